@@ -1,0 +1,211 @@
+/* sum_of_squares.c - computes some large sums, first one after another and then in a pool.
+ *
+ * For each n of a range it adds up i * i for all i below n. Both ways call the same function, so
+ * the two times tell what the pool gains; the pool's includes making and ending it.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <posse.h>
+
+#define MAX_COUNT 1000000
+#define MAX_FROM 4000000000 /* i * i fits into 64 bits for every i below MAX_FROM + MAX_COUNT */
+
+__extension__ typedef unsigned __int128 wide;
+
+struct settings {
+    const char *backend_name;
+    posse_backend backend;
+    long workers; /* 0: the default of the pool */
+    long count, from;
+    bool progress;
+};
+
+/* ---- the work ------------------------------------------------------------------------------- */
+
+/* The loop really runs: compilers know a closed form for a sum of squares and put it in place of a
+ * plain loop, but there is none for the carries on the way, so the halves are added by hand. */
+static wide sum_of_squares(uint64_t n)
+{
+    uint64_t high = 0, low = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t square = i * i;
+        low += square;
+        high += low < square;
+    }
+    return (wide)high << 64 | low;
+}
+
+static int sum_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)size;
+    const uint64_t *n = arg;
+    wide sum = sum_of_squares(*n);
+    return posse_task_return(task, &sum, sizeof sum) == POSSE_OK ? 0 : 1;
+}
+
+/* ---- the two ways to do it ------------------------------------------------------------------ */
+
+/* On a terminal one line that is written over, elsewhere a line for every tenth part. */
+static void show_progress(const struct settings *set, const char *what, long done)
+{
+    bool last = done == set->count, terminal = isatty(STDERR_FILENO);
+    bool tenth = done * 10 / set->count > (done - 1) * 10 / set->count;
+    if (set->progress && (terminal || tenth))
+        fprintf(stderr, "%s: %ld of %ld%c", what, done, set->count,
+                terminal && !last ? '\r' : '\n');
+}
+
+static void run_serially(const struct settings *set, wide *sums)
+{
+    for (long k = 0; k < set->count; k++) {
+        sums[k] = sum_of_squares((uint64_t)(set->from + k));
+        show_progress(set, "serial", k + 1);
+    }
+}
+
+/* The futures need not be released one by one: posse_destroy takes them all. */
+static posse_status run_in_pool(const struct settings *set, posse_future *futures, wide *sums)
+{
+    posse_options options = {
+        .size = sizeof options, .backend = set->backend, .max_workers = set->workers};
+    posse_executor *pool = NULL;
+    posse_status status = posse_create(&options, &pool);
+    for (long k = 0; k < set->count && status == POSSE_OK; k++) {
+        uint64_t n = (uint64_t)(set->from + k);
+        status = posse_submit(pool, sum_task, &n, sizeof n, &futures[k]);
+    }
+    for (long k = 0; k < set->count && status == POSSE_OK; k++) {
+        status = posse_result_into(futures[k], -1, &sums[k], sizeof sums[k], NULL);
+        show_progress(set, set->backend_name, k + 1);
+    }
+    posse_status end = posse_destroy(pool);
+    return status != POSSE_OK ? status : end;
+}
+
+/* ---- the report ----------------------------------------------------------------------------- */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void print_sum(long n, wide sum)
+{
+    char digits[40], *first = digits + sizeof digits - 1;
+    *first = '\0';
+    do
+        *--first = (char)('0' + (int)(sum % 10));
+    while (sum /= 10);
+    printf("%ld %s\n", n, first);
+}
+
+static void compare(const struct settings *set, posse_future *futures, wide *serial, wide *pooled)
+{
+    double start = now();
+    run_serially(set, serial);
+    double middle = now();
+    posse_status status = run_in_pool(set, futures, pooled);
+    double end = now();
+    if (status != POSSE_OK)
+        errx(1, "%s", posse_status_message(status));
+    for (long k = 0; k < set->count; k++) {
+        if (pooled[k] != serial[k])
+            errx(1, "the sums for %ld differ", set->from + k);
+        print_sum(set->from + k, serial[k]);
+    }
+    printf("serial: %.3f s\n%s: %.3f s\nspeed-up: %.2f\n", middle - start, set->backend_name,
+           end - middle, (middle - start) / (end - middle));
+    if (fflush(stdout) != 0)
+        err(1, "cannot write the sums");
+}
+
+/* ---- the command line ----------------------------------------------------------------------- */
+
+static const char help[] =
+    "usage: sum_of_squares [option...]\n"
+    "Adds up the squares of all numbers below n, for some large n: serially, then in a pool.\n"
+    "\n"
+    "  --backend NAME  process, thread or inline (process)\n"
+    "  --workers N     how many work at the same time (the default of the pool)\n"
+    "  --count N       how many sums (20)\n"
+    "  --from N        the first n (5000000)\n"
+    "  --progress      tell on stderr how far it is\n"
+    "  --help          show this\n";
+
+static long parse_number(const char *flag, const char *text, long least, long most)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (strspn(text, "0123456789") != strlen(text) || end == text || errno != 0 || number < least ||
+        number > most)
+        errx(2, "--%s takes a number from %ld to %ld, not '%s'", flag, least, most, text);
+    return number;
+}
+
+static void parse_backend(const char *name, struct settings *set)
+{
+    static const char *const names[] = {
+        [POSSE_PROCESS] = "process", [POSSE_THREAD] = "thread", [POSSE_INLINE] = "inline"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        if (strcmp(name, names[k]) == 0) {
+            set->backend = (posse_backend)k;
+            set->backend_name = names[k];
+            return;
+        }
+    }
+    errx(2, "--backend takes process, thread or inline, not '%s'", name);
+}
+
+/* Ends the program after --help, or after one line on stderr (by getopt_long or from here). */
+static struct settings parse(int argc, char **argv)
+{
+    static const struct option flags[] = {
+        {"backend", required_argument, NULL, 'b'},
+        {"workers", required_argument, NULL, 'w'},
+        {"count", required_argument, NULL, 'c'},
+        {"from", required_argument, NULL, 'f'},
+        {"progress", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct settings set = {.backend_name = "process", .count = 20, .from = 5000000};
+    for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
+        switch (flag) {
+        case 'b': parse_backend(optarg, &set); break;
+        case 'w': set.workers = parse_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
+        case 'c': set.count = parse_number("count", optarg, 1, MAX_COUNT); break;
+        case 'f': set.from = parse_number("from", optarg, 0, MAX_FROM); break;
+        case 'p': set.progress = true; break;
+        case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
+        default: exit(2);
+        }
+    }
+    if (optind < argc)
+        errx(2, "'%s' is not an option", argv[optind]);
+    return set;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings set = parse(argc, argv);
+    posse_future *futures = calloc((size_t)set.count, sizeof *futures);
+    wide *sums = calloc((size_t)set.count, 2 * sizeof *sums);
+    if (!futures || !sums)
+        err(1, "%ld sums", set.count);
+    compare(&set, futures, sums, sums + set.count);
+    free(futures);
+    free(sums);
+    return 0;
+}

@@ -1,0 +1,18 @@
+/* api.h - what the calls of posse.h have in common. */
+#ifndef PI_API_H
+#define PI_API_H
+
+#include "worker/backend.h"
+
+/* POSSE_OK if the executor may be used here; POSSE_INVALID (NULL), POSSE_WRONG_PROCESS. */
+static inline posse_status pi_check(const posse_executor *executor)
+{
+    if (!executor)
+        return POSSE_INVALID;
+    return os_guard_holds(&executor->guard) ? POSSE_OK : POSSE_WRONG_PROCESS;
+}
+
+/* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
+posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
+
+#endif

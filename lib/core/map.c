@@ -1,0 +1,123 @@
+#include "core/map.h"
+
+#define FULL UINT64_MAX
+
+static uint32_t words_for(uint32_t bits) { return (bits + 63) / 64; }
+
+size_t pi_map_size(uint32_t max)
+{
+    uint32_t w0 = words_for(max), w1 = words_for(w0), w2 = words_for(w1);
+    return ((size_t)w0 + w1 + w2) * sizeof(uint64_t);
+}
+
+void pi_map_init(struct pi_map *map, void *memory, uint32_t max)
+{
+    map->words[0] = words_for(max);
+    map->words[1] = words_for(map->words[0]);
+    map->words[2] = words_for(map->words[1]);
+    map->level[2] = memory; /* the small levels first: they share a page */
+    map->level[1] = map->level[2] + map->words[2];
+    map->level[0] = map->level[1] + map->words[1];
+}
+
+size_t pi_map_part(const struct pi_map *map, int level, uint32_t count, size_t *length)
+{
+    uint32_t words = count;
+    for (int i = 0; i <= level; i++)
+        words = words_for(words);
+    *length = words * sizeof(uint64_t);
+    return (size_t)(map->level[level] - map->level[2]) * sizeof(uint64_t);
+}
+
+/* Marks word i of a level as full one level up, and takes that back if somebody gave meanwhile. The
+ * giver clears its bit (seq), then the mark; we set the mark (seq), then read the word: one of the
+ * two sees the other. */
+static void mark_full(struct pi_map *map, int level, uint32_t i)
+{
+    if (level == 2)
+        return;
+    uint64_t bit = (uint64_t)1 << (i % 64);
+    _Atomic uint64_t *up = &map->level[level + 1][i / 64];
+    if ((pi_or_seq(up, bit) | bit) == FULL)
+        mark_full(map, level + 1, i / 64);
+    if (pi_load_seq(&map->level[level][i]) != FULL)
+        pi_and_seq(up, ~bit);
+}
+
+/* Takes a bit of word i of level 0. Relaxed look: the or decides. */
+static uint32_t take_in(struct pi_map *map, uint32_t i)
+{
+    uint64_t word = pi_load_relaxed(&map->level[0][i]);
+    while (word != FULL) {
+        uint64_t bit = ~word & (word + 1); /* the lowest clear one */
+        word = pi_or_seq(&map->level[0][i], bit);
+        if (!(word & bit)) {
+            if ((word | bit) == FULL)
+                mark_full(map, 0, i);
+            return i * 64 + (uint32_t)__builtin_ctzll(bit);
+        }
+    }
+    mark_full(map, 0, i);
+    return PI_NONE;
+}
+
+/* The lowest word of level 0 that is not marked full, or PI_NONE. Relaxed: marks are hints of
+ * hints. */
+static uint32_t find_word(struct pi_map *map)
+{
+    for (uint32_t i = 0; i < map->words[2]; i++) {
+        uint64_t free2 = ~pi_load_relaxed(&map->level[2][i]);
+        if (!free2)
+            continue;
+        uint32_t j = i * 64 + (uint32_t)__builtin_ctzll(free2);
+        if (j >= map->words[1])
+            return PI_NONE;
+        uint64_t free1 = ~pi_load_relaxed(&map->level[1][j]);
+        if (free1)
+            return j * 64 + (uint32_t)__builtin_ctzll(free1);
+        mark_full(map, 1, j); /* a stale mark: mend it and look here again */
+        i--;
+    }
+    return PI_NONE;
+}
+
+uint32_t pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint)
+{
+    uint32_t words = words_for(count), index = PI_NONE;
+    if (hint / 64 < words)
+        index = take_in(map, hint / 64);
+    for (int tries = 0; index == PI_NONE && tries < 1000; tries++) {
+        uint32_t word = find_word(map);
+        if (word >= words)
+            return PI_NONE;
+        index = take_in(map, word);
+    }
+    if (index >= count && index != PI_NONE) { /* the last word is not whole */
+        pi_map_give(map, index);
+        return PI_NONE;
+    }
+    return index;
+}
+
+void pi_map_give(struct pi_map *map, uint32_t index)
+{
+    uint64_t bit = (uint64_t)1 << (index % 64);
+    for (int level = 0; level < 3; level++) {
+        uint64_t old = pi_and_seq(&map->level[level][index / 64], ~bit);
+        if (old != FULL)
+            return;
+        index /= 64;
+        bit = (uint64_t)1 << (index % 64);
+    }
+}
+
+void pi_map_repair(struct pi_map *map, uint32_t count)
+{
+    uint32_t n = count;
+    for (int level = 0; level < 2; level++) {
+        n = words_for(n);
+        for (uint32_t i = 0; i < n; i++)
+            if (pi_load_seq(&map->level[level][i]) != FULL)
+                pi_and_seq(&map->level[level + 1][i / 64], ~((uint64_t)1 << (i % 64)));
+    }
+}

@@ -1,0 +1,20 @@
+#include "core/parkers.h"
+
+uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner)
+{
+    for (;;) {
+        uint32_t index = pi_map_take(&parkers->map, pi_parkers_count(parkers), 0);
+        if (index == PI_NONE)
+            return PI_NONE;
+        uint32_t nobody = 0;
+        if (pi_cas(&parkers->at[index].owner, &nobody, owner + 1))
+            return index;
+        /* The bit was wrong: whoever releases that parker gives the bit back. */
+    }
+}
+
+void pi_parkers_release(struct pi_parkers *parkers, uint32_t index)
+{
+    pi_store_release(&parkers->at[index].owner, 0); /* with the acquire of the next owner's CAS */
+    pi_map_give(&parkers->map, index);
+}

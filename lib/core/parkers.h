@@ -1,0 +1,44 @@
+/* parkers.h - where callers sleep: one semaphore for each caller that is blocked.
+ *
+ * A caller takes a parker, puts its number into the word of what it waits for (a slot, or the
+ * header's `room`), looks once more, and sleeps. Whoever makes that happen finds the number and
+ * posts. A post that comes late, when the parker has found another user, only makes that one look
+ * once more: all sleepers look again after every wake.
+ *
+ *   owner   meaning                                         who may change it
+ *   0       free                                            anyone, by CAS: to 1 + owner
+ *   1 + w   a caller in process or seat w sleeps on it      that caller; the supervisor, when w is reaped: 0
+ */
+#ifndef PI_PARKERS_H
+#define PI_PARKERS_H
+
+#include "core/atomic.h"
+#include "core/map.h"
+#include <semaphore.h>
+
+#define PI_MAX_PARKERS 4095u /* as many as a slot's word can name */
+
+struct pi_parker {
+    _Alignas(64) sem_t wake; /* posted by anyone, waited for by the owner */
+    _Atomic uint32_t owner;  /* see the table */
+    _Atomic uint32_t
+        made; /* 1: the semaphore is initialized; set by the first owner, who died if it is still 0 */
+};
+
+struct pi_parkers {
+    struct pi_parker *at;
+    struct pi_map map;
+    _Atomic uint32_t *count; /* parkers that have memory */
+};
+
+static inline uint32_t pi_parkers_count(const struct pi_parkers *parkers)
+{
+    uint32_t count = pi_load_acquire(parkers->count); /* with the release of whoever made them */
+    return count < PI_MAX_PARKERS ? count : PI_MAX_PARKERS;
+}
+
+/* A free parker, now the owner's, or PI_NONE: all are taken, the table must grow. */
+uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner);
+void pi_parkers_release(struct pi_parkers *parkers, uint32_t index);
+
+#endif

@@ -1,0 +1,79 @@
+/* seats.h - the workers' places in shared memory, and who of them is to be woken.
+ *
+ * A worker without work is SPINNING (it looks at the ring again and again for a few microseconds)
+ * or SLEEPING (on its semaphore). Both are bits of one word for each 32 seats, so a change from one
+ * to the other is one step:
+ *
+ *   who         step                                           then
+ *   submitter   pushes (seq), reads the words (seq)            a spinner is there: it will find the task, done;
+ *                                                              else turns one SLEEPING bit into SPINNING by CAS, which
+ *                                                              claims that sleeper, and posts its semaphore
+ *   worker      sets SPINNING (seq), looks at the ring (seq)
+ *   ... finds   clears SPINNING (seq), looks at the ring       not empty: wakes the next as a submitter does
+ *   ... gives   turns SPINNING into SLEEPING (seq), looks at   finds a task after all: clears its bit; if that was
+ *       up      the ring once more                             claimed meanwhile, the post is left for its next sleep
+ *
+ * Push before reading the words, and bits before looking at the ring, all seq: either the submitter
+ * sees the worker or the worker sees the task. A spinner that finds work passes the look-out on, so
+ * one spinner suffices.
+ *
+ * A worker that dies leaves its bits, or has claimed a sleeper and not posted it. After it is
+ * reaped the supervisor clears its bits and posts everyone once; so it does when one was stopped. A
+ * post too many makes a worker look once more, whatever its bits are.
+ */
+#ifndef PI_SEATS_H
+#define PI_SEATS_H
+
+#include "core/atomic.h"
+#include "core/map.h"
+#include <semaphore.h>
+
+#define PI_MAX_SEATS 1000
+#define PI_IDLE_WORDS ((PI_MAX_SEATS + 31) / 32)
+
+enum pi_end { PI_END_DONE, PI_END_FAILED, PI_END_TIMED_OUT, PI_ENDS };
+
+enum pi_ready {
+    PI_SEAT_STARTING,
+    PI_SEAT_READY /* has reached its loop */,
+    PI_SEAT_LEFT /* and gone on purpose */
+};
+
+struct pi_seat {
+    /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit. Made anew after a death.
+     * */
+    _Alignas(128) sem_t wake;
+    /* The earliest deadline of the tasks on the worker's stack, 0: none. Worker stores (seq) before
+     * it reads next_look; the supervisor stores next_look (seq) before it reads this. */
+    _Atomic uint64_t deadline_ns;
+    /* 1 + the slot that runs now, innermost; 0: none. Worker writes, supervisor reads after a death
+     * or for a kill. */
+    _Atomic uint32_t current;
+    _Atomic uint32_t
+        ready; /* enum pi_ready: worker writes; the supervisor clears it before a start, reads it after */
+    /* Tasks that ended here, by how. The worker alone writes: twice the count, and 1 more while it
+     * makes the task `current` final, so that a death in between is counted exactly. */
+    _Atomic uint64_t ended[PI_ENDS];
+};
+_Static_assert(sizeof(struct pi_seat) == 128, "a seat is two cache lines");
+
+struct pi_idle {
+    _Atomic uint64_t word[PI_IDLE_WORDS]; /* bits 0-31: SLEEPING, bits 32-63: SPINNING */
+};
+
+void pi_idle_spin(struct pi_idle *idle, unsigned seat);
+/* SPINNING -> SLEEPING */
+void pi_idle_sleep(struct pi_idle *idle, unsigned seat);
+/* Clears both bits. */
+void pi_idle_leave(struct pi_idle *idle, unsigned seat);
+bool pi_idle_is_spinning(struct pi_idle *idle, unsigned seat);
+
+/* Whether any of the first n seats spins, and how many sleep or spin. */
+bool pi_idle_any_spinner(struct pi_idle *idle, unsigned seats);
+unsigned pi_idle_count(struct pi_idle *idle, unsigned seats);
+
+/* Claims one sleeper: SLEEPING -> SPINNING. Its seat, to be posted, or PI_NONE: nobody sleeps, or
+ * (unless `force`) somebody spins already. */
+uint32_t pi_idle_claim(struct pi_idle *idle, unsigned seats, bool force);
+
+#endif

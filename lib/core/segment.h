@@ -1,0 +1,81 @@
+/* segment.h - the one shared segment: what is where in it.
+ *
+ * The segment is a large sparse mapping made before the first fork, so it has the same address in
+ * the program, the supervisor and all workers. Still nothing in it is an address of it: slots,
+ * blocks, seats and parkers are named by index. Each process finds them through its own `struct
+ * pi_segment`, whose layout it computed itself and never reads from shared memory.
+ */
+#ifndef PI_SEGMENT_H
+#define PI_SEGMENT_H
+
+#include "core/arena.h"
+#include "core/parkers.h"
+#include "core/ring.h"
+#include "core/seats.h"
+#include "core/slots.h"
+
+enum pi_phase {
+    PI_OPEN = 1,
+    PI_DRAINING, /* no more tasks from the program; the accepted ones end. By the program, from OPEN */
+    PI_STOPPING, /* no task is started; workers end, by force if `stop_signal` says so. By the program */
+    PI_CLOSED, /* all workers have ended. By the supervisor */
+    PI_DEAD /* no worker can be started, or the supervisor died: `broken_reason`. By whoever finds that */
+};
+
+/* Why an executor is broken. */
+enum pi_reason { PI_NOT_BROKEN, PI_SUPERVISOR_DIED, PI_NO_WORKER, PI_SCRIBBLED };
+
+/* The head of the segment. Each group of fields has cache lines of its own. */
+struct pi_header {
+    /* Read by all, seldom written: by CAS up the list of phases; seq, as a submitter looks at it
+     * after its push. */
+    _Alignas(128) _Atomic uint32_t phase;
+    _Atomic uint32_t
+        stop_signal; /* with STOPPING: to send to the workers; 0: let the running tasks end */
+    _Atomic uint32_t broken_reason; /* set before DEAD, release with the phase */
+    _Atomic uint32_t seats;         /* in use or once used: raised by the supervisor */
+    _Atomic uint32_t slots_count;   /* see pi_slots */
+    _Atomic uint32_t parkers_count; /* see pi_parkers */
+    _Atomic uint32_t class_count[PI_CLASSES];
+
+    _Alignas(128) struct pi_idle idle;
+    struct pi_ring_shared ring;
+
+    /* 1 + the parker of a submitter that waits for room in the ring, and MANY if there are more.
+     * Submitter sets (seq), looks at the head (seq); a worker moves the head (seq), then looks here
+     * (seq) and wakes all who are named. */
+    _Alignas(128) _Atomic uint32_t room;
+
+    /* When the supervisor will look at the deadlines by itself, 0: never. See pi_seat. */
+    _Alignas(128) _Atomic uint64_t next_look_ns;
+    /* By the supervisor alone. */
+    _Atomic uint64_t workers;
+    _Atomic uint64_t workers_lost;
+    _Atomic uint64_t lost;
+    /* By anyone; added up. */
+    _Atomic uint64_t timed_out;
+    _Atomic uint64_t cancelled;
+    _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a seat, but plain counts */
+};
+
+#define PI_ROOM_MANY 0x80000000u
+
+struct pi_segment {
+    char *base;
+    size_t size;
+    struct pi_header *header;
+    struct pi_seat *seats;
+    struct pi_slots slots;
+    struct pi_ring ring;
+    struct pi_parkers parkers;
+    struct pi_arena arena;
+};
+
+#define PI_SCALES 14
+
+/* Lays out a segment at base. Scale 0 is the largest; each step up to PI_SCALES - 1 halves the
+ * tables. */
+void pi_segment_layout(struct pi_segment *segment, char *base, unsigned scale);
+size_t pi_segment_size(unsigned scale);
+
+#endif

@@ -1,0 +1,109 @@
+#include "core/slots.h"
+
+uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word)
+{
+    for (;;) {
+        uint32_t index = pi_map_take(&slots->map, pi_slots_count(slots), hint);
+        if (index == PI_NONE)
+            return PI_NONE;
+        struct pi_slot *slot = &slots->at[index];
+        uint64_t seen = pi_load_relaxed(&slot->word); /* relaxed: the CAS checks it */
+        while (pi_state(seen) == PI_FREE) {
+            *word = pi_with_state(pi_with_owner(seen, owner), PI_FILL);
+            if (pi_cas(&slot->word, &seen, *word)) /* acquire: with the release of pi_slot_free */
+                return index;
+        }
+        /* The bit was wrong: the slot is taken, and whoever frees it gives the bit back. */
+    }
+}
+
+bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags)
+{
+    uint64_t owner = pi_with_owner(fill, PI_NOBODY);
+    uint64_t ready = pi_with_state(owner, PI_READY) | flags | PI_QUEUED;
+    if (!(fill & PI_QUEUED)) {                /* nobody else writes the word of such a slot */
+        pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
+        return true;
+    }
+    /* An entry of an earlier life is still in the ring, and may just be passed over: then a push is
+     * needed. */
+    if (pi_cas_seq(&slot->word, &fill, ready))
+        return false;
+    pi_store_release(&slot->word, ready);
+    return true;
+}
+
+/* Deals with the entry at the head: claims its task if it is READY, and in any case clears QUEUED,
+ * as the entry is about to be passed. True: claimed. */
+static bool settle(struct pi_slot *slot, unsigned owner, uint64_t *word)
+{
+    uint64_t seen = pi_load_seq(&slot->word);
+    while (seen & PI_QUEUED) {
+        bool ready = pi_state(seen) == PI_READY;
+        *word = seen & ~(uint64_t)PI_QUEUED;
+        if (ready)
+            *word = pi_with_state(pi_with_owner(*word, owner), PI_RUN);
+        if (pi_cas_seq(&slot->word, &seen, *word)) /* acquire: with the release of pi_slot_ready */
+            return ready;
+    }
+    return false;
+}
+
+uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned owner, uint64_t *word)
+{
+    uint64_t position;
+    for (;;) {
+        uint32_t index = pi_ring_peek(ring, &position);
+        if (index == PI_NONE)
+            return PI_NONE;
+        bool claimed = index < pi_slots_count(slots) && settle(&slots->at[index], owner, word);
+        pi_ring_pass(ring, position);
+        if (claimed)
+            return index;
+    }
+}
+
+uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring)
+{
+    uint64_t stale = 0, position = pi_load_acquire(&ring->shared->head);
+    for (uint32_t step = 0; step < PI_RING_PATIENCE; step++, position++) {
+        bool mark;
+        uint32_t index = pi_ring_at(ring, position, &mark);
+        if (index == PI_NONE && !mark)
+            return stale;
+        /* relaxed: a count of this moment */
+        stale += mark || index >= pi_slots_count(slots) ||
+                 pi_state(pi_load_relaxed(&slots->at[index].word)) != PI_READY;
+    }
+    return stale;
+}
+
+bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word)
+{
+    uint64_t run = pi_with_state(pi_with_owner(*word, owner), PI_RUN);
+    if (pi_state(*word) != PI_READY || !pi_cas(&slot->word, word, run))
+        return false;
+    *word = run;
+    return true;
+}
+
+bool pi_slot_leave(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
+                   uint64_t clear)
+{
+    const uint64_t fixed =
+        (uint64_t)15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;
+    uint64_t must = *from & fixed;
+    while ((*from & fixed) == must) {
+        uint64_t next = pi_with_state((*from | set) & ~clear, to);
+        /* release: publishes the result, with the acquire of whoever sees the state; acquire: the
+         * parker's sleep */
+        if (pi_cas(&slot->word, from, next))
+            return true;
+    }
+    return false;
+}
+
+bool pi_slot_free(struct pi_slot *slot, uint64_t *word)
+{
+    return pi_cas(&slot->word, word, pi_freed(*word));
+}

@@ -1,0 +1,108 @@
+/* word.h - the state word of a slot: the one truth about a task.
+ *
+ *   state       meaning                                          who may leave it         to
+ *   FREE        nobody's                                         a submitter              FILL
+ *   FILL(s)     submitter s writes the task                      s                        READY, FREE
+ *                                                                the supervisor, when     FREE
+ *                                                                s is reaped
+ *   READY       may be claimed; is in the ring (QUEUED)          a worker                 RUN
+ *                                                                a canceller              CANCELLED
+ *                                                                its submitter, when the  FREE
+ *                                                                executor closed meanwhile
+ *   RUN(w)      worker w is running it                           w                        DONE, FAILED, TIMED_OUT
+ *                                                                supervisor, killer       KILLING
+ *                                                                supervisor, w reaped     LOST, READY
+ *   KILLING(w)  w is about to be killed for this task; if it     supervisor: w reaped     TIMED_OUT, CANCELLED
+ *               ends now w pauses and takes nothing more         (or w is a thread)
+ *   the rest    final: the result stands                         who holds the handle     FREE, generation + 1
+ *
+ * Every arrow is one compare-and-swap from the exact word, which is why one word carries all of
+ * this:
+ *
+ *   bits 0-3    state
+ *   bits 4-9    flags, below
+ *   bits 10-19  owner: the submitter of FILL, the worker of RUN and KILLING
+ *   bits 20-31  parker: 1 + the index of the caller that sleeps until the task ends, 0 for none
+ *   bits 32-63  generation: grows when the slot is freed, so an old handle is seen to be stale
+ *
+ * The model is tests/model/pool.pml.
+ */
+#ifndef PI_WORD_H
+#define PI_WORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pi_state {
+    PI_FREE,
+    PI_FILL,
+    PI_READY,
+    PI_RUN,
+    PI_KILLING,
+    PI_DONE, /* this and all that follow are final */
+    PI_FAILED,
+    PI_CANCELLED,
+    PI_TIMED_OUT,
+    PI_LOST,
+    PI_STATES
+};
+
+#define PI_DETACHED 0x10u /* nobody holds a handle: whoever makes it final frees it */
+#define PI_CANCEL 0x20u   /* the task has been asked to stop */
+#define PI_QUEUED                                                                                  \
+    0x40u /* an entry of the ring names this slot; whoever passes that entry clears the flag */
+#define PI_MANY 0x80u /* several callers sleep on it: whoever makes it final wakes all parkers */
+#define PI_PINNED                                                                                  \
+    0x100u /* final, but a thread is still inside the task: that thread frees it if it is DETACHED */
+#define PI_EXPIRED 0x200u /* KILLING because of the deadline, not of a kill */
+
+#define PI_OWNER_SHIFT 10
+#define PI_OWNER_MASK ((uint64_t)0x3ff << PI_OWNER_SHIFT)
+#define PI_PROGRAM 1023u /* the owner that is the program */
+#define PI_NOBODY 1022u
+
+#define PI_PARKER_SHIFT 20
+#define PI_PARKER_MASK ((uint64_t)0xfff << PI_PARKER_SHIFT)
+
+#define PI_GENERATION_SHIFT 32
+
+static inline enum pi_state pi_state(uint64_t word) { return (enum pi_state)(word & 15); }
+static inline bool pi_final(uint64_t word) { return pi_state(word) >= PI_DONE; }
+static inline unsigned pi_owner(uint64_t word)
+{
+    return (unsigned)((word & PI_OWNER_MASK) >> PI_OWNER_SHIFT);
+}
+static inline unsigned pi_parker(uint64_t word)
+{
+    return (unsigned)((word & PI_PARKER_MASK) >> PI_PARKER_SHIFT);
+}
+static inline uint32_t pi_generation(uint64_t word)
+{
+    return (uint32_t)(word >> PI_GENERATION_SHIFT);
+}
+
+static inline uint64_t pi_with_state(uint64_t word, enum pi_state state)
+{
+    return (word & ~(uint64_t)15) | (uint64_t)state;
+}
+static inline uint64_t pi_with_owner(uint64_t word, unsigned owner)
+{
+    return (word & ~PI_OWNER_MASK) | (uint64_t)owner << PI_OWNER_SHIFT;
+}
+static inline uint64_t pi_with_parker(uint64_t word, unsigned parker)
+{
+    return (word & ~PI_PARKER_MASK) | (uint64_t)parker << PI_PARKER_SHIFT;
+}
+/* The word of a slot that its holder frees: only the ring's flag stays. */
+static inline uint64_t pi_freed(uint64_t word)
+{
+    return (uint64_t)(pi_generation(word) + 1) << PI_GENERATION_SHIFT | (word & PI_QUEUED) |
+           PI_FREE;
+}
+/* Whether `word` is state(owner) of some generation. */
+static inline bool pi_is(uint64_t word, enum pi_state state, unsigned owner)
+{
+    return pi_state(word) == state && pi_owner(word) == owner;
+}
+
+#endif

@@ -1,0 +1,280 @@
+#include "api.h"
+
+#include "os/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word)
+{
+    posse_status status = pi_check(future.executor);
+    if (status != POSSE_OK)
+        return status;
+    struct pi_slots *slots = &future.executor->segment.slots;
+    if (future.slot >= pi_slots_count(slots))
+        return POSSE_INVALID;
+    *slot = &slots->at[future.slot];
+    *word = pi_load_acquire(&(*slot)->word); /* with the release of pi_slot_leave */
+    return pi_fresh(*word, future) ? POSSE_OK : POSSE_INVALID;
+}
+
+/* ---- how it ended ---- */
+
+static posse_status end_of(uint64_t word)
+{
+    switch (pi_state(word)) {
+    case PI_DONE: return POSSE_OK;
+    case PI_FAILED: return POSSE_TASK_FAILED;
+    case PI_CANCELLED: return POSSE_CANCELLED;
+    case PI_TIMED_OUT: return POSSE_DEADLINE;
+    case PI_LOST: return POSSE_WORKER_LOST;
+    default: return POSSE_INVALID;
+    }
+}
+
+/* Waits for the end. *slow: pi_leave must follow, when all is read. */
+static posse_status await(posse_future future, long timeout_ms, struct pi_slot **slot,
+                          uint64_t *word, bool *slow)
+{
+    *slow = false;
+    posse_status status = pi_future_look(future, slot, word);
+    if (status == POSSE_OK && timeout_ms < -1)
+        status = POSSE_INVALID;
+    if (status != POSSE_OK || pi_final(*word))
+        return status;
+    return pi_wait_final(future, timeout_ms ? os_after_ms(timeout_ms) : 0, word, slow);
+}
+
+static posse_status show(posse_executor *e, struct pi_slot *slot, const void **data, size_t *size)
+{
+    struct pi_data result = pi_slot_result(e, slot);
+    if (!result.bytes)
+        return POSSE_BROKEN; /* a task has scribbled on it */
+    if (data)
+        *data = result.size ? result.bytes : NULL;
+    if (size)
+        *size = result.size;
+    return POSSE_OK;
+}
+
+posse_status posse_result(posse_future future, long timeout_ms, const void **data, size_t *size)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    bool slow;
+    posse_status status = await(future, timeout_ms, &slot, &word, &slow);
+    if (status == POSSE_OK)
+        status = end_of(word);
+    if (status == POSSE_OK)
+        status = show(future.executor, slot, data, size);
+    if (slow)
+        pi_leave(future.executor);
+    return status;
+}
+
+static posse_status copy(posse_executor *e, struct pi_slot *slot, void *buffer, size_t capacity,
+                         size_t *size)
+{
+    const void *data;
+    size_t length;
+    posse_status status = show(e, slot, &data, &length);
+    if (status != POSSE_OK)
+        return status;
+    if (size)
+        *size = length;
+    if (length > capacity)
+        return POSSE_TOO_LARGE;
+    if (length)
+        memcpy(buffer, data, length);
+    return POSSE_OK;
+}
+
+posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer, size_t capacity,
+                               size_t *size)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    bool slow;
+    if (capacity && !buffer)
+        return POSSE_INVALID;
+    posse_status status = await(future, timeout_ms, &slot, &word, &slow);
+    if (status == POSSE_OK)
+        status = end_of(word);
+    if (status == POSSE_OK)
+        status = copy(future.executor, slot, buffer, capacity, size);
+    if (slow)
+        pi_leave(future.executor);
+    return status;
+}
+
+/* The message that the task gave, or one of ours. */
+static void describe_failure(posse_executor *e, struct pi_slot *slot, posse_error *error)
+{
+    struct pi_data message = pi_slot_result(e, slot);
+    error->code = slot->code;
+    if (message.bytes && message.size)
+        snprintf(error->message, sizeof error->message, "%.*s",
+                 message.size < sizeof error->message ? (int)message.size
+                                                      : (int)sizeof error->message,
+                 (const char *)message.bytes);
+    else
+        snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
+}
+
+static void describe_loss(struct pi_slot *slot, posse_error *error)
+{
+    error->signal = slot->death.signal;
+    error->exit_code = slot->death.exit_code;
+    error->pid = (long)slot->death.pid;
+    if (error->signal)
+        snprintf(error->message, sizeof error->message, "worker %ld was killed by signal %d",
+                 error->pid, error->signal);
+    else
+        snprintf(error->message, sizeof error->message,
+                 "worker %ld terminated abruptly with exit code %d", error->pid, error->exit_code);
+}
+
+static void describe(posse_executor *e, struct pi_slot *slot, uint64_t word, posse_error *error)
+{
+    const char *name = pi_slot_name(e, slot).bytes;
+    *error = (posse_error){.status = end_of(word), .attempt = slot->attempt, .exit_code = 0};
+    if (name)
+        memcpy(error->name, name, sizeof error->name - 1);
+    if (error->status == POSSE_TASK_FAILED)
+        describe_failure(e, slot, error);
+    else if (error->status == POSSE_WORKER_LOST)
+        describe_loss(slot, error);
+    else if (error->status == POSSE_DEADLINE)
+        snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms",
+                 (unsigned long)slot->timeout_ms);
+    else if (error->status == POSSE_CANCELLED)
+        snprintf(error->message, sizeof error->message, "%s",
+                 posse_status_message(POSSE_CANCELLED));
+}
+
+posse_status posse_exception(posse_future future, long timeout_ms, posse_error *error)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    bool slow;
+    posse_status status = await(future, timeout_ms, &slot, &word, &slow);
+    if (status == POSSE_OK && error)
+        describe(future.executor, slot, word, error);
+    if (slow)
+        pi_leave(future.executor);
+    return status;
+}
+
+/* ---- state ---- */
+
+bool posse_done(posse_future future)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    return pi_future_look(future, &slot, &word) == POSSE_OK && pi_final(word);
+}
+
+bool posse_running(posse_future future)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    if (pi_future_look(future, &slot, &word) != POSSE_OK)
+        return false;
+    return pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING;
+}
+
+bool posse_cancelled(posse_future future)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    return pi_future_look(future, &slot, &word) == POSSE_OK && pi_state(word) == PI_CANCELLED;
+}
+
+/* ---- cancel, kill, release ---- */
+
+/* Makes it CANCELLED, which `from` may be still on the way to. */
+static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
+{
+    posse_executor *e = future.executor;
+    if (!pi_finish_counted(e, future.slot, word, PI_CANCELLED, flags,
+                           &e->segment.header->cancelled))
+        return false;
+    if (e->queue_limit)
+        pi_wake_room(e);
+    return true;
+}
+
+/* Asks a running task to stop. */
+static void ask(struct pi_slot *slot, posse_future future, uint64_t word)
+{
+    while (pi_generation(word) == future.generation && pi_state(word) == PI_RUN &&
+           !(word & PI_CANCEL))
+        if (pi_cas(&slot->word, &word, word | PI_CANCEL))
+            return;
+}
+
+posse_status posse_cancel(posse_future future)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    posse_status status = pi_future_look(future, &slot, &word);
+    if (status != POSSE_OK)
+        return status;
+    while (pi_generation(word) == future.generation && pi_state(word) == PI_READY)
+        if (cancel(future, &word, 0))
+            return POSSE_OK;
+    ask(slot, future, word);
+    return POSSE_TOO_LATE;
+}
+
+/* Ends a running task: with processes by the supervisor, with threads here. */
+static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *word)
+{
+    posse_executor *e = future.executor;
+    bool ok = e->backend->kills ? pi_slot_leave(slot, word, PI_KILLING, PI_CANCEL, 0)
+                                : cancel(future, word, PI_CANCEL | PI_PINNED);
+    if (ok)
+        e->backend->poke(e); /* to kill the worker, or to put another in its place */
+    return ok;
+}
+
+posse_status posse_kill(posse_future future)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    posse_status status = pi_future_look(future, &slot, &word);
+    if (status != POSSE_OK)
+        return status;
+    while (pi_generation(word) == future.generation && !pi_final(word)) {
+        if (pi_state(word) == PI_READY && cancel(future, &word, 0))
+            return POSSE_OK;
+        if (pi_state(word) == PI_KILLING)
+            return POSSE_OK; /* it is on its way */
+        if (pi_state(word) != PI_RUN)
+            continue;
+        if (pi_owner(word) == PI_PROGRAM)
+            return POSSE_TOO_LATE; /* inline */
+        if (end_running(future, slot, &word))
+            return POSSE_OK;
+    }
+    return POSSE_TOO_LATE;
+}
+
+posse_status posse_release(posse_future future)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    posse_status status = pi_future_look(future, &slot, &word);
+    while (status == POSSE_OK && pi_generation(word) == future.generation) {
+        bool leave_it = !pi_final(word) || (word & PI_PINNED);
+        if (word & PI_DETACHED)
+            return POSSE_INVALID;
+        if (!leave_it)
+            return pi_discard(future.executor, future.slot, word) ? POSSE_OK : POSSE_INVALID;
+        if (pi_cas(&slot->word, &word, word | PI_DETACHED)) {
+            pi_wake_waiters(future.executor, word); /* other threads may wait: it is stale for them too */
+            return POSSE_OK;
+        }
+    }
+    return status == POSSE_OK ? POSSE_INVALID : status;
+}

@@ -1,0 +1,73 @@
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+int os_file_above_stdio(int fd)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return moved;
+}
+
+/* Flags of one of our sockets, above stdio. -1: it could not be moved. */
+static int prepare(int fd)
+{
+    fd = os_file_above_stdio(fd);
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd;
+}
+
+int os_socket_pair(int sockets[2])
+{
+    int pair[2];
+#ifdef SOCK_CLOEXEC
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return errno;
+#else
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+        return errno;
+#endif
+    sockets[0] = prepare(pair[0]);
+    int error = errno;
+    sockets[1] = prepare(pair[1]);
+    if (sockets[0] >= 0 && sockets[1] >= 0)
+        return 0;
+    error = sockets[0] < 0 ? error : errno;
+    for (int i = 0; i < 2; i++)
+        if (sockets[i] >= 0)
+            close(sockets[i]);
+    return error;
+}
+
+void os_socket_poke(int socket) { (void)send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); }
+
+bool os_socket_drain(int socket)
+{
+    char bytes[64];
+    for (;;) {
+        ssize_t n = recv(socket, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (n == 0)
+            return false;
+        if (n < 0 && errno != EINTR)
+            return errno == EAGAIN || errno == EWOULDBLOCK;
+    }
+}
+
+bool os_socket_closed(int socket, int pidfd, int timeout_ms)
+{
+    struct pollfd fds[2] = {{.fd = socket, .events = 0}, {.fd = pidfd, .events = POLLIN}};
+    if (poll(fds, 2, timeout_ms) <= 0)
+        return false;
+    return (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) || (fds[1].revents & POLLIN);
+}

@@ -1,0 +1,138 @@
+#include "os/process.h"
+
+#include "os/file.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+void os_signals_block(sigset_t *before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+void os_signals_restore(const sigset_t *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
+
+static bool sigchld_pending(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGCHLD) == 1;
+}
+
+/* The middle process has died. If the program keeps SIGCHLD blocked, the signal would wait for it
+ * after create: takes it, unless a child of the program's own died too, which would have been told
+ * by the same signal. */
+static void take_sigchld(const struct os_orphan *orphan, bool was_pending, pid_t middle)
+{
+    sigset_t only;
+    siginfo_t info;
+    sigemptyset(&only);
+    sigaddset(&only, SIGCHLD);
+    if (was_pending || sigismember(orphan->mask, SIGCHLD) != 1 || !sigchld_pending())
+        return;
+    if (sigtimedwait(&only, &info, &(struct timespec){0, 0}) != SIGCHLD)
+        return;
+    info.si_pid = info.si_pid == middle ? 0 : info.si_pid;
+    if (info.si_pid == 0)
+        (void)waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    if (info.si_pid != 0)
+        kill(getpid(), SIGCHLD);
+}
+
+int os_fork_orphan(const struct os_orphan *orphan)
+{
+    bool was_pending = sigchld_pending();
+    pid_t middle = fork();
+    if (middle < 0)
+        return errno;
+    if (middle == 0) {
+        pid_t pid = fork();
+        if (pid == 0)
+            orphan->body(orphan->context);
+        if (pid < 0)
+            orphan->failed(orphan->context, errno);
+        _exit(0);
+    }
+    /* The program may ignore SIGCHLD or wait for any child itself: then there is nothing to reap.
+     * */
+    while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
+        ;
+    take_sigchld(orphan, was_pending, middle);
+    return 0;
+}
+
+int os_pidfd(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+    long fd = syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -1 : os_file_above_stdio((int)fd);
+#else
+    (void)pid;
+    return -1;
+#endif
+}
+
+bool os_die_with_parent(pid_t parent, bool *supported)
+{
+#ifdef __linux__
+    *supported = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+#else
+    *supported = false;
+#endif
+    return getppid() == parent; /* it may have died before the call */
+}
+
+void os_process_name(const char *name)
+{
+#ifdef __linux__
+    (void)prctl(PR_SET_NAME, name);
+#else
+    (void)name;
+#endif
+}
+
+void os_signals_default(const int *ignored)
+{
+    for (int signal = 1; signal < NSIG; signal++) {
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        for (const int *i = ignored; *i; i++)
+            if (*i == signal)
+                action.sa_handler = SIG_IGN;
+        (void)sigaction(signal, &action, NULL); /* fails for those that cannot be changed */
+    }
+}
+
+enum os_event os_child_event(pid_t pid, struct os_death *death)
+{
+    siginfo_t info = {.si_pid = 0};
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) {
+        bool exited = info.si_code == CLD_EXITED;
+        death->signal = exited ? 0 : info.si_status;
+        death->exit_code = exited ? info.si_status : -1;
+        return OS_DEAD;
+    }
+    info.si_pid = 0;
+    if (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WCONTINUED | WNOHANG) != 0 || info.si_pid != pid)
+        return OS_NOTHING;
+    return info.si_code == CLD_CONTINUED ? OS_CONTINUED : OS_STOPPED;
+}
+
+void os_reap(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+void os_signal_group(pid_t pid, int signal)
+{
+    (void)kill(-pid, signal);
+    (void)kill(pid, signal);
+}

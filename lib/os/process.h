@@ -1,0 +1,53 @@
+/* process.h - forking, watching and ending our own processes; no process is touched that we did not
+ * fork. */
+#ifndef OS_PROCESS_H
+#define OS_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Blocks all signals of this thread; the mask before. */
+void os_signals_block(sigset_t *before);
+void os_signals_restore(const sigset_t *before);
+
+/* Forks a process that is nobody's child: body(context) runs in it and must not return. Called with
+ * signals blocked. If its second fork fails, failed(context, errno) is called in the process that
+ * tried. 0 or an errno. No SIGCHLD is left pending. */
+struct os_orphan {
+    void (*body)(void *context);
+    void (*failed)(void *context, int error);
+    void *context;
+    const sigset_t *mask; /* of the caller, before signals were blocked */
+};
+int os_fork_orphan(const struct os_orphan *orphan);
+
+/* A descriptor that becomes readable when the process dies, above stdio, close-on-exec; -1: not to
+ * be had. */
+int os_pidfd(pid_t pid);
+
+/* Makes the kernel kill this process when its parent dies. True: it will, and the parent lives.
+ * False: the parent is dead, or *supported says that the kernel cannot do it. */
+bool os_die_with_parent(pid_t parent, bool *supported);
+
+/* The name shown by ps and in debuggers; 15 characters count. */
+void os_process_name(const char *name);
+
+/* All signals to what a new process begins with: default, but those in `ignored` (ended by 0). */
+void os_signals_default(const int *ignored);
+
+/* What has happened to a child. */
+enum os_event { OS_NOTHING, OS_STOPPED, OS_CONTINUED, OS_DEAD };
+struct os_death {
+    int signal;    /* 0 if it exited */
+    int exit_code; /* -1 if a signal killed it */
+};
+/* Looks, and does not block. A dead child stays a zombie until os_reap, so its pid and group cannot
+ * be reused. */
+enum os_event os_child_event(pid_t pid, struct os_death *death);
+void os_reap(pid_t pid);
+
+/* Sends a signal to a child's process group and to the child, which may not lead its group yet. */
+void os_signal_group(pid_t pid, int signal);
+
+#endif

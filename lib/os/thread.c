@@ -1,0 +1,36 @@
+#include "os/thread.h"
+
+#include "os/process.h"
+
+#include <limits.h>
+
+#define LEAST_STACK ((size_t)1 << 20) /* musl's default is smaller */
+
+static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
+                  void *context)
+{
+    sigset_t before;
+    os_signals_block(&before); /* inherited by the thread */
+    int error = pthread_create(thread, attributes, body, context);
+    os_signals_restore(&before);
+    return error;
+}
+
+int os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
+{
+    pthread_attr_t attributes;
+    size_t stack;
+    int error = pthread_attr_init(&attributes);
+    if (error)
+        return error;
+    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < LEAST_STACK)
+        (void)pthread_attr_setstacksize(&attributes, LEAST_STACK);
+    error = create(thread, &attributes, body, context);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+void os_thread_name(const char *name)
+{
+    os_process_name(name); /* on Linux the name of a process is that of its first thread */
+}

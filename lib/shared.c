@@ -1,0 +1,35 @@
+/* Memory that tasks and the program share. */
+#include "api.h"
+
+posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
+{
+    pi_ref ref;
+    if (!memory)
+        return POSSE_INVALID;
+    posse_status status = pi_check(e);
+    if (status == POSSE_OK && size == 0)
+        status = POSSE_INVALID;
+    if (status == POSSE_OK)
+        status = pi_block_acquire(e, pi_owner_here(e), size, &ref);
+    if (status == POSSE_OK)
+        *memory = pi_block_bytes(e, ref, size);
+    return status;
+}
+
+posse_status posse_free(posse_executor *e, void *memory)
+{
+    posse_status status = pi_check(e);
+    if (status != POSSE_OK || !memory)
+        return status;
+    char *at = memory;
+    if (at < e->segment.base || at >= e->segment.base + e->segment.size)
+        return POSSE_INVALID;
+    struct pi_class *class;
+    struct pi_block *block;
+    pi_ref ref = pi_arena_ref(&e->segment.arena, (size_t)(at - e->segment.base));
+    if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
+        return POSSE_INVALID;
+    uint64_t tag = pi_load_acquire(&block->tag);
+    bool freed = pi_tag_kind(tag) == PI_TAG_HELD && pi_block_release(e, pi_owner_here(e), ref, tag);
+    return freed ? POSSE_OK : POSSE_INVALID;
+}

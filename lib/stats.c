@@ -1,0 +1,60 @@
+#include "api.h"
+
+static void count_workers(posse_executor *e, posse_stats *stats)
+{
+    struct pi_segment *s = &e->segment;
+    unsigned seats =
+        pi_load_acquire(&s->header->seats); /* all relaxed below: counts of this moment */
+    seats = seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS;
+    stats->workers = pi_load_relaxed(&s->header->workers);
+    stats->workers_lost = pi_load_relaxed(&s->header->workers_lost);
+    stats->done = pi_load_relaxed(&s->header->inline_ended[PI_END_DONE]);
+    stats->failed = pi_load_relaxed(&s->header->inline_ended[PI_END_FAILED]);
+    stats->cancelled = pi_load_relaxed(&s->header->cancelled);
+    stats->timed_out = pi_load_relaxed(&s->header->timed_out) +
+                       pi_load_relaxed(&s->header->inline_ended[PI_END_TIMED_OUT]);
+    stats->lost = pi_load_relaxed(&s->header->lost);
+    for (unsigned i = 0; i < seats; i++) {
+        stats->done += pi_ended(e, i, PI_END_DONE);
+        stats->failed += pi_ended(e, i, PI_END_FAILED);
+        stats->timed_out += pi_ended(e, i, PI_END_TIMED_OUT);
+    }
+    unsigned idle = pi_idle_count(&s->header->idle, seats);
+    stats->workers_idle = idle < stats->workers ? idle : stats->workers;
+}
+
+static void count_tasks(posse_executor *e, posse_stats *stats)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    uint32_t count = pi_slots_count(slots);
+    for (uint32_t i = 0; i < count; i++) {
+        enum pi_state state = pi_state(pi_load_relaxed(&slots->at[i].word));
+        stats->queued += state == PI_READY;
+        stats->running += state == PI_RUN || state == PI_KILLING;
+        stats->futures += state != PI_FREE;
+    }
+}
+
+static void count_blocks(posse_executor *e, posse_stats *stats)
+{
+    for (unsigned i = 0; i < PI_CLASSES; i++) {
+        struct pi_class *class = &e->segment.arena.classes[i];
+        uint32_t count = pi_class_count(class);
+        for (uint32_t j = 0; j < count; j++)
+            stats->memory_blocks += pi_load_relaxed(&class->blocks[j].tag) != PI_TAG_FREE;
+    }
+}
+
+posse_status posse_get_stats(posse_executor *e, posse_stats *stats)
+{
+    posse_status status = pi_check(e);
+    if (status != POSSE_OK)
+        return status;
+    if (!stats || stats->size != sizeof *stats)
+        return POSSE_INVALID;
+    *stats = (posse_stats){.size = sizeof *stats};
+    count_workers(e, stats);
+    count_tasks(e, stats);
+    count_blocks(e, stats);
+    return POSSE_OK;
+}

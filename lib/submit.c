@@ -1,0 +1,244 @@
+#include "api.h"
+
+#include "os/clock.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define CHECK_EVERY 64u /* submits, between looks at the supervisor */
+
+static bool nested(const posse_executor *e) { return pi_self_in(e) || e->owner != PI_PROGRAM; }
+
+/* ---- what is asked for ---- */
+
+static bool loaded(posse_executor *e, posse_fn *fn)
+{
+    uintptr_t address = (uintptr_t)fn;
+    if (atomic_load_explicit(&e->last_fn, memory_order_relaxed) == address)
+        return true;
+    if (!os_image_has(&e->image, address))
+        return false;
+    atomic_store_explicit(&e->last_fn, address, memory_order_relaxed);
+    return true;
+}
+
+static posse_status check_job(posse_executor *e, const posse_job *job)
+{
+    if (!job->fn || (job->size && !job->arg) || (job->flags & ~POSSE_NO_WAIT) ||
+        job->timeout_ms < 0 || job->retries < -1 || job->queue_timeout_ms < 0)
+        return POSSE_INVALID;
+    if (job->size > PI_SIZE_MASK / 2 || job->retries > 255 || job->timeout_ms > UINT32_MAX)
+        return POSSE_TOO_LARGE;
+    return loaded(e, job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
+}
+
+/* Whether tasks are accepted. A task may submit while the executor drains; the program may not. */
+static posse_status check_phase(posse_executor *e)
+{
+    enum pi_phase phase = pi_phase_of(e);
+    if (phase == PI_OPEN || (phase == PI_DRAINING && nested(e)))
+        return POSSE_OK;
+    return pi_phase_status(phase);
+}
+
+/* Now and then a look at the supervisor, in case nobody waits for anything. */
+static bool supervised(posse_executor *e)
+{
+    uint32_t calls = atomic_load_explicit(&e->calls, memory_order_relaxed);
+    atomic_store_explicit(&e->calls, calls + 1,
+                          memory_order_relaxed); /* a lost count does no harm */
+    return calls % CHECK_EVERY != 0 || pi_check_supervisor(e);
+}
+
+/* ---- the slot ---- */
+
+static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index, uint64_t *word)
+{
+    uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
+    while ((*index = pi_slots_acquire(&e->segment.slots, owner, hint, word)) == PI_NONE)
+        if (!pi_grow_slots(e))
+            return POSSE_NO_MEMORY;
+    atomic_store_explicit(&e->hint, *index, memory_order_relaxed);
+    pi_prefetch(&e->segment.slots.at[*index + 4]);
+    return POSSE_OK;
+}
+
+/* Copies bytes into a block that belongs to this life of the slot. The reference is published with
+ * READY. */
+static posse_status fill_block(posse_executor *e, uint32_t index, uint64_t word, const void *bytes,
+                               size_t size, _Atomic pi_ref *where)
+{
+    pi_ref ref;
+    posse_status status = pi_block_acquire(e, pi_owner(word), size, &ref);
+    if (status != POSSE_OK)
+        return status;
+    memcpy(pi_block_bytes(e, ref, size), bytes, size);
+    pi_store_relaxed(where, ref);
+    pi_block_attach(e, ref, index, pi_generation(word));
+    return POSSE_OK;
+}
+
+static posse_status fill_name(posse_executor *e, uint32_t index, uint64_t word, const char *name)
+{
+    char text[PI_NAME_SIZE] = "";
+    strncat(text, name, sizeof text - 1);
+    return fill_block(e, index, word, text, sizeof text, &e->segment.slots.at[index].name);
+}
+
+static posse_status fill(posse_executor *e, const posse_job *job, uint32_t index, uint64_t word)
+{
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    posse_status status = POSSE_OK;
+    slot->fn = (uintptr_t)job->fn;
+    slot->timeout_ms = (uint32_t)job->timeout_ms;
+    slot->submitter = (uint16_t)pi_owner(word);
+    slot->retries = job->retries == 0 ? e->retries : job->retries < 0 ? 0 : (uint8_t)job->retries;
+    slot->attempt = 0;
+    pi_store_relaxed(&slot->arg_size, job->size); /* relaxed: published with READY */
+    if (job->size > PI_INLINE_ARG)
+        status = fill_block(e, index, word, job->arg, job->size, &slot->arg);
+    else if (job->size)
+        memcpy(slot->inline_arg, job->arg, job->size);
+    if (status == POSSE_OK && job->name) {
+        status = fill_name(e, index, word, job->name);
+        if (status == POSSE_OK)
+            pi_store_relaxed(&slot->arg_size, job->size | PI_NAMED);
+    }
+    return status;
+}
+
+/* ---- the queue ---- */
+
+/* READY -> FILL, for another try. False: somebody has claimed or cancelled the task meanwhile. */
+static bool take_back(struct pi_slot *slot, uint64_t fill_word)
+{
+    uint64_t seen = pi_load_acquire(&slot->word);
+    while (pi_state(seen) == PI_READY && pi_generation(seen) == pi_generation(fill_word))
+        if (pi_cas(&slot->word, &seen, fill_word))
+            return true;
+    return false;
+}
+
+/* Pushes. At the limit entries whose task was cancelled do not count. */
+static enum pi_push push(posse_executor *e, uint32_t index, uint64_t limit)
+{
+    enum pi_push pushed;
+    do
+        pushed = pi_ring_push(&e->segment.ring, index, limit);
+    while (pushed == PI_PUSH_NO_CELL && pi_grow_ring(e));
+    uint64_t stale = pushed == PI_PUSH_LIMIT ? pi_slots_stale(&e->segment.slots, &e->segment.ring) : 0;
+    return stale ? pi_ring_push(&e->segment.ring, index, limit + stale) : pushed;
+}
+
+/* Makes the task READY and puts it into the ring. POSSE_FULL: it is FILL again. */
+static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t fill_word, uint64_t flags,
+                            uint64_t limit)
+{
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    if (!pi_slot_ready(slot, fill_word, flags))
+        return POSSE_OK; /* an entry of an earlier life serves it */
+    enum pi_push pushed = push(e, index, limit);
+    if (pushed == PI_PUSHED)
+        return POSSE_OK;
+    if (!take_back(slot, fill_word)) /* it had no entry in the ring, and has none now */
+        return POSSE_OK; /* the supervisor pushed it, or it was cancelled: it was accepted */
+    return pushed == PI_PUSH_LIMIT     ? POSSE_FULL
+           : pushed == PI_PUSH_NO_CELL ? POSSE_NO_MEMORY
+                                       : POSSE_BROKEN;
+}
+
+/* Enqueues, and while the queue is full waits for room. */
+static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, uint32_t index,
+                                      uint64_t word, uint64_t flags)
+{
+    uint64_t limit = nested(e) ? 0 : e->queue_limit;
+    uint64_t until = job->queue_timeout_ms && limit ? os_after_ms(job->queue_timeout_ms) : OS_NEVER;
+    for (;;) {
+        posse_status status = enqueue(e, index, word, flags, limit);
+        if (status != POSSE_FULL || (job->flags & POSSE_NO_WAIT))
+            return status;
+        word &= ~(uint64_t)PI_QUEUED; /* as take_back left it */
+        status = pi_wait_room(e, until);
+        if (status != POSSE_OK)
+            return status;
+    }
+}
+
+/* The executor closed while the task was on its way: takes it back, if nobody has begun it yet. */
+static posse_status recheck(posse_executor *e, uint32_t index, uint64_t fill_word)
+{
+    posse_status status = check_phase(e); /* after the push: the last worker looks the other way round */
+    if (status == POSSE_OK)
+        return POSSE_OK;
+    uint64_t word = pi_load_acquire(&e->segment.slots.at[index].word);
+    bool ours = pi_generation(word) == pi_generation(fill_word) &&
+                (pi_state(word) == PI_READY || pi_state(word) == PI_CANCELLED);
+    return ours && pi_discard(e, index, word) ? status : POSSE_OK;
+}
+
+static posse_status submit_queued(posse_executor *e, const posse_job *job, uint32_t index,
+                                  uint64_t word, uint64_t flags)
+{
+    posse_status status = enqueue_patiently(e, job, index, word, flags);
+    if (status != POSSE_OK) {
+        (void)pi_discard(e, index, pi_load_acquire(&e->segment.slots.at[index].word));
+        return status;
+    }
+    if (pi_wake_worker(e, false)) /* worth a look: all workers may sleep because they are dead */
+        (void)pi_check_supervisor(e);
+    return recheck(e, index, word);
+}
+
+/* FILL -> RUN, here and now. */
+static void run_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
+{
+    struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
+    uint64_t run = pi_with_state(word, PI_RUN) | flags;
+    pi_store_release(&e->segment.slots.at[index].word, run);
+    if (!pi_self_in(e))
+        pi_self = &self;
+    pi_run(e, PI_PROGRAM, index, run);
+    pi_self = outer;
+}
+
+static posse_status submit(posse_executor *e, const posse_job *job, posse_future *future)
+{
+    uint32_t index;
+    uint64_t word, flags = future ? 0 : PI_DETACHED;
+    unsigned owner = pi_owner_here(e);
+    posse_status status = take_slot(e, owner, &index, &word);
+    if (status != POSSE_OK)
+        return status;
+    uint32_t generation = pi_generation(word);
+    status = fill(e, job, index, word);
+    if (status != POSSE_OK)
+        (void)pi_discard(e, index, pi_load_acquire(&e->segment.slots.at[index].word));
+    else if (e->backend->spawn)
+        status = submit_queued(e, job, index, word, flags);
+    else
+        run_inline(e, index, word, flags);
+    if (future && status == POSSE_OK)
+        *future = (posse_future){e, index, generation};
+    return status;
+}
+
+posse_status posse_submit_with(posse_executor *e, const posse_job *job, posse_future *future)
+{
+    posse_status status = pi_check(e);
+    if (status == POSSE_OK && (!job || job->struct_size != sizeof *job))
+        status = POSSE_INVALID;
+    if (status == POSSE_OK)
+        status = check_job(e, job);
+    if (status == POSSE_OK && !supervised(e))
+        status = pi_phase_status(pi_phase_of(e));
+    if (status == POSSE_OK)
+        status = check_phase(e);
+    return status == POSSE_OK ? submit(e, job, future) : status;
+}
+
+posse_status posse_submit(posse_executor *e, posse_fn *fn, const void *arg, size_t size,
+                          posse_future *future)
+{
+    posse_job job = {.struct_size = sizeof job, .fn = fn, .arg = arg, .size = size};
+    return posse_submit_with(e, &job, future);
+}

@@ -1,0 +1,86 @@
+/* backend.h - where processes, threads and "inline" differ: starting, ending and watching workers.
+ * All else is one engine.
+ */
+#ifndef PI_BACKEND_H
+#define PI_BACKEND_H
+
+#include "os/process.h"
+#include "worker/pool.h"
+#include <pthread.h>
+
+/* What the supervisor knows of a worker, in its private memory: nothing here is believed from
+ * shared memory. */
+enum pi_hand_state { PI_HAND_EMPTY, PI_HAND_ALIVE, PI_HAND_ABANDONED };
+struct pi_hand {
+    enum pi_hand_state state;
+    bool killed;            /* SIGKILL is on its way */
+    bool used;              /* the seat's semaphore was made before */
+    uint64_t next_deadline; /* of the tasks on its stack, when it was last looked at */
+    pid_t pid;              /* process backend */
+    pthread_t thread;       /* thread backend, and the rest: */
+    posse_executor *executor;
+    unsigned seat;
+    _Atomic uint32_t leave; /* 1: abandoned, it leaves when its task returns */
+    _Atomic uint32_t gone;  /* 1: the thread has ended and can be joined */
+};
+
+struct pi_supervisor {
+    posse_executor *executor;
+    struct pi_hand hands[PI_MAX_SEATS];
+    unsigned seats;      /* that are or were used */
+    unsigned alive;      /* hands that are not EMPTY */
+    unsigned missing;    /* workers to be started */
+    unsigned failures;   /* starts in a row that came to nothing */
+    int error;           /* errno of the last one that could not be started at all */
+    uint64_t retry_at;   /* the next try, OS_NEVER: none is due */
+    uint64_t kill_at;    /* when those that SIGTERM did not end are killed, OS_NEVER: never */
+    int sent;            /* the signal that all workers were sent, 0: none */
+    uint64_t looked_at;  /* when the deadlines were last looked at */
+    enum pi_phase seen;  /* the phase that was acted on */
+    uint64_t *marks;     /* a bit for each slot: scratch memory of the recovery */
+    int socket, program; /* process backend: to the program, and its pidfd (-1: none) */
+    pthread_t thread;    /* thread backend: the supervisor itself, and what wakes it */
+    sem_t poked;
+};
+
+struct pi_backend {
+    bool shared; /* memory is shared between processes */
+    bool kills;  /* a running task can be killed with its worker */
+    unsigned (*default_workers)(unsigned cpus);
+
+    /* In the program. */
+    int (*start)(posse_executor *
+                     executor); /* starts the supervisor, which starts the workers; 0 or an errno */
+    bool (*alive)(posse_executor *executor); /* whether the supervisor is; one system call */
+    void (*join)(
+        posse_executor
+            *executor); /* waits for its end, frees what start made; fine if it never started */
+
+    /* In the program or a worker: something has changed that the supervisor acts on. */
+    void (*poke)(posse_executor *executor);
+
+    /* In the supervisor. */
+    int (*spawn)(struct pi_supervisor *supervisor, unsigned seat);
+    enum os_event (*event)(struct pi_supervisor *supervisor, unsigned seat, struct os_death *death);
+    void (*signal)(struct pi_supervisor *supervisor, unsigned seat, int signal);
+    void (*reap)(struct pi_supervisor *supervisor, unsigned seat);
+    bool (*sleep)(struct pi_supervisor *supervisor,
+                  uint64_t until); /* false: the program is gone */
+};
+
+extern const struct pi_backend pi_process_backend, pi_thread_backend, pi_inline_backend;
+
+/* supervisor.c */
+/* Prepares private memory for it; NULL: none. */
+struct pi_supervisor *pi_supervisor_create(posse_executor *executor);
+void pi_supervisor_destroy(struct pi_supervisor *supervisor);
+/* Starts the first workers. 0, or the errno that kept all of them from starting. */
+int pi_supervisor_begin(struct pi_supervisor *supervisor);
+/* Does its work until no worker is left: the executor was shut down or broke, or the program died.
+ * */
+void pi_supervisor_run(struct pi_supervisor *supervisor);
+
+/* recover.c: repairs what a worker left that has died and was reaped. */
+void pi_recover(struct pi_supervisor *supervisor, unsigned seat, const struct pi_death *death);
+
+#endif

@@ -1,0 +1,241 @@
+#include "worker/pool.h"
+
+#define LARGE                                                                                      \
+    ((size_t)64 << 10) /* blocks from this size on are backed one by one, and given back */
+#define FIRST_SLOTS 256u
+#define MOST_NEW_SLOTS 4096u
+#define NEW_PARKERS 64u
+
+static bool back(posse_executor *e, const void *from, size_t length)
+{
+    size_t offset = (size_t)((const char *)from - e->segment.base);
+    return os_memory_back(&e->memory, offset, length) == 0;
+}
+
+static bool back_map(posse_executor *e, const struct pi_map *map, uint32_t count)
+{
+    for (int level = 0; level < 3; level++) {
+        size_t length, offset = pi_map_part(map, level, count, &length);
+        if (!back(e, (const char *)map->level[2] + offset, length))
+            return false;
+    }
+    return true;
+}
+
+/* Raises a shared count from what it was; if somebody else did, that is as well. Release: the
+ * memory is there. */
+static void raise_count(_Atomic uint32_t *count, uint32_t from, uint32_t to)
+{
+    (void)pi_cas(count, &from, to);
+}
+
+bool pi_grow_ring(posse_executor *e)
+{
+    struct pi_ring *ring = &e->segment.ring;
+    uint32_t k = pi_load_acquire(&ring->shared->backed);
+    if (k >= ring->rings)
+        return false;
+    if (!back(e, ring->cells + pi_ring_start(k), pi_ring_cells(k) * sizeof(uint64_t)))
+        return false;
+    raise_count(&ring->shared->backed, k, k + 1);
+    return true;
+}
+
+bool pi_grow_slots(posse_executor *e)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    uint32_t count = pi_slots_count(slots), more = count / 4;
+    more = more < FIRST_SLOTS ? FIRST_SLOTS : more > MOST_NEW_SLOTS ? MOST_NEW_SLOTS : more & ~63u;
+    if (more > slots->max - count)
+        more = slots->max - count;
+    uint32_t rings = pi_load_acquire(&e->segment.header->ring.backed);
+    if (more == 0)
+        return false;
+    if ((rings == 0 || pi_ring_cells(rings - 1) < 2 * (uint64_t)(count + more)) && !pi_grow_ring(e))
+        return false;
+    if (!back_map(e, &slots->map, count + more) ||
+        !back(e, &slots->at[count], more * sizeof *slots->at))
+        return false;
+    raise_count(slots->count, count, count + more);
+    return true;
+}
+
+bool pi_grow_parkers(posse_executor *e)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    uint32_t count = pi_parkers_count(parkers), more = NEW_PARKERS;
+    if (more > PI_MAX_PARKERS - count)
+        more = PI_MAX_PARKERS - count;
+    if (more == 0 || !back_map(e, &parkers->map, count + more) ||
+        !back(e, &parkers->at[count], more * sizeof *parkers->at))
+        return false;
+    raise_count(parkers->count, count, count + more);
+    return true;
+}
+
+bool pi_memory_begin(posse_executor *e)
+{
+    struct pi_segment *s = &e->segment;
+    return back(e, s->header, sizeof *s->header) &&
+           back(e, s->seats, e->workers * sizeof *s->seats) && pi_grow_parkers(e) &&
+           pi_grow_slots(e);
+}
+
+static bool grow_class(posse_executor *e, struct pi_class *class)
+{
+    uint32_t count = pi_class_count(class), more = 1;
+    if (class->size < LARGE)
+        more = (uint32_t)(LARGE / class->size);
+    if (count >= class->max)
+        return false;
+    if (more > class->max - count)
+        more = class->max - count;
+    if (!back_map(e, &class->map, count + more) ||
+        !back(e, &class->blocks[count], more * sizeof *class->blocks))
+        return false;
+    if (class->size < LARGE &&
+        !back(e, e->segment.base + pi_block_offset(class, count), more * class->size))
+        return false;
+    raise_count(class->count, count, count + more);
+    return true;
+}
+
+/* Makes a held block FREE. Beyond the warm part of its class the memory of a large one goes back
+ * first; `backed` is lowered before that, so a death in between leaves memory that is backed again,
+ * never one that is missing. */
+static void free_held(posse_executor *e, struct pi_class *class, uint32_t index)
+{
+    struct pi_block *block = &class->blocks[index];
+    if (class->size >= LARGE && ((size_t)index + 1) * class->size > PI_WARM) {
+        uint64_t backed = pi_load_relaxed(&block->backed); /* relaxed: we hold the block */
+        pi_store_relaxed(&block->backed, 0);
+        if (backed <= class->size)
+            os_memory_discard(&e->memory, pi_block_offset(class, index), backed);
+    }
+    pi_store_release(&block->tag, PI_TAG_FREE); /* with the acquire of the next holder's CAS */
+    pi_map_give(&class->map, index);
+}
+
+/* Gives the memory of all free large blocks back, as there is no other left. */
+static void reclaim(posse_executor *e, unsigned owner)
+{
+    for (unsigned i = 0; i < PI_CLASSES; i++) {
+        struct pi_class *class = &e->segment.arena.classes[i];
+        for (uint32_t j = 0; class->size >= LARGE && j < pi_class_count(class); j++) {
+            struct pi_block *block = &class->blocks[j];
+            uint64_t tag = PI_TAG_FREE, backed = pi_load_relaxed(&block->backed);
+            if (backed == 0 || backed > class->size ||
+                !pi_cas(&block->tag, &tag, pi_tag_held(owner)))
+                continue;
+            pi_store_relaxed(&block->backed, 0); /* relaxed: the release of the tag publishes it */
+            os_memory_discard(&e->memory, pi_block_offset(class, j), backed);
+            pi_store_release(&block->tag, PI_TAG_FREE);
+        }
+    }
+}
+
+/* Backs what size bytes of a held block need. */
+static bool back_block(posse_executor *e, struct pi_class *class, uint32_t index, size_t size)
+{
+    struct pi_block *block = &class->blocks[index];
+    uint64_t backed = pi_load_relaxed(&block->backed); /* relaxed: we hold the block */
+    if (class->size < LARGE || (backed >= size && backed <= class->size))
+        return true;
+    if (backed > class->size)
+        backed = 0;
+    if (!back(e, e->segment.base + pi_block_offset(class, index) + backed, size - backed))
+        return false;
+    pi_store_relaxed(&block->backed, size);
+    return true;
+}
+
+/* A block of one class, or 0. */
+static pi_ref acquire_in(posse_executor *e, unsigned owner, unsigned number, size_t size)
+{
+    struct pi_class *class = &e->segment.arena.classes[number];
+    uint32_t index;
+    while ((index = pi_class_take(class, owner)) == PI_NONE)
+        if (!grow_class(e, class))
+            return 0;
+    if (back_block(e, class, index, size))
+        return pi_ref_make(number, index);
+    free_held(e, class, index);
+    return 0;
+}
+
+posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi_ref *ref)
+{
+    unsigned first = pi_class_for(size);
+    if (first >= PI_CLASSES || e->segment.arena.classes[first].max == 0)
+        return POSSE_TOO_LARGE;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        for (unsigned i = first; i < PI_CLASSES && i < first + 3; i++)
+            if ((*ref = acquire_in(e, owner, i, size)) != 0)
+                return POSSE_OK;
+        if (attempt == 0)
+            reclaim(e, owner);
+    }
+    return POSSE_NO_MEMORY;
+}
+
+bool pi_block_release(posse_executor *e, unsigned owner, pi_ref ref, uint64_t tag)
+{
+    struct pi_class *class;
+    struct pi_block *block;
+    if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
+        return false;
+    if (!pi_cas(&block->tag, &tag, pi_tag_held(owner)))
+        return false;
+    free_held(e, class, pi_ref_index(ref));
+    return true;
+}
+
+void pi_block_attach(posse_executor *e, pi_ref ref, uint32_t slot, uint32_t generation)
+{
+    struct pi_class *class;
+    struct pi_block *block;
+    if (pi_arena_find(&e->segment.arena, ref, &class, &block))
+        pi_store_release(&block->tag,
+                         pi_tag_attached(slot, generation)); /* with the CAS of its release */
+}
+
+void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)
+{
+    struct pi_class *class;
+    struct pi_block *block;
+    if (!pi_arena_find(&e->segment.arena, ref, &class, &block) || size > class->size)
+        return NULL;
+    return e->segment.base + pi_block_offset(class, pi_ref_index(ref));
+}
+
+struct pi_data pi_slot_arg(posse_executor *e, struct pi_slot *slot)
+{
+    struct pi_data data = {.size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK, /* relaxed: */
+                           .bytes = slot->inline_arg}; /* published with the state */
+    if (data.size <= PI_INLINE_ARG)
+        return data;
+    data.ref = pi_load_relaxed(&slot->arg);
+    data.bytes = pi_block_bytes(e, data.ref, data.size);
+    return data;
+}
+
+struct pi_data pi_slot_result(posse_executor *e, struct pi_slot *slot)
+{
+    struct pi_data data = {
+        .size = pi_load_relaxed(&slot->result_size), /* relaxed: published with the state */
+        .bytes = slot->inline_result};
+    if (data.size <= PI_INLINE_RESULT)
+        return data;
+    data.ref = pi_load_relaxed(&slot->result);
+    data.bytes = pi_block_bytes(e, data.ref, data.size);
+    return data;
+}
+
+struct pi_data pi_slot_name(posse_executor *e, struct pi_slot *slot)
+{
+    struct pi_data data = {.size = PI_NAME_SIZE};
+    if (pi_load_relaxed(&slot->arg_size) & PI_NAMED)
+        data.ref = pi_load_relaxed(&slot->name);
+    data.bytes = data.ref ? pi_block_bytes(e, data.ref, data.size) : NULL;
+    return data;
+}

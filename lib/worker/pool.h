@@ -1,0 +1,192 @@
+/* pool.h - an executor as one process sees it, and what all of posse's parts do to it.
+ *
+ * The handle is private to a process; the supervisor and the workers have copies of it from the
+ * fork. What they share is in the segment (core/segment.h).
+ *
+ *   file          what it does
+ *   memory.c      growing tables, blocks of the arena
+ *   wake.c        waking workers and callers; the one function that makes a task final
+ *   wait.c        sleeping until a task is final, or there is room in the queue
+ *   run.c         running one task
+ *   loop.c        a worker's life
+ *   supervisor.c  starting, watching, ending workers; deadlines
+ *   recover.c     what is repaired when a worker has died
+ *   process.c, thread.c, inline.c   the backends
+ */
+#ifndef PI_POOL_H
+#define PI_POOL_H
+
+#include "core/segment.h"
+#include "os/guard.h"
+#include "os/image.h"
+#include "os/memory.h"
+#include "posse.h"
+
+struct pi_backend;
+struct pi_supervisor;
+
+struct posse_executor {
+    struct pi_segment segment;
+    const struct pi_backend *backend;
+    struct os_guard guard;
+    struct os_memory memory;
+    struct os_image image;     /* the functions that the workers have */
+    _Atomic uintptr_t last_fn; /* one that was found there: most programs submit few */
+    unsigned owner;            /* who this process is: PI_PROGRAM, or a worker's seat */
+    unsigned workers;          /* to be kept alive */
+    unsigned cpus;             /* usable: no more threads than these spin */
+    uint64_t queue_limit;      /* entries; 0: none */
+    uint8_t retries;           /* default of a task */
+    _Atomic uint32_t calls;    /* submits, to look at the supervisor now and then */
+    _Atomic uint32_t hint;     /* where a free slot may be */
+    _Atomic uint32_t destroying; /* posse_destroy was called: nobody may sleep any more */
+    _Atomic uint32_t blocked; /* callers that sleep, or have slept and still read: destroy waits for them */
+    /* Process backend: the socket to the supervisor, and its pidfd (-1: none). */
+    int socket, pidfd;
+    struct pi_supervisor
+        *supervisor; /* thread backend: private memory of the supervisor; else NULL here */
+};
+
+/* A running task. On its worker's stack. */
+struct posse_task {
+    posse_executor *executor;
+    struct posse_task *outer; /* that waits for it on the same stack, or NULL */
+    struct pi_slot *slot;
+    uint64_t word;  /* RUN, exact when it began */
+    uint32_t index; /* of the slot */
+    unsigned seat;  /* PI_PROGRAM inline */
+    bool failed;    /* posse_task_fail was called */
+    int code;
+    uint64_t deadline; /* OS_NEVER: none */
+    uint64_t size;     /* of the result so far */
+    pi_ref block;      /* that holds it, HELD by this worker, if it is not inline */
+};
+
+/* What this thread is, if it is a worker or runs a task inline. */
+struct pi_self {
+    posse_executor *executor;
+    unsigned seat;
+    struct posse_task *task; /* that runs now, or NULL */
+};
+extern _Thread_local struct pi_self *pi_self;
+
+/* This thread as a worker of the executor, or NULL. */
+static inline struct pi_self *pi_self_in(const posse_executor *executor)
+{
+    return pi_self && pi_self->executor == executor ? pi_self : NULL;
+}
+
+/* In whose name this thread takes slots, blocks and parkers. */
+static inline unsigned pi_owner_here(const posse_executor *executor)
+{
+    struct pi_self *self = pi_self_in(executor);
+    return self ? self->seat : executor->owner;
+}
+
+static inline bool pi_destroying(const posse_executor *executor)
+{
+    return atomic_load(&executor->destroying) != 0; /* with posse_destroy, which then wakes all */
+}
+
+/* Whether a handle is of the life that the slot's word shows, and was not given back. */
+static inline bool pi_fresh(uint64_t word, posse_future future)
+{
+    return pi_generation(word) == future.generation && pi_state(word) >= PI_READY &&
+           !(word & PI_DETACHED);
+}
+
+static inline enum pi_phase pi_phase_of(const posse_executor *executor)
+{
+    return (enum pi_phase)pi_load_seq(&executor->segment.header->phase);
+}
+
+/* ---- memory.c ---- */
+
+/* Backs what a new segment begins with. All: false if there is no memory. */
+bool pi_memory_begin(posse_executor *executor);
+bool pi_grow_slots(posse_executor *executor);
+bool pi_grow_ring(posse_executor *executor);
+bool pi_grow_parkers(posse_executor *executor);
+
+/* A block of at least size bytes, HELD(owner). POSSE_NO_MEMORY, POSSE_TOO_LARGE. */
+posse_status pi_block_acquire(posse_executor *executor, unsigned owner, size_t size, pi_ref *ref);
+/* Frees a block if its tag is exactly that; else nothing. In the name of owner. */
+bool pi_block_release(posse_executor *executor, unsigned owner, pi_ref ref, uint64_t tag);
+/* HELD -> ATTACHED, by the holder. */
+void pi_block_attach(posse_executor *executor, pi_ref ref, uint32_t slot, uint32_t generation);
+/* Its bytes, at least size of them, or NULL: the reference is not valid. */
+void *pi_block_bytes(posse_executor *executor, pi_ref ref, uint64_t size);
+
+/* Size, bytes and block (0 if inline) of a slot's argument, result and name. The bytes are NULL if
+ * what the slot says is impossible, as a task has scribbled on it, or if there is no name. */
+struct pi_data {
+    uint64_t size;
+    void *bytes;
+    pi_ref ref;
+};
+struct pi_data pi_slot_arg(posse_executor *executor, struct pi_slot *slot);
+struct pi_data pi_slot_result(posse_executor *executor, struct pi_slot *slot);
+struct pi_data pi_slot_name(posse_executor *executor, struct pi_slot *slot);
+
+/* ---- wake.c ---- */
+
+/* Wakes one sleeping worker, if none is looking for work already. `force`: even then. True: it did.
+ * */
+bool pi_wake_worker(posse_executor *executor, bool force);
+/* Posts every worker, whatever its bits say: it may have been claimed by one who died before the
+ * post. */
+void pi_wake_all_workers(posse_executor *executor);
+/* Wakes every caller that sleeps anywhere. */
+void pi_wake_all_parkers(posse_executor *executor);
+/* Wakes the callers that a slot's word names. */
+void pi_wake_waiters(posse_executor *executor, uint64_t word);
+/* Wakes the submitters that wait for room. */
+void pi_wake_room(posse_executor *executor);
+
+/* The one way to an end: *from -> state (with `set` flags), unless the task is in another state by
+ * now. Frees its argument, wakes who waits for it, and frees the slot if nobody holds it. */
+bool pi_finish(posse_executor *executor, uint32_t index, uint64_t *from, enum pi_state state,
+               uint64_t set);
+/* The same, counted before it can be seen. */
+bool pi_finish_counted(posse_executor *executor, uint32_t index, uint64_t *from,
+                       enum pi_state state, uint64_t set, _Atomic uint64_t *counter);
+/* Frees a slot that is final, or FILL or READY and given up by its submitter, with its blocks.
+ * False: it was freed by somebody else, or claimed. */
+bool pi_discard(posse_executor *executor, uint32_t index, uint64_t word);
+/* READY -> CANCELLED for all tasks that have not begun. */
+void pi_cancel_all(posse_executor *executor);
+/* Raises the phase; false if it is there or further already. */
+bool pi_raise_phase(posse_executor *executor, enum pi_phase phase);
+/* Marks the executor broken and wakes everyone. */
+void pi_break(posse_executor *executor, enum pi_reason reason);
+/* What a phase means to a caller: POSSE_OK while open. */
+posse_status pi_phase_status(enum pi_phase phase);
+
+/* ---- wait.c ---- */
+
+/* Waits until a task is final. `slow` tells that the caller must call pi_leave when it has read
+ * what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN, POSSE_SHUT_DOWN,
+ * POSSE_DEADLOCK, POSSE_NO_MEMORY. */
+posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
+/* Waits until the ring has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
+posse_status pi_wait_room(posse_executor *executor, uint64_t until);
+/* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
+posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
+void pi_leave(posse_executor *executor);
+/* Wakes all callers that sleep, and waits until they have left. The phase must be such that they
+ * do. */
+void pi_wait_unblocked(posse_executor *executor);
+/* Whether the supervisor lives; if not, the executor is marked broken. One system call. */
+bool pi_check_supervisor(posse_executor *executor);
+
+/* ---- run.c, loop.c ---- */
+
+/* Runs a claimed task to its end; `word` is RUN, exact. */
+void pi_run(posse_executor *executor, unsigned seat, uint32_t index, uint64_t word);
+/* How many tasks ended so in a seat; exact also while its worker works or when it has died. */
+uint64_t pi_ended(posse_executor *executor, unsigned seat, enum pi_end end);
+/* A worker's life, from the seat's ready mark to its leaving one. Sets pi_self. `leave` says when
+ * it is to go. */
+void pi_worker_loop(posse_executor *executor, unsigned seat, const _Atomic uint32_t *leave);
+
+#endif

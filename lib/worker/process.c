@@ -1,0 +1,243 @@
+/* The process backend: the supervisor is a process that the program forks once, as nobody's child,
+ * and the workers are the supervisor's children.
+ *
+ *   the program                   the supervisor                        a worker
+ *   has the socket; its end       has the other end and a pidfd of      is killed by the kernel when the supervisor
+ *   of file is the supervisor's   the program: either tells its end;    dies; leads a process group of its own, so
+ *   end                           then it kills the workers and goes    what a task starts dies with its worker
+ *
+ * Poking the supervisor is a byte from the program, and SIGCHLD from a worker, whose descriptors a
+ * task may have closed.
+ */
+#include "worker/backend.h"
+
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/process.h"
+#include "os/stdio.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What create and the new supervisor share. */
+struct launch {
+    struct pi_supervisor *supervisor;
+    int sockets[2]; /* the program's, the supervisor's */
+};
+
+static unsigned default_workers(unsigned cpus) { return cpus; }
+
+/* ---- in the supervisor ---- */
+
+static void on_child(int signal) { (void)signal; } /* only there to end ppoll */
+
+/* What comes from a terminal or by mistake must not end the supervisor: its end is that of the
+ * program. */
+static void set_signals(void)
+{
+    static const int ignored[] = {SIGINT,  SIGQUIT, SIGHUP,  SIGTERM, SIGPIPE, SIGALRM,
+                                  SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU, 0};
+    os_signals_default(ignored);
+    struct sigaction action = {.sa_handler = on_child};
+    sigaction(SIGCHLD, &action, NULL);
+}
+
+/* The program hears how the start went. */
+struct report {
+    int error; /* 0 or an errno */
+    pid_t pid; /* of the supervisor */
+};
+
+static void report(int socket, int error)
+{
+    struct report report = {.error = error, .pid = getpid()};
+    while (write(socket, &report, sizeof report) < 0 && errno == EINTR)
+        ;
+}
+
+static void supervisor_main(void *context)
+{
+    struct launch *launch = context;
+    struct pi_supervisor *s = launch->supervisor;
+    set_signals();
+    os_process_name("posse");
+    (void)setpgid(0, 0);
+    close(launch->sockets[0]);
+    s->executor->socket = -1;
+    s->executor->owner = PI_NOBODY;
+    int error = pi_supervisor_begin(s);
+    report(s->socket, error);
+    if (error == 0)
+        pi_supervisor_run(s);
+    _exit(0);
+}
+
+static void fork_failed(void *context, int error)
+{
+    struct launch *launch = context;
+    report(launch->supervisor->socket, error);
+}
+
+static bool sleep_until(struct pi_supervisor *s, uint64_t until)
+{
+    struct pollfd fds[2] = {{.fd = s->socket, .events = POLLIN},
+                            {.fd = s->program, .events = POLLIN}};
+    uint64_t now = os_now(), rest = until > now ? until - now : 0;
+    struct timespec timeout = {(time_t)(rest / 1000000000u), (long)(rest % 1000000000u)};
+    sigset_t none;
+    sigemptyset(&none); /* SIGCHLD comes only here, so none is missed between a look and a sleep */
+    int n = ppoll(fds, 2, until == OS_NEVER ? NULL : &timeout, &none);
+    if (n <= 0)
+        return true;
+    return os_socket_drain(s->socket) && !(fds[1].revents & POLLIN);
+}
+
+static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor)
+{
+    static const int ignored[] = {SIGINT, SIGQUIT, 0}; /* of the terminal: meant for the program */
+    static const _Atomic uint32_t stay = 0;
+    posse_executor *e = s->executor;
+    bool supported;
+    os_signals_default(ignored);
+    (void)setpgid(0, 0);
+    if (!os_die_with_parent(supervisor, &supported))
+        _exit(0);
+    close(s->socket);
+    if (s->program >= 0)
+        close(s->program);
+    os_guard_set(&e->guard);
+    e->owner = seat;
+    os_process_name("posse-worker");
+#ifdef POSSE_CRASH_POINTS
+    pi_crash_here = true;
+#endif
+    sigset_t none;
+    sigemptyset(&none);
+    os_signals_restore(&none);
+    pi_worker_loop(e, seat, &stay);
+    os_stdio_flush();
+    _exit(0);
+}
+
+static int spawn(struct pi_supervisor *s, unsigned seat)
+{
+    pid_t supervisor = getpid(), pid = fork();
+    if (pid < 0)
+        return errno;
+    if (pid == 0)
+        worker_main(s, seat, supervisor);
+    (void)setpgid(pid, pid); /* whoever comes first */
+    s->hands[seat].pid = pid;
+    return 0;
+}
+
+static enum os_event event(struct pi_supervisor *s, unsigned seat, struct os_death *death)
+{
+    return os_child_event(s->hands[seat].pid, death);
+}
+
+static void send_signal(struct pi_supervisor *s, unsigned seat, int signal)
+{
+    os_signal_group(s->hands[seat].pid, signal);
+}
+
+static void reap(struct pi_supervisor *s, unsigned seat) { os_reap(s->hands[seat].pid); }
+
+/* ---- in the program ---- */
+
+static struct report await_report(int socket)
+{
+    struct report report = {.error = EAGAIN}; /* if it was killed before it could say anything */
+    struct pollfd fd = {.fd = socket, .events = POLLIN};
+    while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+        ;
+    if (read(socket, &report, sizeof report) != (ssize_t)sizeof report)
+        report.error = EAGAIN;
+    return report;
+}
+
+/* What tells the supervisor's end. It lives if its socket is open after the pidfd was, so the pidfd
+ * is its and not that of another process with its old pid. */
+static int keep_watch(posse_executor *e, int socket)
+{
+    struct report report = await_report(socket);
+    if (report.error == 0) {
+        e->socket = socket;
+        e->pidfd = os_pidfd(report.pid);
+        if (os_socket_closed(socket, e->pidfd, 0))
+            report.error = EAGAIN;
+    }
+    return report.error;
+}
+
+static int launch_supervisor(posse_executor *e, struct launch *launch)
+{
+    sigset_t mask;
+    struct os_orphan orphan = {supervisor_main, fork_failed, launch, &mask};
+    launch->supervisor->socket = launch->sockets[1];
+    launch->supervisor->program = os_pidfd(getpid());
+    os_stdio_flush();
+    os_signals_block(&mask);
+    int error = os_fork_orphan(&orphan);
+    os_signals_restore(&mask);
+    close(launch->sockets[1]);
+    if (launch->supervisor->program >= 0)
+        close(launch->supervisor->program);
+    if (error == 0)
+        error = keep_watch(e, launch->sockets[0]);
+    if (e->socket < 0)
+        close(launch->sockets[0]);
+    return error;
+}
+
+static int start(posse_executor *e)
+{
+    struct launch launch = {.supervisor = pi_supervisor_create(e)};
+    if (!launch.supervisor)
+        return ENOMEM;
+    int error = os_socket_pair(launch.sockets);
+    if (error == 0)
+        error = launch_supervisor(e, &launch);
+    pi_supervisor_destroy(launch.supervisor); /* our copy; the supervisor has its own */
+    return error;
+}
+
+static bool alive(posse_executor *e) { return !os_socket_closed(e->socket, e->pidfd, 0); }
+
+static void join(posse_executor *e)
+{
+    if (e->socket < 0)
+        return;
+    while (!os_socket_closed(e->socket, e->pidfd, -1))
+        ;
+    close(e->socket);
+    if (e->pidfd >= 0)
+        close(e->pidfd);
+    e->socket = e->pidfd = -1;
+}
+
+static void poke(posse_executor *e)
+{
+    if (e->owner == PI_PROGRAM)
+        os_socket_poke(e->socket);
+    else
+        (void)kill(getppid(),
+                   SIGCHLD); /* ignored by default, should the supervisor be dead already */
+}
+
+const struct pi_backend pi_process_backend = {
+    .shared = true,
+    .kills = true,
+    .default_workers = default_workers,
+    .start = start,
+    .alive = alive,
+    .join = join,
+    .poke = poke,
+    .spawn = spawn,
+    .event = event,
+    .signal = send_signal,
+    .reap = reap,
+    .sleep = sleep_until,
+};

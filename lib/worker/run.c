@@ -1,0 +1,165 @@
+#include "worker/backend.h"
+
+#include "os/clock.h"
+#include "os/stdio.h"
+
+#include <unistd.h>
+
+_Thread_local struct pi_self *pi_self;
+
+/* Puts the task on the worker's stack, where the supervisor finds it. What was there before is kept
+ * in *below. */
+static void push_task(struct posse_task *task, uint32_t *below, uint64_t *earliest)
+{
+    *below = 0;
+    *earliest = 0;
+    if (task->seat == PI_PROGRAM)
+        return;
+    struct pi_seat *seat = &task->executor->segment.seats[task->seat];
+    *below = pi_load_relaxed(&seat->current); /* relaxed: ours */
+    *earliest = pi_load_relaxed(&seat->deadline_ns);
+    pi_store_relaxed(&task->slot->below, *below);      /* relaxed: published by the next store */
+    pi_store_release(&seat->current, task->index + 1); /* with the supervisor's walk */
+}
+
+/* Takes it off again. */
+static void pop_task(struct posse_task *task, uint32_t below, uint64_t earliest)
+{
+    if (task->seat == PI_PROGRAM)
+        return;
+    struct pi_seat *seat = &task->executor->segment.seats[task->seat];
+    pi_store_release(&seat->current, below);
+    if (task->deadline != OS_NEVER)
+        pi_store_relaxed(&seat->deadline_ns,
+                         earliest); /* relaxed: seen late, it costs a look in vain */
+}
+
+/* Sets the deadline, and tells the supervisor if it would look too late. */
+static void set_deadline(struct posse_task *task, uint64_t earliest)
+{
+    struct pi_slot *slot = task->slot;
+    task->deadline = slot->timeout_ms ? os_after_ms((long)slot->timeout_ms) : OS_NEVER;
+    pi_store_relaxed(&slot->deadline_ns,
+                     slot->timeout_ms ? task->deadline : 0); /* with seat->current */
+    if (!slot->timeout_ms || task->seat == PI_PROGRAM)
+        return;
+    posse_executor *e = task->executor;
+    uint64_t first = earliest && earliest < task->deadline ? earliest : task->deadline;
+    pi_store_seq(&e->segment.seats[task->seat].deadline_ns,
+                 first); /* seq: before next_look, see seats.h */
+    uint64_t look = pi_load_seq(&e->segment.header->next_look_ns);
+    if (look == 0 || first < look)
+        e->backend->poke(e);
+}
+
+/* Forgets what was returned. */
+static void drop_result(struct posse_task *task)
+{
+    if (task->block)
+        pi_block_release(task->executor, task->seat, task->block, pi_tag_held(task->seat));
+    task->block = 0;
+    task->size = 0;
+}
+
+/* The end as the task wants it: writes the result, or the message of a failure, into the slot. */
+static enum pi_state settle(struct posse_task *task, int code)
+{
+    struct pi_slot *slot = task->slot;
+    bool ok = code == 0 && !task->failed;
+    bool late = task->deadline != OS_NEVER && os_now() >= task->deadline; /* not yet interrupted */
+    if (late || (!ok && !task->failed))
+        drop_result(task);
+    slot->code = task->failed ? task->code : code;
+    pi_store_relaxed(&slot->result_size,
+                     task->size); /* relaxed: all of it is published with the state */
+    if (task->block) {
+        pi_store_relaxed(&slot->result, task->block);
+        pi_block_attach(task->executor, task->block, task->index, pi_generation(task->word));
+    }
+    return late ? PI_TIMED_OUT : ok ? PI_DONE : PI_FAILED;
+}
+
+/* The task's end was decided while it ran. With processes (KILLING) the supervisor is about to kill
+ * us, and we take nothing more; with threads it is final and PINNED, and what we held is freed now.
+ * */
+static void too_late(struct posse_task *task)
+{
+    posse_executor *e = task->executor;
+    struct pi_slot *slot = task->slot;
+    while (e->backend->kills)
+        pause();
+    uint64_t tag = pi_tag_attached(task->index, pi_generation(task->word));
+    uint64_t word = pi_load_acquire(&slot->word);
+    if (task->block)
+        pi_block_release(e, task->seat, task->block, tag);
+    pi_ref arg = pi_slot_arg(e, slot).ref;
+    if (arg)
+        pi_block_release(e, task->seat, arg, tag);
+    (void)pi_slot_leave(slot, &word, pi_state(word), 0, PI_PINNED);
+    if (word & PI_DETACHED)
+        pi_discard(e, task->index, word & ~(uint64_t)PI_PINNED);
+}
+
+static enum pi_end end_of(enum pi_state state)
+{
+    return state == PI_DONE ? PI_END_DONE : state == PI_FAILED ? PI_END_FAILED : PI_END_TIMED_OUT;
+}
+
+/* Makes the task final, and counts it: what is odd meanwhile counts if the task is final. */
+static bool finish(struct posse_task *task, enum pi_state state)
+{
+    posse_executor *e = task->executor;
+    struct pi_segment *s = &e->segment;
+    enum pi_end end = end_of(state);
+    if (task->seat == PI_PROGRAM)
+        return pi_finish_counted(e, task->index, &task->word, state, 0,
+                                 &s->header->inline_ended[end]);
+    _Atomic uint64_t *ended = &s->seats[task->seat].ended[end];
+    uint64_t before = pi_load_relaxed(ended); /* relaxed: ours */
+    pi_store_relaxed(ended, before + 1);      /* relaxed: published with the state */
+    bool done = pi_finish(e, task->index, &task->word, state, 0);
+    pi_store_release(ended, done ? before + 2 : before); /* with pi_ended */
+    return done;
+}
+
+uint64_t pi_ended(posse_executor *e, unsigned seat, enum pi_end end)
+{
+    struct pi_seat *s = &e->segment.seats[seat];
+    uint64_t seen, word;
+    int tries = 0;
+    do {
+        seen = pi_load_acquire(&s->ended[end]);
+        uint32_t current = pi_load_acquire(&s->current);
+        word = current && current <= pi_slots_count(&e->segment.slots)
+                   ? pi_load_acquire(&e->segment.slots.at[current - 1].word)
+                   : 0;
+    } while (seen % 2 && pi_load_acquire(&s->ended[end]) != seen && ++tries < 100);
+    bool open = pi_is(word, PI_RUN, seat) || pi_is(word, PI_KILLING, seat);
+    return seen / 2 + (seen % 2 && !open);
+}
+
+void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
+{
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    struct posse_task task = {
+        .executor = e, .slot = slot, .word = word, .index = index, .seat = seat};
+    struct pi_data arg = pi_slot_arg(e, slot);
+    uint32_t below;
+    uint64_t earliest;
+    if (slot->attempt < UINT8_MAX)
+        slot->attempt++;
+    task.outer = pi_self->task;
+    pi_self->task = &task;
+    push_task(&task, &below, &earliest);
+    set_deadline(&task, earliest);
+    posse_fn *fn = (posse_fn *)(uintptr_t)slot->fn;
+    int code = fn(&task, arg.size ? arg.bytes : NULL, arg.size);
+    if (!os_guard_holds(&e->guard))
+        _exit(0); /* the task has forked, and this is the child: it has nothing to return to */
+    if (e->backend->kills)
+        os_stdio_flush();
+    if (!finish(&task, settle(&task, code)))
+        too_late(&task);
+    pop_task(&task, below, earliest);
+    pi_self->task = task.outer;
+}

@@ -1,0 +1,129 @@
+/* The thread backend: the same engine with threads of the program. The supervisor is a thread too.
+ * */
+#include "worker/backend.h"
+
+#include "os/clock.h"
+#include "os/semaphore.h"
+#include "os/thread.h"
+
+#include <errno.h>
+
+static unsigned default_workers(unsigned cpus) { return cpus + 4 < 32 ? cpus + 4 : 32; }
+
+/* ---- workers ---- */
+
+static void poke(posse_executor *e) { os_semaphore_post(&e->supervisor->poked); }
+
+/* Runs whether the loop ended or a task called pthread_exit. */
+static void at_end(void *context)
+{
+    struct pi_hand *hand = context;
+    pi_self = NULL;
+    pi_store_release(&hand->gone, 1); /* with the supervisor's look */
+    poke(hand->executor);
+}
+
+static void *worker_main(void *context)
+{
+    struct pi_hand *hand = context;
+    os_thread_name("posse-worker");
+    pthread_cleanup_push(at_end, hand);
+    pi_worker_loop(hand->executor, hand->seat, &hand->leave);
+    pthread_cleanup_pop(1);
+    return NULL;
+}
+
+/* ---- in the supervisor ---- */
+
+static int spawn(struct pi_supervisor *s, unsigned seat)
+{
+    struct pi_hand *hand = &s->hands[seat];
+    return os_thread_create(&hand->thread, worker_main, hand);
+}
+
+static enum os_event event(struct pi_supervisor *s, unsigned seat, struct os_death *death)
+{
+    *death = (struct os_death){.signal = 0, .exit_code = 0};
+    return pi_load_acquire(&s->hands[seat].gone) ? OS_DEAD : OS_NOTHING;
+}
+
+static void send_signal(struct pi_supervisor *s, unsigned seat, int signal)
+{
+    (void)s; /* a thread cannot be ended: it sees the phase when its task returns */
+    (void)seat;
+    (void)signal;
+}
+
+static void reap(struct pi_supervisor *s, unsigned seat)
+{
+    (void)pthread_join(s->hands[seat].thread, NULL);
+}
+
+static bool sleep_until(struct pi_supervisor *s, uint64_t until)
+{
+    if (os_semaphore_wait(&s->poked, until))
+        os_semaphore_drain(&s->poked);
+    return true;
+}
+
+static void *supervisor_main(void *context)
+{
+    os_thread_name("posse");
+    pi_supervisor_run(context);
+    return NULL;
+}
+
+/* ---- in the program ---- */
+
+/* Ends the workers of a supervisor that could not be started itself, in its place. */
+static void give_up(posse_executor *e)
+{
+    (void)pi_raise_phase(e, PI_STOPPING);
+    pi_supervisor_run(e->supervisor);
+}
+
+static int start(posse_executor *e)
+{
+    e->supervisor = pi_supervisor_create(e);
+    if (!e->supervisor)
+        return ENOMEM;
+    int error = pi_supervisor_begin(e->supervisor);
+    if (error == 0) {
+        error = os_thread_create(&e->supervisor->thread, supervisor_main, e->supervisor);
+        if (error)
+            give_up(e);
+    }
+    if (error) {
+        pi_supervisor_destroy(e->supervisor);
+        e->supervisor = NULL;
+    }
+    return error;
+}
+
+static bool alive(posse_executor *e)
+{
+    (void)e; /* its end is that of the program */
+    return true;
+}
+
+static void join(posse_executor *e)
+{
+    if (!e->supervisor)
+        return;
+    (void)pthread_join(e->supervisor->thread, NULL);
+    pi_supervisor_destroy(e->supervisor);
+    e->supervisor = NULL;
+}
+
+const struct pi_backend pi_thread_backend = {
+    .default_workers = default_workers,
+    .start = start,
+    .alive = alive,
+    .join = join,
+    .poke = poke,
+    .spawn = spawn,
+    .event = event,
+    .signal = send_signal,
+    .reap = reap,
+    .sleep = sleep_until,
+};

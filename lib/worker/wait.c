@@ -1,0 +1,240 @@
+/* Sleeping until something happens, and never on somebody who may be dead: whoever is blocked for a
+ * second looks whether the supervisor still lives, and wakes a worker in case one was stopped that
+ * others rely on.
+ */
+#include "worker/backend.h"
+
+#include "os/clock.h"
+#include "os/semaphore.h"
+
+#define LOOK_NS 1000000000u
+#define SPIN_NS 20000u
+
+static void enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
+
+void pi_leave(posse_executor *e) { (void)atomic_fetch_sub(&e->blocked, 1); }
+
+void pi_wait_unblocked(posse_executor *e)
+{
+    while (atomic_load(&e->blocked) != 0) { /* with pi_leave, a caller's last access */
+        pi_wake_all_parkers(e);
+        os_sleep(50000);
+    }
+}
+
+bool pi_check_supervisor(posse_executor *e)
+{
+    if (e->owner != PI_PROGRAM || e->backend->alive(e))
+        return true; /* a worker dies with its supervisor */
+    if (pi_phase_of(e) != PI_CLOSED)
+        pi_break(e, PI_SUPERVISOR_DIED);
+    return false;
+}
+
+/* A parker for this thread, or PI_NONE. */
+static uint32_t take_parker(posse_executor *e)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    uint32_t index;
+    while ((index = pi_parkers_acquire(parkers, pi_owner_here(e))) == PI_NONE)
+        if (!pi_grow_parkers(e))
+            return PI_NONE;
+    struct pi_parker *parker = &parkers->at[index];
+    if (!pi_load_relaxed(&parker->made)) { /* relaxed: the owner before us released the parker */
+        (void)os_semaphore_init(&parker->wake);
+        pi_store_release(&parker->made, 1); /* with the acquire of whoever posts it */
+    }
+    os_semaphore_drain(&parker->wake);
+    return index;
+}
+
+/* Sleeps, at most until the moment, and looks after the pool when that took long. */
+static void sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
+{
+    uint64_t look = os_now() + LOOK_NS, earlier = until < look ? until : look;
+    if (os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier) || earlier == until)
+        return;
+    uint64_t position;
+    if (pi_check_supervisor(e) && pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
+        pi_wake_worker(e, true);
+}
+
+/* ---- until a task is final ---- */
+
+/* A worker that waits for a task which nobody has begun runs it itself. True: it did. */
+static bool help(posse_executor *e, uint32_t index, uint64_t word)
+{
+    struct pi_self *self = pi_self_in(e);
+    if (!self || !pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
+        return false;
+    pi_run(e, self->seat, index, word);
+    return true;
+}
+
+static bool on_this_stack(posse_executor *e, posse_future future)
+{
+    struct pi_self *self = pi_self_in(e);
+    for (struct posse_task *task = self ? self->task : NULL; task; task = task->outer)
+        if (task->index == future.slot)
+            return true;
+    return false;
+}
+
+/* What can be said now: POSSE_OK, an error, or POSSE_TIMEOUT, not yet. */
+static posse_status look(posse_executor *e, posse_future future, uint64_t *word)
+{
+    _Atomic uint64_t *at = &e->segment.slots.at[future.slot].word;
+    enum pi_phase phase = pi_phase_of(e); /* before the word: CLOSED comes after the last end */
+    *word = pi_load_acquire(at);          /* with the release of pi_slot_leave */
+    if (!pi_fresh(*word, future))
+        return POSSE_INVALID;
+    if (pi_final(*word))
+        return POSSE_OK;
+    if (pi_destroying(e))
+        return POSSE_SHUT_DOWN;
+    if (phase >= PI_CLOSED)
+        return pi_phase_status(phase);
+    return on_this_stack(e, future) ? POSSE_DEADLOCK : POSSE_TIMEOUT;
+}
+
+/* Looks for a few microseconds, while there are processors to spare: for a task that is short or
+ * about to end it is cheaper than to sleep and be woken. */
+static posse_status spin(posse_executor *e, posse_future future, uint64_t *word)
+{
+    struct pi_header *header = e->segment.header;
+    unsigned seats = pi_load_relaxed(&header->seats);
+    unsigned idle = pi_idle_count(&header->idle, seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS);
+    posse_status status = look(e, future, word);
+    if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus)
+        return status;
+    for (uint64_t end = os_now() + SPIN_NS; status == POSSE_TIMEOUT && os_now() < end;)
+        for (int i = 0; i < 16 && status == POSSE_TIMEOUT; i++) {
+            pi_pause();
+            status = look(e, future, word);
+        }
+    return status;
+}
+
+/* Puts the parker into the word, so that whoever makes the task final wakes it. Several callers set
+ * MANY. */
+static void announce(posse_executor *e, posse_future future, uint64_t word, uint32_t parker)
+{
+    uint64_t named = pi_with_parker(word, parker + 1);
+    if (pi_parker(word) == parker + 1 || (word & PI_MANY))
+        return;
+    if (pi_parker(word) != 0)
+        named = word | PI_MANY;
+    (void)pi_cas(&e->segment.slots.at[future.slot].word, &word,
+                 named); /* if it fails we look again */
+}
+
+/* Takes the parker's name back, when the wait ends before the task. */
+static void withdraw(posse_executor *e, posse_future future, uint32_t parker)
+{
+    _Atomic uint64_t *at = &e->segment.slots.at[future.slot].word;
+    uint64_t word = pi_load_relaxed(at);
+    while (pi_generation(word) == future.generation && pi_parker(word) == parker + 1 &&
+           !pi_final(word) && !(word & PI_MANY))
+        if (pi_cas(at, &word, pi_with_parker(word, 0)))
+            return;
+}
+
+static bool announced(uint64_t word, uint32_t parker)
+{
+    return pi_parker(word) == parker + 1 || (word & PI_MANY);
+}
+
+static posse_status park(posse_executor *e, posse_future future, uint64_t until, uint64_t *word)
+{
+    uint32_t parker = take_parker(e);
+    if (parker == PI_NONE)
+        return POSSE_NO_MEMORY;
+    posse_status status;
+    while ((status = look(e, future, word)) == POSSE_TIMEOUT && os_now() < until) {
+        if (help(e, future.slot, *word))
+            continue;
+        if (announced(*word, parker))
+            sleep_on(e, parker, until);
+        else
+            announce(e, future, *word, parker);
+    }
+    withdraw(e, future, parker);
+    pi_parkers_release(&e->segment.parkers, parker);
+    return status;
+}
+
+posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow)
+{
+    posse_executor *e = future.executor;
+    *slow = false;
+    posse_status status = look(e, future, word);
+    if (status != POSSE_TIMEOUT || until == 0)
+        return status;
+    enter(e);
+    *slow = true;
+    while (status == POSSE_TIMEOUT && help(e, future.slot, *word))
+        status = look(e, future, word);
+    if (status == POSSE_TIMEOUT)
+        status = spin(e, future, word);
+    if (status == POSSE_TIMEOUT)
+        status = park(e, future, until, word);
+    return status;
+}
+
+/* ---- until there is room, until all is over ---- */
+
+/* Says in `room` that we wait. */
+static void announce_room(posse_executor *e, uint32_t parker)
+{
+    _Atomic uint32_t *room = &e->segment.header->room;
+    uint32_t seen = pi_load_seq(room);
+    while ((seen & ~PI_ROOM_MANY) != parker + 1 && !(seen & PI_ROOM_MANY))
+        if (pi_cas_seq(room, &seen, seen ? seen | PI_ROOM_MANY : parker + 1))
+            return;
+}
+
+static bool full(posse_executor *e)
+{
+    uint64_t length = pi_ring_length(&e->segment.ring);
+    return length >= e->queue_limit &&
+           length - pi_slots_stale(&e->segment.slots, &e->segment.ring) >= e->queue_limit;
+}
+
+static bool closed(posse_executor *e) { return pi_phase_of(e) >= PI_CLOSED || pi_destroying(e); }
+
+static bool has_room(posse_executor *e)
+{
+    return pi_phase_of(e) != PI_OPEN || pi_destroying(e) || !full(e);
+}
+
+static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *), bool for_room,
+                               uint64_t until)
+{
+    enter(e);
+    uint32_t parker = take_parker(e);
+    bool happened = parker != PI_NONE && event(e);
+    while (parker != PI_NONE && !happened && os_now() < until) {
+        if (for_room)
+            announce_room(e, parker);
+        happened = event(e);
+        if (!happened)
+            sleep_on(e, parker, until);
+    }
+    if (parker != PI_NONE)
+        pi_parkers_release(&e->segment.parkers, parker);
+    pi_leave(e);
+    return parker == PI_NONE ? POSSE_NO_MEMORY : happened ? POSSE_OK : POSSE_TIMEOUT;
+}
+
+posse_status pi_wait_room(posse_executor *e, uint64_t until)
+{
+    posse_status status = wait_until(e, has_room, true, until);
+    if (status == POSSE_OK && pi_destroying(e))
+        return POSSE_SHUT_DOWN;
+    return status == POSSE_OK ? pi_phase_status(pi_phase_of(e)) : status;
+}
+
+posse_status pi_wait_closed(posse_executor *e, uint64_t until)
+{
+    return wait_until(e, closed, false, until);
+}

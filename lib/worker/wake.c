@@ -1,0 +1,148 @@
+#include "worker/pool.h"
+
+#include "os/semaphore.h"
+
+bool pi_wake_worker(posse_executor *e, bool force)
+{
+    struct pi_segment *s = &e->segment;
+    unsigned seats =
+        pi_load_relaxed(&s->header->seats); /* relaxed: raised before the seat's first sleep */
+    uint32_t seat =
+        pi_idle_claim(&s->header->idle, seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS, force);
+    if (seat == PI_NONE)
+        return false;
+    os_semaphore_post(&s->seats[seat].wake);
+    return true;
+}
+
+void pi_wake_all_workers(posse_executor *e)
+{
+    struct pi_segment *s = &e->segment;
+    unsigned seats = pi_load_acquire(&s->header->seats);
+    for (unsigned i = 0; i < seats && i < PI_MAX_SEATS; i++)
+        os_semaphore_post(&s->seats[i].wake);
+}
+
+/* Posts a parker that somebody owns. The index comes from shared memory. */
+static void post_parker(posse_executor *e, uint32_t index)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    if (index < pi_parkers_count(parkers) && pi_load_acquire(&parkers->at[index].made))
+        os_semaphore_post(&parkers->at[index].wake);
+}
+
+void pi_wake_all_parkers(posse_executor *e)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    uint32_t count = pi_parkers_count(parkers);
+    for (uint32_t i = 0; i < count; i++)
+        if (pi_load_seq(&parkers->at[i].owner) != 0)
+            post_parker(e, i);
+}
+
+void pi_wake_waiters(posse_executor *e, uint64_t word)
+{
+    if (word & PI_MANY)
+        pi_wake_all_parkers(e);
+    else if (pi_parker(word))
+        post_parker(e, pi_parker(word) - 1);
+}
+
+void pi_wake_room(posse_executor *e)
+{
+    _Atomic uint32_t *room = &e->segment.header->room;
+    if (pi_load_seq(room) == 0) /* seq: after the head has moved, see segment.h */
+        return;
+    uint32_t who = pi_exchange_seq(room, 0);
+    if (who & PI_ROOM_MANY)
+        pi_wake_all_parkers(e);
+    else if (who)
+        post_parker(e, who - 1);
+}
+
+bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
+{
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    uint32_t generation = pi_generation(word);
+    unsigned owner = pi_owner_here(e);
+    pi_ref blocks[] = {pi_slot_arg(e, slot).ref, pi_slot_result(e, slot).ref,
+                       pi_slot_name(e, slot).ref};
+    do {
+        bool may = pi_final(word) || pi_state(word) == PI_FILL || pi_state(word) == PI_READY;
+        if (!may || pi_generation(word) != generation)
+            return false;
+    } while (!pi_slot_free(slot, &word));
+    /* The slot is ours until the map has its bit back. Blocks that have other tags are another
+     * life's. */
+    uint64_t tag = pi_tag_attached(index, generation);
+    for (int i = 0; i < 3; i++)
+        if (blocks[i])
+            pi_block_release(e, owner, blocks[i], tag);
+    pi_map_give(&e->segment.slots.map, index);
+    return true;
+}
+
+bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, enum pi_state state, uint64_t set)
+{
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    pi_ref arg = pi_slot_arg(e, slot).ref; /* before the end: after it the slot may change hands */
+    if (!pi_slot_leave(slot, from, state, set, 0))
+        return false;
+    uint64_t word = *from;
+    if (arg && !(set & PI_PINNED)) /* a thread that is still inside may read it */
+        pi_block_release(e, pi_owner_here(e), arg, pi_tag_attached(index, pi_generation(word)));
+    pi_wake_waiters(e, word);
+    if ((word & PI_DETACHED) && !(set & PI_PINNED))
+        pi_discard(e, index, pi_with_state(word | set, state));
+    return true;
+}
+
+bool pi_finish_counted(posse_executor *e, uint32_t index, uint64_t *from, enum pi_state state,
+                       uint64_t set, _Atomic uint64_t *counter)
+{
+    pi_add_relaxed(counter, 1);
+    bool done = pi_finish(e, index, from, state, set);
+    if (!done)
+        pi_add_relaxed(counter, (uint64_t)-1);
+    return done;
+}
+
+void pi_cancel_all(posse_executor *e)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    for (uint32_t i = 0; i < pi_slots_count(slots); i++) {
+        uint64_t word = pi_load_seq(&slots->at[i].word);
+        if (pi_state(word) == PI_READY)
+            (void)pi_finish_counted(e, i, &word, PI_CANCELLED, 0, &e->segment.header->cancelled);
+    }
+}
+
+bool pi_raise_phase(posse_executor *e, enum pi_phase phase)
+{
+    _Atomic uint32_t *word = &e->segment.header->phase;
+    uint32_t seen = pi_load_seq(word);
+    while (seen < (uint32_t)phase)
+        if (pi_cas_seq(word, &seen, (uint32_t)phase))
+            return true;
+    return false;
+}
+
+void pi_break(posse_executor *e, enum pi_reason reason)
+{
+    uint32_t none = PI_NOT_BROKEN;
+    (void)pi_cas(&e->segment.header->broken_reason, &none, (uint32_t)reason);
+    (void)pi_raise_phase(e, PI_DEAD);
+    pi_wake_all_parkers(e);
+}
+
+posse_status pi_phase_status(enum pi_phase phase)
+{
+    switch (phase) {
+    case PI_OPEN: return POSSE_OK;
+    case PI_DRAINING:
+    case PI_STOPPING:
+    case PI_CLOSED: return POSSE_SHUT_DOWN;
+    case PI_DEAD:
+    default: return POSSE_BROKEN;
+    }
+}

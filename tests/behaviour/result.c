@@ -1,0 +1,272 @@
+/* result.c - what comes out: results of all sizes, errors with code and message. */
+#include "support/support.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int empty_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg;
+    return size == 0 ? 0 : posse_task_return(task, NULL, 0) == POSSE_OK ? 0 : GAVE_UP;
+}
+
+/* Without posse_task_return, and with a return of nothing. */
+TEST(empty)
+{
+    posse_executor *pool = make_pool(1);
+    for (size_t size = 0; size < 2; size++) {
+        posse_future future = submitted(pool, empty_task, "x", size);
+        const void *data = "unset";
+        size_t result_size = 99;
+        assert_ok(posse_result(future, -1, &data, &result_size));
+        assert_null(data);
+        assert_int_equal(result_size, 0);
+        assert_ok(posse_result_into(future, -1, NULL, 0, &result_size));
+        assert_ok(posse_result(future, -1, NULL, NULL));
+        assert_ok(posse_release(future));
+    }
+    end_pool(pool);
+}
+
+/* Makes a result of so many bytes in place. */
+static int reserve_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)size;
+    long bytes = *(const long *)arg;
+    unsigned char *room = posse_task_reserve(task, (size_t)bytes);
+    if (room == NULL) {
+        return GAVE_UP;
+    }
+    memset(room, (int)(bytes % 251), (size_t)bytes);
+    return 0;
+}
+
+TEST(in_place)
+{
+    static const long sizes[] = {1, 8, 64, 65, 4096, 100000, 5000000};
+    posse_executor *pool = make_pool(1);
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        posse_future future = submitted_long(pool, reserve_task, sizes[i]);
+        const unsigned char *data = NULL;
+        size_t size = 0;
+        assert_ok(posse_result(future, -1, (const void **)&data, &size));
+        assert_int_equal(size, sizes[i]);
+        assert_int_equal((uintptr_t)data % _Alignof(max_align_t), 0);
+        assert_int_equal(data[0], sizes[i] % 251);
+        assert_int_equal(data[size - 1], sizes[i] % 251);
+        assert_ok(posse_release(future));
+    }
+    end_pool(pool);
+}
+
+/* Returns several times, inline and large by turns; the order is the argument's. */
+static int again_task(posse_task *task, const void *arg, size_t size)
+{
+    static const char large[5000] = "large";
+    const char *order = arg;
+    for (size_t i = 0; i < size; i++) {
+        if (order[i] == 's' && posse_task_return(task, "small", 6) != POSSE_OK) {
+            return GAVE_UP;
+        }
+        if (order[i] == 'l' && posse_task_return(task, large, sizeof large) != POSSE_OK) {
+            return GAVE_UP;
+        }
+        if (order[i] == 'r') {
+            char *room = posse_task_reserve(task, 3000);
+            if (room == NULL) {
+                return GAVE_UP;
+            }
+            strcpy(room, "reserved");
+        }
+    }
+    return 0;
+}
+
+TEST(last_return_counts)
+{
+    static const struct {
+        const char *order;
+        const char *expected;
+        size_t size;
+    } cases[] = {{"ss", "small", 6}, {"ls", "small", 6},   {"sl", "large", 5000},
+                 {"ll", "large", 5000}, {"rs", "small", 6}, {"lr", "reserved", 3000},
+                 {"rl", "large", 5000}, {"rr", "reserved", 3000}, {"srlrs", "small", 6}};
+    posse_executor *pool = make_pool(1);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        posse_future future = submitted(pool, again_task, cases[i].order, strlen(cases[i].order));
+        const void *data = NULL;
+        size_t size = 0;
+        assert_ok(posse_result(future, -1, &data, &size));
+        assert_int_equal(size, cases[i].size);
+        assert_string_equal(data, cases[i].expected);
+        assert_ok(posse_release(future));
+    }
+    end_pool(pool);
+}
+
+/* The bytes that posse_result shows stay as they are while other tasks come and go. */
+TEST(stays_until_release)
+{
+    posse_executor *pool = make_pool(2);
+    const char text[100] = "stays";
+    posse_future future = submitted(pool, echo_task, text, sizeof text);
+    const void *data = NULL;
+    assert_ok(posse_result(future, -1, &data, NULL));
+    for (long i = 0; i < 300; i++) {
+        take_error(submitted_long(pool, reserve_task, 100 + i), POSSE_OK);
+    }
+    const void *again = NULL;
+    assert_ok(posse_result(future, -1, &again, NULL));
+    assert_ptr_equal(again, data);
+    assert_memory_equal(data, text, sizeof text);
+    assert_ok(posse_release(future));
+    end_pool(pool);
+}
+
+TEST(into_a_small_buffer)
+{
+    posse_executor *pool = make_pool(1);
+    char buffer[100] = "untouched";
+    size_t size = 0;
+    posse_future future = submitted_long(pool, reserve_task, 100);
+    assert_status(posse_result_into(future, -1, buffer, 99, &size), POSSE_TOO_LARGE);
+    assert_int_equal(size, 100);
+    assert_string_equal(buffer, "untouched");
+    assert_status(posse_result_into(future, -1, NULL, 0, NULL), POSSE_TOO_LARGE);
+    assert_ok(posse_result_into(future, -1, buffer, 100, NULL));
+    assert_int_equal(buffer[99], 100);
+    assert_ok(posse_release(future));
+    end_pool(pool);
+}
+
+static posse_error failed_with(posse_executor *pool, posse_fn *fn, long code)
+{
+    return take_error(submitted_long(pool, fn, code), POSSE_TASK_FAILED);
+}
+
+TEST(D07_error_during_run)
+{
+    posse_executor *pool = make_pool(1);
+    posse_error error = failed_with(pool, code_task, 7);
+    assert_int_equal(error.code, 7);
+    assert_int_equal(error.signal, 0);
+    assert_int_equal(error.attempt, 1);
+    assert_true(error.message[0] != '\0');
+    assert_int_equal(failed_with(pool, code_task, -1).code, -1);
+    assert_int_equal(failed_with(pool, code_task, INT32_MIN).code, INT32_MIN);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
+    end_pool(pool);
+}
+
+TEST(IP15_error_is_preserved)
+{
+    posse_executor *pool = make_pool(1);
+    posse_error error = failed_with(pool, message_task, 123);
+    assert_int_equal(error.code, 123);
+    assert_string_equal(error.message, "failed with 123");
+    end_pool(pool);
+}
+
+/* Fails with the code 0, and returns 0. */
+TEST(E21_falsy_error)
+{
+    posse_executor *pool = make_pool(1);
+    posse_error error = failed_with(pool, message_task, 0);
+    assert_int_equal(error.code, 0);
+    assert_string_equal(error.message, "failed with 0");
+    end_pool(pool);
+}
+
+static int empty_message_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)size;
+    posse_task_fail(task, 0, "%s", (const char *)arg);
+    return 0; /* it has failed all the same */
+}
+
+TEST(E21_empty_message)
+{
+    posse_executor *pool = make_pool(1);
+    posse_future future = submitted(pool, empty_message_task, "", 1);
+    assert_int_equal(take_error(future, POSSE_TASK_FAILED).code, 0);
+    end_pool(pool);
+}
+
+TEST(long_message)
+{
+    char text[1000];
+    memset(text, 'm', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    posse_executor *pool = make_pool(1);
+    posse_future future = submitted(pool, empty_message_task, text, sizeof text);
+    posse_error error = take_error(future, POSSE_TASK_FAILED);
+    assert_int_equal(strlen(error.message), 255);
+    assert_memory_equal(error.message, text, 255);
+    end_pool(pool);
+}
+
+/* A result, and an error after it. */
+static int result_then_error_task(posse_task *task, const void *arg, size_t size)
+{
+    echo_task(task, arg, size);
+    return 3;
+}
+
+TEST(error_after_a_result)
+{
+    char text[2000] = "lost";
+    posse_executor *pool = make_pool(1);
+    for (size_t size = 8; size <= sizeof text; size += sizeof text - 8) {
+        posse_future future = submitted(pool, result_then_error_task, text, size);
+        assert_int_equal(take_error(future, POSSE_TASK_FAILED).code, 3);
+    }
+    end_pool(pool);
+}
+
+/* A task's own "timed out" is its error, and never the status of the wait. */
+TEST(E05_timeout_from_task)
+{
+    static const long timeouts[] = {-1, 5000};
+    posse_executor *pool = make_pool(1);
+    for (size_t i = 0; i < COUNT(timeouts); i++) {
+        posse_future future = submitted_long(pool, code_task, ETIMEDOUT);
+        assert_status(posse_result(future, timeouts[i], NULL, NULL), POSSE_TASK_FAILED);
+        assert_int_equal(take_error(future, POSSE_TASK_FAILED).code, ETIMEDOUT);
+    }
+    end_pool(pool);
+}
+
+/* Errors are values: each caller has its own, which outlives the future. */
+TEST(P04_errors_are_values)
+{
+    posse_executor *pool = make_pool(2);
+    posse_future futures[2] = {submitted_long(pool, message_task, 1),
+                               submitted_long(pool, message_task, 2)};
+    posse_error errors[2] = {take_error(futures[0], POSSE_TASK_FAILED),
+                             take_error(futures[1], POSSE_TASK_FAILED)};
+    take_error(submitted_long(pool, message_task, 3), POSSE_TASK_FAILED);
+    assert_string_equal(errors[0].message, "failed with 1");
+    assert_string_equal(errors[1].message, "failed with 2");
+    end_pool(pool);
+}
+
+static const struct check checks[] = {
+    CHECK(empty, ALL),
+    CHECK(in_place, ALL),
+    CHECK(last_return_counts, ALL),
+    CHECK(stays_until_release, ALL),
+    CHECK(into_a_small_buffer, ALL),
+    CHECK(D07_error_during_run, ALL),
+    CHECK(IP15_error_is_preserved, ALL),
+    CHECK(E21_falsy_error, ALL),
+    CHECK(E21_empty_message, ALL),
+    CHECK(long_message, ALL),
+    CHECK(error_after_a_result, ALL),
+    CHECK(E05_timeout_from_task, ALL),
+    CHECK(P04_errors_are_values, ALL),
+};
+
+int main(int argc, char **argv)
+{
+    return RUN_CHECKS(argc, argv, checks);
+}

@@ -1,0 +1,197 @@
+/* posse_bench.c - measures posse on the work that the peers are measured on.
+ *
+ * One line of JSON a figure: {"who","scenario","value","unit"}. Lower is better, but for sum. The
+ * scenarios are listed once, below, with what they do. Each has a time limit: a pool that hangs
+ * must not hang whoever measures it. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "bench.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    ON_PROCESS = 1u << POSSE_PROCESS,
+    ON_THREAD = 1u << POSSE_THREAD,
+    ON_INLINE = 1u << POSSE_INLINE
+};
+enum { ON_WORKERS = ON_PROCESS | ON_THREAD, ON_ALL = ON_WORKERS | ON_INLINE };
+enum { BACKENDS = 3 };
+
+static const char *const backend_names[BACKENDS] = {
+    [POSSE_PROCESS] = "process", [POSSE_THREAD] = "thread", [POSSE_INLINE] = "inline"};
+static const char *const backend_whos[BACKENDS] = {[POSSE_PROCESS] = "posse process",
+                                                   [POSSE_THREAD] = "posse thread",
+                                                   [POSSE_INLINE] = "posse inline"};
+
+struct scenario {
+    const char *name;
+    bench_scenario *run;
+    unsigned backends; /* where it makes sense */
+    const char *what;
+};
+
+static const struct scenario scenarios[] = {
+    {"submit", bench_submit, ON_ALL, "1,000,000 tasks submitted, then all results read; ns/task"},
+    {"roundtrip-hot", bench_roundtrip_hot, ON_ALL,
+     "submit one, read its result, again at once; us"},
+    {"roundtrip-parked", bench_roundtrip_parked, ON_WORKERS, "the same, 2 ms apart; median; us"},
+    {"metg50", bench_metg50, ON_WORKERS, "smallest task with half of the ideal speed; ns"},
+    {"payload", bench_payload, ON_ALL, "64 MiB of argument by pointer; ms"},
+    {"payload-reserve", bench_payload_reserve, ON_ALL, "64 MiB of result in place; ms"},
+    {"payload-copy", bench_payload_copy, ON_ALL, "64 MiB of argument by copy; ms"},
+    {"memcpy", bench_memcpy, ON_ALL, "64 MiB copied, the yardstick of payload-copy; ms"},
+    {"lifecycle", bench_lifecycle, ON_ALL, "create, one task, destroy; ms"},
+    {"recover", bench_recover, ON_PROCESS, "kill -9 of the only worker to the next result; us"},
+    {"recover-busy", bench_recover_busy, ON_PROCESS, "the same with a second, idle worker; us"},
+    {"idle", bench_idle, ON_WORKERS, "processor time in 2 s of idling; us; and context switches"},
+    {"memory", bench_memory_per_task, ON_WORKERS,
+     "shared and private memory of a queued task; bytes/task"},
+    {"sum", bench_sum, ON_WORKERS, "speed-up of 20 sums of 5,000,000 squares; x"},
+};
+enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
+
+struct request {
+    unsigned backends;
+    bool smoke;
+    bool wanted[SCENARIOS];
+};
+
+/* ---- time limit ---- */
+
+static const struct bench *volatile current;
+
+static void complain(const char *words)
+{
+    ssize_t written = write(STDERR_FILENO, words, strlen(words));
+    (void)written; /* nobody is left to tell */
+}
+
+static void out_of_time(int signal)
+{
+    (void)signal;
+    complain("posse_bench: ");
+    complain(current->who);
+    complain(", ");
+    complain(current->scenario);
+    complain(": took too long\n");
+    _exit(1);
+}
+
+static void run(const struct scenario *scenario, posse_backend backend, bool smoke)
+{
+    const struct bench bench = {
+        .backend = backend,
+        .smoke = smoke,
+        .who = backend_whos[backend],
+        .scenario = scenario->name,
+    };
+    current = &bench;
+    (void)alarm(smoke ? 60 : 600);
+    scenario->run(&bench);
+    (void)alarm(0);
+}
+
+/* ---- command line ---- */
+
+static void help(void)
+{
+    printf(
+        "Usage: posse_bench [--backend process|thread|inline] [--smoke] [--help] [SCENARIO...]\n"
+        "\n"
+        "Measures posse with %d workers; one JSON object a line. Without --backend all backends,\n"
+        "without SCENARIO all scenarios. \"roundtrip\" stands for all that begin with it and a "
+        "dash.\n"
+        "\n"
+        "  --backend NAME   only this backend\n"
+        "  --smoke          tiny counts: does everything work? The figures mean nothing\n"
+        "  --help           this text\n"
+        "\n"
+        "Scenarios:\n",
+        BENCH_WORKERS);
+    for (int i = 0; i < SCENARIOS; i++)
+        printf("  %-16s  %s\n", scenarios[i].name, scenarios[i].what);
+    printf("\nExit status: 0, 1 if a call failed or a result was wrong, 2 for a wrong command "
+           "line.\n");
+}
+
+static _Noreturn void misused(const char *what, const char *argument)
+{
+    fprintf(stderr, "posse_bench: %s '%s'; see --help\n", what, argument);
+    exit(2);
+}
+
+static unsigned backend_bit(const char *name)
+{
+    for (int i = 0; i < BACKENDS; i++)
+        if (strcmp(name, backend_names[i]) == 0)
+            return 1u << i;
+    misused("unknown backend", name);
+}
+
+/* A name, or the part of it before a dash. */
+static void want(struct request *request, const char *name)
+{
+    size_t length = strlen(name);
+    bool known = false;
+    for (int i = 0; i < SCENARIOS; i++) {
+        const char *full = scenarios[i].name;
+        if (strncmp(full, name, length) != 0 || (full[length] != '\0' && full[length] != '-'))
+            continue;
+        request->wanted[i] = true;
+        known = true;
+    }
+    if (!known)
+        misused("unknown scenario", name);
+}
+
+static struct request parse(int argc, char **argv)
+{
+    struct request request = {.backends = ON_ALL};
+    bool named = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            help();
+            exit(fflush(stdout) == 0 ? 0 : 1);
+        } else if (strcmp(argv[i], "--smoke") == 0) {
+            request.smoke = true;
+        } else if (strcmp(argv[i], "--backend") == 0) {
+            if (i + 1 == argc)
+                misused("a name is missing after", argv[i]);
+            request.backends = backend_bit(argv[++i]);
+        } else if (argv[i][0] == '-') {
+            misused("unknown option", argv[i]);
+        } else {
+            want(&request, argv[i]);
+            named = true;
+        }
+    }
+    for (int i = 0; i < SCENARIOS && !named; i++)
+        request.wanted[i] = true;
+    return request;
+}
+
+int main(int argc, char **argv)
+{
+    struct request request = parse(argc, argv);
+    struct sigaction action = {.sa_handler = out_of_time};
+    int runs = 0;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGALRM, &action, NULL);
+    for (int b = 0; b < BACKENDS; b++) {
+        for (int i = 0; i < SCENARIOS; i++) {
+            if (!request.wanted[i] || !(request.backends & scenarios[i].backends & 1u << b))
+                continue;
+            run(&scenarios[i], (posse_backend)b, request.smoke);
+            runs++;
+        }
+    }
+    if (runs == 0) {
+        fprintf(stderr, "posse_bench: these scenarios make no sense with this backend\n");
+        return 2;
+    }
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+}

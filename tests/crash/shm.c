@@ -1,0 +1,314 @@
+/* shm.c - too little shared memory: an error at create, at submit or for one result, never a signal.
+ *
+ * Each test runs in a child that has a /dev/shm of its own, in a mount namespace. Where that is not permitted the
+ * test is skipped, and says so.
+ */
+#include "support/support.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NOT_PERMITTED 77
+
+struct shm {
+    const char *where; /* what is mounted over, by an empty file system */
+    const char *options;
+    unsigned long flags;
+    int (*body)(void);
+};
+
+static int run_with_shm(void *context)
+{
+    const struct shm *shm = context;
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", shm->where, "tmpfs", shm->flags, shm->options) != 0) {
+        return NOT_PERMITTED;
+    }
+    return shm->body();
+}
+
+static void assert_with_shm(struct shm shm)
+{
+    int status = wait_status(start_child(run_with_shm, &shm));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED) {
+        print_message("mounting over %s is not permitted here\n", shm.where);
+        skip();
+    }
+    if (WIFSIGNALED(status)) {
+        fail_msg("killed by signal %d", WTERMSIG(status));
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+#define SMALL "size=1m"
+
+/* ---- what is tried in it ---- */
+
+static posse_status stats_in(posse_executor *pool, posse_stats *stats)
+{
+    stats->size = sizeof *stats;
+    return posse_get_stats(pool, stats);
+}
+
+static posse_status create_in(posse_executor **pool)
+{
+    posse_options options = default_options();
+    options.max_workers = 2;
+    return posse_create(&options, pool);
+}
+
+static int works(posse_executor *pool)
+{
+    for (long i = 0; i < 100; i++) {
+        posse_future future;
+        long value = 0;
+        REQUIRE(posse_submit(pool, square_task, &i, sizeof i, &future) == POSSE_OK);
+        REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK);
+        REQUIRE(value == i * i && posse_release(future) == POSSE_OK);
+    }
+    return 0;
+}
+
+static int ends(posse_executor *pool)
+{
+    posse_stats stats;
+    REQUIRE(stats_in(pool, &stats) == POSSE_OK && stats.workers_lost == 0 && stats.lost == 0);
+    REQUIRE(posse_shutdown(pool, 0, -1) == POSSE_OK);
+    REQUIRE(stats_in(pool, &stats) == POSSE_OK && stats.futures + stats.memory_blocks == 0);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+/* Sums up its argument of longs. */
+static int sum_task(posse_task *task, const void *arg, size_t size)
+{
+    const long *values = arg;
+    long sum = 0;
+    for (size_t i = 0; i < size / sizeof *values; i++) {
+        sum += values[i];
+    }
+    return return_long(task, sum);
+}
+
+#define MOST 200000 /* more than can have room in a small /dev/shm */
+static posse_future futures[MOST];
+
+/* Submits arguments of so many longs until there is no more memory. Gives how many were accepted, or -1. */
+static long fill(posse_executor *pool, size_t longs)
+{
+    long values[1000] = {0};
+    long accepted = 0;
+    posse_status status = POSSE_OK;
+    while (status == POSSE_OK && accepted < MOST) {
+        values[0] = accepted;
+        values[longs - 1] = accepted;
+        status = posse_submit(pool, sum_task, values, longs * sizeof *values, &futures[accepted]);
+        accepted += status == POSSE_OK;
+    }
+    return status == POSSE_NO_MEMORY ? accepted : -1;
+}
+
+static int results_are_right(long accepted, size_t longs)
+{
+    for (long i = 0; i < accepted; i++) {
+        long value = -1;
+        REQUIRE(posse_result_into(futures[i], -1, &value, sizeof value, NULL) == POSSE_OK);
+        REQUIRE(value == (longs == 1 ? i : 2 * i));
+        REQUIRE(posse_release(futures[i]) == POSSE_OK);
+    }
+    return 0;
+}
+
+/* Holds both workers, so that nothing is freed while the memory fills. */
+static struct gate *hold(posse_executor *pool)
+{
+    void *memory;
+    if (posse_alloc(pool, sizeof(struct gate), &memory) != POSSE_OK) {
+        return NULL;
+    }
+    struct gate *gate = memset(memory, 0, sizeof *gate);
+    for (int i = 0; i < 2; i++) {
+        if (posse_submit(pool, hold_task, &gate, sizeof gate, NULL) != POSSE_OK) {
+            return NULL;
+        }
+    }
+    for (long end = now_ms() + PATIENCE_MS; atomic_load(&gate->entered) < 2 && now_ms() < end;) {
+        pause_ms(1);
+    }
+    return gate;
+}
+
+static int fill_and_empty(size_t longs)
+{
+    posse_executor *pool;
+    REQUIRE(create_in(&pool) == POSSE_OK);
+    for (int round = 0; round < 3; round++) {
+        struct gate *gate = hold(pool);
+        REQUIRE(gate != NULL);
+        long accepted = fill(pool, longs);
+        dprintf(STDOUT_FILENO, "%ld tasks of %zu bytes\n", accepted, longs * sizeof(long));
+        REQUIRE(accepted > 10);
+        open_gate(gate);
+        REQUIRE(results_are_right(accepted, longs) == 0);
+        REQUIRE(works(pool) == 0);
+        REQUIRE(posse_free(pool, gate) == POSSE_OK);
+    }
+    return ends(pool);
+}
+
+static int many_small(void)
+{
+    return fill_and_empty(1);
+}
+
+static int many_large(void)
+{
+    return fill_and_empty(500);
+}
+
+/* Tries results that have no room, and one that has. */
+static int big_result_task(posse_task *task, const void *arg, size_t size)
+{
+    enum { BIG = 8 << 20 };
+    (void)arg;
+    (void)size;
+    char *bytes = calloc(1, BIG);
+    posse_status status = posse_task_return(task, bytes, BIG);
+    free(bytes);
+    if (status != POSSE_NO_MEMORY || posse_task_reserve(task, BIG) != NULL) {
+        return WRONG_ARG;
+    }
+    return return_long(task, 5);
+}
+
+static int too_big(void)
+{
+    static char bytes[8 << 20];
+    posse_executor *pool;
+    posse_future future;
+    void *memory;
+    long value = 0;
+    REQUIRE(create_in(&pool) == POSSE_OK);
+    REQUIRE(posse_submit(pool, sum_task, bytes, sizeof bytes, &future) == POSSE_NO_MEMORY);
+    REQUIRE(posse_alloc(pool, sizeof bytes, &memory) == POSSE_NO_MEMORY);
+    REQUIRE(posse_submit(pool, big_result_task, NULL, 0, &future) == POSSE_OK);
+    REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK && value == 5);
+    REQUIRE(posse_release(future) == POSSE_OK);
+    REQUIRE(works(pool) == 0);
+    return ends(pool);
+}
+
+static int large_result_task(posse_task *task, const void *arg, size_t size)
+{
+    static const char bytes[4000] = "x";
+    (void)arg;
+    (void)size;
+    return posse_task_return(task, bytes, sizeof bytes) == POSSE_OK ? 0 : GAVE_UP;
+}
+
+/* Results that nobody has released fill the memory too: those that have no room fail, and only those. */
+static int many_large_results(void)
+{
+    enum { TASKS = 400 };
+    posse_executor *pool;
+    int failed = 0;
+    REQUIRE(create_in(&pool) == POSSE_OK);
+    for (int i = 0; i < TASKS; i++) {
+        REQUIRE(posse_submit(pool, large_result_task, NULL, 0, &futures[i]) == POSSE_OK);
+    }
+    for (int i = 0; i < TASKS; i++) {
+        REQUIRE(posse_exception(futures[i], -1, NULL) == POSSE_OK);
+    }
+    for (int i = 0; i < TASKS; i++) {
+        posse_error error;
+        REQUIRE(posse_exception(futures[i], -1, &error) == POSSE_OK);
+        REQUIRE(error.status == POSSE_OK || (error.status == POSSE_TASK_FAILED && error.code == GAVE_UP));
+        failed += error.status != POSSE_OK;
+        REQUIRE(posse_release(futures[i]) == POSSE_OK);
+    }
+    dprintf(STDOUT_FILENO, "%d of %d results had no room\n", failed, TASKS);
+    REQUIRE(failed > 0 && failed < TASKS);
+    REQUIRE(works(pool) == 0);
+    return ends(pool);
+}
+
+/* A pool, or a status that says why not. */
+static int works_or_says_why(void)
+{
+    posse_executor *pool = NULL;
+    posse_status status = create_in(&pool);
+    dprintf(STDOUT_FILENO, "create: %s\n", posse_status_name(status));
+    if (status != POSSE_OK) {
+        REQUIRE(pool == NULL);
+        REQUIRE(status == POSSE_NO_MEMORY || status == POSSE_SYSTEM || status == POSSE_NOT_SUPPORTED);
+        return 0;
+    }
+    REQUIRE(works(pool) == 0);
+    return ends(pool);
+}
+
+TEST(many_small_tasks)
+{
+    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_small});
+}
+
+TEST(many_large_tasks)
+{
+    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_large});
+}
+
+TEST(results_without_room)
+{
+    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_large_results});
+}
+
+TEST(larger_than_all)
+{
+    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, too_big});
+}
+
+TEST(hardly_any)
+{
+    static const char *const sizes[] = {"size=4k", "size=64k", "size=256k", "size=512k", "size=700k"};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        assert_with_shm((struct shm){"/dev/shm", sizes[i], 0, works_or_says_why});
+    }
+}
+
+TEST(default_of_containers)
+{
+    assert_with_shm((struct shm){"/dev/shm", "size=64m", 0, many_large});
+}
+
+TEST(read_only)
+{
+    assert_with_shm((struct shm){"/dev/shm", SMALL, MS_RDONLY, works_or_says_why});
+}
+
+TEST(missing)
+{
+    assert_with_shm((struct shm){"/dev", SMALL, 0, works_or_says_why});
+}
+
+static const struct check checks[] = {
+    CHECK(many_small_tasks, PROCESSES),
+    CHECK(many_large_tasks, PROCESSES),
+    CHECK(results_without_room, PROCESSES),
+    CHECK(larger_than_all, PROCESSES),
+    CHECK(hardly_any, PROCESSES),
+    CHECK(default_of_containers, PROCESSES),
+    CHECK(read_only, PROCESSES),
+    CHECK(missing, PROCESSES),
+};
+
+int main(int argc, char **argv)
+{
+    return RUN_CHECKS(argc, argv, checks);
+}

@@ -1,0 +1,234 @@
+/* idle.pml - who sleeps, who looks out, and who is woken.
+ *
+ * Models lib/core/seats.h and seats.c, lib/worker/loop.c, pi_wake_worker and pi_wake_all_workers of
+ * wake.c, and what recover.c does to the bits of a dead worker. Sequentially consistent; every
+ * atomic operation is one step, and a worker may be killed between any two: sem_post, too, adds
+ * first and wakes the sleeper in a second step.
+ *
+ * Abstracted: ring and slots are a number of READY tasks, which a worker takes in one step
+ * (pool.pml has the rest); a task of a dead worker ends, lost, with the recovery; a worker spins
+ * whenever it likes, for as long as it likes. The look that a blocked caller takes every second is
+ * left out on purpose: here a wake that is lost shows as a pool that hangs.
+ *
+ * Checked: it never happens that a task is in the ring and all living workers sleep for ever: the
+ * program ends only when all tasks have ended, and nothing else may be the end.
+ *
+ * Mutants, which must fail:
+ *   NO_WAKE_ALL     nobody is woken after a recovery
+ *   WAKE_SLEEPING   after a recovery only those are woken who are SLEEPING, and not those whom
+ *                   the dead one had claimed, and who sleep with SPINNING set
+ *   NO_CLEAR        the bits of a dead worker stay
+ *   NO_SECOND_LOOK  a worker does not look at the ring once more before it sleeps
+ *   NO_PASS_ON      a spinner that finds work does not pass the look-out on
+ *   POST_FIRST      a sleeper is posted before its bit is claimed
+ */
+#ifndef NW
+#define NW 2 /* at most 3 */
+#endif
+#ifndef T
+#define T 2 /* tasks of the program */
+#endif
+#ifndef CH
+#define CH 1 /* the first so many tasks submit one more */
+#endif
+#ifndef KILLS
+#define KILLS 1
+#endif
+#define NONE 15
+
+byte ready;           /* tasks in the ring */
+byte left;            /* tasks that have not ended */
+byte children = CH;
+byte sleeping, spinning; /* the word: a bit for each seat */
+byte value[NW];       /* semaphores */
+bit asleep[NW];
+bit running[NW];      /* a task is claimed by this worker */
+bit dead[NW], gone[NW];
+byte kills;
+
+/* The lowest sleeper is claimed; who: its seat, or NONE. Bits of the word change in one step. */
+inline claim(who)
+{
+    atomic {
+        if
+        :: sleeping & 1 -> who = 0
+        :: else ->
+            if
+            :: sleeping & 2 -> who = 1
+            :: else -> if :: sleeping & 4 -> who = 2 :: else -> who = NONE fi
+            fi
+        fi
+        if
+        :: who != NONE ->
+#ifndef POST_FIRST
+            sleeping = sleeping - (1 << who); spinning = spinning | (1 << who)
+#endif
+        :: else
+        fi
+    }
+}
+
+inline post(who)
+{
+    value[who]++;
+    asleep[who] = 0
+}
+
+/* As pi_wake_worker, not forced. */
+inline wake(who)
+{
+    if
+    :: spinning != 0
+    :: else ->
+        claim(who);
+        if
+        :: who != NONE ->
+            post(who);
+#ifdef POST_FIRST
+            atomic {
+                sleeping = sleeping & (7 - (1 << who)); spinning = spinning | (1 << who)
+            }
+#endif
+        :: else
+        fi;
+        who = 0
+    fi
+}
+
+proctype worker(byte me)
+{
+    byte who;
+    bit idle;
+start:
+    skip;
+    {
+        do
+        :: atomic { /* take */
+               if
+               :: ready > 0 -> ready--; running[me] = 1
+               :: else
+               fi
+           }
+           if
+           :: running[me] ->
+               if
+               :: idle -> /* stop_resting */
+                   idle = 0;
+                   atomic {
+                       sleeping = sleeping & (7 - (1 << me));
+                       spinning = spinning & (7 - (1 << me))
+                   }
+#ifndef NO_PASS_ON
+                   if :: ready > 0 -> wake(who) :: else fi
+#endif
+               :: else
+               fi;
+               if /* the task */
+               :: atomic { children > 0 -> children--; left++; ready++ } wake(who)
+               :: else
+               fi;
+               atomic { running[me] = 0; left-- }
+           :: else -> /* rest */
+               idle = 1;
+               if
+               :: spinning = spinning | (1 << me);
+                  if
+                  :: ready > 0 -> goto again
+                  :: true /* for long enough */
+                  fi
+               :: true
+               fi;
+               atomic {
+                   spinning = spinning & (7 - (1 << me)); sleeping = sleeping | (1 << me)
+               }
+#ifndef NO_SECOND_LOOK
+               if :: ready > 0 -> goto again :: else fi;
+#endif
+               do /* sem_wait */
+               :: atomic { value[me] > 0 -> value[me]--; break }
+               :: atomic { value[me] == 0 -> asleep[me] = 1 }
+endsleep:         (!asleep[me])
+               od
+           fi;
+again:     skip
+        od
+    } unless { atomic { dead[me] -> gone[me] = 1; who = 0; idle = 0 } };
+    atomic { !dead[me] -> goto start }
+}
+
+proctype killer()
+{
+    do
+    :: atomic { kills < KILLS && !dead[0] -> dead[0] = 1; kills++ }
+    :: atomic { kills < KILLS && !dead[1 % NW] && NW > 1 -> dead[1 % NW] = 1; kills++ }
+    :: atomic { kills < KILLS && !dead[2 % NW] && NW > 2 -> dead[2 % NW] = 1; kills++ }
+    :: atomic { kills < KILLS -> kills = KILLS; break }
+    :: atomic { kills == KILLS -> break }
+    od
+}
+
+proctype supervisor()
+{
+    byte w, i, who;
+endloop:
+    do
+    :: atomic {
+           if
+           :: gone[0] -> w = 0
+           :: NW > 1 && gone[1 % NW] -> w = 1 % NW
+           :: NW > 2 && gone[2 % NW] -> w = 2 % NW
+           fi
+       }
+#ifndef NO_CLEAR
+       atomic {
+           sleeping = sleeping & (7 - (1 << w)); spinning = spinning & (7 - (1 << w))
+       }
+#endif
+       atomic { if :: running[w] -> running[w] = 0; left-- :: else fi }
+#ifndef NO_WAKE_ALL
+       i = 0;
+       do
+       :: i < NW ->
+#ifdef WAKE_SLEEPING
+           claim(who);
+           if :: who != NONE -> post(who) :: else -> break fi;
+           i++
+#else
+           /* Whoever sleeps spins from now on, and all who spin are posted: the one who was to
+            * post them may be dead. */
+           atomic {
+               if
+               :: sleeping & (1 << i) ->
+                   sleeping = sleeping - (1 << i); spinning = spinning | (1 << i); who = 1
+               :: else -> who = ((spinning & (1 << i)) != 0)
+               fi
+           }
+           if :: who -> post(i) :: else fi;
+           i++
+#endif
+       :: else -> break
+       od;
+#endif
+       /* another one, with a new semaphore */
+       atomic {
+           value[w] = 0; asleep[w] = 0; gone[w] = 0; dead[w] = 0; w = 0; i = 0; who = 0
+       }
+    od
+}
+
+init
+{
+    byte i, who;
+    atomic {
+        left = T;
+        run supervisor();
+        for (i : 0 .. NW - 1) { run worker(i) }
+        i = 0;
+        if :: KILLS > 0 -> run killer() :: else fi
+    }
+    do
+    :: i < T -> ready++; wake(who); i++
+    :: else -> break
+    od;
+    (left == 0 && kills == KILLS)
+}

@@ -1,0 +1,52 @@
+/* gate.c - holds tasks back until the test lets them go on. */
+#include "support.h"
+
+#include <string.h>
+
+#define GATE_MS 60000 /* a task that was forgotten at a gate ends by itself */
+
+struct gate *make_gate(posse_executor *pool)
+{
+    void *memory = NULL;
+    assert_ok(posse_alloc(pool, sizeof(struct gate), &memory));
+    return memset(memory, 0, sizeof(struct gate));
+}
+
+void free_gate(posse_executor *pool, struct gate *gate)
+{
+    assert_ok(posse_free(pool, gate));
+}
+
+void open_gate(struct gate *gate)
+{
+    atomic_store(&gate->open, 1);
+}
+
+void await_entered(struct gate *gate, int tasks)
+{
+    assert_eventually(atomic_load(&gate->entered) >= tasks);
+}
+
+posse_future submitted_hold(posse_executor *pool, struct gate *gate)
+{
+    return SUBMIT_VALUE(pool, hold_task, gate);
+}
+
+void enter_gate(struct gate *gate)
+{
+    unsigned place = (unsigned)atomic_fetch_add(&gate->coming, 1);
+    atomic_store(&gate->who[place % COUNT(gate->who)], identity());
+    atomic_fetch_add(&gate->entered, 1);
+}
+
+bool pass_gate(struct gate *gate)
+{
+    enter_gate(gate);
+    for (long end = now_ms() + GATE_MS; !atomic_load(&gate->open); pause_ms(1)) {
+        if (now_ms() > end) {
+            return false;
+        }
+    }
+    atomic_fetch_add(&gate->passed, 1);
+    return true;
+}

@@ -1,0 +1,87 @@
+/* runner.c - picks the checks for the backend and runs each between two looks at what is there. */
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_CHECKS 64
+
+static const char *const backend_names[] = {
+    [POSSE_PROCESS] = "process",
+    [POSSE_THREAD] = "thread",
+    [POSSE_INLINE] = "inline",
+};
+
+static posse_backend chosen = POSSE_PROCESS;
+
+posse_backend backend(void)
+{
+    return chosen;
+}
+
+/* alarm's default action kills the runner: a test that hangs in a call cannot be ended otherwise. */
+void time_limit(unsigned seconds)
+{
+    alarm(seconds);
+}
+
+static int before_test(void **state)
+{
+    (void)state;
+    time_limit(TIME_LIMIT);
+    census_begin();
+    return 0;
+}
+
+static int after_test(void **state)
+{
+    (void)state;
+    time_limit(TIME_LIMIT);
+    int result = census_end() ? 0 : -1;
+    time_limit(0);
+    return result;
+}
+
+static bool choose_backend(const char *name)
+{
+    for (size_t i = 0; i < COUNT(backend_names); i++) {
+        if (strcmp(name, backend_names[i]) == 0) {
+            chosen = (posse_backend)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t list_tests(const struct check *checks, size_t count, struct CMUnitTest *tests)
+{
+    size_t listed = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (checks[i].backends & 1u << chosen) {
+            tests[listed++] = (struct CMUnitTest){checks[i].name, checks[i].test, before_test,
+                                                  after_test, NULL};
+        }
+    }
+    return listed;
+}
+
+int run_checks(int argc, char **argv, const struct check *checks, size_t count)
+{
+    struct CMUnitTest tests[MAX_CHECKS];
+    if ((argc > 1 && !choose_backend(argv[1])) || count > MAX_CHECKS) {
+        fprintf(stderr, "usage: %s [process | thread | inline] [pattern]\n", argv[0]);
+        return 2;
+    }
+    if (argc > 2) {
+        cmocka_set_test_filter(argv[2]);
+    }
+    size_t listed = list_tests(checks, count, tests);
+    if (listed == 0) {
+        fprintf(stderr, "%s: nothing is tested on this backend\n", argv[0]);
+        return 2;
+    }
+    census_mark();
+    return _cmocka_run_group_tests(backend_names[chosen], tests, listed, NULL, NULL);
+}

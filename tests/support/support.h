@@ -1,0 +1,214 @@
+/* support.h - what all behaviour and crash tests share.
+ *
+ * A file of tests is one program. It lists its tests with the backends on which they make sense and hands the list to
+ * run_checks; the backend comes from the command line (process, thread or inline). After every test the runner looks
+ * at what is left: child processes, workers, threads, descriptors, names in /dev/shm. Anything new is a failure.
+ *
+ * cmocka's assertions jump back into the runner, so only the runner's main thread may use them (and the helpers here
+ * that say "asserts"). Tasks report through their results, threads through memory, forked children by how they end.
+ */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <posse.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <cmocka.h>
+
+/* ---- running (runner.c) ---------------------------------------------------------------------- */
+
+enum {
+    PROCESSES = 1u << POSSE_PROCESS,
+    THREADS = 1u << POSSE_THREAD,
+    INLINE = 1u << POSSE_INLINE,
+    PARALLEL = PROCESSES | THREADS,
+    ALL = PARALLEL | INLINE
+};
+
+struct check {
+    const char *name;
+    CMUnitTestFunction test;
+    unsigned backends; /* where it makes sense */
+};
+
+#define TEST(name) static void name(void **state_unused __attribute__((unused)))
+#define CHECK(function, backends) {#function, function, backends}
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* Runs the checks that are listed for the backend argv[1]; argv[2], if given, is a pattern of names. The result of
+ * main: not 0 also if no check is listed for the backend. */
+int run_checks(int argc, char **argv, const struct check *checks, size_t count);
+#define RUN_CHECKS(argc, argv, checks) run_checks(argc, argv, checks, COUNT(checks))
+
+posse_backend backend(void);
+
+/* Seconds from now until the runner is killed; every test starts with TIME_LIMIT. */
+#define TIME_LIMIT 60
+void time_limit(unsigned seconds);
+
+/* ---- what is there (census.c) ---------------------------------------------------------------- */
+
+int count_descriptors(void);
+int count_threads(void);
+
+/* Processes that were forked by this runner or by what it forked, and live. Not the runner; a zombie is dead. */
+int count_processes(void);
+
+/* Names in /dev/shm that were not there when the test began. */
+int count_new_names(void);
+
+bool process_lives(pid_t pid); /* a zombie does not */
+
+void census_mark(void);  /* once: makes this runner's descendants recognizable */
+void census_begin(void); /* before a test */
+bool census_end(void);   /* after it: false if something is left, printed as an error */
+
+/* ---- waiting (wait.c) ------------------------------------------------------------------------ */
+
+#define PATIENCE_MS 10000 /* how long an event that must come may take on a busy machine */
+
+void pause_ms(long ms);
+long now_ms(void); /* monotonic */
+
+/* Looks every millisecond until the condition holds; fails if it takes too long. */
+#define assert_eventually(condition)                                                               \
+    do {                                                                                           \
+        for (long end_ = now_ms() + PATIENCE_MS; !(condition); pause_ms(1)) {                      \
+            if (now_ms() > end_) {                                                                 \
+                fail_msg("never came: %s", #condition);                                            \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+/* ---- pools (pool.c) -------------------------------------------------------------------------- */
+
+/* Asserts that a call gives the status; names both if not. */
+#define assert_status(call, expected)                                                              \
+    require_status((call), (expected), #call, __FILE__, __LINE__)
+#define assert_ok(call) assert_status(call, POSSE_OK)
+void require_status(posse_status actual, posse_status expected, const char *call, const char *file,
+                    int line);
+
+posse_options default_options(void); /* of this backend, size set */
+posse_executor *open_pool(long workers); /* NULL if that fails; also for children */
+posse_executor *make_pool(long workers); /* asserts */
+posse_executor *make_pool_with(posse_options options); /* asserts */
+
+/* Asserts that the pool comes to rest with nothing held (no task, future or memory), and destroys it. */
+void end_pool(posse_executor *pool);
+
+posse_stats stats_of(posse_executor *pool); /* asserts */
+
+/* Submits and asserts that it is accepted. VALUE takes any lvalue as the argument. */
+posse_future submitted(posse_executor *pool, posse_fn *fn, const void *arg, size_t size);
+#define SUBMIT_VALUE(pool, fn, value) submitted(pool, fn, &(value), sizeof(value))
+posse_future submitted_long(posse_executor *pool, posse_fn *fn, long value);
+posse_future submitted_job(posse_executor *pool, posse_job job); /* sets struct_size */
+
+/* Waits for the end, asserts how the task ended, and releases it. take_long: a result that is one long. */
+long take_long(posse_future future);
+posse_error take_error(posse_future future, posse_status how);
+posse_error error_of(posse_future future); /* waits and asserts; does not release */
+
+/* ---- gates (gate.c) -------------------------------------------------------------------------- */
+
+/* A gate holds tasks back until it is opened. It lies in memory from posse_alloc. */
+struct gate {
+    _Atomic long who[64]; /* the threads that came to it, in order */
+    _Atomic int coming;
+    _Atomic int entered; /* tasks that have come to it; they are in `who` */
+    _Atomic int passed;  /* tasks that have gone through */
+    _Atomic int open;
+};
+
+struct gate *make_gate(posse_executor *pool); /* asserts */
+void free_gate(posse_executor *pool, struct gate *gate); /* asserts */
+void open_gate(struct gate *gate);
+void await_entered(struct gate *gate, int tasks); /* asserts that so many come */
+posse_future submitted_hold(posse_executor *pool, struct gate *gate);
+
+/* For use in a task: comes to the gate; comes to it and waits. False if it does not open within a minute. */
+void enter_gate(struct gate *gate);
+bool pass_gate(struct gate *gate);
+
+/* ---- tasks (tasks.c) ------------------------------------------------------------------------- */
+
+#define GAVE_UP 901      /* code of a task that waited too long */
+#define INNER_FAILED 902 /* code of a task whose own task failed */
+#define WRONG_ARG 903    /* code of a task that got other bytes than expected */
+
+posse_fn square_task;    /* long -> long */
+posse_fn echo_task;      /* bytes -> the same bytes */
+posse_fn code_task;      /* long code -> returns it */
+posse_fn message_task;   /* long code -> posse_task_fail(code, "failed with <code>") */
+posse_fn sleep_task;     /* long ms -> long ms */
+posse_fn identity_task;  /* -> long, the thread that ran it: a worker's pid with processes */
+posse_fn process_task;   /* -> long, the process that ran it */
+posse_fn parent_task;    /* -> long, the parent process of the worker: the supervisor */
+posse_fn worker_task;    /* -> long, posse_task_worker */
+posse_fn attempt_task;   /* -> long, posse_task_attempt */
+posse_fn hold_task;      /* struct gate * -> waits at the gate; long, as identity_task */
+posse_fn heed_task;      /* struct gate * -> comes to the gate, returns once posse_task_cancelled */
+posse_fn count_task;     /* _Atomic long * -> adds one */
+posse_fn fib_task;       /* long n -> long, by submitting and waiting for its two halves */
+posse_fn signal_task;    /* long signal -> raises it */
+posse_fn exit_task;      /* long code -> _exit */
+
+long identity(void); /* of the calling thread, as identity_task */
+
+/* For use in a task: returns one long as the result. */
+int return_long(posse_task *task, long value);
+
+/* A shared counter for count_task. */
+_Atomic long *make_counter(posse_executor *pool); /* asserts */
+
+/* ---- other threads (caller.c) ---------------------------------------------------------------- */
+
+/* A thread that makes one call, so that a test can look on while it blocks. */
+struct caller {
+    posse_status (*call)(void *context);
+    void *context;
+    pthread_t thread;
+    _Atomic long identity;
+    _Atomic int returned;
+    posse_status status;
+};
+
+void start_call(struct caller *caller, posse_status (*call)(void *), void *context); /* asserts */
+void await_parked(struct caller *caller); /* asserts that it comes to sleep in the call */
+bool comes_to_park(struct caller *caller); /* false if it has returned instead */
+posse_status end_call(struct caller *caller); /* joins it */
+
+posse_status call_result(void *future);    /* posse_result without a limit */
+posse_status call_exception(void *future); /* posse_exception without a limit */
+posse_status call_shutdown(void *pool);    /* waits without a limit */
+posse_status call_destroy(void *pool);
+
+/* ---- forked children (child.c) --------------------------------------------------------------- */
+
+/* Runs body in a forked child, which ends by _exit with what it returns, and asserts that this is 0. */
+void assert_child(int (*body)(void *), void *context);
+pid_t start_child(int (*body)(void *), void *context); /* asserts */
+int wait_status(pid_t child); /* asserts; the status as waitpid gives it */
+
+/* In a child: returns 1 from body, with a word on stderr, unless the condition holds. */
+#define REQUIRE(condition)                                                                         \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            return child_says(__FILE__, __LINE__, #condition);                                     \
+        }                                                                                          \
+    } while (0)
+int child_says(const char *file, int line, const char *text);
+
+/* Memory that the runner shares with the children it forks later; zero at first. */
+void *make_shared(size_t size); /* asserts */
+void free_shared(void *memory, size_t size);
+
+#endif

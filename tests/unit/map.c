@@ -1,0 +1,241 @@
+/* map.c - the tree of bits: what it gives, in which order, and what wrong bits cost. */
+#include "support/support.h"
+
+#include "core/map.h"
+
+#include <stdlib.h>
+
+static struct pi_map make_map(uint32_t max)
+{
+    struct pi_map map;
+    void *memory = calloc(1, pi_map_size(max));
+    assert_non_null(memory);
+    pi_map_init(&map, memory, max);
+    return map;
+}
+
+static void free_map(struct pi_map *map)
+{
+    free(map->level[2]);
+}
+
+/* Takes everything from `first` on: in order, and nothing at or beyond count. */
+static void assert_takes(struct pi_map *map, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < count; i++) {
+        assert_int_equal(pi_map_take(map, count, 0), i);
+    }
+    assert_int_equal(pi_map_take(map, count, 0), PI_NONE);
+}
+
+static void give_all(struct pi_map *map, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        pi_map_give(map, i);
+    }
+}
+
+TEST(takes_the_lowest)
+{
+    struct pi_map map = make_map(256);
+    assert_takes(&map, 0, 200);
+    pi_map_give(&map, 150);
+    pi_map_give(&map, 7);
+    pi_map_give(&map, 64);
+    assert_int_equal(pi_map_take(&map, 200, 0), 7);
+    assert_int_equal(pi_map_take(&map, 200, 0), 64);
+    assert_int_equal(pi_map_take(&map, 200, 0), 150);
+    free_map(&map);
+}
+
+TEST(says_what_is_taken)
+{
+    struct pi_map map = make_map(128);
+    assert_takes(&map, 0, 65);
+    assert_true(pi_map_taken(&map, 0));
+    assert_true(pi_map_taken(&map, 64));
+    assert_false(pi_map_taken(&map, 65));
+    pi_map_give(&map, 64);
+    assert_false(pi_map_taken(&map, 64));
+    assert_true(pi_map_taken(&map, 63));
+    free_map(&map);
+}
+
+TEST(takes_near_the_hint)
+{
+    struct pi_map map = make_map(1024);
+    assert_int_equal(pi_map_take(&map, 1024, 700) / 64, 700 / 64);
+    assert_int_equal(pi_map_take(&map, 1024, 0), 0);
+    assert_int_equal(pi_map_take(&map, 1024, 1024), 1); /* a hint that names nothing is no harm */
+    assert_int_equal(pi_map_take(&map, 1024, UINT32_MAX), 2);
+    for (int i = 0; i < 63; i++) {
+        assert_int_equal(pi_map_take(&map, 1024, 700) / 64, 700 / 64);
+    }
+    assert_int_equal(pi_map_take(&map, 1024, 700), 3); /* its word is full now */
+    free_map(&map);
+}
+
+/* The word of the hint may reach beyond count; what it has there is not to be had, but the rest
+ * of the map is. */
+TEST(hint_in_a_last_word_without_free_things)
+{
+    struct pi_map map = make_map(128);
+    for (uint32_t i = 64; i < 70; i++) {
+        assert_int_equal(pi_map_take(&map, 70, 64), i);
+    }
+    assert_int_equal(pi_map_take(&map, 70, 69), 0);
+    free_map(&map);
+}
+
+TEST(nothing_beyond_the_count)
+{
+    const uint32_t counts[] = {1, 2, 63, 64, 65, 100, 127, 128};
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        struct pi_map map = make_map(128);
+        assert_takes(&map, 0, counts[i]);
+        assert_int_equal(pi_map_take(&map, counts[i], 0), PI_NONE);
+        for (uint32_t index = counts[i]; index < 128; index++) {
+            assert_false(pi_map_taken(&map, index));
+        }
+        free_map(&map);
+    }
+}
+
+TEST(no_things_at_all)
+{
+    struct pi_map map = make_map(64);
+    assert_int_equal(pi_map_take(&map, 0, 0), PI_NONE);
+    assert_int_equal(pi_map_take(&map, 1, 0), 0);
+    free_map(&map);
+}
+
+TEST(grows_by_its_count)
+{
+    const uint32_t counts[] = {0, 1, 64, 100, 4000, 4096, 5000, 262144, 262150};
+    struct pi_map map = make_map(262150);
+    for (size_t i = 1; i < COUNT(counts); i++) {
+        assert_takes(&map, counts[i - 1], counts[i]);
+    }
+    free_map(&map);
+}
+
+/* 4096 things need a second word at level 1, 262144 one at level 2. */
+TEST(all_levels_fill_and_empty)
+{
+    const uint32_t counts[] = {4095, 4096, 4097, 262143, 262144, 262145, 300001};
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        uint32_t count = counts[i];
+        struct pi_map map = make_map(count);
+        assert_takes(&map, 0, count);
+        pi_map_give(&map, count - 1);
+        pi_map_give(&map, count / 2);
+        pi_map_give(&map, 1);
+        assert_int_equal(pi_map_take(&map, count, 0), 1);
+        assert_int_equal(pi_map_take(&map, count, 0), count / 2);
+        assert_takes(&map, count - 1, count);
+        give_all(&map, count);
+        assert_takes(&map, 0, count);
+        free_map(&map);
+    }
+}
+
+/* A taker that died right after it had marked a word, while somebody gave one of its things. */
+TEST(stale_full_mark_of_a_word)
+{
+    struct pi_map map = make_map(256);
+    atomic_store(&map.level[1][0], 1u << 1);
+    assert_takes(&map, 0, 64);
+    for (uint32_t i = 128; i < 256; i++) {
+        pi_map_give(&map, i); /* gives elsewhere do not mend it */
+    }
+    pi_map_repair(&map, 256);
+    assert_int_equal(pi_map_take(&map, 256, 0), 64);
+    free_map(&map);
+}
+
+TEST(stale_full_marks_of_all_words)
+{
+    struct pi_map map = make_map(300001);
+    for (int level = 1; level < 3; level++) {
+        for (uint32_t i = 0; i < map.words[level]; i++) {
+            atomic_store(&map.level[level][i], UINT64_MAX);
+        }
+    }
+    assert_int_equal(pi_map_take(&map, 300001, UINT32_MAX), PI_NONE); /* no hint: marks decide */
+    pi_map_repair(&map, 300001);
+    assert_takes(&map, 0, 300001);
+    free_map(&map);
+}
+
+TEST(repair_leaves_right_marks)
+{
+    struct pi_map map = make_map(8192);
+    assert_takes(&map, 0, 5000);
+    pi_map_repair(&map, 5000);
+    assert_int_equal(pi_map_take(&map, 5000, 0), PI_NONE);
+    assert_int_equal(atomic_load(&map.level[2][0]), 1);
+    assert_int_equal(pi_map_take(&map, 8192, 0), 5000);
+    free_map(&map);
+}
+
+/* A taker that died before it marked the word that it had filled: the next one does it. */
+TEST(missing_marks_are_made)
+{
+    struct pi_map map = make_map(8192);
+    for (uint32_t i = 0; i < 64; i++) {
+        atomic_store(&map.level[0][i], UINT64_MAX);
+    }
+    assert_int_equal(pi_map_take(&map, 8192, 0), 4096);
+    assert_int_equal(atomic_load(&map.level[1][0]), UINT64_MAX);
+    assert_int_equal(atomic_load(&map.level[2][0]), 1);
+    free_map(&map);
+}
+
+static void assert_parts_in_order(const struct pi_map *map, uint32_t count, uint32_t max)
+{
+    size_t end = 0;
+    for (int level = 2; level >= 0; level--) {
+        size_t length, begin = pi_map_part(map, level, count, &length);
+        assert_true(begin >= end);
+        assert_true(length >= sizeof(uint64_t));
+        end = begin + length;
+    }
+    assert_true(end <= pi_map_size(max));
+}
+
+/* What is backed for a count is what a map of that count uses. */
+TEST(parts_of_a_count)
+{
+    struct pi_map map = make_map(300000);
+    size_t length;
+    assert_parts_in_order(&map, 1, 300000);
+    assert_parts_in_order(&map, 4097, 300000);
+    assert_parts_in_order(&map, 300000, 300000);
+    pi_map_part(&map, 0, 4097, &length);
+    assert_int_equal(length, 65 * sizeof(uint64_t));
+    pi_map_part(&map, 1, 4097, &length);
+    assert_int_equal(length, 2 * sizeof(uint64_t));
+    pi_map_part(&map, 2, 300000, &length);
+    assert_int_equal(length, 2 * sizeof(uint64_t));
+    free_map(&map);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(takes_the_lowest, ALL),
+        CHECK(says_what_is_taken, ALL),
+        CHECK(takes_near_the_hint, ALL),
+        CHECK(hint_in_a_last_word_without_free_things, ALL),
+        CHECK(nothing_beyond_the_count, ALL),
+        CHECK(no_things_at_all, ALL),
+        CHECK(grows_by_its_count, ALL),
+        CHECK(all_levels_fill_and_empty, ALL),
+        CHECK(stale_full_mark_of_a_word, ALL),
+        CHECK(stale_full_marks_of_all_words, ALL),
+        CHECK(repair_leaves_right_marks, ALL),
+        CHECK(missing_marks_are_made, ALL),
+        CHECK(parts_of_a_count, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

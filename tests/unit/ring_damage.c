@@ -1,0 +1,183 @@
+/* ring_damage.c - a task gone wild has written into the queue: every call still comes back, with
+ * something that it may say, and touches nothing outside. What is left of the order does not count.
+ */
+#include "queue.h"
+
+#include <sys/wait.h>
+
+#define RINGS 4u
+#define HISTORY 3000u /* entries that came and went */
+#define WAITING 300u
+#define PATIENCE_S 30u /* for a few calls; each may look at 2^24 cells before it gives up */
+
+static const uint64_t patterns[] = {
+    0,          1,          PI_RING_CELLS - 1,  HISTORY,   HISTORY + WAITING + 20,
+    UINT64_MAX, UINT64_MAX - 3, (uint64_t)1 << 40, (uint64_t)1 << 63, 0x4141414141414141,
+};
+
+static struct queue make_used_queue(void)
+{
+    struct queue queue = make_queue(RINGS, RINGS - 1);
+    for (uint32_t slot = 0; slot < HISTORY; slot += 10) {
+        assert_pushed(&queue, slot, slot + 10);
+        assert_popped(&queue, slot, slot + 10);
+    }
+    assert_pushed(&queue, HISTORY, HISTORY + WAITING);
+    return queue;
+}
+
+static bool is_entry(uint32_t slot)
+{
+    return slot == PI_NONE || slot <= PI_MAX_SLOTS + 16;
+}
+
+/* In a child. */
+static int every_call_returns(void *context)
+{
+    struct queue *queue = context;
+    uint64_t position = 0;
+    bool mark;
+    time_limit(PATIENCE_S);
+    for (uint32_t i = 0; i < 3; i++) {
+        REQUIRE(push(queue, i) <= PI_PUSH_BROKEN);
+        uint32_t slot = pi_ring_peek(&queue->ring, &position);
+        REQUIRE(is_entry(slot));
+        pi_ring_pass(&queue->ring, position);
+    }
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        uint32_t slot = pi_ring_at(&queue->ring, patterns[i], &mark);
+        REQUIRE(is_entry(slot));
+        REQUIRE(!mark || slot == PI_NONE);
+    }
+    (void)pi_ring_length(&queue->ring);
+    return 0;
+}
+
+static void assert_survived(struct queue *queue)
+{
+    time_limit(2 * PATIENCE_S);
+    assert_child(every_call_returns, queue);
+    free_queue(queue);
+}
+
+TEST(head)
+{
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        struct queue queue = make_used_queue();
+        atomic_store(&queue.shared->head, patterns[i]);
+        assert_survived(&queue);
+    }
+}
+
+TEST(tail)
+{
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        struct queue queue = make_used_queue();
+        atomic_store(&queue.shared->tail, patterns[i]);
+        assert_survived(&queue);
+    }
+}
+
+TEST(cuts)
+{
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        struct queue queue = make_used_queue();
+        atomic_store(&queue.shared->cut[i % (RINGS + 1)], patterns[i]);
+        assert_survived(&queue);
+    }
+}
+
+TEST(count_of_rings)
+{
+    struct queue queue = make_used_queue();
+    atomic_store(&queue.shared->backed, UINT32_MAX);
+    while (push(&queue, 1) == PI_PUSHED) {
+    }
+    assert_survived(&queue);
+}
+
+TEST(all_but_the_cells)
+{
+    const int bytes[] = {0, 0x41, 0x80, 0xff};
+    for (size_t i = 0; i < COUNT(bytes); i++) {
+        struct queue queue = make_used_queue();
+        memset((void *)queue.shared, bytes[i], sizeof *queue.shared);
+        assert_survived(&queue);
+    }
+}
+
+TEST(all_cells)
+{
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        struct queue queue = make_used_queue();
+        for (size_t cell = 0; cell < queue.count; cell++) {
+            atomic_store(&queue.cells[cell], patterns[i]);
+        }
+        assert_survived(&queue);
+    }
+}
+
+static _Atomic uint64_t *cell_of(struct queue *queue, uint64_t position)
+{
+    for (size_t i = 0; i < queue->count; i++) {
+        if (atomic_load(&queue->cells[i]) >> 24 == position && atomic_load(&queue->cells[i]) != 0) {
+            return &queue->cells[i];
+        }
+    }
+    fail_msg("there is no entry at that position");
+    return NULL;
+}
+
+TEST(the_first_cell)
+{
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        struct queue queue = make_used_queue();
+        atomic_store(cell_of(&queue, atomic_load(&queue.shared->head)), patterns[i]);
+        assert_survived(&queue);
+    }
+}
+
+/* Marks one after another: there are not so many rings. */
+TEST(marks_everywhere)
+{
+    struct queue queue = make_used_queue();
+    uint64_t head = atomic_load(&queue.shared->head);
+    for (size_t cell = 0; cell < queue.count; cell++) {
+        atomic_store(&queue.cells[cell], cell_for(head, MARK_ENTRY));
+    }
+    for (uint64_t i = 0; i < WAITING; i++) {
+        push_and_die(&queue, head + i, MARK_ENTRY);
+    }
+    assert_survived(&queue);
+}
+
+/* The head points behind the last entry, at a cell of a later lap, and the tail at the first of
+ * many entries: a call that goes back and forth between them must count its steps together. */
+TEST(head_tail_and_a_cell)
+{
+    struct queue queue = make_queue(RINGS, RINGS);
+    assert_pushed(&queue, 0, 7000);
+    uint64_t tail = atomic_load(&queue.shared->cut[3]);
+    uint64_t head = 7000 + 100;
+    size_t begin = pi_ring_start(3), cells = pi_ring_cells(3);
+    atomic_store(&queue.cells[begin + head % cells], cell_for(head + 5 * cells, 1));
+    atomic_store(&queue.shared->tail, tail);
+    atomic_store(&queue.shared->head, head);
+    assert_survived(&queue);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(head, ALL),
+        CHECK(tail, ALL),
+        CHECK(cuts, ALL),
+        CHECK(count_of_rings, ALL),
+        CHECK(all_but_the_cells, ALL),
+        CHECK(all_cells, ALL),
+        CHECK(the_first_cell, ALL),
+        CHECK(marks_everywhere, ALL),
+        CHECK(head_tail_and_a_cell, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

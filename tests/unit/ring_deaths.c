@@ -1,0 +1,133 @@
+/* ring_deaths.c - the queue after the deaths of those who used it: nobody waits for them, and no
+ * entry is lost or out of order. */
+#include "queue.h"
+
+TEST(producer_died_before_the_tail)
+{
+    struct queue queue = make_queue(1, 1);
+    assert_pushed(&queue, 0, 3);
+    push_and_die(&queue, 3, 3);
+    assert_pushed(&queue, 4, 6);
+    assert_int_equal(pi_ring_length(&queue.ring), 6);
+    assert_popped(&queue, 0, 6);
+    assert_empty(&queue);
+    free_queue(&queue);
+}
+
+TEST(the_only_entry_is_of_a_dead_producer)
+{
+    struct queue queue = make_queue(1, 1);
+    push_and_die(&queue, 0, 8);
+    assert_int_equal(pi_ring_length(&queue.ring), 1);
+    assert_popped(&queue, 8, 9);
+    assert_empty(&queue);
+    free_queue(&queue);
+}
+
+TEST(many_producers_died)
+{
+    struct queue queue = make_queue(1, 1);
+    for (uint32_t i = 0; i < 40; i++) {
+        push_and_die(&queue, i, i);
+    }
+    assert_pushed(&queue, 40, 41);
+    assert_true(atomic_load(&queue.shared->tail) > 32); /* the living help it on */
+    assert_pushed(&queue, 41, 300);
+    assert_popped(&queue, 0, 300);
+    assert_empty(&queue);
+    free_queue(&queue);
+}
+
+TEST(producers_die_on_every_lap)
+{
+    struct queue queue = make_queue(1, 1);
+    for (uint32_t i = 0; i < 2000; i += 2) {
+        assert_pushed(&queue, i, i + 1);
+        push_and_die(&queue, i + 1, i + 1);
+        assert_popped(&queue, i, i + 2);
+        assert_empty(&queue);
+    }
+    free_queue(&queue);
+}
+
+TEST(tail_far_behind)
+{
+    struct queue queue = make_queue(1, 1);
+    assert_pushed(&queue, 0, 200);
+    atomic_store(&queue.shared->tail, 0);
+    assert_int_equal(pi_ring_length(&queue.ring), 200);
+    assert_pushed(&queue, 200, 300);
+    assert_popped(&queue, 0, 300);
+    assert_empty(&queue);
+    free_queue(&queue);
+}
+
+TEST(tail_behind_the_head)
+{
+    struct queue queue = make_queue(1, 1);
+    assert_pushed(&queue, 0, 200);
+    assert_popped(&queue, 0, 200);
+    atomic_store(&queue.shared->tail, 150);
+    assert_int_equal(pi_ring_length(&queue.ring), 0);
+    assert_pushed(&queue, 200, 300);
+    assert_int_equal(pi_ring_length(&queue.ring), 100);
+    assert_popped(&queue, 200, 300);
+    assert_empty(&queue);
+    free_queue(&queue);
+}
+
+/* A tail that lags must not make the limit, or a full ring, look further away than it is. */
+TEST(limit_with_a_tail_behind)
+{
+    struct queue queue = make_queue(1, 1);
+    assert_pushed(&queue, 0, 10);
+    atomic_store(&queue.shared->tail, 4);
+    assert_int_equal(pi_ring_push(&queue.ring, 10, 10), PI_PUSH_LIMIT);
+    assert_int_equal(pi_ring_push(&queue.ring, 10, 11), PI_PUSHED);
+    assert_pushed(&queue, 11, PI_RING_CELLS - 1);
+    atomic_store(&queue.shared->tail, PI_RING_CELLS - 7);
+    assert_int_equal(push(&queue, 999), PI_PUSH_NO_CELL);
+    free_queue(&queue);
+}
+
+/* It has looked, and perhaps claimed the task, and is gone: the next one sees the same entry. */
+TEST(consumer_died_before_the_head)
+{
+    struct queue queue = make_queue(1, 1);
+    uint64_t position;
+    assert_pushed(&queue, 0, 3);
+    assert_int_equal(pi_ring_peek(&queue.ring, &position), 0);
+    assert_popped(&queue, 0, 3);
+    assert_empty(&queue);
+    free_queue(&queue);
+}
+
+/* A producer that slept for a lap: what it expects in the cell is long gone. */
+TEST(an_old_producer_changes_nothing)
+{
+    struct queue queue = make_queue(1, 1);
+    for (uint32_t i = 0; i < 600; i++) {
+        assert_pushed(&queue, i, i + 1);
+        assert_popped(&queue, i, i + 1);
+    }
+    uint64_t never_used = 0;
+    assert_false(pi_cas_seq(&queue.cells[0], &never_used, cell_for(0, 77)));
+    assert_empty(&queue);
+    free_queue(&queue);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(producer_died_before_the_tail, ALL),
+        CHECK(the_only_entry_is_of_a_dead_producer, ALL),
+        CHECK(many_producers_died, ALL),
+        CHECK(producers_die_on_every_lap, ALL),
+        CHECK(tail_far_behind, ALL),
+        CHECK(tail_behind_the_head, ALL),
+        CHECK(limit_with_a_tail_behind, ALL),
+        CHECK(consumer_died_before_the_head, ALL),
+        CHECK(an_old_producer_changes_nothing, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

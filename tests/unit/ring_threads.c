@@ -1,0 +1,116 @@
+/* ring_threads.c - many producers and consumers at once. */
+#include "queue.h"
+#include "threads.h"
+
+#include <sched.h>
+
+#define PRODUCERS 3u
+#define CONSUMERS 3u
+#define EACH 20000u
+
+struct traffic {
+    struct queue queue;
+    uint64_t limit;
+    _Atomic unsigned char seen[PRODUCERS * EACH];
+    _Atomic unsigned producing;
+    _Atomic unsigned broken;
+    _Atomic unsigned disordered; /* entries that a consumer saw after a later one of that producer */
+    _Atomic unsigned unknown;
+};
+
+static void produce(struct traffic *traffic, uint32_t producer)
+{
+    for (uint32_t i = 0; i < EACH; i++) {
+        enum pi_push pushed;
+        while ((pushed = pi_ring_push(&traffic->queue.ring, producer * EACH + i, traffic->limit)) !=
+               PI_PUSHED) {
+            atomic_fetch_add(&traffic->broken, pushed == PI_PUSH_BROKEN);
+            sched_yield(); /* full */
+        }
+    }
+    atomic_fetch_sub(&traffic->producing, 1);
+}
+
+static void look_at(struct traffic *traffic, uint32_t entry, uint32_t next[PRODUCERS])
+{
+    uint32_t producer = entry / EACH;
+    if (producer >= PRODUCERS) {
+        atomic_fetch_add(&traffic->unknown, 1);
+        return;
+    }
+    atomic_fetch_add(&traffic->disordered, entry % EACH < next[producer]);
+    next[producer] = entry % EACH;
+    atomic_store(&traffic->seen[entry], 1);
+}
+
+/* Several consumers may look at one entry before the head moves; each sees them in order. */
+static void consume(struct traffic *traffic)
+{
+    uint32_t next[PRODUCERS] = {0};
+    for (;;) {
+        unsigned producing = atomic_load(&traffic->producing);
+        uint64_t position;
+        uint32_t entry = pi_ring_peek(&traffic->queue.ring, &position);
+        if (entry != PI_NONE) {
+            look_at(traffic, entry, next);
+            pi_ring_pass(&traffic->queue.ring, position);
+        } else if (producing == 0) {
+            return;
+        } else {
+            sched_yield();
+        }
+    }
+}
+
+static void take_part(void *context, unsigned number)
+{
+    if (number < PRODUCERS) {
+        produce(context, number);
+    } else {
+        consume(context);
+    }
+}
+
+static void assert_traffic(uint32_t rings, uint64_t limit)
+{
+    struct traffic *traffic = calloc(1, sizeof *traffic);
+    assert_non_null(traffic);
+    traffic->queue = make_queue(rings, rings);
+    traffic->limit = limit;
+    traffic->producing = PRODUCERS;
+    run_threads(PRODUCERS + CONSUMERS, take_part, traffic);
+    assert_int_equal(traffic->broken, 0);
+    assert_int_equal(traffic->disordered, 0);
+    assert_int_equal(traffic->unknown, 0);
+    for (uint32_t entry = 0; entry < PRODUCERS * EACH; entry++) {
+        assert_true(traffic->seen[entry]);
+    }
+    assert_int_equal(pi_ring_length(&traffic->queue.ring), 0);
+    free_queue(&traffic->queue);
+    free(traffic);
+}
+
+TEST(one_ring_for_many_laps)
+{
+    assert_traffic(1, 0);
+}
+
+TEST(growing_rings)
+{
+    assert_traffic(6, 0);
+}
+
+TEST(few_entries_at_a_time)
+{
+    assert_traffic(1, 2);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(one_ring_for_many_laps, ALL),
+        CHECK(growing_rings, ALL),
+        CHECK(few_entries_at_a_time, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

@@ -1,0 +1,192 @@
+/* seats.c - who of the workers spins, who sleeps, and who is woken. */
+#include "threads.h"
+
+#include "core/seats.h"
+
+#include <stdlib.h>
+
+static struct pi_idle *make_idle(void)
+{
+    struct pi_idle *idle = calloc(1, sizeof *idle);
+    assert_non_null(idle);
+    return idle;
+}
+
+TEST(nobody_at_first)
+{
+    struct pi_idle *idle = make_idle();
+    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 0);
+    assert_false(pi_idle_any_spinner(idle, PI_MAX_SEATS));
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, false), PI_NONE);
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, true), PI_NONE);
+    free(idle);
+}
+
+/* All states of one seat, while its neighbours stay what they are. */
+static void assert_seat_changes(unsigned seat, unsigned spinner, unsigned sleeper)
+{
+    struct pi_idle *idle = make_idle();
+    pi_idle_spin(idle, spinner);
+    pi_idle_sleep(idle, sleeper);
+    assert_false(pi_idle_is_spinning(idle, seat));
+    pi_idle_spin(idle, seat);
+    assert_true(pi_idle_is_spinning(idle, seat));
+    pi_idle_spin(idle, seat);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 3);
+    pi_idle_sleep(idle, seat);
+    assert_false(pi_idle_is_spinning(idle, seat));
+    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 3);
+    pi_idle_leave(idle, seat);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 2);
+    pi_idle_spin(idle, seat);
+    pi_idle_leave(idle, seat);
+    pi_idle_leave(idle, seat);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 2);
+    assert_true(pi_idle_is_spinning(idle, spinner));
+    assert_false(pi_idle_is_spinning(idle, sleeper));
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, true), sleeper);
+    free(idle);
+}
+
+TEST(one_seat_changes)
+{
+    assert_seat_changes(0, 1, 2);
+    assert_seat_changes(31, 30, 32);
+    assert_seat_changes(32, 64, 0);
+    assert_seat_changes(PI_MAX_SEATS - 1, PI_MAX_SEATS - 2, 31);
+}
+
+TEST(a_claimed_sleeper_spins)
+{
+    struct pi_idle *idle = make_idle();
+    pi_idle_sleep(idle, 4);
+    assert_false(pi_idle_any_spinner(idle, 8));
+    assert_int_equal(pi_idle_claim(idle, 8, false), 4);
+    assert_true(pi_idle_is_spinning(idle, 4));
+    assert_true(pi_idle_any_spinner(idle, 8));
+    assert_int_equal(pi_idle_count(idle, 8), 1);
+    assert_int_equal(pi_idle_claim(idle, 8, true), PI_NONE); /* it is nobody's to claim again */
+    free(idle);
+}
+
+/* One who looks already is enough, unless everybody shall look. */
+TEST(no_claim_while_somebody_spins)
+{
+    struct pi_idle *idle = make_idle();
+    for (unsigned seat = 0; seat < 4; seat++) {
+        pi_idle_sleep(idle, seat);
+    }
+    pi_idle_spin(idle, 70); /* in another word */
+    assert_int_equal(pi_idle_claim(idle, 80, false), PI_NONE);
+    assert_int_equal(pi_idle_claim(idle, 80, true), 0);
+    pi_idle_leave(idle, 70);
+    assert_int_equal(pi_idle_claim(idle, 80, false), PI_NONE); /* the one that was claimed */
+    pi_idle_leave(idle, 0);
+    assert_int_equal(pi_idle_claim(idle, 80, false), 1);
+    assert_int_equal(pi_idle_claim(idle, 80, true), 2);
+    assert_int_equal(pi_idle_claim(idle, 80, true), 3);
+    assert_int_equal(pi_idle_claim(idle, 80, true), PI_NONE);
+    free(idle);
+}
+
+TEST(seats_in_several_words)
+{
+    const unsigned seats[] = {5, 31, 32, 63, 64, 500, PI_MAX_SEATS - 1};
+    struct pi_idle *idle = make_idle();
+    for (size_t i = 0; i < COUNT(seats); i++) {
+        pi_idle_sleep(idle, seats[i]);
+    }
+    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), COUNT(seats));
+    for (size_t i = 0; i < COUNT(seats); i++) {
+        assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, true), seats[i]);
+    }
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, true), PI_NONE);
+    free(idle);
+}
+
+/* Only the words of the seats that there are cost a look. */
+TEST(words_beyond_the_seats)
+{
+    struct pi_idle *idle = make_idle();
+    pi_idle_sleep(idle, 40);
+    pi_idle_spin(idle, 41);
+    assert_int_equal(pi_idle_count(idle, 32), 0);
+    assert_false(pi_idle_any_spinner(idle, 32));
+    assert_int_equal(pi_idle_claim(idle, 32, true), PI_NONE);
+    assert_int_equal(pi_idle_claim(idle, 41, true), 40);
+    free(idle);
+}
+
+#define SLEEPERS 320u
+#define CLAIMERS 4u
+
+struct wake_up {
+    struct pi_idle idle;
+    _Atomic unsigned woken[SLEEPERS];
+};
+
+static void claim_all(void *context, unsigned number)
+{
+    struct wake_up *all = context;
+    uint32_t seat;
+    (void)number;
+    while ((seat = pi_idle_claim(&all->idle, SLEEPERS, true)) != PI_NONE) {
+        atomic_fetch_add(&all->woken[seat], 1);
+    }
+}
+
+TEST(each_sleeper_is_claimed_once)
+{
+    struct wake_up *all = calloc(1, sizeof *all);
+    assert_non_null(all);
+    for (int round = 0; round < 100; round++) {
+        for (unsigned seat = 0; seat < SLEEPERS; seat++) {
+            pi_idle_sleep(&all->idle, seat);
+            all->woken[seat] = 0;
+        }
+        run_threads(CLAIMERS, claim_all, all);
+        for (unsigned seat = 0; seat < SLEEPERS; seat++) {
+            assert_int_equal(all->woken[seat], 1);
+            assert_true(pi_idle_is_spinning(&all->idle, seat));
+        }
+    }
+    free(all);
+}
+
+/* Each goes through all states of its own seat; all seats are in one word. */
+static void go_round(void *context, unsigned number)
+{
+    struct pi_idle *idle = context;
+    for (int i = 0; i < 20000; i++) {
+        pi_idle_spin(idle, number);
+        pi_idle_sleep(idle, number);
+        pi_idle_leave(idle, number);
+    }
+    pi_idle_sleep(idle, number);
+}
+
+TEST(neighbours_do_not_disturb_each_other)
+{
+    struct pi_idle *idle = make_idle();
+    run_threads(CLAIMERS, go_round, idle);
+    assert_int_equal(pi_idle_count(idle, 32), CLAIMERS);
+    for (unsigned seat = 0; seat < CLAIMERS; seat++) {
+        assert_int_equal(pi_idle_claim(idle, 32, true), seat);
+    }
+    free(idle);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(nobody_at_first, ALL),
+        CHECK(one_seat_changes, ALL),
+        CHECK(a_claimed_sleeper_spins, ALL),
+        CHECK(no_claim_while_somebody_spins, ALL),
+        CHECK(seats_in_several_words, ALL),
+        CHECK(words_beyond_the_seats, ALL),
+        CHECK(each_sleeper_is_claimed_once, ALL),
+        CHECK(neighbours_do_not_disturb_each_other, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

@@ -1,0 +1,134 @@
+/* slot_arrows.c - a slot's word from state to state: exact, but for what others add meanwhile. */
+#include "support/support.h"
+
+#include "core/slots.h"
+
+#define OWNER 5u
+#define GENERATION ((uint64_t)77 << PI_GENERATION_SHIFT)
+
+static struct pi_slot slot;
+
+/* Puts the slot into a state, with some flags. */
+static uint64_t set_word(enum pi_state state, uint64_t flags)
+{
+    uint64_t word = pi_with_state(pi_with_owner(GENERATION | flags, OWNER), state);
+    atomic_store(&slot.word, word);
+    return word;
+}
+
+static uint64_t get_word(void)
+{
+    return atomic_load(&slot.word);
+}
+
+static const enum pi_state arrows[][2] = {
+    {PI_FILL, PI_READY},    {PI_READY, PI_CANCELLED},    {PI_RUN, PI_DONE},
+    {PI_RUN, PI_FAILED},    {PI_RUN, PI_KILLING},        {PI_RUN, PI_LOST},
+    {PI_RUN, PI_READY},     {PI_KILLING, PI_TIMED_OUT},  {PI_KILLING, PI_CANCELLED},
+};
+
+TEST(each_arrow)
+{
+    for (size_t i = 0; i < COUNT(arrows); i++) {
+        uint64_t from = set_word(arrows[i][0], PI_QUEUED), left = from;
+        assert_true(pi_slot_leave(&slot, &left, arrows[i][1], 0, 0));
+        assert_int_equal(left, from);
+        assert_int_equal(get_word(), pi_with_state(from, arrows[i][1]));
+    }
+}
+
+TEST(sets_and_clears_flags)
+{
+    uint64_t from = set_word(PI_RUN, PI_CANCEL | PI_MANY);
+    assert_true(pi_slot_leave(&slot, &from, PI_KILLING, PI_EXPIRED, PI_CANCEL));
+    assert_int_equal(get_word(), set_word(PI_KILLING, PI_MANY | PI_EXPIRED));
+}
+
+/* Somebody detaches, cancels, or comes to sleep, after the word was read. */
+TEST(keeps_what_comes_in_meanwhile)
+{
+    uint64_t from = set_word(PI_RUN, 0), parked = pi_with_parker(from | PI_CANCEL, 9);
+    atomic_store(&slot.word, parked);
+    assert_true(pi_slot_leave(&slot, &from, PI_DONE, 0, 0));
+    assert_int_equal(from, parked); /* so that the finisher knows whom to wake */
+    assert_int_equal(get_word(), pi_with_state(parked, PI_DONE));
+}
+
+TEST(keeps_that_a_flag_went_meanwhile)
+{
+    uint64_t from = set_word(PI_RUN, PI_QUEUED);
+    uint64_t passed = set_word(PI_RUN, 0);
+    assert_true(pi_slot_leave(&slot, &from, PI_FAILED, PI_DETACHED, 0));
+    assert_int_equal(from, passed);
+    assert_int_equal(get_word(), set_word(PI_FAILED, PI_DETACHED));
+}
+
+static void assert_refused(uint64_t from, uint64_t now)
+{
+    atomic_store(&slot.word, now);
+    assert_false(pi_slot_leave(&slot, &from, PI_DONE, 0, 0));
+    assert_int_equal(from, now); /* what there is */
+    assert_int_equal(get_word(), now);
+}
+
+TEST(refused_when_it_is_another_task_or_state)
+{
+    uint64_t run = set_word(PI_RUN, 0);
+    assert_refused(run, pi_with_state(run, PI_KILLING));
+    assert_refused(run, pi_with_state(run, PI_LOST));
+    assert_refused(run, pi_with_owner(run, OWNER + 1));
+    assert_refused(run, run + ((uint64_t)1 << PI_GENERATION_SHIFT));
+    assert_refused(run, run + ((uint64_t)1 << 63));
+}
+
+TEST(final_states_are_left_by_freeing)
+{
+    for (unsigned state = PI_DONE; state < PI_STATES; state++) {
+        uint64_t word = pi_with_parker(set_word((enum pi_state)state, PI_DETACHED | PI_CANCEL), 3);
+        atomic_store(&slot.word, word);
+        assert_true(pi_slot_free(&slot, &word));
+        assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT);
+    }
+}
+
+/* The entry in the ring stays, so the flag does. */
+TEST(freeing_keeps_queued)
+{
+    uint64_t word = set_word(PI_CANCELLED, PI_QUEUED | PI_MANY);
+    assert_true(pi_slot_free(&slot, &word));
+    assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_QUEUED | PI_FREE);
+}
+
+TEST(freeing_an_inexact_word)
+{
+    uint64_t word = set_word(PI_DONE, PI_QUEUED), passed = set_word(PI_DONE, 0);
+    assert_false(pi_slot_free(&slot, &word));
+    assert_int_equal(word, passed);
+    assert_int_equal(get_word(), passed);
+    assert_true(pi_slot_free(&slot, &word));
+    assert_false(pi_slot_free(&slot, &passed)); /* a second holder of the same handle */
+}
+
+TEST(generations_go_round)
+{
+    uint64_t word = pi_with_state((uint64_t)UINT32_MAX << PI_GENERATION_SHIFT, PI_LOST);
+    atomic_store(&slot.word, word);
+    assert_true(pi_slot_free(&slot, &word));
+    assert_int_equal(get_word(), PI_FREE);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(each_arrow, ALL),
+        CHECK(sets_and_clears_flags, ALL),
+        CHECK(keeps_what_comes_in_meanwhile, ALL),
+        CHECK(keeps_that_a_flag_went_meanwhile, ALL),
+        CHECK(refused_when_it_is_another_task_or_state, ALL),
+        CHECK(final_states_are_left_by_freeing, ALL),
+        CHECK(freeing_keeps_queued, ALL),
+        CHECK(freeing_an_inexact_word, ALL),
+        CHECK(generations_go_round, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

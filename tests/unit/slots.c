@@ -1,0 +1,288 @@
+/* slots.c - taking and freeing slots, and what becomes of their entries in the ring. */
+#include "table.h"
+
+static void assert_state(struct table *table, uint32_t index, enum pi_state state, unsigned owner)
+{
+    assert_int_equal(pi_state(word_of(table, index)), state);
+    assert_int_equal(pi_owner(word_of(table, index)), owner);
+}
+
+static bool is_queued(struct table *table, uint32_t index)
+{
+    return word_of(table, index) & PI_QUEUED;
+}
+
+TEST(acquire_names_the_submitter)
+{
+    struct table *table = make_table(256, 256);
+    uint64_t word = 0;
+    uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 130, &word);
+    assert_int_equal(index / 64, 130 / 64);
+    assert_state(table, index, PI_FILL, SUBMITTER);
+    assert_int_equal(word, word_of(table, index));
+    assert_int_equal(pi_generation(word), 0);
+    assert_true(pi_map_taken(&table->slots.map, index));
+    free_table(table);
+}
+
+TEST(acquire_until_the_table_must_grow)
+{
+    struct table *table = make_table(128, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(submit(table), i);
+    }
+    assert_int_equal(submit(table), PI_NONE);
+    atomic_store(&table->count, 128);
+    for (uint32_t i = 3; i < 128; i++) {
+        assert_int_equal(submit(table), i);
+    }
+    assert_int_equal(submit(table), PI_NONE);
+    free_table(table);
+}
+
+TEST(count_that_is_too_large)
+{
+    struct table *table = make_table(64, 64);
+    atomic_store(&table->count, UINT32_MAX);
+    assert_int_equal(pi_slots_count(&table->slots), 64);
+    for (uint32_t i = 0; i < 64; i++) {
+        assert_int_equal(submit(table), i);
+    }
+    assert_int_equal(submit(table), PI_NONE);
+    free_table(table);
+}
+
+/* The map says free, the word says taken: the word decides, and the bit is right from then on. */
+TEST(acquire_passes_a_slot_that_only_looks_free)
+{
+    struct table *table = make_table(64, 2);
+    assert_int_equal(submit(table), 0);
+    pi_map_give(&table->slots.map, 0);
+    assert_int_equal(submit(table), 1);
+    assert_true(pi_map_taken(&table->slots.map, 0));
+    pi_map_give(&table->slots.map, 0);
+    pi_map_give(&table->slots.map, 1);
+    assert_int_equal(submit(table), PI_NONE);
+    assert_state(table, 0, PI_READY, PI_NOBODY);
+    free_table(table);
+}
+
+/* The taker died between the bit and the word: the slot is not to be had until the sweep. */
+TEST(acquire_passes_a_slot_that_looks_taken)
+{
+    struct table *table = make_table(64, 2);
+    assert_int_equal(pi_map_take(&table->slots.map, 2, 0), 0);
+    assert_int_equal(submit(table), 1);
+    assert_int_equal(submit(table), PI_NONE);
+    pi_map_give(&table->slots.map, 0);
+    assert_int_equal(submit(table), 0);
+    free_table(table);
+}
+
+TEST(ready_asks_for_a_push)
+{
+    struct table *table = make_table(64, 64);
+    uint64_t word;
+    uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 0, &word);
+    assert_true(pi_slot_ready(slot_at(table, index), word, PI_DETACHED));
+    assert_int_equal(word_of(table, index),
+                     pi_with_state(pi_with_owner(PI_DETACHED | PI_QUEUED, PI_NOBODY), PI_READY));
+    free_table(table);
+}
+
+TEST(take_claims_in_order)
+{
+    struct table *table = make_table(64, 64);
+    uint64_t word = 0;
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(submit(table), i);
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(take(table, WORKER + i, &word), i);
+        assert_int_equal(word, word_of(table, i));
+        assert_state(table, i, PI_RUN, WORKER + i);
+        assert_false(is_queued(table, i));
+    }
+    assert_int_equal(take(table, WORKER, &word), PI_NONE);
+    assert_int_equal(pi_ring_length(&table->queue.ring), 0);
+    free_table(table);
+}
+
+TEST(claim_out_of_turn)
+{
+    struct table *table = make_table(64, 64);
+    assert_int_equal(submit(table), 0);
+    assert_int_equal(submit(table), 1);
+    uint64_t word = word_of(table, 1), ready = word;
+    assert_true(pi_slot_claim(slot_at(table, 1), WORKER, &word));
+    assert_int_equal(word, word_of(table, 1));
+    assert_state(table, 1, PI_RUN, WORKER);
+    assert_true(is_queued(table, 1)); /* its entry is still there */
+    assert_false(pi_slot_claim(slot_at(table, 1), WORKER + 1, &ready));
+    assert_int_equal(ready, word);
+    assert_false(pi_slot_claim(slot_at(table, 1), WORKER + 1, &ready));
+    assert_state(table, 1, PI_RUN, WORKER);
+    free_table(table);
+}
+
+TEST(claim_of_an_earlier_life)
+{
+    struct table *table = make_table(64, 1);
+    uint64_t run = 0;
+    assert_int_equal(submit(table), 0);
+    uint64_t old = word_of(table, 0);
+    assert_int_equal(take(table, WORKER, &run), 0);
+    assert_true(end_task(table, 0, run));
+    assert_int_equal(submit(table), 0);
+    assert_false(pi_slot_claim(slot_at(table, 0), WORKER, &old));
+    assert_state(table, 0, PI_READY, PI_NOBODY);
+    free_table(table);
+}
+
+/* Brings slot 0 to `state` while its entry stays in the ring. */
+static struct table *table_with_a_stale_entry(enum pi_state state)
+{
+    struct table *table = make_table(64, 64);
+    assert_int_equal(submit(table), 0);
+    assert_int_equal(submit(table), 1);
+    uint64_t word = word_of(table, 0);
+    if (state == PI_CANCELLED) {
+        assert_true(pi_slot_leave(slot_at(table, 0), &word, PI_CANCELLED, 0, 0));
+        return table;
+    }
+    assert_true(pi_slot_claim(slot_at(table, 0), WORKER, &word));
+    if (state == PI_FREE) {
+        assert_true(end_task(table, 0, word));
+    }
+    return table;
+}
+
+TEST(take_passes_stale_entries)
+{
+    const enum pi_state states[] = {PI_CANCELLED, PI_RUN, PI_FREE};
+    for (size_t i = 0; i < COUNT(states); i++) {
+        struct table *table = table_with_a_stale_entry(states[i]);
+        uint64_t word, before = word_of(table, 0);
+        assert_true(is_queued(table, 0));
+        assert_int_equal(take(table, WORKER + 1, &word), 1);
+        assert_int_equal(word_of(table, 0), before & ~(uint64_t)PI_QUEUED);
+        assert_int_equal(take(table, WORKER + 1, &word), PI_NONE);
+        free_table(table);
+    }
+}
+
+/* A slot is used again while an entry of its earlier life is in the ring: that one serves. */
+TEST(ready_with_an_entry_needs_no_push)
+{
+    struct table *table = table_with_a_stale_entry(PI_FREE);
+    uint64_t word;
+    assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &word), 0);
+    assert_int_equal(pi_generation(word), 1);
+    assert_false(pi_slot_ready(slot_at(table, 0), word, PI_CANCEL));
+    assert_int_equal(word_of(table, 0) & 0xff, PI_READY | PI_CANCEL | PI_QUEUED);
+    assert_int_equal(pi_ring_length(&table->queue.ring), 2);
+    assert_int_equal(take(table, WORKER, &word), 0);
+    assert_int_equal(take(table, WORKER, &word), 1);
+    free_table(table);
+}
+
+/* The entry is passed between the submitter's look at the word and its CAS. */
+TEST(ready_when_the_entry_was_just_passed)
+{
+    struct table *table = table_with_a_stale_entry(PI_FREE);
+    uint64_t fill, word;
+    assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &fill), 0);
+    assert_int_equal(take(table, WORKER, &word), 1);
+    assert_true(pi_slot_ready(slot_at(table, 0), fill, 0));
+    assert_true(is_queued(table, 0));
+    assert_int_equal(push(&table->queue, 0), PI_PUSHED);
+    assert_int_equal(take(table, WORKER, &word), 0);
+    free_table(table);
+}
+
+TEST(entries_that_name_nothing)
+{
+    struct table *table = make_table(64, 10);
+    uint64_t word;
+    assert_int_equal(push(&table->queue, 10), PI_PUSHED);
+    assert_int_equal(push(&table->queue, PI_MAX_SLOTS - 1), PI_PUSHED);
+    assert_int_equal(push(&table->queue, 5), PI_PUSHED); /* FREE, never QUEUED */
+    assert_int_equal(submit(table), 0);
+    assert_int_equal(take(table, WORKER, &word), 0);
+    assert_int_equal(take(table, WORKER, &word), PI_NONE);
+    assert_int_equal(word_of(table, 5), 0);
+    free_table(table);
+}
+
+/* Pushed again by the supervisor, though it was in the ring: it runs once. */
+TEST(duplicate_entries)
+{
+    struct table *table = make_table(64, 10);
+    uint64_t word;
+    assert_int_equal(submit(table), 0);
+    assert_int_equal(push(&table->queue, 0), PI_PUSHED);
+    assert_int_equal(take(table, WORKER, &word), 0);
+    assert_int_equal(take(table, WORKER + 1, &word), PI_NONE);
+    assert_state(table, 0, PI_RUN, WORKER);
+    free_table(table);
+}
+
+/* The worker died after its claim and before the head's CAS. */
+TEST(head_behind_a_claimed_entry)
+{
+    struct table *table = make_table(64, 10);
+    uint64_t word;
+    assert_int_equal(submit(table), 0);
+    assert_int_equal(submit(table), 1);
+    assert_int_equal(take(table, WORKER, &word), 0);
+    atomic_store(&table->queue.shared->head, 0);
+    assert_int_equal(take(table, WORKER + 1, &word), 1);
+    assert_state(table, 0, PI_RUN, WORKER);
+    free_table(table);
+}
+
+/* A task that waits for its own tasks runs them out of turn, again and again: the entries must not
+ * pile up while no worker looks at the ring. */
+TEST(recursion_leaves_no_more_entries_than_slots)
+{
+    struct table *table = make_table(64, 8);
+    for (uint32_t i = 0; i < 5000; i++) {
+        uint32_t depth = 1 + i % 8;
+        for (uint32_t j = 0; j < depth; j++) {
+            assert_int_equal(submit(table), j);
+        }
+        for (uint32_t j = depth; j-- > 0;) {
+            uint64_t word = word_of(table, j);
+            assert_true(pi_slot_claim(slot_at(table, j), WORKER, &word));
+            assert_true(end_task(table, j, word));
+        }
+        assert_true(pi_ring_length(&table->queue.ring) <= 8);
+    }
+    uint64_t word;
+    assert_int_equal(submit(table), 0);
+    assert_int_equal(take(table, WORKER, &word), 0);
+    free_table(table);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(acquire_names_the_submitter, ALL),
+        CHECK(acquire_until_the_table_must_grow, ALL),
+        CHECK(count_that_is_too_large, ALL),
+        CHECK(acquire_passes_a_slot_that_only_looks_free, ALL),
+        CHECK(acquire_passes_a_slot_that_looks_taken, ALL),
+        CHECK(ready_asks_for_a_push, ALL),
+        CHECK(take_claims_in_order, ALL),
+        CHECK(claim_out_of_turn, ALL),
+        CHECK(claim_of_an_earlier_life, ALL),
+        CHECK(take_passes_stale_entries, ALL),
+        CHECK(ready_with_an_entry_needs_no_push, ALL),
+        CHECK(ready_when_the_entry_was_just_passed, ALL),
+        CHECK(entries_that_name_nothing, ALL),
+        CHECK(duplicate_entries, ALL),
+        CHECK(head_behind_a_claimed_entry, ALL),
+        CHECK(recursion_leaves_no_more_entries_than_slots, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

@@ -1,0 +1,143 @@
+/* slots_threads.c - submitters, workers and callers who claim out of turn, all at once: each task
+ * runs once, and none is left without an entry in the ring. */
+#include "table.h"
+#include "threads.h"
+
+#include <sched.h>
+
+#define SUBMITTERS 2u
+#define WORKERS 2u
+#define EACH 20000u
+
+struct crowd {
+    struct table *table;
+    _Atomic unsigned char runs[SUBMITTERS * EACH];
+    _Atomic unsigned submitting;
+    _Atomic unsigned ended_by_others; /* tasks that somebody else ended as they ran */
+    _Atomic unsigned longest;         /* ring that was seen */
+    unsigned impatience;              /* one task of so many is claimed by its submitter */
+};
+
+static void run(struct crowd *crowd, uint32_t index, uint64_t word)
+{
+    uint64_t number = slot_at(crowd->table, index)->fn;
+    atomic_fetch_add(&crowd->runs[number], 1);
+    if (!end_task(crowd->table, index, word)) {
+        atomic_fetch_add(&crowd->ended_by_others, 1);
+    }
+}
+
+static void work(struct crowd *crowd, unsigned worker)
+{
+    for (;;) {
+        unsigned submitting = atomic_load(&crowd->submitting);
+        uint64_t word;
+        uint32_t index = take(crowd->table, worker, &word);
+        if (index != PI_NONE) {
+            run(crowd, index, word);
+        } else if (submitting == 0) {
+            return;
+        } else {
+            sched_yield();
+        }
+    }
+}
+
+/* Submits task `number`, and runs it out of turn if it may: then its entry stays in the ring while
+ * the slot is used again, which races with the workers who pass the entry. */
+static void submit_one(struct crowd *crowd, uint32_t number, unsigned owner, bool claims)
+{
+    struct table *table = crowd->table;
+    uint64_t word;
+    uint32_t index;
+    while ((index = pi_slots_acquire(&table->slots, owner, 0, &word)) == PI_NONE) {
+        sched_yield();
+    }
+    struct pi_slot *slot = slot_at(table, index);
+    slot->fn = number;
+    uint32_t generation = pi_generation(word);
+    if (pi_slot_ready(slot, word, 0)) {
+        (void)push(&table->queue, index);
+    }
+    word = word_of(table, index);
+    if (claims && pi_generation(word) == generation && pi_slot_claim(slot, owner, &word)) {
+        run(crowd, index, word);
+    }
+}
+
+static void submit_all(struct crowd *crowd, unsigned submitter)
+{
+    for (uint32_t i = 0; i < EACH; i++) {
+        bool claims = crowd->impatience && i % crowd->impatience == 0;
+        submit_one(crowd, submitter * EACH + i, 100 + submitter, claims);
+        uint64_t length = pi_ring_length(&crowd->table->queue.ring);
+        if (length > atomic_load(&crowd->longest)) {
+            atomic_store(&crowd->longest, (unsigned)length);
+        }
+    }
+    atomic_fetch_sub(&crowd->submitting, 1);
+}
+
+static void take_part(void *context, unsigned number)
+{
+    if (number < SUBMITTERS) {
+        submit_all(context, number);
+    } else {
+        work(context, number);
+    }
+}
+
+static void assert_each_task_runs_once(uint32_t slots, unsigned impatience)
+{
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    assert_non_null(crowd);
+    crowd->table = make_table(64, slots);
+    crowd->submitting = SUBMITTERS;
+    crowd->impatience = impatience;
+    run_threads(SUBMITTERS + WORKERS, take_part, crowd);
+    for (uint32_t i = 0; i < SUBMITTERS * EACH; i++) {
+        assert_int_equal(crowd->runs[i], 1);
+    }
+    assert_int_equal(crowd->ended_by_others, 0);
+    assert_true(crowd->longest < PI_RING_CELLS / 2);
+    assert_int_equal(pi_ring_length(&crowd->table->queue.ring), 0);
+    for (uint32_t i = 0; i < slots; i++) {
+        assert_int_equal(word_of(crowd->table, i) & UINT32_MAX, PI_FREE);
+    }
+    free_table(crowd->table);
+    free(crowd);
+}
+
+TEST(workers_alone_claim)
+{
+    assert_each_task_runs_once(8, 0);
+}
+
+TEST(submitters_claim_all)
+{
+    assert_each_task_runs_once(8, 1);
+}
+
+/* One slot: each use meets the entry of the one before. */
+TEST(one_slot)
+{
+    assert_each_task_runs_once(1, 1);
+    assert_each_task_runs_once(1, 2);
+}
+
+TEST(some_are_claimed_out_of_turn)
+{
+    assert_each_task_runs_once(3, 2);
+    assert_each_task_runs_once(32, 3);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(workers_alone_claim, ALL),
+        CHECK(submitters_claim_all, ALL),
+        CHECK(one_slot, ALL),
+        CHECK(some_are_claimed_out_of_turn, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

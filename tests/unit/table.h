@@ -1,0 +1,85 @@
+/* table.h - a table of slots with its queue, in private memory. */
+#ifndef UNIT_TABLE_H
+#define UNIT_TABLE_H
+
+#include "queue.h"
+
+#include "core/slots.h"
+
+#define SUBMITTER 1000u
+#define WORKER 3u
+
+struct table {
+    struct queue queue;
+    struct pi_slots slots;
+    _Atomic uint32_t count;
+};
+
+static inline struct table *make_table(uint32_t max, uint32_t count)
+{
+    struct table *table = calloc(1, sizeof *table);
+    void *memory = calloc(1, pi_map_size(max));
+    assert_non_null(table);
+    assert_non_null(memory);
+    table->queue = make_queue(1, 1);
+    pi_map_init(&table->slots.map, memory, max);
+    table->slots.at = aligned_alloc(128, max * sizeof *table->slots.at);
+    assert_non_null(table->slots.at);
+    memset((void *)table->slots.at, 0, max * sizeof *table->slots.at);
+    table->slots.count = &table->count;
+    table->slots.max = max;
+    atomic_init(&table->count, count);
+    return table;
+}
+
+static inline void free_table(struct table *table)
+{
+    free_queue(&table->queue);
+    free(table->slots.map.level[2]);
+    free(table->slots.at);
+    free(table);
+}
+
+static inline struct pi_slot *slot_at(struct table *table, uint32_t index)
+{
+    return &table->slots.at[index];
+}
+
+static inline uint64_t word_of(struct table *table, uint32_t index)
+{
+    return atomic_load(&slot_at(table, index)->word);
+}
+
+/* Submits a task. Its slot, or PI_NONE. */
+static inline uint32_t submit(struct table *table)
+{
+    uint64_t word;
+    uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 0, &word);
+    if (index != PI_NONE && pi_slot_ready(slot_at(table, index), word, 0)) {
+        (void)push(&table->queue, index);
+    }
+    return index;
+}
+
+static inline uint32_t take(struct table *table, unsigned worker, uint64_t *word)
+{
+    return pi_slots_take(&table->slots, &table->queue.ring, worker, word);
+}
+
+/* Ends a task that runs and frees its slot. False: somebody else did. */
+static inline bool end_task(struct table *table, uint32_t index, uint64_t run)
+{
+    if (!pi_slot_leave(slot_at(table, index), &run, PI_DONE, 0, 0)) {
+        return false;
+    }
+    uint64_t word = word_of(table, index);
+    while (!pi_slot_free(slot_at(table, index), &word)) {
+        if (!pi_final(word)) {
+            return false;
+        }
+    }
+    pi_map_give(&table->slots.map, index);
+    return true;
+}
+
+#endif
