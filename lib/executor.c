@@ -10,8 +10,8 @@
 #define MOST_QUEUED ((long)1 << 24)
 #define MOST_RETRIES 255
 
-/* Copies the options that this library knows. A program built against a later one may say more, if
- * it is zero. */
+/* Copies the options that this library knows.
+ * A program built against a later one may say more, if it is zero. */
 static posse_status read_options(const posse_options *given, posse_options *options)
 {
     *options = (posse_options){.size = sizeof *options};

@@ -272,7 +272,8 @@ posse_status posse_release(posse_future future)
         if (!leave_it)
             return pi_discard(future.executor, future.slot, word) ? POSSE_OK : POSSE_INVALID;
         if (pi_cas(&slot->word, &word, word | PI_DETACHED)) {
-            pi_wake_waiters(future.executor, word); /* other threads may wait: it is stale for them too */
+            /* Other threads may wait: it is stale for them too. */
+            pi_wake_waiters(future.executor, word);
             return POSSE_OK;
         }
     }

@@ -3,9 +3,8 @@
 static void count_workers(posse_executor *e, posse_stats *stats)
 {
     struct pi_segment *s = &e->segment;
-    unsigned seats =
-        pi_load_acquire(&s->header->seats); /* all relaxed below: counts of this moment */
-    seats = seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS;
+    unsigned seats = pi_seats_count(s);
+    /* all relaxed below: counts of this moment */
     stats->workers = pi_load_relaxed(&s->header->workers);
     stats->workers_lost = pi_load_relaxed(&s->header->workers_lost);
     stats->done = pi_load_relaxed(&s->header->inline_ended[PI_END_DONE]);

@@ -45,8 +45,8 @@ static posse_status check_phase(posse_executor *e)
 static bool supervised(posse_executor *e)
 {
     uint32_t calls = atomic_load_explicit(&e->calls, memory_order_relaxed);
-    atomic_store_explicit(&e->calls, calls + 1,
-                          memory_order_relaxed); /* a lost count does no harm */
+    /* relaxed: a lost count does no harm */
+    atomic_store_explicit(&e->calls, calls + 1, memory_order_relaxed);
     return calls % CHECK_EVERY != 0 || pi_check_supervisor(e);
 }
 
@@ -63,8 +63,8 @@ static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index
     return POSSE_OK;
 }
 
-/* Copies bytes into a block that belongs to this life of the slot. The reference is published with
- * READY. */
+/* Copies bytes into a block that belongs to this life of the slot.
+ * The reference is published with READY. */
 static posse_status fill_block(posse_executor *e, uint32_t index, uint64_t word, const void *bytes,
                                size_t size, _Atomic pi_ref *where)
 {
@@ -91,7 +91,7 @@ static posse_status fill(posse_executor *e, const posse_job *job, uint32_t index
     posse_status status = POSSE_OK;
     slot->fn = (uintptr_t)job->fn;
     slot->timeout_ms = (uint32_t)job->timeout_ms;
-    slot->submitter = (uint16_t)pi_owner(word);
+    pi_store_relaxed(&slot->submitter, (uint16_t)pi_owner(word)); /* published with READY */
     slot->retries = job->retries == 0 ? e->retries : job->retries < 0 ? 0 : (uint8_t)job->retries;
     slot->attempt = 0;
     pi_store_relaxed(&slot->arg_size, job->size); /* relaxed: published with READY */
@@ -126,7 +126,8 @@ static enum pi_push push(posse_executor *e, uint32_t index, uint64_t limit)
     do
         pushed = pi_ring_push(&e->segment.ring, index, limit);
     while (pushed == PI_PUSH_NO_CELL && pi_grow_ring(e));
-    uint64_t stale = pushed == PI_PUSH_LIMIT ? pi_slots_stale(&e->segment.slots, &e->segment.ring) : 0;
+    uint64_t stale =
+        pushed == PI_PUSH_LIMIT ? pi_slots_stale(&e->segment.slots, &e->segment.ring) : 0;
     return stale ? pi_ring_push(&e->segment.ring, index, limit + stale) : pushed;
 }
 
@@ -140,8 +141,10 @@ static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t fill_wor
     enum pi_push pushed = push(e, index, limit);
     if (pushed == PI_PUSHED)
         return POSSE_OK;
-    if (!take_back(slot, fill_word)) /* it had no entry in the ring, and has none now */
-        return POSSE_OK; /* the supervisor pushed it, or it was cancelled: it was accepted */
+    /* It had no entry in the ring, and has none now. If it cannot be taken back, the supervisor
+     * pushed it or it was cancelled: it was accepted. */
+    if (!take_back(slot, fill_word))
+        return POSSE_OK;
     return pushed == PI_PUSH_LIMIT     ? POSSE_FULL
            : pushed == PI_PUSH_NO_CELL ? POSSE_NO_MEMORY
                                        : POSSE_BROKEN;
@@ -167,7 +170,8 @@ static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, u
 /* The executor closed while the task was on its way: takes it back, if nobody has begun it yet. */
 static posse_status recheck(posse_executor *e, uint32_t index, uint64_t fill_word)
 {
-    posse_status status = check_phase(e); /* after the push: the last worker looks the other way round */
+    /* After the push: the last worker looks the other way round. */
+    posse_status status = check_phase(e);
     if (status == POSSE_OK)
         return POSSE_OK;
     uint64_t word = pi_load_acquire(&e->segment.slots.at[index].word);

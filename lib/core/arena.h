@@ -4,13 +4,15 @@
  * Every block has a tag word, the truth about it, and every class a map (map.h), the hint where a
  * free one is.
  *
- *   tag                        meaning                                  who may change it              to
- *   FREE                       nobody's                                 anyone, by CAS                 HELD
- *   HELD(owner)                a process fills it, or posse_alloc       owner; the supervisor, when    ATTACHED, FREE
- *                              gave it                                  the owner was reaped: FREE
- *   ATTACHED(slot, generation) argument or result of that life of       whoever frees the slot or ends FREE
- *                              that slot; a block of an earlier life    the task; the supervisor's
- *                              is garbage                               sweep, if it is garbage
+ *   tag            meaning                             who may change it             to
+ *   FREE           nobody's                            anyone, by CAS                HELD
+ *   HELD(owner)    a process fills it, or posse_alloc  owner                         ATTACHED, FREE
+ *                  gave it                             the supervisor, when the      FREE
+ *                                                      owner was reaped
+ *   ATTACHED       argument or result of that life of  whoever frees the slot or     FREE
+ *   (slot,         that slot; a block of an earlier    ends the task
+ *   generation)    life is garbage                     the supervisor's sweep,       FREE
+ *                                                      if it is garbage
  *
  * A block's memory is backed when it is first held: `backed` says how much of it, counted up by its
  * holder. Large free blocks beyond PI_WARM bytes of a class go back to the system.
@@ -28,8 +30,8 @@ enum pi_tag { PI_TAG_FREE, PI_TAG_HELD, PI_TAG_ATTACHED };
 
 struct pi_block {
     _Atomic uint64_t tag; /* see the table */
-    _Atomic uint64_t
-        backed; /* bytes that have memory; written by the holder, or by whoever frees a large block */
+    /* Bytes that have memory; written by the holder, or by whoever frees a large block. */
+    _Atomic uint64_t backed;
 };
 
 struct pi_class {
@@ -37,8 +39,8 @@ struct pi_class {
     struct pi_block *blocks;
     size_t offset; /* of the first block's bytes in the segment */
     size_t size;   /* of a block in bytes */
-    _Atomic uint32_t *
-        count; /* blocks whose tags have memory; grows, release, with the acquire of pi_class_count */
+    /* Blocks whose tags have memory; grows, release, with the acquire of pi_class_count. */
+    _Atomic uint32_t *count;
     uint32_t max;
 };
 
@@ -70,12 +72,12 @@ static inline uint32_t pi_class_count(const struct pi_class *class)
 /* The first class whose blocks hold size bytes, or PI_CLASSES. */
 unsigned pi_class_for(size_t size);
 
-/* Takes a free block of a class: FREE -> HELD(owner). PI_NONE: there is none, the class must grow.
- * */
+/* Takes a free block of a class: FREE -> HELD(owner).
+ * PI_NONE: there is none, the class must grow. */
 uint32_t pi_class_take(struct pi_class *class, unsigned owner);
 
-/* The class and block that a reference names; false if it names none. References come from shared
- * memory. */
+/* The class and block that a reference names; false if it names none.
+ * References come from shared memory. */
 bool pi_arena_find(struct pi_arena *arena, pi_ref ref, struct pi_class **class,
                    struct pi_block **block);
 

@@ -1,11 +1,12 @@
 /* atomic.h - the memory orders that posse uses, by name.
  *
  * Four kinds suffice:
- *   relaxed   the value alone counts: hints, statistics, or a word that a later compare-and-swap checks again
+ *   relaxed   the value alone counts: hints, statistics, or a word that a later compare-and-swap
+ *             checks again
  *   acquire   a load that sees a release finds everything written before it
  *   release   publishes everything written before it
- *   seq       both, and in one order with all other seq operations: where a store must precede a load (somebody goes
- *             to sleep while somebody else brings work)
+ *   seq       both, and in one order with all other seq operations: where a store must precede
+ *             a load (somebody goes to sleep while somebody else brings work)
  * A compare-and-swap is `cas` (acquire and release) or `cas_seq`; a failed one reloads *expected.
  *
  * Every write to shared memory goes through here, so a build with POSSE_CRASH_POINTS kills a worker

@@ -61,8 +61,8 @@ static uint32_t take_in(struct pi_map *map, uint32_t i)
     return PI_NONE;
 }
 
-/* The lowest word of level 0 that is not marked full, or PI_NONE. Relaxed: marks are hints of
- * hints. */
+/* The lowest word of level 0 that is not marked full, or PI_NONE.
+ * Relaxed: marks are hints of hints. */
 static uint32_t find_word(struct pi_map *map)
 {
     for (uint32_t i = 0; i < map->words[2]; i++) {

@@ -3,10 +3,15 @@
  * The map is a hint and nothing else. A set bit says "probably taken"; the thing's own word is the
  * truth, and whoever takes a thing must still win that word. So a wrong bit costs time or room,
  * never safety:
- *   set, but the thing is free (the taker died before it won the word)  the recovery sweep clears it
- *   clear, but the thing is taken (two sweeps, a late give)             the next taker fails at the word and goes on
+ *   a wrong bit                                    what becomes of it
+ *   set, but the thing is free (the taker died     the recovery sweep clears it
+ *   before it won the word)
+ *   clear, but the thing is taken (two sweeps,     the next taker fails at the word and goes on
+ *   a late give)
  *
- *   level 0: one bit for each thing; level 1: one for each full word of level 0; level 2: one for each full word of 1
+ *   level 0: one bit for each thing
+ *   level 1: one for each full word of level 0
+ *   level 2: one for each full word of level 1
  *
  * Zero means free, so memory that was never touched is a map of free things, and a table grows by
  * raising its count. Any thread of any process may call any of these at any time.
@@ -27,12 +32,12 @@ struct pi_map {
 size_t pi_map_size(uint32_t max);
 /* A view of the map of max things at memory. */
 void pi_map_init(struct pi_map *map, void *memory, uint32_t max);
-/* The bytes of level `level` that a map of count things uses: where they begin in the map, and how
- * many. */
+/* The bytes of level `level` that a map of count things uses:
+ * where they begin in the map, and how many. */
 size_t pi_map_part(const struct pi_map *map, int level, uint32_t count, size_t *length);
 
-/* Takes a free thing below count, near hint if there is one, else the lowest. PI_NONE: all are
- * taken. */
+/* Takes a free thing below count, near hint if there is one, else the lowest.
+ * PI_NONE: all are taken. */
 uint32_t pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint);
 void pi_map_give(struct pi_map *map, uint32_t index);
 /* What the map says of a thing. */
@@ -40,8 +45,8 @@ static inline bool pi_map_taken(const struct pi_map *map, uint32_t index)
 {
     return pi_load_seq(&map->level[0][index / 64]) >> (index % 64) & 1;
 }
-/* For the recovery sweep: makes the upper levels say what level 0 says, for the first count things.
- * */
+/* For the recovery sweep: makes the upper levels say what level 0 says, for the first count
+ * things. */
 void pi_map_repair(struct pi_map *map, uint32_t count);
 
 #endif

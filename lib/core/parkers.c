@@ -7,7 +7,7 @@ uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner)
         if (index == PI_NONE)
             return PI_NONE;
         uint32_t nobody = 0;
-        if (pi_cas(&parkers->at[index].owner, &nobody, owner + 1))
+        if (pi_cas_seq(&parkers->at[index].owner, &nobody, owner + 1))
             return index;
         /* The bit was wrong: whoever releases that parker gives the bit back. */
     }

@@ -5,9 +5,10 @@
  * posts. A post that comes late, when the parker has found another user, only makes that one look
  * once more: all sleepers look again after every wake.
  *
- *   owner   meaning                                         who may change it
- *   0       free                                            anyone, by CAS: to 1 + owner
- *   1 + w   a caller in process or seat w sleeps on it      that caller; the supervisor, when w is reaped: 0
+ *   owner   meaning                                      who may change it               to
+ *   0       free                                         anyone, by CAS                  1 + owner
+ *   1 + w   a caller in process or seat w sleeps on it   that caller                     0
+ *                                                        the supervisor, w reaped        0
  */
 #ifndef PI_PARKERS_H
 #define PI_PARKERS_H
@@ -21,8 +22,8 @@
 struct pi_parker {
     _Alignas(64) sem_t wake; /* posted by anyone, waited for by the owner */
     _Atomic uint32_t owner;  /* see the table */
-    _Atomic uint32_t
-        made; /* 1: the semaphore is initialized; set by the first owner, who died if it is still 0 */
+    /* 1: the semaphore is initialized; set by the first owner, who died if it is still 0. */
+    _Atomic uint32_t made;
 };
 
 struct pi_parkers {

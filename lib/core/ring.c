@@ -7,8 +7,8 @@
 
 static uint64_t cell_of(uint64_t position, uint64_t entry) { return position << SLOT_BITS | entry; }
 
-/* Where the cell's tag lies to a position: 0 the same, below 0 an earlier lap or never used, above
- * 0 a later lap. */
+/* Where the cell's tag lies to a position:
+ * 0 the same, below 0 an earlier lap or never used, above 0 a later lap. */
 static int64_t lap(uint64_t cell, uint64_t position)
 {
     if (cell == 0)
@@ -24,8 +24,8 @@ void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cel
     atomic_init(&ring->hint, 0);
 }
 
-/* The ring that holds a position which was read from head or tail (acquire: the cuts before it are
- * seen). */
+/* The ring that holds a position which was read from head or tail
+ * (acquire: the cuts before it are seen). */
 static uint32_t ring_of(struct pi_ring *ring, uint64_t position)
 {
     uint32_t k = pi_load_relaxed(&ring->hint); /* relaxed: checked against the cut */
@@ -48,8 +48,8 @@ static _Atomic uint64_t *cell_at(struct pi_ring *ring, uint32_t k, uint64_t posi
     return &ring->cells[pi_ring_start(k) + (position & (pi_ring_cells(k) - 1))];
 }
 
-/* The mark stands just before `first`: positions from there on are in ring k + 1. All who help
- * write the same. */
+/* The mark stands just before `first`: positions from there on are in ring k + 1.
+ * All who help write the same. */
 static bool open_next(struct pi_ring *ring, uint32_t k, uint64_t first)
 {
     if (k + 1 >= ring->rings)
@@ -59,8 +59,8 @@ static bool open_next(struct pi_ring *ring, uint32_t k, uint64_t first)
     return true;
 }
 
-/* Whether the entry at `tail` may go into ring k: false if the ring is full but for the cell of the
- * mark. */
+/* Whether the entry at `tail` may go into ring k:
+ * false if the ring is full but for the cell of the mark. */
 static bool has_room(struct pi_ring *ring, uint32_t k, uint64_t head, uint64_t tail)
 {
     uint64_t cut = pi_load_acquire(&ring->shared->cut[k]);
@@ -105,8 +105,8 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
         uint64_t value;
         if (!find_end(ring, &position, &k, &value))
             return PI_PUSH_BROKEN;
-        uint64_t head =
-            pi_load_acquire(&ring->shared->head); /* those before it have been dealt with */
+        /* acquire: those before it have been dealt with */
+        uint64_t head = pi_load_acquire(&ring->shared->head);
         if (head > position) {
             position = head;
             k = ring_of(ring, position);
@@ -171,7 +171,7 @@ uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
 
 uint64_t pi_ring_length(struct pi_ring *ring)
 {
-    uint64_t head = pi_load_acquire(&ring->shared->head);
+    uint64_t head = pi_load_seq(&ring->shared->head); /* after `room` was set: see segment.h */
     uint64_t end = pi_load_acquire(&ring->shared->tail), value;
     uint32_t k = ring_of(ring, end);
     if (!find_end(ring, &end, &k, &value) || end < head)

@@ -6,9 +6,12 @@
  * moment of entry. Head and tail only say where to look first: whoever finds one behind helps it
  * on. So nobody waits for anybody:
  *
- *   a producer dies before its cell's CAS     nothing entered; the supervisor pushes a READY slot again
- *   ... after it, before the tail's           the next producer walks over the entry and moves the tail
- *   a consumer dies before the head's CAS     the next consumer finds a slot that is not READY and moves the head
+ *   a producer dies before its cell's CAS   nothing entered; the supervisor pushes a READY slot
+ *                                           again
+ *   ... after it, before the tail's         the next producer walks over the entry and moves
+ *                                           the tail
+ *   a consumer dies before the head's CAS   the next consumer finds a slot that is not READY
+ *                                           and moves the head
  *
  * Entries are hints too: one whose slot is not READY (claimed directly, cancelled, pushed twice) is
  * passed over. A slot has one entry at the most (PI_QUEUED in its word), but for rare duplicates
@@ -18,12 +21,15 @@
  * MARK there; positions behind the mark are in ring k + 1. cut[k + 1], its first position, follows
  * from the mark, so anyone may write it, and does before moving head or tail past the mark.
  *
- *   field   written by                        ordering
- *   head    consumers, CAS up by one          seq: precedes the look at `room` (tests the sleeping submitters)
- *   tail    producers, CAS up; may lag by 8   release, with the acquire of the next producer
- *   cell    producers, CAS from a lap ago     seq: precedes the look for sleeping workers; with the acquire of consumers
- *   cut     anyone, CAS from 0                release, before the head or tail that leads past it
- *   backed  whoever has backed ring k         release, with the acquire of the producer that puts the mark
+ *   field    written by                        ordering
+ *   head     consumers, CAS up by one          seq: precedes the look at `room` (tests the
+ *                                              sleeping submitters)
+ *   tail     producers, CAS up; may lag by 8   release, with the acquire of the next producer
+ *   cell     producers, CAS from a lap ago     seq: precedes the look for sleeping workers; with
+ *                                              the acquire of consumers
+ *   cut      anyone, CAS from 0                release, before the head or tail that leads past it
+ *   backed   whoever has backed ring k         release, with the acquire of the producer that
+ *                                              puts the mark
  */
 #ifndef PI_RING_H
 #define PI_RING_H

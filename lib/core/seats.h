@@ -4,14 +4,18 @@
  * or SLEEPING (on its semaphore). Both are bits of one word for each 32 seats, so a change from one
  * to the other is one step:
  *
- *   who         step                                           then
- *   submitter   pushes (seq), reads the words (seq)            a spinner is there: it will find the task, done;
- *                                                              else turns one SLEEPING bit into SPINNING by CAS, which
- *                                                              claims that sleeper, and posts its semaphore
- *   worker      sets SPINNING (seq), looks at the ring (seq)
- *   ... finds   clears SPINNING (seq), looks at the ring       not empty: wakes the next as a submitter does
- *   ... gives   turns SPINNING into SLEEPING (seq), looks at   finds a task after all: clears its bit; if that was
- *       up      the ring once more                             claimed meanwhile, the post is left for its next sleep
+ *   who         step                                      then
+ *   submitter   pushes (seq), reads the words (seq)       a spinner is there: it will find the
+ *                                                         task, done; else turns one SLEEPING bit
+ *                                                         into SPINNING by CAS, which claims that
+ *                                                         sleeper, and posts its semaphore
+ *   worker      sets SPINNING (seq), looks at the ring
+ *               (seq)
+ *   ... finds   clears SPINNING (seq), looks at the ring  not empty: wakes the next as a submitter
+ *                                                         does
+ *   ... gives   turns SPINNING into SLEEPING (seq),       finds a task after all: clears its bit;
+ *       up      looks at the ring once more               if that was claimed meanwhile, the post
+ *                                                         is left for its next sleep
  *
  * Push before reading the words, and bits before looking at the ring, all seq: either the submitter
  * sees the worker or the worker sees the task. A spinner that finds work passes the look-out on, so
@@ -35,22 +39,22 @@ enum pi_end { PI_END_DONE, PI_END_FAILED, PI_END_TIMED_OUT, PI_ENDS };
 
 enum pi_ready {
     PI_SEAT_STARTING,
-    PI_SEAT_READY /* has reached its loop */,
-    PI_SEAT_LEFT /* and gone on purpose */
+    PI_SEAT_READY, /* has reached its loop */
+    PI_SEAT_LEFT   /* and gone on purpose */
 };
 
 struct pi_seat {
-    /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit. Made anew after a death.
-     * */
+    /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit.
+     * Made anew after a death. */
     _Alignas(128) sem_t wake;
     /* The earliest deadline of the tasks on the worker's stack, 0: none. Worker stores (seq) before
      * it reads next_look; the supervisor stores next_look (seq) before it reads this. */
     _Atomic uint64_t deadline_ns;
-    /* 1 + the slot that runs now, innermost; 0: none. Worker writes, supervisor reads after a death
-     * or for a kill. */
+    /* 1 + the slot that runs now, innermost; 0: none.
+     * Worker writes, supervisor reads after a death or for a kill. */
     _Atomic uint32_t current;
-    _Atomic uint32_t
-        ready; /* enum pi_ready: worker writes; the supervisor clears it before a start, reads it after */
+    /* enum pi_ready: worker writes; the supervisor clears it before a start, reads it after. */
+    _Atomic uint32_t ready;
     /* Tasks that ended here, by how. The worker alone writes: twice the count, and 1 more while it
      * makes the task `current` final, so that a death in between is counted exactly. */
     _Atomic uint64_t ended[PI_ENDS];

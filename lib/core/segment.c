@@ -67,7 +67,7 @@ void pi_segment_layout(struct pi_segment *s, char *base, unsigned scale)
 size_t pi_segment_size(unsigned scale)
 {
     struct pi_segment segment;
-    pi_segment_layout(&segment, (char *)ALIGNMENT,
-                      scale); /* no such memory: only the sizes count */
+    /* There is no such memory: only the sizes count. */
+    pi_segment_layout(&segment, (char *)ALIGNMENT, scale);
     return segment.size;
 }

@@ -16,10 +16,14 @@
 
 enum pi_phase {
     PI_OPEN = 1,
-    PI_DRAINING, /* no more tasks from the program; the accepted ones end. By the program, from OPEN */
-    PI_STOPPING, /* no task is started; workers end, by force if `stop_signal` says so. By the program */
-    PI_CLOSED, /* all workers have ended. By the supervisor */
-    PI_DEAD /* no worker can be started, or the supervisor died: `broken_reason`. By whoever finds that */
+    /* No more tasks from the program; the accepted ones end. By the program, from OPEN. */
+    PI_DRAINING,
+    /* No task is started; workers end, by force if `stop_signal` says so. By the program. */
+    PI_STOPPING,
+    /* All workers have ended. By the supervisor. */
+    PI_CLOSED,
+    /* No worker can be started, or the supervisor died: `broken_reason`. By whoever finds that. */
+    PI_DEAD
 };
 
 /* Why an executor is broken. */
@@ -27,11 +31,11 @@ enum pi_reason { PI_NOT_BROKEN, PI_SUPERVISOR_DIED, PI_NO_WORKER, PI_SCRIBBLED }
 
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
-    /* Read by all, seldom written: by CAS up the list of phases; seq, as a submitter looks at it
-     * after its push. */
+    /* Read by all, seldom written: by CAS up the list of phases;
+     * seq, as a submitter looks at it after its push. */
     _Alignas(128) _Atomic uint32_t phase;
-    _Atomic uint32_t
-        stop_signal; /* with STOPPING: to send to the workers; 0: let the running tasks end */
+    /* With STOPPING: to send to the workers; 0: let the running tasks end. */
+    _Atomic uint32_t stop_signal;
     _Atomic uint32_t broken_reason; /* set before DEAD, release with the phase */
     _Atomic uint32_t seats;         /* in use or once used: raised by the supervisor */
     _Atomic uint32_t slots_count;   /* see pi_slots */
@@ -71,10 +75,18 @@ struct pi_segment {
     struct pi_arena arena;
 };
 
+/* Seats in use or once used. seq: a submitter reads it after its push, so that a new worker either is
+ * counted or sees the task when it first looks at the ring. */
+static inline unsigned pi_seats_count(const struct pi_segment *segment)
+{
+    unsigned seats = pi_load_seq(&segment->header->seats);
+    return seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS;
+}
+
 #define PI_SCALES 14
 
-/* Lays out a segment at base. Scale 0 is the largest; each step up to PI_SCALES - 1 halves the
- * tables. */
+/* Lays out a segment at base. Scale 0 is the largest;
+ * each step up to PI_SCALES - 1 halves the tables. */
 void pi_segment_layout(struct pi_segment *segment, char *base, unsigned scale);
 size_t pi_segment_size(unsigned scale);
 

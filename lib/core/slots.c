@@ -25,8 +25,8 @@ bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags)
         pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
         return true;
     }
-    /* An entry of an earlier life is still in the ring, and may just be passed over: then a push is
-     * needed. */
+    /* An entry of an earlier life is still in the ring, and may just be passed over:
+     * then a push is needed. */
     if (pi_cas_seq(&slot->word, &fill, ready))
         return false;
     pi_store_release(&slot->word, ready);
@@ -71,9 +71,9 @@ uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring)
         uint32_t index = pi_ring_at(ring, position, &mark);
         if (index == PI_NONE && !mark)
             return stale;
-        /* relaxed: a count of this moment */
+        /* seq: a submitter has set `room` before, a canceller looks there after */
         stale += mark || index >= pi_slots_count(slots) ||
-                 pi_state(pi_load_relaxed(&slots->at[index].word)) != PI_READY;
+                 pi_state(pi_load_seq(&slots->at[index].word)) != PI_READY;
     }
     return stale;
 }
@@ -95,9 +95,9 @@ bool pi_slot_leave(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint6
     uint64_t must = *from & fixed;
     while ((*from & fixed) == must) {
         uint64_t next = pi_with_state((*from | set) & ~clear, to);
-        /* release: publishes the result, with the acquire of whoever sees the state; acquire: the
-         * parker's sleep */
-        if (pi_cas(&slot->word, from, next))
+        /* release: publishes the result, with the acquire of whoever sees the state;
+         * acquire: the parker's sleep */
+        if (pi_cas_seq(&slot->word, from, next))
             return true;
     }
     return false;

@@ -32,13 +32,14 @@ struct pi_slot {
     /* The state word: see its table. */
     _Alignas(128) _Atomic uint64_t word;
 
-    /* Written in FILL by the submitter, then constant. A submitter that dies leaves FILL, and the
-     * supervisor frees it. */
+    /* Written in FILL by the submitter, then constant.
+     * A submitter that dies leaves FILL, and the supervisor frees it. */
     uint64_t fn;
-    _Atomic uint64_t
-        arg_size; /* and PI_NAMED; atomic as these are looked at to free a slot that may change hands */
+    /* And PI_NAMED. Atomic, as are `arg` and `name`: these are looked at to free a slot that may
+     * change hands. */
+    _Atomic uint64_t arg_size;
     uint32_t timeout_ms; /* 0: none */
-    uint16_t submitter;  /* an owner: a worker's handles are orphans when it is reaped */
+    _Atomic uint16_t submitter;  /* an owner: a worker's handles are orphans when it is reaped */
     uint8_t retries;     /* left; counted down by the supervisor between RUN and READY */
     uint8_t attempt;     /* runs so far; counted up by the claimer, in RUN */
     union {
@@ -46,8 +47,8 @@ struct pi_slot {
         _Atomic pi_ref arg; /* if the size is over that */
     };
 
-    /* Written in FILL if the task is NAMED: a block of PI_NAME_SIZE bytes that lives as long as the
-     * slot's life. */
+    /* Written in FILL if the task is NAMED:
+     * a block of PI_NAME_SIZE bytes that lives as long as the slot's life. */
     _Atomic pi_ref name;
 
     /* Written in RUN by the worker. If it dies: the supervisor frees a block that `result` attached
@@ -55,8 +56,8 @@ struct pi_slot {
     _Atomic uint64_t result_size;
     _Atomic uint64_t deadline_ns; /* absolute, 0: none; the supervisor reads it */
     int32_t code;                 /* of the task that failed */
-    _Atomic uint32_t
-        below; /* 1 + the slot that the same worker was running before this one; 0: none */
+    /* 1 + the slot that the same worker was running before this one; 0: none. */
+    _Atomic uint32_t below;
     union {
         _Alignas(16) unsigned char inline_result[PI_INLINE_RESULT];
         _Atomic pi_ref result;
@@ -68,8 +69,8 @@ _Static_assert(sizeof(struct pi_slot) == 128, "a slot is two cache lines");
 struct pi_slots {
     struct pi_slot *at;
     struct pi_map map;
-    _Atomic uint32_t
-        *count; /* slots that have memory; grows, release, with the acquire of pi_slots_count */
+    /* Slots that have memory; grows, release, with the acquire of pi_slots_count. */
+    _Atomic uint32_t *count;
     uint32_t max;
 };
 
@@ -80,23 +81,23 @@ static inline uint32_t pi_slots_count(const struct pi_slots *slots)
     return count < slots->max ? count : slots->max;
 }
 
-/* Takes a free slot: FREE -> FILL(owner). Its index, or PI_NONE: all are taken, the table must
- * grow. */
+/* Takes a free slot: FREE -> FILL(owner).
+ * Its index, or PI_NONE: all are taken, the table must grow. */
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word);
 
 /* FILL -> READY, with `flags`. True: the slot has no entry in the ring and must be pushed. */
 bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags);
 
-/* Claims the first READY task of the ring: READY -> RUN(owner). Its index, or PI_NONE: the ring is
- * empty. */
+/* Claims the first READY task of the ring: READY -> RUN(owner).
+ * Its index, or PI_NONE: the ring is empty. */
 uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
                        uint64_t *word);
 
 /* Entries of the ring whose task is not READY any more. A pass over the ring. */
 uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring);
 
-/* Claims a READY task out of turn, for the one who waits for it. The entry in the ring becomes a
- * stale hint. */
+/* Claims a READY task out of turn, for the one who waits for it.
+ * The entry in the ring becomes a stale hint. */
 bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word);
 
 /* The compare-and-swap of any other arrow: `from` must be exact, but for flags and parkers that

@@ -1,20 +1,21 @@
 /* word.h - the state word of a slot: the one truth about a task.
  *
- *   state       meaning                                          who may leave it         to
- *   FREE        nobody's                                         a submitter              FILL
- *   FILL(s)     submitter s writes the task                      s                        READY, FREE
- *                                                                the supervisor, when     FREE
- *                                                                s is reaped
- *   READY       may be claimed; is in the ring (QUEUED)          a worker                 RUN
- *                                                                a canceller              CANCELLED
- *                                                                its submitter, when the  FREE
- *                                                                executor closed meanwhile
- *   RUN(w)      worker w is running it                           w                        DONE, FAILED, TIMED_OUT
- *                                                                supervisor, killer       KILLING
- *                                                                supervisor, w reaped     LOST, READY
- *   KILLING(w)  w is about to be killed for this task; if it     supervisor: w reaped     TIMED_OUT, CANCELLED
- *               ends now w pauses and takes nothing more         (or w is a thread)
- *   the rest    final: the result stands                         who holds the handle     FREE, generation + 1
+ *   state       meaning                         who may leave it           to
+ *   FREE        nobody's                        a submitter                FILL
+ *   FILL(s)     submitter s writes the task     s                          READY, FREE
+ *                                               the supervisor, when       FREE
+ *                                               s is reaped
+ *   READY       may be claimed; is in the       a worker                   RUN
+ *               ring (QUEUED)                   a canceller                CANCELLED
+ *                                               its submitter, when the    FREE
+ *                                               executor closed meanwhile
+ *   RUN(w)      worker w is running it          w                          DONE, FAILED, TIMED_OUT
+ *                                               supervisor, killer         KILLING
+ *                                               supervisor, w reaped       LOST, READY
+ *   KILLING(w)  w is about to be killed for     supervisor: w reaped       TIMED_OUT, CANCELLED
+ *               this task; if it ends now w     (or w is a thread)
+ *               pauses and takes nothing more
+ *   the rest    final: the result stands        who holds the handle       FREE, generation + 1
  *
  * Every arrow is one compare-and-swap from the exact word, which is why one word carries all of
  * this:
@@ -49,11 +50,11 @@ enum pi_state {
 
 #define PI_DETACHED 0x10u /* nobody holds a handle: whoever makes it final frees it */
 #define PI_CANCEL 0x20u   /* the task has been asked to stop */
-#define PI_QUEUED                                                                                  \
-    0x40u /* an entry of the ring names this slot; whoever passes that entry clears the flag */
+/* An entry of the ring names this slot; whoever passes that entry clears the flag. */
+#define PI_QUEUED 0x40u
 #define PI_MANY 0x80u /* several callers sleep on it: whoever makes it final wakes all parkers */
-#define PI_PINNED                                                                                  \
-    0x100u /* final, but a thread is still inside the task: that thread frees it if it is DETACHED */
+/* Final, but a thread is still inside the task: that thread frees it if it is DETACHED. */
+#define PI_PINNED 0x100u
 #define PI_EXPIRED 0x200u /* KILLING because of the deadline, not of a kill */
 
 #define PI_OWNER_SHIFT 10

@@ -9,8 +9,8 @@
 uint64_t os_now(void);
 /* The moment in so many milliseconds; OS_NEVER if they are negative or too many. */
 uint64_t os_after_ms(long ms);
-/* Milliseconds until a moment, rounded up, 0 when it is past; -1 for OS_NEVER. Capped at INT_MAX,
- * for poll. */
+/* Milliseconds until a moment, rounded up, 0 when it is past; -1 for OS_NEVER.
+ * Capped at INT_MAX, for poll. */
 int os_ms_until(uint64_t moment);
 /* Rests for so many nanoseconds, or until a signal comes. */
 void os_sleep(long ns);

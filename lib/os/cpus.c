@@ -81,8 +81,8 @@ static unsigned limited_by(unsigned cpus, char *line)
 static unsigned affinity(void)
 {
 #ifdef CPU_COUNT
-    cpu_set_t
-        set; /* of 1024 processors; more make the call fail, and then all that are online count */
+    /* Of 1024 processors; more make the call fail, and then all that are online count. */
+    cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         return (unsigned)CPU_COUNT(&set);
 #endif

@@ -10,8 +10,8 @@ int os_file_above_stdio(int fd);
 
 /* Two connected stream sockets, non-blocking, close-on-exec. 0 or an errno. */
 int os_socket_pair(int sockets[2]);
-/* Sends one byte; lost if the buffer is full, as then the other side has something to read anyway.
- * */
+/* Sends one byte; lost if the buffer is full, as then the other side has something to read
+ * anyway. */
 void os_socket_poke(int socket);
 /* Reads all that is there. False: the other side is gone. */
 bool os_socket_drain(int socket);

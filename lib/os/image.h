@@ -1,5 +1,5 @@
-/* image.h - which functions a process has: the executable segments that are loaded at one moment.
- * */
+/* image.h - which functions a process has:
+ * the executable segments that are loaded at one moment. */
 #ifndef OS_IMAGE_H
 #define OS_IMAGE_H
 

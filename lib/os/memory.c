@@ -18,8 +18,8 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-/* A shared memory object that nobody can open, or -1. A kill between the first two calls leaves a
- * name without bytes. */
+/* A shared memory object that nobody can open, or -1.
+ * A kill between the first two calls leaves a name without bytes. */
 static int open_object(void)
 {
     static unsigned serial; /* only makes a clash less likely: O_EXCL decides */
@@ -129,9 +129,9 @@ int os_memory_back(struct os_memory *memory, size_t offset, size_t length)
         do
             error = posix_fallocate(memory->fd, (off_t)first, (off_t)(last - first));
         while (error == EINTR);
+        /* Cheaper at once than a fault a page. */
         if (error == 0 && last - first > page)
-            (void)populate(memory->base + first,
-                           last - first); /* cheaper at once than a fault a page */
+            (void)populate(memory->base + first, last - first);
         return error;
     }
     int error = populate(memory->base + first, last - first);

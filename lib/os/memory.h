@@ -25,8 +25,8 @@ struct os_memory {
 int os_memory_create(struct os_memory *memory, size_t size, bool shared);
 void os_memory_destroy(struct os_memory *memory);
 
-/* Backs a range; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM, EFBIG. Safe
- * from any thread. */
+/* Backs a range; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM, EFBIG.
+ * Safe from any thread. */
 int os_memory_back(struct os_memory *memory, size_t offset, size_t length);
 
 /* Gives whole pages of a range back to the system; they must be backed again. */

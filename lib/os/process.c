@@ -61,8 +61,8 @@ int os_fork_orphan(const struct os_orphan *orphan)
             orphan->failed(orphan->context, errno);
         _exit(0);
     }
-    /* The program may ignore SIGCHLD or wait for any child itself: then there is nothing to reap.
-     * */
+    /* The program may ignore SIGCHLD or wait for any child itself:
+     * then there is nothing to reap. */
     while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
         ;
     take_sigchld(orphan, was_pending, middle);

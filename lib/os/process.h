@@ -1,5 +1,5 @@
-/* process.h - forking, watching and ending our own processes; no process is touched that we did not
- * fork. */
+/* process.h - forking, watching and ending our own processes;
+ * no process is touched that we did not fork. */
 #ifndef OS_PROCESS_H
 #define OS_PROCESS_H
 
@@ -22,8 +22,8 @@ struct os_orphan {
 };
 int os_fork_orphan(const struct os_orphan *orphan);
 
-/* A descriptor that becomes readable when the process dies, above stdio, close-on-exec; -1: not to
- * be had. */
+/* A descriptor that becomes readable when the process dies, above stdio, close-on-exec;
+ * -1: not to be had. */
 int os_pidfd(pid_t pid);
 
 /* Makes the kernel kill this process when its parent dies. True: it will, and the parent lives.
@@ -42,8 +42,8 @@ struct os_death {
     int signal;    /* 0 if it exited */
     int exit_code; /* -1 if a signal killed it */
 };
-/* Looks, and does not block. A dead child stays a zombie until os_reap, so its pid and group cannot
- * be reused. */
+/* Looks, and does not block. A dead child stays a zombie until os_reap, so its pid and
+ * group cannot be reused. */
 enum os_event os_child_event(pid_t pid, struct os_death *death);
 void os_reap(pid_t pid);
 

@@ -1,5 +1,5 @@
-/* thread.h - threads of ours in the program: they take no signal, and have room enough on their
- * stack. */
+/* thread.h - threads of ours in the program:
+ * they take no signal, and have room enough on their stack. */
 #ifndef OS_THREAD_H
 #define OS_THREAD_H
 

@@ -8,8 +8,8 @@
 #include "worker/pool.h"
 #include <pthread.h>
 
-/* What the supervisor knows of a worker, in its private memory: nothing here is believed from
- * shared memory. */
+/* What the supervisor knows of a worker, in its private memory:
+ * nothing here is believed from shared memory. */
 enum pi_hand_state { PI_HAND_EMPTY, PI_HAND_ALIVE, PI_HAND_ABANDONED };
 struct pi_hand {
     enum pi_hand_state state;
@@ -49,12 +49,12 @@ struct pi_backend {
     unsigned (*default_workers)(unsigned cpus);
 
     /* In the program. */
-    int (*start)(posse_executor *
-                     executor); /* starts the supervisor, which starts the workers; 0 or an errno */
-    bool (*alive)(posse_executor *executor); /* whether the supervisor is; one system call */
-    void (*join)(
-        posse_executor
-            *executor); /* waits for its end, frees what start made; fine if it never started */
+    /* Starts the supervisor, which starts the workers; 0 or an errno. */
+    int (*start)(posse_executor *executor);
+    /* Whether the supervisor is alive; one system call. */
+    bool (*alive)(posse_executor *executor);
+    /* Waits for its end, frees what start made; fine if it never started. */
+    void (*join)(posse_executor *executor);
 
     /* In the program or a worker: something has changed that the supervisor acts on. */
     void (*poke)(posse_executor *executor);
@@ -64,8 +64,8 @@ struct pi_backend {
     enum os_event (*event)(struct pi_supervisor *supervisor, unsigned seat, struct os_death *death);
     void (*signal)(struct pi_supervisor *supervisor, unsigned seat, int signal);
     void (*reap)(struct pi_supervisor *supervisor, unsigned seat);
-    bool (*sleep)(struct pi_supervisor *supervisor,
-                  uint64_t until); /* false: the program is gone */
+    /* False: the program is gone. */
+    bool (*sleep)(struct pi_supervisor *supervisor, uint64_t until);
 };
 
 extern const struct pi_backend pi_process_backend, pi_thread_backend, pi_inline_backend;
@@ -76,8 +76,8 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *executor);
 void pi_supervisor_destroy(struct pi_supervisor *supervisor);
 /* Starts the first workers. 0, or the errno that kept all of them from starting. */
 int pi_supervisor_begin(struct pi_supervisor *supervisor);
-/* Does its work until no worker is left: the executor was shut down or broke, or the program died.
- * */
+/* Does its work until no worker is left:
+ * the executor was shut down or broke, or the program died. */
 void pi_supervisor_run(struct pi_supervisor *supervisor);
 
 /* recover.c: repairs what a worker left that has died and was reaped. */

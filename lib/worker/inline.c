@@ -1,5 +1,5 @@
-/* The inline backend: no workers and no supervisor; a task runs inside submit, on the caller's
- * stack. */
+/* The inline backend: no workers and no supervisor;
+ * a task runs inside submit, on the caller's stack. */
 #include "worker/backend.h"
 
 static unsigned default_workers(unsigned cpus)
@@ -22,8 +22,8 @@ static bool alive(posse_executor *e)
 
 static void join(posse_executor *e) { (void)e; }
 
-/* Where a supervisor would act on a phase. Every task has ended when submit returned, so all is
- * over at once. */
+/* Where a supervisor would act on a phase.
+ * Every task has ended when submit returned, so all is over at once. */
 static void poke(posse_executor *e)
 {
     if (pi_phase_of(e) >= PI_DRAINING)

@@ -12,18 +12,18 @@
 struct worker {
     posse_executor *executor;
     unsigned seat;
-    bool idle; /* our bit may be set: clear it, and pass the look-out on, when there is work */
+    /* Our bit may be set: clear it, and pass the look-out on, when there is work. */
+    bool idle;
     bool busy_times; /* work comes fast: spin before the next sleep */
     unsigned taken;  /* tasks since the last sleep */
 };
 
-/* A processor would be free for spinning, and nobody spins yet. Advice only, so nothing is ordered.
- * */
+/* A processor would be free for spinning, and nobody spins yet.
+ * Advice only, so nothing is ordered. */
 static bool may_spin(const struct worker *w)
 {
     struct pi_header *header = w->executor->segment.header;
-    unsigned seats = pi_load_relaxed(&header->seats);
-    seats = seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS;
+    unsigned seats = pi_seats_count(&w->executor->segment);
     uint64_t alive = pi_load_relaxed(&header->workers);
     return alive < pi_idle_count(&header->idle, seats) + w->executor->cpus &&
            !pi_idle_any_spinner(&header->idle, seats);
@@ -82,8 +82,8 @@ void pi_worker_loop(posse_executor *e, unsigned seat, const _Atomic uint32_t *le
     pi_store_release(&s->seats[seat].ready, PI_SEAT_READY); /* with the supervisor, after the end */
     while (!pi_load_relaxed(leave)) {
         uint64_t word;
-        enum pi_phase phase =
-            pi_phase_of(e); /* before the ring: DRAINING comes after the last push */
+        /* Before the ring: DRAINING comes after the last push. */
+        enum pi_phase phase = pi_phase_of(e);
         if (phase >= PI_STOPPING)
             break;
         uint32_t index = pi_slots_take(&s->slots, &s->ring, seat, &word);

@@ -1,7 +1,7 @@
 #include "worker/pool.h"
 
-#define LARGE                                                                                      \
-    ((size_t)64 << 10) /* blocks from this size on are backed one by one, and given back */
+/* Blocks from this size on are backed one by one, and given back. */
+#define LARGE ((size_t)64 << 10)
 #define FIRST_SLOTS 256u
 #define MOST_NEW_SLOTS 4096u
 #define NEW_PARKERS 64u
@@ -22,8 +22,8 @@ static bool back_map(posse_executor *e, const struct pi_map *map, uint32_t count
     return true;
 }
 
-/* Raises a shared count from what it was; if somebody else did, that is as well. Release: the
- * memory is there. */
+/* Raises a shared count from what it was; if somebody else did, that is as well.
+ * Release: the memory is there. */
 static void raise_count(_Atomic uint32_t *count, uint32_t from, uint32_t to)
 {
     (void)pi_cas(count, &from, to);
@@ -194,9 +194,9 @@ void pi_block_attach(posse_executor *e, pi_ref ref, uint32_t slot, uint32_t gene
 {
     struct pi_class *class;
     struct pi_block *block;
+    /* release: with the CAS of pi_block_release */
     if (pi_arena_find(&e->segment.arena, ref, &class, &block))
-        pi_store_release(&block->tag,
-                         pi_tag_attached(slot, generation)); /* with the CAS of its release */
+        pi_store_release(&block->tag, pi_tag_attached(slot, generation));
 }
 
 void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)
@@ -210,8 +210,9 @@ void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)
 
 struct pi_data pi_slot_arg(posse_executor *e, struct pi_slot *slot)
 {
-    struct pi_data data = {.size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK, /* relaxed: */
-                           .bytes = slot->inline_arg}; /* published with the state */
+    /* relaxed: published with the state */
+    struct pi_data data = {.size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK,
+                           .bytes = slot->inline_arg};
     if (data.size <= PI_INLINE_ARG)
         return data;
     data.ref = pi_load_relaxed(&slot->arg);
@@ -221,9 +222,9 @@ struct pi_data pi_slot_arg(posse_executor *e, struct pi_slot *slot)
 
 struct pi_data pi_slot_result(posse_executor *e, struct pi_slot *slot)
 {
-    struct pi_data data = {
-        .size = pi_load_relaxed(&slot->result_size), /* relaxed: published with the state */
-        .bytes = slot->inline_result};
+    /* relaxed: published with the state */
+    struct pi_data data = {.size = pi_load_relaxed(&slot->result_size),
+                           .bytes = slot->inline_result};
     if (data.size <= PI_INLINE_RESULT)
         return data;
     data.ref = pi_load_relaxed(&slot->result);

@@ -30,21 +30,22 @@ struct posse_executor {
     const struct pi_backend *backend;
     struct os_guard guard;
     struct os_memory memory;
-    struct os_image image;     /* the functions that the workers have */
-    _Atomic uintptr_t last_fn; /* one that was found there: most programs submit few */
-    unsigned owner;            /* who this process is: PI_PROGRAM, or a worker's seat */
-    unsigned workers;          /* to be kept alive */
-    unsigned cpus;             /* usable: no more threads than these spin */
-    uint64_t queue_limit;      /* entries; 0: none */
-    uint8_t retries;           /* default of a task */
-    _Atomic uint32_t calls;    /* submits, to look at the supervisor now and then */
-    _Atomic uint32_t hint;     /* where a free slot may be */
+    struct os_image image;       /* the functions that the workers have */
+    _Atomic uintptr_t last_fn;   /* one that was found there: most programs submit few */
+    unsigned owner;              /* who this process is: PI_PROGRAM, or a worker's seat */
+    unsigned workers;            /* to be kept alive */
+    unsigned cpus;               /* usable: no more threads than these spin */
+    uint64_t queue_limit;        /* entries; 0: none */
+    uint8_t retries;             /* default of a task */
+    _Atomic uint32_t calls;      /* submits, to look at the supervisor now and then */
+    _Atomic uint32_t hint;       /* where a free slot may be */
     _Atomic uint32_t destroying; /* posse_destroy was called: nobody may sleep any more */
-    _Atomic uint32_t blocked; /* callers that sleep, or have slept and still read: destroy waits for them */
+    /* Callers that sleep, or have slept and still read: destroy waits for them. */
+    _Atomic uint32_t blocked;
     /* Process backend: the socket to the supervisor, and its pidfd (-1: none). */
     int socket, pidfd;
-    struct pi_supervisor
-        *supervisor; /* thread backend: private memory of the supervisor; else NULL here */
+    /* Thread backend: private memory of the supervisor; else NULL here. */
+    struct pi_supervisor *supervisor;
 };
 
 /* A running task. On its worker's stack. */
@@ -130,11 +131,11 @@ struct pi_data pi_slot_name(posse_executor *executor, struct pi_slot *slot);
 
 /* ---- wake.c ---- */
 
-/* Wakes one sleeping worker, if none is looking for work already. `force`: even then. True: it did.
- * */
+/* Wakes one sleeping worker, if none is looking for work already. `force`: even then.
+ * True: it did. */
 bool pi_wake_worker(posse_executor *executor, bool force);
-/* Posts every worker, whatever its bits say: it may have been claimed by one who died before the
- * post. */
+/* Posts every worker, whatever its bits say:
+ * it may have been claimed by one who died before the post. */
 void pi_wake_all_workers(posse_executor *executor);
 /* Wakes every caller that sleeps anywhere. */
 void pi_wake_all_parkers(posse_executor *executor);
@@ -173,8 +174,8 @@ posse_status pi_wait_room(posse_executor *executor, uint64_t until);
 /* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
 posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
 void pi_leave(posse_executor *executor);
-/* Wakes all callers that sleep, and waits until they have left. The phase must be such that they
- * do. */
+/* Wakes all callers that sleep, and waits until they have left.
+ * The phase must be such that they do. */
 void pi_wait_unblocked(posse_executor *executor);
 /* Whether the supervisor lives; if not, the executor is marked broken. One system call. */
 bool pi_check_supervisor(posse_executor *executor);
@@ -185,8 +186,8 @@ bool pi_check_supervisor(posse_executor *executor);
 void pi_run(posse_executor *executor, unsigned seat, uint32_t index, uint64_t word);
 /* How many tasks ended so in a seat; exact also while its worker works or when it has died. */
 uint64_t pi_ended(posse_executor *executor, unsigned seat, enum pi_end end);
-/* A worker's life, from the seat's ready mark to its leaving one. Sets pi_self. `leave` says when
- * it is to go. */
+/* A worker's life, from the seat's ready mark to its leaving one. Sets pi_self.
+ * `leave` says when it is to go. */
 void pi_worker_loop(posse_executor *executor, unsigned seat, const _Atomic uint32_t *leave);
 
 #endif

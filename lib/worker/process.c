@@ -1,10 +1,11 @@
 /* The process backend: the supervisor is a process that the program forks once, as nobody's child,
  * and the workers are the supervisor's children.
  *
- *   the program                   the supervisor                        a worker
- *   has the socket; its end       has the other end and a pidfd of      is killed by the kernel when the supervisor
- *   of file is the supervisor's   the program: either tells its end;    dies; leads a process group of its own, so
- *   end                           then it kills the workers and goes    what a task starts dies with its worker
+ *   the program            the supervisor                   a worker
+ *   has the socket; its    has the other end and a pidfd    is killed by the kernel when the
+ *   end of file is the     of the program: either tells     supervisor dies; leads a process
+ *   supervisor's end       its end; then it kills the       group of its own, so what a task
+ *                          workers and goes                 starts dies with its worker
  *
  * Poking the supervisor is a byte from the program, and SIGCHLD from a worker, whose descriptors a
  * task may have closed.
@@ -33,8 +34,8 @@ static unsigned default_workers(unsigned cpus) { return cpus; }
 
 static void on_child(int signal) { (void)signal; } /* only there to end ppoll */
 
-/* What comes from a terminal or by mistake must not end the supervisor: its end is that of the
- * program. */
+/* What comes from a terminal or by mistake must not end the supervisor:
+ * its end is that of the program. */
 static void set_signals(void)
 {
     static const int ignored[] = {SIGINT,  SIGQUIT, SIGHUP,  SIGTERM, SIGPIPE, SIGALRM,
@@ -222,9 +223,8 @@ static void poke(posse_executor *e)
 {
     if (e->owner == PI_PROGRAM)
         os_socket_poke(e->socket);
-    else
-        (void)kill(getppid(),
-                   SIGCHLD); /* ignored by default, should the supervisor be dead already */
+    else /* ignored by default, should the supervisor be dead already */
+        (void)kill(getppid(), SIGCHLD);
 }
 
 const struct pi_backend pi_process_backend = {

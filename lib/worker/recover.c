@@ -2,26 +2,27 @@
  * worker left stands still; everybody else goes on meanwhile, so every repair is a compare-and-swap
  * like any other.
  *
- *   the worker died after ...                     left behind                   repair
- *   taking a free slot (nested submit)            FILL(w)                       FREE
- *   READY, before or inside push                  READY, not in the ring        pushed again
- *   the cell's CAS, before the tail's             in the ring, tail behind      anyone helps
- *   the push, before or inside the wake           a sleeper not woken           everyone is woken
- *   being woken or while spinning                 its idle bit                  cleared; everyone is woken
- *   the claim, before moving the head             RUN(w), head behind           LOST; anyone helps
- *   clearing QUEUED of a stale entry              head behind                   anyone helps
- *   running, or writing the result                RUN(w), perhaps a block       LOST, or READY if retries are left
- *   ... when it was to be killed for that task    KILLING(w)                    TIMED_OUT or CANCELLED
- *   the final CAS, before waking the waiter       final, waiter asleep          everyone is woken
- *   waking, before freeing a detached slot        final, detached               FREE
- *   freeing a slot, before the map's bit          FREE, bit set                 bit cleared
- *   freeing a slot, before its blocks             ATTACHED, of an old life      FREE
- *   holding handles of nested tasks               nobody to release them        detached, or FREE if final
- *   taking an arena block or a parker             HELD(w); owner w              FREE
- *   moving the head, before waking a submitter    submitter asleep, room        everyone is woken
+ *   the worker died after ...                   left behind              repair
+ *   taking a free slot (nested submit)          FILL(w)                  FREE
+ *   READY, before or inside push                READY, not in the ring   pushed again
+ *   the cell's CAS, before the tail's           in ring, tail behind     anyone helps
+ *   the push, before or inside the wake         a sleeper not woken      everyone is woken
+ *   being woken or while spinning               its idle bit             cleared; everyone is woken
+ *   the claim, before moving the head           RUN(w), head behind      LOST; anyone helps
+ *   clearing QUEUED of a stale entry            head behind              anyone helps
+ *   running, or writing the result              RUN(w), perhaps a block  LOST, or READY if
+ *                                                                        retries are left
+ *   ... when it was to be killed for that task  KILLING(w)               TIMED_OUT or CANCELLED
+ *   the final CAS, before waking the waiter     final, waiter asleep     everyone is woken
+ *   waking, before freeing a detached slot      final, detached          FREE
+ *   freeing a slot, before the map's bit        FREE, bit set            bit cleared
+ *   freeing a slot, before its blocks           ATTACHED to an old life  FREE
+ *   holding handles of nested tasks             nobody to release them   detached, or FREE if final
+ *   taking an arena block or a parker           HELD(w); owner w         FREE
+ *   moving the head, before waking a submitter  submitter asleep, room   everyone is woken
  *
- * Any row done twice does no harm: a push again is a stale hint, a wake too many makes somebody
- * look.
+ * Any row done twice does no harm: a push again is a stale hint, a wake too many makes
+ * somebody look.
  */
 #include "worker/backend.h"
 
@@ -50,8 +51,8 @@ static void mark_entries(struct pi_supervisor *s, uint32_t count)
     }
 }
 
-/* Puts a READY slot into the ring once more. Without memory for the ring its task is lost; that is
- * told. */
+/* Puts a READY slot into the ring once more. Without memory for the ring its task is lost;
+ * that is told. */
 static void push_again(posse_executor *e, uint32_t index, uint64_t word)
 {
     enum pi_push pushed;
@@ -95,7 +96,7 @@ static void recover_killed(posse_executor *e, uint32_t index, uint64_t word)
     bool expired = word & PI_EXPIRED;
     drop_attached(e, index, word);
     (void)pi_finish_counted(e, index, &word, expired ? PI_TIMED_OUT : PI_CANCELLED, 0,
-                      expired ? &header->timed_out : &header->cancelled);
+                            expired ? &header->timed_out : &header->cancelled);
 }
 
 /* The handle of a nested task whose holder has died. */
@@ -136,7 +137,7 @@ static void recover_slot(struct pi_supervisor *s, unsigned seat, uint32_t index,
     else if (pi_is(word, PI_KILLING, seat))
         recover_killed(e, index, word);
     word = pi_load_seq(&slot->word);
-    if (pi_state(word) >= PI_READY && slot->submitter == seat)
+    if (pi_state(word) >= PI_READY && pi_load_relaxed(&slot->submitter) == seat)
         recover_orphan(e, index, word);
     else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED) &&
              pi_owner(word) == seat)
@@ -148,8 +149,8 @@ static void recover_slot(struct pi_supervisor *s, unsigned seat, uint32_t index,
         pi_map_give(&e->segment.slots.map, index);
 }
 
-/* A block is garbage if its holder died, or the life of the slot that it was attached to is over.
- * */
+/* A block is garbage if its holder died, or the life of the slot that it was attached to is
+ * over. */
 static void recover_block(posse_executor *e, struct pi_class *class, uint32_t index, pi_ref ref,
                           unsigned seat)
 {
@@ -186,8 +187,8 @@ static void recover_parkers(posse_executor *e, unsigned seat)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t owner = pi_load_seq(&parkers->at[i].owner);
         if (owner == seat + 1) {
-            pi_store_release(&parkers->at[i].made,
-                             0); /* the semaphore still counts a dead sleeper */
+            /* The semaphore still counts a dead sleeper. */
+            pi_store_release(&parkers->at[i].made, 0);
             pi_parkers_release(parkers, i);
         } else if (owner == 0 && pi_map_taken(&parkers->map, i)) {
             pi_map_give(&parkers->map, i);

@@ -7,8 +7,8 @@
 
 _Thread_local struct pi_self *pi_self;
 
-/* Puts the task on the worker's stack, where the supervisor finds it. What was there before is kept
- * in *below. */
+/* Puts the task on the worker's stack, where the supervisor finds it.
+ * What was there before is kept in *below. */
 static void push_task(struct posse_task *task, uint32_t *below, uint64_t *earliest)
 {
     *below = 0;
@@ -29,9 +29,9 @@ static void pop_task(struct posse_task *task, uint32_t below, uint64_t earliest)
         return;
     struct pi_seat *seat = &task->executor->segment.seats[task->seat];
     pi_store_release(&seat->current, below);
+    /* relaxed: seen late, it costs a look in vain */
     if (task->deadline != OS_NEVER)
-        pi_store_relaxed(&seat->deadline_ns,
-                         earliest); /* relaxed: seen late, it costs a look in vain */
+        pi_store_relaxed(&seat->deadline_ns, earliest);
 }
 
 /* Sets the deadline, and tells the supervisor if it would look too late. */
@@ -39,14 +39,14 @@ static void set_deadline(struct posse_task *task, uint64_t earliest)
 {
     struct pi_slot *slot = task->slot;
     task->deadline = slot->timeout_ms ? os_after_ms((long)slot->timeout_ms) : OS_NEVER;
-    pi_store_relaxed(&slot->deadline_ns,
-                     slot->timeout_ms ? task->deadline : 0); /* with seat->current */
+    /* with seat->current */
+    pi_store_relaxed(&slot->deadline_ns, slot->timeout_ms ? task->deadline : 0);
     if (!slot->timeout_ms || task->seat == PI_PROGRAM)
         return;
     posse_executor *e = task->executor;
     uint64_t first = earliest && earliest < task->deadline ? earliest : task->deadline;
-    pi_store_seq(&e->segment.seats[task->seat].deadline_ns,
-                 first); /* seq: before next_look, see seats.h */
+    /* seq: before next_look, see seats.h */
+    pi_store_seq(&e->segment.seats[task->seat].deadline_ns, first);
     uint64_t look = pi_load_seq(&e->segment.header->next_look_ns);
     if (look == 0 || first < look)
         e->backend->poke(e);
@@ -70,8 +70,8 @@ static enum pi_state settle(struct posse_task *task, int code)
     if (late || (!ok && !task->failed))
         drop_result(task);
     slot->code = task->failed ? task->code : code;
-    pi_store_relaxed(&slot->result_size,
-                     task->size); /* relaxed: all of it is published with the state */
+    /* relaxed: all of it is published with the state */
+    pi_store_relaxed(&slot->result_size, task->size);
     if (task->block) {
         pi_store_relaxed(&slot->result, task->block);
         pi_block_attach(task->executor, task->block, task->index, pi_generation(task->word));
@@ -80,8 +80,8 @@ static enum pi_state settle(struct posse_task *task, int code)
 }
 
 /* The task's end was decided while it ran. With processes (KILLING) the supervisor is about to kill
- * us, and we take nothing more; with threads it is final and PINNED, and what we held is freed now.
- * */
+ * us, and we take nothing more; with threads it is final and PINNED, and what we held is freed
+ * now. */
 static void too_late(struct posse_task *task)
 {
     posse_executor *e = task->executor;

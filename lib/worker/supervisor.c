@@ -130,8 +130,8 @@ static bool any_ready(const struct pi_supervisor *s)
     return false;
 }
 
-/* Takes a dead worker off the books. What it started dies with it: its group is killed while its
- * pid is still its. */
+/* Takes a dead worker off the books. What it started dies with it:
+ * its group is killed while its pid is still its. */
 static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *how)
 {
     posse_executor *e = s->executor;
@@ -210,7 +210,8 @@ static void expire(posse_executor *e, uint32_t index, uint64_t word)
     if (e->backend->kills)
         (void)pi_slot_leave(&e->segment.slots.at[index], &word, PI_KILLING, PI_EXPIRED, 0);
     else
-        (void)pi_finish_counted(e, index, &word, PI_TIMED_OUT, PI_PINNED, &e->segment.header->timed_out);
+        (void)pi_finish_counted(e, index, &word, PI_TIMED_OUT, PI_PINNED,
+                                &e->segment.header->timed_out);
 }
 
 /* A task of the worker's stack, with a word that names the worker: what is to be done about it? */
@@ -243,8 +244,8 @@ static void look_at_stack(struct pi_supervisor *s, unsigned seat)
         s->hands[seat].next_deadline = OS_NEVER;
         for (uint32_t step = 0; next != 0 && next <= count && step < MOST_NESTED; step++) {
             look_at_task(s, seat, next - 1);
-            next =
-                pi_load_relaxed(&segment->slots.at[next - 1].below); /* relaxed: checked as said */
+            /* relaxed: checked as said */
+            next = pi_load_relaxed(&segment->slots.at[next - 1].below);
         }
     } while (pi_load_acquire(&segment->seats[seat].current) != current && ++tries < 1000);
 }

@@ -1,5 +1,5 @@
-/* The thread backend: the same engine with threads of the program. The supervisor is a thread too.
- * */
+/* The thread backend: the same engine with threads of the program.
+ * The supervisor is a thread too. */
 #include "worker/backend.h"
 
 #include "os/clock.h"

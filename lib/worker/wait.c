@@ -85,7 +85,7 @@ static posse_status look(posse_executor *e, posse_future future, uint64_t *word)
 {
     _Atomic uint64_t *at = &e->segment.slots.at[future.slot].word;
     enum pi_phase phase = pi_phase_of(e); /* before the word: CLOSED comes after the last end */
-    *word = pi_load_acquire(at);          /* with the release of pi_slot_leave */
+    *word = pi_load_seq(at);              /* with the release of pi_slot_leave */
     if (!pi_fresh(*word, future))
         return POSSE_INVALID;
     if (pi_final(*word))
@@ -102,8 +102,7 @@ static posse_status look(posse_executor *e, posse_future future, uint64_t *word)
 static posse_status spin(posse_executor *e, posse_future future, uint64_t *word)
 {
     struct pi_header *header = e->segment.header;
-    unsigned seats = pi_load_relaxed(&header->seats);
-    unsigned idle = pi_idle_count(&header->idle, seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS);
+    unsigned idle = pi_idle_count(&header->idle, pi_seats_count(&e->segment));
     posse_status status = look(e, future, word);
     if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus)
         return status;
@@ -115,8 +114,8 @@ static posse_status spin(posse_executor *e, posse_future future, uint64_t *word)
     return status;
 }
 
-/* Puts the parker into the word, so that whoever makes the task final wakes it. Several callers set
- * MANY. */
+/* Puts the parker into the word, so that whoever makes the task final wakes it.
+ * Several callers set MANY. */
 static void announce(posse_executor *e, posse_future future, uint64_t word, uint32_t parker)
 {
     uint64_t named = pi_with_parker(word, parker + 1);
@@ -124,8 +123,8 @@ static void announce(posse_executor *e, posse_future future, uint64_t word, uint
         return;
     if (pi_parker(word) != 0)
         named = word | PI_MANY;
-    (void)pi_cas(&e->segment.slots.at[future.slot].word, &word,
-                 named); /* if it fails we look again */
+    /* If it fails we look again. */
+    (void)pi_cas(&e->segment.slots.at[future.slot].word, &word, named);
 }
 
 /* Takes the parker's name back, when the wait ends before the task. */

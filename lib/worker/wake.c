@@ -5,10 +5,7 @@
 bool pi_wake_worker(posse_executor *e, bool force)
 {
     struct pi_segment *s = &e->segment;
-    unsigned seats =
-        pi_load_relaxed(&s->header->seats); /* relaxed: raised before the seat's first sleep */
-    uint32_t seat =
-        pi_idle_claim(&s->header->idle, seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS, force);
+    uint32_t seat = pi_idle_claim(&s->header->idle, pi_seats_count(s), force);
     if (seat == PI_NONE)
         return false;
     os_semaphore_post(&s->seats[seat].wake);
@@ -18,8 +15,8 @@ bool pi_wake_worker(posse_executor *e, bool force)
 void pi_wake_all_workers(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    unsigned seats = pi_load_acquire(&s->header->seats);
-    for (unsigned i = 0; i < seats && i < PI_MAX_SEATS; i++)
+    unsigned seats = pi_seats_count(s);
+    for (unsigned i = 0; i < seats; i++)
         os_semaphore_post(&s->seats[i].wake);
 }
 
@@ -72,8 +69,8 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
         if (!may || pi_generation(word) != generation)
             return false;
     } while (!pi_slot_free(slot, &word));
-    /* The slot is ours until the map has its bit back. Blocks that have other tags are another
-     * life's. */
+    /* The slot is ours until the map has its bit back.
+     * Blocks that have other tags are another life's. */
     uint64_t tag = pi_tag_attached(index, generation);
     for (int i = 0; i < 3; i++)
         if (blocks[i])

@@ -127,22 +127,34 @@ static int results_are_right(long accepted, size_t longs)
 }
 
 /* Holds both workers, so that nothing is freed while the memory fills. */
-static struct gate *hold(posse_executor *pool)
+struct holders {
+    struct gate *gate;
+    posse_future futures[2];
+};
+
+static int hold(posse_executor *pool, struct holders *holders)
 {
     void *memory;
-    if (posse_alloc(pool, sizeof(struct gate), &memory) != POSSE_OK) {
-        return NULL;
-    }
-    struct gate *gate = memset(memory, 0, sizeof *gate);
+    REQUIRE(posse_alloc(pool, sizeof(struct gate), &memory) == POSSE_OK);
+    holders->gate = memset(memory, 0, sizeof(struct gate));
     for (int i = 0; i < 2; i++) {
-        if (posse_submit(pool, hold_task, &gate, sizeof gate, NULL) != POSSE_OK) {
-            return NULL;
-        }
+        REQUIRE(posse_submit(pool, hold_task, &holders->gate, sizeof holders->gate,
+                             &holders->futures[i]) == POSSE_OK);
     }
-    for (long end = now_ms() + PATIENCE_MS; atomic_load(&gate->entered) < 2 && now_ms() < end;) {
-        pause_ms(1);
+    for (long end = now_ms() + PATIENCE_MS; atomic_load(&holders->gate->entered) < 2; pause_ms(1)) {
+        REQUIRE(now_ms() < end);
     }
-    return gate;
+    return 0;
+}
+
+static int let_go(posse_executor *pool, struct holders *holders)
+{
+    open_gate(holders->gate);
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(posse_result(holders->futures[i], -1, NULL, NULL) == POSSE_OK);
+        REQUIRE(posse_release(holders->futures[i]) == POSSE_OK);
+    }
+    return posse_free(pool, holders->gate) == POSSE_OK ? 0 : 1;
 }
 
 static int fill_and_empty(size_t longs)
@@ -150,15 +162,14 @@ static int fill_and_empty(size_t longs)
     posse_executor *pool;
     REQUIRE(create_in(&pool) == POSSE_OK);
     for (int round = 0; round < 3; round++) {
-        struct gate *gate = hold(pool);
-        REQUIRE(gate != NULL);
+        struct holders holders;
+        REQUIRE(hold(pool, &holders) == 0);
         long accepted = fill(pool, longs);
         dprintf(STDOUT_FILENO, "%ld tasks of %zu bytes\n", accepted, longs * sizeof(long));
         REQUIRE(accepted > 10);
-        open_gate(gate);
+        REQUIRE(let_go(pool, &holders) == 0);
         REQUIRE(results_are_right(accepted, longs) == 0);
         REQUIRE(works(pool) == 0);
-        REQUIRE(posse_free(pool, gate) == POSSE_OK);
     }
     return ends(pool);
 }

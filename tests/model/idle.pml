@@ -17,9 +17,9 @@
  *   NO_WAKE_ALL     nobody is woken after a recovery
  *   WAKE_SLEEPING   after a recovery only those are woken who are SLEEPING, and not those whom
  *                   the dead one had claimed, and who sleep with SPINNING set
- *   NO_CLEAR        the bits of a dead worker stay
+ *   NO_CLEAR        the bits of a dead worker stay (seen with REPLACE=0)
  *   NO_SECOND_LOOK  a worker does not look at the ring once more before it sleeps
- *   NO_PASS_ON      a spinner that finds work does not pass the look-out on
+ *   NO_PASS_ON      a spinner that finds work does not pass the look-out on (seen with LONG=1)
  *   POST_FIRST      a sleeper is posted before its bit is claimed
  */
 #ifndef NW
@@ -34,6 +34,12 @@
 #ifndef KILLS
 #define KILLS 1
 #endif
+#ifndef LONG
+#define LONG 1 /* one of the tasks lasts until all others have ended, so another worker is needed */
+#endif
+#ifndef REPLACE
+#define REPLACE 1 /* 0: no other worker can be started; then LONG must be 0 and KILLS < NW */
+#endif
 #define NONE 15
 
 byte ready;           /* tasks in the ring */
@@ -44,6 +50,8 @@ byte value[NW];       /* semaphores */
 bit asleep[NW];
 bit running[NW];      /* a task is claimed by this worker */
 bit dead[NW], gone[NW];
+bit is_long[NW];      /* it runs the long task */
+bit longs = LONG;
 byte kills;
 
 /* The lowest sleeper is claimed; who: its seat, or NONE. Bits of the word change in one step. */
@@ -127,7 +135,13 @@ start:
                :: atomic { children > 0 -> children--; left++; ready++ } wake(who)
                :: else
                fi;
-               atomic { running[me] = 0; left-- }
+               if
+               :: atomic { longs > 0 -> longs = 0; is_long[me] = 1 }
+               :: true
+               fi;
+               atomic {
+                   (!is_long[me] || left == 1) -> is_long[me] = 0; running[me] = 0; left--
+               }
            :: else -> /* rest */
                idle = 1;
                if
@@ -153,6 +167,7 @@ endsleep:         (!asleep[me])
 again:     skip
         od
     } unless { atomic { dead[me] -> gone[me] = 1; who = 0; idle = 0 } };
+endgone:
     atomic { !dead[me] -> goto start }
 }
 
@@ -184,7 +199,7 @@ endloop:
            sleeping = sleeping & (7 - (1 << w)); spinning = spinning & (7 - (1 << w))
        }
 #endif
-       atomic { if :: running[w] -> running[w] = 0; left-- :: else fi }
+       atomic { if :: running[w] -> running[w] = 0; is_long[w] = 0; left-- :: else fi }
 #ifndef NO_WAKE_ALL
        i = 0;
        do
@@ -211,7 +226,7 @@ endloop:
 #endif
        /* another one, with a new semaphore */
        atomic {
-           value[w] = 0; asleep[w] = 0; gone[w] = 0; dead[w] = 0; w = 0; i = 0; who = 0
+           value[w] = 0; asleep[w] = 0; gone[w] = 0; dead[w] = !REPLACE; w = 0; i = 0; who = 0
        }
     od
 }

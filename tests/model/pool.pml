@@ -495,10 +495,15 @@ inline recover_slot(i)
         atomic { /* recover_entry */
             if
             :: (W[i] & QUEUED) && STATE(W[i]) != READY ->
-#ifndef NO_CLEAR
                 W[i] = WITHOUT(W[i], QUEUED);
-#endif
-                ok = 0
+                /* This mends what never happens: the entry is there, and was only not marked. */
+                p = head;
+                do
+                :: ENTRY(p) && cell[p % RN] != i -> p++
+                :: else -> break
+                od;
+                assert(ENTRY(p));
+                p = 0; ok = 0
             :: else -> ok = (STATE(W[i]) == READY)
             fi
         }
@@ -614,8 +619,8 @@ inline kill(s, g, flag)
 
 init
 {
-    byte p, q, v, e, r, a, b, c;
-    short x, y, ga, gb, gc;
+    byte p, q, v, e, r, a, b;
+    short x, y, ga, gb;
     bit ok;
     atomic {
         for (p : 0 .. NS - 1) { submitter[p] = NOBODY }
@@ -645,18 +650,19 @@ init
     await(a, ga, 0);
     release(a, ga);
 #elif SCRIPT == 4
-    /* ... while task 0 nests, and the queue takes one entry; the second time it does not wait. */
-    submit_root(c, gc, 0, 0, 0);
+    /* ... and the second time the queue takes one entry, and the program does not wait for room;
+     * if there is none it gives the slot back, and tries once more without a limit. */
     submit_root(a, ga, 1, 0, 0);
+    submit_root(b, gb, 2, DETACHED, 0);
     cancel(a, ga);
     release(a, ga);
-    submit_root(b, gb, 2, 0, 1);
+    submit_root(a, ga, 0, 0, 1);
     if
-    :: r -> await(b, gb, 2); release(b, gb)
-    :: else -> discard(b, W[b]); submit_root(b, gb, 2, 0, 0); await(b, gb, 2); release(b, gb)
+    :: r
+    :: else -> discard(a, W[a]); submit_root(a, ga, 0, 0, 0)
     fi;
-    await(c, gc, 0);
-    release(c, gc);
+    await(a, ga, 0);
+    release(a, ga);
 #elif SCRIPT == 5
     /* Task 0 is killed, whatever it is doing; another one waits. */
     submit_root(a, ga, 0, 0, 0);

@@ -3,16 +3,13 @@
  */
 #include "queue.h"
 
-#include <sys/wait.h>
-
 #define RINGS 4u
 #define HISTORY 3000u /* entries that came and went */
 #define WAITING 300u
 #define PATIENCE_S 30u /* for a few calls; each may look at 2^24 cells before it gives up */
 
 static const uint64_t patterns[] = {
-    0,          1,          PI_RING_CELLS - 1,  HISTORY,   HISTORY + WAITING + 20,
-    UINT64_MAX, UINT64_MAX - 3, (uint64_t)1 << 40, (uint64_t)1 << 63, 0x4141414141414141,
+    0, HISTORY, HISTORY + WAITING + 20, UINT64_MAX, (uint64_t)1 << 63, 0x4141414141414141,
 };
 
 static struct queue make_used_queue(void)
@@ -38,12 +35,10 @@ static int every_call_returns(void *context)
     uint64_t position = 0;
     bool mark;
     time_limit(PATIENCE_S);
-    for (uint32_t i = 0; i < 3; i++) {
-        REQUIRE(push(queue, i) <= PI_PUSH_BROKEN);
-        uint32_t slot = pi_ring_peek(&queue->ring, &position);
-        REQUIRE(is_entry(slot));
-        pi_ring_pass(&queue->ring, position);
-    }
+    REQUIRE(push(queue, 1) <= PI_PUSH_BROKEN);
+    REQUIRE(is_entry(pi_ring_peek(&queue->ring, &position)));
+    pi_ring_pass(&queue->ring, position);
+    REQUIRE(is_entry(pi_ring_peek(&queue->ring, &position)));
     for (size_t i = 0; i < COUNT(patterns); i++) {
         uint32_t slot = pi_ring_at(&queue->ring, patterns[i], &mark);
         REQUIRE(is_entry(slot));
@@ -98,7 +93,7 @@ TEST(count_of_rings)
 
 TEST(all_but_the_cells)
 {
-    const int bytes[] = {0, 0x41, 0x80, 0xff};
+    const int bytes[] = {0, 0x41, 0xff};
     for (size_t i = 0; i < COUNT(bytes); i++) {
         struct queue queue = make_used_queue();
         memset((void *)queue.shared, bytes[i], sizeof *queue.shared);

@@ -24,7 +24,7 @@ static uint64_t get_word(void)
 static const enum pi_state arrows[][2] = {
     {PI_FILL, PI_READY},    {PI_READY, PI_CANCELLED},    {PI_RUN, PI_DONE},
     {PI_RUN, PI_FAILED},    {PI_RUN, PI_KILLING},        {PI_RUN, PI_LOST},
-    {PI_RUN, PI_READY},     {PI_KILLING, PI_TIMED_OUT},  {PI_KILLING, PI_CANCELLED},
+    {PI_RUN, PI_READY}, {PI_RUN, PI_TIMED_OUT},     {PI_KILLING, PI_TIMED_OUT},  {PI_KILLING, PI_CANCELLED},
 };
 
 TEST(each_arrow)

@@ -1,0 +1,313 @@
+/* kill.pml - running tasks that are ended: by posse_kill, or because of their deadline.
+ *
+ * Models KILLING of lib/core/word.h, posse_kill of lib/future.c, push_task, set_deadline, pi_finish
+ * and too_late of lib/worker/run.c, expire, look_at_task, look_at_stack and plan of supervisor.c,
+ * and the end of such tasks in recover.c. Sequentially consistent; every atomic operation is one
+ * step. A signal takes any time to arrive.
+ *
+ * One worker, two slots. The program submits task 0 and task 1; perhaps task 0 is killed, or has a
+ * deadline; when it has ended, its slot is used again for task 2. With NEST task 0 runs task 1 on
+ * top of it, as a caller that waits for a task which nobody has begun.
+ *
+ * Abstracted: ring (the worker sees every READY task), waking, everything else of the recovery
+ * (pool.pml). The clock moves whenever it likes.
+ *
+ * Checked: R6, a kill ends only the task that it was meant for (and what runs on top of it); no
+ * task times out that has no deadline; and the kill comes: nobody waits for ever, though a
+ * task that is to be killed does not end by itself (ENDLESS).
+ *
+ * Mutants, which must fail:
+ *   KILL_STRAIGHT    on a deadline the worker is killed without KILLING
+ *   NO_PAUSE         a worker whose task is KILLING goes on when it has finished
+ *   NO_CHECK         the worker does not look at its task's word after it has put the task on its
+ *                    stack, where the supervisor looks for it
+ *   STALE_DEADLINE   the deadline of a slot's earlier life is not cleared before READY
+ *   NO_PLAN_FIRST    plan does not say that no look is planned before it reads the deadlines
+ *                    (seen with DEADLINE=2)
+ *   NO_POKE          posse_kill does not poke the supervisor
+ *   TOP_ONLY         the supervisor looks only at the task that runs on top (seen with NEST=1)
+ */
+#ifndef DEADLINE
+#define DEADLINE 0 /* 1: task 0 has one; 2: task 2, too */
+#endif
+#ifndef KILL
+#define KILL 1 /* task 0 is killed by the program */
+#endif
+#ifndef NEST
+#define NEST 0
+#endif
+#ifndef ENDLESS
+#define ENDLESS 0 /* 1: task 0 does not end by itself; 2: task 2 */
+#endif
+#define FREE 0
+#define READY 2
+#define RUN 3
+#define KILLING 4
+#define DONE 5
+#define CANCELLED 6
+#define TIMED_OUT 7
+#define LOST 8
+#define NEVER 15
+
+/* the words: state, generation and a flag, changed as one; the owner is the one worker */
+byte state[2], life[2];
+bit expired[2];
+byte task[2];
+byte deadline[2];      /* of the slot, 0: none */
+byte below[2];
+byte current;          /* seat: 1 + slot on top of the stack */
+byte seat_deadline;
+byte next_look;
+bit poked;
+byte now = 1;
+
+bit signalled, dead, gone;
+
+/* What is checked. */
+bit aimed;  /* task 0 was KILLING */
+bit on_top; /* task 1 was run on top of task 0 */
+
+#define HAS_DEADLINE(t) ((DEADLINE && (t) == 0) || (DEADLINE == 2 && (t) == 2))
+
+/* RUN -> end. ok: it was still RUN. */
+inline finish(s)
+{
+    atomic {
+        if
+        :: state[s] == RUN -> state[s] = DONE; ok = 1
+        :: else -> ok = 0
+        fi
+    }
+    if
+    :: ok
+    :: else ->
+#ifndef NO_PAUSE
+        (false)
+#endif
+    fi
+}
+
+inline push_task(s, under)
+{
+    below[s] = under;
+    current = s + 1;
+#ifndef NO_CHECK
+    if :: state[s] == KILLING -> poked = 1 :: else fi;
+#endif
+    /* set_deadline */
+    if
+    :: HAS_DEADLINE(task[s]) ->
+        atomic { until = now + 1; deadline[s] = until }
+        seat_deadline = until;
+        atomic {
+            look = next_look;
+            if :: look == 0 || until < look -> look = 1 :: else -> look = 0 fi
+        }
+        if :: look -> poked = 1 :: else fi
+    :: else -> deadline[s] = 0
+    fi;
+    atomic { until = 0; look = 0 }
+}
+
+inline pop_task(s, under)
+{
+    atomic { ok = HAS_DEADLINE(task[s]); current = under }
+    if :: ok -> seat_deadline = 0 :: else fi
+}
+
+proctype worker()
+{
+    byte s, until, look;
+    bit ok;
+start:
+    skip;
+    {
+endidle:
+        do
+        :: atomic {
+               if
+               :: state[0] == READY -> s = 0; state[0] = RUN
+               :: state[1] == READY && (!NEST || state[0] >= DONE || task[0] != 0) ->
+                   s = 1; state[1] = RUN
+               fi
+           }
+           push_task(s, 0);
+           if
+           :: task[s] == 0 && NEST ->
+               ok = 0;
+               atomic { if :: state[1] == READY -> state[1] = RUN; ok = 1; on_top = 1 :: else fi }
+               if
+               :: ok ->
+                   push_task(1, 1);
+                   finish(1);
+                   pop_task(1, 1)
+               :: else
+               fi
+           :: else
+           fi;
+           if
+           :: (task[s] == 0 && ENDLESS == 1) || (task[s] == 2 && ENDLESS == 2) -> (false)
+           :: else
+           fi;
+           finish(s);
+           pop_task(s, 0);
+           s = 0
+        od
+    } unless { atomic { dead -> gone = 1; s = 0; until = 0; look = 0; ok = 0 } };
+    atomic { !dead -> goto start }
+}
+
+/* Time, and signals that arrive. */
+proctype outside()
+{
+endloop:
+    do
+    :: atomic { signalled -> signalled = 0; dead = 1 }
+    :: atomic { DEADLINE && (now < 3 || now < seat_deadline) -> now++ }
+    od
+}
+
+inline look_at_task(s)
+{
+    atomic { seen = state[s]; generation = life[s] }
+    first = deadline[s];
+    if
+    :: seen == RUN && first > looked ->
+        if :: first < rest -> rest = first :: else fi
+    :: seen == RUN && first != 0 && first <= looked ->
+#ifdef KILL_STRAIGHT
+        if :: !killed -> killed = 1; signalled = 1 :: else fi
+#else
+        atomic {
+            if
+            :: state[s] == RUN && life[s] == generation ->
+                state[s] = KILLING; expired[s] = 1; aimed = 1
+            :: else
+            fi
+        }
+#endif
+    :: else
+    fi;
+    if :: state[s] == KILLING && !killed -> killed = 1; signalled = 1 :: else fi;
+    atomic { seen = 0; generation = 0; first = 0 }
+}
+
+inline recover(s)
+{
+    atomic {
+        if
+        :: state[s] == RUN ->
+#ifdef KILL_STRAIGHT
+            if
+            :: HAS_DEADLINE(task[s]) -> state[s] = TIMED_OUT
+            :: else -> assert(false)
+            fi
+#else
+            /* R6: nothing but what ran on top of the task */
+            assert(s == 1 && on_top && aimed);
+            state[s] = LOST
+#endif
+        :: state[s] == KILLING ->
+            if
+            :: expired[s] -> assert(HAS_DEADLINE(task[s])); state[s] = TIMED_OUT
+            :: else -> assert(KILL && task[s] == 0); state[s] = CANCELLED
+            fi
+        :: else
+        fi
+    }
+}
+
+proctype supervisor()
+{
+    byte looked, rest = NEVER, next = NEVER, seen, generation, first, top, at;
+    bit killed;
+endloop:
+    do
+    :: atomic { (poked || gone || next <= now) -> poked = 0; next = NEVER }
+       if
+       :: gone ->
+           current = 0;
+           seat_deadline = 0;
+           recover(0);
+           recover(1);
+           atomic { gone = 0; dead = 0; killed = 0 }
+       :: else
+       fi;
+       looked = now;
+       do
+       :: top = current;
+          at = top; rest = NEVER;
+          do
+          :: at == 0 -> break
+          :: else ->
+              look_at_task(at - 1);
+#ifdef TOP_ONLY
+              at = 0
+#else
+              at = below[at - 1]
+#endif
+          od;
+          if :: current == top -> break :: else fi
+       od;
+       /* plan */
+#ifndef NO_PLAN_FIRST
+       next_look = 0;
+#endif
+       first = seat_deadline;
+       atomic {
+           if
+           :: first == 0
+           :: first > looked -> next = first
+           :: else -> next = rest
+           fi;
+           first = 0; top = 0; looked = 0; rest = NEVER
+       }
+       atomic { if :: next == NEVER -> next_look = 0 :: else -> next_look = next fi }
+    od
+}
+
+/* posse_kill of task 0, perhaps by another thread */
+proctype killer()
+{
+    do
+    :: atomic { state[0] == READY && task[0] == 0 -> state[0] = CANCELLED; break }
+    :: atomic {
+           state[0] == RUN && task[0] == 0 -> state[0] = KILLING; aimed = 1
+       }
+#ifndef NO_POKE
+       poked = 1;
+#endif
+       break
+    :: (state[0] >= KILLING || task[0] != 0) -> break
+    od
+}
+
+init
+{
+    atomic {
+        task[1] = 1;
+        state[0] = READY;
+        state[1] = READY;
+        run worker();
+        run supervisor();
+        run outside();
+        if :: KILL -> run killer() :: else fi
+    }
+    atomic {
+        (state[0] >= DONE) ->
+        assert(state[0] == DONE || (KILL && state[0] == CANCELLED) ||
+               (DEADLINE && state[0] == TIMED_OUT))
+    }
+    atomic { /* freed, FILL */
+        state[0] = FREE; life[0] = 1; task[0] = 2; expired[0] = 0;
+#ifndef STALE_DEADLINE
+        deadline[0] = 0
+#endif
+    };
+    state[0] = READY;
+    atomic {
+        (state[0] >= DONE) ->
+        assert(state[0] == DONE || (state[0] == TIMED_OUT && HAS_DEADLINE(2)))
+    }
+    atomic { (state[1] >= DONE) -> assert(state[1] == DONE || (NEST && state[1] == LOST)) }
+}

@@ -1,0 +1,260 @@
+/* file.c - our sockets: out of the program's way, and their end is seen. */
+#include "threads.h"
+
+#include "os/file.h"
+#include "os/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct pair {
+    int end[2];
+};
+
+static struct pair make_pair(void)
+{
+    struct pair pair;
+    assert_int_equal(os_socket_pair(pair.end), 0);
+    return pair;
+}
+
+static void close_pair(struct pair *pair)
+{
+    close(pair->end[0]);
+    close(pair->end[1]);
+}
+
+TEST(flags)
+{
+    struct pair pair = make_pair();
+    for (int i = 0; i < 2; i++) {
+        assert_true(pair.end[i] > STDERR_FILENO);
+        assert_true(fcntl(pair.end[i], F_GETFD) & FD_CLOEXEC);
+        assert_true(fcntl(pair.end[i], F_GETFL) & O_NONBLOCK);
+    }
+    close_pair(&pair);
+}
+
+static int without_stdio(void *context)
+{
+    int sockets[2];
+    (void)context;
+    int before = count_descriptors() - 3;
+    for (int fd = 0; fd < 3; fd++) {
+        close(fd);
+    }
+    if (os_socket_pair(sockets) != 0 || sockets[0] < 3 || sockets[1] < 3) {
+        return 1;
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) != -1) {
+            return 2; /* something of ours was left there */
+        }
+    }
+    return count_descriptors() == before + 2 ? 0 : 3;
+}
+
+TEST(above_stdio_even_if_that_is_closed)
+{
+    assert_child(without_stdio, NULL);
+}
+
+TEST(moved_above_stdio)
+{
+    int fd = dup(STDERR_FILENO), before = count_descriptors();
+    int moved = os_file_above_stdio(fd);
+    assert_true(moved > STDERR_FILENO);
+    assert_true(fcntl(moved, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(count_descriptors(), before);
+    close(moved);
+    assert_int_equal(os_file_above_stdio(-1), -1);
+    assert_int_equal(errno, EBADF);
+}
+
+/* However many descriptors are to be had: all or nothing. */
+static int few_descriptors(void *context)
+{
+    struct rlimit limit;
+    (void)context;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    int before = count_descriptors(), failures = 0, last = dup(STDERR_FILENO);
+    close(last);
+    for (int more = 0; more < 6; more++) {
+        int sockets[2];
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)(last + more),
+                                                          limit.rlim_max}) == 0);
+        int error = os_socket_pair(sockets);
+        if (error == 0) {
+            close(sockets[0]);
+            close(sockets[1]);
+        }
+        failures += error != 0;
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        REQUIRE(error == 0 || error == EMFILE);
+        REQUIRE(count_descriptors() == before);
+    }
+    REQUIRE(failures >= 2 && failures < 6);
+    return 0;
+}
+
+TEST(nothing_leaks_when_there_are_too_few)
+{
+    assert_child(few_descriptors, NULL);
+}
+
+static bool has_bytes(int socket)
+{
+    char byte;
+    ssize_t n = read(socket, &byte, 1);
+    return n == 1;
+}
+
+TEST(poke_and_drain)
+{
+    struct pair pair = make_pair();
+    assert_true(os_socket_drain(pair.end[1])); /* nothing there: does not block */
+    os_socket_poke(pair.end[0]);
+    assert_true(has_bytes(pair.end[1]));
+    assert_false(has_bytes(pair.end[1]));
+    for (int i = 0; i < 200; i++) {
+        os_socket_poke(pair.end[0]);
+    }
+    assert_true(os_socket_drain(pair.end[1]));
+    assert_false(has_bytes(pair.end[1]));
+    os_socket_poke(pair.end[1]); /* the other way */
+    assert_true(has_bytes(pair.end[0]));
+    close_pair(&pair);
+}
+
+/* Nobody reads: pokes are lost, and the one who pokes does not block. */
+TEST(poke_into_a_full_socket)
+{
+    struct pair pair = make_pair();
+    for (int i = 0; i < 100000; i++) {
+        os_socket_poke(pair.end[0]);
+    }
+    assert_true(os_socket_drain(pair.end[1]));
+    os_socket_poke(pair.end[0]);
+    assert_true(has_bytes(pair.end[1]));
+    close_pair(&pair);
+}
+
+/* No SIGPIPE, which would end the runner. */
+TEST(poke_into_a_closed_socket)
+{
+    struct pair pair = make_pair();
+    close(pair.end[1]);
+    os_socket_poke(pair.end[0]);
+    assert_false(os_socket_drain(pair.end[0]));
+    close(pair.end[0]);
+    os_socket_poke(-1);
+    assert_false(os_socket_drain(-1));
+}
+
+TEST(last_words_are_drained_before_the_end)
+{
+    struct pair pair = make_pair();
+    os_socket_poke(pair.end[1]);
+    close(pair.end[1]);
+    assert_true(os_socket_closed(pair.end[0], -1, 0));
+    assert_true(has_bytes(pair.end[0]));
+    assert_false(os_socket_drain(pair.end[0]));
+    close(pair.end[0]);
+}
+
+TEST(open_while_the_other_side_is)
+{
+    struct pair pair = make_pair();
+    assert_false(os_socket_closed(pair.end[0], -1, 0));
+    os_socket_poke(pair.end[1]);
+    long before = now_ms();
+    assert_false(os_socket_closed(pair.end[0], -1, 30)); /* a byte is no end */
+    assert_true(now_ms() - before >= 29);
+    assert_true(has_bytes(pair.end[0])); /* and is not read */
+    close_pair(&pair);
+}
+
+static void close_soon(void *context, unsigned number)
+{
+    struct pair *pair = context;
+    if (number == 0) {
+        pause_ms(20);
+        shutdown(pair->end[1], SHUT_RDWR);
+    } else if (!os_socket_closed(pair->end[0], -1, -1)) {
+        pair->end[0] = -1;
+    }
+}
+
+TEST(waits_for_the_end)
+{
+    struct pair pair = make_pair(), before = pair;
+    run_threads(2, close_soon, &pair);
+    assert_int_equal(pair.end[0], before.end[0]);
+    assert_true(os_socket_closed(before.end[0], -1, 0));
+    close_pair(&before);
+}
+
+static int hold_sockets(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        pause();
+    }
+    return 0;
+}
+
+/* The other side is a process, which is killed. */
+TEST(sees_the_death_of_a_process)
+{
+    struct pair pair = make_pair();
+    pid_t child = start_child(hold_sockets, NULL);
+    close(pair.end[1]);
+    assert_false(os_socket_closed(pair.end[0], -1, 10));
+    kill(child, SIGKILL);
+    assert_true(os_socket_closed(pair.end[0], -1, PATIENCE_MS));
+    assert_true(WIFSIGNALED(wait_status(child)));
+    close(pair.end[0]);
+}
+
+/* Somebody else has a copy of the other side, so that its end is not the end of file. */
+TEST(sees_the_death_by_a_pidfd)
+{
+    struct pair pair = make_pair();
+    pid_t child = start_child(hold_sockets, NULL);
+    int pidfd = os_pidfd(child);
+    if (pidfd >= 0) {
+        assert_false(os_socket_closed(pair.end[0], pidfd, 10));
+    }
+    kill(child, SIGKILL);
+    if (pidfd >= 0) {
+        assert_true(os_socket_closed(pair.end[0], pidfd, PATIENCE_MS));
+        close(pidfd);
+    }
+    assert_true(WIFSIGNALED(wait_status(child)));
+    assert_false(os_socket_closed(pair.end[0], -1, 0));
+    close_pair(&pair);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(flags, ALL),
+        CHECK(above_stdio_even_if_that_is_closed, ALL),
+        CHECK(moved_above_stdio, ALL),
+        CHECK(nothing_leaks_when_there_are_too_few, ALL),
+        CHECK(poke_and_drain, ALL),
+        CHECK(poke_into_a_full_socket, ALL),
+        CHECK(poke_into_a_closed_socket, ALL),
+        CHECK(last_words_are_drained_before_the_end, ALL),
+        CHECK(open_while_the_other_side_is, ALL),
+        CHECK(waits_for_the_end, ALL),
+        CHECK(sees_the_death_of_a_process, ALL),
+        CHECK(sees_the_death_by_a_pidfd, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

@@ -1,0 +1,236 @@
+/* process.c - watching and ending children, and what a new process begins with. */
+#include "support/support.h"
+
+#include "os/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int pause_for_ever(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        pause();
+    }
+    return 0;
+}
+
+static int end_with(void *code)
+{
+    return *(int *)code;
+}
+
+static enum os_event next_event(pid_t child, struct os_death *death)
+{
+    enum os_event event = OS_NOTHING;
+    assert_eventually((event = os_child_event(child, death)) != OS_NOTHING);
+    return event;
+}
+
+TEST(nothing_has_happened)
+{
+    struct os_death death = {.signal = 77};
+    pid_t child = start_child(pause_for_ever, NULL);
+    assert_int_equal(os_child_event(child, &death), OS_NOTHING);
+    assert_int_equal(death.signal, 77);
+    kill(child, SIGKILL);
+    os_reap(child);
+    assert_int_equal(os_child_event(child, &death), OS_NOTHING); /* no child any more */
+}
+
+TEST(exit_is_seen)
+{
+    const int codes[] = {0, 1, 255};
+    for (size_t i = 0; i < COUNT(codes); i++) {
+        struct os_death death = {-2, -2};
+        int code = codes[i];
+        pid_t child = start_child(end_with, &code);
+        assert_int_equal(next_event(child, &death), OS_DEAD);
+        assert_int_equal(death.signal, 0);
+        assert_int_equal(death.exit_code, code);
+        os_reap(child);
+    }
+}
+
+TEST(signal_is_seen)
+{
+    const int signals[] = {SIGKILL, SIGTERM, SIGABRT};
+    for (size_t i = 0; i < COUNT(signals); i++) {
+        struct os_death death = {-2, -2};
+        pid_t child = start_child(pause_for_ever, NULL);
+        kill(child, signals[i]);
+        assert_int_equal(next_event(child, &death), OS_DEAD);
+        assert_int_equal(death.signal, signals[i]);
+        assert_int_equal(death.exit_code, -1);
+        os_reap(child);
+    }
+}
+
+/* A corpse keeps its pid until it is reaped: its group can be killed safely. */
+TEST(dead_until_it_is_reaped)
+{
+    struct os_death death;
+    int code = 3;
+    pid_t child = start_child(end_with, &code);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(next_event(child, &death), OS_DEAD);
+        assert_int_equal(death.exit_code, 3);
+    }
+    assert_int_equal(kill(child, 0), 0);
+    os_reap(child);
+    assert_int_equal(kill(child, 0), -1);
+}
+
+TEST(stop_and_continue_are_seen)
+{
+    struct os_death death;
+    pid_t child = start_child(pause_for_ever, NULL);
+    for (int i = 0; i < 3; i++) {
+        kill(child, SIGSTOP);
+        assert_int_equal(next_event(child, &death), OS_STOPPED);
+        assert_int_equal(os_child_event(child, &death), OS_NOTHING); /* told once */
+        kill(child, SIGCONT);
+        assert_int_equal(next_event(child, &death), OS_CONTINUED);
+        assert_int_equal(os_child_event(child, &death), OS_NOTHING);
+    }
+    kill(child, SIGSTOP);
+    assert_int_equal(next_event(child, &death), OS_STOPPED);
+    kill(child, SIGKILL);
+    assert_int_equal(next_event(child, &death), OS_DEAD);
+    assert_int_equal(death.signal, SIGKILL);
+    os_reap(child);
+}
+
+TEST(other_children_are_left_alone)
+{
+    struct os_death death;
+    int code = 9;
+    pid_t other = start_child(end_with, &code), child = start_child(pause_for_ever, NULL);
+    assert_int_equal(next_event(other, &death), OS_DEAD);
+    assert_int_equal(os_child_event(child, &death), OS_NOTHING);
+    kill(child, SIGKILL);
+    os_reap(child);
+    assert_int_equal(WEXITSTATUS(wait_status(other)), 9);
+}
+
+/* ---- ending ---- */
+
+struct family {
+    int ends[2]; /* of a pipe that is open as long as one of them lives */
+};
+
+static int have_a_child(void *context)
+{
+    struct family *family = context;
+    REQUIRE(setpgid(0, 0) == 0);
+    REQUIRE(fork() >= 0);
+    REQUIRE(write(family->ends[1], "", 1) == 1);
+    return pause_for_ever(NULL);
+}
+
+TEST(a_group_dies_as_a_whole)
+{
+    struct family family;
+    char byte;
+    assert_int_equal(pipe(family.ends), 0);
+    pid_t child = start_child(have_a_child, &family);
+    close(family.ends[1]);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read(family.ends[0], &byte, 1), 1);
+    }
+    os_signal_group(child, SIGKILL);
+    assert_int_equal(read(family.ends[0], &byte, 1), 0);
+    os_reap(child);
+    close(family.ends[0]);
+}
+
+TEST(a_child_without_a_group_dies_too)
+{
+    pid_t child = start_child(pause_for_ever, NULL);
+    os_signal_group(child, SIGTERM);
+    assert_int_equal(WTERMSIG(wait_status(child)), SIGTERM);
+}
+
+static int leave_a_child_behind(void *context)
+{
+    struct family *family = context;
+    pid_t parent = getpid();
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        bool supported = false;
+        bool lives = os_die_with_parent(parent, &supported);
+        (void)!write(family->ends[1], lives && supported ? "y" : "n", 1);
+        pause_for_ever(NULL);
+    }
+    close(family->ends[1]);
+    char byte = 'n';
+    REQUIRE(read(family->ends[0], &byte, 1) == 1);
+    REQUIRE(byte == 'y');
+    return 0;
+}
+
+TEST(dies_with_its_parent)
+{
+    struct family family;
+    char byte;
+    assert_int_equal(pipe(family.ends), 0);
+    pid_t child = start_child(leave_a_child_behind, &family);
+    close(family.ends[1]);
+    assert_int_equal(wait_status(child), 0);
+    assert_int_equal(read(family.ends[0], &byte, 1), 0);
+    close(family.ends[0]);
+}
+
+static int parent_is_dead(void *unused)
+{
+    bool supported;
+    (void)unused;
+    REQUIRE(!os_die_with_parent(getpid(), &supported)); /* its parent is another */
+    return 0;
+}
+
+TEST(sees_that_its_parent_has_died)
+{
+    assert_child(parent_is_dead, NULL);
+}
+
+TEST(a_descriptor_for_the_death)
+{
+    pid_t child = start_child(pause_for_ever, NULL);
+    int fd = os_pidfd(child);
+    if (fd < 0) {
+        kill(child, SIGKILL);
+        os_reap(child);
+        skip(); /* an old kernel */
+    }
+    struct pollfd death = {.fd = fd, .events = POLLIN};
+    assert_true(fd > STDERR_FILENO);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(poll(&death, 1, 0), 0);
+    kill(child, SIGKILL);
+    assert_int_equal(poll(&death, 1, PATIENCE_MS), 1);
+    os_reap(child);
+    close(fd);
+    assert_int_equal(os_pidfd(child), -1);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(nothing_has_happened, ALL),
+        CHECK(exit_is_seen, ALL),
+        CHECK(signal_is_seen, ALL),
+        CHECK(dead_until_it_is_reaped, ALL),
+        CHECK(stop_and_continue_are_seen, ALL),
+        CHECK(other_children_are_left_alone, ALL),
+        CHECK(a_group_dies_as_a_whole, ALL),
+        CHECK(a_child_without_a_group_dies_too, ALL),
+        CHECK(dies_with_its_parent, ALL),
+        CHECK(sees_that_its_parent_has_died, ALL),
+        CHECK(a_descriptor_for_the_death, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}

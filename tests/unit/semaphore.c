@@ -1,0 +1,189 @@
+/* semaphore.c - waiting with a deadline, through signals, across a fork. */
+#include "support/support.h"
+
+#include "os/clock.h"
+#include "os/semaphore.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static sem_t semaphore;
+
+static void make_semaphore(void)
+{
+    assert_int_equal(os_semaphore_init(&semaphore), 0);
+}
+
+TEST(posts_are_counted)
+{
+    make_semaphore();
+    for (int i = 0; i < 3; i++) {
+        os_semaphore_post(&semaphore);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_true(os_semaphore_wait(&semaphore, OS_NEVER));
+    }
+    assert_false(os_semaphore_wait(&semaphore, 0));
+    sem_destroy(&semaphore);
+}
+
+TEST(a_post_is_taken_though_the_moment_has_passed)
+{
+    make_semaphore();
+    assert_false(os_semaphore_wait(&semaphore, 0));
+    os_semaphore_post(&semaphore);
+    assert_true(os_semaphore_wait(&semaphore, 0));
+    assert_false(os_semaphore_wait(&semaphore, os_now()));
+    sem_destroy(&semaphore);
+}
+
+TEST(drained_of_all_posts)
+{
+    make_semaphore();
+    for (int i = 0; i < 10; i++) {
+        os_semaphore_post(&semaphore);
+    }
+    os_semaphore_drain(&semaphore);
+    assert_false(os_semaphore_wait(&semaphore, 0));
+    os_semaphore_drain(&semaphore);
+    os_semaphore_post(&semaphore);
+    assert_true(os_semaphore_wait(&semaphore, 0));
+    sem_destroy(&semaphore);
+}
+
+TEST(waits_until_the_deadline)
+{
+    make_semaphore();
+    uint64_t until = os_after_ms(60);
+    assert_false(os_semaphore_wait(&semaphore, until));
+    assert_true(os_now() >= until);
+    sem_destroy(&semaphore);
+}
+
+/* Longer than the slices in which one waits where there is no sem_clockwait. */
+TEST(waits_for_more_than_a_second)
+{
+    make_semaphore();
+    uint64_t until = os_after_ms(1300);
+    assert_false(os_semaphore_wait(&semaphore, until));
+    assert_true(os_now() >= until);
+    sem_destroy(&semaphore);
+}
+
+static void *post_soon(void *unused)
+{
+    (void)unused;
+    pause_ms(20);
+    os_semaphore_post(&semaphore);
+    return NULL;
+}
+
+TEST(woken_by_a_post)
+{
+    const uint64_t moments[] = {OS_NEVER, os_after_ms(PATIENCE_MS)};
+    make_semaphore();
+    for (size_t i = 0; i < COUNT(moments); i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, post_soon, NULL), 0);
+        assert_true(os_semaphore_wait(&semaphore, moments[i]));
+        pthread_join(thread, NULL);
+    }
+    sem_destroy(&semaphore);
+}
+
+static int post_in_child(void *shared)
+{
+    pause_ms(10);
+    os_semaphore_post(shared);
+    return 0;
+}
+
+TEST(shared_between_processes)
+{
+    sem_t *shared = make_shared(sizeof *shared);
+    assert_int_equal(os_semaphore_init(shared), 0);
+    pid_t child = start_child(post_in_child, shared);
+    assert_true(os_semaphore_wait(shared, os_after_ms(PATIENCE_MS)));
+    assert_int_equal(wait_status(child), 0);
+    sem_destroy(shared);
+    free_shared(shared, sizeof *shared);
+}
+
+/* ---- signals ---- */
+
+struct disturber {
+    pthread_t victim;
+    bool posts; /* at the end */
+};
+
+static _Atomic int handled;
+
+static void handle(int signal)
+{
+    (void)signal;
+    atomic_fetch_add(&handled, 1);
+}
+
+static void *disturb(void *context)
+{
+    struct disturber *disturber = context;
+    for (int i = 0; i < 20; i++) {
+        pause_ms(3);
+        pthread_kill(disturber->victim, SIGUSR1);
+    }
+    if (disturber->posts) {
+        os_semaphore_post(&semaphore);
+    }
+    return NULL;
+}
+
+/* Waits while signals come in, whose handler does not restart system calls. */
+static bool wait_disturbed(uint64_t until, bool posts)
+{
+    const struct sigaction action = {.sa_handler = handle};
+    struct disturber disturber = {.victim = pthread_self(), .posts = posts};
+    struct sigaction before;
+    pthread_t thread;
+    atomic_store(&handled, 0);
+    assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
+    assert_int_equal(pthread_create(&thread, NULL, disturb, &disturber), 0);
+    bool taken = os_semaphore_wait(&semaphore, until);
+    pthread_join(thread, NULL);
+    assert_true(atomic_load(&handled) > 0);
+    assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+    return taken;
+}
+
+TEST(signals_do_not_shorten_a_wait)
+{
+    make_semaphore();
+    uint64_t until = os_after_ms(150);
+    assert_false(wait_disturbed(until, false));
+    assert_true(os_now() >= until);
+    sem_destroy(&semaphore);
+}
+
+TEST(signals_are_no_posts)
+{
+    make_semaphore();
+    assert_true(wait_disturbed(OS_NEVER, true));
+    assert_false(os_semaphore_wait(&semaphore, 0));
+    sem_destroy(&semaphore);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {
+        CHECK(posts_are_counted, ALL),
+        CHECK(a_post_is_taken_though_the_moment_has_passed, ALL),
+        CHECK(drained_of_all_posts, ALL),
+        CHECK(waits_until_the_deadline, ALL),
+        CHECK(waits_for_more_than_a_second, ALL),
+        CHECK(woken_by_a_post, ALL),
+        CHECK(shared_between_processes, ALL),
+        CHECK(signals_do_not_shorten_a_wait, ALL),
+        CHECK(signals_are_no_posts, ALL),
+    };
+    return RUN_CHECKS(argc, argv, checks);
+}
