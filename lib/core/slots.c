@@ -1,5 +1,7 @@
 #include "core/slots.h"
 
+#define AHEAD 3 /* entries */
+
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word)
 {
     for (;;) {
@@ -49,6 +51,17 @@ static bool settle(struct pi_slot *slot, unsigned owner, uint64_t *word)
     return false;
 }
 
+/* Lets the cache fetch a slot that will be claimed soon: it was last written by another processor. */
+static void fetch_ahead(struct pi_slots *slots, struct pi_ring *ring, uint64_t position)
+{
+    bool mark;
+    uint32_t index = pi_ring_at(ring, position, &mark);
+    if (index < slots->max) {
+        pi_prefetch(&slots->at[index]);
+        pi_prefetch((char *)&slots->at[index] + 64);
+    }
+}
+
 uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned owner, uint64_t *word)
 {
     uint64_t position;
@@ -58,8 +71,10 @@ uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned ow
             return PI_NONE;
         bool claimed = index < pi_slots_count(slots) && settle(&slots->at[index], owner, word);
         pi_ring_pass(ring, position);
-        if (claimed)
-            return index;
+        if (!claimed)
+            continue;
+        fetch_ahead(slots, ring, position + AHEAD);
+        return index;
     }
 }
 

@@ -38,10 +38,10 @@ struct pi_slot {
     /* And PI_NAMED. Atomic, as are `arg` and `name`: these are looked at to free a slot that may
      * change hands. */
     _Atomic uint64_t arg_size;
-    uint32_t timeout_ms; /* 0: none */
-    _Atomic uint16_t submitter;  /* an owner: a worker's handles are orphans when it is reaped */
-    uint8_t retries;     /* left; counted down by the supervisor between RUN and READY */
-    uint8_t attempt;     /* runs so far; counted up by the claimer, in RUN */
+    uint32_t timeout_ms;        /* 0: none */
+    _Atomic uint16_t submitter; /* an owner: a worker's handles are orphans when it is reaped */
+    uint8_t retries;            /* left; counted down by the supervisor between RUN and READY */
+    uint8_t attempt;            /* runs so far; counted up by the claimer, in RUN */
     union {
         _Alignas(16) unsigned char inline_arg[PI_INLINE_ARG];
         _Atomic pi_ref arg; /* if the size is over that */
@@ -54,7 +54,7 @@ struct pi_slot {
     /* Written in RUN by the worker. If it dies: the supervisor frees a block that `result` attached
      * to this slot, and writes `death` before LOST. */
     _Atomic uint64_t result_size;
-    _Atomic uint64_t deadline_ns; /* absolute, 0: none; the supervisor reads it */
+    _Atomic uint64_t deadline_ns; /* absolute; 0 but in RUN and KILLING, see kills.c */
     int32_t code;                 /* of the task that failed */
     /* 1 + the slot that the same worker was running before this one; 0: none. */
     _Atomic uint32_t below;

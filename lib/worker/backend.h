@@ -80,6 +80,11 @@ int pi_supervisor_begin(struct pi_supervisor *supervisor);
  * the executor was shut down or broke, or the program died. */
 void pi_supervisor_run(struct pi_supervisor *supervisor);
 
+static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* kills.c: ends the tasks whose time is over or that are to be killed; notes the next deadlines. */
+void pi_look_at_tasks(struct pi_supervisor *supervisor);
+
 /* recover.c: repairs what a worker left that has died and was reaped. */
 void pi_recover(struct pi_supervisor *supervisor, unsigned seat, const struct pi_death *death);
 

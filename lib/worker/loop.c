@@ -6,8 +6,8 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
-#define SPIN_NS 20000u
-#define SOON_NS 100000u /* a sleep shorter than this would better have been spun through */
+#define SPIN_NS 50000u
+#define SOON_NS 200000u /* a sleep shorter than this would better have been spun through */
 
 struct worker {
     posse_executor *executor;

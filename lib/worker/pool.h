@@ -9,7 +9,8 @@
  *   wait.c        sleeping until a task is final, or there is room in the queue
  *   run.c         running one task
  *   loop.c        a worker's life
- *   supervisor.c  starting, watching, ending workers; deadlines
+ *   supervisor.c  starting, watching, ending workers
+ *   kills.c       deadlines and kills
  *   recover.c     what is repaired when a worker has died
  *   process.c, thread.c, inline.c   the backends
  */

@@ -72,7 +72,8 @@ static void drop_attached(posse_executor *e, uint32_t index, uint64_t word)
     pi_ref ref = pi_slot_result(e, slot).ref;
     if (ref && ref != pi_slot_arg(e, slot).ref && ref != pi_slot_name(e, slot).ref)
         (void)pi_block_release(e, PI_NOBODY, ref, pi_tag_attached(index, pi_generation(word)));
-    pi_store_relaxed(&slot->result_size, 0); /* relaxed: published with the state */
+    pi_store_relaxed(&slot->result_size, 0); /* relaxed: published with the state, as */
+    pi_store_relaxed(&slot->deadline_ns, 0); /* this: the next run or life begins without one */
 }
 
 static void recover_running(posse_executor *e, uint32_t index, uint64_t word,

@@ -39,11 +39,11 @@ static void set_deadline(struct posse_task *task, uint64_t earliest)
 {
     struct pi_slot *slot = task->slot;
     task->deadline = slot->timeout_ms ? os_after_ms((long)slot->timeout_ms) : OS_NEVER;
-    /* with seat->current */
-    pi_store_relaxed(&slot->deadline_ns, slot->timeout_ms ? task->deadline : 0);
     if (!slot->timeout_ms || task->seat == PI_PROGRAM)
         return;
     posse_executor *e = task->executor;
+    /* relaxed: seen by the supervisor's look after the store below */
+    pi_store_relaxed(&slot->deadline_ns, task->deadline);
     uint64_t first = earliest && earliest < task->deadline ? earliest : task->deadline;
     /* seq: before next_look, see seats.h */
     pi_store_seq(&e->segment.seats[task->seat].deadline_ns, first);
@@ -70,6 +70,8 @@ static enum pi_state settle(struct posse_task *task, int code)
     if (late || (!ok && !task->failed))
         drop_result(task);
     slot->code = task->failed ? task->code : code;
+    if (task->deadline != OS_NEVER) /* relaxed: published with the end, so the next life has none */
+        pi_store_relaxed(&slot->deadline_ns, 0);
     /* relaxed: all of it is published with the state */
     pi_store_relaxed(&slot->result_size, task->size);
     if (task->block) {

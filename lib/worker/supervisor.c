@@ -17,7 +17,6 @@
 #define MOST_FAILURES 10 /* starts in a row that came to nothing, before the pool is broken */
 #define FIRST_RETRY_NS 1000000u /* doubled with every failure */
 #define GRACE_NS 1000000000u    /* between SIGTERM and SIGKILL */
-#define MOST_NESTED 1000000u    /* tasks on one stack: beyond that the chain is scribbled */
 
 struct pi_supervisor *pi_supervisor_create(posse_executor *e)
 {
@@ -183,80 +182,7 @@ static void look_at_workers(struct pi_supervisor *s)
     }
 }
 
-/* ---- kills ---- */
-
-static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
-static void kill_worker(struct pi_supervisor *s, unsigned seat)
-{
-    if (!s->hands[seat].killed)
-        s->executor->backend->signal(s, seat, SIGKILL);
-    s->hands[seat].killed = true;
-}
-
-/* The thread cannot be ended; another takes its place, and it leaves when its task returns. */
-static void abandon(struct pi_supervisor *s, unsigned seat)
-{
-    struct pi_hand *hand = &s->hands[seat];
-    if (hand->state != PI_HAND_ALIVE)
-        return;
-    hand->state = PI_HAND_ABANDONED;
-    pi_store_relaxed(&hand->leave, 1); /* relaxed: the worker looks before each task */
-    s->missing++;
-}
-
-static void expire(posse_executor *e, uint32_t index, uint64_t word)
-{
-    if (e->backend->kills)
-        (void)pi_slot_leave(&e->segment.slots.at[index], &word, PI_KILLING, PI_EXPIRED, 0);
-    else
-        (void)pi_finish_counted(e, index, &word, PI_TIMED_OUT, PI_PINNED,
-                                &e->segment.header->timed_out);
-}
-
-/* A task of the worker's stack, with a word that names the worker: what is to be done about it? */
-static void look_at_task(struct pi_supervisor *s, unsigned seat, uint32_t index)
-{
-    posse_executor *e = s->executor;
-    struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t word = pi_load_seq(&slot->word), deadline = pi_load_relaxed(&slot->deadline_ns);
-    if (pi_is(word, PI_RUN, seat) && deadline > s->looked_at)
-        s->hands[seat].next_deadline = earlier(s->hands[seat].next_deadline, deadline);
-    else if (pi_is(word, PI_RUN, seat) && deadline != 0)
-        expire(e, index, word);
-    word = pi_load_seq(&slot->word);
-    if (pi_is(word, PI_KILLING, seat))
-        kill_worker(s, seat);
-    else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == seat)
-        abandon(s, seat);
-}
-
-/* Walks the tasks on a worker's stack. If the worker goes on meanwhile the chain may lead astray,
- * which does no harm as every word is checked; then it is walked once more. */
-static void look_at_stack(struct pi_supervisor *s, unsigned seat)
-{
-    struct pi_segment *segment = &s->executor->segment;
-    uint32_t count = pi_slots_count(&segment->slots), current;
-    unsigned tries = 0;
-    do {
-        current = pi_load_acquire(&segment->seats[seat].current);
-        uint32_t next = current;
-        s->hands[seat].next_deadline = OS_NEVER;
-        for (uint32_t step = 0; next != 0 && next <= count && step < MOST_NESTED; step++) {
-            look_at_task(s, seat, next - 1);
-            /* relaxed: checked as said */
-            next = pi_load_relaxed(&segment->slots.at[next - 1].below);
-        }
-    } while (pi_load_acquire(&segment->seats[seat].current) != current && ++tries < 1000);
-}
-
-static void look_at_tasks(struct pi_supervisor *s)
-{
-    s->looked_at = os_now();
-    for (unsigned i = 0; i < s->seats; i++)
-        if (s->hands[i].state != PI_HAND_EMPTY)
-            look_at_stack(s, i);
-}
+/* ---- phases ---- */
 
 static void signal_all(struct pi_supervisor *s, int signal)
 {
@@ -264,8 +190,6 @@ static void signal_all(struct pi_supervisor *s, int signal)
         if (s->hands[i].state != PI_HAND_EMPTY)
             s->executor->backend->signal(s, i, signal);
 }
-
-/* ---- phases ---- */
 
 /* Sends each kind of signal once; those that SIGTERM did not end are killed after a while. */
 static void end_workers(struct pi_supervisor *s, int signal)
@@ -312,13 +236,13 @@ static void close_pool(struct pi_supervisor *s)
 static uint64_t plan(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;
-    uint64_t next = earlier(s->missing ? s->retry_at : OS_NEVER, s->kill_at);
+    uint64_t next = pi_earlier(s->missing ? s->retry_at : OS_NEVER, s->kill_at);
     pi_store_seq(&segment->header->next_look_ns, 0);
     for (unsigned i = 0; i < s->seats; i++) {
         uint64_t deadline = pi_load_seq(&segment->seats[i].deadline_ns);
         if (s->hands[i].state == PI_HAND_EMPTY || deadline == 0)
             continue;
-        next = earlier(next, deadline > s->looked_at ? deadline : s->hands[i].next_deadline);
+        next = pi_earlier(next, deadline > s->looked_at ? deadline : s->hands[i].next_deadline);
     }
     pi_store_seq(&segment->header->next_look_ns, next == OS_NEVER ? 0 : next);
     return next;
@@ -328,7 +252,7 @@ void pi_supervisor_run(struct pi_supervisor *s)
 {
     for (;;) {
         look_at_workers(s);
-        look_at_tasks(s);
+        pi_look_at_tasks(s);
         look_at_phase(s);
         start_missing(s);
         if (s->alive == 0 && s->missing == 0 && s->seen >= PI_DRAINING)

@@ -8,7 +8,7 @@
 #include "os/semaphore.h"
 
 #define LOOK_NS 1000000000u
-#define SPIN_NS 20000u
+#define SPIN_NS 50000u
 
 static void enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 

@@ -189,7 +189,7 @@ TEST(idle_pool_sleeps)
     long process = take_long(submitted(pool, process_task, NULL, 0));
     long parent = take_long(submitted(pool, parent_task, NULL, 0));
     long supervisor = backend() == POSSE_PROCESS ? parent : process; /* threads are all in one */
-    assert_true(switches_of(process) > 0);
+    assert_eventually(switches_of(process) > 0); /* or nothing is measured */
     assert_eventually(stays_asleep(process, supervisor));
     end_pool(pool);
 }

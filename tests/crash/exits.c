@@ -105,9 +105,14 @@ static int pthread_exit_task(posse_task *task, const void *arg, size_t size)
     pthread_exit(NULL);
 }
 
+/* A leak checker, if there is one, finds fault with a process that ends without its first thread's stack. */
 TEST(D06_thread_exit_during_run)
 {
-    assert_lost_by_exit(pthread_exit_task, 0);
+    posse_error error = lost_by(pthread_exit_task, 0);
+    assert_int_equal(error.signal, 0);
+#ifndef SANITIZED
+    assert_int_equal(error.exit_code, 0);
+#endif
 }
 
 static int abort_task(posse_task *task, const void *arg, size_t size)
@@ -118,7 +123,10 @@ static int abort_task(posse_task *task, const void *arg, size_t size)
     abort();
 }
 
-static int null_pointer_task(posse_task *task, const void *arg, size_t size)
+/* These two do what sanitizers are there to prevent. */
+#define WILD __attribute__((no_sanitize("undefined", "address")))
+
+WILD static int null_pointer_task(posse_task *task, const void *arg, size_t size)
 {
     int *volatile nowhere = NULL;
     (void)task;
@@ -129,7 +137,7 @@ static int null_pointer_task(posse_task *task, const void *arg, size_t size)
 
 static volatile int bottomless = 1;
 
-static int dig(volatile char *above)
+WILD static int dig(volatile char *above)
 {
     volatile char frame[4096];
     frame[0] = *above;

@@ -7,15 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Address space is counted by the sanitizers' shadow memory too. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 static int set_limit(int resource, rlim_t limit)
 {
     struct rlimit now;

@@ -168,7 +168,7 @@ again:     skip
         od
     } unless { atomic { dead[me] -> gone[me] = 1; who = 0; idle = 0 } };
 endgone:
-    atomic { !dead[me] -> goto start }
+    atomic { !gone[me] && REPLACE -> dead[me] = 0; goto start }
 }
 
 proctype killer()
@@ -226,7 +226,7 @@ endloop:
 #endif
        /* another one, with a new semaphore */
        atomic {
-           value[w] = 0; asleep[w] = 0; gone[w] = 0; dead[w] = !REPLACE; w = 0; i = 0; who = 0
+           value[w] = 0; asleep[w] = 0; gone[w] = 0; w = 0; i = 0; who = 0
        }
     od
 }

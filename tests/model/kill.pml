@@ -154,7 +154,7 @@ endidle:
            s = 0
         od
     } unless { atomic { dead -> gone = 1; s = 0; until = 0; look = 0; ok = 0 } };
-    atomic { !dead -> goto start }
+    atomic { !gone -> dead = 0; goto start }
 }
 
 /* Time, and signals that arrive. */
@@ -230,7 +230,7 @@ endloop:
            seat_deadline = 0;
            recover(0);
            recover(1);
-           atomic { gone = 0; dead = 0; killed = 0 }
+           atomic { gone = 0; killed = 0 }
        :: else
        fi;
        looked = now;

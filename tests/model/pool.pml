@@ -30,6 +30,8 @@
  *   MARK_HEAD      the recovery believes that the entry at the head is still to be dealt with, but
  *                  its slot may have been looked at already
  *   TAKE_BACK_ALL  take_back restores a QUEUED that was seen before the entry was passed
+ *   LOOK_ONCE      the recovery looks once whether a slot is RUN or KILLING, but a task may be killed
+ *                  while its worker, dead already, is being recovered (seen with SCRIPT=5)
  *   NO_PAUSE       a worker whose task is KILLING goes on when it has finished
  */
 #ifndef SCRIPT
@@ -383,7 +385,7 @@ endidle:
             x = 0; y = 0; mine = 0; ok = 0
         }
     };
-    atomic { !dead[me] -> goto start }
+    atomic { !gone[me] -> dead[me] = 0; goto start }
 }
 
 proctype killer()
@@ -444,6 +446,14 @@ inline push_again(s)
 #endif
 }
 
+inline recover_killed(i)
+{
+    if
+    :: x & EXPIRED -> finish(i, x, TIMED_OUT)
+    :: else -> finish(i, x, CANCELLED)
+    fi
+}
+
 inline recover_slot(i)
 {
     x = W[i];
@@ -465,14 +475,18 @@ inline recover_slot(i)
             if :: ok -> push_again(i) :: else fi
         :: else -> finish(i, x, LOST)
         fi
-    :: IS(x, KILLING, w) ->
-        if
-        :: x & EXPIRED -> finish(i, x, TIMED_OUT)
-        :: else -> finish(i, x, CANCELLED)
-        fi
+#ifdef LOOK_ONCE
+    :: IS(x, KILLING, w) -> recover_killed(i)
+#endif
     :: else
     fi;
     x = W[i];
+#ifndef LOOK_ONCE
+    if /* it may have become so just now, after the first look */
+    :: IS(x, KILLING, w) -> recover_killed(i); x = W[i]
+    :: else
+    fi;
+#endif
     if
 #ifndef NO_DETACH
     :: STATE(x) >= READY && submitter[i] == w ->
@@ -542,7 +556,7 @@ endloop:
        :: else -> break
        od;
        atomic {
-           gone[w] -> gone[w] = 0; dead[w] = 0;
+           gone[w] -> gone[w] = 0;
 #ifdef EARLY
            dying[w] = 0;
 #endif

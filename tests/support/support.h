@@ -22,6 +22,15 @@
 
 #include <cmocka.h>
 
+/* Sanitizers need time and address space of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 /* ---- running (runner.c) ---------------------------------------------------------------------- */
 
 enum {

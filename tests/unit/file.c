@@ -256,5 +256,6 @@ int main(int argc, char **argv)
         CHECK(sees_the_death_of_a_process, ALL),
         CHECK(sees_the_death_by_a_pidfd, ALL),
     };
+    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

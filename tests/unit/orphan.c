@@ -196,6 +196,9 @@ static int too_few_processes(void *context)
     if (setgid(LONELY_USER) != 0 || setuid(LONELY_USER) != 0) {
         return 0; /* only root can make the limit sure */
     }
+    if (count_threads() != 1) {
+        return 0; /* a sanitizer has one, which counts too */
+    }
     REQUIRE(setrlimit(RLIMIT_NPROC, &(struct rlimit){2, 2}) == 0);
     REQUIRE(make_orphan(&birth, &cry) == 0);
     REQUIRE(cry.error == EAGAIN);

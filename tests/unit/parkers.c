@@ -143,5 +143,6 @@ int main(int argc, char **argv)
         CHECK(count_that_is_too_large, ALL),
         CHECK(one_caller_each, ALL),
     };
+    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -8,8 +8,24 @@
 #define WAITING 300u
 #define PATIENCE_S 30u /* for a few calls; each may look at 2^24 cells before it gives up */
 
+/* The thread sanitizer makes each call that gives up take seconds, and has nothing to see here. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FEW_PATTERNS
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define FEW_PATTERNS
+#endif
+
 static const uint64_t patterns[] = {
-    0, HISTORY, HISTORY + WAITING + 20, UINT64_MAX, (uint64_t)1 << 63, 0x4141414141414141,
+    UINT64_MAX,
+    HISTORY + WAITING + 20,
+#ifndef FEW_PATTERNS
+    0,
+    HISTORY,
+    (uint64_t)1 << 63,
+    0x4141414141414141,
+#endif
 };
 
 static struct queue make_used_queue(void)
@@ -77,7 +93,7 @@ TEST(cuts)
 {
     for (size_t i = 0; i < COUNT(patterns); i++) {
         struct queue queue = make_used_queue();
-        atomic_store(&queue.shared->cut[i % (RINGS + 1)], patterns[i]);
+        atomic_store(&queue.shared->cut[RINGS - 1 - i % 3], patterns[i]);
         assert_survived(&queue);
     }
 }

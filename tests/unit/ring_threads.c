@@ -112,5 +112,6 @@ int main(int argc, char **argv)
         CHECK(growing_rings, ALL),
         CHECK(few_entries_at_a_time, ALL),
     };
+    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

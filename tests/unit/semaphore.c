@@ -1,5 +1,5 @@
 /* semaphore.c - waiting with a deadline, through signals, across a fork. */
-#include "support/support.h"
+#include "threads.h"
 
 #include "os/clock.h"
 #include "os/semaphore.h"
@@ -185,5 +185,6 @@ int main(int argc, char **argv)
         CHECK(signals_do_not_shorten_a_wait, ALL),
         CHECK(signals_are_no_posts, ALL),
     };
+    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

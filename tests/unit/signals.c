@@ -1,5 +1,5 @@
 /* signals.c - masks and dispositions, of processes and of our threads. */
-#include "support/support.h"
+#include "threads.h"
 
 #include "os/process.h"
 #include "os/thread.h"
@@ -127,5 +127,6 @@ int main(int argc, char **argv)
         CHECK(a_process_has_a_name, ALL),
         CHECK(a_thread_of_ours, ALL),
     };
+    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

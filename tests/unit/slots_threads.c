@@ -139,5 +139,6 @@ int main(int argc, char **argv)
         CHECK(one_slot, ALL),
         CHECK(some_are_claimed_out_of_turn, ALL),
     };
+    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -23,6 +23,21 @@ static inline void *unit_thread_main(void *argument)
     return NULL;
 }
 
+static inline void *unit_thread_nothing(void *unused)
+{
+    return unused;
+}
+
+/* For main: a sanitizer starts a thread of its own with the first one, and keeps it. After this it
+ * is there before the tests count threads. */
+static inline void start_first_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, unit_thread_nothing, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
+}
+
 /* Runs body(context, 0), ... body(context, n - 1), each in a thread, and waits for their end. */
 static inline void run_threads(unsigned n, void (*body)(void *, unsigned), void *context)
 {

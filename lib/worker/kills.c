@@ -1,0 +1,83 @@
+/* Running tasks that must end: over their deadline, or by posse_kill. The supervisor walks the tasks
+ * on each worker's stack. A kill can hit no other task than the one it is meant for: its word says
+ * KILLING first, and a worker that then ends the task takes nothing more.
+ *
+ * A slot's deadline is 0 but while a task with a time limit is in RUN or KILLING, so a deadline that
+ * was read after such a word belongs to it, or the compare-and-swap from the word fails.
+ */
+#include "worker/backend.h"
+
+#include "os/clock.h"
+
+#define MOST_NESTED 1000000u /* tasks on one stack: beyond that the chain is scribbled */
+
+static void kill_worker(struct pi_supervisor *s, unsigned seat)
+{
+    if (!s->hands[seat].killed)
+        s->executor->backend->signal(s, seat, SIGKILL);
+    s->hands[seat].killed = true;
+}
+
+/* The thread cannot be ended; another takes its place, and it leaves when its task returns. */
+static void abandon(struct pi_supervisor *s, unsigned seat)
+{
+    struct pi_hand *hand = &s->hands[seat];
+    if (hand->state != PI_HAND_ALIVE)
+        return;
+    hand->state = PI_HAND_ABANDONED;
+    pi_store_relaxed(&hand->leave, 1); /* relaxed: the worker looks before each task */
+    s->missing++;
+}
+
+static void expire(posse_executor *e, uint32_t index, uint64_t word)
+{
+    if (e->backend->kills)
+        (void)pi_slot_leave(&e->segment.slots.at[index], &word, PI_KILLING, PI_EXPIRED, 0);
+    else
+        (void)pi_finish_counted(e, index, &word, PI_TIMED_OUT, PI_PINNED,
+                                &e->segment.header->timed_out);
+}
+
+/* A task of the worker's stack, with a word that names the worker: what is to be done about it? */
+static void look_at_task(struct pi_supervisor *s, unsigned seat, uint32_t index)
+{
+    posse_executor *e = s->executor;
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    uint64_t word = pi_load_seq(&slot->word), deadline = pi_load_relaxed(&slot->deadline_ns);
+    if (pi_is(word, PI_RUN, seat) && deadline > s->looked_at)
+        s->hands[seat].next_deadline = pi_earlier(s->hands[seat].next_deadline, deadline);
+    else if (pi_is(word, PI_RUN, seat) && deadline != 0)
+        expire(e, index, word);
+    word = pi_load_seq(&slot->word);
+    if (pi_is(word, PI_KILLING, seat))
+        kill_worker(s, seat);
+    else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == seat)
+        abandon(s, seat);
+}
+
+/* Walks the tasks on a worker's stack. If the worker goes on meanwhile the chain may lead astray,
+ * which does no harm as every word is checked; then it is walked once more. */
+static void look_at_stack(struct pi_supervisor *s, unsigned seat)
+{
+    struct pi_segment *segment = &s->executor->segment;
+    uint32_t count = pi_slots_count(&segment->slots), current;
+    unsigned tries = 0;
+    do {
+        current = pi_load_acquire(&segment->seats[seat].current);
+        uint32_t next = current;
+        s->hands[seat].next_deadline = OS_NEVER;
+        for (uint32_t step = 0; next != 0 && next <= count && step < MOST_NESTED; step++) {
+            look_at_task(s, seat, next - 1);
+            /* relaxed: checked as said */
+            next = pi_load_relaxed(&segment->slots.at[next - 1].below);
+        }
+    } while (pi_load_acquire(&segment->seats[seat].current) != current && ++tries < 1000);
+}
+
+void pi_look_at_tasks(struct pi_supervisor *s)
+{
+    s->looked_at = os_now();
+    for (unsigned i = 0; i < s->seats; i++)
+        if (s->hands[i].state != PI_HAND_EMPTY)
+            look_at_stack(s, i);
+}
