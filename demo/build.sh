@@ -39,7 +39,8 @@ has_build_tool() {
 
 install_missing() {
     [ -n "$missing" ] || return 0
-    command -v apt-get >"$scratch/log" || fail "please install what these packages of Debian have:$missing"
+    command -v apt-get >"$scratch/log" ||
+        fail "please install what these packages of Debian have:$missing"
     as_root=
     if [ "$(id -u)" -ne 0 ]; then
         command -v sudo >"$scratch/log" || fail "please install, as root:$missing"
@@ -47,7 +48,8 @@ install_missing() {
     fi
     printf '%s: installing%s\n' "$0" "$missing" >&2
     # Without package lists, or with old ones, the first try fails.
-    install_packages >"$scratch/log" 2>&1 || { quietly apt_get update && quietly install_packages; } ||
+    install_packages >"$scratch/log" 2>&1 ||
+        { quietly apt_get update && quietly install_packages; } ||
         fail "cannot install$missing"
 }
 

@@ -85,24 +85,33 @@ static posse_status fill_name(posse_executor *e, uint32_t index, uint64_t word, 
     return fill_block(e, index, word, text, sizeof text, &e->segment.slots.at[index].name);
 }
 
+static posse_status fill_arg(posse_executor *e, const posse_job *job, uint32_t index, uint64_t word)
+{
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    if (job->size > PI_INLINE_ARG)
+        return fill_block(e, index, word, job->arg, job->size, &slot->arg);
+    if (job->size)
+        memcpy(job->size <= PI_SMALL_ARG ? slot->small_arg : slot->inline_arg, job->arg, job->size);
+    return POSSE_OK;
+}
+
+/* Writes the task into its slot. All of it is published with READY, so relaxed is enough. */
 static posse_status fill(posse_executor *e, const posse_job *job, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    posse_status status = POSSE_OK;
+    uint64_t flags = job->timeout_ms ? PI_TIMED : 0;
     slot->fn = (uintptr_t)job->fn;
-    slot->timeout_ms = (uint32_t)job->timeout_ms;
-    pi_store_relaxed(&slot->submitter, (uint16_t)pi_owner(word)); /* published with READY */
+    pi_store_relaxed(&slot->submitter, (uint16_t)pi_owner(word));
     slot->retries = job->retries == 0 ? e->retries : job->retries < 0 ? 0 : (uint8_t)job->retries;
     slot->attempt = 0;
-    pi_store_relaxed(&slot->arg_size, job->size); /* relaxed: published with READY */
-    if (job->size > PI_INLINE_ARG)
-        status = fill_block(e, index, word, job->arg, job->size, &slot->arg);
-    else if (job->size)
-        memcpy(slot->inline_arg, job->arg, job->size);
+    if (flags)
+        slot->timeout_ms = (uint32_t)job->timeout_ms;
+    pi_store_relaxed(&slot->arg_size, job->size | flags);
+    posse_status status = fill_arg(e, job, index, word);
     if (status == POSSE_OK && job->name) {
         status = fill_name(e, index, word, job->name);
-        if (status == POSSE_OK)
-            pi_store_relaxed(&slot->arg_size, job->size | PI_NAMED);
+        flags |= status == POSSE_OK ? PI_NAMED : 0;
+        pi_store_relaxed(&slot->arg_size, job->size | flags);
     }
     return status;
 }

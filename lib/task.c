@@ -24,7 +24,7 @@ static posse_status reserve(posse_task *task, size_t size, void **bytes)
         pi_block_release(e, pi_owner_here(e), task->block, pi_tag_held(pi_owner_here(e)));
     task->block = block;
     task->size = size;
-    *bytes = block ? pi_block_bytes(e, block, size) : task->slot->inline_result;
+    *bytes = block ? pi_block_bytes(e, block, size) : pi_slot_result_room(task->slot, size);
     return POSSE_OK;
 }
 

@@ -11,7 +11,7 @@ usage: tests/run.sh [option...] [option of ctest...]
 
   --compiler gcc|clang   the compiler (the system's)
   --sanitize LIST        address,undefined or thread
-  --long                 the long form of the tests: hours rather than minutes
+  --long                 sets POSSE_TEST_LONG=1 for the tests, and gives each two hours
   --build DIR            where to build (build, or build-COMPILER-SANITIZERS)
   --help                 show this
 

@@ -29,6 +29,16 @@ size_t pi_map_part(const struct pi_map *map, int level, uint32_t count, size_t *
     return (size_t)(map->level[level] - map->level[2]) * sizeof(uint64_t);
 }
 
+/* Clears bit i of a level, and the marks above that said its word was full. */
+static void clear(struct pi_map *map, int level, uint32_t i)
+{
+    for (; level < 3; level++, i /= 64) {
+        uint64_t bit = (uint64_t)1 << (i % 64);
+        if (pi_and_seq(&map->level[level][i / 64], ~bit) != FULL)
+            return;
+    }
+}
+
 /* Marks word i of a level as full one level up, and takes that back if somebody gave meanwhile. The
  * giver clears its bit (seq), then the mark; we set the mark (seq), then read the word: one of the
  * two sees the other. */
@@ -37,11 +47,10 @@ static void mark_full(struct pi_map *map, int level, uint32_t i)
     if (level == 2)
         return;
     uint64_t bit = (uint64_t)1 << (i % 64);
-    _Atomic uint64_t *up = &map->level[level + 1][i / 64];
-    if ((pi_or_seq(up, bit) | bit) == FULL)
+    if ((pi_or_seq(&map->level[level + 1][i / 64], bit) | bit) == FULL)
         mark_full(map, level + 1, i / 64);
     if (pi_load_seq(&map->level[level][i]) != FULL)
-        pi_and_seq(up, ~bit);
+        clear(map, level + 1, i);
 }
 
 /* Takes a bit of word i of level 0. Relaxed look: the or decides. */
@@ -81,35 +90,33 @@ static uint32_t find_word(struct pi_map *map)
     return PI_NONE;
 }
 
+/* As take_in, but takes nothing beyond count, where the last word may not be whole. */
+static uint32_t take_below(struct pi_map *map, uint32_t i, uint32_t count)
+{
+    uint32_t index = take_in(map, i);
+    if (index == PI_NONE || index < count)
+        return index;
+    pi_map_give(map, index);
+    return PI_NONE;
+}
+
 uint32_t pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint)
 {
     uint32_t words = words_for(count), index = PI_NONE;
     if (hint / 64 < words)
-        index = take_in(map, hint / 64);
+        index = take_below(map, hint / 64, count);
     for (int tries = 0; index == PI_NONE && tries < 1000; tries++) {
         uint32_t word = find_word(map);
         if (word >= words)
             return PI_NONE;
-        index = take_in(map, word);
-    }
-    if (index >= count && index != PI_NONE) { /* the last word is not whole */
-        pi_map_give(map, index);
-        return PI_NONE;
+        index = take_below(map, word, count);
+        if (index == PI_NONE && word == words - 1)
+            return PI_NONE; /* the last one has none but those beyond count */
     }
     return index;
 }
 
-void pi_map_give(struct pi_map *map, uint32_t index)
-{
-    uint64_t bit = (uint64_t)1 << (index % 64);
-    for (int level = 0; level < 3; level++) {
-        uint64_t old = pi_and_seq(&map->level[level][index / 64], ~bit);
-        if (old != FULL)
-            return;
-        index /= 64;
-        bit = (uint64_t)1 << (index % 64);
-    }
-}
+void pi_map_give(struct pi_map *map, uint32_t index) { clear(map, 0, index); }
 
 void pi_map_repair(struct pi_map *map, uint32_t count)
 {

@@ -68,10 +68,12 @@ static bool has_room(struct pi_ring *ring, uint32_t k, uint64_t head, uint64_t t
     return tail - first < pi_ring_cells(k) - 1;
 }
 
-/* The first position without an entry, from `position` on, and its cell's value. */
-static bool find_end(struct pi_ring *ring, uint64_t *position, uint32_t *k, uint64_t *value)
+/* The first position without an entry, from `position` on, and its cell's value. False: it was not
+ * found in so many steps as patience says, which is used up. */
+static bool find_end(struct pi_ring *ring, uint64_t *position, uint32_t *k, uint64_t *value,
+                     uint32_t *patience)
 {
-    for (uint32_t step = 0; step < PI_RING_PATIENCE; step++) {
+    while (--*patience > 0) {
         *value = pi_load_acquire(cell_at(ring, *k, *position)); /* with the CAS of its producer */
         int64_t where = lap(*value, *position);
         if (where < 0)
@@ -101,9 +103,9 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
 {
     uint64_t seen = pi_load_acquire(&ring->shared->tail), position = seen;
     uint32_t k = ring_of(ring, position);
-    for (uint32_t step = 0; step < PI_RING_PATIENCE; step++) {
+    for (uint32_t patience = PI_RING_PATIENCE; patience > 0;) {
         uint64_t value;
-        if (!find_end(ring, &position, &k, &value))
+        if (!find_end(ring, &position, &k, &value, &patience))
             return PI_PUSH_BROKEN;
         /* acquire: those before it have been dealt with */
         uint64_t head = pi_load_acquire(&ring->shared->head);
@@ -174,7 +176,8 @@ uint64_t pi_ring_length(struct pi_ring *ring)
     uint64_t head = pi_load_seq(&ring->shared->head); /* after `room` was set: see segment.h */
     uint64_t end = pi_load_acquire(&ring->shared->tail), value;
     uint32_t k = ring_of(ring, end);
-    if (!find_end(ring, &end, &k, &value) || end < head)
+    uint32_t patience = PI_RING_PATIENCE;
+    if (!find_end(ring, &end, &k, &value, &patience) || end < head)
         return 0;
     return end - head;
 }

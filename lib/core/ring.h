@@ -40,7 +40,7 @@
 #define PI_RINGS 17
 #define PI_RING_CELLS 512u          /* of ring 0 */
 #define PI_MAX_SLOTS 0xfffff0u      /* what a cell can name */
-#define PI_RING_PATIENCE (1u << 24) /* steps of one call, before the ring is said to be scribbled */
+#define PI_RING_PATIENCE (1u << 20) /* steps of one call, before the ring is said to be scribbled */
 
 struct pi_ring_shared {
     _Alignas(128) _Atomic uint64_t head;
@@ -78,6 +78,11 @@ void pi_ring_pass(struct pi_ring *ring, uint64_t position);
 /* The slot at a position at or behind the head, PI_NONE if there is no entry (or a mark: then *mark
  * is set). */
 uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark);
+/* What a pass over the ring cannot exceed: all cells of its largest part, twice. */
+static inline uint64_t pi_ring_most(const struct pi_ring *ring)
+{
+    return 2 * pi_ring_cells(ring->rings - 1);
+}
 /* Entries, those passed over included. */
 uint64_t pi_ring_length(struct pi_ring *ring);
 

@@ -56,10 +56,8 @@ static void fetch_ahead(struct pi_slots *slots, struct pi_ring *ring, uint64_t p
 {
     bool mark;
     uint32_t index = pi_ring_at(ring, position, &mark);
-    if (index < slots->max) {
+    if (index < slots->max)
         pi_prefetch(&slots->at[index]);
-        pi_prefetch((char *)&slots->at[index] + 64);
-    }
 }
 
 uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned owner, uint64_t *word)
@@ -81,7 +79,7 @@ uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned ow
 uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring)
 {
     uint64_t stale = 0, position = pi_load_acquire(&ring->shared->head);
-    for (uint32_t step = 0; step < PI_RING_PATIENCE; step++, position++) {
+    for (uint64_t step = 0; step < pi_ring_most(ring); step++, position++) {
         bool mark;
         uint32_t index = pi_ring_at(ring, position, &mark);
         if (index == PI_NONE && !mark)

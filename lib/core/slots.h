@@ -1,9 +1,12 @@
 /* slots.h - the table of tasks and their futures, in shared memory.
  *
- * A slot is two cache lines: the first holds what the worker needs to run a task, the second what
- * its end needs. The state word (word.h) orders everything else: a field is written by whoever owns
- * the slot in that state, published by the compare-and-swap that leaves the state, and read after a
- * load (acquire) that saw it.
+ * The state word (word.h) orders everything in a slot: a field is written by whoever owns the slot in
+ * that state, published by the compare-and-swap that leaves the state, and read after a load
+ * (acquire) that saw it.
+ *
+ * Each line of a slot that a task touches travels from the program's processor to the worker's and
+ * back, which is most of what a small task costs. So a task with a small argument and a small result
+ * touches one.
  */
 #ifndef PI_SLOTS_H
 #define PI_SLOTS_H
@@ -12,10 +15,13 @@
 #include "core/ring.h"
 #include "core/word.h"
 
-#define PI_INLINE_ARG 32
-#define PI_INLINE_RESULT 32
+#define PI_SMALL_ARG 16
+#define PI_SMALL_RESULT 8
+#define PI_INLINE_ARG 64
+#define PI_INLINE_RESULT 40
 #define PI_SIZE_MASK (((uint64_t)1 << 48) - 1)
-#define PI_NAMED ((uint64_t)1 << 63) /* in arg_size: the task has a name */
+#define PI_NAMED ((uint64_t)1 << 63) /* in arg_size: the task has a name, */
+#define PI_TIMED ((uint64_t)1 << 62) /* or a time limit */
 #define PI_NAME_SIZE 32
 
 /* Why a worker was lost. */
@@ -29,42 +35,54 @@ struct pi_death {
 typedef uint64_t pi_ref;
 
 struct pi_slot {
-    /* The state word: see its table. */
-    _Alignas(128) _Atomic uint64_t word;
+    /* ---- the first line: all that a small task needs ---- */
 
-    /* Written in FILL by the submitter, then constant.
+    /* The state word: see its table. */
+    _Alignas(64) _Atomic uint64_t word;
+
+    /* Written in FILL by the submitter, then constant, but for what is said.
      * A submitter that dies leaves FILL, and the supervisor frees it. */
     uint64_t fn;
-    /* And PI_NAMED. Atomic, as are `arg` and `name`: these are looked at to free a slot that may
-     * change hands. */
+    /* And PI_NAMED, PI_TIMED. Atomic, as are `arg`, `result_size`, `result` and `name`: these are
+     * looked at to free a slot that may change hands. */
     _Atomic uint64_t arg_size;
-    uint32_t timeout_ms;        /* 0: none */
     _Atomic uint16_t submitter; /* an owner: a worker's handles are orphans when it is reaped */
     uint8_t retries;            /* left; counted down by the supervisor between RUN and READY */
     uint8_t attempt;            /* runs so far; counted up by the claimer, in RUN */
-    union {
-        _Alignas(16) unsigned char inline_arg[PI_INLINE_ARG];
-        _Atomic pi_ref arg; /* if the size is over that */
-    };
-
-    /* Written in FILL if the task is NAMED:
-     * a block of PI_NAME_SIZE bytes that lives as long as the slot's life. */
-    _Atomic pi_ref name;
-
-    /* Written in RUN by the worker. If it dies: the supervisor frees a block that `result` attached
-     * to this slot, and writes `death` before LOST. */
-    _Atomic uint64_t result_size;
-    _Atomic uint64_t deadline_ns; /* absolute; 0 but in RUN and KILLING, see kills.c */
-    int32_t code;                 /* of the task that failed */
-    /* 1 + the slot that the same worker was running before this one; 0: none. */
+    /* 1 + the slot that the same worker was running before this one; 0: none. By the claimer. */
     _Atomic uint32_t below;
     union {
-        _Alignas(16) unsigned char inline_result[PI_INLINE_RESULT];
-        _Atomic pi_ref result;
-        struct pi_death death;
+        _Alignas(16) unsigned char small_arg[PI_SMALL_ARG];
+        _Atomic pi_ref arg; /* if the size is over PI_INLINE_ARG */
     };
+
+    /* Written in RUN by the worker, as is `inline_result`. If it dies, the supervisor frees a block
+     * that `result` attached to this slot. */
+    _Atomic uint64_t result_size;
+    union {
+        _Alignas(8) unsigned char small_result[PI_SMALL_RESULT];
+        _Atomic pi_ref result; /* if the size is over PI_INLINE_RESULT */
+    };
+
+    /* ---- the second line: an argument that is larger than small ---- */
+
+    unsigned char inline_arg[PI_INLINE_ARG];
+
+    /* ---- the third line: what few tasks need ---- */
+
+    union {
+        unsigned char inline_result[PI_INLINE_RESULT]; /* begins the line, so it is aligned */
+        struct pi_death death;                         /* by the supervisor, before LOST */
+    };
+    /* Written in FILL if the task is NAMED: a block of PI_NAME_SIZE bytes, as long as this life. */
+    _Atomic pi_ref name;
+    _Atomic uint64_t
+        deadline_ns;     /* absolute; 0 but in RUN and KILLING, see kills.c. By the worker */
+    uint32_t timeout_ms; /* written in FILL if the task is TIMED */
+    int32_t code;        /* written in RUN by the worker if the task fails */
 };
-_Static_assert(sizeof(struct pi_slot) == 128, "a slot is two cache lines");
+_Static_assert(sizeof(struct pi_slot) == 192, "a slot is three cache lines");
+_Static_assert(offsetof(struct pi_slot, inline_result) % 64 == 0, "aligned for any type");
 
 struct pi_slots {
     struct pi_slot *at;

@@ -1,6 +1,7 @@
 #include "os/cpus.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ unsigned os_cpus_of_quota(const char *text)
     long period = strtol(end, NULL, 10);
     if (end == text || quota <= 0 || period <= 0)
         return 0;
-    return (unsigned)((quota + period - 1) / period);
+    long cpus = quota / period + (quota % period != 0);
+    return cpus < INT_MAX ? (unsigned)cpus : INT_MAX;
 }
 
 /* The quota of one group: cpu.max, or the pair of files of version 1. */

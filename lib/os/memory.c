@@ -66,6 +66,24 @@ static int make_object(struct os_memory *memory)
     return fd;
 }
 
+/* Whether the descriptor is still ours: a task may have closed it. */
+static bool object_is_ours(const struct os_memory *memory)
+{
+    struct stat status;
+    return memory->fd >= 0 && fstat(memory->fd, &status) == 0 && status.st_dev == memory->device &&
+           status.st_ino == memory->inode;
+}
+
+void os_memory_destroy(struct os_memory *memory)
+{
+    if (memory->base)
+        munmap(memory->base, memory->size);
+    if (object_is_ours(memory))
+        close(memory->fd);
+    memory->base = NULL;
+    memory->fd = -1;
+}
+
 int os_memory_create(struct os_memory *memory, size_t size, bool shared)
 {
     *memory = (struct os_memory){.size = size, .fd = -1, .shared = shared};
@@ -82,24 +100,6 @@ int os_memory_create(struct os_memory *memory, size_t size, bool shared)
     }
     memory->base = base;
     return 0;
-}
-
-void os_memory_destroy(struct os_memory *memory)
-{
-    if (memory->base)
-        munmap(memory->base, memory->size);
-    if (memory->fd >= 0)
-        close(memory->fd);
-    memory->base = NULL;
-    memory->fd = -1;
-}
-
-/* Whether the descriptor is still ours: a task may have closed it. */
-static bool object_is_ours(const struct os_memory *memory)
-{
-    struct stat status;
-    return memory->fd >= 0 && fstat(memory->fd, &status) == 0 && status.st_dev == memory->device &&
-           status.st_ino == memory->inode;
 }
 
 /* Makes the kernel map pages now, for writing. EFAULT: there is no room for them. */

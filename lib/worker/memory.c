@@ -208,11 +208,14 @@ void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)
     return e->segment.base + pi_block_offset(class, pi_ref_index(ref));
 }
 
+/* Relaxed, all of these: published with the state. */
 struct pi_data pi_slot_arg(posse_executor *e, struct pi_slot *slot)
 {
-    /* relaxed: published with the state */
     struct pi_data data = {.size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK,
-                           .bytes = slot->inline_arg};
+                           .bytes = slot->small_arg};
+    if (data.size <= PI_SMALL_ARG)
+        return data;
+    data.bytes = slot->inline_arg;
     if (data.size <= PI_INLINE_ARG)
         return data;
     data.ref = pi_load_relaxed(&slot->arg);
@@ -220,11 +223,15 @@ struct pi_data pi_slot_arg(posse_executor *e, struct pi_slot *slot)
     return data;
 }
 
+void *pi_slot_result_room(struct pi_slot *slot, uint64_t size)
+{
+    return size <= PI_SMALL_RESULT ? slot->small_result : slot->inline_result;
+}
+
 struct pi_data pi_slot_result(posse_executor *e, struct pi_slot *slot)
 {
-    /* relaxed: published with the state */
-    struct pi_data data = {.size = pi_load_relaxed(&slot->result_size),
-                           .bytes = slot->inline_result};
+    struct pi_data data = {.size = pi_load_relaxed(&slot->result_size)};
+    data.bytes = pi_slot_result_room(slot, data.size);
     if (data.size <= PI_INLINE_RESULT)
         return data;
     data.ref = pi_load_relaxed(&slot->result);

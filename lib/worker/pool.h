@@ -128,6 +128,8 @@ struct pi_data {
 };
 struct pi_data pi_slot_arg(posse_executor *executor, struct pi_slot *slot);
 struct pi_data pi_slot_result(posse_executor *executor, struct pi_slot *slot);
+/* Where in the slot a result of at most PI_INLINE_RESULT bytes goes. */
+void *pi_slot_result_room(struct pi_slot *slot, uint64_t size);
 struct pi_data pi_slot_name(posse_executor *executor, struct pi_slot *slot);
 
 /* ---- wake.c ---- */

@@ -41,7 +41,7 @@ static void mark_entries(struct pi_supervisor *s, uint32_t count)
     struct pi_ring *ring = &s->executor->segment.ring;
     memset(s->marks, 0, ((size_t)count + 63) / 64 * sizeof *s->marks);
     uint64_t position = pi_load_acquire(&ring->shared->head);
-    for (uint32_t step = 0; step < PI_RING_PATIENCE; step++, position++) {
+    for (uint64_t step = 0; step < pi_ring_most(ring); step++, position++) {
         bool mark;
         uint32_t slot = pi_ring_at(ring, position, &mark);
         if (slot == PI_NONE && !mark)

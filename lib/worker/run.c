@@ -38,8 +38,10 @@ static void pop_task(struct posse_task *task, uint32_t below, uint64_t earliest)
 static void set_deadline(struct posse_task *task, uint64_t earliest)
 {
     struct pi_slot *slot = task->slot;
-    task->deadline = slot->timeout_ms ? os_after_ms((long)slot->timeout_ms) : OS_NEVER;
-    if (!slot->timeout_ms || task->seat == PI_PROGRAM)
+    bool timed =
+        pi_load_relaxed(&slot->arg_size) & PI_TIMED; /* relaxed: published with the state */
+    task->deadline = timed ? os_after_ms((long)slot->timeout_ms) : OS_NEVER;
+    if (!timed || task->seat == PI_PROGRAM)
         return;
     posse_executor *e = task->executor;
     /* relaxed: seen by the supervisor's look after the store below */
@@ -69,7 +71,8 @@ static enum pi_state settle(struct posse_task *task, int code)
     bool late = task->deadline != OS_NEVER && os_now() >= task->deadline; /* not yet interrupted */
     if (late || (!ok && !task->failed))
         drop_result(task);
-    slot->code = task->failed ? task->code : code;
+    if (!ok)
+        slot->code = task->failed ? task->code : code;
     if (task->deadline != OS_NEVER) /* relaxed: published with the end, so the next life has none */
         pi_store_relaxed(&slot->deadline_ns, 0);
     /* relaxed: all of it is published with the state */

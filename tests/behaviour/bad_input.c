@@ -25,8 +25,8 @@ static posse_status exception_call(posse_future future)
 
 static void assert_invalid(posse_future future)
 {
-    static posse_status (*const calls[])(posse_future) = {
-        result_call, into_call, exception_call, posse_cancel, posse_kill, posse_release};
+    static posse_status (*const calls[])(posse_future) = {result_call,  into_call,  exception_call,
+                                                          posse_cancel, posse_kill, posse_release};
     for (size_t i = 0; i < COUNT(calls); i++) {
         assert_status(calls[i](future), POSSE_INVALID);
     }
@@ -35,10 +35,7 @@ static void assert_invalid(posse_future future)
     assert_false(posse_cancelled(future));
 }
 
-TEST(zero_handle)
-{
-    assert_invalid((posse_future){0});
-}
+TEST(zero_handle) { assert_invalid((posse_future){0}); }
 
 TEST(handle_without_executor)
 {
@@ -77,7 +74,8 @@ TEST(double_release)
 /* Handles that were never given out: any place, any generation. */
 TEST(made_up_handle)
 {
-    static const uint32_t values[] = {0, 1, 2, 1000, 1u << 20, 1u << 31, UINT32_MAX - 1, UINT32_MAX};
+    static const uint32_t values[] = {0,         1, 2, 1000, 1u << 20, 1u << 31, UINT32_MAX - 1,
+                                      UINT32_MAX};
     posse_executor *pool = make_pool(1);
     posse_future real = submitted_long(pool, square_task, 3);
     assert_ok(posse_result(real, -1, NULL, NULL));
@@ -220,7 +218,8 @@ TEST(wrong_timeouts)
     for (size_t i = 0; i < COUNT(wrong); i++) {
         long value;
         assert_status(posse_result(future, wrong[i], NULL, NULL), POSSE_INVALID);
-        assert_status(posse_result_into(future, wrong[i], &value, sizeof value, NULL), POSSE_INVALID);
+        assert_status(posse_result_into(future, wrong[i], &value, sizeof value, NULL),
+                      POSSE_INVALID);
         assert_status(posse_exception(future, wrong[i], NULL), POSSE_INVALID);
         assert_status(posse_shutdown(pool, 0, wrong[i]), POSSE_INVALID);
     }
@@ -265,7 +264,4 @@ static const struct check checks[] = {
     CHECK(careless_task_is_told, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

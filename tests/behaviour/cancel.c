@@ -59,15 +59,9 @@ static void end_waiting_ones(posse_status (*call)(posse_future))
     end_held(&held);
 }
 
-TEST(cancel_waiting)
-{
-    end_waiting_ones(posse_cancel);
-}
+TEST(cancel_waiting) { end_waiting_ones(posse_cancel); }
 
-TEST(kill_waiting)
-{
-    end_waiting_ones(posse_kill);
-}
+TEST(kill_waiting) { end_waiting_ones(posse_kill); }
 
 /* A running task is only asked; it may heed that, and its result stands. */
 TEST(cancel_running)
@@ -194,10 +188,7 @@ TEST(S07_cancel_then_shutdown)
 }
 
 /* Cancels tasks that are about to start, from another thread than the one that waits. */
-static posse_status call_cancel(void *future)
-{
-    return posse_cancel(*(posse_future *)future);
-}
+static posse_status call_cancel(void *future) { return posse_cancel(*(posse_future *)future); }
 
 TEST(cancel_race)
 {
@@ -281,7 +272,4 @@ static const struct check checks[] = {
     CHECK(inline_is_too_late, INLINE),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -145,10 +145,7 @@ TEST(no_place_for_the_executor)
     assert_status(posse_create(&options, NULL), POSSE_INVALID);
 }
 
-TEST(destroy_null)
-{
-    assert_ok(posse_destroy(NULL));
-}
+TEST(destroy_null) { assert_ok(posse_destroy(NULL)); }
 
 TEST(several_at_once)
 {
@@ -219,7 +216,4 @@ static const struct check checks[] = {
     CHECK(names_of_statuses, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -1,7 +1,8 @@
 /* deadline.c - tasks that may run for a limited time. */
 #include "support/support.h"
 
-static posse_future submitted_limited(posse_executor *pool, posse_fn *fn, struct gate *gate, long ms)
+static posse_future submitted_limited(posse_executor *pool, posse_fn *fn, struct gate *gate,
+                                      long ms)
 {
     posse_job job = {.fn = fn, .arg = &gate, .size = sizeof gate, .timeout_ms = ms, .name = "slow"};
     return submitted_job(pool, job);
@@ -45,7 +46,8 @@ TEST(many_deadlines)
     }
     for (int i = 0; i < 50; i++) {
         long value = i;
-        posse_job job = {.fn = square_task, .arg = &value, .size = sizeof value, .timeout_ms = 30000};
+        posse_job job = {
+            .fn = square_task, .arg = &value, .size = sizeof value, .timeout_ms = 30000};
         assert_int_equal(take_long(submitted_job(pool, job)), i * i);
     }
     open_gate(gate);
@@ -169,11 +171,12 @@ TEST(unobserved)
     end_pool(pool);
 }
 
-/* Waits for an inner task that is held at a gate and has a deadline; gives back how the inner one ended. */
+/* Waits for an inner task that is held at a gate and has a deadline; gives back how the inner
+ * one ended. */
 static int waits_for_slow_task(posse_task *task, const void *arg, size_t size)
 {
-    posse_job job = {.struct_size = sizeof job, .fn = hold_task, .arg = arg, .size = size,
-                     .timeout_ms = 50};
+    posse_job job = {
+        .struct_size = sizeof job, .fn = hold_task, .arg = arg, .size = size, .timeout_ms = 50};
     posse_future inner;
     if (posse_submit_with(posse_task_executor(task), &job, &inner) != POSSE_OK) {
         return INNER_FAILED;
@@ -183,8 +186,8 @@ static int waits_for_slow_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-/* With one worker the inner task runs on the outer one's stack. A process dies with both; a thread goes on as soon as
- * the inner task returns. */
+/* With one worker the inner task runs on the outer one's stack. A process dies with both; a
+ * thread goes on as soon as the inner task returns. */
 TEST(inner_deadline)
 {
     posse_executor *pool = make_pool(1);
@@ -216,7 +219,4 @@ static const struct check checks[] = {
     CHECK(inner_deadline, PARALLEL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

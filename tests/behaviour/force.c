@@ -190,7 +190,8 @@ TEST(P16_destroy_with_everything_held)
     assert_ok(posse_destroy(pool));
 }
 
-/* Who waits is told before everything is freed; calls that come later are told too, while a thread still runs. */
+/* Who waits is told before everything is freed; calls that come later are told too, while a
+ * thread still runs. */
 TEST(P16_destroy_while_others_wait)
 {
     struct scene scene = make_scene(hold_task);
@@ -225,7 +226,4 @@ static const struct check checks[] = {
     CHECK(P16_destroy_while_others_wait, PARALLEL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -1,4 +1,5 @@
-/* fork.c - programs and tasks that fork: the child is told that nothing here is its own, and harms nothing. */
+/* fork.c - programs and tasks that fork: the child is told that nothing here is its own, and
+ * harms nothing. */
 #include "support/support.h"
 
 #include <signal.h>
@@ -251,15 +252,12 @@ TEST(S06_exit_after_shutdown_without_waiting)
 
 static const struct check checks[] = {
     CHECK(child_is_refused, ALL),
-    CHECK(child_makes_its_own_pool, ALL),
+    CHECK(child_makes_its_own_pool, FORKED),
     CHECK(child_outlives_the_pool, ALL),
     CHECK(T06_fork_in_a_task, ALL),
     CHECK(T06_fork_in_a_task_is_refused, ALL),
     CHECK(T05_pools_beside_a_busy_pool, ALL),
-    CHECK(S06_exit_after_shutdown_without_waiting, ALL),
+    CHECK(S06_exit_after_shutdown_without_waiting, FORKED),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

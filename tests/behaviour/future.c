@@ -1,4 +1,5 @@
-/* future.c - the truth about a future in each state: pending, running, cancelled, failed, succeeded. */
+/* future.c - the truth about a future in each state: pending, running, cancelled, failed,
+ * succeeded. */
 #include "support/support.h"
 
 enum state { PENDING, RUNNING, CANCELLED, FAILED, SUCCEEDED, STATES };
@@ -68,10 +69,7 @@ TEST(F11_cancel)
     end_states(&states);
 }
 
-TEST(F12_cancelled)
-{
-    assert_truth(posse_cancelled, (const bool[STATES]){[CANCELLED] = true});
-}
+TEST(F12_cancelled) { assert_truth(posse_cancelled, (const bool[STATES]){[CANCELLED] = true}); }
 
 TEST(F13_done)
 {
@@ -79,10 +77,7 @@ TEST(F13_done)
                  (const bool[STATES]){[CANCELLED] = true, [FAILED] = true, [SUCCEEDED] = true});
 }
 
-TEST(F14_running)
-{
-    assert_truth(posse_running, (const bool[STATES]){[RUNNING] = true});
-}
+TEST(F14_running) { assert_truth(posse_running, (const bool[STATES]){[RUNNING] = true}); }
 
 static const posse_status ends[STATES] = {POSSE_TIMEOUT, POSSE_TIMEOUT, POSSE_CANCELLED,
                                           POSSE_TASK_FAILED, POSSE_OK};
@@ -95,8 +90,8 @@ TEST(F15_result_with_timeout)
         for (int i = backend() == POSSE_INLINE ? FAILED : PENDING; i < STATES; i++) {
             long value = -1;
             assert_status(posse_result(states.in[i], timeouts[t], NULL, NULL), ends[i]);
-            assert_status(
-                posse_result_into(states.in[i], timeouts[t], &value, sizeof value, NULL), ends[i]);
+            assert_status(posse_result_into(states.in[i], timeouts[t], &value, sizeof value, NULL),
+                          ends[i]);
             assert_int_equal(value, i == SUCCEEDED ? 0 : -1);
         }
     }
@@ -133,15 +128,9 @@ static void assert_wakes(posse_status (*call)(void *))
     end_states(&states);
 }
 
-TEST(F16_result_with_success)
-{
-    assert_wakes(call_result);
-}
+TEST(F16_result_with_success) { assert_wakes(call_result); }
 
-TEST(F19_exception_with_success)
-{
-    assert_wakes(call_exception);
-}
+TEST(F19_exception_with_success) { assert_wakes(call_exception); }
 
 TEST(F17_result_with_cancel)
 {
@@ -199,7 +188,4 @@ static const struct check checks[] = {
     CHECK(handles_are_values, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

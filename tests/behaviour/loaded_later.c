@@ -52,7 +52,8 @@ TEST(before_create)
     dlclose(library);
 }
 
-/* Workers have what was there when their pool was made, whatever pools were made before or after. */
+/* Workers have what was there when their pool was made, whatever pools were made before or
+ * after. */
 TEST(each_pool_has_its_own_time)
 {
     void *library;
@@ -73,7 +74,4 @@ static const struct check checks[] = {
     CHECK(each_pool_has_its_own_time, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

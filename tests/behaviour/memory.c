@@ -195,7 +195,8 @@ static int too_large_task(posse_task *task, const void *arg, size_t size)
     if (status != POSSE_TOO_LARGE && status != POSSE_NO_MEMORY) {
         return WRONG_ARG;
     }
-    if (posse_task_reserve(task, SIZE_MAX) != NULL || posse_task_reserve(task, SIZE_MAX / 2) != NULL) {
+    if (posse_task_reserve(task, SIZE_MAX) != NULL ||
+        posse_task_reserve(task, SIZE_MAX / 2) != NULL) {
         return WRONG_ARG;
     }
     return posse_task_return(task, NULL, 8) == POSSE_INVALID ? 0 : WRONG_ARG;
@@ -250,7 +251,4 @@ static const struct check checks[] = {
     CHECK(memory_is_reused, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

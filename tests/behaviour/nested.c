@@ -3,10 +3,7 @@
 
 #include <string.h>
 
-static long arg_long(const void *arg)
-{
-    return *(const long *)arg;
-}
+static long arg_long(const void *arg) { return *(const long *)arg; }
 
 /* Submits fn(value) to the task's own executor. */
 static posse_status submit_own(posse_task *task, posse_fn *fn, long value, posse_future *future)
@@ -34,20 +31,11 @@ static void assert_fib(long workers, long n, long expected)
     end_pool(pool);
 }
 
-TEST(recursion_with_one_worker)
-{
-    assert_fib(1, 12, 144);
-}
+TEST(recursion_with_one_worker) { assert_fib(1, 12, 144); }
 
-TEST(recursion_with_two_workers)
-{
-    assert_fib(2, 15, 610);
-}
+TEST(recursion_with_two_workers) { assert_fib(2, 15, 610); }
 
-TEST(recursion_with_many_workers)
-{
-    assert_fib(8, 12, 144);
-}
+TEST(recursion_with_many_workers) { assert_fib(8, 12, 144); }
 
 TEST(several_recursions_at_once)
 {
@@ -201,7 +189,8 @@ static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
         }
     }
     posse_status status = posse_result(letter->self, -1, NULL, NULL);
-    return status == posse_exception(letter->self, -1, NULL) ? return_long(task, status) : WRONG_ARG;
+    return status == posse_exception(letter->self, -1, NULL) ? return_long(task, status)
+                                                             : WRONG_ARG;
 }
 
 TEST(waits_for_itself)
@@ -253,11 +242,13 @@ TEST(pool_of_a_task)
     end_pool(pool);
 }
 
-/* The program's other pools belong to its process: threads may use them, worker processes may not. */
+/* The program's other pools belong to its process: threads may use them, worker processes may
+ * not. */
 static int other_pool_task(posse_task *task, const void *arg, size_t size)
 {
     (void)size;
-    return return_long(task, posse_submit(*(posse_executor *const *)arg, identity_task, NULL, 0, NULL));
+    return return_long(task,
+                       posse_submit(*(posse_executor *const *)arg, identity_task, NULL, 0, NULL));
 }
 
 TEST(other_pool)
@@ -286,7 +277,4 @@ static const struct check checks[] = {
     CHECK(other_pool, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

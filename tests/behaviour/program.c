@@ -1,4 +1,5 @@
-/* program.c - the program is left alone: signals, children, descriptors, threads, streams are as they were. */
+/* program.c - the program is left alone: signals, children, descriptors, threads, streams are as
+ * they were. */
 #include "support/support.h"
 
 #include <errno.h>
@@ -252,7 +253,8 @@ static int print_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-/* In a child with stdout in a file: what was printed before, by a task and after comes out in this order. */
+/* In a child with stdout in a file: what was printed before, by a task and after comes out in
+ * this order. */
 static int prints(void *context)
 {
     REQUIRE(dup2(*(int *)context, STDOUT_FILENO) >= 0);
@@ -282,18 +284,11 @@ TEST(stdout_is_in_order)
 }
 
 static const struct check checks[] = {
-    CHECK(everything_is_as_it_was, ALL),
-    CHECK(no_sigchld, ALL),
-    CHECK(no_sigchld_is_left_pending, ALL),
-    CHECK(sigchld_is_ignored, ALL),
-    CHECK(own_children_are_not_stolen, ALL),
-    CHECK(descriptors, ALL),
-    CHECK(no_threads, PROCESSES | INLINE),
-    CHECK(streams_are_not_written_twice, ALL),
+    CHECK(everything_is_as_it_was, ALL),     CHECK(no_sigchld, ALL),
+    CHECK(no_sigchld_is_left_pending, ALL),  CHECK(sigchld_is_ignored, ALL),
+    CHECK(own_children_are_not_stolen, ALL), CHECK(descriptors, ALL),
+    CHECK(no_threads, PROCESSES | INLINE),   CHECK(streams_are_not_written_twice, ALL),
     CHECK(stdout_is_in_order, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

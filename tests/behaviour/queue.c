@@ -25,8 +25,8 @@ static struct full make_full(void)
     full.holder = submitted_hold(full.pool, full.gate);
     await_entered(full.gate, 1);
     for (int i = 0; i < LIMIT; i++) {
-        full.waiting[i] = submitted_job(
-            full.pool, (posse_job){.fn = identity_task, .flags = POSSE_NO_WAIT});
+        full.waiting[i] =
+            submitted_job(full.pool, (posse_job){.fn = identity_task, .flags = POSSE_NO_WAIT});
     }
     return full;
 }
@@ -109,7 +109,8 @@ TEST(cancel_makes_room)
     start_call(&caller, submit_and_wait, full.pool);
     await_parked(&caller);
     assert_ok(posse_cancel(full.waiting[1]));
-    assert_eventually(stats_of(full.pool).queued == LIMIT && submit_no_wait(full.pool, NULL) == POSSE_FULL);
+    assert_eventually(stats_of(full.pool).queued == LIMIT &&
+                      submit_no_wait(full.pool, NULL) == POSSE_FULL);
     open_gate(full.gate);
     assert_ok(end_call(&caller));
     end_full(&full);
@@ -207,19 +208,11 @@ TEST(no_limit)
 }
 
 static const struct check checks[] = {
-    CHECK(full_without_waiting, PARALLEL),
-    CHECK(full_with_timeout, PARALLEL),
-    CHECK(blocks_until_there_is_room, PARALLEL),
-    CHECK(cancel_makes_room, PARALLEL),
-    CHECK(shutdown_wakes_a_submitter, PARALLEL),
-    CHECK(destroy_wakes_a_submitter, PARALLEL),
-    CHECK(tasks_are_never_held_back, ALL),
-    CHECK(many_through_a_narrow_queue, ALL),
-    CHECK(many_submitters_in_a_narrow_queue, ALL),
-    CHECK(no_limit, PARALLEL),
+    CHECK(full_without_waiting, PARALLEL),         CHECK(full_with_timeout, PARALLEL),
+    CHECK(blocks_until_there_is_room, PARALLEL),   CHECK(cancel_makes_room, PARALLEL),
+    CHECK(shutdown_wakes_a_submitter, PARALLEL),   CHECK(destroy_wakes_a_submitter, PARALLEL),
+    CHECK(tasks_are_never_held_back, ALL),         CHECK(many_through_a_narrow_queue, ALL),
+    CHECK(many_submitters_in_a_narrow_queue, ALL), CHECK(no_limit, PARALLEL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -5,7 +5,8 @@ static void assert_shut_down(posse_executor *pool)
 {
     posse_future future = {0};
     long value = 1;
-    posse_job job = {.struct_size = sizeof job, .fn = square_task, .arg = &value, .size = sizeof value};
+    posse_job job = {
+        .struct_size = sizeof job, .fn = square_task, .arg = &value, .size = sizeof value};
     assert_status(posse_submit(pool, square_task, &value, sizeof value, &future), POSSE_SHUT_DOWN);
     assert_status(posse_submit(pool, square_task, &value, sizeof value, NULL), POSSE_SHUT_DOWN);
     assert_status(posse_submit_with(pool, &job, &future), POSSE_SHUT_DOWN);
@@ -78,7 +79,8 @@ static void end_busy(struct busy *busy)
     end_pool(busy->pool);
 }
 
-/* All that have not started are cancelled, by the time that shutdown returns; the others end well. */
+/* All that have not started are cancelled, by the time that shutdown returns; the others end
+ * well. */
 TEST(S05_cancel_futures)
 {
     struct busy busy = make_busy(WAITING);
@@ -129,25 +131,13 @@ static void assert_workers_leave(unsigned flags)
     end_busy(&busy);
 }
 
-TEST(S08_threads_terminate)
-{
-    assert_workers_leave(0);
-}
+TEST(S08_threads_terminate) { assert_workers_leave(0); }
 
-TEST(S11_shutdown_no_wait)
-{
-    assert_workers_leave(POSSE_NO_WAIT);
-}
+TEST(S11_shutdown_no_wait) { assert_workers_leave(POSSE_NO_WAIT); }
 
-TEST(S15_processes_terminate)
-{
-    assert_workers_leave(0);
-}
+TEST(S15_processes_terminate) { assert_workers_leave(0); }
 
-TEST(S18_shutdown_no_wait)
-{
-    assert_workers_leave(POSSE_NO_WAIT);
-}
+TEST(S18_shutdown_no_wait) { assert_workers_leave(POSSE_NO_WAIT); }
 
 TEST(timeout)
 {
@@ -269,7 +259,4 @@ static const struct check checks[] = {
     CHECK(P23_unknown_flags, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -26,7 +26,8 @@ static unsigned char *make_bytes(size_t size)
     return bytes;
 }
 
-/* Sizes around those where an argument or a result changes its place: in the slot, or in blocks of some class. */
+/* Sizes around those where an argument or a result changes its place: in the slot, or in blocks
+ * of some class. */
 static const size_t sizes[] = {1,    7,    8,    31,    32,    40,    47,    48,      63,
                                64,   65,   96,   127,   128,   129,   255,   256,     1000,
                                4095, 4096, 4097, 65535, 65536, 65537, 99999, 1 << 20, 3000001};
@@ -172,8 +173,8 @@ TEST(job_defaults)
 
 static void assert_named(posse_executor *pool, const char *name, const char *expected)
 {
-    posse_error error = take_error(submitted_job(pool, (posse_job){.fn = null_task, .name = name}),
-                                   POSSE_OK);
+    posse_error error =
+        take_error(submitted_job(pool, (posse_job){.fn = null_task, .name = name}), POSSE_OK);
     assert_string_equal(error.name, expected);
 }
 
@@ -233,7 +234,4 @@ static const struct check checks[] = {
     CHECK(first_attempt, ALL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

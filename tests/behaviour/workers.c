@@ -52,20 +52,11 @@ static void assert_saturates(size_t workers)
     end_pool(pool);
 }
 
-TEST(P09_saturation)
-{
-    assert_saturates(2);
-}
+TEST(P09_saturation) { assert_saturates(2); }
 
-TEST(T03_saturation)
-{
-    assert_saturates(4);
-}
+TEST(T03_saturation) { assert_saturates(4); }
 
-TEST(IP16_saturation)
-{
-    assert_saturates(4);
-}
+TEST(IP16_saturation) { assert_saturates(4); }
 
 /* Tasks one after the other never need more than the workers that are there, however often. */
 static void assert_reuses(long workers, size_t tasks)
@@ -80,25 +71,13 @@ static void assert_reuses(long workers, size_t tasks)
     end_pool(pool);
 }
 
-TEST(P10_idle_process_reuse_one)
-{
-    assert_reuses(1, 100);
-}
+TEST(P10_idle_process_reuse_one) { assert_reuses(1, 100); }
 
-TEST(P11_idle_process_reuse_multiple)
-{
-    assert_reuses(3, 100);
-}
+TEST(P11_idle_process_reuse_multiple) { assert_reuses(3, 100); }
 
-TEST(T04_idle_thread_reuse)
-{
-    assert_reuses(1, 100);
-}
+TEST(T04_idle_thread_reuse) { assert_reuses(1, 100); }
 
-TEST(IP19_idle_worker_reuse)
-{
-    assert_reuses(3, 3);
-}
+TEST(IP19_idle_worker_reuse) { assert_reuses(3, 3); }
 
 TEST(IP17_blocking)
 {
@@ -119,10 +98,7 @@ TEST(IP17_blocking)
     end_pool(pool);
 }
 
-TEST(IP18_blocking_with_limited_workers)
-{
-    assert_saturates(4);
-}
+TEST(IP18_blocking_with_limited_workers) { assert_saturates(4); }
 
 static long global = 7;
 
@@ -140,8 +116,8 @@ static int get_global_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, global);
 }
 
-/* A task finds the program's memory as it was at create; what it changes stays in its worker, or is shared by all
- * threads of the program. */
+/* A task finds the program's memory as it was at create; what it changes stays in its worker, or
+ * is shared by all threads of the program. */
 TEST(IP04_global)
 {
     global = 8;
@@ -263,7 +239,4 @@ static const struct check checks[] = {
     CHECK(all_idle, PARALLEL),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

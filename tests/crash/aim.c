@@ -1,4 +1,5 @@
-/* aim.c - deadlines and kills hit the task that they are meant for, and never the one that the worker took next. */
+/* aim.c - deadlines and kills hit the task that they are meant for, and never the one that the
+ * worker took next. */
 #include "support/support.h"
 
 #include <signal.h>
@@ -20,7 +21,8 @@ TEST(deadlines_beside_the_end)
     posse_executor *pool = make_pool(2);
     for (long i = 0; i < ROUNDS; i++) {
         posse_future close_call = submitted_for(pool, 2, 2);
-        posse_future next[2] = {submitted_long(pool, square_task, i), submitted_long(pool, sleep_task, 1)};
+        posse_future next[2] = {submitted_long(pool, square_task, i),
+                                submitted_long(pool, sleep_task, 1)};
         posse_error error = error_of(close_call);
         assert_true(error.status == POSSE_OK || error.status == POSSE_DEADLINE);
         late += error.status == POSSE_DEADLINE;
@@ -67,7 +69,8 @@ TEST(kills_beside_the_end)
     end_pool(pool);
 }
 
-/* Many tasks with and without deadlines in one queue: exactly the slow ones with a deadline end by it. */
+/* Many tasks with and without deadlines in one queue: exactly the slow ones with a deadline end
+ * by it. */
 TEST(mixed)
 {
     enum { TASKS = 200 };
@@ -85,10 +88,7 @@ TEST(mixed)
     end_pool(pool);
 }
 
-static posse_status call_kill(void *future)
-{
-    return posse_kill(*(posse_future *)future);
-}
+static posse_status call_kill(void *future) { return posse_kill(*(posse_future *)future); }
 
 /* Several threads kill the same task: it dies once, and the next one lives. */
 TEST(killed_by_many)
@@ -165,8 +165,8 @@ static bool is_lost(posse_future future, long value)
     return true;
 }
 
-/* Random workers are killed while thousands of tasks run: every future is accounted for, and no kill costs more than
- * one of the program's tasks. */
+/* Random workers are killed while thousands of tasks run: every future is accounted for, and no
+ * kill costs more than one of the program's tasks. */
 TEST(chaos)
 {
     enum { TASKS = 20000 };
@@ -203,7 +203,4 @@ static const struct check checks[] = {
     CHECK(chaos, PROCESSES),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

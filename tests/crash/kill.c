@@ -1,4 +1,5 @@
-/* kill.c - workers that are killed or stopped from outside: one future is lost, and nothing else. */
+/* kill.c - workers that are killed or stopped from outside: one future is lost, and nothing
+ * else. */
 #include "support/support.h"
 
 #include <signal.h>
@@ -73,15 +74,9 @@ static void assert_one_is_lost(int signal)
     end_held(&held);
 }
 
-TEST(busy_worker)
-{
-    assert_one_is_lost(SIGKILL);
-}
+TEST(busy_worker) { assert_one_is_lost(SIGKILL); }
 
-TEST(P03_terminated_worker)
-{
-    assert_one_is_lost(SIGTERM);
-}
+TEST(P03_terminated_worker) { assert_one_is_lost(SIGTERM); }
 
 /* A caller that waits is woken, and each error is a value of its own. */
 TEST(P04_waiters_are_told)
@@ -287,21 +282,12 @@ TEST(D15_crash_with_big_data)
 }
 
 static const struct check checks[] = {
-    CHECK(busy_worker, PROCESSES),
-    CHECK(P03_terminated_worker, PROCESSES),
-    CHECK(P04_waiters_are_told, PROCESSES),
-    CHECK(idle_worker, PROCESSES),
-    CHECK(all_at_once, PROCESSES),
-    CHECK(all_idle_ones_at_once, PROCESSES),
-    CHECK(stopped_and_continued, PROCESSES),
-    CHECK(stopped_and_killed, PROCESSES),
-    CHECK(stops_itself, PROCESSES),
-    CHECK(children_of_a_task, PROCESSES),
-    CHECK(D13_shutdown_deadlock, PROCESSES),
-    CHECK(D15_crash_with_big_data, PROCESSES),
+    CHECK(busy_worker, PROCESSES),           CHECK(P03_terminated_worker, PROCESSES),
+    CHECK(P04_waiters_are_told, PROCESSES),  CHECK(idle_worker, PROCESSES),
+    CHECK(all_at_once, PROCESSES),           CHECK(all_idle_ones_at_once, PROCESSES),
+    CHECK(stopped_and_continued, PROCESSES), CHECK(stopped_and_killed, PROCESSES),
+    CHECK(stops_itself, PROCESSES),          CHECK(children_of_a_task, PROCESSES),
+    CHECK(D13_shutdown_deadlock, PROCESSES), CHECK(D15_crash_with_big_data, PROCESSES),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

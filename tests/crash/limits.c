@@ -1,4 +1,5 @@
-/* limits.c - resource limits: create says what is missing and leaves nothing behind; a pool that was made works. */
+/* limits.c - resource limits: create says what is missing and leaves nothing behind; a pool that
+ * was made works. */
 #include "support/support.h"
 
 #include <errno.h>
@@ -37,7 +38,8 @@ static int use(posse_executor *pool)
     return 0;
 }
 
-/* Tries to make a pool under the limit, uses it, and lifts the limit again before it looks what is left. */
+/* Tries to make a pool under the limit, uses it, and lifts the limit again before it looks what
+ * is left. */
 static int try_with(int resource, rlim_t limit, posse_status *status)
 {
     int descriptors = count_descriptors();
@@ -102,7 +104,8 @@ static int small_files(void *context)
     return 0;
 }
 
-/* A pool that was made under a limit for files reaches it without harm: more than fits is refused. */
+/* A pool that was made under a limit for files reaches it without harm: more than fits is
+ * refused. */
 static int files_of_one_megabyte(void *context)
 {
     static const char bytes[10000] = "";
@@ -147,43 +150,23 @@ static int little_address_space(void *context)
     return raise_limit(RLIMIT_AS, used + 65536, 8 << 20, 600);
 }
 
-TEST(address_space_limit)
-{
-    assert_child(little_address_space, NULL);
-}
+TEST(address_space_limit) { assert_child(little_address_space, NULL); }
 #endif
 
-TEST(descriptor_limit)
-{
-    assert_child(few_descriptors, NULL);
-}
+TEST(descriptor_limit) { assert_child(few_descriptors, NULL); }
 
-TEST(process_limit)
-{
-    assert_child(few_processes, NULL);
-}
+TEST(process_limit) { assert_child(few_processes, NULL); }
 
-TEST(file_size_limit)
-{
-    assert_child(small_files, NULL);
-}
+TEST(file_size_limit) { assert_child(small_files, NULL); }
 
-TEST(file_size_limit_is_reached)
-{
-    assert_child(files_of_one_megabyte, NULL);
-}
+TEST(file_size_limit_is_reached) { assert_child(files_of_one_megabyte, NULL); }
 
 static const struct check checks[] = {
 #ifndef SANITIZED
     CHECK(address_space_limit, PROCESSES),
 #endif
-    CHECK(descriptor_limit, PROCESSES),
-    CHECK(process_limit, PROCESSES),
-    CHECK(file_size_limit, PROCESSES),
-    CHECK(file_size_limit_is_reached, PROCESSES),
+    CHECK(descriptor_limit, PROCESSES),    CHECK(process_limit, PROCESSES),
+    CHECK(file_size_limit, PROCESSES),     CHECK(file_size_limit_is_reached, PROCESSES),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -1,9 +1,10 @@
 /* points.c - a worker is killed before and after each of its writes to shared memory.
  *
- * In the library that this is linked with, every shared write of a worker passes two points, and each point counts
- * down. The worker that comes to zero kills itself. So the same scene is played for k = 1, 2, 3, ... until k is larger
- * than the number of points in it; after each death all that the pool promises must hold:
- * every future ends, at most one is lost, the others are right, the pool works on, and nothing is left at the end.
+ * In the library that this is linked with, every shared write of a worker passes two points, and
+ * each point counts down. The worker that comes to zero kills itself. So the same scene is played
+ * for k = 1, 2, 3, ... until k is larger than the number of points in it; after each death all that
+ * the pool promises must hold: every future ends, at most one is lost, the others are right, the
+ * pool works on, and nothing is left at the end.
  *
  * Callers sleep while the worker dies: who polled would not notice that nobody woke him.
  */
@@ -36,7 +37,7 @@ struct scene {
     posse_future versatile;
     posse_future failing;
     posse_future unwanted;
-    bool cancelled;        /* the unwanted one, in time */
+    bool cancelled; /* the unwanted one, in time */
     bool versatile_is_lost;
     struct caller waiter;
     struct caller submitter;
@@ -44,8 +45,8 @@ struct scene {
 
 /* ---- what workers do ---- */
 
-/* Does what a task may do: memory of its own, results that replace each other, inner tasks that nobody observes, that
- * are released early, or cancelled. */
+/* Does what a task may do: memory of its own, results that replace each other, inner tasks that
+ * nobody observes, that are released early, or cancelled. */
 static int versatile_task(posse_task *task, const void *arg, size_t size)
 {
     static const char large[LARGE] = "large";
@@ -56,12 +57,14 @@ static int versatile_task(posse_task *task, const void *arg, size_t size)
                 posse_task_return(task, large, sizeof large) == POSSE_OK &&
                 posse_task_reserve(task, LARGE * 2) != NULL && posse_free(pool, memory) == POSSE_OK;
     for (int i = 0; i < 2; i++) {
-        good = good && posse_submit(pool, count_task, arg, size, i == 0 ? NULL : &inner[0]) == POSSE_OK;
+        good = good &&
+               posse_submit(pool, count_task, arg, size, i == 0 ? NULL : &inner[0]) == POSSE_OK;
     }
     good = good && posse_release(inner[0]) == POSSE_OK &&
            posse_submit(pool, identity_task, NULL, 0, &inner[1]) == POSSE_OK;
     posse_status cancel = posse_cancel(inner[1]);
-    good = good && (cancel == POSSE_OK || cancel == POSSE_TOO_LATE) && posse_release(inner[1]) == POSSE_OK;
+    good = good && (cancel == POSSE_OK || cancel == POSSE_TOO_LATE) &&
+           posse_release(inner[1]) == POSSE_OK;
     return good ? return_long(task, 77) : GAVE_UP;
 }
 
@@ -102,7 +105,10 @@ static void fill_queue(struct scene *scene)
 {
     static const char bytes[LARGE] = "bytes";
     long code = 7;
-    posse_job failing = {.fn = message_task, .arg = &code, .size = sizeof code, .name = "failing",
+    posse_job failing = {.fn = message_task,
+                         .arg = &code,
+                         .size = sizeof code,
+                         .name = "failing",
                          .timeout_ms = 100000};
     scene->large = submitted(scene->pool, echo_task, bytes, sizeof bytes);
     scene->nested = submitted_long(scene->pool, fib_task, 3);
@@ -265,7 +271,7 @@ static bool dies_at(int k, int workers)
 {
     posse_options options = default_options();
     options.max_workers = workers;
-    options.queue_limit = 7; /* what fill_queue submits */
+    options.queue_limit = 7;   /* what fill_queue submits */
     print_message("\r%d ", k); /* stands there if it fails */
     atomic_store(pi_crash_countdown, k);
     struct scene scene = {.pool = make_pool_with(options), .workers = workers};
@@ -295,7 +301,8 @@ static void die_at_all_points(int workers)
         note_place(&places);
         time_limit(TIME_LIMIT); /* for each */
     }
-    print_message("\r%d worker(s): killed at %d points, in %d places\n", workers, k / STEP, places.count);
+    print_message("\r%d worker(s): killed at %d points, in %d places\n", workers, k / STEP,
+                  places.count);
     for (int i = 0; i < places.count; i++) {
         print_message("  %s\n", places.names[i]);
     }
@@ -305,22 +312,13 @@ static void die_at_all_points(int workers)
     pi_crash_where = NULL;
 }
 
-TEST(one_worker)
-{
-    die_at_all_points(1);
-}
+TEST(one_worker) { die_at_all_points(1); }
 
-TEST(two_workers)
-{
-    die_at_all_points(2);
-}
+TEST(two_workers) { die_at_all_points(2); }
 
 static const struct check checks[] = {
     CHECK(one_worker, PROCESSES),
     CHECK(two_workers, PROCESSES),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

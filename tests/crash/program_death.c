@@ -1,7 +1,8 @@
-/* program_death.c - the program is killed: within a second no worker lives and no shared memory is held.
+/* program_death.c - the program is killed: within a second no worker lives and no shared memory is
+ * held.
  *
- * The program is a forked child here. Its workers and its supervisor are found by what they inherited from the
- * runner, so none can hide.
+ * The program is a forked child here. Its workers and its supervisor are found by what they
+ * inherited from the runner, so none can hide.
  */
 #include "support/support.h"
 
@@ -115,10 +116,7 @@ static int busy_program(void *context)
     stay();
 }
 
-TEST(busy)
-{
-    assert_dies_with(busy_program, NULL);
-}
+TEST(busy) { assert_dies_with(busy_program, NULL); }
 
 static int waiting_program(void *context)
 {
@@ -132,10 +130,7 @@ static int waiting_program(void *context)
     return posse_result(future, -1, NULL, NULL) == POSSE_OK;
 }
 
-TEST(waiting)
-{
-    assert_dies_with(waiting_program, NULL);
-}
+TEST(waiting) { assert_dies_with(waiting_program, NULL); }
 
 static int shut_down_program(void *context)
 {
@@ -148,12 +143,10 @@ static int shut_down_program(void *context)
     stay();
 }
 
-TEST(shut_down)
-{
-    assert_dies_with(shut_down_program, NULL);
-}
+TEST(shut_down) { assert_dies_with(shut_down_program, NULL); }
 
-/* A child of the program has copies of all its descriptors, so none of them closes when the program dies. */
+/* A child of the program has copies of all its descriptors, so none of them closes when the
+ * program dies. */
 static int forking_program(void *context)
 {
     posse_executor *pool = open_pool(2);
@@ -169,12 +162,10 @@ static int forking_program(void *context)
     stay();
 }
 
-TEST(with_a_child_that_lives_on)
-{
-    assert_dies_with(forking_program, NULL);
-}
+TEST(with_a_child_that_lives_on) { assert_dies_with(forking_program, NULL); }
 
-/* The same process runs another program: it has not died, and yet all that belonged to the old one must go. */
+/* The same process runs another program: it has not died, and yet all that belonged to the old
+ * one must go. */
 static int replaced_program(void *context)
 {
     (void)context;
@@ -256,7 +247,4 @@ static const struct check checks[] = {
     CHECK(inside_create, PROCESSES),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -1,7 +1,8 @@
-/* shm.c - too little shared memory: an error at create, at submit or for one result, never a signal.
+/* shm.c - too little shared memory: an error at create, at submit or for one result, never a
+ * signal.
  *
- * Each test runs in a child that has a /dev/shm of its own, in a mount namespace. Where that is not permitted the
- * test is skipped, and says so.
+ * Each test runs in a child that has a /dev/shm of its own, in a mount namespace. Where that is
+ * not permitted the test is skipped, and says so.
  */
 #include "support/support.h"
 
@@ -100,7 +101,8 @@ static int sum_task(posse_task *task, const void *arg, size_t size)
 #define MOST 200000 /* more than can have room in a small /dev/shm */
 static posse_future futures[MOST];
 
-/* Submits arguments of so many longs until there is no more memory. Gives how many were accepted, or -1. */
+/* Submits arguments of so many longs until there is no more memory. Gives how many were
+ * accepted, or -1. */
 static long fill(posse_executor *pool, size_t longs)
 {
     long values[1000] = {0};
@@ -174,15 +176,9 @@ static int fill_and_empty(size_t longs)
     return ends(pool);
 }
 
-static int many_small(void)
-{
-    return fill_and_empty(1);
-}
+static int many_small(void) { return fill_and_empty(1); }
 
-static int many_large(void)
-{
-    return fill_and_empty(500);
-}
+static int many_large(void) { return fill_and_empty(500); }
 
 /* Tries results that have no room, and one that has. */
 static int big_result_task(posse_task *task, const void *arg, size_t size)
@@ -224,7 +220,8 @@ static int large_result_task(posse_task *task, const void *arg, size_t size)
     return posse_task_return(task, bytes, sizeof bytes) == POSSE_OK ? 0 : GAVE_UP;
 }
 
-/* Results that nobody has released fill the memory too: those that have no room fail, and only those. */
+/* Results that nobody has released fill the memory too: those that have no room fail, and only
+ * those. */
 static int many_large_results(void)
 {
     enum { TASKS = 400 };
@@ -240,7 +237,8 @@ static int many_large_results(void)
     for (int i = 0; i < TASKS; i++) {
         posse_error error;
         REQUIRE(posse_exception(futures[i], -1, &error) == POSSE_OK);
-        REQUIRE(error.status == POSSE_OK || (error.status == POSSE_TASK_FAILED && error.code == GAVE_UP));
+        REQUIRE(error.status == POSSE_OK ||
+                (error.status == POSSE_TASK_FAILED && error.code == GAVE_UP));
         failed += error.status != POSSE_OK;
         REQUIRE(posse_release(futures[i]) == POSSE_OK);
     }
@@ -258,36 +256,29 @@ static int works_or_says_why(void)
     dprintf(STDOUT_FILENO, "create: %s\n", posse_status_name(status));
     if (status != POSSE_OK) {
         REQUIRE(pool == NULL);
-        REQUIRE(status == POSSE_NO_MEMORY || status == POSSE_SYSTEM || status == POSSE_NOT_SUPPORTED);
+        REQUIRE(status == POSSE_NO_MEMORY || status == POSSE_SYSTEM ||
+                status == POSSE_NOT_SUPPORTED);
         return 0;
     }
     REQUIRE(works(pool) == 0);
     return ends(pool);
 }
 
-TEST(many_small_tasks)
-{
-    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_small});
-}
+TEST(many_small_tasks) { assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_small}); }
 
-TEST(many_large_tasks)
-{
-    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_large});
-}
+TEST(many_large_tasks) { assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_large}); }
 
 TEST(results_without_room)
 {
     assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_large_results});
 }
 
-TEST(larger_than_all)
-{
-    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, too_big});
-}
+TEST(larger_than_all) { assert_with_shm((struct shm){"/dev/shm", SMALL, 0, too_big}); }
 
 TEST(hardly_any)
 {
-    static const char *const sizes[] = {"size=4k", "size=64k", "size=256k", "size=512k", "size=700k"};
+    static const char *const sizes[] = {"size=4k", "size=64k", "size=256k", "size=512k",
+                                        "size=700k"};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         assert_with_shm((struct shm){"/dev/shm", sizes[i], 0, works_or_says_why});
     }
@@ -298,15 +289,9 @@ TEST(default_of_containers)
     assert_with_shm((struct shm){"/dev/shm", "size=64m", 0, many_large});
 }
 
-TEST(read_only)
-{
-    assert_with_shm((struct shm){"/dev/shm", SMALL, MS_RDONLY, works_or_says_why});
-}
+TEST(read_only) { assert_with_shm((struct shm){"/dev/shm", SMALL, MS_RDONLY, works_or_says_why}); }
 
-TEST(missing)
-{
-    assert_with_shm((struct shm){"/dev", SMALL, 0, works_or_says_why});
-}
+TEST(missing) { assert_with_shm((struct shm){"/dev", SMALL, 0, works_or_says_why}); }
 
 static const struct check checks[] = {
     CHECK(many_small_tasks, PROCESSES),
@@ -319,7 +304,4 @@ static const struct check checks[] = {
     CHECK(missing, PROCESSES),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

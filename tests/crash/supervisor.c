@@ -1,4 +1,5 @@
-/* supervisor.c - the supervisor dies, or cannot start workers any more: the pool is broken, and says so at once. */
+/* supervisor.c - the supervisor dies, or cannot start workers any more: the pool is broken, and
+ * says so at once. */
 #include "support/support.h"
 
 #include <signal.h>
@@ -125,8 +126,8 @@ TEST(stopped_and_continued)
     end_pool(scene.pool);
 }
 
-/* In a child of another user, for whom the limit of processes counts: no worker can be replaced, so that the pool
- * breaks instead of trying for ever. */
+/* In a child of another user, for whom the limit of processes counts: no worker can be replaced,
+ * so that the pool breaks instead of trying for ever. */
 static int loses_its_last_worker(void *context)
 {
     struct rlimit none = {0, 0};
@@ -152,10 +153,7 @@ static int loses_its_last_worker(void *context)
     return 0;
 }
 
-TEST(P18_failed_worker_replacement)
-{
-    assert_child(loses_its_last_worker, NULL);
-}
+TEST(P18_failed_worker_replacement) { assert_child(loses_its_last_worker, NULL); }
 
 static const struct check checks[] = {
     CHECK(killed_while_others_wait, PROCESSES),
@@ -167,7 +165,4 @@ static const struct check checks[] = {
     CHECK(P18_failed_worker_replacement, PROCESSES),
 };
 
-int main(int argc, char **argv)
-{
-    return RUN_CHECKS(argc, argv, checks);
-}
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -15,8 +15,8 @@
  *
  * Mutants, which must fail:
  *   NO_WAKE_ALL     nobody is woken after a recovery
- *   WAKE_SLEEPING   after a recovery only those are woken who are SLEEPING, and not those whom
- *                   the dead one had claimed, and who sleep with SPINNING set
+ *   WAKE_SLEEPING   after a recovery only those are woken who are SLEEPING, and not one whom the
+ *                   dead one had claimed but not posted, and who sleeps with SPINNING set
  *   NO_CLEAR        the bits of a dead worker stay (seen with REPLACE=0)
  *   NO_SECOND_LOOK  a worker does not look at the ring once more before it sleeps
  *   NO_PASS_ON      a spinner that finds work does not pass the look-out on (seen with LONG=1)
@@ -209,16 +209,7 @@ endloop:
            if :: who != NONE -> post(who) :: else -> break fi;
            i++
 #else
-           /* Whoever sleeps spins from now on, and all who spin are posted: the one who was to
-            * post them may be dead. */
-           atomic {
-               if
-               :: sleeping & (1 << i) ->
-                   sleeping = sleeping - (1 << i); spinning = spinning | (1 << i); who = 1
-               :: else -> who = ((spinning & (1 << i)) != 0)
-               fi
-           }
-           if :: who -> post(i) :: else fi;
+           post(i); /* whatever its bits are: the one who was to post it may be dead */
            i++
 #endif
        :: else -> break

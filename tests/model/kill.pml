@@ -1,8 +1,8 @@
 /* kill.pml - running tasks that are ended: by posse_kill, or because of their deadline.
  *
- * Models KILLING of lib/core/word.h, posse_kill of lib/future.c, push_task, set_deadline, pi_finish
- * and too_late of lib/worker/run.c, expire, look_at_task, look_at_stack and plan of supervisor.c,
- * and the end of such tasks in recover.c. Sequentially consistent; every atomic operation is one
+ * Models KILLING of lib/core/word.h, posse_kill of lib/future.c, push_task, set_deadline, settle and
+ * too_late of lib/worker/run.c, expire, look_at_task and look_at_stack of kills.c, plan of
+ * supervisor.c, and the end of such tasks in recover.c. Sequentially consistent; every atomic operation is one
  * step. A signal takes any time to arrive.
  *
  * One worker, two slots. The program submits task 0 and task 1; perhaps task 0 is killed, or has a
@@ -21,7 +21,7 @@
  *   NO_PAUSE         a worker whose task is KILLING goes on when it has finished
  *   NO_CHECK         the worker does not look at its task's word after it has put the task on its
  *                    stack, where the supervisor looks for it
- *   STALE_DEADLINE   the deadline of a slot's earlier life is not cleared before READY
+ *   STALE_DEADLINE   the deadline of a slot is not cleared when its task ends
  *   NO_PLAN_FIRST    plan does not say that no look is planned before it reads the deadlines
  *                    (seen with DEADLINE=2)
  *   NO_POKE          posse_kill does not poke the supervisor
@@ -69,9 +69,12 @@ bit on_top; /* task 1 was run on top of task 0 */
 
 #define HAS_DEADLINE(t) ((DEADLINE && (t) == 0) || (DEADLINE == 2 && (t) == 2))
 
-/* RUN -> end. ok: it was still RUN. */
+/* RUN -> end. */
 inline finish(s)
 {
+#ifndef STALE_DEADLINE
+    if :: HAS_DEADLINE(task[s]) -> deadline[s] = 0 :: else fi;
+#endif
     atomic {
         if
         :: state[s] == RUN -> state[s] = DONE; ok = 1
@@ -104,7 +107,7 @@ inline push_task(s, under)
             if :: look == 0 || until < look -> look = 1 :: else -> look = 0 fi
         }
         if :: look -> poked = 1 :: else fi
-    :: else -> deadline[s] = 0
+    :: else
     fi;
     atomic { until = 0; look = 0 }
 }
@@ -194,6 +197,9 @@ inline look_at_task(s)
 
 inline recover(s)
 {
+#ifndef STALE_DEADLINE
+    if :: state[s] == RUN || state[s] == KILLING -> deadline[s] = 0 :: else fi;
+#endif
     atomic {
         if
         :: state[s] == RUN ->
@@ -299,11 +305,8 @@ init
                (DEADLINE && state[0] == TIMED_OUT))
     }
     atomic { /* freed, FILL */
-        state[0] = FREE; life[0] = 1; task[0] = 2; expired[0] = 0;
-#ifndef STALE_DEADLINE
-        deadline[0] = 0
-#endif
-    };
+        state[0] = FREE; life[0] = 1; task[0] = 2; expired[0] = 0
+    }
     state[0] = READY;
     atomic {
         (state[0] >= DONE) ->

@@ -20,7 +20,7 @@
  *
  * Mutants, which must fail:
  *   EARLY          the recovery does not wait until the worker is reaped
- *   PASS_FIRST     the head is moved before the slot is claimed
+ *   PASS_FIRST     the head is moved before the slot is claimed (seen with SCRIPT=3)
  *   NO_REPUSH      the recovery does not push READY slots again
  *   KEEP_QUEUED    whoever passes an entry leaves QUEUED as it is
  *   CLAIM_CLEARS   QUEUED is cleared by passing only if the task is claimed
@@ -30,8 +30,8 @@
  *   MARK_HEAD      the recovery believes that the entry at the head is still to be dealt with, but
  *                  its slot may have been looked at already
  *   TAKE_BACK_ALL  take_back restores a QUEUED that was seen before the entry was passed
- *   LOOK_ONCE      the recovery looks once whether a slot is RUN or KILLING, but a task may be killed
- *                  while its worker, dead already, is being recovered (seen with SCRIPT=5)
+ *   LOOK_ONCE      the recovery looks once whether a slot is RUN or KILLING, but a task may be
+ *                  killed while its worker, dead already, is recovered (seen with SCRIPT=5)
  *   NO_PAUSE       a worker whose task is KILLING goes on when it has finished
  */
 #ifndef SCRIPT
@@ -104,6 +104,7 @@ bit gone[NW]; /* it is a corpse, which waitpid returns */
 #ifdef EARLY
 bit dying[NW]; /* it has been sent a signal */
 #endif
+byte stack[NW]; /* slots of its tasks: there the supervisor looks for KILLING */
 byte kills;
 byte retries = RETRIES;
 
@@ -283,7 +284,9 @@ inline settle()
             :: W[c] != x -> x = W[c]
             :: else ->
                 if
-                :: STATE(x) == READY -> x = BY(TO(x, RUN), me); ok = 1; note_claim(task[c])
+                :: STATE(x) == READY -> 
+                    x = BY(TO(x, RUN), me); ok = 1; note_claim(task[c]);
+                    stack[me] = stack[me] | (1 << c)
                 :: else
                 fi
 #ifndef KEEP_QUEUED
@@ -305,7 +308,8 @@ inline end_run(s, from)
 #ifndef NO_PAUSE
         (false)
 #endif
-    fi
+    fi;
+    atomic { stack[me] = stack[me] - (1 << s); ok = 0 }
 }
 
 /* Task 0: submits a task, waits for it, running it if nobody has begun it, and releases it. */
@@ -331,7 +335,8 @@ inline nest()
                    atomic {
                        if
                        :: W[d] == x ->
-                           x = BY(TO(x, RUN), me); W[d] = x; ok = 1; note_claim(task[d])
+                           x = BY(TO(x, RUN), me); W[d] = x; ok = 1; note_claim(task[d]);
+                           stack[me] = stack[me] | (1 << d)
                        :: else -> ok = 0
                        fi
                    }
@@ -380,7 +385,7 @@ endidle:
         od
     } unless {
         atomic {
-            dead[me] -> gone[me] = 1;
+            dead[me] -> gone[me] = 1; stack[me] = 0;
             h = 0; c = 0; d = 0; k = 0; n = 0; p = 0; q = 0; v = 0; e = 0; r = 0;
             x = 0; y = 0; mine = 0; ok = 0
         }
@@ -415,9 +420,9 @@ proctype killer()
 
 /* ---- the supervisor ---- */
 
-#define TO_BE_KILLED(w) (!dead[w] && \
-    (IS(W[0], KILLING, w) || IS(W[1], KILLING, w) || IS(W[2 % NS], KILLING, w) || \
-     IS(W[3 % NS], KILLING, w)))
+#define DOOMED(i, w) ((stack[w] & (1 << (i))) && IS(W[(i) % NS], KILLING, w))
+#define TO_BE_KILLED(w) \
+    (!dead[w] && (DOOMED(0, w) || DOOMED(1, w) || DOOMED(2, w) || DOOMED(3, w)))
 
 inline mark_entries()
 {

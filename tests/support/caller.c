@@ -33,7 +33,8 @@ static bool sleeps_now(const struct caller *caller)
     return state == 'S';
 }
 
-/* A thread that is on its way into the call may sleep for an instant too, at a lock: hence several looks. */
+/* A thread that is on its way into the call may sleep for an instant too, at a lock: hence
+ * several looks. */
 static bool sleeps_on(const struct caller *caller)
 {
     for (int looks = 0; looks < 5; looks++) {
@@ -51,10 +52,7 @@ bool comes_to_park(struct caller *caller)
     return !atomic_load(&caller->returned);
 }
 
-void await_parked(struct caller *caller)
-{
-    assert_true(comes_to_park(caller));
-}
+void await_parked(struct caller *caller) { assert_true(comes_to_park(caller)); }
 
 posse_status end_call(struct caller *caller)
 {
@@ -72,12 +70,6 @@ posse_status call_exception(void *future)
     return posse_exception(*(posse_future *)future, -1, NULL);
 }
 
-posse_status call_shutdown(void *pool)
-{
-    return posse_shutdown(pool, 0, -1);
-}
+posse_status call_shutdown(void *pool) { return posse_shutdown(pool, 0, -1); }
 
-posse_status call_destroy(void *pool)
-{
-    return posse_destroy(pool);
-}
+posse_status call_destroy(void *pool) { return posse_destroy(pool); }

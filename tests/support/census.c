@@ -1,8 +1,9 @@
 /* census.c - counts what a test may leave behind.
  *
- * Workers and their supervisor are not children of the runner, and the tests do not know all of their pids. So the
- * runner maps a page of a memory file with a name of its own: whatever is forked from it inherits the mapping, and
- * shows it in /proc/<pid>/maps until it dies. A zombie has no mappings.
+ * Workers and their supervisor are not children of the runner, and the tests do not know all of
+ * their pids. So the runner maps a page of a memory file with a name of its own: whatever is
+ * forked from it inherits the mapping, and shows it in /proc/<pid>/maps until it dies. A zombie
+ * has no mappings.
  */
 #include "support.h"
 
@@ -16,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char mark[64]; /* as in maps, with what follows the name so that no pid is the start of another */
+static char
+    mark[64]; /* as in maps, with what follows the name so that no pid is the start of another */
 
 static struct {
     int descriptors;
@@ -26,8 +28,20 @@ static struct {
     int n_names;
 } first;
 
+static void *do_nothing(void *unused) { return unused; }
+
+/* ThreadSanitizer starts a thread of its own with the program's first one. */
+static void start_first_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, do_nothing, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
+}
+
 void census_mark(void)
 {
+    start_first_thread();
     char name[32];
     snprintf(name, sizeof name, "posse-test-%ld", (long)getpid());
     snprintf(mark, sizeof mark, "%s ", name);
@@ -56,15 +70,9 @@ static int count_entries(const char *path)
     return entries - 2; /* . and .. */
 }
 
-int count_descriptors(void)
-{
-    return count_entries("/proc/self/fd") - 1; /* the one that looks */
-}
+int count_descriptors(void) { return count_entries("/proc/self/fd") - 1; /* the one that looks */ }
 
-int count_threads(void)
-{
-    return count_entries("/proc/self/task");
-}
+int count_threads(void) { return count_entries("/proc/self/task"); }
 
 static bool carries_mark(const char *pid)
 {
@@ -153,7 +161,8 @@ void census_begin(void)
     first.processes = count_processes();
 }
 
-/* A joined thread and a killed process may be seen for an instant longer, and so may a name of another program. */
+/* A joined thread and a killed process may be seen for an instant longer, and so may a name of
+ * another program. */
 static bool comes_to(int (*count)(void), int expected)
 {
     for (long end = now_ms() + 2000; now_ms() < end; pause_ms(2)) {

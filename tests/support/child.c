@@ -48,7 +48,4 @@ void *make_shared(size_t size)
     return memory;
 }
 
-void free_shared(void *memory, size_t size)
-{
-    munmap(memory, size);
-}
+void free_shared(void *memory, size_t size) { munmap(memory, size); }

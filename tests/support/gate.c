@@ -12,15 +12,9 @@ struct gate *make_gate(posse_executor *pool)
     return memset(memory, 0, sizeof(struct gate));
 }
 
-void free_gate(posse_executor *pool, struct gate *gate)
-{
-    assert_ok(posse_free(pool, gate));
-}
+void free_gate(posse_executor *pool, struct gate *gate) { assert_ok(posse_free(pool, gate)); }
 
-void open_gate(struct gate *gate)
-{
-    atomic_store(&gate->open, 1);
-}
+void open_gate(struct gate *gate) { atomic_store(&gate->open, 1); }
 
 void await_entered(struct gate *gate, int tasks)
 {

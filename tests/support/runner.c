@@ -16,16 +16,11 @@ static const char *const backend_names[] = {
 
 static posse_backend chosen = POSSE_PROCESS;
 
-posse_backend backend(void)
-{
-    return chosen;
-}
+posse_backend backend(void) { return chosen; }
 
-/* alarm's default action kills the runner: a test that hangs in a call cannot be ended otherwise. */
-void time_limit(unsigned seconds)
-{
-    alarm(seconds);
-}
+/* alarm's default action kills the runner: a test that hangs in a call cannot be ended
+ * otherwise. */
+void time_limit(unsigned seconds) { alarm(seconds); }
 
 static int before_test(void **state)
 {
@@ -60,8 +55,8 @@ static size_t list_tests(const struct check *checks, size_t count, struct CMUnit
     size_t listed = 0;
     for (size_t i = 0; i < count; i++) {
         if (checks[i].backends & 1u << chosen) {
-            tests[listed++] = (struct CMUnitTest){checks[i].name, checks[i].test, before_test,
-                                                  after_test, NULL};
+            tests[listed++] =
+                (struct CMUnitTest){checks[i].name, checks[i].test, before_test, after_test, NULL};
         }
     }
     return listed;

@@ -1,11 +1,13 @@
 /* support.h - what all behaviour and crash tests share.
  *
- * A file of tests is one program. It lists its tests with the backends on which they make sense and hands the list to
- * run_checks; the backend comes from the command line (process, thread or inline). After every test the runner looks
- * at what is left: child processes, workers, threads, descriptors, names in /dev/shm. Anything new is a failure.
+ * A file of tests is one program. It lists its tests with the backends on which they make sense and
+ * hands the list to run_checks; the backend comes from the command line (process, thread or
+ * inline). After every test the runner looks at what is left: child processes, workers, threads,
+ * descriptors, names in /dev/shm. Anything new is a failure.
  *
- * cmocka's assertions jump back into the runner, so only the runner's main thread may use them (and the helpers here
- * that say "asserts"). Tasks report through their results, threads through memory, forked children by how they end.
+ * cmocka's assertions jump back into the runner, so only the runner's main thread may use them
+ * (and the helpers here that say "asserts"). Tasks report through their results, threads through
+ * memory, forked children by how they end.
  */
 #ifndef SUPPORT_H
 #define SUPPORT_H
@@ -22,13 +24,17 @@
 
 #include <cmocka.h>
 
-/* Sanitizers need time and address space of their own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
+/* Sanitizers need time, threads and address space of their own. */
+#if defined(__has_feature)
+#define HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define HAS_FEATURE(feature) 0
 #endif
+#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
+#define SANITIZED_THREADS
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer) || defined(SANITIZED_THREADS)
+#define SANITIZED
 #endif
 
 /* ---- running (runner.c) ---------------------------------------------------------------------- */
@@ -38,7 +44,12 @@ enum {
     THREADS = 1u << POSSE_THREAD,
     INLINE = 1u << POSSE_INLINE,
     PARALLEL = PROCESSES | THREADS,
-    ALL = PARALLEL | INLINE
+    ALL = PARALLEL | INLINE,
+#ifdef SANITIZED_THREADS /* it gives up when a forked child starts threads */
+    FORKED = PROCESSES | INLINE
+#else
+    FORKED = ALL /* where forked children make pools */
+#endif
 };
 
 struct check {
@@ -48,11 +59,13 @@ struct check {
 };
 
 #define TEST(name) static void name(void **state_unused __attribute__((unused)))
+/* clang-format off */
 #define CHECK(function, backends) {#function, function, backends}
+/* clang-format on */
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* Runs the checks that are listed for the backend argv[1]; argv[2], if given, is a pattern of names. The result of
- * main: not 0 also if no check is listed for the backend. */
+/* Runs the checks that are listed for the backend argv[1]; argv[2], if given, is a pattern of
+ * names. The result of main: not 0 also if no check is listed for the backend. */
 int run_checks(int argc, char **argv, const struct check *checks, size_t count);
 #define RUN_CHECKS(argc, argv, checks) run_checks(argc, argv, checks, COUNT(checks))
 
@@ -67,7 +80,8 @@ void time_limit(unsigned seconds);
 int count_descriptors(void);
 int count_threads(void);
 
-/* Processes that were forked by this runner or by what it forked, and live. Not the runner; a zombie is dead. */
+/* Processes that were forked by this runner or by what it forked, and live. Not the runner; a
+ * zombie is dead. */
 int count_processes(void);
 
 /* Names in /dev/shm that were not there when the test began. */
@@ -99,18 +113,18 @@ long now_ms(void); /* monotonic */
 /* ---- pools (pool.c) -------------------------------------------------------------------------- */
 
 /* Asserts that a call gives the status; names both if not. */
-#define assert_status(call, expected)                                                              \
-    require_status((call), (expected), #call, __FILE__, __LINE__)
+#define assert_status(call, expected) require_status((call), (expected), #call, __FILE__, __LINE__)
 #define assert_ok(call) assert_status(call, POSSE_OK)
 void require_status(posse_status actual, posse_status expected, const char *call, const char *file,
                     int line);
 
-posse_options default_options(void); /* of this backend, size set */
-posse_executor *open_pool(long workers); /* NULL if that fails; also for children */
-posse_executor *make_pool(long workers); /* asserts */
+posse_options default_options(void);                   /* of this backend, size set */
+posse_executor *open_pool(long workers);               /* NULL if that fails; also for children */
+posse_executor *make_pool(long workers);               /* asserts */
 posse_executor *make_pool_with(posse_options options); /* asserts */
 
-/* Asserts that the pool comes to rest with nothing held (no task, future or memory), and destroys it. */
+/* Asserts that the pool comes to rest with nothing held (no task, future or memory), and
+ * destroys it. */
 void end_pool(posse_executor *pool);
 
 posse_stats stats_of(posse_executor *pool); /* asserts */
@@ -121,7 +135,8 @@ posse_future submitted(posse_executor *pool, posse_fn *fn, const void *arg, size
 posse_future submitted_long(posse_executor *pool, posse_fn *fn, long value);
 posse_future submitted_job(posse_executor *pool, posse_job job); /* sets struct_size */
 
-/* Waits for the end, asserts how the task ended, and releases it. take_long: a result that is one long. */
+/* Waits for the end, asserts how the task ended, and releases it. take_long: a result that is
+ * one long. */
 long take_long(posse_future future);
 posse_error take_error(posse_future future, posse_status how);
 posse_error error_of(posse_future future); /* waits and asserts; does not release */
@@ -137,13 +152,14 @@ struct gate {
     _Atomic int open;
 };
 
-struct gate *make_gate(posse_executor *pool); /* asserts */
+struct gate *make_gate(posse_executor *pool);            /* asserts */
 void free_gate(posse_executor *pool, struct gate *gate); /* asserts */
 void open_gate(struct gate *gate);
 void await_entered(struct gate *gate, int tasks); /* asserts that so many come */
 posse_future submitted_hold(posse_executor *pool, struct gate *gate);
 
-/* For use in a task: comes to the gate; comes to it and waits. False if it does not open within a minute. */
+/* For use in a task: comes to the gate; comes to it and waits. False if it does not open within
+ * a minute. */
 void enter_gate(struct gate *gate);
 bool pass_gate(struct gate *gate);
 
@@ -153,22 +169,22 @@ bool pass_gate(struct gate *gate);
 #define INNER_FAILED 902 /* code of a task whose own task failed */
 #define WRONG_ARG 903    /* code of a task that got other bytes than expected */
 
-posse_fn square_task;    /* long -> long */
-posse_fn echo_task;      /* bytes -> the same bytes */
-posse_fn code_task;      /* long code -> returns it */
-posse_fn message_task;   /* long code -> posse_task_fail(code, "failed with <code>") */
-posse_fn sleep_task;     /* long ms -> long ms */
-posse_fn identity_task;  /* -> long, the thread that ran it: a worker's pid with processes */
-posse_fn process_task;   /* -> long, the process that ran it */
-posse_fn parent_task;    /* -> long, the parent process of the worker: the supervisor */
-posse_fn worker_task;    /* -> long, posse_task_worker */
-posse_fn attempt_task;   /* -> long, posse_task_attempt */
-posse_fn hold_task;      /* struct gate * -> waits at the gate; long, as identity_task */
-posse_fn heed_task;      /* struct gate * -> comes to the gate, returns once posse_task_cancelled */
-posse_fn count_task;     /* _Atomic long * -> adds one */
-posse_fn fib_task;       /* long n -> long, by submitting and waiting for its two halves */
-posse_fn signal_task;    /* long signal -> raises it */
-posse_fn exit_task;      /* long code -> _exit */
+posse_fn square_task;   /* long -> long */
+posse_fn echo_task;     /* bytes -> the same bytes */
+posse_fn code_task;     /* long code -> returns it */
+posse_fn message_task;  /* long code -> posse_task_fail(code, "failed with <code>") */
+posse_fn sleep_task;    /* long ms -> long ms */
+posse_fn identity_task; /* -> long, the thread that ran it: a worker's pid with processes */
+posse_fn process_task;  /* -> long, the process that ran it */
+posse_fn parent_task;   /* -> long, the parent process of the worker: the supervisor */
+posse_fn worker_task;   /* -> long, posse_task_worker */
+posse_fn attempt_task;  /* -> long, posse_task_attempt */
+posse_fn hold_task;     /* struct gate * -> waits at the gate; long, as identity_task */
+posse_fn heed_task;     /* struct gate * -> comes to the gate, returns once posse_task_cancelled */
+posse_fn count_task;    /* _Atomic long * -> adds one */
+posse_fn fib_task;      /* long n -> long, by submitting and waiting for its two halves */
+posse_fn signal_task;   /* long signal -> raises it */
+posse_fn exit_task;     /* long code -> _exit */
 
 long identity(void); /* of the calling thread, as identity_task */
 
@@ -191,8 +207,8 @@ struct caller {
 };
 
 void start_call(struct caller *caller, posse_status (*call)(void *), void *context); /* asserts */
-void await_parked(struct caller *caller); /* asserts that it comes to sleep in the call */
-bool comes_to_park(struct caller *caller); /* false if it has returned instead */
+void await_parked(struct caller *caller);     /* asserts that it comes to sleep in the call */
+bool comes_to_park(struct caller *caller);    /* false if it has returned instead */
 posse_status end_call(struct caller *caller); /* joins it */
 
 posse_status call_result(void *future);    /* posse_result without a limit */
@@ -202,10 +218,11 @@ posse_status call_destroy(void *pool);
 
 /* ---- forked children (child.c) --------------------------------------------------------------- */
 
-/* Runs body in a forked child, which ends by _exit with what it returns, and asserts that this is 0. */
+/* Runs body in a forked child, which ends by _exit with what it returns, and asserts that this
+ * is 0. */
 void assert_child(int (*body)(void *), void *context);
 pid_t start_child(int (*body)(void *), void *context); /* asserts */
-int wait_status(pid_t child); /* asserts; the status as waitpid gives it */
+int wait_status(pid_t child);                          /* asserts; the status as waitpid gives it */
 
 /* In a child: returns 1 from body, with a word on stderr, unless the condition holds. */
 #define REQUIRE(condition)                                                                         \

@@ -20,10 +20,7 @@ static void *pointer_of(const void *arg)
     return pointer;
 }
 
-long identity(void)
-{
-    return syscall(SYS_gettid);
-}
+long identity(void) { return syscall(SYS_gettid); }
 
 int return_long(posse_task *task, long value)
 {

@@ -46,7 +46,7 @@ TEST(classes_are_powers_of_two)
 {
     assert_int_equal(pi_class_for(0), 0);
     assert_int_equal(pi_class_for(1), 0);
-    for (unsigned class = 0; class < PI_CLASSES; class++) {
+    for (unsigned class = 0; class < PI_CLASSES; class ++) {
         size_t size = (size_t)1 << (PI_CLASS_FIRST + class);
         assert_int_equal(pi_class_for(size - 1), class);
         assert_int_equal(pi_class_for(size), class);
@@ -156,10 +156,10 @@ TEST(references_that_name_nothing)
     struct pi_arena *arena = make_arena(3);
     const pi_ref bad[] = {
         0,
-        2,                                 /* a block, but of no class */
-        pi_ref_make(0, 3),                 /* not there yet */
+        2,                 /* a block, but of no class */
+        pi_ref_make(0, 3), /* not there yet */
         pi_ref_make(0, UINT32_MAX),
-        pi_ref_make(PI_CLASSES - 1, 0),    /* a small segment has no such large blocks */
+        pi_ref_make(PI_CLASSES - 1, 0), /* a small segment has no such large blocks */
         pi_ref_make(PI_CLASSES, 0),
         (pi_ref)1 << 63 | (pi_ref)1 << 32, /* class 0, but for a bit that does not belong there */
         UINT64_MAX,

@@ -24,8 +24,9 @@ TEST(no_quota)
 
 TEST(garbage_limits_nothing)
 {
-    const char *const texts[] = {"", " ", "\n", "max", "100000", "100000 max", "0 100000",
-                                 "100000 0", "100000 -5", "x 1", "1,5 100000"};
+    const char *const texts[] = {"",          " ",          "\n",        "max",
+                                 "100000",    "100000 max", "0 100000",  "100000 0",
+                                 "100000 -5", "x 1",        "1,5 100000"};
     for (size_t i = 0; i < COUNT(texts); i++) {
         assert_int_equal(os_cpus_of_quota(texts[i]), 0);
     }
@@ -66,20 +67,14 @@ static int on_one_processor(void *context)
     return 0;
 }
 
-TEST(affinity_counts)
-{
-    assert_child(on_one_processor, NULL);
-}
+TEST(affinity_counts) { assert_child(on_one_processor, NULL); }
 
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
-        CHECK(quotas_are_rounded_up, ALL),
-        CHECK(no_quota, ALL),
-        CHECK(garbage_limits_nothing, ALL),
-        CHECK(numbers_that_are_too_large, ALL),
-        CHECK(one_at_least, ALL),
-        CHECK(affinity_counts, ALL),
+        CHECK(quotas_are_rounded_up, ALL),  CHECK(no_quota, ALL),
+        CHECK(garbage_limits_nothing, ALL), CHECK(numbers_that_are_too_large, ALL),
+        CHECK(one_at_least, ALL),           CHECK(affinity_counts, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }

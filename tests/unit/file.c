@@ -59,10 +59,7 @@ static int without_stdio(void *context)
     return count_descriptors() == before + 2 ? 0 : 3;
 }
 
-TEST(above_stdio_even_if_that_is_closed)
-{
-    assert_child(without_stdio, NULL);
-}
+TEST(above_stdio_even_if_that_is_closed) { assert_child(without_stdio, NULL); }
 
 TEST(moved_above_stdio)
 {
@@ -86,8 +83,8 @@ static int few_descriptors(void *context)
     close(last);
     for (int more = 0; more < 6; more++) {
         int sockets[2];
-        REQUIRE(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)(last + more),
-                                                          limit.rlim_max}) == 0);
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)(last + more), limit.rlim_max}) ==
+                0);
         int error = os_socket_pair(sockets);
         if (error == 0) {
             close(sockets[0]);
@@ -102,10 +99,7 @@ static int few_descriptors(void *context)
     return 0;
 }
 
-TEST(nothing_leaks_when_there_are_too_few)
-{
-    assert_child(few_descriptors, NULL);
-}
+TEST(nothing_leaks_when_there_are_too_few) { assert_child(few_descriptors, NULL); }
 
 static bool has_bytes(int socket)
 {
@@ -256,6 +250,5 @@ int main(int argc, char **argv)
         CHECK(sees_the_death_of_a_process, ALL),
         CHECK(sees_the_death_by_a_pidfd, ALL),
     };
-    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

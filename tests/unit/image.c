@@ -11,10 +11,7 @@
 
 #define MODULE "/libposse_test_late.so"
 
-static uintptr_t address_of(posse_fn *function)
-{
-    return (uintptr_t)function;
-}
+static uintptr_t address_of(posse_fn *function) { return (uintptr_t)function; }
 
 /* The module is built one directory above this program. */
 static void *load_module(void)

@@ -14,10 +14,7 @@ static struct pi_map make_map(uint32_t max)
     return map;
 }
 
-static void free_map(struct pi_map *map)
-{
-    free(map->level[2]);
-}
+static void free_map(struct pi_map *map) { free(map->level[2]); }
 
 /* Takes everything from `first` on: in order, and nothing at or beyond count. */
 static void assert_takes(struct pi_map *map, uint32_t first, uint32_t count)
@@ -223,18 +220,12 @@ TEST(parts_of_a_count)
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
-        CHECK(takes_the_lowest, ALL),
-        CHECK(says_what_is_taken, ALL),
-        CHECK(takes_near_the_hint, ALL),
-        CHECK(hint_in_a_last_word_without_free_things, ALL),
-        CHECK(nothing_beyond_the_count, ALL),
-        CHECK(no_things_at_all, ALL),
-        CHECK(grows_by_its_count, ALL),
-        CHECK(all_levels_fill_and_empty, ALL),
-        CHECK(stale_full_mark_of_a_word, ALL),
-        CHECK(stale_full_marks_of_all_words, ALL),
-        CHECK(repair_leaves_right_marks, ALL),
-        CHECK(missing_marks_are_made, ALL),
+        CHECK(takes_the_lowest, ALL),          CHECK(says_what_is_taken, ALL),
+        CHECK(takes_near_the_hint, ALL),       CHECK(hint_in_a_last_word_without_free_things, ALL),
+        CHECK(nothing_beyond_the_count, ALL),  CHECK(no_things_at_all, ALL),
+        CHECK(grows_by_its_count, ALL),        CHECK(all_levels_fill_and_empty, ALL),
+        CHECK(stale_full_mark_of_a_word, ALL), CHECK(stale_full_marks_of_all_words, ALL),
+        CHECK(repair_leaves_right_marks, ALL), CHECK(missing_marks_are_made, ALL),
         CHECK(parts_of_a_count, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);

@@ -93,20 +93,11 @@ static void assert_fair_contest(uint32_t count)
     free_contest(contest);
 }
 
-TEST(enough_for_all)
-{
-    assert_fair_contest(256);
-}
+TEST(enough_for_all) { assert_fair_contest(256); }
 
-TEST(too_few_for_all)
-{
-    assert_fair_contest(10);
-}
+TEST(too_few_for_all) { assert_fair_contest(10); }
 
-TEST(partial_last_word)
-{
-    assert_fair_contest(70);
-}
+TEST(partial_last_word) { assert_fair_contest(70); }
 
 /* A wrong bit in the middle of it: a thing that is owned, but looks free. */
 TEST(word_decides_when_bits_are_wrong)
@@ -157,10 +148,7 @@ static void assert_no_mark_left(uint32_t free_things)
     free_contest(contest);
 }
 
-TEST(marks_are_right_when_one_is_free)
-{
-    assert_no_mark_left(1);
-}
+TEST(marks_are_right_when_one_is_free) { assert_no_mark_left(1); }
 
 TEST(marks_are_right_when_some_are_free)
 {
@@ -178,6 +166,5 @@ int main(int argc, char **argv)
         CHECK(marks_are_right_when_one_is_free, ALL),
         CHECK(marks_are_right_when_some_are_free, ALL),
     };
-    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -165,10 +165,7 @@ static int under_a_file_limit(void *context)
     return 0;
 }
 
-TEST(file_limit_gives_anonymous_memory)
-{
-    assert_child(under_a_file_limit, NULL);
-}
+TEST(file_limit_gives_anonymous_memory) { assert_child(under_a_file_limit, NULL); }
 
 /* A task, or the program, closed the descriptor. */
 TEST(closed_descriptor)

@@ -12,7 +12,7 @@
 
 /* What the orphan is given, and what it says. */
 struct birth {
-    int ends[2]; /* of a pipe */
+    int ends[2];  /* of a pipe */
     pid_t victim; /* to be killed by it, if not 0 */
 };
 
@@ -36,10 +36,7 @@ static void be_born(void *context)
     say(birth, 0);
 }
 
-static void be_not_born(void *context, int error)
-{
-    say(context, error);
-}
+static void be_not_born(void *context, int error) { say(context, error); }
 
 /* Forks an orphan as the library does, all signals blocked, and hears what it says. */
 static int make_orphan(struct birth *birth, struct cry *cry)
@@ -59,17 +56,16 @@ static int make_orphan(struct birth *birth, struct cry *cry)
     return 0;
 }
 
-static bool no_child_left(void)
-{
-    return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD;
-}
+static bool no_child_left(void) { return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD; }
 
-static void block_sigchld(void)
+/* The set of that signal alone. */
+static sigset_t block_sigchld(void)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    return set;
 }
 
 static bool sigchld_is_pending(void)
@@ -90,10 +86,7 @@ static int nothing_to_reap(void *context)
     return 0;
 }
 
-TEST(is_nobodys_child)
-{
-    assert_child(nothing_to_reap, NULL);
-}
+TEST(is_nobodys_child) { assert_child(nothing_to_reap, NULL); }
 
 static int no_signal_waits(void *context)
 {
@@ -103,10 +96,7 @@ static int no_signal_waits(void *context)
     return 0;
 }
 
-TEST(no_signal_is_left_pending)
-{
-    assert_child(no_signal_waits, NULL);
-}
+TEST(no_signal_is_left_pending) { assert_child(no_signal_waits, NULL); }
 
 /* The kernel reaps for a program that ignores the signal. */
 static int ignores_sigchld(void *context)
@@ -115,10 +105,7 @@ static int ignores_sigchld(void *context)
     return no_signal_waits(context);
 }
 
-TEST(with_sigchld_ignored)
-{
-    assert_child(ignores_sigchld, NULL);
-}
+TEST(with_sigchld_ignored) { assert_child(ignores_sigchld, NULL); }
 
 static pid_t fork_own_child(void)
 {
@@ -138,28 +125,26 @@ static int own_child_died_before(void *context)
     struct cry cry;
     siginfo_t info;
     (void)context;
-    block_sigchld();
+    sigset_t set = block_sigchld();
     pid_t own = fork_own_child();
     REQUIRE(own > 0 && kill(own, SIGKILL) == 0);
     REQUIRE(waitid(P_PID, (id_t)own, &info, WEXITED | WNOWAIT) == 0);
     REQUIRE(sigchld_is_pending());
     REQUIRE(make_orphan(&birth, &cry) == 0);
     REQUIRE(sigchld_is_pending());
+    REQUIRE(sigwaitinfo(&set, &info) == SIGCHLD && info.si_pid == own); /* and it tells who */
     REQUIRE(waitpid(-1, NULL, 0) == own);
     REQUIRE(no_child_left());
     return 0;
 }
 
-TEST(keeps_the_signal_of_an_own_child)
-{
-    assert_child(own_child_died_before, NULL);
-}
+TEST(keeps_the_signal_of_an_own_child) { assert_child(own_child_died_before, NULL); }
 
 /* One dies just now: one signal may stand for both deaths, and the program is still told. */
 static int own_child_dies_meanwhile(void *context)
 {
     (void)context;
-    block_sigchld();
+    sigset_t set = block_sigchld();
     for (int i = 0; i < 50; i++) {
         struct birth birth = {.victim = fork_own_child()};
         struct cry cry;
@@ -167,9 +152,6 @@ static int own_child_dies_meanwhile(void *context)
         REQUIRE(birth.victim > 0);
         REQUIRE(make_orphan(&birth, &cry) == 0);
         REQUIRE(waitid(P_PID, (id_t)birth.victim, &info, WEXITED | WNOWAIT) == 0);
-        sigset_t set;
-        sigemptyset(&set);
-        sigaddset(&set, SIGCHLD);
         REQUIRE(sigtimedwait(&set, NULL, &(struct timespec){.tv_sec = 10}) == SIGCHLD);
         REQUIRE(waitpid(birth.victim, NULL, 0) == birth.victim);
         REQUIRE(no_child_left());
@@ -180,10 +162,7 @@ static int own_child_dies_meanwhile(void *context)
     return 0;
 }
 
-TEST(tells_of_an_own_child_that_dies_meanwhile)
-{
-    assert_child(own_child_dies_meanwhile, NULL);
-}
+TEST(tells_of_an_own_child_that_dies_meanwhile) { assert_child(own_child_dies_meanwhile, NULL); }
 
 #define LONELY_USER 54321 /* owns no process but the test's */
 

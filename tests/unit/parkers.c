@@ -136,13 +136,9 @@ TEST(one_caller_each)
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
-        CHECK(acquire_names_the_owner, ALL),
-        CHECK(released_ones_are_used_again, ALL),
-        CHECK(owned_ones_that_look_free, ALL),
-        CHECK(free_ones_that_look_owned, ALL),
-        CHECK(count_that_is_too_large, ALL),
-        CHECK(one_caller_each, ALL),
+        CHECK(acquire_names_the_owner, ALL),   CHECK(released_ones_are_used_again, ALL),
+        CHECK(owned_ones_that_look_free, ALL), CHECK(free_ones_that_look_owned, ALL),
+        CHECK(count_that_is_too_large, ALL),   CHECK(one_caller_each, ALL),
     };
-    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -17,10 +17,7 @@ static int pause_for_ever(void *unused)
     return 0;
 }
 
-static int end_with(void *code)
-{
-    return *(int *)code;
-}
+static int end_with(void *code) { return *(int *)code; }
 
 static enum os_event next_event(pid_t child, struct os_death *death)
 {
@@ -192,10 +189,7 @@ static int parent_is_dead(void *unused)
     return 0;
 }
 
-TEST(sees_that_its_parent_has_died)
-{
-    assert_child(parent_is_dead, NULL);
-}
+TEST(sees_that_its_parent_has_died) { assert_child(parent_is_dead, NULL); }
 
 TEST(a_descriptor_for_the_death)
 {

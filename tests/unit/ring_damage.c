@@ -39,10 +39,7 @@ static struct queue make_used_queue(void)
     return queue;
 }
 
-static bool is_entry(uint32_t slot)
-{
-    return slot == PI_NONE || slot <= PI_MAX_SLOTS + 16;
-}
+static bool is_entry(uint32_t slot) { return slot == PI_NONE || slot <= PI_MAX_SLOTS + 16; }
 
 /* In a child. */
 static int every_call_returns(void *context)
@@ -78,6 +75,18 @@ TEST(head)
         atomic_store(&queue.shared->head, patterns[i]);
         assert_survived(&queue);
     }
+}
+
+/* New tasks are not put where nobody looks. */
+TEST(a_head_too_far_is_followed)
+{
+    struct queue queue = make_used_queue();
+    atomic_store(&queue.shared->head, HISTORY + WAITING + 100);
+    assert_int_equal(push(&queue, 77), PI_PUSHED);
+    assert_int_equal(pop(&queue), 77);
+    assert_pushed(&queue, 0, 300);
+    assert_popped(&queue, 0, 300);
+    free_queue(&queue);
 }
 
 TEST(tail)
@@ -181,6 +190,7 @@ int main(int argc, char **argv)
 {
     const struct check checks[] = {
         CHECK(head, ALL),
+        CHECK(a_head_too_far_is_followed, ALL),
         CHECK(tail, ALL),
         CHECK(cuts, ALL),
         CHECK(count_of_rings, ALL),

@@ -14,7 +14,7 @@ struct traffic {
     _Atomic unsigned char seen[PRODUCERS * EACH];
     _Atomic unsigned producing;
     _Atomic unsigned broken;
-    _Atomic unsigned disordered; /* entries that a consumer saw after a later one of that producer */
+    _Atomic unsigned disordered; /* entries seen after a later one of the same producer */
     _Atomic unsigned unknown;
 };
 
@@ -90,20 +90,11 @@ static void assert_traffic(uint32_t rings, uint64_t limit)
     free(traffic);
 }
 
-TEST(one_ring_for_many_laps)
-{
-    assert_traffic(1, 0);
-}
+TEST(one_ring_for_many_laps) { assert_traffic(1, 0); }
 
-TEST(growing_rings)
-{
-    assert_traffic(6, 0);
-}
+TEST(growing_rings) { assert_traffic(6, 0); }
 
-TEST(few_entries_at_a_time)
-{
-    assert_traffic(1, 2);
-}
+TEST(few_entries_at_a_time) { assert_traffic(1, 2); }
 
 int main(int argc, char **argv)
 {
@@ -112,6 +103,5 @@ int main(int argc, char **argv)
         CHECK(growing_rings, ALL),
         CHECK(few_entries_at_a_time, ALL),
     };
-    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

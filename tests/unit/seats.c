@@ -188,6 +188,5 @@ int main(int argc, char **argv)
         CHECK(each_sleeper_is_claimed_once, ALL),
         CHECK(neighbours_do_not_disturb_each_other, ALL),
     };
-    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -1,5 +1,5 @@
 /* semaphore.c - waiting with a deadline, through signals, across a fork. */
-#include "threads.h"
+#include "support/support.h"
 
 #include "os/clock.h"
 #include "os/semaphore.h"
@@ -10,10 +10,7 @@
 
 static sem_t semaphore;
 
-static void make_semaphore(void)
-{
-    assert_int_equal(os_semaphore_init(&semaphore), 0);
-}
+static void make_semaphore(void) { assert_int_equal(os_semaphore_init(&semaphore), 0); }
 
 TEST(posts_are_counted)
 {
@@ -185,6 +182,5 @@ int main(int argc, char **argv)
         CHECK(signals_do_not_shorten_a_wait, ALL),
         CHECK(signals_are_no_posts, ALL),
     };
-    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

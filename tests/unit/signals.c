@@ -1,5 +1,5 @@
 /* signals.c - masks and dispositions, of processes and of our threads. */
-#include "threads.h"
+#include "support/support.h"
 
 #include "os/process.h"
 #include "os/thread.h"
@@ -31,10 +31,7 @@ TEST(blocked_and_restored)
     pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
 }
 
-static void handle(int signal)
-{
-    (void)signal;
-}
+static void handle(int signal) { (void)signal; }
 
 static bool is_set_to(int signal, void (*handler)(int))
 {
@@ -59,10 +56,7 @@ static int begin_anew(void *unused)
     return 0;
 }
 
-TEST(a_new_process_has_no_handlers)
-{
-    assert_child(begin_anew, NULL);
-}
+TEST(a_new_process_has_no_handlers) { assert_child(begin_anew, NULL); }
 
 static int take_a_name(void *unused)
 {
@@ -74,10 +68,7 @@ static int take_a_name(void *unused)
     return 0;
 }
 
-TEST(a_process_has_a_name)
-{
-    assert_child(take_a_name, NULL);
-}
+TEST(a_process_has_a_name) { assert_child(take_a_name, NULL); }
 
 /* ---- threads ---- */
 
@@ -127,6 +118,5 @@ int main(int argc, char **argv)
         CHECK(a_process_has_a_name, ALL),
         CHECK(a_thread_of_ours, ALL),
     };
-    start_first_thread();
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -16,15 +16,13 @@ static uint64_t set_word(enum pi_state state, uint64_t flags)
     return word;
 }
 
-static uint64_t get_word(void)
-{
-    return atomic_load(&slot.word);
-}
+static uint64_t get_word(void) { return atomic_load(&slot.word); }
 
 static const enum pi_state arrows[][2] = {
-    {PI_FILL, PI_READY},    {PI_READY, PI_CANCELLED},    {PI_RUN, PI_DONE},
-    {PI_RUN, PI_FAILED},    {PI_RUN, PI_KILLING},        {PI_RUN, PI_LOST},
-    {PI_RUN, PI_READY}, {PI_RUN, PI_TIMED_OUT},     {PI_KILLING, PI_TIMED_OUT},  {PI_KILLING, PI_CANCELLED},
+    {PI_FILL, PI_READY},        {PI_READY, PI_CANCELLED}, {PI_RUN, PI_DONE},
+    {PI_RUN, PI_FAILED},        {PI_RUN, PI_KILLING},     {PI_RUN, PI_LOST},
+    {PI_RUN, PI_READY},         {PI_RUN, PI_TIMED_OUT},   {PI_KILLING, PI_TIMED_OUT},
+    {PI_KILLING, PI_CANCELLED},
 };
 
 TEST(each_arrow)

@@ -1,4 +1,4 @@
-/* slots.c - taking and freeing slots, and what becomes of their entries in the ring. */
+/* slots.c - who gets a slot, and who gets to run what is in it. */
 #include "table.h"
 
 static void assert_state(struct table *table, uint32_t index, enum pi_state state, unsigned owner)
@@ -139,131 +139,6 @@ TEST(claim_of_an_earlier_life)
     free_table(table);
 }
 
-/* Brings slot 0 to `state` while its entry stays in the ring. */
-static struct table *table_with_a_stale_entry(enum pi_state state)
-{
-    struct table *table = make_table(64, 64);
-    assert_int_equal(submit(table), 0);
-    assert_int_equal(submit(table), 1);
-    uint64_t word = word_of(table, 0);
-    if (state == PI_CANCELLED) {
-        assert_true(pi_slot_leave(slot_at(table, 0), &word, PI_CANCELLED, 0, 0));
-        return table;
-    }
-    assert_true(pi_slot_claim(slot_at(table, 0), WORKER, &word));
-    if (state == PI_FREE) {
-        assert_true(end_task(table, 0, word));
-    }
-    return table;
-}
-
-TEST(take_passes_stale_entries)
-{
-    const enum pi_state states[] = {PI_CANCELLED, PI_RUN, PI_FREE};
-    for (size_t i = 0; i < COUNT(states); i++) {
-        struct table *table = table_with_a_stale_entry(states[i]);
-        uint64_t word, before = word_of(table, 0);
-        assert_true(is_queued(table, 0));
-        assert_int_equal(take(table, WORKER + 1, &word), 1);
-        assert_int_equal(word_of(table, 0), before & ~(uint64_t)PI_QUEUED);
-        assert_int_equal(take(table, WORKER + 1, &word), PI_NONE);
-        free_table(table);
-    }
-}
-
-/* A slot is used again while an entry of its earlier life is in the ring: that one serves. */
-TEST(ready_with_an_entry_needs_no_push)
-{
-    struct table *table = table_with_a_stale_entry(PI_FREE);
-    uint64_t word;
-    assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &word), 0);
-    assert_int_equal(pi_generation(word), 1);
-    assert_false(pi_slot_ready(slot_at(table, 0), word, PI_CANCEL));
-    assert_int_equal(word_of(table, 0) & 0xff, PI_READY | PI_CANCEL | PI_QUEUED);
-    assert_int_equal(pi_ring_length(&table->queue.ring), 2);
-    assert_int_equal(take(table, WORKER, &word), 0);
-    assert_int_equal(take(table, WORKER, &word), 1);
-    free_table(table);
-}
-
-/* The entry is passed between the submitter's look at the word and its CAS. */
-TEST(ready_when_the_entry_was_just_passed)
-{
-    struct table *table = table_with_a_stale_entry(PI_FREE);
-    uint64_t fill, word;
-    assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &fill), 0);
-    assert_int_equal(take(table, WORKER, &word), 1);
-    assert_true(pi_slot_ready(slot_at(table, 0), fill, 0));
-    assert_true(is_queued(table, 0));
-    assert_int_equal(push(&table->queue, 0), PI_PUSHED);
-    assert_int_equal(take(table, WORKER, &word), 0);
-    free_table(table);
-}
-
-TEST(entries_that_name_nothing)
-{
-    struct table *table = make_table(64, 10);
-    uint64_t word;
-    assert_int_equal(push(&table->queue, 10), PI_PUSHED);
-    assert_int_equal(push(&table->queue, PI_MAX_SLOTS - 1), PI_PUSHED);
-    assert_int_equal(push(&table->queue, 5), PI_PUSHED); /* FREE, never QUEUED */
-    assert_int_equal(submit(table), 0);
-    assert_int_equal(take(table, WORKER, &word), 0);
-    assert_int_equal(take(table, WORKER, &word), PI_NONE);
-    assert_int_equal(word_of(table, 5), 0);
-    free_table(table);
-}
-
-/* Pushed again by the supervisor, though it was in the ring: it runs once. */
-TEST(duplicate_entries)
-{
-    struct table *table = make_table(64, 10);
-    uint64_t word;
-    assert_int_equal(submit(table), 0);
-    assert_int_equal(push(&table->queue, 0), PI_PUSHED);
-    assert_int_equal(take(table, WORKER, &word), 0);
-    assert_int_equal(take(table, WORKER + 1, &word), PI_NONE);
-    assert_state(table, 0, PI_RUN, WORKER);
-    free_table(table);
-}
-
-/* The worker died after its claim and before the head's CAS. */
-TEST(head_behind_a_claimed_entry)
-{
-    struct table *table = make_table(64, 10);
-    uint64_t word;
-    assert_int_equal(submit(table), 0);
-    assert_int_equal(submit(table), 1);
-    assert_int_equal(take(table, WORKER, &word), 0);
-    atomic_store(&table->queue.shared->head, 0);
-    assert_int_equal(take(table, WORKER + 1, &word), 1);
-    assert_state(table, 0, PI_RUN, WORKER);
-    free_table(table);
-}
-
-/* A task that waits for its own tasks runs them out of turn, again and again: the entries must not
- * pile up while no worker looks at the ring. */
-TEST(recursion_leaves_no_more_entries_than_slots)
-{
-    struct table *table = make_table(64, 8);
-    for (uint32_t i = 0; i < 5000; i++) {
-        uint32_t depth = 1 + i % 8;
-        for (uint32_t j = 0; j < depth; j++) {
-            assert_int_equal(submit(table), j);
-        }
-        for (uint32_t j = depth; j-- > 0;) {
-            uint64_t word = word_of(table, j);
-            assert_true(pi_slot_claim(slot_at(table, j), WORKER, &word));
-            assert_true(end_task(table, j, word));
-        }
-        assert_true(pi_ring_length(&table->queue.ring) <= 8);
-    }
-    uint64_t word;
-    assert_int_equal(submit(table), 0);
-    assert_int_equal(take(table, WORKER, &word), 0);
-    free_table(table);
-}
-
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
@@ -276,13 +151,6 @@ int main(int argc, char **argv)
         CHECK(take_claims_in_order, ALL),
         CHECK(claim_out_of_turn, ALL),
         CHECK(claim_of_an_earlier_life, ALL),
-        CHECK(take_passes_stale_entries, ALL),
-        CHECK(ready_with_an_entry_needs_no_push, ALL),
-        CHECK(ready_when_the_entry_was_just_passed, ALL),
-        CHECK(entries_that_name_nothing, ALL),
-        CHECK(duplicate_entries, ALL),
-        CHECK(head_behind_a_claimed_entry, ALL),
-        CHECK(recursion_leaves_no_more_entries_than_slots, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -1,4 +1,4 @@
-/* stdio.c - what the standard streams hold is written before a fork, and nobody waits for a lock. */
+/* stdio.c - what the standard streams hold is written, and nobody waits for their locks. */
 #include "support/support.h"
 
 #include "os/stdio.h"
@@ -42,10 +42,7 @@ static int writes_what_is_there(void *unused)
     return 0;
 }
 
-TEST(writes_what_is_buffered)
-{
-    assert_child(writes_what_is_there, NULL);
-}
+TEST(writes_what_is_buffered) { assert_child(writes_what_is_there, NULL); }
 
 static pthread_barrier_t barrier;
 
@@ -78,10 +75,7 @@ static int leaves_a_held_stream(void *unused)
     return 0;
 }
 
-TEST(a_held_stream_is_left_alone)
-{
-    assert_child(leaves_a_held_stream, NULL);
-}
+TEST(a_held_stream_is_left_alone) { assert_child(leaves_a_held_stream, NULL); }
 
 int main(int argc, char **argv)
 {

@@ -23,21 +23,6 @@ static inline void *unit_thread_main(void *argument)
     return NULL;
 }
 
-static inline void *unit_thread_nothing(void *unused)
-{
-    return unused;
-}
-
-/* For main: a sanitizer starts a thread of its own with the first one, and keeps it. After this it
- * is there before the tests count threads. */
-static inline void start_first_thread(void)
-{
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, unit_thread_nothing, NULL) == 0) {
-        pthread_join(thread, NULL);
-    }
-}
-
 /* Runs body(context, 0), ... body(context, n - 1), each in a thread, and waits for their end. */
 static inline void run_threads(unsigned n, void (*body)(void *, unsigned), void *context)
 {
@@ -46,10 +31,10 @@ static inline void run_threads(unsigned n, void (*body)(void *, unsigned), void 
     assert_in_range(n, 1, MOST_THREADS);
     assert_int_equal(pthread_barrier_init(&start, NULL, n), 0);
     for (unsigned i = 0; i < n; i++) {
-        threads[i] = (struct unit_thread){
-            .start = &start, .body = body, .context = context, .number = i};
-        assert_int_equal(
-            pthread_create(&threads[i].thread, NULL, unit_thread_main, &threads[i]), 0);
+        threads[i] =
+            (struct unit_thread){.start = &start, .body = body, .context = context, .number = i};
+        assert_int_equal(pthread_create(&threads[i].thread, NULL, unit_thread_main, &threads[i]),
+                         0);
     }
     for (unsigned i = 0; i < n; i++) {
         pthread_join(threads[i].thread, NULL);

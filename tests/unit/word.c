@@ -3,8 +3,7 @@
 
 #include "core/word.h"
 
-static const uint64_t flags[] = {PI_DETACHED, PI_CANCEL, PI_QUEUED,
-                                 PI_MANY,     PI_PINNED, PI_EXPIRED};
+static const uint64_t flags[] = {PI_DETACHED, PI_CANCEL, PI_QUEUED, PI_MANY, PI_PINNED, PI_EXPIRED};
 
 #define ALL_FLAGS                                                                                  \
     ((uint64_t)(PI_DETACHED | PI_CANCEL | PI_QUEUED | PI_MANY | PI_PINNED | PI_EXPIRED))
