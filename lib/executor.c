@@ -83,6 +83,7 @@ static void tear_down(posse_executor *e)
 {
     int error = errno;
     e->backend->join(e);
+    os_memory_clear(&e->memory);
     os_memory_destroy(&e->memory);
     os_image_fini(&e->image);
     os_guard_fini(&e->guard);
@@ -128,6 +129,7 @@ static void raise_phase(posse_executor *e, enum pi_phase phase)
 {
     (void)pi_raise_phase(e, phase);
     e->backend->poke(e);
+    pi_wake_room(e);
 }
 
 static posse_status ended(posse_executor *e)
@@ -152,9 +154,13 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
         pi_cancel_all(e);
     if (!wait)
         return ended(e);
+    pi_enter(e);
     (void)pi_check_supervisor(e);
     status = pi_wait_closed(e, os_after_ms(timeout_ms));
-    return status == POSSE_OK ? ended(e) : status;
+    if (status == POSSE_OK)
+        status = ended(e);
+    pi_leave(e);
+    return status;
 }
 
 /* Ends all workers with a signal; 0 for threads, which end when their tasks do. */

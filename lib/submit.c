@@ -5,8 +5,6 @@
 #include <limits.h>
 #include <string.h>
 
-#define CHECK_EVERY 64u /* submits, between looks at the supervisor */
-
 static bool nested(const posse_executor *e) { return pi_self_in(e) || e->owner != PI_PROGRAM; }
 
 /* ---- what is asked for ---- */
@@ -39,15 +37,6 @@ static posse_status check_phase(posse_executor *e)
     if (phase == PI_OPEN || (phase == PI_DRAINING && nested(e)))
         return POSSE_OK;
     return pi_phase_status(phase);
-}
-
-/* Now and then a look at the supervisor, in case nobody waits for anything. */
-static bool supervised(posse_executor *e)
-{
-    uint32_t calls = atomic_load_explicit(&e->calls, memory_order_relaxed);
-    /* relaxed: a lost count does no harm */
-    atomic_store_explicit(&e->calls, calls + 1, memory_order_relaxed);
-    return calls % CHECK_EVERY != 0 || pi_check_supervisor(e);
 }
 
 /* ---- the slot ---- */
@@ -118,41 +107,44 @@ static posse_status fill(posse_executor *e, const posse_job *job, uint32_t index
 
 /* ---- the queue ---- */
 
-/* READY -> FILL, for another try. False: somebody has claimed or cancelled the task meanwhile. */
-static bool take_back(struct pi_slot *slot, uint64_t fill_word)
+/* READY -> FILL. `entry` says whether the ring has an entry of it. False: somebody has claimed or
+ * cancelled the task meanwhile. */
+static bool take_back(struct pi_slot *slot, uint64_t *fill_word, bool entry)
 {
     uint64_t seen = pi_load_acquire(&slot->word);
-    while (pi_state(seen) == PI_READY && pi_generation(seen) == pi_generation(fill_word))
-        if (pi_cas(&slot->word, &seen, fill_word))
+    while (pi_state(seen) == PI_READY && pi_generation(seen) == pi_generation(*fill_word)) {
+        uint64_t back = *fill_word & ~(uint64_t)PI_QUEUED;
+        back |= entry ? seen & PI_QUEUED : 0;
+        if (pi_cas(&slot->word, &seen, back)) {
+            *fill_word = back;
             return true;
+        }
+    }
     return false;
 }
 
 /* Pushes. At the limit entries whose task was cancelled do not count. */
 static enum pi_push push(posse_executor *e, uint32_t index, uint64_t limit)
 {
-    enum pi_push pushed;
-    do
-        pushed = pi_ring_push(&e->segment.ring, index, limit);
-    while (pushed == PI_PUSH_NO_CELL && pi_grow_ring(e));
-    uint64_t stale =
-        pushed == PI_PUSH_LIMIT ? pi_slots_stale(&e->segment.slots, &e->segment.ring) : 0;
-    return stale ? pi_ring_push(&e->segment.ring, index, limit + stale) : pushed;
+    enum pi_push pushed = pi_push(e, index, limit);
+    if (pushed != PI_PUSH_LIMIT)
+        return pushed;
+    uint64_t stale = pi_slots_stale(&e->segment.slots, &e->segment.ring);
+    return stale ? pi_push(e, index, limit + stale) : pushed;
 }
 
-/* Makes the task READY and puts it into the ring. POSSE_FULL: it is FILL again. */
-static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t fill_word, uint64_t flags,
+/* Makes the task READY and puts it into the ring. POSSE_FULL: it is FILL again, and *word says so. */
+static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, uint64_t flags,
                             uint64_t limit)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    if (!pi_slot_ready(slot, fill_word, flags))
+    if (!pi_slot_ready(slot, *word, flags))
         return POSSE_OK; /* an entry of an earlier life serves it */
     enum pi_push pushed = push(e, index, limit);
-    if (pushed == PI_PUSHED)
-        return POSSE_OK;
-    /* It had no entry in the ring, and has none now. If it cannot be taken back, the supervisor
-     * pushed it or it was cancelled: it was accepted. */
-    if (!take_back(slot, fill_word))
+    if (pushed == PI_PUSH_BROKEN)
+        pi_break(e);
+    /* If it cannot be taken back, the supervisor pushed it or it was cancelled: it was accepted. */
+    if (pushed == PI_PUSHED || !take_back(slot, word, false))
         return POSSE_OK;
     return pushed == PI_PUSH_LIMIT     ? POSSE_FULL
            : pushed == PI_PUSH_NO_CELL ? POSSE_NO_MEMORY
@@ -161,7 +153,7 @@ static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t fill_wor
 
 /* Enqueues, and while the queue is full waits for room. */
 static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, uint32_t index,
-                                      uint64_t word, uint64_t flags)
+                                      uint64_t *word, uint64_t flags)
 {
     uint64_t limit = nested(e) ? 0 : e->queue_limit;
     uint64_t until = job->queue_timeout_ms && limit ? os_after_ms(job->queue_timeout_ms) : OS_NEVER;
@@ -169,7 +161,6 @@ static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, u
         posse_status status = enqueue(e, index, word, flags, limit);
         if (status != POSSE_FULL || (job->flags & POSSE_NO_WAIT))
             return status;
-        word &= ~(uint64_t)PI_QUEUED; /* as take_back left it */
         status = pi_wait_room(e, until);
         if (status != POSSE_OK)
             return status;
@@ -177,24 +168,26 @@ static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, u
 }
 
 /* The executor closed while the task was on its way: takes it back, if nobody has begun it yet. */
-static posse_status recheck(posse_executor *e, uint32_t index, uint64_t fill_word)
+static posse_status recheck(posse_executor *e, uint32_t index, uint64_t word)
 {
-    /* After the push: the last worker looks the other way round. */
-    posse_status status = check_phase(e);
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    posse_status status = check_phase(e); /* after the push: the last worker looks the other way */
     if (status == POSSE_OK)
         return POSSE_OK;
-    uint64_t word = pi_load_acquire(&e->segment.slots.at[index].word);
-    bool ours = pi_generation(word) == pi_generation(fill_word) &&
-                (pi_state(word) == PI_READY || pi_state(word) == PI_CANCELLED);
-    return ours && pi_discard(e, index, word) ? status : POSSE_OK;
+    uint64_t seen = pi_load_acquire(&slot->word);
+    bool cancelled = pi_generation(seen) == pi_generation(word) && pi_state(seen) == PI_CANCELLED;
+    if (!cancelled && !take_back(slot, &word, true))
+        return POSSE_OK; /* it runs, or has run */
+    (void)pi_discard(e, index, cancelled ? seen : word);
+    return status;
 }
 
 static posse_status submit_queued(posse_executor *e, const posse_job *job, uint32_t index,
                                   uint64_t word, uint64_t flags)
 {
-    posse_status status = enqueue_patiently(e, job, index, word, flags);
+    posse_status status = enqueue_patiently(e, job, index, &word, flags);
     if (status != POSSE_OK) {
-        (void)pi_discard(e, index, pi_load_acquire(&e->segment.slots.at[index].word));
+        (void)pi_discard(e, index, word);
         return status;
     }
     if (pi_wake_worker(e, false)) /* worth a look: all workers may sleep because they are dead */
@@ -202,16 +195,33 @@ static posse_status submit_queued(posse_executor *e, const posse_job *job, uint3
     return recheck(e, index, word);
 }
 
+/* Submits by the program may sleep until there is room; destroy waits until they have left. */
+static posse_status submit_by_program(posse_executor *e, const posse_job *job, uint32_t index,
+                                      uint64_t word, uint64_t flags)
+{
+    if (e->queue_limit)
+        pi_enter(e);
+    posse_status status = submit_queued(e, job, index, word, flags);
+    if (e->queue_limit)
+        pi_leave(e);
+    return status;
+}
+
 /* FILL -> RUN, here and now. */
 static void run_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
 {
     struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
     uint64_t run = pi_with_state(word, PI_RUN) | flags;
+    pi_enter(e);
+    atomic_fetch_add(&e->inline_running, 1);
     pi_store_release(&e->segment.slots.at[index].word, run);
     if (!pi_self_in(e))
         pi_self = &self;
     pi_run(e, PI_PROGRAM, index, run);
     pi_self = outer;
+    if (atomic_fetch_sub(&e->inline_running, 1) == 1)
+        e->backend->poke(e); /* the last one: an executor that was shut down is closed now */
+    pi_leave(e);
 }
 
 static posse_status submit(posse_executor *e, const posse_job *job, posse_future *future)
@@ -227,7 +237,7 @@ static posse_status submit(posse_executor *e, const posse_job *job, posse_future
     if (status != POSSE_OK)
         (void)pi_discard(e, index, pi_load_acquire(&e->segment.slots.at[index].word));
     else if (e->backend->spawn)
-        status = submit_queued(e, job, index, word, flags);
+        status = submit_by_program(e, job, index, word, flags);
     else
         run_inline(e, index, word, flags);
     if (future && status == POSSE_OK)
@@ -242,7 +252,7 @@ posse_status posse_submit_with(posse_executor *e, const posse_job *job, posse_fu
         status = POSSE_INVALID;
     if (status == POSSE_OK)
         status = check_job(e, job);
-    if (status == POSSE_OK && !supervised(e))
+    if (status == POSSE_OK && !pi_supervised(e))
         status = pi_phase_status(pi_phase_of(e));
     if (status == POSSE_OK)
         status = check_phase(e);

@@ -10,26 +10,33 @@
 
 #define MESSAGE_SIZE 256
 
-/* Room for a result of size bytes; what was there before is gone if there is memory. */
-static posse_status reserve(posse_task *task, size_t size, void **bytes)
+/* Room for a result of size bytes; *block is 0 if that is in the slot. */
+static posse_status make_room(posse_task *task, size_t size, pi_ref *block, void **bytes)
 {
-    posse_executor *e = task->executor;
-    pi_ref block = 0;
-    if (size > PI_INLINE_RESULT) {
-        posse_status status = pi_block_acquire(e, pi_owner_here(e), size, &block);
-        if (status != POSSE_OK)
-            return status;
+    *block = 0;
+    *bytes = NULL;
+    if (size <= PI_INLINE_RESULT) {
+        *bytes = pi_slot_result_room(task->slot, size);
+        return POSSE_OK;
     }
+    posse_status status = pi_block_acquire(task->executor, task->seat, size, block);
+    if (status == POSSE_OK)
+        *bytes = pi_block_bytes(task->executor, *block, size);
+    return status;
+}
+
+/* Puts a new result in the place of the one before, which is freed. */
+static void replace(posse_task *task, size_t size, pi_ref block)
+{
     if (task->block)
-        pi_block_release(e, pi_owner_here(e), task->block, pi_tag_held(pi_owner_here(e)));
+        pi_block_release(task->executor, task->seat, task->block, pi_tag_held(task->seat));
     task->block = block;
     task->size = size;
-    *bytes = block ? pi_block_bytes(e, block, size) : pi_slot_result_room(task->slot, size);
-    return POSSE_OK;
 }
 
 posse_status posse_task_return(posse_task *task, const void *data, size_t size)
 {
+    pi_ref block;
     void *bytes;
     if (!task || (size && !data))
         return POSSE_INVALID;
@@ -37,24 +44,30 @@ posse_status posse_task_return(posse_task *task, const void *data, size_t size)
         return POSSE_WRONG_PROCESS; /* a child that the task has forked */
     if (task->failed)
         return POSSE_OK; /* a failed task has a message in place of a result */
-    posse_status status = reserve(task, size, &bytes);
-    if (status == POSSE_OK && size)
-        memmove(bytes, data, size);
-    return status;
+    posse_status status = make_room(task, size, &block, &bytes);
+    if (status != POSSE_OK)
+        return status;
+    if (size)
+        memmove(bytes, data, size); /* data may lie in the result before, so that is freed after */
+    replace(task, size, block);
+    return POSSE_OK;
 }
 
 void *posse_task_reserve(posse_task *task, size_t size)
 {
+    pi_ref block;
     void *bytes;
     if (!task || task->failed || pi_check(task->executor) != POSSE_OK ||
-        reserve(task, size, &bytes) != POSSE_OK)
+        make_room(task, size, &block, &bytes) != POSSE_OK)
         return NULL;
+    replace(task, size, block);
     return bytes;
 }
 
 int posse_task_fail(posse_task *task, int code, const char *format, ...)
 {
     char text[MESSAGE_SIZE] = "";
+    pi_ref block;
     void *bytes;
     if (!task || pi_check(task->executor) != POSSE_OK)
         return code;
@@ -65,11 +78,12 @@ int posse_task_fail(posse_task *task, int code, const char *format, ...)
         va_end(arguments);
     }
     size_t size = strlen(text);
-    if (reserve(task, size, &bytes) != POSSE_OK) {
+    if (make_room(task, size, &block, &bytes) != POSSE_OK) {
         size = PI_INLINE_RESULT; /* no memory: as much as the slot holds */
-        (void)reserve(task, size, &bytes);
+        (void)make_room(task, size, &block, &bytes);
     }
     memcpy(bytes, text, size);
+    replace(task, size, block);
     task->failed = true;
     task->code = code;
     return code;

@@ -22,12 +22,9 @@ enum pi_phase {
     PI_STOPPING,
     /* All workers have ended. By the supervisor. */
     PI_CLOSED,
-    /* No worker can be started, or the supervisor died: `broken_reason`. By whoever finds that. */
+    /* No worker can be started, or the supervisor died. By whoever finds that. */
     PI_DEAD
 };
-
-/* Why an executor is broken. */
-enum pi_reason { PI_NOT_BROKEN, PI_SUPERVISOR_DIED, PI_NO_WORKER, PI_SCRIBBLED };
 
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
@@ -36,7 +33,6 @@ struct pi_header {
     _Alignas(128) _Atomic uint32_t phase;
     /* With STOPPING: to send to the workers; 0: let the running tasks end. */
     _Atomic uint32_t stop_signal;
-    _Atomic uint32_t broken_reason; /* set before DEAD, release with the phase */
     _Atomic uint32_t seats;         /* in use or once used: raised by the supervisor */
     _Atomic uint32_t slots_count;   /* see pi_slots */
     _Atomic uint32_t parkers_count; /* see pi_parkers */

@@ -150,3 +150,9 @@ void os_memory_discard(struct os_memory *memory, size_t offset, size_t length)
     (void)posix_madvise(memory->base + first, last - first, POSIX_MADV_DONTNEED);
 #endif
 }
+
+void os_memory_clear(struct os_memory *memory)
+{
+    if (memory->base && memory->shared)
+        os_memory_discard(memory, 0, memory->size);
+}

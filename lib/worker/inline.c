@@ -22,12 +22,13 @@ static bool alive(posse_executor *e)
 
 static void join(posse_executor *e) { (void)e; }
 
-/* Where a supervisor would act on a phase.
- * Every task has ended when submit returned, so all is over at once. */
+/* Where a supervisor would act on a phase: all is over when no submit runs a task. */
 static void poke(posse_executor *e)
 {
-    if (pi_phase_of(e) >= PI_DRAINING)
-        (void)pi_raise_phase(e, PI_CLOSED);
+    if (pi_phase_of(e) < PI_DRAINING || atomic_load(&e->inline_running) > 0)
+        return;
+    if (pi_raise_phase(e, PI_CLOSED))
+        pi_wake_all_parkers(e);
 }
 
 const struct pi_backend pi_inline_backend = {

@@ -63,7 +63,7 @@ static void look_at_stack(struct pi_supervisor *s, unsigned seat)
     uint32_t count = pi_slots_count(&segment->slots), current;
     unsigned tries = 0;
     do {
-        current = pi_load_acquire(&segment->seats[seat].current);
+        current = pi_load_seq(&segment->seats[seat].current);
         uint32_t next = current;
         s->hands[seat].next_deadline = OS_NEVER;
         for (uint32_t step = 0; next != 0 && next <= count && step < MOST_NESTED; step++) {

@@ -41,6 +41,15 @@ bool pi_grow_ring(posse_executor *e)
     return true;
 }
 
+enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
+{
+    enum pi_push pushed;
+    do
+        pushed = pi_ring_push(&e->segment.ring, index, limit);
+    while (pushed == PI_PUSH_NO_CELL && pi_grow_ring(e));
+    return pushed;
+}
+
 bool pi_grow_slots(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
@@ -130,6 +139,7 @@ static void reclaim(posse_executor *e, unsigned owner)
             pi_store_relaxed(&block->backed, 0); /* relaxed: the release of the tag publishes it */
             os_memory_discard(&e->memory, pi_block_offset(class, j), backed);
             pi_store_release(&block->tag, PI_TAG_FREE);
+            pi_map_give(&class->map, j); /* a taker may have failed at the tag meanwhile */
         }
     }
 }

@@ -31,16 +31,17 @@ struct posse_executor {
     const struct pi_backend *backend;
     struct os_guard guard;
     struct os_memory memory;
-    struct os_image image;       /* the functions that the workers have */
-    _Atomic uintptr_t last_fn;   /* one that was found there: most programs submit few */
-    unsigned owner;              /* who this process is: PI_PROGRAM, or a worker's seat */
-    unsigned workers;            /* to be kept alive */
-    unsigned cpus;               /* usable: no more threads than these spin */
-    uint64_t queue_limit;        /* entries; 0: none */
-    uint8_t retries;             /* default of a task */
-    _Atomic uint32_t calls;      /* submits, to look at the supervisor now and then */
-    _Atomic uint32_t hint;       /* where a free slot may be */
-    _Atomic uint32_t destroying; /* posse_destroy was called: nobody may sleep any more */
+    struct os_image image;           /* the functions that the workers have */
+    _Atomic uintptr_t last_fn;       /* one that was found there: most programs submit few */
+    unsigned owner;                  /* who this process is: PI_PROGRAM, or a worker's seat */
+    unsigned workers;                /* to be kept alive */
+    unsigned cpus;                   /* usable: no more threads than these spin */
+    uint64_t queue_limit;            /* entries; 0: none */
+    uint8_t retries;                 /* default of a task */
+    _Atomic uint32_t calls;          /* submits, to look at the supervisor now and then */
+    _Atomic uint32_t hint;           /* where a free slot may be */
+    _Atomic uint32_t inline_running; /* inline backend: tasks that are running */
+    _Atomic uint32_t destroying;     /* posse_destroy was called: nobody may sleep any more */
     /* Callers that sleep, or have slept and still read: destroy waits for them. */
     _Atomic uint32_t blocked;
     /* Process backend: the socket to the supervisor, and its pidfd (-1: none). */
@@ -108,6 +109,8 @@ static inline enum pi_phase pi_phase_of(const posse_executor *executor)
 bool pi_memory_begin(posse_executor *executor);
 bool pi_grow_slots(posse_executor *executor);
 bool pi_grow_ring(posse_executor *executor);
+/* Puts a slot into the ring, which grows if it must. */
+enum pi_push pi_push(posse_executor *executor, uint32_t index, uint64_t limit);
 bool pi_grow_parkers(posse_executor *executor);
 
 /* A block of at least size bytes, HELD(owner). POSSE_NO_MEMORY, POSSE_TOO_LARGE. */
@@ -162,7 +165,7 @@ void pi_cancel_all(posse_executor *executor);
 /* Raises the phase; false if it is there or further already. */
 bool pi_raise_phase(posse_executor *executor, enum pi_phase phase);
 /* Marks the executor broken and wakes everyone. */
-void pi_break(posse_executor *executor, enum pi_reason reason);
+void pi_break(posse_executor *executor);
 /* What a phase means to a caller: POSSE_OK while open. */
 posse_status pi_phase_status(enum pi_phase phase);
 
@@ -176,12 +179,16 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
 posse_status pi_wait_room(posse_executor *executor, uint64_t until);
 /* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
 posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
+/* Around all that a caller which may sleep does with an executor: destroy waits for its leaving. */
+void pi_enter(posse_executor *executor);
 void pi_leave(posse_executor *executor);
 /* Wakes all callers that sleep, and waits until they have left.
  * The phase must be such that they do. */
 void pi_wait_unblocked(posse_executor *executor);
 /* Whether the supervisor lives; if not, the executor is marked broken. One system call. */
 bool pi_check_supervisor(posse_executor *executor);
+/* The same now and then: for calls that do not wait. */
+bool pi_supervised(posse_executor *executor);
 
 /* ---- run.c, loop.c ---- */
 

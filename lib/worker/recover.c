@@ -55,11 +55,7 @@ static void mark_entries(struct pi_supervisor *s, uint32_t count)
  * that is told. */
 static void push_again(posse_executor *e, uint32_t index, uint64_t word)
 {
-    enum pi_push pushed;
-    while ((pushed = pi_ring_push(&e->segment.ring, index, 0)) == PI_PUSH_NO_CELL)
-        if (!pi_grow_ring(e))
-            break;
-    if (pushed == PI_PUSHED)
+    if (pi_push(e, index, 0) == PI_PUSHED)
         return;
     e->segment.slots.at[index].death = (struct pi_death){.exit_code = -1};
     (void)pi_finish(e, index, &word, PI_LOST, 0);
@@ -104,11 +100,20 @@ static void recover_killed(posse_executor *e, uint32_t index, uint64_t word)
 static void recover_orphan(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    while (pi_state(word) >= PI_READY && !pi_final(word) && !(word & PI_DETACHED))
-        if (pi_cas(&slot->word, &word, word | PI_DETACHED))
+    uint32_t generation = pi_generation(word);
+    while (pi_generation(word) == generation && (!pi_final(word) || (word & PI_PINNED)))
+        if ((word & PI_DETACHED) || pi_cas(&slot->word, &word, word | PI_DETACHED))
             return;
-    if (pi_final(word))
+    if (pi_generation(word) == generation)
         (void)pi_discard(e, index, word);
+}
+
+/* The thread that pinned the slot has ended inside its task. */
+static void recover_pinned(posse_executor *e, uint32_t index, uint64_t word)
+{
+    if (pi_slot_leave(&e->segment.slots.at[index], &word, pi_state(word), 0, PI_PINNED) &&
+        (word & PI_DETACHED))
+        (void)pi_discard(e, index, word & ~(uint64_t)PI_PINNED);
 }
 
 /* A slot says QUEUED, and is not in the ring. */
@@ -137,11 +142,12 @@ static void recover_slot(struct pi_supervisor *s, unsigned seat, uint32_t index,
         recover_running(e, index, word, death);
     else if (pi_is(word, PI_KILLING, seat))
         recover_killed(e, index, word);
+    else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == seat)
+        recover_pinned(e, index, word);
     word = pi_load_seq(&slot->word);
     if (pi_state(word) >= PI_READY && pi_load_relaxed(&slot->submitter) == seat)
         recover_orphan(e, index, word);
-    else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED) &&
-             pi_owner(word) == seat)
+    else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED))
         (void)pi_discard(e, index, word);
     word = pi_load_seq(&slot->word);
     if ((word & PI_QUEUED) && !marked(s, index))

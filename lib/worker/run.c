@@ -18,8 +18,8 @@ static void push_task(struct posse_task *task, uint32_t *below, uint64_t *earlie
     struct pi_seat *seat = &task->executor->segment.seats[task->seat];
     *below = pi_load_relaxed(&seat->current); /* relaxed: ours */
     *earliest = pi_load_relaxed(&seat->deadline_ns);
-    pi_store_relaxed(&task->slot->below, *below);      /* relaxed: published by the next store */
-    pi_store_release(&seat->current, task->index + 1); /* with the supervisor's walk */
+    pi_store_relaxed(&task->slot->below, *below);  /* relaxed: published by the next store */
+    pi_store_seq(&seat->current, task->index + 1); /* with the supervisor's walk */
 }
 
 /* Takes it off again. */
@@ -50,7 +50,7 @@ static void set_deadline(struct posse_task *task, uint64_t earliest)
     /* seq: before next_look, see seats.h */
     pi_store_seq(&e->segment.seats[task->seat].deadline_ns, first);
     uint64_t look = pi_load_seq(&e->segment.header->next_look_ns);
-    if (look == 0 || first < look)
+    if (look == 0 || first < look || os_now() >= first)
         e->backend->poke(e);
 }
 
@@ -91,10 +91,14 @@ static void too_late(struct posse_task *task)
 {
     posse_executor *e = task->executor;
     struct pi_slot *slot = task->slot;
-    while (e->backend->kills)
+    while (e->backend->kills && pi_state(pi_load_seq(&slot->word)) == PI_KILLING)
         pause();
+    if (e->backend->kills)
+        _exit(1); /* the word is none that this worker can have: somebody has scribbled on it */
     uint64_t tag = pi_tag_attached(task->index, pi_generation(task->word));
     uint64_t word = pi_load_acquire(&slot->word);
+    if (pi_generation(word) != pi_generation(task->word))
+        return;
     if (task->block)
         pi_block_release(e, task->seat, task->block, tag);
     pi_ref arg = pi_slot_arg(e, slot).ref;
@@ -156,6 +160,10 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
     task.outer = pi_self->task;
     pi_self->task = &task;
     push_task(&task, &below, &earliest);
+    /* Whoever ended it since the claim poked the supervisor, which did not see it on this stack. seq:
+     * after `current`, as the supervisor reads the other way round. */
+    if (!pi_is(pi_load_seq(&slot->word), PI_RUN, seat))
+        e->backend->poke(e);
     set_deadline(&task, earliest);
     posse_fn *fn = (posse_fn *)(uintptr_t)slot->fn;
     int code = fn(&task, arg.size ? arg.bytes : NULL, arg.size);

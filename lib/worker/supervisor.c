@@ -25,10 +25,11 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
         return NULL;
     size_t bytes = (e->segment.slots.max + 63) / 64 * sizeof *s->marks;
     void *marks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (marks == MAP_FAILED || sem_init(&s->poked, 0, 0) != 0) {
+    if (marks == MAP_FAILED) {
         free(s);
         return NULL;
     }
+    (void)sem_init(&s->poked, 0, 0); /* cannot fail: 0 is not too large */
     s->executor = e;
     s->marks = marks;
     s->missing = e->workers;
@@ -146,7 +147,8 @@ static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *
     pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
     if (ready != PI_SEAT_LEFT)
         pi_count(&header->workers_lost);
-    pi_recover(s, seat, &death);
+    if (ready != PI_SEAT_LEFT) /* who left on purpose holds nothing but what it gave to others */
+        pi_recover(s, seat, &death);
     if (!replace)
         return;
     s->missing++;
@@ -208,7 +210,7 @@ static void look_at_phase(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
     if (s->failures >= MOST_FAILURES && !any_ready(s))
-        pi_break(e, PI_NO_WORKER);
+        pi_break(e);
     enum pi_phase phase = pi_phase_of(e);
     if (phase == PI_STOPPING)
         end_workers(s, (int)pi_load_acquire(&e->segment.header->stop_signal));

@@ -7,10 +7,11 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
+#define CHECK_EVERY 64u /* calls that do not wait, between looks at the supervisor */
 #define LOOK_NS 1000000000u
 #define SPIN_NS 50000u
 
-static void enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
+void pi_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 
 void pi_leave(posse_executor *e) { (void)atomic_fetch_sub(&e->blocked, 1); }
 
@@ -27,8 +28,16 @@ bool pi_check_supervisor(posse_executor *e)
     if (e->owner != PI_PROGRAM || e->backend->alive(e))
         return true; /* a worker dies with its supervisor */
     if (pi_phase_of(e) != PI_CLOSED)
-        pi_break(e, PI_SUPERVISOR_DIED);
+        pi_break(e);
     return false;
+}
+
+bool pi_supervised(posse_executor *e)
+{
+    uint32_t calls = atomic_load_explicit(&e->calls, memory_order_relaxed);
+    /* A lost count does no harm. */
+    atomic_store_explicit(&e->calls, calls + 1, memory_order_relaxed);
+    return calls % CHECK_EVERY != 0 || pi_check_supervisor(e);
 }
 
 /* A parker for this thread, or PI_NONE. */
@@ -42,7 +51,7 @@ static uint32_t take_parker(posse_executor *e)
     struct pi_parker *parker = &parkers->at[index];
     if (!pi_load_relaxed(&parker->made)) { /* relaxed: the owner before us released the parker */
         (void)os_semaphore_init(&parker->wake);
-        pi_store_release(&parker->made, 1); /* with the acquire of whoever posts it */
+        pi_store_seq(&parker->made, 1); /* before the look at what we wait for */
     }
     os_semaphore_drain(&parker->wake);
     return index;
@@ -61,12 +70,37 @@ static void sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
 
 /* ---- until a task is final ---- */
 
+/* Whether no task on this stack is about to be killed, which would hit what else runs on it. */
+static bool may_help(const struct pi_self *self)
+{
+    for (struct posse_task *task = self->task; task; task = task->outer)
+        if (!pi_is(pi_load_seq(&task->slot->word), PI_RUN, self->seat))
+            return false;
+    return true;
+}
+
+/* Gives a claimed task back: it is READY again, and in the ring. */
+static void give_back(posse_executor *e, uint32_t index, uint64_t word)
+{
+    if (!pi_slot_leave(&e->segment.slots.at[index], &word, PI_READY, PI_QUEUED, 0))
+        return;
+    if (!(word & PI_QUEUED))
+        (void)pi_push(e, index, 0);
+    pi_wake_worker(e, false);
+}
+
 /* A worker that waits for a task which nobody has begun runs it itself. True: it did. */
 static bool help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
-    if (!self || !pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
+    if (!self || !may_help(self) || !pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
         return false;
+    if (!may_help(self)) { /* it was told meanwhile */
+        give_back(e, index, word);
+        return false;
+    }
+    if (e->queue_limit)
+        pi_wake_room(e);
     pi_run(e, self->seat, index, word);
     return true;
 }
@@ -167,9 +201,11 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
     posse_executor *e = future.executor;
     *slow = false;
     posse_status status = look(e, future, word);
+    if (status == POSSE_TIMEOUT && until == 0 && !pi_supervised(e))
+        status = look(e, future, word);
     if (status != POSSE_TIMEOUT || until == 0)
         return status;
-    enter(e);
+    pi_enter(e);
     *slow = true;
     while (status == POSSE_TIMEOUT && help(e, future.slot, *word))
         status = look(e, future, word);
@@ -177,6 +213,8 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
         status = spin(e, future, word);
     if (status == POSSE_TIMEOUT)
         status = park(e, future, until, word);
+    if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
+        status = look(e, future, word);
     return status;
 }
 
@@ -209,7 +247,6 @@ static bool has_room(posse_executor *e)
 static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *), bool for_room,
                                uint64_t until)
 {
-    enter(e);
     uint32_t parker = take_parker(e);
     bool happened = parker != PI_NONE && event(e);
     while (parker != PI_NONE && !happened && os_now() < until) {
@@ -221,7 +258,6 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
     }
     if (parker != PI_NONE)
         pi_parkers_release(&e->segment.parkers, parker);
-    pi_leave(e);
     return parker == PI_NONE ? POSSE_NO_MEMORY : happened ? POSSE_OK : POSSE_TIMEOUT;
 }
 

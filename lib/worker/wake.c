@@ -24,7 +24,8 @@ void pi_wake_all_workers(posse_executor *e)
 static void post_parker(posse_executor *e, uint32_t index)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
-    if (index < pi_parkers_count(parkers) && pi_load_acquire(&parkers->at[index].made))
+    /* seq: who wakes all has acted before, and a new parker's owner looks after this */
+    if (index < pi_parkers_count(parkers) && pi_load_seq(&parkers->at[index].made))
         os_semaphore_post(&parkers->at[index].wake);
 }
 
@@ -124,10 +125,8 @@ bool pi_raise_phase(posse_executor *e, enum pi_phase phase)
     return false;
 }
 
-void pi_break(posse_executor *e, enum pi_reason reason)
+void pi_break(posse_executor *e)
 {
-    uint32_t none = PI_NOT_BROKEN;
-    (void)pi_cas(&e->segment.header->broken_reason, &none, (uint32_t)reason);
     (void)pi_raise_phase(e, PI_DEAD);
     pi_wake_all_parkers(e);
 }

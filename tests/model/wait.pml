@@ -31,7 +31,9 @@
 #ifndef TIMEOUTS
 #define TIMEOUTS 1
 #endif
-#define NF 2
+#ifndef NF
+#define NF 2 /* futures, at most 2 */
+#endif
 #define NONE 15
 
 /* the word of each future, changed as one: state, parker and a flag */
@@ -157,7 +159,7 @@ proctype worker()
     bit several;
     {
         finish(0);
-        finish(1);
+        if :: NF > 1 -> finish(NF - 1) :: else fi;
         finished = 1
     } unless { atomic { dead -> gone = 1 } }
 }
@@ -170,7 +172,7 @@ proctype supervisor()
     :: finished
     :: gone ->
         if :: !final[0] -> finish(0) :: else fi; /* LOST */
-        if :: !final[1] -> finish(1) :: else fi;
+        if :: !final[NF - 1] -> finish(NF - 1) :: else fi;
 #ifndef NO_WAKE_PARKERS
         wake_all_parkers()
 #endif

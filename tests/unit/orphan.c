@@ -164,7 +164,8 @@ static int own_child_dies_meanwhile(void *context)
 
 TEST(tells_of_an_own_child_that_dies_meanwhile) { assert_child(own_child_dies_meanwhile, NULL); }
 
-#define LONELY_USER 54321 /* owns no process but the test's */
+/* A user who owns no process but this one, even if tests run beside each other. */
+static unsigned lonely_user(void) { return 200000u + (unsigned)getpid(); }
 
 /* So few processes are allowed that the second fork fails, or even the first. */
 static int too_few_processes(void *context)
@@ -172,7 +173,7 @@ static int too_few_processes(void *context)
     struct birth birth = {.victim = 0};
     struct cry cry;
     (void)context;
-    if (setgid(LONELY_USER) != 0 || setuid(LONELY_USER) != 0) {
+    if (setuid(lonely_user()) != 0) {
         return 0; /* only root can make the limit sure */
     }
     if (count_threads() != 1) {

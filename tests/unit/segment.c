@@ -131,8 +131,8 @@ TEST(alignment)
 {
     struct pi_segment s;
     pi_segment_layout(&s, BASE, 0);
-    assert_int_equal((size_t)s.slots.at % 128, 0);
-    assert_int_equal((size_t)&s.slots.at[1] % 128, 0);
+    assert_int_equal((size_t)s.slots.at % 64, 0);
+    assert_int_equal((size_t)&s.slots.at[1] % 64, 0);
     assert_int_equal((size_t)&s.seats[1] % 128, 0);
     assert_int_equal((size_t)&s.parkers.at[1] % 64, 0);
     assert_int_equal((size_t)&s.header->ring.tail - (size_t)&s.header->ring.head, 128);
