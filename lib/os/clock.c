@@ -1,6 +1,7 @@
 #include "os/clock.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <time.h>
 
 uint64_t os_now(void)
@@ -27,5 +28,7 @@ int os_ms_until(uint64_t moment)
     uint64_t ms = (moment - now + 999999) / 1000000;
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
+
+void os_yield(void) { (void)sched_yield(); }
 
 void os_sleep(long ns) { (void)nanosleep(&(struct timespec){.tv_sec = 0, .tv_nsec = ns}, NULL); }

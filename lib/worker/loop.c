@@ -6,7 +6,7 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
-#define SPIN_NS 50000u
+#define SPIN_NS 20000u
 #define SOON_NS 200000u /* a sleep shorter than this would better have been spun through */
 
 struct worker {
@@ -38,12 +38,14 @@ static bool work_is_there(const struct worker *w)
 static bool spin(struct worker *w)
 {
     pi_idle_spin(&w->executor->segment.header->idle, w->seat);
-    for (uint64_t end = os_now() + SPIN_NS; os_now() < end;)
+    for (uint64_t end = os_now() + SPIN_NS; os_now() < end;) {
         for (int i = 0; i < 16; i++) {
             if (work_is_there(w))
                 return true;
             pi_pause();
         }
+        os_yield(); /* whoever brings work may want this very processor */
+    }
     return false;
 }
 

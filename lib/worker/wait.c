@@ -9,7 +9,7 @@
 
 #define CHECK_EVERY 64u /* calls that do not wait, between looks at the supervisor */
 #define LOOK_NS 1000000000u
-#define SPIN_NS 50000u
+#define SPIN_NS 20000u
 
 void pi_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 
@@ -140,11 +140,13 @@ static posse_status spin(posse_executor *e, posse_future future, uint64_t *word)
     posse_status status = look(e, future, word);
     if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus)
         return status;
-    for (uint64_t end = os_now() + SPIN_NS; status == POSSE_TIMEOUT && os_now() < end;)
+    for (uint64_t end = os_now() + SPIN_NS; status == POSSE_TIMEOUT && os_now() < end;) {
         for (int i = 0; i < 16 && status == POSSE_TIMEOUT; i++) {
             pi_pause();
             status = look(e, future, word);
         }
+        os_yield(); /* whom we wait for may want this very processor */
+    }
     return status;
 }
 

@@ -198,7 +198,7 @@ TEST(idle_pool_sleeps)
 static const struct check checks[] = {
     CHECK(many_tasks, ALL),
     CHECK(ping_pong, ALL),
-    CHECK(many_callers, ALL),
+    CHECK(many_callers, CALLERS),
     CHECK(two_wait_for_the_same, PARALLEL),
     CHECK(many_wait_for_the_same, PARALLEL),
     CHECK(timeouts_beside_the_end, ALL),

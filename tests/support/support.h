@@ -45,10 +45,12 @@ enum {
     INLINE = 1u << POSSE_INLINE,
     PARALLEL = PROCESSES | THREADS,
     ALL = PARALLEL | INLINE,
-#ifdef SANITIZED_THREADS /* it gives up when a forked child starts threads */
-    FORKED = PROCESSES | INLINE
+#ifdef SANITIZED_THREADS
+    FORKED = PROCESSES | INLINE, /* it gives up when a forked child starts threads */
+    CALLERS = THREADS | INLINE   /* it does not see what workers pass on from thread to thread */
 #else
-    FORKED = ALL /* where forked children make pools */
+    FORKED = ALL, /* where forked children make pools */
+    CALLERS = ALL /* where threads use a pool side by side */
 #endif
 };
 
