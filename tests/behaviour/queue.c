@@ -208,11 +208,16 @@ TEST(no_limit)
 }
 
 static const struct check checks[] = {
-    CHECK(full_without_waiting, PARALLEL),         CHECK(full_with_timeout, PARALLEL),
-    CHECK(blocks_until_there_is_room, PARALLEL),   CHECK(cancel_makes_room, PARALLEL),
-    CHECK(shutdown_wakes_a_submitter, PARALLEL),   CHECK(destroy_wakes_a_submitter, PARALLEL),
-    CHECK(tasks_are_never_held_back, ALL),         CHECK(many_through_a_narrow_queue, ALL),
-    CHECK(many_submitters_in_a_narrow_queue, CALLERS), CHECK(no_limit, PARALLEL),
+    CHECK(full_without_waiting, PARALLEL),
+    CHECK(full_with_timeout, PARALLEL),
+    CHECK(blocks_until_there_is_room, PARALLEL),
+    CHECK(cancel_makes_room, PARALLEL),
+    CHECK(shutdown_wakes_a_submitter, PARALLEL),
+    CHECK(destroy_wakes_a_submitter, PARALLEL),
+    CHECK(tasks_are_never_held_back, ALL),
+    CHECK(many_through_a_narrow_queue, ALL),
+    CHECK(many_submitters_in_a_narrow_queue, CALLERS),
+    CHECK(no_limit, PARALLEL),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -266,8 +266,16 @@ static void note_place(struct places *places)
     memcpy(places->names[places->count++], pi_crash_where, WHERE_SIZE);
 }
 
-/* Plays the scene with the death at the k-th point. False: there are fewer points. */
-static bool dies_at(int k, int workers)
+/* What came of a scene in which a worker should die. */
+struct outcome {
+    bool died;
+    bool slow; /* somebody was not woken, and found out by the look that all take once a second */
+};
+
+#define SLOW_MS 900
+
+/* Plays the scene with the death at the k-th point. */
+static struct outcome die_at(int k, int workers)
 {
     posse_options options = default_options();
     options.max_workers = workers;
@@ -275,19 +283,35 @@ static bool dies_at(int k, int workers)
     print_message("\r%d ", k); /* stands there if it fails */
     atomic_store(pi_crash_countdown, k);
     struct scene scene = {.pool = make_pool_with(options), .workers = workers};
+    long start = now_ms();
     play(&scene);
     int lost_here = count_lost(&scene);
-    assert_in_range(lost_here, 0, atomic_load(pi_crash_countdown) <= 0);
-    if (atomic_load(pi_crash_countdown) <= 0) {
+    bool died = atomic_load(pi_crash_countdown) <= 0;
+    assert_in_range(lost_here, 0, died);
+    if (died) {
         assert_eventually(stats_of(scene.pool).workers_lost == 1);
         play(&scene); /* it works on as if nothing had been */
         assert_int_equal(count_lost(&scene), 0);
         assert_eventually(stats_of(scene.pool).workers == (uint64_t)workers);
     }
+    bool slow = now_ms() - start > SLOW_MS;
     assert_eventually(stats_of(scene.pool).memory_blocks == 0);
     assert_ok(posse_shutdown(scene.pool, 0, -1));
     end_pool(scene.pool);
-    return atomic_load(pi_crash_countdown) <= 0;
+    return (struct outcome){died, slow};
+}
+
+/* A busy machine may be slow once; who is not woken is slow each time. False: k is too large. */
+static bool dies_well_at(int k, int workers)
+{
+    struct outcome outcome = die_at(k, workers);
+    for (int again = 0; outcome.slow && again < 4; again++) {
+        outcome = die_at(k, workers);
+    }
+    if (outcome.slow) {
+        fail_msg("somebody is not woken: %s", pi_crash_where);
+    }
+    return outcome.died;
 }
 
 static void die_at_all_points(int workers)
@@ -297,7 +321,7 @@ static void die_at_all_points(int workers)
     pi_crash_where = make_shared(WHERE_SIZE);
     places.count = 0;
     int k = 1;
-    for (; dies_at(k, workers); k += STEP) {
+    for (; dies_well_at(k, workers); k += STEP) {
         note_place(&places);
         time_limit(TIME_LIMIT); /* for each */
     }
