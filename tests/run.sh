@@ -62,6 +62,7 @@ need cmake command -v cmake
 need make has_build_tool
 need pkg-config command -v pkg-config
 need libcmocka-dev pkg-config --exists cmocka
+need spin command -v spin
 install_missing
 
 if [ -z "$directory" ]; then

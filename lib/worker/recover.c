@@ -40,7 +40,8 @@ static void mark_entries(struct pi_supervisor *s, uint32_t count)
 {
     struct pi_ring *ring = &s->executor->segment.ring;
     memset(s->marks, 0, ((size_t)count + 63) / 64 * sizeof *s->marks);
-    uint64_t position = pi_load_acquire(&ring->shared->head);
+    /* Not the entry at the head: somebody may have dealt with it and be about to pass it. */
+    uint64_t position = pi_load_acquire(&ring->shared->head) + 1;
     for (uint64_t step = 0; step < pi_ring_most(ring); step++, position++) {
         bool mark;
         uint32_t slot = pi_ring_at(ring, position, &mark);
@@ -140,7 +141,8 @@ static void recover_slot(struct pi_supervisor *s, unsigned seat, uint32_t index,
         (void)pi_discard(e, index, word);
     else if (pi_is(word, PI_RUN, seat))
         recover_running(e, index, word, death);
-    else if (pi_is(word, PI_KILLING, seat))
+    word = pi_load_seq(&slot->word);
+    if (pi_is(word, PI_KILLING, seat)) /* perhaps only now: posse_kill may come between */
         recover_killed(e, index, word);
     else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == seat)
         recover_pinned(e, index, word);

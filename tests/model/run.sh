@@ -61,7 +61,7 @@ line()
     printf '%-22s %10s states %7s s  %s\n' "$what" "$states" "${seconds:-0}" "$*"
 }
 
-complete()
+searched()
 {
     grep -q 'errors: 0' out &&
         ! grep -q -e 'max search depth too small' -e 'Search not completed' -e 'out of memory' \
@@ -72,7 +72,7 @@ complete()
 holds()
 {
     runs=$((runs + 1))
-    if search "$@" && complete; then
+    if search "$@" && searched; then
         shift
         line 'holds' "$@"
     else
@@ -161,9 +161,9 @@ if [ "$long" ]; then
     holds -O2 pool -DSCRIPT=2 -DCH=0 -DNS=2 -DKILLS=2
     holds -O2 idle
     holds -O2 idle -DKILLS=2 -DCH=0
-    holds -O2 idle -DNW=3 -DKILLS=0
+    holds -O2 idle -DNW=3 -DKILLS=0 -DCH=0 -DLONG=0
     holds -O2 wait -DTIMEOUTS=2
-    holds -O2 wait -DNP=3 -DNF=1
+    holds -O2 wait -DNP=3 -DNF=1 -DTIMEOUTS=0
 fi
 
 if [ $surprises -gt 0 ]; then
