@@ -200,8 +200,9 @@ typedef int posse_fn(posse_task *task, const void *arg, size_t size);
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE: nothing has changed, the task goes on. */
 POSSE_API posse_status posse_task_return(posse_task *task, const void *data, size_t size);
 
-/* Room for a result of size bytes, to be written in place: no copy is made. Not cleared; aligned for
- * any type of that size. Replaces an earlier result. NULL: no memory, or the task has failed. */
+/* Room for a result of size bytes, to be written in place: no copy is made. Not cleared; aligned
+ * for any type of that size. Replaces an earlier result.
+ * NULL: no memory, or the task has failed. */
 POSSE_API void *posse_task_reserve(posse_task *task, size_t size);
 
 /* Makes the task fail, with a code (0 is possible) and a message of at most 255 bytes, whatever it
