@@ -263,7 +263,8 @@ typedef struct posse_job {
 
 /* As posse_submit. Also:
  * POSSE_FULL: the queue is at queue_limit, with POSSE_NO_WAIT.
- * POSSE_TIMEOUT: queue_timeout_ms has passed. */
+ * POSSE_TIMEOUT: queue_timeout_ms has passed.
+ * POSSE_TOO_LARGE: also timeout_ms over 49 days, retries over 255. */
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,
                                                      posse_future *future);
 
