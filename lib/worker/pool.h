@@ -6,7 +6,8 @@
  *   file          what it does
  *   memory.c      growing tables, blocks of the arena
  *   wake.c        waking workers and callers; the one function that makes a task final
- *   wait.c        sleeping until a task is final, or there is room in the queue
+ *   park.c        sleeping
+ *   wait.c        waiting until a task is final, or there is room in the queue
  *   run.c         running one task
  *   loop.c        a worker's life
  *   supervisor.c  starting, watching, ending workers
@@ -169,16 +170,12 @@ void pi_break(posse_executor *executor);
 /* What a phase means to a caller: POSSE_OK while open. */
 posse_status pi_phase_status(enum pi_phase phase);
 
-/* ---- wait.c ---- */
+/* ---- park.c ---- */
 
-/* Waits until a task is final. `slow` tells that the caller must call pi_leave when it has read
- * what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN, POSSE_SHUT_DOWN,
- * POSSE_DEADLOCK, POSSE_NO_MEMORY. */
-posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
-/* Waits until the ring has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
-posse_status pi_wait_room(posse_executor *executor, uint64_t until);
-/* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
-posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
+/* A parker for this thread, its semaphore empty; PI_NONE: none is to be had. */
+uint32_t pi_take_parker(posse_executor *executor);
+/* Sleeps on it, at most until the moment, and looks after the pool when that took long. */
+void pi_sleep_on(posse_executor *executor, uint32_t parker, uint64_t until);
 /* Around all that a caller which may sleep does with an executor: destroy waits for its leaving. */
 void pi_enter(posse_executor *executor);
 void pi_leave(posse_executor *executor);
@@ -189,6 +186,17 @@ void pi_wait_unblocked(posse_executor *executor);
 bool pi_check_supervisor(posse_executor *executor);
 /* The same now and then: for calls that do not wait. */
 bool pi_supervised(posse_executor *executor);
+
+/* ---- wait.c ---- */
+
+/* Waits until a task is final. `slow` tells that the caller must call pi_leave when it has read
+ * what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN, POSSE_SHUT_DOWN,
+ * POSSE_DEADLOCK, POSSE_NO_MEMORY. */
+posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
+/* Waits until the ring has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
+posse_status pi_wait_room(posse_executor *executor, uint64_t until);
+/* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
+posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
 
 /* ---- run.c, loop.c ---- */
 

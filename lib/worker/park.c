@@ -1,0 +1,66 @@
+/* Sleeping until something happens, and never on somebody who may be dead: whoever is blocked for a
+ * second looks whether the supervisor still lives, and wakes a worker in case one was stopped that
+ * others rely on.
+ */
+#include "worker/backend.h"
+
+#include "os/clock.h"
+#include "os/semaphore.h"
+
+#define CHECK_EVERY 64u /* calls that do not wait, between looks at the supervisor */
+#define LOOK_NS 1000000000u
+
+void pi_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
+
+void pi_leave(posse_executor *e) { (void)atomic_fetch_sub(&e->blocked, 1); }
+
+void pi_wait_unblocked(posse_executor *e)
+{
+    while (atomic_load(&e->blocked) != 0) { /* with pi_leave, a caller's last access */
+        pi_wake_all_parkers(e);
+        os_sleep(50000);
+    }
+}
+
+bool pi_check_supervisor(posse_executor *e)
+{
+    if (e->owner != PI_PROGRAM || e->backend->alive(e))
+        return true; /* a worker dies with its supervisor */
+    if (pi_phase_of(e) != PI_CLOSED)
+        pi_break(e);
+    return false;
+}
+
+bool pi_supervised(posse_executor *e)
+{
+    uint32_t calls = atomic_load_explicit(&e->calls, memory_order_relaxed);
+    /* A lost count does no harm. */
+    atomic_store_explicit(&e->calls, calls + 1, memory_order_relaxed);
+    return calls % CHECK_EVERY != 0 || pi_check_supervisor(e);
+}
+
+uint32_t pi_take_parker(posse_executor *e)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    uint32_t index;
+    while ((index = pi_parkers_acquire(parkers, pi_owner_here(e))) == PI_NONE)
+        if (!pi_grow_parkers(e))
+            return PI_NONE;
+    struct pi_parker *parker = &parkers->at[index];
+    if (!pi_load_relaxed(&parker->made)) { /* relaxed: the owner before us released the parker */
+        (void)os_semaphore_init(&parker->wake);
+        pi_store_seq(&parker->made, 1); /* before the look at what we wait for */
+    }
+    os_semaphore_drain(&parker->wake);
+    return index;
+}
+
+void pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
+{
+    uint64_t look = os_now() + LOOK_NS, earlier = until < look ? until : look;
+    if (os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier) || earlier == until)
+        return;
+    uint64_t position;
+    if (pi_check_supervisor(e) && pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
+        pi_wake_worker(e, true);
+}
