@@ -71,7 +71,10 @@ extern "C" {
     X(POSSE_SYSTEM, 14, "a system call failed; errno tells why")                                   \
     X(POSSE_TOO_LATE, 15, "the task is already running or has ended")                              \
     X(POSSE_NOT_LOADED, 16, "the workers do not have this function: its library was loaded later") \
-    X(POSSE_DEADLOCK, 17, "the call would wait for the task that makes it")
+    X(POSSE_DEADLOCK, 17, "the call would wait for the task that makes it")                        \
+    X(POSSE_END, 18, "there is nothing more")                                                      \
+    X(POSSE_CLOSED, 19, "the queue is closed")                                                     \
+    X(POSSE_OWNER_DIED, 20, "the lock is held now; the one who held it before has died")
 
 typedef enum posse_status {
 #define POSSE_STATUS_CONSTANT(name, value, message) name = value,
@@ -112,7 +115,16 @@ typedef enum posse_backend {
 
 #define POSSE_MAX_WORKERS 1000
 
-/* What posse_create makes. Zero is the default everywhere; `size` must be sizeof(posse_options). */
+/* A task, or what a worker runs at its start or end; see "tasks" below. */
+typedef int posse_fn(posse_task *task, const void *arg, size_t size);
+
+typedef enum posse_on_worker_lost {
+    POSSE_CARRY_ON = 0, /* only the task that it ran is lost; another worker takes its place */
+    POSSE_BREAK = 1     /* the executor is broken, as in Python */
+} posse_on_worker_lost;
+
+/* What posse_create makes. Zero is the default everywhere; `size` must be sizeof(posse_options).
+ * What pointers lead to is copied. */
 typedef struct posse_options {
     size_t size;
     posse_backend backend;
@@ -122,13 +134,60 @@ typedef struct posse_options {
     long queue_limit;
     /* How often a task is run again after its worker was lost (0 to 255). */
     long retries;
+
+    /* A worker is called <prefix>_<its number> in ps and in a debugger, cut to 15 bytes; NULL:
+     * posse-<number of the executor>. */
+    const char *worker_name_prefix;
+
+    /* Runs in each worker before its first task, with a copy of its argument: it may return a code
+     * or call posse_task_fail as a task does. If three workers in a row do not get through it,
+     * the executor is broken, see posse_why_broken. Inline it runs in posse_create. */
+    posse_fn *initializer;
+    const void *initializer_arg;
+    size_t initializer_size;
+    /* Runs in each worker that leaves by itself, as its last act; not in one that is killed. */
+    posse_fn *finalizer;
+    const void *finalizer_arg;
+    size_t finalizer_size;
+
+    /* After so many tasks a worker leaves; 0: never. It takes no other task, and another worker is
+     * started before it goes. */
+    long max_tasks_per_worker;
+    /* A worker also leaves after a task that left it with so many bytes of memory more than it had
+     * before its first one; 0: never. Its own memory as it is now counts, not what is shared.
+     * Processes only. */
+    size_t max_rss_per_worker;
+
+    /* Workers are started when a task finds none free, up to max_workers; at first there are
+     * min_workers. False: all are started at once. */
+    bool on_demand;
+    /* A worker that was idle for so long leaves, as long as more than min_workers are there; it is
+     * replaced on demand. 0: never. */
+    long idle_timeout_ms;
+    long min_workers; /* at most max_workers */
+
+    /* When a worker dies that posse has not ended itself. */
+    posse_on_worker_lost on_worker_lost;
+
+    /* When the program exits (by exit, or a return from main) it waits for all accepted tasks
+     * first, as by posse_shutdown. False: they end with the program. */
+    bool wait_at_exit;
+
+    /* Is told, in words, of callbacks that return an error; in the thread that ran the callback.
+     * NULL: nobody is told. */
+    void (*log)(void *context, const char *message);
+    void *log_context;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
  * here and never later: what the program had at this moment (memory, open descriptors, loaded
  * libraries) is what tasks find. stdout and stderr are flushed. Blocks for about a millisecond.
- * POSSE_INVALID: options of a wrong size, a negative count, an unknown backend, executor is NULL.
+ * POSSE_INVALID: options of a wrong size, a negative count, an unknown backend or policy, a size
+ * without its argument, an argument without its function, min_workers over max_workers, executor is
+ * NULL.
  * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS, another count over its maximum.
+ * POSSE_NOT_SUPPORTED: max_rss_per_worker with threads or inline, or where memory cannot be
+ * measured.
  * POSSE_NO_MEMORY: no room in /dev/shm, over a resource limit, or no memory.
  * POSSE_SYSTEM: errno tells. */
 POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
@@ -138,9 +197,10 @@ POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
 #define POSSE_CANCEL_FUTURES 2u /* cancel every task that has not started */
 
 /* Accepts no more tasks from the program, lets the accepted ones end, then ends the workers. Blocks
- * until that is done, or for timeout_ms, unless POSSE_NO_WAIT is given. Tasks that are still
- * running may submit and wait as before. May be called again, with other flags too. Results stay
- * readable until posse_destroy.
+ * until that is done and their callbacks have returned, or for timeout_ms, unless POSSE_NO_WAIT is
+ * given. Tasks that are still running may submit and wait as before. May be called again, with
+ * other flags too, and by a callback (which does not wait for callbacks). Results stay readable
+ * until posse_destroy.
  * POSSE_TIMEOUT: tasks are left; they go on.
  * POSSE_DEADLOCK: called by a task of this executor without POSSE_NO_WAIT.
  * POSSE_INVALID: unknown flags.
@@ -150,8 +210,9 @@ POSSE_API posse_status posse_shutdown(posse_executor *executor, unsigned flags, 
 /* Ends an executor at once and frees it with all its futures, results and memory from posse_alloc:
  * queued tasks are cancelled, running ones are killed (processes) or waited for (threads; that may
  * block for as long as they run). Threads that are blocked in a call on the executor return first,
- * with POSSE_SHUT_DOWN. For an orderly end call posse_shutdown before. NULL is fine.
- * POSSE_DEADLOCK: called by a task of this executor.
+ * with POSSE_SHUT_DOWN. Callbacks of all futures have returned when it does. For an orderly end
+ * call posse_shutdown before. NULL is fine.
+ * POSSE_DEADLOCK: called by a task or a callback of this executor.
  * POSSE_WRONG_PROCESS.
  * POSSE_OK otherwise, also if it is broken. */
 POSSE_API posse_status posse_destroy(posse_executor *executor);
@@ -165,11 +226,21 @@ POSSE_API posse_status posse_destroy(posse_executor *executor);
 POSSE_API posse_status posse_terminate_workers(posse_executor *executor);
 POSSE_API posse_status posse_kill_workers(posse_executor *executor);
 
+/* Changes how many workers there are at most (and with on_demand unset, there will be). More are
+ * started at once; those that are too many leave, idle ones first, when their tasks have ended.
+ * Does not block. Any thread, and tasks too.
+ * POSSE_INVALID: less than 1, or less than min_workers.
+ * POSSE_TOO_LARGE: over POSSE_MAX_WORKERS.
+ * POSSE_NOT_SUPPORTED: inline.
+ * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
+POSSE_API posse_status posse_resize(posse_executor *executor, long max_workers);
+
 typedef struct posse_stats {
-    size_t size;            /* set it to sizeof(posse_stats) before the call */
-    uint64_t workers;       /* alive now */
-    uint64_t workers_idle;  /* of these, waiting for work */
-    uint64_t workers_lost;  /* died, or were killed with their task, since create */
+    size_t size;              /* set it to sizeof(posse_stats) before the call */
+    uint64_t workers;         /* alive now */
+    uint64_t workers_idle;    /* of these, waiting for work */
+    uint64_t workers_started; /* since create */
+    uint64_t workers_lost;    /* died, or were killed with their task, since create */
     uint64_t queued;        /* tasks that wait for a worker */
     uint64_t running;       /* tasks that are running */
     uint64_t done;          /* ended since create: with a result */
@@ -189,11 +260,10 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-/* A task. arg points to its own copy of the argument, aligned for any type, or is NULL if the size
- * is 0. Returns 0 for success, anything else is the task's own error code. It may run in another
- * process: it finds the program's memory as it was at create, and what it changes there stays in
- * its worker. */
-typedef int posse_fn(posse_task *task, const void *arg, size_t size);
+/* A task is a posse_fn. arg points to its own copy of the argument, aligned for any type, or is
+ * NULL if the size is 0. Returns 0 for success, anything else is the task's own error code. It may
+ * run in another process: it finds the program's memory as it was at create, and what it changes
+ * there stays in its worker. */
 
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.
@@ -217,8 +287,8 @@ POSSE_API bool posse_task_cancelled(const posse_task *task);
 /* Milliseconds to the deadline, 0 after it, -1 without one. */
 POSSE_API long posse_task_time_left(const posse_task *task);
 
-/* Which worker runs it: 0 to max_workers - 1, or more while threads that missed a deadline
- * are still running. */
+/* Which worker runs it: 0 to max_workers - 1, or more while workers are being replaced, or threads
+ * that missed a deadline are still running. */
 POSSE_API int posse_task_worker(const posse_task *task);
 
 /* Which run this is: 1, or more after workers were lost. */
@@ -302,8 +372,15 @@ typedef struct posse_error {
 } posse_error;
 
 /* Waits for the end of the task and tells how it ended. error is filled by value and may be NULL.
- * POSSE_OK: it has ended, error->status says how. Otherwise as posse_result. */
+ * POSSE_OK: it has ended, error->status says how.
+ * POSSE_BROKEN: it never will; error is as by posse_why_broken.
+ * Otherwise as posse_result. */
 POSSE_API posse_status posse_exception(posse_future future, long timeout_ms, posse_error *error);
+
+/* Why an executor is broken: error->status is POSSE_BROKEN, with the code and message of the
+ * initializer, or the end of the worker, or what else it was in words; POSSE_OK if it is not.
+ * POSSE_INVALID, POSSE_WRONG_PROCESS. */
+POSSE_API posse_status posse_why_broken(posse_executor *executor, posse_error *error);
 
 /* Cancels a task that has not started. A running one is only asked to stop (posse_task_cancelled).
  * POSSE_OK: it will never run, and its future has ended.
@@ -322,10 +399,221 @@ POSSE_API bool posse_done(posse_future future);      /* has ended, one way or an
 POSSE_API bool posse_running(posse_future future);   /* is being run */
 POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCELLED */
 
+/* The state in words, for logs: "pending", "running", "cancelled", "finished returned 8 bytes",
+ * "finished failed with code 7: no such page", "finished worker 123 was killed by signal 9", ...;
+ * "stale" for a stale handle. As snprintf: writes at most capacity bytes, the end included, and
+ * returns the length that it would have. Does not block. */
+POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
+
+/* Called when a future has ended. Returns 0; anything else is told to options.log. */
+typedef int posse_callback(posse_future future, void *context);
+
+/* Has callback(future, context) called once when the future has ended, in any way; or, if it cannot
+ * end any more, as the executor broke. Callbacks of one future are called in the order in which
+ * they were added, one after another, on one thread of the executor's that is started for the first
+ * one; a future that has ended already has its callback called before this returns, by the calling
+ * thread (unless earlier callbacks of it are still to be called). It may call anything but
+ * posse_destroy of its executor. A future that was released has no callbacks called any more.
+ * POSSE_NOT_SUPPORTED: called by a task in a worker process.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: no thread (errno tells); nothing was added.
+ * POSSE_INVALID, POSSE_WRONG_PROCESS. */
+POSSE_API posse_status posse_add_done_callback(posse_future future, posse_callback *callback,
+                                               void *context);
+
 /* Gives the future back; it is stale from now on, and so is the result shown by posse_result. A
  * task that has not ended goes on unobserved.
  * POSSE_INVALID: it was released before. */
 POSSE_API posse_status posse_release(posse_future future);
+
+/* ---- many futures ---------------------------------------------------------------------------- */
+
+/* The calls below take futures of any executors together. If they are of several, the first such
+ * call starts a thread in each, which ends with posse_destroy. */
+
+typedef enum posse_when {
+    POSSE_ALL_COMPLETED = 0,
+    POSSE_FIRST_COMPLETED = 1,
+    POSSE_FIRST_EXCEPTION = 2 /* one has ended otherwise than with a result or by cancel; or all */
+} posse_when;
+
+/* Waits until all, or the first, of n futures have ended. done, if not NULL, has n places and tells
+ * of each whether it has; *n_done, if not NULL, gets their number, where a future that is given
+ * twice counts once. Both are also filled with POSSE_TIMEOUT.
+ * POSSE_OK: it is so.
+ * POSSE_TIMEOUT: it is not yet.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN: it never will.
+ * POSSE_DEADLOCK: a task waits for itself.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM.
+ * POSSE_INVALID: one is not valid, an unknown `when`. POSSE_WRONG_PROCESS. */
+POSSE_API posse_status posse_wait(const posse_future *futures, size_t n, posse_when when,
+                                  long timeout_ms, bool *done, size_t *n_done);
+
+/* Gives futures in the order in which they end. Used by one thread at a time. */
+typedef struct posse_completed posse_completed;
+
+/* Begins: those that have ended already come first, then the others as they end, each once, also if
+ * it is given twice. The timeout is for all of it, from now on. The array is not needed after the
+ * call. Does not block.
+ * As posse_wait, but never POSSE_TIMEOUT. */
+POSSE_API POSSE_CHECK posse_status posse_as_completed(const posse_future *futures, size_t n,
+                                                      long timeout_ms, posse_completed **completed);
+
+/* The next one; *index, if not NULL, is its first place in the array. It may be released at once.
+ * Blocks. A future that somebody has released meanwhile is left out.
+ * POSSE_END: all were given.
+ * POSSE_TIMEOUT: time is up; what ends later can still be had by asking again.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN: the rest will never end. */
+POSSE_API POSSE_CHECK posse_status posse_completed_next(posse_completed *completed,
+                                                        posse_future *future, size_t *index);
+
+/* How many have not been given yet. */
+POSSE_API size_t posse_completed_left(const posse_completed *completed);
+
+/* Ends the iteration; the futures stay as they are. NULL is fine; so is an executor that has been
+ * destroyed meanwhile. */
+POSSE_API void posse_completed_close(posse_completed *completed);
+
+/* A descriptor for poll, epoll and the like that tells of futures that have ended. */
+typedef struct posse_completions posse_completions;
+
+/* Makes one. It belongs to no executor, and takes futures of any of the program's.
+ * POSSE_INVALID, POSSE_NO_MEMORY, POSSE_SYSTEM (errno tells). */
+POSSE_API POSSE_CHECK posse_status posse_completions_create(posse_completions **completions);
+
+/* The descriptor, which is readable while there is something to take. It is non-blocking and
+ * close-on-exec, must be neither read nor closed, and lives until posse_completions_destroy. */
+POSSE_API int posse_completions_fd(const posse_completions *completions);
+
+/* Has the future told when it has ended (or cannot any more, as its executor broke), with the
+ * context. The first one of an executor starts a thread in it, which ends with posse_destroy.
+ * POSSE_NOT_SUPPORTED: called by a task in a worker process.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: no thread.
+ * POSSE_INVALID, POSSE_WRONG_PROCESS. */
+POSSE_API posse_status posse_completions_add(posse_completions *completions, posse_future future,
+                                             void *context);
+
+typedef struct posse_completion {
+    posse_future future;
+    void *context;
+} posse_completion;
+
+/* Takes at most capacity of those that have ended, in the order in which they did; their number, 0
+ * if there is none. Futures that were released meanwhile are left out. Does not block. Any
+ * thread. */
+POSSE_API size_t posse_completions_take(posse_completions *completions, posse_completion *taken,
+                                        size_t capacity);
+
+/* Closes the descriptor, and forgets what was added. NULL is fine. Nobody may be using it. */
+POSSE_API void posse_completions_destroy(posse_completions *completions);
+
+/* ---- map ------------------------------------------------------------------------------------- */
+
+#define POSSE_MAX_INPUTS 8
+
+/* An array of items. */
+typedef struct posse_input {
+    const void *data;
+    size_t size;   /* of an item in bytes */
+    size_t stride; /* from one item to the next in bytes; 0: size */
+} posse_input;
+
+/* Runs on one item: items[k] points to its element of input k, result to room for its result (not
+ * cleared). Returns 0, or fails as a task does; that is this item's failure alone. */
+typedef int posse_map_fn(posse_task *task, const void *const *items, void *result);
+
+/* Several items in a row, for a function that loops over them itself, which is fastest for small
+ * ones. Element i of input k is at inputs[k] + i * strides[k], result i at
+ * results + i * result_stride. */
+typedef struct posse_block {
+    size_t first; /* number of its first item */
+    size_t count;
+    const char *inputs[POSSE_MAX_INPUTS];
+    size_t strides[POSSE_MAX_INPUTS];
+    char *results;
+    size_t result_stride;
+} posse_block;
+
+/* Its failure is that of all of its items. */
+typedef int posse_block_fn(posse_task *task, const posse_block *block);
+
+/* Gives the next item: writes its element of input k to elements[k]. Called by the thread that
+ * calls posse_map, posse_map_open or posse_map_next, only as far ahead as buffersize says.
+ * POSSE_OK: there it is. POSSE_END: there are no more. Anything else ends the map too, and is what
+ * posse_map_next says after the items before. */
+typedef posse_status posse_source(void *context, void *const *elements);
+
+/* What posse_map does. Zero is the default everywhere; struct_size must be
+ * sizeof(posse_map_job). */
+typedef struct posse_map_job {
+    size_t struct_size;
+    posse_map_fn *fn;         /* this, */
+    posse_block_fn *block_fn; /* or this */
+    /* What it gets: arrays of `count` items each (data must stay until the end), or, with a source,
+     * the sizes of its elements, while data is not used. Memory of posse_alloc is used in place by
+     * worker processes, other memory is copied. */
+    const posse_input *inputs;
+    size_t n_inputs; /* at most POSSE_MAX_INPUTS */
+    size_t count;
+    posse_source *source;
+    void *source_context;
+    /* What it gives: result_size bytes an item. An array for the results of all items, in place as
+     * above, or NULL: posse_map_next shows them. result_stride 0: result_size. */
+    size_t result_size;
+    void *results;
+    size_t result_stride;
+    /* Items in one task; 0: posse chooses (1 with a source). */
+    long chunksize;
+    /* How many items may be on their way: given to workers, and not yet by posse_map_next. 0: some
+     * chunks for each worker. */
+    long buffersize;
+    bool unordered;       /* posse_map_next gives chunks as they end */
+    long timeout_ms;      /* for all of it, from posse_map or posse_map_open on; 0: for ever */
+    long item_timeout_ms; /* for an item; a chunk has that times its items; 0: for ever */
+} posse_map_job;
+
+/* Runs a function on all items, and waits. statuses, if not NULL, has `count` places and tells how
+ * each item ended, as posse_exception does. With a worker all items of its chunk are lost.
+ * POSSE_OK: all items have results. POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_DEADLINE,
+ * POSSE_CANCELLED: of the first item that has none; the others have theirs.
+ * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
+ * POSSE_INVALID: neither or both functions, negative numbers, a size of 0 or an array of NULL where
+ * there are items, a source (see posse_map_open), ...
+ * POSSE_TOO_LARGE: too many inputs, a chunk of over 4 GB.
+ * POSSE_NOT_LOADED, POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN,
+ * POSSE_WRONG_PROCESS. */
+POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const posse_map_job *job,
+                                             posse_status *statuses);
+
+/* The same, item by item. Used by one thread at a time. */
+typedef struct posse_mapping posse_mapping;
+
+/* Begins: submits what buffersize allows. job is copied, the arrays are not.
+ * Statuses as posse_map. */
+POSSE_API POSSE_CHECK posse_status posse_map_open(posse_executor *executor,
+                                                  const posse_map_job *job,
+                                                  posse_mapping **mapping);
+
+typedef struct posse_item {
+    size_t index;
+    posse_status status; /* POSSE_OK, or how it failed */
+    const void *result;  /* valid until the next call; in job.results, if given; NULL: failed */
+} posse_item;
+
+/* Gives the next item that has ended, in their order, unless the job is unordered. Blocks.
+ * POSSE_OK: item is filled; item->status says how it ended.
+ * POSSE_END: all were given.
+ * POSSE_TIMEOUT: the time for all is up.
+ * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_NO_MEMORY, or what the source said: no more items come. */
+POSSE_API POSSE_CHECK posse_status posse_map_next(posse_mapping *mapping, posse_item *item);
+
+/* How the item that was given last ended, as posse_exception. */
+POSSE_API posse_status posse_map_exception(posse_mapping *mapping, posse_error *error);
+
+/* Ends it: items that have not begun are cancelled. Waits for those that are running if they use
+ * memory of the program in place (threads, memory of posse_alloc). NULL is fine. Before
+ * posse_destroy.
+ * POSSE_OK. */
+POSSE_API posse_status posse_map_close(posse_mapping *mapping);
 
 /* ---- memory that tasks and the program share ------------------------------------------------- */
 
@@ -339,6 +627,74 @@ POSSE_API POSSE_CHECK posse_status posse_alloc(posse_executor *executor, size_t 
 /* Frees what posse_alloc gave, in any process of the executor. NULL is fine.
  * POSSE_INVALID: memory was not from posse_alloc or is free already. */
 POSSE_API posse_status posse_free(posse_executor *executor, void *memory);
+
+/* ---- tools for tasks that share -------------------------------------------------------------- */
+
+/* A lock and a bounded queue in the executor's shared memory, for the program's threads and tasks
+ * on any backend. Both are values that may be copied, and passed in arguments. They live until they
+ * are destroyed, or posse_destroy; afterwards they are stale, and every call says POSSE_INVALID.
+ * Made by a task, they also end when its worker does. All zero is never valid. */
+
+typedef struct posse_lock {
+    posse_executor *executor;
+    uint64_t id;
+} posse_lock;
+
+/* POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
+POSSE_API POSSE_CHECK posse_status posse_lock_create(posse_executor *executor, posse_lock *lock);
+
+/* Takes the lock. It is not recursive.
+ * POSSE_OK: it is held by this thread now.
+ * POSSE_OWNER_DIED: so it is, but the worker that held it died, so what it guards may be half
+ * changed. Told once, to the next one.
+ * POSSE_TIMEOUT.
+ * POSSE_DEADLOCK: this thread holds it already.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN: not taken; the executor is destroyed or broken.
+ * POSSE_NO_MEMORY: over 4000 threads and tasks are waiting already.
+ * POSSE_INVALID, POSSE_WRONG_PROCESS. */
+POSSE_API POSSE_CHECK posse_status posse_lock_acquire(posse_lock lock, long timeout_ms);
+
+/* POSSE_INVALID: this thread does not hold it. */
+POSSE_API posse_status posse_lock_release(posse_lock lock);
+
+/* Nobody may hold it or wait for it. */
+POSSE_API posse_status posse_lock_destroy(posse_lock lock);
+
+typedef struct posse_queue {
+    posse_executor *executor;
+    uint64_t id;
+} posse_queue;
+
+/* A queue of at most `capacity` items of at most item_size bytes each.
+ * POSSE_INVALID: one of them is 0.
+ * POSSE_TOO_LARGE, POSSE_NO_MEMORY, POSSE_WRONG_PROCESS. */
+POSSE_API POSSE_CHECK posse_status posse_queue_create(posse_executor *executor, size_t capacity,
+                                                      size_t item_size, posse_queue *queue);
+
+/* Appends a copy of size bytes (0 is possible); waits for room.
+ * POSSE_TIMEOUT: there was none.
+ * POSSE_CLOSED: the queue is closed.
+ * POSSE_TOO_LARGE: over item_size.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
+POSSE_API posse_status posse_queue_put(posse_queue queue, const void *data, size_t size,
+                                       long timeout_ms);
+
+/* Takes the first item; waits for one. *size, if not NULL, gets its size.
+ * POSSE_TIMEOUT: there was none.
+ * POSSE_CLOSED: the queue is closed and empty.
+ * POSSE_TOO_LARGE: the item is larger than capacity; it stays, *size says how large.
+ * Others as posse_queue_put. */
+POSSE_API posse_status posse_queue_get(posse_queue queue, void *buffer, size_t capacity,
+                                       size_t *size, long timeout_ms);
+
+/* No more puts; gets go on until the queue is empty. Wakes all who wait. May be called again. */
+POSSE_API posse_status posse_queue_close(posse_queue queue);
+
+/* Items in it now. */
+POSSE_API size_t posse_queue_length(posse_queue queue);
+
+/* Nobody may be using it. Items left in it are lost. */
+POSSE_API posse_status posse_queue_destroy(posse_queue queue);
 
 #ifdef __cplusplus
 }
