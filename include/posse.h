@@ -241,15 +241,15 @@ typedef struct posse_stats {
     uint64_t workers_idle;    /* of these, waiting for work */
     uint64_t workers_started; /* since create */
     uint64_t workers_lost;    /* died, or were killed with their task, since create */
-    uint64_t queued;        /* tasks that wait for a worker */
-    uint64_t running;       /* tasks that are running */
-    uint64_t done;          /* ended since create: with a result */
-    uint64_t failed;        /* ... with an error of their own */
-    uint64_t cancelled;     /* ... cancelled before or while running */
-    uint64_t timed_out;     /* ... over their deadline */
-    uint64_t lost;          /* ... with their worker */
-    uint64_t futures;       /* slots in use: tasks under way and ended ones not yet released */
-    uint64_t memory_blocks; /* of shared memory, that hold arguments, results and posse_alloc */
+    uint64_t queued;          /* tasks that wait for a worker */
+    uint64_t running;         /* tasks that are running */
+    uint64_t done;            /* ended since create: with a result */
+    uint64_t failed;          /* ... with an error of their own */
+    uint64_t cancelled;       /* ... cancelled before or while running */
+    uint64_t timed_out;       /* ... over their deadline */
+    uint64_t lost;            /* ... with their worker */
+    uint64_t futures;         /* slots in use: tasks under way and ended ones not yet released */
+    uint64_t memory_blocks;   /* of shared memory, that hold arguments, results and posse_alloc */
 } posse_stats;
 
 /* Counts at this moment; under load each is exact but they need not add up. Costs a pass over the
