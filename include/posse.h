@@ -498,8 +498,8 @@ typedef struct posse_completion {
 } posse_completion;
 
 /* Takes at most capacity of those that have ended, in the order in which they did; their number, 0
- * if there is none. Futures that were released meanwhile are left out. Does not block. Any
- * thread. */
+ * if there is none. A future that is released before it ends is left out, as are those that had not
+ * ended when their executor was destroyed. Does not block. Any thread. */
 POSSE_API size_t posse_completions_take(posse_completions *completions, posse_completion *taken,
                                         size_t capacity);
 

@@ -15,4 +15,9 @@ static inline posse_status pi_check(const posse_executor *executor)
 /* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
 
+/* The executor one of whose callbacks this thread is in, or NULL. */
+extern _Thread_local posse_executor *pi_calling_back;
+/* Waits until no callback is left to be called; not if one calls it. False: the moment has passed. */
+bool pi_settle_callbacks(posse_executor *executor, uint64_t until);
+
 #endif

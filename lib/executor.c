@@ -83,6 +83,8 @@ static void tear_down(posse_executor *e)
 {
     int error = errno;
     e->backend->join(e);
+    pi_mail_close(e);
+    pi_mail_fini(e);
     os_memory_clear(&e->memory);
     os_memory_destroy(&e->memory);
     os_image_fini(&e->image);
@@ -103,8 +105,10 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     if (!backend)
         return POSSE_INVALID;
     posse_executor *e = calloc(1, sizeof *e);
-    if (!e)
+    if (!e || pi_mail_init(&e->mail) != 0) {
+        free(e);
         return POSSE_NO_MEMORY;
+    }
     e->backend = backend;
     e->cpus = os_cpus();
     e->workers =
@@ -156,7 +160,10 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
         return ended(e);
     pi_enter(e);
     (void)pi_check_supervisor(e);
-    status = pi_wait_closed(e, os_after_ms(timeout_ms));
+    uint64_t until = os_after_ms(timeout_ms);
+    status = pi_wait_closed(e, until);
+    if (status == POSSE_OK && !pi_settle_callbacks(e, until))
+        status = POSSE_TIMEOUT;
     if (status == POSSE_OK)
         status = ended(e);
     pi_leave(e);
@@ -194,7 +201,7 @@ posse_status posse_destroy(posse_executor *e)
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if (pi_self_in(e) || e->owner != PI_PROGRAM)
+    if (pi_self_in(e) || e->owner != PI_PROGRAM || pi_calling_back == e)
         return POSSE_DEADLOCK;
     atomic_store(&e->destroying, 1);
     pi_wait_unblocked(e); /* those who sleep are told before their tasks are ended */

@@ -273,7 +273,7 @@ posse_status posse_release(posse_future future)
             return pi_discard(future.executor, future.slot, word) ? POSSE_OK : POSSE_INVALID;
         if (pi_cas(&slot->word, &word, word | PI_DETACHED)) {
             /* Other threads may wait: it is stale for them too. */
-            pi_wake_waiters(future.executor, word);
+            pi_wake_waiters(future.executor, future.slot, word, false);
             return POSSE_OK;
         }
     }

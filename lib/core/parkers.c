@@ -15,6 +15,7 @@ uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner)
 
 void pi_parkers_release(struct pi_parkers *parkers, uint32_t index)
 {
+    pi_store_relaxed(&parkers->at[index].collects, 0); /* relaxed: published with the owner */
     pi_store_release(&parkers->at[index].owner, 0); /* with the acquire of the next owner's CAS */
     pi_map_give(&parkers->map, index);
 }

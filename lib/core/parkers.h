@@ -5,6 +5,8 @@
  * posts. A post that comes late, when the parker has found another user, only makes that one look
  * once more: all sleepers look again after every wake.
  *
+ * One who waits for many tasks has a parker that collects them: see ready.h.
+ *
  *   owner   meaning                                      who may change it               to
  *   0       free                                         anyone, by CAS                  1 + owner
  *   1 + w   a caller in process or seat w sleeps on it   that caller                     0
@@ -24,6 +26,13 @@ struct pi_parker {
     _Atomic uint32_t owner;  /* see the table */
     /* 1: the semaphore is initialized; set by the first owner, who died if it is still 0. */
     _Atomic uint32_t made;
+    /* The newest of the tasks that have ended: see ready.h. Meant only if it collects. */
+    _Atomic uint64_t ready;
+    /* 1: whoever ends a task that names this parker pushes it on `ready`. Set by the owner (seq)
+     * before its first name, cleared with its leaving. */
+    _Atomic uint32_t collects;
+    /* 1: the owner is to look at all it waits for. Set by the supervisor (seq) before it posts. */
+    _Atomic uint32_t rescan;
 };
 
 struct pi_parkers {

@@ -10,6 +10,7 @@
 
 #include "core/arena.h"
 #include "core/parkers.h"
+#include "core/ready.h"
 #include "core/ring.h"
 #include "core/seats.h"
 #include "core/slots.h"

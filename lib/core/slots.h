@@ -18,7 +18,7 @@
 #define PI_SMALL_ARG 16
 #define PI_SMALL_RESULT 8
 #define PI_INLINE_ARG 64
-#define PI_INLINE_RESULT 40
+#define PI_INLINE_RESULT 32
 #define PI_SIZE_MASK (((uint64_t)1 << 48) - 1)
 #define PI_NAMED ((uint64_t)1 << 63) /* in arg_size: the task has a name, */
 #define PI_TIMED ((uint64_t)1 << 62) /* or a time limit */
@@ -76,10 +76,11 @@ struct pi_slot {
     };
     /* Written in FILL if the task is NAMED: a block of PI_NAME_SIZE bytes, as long as this life. */
     _Atomic pi_ref name;
-    _Atomic uint64_t
-        deadline_ns;     /* absolute; 0 but in RUN and KILLING, see kills.c. By the worker */
-    uint32_t timeout_ms; /* written in FILL if the task is TIMED */
-    int32_t code;        /* written in RUN by the worker if the task fails */
+    /* Absolute; 0 but in RUN and KILLING, see kills.c. By the worker. */
+    _Atomic uint64_t deadline_ns;
+    _Atomic uint64_t link; /* by whoever made it final, or an earlier life of it: see ready.h */
+    uint32_t timeout_ms;   /* written in FILL if the task is TIMED */
+    int32_t code;          /* written in RUN by the worker if the task fails */
 };
 _Static_assert(sizeof(struct pi_slot) == 192, "a slot is three cache lines");
 _Static_assert(offsetof(struct pi_slot, inline_result) % 64 == 0, "aligned for any type");

@@ -102,6 +102,8 @@ void pi_worker_loop(posse_executor *e, unsigned seat, const _Atomic uint32_t *le
         }
     }
     pi_idle_leave(&s->header->idle, seat);
+    if (e->owner == seat) /* a process has a mail box of its own; threads use the program's */
+        pi_mail_fini(e);
     pi_store_release(&s->seats[seat].ready, PI_SEAT_LEFT);
     pi_self = NULL;
 }

@@ -39,11 +39,11 @@ bool pi_supervised(posse_executor *e)
     return calls % CHECK_EVERY != 0 || pi_check_supervisor(e);
 }
 
-uint32_t pi_take_parker(posse_executor *e)
+uint32_t pi_take_parker(posse_executor *e, unsigned owner)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     uint32_t index;
-    while ((index = pi_parkers_acquire(parkers, pi_owner_here(e))) == PI_NONE)
+    while ((index = pi_parkers_acquire(parkers, owner)) == PI_NONE)
         if (!pi_grow_parkers(e))
             return PI_NONE;
     struct pi_parker *parker = &parkers->at[index];
@@ -55,12 +55,14 @@ uint32_t pi_take_parker(posse_executor *e)
     return index;
 }
 
-void pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
+bool pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
 {
     uint64_t look = os_now() + LOOK_NS, earlier = until < look ? until : look;
-    if (os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier) || earlier == until)
-        return;
+    if (os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier))
+        return true;
     uint64_t position;
-    if (pi_check_supervisor(e) && pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
+    if (earlier == look && pi_check_supervisor(e) &&
+        pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
         pi_wake_worker(e, true);
+    return false;
 }

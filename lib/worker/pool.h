@@ -8,6 +8,7 @@
  *   wake.c        waking workers and callers; the one function that makes a task final
  *   park.c        sleeping
  *   wait.c        waiting until a task is final, or there is room in the queue
+ *   mail.c, box.c waiting for many tasks: see mail.h
  *   run.c         running one task
  *   loop.c        a worker's life
  *   supervisor.c  starting, watching, ending workers
@@ -23,6 +24,7 @@
 #include "os/image.h"
 #include "os/memory.h"
 #include "posse.h"
+#include "worker/mail.h"
 
 struct pi_backend;
 struct pi_supervisor;
@@ -45,6 +47,10 @@ struct posse_executor {
     _Atomic uint32_t destroying;     /* posse_destroy was called: nobody may sleep any more */
     /* Callers that sleep, or have slept and still read: destroy waits for them. */
     _Atomic uint32_t blocked;
+    struct pi_mail mail; /* of this process */
+    /* Told of callbacks that fail. */
+    void (*log)(void *context, const char *message);
+    void *log_context;
     /* Process backend: the socket to the supervisor, and its pidfd (-1: none). */
     int socket, pidfd;
     /* Thread backend: private memory of the supervisor; else NULL here. */
@@ -144,10 +150,10 @@ bool pi_wake_worker(posse_executor *executor, bool force);
 /* Posts every worker, whatever its bits say:
  * it may have been claimed by one who died before the post. */
 void pi_wake_all_workers(posse_executor *executor);
-/* Wakes every caller that sleeps anywhere. */
+/* Wakes every caller that sleeps anywhere, and has those that wait for many tasks look at all. */
 void pi_wake_all_parkers(posse_executor *executor);
-/* Wakes the callers that a slot's word names. */
-void pi_wake_waiters(posse_executor *executor, uint64_t word);
+/* Wakes the callers that the word of a slot names: its task has ended, or it was released. */
+void pi_wake_waiters(posse_executor *executor, uint32_t slot, uint64_t word, bool ended);
 /* Wakes the submitters that wait for room. */
 void pi_wake_room(posse_executor *executor);
 
@@ -172,10 +178,11 @@ posse_status pi_phase_status(enum pi_phase phase);
 
 /* ---- park.c ---- */
 
-/* A parker for this thread, its semaphore empty; PI_NONE: none is to be had. */
-uint32_t pi_take_parker(posse_executor *executor);
-/* Sleeps on it, at most until the moment, and looks after the pool when that took long. */
-void pi_sleep_on(posse_executor *executor, uint32_t parker, uint64_t until);
+/* A parker for that owner, its semaphore empty; PI_NONE: none is to be had. */
+uint32_t pi_take_parker(posse_executor *executor, unsigned owner);
+/* Sleeps on it, at most until the moment, and looks after the pool when that took a second. False: it
+ * was not woken. */
+bool pi_sleep_on(posse_executor *executor, uint32_t parker, uint64_t until);
 /* Around all that a caller which may sleep does with an executor: destroy waits for its leaving. */
 void pi_enter(posse_executor *executor);
 void pi_leave(posse_executor *executor);
@@ -193,6 +200,10 @@ bool pi_supervised(posse_executor *executor);
  * what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN, POSSE_SHUT_DOWN,
  * POSSE_DEADLOCK, POSSE_NO_MEMORY. */
 posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
+/* A task that waits for one which nobody has begun (`word` is its) runs it itself. True: it did. */
+bool pi_help(posse_executor *executor, uint32_t index, uint64_t word);
+/* Whether this thread is inside the task. */
+bool pi_on_this_stack(posse_executor *executor, posse_future future);
 /* Waits until the ring has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
 posse_status pi_wait_room(posse_executor *executor, uint64_t until);
 /* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */

@@ -27,8 +27,7 @@ static void give_back(posse_executor *e, uint32_t index, uint64_t word)
     pi_wake_worker(e, false);
 }
 
-/* A worker that waits for a task which nobody has begun runs it itself. True: it did. */
-static bool help(posse_executor *e, uint32_t index, uint64_t word)
+bool pi_help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
     if (!self || !may_help(self) || !pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
@@ -43,7 +42,7 @@ static bool help(posse_executor *e, uint32_t index, uint64_t word)
     return true;
 }
 
-static bool on_this_stack(posse_executor *e, posse_future future)
+bool pi_on_this_stack(posse_executor *e, posse_future future)
 {
     struct pi_self *self = pi_self_in(e);
     for (struct posse_task *task = self ? self->task : NULL; task; task = task->outer)
@@ -66,7 +65,7 @@ static posse_status look(posse_executor *e, posse_future future, uint64_t *word)
         return POSSE_SHUT_DOWN;
     if (phase >= PI_CLOSED)
         return pi_phase_status(phase);
-    return on_this_stack(e, future) ? POSSE_DEADLOCK : POSSE_TIMEOUT;
+    return pi_on_this_stack(e, future) ? POSSE_DEADLOCK : POSSE_TIMEOUT;
 }
 
 /* Looks for a few microseconds, while there are processors to spare: for a task that is short or
@@ -119,15 +118,15 @@ static bool announced(uint64_t word, uint32_t parker)
 
 static posse_status park(posse_executor *e, posse_future future, uint64_t until, uint64_t *word)
 {
-    uint32_t parker = pi_take_parker(e);
+    uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     if (parker == PI_NONE)
         return POSSE_NO_MEMORY;
     posse_status status;
     while ((status = look(e, future, word)) == POSSE_TIMEOUT && os_now() < until) {
-        if (help(e, future.slot, *word))
+        if (pi_help(e, future.slot, *word))
             continue;
         if (announced(*word, parker))
-            pi_sleep_on(e, parker, until);
+            (void)pi_sleep_on(e, parker, until);
         else
             announce(e, future, *word, parker);
     }
@@ -147,7 +146,7 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
         return status;
     pi_enter(e);
     *slow = true;
-    while (status == POSSE_TIMEOUT && help(e, future.slot, *word))
+    while (status == POSSE_TIMEOUT && pi_help(e, future.slot, *word))
         status = look(e, future, word);
     if (status == POSSE_TIMEOUT)
         status = spin(e, future, word);
@@ -187,14 +186,14 @@ static bool has_room(posse_executor *e)
 static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *), bool for_room,
                                uint64_t until)
 {
-    uint32_t parker = pi_take_parker(e);
+    uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     bool happened = parker != PI_NONE && event(e);
     while (parker != PI_NONE && !happened && os_now() < until) {
         if (for_room)
             announce_room(e, parker);
         happened = event(e);
         if (!happened)
-            pi_sleep_on(e, parker, until);
+            (void)pi_sleep_on(e, parker, until);
     }
     if (parker != PI_NONE)
         pi_parkers_release(&e->segment.parkers, parker);

@@ -29,7 +29,8 @@ static void post_parker(posse_executor *e, uint32_t index)
         os_semaphore_post(&parkers->at[index].wake);
 }
 
-void pi_wake_all_parkers(posse_executor *e)
+/* Posts all that somebody owns. */
+static void post_parkers(posse_executor *e)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     uint32_t count = pi_parkers_count(parkers);
@@ -38,12 +39,40 @@ void pi_wake_all_parkers(posse_executor *e)
             post_parker(e, i);
 }
 
-void pi_wake_waiters(posse_executor *e, uint64_t word)
+void pi_wake_all_parkers(posse_executor *e)
 {
+    struct pi_parkers *parkers = &e->segment.parkers;
+    uint32_t count = pi_parkers_count(parkers);
+    for (uint32_t i = 0; i < count; i++)
+        if (pi_load_seq(&parkers->at[i].collects))
+            pi_store_seq(&parkers->at[i].rescan, 1);
+    post_parkers(e);
+}
+
+/* Posts the parker that the word of a task names. If it collects it is given the slot, or told to
+ * look for what has become of it. */
+static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool ended)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    uint32_t index = pi_parker(word) - 1;
+    if (index >= pi_parkers_count(parkers))
+        return;
+    struct pi_parker *parker = &parkers->at[index];
+    bool post = true;
+    if (pi_load_seq(&parker->collects) && ended)
+        post = pi_ready_push(&e->segment.slots, parker, slot, pi_generation(word));
+    else if (pi_load_seq(&parker->collects))
+        pi_store_seq(&parker->rescan, 1);
+    if (post)
+        post_parker(e, index);
+}
+
+void pi_wake_waiters(posse_executor *e, uint32_t slot, uint64_t word, bool ended)
+{
+    if (pi_parker(word))
+        tell_parker(e, slot, word, ended);
     if (word & PI_MANY)
-        pi_wake_all_parkers(e);
-    else if (pi_parker(word))
-        post_parker(e, pi_parker(word) - 1);
+        post_parkers(e);
 }
 
 void pi_wake_room(posse_executor *e)
@@ -53,7 +82,7 @@ void pi_wake_room(posse_executor *e)
         return;
     uint32_t who = pi_exchange_seq(room, 0);
     if (who & PI_ROOM_MANY)
-        pi_wake_all_parkers(e);
+        post_parkers(e);
     else if (who)
         post_parker(e, who - 1);
 }
@@ -89,7 +118,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, enum pi_state 
     uint64_t word = *from;
     if (arg && !(set & PI_PINNED)) /* a thread that is still inside may read it */
         pi_block_release(e, pi_owner_here(e), arg, pi_tag_attached(index, pi_generation(word)));
-    pi_wake_waiters(e, word);
+    pi_wake_waiters(e, index, word, true);
     if ((word & PI_DETACHED) && !(set & PI_PINNED))
         pi_discard(e, index, pi_with_state(word | set, state));
     return true;

@@ -1,0 +1,119 @@
+/* Callbacks: called by one thread of the executor's, which waits for the futures that have any. */
+#include "api.h"
+
+#include "os/clock.h"
+#include "os/thread.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+_Thread_local posse_executor *pi_calling_back;
+
+struct callback {
+    struct pi_sub sub; /* comes first: one is the other */
+    posse_callback *function;
+    void *context;
+};
+
+static void call(posse_future future, posse_callback *function, void *context)
+{
+    posse_executor *e = future.executor, *before = pi_calling_back;
+    char text[64];
+    pi_calling_back = e;
+    int code = function(future, context);
+    pi_calling_back = before;
+    if (code == 0 || !e->log)
+        return;
+    snprintf(text, sizeof text, "a done callback returned %d", code);
+    e->log(e->log_context, text);
+}
+
+/* It was called, or its future was released. */
+static void drop(posse_executor *e, struct pi_sub *sub)
+{
+    pi_mail_remove(sub);
+    free(sub);
+    pthread_mutex_lock(&e->mail.lock);
+    if (--e->mail.callbacks_left == 0)
+        pthread_cond_broadcast(&e->mail.settled);
+    pthread_mutex_unlock(&e->mail.lock);
+}
+
+static void *call_all(void *context)
+{
+    posse_executor *e = context;
+    struct pi_sub *sub;
+    posse_status status;
+    os_thread_name("posse-callbacks");
+    while ((sub = pi_watch_next(&e->mail.callbacks, OS_NEVER, &status)) != NULL) {
+        const struct callback *callback = (struct callback *)sub;
+        struct pi_slot *slot;
+        uint64_t word;
+        if (pi_future_look(sub->future, &slot, &word) == POSSE_OK)
+            call(sub->future, callback->function, callback->context);
+        drop(e, sub);
+    }
+    return NULL;
+}
+
+/* Leaves the callback to the thread, unless the future has ended and none of its others are still to
+ * be called. */
+static posse_status add(posse_executor *e, struct pi_sub *sub, bool *now)
+{
+    struct pi_mail *mail = &e->mail;
+    posse_status status = POSSE_OK;
+    pthread_mutex_lock(&mail->lock);
+    *now = posse_done(sub->future) && !pi_mail_find(sub->future, &mail->callbacks);
+    if (!*now && !mail->has_callbacks) {
+        status = pi_mail_start_thread(e, &mail->callback_thread, call_all);
+        mail->has_callbacks = status == POSSE_OK;
+    }
+    if (!*now && status == POSSE_OK) {
+        sub->watch = &mail->callbacks;
+        mail->callbacks_left++;
+        pi_mail_put(sub);
+        pi_mail_name(sub);
+    }
+    pthread_mutex_unlock(&mail->lock);
+    return status;
+}
+
+posse_status posse_add_done_callback(posse_future future, posse_callback *function, void *context)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    bool now = false;
+    posse_status status = pi_future_look(future, &slot, &word);
+    if (status == POSSE_OK && !function)
+        status = POSSE_INVALID;
+    if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
+        status = POSSE_NOT_SUPPORTED;
+    if (status == POSSE_OK)
+        status = pi_mail_open(future.executor);
+    if (status != POSSE_OK)
+        return status;
+    struct callback *callback = malloc(sizeof *callback);
+    if (!callback)
+        return POSSE_NO_MEMORY;
+    *callback = (struct callback){{.future = future}, function, context};
+    status = add(future.executor, &callback->sub, &now);
+    if (now || status != POSSE_OK)
+        free(callback);
+    if (now)
+        call(future, function, context);
+    return status;
+}
+
+bool pi_settle_callbacks(posse_executor *e, uint64_t until)
+{
+    struct pi_mail *mail = &e->mail;
+    bool in_time = true;
+    if (pi_calling_back == e)
+        return true;
+    pthread_mutex_lock(&mail->lock);
+    while (mail->callbacks_left > 0 && in_time)
+        in_time = os_condition_wait(&mail->settled, &mail->lock, until);
+    in_time = mail->callbacks_left == 0;
+    pthread_mutex_unlock(&mail->lock);
+    return in_time;
+}

@@ -1,0 +1,118 @@
+/* The completion descriptor: a watch whose bell is a descriptor. */
+#include "api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct entry {
+    struct pi_sub sub; /* comes first: one is the other */
+    void *context;
+    struct entry *before, *after;
+};
+
+struct posse_completions {
+    struct pi_watch watch;
+    struct os_flag flag;
+    pthread_mutex_t lock;
+    struct entry *entries; /* all that were added and not yet taken */
+};
+
+posse_status posse_completions_create(posse_completions **completions)
+{
+    if (!completions)
+        return POSSE_INVALID;
+    posse_completions *c = calloc(1, sizeof *c);
+    if (!c)
+        return POSSE_NO_MEMORY;
+    int error = os_flag_init(&c->flag);
+    if (error) {
+        free(c);
+        errno = error;
+        return error == ENOMEM ? POSSE_NO_MEMORY : POSSE_SYSTEM;
+    }
+    pi_watch_init(&c->watch);
+    (void)pthread_mutex_init(&c->lock, NULL); /* without attributes it cannot fail */
+    c->watch.flag = &c->flag;
+    c->watch.lasting = true;
+    *completions = c;
+    return POSSE_OK;
+}
+
+int posse_completions_fd(const posse_completions *c) { return c ? c->flag.reader : -1; }
+
+static struct entry *make_entry(posse_completions *c, posse_future future, void *context)
+{
+    struct entry *entry = malloc(sizeof *entry);
+    if (!entry)
+        return NULL;
+    *entry = (struct entry){.sub = {.future = future, .watch = &c->watch}, .context = context};
+    pthread_mutex_lock(&c->lock);
+    entry->after = c->entries;
+    if (c->entries)
+        c->entries->before = entry;
+    c->entries = entry;
+    pthread_mutex_unlock(&c->lock);
+    return entry;
+}
+
+static void drop_entry(posse_completions *c, struct entry *entry)
+{
+    pthread_mutex_lock(&c->lock);
+    if (entry->after)
+        entry->after->before = entry->before;
+    if (entry->before)
+        entry->before->after = entry->after;
+    else
+        c->entries = entry->after;
+    pthread_mutex_unlock(&c->lock);
+    free(entry);
+}
+
+posse_status posse_completions_add(posse_completions *c, posse_future future, void *context)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    posse_status status = c ? pi_future_look(future, &slot, &word) : POSSE_INVALID;
+    if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
+        status = POSSE_NOT_SUPPORTED;
+    if (status == POSSE_OK)
+        status = pi_mail_open(future.executor);
+    if (status == POSSE_OK)
+        status = pi_mail_start_leader(future.executor);
+    if (status != POSSE_OK)
+        return status;
+    struct entry *entry = make_entry(c, future, context);
+    if (!entry)
+        return POSSE_NO_MEMORY;
+    pthread_mutex_lock(&future.executor->mail.lock);
+    pi_mail_put(&entry->sub);
+    pi_mail_name(&entry->sub);
+    pthread_mutex_unlock(&future.executor->mail.lock);
+    return POSSE_OK;
+}
+
+size_t posse_completions_take(posse_completions *c, posse_completion *taken, size_t capacity)
+{
+    size_t n = 0;
+    struct pi_sub *sub;
+    while (c && n < capacity && (sub = pi_watch_take(&c->watch)) != NULL) {
+        struct entry *entry = (struct entry *)sub;
+        taken[n++] = (posse_completion){sub->future, entry->context};
+        drop_entry(c, entry);
+    }
+    return n;
+}
+
+void posse_completions_destroy(posse_completions *c)
+{
+    if (!c)
+        return;
+    while (c->entries) {
+        pi_mail_remove(&c->entries->sub); /* after this nobody deals it any more */
+        drop_entry(c, c->entries);
+    }
+    os_flag_fini(&c->flag);
+    pi_watch_fini(&c->watch);
+    (void)pthread_mutex_destroy(&c->lock);
+    free(c);
+}

@@ -1,0 +1,255 @@
+/* Waiting for many futures: posse_as_completed, and posse_wait on top of it. */
+#include "api.h"
+
+#include "os/clock.h"
+
+#include <stdlib.h>
+
+struct posse_completed {
+    struct pi_watch watch;
+    uint64_t until;
+    size_t left;  /* not yet given */
+    size_t never; /* of these, that cannot end any more, as `over` says */
+    posse_status over;
+    bool stale; /* one was released meanwhile */
+    size_t n;
+    struct pi_sub subs[];
+};
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static posse_status check(const posse_future *futures, size_t n, long timeout_ms)
+{
+    if ((n && !futures) || timeout_ms < -1)
+        return POSSE_INVALID;
+    for (size_t i = 0; i < n; i++) {
+        struct pi_slot *slot;
+        uint64_t word;
+        posse_status status = pi_future_look(futures[i], &slot, &word);
+        if (status != POSSE_OK)
+            return status;
+        if (!pi_final(word) && pi_on_this_stack(futures[i].executor, futures[i]))
+            return POSSE_DEADLOCK;
+    }
+    return POSSE_OK;
+}
+
+/* Adds the executor to those of the watch, which are few. False: no memory. */
+static bool note_executor(struct pi_watch *w, posse_executor *e)
+{
+    for (size_t i = w->n_executors; i > 0; i--)
+        if (w->executors[i - 1] == e)
+            return true;
+    posse_executor **more = realloc(w->executors, (w->n_executors + 1) * sizeof *more);
+    if (!more)
+        return false;
+    more[w->n_executors++] = e;
+    w->executors = more;
+    return true;
+}
+
+static posse_status open_boxes(struct pi_watch *w)
+{
+    posse_status status = POSSE_OK;
+    for (size_t i = 0; i < w->n_executors && status == POSSE_OK; i++) {
+        status = pi_mail_open(w->executors[i]);
+        if (status == POSSE_OK && w->n_executors > 1)
+            status = pi_mail_start_leader(w->executors[i]);
+    }
+    return status;
+}
+
+/* Subscribes to all futures of one executor. None is dealt before all are there, so a future that is
+ * given twice is found: its second sub is nobody's, and leads to the first. */
+static void subscribe(struct posse_completed *c, posse_executor *e)
+{
+    pthread_mutex_lock(&e->mail.lock);
+    for (size_t i = 0; i < c->n; i++) {
+        struct pi_sub *sub = &c->subs[i];
+        if (sub->future.executor != e)
+            continue;
+        sub->older = pi_mail_find(sub->future, &c->watch);
+        if (sub->older)
+            continue;
+        sub->watch = &c->watch;
+        pi_mail_put(sub);
+        c->left++;
+    }
+    for (size_t i = 0; i < c->n; i++)
+        if (c->subs[i].future.executor == e && c->subs[i].watch)
+            pi_mail_name(&c->subs[i]);
+    pthread_mutex_unlock(&e->mail.lock);
+}
+
+static posse_status open_completed(const posse_future *futures, size_t n, long timeout_ms,
+                                   struct posse_completed **completed)
+{
+    posse_status status = check(futures, n, timeout_ms);
+    if (status != POSSE_OK)
+        return status;
+    struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
+    if (!c)
+        return POSSE_NO_MEMORY;
+    pi_watch_init(&c->watch);
+    c->until = os_after_ms(timeout_ms);
+    for (size_t i = 0; i < n && status == POSSE_OK; i++) {
+        c->subs[i].future = futures[i];
+        status = note_executor(&c->watch, futures[i].executor) ? POSSE_OK : POSSE_NO_MEMORY;
+    }
+    if (status == POSSE_OK)
+        status = open_boxes(&c->watch);
+    if (status != POSSE_OK) {
+        posse_completed_close(c);
+        return status;
+    }
+    c->n = n;
+    c->watch.subs = c->subs;
+    c->watch.n_subs = n;
+    for (size_t i = 0; i < c->watch.n_executors; i++)
+        subscribe(c, c->watch.executors[i]);
+    *completed = c;
+    return POSSE_OK;
+}
+
+posse_status posse_as_completed(const posse_future *futures, size_t n, long timeout_ms,
+                                posse_completed **completed)
+{
+    return completed ? open_completed(futures, n, timeout_ms, completed) : POSSE_INVALID;
+}
+
+/* ---- giving ---------------------------------------------------------------------------------- */
+
+/* What a sub that was dealt has come to: POSSE_OK, it has ended; POSSE_INVALID; or it never will. */
+static posse_status outcome(const struct pi_sub *sub)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    posse_executor *e = sub->future.executor;
+    posse_status status = pi_future_look(sub->future, &slot, &word);
+    if (status != POSSE_OK || pi_final(word))
+        return status;
+    return pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
+}
+
+static posse_status next(struct posse_completed *c, struct pi_sub **given)
+{
+    while (c->left > c->never) {
+        posse_status status;
+        struct pi_sub *sub = pi_watch_next(&c->watch, c->never ? 0 : c->until, &status);
+        if (!sub)
+            return c->never ? c->over : status;
+        status = outcome(sub);
+        if (status == POSSE_OK || status == POSSE_INVALID)
+            c->left--;
+        if (status == POSSE_OK) {
+            *given = sub;
+            return POSSE_OK;
+        }
+        if (status == POSSE_INVALID) {
+            c->stale = true;
+        } else {
+            c->never++;
+            c->over = status;
+        }
+    }
+    return c->never ? c->over : POSSE_END;
+}
+
+/* Destroying an executor waits for those who are inside. */
+static void enter(const struct pi_watch *w)
+{
+    for (size_t i = 0; i < w->n_executors; i++)
+        pi_enter(w->executors[i]);
+}
+
+static void leave(const struct pi_watch *w)
+{
+    for (size_t i = 0; i < w->n_executors; i++)
+        pi_leave(w->executors[i]);
+}
+
+posse_status posse_completed_next(posse_completed *c, posse_future *future, size_t *index)
+{
+    if (!c || !future)
+        return POSSE_INVALID;
+    struct pi_sub *sub;
+    enter(&c->watch);
+    posse_status status = next(c, &sub);
+    leave(&c->watch);
+    if (status != POSSE_OK)
+        return status;
+    *future = sub->future;
+    if (index)
+        *index = (size_t)(sub - c->subs);
+    return POSSE_OK;
+}
+
+size_t posse_completed_left(const posse_completed *c) { return c ? c->left : 0; }
+
+void posse_completed_close(posse_completed *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->n; i++)
+        pi_mail_remove(&c->subs[i]);
+    free(c->watch.executors);
+    pi_watch_fini(&c->watch);
+    free(c);
+}
+
+/* ---- posse_wait ------------------------------------------------------------------------------ */
+
+/* Whether it ended as an exception would in Python. */
+static bool is_exception(posse_future future)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    return pi_future_look(future, &slot, &word) == POSSE_OK && pi_final(word) &&
+           pi_state(word) != PI_DONE && pi_state(word) != PI_CANCELLED;
+}
+
+static posse_status await(struct posse_completed *c, posse_when when)
+{
+    struct pi_sub *sub;
+    posse_status status;
+    while ((status = next(c, &sub)) == POSSE_OK)
+        if (when == POSSE_FIRST_COMPLETED ||
+            (when == POSSE_FIRST_EXCEPTION && is_exception(sub->future)))
+            return POSSE_OK;
+    if (status != POSSE_END)
+        return status;
+    return c->stale ? POSSE_INVALID : POSSE_OK;
+}
+
+static void report(const struct posse_completed *c, bool *done, size_t *n_done)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct pi_sub *sub = &c->subs[i];
+        bool ended = sub->watch && posse_done(sub->future);
+        count += ended;
+        if (done)
+            done[i] = sub->watch ? ended : done[sub->older - c->subs];
+    }
+    if (n_done)
+        *n_done = count;
+}
+
+posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, long timeout_ms,
+                        bool *done, size_t *n_done)
+{
+    struct posse_completed *c;
+    if (when != POSSE_ALL_COMPLETED && when != POSSE_FIRST_COMPLETED &&
+        when != POSSE_FIRST_EXCEPTION)
+        return POSSE_INVALID;
+    posse_status status = open_completed(futures, n, timeout_ms, &c);
+    if (status != POSSE_OK)
+        return status;
+    enter(&c->watch);
+    status = await(c, when);
+    if (status == POSSE_OK || status == POSSE_TIMEOUT)
+        report(c, done, n_done);
+    leave(&c->watch);
+    posse_completed_close(c);
+    return status;
+}

@@ -1,0 +1,117 @@
+/* Opening and closing a mail box, and its two threads. */
+#include "worker/backend.h"
+
+#include "os/clock.h"
+#include "os/semaphore.h"
+#include "os/thread.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+int pi_mail_init(struct pi_mail *mail)
+{
+    int error = pthread_mutex_init(&mail->lock, NULL);
+    return error ? error : os_condition_init(&mail->settled);
+}
+
+static size_t size_of_index(const posse_executor *e)
+{
+    return e->segment.slots.max * sizeof(struct pi_sub *);
+}
+
+/* The lock is held. */
+static posse_status open_box(posse_executor *e)
+{
+    struct pi_mail *mail = &e->mail;
+    void *index = mmap(NULL, size_of_index(e), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (index == MAP_FAILED)
+        return POSSE_NO_MEMORY;
+    mail->parker = pi_take_parker(e, e->owner);
+    if (mail->parker == PI_NONE) {
+        munmap(index, size_of_index(e));
+        return POSSE_NO_MEMORY;
+    }
+    struct pi_parker *parker = &e->segment.parkers.at[mail->parker];
+    pi_store_relaxed(&parker->ready, 0); /* relaxed, both: published with */
+    pi_store_relaxed(&parker->rescan, 0);
+    pi_store_seq(&parker->collects, 1); /* this, before our first name in a word */
+    pi_watch_init(&mail->callbacks);
+    pi_watch_init(&mail->nothing);
+    mail->callbacks.lasting = mail->callbacks.keeps = mail->nothing.lasting = true;
+    mail->home = e;
+    mail->callbacks.executors = mail->nothing.executors = &mail->home;
+    mail->callbacks.n_executors = mail->nothing.n_executors = 1;
+    mail->by_slot = index;
+    return POSSE_OK;
+}
+
+posse_status pi_mail_open(posse_executor *e)
+{
+    pthread_mutex_lock(&e->mail.lock);
+    posse_status status = e->mail.by_slot ? POSSE_OK : open_box(e);
+    pthread_mutex_unlock(&e->mail.lock);
+    return status;
+}
+
+posse_status pi_mail_start_thread(posse_executor *e, pthread_t *thread, void *(*body)(void *))
+{
+    int error = os_thread_create(thread, body, e);
+    if (error == 0)
+        return POSSE_OK;
+    errno = error;
+    return error == ENOMEM || error == EAGAIN ? POSSE_NO_MEMORY : POSSE_SYSTEM;
+}
+
+static void *lead(void *context)
+{
+    posse_executor *e = context;
+    posse_status status;
+    os_thread_name("posse-leader");
+    (void)pi_watch_next(&e->mail.nothing, OS_NEVER, &status);
+    return NULL;
+}
+
+posse_status pi_mail_start_leader(posse_executor *e)
+{
+    struct pi_mail *mail = &e->mail;
+    posse_status status = POSSE_OK;
+    pthread_mutex_lock(&mail->lock);
+    if (!mail->has_leader) {
+        status = pi_mail_start_thread(e, &mail->leader_thread, lead);
+        mail->has_leader = status == POSSE_OK;
+    }
+    pthread_mutex_unlock(&mail->lock);
+    return status;
+}
+
+void pi_mail_close(posse_executor *e)
+{
+    struct pi_mail *mail = &e->mail;
+    if (!mail->by_slot)
+        return;
+    pthread_mutex_lock(&mail->lock);
+    atomic_store(&mail->closing, true); /* with the threads' looks */
+    pi_mail_deal(e);
+    os_semaphore_post(&e->segment.parkers.at[mail->parker].wake);
+    os_semaphore_post(&mail->callbacks.bell);
+    os_semaphore_post(&mail->nothing.bell);
+    pthread_mutex_unlock(&mail->lock);
+    if (mail->has_callbacks)
+        (void)pthread_join(mail->callback_thread, NULL);
+    if (mail->has_leader)
+        (void)pthread_join(mail->leader_thread, NULL);
+}
+
+void pi_mail_fini(posse_executor *e)
+{
+    struct pi_mail *mail = &e->mail;
+    if (mail->by_slot) {
+        pi_watch_fini(&mail->callbacks);
+        pi_watch_fini(&mail->nothing);
+        munmap(mail->by_slot, size_of_index(e));
+        pi_parkers_release(&e->segment.parkers, mail->parker);
+    }
+    (void)pthread_cond_destroy(&mail->settled);
+    (void)pthread_mutex_destroy(&mail->lock);
+}

@@ -1,0 +1,124 @@
+/* mail.h - how the threads of one process hear that tasks have ended, when they wait for many.
+ *
+ * Every process that uses an executor has one mail box in it: a parker that collects (core/ready.h),
+ * and private memory. Nothing of it is shared with other processes, so there are locks.
+ *
+ *   watch   one who wants to hear: a call of posse_wait, an iterator, a descriptor, the callbacks
+ *   sub     a watch's wish to hear of one future
+ *
+ * The box puts its parker's number into the word of each future that somebody has subscribed to. A
+ * thread that waits on its watch leads if nobody does yet: it sleeps on the parker, takes the list
+ * of what has ended, and deals it out to all the watches of the process; the others sleep each on
+ * the bell of their own watch. A leader that has what it wants wakes another to lead. A watch of
+ * several executors cannot lead, so there a thread of posse's does, which does nothing else.
+ *
+ *   a sub is    meaning                                  who takes it on                     to
+ *   waiting     in the box, under its slot               the leader, when the task ended     dealt
+ *                                                        (or cannot end any more)
+ *   dealt       in the list of its watch, in order       the watch's thread                  taken
+ *   taken       in neither
+ *   A watch that closes takes all of its subs out, whatever they are.
+ *
+ * Locks: a box's, then a watch's. Neither is held while anything is waited for, or while code of the
+ * program runs.
+ *
+ * A word has room for one box. If another process's is named there already (its task waits for the
+ * same future), the word says MANY, everyone is woken when the task ends, and the box looks at all
+ * of its subs after every wake while it has such a one.
+ */
+#ifndef PI_MAIL_H
+#define PI_MAIL_H
+
+#include "os/flag.h"
+#include "posse.h"
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct pi_watch;
+
+/* One wish. In memory of its watch's owner. */
+struct pi_sub {
+    posse_future future;
+    struct pi_watch *watch;
+    struct pi_sub *older; /* of the same slot; the box's lock */
+    struct pi_sub *later; /* dealt to the same watch; the watch's lock */
+    _Atomic bool boxed;   /* it is under its slot: changed under the box's lock */
+    bool dealt;           /* the box's lock */
+    bool shared;          /* the word names another process's box */
+};
+
+struct pi_watch {
+    pthread_mutex_t lock;
+    struct pi_sub *first, *last; /* dealt, in the order in which they ended */
+    sem_t bell;                  /* posted when the list was empty */
+    struct os_flag *flag;        /* or this is set, while the list is not empty; NULL: none */
+    /* Whose futures it waits for; more than one: it never leads. Not of a descriptor. */
+    posse_executor **executors;
+    size_t n_executors;
+    /* A task that waits runs those of these itself that nobody has begun; NULL: none. */
+    struct pi_sub *subs;
+    size_t n_subs, next_help;
+    bool lasting; /* it goes on until the box closes; else until its executor is being destroyed */
+    bool keeps;   /* its subs stay under their slots until its thread takes them out */
+    struct pi_watch *next_follower; /* the box's lock */
+};
+
+/* In the executor of each process. */
+struct pi_mail {
+    pthread_mutex_t lock;
+    struct pi_sub **by_slot; /* the newest sub of each; NULL: nobody has used the box */
+    uint32_t parker;
+    size_t undealt, shared; /* subs that wait; of these, in words that name another box */
+    bool led;
+    _Atomic bool closing;
+    struct pi_watch *followers; /* that sleep on their bells, and could lead */
+
+    /* What the two threads wait for, if they run. */
+    struct pi_watch callbacks, nothing;
+    posse_executor *home; /* of both */
+    bool has_callbacks, has_leader;
+    pthread_t callback_thread, leader_thread;
+    size_t callbacks_left;  /* added, and not yet returned */
+    pthread_cond_t settled; /* callbacks_left has come to 0 */
+};
+
+/* What a new executor has. 0 or an errno. */
+int pi_mail_init(struct pi_mail *mail);
+/* After the last task has ended: deals everything that is left, and waits for the threads. */
+void pi_mail_close(posse_executor *executor);
+void pi_mail_fini(posse_executor *executor);
+
+/* Makes the box usable. POSSE_NO_MEMORY. */
+posse_status pi_mail_open(posse_executor *executor);
+/* Starts one of the two threads. POSSE_NO_MEMORY, POSSE_SYSTEM. */
+posse_status pi_mail_start_thread(posse_executor *executor, pthread_t *thread,
+                                  void *(*body)(void *));
+/* Has a thread lead that does nothing else. POSSE_NO_MEMORY, POSSE_SYSTEM. */
+posse_status pi_mail_start_leader(posse_executor *executor);
+
+/* A new sub goes under its slot, then is named; both with the lock of an open box held, and without
+ * giving it back if `sub` must not be dealt in between. Naming deals it at once if its future has
+ * ended. */
+void pi_mail_put(struct pi_sub *sub);
+void pi_mail_name(struct pi_sub *sub);
+/* Deals all that is due. The lock is held. */
+void pi_mail_deal(posse_executor *executor);
+/* Takes it out, wherever it is; fine if it is nowhere. The lock is not held. */
+void pi_mail_remove(struct pi_sub *sub);
+/* The newest sub of this future and watch, or NULL. The lock is held. */
+struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch);
+
+/* ---- watches ---- */
+
+void pi_watch_init(struct pi_watch *watch);
+void pi_watch_fini(struct pi_watch *watch);
+
+/* Takes the next sub that was dealt, NULL: there is none. */
+struct pi_sub *pi_watch_take(struct pi_watch *watch);
+/* The same; waits until the moment. The caller looks at the future itself: it has ended, or is
+ * stale, or cannot end any more. NULL: *status is POSSE_TIMEOUT, or POSSE_SHUT_DOWN. */
+struct pi_sub *pi_watch_next(struct pi_watch *watch, uint64_t until, posse_status *status);
+
+#endif
