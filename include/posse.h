@@ -267,12 +267,13 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
 
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.
+ * POSSE_INVALID: also in a map, whose functions write their results to where they are told.
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE: nothing has changed, the task goes on. */
 POSSE_API posse_status posse_task_return(posse_task *task, const void *data, size_t size);
 
 /* Room for a result of size bytes, to be written in place: no copy is made. Not cleared; aligned
  * for any type of that size. Replaces an earlier result.
- * NULL: no memory, or the task has failed. */
+ * NULL: no memory, or the task has failed, or it is a map's. */
 POSSE_API void *posse_task_reserve(posse_task *task, size_t size);
 
 /* Makes the task fail, with a code (0 is possible) and a message of at most 255 bytes, whatever it

@@ -9,9 +9,8 @@ static bool nested(const posse_executor *e) { return pi_self_in(e) || e->owner !
 
 /* ---- what is asked for ---- */
 
-static bool loaded(posse_executor *e, posse_fn *fn)
+bool pi_loaded(posse_executor *e, uintptr_t address)
 {
-    uintptr_t address = (uintptr_t)fn;
     if (atomic_load_explicit(&e->last_fn, memory_order_relaxed) == address)
         return true;
     if (!os_image_has(&e->image, address))
@@ -27,7 +26,7 @@ static posse_status check_job(posse_executor *e, const posse_job *job)
         return POSSE_INVALID;
     if (job->size > PI_SIZE_MASK / 2 || job->retries > 255 || job->timeout_ms > UINT32_MAX)
         return POSSE_TOO_LARGE;
-    return loaded(e, job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
+    return pi_loaded(e, (uintptr_t)job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
 }
 
 /* Whether tasks are accepted. A task may submit while the executor drains; the program may not. */
@@ -52,41 +51,54 @@ static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index
     return POSSE_OK;
 }
 
-/* Copies bytes into a block that belongs to this life of the slot.
- * The reference is published with READY. */
-static posse_status fill_block(posse_executor *e, uint32_t index, uint64_t word, const void *bytes,
-                               size_t size, _Atomic pi_ref *where)
+/* What is submitted, and how its argument is written: copied, or put together in place. */
+struct request {
+    const posse_job *job;
+    pi_writer *write;
+};
+
+/* A block that belongs to this life of the slot; its reference is published with READY.
+ * NULL: *status tells why. */
+static void *take_block(posse_executor *e, uint32_t index, uint64_t word, size_t size,
+                        _Atomic pi_ref *where, posse_status *status)
 {
     pi_ref ref;
-    posse_status status = pi_block_acquire(e, pi_owner(word), size, &ref);
-    if (status != POSSE_OK)
-        return status;
-    memcpy(pi_block_bytes(e, ref, size), bytes, size);
+    *status = pi_block_acquire(e, pi_owner(word), size, &ref);
+    if (*status != POSSE_OK)
+        return NULL;
     pi_store_relaxed(where, ref);
     pi_block_attach(e, ref, index, pi_generation(word));
-    return POSSE_OK;
+    return pi_block_bytes(e, ref, size);
 }
 
 static posse_status fill_name(posse_executor *e, uint32_t index, uint64_t word, const char *name)
 {
-    char text[PI_NAME_SIZE] = "";
-    strncat(text, name, sizeof text - 1);
-    return fill_block(e, index, word, text, sizeof text, &e->segment.slots.at[index].name);
+    posse_status status;
+    char *to = take_block(e, index, word, PI_NAME_SIZE, &e->segment.slots.at[index].name, &status);
+    if (to)
+        strncpy(to, name, PI_NAME_SIZE - 1)[PI_NAME_SIZE - 1] = '\0';
+    return status;
 }
 
-static posse_status fill_arg(posse_executor *e, const posse_job *job, uint32_t index, uint64_t word)
+static posse_status fill_arg(posse_executor *e, const struct request *request, uint32_t index,
+                             uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    if (job->size > PI_INLINE_ARG)
-        return fill_block(e, index, word, job->arg, job->size, &slot->arg);
-    if (job->size)
-        memcpy(job->size <= PI_SMALL_ARG ? slot->small_arg : slot->inline_arg, job->arg, job->size);
-    return POSSE_OK;
+    posse_status status = POSSE_OK;
+    size_t size = request->job->size;
+    void *to = size <= PI_SMALL_ARG ? slot->small_arg : slot->inline_arg;
+    if (size > PI_INLINE_ARG)
+        to = take_block(e, index, word, size, &slot->arg, &status);
+    if (size && to)
+        request->write(to, request->job->arg, size);
+    return status;
 }
 
 /* Writes the task into its slot. All of it is published with READY, so relaxed is enough. */
-static posse_status fill(posse_executor *e, const posse_job *job, uint32_t index, uint64_t word)
+static posse_status fill(posse_executor *e, const struct request *request, uint32_t index,
+                         uint64_t word)
 {
+    const posse_job *job = request->job;
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t flags = job->timeout_ms ? PI_TIMED : 0;
     slot->fn = (uintptr_t)job->fn;
@@ -96,7 +108,7 @@ static posse_status fill(posse_executor *e, const posse_job *job, uint32_t index
     if (flags)
         slot->timeout_ms = (uint32_t)job->timeout_ms;
     pi_store_relaxed(&slot->arg_size, job->size | flags);
-    posse_status status = fill_arg(e, job, index, word);
+    posse_status status = fill_arg(e, request, index, word);
     if (status == POSSE_OK && job->name) {
         status = fill_name(e, index, word, job->name);
         flags |= status == POSSE_OK ? PI_NAMED : 0;
@@ -224,7 +236,7 @@ static void run_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_
     pi_leave(e);
 }
 
-static posse_status submit(posse_executor *e, const posse_job *job, posse_future *future)
+static posse_status submit(posse_executor *e, const struct request *request, posse_future *future)
 {
     uint32_t index;
     uint64_t word, flags = future ? 0 : PI_DETACHED;
@@ -233,11 +245,11 @@ static posse_status submit(posse_executor *e, const posse_job *job, posse_future
     if (status != POSSE_OK)
         return status;
     uint32_t generation = pi_generation(word);
-    status = fill(e, job, index, word);
+    status = fill(e, request, index, word);
     if (status != POSSE_OK)
         (void)pi_discard(e, index, pi_load_acquire(&e->segment.slots.at[index].word));
     else if (e->backend->spawn)
-        status = submit_by_program(e, job, index, word, flags);
+        status = submit_by_program(e, request->job, index, word, flags);
     else
         run_inline(e, index, word, flags);
     if (future && status == POSSE_OK)
@@ -245,8 +257,10 @@ static posse_status submit(posse_executor *e, const posse_job *job, posse_future
     return status;
 }
 
-posse_status posse_submit_with(posse_executor *e, const posse_job *job, posse_future *future)
+posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write,
+                       posse_future *future)
 {
+    struct request request = {job, write};
     posse_status status = pi_check(e);
     if (status == POSSE_OK && (!job || job->struct_size != sizeof *job))
         status = POSSE_INVALID;
@@ -256,7 +270,12 @@ posse_status posse_submit_with(posse_executor *e, const posse_job *job, posse_fu
         status = pi_phase_status(pi_phase_of(e));
     if (status == POSSE_OK)
         status = check_phase(e);
-    return status == POSSE_OK ? submit(e, job, future) : status;
+    return status == POSSE_OK ? submit(e, &request, future) : status;
+}
+
+posse_status posse_submit_with(posse_executor *e, const posse_job *job, posse_future *future)
+{
+    return pi_submit(e, job, memcpy, future);
 }
 
 posse_status posse_submit(posse_executor *e, posse_fn *fn, const void *arg, size_t size,

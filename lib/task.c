@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MESSAGE_SIZE 256
-
 /* Room for a result of size bytes; *block is 0 if that is in the slot. */
 static posse_status make_room(posse_task *task, size_t size, pi_ref *block, void **bytes)
 {
@@ -38,7 +36,7 @@ posse_status posse_task_return(posse_task *task, const void *data, size_t size)
 {
     pi_ref block;
     void *bytes;
-    if (!task || (size && !data))
+    if (!task || (size && !data) || task->item || task->blocks)
         return POSSE_INVALID;
     if (pi_check(task->executor) != POSSE_OK)
         return POSSE_WRONG_PROCESS; /* a child that the task has forked */
@@ -57,26 +55,18 @@ void *posse_task_reserve(posse_task *task, size_t size)
 {
     pi_ref block;
     void *bytes;
-    if (!task || task->failed || pi_check(task->executor) != POSSE_OK ||
-        make_room(task, size, &block, &bytes) != POSSE_OK)
+    if (!task || task->failed || task->item || task->blocks ||
+        pi_check(task->executor) != POSSE_OK || make_room(task, size, &block, &bytes) != POSSE_OK)
         return NULL;
     replace(task, size, block);
     return bytes;
 }
 
-int posse_task_fail(posse_task *task, int code, const char *format, ...)
+/* The failure of a task: its message takes the place of the result. */
+static void fail(posse_task *task, int code, const char *text)
 {
-    char text[MESSAGE_SIZE] = "";
     pi_ref block;
     void *bytes;
-    if (!task || pi_check(task->executor) != POSSE_OK)
-        return code;
-    if (format) {
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(text, sizeof text, format, arguments);
-        va_end(arguments);
-    }
     size_t size = strlen(text);
     if (make_room(task, size, &block, &bytes) != POSSE_OK) {
         size = PI_INLINE_RESULT; /* no memory: as much as the slot holds */
@@ -86,6 +76,25 @@ int posse_task_fail(posse_task *task, int code, const char *format, ...)
     replace(task, size, block);
     task->failed = true;
     task->code = code;
+}
+
+int posse_task_fail(posse_task *task, int code, const char *format, ...)
+{
+    char text[sizeof task->item->message] = "";
+    if (!task || pi_check(task->executor) != POSSE_OK)
+        return code;
+    if (format) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(text, sizeof text, format, arguments);
+        va_end(arguments);
+    }
+    if (task->item) {
+        *task->item = (struct pi_item){.failed = true, .code = code};
+        memcpy(task->item->message, text, sizeof text);
+    } else {
+        fail(task, code, text);
+    }
     return code;
 }
 
@@ -94,7 +103,8 @@ bool posse_task_cancelled(const posse_task *task)
     if (!task)
         return false;
     uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: seen soon enough */
-    return pi_state(word) != PI_RUN || (word & PI_CANCEL) || os_now() >= task->deadline;
+    return pi_state(word) != PI_RUN || (word & PI_CANCEL) ||
+           (task->deadline != OS_NEVER && os_now() >= task->deadline);
 }
 
 long posse_task_time_left(const posse_task *task)

@@ -268,7 +268,7 @@ static bool help(struct pi_watch *w)
 {
     for (; pi_self && w->next_help < w->n_subs; w->next_help++) {
         posse_future future = w->subs[w->next_help].future;
-        uint64_t word = word_of(future);
+        uint64_t word = future.executor ? word_of(future) : 0;
         if (pi_fresh(word, future) && pi_help(future.executor, future.slot, word))
             return true;
     }

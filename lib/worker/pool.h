@@ -57,6 +57,13 @@ struct posse_executor {
     struct pi_supervisor *supervisor;
 };
 
+/* How an item of a map has failed, so far. */
+struct pi_item {
+    bool failed;
+    int code;
+    char message[256];
+};
+
 /* A running task. On its worker's stack. */
 struct posse_task {
     posse_executor *executor;
@@ -70,6 +77,9 @@ struct posse_task {
     uint64_t deadline; /* OS_NEVER: none */
     uint64_t size;     /* of the result so far */
     pi_ref block;      /* that holds it, HELD by this worker, if it is not inline */
+    /* In a map: the item's failure goes here; or a function that has a whole chunk is running. */
+    struct pi_item *item;
+    bool blocks;
 };
 
 /* What this thread is, if it is a worker or runs a task inline. */

@@ -1,0 +1,167 @@
+#include "chunk.h"
+
+#include "api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Copies begin where any type may, and on a cache line. */
+static size_t aligned(size_t size) { return (size + 63) & ~(size_t)63; }
+
+size_t pi_chunk_size(const struct pi_chunk *chunk)
+{
+    size_t size = sizeof *chunk, copies = 0;
+    for (size_t k = 0; k < chunk->n_inputs; k++)
+        if (!chunk->inputs[k].at)
+            copies += aligned(chunk->count * chunk->inputs[k].size);
+    return copies ? aligned(size) + copies : size;
+}
+
+void pi_copy_items(char *to, size_t to_stride, const char *from, size_t from_stride, size_t size,
+                   size_t n)
+{
+    if (to_stride == size && from_stride == size) {
+        memcpy(to, from, n * size);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(to + i * to_stride, from + i * from_stride, size);
+}
+
+void *pi_chunk_write(void *to, const void *source, size_t size)
+{
+    const struct pi_chunk_source *from = source;
+    const struct pi_chunk *chunk = from->chunk;
+    (void)size;
+    char *at = (char *)to + aligned(sizeof *chunk);
+    memcpy(to, chunk, sizeof *chunk);
+    for (size_t k = 0; k < chunk->n_inputs; k++) {
+        const struct pi_column *input = &chunk->inputs[k];
+        if (input->at)
+            continue;
+        pi_copy_items(at, input->size, from->from[k], from->strides[k], input->size, chunk->count);
+        at += aligned(chunk->count * input->size);
+    }
+    return to;
+}
+
+/* ---- in the worker --------------------------------------------------------------------------- */
+
+/* The items as the function sees them. */
+static void lay_out(const struct pi_chunk *chunk, char *results, posse_block *block)
+{
+    const char *copies = (const char *)chunk + aligned(sizeof *chunk);
+    *block = (posse_block){.first = chunk->first,
+                           .count = chunk->count,
+                           .results = results,
+                           .result_stride = chunk->results.stride};
+    for (size_t k = 0; k < chunk->n_inputs; k++) {
+        const struct pi_column *input = &chunk->inputs[k];
+        block->inputs[k] = input->at ? input->at : copies;
+        block->strides[k] = input->stride;
+        if (!input->at)
+            copies += aligned(chunk->count * input->size);
+    }
+}
+
+/* What failed so far, in memory of the worker. */
+struct failures {
+    struct pi_failure *at;
+    size_t count, room;
+};
+
+static bool note(struct failures *failures, size_t item, int code, const struct pi_item *how)
+{
+    if (failures->count == failures->room) {
+        size_t room = failures->room ? 2 * failures->room : 4;
+        struct pi_failure *more = realloc(failures->at, room * sizeof *more);
+        if (!more)
+            return false;
+        failures->at = more;
+        failures->room = room;
+    }
+    struct pi_failure *failure = &failures->at[failures->count++];
+    *failure = (struct pi_failure){.item = item, .code = how->failed ? how->code : code};
+    if (how->failed)
+        memcpy(failure->message, how->message, sizeof failure->message);
+    return true;
+}
+
+/* The program has closed the map, or killed the task. */
+static bool is_stopped(const posse_task *task)
+{
+    uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: seen soon enough */
+    return pi_state(word) != PI_RUN || (word & PI_CANCEL);
+}
+
+/* Runs item after item. A task has one failure, an item of a map its own: so posse_task_fail writes
+ * to `item` meanwhile. */
+static bool run_items(posse_task *task, posse_map_fn *fn, posse_block *block, size_t n_inputs,
+                      struct failures *failures)
+{
+    struct pi_item item = {.failed = false};
+    bool ok = true;
+    task->item = &item;
+    for (size_t i = 0; i < block->count && ok; i++) {
+        int code = fn(task, (const void *const *)block->inputs, block->results);
+        if (code != 0 || item.failed) {
+            ok = note(failures, i, code, &item);
+            item.failed = false;
+        }
+        for (size_t k = 0; k < n_inputs; k++)
+            block->inputs[k] += block->strides[k];
+        block->results += block->result_stride;
+        ok = ok && !is_stopped(task);
+    }
+    task->item = NULL;
+    return ok;
+}
+
+/* Puts the failures behind the results, of which there are `size` bytes. */
+static bool append_failures(posse_task *task, const void *results, size_t size,
+                            const struct failures *failures)
+{
+    size_t more = failures->count * sizeof *failures->at;
+    char *all = malloc(size + more);
+    if (!all)
+        return false;
+    if (size)
+        memcpy(all, results, size);
+    memcpy(all + size, failures->at, more);
+    bool ok = posse_task_return(task, all, size + more) == POSSE_OK;
+    free(all);
+    return ok;
+}
+
+static int run_all_items(posse_task *task, const struct pi_chunk *chunk, posse_block *block,
+                         size_t size)
+{
+    struct failures failures = {.at = NULL};
+    const char *results = block->results;
+    bool ok = run_items(task, chunk->fn, block, chunk->n_inputs, &failures);
+    if (ok && failures.count > 0)
+        ok = append_failures(task, results, size, &failures);
+    free(failures.at);
+    return ok ? 0 : posse_task_fail(task, 0, "no memory for what the items of a map gave");
+}
+
+int pi_chunk_run(posse_task *task, const void *arg, size_t size)
+{
+    const struct pi_chunk *chunk = arg;
+    posse_block block;
+    (void)size;
+    size_t room = chunk->results.at ? 0 : chunk->count * chunk->results.size;
+    char *results = chunk->results.at;
+    if (!results && room) {
+        results = posse_task_reserve(task, room);
+        if (!results)
+            return posse_task_fail(task, 0, "no memory for the results of a map");
+    }
+    lay_out(chunk, results, &block);
+    if (chunk->fn)
+        return run_all_items(task, chunk, &block, room);
+    task->blocks = true;
+    int code = chunk->block_fn(task, &block);
+    task->blocks = false;
+    return code;
+}

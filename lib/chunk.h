@@ -1,0 +1,54 @@
+/* chunk.h - some items of a map in one task: how they get to a worker, and their results back.
+ *
+ * The task's argument is a struct pi_chunk, and behind it copies of the items of those inputs that
+ * the worker cannot use in place. Its result is room for the results of all its items, unless they
+ * go to an array in place; and behind them a struct pi_failure for each item that failed. */
+#ifndef PI_CHUNK_H
+#define PI_CHUNK_H
+
+#include "posse.h"
+
+/* Where a column of items begins, and how far they are apart. */
+struct pi_column {
+    char *at; /* of the program or the shared memory, used in place; NULL: copied */
+    size_t size, stride;
+};
+
+struct pi_chunk {
+    posse_map_fn *fn;
+    posse_block_fn *block_fn;
+    size_t first, count; /* items */
+    size_t n_inputs;
+    struct pi_column results;
+    struct pi_column inputs[POSSE_MAX_INPUTS];
+};
+
+#define PI_MESSAGE_SIZE 256 /* of a failure */
+
+/* How an item failed. */
+struct pi_failure {
+    size_t item; /* in its chunk */
+    int code;
+    char message[PI_MESSAGE_SIZE];
+};
+
+/* Bytes of the argument: of the chunk and the copies. */
+size_t pi_chunk_size(const struct pi_chunk *chunk);
+
+/* Writes the argument: a pi_writer. from[k] is the first item of input k, if it is to be copied, and strides[k]
+ * how far they are apart. */
+struct pi_chunk_source {
+    const struct pi_chunk *chunk;
+    const char *from[POSSE_MAX_INPUTS];
+    size_t strides[POSSE_MAX_INPUTS];
+};
+void *pi_chunk_write(void *to, const void *source, size_t size);
+
+/* Copies n items of a column to another place. */
+void pi_copy_items(char *to, size_t to_stride, const char *from, size_t from_stride, size_t size,
+                   size_t n);
+
+/* The task. */
+int pi_chunk_run(posse_task *task, const void *arg, size_t size);
+
+#endif

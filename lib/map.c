@@ -1,0 +1,204 @@
+#include "mapping.h"
+
+#include "os/clock.h"
+
+#include <stdio.h>
+
+/* ---- chunks ---------------------------------------------------------------------------------- */
+
+static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
+{
+    uint64_t word;
+    bool slow;
+    *flight = &m->flights[m->head];
+    posse_status status = pi_wait_final((*flight)->future, m->until, &word, &slow);
+    if (slow)
+        pi_leave(m->executor);
+    return status;
+}
+
+static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
+{
+    posse_status status;
+    pi_enter(m->executor);
+    struct pi_sub *sub = pi_watch_next(&m->watch, m->until, &status);
+    *flight = sub ? &m->flights[sub - m->subs] : NULL;
+    if (sub)
+        status = posse_exception(sub->future, 0, NULL);
+    pi_leave(m->executor);
+    return status;
+}
+
+/* The failures behind the results, which lie in shared memory and may be scribbled. */
+static bool find_failures(posse_mapping *m, const char *data, size_t size, size_t results)
+{
+    const size_t each = sizeof *m->failures;
+    if (size < results || (size - results) % each != 0 ||
+        (size - results) / each > m->current->count)
+        return false;
+    m->failures = (const void *)(data + results);
+    m->n_failures = (size - results) / each;
+    return true;
+}
+
+/* Finds what a chunk has given, and brings it to where it shall be. */
+static posse_status open_chunk(posse_mapping *m)
+{
+    const void *data;
+    size_t size, results = m->chunk.results.at ? 0 : m->current->count * m->chunk.results.size;
+    posse_status status = posse_result(m->current->future, 0, &data, &size);
+    m->results = NULL;
+    m->n_failures = 0;
+    if (status != POSSE_OK)
+        return status;
+    if (!find_failures(m, data, size, results))
+        return POSSE_BROKEN;
+    m->results = data;
+    m->stride = m->chunk.results.size;
+    if (!m->job.results || m->job.source)
+        return POSSE_OK;
+    m->stride = m->job.result_stride ? m->job.result_stride : m->job.result_size;
+    char *array = (char *)m->job.results + m->current->first * m->stride;
+    if (results)
+        pi_copy_items(array, m->stride, data, m->job.result_size, m->job.result_size,
+                      m->current->count);
+    m->results = array;
+    return POSSE_OK;
+}
+
+/* It ends before its time: what has not begun never will. */
+static void stop(posse_mapping *m)
+{
+    m->over = true;
+    for (size_t i = 0; i < m->window; i++)
+        if (m->flights[i].used)
+            (void)posse_cancel(m->flights[i].future);
+}
+
+/* Goes on to the next chunk that has ended. */
+static posse_status next_chunk(posse_mapping *m)
+{
+    if (m->current)
+        pi_mapping_land(m, m->current);
+    m->current = NULL;
+    m->failed = NULL;
+    if (m->over)
+        return POSSE_END;
+    pi_mapping_fill(m);
+    m->over = m->n_flights == 0;
+    if (m->over)
+        return m->end;
+    struct pi_flight *flight = NULL;
+    posse_status status = m->job.unordered ? await_any(m, &flight) : await_oldest(m, &flight);
+    if (status != POSSE_OK) {
+        stop(m);
+        return status;
+    }
+    m->current = flight;
+    m->next = 0;
+    m->status = open_chunk(m);
+    return POSSE_OK;
+}
+
+/* ---- items ----------------------------------------------------------------------------------- */
+
+/* Goes on to the next item of the chunk: how it ended. */
+static posse_status next_item(posse_mapping *m)
+{
+    size_t i = m->next++;
+    m->failed = NULL;
+    if (m->status == POSSE_OK && m->n_failures > 0 && m->failures->item <= i) {
+        m->failed = m->failures++;
+        m->n_failures--;
+        return POSSE_TASK_FAILED;
+    }
+    return m->status;
+}
+
+posse_status posse_map_next(posse_mapping *m, posse_item *item)
+{
+    posse_status status = m && item ? pi_check(m->executor) : POSSE_INVALID;
+    if (status == POSSE_OK && (!m->current || m->next == m->current->count))
+        status = next_chunk(m);
+    if (status != POSSE_OK)
+        return status;
+    size_t i = m->next;
+    *item = (posse_item){.index = m->current->first + i, .status = next_item(m)};
+    if (item->status == POSSE_OK && m->results)
+        item->result = m->results + i * m->stride;
+    return POSSE_OK;
+}
+
+posse_status posse_map_exception(posse_mapping *m, posse_error *error)
+{
+    if (!m || !m->current || !error)
+        return POSSE_INVALID;
+    posse_status status = posse_exception(m->current->future, 0, error);
+    if (status != POSSE_OK || !m->failed)
+        return status;
+    error->status = POSSE_TASK_FAILED;
+    error->code = m->failed->code;
+    if (m->failed->message[0])
+        snprintf(error->message, sizeof error->message, "%.*s", PI_MESSAGE_SIZE - 1,
+                 m->failed->message);
+    else
+        snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
+    return POSSE_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* Where posse_map notes how items ended. */
+struct outcome {
+    posse_status *statuses; /* or NULL */
+    posse_status first;     /* of those that did not end well */
+    size_t first_index;
+};
+
+static void note(struct outcome *outcome, size_t index, posse_status status)
+{
+    if (outcome->statuses)
+        outcome->statuses[index] = status;
+    if (status != POSSE_OK && index < outcome->first_index) {
+        outcome->first = status;
+        outcome->first_index = index;
+    }
+}
+
+static void note_chunk(posse_mapping *m, struct outcome *outcome)
+{
+    if (m->status == POSSE_OK && m->n_failures == 0 && !outcome->statuses)
+        return;
+    for (size_t i = 0; i < m->current->count; i++)
+        note(outcome, m->current->first + i, next_item(m));
+}
+
+/* The map has ended early: how, for the items that were on their way. */
+static void note_rest(posse_mapping *m, posse_status status, posse_status *statuses)
+{
+    for (size_t i = 0; statuses && i < m->window; i++) {
+        const struct pi_flight *flight = &m->flights[i];
+        bool cancelled = flight->used && posse_cancelled(flight->future);
+        for (size_t k = 0; flight->used && k < flight->count; k++)
+            statuses[flight->first + k] = cancelled ? POSSE_CANCELLED : status;
+    }
+}
+
+posse_status posse_map(posse_executor *e, const posse_map_job *job, posse_status *statuses)
+{
+    posse_mapping *m;
+    if (job && job->source)
+        return POSSE_INVALID;
+    posse_status status = posse_map_open(e, job, &m);
+    if (status != POSSE_OK)
+        return status;
+    struct outcome outcome = {statuses, POSSE_OK, SIZE_MAX};
+    for (size_t i = 0; statuses && i < job->count; i++)
+        statuses[i] = POSSE_CANCELLED;
+    while ((status = next_chunk(m)) == POSSE_OK)
+        note_chunk(m, &outcome);
+    if (status != POSSE_END)
+        note_rest(m, status, statuses);
+    (void)posse_map_close(m);
+    return status == POSSE_END ? outcome.first : status;
+}
