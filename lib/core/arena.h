@@ -6,13 +6,17 @@
  *
  *   tag            meaning                             who may change it             to
  *   FREE           nobody's                            anyone, by CAS                HELD
- *   HELD(owner)    a process fills it, or posse_alloc  owner                         ATTACHED, FREE
+ *   HELD(owner)    a process fills it, or posse_alloc  owner                         any other
  *                  gave it                             the supervisor, when the      FREE
  *                                                      owner was reaped
  *   ATTACHED       argument or result of that life of  whoever frees the slot or     FREE
  *   (slot,         that slot; a block of an earlier    ends the task
  *   generation)    life is garbage                     the supervisor's sweep,       FREE
  *                                                      if it is garbage
+ *   OBJECT(type,   a lock or a queue, made by owner,   whoever ends it (lock.h)      FREE
+ *   owner,         and named by handles with that      the supervisor, when the      FREE
+ *   serial)        serial                              owner was reaped,
+ *                                                      or has left by itself         owner: program
  *
  * A block's memory is backed when it is first held: `backed` says how much of it, counted up by its
  * holder. Large free blocks beyond PI_WARM bytes of a class go back to the system.
@@ -26,7 +30,9 @@
 #define PI_CLASSES 29    /* up to 16 GB */
 #define PI_WARM ((size_t)64 << 20)
 
-enum pi_tag { PI_TAG_FREE, PI_TAG_HELD, PI_TAG_ATTACHED };
+enum pi_tag { PI_TAG_FREE, PI_TAG_HELD, PI_TAG_ATTACHED, PI_TAG_OBJECT };
+enum pi_object_type { PI_OBJECT_LOCK = 1, PI_OBJECT_QUEUE };
+#define PI_SERIAL_MASK (((uint32_t)1 << 30) - 1)
 
 struct pi_block {
     _Atomic uint64_t tag; /* see the table */
@@ -53,6 +59,13 @@ static inline uint64_t pi_tag_attached(uint32_t slot, uint32_t generation)
 {
     return (uint64_t)PI_TAG_ATTACHED << 60 | (uint64_t)slot << 32 | generation;
 }
+static inline uint64_t pi_tag_object(unsigned type, unsigned owner, uint32_t serial)
+{
+    return (uint64_t)PI_TAG_OBJECT << 60 | (uint64_t)type << 56 | (uint64_t)owner << 32 | serial;
+}
+static inline unsigned pi_tag_type(uint64_t tag) { return (unsigned)(tag >> 56) & 15; }
+static inline unsigned pi_tag_owner(uint64_t tag) { return (unsigned)(tag >> 32) & 0x3ff; }
+static inline uint32_t pi_tag_serial(uint64_t tag) { return (uint32_t)tag & PI_SERIAL_MASK; }
 static inline enum pi_tag pi_tag_kind(uint64_t tag) { return (enum pi_tag)(tag >> 60); }
 static inline uint32_t pi_tag_slot(uint64_t tag) { return (uint32_t)(tag >> 32) & 0xffffff; }
 static inline uint32_t pi_tag_generation(uint64_t tag) { return (uint32_t)tag; }

@@ -57,6 +57,8 @@ struct pi_header {
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;
     _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a seat, but plain counts */
+    /* Locks and queues made so far: gives each its serial. 0: there never was one. */
+    _Atomic uint64_t objects;
 };
 
 #define PI_ROOM_MANY 0x80000000u

@@ -14,6 +14,7 @@
  *   supervisor.c  starting, watching, ending workers
  *   kills.c       deadlines and kills
  *   recover.c     what is repaired when a worker has died
+ *   objects.c, recover_objects.c    locks and queues, see objects.h
  *   process.c, thread.c, inline.c   the backends
  */
 #ifndef PI_POOL_H

@@ -20,11 +20,13 @@
  *   holding handles of nested tasks             nobody to release them   detached, or FREE if final
  *   taking an arena block or a parker           HELD(w); owner w         FREE
  *   moving the head, before waking a submitter  submitter asleep, room   everyone is woken
+ *   with locks and queues                       see recover_objects.c    there
  *
  * Any row done twice does no harm: a push again is a stale hint, a wake too many makes
  * somebody look.
  */
 #include "worker/backend.h"
+#include "worker/objects.h"
 
 #include "os/semaphore.h"
 
@@ -227,6 +229,7 @@ void pi_recover(struct pi_supervisor *s, unsigned seat, const struct pi_death *d
         recover_slot(s, seat, i, death);
     pi_map_repair(&segment->slots.map, count);
     recover_blocks(e, seat);
+    pi_recover_objects(e, seat, true); /* it asks whose the parkers are */
     recover_parkers(e, seat);
     pi_wake_all_parkers(e);
     pi_wake_all_workers(e);

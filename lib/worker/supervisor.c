@@ -6,6 +6,7 @@
  * nobody: each of its steps looks, acts, and goes on.
  */
 #include "worker/backend.h"
+#include "worker/objects.h"
 
 #include "os/clock.h"
 #include "os/semaphore.h"
@@ -149,6 +150,8 @@ static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *
         pi_count(&header->workers_lost);
     if (ready != PI_SEAT_LEFT) /* who left on purpose holds nothing but what it gave to others */
         pi_recover(s, seat, &death);
+    else /* ... or forgot to release */
+        pi_recover_objects(e, seat, false);
     if (!replace)
         return;
     s->missing++;

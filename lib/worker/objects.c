@@ -1,0 +1,265 @@
+/* See objects.h. */
+#include "worker/backend.h"
+#include "worker/objects.h"
+
+#include "os/clock.h"
+#include "os/semaphore.h"
+
+#define SPIN_NS 20000u
+#define INDEX_SHIFT 30 /* of a handle's id: the serial is below, the class from bit 59 on */
+#define INDEX_BITS 29
+#define SERIAL_STEP 0x2545f491u /* odd, so each serial comes once: neighbours look unlike */
+
+/* ---- making, finding, ending ---- */
+
+static uint32_t next_serial(posse_executor *e)
+{
+    uint32_t serial;
+    do /* relaxed: only the value counts */
+        serial = ((uint32_t)pi_add_relaxed(&e->segment.header->objects, 1) + 1) * SERIAL_STEP &
+                 PI_SERIAL_MASK;
+    while (serial == 0); /* what memory that was never used holds */
+    return serial;
+}
+
+posse_status pi_object_acquire(posse_executor *e, enum pi_object_type type, size_t size,
+                               struct pi_object *object)
+{
+    struct pi_class *class;
+    struct pi_block *block;
+    *object = (struct pi_object){.executor = e, .type = type, .serial = next_serial(e)};
+    posse_status status = pi_block_acquire(e, pi_owner_here(e), size, &object->ref);
+    if (status != POSSE_OK)
+        return status;
+    object->lock = pi_block_bytes(e, object->ref, size);
+    if (pi_arena_find(&e->segment.arena, object->ref, &class, &block))
+        object->size = class->size;
+    pi_lock_init(object->lock, object->serial);
+    return POSSE_OK;
+}
+
+uint64_t pi_object_publish(struct pi_object *object)
+{
+    posse_executor *e = object->executor;
+    struct pi_class *class;
+    struct pi_block *block;
+    if (!pi_arena_find(&e->segment.arena, object->ref, &class, &block))
+        return 0;
+    /* release: with the acquire of pi_object_find */
+    pi_store_release(&block->tag, pi_tag_object(object->type, pi_owner_here(e), object->serial));
+    return object->ref >> 32 << (INDEX_SHIFT + INDEX_BITS) |
+           (uint64_t)pi_ref_index(object->ref) << INDEX_SHIFT | object->serial;
+}
+
+/* The tag of the object's block, if it still is one. */
+static bool tag_of(const struct pi_object *object, struct pi_class **class, uint64_t *tag)
+{
+    struct pi_block *block;
+    if (!pi_arena_find(&object->executor->segment.arena, object->ref, class, &block))
+        return false;
+    *tag = pi_load_acquire(&block->tag); /* with the release of pi_object_publish */
+    return pi_tag_kind(*tag) == PI_TAG_OBJECT && pi_tag_type(*tag) == object->type &&
+           pi_tag_serial(*tag) == object->serial;
+}
+
+posse_status pi_object_find(posse_executor *e, enum pi_object_type type, uint64_t id,
+                            struct pi_object *object)
+{
+    struct pi_class *class;
+    uint64_t tag, index = id >> INDEX_SHIFT & (((uint64_t)1 << INDEX_BITS) - 1);
+    *object = (struct pi_object){.executor = e,
+                                 .type = type,
+                                 .ref = id >> (INDEX_SHIFT + INDEX_BITS) << 32 | index,
+                                 .serial = (uint32_t)id & PI_SERIAL_MASK};
+    if (!tag_of(object, &class, &tag) || class->size < sizeof *object->lock)
+        return POSSE_INVALID;
+    object->size = class->size;
+    object->lock = pi_block_bytes(e, object->ref, class->size);
+    return pi_lock_is_gone(object->lock, object->serial) ? pi_object_lost(object) : POSSE_OK;
+}
+
+void pi_object_free(const struct pi_object *object)
+{
+    posse_executor *e = object->executor;
+    struct pi_class *class;
+    uint64_t tag;
+    while (tag_of(object, &class, &tag)) /* again: its owner may just have changed */
+        if (pi_block_release(e, pi_owner_here(e), object->ref, tag))
+            return;
+}
+
+bool pi_object_exists(const struct pi_object *object)
+{
+    struct pi_class *class;
+    uint64_t tag;
+    return tag_of(object, &class, &tag);
+}
+
+posse_status pi_object_lost(const struct pi_object *object)
+{
+    if (!pi_object_exists(object))
+        return POSSE_INVALID;
+    uint64_t word = pi_load_seq(&object->lock->word);
+    return pi_stamped(word, object->serial) && (word & PI_LOCK_GONE) ? POSSE_INVALID : POSSE_BROKEN;
+}
+
+posse_status pi_object_wait(const struct pi_object *object)
+{
+    if (pi_destroying(object->executor))
+        return POSSE_SHUT_DOWN;
+    return pi_phase_of(object->executor) == PI_DEAD ? POSSE_BROKEN : POSSE_TIMEOUT;
+}
+
+/* ---- waiting ---- */
+
+uint64_t pi_until(long timeout_ms) { return timeout_ms ? os_after_ms(timeout_ms) : 0; }
+
+/* Looks for a few microseconds, while there are processors to spare. */
+static posse_status spin(const struct pi_event *event)
+{
+    posse_executor *e = event->object->executor;
+    struct pi_header *header = e->segment.header;
+    unsigned idle = pi_idle_count(&header->idle, pi_seats_count(&e->segment));
+    posse_status status = event->look(event);
+    if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus) /* advice only */
+        return status;
+    for (uint64_t end = os_now() + SPIN_NS; status == POSSE_TIMEOUT && os_now() < end;) {
+        for (int i = 0; i < 16 && status == POSSE_TIMEOUT; i++) {
+            pi_pause();
+            status = event->look(event);
+        }
+        os_yield(); /* whom we wait for may want this very processor */
+    }
+    return status;
+}
+
+static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t until)
+{
+    const struct pi_object *object = event->object;
+    posse_status status;
+    for (;;) {
+        if (!pi_object_exists(object))
+            return POSSE_INVALID;
+        if (!pi_waiters_add(event->waiters, object->serial, parker))
+            return pi_object_lost(object);
+        status = event->look(event); /* seq, after the bit: see waiters.h */
+        if (status != POSSE_TIMEOUT || os_now() >= until)
+            return status;
+        pi_sleep_on(object->executor, parker, until);
+    }
+}
+
+posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
+{
+    posse_executor *e = event->object->executor;
+    posse_status status = spin(event);
+    if (status != POSSE_TIMEOUT)
+        return status;
+    uint32_t parker = pi_take_parker(e);
+    if (parker == PI_NONE)
+        return POSSE_NO_MEMORY;
+    status = parker < PI_MAX_WAITERS ? park(event, parker, until) : POSSE_NO_MEMORY;
+    if (status != POSSE_INVALID) /* its memory may be gone */
+        pi_waiters_remove(event->waiters, event->object->serial, parker);
+    pi_parkers_release(&e->segment.parkers, parker);
+    if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
+        status = event->look(event);
+    return status;
+}
+
+/* Posts a parker, if it is one that somebody owns: the index comes from shared memory. */
+static bool post(posse_executor *e, uint32_t index)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    if (index >= pi_parkers_count(parkers) || pi_load_seq(&parkers->at[index].owner) == 0 ||
+        !pi_load_seq(&parkers->at[index].made))
+        return false;
+    os_semaphore_post(&parkers->at[index].wake);
+    return true;
+}
+
+bool pi_wake_one(const struct pi_object *object, struct pi_waiters *waiters)
+{
+    for (unsigned tries = 0; tries < PI_MAX_WAITERS; tries++) {
+        uint32_t index = pi_waiters_claim(waiters, object->serial);
+        if (index == PI_NONE)
+            return false;
+        if (post(object->executor, index))
+            return true;
+    }
+    return false;
+}
+
+void pi_wake_each(const struct pi_object *object, struct pi_waiters *waiters)
+{
+    for (unsigned i = 0; i < PI_MAX_WAITERS && pi_wake_one(object, waiters); i++)
+        ;
+}
+
+/* ---- the lock ---- */
+
+/* This thread as a holder. */
+static uint32_t holder_here(const posse_executor *e)
+{
+    static _Atomic uint32_t threads;
+    static _Thread_local uint32_t thread;
+    while (thread == 0) /* relaxed: only the value counts */
+        thread =
+            (atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1) & PI_HOLDER_THREADS;
+    return pi_holder(pi_owner_here(e), thread);
+}
+
+/* Nobody is who holds it, so a task has scribbled on it. */
+static bool held_by_nobody(const struct pi_object *object)
+{
+    uint64_t word = pi_load_seq(&object->lock->word);
+    unsigned owner = pi_lock_owner(word);
+    return pi_lock_holder(word) != 0 && owner != PI_PROGRAM &&
+           owner >= pi_seats_count(&object->executor->segment);
+}
+
+static posse_status look_lock(const struct pi_event *event)
+{
+    const struct pi_object *object = event->object;
+    uint32_t holder = holder_here(object->executor);
+    switch (pi_lock_take(object->lock, object->serial, holder)) {
+    case PI_LOCK_DONE: return POSSE_OK;
+    case PI_LOCK_TOLD: return POSSE_OWNER_DIED;
+    case PI_LOCK_MINE: return POSSE_DEADLOCK;
+    case PI_LOCK_BUSY: return held_by_nobody(object) ? POSSE_BROKEN : pi_object_wait(object);
+    default: return pi_object_lost(object);
+    }
+}
+
+static bool is_free(const struct pi_object *object)
+{
+    uint64_t word = pi_load_seq(&object->lock->word); /* seq: after our bit was removed */
+    return pi_stamped(word, object->serial) && pi_lock_holder(word) == 0;
+}
+
+posse_status pi_object_lock(const struct pi_object *object, uint64_t until)
+{
+    posse_executor *e = object->executor;
+    struct pi_event event = {object, &object->lock->waiters, look_lock};
+    posse_status status = look_lock(&event);
+    if (status == POSSE_TIMEOUT && until == 0 && !pi_supervised(e))
+        status = look_lock(&event);
+    if (status != POSSE_TIMEOUT || until == 0)
+        return status;
+    pi_enter(e);
+    status = pi_wait_event(&event, until);
+    bool taken = status == POSSE_OK || status == POSSE_OWNER_DIED;
+    if (!taken && status != POSSE_INVALID && is_free(object))
+        (void)pi_wake_one(object, event.waiters); /* in our place: see waiters.h */
+    pi_leave(e);
+    return status;
+}
+
+posse_status pi_object_unlock(const struct pi_object *object)
+{
+    switch (pi_lock_leave(object->lock, object->serial, holder_here(object->executor))) {
+    case PI_LOCK_DONE: (void)pi_wake_one(object, &object->lock->waiters); return POSSE_OK;
+    case PI_LOCK_LAST: pi_object_free(object); return POSSE_OK;
+    default: return POSSE_INVALID;
+    }
+}
