@@ -12,6 +12,17 @@ static inline posse_status pi_check(const posse_executor *executor)
     return os_guard_holds(&executor->guard) ? POSSE_OK : POSSE_WRONG_PROCESS;
 }
 
+/* options.c: the options that were given, or their defaults, checked; what they say of an executor.
+ * POSSE_INVALID, POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED; POSSE_NO_MEMORY. */
+posse_status pi_options_read(const posse_options *given, posse_options *options);
+posse_status pi_options_apply(posse_executor *executor, const posse_options *options);
+
+/* at_exit.c: makes ready for executors that exit waits for. POSSE_NO_MEMORY. */
+posse_status pi_at_exit_begin(void);
+/* Has exit wait for its tasks, as long as it is not taken back. */
+void pi_at_exit_add(posse_executor *executor);
+void pi_at_exit_remove(posse_executor *executor);
+
 /* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
 

@@ -7,40 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_QUEUED ((long)1 << 24)
-#define MOST_RETRIES 255
-
-/* Copies the options that this library knows.
- * A program built against a later one may say more, if it is zero. */
-static posse_status read_options(const posse_options *given, posse_options *options)
-{
-    *options = (posse_options){.size = sizeof *options};
-    if (!given)
-        return POSSE_OK;
-    if (given->size < sizeof *options || given->size > 4096)
-        return POSSE_INVALID;
-    for (size_t i = sizeof *options; i < given->size; i++)
-        if (((const char *)given)[i] != 0)
-            return POSSE_INVALID;
-    *options = *given;
-    if (options->max_workers < 0 || options->queue_limit < 0 || options->retries < 0)
-        return POSSE_INVALID;
-    if (options->max_workers > POSSE_MAX_WORKERS || options->queue_limit > MOST_QUEUED ||
-        options->retries > MOST_RETRIES)
-        return POSSE_TOO_LARGE;
-    return POSSE_OK;
-}
-
-static const struct pi_backend *find_backend(posse_backend backend)
-{
-    switch (backend) {
-    case POSSE_PROCESS: return &pi_process_backend;
-    case POSSE_THREAD: return &pi_thread_backend;
-    case POSSE_INLINE: return &pi_inline_backend;
-    }
-    return NULL;
-}
-
 static posse_status status_of(int error)
 {
     if (error == 0)
@@ -74,6 +40,7 @@ static posse_status build(posse_executor *e)
         status = make_segment(e);
     if (status != POSSE_OK)
         return status;
+    pi_store_relaxed(&e->segment.header->max_workers, e->workers); /* relaxed: nobody is there */
     pi_store_seq(&e->segment.header->phase, PI_OPEN);
     return status_of(e->backend->start(e));
 }
@@ -82,13 +49,16 @@ static posse_status build(posse_executor *e)
 static void tear_down(posse_executor *e)
 {
     int error = errno;
-    e->backend->join(e);
+    if (e->backend)
+        e->backend->join(e);
     pi_mail_close(e);
     pi_mail_fini(e);
     os_memory_clear(&e->memory);
     os_memory_destroy(&e->memory);
     os_image_fini(&e->image);
     os_guard_fini(&e->guard);
+    free(e->initializer.arg);
+    free(e->finalizer.arg);
     free(e);
     errno = error;
 }
@@ -98,33 +68,30 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     posse_options options;
     if (!executor)
         return POSSE_INVALID;
-    posse_status status = read_options(given, &options);
+    posse_status status = pi_options_read(given, &options);
     if (status != POSSE_OK)
         return status;
-    const struct pi_backend *backend = find_backend(options.backend);
-    if (!backend)
-        return POSSE_INVALID;
     posse_executor *e = calloc(1, sizeof *e);
     if (!e || pi_mail_init(&e->mail) != 0) {
         free(e);
         return POSSE_NO_MEMORY;
     }
-    e->backend = backend;
     e->cpus = os_cpus();
-    e->workers =
-        options.max_workers ? (unsigned)options.max_workers : backend->default_workers(e->cpus);
-    if (e->workers > POSSE_MAX_WORKERS)
-        e->workers = POSSE_MAX_WORKERS;
-    e->queue_limit = (uint64_t)options.queue_limit;
-    e->retries = (uint8_t)options.retries;
     e->owner = PI_PROGRAM;
     e->socket = e->pidfd = e->memory.fd = -1;
-    status = build(e);
+    status = pi_options_apply(e, &options);
+    if (status == POSSE_OK && options.wait_at_exit)
+        status = pi_at_exit_begin();
     if (status == POSSE_OK)
-        *executor = e;
-    else
+        status = build(e);
+    if (status != POSSE_OK) {
         tear_down(e);
-    return status;
+        return status;
+    }
+    if (options.wait_at_exit)
+        pi_at_exit_add(e);
+    *executor = e;
+    return POSSE_OK;
 }
 
 /* ---- the end ---- */
@@ -203,6 +170,7 @@ posse_status posse_destroy(posse_executor *e)
         return status;
     if (pi_self_in(e) || e->owner != PI_PROGRAM || pi_calling_back == e)
         return POSSE_DEADLOCK;
+    pi_at_exit_remove(e);
     atomic_store(&e->destroying, 1);
     pi_wait_unblocked(e); /* those who sleep are told before their tasks are ended */
     stop(e, e->backend->kills ? SIGKILL : 0);

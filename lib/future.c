@@ -126,12 +126,7 @@ static void describe_loss(struct pi_slot *slot, posse_error *error)
     error->signal = slot->death.signal;
     error->exit_code = slot->death.exit_code;
     error->pid = (long)slot->death.pid;
-    if (error->signal)
-        snprintf(error->message, sizeof error->message, "worker %ld was killed by signal %d",
-                 error->pid, error->signal);
-    else
-        snprintf(error->message, sizeof error->message,
-                 "worker %ld terminated abruptly with exit code %d", error->pid, error->exit_code);
+    pi_describe_death(&slot->death, error->message, sizeof error->message);
 }
 
 static void describe(posse_executor *e, struct pi_slot *slot, uint64_t word, posse_error *error)
@@ -160,6 +155,8 @@ posse_status posse_exception(posse_future future, long timeout_ms, posse_error *
     posse_status status = await(future, timeout_ms, &slot, &word, &slow);
     if (status == POSSE_OK && error)
         describe(future.executor, slot, word, error);
+    if (status == POSSE_BROKEN && error)
+        pi_why_broken(future.executor, error);
     if (slow)
         pi_leave(future.executor);
     return status;

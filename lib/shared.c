@@ -30,6 +30,12 @@ posse_status posse_free(posse_executor *e, void *memory)
     if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
         return POSSE_INVALID;
     uint64_t tag = pi_load_acquire(&block->tag);
-    bool freed = pi_tag_kind(tag) == PI_TAG_HELD && pi_block_release(e, pi_owner_here(e), ref, tag);
+    bool freed = false;
+    /* Another tag: it was a worker's, which has left, and has become the program's (inherit.c). */
+    for (uint64_t last = 0; !freed && tag != last && pi_tag_kind(tag) == PI_TAG_HELD;) {
+        freed = pi_block_release(e, pi_owner_here(e), ref, tag);
+        last = tag;
+        tag = pi_load_acquire(&block->tag);
+    }
     return freed ? POSSE_OK : POSSE_INVALID;
 }

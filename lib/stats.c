@@ -6,6 +6,7 @@ static void count_workers(posse_executor *e, posse_stats *stats)
     unsigned seats = pi_seats_count(s);
     /* all relaxed below: counts of this moment */
     stats->workers = pi_load_relaxed(&s->header->workers);
+    stats->workers_started = pi_load_relaxed(&s->header->workers_started);
     stats->workers_lost = pi_load_relaxed(&s->header->workers_lost);
     stats->done = pi_load_relaxed(&s->header->inline_ended[PI_END_DONE]);
     stats->failed = pi_load_relaxed(&s->header->inline_ended[PI_END_FAILED]);

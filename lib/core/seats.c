@@ -37,6 +37,14 @@ bool pi_idle_any_spinner(struct pi_idle *idle, unsigned seats)
     return false;
 }
 
+bool pi_idle_any(struct pi_idle *idle, unsigned seats)
+{
+    for (unsigned i = 0; i < words_for(seats); i++)
+        if (pi_load_seq(&idle->word[i])) /* seq: after a push, as to claim one */
+            return true;
+    return false;
+}
+
 unsigned pi_idle_count(struct pi_idle *idle, unsigned seats)
 {
     unsigned count = 0;

@@ -24,6 +24,25 @@
  * A worker that dies leaves its bits, or has claimed a sleeper and not posted it. After it is
  * reaped the supervisor clears its bits and posts everyone once; so it does when one was stopped. A
  * post too many makes a worker look once more, whatever its bits are.
+ *
+ * A worker in its seat (`ready`), as it tells the supervisor, which does not answer but by `leave`:
+ *
+ *   state      meaning                               who may change it      to
+ *   STARTING   runs its initializer; counts as       the worker             READY, FAILED
+ *              free for the next task
+ *   READY      takes tasks                           the worker             IDLE, RETIRING, LEAVING
+ *   IDLE       has slept for the idle timeout and    the worker: has taken  READY
+ *              would leave; takes tasks as before    a task; is to leave    LEAVING
+ *   RETIRING   has run its tasks: takes nothing      the worker: is told    LEAVING
+ *              more, and waits to be told to leave   to leave
+ *   LEAVING    runs its finalizer; takes nothing     the worker             LEFT
+ *   FAILED     did not get through its initializer   the supervisor, when   STARTING
+ *   LEFT       gone on purpose                       it was reaped, for
+ *                                                    the next worker
+ *
+ * A worker that dies leaves any of these; the supervisor reads it once, when it has reaped it. From
+ * STARTING and FAILED it learns that the start came to nothing, and from LEAVING and LEFT that no
+ * task is lost. None of them is believed further: whether a worker counts is in private memory.
  */
 #ifndef PI_SEATS_H
 #define PI_SEATS_H
@@ -39,13 +58,17 @@ enum pi_end { PI_END_DONE, PI_END_FAILED, PI_END_TIMED_OUT, PI_ENDS };
 
 enum pi_ready {
     PI_SEAT_STARTING,
-    PI_SEAT_READY, /* has reached its loop */
-    PI_SEAT_LEFT   /* and gone on purpose */
+    PI_SEAT_READY,
+    PI_SEAT_IDLE,
+    PI_SEAT_RETIRING,
+    PI_SEAT_LEAVING,
+    PI_SEAT_FAILED,
+    PI_SEAT_LEFT
 };
 
 struct pi_seat {
-    /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit.
-     * Made anew after a death. */
+    /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit, and by the supervisor
+     * after `leave`. Made anew after a death. */
     _Alignas(128) sem_t wake;
     /* The earliest deadline of the tasks on the worker's stack, 0: none. Worker stores (seq) before
      * it reads next_look; the supervisor stores next_look (seq) before it reads this. */
@@ -53,8 +76,12 @@ struct pi_seat {
     /* 1 + the slot that runs now, innermost; 0: none.
      * Worker writes, supervisor reads after a death or for a kill. */
     _Atomic uint32_t current;
-    /* enum pi_ready: worker writes; the supervisor clears it before a start, reads it after. */
+    /* enum pi_ready: see the table. Release, with the acquire of the supervisor's look. */
     _Atomic uint32_t ready;
+    /* 1: the worker is to go when its task has ended. The supervisor writes it, release, before it
+     * posts `wake`, and clears it before a start; the worker reads it, acquire, before each task. A
+     * worker that dies leaves it to be cleared. */
+    _Atomic uint32_t leave;
     /* Tasks that ended here, by how. The worker alone writes: twice the count, and 1 more while it
      * makes the task `current` final, so that a death in between is counted exactly. */
     _Atomic uint64_t ended[PI_ENDS];
@@ -72,8 +99,9 @@ void pi_idle_sleep(struct pi_idle *idle, unsigned seat);
 void pi_idle_leave(struct pi_idle *idle, unsigned seat);
 bool pi_idle_is_spinning(struct pi_idle *idle, unsigned seat);
 
-/* Whether any of the first n seats spins, and how many sleep or spin. */
+/* Whether any of the first n seats spins, or sleeps or spins, and how many do. */
 bool pi_idle_any_spinner(struct pi_idle *idle, unsigned seats);
+bool pi_idle_any(struct pi_idle *idle, unsigned seats);
 unsigned pi_idle_count(struct pi_idle *idle, unsigned seats);
 
 /* Claims one sleeper: SLEEPING -> SPINNING. Its seat, to be posted, or PI_NONE: nobody sleeps, or

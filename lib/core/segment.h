@@ -27,6 +27,28 @@ enum pi_phase {
     PI_DEAD
 };
 
+/* Why an executor broke, or an initializer failed. */
+struct pi_reason {
+    struct pi_death death; /* of a worker; else zero, and -1 for the pid */
+    int32_t code;          /* of an initializer */
+    char message[256];     /* ends with 0: checked by who reads it */
+};
+
+/* A reason in shared memory. Whoever writes it claims it first: a claimer that dies leaves a text
+ * that nobody reads, and the first one wins.
+ *
+ *   state          meaning                who may change it                         to
+ *   0              nothing is said        anyone, by CAS                            CLAIMED
+ *   CLAIMED + w    w is writing           w, release, with the acquire of a reader  WRITTEN + w
+ *   WRITTEN + w    may be read            the supervisor, for a new start           0
+ */
+struct pi_report {
+    _Atomic uint32_t state;
+    struct pi_reason reason;
+};
+#define PI_REPORT_CLAIMED 0x10000u
+#define PI_REPORT_WRITTEN 0x20000u
+
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
     /* Read by all, seldom written: by CAS up the list of phases;
@@ -38,6 +60,12 @@ struct pi_header {
     _Atomic uint32_t slots_count;   /* see pi_slots */
     _Atomic uint32_t parkers_count; /* see pi_parkers */
     _Atomic uint32_t class_count[PI_CLASSES];
+    /* How many workers there may be: written, seq, by posse_resize before it pokes the supervisor,
+     * which reads it each time. */
+    _Atomic uint32_t max_workers;
+    /* 1: the supervisor starts a worker if it is poked and a task waits. Written by it alone, seq,
+     * before it counts the tasks that wait; read, seq, after a push. See worker/staff.c. */
+    _Atomic uint32_t may_grow;
 
     _Alignas(128) struct pi_idle idle;
     struct pi_ring_shared ring;
@@ -51,6 +79,7 @@ struct pi_header {
     _Alignas(128) _Atomic uint64_t next_look_ns;
     /* By the supervisor alone. */
     _Atomic uint64_t workers;
+    _Atomic uint64_t workers_started;
     _Atomic uint64_t workers_lost;
     _Atomic uint64_t lost;
     /* By anyone; added up. */
@@ -59,6 +88,9 @@ struct pi_header {
     _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a seat, but plain counts */
     /* Locks and queues made so far: gives each its serial. 0: there never was one. */
     _Atomic uint64_t objects;
+
+    struct pi_report broken;      /* why the phase is DEAD: by whoever raises it, before */
+    struct pi_report initializer; /* how it failed, by the worker; taken by the supervisor */
 };
 
 #define PI_ROOM_MANY 0x80000000u

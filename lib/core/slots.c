@@ -91,6 +91,22 @@ uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring)
     return stale;
 }
 
+unsigned pi_slots_waiting(struct pi_slots *slots, struct pi_ring *ring, unsigned most)
+{
+    uint64_t position = pi_load_seq(&ring->shared->head);
+    unsigned waiting = 0;
+    for (uint64_t step = 0; waiting < most && step < pi_ring_most(ring); step++, position++) {
+        bool mark;
+        uint32_t index = pi_ring_at(ring, position, &mark);
+        if (index == PI_NONE && !mark)
+            return waiting;
+        /* seq: see the order of who looks for whom in worker/staff.c */
+        waiting += !mark && index < pi_slots_count(slots) &&
+                   pi_state(pi_load_seq(&slots->at[index].word)) == PI_READY;
+    }
+    return waiting;
+}
+
 bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word)
 {
     uint64_t run = pi_with_state(pi_with_owner(*word, owner), PI_RUN);

@@ -115,6 +115,9 @@ uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned ow
 /* Entries of the ring whose task is not READY any more. A pass over the ring. */
 uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring);
 
+/* Entries of the ring whose task is READY, counted up to `most`. */
+unsigned pi_slots_waiting(struct pi_slots *slots, struct pi_ring *ring, unsigned most);
+
 /* Claims a READY task out of turn, for the one who waits for it.
  * The entry in the ring becomes a stale hint. */
 bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word);

@@ -15,31 +15,41 @@ struct pi_hand {
     enum pi_hand_state state;
     bool killed;            /* SIGKILL is on its way */
     bool used;              /* the seat's semaphore was made before */
+    bool left;              /* the last one left on purpose: what it gave away is not settled */
+    bool through;           /* its initializer has ended well */
+    bool stopped;           /* by SIGSTOP: not to be relied on */
+    bool retiring;          /* it wants to go, once there is another in its place */
+    bool leaving;           /* it was told to go */
+    uint64_t busy;          /* the task that it was last seen to run, 0: none */
     uint64_t next_deadline; /* of the tasks on its stack, when it was last looked at */
     pid_t pid;              /* process backend */
     pthread_t thread;       /* thread backend, and the rest: */
     posse_executor *executor;
     unsigned seat;
-    _Atomic uint32_t leave; /* 1: abandoned, it leaves when its task returns */
-    _Atomic uint32_t gone;  /* 1: the thread has ended and can be joined */
+    _Atomic uint32_t gone; /* 1: the thread has ended and can be joined */
 };
 
 struct pi_supervisor {
     posse_executor *executor;
     struct pi_hand hands[PI_MAX_SEATS];
-    unsigned seats;      /* that are or were used */
-    unsigned alive;      /* hands that are not EMPTY */
-    unsigned missing;    /* workers to be started */
-    unsigned failures;   /* starts in a row that came to nothing */
-    int error;           /* errno of the last one that could not be started at all */
-    uint64_t retry_at;   /* the next try, OS_NEVER: none is due */
-    uint64_t kill_at;    /* when those that SIGTERM did not end are killed, OS_NEVER: never */
-    int sent;            /* the signal that all workers were sent, 0: none */
-    uint64_t looked_at;  /* when the deadlines were last looked at */
-    enum pi_phase seen;  /* the phase that was acted on */
-    uint64_t *marks;     /* a bit for each slot: scratch memory of the recovery */
-    int socket, program; /* process backend: to the program, and its pidfd (-1: none) */
-    pthread_t thread;    /* thread backend: the supervisor itself, and what wakes it */
+    unsigned seats;       /* that are or were used */
+    unsigned alive;       /* hands that are not EMPTY */
+    unsigned staff;       /* hands that count as workers: see staff.c */
+    unsigned max;         /* workers at most, as it was last seen */
+    unsigned target;      /* workers that there should be */
+    unsigned missing;     /* of these, workers still to be started */
+    unsigned failures;    /* starts in a row that came to nothing */
+    unsigned stumbles;    /* starts in a row that did not get through the initializer */
+    int error;            /* errno of the last one that could not be started at all */
+    struct pi_reason why; /* how the last start failed */
+    uint64_t retry_at;    /* the next try, OS_NEVER: none is due */
+    uint64_t kill_at;     /* when those that SIGTERM did not end are killed, OS_NEVER: never */
+    int sent;             /* the signal that all workers were sent, 0: none */
+    uint64_t looked_at;   /* when the deadlines were last looked at */
+    enum pi_phase seen;   /* the phase that was acted on */
+    uint64_t *marks;      /* a bit for each slot: scratch memory of the recovery */
+    int socket, program;  /* process backend: to the program, and its pidfd (-1: none) */
+    pthread_t thread;     /* thread backend: the supervisor itself, and what wakes it */
     sem_t poked;
 };
 
@@ -79,6 +89,20 @@ int pi_supervisor_begin(struct pi_supervisor *supervisor);
 /* Does its work until no worker is left:
  * the executor was shut down or broke, or the program died. */
 void pi_supervisor_run(struct pi_supervisor *supervisor);
+
+/* staff.c */
+/* Starts and sends away workers, as the tasks, the options and posse_resize want it. */
+void pi_look_at_staff(struct pi_supervisor *supervisor);
+/* Notes which workers have got through their start. */
+void pi_look_at_starts(struct pi_supervisor *supervisor);
+/* Has a worker go when its task has ended. */
+void pi_send_away(struct pi_supervisor *supervisor, unsigned seat);
+/* A start came to nothing, supervisor->why says how: tries again later, or breaks the pool. */
+void pi_start_failed(struct pi_supervisor *supervisor);
+
+/* inherit.c: what the last worker of a seat, which left on purpose, has given to others becomes
+ * the program's. */
+void pi_inherit(struct pi_supervisor *supervisor, unsigned seat);
 
 static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 

@@ -8,9 +8,16 @@ static unsigned default_workers(unsigned cpus)
     return 1;
 }
 
+/* The caller is the only worker there is. If it does not get through the initializer, the executor is
+ * as broken as one with workers would soon be. */
 static int start(posse_executor *e)
 {
-    (void)e;
+    struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
+    struct pi_reason why;
+    pi_self = &self;
+    if (!pi_initialize(e, PI_PROGRAM, &why))
+        pi_break(e, &why);
+    pi_self = outer;
     return 0;
 }
 
@@ -22,11 +29,23 @@ static bool alive(posse_executor *e)
 
 static void join(posse_executor *e) { (void)e; }
 
+static void finalize(posse_executor *e)
+{
+    struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
+    pi_self = &self;
+    pi_finalize(e, PI_PROGRAM);
+    pi_self = outer;
+}
+
 /* Where a supervisor would act on a phase: all is over when no submit runs a task. */
 static void poke(posse_executor *e)
 {
-    if (pi_phase_of(e) < PI_DRAINING || atomic_load(&e->inline_running) > 0)
+    enum pi_phase phase = pi_phase_of(e);
+    if (phase < PI_DRAINING || phase >= PI_CLOSED || atomic_load(&e->inline_running) > 0)
         return;
+    if (atomic_exchange(&e->inline_ending, 1) != 0)
+        return;
+    finalize(e);
     if (pi_raise_phase(e, PI_CLOSED))
         pi_wake_all_parkers(e);
 }

@@ -25,8 +25,7 @@ static void abandon(struct pi_supervisor *s, unsigned seat)
     if (hand->state != PI_HAND_ALIVE)
         return;
     hand->state = PI_HAND_ABANDONED;
-    pi_store_relaxed(&hand->leave, 1); /* relaxed: the worker looks before each task */
-    s->missing++;
+    pi_send_away(s, seat); /* and as it does not count any more, another is started */
 }
 
 static void expire(posse_executor *e, uint32_t index, uint64_t word)

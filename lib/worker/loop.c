@@ -1,9 +1,14 @@
 /* A worker's life: take, run, and when there is nothing to take, spin for a moment and sleep. See
- * core/seats.h for how it is woken.
+ * core/seats.h for how it is woken, and for what it tells the supervisor.
+ *
+ * It leaves when the phase ends, or when the supervisor says so. What it would like itself (it was
+ * idle for long, it has run its tasks) it only tells, and the supervisor decides, which alone knows
+ * who else is there.
  */
-#include "worker/pool.h"
+#include "worker/backend.h"
 
 #include "os/clock.h"
+#include "os/resident.h"
 #include "os/semaphore.h"
 
 #define SPIN_NS 20000u
@@ -14,9 +19,19 @@ struct worker {
     unsigned seat;
     /* Our bit may be set: clear it, and pass the look-out on, when there is work. */
     bool idle;
-    bool busy_times; /* work comes fast: spin before the next sleep */
-    unsigned taken;  /* tasks since the last sleep */
+    bool busy_times;     /* work comes fast: spin before the next sleep */
+    bool retiring;       /* takes nothing more */
+    bool asked;          /* has told that it is idle, and has not worked since */
+    unsigned taken;      /* tasks since the last sleep */
+    uint64_t idle_since; /* while `idle` */
+    long resident;       /* bytes of memory before its first task, if that is limited */
 };
+
+/* Release, with the supervisor, which then finds in shared memory what the worker did before. */
+static void say(struct worker *w, enum pi_ready ready)
+{
+    pi_store_release(&w->executor->segment.seats[w->seat].ready, (uint32_t)ready);
+}
 
 /* A processor would be free for spinning, and nobody spins yet.
  * Advice only, so nothing is ordered. */
@@ -49,9 +64,27 @@ static bool spin(struct worker *w)
     return false;
 }
 
+/* Sleeps until it is woken. When it has been idle for long it tells the supervisor, once, and sleeps
+ * on: whether it may leave is not for it to say. */
+static void sleep_idle(struct worker *w)
+{
+    posse_executor *e = w->executor;
+    sem_t *wake = &e->segment.seats[w->seat].wake;
+    uint64_t idle_ns = (uint64_t)e->idle_timeout_ms * 1000000u;
+    bool ask = e->idle_timeout_ms > 0 && !w->asked;
+    if (!os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : OS_NEVER)) {
+        w->asked = true;
+        say(w, PI_SEAT_IDLE);
+        e->backend->poke(e);
+        (void)os_semaphore_wait(wake, OS_NEVER);
+    }
+}
+
 static void rest(struct worker *w, enum pi_phase phase)
 {
     struct pi_idle *idle = &w->executor->segment.header->idle;
+    if (!w->idle)
+        w->idle_since = os_now();
     w->idle = true;
     if ((w->busy_times || w->taken > 1) && may_spin(w) && spin(w))
         return;
@@ -59,7 +92,7 @@ static void rest(struct worker *w, enum pi_phase phase)
     if (work_is_there(w) || pi_phase_of(w->executor) != phase) /* it came in between: see seats.h */
         return;
     uint64_t since = os_now();
-    (void)os_semaphore_wait(&w->executor->segment.seats[w->seat].wake, OS_NEVER);
+    sleep_idle(w);
     w->busy_times = os_now() - since < SOON_NS;
     w->taken = 0;
 }
@@ -75,35 +108,96 @@ static void stop_resting(struct worker *w)
         pi_wake_worker(w->executor, false);
 }
 
-void pi_worker_loop(posse_executor *e, unsigned seat, const _Atomic uint32_t *leave)
+static bool is_sent_away(const struct worker *w)
 {
-    struct pi_self self = {.executor = e, .seat = seat};
-    struct worker w = {.executor = e, .seat = seat};
-    struct pi_segment *s = &e->segment;
-    pi_self = &self;
-    pi_store_release(&s->seats[seat].ready, PI_SEAT_READY); /* with the supervisor, after the end */
-    while (!pi_load_relaxed(leave)) {
+    /* with the supervisor's store, which precedes its post: whoever is woken by that sees it */
+    return pi_load_acquire(&w->executor->segment.seats[w->seat].leave);
+}
+
+static bool has_grown(const struct worker *w)
+{
+    return w->executor->max_rss && os_resident() - w->resident > (long)w->executor->max_rss;
+}
+
+/* After a task: has it been the last one? */
+static void look_at_limits(struct worker *w)
+{
+    posse_executor *e = w->executor;
+    if (!(e->max_tasks && pi_self->ran >= e->max_tasks) && !has_grown(w))
+        return;
+    w->retiring = true;
+    say(w, PI_SEAT_RETIRING);
+    e->backend->poke(e);
+}
+
+static void run(struct worker *w, uint32_t index, uint64_t word)
+{
+    posse_executor *e = w->executor;
+    stop_resting(w);
+    if (w->asked)
+        say(w, PI_SEAT_READY);
+    w->asked = false;
+    if (e->queue_limit)
+        pi_wake_room(e);
+    pi_run(e, w->seat, index, word);
+    w->taken++;
+    if (e->max_tasks || e->max_rss)
+        look_at_limits(w);
+}
+
+static void work(struct worker *w)
+{
+    posse_executor *e = w->executor;
+    while (!is_sent_away(w)) {
         uint64_t word;
         /* Before the ring: DRAINING comes after the last push. */
         enum pi_phase phase = pi_phase_of(e);
         if (phase >= PI_STOPPING)
-            break;
-        uint32_t index = pi_slots_take(&s->slots, &s->ring, seat, &word);
-        if (index != PI_NONE) {
-            stop_resting(&w);
-            if (e->queue_limit)
-                pi_wake_room(e);
-            pi_run(e, seat, index, word);
-            w.taken++;
-        } else if (phase == PI_DRAINING) {
-            break;
-        } else {
-            rest(&w, phase);
+            return;
+        if (w->retiring) { /* it is not idle, so it is posted for this alone, or in vain */
+            (void)os_semaphore_wait(&e->segment.seats[w->seat].wake, OS_NEVER);
+            continue;
         }
+        uint32_t index = pi_slots_take(&e->segment.slots, &e->segment.ring, w->seat, &word);
+        if (index != PI_NONE)
+            run(w, index, word);
+        else if (phase == PI_DRAINING)
+            return;
+        else
+            rest(w, phase);
     }
-    pi_idle_leave(&s->header->idle, seat);
-    if (e->owner == seat) /* a process has a mail box of its own; threads use the program's */
+}
+
+/* Nobody may rely on us any more. A task that came for us goes to somebody else: a worker that is
+ * idle, or one that the supervisor starts, as it does not count us from now on. If we die first, it
+ * looks when it has buried us. */
+static void leave(struct worker *w)
+{
+    posse_executor *e = w->executor;
+    say(w, PI_SEAT_LEAVING);
+    pi_idle_leave(&e->segment.header->idle, w->seat);
+    if (work_is_there(w) && !pi_wake_worker(e, true))
+        e->backend->poke(e);
+    pi_finalize(e, w->seat);
+    if (e->owner == w->seat) /* a process has a mail box of its own; threads use the program's */
         pi_mail_fini(e);
-    pi_store_release(&s->seats[seat].ready, PI_SEAT_LEFT);
+    say(w, PI_SEAT_LEFT);
+}
+
+void pi_worker_loop(posse_executor *e, unsigned seat)
+{
+    struct pi_self self = {.executor = e, .seat = seat};
+    struct worker w = {.executor = e, .seat = seat};
+    struct pi_reason why;
+    pi_self = &self;
+    if (pi_initialize(e, seat, &why)) {
+        w.resident = e->max_rss ? os_resident() : 0;
+        say(&w, PI_SEAT_READY);
+        work(&w);
+        leave(&w);
+    } else {
+        pi_report_write(&e->segment.header->initializer, seat, &why);
+        say(&w, PI_SEAT_FAILED);
+    }
     pi_self = NULL;
 }

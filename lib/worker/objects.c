@@ -145,7 +145,7 @@ static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t
         status = event->look(event); /* seq, after the bit: see waiters.h */
         if (status != POSSE_TIMEOUT || os_now() >= until)
             return status;
-        pi_sleep_on(object->executor, parker, until);
+        (void)pi_sleep_on(object->executor, parker, until);
     }
 }
 
@@ -155,7 +155,7 @@ posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
     posse_status status = spin(event);
     if (status != POSSE_TIMEOUT)
         return status;
-    uint32_t parker = pi_take_parker(e);
+    uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     if (parker == PI_NONE)
         return POSSE_NO_MEMORY;
     status = parker < PI_MAX_WAITERS ? park(event, parker, until) : POSSE_NO_MEMORY;

@@ -26,8 +26,9 @@ bool pi_check_supervisor(posse_executor *e)
 {
     if (e->owner != PI_PROGRAM || e->backend->alive(e))
         return true; /* a worker dies with its supervisor */
+    struct pi_reason why = pi_reason_of("the supervisor died", "");
     if (pi_phase_of(e) != PI_CLOSED)
-        pi_break(e);
+        pi_break(e, &why);
     return false;
 }
 

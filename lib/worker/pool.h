@@ -10,8 +10,12 @@
  *   wait.c        waiting until a task is final, or there is room in the queue
  *   mail.c, box.c waiting for many tasks: see mail.h
  *   run.c         running one task
+ *   start.c       a worker's name, its initializer and finalizer
  *   loop.c        a worker's life
- *   supervisor.c  starting, watching, ending workers
+ *   supervisor.c  watching workers, ending them
+ *   staff.c       how many there should be: starting, replacing, sending away
+ *   inherit.c     what a worker that left on purpose leaves to the program
+ *   reason.c      why an executor broke
  *   kills.c       deadlines and kills
  *   recover.c     what is repaired when a worker has died
  *   objects.c, recover_objects.c    locks and queues, see objects.h
@@ -30,32 +34,48 @@
 struct pi_backend;
 struct pi_supervisor;
 
+/* What a worker runs at its start or end, with our copy of its argument. */
+struct pi_call {
+    posse_fn *fn; /* NULL: nothing */
+    void *arg;
+    size_t size;
+};
+
 struct posse_executor {
     struct pi_segment segment;
     const struct pi_backend *backend;
     struct os_guard guard;
     struct os_memory memory;
-    struct os_image image;           /* the functions that the workers have */
-    _Atomic uintptr_t last_fn;       /* one that was found there: most programs submit few */
-    unsigned owner;                  /* who this process is: PI_PROGRAM, or a worker's seat */
-    unsigned workers;                /* to be kept alive */
+    struct os_image image;     /* the functions that the workers have */
+    _Atomic uintptr_t last_fn; /* one that was found there: most programs submit few */
+    unsigned owner;            /* who this process is: PI_PROGRAM, or a worker's seat */
+    unsigned workers;          /* at most, at first: see max_workers in the segment */
+    unsigned min_workers;      /* below that nobody leaves for being idle */
+    bool on_demand;            /* workers are started when a task finds none free */
+    bool break_on_loss;        /* POSSE_BREAK */
+    long idle_timeout_ms;      /* 0: none */
+    long max_tasks;            /* of one worker; 0: any number */
+    size_t max_rss;            /* that a worker may gain, in bytes; 0: any number */
+    char name[16];             /* worker_name_prefix */
+    struct pi_call initializer, finalizer;
+    void (*log)(void *context, const char *message);
+    void *log_context;
     unsigned cpus;                   /* usable: no more threads than these spin */
     uint64_t queue_limit;            /* entries; 0: none */
     uint8_t retries;                 /* default of a task */
     _Atomic uint32_t calls;          /* submits, to look at the supervisor now and then */
     _Atomic uint32_t hint;           /* where a free slot may be */
-    _Atomic uint32_t inline_running; /* inline backend: tasks that are running */
+    _Atomic uint32_t inline_running; /* inline backend: tasks that are running, */
+    _Atomic uint32_t inline_ending;  /* 1: and somebody has begun to close it */
     _Atomic uint32_t destroying;     /* posse_destroy was called: nobody may sleep any more */
     /* Callers that sleep, or have slept and still read: destroy waits for them. */
     _Atomic uint32_t blocked;
     struct pi_mail mail; /* of this process */
-    /* Told of callbacks that fail. */
-    void (*log)(void *context, const char *message);
-    void *log_context;
     /* Process backend: the socket to the supervisor, and its pidfd (-1: none). */
     int socket, pidfd;
     /* Thread backend: private memory of the supervisor; else NULL here. */
     struct pi_supervisor *supervisor;
+    struct posse_executor *at_exit_next; /* see at_exit.c */
 };
 
 /* How an item of a map has failed, so far. */
@@ -87,6 +107,7 @@ struct posse_task {
 struct pi_self {
     posse_executor *executor;
     unsigned seat;
+    long ran;                /* tasks so far */
     struct posse_task *task; /* that runs now, or NULL */
 };
 extern _Thread_local struct pi_self *pi_self;
@@ -155,6 +176,11 @@ struct pi_data pi_slot_name(posse_executor *executor, struct pi_slot *slot);
 
 /* ---- wake.c ---- */
 
+/* For a task that was pushed: wakes a worker as pi_wake_worker does, or asks for one more if all
+ * are busy and there may be more. */
+bool pi_call_worker(posse_executor *executor);
+/* The same for a worker that has a task now, and leaves those that wait to others. */
+void pi_call_others(posse_executor *executor);
 /* Wakes one sleeping worker, if none is looking for work already. `force`: even then.
  * True: it did. */
 bool pi_wake_worker(posse_executor *executor, bool force);
@@ -182,8 +208,8 @@ bool pi_discard(posse_executor *executor, uint32_t index, uint64_t word);
 void pi_cancel_all(posse_executor *executor);
 /* Raises the phase; false if it is there or further already. */
 bool pi_raise_phase(posse_executor *executor, enum pi_phase phase);
-/* Marks the executor broken and wakes everyone. */
-void pi_break(posse_executor *executor);
+/* Marks the executor broken, says why, and wakes everyone. */
+void pi_break(posse_executor *executor, const struct pi_reason *why);
 /* What a phase means to a caller: POSSE_OK while open. */
 posse_status pi_phase_status(enum pi_phase phase);
 
@@ -226,8 +252,30 @@ posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
 void pi_run(posse_executor *executor, unsigned seat, uint32_t index, uint64_t word);
 /* How many tasks ended so in a seat; exact also while its worker works or when it has died. */
 uint64_t pi_ended(posse_executor *executor, unsigned seat, enum pi_end end);
-/* A worker's life, from the seat's ready mark to its leaving one. Sets pi_self.
- * `leave` says when it is to go. */
-void pi_worker_loop(posse_executor *executor, unsigned seat, const _Atomic uint32_t *leave);
+/* A worker's life, from its initializer to the mark that it has left. Sets pi_self. */
+void pi_worker_loop(posse_executor *executor, unsigned seat);
+
+/* ---- start.c ---- */
+
+/* <prefix>_<seat>, in at most 15 bytes. */
+void pi_worker_name(const posse_executor *executor, unsigned seat, char name[16]);
+/* Runs the initializer as a task that has no future. False: it failed, and *why says how. pi_self
+ * must be set. */
+bool pi_initialize(posse_executor *executor, unsigned seat, struct pi_reason *why);
+void pi_finalize(posse_executor *executor, unsigned seat);
+
+/* ---- reason.c ---- */
+
+/* A reason that is no more than words; the format has one %s at most. */
+struct pi_reason pi_reason_of(const char *format, const char *text);
+struct pi_reason pi_reason_of_death(const struct pi_death *death);
+/* The end of a worker in words. */
+void pi_describe_death(const struct pi_death *death, char *text, size_t size);
+/* Says it, in the name of `owner`, unless something is said already. */
+void pi_report_write(struct pi_report *report, unsigned owner, const struct pi_reason *reason);
+/* False: nothing (more) is said. Whatever the memory holds, the message ends. */
+bool pi_report_read(struct pi_report *report, struct pi_reason *reason);
+/* Fills error as posse_why_broken does: POSSE_OK if the executor is not broken. */
+void pi_why_broken(posse_executor *executor, posse_error *error);
 
 #endif

@@ -63,7 +63,7 @@ static void supervisor_main(void *context)
     struct launch *launch = context;
     struct pi_supervisor *s = launch->supervisor;
     set_signals();
-    os_process_name("posse");
+    os_process_name(s->executor->name);
     (void)setpgid(0, 0);
     close(launch->sockets[0]);
     s->executor->socket = -1;
@@ -98,8 +98,8 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor)
 {
     static const int ignored[] = {SIGINT, SIGQUIT, 0}; /* of the terminal: meant for the program */
-    static const _Atomic uint32_t stay = 0;
     posse_executor *e = s->executor;
+    char name[16];
     bool supported;
     os_signals_default(ignored);
     (void)setpgid(0, 0);
@@ -110,14 +110,15 @@ static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor
         close(s->program);
     os_guard_set(&e->guard);
     e->owner = seat;
-    os_process_name("posse-worker");
+    pi_worker_name(e, seat, name);
+    os_process_name(name);
 #ifdef POSSE_CRASH_POINTS
     pi_crash_here = true;
 #endif
     sigset_t none;
     sigemptyset(&none);
     os_signals_restore(&none);
-    pi_worker_loop(e, seat, &stay);
+    pi_worker_loop(e, seat);
     os_stdio_flush();
     _exit(0);
 }

@@ -164,6 +164,7 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
      * after `current`, as the supervisor reads the other way round. */
     if (!pi_is(pi_load_seq(&slot->word), PI_RUN, seat))
         e->backend->poke(e);
+    pi_call_others(e);
     set_deadline(&task, earliest);
     posse_fn *fn = (posse_fn *)(uintptr_t)slot->fn;
     int code = fn(&task, arg.size ? arg.bytes : NULL, arg.size);
@@ -175,4 +176,7 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
         too_late(&task);
     pop_task(&task, below, earliest);
     pi_self->task = task.outer;
+    pi_self->ran++;
+    if (task.outer)
+        pi_call_others(e); /* busy again, with that one */
 }

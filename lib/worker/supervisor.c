@@ -1,5 +1,5 @@
-/* The supervisor: one thread that starts workers, sees them die, repairs what they left, starts
- * others, and kills those whose task is over its deadline or was killed. With processes it is a
+/* The supervisor: one thread that starts workers (staff.c), sees them die, repairs what they left
+ * (recover.c), and kills those whose task is over its deadline or was killed (kills.c). With processes it is a
  * process of its own, with threads a thread.
  *
  * Nothing waits for it but the end of tasks whose worker died or is to be killed, and it waits for
@@ -15,9 +15,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define MOST_FAILURES 10 /* starts in a row that came to nothing, before the pool is broken */
-#define FIRST_RETRY_NS 1000000u /* doubled with every failure */
-#define GRACE_NS 1000000000u    /* between SIGTERM and SIGKILL */
+#define GRACE_NS 1000000000u /* between SIGTERM and SIGKILL */
 
 struct pi_supervisor *pi_supervisor_create(posse_executor *e)
 {
@@ -33,7 +31,8 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     (void)sem_init(&s->poked, 0, 0); /* cannot fail: 0 is not too large */
     s->executor = e;
     s->marks = marks;
-    s->missing = e->workers;
+    s->target = e->on_demand ? e->min_workers : e->workers;
+    s->max = e->workers;
     s->seen = PI_OPEN;
     s->retry_at = s->kill_at = OS_NEVER;
     s->socket = s->program = -1;
@@ -49,86 +48,49 @@ void pi_supervisor_destroy(struct pi_supervisor *s)
     free(s);
 }
 
-/* ---- starting ---- */
-
-static unsigned free_seat(const struct pi_supervisor *s)
-{
-    unsigned seat = 0;
-    while (seat < PI_MAX_SEATS && s->hands[seat].state != PI_HAND_EMPTY)
-        seat++;
-    return seat;
-}
-
-/* Makes a seat ready for a new worker: as no worker has it, nobody else writes there. */
-static bool prepare_seat(struct pi_supervisor *s, unsigned number)
-{
-    posse_executor *e = s->executor;
-    struct pi_seat *seat = &e->segment.seats[number];
-    size_t offset = (size_t)((char *)seat - e->segment.base);
-    if (number >= e->workers && os_memory_back(&e->memory, offset, sizeof *seat) != 0)
-        return false;
-    if (s->hands[number].used)
-        sem_destroy(&seat->wake); /* it may count a sleeper that died */
-    (void)os_semaphore_init(&seat->wake);
-    pi_store_release(&seat->ready, PI_SEAT_STARTING);
-    s->hands[number] = (struct pi_hand){.used = true, .executor = e, .seat = number};
-    if (number >= s->seats) {
-        s->seats = number + 1;
-        pi_store_seq(&e->segment.header->seats, s->seats); /* before its first sleep */
-    }
-    return true;
-}
-
-/* Puts the next try off, twice as long each time. */
-static void failed(struct pi_supervisor *s)
-{
-    unsigned shift = s->failures < MOST_FAILURES ? s->failures : MOST_FAILURES;
-    s->failures++;
-    s->retry_at = os_now() + ((uint64_t)FIRST_RETRY_NS << shift);
-}
-
-/* Starts one worker. False: it could not, now. */
-static bool start_one(struct pi_supervisor *s)
-{
-    unsigned seat = free_seat(s);
-    if (seat >= PI_MAX_SEATS)
-        return false; /* all are held by threads that do not return; one of them ends first */
-    s->error = prepare_seat(s, seat) ? s->executor->backend->spawn(s, seat) : ENOMEM;
-    if (s->error) {
-        failed(s);
-        return false;
-    }
-    s->hands[seat].state = PI_HAND_ALIVE;
-    s->alive++;
-    s->missing--;
-    pi_count(&s->executor->segment.header->workers);
-    return true;
-}
-
-static void start_missing(struct pi_supervisor *s)
-{
-    if (s->retry_at != OS_NEVER && os_now() < s->retry_at)
-        return;
-    s->retry_at = OS_NEVER;
-    while (s->missing > 0 && start_one(s))
-        ;
-}
-
 int pi_supervisor_begin(struct pi_supervisor *s)
 {
-    start_missing(s);
+    pi_look_at_staff(s);
     return s->alive > 0 ? 0 : s->error;
 }
 
 /* ---- ends ---- */
 
-static bool any_ready(const struct pi_supervisor *s)
+/* What the initializer has said that failed in a seat, which is free for the next one then. False:
+ * another's failure was written in its place. */
+static bool take_reason(struct pi_supervisor *s, unsigned seat, struct pi_reason *why)
 {
-    for (unsigned i = 0; i < s->seats; i++)
-        if (s->hands[i].state == PI_HAND_ALIVE &&
-            pi_load_acquire(&s->executor->segment.seats[i].ready) == PI_SEAT_READY)
-            return true;
-    return false;
+    struct pi_report *report = &s->executor->segment.header->initializer;
+    uint32_t state = pi_load_acquire(&report->state);
+    bool its = (state & 0xffff) == seat && pi_report_read(report, why);
+    why->death = (struct pi_death){.pid = -1};
+    if (state != 0 && (state & 0xffff) == seat)
+        pi_store_release(&report->state, 0); /* with the CAS of the next that fails */
+    return its;
+}
+
+/* What a death means for the pool: nobody's loss but its task's, unless it was the start that came
+ * to nothing, or POSSE_BREAK says more. */
+static void judge(struct pi_supervisor *s, unsigned seat, uint32_t ready,
+                  const struct pi_death *death)
+{
+    posse_executor *e = s->executor;
+    bool by_us = s->hands[seat].killed || s->seen >= PI_STOPPING;
+    bool goes = ready == PI_SEAT_LEFT || ready == PI_SEAT_LEAVING;
+    bool failed = ready == PI_SEAT_FAILED;
+    if (by_us || goes)
+        return;
+    struct pi_reason why = pi_reason_of_death(death);
+    if (!failed && e->break_on_loss)
+        pi_break(e, &why);
+    if (!failed && ready != PI_SEAT_STARTING)
+        return;
+    if (failed && !take_reason(s, seat, &why))
+        why = s->stumbles ? s->why : pi_reason_of("the initializer failed", "");
+    s->why = why;
+    if (e->initializer.fn)
+        s->stumbles++;
+    pi_start_failed(s);
 }
 
 /* Takes a dead worker off the books. What it started dies with it:
@@ -140,31 +102,27 @@ static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *
     struct pi_hand *hand = &s->hands[seat];
     struct pi_death death = {how->signal, how->exit_code, hand->pid};
     uint32_t ready = pi_load_acquire(&e->segment.seats[seat].ready);
-    bool replace = hand->state == PI_HAND_ALIVE && ready != PI_SEAT_LEFT;
+    pi_look_at_starts(s); /* it may have got through just before */
     e->backend->signal(s, seat, SIGKILL);
     e->backend->reap(s, seat);
     hand->state = PI_HAND_EMPTY;
+    hand->left = ready == PI_SEAT_LEFT; /* then it holds nothing but what it gave to others */
     s->alive--;
     pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
-    if (ready != PI_SEAT_LEFT)
+    if (ready != PI_SEAT_LEFT && ready != PI_SEAT_LEAVING && ready != PI_SEAT_FAILED)
         pi_count(&header->workers_lost);
-    if (ready != PI_SEAT_LEFT) /* who left on purpose holds nothing but what it gave to others */
+    if (!hand->left)
         pi_recover(s, seat, &death);
     else /* ... or forgot to release */
         pi_recover_objects(e, seat, false);
-    if (!replace)
-        return;
-    s->missing++;
-    if (ready == PI_SEAT_STARTING)
-        failed(s);
-    else
-        s->failures = 0;
+    judge(s, seat, ready, &death);
 }
 
 /* A worker that was stopped must not be relied on; one that goes on looks for itself. */
 static void stopped(struct pi_supervisor *s, unsigned seat, bool goes_on)
 {
     posse_executor *e = s->executor;
+    s->hands[seat].stopped = !goes_on;
     if (goes_on) {
         os_semaphore_post(&e->segment.seats[seat].wake);
         return;
@@ -175,6 +133,7 @@ static void stopped(struct pi_supervisor *s, unsigned seat, bool goes_on)
 
 static void look_at_workers(struct pi_supervisor *s)
 {
+    pi_look_at_starts(s); /* before the failures are counted */
     for (unsigned i = 0; i < s->seats; i++) {
         struct os_death death;
         if (s->hands[i].state == PI_HAND_EMPTY)
@@ -199,7 +158,6 @@ static void signal_all(struct pi_supervisor *s, int signal)
 /* Sends each kind of signal once; those that SIGTERM did not end are killed after a while. */
 static void end_workers(struct pi_supervisor *s, int signal)
 {
-    s->missing = 0;
     if (s->kill_at != OS_NEVER && os_now() >= s->kill_at)
         signal = SIGKILL;
     if (signal == s->sent || s->sent == SIGKILL)
@@ -212,8 +170,6 @@ static void end_workers(struct pi_supervisor *s, int signal)
 static void look_at_phase(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
-    if (s->failures >= MOST_FAILURES && !any_ready(s))
-        pi_break(e);
     enum pi_phase phase = pi_phase_of(e);
     if (phase == PI_STOPPING)
         end_workers(s, (int)pi_load_acquire(&e->segment.header->stop_signal));
@@ -258,8 +214,10 @@ void pi_supervisor_run(struct pi_supervisor *s)
     for (;;) {
         look_at_workers(s);
         pi_look_at_tasks(s);
-        look_at_phase(s);
-        start_missing(s);
+        look_at_phase(s); /* before the staff: it must not look at the ring before DRAINING */
+        pi_look_at_staff(s);
+        if (pi_phase_of(s->executor) != s->seen)
+            continue;
         if (s->alive == 0 && s->missing == 0 && s->seen >= PI_DRAINING)
             break;
         if (!s->executor->backend->sleep(s, plan(s))) {

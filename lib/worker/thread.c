@@ -26,9 +26,11 @@ static void at_end(void *context)
 static void *worker_main(void *context)
 {
     struct pi_hand *hand = context;
-    os_thread_name("posse-worker");
+    char name[16];
+    pi_worker_name(hand->executor, hand->seat, name);
+    os_thread_name(name);
     pthread_cleanup_push(at_end, hand);
-    pi_worker_loop(hand->executor, hand->seat, &hand->leave);
+    pi_worker_loop(hand->executor, hand->seat);
     pthread_cleanup_pop(1);
     return NULL;
 }
@@ -68,8 +70,9 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 
 static void *supervisor_main(void *context)
 {
-    os_thread_name("posse");
-    pi_supervisor_run(context);
+    struct pi_supervisor *s = context;
+    os_thread_name(s->executor->name);
+    pi_supervisor_run(s);
     return NULL;
 }
 

@@ -24,7 +24,7 @@ static void give_back(posse_executor *e, uint32_t index, uint64_t word)
         return;
     if (!(word & PI_QUEUED))
         (void)pi_push(e, index, 0);
-    pi_wake_worker(e, false);
+    pi_call_worker(e);
 }
 
 bool pi_help(posse_executor *e, uint32_t index, uint64_t word)

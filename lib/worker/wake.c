@@ -1,4 +1,4 @@
-#include "worker/pool.h"
+#include "worker/backend.h"
 
 #include "os/semaphore.h"
 
@@ -10,6 +10,27 @@ bool pi_wake_worker(posse_executor *e, bool force)
         return false;
     os_semaphore_post(&s->seats[seat].wake);
     return true;
+}
+
+static bool may_grow(posse_executor *e)
+{
+    return pi_load_seq(&e->segment.header->may_grow); /* see staff.c */
+}
+
+bool pi_call_worker(posse_executor *e)
+{
+    bool woken = pi_wake_worker(e, false);
+    if (!woken && may_grow(e) &&
+        !pi_idle_any(&e->segment.header->idle, pi_seats_count(&e->segment)))
+        e->backend->poke(e);
+    return woken;
+}
+
+void pi_call_others(posse_executor *e)
+{
+    uint64_t position;
+    if (may_grow(e) && pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
+        (void)pi_call_worker(e);
 }
 
 void pi_wake_all_workers(posse_executor *e)
@@ -154,8 +175,9 @@ bool pi_raise_phase(posse_executor *e, enum pi_phase phase)
     return false;
 }
 
-void pi_break(posse_executor *e)
+void pi_break(posse_executor *e, const struct pi_reason *why)
 {
+    pi_report_write(&e->segment.header->broken, 0, why); /* before anybody looks for it */
     (void)pi_raise_phase(e, PI_DEAD);
     pi_wake_all_parkers(e);
 }

@@ -1,0 +1,87 @@
+/* Executors that exit waits for (wait_at_exit).
+ *
+ * One handler of atexit, made with the first such executor, takes them off a list one by one and
+ * shuts each down in an orderly way. posse_destroy takes its executor off before. If exit has come
+ * first, the handler is one of the callers that destroy lets go first: it ends without having waited
+ * for the tasks.
+ *
+ * A process that the program forks has a copy of the list, and of the lock, perhaps held by a thread
+ * that it does not have. So the lock names the process that holds it, and another takes it over; an
+ * executor that is another's is passed over, as its guard says so.
+ */
+#include "api.h"
+
+#include "os/clock.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static _Atomic long holder; /* of the list; 0: nobody */
+static posse_executor *list;
+static bool registered;
+
+/* Held for a few instructions, so whoever finds it taken yields. */
+static void lock(void)
+{
+    long self = (long)getpid(), seen = 0;
+    while (!atomic_compare_exchange_weak_explicit(&holder, &seen, self, memory_order_acquire,
+                                                  memory_order_relaxed)) {
+        if (seen == self) { /* a thread of this process */
+            os_yield();
+            seen = 0;
+        }
+    }
+}
+
+static void unlock(void) { atomic_store_explicit(&holder, 0, memory_order_release); }
+
+/* The next one of this process, as a caller that destroy waits for. */
+static posse_executor *next(void)
+{
+    lock();
+    posse_executor *e = list;
+    while (e && !os_guard_holds(&e->guard))
+        e = e->at_exit_next;
+    list = e ? e->at_exit_next : NULL;
+    if (e)
+        pi_enter(e);
+    unlock();
+    return e;
+}
+
+static void at_exit(void)
+{
+    posse_executor *e;
+    while ((e = next())) {
+        (void)posse_shutdown(e, 0, -1);
+        pi_leave(e);
+    }
+}
+
+posse_status pi_at_exit_begin(void)
+{
+    lock();
+    registered = registered || atexit(at_exit) == 0;
+    posse_status status = registered ? POSSE_OK : POSSE_NO_MEMORY;
+    unlock();
+    return status;
+}
+
+void pi_at_exit_add(posse_executor *e)
+{
+    lock();
+    e->at_exit_next = list;
+    list = e;
+    unlock();
+}
+
+void pi_at_exit_remove(posse_executor *e)
+{
+    lock();
+    posse_executor **link = &list;
+    while (*link && *link != e)
+        link = &(*link)->at_exit_next;
+    if (*link)
+        *link = e->at_exit_next;
+    unlock();
+}

@@ -1,0 +1,122 @@
+/* What posse_create is told. */
+#include "api.h"
+
+#include "os/resident.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_QUEUED ((long)1 << 24)
+#define MOST_RETRIES 255
+#define MOST_IDLE_MS ((long)UINT32_MAX)
+
+static const struct pi_backend *find_backend(posse_backend backend)
+{
+    switch (backend) {
+    case POSSE_PROCESS: return &pi_process_backend;
+    case POSSE_THREAD: return &pi_thread_backend;
+    case POSSE_INLINE: return &pi_inline_backend;
+    }
+    return NULL;
+}
+
+/* Copies the options that this library knows.
+ * A program built against a later one may say more, if it is zero. */
+static posse_status copy_options(const posse_options *given, posse_options *options)
+{
+    *options = (posse_options){.size = sizeof *options};
+    if (!given)
+        return POSSE_OK;
+    if (given->size < sizeof *options || given->size > 4096)
+        return POSSE_INVALID;
+    for (size_t i = sizeof *options; i < given->size; i++)
+        if (((const char *)given)[i] != 0)
+            return POSSE_INVALID;
+    *options = *given;
+    return POSSE_OK;
+}
+
+static bool is_call(posse_fn *fn, const void *arg, size_t size)
+{
+    return (fn || (!arg && !size)) && (arg || !size);
+}
+
+static posse_status check_options(const posse_options *o)
+{
+    if (o->max_workers < 0 || o->queue_limit < 0 || o->retries < 0 || o->max_tasks_per_worker < 0 ||
+        o->idle_timeout_ms < 0 || o->min_workers < 0)
+        return POSSE_INVALID;
+    if (o->max_workers > POSSE_MAX_WORKERS || o->queue_limit > MOST_QUEUED ||
+        o->retries > MOST_RETRIES || o->idle_timeout_ms > MOST_IDLE_MS)
+        return POSSE_TOO_LARGE;
+    if (!find_backend(o->backend) ||
+        (o->on_worker_lost != POSSE_CARRY_ON && o->on_worker_lost != POSSE_BREAK) ||
+        !is_call(o->initializer, o->initializer_arg, o->initializer_size) ||
+        !is_call(o->finalizer, o->finalizer_arg, o->finalizer_size))
+        return POSSE_INVALID;
+    if (o->max_rss_per_worker && (o->backend != POSSE_PROCESS || os_resident() < 0))
+        return POSSE_NOT_SUPPORTED;
+    return POSSE_OK;
+}
+
+posse_status pi_options_read(const posse_options *given, posse_options *options)
+{
+    posse_status status = copy_options(given, options);
+    return status == POSSE_OK ? check_options(options) : status;
+}
+
+/* ---- what they say of an executor ---- */
+
+static unsigned workers_of(const posse_options *options, const struct pi_backend *backend,
+                           unsigned cpus)
+{
+    unsigned workers =
+        options->max_workers ? (unsigned)options->max_workers : backend->default_workers(cpus);
+    return workers < POSSE_MAX_WORKERS ? workers : POSSE_MAX_WORKERS;
+}
+
+/* Names its workers, each executor otherwise if the program does not say. */
+static void set_name(posse_executor *e, const char *prefix)
+{
+    static _Atomic unsigned executors; /* of this process and those that it was forked from */
+    unsigned number = atomic_fetch_add_explicit(&executors, 1, memory_order_relaxed) + 1;
+    if (prefix)
+        snprintf(e->name, sizeof e->name, "%s", prefix);
+    else
+        snprintf(e->name, sizeof e->name, "posse-%u", number);
+}
+
+static bool set_call(struct pi_call *call, posse_fn *fn, const void *arg, size_t size)
+{
+    *call = (struct pi_call){.fn = fn, .size = size};
+    if (size == 0)
+        return true;
+    call->arg = malloc(size);
+    if (call->arg)
+        memcpy(call->arg, arg, size);
+    return call->arg;
+}
+
+posse_status pi_options_apply(posse_executor *e, const posse_options *o)
+{
+    e->backend = find_backend(o->backend);
+    e->workers = workers_of(o, e->backend, e->cpus);
+    if (o->min_workers > (long)e->workers)
+        return POSSE_INVALID;
+    e->min_workers = (unsigned)o->min_workers;
+    e->on_demand = o->on_demand;
+    e->break_on_loss = o->on_worker_lost == POSSE_BREAK;
+    e->idle_timeout_ms = o->idle_timeout_ms;
+    e->max_tasks = o->max_tasks_per_worker;
+    e->max_rss = o->max_rss_per_worker < (size_t)INT64_MAX ? o->max_rss_per_worker : 0;
+    e->queue_limit = (uint64_t)o->queue_limit;
+    e->retries = (uint8_t)o->retries;
+    e->log = o->log;
+    e->log_context = o->log_context;
+    set_name(e, o->worker_name_prefix);
+    bool copied =
+        set_call(&e->initializer, o->initializer, o->initializer_arg, o->initializer_size) &&
+        set_call(&e->finalizer, o->finalizer, o->finalizer_arg, o->finalizer_size);
+    return copied ? POSSE_OK : POSSE_NO_MEMORY;
+}

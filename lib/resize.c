@@ -1,0 +1,31 @@
+#include "api.h"
+
+posse_status posse_resize(posse_executor *e, long max_workers)
+{
+    posse_status status = pi_check(e);
+    if (status != POSSE_OK)
+        return status;
+    if (max_workers < 1 || max_workers < (long)e->min_workers)
+        return POSSE_INVALID;
+    if (max_workers > POSSE_MAX_WORKERS)
+        return POSSE_TOO_LARGE;
+    if (!e->backend->spawn)
+        return POSSE_NOT_SUPPORTED;
+    (void)pi_check_supervisor(e);
+    enum pi_phase phase = pi_phase_of(e);
+    if (phase != PI_OPEN)
+        return pi_phase_status(phase);
+    pi_store_seq(&e->segment.header->max_workers, (uint32_t)max_workers); /* before the poke */
+    e->backend->poke(e);
+    return POSSE_OK;
+}
+
+posse_status posse_why_broken(posse_executor *e, posse_error *error)
+{
+    posse_status status = pi_check(e);
+    if (status != POSSE_OK || !error)
+        return status == POSSE_OK ? POSSE_INVALID : status;
+    (void)pi_check_supervisor(e);
+    pi_why_broken(e, error);
+    return POSSE_OK;
+}

@@ -1,0 +1,69 @@
+/* Why an executor broke. What is read from shared memory is copied first and then made to end, so a
+ * task that scribbles there changes a text and no more. */
+#include "worker/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct pi_reason pi_reason_of(const char *format, const char *text)
+{
+    struct pi_reason reason = {.death.pid = -1};
+    const char *at = strstr(format, "%s");
+    int before = at ? (int)(at - format) : (int)strlen(format);
+    snprintf(reason.message, sizeof reason.message, "%.*s%s%s", before, format, at ? text : "",
+             at ? at + 2 : "");
+    return reason;
+}
+
+void pi_describe_death(const struct pi_death *death, char *text, size_t size)
+{
+    long pid = (long)death->pid;
+    if (death->signal)
+        snprintf(text, size, "worker %ld was killed by signal %d", pid, (int)death->signal);
+    else
+        snprintf(text, size, "worker %ld terminated abruptly with exit code %d", pid,
+                 (int)death->exit_code);
+}
+
+struct pi_reason pi_reason_of_death(const struct pi_death *death)
+{
+    struct pi_reason reason = {.death = *death};
+    pi_describe_death(death, reason.message, sizeof reason.message);
+    return reason;
+}
+
+void pi_report_write(struct pi_report *report, unsigned owner, const struct pi_reason *reason)
+{
+    uint32_t none = 0;
+    if (!pi_cas(&report->state, &none, PI_REPORT_CLAIMED + owner))
+        return;
+    report->reason = *reason;
+    pi_store_release(&report->state, PI_REPORT_WRITTEN + owner); /* with pi_report_read */
+}
+
+bool pi_report_read(struct pi_report *report, struct pi_reason *reason)
+{
+    if (!(pi_load_acquire(&report->state) & PI_REPORT_WRITTEN)) /* with pi_report_write */
+        return false;
+    *reason = report->reason;
+    reason->message[sizeof reason->message - 1] = 0;
+    return true;
+}
+
+void pi_why_broken(posse_executor *e, posse_error *error)
+{
+    struct pi_reason reason;
+    *error = (posse_error){.status = POSSE_OK};
+    if (pi_phase_of(e) < PI_DEAD)
+        return;
+    /* Nothing is said if whoever broke it died, or is about to say it. */
+    if (!pi_report_read(&e->segment.header->broken, &reason))
+        reason = pi_reason_of("%s", posse_status_message(POSSE_BROKEN));
+    bool death = reason.death.pid >= 0;
+    error->status = POSSE_BROKEN;
+    error->code = reason.code;
+    error->signal = death ? reason.death.signal : 0;
+    error->exit_code = death ? reason.death.exit_code : 0;
+    error->pid = death ? (long)reason.death.pid : 0;
+    memcpy(error->message, reason.message, sizeof error->message);
+}

@@ -1,0 +1,324 @@
+/* How many workers there are: who is started, who is sent away, and when. Called by the supervisor
+ * each time it looks around, and it looks whenever it is poked and when a worker has ended.
+ *
+ * The staff are the workers that count: they live, or are starting, and will take another task.
+ * `target` is how many there should be:
+ *
+ *   all at once   max_workers; less one for each that left for being idle, until a task finds none
+ *                 free
+ *   on demand     those who are there, but at least min_workers; more when a task finds none free
+ *   DRAINING      those who are there, unless a task waits
+ *   STOPPING      none is started
+ *
+ * A worker that retires is staff no more, so another is started; it may go when nobody is missing. If
+ * another cannot be started, the tries are put off, longer each time, and after ten of them without
+ * a worker that works the pool breaks.
+ *
+ * No task is left without a worker. Each of these steps is seq, so of two that may cross one sees the
+ * other:
+ *
+ *   who          does                                 then
+ *   submitter    pushes                               wakes an idle worker; if there is none and
+ *                                                     may_grow, pokes
+ *   worker       sets `current`, when it has claimed  the ring is not empty: as a submitter
+ *                a task or is back from an inner one
+ *   ... leaves   clears its idle bits                 the ring is not empty: wakes another, forced;
+ *                                                     if there is none, pokes
+ *   supervisor   sets may_grow, reads each `current`  counts what is READY in the ring: as many as
+ *                                                     are more than the workers that are not busy
+ *                                                     are started
+ *
+ * A task that waits was pushed before the count, or its submitter sees may_grow and pokes. A worker
+ * that was not busy when it was looked at and is a moment later looks at the ring itself. One that
+ * leaves or dies is looked at no more, and then the tasks are counted again. So each task that is
+ * READY has a worker that will look at the ring, or as many as there may be are busy. The model is
+ * tests/model/staff.pml.
+ */
+#include "worker/backend.h"
+
+#include "os/clock.h"
+#include "os/semaphore.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MOST_FAILURES 10 /* starts in a row that came to nothing, before the pool is broken */
+#define MOST_STUMBLES 3  /* ... in the initializer */
+#define FIRST_RETRY_NS 1000000u /* doubled with every failure */
+#define MOST_LOOKS 100          /* at who is busy, until nothing changes meanwhile */
+
+/* ---- who is there ---- */
+
+static enum pi_ready ready_of(const struct pi_supervisor *s, unsigned seat)
+{
+    /* with the release of the worker, or of prepare_seat */
+    return (enum pi_ready)pi_load_acquire(&s->executor->segment.seats[seat].ready);
+}
+
+static bool counts(const struct pi_supervisor *s, unsigned seat)
+{
+    const struct pi_hand *hand = &s->hands[seat];
+    if (hand->state != PI_HAND_ALIVE || hand->leaving || hand->retiring)
+        return false;
+    enum pi_ready ready = ready_of(s, seat);
+    return ready != PI_SEAT_LEAVING && ready != PI_SEAT_LEFT;
+}
+
+static bool works(const struct pi_supervisor *s, unsigned seat)
+{
+    return counts(s, seat) && s->hands[seat].through && ready_of(s, seat) != PI_SEAT_FAILED;
+}
+
+void pi_look_at_starts(struct pi_supervisor *s)
+{
+    for (unsigned i = 0; i < s->seats; i++) {
+        enum pi_ready ready = ready_of(s, i);
+        if (s->hands[i].state == PI_HAND_EMPTY || s->hands[i].through ||
+            ready == PI_SEAT_STARTING || ready == PI_SEAT_FAILED)
+            continue;
+        s->hands[i].through = true;
+        s->failures = s->stumbles = 0;
+    }
+}
+
+static void count_staff(struct pi_supervisor *s)
+{
+    s->staff = 0;
+    for (unsigned i = 0; i < s->seats; i++) {
+        if (s->hands[i].state == PI_HAND_ALIVE && ready_of(s, i) == PI_SEAT_RETIRING)
+            s->hands[i].retiring = true;
+        s->staff += counts(s, i);
+    }
+}
+
+/* ---- starting ---- */
+
+static unsigned free_seat(const struct pi_supervisor *s)
+{
+    unsigned seat = 0;
+    while (seat < PI_MAX_SEATS && s->hands[seat].state != PI_HAND_EMPTY)
+        seat++;
+    return seat;
+}
+
+/* The semaphore of the last worker may count a sleeper that died. If it left on purpose somebody may
+ * be about to post it, which does no harm. */
+static void prepare_semaphore(const struct pi_hand *last, struct pi_seat *seat)
+{
+    if (last->used && last->left)
+        return;
+    if (last->used)
+        sem_destroy(&seat->wake);
+    (void)os_semaphore_init(&seat->wake);
+}
+
+/* Makes a seat ready for a new worker: as no worker has it, nobody else writes there. */
+static bool prepare_seat(struct pi_supervisor *s, unsigned number)
+{
+    posse_executor *e = s->executor;
+    struct pi_seat *seat = &e->segment.seats[number];
+    struct pi_hand *hand = &s->hands[number];
+    size_t offset = (size_t)((char *)seat - e->segment.base);
+    if (number >= e->workers && os_memory_back(&e->memory, offset, sizeof *seat) != 0)
+        return false;
+    prepare_semaphore(hand, seat);
+    if (hand->left)
+        pi_inherit(s, number);
+    pi_store_relaxed(&seat->leave, 0); /* relaxed: the worker is started after this */
+    pi_store_release(&seat->ready, PI_SEAT_STARTING);
+    *hand = (struct pi_hand){.used = true, .executor = e, .seat = number};
+    if (number >= s->seats) {
+        s->seats = number + 1;
+        pi_store_seq(&e->segment.header->seats, s->seats); /* before its first sleep */
+    }
+    return true;
+}
+
+/* Puts the next try off, twice as long each time. */
+void pi_start_failed(struct pi_supervisor *s)
+{
+    bool anyone = false;
+    for (unsigned i = 0; i < s->seats && !anyone; i++)
+        anyone = works(s, i);
+    unsigned shift = s->failures < MOST_FAILURES ? s->failures : MOST_FAILURES;
+    s->failures++;
+    s->retry_at = os_now() + ((uint64_t)FIRST_RETRY_NS << shift);
+    if (s->stumbles >= MOST_STUMBLES || (s->failures >= MOST_FAILURES && !anyone))
+        pi_break(s->executor, &s->why);
+}
+
+/* Starts one worker. False: it could not, now. */
+static bool start_one(struct pi_supervisor *s)
+{
+    struct pi_header *header = s->executor->segment.header;
+    unsigned seat = free_seat(s);
+    if (seat >= PI_MAX_SEATS)
+        return false; /* all are held by threads that do not return; one of them ends first */
+    s->error = prepare_seat(s, seat) ? s->executor->backend->spawn(s, seat) : ENOMEM;
+    if (s->error) {
+        s->why = pi_reason_of("workers could not be started: %s", strerror(s->error));
+        pi_start_failed(s);
+        return false;
+    }
+    s->hands[seat].state = PI_HAND_ALIVE;
+    s->alive++;
+    s->staff++;
+    pi_count(&header->workers);
+    pi_count(&header->workers_started);
+    return true;
+}
+
+static void start_missing(struct pi_supervisor *s)
+{
+    bool now = s->retry_at == OS_NEVER || os_now() >= s->retry_at;
+    if (now)
+        s->retry_at = OS_NEVER;
+    while (now && s->staff < s->target && start_one(s))
+        ;
+    s->missing = s->target > s->staff ? s->target - s->staff : 0;
+}
+
+/* ---- demand ---- */
+
+/* The task that a worker is in: its life, and 1 + its slot; 0: none. */
+static uint64_t task_of(const struct pi_supervisor *s, unsigned seat)
+{
+    struct pi_slots *slots = &s->executor->segment.slots;
+    uint32_t current = pi_load_seq(&s->executor->segment.seats[seat].current);
+    if (current == 0 || current > pi_slots_count(slots))
+        return 0;
+    uint64_t word = pi_load_seq(&slots->at[current - 1].word);
+    if (!pi_is(word, PI_RUN, seat) && !pi_is(word, PI_KILLING, seat))
+        return 0; /* it has ended: the worker is about to look at the ring */
+    return (uint64_t)pi_generation(word) << 32 | current;
+}
+
+static unsigned count_free(struct pi_supervisor *s)
+{
+    unsigned free = 0;
+    for (unsigned i = 0; i < s->seats; i++) {
+        s->hands[i].busy = counts(s, i) ? task_of(s, i) : 0;
+        free += counts(s, i) && !s->hands[i].busy && !s->hands[i].stopped;
+    }
+    return free;
+}
+
+/* Whether everyone who was busy is so still, with the same task. */
+static bool are_still_busy(const struct pi_supervisor *s)
+{
+    for (unsigned i = 0; i < s->seats; i++)
+        if (s->hands[i].busy && task_of(s, i) != s->hands[i].busy)
+            return false;
+    return true;
+}
+
+/* How many workers more the tasks that wait could use. One that has ended its task meanwhile was
+ * free for what waits now: then all is counted again. */
+static unsigned demand(struct pi_supervisor *s)
+{
+    struct pi_segment *segment = &s->executor->segment;
+    unsigned waiting, free, looks = 0;
+    do {
+        free = count_free(s);
+        waiting = pi_slots_waiting(&segment->slots, &segment->ring, free + s->max);
+    } while (waiting > free && !are_still_busy(s) && ++looks < MOST_LOOKS);
+    return waiting > free ? waiting - free : 0;
+}
+
+static bool anything_waits(struct pi_supervisor *s)
+{
+    return pi_slots_waiting(&s->executor->segment.slots, &s->executor->segment.ring, 1) > 0;
+}
+
+/* The program may have asked for another number. What it says is in shared memory. */
+static void look_at_max(struct pi_supervisor *s)
+{
+    posse_executor *e = s->executor;
+    uint32_t max = pi_load_seq(&e->segment.header->max_workers);
+    max = max < 1 ? 1 : max > PI_MAX_SEATS ? PI_MAX_SEATS : max;
+    if (max > s->max && !e->on_demand)
+        s->target = max;
+    s->max = max;
+}
+
+static void look_at_demand(struct pi_supervisor *s)
+{
+    posse_executor *e = s->executor;
+    bool elastic = e->on_demand || e->idle_timeout_ms > 0, grows = elastic && s->staff < s->max;
+    if (e->on_demand)
+        s->target = s->staff > e->min_workers ? s->staff : e->min_workers;
+    if (pi_load_relaxed(&e->segment.header->may_grow) != grows) /* relaxed: only we write it */
+        pi_store_seq(&e->segment.header->may_grow, grows);      /* before the count */
+    unsigned wanted = grows ? s->staff + demand(s) : 0;
+    if (wanted > s->target)
+        s->target = wanted;
+    if (s->seen == PI_DRAINING && s->target > s->staff && !anything_waits(s))
+        s->target = s->staff;
+    if (s->target > s->max)
+        s->target = s->max;
+}
+
+/* ---- sending away ---- */
+
+void pi_send_away(struct pi_supervisor *s, unsigned seat)
+{
+    struct pi_seat *at = &s->executor->segment.seats[seat];
+    s->staff -= counts(s, seat);
+    s->hands[seat].leaving = true;
+    pi_store_release(&at->leave, 1); /* with the worker's look before each task */
+    os_semaphore_post(&at->wake);
+}
+
+/* Those that retire may go when others are in their place, or there is no seat for these. */
+static void let_retire(struct pi_supervisor *s)
+{
+    unsigned keep = free_seat(s) < PI_MAX_SEATS ? s->missing : 0;
+    for (unsigned i = 0; i < s->seats; i++) {
+        struct pi_hand *hand = &s->hands[i];
+        if (hand->state != PI_HAND_ALIVE || !hand->retiring || hand->leaving)
+            continue;
+        if (keep > 0)
+            keep--;
+        else
+            pi_send_away(s, i);
+    }
+}
+
+/* Those that asked to, as long as enough stay and nothing waits. */
+static void let_idle_go(struct pi_supervisor *s)
+{
+    for (unsigned i = s->seats; i-- > 0 && s->staff > s->executor->min_workers;) {
+        if (!counts(s, i) || ready_of(s, i) != PI_SEAT_IDLE)
+            continue;
+        if (anything_waits(s))
+            return;
+        pi_send_away(s, i);
+        s->target = s->target < s->staff ? s->target : s->staff;
+    }
+}
+
+/* More than there may be, those without a task first. */
+static void shrink(struct pi_supervisor *s, bool busy_too)
+{
+    for (unsigned i = s->seats; i-- > 0 && s->staff > s->max;)
+        if (counts(s, i) && (busy_too || !task_of(s, i)))
+            pi_send_away(s, i);
+}
+
+/* First those who go, so that the count of what waits is after that, and may_grow says so. */
+void pi_look_at_staff(struct pi_supervisor *s)
+{
+    count_staff(s);
+    if (s->seen >= PI_STOPPING) {
+        s->missing = 0;
+        return;
+    }
+    look_at_max(s);
+    shrink(s, false);
+    shrink(s, true);
+    if (s->executor->idle_timeout_ms > 0 && s->seen == PI_OPEN)
+        let_idle_go(s);
+    look_at_demand(s);
+    start_missing(s);
+    let_retire(s);
+}

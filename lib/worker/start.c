@@ -1,0 +1,70 @@
+/* A worker's first and last act. Initializer and finalizer are called with a task that has a slot of
+ * its own on this stack: all that a task may do works in them, its results are dropped, and nothing
+ * that others see is touched. */
+#include "worker/backend.h"
+
+#include "os/clock.h"
+#include "os/stdio.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void pi_worker_name(const posse_executor *e, unsigned seat, char name[16])
+{
+    char number[12];
+    int digits = snprintf(number, sizeof number, "_%u", seat);
+    snprintf(name, 16, "%.*s%s", 15 - digits, e->name, number);
+}
+
+/* What posse_task_fail has said, or a text of ours. */
+static struct pi_reason failure(posse_executor *e, struct posse_task *task, int code)
+{
+    struct pi_reason reason = {.death.pid = -1, .code = task->failed ? task->code : code};
+    size_t size = task->failed ? (size_t)task->size : 0;
+    const void *bytes =
+        task->block ? pi_block_bytes(e, task->block, size) : pi_slot_result_room(task->slot, size);
+    if (size > 0 && bytes)
+        snprintf(reason.message, sizeof reason.message, "%.*s", (int)size, (const char *)bytes);
+    else
+        snprintf(reason.message, sizeof reason.message, "the initializer returned %d",
+                 (int)reason.code);
+    return reason;
+}
+
+/* Calls it; whether it did well. */
+static bool call(posse_executor *e, unsigned seat, const struct pi_call *what,
+                 struct pi_reason *why)
+{
+    struct pi_slot slot = {.attempt = 1};
+    struct posse_task task = {
+        .executor = e, .slot = &slot, .index = PI_NONE, .seat = seat, .deadline = OS_NEVER};
+    task.word = pi_with_owner(PI_RUN, seat);
+    atomic_init(&slot.word, task.word);
+    task.outer = pi_self->task;
+    pi_self->task = &task;
+    int code = what->fn(&task, what->arg, what->size);
+    if (!os_guard_holds(&e->guard))
+        _exit(0); /* it has forked, and this is the child: it has nothing to return to */
+    pi_self->task = task.outer;
+    bool good = code == 0 && !task.failed;
+    if (!good)
+        *why = failure(e, &task, code);
+    if (task.block)
+        (void)pi_block_release(e, seat, task.block, pi_tag_held(seat));
+    if (e->backend->kills)
+        os_stdio_flush();
+    return good;
+}
+
+bool pi_initialize(posse_executor *e, unsigned seat, struct pi_reason *why)
+{
+    return !e->initializer.fn || call(e, seat, &e->initializer, why);
+}
+
+void pi_finalize(posse_executor *e, unsigned seat)
+{
+    struct pi_reason ignored;
+    if (e->finalizer.fn)
+        (void)call(e, seat, &e->finalizer, &ignored);
+}
