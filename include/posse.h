@@ -400,10 +400,10 @@ POSSE_API bool posse_done(posse_future future);      /* has ended, one way or an
 POSSE_API bool posse_running(posse_future future);   /* is being run */
 POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCELLED */
 
-/* The state in words, for logs: "pending", "running", "cancelled", "finished returned 8 bytes",
- * "finished failed with code 7: no such page", "finished worker 123 was killed by signal 9", ...;
- * "stale" for a stale handle. As snprintf: writes at most capacity bytes, the end included, and
- * returns the length that it would have. Does not block. */
+/* The state in words, for logs: "pending", "running", "cancelled", "finished: returned 8 bytes",
+ * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9", ...,
+ * "stale". As snprintf: writes at most capacity bytes, the end included, and returns the length that
+ * it has without that limit. Does not block. */
 POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
 
 /* Called when a future has ended. Returns 0; anything else is told to options.log. */

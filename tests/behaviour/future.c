@@ -2,6 +2,8 @@
  * succeeded. */
 #include "support/support.h"
 
+#include <string.h>
+
 enum state { PENDING, RUNNING, CANCELLED, FAILED, SUCCEEDED, STATES };
 
 struct states {
@@ -78,6 +80,26 @@ TEST(F13_done)
 }
 
 TEST(F14_running) { assert_truth(posse_running, (const bool[STATES]){[RUNNING] = true}); }
+
+TEST(F09_description)
+{
+    static const char *const words[STATES] = {"pending", "running", "cancelled",
+                                              "finished: failed with code 5: failed with 5",
+                                              "finished: returned 8 bytes"};
+    struct states states = make_states();
+    char text[100], cut[6];
+    for (int i = backend() == POSSE_INLINE ? FAILED : PENDING; i < STATES; i++) {
+        assert_int_equal(posse_describe(states.in[i], text, sizeof text), strlen(words[i]));
+        assert_string_equal(text, words[i]);
+        assert_int_equal(posse_describe(states.in[i], cut, sizeof cut), strlen(words[i]));
+        assert_memory_equal(cut, words[i], sizeof cut - 1);
+        assert_int_equal(cut[sizeof cut - 1], '\0');
+        assert_int_equal(posse_describe(states.in[i], NULL, 0), strlen(words[i]));
+    }
+    end_states(&states);
+    (void)posse_describe((posse_future){NULL, 0, 0}, text, sizeof text);
+    assert_string_equal(text, "stale");
+}
 
 static const posse_status ends[STATES] = {POSSE_TIMEOUT, POSSE_TIMEOUT, POSSE_CANCELLED,
                                           POSSE_TASK_FAILED, POSSE_OK};
@@ -175,6 +197,7 @@ TEST(handles_are_values)
 }
 
 static const struct check checks[] = {
+    CHECK(F09_description, ALL),
     CHECK(F11_cancel, ALL),
     CHECK(F12_cancelled, ALL),
     CHECK(F13_done, ALL),
