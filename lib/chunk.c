@@ -96,21 +96,21 @@ static bool is_stopped(const posse_task *task)
 
 /* Runs item after item. A task has one failure, an item of a map its own: so posse_task_fail writes
  * to `item` meanwhile. */
-static bool run_items(posse_task *task, posse_map_fn *fn, posse_block *block, size_t n_inputs,
+static bool run_items(posse_task *task, posse_map_fn *fn, const posse_block *block, size_t n_inputs,
                       struct failures *failures)
 {
     struct pi_item item = {.failed = false};
     bool ok = true;
     task->item = &item;
     for (size_t i = 0; i < block->count && ok; i++) {
-        int code = fn(task, (const void *const *)block->inputs, block->results);
+        const void *items[POSSE_MAX_INPUTS];
+        for (size_t k = 0; k < n_inputs; k++)
+            items[k] = block->inputs[k] + i * block->strides[k];
+        int code = fn(task, items, block->results + i * block->result_stride);
         if (code != 0 || item.failed) {
             ok = note(failures, i, code, &item);
             item.failed = false;
         }
-        for (size_t k = 0; k < n_inputs; k++)
-            block->inputs[k] += block->strides[k];
-        block->results += block->result_stride;
         ok = ok && !is_stopped(task);
     }
     task->item = NULL;
@@ -133,14 +133,13 @@ static bool append_failures(posse_task *task, const void *results, size_t size,
     return ok;
 }
 
-static int run_all_items(posse_task *task, const struct pi_chunk *chunk, posse_block *block,
+static int run_all_items(posse_task *task, const struct pi_chunk *chunk, const posse_block *block,
                          size_t size)
 {
     struct failures failures = {.at = NULL};
-    const char *results = block->results;
     bool ok = run_items(task, chunk->fn, block, chunk->n_inputs, &failures);
     if (ok && failures.count > 0)
-        ok = append_failures(task, results, size, &failures);
+        ok = append_failures(task, block->results, size, &failures);
     free(failures.at);
     return ok ? 0 : posse_task_fail(task, 0, "no memory for what the items of a map gave");
 }
@@ -149,6 +148,7 @@ int pi_chunk_run(posse_task *task, const void *arg, size_t size)
 {
     const struct pi_chunk *chunk = arg;
     posse_block block;
+    char nothing; /* where results of no bytes go */
     (void)size;
     size_t room = chunk->results.at ? 0 : chunk->count * chunk->results.size;
     char *results = chunk->results.at;
@@ -157,7 +157,7 @@ int pi_chunk_run(posse_task *task, const void *arg, size_t size)
         if (!results)
             return posse_task_fail(task, 0, "no memory for the results of a map");
     }
-    lay_out(chunk, results, &block);
+    lay_out(chunk, results ? results : &nothing, &block);
     if (chunk->fn)
         return run_all_items(task, chunk, &block, room);
     task->blocks = true;

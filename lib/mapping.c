@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-#define CHUNKS_A_WORKER 4               /* of the items of an array */
-#define AHEAD_A_WORKER 2                /* chunks on their way, if nothing is said */
-#define COPIED_BYTES ((size_t)96 << 10) /* of a chunk: what is copied should stay in the cache */
+#define CHUNKS_A_WORKER 4                /* of the items of an array */
+#define AHEAD_A_WORKER 2                 /* chunks on their way, if nothing is said */
+#define COPIED_BYTES ((size_t)192 << 10) /* of a chunk: what is copied should stay in the cache */
 #define MOST_BYTES ((size_t)4 << 30)
 
 /* ---- what is asked for ----------------------------------------------------------------------- */

@@ -65,7 +65,7 @@ posse_fn bench_echo;
 /* The work of bench_echo. */
 uint64_t bench_work(uint64_t arg, uint64_t grain);
 
-/* ---- scenarios: speed.c, payload.c, upkeep.c, footprint.c ---- */
+/* ---- scenarios: speed.c, many.c, payload.c, upkeep.c, footprint.c ---- */
 
 typedef void bench_scenario(const struct bench *bench);
 
@@ -74,6 +74,9 @@ bench_scenario bench_roundtrip_hot;
 bench_scenario bench_roundtrip_parked;
 bench_scenario bench_metg50;
 bench_scenario bench_sum;
+
+bench_scenario bench_as_completed;
+bench_scenario bench_map;
 
 bench_scenario bench_payload;
 bench_scenario bench_payload_reserve;

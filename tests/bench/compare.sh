@@ -84,12 +84,12 @@ posse() {
 others=
 for round in $(seq "$rounds"); do
     others=$others$(busy)
-    for scenario in submit roundtrip metg50; do
+    for scenario in submit roundtrip metg50 map; do
         run env SCENARIOS="$scenario" sh "$peers/run.sh" native
         [ $scenario != roundtrip ] || run sh "$peers/run.sh" limits # right before what it limits
         posse $scenario
     done
-    posse payload memcpy lifecycle idle memory sum
+    posse as-completed payload memcpy lifecycle idle memory sum
     run "$bench" --backend process recover
 done
 
@@ -127,7 +127,9 @@ whos = []
 for by_who in figures.values():
     whos += [who for who in by_who if who not in whos]
 whos.sort(key=lambda who: (who != "limit", not who.startswith("posse")))  # stable
-order = ["submit", "roundtrip-hot", "roundtrip-parked", "metg50", "sum", "payload",
+order = ["submit", "roundtrip-hot", "roundtrip-parked", "metg50", "sum", "map", "map-plain",
+         "map-shared", "map-plain-items", "map-shared-items", "as-completed-1000",
+         "as-completed-100000", "as-completed-1000000", "payload",
          "payload-reserve", "payload-copy", "memcpy", "lifecycle", "recover", "recover-busy",
          "idle", "idle-switches", "memory"]
 medians = []
@@ -143,6 +145,10 @@ wanted = [
     ("roundtrip-hot", "limit", "roundtrip-hot"),
     ("roundtrip-parked", "limit", "roundtrip-parked"),
     ("metg50", "oneTBB task_group", "metg50"),
+    ("map-plain", "OpenMP for guided", "map"),
+    ("map-shared", "OpenMP for guided", "map"),
+    ("map-plain-items", "OpenMP for guided", "map"),
+    ("map-shared-items", "OpenMP for guided", "map"),
     ("payload-copy", same, "memcpy"),
 ]
 rows = []
