@@ -633,8 +633,11 @@ POSSE_API posse_status posse_free(posse_executor *executor, void *memory);
 
 /* A lock and a bounded queue in the executor's shared memory, for the program's threads and tasks
  * on any backend. Both are values that may be copied, and passed in arguments. They live until they
- * are destroyed, or posse_destroy; afterwards they are stale, and every call says POSSE_INVALID.
- * Made by a task, they also end when its worker does. All zero is never valid. */
+ * are destroyed, or posse_destroy, and can be used after posse_shutdown too; afterwards they are
+ * stale, and every call says POSSE_INVALID, also to those who wait. Made by a task, they also end
+ * when its worker dies; a worker that leaves by itself leaves them to the others. All zero is never
+ * valid.
+ * POSSE_BROKEN is also said if a task has written where they lie. */
 
 typedef struct posse_lock {
     posse_executor *executor;
@@ -644,9 +647,12 @@ typedef struct posse_lock {
 /* POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_lock_create(posse_executor *executor, posse_lock *lock);
 
-/* Takes the lock. It is not recursive.
+/* Takes the lock for the calling thread; a task that runs on the stack of one that waits for it is
+ * the same thread. It is not recursive, and not given to the waiting in order. A task that returns
+ * without releasing it leaves it with its worker; when that ends, it is as if it had died. Once a
+ * task is seen to be lost, its locks can be had.
  * POSSE_OK: it is held by this thread now.
- * POSSE_OWNER_DIED: so it is, but the worker that held it died, so what it guards may be half
+ * POSSE_OWNER_DIED: so it is, but the worker that held it has ended, so what it guards may be half
  * changed. Told once, to the next one.
  * POSSE_TIMEOUT.
  * POSSE_DEADLOCK: this thread holds it already.
@@ -655,10 +661,11 @@ POSSE_API POSSE_CHECK posse_status posse_lock_create(posse_executor *executor, p
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_lock_acquire(posse_lock lock, long timeout_ms);
 
-/* POSSE_INVALID: this thread does not hold it. */
+/* POSSE_INVALID: this thread does not hold it. POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_lock_release(posse_lock lock);
 
-/* Nobody may hold it or wait for it. */
+/* Those who wait for it are told POSSE_INVALID.
+ * POSSE_INVALID: it is held. POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_lock_destroy(posse_lock lock);
 
 typedef struct posse_queue {
@@ -666,13 +673,15 @@ typedef struct posse_queue {
     uint64_t id;
 } posse_queue;
 
-/* A queue of at most `capacity` items of at most item_size bytes each.
+/* A queue of at most `capacity` items of at most item_size bytes each; its memory is taken now.
  * POSSE_INVALID: one of them is 0.
  * POSSE_TOO_LARGE, POSSE_NO_MEMORY, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_queue_create(posse_executor *executor, size_t capacity,
                                                       size_t item_size, posse_queue *queue);
 
-/* Appends a copy of size bytes (0 is possible); waits for room.
+/* Appends a copy of size bytes (0 is possible); waits for room. If its worker dies meanwhile the
+ * item is in the queue, whole, or it is not. A caller that is stopped while it copies holds the
+ * others up; they may wait a second longer than their timeout.
  * POSSE_TIMEOUT: there was none.
  * POSSE_CLOSED: the queue is closed.
  * POSSE_TOO_LARGE: over item_size.
@@ -680,7 +689,8 @@ POSSE_API POSSE_CHECK posse_status posse_queue_create(posse_executor *executor, 
 POSSE_API posse_status posse_queue_put(posse_queue queue, const void *data, size_t size,
                                        long timeout_ms);
 
-/* Takes the first item; waits for one. *size, if not NULL, gets its size.
+/* Takes the first item; waits for one. *size, if not NULL, gets its size. If its worker dies
+ * meanwhile the item is still in the queue, or it was taken and is lost with the worker.
  * POSSE_TIMEOUT: there was none.
  * POSSE_CLOSED: the queue is closed and empty.
  * POSSE_TOO_LARGE: the item is larger than capacity; it stays, *size says how large.
@@ -688,13 +698,15 @@ POSSE_API posse_status posse_queue_put(posse_queue queue, const void *data, size
 POSSE_API posse_status posse_queue_get(posse_queue queue, void *buffer, size_t capacity,
                                        size_t *size, long timeout_ms);
 
-/* No more puts; gets go on until the queue is empty. Wakes all who wait. May be called again. */
+/* No more puts; gets go on until the queue is empty. Wakes all who wait. May be called again.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_queue_close(posse_queue queue);
 
-/* Items in it now. */
+/* Items in it now; 0 if the handle is not valid. */
 POSSE_API size_t posse_queue_length(posse_queue queue);
 
-/* Nobody may be using it. Items left in it are lost. */
+/* Items left in it are lost; those who wait are told POSSE_INVALID.
+ * Statuses as posse_queue_close. */
 POSSE_API posse_status posse_queue_destroy(posse_queue queue);
 
 #ifdef __cplusplus

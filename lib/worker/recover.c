@@ -224,12 +224,13 @@ void pi_recover(struct pi_supervisor *s, unsigned seat, const struct pi_death *d
     pi_idle_leave(&segment->header->idle, seat);
     pi_store_release(&segment->seats[seat].current, 0);
     pi_store_seq(&segment->seats[seat].deadline_ns, 0);
+    /* Before its task is seen to be lost: its locks can be had then. It asks whose the parkers are. */
+    pi_recover_objects(e, seat, true);
     mark_entries(s, count);
     for (uint32_t i = 0; i < count; i++)
         recover_slot(s, seat, i, death);
     pi_map_repair(&segment->slots.map, count);
     recover_blocks(e, seat);
-    pi_recover_objects(e, seat, true); /* it asks whose the parkers are */
     recover_parkers(e, seat);
     pi_wake_all_parkers(e);
     pi_wake_all_workers(e);

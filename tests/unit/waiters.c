@@ -1,0 +1,177 @@
+/* waiters.c - who sleeps until one event: each is claimed once, and none is missed. */
+#include "threads.h"
+
+#include "core/waiters.h"
+
+#include <sched.h>
+
+#define SERIAL 77u
+#define LATER 78u
+
+static struct pi_waiters waiters;
+
+TEST(nobody_waits)
+{
+    pi_waiters_init(&waiters, SERIAL);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+    pi_waiters_remove(&waiters, SERIAL, 5);
+    assert_false(pi_waiters_has(&waiters, SERIAL, 5));
+}
+
+TEST(each_is_claimed_once)
+{
+    static const uint32_t parkers[] = {0, 1, 31, 32, 63, 64, 1000, PI_MAX_WAITERS - 1};
+    pi_waiters_init(&waiters, SERIAL);
+    for (size_t i = 0; i < COUNT(parkers); i++) {
+        assert_true(pi_waiters_add(&waiters, SERIAL, parkers[i]));
+        assert_true(pi_waiters_add(&waiters, SERIAL, parkers[i]));
+        assert_true(pi_waiters_has(&waiters, SERIAL, parkers[i]));
+    }
+    for (size_t i = 0; i < COUNT(parkers); i++) {
+        assert_int_equal(pi_waiters_claim(&waiters, SERIAL), parkers[i]);
+        assert_false(pi_waiters_has(&waiters, SERIAL, parkers[i]));
+    }
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+}
+
+TEST(one_that_left_is_not_claimed)
+{
+    pi_waiters_init(&waiters, SERIAL);
+    assert_true(pi_waiters_add(&waiters, SERIAL, 3));
+    assert_true(pi_waiters_add(&waiters, SERIAL, 40));
+    pi_waiters_remove(&waiters, SERIAL, 3);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), 40);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+}
+
+/* The one who comes back at once is not preferred. */
+TEST(each_has_its_turn)
+{
+    pi_waiters_init(&waiters, SERIAL);
+    for (uint32_t parker = 30; parker < 35; parker++) {
+        assert_true(pi_waiters_add(&waiters, SERIAL, parker));
+    }
+    for (uint32_t i = 0; i < 20; i++) {
+        uint32_t claimed = pi_waiters_claim(&waiters, SERIAL);
+        assert_int_equal(claimed, 30 + i % 5);
+        assert_true(pi_waiters_add(&waiters, SERIAL, claimed));
+    }
+}
+
+TEST(too_many)
+{
+    pi_waiters_init(&waiters, SERIAL);
+    assert_false(pi_waiters_add(&waiters, SERIAL, PI_MAX_WAITERS));
+    assert_false(pi_waiters_has(&waiters, SERIAL, PI_MAX_WAITERS));
+    pi_waiters_remove(&waiters, SERIAL, PI_MAX_WAITERS);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+}
+
+/* Another life of the memory, or other bytes altogether: nothing is written. */
+TEST(late_callers_change_nothing)
+{
+    static const uint64_t bytes[] = {0, 1, UINT64_MAX, 0xa5a5a5a5a5a5a5a5u};
+    pi_waiters_init(&waiters, LATER);
+    assert_true(pi_waiters_add(&waiters, LATER, 3));
+    assert_false(pi_waiters_add(&waiters, SERIAL, 4));
+    pi_waiters_remove(&waiters, SERIAL, 3);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+    assert_int_equal(pi_waiters_claim(&waiters, LATER), 3);
+    for (size_t i = 0; i < COUNT(bytes); i++) {
+        atomic_store(&waiters.used, bytes[i]);
+        atomic_store(&waiters.word[0], bytes[i]);
+        assert_false(pi_waiters_add(&waiters, SERIAL, 0));
+        pi_waiters_remove(&waiters, SERIAL, 0);
+        assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+        assert_int_equal(atomic_load(&waiters.used), bytes[i]);
+        assert_int_equal(atomic_load(&waiters.word[0]), bytes[i]);
+    }
+}
+
+/* Scribbled counts lead nowhere. */
+TEST(impossible_counts)
+{
+    pi_waiters_init(&waiters, SERIAL);
+    assert_true(pi_waiters_add(&waiters, SERIAL, 9));
+    atomic_store(&waiters.used, pi_stamp(SERIAL) | UINT32_MAX);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), 9);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+}
+
+/* Waiters who wait for tokens, with no sleep: a waker that finds nobody leaves its token where every
+ * later look finds it. */
+#define TOKENS 20000
+static _Atomic long tokens;
+static _Atomic long taken;
+static _Atomic int woken[PI_MAX_WAITERS];
+
+static bool take_token(void)
+{
+    long seen = atomic_load(&tokens);
+    while (seen > 0) {
+        if (atomic_compare_exchange_weak(&tokens, &seen, seen - 1)) {
+            atomic_fetch_add(&taken, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void wait_for_tokens(uint32_t parker)
+{
+    while (atomic_load(&taken) < TOKENS) {
+        atomic_store(&woken[parker], 0);
+        (void)pi_waiters_add(&waiters, SERIAL, parker);
+        if (!take_token()) {
+            while (!atomic_load(&woken[parker]) && atomic_load(&taken) < TOKENS) {
+                sched_yield();
+            }
+        }
+    }
+}
+
+static void bring_tokens(void)
+{
+    for (int i = 0; i < TOKENS; i++) {
+        atomic_fetch_add(&tokens, 1);
+        uint32_t parker = pi_waiters_claim(&waiters, SERIAL);
+        if (parker != PI_NONE) {
+            atomic_store(&woken[parker], 1);
+        }
+        while (atomic_load(&tokens) > 3) { /* it would never end if a wake were lost */
+            sched_yield();
+        }
+    }
+}
+
+static void take_part(void *context, unsigned number)
+{
+    (void)context;
+    if (number == 0) {
+        bring_tokens();
+    } else {
+        wait_for_tokens(number * 31); /* in two words */
+    }
+}
+
+TEST(no_wake_is_lost)
+{
+    pi_waiters_init(&waiters, SERIAL);
+    atomic_store(&tokens, 0);
+    atomic_store(&taken, 0);
+    run_threads(4, take_part, NULL);
+    assert_int_equal(atomic_load(&taken), TOKENS);
+}
+
+static const struct check checks[] = {
+    CHECK(nobody_waits, ALL),
+    CHECK(each_is_claimed_once, ALL),
+    CHECK(one_that_left_is_not_claimed, ALL),
+    CHECK(each_has_its_turn, ALL),
+    CHECK(too_many, ALL),
+    CHECK(late_callers_change_nothing, ALL),
+    CHECK(impossible_counts, ALL),
+    CHECK(no_wake_is_lost, ALL),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
