@@ -14,8 +14,8 @@
  *   HELD(h), GONE  the last holder is inside        h; supervisor, h reaped     GONE
  *   GONE           the block may be freed           nobody
  *
- * Every arrow is one compare-and-swap (seq) from the exact word, so a survivor finds one of these and
- * nothing in between:
+ * Every arrow is one compare-and-swap (seq) from the exact word, so a survivor finds one of these
+ * and nothing in between:
  *
  *   a holder died ...             left behind                repair
  *   before it took it             nothing                    none

@@ -14,9 +14,9 @@
  * the waiter sees the event. Each waker claims another sleeper, so nobody is woken in vain.
  *
  * The bits lie in a block of the arena, which may be freed while somebody is about to write there:
- * the task that made it may die. So each word carries a stamp, the serial of this life of the block,
- * and is changed by nothing but compare-and-swap from an exact value: a late one finds another
- * stamp, and does nothing.
+ * the task that made it may die. So each word carries a stamp, the serial of this life of the
+ * block, and is changed by nothing but compare-and-swap from an exact value: a late one finds
+ * another stamp, and does nothing.
  *
  *   bits 0-31    of word[i]: the parkers 32 * i and so on
  *   bits 0-15    of used: words that were ever used, so that few are looked at; it only grows

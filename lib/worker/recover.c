@@ -224,7 +224,8 @@ void pi_recover(struct pi_supervisor *s, unsigned seat, const struct pi_death *d
     pi_idle_leave(&segment->header->idle, seat);
     pi_store_release(&segment->seats[seat].current, 0);
     pi_store_seq(&segment->seats[seat].deadline_ns, 0);
-    /* Before its task is seen to be lost: its locks can be had then. It asks whose the parkers are. */
+    /* Before its task is seen to be lost: its locks can be had then. Before the parkers too, as it
+     * asks whose they are. */
     pi_recover_objects(e, seat, true);
     mark_entries(s, count);
     for (uint32_t i = 0; i < count; i++)

@@ -139,6 +139,16 @@ fails wait -DSLEEP_ANYWAY -DKILLS=0
 fails wait -DBLIND_WITHDRAW -DKILLS=0
 fails wait -DPOST_FIRST -DKILLS=0
 
+# ---- lock.pml ----
+holds -O1 lock
+holds -O1 lock -DROUNDS=2 -DNP=2 -DTIMEOUTS=2
+fails lock -DNO_PASS_ON -DKILLS=0
+fails lock -DLOOK_FIRST -DKILLS=0
+fails lock -DWAKE_FIRST -DKILLS=0
+fails lock -DNO_WAKE_ALL
+fails lock -DKEEP_BITS
+fails lock -DNO_RECOVERY
+
 # ---- kill.pml ----
 holds -O0 kill -DENDLESS=1
 holds -O0 kill -DNEST=1 -DENDLESS=1

@@ -98,8 +98,8 @@ TEST(impossible_counts)
     assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
 }
 
-/* Waiters who wait for tokens, with no sleep: a waker that finds nobody leaves its token where every
- * later look finds it. */
+/* Waiters who wait for tokens, with no sleep: a waker that finds nobody leaves its token where
+ * every later look finds it. */
 #define TOKENS 20000
 static _Atomic long tokens;
 static _Atomic long taken;
