@@ -111,7 +111,7 @@ static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *
     pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
     if (ready != PI_SEAT_LEFT && ready != PI_SEAT_LEAVING && ready != PI_SEAT_FAILED)
         pi_count(&header->workers_lost);
-    if (!hand->left)
+    if (!hand->left && s->seen < PI_DEAD) /* else all futures were told that they will not end */
         pi_recover(s, seat, &death);
     else /* ... or forgot to release */
         pi_recover_objects(e, seat, false);

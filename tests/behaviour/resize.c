@@ -1,0 +1,216 @@
+/* resize.c - more or fewer workers while the pool works. */
+#include "support/support.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+static bool has_workers(posse_executor *pool, uint64_t workers)
+{
+    posse_stats stats = stats_of(pool);
+    return stats.workers == workers && stats.workers_idle == workers;
+}
+
+TEST(loky_resize)
+{
+    posse_executor *pool = make_pool(2);
+    assert_ok(posse_resize(pool, 5));
+    assert_eventually(has_workers(pool, 5));
+    assert_ok(posse_resize(pool, 1));
+    assert_eventually(has_workers(pool, 1));
+    assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
+    assert_ok(posse_resize(pool, 3));
+    assert_eventually(has_workers(pool, 3));
+    assert_int_equal(stats_of(pool).workers_lost, 0);
+    assert_int_equal(stats_of(pool).workers_started, 7);
+    end_pool(pool);
+}
+
+/* Those that are idle go first, and the others when their tasks have ended. */
+TEST(shrinks_when_tasks_have_ended)
+{
+    posse_executor *pool = make_pool(4);
+    struct gate *gate = make_gate(pool);
+    posse_future held[2] = {submitted_hold(pool, gate), submitted_hold(pool, gate)};
+    await_entered(gate, 2);
+    assert_ok(posse_resize(pool, 1));
+    assert_eventually(stats_of(pool).workers == 2);
+    pause_ms(20);
+    assert_int_equal(stats_of(pool).workers, 2);
+    open_gate(gate);
+    (void)take_long(held[0]);
+    (void)take_long(held[1]);
+    assert_eventually(stats_of(pool).workers == 1);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+/* As many tasks at once as there are workers now. */
+TEST(saturation_after_resize)
+{
+    posse_executor *pool = make_pool(2);
+    struct gate *gate = make_gate(pool);
+    posse_future held[6];
+    for (int i = 0; i < 6; i++) {
+        held[i] = submitted_hold(pool, gate);
+    }
+    await_entered(gate, 2);
+    assert_ok(posse_resize(pool, 4));
+    await_entered(gate, 4);
+    pause_ms(20);
+    assert_int_equal(atomic_load(&gate->entered), 4);
+    open_gate(gate);
+    for (int i = 0; i < 6; i++) {
+        (void)take_long(held[i]);
+    }
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+static void assert_resizes_under_load(posse_options options)
+{
+    enum { TASKS = 20, ROUNDS = 60 };
+    static const long sizes[] = {5, 1, 3, 8, 2, 1, 4};
+    posse_executor *pool = make_pool_with(options);
+    for (long round = 0; round < ROUNDS; round++) {
+        posse_future futures[TASKS];
+        for (long i = 0; i < TASKS; i++) {
+            futures[i] = submitted_long(pool, square_task, i);
+            if (i % 7 == 3) {
+                assert_ok(posse_resize(pool, sizes[(round + i) % (long)COUNT(sizes)]));
+            }
+        }
+        for (long i = 0; i < TASKS; i++) {
+            assert_int_equal(take_long(futures[i]), i * i);
+        }
+    }
+    assert_ok(posse_resize(pool, 2));
+    assert_eventually(stats_of(pool).workers <= 2);
+    assert_int_equal(stats_of(pool).workers_lost, 0);
+    end_pool(pool);
+}
+
+TEST(loky_resize_many_times)
+{
+    posse_options options = default_options();
+    options.max_workers = 2;
+    assert_resizes_under_load(options);
+    options.max_tasks_per_worker = 3;
+    assert_resizes_under_load(options);
+    options.on_demand = true;
+    options.idle_timeout_ms = 1;
+    assert_resizes_under_load(options);
+}
+
+TEST(loky_kill_after_resize)
+{
+    posse_executor *pool = make_pool(2);
+    assert_ok(posse_resize(pool, 4));
+    take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
+    assert_eventually(has_workers(pool, 4));
+    assert_ok(posse_resize(pool, 1));
+    take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
+    assert_eventually(has_workers(pool, 1));
+    assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
+    end_pool(pool);
+}
+
+TEST(loky_resize_after_timeout)
+{
+    posse_options options = default_options();
+    options.max_workers = 2;
+    options.idle_timeout_ms = 5;
+    posse_executor *pool = make_pool_with(options);
+    assert_eventually(stats_of(pool).workers == 0);
+    assert_ok(posse_resize(pool, 4));
+    assert_eventually(stats_of(pool).workers_started == 6); /* at once, and then they leave again */
+    assert_eventually(stats_of(pool).workers == 0);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
+    end_pool(pool);
+}
+
+TEST(on_demand_grows_on_demand)
+{
+    posse_options options = default_options();
+    options.max_workers = 1;
+    options.on_demand = true;
+    posse_executor *pool = make_pool_with(options);
+    struct gate *gate = make_gate(pool);
+    posse_future held[3];
+    for (int i = 0; i < 3; i++) {
+        held[i] = submitted_hold(pool, gate);
+    }
+    await_entered(gate, 1);
+    assert_ok(posse_resize(pool, 10));
+    await_entered(gate, 3);
+    assert_int_equal(stats_of(pool).workers_started, 3);
+    open_gate(gate);
+    for (int i = 0; i < 3; i++) {
+        (void)take_long(held[i]);
+    }
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+static int resize_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)size;
+    return (int)posse_resize(posse_task_executor(task), *(const long *)arg);
+}
+
+TEST(by_a_task)
+{
+    posse_executor *pool = make_pool(1);
+    take_error(submitted_long(pool, resize_task, 3), POSSE_OK);
+    assert_eventually(has_workers(pool, 3));
+    end_pool(pool);
+}
+
+TEST(refusals)
+{
+    posse_executor *pool = make_pool(2);
+    assert_status(posse_resize(NULL, 1), POSSE_INVALID);
+    assert_status(posse_resize(pool, 0), POSSE_INVALID);
+    assert_status(posse_resize(pool, LONG_MIN), POSSE_INVALID);
+    assert_status(posse_resize(pool, POSSE_MAX_WORKERS + 1), POSSE_TOO_LARGE);
+    assert_status(posse_resize(pool, LONG_MAX), POSSE_TOO_LARGE);
+    assert_int_equal(stats_of(pool).workers, backend() == POSSE_INLINE ? 0 : 2);
+    if (backend() == POSSE_INLINE) {
+        assert_status(posse_resize(pool, 2), POSSE_NOT_SUPPORTED);
+    } else {
+        assert_ok(posse_shutdown(pool, 0, -1));
+        assert_status(posse_resize(pool, 2), POSSE_SHUT_DOWN);
+    }
+    end_pool(pool);
+}
+
+static int resize_in_child(void *pool)
+{
+    posse_error error;
+    REQUIRE(posse_resize(pool, 2) == POSSE_WRONG_PROCESS);
+    REQUIRE(posse_why_broken(pool, &error) == POSSE_WRONG_PROCESS);
+    return 0;
+}
+
+TEST(forked_child)
+{
+    posse_executor *pool = make_pool(1);
+    assert_child(resize_in_child, pool);
+    end_pool(pool);
+}
+
+static const struct check checks[] = {
+    CHECK(loky_resize, PARALLEL),
+    CHECK(shrinks_when_tasks_have_ended, PARALLEL),
+    CHECK(saturation_after_resize, PARALLEL),
+    CHECK(loky_resize_many_times, PARALLEL),
+    CHECK(loky_kill_after_resize, PROCESSES),
+    CHECK(loky_resize_after_timeout, PARALLEL),
+    CHECK(on_demand_grows_on_demand, PARALLEL),
+    CHECK(by_a_task, PARALLEL),
+    CHECK(refusals, ALL),
+    CHECK(forked_child, ALL),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
