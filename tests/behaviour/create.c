@@ -190,7 +190,7 @@ TEST(names_of_statuses)
     assert_string_equal(posse_status_name(name), #name);                                           \
     assert_string_equal(posse_status_message(name), message);
     POSSE_STATUS_LIST(CHECK_STATUS)
-    assert_string_equal(posse_status_name((posse_status)21), "POSSE_UNKNOWN");
+    assert_string_equal(posse_status_name((posse_status)1000), "POSSE_UNKNOWN");
     assert_string_equal(posse_status_name((posse_status)-1), "POSSE_UNKNOWN");
     assert_non_null(posse_status_message((posse_status)12345));
     assert_string_equal(posse_version(), POSSE_VERSION);
