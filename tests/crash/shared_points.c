@@ -51,12 +51,23 @@ static bool locked_step(struct stage *stage)
     return posse_lock_release(stage->lock) == POSSE_OK;
 }
 
-/* An object of its own, with which it may die. */
-static bool own_step(posse_executor *pool)
+/* Objects of its own, with which it may die. */
+static bool own_lock(posse_executor *pool)
 {
     posse_lock lock;
     return posse_lock_create(pool, &lock) == POSSE_OK && posse_lock_acquire(lock, 0) == POSSE_OK &&
            posse_lock_release(lock) == POSSE_OK && posse_lock_destroy(lock) == POSSE_OK;
+}
+
+static bool own_queue(posse_executor *pool)
+{
+    posse_queue queue;
+    char byte = 1;
+    return posse_queue_create(pool, 2, 1, &queue) == POSSE_OK &&
+           posse_queue_put(queue, &byte, 1, 0) == POSSE_OK &&
+           posse_queue_put(queue, &byte, 1, 0) == POSSE_OK &&
+           posse_queue_get(queue, &byte, 1, NULL, 0) == POSSE_OK &&
+           posse_queue_close(queue) == POSSE_OK && posse_queue_destroy(queue) == POSSE_OK;
 }
 
 struct part {
@@ -64,13 +75,13 @@ struct part {
     int number;
 };
 
-/* Puts its items, takes as many as there are without waiting, and leaves a lock of its own. */
+/* Puts its items, and takes some that are there, its own or others'. */
 static int use_task(posse_task *task, const void *arg, size_t size)
 {
     const struct part *part = arg;
     struct stage *stage = part->stage;
     (void)size;
-    bool good = own_step(posse_task_executor(task));
+    bool good = own_lock(posse_task_executor(task)) && own_queue(posse_task_executor(task));
     for (int i = 0; i < EACH; i++) {
         struct item item = {part->number, i};
         good = good && locked_step(stage) &&
