@@ -80,12 +80,10 @@ int os_pidfd(pid_t pid)
 #endif
 }
 
-bool os_die_with_parent(pid_t parent, bool *supported)
+bool os_die_with_parent(pid_t parent)
 {
 #ifdef __linux__
-    *supported = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
-#else
-    *supported = false;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
     return getppid() == parent; /* it may have died before the call */
 }

@@ -26,9 +26,9 @@ int os_fork_orphan(const struct os_orphan *orphan);
  * -1: not to be had. */
 int os_pidfd(pid_t pid);
 
-/* Makes the kernel kill this process when its parent dies. True: it will, and the parent lives.
- * False: the parent is dead, or *supported says that the kernel cannot do it. */
-bool os_die_with_parent(pid_t parent, bool *supported);
+/* Makes the kernel kill this process when its parent dies, if it can. False: the parent is dead
+ * already. */
+bool os_die_with_parent(pid_t parent);
 
 /* The name shown by ps and in debuggers; 15 characters count. */
 void os_process_name(const char *name);

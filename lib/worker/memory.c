@@ -204,9 +204,12 @@ void pi_block_attach(posse_executor *e, pi_ref ref, uint32_t slot, uint32_t gene
 {
     struct pi_class *class;
     struct pi_block *block;
-    /* release: with the CAS of pi_block_release */
-    if (pi_arena_find(&e->segment.arena, ref, &class, &block))
-        pi_store_release(&block->tag, pi_tag_attached(slot, generation));
+    if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
+        return;
+    /* A task may have freed it meanwhile, if it knows where it is: then it is another's. */
+    uint64_t tag = pi_load_relaxed(&block->tag); /* relaxed: the CAS checks it */
+    if (pi_tag_kind(tag) == PI_TAG_HELD)
+        (void)pi_cas(&block->tag, &tag, pi_tag_attached(slot, generation));
 }
 
 void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)

@@ -5,7 +5,6 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
-#define SPIN_NS 20000u
 #define INDEX_SHIFT 30 /* of a handle's id: the serial is below, the class from bit 59 on */
 #define INDEX_BITS 29
 #define SERIAL_STEP 0x2545f491u /* odd, so each serial comes once: neighbours look unlike */
@@ -114,23 +113,10 @@ posse_status pi_object_wait(const struct pi_object *object)
 
 uint64_t pi_until(long timeout_ms) { return timeout_ms ? os_after_ms(timeout_ms) : 0; }
 
-/* Looks for a few microseconds, while there are processors to spare. */
-static posse_status spin(const struct pi_event *event)
+static posse_status look_at_event(void *context)
 {
-    posse_executor *e = event->object->executor;
-    struct pi_header *header = e->segment.header;
-    unsigned idle = pi_idle_count(&header->idle, pi_seats_count(&e->segment));
-    posse_status status = event->look(event);
-    if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus) /* advice only */
-        return status;
-    for (uint64_t end = os_now() + SPIN_NS; status == POSSE_TIMEOUT && os_now() < end;) {
-        for (int i = 0; i < 16 && status == POSSE_TIMEOUT; i++) {
-            pi_pause();
-            status = event->look(event);
-        }
-        os_yield(); /* whom we wait for may want this very processor */
-    }
-    return status;
+    const struct pi_event *event = context;
+    return event->look(event);
 }
 
 static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t until)
@@ -152,7 +138,7 @@ static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t
 posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
 {
     posse_executor *e = event->object->executor;
-    posse_status status = spin(event);
+    posse_status status = pi_spin(e, look_at_event, (void *)(uintptr_t)event); /* only read */
     if (status != POSSE_TIMEOUT)
         return status;
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
@@ -167,24 +153,13 @@ posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
     return status;
 }
 
-/* Posts a parker, if it is one that somebody owns: the index comes from shared memory. */
-static bool post(posse_executor *e, uint32_t index)
-{
-    struct pi_parkers *parkers = &e->segment.parkers;
-    if (index >= pi_parkers_count(parkers) || pi_load_seq(&parkers->at[index].owner) == 0 ||
-        !pi_load_seq(&parkers->at[index].made))
-        return false;
-    os_semaphore_post(&parkers->at[index].wake);
-    return true;
-}
-
 bool pi_wake_one(const struct pi_object *object, struct pi_waiters *waiters)
 {
     for (unsigned tries = 0; tries < PI_MAX_WAITERS; tries++) {
         uint32_t index = pi_waiters_claim(waiters, object->serial);
         if (index == PI_NONE)
             return false;
-        if (post(object->executor, index))
+        if (pi_post_parker(object->executor, index))
             return true;
     }
     return false;

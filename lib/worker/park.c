@@ -9,6 +9,7 @@
 
 #define CHECK_EVERY 64u /* calls that do not wait, between looks at the supervisor */
 #define LOOK_NS 1000000000u
+#define SPIN_NS 20000u
 
 void pi_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 
@@ -66,4 +67,22 @@ bool pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
         pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
         pi_wake_worker(e, true);
     return false;
+}
+
+posse_status pi_spin(posse_executor *e, pi_look *look, void *context)
+{
+    struct pi_header *header = e->segment.header;
+    unsigned idle = pi_idle_count(&header->idle, pi_seats_count(&e->segment));
+    posse_status status = look(context);
+    /* relaxed: advice only */
+    if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus)
+        return status;
+    for (uint64_t end = os_now() + SPIN_NS; status == POSSE_TIMEOUT && os_now() < end;) {
+        for (int i = 0; i < 16 && status == POSSE_TIMEOUT; i++) {
+            pi_pause();
+            status = look(context);
+        }
+        os_yield(); /* whom we wait for may want this very processor */
+    }
+    return status;
 }

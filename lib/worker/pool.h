@@ -187,6 +187,8 @@ bool pi_wake_worker(posse_executor *executor, bool force);
 /* Posts every worker, whatever its bits say:
  * it may have been claimed by one who died before the post. */
 void pi_wake_all_workers(posse_executor *executor);
+/* Posts a parker; its index comes from shared memory. False: nobody owns it. */
+bool pi_post_parker(posse_executor *executor, uint32_t index);
 /* Wakes every caller that sleeps anywhere, and has those that wait for many tasks look at all. */
 void pi_wake_all_parkers(posse_executor *executor);
 /* Wakes the callers that the word of a slot names: its task has ended, or it was released. */
@@ -217,6 +219,10 @@ posse_status pi_phase_status(enum pi_phase phase);
 
 /* A parker for that owner, its semaphore empty; PI_NONE: none is to be had. */
 uint32_t pi_take_parker(posse_executor *executor, unsigned owner);
+/* Looks for a few microseconds, while there are processors to spare and the answer is
+ * POSSE_TIMEOUT: for what is about to happen it is cheaper than to sleep and be woken. */
+typedef posse_status pi_look(void *context);
+posse_status pi_spin(posse_executor *executor, pi_look *look, void *context);
 /* Sleeps on it, at most until the moment, and looks after the pool when that took a second. False: it
  * was not woken. */
 bool pi_sleep_on(posse_executor *executor, uint32_t parker, uint64_t until);

@@ -100,10 +100,9 @@ static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor
     static const int ignored[] = {SIGINT, SIGQUIT, 0}; /* of the terminal: meant for the program */
     posse_executor *e = s->executor;
     char name[16];
-    bool supported;
     os_signals_default(ignored);
     (void)setpgid(0, 0);
-    if (!os_die_with_parent(supervisor, &supported))
+    if (!os_die_with_parent(supervisor))
         _exit(0);
     close(s->socket);
     if (s->program >= 0)

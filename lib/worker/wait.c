@@ -4,8 +4,6 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
-#define SPIN_NS 20000u
-
 /* ---- until a task is final ---- */
 
 /* Whether no task on this stack is about to be killed, which would hit what else runs on it. */
@@ -68,23 +66,17 @@ static posse_status look(posse_executor *e, posse_future future, uint64_t *word)
     return pi_on_this_stack(e, future) ? POSSE_DEADLOCK : POSSE_TIMEOUT;
 }
 
-/* Looks for a few microseconds, while there are processors to spare: for a task that is short or
- * about to end it is cheaper than to sleep and be woken. */
-static posse_status spin(posse_executor *e, posse_future future, uint64_t *word)
+/* What a spinning caller looks at. */
+struct sight {
+    posse_executor *executor;
+    posse_future future;
+    uint64_t *word;
+};
+
+static posse_status look_again(void *context)
 {
-    struct pi_header *header = e->segment.header;
-    unsigned idle = pi_idle_count(&header->idle, pi_seats_count(&e->segment));
-    posse_status status = look(e, future, word);
-    if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus)
-        return status;
-    for (uint64_t end = os_now() + SPIN_NS; status == POSSE_TIMEOUT && os_now() < end;) {
-        for (int i = 0; i < 16 && status == POSSE_TIMEOUT; i++) {
-            pi_pause();
-            status = look(e, future, word);
-        }
-        os_yield(); /* whom we wait for may want this very processor */
-    }
-    return status;
+    struct sight *sight = context;
+    return look(sight->executor, sight->future, sight->word);
 }
 
 /* Puts the parker into the word, so that whoever makes the task final wakes it.
@@ -149,7 +141,7 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
     while (status == POSSE_TIMEOUT && pi_help(e, future.slot, *word))
         status = look(e, future, word);
     if (status == POSSE_TIMEOUT)
-        status = spin(e, future, word);
+        status = pi_spin(e, look_again, &(struct sight){e, future, word});
     if (status == POSSE_TIMEOUT)
         status = park(e, future, until, word);
     if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))

@@ -41,13 +41,15 @@ void pi_wake_all_workers(posse_executor *e)
         os_semaphore_post(&s->seats[i].wake);
 }
 
-/* Posts a parker that somebody owns. The index comes from shared memory. */
-static void post_parker(posse_executor *e, uint32_t index)
+bool pi_post_parker(posse_executor *e, uint32_t index)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     /* seq: who wakes all has acted before, and a new parker's owner looks after this */
-    if (index < pi_parkers_count(parkers) && pi_load_seq(&parkers->at[index].made))
-        os_semaphore_post(&parkers->at[index].wake);
+    if (index >= pi_parkers_count(parkers) || pi_load_seq(&parkers->at[index].owner) == 0 ||
+        !pi_load_seq(&parkers->at[index].made))
+        return false;
+    os_semaphore_post(&parkers->at[index].wake);
+    return true;
 }
 
 /* Posts all that somebody owns. */
@@ -56,8 +58,7 @@ static void post_parkers(posse_executor *e)
     struct pi_parkers *parkers = &e->segment.parkers;
     uint32_t count = pi_parkers_count(parkers);
     for (uint32_t i = 0; i < count; i++)
-        if (pi_load_seq(&parkers->at[i].owner) != 0)
-            post_parker(e, i);
+        (void)pi_post_parker(e, i);
 }
 
 void pi_wake_all_parkers(posse_executor *e)
@@ -85,7 +86,7 @@ static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool en
     else if (pi_load_seq(&parker->collects))
         pi_store_seq(&parker->rescan, 1);
     if (post)
-        post_parker(e, index);
+        (void)pi_post_parker(e, index);
 }
 
 void pi_wake_waiters(posse_executor *e, uint32_t slot, uint64_t word, bool ended)
@@ -105,7 +106,7 @@ void pi_wake_room(posse_executor *e)
     if (who & PI_ROOM_MANY)
         post_parkers(e);
     else if (who)
-        post_parker(e, who - 1);
+        (void)pi_post_parker(e, who - 1);
 }
 
 bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)

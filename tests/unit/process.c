@@ -157,9 +157,8 @@ static int leave_a_child_behind(void *context)
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        bool supported = false;
-        bool lives = os_die_with_parent(parent, &supported);
-        (void)!write(family->ends[1], lives && supported ? "y" : "n", 1);
+        bool lives = os_die_with_parent(parent);
+        (void)!write(family->ends[1], lives ? "y" : "n", 1);
         pause_for_ever(NULL);
     }
     close(family->ends[1]);
@@ -183,9 +182,8 @@ TEST(dies_with_its_parent)
 
 static int parent_is_dead(void *unused)
 {
-    bool supported;
     (void)unused;
-    REQUIRE(!os_die_with_parent(getpid(), &supported)); /* its parent is another */
+    REQUIRE(!os_die_with_parent(getpid())); /* its parent is another */
     return 0;
 }
 
