@@ -191,6 +191,8 @@ TEST(what_was_given_stays)
 
 /* ---- memory ---- */
 
+#ifndef SANITIZED
+
 static int grow_task(posse_task *task, const void *arg, size_t size)
 {
     long bytes;
@@ -200,8 +202,7 @@ static int grow_task(posse_task *task, const void *arg, size_t size)
         return GAVE_UP;
     }
     memset(memory, 1, (size_t)bytes); /* and it is never freed */
-    long sum = memory[0] + memory[bytes - 1];
-    return return_long(task, sum + identity() * 0 == 2 ? identity() : 0);
+    return return_long(task, memory[bytes / 2] == 1 ? identity() : 0);
 }
 
 TEST(loky_memory_leak_protection)
@@ -217,6 +218,8 @@ TEST(loky_memory_leak_protection)
     assert_int_equal(stats_of(pool).workers_lost, 0);
     end_pool(pool);
 }
+
+#endif
 
 TEST(memory_is_not_supported)
 {

@@ -33,8 +33,7 @@ static int little_task(posse_task *task, const void *arg, size_t size)
     (void)size;
     void *memory = NULL;
     posse_executor *pool = posse_task_executor(task);
-    bool good =
-        posse_alloc(pool, 100, &memory) == POSSE_OK && posse_free(pool, memory) == POSSE_OK;
+    bool good = posse_alloc(pool, 100, &memory) == POSSE_OK && posse_free(pool, memory) == POSSE_OK;
     return good ? 0 : 1;
 }
 
@@ -46,8 +45,8 @@ static int play(posse_executor *pool, const struct scenery *scenery)
     for (long i = 0; i < TASKS; i++) {
         futures[i] = submitted_long(pool, i % 3 == 2 ? fib_task : square_task, 3);
         if (scenery->resize && i % 2 == 0) {
-            assert_ok(posse_resize(pool, i % 4 == 0 ? scenery->resize
-                                                    : scenery->options.max_workers));
+            assert_ok(
+                posse_resize(pool, i % 4 == 0 ? scenery->resize : scenery->options.max_workers));
         }
     }
     for (long i = 0; i < TASKS; i++) {

@@ -164,7 +164,20 @@ fails kill -DNO_PLAN_FIRST -DDEADLINE=2 -DKILL=0 -DENDLESS=2
 fails kill -DNO_POKE
 fails kill -DTOP_ONLY -DNEST=1
 
+# ---- staff.pml ----
+holds -O1 staff
+holds -O1 staff -DT=1 -DIDLES=0 -DRETIRES=1 -DKILLS=1
+fails staff -DNO_SECOND_LOOK
+fails staff -DNO_POKE
+fails staff -DNO_CALL_OTHERS -DIDLES=0
+fails staff -DGROW_LAST -DIDLES=0
+fails staff -DNO_REPLACEMENT -DIDLES=0 -DRETIRES=1
+fails staff -DNO_RECOUNT -DT=1 -DIDLES=0 -DKILLS=1
+
 if [ "$long" ]; then
+    holds -O2 staff -DIDLES=0 -DRETIRES=1
+    holds -O2 staff -DIDLES=0 -DKILLS=1
+    holds -O2 staff -DT=1 -DIDLES=1 -DRETIRES=1 -DKILLS=1
     holds -O2 pool -DSCRIPT=1 -DCH=1 -DRETRIES=1
     holds -O2 pool -DSCRIPT=5 -DCH=1 -DKILLS=0
     holds -O2 pool -DSCRIPT=5 -DCH=0 -DNS=2 -DRETRIES=1
