@@ -35,8 +35,8 @@ typedef void *pi_writer(void *to, const void *from, size_t size);
 posse_status pi_submit(posse_executor *executor, const posse_job *job, pi_writer *write,
                        posse_future *future);
 
-/* The executor one of whose callbacks this thread is in, or NULL. */
-extern _Thread_local posse_executor *pi_calling_back;
+/* Whether this thread is in a callback of the executor's. */
+bool pi_calls_back(const posse_executor *executor);
 /* Waits until no callback is left to be called; not if one calls it. False: the moment has passed. */
 bool pi_settle_callbacks(posse_executor *executor, uint64_t until);
 

@@ -7,7 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-_Thread_local posse_executor *pi_calling_back;
+/* The callbacks that this thread is in. */
+struct frame {
+    const posse_executor *executor;
+    struct frame *outer;
+};
+static _Thread_local struct frame *innermost;
+
+bool pi_calls_back(const posse_executor *e)
+{
+    struct frame *frame = innermost;
+    while (frame && frame->executor != e)
+        frame = frame->outer;
+    return frame != NULL;
+}
 
 struct callback {
     struct pi_sub sub; /* comes first: one is the other */
@@ -17,11 +30,12 @@ struct callback {
 
 static void call(posse_future future, posse_callback *function, void *context)
 {
-    posse_executor *e = future.executor, *before = pi_calling_back;
+    posse_executor *e = future.executor;
+    struct frame frame = {e, innermost};
     char text[64];
-    pi_calling_back = e;
+    innermost = &frame;
     int code = function(future, context);
-    pi_calling_back = before;
+    innermost = frame.outer;
     if (code == 0 || !e->log)
         return;
     snprintf(text, sizeof text, "a done callback returned %d", code);
@@ -108,12 +122,13 @@ bool pi_settle_callbacks(posse_executor *e, uint64_t until)
 {
     struct pi_mail *mail = &e->mail;
     bool in_time = true;
-    if (pi_calling_back == e)
+    if (pi_calls_back(e))
         return true;
     pthread_mutex_lock(&mail->lock);
-    while (mail->callbacks_left > 0 && in_time)
+    /* Who destroys it waits until we have left, and calls what is left then. */
+    while (mail->callbacks_left > 0 && in_time && !pi_destroying(e))
         in_time = os_condition_wait(&mail->settled, &mail->lock, until);
-    in_time = mail->callbacks_left == 0;
+    in_time = mail->callbacks_left == 0 || pi_destroying(e);
     pthread_mutex_unlock(&mail->lock);
     return in_time;
 }

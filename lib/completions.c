@@ -1,6 +1,8 @@
 /* The completion descriptor: a watch whose bell is a descriptor. */
 #include "api.h"
 
+#include "os/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -11,11 +13,28 @@ struct entry {
 };
 
 struct posse_completions {
-    struct pi_watch watch;
+    struct pi_watch watch; /* comes first, as above */
+    struct os_guard guard; /* by process id */
     struct os_flag flag;
-    pthread_mutex_t lock;
-    struct entry *entries; /* all that were added and not yet taken */
+    struct entry *entries; /* all that were added and not yet taken; the watch's lock */
 };
+
+/* The lock is held. */
+static void free_entry(struct posse_completions *c, struct entry *entry)
+{
+    if (entry->after)
+        entry->after->before = entry->before;
+    if (entry->before)
+        entry->before->after = entry->after;
+    else
+        c->entries = entry->after;
+    free(entry);
+}
+
+static void forget(struct pi_sub *sub)
+{
+    free_entry((struct posse_completions *)sub->watch, (struct entry *)sub);
+}
 
 posse_status posse_completions_create(posse_completions **completions)
 {
@@ -31,8 +50,9 @@ posse_status posse_completions_create(posse_completions **completions)
         return error == ENOMEM ? POSSE_NO_MEMORY : POSSE_SYSTEM;
     }
     pi_watch_init(&c->watch);
-    (void)pthread_mutex_init(&c->lock, NULL); /* without attributes it cannot fail */
+    os_guard_set(&c->guard);
     c->watch.flag = &c->flag;
+    c->watch.forget = forget;
     c->watch.lasting = true;
     *completions = c;
     return POSSE_OK;
@@ -46,26 +66,13 @@ static struct entry *make_entry(posse_completions *c, posse_future future, void 
     if (!entry)
         return NULL;
     *entry = (struct entry){.sub = {.future = future, .watch = &c->watch}, .context = context};
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->watch.lock);
     entry->after = c->entries;
     if (c->entries)
         c->entries->before = entry;
     c->entries = entry;
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->watch.lock);
     return entry;
-}
-
-static void drop_entry(posse_completions *c, struct entry *entry)
-{
-    pthread_mutex_lock(&c->lock);
-    if (entry->after)
-        entry->after->before = entry->before;
-    if (entry->before)
-        entry->before->after = entry->after;
-    else
-        c->entries = entry->after;
-    pthread_mutex_unlock(&c->lock);
-    free(entry);
 }
 
 posse_status posse_completions_add(posse_completions *c, posse_future future, void *context)
@@ -73,6 +80,8 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
     struct pi_slot *slot;
     uint64_t word;
     posse_status status = c ? pi_future_look(future, &slot, &word) : POSSE_INVALID;
+    if (status == POSSE_OK && !os_guard_holds(&c->guard))
+        status = POSSE_WRONG_PROCESS;
     if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
         status = POSSE_NOT_SUPPORTED;
     if (status == POSSE_OK)
@@ -95,24 +104,42 @@ size_t posse_completions_take(posse_completions *c, posse_completion *taken, siz
 {
     size_t n = 0;
     struct pi_sub *sub;
-    while (c && n < capacity && (sub = pi_watch_take(&c->watch)) != NULL) {
+    if (!c || !os_guard_holds(&c->guard))
+        return 0;
+    while (n < capacity && (sub = pi_watch_take(&c->watch)) != NULL) {
         struct entry *entry = (struct entry *)sub;
         taken[n++] = (posse_completion){sub->future, entry->context};
-        drop_entry(c, entry);
+        pthread_mutex_lock(&c->watch.lock);
+        free_entry(c, entry);
+        pthread_mutex_unlock(&c->watch.lock);
     }
     return n;
+}
+
+/* Takes all entries out of their boxes; after that nobody deals them any more. */
+static void drop_all(struct posse_completions *c)
+{
+    pthread_mutex_lock(&c->watch.lock);
+    while (c->entries) {
+        if (pi_mail_try_remove(&c->entries->sub)) {
+            free_entry(c, c->entries);
+            continue;
+        }
+        pthread_mutex_unlock(&c->watch.lock); /* for whoever deals */
+        os_yield();
+        pthread_mutex_lock(&c->watch.lock);
+    }
+    pthread_mutex_unlock(&c->watch.lock);
 }
 
 void posse_completions_destroy(posse_completions *c)
 {
     if (!c)
         return;
-    while (c->entries) {
-        pi_mail_remove(&c->entries->sub); /* after this nobody deals it any more */
-        drop_entry(c, c->entries);
+    if (os_guard_holds(&c->guard)) { /* in a forked child the lock may stay held for ever */
+        drop_all(c);
+        pi_watch_fini(&c->watch);
     }
     os_flag_fini(&c->flag);
-    pi_watch_fini(&c->watch);
-    (void)pthread_mutex_destroy(&c->lock);
     free(c);
 }

@@ -168,7 +168,7 @@ posse_status posse_destroy(posse_executor *e)
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if (pi_self_in(e) || e->owner != PI_PROGRAM || pi_calling_back == e)
+    if (pi_self_in(e) || e->owner != PI_PROGRAM || pi_calls_back(e))
         return POSSE_DEADLOCK;
     pi_at_exit_remove(e);
     atomic_store(&e->destroying, 1);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 struct posse_completed {
+    struct os_guard guard; /* by process id */
     struct pi_watch watch;
     uint64_t until;
     size_t left;  /* not yet given */
@@ -37,24 +38,24 @@ static posse_status check(const posse_future *futures, size_t n, long timeout_ms
 /* Adds the executor to those of the watch, which are few. False: no memory. */
 static bool note_executor(struct pi_watch *w, posse_executor *e)
 {
-    for (size_t i = w->n_executors; i > 0; i--)
-        if (w->executors[i - 1] == e)
+    for (size_t i = w->n_places; i > 0; i--)
+        if (w->places[i - 1].executor == e)
             return true;
-    posse_executor **more = realloc(w->executors, (w->n_executors + 1) * sizeof *more);
+    struct pi_place *more = realloc(w->places, (w->n_places + 1) * sizeof *more);
     if (!more)
         return false;
-    more[w->n_executors++] = e;
-    w->executors = more;
+    more[w->n_places++] = (struct pi_place){.executor = e};
+    w->places = more;
     return true;
 }
 
 static posse_status open_boxes(struct pi_watch *w)
 {
     posse_status status = POSSE_OK;
-    for (size_t i = 0; i < w->n_executors && status == POSSE_OK; i++) {
-        status = pi_mail_open(w->executors[i]);
-        if (status == POSSE_OK && w->n_executors > 1)
-            status = pi_mail_start_leader(w->executors[i]);
+    for (size_t i = 0; i < w->n_places && status == POSSE_OK; i++) {
+        status = pi_mail_open(w->places[i].executor);
+        if (status == POSSE_OK && w->n_places > 1)
+            status = pi_mail_start_leader(w->places[i].executor);
     }
     return status;
 }
@@ -90,6 +91,7 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
     struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
     if (!c)
         return POSSE_NO_MEMORY;
+    os_guard_set(&c->guard);
     pi_watch_init(&c->watch);
     c->until = os_after_ms(timeout_ms);
     for (size_t i = 0; i < n && status == POSSE_OK; i++) {
@@ -105,8 +107,8 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
     c->n = n;
     c->watch.subs = c->subs;
     c->watch.n_subs = n;
-    for (size_t i = 0; i < c->watch.n_executors; i++)
-        subscribe(c, c->watch.executors[i]);
+    for (size_t i = 0; i < c->watch.n_places; i++)
+        subscribe(c, c->watch.places[i].executor);
     *completed = c;
     return POSSE_OK;
 }
@@ -158,20 +160,23 @@ static posse_status next(struct posse_completed *c, struct pi_sub **given)
 /* Destroying an executor waits for those who are inside. */
 static void enter(const struct pi_watch *w)
 {
-    for (size_t i = 0; i < w->n_executors; i++)
-        pi_enter(w->executors[i]);
+    for (size_t i = 0; i < w->n_places; i++)
+        pi_enter(w->places[i].executor);
 }
 
 static void leave(const struct pi_watch *w)
 {
-    for (size_t i = 0; i < w->n_executors; i++)
-        pi_leave(w->executors[i]);
+    for (size_t i = 0; i < w->n_places; i++)
+        pi_leave(w->places[i].executor);
 }
 
 posse_status posse_completed_next(posse_completed *c, posse_future *future, size_t *index)
 {
     if (!c || !future)
         return POSSE_INVALID;
+    for (size_t i = 0; i < c->watch.n_places; i++)
+        if (pi_check(c->watch.places[i].executor) != POSSE_OK)
+            return POSSE_WRONG_PROCESS;
     struct pi_sub *sub;
     enter(&c->watch);
     posse_status status = next(c, &sub);
@@ -190,10 +195,13 @@ void posse_completed_close(posse_completed *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < c->n; i++)
-        pi_mail_remove(&c->subs[i]);
-    free(c->watch.executors);
-    pi_watch_fini(&c->watch);
+    if (os_guard_holds(&c->guard)) { /* in a forked child the locks may stay held for ever */
+        for (size_t i = 0; i < c->n; i++)
+            if (c->subs[i].watch)
+                pi_mail_remove(&c->subs[i]);
+        pi_watch_fini(&c->watch);
+    }
+    free(c->watch.places);
     free(c);
 }
 

@@ -39,9 +39,10 @@ static posse_status open_box(posse_executor *e)
     pi_watch_init(&mail->callbacks);
     pi_watch_init(&mail->nothing);
     mail->callbacks.lasting = mail->callbacks.keeps = mail->nothing.lasting = true;
-    mail->home = e;
-    mail->callbacks.executors = mail->nothing.executors = &mail->home;
-    mail->callbacks.n_executors = mail->nothing.n_executors = 1;
+    mail->home[0].executor = mail->home[1].executor = e;
+    mail->callbacks.places = &mail->home[0];
+    mail->nothing.places = &mail->home[1];
+    mail->callbacks.n_places = mail->nothing.n_places = 1;
     mail->by_slot = index;
     return POSSE_OK;
 }

@@ -26,6 +26,7 @@ static void append(struct pi_sub *sub)
     else
         w->last->later = sub;
     w->last = sub;
+    sub->boxed = w->keeps; /* else it is the watch's alone from now on */
     if (first && w->flag)
         os_flag_set(w->flag);
     else if (first)
@@ -40,7 +41,6 @@ static void unbox(struct pi_mail *mail, struct pi_sub *sub)
     while (*at != sub)
         at = &(*at)->older;
     *at = sub->older;
-    atomic_store(&sub->boxed, false); /* with pi_mail_remove */
 }
 
 /* It waits no longer. */
@@ -49,8 +49,6 @@ static void settle(struct pi_mail *mail, struct pi_sub *sub)
     sub->dealt = true;
     mail->undealt--;
     mail->shared -= sub->shared;
-    if (!sub->watch->keeps)
-        unbox(mail, sub);
 }
 
 /* Whether there is nothing more to wait for. */
@@ -70,6 +68,14 @@ static bool is_worthless(const struct pi_sub *sub)
     return sub->future.executor->mail.closing || !pi_fresh(word_of(sub->future), sub->future);
 }
 
+static void forget(struct pi_sub *sub)
+{
+    struct pi_watch *w = sub->watch;
+    pthread_mutex_lock(&w->lock);
+    w->forget(sub);
+    pthread_mutex_unlock(&w->lock);
+}
+
 /* Puts those of a slot that are due in front of the list, the oldest first. */
 static struct pi_sub *gather(posse_executor *e, uint32_t slot, struct pi_sub *list)
 {
@@ -79,8 +85,12 @@ static struct pi_sub *gather(posse_executor *e, uint32_t slot, struct pi_sub *li
         if (sub->dealt || !is_due(e, sub))
             continue;
         settle(&e->mail, sub);
-        if (sub->watch->flag && is_worthless(sub))
+        if (!sub->watch->keeps)
+            unbox(&e->mail, sub);
+        if (sub->watch->flag && is_worthless(sub)) {
+            forget(sub);
             continue;
+        }
         sub->later = list;
         list = sub;
     }
@@ -143,7 +153,7 @@ void pi_mail_put(struct pi_sub *sub)
     sub->dealt = sub->shared = false;
     sub->older = mail->by_slot[sub->future.slot];
     mail->by_slot[sub->future.slot] = sub;
-    atomic_store(&sub->boxed, true);
+    sub->boxed = true;                     /* nobody else looks yet */
     if (++mail->undealt == 1 && mail->led) /* who leads may sleep without looks until now */
         os_semaphore_post(&parker_of(sub->future.executor)->wake);
 }
@@ -186,18 +196,39 @@ void pi_mail_name(struct pi_sub *sub)
     }
 }
 
+bool pi_mail_try_remove(struct pi_sub *sub)
+{
+    if (!sub->boxed)
+        return true; /* then its executor may be gone */
+    struct pi_mail *mail = &sub->future.executor->mail;
+    if (pthread_mutex_trylock(&mail->lock) != 0)
+        return false; /* it may be about to deal this very sub, with the watch's lock */
+    if (!sub->dealt)
+        settle(mail, sub);
+    unbox(mail, sub);
+    sub->boxed = false;
+    pthread_mutex_unlock(&mail->lock);
+    return true;
+}
+
 void pi_mail_remove(struct pi_sub *sub)
 {
-    /* Not in a box: then its executor may be gone. Only we put it in. */
-    if (atomic_load(&sub->boxed)) {
-        struct pi_mail *mail = &sub->future.executor->mail;
-        pthread_mutex_lock(&mail->lock);
-        if (!sub->dealt)
-            settle(mail, sub);
-        if (atomic_load(&sub->boxed))
-            unbox(mail, sub);
-        pthread_mutex_unlock(&mail->lock);
+    for (bool removed = false; !removed;) {
+        pthread_mutex_lock(&sub->watch->lock);
+        removed = pi_mail_try_remove(sub);
+        pthread_mutex_unlock(&sub->watch->lock);
+        if (!removed)
+            os_yield();
     }
+}
+
+void pi_mail_rouse(posse_executor *e)
+{
+    pthread_mutex_lock(&e->mail.lock);
+    for (struct pi_place *place = e->mail.followers; place; place = place->next)
+        os_semaphore_post(&place->watch->bell);
+    pthread_cond_broadcast(&e->mail.settled);
+    pthread_mutex_unlock(&e->mail.lock);
 }
 
 struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch)
@@ -246,8 +277,8 @@ static bool has_mail(struct pi_watch *w)
 /* Deals what is there, whoever leads. True: some of it is ours. */
 static bool look(struct pi_watch *w)
 {
-    for (size_t i = 0; i < w->n_executors; i++) {
-        posse_executor *e = w->executors[i];
+    for (size_t i = 0; i < w->n_places; i++) {
+        posse_executor *e = w->places[i].executor;
         pthread_mutex_lock(&e->mail.lock);
         deal(e, false);
         pthread_mutex_unlock(&e->mail.lock);
@@ -257,21 +288,32 @@ static bool look(struct pi_watch *w)
 
 static bool is_over(const struct pi_watch *w)
 {
-    for (size_t i = 0; i < w->n_executors; i++)
-        if (w->lasting ? w->executors[i]->mail.closing : pi_destroying(w->executors[i]))
+    for (size_t i = 0; i < w->n_places; i++) {
+        posse_executor *e = w->places[i].executor;
+        if (w->lasting ? e->mail.closing : pi_destroying(e))
+            return true;
+    }
+    return false;
+}
+
+/* Runs the task, if nobody has begun it. */
+static bool help_with(posse_future future)
+{
+    uint64_t word = future.executor ? word_of(future) : 0, seen = 0;
+    /* A claim also fails because somebody else has just put his name into the word. */
+    for (; word != seen && pi_fresh(word, future) && pi_state(word) == PI_READY;
+         seen = word, word = word_of(future))
+        if (pi_help(future.executor, future.slot, word))
             return true;
     return false;
 }
 
-/* A task runs one of those that it waits for, if nobody has begun it. */
+/* A task runs one of those that it waits for. */
 static bool help(struct pi_watch *w)
 {
-    for (; pi_self && w->next_help < w->n_subs; w->next_help++) {
-        posse_future future = w->subs[w->next_help].future;
-        uint64_t word = future.executor ? word_of(future) : 0;
-        if (pi_fresh(word, future) && pi_help(future.executor, future.slot, word))
+    for (; pi_self && w->next_help < w->n_subs; w->next_help++)
+        if (help_with(w->subs[w->next_help].future))
             return true;
-    }
     return false;
 }
 
@@ -289,44 +331,78 @@ static void lead(posse_executor *e, uint64_t until)
     deal(e, !woken);
 }
 
-/* Sleeps until somebody deals us something, or wakes us to lead. */
-static void follow(struct pi_mail *mail, struct pi_watch *w, uint64_t until)
+/* Its box's lock is held. */
+static void begin_following(struct pi_place *place, struct pi_watch *w)
 {
-    w->next_follower = mail->followers;
-    mail->followers = w;
+    struct pi_mail *mail = &place->executor->mail;
+    place->watch = w;
+    place->next = mail->followers;
+    mail->followers = place;
+}
+
+static void end_following(struct pi_place *place)
+{
+    struct pi_place **at = &place->executor->mail.followers;
+    while (*at != place)
+        at = &(*at)->next;
+    *at = place->next;
+}
+
+/* Sleeps until somebody deals us something, or wakes us to lead. The lock is held. */
+static void follow(struct pi_watch *w, uint64_t until)
+{
+    struct pi_mail *mail = &w->places->executor->mail;
+    begin_following(w->places, w);
     pthread_mutex_unlock(&mail->lock);
     (void)os_semaphore_wait(&w->bell, until);
     pthread_mutex_lock(&mail->lock);
-    struct pi_watch **at = &mail->followers;
-    while (*at != w)
-        at = &(*at)->next_follower;
-    *at = w->next_follower;
+    end_following(w->places);
+}
+
+/* The same in several executors, where threads of posse's lead. */
+static void follow_all(struct pi_watch *w, uint64_t until)
+{
+    for (size_t i = 0; i < w->n_places; i++) {
+        pthread_mutex_lock(&w->places[i].executor->mail.lock);
+        begin_following(&w->places[i], w);
+        pthread_mutex_unlock(&w->places[i].executor->mail.lock);
+    }
+    if (!is_over(w)) /* who destroys one says so first, and then wakes us */
+        (void)os_semaphore_wait(&w->bell, until);
+    for (size_t i = 0; i < w->n_places; i++) {
+        pthread_mutex_lock(&w->places[i].executor->mail.lock);
+        end_following(&w->places[i]);
+        pthread_mutex_unlock(&w->places[i].executor->mail.lock);
+    }
 }
 
 static void rest(struct pi_watch *w, uint64_t until)
 {
-    if (w->n_executors > 1) {
-        (void)os_semaphore_wait(&w->bell, until);
+    if (w->n_places > 1) {
+        follow_all(w, until);
         return;
     }
-    struct pi_mail *mail = &w->executors[0]->mail;
-    pthread_mutex_lock(&mail->lock);
-    if (mail->led)
-        follow(mail, w, until);
+    posse_executor *e = w->places->executor;
+    pthread_mutex_lock(&e->mail.lock);
+    if (e->mail.led)
+        follow(w, until);
     else if (!has_mail(w) && !is_over(w))
-        lead(w->executors[0], until);
-    pthread_mutex_unlock(&mail->lock);
+        lead(e, until);
+    pthread_mutex_unlock(&e->mail.lock);
 }
 
 /* We have rested, and go: somebody else must lead. */
 static void hand_over(struct pi_watch *w)
 {
-    if (w->n_executors > 1)
+    struct pi_mail *mail = &w->places->executor->mail;
+    if (w->n_places > 1)
         return;
-    struct pi_mail *mail = &w->executors[0]->mail;
     pthread_mutex_lock(&mail->lock);
-    if (!mail->led && mail->followers)
-        os_semaphore_post(&mail->followers->bell);
+    struct pi_place *heir = mail->led ? NULL : mail->followers;
+    while (heir && heir->watch->n_places > 1)
+        heir = heir->next;
+    if (heir)
+        os_semaphore_post(&heir->watch->bell);
     pthread_mutex_unlock(&mail->lock);
 }
 
@@ -336,16 +412,15 @@ struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *s
     bool rested = false;
     *status = POSSE_TIMEOUT;
     while ((sub = pi_watch_take(w)) == NULL) {
+        bool over = is_over(w); /* if so, this look deals all that there is */
         if (look(w))
             continue;
-        if (is_over(w)) {
+        if (over)
             *status = POSSE_SHUT_DOWN;
+        if (over || until == 0 || os_now() >= until)
             break;
-        }
         if (help(w))
             continue;
-        if (until == 0 || os_now() >= until)
-            break;
         rest(w, until);
         rested = true;
     }

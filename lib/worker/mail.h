@@ -20,7 +20,8 @@
  *   A watch that closes takes all of its subs out, whatever they are.
  *
  * Locks: a box's, then a watch's. Neither is held while anything is waited for, or while code of the
- * program runs.
+ * program runs. While a watch's lock is held, an executor whose box has a sub of it does not go: it
+ * would deal that first.
  *
  * A word has room for one box. If another process's is named there already (its task waits for the
  * same future), the word says MANY, everyone is woken when the task ends, and the box looks at all
@@ -44,9 +45,16 @@ struct pi_sub {
     struct pi_watch *watch;
     struct pi_sub *older; /* of the same slot; the box's lock */
     struct pi_sub *later; /* dealt to the same watch; the watch's lock */
-    _Atomic bool boxed;   /* it is under its slot: changed under the box's lock */
+    bool boxed;           /* it is under its slot, so its executor is there; the watch's lock */
     bool dealt;           /* the box's lock */
     bool shared;          /* the word names another process's box */
+};
+
+/* One executor of a watch. */
+struct pi_place {
+    posse_executor *executor;
+    struct pi_watch *watch;
+    struct pi_place *next; /* of another watch that sleeps on its bell; the box's lock */
 };
 
 struct pi_watch {
@@ -55,14 +63,16 @@ struct pi_watch {
     sem_t bell;                  /* posted when the list was empty */
     struct os_flag *flag;        /* or this is set, while the list is not empty; NULL: none */
     /* Whose futures it waits for; more than one: it never leads. Not of a descriptor. */
-    posse_executor **executors;
-    size_t n_executors;
+    struct pi_place *places;
+    size_t n_places;
     /* A task that waits runs those of these itself that nobody has begun; NULL: none. */
     struct pi_sub *subs;
     size_t n_subs, next_help;
     bool lasting; /* it goes on until the box closes; else until its executor is being destroyed */
     bool keeps;   /* its subs stay under their slots until its thread takes them out */
-    struct pi_watch *next_follower; /* the box's lock */
+    /* Frees a sub that is worth nothing any more, instead of its being dealt. With a flag only; both
+     * locks are held. */
+    void (*forget)(struct pi_sub *sub);
 };
 
 /* In the executor of each process. */
@@ -73,11 +83,11 @@ struct pi_mail {
     size_t undealt, shared; /* subs that wait; of these, in words that name another box */
     bool led;
     _Atomic bool closing;
-    struct pi_watch *followers; /* that sleep on their bells, and could lead */
+    struct pi_place *followers; /* that sleep on their bells; of one executor: it could lead */
 
     /* What the two threads wait for, if they run. */
     struct pi_watch callbacks, nothing;
-    posse_executor *home; /* of both */
+    struct pi_place home[2]; /* of each */
     bool has_callbacks, has_leader;
     pthread_t callback_thread, leader_thread;
     size_t callbacks_left;  /* added, and not yet returned */
@@ -105,8 +115,12 @@ void pi_mail_put(struct pi_sub *sub);
 void pi_mail_name(struct pi_sub *sub);
 /* Deals all that is due. The lock is held. */
 void pi_mail_deal(posse_executor *executor);
-/* Takes it out, wherever it is; fine if it is nowhere. The lock is not held. */
+/* Takes it out of its box; fine if it is in none, or its executor is gone. No lock is held. */
 void pi_mail_remove(struct pi_sub *sub);
+/* The same with the watch's lock held. False: not now, as the box is busy. */
+bool pi_mail_try_remove(struct pi_sub *sub);
+/* Wakes all who wait for many tasks, or for callbacks, to see that the executor is destroyed. */
+void pi_mail_rouse(posse_executor *executor);
 /* The newest sub of this future and watch, or NULL. The lock is held. */
 struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch);
 

@@ -19,6 +19,7 @@ void pi_wait_unblocked(posse_executor *e)
 {
     while (atomic_load(&e->blocked) != 0) { /* with pi_leave, a caller's last access */
         pi_wake_all_parkers(e);
+        pi_mail_rouse(e);
         os_sleep(50000);
     }
 }

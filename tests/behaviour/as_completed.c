@@ -1,0 +1,310 @@
+/* as_completed.c - posse_as_completed gives futures in the order in which they end. */
+#include "support/support.h"
+
+#include <string.h>
+
+static posse_completed *open_over(const posse_future *futures, size_t n, long timeout_ms)
+{
+    posse_completed *completed = NULL;
+    assert_ok(posse_as_completed(futures, n, timeout_ms, &completed));
+    assert_non_null(completed);
+    return completed;
+}
+
+static size_t next_index(posse_completed *completed, const posse_future *futures)
+{
+    posse_future future = {0};
+    size_t index = SIZE_MAX;
+    assert_ok(posse_completed_next(completed, &future, &index));
+    assert_memory_equal(&future, &futures[index], sizeof future);
+    return index;
+}
+
+static void assert_end(posse_completed *completed, posse_status how)
+{
+    posse_future future = {0};
+    assert_status(posse_completed_next(completed, &future, NULL), how);
+    assert_status(posse_completed_next(completed, &future, NULL), how); /* and it stays so */
+    assert_null(future.executor);
+}
+
+static void release_all(const posse_future *futures, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        assert_ok(posse_exception(futures[i], -1, NULL));
+        assert_ok(posse_release(futures[i]));
+    }
+}
+
+TEST(A01_no_timeout)
+{
+    posse_executor *pool = make_pool(2);
+    struct gate *gate = make_gate(pool);
+    posse_future futures[5] = {submitted_long(pool, square_task, 1),
+                               submitted_long(pool, code_task, 2)};
+    assert_ok(posse_wait(futures, 2, POSSE_ALL_COMPLETED, -1, NULL, NULL));
+    futures[2] = submitted_hold(pool, gate);
+    futures[3] = submitted_hold(pool, gate);
+    futures[4] = submitted_long(pool, square_task, 3);
+    await_entered(gate, 2);
+    assert_ok(posse_cancel(futures[4]));
+    posse_completed *completed = open_over(futures, 5, -1);
+    bool given[5] = {false};
+    for (int i = 0; i < 5; i++) {
+        size_t index = next_index(completed, futures);
+        assert_false(given[index]);
+        given[index] = true;
+        if (i == 2) { /* those that had ended came first */
+            assert_true(given[0] && given[1] && given[4]);
+            open_gate(gate);
+        }
+    }
+    assert_end(completed, POSSE_END);
+    posse_completed_close(completed);
+    release_all(futures, 5);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+static void assert_times_out(long timeout_ms)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future futures[3] = {submitted_long(pool, square_task, 1),
+                               submitted_long(pool, square_task, 2), submitted_hold(pool, gate)};
+    await_entered(gate, 1);
+    posse_completed *completed = open_over(futures, 3, timeout_ms);
+    assert_int_equal(next_index(completed, futures), 0);
+    assert_int_equal(next_index(completed, futures), 1);
+    assert_end(completed, POSSE_TIMEOUT);
+    assert_int_equal(posse_completed_left(completed), 1);
+    open_gate(gate);
+    assert_ok(posse_result(futures[2], -1, NULL, NULL));
+    assert_int_equal(next_index(completed, futures), 2); /* ended later, asked again */
+    assert_end(completed, POSSE_END);
+    posse_completed_close(completed);
+    release_all(futures, 3);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+TEST(A02_future_times_out) { assert_times_out(100); }
+
+TEST(A02_future_times_out_at_once) { assert_times_out(0); }
+
+TEST(A03_duplicate_futures)
+{
+    posse_executor *pool = make_pool(1);
+    posse_future one = submitted_long(pool, square_task, 4);
+    posse_future other = submitted_long(pool, square_task, 5);
+    posse_future futures[5] = {one, one, other, one, other};
+    posse_completed *completed = open_over(futures, 5, -1);
+    assert_int_equal(posse_completed_left(completed), 2);
+    assert_int_equal(next_index(completed, futures), 0);
+    assert_int_equal(next_index(completed, futures), 2); /* the first place of each */
+    assert_end(completed, POSSE_END);
+    posse_completed_close(completed);
+    release_all(&one, 1);
+    release_all(&other, 1);
+    end_pool(pool);
+}
+
+/* The slot that was just released is used at once by the next task. */
+TEST(A04_released_at_once)
+{
+    posse_executor *pool = make_pool(2);
+    for (int round = 0; round < 20; round++) {
+        posse_future futures[20], future;
+        for (size_t i = 0; i < COUNT(futures); i++) {
+            futures[i] = submitted_long(pool, square_task, (long)i);
+        }
+        posse_completed *completed = open_over(futures, COUNT(futures), -1);
+        for (size_t i = 0; i < COUNT(futures); i++) {
+            size_t index;
+            assert_ok(posse_completed_next(completed, &future, &index));
+            assert_int_equal(take_long(future), (long)(index * index));
+            assert_ok(posse_submit(pool, square_task, &(long){1}, sizeof(long), NULL));
+        }
+        assert_end(completed, POSSE_END);
+        posse_completed_close(completed);
+    }
+    end_pool(pool);
+}
+
+TEST(A05_how_many_are_left)
+{
+    posse_executor *pool = make_pool(2);
+    struct gate *gate = make_gate(pool);
+    posse_future futures[4];
+    for (long i = 0; i < 4; i++) {
+        futures[i] = i < 2 ? submitted_long(pool, square_task, i) : submitted_hold(pool, gate);
+    }
+    posse_completed *completed = open_over(futures, 4, 50);
+    assert_int_equal(posse_completed_left(completed), 4);
+    posse_future future;
+    posse_status status;
+    for (int i = 0; i < 4 && (status = posse_completed_next(completed, &future, NULL)) == POSSE_OK;
+         i++) {
+    }
+    assert_status(status, POSSE_TIMEOUT);
+    assert_ok(posse_wait(futures, 2, POSSE_ALL_COMPLETED, -1, NULL, NULL));
+    while (posse_completed_next(completed, &future, NULL) == POSSE_OK) {
+    }
+    assert_int_equal(posse_completed_left(completed), 2); /* "2 (of 4) futures unfinished" */
+    open_gate(gate);
+    posse_completed_close(completed);
+    release_all(futures, 4);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+/* One worker ends them in the order of submission; the array has them in another. */
+TEST(order_of_ending)
+{
+    enum { N = 40 };
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future hold = submitted_hold(pool, gate), futures[N];
+    await_entered(gate, 1);
+    for (size_t i = 0; i < N; i++) {
+        futures[i * 7 % N] = submitted_long(pool, square_task, (long)i);
+    }
+    posse_completed *completed = open_over(futures, N, -1);
+    open_gate(gate);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(next_index(completed, futures), i * 7 % N);
+    }
+    posse_completed_close(completed);
+    release_all(futures, N);
+    release_all(&hold, 1);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+TEST(released_ones_are_left_out)
+{
+    posse_executor *pool = make_pool(2);
+    struct gate *gate = make_gate(pool);
+    posse_future futures[4] = {submitted_hold(pool, gate), submitted_hold(pool, gate)};
+    await_entered(gate, 2);
+    futures[2] = submitted_long(pool, square_task, 2);
+    futures[3] = submitted_long(pool, square_task, 3);
+    posse_completed *completed = open_over(futures, 4, -1);
+    assert_ok(posse_release(futures[1])); /* running */
+    assert_ok(posse_release(futures[2])); /* waiting */
+    open_gate(gate);
+    bool given[4] = {false};
+    for (int i = 0; i < 2; i++) {
+        given[next_index(completed, futures)] = true;
+    }
+    assert_true(given[0] && given[3]);
+    assert_end(completed, POSSE_END);
+    posse_completed_close(completed);
+    release_all(&futures[0], 1);
+    release_all(&futures[3], 1);
+    assert_eventually(stats_of(pool).futures == 0);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+TEST(arguments)
+{
+    posse_executor *pool = make_pool(1);
+    posse_future future = submitted_long(pool, square_task, 1), zero = {0};
+    posse_completed *completed = NULL;
+    posse_completed *empty = open_over(NULL, 0, -1);
+    assert_end(empty, POSSE_END);
+    assert_int_equal(posse_completed_left(empty), 0);
+    posse_completed_close(empty);
+    posse_completed_close(NULL);
+    assert_status(posse_as_completed(&future, 1, -1, NULL), POSSE_INVALID);
+    assert_status(posse_as_completed(NULL, 1, -1, &completed), POSSE_INVALID);
+    assert_status(posse_as_completed(&future, 1, -2, &completed), POSSE_INVALID);
+    assert_status(posse_as_completed(&zero, 1, -1, &completed), POSSE_INVALID);
+    assert_status(posse_completed_next(NULL, &future, NULL), POSSE_INVALID);
+    completed = open_over(&future, 1, -1);
+    assert_status(posse_completed_next(completed, NULL, NULL), POSSE_INVALID);
+    assert_int_equal(posse_completed_left(completed), 1);
+    posse_completed_close(completed);
+    release_all(&future, 1);
+    assert_status(posse_as_completed(&future, 1, -1, &completed), POSSE_INVALID);
+    end_pool(pool);
+}
+
+/* What was closed early hears of nothing any more. */
+TEST(closed_early)
+{
+    posse_executor *pool = make_pool(2);
+    posse_future futures[30];
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < COUNT(futures); i++) {
+            futures[i] = submitted_long(pool, square_task, (long)i);
+        }
+        posse_completed *completed = open_over(futures, COUNT(futures), -1);
+        for (int i = 0; i < round; i++) {
+            (void)next_index(completed, futures);
+        }
+        posse_completed_close(completed);
+        release_all(futures, COUNT(futures));
+    }
+    end_pool(pool);
+}
+
+TEST(closed_after_destroy)
+{
+    posse_executor *pool = make_pool(2);
+    struct gate *gate = make_gate(pool);
+    posse_future futures[3] = {submitted_long(pool, square_task, 1)};
+    size_t n = 1;
+    for (; backend() == POSSE_PROCESS && n < 3; n++) {
+        futures[n] = submitted_hold(pool, gate);
+    }
+    posse_completed *completed = open_over(futures, n, -1);
+    posse_completed *used = open_over(futures, n, -1);
+    (void)next_index(used, futures);
+    assert_ok(posse_destroy(pool));
+    posse_completed_close(completed);
+    posse_completed_close(used);
+}
+
+TEST(two_over_the_same)
+{
+    posse_executor *pool = make_pool(2);
+    posse_future futures[20];
+    for (size_t i = 0; i < COUNT(futures); i++) {
+        futures[i] = submitted_long(pool, square_task, (long)i);
+    }
+    posse_completed *a = open_over(futures, COUNT(futures), -1);
+    posse_completed *b = open_over(futures, COUNT(futures), -1);
+    bool given[2][COUNT(futures)] = {{false}};
+    for (size_t i = 0; i < COUNT(futures); i++) {
+        given[0][next_index(a, futures)] = true;
+        given[1][next_index(b, futures)] = true;
+    }
+    for (size_t i = 0; i < COUNT(futures); i++) {
+        assert_true(given[0][i] && given[1][i]);
+    }
+    assert_end(a, POSSE_END);
+    assert_end(b, POSSE_END);
+    posse_completed_close(b);
+    posse_completed_close(a);
+    release_all(futures, COUNT(futures));
+    end_pool(pool);
+}
+
+static const struct check checks[] = {
+    CHECK(A01_no_timeout, PARALLEL),
+    CHECK(A02_future_times_out, PARALLEL),
+    CHECK(A02_future_times_out_at_once, PARALLEL),
+    CHECK(A03_duplicate_futures, ALL),
+    CHECK(A04_released_at_once, ALL),
+    CHECK(A05_how_many_are_left, PARALLEL),
+    CHECK(order_of_ending, PARALLEL),
+    CHECK(released_ones_are_left_out, PARALLEL),
+    CHECK(arguments, ALL),
+    CHECK(closed_early, ALL),
+    CHECK(closed_after_destroy, ALL),
+    CHECK(two_over_the_same, ALL),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
