@@ -270,8 +270,9 @@ posse_status posse_map_open(posse_executor *e, const posse_map_job *job, posse_m
     m->job = *job;
     m->until = job->timeout_ms ? os_after_ms(job->timeout_ms) : OS_NEVER;
     pi_watch_init(&m->watch);
-    m->watch.executors = &m->executor;
-    m->watch.n_executors = 1;
+    m->place.executor = e;
+    m->watch.places = &m->place;
+    m->watch.n_places = 1;
     status = choose_sizes(m, lay_out(m)) ? allocate(m) : POSSE_TOO_LARGE;
     if (status == POSSE_OK)
         pi_mapping_fill(m);

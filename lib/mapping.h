@@ -38,6 +38,7 @@ struct posse_mapping {
     struct pi_flight *flights;
     size_t window, head, n_flights;
     struct pi_watch watch;
+    struct pi_place place; /* of it */
     struct pi_sub *subs;
 
     /* The chunk that is being given. */
