@@ -141,17 +141,21 @@ typedef struct posse_options {
 
     /* Runs in each worker before its first task, with a copy of its argument: it may return a code
      * or call posse_task_fail as a task does. If three workers in a row do not get through it,
-     * the executor is broken, see posse_why_broken. Inline it runs in posse_create. */
+     * the executor is broken, see posse_why_broken. Inline it runs in posse_create, once, and if it
+     * fails, posse_create gives an executor that is broken. */
     posse_fn *initializer;
     const void *initializer_arg;
     size_t initializer_size;
-    /* Runs in each worker that leaves by itself, as its last act; not in one that is killed. */
+    /* Runs in each worker that leaves on purpose, also when the executor is shut down, as its last
+     * act; not in one that is killed, as processes are by posse_destroy. How it ends does not
+     * matter. */
     posse_fn *finalizer;
     const void *finalizer_arg;
     size_t finalizer_size;
 
     /* After so many tasks a worker leaves; 0: never. It takes no other task, and another worker is
-     * started before it goes. */
+     * started before it goes; with on_demand only if a task waits for one. What it gave to others
+     * (memory of posse_alloc, futures of tasks that it submitted) stays. */
     long max_tasks_per_worker;
     /* A worker also leaves after a task that left it with so many bytes of memory more than it had
      * before its first one; 0: never. Its own memory as it is now counts, not what is shared.
@@ -161,8 +165,8 @@ typedef struct posse_options {
     /* Workers are started when a task finds none free, up to max_workers; at first there are
      * min_workers. False: all are started at once. */
     bool on_demand;
-    /* A worker that was idle for so long leaves, as long as more than min_workers are there; it is
-     * replaced on demand. 0: never. */
+    /* A worker that was idle for so long leaves, as long as more than min_workers are there; another
+     * is started when a task finds none free. 0: never. */
     long idle_timeout_ms;
     long min_workers; /* at most max_workers */
 
@@ -170,7 +174,8 @@ typedef struct posse_options {
     posse_on_worker_lost on_worker_lost;
 
     /* When the program exits (by exit, or a return from main) it waits for all accepted tasks
-     * first, as by posse_shutdown. False: they end with the program. */
+     * first, as by posse_shutdown, unless posse_destroy is called meanwhile. A child that the
+     * program has forked does not wait. False: they end with the program. */
     bool wait_at_exit;
 
     /* Is told, in words, of callbacks that return an error; in the thread that ran the callback.
@@ -227,7 +232,7 @@ POSSE_API posse_status posse_terminate_workers(posse_executor *executor);
 POSSE_API posse_status posse_kill_workers(posse_executor *executor);
 
 /* Changes how many workers there are at most (and with on_demand unset, there will be). More are
- * started at once; those that are too many leave, idle ones first, when their tasks have ended.
+ * started at once, or on demand; those that are too many leave, idle ones first, when their tasks have ended.
  * Does not block. Any thread, and tasks too.
  * POSSE_INVALID: less than 1, or less than min_workers.
  * POSSE_TOO_LARGE: over POSSE_MAX_WORKERS.

@@ -147,6 +147,14 @@ void pi_start_failed(struct pi_supervisor *s)
         pi_break(s->executor, &s->why);
 }
 
+/* Relaxed: counts for statistics, which we alone write. */
+static void count_worker(struct pi_header *header, int change)
+{
+    pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) + (uint64_t)change);
+    pi_store_relaxed(&header->workers_started,
+                     pi_load_relaxed(&header->workers_started) + (uint64_t)change);
+}
+
 /* Starts one worker. False: it could not, now. */
 static bool start_one(struct pi_supervisor *s)
 {
@@ -154,8 +162,10 @@ static bool start_one(struct pi_supervisor *s)
     unsigned seat = free_seat(s);
     if (seat >= PI_MAX_SEATS)
         return false; /* all are held by threads that do not return; one of them ends first */
+    count_worker(header, 1); /* before it can be seen to work */
     s->error = prepare_seat(s, seat) ? s->executor->backend->spawn(s, seat) : ENOMEM;
     if (s->error) {
+        count_worker(header, -1);
         s->why = pi_reason_of("workers could not be started: %s", strerror(s->error));
         pi_start_failed(s);
         return false;
@@ -163,8 +173,6 @@ static bool start_one(struct pi_supervisor *s)
     s->hands[seat].state = PI_HAND_ALIVE;
     s->alive++;
     s->staff++;
-    pi_count(&header->workers);
-    pi_count(&header->workers_started);
     return true;
 }
 

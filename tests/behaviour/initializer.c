@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static _Thread_local long initialized; /* in each worker */
-static long global = 1;
+static _Atomic long global = 1;
 
 struct shared {
     _Atomic long initialized;

@@ -23,8 +23,7 @@ TEST(P12_max_tasks_per_worker)
         assert_true(i % 3 == 0 || ran_in[i] == ran_in[i - 1]);
         assert_true(i == 0 || i % 3 != 0 || ran_in[i] != ran_in[i - 1]);
     }
-    assert_eventually(stats_of(pool).workers == 1);
-    assert_int_equal(stats_of(pool).workers_started, 5);
+    assert_eventually(stats_of(pool).workers_started == 5 && stats_of(pool).workers == 1);
     assert_int_equal(stats_of(pool).workers_lost, 0);
     end_pool(pool);
 }
@@ -142,7 +141,7 @@ TEST(nested_tasks)
     for (int i = 0; i < 10; i++) {
         assert_int_equal(take_long(submitted_long(pool, fib_task, 8)), 21);
     }
-    assert_true(stats_of(pool).workers_started > 10);
+    assert_true(stats_of(pool).workers_started > 5);
     end_pool(pool);
 }
 
