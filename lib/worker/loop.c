@@ -178,7 +178,8 @@ static void leave(struct worker *w)
     pi_idle_leave(&e->segment.header->idle, w->seat);
     if (work_is_there(w) && !pi_wake_worker(e, true))
         e->backend->poke(e);
-    pi_finalize(e, w->seat);
+    if (!e->backend->kills || pi_phase_of(e) < PI_STOPPING) /* else the kill is on its way */
+        pi_finalize(e, w->seat);
     if (e->owner == w->seat) /* a process has a mail box of its own; threads use the program's */
         pi_mail_fini(e);
     say(w, PI_SEAT_LEFT);

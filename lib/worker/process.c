@@ -159,6 +159,16 @@ static struct report await_report(int socket)
     return report;
 }
 
+/* The supervisor has ended already: that is no error of ours if the executor broke, as initializers
+ * failed. The pidfd may be that of another process. */
+static int ended_early(posse_executor *e)
+{
+    if (e->pidfd >= 0)
+        close(e->pidfd);
+    e->pidfd = -1;
+    return pi_phase_of(e) == PI_DEAD ? 0 : EAGAIN;
+}
+
 /* What tells the supervisor's end. It lives if its socket is open after the pidfd was, so the pidfd
  * is its and not that of another process with its old pid. */
 static int keep_watch(posse_executor *e, int socket)
@@ -168,7 +178,7 @@ static int keep_watch(posse_executor *e, int socket)
         e->socket = socket;
         e->pidfd = os_pidfd(report.pid);
         if (os_socket_closed(socket, e->pidfd, 0))
-            report.error = EAGAIN;
+            report.error = ended_early(e);
     }
     return report.error;
 }

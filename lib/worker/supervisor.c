@@ -56,17 +56,22 @@ int pi_supervisor_begin(struct pi_supervisor *s)
 
 /* ---- ends ---- */
 
-/* What the initializer has said that failed in a seat, which is free for the next one then. False:
- * another's failure was written in its place. */
-static bool take_reason(struct pi_supervisor *s, unsigned seat, struct pi_reason *why)
+/* What the initializer has said that failed in a seat, or, if several failed at once, in another.
+ * False: nothing. The place is free then for the next one, also if the worker died while it wrote. */
+static bool take_reason(struct pi_supervisor *s, unsigned seat, bool others, struct pi_reason *why)
 {
     struct pi_report *report = &s->executor->segment.header->initializer;
-    uint32_t state = pi_load_acquire(&report->state);
-    bool its = (state & 0xffff) == seat && pi_report_read(report, why);
-    why->death = (struct pi_death){.pid = -1};
-    if (state != 0 && (state & 0xffff) == seat)
+    uint32_t state = pi_load_acquire(&report->state); /* with pi_report_write */
+    bool its = state != 0 && (state & 0xffff) == seat;
+    struct pi_reason said;
+    bool whole = (its || others) && pi_report_read(report, &said);
+    if (its)
         pi_store_release(&report->state, 0); /* with the CAS of the next that fails */
-    return its;
+    if (whole) {
+        *why = said;
+        why->death = (struct pi_death){.pid = -1};
+    }
+    return whole;
 }
 
 /* What a death means for the pool: nobody's loss but its task's, unless it was the start that came
@@ -85,7 +90,7 @@ static void judge(struct pi_supervisor *s, unsigned seat, uint32_t ready,
         pi_break(e, &why);
     if (!failed && ready != PI_SEAT_STARTING)
         return;
-    if (failed && !take_reason(s, seat, &why))
+    if (!take_reason(s, seat, failed, &why) && failed)
         why = s->stumbles ? s->why : pi_reason_of("the initializer failed", "");
     s->why = why;
     if (e->initializer.fn)

@@ -152,10 +152,48 @@ TEST(resize)
     die_at_all_points(scenery);
 }
 
+static int failing_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg;
+    (void)size;
+    return posse_task_fail(task, 8, "no kitchen");
+}
+
+/* Whoever dies, and where: the pool breaks with the words of one that did not, or of the death. */
+static bool fails_well_at(int k)
+{
+    posse_error error = {.status = POSSE_OK};
+    struct scenery scenery = scenery_of(2);
+    scenery.options.initializer = failing_task;
+    print_message("\r%d ", k);
+    atomic_store(pi_crash_countdown, k);
+    posse_executor *pool = make_pool_with(scenery.options);
+    assert_eventually(posse_why_broken(pool, &error) == POSSE_OK && error.status == POSSE_BROKEN);
+    bool died = atomic_load(pi_crash_countdown) <= 0;
+    assert_true((error.code == 8 && strcmp(error.message, "no kitchen") == 0) ||
+                strcmp(error.message, "the initializer failed") == 0 ||
+                (died && error.signal == 9));
+    assert_ok(posse_destroy(pool));
+    return died;
+}
+
+TEST(failing_initializer)
+{
+    pi_crash_countdown = make_shared(sizeof *pi_crash_countdown);
+    int k = 1;
+    while (fails_well_at(k)) {
+        k++;
+    }
+    print_message("\rkilled at %d points\n", k);
+    free_shared(pi_crash_countdown, sizeof *pi_crash_countdown);
+    pi_crash_countdown = NULL;
+}
+
 static const struct check checks[] = {
     CHECK(recycling, PROCESSES),
     CHECK(idle_timeout, PROCESSES),
     CHECK(resize, PROCESSES),
+    CHECK(failing_initializer, PROCESSES),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

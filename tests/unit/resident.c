@@ -1,0 +1,36 @@
+/* resident.c - the memory of this process alone. */
+#include "os/resident.h"
+#include "support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SIZE ((size_t)20 << 20)
+
+TEST(own_memory_counts)
+{
+    long before = os_resident();
+    assert_true(before > 0);
+    char *memory = malloc(SIZE);
+    assert_non_null(memory);
+    memset(memory, 1, SIZE);
+    assert_true(memory[SIZE / 2] == 1);
+    assert_true(os_resident() - before >= (long)SIZE * 9 / 10);
+    free(memory);
+}
+
+TEST(shared_memory_does_not)
+{
+    long before = os_resident();
+    void *memory = make_shared(SIZE);
+    memset(memory, 1, SIZE);
+    assert_true(os_resident() - before < (long)SIZE / 2);
+    free_shared(memory, SIZE);
+}
+
+static const struct check checks[] = {
+    CHECK(own_memory_counts, PROCESSES),
+    CHECK(shared_memory_does_not, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
