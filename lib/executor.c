@@ -171,6 +171,7 @@ posse_status posse_destroy(posse_executor *e)
     if (pi_self_in(e) || e->owner != PI_PROGRAM || pi_calls_back(e))
         return POSSE_DEADLOCK;
     pi_at_exit_remove(e);
+    pi_mail_catch_up(e); /* descriptors tell what has ended, but not what now is ended */
     atomic_store(&e->destroying, 1);
     pi_wait_unblocked(e); /* those who sleep are told before their tasks are ended */
     stop(e, e->backend->kills ? SIGKILL : 0);

@@ -86,6 +86,14 @@ posse_status pi_mail_start_leader(posse_executor *e)
     return status;
 }
 
+void pi_mail_catch_up(posse_executor *e)
+{
+    pthread_mutex_lock(&e->mail.lock);
+    if (e->mail.by_slot)
+        pi_mail_deal(e);
+    pthread_mutex_unlock(&e->mail.lock);
+}
+
 void pi_mail_close(posse_executor *e)
 {
     struct pi_mail *mail = &e->mail;

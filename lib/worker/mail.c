@@ -65,7 +65,7 @@ static bool is_due(posse_executor *e, const struct pi_sub *sub)
  * destroyed: it could do nothing with them. */
 static bool is_worthless(const struct pi_sub *sub)
 {
-    return sub->future.executor->mail.closing || !pi_fresh(word_of(sub->future), sub->future);
+    return pi_destroying(sub->future.executor) || !pi_fresh(word_of(sub->future), sub->future);
 }
 
 static void forget(struct pi_sub *sub)

@@ -96,6 +96,8 @@ struct pi_mail {
 
 /* What a new executor has. 0 or an errno. */
 int pi_mail_init(struct pi_mail *mail);
+/* Before the executor is being destroyed: deals all that has ended. */
+void pi_mail_catch_up(posse_executor *executor);
 /* After the last task has ended: deals everything that is left, and waits for the threads. */
 void pi_mail_close(posse_executor *executor);
 void pi_mail_fini(posse_executor *executor);
