@@ -96,7 +96,7 @@ static bool is_stopped(const posse_task *task)
 
 /* Runs item after item. A task has one failure, an item of a map its own: so posse_task_fail writes
  * to `item` meanwhile. */
-static bool run_items(posse_task *task, posse_map_fn *fn, const posse_block *block, size_t n_inputs,
+static bool run_items(posse_task *task, const struct pi_chunk *chunk, const posse_block *block,
                       struct failures *failures)
 {
     struct pi_item item = {.failed = false};
@@ -104,9 +104,9 @@ static bool run_items(posse_task *task, posse_map_fn *fn, const posse_block *blo
     task->item = &item;
     for (size_t i = 0; i < block->count && ok; i++) {
         const void *items[POSSE_MAX_INPUTS];
-        for (size_t k = 0; k < n_inputs; k++)
+        for (size_t k = 0; k < chunk->n_inputs; k++)
             items[k] = block->inputs[k] + i * block->strides[k];
-        int code = fn(task, items, block->results + i * block->result_stride);
+        int code = chunk->fn(task, items, block->results + i * block->result_stride);
         if (code != 0 || item.failed) {
             ok = note(failures, i, code, &item);
             item.failed = false;
@@ -121,14 +121,14 @@ static bool run_items(posse_task *task, posse_map_fn *fn, const posse_block *blo
 static bool append_failures(posse_task *task, const void *results, size_t size,
                             const struct failures *failures)
 {
-    size_t more = failures->count * sizeof *failures->at;
-    char *all = malloc(size + more);
+    size_t at = pi_failures_at(size), more = failures->count * sizeof *failures->at;
+    char *all = calloc(1, at + more);
     if (!all)
         return false;
     if (size)
         memcpy(all, results, size);
-    memcpy(all + size, failures->at, more);
-    bool ok = posse_task_return(task, all, size + more) == POSSE_OK;
+    memcpy(all + at, failures->at, more);
+    bool ok = posse_task_return(task, all, at + more) == POSSE_OK;
     free(all);
     return ok;
 }
@@ -137,11 +137,22 @@ static int run_all_items(posse_task *task, const struct pi_chunk *chunk, const p
                          size_t size)
 {
     struct failures failures = {.at = NULL};
-    bool ok = run_items(task, chunk->fn, block, chunk->n_inputs, &failures);
+    bool ok = run_items(task, chunk, block, &failures);
     if (ok && failures.count > 0)
         ok = append_failures(task, block->results, size, &failures);
     free(failures.at);
     return ok ? 0 : posse_task_fail(task, 0, "no memory for what the items of a map gave");
+}
+
+/* A failure is kept until the function has returned, as its message takes the place of the results,
+ * which it may still be writing. */
+static int run_block(posse_task *task, posse_block_fn *fn, const posse_block *block)
+{
+    struct pi_item item = {.failed = false};
+    task->item = &item;
+    int code = fn(task, block);
+    task->item = NULL;
+    return item.failed ? posse_task_fail(task, item.code, "%s", item.message) : code;
 }
 
 int pi_chunk_run(posse_task *task, const void *arg, size_t size)
@@ -160,8 +171,5 @@ int pi_chunk_run(posse_task *task, const void *arg, size_t size)
     lay_out(chunk, results ? results : &nothing, &block);
     if (chunk->fn)
         return run_all_items(task, chunk, &block, room);
-    task->blocks = true;
-    int code = chunk->block_fn(task, &block);
-    task->blocks = false;
-    return code;
+    return run_block(task, chunk->block_fn, &block);
 }

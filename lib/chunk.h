@@ -32,6 +32,13 @@ struct pi_failure {
     char message[PI_MESSAGE_SIZE];
 };
 
+/* Where failures begin, behind so many bytes of results. */
+static inline size_t pi_failures_at(size_t results)
+{
+    const size_t align = _Alignof(struct pi_failure);
+    return (results + align - 1) / align * align;
+}
+
 /* Bytes of the argument: of the chunk and the copies. */
 size_t pi_chunk_size(const struct pi_chunk *chunk);
 

@@ -1,7 +1,5 @@
 #include "mapping.h"
 
-#include "os/clock.h"
-
 #include <stdio.h>
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
@@ -10,19 +8,36 @@ static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
 {
     uint64_t word;
     bool slow;
-    *flight = &m->flights[m->head];
-    posse_status status = pi_wait_final((*flight)->future, m->until, &word, &slow);
+    *flight = m->oldest;
+    posse_status status = pi_wait_final(m->oldest->sub.future, m->until, &word, &slow);
     if (slow)
         pi_leave(m->executor);
     return status;
 }
 
+/* A task runs one of its chunks itself, if nobody has begun it. */
+static bool help(posse_mapping *m)
+{
+    for (; m->to_help; m->to_help = m->to_help->younger) {
+        posse_future future = m->to_help->sub.future;
+        uint64_t word = pi_load_seq(&m->executor->segment.slots.at[future.slot].word);
+        if (pi_fresh(word, future) && pi_help(m->executor, future.slot, word))
+            return true;
+    }
+    return false;
+}
+
 static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
 {
     posse_status status;
+    struct pi_sub *sub = NULL;
     pi_enter(m->executor);
-    struct pi_sub *sub = pi_watch_next(&m->watch, m->until, &status);
-    *flight = sub ? &m->flights[sub - m->subs] : NULL;
+    if (pi_self_in(m->executor))
+        while (!(sub = pi_watch_next(&m->watch, 0, &status)) && help(m))
+            ;
+    if (!sub)
+        sub = pi_watch_next(&m->watch, m->until, &status);
+    *flight = (struct pi_flight *)sub; /* its first member */
     if (sub)
         status = posse_exception(sub->future, 0, NULL);
     pi_leave(m->executor);
@@ -32,12 +47,13 @@ static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
 /* The failures behind the results, which lie in shared memory and may be scribbled. */
 static bool find_failures(posse_mapping *m, const char *data, size_t size, size_t results)
 {
-    const size_t each = sizeof *m->failures;
-    if (size < results || (size - results) % each != 0 ||
-        (size - results) / each > m->current->count)
+    const size_t each = sizeof *m->failures, at = pi_failures_at(results);
+    if (size == results)
+        return true;
+    if (size < at || (size - at) % each != 0 || (size - at) / each > m->current->count)
         return false;
-    m->failures = (const void *)(data + results);
-    m->n_failures = (size - results) / each;
+    m->failures = (const void *)(data + at);
+    m->n_failures = (size - at) / each;
     return true;
 }
 
@@ -46,7 +62,7 @@ static posse_status open_chunk(posse_mapping *m)
 {
     const void *data;
     size_t size, results = m->chunk.results.at ? 0 : m->current->count * m->chunk.results.size;
-    posse_status status = posse_result(m->current->future, 0, &data, &size);
+    posse_status status = posse_result(m->current->sub.future, 0, &data, &size);
     m->results = NULL;
     m->n_failures = 0;
     if (status != POSSE_OK)
@@ -55,7 +71,7 @@ static posse_status open_chunk(posse_mapping *m)
         return POSSE_BROKEN;
     m->results = data;
     m->stride = m->chunk.results.size;
-    if (!m->job.results || m->job.source)
+    if (!m->job.results)
         return POSSE_OK;
     m->stride = m->job.result_stride ? m->job.result_stride : m->job.result_size;
     char *array = (char *)m->job.results + m->current->first * m->stride;
@@ -66,13 +82,11 @@ static posse_status open_chunk(posse_mapping *m)
     return POSSE_OK;
 }
 
-/* It ends before its time: what has not begun never will. */
-static void stop(posse_mapping *m)
+static void begin(posse_mapping *m, struct pi_flight *flight)
 {
-    m->over = true;
-    for (size_t i = 0; i < m->window; i++)
-        if (m->flights[i].used)
-            (void)posse_cancel(m->flights[i].future);
+    m->current = flight;
+    m->next = 0;
+    m->status = open_chunk(m);
 }
 
 /* Goes on to the next chunk that has ended. */
@@ -84,19 +98,18 @@ static posse_status next_chunk(posse_mapping *m)
     m->failed = NULL;
     if (m->over)
         return POSSE_END;
-    pi_mapping_fill(m);
+    (void)pi_mapping_fill(m);
     m->over = m->n_flights == 0;
     if (m->over)
         return m->end;
     struct pi_flight *flight = NULL;
     posse_status status = m->job.unordered ? await_any(m, &flight) : await_oldest(m, &flight);
-    if (status != POSSE_OK) {
-        stop(m);
+    if (status != POSSE_OK) { /* it ends before its time: what has not begun never will */
+        m->over = true;
+        pi_mapping_cancel(m);
         return status;
     }
-    m->current = flight;
-    m->next = 0;
-    m->status = open_chunk(m);
+    begin(m, flight);
     return POSSE_OK;
 }
 
@@ -133,7 +146,9 @@ posse_status posse_map_exception(posse_mapping *m, posse_error *error)
 {
     if (!m || !m->current || !error)
         return POSSE_INVALID;
-    posse_status status = posse_exception(m->current->future, 0, error);
+    if (m->status == POSSE_BROKEN) /* what it gave was scribbled on */
+        return POSSE_BROKEN;
+    posse_status status = posse_exception(m->current->sub.future, 0, error);
     if (status != POSSE_OK || !m->failed)
         return status;
     error->status = POSSE_TASK_FAILED;
@@ -174,21 +189,20 @@ static void note_chunk(posse_mapping *m, struct outcome *outcome)
 }
 
 /* The map has ended early: how, for the items that were on their way. */
-static void note_rest(posse_mapping *m, posse_status status, posse_status *statuses)
+static void note_rest(posse_mapping *m, struct outcome *outcome, posse_status status)
 {
-    for (size_t i = 0; statuses && i < m->window; i++) {
-        const struct pi_flight *flight = &m->flights[i];
-        bool cancelled = flight->used && posse_cancelled(flight->future);
-        for (size_t k = 0; flight->used && k < flight->count; k++)
-            statuses[flight->first + k] = cancelled ? POSSE_CANCELLED : status;
+    for (struct pi_flight *flight = m->oldest; flight; flight = flight->younger) {
+        begin(m, flight);
+        if (!posse_done(flight->sub.future))
+            m->status = status;
+        note_chunk(m, outcome);
     }
+    m->current = NULL;
 }
 
-posse_status posse_map(posse_executor *e, const posse_map_job *job, posse_status *statuses)
+static posse_status map(posse_executor *e, const posse_map_job *job, posse_status *statuses)
 {
     posse_mapping *m;
-    if (job && job->source)
-        return POSSE_INVALID;
     posse_status status = posse_map_open(e, job, &m);
     if (status != POSSE_OK)
         return status;
@@ -198,7 +212,18 @@ posse_status posse_map(posse_executor *e, const posse_map_job *job, posse_status
     while ((status = next_chunk(m)) == POSSE_OK)
         note_chunk(m, &outcome);
     if (status != POSSE_END)
-        note_rest(m, status, statuses);
+        note_rest(m, &outcome, status);
     (void)posse_map_close(m);
     return status == POSSE_END ? outcome.first : status;
+}
+
+posse_status posse_map(posse_executor *e, const posse_map_job *job, posse_status *statuses)
+{
+    posse_status status = job && !job->source ? pi_check(e) : POSSE_INVALID;
+    if (status != POSSE_OK)
+        return status;
+    pi_enter(e); /* destroy waits until all of it is over */
+    status = map(e, job, statuses);
+    pi_leave(e);
+    return status;
 }

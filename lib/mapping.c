@@ -3,122 +3,7 @@
 #include "os/clock.h"
 
 #include <stdlib.h>
-
-#define CHUNKS_A_WORKER 4                /* of the items of an array */
-#define AHEAD_A_WORKER 2                 /* chunks on their way, if nothing is said */
-#define COPIED_BYTES ((size_t)192 << 10) /* of a chunk: what is copied should stay in the cache */
-#define MOST_BYTES ((size_t)4 << 30)
-
-/* ---- what is asked for ----------------------------------------------------------------------- */
-
-static posse_status check_inputs(const posse_map_job *job)
-{
-    if (job->n_inputs > POSSE_MAX_INPUTS)
-        return POSSE_TOO_LARGE;
-    if (job->n_inputs && !job->inputs)
-        return POSSE_INVALID;
-    for (size_t k = 0; k < job->n_inputs; k++) {
-        const posse_input *input = &job->inputs[k];
-        size_t stride = input->stride ? input->stride : input->size;
-        if (input->size == 0 || (!job->source && job->count && !input->data))
-            return POSSE_INVALID;
-        if (input->size > MOST_BYTES || (job->count && stride > SIZE_MAX / 2 / job->count))
-            return POSSE_TOO_LARGE;
-    }
-    return POSSE_OK;
-}
-
-static posse_status check_job(posse_executor *e, const posse_map_job *job)
-{
-    posse_status status = pi_check(e);
-    if (status != POSSE_OK)
-        return status;
-    if (!job || job->struct_size != sizeof *job || !job->fn == !job->block_fn)
-        return POSSE_INVALID;
-    if (job->chunksize < 0 || job->buffersize < 0 || job->timeout_ms < 0 ||
-        job->item_timeout_ms < 0 || (job->results && job->result_size == 0))
-        return POSSE_INVALID;
-    size_t stride = job->result_stride ? job->result_stride : job->result_size;
-    if (job->result_size > MOST_BYTES || (job->count && stride > SIZE_MAX / 2 / job->count))
-        return POSSE_TOO_LARGE;
-    uintptr_t fn = job->fn ? (uintptr_t)job->fn : (uintptr_t)job->block_fn;
-    status = check_inputs(job);
-    if (status == POSSE_OK && !pi_loaded(e, fn))
-        status = POSSE_NOT_LOADED;
-    return status;
-}
-
-/* Whether workers find the program's bytes there. */
-static bool is_shared(posse_executor *e, const void *at, size_t length)
-{
-    const char *from = at, *base = e->segment.base;
-    return !e->backend->shared || (from >= base && from < base + e->segment.size &&
-                                   length <= (size_t)(base + e->segment.size - from));
-}
-
-/* Lays out what all chunks have in common; the bytes of an item that are copied. */
-static size_t lay_out(posse_mapping *m)
-{
-    const posse_map_job *job = &m->job;
-    struct pi_chunk *chunk = &m->chunk;
-    size_t copied = 0, stride = job->result_stride ? job->result_stride : job->result_size;
-    chunk->fn = job->fn;
-    chunk->block_fn = job->block_fn;
-    chunk->n_inputs = job->n_inputs;
-    chunk->results = (struct pi_column){NULL, job->result_size, job->result_size};
-    if (job->results && !job->source && is_shared(m->executor, job->results, job->count * stride))
-        chunk->results = (struct pi_column){job->results, job->result_size, stride};
-    else
-        copied += job->result_size;
-    m->in_place = chunk->results.at != NULL;
-    for (size_t k = 0; k < job->n_inputs; k++) {
-        const posse_input *input = &job->inputs[k];
-        stride = input->stride && !job->source ? input->stride : input->size;
-        m->from.strides[k] = stride;
-        chunk->inputs[k] = (struct pi_column){NULL, input->size, input->size};
-        if (!job->source && is_shared(m->executor, input->data, job->count * stride)) {
-            chunk->inputs[k] =
-                (struct pi_column){(char *)(uintptr_t)input->data, input->size, stride};
-            m->in_place = true;
-        } else {
-            copied += input->size;
-        }
-    }
-    m->from.chunk = chunk;
-    return copied;
-}
-
-static size_t choose_chunksize(const posse_mapping *m, size_t copied)
-{
-    const posse_map_job *job = &m->job;
-    if (job->chunksize)
-        return (size_t)job->chunksize;
-    if (job->source || job->item_timeout_ms)
-        return 1;
-    size_t chunks = (size_t)m->executor->workers * CHUNKS_A_WORKER;
-    size_t size = job->count / chunks + (job->count % chunks != 0);
-    if (copied && size > COPIED_BYTES / copied)
-        size = COPIED_BYTES / copied;
-    return size ? size : 1;
-}
-
-/* Sizes of chunks, buffer and window. False: a chunk would be too large. */
-static bool choose_sizes(posse_mapping *m, size_t copied)
-{
-    size_t workers = m->executor->workers;
-    m->chunksize = choose_chunksize(m, copied);
-    m->buffersize = (size_t)m->job.buffersize;
-    if (!m->buffersize)
-        m->buffersize = m->chunksize > SIZE_MAX / 2 / AHEAD_A_WORKER / workers
-                            ? SIZE_MAX / 2
-                            : m->chunksize * AHEAD_A_WORKER * workers;
-    if (!m->job.source && m->buffersize > m->job.count && m->job.count)
-        m->buffersize = m->job.count;
-    if (m->chunksize > m->buffersize)
-        m->chunksize = m->buffersize;
-    m->window = m->buffersize / m->chunksize + 1;
-    return !copied || m->chunksize <= MOST_BYTES / copied;
-}
+#include <string.h>
 
 /* ---- submitting ------------------------------------------------------------------------------ */
 
@@ -141,6 +26,13 @@ static void stage(posse_mapping *m, size_t n)
     }
 }
 
+static bool has_more(const posse_mapping *m)
+{
+    if (m->job.source)
+        return m->n_staged > 0 || m->end == POSSE_OK;
+    return m->taken < m->job.count;
+}
+
 /* The next chunk: where its items are, and how many; 0: there are no more. */
 static size_t prepare(posse_mapping *m, size_t n)
 {
@@ -156,16 +48,6 @@ static size_t prepare(posse_mapping *m, size_t n)
     for (size_t k = 0; k < m->job.n_inputs; k++)
         m->from.from[k] = (const char *)m->job.inputs[k].data + m->taken * m->from.strides[k];
     return least(n, m->job.count - m->taken);
-}
-
-static struct pi_flight *free_flight(posse_mapping *m)
-{
-    if (!m->job.unordered)
-        return &m->flights[(m->head + m->n_flights) % m->window];
-    size_t i = 0;
-    while (m->flights[i].used)
-        i++;
-    return &m->flights[i];
 }
 
 /* The columns of one chunk. */
@@ -193,7 +75,7 @@ static posse_status submit(posse_mapping *m, size_t n, posse_future *future)
                      .size = pi_chunk_size(&chunk),
                      .timeout_ms = m->job.item_timeout_ms,
                      .flags = m->n_flights ? POSSE_NO_WAIT : 0};
-    if (job.timeout_ms > 0)
+    if (job.timeout_ms > 0) /* at most what a task can have, which is 49 days */
         job.timeout_ms =
             n > UINT32_MAX / (size_t)job.timeout_ms ? UINT32_MAX : job.timeout_ms * (long)n;
     if (m->until != OS_NEVER)
@@ -201,44 +83,79 @@ static posse_status submit(posse_mapping *m, size_t n, posse_future *future)
     return pi_submit(m->executor, &job, pi_chunk_write, future);
 }
 
-static void launch(posse_mapping *m, posse_future future, size_t n)
+static struct pi_flight *new_flight(posse_mapping *m)
 {
-    struct pi_flight *flight = free_flight(m);
-    struct pi_sub *sub = &m->subs[flight - m->flights];
-    *flight = (struct pi_flight){future, m->taken, n, true};
-    *sub = (struct pi_sub){.future = future, .watch = &m->watch};
+    struct pi_flight *flight = m->spare;
+    if (!flight)
+        return malloc(sizeof *flight);
+    m->spare = flight->younger;
+    return flight;
+}
+
+/* Has the watch told when it ends. */
+static void subscribe(posse_mapping *m, struct pi_flight *flight)
+{
+    pthread_mutex_lock(&m->executor->mail.lock);
+    pi_mail_put(&flight->sub);
+    pi_mail_name(&flight->sub);
+    pthread_mutex_unlock(&m->executor->mail.lock);
+}
+
+static posse_status launch(posse_mapping *m, size_t n)
+{
+    posse_future future;
+    struct pi_flight *flight = new_flight(m);
+    posse_status status = flight ? submit(m, n, &future) : POSSE_NO_MEMORY;
+    if (status != POSSE_OK) {
+        free(flight);
+        return status;
+    }
+    *flight = (struct pi_flight){.sub = {.future = future, .watch = &m->watch},
+                                 .first = m->taken,
+                                 .count = n,
+                                 .older = m->youngest};
+    *(m->youngest ? &m->youngest->younger : &m->oldest) = flight;
+    m->youngest = flight;
+    if (!m->to_help)
+        m->to_help = flight;
     m->n_flights++;
     m->taken += n;
     m->on_the_way += n;
     m->n_staged = 0;
-    if (!m->job.unordered)
-        return;
-    m->watch.next_help = 0;
-    pthread_mutex_lock(&m->executor->mail.lock);
-    pi_mail_put(sub);
-    pi_mail_name(sub);
-    pthread_mutex_unlock(&m->executor->mail.lock);
+    if (m->job.unordered)
+        subscribe(m, flight);
+    return POSSE_OK;
 }
 
-void pi_mapping_fill(posse_mapping *m)
+/* Why nothing more may begin: POSSE_OK, it may. */
+static posse_status too_late(const posse_mapping *m)
 {
-    while (m->on_the_way < m->buffersize && m->n_flights < m->window) {
-        posse_future future;
-        size_t n = prepare(m, least(m->chunksize, m->buffersize - m->on_the_way));
-        if (n == 0) {
-            m->end = m->end == POSSE_OK ? POSSE_END : m->end;
-            return;
+    if (pi_destroying(m->executor))
+        return POSSE_SHUT_DOWN;
+    return m->until != OS_NEVER && os_now() >= m->until ? POSSE_TIMEOUT : POSSE_OK;
+}
+
+posse_status pi_mapping_fill(posse_mapping *m)
+{
+    while (m->on_the_way < m->buffersize && has_more(m)) {
+        posse_status late = too_late(m), status;
+        size_t n = least(m->chunksize, m->buffersize - m->on_the_way);
+        if (late != POSSE_OK) {
+            m->end = late;
+            return POSSE_OK;
         }
-        posse_status status = submit(m, n, &future);
-        if (status == POSSE_OK) {
-            launch(m, future, n);
+        if ((n = prepare(m, n)) == 0)
+            break;
+        if ((status = launch(m, n)) == POSSE_OK)
             continue;
-        }
         bool later = status == POSSE_FULL || status == POSSE_NO_MEMORY || status == POSSE_TIMEOUT;
         if (!later || m->n_flights == 0)
             m->end = status;
-        return;
+        return status;
     }
+    if (m->end == POSSE_OK && !has_more(m))
+        m->end = POSSE_END;
+    return POSSE_OK;
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
@@ -248,72 +165,105 @@ static posse_status allocate(posse_mapping *m)
     size_t staged = 0;
     for (size_t k = 0; k < m->job.n_inputs && m->job.source; k++)
         staged += m->chunksize * m->chunk.inputs[k].size;
-    m->flights = calloc(m->window, sizeof *m->flights);
-    m->subs = calloc(m->window, sizeof *m->subs);
     m->staged = malloc(staged ? staged : 1);
-    if (!m->flights || !m->subs || !m->staged)
+    if (!m->staged)
         return POSSE_NO_MEMORY;
-    m->watch.subs = m->subs;
-    m->watch.n_subs = m->window;
     return m->job.unordered ? pi_mail_open(m->executor) : POSSE_OK;
 }
 
-posse_status posse_map_open(posse_executor *e, const posse_map_job *job, posse_mapping **mapping)
+static void init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
 {
-    posse_status status = mapping ? check_job(e, job) : POSSE_INVALID;
-    if (status != POSSE_OK)
-        return status;
-    posse_mapping *m = calloc(1, sizeof *m);
-    if (!m)
-        return POSSE_NO_MEMORY;
     m->executor = e;
     m->job = *job;
+    if (job->n_inputs)
+        memcpy(m->inputs, job->inputs, job->n_inputs * sizeof *job->inputs);
+    m->job.inputs = m->inputs;
     m->until = job->timeout_ms ? os_after_ms(job->timeout_ms) : OS_NEVER;
     pi_watch_init(&m->watch);
     m->place.executor = e;
     m->watch.places = &m->place;
     m->watch.n_places = 1;
-    status = choose_sizes(m, lay_out(m)) ? allocate(m) : POSSE_TOO_LARGE;
+}
+
+posse_status posse_map_open(posse_executor *e, const posse_map_job *job, posse_mapping **mapping)
+{
+    posse_status status = mapping ? pi_map_check(e, job) : POSSE_INVALID;
+    if (status != POSSE_OK)
+        return status;
+    posse_mapping *m = calloc(1, sizeof *m);
+    if (!m)
+        return POSSE_NO_MEMORY;
+    init(m, e, job);
+    status = pi_map_plan(m) ? allocate(m) : POSSE_TOO_LARGE;
     if (status == POSSE_OK)
-        pi_mapping_fill(m);
-    if (status == POSSE_OK && m->n_flights == 0 && m->end != POSSE_END && !job->source)
-        status = m->end;
-    if (status == POSSE_OK)
+        status = pi_mapping_fill(m);
+    if (status == POSSE_OK || m->n_flights > 0) {
         *mapping = m;
-    else
-        (void)posse_map_close(m);
+        return POSSE_OK;
+    }
+    (void)posse_map_close(m);
     return status;
 }
 
 void pi_mapping_land(posse_mapping *m, struct pi_flight *flight)
 {
-    pi_mail_remove(&m->subs[flight - m->flights]);
-    (void)posse_release(flight->future);
-    flight->used = false;
+    pi_mail_remove(&flight->sub);
+    (void)posse_release(flight->sub.future);
+    *(flight->older ? &flight->older->younger : &m->oldest) = flight->younger;
+    *(flight->younger ? &flight->younger->older : &m->youngest) = flight->older;
+    if (m->to_help == flight)
+        m->to_help = flight->younger;
     m->n_flights--;
     m->on_the_way -= flight->count;
-    if (!m->job.unordered)
-        m->head = (m->head + 1) % m->window;
+    flight->younger = m->spare;
+    m->spare = flight;
+}
+
+void pi_mapping_cancel(posse_mapping *m)
+{
+    for (struct pi_flight *flight = m->oldest; flight; flight = flight->younger)
+        (void)posse_cancel(flight->sub.future);
+}
+
+/* Until nobody uses the program's memory for it any more. A thread goes on whatever has become of
+ * the executor, and then nobody tells. */
+static void await_end(const posse_mapping *m, posse_future future)
+{
+    posse_status status;
+    while ((status = posse_exception(future, -1, NULL)) != POSSE_OK && posse_running(future)) {
+        bool ends =
+            !m->executor->backend->shared && (status == POSSE_SHUT_DOWN || status == POSSE_BROKEN);
+        if (!ends && status != POSSE_NO_MEMORY)
+            return;
+        os_sleep(1000000);
+    }
+}
+
+static void free_flights(struct pi_flight *flight)
+{
+    while (flight) {
+        struct pi_flight *next = flight->younger;
+        free(flight);
+        flight = next;
+    }
 }
 
 posse_status posse_map_close(posse_mapping *m)
 {
+    posse_status status = m ? pi_check(m->executor) : POSSE_OK;
     if (!m)
         return POSSE_OK;
-    for (size_t i = 0; m->n_flights && i < m->window; i++)
-        if (m->flights[i].used)
-            (void)posse_cancel(m->flights[i].future);
-    for (size_t i = 0; m->n_flights && i < m->window; i++) {
-        struct pi_flight *flight = &m->flights[m->job.unordered ? i : m->head];
-        if (m->in_place && flight->used)
-            (void)posse_exception(flight->future, -1, NULL);
-        if (flight->used)
-            pi_mapping_land(m, flight);
+    if (status == POSSE_OK)
+        pi_mapping_cancel(m);
+    while (status == POSSE_OK && m->oldest) {
+        if (m->in_place)
+            await_end(m, m->oldest->sub.future);
+        pi_mapping_land(m, m->oldest);
     }
-    free(m->flights);
-    free(m->subs);
+    free_flights(m->oldest);
+    free_flights(m->spare);
     free(m->staged);
     pi_watch_fini(&m->watch);
     free(m);
-    return POSSE_OK;
+    return status;
 }

@@ -1,10 +1,12 @@
-/* mapping.h - posse_map: a window of chunks (chunk.h) that are on their way through the executor.
+/* mapping.h - posse_map: chunks (chunk.h) that are on their way through the executor.
  *
  * Items are read from the source, or their place in the arrays, as chunks are submitted, which
  * buffersize bounds. A chunk is given item by item when it has ended: the oldest, or if order does
  * not matter the first that has. It is released when the next one is asked for.
  *
- * mapping.c makes it and fills the window; map.c gives what comes out.
+ * map_job.c   checks what is asked for, and chooses the sizes
+ * mapping.c   makes it, and sends chunks on their way
+ * map.c       gives what comes out
  */
 #ifndef PI_MAPPING_H
 #define PI_MAPPING_H
@@ -14,14 +16,15 @@
 
 /* A chunk on its way. */
 struct pi_flight {
-    posse_future future;
+    struct pi_sub sub;   /* its future; in the mail box if order does not matter */
     size_t first, count; /* items */
-    bool used;
+    struct pi_flight *older, *younger;
 };
 
 struct posse_mapping {
     posse_executor *executor;
-    posse_map_job job;
+    posse_map_job job; /* with `inputs` */
+    posse_input inputs[POSSE_MAX_INPUTS];
     struct pi_chunk chunk; /* what all chunks have in common */
     struct pi_chunk_source from;
     bool in_place; /* workers use memory of the program's */
@@ -34,12 +37,13 @@ struct posse_mapping {
     size_t on_the_way; /* of these, not yet given */
     posse_status end;  /* why no more are read; POSSE_OK: there are more */
 
-    /* A ring, the oldest at head; or, if unordered, any places, each with its sub of the watch. */
-    struct pi_flight *flights;
-    size_t window, head, n_flights;
+    /* In the order of their items. They stay where they are, as the mail box knows their subs. */
+    struct pi_flight *oldest, *youngest;
+    size_t n_flights;
+    struct pi_flight *spare;   /* to be used again, linked by `younger` */
+    struct pi_flight *to_help; /* the first that a task has not tried to run itself */
     struct pi_watch watch;
     struct pi_place place; /* of it */
-    struct pi_sub *subs;
 
     /* The chunk that is being given. */
     struct pi_flight *current;
@@ -53,9 +57,21 @@ struct posse_mapping {
     bool over;                       /* no more chunks are given */
 };
 
-/* Submits as far ahead as it may. What cannot be submitted now is tried again when there is room. */
-void pi_mapping_fill(posse_mapping *mapping);
-/* Takes a chunk out of the window. */
+/* ---- map_job.c ---- */
+
+posse_status pi_map_check(posse_executor *executor, const posse_map_job *job);
+/* Lays out the chunks, and chooses how large they are and how many. False: one would be too
+ * large. */
+bool pi_map_plan(posse_mapping *mapping);
+
+/* ---- mapping.c ---- */
+
+/* Submits as far ahead as it may. What cannot be submitted now is tried again when there is room.
+ * POSSE_OK, or why a chunk was not accepted. */
+posse_status pi_mapping_fill(posse_mapping *mapping);
+/* Cancels those that have not begun, and asks the others to stop. */
+void pi_mapping_cancel(posse_mapping *mapping);
+/* It is on its way no longer. */
 void pi_mapping_land(posse_mapping *mapping, struct pi_flight *flight);
 
 #endif

@@ -36,7 +36,7 @@ posse_status posse_task_return(posse_task *task, const void *data, size_t size)
 {
     pi_ref block;
     void *bytes;
-    if (!task || (size && !data) || task->item || task->blocks)
+    if (!task || (size && !data) || task->item)
         return POSSE_INVALID;
     if (pi_check(task->executor) != POSSE_OK)
         return POSSE_WRONG_PROCESS; /* a child that the task has forked */
@@ -55,8 +55,8 @@ void *posse_task_reserve(posse_task *task, size_t size)
 {
     pi_ref block;
     void *bytes;
-    if (!task || task->failed || task->item || task->blocks ||
-        pi_check(task->executor) != POSSE_OK || make_room(task, size, &block, &bytes) != POSSE_OK)
+    if (!task || task->failed || task->item || pi_check(task->executor) != POSSE_OK ||
+        make_room(task, size, &block, &bytes) != POSSE_OK)
         return NULL;
     replace(task, size, block);
     return bytes;

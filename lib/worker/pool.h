@@ -78,7 +78,7 @@ struct posse_executor {
     struct posse_executor *at_exit_next; /* see at_exit.c */
 };
 
-/* How an item of a map has failed, so far. */
+/* How an item of a map, or a block of them, has failed, so far. */
 struct pi_item {
     bool failed;
     int code;
@@ -95,12 +95,10 @@ struct posse_task {
     unsigned seat;  /* PI_PROGRAM inline */
     bool failed;    /* posse_task_fail was called */
     int code;
-    uint64_t deadline; /* OS_NEVER: none */
-    uint64_t size;     /* of the result so far */
-    pi_ref block;      /* that holds it, HELD by this worker, if it is not inline */
-    /* In a map: the item's failure goes here; or a function that has a whole chunk is running. */
-    struct pi_item *item;
-    bool blocks;
+    uint64_t deadline;    /* OS_NEVER: none */
+    uint64_t size;        /* of the result so far */
+    pi_ref block;         /* that holds it, HELD by this worker, if it is not inline */
+    struct pi_item *item; /* in a map: failures go here */
 };
 
 /* What this thread is, if it is a worker or runs a task inline. */

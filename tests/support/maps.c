@@ -1,0 +1,133 @@
+/* maps.c - maps over longs, and over orders. */
+#include "maps.h"
+
+#include <signal.h>
+
+static bool heed(posse_task *task, struct gate *gate)
+{
+    enter_gate(gate);
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1)) {
+        if (now_ms() > end) {
+            return false;
+        }
+    }
+    atomic_fetch_add(&gate->passed, 1);
+    return true;
+}
+
+static int do_more(posse_task *task, const struct order *order, long *result)
+{
+    switch (order->deed) {
+    case MESSAGE: return posse_task_fail(task, (int)order->value, "failed with %ld", order->value);
+    case RETURN: *result = posse_task_return(task, "no", 2); return 0;
+    case HEED: return heed(task, order->gate) ? 0 : GAVE_UP;
+    case DIE:
+        enter_gate(order->gate);
+        raise(SIGKILL);
+        return GAVE_UP;
+    default: return WRONG_ARG;
+    }
+}
+
+int obey(posse_task *task, const void *const *items, void *result)
+{
+    const struct order *order = items[0];
+    *(long *)result = order->value;
+    switch (order->deed) {
+    case GIVE: return 0;
+    case COUNT_IT: atomic_fetch_add(&order->gate->passed, 1); return 0;
+    case HOLD: return pass_gate(order->gate) ? 0 : GAVE_UP;
+    case FAIL: return (int)order->value;
+    default: return do_more(task, order, result);
+    }
+}
+
+int square_item(posse_task *task, const void *const *items, void *result)
+{
+    long value = *(const long *)items[0];
+    (void)task;
+    *(long *)result = value * value;
+    return 0;
+}
+
+int add_item(posse_task *task, const void *const *items, void *result)
+{
+    (void)task;
+    *(long *)result = *(const long *)items[0] + *(const long *)items[1];
+    return 0;
+}
+
+posse_map_job map_job(posse_map_fn *fn, const posse_input *inputs, size_t n_inputs, size_t count)
+{
+    return (posse_map_job){.struct_size = sizeof(posse_map_job),
+                           .fn = fn,
+                           .inputs = inputs,
+                           .n_inputs = n_inputs,
+                           .count = count,
+                           .result_size = sizeof(long)};
+}
+
+posse_status give_numbers(void *context, void *const *elements)
+{
+    struct numbers *numbers = context;
+    long value = numbers->next;
+    numbers->calls++;
+    if (value == numbers->end) {
+        return numbers->last;
+    }
+    for (size_t k = 0; k < numbers->n_inputs; k++, value *= 10) {
+        *(long *)elements[k] = value;
+    }
+    numbers->next++;
+    return POSSE_OK;
+}
+
+posse_map_job source_job(struct numbers *numbers, const posse_input *inputs)
+{
+    posse_map_fn *fn = numbers->n_inputs == 1 ? square_item : add_item;
+    posse_map_job job = map_job(fn, inputs, numbers->n_inputs, 0);
+    job.source = give_numbers;
+    job.source_context = numbers;
+    return job;
+}
+
+posse_mapping *open_map(posse_executor *pool, posse_map_job job)
+{
+    posse_mapping *map = NULL;
+    assert_ok(posse_map_open(pool, &job, &map));
+    assert_non_null(map);
+    return map;
+}
+
+posse_item next_item(posse_mapping *map)
+{
+    posse_item item = {.index = SIZE_MAX};
+    assert_ok(posse_map_next(map, &item));
+    return item;
+}
+
+long next_value(posse_mapping *map)
+{
+    posse_item item = next_item(map);
+    assert_ok(item.status);
+    assert_non_null(item.result);
+    return *(const long *)item.result;
+}
+
+void assert_squares(posse_mapping *map, long first, long end)
+{
+    for (long i = first; i < end; i++) {
+        assert_int_equal(next_value(map), i * i);
+    }
+}
+
+void assert_map_ends(posse_mapping *map)
+{
+    posse_item item;
+    assert_status(posse_map_next(map, &item), POSSE_END);
+    assert_status(posse_map_next(map, &item), POSSE_END);
+    assert_status(posse_map_exception(map, &(posse_error){.code = 0}), POSSE_INVALID);
+    close_map(map);
+}
+
+void close_map(posse_mapping *map) { assert_ok(posse_map_close(map)); }

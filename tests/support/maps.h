@@ -1,0 +1,54 @@
+/* maps.h - what the tests of posse_map share. */
+#ifndef MAPS_H
+#define MAPS_H
+
+#include "support.h"
+
+/* What an item is to do, for the function `obey`, whose result is a long. */
+enum deed {
+    GIVE, /* gives the value */
+    COUNT_IT /* passed + 1, and gives the value */,
+    HOLD,    /* waits at the gate, gives the value */
+    FAIL,    /* returns the value as its code */
+    MESSAGE, /* posse_task_fail with the value and a message */
+    RETURN,  /* gives what posse_task_return said */
+    HEED,    /* comes to the gate, and gives the value once the task is to stop */
+    DIE      /* comes to the gate, and is killed */
+};
+
+struct order {
+    struct gate *gate;
+    long deed;
+    long value;
+};
+
+posse_map_fn obey;
+posse_map_fn square_item; /* long -> long */
+posse_map_fn add_item;    /* long, long -> long */
+
+/* A job whose results are longs; struct_size is set. */
+posse_map_job map_job(posse_map_fn *fn, const posse_input *inputs, size_t n_inputs, size_t count);
+
+/* A source of longs: next, next + 1, ..., before `end`; input k gets them times 10 to the k. At the
+ * end it says `last`. */
+struct numbers {
+    long next, end;
+    posse_status last;
+    size_t n_inputs;
+    long calls;
+};
+posse_source give_numbers;
+
+/* A job with such a source. */
+posse_map_job source_job(struct numbers *numbers, const posse_input *inputs);
+
+posse_mapping *open_map(posse_executor *pool, posse_map_job job); /* asserts */
+posse_item next_item(posse_mapping *map);                         /* asserts that there is one */
+long next_value(posse_mapping *map); /* asserts that the next one has a result */
+/* Asserts that the next items have the squares of first to end - 1 as results, in order. */
+void assert_squares(posse_mapping *map, long first, long end);
+/* Asserts that nothing more comes, also when asked again, and closes. */
+void assert_map_ends(posse_mapping *map);
+void close_map(posse_mapping *map); /* asserts */
+
+#endif
