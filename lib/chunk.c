@@ -106,7 +106,8 @@ static bool run_items(posse_task *task, const struct pi_chunk *chunk, const poss
         const void *items[POSSE_MAX_INPUTS];
         for (size_t k = 0; k < chunk->n_inputs; k++)
             items[k] = block->inputs[k] + i * block->strides[k];
-        int code = chunk->fn(task, items, block->results + i * block->result_stride);
+        char *result = block->results ? block->results + i * block->result_stride : NULL;
+        int code = chunk->fn(task, items, result);
         if (code != 0 || item.failed) {
             ok = note(failures, i, code, &item);
             item.failed = false;
@@ -159,7 +160,6 @@ int pi_chunk_run(posse_task *task, const void *arg, size_t size)
 {
     const struct pi_chunk *chunk = arg;
     posse_block block;
-    char nothing; /* where results of no bytes go */
     (void)size;
     size_t room = chunk->results.at ? 0 : chunk->count * chunk->results.size;
     char *results = chunk->results.at;
@@ -168,7 +168,7 @@ int pi_chunk_run(posse_task *task, const void *arg, size_t size)
         if (!results)
             return posse_task_fail(task, 0, "no memory for the results of a map");
     }
-    lay_out(chunk, results ? results : &nothing, &block);
+    lay_out(chunk, results, &block);
     if (chunk->fn)
         return run_all_items(task, chunk, &block, room);
     return run_block(task, chunk->block_fn, &block);
