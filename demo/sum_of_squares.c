@@ -4,17 +4,15 @@
  * the two times tell what the pool gains; the pool's includes making and ending it.
  */
 #include <err.h>
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <posse.h>
+#include "common.h"
 
 #define MAX_COUNT 1000000
 #define MAX_FROM 4000000000 /* i * i fits into 64 bits for every i below MAX_FROM + MAX_COUNT */
@@ -22,9 +20,7 @@
 __extension__ typedef unsigned __int128 wide;
 
 struct settings {
-    const char *backend_name;
-    posse_backend backend;
-    long workers; /* 0: the default of the pool */
+    struct demo demo;
     long count, from;
     bool progress;
 };
@@ -76,7 +72,7 @@ static void run_serially(const struct settings *set, wide *sums)
 static posse_status run_in_pool(const struct settings *set, posse_future *futures, wide *sums)
 {
     posse_options options = {
-        .size = sizeof options, .backend = set->backend, .max_workers = set->workers};
+        .size = sizeof options, .backend = set->demo.backend, .max_workers = set->demo.workers};
     posse_executor *pool = NULL;
     posse_status status = posse_create(&options, &pool);
     for (long k = 0; k < set->count && status == POSSE_OK; k++) {
@@ -85,7 +81,7 @@ static posse_status run_in_pool(const struct settings *set, posse_future *future
     }
     for (long k = 0; k < set->count && status == POSSE_OK; k++) {
         status = posse_result_into(futures[k], -1, &sums[k], sizeof sums[k], NULL);
-        show_progress(set, set->backend_name, k + 1);
+        show_progress(set, set->demo.backend_name, k + 1);
     }
     posse_status end = posse_destroy(pool);
     return status != POSSE_OK ? status : end;
@@ -124,7 +120,7 @@ static void compare(const struct settings *set, posse_future *futures, wide *ser
             errx(1, "the sums for %ld differ", set->from + k);
         print_sum(set->from + k, serial[k]);
     }
-    printf("serial: %.3f s\n%s: %.3f s\nspeed-up: %.2f\n", middle - start, set->backend_name,
+    printf("serial: %.3f s\n%s: %.3f s\nspeed-up: %.2f\n", middle - start, set->demo.backend_name,
            end - middle, (middle - start) / (end - middle));
     if (fflush(stdout) != 0)
         err(1, "cannot write the sums");
@@ -143,31 +139,6 @@ static const char help[] =
     "  --progress      tell on stderr how far it is\n"
     "  --help          show this\n";
 
-static long parse_number(const char *flag, const char *text, long least, long most)
-{
-    char *end;
-    errno = 0;
-    long number = strtol(text, &end, 10);
-    if (strspn(text, "0123456789") != strlen(text) || end == text || errno != 0 || number < least ||
-        number > most)
-        errx(2, "--%s takes a number from %ld to %ld, not '%s'", flag, least, most, text);
-    return number;
-}
-
-static void parse_backend(const char *name, struct settings *set)
-{
-    static const char *const names[] = {
-        [POSSE_PROCESS] = "process", [POSSE_THREAD] = "thread", [POSSE_INLINE] = "inline"};
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-        if (strcmp(name, names[k]) == 0) {
-            set->backend = (posse_backend)k;
-            set->backend_name = names[k];
-            return;
-        }
-    }
-    errx(2, "--backend takes process, thread or inline, not '%s'", name);
-}
-
 /* Ends the program after --help, or after one line on stderr (by getopt_long or from here). */
 static struct settings parse(int argc, char **argv)
 {
@@ -180,13 +151,13 @@ static struct settings parse(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct settings set = {.backend_name = "process", .count = 20, .from = 5000000};
+    struct settings set = {.demo = DEMO_PROCESS, .count = 20, .from = 5000000};
     for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
         switch (flag) {
-        case 'b': parse_backend(optarg, &set); break;
-        case 'w': set.workers = parse_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
-        case 'c': set.count = parse_number("count", optarg, 1, MAX_COUNT); break;
-        case 'f': set.from = parse_number("from", optarg, 0, MAX_FROM); break;
+        case 'b': demo_set_backend(&set.demo, optarg, DEMO_TAKES_INLINE); break;
+        case 'w': set.demo.workers = demo_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
+        case 'c': set.count = demo_number("count", optarg, 1, MAX_COUNT); break;
+        case 'f': set.from = demo_number("from", optarg, 0, MAX_FROM); break;
         case 'p': set.progress = true; break;
         case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
         default: exit(2);

@@ -1,39 +1,17 @@
 #!/bin/sh
 # sum_of_squares.sh PROGRAM BACKEND - checks what the demo prints, and how it ends.
 set -eu
-program=$1
-backend=$2
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-
-fail() {
-    printf 'FAILED: %s\n' "$1" >&2
-    exit 1
-}
-
-run() {
-    status=0
-    "$program" --backend "$backend" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
-}
+# shellcheck source=tests/demo/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # expect_sums <option>...: the sums on stdin, then three lines of times, and nothing on stderr.
 expect_sums() {
-    run "$@"
-    [ "$status" -eq 0 ] || fail "exit status $status with $*: $(cat "$scratch/err")"
-    [ ! -s "$scratch/err" ] || fail "stderr with $*: $(cat "$scratch/err")"
+    expect_success "$@"
     cat - >"$scratch/sums"
     head -n -3 "$scratch/out" | diff "$scratch/sums" - || fail "sums with $*"
     tail -n 3 "$scratch/out" | tr -d '0-9' | tr '\n' ';' >"$scratch/times"
     [ "$(cat "$scratch/times")" = "serial: . s;$backend: . s;speed-up: .;" ] ||
         fail "times with $*: $(cat "$scratch/out")"
-}
-
-# expect_misuse <option>...: exit status 2 and one line on stderr.
-expect_misuse() {
-    run "$@"
-    [ "$status" -eq 2 ] || fail "exit status $status with $*"
-    [ ! -s "$scratch/out" ] || fail "output with $*"
-    [ "$(wc -l <"$scratch/err")" -eq 1 ] || fail "not one line on stderr with $*"
 }
 
 expect_sums --from 0 --count 6 <<'END'
@@ -55,6 +33,7 @@ expect_sums --from 1000 --count 1 --workers 3 <<'END'
 1000 332833500
 END
 
+expect_manners --from 1
 expect_misuse --workers 0
 expect_misuse --workers 1001
 expect_misuse --workers -1
@@ -64,13 +43,7 @@ expect_misuse --count 3x
 expect_misuse --count ' 3'
 expect_misuse --from 99999999999999999999
 expect_misuse --from
-expect_misuse --backend fibre
-expect_misuse --unknown
 expect_misuse word
-
-run --help
-[ "$status" -eq 0 ] || fail "exit status $status with --help"
-grep -q -- --backend "$scratch/out" || fail "--help shows no flags"
 
 # In a pipe whole lines, up to all of them, for both ways.
 run --from 10 --count 25 --progress
@@ -85,12 +58,4 @@ if command -v script >"$scratch/out"; then
     tr '\r' '\n' <"$scratch/out" >"$scratch/lines"
     grep -q '^serial: 1 of 3$' "$scratch/lines" || fail "--progress on a terminal"
     [ "$(grep -c 'of 3' "$scratch/out")" -eq 2 ] || fail "--progress takes more than a line"
-fi
-
-# What cannot be written is an error.
-if [ -c /dev/full ]; then
-    status=0
-    "$program" --backend "$backend" --from 1 >/dev/full 2>"$scratch/err" || status=$?
-    [ "$status" -eq 1 ] || fail "exit status $status on a full disk"
-    [ "$(wc -l <"$scratch/err")" -eq 1 ] || fail "not one line on stderr on a full disk"
 fi
