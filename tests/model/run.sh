@@ -149,6 +149,16 @@ fails lock -DNO_WAKE_ALL
 fails lock -DKEEP_BITS
 fails lock -DNO_RECOVERY
 
+# ---- ready.pml ----
+holds -O1 ready
+holds -O1 ready -DSECOND=3 -DKILLS=0
+fails ready -DNO_TAG
+fails ready -DNO_RESCAN
+fails ready -DNO_WAKE
+fails ready -DNEVER_POST -DKILLS=0
+fails ready -DPOST_LATER -DKILLS=0
+fails ready -DLINK_AFTER -DKILLS=0
+
 # ---- kill.pml ----
 holds -O0 kill -DENDLESS=1
 holds -O0 kill -DNEST=1 -DENDLESS=1

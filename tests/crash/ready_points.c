@@ -1,0 +1,246 @@
+/* ready_points.c - a worker is killed before and after each of its writes to shared memory, as in
+ * points.c, while callers wait for many tasks: in as_completed and by a descriptor, and a task does
+ * so for tasks of its own.
+ *
+ * Each future must come once to everyone, and no later than it must: all look at everything once a
+ * second by themselves, so whoever comes only then was not told.
+ */
+#include "support/support.h"
+
+#include <poll.h>
+#include <string.h>
+
+extern _Atomic int *pi_crash_countdown; /* both belong to the library, see core/atomic.h */
+extern char *pi_crash_where;
+
+#ifdef SANITIZED
+#define STEP 5
+#else
+#define STEP 1
+#endif
+
+#define WHERE_SIZE 128
+#define SLOW_MS 900
+#define TASKS 5 /* besides those at the gate */
+#define MOST (TASKS + 2)
+#define LONG_MS 20000 /* after that a listener gives up */
+
+struct play {
+    posse_executor *pool;
+    size_t n;
+    posse_future futures[MOST];
+    posse_completed *completed;
+    posse_completions *completions;
+    int yielded[MOST], taken[MOST]; /* how often each came to whom */
+    struct caller callers[2];
+};
+
+/* ---- a task that waits for many ---- */
+
+static int inner_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_future inner[3], future;
+    posse_completed *completed;
+    long sum = 0, value;
+    int given = 0;
+    (void)arg;
+    (void)size;
+    for (long i = 0; i < 3; i++) {
+        if (posse_submit(posse_task_executor(task), square_task, &i, sizeof i, &inner[i]) !=
+            POSSE_OK) {
+            return INNER_FAILED;
+        }
+    }
+    if (posse_as_completed(inner, 3, LONG_MS, &completed) != POSSE_OK) {
+        return INNER_FAILED;
+    }
+    for (; posse_completed_next(completed, &future, NULL) == POSSE_OK; given++) {
+        if (posse_result_into(future, 0, &value, sizeof value, NULL) == POSSE_OK) {
+            sum += value;
+        }
+        posse_release(future);
+    }
+    posse_completed_close(completed);
+    return given == 3 ? return_long(task, sum) : GAVE_UP;
+}
+
+/* ---- listeners ---- */
+
+static posse_status iterate(void *context)
+{
+    struct play *play = context;
+    posse_future future;
+    posse_status status;
+    size_t index = 0;
+    while ((status = posse_completed_next(play->completed, &future, &index)) == POSSE_OK) {
+        play->yielded[index]++;
+    }
+    return status;
+}
+
+static posse_status poll_all(void *context)
+{
+    struct play *play = context;
+    struct pollfd fd = {.fd = posse_completions_fd(play->completions), .events = POLLIN};
+    posse_completion taken[MOST];
+    for (size_t all = 0; all < play->n;) {
+        if (poll(&fd, 1, LONG_MS) != 1) {
+            return POSSE_TIMEOUT;
+        }
+        size_t n = posse_completions_take(play->completions, taken, MOST);
+        for (size_t i = 0; i < n; i++) {
+            play->taken[*(size_t *)taken[i].context]++;
+        }
+        all += n;
+    }
+    return POSSE_OK;
+}
+
+/* ---- one play ---- */
+
+static int count_arrived(const struct play *play, struct gate *gate, size_t workers)
+{
+    int arrived = atomic_load(&gate->entered);
+    for (size_t i = 0; i < workers; i++) {
+        arrived += posse_done(play->futures[i]);
+    }
+    return arrived;
+}
+
+static void submit_all(struct play *play, struct gate *gate, size_t workers)
+{
+    static const char large[3000] = "large";
+    play->n = workers + TASKS;
+    for (size_t i = 0; i < workers; i++) {
+        play->futures[i] = submitted_hold(play->pool, gate);
+    }
+    assert_eventually(count_arrived(play, gate, workers) >= (int)workers);
+    posse_future *rest = play->futures + workers;
+    rest[0] = submitted_long(play->pool, square_task, 3);
+    rest[1] = submitted(play->pool, inner_task, NULL, 0);
+    rest[2] = submitted(play->pool, echo_task, large, sizeof large);
+    rest[3] = submitted_long(play->pool, message_task, 4);
+    rest[4] = submitted_long(play->pool, square_task, 5);
+}
+
+static void start_listeners(struct play *play)
+{
+    static size_t numbers[MOST];
+    assert_ok(posse_as_completed(play->futures, play->n, LONG_MS, &play->completed));
+    assert_ok(posse_completions_create(&play->completions));
+    for (size_t i = 0; i < play->n; i++) {
+        numbers[i] = i;
+        assert_ok(posse_completions_add(play->completions, play->futures[i], &numbers[i]));
+    }
+    start_call(&play->callers[0], iterate, play);
+    start_call(&play->callers[1], poll_all, play);
+    (void)comes_to_park(&play->callers[0]);
+    (void)comes_to_park(&play->callers[1]);
+}
+
+/* How many tasks were lost; the inner one also if it has lost a task of its own. */
+static int check_ends(struct play *play, size_t workers)
+{
+    int lost = 0;
+    for (size_t i = 0; i < play->n; i++) {
+        assert_int_equal(play->yielded[i], 1);
+        assert_int_equal(play->taken[i], 1);
+        posse_error error = error_of(play->futures[i]);
+        bool expected = error.status == (i == workers + 3 ? POSSE_TASK_FAILED : POSSE_OK);
+        assert_true(expected || error.status == POSSE_WORKER_LOST);
+        lost += !expected;
+        long sum = 0;
+        if (i == workers + 1 && expected) {
+            assert_ok(posse_result_into(play->futures[i], 0, &sum, sizeof sum, NULL));
+            lost += sum != 0 + 1 + 4;
+        }
+        assert_ok(posse_release(play->futures[i]));
+    }
+    return lost;
+}
+
+/* Plays it, asserts that all hear of all, and gives how many tasks were lost. *ms: from the gate's
+ * opening to the last word. */
+static int play_once(posse_executor *pool, size_t workers, long *ms)
+{
+    static struct play play;
+    memset(&play, 0, sizeof play);
+    play.pool = pool;
+    struct gate *gate = make_gate(pool);
+    submit_all(&play, gate, workers);
+    start_listeners(&play);
+    long start = now_ms();
+    open_gate(gate);
+    assert_status(end_call(&play.callers[0]), POSSE_END);
+    assert_ok(end_call(&play.callers[1]));
+    *ms = now_ms() - start;
+    posse_completed_close(play.completed);
+    posse_completions_destroy(play.completions);
+    int lost = check_ends(&play, workers);
+    assert_eventually(stats_of(pool).futures == 0);
+    free_gate(pool, gate);
+    return lost;
+}
+
+/* ---- all points ---- */
+
+struct outcome {
+    bool died;
+    bool slow;
+};
+
+static struct outcome die_at(int k, size_t workers)
+{
+    long ms, again;
+    print_message("\r%d ", k); /* stands there if it fails */
+    atomic_store(pi_crash_countdown, k);
+    posse_executor *pool = make_pool((long)workers);
+    int lost = play_once(pool, workers, &ms);
+    bool died = atomic_load(pi_crash_countdown) <= 0;
+    assert_in_range(lost, 0, died);
+    if (died) {
+        assert_eventually(stats_of(pool).workers_lost == 1);
+        assert_int_equal(play_once(pool, workers, &again), 0);
+    }
+    end_pool(pool);
+    return (struct outcome){died, ms > SLOW_MS};
+}
+
+/* A busy machine may be slow once; who is not told is slow each time. False: k is too large. */
+static bool dies_well_at(int k, size_t workers)
+{
+    struct outcome outcome = die_at(k, workers);
+    for (int again = 0; outcome.slow && again < 4; again++) {
+        outcome = die_at(k, workers);
+    }
+    if (outcome.slow) {
+        fail_msg("somebody is not told: %s", pi_crash_where);
+    }
+    return outcome.died;
+}
+
+static void die_at_all_points(size_t workers)
+{
+    pi_crash_countdown = make_shared(sizeof *pi_crash_countdown);
+    pi_crash_where = make_shared(WHERE_SIZE);
+    int k = 1;
+    for (; dies_well_at(k, workers); k += STEP) {
+        time_limit(TIME_LIMIT); /* for each */
+    }
+    print_message("\r%zu worker(s): killed at %d points\n", workers, k / STEP);
+    free_shared(pi_crash_countdown, sizeof *pi_crash_countdown);
+    free_shared(pi_crash_where, WHERE_SIZE);
+    pi_crash_countdown = NULL;
+    pi_crash_where = NULL;
+}
+
+TEST(one_worker) { die_at_all_points(1); }
+
+TEST(two_workers) { die_at_all_points(2); }
+
+static const struct check checks[] = {
+    CHECK(one_worker, PROCESSES),
+    CHECK(two_workers, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
