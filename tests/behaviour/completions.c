@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -275,6 +276,23 @@ TEST(executor_destroyed_first)
     posse_completions_destroy(completions);
 }
 
+/* It cannot end any more, and that is told. */
+TEST(supervisor_killed)
+{
+    posse_executor *pool = make_pool(1);
+    posse_completions *completions = make_completions();
+    pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
+    posse_future future = submitted_long(pool, sleep_task, 10 * PATIENCE_MS);
+    assert_ok(posse_completions_add(completions, future, &future));
+    assert_nothing(completions);
+    kill(supervisor, SIGKILL);
+    assert_ptr_equal(take_one(completions).context, &future);
+    assert_status(posse_result(future, 0, NULL, NULL), POSSE_BROKEN);
+    assert_nothing(completions);
+    posse_completions_destroy(completions);
+    assert_ok(posse_destroy(pool));
+}
+
 /* Nobody reads: nobody waits for that. */
 TEST(nobody_reads)
 {
@@ -352,6 +370,7 @@ static const struct check checks[] = {
     CHECK(several_executors, ALL),
     CHECK(destroyed_with_pending_ones, PARALLEL),
     CHECK(executor_destroyed_first, PARALLEL),
+    CHECK(supervisor_killed, PROCESSES),
     CHECK(nobody_reads, ALL),
     CHECK(forked_child, ALL),
 };

@@ -168,6 +168,49 @@ TEST(every_way_at_once)
     end_pool(pool);
 }
 
+/* Writes what a wild task might into the list of those that have ended. */
+static void scribble(posse_executor *pool, posse_future future, uint64_t head)
+{
+    struct pi_slot *slot = &pool->segment.slots.at[future.slot];
+    uint64_t tag = pi_ready_tag(future.generation) << PI_READY_REF_BITS;
+    atomic_store(&slot->link, tag | pi_ready_ref_make(future.slot, future.generation)); /* itself */
+    atomic_store(&pool->segment.parkers.at[pool->mail.parker].ready, head);
+}
+
+/* A scribbled list delays, but loses nobody. */
+TEST(scribbled_list)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future futures[3] = {submitted_long(pool, square_task, 1), submitted_hold(pool, gate),
+                               submitted_long(pool, square_task, 2)};
+    assert_ok(posse_result(futures[0], -1, NULL, NULL));
+    await_entered(gate, 1);
+    posse_completed *completed;
+    assert_ok(posse_as_completed(futures, 3, -1, &completed));
+    const uint64_t heads[] = {pi_ready_ref_make(futures[0].slot, futures[0].generation), UINT64_MAX,
+                              pi_ready_ref_make(999999, 0)};
+    posse_future given;
+    assert_ok(posse_completed_next(completed, &given, NULL));
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        size_t n_done;
+        scribble(pool, futures[0], heads[i]);
+        assert_status(posse_wait(futures, 3, POSSE_ALL_COMPLETED, 1, NULL, &n_done), POSSE_TIMEOUT);
+        assert_int_equal(n_done, 1);
+    }
+    scribble(pool, futures[0], heads[0]); /* not empty, so nobody posts */
+    open_gate(gate);
+    assert_ok(posse_completed_next(completed, &given, NULL));
+    assert_ok(posse_completed_next(completed, &given, NULL));
+    assert_status(posse_completed_next(completed, &given, NULL), POSSE_END);
+    posse_completed_close(completed);
+    for (int i = 0; i < 3; i++) {
+        take_error(futures[i], POSSE_OK);
+    }
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
 /* D16: the way to the supervisor is full, and it does not read. */
 TEST(D16_wakeup_channel_full)
 {
@@ -194,9 +237,8 @@ TEST(D16_wakeup_channel_full)
 }
 
 static const struct check checks[] = {
-    CHECK(all_hear_of_all, PARALLEL &CALLERS),
-    CHECK(all_hear_of_releases, PARALLEL &CALLERS),
-    CHECK(every_way_at_once, PARALLEL &CALLERS),
+    CHECK(all_hear_of_all, PARALLEL &CALLERS),   CHECK(all_hear_of_releases, PARALLEL &CALLERS),
+    CHECK(every_way_at_once, PARALLEL &CALLERS), CHECK(scribbled_list, PARALLEL),
     CHECK(D16_wakeup_channel_full, PROCESSES),
 };
 
