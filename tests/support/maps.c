@@ -32,11 +32,14 @@ static int do_more(posse_task *task, const struct order *order, long *result)
 int obey(posse_task *task, const void *const *items, void *result)
 {
     const struct order *order = items[0];
+    if (order->deed == HOLD && !pass_gate(order->gate)) {
+        return GAVE_UP;
+    }
     *(long *)result = order->value;
     switch (order->deed) {
+    case HOLD:
     case GIVE: return 0;
     case COUNT_IT: atomic_fetch_add(&order->gate->passed, 1); return 0;
-    case HOLD: return pass_gate(order->gate) ? 0 : GAVE_UP;
     case FAIL: return (int)order->value;
     default: return do_more(task, order, result);
     }
@@ -130,4 +133,38 @@ void assert_map_ends(posse_mapping *map)
     close_map(map);
 }
 
+posse_status sum_map(posse_executor *pool, const posse_map_job *job, long *sum)
+{
+    posse_mapping *map;
+    posse_item item;
+    posse_status status = posse_map_open(pool, job, &map);
+    if (status != POSSE_OK) {
+        return status;
+    }
+    while ((status = posse_map_next(map, &item)) == POSSE_OK && item.status == POSSE_OK) {
+        *sum += *(const long *)item.result;
+    }
+    status = status == POSSE_OK ? item.status : status;
+    posse_map_close(map);
+    return status;
+}
+
 void close_map(posse_mapping *map) { assert_ok(posse_map_close(map)); }
+
+void make_stage(struct stage *stage, long workers)
+{
+    *stage = (struct stage){.pool = make_pool(workers)};
+    stage->gate = make_gate(stage->pool);
+    for (long i = 0; i < STAGE_ITEMS; i++) {
+        stage->orders[i] = (struct order){.gate = stage->gate, .value = i};
+    }
+    stage->input = (posse_input){.data = stage->orders, .size = sizeof(struct order)};
+    stage->job = map_job(obey, &stage->input, 1, STAGE_ITEMS);
+    stage->job.chunksize = 1;
+}
+
+void end_stage(struct stage *stage)
+{
+    free_gate(stage->pool, stage->gate);
+    end_pool(stage->pool);
+}

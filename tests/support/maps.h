@@ -6,14 +6,14 @@
 
 /* What an item is to do, for the function `obey`, whose result is a long. */
 enum deed {
-    GIVE, /* gives the value */
-    COUNT_IT /* passed + 1, and gives the value */,
-    HOLD,    /* waits at the gate, gives the value */
-    FAIL,    /* returns the value as its code */
-    MESSAGE, /* posse_task_fail with the value and a message */
-    RETURN,  /* gives what posse_task_return said */
-    HEED,    /* comes to the gate, and gives the value once the task is to stop */
-    DIE      /* comes to the gate, and is killed */
+    GIVE,     /* gives the value */
+    COUNT_IT, /* passed + 1, and gives the value */
+    HOLD,     /* waits at the gate, then gives the value */
+    FAIL,     /* returns the value as its code */
+    MESSAGE,  /* posse_task_fail with the value and a message */
+    RETURN,   /* gives what posse_task_return said */
+    HEED,     /* comes to the gate, and gives the value once the task is to stop */
+    DIE       /* comes to the gate, and is killed */
 };
 
 struct order {
@@ -21,6 +21,8 @@ struct order {
     long deed;
     long value;
 };
+
+#define STAGE_ITEMS 12
 
 posse_map_fn obey;
 posse_map_fn square_item; /* long -> long */
@@ -50,5 +52,19 @@ void assert_squares(posse_mapping *map, long first, long end);
 /* Asserts that nothing more comes, also when asked again, and closes. */
 void assert_map_ends(posse_mapping *map);
 void close_map(posse_mapping *map); /* asserts */
+
+/* Adds the results up; POSSE_END, or what else ended it. Also for tasks. */
+posse_status sum_map(posse_executor *pool, const posse_map_job *job, long *sum);
+
+/* A pool with a gate, and a map of orders that give their own numbers, in chunks of one. */
+struct stage {
+    posse_executor *pool;
+    struct gate *gate;
+    struct order orders[STAGE_ITEMS];
+    posse_input input;
+    posse_map_job job; /* its inputs: the one above */
+};
+void make_stage(struct stage *stage, long workers); /* asserts */
+void end_stage(struct stage *stage);                /* asserts, as end_pool */
 
 #endif
