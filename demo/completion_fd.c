@@ -1,5 +1,6 @@
-/* completion_fd.c - one loop around poll that reads numbers from stdin and prints results as they
- * arrive: the pool has a descriptor that is readable when a task has ended.
+/* completion_fd.c - reads numbers and prints results in one loop around poll, as either arrive.
+ *
+ * The pool has a descriptor for that, which is readable when a task has ended.
  */
 #include "common.h"
 

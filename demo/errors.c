@@ -1,5 +1,6 @@
-/* errors.c - four ways in which an error is met: in the task, by the status of the result, by
- * posse_exception, and by the loss of the worker.
+/* errors.c - four ways to meet an error.
+ *
+ * In the task, by the status of its result, by posse_exception, and by the loss of the worker.
  */
 #include "common.h"
 

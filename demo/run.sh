@@ -1,10 +1,38 @@
 #!/bin/sh
-# Builds the demo in build/ and runs it, for example: demo/run.sh --backend thread --workers 4
+# Builds a demo in build/ and runs it:
+#
+#   demo/run.sh [option...]         sum_of_squares, for example with --backend thread --workers 4
+#   demo/run.sh NAME [option...]    another one; each knows --help
+#   demo/run.sh --list              which there are
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
+
+# Of each program: the name, and what it is, from the first line of its source.
+list() {
+    for source in "$top"/demo/*.c; do
+        ! grep -q '^int main' "$source" ||
+            sed -n '1s/^\/\* \([a-z_]*\)\.c - \(.*\)/\1 \2/p' "$source"
+    done | while read -r name words; do
+        printf '%-20s %s\n' "$name" "$words"
+    done
+}
+
+name=sum_of_squares
+case ${1-} in
+--list) list && exit ;;
+-* | '') ;;
+*)
+    name=$1
+    shift
+    ;;
+esac
+if ! list | cut -d ' ' -f 1 | grep -qxF -e "$name"; then
+    printf "%s: there is no demo '%s', see --list\n" "$0" "$name" >&2
+    exit 2
+fi
+
 # shellcheck source=demo/build.sh
 . "$top/demo/build.sh"
-
 need "gcc libc6-dev" compiles "${CC:-cc}"
 need cmake command -v cmake
 need make has_build_tool
@@ -16,7 +44,7 @@ if [ ! -f "$top/build/build.ninja" ] && [ ! -f "$top/build/Makefile" ]; then
     set_tests="-DPOSSE_TESTS=OFF -DPOSSE_BENCH=OFF"
 fi
 # shellcheck disable=SC2086 # two words or none
-build "$top/build" sum_of_squares -DPOSSE_DEMOS=ON $set_tests
+build "$top/build" "$name" -DPOSSE_DEMOS=ON $set_tests
 
 rm -rf "$scratch"
-exec "$top/build/demo/sum_of_squares" "$@"
+exec "$top/build/demo/$name" "$@"
