@@ -556,7 +556,8 @@ typedef struct posse_map_job {
     posse_block_fn *block_fn; /* or this */
     /* What it gets: arrays of `count` items each (data must stay until the end), or, with a source,
      * the sizes of its elements, while data is not used. Memory of posse_alloc is used in place by
-     * worker processes, other memory is copied. */
+     * worker processes, other memory is copied; threads use all in place, unless there is an
+     * item_timeout_ms, which they may overstay. */
     const posse_input *inputs;
     size_t n_inputs; /* at most POSSE_MAX_INPUTS */
     size_t count;
@@ -583,8 +584,9 @@ typedef struct posse_map_job {
  * POSSE_CANCELLED: of the first item that has none; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
  * POSSE_INVALID: neither or both functions, negative numbers, a size of 0 or an array of NULL where
- * there are items, a source (see posse_map_open), ...
- * POSSE_TOO_LARGE: too many inputs, a chunk of over 4 GB.
+ * there are items, results that overlap, an array of results for a source, a source (see
+ * posse_map_open), ...
+ * POSSE_TOO_LARGE: too many inputs, a chunk of over 4 GB, item_timeout_ms over 49 days.
  * POSSE_NOT_LOADED, POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN,
  * POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const posse_map_job *job,
@@ -593,7 +595,7 @@ POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const pos
 /* The same, item by item. Used by one thread at a time. */
 typedef struct posse_mapping posse_mapping;
 
-/* Begins: submits what buffersize allows. job is copied, the arrays are not.
+/* Begins: submits what buffersize allows. job is copied with its list of inputs, the arrays are not.
  * Statuses as posse_map. */
 POSSE_API POSSE_CHECK posse_status posse_map_open(posse_executor *executor,
                                                   const posse_map_job *job,

@@ -221,7 +221,8 @@ void pi_mapping_land(posse_mapping *m, struct pi_flight *flight)
 
 void pi_mapping_cancel(posse_mapping *m)
 {
-    for (struct pi_flight *flight = m->oldest; flight; flight = flight->younger)
+    /* The youngest first: a worker that stops would begin one of those that are left. */
+    for (struct pi_flight *flight = m->youngest; flight; flight = flight->older)
         (void)posse_cancel(flight->sub.future);
 }
 
