@@ -90,7 +90,7 @@ void pi_mail_catch_up(posse_executor *e)
 {
     pthread_mutex_lock(&e->mail.lock);
     if (e->mail.by_slot)
-        pi_mail_deal(e);
+        pi_mail_deal(e, true);
     pthread_mutex_unlock(&e->mail.lock);
 }
 
@@ -101,7 +101,7 @@ void pi_mail_close(posse_executor *e)
         return;
     pthread_mutex_lock(&mail->lock);
     atomic_store(&mail->closing, true); /* with the threads' looks */
-    pi_mail_deal(e);
+    pi_mail_deal(e, true);
     os_semaphore_post(&e->segment.parkers.at[mail->parker].wake);
     os_semaphore_post(&mail->callbacks.bell);
     os_semaphore_post(&mail->nothing.bell);

@@ -1,3 +1,4 @@
+/* The box: who has subscribed to what, and dealing out what has ended. */
 #include "worker/backend.h"
 
 #include "os/clock.h"
@@ -6,11 +7,6 @@
 static struct pi_parker *parker_of(posse_executor *e)
 {
     return &e->segment.parkers.at[e->mail.parker];
-}
-
-static uint64_t word_of(posse_future future)
-{
-    return pi_load_seq(&future.executor->segment.slots.at[future.slot].word);
 }
 
 /* ---- dealing ---- */
@@ -57,7 +53,7 @@ static bool is_due(posse_executor *e, const struct pi_sub *sub)
     /* Before the word: CLOSED comes after the last end. */
     bool over = pi_phase_of(e) >= PI_CLOSED || e->mail.closing ||
                 (pi_destroying(e) && !sub->watch->lasting);
-    uint64_t word = word_of(sub->future);
+    uint64_t word = pi_word_of(sub->future);
     return over || pi_final(word) || !pi_fresh(word, sub->future);
 }
 
@@ -65,7 +61,7 @@ static bool is_due(posse_executor *e, const struct pi_sub *sub)
  * destroyed: it could do nothing with them. */
 static bool is_worthless(const struct pi_sub *sub)
 {
-    return pi_destroying(sub->future.executor) || !pi_fresh(word_of(sub->future), sub->future);
+    return pi_destroying(sub->future.executor) || !pi_fresh(pi_word_of(sub->future), sub->future);
 }
 
 static void forget(struct pi_sub *sub)
@@ -130,8 +126,7 @@ static struct pi_sub *gather_ready(posse_executor *e, bool *broken)
     return list;
 }
 
-/* Deals what has come; `doubt`: the list may have lost some. The lock is held. */
-static void deal(posse_executor *e, bool doubt)
+void pi_mail_deal(posse_executor *e, bool doubt)
 {
     struct pi_mail *mail = &e->mail;
     bool broken;
@@ -143,7 +138,15 @@ static void deal(posse_executor *e, bool doubt)
     deal_out(list);
 }
 
-void pi_mail_deal(posse_executor *e) { deal(e, true); }
+bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
+{
+    pthread_mutex_lock(&e->mail.lock);
+    bool ours = e->mail.by_slot && e->mail.parker == parker;
+    if (ours)
+        deal_out(gather(e, slot, NULL));
+    pthread_mutex_unlock(&e->mail.lock);
+    return ours;
+}
 
 /* ---- subscribing ---- */
 
@@ -236,195 +239,5 @@ struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch)
     struct pi_sub *sub = future.executor->mail.by_slot[future.slot];
     while (sub && (sub->watch != watch || sub->future.generation != future.generation))
         sub = sub->older;
-    return sub;
-}
-
-/* ---- watches ---- */
-
-void pi_watch_init(struct pi_watch *w)
-{
-    *w = (struct pi_watch){.flag = NULL};
-    (void)pthread_mutex_init(&w->lock, NULL); /* without attributes neither can fail */
-    (void)os_semaphore_init(&w->bell);
-}
-
-void pi_watch_fini(struct pi_watch *w)
-{
-    (void)pthread_mutex_destroy(&w->lock);
-    (void)sem_destroy(&w->bell);
-}
-
-struct pi_sub *pi_watch_take(struct pi_watch *w)
-{
-    pthread_mutex_lock(&w->lock);
-    struct pi_sub *sub = w->first;
-    if (sub)
-        w->first = sub->later;
-    if (sub && !w->first && w->flag)
-        os_flag_clear(w->flag);
-    pthread_mutex_unlock(&w->lock);
-    return sub;
-}
-
-static bool has_mail(struct pi_watch *w)
-{
-    pthread_mutex_lock(&w->lock);
-    bool has = w->first != NULL;
-    pthread_mutex_unlock(&w->lock);
-    return has;
-}
-
-/* Deals what is there, whoever leads. True: some of it is ours. */
-static bool look(struct pi_watch *w)
-{
-    for (size_t i = 0; i < w->n_places; i++) {
-        posse_executor *e = w->places[i].executor;
-        pthread_mutex_lock(&e->mail.lock);
-        deal(e, false);
-        pthread_mutex_unlock(&e->mail.lock);
-    }
-    return has_mail(w);
-}
-
-static bool is_over(const struct pi_watch *w)
-{
-    for (size_t i = 0; i < w->n_places; i++) {
-        posse_executor *e = w->places[i].executor;
-        if (w->lasting ? e->mail.closing : pi_destroying(e))
-            return true;
-    }
-    return false;
-}
-
-/* Runs the task, if nobody has begun it. */
-static bool help_with(posse_future future)
-{
-    uint64_t word = future.executor ? word_of(future) : 0, seen = 0;
-    /* A claim also fails because somebody else has just put his name into the word. */
-    for (; word != seen && pi_fresh(word, future) && pi_state(word) == PI_READY;
-         seen = word, word = word_of(future))
-        if (pi_help(future.executor, future.slot, word))
-            return true;
-    return false;
-}
-
-/* A task runs one of those that it waits for. */
-static bool help(struct pi_watch *w)
-{
-    for (; pi_self && w->next_help < w->n_subs; w->next_help++)
-        if (help_with(w->subs[w->next_help].future))
-            return true;
-    return false;
-}
-
-/* Sleeps on the box's parker and deals what comes. The lock is held, but not while it sleeps. */
-static void lead(posse_executor *e, uint64_t until)
-{
-    struct pi_mail *mail = &e->mail;
-    bool idle = mail->undealt == 0, woken; /* then there is nothing to look after */
-    mail->led = true;
-    pthread_mutex_unlock(&mail->lock);
-    woken =
-        idle ? os_semaphore_wait(&parker_of(e)->wake, until) : pi_sleep_on(e, mail->parker, until);
-    pthread_mutex_lock(&mail->lock);
-    mail->led = false;
-    deal(e, !woken);
-}
-
-/* Its box's lock is held. */
-static void begin_following(struct pi_place *place, struct pi_watch *w)
-{
-    struct pi_mail *mail = &place->executor->mail;
-    place->watch = w;
-    place->next = mail->followers;
-    mail->followers = place;
-}
-
-static void end_following(struct pi_place *place)
-{
-    struct pi_place **at = &place->executor->mail.followers;
-    while (*at != place)
-        at = &(*at)->next;
-    *at = place->next;
-}
-
-/* Sleeps until somebody deals us something, or wakes us to lead. The lock is held. */
-static void follow(struct pi_watch *w, uint64_t until)
-{
-    struct pi_mail *mail = &w->places->executor->mail;
-    begin_following(w->places, w);
-    pthread_mutex_unlock(&mail->lock);
-    (void)os_semaphore_wait(&w->bell, until);
-    pthread_mutex_lock(&mail->lock);
-    end_following(w->places);
-}
-
-/* The same in several executors, where threads of posse's lead. */
-static void follow_all(struct pi_watch *w, uint64_t until)
-{
-    for (size_t i = 0; i < w->n_places; i++) {
-        pthread_mutex_lock(&w->places[i].executor->mail.lock);
-        begin_following(&w->places[i], w);
-        pthread_mutex_unlock(&w->places[i].executor->mail.lock);
-    }
-    if (!is_over(w)) /* who destroys one says so first, and then wakes us */
-        (void)os_semaphore_wait(&w->bell, until);
-    for (size_t i = 0; i < w->n_places; i++) {
-        pthread_mutex_lock(&w->places[i].executor->mail.lock);
-        end_following(&w->places[i]);
-        pthread_mutex_unlock(&w->places[i].executor->mail.lock);
-    }
-}
-
-static void rest(struct pi_watch *w, uint64_t until)
-{
-    if (w->n_places > 1) {
-        follow_all(w, until);
-        return;
-    }
-    posse_executor *e = w->places->executor;
-    pthread_mutex_lock(&e->mail.lock);
-    if (e->mail.led)
-        follow(w, until);
-    else if (!has_mail(w) && !is_over(w))
-        lead(e, until);
-    pthread_mutex_unlock(&e->mail.lock);
-}
-
-/* We have rested, and go: somebody else must lead. */
-static void hand_over(struct pi_watch *w)
-{
-    struct pi_mail *mail = &w->places->executor->mail;
-    if (w->n_places > 1)
-        return;
-    pthread_mutex_lock(&mail->lock);
-    struct pi_place *heir = mail->led ? NULL : mail->followers;
-    while (heir && heir->watch->n_places > 1)
-        heir = heir->next;
-    if (heir)
-        os_semaphore_post(&heir->watch->bell);
-    pthread_mutex_unlock(&mail->lock);
-}
-
-struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *status)
-{
-    struct pi_sub *sub;
-    bool rested = false;
-    *status = POSSE_TIMEOUT;
-    while ((sub = pi_watch_take(w)) == NULL) {
-        bool over = is_over(w); /* if so, this look deals all that there is */
-        if (look(w))
-            continue;
-        if (over)
-            *status = POSSE_SHUT_DOWN;
-        if (over || until == 0 || os_now() >= until)
-            break;
-        if (help(w))
-            continue;
-        rest(w, until);
-        rested = true;
-    }
-    if (rested)
-        hand_over(w);
     return sub;
 }

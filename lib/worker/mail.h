@@ -115,8 +115,12 @@ posse_status pi_mail_start_leader(posse_executor *executor);
  * ended. */
 void pi_mail_put(struct pi_sub *sub);
 void pi_mail_name(struct pi_sub *sub);
-/* Deals all that is due. The lock is held. */
-void pi_mail_deal(posse_executor *executor);
+/* Deals what has come; `doubt`: the list may have lost some, so all subs are looked at. The lock is
+ * held. */
+void pi_mail_deal(posse_executor *executor, bool doubt);
+/* Deals what is due of one slot, if the parker that its word names is this box's. False: it is not.
+ * The lock is not held. */
+bool pi_mail_tell(posse_executor *executor, uint32_t slot, uint32_t parker);
 /* Takes it out of its box; fine if it is in none, or its executor is gone. No lock is held. */
 void pi_mail_remove(struct pi_sub *sub);
 /* The same with the watch's lock held. False: not now, as the box is busy. */

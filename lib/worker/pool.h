@@ -8,7 +8,7 @@
  *   wake.c        waking workers and callers; the one function that makes a task final
  *   park.c        sleeping
  *   wait.c        waiting until a task is final, or there is room in the queue
- *   mail.c, box.c waiting for many tasks: see mail.h
+ *   box.c, mail.c, watch.c   waiting for many tasks: see mail.h
  *   run.c         running one task
  *   start.c       a worker's name, its initializer and finalizer
  *   loop.c        a worker's life
@@ -133,6 +133,12 @@ static inline bool pi_fresh(uint64_t word, posse_future future)
 {
     return pi_generation(word) == future.generation && pi_state(word) >= PI_READY &&
            !(word & PI_DETACHED);
+}
+
+/* Seq, with pi_slot_leave: what was written before a task ended is seen after it. */
+static inline uint64_t pi_word_of(posse_future future)
+{
+    return pi_load_seq(&future.executor->segment.slots.at[future.slot].word);
 }
 
 static inline enum pi_phase pi_phase_of(const posse_executor *executor)

@@ -71,8 +71,8 @@ void pi_wake_all_parkers(posse_executor *e)
     post_parkers(e);
 }
 
-/* Posts the parker that the word of a task names. If it collects it is given the slot, or told to
- * look for what has become of it. */
+/* Posts the parker that the word of a task names. If it collects it is given the slot; or, of a task
+ * that was released, told to look what has become of it, unless it is ours and we look here. */
 static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool ended)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
@@ -80,10 +80,10 @@ static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool en
     if (index >= pi_parkers_count(parkers))
         return;
     struct pi_parker *parker = &parkers->at[index];
-    bool post = true;
-    if (pi_load_seq(&parker->collects) && ended)
+    bool collects = pi_load_seq(&parker->collects), post = true;
+    if (collects && ended)
         post = pi_ready_push(&e->segment.slots, parker, slot, pi_generation(word));
-    else if (pi_load_seq(&parker->collects))
+    else if (collects && (post = !pi_mail_tell(e, slot, index)))
         pi_store_seq(&parker->rescan, 1);
     if (post)
         (void)pi_post_parker(e, index);
