@@ -595,7 +595,7 @@ POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const pos
 /* The same, item by item. Used by one thread at a time. */
 typedef struct posse_mapping posse_mapping;
 
-/* Begins: submits what buffersize allows. job is copied with its list of inputs, the arrays are not.
+/* Begins: submits what buffersize allows. job and its list of inputs are copied, the arrays not.
  * Statuses as posse_map. */
 POSSE_API POSSE_CHECK posse_status posse_map_open(posse_executor *executor,
                                                   const posse_map_job *job,

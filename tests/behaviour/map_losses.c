@@ -214,8 +214,8 @@ static int map_of(posse_executor *pool, const char *bytes, size_t size, posse_st
 
 #define NOT_PERMITTED 77
 
-/* Not all fit at once, so that fewer are on their way; one that never fits is told. In a /dev/shm of
- * its own. */
+/* Not all fit at once, so that fewer are on their way; one that never fits is told. It has a
+ * /dev/shm of its own. */
 static int little_memory(void *context)
 {
     posse_status status;

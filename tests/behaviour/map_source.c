@@ -260,7 +260,7 @@ TEST(elements_of_a_megabyte)
     end_pool(pool);
 }
 
-/* ---- nothing of it ---------------------------------------------------------------------------- */
+/* ---- nothing of it --------------------------------------------------------------------------- */
 
 static int just_count(posse_task *task, const void *const *items, void *result)
 {
