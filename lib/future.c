@@ -132,7 +132,7 @@ static void describe_loss(struct pi_slot *slot, posse_error *error)
 static void describe(posse_executor *e, struct pi_slot *slot, uint64_t word, posse_error *error)
 {
     const char *name = pi_slot_name(e, slot).bytes;
-    *error = (posse_error){.status = end_of(word), .attempt = slot->attempt, .exit_code = 0};
+    *error = (posse_error){.status = end_of(word), .attempt = pi_load_relaxed(&slot->attempt)};
     if (name)
         memcpy(error->name, name, sizeof error->name - 1);
     if (error->status == POSSE_TASK_FAILED)

@@ -104,7 +104,7 @@ static posse_status fill(posse_executor *e, const struct request *request, uint3
     slot->fn = (uintptr_t)job->fn;
     pi_store_relaxed(&slot->submitter, (uint16_t)pi_owner(word));
     slot->retries = job->retries == 0 ? e->retries : job->retries < 0 ? 0 : (uint8_t)job->retries;
-    slot->attempt = 0;
+    pi_store_relaxed(&slot->attempt, 0);
     if (flags)
         slot->timeout_ms = (uint32_t)job->timeout_ms;
     pi_store_relaxed(&slot->arg_size, job->size | flags);

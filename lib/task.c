@@ -122,6 +122,9 @@ int posse_task_worker(const posse_task *task)
     return task->seat == PI_PROGRAM ? 0 : (int)task->seat;
 }
 
-int posse_task_attempt(const posse_task *task) { return task ? task->slot->attempt : 0; }
+int posse_task_attempt(const posse_task *task)
+{
+    return task ? pi_load_relaxed(&task->slot->attempt) : 0;
+}
 
 posse_executor *posse_task_executor(const posse_task *task) { return task ? task->executor : NULL; }

@@ -48,7 +48,8 @@ struct pi_slot {
     _Atomic uint64_t arg_size;
     _Atomic uint16_t submitter; /* an owner: a worker's handles are orphans when it is reaped */
     uint8_t retries;            /* left; counted down by the supervisor between RUN and READY */
-    uint8_t attempt;            /* runs so far; counted up by the claimer, in RUN */
+    /* Runs so far; counted up by the claimer, in RUN. Atomic, as somebody else may end the task. */
+    _Atomic uint8_t attempt;
     /* 1 + the slot that the same worker was running before this one; 0: none. By the claimer. */
     _Atomic uint32_t below;
     union {

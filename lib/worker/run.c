@@ -155,8 +155,9 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
     struct pi_data arg = pi_slot_arg(e, slot);
     uint32_t below;
     uint64_t earliest;
-    if (slot->attempt < UINT8_MAX)
-        slot->attempt++;
+    uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: only the value counts */
+    if (attempt < UINT8_MAX)
+        pi_store_relaxed(&slot->attempt, (uint8_t)(attempt + 1));
     task.outer = pi_self->task;
     pi_self->task = &task;
     push_task(&task, &below, &earliest);

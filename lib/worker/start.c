@@ -36,11 +36,12 @@ static struct pi_reason failure(posse_executor *e, struct posse_task *task, int 
 static bool call(posse_executor *e, unsigned seat, const struct pi_call *what,
                  struct pi_reason *why)
 {
-    struct pi_slot slot = {.attempt = 1};
+    struct pi_slot slot = {.fn = 0};
     struct posse_task task = {
         .executor = e, .slot = &slot, .index = PI_NONE, .seat = seat, .deadline = OS_NEVER};
     task.word = pi_with_owner(PI_RUN, seat);
     atomic_init(&slot.word, task.word);
+    atomic_init(&slot.attempt, 1);
     task.outer = pi_self->task;
     pi_self->task = &task;
     int code = what->fn(&task, what->arg, what->size);
