@@ -415,11 +415,11 @@ POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capaci
 typedef int posse_callback(posse_future future, void *context);
 
 /* Has callback(future, context) called once when the future has ended, in any way; or, if it cannot
- * end any more, as the executor broke. Callbacks of one future are called in the order in which
- * they were added, one after another, on one thread of the executor's that is started for the first
- * one; a future that has ended already has its callback called before this returns, by the calling
- * thread (unless earlier callbacks of it are still to be called). It may call anything but
- * posse_destroy of its executor. A future that was released has no callbacks called any more.
+ * end any more, as the executor broke. Callbacks of one future are called in the order in which they
+ * were added, one after another, on one thread of the executor's that is started for the first one;
+ * for a future that has ended already (and no callbacks of which are still to be called) the calling
+ * thread calls it, before this returns. It may call anything but posse_destroy of its executor. A
+ * future that was released has no callbacks called any more.
  * POSSE_NOT_SUPPORTED: called by a task in a worker process.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: no thread (errno tells); nothing was added.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */

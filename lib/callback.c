@@ -42,15 +42,21 @@ static void call(posse_future future, posse_callback *function, void *context)
     e->log(e->log_context, text);
 }
 
+/* One callback less to be called. */
+static void count_down(posse_executor *e)
+{
+    pthread_mutex_lock(&e->mail.lock);
+    if (--e->mail.callbacks_left == 0)
+        pthread_cond_broadcast(&e->mail.settled);
+    pthread_mutex_unlock(&e->mail.lock);
+}
+
 /* It was called, or its future was released. */
 static void drop(posse_executor *e, struct pi_sub *sub)
 {
     pi_mail_remove(sub);
     free(sub);
-    pthread_mutex_lock(&e->mail.lock);
-    if (--e->mail.callbacks_left == 0)
-        pthread_cond_broadcast(&e->mail.settled);
-    pthread_mutex_unlock(&e->mail.lock);
+    count_down(e);
 }
 
 static void *call_all(void *context)
@@ -82,9 +88,9 @@ static posse_status add(posse_executor *e, struct pi_sub *sub, bool *now)
         status = pi_mail_start_thread(e, &mail->callback_thread, call_all);
         mail->has_callbacks = status == POSSE_OK;
     }
+    mail->callbacks_left += status == POSSE_OK;
     if (!*now && status == POSSE_OK) {
         sub->watch = &mail->callbacks;
-        mail->callbacks_left++;
         pi_mail_put(sub);
         pi_mail_name(sub);
     }
@@ -110,11 +116,15 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
     if (!callback)
         return POSSE_NO_MEMORY;
     *callback = (struct callback){{.future = future}, function, context};
+    pi_enter(future.executor); /* destroy waits for a callback that is called here */
     status = add(future.executor, &callback->sub, &now);
     if (now || status != POSSE_OK)
         free(callback);
-    if (now)
+    if (now) {
         call(future, function, context);
+        count_down(future.executor);
+    }
+    pi_leave(future.executor);
     return status;
 }
 

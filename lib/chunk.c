@@ -68,6 +68,7 @@ static void lay_out(const struct pi_chunk *chunk, char *results, posse_block *bl
 struct failures {
     struct pi_failure *at;
     size_t count, room;
+    bool stopped; /* before all items were done */
 };
 
 static bool note(struct failures *failures, size_t item, int code, const struct pi_item *how)
@@ -112,7 +113,8 @@ static bool run_items(posse_task *task, const struct pi_chunk *chunk, const poss
             ok = note(failures, i, code, &item);
             item.failed = false;
         }
-        ok = ok && !is_stopped(task);
+        failures->stopped = i + 1 < block->count && is_stopped(task);
+        ok = ok && !failures->stopped;
     }
     task->item = NULL;
     return ok;
@@ -142,7 +144,11 @@ static int run_all_items(posse_task *task, const struct pi_chunk *chunk, const p
     if (ok && failures.count > 0)
         ok = append_failures(task, block->results, size, &failures);
     free(failures.at);
-    return ok ? 0 : posse_task_fail(task, 0, "no memory for what the items of a map gave");
+    if (ok)
+        return 0;
+    return posse_task_fail(task, 0, "%s",
+                           failures.stopped ? "the map has ended"
+                                            : "no memory for what the items of a map gave");
 }
 
 /* A failure is kept until the function has returned, as its message takes the place of the results,

@@ -51,8 +51,10 @@ static void tear_down(posse_executor *e)
     int error = errno;
     if (e->backend)
         e->backend->join(e);
-    pi_mail_close(e);
+    pi_mail_close(e); /* callbacks are called until then, and may poke */
     pi_mail_fini(e);
+    if (e->backend)
+        e->backend->fini(e);
     os_memory_clear(&e->memory);
     os_memory_destroy(&e->memory);
     os_image_fini(&e->image);

@@ -12,6 +12,7 @@ struct posse_completed {
     size_t left;  /* not yet given */
     size_t never; /* of these, that cannot end any more, as `over` says */
     posse_status over;
+    bool all;   /* or none: it is over when one cannot end any more */
     bool stale; /* one was released meanwhile */
     size_t n;
     struct pi_sub subs[];
@@ -137,9 +138,9 @@ static posse_status next(struct posse_completed *c, struct pi_sub **given)
 {
     while (c->left > c->never) {
         posse_status status;
-        struct pi_sub *sub = pi_watch_next(&c->watch, c->never ? 0 : c->until, &status);
+        struct pi_sub *sub = pi_watch_next(&c->watch, c->until, &status);
         if (!sub)
-            return c->never ? c->over : status;
+            return status;
         status = outcome(sub);
         if (status == POSSE_OK || status == POSSE_INVALID)
             c->left--;
@@ -149,10 +150,12 @@ static posse_status next(struct posse_completed *c, struct pi_sub **given)
         }
         if (status == POSSE_INVALID) {
             c->stale = true;
-        } else {
-            c->never++;
-            c->over = status;
+            continue;
         }
+        c->never++;
+        c->over = status;
+        if (c->all)
+            break;
     }
     return c->never ? c->over : POSSE_END;
 }
@@ -220,6 +223,7 @@ static posse_status await(struct posse_completed *c, posse_when when)
 {
     struct pi_sub *sub;
     posse_status status;
+    c->all = when != POSSE_FIRST_COMPLETED;
     while ((status = next(c, &sub)) == POSSE_OK)
         if (when == POSSE_FIRST_COMPLETED ||
             (when == POSSE_FIRST_EXCEPTION && is_exception(sub->future)))

@@ -193,7 +193,9 @@ static void note_rest(posse_mapping *m, struct outcome *outcome, posse_status st
 {
     for (struct pi_flight *flight = m->oldest; flight; flight = flight->younger) {
         begin(m, flight);
-        if (!posse_done(flight->sub.future))
+        bool stopped =
+            m->job.fn && m->status == POSSE_TASK_FAILED; /* its items fail by themselves */
+        if (stopped || !posse_done(flight->sub.future))
             m->status = status;
         note_chunk(m, outcome);
     }

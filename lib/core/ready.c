@@ -13,14 +13,15 @@ bool pi_ready_push(struct pi_slots *slots, struct pi_parker *parker, uint32_t sl
 
 pi_ready_ref pi_ready_take(struct pi_parker *parker) { return pi_exchange_seq(&parker->ready, 0); }
 
-bool pi_ready_next(struct pi_slots *slots, pi_ready_ref *at, uint32_t *slot, bool *broken)
+bool pi_ready_next(struct pi_slots *slots, uint32_t count, pi_ready_ref *at, uint32_t *slot,
+                   bool *broken)
 {
     uint64_t mask = ((uint64_t)1 << PI_READY_REF_BITS) - 1;
     *broken = false;
     if (*at == 0)
         return false;
     *slot = (uint32_t)(*at >> PI_READY_BITS) - 1;
-    if (*at > mask || *slot >= pi_slots_count(slots)) {
+    if (*at > mask || *slot >= count) {
         *broken = true;
         return false;
     }

@@ -50,7 +50,9 @@ bool pi_ready_push(struct pi_slots *slots, struct pi_parker *parker, uint32_t sl
 /* Takes all; the newest entry comes first. */
 pi_ready_ref pi_ready_take(struct pi_parker *parker);
 
-/* Goes to the next entry: its slot. False: the end, or (*broken) the chain leads astray. */
-bool pi_ready_next(struct pi_slots *slots, pi_ready_ref *at, uint32_t *slot, bool *broken);
+/* Goes to the next entry: its slot, below count. False: the end, or (*broken) the chain leads
+ * astray. */
+bool pi_ready_next(struct pi_slots *slots, uint32_t count, pi_ready_ref *at, uint32_t *slot,
+                   bool *broken);
 
 #endif

@@ -49,7 +49,8 @@ struct pi_supervisor {
     enum pi_phase seen;   /* the phase that was acted on */
     uint64_t *marks;      /* a bit for each slot: scratch memory of the recovery */
     int socket, program;  /* process backend: to the program, and its pidfd (-1: none) */
-    pthread_t thread;     /* thread backend: the supervisor itself, and what wakes it */
+    pthread_t thread;     /* thread backend: the supervisor itself, */
+    bool joined;          /* whether it has ended, and what wakes it */
     sem_t poked;
 };
 
@@ -63,8 +64,10 @@ struct pi_backend {
     int (*start)(posse_executor *executor);
     /* Whether the supervisor is alive; one system call. */
     bool (*alive)(posse_executor *executor);
-    /* Waits for its end, frees what start made; fine if it never started. */
+    /* Waits for its end; fine if it never started, or has ended. It may be poked still. */
     void (*join)(posse_executor *executor);
+    /* Frees what start made. */
+    void (*fini)(posse_executor *executor);
 
     /* In the program or a worker: something has changed that the supervisor acts on. */
     void (*poke)(posse_executor *executor);

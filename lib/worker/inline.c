@@ -27,7 +27,7 @@ static bool alive(posse_executor *e)
     return true;
 }
 
-static void join(posse_executor *e) { (void)e; }
+static void nothing(posse_executor *e) { (void)e; }
 
 static void finalize(posse_executor *e)
 {
@@ -54,6 +54,7 @@ const struct pi_backend pi_inline_backend = {
     .default_workers = default_workers,
     .start = start,
     .alive = alive,
-    .join = join,
+    .join = nothing,
+    .fini = nothing,
     .poke = poke,
 };

@@ -33,10 +33,12 @@ static void append(struct pi_sub *sub)
 /* Takes it out of the list under its slot. */
 static void unbox(struct pi_mail *mail, struct pi_sub *sub)
 {
-    struct pi_sub **at = &mail->by_slot[sub->future.slot];
-    while (*at != sub)
-        at = &(*at)->older;
-    *at = sub->older;
+    if (sub->older)
+        sub->older->younger = sub->younger;
+    if (sub->younger)
+        sub->younger->older = sub->older;
+    else
+        mail->by_slot[sub->future.slot] = sub->older;
 }
 
 /* It waits no longer. */
@@ -104,7 +106,7 @@ static void deal_out(struct pi_sub *list)
 
 static struct pi_sub *gather_all(posse_executor *e, struct pi_sub *list)
 {
-    for (uint32_t i = pi_slots_count(&e->segment.slots); i > 0 && e->mail.undealt > 0; i--)
+    for (uint32_t i = e->mail.slots; i > 0 && e->mail.undealt > 0; i--)
         list = gather(e, i - 1, list);
     return list;
 }
@@ -116,9 +118,9 @@ static struct pi_sub *gather_ready(posse_executor *e, bool *broken)
     struct pi_sub *list = NULL;
     pi_ready_ref at = pi_ready_take(parker_of(e));
     uint32_t slot, step = 0;
-    while (pi_ready_next(slots, &at, &slot, broken)) {
+    while (pi_ready_next(slots, e->mail.slots, &at, &slot, broken)) {
         list = gather(e, slot, list);
-        if (++step > slots->max) { /* scribbled: it goes round */
+        if (++step > e->mail.slots) { /* scribbled: it goes round */
             *broken = true;
             break;
         }
@@ -154,8 +156,14 @@ void pi_mail_put(struct pi_sub *sub)
 {
     struct pi_mail *mail = &sub->future.executor->mail;
     sub->dealt = sub->shared = false;
-    sub->older = mail->by_slot[sub->future.slot];
-    mail->by_slot[sub->future.slot] = sub;
+    struct pi_sub **newest = &mail->by_slot[sub->future.slot];
+    sub->younger = NULL;
+    sub->older = *newest;
+    if (sub->older)
+        sub->older->younger = sub;
+    *newest = sub;
+    if (mail->slots <= sub->future.slot)
+        mail->slots = sub->future.slot + 1;
     sub->boxed = true;                     /* nobody else looks yet */
     if (++mail->undealt == 1 && mail->led) /* who leads may sleep without looks until now */
         os_semaphore_post(&parker_of(sub->future.executor)->wake);

@@ -43,11 +43,11 @@ struct pi_watch;
 struct pi_sub {
     posse_future future;
     struct pi_watch *watch;
-    struct pi_sub *older; /* of the same slot; the box's lock */
-    struct pi_sub *later; /* dealt to the same watch; the watch's lock */
-    bool boxed;           /* it is under its slot, so its executor is there; the watch's lock */
-    bool dealt;           /* the box's lock */
-    bool shared;          /* the word names another process's box */
+    struct pi_sub *older, *younger; /* of the same slot; the box's lock */
+    struct pi_sub *later;           /* dealt to the same watch; the watch's lock */
+    bool boxed;  /* it is under its slot, so its executor is there; the watch's lock */
+    bool dealt;  /* the box's lock */
+    bool shared; /* the word names another process's box */
 };
 
 /* One executor of a watch. */
@@ -80,6 +80,7 @@ struct pi_mail {
     pthread_mutex_t lock;
     struct pi_sub **by_slot; /* the newest sub of each; NULL: nobody has used the box */
     uint32_t parker;
+    uint32_t slots; /* those above never had a sub: what shared memory says of them is not asked */
     size_t undealt, shared; /* subs that wait; of these, in words that name another box */
     bool led;
     _Atomic bool closing;

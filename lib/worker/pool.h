@@ -141,6 +141,13 @@ static inline uint64_t pi_word_of(posse_future future)
     return pi_load_seq(&future.executor->segment.slots.at[future.slot].word);
 }
 
+/* How many workers there may be at most, now; a task may have scribbled there. */
+static inline unsigned pi_max_workers(const posse_executor *executor)
+{
+    uint32_t max = pi_load_seq(&executor->segment.header->max_workers);
+    return max < 1 ? 1 : max > PI_MAX_SEATS ? PI_MAX_SEATS : max;
+}
+
 static inline enum pi_phase pi_phase_of(const posse_executor *executor)
 {
     return (enum pi_phase)pi_load_seq(&executor->segment.header->phase);

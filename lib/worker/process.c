@@ -223,6 +223,12 @@ static void join(posse_executor *e)
         return;
     while (!os_socket_closed(e->socket, e->pidfd, -1))
         ;
+}
+
+static void fini(posse_executor *e)
+{
+    if (e->socket < 0)
+        return;
     close(e->socket);
     if (e->pidfd >= 0)
         close(e->pidfd);
@@ -244,6 +250,7 @@ const struct pi_backend pi_process_backend = {
     .start = start,
     .alive = alive,
     .join = join,
+    .fini = fini,
     .poke = poke,
     .spawn = spawn,
     .event = event,

@@ -111,9 +111,14 @@ static bool alive(posse_executor *e)
 
 static void join(posse_executor *e)
 {
-    if (!e->supervisor)
+    if (!e->supervisor || e->supervisor->joined)
         return;
     (void)pthread_join(e->supervisor->thread, NULL);
+    e->supervisor->joined = true;
+}
+
+static void fini(posse_executor *e)
+{
     pi_supervisor_destroy(e->supervisor);
     e->supervisor = NULL;
 }
@@ -123,6 +128,7 @@ const struct pi_backend pi_thread_backend = {
     .start = start,
     .alive = alive,
     .join = join,
+    .fini = fini,
     .poke = poke,
     .spawn = spawn,
     .event = event,

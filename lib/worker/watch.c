@@ -169,6 +169,18 @@ static void hand_over(struct pi_watch *w)
     pthread_mutex_unlock(&mail->lock);
 }
 
+/* Whether all supervisors live; if not, what can never end is dealt now. Who did not wait looks only
+ * now and then. */
+static bool are_supervised(const struct pi_watch *w, bool waited)
+{
+    bool live = true;
+    for (size_t i = 0; i < w->n_places; i++) {
+        posse_executor *e = w->places[i].executor;
+        live &= waited ? pi_check_supervisor(e) : pi_supervised(e);
+    }
+    return live;
+}
+
 struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *status)
 {
     struct pi_sub *sub;
@@ -178,10 +190,15 @@ struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *s
         bool over = is_over(w); /* if so, this look deals all that there is */
         if (look(w))
             continue;
-        if (over)
+        if (over) {
             *status = POSSE_SHUT_DOWN;
-        if (over || until == 0 || os_now() >= until)
             break;
+        }
+        if (until == 0 || os_now() >= until) {
+            if (are_supervised(w, until != 0) || !look(w))
+                break;
+            continue;
+        }
         if (help(w))
             continue;
         rest(w, until);

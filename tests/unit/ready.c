@@ -28,7 +28,8 @@ static void assert_next(struct list *list, pi_ready_ref *at, uint32_t expected)
 {
     uint32_t slot = PI_NONE;
     bool broken = true;
-    assert_true(pi_ready_next(&list->table->slots, at, &slot, &broken));
+    assert_true(pi_ready_next(&list->table->slots, pi_slots_count(&list->table->slots), at, &slot,
+                              &broken));
     assert_false(broken);
     assert_int_equal(slot, expected);
 }
@@ -37,7 +38,8 @@ static void assert_end(struct list *list, pi_ready_ref *at, bool is_broken)
 {
     uint32_t slot;
     bool broken = !is_broken;
-    assert_false(pi_ready_next(&list->table->slots, at, &slot, &broken));
+    assert_false(pi_ready_next(&list->table->slots, pi_slots_count(&list->table->slots), at, &slot,
+                               &broken));
     assert_int_equal(broken, is_broken);
 }
 
@@ -179,7 +181,8 @@ static void take_often(struct race *race)
         uint32_t slot;
         bool broken = false;
         atomic_fetch_add(&race->empties, at != 0);
-        while (pi_ready_next(&race->list.table->slots, &at, &slot, &broken)) {
+        while (pi_ready_next(&race->list.table->slots, pi_slots_count(&race->list.table->slots),
+                             &at, &slot, &broken)) {
             atomic_fetch_add(&race->taken[slot], 1);
         }
         atomic_fetch_add(&race->wrong, broken);
