@@ -247,7 +247,28 @@ TEST(forked_child_harms_nothing)
     }
 }
 
+/* How far it looks ahead depends on the workers that there are now. */
+TEST(resized_before)
+{
+    struct stage stage;
+    make_stage(&stage, 1);
+    assert_ok(posse_resize(stage.pool, 4));
+    assert_eventually(stats_of(stage.pool).workers == 4);
+    for (int i = 0; i < N; i++) {
+        stage.orders[i].deed = HOLD;
+    }
+    posse_mapping *map = open_map(stage.pool, stage.job);
+    await_entered(stage.gate, 4);
+    open_gate(stage.gate);
+    for (long i = 0; i < N; i++) {
+        assert_int_equal(next_value(map), i);
+    }
+    assert_map_ends(map);
+    end_stage(&stage);
+}
+
 static const struct check checks[] = {
+    CHECK(resized_before, PARALLEL),
     CHECK(unordered_as_they_end, PARALLEL),
     CHECK(ordered_waits_for_the_first, PARALLEL),
     CHECK(map_in_a_task, ALL),
