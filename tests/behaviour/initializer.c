@@ -1,8 +1,8 @@
 /* initializer.c - what workers run first and last. */
 #include "support/support.h"
 
+#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,7 +12,6 @@ static _Atomic long global = 1;
 struct shared {
     _Atomic long initialized;
     _Atomic long finalized;
-    _Atomic long failures; /* so many initializers still fail */
 };
 
 static struct shared *shared_of(const void *arg)
@@ -39,18 +38,8 @@ static int initialized_task(posse_task *task, const void *arg, size_t size)
     return pass_gate(*(struct gate *const *)arg) ? return_long(task, initialized) : GAVE_UP;
 }
 
-static posse_options with_initializer(posse_fn *fn, const void *arg, size_t size)
-{
-    posse_options options = default_options();
-    options.max_workers = 3;
-    options.initializer = fn;
-    options.initializer_arg = arg;
-    options.initializer_size = size;
-    return options;
-}
-
 /* Every worker has run it before its first task; its argument was copied. */
-TEST(I01_IP03_initializer)
+TEST(I01_initializer)
 {
     enum { WORKERS = 3 };
     long value = 4711;
@@ -74,6 +63,66 @@ TEST(I01_IP03_initializer)
     end_pool(pool);
 }
 
+/* One letter for each thing that a worker does, in the order in which they are done. */
+struct letter {
+    long who;
+    long letter;
+};
+
+static int write_letter(long letter, const void *fd)
+{
+    struct letter it = {identity(), letter};
+    return write(*(const int *)fd, &it, sizeof it) == (ssize_t)sizeof it ? 0 : GAVE_UP;
+}
+
+static int writing_initializer(posse_task *task, const void *arg, size_t size)
+{
+    (void)task;
+    (void)size;
+    return write_letter('i', arg);
+}
+
+static int writing_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)task;
+    (void)size;
+    return write_letter('t', arg);
+}
+
+/* In what was written no task comes before the initializer of its worker, nor an initializer
+ * twice. */
+static void assert_initialized_first(const struct letter *letters, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int initializers = 0;
+        for (int k = 0; k <= i; k++) {
+            initializers += letters[k].who == letters[i].who && letters[k].letter == 'i';
+        }
+        assert_int_equal(initializers, 1);
+    }
+}
+
+TEST(IP03_initializer_before_tasks)
+{
+    enum { TASKS = 50, MOST = TASKS + 3 };
+    int fds[2];
+    struct letter letters[MOST] = {{0, 0}};
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    posse_options options = with_initializer(writing_initializer, &fds[1], sizeof fds[1]);
+    posse_executor *pool = make_pool_with(options);
+    for (int i = 0; i < TASKS; i++) {
+        assert_ok(posse_submit(pool, writing_task, &fds[1], sizeof fds[1], NULL));
+    }
+    assert_ok(posse_shutdown(pool, 0, -1));
+    int workers = backend() == POSSE_INLINE ? 1 : (int)stats_of(pool).workers_started;
+    ssize_t bytes = (TASKS + workers) * (ssize_t)sizeof letters[0];
+    assert_int_equal(read(fds[0], letters, sizeof letters), bytes); /* each write was a whole one */
+    assert_initialized_first(letters, TASKS + workers);
+    end_pool(pool);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* What it changes stays in its worker, or is shared with the program. */
 TEST(IP04_initializer_changes_a_global)
 {
@@ -83,145 +132,6 @@ TEST(IP04_initializer_changes_a_global)
     assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
     assert_int_equal(global, backend() == POSSE_PROCESS ? 1 : 99);
     end_pool(pool);
-}
-
-/* ---- failing ---- */
-
-static int message_initializer(posse_task *task, const void *arg, size_t size)
-{
-    (void)arg;
-    (void)size;
-    return posse_task_fail(task, 13, "no such page: %s", "index");
-}
-
-static int code_initializer(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    return 21;
-}
-
-static int long_initializer(posse_task *task, const void *arg, size_t size)
-{
-    (void)size;
-    return posse_task_fail(task, 5, "%s", (const char *)arg);
-}
-
-/* A future of it, if it still took one, says why it does not end. */
-static void assert_broken(posse_options options, int code, const char *message)
-{
-    posse_executor *pool = make_pool_with(options);
-    posse_error error;
-    posse_future future = {0};
-    long value = 3;
-    posse_status status = posse_submit(pool, square_task, &value, sizeof value, &future);
-    assert_true(status == POSSE_OK || status == POSSE_BROKEN);
-    if (status == POSSE_OK) {
-        assert_status(posse_result(future, -1, NULL, NULL), POSSE_BROKEN);
-        memset(&error, 0xff, sizeof error);
-        assert_status(posse_exception(future, -1, &error), POSSE_BROKEN);
-        assert_string_equal(error.message, message);
-    }
-    assert_eventually(posse_why_broken(pool, &error) == POSSE_OK && error.status == POSSE_BROKEN);
-    assert_string_equal(error.message, message);
-    assert_int_equal(error.code, code);
-    assert_int_equal(error.signal + error.exit_code + error.pid, 0);
-    assert_status(posse_submit(pool, square_task, &value, sizeof value, &future), POSSE_BROKEN);
-    assert_status(posse_shutdown(pool, 0, -1), POSSE_BROKEN);
-    assert_ok(posse_destroy(pool));
-}
-
-TEST(I02_IP08_failing_initializer)
-{
-    assert_broken(with_initializer(message_initializer, NULL, 0), 13, "no such page: index");
-}
-
-TEST(initializer_returns_a_code)
-{
-    assert_broken(with_initializer(code_initializer, NULL, 0), 21, "the initializer returned 21");
-}
-
-/* Longer than fits into a slot. The runner sees that nothing is left. */
-TEST(I03_I04_failing_initializer_leaves_nothing)
-{
-    char text[200];
-    memset(text, 'x', sizeof text);
-    text[sizeof text - 1] = '\0';
-    for (int i = 0; i < 5; i++) {
-        assert_broken(with_initializer(long_initializer, text, sizeof text), 5, text);
-    }
-}
-
-static int dying_initializer(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    raise(SIGKILL);
-    return 0;
-}
-
-static int exiting_initializer(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    if (backend() == POSSE_THREAD) {
-        pthread_exit(NULL);
-    }
-    _exit(7);
-}
-
-static posse_error broken_by(posse_fn *initializer)
-{
-    posse_executor *pool = make_pool_with(with_initializer(initializer, NULL, 0));
-    posse_error error;
-    char text[256];
-    assert_eventually(posse_why_broken(pool, &error) == POSSE_OK && error.status == POSSE_BROKEN);
-    snprintf(text, sizeof text, "worker %ld ", error.pid);
-    assert_memory_equal(error.message, text, strlen(text));
-    assert_status(posse_resize(pool, 2), POSSE_BROKEN);
-    assert_ok(posse_destroy(pool));
-    return error;
-}
-
-TEST(initializer_dies)
-{
-    posse_error error = broken_by(dying_initializer);
-    assert_int_equal(error.signal, SIGKILL);
-    assert_non_null(strstr(error.message, "was killed by signal 9"));
-}
-
-TEST(initializer_exits)
-{
-    posse_error error = broken_by(exiting_initializer);
-    assert_int_equal(error.exit_code, backend() == POSSE_THREAD ? 0 : 7);
-    assert_non_null(strstr(error.message, "terminated abruptly with exit code"));
-}
-
-static int fails_at_first(posse_task *task, const void *arg, size_t size)
-{
-    (void)size;
-    (void)task;
-    return atomic_fetch_sub(&shared_of(arg)->failures, 1) > 0 ? 1 : 0;
-}
-
-/* Two that fail are replaced. */
-TEST(initializer_fails_at_first)
-{
-    struct shared *shared = make_shared(sizeof *shared);
-    atomic_store(&shared->failures, 2);
-    posse_executor *pool = make_pool_with(with_initializer(fails_at_first, &shared, sizeof shared));
-    posse_error error = {.status = POSSE_BROKEN};
-    assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
-    assert_eventually(stats_of(pool).workers_idle == 3);
-    assert_int_equal(stats_of(pool).workers_started, 5);
-    assert_int_equal(stats_of(pool).workers_lost, 0);
-    assert_ok(posse_why_broken(pool, &error));
-    assert_status(error.status, POSSE_OK);
-    end_pool(pool);
-    free_shared(shared, sizeof *shared);
 }
 
 /* ---- what it may do ---- */
@@ -296,9 +206,12 @@ TEST(finalizer_after_destroy)
 /* One that dies in it has lost nothing, and is not replaced. */
 TEST(finalizer_dies)
 {
+    long signal = SIGKILL;
     posse_options options = default_options();
     options.max_workers = 2;
-    options.finalizer = dying_initializer;
+    options.finalizer = signal_task;
+    options.finalizer_arg = &signal;
+    options.finalizer_size = sizeof signal;
     options.on_worker_lost = POSSE_BREAK;
     posse_executor *pool = make_pool_with(options);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
@@ -318,10 +231,10 @@ static void assert_refused(posse_options options)
 TEST(invalid_options)
 {
     long value = 1;
-    assert_refused(with_initializer(code_initializer, NULL, 1));
+    assert_refused(with_initializer(code_task, NULL, 1));
     assert_refused(with_initializer(NULL, &value, sizeof value));
     posse_options options = default_options();
-    options.finalizer = code_initializer;
+    options.finalizer = code_task;
     options.finalizer_size = 8;
     assert_refused(options);
     options = default_options();
@@ -334,14 +247,9 @@ TEST(invalid_options)
 }
 
 static const struct check checks[] = {
-    CHECK(I01_IP03_initializer, ALL),
+    CHECK(I01_initializer, ALL),
+    CHECK(IP03_initializer_before_tasks, ALL),
     CHECK(IP04_initializer_changes_a_global, ALL),
-    CHECK(I02_IP08_failing_initializer, ALL),
-    CHECK(initializer_returns_a_code, ALL),
-    CHECK(I03_I04_failing_initializer_leaves_nothing, ALL),
-    CHECK(initializer_dies, PROCESSES),
-    CHECK(initializer_exits, PARALLEL),
-    CHECK(initializer_fails_at_first, PARALLEL),
     CHECK(initializer_and_finalizer, ALL),
     CHECK(finalizer_after_destroy, ALL),
     CHECK(finalizer_dies, PROCESSES),

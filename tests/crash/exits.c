@@ -13,37 +13,16 @@ static void assert_goes_on(posse_executor *pool)
     assert_int_equal(take_long(submitted_long(pool, square_task, 9)), 81);
 }
 
-/* Runs the task beside another one that must not notice, and gives how it was lost. */
-static posse_error lost_by(posse_fn *fn, long arg)
+static void assert_lost_by_signal(posse_fn *fn, long signal)
 {
-    posse_executor *pool = make_pool(2);
-    struct gate *gate = make_gate(pool);
-    posse_future beside = submitted_hold(pool, gate);
-    await_entered(gate, 1);
-    posse_error error = take_error(submitted_long(pool, fn, arg), POSSE_WORKER_LOST);
-    open_gate(gate);
-    take_long(beside);
-    assert_goes_on(pool);
-    assert_int_equal(stats_of(pool).lost, 1);
-    assert_int_equal(stats_of(pool).workers_lost, 1);
-    free_gate(pool, gate);
-    end_pool(pool);
-    assert_int_equal(error.attempt, 1);
-    assert_true(error.pid > 0);
-    assert_true(error.message[0] != '\0');
-    return error;
-}
-
-static void assert_lost_by_signal(posse_fn *fn, int signal)
-{
-    posse_error error = lost_by(fn, signal);
+    posse_error error = lost_by(fn, &signal, sizeof signal);
     assert_int_equal(error.signal, signal);
     assert_int_equal(error.exit_code, -1);
 }
 
-static void assert_lost_by_exit(posse_fn *fn, int code)
+static void assert_lost_by_exit(posse_fn *fn, long code)
 {
-    posse_error error = lost_by(fn, code);
+    posse_error error = lost_by(fn, &code, sizeof code);
     assert_int_equal(error.signal, 0);
     assert_int_equal(error.exit_code, code);
 }

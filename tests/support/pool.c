@@ -20,6 +20,16 @@ posse_options default_options(void)
     return (posse_options){.size = sizeof(posse_options), .backend = backend()};
 }
 
+posse_options with_initializer(posse_fn *fn, const void *arg, size_t size)
+{
+    posse_options options = default_options();
+    options.max_workers = 3;
+    options.initializer = fn;
+    options.initializer_arg = arg;
+    options.initializer_size = size;
+    return options;
+}
+
 posse_executor *open_pool(long workers)
 {
     posse_executor *pool = NULL;
@@ -109,5 +119,25 @@ posse_error take_error(posse_future future, posse_status how)
     assert_status(error.status, how);
     assert_status(posse_result(future, 0, NULL, NULL), how);
     assert_ok(posse_release(future));
+    return error;
+}
+
+posse_error lost_by(posse_fn *fn, const void *arg, size_t size)
+{
+    posse_executor *pool = make_pool(2);
+    struct gate *gate = make_gate(pool);
+    posse_future beside = submitted_hold(pool, gate);
+    await_entered(gate, 1);
+    posse_error error = take_error(submitted(pool, fn, arg, size), POSSE_WORKER_LOST);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 9)), 81); /* by another worker */
+    open_gate(gate);
+    take_long(beside);
+    assert_int_equal(stats_of(pool).lost, 1);
+    assert_int_equal(stats_of(pool).workers_lost, 1);
+    free_gate(pool, gate);
+    end_pool(pool);
+    assert_int_equal(error.attempt, 1);
+    assert_true(backend() == POSSE_PROCESS ? error.pid > 0 : error.pid == 0);
+    assert_true(error.message[0] != '\0');
     return error;
 }

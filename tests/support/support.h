@@ -121,6 +121,7 @@ void require_status(posse_status actual, posse_status expected, const char *call
                     int line);
 
 posse_options default_options(void);                   /* of this backend, size set */
+posse_options with_initializer(posse_fn *fn, const void *arg, size_t size); /* 3 workers */
 posse_executor *open_pool(long workers);               /* NULL if that fails; also for children */
 posse_executor *make_pool(long workers);               /* asserts */
 posse_executor *make_pool_with(posse_options options); /* asserts */
@@ -142,6 +143,10 @@ posse_future submitted_job(posse_executor *pool, posse_job job); /* sets struct_
 long take_long(posse_future future);
 posse_error take_error(posse_future future, posse_status how);
 posse_error error_of(posse_future future); /* waits and asserts; does not release */
+
+/* Runs a task that takes its worker with it, beside another one that must not notice, in a pool of
+ * its own, and gives how it was lost. Asserts that this is all that is lost. */
+posse_error lost_by(posse_fn *fn, const void *arg, size_t size);
 
 /* ---- gates (gate.c) -------------------------------------------------------------------------- */
 
