@@ -63,20 +63,39 @@ static void assert_names(posse_executor *pool, int workers, const char *prefix)
     free_gate(pool, gate);
 }
 
+static posse_executor *make_named(const char *prefix, long workers)
+{
+    posse_options options = default_options();
+    options.max_workers = workers;
+    options.worker_name_prefix = prefix;
+    return make_pool_with(options);
+}
+
 static void assert_prefix(const char *prefix)
 {
     char copy[64];
     snprintf(copy, sizeof copy, "%s", prefix);
-    posse_options options = default_options();
-    options.max_workers = 11;
-    options.worker_name_prefix = copy;
-    posse_executor *pool = make_pool_with(options);
+    posse_executor *pool = make_named(copy, 11);
     memset(copy, 0, sizeof copy);
     assert_names(pool, 11, prefix);
     end_pool(pool);
 }
 
-TEST(S12_IP24_names_assigned) { assert_prefix("SpecialPool"); }
+TEST(S12_names_assigned) { assert_prefix("SpecialPool"); }
+
+/* Each pool has its own, also for workers that it starts later. */
+TEST(IP24_prefix_of_each_pool)
+{
+    posse_executor *tellers = make_named("Teller", 2);
+    posse_executor *cooks = make_named("Cook", 3);
+    assert_names(cooks, 3, "Cook");
+    assert_names(tellers, 2, "Teller");
+    assert_ok(posse_resize(tellers, 5));
+    assert_eventually(stats_of(tellers).workers == 5);
+    assert_names(tellers, 5, "Teller");
+    end_pool(cooks);
+    end_pool(tellers);
+}
 
 TEST(IP25_names_are_cut)
 {
@@ -106,19 +125,15 @@ TEST(S13_default_names)
 TEST(supervisor_has_the_prefix)
 {
     char name[NAME_SIZE];
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.worker_name_prefix = "kitchen";
-    posse_executor *pool = make_pool_with(options);
+    posse_executor *pool = make_named("kitchen", 1);
     read_name(take_long(submitted(pool, parent_task, NULL, 0)), name);
     assert_string_equal(name, "kitchen");
     end_pool(pool);
 }
 
 static const struct check checks[] = {
-    CHECK(S12_IP24_names_assigned, PARALLEL),
-    CHECK(IP25_names_are_cut, PARALLEL),
-    CHECK(S13_default_names, PARALLEL),
+    CHECK(S12_names_assigned, PARALLEL),         CHECK(IP24_prefix_of_each_pool, PARALLEL),
+    CHECK(IP25_names_are_cut, PARALLEL),         CHECK(S13_default_names, PARALLEL),
     CHECK(supervisor_has_the_prefix, PROCESSES),
 };
 

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int empty_task(posse_task *task, const void *arg, size_t size)
@@ -51,7 +52,8 @@ TEST(in_place)
         size_t size = 0;
         assert_ok(posse_result(future, -1, (const void **)&data, &size));
         assert_int_equal(size, sizes[i]);
-        assert_int_equal((uintptr_t)data % (size < _Alignof(max_align_t) ? 8 : _Alignof(max_align_t)), 0);
+        assert_int_equal(
+            (uintptr_t)data % (size < _Alignof(max_align_t) ? 8 : _Alignof(max_align_t)), 0);
         assert_int_equal(data[0], sizes[i] % 251);
         assert_int_equal(data[size - 1], sizes[i] % 251);
         assert_ok(posse_release(future));
@@ -167,6 +169,46 @@ TEST(IP15_error_is_preserved)
     end_pool(pool);
 }
 
+/* Where it happened: FAIL_HERE writes it, and a task that waited for the one that failed adds its
+ * own place. */
+#define FAIL_HERE(task, code, text)                                                                \
+    posse_task_fail(task, code, "%s\n  at %s:%d", text, strrchr("/" __FILE__, '/') + 1, __LINE__)
+
+enum { INNER_LINE = __LINE__ + 5, OUTER_LINE = INNER_LINE + 12 };
+
+static int inner_failing_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)size;
+    return FAIL_HERE(task, (int)*(const long *)arg, "no such page");
+}
+
+static int outer_failing_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_future inner;
+    posse_error error;
+    if (posse_submit(posse_task_executor(task), inner_failing_task, arg, size, &inner) !=
+            POSSE_OK ||
+        posse_exception(inner, -1, &error) != POSSE_OK || posse_release(inner) != POSSE_OK) {
+        return GAVE_UP;
+    }
+    return FAIL_HERE(task, error.code + 1, error.message);
+}
+
+TEST(P06_place_of_the_failure)
+{
+    char text[256];
+    posse_executor *pool = make_pool(1);
+    int length = snprintf(text, sizeof text, "no such page\n  at result.c:%d", INNER_LINE);
+    posse_error error = failed_with(pool, inner_failing_task, 123);
+    assert_string_equal(error.message, text);
+    assert_int_equal(error.code, 123);
+    snprintf(text + length, sizeof text - (size_t)length, "\n  at result.c:%d", OUTER_LINE);
+    error = failed_with(pool, outer_failing_task, 123);
+    assert_string_equal(error.message, text);
+    assert_int_equal(error.code, 124);
+    end_pool(pool);
+}
+
 /* Fails with the code 0, and returns 0. */
 TEST(E21_falsy_error)
 {
@@ -258,6 +300,7 @@ static const struct check checks[] = {
     CHECK(into_a_small_buffer, ALL),
     CHECK(D07_error_during_run, ALL),
     CHECK(IP15_error_is_preserved, ALL),
+    CHECK(P06_place_of_the_failure, ALL),
     CHECK(E21_falsy_error, ALL),
     CHECK(E21_empty_message, ALL),
     CHECK(long_message, ALL),
