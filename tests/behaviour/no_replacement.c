@@ -12,6 +12,8 @@
 
 static _Atomic long *failing; /* calls that fail; NULL: none */
 
+static bool no_threads; /* pthread_create fails on every backend */
+
 static bool fails(void) { return failing != NULL && atomic_fetch_sub(failing, 1) > 0; }
 
 pid_t __real_fork(void);
@@ -31,7 +33,7 @@ int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, body *, void *);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, body *start,
                           void *context)
 {
-    if (backend() == POSSE_THREAD && fails()) {
+    if ((no_threads || backend() == POSSE_THREAD) && fails()) {
         return EAGAIN;
     }
     return __real_pthread_create(thread, attributes, start, context);
@@ -59,7 +61,7 @@ static posse_options recycling(long workers)
 }
 
 /* No worker is left that takes a task, and none can be started. */
-TEST(P18_P20_failed_worker_replacement_breaks_pool)
+TEST(P18_failed_worker_replacement_breaks_pool)
 {
     char text[300];
     posse_error error;
@@ -125,11 +127,98 @@ TEST(on_demand_fails)
     forget_failing();
 }
 
+static int square_item(posse_task *task, const void *const *items, void *result)
+{
+    long value = *(const long *)items[0];
+    (void)task;
+    *(long *)result = value * value;
+    return 0;
+}
+
+/* The items wait for workers that cannot be started: the call is told, and does not hang. */
+TEST(P20_map_without_workers)
+{
+    enum { ITEMS = 10 };
+    long values[ITEMS] = {0};
+    long squares[ITEMS];
+    posse_input input = {.data = values, .size = sizeof values[0]};
+    posse_map_job job = {.struct_size = sizeof job,
+                         .fn = square_item,
+                         .inputs = &input,
+                         .n_inputs = 1,
+                         .count = ITEMS,
+                         .chunksize = 1,
+                         .result_size = sizeof squares[0],
+                         .results = squares};
+    posse_options options = default_options();
+    options.on_demand = true;
+    posse_executor *pool = make_failing(options);
+    atomic_store(failing, LONG_MAX);
+    assert_status(posse_map(pool, &job, NULL), POSSE_BROKEN);
+    assert_ok(posse_destroy(pool));
+    forget_failing();
+}
+
+/* None can be started from the beginning: there is no executor, or it is broken, and says why. */
+TEST(P20_create_without_workers)
+{
+    posse_options options = default_options();
+    posse_executor *pool = NULL;
+    posse_error error;
+    failing = make_shared(sizeof *failing);
+    atomic_store(failing, LONG_MAX);
+    posse_status status = posse_create(&options, &pool);
+    if (status == POSSE_OK) {
+        assert_eventually(posse_why_broken(pool, &error) == POSSE_OK &&
+                          error.status == POSSE_BROKEN);
+        assert_non_null(strstr(error.message, "could not be started"));
+    } else {
+        assert_true(status == POSSE_NO_MEMORY || status == POSSE_SYSTEM);
+        assert_null(pool);
+    }
+    assert_ok(posse_destroy(pool));
+    forget_failing();
+}
+
+static int count_call(posse_future future, void *context)
+{
+    (void)future;
+    atomic_fetch_add((_Atomic int *)context, 1);
+    return 0;
+}
+
+/* There is no thread for callbacks: nothing was added, and the executor goes on. */
+TEST(P20_no_thread_for_callbacks)
+{
+    _Atomic int calls = 0;
+    posse_executor *pool = make_failing(default_options());
+    struct gate *gate = make_gate(pool);
+    posse_future future = submitted_hold(pool, gate);
+    await_entered(gate, 1);
+    no_threads = true;
+    atomic_store(failing, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_status(posse_add_done_callback(future, count_call, &calls), POSSE_NO_MEMORY);
+    }
+    assert_ok(posse_add_done_callback(future, count_call, &calls)); /* now there is one */
+    no_threads = false;
+    open_gate(gate);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_int_equal(atomic_load(&calls), 1);
+    take_long(future);
+    free_gate(pool, gate);
+    end_pool(pool);
+    forget_failing();
+}
+
 static const struct check checks[] = {
-    CHECK(P18_P20_failed_worker_replacement_breaks_pool, PARALLEL),
+    CHECK(P18_failed_worker_replacement_breaks_pool, PARALLEL),
     CHECK(replacement_fails_at_first, PARALLEL),
     CHECK(others_work_on, PARALLEL),
     CHECK(on_demand_fails, PARALLEL),
+    CHECK(P20_map_without_workers, PARALLEL),
+    CHECK(P20_create_without_workers, PARALLEL),
+    CHECK(P20_no_thread_for_callbacks, PARALLEL),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
