@@ -151,7 +151,8 @@ static void break_queue(posse_executor *e)
     pi_break(e, &why);
 }
 
-/* Makes the task READY and puts it into the ring. POSSE_FULL: it is FILL again, and *word says so. */
+/* Makes the task READY and puts it into the ring. POSSE_FULL: it is FILL again, and *word says
+ * so. */
 static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, uint64_t flags,
                             uint64_t limit)
 {
@@ -230,16 +231,28 @@ static void run_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_
 {
     struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
     uint64_t run = pi_with_state(word, PI_RUN) | flags;
-    pi_enter(e);
-    atomic_fetch_add(&e->inline_running, 1);
     pi_store_release(&e->segment.slots.at[index].word, run);
     if (!pi_self_in(e))
         pi_self = &self;
     pi_run(e, PI_PROGRAM, index, run);
     pi_self = outer;
+}
+
+/* The phase is looked at once more when whoever closes the executor sees that a task runs: else its
+ * finalizer could come first. Both are seq, as is the other side: phase, then inline_running. */
+static posse_status submit_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
+{
+    pi_enter(e);
+    atomic_fetch_add(&e->inline_running, 1);
+    posse_status status = check_phase(e);
+    if (status == POSSE_OK)
+        run_inline(e, index, word, flags);
+    else
+        (void)pi_discard(e, index, word);
     if (atomic_fetch_sub(&e->inline_running, 1) == 1)
         e->backend->poke(e); /* the last one: an executor that was shut down is closed now */
     pi_leave(e);
+    return status;
 }
 
 static posse_status submit(posse_executor *e, const struct request *request, posse_future *future)
@@ -257,7 +270,7 @@ static posse_status submit(posse_executor *e, const struct request *request, pos
     else if (e->backend->spawn)
         status = submit_by_program(e, request->job, index, word, flags);
     else
-        run_inline(e, index, word, flags);
+        status = submit_inline(e, index, word, flags);
     if (future && status == POSSE_OK)
         *future = (posse_future){e, index, generation};
     return status;
