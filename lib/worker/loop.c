@@ -64,8 +64,8 @@ static bool spin(struct worker *w)
     return false;
 }
 
-/* Sleeps until it is woken. When it has been idle for long it tells the supervisor, once, and sleeps
- * on: whether it may leave is not for it to say. */
+/* Sleeps until it is woken. When it has been idle for long it tells the supervisor, once, and
+ * sleeps on: whether it may leave is not for it to say. */
 static void sleep_idle(struct worker *w)
 {
     posse_executor *e = w->executor;
@@ -169,14 +169,15 @@ static void work(struct worker *w)
 }
 
 /* Nobody may rely on us any more. A task that came for us goes to somebody else: a worker that is
- * idle, or one that the supervisor starts, as it does not count us from now on. If we die first, it
- * looks when it has buried us. */
+ * idle, or one that the supervisor starts, as it does not count us from now on. It is told also if
+ * no task is there: we may have been the last one, and our finalizer may take its time. If we die
+ * first, it looks when it has buried us. */
 static void leave(struct worker *w)
 {
     posse_executor *e = w->executor;
     say(w, PI_SEAT_LEAVING);
     pi_idle_leave(&e->segment.header->idle, w->seat);
-    if (work_is_there(w) && !pi_wake_worker(e, true))
+    if (!work_is_there(w) || !pi_wake_worker(e, true))
         e->backend->poke(e);
     if (!e->backend->kills || pi_phase_of(e) < PI_STOPPING) /* else the kill is on its way */
         pi_finalize(e, w->seat);

@@ -4,18 +4,22 @@
  * The staff are the workers that count: they live, or are starting, and will take another task.
  * `target` is how many there should be:
  *
- *   all at once   max_workers; less one for each that left for being idle, until a task finds none
- *                 free
+ *   all at once   max_workers; less one for each that left for being idle, until a task finds
+ *                 none free
  *   on demand     those who are there, but at least min_workers; more when a task finds none free
- *   DRAINING      those who are there, unless a task waits
+ *   DRAINING      those who are there, unless a task waits; if nobody is there, as on demand
  *   STOPPING      none is started
  *
- * A worker that retires is staff no more, so another is started; it may go when nobody is missing. If
- * another cannot be started, the tries are put off, longer each time, and after ten of them without
- * a worker that works the pool breaks.
+ * In DRAINING those who are there end once nothing waits, but that is not the end of it: a worker
+ * that was sent away, or abandoned, is staff no more and may still submit tasks, or leave its own
+ * to be run again. So an executor without staff grows, whatever its options say.
  *
- * No task is left without a worker. Each of these steps is seq, so of two that may cross one sees the
- * other:
+ * A worker that retires is staff no more, so another is started; it may go when nobody is missing.
+ * If another cannot be started, the tries are put off, longer each time, and after ten of them
+ * without a worker that works the pool breaks.
+ *
+ * No task is left without a worker. Each of these steps is seq, so of two that may cross one sees
+ * the other:
  *
  *   who          does                                 then
  *   submitter    pushes                               wakes an idle worker; if there is none and
@@ -23,7 +27,7 @@
  *   worker       sets `current`, when it has claimed  the ring is not empty: as a submitter
  *                a task or is back from an inner one
  *   ... leaves   clears its idle bits                 the ring is not empty: wakes another, forced;
- *                                                     if there is none, pokes
+ *                                                     unless it has woken one, pokes
  *   supervisor   sets may_grow, reads each `current`  counts what is READY in the ring: as many as
  *                                                     are more than the workers that are not busy
  *                                                     are started
@@ -101,8 +105,8 @@ static unsigned free_seat(const struct pi_supervisor *s)
     return seat;
 }
 
-/* The semaphore of the last worker may count a sleeper that died. If it left on purpose somebody may
- * be about to post it, which does no harm. */
+/* The semaphore of the last worker may count a sleeper that died. If it left on purpose somebody
+ * may be about to post it, which does no harm. */
 static void prepare_semaphore(const struct pi_hand *last, struct pi_seat *seat)
 {
     if (last->used && last->left)
@@ -252,15 +256,17 @@ static void look_at_max(struct pi_supervisor *s)
 static void look_at_demand(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
-    bool elastic = e->on_demand || e->idle_timeout_ms > 0, grows = elastic && s->staff < s->max;
+    bool draining = s->seen == PI_DRAINING;
+    bool elastic = e->on_demand || e->idle_timeout_ms > 0 || (draining && s->staff == 0);
+    bool grows = elastic && s->staff < s->max;
     if (e->on_demand)
         s->target = s->staff > e->min_workers ? s->staff : e->min_workers;
     if (pi_load_relaxed(&e->segment.header->may_grow) != grows) /* relaxed: only we write it */
         pi_store_seq(&e->segment.header->may_grow, grows);      /* before the count */
-    unsigned wanted = grows ? s->staff + demand(s) : 0;
-    if (wanted > s->target)
-        s->target = wanted;
-    if (s->seen == PI_DRAINING && s->target > s->staff && !anything_waits(s))
+    unsigned more = grows ? demand(s) : 0;
+    if (more > 0 && s->staff + more > s->target)
+        s->target = s->staff + more;
+    if (draining && s->target > s->staff && !(grows ? more > 0 : anything_waits(s)))
         s->target = s->staff;
     if (s->target > s->max)
         s->target = s->max;
@@ -292,14 +298,17 @@ static void let_retire(struct pi_supervisor *s)
     }
 }
 
-/* Those that asked to, as long as enough stay and nothing waits. */
+/* Those that asked to, as long as enough stay and nothing waits. What comes meanwhile is counted
+ * when they do not count any more. */
 static void let_idle_go(struct pi_supervisor *s)
 {
+    bool looked = false;
     for (unsigned i = s->seats; i-- > 0 && s->staff > s->executor->min_workers;) {
         if (!counts(s, i) || ready_of(s, i) != PI_SEAT_IDLE)
             continue;
-        if (anything_waits(s))
+        if (!looked && anything_waits(s))
             return;
+        looked = true;
         pi_send_away(s, i);
         s->target = s->target < s->staff ? s->target : s->staff;
     }
