@@ -1,6 +1,6 @@
 /* The supervisor: one thread that starts workers (staff.c), sees them die, repairs what they left
- * (recover.c), and kills those whose task is over its deadline or was killed (kills.c). With processes it is a
- * process of its own, with threads a thread.
+ * (recover.c), and kills those whose task is over its deadline or was killed (kills.c). With
+ * processes it is a process of its own, with threads a thread.
  *
  * Nothing waits for it but the end of tasks whose worker died or is to be killed, and it waits for
  * nobody: each of its steps looks, acts, and goes on.
@@ -57,7 +57,8 @@ int pi_supervisor_begin(struct pi_supervisor *s)
 /* ---- ends ---- */
 
 /* What the initializer has said that failed in a seat, or, if several failed at once, in another.
- * False: nothing. The place is free then for the next one, also if the worker died while it wrote. */
+ * False: nothing. The place is free then for the next one, also if the worker died while it
+ * wrote. */
 static bool take_reason(struct pi_supervisor *s, unsigned seat, bool others, struct pi_reason *why)
 {
     struct pi_report *report = &s->executor->segment.header->initializer;
@@ -76,7 +77,7 @@ static bool take_reason(struct pi_supervisor *s, unsigned seat, bool others, str
 
 /* What a death means for the pool: nobody's loss but its task's, unless it was the start that came
  * to nothing, or POSSE_BREAK says more. */
-static void judge(struct pi_supervisor *s, unsigned seat, uint32_t ready,
+static void judge(struct pi_supervisor *s, unsigned seat, enum pi_ready ready,
                   const struct pi_death *death)
 {
     posse_executor *e = s->executor;
@@ -98,6 +99,26 @@ static void judge(struct pi_supervisor *s, unsigned seat, uint32_t ready,
     pi_start_failed(s);
 }
 
+/* What a dead worker has said of itself last, as far as it is believed: a task gone wild may have
+ * written it. Who failed or left was in no task, and who left has ended well. A worker that got
+ * through its start once did not die in it. If a leave is not believed that was one, what the
+ * worker gave to others is lost; no more. */
+static enum pi_ready last_word(const struct pi_supervisor *s, unsigned seat,
+                               const struct os_death *how)
+{
+    const struct pi_seat *at = &s->executor->segment.seats[seat];
+    enum pi_ready ready = (enum pi_ready)pi_load_acquire(&at->ready); /* with say, in loop.c */
+    bool in_task = pi_load_acquire(&at->current) != 0, ended_well = !how->signal && !how->exit_code;
+    bool through = s->hands[seat].through;
+    switch (ready) {
+    case PI_SEAT_STARTING: return through ? PI_SEAT_READY : ready;
+    case PI_SEAT_FAILED: return through || in_task ? PI_SEAT_READY : ready;
+    case PI_SEAT_LEAVING: return in_task ? PI_SEAT_READY : ready;
+    case PI_SEAT_LEFT: return in_task ? PI_SEAT_READY : ended_well ? ready : PI_SEAT_LEAVING;
+    default: return PI_SEAT_READY;
+    }
+}
+
 /* Takes a dead worker off the books. What it started dies with it:
  * its group is killed while its pid is still its. */
 static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *how)
@@ -106,8 +127,8 @@ static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *
     struct pi_header *header = e->segment.header;
     struct pi_hand *hand = &s->hands[seat];
     struct pi_death death = {how->signal, how->exit_code, hand->pid};
-    uint32_t ready = pi_load_acquire(&e->segment.seats[seat].ready);
     pi_look_at_starts(s); /* it may have got through just before */
+    enum pi_ready ready = last_word(s, seat, how);
     e->backend->signal(s, seat, SIGKILL);
     e->backend->reap(s, seat);
     hand->state = PI_HAND_EMPTY;

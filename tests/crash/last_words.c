@@ -1,0 +1,80 @@
+/* last_words.c - a task gone wild writes into its worker's seat what a worker says of itself, and
+ * dies: nobody waits for ever, and no death is taken for a leave. */
+#include "support/support.h"
+
+#include "worker/backend.h" /* the insides: where to write */
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+struct words {
+    uint32_t ready;
+    int signal; /* 0: it exits with 0 */
+};
+
+static int lying_task(posse_task *task, const void *arg, size_t size)
+{
+    struct words words;
+    memcpy(&words, arg, size);
+    pi_store_release(&task->executor->segment.seats[task->seat].ready, words.ready);
+    if (words.signal == 0) {
+        _exit(0);
+    }
+    raise(words.signal);
+    return 0;
+}
+
+static void assert_lost(posse_options options, struct words words)
+{
+    posse_executor *pool = make_pool_with(options);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
+    for (int i = 0; i < 4; i++) { /* more than failed starts in a row */
+        posse_error error = {.status = POSSE_OK};
+        posse_future future = SUBMIT_VALUE(pool, lying_task, words);
+        assert_status(posse_result(future, PATIENCE_MS, NULL, NULL), POSSE_WORKER_LOST);
+        assert_ok(posse_exception(future, 0, &error));
+        assert_int_equal(error.signal, words.signal);
+        assert_ok(posse_release(future));
+        assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
+    }
+    assert_eventually(stats_of(pool).workers_lost == 4);
+    end_pool(pool);
+}
+
+TEST(nobody_is_believed_in_a_task)
+{
+    for (uint32_t ready = 0; ready <= PI_SEAT_LEFT + 1; ready++) {
+        posse_options options = default_options();
+        options.max_workers = 1;
+        assert_lost(options, (struct words){ready, SIGKILL});
+        assert_lost(options, (struct words){ready, 0});
+    }
+}
+
+/* ... and a pool that is to break does. */
+TEST(breaks_all_the_same)
+{
+    static const uint32_t words[] = {PI_SEAT_LEAVING, PI_SEAT_LEFT, PI_SEAT_FAILED};
+    for (size_t i = 0; i < COUNT(words); i++) {
+        posse_error error;
+        posse_options options = default_options();
+        options.max_workers = 1;
+        options.on_worker_lost = POSSE_BREAK;
+        posse_executor *pool = make_pool_with(options);
+        assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
+        struct words said = {words[i], SIGKILL};
+        (void)SUBMIT_VALUE(pool, lying_task, said);
+        assert_eventually(posse_why_broken(pool, &error) == POSSE_OK &&
+                          error.status == POSSE_BROKEN);
+        assert_int_equal(error.signal, SIGKILL);
+        assert_ok(posse_destroy(pool));
+    }
+}
+
+static const struct check checks[] = {
+    CHECK(nobody_is_believed_in_a_task, PROCESSES),
+    CHECK(breaks_all_the_same, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
