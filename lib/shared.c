@@ -9,8 +9,11 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
     posse_status status = pi_check(e);
     if (status == POSSE_OK && size == 0)
         status = POSSE_INVALID;
-    if (status == POSSE_OK)
-        status = pi_block_acquire(e, pi_owner_here(e), size, &ref);
+    if (status != POSSE_OK)
+        return status;
+    unsigned owner = pi_owner_here(e);
+    pi_will_give(e, owner);
+    status = pi_block_acquire(e, owner, size, &ref);
     if (status == POSSE_OK)
         *memory = pi_block_bytes(e, ref, size);
     return status;

@@ -87,6 +87,11 @@ struct pi_seat {
      * posts `wake`, and clears it before a start; the worker reads it, acquire, before each task. A
      * worker that dies leaves it to be cleared. */
     _Atomic uint32_t leave;
+    /* 1: the worker has, or had, what may outlive it: a handle, a block of posse_alloc, a lock or
+     * a queue. Its threads set it, release, before they take the first; the supervisor reads it,
+     * acquire, when the worker has left, and clears it before a start. 0: there is nothing to look
+     * for. After a death all is looked through, whatever it says. */
+    _Atomic uint32_t gives;
     /* Tasks that ended here, by how. The worker alone writes: twice the count, and 1 more while it
      * makes the task `current` final, so that a death in between is counted exactly. */
     _Atomic uint64_t ended[PI_ENDS];

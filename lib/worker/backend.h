@@ -15,7 +15,8 @@ struct pi_hand {
     enum pi_hand_state state;
     bool killed;            /* SIGKILL is on its way */
     bool used;              /* the seat's semaphore was made before */
-    bool left;              /* the last one left on purpose: what it gave away is not settled */
+    bool left;              /* the last one left on purpose, */
+    bool gave;              /* and may have given something away, which is not settled */
     bool through;           /* its initializer has ended well */
     bool stopped;           /* by SIGSTOP: not to be relied on */
     bool retiring;          /* it wants to go, once there is another in its place */

@@ -1,9 +1,11 @@
 /* A worker that leaves on purpose may have given handles and memory to others: a task that submits
- * another one and returns the handle, or returns a block of posse_alloc. These are the program's from
- * then on. Otherwise they would end with the next worker of the seat, should that one die.
+ * another one and returns the handle, or returns a block of posse_alloc. These are the program's
+ * from then on. Otherwise they would end with the next worker of the seat, should that one die.
  *
  * It is done before the seat is used again, not when the worker leaves: most seats never are. Until
- * then nobody else acts in the seat's name, so a name found here is that of the one who left.
+ * then nobody else acts in the seat's name, so a name found here is that of the one who left. As it
+ * is a pass over all slots and blocks, it is not done for a worker that never had anything to give
+ * (`gives` in its seat).
  */
 #include "worker/backend.h"
 
@@ -35,5 +37,5 @@ void pi_inherit(struct pi_supervisor *s, unsigned seat)
 {
     inherit_slots(s->executor, seat);
     inherit_blocks(s->executor, seat);
-    s->hands[seat].left = false;
+    s->hands[seat].gave = false;
 }

@@ -27,7 +27,9 @@ posse_status pi_object_acquire(posse_executor *e, enum pi_object_type type, size
     struct pi_class *class;
     struct pi_block *block;
     *object = (struct pi_object){.executor = e, .type = type, .serial = next_serial(e)};
-    posse_status status = pi_block_acquire(e, pi_owner_here(e), size, &object->ref);
+    unsigned owner = pi_owner_here(e);
+    pi_will_give(e, owner);
+    posse_status status = pi_block_acquire(e, owner, size, &object->ref);
     if (status != POSSE_OK)
         return status;
     object->lock = pi_block_bytes(e, object->ref, size);
@@ -216,6 +218,7 @@ posse_status pi_object_lock(const struct pi_object *object, uint64_t until)
 {
     posse_executor *e = object->executor;
     struct pi_event event = {object, &object->lock->waiters, look_lock};
+    pi_will_give(e, pi_owner_here(e));
     posse_status status = look_lock(&event);
     if (status == POSSE_TIMEOUT && until == 0 && !pi_supervised(e))
         status = look_lock(&event);

@@ -123,6 +123,16 @@ static inline unsigned pi_owner_here(const posse_executor *executor)
     return self ? self->seat : executor->owner;
 }
 
+/* Before `owner` takes what may outlive it, if it is a worker: see `gives` in core/seats.h. */
+static inline void pi_will_give(const posse_executor *executor, unsigned owner)
+{
+    if (owner >= PI_MAX_SEATS)
+        return;
+    _Atomic uint32_t *gives = &executor->segment.seats[owner].gives;
+    if (pi_load_relaxed(gives) == 0) /* relaxed: only this worker writes it */
+        pi_store_release(gives, 1);  /* with bury, in supervisor.c */
+}
+
 static inline bool pi_destroying(const posse_executor *executor)
 {
     return atomic_load(&executor->destroying) != 0; /* with posse_destroy, which then wakes all */

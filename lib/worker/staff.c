@@ -126,9 +126,10 @@ static bool prepare_seat(struct pi_supervisor *s, unsigned number)
     if (number >= e->workers && os_memory_back(&e->memory, offset, sizeof *seat) != 0)
         return false;
     prepare_semaphore(hand, seat);
-    if (hand->left)
+    if (hand->gave)
         pi_inherit(s, number);
-    pi_store_relaxed(&seat->leave, 0); /* relaxed: the worker is started after this */
+    pi_store_relaxed(&seat->leave, 0); /* relaxed, both: the worker is started after this */
+    pi_store_relaxed(&seat->gives, 0);
     pi_store_release(&seat->ready, PI_SEAT_STARTING);
     *hand = (struct pi_hand){.used = true, .executor = e, .seat = number};
     if (number >= s->seats) {

@@ -133,13 +133,14 @@ static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *
     e->backend->reap(s, seat);
     hand->state = PI_HAND_EMPTY;
     hand->left = ready == PI_SEAT_LEFT; /* then it holds nothing but what it gave to others */
+    hand->gave = hand->left && pi_load_acquire(&e->segment.seats[seat].gives) != 0;
     s->alive--;
     pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
     if (ready != PI_SEAT_LEFT && ready != PI_SEAT_LEAVING && ready != PI_SEAT_FAILED)
         pi_count(&header->workers_lost);
     if (!hand->left && s->seen < PI_DEAD) /* else all futures were told that they will not end */
         pi_recover(s, seat, &death);
-    else /* ... or forgot to release */
+    else if (!hand->left || hand->gave) /* ... or forgot to release */
         pi_recover_objects(e, seat, false);
     judge(s, seat, ready, &death);
 }

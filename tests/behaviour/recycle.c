@@ -188,6 +188,89 @@ TEST(what_was_given_stays)
     end_pool(pool);
 }
 
+/* A lock that a worker has left with is free then, and the queue that it made stays. */
+static int forgets_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_lock lock;
+    memcpy(&lock, arg, sizeof lock);
+    (void)size;
+    posse_queue queue;
+    posse_status status = posse_lock_acquire(lock, -1);
+    if (status != POSSE_OK && status != POSSE_OWNER_DIED) {
+        return GAVE_UP;
+    }
+    if (posse_queue_create(posse_task_executor(task), 1, sizeof(long), &queue) != POSSE_OK) {
+        return GAVE_UP;
+    }
+    return posse_task_return(task, &queue, sizeof queue) == POSSE_OK ? 0 : GAVE_UP;
+}
+
+TEST(what_was_forgotten_is_free)
+{
+    posse_executor *pool = make_pool_with(recycling(1, 1));
+    posse_lock lock;
+    assert_ok(posse_lock_create(pool, &lock));
+    for (int i = 0; i < 3; i++) {
+        posse_queue queue;
+        posse_future future = SUBMIT_VALUE(pool, forgets_task, lock);
+        assert_ok(posse_result_into(future, -1, &queue, sizeof queue, NULL));
+        assert_ok(posse_release(future));
+        (void)take_long(submitted(pool, identity_task, NULL, 0));
+        if (backend() == POSSE_PROCESS) {
+            take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
+        }
+        assert_status(posse_lock_acquire(lock, PATIENCE_MS), POSSE_OWNER_DIED);
+        assert_ok(posse_lock_release(lock));
+        assert_ok(posse_queue_put(queue, &i, sizeof i, 0));
+        assert_ok(posse_queue_destroy(queue));
+    }
+    assert_ok(posse_lock_destroy(lock));
+    end_pool(pool);
+}
+
+/* ---- cost ---- */
+
+#ifndef SANITIZED
+
+/* How long some tasks take, each in a worker of its own, beside so many that wait behind them. */
+static long ms_beside(size_t waiting)
+{
+    posse_future timed[60];
+    posse_executor *pool = make_pool_with(recycling(1, 1));
+    posse_lock lock;
+    assert_ok(posse_lock_create(pool, &lock));
+    struct gate *gate = make_gate(pool);
+    (void)submitted_hold(pool, gate);
+    for (size_t i = 0; i < COUNT(timed); i++) {
+        timed[i] = submitted_long(pool, square_task, 1);
+    }
+    for (size_t i = 0; i < waiting; i++) {
+        (void)submitted_long(pool, square_task, 1);
+    }
+    long start = now_ms();
+    open_gate(gate);
+    assert_ok(posse_result(timed[COUNT(timed) - 1], -1, NULL, NULL));
+    long ms = now_ms() - start;
+    assert_ok(posse_destroy(pool));
+    return ms;
+}
+
+/* That a worker leaves costs the same, however many futures there are. */
+TEST(leaving_beside_many_futures)
+{
+    long alone = 0, beside = 0;
+    for (int i = 0; i < 5; i++) {
+        alone = ms_beside(0);
+        beside = ms_beside(300000);
+        if (beside < 3 * alone + 50) {
+            return;
+        }
+    }
+    fail_msg("%ld ms, and %ld ms beside many futures", alone, beside);
+}
+
+#endif
+
 /* ---- memory ---- */
 
 #ifndef SANITIZED
@@ -268,7 +351,9 @@ static const struct check checks[] = {
     CHECK(S20_shutdown_gh_132969_case_2, PARALLEL),
     CHECK(nested_tasks, PARALLEL),
     CHECK(what_was_given_stays, PARALLEL),
+    CHECK(what_was_forgotten_is_free, PARALLEL),
 #ifndef SANITIZED
+    CHECK(leaving_beside_many_futures, PARALLEL),
     CHECK(loky_memory_leak_protection, PROCESSES),
 #endif
     CHECK(memory_is_not_supported, THREADS | INLINE),
