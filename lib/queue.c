@@ -10,8 +10,8 @@
  *                                           its own is handed on as it leaves with nothing
  *   supervisor, after a worker was reaped   frees the lock and wakes everybody
  *
- * Whatever is read here a task may have scribbled on: sizes are checked against the block's own,
- * which comes from private memory, before they are used.
+ * Whatever is read here a task may have scribbled on: sizes are checked, before they are used,
+ * against the memory that the block has, which is never more than its class says in private memory.
  */
 #include "api.h"
 #include "worker/objects.h"

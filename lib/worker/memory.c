@@ -221,6 +221,18 @@ void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)
     return e->segment.base + pi_block_offset(class, pi_ref_index(ref));
 }
 
+size_t pi_block_room(posse_executor *e, pi_ref ref)
+{
+    struct pi_class *class;
+    struct pi_block *block;
+    if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
+        return 0;
+    if (class->size < LARGE)
+        return class->size;
+    uint64_t backed = pi_load_relaxed(&block->backed); /* relaxed: published with the tag */
+    return backed < class->size ? (size_t)backed : class->size;
+}
+
 /* Relaxed, all of these: published with the state. */
 struct pi_data pi_slot_arg(posse_executor *e, struct pi_slot *slot)
 {

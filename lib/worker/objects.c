@@ -24,8 +24,6 @@ static uint32_t next_serial(posse_executor *e)
 posse_status pi_object_acquire(posse_executor *e, enum pi_object_type type, size_t size,
                                struct pi_object *object)
 {
-    struct pi_class *class;
-    struct pi_block *block;
     *object = (struct pi_object){.executor = e, .type = type, .serial = next_serial(e)};
     unsigned owner = pi_owner_here(e);
     pi_will_give(e, owner);
@@ -33,8 +31,7 @@ posse_status pi_object_acquire(posse_executor *e, enum pi_object_type type, size
     if (status != POSSE_OK)
         return status;
     object->lock = pi_block_bytes(e, object->ref, size);
-    if (pi_arena_find(&e->segment.arena, object->ref, &class, &block))
-        object->size = class->size;
+    object->size = pi_block_room(e, object->ref);
     pi_lock_init(object->lock, object->serial);
     return POSSE_OK;
 }
@@ -72,9 +69,11 @@ posse_status pi_object_find(posse_executor *e, enum pi_object_type type, uint64_
                                  .type = type,
                                  .ref = id >> (INDEX_SHIFT + INDEX_BITS) << 32 | index,
                                  .serial = (uint32_t)id & PI_SERIAL_MASK};
-    if (!tag_of(object, &class, &tag) || class->size < sizeof *object->lock)
+    if (!tag_of(object, &class, &tag))
         return POSSE_INVALID;
-    object->size = class->size;
+    object->size = pi_block_room(e, object->ref);
+    if (object->size < sizeof *object->lock)
+        return POSSE_INVALID;
     object->lock = pi_block_bytes(e, object->ref, class->size);
     return pi_lock_is_gone(object->lock, object->serial) ? pi_object_lost(object) : POSSE_OK;
 }

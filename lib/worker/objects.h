@@ -38,7 +38,7 @@ struct pi_object {
     pi_ref ref;
     uint32_t serial;
     struct pi_lock *lock; /* where its bytes begin */
-    size_t size;          /* of the block */
+    size_t size;          /* what there is of it: a large block may have less than its class */
 };
 
 /* A block of at least size bytes, HELD, not yet an object. POSSE_NO_MEMORY, POSSE_TOO_LARGE. */

@@ -179,6 +179,8 @@ posse_status pi_block_acquire(posse_executor *executor, unsigned owner, size_t s
 bool pi_block_release(posse_executor *executor, unsigned owner, pi_ref ref, uint64_t tag);
 /* HELD -> ATTACHED, by the holder. */
 void pi_block_attach(posse_executor *executor, pi_ref ref, uint32_t slot, uint32_t generation);
+/* How many bytes of a block that is held or in use there is memory for; 0: no reference. */
+size_t pi_block_room(posse_executor *executor, pi_ref ref);
 /* Its bytes, at least size of them, or NULL: the reference is not valid. */
 void *pi_block_bytes(posse_executor *executor, pi_ref ref, uint64_t size);
 

@@ -75,8 +75,8 @@ static void recover_class(posse_executor *e, unsigned number, unsigned seat, boo
         struct pi_object object = {.executor = e,
                                    .type = (enum pi_object_type)pi_tag_type(tag),
                                    .ref = pi_ref_make(number, i),
-                                   .serial = pi_tag_serial(tag),
-                                   .size = class->size};
+                                   .serial = pi_tag_serial(tag)};
+        object.size = pi_block_room(e, object.ref);
         object.lock = pi_block_bytes(e, object.ref, class->size);
         recover_object(&object, &class->blocks[i], tag, seat, died);
     }

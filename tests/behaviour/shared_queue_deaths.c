@@ -1,6 +1,7 @@
 /* shared_queue_deaths.c - what becomes of a shared queue when tasks that made it, use it or wait at
  * it die, or write over it. */
 #include "support/objects.h"
+#include "worker/objects.h" /* the insides: where to scribble */
 
 #include <signal.h>
 #include <string.h>
@@ -187,6 +188,30 @@ TEST(scribbled_on)
     assert_ok(posse_destroy(pool));
 }
 
+/* There is no more memory than the queue was made with, though its block could have had it. */
+TEST(scribbled_capacity)
+{
+    enum { SIZE = 200, MADE = 400, CLAIMED = 600 };
+    void *memory = NULL;
+    long value = 0;
+    posse_executor *pool = make_pool(1);
+    assert_ok(posse_alloc(pool, 80000, &memory));
+    assert_ok(posse_free(pool, memory));
+    posse_queue queue = make_queue(pool, MADE, SIZE); /* it lies there now */
+    assert_ok(posse_queue_put(queue, &value, sizeof value, 0));
+    struct spot spot = {memory, offsetof(struct pi_queue, capacity) / 8, MADE - 1};
+    take_error(SUBMIT_VALUE(pool, scribble_task, spot), POSSE_OK);
+    assert_ok(posse_queue_put(queue, &value, sizeof value, 0));
+    spot.value = CLAIMED;
+    take_error(SUBMIT_VALUE(pool, scribble_task, spot), POSSE_OK);
+    assert_status(posse_queue_put(queue, &value, sizeof value, 0), POSSE_BROKEN);
+    spot.value = MADE;
+    take_error(SUBMIT_VALUE(pool, scribble_task, spot), POSSE_OK);
+    assert_int_equal(posse_queue_length(queue), 2);
+    assert_ok(posse_queue_destroy(queue));
+    end_pool(pool);
+}
+
 static const struct check checks[] = {
     CHECK(sleeping_reader_killed, PROCESSES),
     CHECK(woken_reader_killed, PROCESSES),
@@ -194,6 +219,7 @@ static const struct check checks[] = {
     CHECK(made_by_a_task_that_dies_as_it_is_used, PROCESSES),
     CHECK(broken_while_somebody_waits, PROCESSES),
     CHECK(scribbled_on, ALL),
+    CHECK(scribbled_capacity, ALL),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
