@@ -104,6 +104,16 @@ void pi_send_away(struct pi_supervisor *supervisor, unsigned seat);
 /* A start came to nothing, supervisor->why says how: tries again later, or breaks the pool. */
 void pi_start_failed(struct pi_supervisor *supervisor);
 
+/* Whether a worker is one of the staff: it lives, and will take another task. */
+bool pi_counts(const struct pi_supervisor *supervisor, unsigned seat);
+
+/* demand.c */
+/* The task that a worker is in: its life, and 1 + its slot; 0: none. */
+uint64_t pi_task_of(const struct pi_supervisor *supervisor, unsigned seat);
+/* How many workers more the tasks that wait could use; notes who is busy. */
+unsigned pi_demand(struct pi_supervisor *supervisor);
+bool pi_anything_waits(struct pi_supervisor *supervisor);
+
 /* inherit.c: what the last worker of a seat, which left on purpose, has given to others becomes
  * the program's. */
 void pi_inherit(struct pi_supervisor *supervisor, unsigned seat);

@@ -14,6 +14,7 @@
  *   loop.c        a worker's life
  *   supervisor.c  watching workers, ending them
  *   staff.c       how many there should be: starting, replacing, sending away
+ *   demand.c      how many workers the tasks that wait could use
  *   inherit.c     what a worker that left on purpose leaves to the program
  *   reason.c      why an executor broke
  *   kills.c       deadlines and kills

@@ -49,7 +49,6 @@
 #define MOST_FAILURES 10 /* starts in a row that came to nothing, before the pool is broken */
 #define MOST_STUMBLES 3  /* ... in the initializer */
 #define FIRST_RETRY_NS 1000000u /* doubled with every failure */
-#define MOST_LOOKS 100          /* at who is busy, until nothing changes meanwhile */
 
 /* ---- who is there ---- */
 
@@ -59,7 +58,7 @@ static enum pi_ready ready_of(const struct pi_supervisor *s, unsigned seat)
     return (enum pi_ready)pi_load_acquire(&s->executor->segment.seats[seat].ready);
 }
 
-static bool counts(const struct pi_supervisor *s, unsigned seat)
+bool pi_counts(const struct pi_supervisor *s, unsigned seat)
 {
     const struct pi_hand *hand = &s->hands[seat];
     if (hand->state != PI_HAND_ALIVE || hand->leaving || hand->retiring)
@@ -70,7 +69,7 @@ static bool counts(const struct pi_supervisor *s, unsigned seat)
 
 static bool works(const struct pi_supervisor *s, unsigned seat)
 {
-    return counts(s, seat) && s->hands[seat].through && ready_of(s, seat) != PI_SEAT_FAILED;
+    return pi_counts(s, seat) && s->hands[seat].through && ready_of(s, seat) != PI_SEAT_FAILED;
 }
 
 void pi_look_at_starts(struct pi_supervisor *s)
@@ -91,7 +90,7 @@ static void count_staff(struct pi_supervisor *s)
     for (unsigned i = 0; i < s->seats; i++) {
         if (s->hands[i].state == PI_HAND_ALIVE && ready_of(s, i) == PI_SEAT_RETIRING)
             s->hands[i].retiring = true;
-        s->staff += counts(s, i);
+        s->staff += pi_counts(s, i);
     }
 }
 
@@ -191,57 +190,7 @@ static void start_missing(struct pi_supervisor *s)
     s->missing = s->target > s->staff ? s->target - s->staff : 0;
 }
 
-/* ---- demand ---- */
-
-/* The task that a worker is in: its life, and 1 + its slot; 0: none. */
-static uint64_t task_of(const struct pi_supervisor *s, unsigned seat)
-{
-    struct pi_slots *slots = &s->executor->segment.slots;
-    uint32_t current = pi_load_seq(&s->executor->segment.seats[seat].current);
-    if (current == 0 || current > pi_slots_count(slots))
-        return 0;
-    uint64_t word = pi_load_seq(&slots->at[current - 1].word);
-    if (!pi_is(word, PI_RUN, seat) && !pi_is(word, PI_KILLING, seat))
-        return 0; /* it has ended: the worker is about to look at the ring */
-    return (uint64_t)pi_generation(word) << 32 | current;
-}
-
-static unsigned count_free(struct pi_supervisor *s)
-{
-    unsigned free = 0;
-    for (unsigned i = 0; i < s->seats; i++) {
-        s->hands[i].busy = counts(s, i) ? task_of(s, i) : 0;
-        free += counts(s, i) && !s->hands[i].busy && !s->hands[i].stopped;
-    }
-    return free;
-}
-
-/* Whether everyone who was busy is so still, with the same task. */
-static bool are_still_busy(const struct pi_supervisor *s)
-{
-    for (unsigned i = 0; i < s->seats; i++)
-        if (s->hands[i].busy && task_of(s, i) != s->hands[i].busy)
-            return false;
-    return true;
-}
-
-/* How many workers more the tasks that wait could use. One that has ended its task meanwhile was
- * free for what waits now: then all is counted again. */
-static unsigned demand(struct pi_supervisor *s)
-{
-    struct pi_segment *segment = &s->executor->segment;
-    unsigned waiting, free, looks = 0;
-    do {
-        free = count_free(s);
-        waiting = pi_slots_waiting(&segment->slots, &segment->ring, free + s->max);
-    } while (waiting > free && !are_still_busy(s) && ++looks < MOST_LOOKS);
-    return waiting > free ? waiting - free : 0;
-}
-
-static bool anything_waits(struct pi_supervisor *s)
-{
-    return pi_slots_waiting(&s->executor->segment.slots, &s->executor->segment.ring, 1) > 0;
-}
+/* ---- how many ---- */
 
 /* The program may have asked for another number. What it says is in shared memory. */
 static void look_at_max(struct pi_supervisor *s)
@@ -264,10 +213,10 @@ static void look_at_demand(struct pi_supervisor *s)
         s->target = s->staff > e->min_workers ? s->staff : e->min_workers;
     if (pi_load_relaxed(&e->segment.header->may_grow) != grows) /* relaxed: only we write it */
         pi_store_seq(&e->segment.header->may_grow, grows);      /* before the count */
-    unsigned more = grows ? demand(s) : 0;
+    unsigned more = grows ? pi_demand(s) : 0;
     if (more > 0 && s->staff + more > s->target)
         s->target = s->staff + more;
-    if (draining && s->target > s->staff && !(grows ? more > 0 : anything_waits(s)))
+    if (draining && s->target > s->staff && !(grows ? more > 0 : pi_anything_waits(s)))
         s->target = s->staff;
     if (s->target > s->max)
         s->target = s->max;
@@ -278,7 +227,7 @@ static void look_at_demand(struct pi_supervisor *s)
 void pi_send_away(struct pi_supervisor *s, unsigned seat)
 {
     struct pi_seat *at = &s->executor->segment.seats[seat];
-    s->staff -= counts(s, seat);
+    s->staff -= pi_counts(s, seat);
     s->hands[seat].leaving = true;
     pi_store_release(&at->leave, 1); /* with the worker's look before each task */
     os_semaphore_post(&at->wake);
@@ -305,9 +254,9 @@ static void let_idle_go(struct pi_supervisor *s)
 {
     bool looked = false;
     for (unsigned i = s->seats; i-- > 0 && s->staff > s->executor->min_workers;) {
-        if (!counts(s, i) || ready_of(s, i) != PI_SEAT_IDLE)
+        if (!pi_counts(s, i) || ready_of(s, i) != PI_SEAT_IDLE)
             continue;
-        if (!looked && anything_waits(s))
+        if (!looked && pi_anything_waits(s))
             return;
         looked = true;
         pi_send_away(s, i);
@@ -319,7 +268,7 @@ static void let_idle_go(struct pi_supervisor *s)
 static void shrink(struct pi_supervisor *s, bool busy_too)
 {
     for (unsigned i = s->seats; i-- > 0 && s->staff > s->max;)
-        if (counts(s, i) && (busy_too || !task_of(s, i)))
+        if (pi_counts(s, i) && (busy_too || !pi_task_of(s, i)))
             pi_send_away(s, i);
 }
 

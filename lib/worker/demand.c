@@ -1,0 +1,54 @@
+/* What the tasks that wait ask for: how many there are, and how many workers are not busy and will
+ * look at them. The order in which this is looked at, and why, is at the head of staff.c.
+ */
+#include "worker/backend.h"
+
+#define MOST_LOOKS 100 /* at who is busy, until nothing changes meanwhile */
+
+uint64_t pi_task_of(const struct pi_supervisor *s, unsigned seat)
+{
+    struct pi_slots *slots = &s->executor->segment.slots;
+    uint32_t current = pi_load_seq(&s->executor->segment.seats[seat].current);
+    if (current == 0 || current > pi_slots_count(slots))
+        return 0;
+    uint64_t word = pi_load_seq(&slots->at[current - 1].word);
+    if (!pi_is(word, PI_RUN, seat) && !pi_is(word, PI_KILLING, seat))
+        return 0; /* it has ended: the worker is about to look at the ring */
+    return (uint64_t)pi_generation(word) << 32 | current;
+}
+
+static unsigned count_free(struct pi_supervisor *s)
+{
+    unsigned free = 0;
+    for (unsigned i = 0; i < s->seats; i++) {
+        s->hands[i].busy = pi_counts(s, i) ? pi_task_of(s, i) : 0;
+        free += pi_counts(s, i) && !s->hands[i].busy && !s->hands[i].stopped;
+    }
+    return free;
+}
+
+/* Whether everyone who was busy is so still, with the same task. */
+static bool are_still_busy(const struct pi_supervisor *s)
+{
+    for (unsigned i = 0; i < s->seats; i++)
+        if (s->hands[i].busy && pi_task_of(s, i) != s->hands[i].busy)
+            return false;
+    return true;
+}
+
+/* One that has ended its task meanwhile was free for what waits now: then all is counted again. */
+unsigned pi_demand(struct pi_supervisor *s)
+{
+    struct pi_segment *segment = &s->executor->segment;
+    unsigned waiting, free, looks = 0;
+    do {
+        free = count_free(s);
+        waiting = pi_slots_waiting(&segment->slots, &segment->ring, free + s->max);
+    } while (waiting > free && !are_still_busy(s) && ++looks < MOST_LOOKS);
+    return waiting > free ? waiting - free : 0;
+}
+
+bool pi_anything_waits(struct pi_supervisor *s)
+{
+    return pi_slots_waiting(&s->executor->segment.slots, &s->executor->segment.ring, 1) > 0;
+}
