@@ -43,11 +43,11 @@
  * A worker that dies leaves any of these; the supervisor reads it once, when it sees the death.
  * From STARTING and FAILED it learns that the start came to nothing, from LEAVING and LEFT that no
  * task is lost, and from LEFT that nothing is to be recovered. A task gone wild may have written
- * any of them. So FAILED, LEAVING and LEFT are believed only of a worker that was in no task (`current`
- * is 0), LEFT only of one that has ended with 0, STARTING and FAILED only of one that was not seen
- * to be through. All others have died in the midst of their work: a recovery too many does no harm
- * but to what the worker has given away. A living worker that says LEAVING and does not leave gets
- * another one beside it, which does no harm either; nothing else is believed of it.
+ * any of them. So FAILED, LEAVING and LEFT are believed only of a worker that was in no task
+ * (`current` is 0), LEFT only of one that has ended with 0, STARTING and FAILED only of one that
+ * was not seen to be through. All others have died in the midst of their work: a recovery too many
+ * does no harm but to what the worker has given away. A living worker that says LEAVING and does
+ * not leave gets another one beside it, which does no harm either; nothing else is believed of it.
  */
 #ifndef PI_SEATS_H
 #define PI_SEATS_H

@@ -247,8 +247,8 @@ uint32_t pi_take_parker(posse_executor *executor, unsigned owner);
  * POSSE_TIMEOUT: for what is about to happen it is cheaper than to sleep and be woken. */
 typedef posse_status pi_look(void *context);
 posse_status pi_spin(posse_executor *executor, pi_look *look, void *context);
-/* Sleeps on it, at most until the moment, and looks after the pool when that took a second. False: it
- * was not woken. */
+/* Sleeps on it, at most until the moment, and looks after the pool when that took a second.
+ * False: it was not woken. */
 bool pi_sleep_on(posse_executor *executor, uint32_t parker, uint64_t until);
 /* Around all that a caller which may sleep does with an executor: destroy waits for its leaving. */
 void pi_enter(posse_executor *executor);
