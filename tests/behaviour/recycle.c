@@ -228,49 +228,6 @@ TEST(what_was_forgotten_is_free)
     end_pool(pool);
 }
 
-/* ---- cost ---- */
-
-#ifndef SANITIZED
-
-/* How long some tasks take, each in a worker of its own, beside so many that wait behind them. */
-static long ms_beside(size_t waiting)
-{
-    posse_future timed[60];
-    posse_executor *pool = make_pool_with(recycling(1, 1));
-    posse_lock lock;
-    assert_ok(posse_lock_create(pool, &lock));
-    struct gate *gate = make_gate(pool);
-    (void)submitted_hold(pool, gate);
-    for (size_t i = 0; i < COUNT(timed); i++) {
-        timed[i] = submitted_long(pool, square_task, 1);
-    }
-    for (size_t i = 0; i < waiting; i++) {
-        (void)submitted_long(pool, square_task, 1);
-    }
-    long start = now_ms();
-    open_gate(gate);
-    assert_ok(posse_result(timed[COUNT(timed) - 1], -1, NULL, NULL));
-    long ms = now_ms() - start;
-    assert_ok(posse_destroy(pool));
-    return ms;
-}
-
-/* That a worker leaves costs the same, however many futures there are. */
-TEST(leaving_beside_many_futures)
-{
-    long alone = 0, beside = 0;
-    for (int i = 0; i < 5; i++) {
-        alone = ms_beside(0);
-        beside = ms_beside(300000);
-        if (beside < 3 * alone + 50) {
-            return;
-        }
-    }
-    fail_msg("%ld ms, and %ld ms beside many futures", alone, beside);
-}
-
-#endif
-
 /* ---- memory ---- */
 
 #ifndef SANITIZED
@@ -353,7 +310,6 @@ static const struct check checks[] = {
     CHECK(what_was_given_stays, PARALLEL),
     CHECK(what_was_forgotten_is_free, PARALLEL),
 #ifndef SANITIZED
-    CHECK(leaving_beside_many_futures, PARALLEL),
     CHECK(loky_memory_leak_protection, PROCESSES),
 #endif
     CHECK(memory_is_not_supported, THREADS | INLINE),
