@@ -165,8 +165,8 @@ typedef struct posse_options {
     /* Workers are started when a task finds none free, up to max_workers; at first there are
      * min_workers. False: all are started at once. */
     bool on_demand;
-    /* A worker that was idle for so long leaves, as long as more than min_workers are there; another
-     * is started when a task finds none free. 0: never. */
+    /* A worker that was idle for so long leaves, as long as more than min_workers are there;
+     * another is started when a task finds none free. 0: never. */
     long idle_timeout_ms;
     long min_workers; /* at most max_workers */
 
@@ -232,8 +232,8 @@ POSSE_API posse_status posse_terminate_workers(posse_executor *executor);
 POSSE_API posse_status posse_kill_workers(posse_executor *executor);
 
 /* Changes how many workers there are at most (and with on_demand unset, there will be). More are
- * started at once, or on demand; those that are too many leave, idle ones first, when their tasks have ended.
- * Does not block. Any thread, and tasks too.
+ * started at once, or on demand; those that are too many leave, idle ones first, when their tasks
+ * have ended. Does not block. Any thread, and tasks too.
  * POSSE_INVALID: less than 1, or less than min_workers.
  * POSSE_TOO_LARGE: over POSSE_MAX_WORKERS.
  * POSSE_NOT_SUPPORTED: inline.
@@ -407,19 +407,19 @@ POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCE
 
 /* The state in words, for logs: "pending", "running", "cancelled", "finished: returned 8 bytes",
  * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9", ...,
- * "stale". As snprintf: writes at most capacity bytes, the end included, and returns the length that
- * it has without that limit. Does not block. */
+ * "stale". As snprintf: writes at most capacity bytes, the end included, and returns the length
+ * that it has without that limit. Does not block. */
 POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
 
 /* Called when a future has ended. Returns 0; anything else is told to options.log. */
 typedef int posse_callback(posse_future future, void *context);
 
 /* Has callback(future, context) called once when the future has ended, in any way; or, if it cannot
- * end any more, as the executor broke. Callbacks of one future are called in the order in which they
- * were added, one after another, on one thread of the executor's that is started for the first one;
- * for a future that has ended already (and no callbacks of which are still to be called) the calling
- * thread calls it, before this returns. It may call anything but posse_destroy of its executor. A
- * future that was released has no callbacks called any more.
+ * end any more, as the executor broke. Callbacks of one future are called in the order in which
+ * they were added, one after another, on one thread of the executor's that is started for the first
+ * one; for a future that has ended already (and no callbacks of which are still to be called) the
+ * calling thread calls it, before this returns. It may call anything but posse_destroy of its
+ * executor. A future that was released has no callbacks called any more.
  * POSSE_NOT_SUPPORTED: called by a task in a worker process.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: no thread (errno tells); nothing was added.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */

@@ -2,12 +2,12 @@
  *
  * One handler of atexit, made with the first such executor, takes them off a list one by one and
  * shuts each down in an orderly way. posse_destroy takes its executor off before. If exit has come
- * first, the handler is one of the callers that destroy lets go first: it ends without having waited
- * for the tasks.
+ * first, the handler is one of the callers that destroy lets go first: it ends without having
+ * waited for the tasks.
  *
- * A process that the program forks has a copy of the list, and of the lock, perhaps held by a thread
- * that it does not have. So the lock names the process that holds it, and another takes it over; an
- * executor that is another's is passed over, as its guard says so.
+ * A process that the program forks has a copy of the list, and of the lock, perhaps held by a
+ * thread that it does not have. So the lock names the process that holds it, and another takes it
+ * over; an executor that is another's is passed over, as its guard says so.
  */
 #include "api.h"
 

@@ -76,8 +76,8 @@ static void *call_all(void *context)
     return NULL;
 }
 
-/* Leaves the callback to the thread, unless the future has ended and none of its others are still to
- * be called. */
+/* Leaves the callback to the thread, unless the future has ended and none of its others are still
+ * to be called. */
 static posse_status add(posse_executor *e, struct pi_sub *sub, bool *now)
 {
     struct pi_mail *mail = &e->mail;

@@ -42,8 +42,8 @@ static inline size_t pi_failures_at(size_t results)
 /* Bytes of the argument: of the chunk and the copies. */
 size_t pi_chunk_size(const struct pi_chunk *chunk);
 
-/* Writes the argument: a pi_writer. from[k] is the first item of input k, if it is to be copied, and
- * strides[k] how far they are apart. */
+/* Writes the argument: a pi_writer. from[k] is the first item of input k, if it is to be copied,
+ * and strides[k] how far they are apart. */
 struct pi_chunk_source {
     const struct pi_chunk *chunk;
     const char *from[POSSE_MAX_INPUTS];

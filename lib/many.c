@@ -61,8 +61,8 @@ static posse_status open_boxes(struct pi_watch *w)
     return status;
 }
 
-/* Subscribes to all futures of one executor. None is dealt before all are there, so a future that is
- * given twice is found: its second sub is nobody's, and leads to the first. */
+/* Subscribes to all futures of one executor. None is dealt before all are there, so a future that
+ * is given twice is found: its second sub is nobody's, and leads to the first. */
 static void subscribe(struct posse_completed *c, posse_executor *e)
 {
     pthread_mutex_lock(&e->mail.lock);
@@ -122,7 +122,8 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
 
 /* ---- giving ---------------------------------------------------------------------------------- */
 
-/* What a sub that was dealt has come to: POSSE_OK, it has ended; POSSE_INVALID; or it never will. */
+/* What a sub that was dealt has come to: POSSE_OK, it has ended; POSSE_INVALID; or it never will.
+ * */
 static posse_status outcome(const struct pi_sub *sub)
 {
     struct pi_slot *slot;

@@ -1,9 +1,9 @@
-/* ready.h - a list of tasks that have ended, for one who waits for many of them and will not look at
- * each.
+/* ready.h - a list of tasks that have ended, for one who waits for many of them and will not look
+ * at each.
  *
  * Its owner is a process: the parker that it puts into the words of what it waits for `collects`.
- * Whoever makes such a task final pushes the slot on that parker's list, and posts the parker if the
- * list was empty; the owner takes the whole list at once.
+ * Whoever makes such a task final pushes the slot on that parker's list, and posts the parker if
+ * the list was empty; the owner takes the whole list at once.
  *
  *   who        step                                        if it dies after that
  *   finisher   makes the task final (slots.h)              the supervisor asks all owners to rescan
@@ -18,7 +18,8 @@
  * released, used again, and pushed again, here or elsewhere, which breaks the chain behind it. So
  * each reference carries part of the slot's generation, and each link that of its own slot when it
  * was stored: a link that does not match is a broken chain, and the owner looks at every task that
- * it waits for instead. It also does so when it is asked to (`rescan`), and after a second of sleep.
+ * it waits for instead. It also does so when it is asked to (`rescan`), and after a second of
+ * sleep.
  *
  * The model is tests/model/ready.pml.
  */

@@ -106,8 +106,8 @@ struct pi_segment {
     struct pi_arena arena;
 };
 
-/* Seats in use or once used. seq: a submitter reads it after its push, so that a new worker either is
- * counted or sees the task when it first looks at the ring. */
+/* Seats in use or once used. seq: a submitter reads it after its push, so that a new worker either
+ * is counted or sees the task when it first looks at the ring. */
 static inline unsigned pi_seats_count(const struct pi_segment *segment)
 {
     unsigned seats = pi_load_seq(&segment->header->seats);

@@ -1,12 +1,12 @@
 /* slots.h - the table of tasks and their futures, in shared memory.
  *
- * The state word (word.h) orders everything in a slot: a field is written by whoever owns the slot in
- * that state, published by the compare-and-swap that leaves the state, and read after a load
+ * The state word (word.h) orders everything in a slot: a field is written by whoever owns the slot
+ * in that state, published by the compare-and-swap that leaves the state, and read after a load
  * (acquire) that saw it.
  *
  * Each line of a slot that a task touches travels from the program's processor to the worker's and
- * back, which is most of what a small task costs. So a task with a small argument and a small result
- * touches one.
+ * back, which is most of what a small task costs. So a task with a small argument and a small
+ * result touches one.
  */
 #ifndef PI_SLOTS_H
 #define PI_SLOTS_H

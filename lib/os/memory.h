@@ -32,7 +32,8 @@ int os_memory_back(struct os_memory *memory, size_t offset, size_t length);
 /* Gives whole pages of a range back to the system; they must be backed again. */
 void os_memory_discard(struct os_memory *memory, size_t offset, size_t length);
 
-/* Gives all of it back, also where other processes still map it: children that were forked meanwhile. */
+/* Gives all of it back, also where other processes still map it: children that were forked
+ * meanwhile. */
 void os_memory_clear(struct os_memory *memory);
 
 #endif

@@ -8,8 +8,8 @@ static unsigned default_workers(unsigned cpus)
     return 1;
 }
 
-/* The caller is the only worker there is. If it does not get through the initializer, the executor is
- * as broken as one with workers would soon be. */
+/* The caller is the only worker there is. If it does not get through the initializer, the executor
+ * is as broken as one with workers would soon be. */
 static int start(posse_executor *e)
 {
     struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;

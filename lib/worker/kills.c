@@ -1,9 +1,9 @@
-/* Running tasks that must end: over their deadline, or by posse_kill. The supervisor walks the tasks
- * on each worker's stack. A kill can hit no other task than the one it is meant for: its word says
- * KILLING first, and a worker that then ends the task takes nothing more.
+/* Running tasks that must end: over their deadline, or by posse_kill. The supervisor walks the
+ * tasks on each worker's stack. A kill can hit no other task than the one it is meant for: its word
+ * says KILLING first, and a worker that then ends the task takes nothing more.
  *
- * A slot's deadline is 0 but while a task with a time limit is in RUN or KILLING, so a deadline that
- * was read after such a word belongs to it, or the compare-and-swap from the word fails.
+ * A slot's deadline is 0 but while a task with a time limit is in RUN or KILLING, so a deadline
+ * that was read after such a word belongs to it, or the compare-and-swap from the word fails.
  */
 #include "worker/backend.h"
 

@@ -1,7 +1,8 @@
 /* mail.h - how the threads of one process hear that tasks have ended, when they wait for many.
  *
- * Every process that uses an executor has one mail box in it: a parker that collects (core/ready.h),
- * and private memory. Nothing of it is shared with other processes, so there are locks.
+ * Every process that uses an executor has one mail box in it: a parker that collects
+ * (core/ready.h), and private memory. Nothing of it is shared with other processes, so there are
+ * locks.
  *
  *   watch   one who wants to hear: a call of posse_wait, an iterator, a descriptor, the callbacks
  *   sub     a watch's wish to hear of one future
@@ -19,9 +20,9 @@
  *   taken       in neither
  *   A watch that closes takes all of its subs out, whatever they are.
  *
- * Locks: a box's, then a watch's. Neither is held while anything is waited for, or while code of the
- * program runs. While a watch's lock is held, an executor whose box has a sub of it does not go: it
- * would deal that first.
+ * Locks: a box's, then a watch's. Neither is held while anything is waited for, or while code of
+ * the program runs. While a watch's lock is held, an executor whose box has a sub of it does not
+ * go: it would deal that first.
  *
  * A word has room for one box. If another process's is named there already (its task waits for the
  * same future), the word says MANY, everyone is woken when the task ends, and the box looks at all
@@ -70,8 +71,8 @@ struct pi_watch {
     size_t n_subs, next_help;
     bool lasting; /* it goes on until the box closes; else until its executor is being destroyed */
     bool keeps;   /* its subs stay under their slots until its thread takes them out */
-    /* Frees a sub that is worth nothing any more, instead of its being dealt. With a flag only; both
-     * locks are held. */
+    /* Frees a sub that is worth nothing any more, instead of its being dealt. With a flag only;
+     * both locks are held. */
     void (*forget)(struct pi_sub *sub);
 };
 

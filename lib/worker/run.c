@@ -161,8 +161,8 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
     task.outer = pi_self->task;
     pi_self->task = &task;
     push_task(&task, &below, &earliest);
-    /* Whoever ended it since the claim poked the supervisor, which did not see it on this stack. seq:
-     * after `current`, as the supervisor reads the other way round. */
+    /* Whoever ended it since the claim poked the supervisor, which did not see it on this stack.
+     * seq: after `current`, as the supervisor reads the other way round. */
     if (!pi_is(pi_load_seq(&slot->word), PI_RUN, seat))
         e->backend->poke(e);
     pi_call_others(e);

@@ -1,6 +1,6 @@
-/* A worker's first and last act. Initializer and finalizer are called with a task that has a slot of
- * its own on this stack: all that a task may do works in them, its results are dropped, and nothing
- * that others see is touched. */
+/* A worker's first and last act. Initializer and finalizer are called with a task that has a slot
+ * of its own on this stack: all that a task may do works in them, its results are dropped, and
+ * nothing that others see is touched. */
 #include "worker/backend.h"
 
 #include "os/clock.h"

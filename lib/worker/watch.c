@@ -169,8 +169,8 @@ static void hand_over(struct pi_watch *w)
     pthread_mutex_unlock(&mail->lock);
 }
 
-/* Whether all supervisors live; if not, what can never end is dealt now. Who did not wait looks only
- * now and then. */
+/* Whether all supervisors live; if not, what can never end is dealt now. Who did not wait looks
+ * only now and then. */
 static bool are_supervised(const struct pi_watch *w, bool waited)
 {
     bool live = true;

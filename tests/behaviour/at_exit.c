@@ -1,5 +1,5 @@
-/* at_exit.c - the program exits while tasks are left, with wait_at_exit and without. Each program is
- * a forked child that calls exit. */
+/* at_exit.c - the program exits while tasks are left, with wait_at_exit and without. Each program
+ * is a forked child that calls exit. */
 #include "support/support.h"
 
 #include <fcntl.h>
@@ -249,8 +249,8 @@ static void *destroy_soon(void *context)
 
 static void let_go(void) { atomic_store(&shared->go_on, 1); }
 
-/* Another thread destroys it while exit waits: exit goes on. A thread's task is let go by the program
- * itself, as destroy waits for it. */
+/* Another thread destroys it while exit waits: exit goes on. A thread's task is let go by the
+ * program itself, as destroy waits for it. */
 static int destroys_meanwhile(void *context)
 {
     pthread_t thread;

@@ -2,8 +2,8 @@
  * workers come and go: they are recycled, leave for being idle, are sent away by resize, or fail in
  * their initializer.
  *
- * As points.c, with a smaller scene, in which each worker soon has another one in its place. A death
- * in an initializer or finalizer loses no task.
+ * As points.c, with a smaller scene, in which each worker soon has another one in its place. A
+ * death in an initializer or finalizer loses no task.
  */
 #include "support/support.h"
 
