@@ -242,7 +242,50 @@ TEST(P23_unknown_flags)
     end_pool(pool);
 }
 
+/* One task is at the gate and two wait behind it. A call without a limit opens the gate before, so
+ * there those that wait may have run. */
+static void assert_combination(unsigned flags, long timeout_ms)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future held = submitted_hold(pool, gate), future;
+    posse_future queued[2] = {submitted_long(pool, square_task, 2),
+                              submitted_long(pool, square_task, 3)};
+    bool waits = !(flags & POSSE_NO_WAIT), opened = waits && timeout_ms < 0;
+    await_entered(gate, 1);
+    if (opened) {
+        open_gate(gate);
+    }
+    assert_status(posse_shutdown(pool, flags, timeout_ms),
+                  waits && !opened ? POSSE_TIMEOUT : POSSE_OK);
+    assert_status(posse_submit(pool, square_task, NULL, 0, &future), POSSE_SHUT_DOWN);
+    open_gate(gate);
+    assert_ok(posse_shutdown(pool, 0, -1)); /* again */
+    assert_ok(posse_result(held, 0, NULL, NULL));
+    for (int i = 0; i < 2; i++) {
+        posse_status status = posse_result(queued[i], 0, NULL, NULL);
+        bool cancels = flags & POSSE_CANCEL_FUTURES;
+        assert_true(status == (cancels ? POSSE_CANCELLED : POSSE_OK) ||
+                    (opened && status == POSSE_OK));
+        assert_ok(posse_release(queued[i]));
+    }
+    assert_ok(posse_release(held));
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+TEST(every_combination)
+{
+    static const long timeouts[] = {0, 20, -1};
+    for (unsigned flags = 0; flags <= (POSSE_NO_WAIT | POSSE_CANCEL_FUTURES); flags++) {
+        for (size_t i = 0; i < COUNT(timeouts); i++) {
+            assert_combination(flags, timeouts[i]);
+        }
+    }
+}
+
 static const struct check checks[] = {
+    CHECK(every_combination, PARALLEL),
     CHECK(S01_run_after_shutdown, ALL),
     CHECK(nothing_to_do, ALL),
     CHECK(S04_all_results_are_there, ALL),
