@@ -206,8 +206,14 @@ static int map_of(posse_executor *pool, const char *bytes, size_t size, posse_st
             REQUIRE(statuses[k] == POSSE_OK);
         }
     }
+    /* A worker frees the argument just after the end can be seen. */
     posse_stats stats = {.size = sizeof stats};
-    REQUIRE(posse_get_stats(pool, &stats) == POSSE_OK);
+    for (long end = now_ms() + PATIENCE_MS; now_ms() < end; pause_ms(1)) {
+        REQUIRE(posse_get_stats(pool, &stats) == POSSE_OK);
+        if (stats.futures + stats.memory_blocks == 0) {
+            break;
+        }
+    }
     REQUIRE(stats.workers_lost + stats.futures + stats.memory_blocks == 0);
     return 0;
 }
