@@ -70,16 +70,17 @@ static uint32_t take_in(struct pi_map *map, uint32_t i)
     return PI_NONE;
 }
 
-/* The lowest word of level 0 that is not marked full, or PI_NONE.
- * Relaxed: marks are hints of hints. */
-static uint32_t find_word(struct pi_map *map)
+/* The lowest of the first `words` words of level 0 that is not marked full, or PI_NONE. Reads
+ * nothing beyond what these use: there may be no memory. Relaxed: marks are hints of hints. */
+static uint32_t find_word(struct pi_map *map, uint32_t words)
 {
-    for (uint32_t i = 0; i < map->words[2]; i++) {
+    uint32_t words1 = words_for(words), words2 = words_for(words1);
+    for (uint32_t i = 0; i < words2; i++) {
         uint64_t free2 = ~pi_load_relaxed(&map->level[2][i]);
         if (!free2)
             continue;
         uint32_t j = i * 64 + (uint32_t)__builtin_ctzll(free2);
-        if (j >= map->words[1])
+        if (j >= words1)
             return PI_NONE;
         uint64_t free1 = ~pi_load_relaxed(&map->level[1][j]);
         if (free1)
@@ -106,7 +107,7 @@ uint32_t pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint)
     if (hint / 64 < words)
         index = take_below(map, hint / 64, count);
     for (int tries = 0; index == PI_NONE && tries < 1000; tries++) {
-        uint32_t word = find_word(map);
+        uint32_t word = find_word(map, words);
         if (word >= words)
             return PI_NONE;
         index = take_below(map, word, count);

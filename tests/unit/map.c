@@ -3,7 +3,10 @@
 
 #include "core/map.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct pi_map make_map(uint32_t max)
 {
@@ -217,6 +220,39 @@ TEST(parts_of_a_count)
     free_map(&map);
 }
 
+/* The parts for count things have memory, everything else faults. */
+static void assert_touches_only(uint32_t count, uint32_t max)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *memory =
+        mmap(NULL, pi_map_size(max), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    struct pi_map map;
+    pi_map_init(&map, memory, max);
+    for (int level = 0; level < 3 && count > 0; level++) {
+        size_t length, offset = pi_map_part(&map, level, count, &length);
+        size_t first = offset & ~(page - 1);
+        assert_return_code(mprotect(memory + first, offset + length - first, PROT_READ | PROT_WRITE),
+                           errno);
+    }
+    assert_takes(&map, 0, count);
+    pi_map_repair(&map, count);
+    give_all(&map, count);
+    assert_takes(&map, 0, count);
+    munmap(memory, pi_map_size(max));
+}
+
+TEST(touches_nothing_beyond_the_count)
+{
+    assert_touches_only(0, 1);
+    assert_touches_only(0, 1u << 26);
+    assert_touches_only(100, 1u << 26);
+    assert_touches_only(64 * 512, 1u << 26);          /* a page of level 0 */
+    assert_touches_only(64 * 64 * 64, 1u << 26);      /* a word of level 2 */
+    assert_touches_only(64 * 64 * 512, 1u << 26);     /* a page of level 1 */
+    assert_touches_only(64 * 64 * 512 + 1, 1u << 26); /* and a word */
+}
+
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
@@ -226,7 +262,7 @@ int main(int argc, char **argv)
         CHECK(grows_by_its_count, ALL),        CHECK(all_levels_fill_and_empty, ALL),
         CHECK(stale_full_mark_of_a_word, ALL), CHECK(stale_full_marks_of_all_words, ALL),
         CHECK(repair_leaves_right_marks, ALL), CHECK(missing_marks_are_made, ALL),
-        CHECK(parts_of_a_count, ALL),
+        CHECK(parts_of_a_count, ALL),          CHECK(touches_nothing_beyond_the_count, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }
