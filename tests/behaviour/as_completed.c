@@ -92,6 +92,31 @@ TEST(A02_future_times_out) { assert_times_out(100); }
 
 TEST(A02_future_times_out_at_once) { assert_times_out(0); }
 
+/* Whoever has seen that one has ended is given it, though the time is over. */
+TEST(A02_ended_after_the_timeout)
+{
+    posse_executor *pool = make_pool(2);
+    for (int i = 0; i < 1000; i++) {
+        struct gate *gate = i % 100 ? NULL : make_gate(pool);
+        posse_future future =
+            gate ? submitted_hold(pool, gate) : submitted_long(pool, square_task, i);
+        posse_completed *completed = open_over(&future, 1, 0);
+        if (gate) {
+            assert_end(completed, POSSE_TIMEOUT);
+            open_gate(gate);
+        }
+        assert_ok(posse_result(future, -1, NULL, NULL));
+        assert_int_equal(next_index(completed, &future), 0);
+        assert_end(completed, POSSE_END);
+        posse_completed_close(completed);
+        assert_ok(posse_release(future));
+        if (gate) {
+            free_gate(pool, gate);
+        }
+    }
+    end_pool(pool);
+}
+
 TEST(A03_duplicate_futures)
 {
     posse_executor *pool = make_pool(1);
@@ -296,6 +321,7 @@ static const struct check checks[] = {
     CHECK(A01_no_timeout, PARALLEL),
     CHECK(A02_future_times_out, PARALLEL),
     CHECK(A02_future_times_out_at_once, PARALLEL),
+    CHECK(A02_ended_after_the_timeout, PARALLEL),
     CHECK(A03_duplicate_futures, ALL),
     CHECK(A04_released_at_once, ALL),
     CHECK(A05_how_many_are_left, PARALLEL),

@@ -232,8 +232,8 @@ static void assert_touches_only(uint32_t count, uint32_t max)
     for (int level = 0; level < 3 && count > 0; level++) {
         size_t length, offset = pi_map_part(&map, level, count, &length);
         size_t first = offset & ~(page - 1);
-        assert_return_code(mprotect(memory + first, offset + length - first, PROT_READ | PROT_WRITE),
-                           errno);
+        assert_return_code(
+            mprotect(memory + first, offset + length - first, PROT_READ | PROT_WRITE), errno);
     }
     assert_takes(&map, 0, count);
     pi_map_repair(&map, count);
