@@ -19,6 +19,12 @@ static posse_backend chosen = POSSE_PROCESS;
 
 posse_backend backend(void) { return chosen; }
 
+long in_long_run(long few, long many)
+{
+    const char *set = getenv("POSSE_TEST_LONG");
+    return set != NULL && strcmp(set, "1") == 0 ? many : few;
+}
+
 /* alarm's default action kills the runner: a test that hangs in a call cannot be ended
  * otherwise. */
 void time_limit(unsigned seconds) { alarm(seconds); }

@@ -73,6 +73,9 @@ int run_checks(int argc, char **argv, const struct check *checks, size_t count);
 
 posse_backend backend(void);
 
+/* How much to do: `few` in a run of minutes, `many` after tests/run.sh --long. */
+long in_long_run(long few, long many);
+
 /* Seconds from now until the runner is killed; every test starts with TIME_LIMIT. */
 #define TIME_LIMIT 60
 void time_limit(unsigned seconds);
