@@ -67,7 +67,9 @@ static struct outcome die_at(int k, int workers)
     }
     bool slow = now_ms() - start > SLOW_MS;
     assert_eventually(stats_of(scene.pool).memory_blocks == 0);
+    assert_at_rest(scene.pool);
     assert_ok(posse_shutdown(scene.pool, 0, -1));
+    assert_at_rest(scene.pool);
     end_pool(scene.pool);
     return (struct outcome){died, slow};
 }

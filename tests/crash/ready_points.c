@@ -202,6 +202,7 @@ static struct outcome die_at(int k, size_t workers)
         assert_eventually(stats_of(pool).workers_lost == 1);
         assert_int_equal(play_once(pool, workers, &again), 0);
     }
+    assert_at_rest(pool);
     end_pool(pool);
     return (struct outcome){died, ms > SLOW_MS};
 }

@@ -211,7 +211,9 @@ static struct outcome die_at(int k)
     }
     bool slow = now_ms() - start > SLOW_MS;
     assert_eventually(stats_of(pool).memory_blocks == 0);
+    assert_at_rest(pool);
     assert_ok(posse_shutdown(pool, 0, -1));
+    assert_at_rest(pool);
     end_pool(pool);
     return (struct outcome){died, slow};
 }

@@ -85,7 +85,9 @@ static struct outcome die_at(int k, const struct scenery *scenery)
     atomic_store(pi_crash_countdown, 0);
     assert_int_equal(play(pool, scenery), 0);
     assert_eventually(stats_of(pool).memory_blocks == 0);
+    assert_at_rest(pool);
     assert_ok(posse_shutdown(pool, 0, -1));
+    assert_at_rest(pool);
     assert_in_range(stats_of(pool).workers_lost, 0, died);
     end_pool(pool);
     return (struct outcome){died, slow};

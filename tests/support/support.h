@@ -135,6 +135,12 @@ void end_pool(posse_executor *pool);
 
 posse_stats stats_of(posse_executor *pool); /* asserts */
 
+/* Asserts that nothing is left inside a pool that has come to rest: each slot, block and parker is
+ * free and its map says so, the ring is empty, the workers sleep. The pool is not broken, no future
+ * and no memory of it is held, and no worker is stopped or abandoned. (rest.c) */
+void assert_at_rest(posse_executor *pool);
+const char *unrest(posse_executor *pool); /* what does not hold now, NULL: all holds */
+
 /* Submits and asserts that it is accepted. VALUE takes any lvalue as the argument. */
 posse_future submitted(posse_executor *pool, posse_fn *fn, const void *arg, size_t size);
 #define SUBMIT_VALUE(pool, fn, value) submitted(pool, fn, &(value), sizeof(value))

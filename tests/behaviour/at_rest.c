@@ -1,0 +1,121 @@
+/* at_rest.c - the look at a pool's insides that the tests of deaths end with sees what it is made
+ * to see: each kind of thing that could be left is put there by hand, and taken away again.
+ *
+ * And it sees nothing after an ordinary life.
+ */
+#include "support/support.h"
+
+#include "worker/pool.h"
+
+#include <string.h>
+
+/* While a word has that value something is not at rest, and it says what. */
+static void assert_seen64(posse_executor *pool, _Atomic uint64_t *at, uint64_t value,
+                          const char *word)
+{
+    uint64_t before = atomic_exchange(at, value);
+    const char *what = unrest(pool);
+    atomic_store(at, before);
+    assert_non_null(what);
+    assert_non_null(strstr(what, word));
+    assert_at_rest(pool);
+}
+
+static void assert_seen32(posse_executor *pool, _Atomic uint32_t *at, uint32_t value,
+                          const char *word)
+{
+    uint32_t before = atomic_exchange(at, value);
+    const char *what = unrest(pool);
+    atomic_store(at, before);
+    assert_non_null(what);
+    assert_non_null(strstr(what, word));
+    assert_at_rest(pool);
+}
+
+/* A pool that has done a little of everything, and rests. */
+static posse_executor *rested_pool(void)
+{
+    posse_executor *pool = make_pool(2);
+    posse_error error;
+    void *memory = NULL;
+    assert_int_equal(take_long(submitted_long(pool, fib_task, 6)), 8);
+    assert_ok(posse_alloc(pool, 100, &memory));
+    assert_non_null(unrest(pool));
+    assert_ok(posse_free(pool, memory));
+    error = take_error(submitted_long(pool, message_task, 5), POSSE_TASK_FAILED);
+    assert_int_equal(error.code, 5);
+    assert_at_rest(pool);
+    return pool;
+}
+
+TEST(sees_slots)
+{
+    posse_executor *pool = rested_pool();
+    struct pi_slots *slots = &pool->segment.slots;
+    uint64_t last = pi_slots_count(slots) - 1, word = pi_load_seq(&slots->at[last].word);
+    assert_seen64(pool, &slots->at[last].word, pi_with_state(word, PI_FILL), "slots");
+    assert_seen64(pool, &slots->at[last].word, word | PI_QUEUED, "in the ring");
+    assert_seen64(pool, &slots->map.level[0][last / 64], (uint64_t)1 << (last % 64), "map");
+    assert_seen64(pool, &slots->map.level[1][0], 1, "marks");
+    end_pool(pool);
+}
+
+TEST(sees_blocks)
+{
+    posse_executor *pool = rested_pool();
+    struct pi_class *class = &pool->segment.arena.classes[1];
+    assert_true(pi_class_count(class) > 0);
+    assert_seen64(pool, &class->blocks[0].tag, pi_tag_held(3), "blocks");
+    assert_seen64(pool, &class->blocks[0].tag, pi_tag_attached(3, 1), "blocks");
+    assert_seen64(pool, &class->blocks[0].backed, UINT64_MAX, "blocks");
+    assert_seen64(pool, &class->map.level[0][0], 4, "blocks");
+    assert_seen64(pool, &class->map.level[2][0], 1, "marks");
+    end_pool(pool);
+}
+
+TEST(sees_parkers)
+{
+    posse_executor *pool = rested_pool();
+    struct pi_parkers *parkers = &pool->segment.parkers;
+    assert_seen32(pool, &parkers->at[9].owner, PI_PROGRAM + 1, "parker");
+    assert_seen32(pool, &parkers->at[9].owner, 1, "parker");
+    assert_seen64(pool, &parkers->map.level[0][0], 1u << 9, "parker");
+    assert_seen32(pool, &pool->blocked, 1, "inside a call");
+    end_pool(pool);
+}
+
+TEST(sees_workers)
+{
+    posse_executor *pool = rested_pool();
+    struct pi_header *header = pool->segment.header;
+    struct pi_seat *seat = &pool->segment.seats[1];
+    uint64_t both = pi_load_seq(&header->idle.word[0]);
+    assert_int_equal(both, 3);
+    assert_seen64(pool, &header->idle.word[0], 1, "sleep");
+    assert_seen64(pool, &header->idle.word[0], 7, "sleep");
+    assert_seen64(pool, &header->idle.word[0], (uint64_t)1 << 33 | 1, "sleep");
+    assert_seen32(pool, &seat->ready, PI_SEAT_RETIRING, "sleep");
+    assert_seen32(pool, &seat->leave, 1, "sleep");
+    assert_seen32(pool, &seat->current, 1, "task");
+    assert_seen64(pool, &seat->deadline_ns, 1, "deadline");
+    assert_seen64(pool, &seat->ended[0], pi_load_seq(&seat->ended[0]) | 1, "count");
+    assert_seen32(pool, &header->initializer.state, PI_REPORT_CLAIMED, "reason");
+    end_pool(pool);
+}
+
+/* A cell is written where the next one would be. */
+TEST(sees_an_entry)
+{
+    posse_executor *pool = rested_pool();
+    struct pi_ring *ring = &pool->segment.ring;
+    uint64_t head = pi_load_seq(&ring->shared->head);
+    assert_seen64(pool, &ring->cells[head % PI_RING_CELLS], head << 24 | 1, "ring");
+    end_pool(pool);
+}
+
+static const struct check checks[] = {
+    CHECK(sees_slots, PARALLEL),   CHECK(sees_blocks, PARALLEL),   CHECK(sees_parkers, PARALLEL),
+    CHECK(sees_workers, PARALLEL), CHECK(sees_an_entry, PARALLEL),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -1,0 +1,232 @@
+/* rest.c - what must hold inside a pool of which nobody wants anything: a look at all that is
+ * shared, for what a death or a race has left and the counts of posse_get_stats do not tell.
+ *
+ * Whoever frees a thing does so in several steps (the word, then the bit of the map), so every look
+ * is repeated until it holds.
+ */
+#include "support.h"
+
+#include "worker/backend.h"
+
+/* A test that is linked with the shared library has none of these: it cannot look at the ring. */
+#pragma weak pi_ring_length
+#pragma weak pi_ring_at
+
+/* ---- slots and the ring ---- */
+
+static bool slots_are_free(posse_executor *e)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    for (uint32_t i = 0; i < pi_slots_count(slots); i++) {
+        if (pi_state(pi_load_seq(&slots->at[i].word)) != PI_FREE || pi_map_taken(&slots->map, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_in_ring(struct pi_ring *ring, uint32_t slot)
+{
+    uint64_t position = pi_load_seq(&ring->shared->head);
+    bool mark = false;
+    for (uint32_t at; (at = pi_ring_at(ring, position, &mark)) != PI_NONE || mark; position++) {
+        if (at == slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A slot that says it is in the ring, and is not, would never be pushed again. */
+static bool queued_are_in_the_ring(posse_executor *e)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    for (uint32_t i = 0; pi_ring_at != NULL && i < pi_slots_count(slots); i++) {
+        if ((pi_load_seq(&slots->at[i].word) & PI_QUEUED) && !is_in_ring(&e->segment.ring, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether somebody is there who takes what is pushed. */
+static bool has_workers(posse_executor *e)
+{
+    return e->backend->spawn != NULL && pi_phase_of(e) == PI_OPEN &&
+           pi_load_seq(&e->segment.header->workers) > 0;
+}
+
+static bool head_meets_tail(posse_executor *e)
+{
+    return pi_ring_length == NULL || !has_workers(e) || pi_ring_length(&e->segment.ring) == 0;
+}
+
+/* ---- blocks ---- */
+
+static bool class_is_free(const struct pi_class *class)
+{
+    for (uint32_t i = 0; i < pi_class_count(class); i++) {
+        if (pi_load_seq(&class->blocks[i].tag) != PI_TAG_FREE || pi_map_taken(&class->map, i) ||
+            pi_load_seq(&class->blocks[i].backed) > class->size) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool blocks_are_free(posse_executor *e)
+{
+    for (unsigned i = 0; i < PI_CLASSES; i++) {
+        if (!class_is_free(&e->segment.arena.classes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- maps ---- */
+
+/* A mark says that a word below it is full: one that is wrong hides free things. */
+static bool marks_are_right(const struct pi_map *map, uint32_t count)
+{
+    for (int level = 1; level < 3; level++) {
+        count = (count + 63) / 64;
+        for (uint32_t i = 0; i < count; i++) {
+            bool mark = pi_load_seq(&map->level[level][i / 64]) >> (i % 64) & 1;
+            if (mark && pi_load_seq(&map->level[level - 1][i]) != UINT64_MAX) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool maps_are_right(posse_executor *e)
+{
+    struct pi_segment *s = &e->segment;
+    bool right = marks_are_right(&s->slots.map, pi_slots_count(&s->slots)) &&
+                 marks_are_right(&s->parkers.map, pi_parkers_count(&s->parkers));
+    for (unsigned i = 0; i < PI_CLASSES; i++) {
+        const struct pi_class *class = &s->arena.classes[i];
+        right = right && marks_are_right(&class->map, pi_class_count(class));
+    }
+    return right;
+}
+
+/* ---- parkers ---- */
+
+/* Its process has opened its mail box, and keeps the parker. */
+static bool is_box(posse_executor *e, uint32_t parker, uint32_t owner)
+{
+    bool seat = owner - 1 < pi_seats_count(&e->segment);
+    bool own = owner == PI_PROGRAM + 1 && e->mail.by_slot && e->mail.parker == parker;
+    return (own || seat) && pi_load_seq(&e->segment.parkers.at[parker].collects);
+}
+
+static bool parkers_are_free(posse_executor *e)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    bool seen[PI_MAX_SEATS] = {false};
+    for (uint32_t i = 0; i < pi_parkers_count(parkers); i++) {
+        uint32_t owner = pi_load_seq(&parkers->at[i].owner);
+        if (pi_map_taken(&parkers->map, i) != (owner != 0)) {
+            return false;
+        }
+        if (owner == 0) {
+            continue;
+        }
+        if (!is_box(e, i, owner) || (owner <= PI_MAX_SEATS && seen[owner - 1])) {
+            return false;
+        }
+        seen[owner <= PI_MAX_SEATS ? owner - 1 : 0] |= owner <= PI_MAX_SEATS;
+    }
+    return true;
+}
+
+static bool nobody_is_blocked(posse_executor *e)
+{
+    return atomic_load(&e->blocked) == 0 && atomic_load(&e->inline_running) == 0;
+}
+
+/* ---- workers ---- */
+
+static bool seats_run_nothing(posse_executor *e)
+{
+    for (unsigned i = 0; i < pi_seats_count(&e->segment); i++) {
+        const struct pi_seat *seat = &e->segment.seats[i];
+        bool odd = false;
+        for (unsigned end = 0; end < PI_ENDS; end++) {
+            odd = odd || pi_load_seq(&seat->ended[end]) % 2;
+        }
+        if (odd || pi_load_seq(&seat->current) != 0 || pi_load_seq(&seat->deadline_ns) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool may_sleep(const struct pi_seat *seat)
+{
+    uint32_t ready = pi_load_seq(&seat->ready);
+    return (ready == PI_SEAT_READY || ready == PI_SEAT_IDLE) && !pi_load_seq(&seat->leave);
+}
+
+/* Each worker that is there sleeps, and nobody else is said to. */
+static bool workers_sleep(posse_executor *e)
+{
+    struct pi_segment *s = &e->segment;
+    uint64_t asleep = 0;
+    for (unsigned i = 0; i < PI_MAX_SEATS; i++) {
+        uint64_t word = pi_load_seq(&s->header->idle.word[i / 32]);
+        bool sleeps = word >> (i % 32) & 1, spins = word >> (32 + i % 32) & 1;
+        if (spins || (sleeps && (i >= pi_seats_count(s) || !may_sleep(&s->seats[i])))) {
+            return false;
+        }
+        asleep += sleeps;
+    }
+    return asleep == pi_load_seq(&s->header->workers);
+}
+
+static bool nothing_is_half_said(posse_executor *e)
+{
+    return pi_load_seq(&e->segment.header->initializer.state) == 0 &&
+           pi_load_seq(&e->segment.header->broken.state) == 0;
+}
+
+/* ---- all of it ---- */
+
+static const struct {
+    const char *what;
+    bool (*holds)(posse_executor *e);
+} looks[] = {
+    {"all slots are free, and their map says so", slots_are_free},
+    {"slots that say they are in the ring are there", queued_are_in_the_ring},
+    {"the ring's head meets its tail", head_meets_tail},
+    {"all blocks are free, and their maps say so", blocks_are_free},
+    {"marks in the maps are right", maps_are_right},
+    {"no parker is taken but those of mail boxes", parkers_are_free},
+    {"nobody is inside a call", nobody_is_blocked},
+    {"no seat has a task, a deadline or half a count", seats_run_nothing},
+    {"the workers that sleep are those that there are", workers_sleep},
+    {"no reason is said, or half said", nothing_is_half_said},
+};
+
+const char *unrest(posse_executor *pool)
+{
+    for (size_t i = 0; i < COUNT(looks); i++) {
+        if (!looks[i].holds(pool)) {
+            return looks[i].what;
+        }
+    }
+    return NULL;
+}
+
+void assert_at_rest(posse_executor *pool)
+{
+    const char *what;
+    for (long end = now_ms() + PATIENCE_MS; (what = unrest(pool)) != NULL; pause_ms(1)) {
+        if (now_ms() > end) {
+            fail_msg("it never came to hold that %s", what);
+        }
+    }
+}
