@@ -69,6 +69,7 @@ static bool is_at_rest(posse_executor *pool)
 void end_pool(posse_executor *pool)
 {
     assert_eventually(is_at_rest(pool));
+    assert_at_rest(pool);
     assert_ok(posse_destroy(pool));
 }
 
