@@ -9,8 +9,8 @@
  *             a load (somebody goes to sleep while somebody else brings work)
  * A compare-and-swap is `cas` (acquire and release) or `cas_seq`; a failed one reloads *expected.
  *
- * Every write to shared memory goes through here, so a build with POSSE_CRASH_POINTS kills a worker
- * before and after any of them; see tests/crash/points.c.
+ * Every write to shared memory goes through here, so a build with POSSE_CRASH_POINTS kills a process
+ * before and after any of them; see crash.h and tests/crash/points.c.
  */
 #ifndef PI_ATOMIC_H
 #define PI_ATOMIC_H
@@ -20,20 +20,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/crash.h"
+
 #ifdef POSSE_CRASH_POINTS
-extern _Atomic int *pi_crash_countdown; /* shared by all workers, set by the test; NULL: off */
-extern char *pi_crash_where;            /* 128 bytes: the place of the death */
-extern bool pi_crash_here;              /* this process is a worker */
-void pi_crash_point(const char *where);
-#define PI_TEXT_(x) #x
-#define PI_TEXT(x) PI_TEXT_(x)
-#define PI_POINT() pi_crash_point(__FILE__ ":" PI_TEXT(__LINE__))
-#define PI_STORE_(op) (PI_POINT(), (op), PI_POINT())
+#define PI_STORE_(op)                                                                              \
+    __extension__({                                                                                \
+        PI_POINT(0);                                                                               \
+        (op);                                                                                      \
+        PI_POINT(1);                                                                               \
+    })
 #define PI_VALUE_(op)                                                                              \
     __extension__({                                                                                \
-        PI_POINT();                                                                                \
+        PI_POINT(0);                                                                               \
         __typeof__(op) value_ = (op);                                                              \
-        PI_POINT();                                                                                \
+        PI_POINT(1);                                                                               \
         value_;                                                                                    \
     })
 #else

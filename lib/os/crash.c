@@ -1,24 +1,64 @@
-/* Crash points, in builds with POSSE_CRASH_POINTS: see core/atomic.h. */
-#include "core/atomic.h"
+/* Dying at a point, in builds with POSSE_CRASH_POINTS: see core/crash.h. */
+#include "core/crash.h"
 
 #ifdef POSSE_CRASH_POINTS
+#include "os/clock.h"
+
 #include <signal.h>
-#include <string.h>
+#include <stdbool.h>
+#include <sys/types.h>
 #include <unistd.h>
 
-_Atomic int *pi_crash_countdown;
-char *pi_crash_where;
-bool pi_crash_here;
+#define FROZEN_NS 1000000u
+#define FROZEN_TIMES 150 /* then whoever should have killed it never came there */
 
-void pi_crash_point(const char *where)
+struct pi_crash *pi_crash;
+enum pi_role pi_crash_role;
+
+static void die(void)
 {
-    if (!pi_crash_here || !pi_crash_countdown)
+    for (;;)
+        kill(getpid(), SIGKILL);
+}
+
+static void freeze(void)
+{
+    atomic_store(&pi_crash->frozen, (long)getpid());
+    for (int i = 0; i < FROZEN_TIMES; i++)
+        os_sleep(FROZEN_NS);
+    die();
+}
+
+static void meet(enum pi_fate fate)
+{
+    if (fate == PI_DIE)
+        die();
+    if (fate == PI_FREEZE)
+        freeze();
+    long frozen = atomic_load(&pi_crash->frozen);
+    if (frozen)
+        kill((pid_t)frozen, SIGKILL);
+}
+
+static bool is_meant(const struct pi_step *step, uint32_t number)
+{
+    return step->role == pi_crash_role && (step->point == PI_ANYWHERE || step->point == number);
+}
+
+void pi_crash_point(const struct pi_point *point)
+{
+    uint32_t number = (uint32_t)(point - pi_points);
+    if (!pi_crash || number >= PI_MAX_POINTS)
         return;
-    if (atomic_load(pi_crash_countdown) <= 0 || atomic_fetch_sub(pi_crash_countdown, 1) != 1)
+    atomic_fetch_add(&pi_crash->passed[pi_crash_role][number], 1);
+    uint32_t due = atomic_load(&pi_crash->due);
+    struct pi_step *step = &pi_crash->steps[due];
+    if (due >= pi_crash->n_steps || !is_meant(step, number) ||
+        atomic_fetch_sub(&step->left, 1) != 1)
         return;
-    if (pi_crash_where)
-        strncpy(pi_crash_where, where, 127);
-    kill(getpid(), SIGKILL);
+    step->done_at = number;
+    atomic_store(&pi_crash->due, due + 1);
+    meet(step->fate);
 }
 #else
 typedef int pi_no_crash_points; /* an empty file is not C */

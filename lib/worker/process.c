@@ -62,6 +62,7 @@ static void supervisor_main(void *context)
 {
     struct launch *launch = context;
     struct pi_supervisor *s = launch->supervisor;
+    PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
     set_signals();
     os_process_name(s->executor->name);
     (void)setpgid(0, 0);
@@ -111,9 +112,7 @@ static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor
     e->owner = seat;
     pi_worker_name(e, seat, name);
     os_process_name(name);
-#ifdef POSSE_CRASH_POINTS
-    pi_crash_here = true;
-#endif
+    PI_TAKE_ROLE(PI_ROLE_WORKER);
     sigset_t none;
     sigemptyset(&none);
     os_signals_restore(&none);

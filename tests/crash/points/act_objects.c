@@ -1,27 +1,12 @@
-/* shared_points.c - a worker is killed before and after each of its writes to shared memory, as it
- * uses a lock and a queue beside another worker and callers who sleep.
- *
- * As points.c does it: the scene is played for k = 1, 2, 3, ... and the worker that comes to the
- * k-th point kills itself.
+/* act_objects.c - two tasks use a lock and a queue beside each other and callers who sleep, and make
+ * such objects of their own.
  */
-#include "support/support.h"
+#include "points.h"
 
-#include <stdio.h>
 #include <string.h>
 
-extern _Atomic int *pi_crash_countdown; /* both belong to the library, see core/atomic.h */
-extern char *pi_crash_where;
-
-#ifdef SANITIZED
-#define STEP 5
-#else
-#define STEP 1
-#endif
-
-#define WHERE_SIZE 128
 #define WORKERS 2
 #define EACH 3 /* items that a task puts */
-#define SLOW_MS 900
 
 /* What happens, in shared memory. */
 struct stage {
@@ -190,65 +175,4 @@ static int play(posse_executor *pool, int deaths)
     return lost;
 }
 
-/* What came of a scene in which a worker should die. */
-struct outcome {
-    bool died;
-    bool slow; /* somebody was not woken, and found out by the look that all take once a second */
-};
-
-static struct outcome die_at(int k)
-{
-    print_message("\r%d ", k); /* stands there if it fails */
-    atomic_store(pi_crash_countdown, k);
-    posse_executor *pool = make_pool(WORKERS);
-    long start = now_ms();
-    int lost = play(pool, 1);
-    bool died = atomic_load(pi_crash_countdown) <= 0;
-    assert_in_range(lost, 0, died);
-    if (died) {
-        assert_eventually(stats_of(pool).workers_lost == 1);
-        assert_int_equal(play(pool, 0), 0); /* it works on as if nothing had been */
-    }
-    bool slow = now_ms() - start > SLOW_MS;
-    assert_eventually(stats_of(pool).memory_blocks == 0);
-    assert_at_rest(pool);
-    assert_ok(posse_shutdown(pool, 0, -1));
-    assert_at_rest(pool);
-    end_pool(pool);
-    return (struct outcome){died, slow};
-}
-
-/* A busy machine may be slow once; who is not woken is slow each time. False: k is too large. */
-static bool dies_well_at(int k)
-{
-    struct outcome outcome = die_at(k);
-    for (int again = 0; outcome.slow && again < 4; again++) {
-        outcome = die_at(k);
-    }
-    if (outcome.slow) {
-        fail_msg("somebody is not woken: %s", pi_crash_where);
-    }
-    return outcome.died;
-}
-
-TEST(lock_and_queue)
-{
-    pi_crash_countdown = make_shared(sizeof *pi_crash_countdown);
-    pi_crash_where = make_shared(WHERE_SIZE);
-    int k = 1;
-    for (; dies_well_at(k); k += STEP) {
-        time_limit(TIME_LIMIT); /* for each */
-    }
-    print_message("\rkilled at %d points\n", k / STEP);
-    assert_true(k > 100);
-    free_shared(pi_crash_countdown, sizeof *pi_crash_countdown);
-    free_shared(pi_crash_where, WHERE_SIZE);
-    pi_crash_countdown = NULL;
-    pi_crash_where = NULL;
-}
-
-static const struct check checks[] = {
-    CHECK(lock_and_queue, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+const struct act act_objects = {.name = "lock and queue", .play = play};

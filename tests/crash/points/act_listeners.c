@@ -1,28 +1,17 @@
-/* ready_points.c - a worker is killed before and after each of its writes to shared memory, as in
- * points.c, while callers wait for many tasks: in as_completed and by a descriptor, and a task does
- * so for tasks of its own.
+/* act_listeners.c - callers wait for many tasks: in as_completed, by a descriptor, and by callbacks;
+ * and tasks do so for tasks of their own.
  *
  * Each future must come once to everyone, and no later than it must: all look at everything once a
  * second by themselves, so whoever comes only then was not told.
  */
-#include "support/support.h"
+#include "points.h"
 
 #include <poll.h>
 #include <string.h>
 
-extern _Atomic int *pi_crash_countdown; /* both belong to the library, see core/atomic.h */
-extern char *pi_crash_where;
-
-#ifdef SANITIZED
-#define STEP 5
-#else
-#define STEP 1
-#endif
-
-#define WHERE_SIZE 128
-#define SLOW_MS 900
+#define WORKERS 2
 #define TASKS 5 /* besides those at the gate */
-#define MOST (TASKS + 2)
+#define MOST (TASKS + WORKERS)
 #define LONG_MS 20000 /* after that a listener gives up */
 
 struct play {
@@ -98,24 +87,24 @@ static posse_status poll_all(void *context)
 
 /* ---- one play ---- */
 
-static int count_arrived(const struct play *play, struct gate *gate, size_t workers)
+static int count_arrived(const struct play *play, struct gate *gate)
 {
     int arrived = atomic_load(&gate->entered);
-    for (size_t i = 0; i < workers; i++) {
+    for (size_t i = 0; i < WORKERS; i++) {
         arrived += posse_done(play->futures[i]);
     }
     return arrived;
 }
 
-static void submit_all(struct play *play, struct gate *gate, size_t workers)
+static void submit_all(struct play *play, struct gate *gate)
 {
     static const char large[3000] = "large";
-    play->n = workers + TASKS;
-    for (size_t i = 0; i < workers; i++) {
+    play->n = WORKERS + TASKS;
+    for (size_t i = 0; i < WORKERS; i++) {
         play->futures[i] = submitted_hold(play->pool, gate);
     }
-    assert_eventually(count_arrived(play, gate, workers) >= (int)workers);
-    posse_future *rest = play->futures + workers;
+    assert_eventually(count_arrived(play, gate) >= (int)WORKERS);
+    posse_future *rest = play->futures + WORKERS;
     rest[0] = submitted_long(play->pool, square_task, 3);
     rest[1] = submitted(play->pool, inner_task, NULL, 0);
     rest[2] = submitted(play->pool, echo_task, large, sizeof large);
@@ -139,18 +128,18 @@ static void start_listeners(struct play *play)
 }
 
 /* How many tasks were lost; the inner one also if it has lost a task of its own. */
-static int check_ends(struct play *play, size_t workers)
+static int check_ends(struct play *play)
 {
     int lost = 0;
     for (size_t i = 0; i < play->n; i++) {
         assert_int_equal(play->yielded[i], 1);
         assert_int_equal(play->taken[i], 1);
         posse_error error = error_of(play->futures[i]);
-        bool expected = error.status == (i == workers + 3 ? POSSE_TASK_FAILED : POSSE_OK);
+        bool expected = error.status == (i == WORKERS + 3 ? POSSE_TASK_FAILED : POSSE_OK);
         assert_true(expected || error.status == POSSE_WORKER_LOST);
         lost += !expected;
         long sum = 0;
-        if (i == workers + 1 && expected) {
+        if (i == WORKERS + 1 && expected) {
             assert_ok(posse_result_into(play->futures[i], 0, &sum, sizeof sum, NULL));
             lost += sum != 0 + 1 + 4;
         }
@@ -159,89 +148,24 @@ static int check_ends(struct play *play, size_t workers)
     return lost;
 }
 
-/* Plays it, asserts that all hear of all, and gives how many tasks were lost. *ms: from the gate's
- * opening to the last word. */
-static int play_once(posse_executor *pool, size_t workers, long *ms)
+static int play(posse_executor *pool, int deaths)
 {
     static struct play play;
+    (void)deaths;
     memset(&play, 0, sizeof play);
     play.pool = pool;
     struct gate *gate = make_gate(pool);
-    submit_all(&play, gate, workers);
+    submit_all(&play, gate);
     start_listeners(&play);
-    long start = now_ms();
     open_gate(gate);
     assert_status(end_call(&play.callers[0]), POSSE_END);
     assert_ok(end_call(&play.callers[1]));
-    *ms = now_ms() - start;
     posse_completed_close(play.completed);
     posse_completions_destroy(play.completions);
-    int lost = check_ends(&play, workers);
+    int lost = check_ends(&play);
     assert_eventually(stats_of(pool).futures == 0);
     free_gate(pool, gate);
     return lost;
 }
 
-/* ---- all points ---- */
-
-struct outcome {
-    bool died;
-    bool slow;
-};
-
-static struct outcome die_at(int k, size_t workers)
-{
-    long ms, again;
-    print_message("\r%d ", k); /* stands there if it fails */
-    atomic_store(pi_crash_countdown, k);
-    posse_executor *pool = make_pool((long)workers);
-    int lost = play_once(pool, workers, &ms);
-    bool died = atomic_load(pi_crash_countdown) <= 0;
-    assert_in_range(lost, 0, died);
-    if (died) {
-        assert_eventually(stats_of(pool).workers_lost == 1);
-        assert_int_equal(play_once(pool, workers, &again), 0);
-    }
-    assert_at_rest(pool);
-    end_pool(pool);
-    return (struct outcome){died, ms > SLOW_MS};
-}
-
-/* A busy machine may be slow once; who is not told is slow each time. False: k is too large. */
-static bool dies_well_at(int k, size_t workers)
-{
-    struct outcome outcome = die_at(k, workers);
-    for (int again = 0; outcome.slow && again < 4; again++) {
-        outcome = die_at(k, workers);
-    }
-    if (outcome.slow) {
-        fail_msg("somebody is not told: %s", pi_crash_where);
-    }
-    return outcome.died;
-}
-
-static void die_at_all_points(size_t workers)
-{
-    pi_crash_countdown = make_shared(sizeof *pi_crash_countdown);
-    pi_crash_where = make_shared(WHERE_SIZE);
-    int k = 1;
-    for (; dies_well_at(k, workers); k += STEP) {
-        time_limit(TIME_LIMIT); /* for each */
-    }
-    print_message("\r%zu worker(s): killed at %d points\n", workers, k / STEP);
-    free_shared(pi_crash_countdown, sizeof *pi_crash_countdown);
-    free_shared(pi_crash_where, WHERE_SIZE);
-    pi_crash_countdown = NULL;
-    pi_crash_where = NULL;
-}
-
-TEST(one_worker) { die_at_all_points(1); }
-
-TEST(two_workers) { die_at_all_points(2); }
-
-static const struct check checks[] = {
-    CHECK(one_worker, PROCESSES),
-    CHECK(two_workers, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+const struct act act_listeners = {.name = "listeners", .play = play};

@@ -1,0 +1,122 @@
+/* places.c - all points that the linker has found, and which were died at.
+ *
+ * A function that is compiled into several files (inline) has several records of one point: the
+ * first of them stands for all.
+ */
+#include "points.h"
+
+#include <string.h>
+
+static uint32_t passes[PI_ROLES][PI_MAX_POINTS]; /* in this test */
+static bool passed[PI_ROLES][PI_MAX_POINTS];     /* ever; of the first record */
+static uint32_t deaths[PI_ROLES][PI_MAX_POINTS];
+
+/* Places that no worker was seen to die at, and why. A function, or all of a file. */
+static const struct {
+    const char *file;
+    const char *function; /* NULL: all */
+    bool seldom;          /* workers come there, but not whenever one wants */
+    const char *why;
+} excused[] = {
+    {"none", NULL, false, "none"},
+};
+
+uint32_t count_points(void) { return (uint32_t)(pi_points_end - pi_points); }
+
+static const char *file_of(uint32_t point)
+{
+    const char *lib = strstr(pi_points[point].file, "lib/");
+    return lib ? lib + 4 : pi_points[point].file;
+}
+
+static bool same(uint32_t a, uint32_t b)
+{
+    return pi_points[a].line == pi_points[b].line && pi_points[a].after == pi_points[b].after &&
+           strcmp(pi_points[a].file, pi_points[b].file) == 0;
+}
+
+static uint32_t first_of(uint32_t point)
+{
+    uint32_t first = 0;
+    while (!same(first, point)) {
+        first++;
+    }
+    return first;
+}
+
+void print_place(uint32_t point)
+{
+    if (point == PI_ANYWHERE) {
+        print_message("anywhere");
+    } else {
+        print_message("%s %s:%d (%s)", pi_points[point].after ? "after" : "before", file_of(point),
+                      pi_points[point].line, pi_points[point].function);
+    }
+}
+
+void forget_passes(void) { memset(passes, 0, sizeof passes); }
+
+void note_passes(void)
+{
+    for (uint32_t role = 0; role < PI_ROLES; role++) {
+        for (uint32_t i = 0; i < count_points(); i++) {
+            uint32_t seen = atomic_load(&pi_crash->passed[role][i]);
+            if (seen > passes[role][i]) {
+                passes[role][i] = seen;
+                passed[role][first_of(i)] = true;
+            }
+        }
+    }
+}
+
+void note_death(enum pi_role role, uint32_t point) { deaths[role][first_of(point)]++; }
+
+uint32_t passes_at(enum pi_role role, uint32_t point) { return passes[role][point]; }
+
+uint32_t deaths_at(enum pi_role role, uint32_t point) { return deaths[role][first_of(point)]; }
+
+/* ---- the account ---- */
+
+static void count_role(enum pi_role role, const char *name)
+{
+    int all = 0, came = 0, died = 0;
+    for (uint32_t i = 0; i < count_points(); i++) {
+        if (first_of(i) == i) {
+            all++;
+            came += passed[role][i];
+            died += deaths[role][i] > 0;
+        }
+    }
+    print_message("%s: of %d points it passed %d, and died at %d\n", name, all, came, died);
+}
+
+static bool is_excused(uint32_t point)
+{
+    for (size_t i = 0; i < COUNT(excused); i++) {
+        bool here =
+            strcmp(excused[i].file, file_of(point)) == 0 &&
+            (!excused[i].function || strcmp(excused[i].function, pi_points[point].function) == 0);
+        if (here && (excused[i].seldom || !passed[PI_ROLE_WORKER][point])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void assert_all_died_at(void)
+{
+    int missing = 0;
+    count_role(PI_ROLE_WORKER, "workers");
+    count_role(PI_ROLE_SUPERVISOR, "the supervisor");
+    count_role(PI_ROLE_PROGRAM, "the program");
+    for (uint32_t i = 0; i < count_points(); i++) {
+        if (first_of(i) != i || deaths[PI_ROLE_WORKER][i] > 0 || is_excused(i)) {
+            continue;
+        }
+        missing++;
+        print_message("no worker died %s", passed[PI_ROLE_WORKER][i] ? "where one was: " : "");
+        print_place(i);
+        print_message("\n");
+    }
+    assert_int_equal(missing, 0);
+}

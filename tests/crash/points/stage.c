@@ -1,0 +1,163 @@
+/* stage.c - one scene and its deaths: see points.h. */
+#include "points.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOW_MS                                                                                    \
+    900         /* somebody was not woken, and found out by the look that all take each second */
+#define TIMES 5 /* a busy machine may be slow now and then */
+
+struct pi_step step_of(enum pi_role role, enum pi_fate fate, uint32_t point, uint32_t pass)
+{
+    return (struct pi_step){.role = role, .fate = fate, .point = point, .left = pass};
+}
+
+void begin_points(void)
+{
+    assert_in_range(count_points(), 100, PI_MAX_POINTS);
+    pi_crash = make_shared(sizeof *pi_crash);
+    forget_passes();
+}
+
+void end_points(void)
+{
+    struct pi_crash *crash = pi_crash;
+    pi_crash = NULL;
+    free_shared(crash, sizeof *crash);
+}
+
+unsigned seed_points(void)
+{
+    const char *given = getenv("POSSE_TEST_SEED");
+    unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)now_ms();
+    print_message("seed %u\n", seed);
+    srand(seed);
+    return seed;
+}
+
+void arm(const struct plan *plan)
+{
+    memset(pi_crash, 0, sizeof *pi_crash);
+    memcpy(pi_crash->steps, plan->steps, sizeof plan->steps);
+    pi_crash->n_steps = plan->n;
+}
+
+/* Nobody dies any more. Who stands still is waited for: it dies in any case. */
+void disarm(void)
+{
+    uint32_t due = atomic_exchange(&pi_crash->due, PI_MAX_STEPS);
+    pi_crash->n_steps = due;
+    long frozen = atomic_load(&pi_crash->frozen);
+    assert_eventually(frozen == 0 || !process_lives((pid_t)frozen));
+    note_passes();
+}
+
+uint32_t steps_done(void)
+{
+    uint32_t due = atomic_load(&pi_crash->due);
+    return due < pi_crash->n_steps ? due : pi_crash->n_steps;
+}
+
+int count_deaths(void)
+{
+    int deaths = 0;
+    for (uint32_t i = 0; i < steps_done(); i++) {
+        deaths +=
+            pi_crash->steps[i].role == PI_ROLE_WORKER && pi_crash->steps[i].fate != PI_KILL_FROZEN;
+    }
+    return deaths;
+}
+
+/* What is written there when the test fails. */
+static void tell(const struct act *act, const struct plan *plan)
+{
+    static const char *const roles[] = {"program", "supervisor", "worker"};
+    static const char *const fates[] = {"dies", "freezes", "kills"};
+    print_message("\r%s", act->name);
+    for (uint32_t i = 0; i < plan->n; i++) {
+        const struct pi_step *step = &plan->steps[i];
+        print_message("; %s %s (pass %u) ", roles[step->role], fates[step->fate],
+                      (unsigned)atomic_load(&step->left));
+        print_place(step->point);
+    }
+    print_message("\033[K");
+}
+
+static void check_after(const struct act *act, posse_executor *pool, long workers, int deaths)
+{
+    if (!act->leaves) {
+        assert_eventually(stats_of(pool).workers_lost == (uint64_t)deaths);
+    }
+    if (!act->ends && deaths > 0) {
+        assert_int_equal(act->play(pool, 0), 0); /* it works on as if nothing had been */
+    }
+    if (!act->leaves && !act->ends) {
+        assert_eventually(stats_of(pool).workers == (uint64_t)workers);
+    }
+}
+
+static void end_scene(const struct act *act, posse_executor *pool, int deaths)
+{
+    assert_eventually(stats_of(pool).memory_blocks == 0);
+    assert_at_rest(pool);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_in_range(stats_of(pool).workers_lost, 0, deaths);
+    assert_true(act->leaves || stats_of(pool).workers_lost == (uint64_t)deaths);
+    end_pool(pool);
+}
+
+/* How long the callers had to wait, in ms. */
+static long play_once(const struct act *act, int expected)
+{
+    posse_options options = default_options();
+    options.max_workers = 2;
+    if (act->set) {
+        act->set(&options);
+    }
+    posse_executor *pool = make_pool_with(options);
+    long start = now_ms();
+    int lost = act->play(pool, expected);
+    disarm();
+    int deaths = count_deaths();
+    assert_in_range(lost, 0, deaths * (act->costs ? act->costs : 1));
+    check_after(act, pool, options.max_workers, deaths);
+    long ms = now_ms() - start;
+    end_scene(act, pool, deaths);
+    return ms;
+}
+
+static void note_deaths(void)
+{
+    for (uint32_t i = 0; i < steps_done(); i++) {
+        if (pi_crash->steps[i].fate != PI_KILL_FROZEN) {
+            note_death(pi_crash->steps[i].role, pi_crash->steps[i].done_at);
+        }
+    }
+}
+
+bool stage(const struct act *act, const struct plan *plan)
+{
+    int expected = 0;
+    for (uint32_t i = 0; i < plan->n; i++) {
+        expected += plan->steps[i].fate != PI_KILL_FROZEN;
+    }
+    tell(act, plan);
+    for (int times = 1;; times++) {
+        time_limit(TIME_LIMIT); /* for each */
+        arm(plan);
+        long ms = 0;
+        if (act->whole) {
+            act->whole();
+        } else {
+            ms = play_once(act, expected);
+        }
+        note_deaths();
+        if (ms <= SLOW_MS) {
+            return steps_done() == plan->n;
+        }
+        if (times == TIMES) {
+            fail_msg("somebody is not woken");
+        }
+    }
+}
