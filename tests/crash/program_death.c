@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -183,12 +184,14 @@ TEST(exec)
 }
 
 /* A kill between making a name in /dev/shm and removing it leaves the name, but no memory. */
-static void remove_empty_names(void)
+static void remove_empty_names(pid_t program)
 {
+    char prefix[40];
+    snprintf(prefix, sizeof prefix, "posse-%ld-", (long)program);
     DIR *names = opendir("/dev/shm");
     for (struct dirent *entry; names != NULL && (entry = readdir(names)) != NULL;) {
         struct stat stat;
-        if (strstr(entry->d_name, "posse") != NULL &&
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
             fstatat(dirfd(names), entry->d_name, &stat, 0) == 0) {
             assert_int_equal(stat.st_size, 0);
             unlinkat(dirfd(names), entry->d_name, 0);
@@ -231,7 +234,7 @@ TEST(inside_create)
         pause_us(rand() % 8000);
         kill_program(program);
         assert_eventually(count_processes() == 0);
-        remove_empty_names();
+        remove_empty_names(program);
         assert_eventually(count_new_names() == 0);
     }
     free_shared(word, sizeof *word);

@@ -4,6 +4,11 @@
  * their pids. So the runner maps a page of a memory file with a name of its own: whatever is
  * forked from it inherits the mapping, and shows it in /proc/<pid>/maps until it dies. A zombie
  * has no mappings.
+ *
+ * The names of posse in /dev/shm tell the pid of the program that made them. Those of a program
+ * that lives without the mark are not counted, so that tests may run side by side. Whose program
+ * is dead is not known: its names count. Another test whose programs are killed removes theirs at
+ * once, and nothing_left looks for longer than that takes.
  */
 #include "support.h"
 
@@ -140,6 +145,11 @@ static void free_names(struct dirent **names, int n)
     free(names);
 }
 
+static int is_of_posse(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, "posse", strlen("posse")) == 0;
+}
+
 static bool is_old_name(const char *name)
 {
     for (int i = 0; i < first.n_names; i++) {
@@ -150,13 +160,21 @@ static bool is_old_name(const char *name)
     return false;
 }
 
+/* Whether the program that made the name lives and is not of this runner. */
+static bool is_of_others(const char *name)
+{
+    char pid[24];
+    return sscanf(name, "posse-%20[0-9]-", pid) == 1 && process_lives((pid_t)atol(pid)) &&
+           !carries_mark(pid);
+}
+
 int count_new_names(void)
 {
     struct dirent **names = NULL;
-    int n = scandir("/dev/shm", &names, NULL, alphasort);
+    int n = scandir("/dev/shm", &names, is_of_posse, alphasort);
     int fresh = 0;
     for (int i = 0; i < n; i++) {
-        fresh += !is_old_name(names[i]->d_name);
+        fresh += !is_old_name(names[i]->d_name) && !is_of_others(names[i]->d_name);
     }
     free_names(names, n);
     return fresh;
@@ -166,14 +184,14 @@ void census_begin(void)
 {
     free_names(first.names, first.n_names);
     first.names = NULL;
-    first.n_names = scandir("/dev/shm", &first.names, NULL, alphasort);
+    first.n_names = scandir("/dev/shm", &first.names, is_of_posse, alphasort);
     first.descriptors = count_descriptors();
     first.threads = count_threads();
     first.processes = count_processes();
 }
 
 /* A joined thread and a killed process may be seen for an instant longer, and so may a name of
- * another program. */
+ * another program that has just died. */
 static bool comes_to(int (*count)(void), int expected)
 {
     for (long end = now_ms() + 2000; now_ms() < end; pause_ms(2)) {
@@ -208,6 +226,6 @@ bool census_end(void)
     clean &= nothing_left("descriptors", count_descriptors, first.descriptors);
     clean &= nothing_left("threads", count_threads, first.threads);
     clean &= nothing_left("processes", count_processes, first.processes);
-    clean &= nothing_left("new names in /dev/shm", count_new_names, 0);
+    clean &= nothing_left("new names of posse in /dev/shm", count_new_names, 0);
     return clean;
 }

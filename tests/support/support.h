@@ -89,7 +89,8 @@ int count_threads(void);
  * zombie is dead. */
 int count_processes(void);
 
-/* Names in /dev/shm that were not there when the test began. */
+/* Names of posse in /dev/shm that were not there when the test began; not those of programs that
+ * live and were not forked by this runner. */
 int count_new_names(void);
 
 bool process_lives(pid_t pid); /* a zombie does not */
