@@ -1,6 +1,7 @@
 #include "os/memory.h"
 
 #include "os/file.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,15 +121,28 @@ static int populate(char *from, size_t length)
 #endif
 }
 
+/* Some kernels give up half-way at a signal, and take back what they did: a profiler's timer could
+ * have that go on for ever. So the second time signals wait. */
+static int allocate(int fd, off_t offset, off_t length)
+{
+    sigset_t before;
+    int error = posix_fallocate(fd, offset, length);
+    if (error != EINTR)
+        return error;
+    os_signals_block(&before);
+    do
+        error = posix_fallocate(fd, offset, length);
+    while (error == EINTR);
+    os_signals_restore(&before);
+    return error;
+}
+
 int os_memory_back(struct os_memory *memory, size_t offset, size_t length)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t first = offset & ~(page - 1), last = (offset + length + page - 1) & ~(page - 1);
     if (object_is_ours(memory)) {
-        int error;
-        do
-            error = posix_fallocate(memory->fd, (off_t)first, (off_t)(last - first));
-        while (error == EINTR);
+        int error = allocate(memory->fd, (off_t)first, (off_t)(last - first));
         /* Cheaper at once than a fault a page. */
         if (error == 0 && last - first > page)
             (void)populate(memory->base + first, last - first);

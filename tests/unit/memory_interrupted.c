@@ -1,0 +1,49 @@
+/* memory_interrupted.c - memory is backed also where any signal makes the kernel begin anew.
+ *
+ * The linker leads posix_fallocate here. It does what Linux did for long with a signal that came in
+ * the middle: gives up, and keeps nothing. Signals that come faster than the memory can be backed
+ * are those that are not blocked.
+ */
+#include "support/support.h"
+
+#include "os/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#define MOST_TRIES 1000 /* then nobody would come to an end */
+
+static int tries;
+
+int __real_posix_fallocate(int, off_t, off_t);
+int __wrap_posix_fallocate(int, off_t, off_t);
+int __wrap_posix_fallocate(int fd, off_t offset, off_t length)
+{
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    bool comes = sigismember(&mask, SIGPROF) == 0;
+    return comes && ++tries < MOST_TRIES ? EINTR : __real_posix_fallocate(fd, offset, length);
+}
+
+TEST(signals_wait_for_it)
+{
+    enum { SIZE = 1 << 20 };
+    struct os_memory memory;
+    sigset_t mask;
+    tries = 0;
+    assert_int_equal(os_memory_create(&memory, SIZE, true), 0);
+    assert_int_equal(os_memory_back(&memory, 0, SIZE), 0);
+    memset(memory.base, 1, SIZE);
+    assert_in_range(tries, memory.fd >= 0 ? 1 : 0, 10); /* without /dev/shm there is no file */
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    assert_false(sigismember(&mask, SIGPROF)); /* not for longer than that */
+    os_memory_destroy(&memory);
+}
+
+int main(int argc, char **argv)
+{
+    const struct check checks[] = {CHECK(signals_wait_for_it, ALL)};
+    return RUN_CHECKS(argc, argv, checks);
+}
