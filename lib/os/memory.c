@@ -23,7 +23,7 @@
  * A kill between the first two calls leaves a name without bytes. */
 static int open_object(void)
 {
-    static unsigned serial; /* only makes a clash less likely: O_EXCL decides */
+    static _Atomic unsigned serial; /* only makes a clash less likely: O_EXCL decides */
     for (int tries = 0; tries < 100; tries++) {
         struct timespec now;
         char name[64];
