@@ -187,6 +187,9 @@ typedef struct posse_options {
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
  * here and never later: what the program had at this moment (memory, open descriptors, loaded
  * libraries) is what tasks find. stdout and stderr are flushed. Blocks for about a millisecond.
+ * They are nobody's children, except in a program that adopts orphans (process 1 of a container, or
+ * with PR_SET_CHILD_SUBREAPER): its own wait(-1) finds one process of each executor, which lives
+ * until posse_destroy and is buried there, and SIGCHLD tells its end.
  * POSSE_INVALID: options of a wrong size, a negative count, an unknown backend or policy, a size
  * without its argument, an argument without its function, min_workers over max_workers, executor is
  * NULL.

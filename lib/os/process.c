@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #endif
 
+#define WAIT_PIDFD 3 /* P_PIDFD, which older headers do not have */
+
 void os_signals_block(sigset_t *before)
 {
     sigset_t all;
@@ -127,6 +129,18 @@ void os_reap(pid_t pid)
 {
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
+}
+
+void os_reap_adopted(int pidfd)
+{
+#ifdef __linux__
+    siginfo_t info;
+    while (pidfd >= 0 && waitid((idtype_t)WAIT_PIDFD, (id_t)pidfd, &info, WEXITED) != 0 &&
+           errno == EINTR)
+        ;
+#else
+    (void)pidfd;
+#endif
 }
 
 void os_signal_group(pid_t pid, int signal)

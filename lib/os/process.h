@@ -47,6 +47,10 @@ struct os_death {
 enum os_event os_child_event(pid_t pid, struct os_death *death);
 void os_reap(pid_t pid);
 
+/* Buries an orphan that is about to end, if this process has adopted it (as process 1 and a
+ * subreaper do) and nobody here has buried it yet. Fine with -1, which buries nobody. */
+void os_reap_adopted(int pidfd);
+
 /* Sends a signal to a child's process group and to the child, which may not lead its group yet. */
 void os_signal_group(pid_t pid, int signal);
 

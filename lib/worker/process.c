@@ -7,6 +7,9 @@
  *   supervisor's end       its end; then it kills the       group of its own, so what a task
  *                          workers and goes                 starts dies with its worker
  *
+ * Orphans are adopted by process 1, or by a process that has asked for them. If that is the program
+ * itself, the supervisor is its child after all: whoever waits for its end here buries it too.
+ *
  * Poking the supervisor is a byte from the program, and SIGCHLD from a worker, whose descriptors a
  * task may have closed.
  */
@@ -48,38 +51,14 @@ static void set_signals(void)
 /* The program hears how the start went. */
 struct report {
     int error; /* 0 or an errno */
-    pid_t pid; /* of the supervisor */
+    pid_t pid; /* of the supervisor; 0: there is none */
 };
 
-static void report(int socket, int error)
+static void report(int socket, int error, pid_t pid)
 {
-    struct report report = {.error = error, .pid = getpid()};
+    struct report report = {.error = error, .pid = pid};
     while (write(socket, &report, sizeof report) < 0 && errno == EINTR)
         ;
-}
-
-static void supervisor_main(void *context)
-{
-    struct launch *launch = context;
-    struct pi_supervisor *s = launch->supervisor;
-    PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
-    set_signals();
-    os_process_name(s->executor->name);
-    (void)setpgid(0, 0);
-    close(launch->sockets[0]);
-    s->executor->socket = -1;
-    s->executor->owner = PI_NOBODY;
-    int error = pi_supervisor_begin(s);
-    report(s->socket, error);
-    if (error == 0)
-        pi_supervisor_run(s);
-    _exit(0);
-}
-
-static void fork_failed(void *context, int error)
-{
-    struct launch *launch = context;
-    report(launch->supervisor->socket, error);
 }
 
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)
@@ -94,6 +73,32 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
     if (n <= 0)
         return true;
     return os_socket_drain(s->socket) && !(fds[1].revents & POLLIN);
+}
+
+static void supervisor_main(void *context)
+{
+    struct launch *launch = context;
+    struct pi_supervisor *s = launch->supervisor;
+    PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
+    set_signals();
+    os_process_name(s->executor->name);
+    (void)setpgid(0, 0);
+    close(launch->sockets[0]);
+    s->executor->socket = -1;
+    s->executor->owner = PI_NOBODY;
+    int error = pi_supervisor_begin(s);
+    report(s->socket, error, getpid());
+    if (error == 0)
+        pi_supervisor_run(s);
+    while (error != 0 && sleep_until(s, OS_NEVER))
+        ; /* until give_up closes the socket */
+    _exit(0);
+}
+
+static void fork_failed(void *context, int error)
+{
+    struct launch *launch = context;
+    report(launch->supervisor->socket, error, 0);
 }
 
 static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor)
@@ -162,10 +167,19 @@ static struct report await_report(int socket)
  * failed. The pidfd may be that of another process. */
 static int ended_early(posse_executor *e)
 {
+    os_reap_adopted(e->pidfd);
     if (e->pidfd >= 0)
         close(e->pidfd);
     e->pidfd = -1;
     return pi_phase_of(e) == PI_DEAD ? 0 : EAGAIN;
+}
+
+/* The supervisor could not start. It lives until the socket is closed, so the pid is its. */
+static void give_up(int socket, pid_t supervisor)
+{
+    close(socket);
+    if (supervisor > 0)
+        os_reap(supervisor); /* if we have adopted it */
 }
 
 /* What tells the supervisor's end. It lives if its socket is open after the pidfd was, so the pidfd
@@ -178,6 +192,8 @@ static int keep_watch(posse_executor *e, int socket)
         e->pidfd = os_pidfd(report.pid);
         if (os_socket_closed(socket, e->pidfd, 0))
             report.error = ended_early(e);
+    } else {
+        give_up(socket, report.pid);
     }
     return report.error;
 }
@@ -196,9 +212,8 @@ static int launch_supervisor(posse_executor *e, struct launch *launch)
     if (launch->supervisor->program >= 0)
         close(launch->supervisor->program);
     if (error == 0)
-        error = keep_watch(e, launch->sockets[0]);
-    if (e->socket < 0)
-        close(launch->sockets[0]);
+        return keep_watch(e, launch->sockets[0]);
+    close(launch->sockets[0]);
     return error;
 }
 
@@ -222,6 +237,7 @@ static void join(posse_executor *e)
         return;
     while (!os_socket_closed(e->socket, e->pidfd, -1))
         ;
+    os_reap_adopted(e->pidfd);
 }
 
 static void fini(posse_executor *e)
