@@ -10,18 +10,13 @@
  * So that the last instructions do not cost the way to them each time, the worker may also run to
  * one of the places where the task raises SIGTRAP, and the instructions are counted from there.
  */
-#include "support/support.h"
+#include "support/trace.h"
 
 #include "worker/pool.h"
 
-#include <errno.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MOST_STEPS 200000L /* more is a loop that does not end under this magnifying glass */
@@ -89,37 +84,14 @@ struct scene {
     pid_t victim;
 };
 
-static char state_of(pid_t pid)
+static void spin_us(long us)
 {
-    char path[64];
-    char state = 'X';
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    FILE *stat = fopen(path, "re");
-    if (stat != NULL) {
-        if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) {
-            state = 'X';
-        }
-        fclose(stat);
-    }
-    return state;
-}
-
-static void require(long result, const char *what)
-{
-    if (result < 0) {
-        fail_msg("%s: %s", what, strerror(errno));
-    }
-}
-
-static void step(pid_t pid) { require(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), "step"); }
-
-/* The signal that it is stopped with. */
-static int await_stop(pid_t pid)
-{
-    int status = 0;
-    require(waitpid(pid, &status, __WALL), "waitpid");
-    assert_true(WIFSTOPPED(status));
-    return WSTOPSIG(status);
+    struct timespec now, end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += us * 1000;
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - end.tv_sec) * 1000000000 + now.tv_nsec < end.tv_nsec);
 }
 
 static bool may_fall_asleep(const posse_executor *pool)
@@ -128,78 +100,46 @@ static bool may_fall_asleep(const posse_executor *pool)
     return pi_idle_any(&segment->header->idle, pi_seats_count(segment));
 }
 
-/* After a step. False: it sleeps instead. */
-static bool comes_to_stop(const posse_executor *pool, pid_t pid)
+/* How a victim is led to its death. */
+struct way {
+    enum mark mark; /* it runs to there, */
+    long steps;     /* goes so many instructions, or begins and ends of system calls, */
+    bool by_calls;
+    long rest_us; /* and runs for so long; -1: it does not */
+};
+
+static bool step(const struct scene *scene, const struct way *way)
 {
-    int status = 0;
-    int flags = may_fall_asleep(pool) ? __WALL | WNOHANG : __WALL;
-    pid_t stopped;
-    for (long look = now_ms() + 3; (stopped = waitpid(pid, &status, flags)) == 0; sched_yield()) {
-        if (now_ms() > look && state_of(pid) == 'S') {
-            return false;
-        }
+    if (way->by_calls) {
+        trace_call(scene->victim);
+        return comes_to_stop(scene->victim);
     }
-    assert_int_equal(stopped, pid);
-    assert_true(WIFSTOPPED(status));
-    assert_int_equal(WSTOPSIG(status), SIGTRAP);
+    trace_step(scene->victim);
+    if (may_fall_asleep(scene->pool)) {
+        return comes_to_stop(scene->victim);
+    }
+    await_stop(scene->victim);
     return true;
 }
 
-static bool may_trace(void)
+/* It was woken. False: it came to the next mark, or to sleep, before. */
+static bool lead(const struct scene *scene, const struct way *way)
 {
-    pid_t child = fork();
-    if (child == 0) {
-        pause();
-        _exit(0);
-    }
-    bool may = ptrace(PTRACE_SEIZE, child, NULL, NULL) == 0;
-    kill(child, SIGKILL);
-    while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR) {
-    }
-    return may;
-}
-
-/* Traces the sleeping worker, and lets it sleep on: its next instruction is the first after it was
- * woken. */
-static void attach(pid_t pid)
-{
-    require(ptrace(PTRACE_SEIZE, pid, NULL, NULL), "trace the worker");
-    require(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), "interrupt the worker");
-    (void)await_stop(pid);
-    step(pid);
-    assert_eventually(state_of(pid) == 'S');
-}
-
-/* It was woken. Leads it to the mark, and from there through so many instructions, but not beyond
- * the next mark, or its sleep; gives how many they were. */
-static long lead(const struct scene *scene, long steps)
-{
-    struct stage *stage = scene->stage;
     long made = 0;
-    assert_int_equal(await_stop(scene->victim), SIGTRAP);
-    if (stage->mark != FROM_WAKE) {
-        require(ptrace(PTRACE_CONT, scene->victim, NULL, NULL), "go on");
-        assert_int_equal(await_stop(scene->victim), SIGTRAP);
+    await_stop(scene->victim);
+    if (way->mark != FROM_WAKE) {
+        trace_run(scene->victim);
+        await_stop(scene->victim);
     }
-    while (made < steps && atomic_load(&stage->reached) == (unsigned)stage->mark) {
-        step(scene->victim);
-        if (!comes_to_stop(scene->pool, scene->victim)) {
-            break;
-        }
+    while (made < way->steps && (way->by_calls || scene->stage->reached == (unsigned)way->mark) &&
+           step(scene, way)) {
         made++;
     }
-    return made;
-}
-
-/* The supervisor gets the corpse when its tracer has seen it. */
-static void kill_traced(pid_t pid)
-{
-    int status = 0;
-    kill(pid, SIGKILL);
-    do {
-        require(waitpid(pid, &status, __WALL), "waitpid");
-    } while (WIFSTOPPED(status));
-    assert_int_equal(WTERMSIG(status), SIGKILL);
+    if (made == way->steps && way->rest_us >= 0) {
+        trace_run(scene->victim);
+        spin_us(way->rest_us);
+    }
+    return made == way->steps;
 }
 
 /* ---- one death ---- */
@@ -209,22 +149,16 @@ static bool is_announced(posse_future future)
     return pi_parker(pi_load_seq(&future.executor->segment.slots.at[future.slot].word)) != 0;
 }
 
-static bool is_idle(struct scene *scene)
-{
-    posse_stats stats = stats_of(scene->pool);
-    return stats.workers == 1 && stats.workers_idle == 1 && state_of(scene->victim) == 'S';
-}
-
 /* The victim sleeps in front of two tasks, and a caller has gone to sleep for the first. */
-static void set(struct scene *scene)
+static void set(struct scene *scene, enum mark mark)
 {
-    atomic_store(&scene->stage->count, 0);
-    atomic_store(&scene->stage->reached, FROM_WAKE);
+    struct stage *stage = scene->stage;
     scene->victim = (pid_t)take_long(submitted(scene->pool, identity_task, NULL, 0));
-    assert_eventually(is_idle(scene));
-    atomic_store(&scene->stage->victim, scene->victim);
-    attach(scene->victim);
-    scene->outer = SUBMIT_VALUE(scene->pool, outer_task, scene->stage);
+    *stage = (struct stage){.victim = scene->victim, .mark = mark, .reached = FROM_WAKE};
+    assert_at_rest(scene->pool);
+    assert_eventually(process_state(scene->victim) == 'S');
+    trace_sleeper(scene->victim);
+    scene->outer = SUBMIT_VALUE(scene->pool, outer_task, stage);
     scene->beside = submitted_long(scene->pool, square_task, 12);
     start_call(&scene->waiter, call_result, &scene->outer);
     assert_eventually(is_announced(scene->outer));
@@ -249,17 +183,13 @@ static enum fate fate_of_outer(struct scene *scene)
     return *(const long *)data == scene->victim ? STANDS : UNTOUCHED;
 }
 
-static bool is_at_rest(struct scene *scene)
-{
-    posse_stats stats = stats_of(scene->pool);
-    return stats.running + stats.queued + stats.futures == 0 && stats.memory_blocks == 1;
-}
-
+/* The square of 12. */
 static bool is_lost(posse_future future)
 {
-    posse_error error = error_of(future);
-    assert_true(error.status == POSSE_OK || error.status == POSSE_WORKER_LOST);
-    return error.status != POSSE_OK;
+    long value = 0;
+    posse_status status = posse_result_into(future, -1, &value, sizeof value, NULL);
+    assert_true(status == POSSE_WORKER_LOST || value == 144);
+    return status == POSSE_WORKER_LOST;
 }
 
 /* What holds after the death, wherever it was: everything has ended, and one task at most is lost,
@@ -268,13 +198,9 @@ static enum fate settle(struct scene *scene, uint64_t lost_before)
 {
     enum fate fate = fate_of_outer(scene);
     bool beside_lost = is_lost(scene->beside);
-    if (!beside_lost) {
-        assert_int_equal(take_long(scene->beside), 144);
-    } else {
-        assert_ok(posse_release(scene->beside));
-    }
+    assert_ok(posse_release(scene->beside));
     assert_ok(posse_release(scene->outer));
-    assert_eventually(is_at_rest(scene));
+    assert_at_rest(scene->pool);
     long lost = (long)(stats_of(scene->pool).lost - lost_before);
     long count = atomic_load(&scene->stage->count); /* of the third */
     assert_in_range(lost, fate == LOST, fate == LOST ? 2 : fate == STANDS);
@@ -287,75 +213,101 @@ static enum fate settle(struct scene *scene, uint64_t lost_before)
 
 struct tally {
     long killed;
-    long length; /* instructions to where it sleeps again, when last seen */
     long fates[FATES];
 };
 
-/* Kills it after so many instructions from the mark. False: it slept before. */
-static bool die_after(struct scene *scene, enum mark mark, long steps, struct tally *tally)
+/* False: it came to the end of the way before. */
+static bool die_on(struct scene *scene, const struct way *way, struct tally *tally)
 {
     long start = 0;
-    enum fate fate = UNTOUCHED;
-    long made = 0;
+    bool whole = false;
     for (int tries = 0; tries < 5 && (tries == 0 || now_ms() - start > SLOW_MS); tries++) {
         uint64_t lost_before = stats_of(scene->pool).lost;
-        scene->stage->mark = mark;
-        set(scene);
-        made = lead(scene, steps);
+        time_limit(TIME_LIMIT); /* for each */
+        set(scene, way->mark);
+        whole = lead(scene, way);
         start = now_ms();
         kill_traced(scene->victim);
-        fate = settle(scene, lost_before);
+        tally->fates[settle(scene, lost_before)]++;
         tally->killed++;
-        tally->fates[fate]++;
         assert_true(tries < 4 || now_ms() - start <= SLOW_MS); /* somebody is not woken */
     }
-    return made == steps;
+    return whole;
 }
 
-static long number_of(const char *variable, long otherwise)
-{
-    const char *set = getenv(variable);
-    return set != NULL ? atol(set) : otherwise;
-}
-
-static void die_everywhere(enum mark mark, const char *name)
+static struct scene open_scene(void)
 {
     if (!may_trace()) {
         print_message("skipped: no process may be traced here\n");
         skip();
     }
-    struct scene scene = {.pool = make_pool(1)};
-    struct tally tally = {0};
-    void *memory = NULL;
-    long stride = in_long_run(16, 1);
-    long offset = number_of("POSSE_TEST_SEED", now_ms()) % stride;
-    assert_ok(posse_alloc(scene.pool, sizeof *scene.stage, &memory));
-    scene.stage = memset(memory, 0, sizeof *scene.stage);
-    print_message("%s: every %ld instructions, POSSE_TEST_SEED=%ld\n", name, stride, offset);
-    for (long steps = offset; die_after(&scene, mark, steps, &tally); steps += stride) {
-        assert_in_range(steps, 0, MOST_STEPS);
-        tally.length = steps;
-        time_limit(TIME_LIMIT); /* for each */
-    }
-    print_message("%s: %ld instructions, %ld deaths: %ld before it was claimed, %ld lost it, "
-                  "after %ld its result stands\n",
-                  name, tally.length, tally.killed, tally.fates[UNTOUCHED], tally.fates[LOST],
-                  tally.fates[STANDS]);
-    assert_eventually(stats_of(scene.pool).workers_lost == (uint64_t)tally.killed);
-    assert_ok(posse_free(scene.pool, scene.stage));
-    end_pool(scene.pool);
+    struct stage *stage = make_shared(sizeof *stage);
+    return (struct scene){.pool = make_pool(1), .stage = stage};
 }
 
-TEST(from_the_wake_up) { die_everywhere(FROM_WAKE, "from the wake-up"); }
+static void close_scene(struct scene *scene, const struct tally *tally)
+{
+    print_message("%ld deaths: %ld before the task was claimed, %ld lost it, after %ld its result "
+                  "stands\n",
+                  tally->killed, tally->fates[UNTOUCHED], tally->fates[LOST], tally->fates[STANDS]);
+    assert_eventually(stats_of(scene->pool).workers_lost == (uint64_t)tally->killed);
+    end_pool(scene->pool);
+    free_shared(scene->stage, sizeof *scene->stage);
+}
 
-TEST(from_the_nested_submit) { die_everywhere(FROM_SUBMIT, "from the nested submit"); }
+/* A run that failed is made again with the number that it printed. */
+static unsigned seed(void)
+{
+    const char *set = getenv("POSSE_TEST_SEED");
+    unsigned seed = set != NULL ? (unsigned)atol(set) : (unsigned)now_ms();
+    print_message("POSSE_TEST_SEED=%u\n", seed);
+    return seed;
+}
 
-TEST(from_the_end) { die_everywhere(FROM_END, "from the end"); }
+static void die_after_instructions(enum mark mark)
+{
+    struct scene scene = open_scene();
+    struct tally tally = {0};
+    long stride = in_long_run(16, 1);
+    struct way way = {.mark = mark, .steps = seed() % stride, .rest_us = -1};
+    while (die_on(&scene, &way, &tally)) {
+        way.steps += stride;
+        assert_in_range(way.steps, 0, MOST_STEPS);
+    }
+    print_message("%ld instructions and every %ld%s: ", way.steps, stride, stride == 1 ? "" : "th");
+    close_scene(&scene, &tally);
+}
+
+TEST(from_the_wake_up) { die_after_instructions(FROM_WAKE); }
+
+TEST(from_the_nested_submit) { die_after_instructions(FROM_SUBMIT); }
+
+TEST(from_the_end) { die_after_instructions(FROM_END); }
+
+/* At the begin and end of each system call, and at some moment after, in it if it takes its
+ * time. */
+TEST(in_system_calls)
+{
+    struct scene scene = open_scene();
+    struct tally tally = {0};
+    long moments = in_long_run(10, 200);
+    unsigned random = seed();
+    struct way way = {.mark = FROM_WAKE, .by_calls = true};
+    for (bool more = true; more; way.steps++) {
+        for (long moment = 0; moment < moments && more; moment++) {
+            way.rest_us = moment == 0 ? -1 : rand_r(&random) % 50;
+            more = die_on(&scene, &way, &tally);
+        }
+    }
+    print_message("%ld begins and ends of system calls: ", way.steps - 1);
+    close_scene(&scene, &tally);
+}
 
 static const struct check checks[] = {
     CHECK(from_the_wake_up, PROCESSES),
     CHECK(from_the_nested_submit, PROCESSES),
     CHECK(from_the_end, PROCESSES),
+    CHECK(in_system_calls, PROCESSES),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

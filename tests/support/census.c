@@ -122,7 +122,7 @@ int count_processes(void)
     return found;
 }
 
-bool process_lives(pid_t pid)
+char process_state(pid_t pid)
 {
     char path[64];
     char state = 'X';
@@ -134,6 +134,12 @@ bool process_lives(pid_t pid)
         }
         fclose(stat);
     }
+    return state;
+}
+
+bool process_lives(pid_t pid)
+{
+    char state = process_state(pid);
     return state != 'X' && state != 'Z';
 }
 

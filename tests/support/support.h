@@ -94,6 +94,7 @@ int count_processes(void);
 int count_new_names(void);
 
 bool process_lives(pid_t pid); /* a zombie does not */
+char process_state(pid_t pid); /* as in /proc/<pid>/stat, X: there is none */
 
 void census_mark(void);  /* once: makes this runner's descendants recognizable */
 void census_begin(void); /* before a test */
