@@ -110,10 +110,13 @@ void os_signals_default(const int *ignored)
     }
 }
 
+/* Linux also tells of the stops of a child that has asked to be traced by us, which is as good as a
+ * stop: who has asked for it must bear it. */
 enum os_event os_child_event(pid_t pid, struct os_death *death)
 {
     siginfo_t info = {.si_pid = 0};
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) {
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid &&
+        info.si_code != CLD_TRAPPED) {
         bool exited = info.si_code == CLD_EXITED;
         death->signal = exited ? 0 : info.si_status;
         death->exit_code = exited ? info.si_status : -1;

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +95,28 @@ TEST(stop_and_continue_are_seen)
     }
     kill(child, SIGSTOP);
     assert_int_equal(next_event(child, &death), OS_STOPPED);
+    kill(child, SIGKILL);
+    assert_int_equal(next_event(child, &death), OS_DEAD);
+    assert_int_equal(death.signal, SIGKILL);
+    os_reap(child);
+}
+
+static int ask_to_be_traced(void *nothing)
+{
+    (void)nothing;
+    REQUIRE(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+    raise(SIGUSR1);
+    return pause_for_ever(NULL);
+}
+
+/* It has made us its tracer, who is told of its signals before they have done anything. */
+TEST(traced_is_not_dead)
+{
+    struct os_death death;
+    pid_t child = start_child(ask_to_be_traced, NULL);
+    assert_int_equal(next_event(child, &death), OS_STOPPED);
+    assert_int_equal(os_child_event(child, &death), OS_NOTHING);
+    assert_true(process_lives(child));
     kill(child, SIGKILL);
     assert_int_equal(next_event(child, &death), OS_DEAD);
     assert_int_equal(death.signal, SIGKILL);
@@ -217,6 +240,7 @@ int main(int argc, char **argv)
         CHECK(signal_is_seen, ALL),
         CHECK(dead_until_it_is_reaped, ALL),
         CHECK(stop_and_continue_are_seen, ALL),
+        CHECK(traced_is_not_dead, PROCESSES),
         CHECK(other_children_are_left_alone, ALL),
         CHECK(a_group_dies_as_a_whole, ALL),
         CHECK(a_child_without_a_group_dies_too, ALL),
