@@ -1,0 +1,155 @@
+/* book.c - who was born and who was killed, and which loss each death explains.
+ *
+ * A worker is entered in the instant of its fork, by a handler that the supervisor inherits, so
+ * that also those can be killed that have not begun to work. Pids come round: a pid may explain as
+ * many losses as there were workers that had it, and that somebody set out to kill.
+ */
+#include "chaos.h"
+
+#include "os/process.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct roster *roster; /* for those that are born */
+static int forks;             /* from the runner: 2 the supervisor, 3 a worker */
+
+static void enter(void)
+{
+    forks++;
+    if (roster == NULL || forks < 2) {
+        return;
+    }
+    int pid = getpid();
+    if (forks == 2) {
+        atomic_store(&roster->supervisor, pid);
+    } else if (pid < MOST_PIDS) {
+        atomic_fetch_add(&roster->lives[pid].born, 1);
+        atomic_store(&roster->recent[atomic_fetch_add(&roster->births, 1) % RECENT], pid);
+    }
+}
+
+void watch_births(void) { assert_int_equal(pthread_atfork(NULL, NULL, enter), 0); }
+
+struct roster *open_roster(void)
+{
+    roster = mmap(NULL, sizeof *roster, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(roster != MAP_FAILED);
+    return roster;
+}
+
+void close_roster(struct roster *old)
+{
+    roster = NULL;
+    free_shared(old, sizeof *old);
+}
+
+/* A timer of the kernel kills it: at any instruction, also where no other thread would come. */
+static void kill_self_later(uint32_t us)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+    struct itimerspec after = {.it_value = {us / 1000000, us % 1000000 * 1000L}};
+    timer_t timer;
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0) {
+        timer_settime(timer, 0, &after, NULL);
+    }
+}
+
+void meet(struct roster *mine, uint32_t die_after_us)
+{
+    static pid_t met;
+    if (mine == NULL || met == getpid()) {
+        return;
+    }
+    met = getpid();
+    struct life *life = &mine->lives[met];
+    atomic_store(&life->met, atomic_load(&life->born));
+    atomic_store(&mine->fresh, 1);
+    if (die_after_us != 0) {
+        atomic_fetch_add(&life->doomed, 1);
+        kill_self_later(die_after_us);
+    }
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    char path[32];
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *stat = fopen(path, "re");
+    if (stat != NULL) {
+        if (fscanf(stat, "%*d (%*[^)]) %*c %d", &parent) != 1) {
+            parent = 0;
+        }
+        fclose(stat);
+    }
+    return parent;
+}
+
+/* Its start must come to something now and then, or the pool breaks, as it should. */
+static bool may_be_killed(struct roster *from, pid_t pid)
+{
+    struct life *life = &from->lives[pid];
+    int fresh = 1;
+    return atomic_load(&life->met) == atomic_load(&life->born) ||
+           atomic_compare_exchange_strong(&from->fresh, &fresh, 0);
+}
+
+/* What the descriptor names is a worker of this pool, or dead: its pid was that of a worker after
+ * the descriptor was made. */
+bool pick_victim(struct roster *from, uint64_t random, struct victim *victim)
+{
+    uint32_t births = atomic_load(&from->births);
+    uint32_t last = births < 8 ? births : 8;
+    if (last == 0) {
+        return false;
+    }
+    victim->pid = atomic_load(&from->recent[(births - 1 - random % last) % RECENT]);
+    victim->fd = victim->pid > 0 ? os_pidfd(victim->pid) : -1;
+    if (victim->fd < 0) {
+        return false;
+    }
+    if (parent_of(victim->pid) == atomic_load(&from->supervisor) &&
+        may_be_killed(from, victim->pid)) {
+        return true;
+    }
+    close(victim->fd);
+    return false;
+}
+
+bool signal_victim(struct roster *from, struct victim victim, int signal)
+{
+    if (signal == SIGKILL) {
+        atomic_fetch_add(&from->lives[victim.pid].doomed, 1);
+    }
+    return syscall(SYS_pidfd_send_signal, victim.fd, signal, NULL, 0) == 0;
+}
+
+bool explained(struct chaos *chaos, long pid, uint64_t loss)
+{
+    if (chaos->roster == NULL || pid <= 0 || pid >= MOST_PIDS) {
+        blame(chaos, "pid %ld can be no worker's", pid);
+        return false;
+    }
+    struct life *life = &chaos->roster->lives[pid];
+    pthread_mutex_lock(&chaos->lock);
+    bool again = life->explains > 0 && life->last == loss;
+    if (!again) {
+        life->explains++;
+        life->last = loss;
+        count(chaos, HARMED, 1);
+    }
+    uint32_t explains = life->explains, born = life->born, doomed = life->doomed;
+    pthread_mutex_unlock(&chaos->lock);
+    if (explains > born || explains > doomed) {
+        blame(chaos, "pid %ld, born %u times and killed %u times, is to explain %u losses", pid,
+              born, doomed, explains);
+    }
+    return explains <= born && explains <= doomed;
+}

@@ -1,0 +1,218 @@
+/* chaos.h - a pool under a mixed load, whose workers are killed all the time, and the book that is
+ * kept of it.
+ *
+ *   book.c      who was born, who was killed, and which loss each death explains
+ *   killers.c   threads that kill, stop and continue workers
+ *   orders.c    what the tasks do
+ *   batches.c   program threads that submit orders, and wait for them in all ways
+ *   fates.c     whether each order ended as it may
+ *   maps.c      maps
+ *   belts.c     queues and memory
+ *   rounds.c    a round: pools, their threads, and the sum at the end
+ *
+ * What holds whatever happens: a death explains one loss, that of the task at the bottom of the
+ * dead worker's stack, or one more attempt at it; a task that the program sees to be lost names the
+ * dead worker; nothing else is lost, nothing runs twice, every result is right, every call returns.
+ */
+#ifndef CHAOS_H
+#define CHAOS_H
+
+#include "support/support.h"
+
+enum {
+    MOST_PIDS = 1 << 22, /* the most that Linux has */
+    RECENT = 64,
+    ENTRIES = 1 << 16, /* orders of one thread in a round */
+    MOST_ORDERS = 24,  /* in a batch */
+    DRIVERS = 3,
+    KILLERS = 2,
+    HANG_MS = 30000 /* what takes longer will never come */
+};
+
+/* Codes of tasks. */
+enum { NO_ROOM = 905, WRONG_BYTES, LOST_INSIDE, WRONG_LOCK, WRONG_END, FAILS_SO };
+
+/* ---- the book (book.c) ------------------------------------------------------------------------ */
+
+/* What is known of the workers that have, or had, a pid. */
+struct life {
+    _Atomic uint32_t born;   /* workers that got this pid */
+    _Atomic uint32_t met;    /* `born` of the last one that ran a task */
+    _Atomic uint32_t doomed; /* how often somebody set out to kill it */
+    uint32_t explains;       /* losses; the book's lock guards it and the next */
+    uint64_t last;           /* the loss that it explained last */
+};
+
+/* Shared with the supervisor and the workers. Each is told here in its first instant. */
+struct roster {
+    _Atomic int supervisor;
+    _Atomic uint32_t births;
+    _Atomic int recent[RECENT];
+    _Atomic int fresh; /* a new worker has run a task since one was killed that had not */
+    struct life lives[MOST_PIDS];
+};
+
+struct roster *open_roster(void); /* asserts; of the pools that are created from now on */
+void close_roster(struct roster *roster);
+void watch_births(void); /* once */
+
+/* For use in a task: the worker is there, and is to die by its own hand in about so long; 0: not. */
+void meet(struct roster *roster, uint32_t die_after_us);
+
+/* A worker, and a descriptor that names nobody else. */
+struct victim {
+    pid_t pid;
+    int fd;
+};
+bool pick_victim(struct roster *roster, uint64_t random, struct victim *victim);
+bool signal_victim(struct roster *roster, struct victim victim, int signal);
+
+/* ---- a round (rounds.c) ----------------------------------------------------------------------- */
+
+/* What a run counts. */
+enum figure {
+    KILLS,
+    STOPS,
+    ACCEPTED,
+    HARMED,      /* losses that the program sees, and the dead workers that explain them */
+    TRIED_AGAIN, /* attempts beyond the first */
+    SILENT,      /* orders that never ran, whose end nobody sees */
+    STARVED,     /* refused: no room in the queue, no memory */
+    BATCHES,
+    MAPS,
+    BELTS,
+    DEATHS, /* these as the pool counts them */
+    LOSSES,
+    STARTS,
+    ENDED, /* and the status of the orders that were judged */
+    FIGURES = ENDED + POSSE_OWNER_DIED + 1
+};
+
+struct figures {
+    _Atomic long of[FIGURES];
+};
+
+/* What the tasks that take the lock share. */
+struct locked {
+    posse_lock lock;
+    long guard; /* who is inside */
+    long count;
+};
+
+/* One pool and all that is done to it. */
+struct chaos {
+    posse_executor *pool;
+    struct roster *roster; /* NULL: threads, nobody dies */
+    struct locked *locked;
+    uint64_t seed;
+    long round, gap_us, end_ms;
+    bool flat;       /* no task submits tasks */
+    uint32_t arm_us; /* workers are to kill themselves; 0: not */
+    long most_workers;
+    _Atomic int over; /* the killers go */
+    _Atomic int faults;
+    pthread_mutex_t lock;
+    struct figures *figures;
+};
+
+/* Says what went wrong, with seed and round. */
+void blame(struct chaos *chaos, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void count(struct chaos *chaos, unsigned figure, long more);
+
+/* A loss, and the worker that is said to have died with it: false if that cannot be. `loss` is
+ * another number for each task. */
+bool explained(struct chaos *chaos, long pid, uint64_t loss);
+
+/* ---- orders (orders.c) ------------------------------------------------------------------------ */
+
+enum kind { PLAIN, FAILING, NESTED, BIG, SLOW, LOCKED, KINDS };
+
+struct entry {
+    _Atomic uint32_t runs;  /* how often it was begun */
+    _Atomic uint32_t nodes; /* tasks of its tree that were begun */
+};
+
+struct order {
+    struct entry *entry;
+    struct roster *roster;
+    struct locked *locked;
+    uint64_t value;
+    enum kind kind;
+    uint32_t work_us, die_after_us;
+    bool heeds;              /* SLOW: returns when it is to stop */
+    uint32_t payload, reply; /* BIG: bytes after the order, bytes of the result */
+};
+
+posse_fn obey_order;
+uint64_t mix(uint64_t value); /* a hash; also the next of a row of random numbers */
+uint32_t below(uint64_t *random, uint32_t end); /* the next, 0 to end - 1 */
+void work_for(uint32_t us);
+void fill(void *bytes, size_t size, uint64_t seed);
+bool is_filled(const void *bytes, size_t size, uint64_t seed);
+uint32_t nodes_of(uint64_t n); /* tasks in the tree of NESTED */
+
+/* ---- program threads -------------------------------------------------------------------------- */
+
+enum fate { LEAVE, CANCEL, KILL, LIMIT, AGAIN, DETACH, FORGET, FATES };
+
+/* An order that was given, and what became of it. */
+struct bid {
+    struct order order;
+    enum fate fate;
+    long retries;
+    posse_future future;
+    posse_status told;     /* by posse_cancel or posse_kill */
+    _Atomic int announced; /* callbacks, completions, as_completed */
+};
+
+struct driver {
+    struct chaos *chaos;
+    int number;
+    uint64_t random;
+    struct entry *entries; /* of posse_alloc: never used twice in a round */
+    bool *unseen;          /* those whose end nobody sees */
+    uint32_t used;
+    posse_completions *completions;
+    struct bid bids[MOST_ORDERS];
+    posse_future futures[MOST_ORDERS]; /* of those that have one */
+    struct bid *owners[MOST_ORDERS];
+    size_t given;
+    char *bytes; /* for arguments */
+    pthread_t thread;
+};
+
+bool driver_begin(struct driver *driver);
+void *drive(void *driver); /* the thread */
+void driver_end(struct driver *driver);
+
+void play_batch(struct driver *driver);
+void play_map(struct driver *driver);  /* maps.c */
+void play_belt(struct driver *driver); /* belts.c */
+void play_memory(struct driver *driver);
+struct entry *next_entry(struct driver *driver, bool unseen);
+uint64_t loss_of(const struct driver *driver, uint64_t number);
+
+/* Judges and releases one order that has ended (fates.c). */
+void judge(struct driver *driver, struct bid *bid);
+
+/* ---- killers (killers.c) ---------------------------------------------------------------------- */
+
+struct killer {
+    struct chaos *chaos;
+    uint64_t random;
+    pthread_t thread;
+};
+
+void *kill_workers(void *killer); /* the thread: until `over` */
+void *govern(void *killer);       /* resizes, looks at figures */
+
+/* Plays a round on `pools` pools at once and asserts that all came out right. */
+void play_round(uint64_t seed, long round, int pools, struct figures *figures);
+void print_figures(const char *what, const struct figures *figures, long ms);
+
+/* From the environment, or drawn: printed, so that a run can be repeated. */
+uint64_t chosen_seed(void);
+long chosen_seconds(long few, long many);
+
+#endif

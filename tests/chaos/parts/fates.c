@@ -1,0 +1,125 @@
+/* fates.c - whether each order ended as it may. */
+#include "chaos.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void wrong(struct driver *driver, const struct bid *bid, const posse_error *error,
+                  const char *what)
+{
+    const struct entry *entry = bid->order.entry;
+    blame(driver->chaos,
+          "thread %d, order %ld: %s (kind %d, fate %d, retries %ld, told %s; %s, code %d, pid %ld, "
+          "attempt %d, %u runs, %u nodes; %s)",
+          driver->number, (long)(entry - driver->entries), what, bid->order.kind, bid->fate,
+          bid->retries, posse_status_name(bid->told), posse_status_name(error->status), error->code,
+          error->pid, error->attempt, atomic_load(&entry->runs), atomic_load(&entry->nodes),
+          error->message);
+}
+
+static bool result_is_right(const struct bid *bid)
+{
+    const struct order *order = &bid->order;
+    static const uint64_t fib[] = {0, 1, 1, 2, 3, 5, 8, 13, 21};
+    const void *data = NULL;
+    size_t size = 0;
+    if (posse_result(bid->future, 0, &data, &size) != POSSE_OK) {
+        return false;
+    }
+    if (order->kind == BIG) {
+        return size == order->reply && is_filled(data, size, ~order->value);
+    }
+    uint64_t expected = order->kind == NESTED ? fib[order->value] : mix(order->value);
+    return size == sizeof expected && *(const uint64_t *)data == expected;
+}
+
+/* With a result: run once, or once an attempt; and so was each task of its tree. */
+static const char *judge_result(const struct bid *bid, const posse_error *error)
+{
+    const struct order *order = &bid->order;
+    uint32_t runs = atomic_load(&order->entry->runs), nodes = atomic_load(&order->entry->nodes);
+    uint32_t tree = order->kind == NESTED ? nodes_of(order->value) : 0;
+    if (order->kind == SLOW || order->kind == FAILING) {
+        return "it has a result";
+    }
+    if (runs == 0 || error->attempt < 1 || (error->attempt == 1 && runs != 1)) {
+        return "it did not run once";
+    }
+    if (error->attempt == 1 ? nodes != tree : nodes < tree) {
+        return "its tree did not run once";
+    }
+    return result_is_right(bid) ? NULL : "its result is wrong";
+}
+
+static const char *judge_failure(struct driver *driver, const struct bid *bid,
+                                 const posse_error *error, uint64_t loss)
+{
+    const struct order *order = &bid->order;
+    if (error->code == NO_ROOM && order->kind == BIG) {
+        count(driver->chaos, STARVED, 1);
+        return NULL;
+    }
+    if (error->code == LOST_INSIDE && order->kind == NESTED) {
+        return explained(driver->chaos, atol(error->message), loss)
+                   ? NULL
+                   : "no death explains the loss inside";
+    }
+    if (order->kind != FAILING || error->code != FAILS_SO ||
+        strtoull(error->message, NULL, 16) != order->value) {
+        return "it failed otherwise than it should";
+    }
+    return atomic_load(&order->entry->runs) == 0 ? "it failed without a run" : NULL;
+}
+
+static const char *judge_cancelled(const struct bid *bid, const posse_error *error)
+{
+    if (bid->told != POSSE_OK) {
+        return "nobody cancelled it";
+    }
+    bool ran = bid->fate == CANCEL && atomic_load(&bid->order.entry->runs) != 0;
+    return ran && error->attempt <= 1 ? "it was cancelled, and ran" : NULL;
+}
+
+static const char *judge_end(struct driver *driver, const struct bid *bid, const posse_error *error,
+                             uint64_t loss)
+{
+    if (bid->told == POSSE_OK && error->status != POSSE_CANCELLED) {
+        return "it was cancelled, and ended otherwise";
+    }
+    switch (error->status) {
+    case POSSE_OK: return judge_result(bid, error);
+    case POSSE_TASK_FAILED: return judge_failure(driver, bid, error, loss);
+    case POSSE_CANCELLED: return judge_cancelled(bid, error);
+    case POSSE_DEADLINE: return bid->fate == LIMIT ? NULL : "it had no deadline";
+    case POSSE_WORKER_LOST:
+        return explained(driver->chaos, error->pid, loss) ? NULL : "no death explains its loss";
+    default: return "it ended in no way that there is";
+    }
+}
+
+void judge(struct driver *driver, struct bid *bid)
+{
+    struct entry *entry = bid->order.entry;
+    posse_error error = {.status = POSSE_OK};
+    posse_status status = posse_exception(bid->future, 0, &error);
+    uint64_t loss = loss_of(driver, (uint64_t)(entry - driver->entries));
+    const char *what =
+        status == POSSE_OK ? judge_end(driver, bid, &error, loss) : "its end cannot be had";
+    long most = bid->retries > 0 ? 1 + bid->retries : 1;
+    if (what == NULL && (error.attempt > most || (long)atomic_load(&entry->runs) > most)) {
+        what = "it ran too often";
+    }
+    /* with threads the end may be seen before the run that is still to notice it */
+    if (what == NULL && driver->chaos->roster != NULL &&
+        (int)atomic_load(&entry->runs) > error.attempt) {
+        what = "it ran more often than it was tried";
+    }
+    if (what != NULL) {
+        wrong(driver, bid, &error, what);
+    }
+    count(driver->chaos, ENDED + error.status, 1);
+    count(driver->chaos, TRIED_AGAIN, error.attempt > 1 ? error.attempt - 1 : 0);
+    if (posse_release(bid->future) != POSSE_OK) {
+        blame(driver->chaos, "release failed");
+    }
+}

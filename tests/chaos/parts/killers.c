@@ -1,0 +1,69 @@
+/* killers.c - threads that kill, stop and continue workers, and one that changes the pool. */
+#include "chaos.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+static void pause_us(uint32_t us)
+{
+    struct timespec left = {us / 1000000, us % 1000000 * 1000L};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+    }
+}
+
+/* Stops it for a moment; then it goes on, or dies as it stands. */
+static void hold_up(struct killer *killer, struct victim victim)
+{
+    struct chaos *chaos = killer->chaos;
+    if (!signal_victim(chaos->roster, victim, SIGSTOP)) {
+        return;
+    }
+    count(chaos, STOPS, 1);
+    pause_us(below(&killer->random, 2000));
+    if (below(&killer->random, 2) == 0) {
+        signal_victim(chaos->roster, victim, SIGCONT);
+    } else if (signal_victim(chaos->roster, victim, SIGKILL)) {
+        count(chaos, KILLS, 1);
+    }
+}
+
+void *kill_workers(void *argument)
+{
+    struct killer *killer = argument;
+    struct chaos *chaos = killer->chaos;
+    while (!atomic_load(&chaos->over)) {
+        struct victim victim;
+        pause_us(below(&killer->random, (uint32_t)chaos->gap_us));
+        if (!pick_victim(chaos->roster, mix(killer->random), &victim)) {
+            continue;
+        }
+        if (below(&killer->random, 16) == 0) {
+            hold_up(killer, victim);
+        } else if (signal_victim(chaos->roster, victim, SIGKILL)) {
+            count(chaos, KILLS, 1);
+        }
+        close(victim.fd);
+    }
+    return NULL;
+}
+
+void *govern(void *argument)
+{
+    struct killer *killer = argument;
+    struct chaos *chaos = killer->chaos;
+    while (!atomic_load(&chaos->over)) {
+        posse_stats stats = {.size = sizeof stats};
+        long workers = 1 + below(&killer->random, (uint32_t)chaos->most_workers);
+        posse_status resized = posse_resize(chaos->pool, workers);
+        posse_status looked = posse_get_stats(chaos->pool, &stats);
+        if (resized != POSSE_OK || looked != POSSE_OK) {
+            blame(chaos, "resize: %s, stats: %s", posse_status_name(resized),
+                  posse_status_name(looked));
+            return NULL;
+        }
+        pause_us(below(&killer->random, 20000));
+    }
+    return NULL;
+}

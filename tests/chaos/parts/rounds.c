@@ -1,0 +1,235 @@
+/* rounds.c - a round: pools, the threads that use them and those that kill, and the sum. */
+#include "chaos.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct scene {
+    struct chaos chaos;
+    struct driver drivers[DRIVERS];
+    struct killer killers[KILLERS];
+    struct killer governor;
+    int n_killers;
+    bool governed;
+};
+
+void blame(struct chaos *chaos, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (atomic_fetch_add(&chaos->faults, 1) < 10) {
+        print_error("seed %llu, round %ld: %s\n", (unsigned long long)chaos->seed, chaos->round,
+                    text);
+    }
+}
+
+void count(struct chaos *chaos, unsigned figure, long more)
+{
+    atomic_fetch_add(&chaos->figures->of[figure], more);
+}
+
+/* ---- begin ---- */
+
+/* Drawn in the same order each time, so the seed decides. */
+static posse_options draw_options(struct scene *scene, uint64_t *random)
+{
+    struct chaos *chaos = &scene->chaos;
+    static const long gaps[] = {50, 200, 200, 1000, 5000};
+    posse_options options = default_options();
+    options.max_workers = 2 + (long)below(random, 5);
+    options.on_demand = below(random, 4) == 0;
+    options.idle_timeout_ms = below(random, 4) == 0 ? 1 + (long)below(random, 20) : 0;
+    options.max_tasks_per_worker = below(random, 3) == 0 ? 1 + (long)below(random, 50) : 0;
+    options.queue_limit = below(random, 3) == 0 ? 10 + (long)below(random, 50) : 0;
+    chaos->flat = below(random, 3) == 0;
+    chaos->gap_us = gaps[below(random, COUNT(gaps))];
+    chaos->arm_us = chaos->roster != NULL && below(random, 3) == 0 ? 3000 : 0;
+    scene->governed = below(random, 2) == 0;
+    chaos->most_workers = options.max_workers + 2;
+    return options;
+}
+
+static void make_locked(struct chaos *chaos)
+{
+    void *memory = NULL;
+    assert_ok(posse_alloc(chaos->pool, sizeof *chaos->locked, &memory));
+    chaos->locked = memset(memory, 0, sizeof *chaos->locked);
+    assert_ok(posse_lock_create(chaos->pool, &chaos->locked->lock));
+}
+
+static void begin_scene(struct scene *scene, uint64_t random, long ms)
+{
+    struct chaos *chaos = &scene->chaos;
+    pthread_mutex_init(&chaos->lock, NULL);
+    chaos->roster = backend() == POSSE_PROCESS ? open_roster() : NULL;
+    chaos->pool = make_pool_with(draw_options(scene, &random));
+    make_locked(chaos);
+    chaos->end_ms = now_ms() + ms;
+    scene->n_killers = chaos->roster != NULL ? KILLERS : 0;
+    for (int i = 0; i < DRIVERS; i++) {
+        scene->drivers[i] =
+            (struct driver){.chaos = chaos, .number = i, .random = mix(random + (uint64_t)i)};
+        assert_true(driver_begin(&scene->drivers[i]));
+    }
+    for (int i = 0; i < KILLERS; i++) {
+        scene->killers[i] = (struct killer){.chaos = chaos, .random = mix(~random + (uint64_t)i)};
+    }
+    scene->governor = (struct killer){.chaos = chaos, .random = mix(random + 99)};
+}
+
+static void start_threads(struct scene *scene)
+{
+    for (int i = 0; i < DRIVERS; i++) {
+        assert_int_equal(pthread_create(&scene->drivers[i].thread, NULL, drive, &scene->drivers[i]),
+                         0);
+    }
+    for (int i = 0; i < scene->n_killers; i++) {
+        assert_int_equal(
+            pthread_create(&scene->killers[i].thread, NULL, kill_workers, &scene->killers[i]), 0);
+    }
+    if (scene->governed) {
+        assert_int_equal(pthread_create(&scene->governor.thread, NULL, govern, &scene->governor),
+                         0);
+    }
+}
+
+/* ---- end ---- */
+
+static void join_threads(struct scene *scene)
+{
+    for (int i = 0; i < DRIVERS; i++) {
+        pthread_join(scene->drivers[i].thread, NULL);
+    }
+    atomic_store(&scene->chaos.over, 1);
+    for (int i = 0; i < scene->n_killers; i++) {
+        pthread_join(scene->killers[i].thread, NULL);
+    }
+    if (scene->governed) {
+        pthread_join(scene->governor.thread, NULL);
+    }
+}
+
+static bool nothing_under_way(struct chaos *chaos)
+{
+    posse_stats now = stats_of(chaos->pool);
+    return now.queued + now.running + now.futures == 0;
+}
+
+/* What nobody saw the end of ran once, or is a loss that must be explained as well. */
+static void count_unseen(struct scene *scene)
+{
+    for (int d = 0; d < DRIVERS; d++) {
+        struct driver *driver = &scene->drivers[d];
+        for (uint32_t i = 0; i < driver->used; i++) {
+            uint32_t runs = driver->unseen[i] ? atomic_load(&driver->entries[i].runs) : 1;
+            count(&scene->chaos, SILENT, runs == 0);
+            if (runs > 1) {
+                blame(&scene->chaos, "thread %d, order %u: nobody saw it run %u times", d, i, runs);
+            }
+        }
+    }
+}
+
+/* Every accepted task has ended, and a death explains one loss. */
+static void add_up(struct chaos *chaos)
+{
+    const struct figures *figures = chaos->figures;
+    posse_stats now = stats_of(chaos->pool);
+    long losses = figures->of[HARMED] + figures->of[SILENT] + figures->of[TRIED_AGAIN];
+    long ended = (long)(now.done + now.failed + now.cancelled + now.timed_out + now.lost);
+    count(chaos, DEATHS, (long)now.workers_lost);
+    count(chaos, LOSSES, (long)now.lost);
+    count(chaos, STARTS, (long)now.workers_started);
+    if (losses > (long)now.workers_lost) {
+        blame(chaos, "%ld losses, and %ld deaths", losses, (long)now.workers_lost);
+    }
+    if (chaos->flat && ended != figures->of[ACCEPTED]) {
+        blame(chaos, "%ld tasks were accepted, and %ld ended", figures->of[ACCEPTED], ended);
+    }
+}
+
+static void end_scene(struct scene *scene)
+{
+    struct chaos *chaos = &scene->chaos;
+    for (int i = 0; i < DRIVERS; i++) {
+        driver_end(&scene->drivers[i]);
+    }
+    assert_ok(posse_lock_destroy(chaos->locked->lock));
+    assert_ok(posse_free(chaos->pool, chaos->locked));
+    end_pool(chaos->pool);
+    if (chaos->roster != NULL) {
+        close_roster(chaos->roster);
+    }
+    pthread_mutex_destroy(&chaos->lock);
+}
+
+void play_round(uint64_t seed, long round, int pools, struct figures *figures)
+{
+    struct scene *scenes = calloc((size_t)pools, sizeof *scenes);
+    struct figures *parts = calloc((size_t)pools, sizeof *parts);
+    int faults = 0;
+    assert_true(scenes != NULL && parts != NULL);
+    for (int i = 0; i < pools; i++) {
+        scenes[i].chaos.seed = seed;
+        scenes[i].chaos.round = round;
+        scenes[i].chaos.figures = &parts[i];
+        begin_scene(&scenes[i], mix(seed + (uint64_t)(round * 16 + i)), 1000);
+    }
+    for (int i = 0; i < pools; i++) {
+        start_threads(&scenes[i]);
+    }
+    for (int i = 0; i < pools; i++) {
+        join_threads(&scenes[i]);
+    }
+    for (int i = 0; i < pools; i++) {
+        assert_eventually(nothing_under_way(&scenes[i].chaos));
+        count_unseen(&scenes[i]);
+        add_up(&scenes[i].chaos);
+        faults += scenes[i].chaos.faults;
+        end_scene(&scenes[i]);
+        for (int f = 0; f < FIGURES; f++) {
+            figures->of[f] += parts[i].of[f];
+        }
+    }
+    free(parts);
+    free(scenes);
+    assert_int_equal(faults, 0);
+}
+
+/* ---- what a run is told, and tells ---- */
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL && *text != '\0' ? strtoull(text, NULL, 0) : otherwise;
+}
+
+uint64_t chosen_seed(void)
+{
+    uint64_t seed = from_environment("POSSE_CHAOS_SEED", (uint64_t)now_ms());
+    print_message("seed %llu\n", (unsigned long long)seed);
+    return seed;
+}
+
+long chosen_seconds(long few, long many)
+{
+    return (long)from_environment("POSSE_CHAOS_SECONDS", (uint64_t)in_long_run(few, many));
+}
+
+void print_figures(const char *what, const struct figures *figures, long ms)
+{
+    const _Atomic long *of = figures->of;
+    print_message("%s: %ld kills (%ld a second), %ld stops, %ld workers started, %ld died; "
+                  "%ld orders, %ld maps, %ld queues, %ld batches: %ld done, %ld failed, "
+                  "%ld cancelled, %ld late, %ld lost; %ld losses seen and explained, "
+                  "%ld not seen, %ld attempts again, %ld refused\n",
+                  what, of[KILLS], of[KILLS] * 1000 / (ms > 0 ? ms : 1), of[STOPS], of[STARTS],
+                  of[DEATHS], of[ACCEPTED], of[MAPS], of[BELTS], of[BATCHES], of[ENDED + POSSE_OK],
+                  of[ENDED + POSSE_TASK_FAILED], of[ENDED + POSSE_CANCELLED],
+                  of[ENDED + POSSE_DEADLINE], of[ENDED + POSSE_WORKER_LOST], of[HARMED], of[SILENT],
+                  of[TRIED_AGAIN], of[STARVED]);
+}

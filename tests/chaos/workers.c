@@ -1,0 +1,36 @@
+/* workers.c - workers are killed and stopped at random, thousands of times, under a mixed load: see
+ * parts/chaos.h. With threads the same load runs and nobody dies, so that nothing is lost at all.
+ *
+ * POSSE_CHAOS_SEED and POSSE_CHAOS_SECONDS set the seed and the time of a part.
+ */
+#include "parts/chaos.h"
+
+static void play(const char *what, int pools, long seconds)
+{
+    static struct figures figures;
+    uint64_t seed = chosen_seed();
+    long start = now_ms();
+    figures = (struct figures){0};
+    for (long round = 0; now_ms() < start + seconds * 1000; round++) {
+        time_limit(2 * TIME_LIMIT);
+        play_round(seed, round, pools, &figures);
+    }
+    print_figures(what, &figures, now_ms() - start);
+    assert_true(figures.of[ENDED + POSSE_OK] > 0);
+    assert_true(backend() != POSSE_PROCESS || figures.of[KILLS] > 0);
+}
+
+TEST(one_pool) { play("one pool", 1, chosen_seconds(12, 300)); }
+
+TEST(three_pools) { play("three pools", 3, chosen_seconds(12, 300)); }
+
+static const struct check checks[] = {
+    CHECK(one_pool, PARALLEL),
+    CHECK(three_pools, PARALLEL),
+};
+
+int main(int argc, char **argv)
+{
+    watch_births();
+    return RUN_CHECKS(argc, argv, checks);
+}
