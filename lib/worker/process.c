@@ -10,8 +10,9 @@
  * Orphans are adopted by process 1, or by a process that has asked for them. If that is the program
  * itself, the supervisor is its child after all: whoever waits for its end here buries it too.
  *
- * Poking the supervisor is a byte from the program, and SIGCHLD from a worker, whose descriptors a
- * task may have closed.
+ * Poking the supervisor is a byte from the program, and a signal from a worker, whose descriptors a
+ * task may have closed: SIGCHLD, or SIGCONT, which everybody in the session may send, if a task has
+ * become a user who may not send the other.
  */
 #include "worker/backend.h"
 
@@ -35,7 +36,7 @@ static unsigned default_workers(unsigned cpus) { return cpus; }
 
 /* ---- in the supervisor ---- */
 
-static void on_child(int signal) { (void)signal; } /* only there to end ppoll */
+static void on_poke(int signal) { (void)signal; } /* only there to end ppoll */
 
 /* What comes from a terminal or by mistake must not end the supervisor:
  * its end is that of the program. */
@@ -44,8 +45,9 @@ static void set_signals(void)
     static const int ignored[] = {SIGINT,  SIGQUIT, SIGHUP,  SIGTERM, SIGPIPE, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU, 0};
     os_signals_default(ignored);
-    struct sigaction action = {.sa_handler = on_child};
+    struct sigaction action = {.sa_handler = on_poke};
     sigaction(SIGCHLD, &action, NULL);
+    sigaction(SIGCONT, &action, NULL);
 }
 
 /* The program hears how the start went. */
@@ -68,7 +70,7 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
     uint64_t now = os_now(), rest = until > now ? until - now : 0;
     struct timespec timeout = {(time_t)(rest / 1000000000u), (long)(rest % 1000000000u)};
     sigset_t none;
-    sigemptyset(&none); /* SIGCHLD comes only here, so none is missed between a look and a sleep */
+    sigemptyset(&none); /* signals come only here, so none is missed between a look and a sleep */
     int n = ppoll(fds, 2, until == OS_NEVER ? NULL : &timeout, &none);
     if (n <= 0)
         return true;
@@ -254,8 +256,8 @@ static void poke(posse_executor *e)
 {
     if (e->owner == PI_PROGRAM)
         os_socket_poke(e->socket);
-    else /* ignored by default, should the supervisor be dead already */
-        (void)kill(getppid(), SIGCHLD);
+    else if (kill(getppid(), SIGCHLD) != 0) /* both do nothing to others, should it be dead */
+        (void)kill(getppid(), SIGCONT);
 }
 
 const struct pi_backend pi_process_backend = {
