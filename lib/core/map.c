@@ -122,6 +122,8 @@ void pi_map_give(struct pi_map *map, uint32_t index) { clear(map, 0, index); }
 void pi_map_repair(struct pi_map *map, uint32_t count)
 {
     uint32_t n = count;
+    if (count % 64 != 0)
+        pi_and_seq(&map->level[0][count / 64], ((uint64_t)1 << (count % 64)) - 1);
     for (int level = 0; level < 2; level++) {
         n = words_for(n);
         for (uint32_t i = 0; i < n; i++)

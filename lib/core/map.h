@@ -6,8 +6,10 @@
  *   a wrong bit                                    what becomes of it
  *   set, but the thing is free (the taker died     the recovery sweep clears it
  *   before it won the word)
+ *   set, and there is no such thing yet (the       the recovery sweep clears it: else nobody would
+ *   taker died before it gave it back)             find the thing when the table has grown
  *   clear, but the thing is taken (two sweeps,     the next taker fails at the word and goes on
- *   a late give)
+ *   a late give, a sweep as the table grows)
  *
  *   level 0: one bit for each thing
  *   level 1: one for each full word of level 0
@@ -45,8 +47,8 @@ static inline bool pi_map_taken(const struct pi_map *map, uint32_t index)
 {
     return pi_load_seq(&map->level[0][index / 64]) >> (index % 64) & 1;
 }
-/* For the recovery sweep: makes the upper levels say what level 0 says, for the first count
- * things. */
+/* For the recovery sweep: makes the upper levels say what level 0 says, for the first count things,
+ * and clears what the last word of these says beyond them. */
 void pi_map_repair(struct pi_map *map, uint32_t count);
 
 #endif

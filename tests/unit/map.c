@@ -167,6 +167,20 @@ TEST(stale_full_marks_of_all_words)
     free_map(&map);
 }
 
+/* A taker that died with a bit beyond the count, before it gave it back: it may be the last one of
+ * its word, so that the word is marked as full. */
+TEST(taken_beyond_the_count)
+{
+    struct pi_map map = make_map(8192);
+    assert_takes(&map, 0, 5000);
+    assert_takes(&map, 5000, 5056);
+    pi_map_repair(&map, 5000);
+    assert_true(pi_map_taken(&map, 4999));
+    assert_int_equal(pi_map_take(&map, 5000, 0), PI_NONE);
+    assert_int_equal(pi_map_take(&map, 5001, 0), 5000);
+    free_map(&map);
+}
+
 TEST(repair_leaves_right_marks)
 {
     struct pi_map map = make_map(8192);
@@ -256,13 +270,21 @@ TEST(touches_nothing_beyond_the_count)
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
-        CHECK(takes_the_lowest, ALL),          CHECK(says_what_is_taken, ALL),
-        CHECK(takes_near_the_hint, ALL),       CHECK(hint_in_a_last_word_without_free_things, ALL),
-        CHECK(nothing_beyond_the_count, ALL),  CHECK(no_things_at_all, ALL),
-        CHECK(grows_by_its_count, ALL),        CHECK(all_levels_fill_and_empty, ALL),
-        CHECK(stale_full_mark_of_a_word, ALL), CHECK(stale_full_marks_of_all_words, ALL),
-        CHECK(repair_leaves_right_marks, ALL), CHECK(missing_marks_are_made, ALL),
-        CHECK(parts_of_a_count, ALL),          CHECK(touches_nothing_beyond_the_count, ALL),
+        CHECK(takes_the_lowest, ALL),
+        CHECK(says_what_is_taken, ALL),
+        CHECK(takes_near_the_hint, ALL),
+        CHECK(hint_in_a_last_word_without_free_things, ALL),
+        CHECK(nothing_beyond_the_count, ALL),
+        CHECK(no_things_at_all, ALL),
+        CHECK(grows_by_its_count, ALL),
+        CHECK(all_levels_fill_and_empty, ALL),
+        CHECK(stale_full_mark_of_a_word, ALL),
+        CHECK(stale_full_marks_of_all_words, ALL),
+        CHECK(taken_beyond_the_count, ALL),
+        CHECK(repair_leaves_right_marks, ALL),
+        CHECK(missing_marks_are_made, ALL),
+        CHECK(parts_of_a_count, ALL),
+        CHECK(touches_nothing_beyond_the_count, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }
