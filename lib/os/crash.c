@@ -9,8 +9,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define FROZEN_NS 1000000u
-#define FROZEN_TIMES 150 /* then whoever should have killed it never came there */
+#define FROZEN_NS 80000000u /* then whoever should have killed it never came there */
+#define LOOK_NS 1000000u
 
 struct pi_crash *pi_crash;
 enum pi_role pi_crash_role;
@@ -24,8 +24,8 @@ static void die(void)
 static void freeze(void)
 {
     atomic_store(&pi_crash->frozen, (long)getpid());
-    for (int i = 0; i < FROZEN_TIMES; i++)
-        os_sleep(FROZEN_NS);
+    for (uint64_t end = os_now() + FROZEN_NS; os_now() < end;)
+        os_sleep(LOOK_NS);
     die();
 }
 

@@ -27,6 +27,13 @@ ALONE(recycling)
 ALONE(idle_timeout)
 ALONE(resize)
 ALONE(failing_start)
+ALONE(map)
+ALONE(calls)
+ALONE(growth)
+ALONE(retries)
+ALONE(killing)
+ALONE(draining)
+ALONE(cancelling)
 
 IN_PAIRS(one_worker)
 IN_PAIRS(two_workers)
@@ -35,10 +42,24 @@ IN_PAIRS(objects)
 IN_PAIRS(recycling)
 IN_PAIRS(idle_timeout)
 IN_PAIRS(resize)
+IN_PAIRS(map)
+IN_PAIRS(calls)
+IN_PAIRS(retries)
+IN_PAIRS(killing)
+IN_PAIRS(draining)
+IN_PAIRS(cancelling)
 
 IN_RECOVERY(two_workers)
 IN_RECOVERY(listeners)
 IN_RECOVERY(objects)
+IN_RECOVERY(map)
+IN_RECOVERY(calls)
+IN_RECOVERY(retries)
+IN_RECOVERY(killing)
+IN_RECOVERY(draining)
+IN_RECOVERY(cancelling)
+
+TEST(account) { assert_all_died_at(); }
 
 static const struct check checks[] = {
     CHECK(one_worker, PROCESSES),
@@ -49,6 +70,13 @@ static const struct check checks[] = {
     CHECK(idle_timeout, PROCESSES),
     CHECK(resize, PROCESSES),
     CHECK(failing_start, PROCESSES),
+    CHECK(map, PROCESSES),
+    CHECK(calls, PROCESSES),
+    CHECK(growth, PROCESSES),
+    CHECK(retries, PROCESSES),
+    CHECK(killing, PROCESSES),
+    CHECK(draining, PROCESSES),
+    CHECK(cancelling, PROCESSES),
     CHECK(pairs_one_worker, PROCESSES),
     CHECK(pairs_two_workers, PROCESSES),
     CHECK(pairs_listeners, PROCESSES),
@@ -56,9 +84,22 @@ static const struct check checks[] = {
     CHECK(pairs_recycling, PROCESSES),
     CHECK(pairs_idle_timeout, PROCESSES),
     CHECK(pairs_resize, PROCESSES),
+    CHECK(pairs_map, PROCESSES),
+    CHECK(pairs_calls, PROCESSES),
+    CHECK(pairs_retries, PROCESSES),
+    CHECK(pairs_killing, PROCESSES),
+    CHECK(pairs_draining, PROCESSES),
+    CHECK(pairs_cancelling, PROCESSES),
     CHECK(recovery_two_workers, PROCESSES),
     CHECK(recovery_listeners, PROCESSES),
     CHECK(recovery_objects, PROCESSES),
+    CHECK(recovery_map, PROCESSES),
+    CHECK(recovery_calls, PROCESSES),
+    CHECK(recovery_retries, PROCESSES),
+    CHECK(recovery_killing, PROCESSES),
+    CHECK(recovery_draining, PROCESSES),
+    CHECK(recovery_cancelling, PROCESSES),
+    CHECK(account, PROCESSES),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

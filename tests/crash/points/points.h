@@ -24,6 +24,7 @@ struct act {
     int costs;   /* tasks that one death may take with it; 0: one */
     bool leaves; /* workers also leave by themselves: who dies then is not always lost */
     bool ends;   /* the pool is over after it */
+    int kills;   /* workers that the pool itself kills */
     /* In its stead, if the scene is of another kind: makes the pool, uses it, ends it. */
     void (*whole)(void);
     int few; /* passes of a point that a short run dies at; 0: three */
@@ -31,7 +32,10 @@ struct act {
 
 extern const struct act act_one_worker, act_two_workers, act_listeners, act_objects, act_recycling,
     act_idle_timeout, act_resize, act_failing_start, act_map, act_calls, act_retries, act_growth,
-    act_draining, act_cancelling;
+    act_draining, act_cancelling, act_killing;
+
+/* Waits, asserts that the task ended well or was lost, and releases it. (act_ends.c) */
+posse_error take_either(posse_future future);
 
 /* ---- stage.c ---- */
 

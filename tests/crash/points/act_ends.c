@@ -1,0 +1,123 @@
+/* act_ends.c - tasks that are tried again, that are ended while they run, and executors that are
+ * shut down while tasks wait.
+ */
+#include "points.h"
+
+#define TASKS 6
+
+posse_error take_either(posse_future future)
+{
+    posse_error error = error_of(future);
+    assert_true(error.status == POSSE_OK || error.status == POSSE_WORKER_LOST);
+    assert_ok(posse_release(future));
+    return error;
+}
+
+/* ---- tried again ---- */
+
+/* Nothing is lost: a task is run once more for each death. */
+static int play_retries(posse_executor *pool, int deaths)
+{
+    static const char large[3000] = "large";
+    posse_future futures[TASKS];
+    for (long i = 0; i < TASKS; i++) {
+        posse_job job = {
+            .fn = fib_task, .arg = &i, .size = sizeof i, .retries = 2, .name = "again"};
+        futures[i] = submitted_job(pool, job);
+    }
+    posse_future echo = submitted(pool, echo_task, large, sizeof large);
+    for (long i = 0; i < TASKS; i++) {
+        static const long fib[TASKS] = {0, 1, 1, 2, 3, 5};
+        assert_in_range(error_of(futures[i]).attempt, 1, 1 + deaths);
+        assert_int_equal(take_long(futures[i]), fib[i]);
+    }
+    assert_ok(take_either(echo).status);
+    return 0;
+}
+
+static void twice_more(posse_options *options) { options->retries = 2; }
+
+/* ---- ended as they run ---- */
+
+static int stubborn_task(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *const *gate = arg;
+    (void)task;
+    (void)size;
+    return pass_gate(*gate) ? 0 : GAVE_UP;
+}
+
+/* One is killed, and one overstays its time: two workers end for it. */
+static int play_killing(posse_executor *pool, int deaths)
+{
+    int lost = 0;
+    (void)deaths;
+    struct gate *gate = make_gate(pool);
+    posse_job job = {.fn = stubborn_task, .arg = &gate, .size = sizeof gate, .timeout_ms = 5};
+    posse_future late = submitted_job(pool, job), killed = submitted_hold(pool, gate);
+    posse_future beside = submitted_long(pool, fib_task, 3);
+    assert_eventually(posse_running(killed) || posse_done(killed));
+    posse_status status = posse_kill(killed);
+    assert_true(status == POSSE_OK || status == POSSE_TOO_LATE);
+    posse_status ends[] = {error_of(late).status, error_of(killed).status};
+    assert_true(ends[0] == POSSE_DEADLINE || ends[0] == POSSE_WORKER_LOST);
+    assert_true(ends[1] == POSSE_CANCELLED || ends[1] == POSSE_WORKER_LOST);
+    lost += (ends[0] == POSSE_WORKER_LOST) + (ends[1] == POSSE_WORKER_LOST);
+    posse_status end = error_of(beside).status;
+    assert_true(end == POSSE_OK || end == POSSE_WORKER_LOST || end == POSSE_TASK_FAILED);
+    lost += end != POSSE_OK;
+    assert_ok(posse_release(late));
+    assert_ok(posse_release(killed));
+    assert_ok(posse_release(beside));
+    free_gate(pool, gate);
+    return lost;
+}
+
+/* ---- shut down ---- */
+
+static int end_with(posse_executor *pool, unsigned flags)
+{
+    posse_future futures[TASKS];
+    int lost = 0;
+    struct gate *gate = make_gate(pool);
+    for (long i = 0; i < TASKS; i++) {
+        futures[i] = i < 2 ? submitted_hold(pool, gate) : submitted_long(pool, fib_task, 3);
+    }
+    struct caller caller;
+    assert_ok(posse_shutdown(pool, POSSE_NO_WAIT | flags, 0));
+    start_call(&caller, call_shutdown, pool);
+    (void)comes_to_park(&caller);
+    open_gate(gate);
+    for (long i = 0; i < TASKS; i++) {
+        posse_error error = error_of(futures[i]);
+        bool inner = error.status == POSSE_TASK_FAILED && error.code == INNER_FAILED;
+        bool cancelled = flags && error.status == POSSE_CANCELLED;
+        assert_true(error.status == POSSE_OK || error.status == POSSE_WORKER_LOST || inner ||
+                    cancelled);
+        lost += error.status != POSSE_OK && !cancelled;
+        assert_ok(posse_release(futures[i]));
+    }
+    assert_ok(end_call(&caller));
+    free_gate(pool, gate);
+    return lost;
+}
+
+static int play_draining(posse_executor *pool, int deaths)
+{
+    (void)deaths;
+    return end_with(pool, 0);
+}
+
+static int play_cancelling(posse_executor *pool, int deaths)
+{
+    (void)deaths;
+    return end_with(pool, POSSE_CANCEL_FUTURES);
+}
+
+const struct act act_retries = {.name = "retries", .set = twice_more, .play = play_retries};
+const struct act act_killing = {
+    .name = "killing", .play = play_killing, .costs = 2, .leaves = true, .kills = 2};
+const struct act act_draining = {
+    .name = "draining", .play = play_draining, .costs = 2, .leaves = true, .ends = true};
+const struct act act_cancelling = {
+    .name = "cancelling", .play = play_cancelling, .costs = 2, .leaves = true, .ends = true};
