@@ -73,6 +73,10 @@ struct pi_backend {
     /* In the program or a worker: something has changed that the supervisor acts on. */
     void (*poke)(posse_executor *executor);
 
+    /* In a worker whose initializer has ended well: does again what that may have undone. May be
+     * NULL. */
+    void (*settle)(posse_executor *executor);
+
     /* In the supervisor. */
     int (*spawn)(struct pi_supervisor *supervisor, unsigned seat);
     enum os_event (*event)(struct pi_supervisor *supervisor, unsigned seat, struct os_death *death);

@@ -193,6 +193,8 @@ void pi_worker_loop(posse_executor *e, unsigned seat)
     struct pi_reason why;
     pi_self = &self;
     if (pi_initialize(e, seat, &why)) {
+        if (e->backend->settle)
+            e->backend->settle(e);
         w.resident = e->max_rss ? os_resident() : 0;
         say(&w, PI_SEAT_READY);
         work(&w);

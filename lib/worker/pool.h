@@ -74,6 +74,7 @@ struct posse_executor {
     struct pi_mail mail; /* of this process */
     /* Process backend: the socket to the supervisor, and its pidfd (-1: none). */
     int socket, pidfd;
+    pid_t parent; /* in a worker process: the supervisor */
     /* Thread backend: private memory of the supervisor; else NULL here. */
     struct pi_supervisor *supervisor;
     struct posse_executor *at_exit_next; /* see at_exit.c */

@@ -117,6 +117,7 @@ static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor
         close(s->program);
     os_guard_set(&e->guard);
     e->owner = seat;
+    e->parent = supervisor;
     pi_worker_name(e, seat, name);
     os_process_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
@@ -138,6 +139,13 @@ static int spawn(struct pi_supervisor *s, unsigned seat)
     (void)setpgid(pid, pid); /* whoever comes first */
     s->hands[seat].pid = pid;
     return 0;
+}
+
+/* The kernel does not end a process with its parent any more if it has become another user. */
+static void settle(posse_executor *e)
+{
+    if (e->initializer.fn && !os_die_with_parent(e->parent))
+        _exit(0);
 }
 
 static enum os_event event(struct pi_supervisor *s, unsigned seat, struct os_death *death)
@@ -269,6 +277,7 @@ const struct pi_backend pi_process_backend = {
     .join = join,
     .fini = fini,
     .poke = poke,
+    .settle = settle,
     .spawn = spawn,
     .event = event,
     .signal = send_signal,

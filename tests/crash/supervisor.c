@@ -77,6 +77,27 @@ TEST(workers_die_with_it)
     assert_ok(posse_destroy(scene.pool));
 }
 
+static int become_another_user(posse_task *task, const void *arg, size_t size)
+{
+    (void)task;
+    (void)arg;
+    (void)size;
+    return setuid(geteuid() == 0 ? 54321 : geteuid());
+}
+
+/* Also workers that have given up rights, which makes the kernel forget whom they die with. */
+TEST(workers_of_another_user_die_with_it)
+{
+    posse_executor *pool = make_pool_with(with_initializer(become_another_user, NULL, 0));
+    pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
+    assert_eventually(stats_of(pool).workers_idle == 3);
+    kill(supervisor, SIGKILL);
+    assert_eventually(!process_lives(worker));
+    assert_broken(pool);
+    assert_ok(posse_destroy(pool));
+}
+
 TEST(killed_while_idle)
 {
     posse_executor *pool = make_pool(2);
@@ -158,6 +179,7 @@ TEST(P18_failed_worker_replacement) { assert_child(loses_its_last_worker, NULL);
 static const struct check checks[] = {
     CHECK(killed_while_others_wait, PROCESSES),
     CHECK(workers_die_with_it, PROCESSES),
+    CHECK(workers_of_another_user_die_with_it, PROCESSES),
     CHECK(killed_while_idle, PROCESSES),
     CHECK(P25_force_on_a_broken_pool, PROCESSES),
     CHECK(destroyed_at_once, PROCESSES),
