@@ -13,7 +13,8 @@ static void play(const char *what, int pools, long seconds)
     figures = (struct figures){0};
     for (long round = 0; now_ms() < start + seconds * 1000; round++) {
         time_limit(2 * TIME_LIMIT);
-        play_round(seed, round, pools, &figures);
+        play_round(&(struct plan){.seed = seed, .round = round, .pools = pools, .ms = 1000},
+                   &figures);
     }
     print_figures(what, &figures, now_ms() - start);
     assert_true(figures.of[ENDED + POSSE_OK] > 0);

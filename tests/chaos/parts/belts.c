@@ -73,9 +73,9 @@ static long end_of_one(struct driver *driver, posse_future future, uint64_t numb
     } else if (status == POSSE_OK && error.status == POSSE_WORKER_LOST &&
                explained(driver->chaos, error.pid, loss_of(driver, number))) {
         ++*deaths;
-    } else {
-        blame(driver->chaos, "a task at a queue: %s, %s (%s)", posse_status_name(status),
-              posse_status_name(error.status), error.message);
+    } else if (went_well(driver->chaos, "exception at a queue", status)) {
+        blame(driver->chaos, "a task at a queue: %s (%s)", posse_status_name(error.status),
+              error.message);
     }
     posse_release(future);
     return status == POSSE_OK && error.status == POSSE_OK ? (long)brought : -1;
@@ -94,7 +94,7 @@ static void count_items(struct driver *driver, const struct belt_order *order, c
             blame(driver->chaos, "item %d of %ld came %u times", i, said, came);
         }
     }
-    if (missing > deaths) {
+    if (missing > deaths && !driver->chaos->broken) {
         blame(driver->chaos, "%ld items were lost with %ld consumers", missing, deaths);
     }
 }
@@ -121,8 +121,7 @@ static void run_belt(struct driver *driver, struct belt_order *order)
             driver->chaos->arm_us != 0 ? 1 + below(&driver->random, driver->chaos->arm_us) : 0;
         posse_status status = posse_submit(driver->chaos->pool, i % 2 == 0 ? bring : take, order,
                                            sizeof *order, &futures[i]);
-        if (status != POSSE_OK) {
-            blame(driver->chaos, "submit at a queue: %s", posse_status_name(status));
+        if (!went_well(driver->chaos, "submit at a queue", status)) {
             break;
         }
     }
@@ -148,9 +147,7 @@ void play_belt(struct driver *driver)
         run_belt(driver, &order);
         status = posse_queue_destroy(queue);
     }
-    if (status != POSSE_OK) {
-        blame(driver->chaos, "queue: %s", posse_status_name(status));
-    }
+    (void)went_well(driver->chaos, "queue", status);
     count(driver->chaos, BELTS, 1);
 }
 

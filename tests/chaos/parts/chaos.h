@@ -109,15 +109,19 @@ struct chaos {
     bool flat;       /* no task submits tasks */
     uint32_t arm_us; /* workers are to kill themselves; 0: not */
     long most_workers;
-    _Atomic int over; /* the killers go */
+    bool mortal;        /* the supervisor is to be killed: then calls may say POSSE_BROKEN */
+    _Atomic int broken; /* one has */
+    _Atomic int over;   /* the killers go */
     _Atomic int faults;
     pthread_mutex_t lock;
-    struct figures *figures;
+    struct figures figures;
 };
 
 /* Says what went wrong, with seed and round. */
 void blame(struct chaos *chaos, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether a call has given what it should; if not, blames it, unless the pool may be broken. */
+bool went_well(struct chaos *chaos, const char *call, posse_status status);
 void count(struct chaos *chaos, unsigned figure, long more);
 
 /* A loss, and the worker that is said to have died with it: false if that cannot be. `loss` is
@@ -161,6 +165,7 @@ struct bid {
     struct order order;
     enum fate fate;
     long retries;
+    bool mortal; /* as the pool */
     posse_future future;
     posse_status told;     /* by posse_cancel or posse_kill */
     _Atomic int announced; /* callbacks, completions, as_completed */
@@ -200,6 +205,7 @@ void judge(struct driver *driver, struct bid *bid);
 
 struct killer {
     struct chaos *chaos;
+    long ms; /* kill_supervisor: at the latest */
     uint64_t random;
     pthread_t thread;
 };
@@ -207,8 +213,18 @@ struct killer {
 void *kill_workers(void *killer); /* the thread: until `over` */
 void *govern(void *killer);       /* resizes, looks at figures */
 
-/* Plays a round on `pools` pools at once and asserts that all came out right. */
-void play_round(uint64_t seed, long round, int pools, struct figures *figures);
+void *kill_supervisor(void *killer); /* the same: at a random moment, once */
+
+struct plan {
+    uint64_t seed;
+    long round;
+    int pools; /* at once */
+    long ms;   /* for how long; mortal: the supervisor dies by then */
+    bool mortal;
+};
+
+/* Plays a round and asserts that all came out right. */
+void play_round(const struct plan *plan, struct figures *figures);
 void print_figures(const char *what, const struct figures *figures, long ms);
 
 /* From the environment, or drawn: printed, so that a run can be repeated. */

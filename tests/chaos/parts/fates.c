@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void wrong(struct driver *driver, const struct bid *bid, const posse_error *error,
                   const char *what)
@@ -59,6 +60,9 @@ static const char *judge_failure(struct driver *driver, const struct bid *bid,
         count(driver->chaos, STARVED, 1);
         return NULL;
     }
+    if (bid->mortal && strstr(error->message, "POSSE_BROKEN") != NULL) {
+        return NULL;
+    }
     if (error->code == LOST_INSIDE && order->kind == NESTED) {
         return explained(driver->chaos, atol(error->message), loss)
                    ? NULL
@@ -97,29 +101,32 @@ static const char *judge_end(struct driver *driver, const struct bid *bid, const
     }
 }
 
+static const char *judge_runs(struct driver *driver, const struct bid *bid,
+                              const posse_error *error)
+{
+    long most = bid->retries > 0 ? 1 + bid->retries : 1;
+    long runs = (long)atomic_load(&bid->order.entry->runs);
+    if (error->attempt > most || runs > most) {
+        return "it ran too often";
+    }
+    /* a thread's task may have ended before it began, and notice that later */
+    bool more = driver->chaos->roster != NULL && runs > error->attempt;
+    return more ? "it ran more often than it was tried" : NULL;
+}
+
 void judge(struct driver *driver, struct bid *bid)
 {
     struct entry *entry = bid->order.entry;
     posse_error error = {.status = POSSE_OK};
     posse_status status = posse_exception(bid->future, 0, &error);
     uint64_t loss = loss_of(driver, (uint64_t)(entry - driver->entries));
-    const char *what =
-        status == POSSE_OK ? judge_end(driver, bid, &error, loss) : "its end cannot be had";
-    long most = bid->retries > 0 ? 1 + bid->retries : 1;
-    if (what == NULL && (error.attempt > most || (long)atomic_load(&entry->runs) > most)) {
-        what = "it ran too often";
-    }
-    /* with threads the end may be seen before the run that is still to notice it */
-    if (what == NULL && driver->chaos->roster != NULL &&
-        (int)atomic_load(&entry->runs) > error.attempt) {
-        what = "it ran more often than it was tried";
-    }
+    bool ended = went_well(driver->chaos, "its end", status);
+    const char *what = ended ? judge_end(driver, bid, &error, loss) : NULL;
+    what = what == NULL && ended ? judge_runs(driver, bid, &error) : what;
     if (what != NULL) {
         wrong(driver, bid, &error, what);
     }
-    count(driver->chaos, ENDED + error.status, 1);
+    count(driver->chaos, ENDED + (ended ? error.status : status), 1);
     count(driver->chaos, TRIED_AGAIN, error.attempt > 1 ? error.attempt - 1 : 0);
-    if (posse_release(bid->future) != POSSE_OK) {
-        blame(driver->chaos, "release failed");
-    }
+    (void)went_well(driver->chaos, "release", posse_release(bid->future));
 }

@@ -1,6 +1,8 @@
 /* killers.c - threads that kill, stop and continue workers, and one that changes the pool. */
 #include "chaos.h"
 
+#include "os/process.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
@@ -10,6 +12,38 @@ static void pause_us(uint32_t us)
 {
     struct timespec left = {us / 1000000, us % 1000000 * 1000L};
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+    }
+}
+
+static bool the_supervisor(struct roster *roster, struct victim *victim)
+{
+    victim->pid = (pid_t)atomic_load(&roster->supervisor);
+    victim->fd = os_pidfd(victim->pid); /* it lives as long as the pool */
+    return victim->fd >= 0;
+}
+
+void *kill_supervisor(void *argument)
+{
+    struct killer *killer = argument;
+    struct chaos *chaos = killer->chaos;
+    struct victim victim;
+    pause_us(below(&killer->random, (uint32_t)killer->ms * 1000));
+    if (!the_supervisor(chaos->roster, &victim) || !signal_victim(chaos->roster, victim, SIGKILL)) {
+        blame(chaos, "the supervisor could not be killed");
+    }
+    close(victim.fd);
+    return NULL;
+}
+
+/* A supervisor that is stopped is slow, and no more. */
+static void hold_up_supervisor(struct killer *killer)
+{
+    struct victim victim;
+    if (the_supervisor(killer->chaos->roster, &victim)) {
+        (void)signal_victim(killer->chaos->roster, victim, SIGSTOP);
+        pause_us(below(&killer->random, 5000));
+        (void)signal_victim(killer->chaos->roster, victim, SIGCONT);
+        close(victim.fd);
     }
 }
 
@@ -36,6 +70,9 @@ void *kill_workers(void *argument)
     while (!atomic_load(&chaos->over)) {
         struct victim victim;
         pause_us(below(&killer->random, (uint32_t)chaos->gap_us));
+        if (below(&killer->random, 256) == 0) {
+            hold_up_supervisor(killer);
+        }
         if (!pick_victim(chaos->roster, mix(killer->random), &victim)) {
             continue;
         }
@@ -58,9 +95,7 @@ void *govern(void *argument)
         long workers = 1 + below(&killer->random, (uint32_t)chaos->most_workers);
         posse_status resized = posse_resize(chaos->pool, workers);
         posse_status looked = posse_get_stats(chaos->pool, &stats);
-        if (resized != POSSE_OK || looked != POSSE_OK) {
-            blame(chaos, "resize: %s, stats: %s", posse_status_name(resized),
-                  posse_status_name(looked));
+        if (!went_well(chaos, "resize", resized) || !went_well(chaos, "stats", looked)) {
             return NULL;
         }
         pause_us(below(&killer->random, 20000));

@@ -109,10 +109,10 @@ static void take_items(struct driver *driver, struct items *items, posse_mapping
                   item.index, items->count, posse_status_name(item.status), what);
         }
     }
-    if (status != POSSE_OK && (status != POSSE_END || taken != items->count)) {
-        blame(driver->chaos, "map: %s after %zu of %zu items", posse_status_name(status), taken,
-              items->count);
+    if (status == POSSE_END && taken != items->count) {
+        blame(driver->chaos, "map: end after %zu of %zu items", taken, items->count);
     }
+    (void)went_well(driver->chaos, "map", status == POSSE_END ? POSSE_OK : status);
 }
 
 void play_map(struct driver *driver)
@@ -124,11 +124,11 @@ void play_map(struct driver *driver)
     if (status == POSSE_OK) {
         take_items(driver, &items, map);
     } else if (status != POSSE_NO_MEMORY) {
-        blame(driver->chaos, "map_open: %s", posse_status_name(status));
+        (void)went_well(driver->chaos, "map_open", status);
     }
     posse_map_close(map);
     count(driver->chaos, MAPS, 1);
-    if (items.shared != NULL && posse_free(driver->chaos->pool, items.shared) != POSSE_OK) {
-        blame(driver->chaos, "free after a map failed");
+    if (items.shared != NULL) {
+        (void)went_well(driver->chaos, "free", posse_free(driver->chaos->pool, items.shared));
     }
 }

@@ -9,7 +9,7 @@ struct scene {
     struct chaos chaos;
     struct driver drivers[DRIVERS];
     struct killer killers[KILLERS];
-    struct killer governor;
+    struct killer governor, end; /* `end`: of a mortal supervisor */
     int n_killers;
     bool governed;
 };
@@ -27,9 +27,19 @@ void blame(struct chaos *chaos, const char *format, ...)
     }
 }
 
+bool went_well(struct chaos *chaos, const char *call, posse_status status)
+{
+    if (status == POSSE_BROKEN && chaos->mortal) {
+        atomic_store(&chaos->broken, 1);
+    } else if (status != POSSE_OK) {
+        blame(chaos, "%s: %s", call, posse_status_name(status));
+    }
+    return status == POSSE_OK;
+}
+
 void count(struct chaos *chaos, unsigned figure, long more)
 {
-    atomic_fetch_add(&chaos->figures->of[figure], more);
+    atomic_fetch_add(&chaos->figures.of[figure], more);
 }
 
 /* ---- begin ---- */
@@ -61,14 +71,17 @@ static void make_locked(struct chaos *chaos)
     assert_ok(posse_lock_create(chaos->pool, &chaos->locked->lock));
 }
 
-static void begin_scene(struct scene *scene, uint64_t random, long ms)
+static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t random)
 {
     struct chaos *chaos = &scene->chaos;
+    chaos->seed = plan->seed;
+    chaos->round = plan->round;
+    chaos->mortal = plan->mortal;
     pthread_mutex_init(&chaos->lock, NULL);
     chaos->roster = backend() == POSSE_PROCESS ? open_roster() : NULL;
     chaos->pool = make_pool_with(draw_options(scene, &random));
     make_locked(chaos);
-    chaos->end_ms = now_ms() + ms;
+    chaos->end_ms = now_ms() + (plan->mortal ? HANG_MS : plan->ms);
     scene->n_killers = chaos->roster != NULL ? KILLERS : 0;
     for (int i = 0; i < DRIVERS; i++) {
         scene->drivers[i] =
@@ -79,21 +92,27 @@ static void begin_scene(struct scene *scene, uint64_t random, long ms)
         scene->killers[i] = (struct killer){.chaos = chaos, .random = mix(~random + (uint64_t)i)};
     }
     scene->governor = (struct killer){.chaos = chaos, .random = mix(random + 99)};
+    scene->end = (struct killer){.chaos = chaos, .random = mix(random + 98), .ms = plan->ms};
+}
+
+static void start(pthread_t *thread, void *(*body)(void *), void *context)
+{
+    assert_int_equal(pthread_create(thread, NULL, body, context), 0);
 }
 
 static void start_threads(struct scene *scene)
 {
     for (int i = 0; i < DRIVERS; i++) {
-        assert_int_equal(pthread_create(&scene->drivers[i].thread, NULL, drive, &scene->drivers[i]),
-                         0);
+        start(&scene->drivers[i].thread, drive, &scene->drivers[i]);
     }
     for (int i = 0; i < scene->n_killers; i++) {
-        assert_int_equal(
-            pthread_create(&scene->killers[i].thread, NULL, kill_workers, &scene->killers[i]), 0);
+        start(&scene->killers[i].thread, kill_workers, &scene->killers[i]);
     }
     if (scene->governed) {
-        assert_int_equal(pthread_create(&scene->governor.thread, NULL, govern, &scene->governor),
-                         0);
+        start(&scene->governor.thread, govern, &scene->governor);
+    }
+    if (scene->chaos.mortal) {
+        start(&scene->end.thread, kill_supervisor, &scene->end);
     }
 }
 
@@ -111,12 +130,25 @@ static void join_threads(struct scene *scene)
     if (scene->governed) {
         pthread_join(scene->governor.thread, NULL);
     }
+    if (scene->chaos.mortal) {
+        pthread_join(scene->end.thread, NULL);
+    }
 }
 
-static bool nothing_under_way(struct chaos *chaos)
+/* Waits until all that was accepted has ended, and gives its counts. */
+static posse_stats await_end(struct chaos *chaos)
 {
     posse_stats now = stats_of(chaos->pool);
-    return now.queued + now.running + now.futures == 0;
+    for (long end = now_ms() + HANG_MS; now.queued + now.running + now.futures != 0;) {
+        if (now_ms() > end) {
+            blame(chaos, "%ld tasks wait and %ld run for ever, %ld futures are left",
+                  (long)now.queued, (long)now.running, (long)now.futures);
+            break;
+        }
+        pause_ms(1);
+        now = stats_of(chaos->pool);
+    }
+    return now;
 }
 
 /* What nobody saw the end of ran once, or is a loss that must be explained as well. */
@@ -135,67 +167,91 @@ static void count_unseen(struct scene *scene)
 }
 
 /* Every accepted task has ended, and a death explains one loss. */
-static void add_up(struct chaos *chaos)
+static void add_up(struct chaos *chaos, const posse_stats *now)
 {
-    const struct figures *figures = chaos->figures;
-    posse_stats now = stats_of(chaos->pool);
+    const struct figures *figures = &chaos->figures;
     long losses = figures->of[HARMED] + figures->of[SILENT] + figures->of[TRIED_AGAIN];
-    long ended = (long)(now.done + now.failed + now.cancelled + now.timed_out + now.lost);
-    count(chaos, DEATHS, (long)now.workers_lost);
-    count(chaos, LOSSES, (long)now.lost);
-    count(chaos, STARTS, (long)now.workers_started);
-    if (losses > (long)now.workers_lost) {
-        blame(chaos, "%ld losses, and %ld deaths", losses, (long)now.workers_lost);
+    long ended = (long)(now->done + now->failed + now->cancelled + now->timed_out + now->lost);
+    count(chaos, DEATHS, (long)now->workers_lost);
+    count(chaos, LOSSES, (long)now->lost);
+    count(chaos, STARTS, (long)now->workers_started);
+    if (losses > (long)now->workers_lost) {
+        blame(chaos, "%ld losses, and %ld deaths", losses, (long)now->workers_lost);
     }
     if (chaos->flat && ended != figures->of[ACCEPTED]) {
         blame(chaos, "%ld tasks were accepted, and %ld ended", figures->of[ACCEPTED], ended);
     }
 }
 
-static void end_scene(struct scene *scene)
+/* Frees what the round itself had, and looks whether anything else is left. */
+static void leave_nothing(struct chaos *chaos)
+{
+    posse_status lock = posse_lock_destroy(chaos->locked->lock);
+    posse_status memory = posse_free(chaos->pool, chaos->locked);
+    (void)went_well(chaos, "lock_destroy", lock);
+    (void)went_well(chaos, "free", memory);
+    if (chaos->mortal) {
+        return;
+    }
+    const char *left = unrest(chaos->pool);
+    for (long end = now_ms() + PATIENCE_MS; left != NULL && now_ms() < end;) {
+        pause_ms(1);
+        left = unrest(chaos->pool);
+    }
+    if (left != NULL || stats_of(chaos->pool).memory_blocks != 0) {
+        blame(chaos, "it does not come to rest: %s", left != NULL ? left : "memory is held");
+    }
+}
+
+/* The sum; then all goes. Its faults. */
+static int end_scene(struct scene *scene)
 {
     struct chaos *chaos = &scene->chaos;
+    if (chaos->mortal && !atomic_load(&chaos->broken)) {
+        blame(chaos, "the supervisor is dead, and no call says so");
+    }
+    if (!chaos->mortal) {
+        posse_stats now = await_end(chaos);
+        count_unseen(scene);
+        add_up(chaos, &now);
+    }
     for (int i = 0; i < DRIVERS; i++) {
         driver_end(&scene->drivers[i]);
     }
-    assert_ok(posse_lock_destroy(chaos->locked->lock));
-    assert_ok(posse_free(chaos->pool, chaos->locked));
-    end_pool(chaos->pool);
+    leave_nothing(chaos);
+    (void)went_well(chaos, "destroy", posse_destroy(chaos->pool));
     if (chaos->roster != NULL) {
         close_roster(chaos->roster);
     }
     pthread_mutex_destroy(&chaos->lock);
+    return chaos->faults;
 }
 
-void play_round(uint64_t seed, long round, int pools, struct figures *figures)
+static void play_scenes(const struct plan *plan, struct scene *scenes)
 {
-    struct scene *scenes = calloc((size_t)pools, sizeof *scenes);
-    struct figures *parts = calloc((size_t)pools, sizeof *parts);
-    int faults = 0;
-    assert_true(scenes != NULL && parts != NULL);
-    for (int i = 0; i < pools; i++) {
-        scenes[i].chaos.seed = seed;
-        scenes[i].chaos.round = round;
-        scenes[i].chaos.figures = &parts[i];
-        begin_scene(&scenes[i], mix(seed + (uint64_t)(round * 16 + i)), 1000);
+    for (int i = 0; i < plan->pools; i++) {
+        begin_scene(&scenes[i], plan, mix(plan->seed + (uint64_t)(plan->round * 16 + i)));
     }
-    for (int i = 0; i < pools; i++) {
+    for (int i = 0; i < plan->pools; i++) {
         start_threads(&scenes[i]);
     }
-    for (int i = 0; i < pools; i++) {
+    for (int i = 0; i < plan->pools; i++) {
         join_threads(&scenes[i]);
     }
-    for (int i = 0; i < pools; i++) {
-        assert_eventually(nothing_under_way(&scenes[i].chaos));
-        count_unseen(&scenes[i]);
-        add_up(&scenes[i].chaos);
-        faults += scenes[i].chaos.faults;
-        end_scene(&scenes[i]);
+}
+
+void play_round(const struct plan *plan, struct figures *figures)
+{
+    struct scene *scenes = calloc((size_t)plan->pools, sizeof *scenes);
+    int faults = 0;
+    assert_non_null(scenes);
+    play_scenes(plan, scenes);
+    for (int i = 0; i < plan->pools; i++) {
+        faults += end_scene(&scenes[i]);
         for (int f = 0; f < FIGURES; f++) {
-            figures->of[f] += parts[i].of[f];
+            figures->of[f] += scenes[i].chaos.figures.of[f];
         }
     }
-    free(parts);
     free(scenes);
     assert_int_equal(faults, 0);
 }

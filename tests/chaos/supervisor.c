@@ -1,0 +1,43 @@
+/* supervisor.c - the supervisor is killed at a random moment under the load of parts/chaos.h, while
+ * its workers are killed too: every call says POSSE_BROKEN or gives its right result, none hangs,
+ * and no worker lives on.
+ *
+ * POSSE_CHAOS_SEED and POSSE_CHAOS_SECONDS set the seed and the time.
+ */
+#include "parts/chaos.h"
+
+/* Short ones, so that it also dies while the first workers start. */
+static long draw_ms(uint64_t seed, long round)
+{
+    static const long most[] = {3, 20, 20, 100};
+    return most[mix(seed ^ (uint64_t)round) % COUNT(most)];
+}
+
+TEST(killed_at_any_moment)
+{
+    static struct figures figures;
+    uint64_t seed = chosen_seed();
+    long start = now_ms(), ms = chosen_seconds(15, 300) * 1000, round = 0;
+    for (; now_ms() < start + ms; round++) {
+        time_limit(TIME_LIMIT);
+        struct plan plan = {.seed = seed, .round = round, .pools = 1, .mortal = true};
+        plan.ms = draw_ms(seed, round);
+        play_round(&plan, &figures);
+        if (round % 50 == 0) {
+            assert_eventually(count_processes() == 0);
+        }
+    }
+    print_figures("supervisor", &figures, now_ms() - start);
+    print_message("%ld supervisors were killed\n", round);
+    assert_true(figures.of[ENDED + POSSE_OK] > 0 && figures.of[ENDED + POSSE_BROKEN] > 0);
+}
+
+static const struct check checks[] = {
+    CHECK(killed_at_any_moment, PROCESSES),
+};
+
+int main(int argc, char **argv)
+{
+    watch_births();
+    return RUN_CHECKS(argc, argv, checks);
+}
