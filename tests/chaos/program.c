@@ -66,7 +66,7 @@ static int be_told(posse_future future, void *context)
     return posse_release(future) != POSSE_OK;
 }
 
-static bool load(posse_executor *pool, uint64_t *random)
+static bool load(struct word *word, posse_executor *pool, uint64_t *random)
 {
     static posse_fn *const tasks[] = {spinning_task, spinning_task, deaf_task, large_task};
     static char bytes[200000];
@@ -79,6 +79,7 @@ static bool load(posse_executor *pool, uint64_t *random)
             return false;
         }
     }
+    atomic_store(&word->stage, WAITS);
     for (size_t i = 1; i < below(random, COUNT(futures)); i += 2) {
         if (posse_exception(futures[i], -1, NULL) == POSSE_BROKEN) {
             return false;
@@ -98,7 +99,7 @@ static bool play_pool(struct word *word, uint64_t *random)
         return false;
     }
     atomic_store(&word->stage, LOADS);
-    bool loaded = below(random, 3) == 0 || load(pool, random);
+    bool loaded = below(random, 3) == 0 || load(word, pool, random);
     if (below(random, 2) == 0) {
         atomic_store(&word->stage, SHUTS_DOWN);
         loaded = loaded && posse_shutdown(pool, POSSE_CANCEL_FUTURES, -1) == POSSE_OK;
@@ -174,6 +175,10 @@ static int kill_once(uint64_t random, long *ms)
     word->roster = open_roster();
     word->random = mix(random);
     pid_t child = start_child(program, word);
+    bool begun = below(&random, 8) != 0;
+    for (long end = now_ms() + PATIENCE_MS; begun && now_ms() < end;) {
+        begun = atomic_load(&word->stage) == BEGINS;
+    }
     uint32_t us = below(&random, most_us[below(&random, COUNT(most_us))]);
     pause_ms(us / 1000);
     work_for(us % 1000);

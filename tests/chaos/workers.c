@@ -5,29 +5,33 @@
  */
 #include "parts/chaos.h"
 
-static void play(const char *what, int pools, long seconds)
+static void play(const char *what, struct plan plan, long seconds)
 {
     static struct figures figures;
-    uint64_t seed = chosen_seed();
+    plan.seed = chosen_seed();
+    plan.ms = 1000;
     long start = now_ms();
     figures = (struct figures){0};
-    for (long round = 0; now_ms() < start + seconds * 1000; round++) {
+    for (; now_ms() < start + seconds * 1000; plan.round++) {
         time_limit(2 * TIME_LIMIT);
-        play_round(&(struct plan){.seed = seed, .round = round, .pools = pools, .ms = 1000},
-                   &figures);
+        play_round(&plan, &figures);
     }
     print_figures(what, &figures, now_ms() - start);
     assert_true(figures.of[ENDED + POSSE_OK] > 0);
     assert_true(backend() != POSSE_PROCESS || figures.of[KILLS] > 0);
 }
 
-TEST(one_pool) { play("one pool", 1, chosen_seconds(12, 300)); }
+TEST(one_pool) { play("one pool", (struct plan){.pools = 1}, chosen_seconds(10, 300)); }
 
-TEST(three_pools) { play("three pools", 3, chosen_seconds(12, 300)); }
+TEST(three_pools) { play("three pools", (struct plan){.pools = 3}, chosen_seconds(10, 300)); }
+
+/* How many there can be is bounded by how fast a machine forks. */
+TEST(storm) { play("storm", (struct plan){.pools = 3, .storm = true}, chosen_seconds(5, 300)); }
 
 static const struct check checks[] = {
     CHECK(one_pool, PARALLEL),
     CHECK(three_pools, PARALLEL),
+    CHECK(storm, PROCESSES),
 };
 
 int main(int argc, char **argv)

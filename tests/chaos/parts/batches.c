@@ -24,6 +24,9 @@ static enum kind draw_kind(struct driver *driver)
 {
     static const enum kind kinds[] = {PLAIN, PLAIN, PLAIN, PLAIN,  PLAIN,  FAILING,
                                       BIG,   SLOW,  SLOW,  NESTED, NESTED, LOCKED};
+    if (driver->chaos->storm) {
+        return PLAIN;
+    }
     enum kind kind = kinds[below(&driver->random, COUNT(kinds))];
     return kind == NESTED && driver->chaos->flat ? PLAIN : kind;
 }
@@ -57,7 +60,8 @@ static void draw(struct driver *driver, struct bid *bid)
     order->roster = chaos->roster;
     order->locked = chaos->locked;
     order->value = order->kind == NESTED ? 1 + below(&driver->random, 6) : mix(driver->random);
-    order->work_us = below(&driver->random, below(&driver->random, 4) == 0 ? 2000 : 100);
+    bool longer = !chaos->storm && below(&driver->random, 4) == 0;
+    order->work_us = below(&driver->random, longer ? 2000 : 100);
     order->die_after_us = chaos->arm_us != 0 ? 1 + below(&driver->random, chaos->arm_us) : 0;
     order->heeds = chaos->roster == NULL || below(&driver->random, 2) == 0;
     order->payload = order->kind == BIG ? draw_bytes(driver) : 0;
@@ -281,7 +285,7 @@ void *drive(void *argument)
     struct chaos *chaos = driver->chaos;
     while (now_ms() < chaos->end_ms && !atomic_load(&chaos->faults) &&
            !atomic_load(&chaos->broken) && driver->used + 1000 < ENTRIES) {
-        uint32_t what = below(&driver->random, 12);
+        uint32_t what = chaos->storm ? 11 : below(&driver->random, 12);
         if (what == 0 && !chaos->flat) {
             play_map(driver);
         } else if (what == 1 && !chaos->flat) {

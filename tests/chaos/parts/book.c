@@ -77,19 +77,20 @@ void meet(struct roster *mine, uint32_t die_after_us)
     }
 }
 
+/* Of a living process; 0 otherwise. */
 static pid_t parent_of(pid_t pid)
 {
-    char path[32];
+    char path[32], state = 'X';
     int parent = 0;
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     FILE *stat = fopen(path, "re");
     if (stat != NULL) {
-        if (fscanf(stat, "%*d (%*[^)]) %*c %d", &parent) != 1) {
-            parent = 0;
+        if (fscanf(stat, "%*d (%*[^)]) %c %d", &state, &parent) != 2) {
+            state = 'X';
         }
         fclose(stat);
     }
-    return parent;
+    return state == 'X' || state == 'Z' ? 0 : parent;
 }
 
 /* Its start must come to something now and then, or the pool breaks, as it should. */

@@ -106,6 +106,7 @@ struct chaos {
     struct locked *locked;
     uint64_t seed;
     long round, gap_us, end_ms;
+    bool storm;
     bool flat;       /* no task submits tasks */
     uint32_t arm_us; /* workers are to kill themselves; 0: not */
     long most_workers;
@@ -221,6 +222,7 @@ struct plan {
     int pools; /* at once */
     long ms;   /* for how long; mortal: the supervisor dies by then */
     bool mortal;
+    bool storm; /* nothing but short tasks and kills, as many as there can be */
 };
 
 /* Plays a round and asserts that all came out right. */

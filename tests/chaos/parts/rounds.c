@@ -59,6 +59,10 @@ static posse_options draw_options(struct scene *scene, uint64_t *random)
     chaos->gap_us = gaps[below(random, COUNT(gaps))];
     chaos->arm_us = chaos->roster != NULL && below(random, 3) == 0 ? 3000 : 0;
     scene->governed = below(random, 2) == 0;
+    if (chaos->storm) {
+        options.max_tasks_per_worker = 0;
+        chaos->gap_us = 20;
+    }
     chaos->most_workers = options.max_workers + 2;
     return options;
 }
@@ -77,6 +81,7 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
     chaos->seed = plan->seed;
     chaos->round = plan->round;
     chaos->mortal = plan->mortal;
+    chaos->storm = plan->storm;
     pthread_mutex_init(&chaos->lock, NULL);
     chaos->roster = backend() == POSSE_PROCESS ? open_roster() : NULL;
     chaos->pool = make_pool_with(draw_options(scene, &random));
@@ -279,13 +284,13 @@ long chosen_seconds(long few, long many)
 void print_figures(const char *what, const struct figures *figures, long ms)
 {
     const _Atomic long *of = figures->of;
-    print_message("%s: %ld kills (%ld a second), %ld stops, %ld workers started, %ld died; "
-                  "%ld orders, %ld maps, %ld queues, %ld batches: %ld done, %ld failed, "
-                  "%ld cancelled, %ld late, %ld lost; %ld losses seen and explained, "
-                  "%ld not seen, %ld attempts again, %ld refused\n",
-                  what, of[KILLS], of[KILLS] * 1000 / (ms > 0 ? ms : 1), of[STOPS], of[STARTS],
-                  of[DEATHS], of[ACCEPTED], of[MAPS], of[BELTS], of[BATCHES], of[ENDED + POSSE_OK],
-                  of[ENDED + POSSE_TASK_FAILED], of[ENDED + POSSE_CANCELLED],
-                  of[ENDED + POSSE_DEADLINE], of[ENDED + POSSE_WORKER_LOST], of[HARMED], of[SILENT],
-                  of[TRIED_AGAIN], of[STARVED]);
+    print_message(
+        "%s: %ld kills, %ld stops, %ld workers started, %ld died (%ld a second); "
+        "%ld orders, %ld maps, %ld queues, %ld batches: %ld done, %ld failed, "
+        "%ld cancelled, %ld late, %ld lost; %ld losses seen and explained, "
+        "%ld not seen, %ld attempts again, %ld refused\n",
+        what, of[KILLS], of[STOPS], of[STARTS], of[DEATHS], of[DEATHS] * 1000 / (ms > 0 ? ms : 1),
+        of[ACCEPTED], of[MAPS], of[BELTS], of[BATCHES], of[ENDED + POSSE_OK],
+        of[ENDED + POSSE_TASK_FAILED], of[ENDED + POSSE_CANCELLED], of[ENDED + POSSE_DEADLINE],
+        of[ENDED + POSSE_WORKER_LOST], of[HARMED], of[SILENT], of[TRIED_AGAIN], of[STARVED]);
 }
