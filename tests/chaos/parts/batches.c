@@ -1,7 +1,6 @@
 /* batches.c - program threads that submit orders, and wait for them in all ways. */
 #include "chaos.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +86,14 @@ static posse_status submit(struct driver *driver, struct bid *bid)
     return posse_submit_with(driver->chaos->pool, &job, bid->fate == DETACH ? NULL : &bid->future);
 }
 
+/* Lets others wait for it as well. */
+static void show(struct driver *driver, posse_future future)
+{
+    pthread_mutex_lock(&driver->chaos->lock);
+    driver->chaos->shown = future;
+    pthread_mutex_unlock(&driver->chaos->lock);
+}
+
 /* Gives one order; those that have a future are in `futures` and `owners`. */
 static void give_order(struct driver *driver, struct bid *bid)
 {
@@ -104,6 +111,7 @@ static void give_order(struct driver *driver, struct bid *bid)
     if (bid->fate == FORGET) {
         posse_release(bid->future);
     } else if (bid->fate != DETACH) {
+        show(driver, bid->future);
         driver->futures[driver->given] = bid->future;
         driver->owners[driver->given++] = bid;
     }
@@ -121,121 +129,6 @@ static void interfere(struct driver *driver)
         bid->told = bid->fate == CANCEL ? posse_cancel(bid->future) : posse_kill(bid->future);
         if (bid->told != POSSE_TOO_LATE) {
             (void)went_well(driver->chaos, "cancel or kill", bid->told);
-        }
-    }
-}
-
-/* ---- ways of waiting ---- */
-
-static void wait_for_each(struct driver *driver)
-{
-    for (size_t i = 0; i < driver->given; i++) {
-        (void)went_well(driver->chaos, "exception",
-                        posse_exception(driver->futures[i], HANG_MS, NULL));
-    }
-}
-
-/* The first, perhaps, and then all. */
-static void wait_for_all(struct driver *driver)
-{
-    size_t done;
-    posse_when when = (posse_when)below(&driver->random, 3);
-    posse_status first = posse_wait(driver->futures, driver->given, when, HANG_MS, NULL, &done);
-    if (went_well(driver->chaos, "wait", first) && done == 0 && driver->given > 0) {
-        blame(driver->chaos, "wait (%d): none is done", when);
-    }
-    posse_status all =
-        posse_wait(driver->futures, driver->given, POSSE_ALL_COMPLETED, HANG_MS, NULL, &done);
-    if (went_well(driver->chaos, "wait for all", all) && done != driver->given) {
-        blame(driver->chaos, "wait: %zu of %zu are done", done, driver->given);
-    }
-}
-
-static int announce(posse_future future, void *context)
-{
-    struct bid *bid = context;
-    bool its = memcmp(&future, &bid->future, sizeof future) == 0;
-    atomic_fetch_add(&bid->announced, its && (bid->mortal || posse_done(future)) ? 1 : 100);
-    return 0;
-}
-
-static void take_as_completed(struct driver *driver)
-{
-    posse_completed *completed = NULL;
-    posse_status status = posse_as_completed(driver->futures, driver->given, HANG_MS, &completed);
-    posse_future future;
-    size_t index;
-    while (status == POSSE_OK) {
-        status = posse_completed_next(completed, &future, &index);
-        if (status == POSSE_OK) {
-            announce(future, driver->owners[index]);
-        }
-    }
-    posse_completed_close(completed);
-    (void)went_well(driver->chaos, "as_completed", status == POSSE_END ? POSSE_OK : status);
-}
-
-static bool all_announced(const struct driver *driver)
-{
-    for (size_t i = 0; i < driver->given; i++) {
-        if (atomic_load(&driver->owners[i]->announced) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void be_called_back(struct driver *driver)
-{
-    for (size_t i = 0; i < driver->given; i++) {
-        posse_status status =
-            posse_add_done_callback(driver->futures[i], announce, driver->owners[i]);
-        if (!went_well(driver->chaos, "add_done_callback", status)) {
-            driver->owners[i]->announced = 1;
-        }
-    }
-    wait_for_each(driver);
-    for (long end = now_ms() + HANG_MS; !all_announced(driver) && now_ms() < end;) {
-        pause_ms(1);
-    }
-}
-
-static void take_completions(struct driver *driver)
-{
-    struct pollfd fd = {.fd = posse_completions_fd(driver->completions), .events = POLLIN};
-    for (size_t i = 0; i < driver->given; i++) {
-        posse_status status =
-            posse_completions_add(driver->completions, driver->futures[i], driver->owners[i]);
-        if (!went_well(driver->chaos, "completions_add", status)) {
-            driver->owners[i]->announced = 1;
-        }
-    }
-    for (long end = now_ms() + HANG_MS; !all_announced(driver) && now_ms() < end;) {
-        posse_completion taken[4];
-        if (poll(&fd, 1, 1000) <= 0) {
-            continue;
-        }
-        size_t n = posse_completions_take(driver->completions, taken, COUNT(taken));
-        for (size_t i = 0; i < n; i++) {
-            announce(taken[i].future, taken[i].context);
-        }
-    }
-}
-
-static void wait_somehow(struct driver *driver)
-{
-    static void (*const ways[])(struct driver *) = {wait_for_each, wait_for_all, take_as_completed,
-                                                    be_called_back, take_completions};
-    size_t way = below(&driver->random, COUNT(ways));
-    ways[way](driver);
-    for (size_t i = 0; i < driver->given; i++) {
-        int announced = atomic_load(&driver->owners[i]->announced);
-        char how[200];
-        bool fits = announced == (way >= 2) || (announced == 0 && driver->chaos->broken);
-        if (!fits) {
-            posse_describe(driver->futures[i], how, sizeof how);
-            blame(driver->chaos, "way %zu: future %zu (%s) was announced %d times", way, i, how,
-                  announced);
         }
     }
 }

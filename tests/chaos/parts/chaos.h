@@ -4,11 +4,13 @@
  *   book.c      who was born, who was killed, and which loss each death explains
  *   killers.c   threads that kill, stop and continue workers
  *   orders.c    what the tasks do
- *   batches.c   program threads that submit orders, and wait for them in all ways
+ *   batches.c   program threads that submit orders
+ *   ways.c      ... and wait for them in all ways
  *   fates.c     whether each order ended as it may
  *   maps.c      maps
  *   belts.c     queues and memory
  *   rounds.c    a round: pools, their threads, and the sum at the end
+ *   tell.c      figures and faults
  *
  * What holds whatever happens: a death explains one loss, that of the task at the bottom of the
  * dead worker's stack, or one more attempt at it; a task that the program sees to be lost names the
@@ -114,6 +116,7 @@ struct chaos {
     _Atomic int broken; /* one has */
     _Atomic int over;   /* the killers go */
     _Atomic int faults;
+    posse_future shown; /* of some driver, for others to look at; `lock` guards it */
     pthread_mutex_t lock;
     struct figures figures;
 };
@@ -193,8 +196,9 @@ void *drive(void *driver); /* the thread */
 void driver_end(struct driver *driver);
 
 void play_batch(struct driver *driver);
-void play_map(struct driver *driver);  /* maps.c */
-void play_belt(struct driver *driver); /* belts.c */
+void wait_somehow(struct driver *driver); /* for all of a batch */
+void play_map(struct driver *driver);     /* maps.c */
+void play_belt(struct driver *driver);    /* belts.c */
 void play_memory(struct driver *driver);
 struct entry *next_entry(struct driver *driver, bool unseen);
 uint64_t loss_of(const struct driver *driver, uint64_t number);
@@ -214,6 +218,7 @@ struct killer {
 void *kill_workers(void *killer); /* the thread: until `over` */
 void *govern(void *killer);       /* resizes, looks at figures */
 
+void *look_on(void *killer);         /* waits for what drivers show, and may release meanwhile */
 void *kill_supervisor(void *killer); /* the same: at a random moment, once */
 
 struct plan {

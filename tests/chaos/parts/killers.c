@@ -86,6 +86,39 @@ void *kill_workers(void *argument)
     return NULL;
 }
 
+static posse_future shown_now(struct chaos *chaos)
+{
+    pthread_mutex_lock(&chaos->lock);
+    posse_future future = chaos->shown;
+    pthread_mutex_unlock(&chaos->lock);
+    return future;
+}
+
+/* It is not ours: it may be released at any moment, also while we wait. */
+void *look_on(void *argument)
+{
+    struct killer *killer = argument;
+    struct chaos *chaos = killer->chaos;
+    while (!atomic_load(&chaos->over)) {
+        posse_future future = shown_now(chaos);
+        char text[100];
+        posse_status status = POSSE_INVALID;
+        if (future.executor != NULL) {
+            (void)posse_describe(future, text, sizeof text);
+            status = posse_wait(&future, 1, POSSE_FIRST_EXCEPTION, 20, NULL, NULL);
+        }
+        if (status == POSSE_OK || status == POSSE_TIMEOUT) {
+            posse_error error;
+            status = posse_exception(future, below(&killer->random, 50), &error);
+        }
+        if (status != POSSE_INVALID && status != POSSE_TIMEOUT) {
+            (void)went_well(chaos, "a look at the future of another", status);
+        }
+        pause_us(below(&killer->random, 300));
+    }
+    return NULL;
+}
+
 void *govern(void *argument)
 {
     struct killer *killer = argument;

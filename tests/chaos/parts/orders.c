@@ -136,7 +136,14 @@ static int obey_node(posse_task *task, const void *arg, size_t size)
 
 static int big(posse_task *task, const struct order *order)
 {
-    if (!is_filled(order + 1, order->payload, order->value)) {
+    void *scratch = NULL;
+    posse_executor *pool = posse_task_executor(task);
+    if (posse_alloc(pool, order->payload, &scratch) != POSSE_OK) {
+        return NO_ROOM;
+    }
+    memcpy(scratch, order + 1, order->payload);
+    bool right = is_filled(scratch, order->payload, order->value);
+    if (posse_free(pool, scratch) != POSSE_OK || !right) {
         return WRONG_BYTES;
     }
     void *reply = posse_task_reserve(task, order->reply);

@@ -1,7 +1,6 @@
 /* rounds.c - a round: pools, the threads that use them and those that kill, and the sum. */
 #include "chaos.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,38 +8,10 @@ struct scene {
     struct chaos chaos;
     struct driver drivers[DRIVERS];
     struct killer killers[KILLERS];
-    struct killer governor, end; /* `end`: of a mortal supervisor */
+    struct killer governor, onlooker, end; /* `end`: of a mortal supervisor */
     int n_killers;
     bool governed;
 };
-
-void blame(struct chaos *chaos, const char *format, ...)
-{
-    char text[600];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (atomic_fetch_add(&chaos->faults, 1) < 10) {
-        print_error("seed %llu, round %ld: %s\n", (unsigned long long)chaos->seed, chaos->round,
-                    text);
-    }
-}
-
-bool went_well(struct chaos *chaos, const char *call, posse_status status)
-{
-    if (status == POSSE_BROKEN && chaos->mortal) {
-        atomic_store(&chaos->broken, 1);
-    } else if (status != POSSE_OK) {
-        blame(chaos, "%s: %s", call, posse_status_name(status));
-    }
-    return status == POSSE_OK;
-}
-
-void count(struct chaos *chaos, unsigned figure, long more)
-{
-    atomic_fetch_add(&chaos->figures.of[figure], more);
-}
 
 /* ---- begin ---- */
 
@@ -97,6 +68,7 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
         scene->killers[i] = (struct killer){.chaos = chaos, .random = mix(~random + (uint64_t)i)};
     }
     scene->governor = (struct killer){.chaos = chaos, .random = mix(random + 99)};
+    scene->onlooker = (struct killer){.chaos = chaos, .random = mix(random + 97)};
     scene->end = (struct killer){.chaos = chaos, .random = mix(random + 98), .ms = plan->ms};
 }
 
@@ -113,6 +85,7 @@ static void start_threads(struct scene *scene)
     for (int i = 0; i < scene->n_killers; i++) {
         start(&scene->killers[i].thread, kill_workers, &scene->killers[i]);
     }
+    start(&scene->onlooker.thread, look_on, &scene->onlooker);
     if (scene->governed) {
         start(&scene->governor.thread, govern, &scene->governor);
     }
@@ -132,6 +105,7 @@ static void join_threads(struct scene *scene)
     for (int i = 0; i < scene->n_killers; i++) {
         pthread_join(scene->killers[i].thread, NULL);
     }
+    pthread_join(scene->onlooker.thread, NULL);
     if (scene->governed) {
         pthread_join(scene->governor.thread, NULL);
     }
@@ -259,38 +233,4 @@ void play_round(const struct plan *plan, struct figures *figures)
     }
     free(scenes);
     assert_int_equal(faults, 0);
-}
-
-/* ---- what a run is told, and tells ---- */
-
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 0) : otherwise;
-}
-
-uint64_t chosen_seed(void)
-{
-    uint64_t seed = from_environment("POSSE_CHAOS_SEED", (uint64_t)now_ms());
-    print_message("seed %llu\n", (unsigned long long)seed);
-    return seed;
-}
-
-long chosen_seconds(long few, long many)
-{
-    return (long)from_environment("POSSE_CHAOS_SECONDS", (uint64_t)in_long_run(few, many));
-}
-
-void print_figures(const char *what, const struct figures *figures, long ms)
-{
-    const _Atomic long *of = figures->of;
-    print_message(
-        "%s: %ld kills, %ld stops, %ld workers started, %ld died (%ld a second); "
-        "%ld orders, %ld maps, %ld queues, %ld batches: %ld done, %ld failed, "
-        "%ld cancelled, %ld late, %ld lost; %ld losses seen and explained, "
-        "%ld not seen, %ld attempts again, %ld refused\n",
-        what, of[KILLS], of[STOPS], of[STARTS], of[DEATHS], of[DEATHS] * 1000 / (ms > 0 ? ms : 1),
-        of[ACCEPTED], of[MAPS], of[BELTS], of[BATCHES], of[ENDED + POSSE_OK],
-        of[ENDED + POSSE_TASK_FAILED], of[ENDED + POSSE_CANCELLED], of[ENDED + POSSE_DEADLINE],
-        of[ENDED + POSSE_WORKER_LOST], of[HARMED], of[SILENT], of[TRIED_AGAIN], of[STARVED]);
 }

@@ -1,0 +1,65 @@
+/* tell.c - what a run is told, counts and says. */
+#include "chaos.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void blame(struct chaos *chaos, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (atomic_fetch_add(&chaos->faults, 1) < 10) {
+        print_error("seed %llu, round %ld: %s\n", (unsigned long long)chaos->seed, chaos->round,
+                    text);
+    }
+}
+
+bool went_well(struct chaos *chaos, const char *call, posse_status status)
+{
+    if (status == POSSE_BROKEN && chaos->mortal) {
+        atomic_store(&chaos->broken, 1);
+    } else if (status != POSSE_OK) {
+        blame(chaos, "%s: %s", call, posse_status_name(status));
+    }
+    return status == POSSE_OK;
+}
+
+void count(struct chaos *chaos, unsigned figure, long more)
+{
+    atomic_fetch_add(&chaos->figures.of[figure], more);
+}
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL && *text != '\0' ? strtoull(text, NULL, 0) : otherwise;
+}
+
+uint64_t chosen_seed(void)
+{
+    uint64_t seed = from_environment("POSSE_CHAOS_SEED", (uint64_t)now_ms());
+    print_message("seed %llu\n", (unsigned long long)seed);
+    return seed;
+}
+
+long chosen_seconds(long few, long many)
+{
+    return (long)from_environment("POSSE_CHAOS_SECONDS", (uint64_t)in_long_run(few, many));
+}
+
+void print_figures(const char *what, const struct figures *figures, long ms)
+{
+    const _Atomic long *of = figures->of;
+    print_message(
+        "%s: %ld kills, %ld stops, %ld workers started, %ld died (%ld a second); "
+        "%ld orders, %ld maps, %ld queues, %ld batches: %ld done, %ld failed, "
+        "%ld cancelled, %ld late, %ld lost; %ld losses seen and explained, "
+        "%ld not seen, %ld attempts again, %ld refused\n",
+        what, of[KILLS], of[STOPS], of[STARTS], of[DEATHS], of[DEATHS] * 1000 / (ms > 0 ? ms : 1),
+        of[ACCEPTED], of[MAPS], of[BELTS], of[BATCHES], of[ENDED + POSSE_OK],
+        of[ENDED + POSSE_TASK_FAILED], of[ENDED + POSSE_CANCELLED], of[ENDED + POSSE_DEADLINE],
+        of[ENDED + POSSE_WORKER_LOST], of[HARMED], of[SILENT], of[TRIED_AGAIN], of[STARVED]);
+}
