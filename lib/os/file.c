@@ -1,5 +1,7 @@
 #include "os/file.h"
 
+#include "os/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,6 +11,8 @@
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
+
+#define MOST_POKES 100 /* while there is no memory for one: a tenth of a second */
 
 int os_file_above_stdio(int fd)
 {
@@ -50,7 +54,17 @@ int os_socket_pair(int sockets[2])
     return error;
 }
 
-void os_socket_poke(int socket) { (void)send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); }
+/* The same call may do in a moment. */
+static bool passes(int error) { return error == EINTR || error == ENOMEM || error == ENOBUFS; }
+
+void os_socket_poke(int socket)
+{
+    for (int tries = 0; tries < MOST_POKES; tries++) {
+        if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || !passes(errno))
+            return;
+        os_sleep(1000000);
+    }
+}
 
 bool os_socket_drain(int socket)
 {
@@ -60,14 +74,26 @@ bool os_socket_drain(int socket)
         if (n == 0)
             return false;
         if (n < 0 && errno != EINTR)
-            return errno == EAGAIN || errno == EWOULDBLOCK;
+            return errno == EAGAIN || errno == EWOULDBLOCK || passes(errno);
     }
+}
+
+/* Without poll: looks at the socket alone, and takes a moment for it. */
+static bool is_at_end(int socket)
+{
+    char byte;
+    os_sleep(1000000);
+    ssize_t n = recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && !passes(errno));
 }
 
 bool os_socket_closed(int socket, int pidfd, int timeout_ms)
 {
     struct pollfd fds[2] = {{.fd = socket, .events = 0}, {.fd = pidfd, .events = POLLIN}};
-    if (poll(fds, 2, timeout_ms) <= 0)
+    int n = poll(fds, 2, timeout_ms);
+    if (n < 0 && errno != EINTR)
+        return is_at_end(socket);
+    if (n <= 0)
         return false;
     return (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) || (fds[1].revents & POLLIN);
 }

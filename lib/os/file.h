@@ -11,13 +11,13 @@ int os_file_above_stdio(int fd);
 /* Two connected stream sockets, non-blocking, close-on-exec. 0 or an errno. */
 int os_socket_pair(int sockets[2]);
 /* Sends one byte; lost if the buffer is full, as then the other side has something to read
- * anyway. */
+ * anyway, and if the kernel has no memory for it for a while. */
 void os_socket_poke(int socket);
-/* Reads all that is there. False: the other side is gone. */
+/* Reads all that is there, or can be had now. False: the other side is gone. */
 bool os_socket_drain(int socket);
 /* Whether the other side is gone: by end of file, or by the pidfd of its process (-1: none), as a
- * child forked meanwhile may hold a copy of that side. Waits for it up to timeout_ms, -1 for ever.
- * Reads nothing. */
+ * child forked meanwhile may hold a copy of that side. Waits for it up to timeout_ms, -1 for ever,
+ * or for less: a signal ends it, as does a kernel without memory. Reads nothing. */
 bool os_socket_closed(int socket, int pidfd, int timeout_ms);
 
 #endif

@@ -51,7 +51,10 @@ uint32_t pi_take_parker(posse_executor *e, unsigned owner)
             return PI_NONE;
     struct pi_parker *parker = &parkers->at[index];
     if (!pi_load_relaxed(&parker->made)) { /* relaxed: the owner before us released the parker */
-        (void)os_semaphore_init(&parker->wake);
+        if (os_semaphore_init(&parker->wake) != 0) {
+            pi_parkers_release(parkers, index);
+            return PI_NONE;
+        }
         pi_store_seq(&parker->made, 1); /* before the look at what we wait for */
     }
     os_semaphore_drain(&parker->wake);
@@ -64,8 +67,11 @@ bool pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
     if (os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier))
         return true;
     uint64_t position;
-    if (earlier == look && pi_check_supervisor(e) &&
-        pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
+    if (earlier != look || !pi_check_supervisor(e))
+        return false;
+    if (e->backend->spawn)
+        e->backend->poke(e); /* what somebody has told it may have been lost */
+    if (pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
         pi_wake_worker(e, true);
     return false;
 }

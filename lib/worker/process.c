@@ -24,7 +24,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#define PATIENCE_MS 1000
 
 /* What create and the new supervisor share. */
 struct launch {
@@ -56,11 +59,14 @@ struct report {
     pid_t pid; /* of the supervisor; 0: there is none */
 };
 
-static void report(int socket, int error, pid_t pid)
+/* False: it does not. */
+static bool report(int socket, int error, pid_t pid)
 {
     struct report report = {.error = error, .pid = pid};
-    while (write(socket, &report, sizeof report) < 0 && errno == EINTR)
+    ssize_t written;
+    while ((written = write(socket, &report, sizeof report)) < 0 && errno == EINTR)
         ;
+    return written == (ssize_t)sizeof report;
 }
 
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)
@@ -72,6 +78,10 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
     sigset_t none;
     sigemptyset(&none); /* signals come only here, so none is missed between a look and a sleep */
     int n = ppoll(fds, 2, until == OS_NEVER ? NULL : &timeout, &none);
+    if (n < 0 && errno != EINTR) { /* no memory even for that: the socket alone tells */
+        os_sleep(1000000);
+        return os_socket_drain(s->socket);
+    }
     if (n <= 0)
         return true;
     return os_socket_drain(s->socket) && !(fds[1].revents & POLLIN);
@@ -89,18 +99,19 @@ static void supervisor_main(void *context)
     s->executor->socket = -1;
     s->executor->owner = PI_NOBODY;
     int error = pi_supervisor_begin(s);
-    report(s->socket, error, getpid());
-    if (error == 0)
+    bool heard = report(s->socket, error, getpid());
+    if (heard && error == 0)
         pi_supervisor_run(s);
-    while (error != 0 && sleep_until(s, OS_NEVER))
+    while (heard && error != 0 && sleep_until(s, OS_NEVER))
         ; /* until give_up closes the socket */
-    _exit(0);
+    _exit(0); /* not heard: the program sees the socket's end, and the workers die with us */
 }
 
 static void fork_failed(void *context, int error)
 {
     struct launch *launch = context;
-    report(launch->supervisor->socket, error, 0);
+    /* not heard: it sees the socket's end */
+    (void)report(launch->supervisor->socket, error, 0);
 }
 
 static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor)
@@ -164,12 +175,12 @@ static void reap(struct pi_supervisor *s, unsigned seat) { os_reap(s->hands[seat
 
 static struct report await_report(int socket)
 {
-    struct report report = {.error = EAGAIN}; /* if it was killed before it could say anything */
+    struct report report = {.error = ECHILD}; /* if it was killed before it could say anything */
     struct pollfd fd = {.fd = socket, .events = POLLIN};
     while (poll(&fd, 1, -1) < 0 && errno == EINTR)
         ;
     if (read(socket, &report, sizeof report) != (ssize_t)sizeof report)
-        report.error = EAGAIN;
+        report.error = ECHILD;
     return report;
 }
 
@@ -181,7 +192,7 @@ static int ended_early(posse_executor *e)
     if (e->pidfd >= 0)
         close(e->pidfd);
     e->pidfd = -1;
-    return pi_phase_of(e) == PI_DEAD ? 0 : EAGAIN;
+    return pi_phase_of(e) == PI_DEAD ? 0 : ECHILD;
 }
 
 /* The supervisor could not start. It lives until the socket is closed, so the pid is its. */
@@ -241,12 +252,18 @@ static int start(posse_executor *e)
 
 static bool alive(posse_executor *e) { return !os_socket_closed(e->socket, e->pidfd, 0); }
 
+/* It was told to go, and is gone at once; unless it did not hear of it, as the kernel had no memory
+ * for our byte. Then it sees the end of file. */
 static void join(posse_executor *e)
 {
+    uint64_t patience = os_after_ms(PATIENCE_MS);
     if (e->socket < 0)
         return;
-    while (!os_socket_closed(e->socket, e->pidfd, -1))
-        ;
+    while (!os_socket_closed(e->socket, e->pidfd, os_ms_until(patience)))
+        if (os_now() >= patience) {
+            (void)shutdown(e->socket, SHUT_WR);
+            patience = OS_NEVER;
+        }
     os_reap_adopted(e->pidfd);
 }
 
