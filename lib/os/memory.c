@@ -71,8 +71,11 @@ static int make_object(struct os_memory *memory)
 static bool object_is_ours(const struct os_memory *memory)
 {
     struct stat status;
-    return memory->fd >= 0 && fstat(memory->fd, &status) == 0 && status.st_dev == memory->device &&
-           status.st_ino == memory->inode;
+    if (memory->fd < 0)
+        return false;
+    if (fstat(memory->fd, &status) != 0)
+        return errno != EBADF; /* not told: most likely nobody has touched it */
+    return status.st_dev == memory->device && status.st_ino == memory->inode;
 }
 
 void os_memory_destroy(struct os_memory *memory)
