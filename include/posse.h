@@ -22,7 +22,8 @@
  *             does not end it
  *   time      milliseconds; a timeout of -1 waits for ever, 0 looks and returns;
  *             clocks are monotonic
- *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing
+ *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing;
+ *             with POSSE_SYSTEM, and POSSE_NO_MEMORY where the system has said more, errno tells
  */
 #ifndef POSSE_H
 #define POSSE_H
@@ -196,8 +197,8 @@ typedef struct posse_options {
  * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS, another count over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker with threads or inline, or where memory cannot be
  * measured.
- * POSSE_NO_MEMORY: no room in /dev/shm, over a resource limit, or no memory.
- * POSSE_SYSTEM: errno tells. */
+ * POSSE_NO_MEMORY: no room in /dev/shm, no memory, or no more processes or threads are allowed.
+ * POSSE_SYSTEM: errno tells, also of too many open files. */
 POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
                                                 posse_executor **executor);
 
@@ -357,7 +358,7 @@ POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, c
  * POSSE_TIMEOUT: not ended yet.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: it never will.
  * POSSE_DEADLOCK: a task waits for itself.
- * POSSE_NO_MEMORY: over 4000 threads and tasks are waiting already. */
+ * POSSE_NO_MEMORY: over 4000 threads and tasks are waiting already, or no memory for another. */
 POSSE_API posse_status posse_result(posse_future future, long timeout_ms, const void **data,
                                     size_t *size);
 
@@ -424,7 +425,7 @@ typedef int posse_callback(posse_future future, void *context);
  * calling thread calls it, before this returns. It may call anything but posse_destroy of its
  * executor. A future that was released has no callbacks called any more.
  * POSSE_NOT_SUPPORTED: called by a task in a worker process.
- * POSSE_NO_MEMORY, POSSE_SYSTEM: no thread (errno tells); nothing was added.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: no memory or no thread, as with posse_create; nothing was added.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_add_done_callback(posse_future future, posse_callback *callback,
                                                void *context);
@@ -496,7 +497,7 @@ POSSE_API int posse_completions_fd(const posse_completions *completions);
 /* Has the future told when it has ended (or cannot any more, as its executor broke), with the
  * context. The first one of an executor starts a thread in it, which ends with posse_destroy.
  * POSSE_NOT_SUPPORTED: called by a task in a worker process.
- * POSSE_NO_MEMORY, POSSE_SYSTEM: no thread.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: no memory or no thread.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_completions_add(posse_completions *completions, posse_future future,
                                              void *context);

@@ -3,7 +3,6 @@
 
 #include "os/clock.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 struct entry {
@@ -44,12 +43,15 @@ posse_status posse_completions_create(posse_completions **completions)
     if (!c)
         return POSSE_NO_MEMORY;
     int error = os_flag_init(&c->flag);
+    if (error == 0) {
+        error = pi_watch_init(&c->watch);
+        if (error)
+            os_flag_fini(&c->flag);
+    }
     if (error) {
         free(c);
-        errno = error;
-        return error == ENOMEM ? POSSE_NO_MEMORY : POSSE_SYSTEM;
+        return pi_status_of(error);
     }
-    pi_watch_init(&c->watch);
     os_guard_set(&c->guard);
     c->watch.flag = &c->flag;
     c->watch.forget = forget;

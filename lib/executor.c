@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static posse_status status_of(int error)
-{
-    if (error == 0)
-        return POSSE_OK;
-    errno = error;
-    return error == ENOMEM || error == ENOSPC ? POSSE_NO_MEMORY : POSSE_SYSTEM;
-}
-
 /* The largest segment that the limits of this process allow. */
 static posse_status make_segment(posse_executor *e)
 {
@@ -28,21 +20,21 @@ static posse_status make_segment(posse_executor *e)
         if (error != ENOMEM && error != EINVAL && error != EFBIG)
             break;
     }
-    return status_of(error);
+    return pi_status_of(error);
 }
 
 static posse_status build(posse_executor *e)
 {
-    posse_status status = status_of(os_guard_init(&e->guard));
+    posse_status status = pi_status_of(os_guard_init(&e->guard));
     if (status == POSSE_OK && e->backend->kills)
-        status = status_of(os_image_init(&e->image));
+        status = pi_status_of(os_image_init(&e->image));
     if (status == POSSE_OK)
         status = make_segment(e);
     if (status != POSSE_OK)
         return status;
     pi_store_relaxed(&e->segment.header->max_workers, e->workers); /* relaxed: nobody is there */
     pi_store_seq(&e->segment.header->phase, PI_OPEN);
-    return status_of(e->backend->start(e));
+    return pi_status_of(e->backend->start(e));
 }
 
 /* Frees an executor, half-built or whole, that nobody uses any more. */

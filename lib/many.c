@@ -92,8 +92,11 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
     struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
     if (!c)
         return POSSE_NO_MEMORY;
+    if (pi_watch_init(&c->watch) != 0) {
+        free(c);
+        return POSSE_NO_MEMORY;
+    }
     os_guard_set(&c->guard);
-    pi_watch_init(&c->watch);
     c->until = os_after_ms(timeout_ms);
     for (size_t i = 0; i < n && status == POSSE_OK; i++) {
         c->subs[i].future = futures[i];

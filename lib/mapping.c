@@ -171,18 +171,21 @@ static posse_status allocate(posse_mapping *m)
     return m->job.unordered ? pi_mail_open(m->executor) : POSSE_OK;
 }
 
-static void init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
+/* False: no memory. */
+static bool init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
 {
+    if (pi_watch_init(&m->watch) != 0)
+        return false;
     m->executor = e;
     m->job = *job;
     if (job->n_inputs)
         memcpy(m->inputs, job->inputs, job->n_inputs * sizeof *job->inputs);
     m->job.inputs = m->inputs;
     m->until = job->timeout_ms ? os_after_ms(job->timeout_ms) : OS_NEVER;
-    pi_watch_init(&m->watch);
     m->place.executor = e;
     m->watch.places = &m->place;
     m->watch.n_places = 1;
+    return true;
 }
 
 posse_status posse_map_open(posse_executor *e, const posse_map_job *job, posse_mapping **mapping)
@@ -191,9 +194,10 @@ posse_status posse_map_open(posse_executor *e, const posse_map_job *job, posse_m
     if (status != POSSE_OK)
         return status;
     posse_mapping *m = calloc(1, sizeof *m);
-    if (!m)
+    if (!m || !init(m, e, job)) {
+        free(m);
         return POSSE_NO_MEMORY;
-    init(m, e, job);
+    }
     status = pi_map_plan(m) ? allocate(m) : POSSE_TOO_LARGE;
     if (status == POSSE_OK)
         status = pi_mapping_fill(m);

@@ -5,13 +5,17 @@
 #include "os/semaphore.h"
 #include "os/thread.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 
 int pi_mail_init(struct pi_mail *mail)
 {
     int error = pthread_mutex_init(&mail->lock, NULL);
-    return error ? error : os_condition_init(&mail->settled);
+    if (error)
+        return error;
+    error = os_condition_init(&mail->settled);
+    if (error)
+        (void)pthread_mutex_destroy(&mail->lock);
+    return error;
 }
 
 static size_t size_of_index(const posse_executor *e)
@@ -19,25 +23,47 @@ static size_t size_of_index(const posse_executor *e)
     return e->segment.slots.max * sizeof(struct pi_sub *);
 }
 
+/* What the two threads would wait for. */
+static int open_watches(struct pi_mail *mail)
+{
+    int error = pi_watch_init(&mail->callbacks);
+    if (error)
+        return error;
+    error = pi_watch_init(&mail->nothing);
+    if (error)
+        pi_watch_fini(&mail->callbacks);
+    return error;
+}
+
+/* All that can fail. The lock is held. */
+static posse_status begin_box(posse_executor *e, void **index)
+{
+    struct pi_mail *mail = &e->mail;
+    *index = mmap(NULL, size_of_index(e), PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (*index == MAP_FAILED)
+        return POSSE_NO_MEMORY;
+    mail->parker = pi_take_parker(e, e->owner);
+    if (mail->parker != PI_NONE && open_watches(mail) == 0)
+        return POSSE_OK;
+    if (mail->parker != PI_NONE)
+        pi_parkers_release(&e->segment.parkers, mail->parker);
+    munmap(*index, size_of_index(e));
+    return POSSE_NO_MEMORY;
+}
+
 /* The lock is held. */
 static posse_status open_box(posse_executor *e)
 {
+    void *index;
     struct pi_mail *mail = &e->mail;
-    void *index = mmap(NULL, size_of_index(e), PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (index == MAP_FAILED)
-        return POSSE_NO_MEMORY;
-    mail->parker = pi_take_parker(e, e->owner);
-    if (mail->parker == PI_NONE) {
-        munmap(index, size_of_index(e));
-        return POSSE_NO_MEMORY;
-    }
+    posse_status status = begin_box(e, &index);
+    if (status != POSSE_OK)
+        return status;
     struct pi_parker *parker = &e->segment.parkers.at[mail->parker];
     pi_store_relaxed(&parker->ready, 0); /* relaxed, both: published with */
     pi_store_relaxed(&parker->rescan, 0);
     pi_store_seq(&parker->collects, 1); /* this, before our first name in a word */
-    pi_watch_init(&mail->callbacks);
-    pi_watch_init(&mail->nothing);
     mail->callbacks.lasting = mail->callbacks.keeps = mail->nothing.lasting = true;
     mail->home[0].executor = mail->home[1].executor = e;
     mail->callbacks.places = &mail->home[0];
@@ -57,11 +83,7 @@ posse_status pi_mail_open(posse_executor *e)
 
 posse_status pi_mail_start_thread(posse_executor *e, pthread_t *thread, void *(*body)(void *))
 {
-    int error = os_thread_create(thread, body, e);
-    if (error == 0)
-        return POSSE_OK;
-    errno = error;
-    return error == ENOMEM || error == EAGAIN ? POSSE_NO_MEMORY : POSSE_SYSTEM;
+    return pi_status_of(os_thread_create(thread, body, e));
 }
 
 static void *lead(void *context)

@@ -134,7 +134,8 @@ struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch);
 
 /* ---- watches ---- */
 
-void pi_watch_init(struct pi_watch *watch);
+/* 0 or an errno: then there is nothing to be ended. */
+int pi_watch_init(struct pi_watch *watch);
 void pi_watch_fini(struct pi_watch *watch);
 
 /* Takes the next sub that was dealt, NULL: there is none. */

@@ -16,7 +16,7 @@
  *   staff.c       how many there should be: starting, replacing, sending away
  *   demand.c      how many workers the tasks that wait could use
  *   inherit.c     what a worker that left on purpose leaves to the program
- *   reason.c      why an executor broke
+ *   reason.c      why an executor broke, or could not be had
  *   kills.c       deadlines and kills
  *   recover.c     what is repaired when a worker has died
  *   objects.c, recover_objects.c    locks and queues, see objects.h
@@ -296,6 +296,10 @@ bool pi_initialize(posse_executor *executor, unsigned seat, struct pi_reason *wh
 void pi_finalize(posse_executor *executor, unsigned seat);
 
 /* ---- reason.c ---- */
+
+/* What an errno means to a caller, who finds it in errno too: POSSE_OK if it is 0, POSSE_NO_MEMORY
+ * if memory or the number of processes and threads is exhausted, else POSSE_SYSTEM. */
+posse_status pi_status_of(int error);
 
 /* A reason that is no more than words; the format has one %s at most. */
 struct pi_reason pi_reason_of(const char *format, const char *text);

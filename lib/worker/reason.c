@@ -1,9 +1,20 @@
-/* Why an executor broke. What is read from shared memory is copied first and then made to end, so a
+/* Why an executor broke, or could not be had. What is read from shared memory is copied first and then made to end, so a
  * task that scribbles there changes a text and no more. */
 #include "worker/pool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+posse_status pi_status_of(int error)
+{
+    if (error == 0)
+        return POSSE_OK;
+    errno = error;
+    bool exhausted = error == ENOMEM || error == ENOSPC || error == ENOBUFS ||
+                     error == EAGAIN; /* of fork and pthread_create: no more are allowed */
+    return exhausted ? POSSE_NO_MEMORY : POSSE_SYSTEM;
+}
 
 struct pi_reason pi_reason_of(const char *format, const char *text)
 {

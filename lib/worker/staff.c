@@ -105,14 +105,15 @@ static unsigned free_seat(const struct pi_supervisor *s)
 }
 
 /* The semaphore of the last worker may count a sleeper that died. If it left on purpose somebody
- * may be about to post it, which does no harm. */
-static void prepare_semaphore(const struct pi_hand *last, struct pi_seat *seat)
+ * may be about to post it, which does no harm. False: there is none. */
+static bool prepare_semaphore(struct pi_hand *last, struct pi_seat *seat)
 {
     if (last->used && last->left)
-        return;
+        return true;
     if (last->used)
         sem_destroy(&seat->wake);
-    (void)os_semaphore_init(&seat->wake);
+    last->used = false; /* until there is one again */
+    return os_semaphore_init(&seat->wake) == 0;
 }
 
 /* Makes a seat ready for a new worker: as no worker has it, nobody else writes there. */
@@ -124,9 +125,11 @@ static bool prepare_seat(struct pi_supervisor *s, unsigned number)
     size_t offset = (size_t)((char *)seat - e->segment.base);
     if (number >= e->workers && os_memory_back(&e->memory, offset, sizeof *seat) != 0)
         return false;
-    prepare_semaphore(hand, seat);
     if (hand->gave)
         pi_inherit(s, number);
+    hand->gave = false;
+    if (!prepare_semaphore(hand, seat))
+        return false;
     pi_store_relaxed(&seat->leave, 0); /* relaxed, both: the worker is started after this */
     pi_store_relaxed(&seat->gives, 0);
     pi_store_release(&seat->ready, PI_SEAT_STARTING);

@@ -28,7 +28,11 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
         free(s);
         return NULL;
     }
-    (void)sem_init(&s->poked, 0, 0); /* cannot fail: 0 is not too large */
+    if (sem_init(&s->poked, 0, 0) != 0) {
+        munmap(marks, bytes);
+        free(s);
+        return NULL;
+    }
     s->executor = e;
     s->marks = marks;
     s->target = e->on_demand ? e->min_workers : e->workers;

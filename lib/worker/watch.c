@@ -4,11 +4,16 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
-void pi_watch_init(struct pi_watch *w)
+int pi_watch_init(struct pi_watch *w)
 {
     *w = (struct pi_watch){.flag = NULL};
-    (void)pthread_mutex_init(&w->lock, NULL); /* without attributes neither can fail */
-    (void)os_semaphore_init(&w->bell);
+    int error = os_semaphore_init(&w->bell);
+    if (error)
+        return error;
+    error = pthread_mutex_init(&w->lock, NULL);
+    if (error)
+        (void)sem_destroy(&w->bell);
+    return error;
 }
 
 void pi_watch_fini(struct pi_watch *w)
