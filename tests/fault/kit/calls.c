@@ -1,0 +1,313 @@
+/* calls.c - what the library calls instead of the system: see fault.h. */
+#include "fault/kit/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <semaphore.h>
+#include <unistd.h>
+
+#ifdef __GLIBC__
+typedef __rlimit_resource_t fault_resource;
+#else
+typedef int fault_resource;
+#endif
+#define FAULT_RESOURCE fault_resource
+
+#define MOST_ERRORS 8
+
+const char *const fault_names[CALLS] = {
+#define FAULT(type, name, ...) [CALL_##name] = #name,
+#define BY_HAND(name) [CALL_##name] = #name,
+#define SOUND(name, reason)
+#include "fault/kit/calls.def"
+#undef FAULT
+#undef BY_HAND
+#undef SOUND
+};
+
+struct fault_state *fault_state;
+struct fault_balance fault_balance;
+
+/* Forks, and starts of threads, that lie between the program and here: with processes the first is
+ * the one between, the second the supervisor, the third a worker. */
+static int forks;
+static _Thread_local int starts;
+/* Calls that were interrupted the last time: the next time they are not. */
+static _Thread_local bool interrupted[CALLS];
+
+static unsigned class_here(void)
+{
+    if (backend() == POSSE_PROCESS) {
+        return forks == 0 ? PROGRAM : forks < 3 ? SUPERVISOR : WORKER;
+    }
+    return starts == 0 ? PROGRAM : HELPERS;
+}
+
+void fault_arm(const struct fault_plan *plan)
+{
+    fault_state->plan = *plan;
+    atomic_store(&fault_state->calls, 0);
+    atomic_store(&fault_state->failed, 0);
+    atomic_store(&fault_state->call, CALLS);
+    atomic_store(&fault_state->error, 0);
+    atomic_store(&fault_state->armed, true);
+}
+
+void fault_disarm(void) { atomic_store(&fault_state->armed, false); }
+
+bool fault_is_spent(void)
+{
+    return fault_state->plan.mode == ONCE && atomic_load(&fault_state->failed) > 0;
+}
+
+static bool is_hit(enum fault_call call, long number)
+{
+    const struct fault_plan *plan = &fault_state->plan;
+    if (plan->at == 0 || number < plan->at) {
+        return false;
+    }
+    return number == plan->at || plan->mode == EVERYTHING ||
+           (plan->mode == ITS_KIND && atomic_load(&fault_state->call) == (int)call);
+}
+
+/* With what this call fails now; 0: it does not. */
+static int fault(enum fault_call call, const int *errors)
+{
+    struct fault_state *state = fault_state;
+    if (state == NULL || !atomic_load(&state->armed) || !(state->plan.classes & class_here())) {
+        return 0;
+    }
+    if (!is_hit(call, atomic_fetch_add(&state->calls, 1) + 1)) {
+        return 0;
+    }
+    unsigned n = 0;
+    while (n < MOST_ERRORS && errors[n] != 0) {
+        n++;
+    }
+    int error = errors[state->plan.choice % n];
+    bool transient = error == EINTR || (error == EAGAIN && call == CALL_madvise) ||
+                     call == CALL_recv; /* of which nothing is sent, and so needs no memory */
+    interrupted[call] = transient && !interrupted[call];
+    if (transient && !interrupted[call]) {
+        return 0;
+    }
+    if (atomic_fetch_add(&state->failed, 1) == 0) {
+        atomic_store(&state->error, error);
+        atomic_store(&state->call, (int)call);
+    }
+    return error;
+}
+
+#define FAILS(call, ...) fault(CALL_##call, (const int[MOST_ERRORS]){__VA_ARGS__})
+
+#define MINUS(error, call) (errno = (error), -1)
+#define NOTHING(error, call) (errno = (error), NULL)
+#define CODE(error, call) (error)
+#define DONE(error, call) ((void)(call), errno = (error), -1)
+
+#define FAULT(type, name, parameters, arguments, how, ...)                                         \
+    type fault_##name parameters;                                                                  \
+    type fault_##name parameters                                                                   \
+    {                                                                                              \
+        int error = FAILS(name, __VA_ARGS__);                                                      \
+        return error ? how(error, name arguments) : name arguments;                                \
+    }
+#define BY_HAND(name)
+#define SOUND(name, reason)
+#include "fault/kit/calls.def"
+#undef FAULT
+
+/* ---- memory ---- */
+
+static void *counted(void *block)
+{
+    fault_balance.blocks += block != NULL;
+    return block;
+}
+
+void *fault_malloc(size_t size);
+void *fault_malloc(size_t size)
+{
+    int error = FAILS(malloc, ENOMEM);
+    return error ? NOTHING(error, ) : counted(malloc(size));
+}
+
+void *fault_calloc(size_t n, size_t size);
+void *fault_calloc(size_t n, size_t size)
+{
+    int error = FAILS(calloc, ENOMEM);
+    return error ? NOTHING(error, ) : counted(calloc(n, size));
+}
+
+void *fault_realloc(void *block, size_t size);
+void *fault_realloc(void *block, size_t size)
+{
+    int error = FAILS(realloc, ENOMEM);
+    if (error) {
+        return NOTHING(error, );
+    }
+    bool fresh = block == NULL;
+    void *moved = realloc(block, size);
+    return fresh ? counted(moved) : moved;
+}
+
+void fault_free(void *block);
+void fault_free(void *block)
+{
+    fault_balance.blocks -= block != NULL;
+    free(block);
+}
+
+void *fault_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *fault_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    int error = FAILS(mmap, ENOMEM, EAGAIN, ENFILE);
+    if (error) {
+        errno = error;
+        return MAP_FAILED;
+    }
+    void *mapping = mmap(at, size, protection, flags, fd, offset);
+    fault_balance.mappings += mapping != MAP_FAILED;
+    return mapping;
+}
+
+/* The library unmaps what it has mapped, all of it; there is nothing that it could do if it could
+ * not. */
+int fault_munmap(void *at, size_t size);
+int fault_munmap(void *at, size_t size)
+{
+    fault_balance.mappings--;
+    return munmap(at, size);
+}
+
+/* ---- descriptors ---- */
+
+int fault_open(const char *path, int flags, ...);
+int fault_open(const char *path, int flags, ...)
+{
+    int error = FAILS(open, ENOENT, EMFILE, EACCES, EINTR, ENFILE);
+    return error ? MINUS(error, ) : open(path, flags);
+}
+
+int fault_fcntl(int fd, int command, ...);
+int fault_fcntl(int fd, int command, ...)
+{
+    va_list rest;
+    va_start(rest, command);
+    int argument = va_arg(rest, int);
+    va_end(rest);
+    int error = FAILS(fcntl, EMFILE, EINVAL);
+    return error ? MINUS(error, ) : fcntl(fd, command, argument);
+}
+
+/* ---- processes and threads ---- */
+
+pid_t fault_fork(void);
+pid_t fault_fork(void)
+{
+    int error = FAILS(fork, EAGAIN, ENOMEM, ENOSYS);
+    if (error) {
+        return MINUS(error, );
+    }
+    pid_t pid = fork();
+    forks += pid == 0;
+    return pid;
+}
+
+/* ECHILD: somebody else has waited for the child first. */
+pid_t fault_waitpid(pid_t pid, int *status, int options);
+pid_t fault_waitpid(pid_t pid, int *status, int options)
+{
+    int error = FAILS(waitpid, EINTR, ECHILD);
+    if (error == ECHILD) {
+        return DONE(error, waitpid(pid, status, options));
+    }
+    return error ? MINUS(error, ) : waitpid(pid, status, options);
+}
+
+int fault_prctl(int option, ...);
+int fault_prctl(int option, ...)
+{
+    va_list rest;
+    va_start(rest, option);
+    unsigned long argument = va_arg(rest, unsigned long);
+    va_end(rest);
+    int error = FAILS(prctl, EPERM, EINVAL);
+    return error ? MINUS(error, ) : prctl(option, argument, 0, 0, 0);
+}
+
+/* pidfd_open */
+long fault_syscall(long number, ...);
+long fault_syscall(long number, ...)
+{
+    va_list rest;
+    va_start(rest, number);
+    pid_t pid = va_arg(rest, pid_t);
+    va_end(rest);
+    int error = FAILS(syscall, ENOSYS, EMFILE, EPERM, ENOMEM);
+    return error ? MINUS(error, ) : syscall(number, pid, 0);
+}
+
+struct thread {
+    void *(*body)(void *);
+    void *context;
+    int starts;
+};
+
+static void *start_thread(void *context)
+{
+    struct thread thread = *(struct thread *)context;
+    free(context);
+    starts = thread.starts;
+    return thread.body(thread.context);
+}
+
+int fault_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
+                         void *context);
+int fault_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
+                         void *context)
+{
+    int error = FAILS(pthread_create, EAGAIN, ENOMEM, EPERM);
+    struct thread *copy = error ? NULL : malloc(sizeof *copy);
+    if (copy == NULL) {
+        return error ? error : ENOMEM;
+    }
+    *copy = (struct thread){body, context, starts + 1};
+    error = pthread_create(thread, attributes, start_thread, copy);
+    if (error) {
+        free(copy);
+    }
+    return error;
+}
+
+int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until);
+#if defined(__GLIBC__)
+int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
+{
+    int error = FAILS(sem_clockwait, EINTR);
+    return error ? MINUS(error, ) : sem_clockwait(semaphore, clock, until);
+}
+#endif
+
+/* ---- limits ---- */
+
+/* The size of a page is always told. */
+long fault_sysconf(int name);
+long fault_sysconf(int name)
+{
+    int error = name == _SC_PAGESIZE ? 0 : FAILS(sysconf, EINVAL);
+    return error ? MINUS(error, ) : sysconf(name);
+}

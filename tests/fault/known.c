@@ -1,0 +1,120 @@
+/* known.c - every call that the library makes is one of which fault/kit/calls.def knows: either it
+ * is made to fail, or it says why it cannot. The library itself is asked, by nm. */
+#include "fault/kit/fault.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_SYMBOLS 2000
+
+static const char *const known[] = {
+#define FAULT(type, name, ...) #name,
+#define BY_HAND(name) #name,
+#define SOUND(name, reason) #name,
+#include "fault/kit/calls.def"
+#undef FAULT
+#undef BY_HAND
+#undef SOUND
+};
+
+/* What comes from the compiler, with sanitizers and counters. */
+static const char *const instruments[] = {"__asan_",      "__ubsan_",       "__tsan_",
+                                          "__sanitizer_", "__gcov_",        "__llvm_",
+                                          "__stack_",     "__tls_get_addr", "__aarch64_"};
+
+static char names[MOST_SYMBOLS][64];
+static bool defined[MOST_SYMBOLS];
+static int count;
+
+static int place_of(const char *name)
+{
+    int i = 0;
+    while (i < count && strcmp(names[i], name) != 0) {
+        i++;
+    }
+    if (i == count && count < MOST_SYMBOLS) {
+        snprintf(names[count++], sizeof names[0], "%s", name);
+    }
+    return i;
+}
+
+/* A line of nm -P is "name type ...". Others name the file. */
+static void read_symbols(const char *library)
+{
+    char command[1000], line[500], name[64], type;
+    snprintf(command, sizeof command, "%s -P -g '%s' 2>/dev/null", POSSE_TEST_NM, library);
+    FILE *symbols = popen(command, "re");
+    assert_non_null(symbols);
+    while (fgets(line, sizeof line, symbols) != NULL) {
+        if (sscanf(line, "%63s %c", name, &type) == 2 && strchr("TDBRSVWCUu", type) != NULL) {
+            int place = place_of(name);
+            defined[place] |= type != 'U';
+        }
+    }
+    assert_int_equal(pclose(symbols), 0);
+}
+
+/* With _FORTIFY_SOURCE read is __read_chk. */
+static const char *plain(char *name)
+{
+    size_t length = strlen(name);
+    bool checked =
+        length > 6 && strncmp(name, "__", 2) == 0 && strcmp(name + length - 4, "_chk") == 0;
+    if (checked) {
+        name[length - 4] = '\0';
+    }
+    return checked ? name + 2 : name;
+}
+
+static bool is_known(char *symbol)
+{
+    for (size_t i = 0; i < COUNT(instruments); i++) {
+        if (strncmp(symbol, instruments[i], strlen(instruments[i])) == 0) {
+            return true;
+        }
+    }
+    const char *name = plain(symbol);
+    for (size_t i = 0; i < COUNT(known); i++) {
+        if (strcmp(name, known[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+TEST(every_call_is_known)
+{
+    int calls = 0, unknown = 0;
+    read_symbols(POSSE_TEST_LIBRARY);
+    for (int i = 0; i < count; i++) {
+        calls += !defined[i];
+        if (!defined[i] && !is_known(names[i])) {
+            print_error("calls.def says nothing of %s\n", names[i]);
+            unknown++;
+        }
+    }
+    print_message("  the library makes %d different calls, %d of which may fail\n", calls, CALLS);
+    assert_int_equal(unknown, 0);
+    assert_in_range(calls, 50, MOST_SYMBOLS); /* else nm was not understood */
+}
+
+/* The copy that the other tests are linked with makes none of the calls that may fail itself. */
+TEST(every_call_is_led_to_the_test)
+{
+    count = 0;
+    read_symbols(POSSE_TEST_COPY);
+    for (int i = 0; i < CALLS; i++) {
+        int before = count;
+        if (place_of(fault_names[i]) < before) {
+            fail_msg("%s is called", fault_names[i]);
+        }
+    }
+}
+
+static const struct check checks[] = {
+    CHECK(every_call_is_known, PROCESSES),
+    CHECK(every_call_is_led_to_the_test, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

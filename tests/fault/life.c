@@ -1,0 +1,34 @@
+/* life.c - executors that come and go while calls fail. */
+#include "fault/kit/fault.h"
+
+#include <errno.h>
+
+static int create_and_destroy(void)
+{
+    posse_options options = default_options();
+    posse_executor *pool = NULL;
+    options.max_workers = 2;
+    fault_begin();
+    errno = 0;
+    posse_status status = posse_create(&options, &pool);
+    ALLOW(status, CREATED);
+    REQUIRE((status == POSSE_OK) == (pool != NULL));
+    REQUIRE(status != POSSE_SYSTEM || errno != 0);
+    if (fault_is_spent() && pool == NULL) {
+        REQUIRE(posse_create(&options, &pool) == POSSE_OK); /* nothing stands in its way */
+    }
+    REQUIRE(posse_destroy(pool) == POSSE_OK);
+    return 0;
+}
+
+TEST(create_with_failures_in_program) { SWEEP(create_and_destroy, PROGRAM); }
+TEST(create_with_failures_in_supervisor) { SWEEP(create_and_destroy, SUPERVISOR); }
+TEST(create_with_failures_in_workers) { SWEEP(create_and_destroy, WORKER); }
+
+static const struct check checks[] = {
+    CHECK(create_with_failures_in_program, FORKED),
+    CHECK(create_with_failures_in_supervisor, FORKED &PARALLEL),
+    CHECK(create_with_failures_in_workers, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
