@@ -19,7 +19,10 @@
  *                                                      or has left by itself         owner: program
  *
  * A block's memory is backed when it is first held: `backed` says how much of it, counted up by its
- * holder. Large free blocks beyond PI_WARM bytes of a class go back to the system.
+ * holder. Large free blocks beyond PI_WARM bytes of a class go back to the system, but for their
+ * first PI_HEAD bytes: a block that was a lock or a queue may still be looked at by a call that was
+ * about to when it was freed. Such a call finds another serial there, or none, but it must find
+ * memory.
  */
 #ifndef PI_ARENA_H
 #define PI_ARENA_H
@@ -29,6 +32,7 @@
 #define PI_CLASS_FIRST 6 /* 64 bytes */
 #define PI_CLASSES 29    /* up to 16 GB */
 #define PI_WARM ((size_t)64 << 20)
+#define PI_HEAD ((size_t)4 << 10)
 
 enum pi_tag { PI_TAG_FREE, PI_TAG_HELD, PI_TAG_ATTACHED, PI_TAG_OBJECT };
 enum pi_object_type { PI_OBJECT_LOCK = 1, PI_OBJECT_QUEUE };

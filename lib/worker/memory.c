@@ -109,18 +109,27 @@ static bool grow_class(posse_executor *e, struct pi_class *class)
     return true;
 }
 
+/* Gives the memory of a large block that we hold back, but for its head. `backed` is lowered before
+ * that, so a death in between leaves memory that is backed again, never one that is missing.
+ * Relaxed: we hold the block. */
+static void discard(posse_executor *e, struct pi_class *class, uint32_t index)
+{
+    struct pi_block *block = &class->blocks[index];
+    uint64_t backed = pi_load_relaxed(&block->backed);
+    if (backed <= PI_HEAD)
+        return;
+    pi_store_relaxed(&block->backed, backed <= class->size ? PI_HEAD : 0); /* 0: scribbled */
+    if (backed <= class->size)
+        os_memory_discard(&e->memory, pi_block_offset(class, index) + PI_HEAD, backed - PI_HEAD);
+}
+
 /* Makes a held block FREE. Beyond the warm part of its class the memory of a large one goes back
- * first; `backed` is lowered before that, so a death in between leaves memory that is backed again,
- * never one that is missing. */
+ * first. */
 static void free_held(posse_executor *e, struct pi_class *class, uint32_t index)
 {
     struct pi_block *block = &class->blocks[index];
-    if (class->size >= LARGE && ((size_t)index + 1) * class->size > PI_WARM) {
-        uint64_t backed = pi_load_relaxed(&block->backed); /* relaxed: we hold the block */
-        pi_store_relaxed(&block->backed, 0);
-        if (backed <= class->size)
-            os_memory_discard(&e->memory, pi_block_offset(class, index), backed);
-    }
+    if (class->size >= LARGE && ((size_t)index + 1) * class->size > PI_WARM)
+        discard(e, class, index);
     pi_store_release(&block->tag, PI_TAG_FREE); /* with the acquire of the next holder's CAS */
     pi_map_give(&class->map, index);
 }
@@ -133,11 +142,10 @@ static void reclaim(posse_executor *e, unsigned owner)
         for (uint32_t j = 0; class->size >= LARGE && j < pi_class_count(class); j++) {
             struct pi_block *block = &class->blocks[j];
             uint64_t tag = PI_TAG_FREE, backed = pi_load_relaxed(&block->backed);
-            if (backed == 0 || backed > class->size ||
+            if (backed <= PI_HEAD || backed > class->size ||
                 !pi_cas(&block->tag, &tag, pi_tag_held(owner)))
                 continue;
-            pi_store_relaxed(&block->backed, 0); /* relaxed: the release of the tag publishes it */
-            os_memory_discard(&e->memory, pi_block_offset(class, j), backed);
+            discard(e, class, j);
             pi_store_release(&block->tag, PI_TAG_FREE);
             pi_map_give(&class->map, j); /* a taker may have failed at the tag meanwhile */
         }

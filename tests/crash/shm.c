@@ -7,7 +7,6 @@
 #include "support/support.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,38 +15,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define NOT_PERMITTED 77
-
-struct shm {
-    const char *where; /* what is mounted over, by an empty file system */
-    const char *options;
-    unsigned long flags;
-    int (*body)(void);
-};
-
-static int run_with_shm(void *context)
-{
-    const struct shm *shm = context;
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", shm->where, "tmpfs", shm->flags, shm->options) != 0) {
-        return NOT_PERMITTED;
-    }
-    return shm->body();
-}
-
-static void assert_with_shm(struct shm shm)
-{
-    int status = wait_status(start_child(run_with_shm, &shm));
-    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED) {
-        print_message("mounting over %s is not permitted here\n", shm.where);
-        skip();
-    }
-    if (WIFSIGNALED(status)) {
-        fail_msg("killed by signal %d", WTERMSIG(status));
-    }
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
 
 #define SMALL "size=1m"
 

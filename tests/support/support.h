@@ -125,7 +125,7 @@ long now_ms(void); /* monotonic */
 void require_status(posse_status actual, posse_status expected, const char *call, const char *file,
                     int line);
 
-posse_options default_options(void);                   /* of this backend, size set */
+posse_options default_options(void); /* of this backend, size set */
 posse_options with_initializer(posse_fn *fn, const void *arg, size_t size); /* 3 workers */
 posse_executor *open_pool(long workers);               /* NULL if that fails; also for children */
 posse_executor *make_pool(long workers);               /* asserts */
@@ -254,5 +254,18 @@ int child_says(const char *file, int line, const char *text);
 /* Memory that the runner shares with the children it forks later; zero at first. */
 void *make_shared(size_t size); /* asserts */
 void free_shared(void *memory, size_t size);
+
+/* ---- a /dev/shm of one's own (mount.c) ------------------------------------------------------- */
+
+struct shm {
+    const char *where; /* what is mounted over, by an empty file system */
+    const char *options;
+    unsigned long flags;
+    int (*body)(void);
+};
+
+/* Runs the body as assert_child does, in a mount namespace. Where that is not permitted the test is
+ * skipped, and says so. */
+void assert_with_shm(struct shm shm);
 
 #endif

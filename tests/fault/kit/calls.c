@@ -73,6 +73,12 @@ bool fault_is_spent(void)
     return fault_state->plan.mode == ONCE && atomic_load(&fault_state->failed) > 0;
 }
 
+static bool counts(enum fault_call call)
+{
+    const struct fault_plan *plan = &fault_state->plan;
+    return (plan->classes & class_here()) && (plan->only == 0 || plan->only == 1 + (int)call);
+}
+
 static bool is_hit(enum fault_call call, long number)
 {
     const struct fault_plan *plan = &fault_state->plan;
@@ -87,7 +93,7 @@ static bool is_hit(enum fault_call call, long number)
 static int fault(enum fault_call call, const int *errors)
 {
     struct fault_state *state = fault_state;
-    if (state == NULL || !atomic_load(&state->armed) || !(state->plan.classes & class_here())) {
+    if (state == NULL || !atomic_load(&state->armed) || !counts(call)) {
         return 0;
     }
     if (!is_hit(call, atomic_fetch_add(&state->calls, 1) + 1)) {
@@ -249,16 +255,20 @@ int fault_prctl(int option, ...)
     return error ? MINUS(error, ) : prctl(option, argument, 0, 0, 0);
 }
 
-/* pidfd_open */
+/* pidfd_open, which may fail, and what old kernels need in place of MADV_POPULATE_WRITE. */
 long fault_syscall(long number, ...);
 long fault_syscall(long number, ...)
 {
     va_list rest;
+    long words[6];
     va_start(rest, number);
-    pid_t pid = va_arg(rest, pid_t);
+    for (int i = 0; i < 6; i++) {
+        words[i] = va_arg(rest, long);
+    }
     va_end(rest);
-    int error = FAILS(syscall, ENOSYS, EMFILE, EPERM, ENOMEM);
-    return error ? MINUS(error, ) : syscall(number, pid, 0);
+    int error = number == SYS_pidfd_open ? FAILS(syscall, ENOSYS, EMFILE, EPERM, ENOMEM) : 0;
+    return error ? MINUS(error, )
+                 : syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
 }
 
 struct thread {
@@ -301,6 +311,21 @@ int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec
     return error ? MINUS(error, ) : sem_clockwait(semaphore, clock, until);
 }
 #endif
+
+void (*fault_after_post)(void);
+
+/* It has no error but too many posts, which is as well. */
+int fault_sem_post(sem_t *semaphore);
+int fault_sem_post(sem_t *semaphore)
+{
+    int result = sem_post(semaphore);
+    void (*hook)(void) = fault_after_post;
+    if (hook != NULL && starts == 0) {
+        fault_after_post = NULL;
+        hook();
+    }
+    return result;
+}
 
 /* ---- limits ---- */
 

@@ -40,6 +40,7 @@ struct fault_plan {
     enum fault_mode mode;
     unsigned choice; /* which of a call's errors */
     long at;         /* k; 0: nothing fails */
+    int only;        /* 1 + the one call that counts; 0: all do */
 };
 
 /* In shared memory; of the run that is going on. */
@@ -63,6 +64,10 @@ struct fault_balance {
     _Atomic long blocks, mappings;
 };
 extern struct fault_balance fault_balance;
+
+/* Called once by the next sem_post of the library, in the program, when it has posted: what others
+ * might do then. */
+extern void (*fault_after_post)(void);
 
 /* ---- sweep.c ---- */
 

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_LIMIT 20     /* seconds */
+#define RUN_LIMIT 20    /* seconds */
 #define MOST_CALLS 5000 /* more in one scene means that it goes round */
 #define MOST_CHOICES 6  /* errors of one call */
 #define MOST_WRONG 12
@@ -170,7 +170,7 @@ static void choose_begin(unsigned classes)
 {
     const char *given = getenv("POSSE_FAULT");
     int mode = ONCE;
-    now->next = (struct fault_plan){classes, ONCE, first_choice(1), 1};
+    now->next = (struct fault_plan){classes, ONCE, first_choice(1), 1, 0};
     if (given != NULL && sscanf(given, "%d %u %ld", &mode, &now->next.choice, &now->next.at) == 3) {
         now->next.mode = (enum fault_mode)mode;
     }

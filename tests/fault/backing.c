@@ -1,0 +1,70 @@
+/* backing.c - memory that is backed stays, whatever becomes of others' wish for more.
+ *
+ * When a posix_fallocate fails half-way, the kernel takes back the pages of its range that nobody
+ * has written to. It must spare those of earlier calls: ranges overlap wherever two processes grow
+ * a table at once, and at the page that two growths share. In a /dev/shm of 1 MB such a call fails,
+ * then the memory is filled up, and only then what was backed first is written.
+ */
+#include "fault/kit/fault.h"
+
+#include "os/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAGE ((size_t)sysconf(_SC_PAGESIZE))
+#define ROOM ((size_t)1 << 20)
+
+/* Takes all that is left. */
+static int fill_up(struct os_memory *memory)
+{
+    size_t offset = 0;
+    while (offset < memory->size && os_memory_back(memory, offset, PAGE) == 0) {
+        offset += PAGE;
+    }
+    REQUIRE(offset < memory->size);
+    return 0;
+}
+
+static int outlives_a_failure(size_t pages)
+{
+    struct os_memory first, others;
+    REQUIRE(os_memory_create(&first, 4 * ROOM, true) == 0);
+    REQUIRE(os_memory_create(&others, 4 * ROOM, true) == 0);
+    REQUIRE(os_memory_back(&others, 0, ROOM / 2) == 0);
+    REQUIRE(os_memory_back(&first, 0, pages * PAGE) == 0);
+    REQUIRE(os_memory_back(&first, 0, ROOM * 3 / 4) == ENOSPC); /* what another process asks for */
+    REQUIRE(fill_up(&others) == 0);
+    memset(first.base, 'x', pages * PAGE); /* or SIGBUS */
+    os_memory_destroy(&first);
+    os_memory_destroy(&others);
+    return 0;
+}
+
+static int one_page(void) { return outlives_a_failure(1); }
+static int many_pages(void) { return outlives_a_failure(16); }
+
+TEST(one_page_stays) { assert_with_shm((struct shm){"/dev/shm", "size=1m", 0, one_page}); }
+
+TEST(many_pages_stay) { assert_with_shm((struct shm){"/dev/shm", "size=1m", 0, many_pages}); }
+
+/* A kernel before 5.14 does not know MADV_POPULATE_WRITE. */
+TEST(pages_stay_with_an_old_kernel)
+{
+    fault_state = make_shared(sizeof *fault_state);
+    fault_arm(&(struct fault_plan){
+        .classes = PROGRAM, .mode = ITS_KIND, .choice = 1, .at = 1, .only = 1 + CALL_madvise});
+    assert_with_shm((struct shm){"/dev/shm", "size=1m", 0, many_pages});
+    assert_int_equal(atomic_load(&fault_state->error), EINVAL);
+    free_shared(fault_state, sizeof *fault_state);
+    fault_state = NULL;
+}
+
+static const struct check checks[] = {
+    CHECK(one_page_stays, PROCESSES),
+    CHECK(many_pages_stay, PROCESSES),
+    CHECK(pages_stay_with_an_old_kernel, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
