@@ -32,8 +32,9 @@ static posse_status build(posse_executor *e)
         status = make_segment(e);
     if (status != POSSE_OK)
         return status;
-    pi_store_relaxed(&e->segment.header->max_workers, e->workers); /* relaxed: nobody is there */
-    pi_store_seq(&e->segment.header->phase, PI_OPEN);
+    /* relaxed: nobody is there */
+    pi_store_relaxed(&e->segment.header->max_workers, pi_count_word(e->workers));
+    (void)pi_raise_phase(e, PI_OPEN);
     return pi_status_of(e->backend->start(e));
 }
 
@@ -131,14 +132,14 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
     return status;
 }
 
-/* Ends all workers with a signal; 0 for threads, which end when their tasks do. */
-static void stop(posse_executor *e, int signal)
+/* Ends all workers. */
+static void stop(posse_executor *e, enum pi_stop how)
 {
-    pi_store_seq(&e->segment.header->stop_signal, (uint32_t)signal);
+    (void)pi_count_raise(&e->segment.stop, how);
     raise_phase(e, PI_STOPPING);
 }
 
-static posse_status force(posse_executor *e, int signal)
+static posse_status force(posse_executor *e, enum pi_stop how)
 {
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
@@ -147,13 +148,13 @@ static posse_status force(posse_executor *e, int signal)
         return POSSE_NOT_SUPPORTED;
     if (e->owner != PI_PROGRAM)
         return POSSE_WRONG_PROCESS;
-    stop(e, signal);
+    stop(e, how);
     return POSSE_OK;
 }
 
-posse_status posse_terminate_workers(posse_executor *e) { return force(e, SIGTERM); }
+posse_status posse_terminate_workers(posse_executor *e) { return force(e, PI_STOP_TERMINATE); }
 
-posse_status posse_kill_workers(posse_executor *e) { return force(e, SIGKILL); }
+posse_status posse_kill_workers(posse_executor *e) { return force(e, PI_STOP_KILL); }
 
 posse_status posse_destroy(posse_executor *e)
 {
@@ -168,7 +169,7 @@ posse_status posse_destroy(posse_executor *e)
     pi_mail_catch_up(e); /* descriptors tell what has ended, but not what now is ended */
     atomic_store(&e->destroying, 1);
     pi_wait_unblocked(e); /* those who sleep are told before their tasks are ended */
-    stop(e, e->backend->kills ? SIGKILL : 0);
+    stop(e, e->backend->kills ? PI_STOP_KILL : PI_STOP_TASKS_END);
     pi_cancel_all(e);
     e->backend->join(e);
     pi_wait_unblocked(e); /* those who have come since */

@@ -108,7 +108,7 @@ static size_t choose_chunksize(const posse_mapping *m, size_t copied)
         return (size_t)job->chunksize;
     if (job->source || job->item_timeout_ms)
         return 1;
-    size_t chunks = (size_t)pi_max_workers(m->executor) * CHUNKS_A_WORKER;
+    size_t chunks = (size_t)pi_max_workers(m->executor, m->executor->workers) * CHUNKS_A_WORKER;
     size_t size = job->count / chunks + (job->count % chunks != 0);
     if (copied && size > COPIED_BYTES / copied)
         size = COPIED_BYTES / copied;
@@ -117,7 +117,7 @@ static size_t choose_chunksize(const posse_mapping *m, size_t copied)
 
 bool pi_map_plan(posse_mapping *m)
 {
-    size_t workers = pi_max_workers(m->executor), copied = lay_out(m), count = m->job.count;
+    size_t workers = pi_max_workers(m->executor, m->executor->workers), copied = lay_out(m), count = m->job.count;
     m->chunksize = choose_chunksize(m, copied);
     m->buffersize = (size_t)m->job.buffersize;
     if (!m->buffersize)

@@ -47,10 +47,9 @@ struct pi_block {
 struct pi_class {
     struct pi_map map;
     struct pi_block *blocks;
-    size_t offset; /* of the first block's bytes in the segment */
-    size_t size;   /* of a block in bytes */
-    /* Blocks whose tags have memory; grows, release, with the acquire of pi_class_count. */
-    _Atomic uint32_t *count;
+    size_t offset;         /* of the first block's bytes in the segment */
+    size_t size;           /* of a block in bytes */
+    struct pi_count count; /* blocks whose tags have memory */
     uint32_t max;
 };
 
@@ -80,11 +79,7 @@ static inline pi_ref pi_ref_make(unsigned class, uint32_t index)
 }
 static inline uint32_t pi_ref_index(pi_ref ref) { return (uint32_t)ref; }
 
-static inline uint32_t pi_class_count(const struct pi_class *class)
-{
-    uint32_t count = pi_load_acquire(class->count);
-    return count < class->max ? count : class->max;
-}
+static inline uint32_t pi_class_count(struct pi_class *class) { return pi_count_of(&class->count); }
 
 /* The first class whose blocks hold size bytes, or PI_CLASSES. */
 unsigned pi_class_for(size_t size);

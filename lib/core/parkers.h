@@ -16,6 +16,7 @@
 #define PI_PARKERS_H
 
 #include "core/atomic.h"
+#include "core/count.h"
 #include "core/map.h"
 #include <semaphore.h>
 
@@ -38,13 +39,12 @@ struct pi_parker {
 struct pi_parkers {
     struct pi_parker *at;
     struct pi_map map;
-    _Atomic uint32_t *count; /* parkers that have memory */
+    struct pi_count count; /* parkers that have memory */
 };
 
-static inline uint32_t pi_parkers_count(const struct pi_parkers *parkers)
+static inline uint32_t pi_parkers_count(struct pi_parkers *parkers)
 {
-    uint32_t count = pi_load_acquire(parkers->count); /* with the release of whoever made them */
-    return count < PI_MAX_PARKERS ? count : PI_MAX_PARKERS;
+    return pi_count_of(&parkers->count);
 }
 
 /* A free parker, now the owner's, or PI_NONE: all are taken, the table must grow. */

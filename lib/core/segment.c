@@ -28,7 +28,7 @@ static void lay_slots(struct pi_segment *s, struct cutter *cutter, unsigned scal
     pi_map_init(&s->slots.map, cut(cutter, pi_map_size(max), &offset), max);
     s->slots.at = cut(cutter, max * sizeof(struct pi_slot), &offset);
     void *cells = cut(cutter, pi_ring_start(rings) * sizeof(uint64_t), &offset);
-    s->slots.count = &s->header->slots_count;
+    pi_count_init(&s->slots.count, &s->header->slots_count, max);
     pi_ring_init(&s->ring, &s->header->ring, cells, rings);
 }
 
@@ -44,7 +44,7 @@ static void lay_class(struct pi_segment *s, struct cutter *cutter, unsigned i, u
     pi_map_init(&class->map, cut(cutter, pi_map_size(class->max), &offset), class->max);
     class->blocks = cut(cutter, max * sizeof(struct pi_block), &offset);
     (void)cut(cutter, max * class->size, &class->offset);
-    class->count = &s->header->class_count[i];
+    pi_count_init(&class->count, &s->header->class_count[i], class->max);
 }
 
 void pi_segment_layout(struct pi_segment *s, char *base, unsigned scale)
@@ -52,11 +52,14 @@ void pi_segment_layout(struct pi_segment *s, char *base, unsigned scale)
     struct cutter cutter = {.base = base, .used = 0};
     size_t offset;
     s->header = cut(&cutter, sizeof *s->header, &offset);
+    pi_count_init(&s->phase, &s->header->phase, PI_DEAD);
+    pi_count_init(&s->stop, &s->header->stop, PI_STOP_KILL);
+    pi_count_init(&s->seats_count, &s->header->seats, PI_MAX_SEATS);
     s->seats = cut(&cutter, PI_MAX_SEATS * sizeof *s->seats, &offset);
     pi_map_init(&s->parkers.map, cut(&cutter, pi_map_size(PI_MAX_PARKERS), &offset),
                 PI_MAX_PARKERS);
     s->parkers.at = cut(&cutter, PI_MAX_PARKERS * sizeof *s->parkers.at, &offset);
-    s->parkers.count = &s->header->parkers_count;
+    pi_count_init(&s->parkers.count, &s->header->parkers_count, PI_MAX_PARKERS);
     lay_slots(s, &cutter, scale);
     for (unsigned i = 0; i < PI_CLASSES; i++)
         lay_class(s, &cutter, i, scale);

@@ -19,13 +19,16 @@ enum pi_phase {
     PI_OPEN = 1,
     /* No more tasks from the program; the accepted ones end. By the program, from OPEN. */
     PI_DRAINING,
-    /* No task is started; workers end, by force if `stop_signal` says so. By the program. */
+    /* No task is started; workers end, by force if `stop` says so. By the program. */
     PI_STOPPING,
     /* All workers have ended. By the supervisor. */
     PI_CLOSED,
     /* No worker can be started, or the supervisor died. By whoever finds that. */
     PI_DEAD
 };
+
+/* What ends the workers. */
+enum pi_stop { PI_STOP_TASKS_END, PI_STOP_TERMINATE, PI_STOP_KILL };
 
 /* Why an executor broke, or an initializer failed. */
 struct pi_reason {
@@ -51,18 +54,17 @@ struct pi_report {
 
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
-    /* Read by all, seldom written: by CAS up the list of phases;
-     * seq, as a submitter looks at it after its push. */
-    _Alignas(128) _Atomic uint32_t phase;
-    /* With STOPPING: to send to the workers; 0: let the running tasks end. */
-    _Atomic uint32_t stop_signal;
-    _Atomic uint32_t seats;         /* in use or once used: raised by the supervisor */
-    _Atomic uint32_t slots_count;   /* see pi_slots */
-    _Atomic uint32_t parkers_count; /* see pi_parkers */
-    _Atomic uint32_t class_count[PI_CLASSES];
-    /* How many workers there may be: written, seq, by posse_resize before it pokes the supervisor,
-     * which reads it each time. */
-    _Atomic uint32_t max_workers;
+    /* These three, and the counts below: see count.h. Read by all, seldom written: by CAS up the
+     * list of phases; seq, as a submitter looks at it after its push. */
+    _Alignas(128) _Atomic uint64_t phase;
+    _Atomic uint64_t stop;          /* enum pi_stop, with STOPPING; raised by the program */
+    _Atomic uint64_t seats;         /* in use or once used: raised by the supervisor */
+    _Atomic uint64_t slots_count;   /* see pi_slots, */
+    _Atomic uint64_t parkers_count; /* pi_parkers, */
+    _Atomic uint64_t class_count[PI_CLASSES]; /* pi_class */
+    /* How many workers there may be, as a word of count.h: written, seq, by posse_resize before it
+     * pokes the supervisor, which reads it each time. */
+    _Atomic uint64_t max_workers;
     /* 1: the supervisor starts a worker if it is poked and a task waits. Written by it alone, seq,
      * before it counts the tasks that wait; read, seq, after a push. See worker/staff.c. */
     _Atomic uint32_t may_grow;
@@ -99,6 +101,7 @@ struct pi_segment {
     char *base;
     size_t size;
     struct pi_header *header;
+    struct pi_count phase, stop, seats_count;
     struct pi_seat *seats;
     struct pi_slots slots;
     struct pi_ring ring;
@@ -108,10 +111,9 @@ struct pi_segment {
 
 /* Seats in use or once used. seq: a submitter reads it after its push, so that a new worker either
  * is counted or sees the task when it first looks at the ring. */
-static inline unsigned pi_seats_count(const struct pi_segment *segment)
+static inline unsigned pi_seats_count(struct pi_segment *segment)
 {
-    unsigned seats = pi_load_seq(&segment->header->seats);
-    return seats < PI_MAX_SEATS ? seats : PI_MAX_SEATS;
+    return pi_count_of(&segment->seats_count);
 }
 
 #define PI_SCALES 14

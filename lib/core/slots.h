@@ -11,6 +11,7 @@
 #ifndef PI_SLOTS_H
 #define PI_SLOTS_H
 
+#include "core/count.h"
 #include "core/map.h"
 #include "core/ring.h"
 #include "core/word.h"
@@ -89,17 +90,12 @@ _Static_assert(offsetof(struct pi_slot, inline_result) % 64 == 0, "aligned for a
 struct pi_slots {
     struct pi_slot *at;
     struct pi_map map;
-    /* Slots that have memory; grows, release, with the acquire of pi_slots_count. */
-    _Atomic uint32_t *count;
+    struct pi_count count; /* slots that have memory */
     uint32_t max;
 };
 
 /* How many there are; never more than there is address space for, whatever the shared word says. */
-static inline uint32_t pi_slots_count(const struct pi_slots *slots)
-{
-    uint32_t count = pi_load_acquire(slots->count);
-    return count < slots->max ? count : slots->max;
-}
+static inline uint32_t pi_slots_count(struct pi_slots *slots) { return pi_count_of(&slots->count); }
 
 /* Takes a free slot: FREE -> FILL(owner).
  * Its index, or PI_NONE: all are taken, the table must grow. */

@@ -22,13 +22,6 @@ static bool back_map(posse_executor *e, const struct pi_map *map, uint32_t count
     return true;
 }
 
-/* Raises a shared count from what it was; if somebody else did, that is as well.
- * Release: the memory is there. */
-static void raise_count(_Atomic uint32_t *count, uint32_t from, uint32_t to)
-{
-    (void)pi_cas(count, &from, to);
-}
-
 bool pi_grow_ring(posse_executor *e)
 {
     struct pi_ring *ring = &e->segment.ring;
@@ -37,7 +30,7 @@ bool pi_grow_ring(posse_executor *e)
         return false;
     if (!back(e, ring->cells + pi_ring_start(k), pi_ring_cells(k) * sizeof(uint64_t)))
         return false;
-    raise_count(&ring->shared->backed, k, k + 1);
+    (void)pi_cas(&ring->shared->backed, &k, k + 1); /* release: the memory is there */
     return true;
 }
 
@@ -65,7 +58,7 @@ bool pi_grow_slots(posse_executor *e)
     if (!back_map(e, &slots->map, count + more) ||
         !back(e, &slots->at[count], more * sizeof *slots->at))
         return false;
-    raise_count(slots->count, count, count + more);
+    (void)pi_count_raise(&slots->count, count + more);
     return true;
 }
 
@@ -78,7 +71,7 @@ bool pi_grow_parkers(posse_executor *e)
     if (more == 0 || !back_map(e, &parkers->map, count + more) ||
         !back(e, &parkers->at[count], more * sizeof *parkers->at))
         return false;
-    raise_count(parkers->count, count, count + more);
+    (void)pi_count_raise(&parkers->count, count + more);
     return true;
 }
 
@@ -105,7 +98,7 @@ static bool grow_class(posse_executor *e, struct pi_class *class)
     if (class->size < LARGE &&
         !back(e, e->segment.base + pi_block_offset(class, count), more * class->size))
         return false;
-    raise_count(class->count, count, count + more);
+    (void)pi_count_raise(&class->count, count + more);
     return true;
 }
 

@@ -153,16 +153,17 @@ static inline uint64_t pi_word_of(posse_future future)
     return pi_load_seq(&future.executor->segment.slots.at[future.slot].word);
 }
 
-/* How many workers there may be at most, now; a task may have scribbled there. */
-static inline unsigned pi_max_workers(const posse_executor *executor)
+/* How many workers there may be at most, now; a task may have scribbled there: `last` then. */
+static inline unsigned pi_max_workers(const posse_executor *executor, unsigned last)
 {
-    uint32_t max = pi_load_seq(&executor->segment.header->max_workers);
-    return max < 1 ? 1 : max > PI_MAX_SEATS ? PI_MAX_SEATS : max;
+    uint64_t word = pi_load_seq(&executor->segment.header->max_workers);
+    uint32_t max = (uint32_t)word;
+    return pi_count_is_sound(word) && max >= 1 && max <= PI_MAX_SEATS ? max : last;
 }
 
-static inline enum pi_phase pi_phase_of(const posse_executor *executor)
+static inline enum pi_phase pi_phase_of(posse_executor *executor)
 {
-    return (enum pi_phase)pi_load_seq(&executor->segment.header->phase);
+    return (enum pi_phase)pi_count_of(&executor->segment.phase);
 }
 
 /* ---- memory.c ---- */

@@ -136,7 +136,7 @@ static bool prepare_seat(struct pi_supervisor *s, unsigned number)
     *hand = (struct pi_hand){.used = true, .executor = e, .seat = number};
     if (number >= s->seats) {
         s->seats = number + 1;
-        pi_store_seq(&e->segment.header->seats, s->seats); /* before its first sleep */
+        (void)pi_count_raise(&e->segment.seats_count, s->seats); /* before its first sleep */
     }
     return true;
 }
@@ -199,8 +199,7 @@ static void start_missing(struct pi_supervisor *s)
 static void look_at_max(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
-    uint32_t max = pi_load_seq(&e->segment.header->max_workers);
-    max = max < 1 ? 1 : max > PI_MAX_SEATS ? PI_MAX_SEATS : max;
+    unsigned max = pi_max_workers(e, s->max);
     if (max > s->max && !e->on_demand)
         s->target = max;
     s->max = max;

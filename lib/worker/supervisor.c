@@ -201,10 +201,11 @@ static void end_workers(struct pi_supervisor *s, int signal)
 static void look_at_phase(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
+    static const int signals[] = {0, SIGTERM, SIGKILL}; /* of enum pi_stop */
     enum pi_phase phase = pi_phase_of(e);
     if (phase == PI_STOPPING)
-        end_workers(s, (int)pi_load_acquire(&e->segment.header->stop_signal));
-    else if (phase >= PI_DEAD)
+        end_workers(s, signals[pi_count_of(&e->segment.stop)]);
+    else if (phase >= PI_CLOSED) /* CLOSED only if it is scribbled: it is for us to say */
         end_workers(s, SIGKILL);
     if (s->seen != phase)
         pi_wake_all_workers(e);

@@ -169,12 +169,7 @@ void pi_cancel_all(posse_executor *e)
 
 bool pi_raise_phase(posse_executor *e, enum pi_phase phase)
 {
-    _Atomic uint32_t *word = &e->segment.header->phase;
-    uint32_t seen = pi_load_seq(word);
-    while (seen < (uint32_t)phase)
-        if (pi_cas_seq(word, &seen, (uint32_t)phase))
-            return true;
-    return false;
+    return pi_count_raise(&e->segment.phase, phase);
 }
 
 void pi_break(posse_executor *e, const struct pi_reason *why)

@@ -82,7 +82,7 @@ TEST(scribbled_count)
     }
     await_entered(gate, 3);
     assert_ok(posse_as_completed(futures, 3, PATIENCE_MS, &completed));
-    uint32_t count = atomic_exchange(&pool->segment.header->slots_count, 1);
+    uint64_t count = atomic_exchange(&pool->segment.header->slots_count, 1);
     open_gate(gate);
     posse_status status = posse_completed_next(completed, &given, NULL);
     for (int i = 1; i < 3 && status != POSSE_TIMEOUT; i++) {

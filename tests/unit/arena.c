@@ -10,7 +10,7 @@
 /* A class of 128-byte blocks. */
 struct box {
     struct pi_class class;
-    _Atomic uint32_t count;
+    _Atomic uint64_t count;
 };
 
 static struct box *make_box(uint32_t max, uint32_t count)
@@ -24,8 +24,8 @@ static struct box *make_box(uint32_t max, uint32_t count)
     assert_non_null(box->class.blocks);
     box->class.size = 128;
     box->class.max = max;
-    box->class.count = &box->count;
-    atomic_init(&box->count, count);
+    pi_count_init(&box->class.count, &box->count, max);
+    atomic_init(&box->count, pi_count_word(count));
     return box;
 }
 
@@ -80,7 +80,7 @@ TEST(take_holds_the_block)
     release(box, 40);
     assert_int_equal(pi_class_take(&box->class, OWNER + 1), 40);
     assert_int_equal(atomic_load(&box->class.blocks[40].tag), pi_tag_held(OWNER + 1));
-    atomic_store(&box->count, 101);
+    atomic_store(&box->count, pi_count_word(101));
     assert_int_equal(pi_class_take(&box->class, OWNER), 100);
     free_box(box);
 }
@@ -121,14 +121,16 @@ TEST(count_that_is_too_large)
 /* The arena of a small segment at an address where nothing is: only numbers count here. The counts
  * of the classes are the test's own. */
 static struct pi_segment segment;
-static _Atomic uint32_t counts[PI_CLASSES];
+static _Atomic uint64_t counts[PI_CLASSES];
 
 static struct pi_arena *make_arena(uint32_t count)
 {
     pi_segment_layout(&segment, (char *)((size_t)1 << 20), PI_SCALES - 1);
     for (unsigned i = 0; i < PI_CLASSES; i++) {
-        atomic_store(&counts[i], count);
-        segment.arena.classes[i].count = &counts[i];
+        struct pi_class *class = &segment.arena.classes[i];
+        uint32_t those = count < class->max ? count : class->max;
+        atomic_store(&counts[i], pi_count_word(those));
+        pi_count_init(&class->count, &counts[i], class->max);
     }
     return &segment.arena;
 }

@@ -10,7 +10,7 @@
 
 struct lot {
     struct pi_parkers parkers;
-    _Atomic uint32_t count;
+    _Atomic uint64_t count;
     _Atomic unsigned users[PI_MAX_PARKERS];
     _Atomic unsigned shared; /* times that two callers had the same parker */
 };
@@ -26,8 +26,8 @@ static struct lot *make_lot(uint32_t count)
     assert_non_null(lot->parkers.at);
     memset((void *)lot->parkers.at, 0, size);
     pi_map_init(&lot->parkers.map, memory, PI_MAX_PARKERS);
-    lot->parkers.count = &lot->count;
-    atomic_init(&lot->count, count);
+    pi_count_init(&lot->parkers.count, &lot->count, PI_MAX_PARKERS);
+    atomic_init(&lot->count, pi_count_word(count));
     return lot;
 }
 
@@ -51,7 +51,7 @@ TEST(acquire_names_the_owner)
         assert_int_equal(owner_word(lot, i), 1 + OWNER + i);
     }
     assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), PI_NONE);
-    atomic_store(&lot->count, 5);
+    atomic_store(&lot->count, pi_count_word(5));
     assert_int_equal(pi_parkers_acquire(&lot->parkers, 0), 4);
     assert_int_equal(owner_word(lot, 4), 1); /* seat 0 is not nobody */
     free_lot(lot);

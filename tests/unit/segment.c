@@ -143,11 +143,11 @@ TEST(counts_lie_in_the_header)
 {
     struct pi_segment s;
     pi_segment_layout(&s, BASE, 3);
-    assert_ptr_equal(s.slots.count, &s.header->slots_count);
-    assert_ptr_equal(s.parkers.count, &s.header->parkers_count);
+    assert_ptr_equal(s.slots.count.word, &s.header->slots_count);
+    assert_ptr_equal(s.parkers.count.word, &s.header->parkers_count);
     assert_ptr_equal(s.ring.shared, &s.header->ring);
     for (unsigned i = 0; i < PI_CLASSES; i++) {
-        assert_ptr_equal(s.arena.classes[i].count, &s.header->class_count[i]);
+        assert_ptr_equal(s.arena.classes[i].count.word, &s.header->class_count[i]);
     }
 }
 

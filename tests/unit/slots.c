@@ -32,7 +32,7 @@ TEST(acquire_until_the_table_must_grow)
         assert_int_equal(submit(table), i);
     }
     assert_int_equal(submit(table), PI_NONE);
-    atomic_store(&table->count, 128);
+    atomic_store(&table->count, pi_count_word(128));
     for (uint32_t i = 3; i < 128; i++) {
         assert_int_equal(submit(table), i);
     }
@@ -43,7 +43,8 @@ TEST(acquire_until_the_table_must_grow)
 TEST(count_that_is_too_large)
 {
     struct table *table = make_table(64, 64);
-    atomic_store(&table->count, UINT32_MAX);
+    assert_int_equal(pi_slots_count(&table->slots), 64);
+    atomic_store(&table->count, pi_count_word(UINT32_MAX));
     assert_int_equal(pi_slots_count(&table->slots), 64);
     for (uint32_t i = 0; i < 64; i++) {
         assert_int_equal(submit(table), i);

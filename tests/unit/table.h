@@ -12,7 +12,7 @@
 struct table {
     struct queue queue;
     struct pi_slots slots;
-    _Atomic uint32_t count;
+    _Atomic uint64_t count;
 };
 
 static inline struct table *make_table(uint32_t max, uint32_t count)
@@ -26,9 +26,9 @@ static inline struct table *make_table(uint32_t max, uint32_t count)
     table->slots.at = aligned_alloc(128, max * sizeof *table->slots.at);
     assert_non_null(table->slots.at);
     memset((void *)table->slots.at, 0, max * sizeof *table->slots.at);
-    table->slots.count = &table->count;
+    pi_count_init(&table->slots.count, &table->count, max);
     table->slots.max = max;
-    atomic_init(&table->count, count);
+    atomic_init(&table->count, pi_count_word(count));
     return table;
 }
 

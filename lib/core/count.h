@@ -1,0 +1,45 @@
+/* count.h - a number in shared memory that only grows: how many things of a table have memory, or
+ * how far the end of an executor has come.
+ *
+ * A task gone wild may write there, and whoever believed a number that is far too large would touch
+ * memory that is not there, or take the executor for closed. So a word holds the number and, above it, a product of it: what is not
+ * such a word is not believed. Each process keeps the largest that it has seen, below which no
+ * number is believed either; it puts that back if it finds something else.
+ */
+#ifndef PI_COUNT_H
+#define PI_COUNT_H
+
+#include "core/atomic.h"
+
+struct pi_count {
+    _Atomic uint64_t *word; /* shared; raised by CAS, seq: what it stands for is there */
+    _Atomic uint64_t seen;  /* private: the largest so far */
+    uint32_t max;
+};
+
+/* Zero for zero, as is memory that was never written. */
+static inline uint64_t pi_count_word(uint32_t number)
+{
+    return (uint64_t)(number * 0x9e3779b1u) << 32 | number;
+}
+static inline bool pi_count_is_sound(uint64_t word)
+{
+    return word == pi_count_word((uint32_t)word);
+}
+
+void pi_count_init(struct pi_count *count, _Atomic uint64_t *word, uint32_t max);
+/* What is to be made of a word that is not the last one seen. */
+uint32_t pi_count_look(struct pi_count *count, uint64_t word);
+/* Seq, with pi_count_of. False: it was as much already. */
+bool pi_count_raise(struct pi_count *count, uint32_t to);
+
+static inline uint32_t pi_count_of(struct pi_count *count)
+{
+    uint64_t word = pi_load_seq(count->word); /* with pi_count_raise */
+    /* acquire: with whoever has seen it first in this process */
+    if (word == pi_load_acquire(&count->seen))
+        return (uint32_t)word;
+    return pi_count_look(count, word);
+}
+
+#endif
