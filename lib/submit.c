@@ -146,12 +146,6 @@ static enum pi_push push(posse_executor *e, uint32_t index, uint64_t limit)
     return stale ? pi_push(e, index, limit + stale) : pushed;
 }
 
-static void break_queue(posse_executor *e)
-{
-    struct pi_reason why = pi_reason_of("the queue in shared memory is damaged", "");
-    pi_break(e, &why);
-}
-
 /* Makes the task READY and puts it into the ring. POSSE_FULL: it is FILL again, and *word says
  * so. */
 static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, uint64_t flags,
@@ -162,7 +156,7 @@ static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, u
         return POSSE_OK; /* an entry of an earlier life serves it */
     enum pi_push pushed = push(e, index, limit);
     if (pushed == PI_PUSH_BROKEN)
-        break_queue(e);
+        pi_break_queue(e);
     /* If it cannot be taken back, the supervisor pushed it or it was cancelled: it was accepted. */
     if (pushed == PI_PUSHED || !take_back(slot, word, false))
         return POSSE_OK;

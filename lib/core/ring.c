@@ -181,3 +181,22 @@ uint64_t pi_ring_length(struct pi_ring *ring)
         return 0;
     return end - head;
 }
+
+uint64_t pi_ring_end(struct pi_ring *ring)
+{
+    uint64_t end = pi_load_acquire(&ring->shared->tail), value;
+    uint32_t k = ring_of(ring, end), patience = PI_RING_PATIENCE;
+    (void)find_end(ring, &end, &k, &value, &patience);
+    return end;
+}
+
+void pi_ring_mend(struct pi_ring *ring)
+{
+    uint64_t tail = pi_load_seq(&ring->shared->tail); /* first: the head may pass it meanwhile */
+    uint64_t head = pi_load_seq(&ring->shared->head);
+    uint64_t cell = pi_load_seq(cell_at(ring, ring_of(ring, head), head));
+    int64_t where = lap(cell, head);
+    bool gap = where < 0 && head < tail; /* it was an entry once */
+    if (gap || (where > 0 && head == pi_load_seq(&ring->shared->head)))
+        (void)pi_cas_seq(&ring->shared->head, &head, tail);
+}

@@ -83,6 +83,12 @@ static inline uint64_t pi_ring_most(const struct pi_ring *ring)
 {
     return 2 * pi_ring_cells(ring->rings - 1);
 }
+/* The first position without an entry, as far as the tail tells. */
+uint64_t pi_ring_end(struct pi_ring *ring);
+/* Where no task has scribbled, all positions before the tail have been entries, and none before the
+ * head is looked at any more. If that is not so what is between them is given up, and both go on
+ * from the tail. */
+void pi_ring_mend(struct pi_ring *ring);
 /* Entries, those passed over included. */
 uint64_t pi_ring_length(struct pi_ring *ring);
 

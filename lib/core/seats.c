@@ -4,6 +4,13 @@
 #define SLEEPING(seat) ((uint64_t)1 << ((seat) % 32))
 #define ALL_SLEEPING ((uint64_t)UINT32_MAX)
 
+/* Bits of word i that are of the first n seats: others are none of ours. */
+static uint64_t sleeping_in(unsigned seats, unsigned i)
+{
+    unsigned rest = seats - 32 * i;
+    return rest >= 32 ? ALL_SLEEPING : ((uint64_t)1 << rest) - 1;
+}
+
 static unsigned words_for(unsigned seats) { return (seats + 31) / 32; }
 
 void pi_idle_spin(struct pi_idle *idle, unsigned seat)
@@ -32,7 +39,7 @@ bool pi_idle_is_spinning(struct pi_idle *idle, unsigned seat)
 bool pi_idle_any_spinner(struct pi_idle *idle, unsigned seats)
 {
     for (unsigned i = 0; i < words_for(seats); i++)
-        if (pi_load_seq(&idle->word[i]) >> 32)
+        if (pi_load_seq(&idle->word[i]) >> 32 & sleeping_in(seats, i))
             return true;
     return false;
 }
@@ -59,7 +66,7 @@ uint32_t pi_idle_claim(struct pi_idle *idle, unsigned seats, bool force)
         return PI_NONE;
     for (unsigned i = 0; i < words_for(seats); i++) {
         uint64_t seen = pi_load_seq(&idle->word[i]);
-        while (seen & ALL_SLEEPING) {
+        while (seen & sleeping_in(seats, i)) {
             uint64_t bit = seen & (~seen + 1); /* the lowest: its caches are the warmest */
             if (pi_cas_seq(&idle->word[i], &seen, (seen & ~bit) | bit << 32))
                 return i * 32 + (uint32_t)__builtin_ctzll(bit);

@@ -54,7 +54,7 @@
 
 #include "core/atomic.h"
 #include "core/map.h"
-#include <semaphore.h>
+#include "os/semaphore.h"
 
 #define PI_MAX_SEATS 1000
 #define PI_IDLE_WORDS ((PI_MAX_SEATS + 31) / 32)
@@ -74,7 +74,7 @@ enum pi_ready {
 struct pi_seat {
     /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit, and by the supervisor
      * after `leave`. Made anew after a death. */
-    _Alignas(128) sem_t wake;
+    _Alignas(128) struct os_semaphore wake;
     /* The earliest deadline of the tasks on the worker's stack, 0: none. Worker stores (seq) before
      * it reads next_look; the supervisor stores next_look (seq) before it reads this. */
     _Atomic uint64_t deadline_ns;

@@ -1,6 +1,5 @@
-/* glibc has sem_clockwait. Elsewhere sem_timedwait takes a moment of the real-time clock, which may
- * jump; so we wait in short slices and ask the monotonic clock in between. (musl turns that moment
- * into a duration as it begins to wait, so there a jump costs nothing at all.)
+/* Linux: a futex. Elsewhere sem_timedwait takes a moment of the real-time clock, which may jump; so
+ * we wait in short slices and ask the monotonic clock in between.
  */
 #include "os/semaphore.h"
 
@@ -10,19 +9,107 @@
 #include <errno.h>
 #include <time.h>
 
-#define SLICE_NS 1000000000u
+#ifdef __linux__
 
-int os_semaphore_init(sem_t *semaphore) { return sem_init(semaphore, 1, 0) == 0 ? 0 : errno; }
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-void os_semaphore_post(sem_t *semaphore)
+#if !defined(SYS_futex) || (defined(SYS_futex_time64) && __SIZEOF_LONG__ < 8)
+#undef SYS_futex
+#define SYS_futex SYS_futex_time64 /* 32 bits, but for the time */
+#endif
+#define MOST_POSTS 1000000u /* more were never made: a task has scribbled there */
+#define REST_NS 1000000     /* where there are no futexes */
+
+int os_semaphore_init(struct os_semaphore *semaphore)
 {
-    PI_STORE_((void)sem_post(semaphore)); /* EOVERFLOW: there are posts enough */
+    atomic_init(&semaphore->posts, 0);
+    return 0;
 }
 
-void os_semaphore_drain(sem_t *semaphore)
+void os_semaphore_fini(struct os_semaphore *semaphore) { (void)semaphore; }
+
+static void wake_one(struct os_semaphore *semaphore)
 {
-    while (sem_trywait(semaphore) == 0)
+    (void)syscall(SYS_futex, &semaphore->posts, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+void os_semaphore_post(struct os_semaphore *semaphore)
+{
+    uint32_t posts = pi_load_relaxed(&semaphore->posts); /* relaxed: the CAS checks it */
+    while (posts < MOST_POSTS && !pi_cas_seq(&semaphore->posts, &posts, posts + 1))
         ;
+    wake_one(semaphore);
+}
+
+void os_semaphore_post_once(struct os_semaphore *semaphore)
+{
+    uint32_t none = 0;
+    (void)pi_cas_seq(&semaphore->posts, &none, 1);
+    wake_one(semaphore);
+}
+
+void os_semaphore_drain(struct os_semaphore *semaphore)
+{
+    (void)pi_exchange_seq(&semaphore->posts, 0);
+}
+
+static bool take(struct os_semaphore *semaphore)
+{
+    uint32_t posts = pi_load_relaxed(&semaphore->posts); /* relaxed: the CAS checks it */
+    while (posts > 0)
+        if (pi_cas_seq(&semaphore->posts, &posts, posts > MOST_POSTS ? 0 : posts - 1))
+            return true;
+    return false;
+}
+
+bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until)
+{
+    struct timespec moment = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
+    const struct timespec *limit = until == OS_NEVER ? NULL : &moment;
+    while (!take(semaphore)) {
+        if (until != OS_NEVER && os_now() >= until)
+            return false;
+        /* The moment is one of CLOCK_MONOTONIC. */
+        if (syscall(SYS_futex, &semaphore->posts, FUTEX_WAIT_BITSET, 0, limit, NULL,
+                    FUTEX_BITSET_MATCH_ANY) != 0 &&
+            errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT)
+            os_sleep(REST_NS);
+    }
+    return true;
+}
+
+#else
+
+#define SLICE_NS 1000000000u
+#define MOST_POSTS 1000000 /* that are taken one by one */
+
+int os_semaphore_init(struct os_semaphore *semaphore)
+{
+    return sem_init(&semaphore->semaphore, 1, 0) == 0 ? 0 : errno;
+}
+
+void os_semaphore_fini(struct os_semaphore *semaphore) { (void)sem_destroy(&semaphore->semaphore); }
+
+void os_semaphore_post(struct os_semaphore *semaphore)
+{
+    PI_STORE_((void)sem_post(&semaphore->semaphore)); /* EOVERFLOW: there are posts enough */
+}
+
+void os_semaphore_post_once(struct os_semaphore *semaphore)
+{
+    int posts = 0;
+    if (sem_getvalue(&semaphore->semaphore, &posts) != 0 || posts <= 0)
+        os_semaphore_post(semaphore);
+}
+
+void os_semaphore_drain(struct os_semaphore *semaphore)
+{
+    for (int i = 0; i < MOST_POSTS; i++)
+        if (sem_trywait(&semaphore->semaphore) != 0)
+            return;
+    (void)os_semaphore_init(semaphore); /* a task has scribbled on it: nobody posts so often */
 }
 
 static struct timespec timespec_of(uint64_t ns)
@@ -31,13 +118,6 @@ static struct timespec timespec_of(uint64_t ns)
                              .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 30)
-static int wait_until(sem_t *semaphore, uint64_t until)
-{
-    struct timespec moment = timespec_of(until);
-    return sem_clockwait(semaphore, CLOCK_MONOTONIC, &moment);
-}
-#else
 static int wait_until(sem_t *semaphore, uint64_t until)
 {
     struct timespec moment;
@@ -52,15 +132,17 @@ static int wait_until(sem_t *semaphore, uint64_t until)
         errno = EINTR; /* only the slice is over */
     return -1;
 }
-#endif
 
-bool os_semaphore_wait(sem_t *semaphore, uint64_t until)
+bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until)
 {
+    sem_t *inner = &semaphore->semaphore;
     for (;;) {
-        int result = until == OS_NEVER ? sem_wait(semaphore) : wait_until(semaphore, until);
+        int result = until == OS_NEVER ? sem_wait(inner) : wait_until(inner, until);
         if (result == 0)
             return true;
         if (errno != EINTR)
             return false;
     }
 }
+
+#endif

@@ -1,17 +1,39 @@
-/* semaphore.h - process-shared semaphores whose deadlines are monotonic. */
+/* semaphore.h - process-shared semaphores whose deadlines are monotonic.
+ *
+ * On Linux one is a number in shared memory and nothing else: the C library's ends the program by
+ * abort() if a task has scribbled on it. Here whatever stands there is a number of posts. Every
+ * post wakes a sleeper, if there is one, as nobody counts them: a killed one leaves nothing behind,
+ * and there is no count to be scribbled on. One that sleeps while a task changes the number to
+ * something else sleeps on until the next post.
+ */
 #ifndef OS_SEMAPHORE_H
 #define OS_SEMAPHORE_H
 
-#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#ifndef __linux__
+#include <semaphore.h>
+#endif
+
+struct os_semaphore {
+#ifdef __linux__
+    _Atomic uint32_t posts; /* seq: what came before a post is seen by who takes it */
+#else
+    sem_t semaphore;
+#endif
+};
 
 /* 0 or an errno. */
-int os_semaphore_init(sem_t *semaphore);
-void os_semaphore_post(sem_t *semaphore);
+int os_semaphore_init(struct os_semaphore *semaphore);
+void os_semaphore_fini(struct os_semaphore *semaphore);
+void os_semaphore_post(struct os_semaphore *semaphore);
+/* The same, but counts for nothing if a post is there already: whoever waits, or will, wakes up
+ * anyway. */
+void os_semaphore_post_once(struct os_semaphore *semaphore);
 /* Waits until the moment (clock.h). False: it has passed. Goes on after signals. */
-bool os_semaphore_wait(sem_t *semaphore, uint64_t until);
+bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until);
 /* Takes all posts that are there. */
-void os_semaphore_drain(sem_t *semaphore);
+void os_semaphore_drain(struct os_semaphore *semaphore);
 
 #endif

@@ -5,6 +5,7 @@
 #define PI_BACKEND_H
 
 #include "os/process.h"
+#include "os/semaphore.h"
 #include "worker/pool.h"
 #include <pthread.h>
 
@@ -52,7 +53,7 @@ struct pi_supervisor {
     int socket, program;  /* process backend: to the program, and its pidfd (-1: none) */
     pthread_t thread;     /* thread backend: the supervisor itself, */
     bool joined;          /* whether it has ended, and what wakes it */
-    sem_t poked;
+    struct os_semaphore poked;
 };
 
 struct pi_backend {

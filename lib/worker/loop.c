@@ -69,7 +69,7 @@ static bool spin(struct worker *w)
 static void sleep_idle(struct worker *w)
 {
     posse_executor *e = w->executor;
-    sem_t *wake = &e->segment.seats[w->seat].wake;
+    struct os_semaphore *wake = &e->segment.seats[w->seat].wake;
     uint64_t idle_ns = (uint64_t)e->idle_timeout_ms * 1000000u;
     bool ask = e->idle_timeout_ms > 0 && !w->asked;
     if (!os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : OS_NEVER)) {

@@ -140,6 +140,14 @@ void pi_mail_deal(posse_executor *e, bool doubt)
     deal_out(list);
 }
 
+void pi_mail_look_after(posse_executor *e)
+{
+    for (uint32_t i = e->mail.slots; i > 0 && e->mail.undealt > 0; i--)
+        for (struct pi_sub *sub = e->mail.by_slot[i - 1]; sub; sub = sub->older)
+            if (!sub->dealt && pi_fresh(pi_word_of(sub->future), sub->future))
+                pi_look_after_task(e, i - 1, &sub->doubt);
+}
+
 bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
 {
     pthread_mutex_lock(&e->mail.lock);
@@ -156,6 +164,7 @@ void pi_mail_put(struct pi_sub *sub)
 {
     struct pi_mail *mail = &sub->future.executor->mail;
     sub->dealt = sub->shared = false;
+    sub->doubt = (struct pi_doubt){.word = 0};
     struct pi_sub **newest = &mail->by_slot[sub->future.slot];
     sub->younger = NULL;
     sub->older = *newest;
@@ -164,9 +173,9 @@ void pi_mail_put(struct pi_sub *sub)
     *newest = sub;
     if (mail->slots <= sub->future.slot)
         mail->slots = sub->future.slot + 1;
-    sub->boxed = true;                     /* nobody else looks yet */
-    if (++mail->undealt == 1 && mail->led) /* who leads may sleep without looks until now */
-        os_semaphore_post(&parker_of(sub->future.executor)->wake);
+    sub->boxed = true;                      /* nobody else looks yet */
+    if (++mail->undealt == 1 && mail->idle) /* it sleeps without looks until now */
+        os_semaphore_post(&mail->idle->bell);
 }
 
 static bool collects(posse_executor *e, unsigned parker)

@@ -32,13 +32,19 @@
 #define PI_MAIL_H
 
 #include "os/flag.h"
+#include "os/semaphore.h"
 #include "posse.h"
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 struct pi_watch;
+
+/* What a caller has seen of a task that it is blocked on: see doubt.c. */
+struct pi_doubt {
+    uint64_t word;
+    uint64_t since; /* that word is there: position of the ring, if READY, or moment */
+};
 
 /* One wish. In memory of its watch's owner. */
 struct pi_sub {
@@ -46,9 +52,10 @@ struct pi_sub {
     struct pi_watch *watch;
     struct pi_sub *older, *younger; /* of the same slot; the box's lock */
     struct pi_sub *later;           /* dealt to the same watch; the watch's lock */
-    bool boxed;  /* it is under its slot, so its executor is there; the watch's lock */
-    bool dealt;  /* the box's lock */
-    bool shared; /* the word names another process's box */
+    bool boxed;            /* it is under its slot, so its executor is there; the watch's lock */
+    bool dealt;            /* the box's lock */
+    bool shared;           /* the word names another process's box */
+    struct pi_doubt doubt; /* the box's lock */
 };
 
 /* One executor of a watch. */
@@ -61,7 +68,7 @@ struct pi_place {
 struct pi_watch {
     pthread_mutex_t lock;
     struct pi_sub *first, *last; /* dealt, in the order in which they ended */
-    sem_t bell;                  /* posted when the list was empty */
+    struct os_semaphore bell;    /* posted when the list was empty */
     struct os_flag *flag;        /* or this is set, while the list is not empty; NULL: none */
     /* Whose futures it waits for; more than one: it never leads. Not of a descriptor. */
     struct pi_place *places;
@@ -84,6 +91,7 @@ struct pi_mail {
     uint32_t slots; /* those above never had a sub: what shared memory says of them is not asked */
     size_t undealt, shared; /* subs that wait; of these, in words that name another box */
     bool led;
+    struct pi_watch *idle; /* who leads, if it sleeps on its bell as nothing is undealt */
     _Atomic bool closing;
     struct pi_place *followers; /* that sleep on their bells; of one executor: it could lead */
 
@@ -120,6 +128,9 @@ void pi_mail_name(struct pi_sub *sub);
 /* Deals what has come; `doubt`: the list may have lost some, so all subs are looked at. The lock is
  * held. */
 void pi_mail_deal(posse_executor *executor, bool doubt);
+/* Looks after the tasks that are waited for, when nothing was heard for a second. The lock is held,
+ * so nobody is woken here by an end in this process. */
+void pi_mail_look_after(posse_executor *executor);
 /* Deals what is due of one slot, if the parker that its word names is this box's. False: it is not.
  * The lock is not held. */
 bool pi_mail_tell(posse_executor *executor, uint32_t slot, uint32_t parker);

@@ -1,6 +1,5 @@
 /* Sleeping until something happens, and never on somebody who may be dead: whoever is blocked for a
- * second looks whether the supervisor still lives, and wakes a worker in case one was stopped that
- * others rely on.
+ * second looks after what it relies on, see doubt.c.
  */
 #include "worker/backend.h"
 
@@ -66,13 +65,8 @@ bool pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
     uint64_t look = os_now() + LOOK_NS, earlier = until < look ? until : look;
     if (os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier))
         return true;
-    uint64_t position;
-    if (earlier != look || !pi_check_supervisor(e))
-        return false;
-    if (e->backend->spawn)
-        e->backend->poke(e); /* what somebody has told it may have been lost */
-    if (pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
-        pi_wake_worker(e, true);
+    if (earlier == look)
+        pi_look_after_pool(e);
     return false;
 }
 

@@ -7,6 +7,7 @@
  *   memory.c      growing tables, blocks of the arena
  *   wake.c        waking workers and callers; the one function that makes a task final
  *   park.c        sleeping
+ *   doubt.c       what a caller looks after that sleeps for long
  *   wait.c        waiting until a task is final, or there is room in the queue
  *   box.c, mail.c, watch.c   waiting for many tasks: see mail.h
  *   run.c         running one task
@@ -238,6 +239,8 @@ void pi_cancel_all(posse_executor *executor);
 bool pi_raise_phase(posse_executor *executor, enum pi_phase phase);
 /* Marks the executor broken, says why, and wakes everyone. */
 void pi_break(posse_executor *executor, const struct pi_reason *why);
+/* The same for a ring that makes no sense any more. */
+void pi_break_queue(posse_executor *executor);
 /* What a phase means to a caller: POSSE_OK while open. */
 posse_status pi_phase_status(enum pi_phase phase);
 
@@ -262,6 +265,14 @@ void pi_wait_unblocked(posse_executor *executor);
 bool pi_check_supervisor(posse_executor *executor);
 /* The same now and then: for calls that do not wait. */
 bool pi_supervised(posse_executor *executor);
+
+/* ---- doubt.c ---- */
+
+/* Whether the supervisor lives and the ring is in order, and wakes workers for what waits. */
+void pi_look_after_pool(posse_executor *executor);
+/* Whether a task can still end, as its word and the ring are in order: looked at again and again by
+ * who waits for it, who keeps what it has seen, zero at first. */
+void pi_look_after_task(posse_executor *executor, uint32_t index, struct pi_doubt *doubt);
 
 /* ---- wait.c ---- */
 

@@ -111,7 +111,7 @@ static bool prepare_semaphore(struct pi_hand *last, struct pi_seat *seat)
     if (last->used && last->left)
         return true;
     if (last->used)
-        sem_destroy(&seat->wake);
+        os_semaphore_fini(&seat->wake);
     last->used = false; /* until there is one again */
     return os_semaphore_init(&seat->wake) == 0;
 }

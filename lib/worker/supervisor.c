@@ -28,7 +28,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
         free(s);
         return NULL;
     }
-    if (sem_init(&s->poked, 0, 0) != 0) {
+    if (os_semaphore_init(&s->poked) != 0) {
         munmap(marks, bytes);
         free(s);
         return NULL;
@@ -48,7 +48,7 @@ void pi_supervisor_destroy(struct pi_supervisor *s)
     if (!s)
         return;
     munmap(s->marks, (s->executor->segment.slots.max + 63) / 64 * sizeof *s->marks);
-    sem_destroy(&s->poked);
+    os_semaphore_fini(&s->poked);
     free(s);
 }
 

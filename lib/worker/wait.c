@@ -113,14 +113,15 @@ static posse_status park(posse_executor *e, posse_future future, uint64_t until,
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     if (parker == PI_NONE)
         return POSSE_NO_MEMORY;
+    struct pi_doubt doubt = {.word = 0};
     posse_status status;
     while ((status = look(e, future, word)) == POSSE_TIMEOUT && os_now() < until) {
         if (pi_help(e, future.slot, *word))
             continue;
-        if (announced(*word, parker))
-            (void)pi_sleep_on(e, parker, until);
-        else
+        if (!announced(*word, parker))
             announce(e, future, *word, parker);
+        else if (!pi_sleep_on(e, parker, until))
+            pi_look_after_task(e, future.slot, &doubt);
     }
     withdraw(e, future, parker);
     pi_parkers_release(&e->segment.parkers, parker);

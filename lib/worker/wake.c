@@ -38,7 +38,7 @@ void pi_wake_all_workers(posse_executor *e)
     struct pi_segment *s = &e->segment;
     unsigned seats = pi_seats_count(s);
     for (unsigned i = 0; i < seats; i++)
-        os_semaphore_post(&s->seats[i].wake);
+        os_semaphore_post_once(&s->seats[i].wake);
 }
 
 bool pi_post_parker(posse_executor *e, uint32_t index)
@@ -48,7 +48,7 @@ bool pi_post_parker(posse_executor *e, uint32_t index)
     if (index >= pi_parkers_count(parkers) || pi_load_seq(&parkers->at[index].owner) == 0 ||
         !pi_load_seq(&parkers->at[index].made))
         return false;
-    os_semaphore_post(&parkers->at[index].wake);
+    os_semaphore_post_once(&parkers->at[index].wake);
     return true;
 }
 
@@ -177,6 +177,12 @@ void pi_break(posse_executor *e, const struct pi_reason *why)
     pi_report_write(&e->segment.header->broken, 0, why); /* before anybody looks for it */
     (void)pi_raise_phase(e, PI_DEAD);
     pi_wake_all_parkers(e);
+}
+
+void pi_break_queue(posse_executor *e)
+{
+    struct pi_reason why = pi_reason_of("the queue in shared memory is damaged", "");
+    pi_break(e, &why);
 }
 
 posse_status pi_phase_status(enum pi_phase phase)

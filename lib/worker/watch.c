@@ -12,14 +12,14 @@ int pi_watch_init(struct pi_watch *w)
         return error;
     error = pthread_mutex_init(&w->lock, NULL);
     if (error)
-        (void)sem_destroy(&w->bell);
+        os_semaphore_fini(&w->bell);
     return error;
 }
 
 void pi_watch_fini(struct pi_watch *w)
 {
     (void)pthread_mutex_destroy(&w->lock);
-    (void)sem_destroy(&w->bell);
+    os_semaphore_fini(&w->bell);
 }
 
 struct pi_sub *pi_watch_take(struct pi_watch *w)
@@ -87,16 +87,20 @@ static bool help(struct pi_watch *w)
 }
 
 /* Sleeps on the box's parker and deals what comes. The lock is held, but not while it sleeps. */
-static void lead(posse_executor *e, uint64_t until)
+static void lead(posse_executor *e, struct pi_watch *w, uint64_t until)
 {
     struct pi_mail *mail = &e->mail;
     bool idle = mail->undealt == 0, woken; /* then there is nothing to look after */
     mail->led = true;
+    mail->idle = idle ? w : NULL;
     pthread_mutex_unlock(&mail->lock);
-    woken = idle ? os_semaphore_wait(&e->segment.parkers.at[mail->parker].wake, until)
-                 : pi_sleep_on(e, mail->parker, until);
+    /* Without looks it sleeps in private memory, where nobody can scribble. */
+    woken = idle ? os_semaphore_wait(&w->bell, until) : pi_sleep_on(e, mail->parker, until);
     pthread_mutex_lock(&mail->lock);
     mail->led = false;
+    mail->idle = NULL;
+    if (!woken && !idle)
+        pi_mail_look_after(e);
     pi_mail_deal(e, !woken);
 }
 
@@ -156,7 +160,7 @@ static void rest(struct pi_watch *w, uint64_t until)
     if (e->mail.led)
         follow(w, until);
     else if (!has_mail(w) && !is_over(w))
-        lead(e, until);
+        lead(e, w, until);
     pthread_mutex_unlock(&e->mail.lock);
 }
 

@@ -97,7 +97,9 @@ TEST(free_ones_that_look_owned)
 
 TEST(count_that_is_too_large)
 {
-    struct lot *lot = make_lot(UINT32_MAX);
+    struct lot *lot = make_lot(PI_MAX_PARKERS);
+    assert_int_equal(pi_parkers_count(&lot->parkers), PI_MAX_PARKERS);
+    atomic_store(&lot->count, pi_count_word(UINT32_MAX));
     assert_int_equal(pi_parkers_count(&lot->parkers), PI_MAX_PARKERS);
     for (uint32_t i = 0; i < PI_MAX_PARKERS; i++) {
         assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), i);

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static sem_t semaphore;
+static struct os_semaphore semaphore;
 
 static void make_semaphore(void) { assert_int_equal(os_semaphore_init(&semaphore), 0); }
 
@@ -22,7 +22,7 @@ TEST(posts_are_counted)
         assert_true(os_semaphore_wait(&semaphore, OS_NEVER));
     }
     assert_false(os_semaphore_wait(&semaphore, 0));
-    sem_destroy(&semaphore);
+    os_semaphore_fini(&semaphore);
 }
 
 TEST(a_post_is_taken_though_the_moment_has_passed)
@@ -32,7 +32,7 @@ TEST(a_post_is_taken_though_the_moment_has_passed)
     os_semaphore_post(&semaphore);
     assert_true(os_semaphore_wait(&semaphore, 0));
     assert_false(os_semaphore_wait(&semaphore, os_now()));
-    sem_destroy(&semaphore);
+    os_semaphore_fini(&semaphore);
 }
 
 TEST(drained_of_all_posts)
@@ -46,7 +46,7 @@ TEST(drained_of_all_posts)
     os_semaphore_drain(&semaphore);
     os_semaphore_post(&semaphore);
     assert_true(os_semaphore_wait(&semaphore, 0));
-    sem_destroy(&semaphore);
+    os_semaphore_fini(&semaphore);
 }
 
 TEST(waits_until_the_deadline)
@@ -55,7 +55,7 @@ TEST(waits_until_the_deadline)
     uint64_t until = os_after_ms(60);
     assert_false(os_semaphore_wait(&semaphore, until));
     assert_true(os_now() >= until);
-    sem_destroy(&semaphore);
+    os_semaphore_fini(&semaphore);
 }
 
 /* Longer than the slices in which one waits where there is no sem_clockwait. */
@@ -65,7 +65,7 @@ TEST(waits_for_more_than_a_second)
     uint64_t until = os_after_ms(1300);
     assert_false(os_semaphore_wait(&semaphore, until));
     assert_true(os_now() >= until);
-    sem_destroy(&semaphore);
+    os_semaphore_fini(&semaphore);
 }
 
 static void *post_soon(void *unused)
@@ -86,7 +86,7 @@ TEST(woken_by_a_post)
         assert_true(os_semaphore_wait(&semaphore, moments[i]));
         pthread_join(thread, NULL);
     }
-    sem_destroy(&semaphore);
+    os_semaphore_fini(&semaphore);
 }
 
 static int post_in_child(void *shared)
@@ -98,12 +98,12 @@ static int post_in_child(void *shared)
 
 TEST(shared_between_processes)
 {
-    sem_t *shared = make_shared(sizeof *shared);
+    struct os_semaphore *shared = make_shared(sizeof *shared);
     assert_int_equal(os_semaphore_init(shared), 0);
     pid_t child = start_child(post_in_child, shared);
     assert_true(os_semaphore_wait(shared, os_after_ms(PATIENCE_MS)));
     assert_int_equal(wait_status(child), 0);
-    sem_destroy(shared);
+    os_semaphore_fini(shared);
     free_shared(shared, sizeof *shared);
 }
 
@@ -158,7 +158,7 @@ TEST(signals_do_not_shorten_a_wait)
     uint64_t until = os_after_ms(150);
     assert_false(wait_disturbed(until, false));
     assert_true(os_now() >= until);
-    sem_destroy(&semaphore);
+    os_semaphore_fini(&semaphore);
 }
 
 TEST(signals_are_no_posts)
@@ -166,7 +166,7 @@ TEST(signals_are_no_posts)
     make_semaphore();
     assert_true(wait_disturbed(OS_NEVER, true));
     assert_false(os_semaphore_wait(&semaphore, 0));
-    sem_destroy(&semaphore);
+    os_semaphore_fini(&semaphore);
 }
 
 int main(int argc, char **argv)

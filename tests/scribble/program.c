@@ -1,0 +1,117 @@
+/* program.c - one run: a program makes a pool, works with it while it is scribbled on, ends it, and
+ * looks what is left of it. */
+#include "scribble.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STEPS 25
+#define LATE_MS 8000 /* beyond the limit of a call; the machine is busy */
+#define GONE_MS 5000 /* for processes that were killed */
+
+static posse_status open_program(struct program *p)
+{
+    posse_options options = default_options();
+    options.max_workers = 1 + (long)below(&p->dice, 2);
+    options.queue_limit = one_in(&p->dice, 3) ? 3 : 0;
+    options.retries = one_in(&p->dice, 4);
+    options.max_tasks_per_worker = one_in(&p->dice, 6) ? 5 : 0;
+    options.on_demand = one_in(&p->dice, 5);
+    options.idle_timeout_ms = one_in(&p->dice, 6) ? 5 : 0;
+    posse_status status = CALL(p, 0, posse_create(&options, &p->pool));
+    if (status == POSSE_OK) {
+        status = posse_completions_create(&p->completions);
+    }
+    if (status == POSSE_OK) {
+        status = posse_lock_create(p->pool, &p->lock);
+    }
+    return status == POSSE_OK ? posse_queue_create(p->pool, 3, 16, &p->queue) : status;
+}
+
+/* The supervisor is the parent of a worker. */
+static pid_t supervisor_of(struct program *p)
+{
+    long pid = 0;
+    posse_future future;
+    if (posse_submit(p->pool, parent_task, NULL, 0, &future) == POSSE_OK) {
+        (void)posse_result_into(future, PATIENCE_MS, &pid, sizeof pid, NULL);
+        (void)posse_release(future);
+    }
+    return (pid_t)pid;
+}
+
+static void shut_down(struct program *p)
+{
+    posse_error error = {.status = POSSE_OK};
+    long limit = p->patient ? NO_LIMIT : 20;
+    switch (below(&p->dice, 6)) {
+    case 0: (void)CALL(p, limit, posse_shutdown(p->pool, 0, limit)); break;
+    case 1: (void)CALL(p, limit, posse_shutdown(p->pool, POSSE_CANCEL_FUTURES, limit)); break;
+    case 2: (void)CALL(p, 0, posse_shutdown(p->pool, POSSE_NO_WAIT, 0)); break;
+    case 3: (void)CALL(p, 0, posse_terminate_workers(p->pool)); break;
+    case 4: (void)CALL(p, 0, posse_kill_workers(p->pool)); break;
+    default: break;
+    }
+    make_call(p);
+    (void)posse_why_broken(p->pool, &error);
+    atomic_fetch_add(&p->notes->broken, error.status == POSSE_BROKEN);
+}
+
+/* All that the pool consisted of are children of this process by now, as their parents have died.
+ * False: one lives on. Notes how the supervisor ended. */
+static bool all_gone(struct program *p, pid_t supervisor)
+{
+    long end = now_ms() + GONE_MS;
+    pid_t ended;
+    int how;
+    while ((ended = waitpid(-1, &how, WNOHANG)) >= 0 || errno == EINTR) {
+        if (ended == supervisor) {
+            atomic_store(&p->notes->supervisor, how);
+        }
+        if (ended <= 0 && now_ms() > end) {
+            return false;
+        }
+        if (ended <= 0) {
+            pause_ms(1);
+        }
+    }
+    return true;
+}
+
+static int play(struct program *p)
+{
+    int descriptors = count_descriptors();
+    pid_t supervisor;
+    REQUIRE(open_program(p) == POSSE_OK);
+    REQUIRE((supervisor = supervisor_of(p)) > 1);
+    for (long step = 0; step < STEPS && step < p->run->steps; step++) {
+        make_call(p);
+    }
+    shut_down(p);
+    (void)CALL(p, 0, posse_destroy(p->pool));
+    posse_completions_destroy(p->completions);
+    atomic_store(&p->notes->call, "looking what is left");
+    REQUIRE(all_gone(p, supervisor));
+    REQUIRE(count_threads() == 1);
+    REQUIRE(count_descriptors() == descriptors);
+    REQUIRE(atomic_load(&p->notes->supervisor) == 0);
+    REQUIRE(atomic_load(&p->notes->wrong) == 0);
+    REQUIRE(atomic_load(&p->notes->late_ms) < LATE_MS);
+    return 0;
+}
+
+int run_program(void *context)
+{
+    struct order *order = context;
+    struct program program = {.run = &order->run,
+                              .notes = order->notes,
+                              .dice = {order->run.seed * N_PARTS * N_KINDS +
+                                       (uint64_t)order->run.part * N_KINDS + order->run.kind}};
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    program.patient = one_in(&program.dice, 2);
+    atomic_store(&order->notes->supervisor, -1);
+    return play(&program);
+}
