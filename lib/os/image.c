@@ -1,6 +1,11 @@
+/* The C library walks through what is loaded with a lock held, and a process that is forked
+ * meanwhile, by any thread of the program, would find it held for ever: nothing could be loaded
+ * there, in some versions no C++ exception thrown. So forks wait until nobody walks here.
+ */
 #include "os/image.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #if defined(__linux__) || defined(__FreeBSD__)
 #include <link.h>
@@ -25,10 +30,24 @@ static int add_object(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
+static pthread_mutex_t walking = PTHREAD_MUTEX_INITIALIZER;
+
+static void before_fork(void) { pthread_mutex_lock(&walking); }
+
+static void after_fork(void) { pthread_mutex_unlock(&walking); }
+
+/* Without memory for it, forks do not wait. */
+static void register_forks(void) { (void)pthread_atfork(before_fork, after_fork, after_fork); }
+
 int os_image_init(struct os_image *image)
 {
+    static pthread_once_t registered = PTHREAD_ONCE_INIT;
     *image = (struct os_image){NULL, 0};
-    return dl_iterate_phdr(add_object, image);
+    (void)pthread_once(&registered, register_forks);
+    pthread_mutex_lock(&walking);
+    int error = dl_iterate_phdr(add_object, image);
+    pthread_mutex_unlock(&walking);
+    return error;
 }
 #else
 int os_image_init(struct os_image *image)
