@@ -4,7 +4,7 @@
  * Each test runs in a child that has a /dev/shm of its own, in a mount namespace. Where that is
  * not permitted the test is skipped, and says so.
  */
-#include "support/support.h"
+#include "support/shm.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,47 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define SMALL "size=1m"
 
 /* ---- what is tried in it ---- */
-
-static posse_status stats_in(posse_executor *pool, posse_stats *stats)
-{
-    stats->size = sizeof *stats;
-    return posse_get_stats(pool, stats);
-}
-
-static posse_status create_in(posse_executor **pool)
-{
-    posse_options options = default_options();
-    options.max_workers = 2;
-    return posse_create(&options, pool);
-}
-
-static int works(posse_executor *pool)
-{
-    for (long i = 0; i < 100; i++) {
-        posse_future future;
-        long value = 0;
-        REQUIRE(posse_submit(pool, square_task, &i, sizeof i, &future) == POSSE_OK);
-        REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK);
-        REQUIRE(value == i * i && posse_release(future) == POSSE_OK);
-    }
-    return 0;
-}
-
-static int ends(posse_executor *pool)
-{
-    posse_stats stats;
-    REQUIRE(stats_in(pool, &stats) == POSSE_OK && stats.workers_lost == 0 && stats.lost == 0);
-    REQUIRE(posse_shutdown(pool, 0, -1) == POSSE_OK);
-    REQUIRE(stats_in(pool, &stats) == POSSE_OK && stats.futures + stats.memory_blocks == 0);
-    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
-}
 
 /* Sums up its argument of longs. */
 static int sum_task(posse_task *task, const void *arg, size_t size)

@@ -1,0 +1,66 @@
+/* shm.c - see shm.h. */
+#include "shm.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#define NOT_PERMITTED 77
+
+static int run_with_shm(void *context)
+{
+    const struct shm *shm = context;
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", shm->where, "tmpfs", shm->flags, shm->options) != 0) {
+        return NOT_PERMITTED;
+    }
+    return shm->body();
+}
+
+void assert_with_shm(struct shm shm)
+{
+    int status = wait_status(start_child(run_with_shm, &shm));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED) {
+        print_message("mounting over %s is not permitted here\n", shm.where);
+        skip();
+    }
+    if (WIFSIGNALED(status)) {
+        fail_msg("killed by signal %d", WTERMSIG(status));
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+posse_status stats_in(posse_executor *pool, posse_stats *stats)
+{
+    stats->size = sizeof *stats;
+    return posse_get_stats(pool, stats);
+}
+
+posse_status create_in(posse_executor **pool)
+{
+    posse_options options = default_options();
+    options.max_workers = 2;
+    return posse_create(&options, pool);
+}
+
+int works(posse_executor *pool)
+{
+    for (long i = 0; i < 100; i++) {
+        posse_future future;
+        long value = 0;
+        REQUIRE(posse_submit(pool, square_task, &i, sizeof i, &future) == POSSE_OK);
+        REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK);
+        REQUIRE(value == i * i && posse_release(future) == POSSE_OK);
+    }
+    return 0;
+}
+
+int ends(posse_executor *pool)
+{
+    posse_stats stats;
+    REQUIRE(stats_in(pool, &stats) == POSSE_OK && stats.workers_lost == 0 && stats.lost == 0);
+    REQUIRE(posse_shutdown(pool, 0, -1) == POSSE_OK);
+    REQUIRE(stats_in(pool, &stats) == POSSE_OK && stats.futures + stats.memory_blocks == 0);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
