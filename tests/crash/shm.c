@@ -158,10 +158,12 @@ static int many_large_results(void)
     enum { TASKS = 400 };
     posse_executor *pool;
     int failed = 0;
-    REQUIRE(create_in(&pool) == POSSE_OK);
-    for (int i = 0; i < TASKS; i++) {
+    struct holders holders;
+    REQUIRE(create_in(&pool) == POSSE_OK && hold(pool, &holders) == 0);
+    for (int i = 0; i < TASKS; i++) { /* all, before their results take the room */
         REQUIRE(posse_submit(pool, large_result_task, NULL, 0, &futures[i]) == POSSE_OK);
     }
+    REQUIRE(let_go(pool, &holders) == 0);
     for (int i = 0; i < TASKS; i++) {
         REQUIRE(posse_exception(futures[i], -1, NULL) == POSSE_OK);
     }

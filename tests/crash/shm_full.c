@@ -7,7 +7,6 @@
 #include "support/objects.h"
 #include "support/shm.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,25 +15,6 @@
 
 #define SIZE "size=4m"
 #define MOST_BYTES 300000 /* of one thing */
-
-/* ---- the file ---- */
-
-static int open_filler(void) { return open("/dev/shm/filler", O_CREAT | O_RDWR | O_CLOEXEC, 0600); }
-
-/* Takes all that is left, to the last page. */
-static void fill_up(int filler)
-{
-    off_t at = lseek(filler, 0, SEEK_END);
-    for (off_t step = 1 << 20; step >= 4096;) {
-        if (posix_fallocate(filler, at, step) == 0) {
-            at += step;
-        } else {
-            step /= 2;
-        }
-    }
-}
-
-static void make_room(int filler) { (void)(ftruncate(filler, 0) + lseek(filler, 0, SEEK_SET)); }
 
 /* ---- what needs memory ---- */
 

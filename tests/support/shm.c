@@ -2,15 +2,19 @@
 #include "shm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define NOT_PERMITTED 77
 
 static int run_with_shm(void *context)
 {
     const struct shm *shm = context;
+    (void)signal(SIGBUS, SIG_DFL); /* cmocka's handler would jump back into the runner */
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", shm->where, "tmpfs", shm->flags, shm->options) != 0) {
         return NOT_PERMITTED;
@@ -64,3 +68,19 @@ int ends(posse_executor *pool)
     REQUIRE(stats_in(pool, &stats) == POSSE_OK && stats.futures + stats.memory_blocks == 0);
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;
 }
+
+int open_filler(void) { return open("/dev/shm/filler", O_CREAT | O_RDWR | O_CLOEXEC, 0600); }
+
+void fill_up(int filler)
+{
+    off_t at = lseek(filler, 0, SEEK_END);
+    for (off_t step = 1 << 20; step >= 4096;) {
+        if (posix_fallocate(filler, at, step) == 0) {
+            at += step;
+        } else {
+            step /= 2;
+        }
+    }
+}
+
+void make_room(int filler) { (void)(ftruncate(filler, 0) + lseek(filler, 0, SEEK_SET)); }

@@ -21,4 +21,9 @@ posse_status create_in(posse_executor **pool); /* of two workers */
 int works(posse_executor *pool);               /* 0 if a hundred tasks give their results */
 int ends(posse_executor *pool);                /* 0 if nothing was lost and nothing is held */
 
+/* A file there that takes what is left of it, to the last page, and gives it back. */
+int open_filler(void); /* -1: it cannot */
+void fill_up(int filler);
+void make_room(int filler);
+
 #endif
