@@ -365,7 +365,8 @@ POSSE_API posse_status posse_result(posse_future future, long timeout_ms, const 
 
 /* As posse_result, but copies the result into buffer. *size, if not NULL, gets the result's size.
  * POSSE_TOO_LARGE: the result is larger than capacity; nothing was copied, and the future is as
- * before. */
+ * before.
+ * POSSE_INVALID: also if another thread releases it meanwhile; what is in buffer is of no use. */
 POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer,
                                          size_t capacity, size_t *size);
 

@@ -45,16 +45,23 @@ static posse_status await(posse_future future, long timeout_ms, struct pi_slot *
     return pi_wait_final(future, timeout_ms ? os_after_ms(timeout_ms) : 0, word, slow);
 }
 
-static posse_status show(posse_executor *e, struct pi_slot *slot, const void **data, size_t *size)
+/* Whether what was read of a slot was this task's. Another thread may have released it meanwhile,
+ * which changed the word (pi_discard) before another task could write anything there. */
+static posse_status confirm(posse_future future, struct pi_slot *slot, posse_status status)
 {
-    struct pi_data result = pi_slot_result(e, slot);
-    if (!result.bytes)
-        return POSSE_BROKEN; /* a task has scribbled on it */
-    if (data)
+    return pi_fresh(pi_load_again(&slot->word), future) ? status : POSSE_INVALID;
+}
+
+static posse_status show(posse_future future, struct pi_slot *slot, const void **data, size_t *size)
+{
+    struct pi_data result = pi_slot_result(future.executor, slot);
+    /* BROKEN: a task has scribbled on it */
+    posse_status status = confirm(future, slot, result.bytes ? POSSE_OK : POSSE_BROKEN);
+    if (status == POSSE_OK && data)
         *data = result.size ? result.bytes : NULL;
-    if (size)
+    if (status == POSSE_OK && size)
         *size = result.size;
-    return POSSE_OK;
+    return status;
 }
 
 posse_status posse_result(posse_future future, long timeout_ms, const void **data, size_t *size)
@@ -66,18 +73,18 @@ posse_status posse_result(posse_future future, long timeout_ms, const void **dat
     if (status == POSSE_OK)
         status = end_of(word);
     if (status == POSSE_OK)
-        status = show(future.executor, slot, data, size);
+        status = show(future, slot, data, size);
     if (slow)
         pi_leave(future.executor);
     return status;
 }
 
-static posse_status copy(posse_executor *e, struct pi_slot *slot, void *buffer, size_t capacity,
+static posse_status copy(posse_future future, struct pi_slot *slot, void *buffer, size_t capacity,
                          size_t *size)
 {
     const void *data;
     size_t length;
-    posse_status status = show(e, slot, &data, &length);
+    posse_status status = show(future, slot, &data, &length);
     if (status != POSSE_OK)
         return status;
     if (size)
@@ -86,7 +93,7 @@ static posse_status copy(posse_executor *e, struct pi_slot *slot, void *buffer, 
         return POSSE_TOO_LARGE;
     if (length)
         memcpy(buffer, data, length);
-    return POSSE_OK;
+    return confirm(future, slot, POSSE_OK);
 }
 
 posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer, size_t capacity,
@@ -101,7 +108,7 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
     if (status == POSSE_OK)
         status = end_of(word);
     if (status == POSSE_OK)
-        status = copy(future.executor, slot, buffer, capacity, size);
+        status = copy(future, slot, buffer, capacity, size);
     if (slow)
         pi_leave(future.executor);
     return status;
@@ -153,8 +160,13 @@ posse_status posse_exception(posse_future future, long timeout_ms, posse_error *
     uint64_t word;
     bool slow;
     posse_status status = await(future, timeout_ms, &slot, &word, &slow);
-    if (status == POSSE_OK && error)
-        describe(future.executor, slot, word, error);
+    if (status == POSSE_OK && error) {
+        posse_error seen;
+        describe(future.executor, slot, word, &seen);
+        status = confirm(future, slot, POSSE_OK);
+        if (status == POSSE_OK)
+            *error = seen;
+    }
     if (status == POSSE_BROKEN && error)
         pi_why_broken(future.executor, error);
     if (slow)

@@ -7,6 +7,8 @@
  *   release   publishes everything written before it
  *   seq       both, and in one order with all other seq operations: where a store must precede
  *             a load (somebody goes to sleep while somebody else brings work)
+ * and one fence: `load_again` comes after all reads before it, whatever their order, and tells
+ * whether what they saw was still there.
  * A compare-and-swap is `cas` (acquire and release) or `cas_seq`; a failed one reloads *expected.
  *
  * Every write to shared memory goes through here, so a build with POSSE_CRASH_POINTS kills a process
@@ -44,6 +46,12 @@
 #define pi_load_relaxed(p) atomic_load_explicit(p, memory_order_relaxed)
 #define pi_load_acquire(p) atomic_load_explicit(p, memory_order_acquire)
 #define pi_load_seq(p) atomic_load_explicit(p, memory_order_seq_cst)
+
+#ifdef __SANITIZE_THREAD__ /* which knows no fences, and gcc says so */
+#define pi_load_again(p) pi_load_acquire(p)
+#else
+#define pi_load_again(p) (atomic_thread_fence(memory_order_acquire), pi_load_relaxed(p))
+#endif
 
 #define pi_store_relaxed(p, v) PI_STORE_(atomic_store_explicit(p, v, memory_order_relaxed))
 #define pi_store_release(p, v) PI_STORE_(atomic_store_explicit(p, v, memory_order_release))
