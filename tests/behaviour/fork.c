@@ -1,6 +1,6 @@
 /* fork.c - programs and tasks that fork: the child is told that nothing here is its own, and
- * harms nothing. */
-#include "support/support.h"
+ * harms nothing. See also fork_calls.c. */
+#include "support/refused.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -8,95 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct owned {
-    posse_executor *pool;
-    posse_future ended;
-    posse_future waiting; /* held at the gate, where tasks can wait */
-    void *memory;
-};
-
-static int refused_future(posse_future future)
-{
-    char buffer[8];
-    REQUIRE(posse_result(future, -1, NULL, NULL) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_result_into(future, -1, buffer, sizeof buffer, NULL) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_exception(future, -1, NULL) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_cancel(future) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_kill(future) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_release(future) == POSSE_WRONG_PROCESS);
-    return 0;
-}
-
-static int refused_pool(const struct owned *owned)
-{
-    posse_executor *pool = owned->pool;
-    posse_future future = {0};
-    posse_job job = {.struct_size = sizeof job, .fn = identity_task};
-    posse_stats stats = {.size = sizeof stats};
-    void *memory = NULL;
-    REQUIRE(posse_submit(pool, identity_task, NULL, 0, &future) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_submit(pool, identity_task, NULL, 0, NULL) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_submit_with(pool, &job, &future) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_get_stats(pool, &stats) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_alloc(pool, 8, &memory) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_free(pool, owned->memory) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_terminate_workers(pool) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_kill_workers(pool) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_shutdown(pool, POSSE_CANCEL_FUTURES, -1) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_shutdown(pool, POSSE_NO_WAIT, 0) == POSSE_WRONG_PROCESS);
-    REQUIRE(posse_destroy(pool) == POSSE_WRONG_PROCESS);
-    return 0;
-}
-
-static int all_refused(void *context)
-{
-    const struct owned *owned = context;
-    return refused_future(owned->ended) || refused_future(owned->waiting) || refused_pool(owned);
-}
-
-/* A grandchild is no better. */
-static int all_refused_deeper(void *context)
-{
-    int status = 0;
-    pid_t child = fork();
-    if (child == 0) {
-        _exit(all_refused(context));
-    }
-    REQUIRE(waitpid(child, &status, 0) == child);
-    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    return all_refused(context);
-}
-
-TEST(child_is_refused)
-{
-    struct owned owned = {.pool = make_pool(1)};
-    struct gate *gate = make_gate(owned.pool);
-    owned.memory = gate;
-    owned.ended = submitted_long(owned.pool, square_task, 7);
-    assert_ok(posse_result(owned.ended, -1, NULL, NULL));
-    if (backend() != POSSE_INLINE) {
-        owned.waiting = submitted_hold(owned.pool, gate);
-        await_entered(gate, 1);
-    } else {
-        owned.waiting = submitted_long(owned.pool, square_task, 8);
-    }
-    assert_child(all_refused, &owned);
-    assert_child(all_refused_deeper, &owned);
-    open_gate(gate);
-    take_long(owned.waiting);
-    assert_int_equal(take_long(owned.ended), 49);
-    assert_int_equal(take_long(submitted_long(owned.pool, square_task, 9)), 81);
-    free_gate(owned.pool, gate);
-    end_pool(owned.pool);
-}
-
 /* The child's own pools are its own. */
-static int makes_own_pool(void *context)
+static int makes_own_pool(void *owned)
 {
     posse_executor *pool = open_pool(1);
     posse_future future;
     long value = 0;
-    REQUIRE(all_refused(context) == 0);
+    REQUIRE(all_refused(owned) == 0);
     REQUIRE(pool != NULL);
     REQUIRE(posse_submit(pool, identity_task, NULL, 0, &future) == POSSE_OK);
     REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK && value > 0);
@@ -106,13 +24,9 @@ static int makes_own_pool(void *context)
 
 TEST(child_makes_its_own_pool)
 {
-    struct owned owned = {.pool = make_pool(1)};
-    owned.ended = submitted_long(owned.pool, square_task, 7);
-    owned.waiting = owned.ended;
-    assert_int_equal(take_long(submitted_long(owned.pool, square_task, 2)), 4);
-    assert_child(makes_own_pool, &owned);
-    assert_int_equal(take_long(owned.ended), 49);
-    end_pool(owned.pool);
+    struct owned *owned = make_owned();
+    assert_child(makes_own_pool, owned);
+    end_owned(owned);
 }
 
 static int sleeps(void *context)
@@ -251,7 +165,6 @@ TEST(S06_exit_after_shutdown_without_waiting)
 }
 
 static const struct check checks[] = {
-    CHECK(child_is_refused, ALL),
     CHECK(child_makes_its_own_pool, FORKED),
     CHECK(child_outlives_the_pool, ALL),
     CHECK(T06_fork_in_a_task, ALL),
