@@ -23,6 +23,8 @@
  * first PI_HEAD bytes: a block that was a lock or a queue may still be looked at by a call that was
  * about to when it was freed. Such a call finds another serial there, or none, but it must find
  * memory.
+ *
+ * The model is tests/model/arena.pml.
  */
 #ifndef PI_ARENA_H
 #define PI_ARENA_H
