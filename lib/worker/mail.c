@@ -154,6 +154,9 @@ bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
     bool ours = e->mail.by_slot && e->mail.parker == parker;
     if (ours)
         deal_out(gather(e, slot, NULL));
+    /* If it was the leader's: it sleeps on this, not on the bell of its watch. */
+    if (ours && e->mail.led)
+        os_semaphore_post(&parker_of(e)->wake);
     pthread_mutex_unlock(&e->mail.lock);
     return ours;
 }

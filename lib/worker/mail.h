@@ -20,6 +20,11 @@
  *   taken       in neither
  *   A watch that closes takes all of its subs out, whatever they are.
  *
+ * Who deals to the leader's watch rings a bell that the leader does not hear: it sleeps on the
+ * parker. So whoever deals without there being a post of the parker under way posts it: a task that
+ * has ended is followed by one (core/ready.h), a release and the end of the box post it themselves.
+ * The model is tests/model/mail.pml.
+ *
  * Locks: a box's, then a watch's. Neither is held while anything is waited for, or while code of
  * the program runs. While a watch's lock is held, an executor whose box has a sub of it does not
  * go: it would deal that first.
