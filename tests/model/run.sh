@@ -215,6 +215,20 @@ fails arena -DRELEASE_FREES -DROUNDS=2
 fails arena -DDISCARD_FIRST -DWARM=2
 fails arena -DNO_GIVE -DNB=1
 
+# ---- mail.pml ----
+holds -O1 mail -DNT=1
+holds -O1 mail -DNT=1 -DRELEASE=1
+holds -O1 mail -DNS=1
+fails mail -DNO_HAND_OVER -DTIMEOUTS=0 -DNT=1
+fails mail -DLEADERS_ONLY
+fails mail -DNO_LOOK_AGAIN -DTIMEOUTS=0 -DNT=1
+fails mail -DFOLLOW_LATE -DTIMEOUTS=0 -DNT=1
+fails mail -DNO_BELL -DTIMEOUTS=0 -DNT=1
+fails mail -DNO_TELL -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
+fails mail -DNO_LEADER -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
+fails mail -DPUT_ONLY -DTIMEOUTS=0 -DNT=1
+fails mail -DNO_CLOSE_POST -DTIMEOUTS=0 -DNT=1
+
 # ---- staff.pml ----
 holds -O1 staff
 holds -O1 staff -DT=1 -DIDLES=0 -DRETIRES=1 -DKILLS=1
@@ -226,6 +240,8 @@ fails staff -DNO_REPLACEMENT -DIDLES=0 -DRETIRES=1
 fails staff -DNO_RECOUNT -DT=1 -DIDLES=0 -DKILLS=1
 
 if [ "$long" ]; then
+    holds -O2 mail
+    holds -O2 mail -DRELEASE=1
     holds -O2 arena -DROUNDS=2
     holds -O2 arena
     holds -O2 arena -DROUNDS=2 -DRETRIES=0 -DKILLS=2
