@@ -32,6 +32,7 @@ ALONE(calls)
 ALONE(growth)
 ALONE(retries)
 ALONE(killing)
+ALONE(asking)
 ALONE(draining)
 ALONE(cancelling)
 
@@ -46,6 +47,7 @@ IN_PAIRS(map)
 IN_PAIRS(calls)
 IN_PAIRS(retries)
 IN_PAIRS(killing)
+IN_PAIRS(asking)
 IN_PAIRS(draining)
 IN_PAIRS(cancelling)
 
@@ -56,8 +58,13 @@ IN_RECOVERY(map)
 IN_RECOVERY(calls)
 IN_RECOVERY(retries)
 IN_RECOVERY(killing)
+IN_RECOVERY(asking)
 IN_RECOVERY(draining)
 IN_RECOVERY(cancelling)
+
+TEST(supervisor) { supervisor_dies(); }
+
+TEST(program) { program_dies(); }
 
 TEST(account) { assert_all_died_at(); }
 
@@ -75,6 +82,7 @@ static const struct check checks[] = {
     CHECK(growth, PROCESSES),
     CHECK(retries, PROCESSES),
     CHECK(killing, PROCESSES),
+    CHECK(asking, PROCESSES),
     CHECK(draining, PROCESSES),
     CHECK(cancelling, PROCESSES),
     CHECK(pairs_one_worker, PROCESSES),
@@ -88,6 +96,7 @@ static const struct check checks[] = {
     CHECK(pairs_calls, PROCESSES),
     CHECK(pairs_retries, PROCESSES),
     CHECK(pairs_killing, PROCESSES),
+    CHECK(pairs_asking, PROCESSES),
     CHECK(pairs_draining, PROCESSES),
     CHECK(pairs_cancelling, PROCESSES),
     CHECK(recovery_two_workers, PROCESSES),
@@ -97,8 +106,11 @@ static const struct check checks[] = {
     CHECK(recovery_calls, PROCESSES),
     CHECK(recovery_retries, PROCESSES),
     CHECK(recovery_killing, PROCESSES),
+    CHECK(recovery_asking, PROCESSES),
     CHECK(recovery_draining, PROCESSES),
     CHECK(recovery_cancelling, PROCESSES),
+    CHECK(supervisor, PROCESSES),
+    CHECK(program, PROCESSES),
     CHECK(account, PROCESSES),
 };
 

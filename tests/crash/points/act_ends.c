@@ -73,7 +73,68 @@ static int play_killing(posse_executor *pool, int deaths)
     return lost;
 }
 
+/* ---- asked to stop ---- */
+
+/* Runs until it is asked, or the test says that nobody will. */
+static int patient_task(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *const *gate = arg;
+    (void)size;
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1)) {
+        if (atomic_load(&(*gate)->open) || now_ms() > end) {
+            return GAVE_UP;
+        }
+    }
+    return 0;
+}
+
+/* Starts a task, waits for it in vain, and asks it to stop. */
+static int asking_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_executor *pool = posse_task_executor(task);
+    posse_job job = {
+        .struct_size = sizeof job, .fn = patient_task, .arg = arg, .size = size, .name = "inner"};
+    posse_future inner;
+    if (posse_resize(pool, 2) != POSSE_OK || posse_submit_with(pool, &job, &inner) != POSSE_OK) {
+        return INNER_FAILED;
+    }
+    while (!posse_running(inner) && !posse_done(inner)) {
+        pause_ms(1);
+    }
+    posse_status status = posse_result(inner, 2, NULL, NULL);
+    bool good = status == POSSE_TIMEOUT && posse_cancel(inner) == POSSE_TOO_LATE;
+    good = good && posse_result(inner, -1, NULL, NULL) == POSSE_OK;
+    return posse_release(inner) == POSSE_OK && good ? 0 : INNER_FAILED;
+}
+
+/* An inner task whose outer one has died was asked by nobody: the gate ends it. */
+static int play_asking(posse_executor *pool, int deaths)
+{
+    int lost = 0;
+    (void)deaths;
+    for (int i = 0; i < 2; i++) {
+        struct gate *gate = make_gate(pool);
+        posse_future future = SUBMIT_VALUE(pool, asking_task, gate);
+        posse_error error = error_of(future);
+        assert_true(error.status == POSSE_OK || error.status == POSSE_WORKER_LOST ||
+                    (error.status == POSSE_TASK_FAILED && error.code == INNER_FAILED));
+        lost += error.status != POSSE_OK;
+        assert_ok(posse_release(future));
+        open_gate(gate);
+        assert_eventually(stats_of(pool).futures == 0);
+        free_gate(pool, gate);
+    }
+    return lost;
+}
+
 /* ---- shut down ---- */
+
+static int closing_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg;
+    (void)size;
+    return posse_shutdown(posse_task_executor(task), POSSE_NO_WAIT, 0) == POSSE_OK ? 0 : 1;
+}
 
 static int end_with(posse_executor *pool, unsigned flags)
 {
@@ -81,7 +142,9 @@ static int end_with(posse_executor *pool, unsigned flags)
     int lost = 0;
     struct gate *gate = make_gate(pool);
     for (long i = 0; i < TASKS; i++) {
-        futures[i] = i < 2 ? submitted_hold(pool, gate) : submitted_long(pool, fib_task, 3);
+        futures[i] = i < 2    ? submitted_hold(pool, gate)
+                     : i == 2 ? submitted(pool, closing_task, NULL, 0)
+                              : submitted_long(pool, fib_task, 3);
     }
     struct caller caller;
     assert_ok(posse_shutdown(pool, POSSE_NO_WAIT | flags, 0));
@@ -117,6 +180,7 @@ static int play_cancelling(posse_executor *pool, int deaths)
 const struct act act_retries = {.name = "retries", .set = twice_more, .play = play_retries};
 const struct act act_killing = {
     .name = "killing", .play = play_killing, .costs = 2, .leaves = true, .kills = 2};
+const struct act act_asking = {.name = "asking", .play = play_asking, .costs = 2};
 const struct act act_draining = {
     .name = "draining", .play = play_draining, .costs = 2, .leaves = true, .ends = true};
 const struct act act_cancelling = {

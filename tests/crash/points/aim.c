@@ -108,7 +108,7 @@ static struct pi_step second_death(const struct targets *targets)
 void die_in_pairs(const struct act *act)
 {
     static struct targets targets;
-    long pairs = in_long_run(30, 1500);
+    long pairs = in_long_run(25, 1500);
     int both = 0;
     begin_points();
     seed_points();

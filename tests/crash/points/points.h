@@ -32,7 +32,7 @@ struct act {
 
 extern const struct act act_one_worker, act_two_workers, act_listeners, act_objects, act_recycling,
     act_idle_timeout, act_resize, act_failing_start, act_map, act_calls, act_retries, act_growth,
-    act_draining, act_cancelling, act_killing;
+    act_draining, act_cancelling, act_killing, act_asking;
 
 /* Waits, asserts that the task ended well or was lost, and releases it. (act_ends.c) */
 posse_error take_either(posse_future future);
@@ -67,10 +67,15 @@ void die_in_pairs(const struct act *act);
 void die_in_recovery(const struct act *act);
 long below(long n); /* a lot: 0 <= lot < n */
 
+/* ---- ends.c ---- */
+
+void supervisor_dies(void);
+void program_dies(void);
+
 /* ---- places.c ---- */
 
 /* Keeps what was counted in the scene until now; what was counted is of another test. */
-void note_passes(void);
+void note_passes(const struct act *act);
 void forget_passes(void);
 void note_death(enum pi_role role, uint32_t point);
 /* How often a role has passed a point in one scene of this test at most; how often it died there,

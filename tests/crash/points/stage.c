@@ -8,6 +8,8 @@
     900         /* somebody was not woken, and found out by the look that all take each second */
 #define TIMES 5 /* a busy machine may be slow now and then */
 
+static const struct act *playing;
+
 struct pi_step step_of(enum pi_role role, enum pi_fate fate, uint32_t point, uint32_t pass)
 {
     return (struct pi_step){.role = role, .fate = fate, .point = point, .left = pass};
@@ -50,7 +52,7 @@ void disarm(void)
     pi_crash->n_steps = due;
     long frozen = atomic_load(&pi_crash->frozen);
     assert_eventually(frozen == 0 || !process_lives((pid_t)frozen));
-    note_passes();
+    note_passes(playing);
 }
 
 uint32_t steps_done(void)
@@ -140,6 +142,7 @@ static void note_deaths(void)
 bool stage(const struct act *act, const struct plan *plan)
 {
     int expected = 0;
+    playing = act;
     for (uint32_t i = 0; i < plan->n; i++) {
         expected += plan->steps[i].fate != PI_KILL_FROZEN;
     }
