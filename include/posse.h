@@ -273,7 +273,8 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
 /* A task is a posse_fn. arg points to its own copy of the argument, aligned for any type, or is
  * NULL if the size is 0. Returns 0 for success, anything else is the task's own error code. It may
  * run in another process: it finds the program's memory as it was at create, and what it changes
- * there stays in its worker. */
+ * there stays in its worker. It must not leave by longjmp, not even to a task that waits for it: a
+ * worker process is lost with both then, in a thread the future never ends. */
 
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.

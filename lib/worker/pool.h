@@ -293,6 +293,10 @@ posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
 
 /* Runs a claimed task to its end; `word` is RUN, exact. */
 void pi_run(posse_executor *executor, unsigned seat, uint32_t index, uint64_t word);
+/* After a task's function has returned: ends the process if it is a child that the task has forked,
+ * which has nothing to return to, or a worker in which a task has jumped out (longjmp) to this one
+ * that waited for it, and can never be ended. */
+void pi_came_back(const struct posse_task *task);
 /* How many tasks ended so in a seat; exact also while its worker works or when it has died. */
 uint64_t pi_ended(posse_executor *executor, unsigned seat, enum pi_end end);
 /* A worker's life, from its initializer to the mark that it has left. Sets pi_self. */

@@ -147,6 +147,15 @@ uint64_t pi_ended(posse_executor *e, unsigned seat, enum pi_end end)
     return seen / 2 + (seen % 2 && !open);
 }
 
+void pi_came_back(const struct posse_task *task)
+{
+    const posse_executor *e = task->executor;
+    if (!os_guard_holds(&e->guard))
+        _exit(0);
+    if (e->backend->kills && pi_self->task != task)
+        _exit(1);
+}
+
 void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
@@ -169,8 +178,7 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
     set_deadline(&task, earliest);
     posse_fn *fn = (posse_fn *)(uintptr_t)slot->fn;
     int code = fn(&task, arg.size ? arg.bytes : NULL, arg.size);
-    if (!os_guard_holds(&e->guard))
-        _exit(0); /* the task has forked, and this is the child: it has nothing to return to */
+    pi_came_back(&task);
     if (e->backend->kills)
         os_stdio_flush();
     if (!finish(&task, settle(&task, code)))

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 void pi_worker_name(const posse_executor *e, unsigned seat, char name[16])
 {
@@ -45,8 +44,7 @@ static bool call(posse_executor *e, unsigned seat, const struct pi_call *what,
     task.outer = pi_self->task;
     pi_self->task = &task;
     int code = what->fn(&task, what->arg, what->size);
-    if (!os_guard_holds(&e->guard))
-        _exit(0); /* it has forked, and this is the child: it has nothing to return to */
+    pi_came_back(&task);
     pi_self->task = task.outer;
     bool good = code == 0 && !task.failed;
     if (!good)
