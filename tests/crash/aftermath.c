@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -81,6 +82,36 @@ static int limit(int resource, rlim_t most)
     }
 }
 
+#ifndef SANITIZED /* whose shadow needs address space of its own */
+static rlim_t address_space(void)
+{
+    unsigned long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm != NULL) {
+        if (fscanf(statm, "%lu", &pages) != 1) {
+            pages = 0;
+        }
+        fclose(statm);
+    }
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+/* It has taken all that it may have, and keeps it. */
+HOSTILE(no_memory)
+{
+    rlim_t most = address_space() + (4 << 20);
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){most, most}) != 0) {
+        return GAVE_UP;
+    }
+    for (size_t piece = 1 << 20; piece >= 1024; piece /= 2) {
+        for (void *taken; (taken = malloc(piece)) != NULL;) {
+            memset(taken, 1, piece);
+        }
+    }
+    return 0;
+}
+#endif
+
 HOSTILE(no_descriptors) { return limit(RLIMIT_NOFILE, 0); }
 
 HOSTILE(no_files) { return limit(RLIMIT_FSIZE, 0); }
@@ -135,6 +166,9 @@ static const struct {
     LEGACY(no_death_with_its_parent),
     LEGACY(another_group),
     LEGACY(a_tracer),
+#ifndef SANITIZED
+    LEGACY(no_memory),
+#endif
     LEGACY(no_descriptors),
     LEGACY(no_files),
     LEGACY(no_processes),
