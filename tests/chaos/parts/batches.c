@@ -103,7 +103,7 @@ static void give_order(struct driver *driver, struct bid *bid)
         driver->unseen[bid->order.entry - driver->entries] = false;
         count(driver->chaos, STARVED, 1);
         if (status != POSSE_FULL && status != POSSE_NO_MEMORY) {
-            (void)went_well(driver->chaos, "submit", status);
+            (void)was_let_in(driver->chaos, "submit", status);
         }
         return;
     }
@@ -167,7 +167,9 @@ bool driver_begin(struct driver *driver)
 void driver_end(struct driver *driver)
 {
     posse_completions_destroy(driver->completions);
-    (void)went_well(driver->chaos, "free", posse_free(driver->chaos->pool, driver->entries));
+    if (driver->chaos->end != DESTROYED) { /* else there may be tasks that use them */
+        (void)went_well(driver->chaos, "free", posse_free(driver->chaos->pool, driver->entries));
+    }
     free(driver->unseen);
     free(driver->bytes);
 }
@@ -176,8 +178,8 @@ void *drive(void *argument)
 {
     struct driver *driver = argument;
     struct chaos *chaos = driver->chaos;
-    while (now_ms() < chaos->end_ms && !atomic_load(&chaos->faults) &&
-           !atomic_load(&chaos->broken) && driver->used + 1000 < ENTRIES) {
+    while (now_ms() < chaos->end_ms && !atomic_load(&chaos->faults) && !atomic_load(&chaos->shut) &&
+           driver->used + 1000 < ENTRIES) {
         uint32_t what = chaos->storm ? 11 : below(&driver->random, 12);
         if (what == 0 && !chaos->flat) {
             play_map(driver);

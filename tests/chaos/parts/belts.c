@@ -73,7 +73,8 @@ static long end_of_one(struct driver *driver, posse_future future, uint64_t numb
     } else if (status == POSSE_OK && error.status == POSSE_WORKER_LOST &&
                explained(driver->chaos, error.pid, loss_of(driver, number))) {
         ++*deaths;
-    } else if (went_well(driver->chaos, "exception at a queue", status)) {
+    } else if (went_well(driver->chaos, "exception at a queue", status) &&
+               !(error.status == POSSE_CANCELLED && cancels(driver->chaos))) {
         blame(driver->chaos, "a task at a queue: %s (%s)", posse_status_name(error.status),
               error.message);
     }
@@ -94,7 +95,7 @@ static void count_items(struct driver *driver, const struct belt_order *order, c
             blame(driver->chaos, "item %d of %ld came %u times", i, said, came);
         }
     }
-    if (missing > deaths && !driver->chaos->broken) {
+    if (missing > deaths && !driver->chaos->mortal) {
         blame(driver->chaos, "%ld items were lost with %ld consumers", missing, deaths);
     }
 }
@@ -121,7 +122,7 @@ static void run_belt(struct driver *driver, struct belt_order *order)
             driver->chaos->arm_us != 0 ? 1 + below(&driver->random, driver->chaos->arm_us) : 0;
         posse_status status = posse_submit(driver->chaos->pool, i % 2 == 0 ? bring : take, order,
                                            sizeof *order, &futures[i]);
-        if (!went_well(driver->chaos, "submit at a queue", status)) {
+        if (!was_let_in(driver->chaos, "submit at a queue", status)) {
             break;
         }
     }

@@ -148,6 +148,7 @@ bool explained(struct chaos *chaos, long pid, uint64_t loss)
     }
     uint32_t explains = life->explains, born = life->born, doomed = life->doomed;
     pthread_mutex_unlock(&chaos->lock);
+    doomed = cancels(chaos) && chaos->end == FORCED ? born : doomed; /* the pool killed it */
     if (explains > born || explains > doomed) {
         blame(chaos, "pid %ld, born %u times and killed %u times, is to explain %u losses", pid,
               born, doomed, explains);

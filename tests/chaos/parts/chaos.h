@@ -9,7 +9,8 @@
  *   fates.c     whether each order ended as it may
  *   maps.c      maps
  *   belts.c     queues and memory
- *   rounds.c    a round: pools, their threads, and the sum at the end
+ *   rounds.c    a round: pools and their threads
+ *   ends.c      how a pool ends, and the sum
  *   tell.c      figures and faults
  *
  * What holds whatever happens: a death explains one loss, that of the task at the bottom of the
@@ -94,6 +95,10 @@ struct figures {
     _Atomic long of[FIGURES];
 };
 
+/* How a pool ends: it comes to rest; or it is shut down while all use it, and lets the work end,
+ * cancels what waits, or kills its workers; or it is destroyed in the midst of its work. */
+enum end { RESTS, DRAINS, CANCELS, FORCED, DESTROYED };
+
 /* What the tasks that take the lock share. */
 struct locked {
     posse_lock lock;
@@ -112,9 +117,13 @@ struct chaos {
     bool flat;       /* no task submits tasks */
     uint32_t arm_us; /* workers are to kill themselves; 0: not */
     long most_workers;
-    bool mortal;        /* the supervisor is to be killed: then calls may say POSSE_BROKEN */
-    _Atomic int broken; /* one has */
-    _Atomic int over;   /* the killers go */
+    bool mortal;      /* the supervisor is to be killed: then calls may say POSSE_BROKEN */
+    _Atomic int shut; /* one has, or POSSE_SHUT_DOWN: the drivers go */
+    enum end end;
+    int supervisor;      /* its pidfd, or -1 */
+    _Atomic int closing; /* its end has begun: then calls may say POSSE_SHUT_DOWN */
+    _Atomic int over;    /* its users go */
+    _Atomic int calm;    /* the killers go */
     _Atomic int faults;
     posse_future shown; /* of some driver, for others to look at; `lock` guards it */
     pthread_mutex_t lock;
@@ -126,6 +135,9 @@ void blame(struct chaos *chaos, const char *format, ...) __attribute__((format(p
 
 /* Whether a call has given what it should; if not, blames it, unless the pool may be broken. */
 bool went_well(struct chaos *chaos, const char *call, posse_status status);
+/* The same for a call that brings work, which a pool that ends refuses. */
+bool was_let_in(struct chaos *chaos, const char *call, posse_status status);
+bool cancels(const struct chaos *chaos); /* what waits, by now */
 void count(struct chaos *chaos, unsigned figure, long more);
 
 /* A loss, and the worker that is said to have died with it: false if that cannot be. `loss` is
@@ -220,6 +232,22 @@ void *govern(void *killer);       /* resizes, looks at figures */
 
 void *look_on(void *killer);         /* waits for what drivers show, and may release meanwhile */
 void *kill_supervisor(void *killer); /* the same: at a random moment, once */
+
+void *close_pool(void *killer); /* the same: shuts it down */
+
+/* A pool with its threads. */
+struct scene {
+    struct chaos chaos;
+    struct driver drivers[DRIVERS];
+    struct killer killers[KILLERS];
+    struct killer governor, onlooker, ender; /* `ender`: of a supervisor, or a pool */
+    int n_killers;
+    bool governed;
+};
+
+bool has_ender(const struct chaos *chaos);
+void end_use(struct scene *scene);  /* joins all threads */
+int end_scene(struct scene *scene); /* the sum; then all goes. Its faults */
 
 struct plan {
     uint64_t seed;

@@ -63,6 +63,11 @@ static const char *judge_failure(struct driver *driver, const struct bid *bid,
     if (bid->mortal && strstr(error->message, "POSSE_BROKEN") != NULL) {
         return NULL;
     }
+    if (order->kind == NESTED && error->code == WRONG_END && cancels(driver->chaos) &&
+        (strstr(error->message, "POSSE_CANCELLED") != NULL ||
+         strstr(error->message, "POSSE_SHUT_DOWN") != NULL)) {
+        return NULL;
+    }
     if (error->code == LOST_INSIDE && order->kind == NESTED) {
         return explained(driver->chaos, atol(error->message), loss)
                    ? NULL
@@ -75,10 +80,11 @@ static const char *judge_failure(struct driver *driver, const struct bid *bid,
     return atomic_load(&order->entry->runs) == 0 ? "it failed without a run" : NULL;
 }
 
-static const char *judge_cancelled(const struct bid *bid, const posse_error *error)
+static const char *judge_cancelled(struct driver *driver, const struct bid *bid,
+                                   const posse_error *error)
 {
     if (bid->told != POSSE_OK) {
-        return "nobody cancelled it";
+        return cancels(driver->chaos) ? NULL : "nobody cancelled it";
     }
     bool ran = bid->fate == CANCEL && atomic_load(&bid->order.entry->runs) != 0;
     return ran && error->attempt <= 1 ? "it was cancelled, and ran" : NULL;
@@ -93,7 +99,7 @@ static const char *judge_end(struct driver *driver, const struct bid *bid, const
     switch (error->status) {
     case POSSE_OK: return judge_result(bid, error);
     case POSSE_TASK_FAILED: return judge_failure(driver, bid, error, loss);
-    case POSSE_CANCELLED: return judge_cancelled(bid, error);
+    case POSSE_CANCELLED: return judge_cancelled(driver, bid, error);
     case POSSE_DEADLINE: return bid->fate == LIMIT ? NULL : "it had no deadline";
     case POSSE_WORKER_LOST:
         return explained(driver->chaos, error->pid, loss) ? NULL : "no death explains its loss";

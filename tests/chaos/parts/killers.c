@@ -1,8 +1,6 @@
 /* killers.c - threads that kill, stop and continue workers, and one that changes the pool. */
 #include "chaos.h"
 
-#include "os/process.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
@@ -15,36 +13,25 @@ static void pause_us(uint32_t us)
     }
 }
 
-static bool the_supervisor(struct roster *roster, struct victim *victim)
-{
-    victim->pid = (pid_t)atomic_load(&roster->supervisor);
-    victim->fd = os_pidfd(victim->pid); /* it lives as long as the pool */
-    return victim->fd >= 0;
-}
-
 void *kill_supervisor(void *argument)
 {
     struct killer *killer = argument;
     struct chaos *chaos = killer->chaos;
-    struct victim victim;
+    struct victim victim = {.fd = chaos->supervisor};
     pause_us(below(&killer->random, (uint32_t)killer->ms * 1000));
-    if (!the_supervisor(chaos->roster, &victim) || !signal_victim(chaos->roster, victim, SIGKILL)) {
+    if (!signal_victim(chaos->roster, victim, SIGKILL)) {
         blame(chaos, "the supervisor could not be killed");
     }
-    close(victim.fd);
     return NULL;
 }
 
 /* A supervisor that is stopped is slow, and no more. */
 static void hold_up_supervisor(struct killer *killer)
 {
-    struct victim victim;
-    if (the_supervisor(killer->chaos->roster, &victim)) {
-        (void)signal_victim(killer->chaos->roster, victim, SIGSTOP);
-        pause_us(below(&killer->random, 5000));
-        (void)signal_victim(killer->chaos->roster, victim, SIGCONT);
-        close(victim.fd);
-    }
+    struct victim victim = {.fd = killer->chaos->supervisor};
+    (void)signal_victim(killer->chaos->roster, victim, SIGSTOP);
+    pause_us(below(&killer->random, 5000));
+    (void)signal_victim(killer->chaos->roster, victim, SIGCONT);
 }
 
 /* Stops it for a moment; then it goes on, or dies as it stands. */
@@ -67,7 +54,7 @@ void *kill_workers(void *argument)
 {
     struct killer *killer = argument;
     struct chaos *chaos = killer->chaos;
-    while (!atomic_load(&chaos->over)) {
+    while (!atomic_load(&chaos->calm)) {
         struct victim victim;
         pause_us(below(&killer->random, (uint32_t)chaos->gap_us));
         if (below(&killer->random, 256) == 0) {
@@ -128,7 +115,7 @@ void *govern(void *argument)
         long workers = 1 + below(&killer->random, (uint32_t)chaos->most_workers);
         posse_status resized = posse_resize(chaos->pool, workers);
         posse_status looked = posse_get_stats(chaos->pool, &stats);
-        if (!went_well(chaos, "resize", resized) || !went_well(chaos, "stats", looked)) {
+        if (!was_let_in(chaos, "resize", resized) || !went_well(chaos, "stats", looked)) {
             return NULL;
         }
         pause_us(below(&killer->random, 20000));

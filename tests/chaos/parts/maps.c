@@ -84,6 +84,9 @@ static const char *judge_item(struct driver *driver, struct items *items, posse_
                : value != mix(items->values[item->index]) ? "is wrong"
                                                           : NULL;
     }
+    if (item->status == POSSE_CANCELLED && cancels(driver->chaos) && runs == 0) {
+        return NULL;
+    }
     uint64_t chunk = items->first + item->index / (uint64_t)items->chunk * (uint64_t)items->chunk;
     if (item->status != POSSE_WORKER_LOST || runs > 1 ||
         posse_map_exception(map, &error) != POSSE_OK) {
@@ -112,7 +115,7 @@ static void take_items(struct driver *driver, struct items *items, posse_mapping
     if (status == POSSE_END && taken != items->count) {
         blame(driver->chaos, "map: end after %zu of %zu items", taken, items->count);
     }
-    (void)went_well(driver->chaos, "map", status == POSSE_END ? POSSE_OK : status);
+    (void)was_let_in(driver->chaos, "map", status == POSSE_END ? POSSE_OK : status);
 }
 
 void play_map(struct driver *driver)
@@ -124,7 +127,7 @@ void play_map(struct driver *driver)
     if (status == POSSE_OK) {
         take_items(driver, &items, map);
     } else if (status != POSSE_NO_MEMORY) {
-        (void)went_well(driver->chaos, "map_open", status);
+        (void)was_let_in(driver->chaos, "map_open", status);
     }
     posse_map_close(map);
     count(driver->chaos, MAPS, 1);

@@ -1,19 +1,18 @@
-/* rounds.c - a round: pools, the threads that use them and those that kill, and the sum. */
+/* rounds.c - a round: pools, the threads that use them and those that kill. */
 #include "chaos.h"
+
+#include "os/process.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct scene {
-    struct chaos chaos;
-    struct driver drivers[DRIVERS];
-    struct killer killers[KILLERS];
-    struct killer governor, onlooker, end; /* `end`: of a mortal supervisor */
-    int n_killers;
-    bool governed;
-};
-
-/* ---- begin ---- */
+static enum end draw_end(const struct chaos *chaos, uint64_t *random)
+{
+    static const enum end ends[] = {RESTS, RESTS, RESTS, DRAINS, CANCELS, FORCED, DESTROYED};
+    enum end end = ends[below(random, COUNT(ends))];
+    bool possible = !chaos->mortal && (end != FORCED || chaos->roster != NULL);
+    return possible ? end : RESTS;
+}
 
 /* Drawn in the same order each time, so the seed decides. */
 static posse_options draw_options(struct scene *scene, uint64_t *random)
@@ -30,6 +29,7 @@ static posse_options draw_options(struct scene *scene, uint64_t *random)
     chaos->gap_us = gaps[below(random, COUNT(gaps))];
     chaos->arm_us = chaos->roster != NULL && below(random, 3) == 0 ? 3000 : 0;
     scene->governed = below(random, 2) == 0;
+    chaos->end = draw_end(chaos, random);
     if (chaos->storm) {
         options.max_tasks_per_worker = 0;
         chaos->gap_us = 20;
@@ -57,6 +57,8 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
     chaos->roster = backend() == POSSE_PROCESS ? open_roster() : NULL;
     chaos->pool = make_pool_with(draw_options(scene, &random));
     make_locked(chaos);
+    chaos->supervisor = chaos->roster != NULL ? os_pidfd(chaos->roster->supervisor) : -1;
+    assert_true(chaos->roster == NULL || chaos->supervisor >= 0);
     chaos->end_ms = now_ms() + (plan->mortal ? HANG_MS : plan->ms);
     scene->n_killers = chaos->roster != NULL ? KILLERS : 0;
     for (int i = 0; i < DRIVERS; i++) {
@@ -69,7 +71,7 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
     }
     scene->governor = (struct killer){.chaos = chaos, .random = mix(random + 99)};
     scene->onlooker = (struct killer){.chaos = chaos, .random = mix(random + 97)};
-    scene->end = (struct killer){.chaos = chaos, .random = mix(random + 98), .ms = plan->ms};
+    scene->ender = (struct killer){.chaos = chaos, .random = mix(random + 98), .ms = plan->ms};
 }
 
 static void start(pthread_t *thread, void *(*body)(void *), void *context)
@@ -89,121 +91,10 @@ static void start_threads(struct scene *scene)
     if (scene->governed) {
         start(&scene->governor.thread, govern, &scene->governor);
     }
-    if (scene->chaos.mortal) {
-        start(&scene->end.thread, kill_supervisor, &scene->end);
+    if (has_ender(&scene->chaos)) {
+        start(&scene->ender.thread, scene->chaos.mortal ? kill_supervisor : close_pool,
+              &scene->ender);
     }
-}
-
-/* ---- end ---- */
-
-static void join_threads(struct scene *scene)
-{
-    for (int i = 0; i < DRIVERS; i++) {
-        pthread_join(scene->drivers[i].thread, NULL);
-    }
-    atomic_store(&scene->chaos.over, 1);
-    for (int i = 0; i < scene->n_killers; i++) {
-        pthread_join(scene->killers[i].thread, NULL);
-    }
-    pthread_join(scene->onlooker.thread, NULL);
-    if (scene->governed) {
-        pthread_join(scene->governor.thread, NULL);
-    }
-    if (scene->chaos.mortal) {
-        pthread_join(scene->end.thread, NULL);
-    }
-}
-
-/* Waits until all that was accepted has ended, and gives its counts. */
-static posse_stats await_end(struct chaos *chaos)
-{
-    posse_stats now = stats_of(chaos->pool);
-    for (long end = now_ms() + HANG_MS; now.queued + now.running + now.futures != 0;) {
-        if (now_ms() > end) {
-            blame(chaos, "%ld tasks wait and %ld run for ever, %ld futures are left",
-                  (long)now.queued, (long)now.running, (long)now.futures);
-            break;
-        }
-        pause_ms(1);
-        now = stats_of(chaos->pool);
-    }
-    return now;
-}
-
-/* What nobody saw the end of ran once, or is a loss that must be explained as well. */
-static void count_unseen(struct scene *scene)
-{
-    for (int d = 0; d < DRIVERS; d++) {
-        struct driver *driver = &scene->drivers[d];
-        for (uint32_t i = 0; i < driver->used; i++) {
-            uint32_t runs = driver->unseen[i] ? atomic_load(&driver->entries[i].runs) : 1;
-            count(&scene->chaos, SILENT, runs == 0);
-            if (runs > 1) {
-                blame(&scene->chaos, "thread %d, order %u: nobody saw it run %u times", d, i, runs);
-            }
-        }
-    }
-}
-
-/* Every accepted task has ended, and a death explains one loss. */
-static void add_up(struct chaos *chaos, const posse_stats *now)
-{
-    const struct figures *figures = &chaos->figures;
-    long losses = figures->of[HARMED] + figures->of[SILENT] + figures->of[TRIED_AGAIN];
-    long ended = (long)(now->done + now->failed + now->cancelled + now->timed_out + now->lost);
-    count(chaos, DEATHS, (long)now->workers_lost);
-    count(chaos, LOSSES, (long)now->lost);
-    count(chaos, STARTS, (long)now->workers_started);
-    if (losses > (long)now->workers_lost) {
-        blame(chaos, "%ld losses, and %ld deaths", losses, (long)now->workers_lost);
-    }
-    if (chaos->flat && ended != figures->of[ACCEPTED]) {
-        blame(chaos, "%ld tasks were accepted, and %ld ended", figures->of[ACCEPTED], ended);
-    }
-}
-
-/* Frees what the round itself had, and looks whether anything else is left. */
-static void leave_nothing(struct chaos *chaos)
-{
-    posse_status lock = posse_lock_destroy(chaos->locked->lock);
-    posse_status memory = posse_free(chaos->pool, chaos->locked);
-    (void)went_well(chaos, "lock_destroy", lock);
-    (void)went_well(chaos, "free", memory);
-    if (chaos->mortal) {
-        return;
-    }
-    const char *left = unrest(chaos->pool);
-    for (long end = now_ms() + PATIENCE_MS; left != NULL && now_ms() < end;) {
-        pause_ms(1);
-        left = unrest(chaos->pool);
-    }
-    if (left != NULL || stats_of(chaos->pool).memory_blocks != 0) {
-        blame(chaos, "it does not come to rest: %s", left != NULL ? left : "memory is held");
-    }
-}
-
-/* The sum; then all goes. Its faults. */
-static int end_scene(struct scene *scene)
-{
-    struct chaos *chaos = &scene->chaos;
-    if (chaos->mortal && !atomic_load(&chaos->broken)) {
-        blame(chaos, "the supervisor is dead, and no call says so");
-    }
-    if (!chaos->mortal) {
-        posse_stats now = await_end(chaos);
-        count_unseen(scene);
-        add_up(chaos, &now);
-    }
-    for (int i = 0; i < DRIVERS; i++) {
-        driver_end(&scene->drivers[i]);
-    }
-    leave_nothing(chaos);
-    (void)went_well(chaos, "destroy", posse_destroy(chaos->pool));
-    if (chaos->roster != NULL) {
-        close_roster(chaos->roster);
-    }
-    pthread_mutex_destroy(&chaos->lock);
-    return chaos->faults;
 }
 
 static void play_scenes(const struct plan *plan, struct scene *scenes)
@@ -215,7 +106,7 @@ static void play_scenes(const struct plan *plan, struct scene *scenes)
         start_threads(&scenes[i]);
     }
     for (int i = 0; i < plan->pools; i++) {
-        join_threads(&scenes[i]);
+        end_use(&scenes[i]);
     }
 }
 

@@ -20,11 +20,25 @@ void blame(struct chaos *chaos, const char *format, ...)
 bool went_well(struct chaos *chaos, const char *call, posse_status status)
 {
     if (status == POSSE_BROKEN && chaos->mortal) {
-        atomic_store(&chaos->broken, 1);
+        atomic_store(&chaos->shut, 1);
     } else if (status != POSSE_OK) {
         blame(chaos, "%s: %s", call, posse_status_name(status));
     }
     return status == POSSE_OK;
+}
+
+bool was_let_in(struct chaos *chaos, const char *call, posse_status status)
+{
+    if (status != POSSE_SHUT_DOWN || !atomic_load(&chaos->closing)) {
+        return went_well(chaos, call, status);
+    }
+    atomic_store(&chaos->shut, 1);
+    return false;
+}
+
+bool cancels(const struct chaos *chaos)
+{
+    return atomic_load(&chaos->closing) && chaos->end != DRAINS;
 }
 
 void count(struct chaos *chaos, unsigned figure, long more)

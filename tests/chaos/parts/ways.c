@@ -108,7 +108,7 @@ void wait_somehow(struct driver *driver)
     for (size_t i = 0; i < driver->given; i++) {
         int announced = atomic_load(&driver->owners[i]->announced);
         char how[200];
-        bool fits = announced == (way >= 2) || (announced == 0 && driver->chaos->broken);
+        bool fits = announced == (way >= 2) || (announced == 0 && driver->chaos->mortal);
         if (!fits) {
             posse_describe(driver->futures[i], how, sizeof how);
             blame(driver->chaos, "way %zu: future %zu (%s) was announced %d times", way, i, how,
