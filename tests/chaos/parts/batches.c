@@ -82,6 +82,8 @@ static posse_status submit(struct driver *driver, struct bid *bid)
                      .name = "order",
                      .timeout_ms = bid->fate == LIMIT ? 1 + (long)below(&driver->random, 8) : 0,
                      .retries = bid->retries,
+                     /* not for ever: all workers may have a slow one that we are to kill */
+                     .queue_timeout_ms = 1 + (long)below(&driver->random, 50),
                      .flags = below(&driver->random, 4) == 0 ? POSSE_NO_WAIT : 0};
     return posse_submit_with(driver->chaos->pool, &job, bid->fate == DETACH ? NULL : &bid->future);
 }
@@ -102,7 +104,7 @@ static void give_order(struct driver *driver, struct bid *bid)
     if (status != POSSE_OK) {
         driver->unseen[bid->order.entry - driver->entries] = false;
         count(driver->chaos, STARVED, 1);
-        if (status != POSSE_FULL && status != POSSE_NO_MEMORY) {
+        if (status != POSSE_FULL && status != POSSE_TIMEOUT && status != POSSE_NO_MEMORY) {
             (void)was_let_in(driver->chaos, "submit", status);
         }
         return;
