@@ -196,7 +196,7 @@ TEST(killed_at_any_moment)
 {
     uint64_t seed = chosen_seed();
     long deaths[STAGES] = {0}, worst = 0, round = 0;
-    long start = now_ms(), time = chosen_seconds(15, 300) * 1000;
+    long start = now_ms(), time = chosen_seconds(10, 300) * 1000;
     for (; now_ms() < start + time; round++) {
         long ms = 0;
         time_limit(TIME_LIMIT);

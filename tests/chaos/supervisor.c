@@ -20,9 +20,9 @@ TEST(killed_at_any_moment)
 {
     static struct figures figures;
     uint64_t seed = chosen_seed();
-    long start = now_ms(), ms = chosen_seconds(15, 300) * 1000, round = 0;
+    long start = now_ms(), ms = chosen_seconds(10, 300) * 1000, round = 0;
     for (; now_ms() < start + ms; round++) {
-        time_limit(TIME_LIMIT);
+        time_limit(3 * TIME_LIMIT);
         struct plan plan = {.seed = seed, .round = round, .pools = POOLS, .mortal = true};
         plan.ms = draw_ms(seed, round);
         play_round(&plan, &figures);

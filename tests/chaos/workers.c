@@ -13,7 +13,7 @@ static void play(const char *what, struct plan plan, long seconds)
     long start = now_ms();
     figures = (struct figures){0};
     for (; now_ms() < start + seconds * 1000; plan.round++) {
-        time_limit(2 * TIME_LIMIT);
+        time_limit(3 * TIME_LIMIT);
         play_round(&plan, &figures);
     }
     print_figures(what, &figures, now_ms() - start);
@@ -21,9 +21,9 @@ static void play(const char *what, struct plan plan, long seconds)
     assert_true(backend() != POSSE_PROCESS || figures.of[KILLS] > 0);
 }
 
-TEST(one_pool) { play("one pool", (struct plan){.pools = 1}, chosen_seconds(10, 300)); }
+TEST(one_pool) { play("one pool", (struct plan){.pools = 1}, chosen_seconds(8, 300)); }
 
-TEST(three_pools) { play("three pools", (struct plan){.pools = 3}, chosen_seconds(10, 300)); }
+TEST(three_pools) { play("three pools", (struct plan){.pools = 3}, chosen_seconds(8, 300)); }
 
 /* How many there can be is bounded by how fast a machine forks. */
 TEST(storm) { play("storm", (struct plan){.pools = 3, .storm = true}, chosen_seconds(5, 300)); }

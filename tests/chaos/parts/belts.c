@@ -67,7 +67,7 @@ static long end_of_one(struct driver *driver, posse_future future, uint64_t numb
 {
     posse_error error = {.status = POSSE_OK};
     uint32_t brought = 0;
-    posse_status status = posse_exception(future, HANG_MS, &error);
+    posse_status status = posse_exception(future, patience(driver->chaos), &error);
     if (status == POSSE_OK && error.status == POSSE_OK) {
         (void)posse_result_into(future, 0, &brought, sizeof brought, NULL);
     } else if (status == POSSE_OK && error.status == POSSE_WORKER_LOST &&

@@ -29,7 +29,7 @@ enum {
     MOST_ORDERS = 24,  /* in a batch */
     DRIVERS = 3,
     KILLERS = 2,
-    HANG_MS = 30000 /* what takes longer will never come */
+    HANG_MS = 30000
 };
 
 /* Codes of tasks. */
@@ -132,6 +132,9 @@ struct chaos {
 
 /* Says what went wrong, with seed and round. */
 void blame(struct chaos *chaos, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What takes longer will never come, in ms; after a first fault less. */
+long patience(const struct chaos *chaos);
 
 /* Whether a call has given what it should; if not, blames it, unless the pool may be broken. */
 bool went_well(struct chaos *chaos, const char *call, posse_status status);

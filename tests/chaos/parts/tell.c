@@ -17,6 +17,11 @@ void blame(struct chaos *chaos, const char *format, ...)
     }
 }
 
+long patience(const struct chaos *chaos)
+{
+    return atomic_load(&chaos->faults) != 0 ? PATIENCE_MS / 10 : HANG_MS;
+}
+
 bool went_well(struct chaos *chaos, const char *call, posse_status status)
 {
     if (status == POSSE_BROKEN && chaos->mortal) {

@@ -8,7 +8,7 @@ static void wait_for_each(struct driver *driver)
 {
     for (size_t i = 0; i < driver->given; i++) {
         (void)went_well(driver->chaos, "exception",
-                        posse_exception(driver->futures[i], HANG_MS, NULL));
+                        posse_exception(driver->futures[i], patience(driver->chaos), NULL));
     }
 }
 
@@ -17,12 +17,13 @@ static void wait_for_all(struct driver *driver)
 {
     size_t done;
     posse_when when = (posse_when)below(&driver->random, 3);
-    posse_status first = posse_wait(driver->futures, driver->given, when, HANG_MS, NULL, &done);
+    posse_status first =
+        posse_wait(driver->futures, driver->given, when, patience(driver->chaos), NULL, &done);
     if (went_well(driver->chaos, "wait", first) && done == 0 && driver->given > 0) {
         blame(driver->chaos, "wait (%d): none is done", when);
     }
-    posse_status all =
-        posse_wait(driver->futures, driver->given, POSSE_ALL_COMPLETED, HANG_MS, NULL, &done);
+    posse_status all = posse_wait(driver->futures, driver->given, POSSE_ALL_COMPLETED,
+                                  patience(driver->chaos), NULL, &done);
     if (went_well(driver->chaos, "wait for all", all) && done != driver->given) {
         blame(driver->chaos, "wait: %zu of %zu are done", done, driver->given);
     }
@@ -39,7 +40,8 @@ static int announce(posse_future future, void *context)
 static void take_as_completed(struct driver *driver)
 {
     posse_completed *completed = NULL;
-    posse_status status = posse_as_completed(driver->futures, driver->given, HANG_MS, &completed);
+    posse_status status =
+        posse_as_completed(driver->futures, driver->given, patience(driver->chaos), &completed);
     posse_future future;
     size_t index;
     while (status == POSSE_OK) {
@@ -72,7 +74,7 @@ static void be_called_back(struct driver *driver)
         }
     }
     wait_for_each(driver);
-    for (long end = now_ms() + HANG_MS; !all_announced(driver) && now_ms() < end;) {
+    for (long end = now_ms() + patience(driver->chaos); !all_announced(driver) && now_ms() < end;) {
         pause_ms(1);
     }
 }
@@ -87,7 +89,7 @@ static void take_completions(struct driver *driver)
             driver->owners[i]->announced = 1;
         }
     }
-    for (long end = now_ms() + HANG_MS; !all_announced(driver) && now_ms() < end;) {
+    for (long end = now_ms() + patience(driver->chaos); !all_announced(driver) && now_ms() < end;) {
         posse_completion taken[4];
         if (poll(&fd, 1, 1000) <= 0) {
             continue;
