@@ -21,12 +21,15 @@ uint64_t loss_of(const struct driver *driver, uint64_t number)
 
 static enum kind draw_kind(struct driver *driver)
 {
-    static const enum kind kinds[] = {PLAIN, PLAIN, PLAIN, PLAIN,  PLAIN,  FAILING,
-                                      BIG,   SLOW,  SLOW,  NESTED, NESTED, LOCKED};
+    static const enum kind kinds[] = {PLAIN, PLAIN, PLAIN,  PLAIN,  PLAIN,  FAILING, BIG,
+                                      SLOW,  SLOW,  NESTED, NESTED, LOCKED, GIFT};
     if (driver->chaos->storm) {
         return PLAIN;
     }
     enum kind kind = kinds[below(&driver->random, COUNT(kinds))];
+    if (kind == GIFT && driver->chaos->roster != NULL) {
+        return LOCKED; /* what a worker gave dies with it */
+    }
     return kind == NESTED && driver->chaos->flat ? PLAIN : kind;
 }
 
@@ -36,6 +39,9 @@ static enum fate draw_fate(struct driver *driver, enum kind kind)
     enum fate fate = (enum fate)below(&driver->random, FATES);
     if (kind == SLOW) {
         return fate % 2 == 0 ? KILL : LIMIT;
+    }
+    if (kind == GIFT) {
+        return LEAVE;
     }
     return kind == PLAIN || fate == CANCEL || fate == AGAIN || fate == FORGET ? fate : LEAVE;
 }

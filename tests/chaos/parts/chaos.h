@@ -149,7 +149,9 @@ bool explained(struct chaos *chaos, long pid, uint64_t loss);
 
 /* ---- orders (orders.c) ------------------------------------------------------------------------ */
 
-enum kind { PLAIN, FAILING, NESTED, BIG, SLOW, LOCKED, KINDS };
+enum kind { PLAIN, FAILING, NESTED, BIG, SLOW, LOCKED, GIFT };
+
+#define GIFT_SIZE 5000 /* bytes that a task gives to the program */
 
 struct entry {
     _Atomic uint32_t runs;  /* how often it was begun */

@@ -18,6 +18,17 @@ static void wrong(struct driver *driver, const struct bid *bid, const posse_erro
           error->message);
 }
 
+static bool gift_is_right(const struct bid *bid, const void *data, size_t size)
+{
+    void *memory = NULL;
+    if (size != sizeof memory) {
+        return false;
+    }
+    memcpy(&memory, data, sizeof memory);
+    return is_filled(memory, GIFT_SIZE, bid->order.value) &&
+           posse_free(bid->future.executor, memory) == POSSE_OK;
+}
+
 static bool result_is_right(const struct bid *bid)
 {
     const struct order *order = &bid->order;
@@ -29,6 +40,9 @@ static bool result_is_right(const struct bid *bid)
     }
     if (order->kind == BIG) {
         return size == order->reply && is_filled(data, size, ~order->value);
+    }
+    if (order->kind == GIFT) {
+        return gift_is_right(bid, data, size);
     }
     uint64_t expected = order->kind == NESTED ? fib[order->value] : mix(order->value);
     return size == sizeof expected && *(const uint64_t *)data == expected;

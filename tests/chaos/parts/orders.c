@@ -187,11 +187,22 @@ static int locked(posse_task *task, const struct order *order)
     return give(task, mix(order->value));
 }
 
+/* Memory that outlives its worker, which leaves on purpose. */
+static int gift(posse_task *task, const struct order *order)
+{
+    void *memory = NULL;
+    if (posse_alloc(posse_task_executor(task), GIFT_SIZE, &memory) != POSSE_OK) {
+        return NO_ROOM;
+    }
+    fill(memory, GIFT_SIZE, order->value);
+    return give(task, (uintptr_t)memory);
+}
+
 int obey_order(posse_task *task, const void *arg, size_t size)
 {
     static int (*const deeds[])(posse_task *, const struct order *) = {
-        [PLAIN] = plain, [FAILING] = failing, [NESTED] = nested,
-        [BIG] = big,     [SLOW] = slow,       [LOCKED] = locked,
+        [PLAIN] = plain, [FAILING] = failing, [NESTED] = nested, [BIG] = big,
+        [SLOW] = slow,   [LOCKED] = locked,   [GIFT] = gift,
     };
     const struct order *order = arg;
     if (size != sizeof *order + order->payload) {
