@@ -247,7 +247,7 @@ static bool parse_length(const char *text, int base, const char *ends, size_t *l
 /* Chunks come as "<size in hex>[;...]\r\n<data>\r\n", up to one of size 0. */
 static bool receive_chunks(struct http *http)
 {
-    char line[MAX_LINE];
+    char line[MAX_LINE] = "";
     for (size_t size = 1; size > 0;) {
         if (!receive_line(http, line))
             return false;
@@ -289,7 +289,7 @@ static bool take_header(struct http *http, const char *line, struct header *head
 
 static bool receive_header(struct http *http, struct header *header)
 {
-    char line[MAX_LINE];
+    char line[MAX_LINE] = "";
     if (!receive_line(http, line))
         return false;
     if (sscanf(line, "HTTP/1.%*1[01] %3d %79[^\n]", &header->status, header->reason) < 1)
@@ -320,7 +320,7 @@ static bool receive_page(struct http *http)
 bool http_get(const char *url, long timeout, struct http_page *page)
 {
     struct http http = {.page = page, .until = now() + timeout, .fd = -1};
-    struct address address;
+    struct address address = {.path = ""};
     *page = (struct http_page){.body = NULL};
     bool came = parse_url(&http, url, &address) && open_connection(&http, &address) &&
                 send_request(&http, &address) && receive_page(&http);

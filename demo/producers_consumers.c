@@ -39,7 +39,7 @@ static int consume(posse_task *task, const void *arg, size_t size)
     int items[ITEMS];
     size_t count = 0;
     posse_status status = POSSE_OK;
-    while (count < ITEMS && status == POSSE_OK) {
+    while (count < sizeof items / sizeof *items && status == POSSE_OK) {
         status = posse_queue_get(work->queue, &items[count], sizeof items[count], NULL, -1);
         count += status == POSSE_OK;
     }
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 {
     struct demo demo =
         demo_parse(argc, argv, "Two tasks produce 12 items each, two consume them.", 0);
-    demo.workers = 2 * PAIRS; /* all run at the same time, or they would wait for each other */
+    demo.workers = 2L * PAIRS; /* all run at the same time, or they would wait for each other */
     posse_executor *pool = demo_create(&demo);
     struct work work = {.first = 1};
     posse_future producers[PAIRS], consumers[PAIRS];

@@ -78,7 +78,7 @@ extern "C" {
     X(POSSE_OWNER_DIED, 20, "the lock is held now; the one who held it before has died")
 
 typedef enum posse_status {
-#define POSSE_STATUS_CONSTANT(name, value, message) name = value,
+#define POSSE_STATUS_CONSTANT(name, value, message) name = (value),
     POSSE_STATUS_LIST(POSSE_STATUS_CONSTANT)
 #undef POSSE_STATUS_CONSTANT
 } posse_status;

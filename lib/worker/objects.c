@@ -123,13 +123,12 @@ static posse_status look_at_event(void *context)
 static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t until)
 {
     const struct pi_object *object = event->object;
-    posse_status status;
     for (;;) {
         if (!pi_object_exists(object))
             return POSSE_INVALID;
         if (!pi_waiters_add(event->waiters, object->serial, parker))
             return pi_object_lost(object);
-        status = event->look(event); /* seq, after the bit: see waiters.h */
+        posse_status status = event->look(event); /* seq, after the bit: see waiters.h */
         if (status != POSSE_TIMEOUT || os_now() >= until)
             return status;
         (void)pi_sleep_on(object->executor, parker, until);

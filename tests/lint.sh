@@ -1,0 +1,78 @@
+#!/bin/sh
+# lint.sh - what can be found without running anything:
+#
+#   the header alone, as C11, C17, C++11 and C++17, by gcc and clang, every warning an error
+#   all scripts, by shellcheck
+#   lib/, include/ and demo/, by cppcheck and clang-tidy (see .clang-tidy)
+#
+# A line for each that is clean. Exit: 0 if all are.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=demo/build.sh
+. "$top/demo/build.sh"
+
+need "gcc libc6-dev" compiles gcc
+need "g++" command -v g++
+need "clang libc6-dev" compiles clang
+need cmake command -v cmake
+need make has_build_tool
+need pkg-config command -v pkg-config
+need shellcheck command -v shellcheck
+need cppcheck command -v cppcheck
+need clang-tidy command -v clang-tidy
+install_missing
+cd "$top"
+
+found=0
+
+# check <what> <command> <word>...
+check() {
+    what=$1
+    shift
+    if quietly "$@"; then
+        echo "clean: $what"
+    else
+        echo "NOT CLEAN: $what"
+        found=1
+    fi
+}
+
+# header <compiler> <language> <standard>
+header() {
+    check "posse.h as $3, $1" "$1" -x "$2" -std="$3" -Wall -Wextra -Wpedantic -Wconversion -Wshadow \
+        -Wundef -Werror -fsyntax-only include/posse.h
+}
+
+for standard in c11 c17; do
+    header gcc c "$standard"
+    header clang c "$standard"
+done
+for standard in c++11 c++17; do
+    header g++ c++ "$standard"
+    header clang++ c++ "$standard"
+done
+
+scripts=$(find .ci tests demo -name '*.sh' -o -path .ci/run)
+# shellcheck disable=SC2086 # a list of words
+check "shellcheck" shellcheck -x $scripts
+
+# What it says of these is not so, or is taste:
+#   badBitmaskCheck, clarifyCalculation, shadowFunction, redundantContinue   taste
+#   constParameter        wants a pointer to a function const
+#   invalidFunctionArg    knows no mmap of no file
+#   knownConditionTrueFalse:demo/download.c   compares a size_t as if it had a sign
+check "cppcheck" cppcheck --quiet -j "$(nproc)" --std=c11 --error-exitcode=1 --inline-suppr \
+    --enable=warning,performance,portability,style --library=posix \
+    --suppress=missingIncludeSystem --suppress=badBitmaskCheck --suppress=clarifyCalculation \
+    --suppress=shadowFunction --suppress=redundantContinue --suppress=constParameter \
+    --suppress=invalidFunctionArg --suppress=knownConditionTrueFalse:demo/download.c \
+    -D__linux__ -D_GNU_SOURCE -D__GLIBC__=2 -D__GLIBC_MINOR__=36 -Ilib -Iinclude lib demo include
+
+tidy() {
+    cmake -S . -B build-lint -DCMAKE_C_COMPILER=clang -DPOSSE_DEMOS=ON -DPOSSE_TESTS=OFF \
+        -DPOSSE_BENCH=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON &&
+        find "$top/lib" "$top/demo" -name '*.c' -print0 |
+        xargs -0 -n 6 -P "$(nproc)" clang-tidy --quiet -p build-lint
+}
+check "clang-tidy" tidy
+exit $found
