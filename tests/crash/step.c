@@ -94,9 +94,9 @@ static void spin_us(long us)
     } while ((now.tv_sec - end.tv_sec) * 1000000000 + now.tv_nsec < end.tv_nsec);
 }
 
-static bool may_fall_asleep(const posse_executor *pool)
+static bool may_fall_asleep(posse_executor *pool)
 {
-    const struct pi_segment *segment = &pool->segment;
+    struct pi_segment *segment = &pool->segment;
     return pi_idle_any(&segment->header->idle, pi_seats_count(segment));
 }
 

@@ -6,6 +6,7 @@
  * then the memory is filled up, and only then what was backed first is written.
  */
 #include "fault/kit/fault.h"
+#include "support/shm.h"
 
 #include "os/memory.h"
 
@@ -17,7 +18,7 @@
 #define ROOM ((size_t)1 << 20)
 
 /* Takes all that is left. */
-static int fill_up(struct os_memory *memory)
+static int take_the_rest(struct os_memory *memory)
 {
     size_t offset = 0;
     while (offset < memory->size && os_memory_back(memory, offset, PAGE) == 0) {
@@ -35,7 +36,7 @@ static int outlives_a_failure(size_t pages)
     REQUIRE(os_memory_back(&others, 0, ROOM / 2) == 0);
     REQUIRE(os_memory_back(&first, 0, pages * PAGE) == 0);
     REQUIRE(os_memory_back(&first, 0, ROOM * 3 / 4) == ENOSPC); /* what another process asks for */
-    REQUIRE(fill_up(&others) == 0);
+    REQUIRE(take_the_rest(&others) == 0);
     memset(first.base, 'x', pages * PAGE); /* or SIGBUS */
     os_memory_destroy(&first);
     os_memory_destroy(&others);

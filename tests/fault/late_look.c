@@ -6,6 +6,7 @@
  * asked back. The look must find memory, or it is SIGBUS.
  */
 #include "fault/kit/fault.h"
+#include "support/shm.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

@@ -255,17 +255,4 @@ int child_says(const char *file, int line, const char *text);
 void *make_shared(size_t size); /* asserts */
 void free_shared(void *memory, size_t size);
 
-/* ---- a /dev/shm of one's own (mount.c) ------------------------------------------------------- */
-
-struct shm {
-    const char *where; /* what is mounted over, by an empty file system */
-    const char *options;
-    unsigned long flags;
-    int (*body)(void);
-};
-
-/* Runs the body as assert_child does, in a mount namespace. Where that is not permitted the test is
- * skipped, and says so. */
-void assert_with_shm(struct shm shm);
-
 #endif
