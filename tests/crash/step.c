@@ -19,6 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef SANITIZED
+#define SPARSER 10 /* it makes three instructions of one, and sees no more at each of them */
+#else
+#define SPARSER 1
+#endif
 #define MOST_STEPS 200000L /* more is a loop that does not end under this magnifying glass */
 #define SLOW_MS 900        /* who is not woken finds out after a second */
 #define RESULT_SIZE 300    /* in memory of its own */
@@ -270,7 +275,7 @@ static void die_after_instructions(enum mark mark)
 {
     struct scene scene = open_scene();
     struct tally tally = {0};
-    long stride = in_long_run(16, 1);
+    long stride = in_long_run(24, 1) * SPARSER;
     struct way way = {.mark = mark, .steps = seed() % stride, .rest_us = -1};
     while (die_on(&scene, &way, &tally)) {
         way.steps += stride;
