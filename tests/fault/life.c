@@ -21,14 +21,10 @@ static int create_and_destroy(void)
     return 0;
 }
 
-TEST(create_with_failures_in_program) { SWEEP(create_and_destroy, PROGRAM); }
-TEST(create_with_failures_in_supervisor) { SWEEP(create_and_destroy, SUPERVISOR); }
-TEST(create_with_failures_in_workers) { SWEEP(create_and_destroy, WORKER); }
+TEST(come_and_go) { sweep_all("create and destroy", create_and_destroy); }
 
 static const struct check checks[] = {
-    CHECK(create_with_failures_in_program, FORKED),
-    CHECK(create_with_failures_in_supervisor, FORKED &PARALLEL),
-    CHECK(create_with_failures_in_workers, PROCESSES),
+    CHECK(come_and_go, FORKED),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -27,6 +27,7 @@ typedef int fault_resource;
 #define FAULT_RESOURCE fault_resource
 
 #define MOST_ERRORS 8
+#define MOST_SENDS 150 /* that fail in a row */
 
 const char *const fault_names[CALLS] = {
 #define FAULT(type, name, ...) [CALL_##name] = #name,
@@ -89,6 +90,22 @@ static bool is_hit(enum fault_call call, long number)
            (plan->mode == ITS_KIND && atomic_load(&fault_state->call) == (int)call);
 }
 
+/* Whether the same call, made again, can be expected to do: it was interrupted; or it is a look for
+ * what may have come, which needs no memory; or a kill by the supervisor of its own child, first of
+ * its group and then of itself. */
+static bool passes(enum fault_call call, int error)
+{
+    return error == EINTR || (error == EAGAIN && call == CALL_madvise) || call == CALL_recv ||
+           (call == CALL_kill && class_here() != WORKER);
+}
+
+/* Memory for one byte comes back in the end. */
+static bool recovers(enum fault_call call)
+{
+    static _Thread_local unsigned sends;
+    return call == CALL_send && ++sends % MOST_SENDS == 0;
+}
+
 /* With what this call fails now; 0: it does not. */
 static int fault(enum fault_call call, const int *errors)
 {
@@ -104,10 +121,9 @@ static int fault(enum fault_call call, const int *errors)
         n++;
     }
     int error = errors[state->plan.choice % n];
-    bool transient = error == EINTR || (error == EAGAIN && call == CALL_madvise) ||
-                     call == CALL_recv; /* of which nothing is sent, and so needs no memory */
+    bool transient = passes(call, error);
     interrupted[call] = transient && !interrupted[call];
-    if (transient && !interrupted[call]) {
+    if ((transient && !interrupted[call]) || recovers(call)) {
         return 0;
     }
     if (atomic_fetch_add(&state->failed, 1) == 0) {
@@ -217,6 +233,29 @@ int fault_fcntl(int fd, int command, ...)
     va_end(rest);
     int error = FAILS(fcntl, EMFILE, EINVAL);
     return error ? MINUS(error, ) : fcntl(fd, command, argument);
+}
+
+static bool is_socket(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+/* A call on the counter of an eventfd can be interrupted, at most. */
+ssize_t fault_read(int fd, void *to, size_t size);
+ssize_t fault_read(int fd, void *to, size_t size)
+{
+    bool counter = size == sizeof(uint64_t) && !is_socket(fd);
+    int error = counter ? FAILS(read, EINTR) : FAILS(read, EINTR, EIO);
+    return error ? MINUS(error, ) : read(fd, to, size);
+}
+
+ssize_t fault_write(int fd, const void *from, size_t size);
+ssize_t fault_write(int fd, const void *from, size_t size)
+{
+    bool counter = size == sizeof(uint64_t) && !is_socket(fd);
+    int error = counter ? FAILS(write, EINTR) : FAILS(write, EINTR, ENOBUFS, ENOMEM);
+    return error ? MINUS(error, ) : write(fd, from, size);
 }
 
 /* ---- processes and threads ---- */

@@ -82,9 +82,8 @@ bool fault_lasts(void);
 
 /* Runs the scene with every call of these classes failing in turn, in all modes, until no call is
  * left; asserts that the scene says 0 each time, that it does not hang, and that no process,
- * thread, descriptor, block or mapping is left. */
-void sweep(const char *name, fault_scene *scene, unsigned classes);
-#define SWEEP(scene, classes) sweep(#scene, scene, classes)
+ * thread, descriptor, block or mapping is left. Gives how many calls failed. */
+long sweep(const char *name, fault_scene *scene, unsigned classes);
 
 /* ---- scene.c ---- */
 
@@ -92,6 +91,13 @@ void sweep(const char *name, fault_scene *scene, unsigned classes);
 #define AS(status) (1u << (status))
 #define ALLOW(status, set) REQUIRE(is_among((status), (set)))
 bool is_among(posse_status status, unsigned set); /* counts it, too */
+
+/* Submits a few tasks, one after another, and looks at their results. */
+int use_pool(posse_executor *pool);
+/* Destroys it; before that it must work, if the failure is over. */
+int leave_pool(posse_executor *pool);
+/* Sweeps with the failures in each class that the backend has; asserts that there were some. */
+void sweep_all(const char *name, fault_scene *scene);
 
 #define CREATED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_SYSTEM))
 #define ACCEPTED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_BROKEN))

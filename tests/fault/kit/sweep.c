@@ -4,8 +4,8 @@
  * the one before has died or was killed for taking too long, which is counted as wrong. What it
  * does at the moment lies in shared memory, so that the runner can name it.
  *
- * In the short form each call fails with one of its errors, another in each mode; in the long one
- * with all of them. POSSE_FAULT="<mode> <choice> <k>" begins there, to see a failure again.
+ * In the short form each call fails with one of its errors, another in each mode, and not all k are
+ * tried with failures that last; in the long one with all of them. POSSE_FAULT="<mode> <choice> <k>" begins there, to see a failure again.
  */
 #include "fault/kit/fault.h"
 
@@ -19,7 +19,7 @@
 #define RUN_LIMIT 20    /* seconds */
 #define MOST_CALLS 5000 /* more in one scene means that it goes round */
 #define MOST_CHOICES 6  /* errors of one call */
-#define MOST_WRONG 12
+#define MOST_WRONG 5
 
 static const char *const mode_names[] = {"once", "its kind for ever", "everything for ever"};
 
@@ -123,7 +123,9 @@ static bool step(bool past_end)
 {
     struct fault_plan *next = &now->next;
     bool turn = past_end || next->at >= MOST_CALLS;
-    next->at = turn ? 1 : next->at + 1;
+    static const long sparse[FAULT_MODES] = {[ITS_KIND] = 8, [EVERYTHING] = 2};
+    bool skips = sparse[next->mode] > 0 && choices() == 1;
+    next->at = turn ? 1 : next->at + 1 + (skips ? next->at / sparse[next->mode] : 0);
     if (!turn) {
         next->choice += choices() > 1 ? 0 : 1;
         return true;
@@ -193,9 +195,13 @@ static void run_children(void)
 
 static void print_figures(const char *name, long ms)
 {
-    print_message("  %s: %ld runs of up to %ld calls, %ld failures of calls, %ld ms;", name,
-                  atomic_load(&now->runs), atomic_load(&now->most_calls), atomic_load(&now->faults),
-                  ms);
+    static const char *const classes[] = {[PROGRAM] = "program",
+                                          [SUPERVISOR] = "supervisor",
+                                          [WORKER] = "workers",
+                                          [HELPERS] = "helpers"};
+    print_message("  %s, %s: %ld runs of up to %ld calls, %ld failures of calls, %ld ms;", name,
+                  classes[now->next.classes], atomic_load(&now->runs),
+                  atomic_load(&now->most_calls), atomic_load(&now->faults), ms);
     for (int i = 0; i < 32; i++) {
         if (atomic_load(&now->statuses[i]) > 0) {
             print_message(" %s %ld", posse_status_name((posse_status)i),
@@ -205,7 +211,7 @@ static void print_figures(const char *name, long ms)
     print_message("\n");
 }
 
-void sweep(const char *name, fault_scene *scene, unsigned classes)
+long sweep(const char *name, fault_scene *scene, unsigned classes)
 {
     long begin = now_ms();
     now = make_shared(sizeof *now);
@@ -219,5 +225,5 @@ void sweep(const char *name, fault_scene *scene, unsigned classes)
     fault_state = NULL;
     free_shared(now, sizeof *now);
     assert_int_equal(wrong, 0);
-    assert_true(faults > 0);
+    return faults;
 }

@@ -1,0 +1,132 @@
+/* tasks.c - tasks are submitted, run and waited for while calls fail: small and large arguments and
+ * results, tables that grow, locks and queues, shutdown. */
+#include "fault/kit/fault.h"
+
+#include <string.h>
+
+static int one_small(void)
+{
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    REQUIRE(use_pool(pool) == 0);
+    return leave_pool(pool);
+}
+
+static const char large[300000] = "large";
+
+/* The argument and the result each need a block of their own. */
+static int one_large(void)
+{
+    const void *bytes;
+    size_t size;
+    posse_future future;
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    posse_status status = posse_submit(pool, echo_task, large, sizeof large, &future);
+    ALLOW(status, ACCEPTED);
+    if (status == POSSE_OK) {
+        status = posse_result(future, -1, &bytes, &size);
+        ALLOW(status, ENDED | AS(POSSE_TASK_FAILED)); /* it had no memory for its result */
+        REQUIRE(status != POSSE_OK || (size == sizeof large && memcmp(bytes, large, size) == 0));
+        REQUIRE(posse_release(future) == POSSE_OK);
+    }
+    return leave_pool(pool);
+}
+
+#define MANY 400 /* more than there are slots at first */
+
+static int many_at_once(void)
+{
+    static posse_future futures[MANY];
+    static posse_status accepted[MANY];
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    for (long i = 0; i < MANY; i++) {
+        accepted[i] = posse_submit(pool, square_task, &i, sizeof i, &futures[i]);
+        ALLOW(accepted[i], ACCEPTED);
+    }
+    for (long i = 0; i < MANY; i++) {
+        long square = i * i;
+        posse_status status = accepted[i];
+        if (status == POSSE_OK) {
+            status = posse_result_into(futures[i], -1, &square, sizeof square, NULL);
+            ALLOW(status, ENDED);
+            REQUIRE(square == i * i);
+            REQUIRE(posse_release(futures[i]) == POSSE_OK);
+        }
+    }
+    return leave_pool(pool);
+}
+
+static int use_queue(posse_executor *pool)
+{
+    posse_queue queue;
+    long item = 5;
+    posse_status status = posse_queue_create(pool, 4, 40000, &queue);
+    ALLOW(status, CREATED);
+    if (status != POSSE_OK) {
+        return 0;
+    }
+    ALLOW(posse_queue_put(queue, &item, sizeof item, 1000), AS(POSSE_OK));
+    ALLOW(posse_queue_get(queue, &item, sizeof item, NULL, 1000), AS(POSSE_OK));
+    /* nothing is there: it sleeps */
+    ALLOW(posse_queue_get(queue, &item, sizeof item, NULL, 1),
+          AS(POSSE_TIMEOUT) | AS(POSSE_NO_MEMORY) | AS(POSSE_BROKEN));
+    ALLOW(posse_queue_destroy(queue), AS(POSSE_OK));
+    return 0;
+}
+
+static int shared_things(void)
+{
+    posse_lock lock;
+    void *memory;
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    posse_status status = posse_lock_create(pool, &lock);
+    ALLOW(status, CREATED);
+    if (status == POSSE_OK) {
+        ALLOW(posse_lock_acquire(lock, -1), AS(POSSE_OK));
+        ALLOW(posse_lock_release(lock), AS(POSSE_OK));
+        ALLOW(posse_lock_destroy(lock), AS(POSSE_OK));
+    }
+    REQUIRE(use_queue(pool) == 0);
+    status = posse_alloc(pool, 500000, &memory);
+    ALLOW(status, CREATED);
+    REQUIRE(status != POSSE_OK || posse_free(pool, memory) == POSSE_OK);
+    return leave_pool(pool);
+}
+
+static int shut_down(void)
+{
+    long value = 3;
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    for (int i = 0; i < 4; i++) {
+        ALLOW(posse_submit(pool, square_task, &value, sizeof value, NULL), ACCEPTED);
+    }
+    posse_status status = posse_shutdown(pool, 0, -1);
+    ALLOW(status, ENDED | AS(POSSE_TIMEOUT));
+    REQUIRE(posse_destroy(pool) == POSSE_OK);
+    return 0;
+}
+
+TEST(small_tasks) { sweep_all("small task", one_small); }
+TEST(large_arguments_and_results) { sweep_all("large task", one_large); }
+TEST(tables_grow) { sweep_all("many tasks", many_at_once); }
+TEST(locks_queues_memory) { sweep_all("shared things", shared_things); }
+TEST(shutdown) { sweep_all("shutdown", shut_down); }
+
+static const struct check checks[] = {
+    CHECK(small_tasks, FORKED &PARALLEL),
+    CHECK(large_arguments_and_results, FORKED),
+    CHECK(tables_grow, FORKED),
+    CHECK(locks_queues_memory, FORKED),
+    CHECK(shutdown, FORKED),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
