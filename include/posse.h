@@ -214,6 +214,7 @@ POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
  * POSSE_DEADLOCK: called by a task of this executor without POSSE_NO_WAIT.
  * POSSE_NO_MEMORY: shut down, but too many threads are waiting for this one to wait, too.
  * POSSE_INVALID: unknown flags.
+ * POSSE_NO_MEMORY: it is shut down, but there is no memory to wait with.
  * POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_shutdown(posse_executor *executor, unsigned flags, long timeout_ms);
 

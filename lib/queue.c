@@ -10,9 +10,9 @@
  *                                           its own is handed on as it leaves with nothing
  *   supervisor, after a worker was reaped   frees the lock and wakes everybody
  *
- * A call that does not hold the lock any more, or not yet, may find that the queue is gone: its head
- * stays memory (core/arena.h), and what is in it is stamped. The cells are touched with the lock
- * held only.
+ * A call that does not hold the lock any more, or not yet, may find that the queue is gone: its
+ * head stays memory (core/arena.h), and what is in it is stamped. The cells are touched with the
+ * lock held only.
  *
  * Whatever is read here a task may have scribbled on: sizes are checked, before they are used,
  * against the memory that the block has, which is never more than its class says in private memory.

@@ -1,5 +1,5 @@
-/* late_look.c - a queue is destroyed, and its memory is given back, while a call on it is still about
- * to look whom else to wake.
+/* late_look.c - a queue is destroyed, and its memory is given back, while a call on it is still
+ * about to look whom else to wake.
  *
  * The program puts an item for a task that waits. Between the wake of that reader and the look for
  * a writer the queue goes, in a /dev/shm that is filled up: the memory of the queue's block too is

@@ -1,7 +1,8 @@
-/* many.c - waiting for many tasks at once while calls fail: posse_wait, as_completed, maps, callbacks
- * and the completion descriptor. What cannot be begun says so, and what was begun comes to its
- * end. */
+/* many.c - waiting for many tasks at once while calls fail: posse_wait, as_completed, maps,
+ * callbacks and the completion descriptor. What cannot be begun says so, and what was begun comes
+ * to its end. */
 #include "fault/kit/fault.h"
+#include "support/maps.h"
 
 #include <poll.h>
 
@@ -50,14 +51,6 @@ static int wait_for_all(void)
     }
     REQUIRE(release_all() == 0);
     return leave_pool(pool);
-}
-
-static int square_item(posse_task *task, const void *const *items, void *result)
-{
-    long value = *(const long *)items[0];
-    (void)task;
-    *(long *)result = value * value;
-    return 0;
 }
 
 static int map_items(void)

@@ -26,9 +26,6 @@ typedef int fault_resource;
 #endif
 #define FAULT_RESOURCE fault_resource
 
-#define MOST_ERRORS 8
-#define MOST_SENDS 150 /* that fail in a row */
-
 const char *const fault_names[CALLS] = {
 #define FAULT(type, name, ...) [CALL_##name] = #name,
 #define BY_HAND(name) [CALL_##name] = #name,
@@ -39,101 +36,9 @@ const char *const fault_names[CALLS] = {
 #undef SOUND
 };
 
-struct fault_state *fault_state;
 struct fault_balance fault_balance;
 
-/* Forks, and starts of threads, that lie between the program and here: with processes the first is
- * the one between, the second the supervisor, the third a worker. */
-static int forks;
-static _Thread_local int starts;
-/* Calls that were interrupted the last time: the next time they are not. */
-static _Thread_local bool interrupted[CALLS];
-
-static unsigned class_here(void)
-{
-    if (backend() == POSSE_PROCESS) {
-        return forks == 0 ? PROGRAM : forks < 3 ? SUPERVISOR : WORKER;
-    }
-    return starts == 0 ? PROGRAM : HELPERS;
-}
-
-void fault_arm(const struct fault_plan *plan)
-{
-    fault_state->plan = *plan;
-    atomic_store(&fault_state->calls, 0);
-    atomic_store(&fault_state->failed, 0);
-    atomic_store(&fault_state->call, CALLS);
-    atomic_store(&fault_state->error, 0);
-    atomic_store(&fault_state->armed, true);
-}
-
-void fault_disarm(void) { atomic_store(&fault_state->armed, false); }
-
-bool fault_is_spent(void)
-{
-    return fault_state->plan.mode == ONCE && atomic_load(&fault_state->failed) > 0;
-}
-
-static bool counts(enum fault_call call)
-{
-    const struct fault_plan *plan = &fault_state->plan;
-    return (plan->classes & class_here()) && (plan->only == 0 || plan->only == 1 + (int)call);
-}
-
-static bool is_hit(enum fault_call call, long number)
-{
-    const struct fault_plan *plan = &fault_state->plan;
-    if (plan->at == 0 || number < plan->at) {
-        return false;
-    }
-    return number == plan->at || plan->mode == EVERYTHING ||
-           (plan->mode == ITS_KIND && atomic_load(&fault_state->call) == (int)call);
-}
-
-/* Whether the same call, made again, can be expected to do: it was interrupted; or it is a look for
- * what may have come, which needs no memory; or a kill by the supervisor of its own child, first of
- * its group and then of itself. */
-static bool passes(enum fault_call call, int error)
-{
-    return error == EINTR || (error == EAGAIN && call == CALL_madvise) || call == CALL_recv ||
-           (call == CALL_kill && class_here() != WORKER);
-}
-
-/* Memory for one byte comes back in the end. */
-static bool recovers(enum fault_call call)
-{
-    static _Thread_local unsigned sends;
-    return call == CALL_send && ++sends % MOST_SENDS == 0;
-}
-
-/* With what this call fails now; 0: it does not. */
-static int fault(enum fault_call call, const int *errors)
-{
-    struct fault_state *state = fault_state;
-    if (state == NULL || !atomic_load(&state->armed) || !counts(call)) {
-        return 0;
-    }
-    if (!is_hit(call, atomic_fetch_add(&state->calls, 1) + 1)) {
-        return 0;
-    }
-    unsigned n = 0;
-    while (n < MOST_ERRORS && errors[n] != 0) {
-        n++;
-    }
-    int error = errors[state->plan.choice % n];
-    bool transient = passes(call, error);
-    interrupted[call] = transient && !interrupted[call];
-    if ((transient && !interrupted[call]) || recovers(call)) {
-        return 0;
-    }
-    if (atomic_fetch_add(&state->failed, 1) == 0) {
-        atomic_store(&state->error, error);
-        atomic_store(&state->call, (int)call);
-    }
-    return error;
-}
-
-#define FAILS(call, ...) fault(CALL_##call, (const int[MOST_ERRORS]){__VA_ARGS__})
+#define FAILS(call, ...) fault_error(CALL_##call, (const int[FAULT_MOST_ERRORS]){__VA_ARGS__})
 
 #define MINUS(error, call) (errno = (error), -1)
 #define NOTHING(error, call) (errno = (error), NULL)
@@ -268,7 +173,7 @@ pid_t fault_fork(void)
         return MINUS(error, );
     }
     pid_t pid = fork();
-    forks += pid == 0;
+    fault_forks += pid == 0;
     return pid;
 }
 
@@ -320,7 +225,7 @@ static void *start_thread(void *context)
 {
     struct thread thread = *(struct thread *)context;
     free(context);
-    starts = thread.starts;
+    fault_starts = thread.starts;
     return thread.body(thread.context);
 }
 
@@ -334,7 +239,7 @@ int fault_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, vo
     if (copy == NULL) {
         return error ? error : ENOMEM;
     }
-    *copy = (struct thread){body, context, starts + 1};
+    *copy = (struct thread){body, context, fault_starts + 1};
     error = pthread_create(thread, attributes, start_thread, copy);
     if (error) {
         free(copy);
@@ -359,7 +264,7 @@ int fault_sem_post(sem_t *semaphore)
 {
     int result = sem_post(semaphore);
     void (*hook)(void) = fault_after_post;
-    if (hook != NULL && starts == 0) {
+    if (hook != NULL && fault_starts == 0) {
         fault_after_post = NULL;
         hook();
     }

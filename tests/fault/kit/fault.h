@@ -54,6 +54,13 @@ struct fault_state {
 };
 extern struct fault_state *fault_state; /* NULL: nothing fails */
 
+/* For calls.c: forks and starts of threads that lie between the program and here. */
+extern int fault_forks;
+extern _Thread_local int fault_starts;
+/* With which of its errors a call fails now; 0: it does not. */
+#define FAULT_MOST_ERRORS 8
+int fault_error(enum fault_call call, const int *errors);
+
 void fault_arm(const struct fault_plan *plan);
 void fault_disarm(void);
 /* Whether the failure has been, and is over. */

@@ -5,7 +5,8 @@
  * does at the moment lies in shared memory, so that the runner can name it.
  *
  * In the short form each call fails with one of its errors, another in each mode, and not all k are
- * tried with failures that last; in the long one with all of them. POSSE_FAULT="<mode> <choice> <k>" begins there, to see a failure again.
+ * tried with failures that last; in the long one with all of them.
+ * POSSE_FAULT="<mode> <choice> <k>" begins there, to see a failure again.
  */
 #include "fault/kit/fault.h"
 
