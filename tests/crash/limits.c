@@ -29,18 +29,6 @@ static int nothing_is_left(int descriptors)
     return 0;
 }
 
-static int use(posse_executor *pool)
-{
-    for (long i = 0; i < 50; i++) {
-        posse_future future;
-        long value = 0;
-        REQUIRE(posse_submit(pool, square_task, &i, sizeof i, &future) == POSSE_OK);
-        REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK);
-        REQUIRE(value == i * i && posse_release(future) == POSSE_OK);
-    }
-    return 0;
-}
-
 /* Tries to make a pool under the limit, uses it, and lifts the limit again before it looks what
  * is left. */
 static int try_with(int resource, rlim_t limit, posse_status *status)
@@ -56,7 +44,7 @@ static int try_with(int resource, rlim_t limit, posse_status *status)
     *status = posse_create(&options, &pool);
     int error = errno;
     if (*status == POSSE_OK) {
-        REQUIRE(use(pool) == 0);
+        REQUIRE(pool_works(pool) == 0);
         REQUIRE(posse_destroy(pool) == POSSE_OK);
     } else {
         REQUIRE(pool == NULL);

@@ -22,18 +22,6 @@ struct edge {
     attempt *call;
 };
 
-static int works(posse_executor *pool)
-{
-    for (long i = 0; i < 20; i++) {
-        posse_future future;
-        long value = 0;
-        REQUIRE(posse_submit(pool, square_task, &i, sizeof i, &future) == POSSE_OK);
-        REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK);
-        REQUIRE(value == i * i && posse_release(future) == POSSE_OK);
-    }
-    return 0;
-}
-
 /* Makes the call under the limit; what is left is looked at without it. */
 static int try_with(posse_executor *pool, const struct edge *edge, rlim_t most,
                     posse_status *status)
@@ -50,7 +38,7 @@ static int try_with(posse_executor *pool, const struct edge *edge, rlim_t most,
     REQUIRE(setrlimit((__rlimit_resource_t)edge->resource, &before) == 0);
     REQUIRE(*status == POSSE_OK || *status == POSSE_NO_MEMORY ||
             (*status == POSSE_SYSTEM && error != 0));
-    REQUIRE(works(pool) == 0 && count_descriptors() == descriptors);
+    REQUIRE(pool_works(pool) == 0 && count_descriptors() == descriptors);
     for (long end = now_ms() + PATIENCE_MS; *status != POSSE_OK && count_threads() != threads;) {
         REQUIRE(now_ms() < end); /* one that was joined is seen for an instant longer */
     }
@@ -88,7 +76,7 @@ static int try_edge(void *context)
     posse_stats stats = {.size = sizeof stats};
     REQUIRE(geteuid() != 0 || setuid(USER) == 0);
     posse_executor *pool = open_pool(2);
-    REQUIRE(pool != NULL && works(pool) == 0);
+    REQUIRE(pool != NULL && pool_works(pool) == 0);
     edge.from += edge.resource == RLIMIT_AS ? address_space() : 0;
     REQUIRE(raise_limit(pool, &edge) == 0);
     REQUIRE(posse_shutdown(pool, 0, -1) == POSSE_OK && posse_get_stats(pool, &stats) == POSSE_OK);
@@ -121,7 +109,7 @@ static posse_status make_another_pool(posse_executor *pool)
     options.max_workers = 2;
     posse_status status = posse_create(&options, &other);
     if (status == POSSE_OK) {
-        status = works(other) == 0 ? POSSE_OK : POSSE_INVALID;
+        status = pool_works(other) == 0 ? POSSE_OK : POSSE_INVALID;
         (void)posse_destroy(other);
     }
     return status;

@@ -102,7 +102,7 @@ static int fill_and_empty(size_t longs)
         REQUIRE(accepted > 10);
         REQUIRE(let_go(pool, &holders) == 0);
         REQUIRE(results_are_right(accepted, longs) == 0);
-        REQUIRE(works(pool) == 0);
+        REQUIRE(pool_works(pool) == 0);
     }
     return ends(pool);
 }
@@ -139,7 +139,7 @@ static int too_big(void)
     REQUIRE(posse_submit(pool, big_result_task, NULL, 0, &future) == POSSE_OK);
     REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK && value == 5);
     REQUIRE(posse_release(future) == POSSE_OK);
-    REQUIRE(works(pool) == 0);
+    REQUIRE(pool_works(pool) == 0);
     return ends(pool);
 }
 
@@ -177,7 +177,7 @@ static int many_large_results(void)
     }
     dprintf(STDOUT_FILENO, "%d of %d results had no room\n", failed, TASKS);
     REQUIRE(failed > 0 && failed < TASKS);
-    REQUIRE(works(pool) == 0);
+    REQUIRE(pool_works(pool) == 0);
     return ends(pool);
 }
 
@@ -193,7 +193,7 @@ static int works_or_says_why(void)
                 status == POSSE_NOT_SUPPORTED);
         return 0;
     }
-    REQUIRE(works(pool) == 0);
+    REQUIRE(pool_works(pool) == 0);
     return ends(pool);
 }
 

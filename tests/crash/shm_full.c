@@ -189,14 +189,14 @@ static int nothing_left(void)
 {
     struct churn churn = {.seed = 1};
     int filler = open_filler();
-    REQUIRE(filler >= 0 && create_in(&churn.pool) == POSSE_OK && works(churn.pool) == 0);
+    REQUIRE(filler >= 0 && create_in(&churn.pool) == POSSE_OK && pool_works(churn.pool) == 0);
     for (int round = 0; round < 20; round++) {
         fill_up(filler);
         for (size_t i = 0; i < COUNT(needs); i++) {
             REQUIRE(needs[i](&churn) == 0);
         }
         make_room(filler);
-        REQUIRE(works(churn.pool) == 0);
+        REQUIRE(pool_works(churn.pool) == 0);
     }
     dprintf(STDOUT_FILENO, "%ld calls, %ld of them refused\n", churn.good + churn.refused,
             churn.refused);
@@ -247,7 +247,7 @@ static int at_any_moment(void)
     pthread_join(thread, NULL);
     dprintf(STDOUT_FILENO, "seed %u: %ld calls, %ld of them refused\n", seed,
             churn.good + churn.refused, churn.refused);
-    REQUIRE(churn.refused > 0 && works(churn.pool) == 0);
+    REQUIRE(churn.refused > 0 && pool_works(churn.pool) == 0);
     return ends(churn.pool);
 }
 

@@ -24,7 +24,7 @@ static int begin(struct full *full)
 {
     void *memory;
     full->filler = open_filler();
-    REQUIRE(full->filler >= 0 && create_in(&full->pool) == POSSE_OK && works(full->pool) == 0);
+    REQUIRE(full->filler >= 0 && create_in(&full->pool) == POSSE_OK && pool_works(full->pool) == 0);
     REQUIRE(posse_alloc(full->pool, sizeof(struct gate), &memory) == POSSE_OK);
     full->gate = memset(memory, 0, sizeof(struct gate));
     REQUIRE(posse_submit(full->pool, hold_task, &full->gate, sizeof full->gate, &full->held) ==
@@ -44,7 +44,7 @@ static int end(struct full *full)
     REQUIRE(posse_release(full->held) == POSSE_OK);
     REQUIRE(posse_free(full->pool, full->gate) == POSSE_OK);
     make_room(full->filler);
-    REQUIRE(works(full->pool) == 0);
+    REQUIRE(pool_works(full->pool) == 0);
     (void)close(full->filler);
     return 0;
 }
@@ -136,7 +136,7 @@ static int loses_workers(void)
         posse_stats stats;
         REQUIRE(posse_submit(full.pool, signal_task, &number, sizeof number, &future) == POSSE_OK);
         REQUIRE(posse_result(future, -1, NULL, NULL) == POSSE_WORKER_LOST);
-        REQUIRE(posse_release(future) == POSSE_OK && works(full.pool) == 0);
+        REQUIRE(posse_release(future) == POSSE_OK && pool_works(full.pool) == 0);
         REQUIRE(stats_in(full.pool, &stats) == POSSE_OK && stats.workers_lost == i);
     }
     REQUIRE(end(&full) == 0);

@@ -60,3 +60,15 @@ void *make_shared(size_t size)
 }
 
 void free_shared(void *memory, size_t size) { munmap(memory, size); }
+
+int pool_works(posse_executor *pool)
+{
+    for (long i = 0; i < 50; i++) {
+        posse_future future;
+        long value = 0;
+        REQUIRE(posse_submit(pool, square_task, &i, sizeof i, &future) == POSSE_OK);
+        REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK);
+        REQUIRE(value == i * i && posse_release(future) == POSSE_OK);
+    }
+    return 0;
+}

@@ -47,18 +47,6 @@ posse_status create_in(posse_executor **pool)
     return posse_create(&options, pool);
 }
 
-int works(posse_executor *pool)
-{
-    for (long i = 0; i < 100; i++) {
-        posse_future future;
-        long value = 0;
-        REQUIRE(posse_submit(pool, square_task, &i, sizeof i, &future) == POSSE_OK);
-        REQUIRE(posse_result_into(future, -1, &value, sizeof value, NULL) == POSSE_OK);
-        REQUIRE(value == i * i && posse_release(future) == POSSE_OK);
-    }
-    return 0;
-}
-
 int ends(posse_executor *pool)
 {
     posse_stats stats;

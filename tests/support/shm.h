@@ -18,7 +18,6 @@ void assert_with_shm(struct shm shm);
 /* In such a child: */
 posse_status stats_in(posse_executor *pool, posse_stats *stats);
 posse_status create_in(posse_executor **pool); /* of two workers */
-int works(posse_executor *pool);               /* 0 if a hundred tasks give their results */
 int ends(posse_executor *pool);                /* 0 if nothing was lost and nothing is held */
 
 /* A file there that takes what is left of it, to the last page, and gives it back. */

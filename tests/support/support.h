@@ -251,6 +251,8 @@ int wait_status(pid_t child);                          /* asserts; the status as
     } while (0)
 int child_says(const char *file, int line, const char *text);
 
+int pool_works(posse_executor *pool); /* in a child: 0 if its tasks give their results */
+
 /* Memory that the runner shares with the children it forks later; zero at first. */
 void *make_shared(size_t size); /* asserts */
 void free_shared(void *memory, size_t size);
