@@ -16,20 +16,23 @@ void print_storms(void);                     /* how many there were */
 /* A call in a storm. */
 #define IN_STORM(call) (begin_storm() ? end_storm(call) : POSSE_SYSTEM)
 
-/* One that waited for something: it was interrupted, or this shows nothing. */
-#define assert_in_storm(call, expected)                                                            \
-    do {                                                                                           \
-        assert_status(IN_STORM(call), expected);                                                   \
-        assert_true(storm_hits() > 0);                                                             \
-    } while (0)
+/* What it waits for may come before the first signal, on a busy machine; print_storms tells. */
+#define assert_in_storm(call, expected) assert_status(IN_STORM(call), expected)
 
-/* One whose time, SHORT_MS, must be over first. */
+/* One whose time, SHORT_MS, must be over first: it was interrupted, or this shows nothing. (The
+ * thread sanitizer may hold signals back.) */
 #define SHORT_MS 30
+#ifdef SANITIZED_THREADS
+#define LEAST_HITS 0
+#else
+#define LEAST_HITS 1
+#endif
 #define assert_times_out(call)                                                                     \
     do {                                                                                           \
         long start_ = now_ms();                                                                    \
         assert_in_storm(call, POSSE_TIMEOUT);                                                      \
         assert_in_range(now_ms() - start_, SHORT_MS, PATIENCE_MS);                                 \
+        assert_true(storm_hits() >= LEAST_HITS);                                                   \
     } while (0)
 
 #endif
