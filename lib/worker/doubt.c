@@ -7,6 +7,8 @@
  *   a task waits and no worker was woken,    the ring is not empty: all workers are posted
  *   or the one that was is stopped
  *   head and tail contradict the cells       pi_ring_mend
+ *   an entry is there, and idle workers      they have not taken it at several looks, and were
+ *   do not see it                            posted each time: the queue is broken
  *   its task is READY, but in no entry       READY, and the head is past where the ring ended at an
  *                                            earlier look: it is pushed again, and if that does not
  *                                            help either the queue is broken
@@ -25,6 +27,8 @@
 #define PUSHED_AGAIN ((uint64_t)1 << 63) /* in `since` of a READY task */
 #define MOST_NESTED 10000u               /* tasks on one stack that are looked at */
 #define LOST_NS 5000000000u
+#define STUCK_LOOKS 6u
+#define BETWEEN_LOOKS_NS 900000000u
 
 /* Flags and parkers come and go. */
 static uint64_t life_of(uint64_t word)
@@ -88,14 +92,34 @@ void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doub
     }
 }
 
+/* Whether nobody took the first entry at the last looks, though all were posted each time. A process
+ * that was stopped itself looks several times at once then, which counts as one. Relaxed, all of
+ * it: if two threads look at the same time one of the looks may get lost. */
+static bool is_stuck(struct pi_stuck *stuck, uint64_t position)
+{
+    uint64_t now = os_now();
+    if (pi_load_relaxed(&stuck->position) != position) {
+        atomic_store_explicit(&stuck->position, position, memory_order_relaxed);
+        atomic_store_explicit(&stuck->looks, 0, memory_order_relaxed);
+    } else if (now - pi_load_relaxed(&stuck->looked_at) < BETWEEN_LOOKS_NS) {
+        return false;
+    }
+    atomic_store_explicit(&stuck->looked_at, now, memory_order_relaxed);
+    return atomic_fetch_add_explicit(&stuck->looks, 1, memory_order_relaxed) >= STUCK_LOOKS;
+}
+
 void pi_look_after_pool(posse_executor *e)
 {
+    struct pi_segment *s = &e->segment;
     uint64_t position;
     if (!pi_check_supervisor(e))
         return;
     if (e->backend->spawn)
         e->backend->poke(e); /* what somebody has told it may have been lost */
-    pi_ring_mend(&e->segment.ring);
-    if (pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
-        pi_wake_all_workers(e);
+    pi_ring_mend(&s->ring);
+    if (pi_ring_peek(&s->ring, &position) == PI_NONE)
+        return;
+    if (pi_idle_any(&s->header->idle, pi_seats_count(s)) && is_stuck(&e->stuck, position))
+        pi_break_queue(e);
+    pi_wake_all_workers(e);
 }

@@ -43,6 +43,12 @@ struct pi_call {
     size_t size;
 };
 
+/* The first entry of the ring, at looks of callers that are blocked: see doubt.c. */
+struct pi_stuck {
+    _Atomic uint64_t position, looked_at;
+    _Atomic uint32_t looks;
+};
+
 struct posse_executor {
     struct pi_segment segment;
     const struct pi_backend *backend;
@@ -72,6 +78,7 @@ struct posse_executor {
     _Atomic uint32_t destroying;     /* posse_destroy was called: nobody may sleep any more */
     /* Callers that sleep, or have slept and still read: destroy waits for them. */
     _Atomic uint32_t blocked;
+    struct pi_stuck stuck;
     struct pi_mail mail; /* of this process */
     /* Process backend: the socket to the supervisor, and its pidfd (-1: none). */
     int socket, pidfd;

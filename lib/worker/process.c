@@ -27,7 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 1000
+#define TELL_AGAIN_MS 500
 
 /* What create and the new supervisor share. */
 struct launch {
@@ -252,18 +252,20 @@ static int start(posse_executor *e)
 
 static bool alive(posse_executor *e) { return !os_socket_closed(e->socket, e->pidfd, 0); }
 
-/* It was told to go, and is gone at once; unless it did not hear of it, as the kernel had no memory
- * for our byte. Then it sees the end of file. */
+/* It was told to go, and goes at once; unless a task has scribbled over the word, or the kernel had no
+ * memory for our byte. So it is told again, and then sees the end of file. */
 static void join(posse_executor *e)
 {
-    uint64_t patience = os_after_ms(PATIENCE_MS);
     if (e->socket < 0)
         return;
-    while (!os_socket_closed(e->socket, e->pidfd, os_ms_until(patience)))
-        if (os_now() >= patience) {
+    for (int again = 0; !os_socket_closed(e->socket, e->pidfd, TELL_AGAIN_MS); again++) {
+        (void)pi_phase_of(e); /* puts right what is not what we have raised it to */
+        (void)pi_count_of(&e->segment.stop);
+        if (again == 0)
+            os_socket_poke(e->socket);
+        else
             (void)shutdown(e->socket, SHUT_WR);
-            patience = OS_NEVER;
-        }
+    }
     os_reap_adopted(e->pidfd);
 }
 

@@ -185,8 +185,8 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
         if (for_room)
             announce_room(e, parker);
         happened = event(e);
-        if (!happened)
-            (void)pi_sleep_on(e, parker, until);
+        if (!happened && !pi_sleep_on(e, parker, until))
+            e->backend->poke(e); /* it may have missed the phase, if a task has scribbled on it */
     }
     if (parker != PI_NONE)
         pi_parkers_release(&e->segment.parkers, parker);
