@@ -4,8 +4,8 @@
  *
  *   what may be wrong                        how it is seen, and what is done
  *   the supervisor is dead                   see pi_check_supervisor
- *   a task waits and no worker was woken,    the ring is not empty: all workers are posted
- *   or the one that was is stopped
+ *   a task waits and no worker was woken,    the ring is not empty: all workers are posted, and the
+ *   or the one that was is stopped           supervisor is poked
  *   head and tail contradict the cells       pi_ring_mend
  *   an entry is there, and idle workers      they have not taken it at several looks, and were
  *   do not see it                            posted each time: the queue is broken
@@ -122,4 +122,5 @@ void pi_look_after_pool(posse_executor *e)
     if (pi_idle_any(&s->header->idle, pi_seats_count(s)) && is_stuck(&e->stuck, position))
         pi_break_queue(e);
     pi_wake_all_workers(e);
+    e->backend->poke(e); /* there may be none, as it did not see the entry when it looked */
 }

@@ -5,7 +5,8 @@
  *
  * Each run is a child of its own, with a watch. One that fails is named, as
  * POSSE_SCRIBBLE=<part>:<kind>:<seed>[:<steps>], which in the environment of this test plays
- * nothing but that run; fewer steps may tell which call it was.
+ * nothing but that run; fewer steps may tell which call it was. POSSE_SCRIBBLE_FROM and
+ * POSSE_SCRIBBLE_RUNS say which seeds come first, and how many of them for each part.
  */
 #include "scribble.h"
 
@@ -151,12 +152,14 @@ static bool chosen(struct run *run)
     return true;
 }
 
-/* The seeds go on where POSSE_SCRIBBLE_FROM says, 1 if it says nothing. */
-static uint64_t first_seed(void)
+/* A number of the environment. */
+static long said(const char *name, long otherwise)
 {
-    const char *text = getenv("POSSE_SCRIBBLE_FROM");
-    return text ? strtoull(text, NULL, 10) : 1;
+    const char *text = getenv(name);
+    return text ? strtol(text, NULL, 10) : otherwise;
 }
+
+static uint64_t first_seed(void) { return (uint64_t)said("POSSE_SCRIBBLE_FROM", 1); }
 
 static void play(struct series *series, enum part part)
 {
@@ -167,7 +170,7 @@ static void play(struct series *series, enum part part)
         }
         return;
     }
-    long runs = in_long_run(FEW, MANY);
+    long runs = said("POSSE_SCRIBBLE_RUNS", in_long_run(FEW, MANY));
     uint64_t seed = first_seed();
     for (long i = 0; i < runs && series->failures < MOST_FAILURES; i++, seed++) {
         take_off(series, (struct run){part, (enum kind)(seed % N_KINDS), seed, LONG_MAX});

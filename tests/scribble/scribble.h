@@ -1,11 +1,11 @@
 /* scribble.h - a program whose tasks have gone wild, one run of it.
  *
- *   file         what it does
- *   aim.c        where to scribble: the parts of the segment, and places in them
- *   values.c     what is written there
- *   calls.c      the calls that the program makes meanwhile
- *   program.c    one run, in a forked child: pool, calls and scribbles, the end
- *   scribble.c   the tests: many runs, and what is asserted of each
+ *   file                       what it does
+ *   aim.c                      where to scribble: the parts of the segment, and places in them
+ *   values.c                   what is written there
+ *   calls.c, many.c, tasks.c   the calls that the program makes meanwhile, and its tasks
+ *   program.c                  one run, in a forked child: pool, calls and scribbles, the end
+ *   scribble.c                 the tests: many runs, and what is asserted of each
  *
  * Which calls are made and what is written where follows from the seed alone; when a task writes it
  * does not. In every second run the program itself writes, between two calls, so that such a run is
@@ -130,6 +130,22 @@ void make_call(struct program *program);
     (begin_call((program), #call), end_call_of((program), (call), (limit_ms)))
 void begin_call(struct program *program, const char *name);
 posse_status end_call_of(struct program *program, posse_status status, long limit_ms);
+
+/* Some limit, NO_LIMIT too if the program is patient; some future; reads what a call has shown. */
+long a_limit(struct program *program);
+posse_future *a_future(struct program *program);
+void read_all(const void *data, size_t size);
+
+/* ---- tasks.c, many.c ---- */
+
+#define BIG_BYTES 100000
+
+void submit_any(struct program *program);
+/* Writes somewhere; every second program does it itself, the others have tasks that do. */
+void go_wild(struct program *program);
+void wait_for_many(struct program *program);
+void as_completed(struct program *program);
+void map_items(struct program *program);
 
 /* ---- program.c ---- */
 
