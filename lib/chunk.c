@@ -166,7 +166,8 @@ int pi_chunk_run(posse_task *task, const void *arg, size_t size)
 {
     const struct pi_chunk *chunk = arg;
     posse_block block;
-    (void)size;
+    if (size < sizeof *chunk) /* a task has scribbled on it */
+        return posse_task_fail(task, 0, "the argument of a map is damaged");
     size_t room = chunk->results.at ? 0 : chunk->count * chunk->results.size;
     char *results = chunk->results.at;
     if (!results && room) {

@@ -175,7 +175,7 @@ static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, u
         posse_status status = enqueue(e, index, word, flags, limit);
         if (status != POSSE_FULL || (job->flags & POSSE_NO_WAIT))
             return status;
-        status = pi_wait_room(e, until);
+        status = os_now() < until ? pi_wait_room(e, until) : POSSE_TIMEOUT;
         if (status != POSSE_OK)
             return status;
     }

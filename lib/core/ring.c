@@ -49,21 +49,20 @@ static _Atomic uint64_t *cell_at(struct pi_ring *ring, uint32_t k, uint64_t posi
 }
 
 /* The mark stands just before `first`: positions from there on are in ring k + 1.
- * All who help write the same. */
+ * All who help write the same. False: there is no such ring, or a task has scribbled. */
 static bool open_next(struct pi_ring *ring, uint32_t k, uint64_t first)
 {
     if (k + 1 >= ring->rings)
         return false;
     uint64_t none = 0;
-    (void)pi_cas(&ring->shared->cut[k + 1], &none, first);
-    return true;
+    return pi_cas(&ring->shared->cut[k + 1], &none, first) || none == first;
 }
 
 /* Whether the entry at `tail` may go into ring k:
  * false if the ring is full but for the cell of the mark. */
 static bool has_room(struct pi_ring *ring, uint32_t k, uint64_t head, uint64_t tail)
 {
-    uint64_t cut = pi_load_acquire(&ring->shared->cut[k]);
+    uint64_t cut = k == 0 ? 0 : pi_load_acquire(&ring->shared->cut[k]);
     uint64_t first = head > cut ? head : cut;
     return tail - first < pi_ring_cells(k) - 1;
 }
@@ -177,9 +176,13 @@ uint64_t pi_ring_length(struct pi_ring *ring)
     uint64_t end = pi_load_acquire(&ring->shared->tail), value;
     uint32_t k = ring_of(ring, end);
     uint32_t patience = PI_RING_PATIENCE;
-    if (!find_end(ring, &end, &k, &value, &patience) || end < head)
-        return 0;
-    return end - head;
+    bool found = find_end(ring, &end, &k, &value, &patience);
+    if (found && end < head) { /* the tail is scribbled: from the head, as a push would go on */
+        end = head;
+        k = ring_of(ring, end);
+        found = find_end(ring, &end, &k, &value, &patience);
+    }
+    return found && end >= head ? end - head : 0;
 }
 
 uint64_t pi_ring_end(struct pi_ring *ring)

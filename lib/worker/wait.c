@@ -176,6 +176,15 @@ static bool has_room(posse_executor *e)
     return pi_phase_of(e) != PI_OPEN || pi_destroying(e) || !full(e);
 }
 
+/* A task may have scribbled on the phase just when the supervisor or a worker looked at it. */
+static void tell_again(posse_executor *e)
+{
+    (void)pi_phase_of(e); /* puts right what others see */
+    e->backend->poke(e);
+    if (pi_phase_of(e) != PI_OPEN)
+        pi_wake_all_workers(e);
+}
+
 static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *), bool for_room,
                                uint64_t until)
 {
@@ -186,7 +195,7 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
             announce_room(e, parker);
         happened = event(e);
         if (!happened && !pi_sleep_on(e, parker, until))
-            e->backend->poke(e); /* it may have missed the phase, if a task has scribbled on it */
+            tell_again(e);
     }
     if (parker != PI_NONE)
         pi_parkers_release(&e->segment.parkers, parker);
