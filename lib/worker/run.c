@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#define WAIT_NS 100000000 /* for the kill, between looks */
+
 _Thread_local struct pi_self *pi_self;
 
 /* Puts the task on the worker's stack, where the supervisor finds it.
@@ -91,8 +93,11 @@ static void too_late(struct posse_task *task)
 {
     posse_executor *e = task->executor;
     struct pi_slot *slot = task->slot;
-    while (e->backend->kills && pi_state(pi_load_seq(&slot->word)) == PI_KILLING)
-        pause();
+    /* It comes at once, unless a task has scribbled on the word: then it names us no more. */
+    while (e->backend->kills && pi_is(pi_load_seq(&slot->word), PI_KILLING, task->seat)) {
+        os_sleep(WAIT_NS);
+        e->backend->poke(e);
+    }
     if (e->backend->kills)
         _exit(1); /* the word is none that this worker can have: somebody has scribbled on it */
     uint64_t tag = pi_tag_attached(task->index, pi_generation(task->word));

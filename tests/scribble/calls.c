@@ -140,10 +140,10 @@ static void queue(struct program *p)
     long limit = short_limit(p);
     switch (below(&p->dice, 8)) {
     case 0:
-        (void)CALL(p, 1000, posse_queue_destroy(p->queue));
+        (void)CALL(p, NO_LIMIT, posse_queue_destroy(p->queue));
         (void)CALL(p, 0, posse_queue_create(p->pool, 3, sizeof bytes, &p->queue));
         break;
-    case 1: (void)CALL(p, 1000, posse_queue_close(p->queue)); break;
+    case 1: (void)CALL(p, NO_LIMIT, posse_queue_close(p->queue)); break;
     case 2: (void)posse_queue_length(p->queue); break;
     default:
         size = below(&p->dice, sizeof bytes);

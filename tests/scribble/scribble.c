@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define BESIDE 2    /* runs at a time */
-#define WATCH_S 20u /* for one run, which takes a tenth of a second, some seconds if much is lost */
+#define WATCH_S 60u /* for one run, which takes a tenth of a second, some seconds if much is lost */
 #define MOST_FAILURES 5
 #define FEW 40
 #define MANY 10000

@@ -40,7 +40,9 @@ static int tools_task(posse_task *task, const void *arg, size_t size)
     struct tools tools = {0};
     void *memory;
     long n = 7;
-    memcpy(&tools, arg, size < sizeof tools ? size : sizeof tools);
+    if (size == sizeof tools) {
+        memcpy(&tools, arg, sizeof tools);
+    }
     tools.lock.executor = tools.queue.executor = pool;
     posse_status status = posse_lock_acquire(tools.lock, 5);
     (void)posse_queue_put(tools.queue, &n, sizeof n, 3);
@@ -58,7 +60,9 @@ static int tools_task(posse_task *task, const void *arg, size_t size)
 static int wild_task(posse_task *task, const void *arg, size_t size)
 {
     struct run run = {.steps = 0};
-    memcpy(&run, arg, size < sizeof run ? size : sizeof run);
+    if (size == sizeof run) {
+        memcpy(&run, arg, sizeof run);
+    }
     run.part = (unsigned)run.part < N_PARTS ? run.part : PART_ANY;
     run.kind = (unsigned)run.kind < N_KINDS ? run.kind : KIND_MIXED;
     struct dice dice = {run.seed};

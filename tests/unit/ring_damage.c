@@ -171,6 +171,36 @@ TEST(marks_everywhere)
     assert_survived(&queue);
 }
 
+/* Entries that nobody can come to are given up, and new ones come through. */
+TEST(a_gap_is_mended)
+{
+    struct queue queue = make_used_queue();
+    uint64_t head = atomic_load(&queue.shared->head), position;
+    atomic_store(cell_of(&queue, head), 0);
+    assert_int_equal(pop(&queue), PI_NONE);
+    pi_ring_mend(&queue.ring);
+    assert_true(atomic_load(&queue.shared->head) == atomic_load(&queue.shared->tail));
+    while (pi_ring_peek(&queue.ring, &position) != PI_NONE) { /* the tail lags behind */
+        pi_ring_pass(&queue.ring, position);
+    }
+    assert_pushed(&queue, 0, 30);
+    assert_popped(&queue, 0, 30);
+    free_queue(&queue);
+}
+
+TEST(a_sound_queue_is_not_mended)
+{
+    struct queue queue = make_used_queue();
+    for (uint32_t i = 0; i < WAITING; i++) {
+        pi_ring_mend(&queue.ring);
+        assert_int_equal(pop(&queue), HISTORY + i);
+    }
+    pi_ring_mend(&queue.ring);
+    assert_int_equal(pop(&queue), PI_NONE);
+    assert_true(pi_ring_end(&queue.ring) == atomic_load(&queue.shared->head));
+    free_queue(&queue);
+}
+
 /* The head points behind the last entry, at a cell of a later lap, and the tail at the first of
  * many entries: a call that goes back and forth between them must count its steps together. */
 TEST(head_tail_and_a_cell)
@@ -198,6 +228,8 @@ int main(int argc, char **argv)
         CHECK(all_cells, ALL),
         CHECK(the_first_cell, ALL),
         CHECK(marks_everywhere, ALL),
+        CHECK(a_gap_is_mended, ALL),
+        CHECK(a_sound_queue_is_not_mended, ALL),
         CHECK(head_tail_and_a_cell, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);

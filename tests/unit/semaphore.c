@@ -5,6 +5,7 @@
 #include "os/semaphore.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,6 +170,35 @@ TEST(signals_are_no_posts)
     os_semaphore_fini(&semaphore);
 }
 
+/* Whatever a task writes there is a number of posts: calls come back, and posts count again. */
+TEST(scribbled_on)
+{
+    for (int byte = 0; byte < 256; byte += 51) {
+        make_semaphore();
+        memset((void *)&semaphore, byte, sizeof semaphore);
+        os_semaphore_post(&semaphore);
+        os_semaphore_post_once(&semaphore);
+        assert_true(os_semaphore_wait(&semaphore, 0));
+        os_semaphore_drain(&semaphore);
+        assert_false(os_semaphore_wait(&semaphore, os_after_ms(1)));
+        os_semaphore_post(&semaphore);
+        assert_true(os_semaphore_wait(&semaphore, 0));
+        os_semaphore_fini(&semaphore);
+    }
+}
+
+/* A post that finds one counts for nothing. */
+TEST(posted_once)
+{
+    make_semaphore();
+    for (int i = 0; i < 5; i++) {
+        os_semaphore_post_once(&semaphore);
+    }
+    assert_true(os_semaphore_wait(&semaphore, 0));
+    assert_false(os_semaphore_wait(&semaphore, 0));
+    os_semaphore_fini(&semaphore);
+}
+
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
@@ -181,6 +211,10 @@ int main(int argc, char **argv)
         CHECK(shared_between_processes, ALL),
         CHECK(signals_do_not_shorten_a_wait, ALL),
         CHECK(signals_are_no_posts, ALL),
+#ifdef __linux__
+        CHECK(scribbled_on, ALL),
+#endif
+        CHECK(posted_once, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }
