@@ -23,6 +23,8 @@
  *   after FREE, before the wake   a sleeper                  everyone is woken
  *   after GONE                    a block that nobody owns   freed by the sweep
  *
+ * The model is tests/model/lock.pml.
+ *
  *   bits 0-21    which thread of the holder's process: 1 and up
  *   bits 22-31   the holder's owner (word.h): the program, or a seat
  *   bit 32       DIED

@@ -5,7 +5,8 @@
  * posts. A post that comes late, when the parker has found another user, only makes that one look
  * once more: all sleepers look again after every wake.
  *
- * One who waits for many tasks has a parker that collects them: see ready.h.
+ * One who waits for many tasks has a parker that collects them: see ready.h. The model is
+ * tests/model/wait.pml.
  *
  *   owner   meaning                                      who may change it               to
  *   0       free                                         anyone, by CAS                  1 + owner

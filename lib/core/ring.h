@@ -21,6 +21,8 @@
  * MARK there; positions behind the mark are in ring k + 1. cut[k + 1], its first position, follows
  * from the mark, so anyone may write it, and does before moving head or tail past the mark.
  *
+ * The model is tests/model/pool.pml, with a ring that does not grow.
+ *
  *   field    written by                        ordering
  *   head     consumers, CAS up by one          seq: precedes the look at `room` (tests the
  *                                              sleeping submitters)

@@ -23,7 +23,8 @@
  *
  * A worker that dies leaves its bits, or has claimed a sleeper and not posted it. After it is
  * reaped the supervisor clears its bits and posts everyone once; so it does when one was stopped. A
- * post too many makes a worker look once more, whatever its bits are.
+ * post too many makes a worker look once more, whatever its bits are. The model is
+ * tests/model/idle.pml.
  *
  * A worker in its seat (`ready`), as it tells the supervisor, which does not answer but by `leave`:
  *

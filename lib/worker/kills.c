@@ -3,7 +3,8 @@
  * says KILLING first, and a worker that then ends the task takes nothing more.
  *
  * A slot's deadline is 0 but while a task with a time limit is in RUN or KILLING, so a deadline
- * that was read after such a word belongs to it, or the compare-and-swap from the word fails.
+ * that was read after such a word belongs to it, or the compare-and-swap from the word fails. The
+ * model is tests/model/kill.pml.
  */
 #include "worker/backend.h"
 

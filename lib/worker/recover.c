@@ -23,7 +23,8 @@
  *   with locks and queues                       see recover_objects.c    there
  *
  * Any row done twice does no harm: a push again is a stale hint, a wake too many makes
- * somebody look.
+ * somebody look. The models, all in tests/model, have these rows with a worker that dies after any
+ * step: pool.pml (slots and ring), idle.pml, wait.pml and ready.pml (wakes), arena.pml (blocks).
  */
 #include "worker/backend.h"
 #include "worker/objects.h"

@@ -11,6 +11,7 @@
  *   after GONE, before it freed the block            GONE                  FREE
  *
  * A worker that has left by itself may have left locks too; its objects live on, as the program's.
+ * The model is tests/model/lock.pml, without the end of objects.
  */
 #include "worker/backend.h"
 #include "worker/objects.h"
