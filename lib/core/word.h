@@ -26,7 +26,8 @@
  *   bits 20-31  parker: 1 + the index of the caller that sleeps until the task ends, 0 for none
  *   bits 32-63  generation: grows when the slot is freed, so an old handle is seen to be stale
  *
- * The model is tests/model/pool.pml.
+ * The models are tests/model/pool.pml; kill.pml and pin.pml, for tasks that are ended while they
+ * run, by processes and by threads.
  */
 #ifndef PI_WORD_H
 #define PI_WORD_H

@@ -12,9 +12,9 @@
  * (the ring is large enough, which is asserted), the supervisor's walk along a worker's stack
  * (wait.pml).
  *
- * Checked: a task is claimed at most once an attempt and ends exactly once; a handle stays valid
- * until it is released; nothing deadlocks; in the end every slot is FREE without QUEUED and the
- * ring is empty, so nothing READY is unreachable and no QUEUED lies.
+ * Checked: a task is claimed at most once an attempt, has no more attempts than it may, and ends
+ * exactly once; a handle stays valid until it is released; nothing deadlocks; in the end every slot
+ * is FREE without QUEUED and the ring is empty, so nothing READY is unreachable and no QUEUED lies.
  *
  * SCRIPT is what the program does, see init.
  *
@@ -32,6 +32,9 @@
  *   TAKE_BACK_ALL  take_back restores a QUEUED that was seen before the entry was passed
  *   LOOK_ONCE      the recovery looks once whether a slot is RUN or KILLING, but a task may be
  *                  killed while its worker, dead already, is recovered (seen with SCRIPT=5)
+ *   NO_COUNT       a task that is run again keeps all of its retries (seen with KILLS=2)
+ *   RETRY_BLIND    it becomes READY without a compare-and-swap, and a release that came meanwhile
+ *                  is forgotten (seen with SCRIPT=6)
  *   NO_PAUSE       a worker whose task is KILLING goes on when it has finished
  */
 #ifndef SCRIPT
@@ -112,7 +115,14 @@ byte retries = RETRIES;
 bit claimed[NT], ended[NT];
 byte names = 3; /* 0, 1, 2 are the program's */
 
-inline note_claim(t) { assert(!claimed[t] && !ended[t]); claimed[t] = 1 }
+byte runs; /* of task 0: the slot's `attempt` */
+
+inline note_claim(t)
+{
+    assert(!claimed[t] && !ended[t]);
+    claimed[t] = 1;
+    if :: t == 0 -> runs++; assert(runs <= 1 + RETRIES) :: else fi
+}
 inline note_end(t) { assert(!ended[t]); ended[t] = 1 }
 
 /* ---- what everyone does. Locals: x (word), ok, p, q, v, e ---- */
@@ -470,10 +480,17 @@ inline recover_slot(i)
         if
         :: task[i] == 0 && retries > 0 ->
             atomic {
+#ifndef NO_COUNT
                 retries--;
+#endif
                 if
+#ifdef RETRY_BLIND
+                :: true ->
+                    W[i] = TO(x, READY) | QUEUED; claimed[0] = 0; ok = !(x & QUEUED)
+#else
                 :: PLAIN(W[i]) == PLAIN(x) ->
                     x = W[i]; W[i] = TO(x, READY) | QUEUED; claimed[0] = 0; ok = !(x & QUEUED)
+#endif
                 :: else -> ok = 0
                 fi
             }
@@ -692,6 +709,10 @@ init
     await(b, gb, 1);
     assert(STATE(W[b]) == DONE || KILLS > 0);
     release(b, gb);
+#elif SCRIPT == 6
+    /* A task is released while it is under way. */
+    submit_root(a, ga, 0, 0, 0);
+    release(a, ga);
 #endif
     /* At rest: whatever is left comes to its end by itself. */
     (CLEAN(0) && CLEAN(1) && CLEAN(2) && CLEAN(3) && !ENTRY(head) && kills == KILLS);

@@ -130,6 +130,7 @@ holds -O1 pool -DSCRIPT=2 -DCH=0 -DNS=2
 holds -O1 pool -DSCRIPT=3 -DCH=0 -DNS=2 -DRETRIES=1
 holds -O0 pool -DSCRIPT=4 -DCH=0 -DNS=2 -DKILLS=0
 holds -O1 pool -DSCRIPT=5 -DCH=0 -DNS=2
+holds -O0 pool -DSCRIPT=6 -DCH=0 -DNS=2 -DRETRIES=1
 fails pool -DEARLY -DSCRIPT=2 -DCH=0 -DNS=2
 fails pool -DPASS_FIRST -DSCRIPT=3 -DCH=0 -DNS=2
 # A task that was accepted does not need the push after a death, as it is claimed before its entry
@@ -145,6 +146,9 @@ fails pool -DNO_FILL -DSCRIPT=1 -DCH=1
 fails pool -DMARK_HEAD -DSCRIPT=1 -DCH=2
 fails pool -DTAKE_BACK_ALL -DSCRIPT=4 -DCH=0 -DNS=2 -DKILLS=0
 fails pool -DLOOK_ONCE -DSCRIPT=5 -DCH=0 -DNS=2
+fails pool -DNO_REPUSH -DSCRIPT=6 -DCH=0 -DNS=2 -DRETRIES=1
+fails pool -DRETRY_BLIND -DSCRIPT=6 -DCH=0 -DNS=2 -DRETRIES=1
+fails pool -DNO_COUNT -DSCRIPT=6 -DCH=0 -DNS=2 -DRETRIES=1 -DKILLS=2
 fails pool -DNO_PAUSE -DSCRIPT=5 -DCH=0 -DNS=2 -DKILLS=0
 
 # ---- idle.pml ----
@@ -214,6 +218,13 @@ fails arena -DNO_ARG_CHECK -DWARM=2
 fails arena -DRELEASE_FREES -DROUNDS=2
 fails arena -DDISCARD_FIRST -DWARM=2
 fails arena -DNO_GIVE -DNB=1
+
+# ---- pin.pml ----
+holds -O0 pin
+fails pin -DFREE_ARG
+fails pin -DFREE_PINNED
+fails pin -DNO_LAST
+fails pin -DNO_RECOVERY
 
 # ---- mail.pml ----
 holds -O1 mail -DNT=1
