@@ -147,6 +147,10 @@ static int end_with(posse_executor *pool, unsigned flags)
                               : submitted_long(pool, fib_task, 3);
     }
     struct caller caller;
+    if (!flags) { /* the task is the first to close it */
+        open_gate(gate);
+        assert_eventually(posse_done(futures[2]));
+    }
     assert_ok(posse_shutdown(pool, POSSE_NO_WAIT | flags, 0));
     start_call(&caller, call_shutdown, pool);
     (void)comes_to_park(&caller);

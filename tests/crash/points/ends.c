@@ -115,21 +115,23 @@ static const struct act act_any_end = {.name = "any end", .whole = one_run};
 /* Of those that it passes at its starts and ends, and when a worker has died. */
 void supervisor_dies(void)
 {
-    uint32_t stride = (uint32_t)in_long_run(2, 1);
-    int died = 0, tried = 0;
+    uint32_t stride = (uint32_t)in_long_run(3, 1);
+    int died = 0, tried;
     begin_points();
     seed_points();
+    tried = (int)below(stride);
     stage(&act_any_end, &(struct plan){.n = 0});
     for (int i = 0; i < 10; i++) {
         struct pi_step first =
             step_of(PI_ROLE_WORKER, PI_DIE, PI_ANYWHERE, 1 + (uint32_t)below(100));
         stage(&act_any_end, &(struct plan){.steps = {first}, .n = 1});
     }
-    for (uint32_t i = (uint32_t)below(stride); i < count_points(); i++) {
+    for (uint32_t i = 0; i < count_points(); i++) {
         if (passes_at(PI_ROLE_SUPERVISOR, i) == 0 || (uint32_t)tried++ % stride != 0) {
             continue;
         }
-        for (int times = 0; times < 3; times++) { /* undisturbed, then as it repairs something */
+        for (int times = 0; times < (int)in_long_run(2, 4);
+             times++) { /* undisturbed, then as it repairs something */
             struct plan plan = {.n = 1};
             if (times > 0) {
                 plan.steps[0] =
@@ -182,12 +184,13 @@ static long kill_program(uint32_t point, uint32_t pass)
 
 void program_dies(void)
 {
-    uint32_t stride = (uint32_t)in_long_run(2, 1);
+    uint32_t stride = (uint32_t)in_long_run(3, 1);
     uint32_t few = (uint32_t)in_long_run(1, 4);
-    int died = 0, tried = 0;
+    int died = 0, tried;
     long longest = 0;
     begin_points();
     seed_points();
+    tried = (int)below(stride);
     stage(&act_any_end, &(struct plan){.n = 0});
     for (uint32_t i = 0; i < count_points(); i++) {
         uint32_t passes = passes_at(PI_ROLE_PROGRAM, i);

@@ -24,6 +24,7 @@ struct act {
     int costs;   /* tasks that one death may take with it; 0: one */
     bool leaves; /* workers also leave by themselves: who dies then is not always lost */
     bool ends;   /* the pool is over after it */
+    bool heavy;  /* takes long by itself, so that it is not seen whether somebody was not woken */
     int kills;   /* workers that the pool itself kills */
     /* In its stead, if the scene is of another kind: makes the pool, uses it, ends it. */
     void (*whole)(void);
