@@ -8,7 +8,7 @@
 #else
 #define FEW 3
 #endif
-#define MANY 50  /* passes of one point in one scene that a long run dies at */
+#define MANY 20  /* passes of one point in one scene that a long run dies at */
 #define ROUNDS 3 /* points that are seen only as others die */
 
 long below(long n) { return n > 1 ? rand() % n : 0; }
