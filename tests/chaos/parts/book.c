@@ -41,6 +41,7 @@ struct roster *open_roster(void)
     roster = mmap(NULL, sizeof *roster, PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_true(roster != MAP_FAILED);
+    atomic_store(&roster->fresh, MOST_STILLBORN);
     return roster;
 }
 
@@ -70,7 +71,7 @@ void meet(struct roster *mine, uint32_t die_after_us)
     met = getpid();
     struct life *life = &mine->lives[met];
     atomic_store(&life->met, atomic_load(&life->born));
-    atomic_store(&mine->fresh, 1);
+    atomic_store(&mine->fresh, MOST_STILLBORN);
     if (die_after_us != 0) {
         atomic_fetch_add(&life->doomed, 1);
         kill_self_later(die_after_us);
@@ -97,9 +98,9 @@ static pid_t parent_of(pid_t pid)
 static bool may_be_killed(struct roster *from, pid_t pid)
 {
     struct life *life = &from->lives[pid];
-    int fresh = 1;
+    int fresh = atomic_load(&from->fresh);
     return atomic_load(&life->met) == atomic_load(&life->born) ||
-           atomic_compare_exchange_strong(&from->fresh, &fresh, 0);
+           (fresh > 0 && atomic_compare_exchange_strong(&from->fresh, &fresh, fresh - 1));
 }
 
 /* What the descriptor names is a worker of this pool, or dead: its pid was that of a worker after

@@ -25,8 +25,9 @@
 enum {
     MOST_PIDS = 1 << 22, /* the most that Linux has */
     RECENT = 64,
-    ENTRIES = 1 << 16, /* orders of one thread in a round */
-    MOST_ORDERS = 24,  /* in a batch */
+    MOST_STILLBORN = 4, /* in a row; after ten the pool breaks, as it should */
+    ENTRIES = 1 << 16,  /* orders of one thread in a round */
+    MOST_ORDERS = 24,   /* in a batch */
     DRIVERS = 3,
     KILLERS = 2,
     HANG_MS = 30000
@@ -51,7 +52,7 @@ struct roster {
     _Atomic int supervisor;
     _Atomic uint32_t births;
     _Atomic int recent[RECENT];
-    _Atomic int fresh; /* a new worker has run a task since one was killed that had not */
+    _Atomic int fresh; /* so many may be killed before another one has run a task */
     struct life lives[MOST_PIDS];
 };
 
@@ -120,10 +121,10 @@ struct chaos {
     bool mortal;      /* the supervisor is to be killed: then calls may say POSSE_BROKEN */
     _Atomic int shut; /* one has, or POSSE_SHUT_DOWN: the drivers go */
     enum end end;
-    int supervisor;      /* its pidfd, or -1 */
-    _Atomic int closing; /* its end has begun: then calls may say POSSE_SHUT_DOWN */
-    _Atomic int over;    /* its users go */
-    _Atomic int calm;    /* the killers go */
+    _Atomic int supervisor; /* its pidfd, or -1 */
+    _Atomic int closing;    /* its end has begun: then calls may say POSSE_SHUT_DOWN */
+    _Atomic int over;       /* its users go */
+    _Atomic int calm;       /* the killers go */
     _Atomic int faults;
     posse_future shown; /* of some driver, for others to look at; `lock` guards it */
     pthread_mutex_t lock;

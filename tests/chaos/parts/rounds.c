@@ -46,6 +46,23 @@ static void make_locked(struct chaos *chaos)
     assert_ok(posse_lock_create(chaos->pool, &chaos->locked->lock));
 }
 
+static void start(pthread_t *thread, void *(*body)(void *), void *context)
+{
+    assert_int_equal(pthread_create(thread, NULL, body, context), 0);
+}
+
+/* Before the pool: its first workers may die in posse_create. */
+static void start_killers(struct scene *scene, uint64_t random)
+{
+    struct chaos *chaos = &scene->chaos;
+    chaos->supervisor = -1; /* until it is known */
+    scene->n_killers = chaos->roster != NULL ? KILLERS : 0;
+    for (int i = 0; i < scene->n_killers; i++) {
+        scene->killers[i] = (struct killer){.chaos = chaos, .random = mix(~random + (uint64_t)i)};
+        start(&scene->killers[i].thread, kill_workers, &scene->killers[i]);
+    }
+}
+
 static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t random)
 {
     struct chaos *chaos = &scene->chaos;
@@ -55,37 +72,29 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
     chaos->storm = plan->storm;
     pthread_mutex_init(&chaos->lock, NULL);
     chaos->roster = backend() == POSSE_PROCESS ? open_roster() : NULL;
-    chaos->pool = make_pool_with(draw_options(scene, &random));
+    posse_options options = draw_options(scene, &random);
+    start_killers(scene, random);
+    chaos->pool = make_pool_with(options);
     make_locked(chaos);
-    chaos->supervisor = chaos->roster != NULL ? os_pidfd(chaos->roster->supervisor) : -1;
-    assert_true(chaos->roster == NULL || chaos->supervisor >= 0);
+    if (chaos->roster != NULL) {
+        chaos->supervisor = os_pidfd(chaos->roster->supervisor);
+        assert_true(chaos->supervisor >= 0);
+    }
     chaos->end_ms = now_ms() + (plan->mortal ? HANG_MS : plan->ms);
-    scene->n_killers = chaos->roster != NULL ? KILLERS : 0;
     for (int i = 0; i < DRIVERS; i++) {
         scene->drivers[i] =
             (struct driver){.chaos = chaos, .number = i, .random = mix(random + (uint64_t)i)};
         assert_true(driver_begin(&scene->drivers[i]));
-    }
-    for (int i = 0; i < KILLERS; i++) {
-        scene->killers[i] = (struct killer){.chaos = chaos, .random = mix(~random + (uint64_t)i)};
     }
     scene->governor = (struct killer){.chaos = chaos, .random = mix(random + 99)};
     scene->onlooker = (struct killer){.chaos = chaos, .random = mix(random + 97)};
     scene->ender = (struct killer){.chaos = chaos, .random = mix(random + 98), .ms = plan->ms};
 }
 
-static void start(pthread_t *thread, void *(*body)(void *), void *context)
-{
-    assert_int_equal(pthread_create(thread, NULL, body, context), 0);
-}
-
 static void start_threads(struct scene *scene)
 {
     for (int i = 0; i < DRIVERS; i++) {
         start(&scene->drivers[i].thread, drive, &scene->drivers[i]);
-    }
-    for (int i = 0; i < scene->n_killers; i++) {
-        start(&scene->killers[i].thread, kill_workers, &scene->killers[i]);
     }
     start(&scene->onlooker.thread, look_on, &scene->onlooker);
     if (scene->governed) {
