@@ -36,7 +36,7 @@ enum {
 /* Codes of tasks. */
 enum { NO_ROOM = 905, WRONG_BYTES, LOST_INSIDE, WRONG_LOCK, WRONG_END, FAILS_SO };
 
-/* ---- the book (book.c) ------------------------------------------------------------------------ */
+/* ---- the book (book.c) ----------------------------------------------------------------------- */
 
 /* What is known of the workers that have, or had, a pid. */
 struct life {
@@ -71,7 +71,7 @@ struct victim {
 bool pick_victim(struct roster *roster, uint64_t random, struct victim *victim);
 bool signal_victim(struct roster *roster, struct victim victim, int signal);
 
-/* ---- a round (rounds.c) ----------------------------------------------------------------------- */
+/* ---- a round (rounds.c) ---------------------------------------------------------------------- */
 
 /* What a run counts. */
 enum figure {
@@ -114,7 +114,7 @@ struct chaos {
     struct locked *locked;
     uint64_t seed;
     long round, gap_us, end_ms;
-    bool storm;
+    bool storm;      /* short tasks only */
     bool flat;       /* no task submits tasks */
     uint32_t arm_us; /* workers are to kill themselves; 0: not */
     long most_workers;
@@ -148,7 +148,7 @@ void count(struct chaos *chaos, unsigned figure, long more);
  * another number for each task. */
 bool explained(struct chaos *chaos, long pid, uint64_t loss);
 
-/* ---- orders (orders.c) ------------------------------------------------------------------------ */
+/* ---- orders (orders.c) ----------------------------------------------------------------------- */
 
 enum kind { PLAIN, FAILING, NESTED, BIG, SLOW, LOCKED, GIFT };
 
@@ -178,7 +178,7 @@ void fill(void *bytes, size_t size, uint64_t seed);
 bool is_filled(const void *bytes, size_t size, uint64_t seed);
 uint32_t nodes_of(uint64_t n); /* tasks in the tree of NESTED */
 
-/* ---- program threads -------------------------------------------------------------------------- */
+/* ---- program threads ------------------------------------------------------------------------- */
 
 enum fate { LEAVE, CANCEL, KILL, LIMIT, AGAIN, DETACH, FORGET, FATES };
 
@@ -224,7 +224,7 @@ uint64_t loss_of(const struct driver *driver, uint64_t number);
 /* Judges and releases one order that has ended (fates.c). */
 void judge(struct driver *driver, struct bid *bid);
 
-/* ---- killers (killers.c) ---------------------------------------------------------------------- */
+/* ---- killers (killers.c) --------------------------------------------------------------------- */
 
 struct killer {
     struct chaos *chaos;
