@@ -191,7 +191,7 @@ void *drive(void *argument)
         uint32_t what = chaos->storm ? 11 : below(&driver->random, 12);
         if (what == 0 && !chaos->flat) {
             play_map(driver);
-        } else if (what == 1 && !chaos->flat) {
+        } else if (what == 1) {
             play_belt(driver);
         } else if (what == 2) {
             play_memory(driver);

@@ -125,6 +125,7 @@ static void run_belt(struct driver *driver, struct belt_order *order)
         if (!was_let_in(driver->chaos, "submit at a queue", status)) {
             break;
         }
+        count(driver->chaos, ACCEPTED, 1);
     }
     for (int i = 0; i < 4 && take_one(order) == POSSE_OK; i++) {
     }
