@@ -85,7 +85,8 @@ enum figure {
     BATCHES,
     MAPS,
     BELTS,
-    DEATHS, /* these as the pool counts them */
+    LOCKED_WELL, /* orders that took the lock, and have a result */
+    DEATHS,      /* these as the pool counts them */
     LOSSES,
     STARTS,
     ENDED, /* and the status of the orders that were judged */
@@ -104,7 +105,7 @@ enum end { RESTS, DRAINS, CANCELS, FORCED, DESTROYED };
 struct locked {
     posse_lock lock;
     long guard; /* who is inside */
-    long count;
+    long count; /* of those that were inside */
 };
 
 /* One pool and all that is done to it. */

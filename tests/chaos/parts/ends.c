@@ -123,6 +123,10 @@ static void add_up(struct chaos *chaos, const posse_stats *now)
 /* Frees what the round itself had, and looks whether anything else is left. */
 static void leave_nothing(struct chaos *chaos)
 {
+    if (chaos->locked->count < chaos->figures.of[LOCKED_WELL]) {
+        blame(chaos, "%ld tasks with the lock counted to %ld", chaos->figures.of[LOCKED_WELL],
+              chaos->locked->count);
+    }
     posse_status lock = posse_lock_destroy(chaos->locked->lock);
     posse_status memory = posse_free(chaos->pool, chaos->locked);
     if (lock == POSSE_INVALID && chaos->mortal) {
