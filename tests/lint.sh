@@ -5,7 +5,7 @@
 #   all scripts, by shellcheck
 #   lib/, include/ and demo/, by cppcheck and clang-tidy (see .clang-tidy)
 #
-# A line for each that is clean. Exit: 0 if all are.
+# A line for each that is clean. With --install-only only what is missing is installed. Exit: 0 if all are.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=demo/build.sh
@@ -21,6 +21,7 @@ need shellcheck command -v shellcheck
 need cppcheck command -v cppcheck
 need clang-tidy command -v clang-tidy
 install_missing
+[ "${1:-}" != --install-only ] || exit 0
 cd "$top"
 
 found=0
@@ -68,6 +69,7 @@ check "cppcheck" cppcheck --quiet -j "$(nproc)" --std=c11 --error-exitcode=1 --i
     --suppress=invalidFunctionArg --suppress=knownConditionTrueFalse:demo/download.c \
     -D__linux__ -D_GNU_SOURCE -D__GLIBC__=2 -D__GLIBC_MINOR__=36 -Ilib -Iinclude lib demo include
 
+# shellcheck disable=SC2317 # it is called by check
 tidy() {
     cmake -S . -B build-lint -DCMAKE_C_COMPILER=clang -DPOSSE_DEMOS=ON -DPOSSE_TESTS=OFF \
         -DPOSSE_BENCH=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON &&

@@ -10,18 +10,27 @@ usage() {
 usage: tests/run.sh [option...] [option of ctest...]
 
   --compiler gcc|clang   the compiler (the system's)
+                         musl-gcc: with the libc musl; its tests use tests/cmocka
   --sanitize LIST        address,undefined or thread
-  --long                 sets POSSE_TEST_LONG=1 for the tests, and gives each two hours
-  --build DIR            where to build (build, or build-COMPILER-SANITIZERS)
+  --valgrind             the tests of units, behaviour and crashes run under valgrind's memcheck
+  --coverage             prints what of lib/ the tests have not come to
+  --long                 everything at length: sets POSSE_TEST_LONG=1 for the tests, and gives each
+                         two hours
+  --install-only         installs what is missing for this, and no more
+  --build DIR            where to build (build, or build-COMPILER-SANITIZERS...)
   --help                 show this
 
+Tests run side by side, one more than there are processors; -j1 keeps them apart.
 For example: tests/run.sh --sanitize thread -L 'unit|thread' --repeat until-fail:3
 END
 }
 
 compiler=
 sanitize=
+valgrind=
+coverage=
 long=
+install_only=
 directory=
 
 # Options that are not ours go to the end of "$@", for ctest.
@@ -42,15 +51,23 @@ while [ "$left" -gt 0 ]; do
     --compiler) compiler=$value ;;
     --sanitize) sanitize=$value ;;
     --build) directory=$value ;;
+    --valgrind) valgrind=valgrind ;;
+    --coverage) coverage=coverage ;;
     --long) long=1 ;;
+    --install-only) install_only=1 ;;
     --help) usage && exit ;;
     *) set -- "$@" "$option" ;;
     esac
 done
 
 cc=${compiler:-${CC:-cc}}
+own_cmocka=OFF
 case $cc in
 *clang*) need "clang libc6-dev" compiles "$cc" ;;
+*musl*)
+    need "gcc libc6-dev musl-tools" compiles "$cc"
+    own_cmocka=ON
+    ;;
 *) need "gcc libc6-dev" compiles "$cc" ;;
 esac
 if [ -n "$sanitize" ]; then
@@ -63,17 +80,31 @@ need make has_build_tool
 need pkg-config command -v pkg-config
 need libcmocka-dev pkg-config --exists cmocka
 need spin command -v spin
+[ -z "$valgrind" ] || need valgrind command -v valgrind
+[ -z "$coverage" ] || need gcovr command -v gcovr
 install_missing
+[ -z "$install_only" ] || exit 0
 
 if [ -z "$directory" ]; then
     directory=$top/build${compiler:+-$compiler}${sanitize:+-$(echo "$sanitize" | tr , -)}
+    directory=$directory${valgrind:+-$valgrind}${coverage:+-$coverage}
 fi
 timeout=120
-[ -z "$sanitize" ] || timeout=300
+[ -z "$sanitize$valgrind$coverage" ] || timeout=300
 [ -z "$long" ] || timeout=7200
-build "$directory" all -DCMAKE_C_COMPILER="$cc" -DPOSSE_TESTS=ON -DPOSSE_DEMOS=ON \
-    -DPOSSE_BENCH=ON -DPOSSE_WERROR=ON -DPOSSE_SANITIZE="$sanitize" \
-    -DPOSSE_TEST_TIMEOUT="$timeout"
+
+# What looks on is slow enough without an optimizer that takes minutes to build.
+build_type=Release
+flags=
+if [ -n "$sanitize$valgrind$coverage" ]; then
+    build_type=None
+    flags=-O1
+fi
+build "$directory" all -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=$build_type \
+    -DCMAKE_C_FLAGS="$flags" -DPOSSE_TESTS=ON -DPOSSE_DEMOS=ON -DPOSSE_BENCH=ON \
+    -DPOSSE_WERROR=ON -DPOSSE_SANITIZE="$sanitize" -DPOSSE_TEST_TIMEOUT="$timeout" \
+    -DPOSSE_TEST_OWN_CMOCKA=$own_cmocka -DPOSSE_TEST_VALGRIND=${valgrind:+ON} \
+    -DPOSSE_COVERAGE=${coverage:+ON}
 
 # The thread sanitizer of gcc cannot live with as much address randomisation as some kernels do.
 fixed=
@@ -82,6 +113,14 @@ case $sanitize in
 esac
 
 [ -z "$long" ] || export POSSE_TEST_LONG=1
+[ -z "$coverage" ] || find "$directory" -name '*.gcda' -delete
 rm -rf "$scratch"
 cd "$directory"
-exec $fixed ctest --output-on-failure --no-tests=error "$@"
+CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$(($(nproc) + 1))}
+export CTEST_PARALLEL_LEVEL
+[ -n "$coverage" ] || exec $fixed ctest --output-on-failure --no-tests=error "$@"
+
+status=0
+ctest --output-on-failure --no-tests=error "$@" || status=$?
+sh "$top/tests/coverage/report.sh" "$directory" || status=$?
+exit "$status"

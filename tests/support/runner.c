@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef POSSE_TEST_VALGRIND
+#include <valgrind/memcheck.h>
+#endif
 
 #define MAX_CHECKS 64
 #define SKIPPED 77 /* what ctest and others take for "not run" if they are told */
@@ -69,6 +72,20 @@ static size_t list_tests(const struct check *checks, size_t count, struct CMUnit
     return listed;
 }
 
+/* All executors are destroyed by now, so that no shared memory is looked through. */
+static int leaks(void)
+{
+    int found = 0;
+#ifdef POSSE_TEST_VALGRIND
+    unsigned long leaked = 0, dubious = 0, reachable = 0, suppressed = 0;
+    VALGRIND_DO_LEAK_CHECK;
+    VALGRIND_COUNT_LEAKS(leaked, dubious, reachable, suppressed);
+    print_message("bytes leaked: %lu (reachable: %lu)\n", leaked, reachable + dubious + suppressed);
+    found = leaked > 0;
+#endif
+    return found;
+}
+
 int run_checks(int argc, char **argv, const struct check *checks, size_t count)
 {
     struct CMUnitTest tests[MAX_CHECKS];
@@ -85,5 +102,6 @@ int run_checks(int argc, char **argv, const struct check *checks, size_t count)
         return SKIPPED;
     }
     census_mark();
-    return _cmocka_run_group_tests(backend_names[chosen], tests, listed, NULL, NULL);
+    int failed = _cmocka_run_group_tests(backend_names[chosen], tests, listed, NULL, NULL);
+    return failed + leaks();
 }

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-/* Sanitizers need time, threads and address space of their own. */
+/* Sanitizers, and valgrind, need time, threads and address space of their own. */
 #if defined(__has_feature)
 #define HAS_FEATURE(feature) __has_feature(feature)
 #else
@@ -33,7 +33,8 @@
 #if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
 #define SANITIZED_THREADS
 #endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer) || defined(SANITIZED_THREADS)
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer) ||                             \
+    defined(SANITIZED_THREADS) || defined(POSSE_TEST_VALGRIND)
 #define SANITIZED
 #endif
 

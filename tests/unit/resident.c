@@ -13,8 +13,9 @@ TEST(own_memory_counts)
     assert_true(before > 0);
     char *memory = malloc(SIZE);
     assert_non_null(memory);
-    memset(memory, 1, SIZE);
-    assert_true(memory[SIZE / 2] == 1);
+    for (size_t i = 0; i < SIZE; i += 4096) {
+        ((volatile char *)memory)[i] = 1; /* a compiler may leave out what nobody reads */
+    }
     assert_true(os_resident() - before >= (long)SIZE * 9 / 10);
     free(memory);
 }
