@@ -36,6 +36,11 @@ bool pi_idle_is_spinning(struct pi_idle *idle, unsigned seat)
     return pi_load_relaxed(&idle->word[seat / 32]) & SPINNING(seat); /* relaxed: advice only */
 }
 
+bool pi_idle_has(struct pi_idle *idle, unsigned seat)
+{
+    return pi_load_seq(&idle->word[seat / 32]) & (SPINNING(seat) | SLEEPING(seat));
+}
+
 bool pi_idle_any_spinner(struct pi_idle *idle, unsigned seats)
 {
     for (unsigned i = 0; i < words_for(seats); i++)

@@ -93,6 +93,9 @@ struct pi_seat {
      * acquire, when the worker has left, and clears it before a start. 0: there is nothing to look
      * for. After a death all is looked through, whatever it says. */
     _Atomic uint32_t gives;
+    /* 1 + a slot whose word names this worker, and which it seems not to have; 0: none. Callers that
+     * are blocked write it, seq, before they poke the supervisor, which takes it (kills.c). */
+    _Atomic uint32_t doubted;
     /* Tasks that ended here, by how. The worker alone writes: twice the count, and 1 more while it
      * makes the task `current` final, so that a death in between is counted exactly. */
     _Atomic uint64_t ended[PI_ENDS];
@@ -106,6 +109,8 @@ struct pi_idle {
 void pi_idle_spin(struct pi_idle *idle, unsigned seat);
 /* SPINNING -> SLEEPING */
 void pi_idle_sleep(struct pi_idle *idle, unsigned seat);
+/* Whether the worker is said to have no work. */
+bool pi_idle_has(struct pi_idle *idle, unsigned seat);
 /* Clears both bits. */
 void pi_idle_leave(struct pi_idle *idle, unsigned seat);
 bool pi_idle_is_spinning(struct pi_idle *idle, unsigned seat);

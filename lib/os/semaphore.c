@@ -50,6 +50,11 @@ void os_semaphore_post_once(struct os_semaphore *semaphore)
     wake_one(semaphore);
 }
 
+bool os_semaphore_posted(struct os_semaphore *semaphore)
+{
+    return pi_load_seq(&semaphore->posts) != 0;
+}
+
 void os_semaphore_drain(struct os_semaphore *semaphore)
 {
     (void)pi_exchange_seq(&semaphore->posts, 0);
@@ -97,10 +102,15 @@ void os_semaphore_post(struct os_semaphore *semaphore)
     PI_STORE_((void)sem_post(&semaphore->semaphore)); /* EOVERFLOW: there are posts enough */
 }
 
-void os_semaphore_post_once(struct os_semaphore *semaphore)
+bool os_semaphore_posted(struct os_semaphore *semaphore)
 {
     int posts = 0;
-    if (sem_getvalue(&semaphore->semaphore, &posts) != 0 || posts <= 0)
+    return sem_getvalue(&semaphore->semaphore, &posts) == 0 && posts > 0;
+}
+
+void os_semaphore_post_once(struct os_semaphore *semaphore)
+{
+    if (!os_semaphore_posted(semaphore))
         os_semaphore_post(semaphore);
 }
 

@@ -33,6 +33,8 @@ void os_semaphore_post(struct os_semaphore *semaphore);
 void os_semaphore_post_once(struct os_semaphore *semaphore);
 /* Waits until the moment (clock.h). False: it has passed. Goes on after signals. */
 bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until);
+/* Whether a post is there that nobody has taken. */
+bool os_semaphore_posted(struct os_semaphore *semaphore);
 /* Takes all posts that are there. */
 void os_semaphore_drain(struct os_semaphore *semaphore);
 

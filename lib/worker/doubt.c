@@ -8,17 +8,18 @@
  *   or the one that was is stopped           supervisor is poked
  *   head and tail contradict the cells       pi_ring_mend
  *   an entry is there, and idle workers      they have not taken it at several looks, and were
- *   do not see it                            posted each time: the queue is broken
+ *   do not see it                            took their posts each time: the queue is broken
  *   its task is READY, but in no entry       READY, and the head is past where the ring ended at an
  *                                            earlier look: it is pushed again, and if that does not
  *                                            help either the queue is broken
  *   its task is RUN or KILLING by a worker   the owner is none, or has had it on its stack at no
- *   that does not have it                    look for some seconds: it is LOST
+ *   that does not have it                    look for some seconds: the supervisor is asked, which
+ *                                            kills that worker, and only then the task is LOST
  *   its task is to be killed, or late, and   the supervisor is poked
  *   the supervisor was not told
  *
  * The one who is blocked may be wrong about a worker that rests for seconds between its claim and
- * its next store: that one finds its task ended, as after a kill.
+ * its next store. So it ends no task that a worker may have: only a corpse says that it is lost.
  */
 #include "worker/backend.h"
 
@@ -26,7 +27,7 @@
 
 #define PUSHED_AGAIN ((uint64_t)1 << 63) /* in `since` of a READY task */
 #define MOST_NESTED 10000u               /* tasks on one stack that are looked at */
-#define LOST_NS 5000000000u
+#define DOUBT_NS 5000000000u
 #define STUCK_LOOKS 6u
 #define BETWEEN_LOOKS_NS 900000000u
 
@@ -48,7 +49,7 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct 
     (void)pi_call_worker(e);
 }
 
-static bool is_on_stack_of(posse_executor *e, unsigned seat, uint32_t index)
+bool pi_is_on_stack(posse_executor *e, unsigned seat, uint32_t index)
 {
     struct pi_segment *s = &e->segment;
     uint32_t count = pi_slots_count(&s->slots), next = pi_load_seq(&s->seats[seat].current);
@@ -60,6 +61,12 @@ static bool is_on_stack_of(posse_executor *e, unsigned seat, uint32_t index)
     return false;
 }
 
+void pi_finish_nobodys(posse_executor *e, uint32_t index, uint64_t word)
+{
+    e->segment.slots.at[index].death = (struct pi_death){.exit_code = -1};
+    (void)pi_finish_counted(e, index, &word, PI_LOST, 0, &e->segment.header->lost);
+}
+
 /* Inline a task runs in whatever thread submits it. */
 static void look_at_running(posse_executor *e, uint32_t index, uint64_t word,
                             struct pi_doubt *doubt)
@@ -69,12 +76,16 @@ static void look_at_running(posse_executor *e, uint32_t index, uint64_t word,
     bool exists = pi_owner(word) < pi_seats_count(&e->segment);
     if (pi_state(word) == PI_KILLING || (deadline != 0 && deadline < now))
         e->backend->poke(e);
-    if (exists && is_on_stack_of(e, pi_owner(word), index))
-        doubt->since = now;
-    if (!e->backend->spawn || (exists && now - doubt->since < LOST_NS))
+    if (!e->backend->spawn)
         return;
-    slot->death = (struct pi_death){.exit_code = -1};
-    (void)pi_finish_counted(e, index, &word, PI_LOST, 0, &e->segment.header->lost);
+    if (!exists) {
+        pi_finish_nobodys(e, index, word);
+    } else if (pi_is_on_stack(e, pi_owner(word), index)) {
+        doubt->since = now;
+    } else if (now - doubt->since >= DOUBT_NS) {
+        pi_store_seq(&e->segment.seats[pi_owner(word)].doubted, index + 1); /* before the poke */
+        e->backend->poke(e);
+    }
 }
 
 void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doubt)
@@ -92,9 +103,19 @@ void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doub
     }
 }
 
-/* Whether nobody took the first entry at the last looks, though all were posted each time. A process
- * that was stopped itself looks several times at once then, which counts as one. Relaxed, all of
- * it: if two threads look at the same time one of the looks may get lost. */
+/* Whether some worker that is idle is awake: it took the post of the last look. One that is stopped,
+ * or gets no processor, did not. */
+static bool idle_have_looked(struct pi_segment *s)
+{
+    for (unsigned i = 0; i < pi_seats_count(s); i++)
+        if (pi_idle_has(&s->header->idle, i) && !os_semaphore_posted(&s->seats[i].wake))
+            return true;
+    return false;
+}
+
+/* Whether nobody took the first entry at the last looks, though idle workers looked each time. A
+ * process that was stopped itself looks several times at once then, which counts as one. Relaxed,
+ * all of it: if two threads look at the same time one of the looks may get lost. */
 static bool is_stuck(struct pi_stuck *stuck, uint64_t position)
 {
     uint64_t now = os_now();
@@ -119,7 +140,7 @@ void pi_look_after_pool(posse_executor *e)
     pi_ring_mend(&s->ring);
     if (pi_ring_peek(&s->ring, &position) == PI_NONE)
         return;
-    if (pi_idle_any(&s->header->idle, pi_seats_count(s)) && is_stuck(&e->stuck, position))
+    if (idle_have_looked(s) && is_stuck(&e->stuck, position))
         pi_break_queue(e);
     pi_wake_all_workers(e);
     e->backend->poke(e); /* there may be none, as it did not see the entry when it looked */

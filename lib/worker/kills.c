@@ -74,10 +74,31 @@ static void look_at_stack(struct pi_supervisor *s, unsigned seat)
     } while (pi_load_acquire(&segment->seats[seat].current) != current && ++tries < 1000);
 }
 
+/* A caller doubts that the worker has a task that names it: memory was scribbled on (doubt.c). What
+ * is true only its corpse tells. A worker that is stopped may just have claimed the task. */
+static void look_at_doubt(struct pi_supervisor *s, unsigned seat)
+{
+    posse_executor *e = s->executor;
+    uint32_t index = pi_exchange_seq(&e->segment.seats[seat].doubted, 0);
+    if (index == 0 || index > pi_slots_count(&e->segment.slots) || !e->backend->kills)
+        return;
+    uint64_t word = pi_load_seq(&e->segment.slots.at[index - 1].word);
+    bool names_it = pi_is(word, PI_RUN, seat) || pi_is(word, PI_KILLING, seat);
+    if (!names_it || pi_is_on_stack(e, seat, index - 1))
+        return;
+    if (s->hands[seat].state == PI_HAND_EMPTY)
+        pi_finish_nobodys(e, index - 1, word);
+    else if (!s->hands[seat].stopped)
+        kill_worker(s, seat);
+}
+
 void pi_look_at_tasks(struct pi_supervisor *s)
 {
     s->looked_at = os_now();
-    for (unsigned i = 0; i < s->seats; i++)
+    for (unsigned i = 0; i < s->seats; i++) {
         if (s->hands[i].state != PI_HAND_EMPTY)
             look_at_stack(s, i);
+        if (pi_load_seq(&s->executor->segment.seats[i].doubted) != 0)
+            look_at_doubt(s, i);
+    }
 }

@@ -280,6 +280,10 @@ void pi_look_after_pool(posse_executor *executor);
 /* Whether a task can still end, as its word and the ring are in order: looked at again and again by
  * who waits for it, who keeps what it has seen, zero at first. */
 void pi_look_after_task(posse_executor *executor, uint32_t index, struct pi_doubt *doubt);
+/* Whether a worker has this task on its stack, or says so. */
+bool pi_is_on_stack(posse_executor *executor, unsigned seat, uint32_t index);
+/* Ends a task whose word names a worker that there is not: LOST. */
+void pi_finish_nobodys(posse_executor *executor, uint32_t index, uint64_t word);
 
 /* ---- wait.c ---- */
 

@@ -103,7 +103,7 @@ static void supervisor_main(void *context)
     if (heard && error == 0)
         pi_supervisor_run(s);
     while (heard && error != 0 && sleep_until(s, OS_NEVER))
-        ; /* until give_up closes the socket */
+        ;     /* until give_up closes the socket */
     _exit(0); /* not heard: the program sees the socket's end, and the workers die with us */
 }
 

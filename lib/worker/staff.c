@@ -130,8 +130,9 @@ static bool prepare_seat(struct pi_supervisor *s, unsigned number)
     hand->gave = false;
     if (!prepare_semaphore(hand, seat))
         return false;
-    pi_store_relaxed(&seat->leave, 0); /* relaxed, both: the worker is started after this */
+    pi_store_relaxed(&seat->leave, 0); /* relaxed, all: the worker is started after this */
     pi_store_relaxed(&seat->gives, 0);
+    pi_store_relaxed(&seat->doubted, 0);
     pi_store_release(&seat->ready, PI_SEAT_STARTING);
     *hand = (struct pi_hand){.used = true, .executor = e, .seat = number};
     if (number >= s->seats) {
