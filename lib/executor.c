@@ -35,7 +35,9 @@ static posse_status build(posse_executor *e)
     /* relaxed: nobody is there */
     pi_store_relaxed(&e->segment.header->max_workers, pi_count_word(e->workers));
     (void)pi_raise_phase(e, PI_OPEN);
-    return pi_status_of(e->backend->start(e));
+    status = pi_status_of(e->backend->start(e));
+    (void)pi_seats_count(&e->segment); /* before any task runs: seen once, it stays */
+    return status;
 }
 
 /* Frees an executor, half-built or whole, that nobody uses any more. */

@@ -189,8 +189,7 @@ uint64_t pi_ring_end(struct pi_ring *ring)
 {
     uint64_t end = pi_load_acquire(&ring->shared->tail), value;
     uint32_t k = ring_of(ring, end), patience = PI_RING_PATIENCE;
-    (void)find_end(ring, &end, &k, &value, &patience);
-    return end;
+    return find_end(ring, &end, &k, &value, &patience) ? end : 0;
 }
 
 void pi_ring_mend(struct pi_ring *ring)

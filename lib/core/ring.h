@@ -85,7 +85,7 @@ static inline uint64_t pi_ring_most(const struct pi_ring *ring)
 {
     return 2 * pi_ring_cells(ring->rings - 1);
 }
-/* The first position without an entry, as far as the tail tells. */
+/* The first position without an entry, as far as the tail tells; 0: none can be found. */
 uint64_t pi_ring_end(struct pi_ring *ring);
 /* Where no task has scribbled, all positions before the tail have been entries, and none before the
  * head is looked at any more. If that is not so what is between them is given up, and both go on

@@ -161,6 +161,15 @@ void pi_came_back(const struct posse_task *task)
         _exit(1);
 }
 
+/* An argument that is nowhere was scribbled on. */
+static int call(struct posse_task *task, struct pi_data arg)
+{
+    posse_fn *fn = (posse_fn *)(uintptr_t)task->slot->fn;
+    if (arg.size && !arg.bytes)
+        return posse_task_fail(task, 0, "the argument is damaged");
+    return fn(task, arg.size ? arg.bytes : NULL, arg.size);
+}
+
 void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
@@ -181,8 +190,7 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
         e->backend->poke(e);
     pi_call_others(e);
     set_deadline(&task, earliest);
-    posse_fn *fn = (posse_fn *)(uintptr_t)slot->fn;
-    int code = fn(&task, arg.size ? arg.bytes : NULL, arg.size);
+    int code = call(&task, arg);
     pi_came_back(&task);
     if (e->backend->kills)
         os_stdio_flush();

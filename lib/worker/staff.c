@@ -278,6 +278,7 @@ static void shrink(struct pi_supervisor *s, bool busy_too)
 /* First those who go, so that the count of what waits is after that, and may_grow says so. */
 void pi_look_at_staff(struct pi_supervisor *s)
 {
+    (void)pi_seats_count(&s->executor->segment); /* puts it right, should a task have scribbled */
     count_staff(s);
     if (s->seen >= PI_STOPPING) {
         s->missing = 0;
