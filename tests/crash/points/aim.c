@@ -57,7 +57,7 @@ static bool die_at(const struct act *act, uint32_t point, uint32_t pass)
 /* The first pass, the last, and some between. How many deaths came of it. */
 static int die_at_passes(const struct act *act, uint32_t point, uint32_t passes)
 {
-    uint32_t few = (uint32_t)in_long_run(act->few ? act->few : FEW, MANY);
+    uint32_t few = (uint32_t)in_long_run(act->few && FEW > 1 ? act->few : FEW, MANY);
     int deaths = 0;
     for (uint32_t i = 0; i < few && i < passes; i++) {
         uint32_t pass = passes <= few ? i + 1

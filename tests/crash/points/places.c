@@ -148,6 +148,16 @@ static void try_stragglers(void)
     print_message("\r\033[K");
 }
 
+bool has_anybody_died(void)
+{
+    for (uint32_t i = 0; i < count_points(); i++) {
+        if (deaths[PI_ROLE_WORKER][i] > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void assert_all_died_at(void)
 {
     int missing = 0;

@@ -86,6 +86,7 @@ uint32_t deaths_at(enum pi_role role, uint32_t point);
 uint32_t count_points(void);
 /* Prints how many places were died at, and asserts that none is missing that a worker can reach. */
 void assert_all_died_at(void);
+bool has_anybody_died(void);
 void print_place(uint32_t point);
 
 #endif
