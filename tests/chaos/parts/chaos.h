@@ -25,9 +25,10 @@
 enum {
     MOST_PIDS = 1 << 22, /* the most that Linux has */
     RECENT = 64,
-    MOST_STILLBORN = 4, /* in a row; after ten the pool breaks, as it should */
-    ENTRIES = 1 << 16,  /* orders of one thread in a round */
-    MOST_ORDERS = 24,   /* in a batch */
+    /* For each worker that runs its first task, as ten in a row break the pool, as they should. */
+    MOST_STILLBORN = 1,
+    ENTRIES = 1 << 16, /* orders of one thread in a round */
+    MOST_ORDERS = 24,  /* in a batch */
     DRIVERS = 3,
     KILLERS = 2,
     HANG_MS = 30000

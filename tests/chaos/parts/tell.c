@@ -22,12 +22,21 @@ long patience(const struct chaos *chaos)
     return atomic_load(&chaos->faults) != 0 ? PATIENCE_MS / 10 : HANG_MS;
 }
 
+static void blame_call(struct chaos *chaos, const char *call, posse_status status)
+{
+    posse_error why = {.status = POSSE_OK};
+    if (status == POSSE_BROKEN) {
+        (void)posse_why_broken(chaos->pool, &why);
+    }
+    blame(chaos, "%s: %s %s", call, posse_status_name(status), why.message);
+}
+
 bool went_well(struct chaos *chaos, const char *call, posse_status status)
 {
     if (status == POSSE_BROKEN && chaos->mortal) {
         atomic_store(&chaos->shut, 1);
     } else if (status != POSSE_OK) {
-        blame(chaos, "%s: %s", call, posse_status_name(status));
+        blame_call(chaos, call, status);
     }
     return status == POSSE_OK;
 }
