@@ -192,7 +192,10 @@ static posse_status recheck(posse_executor *e, uint32_t index, uint64_t word)
     bool cancelled = pi_generation(seen) == pi_generation(word) && pi_state(seen) == PI_CANCELLED;
     if (!cancelled && !take_back(slot, &word, true))
         return POSSE_OK; /* it runs, or has run */
-    (void)pi_discard(e, index, cancelled ? seen : word);
+    if (pi_discard(e, index, cancelled ? seen : word) && cancelled)
+        /* Whoever closed it has counted that before. It is refused, so it was no task.
+         * Relaxed: only the value counts. */
+        pi_add_relaxed(&e->segment.header->cancelled, (uint64_t)-1);
     return status;
 }
 
