@@ -11,8 +11,8 @@
  *
  * Abstracted: the chain of what has ended (ready.pml: here it is a set, and whoever finds it empty
  * posts), names of several boxes in a word, watches of several executors (they only ever follow),
- * descriptors, tasks that run what they wait for, and the look that a leader takes every second: here a wake that is lost shows as a
- * thread that sleeps for ever.
+ * descriptors, tasks that run what they wait for, and the look that a leader takes every second:
+ * here a wake that is lost shows as a thread that sleeps for ever.
  *
  * Checked: every thread comes back, the callback is called, once, and the box can be closed.
  *
