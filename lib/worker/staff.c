@@ -36,7 +36,7 @@
  * that was not busy when it was looked at and is a moment later looks at the ring itself. One that
  * leaves or dies is looked at no more, and then the tasks are counted again. So each task that is
  * READY has a worker that will look at the ring, or as many as there may be are busy. The model is
- * tests/model/staff.pml.
+ * tests/model/staff.pml, DRAINING included.
  */
 #include "worker/backend.h"
 

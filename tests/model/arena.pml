@@ -9,7 +9,8 @@
  * One slot and one class of large blocks. The program submits ROUNDS tasks there, one after the
  * other, each with a block for its argument if there is one; the first and every second one after it
  * is detached, so that the worker which ends it frees the slot, while the program uses it again.
- * The task makes a result in a block, if there is one. A task whose worker died is run again RETRIES times.
+ * The task makes a result in a block, if there is one. A task whose worker died is run again
+ * RETRIES times.
  *
  * Abstracted: all else of the slot and its ring (pool.pml), the upper levels of the map, names,
  * blocks that a task holds for itself, objects (tags of another kind, which end in the same way),

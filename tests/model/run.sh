@@ -241,8 +241,15 @@ fails mail -DPUT_ONLY -DTIMEOUTS=0 -DNT=1
 fails mail -DNO_CLOSE_POST -DTIMEOUTS=0 -DNT=1
 
 # ---- staff.pml ----
-holds -O1 staff
+holds -O1 staff -DIDLES=0
 holds -O1 staff -DT=1 -DIDLES=0 -DRETIRES=1 -DKILLS=1
+holds -O1 staff -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
+holds -O1 staff -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DONDEMAND=0
+holds -O1 staff -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=1 -DLONG=0
+holds -O1 staff -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DCH=1
+holds -O1 staff -DMAX=2 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
+fails staff -DNO_RECHECK -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
+fails staff -DNO_PHASE_WAKE -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DONDEMAND=0
 fails staff -DNO_SECOND_LOOK
 fails staff -DNO_POKE
 fails staff -DNO_CALL_OTHERS -DIDLES=0
@@ -257,6 +264,7 @@ if [ "$long" ]; then
     holds -O2 arena
     holds -O2 arena -DROUNDS=2 -DRETRIES=0 -DKILLS=2
     holds -O2 pool -DSCRIPT=1 -DCH=2
+    holds -O2 staff
     holds -O2 staff -DIDLES=0 -DRETIRES=1
     holds -O2 staff -DIDLES=0 -DKILLS=1
     holds -O2 staff -DT=1 -DIDLES=1 -DRETIRES=1 -DKILLS=1

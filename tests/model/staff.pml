@@ -1,18 +1,21 @@
-/* staff.pml - workers on demand: who starts one, who leaves, who retires, who is told.
+/* staff.pml - workers come and go: who starts one, who leaves, who retires, who is told, and how
+ * an executor is shut down meanwhile.
  *
- * Models lib/worker/staff.c (look_at_demand, let_idle_go, let_retire, start_missing), pi_call_worker
- * and pi_call_others of wake.c, and work, sleep_idle and leave of loop.c, for a pool that has on_demand
- * set and an idle timeout. Sequentially consistent; each atomic operation is one step, and a worker
- * may be killed between any two.
+ * Models lib/worker/staff.c (all of pi_look_at_staff), pi_supervisor_run, look_at_phase and
+ * close_pool of supervisor.c, pi_call_worker and pi_call_others of wake.c, work, rest, sleep_idle
+ * and leave of loop.c, and recheck of lib/submit.c. Sequentially consistent; each atomic operation
+ * is one step, and a worker may be killed between any two.
  *
  * Abstracted: ring and slots are a number of READY tasks (see pool.pml); nobody spins but who was
  * claimed (see idle.pml); a worker may find that it was idle for long, or that it has to retire,
  * whenever there is some left of IDLES or RETIRES; a finalizer lasts until all tasks have ended, so
- * that nothing may rely on its end. The tries to start a worker succeed. The supervisor looks again
- * at who is busy after the count, which is against too many workers and is left out.
+ * that nothing may rely on its end (with DRAIN: unless it takes the last seat). The tries to start
+ * a worker succeed. The supervisor looks again at who is busy after the count, which is against too
+ * many workers and is left out, as are STOPPING and the executor's death.
  *
- * Checked: the program ends only when all tasks have ended, and nothing else may be the end; one task
- * lasts until all others have ended, so that these need another worker.
+ * Checked: the program ends only when all tasks that were accepted have ended, and nothing else may
+ * be the end; one task lasts until all others have ended, so that these need another worker. With
+ * DRAIN the pool closes, and what is cancelled then was not accepted.
  *
  * Mutants, which must fail:
  *   NO_SECOND_LOOK  a worker leaves without a look at the ring (a task that came for it waits beside
@@ -22,9 +25,15 @@
  *   NO_CALL_OTHERS  a worker does not look at the ring when it has set `current`
  *   GROW_LAST       may_grow is set after the count
  *   NO_REPLACEMENT  one that retires counts as staff: nobody is started for it, and it waits
+ *   NO_RECHECK      a submitter does not look at the phase again after its push (with DRAIN, as all
+ *                   below)
+ *   NO_PHASE_WAKE   the supervisor does not wake the workers when the phase has changed
  */
-#define MAX 2 /* workers; a seat more, as one that leaves has its seat until it has ended */
-#define NW 3
+#ifndef MAX
+#define MAX 2 /* workers, at most 2; a seat more, as one that leaves has its until it has ended */
+#endif
+#define NW (MAX + 1)
+#define LAST (NW - 1)
 #ifndef T
 #define T 2 /* tasks */
 #endif
@@ -37,16 +46,41 @@
 #ifndef KILLS
 #define KILLS 0
 #endif
+#ifndef CH
+#define CH 0 /* the first so many tasks submit one more */
+#endif
+#ifndef LONG
+#define LONG 1 /* one task lasts until all others have ended */
+#endif
+#ifndef ONDEMAND
+#define ONDEMAND 1 /* 0: MAX workers are started at once */
+#endif
+#ifndef DRAIN
+#define DRAIN 0 /* 1: the executor is shut down, at any moment */
+#endif
+#ifndef RESIZE
+#define RESIZE 0 /* 1: at any moment it is said that there may be one worker only */
+#endif
 #define NONE 15
 
+#define OPEN 0
+#define DRAINING 1
+#define CLOSED 2
+#define DRAINING_ALONE(seen, staff) ((seen) == DRAINING && (staff) == 0)
+
+byte phase;
 byte ready, left;
+bit mine;      /* one of those READY is the program's last, of which it does not know yet if it is
+                  accepted */
+bit cancelled; /* ... and it was, as nobody is left */
+byte children = CH, wanted = MAX;
 byte sleeping, spinning; /* bits of seats */
 byte value[NW];          /* semaphores */
 bit asleep[NW], alive[NW], dead[NW], gone[NW];
 bit running[NW];         /* a task is claimed */
 bit current[NW];         /* ... and seen by the supervisor to be so */
 bit wants[NW], retiring[NW], leaving[NW], leave[NW], is_long[NW];
-bit longs = 1;
+bit longs = LONG;
 bit may_grow, poked = 1;
 byte idles = IDLES, retires = RETIRES, kills = KILLS;
 
@@ -108,7 +142,7 @@ inline quit_bits()
 
 proctype worker(byte me)
 {
-    byte who;
+    byte who, seen;
     bit asked;
 endstart:
     atomic { (alive[me] && !gone[me]) -> who = 0; asked = 0 }
@@ -116,11 +150,18 @@ endstart:
         do
         :: leave[me] -> break
         :: else ->
+            seen = phase;
             if
             :: retiring[me] ->
 endretire:      atomic { (value[me] > 0) -> value[me]-- }
             :: else ->
-                atomic { if :: ready > 0 -> ready--; running[me] = 1 :: else fi }
+                atomic { /* any of them: the order of the ring is not modelled */
+                    if
+                    :: ready > mine -> ready--; running[me] = 1
+                    :: mine -> ready--; mine = 0; running[me] = 1
+                    :: ready == 0
+                    fi
+                }
                 if
                 :: running[me] ->
                     quit_bits();
@@ -130,6 +171,11 @@ endretire:      atomic { (value[me] > 0) -> value[me]-- }
 #ifndef NO_CALL_OTHERS
                     if :: may_grow && ready > 0 -> call_worker(who) :: else fi;
 #endif
+                    if /* the task */
+                    :: atomic { children > 0 -> children--; left++; ready++ }
+                       call_worker(who)
+                    :: children == 0
+                    fi;
                     if
                     :: atomic { longs > 0 -> longs = 0; is_long[me] = 1 }
                     :: true
@@ -143,6 +189,7 @@ endtask:            atomic {
                     :: atomic { retires > 0 -> retires--; retiring[me] = 1; poked = 1 }
                     :: true
                     fi
+                :: !running[me] && seen >= DRAINING -> break
                 :: else -> /* rest */
                     atomic {
                         spinning = spinning & (7 - (1 << me));
@@ -150,6 +197,7 @@ endtask:            atomic {
                     }
                     if
                     :: ready > 0
+                    :: ready == 0 && phase != seen
                     :: else ->
                         do
                         :: atomic { value[me] > 0 -> value[me]--; break }
@@ -172,12 +220,12 @@ endsleep:                   (!asleep[me])
             if :: who == NONE -> poked = 1 :: else fi;
 #endif
             who = 0
-        :: else
+        :: else -> poked = 1
         fi;
 #endif
-endfinal: (left == 0);
+endfinal: (left == 0 || (DRAIN && alive[0] && alive[1] && alive[LAST]));
         atomic { gone[me] = 1; poked = 1 }
-    } unless { atomic { dead[me] -> gone[me] = 1; poked = 1; who = 0; asked = 0 } };
+    } unless { atomic { dead[me] -> gone[me] = 1; poked = 1; who = 0; asked = 0; seen = 0 } };
 endgone:
     atomic { (!gone[me]) -> goto endstart }
 }
@@ -187,7 +235,7 @@ proctype killer()
     do
     :: atomic { kills > 0 && alive[0] && !gone[0] && !leaving[0] -> dead[0] = 1; kills-- }
     :: atomic { kills > 0 && alive[1] && !gone[1] && !leaving[1] -> dead[1] = 1; kills-- }
-    :: atomic { kills > 0 && alive[2] && !gone[2] && !leaving[2] -> dead[2] = 1; kills-- }
+    :: atomic { kills > 0 && alive[LAST] && !gone[LAST] && !leaving[LAST] -> dead[LAST] = 1; kills-- }
     :: atomic { kills > 0 -> kills = 0 }
     :: kills == 0 -> break
     od
@@ -223,14 +271,25 @@ inline bury(w)
     i = 0
 }
 
+/* More than there may be. */
+inline shrink(condition)
+{
+    do
+    :: w > 0 ->
+        w--;
+        if :: staff > max && COUNTS(w) && (condition) -> staff--; send_away(w) :: else fi
+    :: else -> break
+    od
+}
+
 proctype supervisor()
 {
-    byte w, i, staff, free, target;
-    bit buried;
+    byte w, i, staff, free, target = (ONDEMAND -> 0 : MAX), seen, max = MAX, more;
+    bit buried, grows;
 endloop:
     do
     :: atomic { poked -> poked = 0; buried = 0; staff = 0; free = 0; w = 0 }
-       do
+look:  do
        :: w < NW && alive[w] && gone[w] -> bury(w); buried = 1; w++
        :: w < NW && !(alive[w] && gone[w]) -> w++
        :: w == NW -> w = 0; break
@@ -238,54 +297,137 @@ endloop:
 #ifdef NO_RECOUNT
        if :: buried -> goto endloop :: else fi;
 #endif
+       atomic { more = (phase != seen); seen = phase } /* look_at_phase */
+#ifndef NO_PHASE_WAKE
+       do
+       :: more && w < NW -> atomic { value[w]++; asleep[w] = 0; w++ }
+       :: else -> atomic { w = 0; more = 0; break }
+       od;
+#endif
        do
        :: w < NW -> atomic { staff = staff + COUNTS(w); w++ }
-       :: else -> w = 0; break
+       :: else -> break
        od;
+#if RESIZE
+       max = wanted;
+       shrink(!current[w]);
+       w = NW;
+       shrink(1);
+#else
+       w = 0;
+#endif
        do /* let_idle_go */
-       :: w < NW ->
+       :: IDLES && w < NW ->
            if
-           :: COUNTS(w) && wants[w] ->
-               if :: ready == 0 -> staff--; send_away(w) :: else fi
+           :: seen == OPEN && COUNTS(w) && wants[w] ->
+               if
+               :: ready == 0 ->
+                   staff--; send_away(w);
+                   target = (target < staff -> target : staff)
+               :: else
+               fi
            :: else
            fi;
            w++
        :: else -> w = 0; break
        od;
+       /* look_at_demand */
+       atomic {
+           grows = (ONDEMAND || IDLES || DRAINING_ALONE(seen, staff)) && staff < max;
+           if :: ONDEMAND -> target = staff :: else fi
+       }
 #ifndef GROW_LAST
-       may_grow = (staff < MAX);
+       may_grow = grows;
 #endif
        do /* count_free */
        :: w < NW -> atomic { free = free + (COUNTS(w) && !current[w]); w++ }
        :: else -> w = 0; break
        od;
        atomic {
-           target = staff + (ready > free -> ready - free : 0);
-           if :: target > MAX -> target = MAX :: else fi;
-           free = 0
+           more = (grows && ready > free -> ready - free : 0);
+           if :: more > 0 && staff + more > target -> target = staff + more :: else fi;
+           if
+           :: seen == DRAINING && target > staff && (grows -> more == 0 : ready == 0) ->
+               target = staff
+           :: else
+           fi;
+           if :: target > max -> target = max :: else fi;
+           free = 0; more = 0
        }
 #ifdef GROW_LAST
-       may_grow = (staff < MAX);
+       may_grow = grows;
 #endif
        do /* start_missing: in a free seat */
        :: staff < target && !alive[0] ->
            atomic { alive[0] = 1; gone[0] = 0; value[0] = 0; staff++ }
        :: staff < target && alive[0] && !alive[1] ->
            atomic { alive[1] = 1; gone[1] = 0; value[1] = 0; staff++ }
-       :: staff < target && alive[0] && alive[1] && !alive[2] ->
-           atomic { alive[2] = 1; gone[2] = 0; value[2] = 0; staff++ }
+       :: staff < target && alive[0] && alive[1] && !alive[LAST] ->
+           atomic { alive[LAST] = 1; gone[LAST] = 0; value[LAST] = 0; staff++ }
        :: else -> break
        od;
 #ifndef NO_REPLACEMENT
        do /* let_retire: there is no seat for another, or nobody is missing */
-       :: w < NW ->
+       :: RETIRES && w < NW ->
            if :: alive[w] && retiring[w] && !leave[w] -> send_away(w) :: else fi;
            w++
        :: else -> w = 0; break
        od;
 #endif
-       atomic { staff = 0; target = 0 }
-    od
+       if
+       :: phase != seen ->
+           atomic { staff = 0; w = 0; if :: ONDEMAND -> target = 0 :: else fi }
+           goto look
+       :: phase == seen && seen == DRAINING && !(alive[0] || alive[1] || alive[LAST]) &&
+          target <= staff -> break
+       :: else
+       fi;
+       atomic { staff = 0; grows = 0; w = 0; if :: ONDEMAND -> target = 0 :: else fi }
+    od;
+    /* close_pool: what is cancelled here must be a task that was not yet accepted */
+    atomic {
+        assert(ready == mine);
+        if :: mine -> mine = 0; ready = 0; cancelled = 1 :: else fi
+    }
+    phase = CLOSED
+}
+
+proctype closer()
+{
+    phase = DRAINING;
+    poked = 1
+}
+
+#if RESIZE
+proctype resizer()
+{
+    wanted = 1;
+    poked = 1
+}
+#endif
+
+/* submit_queued: push, call, and look at the phase again */
+inline submit()
+{
+    if
+    :: phase != OPEN -> left--
+    :: else ->
+        atomic { ready++; mine = 1 }
+        call_worker(who);
+        if
+#ifndef NO_RECHECK
+        :: phase != OPEN ->
+            atomic { /* recheck */
+                if
+                :: cancelled -> cancelled = 0; left--
+                :: mine -> mine = 0; ready--; left-- /* taken back */
+                :: else                              /* it runs, or has run */
+                fi
+            }
+#endif
+        :: else -> atomic { mine = 0; assert(!cancelled) }
+        fi
+    fi
 }
 
 init
@@ -294,12 +436,17 @@ init
     atomic {
         left = T;
         run supervisor();
-        run worker(0); run worker(1); run worker(2);
-        if :: KILLS > 0 -> run killer() :: else fi
+        for (i : 0 .. LAST) { run worker(i) }
+        i = 0;
+        if :: KILLS > 0 -> run killer() :: else fi;
+        if :: DRAIN -> run closer() :: else fi;
+#if RESIZE
+        run resizer()
+#endif
     }
     do
-    :: i < T -> ready++; call_worker(who); i++
+    :: i < T -> submit(); i++
     :: else -> break
     od;
-    (left == 0 && kills == 0)
+    (left == 0 && kills == 0 && (!DRAIN || phase == CLOSED))
 }
