@@ -56,6 +56,9 @@ TEST(before_create)
  * after. */
 TEST(each_pool_has_its_own_time)
 {
+    if (dlopen(POSSE_TEST_MODULE, RTLD_NOW | RTLD_NOLOAD) != NULL) {
+        skip(); /* the test before has loaded it, and a dlclose of musl unloads nothing */
+    }
     void *library;
     posse_executor *early = make_pool(1);
     posse_fn *fn = load_task(&library);
