@@ -7,8 +7,8 @@
  *   a task waits and no worker was woken,    the ring is not empty: all workers are posted, and the
  *   or the one that was is stopped           supervisor is poked
  *   head and tail contradict the cells       pi_ring_mend
- *   an entry is there, and idle workers      they have not taken it at several looks, and were
- *   do not see it                            took their posts each time: the queue is broken
+ *   an entry is there, and idle workers do   they took their posts, or it was poked, and at several
+ *   not see it, or the supervisor does not   looks none of them has taken it: the queue is broken
  *   its task is READY, but in no entry       READY, and the head is past where the ring ended at an
  *                                            earlier look: it is pushed again, and if that does not
  *                                            help either the queue is broken
@@ -140,7 +140,9 @@ void pi_look_after_pool(posse_executor *e)
     pi_ring_mend(&s->ring);
     if (pi_ring_peek(&s->ring, &position) == PI_NONE)
         return;
-    if (idle_have_looked(s) && is_stuck(&e->stuck, position))
+    /* relaxed: looked at again and again */
+    bool nobody = pi_load_relaxed(&s->header->workers) == 0;
+    if ((nobody || idle_have_looked(s)) && is_stuck(&e->stuck, position))
         pi_break_queue(e);
     pi_wake_all_workers(e);
     e->backend->poke(e); /* there may be none, as it did not see the entry when it looked */
