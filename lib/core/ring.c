@@ -196,9 +196,11 @@ void pi_ring_mend(struct pi_ring *ring)
 {
     uint64_t tail = pi_load_seq(&ring->shared->tail); /* first: the head may pass it meanwhile */
     uint64_t head = pi_load_seq(&ring->shared->head);
-    uint64_t cell = pi_load_seq(cell_at(ring, ring_of(ring, head), head));
+    uint32_t k = ring_of(ring, head);
+    uint64_t cell = pi_load_seq(cell_at(ring, k, head));
     int64_t where = lap(cell, head);
     bool gap = where < 0 && head < tail; /* it was an entry once */
-    if (gap || (where > 0 && head == pi_load_seq(&ring->shared->head)))
+    bool astray = where == 0 && (cell & SLOT_MASK) == MARK && !open_next(ring, k, head + 1);
+    if (gap || astray || (where > 0 && head == pi_load_seq(&ring->shared->head)))
         (void)pi_cas_seq(&ring->shared->head, &head, tail);
 }
