@@ -136,7 +136,7 @@ void pi_look_after_pool(posse_executor *e)
     if (!pi_check_supervisor(e))
         return;
     if (e->backend->spawn)
-        e->backend->poke(e); /* what somebody has told it may have been lost */
+        e->backend->poke(e); /* what somebody has told it may have been lost, or not seen */
     pi_ring_mend(&s->ring);
     if (pi_ring_peek(&s->ring, &position) == PI_NONE)
         return;
@@ -145,5 +145,4 @@ void pi_look_after_pool(posse_executor *e)
     if ((nobody || idle_have_looked(s)) && is_stuck(&e->stuck, position))
         pi_break_queue(e);
     pi_wake_all_workers(e);
-    e->backend->poke(e); /* there may be none, as it did not see the entry when it looked */
 }
