@@ -117,7 +117,8 @@ static size_t choose_chunksize(const posse_mapping *m, size_t copied)
 
 bool pi_map_plan(posse_mapping *m)
 {
-    size_t workers = pi_max_workers(m->executor, m->executor->workers), copied = lay_out(m), count = m->job.count;
+    size_t workers = pi_max_workers(m->executor, m->executor->workers), copied = lay_out(m),
+           count = m->job.count;
     m->chunksize = choose_chunksize(m, copied);
     m->buffersize = (size_t)m->job.buffersize;
     if (!m->buffersize)
