@@ -3,6 +3,7 @@
 #include "scribble.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -60,27 +61,6 @@ static void shut_down(struct program *p)
     atomic_fetch_add(&p->notes->broken, error.status == POSSE_BROKEN);
 }
 
-/* All that the pool consisted of are children of this process by now, as their parents have died.
- * False: one lives on. Notes how the supervisor ended. */
-static bool all_gone(struct program *p, pid_t supervisor)
-{
-    long end = now_ms() + GONE_MS;
-    pid_t ended;
-    int how;
-    while ((ended = waitpid(-1, &how, WNOHANG)) >= 0 || errno == EINTR) {
-        if (ended == supervisor) {
-            atomic_store(&p->notes->supervisor, how);
-        }
-        if (ended <= 0 && now_ms() > end) {
-            return false;
-        }
-        if (ended <= 0) {
-            pause_ms(1);
-        }
-    }
-    return true;
-}
-
 /* A thread that was joined may be seen for an instant longer. */
 static bool alone(void)
 {
@@ -92,9 +72,9 @@ static bool alone(void)
 static int play(struct program *p)
 {
     int descriptors = count_descriptors();
-    pid_t supervisor;
     REQUIRE(open_program(p) == POSSE_OK);
-    REQUIRE((supervisor = supervisor_of(p)) > 1);
+    atomic_store(&p->notes->supervisor_pid, supervisor_of(p));
+    REQUIRE(atomic_load(&p->notes->supervisor_pid) > 1);
     for (long step = 0; step < STEPS && step < p->run->steps; step++) {
         make_call(p);
     }
@@ -102,24 +82,65 @@ static int play(struct program *p)
     (void)CALL(p, 0, posse_destroy(p->pool));
     posse_completions_destroy(p->completions);
     atomic_store(&p->notes->call, "looking what is left");
-    REQUIRE(all_gone(p, supervisor));
     REQUIRE(alone());
     REQUIRE(count_descriptors() == descriptors);
-    REQUIRE(atomic_load(&p->notes->supervisor) == 0);
     REQUIRE(atomic_load(&p->notes->wrong) == 0);
     REQUIRE(atomic_load(&p->notes->late_ms) < LATE_MS);
     return 0;
 }
 
-int run_program(void *context)
+static int play_alone(void *context)
 {
     struct order *order = context;
     struct program program = {.run = &order->run,
                               .notes = order->notes,
                               .dice = {order->run.seed * N_PARTS * N_KINDS +
                                        (uint64_t)order->run.part * N_KINDS + order->run.kind}};
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    time_limit(WATCH_S);
     program.patient = one_in(&program.dice, 2);
-    atomic_store(&order->notes->supervisor, -1);
     return play(&program);
+}
+
+/* All that the program and its pool consisted of are children of this process by now, as their
+ * parents have died. False: one lives on. Notes how the supervisor ended. */
+static bool all_gone(struct notes *notes)
+{
+    long end = now_ms() + GONE_MS;
+    pid_t ended;
+    int how;
+    while ((ended = waitpid(-1, &how, WNOHANG)) >= 0 || errno == EINTR) {
+        if (ended > 0 && ended == atomic_load(&notes->supervisor_pid)) {
+            atomic_store(&notes->supervisor, how);
+        }
+        if (ended <= 0 && now_ms() > end) {
+            return false;
+        }
+        if (ended <= 0) {
+            pause_ms(1);
+        }
+    }
+    return true;
+}
+
+/* The program is a child of its own, and this process adopts what it leaves. */
+int run_program(void *context)
+{
+    struct order *order = context;
+    int how;
+    atomic_store(&order->notes->supervisor, -1);
+    REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    pid_t program = fork();
+    REQUIRE(program >= 0);
+    if (program == 0) {
+        _exit(play_alone(order));
+    }
+    REQUIRE(waitpid(program, &how, 0) == program);
+    if (WIFSIGNALED(how)) {
+        (void)raise(WTERMSIG(how)); /* as it ended */
+    }
+    REQUIRE(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    REQUIRE(all_gone(order->notes));
+    REQUIRE(atomic_load(&order->notes->supervisor) == 0);
+    return 0;
 }

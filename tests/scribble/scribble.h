@@ -96,12 +96,16 @@ void scribble(posse_executor *pool, const struct run *run, struct dice *dice);
 
 #define MOST_FUTURES 12
 
+/* Seconds for one run, which takes a tenth of a second, or some if much is lost. */
+#define WATCH_S 60u
+
 /* Seen by the parent also when the child is dead: it lies in memory that they share. */
 struct notes {
     _Atomic(const char *) call; /* that the program is in, or was in when it ended */
     _Atomic long calls, late_ms;
     _Atomic long statuses[POSSE_OWNER_DIED + 2]; /* how often each was given */
     _Atomic long wrong;                          /* a status that is none */
+    _Atomic long supervisor_pid;
     _Atomic long supervisor; /* how it ended, as waitpid tells; -1: it did not */
     _Atomic long broken;
 };
