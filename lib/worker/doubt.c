@@ -88,6 +88,13 @@ static void look_at_running(posse_executor *e, uint32_t index, uint64_t word,
     }
 }
 
+/* Whether no entry before that position is to come; a ring that has become shorter was damaged. */
+static bool is_passed(posse_executor *e, uint64_t position)
+{
+    return pi_load_seq(&e->segment.header->ring.head) >= position ||
+           pi_ring_end(&e->segment.ring) < position;
+}
+
 void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doubt)
 {
     uint64_t word = pi_load_seq(&e->segment.slots.at[index].word);
@@ -95,8 +102,7 @@ void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doub
     if (life_of(word) != life_of(doubt->word)) {
         doubt->word = word;
         doubt->since = ready ? pi_ring_end(&e->segment.ring) : os_now();
-    } else if (ready &&
-               pi_load_seq(&e->segment.header->ring.head) >= (doubt->since & ~PUSHED_AGAIN)) {
+    } else if (ready && is_passed(e, doubt->since & ~PUSHED_AGAIN)) {
         push_again(e, index, word, doubt);
     } else if (pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING) {
         look_at_running(e, index, word, doubt);
