@@ -117,7 +117,7 @@ static bool save(const struct settings *set, const char *url, posse_future futur
 {
     const void *data;
     size_t size;
-    char name[MAX_NAME + 10];
+    char name[MAX_NAME + 13]; /* with a dot and a number */
     demo_check(posse_result(future, 0, &data, &size), "no result");
     int fd = create_file(set->directory, url, name, sizeof name);
     bool written = fd >= 0 && write_all(fd, data, size);
