@@ -61,7 +61,8 @@ extern "C" {
     X(POSSE_TASK_FAILED, 3, "the task reported an error of its own")                               \
     X(POSSE_WORKER_LOST, 4, "the worker that ran the task died")                                   \
     X(POSSE_DEADLINE, 5, "the task ran longer than it was allowed to")                             \
-    X(POSSE_BROKEN, 6, "the executor is broken: no worker can be started or the supervisor died")  \
+    X(POSSE_BROKEN, 6,                                                                             \
+      "the executor is broken: no worker starts, the supervisor died, or memory is damaged")       \
     X(POSSE_SHUT_DOWN, 7, "the executor has been shut down")                                       \
     X(POSSE_FULL, 8, "the queue is at its limit")                                                  \
     X(POSSE_TOO_LARGE, 9, "a size or a count is over the maximum, or over the given buffer")       \
@@ -190,7 +191,10 @@ typedef struct posse_options {
  * libraries) is what tasks find. stdout and stderr are flushed. Blocks for about a millisecond.
  * They are nobody's children, except in a program that adopts orphans (process 1 of a container, or
  * with PR_SET_CHILD_SUBREAPER): its own wait(-1) finds one process of each executor, which lives
- * until posse_destroy and is buried there, and SIGCHLD tells its end.
+ * until posse_destroy and is buried there, and SIGCHLD tells its end. If somebody kills that one,
+ * its workers are left to the program to wait for.
+ * The first call registers handlers of pthread_atfork, which stay: a fork waits for a moment in
+ * which no other thread walks through what is loaded.
  * POSSE_INVALID: options of a wrong size, a negative count, an unknown backend or policy, a size
  * without its argument, an argument without its function, min_workers over max_workers, executor is
  * NULL.
@@ -214,7 +218,6 @@ POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
  * POSSE_DEADLOCK: called by a task of this executor without POSSE_NO_WAIT.
  * POSSE_NO_MEMORY: shut down, but too many threads are waiting for this one to wait, too.
  * POSSE_INVALID: unknown flags.
- * POSSE_NO_MEMORY: it is shut down, but there is no memory to wait with.
  * POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_shutdown(posse_executor *executor, unsigned flags, long timeout_ms);
 

@@ -25,6 +25,8 @@ void pi_at_exit_remove(posse_executor *executor);
 
 /* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
+/* posse_done without a word to the mail box, whose lock may be held. */
+bool pi_has_ended(posse_future future);
 
 /* Whether the workers have this function. */
 bool pi_loaded(posse_executor *executor, uintptr_t address);

@@ -83,7 +83,7 @@ static posse_status add(posse_executor *e, struct pi_sub *sub, bool *now)
     struct pi_mail *mail = &e->mail;
     posse_status status = POSSE_OK;
     pthread_mutex_lock(&mail->lock);
-    *now = posse_done(sub->future) && !pi_mail_find(sub->future, &mail->callbacks);
+    *now = pi_has_ended(sub->future) && !pi_mail_find(sub->future, &mail->callbacks);
     if (!*now && !mail->has_callbacks) {
         status = pi_mail_start_thread(e, &mail->callback_thread, call_all);
         mail->has_callbacks = status == POSSE_OK;

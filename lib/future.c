@@ -32,6 +32,14 @@ static posse_status end_of(uint64_t word)
     }
 }
 
+/* A task ends before it is put into a list (core/ready.h). Whoever has seen the end here finds it
+ * there too: in posse_completed_next, in a descriptor. Fine if it is not ended. */
+static void hear(posse_future future, uint64_t word)
+{
+    if (pi_final(word) && pi_parker(word))
+        (void)pi_mail_tell(future.executor, future.slot, pi_parker(word) - 1);
+}
+
 /* Waits for the end. *slow: pi_leave must follow, when all is read. */
 static posse_status await(posse_future future, long timeout_ms, struct pi_slot **slot,
                           uint64_t *word, bool *slow)
@@ -40,9 +48,11 @@ static posse_status await(posse_future future, long timeout_ms, struct pi_slot *
     posse_status status = pi_future_look(future, slot, word);
     if (status == POSSE_OK && timeout_ms < -1)
         status = POSSE_INVALID;
-    if (status != POSSE_OK || pi_final(*word))
-        return status;
-    return pi_wait_final(future, timeout_ms ? os_after_ms(timeout_ms) : 0, word, slow);
+    if (status == POSSE_OK && !pi_final(*word))
+        status = pi_wait_final(future, timeout_ms ? os_after_ms(timeout_ms) : 0, word, slow);
+    if (status == POSSE_OK)
+        hear(future, *word);
+    return status;
 }
 
 /* Whether what was read of a slot was this task's. Another thread may have released it meanwhile,
@@ -176,11 +186,21 @@ posse_status posse_exception(posse_future future, long timeout_ms, posse_error *
 
 /* ---- state ---- */
 
-bool posse_done(posse_future future)
+bool pi_has_ended(posse_future future)
 {
     struct pi_slot *slot;
     uint64_t word;
     return pi_future_look(future, &slot, &word) == POSSE_OK && pi_final(word);
+}
+
+bool posse_done(posse_future future)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    if (pi_future_look(future, &slot, &word) != POSSE_OK)
+        return false;
+    hear(future, word);
+    return pi_final(word);
 }
 
 bool posse_running(posse_future future)

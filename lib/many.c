@@ -242,7 +242,7 @@ static void report(const struct posse_completed *c, bool *done, size_t *n_done)
     size_t count = 0;
     for (size_t i = 0; i < c->n; i++) {
         const struct pi_sub *sub = &c->subs[i];
-        bool ended = sub->watch && posse_done(sub->future);
+        bool ended = sub->watch && pi_has_ended(sub->future);
         count += ended;
         if (done)
             done[i] = sub->watch ? ended : done[sub->older - c->subs];

@@ -28,8 +28,6 @@ _Static_assert(sizeof(struct pi_queue) <= PI_HEAD, "the head of a queue must sta
 
 /* How long a call waits for others that are inside, beyond its own time: they may be stopped. */
 #define PATIENCE_NS 1000000000u
-/* The lock is held for a few instructions; if it was not to be had for so long, nobody has it. */
-#define HELD_BY_NOBODY_NS 5000000000u
 
 /* By whoever holds the lock; published by tail, given back by head. */
 struct cell {
@@ -226,11 +224,8 @@ static posse_status enter(const struct view *view, uint64_t until)
 {
     posse_status status = pi_object_lock(&view->object, 0);
     if (status == POSSE_TIMEOUT) {
-        uint64_t now = os_now(), most = now + HELD_BY_NOBODY_NS;
-        until = until > now + PATIENCE_NS ? until : now + PATIENCE_NS;
-        status = pi_object_lock(&view->object, until < most ? until : most);
-        if (status == POSSE_TIMEOUT && most < until)
-            status = POSSE_BROKEN;
+        uint64_t least = os_now() + PATIENCE_NS;
+        status = pi_object_lock(&view->object, until > least ? until : least);
     }
     if (status == POSSE_OWNER_DIED) /* it left nothing to repair */
         return POSSE_OK;

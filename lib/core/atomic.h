@@ -11,8 +11,8 @@
  * whether what they saw was still there.
  * A compare-and-swap is `cas` (acquire and release) or `cas_seq`; a failed one reloads *expected.
  *
- * Every write to shared memory goes through here, so a build with POSSE_CRASH_POINTS kills a process
- * before and after any of them; see crash.h and tests/crash/points.c.
+ * Every write to shared memory goes through here, so a build with POSSE_CRASH_POINTS kills a
+ * process before and after any of them; see crash.h and tests/crash/points.c.
  */
 #ifndef PI_ATOMIC_H
 #define PI_ATOMIC_H

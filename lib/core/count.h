@@ -2,9 +2,10 @@
  * how far the end of an executor has come.
  *
  * A task gone wild may write there, and whoever believed a number that is far too large would touch
- * memory that is not there, or take the executor for closed. So a word holds the number and, above it, a product of it: what is not
- * such a word is not believed. Each process keeps the largest that it has seen, below which no
- * number is believed either; it puts that back if it finds something else.
+ * memory that is not there, or take the executor for closed. So a word holds the number and, above
+ * it, a product of it: what is not such a word is not believed. Each process keeps the largest that
+ * it has seen, below which no number is believed either; it puts that back if it finds something
+ * else.
  */
 #ifndef PI_COUNT_H
 #define PI_COUNT_H

@@ -73,8 +73,8 @@ enum pi_ready {
 };
 
 struct pi_seat {
-    /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit, and by the supervisor
-     * after `leave`. Made anew after a death. */
+    /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit, by callers that have been
+     * blocked for a second (worker/doubt.c), and by the supervisor after `leave`. Made anew after a death. */
     _Alignas(128) struct os_semaphore wake;
     /* The earliest deadline of the tasks on the worker's stack, 0: none. Worker stores (seq) before
      * it reads next_look; the supervisor stores next_look (seq) before it reads this. */
@@ -93,8 +93,8 @@ struct pi_seat {
      * acquire, when the worker has left, and clears it before a start. 0: there is nothing to look
      * for. After a death all is looked through, whatever it says. */
     _Atomic uint32_t gives;
-    /* 1 + a slot whose word names this worker, and which it seems not to have; 0: none. Callers that
-     * are blocked write it, seq, before they poke the supervisor, which takes it (kills.c). */
+    /* 1 + a slot whose word names this worker, and which it seems not to have; 0: none. Callers
+     * that are blocked write it, seq, before they poke the supervisor, which takes it (kills.c). */
     _Atomic uint32_t doubted;
     /* Tasks that ended here, by how. The worker alone writes: twice the count, and 1 more while it
      * makes the task `current` final, so that a death in between is counted exactly. */

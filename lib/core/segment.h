@@ -84,6 +84,7 @@ struct pi_header {
     _Atomic uint64_t workers_started;
     _Atomic uint64_t workers_lost;
     _Atomic uint64_t lost;
+    _Atomic uint64_t rounds; /* that it went, relaxed: callers that doubt look whether it lives */
     /* By anyone; added up. */
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;

@@ -10,11 +10,15 @@
  *                                               its submitter, when the    FREE
  *                                               executor closed meanwhile
  *   RUN(w)      worker w is running it          w                          DONE, FAILED, TIMED_OUT
+ *                                               w, which gives back what   READY
+ *                                               it claimed to help with
  *                                               supervisor, killer         KILLING
  *                                               supervisor, w reaped       LOST, READY
  *   KILLING(w)  w is about to be killed for     supervisor: w reaped       TIMED_OUT, CANCELLED
  *               this task; if it ends now w     (or w is a thread)
  *               pauses and takes nothing more
+ *   either, and there is no worker w: somebody  anyone (worker/doubt.c)    LOST
+ *   has scribbled on the word
  *   the rest    final: the result stands        who holds the handle       FREE, generation + 1
  *
  * Every arrow is one compare-and-swap from the exact word, which is why one word carries all of

@@ -4,6 +4,8 @@
  */
 #include "os/image.h"
 
+#include "os/process.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -41,12 +43,15 @@ static void register_forks(void) { (void)pthread_atfork(before_fork, after_fork,
 
 int os_image_init(struct os_image *image)
 {
+    sigset_t mask;
     static pthread_once_t registered = PTHREAD_ONCE_INIT;
     *image = (struct os_image){NULL, 0};
     (void)pthread_once(&registered, register_forks);
+    os_signals_block(&mask); /* a handler that forks would wait for us */
     pthread_mutex_lock(&walking);
     int error = dl_iterate_phdr(add_object, image);
     pthread_mutex_unlock(&walking);
+    os_signals_restore(&mask);
     return error;
 }
 #else

@@ -9,16 +9,16 @@
 #include <errno.h>
 #include <time.h>
 
-#ifdef __linux__
+#if OS_FUTEX
 
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if !defined(SYS_futex) || (defined(SYS_futex_time64) && __SIZEOF_LONG__ < 8)
-#undef SYS_futex
-#define SYS_futex SYS_futex_time64 /* 32 bits, but for the time */
-#endif
+/* As in linux/futex.h, which not every libc comes with. */
+#define FUTEX_WAKE 1
+#define FUTEX_WAIT_BITSET 9
+#define FUTEX_BITSET_MATCH_ANY UINT32_MAX
+
 #define MOST_POSTS 1000000u /* more were never made: a task has scribbled there */
 #define REST_NS 1000000     /* where there are no futexes */
 

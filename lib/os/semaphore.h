@@ -5,6 +5,7 @@
  * post wakes a sleeper, if there is one, as nobody counts them: a killed one leaves nothing behind,
  * and there is no count to be scribbled on. One that sleeps while a task changes the number to
  * something else sleeps on until the next post.
+ * 64-bit Linux, that is: elsewhere they are the C library's.
  */
 #ifndef OS_SEMAPHORE_H
 #define OS_SEMAPHORE_H
@@ -12,12 +13,15 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#ifndef __linux__
+#if defined(__linux__) && __SIZEOF_POINTER__ == 8
+#define OS_FUTEX 1
+#else
+#define OS_FUTEX 0
 #include <semaphore.h>
 #endif
 
 struct os_semaphore {
-#ifdef __linux__
+#if OS_FUTEX
     _Atomic uint32_t posts; /* seq: what came before a post is seen by who takes it */
 #else
     sem_t semaphore;
@@ -29,7 +33,7 @@ int os_semaphore_init(struct os_semaphore *semaphore);
 void os_semaphore_fini(struct os_semaphore *semaphore);
 void os_semaphore_post(struct os_semaphore *semaphore);
 /* The same, but counts for nothing if a post is there already: whoever waits, or will, wakes up
- * anyway. */
+ * anyway. Only what was written before it by a seq operation is seen then. */
 void os_semaphore_post_once(struct os_semaphore *semaphore);
 /* Waits until the moment (clock.h). False: it has passed. Goes on after signals. */
 bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until);

@@ -1,40 +1,40 @@
 /* What a caller looks at that has been blocked for a second: it relies on memory where a task may
- * have scribbled, and nothing of that kind may keep it waiting for ever. Each look costs the same
- * whatever the size of the tables; nobody does it who is not blocked.
+ * have scribbled, and nothing of that kind may keep it waiting for ever. Nobody looks who is not
+ * blocked, and the pool is looked at about once a second, however many are.
  *
  *   what may be wrong                        how it is seen, and what is done
  *   the supervisor is dead                   see pi_check_supervisor
  *   a task waits and no worker was woken,    the ring is not empty: all workers are posted, and the
  *   or the one that was is stopped           supervisor is poked
  *   head and tail contradict the cells       pi_ring_mend
- *   an entry is there, and idle workers do   they took their posts, or it was poked, and at several
- *   not see it, or the supervisor does not   looks none of them has taken it: the queue is broken
+ *   an entry is there, and idle workers do   they took their posts, or it went its round, and at
+ *   not see it, or the supervisor does not   MANY_LOOKS none has taken it: the queue is broken
  *   its task is READY, but in no entry       READY, and the head is past where the ring ended at an
- *                                            earlier look: it is pushed again, and if that does not
- *                                            help either the queue is broken
- *   its task is RUN or KILLING by a worker   the owner is none, or has had it on its stack at no
- *   that does not have it                    look for some seconds: the supervisor is asked, which
- *                                            kills that worker, and only then the task is LOST
+ *                                            earlier look: it is pushed again; if that was so at
+ *                                            MANY_LOOKS of the same attempt the queue is broken
+ *   its task is RUN or KILLING by a worker   there is no such worker: LOST. Or it had it on its
+ *   that does not have it                    stack at none of MANY_LOOKS: the supervisor is asked,
+ *                                            which kills that worker, and only then it is LOST
  *   its task is to be killed, or late, and   the supervisor is poked
  *   the supervisor was not told
  *
- * The one who is blocked may be wrong about a worker that rests for seconds between its claim and
- * its next store. So it ends no task that a worker may have: only a corpse says that it is lost.
+ * A pool that is sound but slow, stopped or looked at with a debugger passes all this: a push too
+ * many is a stale entry, and only what workers have looked at and left counts against the queue. A
+ * worker may rest for long between its claim and its next store, so no task that one may have is
+ * ended here: only a corpse says that it is lost.
  */
 #include "worker/backend.h"
 
 #include "os/clock.h"
 
-#define PUSHED_AGAIN ((uint64_t)1 << 63) /* in `since` of a READY task */
-#define MOST_NESTED 10000u               /* tasks on one stack that are looked at */
-#define DOUBT_NS 5000000000u
-#define STUCK_LOOKS 6u
+#define MANY_LOOKS 6u /* a second lies between two of them */
 #define BETWEEN_LOOKS_NS 900000000u
 
-/* Flags and parkers come and go. */
-static uint64_t life_of(uint64_t word)
+/* Flags and parkers come and go; a retry is a life of its own. */
+static bool same_life(const struct pi_doubt *doubt, uint64_t word, uint8_t attempt)
 {
-    return word & ((uint64_t)15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT);
+    const uint64_t life = 15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;
+    return (doubt->word & life) == (word & life) && doubt->attempt == attempt;
 }
 
 static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_doubt *doubt)
@@ -43,9 +43,10 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct 
     /* Without QUEUED an entry of it counts as stale. */
     if (!(word & PI_QUEUED) && !pi_cas_seq(at, &word, word | PI_QUEUED))
         return;
-    if ((doubt->since & PUSHED_AGAIN) || pi_push(e, index, 0) != PI_PUSHED)
+    if (++doubt->looks > MANY_LOOKS)
         pi_break_queue(e);
-    doubt->since = pi_ring_end(&e->segment.ring) | PUSHED_AGAIN;
+    if (pi_push(e, index, 0) == PI_PUSHED) /* else there is no memory now */
+        doubt->since = pi_ring_end(&e->segment.ring);
     (void)pi_call_worker(e);
 }
 
@@ -53,12 +54,14 @@ bool pi_is_on_stack(posse_executor *e, unsigned seat, uint32_t index)
 {
     struct pi_segment *s = &e->segment;
     uint32_t count = pi_slots_count(&s->slots), next = pi_load_seq(&s->seats[seat].current);
-    for (uint32_t step = 0; next != 0 && next <= count && step < MOST_NESTED; step++) {
+    for (uint32_t step = 0; step < PI_MOST_NESTED; step++) {
+        if (next == 0 || next > count)
+            return false;
         if (next - 1 == index)
             return true;
         next = pi_load_relaxed(&s->slots.at[next - 1].below); /* relaxed: looked at again later */
     }
-    return false;
+    return true; /* who knows */
 }
 
 void pi_finish_nobodys(posse_executor *e, uint32_t index, uint64_t word)
@@ -71,19 +74,18 @@ void pi_finish_nobodys(posse_executor *e, uint32_t index, uint64_t word)
 static void look_at_running(posse_executor *e, uint32_t index, uint64_t word,
                             struct pi_doubt *doubt)
 {
-    struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t now = os_now(), deadline = pi_load_relaxed(&slot->deadline_ns);
-    bool exists = pi_owner(word) < pi_seats_count(&e->segment);
-    if (pi_state(word) == PI_KILLING || (deadline != 0 && deadline < now))
+    uint64_t deadline = pi_load_relaxed(&e->segment.slots.at[index].deadline_ns);
+    unsigned seat = pi_owner(word);
+    if (pi_state(word) == PI_KILLING || (deadline != 0 && deadline < os_now()))
         e->backend->poke(e);
     if (!e->backend->spawn)
         return;
-    if (!exists) {
+    if (seat >= pi_seats_count(&e->segment)) {
         pi_finish_nobodys(e, index, word);
-    } else if (pi_is_on_stack(e, pi_owner(word), index)) {
-        doubt->since = now;
-    } else if (now - doubt->since >= DOUBT_NS) {
-        pi_store_seq(&e->segment.seats[pi_owner(word)].doubted, index + 1); /* before the poke */
+    } else if (pi_is_on_stack(e, seat, index)) {
+        doubt->looks = 0;
+    } else if (++doubt->looks >= MANY_LOOKS) {
+        pi_store_seq(&e->segment.seats[seat].doubted, index + 1); /* before the poke */
         e->backend->poke(e);
     }
 }
@@ -97,58 +99,65 @@ static bool is_passed(posse_executor *e, uint64_t position)
 
 void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doubt)
 {
-    uint64_t word = pi_load_seq(&e->segment.slots.at[index].word);
-    bool ready = pi_state(word) == PI_READY;
-    if (life_of(word) != life_of(doubt->word)) {
-        doubt->word = word;
-        doubt->since = ready ? pi_ring_end(&e->segment.ring) : os_now();
-    } else if (ready && is_passed(e, doubt->since & ~PUSHED_AGAIN)) {
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    uint64_t word = pi_load_seq(&slot->word);
+    uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: looked at again later */
+    if (!same_life(doubt, word, attempt))
+        *doubt = (struct pi_doubt){word, pi_ring_end(&e->segment.ring), 0, attempt};
+    else if (pi_state(word) == PI_READY && is_passed(e, doubt->since))
         push_again(e, index, word, doubt);
-    } else if (pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING) {
+    else if (pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING)
         look_at_running(e, index, word, doubt);
-    }
 }
 
-/* Whether some worker that is idle is awake: it took the post of the last look. One that is stopped,
- * or gets no processor, did not. */
-static bool idle_have_looked(struct pi_segment *s)
+/* Whether somebody who would take an entry is awake: an idle worker took the post of the last look,
+ * or, if there are no workers, the supervisor went its round. One that is stopped did not. */
+static bool somebody_looked(posse_executor *e)
 {
+    struct pi_segment *s = &e->segment;
+    uint64_t rounds = pi_load_relaxed(&s->header->rounds); /* relaxed, both: counts alone */
+    bool round = atomic_exchange_explicit(&e->stuck.rounds, rounds, memory_order_relaxed) != rounds;
+    if (pi_load_relaxed(&s->header->workers) == 0)
+        return round;
     for (unsigned i = 0; i < pi_seats_count(s); i++)
         if (pi_idle_has(&s->header->idle, i) && !os_semaphore_posted(&s->seats[i].wake))
             return true;
     return false;
 }
 
-/* Whether nobody took the first entry at the last looks, though idle workers looked each time. A
- * process that was stopped itself looks several times at once then, which counts as one. Relaxed,
- * all of it: if two threads look at the same time one of the looks may get lost. */
-static bool is_stuck(struct pi_stuck *stuck, uint64_t position)
+/* Whether the first entry has been left there at many looks. One thread at a time comes here. */
+static bool is_left(posse_executor *e, uint64_t position)
 {
-    uint64_t now = os_now();
+    struct pi_stuck *stuck = &e->stuck;
+    bool looked = somebody_looked(e);
     if (pi_load_relaxed(&stuck->position) != position) {
         atomic_store_explicit(&stuck->position, position, memory_order_relaxed);
         atomic_store_explicit(&stuck->looks, 0, memory_order_relaxed);
-    } else if (now - pi_load_relaxed(&stuck->looked_at) < BETWEEN_LOOKS_NS) {
         return false;
     }
-    atomic_store_explicit(&stuck->looked_at, now, memory_order_relaxed);
-    return atomic_fetch_add_explicit(&stuck->looks, 1, memory_order_relaxed) >= STUCK_LOOKS;
+    return looked &&
+           atomic_fetch_add_explicit(&stuck->looks, 1, memory_order_relaxed) >= MANY_LOOKS;
+}
+
+/* One caller a second, of those that are blocked. */
+static bool is_our_turn(struct pi_stuck *stuck)
+{
+    uint64_t now = os_now(), last = atomic_load(&stuck->looked_at);
+    return now - last >= BETWEEN_LOOKS_NS &&
+           atomic_compare_exchange_strong(&stuck->looked_at, &last, now);
 }
 
 void pi_look_after_pool(posse_executor *e)
 {
-    struct pi_segment *s = &e->segment;
     uint64_t position;
-    if (!pi_check_supervisor(e))
+    if (!pi_check_supervisor(e) || pi_phase_of(e) >= PI_STOPPING || !is_our_turn(&e->stuck))
         return;
     if (e->backend->spawn)
         e->backend->poke(e); /* what somebody has told it may have been lost, or not seen */
-    pi_ring_mend(&s->ring);
-    if (pi_ring_peek(&s->ring, &position) == PI_NONE)
+    pi_ring_mend(&e->segment.ring);
+    if (pi_ring_peek(&e->segment.ring, &position) == PI_NONE)
         return;
-    /* relaxed: looked at again and again */
-    bool nobody = pi_load_relaxed(&s->header->workers) == 0;
-    if ((nobody || idle_have_looked(s)) && is_stuck(&e->stuck, position))
+    if (is_left(e, position))
         pi_break_queue(e);
     pi_wake_all_workers(e);
 }

@@ -10,8 +10,6 @@
 
 #include "os/clock.h"
 
-#define MOST_NESTED 1000000u /* tasks on one stack: beyond that the chain is scribbled */
-
 static void kill_worker(struct pi_supervisor *s, unsigned seat)
 {
     if (!s->hands[seat].killed)
@@ -66,7 +64,7 @@ static void look_at_stack(struct pi_supervisor *s, unsigned seat)
         current = pi_load_seq(&segment->seats[seat].current);
         uint32_t next = current;
         s->hands[seat].next_deadline = OS_NEVER;
-        for (uint32_t step = 0; next != 0 && next <= count && step < MOST_NESTED; step++) {
+        for (uint32_t step = 0; next != 0 && next <= count && step < PI_MOST_NESTED; step++) {
             look_at_task(s, seat, next - 1);
             /* relaxed: checked as said */
             next = pi_load_relaxed(&segment->slots.at[next - 1].below);

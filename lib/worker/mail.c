@@ -152,10 +152,10 @@ bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
 {
     pthread_mutex_lock(&e->mail.lock);
     bool ours = e->mail.by_slot && e->mail.parker == parker;
-    if (ours)
-        deal_out(gather(e, slot, NULL));
+    struct pi_sub *list = ours ? gather(e, slot, NULL) : NULL;
+    deal_out(list);
     /* If it was the leader's: it sleeps on this, not on the bell of its watch. */
-    if (ours && e->mail.led)
+    if (list && e->mail.led)
         os_semaphore_post(&parker_of(e)->wake);
     pthread_mutex_unlock(&e->mail.lock);
     return ours;

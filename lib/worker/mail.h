@@ -48,7 +48,9 @@ struct pi_watch;
 /* What a caller has seen of a task that it is blocked on: see doubt.c. */
 struct pi_doubt {
     uint64_t word;
-    uint64_t since; /* that word is there: position of the ring, if READY, or moment */
+    uint64_t since; /* where the ring ended when that word was seen first */
+    uint32_t looks; /* that spoke against it */
+    uint8_t attempt;
 };
 
 /* One wish. In memory of its watch's owner. */

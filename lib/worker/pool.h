@@ -45,7 +45,7 @@ struct pi_call {
 
 /* The first entry of the ring, at looks of callers that are blocked: see doubt.c. */
 struct pi_stuck {
-    _Atomic uint64_t position, looked_at;
+    _Atomic uint64_t position, looked_at, rounds;
     _Atomic uint32_t looks;
 };
 
@@ -280,7 +280,9 @@ void pi_look_after_pool(posse_executor *executor);
 /* Whether a task can still end, as its word and the ring are in order: looked at again and again by
  * who waits for it, who keeps what it has seen, zero at first. */
 void pi_look_after_task(posse_executor *executor, uint32_t index, struct pi_doubt *doubt);
-/* Whether a worker has this task on its stack, or says so. */
+/* Tasks on one stack that are looked at: beyond that the chain is scribbled. */
+#define PI_MOST_NESTED 1000000u
+/* Whether a worker has this task on its stack, or says so, or says so much that it is not known. */
 bool pi_is_on_stack(posse_executor *executor, unsigned seat, uint32_t index);
 /* Ends a task whose word names a worker that there is not: LOST. */
 void pi_finish_nobodys(posse_executor *executor, uint32_t index, uint64_t word);

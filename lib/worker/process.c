@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define TELL_AGAIN_MS 500
+#define PATIENCE_MS 10000
 
 /* What create and the new supervisor share. */
 struct launch {
@@ -252,18 +253,19 @@ static int start(posse_executor *e)
 
 static bool alive(posse_executor *e) { return !os_socket_closed(e->socket, e->pidfd, 0); }
 
-/* It was told to go, and goes at once; unless a task has scribbled over the word, or the kernel had no
- * memory for our byte. So it is told again, and then sees the end of file. */
+/* It was told to go, and goes as soon as its workers are buried; unless a task has scribbled over
+ * the word, or the kernel had no memory for our byte. So it is told again, and at last sees the end
+ * of file, as if the program had died. */
 static void join(posse_executor *e)
 {
+    uint64_t patience = os_after_ms(PATIENCE_MS);
     if (e->socket < 0)
         return;
-    for (int again = 0; !os_socket_closed(e->socket, e->pidfd, TELL_AGAIN_MS); again++) {
+    while (!os_socket_closed(e->socket, e->pidfd, TELL_AGAIN_MS)) {
         (void)pi_phase_of(e); /* puts right what is not what we have raised it to */
         (void)pi_count_of(&e->segment.stop);
-        if (again == 0)
-            os_socket_poke(e->socket);
-        else
+        os_socket_poke(e->socket);
+        if (os_now() >= patience)
             (void)shutdown(e->socket, SHUT_WR);
     }
     os_reap_adopted(e->pidfd);

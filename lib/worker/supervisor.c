@@ -244,6 +244,7 @@ static uint64_t plan(struct pi_supervisor *s)
 void pi_supervisor_run(struct pi_supervisor *s)
 {
     for (;;) {
+        pi_count(&s->executor->segment.header->rounds);
         look_at_workers(s);
         pi_look_at_tasks(s);
         look_at_phase(s); /* before the staff: it must not look at the ring before DRAINING */

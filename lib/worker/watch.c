@@ -42,14 +42,13 @@ static bool has_mail(struct pi_watch *w)
     return has;
 }
 
-/* Deals what is there, whoever leads; with doubt, also what ended and is not yet in the list.
- * True: some of it is ours. */
-static bool look(struct pi_watch *w, bool doubt)
+/* Deals what is there, whoever leads. True: some of it is ours. */
+static bool look(struct pi_watch *w)
 {
     for (size_t i = 0; i < w->n_places; i++) {
         posse_executor *e = w->places[i].executor;
         pthread_mutex_lock(&e->mail.lock);
-        pi_mail_deal(e, doubt);
+        pi_mail_deal(e, false);
         pthread_mutex_unlock(&e->mail.lock);
     }
     return has_mail(w);
@@ -179,14 +178,16 @@ static void hand_over(struct pi_watch *w)
     pthread_mutex_unlock(&mail->lock);
 }
 
-/* If a supervisor is dead, the next look deals what can never end. Who did not wait looks only now
- * and then. */
-static void check_supervisors(const struct pi_watch *w, bool waited)
+/* Whether all supervisors live; if not, what can never end is dealt now. Who did not wait looks
+ * only now and then. */
+static bool are_supervised(const struct pi_watch *w, bool waited)
 {
+    bool live = true;
     for (size_t i = 0; i < w->n_places; i++) {
         posse_executor *e = w->places[i].executor;
-        (void)(waited ? pi_check_supervisor(e) : pi_supervised(e));
+        live &= waited ? pi_check_supervisor(e) : pi_supervised(e);
     }
+    return live;
 }
 
 struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *status)
@@ -196,15 +197,14 @@ struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *s
     *status = POSSE_TIMEOUT;
     while ((sub = pi_watch_take(w)) == NULL) {
         bool over = is_over(w); /* if so, this look deals all that there is */
-        if (look(w, false))
+        if (look(w))
             continue;
         if (over) {
             *status = POSSE_SHUT_DOWN;
             break;
         }
         if (until == 0 || os_now() >= until) {
-            check_supervisors(w, until != 0);
-            if (!look(w, until != 0)) /* 0: the caller only asks by the way */
+            if (are_supervised(w, until != 0) || !look(w))
                 break;
             continue;
         }

@@ -168,7 +168,7 @@ TEST(memory)
     assert_true(status == POSSE_OK || status == POSSE_NO_MEMORY);
     if (status == POSSE_OK) {
         posse_future future = {0};
-        memset(memory, 7, MUCH);
+        memset(memory, 0, MUCH);
         assert_ok(posse_free(pool, memory));
         status = IN_STORM(posse_submit(pool, square_task, memory, MUCH, &future));
         assert_true(status == POSSE_OK || status == POSSE_NO_MEMORY);

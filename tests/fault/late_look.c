@@ -50,9 +50,9 @@ static int look_late(void)
     REQUIRE(posse_queue_create(pool, 16, 100000, &queue) == POSSE_OK);
     REQUIRE(posse_submit(pool, get_task, &queue, sizeof queue, &future) == POSSE_OK);
     for (long end = now_ms() + PATIENCE_MS; now_ms() < end && !filled; pause_ms(20)) {
-        fault_after_post = destroy_and_fill;
+        fault_after_wake = destroy_and_fill;
         posse_status status = posse_queue_put(queue, &item, sizeof item, 0);
-        fault_after_post = NULL;
+        fault_after_wake = NULL;
         REQUIRE(status == POSSE_OK || (filled && status == POSSE_INVALID));
         REQUIRE(filled || posse_exception(future, -1, NULL) == POSSE_OK);
         if (!filled) { /* the task had not gone to sleep yet */

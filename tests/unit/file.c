@@ -99,7 +99,13 @@ static int few_descriptors(void *context)
     return 0;
 }
 
-TEST(nothing_leaks_when_there_are_too_few) { assert_child(few_descriptors, NULL); }
+TEST(nothing_leaks_when_there_are_too_few)
+{
+#ifdef POSSE_TEST_VALGRIND
+    skip(); /* it keeps the limit itself, and says so with another error */
+#endif
+    assert_child(few_descriptors, NULL);
+}
 
 static bool has_bytes(int socket)
 {

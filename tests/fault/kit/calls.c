@@ -199,7 +199,9 @@ int fault_prctl(int option, ...)
     return error ? MINUS(error, ) : prctl(option, argument, 0, 0, 0);
 }
 
-/* pidfd_open, which may fail, and what old kernels need in place of MADV_POPULATE_WRITE. */
+void (*fault_after_wake)(void);
+
+/* pidfd_open, which may fail, futexes, whose failures do no harm, and what old kernels need in place of MADV_POPULATE_WRITE. */
 long fault_syscall(long number, ...);
 long fault_syscall(long number, ...)
 {
@@ -211,8 +213,16 @@ long fault_syscall(long number, ...)
     }
     va_end(rest);
     int error = number == SYS_pidfd_open ? FAILS(syscall, ENOSYS, EMFILE, EPERM, ENOMEM) : 0;
-    return error ? MINUS(error, )
-                 : syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+    long result = error
+                      ? MINUS(error, )
+                      : syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+    void (*hook)(void) = fault_after_wake;
+    if (hook != NULL && fault_starts == 0 && number == SYS_futex &&
+        words[1] == 1 /* FUTEX_WAKE */) {
+        fault_after_wake = NULL;
+        hook();
+    }
+    return result;
 }
 
 struct thread {
@@ -256,20 +266,8 @@ int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec
 }
 #endif
 
-void (*fault_after_post)(void);
-
-/* It has no error but too many posts, which is as well. */
 int fault_sem_post(sem_t *semaphore);
-int fault_sem_post(sem_t *semaphore)
-{
-    int result = sem_post(semaphore);
-    void (*hook)(void) = fault_after_post;
-    if (hook != NULL && fault_starts == 0) {
-        fault_after_post = NULL;
-        hook();
-    }
-    return result;
-}
+int fault_sem_post(sem_t *semaphore) { return sem_post(semaphore); }
 
 /* ---- limits ---- */
 

@@ -72,9 +72,9 @@ struct fault_balance {
 };
 extern struct fault_balance fault_balance;
 
-/* Called once by the next sem_post of the library, in the program, when it has posted: what others
+/* Called once by the next post of the library, in the program, when it has posted: what others
  * might do then. */
-extern void (*fault_after_post)(void);
+extern void (*fault_after_wake)(void);
 
 /* ---- sweep.c ---- */
 

@@ -1,0 +1,144 @@
+/* doubt.c - callers that have been blocked for long look whether memory was scribbled on. A pool that
+ * is sound, and only slow or stopped, passes all their looks: these are made here one after another,
+ * as if seconds lay between them. */
+#include "support/support.h"
+
+#include "worker/backend.h"
+
+#include <signal.h>
+
+#define LOOKS 50
+
+/* As many looks at the pool as a caller takes in that many seconds. */
+static void look_long(posse_executor *pool)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        atomic_store(&pool->stuck.looked_at, 0);
+        pi_look_after_pool(pool);
+    }
+}
+
+static void look_long_at(posse_executor *pool, posse_future future)
+{
+    struct pi_doubt doubt = {.word = 0};
+    for (int i = 0; i < LOOKS; i++) {
+        pi_look_after_task(pool, future.slot, &doubt);
+    }
+}
+
+TEST(stopped_worker)
+{
+    posse_executor *pool = make_pool(1);
+    pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
+    kill(worker, SIGSTOP);
+    posse_future future = submitted_long(pool, square_task, 5);
+    look_long(pool);
+    look_long_at(pool, future);
+    kill(worker, SIGCONT);
+    assert_int_equal(take_long(future), 25);
+    end_pool(pool);
+}
+
+/* It starts no worker, and so nobody takes the task. */
+TEST(stopped_supervisor)
+{
+    posse_options options = default_options();
+    options.on_demand = true;
+    options.max_workers = 1;
+    options.idle_timeout_ms = 1;
+    posse_executor *pool = make_pool_with(options);
+    pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
+    assert_eventually(stats_of(pool).workers == 0);
+    kill(supervisor, SIGSTOP);
+    posse_future future = submitted_long(pool, square_task, 6);
+    look_long(pool);
+    look_long_at(pool, future);
+    kill(supervisor, SIGCONT);
+    assert_int_equal(take_long(future), 36);
+    end_pool(pool);
+}
+
+TEST(busy_worker)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future held = submitted_hold(pool, gate), future = submitted_long(pool, square_task, 7);
+    await_entered(gate, 1);
+    look_long(pool);
+    look_long_at(pool, held);
+    look_long_at(pool, future);
+    open_gate(gate);
+    assert_int_equal(take_long(future), 49);
+    (void)take_long(held);
+    assert_int_equal(stats_of(pool).workers_lost, 0);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+/* What was seen at an earlier attempt says nothing of this one. */
+TEST(retried_task)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future held = submitted_hold(pool, gate), future = submitted_long(pool, square_task, 8);
+    struct pi_slot *slot = &pool->segment.slots.at[future.slot];
+    struct pi_doubt doubt = {.word = 0};
+    await_entered(gate, 1);
+    uint64_t end = pi_ring_end(&pool->segment.ring);
+    for (uint8_t attempt = 1; attempt < LOOKS; attempt++) {
+        pi_look_after_task(pool, future.slot, &doubt);
+        doubt.since = 0; /* the head is past that, as if the task had been taken */
+        atomic_store(&slot->attempt, attempt);
+    }
+    assert_int_equal(pi_ring_end(&pool->segment.ring), end); /* nothing was pushed */
+    atomic_store(&slot->attempt, 0);
+    open_gate(gate);
+    assert_int_equal(take_long(future), 64);
+    (void)take_long(held);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+/* An entry that is lost is put there again. */
+TEST(lost_entry)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future held = submitted_hold(pool, gate);
+    await_entered(gate, 1);
+    struct pi_ring *ring = &pool->segment.ring;
+    posse_future future = submitted_long(pool, square_task, 9);
+    atomic_store(&ring->shared->head, pi_ring_end(ring)); /* past it */
+    open_gate(gate);
+    (void)take_long(held);
+    look_long_at(pool, future);
+    assert_int_equal(take_long(future), 81);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+/* Its worker is killed, and only then it is lost. */
+TEST(worker_without_its_task)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future held = submitted_hold(pool, gate);
+    await_entered(gate, 1);
+    struct pi_seat *seat = &pool->segment.seats[0];
+    assert_true(pi_is_on_stack(pool, 0, held.slot));
+    atomic_store(&seat->current, 0); /* scribbled */
+    look_long_at(pool, held);
+    posse_error error = take_error(held, POSSE_WORKER_LOST);
+    assert_int_equal(error.signal, SIGKILL);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 10)), 100);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+static const struct check checks[] = {
+    CHECK(stopped_worker, PROCESSES), CHECK(stopped_supervisor, PROCESSES),
+    CHECK(busy_worker, PARALLEL),     CHECK(retried_task, PARALLEL),
+    CHECK(lost_entry, PARALLEL),      CHECK(worker_without_its_task, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
