@@ -717,6 +717,7 @@ POSSE_API posse_status posse_queue_get(posse_queue queue, void *buffer, size_t c
                                        size_t *size, long timeout_ms);
 
 /* No more puts; gets go on until the queue is empty. Wakes all who wait. May be called again.
+ * POSSE_TIMEOUT: nothing was done, as others were inside for five seconds; one may be stopped.
  * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_queue_close(posse_queue queue);
 

@@ -28,6 +28,8 @@ _Static_assert(sizeof(struct pi_queue) <= PI_HEAD, "the head of a queue must sta
 
 /* How long a call waits for others that are inside, beyond its own time: they may be stopped. */
 #define PATIENCE_NS 1000000000u
+/* The same for calls without a time of their own. */
+#define FINISH_NS 5000000000u
 
 /* By whoever holds the lock; published by tail, given back by head. */
 struct cell {
@@ -300,7 +302,7 @@ static posse_status finish(posse_queue handle, step_fn *step)
     if (status != POSSE_OK)
         return status;
     pi_enter(handle.executor);
-    status = do_step(&view, step, NULL, OS_NEVER);
+    status = do_step(&view, step, NULL, os_now() + FINISH_NS);
     pi_leave(handle.executor);
     return status;
 }
