@@ -30,30 +30,40 @@ TEST(polls_see_a_broken_pool)
     assert_ok(posse_destroy(pool));
 }
 
-/* Its initializer never succeeds, so its futures never end. */
-static posse_executor *make_hopeless_pool(void)
+/* Fails once it may. */
+static int fail_then(posse_task *task, const void *arg, size_t size)
 {
-    static const long code = 9;
+    _Atomic int *may_fail = *(_Atomic int *const *)arg;
+    (void)task;
+    (void)size;
+    for (long end = now_ms() + PATIENCE_MS; !atomic_load(may_fail) && now_ms() < end; pause_ms(1)) {
+    }
+    return 9;
+}
+
+/* Its initializer never succeeds, so its futures never end. */
+static posse_executor *make_hopeless_pool(_Atomic int *const *may_fail)
+{
     posse_options options = default_options();
     options.max_workers = 1;
-    options.initializer = code_task;
-    options.initializer_arg = &code;
-    options.initializer_size = sizeof code;
+    options.initializer = fail_then;
+    options.initializer_arg = may_fail;
+    options.initializer_size = sizeof *may_fail;
     return make_pool_with(options);
 }
 
 /* One that breaks does not end the wait for another that goes on. */
 TEST(one_of_two_pools_breaks)
 {
-    posse_executor *broken = make_hopeless_pool(), *pool = make_pool(1);
+    _Atomic int *may_fail = make_shared(sizeof *may_fail);
+    posse_executor *broken = make_hopeless_pool(&may_fail), *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
-    posse_future futures[2] = {submitted_hold(pool, gate), {NULL, 0, 0}}, given;
-    if (posse_submit(broken, square_task, NULL, 0, &futures[1]) != POSSE_OK) {
-        skip(); /* it broke before it could accept anything */
-    }
+    posse_future futures[2] = {submitted_hold(pool, gate), submitted_long(broken, square_task, 1)};
+    posse_future given;
     posse_completed *completed;
     size_t index;
     assert_ok(posse_as_completed(futures, 2, -1, &completed));
+    atomic_store(may_fail, 1);
     assert_status(posse_exception(futures[1], -1, NULL), POSSE_BROKEN);
     assert_status(posse_wait(futures, 2, POSSE_ALL_COMPLETED, -1, NULL, NULL), POSSE_BROKEN);
     assert_status(posse_wait(futures, 2, POSSE_FIRST_COMPLETED, 20, NULL, NULL), POSSE_TIMEOUT);
@@ -68,6 +78,7 @@ TEST(one_of_two_pools_breaks)
     free_gate(pool, gate);
     end_pool(pool);
     assert_ok(posse_destroy(broken));
+    free_shared(may_fail, sizeof *may_fail);
 }
 
 /* A count in shared memory that a task has made smaller hides no future, and leaves none behind. */
