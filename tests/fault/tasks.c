@@ -126,7 +126,7 @@ static const struct check checks[] = {
     CHECK(large_arguments_and_results, FORKED),
     CHECK(tables_grow, FORKED),
     CHECK(locks_queues_memory, FORKED),
-    CHECK(shutdown, FORKED & ~INLINE),
+    CHECK(shutdown, PROCESSES),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
