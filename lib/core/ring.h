@@ -24,8 +24,8 @@
  * The model is tests/model/pool.pml, with a ring that does not grow.
  *
  *   field    written by                        ordering
- *   head     consumers, CAS up by one          seq: precedes the look at `room` (tests the
- *                                              sleeping submitters)
+ *   head     consumers, CAS up by one; if      seq: precedes the look at `room` (tests the
+ *            damaged, pi_ring_mend, to tail    sleeping submitters)
  *   tail     producers, CAS up; may lag by 8   release, with the acquire of the next producer
  *   cell     producers, CAS from a lap ago     seq: precedes the look for sleeping workers; with
  *                                              the acquire of consumers

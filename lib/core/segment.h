@@ -23,7 +23,7 @@ enum pi_phase {
     PI_STOPPING,
     /* All workers have ended. By the supervisor. */
     PI_CLOSED,
-    /* No worker can be started, or the supervisor died. By whoever finds that. */
+    /* No worker can be started, the supervisor died, or the ring is damaged. By who finds that. */
     PI_DEAD
 };
 

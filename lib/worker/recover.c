@@ -199,7 +199,7 @@ static void recover_parkers(posse_executor *e, unsigned seat)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t owner = pi_load_seq(&parkers->at[i].owner);
         if (owner == seat + 1) {
-            /* The semaphore still counts a dead sleeper. */
+            /* Its semaphore still counts a dead sleeper, if it is the C library's. */
             pi_store_release(&parkers->at[i].made, 0);
             pi_parkers_release(parkers, i);
         } else if (owner == 0 && pi_map_taken(&parkers->map, i)) {

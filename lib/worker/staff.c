@@ -104,8 +104,9 @@ static unsigned free_seat(const struct pi_supervisor *s)
     return seat;
 }
 
-/* The semaphore of the last worker may count a sleeper that died. If it left on purpose somebody
- * may be about to post it, which does no harm. False: there is none. */
+/* The semaphore of the last worker may count a sleeper that died, if it is the C library's. If that
+ * worker left on purpose somebody may be about to post it, which does no harm. False: there is
+ * none. */
 static bool prepare_semaphore(struct pi_hand *last, struct pi_seat *seat)
 {
     if (last->used && last->left)

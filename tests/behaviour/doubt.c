@@ -1,6 +1,6 @@
-/* doubt.c - callers that have been blocked for long look whether memory was scribbled on. A pool that
- * is sound, and only slow or stopped, passes all their looks: these are made here one after another,
- * as if seconds lay between them. */
+/* doubt.c - callers that have been blocked for long look whether memory was scribbled on. A pool
+ * that is sound, and only slow or stopped, passes all their looks: these are made here one after
+ * another, as if seconds lay between them. */
 #include "support/support.h"
 
 #include "worker/backend.h"

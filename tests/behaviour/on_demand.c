@@ -12,7 +12,7 @@ static posse_options on_demand(long workers)
     return options;
 }
 
-/* However fast or slow the tasks come, one worker does them all. False: a second one was started. */
+/* However fast or slow the tasks come, one worker does them all. False: a second was started. */
 static bool reuses_one(int pauses)
 {
     posse_executor *pool = make_pool_with(on_demand(4));

@@ -122,10 +122,8 @@ TEST(locks_queues_memory) { sweep_all("shared things", shared_things); }
 TEST(shutdown) { sweep_all("shutdown", shut_down); }
 
 static const struct check checks[] = {
-    CHECK(small_tasks, FORKED &PARALLEL),
-    CHECK(large_arguments_and_results, FORKED),
-    CHECK(tables_grow, FORKED),
-    CHECK(locks_queues_memory, FORKED),
+    CHECK(small_tasks, FORKED &PARALLEL), CHECK(large_arguments_and_results, FORKED),
+    CHECK(tables_grow, FORKED),           CHECK(locks_queues_memory, FORKED),
     CHECK(shutdown, PROCESSES),
 };
 

@@ -61,7 +61,8 @@ struct roster *open_roster(void); /* asserts; of the pools that are created from
 void close_roster(struct roster *roster);
 void watch_births(void); /* once */
 
-/* For use in a task: the worker is there, and is to die by its own hand in about so long; 0: not. */
+/* For use in a task: the worker is there, and is to die by its own hand in about so long; 0:
+ * not. */
 void meet(struct roster *roster, uint32_t die_after_us);
 
 /* A worker, and a descriptor that names nobody else. */

@@ -1,4 +1,4 @@
-/* act_listeners.c - callers wait for many tasks: in as_completed, by a descriptor, and by callbacks;
+/* act_listeners.c - callers wait for many tasks, in as_completed, by a descriptor, by callbacks;
  * and tasks do so for tasks of their own.
  *
  * Each future must come once to everyone, and no later than it must: all look at everything once a

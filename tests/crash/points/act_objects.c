@@ -1,6 +1,5 @@
-/* act_objects.c - two tasks use a lock and a queue beside each other and callers who sleep, and make
- * such objects of their own.
- */
+/* act_objects.c - two tasks use a lock and a queue beside each other and callers who sleep, and
+ * make such objects of their own. */
 #include "points.h"
 
 #include <string.h>

@@ -57,8 +57,8 @@ void disarm(void);
 uint32_t steps_done(void);
 /* Workers that have died of it. */
 int count_deaths(void);
-/* Plays it, and asserts. Whoever is not woken is slow each time: then it is played again. False: not
- * all of the steps came to be done. */
+/* Plays it, and asserts. Whoever is not woken is slow each time: then it is played again. False:
+ * not all of the steps came to be done. */
 bool stage(const struct act *act, const struct plan *plan);
 
 /* ---- aim.c ---- */

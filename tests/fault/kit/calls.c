@@ -201,7 +201,8 @@ int fault_prctl(int option, ...)
 
 void (*fault_after_wake)(void);
 
-/* pidfd_open, which may fail, futexes, whose failures do no harm, and what old kernels need in place of MADV_POPULATE_WRITE. */
+/* pidfd_open, which may fail, futexes, whose failures do no harm, and what old kernels need in
+ * place of MADV_POPULATE_WRITE. */
 long fault_syscall(long number, ...);
 long fault_syscall(long number, ...)
 {
