@@ -1,6 +1,6 @@
 /* scribble.c - tasks go wild and write over every part of the shared memory, while the program
- * makes all the calls that there are. It must neither crash nor hang, every call must come back in its
- * time with a status that there is, and in the end nothing may be left: no process, thread or
+ * makes all the calls that there are. It must neither crash nor hang, every call must come back in
+ * its time with a status that there is, and in the end nothing may be left: no process, thread or
  * descriptor. The supervisor may not crash either. What the calls say does not count.
  *
  * Each run is a child of its own, with a watch. One that fails is named, as
