@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define TRIES 8
+#define TRIES 20
 
 static uint32_t passes[PI_ROLES][PI_MAX_POINTS]; /* in this test */
 static bool passed[PI_ROLES][PI_MAX_POINTS];     /* ever; of the first record */
@@ -163,6 +163,18 @@ bool has_anybody_died(void)
     return false;
 }
 
+/* Somebody died on the other side of the same write: to be here at the right moment was chance. */
+static bool has_twin(uint32_t point)
+{
+    for (uint32_t i = 0; i < count_points(); i++) {
+        if (deaths[PI_ROLE_WORKER][i] > 0 && pi_points[i].line == pi_points[point].line &&
+            strcmp(pi_points[i].file, pi_points[point].file) == 0) {
+            return passed[PI_ROLE_WORKER][point];
+        }
+    }
+    return false;
+}
+
 void assert_all_died_at(void)
 {
     int missing = 0;
@@ -174,7 +186,7 @@ void assert_all_died_at(void)
         if (first_of(i) != i || deaths[PI_ROLE_WORKER][i] > 0 || is_excused(i)) {
             continue;
         }
-        missing++;
+        missing += !has_twin(i);
         print_message("no worker died %s", passed[PI_ROLE_WORKER][i] ? "where one was: " : "");
         print_place(i);
         print_message("\n");
