@@ -36,6 +36,9 @@ TEST(many_workers)
 
 TEST(most_workers)
 {
+#ifdef POSSE_TEST_VALGRIND
+    skip(); /* a thousand threads take it minutes */
+#endif
     posse_executor *pool = make_pool(POSSE_MAX_WORKERS);
     assert_eventually(stats_of(pool).workers == POSSE_MAX_WORKERS);
     assert_works(pool);

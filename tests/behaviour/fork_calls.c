@@ -119,6 +119,13 @@ TEST(calls_of_a_task_are_refused)
 
 enum { BATCH = 20, KINDS = 6, FEW = 60, MANY = 3000 };
 
+/* AddressSanitizer's allocator stays locked in a child if a thread was inside it at the fork. */
+#ifdef SANITIZED
+#define MAY_ALLOCATE false
+#else
+#define MAY_ALLOCATE true
+#endif
+
 struct busy {
     posse_executor *pool;
     posse_lock lock;
@@ -248,7 +255,7 @@ TEST(children_of_a_busy_program)
     long children = in_long_run(FEW, MANY);
     for (long i = 0; i < children; i++) {
         time_limit(TIME_LIMIT);
-        assert_child(i % 3 == 0 ? lives_its_own_life : all_refused, owned);
+        assert_child(MAY_ALLOCATE && i % 3 == 0 ? lives_its_own_life : all_refused, owned);
     }
     atomic_store(&busy.stop, 1);
     for (int i = 0; i < KINDS; i++) {
