@@ -125,8 +125,8 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
 
 /* ---- giving ---------------------------------------------------------------------------------- */
 
-/* What a sub that was dealt has come to: POSSE_OK, it has ended; POSSE_INVALID; or it never will.
- * */
+/* What a sub that was dealt has come to: POSSE_OK, it has ended; POSSE_INVALID; or it never
+ * will. */
 static posse_status outcome(const struct pi_sub *sub)
 {
     struct pi_slot *slot;

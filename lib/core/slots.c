@@ -51,8 +51,7 @@ static bool settle(struct pi_slot *slot, unsigned owner, uint64_t *word)
     return false;
 }
 
-/* Lets the cache fetch a slot that will be claimed soon: it was last written by another processor.
- * */
+/* Lets the cache fetch a slot that will be claimed soon: another processor wrote it last. */
 static void fetch_ahead(struct pi_slots *slots, struct pi_ring *ring, uint64_t position)
 {
     bool mark;

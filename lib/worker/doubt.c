@@ -18,10 +18,11 @@
  *   its task is to be killed, or late, and   the supervisor is poked
  *   the supervisor was not told
  *
- * A pool that is sound but slow, stopped or looked at with a debugger passes all this: a push too
- * many is a stale entry, and only what workers have looked at and left counts against the queue. A
- * worker may rest for long between its claim and its next store, so no task that one may have is
- * ended here: only a corpse says that it is lost.
+ * A pool that is sound but slow or stopped passes all this: a push too many is a stale entry, and
+ * only what workers have looked at and left counts against the queue. A worker may rest between its
+ * claim and its next store, so no task that one may have is ended here: only a corpse says that it
+ * is lost. The supervisor spares those that it knows to be stopped; one that a debugger holds just
+ * there for so long is killed.
  */
 #include "worker/backend.h"
 

@@ -72,8 +72,8 @@ void pi_wake_all_parkers(posse_executor *e)
 }
 
 /* Posts the parker that the word of a task names. If it collects it is given the slot; or, of a
- * task that was released, told to look what has become of it, unless it is ours and we look here.
- * */
+ * task that was released, told to look what has become of it, unless it is ours: then
+ * we look here. */
 static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool ended)
 {
     struct pi_parkers *parkers = &e->segment.parkers;

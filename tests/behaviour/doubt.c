@@ -26,6 +26,28 @@ static void look_long_at(posse_executor *pool, posse_future future)
     }
 }
 
+/* Its only worker is at the gate. */
+struct scene {
+    posse_executor *pool;
+    struct gate *gate;
+    posse_future held;
+};
+
+static struct scene hold_worker(void)
+{
+    struct scene scene = {.pool = make_pool(1)};
+    scene.gate = make_gate(scene.pool);
+    scene.held = submitted_hold(scene.pool, scene.gate);
+    await_entered(scene.gate, 1);
+    return scene;
+}
+
+static void end_scene(struct scene scene)
+{
+    free_gate(scene.pool, scene.gate);
+    end_pool(scene.pool);
+}
+
 TEST(stopped_worker)
 {
     posse_executor *pool = make_pool(1);
@@ -60,79 +82,64 @@ TEST(stopped_supervisor)
 
 TEST(busy_worker)
 {
-    posse_executor *pool = make_pool(1);
-    struct gate *gate = make_gate(pool);
-    posse_future held = submitted_hold(pool, gate), future = submitted_long(pool, square_task, 7);
-    await_entered(gate, 1);
-    look_long(pool);
-    look_long_at(pool, held);
-    look_long_at(pool, future);
-    open_gate(gate);
+    struct scene scene = hold_worker();
+    posse_future future = submitted_long(scene.pool, square_task, 7);
+    look_long(scene.pool);
+    look_long_at(scene.pool, scene.held);
+    look_long_at(scene.pool, future);
+    open_gate(scene.gate);
     assert_int_equal(take_long(future), 49);
-    (void)take_long(held);
-    assert_int_equal(stats_of(pool).workers_lost, 0);
-    free_gate(pool, gate);
-    end_pool(pool);
+    (void)take_long(scene.held);
+    assert_int_equal(stats_of(scene.pool).workers_lost, 0);
+    end_scene(scene);
 }
 
 /* What was seen at an earlier attempt says nothing of this one. */
 TEST(retried_task)
 {
-    posse_executor *pool = make_pool(1);
-    struct gate *gate = make_gate(pool);
-    posse_future held = submitted_hold(pool, gate), future = submitted_long(pool, square_task, 8);
-    struct pi_slot *slot = &pool->segment.slots.at[future.slot];
+    struct scene scene = hold_worker();
+    struct pi_segment *segment = &scene.pool->segment;
+    posse_future future = submitted_long(scene.pool, square_task, 8);
+    struct pi_slot *slot = &segment->slots.at[future.slot];
     struct pi_doubt doubt = {.word = 0};
-    await_entered(gate, 1);
-    uint64_t end = pi_ring_end(&pool->segment.ring);
+    uint64_t end = pi_ring_end(&segment->ring);
     for (uint8_t attempt = 1; attempt < LOOKS; attempt++) {
-        pi_look_after_task(pool, future.slot, &doubt);
+        pi_look_after_task(scene.pool, future.slot, &doubt);
         doubt.since = 0; /* the head is past that, as if the task had been taken */
         atomic_store(&slot->attempt, attempt);
     }
-    assert_int_equal(pi_ring_end(&pool->segment.ring), end); /* nothing was pushed */
+    assert_int_equal(pi_ring_end(&segment->ring), end); /* nothing was pushed */
     atomic_store(&slot->attempt, 0);
-    open_gate(gate);
+    open_gate(scene.gate);
     assert_int_equal(take_long(future), 64);
-    (void)take_long(held);
-    free_gate(pool, gate);
-    end_pool(pool);
+    (void)take_long(scene.held);
+    end_scene(scene);
 }
 
 /* An entry that is lost is put there again. */
 TEST(lost_entry)
 {
-    posse_executor *pool = make_pool(1);
-    struct gate *gate = make_gate(pool);
-    posse_future held = submitted_hold(pool, gate);
-    await_entered(gate, 1);
-    struct pi_ring *ring = &pool->segment.ring;
-    posse_future future = submitted_long(pool, square_task, 9);
+    struct scene scene = hold_worker();
+    struct pi_ring *ring = &scene.pool->segment.ring;
+    posse_future future = submitted_long(scene.pool, square_task, 9);
     atomic_store(&ring->shared->head, pi_ring_end(ring)); /* past it */
-    open_gate(gate);
-    (void)take_long(held);
-    look_long_at(pool, future);
+    open_gate(scene.gate);
+    (void)take_long(scene.held);
+    look_long_at(scene.pool, future);
     assert_int_equal(take_long(future), 81);
-    free_gate(pool, gate);
-    end_pool(pool);
+    end_scene(scene);
 }
 
 /* Its worker is killed, and only then it is lost. */
 TEST(worker_without_its_task)
 {
-    posse_executor *pool = make_pool(1);
-    struct gate *gate = make_gate(pool);
-    posse_future held = submitted_hold(pool, gate);
-    await_entered(gate, 1);
-    struct pi_seat *seat = &pool->segment.seats[0];
-    assert_true(pi_is_on_stack(pool, 0, held.slot));
-    atomic_store(&seat->current, 0); /* scribbled */
-    look_long_at(pool, held);
-    posse_error error = take_error(held, POSSE_WORKER_LOST);
-    assert_int_equal(error.signal, SIGKILL);
-    assert_int_equal(take_long(submitted_long(pool, square_task, 10)), 100);
-    free_gate(pool, gate);
-    end_pool(pool);
+    struct scene scene = hold_worker();
+    assert_true(pi_is_on_stack(scene.pool, 0, scene.held.slot));
+    atomic_store(&scene.pool->segment.seats[0].current, 0); /* scribbled */
+    look_long_at(scene.pool, scene.held);
+    assert_int_equal(take_error(scene.held, POSSE_WORKER_LOST).signal, SIGKILL);
+    assert_int_equal(take_long(submitted_long(scene.pool, square_task, 10)), 100);
+    end_scene(scene);
 }
 
 static const struct check checks[] = {

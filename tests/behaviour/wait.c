@@ -336,8 +336,7 @@ TEST(arguments)
     end_pool(pool);
 }
 
-/* One that is released while it is waited for is stale, which is told when the others have ended.
- * */
+/* One that is released while it is waited for is stale: this is told when the others have ended. */
 TEST(released_meanwhile)
 {
     struct set set = make_set(2);
