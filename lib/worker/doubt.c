@@ -67,7 +67,9 @@ bool pi_is_on_stack(posse_executor *e, unsigned seat, uint32_t index)
 
 void pi_finish_nobodys(posse_executor *e, uint32_t index, uint64_t word)
 {
-    e->segment.slots.at[index].death = (struct pi_death){.exit_code = -1};
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    slot->death = (struct pi_death){.exit_code = -1};
+    pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed: published with the end */
     (void)pi_finish_counted(e, index, &word, PI_LOST, 0, &e->segment.header->lost);
 }
 

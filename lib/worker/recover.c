@@ -115,8 +115,9 @@ static void recover_orphan(posse_executor *e, uint32_t index, uint64_t word)
 /* The thread that pinned the slot has ended inside its task. */
 static void recover_pinned(posse_executor *e, uint32_t index, uint64_t word)
 {
-    if (pi_slot_leave(&e->segment.slots.at[index], &word, pi_state(word), 0, PI_PINNED) &&
-        (word & PI_DETACHED))
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed: published with the state. As above */
+    if (pi_slot_leave(slot, &word, pi_state(word), 0, PI_PINNED) && (word & PI_DETACHED))
         (void)pi_discard(e, index, word & ~(uint64_t)PI_PINNED);
 }
 
