@@ -94,6 +94,7 @@ TEST(workers_of_another_user_die_with_it)
     assert_eventually(stats_of(pool).workers_idle == 3);
     kill(supervisor, SIGKILL);
     assert_eventually(!process_lives(worker));
+    assert_eventually(posse_submit(pool, identity_task, NULL, 0, NULL) == POSSE_BROKEN);
     assert_broken(pool);
     assert_ok(posse_destroy(pool));
 }
