@@ -42,5 +42,6 @@ void sweep_all(const char *name, fault_scene *scene)
     if (backend() == POSSE_THREAD) {
         faults += sweep(name, scene, HELPERS);
     }
-    assert_true(faults > 0);
+    /* Without processes a warm pool may need no call that can fail. */
+    assert_true(faults > 0 || backend() != POSSE_PROCESS);
 }
