@@ -9,7 +9,7 @@ static inline posse_status pi_check(const posse_executor *executor)
 {
     if (!executor)
         return POSSE_INVALID;
-    return os_guard_holds(&executor->guard) ? POSSE_OK : POSSE_WRONG_PROCESS;
+    return pi_os_guard_holds(&executor->guard) ? POSSE_OK : POSSE_WRONG_PROCESS;
 }
 
 /* options.c: the options that were given, or their defaults, checked; what they say of an executor.

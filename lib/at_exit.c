@@ -27,7 +27,7 @@ static void lock(void)
     while (!atomic_compare_exchange_weak_explicit(&holder, &seen, self, memory_order_acquire,
                                                   memory_order_relaxed)) {
         if (seen == self) { /* a thread of this process */
-            os_yield();
+            pi_os_yield();
             seen = 0;
         }
     }
@@ -40,7 +40,7 @@ static posse_executor *next(void)
 {
     lock();
     posse_executor *e = list;
-    while (e && !os_guard_holds(&e->guard))
+    while (e && !pi_os_guard_holds(&e->guard))
         e = e->at_exit_next;
     list = e ? e->at_exit_next : NULL;
     if (e)

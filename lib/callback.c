@@ -64,8 +64,8 @@ static void *call_all(void *context)
     posse_executor *e = context;
     struct pi_sub *sub;
     posse_status status;
-    os_thread_name("posse-callbacks");
-    while ((sub = pi_watch_next(&e->mail.callbacks, OS_NEVER, &status)) != NULL) {
+    pi_os_thread_name("posse-callbacks");
+    while ((sub = pi_watch_next(&e->mail.callbacks, PI_NEVER, &status)) != NULL) {
         const struct callback *callback = (struct callback *)sub;
         struct pi_slot *slot;
         uint64_t word;
@@ -137,7 +137,7 @@ bool pi_settle_callbacks(posse_executor *e, uint64_t until)
     pthread_mutex_lock(&mail->lock);
     /* Who destroys it waits until we have left, and calls what is left then. */
     while (mail->callbacks_left > 0 && in_time && !pi_destroying(e))
-        in_time = os_condition_wait(&mail->settled, &mail->lock, until);
+        in_time = pi_os_condition_wait(&mail->settled, &mail->lock, until);
     in_time = mail->callbacks_left == 0 || pi_destroying(e);
     pthread_mutex_unlock(&mail->lock);
     return in_time;

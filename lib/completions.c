@@ -12,9 +12,9 @@ struct entry {
 };
 
 struct posse_completions {
-    struct pi_watch watch; /* comes first, as above */
-    struct os_guard guard; /* by process id */
-    struct os_flag flag;
+    struct pi_watch watch;    /* comes first, as above */
+    struct pi_os_guard guard; /* by process id */
+    struct pi_os_flag flag;
     struct entry *entries; /* all that were added and not yet taken; the watch's lock */
 };
 
@@ -42,17 +42,17 @@ posse_status posse_completions_create(posse_completions **completions)
     posse_completions *c = calloc(1, sizeof *c);
     if (!c)
         return POSSE_NO_MEMORY;
-    int error = os_flag_init(&c->flag);
+    int error = pi_os_flag_init(&c->flag);
     if (error == 0) {
         error = pi_watch_init(&c->watch);
         if (error)
-            os_flag_fini(&c->flag);
+            pi_os_flag_fini(&c->flag);
     }
     if (error) {
         free(c);
         return pi_status_of(error);
     }
-    os_guard_set(&c->guard);
+    pi_os_guard_set(&c->guard);
     c->watch.flag = &c->flag;
     c->watch.forget = forget;
     c->watch.lasting = true;
@@ -82,7 +82,7 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
     struct pi_slot *slot;
     uint64_t word;
     posse_status status = c ? pi_future_look(future, &slot, &word) : POSSE_INVALID;
-    if (status == POSSE_OK && !os_guard_holds(&c->guard))
+    if (status == POSSE_OK && !pi_os_guard_holds(&c->guard))
         status = POSSE_WRONG_PROCESS;
     if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
         status = POSSE_NOT_SUPPORTED;
@@ -106,7 +106,7 @@ size_t posse_completions_take(posse_completions *c, posse_completion *taken, siz
 {
     size_t n = 0;
     struct pi_sub *sub;
-    if (!c || !os_guard_holds(&c->guard))
+    if (!c || !pi_os_guard_holds(&c->guard))
         return 0;
     while (n < capacity && (sub = pi_watch_take(&c->watch)) != NULL) {
         struct entry *entry = (struct entry *)sub;
@@ -129,7 +129,7 @@ static void drop_all(struct posse_completions *c)
             continue;
         }
         pthread_mutex_unlock(&c->watch.lock); /* for whoever deals */
-        os_yield();
+        pi_os_yield();
         pthread_mutex_lock(&c->watch.lock);
     }
     pthread_mutex_unlock(&c->watch.lock);
@@ -139,10 +139,10 @@ void posse_completions_destroy(posse_completions *c)
 {
     if (!c)
         return;
-    if (os_guard_holds(&c->guard)) { /* in a forked child the lock may stay held for ever */
+    if (pi_os_guard_holds(&c->guard)) { /* in a forked child the lock may stay held for ever */
         drop_all(c);
         pi_watch_fini(&c->watch);
     }
-    os_flag_fini(&c->flag);
+    pi_os_flag_fini(&c->flag);
     free(c);
 }

@@ -12,7 +12,7 @@ static posse_status make_segment(posse_executor *e)
 {
     int error = ENOMEM;
     for (unsigned scale = 0; scale < PI_SCALES; scale++) {
-        error = os_memory_create(&e->memory, pi_segment_size(scale), e->backend->shared);
+        error = pi_os_memory_create(&e->memory, pi_segment_size(scale), e->backend->shared);
         if (error == 0) {
             pi_segment_layout(&e->segment, e->memory.base, scale);
             return pi_memory_begin(e) ? POSSE_OK : POSSE_NO_MEMORY;
@@ -25,9 +25,9 @@ static posse_status make_segment(posse_executor *e)
 
 static posse_status build(posse_executor *e)
 {
-    posse_status status = pi_status_of(os_guard_init(&e->guard));
+    posse_status status = pi_status_of(pi_os_guard_init(&e->guard));
     if (status == POSSE_OK && e->backend->kills)
-        status = pi_status_of(os_image_init(&e->image));
+        status = pi_status_of(pi_os_image_init(&e->image));
     if (status == POSSE_OK)
         status = make_segment(e);
     if (status != POSSE_OK)
@@ -50,10 +50,10 @@ static void tear_down(posse_executor *e)
     pi_mail_fini(e);
     if (e->backend)
         e->backend->fini(e);
-    os_memory_clear(&e->memory);
-    os_memory_destroy(&e->memory);
-    os_image_fini(&e->image);
-    os_guard_fini(&e->guard);
+    pi_os_memory_clear(&e->memory);
+    pi_os_memory_destroy(&e->memory);
+    pi_os_image_fini(&e->image);
+    pi_os_guard_fini(&e->guard);
     free(e->initializer.arg);
     free(e->finalizer.arg);
     free(e);
@@ -73,7 +73,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
         free(e);
         return POSSE_NO_MEMORY;
     }
-    e->cpus = os_cpus();
+    e->cpus = pi_os_cpus();
     e->owner = PI_PROGRAM;
     e->socket = e->pidfd = e->memory.fd = -1;
     status = pi_options_apply(e, &options);
@@ -124,7 +124,7 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
         return ended(e);
     pi_enter(e);
     (void)pi_check_supervisor(e);
-    uint64_t until = os_after_ms(timeout_ms);
+    uint64_t until = pi_os_after_ms(timeout_ms);
     status = pi_wait_closed(e, until);
     if (status == POSSE_OK && !pi_settle_callbacks(e, until))
         status = POSSE_TIMEOUT;

@@ -49,7 +49,7 @@ static posse_status await(posse_future future, long timeout_ms, struct pi_slot *
     if (status == POSSE_OK && timeout_ms < -1)
         status = POSSE_INVALID;
     if (status == POSSE_OK && !pi_final(*word))
-        status = pi_wait_final(future, timeout_ms ? os_after_ms(timeout_ms) : 0, word, slow);
+        status = pi_wait_final(future, timeout_ms ? pi_os_after_ms(timeout_ms) : 0, word, slow);
     if (status == POSSE_OK)
         hear(future, *word);
     return status;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct posse_completed {
-    struct os_guard guard; /* by process id */
+    struct pi_os_guard guard; /* by process id */
     struct pi_watch watch;
     uint64_t until;
     size_t left;  /* not yet given */
@@ -96,8 +96,8 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
         free(c);
         return POSSE_NO_MEMORY;
     }
-    os_guard_set(&c->guard);
-    c->until = os_after_ms(timeout_ms);
+    pi_os_guard_set(&c->guard);
+    c->until = pi_os_after_ms(timeout_ms);
     for (size_t i = 0; i < n && status == POSSE_OK; i++) {
         c->subs[i].future = futures[i];
         status = note_executor(&c->watch, futures[i].executor) ? POSSE_OK : POSSE_NO_MEMORY;
@@ -202,7 +202,7 @@ void posse_completed_close(posse_completed *c)
 {
     if (!c)
         return;
-    if (os_guard_holds(&c->guard)) { /* in a forked child the locks may stay held for ever */
+    if (pi_os_guard_holds(&c->guard)) { /* in a forked child the locks may stay held for ever */
         for (size_t i = 0; i < c->n; i++)
             if (c->subs[i].watch)
                 pi_mail_remove(&c->subs[i]);

@@ -78,8 +78,8 @@ static posse_status submit(posse_mapping *m, size_t n, posse_future *future)
     if (job.timeout_ms > 0) /* at most what a task can have, which is 49 days */
         job.timeout_ms =
             n > UINT32_MAX / (size_t)job.timeout_ms ? UINT32_MAX : job.timeout_ms * (long)n;
-    if (m->until != OS_NEVER)
-        job.queue_timeout_ms = os_ms_until(m->until) + 1;
+    if (m->until != PI_NEVER)
+        job.queue_timeout_ms = pi_os_ms_until(m->until) + 1;
     return pi_submit(m->executor, &job, pi_chunk_write, future);
 }
 
@@ -132,7 +132,7 @@ static posse_status too_late(const posse_mapping *m)
 {
     if (pi_destroying(m->executor))
         return POSSE_SHUT_DOWN;
-    return m->until != OS_NEVER && os_now() >= m->until ? POSSE_TIMEOUT : POSSE_OK;
+    return m->until != PI_NEVER && pi_os_now() >= m->until ? POSSE_TIMEOUT : POSSE_OK;
 }
 
 posse_status pi_mapping_fill(posse_mapping *m)
@@ -181,7 +181,7 @@ static bool init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
     if (job->n_inputs)
         memcpy(m->inputs, job->inputs, job->n_inputs * sizeof *job->inputs);
     m->job.inputs = m->inputs;
-    m->until = job->timeout_ms ? os_after_ms(job->timeout_ms) : OS_NEVER;
+    m->until = job->timeout_ms ? pi_os_after_ms(job->timeout_ms) : PI_NEVER;
     m->place.executor = e;
     m->watch.places = &m->place;
     m->watch.n_places = 1;
@@ -240,7 +240,7 @@ static void await_end(const posse_mapping *m, posse_future future)
             !m->executor->backend->shared && (status == POSSE_SHUT_DOWN || status == POSSE_BROKEN);
         if (!ends && status != POSSE_NO_MEMORY)
             return;
-        os_sleep(1000000);
+        pi_os_sleep(1000000);
     }
 }
 

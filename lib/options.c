@@ -55,7 +55,7 @@ static posse_status check_options(const posse_options *o)
         !is_call(o->initializer, o->initializer_arg, o->initializer_size) ||
         !is_call(o->finalizer, o->finalizer_arg, o->finalizer_size))
         return POSSE_INVALID;
-    if (o->max_rss_per_worker && (o->backend != POSSE_PROCESS || os_resident() < 0))
+    if (o->max_rss_per_worker && (o->backend != POSSE_PROCESS || pi_os_resident() < 0))
         return POSSE_NOT_SUPPORTED;
     return POSSE_OK;
 }

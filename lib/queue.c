@@ -226,7 +226,7 @@ static posse_status enter(const struct view *view, uint64_t until)
 {
     posse_status status = pi_object_lock(&view->object, 0);
     if (status == POSSE_TIMEOUT) {
-        uint64_t least = os_now() + PATIENCE_NS;
+        uint64_t least = pi_os_now() + PATIENCE_NS;
         status = pi_object_lock(&view->object, until > least ? until : least);
     }
     if (status == POSSE_OWNER_DIED) /* it left nothing to repair */
@@ -254,7 +254,7 @@ static posse_status transfer(const struct view *view, step_fn *step, struct item
                              puts ? look_for_room : look_for_item};
     pi_enter(view->object.executor);
     posse_status status = do_step(view, step, item, until);
-    while (status == POSSE_TIMEOUT && until != 0 && os_now() < until) {
+    while (status == POSSE_TIMEOUT && until != 0 && pi_os_now() < until) {
         status = pi_wait_event(&event, until);
         if (status == POSSE_OK)
             status = do_step(view, step, item, until);
@@ -302,7 +302,7 @@ static posse_status finish(posse_queue handle, step_fn *step)
     if (status != POSSE_OK)
         return status;
     pi_enter(handle.executor);
-    status = do_step(&view, step, NULL, os_now() + FINISH_NS);
+    status = do_step(&view, step, NULL, pi_os_now() + FINISH_NS);
     pi_leave(handle.executor);
     return status;
 }

@@ -13,7 +13,7 @@ bool pi_loaded(posse_executor *e, uintptr_t address)
 {
     if (atomic_load_explicit(&e->last_fn, memory_order_relaxed) == address)
         return true;
-    if (!os_image_has(&e->image, address))
+    if (!pi_os_image_has(&e->image, address))
         return false;
     atomic_store_explicit(&e->last_fn, address, memory_order_relaxed);
     return true;
@@ -170,12 +170,13 @@ static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, u
                                       uint64_t *word, uint64_t flags)
 {
     uint64_t limit = nested(e) ? 0 : e->queue_limit;
-    uint64_t until = job->queue_timeout_ms && limit ? os_after_ms(job->queue_timeout_ms) : OS_NEVER;
+    uint64_t until =
+        job->queue_timeout_ms && limit ? pi_os_after_ms(job->queue_timeout_ms) : PI_NEVER;
     for (;;) {
         posse_status status = enqueue(e, index, word, flags, limit);
         if (status != POSSE_FULL || (job->flags & POSSE_NO_WAIT))
             return status;
-        status = os_now() < until ? pi_wait_room(e, until) : POSSE_TIMEOUT;
+        status = pi_os_now() < until ? pi_wait_room(e, until) : POSSE_TIMEOUT;
         if (status != POSSE_OK)
             return status;
     }

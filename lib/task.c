@@ -104,14 +104,14 @@ bool posse_task_cancelled(const posse_task *task)
         return false;
     uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: seen soon enough */
     return pi_state(word) != PI_RUN || (word & PI_CANCEL) ||
-           (task->deadline != OS_NEVER && os_now() >= task->deadline);
+           (task->deadline != PI_NEVER && pi_os_now() >= task->deadline);
 }
 
 long posse_task_time_left(const posse_task *task)
 {
-    if (!task || task->deadline == OS_NEVER)
+    if (!task || task->deadline == PI_NEVER)
         return -1;
-    uint64_t now = os_now();
+    uint64_t now = pi_os_now();
     return now >= task->deadline ? 0 : (long)((task->deadline - now + 999999) / 1000000);
 }
 

@@ -24,8 +24,8 @@
 #define PI_MAX_PARKERS 4095u /* as many as a slot's word can name */
 
 struct pi_parker {
-    _Alignas(64) struct os_semaphore wake; /* posted by anyone, waited for by the owner */
-    _Atomic uint32_t owner;                /* see the table */
+    _Alignas(64) struct pi_os_semaphore wake; /* posted by anyone, waited for by the owner */
+    _Atomic uint32_t owner;                   /* see the table */
     /* 1: the semaphore is initialized; set by the first owner, who died if it is still 0. */
     _Atomic uint32_t made;
     /* The newest of the tasks that have ended: see ready.h. Meant only if it collects. */

@@ -76,7 +76,7 @@ struct pi_seat {
     /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit, by callers that were
      * blocked for a second (worker/doubt.c), and by the supervisor after `leave`. Made anew after a
      * death. */
-    _Alignas(128) struct os_semaphore wake;
+    _Alignas(128) struct pi_os_semaphore wake;
     /* The earliest deadline of the tasks on the worker's stack, 0: none. Worker stores (seq) before
      * it reads next_look; the supervisor stores next_look (seq) before it reads this. */
     _Atomic uint64_t deadline_ns;

@@ -4,31 +4,31 @@
 #include <sched.h>
 #include <time.h>
 
-uint64_t os_now(void)
+uint64_t pi_os_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-uint64_t os_after_ms(long ms)
+uint64_t pi_os_after_ms(long ms)
 {
     if (ms < 0 || (uint64_t)ms > UINT64_MAX / 4000000)
-        return OS_NEVER;
-    return os_now() + (uint64_t)ms * 1000000u;
+        return PI_NEVER;
+    return pi_os_now() + (uint64_t)ms * 1000000u;
 }
 
-int os_ms_until(uint64_t moment)
+int pi_os_ms_until(uint64_t moment)
 {
-    if (moment == OS_NEVER)
+    if (moment == PI_NEVER)
         return -1;
-    uint64_t now = os_now();
+    uint64_t now = pi_os_now();
     if (moment <= now)
         return 0;
     uint64_t ms = (moment - now + 999999) / 1000000;
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-void os_yield(void) { (void)sched_yield(); }
+void pi_os_yield(void) { (void)sched_yield(); }
 
-void os_sleep(long ns) { (void)nanosleep(&(struct timespec){.tv_sec = 0, .tv_nsec = ns}, NULL); }
+void pi_os_sleep(long ns) { (void)nanosleep(&(struct timespec){.tv_sec = 0, .tv_nsec = ns}, NULL); }

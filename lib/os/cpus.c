@@ -22,7 +22,7 @@ static int read_text(const char *path, char *text, size_t size)
     return n > 0;
 }
 
-unsigned os_cpus_of_quota(const char *text)
+unsigned pi_os_cpus_of_quota(const char *text)
 {
     char *end;
     long quota = strtol(text, &end, 10);
@@ -39,7 +39,7 @@ static unsigned quota_of(const char *root, const char *group)
     char path[512], text[128], period[64];
     snprintf(path, sizeof path, "%s%s/cpu.max", root, group);
     if (read_text(path, text, sizeof text))
-        return os_cpus_of_quota(text);
+        return pi_os_cpus_of_quota(text);
     snprintf(path, sizeof path, "%s%s/cpu.cfs_quota_us", root, group);
     if (!read_text(path, text, 32))
         return 0;
@@ -47,7 +47,7 @@ static unsigned quota_of(const char *root, const char *group)
     if (!read_text(path, period, sizeof period))
         return 0;
     strcat(strcat(text, " "), period);
-    return os_cpus_of_quota(text);
+    return pi_os_cpus_of_quota(text);
 }
 
 /* The least quota of a group and those above it, or `cpus` if that is less. */
@@ -92,7 +92,7 @@ static unsigned affinity(void)
     return online > 0 ? (unsigned)online : 1;
 }
 
-unsigned os_cpus(void)
+unsigned pi_os_cpus(void)
 {
     char text[4096], *rest = text;
     unsigned cpus = affinity();

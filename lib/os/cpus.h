@@ -1,13 +1,13 @@
 /* cpus.h - how many processors this process may use. */
-#ifndef OS_CPUS_H
-#define OS_CPUS_H
+#ifndef PI_OS_CPUS_H
+#define PI_OS_CPUS_H
 
 /* The processors of its affinity mask, but no more than the quota of its control groups (v2 and
  * v1), rounded up. At least 1. What cannot be read limits nothing. */
-unsigned os_cpus(void);
+unsigned pi_os_cpus(void);
 
 /* The quota that the files of a control group give in processors, rounded up, 0 for none. For
  * tests: `text` is what cpu.max of version 2 holds ("max 100000", "150000 100000"). */
-unsigned os_cpus_of_quota(const char *text);
+unsigned pi_os_cpus_of_quota(const char *text);
 
 #endif

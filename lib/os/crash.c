@@ -24,8 +24,8 @@ static void die(void)
 static void freeze(void)
 {
     atomic_store(&pi_crash->frozen, (long)getpid());
-    for (uint64_t end = os_now() + FROZEN_NS; os_now() < end;)
-        os_sleep(LOOK_NS);
+    for (uint64_t end = pi_os_now() + FROZEN_NS; pi_os_now() < end;)
+        pi_os_sleep(LOOK_NS);
     die();
 }
 

@@ -14,7 +14,7 @@
 
 #define MOST_POKES 100 /* while there is no memory for one: a tenth of a second */
 
-int os_file_above_stdio(int fd)
+int pi_os_file_above_stdio(int fd)
 {
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     int error = errno;
@@ -26,13 +26,13 @@ int os_file_above_stdio(int fd)
 /* Flags of one of our sockets, above stdio. -1: it could not be moved. */
 static int prepare(int fd)
 {
-    fd = os_file_above_stdio(fd);
+    fd = pi_os_file_above_stdio(fd);
     if (fd >= 0)
         (void)fcntl(fd, F_SETFL, O_NONBLOCK);
     return fd;
 }
 
-int os_socket_pair(int sockets[2])
+int pi_os_socket_pair(int sockets[2])
 {
     int pair[2];
 #ifdef SOCK_CLOEXEC
@@ -57,16 +57,16 @@ int os_socket_pair(int sockets[2])
 /* The same call may do in a moment. */
 static bool passes(int error) { return error == EINTR || error == ENOMEM || error == ENOBUFS; }
 
-void os_socket_poke(int socket)
+void pi_os_socket_poke(int socket)
 {
     for (int tries = 0; tries < MOST_POKES; tries++) {
         if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || !passes(errno))
             return;
-        os_sleep(1000000);
+        pi_os_sleep(1000000);
     }
 }
 
-bool os_socket_drain(int socket)
+bool pi_os_socket_drain(int socket)
 {
     char bytes[64];
     for (;;) {
@@ -82,12 +82,12 @@ bool os_socket_drain(int socket)
 static bool is_at_end(int socket)
 {
     char byte;
-    os_sleep(1000000);
+    pi_os_sleep(1000000);
     ssize_t n = recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && !passes(errno));
 }
 
-bool os_socket_closed(int socket, int pidfd, int timeout_ms)
+bool pi_os_socket_closed(int socket, int pidfd, int timeout_ms)
 {
     struct pollfd fds[2] = {{.fd = socket, .events = 0}, {.fd = pidfd, .events = POLLIN}};
     int n = poll(fds, 2, timeout_ms);

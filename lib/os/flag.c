@@ -10,25 +10,25 @@
 #ifdef __linux__
 #include <sys/eventfd.h>
 
-int os_flag_init(struct os_flag *flag)
+int pi_os_flag_init(struct pi_os_flag *flag)
 {
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd >= 0)
-        fd = os_file_above_stdio(fd);
-    *flag = (struct os_flag){fd, fd};
+        fd = pi_os_file_above_stdio(fd);
+    *flag = (struct pi_os_flag){fd, fd};
     return fd >= 0 ? 0 : errno;
 }
 
-void os_flag_fini(struct os_flag *flag) { close(flag->reader); }
+void pi_os_flag_fini(struct pi_os_flag *flag) { close(flag->reader); }
 
 #else
 
-int os_flag_init(struct os_flag *flag)
+int pi_os_flag_init(struct pi_os_flag *flag)
 {
     int fds[2];
     if (pipe(fds) != 0)
         return errno;
-    *flag = (struct os_flag){os_file_above_stdio(fds[0]), os_file_above_stdio(fds[1])};
+    *flag = (struct pi_os_flag){pi_os_file_above_stdio(fds[0]), pi_os_file_above_stdio(fds[1])};
     if (flag->reader >= 0 && flag->writer >= 0 && fcntl(flag->reader, F_SETFL, O_NONBLOCK) == 0 &&
         fcntl(flag->writer, F_SETFL, O_NONBLOCK) == 0)
         return 0;
@@ -40,21 +40,21 @@ int os_flag_init(struct os_flag *flag)
     return error;
 }
 
-void os_flag_fini(struct os_flag *flag)
+void pi_os_flag_fini(struct pi_os_flag *flag)
 {
     close(flag->reader);
     close(flag->writer);
 }
 #endif
 
-void os_flag_set(struct os_flag *flag)
+void pi_os_flag_set(struct pi_os_flag *flag)
 {
     uint64_t one = 1;
     while (write(flag->writer, &one, sizeof one) < 0 && errno == EINTR)
         ; /* EAGAIN: it is set */
 }
 
-void os_flag_clear(struct os_flag *flag)
+void pi_os_flag_clear(struct pi_os_flag *flag)
 {
     uint64_t count;
     while (read(flag->reader, &count, sizeof count) < 0 && errno == EINTR)

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int os_guard_init(struct os_guard *guard)
+int pi_os_guard_init(struct pi_os_guard *guard)
 {
     guard->mark = NULL;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -17,25 +17,25 @@ int os_guard_init(struct os_guard *guard)
 #endif
     if (!guard->mark)
         munmap(memory, page);
-    os_guard_set(guard);
+    pi_os_guard_set(guard);
     return 0;
 }
 
-void os_guard_fini(struct os_guard *guard)
+void pi_os_guard_fini(struct pi_os_guard *guard)
 {
     if (guard->mark)
         munmap((void *)guard->mark, (size_t)sysconf(_SC_PAGESIZE));
     guard->mark = NULL;
 }
 
-void os_guard_set(struct os_guard *guard)
+void pi_os_guard_set(struct pi_os_guard *guard)
 {
     guard->pid = getpid();
     if (guard->mark)
         *guard->mark = 1;
 }
 
-bool os_guard_holds(const struct os_guard *guard)
+bool pi_os_guard_holds(const struct pi_os_guard *guard)
 {
     return guard->mark ? *guard->mark != 0 : guard->pid == getpid();
 }

@@ -3,22 +3,22 @@
  * Where Linux can wipe a page in forked children, the mark is such a page; elsewhere it is the
  * process id.
  */
-#ifndef OS_GUARD_H
-#define OS_GUARD_H
+#ifndef PI_OS_GUARD_H
+#define PI_OS_GUARD_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct os_guard {
+struct pi_os_guard {
     volatile int *mark; /* 1 in the process that set it; NULL: the system cannot wipe pages */
     pid_t pid;
 };
 
 /* 0 or an errno. */
-int os_guard_init(struct os_guard *guard);
-void os_guard_fini(struct os_guard *guard);
+int pi_os_guard_init(struct pi_os_guard *guard);
+void pi_os_guard_fini(struct pi_os_guard *guard);
 /* Says that this process is the one from now on. */
-void os_guard_set(struct os_guard *guard);
-bool os_guard_holds(const struct os_guard *guard);
+void pi_os_guard_set(struct pi_os_guard *guard);
+bool pi_os_guard_holds(const struct pi_os_guard *guard);
 
 #endif

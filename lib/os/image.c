@@ -15,19 +15,19 @@
 static int add_object(struct dl_phdr_info *info, size_t size, void *context)
 {
     (void)size;
-    struct os_image *image = context;
+    struct pi_os_image *image = context;
     for (unsigned i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X))
             continue;
-        struct os_range *ranges =
+        struct pi_os_range *ranges =
             realloc(image->ranges, (image->count + 1) * sizeof *image->ranges);
         if (!ranges)
             return ENOMEM;
         uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
         image->ranges = ranges;
         image->ranges[image->count++] =
-            (struct os_range){.begin = begin, .end = begin + segment->p_memsz};
+            (struct pi_os_range){.begin = begin, .end = begin + segment->p_memsz};
     }
     return 0;
 }
@@ -41,34 +41,34 @@ static void after_fork(void) { pthread_mutex_unlock(&walking); }
 /* Without memory for it, forks do not wait. */
 static void register_forks(void) { (void)pthread_atfork(before_fork, after_fork, after_fork); }
 
-int os_image_init(struct os_image *image)
+int pi_os_image_init(struct pi_os_image *image)
 {
     sigset_t mask;
     static pthread_once_t registered = PTHREAD_ONCE_INIT;
-    *image = (struct os_image){NULL, 0};
+    *image = (struct pi_os_image){NULL, 0};
     (void)pthread_once(&registered, register_forks);
-    os_signals_block(&mask); /* a handler that forks would wait for us */
+    pi_os_signals_block(&mask); /* a handler that forks would wait for us */
     pthread_mutex_lock(&walking);
     int error = dl_iterate_phdr(add_object, image);
     pthread_mutex_unlock(&walking);
-    os_signals_restore(&mask);
+    pi_os_signals_restore(&mask);
     return error;
 }
 #else
-int os_image_init(struct os_image *image)
+int pi_os_image_init(struct pi_os_image *image)
 {
-    *image = (struct os_image){NULL, 0};
+    *image = (struct pi_os_image){NULL, 0};
     return 0;
 }
 #endif
 
-void os_image_fini(struct os_image *image)
+void pi_os_image_fini(struct pi_os_image *image)
 {
     free(image->ranges);
-    *image = (struct os_image){NULL, 0};
+    *image = (struct pi_os_image){NULL, 0};
 }
 
-bool os_image_has(const struct os_image *image, uintptr_t address)
+bool pi_os_image_has(const struct pi_os_image *image, uintptr_t address)
 {
     for (size_t i = 0; i < image->count; i++)
         if (address >= image->ranges[i].begin && address < image->ranges[i].end)

@@ -33,7 +33,7 @@ static int open_object(void)
         int fd = shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
         if (fd >= 0) {
             shm_unlink(name);
-            return os_file_above_stdio(fd);
+            return pi_os_file_above_stdio(fd);
         }
         if (errno != EEXIST)
             return -1;
@@ -50,7 +50,7 @@ static bool length_allowed(size_t length)
 }
 
 /* An object with the size of the segment, or -1. */
-static int make_object(struct os_memory *memory)
+static int make_object(struct pi_os_memory *memory)
 {
     struct stat status;
     if (!length_allowed(memory->size))
@@ -68,7 +68,7 @@ static int make_object(struct os_memory *memory)
 }
 
 /* Whether the descriptor is still ours: a task may have closed it. */
-static bool object_is_ours(const struct os_memory *memory)
+static bool object_is_ours(const struct pi_os_memory *memory)
 {
     struct stat status;
     if (memory->fd < 0)
@@ -78,7 +78,7 @@ static bool object_is_ours(const struct os_memory *memory)
     return status.st_dev == memory->device && status.st_ino == memory->inode;
 }
 
-void os_memory_destroy(struct os_memory *memory)
+void pi_os_memory_destroy(struct pi_os_memory *memory)
 {
     if (memory->base)
         munmap(memory->base, memory->size);
@@ -88,9 +88,9 @@ void os_memory_destroy(struct os_memory *memory)
     memory->fd = -1;
 }
 
-int os_memory_create(struct os_memory *memory, size_t size, bool shared)
+int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared)
 {
-    *memory = (struct os_memory){.size = size, .fd = -1, .shared = shared};
+    *memory = (struct pi_os_memory){.size = size, .fd = -1, .shared = shared};
     int flags = MAP_NORESERVE | (shared ? MAP_SHARED : MAP_PRIVATE);
     if (shared)
         memory->fd = make_object(memory);
@@ -99,7 +99,7 @@ int os_memory_create(struct os_memory *memory, size_t size, bool shared)
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, memory->fd, 0);
     if (base == MAP_FAILED) {
         int error = errno;
-        os_memory_destroy(memory);
+        pi_os_memory_destroy(memory);
         return error;
     }
     memory->base = base;
@@ -132,15 +132,15 @@ static int allocate(int fd, off_t offset, off_t length)
     int error = posix_fallocate(fd, offset, length);
     if (error != EINTR)
         return error;
-    os_signals_block(&before);
+    pi_os_signals_block(&before);
     do
         error = posix_fallocate(fd, offset, length);
     while (error == EINTR);
-    os_signals_restore(&before);
+    pi_os_signals_restore(&before);
     return error;
 }
 
-int os_memory_back(struct os_memory *memory, size_t offset, size_t length)
+int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t first = offset & ~(page - 1), last = (offset + length + page - 1) & ~(page - 1);
@@ -155,7 +155,7 @@ int os_memory_back(struct os_memory *memory, size_t offset, size_t length)
     return error == EINVAL ? 0 : error; /* an old kernel: pages come when they are touched */
 }
 
-void os_memory_discard(struct os_memory *memory, size_t offset, size_t length)
+void pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t first = (offset + page - 1) & ~(page - 1), last = (offset + length) & ~(page - 1);
@@ -168,8 +168,8 @@ void os_memory_discard(struct os_memory *memory, size_t offset, size_t length)
 #endif
 }
 
-void os_memory_clear(struct os_memory *memory)
+void pi_os_memory_clear(struct pi_os_memory *memory)
 {
     if (memory->base && memory->shared)
-        os_memory_discard(memory, 0, memory->size);
+        pi_os_memory_discard(memory, 0, memory->size);
 }

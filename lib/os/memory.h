@@ -4,14 +4,14 @@
  * an errno here, not a SIGBUS later. The memory has no name once it is made, and the kernel frees
  * it with its last process.
  */
-#ifndef OS_MEMORY_H
-#define OS_MEMORY_H
+#ifndef PI_OS_MEMORY_H
+#define PI_OS_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-struct os_memory {
+struct pi_os_memory {
     char *base;
     size_t size;
     int fd; /* of the shared memory object; -1: anonymous */
@@ -22,18 +22,18 @@ struct os_memory {
 
 /* Maps size bytes, all zero, none backed. 0 or an errno. With `shared` forked children share it: an
  * object of shm_open, unlinked at once, or anonymous memory where that is not to be had. */
-int os_memory_create(struct os_memory *memory, size_t size, bool shared);
-void os_memory_destroy(struct os_memory *memory);
+int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared);
+void pi_os_memory_destroy(struct pi_os_memory *memory);
 
 /* Backs a range; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM, EFBIG.
  * Safe from any thread. */
-int os_memory_back(struct os_memory *memory, size_t offset, size_t length);
+int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length);
 
 /* Gives whole pages of a range back to the system; they must be backed again. */
-void os_memory_discard(struct os_memory *memory, size_t offset, size_t length);
+void pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length);
 
 /* Gives all of it back, also where other processes still map it: children that were forked
  * meanwhile. */
-void os_memory_clear(struct os_memory *memory);
+void pi_os_memory_clear(struct pi_os_memory *memory);
 
 #endif

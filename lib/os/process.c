@@ -14,14 +14,14 @@
 
 #define WAIT_PIDFD 3 /* P_PIDFD, which older headers do not have */
 
-void os_signals_block(sigset_t *before)
+void pi_os_signals_block(sigset_t *before)
 {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
-void os_signals_restore(const sigset_t *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
+void pi_os_signals_restore(const sigset_t *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
 
 static bool sigchld_pending(void)
 {
@@ -32,7 +32,7 @@ static bool sigchld_pending(void)
 /* The middle process has died. If the program keeps SIGCHLD blocked, the signal would wait for it
  * after create: takes it, unless a child of the program's own died too, which would have been told
  * by the same signal. */
-static void take_sigchld(const struct os_orphan *orphan, bool was_pending, pid_t middle)
+static void take_sigchld(const struct pi_os_orphan *orphan, bool was_pending, pid_t middle)
 {
     sigset_t only;
     siginfo_t info;
@@ -49,7 +49,7 @@ static void take_sigchld(const struct os_orphan *orphan, bool was_pending, pid_t
         kill(getpid(), SIGCHLD);
 }
 
-int os_fork_orphan(const struct os_orphan *orphan)
+int pi_os_fork_orphan(const struct pi_os_orphan *orphan)
 {
     bool was_pending = sigchld_pending();
     pid_t middle = fork();
@@ -71,18 +71,18 @@ int os_fork_orphan(const struct os_orphan *orphan)
     return 0;
 }
 
-int os_pidfd(pid_t pid)
+int pi_os_pidfd(pid_t pid)
 {
 #ifdef SYS_pidfd_open
     long fd = syscall(SYS_pidfd_open, pid, 0);
-    return fd < 0 ? -1 : os_file_above_stdio((int)fd);
+    return fd < 0 ? -1 : pi_os_file_above_stdio((int)fd);
 #else
     (void)pid;
     return -1;
 #endif
 }
 
-bool os_die_with_parent(pid_t parent)
+bool pi_os_die_with_parent(pid_t parent)
 {
 #ifdef __linux__
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -90,7 +90,7 @@ bool os_die_with_parent(pid_t parent)
     return getppid() == parent; /* it may have died before the call */
 }
 
-void os_process_name(const char *name)
+void pi_os_process_name(const char *name)
 {
 #ifdef __linux__
     (void)prctl(PR_SET_NAME, name);
@@ -99,7 +99,7 @@ void os_process_name(const char *name)
 #endif
 }
 
-void os_signals_default(const int *ignored)
+void pi_os_signals_default(const int *ignored)
 {
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction action = {.sa_handler = SIG_DFL};
@@ -112,7 +112,7 @@ void os_signals_default(const int *ignored)
 
 /* Linux also tells of the stops of a child that has asked to be traced by us, which is as good as a
  * stop: who has asked for it must bear it. */
-enum os_event os_child_event(pid_t pid, struct os_death *death)
+enum pi_os_event pi_os_child_event(pid_t pid, struct pi_os_death *death)
 {
     siginfo_t info = {.si_pid = 0};
     if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid &&
@@ -120,21 +120,21 @@ enum os_event os_child_event(pid_t pid, struct os_death *death)
         bool exited = info.si_code == CLD_EXITED;
         death->signal = exited ? 0 : info.si_status;
         death->exit_code = exited ? info.si_status : -1;
-        return OS_DEAD;
+        return PI_OS_DEAD;
     }
     info.si_pid = 0;
     if (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WCONTINUED | WNOHANG) != 0 || info.si_pid != pid)
-        return OS_NOTHING;
-    return info.si_code == CLD_CONTINUED ? OS_CONTINUED : OS_STOPPED;
+        return PI_OS_NOTHING;
+    return info.si_code == CLD_CONTINUED ? PI_OS_CONTINUED : PI_OS_STOPPED;
 }
 
-void os_reap(pid_t pid)
+void pi_os_reap(pid_t pid)
 {
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }
 
-void os_reap_adopted(int pidfd)
+void pi_os_reap_adopted(int pidfd)
 {
 #ifdef __linux__
     siginfo_t info;
@@ -146,7 +146,7 @@ void os_reap_adopted(int pidfd)
 #endif
 }
 
-void os_signal_group(pid_t pid, int signal)
+void pi_os_signal_group(pid_t pid, int signal)
 {
     (void)kill(-pid, signal);
     (void)kill(pid, signal);

@@ -19,7 +19,7 @@ static ssize_t read_statm(char *text, size_t size)
     return length;
 }
 
-long os_resident(void)
+long pi_os_resident(void)
 {
     char text[128], *at = text;
     int error = errno;

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <time.h>
 
-#if OS_FUTEX
+#if PI_OS_FUTEX
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,20 +22,20 @@
 #define MOST_POSTS 1000000u /* more were never made: a task has scribbled there */
 #define REST_NS 1000000     /* where there are no futexes */
 
-int os_semaphore_init(struct os_semaphore *semaphore)
+int pi_os_semaphore_init(struct pi_os_semaphore *semaphore)
 {
     atomic_init(&semaphore->posts, 0);
     return 0;
 }
 
-void os_semaphore_fini(struct os_semaphore *semaphore) { (void)semaphore; }
+void pi_os_semaphore_fini(struct pi_os_semaphore *semaphore) { (void)semaphore; }
 
-static void wake_one(struct os_semaphore *semaphore)
+static void wake_one(struct pi_os_semaphore *semaphore)
 {
     (void)syscall(SYS_futex, &semaphore->posts, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-void os_semaphore_post(struct os_semaphore *semaphore)
+void pi_os_semaphore_post(struct pi_os_semaphore *semaphore)
 {
     uint32_t posts = pi_load_relaxed(&semaphore->posts); /* relaxed: the CAS checks it */
     while (posts < MOST_POSTS && !pi_cas_seq(&semaphore->posts, &posts, posts + 1))
@@ -43,24 +43,24 @@ void os_semaphore_post(struct os_semaphore *semaphore)
     wake_one(semaphore);
 }
 
-void os_semaphore_post_once(struct os_semaphore *semaphore)
+void pi_os_semaphore_post_once(struct pi_os_semaphore *semaphore)
 {
     uint32_t none = 0;
     (void)pi_cas_seq(&semaphore->posts, &none, 1);
     wake_one(semaphore);
 }
 
-bool os_semaphore_posted(struct os_semaphore *semaphore)
+bool pi_os_semaphore_posted(struct pi_os_semaphore *semaphore)
 {
     return pi_load_seq(&semaphore->posts) != 0;
 }
 
-void os_semaphore_drain(struct os_semaphore *semaphore)
+void pi_os_semaphore_drain(struct pi_os_semaphore *semaphore)
 {
     (void)pi_exchange_seq(&semaphore->posts, 0);
 }
 
-static bool take(struct os_semaphore *semaphore)
+static bool take(struct pi_os_semaphore *semaphore)
 {
     uint32_t posts = pi_load_relaxed(&semaphore->posts); /* relaxed: the CAS checks it */
     while (posts > 0)
@@ -69,18 +69,18 @@ static bool take(struct os_semaphore *semaphore)
     return false;
 }
 
-bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until)
+bool pi_os_semaphore_wait(struct pi_os_semaphore *semaphore, uint64_t until)
 {
     struct timespec moment = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
-    const struct timespec *limit = until == OS_NEVER ? NULL : &moment;
+    const struct timespec *limit = until == PI_NEVER ? NULL : &moment;
     while (!take(semaphore)) {
-        if (until != OS_NEVER && os_now() >= until)
+        if (until != PI_NEVER && pi_os_now() >= until)
             return false;
         /* The moment is one of CLOCK_MONOTONIC. */
         if (syscall(SYS_futex, &semaphore->posts, FUTEX_WAIT_BITSET, 0, limit, NULL,
                     FUTEX_BITSET_MATCH_ANY) != 0 &&
             errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT)
-            os_sleep(REST_NS);
+            pi_os_sleep(REST_NS);
     }
     return true;
 }
@@ -90,36 +90,39 @@ bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until)
 #define SLICE_NS 1000000000u
 #define MOST_POSTS 1000000 /* that are taken one by one */
 
-int os_semaphore_init(struct os_semaphore *semaphore)
+int pi_os_semaphore_init(struct pi_os_semaphore *semaphore)
 {
     return sem_init(&semaphore->semaphore, 1, 0) == 0 ? 0 : errno;
 }
 
-void os_semaphore_fini(struct os_semaphore *semaphore) { (void)sem_destroy(&semaphore->semaphore); }
+void pi_os_semaphore_fini(struct pi_os_semaphore *semaphore)
+{
+    (void)sem_destroy(&semaphore->semaphore);
+}
 
-void os_semaphore_post(struct os_semaphore *semaphore)
+void pi_os_semaphore_post(struct pi_os_semaphore *semaphore)
 {
     PI_STORE_((void)sem_post(&semaphore->semaphore)); /* EOVERFLOW: there are posts enough */
 }
 
-bool os_semaphore_posted(struct os_semaphore *semaphore)
+bool pi_os_semaphore_posted(struct pi_os_semaphore *semaphore)
 {
     int posts = 0;
     return sem_getvalue(&semaphore->semaphore, &posts) == 0 && posts > 0;
 }
 
-void os_semaphore_post_once(struct os_semaphore *semaphore)
+void pi_os_semaphore_post_once(struct pi_os_semaphore *semaphore)
 {
-    if (!os_semaphore_posted(semaphore))
-        os_semaphore_post(semaphore);
+    if (!pi_os_semaphore_posted(semaphore))
+        pi_os_semaphore_post(semaphore);
 }
 
-void os_semaphore_drain(struct os_semaphore *semaphore)
+void pi_os_semaphore_drain(struct pi_os_semaphore *semaphore)
 {
     for (int i = 0; i < MOST_POSTS; i++)
         if (sem_trywait(&semaphore->semaphore) != 0)
             return;
-    (void)os_semaphore_init(semaphore); /* a task has scribbled on it: nobody posts so often */
+    (void)pi_os_semaphore_init(semaphore); /* a task has scribbled on it: nobody posts so often */
 }
 
 static struct timespec timespec_of(uint64_t ns)
@@ -131,23 +134,23 @@ static struct timespec timespec_of(uint64_t ns)
 static int wait_until(sem_t *semaphore, uint64_t until)
 {
     struct timespec moment;
-    uint64_t now = os_now(), slice = until > now ? until - now : 0;
+    uint64_t now = pi_os_now(), slice = until > now ? until - now : 0;
     if (slice > SLICE_NS)
         slice = SLICE_NS;
     clock_gettime(CLOCK_REALTIME, &moment);
     moment = timespec_of((uint64_t)moment.tv_sec * 1000000000u + (uint64_t)moment.tv_nsec + slice);
     if (sem_timedwait(semaphore, &moment) == 0)
         return 0;
-    if (errno == ETIMEDOUT && os_now() < until)
+    if (errno == ETIMEDOUT && pi_os_now() < until)
         errno = EINTR; /* only the slice is over */
     return -1;
 }
 
-bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until)
+bool pi_os_semaphore_wait(struct pi_os_semaphore *semaphore, uint64_t until)
 {
     sem_t *inner = &semaphore->semaphore;
     for (;;) {
-        int result = until == OS_NEVER ? sem_wait(inner) : wait_until(inner, until);
+        int result = until == PI_NEVER ? sem_wait(inner) : wait_until(inner, until);
         if (result == 0)
             return true;
         if (errno != EINTR)

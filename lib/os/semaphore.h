@@ -7,21 +7,21 @@
  * something else sleeps on until the next post.
  * 64-bit Linux, that is: elsewhere they are the C library's.
  */
-#ifndef OS_SEMAPHORE_H
-#define OS_SEMAPHORE_H
+#ifndef PI_OS_SEMAPHORE_H
+#define PI_OS_SEMAPHORE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #if defined(__linux__) && __SIZEOF_POINTER__ == 8
-#define OS_FUTEX 1
+#define PI_OS_FUTEX 1
 #else
-#define OS_FUTEX 0
+#define PI_OS_FUTEX 0
 #include <semaphore.h>
 #endif
 
-struct os_semaphore {
-#if OS_FUTEX
+struct pi_os_semaphore {
+#if PI_OS_FUTEX
     _Atomic uint32_t posts; /* seq: what came before a post is seen by who takes it */
 #else
     sem_t semaphore;
@@ -29,17 +29,17 @@ struct os_semaphore {
 };
 
 /* 0 or an errno. */
-int os_semaphore_init(struct os_semaphore *semaphore);
-void os_semaphore_fini(struct os_semaphore *semaphore);
-void os_semaphore_post(struct os_semaphore *semaphore);
+int pi_os_semaphore_init(struct pi_os_semaphore *semaphore);
+void pi_os_semaphore_fini(struct pi_os_semaphore *semaphore);
+void pi_os_semaphore_post(struct pi_os_semaphore *semaphore);
 /* The same, but counts for nothing if a post is there already: whoever waits, or will, wakes up
  * anyway. Only what was written before it by a seq operation is seen then. */
-void os_semaphore_post_once(struct os_semaphore *semaphore);
+void pi_os_semaphore_post_once(struct pi_os_semaphore *semaphore);
 /* Waits until the moment (clock.h). False: it has passed. Goes on after signals. */
-bool os_semaphore_wait(struct os_semaphore *semaphore, uint64_t until);
+bool pi_os_semaphore_wait(struct pi_os_semaphore *semaphore, uint64_t until);
 /* Whether a post is there that nobody has taken. */
-bool os_semaphore_posted(struct os_semaphore *semaphore);
+bool pi_os_semaphore_posted(struct pi_os_semaphore *semaphore);
 /* Takes all posts that are there. */
-void os_semaphore_drain(struct os_semaphore *semaphore);
+void pi_os_semaphore_drain(struct pi_os_semaphore *semaphore);
 
 #endif

@@ -17,7 +17,7 @@ static void flush(FILE *stream)
     funlockfile(stream);
 }
 
-void os_stdio_flush(void)
+void pi_os_stdio_flush(void)
 {
     flush(stdout);
     flush(stderr);

@@ -12,13 +12,13 @@ static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*b
                   void *context)
 {
     sigset_t before;
-    os_signals_block(&before); /* inherited by the thread */
+    pi_os_signals_block(&before); /* inherited by the thread */
     int error = pthread_create(thread, attributes, body, context);
-    os_signals_restore(&before);
+    pi_os_signals_restore(&before);
     return error;
 }
 
-int os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
+int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
 {
     pthread_attr_t attributes;
     size_t stack;
@@ -32,12 +32,12 @@ int os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
     return error;
 }
 
-void os_thread_name(const char *name)
+void pi_os_thread_name(const char *name)
 {
-    os_process_name(name); /* on Linux the name of a process is that of its first thread */
+    pi_os_process_name(name); /* on Linux the name of a process is that of its first thread */
 }
 
-int os_condition_init(pthread_cond_t *condition)
+int pi_os_condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
     int error = pthread_condattr_init(&attributes);
@@ -50,9 +50,9 @@ int os_condition_init(pthread_cond_t *condition)
     return error;
 }
 
-bool os_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until)
+bool pi_os_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until)
 {
-    if (until == OS_NEVER)
+    if (until == PI_NEVER)
         return pthread_cond_wait(condition, mutex) == 0;
     struct timespec moment = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
     return pthread_cond_timedwait(condition, mutex, &moment) == 0;

@@ -1,20 +1,20 @@
 /* thread.h - threads of ours in the program:
  * they take no signal, and have room enough on their stack. */
-#ifndef OS_THREAD_H
-#define OS_THREAD_H
+#ifndef PI_OS_THREAD_H
+#define PI_OS_THREAD_H
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* 0 or an errno. */
-int os_thread_create(pthread_t *thread, void *(*body)(void *), void *context);
+int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context);
 /* The name shown by ps and in debuggers, of the calling thread; 15 characters count. */
-void os_thread_name(const char *name);
+void pi_os_thread_name(const char *name);
 
 /* A condition whose deadlines are monotonic. 0 or an errno. */
-int os_condition_init(pthread_cond_t *condition);
+int pi_os_condition_init(pthread_cond_t *condition);
 /* Waits until the moment (clock.h), or less. False: it has passed. */
-bool os_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until);
+bool pi_os_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until);
 
 #endif

@@ -44,8 +44,8 @@ struct pi_supervisor {
     unsigned stumbles;    /* starts in a row that did not get through the initializer */
     int error;            /* errno of the last one that could not be started at all */
     struct pi_reason why; /* how the last start failed */
-    uint64_t retry_at;    /* the next try, OS_NEVER: none is due */
-    uint64_t kill_at;     /* when those that SIGTERM did not end are killed, OS_NEVER: never */
+    uint64_t retry_at;    /* the next try, PI_NEVER: none is due */
+    uint64_t kill_at;     /* when those that SIGTERM did not end are killed, PI_NEVER: never */
     int sent;             /* the signal that all workers were sent, 0: none */
     uint64_t looked_at;   /* when the deadlines were last looked at */
     enum pi_phase seen;   /* the phase that was acted on */
@@ -53,7 +53,7 @@ struct pi_supervisor {
     int socket, program;  /* process backend: to the program, and its pidfd (-1: none) */
     pthread_t thread;     /* thread backend: the supervisor itself, */
     bool joined;          /* whether it has ended, and what wakes it */
-    struct os_semaphore poked;
+    struct pi_os_semaphore poked;
 };
 
 struct pi_backend {
@@ -80,7 +80,8 @@ struct pi_backend {
 
     /* In the supervisor. */
     int (*spawn)(struct pi_supervisor *supervisor, unsigned seat);
-    enum os_event (*event)(struct pi_supervisor *supervisor, unsigned seat, struct os_death *death);
+    enum pi_os_event (*event)(struct pi_supervisor *supervisor, unsigned seat,
+                              struct pi_os_death *death);
     void (*signal)(struct pi_supervisor *supervisor, unsigned seat, int signal);
     void (*reap)(struct pi_supervisor *supervisor, unsigned seat);
     /* False: the program is gone. */

@@ -12,7 +12,7 @@ int pi_mail_init(struct pi_mail *mail)
     int error = pthread_mutex_init(&mail->lock, NULL);
     if (error)
         return error;
-    error = os_condition_init(&mail->settled);
+    error = pi_os_condition_init(&mail->settled);
     if (error)
         (void)pthread_mutex_destroy(&mail->lock);
     return error;
@@ -83,15 +83,15 @@ posse_status pi_mail_open(posse_executor *e)
 
 posse_status pi_mail_start_thread(posse_executor *e, pthread_t *thread, void *(*body)(void *))
 {
-    return pi_status_of(os_thread_create(thread, body, e));
+    return pi_status_of(pi_os_thread_create(thread, body, e));
 }
 
 static void *lead(void *context)
 {
     posse_executor *e = context;
     posse_status status;
-    os_thread_name("posse-leader");
-    (void)pi_watch_next(&e->mail.nothing, OS_NEVER, &status);
+    pi_os_thread_name("posse-leader");
+    (void)pi_watch_next(&e->mail.nothing, PI_NEVER, &status);
     return NULL;
 }
 
@@ -124,9 +124,9 @@ void pi_mail_close(posse_executor *e)
     pthread_mutex_lock(&mail->lock);
     atomic_store(&mail->closing, true); /* with the threads' looks */
     pi_mail_deal(e, true);
-    os_semaphore_post(&e->segment.parkers.at[mail->parker].wake);
-    os_semaphore_post(&mail->callbacks.bell);
-    os_semaphore_post(&mail->nothing.bell);
+    pi_os_semaphore_post(&e->segment.parkers.at[mail->parker].wake);
+    pi_os_semaphore_post(&mail->callbacks.bell);
+    pi_os_semaphore_post(&mail->nothing.bell);
     pthread_mutex_unlock(&mail->lock);
     if (mail->has_callbacks)
         (void)pthread_join(mail->callback_thread, NULL);

@@ -79,7 +79,7 @@ static void look_at_running(posse_executor *e, uint32_t index, uint64_t word,
 {
     uint64_t deadline = pi_load_relaxed(&e->segment.slots.at[index].deadline_ns);
     unsigned seat = pi_owner(word);
-    if (pi_state(word) == PI_KILLING || (deadline != 0 && deadline < os_now()))
+    if (pi_state(word) == PI_KILLING || (deadline != 0 && deadline < pi_os_now()))
         e->backend->poke(e);
     if (!e->backend->spawn)
         return;
@@ -123,7 +123,7 @@ static bool somebody_looked(posse_executor *e)
     if (pi_load_relaxed(&s->header->workers) == 0)
         return round;
     for (unsigned i = 0; i < pi_seats_count(s); i++)
-        if (pi_idle_has(&s->header->idle, i) && !os_semaphore_posted(&s->seats[i].wake))
+        if (pi_idle_has(&s->header->idle, i) && !pi_os_semaphore_posted(&s->seats[i].wake))
             return true;
     return false;
 }
@@ -145,7 +145,7 @@ static bool is_left(posse_executor *e, uint64_t position)
 /* One caller a second, of those that are blocked. */
 static bool is_our_turn(struct pi_stuck *stuck)
 {
-    uint64_t now = os_now(), last = atomic_load(&stuck->looked_at);
+    uint64_t now = pi_os_now(), last = atomic_load(&stuck->looked_at);
     return now - last >= BETWEEN_LOOKS_NS &&
            atomic_compare_exchange_strong(&stuck->looked_at, &last, now);
 }

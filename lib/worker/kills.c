@@ -63,7 +63,7 @@ static void look_at_stack(struct pi_supervisor *s, unsigned seat)
     do {
         current = pi_load_seq(&segment->seats[seat].current);
         uint32_t next = current;
-        s->hands[seat].next_deadline = OS_NEVER;
+        s->hands[seat].next_deadline = PI_NEVER;
         for (uint32_t step = 0; next != 0 && next <= count && step < PI_MOST_NESTED; step++) {
             look_at_task(s, seat, next - 1);
             /* relaxed: checked as said */
@@ -92,7 +92,7 @@ static void look_at_doubt(struct pi_supervisor *s, unsigned seat)
 
 void pi_look_at_tasks(struct pi_supervisor *s)
 {
-    s->looked_at = os_now();
+    s->looked_at = pi_os_now();
     for (unsigned i = 0; i < s->seats; i++) {
         if (s->hands[i].state != PI_HAND_EMPTY)
             look_at_stack(s, i);

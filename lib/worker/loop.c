@@ -53,13 +53,13 @@ static bool work_is_there(const struct worker *w)
 static bool spin(struct worker *w)
 {
     pi_idle_spin(&w->executor->segment.header->idle, w->seat);
-    for (uint64_t end = os_now() + SPIN_NS; os_now() < end;) {
+    for (uint64_t end = pi_os_now() + SPIN_NS; pi_os_now() < end;) {
         for (int i = 0; i < 16; i++) {
             if (work_is_there(w))
                 return true;
             pi_pause();
         }
-        os_yield(); /* whoever brings work may want this very processor */
+        pi_os_yield(); /* whoever brings work may want this very processor */
     }
     return false;
 }
@@ -69,14 +69,14 @@ static bool spin(struct worker *w)
 static void sleep_idle(struct worker *w)
 {
     posse_executor *e = w->executor;
-    struct os_semaphore *wake = &e->segment.seats[w->seat].wake;
+    struct pi_os_semaphore *wake = &e->segment.seats[w->seat].wake;
     uint64_t idle_ns = (uint64_t)e->idle_timeout_ms * 1000000u;
     bool ask = e->idle_timeout_ms > 0 && !w->asked;
-    if (!os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : OS_NEVER)) {
+    if (!pi_os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : PI_NEVER)) {
         w->asked = true;
         say(w, PI_SEAT_IDLE);
         e->backend->poke(e);
-        (void)os_semaphore_wait(wake, OS_NEVER);
+        (void)pi_os_semaphore_wait(wake, PI_NEVER);
     }
 }
 
@@ -84,16 +84,16 @@ static void rest(struct worker *w, enum pi_phase phase)
 {
     struct pi_idle *idle = &w->executor->segment.header->idle;
     if (!w->idle)
-        w->idle_since = os_now();
+        w->idle_since = pi_os_now();
     w->idle = true;
     if ((w->busy_times || w->taken > 1) && may_spin(w) && spin(w))
         return;
     pi_idle_sleep(idle, w->seat);
     if (work_is_there(w) || pi_phase_of(w->executor) != phase) /* it came in between: see seats.h */
         return;
-    uint64_t since = os_now();
+    uint64_t since = pi_os_now();
     sleep_idle(w);
-    w->busy_times = os_now() - since < SOON_NS;
+    w->busy_times = pi_os_now() - since < SOON_NS;
     w->taken = 0;
 }
 
@@ -116,7 +116,7 @@ static bool is_sent_away(const struct worker *w)
 
 static bool has_grown(const struct worker *w)
 {
-    return w->executor->max_rss && os_resident() - w->resident > (long)w->executor->max_rss;
+    return w->executor->max_rss && pi_os_resident() - w->resident > (long)w->executor->max_rss;
 }
 
 /* After a task: has it been the last one? */
@@ -155,7 +155,7 @@ static void work(struct worker *w)
         if (phase >= PI_STOPPING)
             return;
         if (w->retiring) { /* it is not idle, so it is posted for this alone, or in vain */
-            (void)os_semaphore_wait(&e->segment.seats[w->seat].wake, OS_NEVER);
+            (void)pi_os_semaphore_wait(&e->segment.seats[w->seat].wake, PI_NEVER);
             continue;
         }
         uint32_t index = pi_slots_take(&e->segment.slots, &e->segment.ring, w->seat, &word);
@@ -195,7 +195,7 @@ void pi_worker_loop(posse_executor *e, unsigned seat)
     if (pi_initialize(e, seat, &why)) {
         if (e->backend->settle)
             e->backend->settle(e);
-        w.resident = e->max_rss ? os_resident() : 0;
+        w.resident = e->max_rss ? pi_os_resident() : 0;
         say(&w, PI_SEAT_READY);
         work(&w);
         leave(&w);

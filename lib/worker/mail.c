@@ -24,9 +24,9 @@ static void append(struct pi_sub *sub)
     w->last = sub;
     sub->boxed = w->keeps; /* else it is the watch's alone from now on */
     if (first && w->flag)
-        os_flag_set(w->flag);
+        pi_os_flag_set(w->flag);
     else if (first)
-        os_semaphore_post(&w->bell);
+        pi_os_semaphore_post(&w->bell);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -156,7 +156,7 @@ bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
     deal_out(list);
     /* If it was the leader's: it sleeps on this, not on the bell of its watch. */
     if (list && e->mail.led)
-        os_semaphore_post(&parker_of(e)->wake);
+        pi_os_semaphore_post(&parker_of(e)->wake);
     pthread_mutex_unlock(&e->mail.lock);
     return ours;
 }
@@ -178,7 +178,7 @@ void pi_mail_put(struct pi_sub *sub)
         mail->slots = sub->future.slot + 1;
     sub->boxed = true;                      /* nobody else looks yet */
     if (++mail->undealt == 1 && mail->idle) /* it sleeps without looks until now */
-        os_semaphore_post(&mail->idle->bell);
+        pi_os_semaphore_post(&mail->idle->bell);
 }
 
 static bool collects(posse_executor *e, unsigned parker)
@@ -241,7 +241,7 @@ void pi_mail_remove(struct pi_sub *sub)
         removed = pi_mail_try_remove(sub);
         pthread_mutex_unlock(&sub->watch->lock);
         if (!removed)
-            os_yield();
+            pi_os_yield();
     }
 }
 
@@ -249,7 +249,7 @@ void pi_mail_rouse(posse_executor *e)
 {
     pthread_mutex_lock(&e->mail.lock);
     for (struct pi_place *place = e->mail.followers; place; place = place->next)
-        os_semaphore_post(&place->watch->bell);
+        pi_os_semaphore_post(&place->watch->bell);
     pthread_cond_broadcast(&e->mail.settled);
     pthread_mutex_unlock(&e->mail.lock);
 }

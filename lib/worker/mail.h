@@ -75,8 +75,8 @@ struct pi_place {
 struct pi_watch {
     pthread_mutex_t lock;
     struct pi_sub *first, *last; /* dealt, in the order in which they ended */
-    struct os_semaphore bell;    /* posted when the list was empty */
-    struct os_flag *flag;        /* or this is set, while the list is not empty; NULL: none */
+    struct pi_os_semaphore bell; /* posted when the list was empty */
+    struct pi_os_flag *flag;     /* or this is set, while the list is not empty; NULL: none */
     /* Whose futures it waits for; more than one: it never leads. Not of a descriptor. */
     struct pi_place *places;
     size_t n_places;

@@ -9,7 +9,7 @@
 static bool back(posse_executor *e, const void *from, size_t length)
 {
     size_t offset = (size_t)((const char *)from - e->segment.base);
-    return os_memory_back(&e->memory, offset, length) == 0;
+    return pi_os_memory_back(&e->memory, offset, length) == 0;
 }
 
 static bool back_map(posse_executor *e, const struct pi_map *map, uint32_t count)
@@ -113,7 +113,7 @@ static void discard(posse_executor *e, struct pi_class *class, uint32_t index)
         return;
     pi_store_relaxed(&block->backed, backed <= class->size ? PI_HEAD : 0); /* 0: scribbled */
     if (backed <= class->size)
-        os_memory_discard(&e->memory, pi_block_offset(class, index) + PI_HEAD, backed - PI_HEAD);
+        pi_os_memory_discard(&e->memory, pi_block_offset(class, index) + PI_HEAD, backed - PI_HEAD);
 }
 
 /* Makes a held block FREE. Beyond the warm part of its class the memory of a large one goes back

@@ -112,7 +112,7 @@ posse_status pi_object_wait(const struct pi_object *object)
 
 /* ---- waiting ---- */
 
-uint64_t pi_until(long timeout_ms) { return timeout_ms ? os_after_ms(timeout_ms) : 0; }
+uint64_t pi_until(long timeout_ms) { return timeout_ms ? pi_os_after_ms(timeout_ms) : 0; }
 
 static posse_status look_at_event(void *context)
 {
@@ -129,7 +129,7 @@ static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t
         if (!pi_waiters_add(event->waiters, object->serial, parker))
             return pi_object_lost(object);
         posse_status status = event->look(event); /* seq, after the bit: see waiters.h */
-        if (status != POSSE_TIMEOUT || os_now() >= until)
+        if (status != POSSE_TIMEOUT || pi_os_now() >= until)
             return status;
         (void)pi_sleep_on(object->executor, parker, until);
     }

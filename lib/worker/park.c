@@ -19,7 +19,7 @@ void pi_wait_unblocked(posse_executor *e)
     while (atomic_load(&e->blocked) != 0) { /* with pi_leave, a caller's last access */
         pi_wake_all_parkers(e);
         pi_mail_rouse(e);
-        os_sleep(50000);
+        pi_os_sleep(50000);
     }
 }
 
@@ -50,20 +50,20 @@ uint32_t pi_take_parker(posse_executor *e, unsigned owner)
             return PI_NONE;
     struct pi_parker *parker = &parkers->at[index];
     if (!pi_load_relaxed(&parker->made)) { /* relaxed: the owner before us released the parker */
-        if (os_semaphore_init(&parker->wake) != 0) {
+        if (pi_os_semaphore_init(&parker->wake) != 0) {
             pi_parkers_release(parkers, index);
             return PI_NONE;
         }
         pi_store_seq(&parker->made, 1); /* before the look at what we wait for */
     }
-    os_semaphore_drain(&parker->wake);
+    pi_os_semaphore_drain(&parker->wake);
     return index;
 }
 
 bool pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
 {
-    uint64_t look = os_now() + LOOK_NS, earlier = until < look ? until : look;
-    if (os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier))
+    uint64_t look = pi_os_now() + LOOK_NS, earlier = until < look ? until : look;
+    if (pi_os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier))
         return true;
     if (earlier == look)
         pi_look_after_pool(e);
@@ -78,12 +78,12 @@ posse_status pi_spin(posse_executor *e, pi_look *look, void *context)
     /* relaxed: advice only */
     if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus)
         return status;
-    for (uint64_t end = os_now() + SPIN_NS; status == POSSE_TIMEOUT && os_now() < end;) {
+    for (uint64_t end = pi_os_now() + SPIN_NS; status == POSSE_TIMEOUT && pi_os_now() < end;) {
         for (int i = 0; i < 16 && status == POSSE_TIMEOUT; i++) {
             pi_pause();
             status = look(context);
         }
-        os_yield(); /* whom we wait for may want this very processor */
+        pi_os_yield(); /* whom we wait for may want this very processor */
     }
     return status;
 }

@@ -52,9 +52,9 @@ struct pi_stuck {
 struct posse_executor {
     struct pi_segment segment;
     const struct pi_backend *backend;
-    struct os_guard guard;
-    struct os_memory memory;
-    struct os_image image;     /* the functions that the workers have */
+    struct pi_os_guard guard;
+    struct pi_os_memory memory;
+    struct pi_os_image image;  /* the functions that the workers have */
     _Atomic uintptr_t last_fn; /* one that was found there: most programs submit few */
     unsigned owner;            /* who this process is: PI_PROGRAM, or a worker's seat */
     unsigned workers;          /* at most, at first: see max_workers in the segment */
@@ -105,7 +105,7 @@ struct posse_task {
     unsigned seat;  /* PI_PROGRAM inline */
     bool failed;    /* posse_task_fail was called */
     int code;
-    uint64_t deadline;    /* OS_NEVER: none */
+    uint64_t deadline;    /* PI_NEVER: none */
     uint64_t size;        /* of the result so far */
     pi_ref block;         /* that holds it, HELD by this worker, if it is not inline */
     struct pi_item *item; /* in a map: failures go here */

@@ -48,7 +48,7 @@ static void set_signals(void)
 {
     static const int ignored[] = {SIGINT,  SIGQUIT, SIGHUP,  SIGTERM, SIGPIPE, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU, 0};
-    os_signals_default(ignored);
+    pi_os_signals_default(ignored);
     struct sigaction action = {.sa_handler = on_poke};
     sigaction(SIGCHLD, &action, NULL);
     sigaction(SIGCONT, &action, NULL);
@@ -74,18 +74,18 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 {
     struct pollfd fds[2] = {{.fd = s->socket, .events = POLLIN},
                             {.fd = s->program, .events = POLLIN}};
-    uint64_t now = os_now(), rest = until > now ? until - now : 0;
+    uint64_t now = pi_os_now(), rest = until > now ? until - now : 0;
     struct timespec timeout = {(time_t)(rest / 1000000000u), (long)(rest % 1000000000u)};
     sigset_t none;
     sigemptyset(&none); /* signals come only here, so none is missed between a look and a sleep */
-    int n = ppoll(fds, 2, until == OS_NEVER ? NULL : &timeout, &none);
+    int n = ppoll(fds, 2, until == PI_NEVER ? NULL : &timeout, &none);
     if (n < 0 && errno != EINTR) { /* no memory even for that: the socket alone tells */
-        os_sleep(1000000);
-        return os_socket_drain(s->socket);
+        pi_os_sleep(1000000);
+        return pi_os_socket_drain(s->socket);
     }
     if (n <= 0)
         return true;
-    return os_socket_drain(s->socket) && !(fds[1].revents & POLLIN);
+    return pi_os_socket_drain(s->socket) && !(fds[1].revents & POLLIN);
 }
 
 static void supervisor_main(void *context)
@@ -94,7 +94,7 @@ static void supervisor_main(void *context)
     struct pi_supervisor *s = launch->supervisor;
     PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
     set_signals();
-    os_process_name(s->executor->name);
+    pi_os_process_name(s->executor->name);
     (void)setpgid(0, 0);
     close(launch->sockets[0]);
     s->executor->socket = -1;
@@ -103,7 +103,7 @@ static void supervisor_main(void *context)
     bool heard = report(s->socket, error, getpid());
     if (heard && error == 0)
         pi_supervisor_run(s);
-    while (heard && error != 0 && sleep_until(s, OS_NEVER))
+    while (heard && error != 0 && sleep_until(s, PI_NEVER))
         ;     /* until give_up closes the socket */
     _exit(0); /* not heard: the program sees the socket's end, and the workers die with us */
 }
@@ -120,24 +120,24 @@ static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor
     static const int ignored[] = {SIGINT, SIGQUIT, 0}; /* of the terminal: meant for the program */
     posse_executor *e = s->executor;
     char name[16];
-    os_signals_default(ignored);
+    pi_os_signals_default(ignored);
     (void)setpgid(0, 0);
-    if (!os_die_with_parent(supervisor))
+    if (!pi_os_die_with_parent(supervisor))
         _exit(0);
     close(s->socket);
     if (s->program >= 0)
         close(s->program);
-    os_guard_set(&e->guard);
+    pi_os_guard_set(&e->guard);
     e->owner = seat;
     e->parent = supervisor;
     pi_worker_name(e, seat, name);
-    os_process_name(name);
+    pi_os_process_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
     sigset_t none;
     sigemptyset(&none);
-    os_signals_restore(&none);
+    pi_os_signals_restore(&none);
     pi_worker_loop(e, seat);
-    os_stdio_flush();
+    pi_os_stdio_flush();
     _exit(0);
 }
 
@@ -156,21 +156,21 @@ static int spawn(struct pi_supervisor *s, unsigned seat)
 /* The kernel does not end a process with its parent any more if it has become another user. */
 static void settle(posse_executor *e)
 {
-    if (e->initializer.fn && !os_die_with_parent(e->parent))
+    if (e->initializer.fn && !pi_os_die_with_parent(e->parent))
         _exit(0);
 }
 
-static enum os_event event(struct pi_supervisor *s, unsigned seat, struct os_death *death)
+static enum pi_os_event event(struct pi_supervisor *s, unsigned seat, struct pi_os_death *death)
 {
-    return os_child_event(s->hands[seat].pid, death);
+    return pi_os_child_event(s->hands[seat].pid, death);
 }
 
 static void send_signal(struct pi_supervisor *s, unsigned seat, int signal)
 {
-    os_signal_group(s->hands[seat].pid, signal);
+    pi_os_signal_group(s->hands[seat].pid, signal);
 }
 
-static void reap(struct pi_supervisor *s, unsigned seat) { os_reap(s->hands[seat].pid); }
+static void reap(struct pi_supervisor *s, unsigned seat) { pi_os_reap(s->hands[seat].pid); }
 
 /* ---- in the program ---- */
 
@@ -189,7 +189,7 @@ static struct report await_report(int socket)
  * failed. The pidfd may be that of another process. */
 static int ended_early(posse_executor *e)
 {
-    os_reap_adopted(e->pidfd);
+    pi_os_reap_adopted(e->pidfd);
     if (e->pidfd >= 0)
         close(e->pidfd);
     e->pidfd = -1;
@@ -201,7 +201,7 @@ static void give_up(int socket, pid_t supervisor)
 {
     close(socket);
     if (supervisor > 0)
-        os_reap(supervisor); /* if we have adopted it */
+        pi_os_reap(supervisor); /* if we have adopted it */
 }
 
 /* What tells the supervisor's end. It lives if its socket is open after the pidfd was, so the pidfd
@@ -211,8 +211,8 @@ static int keep_watch(posse_executor *e, int socket)
     struct report report = await_report(socket);
     if (report.error == 0) {
         e->socket = socket;
-        e->pidfd = os_pidfd(report.pid);
-        if (os_socket_closed(socket, e->pidfd, 0))
+        e->pidfd = pi_os_pidfd(report.pid);
+        if (pi_os_socket_closed(socket, e->pidfd, 0))
             report.error = ended_early(e);
     } else {
         give_up(socket, report.pid);
@@ -223,13 +223,13 @@ static int keep_watch(posse_executor *e, int socket)
 static int launch_supervisor(posse_executor *e, struct launch *launch)
 {
     sigset_t mask;
-    struct os_orphan orphan = {supervisor_main, fork_failed, launch, &mask};
+    struct pi_os_orphan orphan = {supervisor_main, fork_failed, launch, &mask};
     launch->supervisor->socket = launch->sockets[1];
-    launch->supervisor->program = os_pidfd(getpid());
-    os_stdio_flush();
-    os_signals_block(&mask);
-    int error = os_fork_orphan(&orphan);
-    os_signals_restore(&mask);
+    launch->supervisor->program = pi_os_pidfd(getpid());
+    pi_os_stdio_flush();
+    pi_os_signals_block(&mask);
+    int error = pi_os_fork_orphan(&orphan);
+    pi_os_signals_restore(&mask);
     close(launch->sockets[1]);
     if (launch->supervisor->program >= 0)
         close(launch->supervisor->program);
@@ -244,31 +244,31 @@ static int start(posse_executor *e)
     struct launch launch = {.supervisor = pi_supervisor_create(e)};
     if (!launch.supervisor)
         return ENOMEM;
-    int error = os_socket_pair(launch.sockets);
+    int error = pi_os_socket_pair(launch.sockets);
     if (error == 0)
         error = launch_supervisor(e, &launch);
     pi_supervisor_destroy(launch.supervisor); /* our copy; the supervisor has its own */
     return error;
 }
 
-static bool alive(posse_executor *e) { return !os_socket_closed(e->socket, e->pidfd, 0); }
+static bool alive(posse_executor *e) { return !pi_os_socket_closed(e->socket, e->pidfd, 0); }
 
 /* It was told to go, and goes as soon as its workers are buried; unless a task has scribbled over
  * the word, or the kernel had no memory for our byte. So it is told again, and at last sees the end
  * of file, as if the program had died. */
 static void join(posse_executor *e)
 {
-    uint64_t patience = os_after_ms(PATIENCE_MS);
+    uint64_t patience = pi_os_after_ms(PATIENCE_MS);
     if (e->socket < 0)
         return;
-    while (!os_socket_closed(e->socket, e->pidfd, TELL_AGAIN_MS)) {
+    while (!pi_os_socket_closed(e->socket, e->pidfd, TELL_AGAIN_MS)) {
         (void)pi_phase_of(e); /* puts right what is not what we have raised it to */
         (void)pi_count_of(&e->segment.stop);
-        os_socket_poke(e->socket);
-        if (os_now() >= patience)
+        pi_os_socket_poke(e->socket);
+        if (pi_os_now() >= patience)
             (void)shutdown(e->socket, SHUT_WR);
     }
-    os_reap_adopted(e->pidfd);
+    pi_os_reap_adopted(e->pidfd);
 }
 
 static void fini(posse_executor *e)
@@ -284,7 +284,7 @@ static void fini(posse_executor *e)
 static void poke(posse_executor *e)
 {
     if (e->owner == PI_PROGRAM)
-        os_socket_poke(e->socket);
+        pi_os_socket_poke(e->socket);
     else if (kill(getppid(), SIGCHLD) != 0) /* both do nothing to others, should it be dead */
         (void)kill(getppid(), SIGCONT);
 }

@@ -32,7 +32,7 @@ static void pop_task(struct posse_task *task, uint32_t below, uint64_t earliest)
     struct pi_seat *seat = &task->executor->segment.seats[task->seat];
     pi_store_release(&seat->current, below);
     /* relaxed: seen late, it costs a look in vain */
-    if (task->deadline != OS_NEVER)
+    if (task->deadline != PI_NEVER)
         pi_store_relaxed(&seat->deadline_ns, earliest);
 }
 
@@ -42,7 +42,7 @@ static void set_deadline(struct posse_task *task, uint64_t earliest)
     struct pi_slot *slot = task->slot;
     bool timed =
         pi_load_relaxed(&slot->arg_size) & PI_TIMED; /* relaxed: published with the state */
-    task->deadline = timed ? os_after_ms((long)slot->timeout_ms) : OS_NEVER;
+    task->deadline = timed ? pi_os_after_ms((long)slot->timeout_ms) : PI_NEVER;
     if (!timed || task->seat == PI_PROGRAM)
         return;
     posse_executor *e = task->executor;
@@ -52,7 +52,7 @@ static void set_deadline(struct posse_task *task, uint64_t earliest)
     /* seq: before next_look, see seats.h */
     pi_store_seq(&e->segment.seats[task->seat].deadline_ns, first);
     uint64_t look = pi_load_seq(&e->segment.header->next_look_ns);
-    if (look == 0 || first < look || os_now() >= first)
+    if (look == 0 || first < look || pi_os_now() >= first)
         e->backend->poke(e);
 }
 
@@ -70,12 +70,13 @@ static enum pi_state settle(struct posse_task *task, int code)
 {
     struct pi_slot *slot = task->slot;
     bool ok = code == 0 && !task->failed;
-    bool late = task->deadline != OS_NEVER && os_now() >= task->deadline; /* not yet interrupted */
+    bool late =
+        task->deadline != PI_NEVER && pi_os_now() >= task->deadline; /* not yet interrupted */
     if (late || (!ok && !task->failed))
         drop_result(task);
     if (!ok)
         slot->code = task->failed ? task->code : code;
-    if (task->deadline != OS_NEVER) /* relaxed: published with the end, so the next life has none */
+    if (task->deadline != PI_NEVER) /* relaxed: published with the end, so the next life has none */
         pi_store_relaxed(&slot->deadline_ns, 0);
     /* relaxed: all of it is published with the state */
     pi_store_relaxed(&slot->result_size, task->size);
@@ -95,7 +96,7 @@ static void too_late(struct posse_task *task)
     struct pi_slot *slot = task->slot;
     /* It comes at once, unless a task has scribbled on the word: then it names us no more. */
     while (e->backend->kills && pi_is(pi_load_seq(&slot->word), PI_KILLING, task->seat)) {
-        os_sleep(WAIT_NS);
+        pi_os_sleep(WAIT_NS);
         e->backend->poke(e);
     }
     if (e->backend->kills)
@@ -155,7 +156,7 @@ uint64_t pi_ended(posse_executor *e, unsigned seat, enum pi_end end)
 void pi_came_back(const struct posse_task *task)
 {
     const posse_executor *e = task->executor;
-    if (!os_guard_holds(&e->guard))
+    if (!pi_os_guard_holds(&e->guard))
         _exit(0);
     if (e->backend->kills && pi_self->task != task)
         _exit(1);
@@ -193,7 +194,7 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
     int code = call(&task, arg);
     pi_came_back(&task);
     if (e->backend->kills)
-        os_stdio_flush();
+        pi_os_stdio_flush();
     if (!finish(&task, settle(&task, code)))
         too_late(&task);
     pop_task(&task, below, earliest);

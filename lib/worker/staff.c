@@ -112,9 +112,9 @@ static bool prepare_semaphore(struct pi_hand *last, struct pi_seat *seat)
     if (last->used && last->left)
         return true;
     if (last->used)
-        os_semaphore_fini(&seat->wake);
+        pi_os_semaphore_fini(&seat->wake);
     last->used = false; /* until there is one again */
-    return os_semaphore_init(&seat->wake) == 0;
+    return pi_os_semaphore_init(&seat->wake) == 0;
 }
 
 /* Makes a seat ready for a new worker: as no worker has it, nobody else writes there. */
@@ -124,7 +124,7 @@ static bool prepare_seat(struct pi_supervisor *s, unsigned number)
     struct pi_seat *seat = &e->segment.seats[number];
     struct pi_hand *hand = &s->hands[number];
     size_t offset = (size_t)((char *)seat - e->segment.base);
-    if (number >= e->workers && os_memory_back(&e->memory, offset, sizeof *seat) != 0)
+    if (number >= e->workers && pi_os_memory_back(&e->memory, offset, sizeof *seat) != 0)
         return false;
     if (hand->gave)
         pi_inherit(s, number);
@@ -151,7 +151,7 @@ void pi_start_failed(struct pi_supervisor *s)
         anyone = works(s, i);
     unsigned shift = s->failures < MOST_FAILURES ? s->failures : MOST_FAILURES;
     s->failures++;
-    s->retry_at = os_now() + ((uint64_t)FIRST_RETRY_NS << shift);
+    s->retry_at = pi_os_now() + ((uint64_t)FIRST_RETRY_NS << shift);
     if (s->stumbles >= MOST_STUMBLES || (s->failures >= MOST_FAILURES && !anyone))
         pi_break(s->executor, &s->why);
 }
@@ -187,9 +187,9 @@ static bool start_one(struct pi_supervisor *s)
 
 static void start_missing(struct pi_supervisor *s)
 {
-    bool now = s->retry_at == OS_NEVER || os_now() >= s->retry_at;
+    bool now = s->retry_at == PI_NEVER || pi_os_now() >= s->retry_at;
     if (now)
-        s->retry_at = OS_NEVER;
+        s->retry_at = PI_NEVER;
     while (now && s->staff < s->target && start_one(s))
         ;
     s->missing = s->target > s->staff ? s->target - s->staff : 0;
@@ -234,7 +234,7 @@ void pi_send_away(struct pi_supervisor *s, unsigned seat)
     s->staff -= pi_counts(s, seat);
     s->hands[seat].leaving = true;
     pi_store_release(&at->leave, 1); /* with the worker's look before each task */
-    os_semaphore_post(&at->wake);
+    pi_os_semaphore_post(&at->wake);
 }
 
 /* Those that retire may go when others are in their place, or there is no seat for these. */

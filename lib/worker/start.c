@@ -37,7 +37,7 @@ static bool call(posse_executor *e, unsigned seat, const struct pi_call *what,
 {
     struct pi_slot slot = {.fn = 0};
     struct posse_task task = {
-        .executor = e, .slot = &slot, .index = PI_NONE, .seat = seat, .deadline = OS_NEVER};
+        .executor = e, .slot = &slot, .index = PI_NONE, .seat = seat, .deadline = PI_NEVER};
     task.word = pi_with_owner(PI_RUN, seat);
     atomic_init(&slot.word, task.word);
     atomic_init(&slot.attempt, 1);
@@ -52,7 +52,7 @@ static bool call(posse_executor *e, unsigned seat, const struct pi_call *what,
     if (task.block)
         (void)pi_block_release(e, seat, task.block, pi_tag_held(seat));
     if (e->backend->kills)
-        os_stdio_flush();
+        pi_os_stdio_flush();
     return good;
 }
 

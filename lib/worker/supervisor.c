@@ -28,7 +28,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
         free(s);
         return NULL;
     }
-    if (os_semaphore_init(&s->poked) != 0) {
+    if (pi_os_semaphore_init(&s->poked) != 0) {
         munmap(marks, bytes);
         free(s);
         return NULL;
@@ -38,7 +38,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     s->target = e->on_demand ? e->min_workers : e->workers;
     s->max = e->workers;
     s->seen = PI_OPEN;
-    s->retry_at = s->kill_at = OS_NEVER;
+    s->retry_at = s->kill_at = PI_NEVER;
     s->socket = s->program = -1;
     return s;
 }
@@ -48,7 +48,7 @@ void pi_supervisor_destroy(struct pi_supervisor *s)
     if (!s)
         return;
     munmap(s->marks, (s->executor->segment.slots.max + 63) / 64 * sizeof *s->marks);
-    os_semaphore_fini(&s->poked);
+    pi_os_semaphore_fini(&s->poked);
     free(s);
 }
 
@@ -108,7 +108,7 @@ static void judge(struct pi_supervisor *s, unsigned seat, enum pi_ready ready,
  * through its start once did not die in it. If a leave is not believed that was one, what the
  * worker gave to others is lost; no more. */
 static enum pi_ready last_word(const struct pi_supervisor *s, unsigned seat,
-                               const struct os_death *how)
+                               const struct pi_os_death *how)
 {
     const struct pi_seat *at = &s->executor->segment.seats[seat];
     enum pi_ready ready = (enum pi_ready)pi_load_acquire(&at->ready); /* with say, in loop.c */
@@ -125,7 +125,7 @@ static enum pi_ready last_word(const struct pi_supervisor *s, unsigned seat,
 
 /* Takes a dead worker off the books. What it started dies with it:
  * its group is killed while its pid is still its. */
-static void bury(struct pi_supervisor *s, unsigned seat, const struct os_death *how)
+static void bury(struct pi_supervisor *s, unsigned seat, const struct pi_os_death *how)
 {
     posse_executor *e = s->executor;
     struct pi_header *header = e->segment.header;
@@ -155,7 +155,7 @@ static void stopped(struct pi_supervisor *s, unsigned seat, bool goes_on)
     posse_executor *e = s->executor;
     s->hands[seat].stopped = !goes_on;
     if (goes_on) {
-        os_semaphore_post(&e->segment.seats[seat].wake);
+        pi_os_semaphore_post(&e->segment.seats[seat].wake);
         return;
     }
     pi_idle_leave(&e->segment.header->idle, seat);
@@ -166,14 +166,14 @@ static void look_at_workers(struct pi_supervisor *s)
 {
     pi_look_at_starts(s); /* before the failures are counted */
     for (unsigned i = 0; i < s->seats; i++) {
-        struct os_death death;
+        struct pi_os_death death;
         if (s->hands[i].state == PI_HAND_EMPTY)
             continue;
-        enum os_event event = s->executor->backend->event(s, i, &death);
-        if (event == OS_DEAD)
+        enum pi_os_event event = s->executor->backend->event(s, i, &death);
+        if (event == PI_OS_DEAD)
             bury(s, i, &death);
-        else if (event != OS_NOTHING)
-            stopped(s, i, event == OS_CONTINUED);
+        else if (event != PI_OS_NOTHING)
+            stopped(s, i, event == PI_OS_CONTINUED);
     }
 }
 
@@ -189,13 +189,13 @@ static void signal_all(struct pi_supervisor *s, int signal)
 /* Sends each kind of signal once; those that SIGTERM did not end are killed after a while. */
 static void end_workers(struct pi_supervisor *s, int signal)
 {
-    if (s->kill_at != OS_NEVER && os_now() >= s->kill_at)
+    if (s->kill_at != PI_NEVER && pi_os_now() >= s->kill_at)
         signal = SIGKILL;
     if (signal == s->sent || s->sent == SIGKILL)
         return;
     signal_all(s, signal);
     s->sent = signal;
-    s->kill_at = signal == SIGTERM ? os_now() + GRACE_NS : OS_NEVER;
+    s->kill_at = signal == SIGTERM ? pi_os_now() + GRACE_NS : PI_NEVER;
 }
 
 static void look_at_phase(struct pi_supervisor *s)
@@ -229,7 +229,7 @@ static void close_pool(struct pi_supervisor *s)
 static uint64_t plan(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;
-    uint64_t next = pi_earlier(s->missing ? s->retry_at : OS_NEVER, s->kill_at);
+    uint64_t next = pi_earlier(s->missing ? s->retry_at : PI_NEVER, s->kill_at);
     pi_store_seq(&segment->header->next_look_ns, 0);
     for (unsigned i = 0; i < s->seats; i++) {
         uint64_t deadline = pi_load_seq(&segment->seats[i].deadline_ns);
@@ -237,7 +237,7 @@ static uint64_t plan(struct pi_supervisor *s)
             continue;
         next = pi_earlier(next, deadline > s->looked_at ? deadline : s->hands[i].next_deadline);
     }
-    pi_store_seq(&segment->header->next_look_ns, next == OS_NEVER ? 0 : next);
+    pi_store_seq(&segment->header->next_look_ns, next == PI_NEVER ? 0 : next);
     return next;
 }
 

@@ -12,7 +12,7 @@ static unsigned default_workers(unsigned cpus) { return cpus + 4 < 32 ? cpus + 4
 
 /* ---- workers ---- */
 
-static void poke(posse_executor *e) { os_semaphore_post(&e->supervisor->poked); }
+static void poke(posse_executor *e) { pi_os_semaphore_post(&e->supervisor->poked); }
 
 /* Runs whether the loop ended or a task called pthread_exit. */
 static void at_end(void *context)
@@ -28,7 +28,7 @@ static void *worker_main(void *context)
     struct pi_hand *hand = context;
     char name[16];
     pi_worker_name(hand->executor, hand->seat, name);
-    os_thread_name(name);
+    pi_os_thread_name(name);
     pthread_cleanup_push(at_end, hand);
     pi_worker_loop(hand->executor, hand->seat);
     pthread_cleanup_pop(1);
@@ -40,13 +40,13 @@ static void *worker_main(void *context)
 static int spawn(struct pi_supervisor *s, unsigned seat)
 {
     struct pi_hand *hand = &s->hands[seat];
-    return os_thread_create(&hand->thread, worker_main, hand);
+    return pi_os_thread_create(&hand->thread, worker_main, hand);
 }
 
-static enum os_event event(struct pi_supervisor *s, unsigned seat, struct os_death *death)
+static enum pi_os_event event(struct pi_supervisor *s, unsigned seat, struct pi_os_death *death)
 {
-    *death = (struct os_death){.signal = 0, .exit_code = 0};
-    return pi_load_acquire(&s->hands[seat].gone) ? OS_DEAD : OS_NOTHING;
+    *death = (struct pi_os_death){.signal = 0, .exit_code = 0};
+    return pi_load_acquire(&s->hands[seat].gone) ? PI_OS_DEAD : PI_OS_NOTHING;
 }
 
 static void send_signal(struct pi_supervisor *s, unsigned seat, int signal)
@@ -63,15 +63,15 @@ static void reap(struct pi_supervisor *s, unsigned seat)
 
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 {
-    if (os_semaphore_wait(&s->poked, until))
-        os_semaphore_drain(&s->poked);
+    if (pi_os_semaphore_wait(&s->poked, until))
+        pi_os_semaphore_drain(&s->poked);
     return true;
 }
 
 static void *supervisor_main(void *context)
 {
     struct pi_supervisor *s = context;
-    os_thread_name(s->executor->name);
+    pi_os_thread_name(s->executor->name);
     pi_supervisor_run(s);
     return NULL;
 }
@@ -92,7 +92,7 @@ static int start(posse_executor *e)
         return ENOMEM;
     int error = pi_supervisor_begin(e->supervisor);
     if (error == 0) {
-        error = os_thread_create(&e->supervisor->thread, supervisor_main, e->supervisor);
+        error = pi_os_thread_create(&e->supervisor->thread, supervisor_main, e->supervisor);
         if (error)
             give_up(e);
     }

@@ -115,7 +115,7 @@ static posse_status park(posse_executor *e, posse_future future, uint64_t until,
         return POSSE_NO_MEMORY;
     struct pi_doubt doubt = {.word = 0};
     posse_status status;
-    while ((status = look(e, future, word)) == POSSE_TIMEOUT && os_now() < until) {
+    while ((status = look(e, future, word)) == POSSE_TIMEOUT && pi_os_now() < until) {
         if (pi_help(e, future.slot, *word))
             continue;
         if (!announced(*word, parker))
@@ -190,7 +190,7 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
 {
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     bool happened = parker != PI_NONE && event(e);
-    while (parker != PI_NONE && !happened && os_now() < until) {
+    while (parker != PI_NONE && !happened && pi_os_now() < until) {
         if (for_room)
             announce_room(e, parker);
         happened = event(e);

@@ -8,7 +8,7 @@ bool pi_wake_worker(posse_executor *e, bool force)
     uint32_t seat = pi_idle_claim(&s->header->idle, pi_seats_count(s), force);
     if (seat == PI_NONE)
         return false;
-    os_semaphore_post(&s->seats[seat].wake);
+    pi_os_semaphore_post(&s->seats[seat].wake);
     return true;
 }
 
@@ -38,7 +38,7 @@ void pi_wake_all_workers(posse_executor *e)
     struct pi_segment *s = &e->segment;
     unsigned seats = pi_seats_count(s);
     for (unsigned i = 0; i < seats; i++)
-        os_semaphore_post_once(&s->seats[i].wake);
+        pi_os_semaphore_post_once(&s->seats[i].wake);
 }
 
 bool pi_post_parker(posse_executor *e, uint32_t index)
@@ -48,7 +48,7 @@ bool pi_post_parker(posse_executor *e, uint32_t index)
     if (index >= pi_parkers_count(parkers) || pi_load_seq(&parkers->at[index].owner) == 0 ||
         !pi_load_seq(&parkers->at[index].made))
         return false;
-    os_semaphore_post_once(&parkers->at[index].wake);
+    pi_os_semaphore_post_once(&parkers->at[index].wake);
     return true;
 }
 

@@ -7,19 +7,19 @@
 int pi_watch_init(struct pi_watch *w)
 {
     *w = (struct pi_watch){.flag = NULL};
-    int error = os_semaphore_init(&w->bell);
+    int error = pi_os_semaphore_init(&w->bell);
     if (error)
         return error;
     error = pthread_mutex_init(&w->lock, NULL);
     if (error)
-        os_semaphore_fini(&w->bell);
+        pi_os_semaphore_fini(&w->bell);
     return error;
 }
 
 void pi_watch_fini(struct pi_watch *w)
 {
     (void)pthread_mutex_destroy(&w->lock);
-    os_semaphore_fini(&w->bell);
+    pi_os_semaphore_fini(&w->bell);
 }
 
 struct pi_sub *pi_watch_take(struct pi_watch *w)
@@ -29,7 +29,7 @@ struct pi_sub *pi_watch_take(struct pi_watch *w)
     if (sub)
         w->first = sub->later;
     if (sub && !w->first && w->flag)
-        os_flag_clear(w->flag);
+        pi_os_flag_clear(w->flag);
     pthread_mutex_unlock(&w->lock);
     return sub;
 }
@@ -94,7 +94,7 @@ static void lead(posse_executor *e, struct pi_watch *w, uint64_t until)
     mail->idle = idle ? w : NULL;
     pthread_mutex_unlock(&mail->lock);
     /* Without looks it sleeps in private memory, where nobody can scribble. */
-    woken = idle ? os_semaphore_wait(&w->bell, until) : pi_sleep_on(e, mail->parker, until);
+    woken = idle ? pi_os_semaphore_wait(&w->bell, until) : pi_sleep_on(e, mail->parker, until);
     pthread_mutex_lock(&mail->lock);
     mail->led = false;
     mail->idle = NULL;
@@ -126,7 +126,7 @@ static void follow(struct pi_watch *w, uint64_t until)
     struct pi_mail *mail = &w->places->executor->mail;
     begin_following(w->places, w);
     pthread_mutex_unlock(&mail->lock);
-    (void)os_semaphore_wait(&w->bell, until);
+    (void)pi_os_semaphore_wait(&w->bell, until);
     pthread_mutex_lock(&mail->lock);
     end_following(w->places);
 }
@@ -140,7 +140,7 @@ static void follow_all(struct pi_watch *w, uint64_t until)
         pthread_mutex_unlock(&w->places[i].executor->mail.lock);
     }
     if (!is_over(w)) /* who destroys one says so first, and then wakes us */
-        (void)os_semaphore_wait(&w->bell, until);
+        (void)pi_os_semaphore_wait(&w->bell, until);
     for (size_t i = 0; i < w->n_places; i++) {
         pthread_mutex_lock(&w->places[i].executor->mail.lock);
         end_following(&w->places[i]);
@@ -174,7 +174,7 @@ static void hand_over(struct pi_watch *w)
     while (heir && heir->watch->n_places > 1)
         heir = heir->next;
     if (heir)
-        os_semaphore_post(&heir->watch->bell);
+        pi_os_semaphore_post(&heir->watch->bell);
     pthread_mutex_unlock(&mail->lock);
 }
 
@@ -203,7 +203,7 @@ struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *s
             *status = POSSE_SHUT_DOWN;
             break;
         }
-        if (until == 0 || os_now() >= until) {
+        if (until == 0 || pi_os_now() >= until) {
             if (are_supervised(w, until != 0) || !look(w))
                 break;
             continue;

@@ -9,63 +9,63 @@
 
 TEST(goes_on)
 {
-    uint64_t before = os_now();
+    uint64_t before = pi_os_now();
     pause_ms(5);
-    uint64_t after = os_now();
+    uint64_t after = pi_os_now();
     assert_true(after - before >= 5 * MS);
     assert_true(after - before < PATIENCE_MS * MS);
 }
 
 TEST(moments_in_the_future)
 {
-    uint64_t before = os_now(), moment = os_after_ms(5000), after = os_now();
+    uint64_t before = pi_os_now(), moment = pi_os_after_ms(5000), after = pi_os_now();
     assert_true(moment >= before + 5000 * MS);
     assert_true(moment <= after + 5000 * MS);
-    assert_true(os_after_ms(0) <= os_now());
+    assert_true(pi_os_after_ms(0) <= pi_os_now());
 }
 
 TEST(never)
 {
-    assert_true(os_after_ms(-1) == OS_NEVER);
-    assert_true(os_after_ms(LONG_MIN) == OS_NEVER);
+    assert_true(pi_os_after_ms(-1) == PI_NEVER);
+    assert_true(pi_os_after_ms(LONG_MIN) == PI_NEVER);
     if (sizeof(long) > 4) {
-        assert_true(os_after_ms(LONG_MAX) == OS_NEVER);
+        assert_true(pi_os_after_ms(LONG_MAX) == PI_NEVER);
     }
-    assert_int_equal(os_ms_until(OS_NEVER), -1);
+    assert_int_equal(pi_os_ms_until(PI_NEVER), -1);
 }
 
 /* No number of milliseconds makes a moment that is past. */
 TEST(far_moments_do_not_wrap)
 {
     for (long ms = 1; ms > 0 && ms < LONG_MAX / 2; ms *= 2) {
-        assert_true(os_after_ms(ms) > os_now());
+        assert_true(pi_os_after_ms(ms) > pi_os_now());
     }
 }
 
 TEST(milliseconds_left)
 {
-    assert_int_equal(os_ms_until(0), 0);
-    assert_int_equal(os_ms_until(os_now()), 0);
-    assert_in_range(os_ms_until(os_now() + 5000 * MS), 1, 5000);
-    assert_int_equal(os_ms_until(OS_NEVER - 1), INT_MAX);
-    assert_int_equal(os_ms_until(os_now() + 2 * MS * (uint64_t)INT_MAX), INT_MAX);
+    assert_int_equal(pi_os_ms_until(0), 0);
+    assert_int_equal(pi_os_ms_until(pi_os_now()), 0);
+    assert_in_range(pi_os_ms_until(pi_os_now() + 5000 * MS), 1, 5000);
+    assert_int_equal(pi_os_ms_until(PI_NEVER - 1), INT_MAX);
+    assert_int_equal(pi_os_ms_until(pi_os_now() + 2 * MS * (uint64_t)INT_MAX), INT_MAX);
 }
 
 /* Rounded up: who polls for so long does not come back before the moment. */
 TEST(less_than_a_millisecond_is_one)
 {
-    int ms = os_ms_until(os_now() + 60 * 1000 * MS + 1);
+    int ms = pi_os_ms_until(pi_os_now() + 60 * 1000 * MS + 1);
     assert_in_range(ms, 1, 60 * 1000 + 1);
-    uint64_t moment = os_after_ms(20);
-    pause_ms(os_ms_until(moment));
-    assert_true(os_now() >= moment);
+    uint64_t moment = pi_os_after_ms(20);
+    pause_ms(pi_os_ms_until(moment));
+    assert_true(pi_os_now() >= moment);
 }
 
 TEST(rests)
 {
-    uint64_t before = os_now();
-    os_sleep(3 * 1000 * 1000);
-    assert_true(os_now() - before >= 3 * MS);
+    uint64_t before = pi_os_now();
+    pi_os_sleep(3 * 1000 * 1000);
+    assert_true(pi_os_now() - before >= 3 * MS);
 }
 
 int main(int argc, char **argv)

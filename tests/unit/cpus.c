@@ -8,18 +8,18 @@
 
 TEST(quotas_are_rounded_up)
 {
-    assert_int_equal(os_cpus_of_quota("100000 100000"), 1);
-    assert_int_equal(os_cpus_of_quota("150000 100000\n"), 2);
-    assert_int_equal(os_cpus_of_quota("200000 100000\n"), 2);
-    assert_int_equal(os_cpus_of_quota("200001 100000\n"), 3);
-    assert_int_equal(os_cpus_of_quota("1000 100000"), 1);
-    assert_int_equal(os_cpus_of_quota("1 1"), 1);
+    assert_int_equal(pi_os_cpus_of_quota("100000 100000"), 1);
+    assert_int_equal(pi_os_cpus_of_quota("150000 100000\n"), 2);
+    assert_int_equal(pi_os_cpus_of_quota("200000 100000\n"), 2);
+    assert_int_equal(pi_os_cpus_of_quota("200001 100000\n"), 3);
+    assert_int_equal(pi_os_cpus_of_quota("1000 100000"), 1);
+    assert_int_equal(pi_os_cpus_of_quota("1 1"), 1);
 }
 
 TEST(no_quota)
 {
-    assert_int_equal(os_cpus_of_quota("max 100000\n"), 0);
-    assert_int_equal(os_cpus_of_quota("-1 100000\n"), 0); /* of version 1 */
+    assert_int_equal(pi_os_cpus_of_quota("max 100000\n"), 0);
+    assert_int_equal(pi_os_cpus_of_quota("-1 100000\n"), 0); /* of version 1 */
 }
 
 TEST(garbage_limits_nothing)
@@ -28,22 +28,22 @@ TEST(garbage_limits_nothing)
                                  "100000",    "100000 max", "0 100000",  "100000 0",
                                  "100000 -5", "x 1",        "1,5 100000"};
     for (size_t i = 0; i < COUNT(texts); i++) {
-        assert_int_equal(os_cpus_of_quota(texts[i]), 0);
+        assert_int_equal(pi_os_cpus_of_quota(texts[i]), 0);
     }
 }
 
 TEST(numbers_that_are_too_large)
 {
-    unsigned cpus = os_cpus_of_quota("99999999999999999999 100000");
+    unsigned cpus = pi_os_cpus_of_quota("99999999999999999999 100000");
     assert_true(cpus == 0 || cpus > 1000000);
-    assert_int_equal(os_cpus_of_quota("1 99999999999999999999"), 1);
+    assert_int_equal(pi_os_cpus_of_quota("1 99999999999999999999"), 1);
 }
 
 TEST(one_at_least)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    assert_true(os_cpus() >= 1);
-    assert_true(os_cpus() <= (unsigned long)online);
+    assert_true(pi_os_cpus() >= 1);
+    assert_true(pi_os_cpus() <= (unsigned long)online);
 }
 
 static int on_one_processor(void *context)
@@ -51,7 +51,7 @@ static int on_one_processor(void *context)
     cpu_set_t allowed, one;
     (void)context;
     REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
-    unsigned before = os_cpus();
+    unsigned before = pi_os_cpus();
     REQUIRE(before <= (unsigned)CPU_COUNT(&allowed));
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (!CPU_ISSET(cpu, &allowed)) {
@@ -60,10 +60,10 @@ static int on_one_processor(void *context)
         CPU_ZERO(&one);
         CPU_SET(cpu, &one);
         REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
-        REQUIRE(os_cpus() == 1);
+        REQUIRE(pi_os_cpus() == 1);
     }
     REQUIRE(sched_setaffinity(0, sizeof allowed, &allowed) == 0);
-    REQUIRE(os_cpus() == before);
+    REQUIRE(pi_os_cpus() == before);
     return 0;
 }
 

@@ -19,7 +19,7 @@ struct pair {
 static struct pair make_pair(void)
 {
     struct pair pair;
-    assert_int_equal(os_socket_pair(pair.end), 0);
+    assert_int_equal(pi_os_socket_pair(pair.end), 0);
     return pair;
 }
 
@@ -48,7 +48,7 @@ static int without_stdio(void *context)
     for (int fd = 0; fd < 3; fd++) {
         close(fd);
     }
-    if (os_socket_pair(sockets) != 0 || sockets[0] < 3 || sockets[1] < 3) {
+    if (pi_os_socket_pair(sockets) != 0 || sockets[0] < 3 || sockets[1] < 3) {
         return 1;
     }
     for (int fd = 0; fd < 3; fd++) {
@@ -64,12 +64,12 @@ TEST(above_stdio_even_if_that_is_closed) { assert_child(without_stdio, NULL); }
 TEST(moved_above_stdio)
 {
     int fd = dup(STDERR_FILENO), before = count_descriptors();
-    int moved = os_file_above_stdio(fd);
+    int moved = pi_os_file_above_stdio(fd);
     assert_true(moved > STDERR_FILENO);
     assert_true(fcntl(moved, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(count_descriptors(), before);
     close(moved);
-    assert_int_equal(os_file_above_stdio(-1), -1);
+    assert_int_equal(pi_os_file_above_stdio(-1), -1);
     assert_int_equal(errno, EBADF);
 }
 
@@ -85,7 +85,7 @@ static int few_descriptors(void *context)
         int sockets[2];
         REQUIRE(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)(last + more), limit.rlim_max}) ==
                 0);
-        int error = os_socket_pair(sockets);
+        int error = pi_os_socket_pair(sockets);
         if (error == 0) {
             close(sockets[0]);
             close(sockets[1]);
@@ -117,16 +117,16 @@ static bool has_bytes(int socket)
 TEST(poke_and_drain)
 {
     struct pair pair = make_pair();
-    assert_true(os_socket_drain(pair.end[1])); /* nothing there: does not block */
-    os_socket_poke(pair.end[0]);
+    assert_true(pi_os_socket_drain(pair.end[1])); /* nothing there: does not block */
+    pi_os_socket_poke(pair.end[0]);
     assert_true(has_bytes(pair.end[1]));
     assert_false(has_bytes(pair.end[1]));
     for (int i = 0; i < 200; i++) {
-        os_socket_poke(pair.end[0]);
+        pi_os_socket_poke(pair.end[0]);
     }
-    assert_true(os_socket_drain(pair.end[1]));
+    assert_true(pi_os_socket_drain(pair.end[1]));
     assert_false(has_bytes(pair.end[1]));
-    os_socket_poke(pair.end[1]); /* the other way */
+    pi_os_socket_poke(pair.end[1]); /* the other way */
     assert_true(has_bytes(pair.end[0]));
     close_pair(&pair);
 }
@@ -136,10 +136,10 @@ TEST(poke_into_a_full_socket)
 {
     struct pair pair = make_pair();
     for (int i = 0; i < 100000; i++) {
-        os_socket_poke(pair.end[0]);
+        pi_os_socket_poke(pair.end[0]);
     }
-    assert_true(os_socket_drain(pair.end[1]));
-    os_socket_poke(pair.end[0]);
+    assert_true(pi_os_socket_drain(pair.end[1]));
+    pi_os_socket_poke(pair.end[0]);
     assert_true(has_bytes(pair.end[1]));
     close_pair(&pair);
 }
@@ -149,31 +149,31 @@ TEST(poke_into_a_closed_socket)
 {
     struct pair pair = make_pair();
     close(pair.end[1]);
-    os_socket_poke(pair.end[0]);
-    assert_false(os_socket_drain(pair.end[0]));
+    pi_os_socket_poke(pair.end[0]);
+    assert_false(pi_os_socket_drain(pair.end[0]));
     close(pair.end[0]);
-    os_socket_poke(-1);
-    assert_false(os_socket_drain(-1));
+    pi_os_socket_poke(-1);
+    assert_false(pi_os_socket_drain(-1));
 }
 
 TEST(last_words_are_drained_before_the_end)
 {
     struct pair pair = make_pair();
-    os_socket_poke(pair.end[1]);
+    pi_os_socket_poke(pair.end[1]);
     close(pair.end[1]);
-    assert_true(os_socket_closed(pair.end[0], -1, 0));
+    assert_true(pi_os_socket_closed(pair.end[0], -1, 0));
     assert_true(has_bytes(pair.end[0]));
-    assert_false(os_socket_drain(pair.end[0]));
+    assert_false(pi_os_socket_drain(pair.end[0]));
     close(pair.end[0]);
 }
 
 TEST(open_while_the_other_side_is)
 {
     struct pair pair = make_pair();
-    assert_false(os_socket_closed(pair.end[0], -1, 0));
-    os_socket_poke(pair.end[1]);
+    assert_false(pi_os_socket_closed(pair.end[0], -1, 0));
+    pi_os_socket_poke(pair.end[1]);
     long before = now_ms();
-    assert_false(os_socket_closed(pair.end[0], -1, 30)); /* a byte is no end */
+    assert_false(pi_os_socket_closed(pair.end[0], -1, 30)); /* a byte is no end */
     assert_true(now_ms() - before >= 29);
     assert_true(has_bytes(pair.end[0])); /* and is not read */
     close_pair(&pair);
@@ -185,7 +185,7 @@ static void close_soon(void *context, unsigned number)
     if (number == 0) {
         pause_ms(20);
         shutdown(pair->end[1], SHUT_RDWR);
-    } else if (!os_socket_closed(pair->end[0], -1, -1)) {
+    } else if (!pi_os_socket_closed(pair->end[0], -1, -1)) {
         pair->end[0] = -1;
     }
 }
@@ -195,7 +195,7 @@ TEST(waits_for_the_end)
     struct pair pair = make_pair(), before = pair;
     run_threads(2, close_soon, &pair);
     assert_int_equal(pair.end[0], before.end[0]);
-    assert_true(os_socket_closed(before.end[0], -1, 0));
+    assert_true(pi_os_socket_closed(before.end[0], -1, 0));
     close_pair(&before);
 }
 
@@ -214,9 +214,9 @@ TEST(sees_the_death_of_a_process)
     struct pair pair = make_pair();
     pid_t child = start_child(hold_sockets, NULL);
     close(pair.end[1]);
-    assert_false(os_socket_closed(pair.end[0], -1, 10));
+    assert_false(pi_os_socket_closed(pair.end[0], -1, 10));
     kill(child, SIGKILL);
-    assert_true(os_socket_closed(pair.end[0], -1, PATIENCE_MS));
+    assert_true(pi_os_socket_closed(pair.end[0], -1, PATIENCE_MS));
     assert_true(WIFSIGNALED(wait_status(child)));
     close(pair.end[0]);
 }
@@ -226,17 +226,17 @@ TEST(sees_the_death_by_a_pidfd)
 {
     struct pair pair = make_pair();
     pid_t child = start_child(hold_sockets, NULL);
-    int pidfd = os_pidfd(child);
+    int pidfd = pi_os_pidfd(child);
     if (pidfd >= 0) {
-        assert_false(os_socket_closed(pair.end[0], pidfd, 10));
+        assert_false(pi_os_socket_closed(pair.end[0], pidfd, 10));
     }
     kill(child, SIGKILL);
     if (pidfd >= 0) {
-        assert_true(os_socket_closed(pair.end[0], pidfd, PATIENCE_MS));
+        assert_true(pi_os_socket_closed(pair.end[0], pidfd, PATIENCE_MS));
         close(pidfd);
     }
     assert_true(WIFSIGNALED(wait_status(child)));
-    assert_false(os_socket_closed(pair.end[0], -1, 0));
+    assert_false(pi_os_socket_closed(pair.end[0], -1, 0));
     close_pair(&pair);
 }
 

@@ -8,25 +8,25 @@
 
 static int does_not_hold(void *guard)
 {
-    REQUIRE(!os_guard_holds(guard));
+    REQUIRE(!pi_os_guard_holds(guard));
     return 0;
 }
 
 TEST(holds_here_but_not_in_a_child)
 {
-    struct os_guard guard;
-    assert_int_equal(os_guard_init(&guard), 0);
-    assert_true(os_guard_holds(&guard));
+    struct pi_os_guard guard;
+    assert_int_equal(pi_os_guard_init(&guard), 0);
+    assert_true(pi_os_guard_holds(&guard));
     assert_child(does_not_hold, &guard);
-    assert_true(os_guard_holds(&guard));
-    os_guard_fini(&guard);
+    assert_true(pi_os_guard_holds(&guard));
+    pi_os_guard_fini(&guard);
 }
 
 static int holds_once_set(void *context)
 {
-    struct os_guard *guard = context;
-    os_guard_set(guard);
-    REQUIRE(os_guard_holds(guard));
+    struct pi_os_guard *guard = context;
+    pi_os_guard_set(guard);
+    REQUIRE(pi_os_guard_holds(guard));
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
@@ -35,38 +35,38 @@ static int holds_once_set(void *context)
     int status = -1;
     REQUIRE(waitpid(child, &status, 0) == child);
     REQUIRE(status == 0);
-    REQUIRE(os_guard_holds(guard));
+    REQUIRE(pi_os_guard_holds(guard));
     return 0;
 }
 
 /* As the supervisor and the workers do. */
 TEST(a_child_may_set_it)
 {
-    struct os_guard guard;
-    assert_int_equal(os_guard_init(&guard), 0);
+    struct pi_os_guard guard;
+    assert_int_equal(pi_os_guard_init(&guard), 0);
     assert_child(holds_once_set, &guard);
-    assert_true(os_guard_holds(&guard));
-    os_guard_fini(&guard);
+    assert_true(pi_os_guard_holds(&guard));
+    pi_os_guard_fini(&guard);
 }
 
 /* Where pages cannot be wiped. */
 TEST(by_the_process_id_alone)
 {
-    struct os_guard guard = {.mark = NULL};
-    os_guard_set(&guard);
-    assert_true(os_guard_holds(&guard));
+    struct pi_os_guard guard = {.mark = NULL};
+    pi_os_guard_set(&guard);
+    assert_true(pi_os_guard_holds(&guard));
     assert_child(does_not_hold, &guard);
     assert_child(holds_once_set, &guard);
-    os_guard_fini(&guard);
+    pi_os_guard_fini(&guard);
 }
 
 TEST(ended_twice)
 {
-    struct os_guard guard;
-    assert_int_equal(os_guard_init(&guard), 0);
-    os_guard_fini(&guard);
+    struct pi_os_guard guard;
+    assert_int_equal(pi_os_guard_init(&guard), 0);
+    pi_os_guard_fini(&guard);
     assert_null((void *)guard.mark);
-    os_guard_fini(&guard);
+    pi_os_guard_fini(&guard);
 }
 
 int main(int argc, char **argv)

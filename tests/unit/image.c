@@ -35,66 +35,66 @@ static void *load_module(void)
 
 TEST(functions_of_the_program_and_its_libraries)
 {
-    struct os_image image;
-    assert_int_equal(os_image_init(&image), 0);
+    struct pi_os_image image;
+    assert_int_equal(pi_os_image_init(&image), 0);
     assert_true(image.count > 0);
-    assert_true(os_image_has(&image, address_of(square_task)));
-    assert_true(os_image_has(&image, (uintptr_t)dlsym(RTLD_DEFAULT, "qsort")));
-    os_image_fini(&image);
+    assert_true(pi_os_image_has(&image, address_of(square_task)));
+    assert_true(pi_os_image_has(&image, (uintptr_t)dlsym(RTLD_DEFAULT, "qsort")));
+    pi_os_image_fini(&image);
 }
 
 TEST(what_is_no_function)
 {
-    struct os_image image;
+    struct pi_os_image image;
     static int data;
     int on_the_stack = 0;
     void *on_the_heap = malloc(1);
-    assert_int_equal(os_image_init(&image), 0);
-    assert_false(os_image_has(&image, 0));
-    assert_false(os_image_has(&image, UINTPTR_MAX));
-    assert_false(os_image_has(&image, (uintptr_t)&data));
-    assert_false(os_image_has(&image, (uintptr_t)&on_the_stack));
-    assert_false(os_image_has(&image, (uintptr_t)on_the_heap));
+    assert_int_equal(pi_os_image_init(&image), 0);
+    assert_false(pi_os_image_has(&image, 0));
+    assert_false(pi_os_image_has(&image, UINTPTR_MAX));
+    assert_false(pi_os_image_has(&image, (uintptr_t)&data));
+    assert_false(pi_os_image_has(&image, (uintptr_t)&on_the_stack));
+    assert_false(pi_os_image_has(&image, (uintptr_t)on_the_heap));
     free(on_the_heap);
-    os_image_fini(&image);
+    pi_os_image_fini(&image);
 }
 
 TEST(edges_of_a_range)
 {
-    struct os_range range = {.begin = 0x1000, .end = 0x2000};
-    const struct os_image image = {.ranges = &range, .count = 1};
-    assert_false(os_image_has(&image, 0xfff));
-    assert_true(os_image_has(&image, 0x1000));
-    assert_true(os_image_has(&image, 0x1fff));
-    assert_false(os_image_has(&image, 0x2000));
+    struct pi_os_range range = {.begin = 0x1000, .end = 0x2000};
+    const struct pi_os_image image = {.ranges = &range, .count = 1};
+    assert_false(pi_os_image_has(&image, 0xfff));
+    assert_true(pi_os_image_has(&image, 0x1000));
+    assert_true(pi_os_image_has(&image, 0x1fff));
+    assert_false(pi_os_image_has(&image, 0x2000));
 }
 
 /* Workers that were forked before do not have it. */
 TEST(a_library_that_was_loaded_later)
 {
-    struct os_image before, after;
-    assert_int_equal(os_image_init(&before), 0);
+    struct pi_os_image before, after;
+    assert_int_equal(pi_os_image_init(&before), 0);
     void *module = load_module();
     uintptr_t late = (uintptr_t)dlsym(module, "late_task");
     assert_int_not_equal(late, 0);
-    assert_int_equal(os_image_init(&after), 0);
-    assert_false(os_image_has(&before, late));
-    assert_true(os_image_has(&after, late));
-    os_image_fini(&before);
-    os_image_fini(&after);
+    assert_int_equal(pi_os_image_init(&after), 0);
+    assert_false(pi_os_image_has(&before, late));
+    assert_true(pi_os_image_has(&after, late));
+    pi_os_image_fini(&before);
+    pi_os_image_fini(&after);
     dlclose(module);
 }
 
 /* Where the system cannot tell, everything is taken for loaded. */
 TEST(an_empty_image_has_all)
 {
-    struct os_image image;
-    assert_int_equal(os_image_init(&image), 0);
-    os_image_fini(&image);
+    struct pi_os_image image;
+    assert_int_equal(pi_os_image_init(&image), 0);
+    pi_os_image_fini(&image);
     assert_int_equal(image.count, 0);
     assert_null(image.ranges);
-    assert_true(os_image_has(&image, 1));
-    os_image_fini(&image);
+    assert_true(pi_os_image_has(&image, 1));
+    pi_os_image_fini(&image);
 }
 
 int main(int argc, char **argv)

@@ -18,11 +18,11 @@ static posse_status keep_looking(void *context)
 {
     (void)context;
     while (!atomic_load(&stop)) {
-        struct os_image image;
-        if (os_image_init(&image) != 0) {
+        struct pi_os_image image;
+        if (pi_os_image_init(&image) != 0) {
             return POSSE_NO_MEMORY;
         }
-        os_image_fini(&image);
+        pi_os_image_fini(&image);
         atomic_fetch_add(&looks, 1);
     }
     return POSSE_OK;

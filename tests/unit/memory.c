@@ -17,10 +17,10 @@
 #define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 #define SIZE ((size_t)64 << 20)
 
-static struct os_memory make_memory(bool shared)
+static struct pi_os_memory make_memory(bool shared)
 {
-    struct os_memory memory;
-    assert_int_equal(os_memory_create(&memory, SIZE, shared), 0);
+    struct pi_os_memory memory;
+    assert_int_equal(pi_os_memory_create(&memory, SIZE, shared), 0);
     assert_non_null(memory.base);
     assert_int_equal(memory.size, SIZE);
     return memory;
@@ -36,7 +36,7 @@ static bool is_all(const char *bytes, size_t size, char value)
     return true;
 }
 
-static size_t backed_bytes(const struct os_memory *memory)
+static size_t backed_bytes(const struct pi_os_memory *memory)
 {
     struct stat status;
     assert_int_equal(fstat(memory->fd, &status), 0);
@@ -45,112 +45,112 @@ static size_t backed_bytes(const struct os_memory *memory)
 
 TEST(backs_what_is_asked_for)
 {
-    struct os_memory memory = make_memory(true);
+    struct pi_os_memory memory = make_memory(true);
     assert_int_equal(backed_bytes(&memory), 0);
-    assert_int_equal(os_memory_back(&memory, 10 * PAGE, 3 * PAGE), 0);
+    assert_int_equal(pi_os_memory_back(&memory, 10 * PAGE, 3 * PAGE), 0);
     assert_true(backed_bytes(&memory) >= 3 * PAGE);
     assert_true(backed_bytes(&memory) < SIZE / 2);
     assert_true(is_all(memory.base + 10 * PAGE, 3 * PAGE, 0));
     memset(memory.base + 10 * PAGE, 'x', 3 * PAGE);
-    assert_int_equal(os_memory_back(&memory, 10 * PAGE, 3 * PAGE), 0);
+    assert_int_equal(pi_os_memory_back(&memory, 10 * PAGE, 3 * PAGE), 0);
     assert_true(is_all(memory.base + 10 * PAGE, 3 * PAGE, 'x'));
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
 }
 
 TEST(backs_the_pages_of_any_bytes)
 {
-    struct os_memory memory = make_memory(true);
-    assert_int_equal(os_memory_back(&memory, 5 * PAGE - 1, 2), 0);
+    struct pi_os_memory memory = make_memory(true);
+    assert_int_equal(pi_os_memory_back(&memory, 5 * PAGE - 1, 2), 0);
     assert_true(backed_bytes(&memory) >= 2 * PAGE);
-    assert_int_equal(os_memory_back(&memory, SIZE - 1, 1), 0);
+    assert_int_equal(pi_os_memory_back(&memory, SIZE - 1, 1), 0);
     assert_true(backed_bytes(&memory) >= 3 * PAGE);
     memory.base[SIZE - 1] = 'x';
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
 }
 
 TEST(private_memory)
 {
-    struct os_memory memory = make_memory(false);
+    struct pi_os_memory memory = make_memory(false);
     assert_int_equal(memory.fd, -1);
-    assert_int_equal(os_memory_back(&memory, 0, 2 * PAGE), 0);
+    assert_int_equal(pi_os_memory_back(&memory, 0, 2 * PAGE), 0);
     memset(memory.base, 'x', 2 * PAGE);
-    os_memory_discard(&memory, 0, PAGE);
+    pi_os_memory_discard(&memory, 0, PAGE);
     assert_true(is_all(memory.base, PAGE, 0));
     assert_true(is_all(memory.base + PAGE, PAGE, 'x'));
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
 }
 
 TEST(descriptor_is_out_of_the_way)
 {
-    struct os_memory memory = make_memory(true);
+    struct pi_os_memory memory = make_memory(true);
     assert_true(memory.fd > STDERR_FILENO);
     assert_true(fcntl(memory.fd, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(count_new_names(), 0);
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
     assert_int_equal(memory.fd, -1);
-    os_memory_destroy(&memory); /* and again, as after a constructor that failed */
+    pi_os_memory_destroy(&memory); /* and again, as after a constructor that failed */
 }
 
 static int write_x(void *context)
 {
-    struct os_memory *memory = context;
-    REQUIRE(os_memory_back(memory, PAGE, PAGE) == 0);
+    struct pi_os_memory *memory = context;
+    REQUIRE(pi_os_memory_back(memory, PAGE, PAGE) == 0);
     memset(memory->base, 'x', 2 * PAGE);
     return 0;
 }
 
 TEST(shared_with_a_forked_child)
 {
-    struct os_memory memory = make_memory(true);
-    assert_int_equal(os_memory_back(&memory, 0, PAGE), 0);
+    struct pi_os_memory memory = make_memory(true);
+    assert_int_equal(pi_os_memory_back(&memory, 0, PAGE), 0);
     assert_child(write_x, &memory);
     assert_true(is_all(memory.base, 2 * PAGE, 'x'));
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
 }
 
 TEST(discards_whole_pages)
 {
-    struct os_memory memory = make_memory(true);
-    assert_int_equal(os_memory_back(&memory, 0, 8 << 20), 0);
+    struct pi_os_memory memory = make_memory(true);
+    assert_int_equal(pi_os_memory_back(&memory, 0, 8 << 20), 0);
     memset(memory.base, 'x', 8 << 20);
     size_t before = backed_bytes(&memory);
-    os_memory_discard(&memory, 10, (8 << 20) - 20);
+    pi_os_memory_discard(&memory, 10, (8 << 20) - 20);
     assert_true(backed_bytes(&memory) <= before - (4 << 20));
     assert_true(is_all(memory.base, PAGE, 'x')); /* not wholly in the range */
     assert_true(is_all(memory.base + (8 << 20) - PAGE, PAGE, 'x'));
-    assert_int_equal(os_memory_back(&memory, PAGE, PAGE), 0);
+    assert_int_equal(pi_os_memory_back(&memory, PAGE, PAGE), 0);
     assert_true(is_all(memory.base + PAGE, PAGE, 0));
-    os_memory_discard(&memory, 10, PAGE); /* no whole page */
+    pi_os_memory_discard(&memory, 10, PAGE); /* no whole page */
     assert_true(is_all(memory.base, PAGE, 'x'));
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
 }
 
 TEST(too_little_room_is_an_error)
 {
     struct statvfs room;
-    struct os_memory memory;
+    struct pi_os_memory memory;
     assert_int_equal(statvfs("/dev/shm", &room), 0);
     size_t all = (size_t)room.f_blocks * room.f_frsize;
     if (all == 0) {
         skip(); /* no limit there */
     }
-    assert_int_equal(os_memory_create(&memory, all + SIZE, true), 0);
-    assert_int_equal(os_memory_back(&memory, 0, all + SIZE), ENOSPC);
-    assert_int_equal(os_memory_back(&memory, 0, PAGE), 0);
+    assert_int_equal(pi_os_memory_create(&memory, all + SIZE, true), 0);
+    assert_int_equal(pi_os_memory_back(&memory, 0, all + SIZE), ENOSPC);
+    assert_int_equal(pi_os_memory_back(&memory, 0, PAGE), 0);
     memory.base[0] = 'x';
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
 }
 
 static int under_a_file_limit(void *context)
 {
-    struct os_memory memory;
+    struct pi_os_memory memory;
     const struct rlimit limit = {.rlim_cur = SIZE - 1, .rlim_max = SIZE - 1};
     (void)context;
     signal(SIGXFSZ, SIG_DFL);
     REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-    REQUIRE(os_memory_create(&memory, SIZE, true) == 0);
+    REQUIRE(pi_os_memory_create(&memory, SIZE, true) == 0);
     REQUIRE(memory.fd == -1);
-    REQUIRE(os_memory_back(&memory, 0, 3 * PAGE) == 0);
+    REQUIRE(pi_os_memory_back(&memory, 0, 3 * PAGE) == 0);
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
@@ -159,9 +159,9 @@ static int under_a_file_limit(void *context)
     }
     REQUIRE(waitpid(child, NULL, 0) == child);
     REQUIRE(is_all(memory.base, 3 * PAGE, 'x'));
-    os_memory_discard(&memory, PAGE, PAGE);
+    pi_os_memory_discard(&memory, PAGE, PAGE);
     REQUIRE(is_all(memory.base + PAGE, PAGE, 0));
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
     return 0;
 }
 
@@ -170,17 +170,17 @@ TEST(file_limit_gives_anonymous_memory) { assert_child(under_a_file_limit, NULL)
 /* A task, or the program, closed the descriptor. */
 TEST(closed_descriptor)
 {
-    struct os_memory memory = make_memory(true);
+    struct pi_os_memory memory = make_memory(true);
     assert_int_equal(close(memory.fd), 0);
-    assert_int_equal(os_memory_back(&memory, 0, 3 * PAGE), 0);
+    assert_int_equal(pi_os_memory_back(&memory, 0, 3 * PAGE), 0);
     memset(memory.base, 'x', 3 * PAGE);
-    os_memory_discard(&memory, 0, PAGE);
+    pi_os_memory_discard(&memory, 0, PAGE);
     assert_true(is_all(memory.base, PAGE, 0));
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
 }
 
 /* The program closed all descriptors, and opened a file of its own, which got our number. */
-static int replace_descriptor(const struct os_memory *memory)
+static int replace_descriptor(const struct pi_os_memory *memory)
 {
     int file = memfd_create("of the program", MFD_CLOEXEC);
     assert_true(file >= 0);
@@ -191,24 +191,24 @@ static int replace_descriptor(const struct os_memory *memory)
 TEST(replaced_descriptor)
 {
     struct stat status;
-    struct os_memory memory = make_memory(true);
+    struct pi_os_memory memory = make_memory(true);
     int file = replace_descriptor(&memory), number = memory.fd;
-    assert_int_equal(os_memory_back(&memory, 0, 3 * PAGE), 0);
+    assert_int_equal(pi_os_memory_back(&memory, 0, 3 * PAGE), 0);
     memset(memory.base, 'x', 3 * PAGE);
-    os_memory_discard(&memory, 0, PAGE);
+    pi_os_memory_discard(&memory, 0, PAGE);
     assert_int_equal(fstat(file, &status), 0);
     assert_int_equal(status.st_size, 0);
     assert_int_equal(status.st_blocks, 0);
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
     close(number);
     close(file);
 }
 
 TEST(destroy_closes_no_file_of_the_program)
 {
-    struct os_memory memory = make_memory(true);
+    struct pi_os_memory memory = make_memory(true);
     int file = replace_descriptor(&memory), number = memory.fd;
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
     bool still_open = fcntl(number, F_GETFD) >= 0;
     close(number);
     close(file);

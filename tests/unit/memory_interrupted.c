@@ -30,16 +30,16 @@ int __wrap_posix_fallocate(int fd, off_t offset, off_t length)
 TEST(signals_wait_for_it)
 {
     enum { SIZE = 1 << 20 };
-    struct os_memory memory;
+    struct pi_os_memory memory;
     sigset_t mask;
     tries = 0;
-    assert_int_equal(os_memory_create(&memory, SIZE, true), 0);
-    assert_int_equal(os_memory_back(&memory, 0, SIZE), 0);
+    assert_int_equal(pi_os_memory_create(&memory, SIZE, true), 0);
+    assert_int_equal(pi_os_memory_back(&memory, 0, SIZE), 0);
     memset(memory.base, 1, SIZE);
     assert_in_range(tries, memory.fd >= 0 ? 1 : 0, 10); /* without /dev/shm there is no file */
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     assert_false(sigismember(&mask, SIGPROF)); /* not for longer than that */
-    os_memory_destroy(&memory);
+    pi_os_memory_destroy(&memory);
 }
 
 int main(int argc, char **argv)

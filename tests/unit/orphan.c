@@ -44,11 +44,11 @@ static int make_orphan(struct birth *birth, struct cry *cry)
     sigset_t before;
     *cry = (struct cry){.error = -1};
     REQUIRE(pipe(birth->ends) == 0);
-    os_signals_block(&before);
-    const struct os_orphan orphan = {
+    pi_os_signals_block(&before);
+    const struct pi_os_orphan orphan = {
         .body = be_born, .failed = be_not_born, .context = birth, .mask = &before};
-    int error = os_fork_orphan(&orphan);
-    os_signals_restore(&before);
+    int error = pi_os_fork_orphan(&orphan);
+    pi_os_signals_restore(&before);
     close(birth->ends[1]);
     REQUIRE(error == 0);
     REQUIRE(read(birth->ends[0], cry, sizeof *cry) == sizeof *cry);
@@ -186,10 +186,10 @@ static int too_few_processes(void *context)
     REQUIRE(no_child_left());
     REQUIRE(setrlimit(RLIMIT_NPROC, &(struct rlimit){1, 1}) == 0);
     sigset_t before;
-    os_signals_block(&before);
-    const struct os_orphan orphan = {
+    pi_os_signals_block(&before);
+    const struct pi_os_orphan orphan = {
         .body = be_born, .failed = be_not_born, .context = &birth, .mask = &before};
-    REQUIRE(os_fork_orphan(&orphan) == EAGAIN);
+    REQUIRE(pi_os_fork_orphan(&orphan) == EAGAIN);
     REQUIRE(no_child_left());
     return 0;
 }

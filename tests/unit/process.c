@@ -20,35 +20,35 @@ static int pause_for_ever(void *unused)
 
 static int end_with(void *code) { return *(int *)code; }
 
-static enum os_event next_event(pid_t child, struct os_death *death)
+static enum pi_os_event next_event(pid_t child, struct pi_os_death *death)
 {
-    enum os_event event = OS_NOTHING;
-    assert_eventually((event = os_child_event(child, death)) != OS_NOTHING);
+    enum pi_os_event event = PI_OS_NOTHING;
+    assert_eventually((event = pi_os_child_event(child, death)) != PI_OS_NOTHING);
     return event;
 }
 
 TEST(nothing_has_happened)
 {
-    struct os_death death = {.signal = 77};
+    struct pi_os_death death = {.signal = 77};
     pid_t child = start_child(pause_for_ever, NULL);
-    assert_int_equal(os_child_event(child, &death), OS_NOTHING);
+    assert_int_equal(pi_os_child_event(child, &death), PI_OS_NOTHING);
     assert_int_equal(death.signal, 77);
     kill(child, SIGKILL);
-    os_reap(child);
-    assert_int_equal(os_child_event(child, &death), OS_NOTHING); /* no child any more */
+    pi_os_reap(child);
+    assert_int_equal(pi_os_child_event(child, &death), PI_OS_NOTHING); /* no child any more */
 }
 
 TEST(exit_is_seen)
 {
     const int codes[] = {0, 1, 255};
     for (size_t i = 0; i < COUNT(codes); i++) {
-        struct os_death death = {-2, -2};
+        struct pi_os_death death = {-2, -2};
         int code = codes[i];
         pid_t child = start_child(end_with, &code);
-        assert_int_equal(next_event(child, &death), OS_DEAD);
+        assert_int_equal(next_event(child, &death), PI_OS_DEAD);
         assert_int_equal(death.signal, 0);
         assert_int_equal(death.exit_code, code);
-        os_reap(child);
+        pi_os_reap(child);
     }
 }
 
@@ -56,49 +56,49 @@ TEST(signal_is_seen)
 {
     const int signals[] = {SIGKILL, SIGTERM, SIGABRT};
     for (size_t i = 0; i < COUNT(signals); i++) {
-        struct os_death death = {-2, -2};
+        struct pi_os_death death = {-2, -2};
         pid_t child = start_child(pause_for_ever, NULL);
         kill(child, signals[i]);
-        assert_int_equal(next_event(child, &death), OS_DEAD);
+        assert_int_equal(next_event(child, &death), PI_OS_DEAD);
         assert_int_equal(death.signal, signals[i]);
         assert_int_equal(death.exit_code, -1);
-        os_reap(child);
+        pi_os_reap(child);
     }
 }
 
 /* A corpse keeps its pid until it is reaped: its group can be killed safely. */
 TEST(dead_until_it_is_reaped)
 {
-    struct os_death death;
+    struct pi_os_death death;
     int code = 3;
     pid_t child = start_child(end_with, &code);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(next_event(child, &death), OS_DEAD);
+        assert_int_equal(next_event(child, &death), PI_OS_DEAD);
         assert_int_equal(death.exit_code, 3);
     }
     assert_int_equal(kill(child, 0), 0);
-    os_reap(child);
+    pi_os_reap(child);
     assert_int_equal(kill(child, 0), -1);
 }
 
 TEST(stop_and_continue_are_seen)
 {
-    struct os_death death;
+    struct pi_os_death death;
     pid_t child = start_child(pause_for_ever, NULL);
     for (int i = 0; i < 3; i++) {
         kill(child, SIGSTOP);
-        assert_int_equal(next_event(child, &death), OS_STOPPED);
-        assert_int_equal(os_child_event(child, &death), OS_NOTHING); /* told once */
+        assert_int_equal(next_event(child, &death), PI_OS_STOPPED);
+        assert_int_equal(pi_os_child_event(child, &death), PI_OS_NOTHING); /* told once */
         kill(child, SIGCONT);
-        assert_int_equal(next_event(child, &death), OS_CONTINUED);
-        assert_int_equal(os_child_event(child, &death), OS_NOTHING);
+        assert_int_equal(next_event(child, &death), PI_OS_CONTINUED);
+        assert_int_equal(pi_os_child_event(child, &death), PI_OS_NOTHING);
     }
     kill(child, SIGSTOP);
-    assert_int_equal(next_event(child, &death), OS_STOPPED);
+    assert_int_equal(next_event(child, &death), PI_OS_STOPPED);
     kill(child, SIGKILL);
-    assert_int_equal(next_event(child, &death), OS_DEAD);
+    assert_int_equal(next_event(child, &death), PI_OS_DEAD);
     assert_int_equal(death.signal, SIGKILL);
-    os_reap(child);
+    pi_os_reap(child);
 }
 
 static int ask_to_be_traced(void *nothing)
@@ -112,26 +112,26 @@ static int ask_to_be_traced(void *nothing)
 /* It has made us its tracer, who is told of its signals before they have done anything. */
 TEST(traced_is_not_dead)
 {
-    struct os_death death;
+    struct pi_os_death death;
     pid_t child = start_child(ask_to_be_traced, NULL);
-    assert_int_equal(next_event(child, &death), OS_STOPPED);
-    assert_int_equal(os_child_event(child, &death), OS_NOTHING);
+    assert_int_equal(next_event(child, &death), PI_OS_STOPPED);
+    assert_int_equal(pi_os_child_event(child, &death), PI_OS_NOTHING);
     assert_true(process_lives(child));
     kill(child, SIGKILL);
-    assert_int_equal(next_event(child, &death), OS_DEAD);
+    assert_int_equal(next_event(child, &death), PI_OS_DEAD);
     assert_int_equal(death.signal, SIGKILL);
-    os_reap(child);
+    pi_os_reap(child);
 }
 
 TEST(other_children_are_left_alone)
 {
-    struct os_death death;
+    struct pi_os_death death;
     int code = 9;
     pid_t other = start_child(end_with, &code), child = start_child(pause_for_ever, NULL);
-    assert_int_equal(next_event(other, &death), OS_DEAD);
-    assert_int_equal(os_child_event(child, &death), OS_NOTHING);
+    assert_int_equal(next_event(other, &death), PI_OS_DEAD);
+    assert_int_equal(pi_os_child_event(child, &death), PI_OS_NOTHING);
     kill(child, SIGKILL);
-    os_reap(child);
+    pi_os_reap(child);
     assert_int_equal(WEXITSTATUS(wait_status(other)), 9);
 }
 
@@ -160,16 +160,16 @@ TEST(a_group_dies_as_a_whole)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(read(family.ends[0], &byte, 1), 1);
     }
-    os_signal_group(child, SIGKILL);
+    pi_os_signal_group(child, SIGKILL);
     assert_int_equal(read(family.ends[0], &byte, 1), 0);
-    os_reap(child);
+    pi_os_reap(child);
     close(family.ends[0]);
 }
 
 TEST(a_child_without_a_group_dies_too)
 {
     pid_t child = start_child(pause_for_ever, NULL);
-    os_signal_group(child, SIGTERM);
+    pi_os_signal_group(child, SIGTERM);
     assert_int_equal(WTERMSIG(wait_status(child)), SIGTERM);
 }
 
@@ -180,7 +180,7 @@ static int leave_a_child_behind(void *context)
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        bool lives = os_die_with_parent(parent);
+        bool lives = pi_os_die_with_parent(parent);
         (void)!write(family->ends[1], lives ? "y" : "n", 1);
         pause_for_ever(NULL);
     }
@@ -206,7 +206,7 @@ TEST(dies_with_its_parent)
 static int parent_is_dead(void *unused)
 {
     (void)unused;
-    REQUIRE(!os_die_with_parent(getpid())); /* its parent is another */
+    REQUIRE(!pi_os_die_with_parent(getpid())); /* its parent is another */
     return 0;
 }
 
@@ -215,10 +215,10 @@ TEST(sees_that_its_parent_has_died) { assert_child(parent_is_dead, NULL); }
 TEST(a_descriptor_for_the_death)
 {
     pid_t child = start_child(pause_for_ever, NULL);
-    int fd = os_pidfd(child);
+    int fd = pi_os_pidfd(child);
     if (fd < 0) {
         kill(child, SIGKILL);
-        os_reap(child);
+        pi_os_reap(child);
         skip(); /* an old kernel */
     }
     struct pollfd death = {.fd = fd, .events = POLLIN};
@@ -227,9 +227,9 @@ TEST(a_descriptor_for_the_death)
     assert_int_equal(poll(&death, 1, 0), 0);
     kill(child, SIGKILL);
     assert_int_equal(poll(&death, 1, PATIENCE_MS), 1);
-    os_reap(child);
+    pi_os_reap(child);
     close(fd);
-    assert_int_equal(os_pidfd(child), -1);
+    assert_int_equal(pi_os_pidfd(child), -1);
 }
 
 int main(int argc, char **argv)

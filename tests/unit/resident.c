@@ -9,14 +9,14 @@
 
 TEST(own_memory_counts)
 {
-    long before = os_resident();
+    long before = pi_os_resident();
     assert_true(before > 0);
     char *memory = malloc(SIZE);
     assert_non_null(memory);
     for (size_t i = 0; i < SIZE; i += 4096) {
         ((volatile char *)memory)[i] = 1; /* a compiler may leave out what nobody reads */
     }
-    assert_true(os_resident() - before >= (long)SIZE * 9 / 10);
+    assert_true(pi_os_resident() - before >= (long)SIZE * 9 / 10);
     free(memory);
 }
 
@@ -24,10 +24,10 @@ TEST(own_memory_counts)
 #ifndef SANITIZED_THREADS
 TEST(shared_memory_does_not)
 {
-    long before = os_resident();
+    long before = pi_os_resident();
     void *memory = make_shared(SIZE);
     memset(memory, 1, SIZE);
-    assert_true(os_resident() - before < (long)SIZE / 2);
+    assert_true(pi_os_resident() - before < (long)SIZE / 2);
     free_shared(memory, SIZE);
 }
 #endif

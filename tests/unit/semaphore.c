@@ -9,102 +9,102 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct os_semaphore semaphore;
+static struct pi_os_semaphore semaphore;
 
-static void make_semaphore(void) { assert_int_equal(os_semaphore_init(&semaphore), 0); }
+static void make_semaphore(void) { assert_int_equal(pi_os_semaphore_init(&semaphore), 0); }
 
 TEST(posts_are_counted)
 {
     make_semaphore();
     for (int i = 0; i < 3; i++) {
-        os_semaphore_post(&semaphore);
+        pi_os_semaphore_post(&semaphore);
     }
     for (int i = 0; i < 3; i++) {
-        assert_true(os_semaphore_wait(&semaphore, OS_NEVER));
+        assert_true(pi_os_semaphore_wait(&semaphore, PI_NEVER));
     }
-    assert_false(os_semaphore_wait(&semaphore, 0));
-    os_semaphore_fini(&semaphore);
+    assert_false(pi_os_semaphore_wait(&semaphore, 0));
+    pi_os_semaphore_fini(&semaphore);
 }
 
 TEST(a_post_is_taken_though_the_moment_has_passed)
 {
     make_semaphore();
-    assert_false(os_semaphore_wait(&semaphore, 0));
-    os_semaphore_post(&semaphore);
-    assert_true(os_semaphore_wait(&semaphore, 0));
-    assert_false(os_semaphore_wait(&semaphore, os_now()));
-    os_semaphore_fini(&semaphore);
+    assert_false(pi_os_semaphore_wait(&semaphore, 0));
+    pi_os_semaphore_post(&semaphore);
+    assert_true(pi_os_semaphore_wait(&semaphore, 0));
+    assert_false(pi_os_semaphore_wait(&semaphore, pi_os_now()));
+    pi_os_semaphore_fini(&semaphore);
 }
 
 TEST(drained_of_all_posts)
 {
     make_semaphore();
     for (int i = 0; i < 10; i++) {
-        os_semaphore_post(&semaphore);
+        pi_os_semaphore_post(&semaphore);
     }
-    os_semaphore_drain(&semaphore);
-    assert_false(os_semaphore_wait(&semaphore, 0));
-    os_semaphore_drain(&semaphore);
-    os_semaphore_post(&semaphore);
-    assert_true(os_semaphore_wait(&semaphore, 0));
-    os_semaphore_fini(&semaphore);
+    pi_os_semaphore_drain(&semaphore);
+    assert_false(pi_os_semaphore_wait(&semaphore, 0));
+    pi_os_semaphore_drain(&semaphore);
+    pi_os_semaphore_post(&semaphore);
+    assert_true(pi_os_semaphore_wait(&semaphore, 0));
+    pi_os_semaphore_fini(&semaphore);
 }
 
 TEST(waits_until_the_deadline)
 {
     make_semaphore();
-    uint64_t until = os_after_ms(60);
-    assert_false(os_semaphore_wait(&semaphore, until));
-    assert_true(os_now() >= until);
-    os_semaphore_fini(&semaphore);
+    uint64_t until = pi_os_after_ms(60);
+    assert_false(pi_os_semaphore_wait(&semaphore, until));
+    assert_true(pi_os_now() >= until);
+    pi_os_semaphore_fini(&semaphore);
 }
 
 /* Longer than the slices in which one waits where there is no sem_clockwait. */
 TEST(waits_for_more_than_a_second)
 {
     make_semaphore();
-    uint64_t until = os_after_ms(1300);
-    assert_false(os_semaphore_wait(&semaphore, until));
-    assert_true(os_now() >= until);
-    os_semaphore_fini(&semaphore);
+    uint64_t until = pi_os_after_ms(1300);
+    assert_false(pi_os_semaphore_wait(&semaphore, until));
+    assert_true(pi_os_now() >= until);
+    pi_os_semaphore_fini(&semaphore);
 }
 
 static void *post_soon(void *unused)
 {
     (void)unused;
     pause_ms(20);
-    os_semaphore_post(&semaphore);
+    pi_os_semaphore_post(&semaphore);
     return NULL;
 }
 
 TEST(woken_by_a_post)
 {
-    const uint64_t moments[] = {OS_NEVER, os_after_ms(PATIENCE_MS)};
+    const uint64_t moments[] = {PI_NEVER, pi_os_after_ms(PATIENCE_MS)};
     make_semaphore();
     for (size_t i = 0; i < COUNT(moments); i++) {
         pthread_t thread;
         assert_int_equal(pthread_create(&thread, NULL, post_soon, NULL), 0);
-        assert_true(os_semaphore_wait(&semaphore, moments[i]));
+        assert_true(pi_os_semaphore_wait(&semaphore, moments[i]));
         pthread_join(thread, NULL);
     }
-    os_semaphore_fini(&semaphore);
+    pi_os_semaphore_fini(&semaphore);
 }
 
 static int post_in_child(void *shared)
 {
     pause_ms(10);
-    os_semaphore_post(shared);
+    pi_os_semaphore_post(shared);
     return 0;
 }
 
 TEST(shared_between_processes)
 {
-    struct os_semaphore *shared = make_shared(sizeof *shared);
-    assert_int_equal(os_semaphore_init(shared), 0);
+    struct pi_os_semaphore *shared = make_shared(sizeof *shared);
+    assert_int_equal(pi_os_semaphore_init(shared), 0);
     pid_t child = start_child(post_in_child, shared);
-    assert_true(os_semaphore_wait(shared, os_after_ms(PATIENCE_MS)));
+    assert_true(pi_os_semaphore_wait(shared, pi_os_after_ms(PATIENCE_MS)));
     assert_int_equal(wait_status(child), 0);
-    os_semaphore_fini(shared);
+    pi_os_semaphore_fini(shared);
     free_shared(shared, sizeof *shared);
 }
 
@@ -131,7 +131,7 @@ static void *disturb(void *context)
         pthread_kill(disturber->victim, SIGUSR1);
     }
     if (disturber->posts) {
-        os_semaphore_post(&semaphore);
+        pi_os_semaphore_post(&semaphore);
     }
     return NULL;
 }
@@ -146,7 +146,7 @@ static bool wait_disturbed(uint64_t until, bool posts)
     atomic_store(&handled, 0);
     assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
     assert_int_equal(pthread_create(&thread, NULL, disturb, &disturber), 0);
-    bool taken = os_semaphore_wait(&semaphore, until);
+    bool taken = pi_os_semaphore_wait(&semaphore, until);
     pthread_join(thread, NULL);
     assert_true(atomic_load(&handled) > 0);
     assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
@@ -156,18 +156,18 @@ static bool wait_disturbed(uint64_t until, bool posts)
 TEST(signals_do_not_shorten_a_wait)
 {
     make_semaphore();
-    uint64_t until = os_after_ms(150);
+    uint64_t until = pi_os_after_ms(150);
     assert_false(wait_disturbed(until, false));
-    assert_true(os_now() >= until);
-    os_semaphore_fini(&semaphore);
+    assert_true(pi_os_now() >= until);
+    pi_os_semaphore_fini(&semaphore);
 }
 
 TEST(signals_are_no_posts)
 {
     make_semaphore();
-    assert_true(wait_disturbed(OS_NEVER, true));
-    assert_false(os_semaphore_wait(&semaphore, 0));
-    os_semaphore_fini(&semaphore);
+    assert_true(wait_disturbed(PI_NEVER, true));
+    assert_false(pi_os_semaphore_wait(&semaphore, 0));
+    pi_os_semaphore_fini(&semaphore);
 }
 
 /* Whatever a task writes there is a number of posts: calls come back, and posts count again. */
@@ -176,14 +176,14 @@ TEST(scribbled_on)
     for (int byte = 0; byte < 256; byte += 51) {
         make_semaphore();
         memset((void *)&semaphore, byte, sizeof semaphore);
-        os_semaphore_post(&semaphore);
-        os_semaphore_post_once(&semaphore);
-        assert_true(os_semaphore_wait(&semaphore, 0));
-        os_semaphore_drain(&semaphore);
-        assert_false(os_semaphore_wait(&semaphore, os_after_ms(1)));
-        os_semaphore_post(&semaphore);
-        assert_true(os_semaphore_wait(&semaphore, 0));
-        os_semaphore_fini(&semaphore);
+        pi_os_semaphore_post(&semaphore);
+        pi_os_semaphore_post_once(&semaphore);
+        assert_true(pi_os_semaphore_wait(&semaphore, 0));
+        pi_os_semaphore_drain(&semaphore);
+        assert_false(pi_os_semaphore_wait(&semaphore, pi_os_after_ms(1)));
+        pi_os_semaphore_post(&semaphore);
+        assert_true(pi_os_semaphore_wait(&semaphore, 0));
+        pi_os_semaphore_fini(&semaphore);
     }
 }
 
@@ -192,11 +192,11 @@ TEST(posted_once)
 {
     make_semaphore();
     for (int i = 0; i < 5; i++) {
-        os_semaphore_post_once(&semaphore);
+        pi_os_semaphore_post_once(&semaphore);
     }
-    assert_true(os_semaphore_wait(&semaphore, 0));
-    assert_false(os_semaphore_wait(&semaphore, 0));
-    os_semaphore_fini(&semaphore);
+    assert_true(pi_os_semaphore_wait(&semaphore, 0));
+    assert_false(pi_os_semaphore_wait(&semaphore, 0));
+    pi_os_semaphore_fini(&semaphore);
 }
 
 int main(int argc, char **argv)

@@ -20,12 +20,12 @@ TEST(blocked_and_restored)
     sigemptyset(&usr1);
     sigaddset(&usr1, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &usr1, NULL);
-    os_signals_block(&before);
+    pi_os_signals_block(&before);
     assert_true(is_blocked(SIGTERM));
     assert_true(is_blocked(SIGCHLD));
     assert_int_equal(sigismember(&before, SIGUSR1), 1);
     assert_int_equal(sigismember(&before, SIGTERM), 0);
-    os_signals_restore(&before);
+    pi_os_signals_restore(&before);
     assert_false(is_blocked(SIGTERM));
     assert_true(is_blocked(SIGUSR1));
     pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
@@ -45,13 +45,13 @@ static int begin_anew(void *unused)
     signal(SIGTERM, handle);
     signal(SIGUSR1, SIG_IGN);
     signal(SIGINT, handle);
-    os_signals_default((const int[]){SIGINT, SIGQUIT, 0});
+    pi_os_signals_default((const int[]){SIGINT, SIGQUIT, 0});
     REQUIRE(is_set_to(SIGTERM, SIG_DFL));
     REQUIRE(is_set_to(SIGUSR1, SIG_DFL));
     REQUIRE(is_set_to(SIGINT, SIG_IGN));
     REQUIRE(is_set_to(SIGQUIT, SIG_IGN));
     REQUIRE(is_set_to(SIGRTMAX, SIG_DFL));
-    os_signals_default((const int[]){0});
+    pi_os_signals_default((const int[]){0});
     REQUIRE(is_set_to(SIGINT, SIG_DFL));
     return 0;
 }
@@ -62,7 +62,7 @@ static int take_a_name(void *unused)
 {
     char name[17] = "";
     (void)unused;
-    os_process_name("a-name-of-more-than-15");
+    pi_os_process_name("a-name-of-more-than-15");
     REQUIRE(prctl(PR_GET_NAME, name) == 0);
     REQUIRE(strcmp(name, "a-name-of-more-") == 0);
     return 0;
@@ -87,7 +87,7 @@ static void *look_around(void *context)
         pthread_attr_getstacksize(&attributes, &look->stack);
         pthread_attr_destroy(&attributes);
     }
-    os_thread_name("one-of-ours");
+    pi_os_thread_name("one-of-ours");
     prctl(PR_GET_NAME, look->name);
     return context;
 }
@@ -99,7 +99,7 @@ TEST(a_thread_of_ours)
     pthread_t thread;
     void *result = NULL;
     prctl(PR_GET_NAME, name_before);
-    assert_int_equal(os_thread_create(&thread, look_around, &look), 0);
+    assert_int_equal(pi_os_thread_create(&thread, look_around, &look), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     prctl(PR_GET_NAME, name_after);
     assert_ptr_equal(result, &look);

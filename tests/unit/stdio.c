@@ -32,12 +32,12 @@ static int writes_what_is_there(void *unused)
     fflush(NULL);
     int fd = redirect_stdout();
     REQUIRE(fd >= 0);
-    os_stdio_flush(); /* nothing there */
+    pi_os_stdio_flush(); /* nothing there */
     fputs("buffered", stdout);
-    os_stdio_flush();
+    pi_os_stdio_flush();
     REQUIRE(comes_out(fd, "buffered"));
     fputs("again", stdout);
-    os_stdio_flush();
+    pi_os_stdio_flush();
     REQUIRE(comes_out(fd, "again"));
     return 0;
 }
@@ -67,10 +67,10 @@ static int leaves_a_held_stream(void *unused)
     REQUIRE(pthread_barrier_init(&barrier, NULL, 2) == 0);
     REQUIRE(pthread_create(&thread, NULL, hold_stdout, NULL) == 0);
     pthread_barrier_wait(&barrier);
-    os_stdio_flush(); /* comes back */
+    pi_os_stdio_flush(); /* comes back */
     pthread_barrier_wait(&barrier);
     REQUIRE(pthread_join(thread, NULL) == 0);
-    os_stdio_flush();
+    pi_os_stdio_flush();
     REQUIRE(comes_out(fd, "mine"));
     return 0;
 }

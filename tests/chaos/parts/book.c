@@ -113,7 +113,7 @@ bool pick_victim(struct roster *from, uint64_t random, struct victim *victim)
         return false;
     }
     victim->pid = atomic_load(&from->recent[(births - 1 - random % last) % RECENT]);
-    victim->fd = victim->pid > 0 ? os_pidfd(victim->pid) : -1;
+    victim->fd = victim->pid > 0 ? pi_os_pidfd(victim->pid) : -1;
     if (victim->fd < 0) {
         return false;
     }

@@ -77,7 +77,7 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
     chaos->pool = make_pool_with(options);
     make_locked(chaos);
     if (chaos->roster != NULL) {
-        chaos->supervisor = os_pidfd(chaos->roster->supervisor);
+        chaos->supervisor = pi_os_pidfd(chaos->roster->supervisor);
         assert_true(chaos->supervisor >= 0);
     }
     chaos->end_ms = now_ms() + (plan->mortal ? HANG_MS : plan->ms);
