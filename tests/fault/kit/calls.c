@@ -165,16 +165,26 @@ ssize_t fault_write(int fd, const void *from, size_t size)
 
 /* ---- processes and threads ---- */
 
+static pid_t forked(void)
+{
+    pid_t pid = fork();
+    fault_forks += pid == 0;
+    return pid;
+}
+
 pid_t fault_fork(void);
 pid_t fault_fork(void)
 {
     int error = FAILS(fork, EAGAIN, ENOMEM, ENOSYS);
-    if (error) {
-        return MINUS(error, );
-    }
-    pid_t pid = fork();
-    fault_forks += pid == 0;
-    return pid;
+    return error ? MINUS(error, ) : forked();
+}
+
+/* A child that shares no memory does as well. */
+pid_t fault_vfork(void);
+pid_t fault_vfork(void)
+{
+    int error = FAILS(vfork, EAGAIN, ENOMEM, ENOSYS);
+    return error ? MINUS(error, ) : forked();
 }
 
 /* ECHILD: somebody else has waited for the child first. */
