@@ -82,7 +82,7 @@ void demo_check(posse_status status, const char *what)
 posse_executor *demo_create(const struct demo *demo)
 {
     posse_options options = {
-        .size = sizeof options, .backend = demo->backend, .max_workers = demo->workers};
+        .struct_size = sizeof options, .backend = demo->backend, .max_workers = demo->workers};
     posse_executor *pool = NULL;
     demo_check(posse_create(&options, &pool), "cannot make a pool");
     return pool;

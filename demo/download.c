@@ -136,7 +136,7 @@ static bool save(const struct settings *set, const char *url, posse_future futur
 
 static bool finish(const struct settings *set, const char *url, posse_future future)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     demo_check(posse_exception(future, 0, &error), "cannot wait");
     bool saved = error.status == POSSE_OK && save(set, url, future);
     if (error.status == POSSE_DEADLINE)

@@ -63,7 +63,7 @@ static void show_result(const char *what, posse_future future)
 
 static void show_exception(const char *what, posse_future future)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     demo_check(posse_exception(future, -1, &error), "cannot wait");
     if (error.status == POSSE_TASK_FAILED)
         printf("%s: %s, code %d, %s\n", what, posse_status_name(error.status), error.code,

@@ -50,7 +50,7 @@ static int consume(posse_task *task, const void *arg, size_t size)
 
 static void check_end(posse_future future)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     demo_check(posse_exception(future, -1, &error), "cannot wait");
     if (error.status != POSSE_OK)
         errx(1, "%s", error.message);

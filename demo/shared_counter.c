@@ -49,7 +49,7 @@ static void count_together(posse_executor *pool, const struct share *share)
     for (int k = 0; k < TASKS; k++)
         demo_check(posse_submit(pool, count, share, sizeof *share, &futures[k]), "cannot submit");
     for (int k = 0; k < TASKS; k++) {
-        posse_error error;
+        posse_error error = {.struct_size = sizeof error};
         demo_check(posse_exception(futures[k], -1, &error), "cannot wait");
         if (error.status != POSSE_OK)
             errx(1, "task %d: %s", k + 1, error.message);

@@ -71,8 +71,9 @@ static void run_serially(const struct settings *set, wide *sums)
 /* The futures need not be released one by one: posse_destroy takes them all. */
 static posse_status run_in_pool(const struct settings *set, posse_future *futures, wide *sums)
 {
-    posse_options options = {
-        .size = sizeof options, .backend = set->demo.backend, .max_workers = set->demo.workers};
+    posse_options options = {.struct_size = sizeof options,
+                             .backend = set->demo.backend,
+                             .max_workers = set->demo.workers};
     posse_executor *pool = NULL;
     posse_status status = posse_create(&options, &pool);
     for (long k = 0; k < set->count && status == POSSE_OK; k++) {

@@ -56,7 +56,7 @@ static void wait_until_running(posse_future future)
 /* What was tried, what that gave, and how the task ended. */
 static void report(const char *what, posse_status status, posse_future future)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     demo_check(posse_exception(future, -1, &error), "cannot wait");
     printf("%-32s%-16s%s%s%s\n", what, posse_status_name(status), posse_status_name(error.status),
            error.message[0] ? ": " : "", error.message);

@@ -24,6 +24,11 @@
  *             clocks are monotonic
  *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing;
  *             with POSSE_SYSTEM, and POSSE_NO_MEMORY where the system has said more, errno tells
+ *   structs   the caller sets struct_size to the sizeof of the struct before each call, also where
+ *             the call fills the struct. So programs and libraries of different versions work
+ *             together: what an older program does not say is zero; what a later one says beyond
+ *             what this library knows must be zero; a call fills as much as the struct holds.
+ *             POSSE_INVALID: struct_size is not set, under 16 or over 4096
  */
 #ifndef POSSE_H
 #define POSSE_H
@@ -125,10 +130,9 @@ typedef enum posse_on_worker_lost {
     POSSE_BREAK = 1     /* the executor is broken, as in Python */
 } posse_on_worker_lost;
 
-/* What posse_create makes. Zero is the default everywhere; `size` must be sizeof(posse_options).
- * What pointers lead to is copied. */
+/* What posse_create makes. Zero is the default everywhere. What pointers lead to is copied. */
 typedef struct posse_options {
-    size_t size;
+    size_t struct_size; /* sizeof(posse_options) */
     posse_backend backend;
     /* 0: as many as processors may be used (processes), at most 32 and those + 4 (threads). */
     long max_workers;
@@ -195,7 +199,7 @@ typedef struct posse_options {
  * its workers are left to the program to wait for.
  * The first call registers handlers of pthread_atfork, which stay: a fork waits for a moment in
  * which no other thread walks through what is loaded.
- * POSSE_INVALID: options of a wrong size, a negative count, an unknown backend or policy, a size
+ * POSSE_INVALID: a negative count, an unknown backend or policy, a size
  * without its argument, an argument without its function, min_workers over max_workers, executor is
  * NULL.
  * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS, another count over its maximum.
@@ -250,7 +254,7 @@ POSSE_API posse_status posse_kill_workers(posse_executor *executor);
 POSSE_API posse_status posse_resize(posse_executor *executor, long max_workers);
 
 typedef struct posse_stats {
-    size_t size;              /* set it to sizeof(posse_stats) before the call */
+    size_t struct_size;       /* sizeof(posse_stats), set by the caller */
     uint64_t workers;         /* alive now */
     uint64_t workers_idle;    /* of these, waiting for work */
     uint64_t workers_started; /* since create */
@@ -268,7 +272,7 @@ typedef struct posse_stats {
 
 /* Counts at this moment; under load each is exact but they need not add up. Costs a pass over the
  * outstanding futures.
- * POSSE_INVALID: stats->size is wrong.
+ * POSSE_INVALID: stats is NULL, or its struct_size is not valid.
  * POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *stats);
 
@@ -328,10 +332,9 @@ POSSE_API posse_executor *posse_task_executor(const posse_task *task);
 POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_fn *fn,
                                                 const void *arg, size_t size, posse_future *future);
 
-/* A task with more to say about it. Zero is the default everywhere;
- * struct_size must be sizeof(posse_job). */
+/* A task with more to say about it. Zero is the default everywhere. */
 typedef struct posse_job {
-    size_t struct_size;
+    size_t struct_size; /* sizeof(posse_job) */
     posse_fn *fn;
     const void *arg;
     size_t size;      /* of the argument in bytes */
@@ -377,6 +380,7 @@ POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, v
 
 /* How a task ended. */
 typedef struct posse_error {
+    size_t struct_size; /* sizeof(posse_error), set by the caller */
     /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST or POSSE_DEADLINE */
     posse_status status;
     int code;          /* of the task, with POSSE_TASK_FAILED */
@@ -559,10 +563,9 @@ typedef int posse_block_fn(posse_task *task, const posse_block *block);
  * posse_map_next says after the items before. */
 typedef posse_status posse_source(void *context, void *const *elements);
 
-/* What posse_map does. Zero is the default everywhere; struct_size must be
- * sizeof(posse_map_job). */
+/* What posse_map does. Zero is the default everywhere. */
 typedef struct posse_map_job {
-    size_t struct_size;
+    size_t struct_size;       /* sizeof(posse_map_job) */
     posse_map_fn *fn;         /* this, */
     posse_block_fn *block_fn; /* or this */
     /* What it gets: arrays of `count` items each (data must stay until the end), or, with a source,
@@ -613,6 +616,7 @@ POSSE_API POSSE_CHECK posse_status posse_map_open(posse_executor *executor,
                                                   posse_mapping **mapping);
 
 typedef struct posse_item {
+    size_t struct_size; /* sizeof(posse_item), set by the caller */
     size_t index;
     posse_status status; /* POSSE_OK, or how it failed */
     const void *result;  /* valid until the next call; in job.results, if given; NULL: failed */

@@ -12,6 +12,24 @@ static inline posse_status pi_check(const posse_executor *executor)
     return pi_os_guard_holds(&executor->guard) ? POSSE_OK : POSSE_WRONG_PROCESS;
 }
 
+/* ---- sized.c: structs that begin with their size ---- */
+
+static inline size_t pi_size_of(const void *sized) { return *(const size_t *)sized; }
+/* A struct that a call is given, as this library knows it (`known` bytes): itself if its size is
+ * that; else `copy`, with zeros for what it lacks. NULL: it has no valid size, or says more than
+ * this library knows. */
+const void *pi_sized_copy(const void *given, void *copy, size_t known);
+static inline const void *pi_sized_read(const void *given, void *copy, size_t known)
+{
+    return given && pi_size_of(given) == known ? given : pi_sized_copy(given, copy, known);
+}
+/* A struct that a call fills: POSSE_INVALID if it is NULL or has no valid size. */
+posse_status pi_sized_check(const void *given);
+/* Fills it from one of `known` bytes, as far as it goes, and with zeros from there on. */
+void pi_sized_write(void *to, const void *from, size_t known);
+
+/* ---- */
+
 /* options.c: the options that were given, or their defaults, checked; what they say of an executor.
  * POSSE_INVALID, POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED; POSSE_NO_MEMORY. */
 posse_status pi_options_read(const posse_options *given, posse_options *options);

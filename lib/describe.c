@@ -24,7 +24,7 @@ static size_t describe_end(posse_future future, const posse_error *error, char *
 
 size_t posse_describe(posse_future future, char *buffer, size_t capacity)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     posse_status status = posse_exception(future, 0, &error);
     const char *text;
     if (status == POSSE_OK)

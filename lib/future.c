@@ -169,16 +169,18 @@ posse_status posse_exception(posse_future future, long timeout_ms, posse_error *
     struct pi_slot *slot;
     uint64_t word;
     bool slow;
+    posse_error seen;
+    if (error && pi_sized_check(error) != POSSE_OK)
+        return POSSE_INVALID;
     posse_status status = await(future, timeout_ms, &slot, &word, &slow);
     if (status == POSSE_OK && error) {
-        posse_error seen;
         describe(future.executor, slot, word, &seen);
         status = confirm(future, slot, POSSE_OK);
-        if (status == POSSE_OK)
-            *error = seen;
+    } else if (status == POSSE_BROKEN && error) {
+        pi_why_broken(future.executor, &seen);
     }
-    if (status == POSSE_BROKEN && error)
-        pi_why_broken(future.executor, error);
+    if (error && (status == POSSE_OK || status == POSSE_BROKEN))
+        pi_sized_write(error, &seen, sizeof seen);
     if (slow)
         pi_leave(future.executor);
     return status;

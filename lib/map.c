@@ -130,34 +130,48 @@ static posse_status next_item(posse_mapping *m)
 
 posse_status posse_map_next(posse_mapping *m, posse_item *item)
 {
-    posse_status status = m && item ? pi_check(m->executor) : POSSE_INVALID;
+    posse_item next = {.struct_size = sizeof next};
+    posse_status status = m ? pi_check(m->executor) : POSSE_INVALID;
+    if (status == POSSE_OK)
+        status = pi_sized_check(item);
     if (status == POSSE_OK && (!m->current || m->next == m->current->count))
         status = next_chunk(m);
     if (status != POSSE_OK)
         return status;
     size_t i = m->next;
-    *item = (posse_item){.index = m->current->first + i, .status = next_item(m)};
-    if (item->status == POSSE_OK && m->results)
-        item->result = m->results + i * m->stride;
+    next.index = m->current->first + i;
+    next.status = next_item(m);
+    if (next.status == POSSE_OK && m->results)
+        next.result = m->results + i * m->stride;
+    pi_sized_write(item, &next, sizeof next);
     return POSSE_OK;
+}
+
+/* The failure of one item, in the place of its chunk's. */
+static void describe_item(const struct pi_failure *failed, posse_error *error)
+{
+    error->status = POSSE_TASK_FAILED;
+    error->code = failed->code;
+    if (failed->message[0])
+        snprintf(error->message, sizeof error->message, "%.*s", PI_MESSAGE_SIZE - 1,
+                 failed->message);
+    else
+        snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
 }
 
 posse_status posse_map_exception(posse_mapping *m, posse_error *error)
 {
-    if (!m || !m->current || !error)
+    posse_error seen = {.struct_size = sizeof seen};
+    if (!m || !m->current || pi_sized_check(error) != POSSE_OK)
         return POSSE_INVALID;
     if (m->status == POSSE_BROKEN) /* what it gave was scribbled on */
         return POSSE_BROKEN;
-    posse_status status = posse_exception(m->current->sub.future, 0, error);
-    if (status != POSSE_OK || !m->failed)
+    posse_status status = posse_exception(m->current->sub.future, 0, &seen);
+    if (status != POSSE_OK)
         return status;
-    error->status = POSSE_TASK_FAILED;
-    error->code = m->failed->code;
-    if (m->failed->message[0])
-        snprintf(error->message, sizeof error->message, "%.*s", PI_MESSAGE_SIZE - 1,
-                 m->failed->message);
-    else
-        snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
+    if (m->failed)
+        describe_item(m->failed, &seen);
+    pi_sized_write(error, &seen, sizeof seen);
     return POSSE_OK;
 }
 

@@ -21,19 +21,13 @@ static const struct pi_backend *find_backend(posse_backend backend)
     return NULL;
 }
 
-/* Copies the options that this library knows.
- * A program built against a later one may say more, if it is zero. */
 static posse_status copy_options(const posse_options *given, posse_options *options)
 {
-    *options = (posse_options){.size = sizeof *options};
-    if (!given)
-        return POSSE_OK;
-    if (given->size < sizeof *options || given->size > 4096)
+    *options = (posse_options){.struct_size = sizeof *options};
+    const posse_options *known = given ? pi_sized_read(given, options, sizeof *options) : options;
+    if (!known)
         return POSSE_INVALID;
-    for (size_t i = sizeof *options; i < given->size; i++)
-        if (((const char *)given)[i] != 0)
-            return POSSE_INVALID;
-    *options = *given;
+    *options = *known;
     return POSSE_OK;
 }
 

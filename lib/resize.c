@@ -23,10 +23,14 @@ posse_status posse_resize(posse_executor *e, long max_workers)
 
 posse_status posse_why_broken(posse_executor *e, posse_error *error)
 {
+    posse_error seen;
     posse_status status = pi_check(e);
-    if (status != POSSE_OK || !error)
-        return status == POSSE_OK ? POSSE_INVALID : status;
+    if (status == POSSE_OK)
+        status = pi_sized_check(error);
+    if (status != POSSE_OK)
+        return status;
     (void)pi_check_supervisor(e);
-    pi_why_broken(e, error);
+    pi_why_broken(e, &seen);
+    pi_sized_write(error, &seen, sizeof seen);
     return POSSE_OK;
 }

@@ -47,14 +47,15 @@ static void count_blocks(posse_executor *e, posse_stats *stats)
 
 posse_status posse_get_stats(posse_executor *e, posse_stats *stats)
 {
+    posse_stats seen = {.struct_size = sizeof seen};
     posse_status status = pi_check(e);
+    if (status == POSSE_OK)
+        status = pi_sized_check(stats);
     if (status != POSSE_OK)
         return status;
-    if (!stats || stats->size != sizeof *stats)
-        return POSSE_INVALID;
-    *stats = (posse_stats){.size = sizeof *stats};
-    count_workers(e, stats);
-    count_tasks(e, stats);
-    count_blocks(e, stats);
+    count_workers(e, &seen);
+    count_tasks(e, &seen);
+    count_blocks(e, &seen);
+    pi_sized_write(stats, &seen, sizeof seen);
     return POSSE_OK;
 }

@@ -278,12 +278,13 @@ static posse_status submit(posse_executor *e, const struct request *request, pos
 posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write,
                        posse_future *future)
 {
-    struct request request = {job, write};
+    posse_job copy;
+    struct request request = {.write = write};
     posse_status status = pi_check(e);
-    if (status == POSSE_OK && (!job || job->struct_size != sizeof *job))
+    if (status == POSSE_OK && !(request.job = pi_sized_read(job, &copy, sizeof copy)))
         status = POSSE_INVALID;
     if (status == POSSE_OK)
-        status = check_job(e, job);
+        status = check_job(e, request.job);
     if (status == POSSE_OK && !pi_supervised(e))
         status = pi_phase_status(pi_phase_of(e));
     if (status == POSSE_OK)

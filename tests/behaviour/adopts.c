@@ -111,7 +111,7 @@ TEST(pools_leave_no_zombies) { assert_in_all_roles(many_pools); }
 
 static int breaks(posse_executor *pool)
 {
-    posse_error why = {.status = POSSE_OK};
+    posse_error why = {.struct_size = sizeof why};
     for (long end = now_ms() + PATIENCE_MS; why.status != POSSE_BROKEN; pause_ms(1)) {
         REQUIRE(now_ms() < end && posse_why_broken(pool, &why) == POSSE_OK);
     }

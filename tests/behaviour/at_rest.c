@@ -36,7 +36,7 @@ static void assert_seen32(posse_executor *pool, _Atomic uint32_t *at, uint32_t v
 static posse_executor *rested_pool(void)
 {
     posse_executor *pool = make_pool(2);
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     void *memory = NULL;
     assert_int_equal(take_long(submitted_long(pool, fib_task, 6)), 8);
     assert_ok(posse_alloc(pool, 100, &memory));

@@ -16,8 +16,9 @@ static posse_options breaking(long workers)
 
 static posse_error why(posse_executor *pool)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     memset(&error, 0xff, sizeof error);
+    error.struct_size = sizeof error;
     assert_ok(posse_why_broken(pool, &error));
     return error;
 }
@@ -42,7 +43,7 @@ TEST(P03_killed_child)
     assert_not_broken(pool);
     pid_t pid = (pid_t)atomic_load(&gate->who[1]);
     assert_int_equal(kill(pid, SIGTERM), 0);
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     assert_eventually(why(pool).status == POSSE_BROKEN);
     assert_status(posse_exception(pending, -1, &error), POSSE_BROKEN);
     snprintf(text, sizeof text, "worker %ld was killed by signal 15", (long)pid);

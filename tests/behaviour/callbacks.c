@@ -27,7 +27,7 @@ static int take_note(posse_future future, void *context)
     const struct note *note = context;
     struct record *record = note->record;
     int at = atomic_load(&record->calls); /* callbacks of a test are called one after another */
-    posse_error error = {.status = POSSE_BROKEN};
+    posse_error error = {.struct_size = sizeof error, .status = POSSE_BROKEN};
     if (at < (int)COUNT(record->call)) {
         record->call[at].value = 0;
         (void)posse_result_into(future, 0, &record->call[at].value, sizeof(long), NULL);

@@ -35,7 +35,7 @@ static int slow_task(posse_task *task, const void *arg, size_t size)
 static int note_end(posse_future future, void *context)
 {
     struct deeds *deeds = context;
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     if (posse_exception(future, 0, &error) != POSSE_OK || error.status > POSSE_DEADLINE) {
         return 1;
     }

@@ -40,7 +40,7 @@ TEST(F_21_multiple_set_exception)
 static posse_status snapshots(void *context)
 {
     posse_future future = *(posse_future *)context;
-    posse_error first = {0}, error = {0};
+    posse_error first = {0}, error = {.struct_size = sizeof error};
     bool ended = false;
     for (int i = 0; i < 1000; i++) {
         posse_status status = posse_exception(future, 0, &error);

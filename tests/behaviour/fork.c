@@ -128,7 +128,7 @@ TEST(T05_pools_beside_a_busy_pool)
         start_call(&callers[i], keep_busy, &churn);
     }
     for (long i = 0; i < 50; i++) {
-        posse_options options = {.size = sizeof options, .max_workers = 1};
+        posse_options options = {.struct_size = sizeof options, .max_workers = 1};
         posse_executor *pool = make_pool_with(options);
         assert_int_equal(take_long(submitted_long(pool, square_task, i)), i * i);
         end_pool(pool);

@@ -125,7 +125,7 @@ TEST(F18_exception_with_timeout)
     struct states states = make_states();
     for (int i = backend() == POSSE_INLINE ? FAILED : PENDING; i < STATES; i++) {
         bool ended = ends[i] != POSSE_TIMEOUT;
-        posse_error error = {.status = POSSE_SYSTEM};
+        posse_error error = {.struct_size = sizeof error, .status = POSSE_SYSTEM};
         assert_status(posse_exception(states.in[i], 0, &error), ended ? POSSE_OK : POSSE_TIMEOUT);
         assert_status(posse_exception(states.in[i], 10, NULL), ended ? POSSE_OK : POSSE_TIMEOUT);
         if (ended) {

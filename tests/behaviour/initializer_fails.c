@@ -31,7 +31,7 @@ static int long_initializer(posse_task *task, const void *arg, size_t size)
 static void assert_broken(posse_options options, int code, const char *message)
 {
     posse_executor *pool = make_pool_with(options);
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     posse_future future = {0};
     long value = 3;
     posse_status status = posse_submit(pool, square_task, &value, sizeof value, &future);
@@ -39,6 +39,7 @@ static void assert_broken(posse_options options, int code, const char *message)
     if (status == POSSE_OK) {
         assert_status(posse_result(future, -1, NULL, NULL), POSSE_BROKEN);
         memset(&error, 0xff, sizeof error);
+        error.struct_size = sizeof error;
         assert_status(posse_exception(future, -1, &error), POSSE_BROKEN);
         assert_string_equal(error.message, message);
     }
@@ -99,7 +100,7 @@ TEST(I04_failing_initializer_with_resources)
     for (int i = 0; i < 6; i++) {
         options.on_demand = i % 2 == 1;
         posse_executor *pool = make_pool_with(options);
-        posse_error error;
+        posse_error error = {.struct_size = sizeof error};
         posse_status status = posse_submit(pool, echo_task, text, sizeof text, NULL);
         assert_true(status == POSSE_OK || status == POSSE_BROKEN);
         assert_eventually(posse_why_broken(pool, &error) == POSSE_OK &&
@@ -135,7 +136,7 @@ TEST(IP08_failing_initializer_tells_who_waits)
     }
     atomic_store(number, 1);
     for (size_t i = 0; i < COUNT(futures); i++) {
-        posse_error error;
+        posse_error error = {.struct_size = sizeof error};
         assert_status(end_call(&callers[i]), POSSE_BROKEN);
         assert_status(posse_exception(futures[i], 0, &error), POSSE_BROKEN);
         assert_string_equal(error.message, "no such table: pages");
@@ -156,7 +157,7 @@ static int exiting_initializer(posse_task *task, const void *arg, size_t size)
 static posse_error broken_by(posse_fn *initializer, long arg)
 {
     posse_executor *pool = make_pool_with(with_initializer(initializer, &arg, sizeof arg));
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     char text[256];
     assert_eventually(posse_why_broken(pool, &error) == POSSE_OK && error.status == POSSE_BROKEN);
     snprintf(text, sizeof text, "worker %ld ", error.pid);
@@ -193,7 +194,7 @@ TEST(initializer_fails_at_first)
     _Atomic long *number = make_shared(sizeof *number);
     atomic_store(number, 2);
     posse_executor *pool = make_pool_with(with_initializer(fails_at_first, &number, sizeof number));
-    posse_error error = {.status = POSSE_BROKEN};
+    posse_error error = {.struct_size = sizeof error, .status = POSSE_BROKEN};
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
     assert_eventually(stats_of(pool).workers_idle == 3);
     assert_int_equal(stats_of(pool).workers_started, 5);

@@ -17,7 +17,7 @@ TEST(results)
     posse_future futures[3] = {slow(pool), slow(pool), slow(pool)};
     const void *data = NULL;
     long value = 0;
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     assert_in_storm(posse_result(futures[0], -1, &data, NULL), POSSE_OK);
     assert_int_equal(*(const long *)data, SHORT_MS);
     assert_in_storm(posse_result_into(futures[1], PATIENCE_MS, &value, sizeof value, NULL),

@@ -127,7 +127,7 @@ static int outer_task(posse_task *task, const void *arg, size_t size)
         posse_submit(pool, acquire_task, arg, size, &future) != POSSE_OK) {
         return GAVE_UP;
     }
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     if (posse_exception(future, -1, &error) != POSSE_OK) {
         return GAVE_UP;
     }

@@ -105,7 +105,7 @@ static void look_at_result(struct crowd *crowd, struct handle handle, long timeo
 
 static void look_at_error(struct crowd *crowd, struct handle handle)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     char number[32];
     posse_status status = posse_exception(handle.future, 1, &error);
     expect(crowd, may_be(status), "status", handle.number);

@@ -40,7 +40,7 @@ static void assert_failure_between(posse_executor *pool, long chunksize)
         [0] = {.value = 0}, [1] = {.value = 1}, [2] = {.deed = FAIL, .value = 42},
         [3] = {.value = 3}, [4] = {.value = 4}, [5] = {.deed = MESSAGE, .value = 0},
         [6] = {.value = 6}};
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     posse_input input = ORDERS(orders);
     posse_map_job job = map_job(obey, &input, 1, COUNT(orders));
     job.chunksize = chunksize;

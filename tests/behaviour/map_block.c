@@ -98,7 +98,7 @@ TEST(block_fails)
     for (int own_results = 0; own_results < 2; own_results++) {
         struct block_stage stage;
         posse_status statuses[N];
-        posse_error error;
+        posse_error error = {.struct_size = sizeof error};
         make_blocks(&stage, 4);
         stage.pairs[9].in = -77;
         stage.job.results = own_results ? stage.job.results : NULL;
@@ -139,7 +139,7 @@ TEST(block_goes_on_after_its_failure)
 {
     posse_executor *pool = make_pool(1);
     posse_map_job job = map_job(NULL, NULL, 0, 10);
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     job.block_fn = fails_early;
     job.result_size = 1000;
     job.chunksize = 10;
@@ -267,7 +267,7 @@ TEST(no_arguments)
     posse_input input = {.data = longs, .size = sizeof(long)};
     posse_map_job job = map_job(square_item, &input, 1, 1);
     posse_mapping *map = NULL;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     struct numbers numbers = {.n_inputs = 1};
     assert_status(posse_map(NULL, &job, NULL), POSSE_INVALID);
     assert_status(posse_map(pool, NULL, NULL), POSSE_INVALID);
@@ -276,10 +276,12 @@ TEST(no_arguments)
     assert_status(posse_map_open(pool, &job, NULL), POSSE_INVALID);
     assert_null(map);
     assert_status(posse_map_next(NULL, &item), POSSE_INVALID);
-    assert_status(posse_map_exception(NULL, &(posse_error){.code = 0}), POSSE_INVALID);
+    assert_status(posse_map_exception(NULL, &(posse_error){.struct_size = sizeof(posse_error)}),
+                  POSSE_INVALID);
     map = open_map(pool, job);
     assert_status(posse_map_next(map, NULL), POSSE_INVALID);
-    assert_status(posse_map_exception(map, &(posse_error){.code = 0}), POSSE_INVALID);
+    assert_status(posse_map_exception(map, &(posse_error){.struct_size = sizeof(posse_error)}),
+                  POSSE_INVALID);
     assert_int_equal(next_value(map), 9);
     assert_status(posse_map_exception(map, NULL), POSSE_INVALID);
     assert_map_ends(map);

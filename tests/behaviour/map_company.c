@@ -122,7 +122,7 @@ static posse_status call_maps(void *context)
         posse_mapping *map;
         job.unordered = side->unordered;
         posse_status status = posse_map_open(side->pool, &job, &map);
-        posse_item item = {.status = POSSE_OK};
+        posse_item item = {.struct_size = sizeof item};
         long left = side->closes_early ? round % 20 : 21;
         while (status == POSSE_OK && item.status == POSSE_OK && left-- > 0) {
             status = posse_map_next(map, &item);
@@ -220,7 +220,7 @@ static int use_in_child(void *context)
 {
     struct forked *forked = context;
     posse_mapping *other = NULL;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     REQUIRE(posse_map(forked->pool, forked->job, NULL) == POSSE_WRONG_PROCESS);
     REQUIRE(posse_map_open(forked->pool, forked->job, &other) == POSSE_WRONG_PROCESS);
     REQUIRE(posse_map_next(forked->map, &item) == POSSE_WRONG_PROCESS);

@@ -12,7 +12,7 @@ enum { N = STAGE_ITEMS };
 static void assert_time_is_up(long chunksize, bool unordered)
 {
     struct stage stage;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     posse_status status;
     int given = 0;
     make_stage(&stage, 1);
@@ -48,7 +48,7 @@ TEST(T07_executor_map_current_future_cancel)
     for (int unordered = 0; unordered < 2; unordered++) {
         struct stage stage;
         posse_status statuses[N];
-        posse_item item;
+        posse_item item = {.struct_size = sizeof item};
         make_stage(&stage, 2);
         posse_future held[2] = {submitted_hold(stage.pool, stage.gate),
                                 submitted_hold(stage.pool, stage.gate)};
@@ -109,7 +109,7 @@ TEST(endless_source_ends_in_time)
     job.timeout_ms = 20;
     posse_mapping *map = open_map(pool, job);
     posse_status status = POSSE_OK;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     for (long end = now_ms() + PATIENCE_MS; status == POSSE_OK && now_ms() < end;) {
         status = posse_map_next(map, &item);
     }

@@ -14,7 +14,7 @@ enum { N = STAGE_ITEMS };
 /* Of all items, those from first to end - 1 end so, the others well. */
 static void assert_lost(struct stage *stage, posse_status how, size_t first, size_t end)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     posse_status statuses[N];
     posse_mapping *map = open_map(stage->pool, stage->job);
     for (size_t i = 0; i < N; i++) {
@@ -148,7 +148,7 @@ static void assert_broken(bool unordered, bool at_once)
     void *orders;
     struct caller caller;
     struct whole whole = {.stage = &stage};
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     posse_mapping *map = NULL;
     make_stage(&stage, 2);
     assert_ok(posse_alloc(stage.pool, sizeof stage.orders, &orders));
@@ -207,7 +207,7 @@ static int map_of(posse_executor *pool, const char *bytes, size_t size, posse_st
         }
     }
     /* A worker frees the argument just after the end can be seen. */
-    posse_stats stats = {.size = sizeof stats};
+    posse_stats stats = {.struct_size = sizeof stats};
     for (long end = now_ms() + PATIENCE_MS; now_ms() < end; pause_ms(1)) {
         REQUIRE(posse_get_stats(pool, &stats) == POSSE_OK);
         if (stats.futures + stats.memory_blocks == 0) {

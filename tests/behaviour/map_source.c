@@ -121,7 +121,7 @@ TEST(after_shutdown)
     for (int unordered = 0; unordered < 2; unordered++) {
         posse_executor *pool = make_pool(2);
         struct numbers numbers = numbers_to(ENDLESS);
-        posse_item item;
+        posse_item item = {.struct_size = sizeof item};
         posse_map_job job = source_job(&numbers, two_longs);
         job.buffersize = 5;
         job.unordered = unordered;
@@ -165,7 +165,7 @@ TEST(source_fails_in_the_middle)
     posse_executor *pool = make_pool(2);
     for (size_t i = 0; i < COUNT(ends) * 8; i++) {
         struct numbers numbers = numbers_to((long)(i % 4) * 3);
-        posse_item item;
+        posse_item item = {.struct_size = sizeof item};
         numbers.last = ends[i / 8];
         posse_map_job job = source_job(&numbers, two_longs);
         job.chunksize = (long)i % 3;
@@ -235,7 +235,7 @@ static void assert_bytes(posse_executor *pool, posse_map_fn *fn, size_t size, lo
             const unsigned char *result = item.result;
             assert_true(result[0] == i && result[size - 1] == i);
         } else {
-            posse_error error;
+            posse_error error = {.struct_size = sizeof error};
             assert_ok(posse_map_exception(map, &error));
             assert_int_equal(error.code, 13);
         }

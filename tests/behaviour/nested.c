@@ -79,7 +79,7 @@ TEST(deep_chain)
 static int reads_error_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future inner;
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     (void)size;
     if (submit_own(task, message_task, arg_long(arg), &inner) != POSSE_OK ||
         posse_exception(inner, -1, &error) != POSSE_OK || error.status != POSSE_TASK_FAILED ||

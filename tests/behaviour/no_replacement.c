@@ -64,7 +64,7 @@ static posse_options recycling(long workers)
 TEST(P18_failed_worker_replacement_breaks_pool)
 {
     char text[300];
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     long value = 3;
     posse_executor *pool = make_failing(recycling(1));
     atomic_store(failing, LONG_MAX);
@@ -115,7 +115,7 @@ TEST(others_work_on)
 
 TEST(on_demand_fails)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     posse_options options = default_options();
     options.on_demand = true;
     posse_executor *pool = make_failing(options);
@@ -164,7 +164,7 @@ TEST(P20_create_without_workers)
 {
     posse_options options = default_options();
     posse_executor *pool = NULL;
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     failing = make_shared(sizeof *failing);
     atomic_store(failing, LONG_MAX);
     posse_status status = posse_create(&options, &pool);

@@ -187,7 +187,7 @@ TEST(refusals)
 
 static int resize_in_child(void *pool)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     REQUIRE(posse_resize(pool, 2) == POSSE_WRONG_PROCESS);
     REQUIRE(posse_why_broken(pool, &error) == POSSE_WRONG_PROCESS);
     return 0;

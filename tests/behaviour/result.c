@@ -185,7 +185,7 @@ static int inner_failing_task(posse_task *task, const void *arg, size_t size)
 static int outer_failing_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future inner;
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     if (posse_submit(posse_task_executor(task), inner_failing_task, arg, size, &inner) !=
             POSSE_OK ||
         posse_exception(inner, -1, &error) != POSSE_OK || posse_release(inner) != POSSE_OK) {

@@ -60,7 +60,7 @@ void *bench_memory(const struct bench *bench, size_t size)
 posse_executor *bench_create(const struct bench *bench, long workers)
 {
     posse_options options = {
-        .size = sizeof options,
+        .struct_size = sizeof options,
         .backend = bench->backend,
         .max_workers = workers,
     };

@@ -67,7 +67,7 @@ static long victim_pid(const struct bench *bench, struct victim *victim)
 /* The future of the killed task, and no other, must say so. */
 static void check_lost(const struct bench *bench, posse_future future, long pid)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     bench_must(bench, posse_exception(future, 10000, &error), "posse_exception");
     bench_check(bench, error.status == POSSE_WORKER_LOST, "the killed task is not lost");
     bench_check(bench, error.signal == SIGKILL && error.pid == pid, "a wrong cause of death");

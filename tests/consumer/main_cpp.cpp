@@ -7,7 +7,7 @@
 int main()
 {
     posse_options options = {};
-    options.size = sizeof options;
+    options.struct_size = sizeof options;
     options.backend = POSSE_THREAD;
     posse_executor *pool = nullptr;
     posse_fn *twice = [](posse_task *task, const void *arg, size_t) {

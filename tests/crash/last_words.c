@@ -30,7 +30,7 @@ static void assert_lost(posse_options options, struct words words)
     posse_executor *pool = make_pool_with(options);
     assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
     for (int i = 0; i < 4; i++) { /* more than failed starts in a row */
-        posse_error error = {.status = POSSE_OK};
+        posse_error error = {.struct_size = sizeof error};
         posse_future future = SUBMIT_VALUE(pool, lying_task, words);
         assert_status(posse_result(future, PATIENCE_MS, NULL, NULL), POSSE_WORKER_LOST);
         assert_ok(posse_exception(future, 0, &error));
@@ -57,7 +57,7 @@ TEST(breaks_all_the_same)
 {
     static const uint32_t words[] = {PI_SEAT_LEAVING, PI_SEAT_LEFT, PI_SEAT_FAILED};
     for (size_t i = 0; i < COUNT(words); i++) {
-        posse_error error;
+        posse_error error = {.struct_size = sizeof error};
         posse_options options = default_options();
         options.max_workers = 1;
         options.on_worker_lost = POSSE_BREAK;

@@ -135,7 +135,7 @@ static int files_of_one_megabyte(void *context)
     }
     REQUIRE(status == POSSE_OK || status == POSSE_NO_MEMORY);
     REQUIRE(posse_shutdown(pool, 0, -1) == POSSE_OK);
-    posse_stats stats = {.size = sizeof stats};
+    posse_stats stats = {.struct_size = sizeof stats};
     REQUIRE(posse_get_stats(pool, &stats) == POSSE_OK && stats.workers_lost == 0);
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;
 }

@@ -73,7 +73,7 @@ static rlim_t address_space(void)
 static int try_edge(void *context)
 {
     struct edge edge = *(const struct edge *)context;
-    posse_stats stats = {.size = sizeof stats};
+    posse_stats stats = {.struct_size = sizeof stats};
     REQUIRE(geteuid() != 0 || setuid(USER) == 0);
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL && pool_works(pool) == 0);

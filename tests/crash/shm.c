@@ -168,7 +168,7 @@ static int many_large_results(void)
         REQUIRE(posse_exception(futures[i], -1, NULL) == POSSE_OK);
     }
     for (int i = 0; i < TASKS; i++) {
-        posse_error error;
+        posse_error error = {.struct_size = sizeof error};
         REQUIRE(posse_exception(futures[i], -1, &error) == POSSE_OK);
         REQUIRE(error.status == POSSE_OK ||
                 (error.status == POSSE_TASK_FAILED && error.code == GAVE_UP));

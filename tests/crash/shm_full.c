@@ -65,7 +65,7 @@ static int echo(struct churn *churn)
     const void *data;
     size_t size = any_size(churn);
     size_t back;
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     posse_future future;
     posse_status status = posse_submit(churn->pool, echo_task, bytes, size, &future);
     REQUIRE(noted(churn, status));
@@ -170,7 +170,7 @@ static int need(struct churn *churn)
         taken[i] = status == POSSE_OK;
     }
     for (int i = 0; i < 3; i++) {
-        posse_error error;
+        posse_error error = {.struct_size = sizeof error};
         if (taken[i]) {
             REQUIRE(posse_exception(futures[i], -1, &error) == POSSE_OK);
             REQUIRE(error.status == POSSE_TASK_FAILED && error.code == 5);

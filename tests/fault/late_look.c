@@ -42,7 +42,7 @@ static void destroy_and_fill(void)
 static int look_late(void)
 {
     posse_future future;
-    posse_stats stats = {.size = sizeof stats};
+    posse_stats stats = {.struct_size = sizeof stats};
     posse_options options = default_options();
     long item = 7;
     options.max_workers = 1;

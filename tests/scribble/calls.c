@@ -60,7 +60,7 @@ static void result(struct program *p)
 
 static void exception(struct program *p)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     char text[400];
     long limit = a_limit(p);
     posse_future future = *a_future(p);
@@ -154,7 +154,7 @@ static void queue(struct program *p)
 
 static void look_around(struct program *p)
 {
-    posse_stats stats = {.size = sizeof stats};
+    posse_stats stats = {.struct_size = sizeof stats};
     (void)CALL(p, 0, posse_get_stats(p->pool, &stats));
     if (one_in(&p->dice, 4)) {
         (void)CALL(p, 0, posse_resize(p->pool, 1 + (long)below(&p->dice, 3)));

@@ -70,13 +70,13 @@ void map_items(struct program *p)
         return;
     }
     posse_mapping *mapping;
-    posse_item shown;
+    posse_item shown = {.struct_size = sizeof shown};
     if (CALL(p, limit, posse_map_open(p->pool, &job, &mapping)) != POSSE_OK) {
         return;
     }
     while (CALL(p, limit, posse_map_next(mapping, &shown)) == POSSE_OK) {
         read_all(shown.result, shown.result ? sizeof(long) : 0);
-        (void)posse_map_exception(mapping, &(posse_error){.code = 0});
+        (void)posse_map_exception(mapping, &(posse_error){.struct_size = sizeof(posse_error)});
     }
     (void)CALL(p, 0, posse_map_close(mapping));
 }

@@ -46,7 +46,7 @@ static pid_t supervisor_of(struct program *p)
 
 static void shut_down(struct program *p)
 {
-    posse_error error = {.status = POSSE_OK};
+    posse_error error = {.struct_size = sizeof error};
     long limit = p->patient ? NO_LIMIT : 20;
     switch (below(&p->dice, 6)) {
     case 0: (void)CALL(p, limit, posse_shutdown(p->pool, 0, limit)); break;

@@ -104,7 +104,7 @@ posse_mapping *open_map(posse_executor *pool, posse_map_job job)
 
 posse_item next_item(posse_mapping *map)
 {
-    posse_item item = {.index = SIZE_MAX};
+    posse_item item = {.struct_size = sizeof item, .index = SIZE_MAX};
     assert_ok(posse_map_next(map, &item));
     return item;
 }
@@ -126,17 +126,18 @@ void assert_squares(posse_mapping *map, long first, long end)
 
 void assert_map_ends(posse_mapping *map)
 {
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     assert_status(posse_map_next(map, &item), POSSE_END);
     assert_status(posse_map_next(map, &item), POSSE_END);
-    assert_status(posse_map_exception(map, &(posse_error){.code = 0}), POSSE_INVALID);
+    assert_status(posse_map_exception(map, &(posse_error){.struct_size = sizeof(posse_error)}),
+                  POSSE_INVALID);
     close_map(map);
 }
 
 posse_status sum_map(posse_executor *pool, const posse_map_job *job, long *sum)
 {
     posse_mapping *map;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     posse_status status = posse_map_open(pool, job, &map);
     if (status != POSSE_OK) {
         return status;

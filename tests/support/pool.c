@@ -17,7 +17,7 @@ void require_status(posse_status actual, posse_status expected, const char *call
 
 posse_options default_options(void)
 {
-    return (posse_options){.size = sizeof(posse_options), .backend = backend()};
+    return (posse_options){.struct_size = sizeof(posse_options), .backend = backend()};
 }
 
 posse_options with_initializer(posse_fn *fn, const void *arg, size_t size)
@@ -55,7 +55,7 @@ posse_executor *make_pool_with(posse_options options)
 
 posse_stats stats_of(posse_executor *pool)
 {
-    posse_stats stats = {.size = sizeof stats};
+    posse_stats stats = {.struct_size = sizeof stats};
     assert_ok(posse_get_stats(pool, &stats));
     return stats;
 }
@@ -105,8 +105,9 @@ long take_long(posse_future future)
 
 posse_error error_of(posse_future future)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     memset(&error, 0xff, sizeof error); /* whatever is not filled in shows */
+    error.struct_size = sizeof error;
     assert_ok(posse_exception(future, -1, &error));
     return error;
 }

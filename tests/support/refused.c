@@ -29,7 +29,7 @@ static int hear(posse_future future, void *context)
 static int refused_futures(struct owned *o, posse_future future)
 {
     char text[100];
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     bool done[1] = {true};
     posse_completed *completed;
     REFUSED(posse_result(future, -1, NULL, NULL));
@@ -66,8 +66,8 @@ static int refused_submits(posse_executor *pool)
 
 static int refused_pool(struct owned *o)
 {
-    posse_stats stats = {.size = sizeof stats};
-    posse_error error;
+    posse_stats stats = {.struct_size = sizeof stats};
+    posse_error error = {.struct_size = sizeof error};
     void *memory;
     REFUSED(posse_get_stats(o->pool, &stats));
     REFUSED(posse_why_broken(o->pool, &error));
@@ -105,8 +105,8 @@ static int refused_iterations(struct owned *o)
 {
     posse_completion taken;
     posse_future future;
-    posse_error error;
-    posse_item item;
+    posse_error error = {.struct_size = sizeof error};
+    posse_item item = {.struct_size = sizeof item};
     REFUSED(posse_completed_next(o->completed, &future, NULL));
     REQUIRE(posse_completed_left(o->completed) == 2);
     posse_completed_close(o->completed);
@@ -219,7 +219,8 @@ static void end_iterations(struct owned *o)
     posse_completion taken = {.context = NULL};
     posse_future future;
     int items = 1;
-    for (posse_item item; posse_map_next(o->mapping, &item) == POSSE_OK; items++) {
+    for (posse_item item = {.struct_size = sizeof item};
+         posse_map_next(o->mapping, &item) == POSSE_OK; items++) {
         assert_status(item.status, POSSE_OK);
         assert_int_equal(*(const long *)item.result, item.index * item.index);
     }

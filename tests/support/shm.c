@@ -36,7 +36,7 @@ void assert_with_shm(struct shm shm)
 
 posse_status stats_in(posse_executor *pool, posse_stats *stats)
 {
-    stats->size = sizeof *stats;
+    stats->struct_size = sizeof *stats;
     return posse_get_stats(pool, stats);
 }
 

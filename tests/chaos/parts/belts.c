@@ -65,7 +65,7 @@ static int take(posse_task *task, const void *arg, size_t size)
 /* The pair of tasks ended; how many items the producer brought, or -1. */
 static long end_of_one(struct driver *driver, posse_future future, uint64_t number, long *deaths)
 {
-    posse_error error = {.status = POSSE_OK};
+    posse_error error = {.struct_size = sizeof error};
     uint32_t brought = 0;
     posse_status status = posse_exception(future, patience(driver->chaos), &error);
     if (status == POSSE_OK && error.status == POSSE_OK) {

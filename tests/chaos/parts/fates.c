@@ -137,7 +137,7 @@ static const char *judge_runs(struct driver *driver, const struct bid *bid,
 void judge(struct driver *driver, struct bid *bid)
 {
     struct entry *entry = bid->order.entry;
-    posse_error error = {.status = POSSE_OK};
+    posse_error error = {.struct_size = sizeof error};
     posse_status status = posse_exception(bid->future, 0, &error);
     uint64_t loss = loss_of(driver, (uint64_t)(entry - driver->entries));
     bool ended = went_well(driver->chaos, "its end", status);

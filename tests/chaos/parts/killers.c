@@ -95,7 +95,7 @@ void *look_on(void *argument)
             status = posse_wait(&future, 1, POSSE_FIRST_EXCEPTION, 20, NULL, NULL);
         }
         if (status == POSSE_OK || status == POSSE_TIMEOUT) {
-            posse_error error;
+            posse_error error = {.struct_size = sizeof error};
             status = posse_exception(future, below(&killer->random, 50), &error);
         }
         if (status != POSSE_INVALID && status != POSSE_TIMEOUT) {
@@ -111,7 +111,7 @@ void *govern(void *argument)
     struct killer *killer = argument;
     struct chaos *chaos = killer->chaos;
     while (!atomic_load(&chaos->over)) {
-        posse_stats stats = {.size = sizeof stats};
+        posse_stats stats = {.struct_size = sizeof stats};
         long workers = 1 + below(&killer->random, (uint32_t)chaos->most_workers);
         posse_status resized = posse_resize(chaos->pool, workers);
         posse_status looked = posse_get_stats(chaos->pool, &stats);

@@ -71,7 +71,7 @@ static posse_status open_items(struct driver *driver, struct items *items, posse
 static const char *judge_item(struct driver *driver, struct items *items, posse_mapping *map,
                               const posse_item *item)
 {
-    posse_error error = {.status = POSSE_OK};
+    posse_error error = {.struct_size = sizeof error};
     uint64_t value;
     if (item->index >= items->count || items->came[item->index]) {
         return "came twice";
@@ -101,7 +101,7 @@ static void take_items(struct driver *driver, struct items *items, posse_mapping
     posse_status status = POSSE_OK;
     size_t taken = 0;
     size_t enough = below(&driver->random, 4) == 0 ? below(&driver->random, MOST_ITEMS) : SIZE_MAX;
-    for (posse_item item; taken < enough; taken++) {
+    for (posse_item item = {.struct_size = sizeof item}; taken < enough; taken++) {
         status = posse_map_next(map, &item);
         if (status != POSSE_OK) {
             break;

@@ -98,7 +98,7 @@ static int pass_on(posse_task *task, const posse_error *error)
 static int nested(posse_task *task, const struct order *order)
 {
     posse_future half[2];
-    posse_error error = {.status = POSSE_OK};
+    posse_error error = {.struct_size = sizeof error};
     uint64_t sum = order->value, value;
     atomic_fetch_add(&order->entry->nodes, 1);
     for (unsigned i = 0; order->value >= 2 && i < 2; i++) {

@@ -24,7 +24,7 @@ long patience(const struct chaos *chaos)
 
 static void blame_call(struct chaos *chaos, const char *call, posse_status status)
 {
-    posse_error why = {.status = POSSE_OK};
+    posse_error why = {.struct_size = sizeof why};
     if (status == POSSE_BROKEN) {
         (void)posse_why_broken(chaos->pool, &why);
     }

@@ -37,7 +37,7 @@ static bool map_squares(posse_executor *pool, bool unordered, struct sums *sums)
                          .buffersize = 3 * CHUNK,
                          .unordered = unordered};
     posse_mapping *mapping = NULL;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     for (long i = 0; i < ITEMS; i++) {
         numbers[i] = i;
     }

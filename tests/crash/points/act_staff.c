@@ -97,7 +97,7 @@ static int failing_task(posse_task *task, const void *arg, size_t size)
 /* Whoever dies, and where: the pool breaks with the words of one that did not, or of the death. */
 static void fail_to_start(void)
 {
-    posse_error error = {.status = POSSE_OK};
+    posse_error error = {.struct_size = sizeof error};
     posse_options options = with_initializer(failing_task, NULL, 0);
     options.max_workers = 2;
     posse_executor *pool = make_pool_with(options);

@@ -1,0 +1,38 @@
+/* The structs of posse.h that begin with their own size. A program that was built with an older or a
+ * later posse.h gives fewer or more bytes than this library knows.
+ *
+ * So that this goes on working, a new version of posse.h adds fields at the end of a struct only,
+ * and never where an older one has padding. */
+#include "api.h"
+
+#include <string.h>
+
+#define LEAST (2 * sizeof(size_t)) /* the size, and something behind it */
+#define MOST ((size_t)4096)        /* more is no size but what the memory happened to hold */
+
+posse_status pi_sized_check(const void *given)
+{
+    size_t size = given ? pi_size_of(given) : 0;
+    return size >= LEAST && size <= MOST ? POSSE_OK : POSSE_INVALID;
+}
+
+const void *pi_sized_copy(const void *given, void *copy, size_t known)
+{
+    if (pi_sized_check(given) != POSSE_OK)
+        return NULL;
+    size_t size = pi_size_of(given);
+    for (size_t i = known; i < size; i++)
+        if (((const char *)given)[i] != 0)
+            return NULL;
+    memset(copy, 0, known);
+    memcpy(copy, given, size < known ? size : known);
+    memcpy(copy, &known, sizeof known);
+    return copy;
+}
+
+void pi_sized_write(void *to, const void *from, size_t known)
+{
+    size_t size = pi_size_of(to), both = size < known ? size : known;
+    memcpy((char *)to + sizeof size, (const char *)from + sizeof size, both - sizeof size);
+    memset((char *)to + both, 0, size - both);
+}
