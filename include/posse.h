@@ -95,6 +95,12 @@ POSSE_API const char *posse_status_name(posse_status status);
 /* The meaning in words. The string is constant. */
 POSSE_API const char *posse_status_message(posse_status status);
 
+/* What was wrong, in words, with the last call of this thread that gave POSSE_INVALID,
+ * POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY or POSSE_SYSTEM: which argument, or what
+ * could not be had; "options.min_workers is over options.max_workers". Also after
+ * posse_task_reserve gave NULL. "" if there was no such call. The string is constant. */
+POSSE_API const char *posse_last_error(void);
+
 /* The version of the library that is linked, e.g. "0.1.0". */
 POSSE_API const char *posse_version(void);
 

@@ -1,4 +1,4 @@
-#include "posse.h"
+#include "api.h"
 
 const char *posse_status_name(posse_status status)
 {
@@ -21,5 +21,7 @@ const char *posse_status_message(posse_status status)
     }
     return "not a status of posse";
 }
+
+const char *posse_last_error(void) { return pi_refusal(); }
 
 const char *posse_version(void) { return POSSE_VERSION; }

@@ -326,8 +326,18 @@ void pi_finalize(posse_executor *executor, unsigned seat);
 
 /* ---- reason.c ---- */
 
+/* Gives the status back and keeps the words, which are constant, for posse_last_error. Every
+ * POSSE_INVALID, POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY and POSSE_SYSTEM that a call
+ * returns comes from here: "options.min_workers is over options.max_workers". */
+posse_status pi_refuse(posse_status status, const char *words) __attribute__((cold));
+/* The words of this thread's last refusal. */
+const char *pi_refusal(void);
+
 /* What an errno means to a caller, who finds it in errno too: POSSE_OK if it is 0, POSSE_NO_MEMORY
- * if memory or the number of processes and threads is exhausted, else POSSE_SYSTEM. */
+ * if memory or the number of processes and threads is exhausted, else POSSE_SYSTEM. The words say
+ * what failed. */
+posse_status pi_refuse_errno(int error, const char *words);
+/* The same, where nothing is to be said of it but the errno. */
 posse_status pi_status_of(int error);
 
 /* A reason that is no more than words; the format has one %s at most. */

@@ -6,14 +6,29 @@
 #include <stdio.h>
 #include <string.h>
 
-posse_status pi_status_of(int error)
+static _Thread_local const char *refusal; /* a pointer only: see lib/CMakeLists.txt */
+
+posse_status pi_refuse(posse_status status, const char *words)
+{
+    refusal = words;
+    return status;
+}
+
+const char *pi_refusal(void) { return refusal ? refusal : ""; }
+
+posse_status pi_refuse_errno(int error, const char *words)
 {
     if (error == 0)
         return POSSE_OK;
     errno = error;
     bool exhausted = error == ENOMEM || error == ENOSPC || error == ENOBUFS ||
                      error == EAGAIN; /* of fork and pthread_create: no more are allowed */
-    return exhausted ? POSSE_NO_MEMORY : POSSE_SYSTEM;
+    return pi_refuse(exhausted ? POSSE_NO_MEMORY : POSSE_SYSTEM, words);
+}
+
+posse_status pi_status_of(int error)
+{
+    return pi_refuse_errno(error, "a system call failed; errno tells why");
 }
 
 struct pi_reason pi_reason_of(const char *format, const char *text)

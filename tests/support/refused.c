@@ -9,6 +9,7 @@
 
 const char *const free_calls[] = {"posse_status_name",
                                   "posse_status_message",
+                                  "posse_last_error",
                                   "posse_version",
                                   "posse_create",
                                   "posse_completions_create",
