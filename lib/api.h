@@ -8,7 +8,7 @@
 static inline posse_status pi_check(const posse_executor *executor)
 {
     if (!executor)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "executor is NULL");
     return pi_os_guard_holds(&executor->guard) ? POSSE_OK : POSSE_WRONG_PROCESS;
 }
 

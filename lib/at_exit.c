@@ -62,7 +62,7 @@ posse_status pi_at_exit_begin(void)
 {
     lock();
     registered = registered || atexit(at_exit) == 0;
-    posse_status status = registered ? POSSE_OK : POSSE_NO_MEMORY;
+    posse_status status = registered ? POSSE_OK : pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     unlock();
     return status;
 }

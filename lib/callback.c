@@ -105,16 +105,16 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
     bool now = false;
     posse_status status = pi_future_look(future, &slot, &word);
     if (status == POSSE_OK && !function)
-        status = POSSE_INVALID;
+        status = pi_refuse(POSSE_INVALID, "callback is NULL");
     if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
-        status = POSSE_NOT_SUPPORTED;
+        status = pi_refuse(POSSE_NOT_SUPPORTED, "a worker process calls no callbacks");
     if (status == POSSE_OK)
         status = pi_mail_open(future.executor);
     if (status != POSSE_OK)
         return status;
     struct callback *callback = malloc(sizeof *callback);
     if (!callback)
-        return POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     *callback = (struct callback){{.future = future}, function, context};
     pi_enter(future.executor); /* destroy waits for a callback that is called here */
     status = add(future.executor, &callback->sub, &now);

@@ -38,10 +38,10 @@ static void forget(struct pi_sub *sub)
 posse_status posse_completions_create(posse_completions **completions)
 {
     if (!completions)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "completions is NULL");
     posse_completions *c = calloc(1, sizeof *c);
     if (!c)
-        return POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     int error = pi_os_flag_init(&c->flag);
     if (error == 0) {
         error = pi_watch_init(&c->watch);
@@ -50,7 +50,7 @@ posse_status posse_completions_create(posse_completions **completions)
     }
     if (error) {
         free(c);
-        return pi_status_of(error);
+        return pi_refuse_errno(error, "the descriptor cannot be made");
     }
     pi_os_guard_set(&c->guard);
     c->watch.flag = &c->flag;
@@ -81,11 +81,12 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
 {
     struct pi_slot *slot;
     uint64_t word;
-    posse_status status = c ? pi_future_look(future, &slot, &word) : POSSE_INVALID;
+    posse_status status =
+        c ? pi_future_look(future, &slot, &word) : pi_refuse(POSSE_INVALID, "completions is NULL");
     if (status == POSSE_OK && !pi_os_guard_holds(&c->guard))
         status = POSSE_WRONG_PROCESS;
     if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
-        status = POSSE_NOT_SUPPORTED;
+        status = pi_refuse(POSSE_NOT_SUPPORTED, "a worker process has no descriptor of its own");
     if (status == POSSE_OK)
         status = pi_mail_open(future.executor);
     if (status == POSSE_OK)
@@ -94,7 +95,7 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
         return status;
     struct entry *entry = make_entry(c, future, context);
     if (!entry)
-        return POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     pthread_mutex_lock(&future.executor->mail.lock);
     pi_mail_put(&entry->sub);
     pi_mail_name(&entry->sub);

@@ -15,19 +15,19 @@ static posse_status make_segment(posse_executor *e)
         error = pi_os_memory_create(&e->memory, pi_segment_size(scale), e->backend->shared);
         if (error == 0) {
             pi_segment_layout(&e->segment, e->memory.base, scale);
-            return pi_memory_begin(e) ? POSSE_OK : POSSE_NO_MEMORY;
+            return pi_memory_begin(e) ? POSSE_OK : pi_refuse(POSSE_NO_MEMORY, PI_NO_SHARED);
         }
         if (error != ENOMEM && error != EINVAL && error != EFBIG)
             break;
     }
-    return pi_status_of(error);
+    return pi_refuse_errno(error, "the shared memory cannot be made");
 }
 
 static posse_status build(posse_executor *e)
 {
-    posse_status status = pi_status_of(pi_os_guard_init(&e->guard));
+    posse_status status = pi_refuse_errno(pi_os_guard_init(&e->guard), "forks cannot be noticed");
     if (status == POSSE_OK && e->backend->kills)
-        status = pi_status_of(pi_os_image_init(&e->image));
+        status = pi_refuse_errno(pi_os_image_init(&e->image), "what is loaded cannot be listed");
     if (status == POSSE_OK)
         status = make_segment(e);
     if (status != POSSE_OK)
@@ -35,7 +35,7 @@ static posse_status build(posse_executor *e)
     /* relaxed: nobody is there */
     pi_store_relaxed(&e->segment.header->max_workers, pi_count_word(e->workers));
     (void)pi_raise_phase(e, PI_OPEN);
-    status = pi_status_of(e->backend->start(e));
+    status = pi_refuse_errno(e->backend->start(e), "the workers cannot be started");
     (void)pi_seats_count(&e->segment); /* before any task runs: seen once, it stays */
     return status;
 }
@@ -64,14 +64,14 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
 {
     posse_options options;
     if (!executor)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "executor is NULL");
     posse_status status = pi_options_read(given, &options);
     if (status != POSSE_OK)
         return status;
     posse_executor *e = calloc(1, sizeof *e);
     if (!e || pi_mail_init(&e->mail) != 0) {
         free(e);
-        return POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     }
     e->cpus = pi_os_cpus();
     e->owner = PI_PROGRAM;
@@ -112,8 +112,10 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if ((flags & ~(POSSE_NO_WAIT | POSSE_CANCEL_FUTURES)) || timeout_ms < -1)
-        return POSSE_INVALID;
+    if (flags & ~(POSSE_NO_WAIT | POSSE_CANCEL_FUTURES))
+        return pi_refuse(POSSE_INVALID, "flags has an unknown bit");
+    if (timeout_ms < -1)
+        return pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     bool wait = !(flags & POSSE_NO_WAIT);
     if (wait && (pi_self_in(e) || e->owner != PI_PROGRAM))
         return POSSE_DEADLOCK;
@@ -147,7 +149,7 @@ static posse_status force(posse_executor *e, enum pi_stop how)
     if (status != POSSE_OK)
         return status;
     if (!e->backend->kills)
-        return POSSE_NOT_SUPPORTED;
+        return pi_refuse(POSSE_NOT_SUPPORTED, "only worker processes can be killed");
     if (e->owner != PI_PROGRAM)
         return POSSE_WRONG_PROCESS;
     stop(e, how);

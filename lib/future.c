@@ -7,15 +7,17 @@
 
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word)
 {
+    if (!future.executor)
+        return pi_refuse(POSSE_INVALID, "the future is empty");
     posse_status status = pi_check(future.executor);
     if (status != POSSE_OK)
         return status;
     struct pi_slots *slots = &future.executor->segment.slots;
     if (future.slot >= pi_slots_count(slots))
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, PI_STALE);
     *slot = &slots->at[future.slot];
     *word = pi_load_acquire(&(*slot)->word); /* with the release of pi_slot_leave */
-    return pi_fresh(*word, future) ? POSSE_OK : POSSE_INVALID;
+    return pi_fresh(*word, future) ? POSSE_OK : pi_refuse(POSSE_INVALID, PI_STALE);
 }
 
 /* ---- how it ended ---- */
@@ -47,7 +49,7 @@ static posse_status await(posse_future future, long timeout_ms, struct pi_slot *
     *slow = false;
     posse_status status = pi_future_look(future, slot, word);
     if (status == POSSE_OK && timeout_ms < -1)
-        status = POSSE_INVALID;
+        status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     if (status == POSSE_OK && !pi_final(*word))
         status = pi_wait_final(future, timeout_ms ? pi_os_after_ms(timeout_ms) : 0, word, slow);
     if (status == POSSE_OK)
@@ -59,7 +61,8 @@ static posse_status await(posse_future future, long timeout_ms, struct pi_slot *
  * which changed the word (pi_discard) before another task could write anything there. */
 static posse_status confirm(posse_future future, struct pi_slot *slot, posse_status status)
 {
-    return pi_fresh(pi_load_again(&slot->word), future) ? status : POSSE_INVALID;
+    return pi_fresh(pi_load_again(&slot->word), future) ? status
+                                                        : pi_refuse(POSSE_INVALID, PI_STALE);
 }
 
 static posse_status show(posse_future future, struct pi_slot *slot, const void **data, size_t *size)
@@ -100,7 +103,7 @@ static posse_status copy(posse_future future, struct pi_slot *slot, void *buffer
     if (size)
         *size = length;
     if (length > capacity)
-        return POSSE_TOO_LARGE;
+        return pi_refuse(POSSE_TOO_LARGE, "the result is larger than capacity");
     if (length)
         memcpy(buffer, data, length);
     return confirm(future, slot, POSSE_OK);
@@ -113,7 +116,7 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
     uint64_t word;
     bool slow;
     if (capacity && !buffer)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "buffer is NULL");
     posse_status status = await(future, timeout_ms, &slot, &word, &slow);
     if (status == POSSE_OK)
         status = end_of(word);
@@ -299,14 +302,16 @@ posse_status posse_release(posse_future future)
     while (status == POSSE_OK && pi_generation(word) == future.generation) {
         bool leave_it = !pi_final(word) || (word & PI_PINNED);
         if (word & PI_DETACHED)
-            return POSSE_INVALID;
+            break;
+        if (!leave_it && pi_discard(future.executor, future.slot, word))
+            return POSSE_OK;
         if (!leave_it)
-            return pi_discard(future.executor, future.slot, word) ? POSSE_OK : POSSE_INVALID;
+            break;
         if (pi_cas(&slot->word, &word, word | PI_DETACHED)) {
             /* Other threads may wait: it is stale for them too. */
             pi_wake_waiters(future.executor, future.slot, word, false);
             return POSSE_OK;
         }
     }
-    return status == POSSE_OK ? POSSE_INVALID : status;
+    return status == POSSE_OK ? pi_refuse(POSSE_INVALID, PI_STALE) : status;
 }

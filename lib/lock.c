@@ -7,7 +7,7 @@ posse_status posse_lock_create(posse_executor *e, posse_lock *lock)
     struct pi_object object;
     posse_status status = pi_check(e);
     if (status == POSSE_OK && !lock)
-        status = POSSE_INVALID;
+        status = pi_refuse(POSSE_INVALID, "lock is NULL");
     if (status == POSSE_OK)
         status = pi_object_acquire(e, PI_OBJECT_LOCK, sizeof(struct pi_lock), &object);
     if (status == POSSE_OK)
@@ -17,6 +17,8 @@ posse_status posse_lock_create(posse_executor *e, posse_lock *lock)
 
 static posse_status find(posse_lock lock, struct pi_object *object)
 {
+    if (!lock.executor)
+        return pi_refuse(POSSE_INVALID, "the lock is empty");
     posse_status status = pi_check(lock.executor);
     return status == POSSE_OK ? pi_object_find(lock.executor, PI_OBJECT_LOCK, lock.id, object)
                               : status;
@@ -25,7 +27,8 @@ static posse_status find(posse_lock lock, struct pi_object *object)
 posse_status posse_lock_acquire(posse_lock lock, long timeout_ms)
 {
     struct pi_object object;
-    posse_status status = timeout_ms < -1 ? POSSE_INVALID : find(lock, &object);
+    posse_status status =
+        timeout_ms < -1 ? pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT) : find(lock, &object);
     return status == POSSE_OK ? pi_object_lock(&object, pi_until(timeout_ms)) : status;
 }
 
@@ -43,7 +46,7 @@ posse_status posse_lock_destroy(posse_lock lock)
     if (status != POSSE_OK)
         return status;
     if (pi_lock_end(object.lock, object.serial, false) != PI_LOCK_DONE)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "the lock is held");
     pi_wake_each(&object, &object.lock->waiters); /* they find it stale */
     pi_object_free(&object);
     return POSSE_OK;

@@ -22,8 +22,10 @@ struct posse_completed {
 
 static posse_status check(const posse_future *futures, size_t n, long timeout_ms)
 {
-    if ((n && !futures) || timeout_ms < -1)
-        return POSSE_INVALID;
+    if (n && !futures)
+        return pi_refuse(POSSE_INVALID, "futures is NULL, but n is not 0");
+    if (timeout_ms < -1)
+        return pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     for (size_t i = 0; i < n; i++) {
         struct pi_slot *slot;
         uint64_t word;
@@ -91,16 +93,17 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
         return status;
     struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
     if (!c)
-        return POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     if (pi_watch_init(&c->watch) != 0) {
         free(c);
-        return POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     }
     pi_os_guard_set(&c->guard);
     c->until = pi_os_after_ms(timeout_ms);
     for (size_t i = 0; i < n && status == POSSE_OK; i++) {
         c->subs[i].future = futures[i];
-        status = note_executor(&c->watch, futures[i].executor) ? POSSE_OK : POSSE_NO_MEMORY;
+        if (!note_executor(&c->watch, futures[i].executor))
+            status = pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     }
     if (status == POSSE_OK)
         status = open_boxes(&c->watch);
@@ -120,7 +123,9 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
 posse_status posse_as_completed(const posse_future *futures, size_t n, long timeout_ms,
                                 posse_completed **completed)
 {
-    return completed ? open_completed(futures, n, timeout_ms, completed) : POSSE_INVALID;
+    if (!completed)
+        return pi_refuse(POSSE_INVALID, "completed is NULL");
+    return open_completed(futures, n, timeout_ms, completed);
 }
 
 /* ---- giving ---------------------------------------------------------------------------------- */
@@ -180,7 +185,7 @@ static void leave(const struct pi_watch *w)
 posse_status posse_completed_next(posse_completed *c, posse_future *future, size_t *index)
 {
     if (!c || !future)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, c ? "future is NULL" : "completed is NULL");
     for (size_t i = 0; i < c->watch.n_places; i++)
         if (pi_check(c->watch.places[i].executor) != POSSE_OK)
             return POSSE_WRONG_PROCESS;
@@ -234,7 +239,7 @@ static posse_status await(struct posse_completed *c, posse_when when)
             return POSSE_OK;
     if (status != POSSE_END)
         return status;
-    return c->stale ? POSSE_INVALID : POSSE_OK;
+    return c->stale ? pi_refuse(POSSE_INVALID, PI_STALE) : POSSE_OK;
 }
 
 static void report(const struct posse_completed *c, bool *done, size_t *n_done)
@@ -257,7 +262,7 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
     struct posse_completed *c;
     if (when != POSSE_ALL_COMPLETED && when != POSSE_FIRST_COMPLETED &&
         when != POSSE_FIRST_EXCEPTION)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "when is unknown");
     posse_status status = open_completed(futures, n, timeout_ms, &c);
     if (status != POSSE_OK)
         return status;

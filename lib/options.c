@@ -31,26 +31,57 @@ static posse_status copy_options(const posse_options *given, posse_options *opti
     return POSSE_OK;
 }
 
+/* What is wrong with a number of the options; NULL: it is fine. */
+static const char *find_negative(const posse_options *o)
+{
+    return o->max_workers < 0            ? "options.max_workers is negative"
+           : o->queue_limit < 0          ? "options.queue_limit is negative"
+           : o->retries < 0              ? "options.retries is negative"
+           : o->max_tasks_per_worker < 0 ? "options.max_tasks_per_worker is negative"
+           : o->idle_timeout_ms < 0      ? "options.idle_timeout_ms is negative"
+           : o->min_workers < 0          ? "options.min_workers is negative"
+                                         : NULL;
+}
+
+static const char *find_too_large(const posse_options *o)
+{
+    return o->max_workers > POSSE_MAX_WORKERS  ? "options.max_workers is over POSSE_MAX_WORKERS"
+           : o->queue_limit > MOST_QUEUED      ? "options.queue_limit is over 16777216"
+           : o->retries > MOST_RETRIES         ? "options.retries is over 255"
+           : o->idle_timeout_ms > MOST_IDLE_MS ? "options.idle_timeout_ms is over 49 days"
+                                               : NULL;
+}
+
 static bool is_call(posse_fn *fn, const void *arg, size_t size)
 {
     return (fn || (!arg && !size)) && (arg || !size);
 }
 
+static const char *find_unknown(const posse_options *o)
+{
+    if (!find_backend(o->backend))
+        return "options.backend is unknown";
+    if (o->on_worker_lost != POSSE_CARRY_ON && o->on_worker_lost != POSSE_BREAK)
+        return "options.on_worker_lost is unknown";
+    if (!is_call(o->initializer, o->initializer_arg, o->initializer_size))
+        return "options.initializer_arg without a function, or initializer_size without it";
+    if (!is_call(o->finalizer, o->finalizer_arg, o->finalizer_size))
+        return "options.finalizer_arg without a function, or finalizer_size without it";
+    return NULL;
+}
+
 static posse_status check_options(const posse_options *o)
 {
-    if (o->max_workers < 0 || o->queue_limit < 0 || o->retries < 0 || o->max_tasks_per_worker < 0 ||
-        o->idle_timeout_ms < 0 || o->min_workers < 0)
-        return POSSE_INVALID;
-    if (o->max_workers > POSSE_MAX_WORKERS || o->queue_limit > MOST_QUEUED ||
-        o->retries > MOST_RETRIES || o->idle_timeout_ms > MOST_IDLE_MS)
-        return POSSE_TOO_LARGE;
-    if (!find_backend(o->backend) ||
-        (o->on_worker_lost != POSSE_CARRY_ON && o->on_worker_lost != POSSE_BREAK) ||
-        !is_call(o->initializer, o->initializer_arg, o->initializer_size) ||
-        !is_call(o->finalizer, o->finalizer_arg, o->finalizer_size))
-        return POSSE_INVALID;
+    const char *wrong;
+    if ((wrong = find_negative(o)))
+        return pi_refuse(POSSE_INVALID, wrong);
+    if ((wrong = find_too_large(o)))
+        return pi_refuse(POSSE_TOO_LARGE, wrong);
+    if ((wrong = find_unknown(o)))
+        return pi_refuse(POSSE_INVALID, wrong);
     if (o->max_rss_per_worker && (o->backend != POSSE_PROCESS || pi_os_resident() < 0))
-        return POSSE_NOT_SUPPORTED;
+        return pi_refuse(POSSE_NOT_SUPPORTED, "options.max_rss_per_worker: a worker's own memory "
+                                              "cannot be measured");
     return POSSE_OK;
 }
 
@@ -97,7 +128,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->backend = find_backend(o->backend);
     e->workers = workers_of(o, e->backend, e->cpus);
     if (o->min_workers > (long)e->workers)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "options.min_workers is over options.max_workers");
     e->min_workers = (unsigned)o->min_workers;
     e->on_demand = o->on_demand;
     e->break_on_loss = o->on_worker_lost == POSSE_BREAK;
@@ -112,5 +143,5 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     bool copied =
         set_call(&e->initializer, o->initializer, o->initializer_arg, o->initializer_size) &&
         set_call(&e->finalizer, o->finalizer, o->finalizer_arg, o->finalizer_size);
-    return copied ? POSSE_OK : POSSE_NO_MEMORY;
+    return copied ? POSSE_OK : pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
 }

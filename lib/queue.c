@@ -61,10 +61,12 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if (!handle || capacity == 0 || item_size == 0)
-        return POSSE_INVALID;
+    if (!handle)
+        return pi_refuse(POSSE_INVALID, "queue is NULL");
+    if (capacity == 0 || item_size == 0)
+        return pi_refuse(POSSE_INVALID, "capacity or item_size is 0");
     if (!sizes(capacity, item_size, &stride, &size) || size > SIZE_MAX)
-        return POSSE_TOO_LARGE;
+        return pi_refuse(POSSE_TOO_LARGE, "capacity times item_size is too much");
     status = pi_object_acquire(e, PI_OBJECT_QUEUE, (size_t)size, &object);
     if (status != POSSE_OK)
         return status;
@@ -83,6 +85,8 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
 static posse_status find(posse_queue handle, struct view *view)
 {
     uint64_t size;
+    if (!handle.executor)
+        return pi_refuse(POSSE_INVALID, "the queue is empty: it has no executor");
     posse_status status = pi_check(handle.executor);
     if (status == POSSE_OK)
         status = pi_object_find(handle.executor, PI_OBJECT_QUEUE, handle.id, &view->object);
@@ -189,7 +193,7 @@ static posse_status get(const struct view *view, struct item *item)
         return POSSE_BROKEN;
     item->size = (size_t)size;
     if (size > item->capacity)
-        return POSSE_TOO_LARGE;
+        return pi_refuse(POSSE_TOO_LARGE, "the item is larger than capacity");
     if (size)
         memcpy(item->bytes, cell->bytes, item->size);
     pi_store_seq(&queue->head, head + 1); /* the item is out */
@@ -271,10 +275,12 @@ posse_status posse_queue_put(posse_queue handle, const void *data, size_t size, 
     posse_status status = find(handle, &view);
     if (status != POSSE_OK)
         return status;
-    if (timeout_ms < -1 || (!data && size > 0))
-        return POSSE_INVALID;
+    if (timeout_ms < -1)
+        return pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
+    if (!data && size > 0)
+        return pi_refuse(POSSE_INVALID, "data is NULL, but size is not 0");
     if (size > view.item_size)
-        return POSSE_TOO_LARGE;
+        return pi_refuse(POSSE_TOO_LARGE, "size is over the item_size of the queue");
     struct item item = {.bytes = (void *)(uintptr_t)data, .size = size}; /* only read */
     return transfer(&view, put, &item, pi_until(timeout_ms));
 }
@@ -286,8 +292,10 @@ posse_status posse_queue_get(posse_queue handle, void *buffer, size_t capacity, 
     posse_status status = find(handle, &view);
     if (status != POSSE_OK)
         return status;
-    if (timeout_ms < -1 || (!buffer && capacity > 0))
-        return POSSE_INVALID;
+    if (timeout_ms < -1)
+        return pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
+    if (!buffer && capacity > 0)
+        return pi_refuse(POSSE_INVALID, "buffer is NULL, but capacity is not 0");
     struct item item = {.bytes = buffer, .capacity = capacity};
     status = transfer(&view, get, &item, pi_until(timeout_ms));
     if (size && (status == POSSE_OK || status == POSSE_TOO_LARGE))

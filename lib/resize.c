@@ -5,12 +5,14 @@ posse_status posse_resize(posse_executor *e, long max_workers)
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if (max_workers < 1 || max_workers < (long)e->min_workers)
-        return POSSE_INVALID;
+    if (max_workers < 1)
+        return pi_refuse(POSSE_INVALID, "max_workers is under 1");
+    if (max_workers < (long)e->min_workers)
+        return pi_refuse(POSSE_INVALID, "max_workers is under options.min_workers");
     if (max_workers > POSSE_MAX_WORKERS)
-        return POSSE_TOO_LARGE;
+        return pi_refuse(POSSE_TOO_LARGE, "max_workers is over POSSE_MAX_WORKERS");
     if (!e->backend->spawn)
-        return POSSE_NOT_SUPPORTED;
+        return pi_refuse(POSSE_NOT_SUPPORTED, "inline there are no workers");
     (void)pi_check_supervisor(e);
     enum pi_phase phase = pi_phase_of(e);
     if (phase != PI_OPEN)

@@ -5,10 +5,10 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
 {
     pi_ref ref;
     if (!memory)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "memory is NULL");
     posse_status status = pi_check(e);
     if (status == POSSE_OK && size == 0)
-        status = POSSE_INVALID;
+        status = pi_refuse(POSSE_INVALID, "size is 0");
     if (status != POSSE_OK)
         return status;
     unsigned owner = pi_owner_here(e);
@@ -19,19 +19,15 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
     return status;
 }
 
-posse_status posse_free(posse_executor *e, void *memory)
+static bool release(posse_executor *e, const char *at)
 {
-    posse_status status = pi_check(e);
-    if (status != POSSE_OK || !memory)
-        return status;
-    char *at = memory;
     if (at < e->segment.base || at >= e->segment.base + e->segment.size)
-        return POSSE_INVALID;
+        return false;
     struct pi_class *class;
     struct pi_block *block;
     pi_ref ref = pi_arena_ref(&e->segment.arena, (size_t)(at - e->segment.base));
     if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
-        return POSSE_INVALID;
+        return false;
     uint64_t tag = pi_load_acquire(&block->tag);
     bool freed = false;
     /* Another tag: it was a worker's, which has left, and has become the program's (inherit.c). */
@@ -40,5 +36,13 @@ posse_status posse_free(posse_executor *e, void *memory)
         last = tag;
         tag = pi_load_acquire(&block->tag);
     }
-    return freed ? POSSE_OK : POSSE_INVALID;
+    return freed;
+}
+
+posse_status posse_free(posse_executor *e, void *memory)
+{
+    posse_status status = pi_check(e);
+    if (status != POSSE_OK || !memory || release(e, memory))
+        return status;
+    return pi_refuse(POSSE_INVALID, "memory is not of posse_alloc, or is free already");
 }

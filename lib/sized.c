@@ -12,8 +12,12 @@
 
 posse_status pi_sized_check(const void *given)
 {
-    size_t size = given ? pi_size_of(given) : 0;
-    return size >= LEAST && size <= MOST ? POSSE_OK : POSSE_INVALID;
+    if (!given)
+        return pi_refuse(POSSE_INVALID, "the struct is NULL");
+    size_t size = pi_size_of(given);
+    return size >= LEAST && size <= MOST
+               ? POSSE_OK
+               : pi_refuse(POSSE_INVALID, "struct_size is not the size of the struct");
 }
 
 const void *pi_sized_copy(const void *given, void *copy, size_t known)
@@ -22,8 +26,10 @@ const void *pi_sized_copy(const void *given, void *copy, size_t known)
         return NULL;
     size_t size = pi_size_of(given);
     for (size_t i = known; i < size; i++)
-        if (((const char *)given)[i] != 0)
+        if (((const char *)given)[i] != 0) {
+            (void)pi_refuse(POSSE_INVALID, "the struct says more than this version knows");
             return NULL;
+        }
     memset(copy, 0, known);
     memcpy(copy, given, size < known ? size : known);
     memcpy(copy, &known, sizeof known);

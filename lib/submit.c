@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <string.h>
 
+#define MOST_BYTES (PI_SIZE_MASK / 2) /* of an argument: far more than there can be */
+
 static bool nested(const posse_executor *e) { return pi_self_in(e) || e->owner != PI_PROGRAM; }
 
 /* ---- what is asked for ---- */
@@ -19,13 +21,34 @@ bool pi_loaded(posse_executor *e, uintptr_t address)
     return true;
 }
 
+/* What is wrong with a job, and its status; NULL: nothing. */
+static const char *find_wrong(const posse_job *job, posse_status *status)
+{
+    *status = POSSE_INVALID;
+    if (!job->fn)
+        return "fn is NULL";
+    if (job->size && !job->arg)
+        return "arg is NULL, but size is not 0";
+    if (job->flags & ~POSSE_NO_WAIT)
+        return "job.flags has an unknown bit";
+    if (job->timeout_ms < 0 || job->queue_timeout_ms < 0)
+        return "job.timeout_ms or job.queue_timeout_ms is negative";
+    if (job->retries < -1)
+        return "job.retries is under -1";
+    *status = POSSE_TOO_LARGE;
+    if (job->size > MOST_BYTES)
+        return "size is over the largest block of shared memory";
+    if (job->retries > 255)
+        return "job.retries is over 255";
+    return job->timeout_ms > UINT32_MAX ? "job.timeout_ms is over 49 days" : NULL;
+}
+
 static posse_status check_job(posse_executor *e, const posse_job *job)
 {
-    if (!job->fn || (job->size && !job->arg) || (job->flags & ~POSSE_NO_WAIT) ||
-        job->timeout_ms < 0 || job->retries < -1 || job->queue_timeout_ms < 0)
-        return POSSE_INVALID;
-    if (job->size > PI_SIZE_MASK / 2 || job->retries > 255 || job->timeout_ms > UINT32_MAX)
-        return POSSE_TOO_LARGE;
+    posse_status status;
+    const char *wrong = find_wrong(job, &status);
+    if (wrong)
+        return pi_refuse(status, wrong);
     return pi_loaded(e, (uintptr_t)job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
 }
 
@@ -46,7 +69,7 @@ static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index
     pi_will_give(e, owner);
     while ((*index = pi_slots_acquire(&e->segment.slots, owner, hint, word)) == PI_NONE)
         if (!pi_grow_slots(e))
-            return POSSE_NO_MEMORY;
+            return pi_refuse(POSSE_NO_MEMORY, PI_NO_SHARED);
     atomic_store_explicit(&e->hint, *index, memory_order_relaxed);
     pi_prefetch(&e->segment.slots.at[*index + 4]);
     return POSSE_OK;
@@ -161,7 +184,7 @@ static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, u
     if (pushed == PI_PUSHED || !take_back(slot, word, false))
         return POSSE_OK;
     return pushed == PI_PUSH_LIMIT     ? POSSE_FULL
-           : pushed == PI_PUSH_NO_CELL ? POSSE_NO_MEMORY
+           : pushed == PI_PUSH_NO_CELL ? pi_refuse(POSSE_NO_MEMORY, PI_NO_SHARED)
                                        : POSSE_BROKEN;
 }
 
@@ -282,7 +305,7 @@ posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write
     struct request request = {.write = write};
     posse_status status = pi_check(e);
     if (status == POSSE_OK && !(request.job = pi_sized_read(job, &copy, sizeof copy)))
-        status = POSSE_INVALID;
+        status = POSSE_INVALID; /* pi_sized_read has said why */
     if (status == POSSE_OK)
         status = check_job(e, request.job);
     if (status == POSSE_OK && !pi_supervised(e))

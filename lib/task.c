@@ -32,17 +32,27 @@ static void replace(posse_task *task, size_t size, pi_ref block)
     task->size = size;
 }
 
+/* Whether the task may give a result: not a child that it has forked. */
+static posse_status check(const posse_task *task)
+{
+    if (!task)
+        return pi_refuse(POSSE_INVALID, "task is NULL");
+    if (task->item)
+        return pi_refuse(POSSE_INVALID, "the function of a map has its results' places already");
+    return pi_check(task->executor);
+}
+
 posse_status posse_task_return(posse_task *task, const void *data, size_t size)
 {
     pi_ref block;
     void *bytes;
-    if (!task || (size && !data) || task->item)
-        return POSSE_INVALID;
-    if (pi_check(task->executor) != POSSE_OK)
-        return POSSE_WRONG_PROCESS; /* a child that the task has forked */
-    if (task->failed)
+    if (size && !data)
+        return pi_refuse(POSSE_INVALID, "data is NULL");
+    posse_status status = check(task);
+    if (status == POSSE_OK && task->failed)
         return POSSE_OK; /* a failed task has a message in place of a result */
-    posse_status status = make_room(task, size, &block, &bytes);
+    if (status == POSSE_OK)
+        status = make_room(task, size, &block, &bytes);
     if (status != POSSE_OK)
         return status;
     if (size)
@@ -55,8 +65,10 @@ void *posse_task_reserve(posse_task *task, size_t size)
 {
     pi_ref block;
     void *bytes;
-    if (!task || task->failed || task->item || pi_check(task->executor) != POSSE_OK ||
-        make_room(task, size, &block, &bytes) != POSSE_OK)
+    posse_status status = check(task);
+    if (status == POSSE_OK && task->failed)
+        status = pi_refuse(POSSE_INVALID, "the task has failed");
+    if (status != POSSE_OK || make_room(task, size, &block, &bytes) != POSSE_OK)
         return NULL;
     replace(task, size, block);
     return bytes;

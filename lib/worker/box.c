@@ -42,14 +42,14 @@ static posse_status begin_box(posse_executor *e, void **index)
     *index = mmap(NULL, size_of_index(e), PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (*index == MAP_FAILED)
-        return POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
     mail->parker = pi_take_parker(e, e->owner);
     if (mail->parker != PI_NONE && open_watches(mail) == 0)
         return POSSE_OK;
     if (mail->parker != PI_NONE)
         pi_parkers_release(&e->segment.parkers, mail->parker);
     munmap(*index, size_of_index(e));
-    return POSSE_NO_MEMORY;
+    return pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
 }
 
 /* The lock is held. */
@@ -83,7 +83,7 @@ posse_status pi_mail_open(posse_executor *e)
 
 posse_status pi_mail_start_thread(posse_executor *e, pthread_t *thread, void *(*body)(void *))
 {
-    return pi_status_of(pi_os_thread_create(thread, body, e));
+    return pi_refuse_errno(pi_os_thread_create(thread, body, e), "a thread cannot be started");
 }
 
 static void *lead(void *context)

@@ -178,7 +178,7 @@ posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi
 {
     unsigned first = pi_class_for(size);
     if (first >= PI_CLASSES || e->segment.arena.classes[first].max == 0)
-        return POSSE_TOO_LARGE;
+        return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
     for (int attempt = 0; attempt < 2; attempt++) {
         for (unsigned i = first; i < PI_CLASSES && i < first + 3; i++)
             if ((*ref = acquire_in(e, owner, i, size)) != 0)
@@ -186,7 +186,7 @@ posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi
         if (attempt == 0)
             reclaim(e, owner);
     }
-    return POSSE_NO_MEMORY;
+    return pi_refuse(POSSE_NO_MEMORY, PI_NO_SHARED);
 }
 
 bool pi_block_release(posse_executor *e, unsigned owner, pi_ref ref, uint64_t tag)

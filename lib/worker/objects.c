@@ -7,6 +7,7 @@
 
 #define INDEX_SHIFT 30 /* of a handle's id: the serial is below, the class from bit 59 on */
 #define INDEX_BITS 29
+#define STALE "the lock or queue has ended, or the handle is none"
 #define SERIAL_STEP 0x2545f491u /* odd, so each serial comes once: neighbours look unlike */
 
 /* ---- making, finding, ending ---- */
@@ -70,10 +71,10 @@ posse_status pi_object_find(posse_executor *e, enum pi_object_type type, uint64_
                                  .ref = id >> (INDEX_SHIFT + INDEX_BITS) << 32 | index,
                                  .serial = (uint32_t)id & PI_SERIAL_MASK};
     if (!tag_of(object, &class, &tag))
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, STALE);
     object->size = pi_block_room(e, object->ref);
     if (object->size < sizeof *object->lock)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, STALE);
     object->lock = pi_block_bytes(e, object->ref, class->size);
     return pi_lock_is_gone(object->lock, object->serial) ? pi_object_lost(object) : POSSE_OK;
 }
@@ -98,9 +99,11 @@ bool pi_object_exists(const struct pi_object *object)
 posse_status pi_object_lost(const struct pi_object *object)
 {
     if (!pi_object_exists(object))
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, STALE);
     uint64_t word = pi_load_seq(&object->lock->word);
-    return pi_stamped(word, object->serial) && (word & PI_LOCK_GONE) ? POSSE_INVALID : POSSE_BROKEN;
+    return pi_stamped(word, object->serial) && (word & PI_LOCK_GONE)
+               ? pi_refuse(POSSE_INVALID, STALE)
+               : POSSE_BROKEN;
 }
 
 posse_status pi_object_wait(const struct pi_object *object)
@@ -125,7 +128,7 @@ static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t
     const struct pi_object *object = event->object;
     for (;;) {
         if (!pi_object_exists(object))
-            return POSSE_INVALID;
+            return pi_refuse(POSSE_INVALID, STALE);
         if (!pi_waiters_add(event->waiters, object->serial, parker))
             return pi_object_lost(object);
         posse_status status = event->look(event); /* seq, after the bit: see waiters.h */
@@ -143,8 +146,9 @@ posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
         return status;
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     if (parker == PI_NONE)
-        return POSSE_NO_MEMORY;
-    status = parker < PI_MAX_WAITERS ? park(event, parker, until) : POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
+    status = parker < PI_MAX_WAITERS ? park(event, parker, until)
+                                     : pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
     if (status != POSSE_INVALID) /* its memory may be gone */
         pi_waiters_remove(event->waiters, event->object->serial, parker);
     pi_parkers_release(&e->segment.parkers, parker);
@@ -236,6 +240,6 @@ posse_status pi_object_unlock(const struct pi_object *object)
     switch (pi_lock_leave(object->lock, object->serial, holder_here(object->executor))) {
     case PI_LOCK_DONE: (void)pi_wake_one(object, &object->lock->waiters); return POSSE_OK;
     case PI_LOCK_LAST: pi_object_free(object); return POSSE_OK;
-    default: return POSSE_INVALID;
+    default: return pi_refuse(POSSE_INVALID, "this thread does not hold the lock");
     }
 }

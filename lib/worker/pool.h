@@ -326,12 +326,23 @@ void pi_finalize(posse_executor *executor, unsigned seat);
 
 /* ---- reason.c ---- */
 
-/* Gives the status back and keeps the words, which are constant, for posse_last_error. Every
- * POSSE_INVALID, POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY and POSSE_SYSTEM that a call
- * returns comes from here: "options.min_workers is over options.max_workers". */
-posse_status pi_refuse(posse_status status, const char *words) __attribute__((cold));
+/* Gives the status back, and notes the words, which are constant, for posse_last_error. Each
+ * POSSE_INVALID, POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY and POSSE_SYSTEM of a call
+ * comes from here: pi_refuse(POSSE_INVALID, "size is 0"). */
+void pi_note_refusal(const char *words) __attribute__((cold));
+static inline posse_status pi_refuse(posse_status status, const char *words)
+{
+    pi_note_refusal(words);
+    return status;
+}
 /* The words of this thread's last refusal. */
 const char *pi_refusal(void);
+/* Words that several calls need. */
+#define PI_STALE "the future is stale: it was released, or is none of this executor's"
+#define PI_WRONG_TIMEOUT "timeout_ms is under -1"
+#define PI_NO_HEAP "the program has no memory left"
+#define PI_NO_PARKER "too many threads and tasks are waiting, or there is no memory for one more"
+#define PI_NO_SHARED "shared memory is exhausted: /dev/shm, a resource limit, or the machine"
 
 /* What an errno means to a caller, who finds it in errno too: POSSE_OK if it is 0, POSSE_NO_MEMORY
  * if memory or the number of processes and threads is exhausted, else POSSE_SYSTEM. The words say

@@ -8,11 +8,7 @@
 
 static _Thread_local const char *refusal; /* a pointer only: see lib/CMakeLists.txt */
 
-posse_status pi_refuse(posse_status status, const char *words)
-{
-    refusal = words;
-    return status;
-}
+void pi_note_refusal(const char *words) { refusal = words; }
 
 const char *pi_refusal(void) { return refusal ? refusal : ""; }
 

@@ -56,7 +56,7 @@ static posse_status look(posse_executor *e, posse_future future, uint64_t *word)
     enum pi_phase phase = pi_phase_of(e); /* before the word: CLOSED comes after the last end */
     *word = pi_load_seq(at);              /* with the release of pi_slot_leave */
     if (!pi_fresh(*word, future))
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, PI_STALE);
     if (pi_final(*word))
         return POSSE_OK;
     if (pi_destroying(e))
@@ -112,7 +112,7 @@ static posse_status park(posse_executor *e, posse_future future, uint64_t until,
 {
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     if (parker == PI_NONE)
-        return POSSE_NO_MEMORY;
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
     struct pi_doubt doubt = {.word = 0};
     posse_status status;
     while ((status = look(e, future, word)) == POSSE_TIMEOUT && pi_os_now() < until) {
@@ -197,9 +197,10 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
         if (!happened && !pi_sleep_on(e, parker, until))
             tell_again(e);
     }
-    if (parker != PI_NONE)
-        pi_parkers_release(&e->segment.parkers, parker);
-    return parker == PI_NONE ? POSSE_NO_MEMORY : happened ? POSSE_OK : POSSE_TIMEOUT;
+    if (parker == PI_NONE)
+        return pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
+    pi_parkers_release(&e->segment.parkers, parker);
+    return happened ? POSSE_OK : POSSE_TIMEOUT;
 }
 
 posse_status pi_wait_room(posse_executor *e, uint64_t until)
