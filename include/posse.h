@@ -152,9 +152,10 @@ typedef struct posse_options {
     const char *worker_name_prefix;
 
     /* Runs in each worker before its first task, with a copy of its argument: it may return a code
-     * or call posse_task_fail as a task does. If three workers in a row do not get through it,
-     * the executor is broken, see posse_why_broken. Inline it runs in posse_create, once, and if it
-     * fails, posse_create gives an executor that is broken. */
+     * or call posse_task_fail as a task does. If three workers in a row fail in it, exit or crash,
+     * the executor is broken, see posse_why_broken. One that others kill in it (see posse_create)
+     * does not count. Inline it runs in posse_create, once, and if it fails, posse_create gives an
+     * executor that is broken. */
     posse_fn *initializer;
     const void *initializer_arg;
     size_t initializer_size;
@@ -203,6 +204,12 @@ typedef struct posse_options {
  * with PR_SET_CHILD_SUBREAPER): its own wait(-1) finds one process of each executor, which lives
  * until posse_destroy and is buried there, and SIGCHLD tells its end. If somebody kills that one,
  * its workers are left to the program to wait for.
+ * A worker that dies is replaced. If starts fail by themselves, ten times in a row and for half a
+ * second, and no worker is left, the executor is broken. A worker that somebody kills as it starts
+ * (by SIGKILL, as the kernel does when memory runs out, SIGTERM, SIGHUP or another signal that is
+ * not of a crash) does not count: another is started after a pause that doubles up to a second,
+ * for ever. Meanwhile calls wait as long as their timeouts say, and workers_lost of
+ * posse_get_stats grows.
  * The first call registers handlers of pthread_atfork, which stay: a fork waits for a moment in
  * which no other thread walks through what is loaded.
  * POSSE_INVALID: a negative count, an unknown backend or policy, a size

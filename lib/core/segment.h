@@ -84,7 +84,9 @@ struct pi_header {
     _Atomic uint64_t workers_started;
     _Atomic uint64_t workers_lost;
     _Atomic uint64_t lost;
-    _Atomic uint64_t rounds; /* that it went, relaxed: callers that doubt look whether it lives */
+    /* That it went while workers could be started. Relaxed: callers that doubt look whether it is
+     * awake and leaves a task where it is. */
+    _Atomic uint64_t rounds;
     /* By anyone; added up. */
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;

@@ -34,25 +34,28 @@ struct pi_hand {
 struct pi_supervisor {
     posse_executor *executor;
     struct pi_hand hands[PI_MAX_SEATS];
-    unsigned seats;       /* that are or were used */
-    unsigned alive;       /* hands that are not EMPTY */
-    unsigned staff;       /* hands that count as workers: see staff.c */
-    unsigned max;         /* workers at most, as it was last seen */
-    unsigned target;      /* workers that there should be */
-    unsigned missing;     /* of these, workers still to be started */
-    unsigned failures;    /* starts in a row that came to nothing */
-    unsigned stumbles;    /* starts in a row that did not get through the initializer */
-    int error;            /* errno of the last one that could not be started at all */
-    struct pi_reason why; /* how the last start failed */
-    uint64_t retry_at;    /* the next try, PI_NEVER: none is due */
-    uint64_t kill_at;     /* when those that SIGTERM did not end are killed, PI_NEVER: never */
-    int sent;             /* the signal that all workers were sent, 0: none */
-    uint64_t looked_at;   /* when the deadlines were last looked at */
-    enum pi_phase seen;   /* the phase that was acted on */
-    uint64_t *marks;      /* a bit for each slot: scratch memory of the recovery */
-    int socket, program;  /* process backend: to the program, and its pidfd (-1: none) */
-    pthread_t thread;     /* thread backend: the supervisor itself, */
-    bool joined;          /* whether it has ended, and what wakes it */
+    unsigned seats;   /* that are or were used */
+    unsigned alive;   /* hands that are not EMPTY */
+    unsigned staff;   /* hands that count as workers: see staff.c */
+    unsigned max;     /* workers at most, as it was last seen */
+    unsigned target;  /* workers that there should be */
+    unsigned missing; /* of these, workers still to be started */
+    /* Starts that came to nothing: see staff.c. All are 0 once a worker gets through its start. */
+    unsigned put_off;       /* how often in a row the next one was put off */
+    unsigned failures;      /* in a row, that failed by themselves; */
+    uint64_t failing_since; /* the first of them */
+    unsigned stumbles;      /* of the failures, those in the initializer */
+    int error;              /* errno of the last one that could not be started at all */
+    struct pi_reason why;   /* how the last start failed */
+    uint64_t retry_at;      /* the next try, PI_NEVER: none is due */
+    uint64_t kill_at;       /* when those that SIGTERM did not end are killed, PI_NEVER: never */
+    int sent;               /* the signal that all workers were sent, 0: none */
+    uint64_t looked_at;     /* when the deadlines were last looked at */
+    enum pi_phase seen;     /* the phase that was acted on */
+    uint64_t *marks;        /* a bit for each slot: scratch memory of the recovery */
+    int socket, program;    /* process backend: to the program, and its pidfd (-1: none) */
+    pthread_t thread;       /* thread backend: the supervisor itself, */
+    bool joined;            /* whether it has ended, and what wakes it */
     struct pi_os_semaphore poked;
 };
 
@@ -107,7 +110,9 @@ void pi_look_at_staff(struct pi_supervisor *supervisor);
 void pi_look_at_starts(struct pi_supervisor *supervisor);
 /* Has a worker go when its task has ended. */
 void pi_send_away(struct pi_supervisor *supervisor, unsigned seat);
-/* A start came to nothing, supervisor->why says how: tries again later, or breaks the pool. */
+/* A start came to nothing: tries again later. */
+void pi_put_off_starts(struct pi_supervisor *supervisor);
+/* The same for one that failed by itself, as supervisor->why says; or breaks the pool. */
 void pi_start_failed(struct pi_supervisor *supervisor);
 
 /* Whether a worker is one of the staff: it lives, and will take another task. */

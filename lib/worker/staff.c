@@ -15,8 +15,15 @@
  * to be run again. So an executor without staff grows, whatever its options say.
  *
  * A worker that retires is staff no more, so another is started; it may go when nobody is missing.
- * If another cannot be started, the tries are put off, longer each time, and after ten of them
- * without a worker that works the pool breaks.
+ *
+ * A start that comes to nothing puts the next one off, twice as long each time, up to a second. It
+ * breaks the pool only if it fails by itself, again and again:
+ *
+ *   the worker                                  counts as   the pool breaks
+ *   cannot be started                           failure     after ten in a row that took half a
+ *   exits, or dies of a signal of its own       failure     second, if no worker works
+ *   ... in the initializer, or this fails       stumble     after three in a row
+ *   is killed by a signal that others send      nothing     never
  *
  * No task is left without a worker. Each of these steps is seq, so of two that may cross one sees
  * the other:
@@ -46,9 +53,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define MOST_FAILURES 10 /* starts in a row that came to nothing, before the pool is broken */
-#define MOST_STUMBLES 3  /* ... in the initializer */
-#define FIRST_RETRY_NS 1000000u /* doubled with every failure */
+/* Before the pool is broken: see the table. */
+#define MOST_FAILURES 10
+#define LEAST_FAILING_NS 500000000u
+#define MOST_STUMBLES 3
+#define FIRST_RETRY_NS 1000000u /* doubled each time, */
+#define MOST_DOUBLINGS 10       /* but no more often */
 
 /* ---- who is there ---- */
 
@@ -80,7 +90,7 @@ void pi_look_at_starts(struct pi_supervisor *s)
             ready == PI_SEAT_STARTING || ready == PI_SEAT_FAILED)
             continue;
         s->hands[i].through = true;
-        s->failures = s->stumbles = 0;
+        s->put_off = s->failures = s->stumbles = 0;
     }
 }
 
@@ -143,16 +153,33 @@ static bool prepare_seat(struct pi_supervisor *s, unsigned number)
     return true;
 }
 
-/* Puts the next try off, twice as long each time. */
-void pi_start_failed(struct pi_supervisor *s)
+void pi_put_off_starts(struct pi_supervisor *s)
+{
+    uint64_t now = pi_os_now();
+    if (s->retry_at != PI_NEVER && now < s->retry_at)
+        return; /* another start of the same round did */
+    unsigned doublings = s->put_off < MOST_DOUBLINGS ? s->put_off : MOST_DOUBLINGS;
+    s->retry_at = now + ((uint64_t)FIRST_RETRY_NS << doublings);
+    s->put_off++;
+}
+
+static bool anyone_works(const struct pi_supervisor *s)
 {
     bool anyone = false;
     for (unsigned i = 0; i < s->seats && !anyone; i++)
         anyone = works(s, i);
-    unsigned shift = s->failures < MOST_FAILURES ? s->failures : MOST_FAILURES;
-    s->failures++;
-    s->retry_at = pi_os_now() + ((uint64_t)FIRST_RETRY_NS << shift);
-    if (s->stumbles >= MOST_STUMBLES || (s->failures >= MOST_FAILURES && !anyone))
+    return anyone;
+}
+
+void pi_start_failed(struct pi_supervisor *s)
+{
+    uint64_t now = pi_os_now();
+    if (s->failures++ == 0)
+        s->failing_since = now;
+    pi_put_off_starts(s);
+    bool again_and_again =
+        s->failures >= MOST_FAILURES && now - s->failing_since >= LEAST_FAILING_NS;
+    if (s->stumbles >= MOST_STUMBLES || (again_and_again && !anyone_works(s)))
         pi_break(s->executor, &s->why);
 }
 

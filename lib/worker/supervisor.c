@@ -79,6 +79,18 @@ static bool take_reason(struct pi_supervisor *s, unsigned seat, bool others, str
     return whole;
 }
 
+/* Whether somebody else has killed the worker. A process brings these on itself, and would again;
+ * the other signals come from a person, a program, or the kernel when memory runs out. */
+static bool was_killed(const struct pi_death *death)
+{
+    static const int own[] = {SIGABRT, SIGALRM, SIGBUS,  SIGFPE,  SIGILL, SIGPIPE,
+                              SIGSEGV, SIGSYS,  SIGTRAP, SIGXCPU, SIGXFSZ};
+    bool is_own = death->signal == 0; /* it has exited */
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        is_own |= death->signal == own[i];
+    return !is_own;
+}
+
 /* What a death means for the pool: nobody's loss but its task's, unless it was the start that came
  * to nothing, or POSSE_BREAK says more. */
 static void judge(struct pi_supervisor *s, unsigned seat, enum pi_ready ready,
@@ -95,7 +107,12 @@ static void judge(struct pi_supervisor *s, unsigned seat, enum pi_ready ready,
         pi_break(e, &why);
     if (!failed && ready != PI_SEAT_STARTING)
         return;
-    if (!take_reason(s, seat, failed, &why) && failed)
+    bool said = take_reason(s, seat, failed, &why);
+    if (!failed && !said && was_killed(death)) {
+        pi_put_off_starts(s);
+        return;
+    }
+    if (!said && failed)
         why = s->stumbles ? s->why : pi_reason_of("the initializer failed", "");
     s->why = why;
     if (e->initializer.fn)
@@ -244,7 +261,8 @@ static uint64_t plan(struct pi_supervisor *s)
 void pi_supervisor_run(struct pi_supervisor *s)
 {
     for (;;) {
-        pi_count(&s->executor->segment.header->rounds);
+        if (s->put_off == 0) /* else it sees what waits, and can do nothing about it */
+            pi_count(&s->executor->segment.header->rounds);
         look_at_workers(s);
         pi_look_at_tasks(s);
         look_at_phase(s); /* before the staff: it must not look at the ring before DRAINING */
