@@ -143,12 +143,19 @@ static posse_status fill(posse_executor *e, const struct request *request, uint3
 
 /* ---- the queue ---- */
 
+/* Whether the task has this state, and nobody has ever claimed it: a claim leaves its owner in the
+ * word, also when the task is READY again for another run. */
+static bool is_untouched(uint64_t seen, enum pi_state state, uint64_t fill_word)
+{
+    return pi_is(seen, state, PI_NOBODY) && pi_generation(seen) == pi_generation(fill_word);
+}
+
 /* READY -> FILL. `entry` says whether the ring has an entry of it. False: somebody has claimed or
  * cancelled the task meanwhile. */
 static bool take_back(struct pi_slot *slot, uint64_t *fill_word, bool entry)
 {
     uint64_t seen = pi_load_acquire(&slot->word);
-    while (pi_state(seen) == PI_READY && pi_generation(seen) == pi_generation(*fill_word)) {
+    while (is_untouched(seen, PI_READY, *fill_word)) {
         uint64_t back = *fill_word & ~(uint64_t)PI_QUEUED;
         back |= entry ? seen & PI_QUEUED : 0;
         if (pi_cas(&slot->word, &seen, back)) {
@@ -213,9 +220,9 @@ static posse_status recheck(posse_executor *e, uint32_t index, uint64_t word)
     if (status == POSSE_OK)
         return POSSE_OK;
     uint64_t seen = pi_load_acquire(&slot->word);
-    bool cancelled = pi_generation(seen) == pi_generation(word) && pi_state(seen) == PI_CANCELLED;
+    bool cancelled = is_untouched(seen, PI_CANCELLED, word);
     if (!cancelled && !take_back(slot, &word, true))
-        return POSSE_OK; /* it runs, or has run */
+        return POSSE_OK; /* it runs, has run, or was cancelled just now: it was accepted */
     if (pi_discard(e, index, cancelled ? seen : word) && cancelled)
         /* Whoever closed it has counted that before. It is refused, so it was no task.
          * Relaxed: only the value counts. */

@@ -7,7 +7,9 @@
  *                                               s is reaped
  *   READY       may be claimed; is in the       a worker                   RUN
  *               ring (QUEUED)                   a canceller                CANCELLED
- *                                               its submitter, when the    FREE
+ *                                               its submitter, if nobody   FILL
+ *                                               has claimed it and there
+ *                                               is no room, or the
  *                                               executor closed meanwhile
  *   RUN(w)      worker w is running it          w                          DONE, FAILED, TIMED_OUT
  *                                               w, which gives back what   READY
@@ -26,7 +28,8 @@
  *
  *   bits 0-3    state
  *   bits 4-9    flags, below
- *   bits 10-19  owner: the submitter of FILL, the worker of RUN and KILLING
+ *   bits 10-19  owner: the submitter of FILL, the worker of RUN and KILLING; it stays, so PI_NOBODY
+ *               in READY, or an end, says that the task was never claimed
  *   bits 20-31  parker: 1 + the index of the caller that sleeps until the task ends, 0 for none
  *   bits 32-63  generation: grows when the slot is freed, so an old handle is seen to be stale
  *
