@@ -238,15 +238,8 @@ static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
     return true;
 }
 
-/* Asks a running task to stop. */
-static void ask(struct pi_slot *slot, posse_future future, uint64_t word)
-{
-    while (pi_generation(word) == future.generation && pi_state(word) == PI_RUN &&
-           !(word & PI_CANCEL))
-        if (pi_cas(&slot->word, &word, word | PI_CANCEL))
-            return;
-}
-
+/* Of a task that waits it is the end; one that runs is asked to stop. If its worker dies just then
+ * and it waits for another run, it is looked at again. */
 posse_status posse_cancel(posse_future future)
 {
     struct pi_slot *slot;
@@ -254,10 +247,15 @@ posse_status posse_cancel(posse_future future)
     posse_status status = pi_future_look(future, &slot, &word);
     if (status != POSSE_OK)
         return status;
-    while (pi_generation(word) == future.generation && pi_state(word) == PI_READY)
-        if (cancel(future, &word, 0))
-            return POSSE_OK;
-    ask(slot, future, word);
+    while (pi_generation(word) == future.generation) {
+        if (pi_state(word) == PI_READY) {
+            if (cancel(future, &word, 0))
+                return POSSE_OK;
+        } else if (pi_state(word) != PI_RUN || (word & PI_CANCEL) ||
+                   pi_cas(&slot->word, &word, word | PI_CANCEL)) {
+            break;
+        }
+    }
     return POSSE_TOO_LATE;
 }
 
