@@ -8,8 +8,9 @@
  *   before it won the word)
  *   set, and there is no such thing yet (the       the recovery sweep clears it: else nobody would
  *   taker died before it gave it back)             find the thing when the table has grown
- *   clear, but the thing is taken (two sweeps,     the next taker fails at the word and goes on
- *   a late give, a sweep as the table grows)
+ *   clear, but the thing is taken (two sweeps, a   the next taker fails at the word and goes on;
+ *   late give, a sweep as the table grows or       it leaves the bit set, as it should be
+ *   between the taker's bit and its word)
  *
  *   level 0: one bit for each thing
  *   level 1: one for each full word of level 0

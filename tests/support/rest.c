@@ -124,16 +124,17 @@ static bool is_box(posse_executor *e, uint32_t parker, uint32_t owner)
     return (own || seat) && pi_load_seq(&e->segment.parkers.at[parker].collects);
 }
 
+/* The bit of one that is taken may be clear, if a recovery swept as it was taken (core/map.h). */
 static bool parkers_are_free(posse_executor *e)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     bool seen[PI_MAX_SEATS] = {false};
     for (uint32_t i = 0; i < pi_parkers_count(parkers); i++) {
         uint32_t owner = pi_load_seq(&parkers->at[i].owner);
-        if (pi_map_taken(&parkers->map, i) != (owner != 0)) {
-            return false;
-        }
         if (owner == 0) {
+            if (pi_map_taken(&parkers->map, i)) {
+                return false;
+            }
             continue;
         }
         if (!is_box(e, i, owner) || (owner <= PI_MAX_SEATS && seen[owner - 1])) {
