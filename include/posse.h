@@ -210,6 +210,11 @@ typedef struct posse_options {
  * not of a crash) does not count: another is started after a pause that doubles up to a second,
  * for ever. Meanwhile calls wait as long as their timeouts say, and workers_lost of
  * posse_get_stats grows.
+ * A worker process ignores the signals that the program ignores at this moment (SIGTERM and SIGCHLD
+ * too), and always SIGINT, SIGQUIT, SIGTTIN and SIGTTOU; all others are at their default, and none is
+ * blocked. So a task may write to the terminal and set it, but reading from it fails with EIO.
+ * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
+ * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
  * The first call registers handlers of pthread_atfork, which stay: a fork waits for a moment in
  * which no other thread walks through what is loaded.
  * POSSE_INVALID: a negative count, an unknown backend or policy, a size
@@ -250,8 +255,8 @@ POSSE_API posse_status posse_destroy(posse_executor *executor);
 
 /* Shuts the executor down by force: running tasks end as POSSE_WORKER_LOST, queued ones as
  * POSSE_CANCELLED, and no worker is replaced. terminate sends SIGTERM, and SIGKILL a second later
- * to those that are still there; kill sends SIGKILL. Do not block. Fine on an executor that is
- * already shut down or broken.
+ * to those that are still there (all of them, if the program ignored SIGTERM at posse_create); kill
+ * sends SIGKILL. Do not block. Fine on an executor that is already shut down or broken.
  * POSSE_NOT_SUPPORTED: threads cannot be killed.
  * POSSE_WRONG_PROCESS: also when called by a task. */
 POSSE_API posse_status posse_terminate_workers(posse_executor *executor);

@@ -4,7 +4,7 @@
  */
 #include "os/image.h"
 
-#include "os/process.h"
+#include "os/signals.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 #include "os/memory.h"
 
 #include "os/file.h"
-#include "os/process.h"
+#include "os/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>

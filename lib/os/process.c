@@ -14,15 +14,6 @@
 
 #define WAIT_PIDFD 3 /* P_PIDFD, which older headers do not have */
 
-void pi_os_signals_block(sigset_t *before)
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, before);
-}
-
-void pi_os_signals_restore(const sigset_t *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
-
 static bool sigchld_pending(void)
 {
     sigset_t pending;
@@ -111,17 +102,6 @@ void pi_os_process_name(const char *name)
 #else
     (void)name;
 #endif
-}
-
-void pi_os_signals_default(const int *ignored)
-{
-    for (int signal = 1; signal < NSIG; signal++) {
-        struct sigaction action = {.sa_handler = SIG_DFL};
-        for (const int *i = ignored; *i; i++)
-            if (*i == signal)
-                action.sa_handler = SIG_IGN;
-        (void)sigaction(signal, &action, NULL); /* fails for those that cannot be changed */
-    }
 }
 
 /* Linux also tells of the stops of a child that has asked to be traced by us, which is as good as a

@@ -7,10 +7,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Blocks all signals of this thread; the mask before. */
-void pi_os_signals_block(sigset_t *before);
-void pi_os_signals_restore(const sigset_t *before);
-
 /* Forks a process that is nobody's child: body(context) runs in it and must not return. Called with
  * signals blocked. If its second fork fails, failed(context, errno) is called in the process that
  * tried. 0 or an errno. No SIGCHLD is left pending. */
@@ -32,9 +28,6 @@ bool pi_os_die_with_parent(pid_t parent);
 
 /* The name shown by ps and in debuggers; 15 characters count. */
 void pi_os_process_name(const char *name);
-
-/* All signals to what a new process begins with: default, but those in `ignored` (ended by 0). */
-void pi_os_signals_default(const int *ignored);
 
 /* What has happened to a child. */
 enum pi_os_event { PI_OS_NOTHING, PI_OS_STOPPED, PI_OS_CONTINUED, PI_OS_DEAD };

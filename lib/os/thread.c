@@ -2,6 +2,7 @@
 
 #include "os/clock.h"
 #include "os/process.h"
+#include "os/signals.h"
 
 #include <limits.h>
 #include <time.h>
@@ -12,7 +13,7 @@ static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*b
                   void *context)
 {
     sigset_t before;
-    pi_os_signals_block(&before); /* inherited by the thread */
+    pi_os_signals_block_for_thread(&before); /* inherited by the thread */
     int error = pthread_create(thread, attributes, body, context);
     pi_os_signals_restore(&before);
     return error;

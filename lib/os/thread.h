@@ -1,5 +1,5 @@
 /* thread.h - threads of ours in the program:
- * they take no signal, and have room enough on their stack. */
+ * they take no signal that is not about themselves, and have room enough on their stack. */
 #ifndef PI_OS_THREAD_H
 #define PI_OS_THREAD_H
 

@@ -8,6 +8,7 @@
 #include "os/semaphore.h"
 #include "worker/pool.h"
 #include <pthread.h>
+#include <signal.h>
 
 /* What the supervisor knows of a worker, in its private memory:
  * nothing here is believed from shared memory. */
@@ -53,7 +54,8 @@ struct pi_supervisor {
     uint64_t looked_at;     /* when the deadlines were last looked at */
     enum pi_phase seen;     /* the phase that was acted on */
     uint64_t *marks;        /* a bit for each slot: scratch memory of the recovery */
-    int socket, program;    /* process backend: to the program, and its pidfd (-1: none) */
+    int socket, program;    /* process backend: to the program, and its pidfd (-1: none), */
+    sigset_t ignored;       /* and the signals that the program ignores: see os/signals.h */
     pthread_t thread;       /* thread backend: the supervisor itself, */
     bool joined;            /* whether it has ended, and what wakes it */
     struct pi_os_semaphore poked;

@@ -19,6 +19,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "os/signals.h"
 #include "os/stdio.h"
 
 #include <errno.h>
@@ -39,20 +40,6 @@ struct launch {
 static unsigned default_workers(unsigned cpus) { return cpus; }
 
 /* ---- in the supervisor ---- */
-
-static void on_poke(int signal) { (void)signal; } /* only there to end ppoll */
-
-/* What comes from a terminal or by mistake must not end the supervisor:
- * its end is that of the program. */
-static void set_signals(void)
-{
-    static const int ignored[] = {SIGINT,  SIGQUIT, SIGHUP,  SIGTERM, SIGPIPE, SIGALRM,
-                                  SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU, 0};
-    pi_os_signals_default(ignored);
-    struct sigaction action = {.sa_handler = on_poke};
-    sigaction(SIGCHLD, &action, NULL);
-    sigaction(SIGCONT, &action, NULL);
-}
 
 /* The program hears how the start went. */
 struct report {
@@ -76,9 +63,9 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
                             {.fd = s->program, .events = POLLIN}};
     uint64_t now = pi_os_now(), rest = until > now ? until - now : 0;
     struct timespec timeout = {(time_t)(rest / 1000000000u), (long)(rest % 1000000000u)};
-    sigset_t none;
-    sigemptyset(&none); /* signals come only here, so none is missed between a look and a sleep */
-    int n = ppoll(fds, 2, until == PI_NEVER ? NULL : &timeout, &none);
+    sigset_t mask;
+    pi_os_signals_of_sleep(&mask);
+    int n = ppoll(fds, 2, until == PI_NEVER ? NULL : &timeout, &mask);
     if (n < 0 && errno != EINTR) { /* no memory even for that: the socket alone tells */
         pi_os_sleep(1000000);
         return pi_os_socket_drain(s->socket);
@@ -93,7 +80,7 @@ static void supervisor_main(void *context)
     struct launch *launch = context;
     struct pi_supervisor *s = launch->supervisor;
     PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
-    set_signals();
+    pi_os_signals_of_supervisor(&s->ignored);
     pi_os_process_name(s->executor->name);
     (void)setpgid(0, 0);
     close(launch->sockets[0]);
@@ -117,10 +104,9 @@ static void fork_failed(void *context, int error)
 
 static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor)
 {
-    static const int ignored[] = {SIGINT, SIGQUIT, 0}; /* of the terminal: meant for the program */
     posse_executor *e = s->executor;
     char name[16];
-    pi_os_signals_default(ignored);
+    pi_os_signals_of_worker(&s->ignored);
     (void)setpgid(0, 0);
     if (!pi_os_die_with_parent(supervisor))
         _exit(0);
@@ -133,9 +119,6 @@ static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor
     pi_worker_name(e, seat, name);
     pi_os_process_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
-    sigset_t none;
-    sigemptyset(&none);
-    pi_os_signals_restore(&none);
     pi_worker_loop(e, seat);
     pi_os_stdio_flush();
     _exit(0);

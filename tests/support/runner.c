@@ -1,6 +1,7 @@
 /* runner.c - picks the checks for the backend and runs each between two looks at what is there. */
 #include "support.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,17 @@ static int leaks(void)
     return found;
 }
 
+/* A runner that was started with signals ignored, as by nohup, would find them so in workers. */
+static void ignore_nothing(void)
+{
+    for (int i = 1; i < NSIG; i++) {
+        struct sigaction action;
+        if (sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN) {
+            (void)signal(i, SIG_DFL);
+        }
+    }
+}
+
 int run_checks(int argc, char **argv, const struct check *checks, size_t count)
 {
     struct CMUnitTest tests[MAX_CHECKS];
@@ -102,6 +114,7 @@ int run_checks(int argc, char **argv, const struct check *checks, size_t count)
         return SKIPPED;
     }
     census_mark();
+    ignore_nothing();
     int failed = _cmocka_run_group_tests(backend_names[chosen], tests, listed, NULL, NULL);
     return failed + leaks();
 }

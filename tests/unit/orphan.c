@@ -4,6 +4,7 @@
 #include "support/support.h"
 
 #include "os/process.h"
+#include "os/signals.h"
 
 #include <errno.h>
 #include <sys/resource.h>

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include "os/process.h"
+#include "os/signals.h"
 #include "os/thread.h"
 
 #include <string.h>
@@ -14,6 +15,22 @@ static bool is_blocked(int signal)
     return pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigismember(&mask, signal) == 1;
 }
 
+/* What the program has blocked itself stays so. */
+TEST(blocked_before)
+{
+    sigset_t before, traps;
+    sigemptyset(&traps);
+    sigaddset(&traps, SIGTRAP);
+    pthread_sigmask(SIG_BLOCK, &traps, NULL);
+    pi_os_signals_block(&before);
+    assert_true(is_blocked(SIGTRAP));
+    pi_os_signals_restore(&before);
+    pi_os_signals_block_for_thread(&before);
+    assert_true(is_blocked(SIGTRAP));
+    pi_os_signals_restore(&before);
+    pthread_sigmask(SIG_UNBLOCK, &traps, NULL);
+}
+
 TEST(blocked_and_restored)
 {
     sigset_t before, usr1;
@@ -23,6 +40,9 @@ TEST(blocked_and_restored)
     pi_os_signals_block(&before);
     assert_true(is_blocked(SIGTERM));
     assert_true(is_blocked(SIGCHLD));
+    assert_true(is_blocked(SIGPROF));
+    assert_false(is_blocked(SIGSEGV)); /* a fault here reaches the program's handler */
+    assert_false(is_blocked(SIGSYS));
     assert_int_equal(sigismember(&before, SIGUSR1), 1);
     assert_int_equal(sigismember(&before, SIGTERM), 0);
     pi_os_signals_restore(&before);
@@ -39,24 +59,43 @@ static bool is_set_to(int signal, void (*handler)(int))
     return sigaction(signal, NULL, &action) == 0 && action.sa_handler == handler;
 }
 
+/* A supervisor, and in the same process then a worker of its. */
 static int begin_anew(void *unused)
 {
+    sigset_t ignored;
     (void)unused;
     signal(SIGTERM, handle);
     signal(SIGUSR1, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN);
     signal(SIGINT, handle);
-    pi_os_signals_default((const int[]){SIGINT, SIGQUIT, 0});
-    REQUIRE(is_set_to(SIGTERM, SIG_DFL));
-    REQUIRE(is_set_to(SIGUSR1, SIG_DFL));
-    REQUIRE(is_set_to(SIGINT, SIG_IGN));
-    REQUIRE(is_set_to(SIGQUIT, SIG_IGN));
+    pi_os_signals_of_supervisor(&ignored);
+    REQUIRE(is_set_to(SIGTERM, SIG_DFL) && is_set_to(SIGUSR1, SIG_DFL));
+    REQUIRE(!is_set_to(SIGCHLD, SIG_IGN) && !is_set_to(SIGCHLD, SIG_DFL));
+    REQUIRE(is_blocked(SIGTERM) && is_blocked(SIGCHLD) && is_blocked(SIGPROF));
+    REQUIRE(sigismember(&ignored, SIGUSR1) == 1 && sigismember(&ignored, SIGCHLD) == 1);
+    REQUIRE(sigismember(&ignored, SIGTERM) == 0 && sigismember(&ignored, SIGRTMAX) == 0);
+    pi_os_signals_of_worker(&ignored);
+    REQUIRE(is_set_to(SIGUSR1, SIG_IGN) && is_set_to(SIGCHLD, SIG_IGN));
+    REQUIRE(is_set_to(SIGTERM, SIG_DFL) && is_set_to(SIGCONT, SIG_DFL));
+    REQUIRE(is_set_to(SIGINT, SIG_IGN) && is_set_to(SIGQUIT, SIG_IGN));
+    REQUIRE(is_set_to(SIGTTIN, SIG_IGN) && is_set_to(SIGTTOU, SIG_IGN));
     REQUIRE(is_set_to(SIGRTMAX, SIG_DFL));
-    pi_os_signals_default((const int[]){0});
-    REQUIRE(is_set_to(SIGINT, SIG_DFL));
+    REQUIRE(!is_blocked(SIGTERM) && !is_blocked(SIGCHLD));
     return 0;
 }
 
 TEST(a_new_process_has_no_handlers) { assert_child(begin_anew, NULL); }
+
+/* Only what the supervisor acts on ends its sleep. */
+TEST(signals_that_end_a_sleep)
+{
+    sigset_t mask;
+    pi_os_signals_of_sleep(&mask);
+    for (int signal = 1; signal < 32; signal++) {
+        bool open = signal == SIGCHLD || signal == SIGCONT;
+        assert_int_equal(sigismember(&mask, signal), open ? 0 : 1);
+    }
+}
 
 static int take_a_name(void *unused)
 {
@@ -74,6 +113,7 @@ TEST(a_process_has_a_name) { assert_child(take_a_name, NULL); }
 
 struct look {
     bool takes_signals;
+    bool takes_its_own;
     size_t stack;
     char name[17];
 };
@@ -83,6 +123,7 @@ static void *look_around(void *context)
     struct look *look = context;
     pthread_attr_t attributes;
     look->takes_signals = !is_blocked(SIGTERM) || !is_blocked(SIGCHLD) || !is_blocked(SIGUSR1);
+    look->takes_its_own = !is_blocked(SIGSEGV) && !is_blocked(SIGABRT) && !is_blocked(SIGPROF);
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
         pthread_attr_getstacksize(&attributes, &look->stack);
         pthread_attr_destroy(&attributes);
@@ -104,6 +145,7 @@ TEST(a_thread_of_ours)
     prctl(PR_GET_NAME, name_after);
     assert_ptr_equal(result, &look);
     assert_false(look.takes_signals);
+    assert_true(look.takes_its_own);
     assert_true(look.stack >= (size_t)1 << 20);
     assert_string_equal(look.name, "one-of-ours");
     assert_string_equal(name_after, name_before);
@@ -113,10 +155,9 @@ TEST(a_thread_of_ours)
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
-        CHECK(blocked_and_restored, ALL),
-        CHECK(a_new_process_has_no_handlers, ALL),
-        CHECK(a_process_has_a_name, ALL),
-        CHECK(a_thread_of_ours, ALL),
+        CHECK(blocked_and_restored, ALL),          CHECK(blocked_before, ALL),
+        CHECK(a_new_process_has_no_handlers, ALL), CHECK(signals_that_end_a_sleep, ALL),
+        CHECK(a_process_has_a_name, ALL),          CHECK(a_thread_of_ours, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -1,0 +1,54 @@
+/* signals.h - what signals do in our processes and threads.
+ *
+ *   signal                  supervisor   worker process         our threads in the program
+ *   SIGSEGV SIGBUS SIGFPE
+ *   SIGILL SIGTRAP SIGSYS
+ *   SIGABRT                 blocked      as the program         as their maker
+ *   SIGPROF                 blocked      as the program         as their maker
+ *   SIGINT SIGQUIT          blocked      ignored                blocked
+ *   SIGTTIN SIGTTOU         blocked      ignored                blocked
+ *   SIGCHLD SIGCONT         end a sleep  as the program         blocked
+ *   all others              blocked      as the program         blocked
+ *
+ *   as the program   what the program ignores when the supervisor is forked is ignored; all else is
+ *                    at its default. A task finds what it would find in the program: a write to a
+ *                    closed socket fails with EPIPE, nohup holds, children of a program that
+ *                    ignores SIGCHLD leave no zombies. Handlers are not kept: they would act for
+ *                    the program in a process that is not the program. Nothing is blocked.
+ *   as their maker   blocked only if it is blocked in the thread that makes the thread. These
+ *                    signals are about the thread itself: the program's handler of crashes, its
+ *                    profiler and a sanitizer must see them, and the kernel ends a process whose
+ *                    thread blocks the signal of its own fault.
+ *   ignored          SIGINT and SIGQUIT come from the terminal and are meant for the program.
+ *                    Workers are in process groups of their own, so to the terminal they run in the
+ *                    background: SIGTTIN and SIGTTOU would stop them for ever. Ignored, a read fails
+ *                    with EIO, and writing to the terminal and setting it work. A program that a
+ *                    task runs ignores these four as well.
+ *   blocked          in our threads, so that the program's own threads take the signal. In the
+ *                    supervisor, as it ends with the program and not before: a signal that is sent
+ *                    to it by mistake must not end it. A fault of its own ends it all the same.
+ *   end a sleep      nothing else: a handler that does nothing is there to interrupt it. SIGCHLD is
+ *                    never ignored in the supervisor, or the kernel would reap its workers.
+ */
+#ifndef PI_OS_SIGNALS_H
+#define PI_OS_SIGNALS_H
+
+#include <signal.h>
+
+/* Blocks, in this thread, what is not about the thread itself; *before is the mask before. Also
+ * blocks SIGPROF, which would interrupt the calls that this is for. */
+void pi_os_signals_block(sigset_t *before);
+/* The same without SIGPROF, for a thread that is about to be made and inherits the mask. */
+void pi_os_signals_block_for_thread(sigset_t *before);
+void pi_os_signals_restore(const sigset_t *before);
+
+/* In the supervisor, just forked by the program with signals blocked; *ignored is what the program
+ * ignores. */
+void pi_os_signals_of_supervisor(sigset_t *ignored);
+/* The mask with which it sleeps. Signals come at no other time, so none is missed between a look
+ * and a sleep. */
+void pi_os_signals_of_sleep(sigset_t *mask);
+/* In a worker process, just forked by the supervisor. */
+void pi_os_signals_of_worker(const sigset_t *ignored);
+
+#endif
