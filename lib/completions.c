@@ -119,7 +119,7 @@ size_t posse_completions_take(posse_completions *c, posse_completion *taken, siz
     return n;
 }
 
-/* Takes all entries out of their boxes; after that nobody deals them any more. */
+/* Takes all entries out of their boxes and of our list: after that nobody knows them any more. */
 static void drop_all(struct posse_completions *c)
 {
     pthread_mutex_lock(&c->watch.lock);

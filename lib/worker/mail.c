@@ -11,22 +11,12 @@ static struct pi_parker *parker_of(posse_executor *e)
 
 /* ---- dealing ---- */
 
-static void append(struct pi_sub *sub)
+static void hand_out(struct pi_sub *sub)
 {
     struct pi_watch *w = sub->watch;
     pthread_mutex_lock(&w->lock);
-    bool first = w->first == NULL;
-    sub->later = NULL;
-    if (first)
-        w->first = sub;
-    else
-        w->last->later = sub;
-    w->last = sub;
     sub->boxed = w->keeps; /* else it is the watch's alone from now on */
-    if (first && w->flag)
-        pi_os_flag_set(w->flag);
-    else if (first)
-        pi_os_semaphore_post(&w->bell);
+    pi_watch_append(w, sub);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -100,7 +90,7 @@ static void deal_out(struct pi_sub *list)
     while (list) {
         struct pi_sub *sub = list;
         list = sub->later;
-        append(sub);
+        hand_out(sub);
     }
 }
 
@@ -166,7 +156,7 @@ bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
 void pi_mail_put(struct pi_sub *sub)
 {
     struct pi_mail *mail = &sub->future.executor->mail;
-    sub->dealt = sub->shared = false;
+    sub->dealt = sub->shared = sub->listed = false;
     sub->doubt = (struct pi_doubt){.word = 0};
     struct pi_sub **newest = &mail->by_slot[sub->future.slot];
     sub->younger = NULL;
@@ -221,16 +211,17 @@ void pi_mail_name(struct pi_sub *sub)
 
 bool pi_mail_try_remove(struct pi_sub *sub)
 {
-    if (!sub->boxed)
-        return true; /* then its executor may be gone */
-    struct pi_mail *mail = &sub->future.executor->mail;
-    if (pthread_mutex_trylock(&mail->lock) != 0)
-        return false; /* it may be about to deal this very sub, with the watch's lock */
-    if (!sub->dealt)
-        settle(mail, sub);
-    unbox(mail, sub);
-    sub->boxed = false;
-    pthread_mutex_unlock(&mail->lock);
+    if (sub->boxed) { /* else its executor may be gone */
+        struct pi_mail *mail = &sub->future.executor->mail;
+        if (pthread_mutex_trylock(&mail->lock) != 0)
+            return false; /* it may be about to deal this very sub, with the watch's lock */
+        if (!sub->dealt)
+            settle(mail, sub);
+        unbox(mail, sub);
+        sub->boxed = false;
+        pthread_mutex_unlock(&mail->lock);
+    }
+    pi_watch_unlist(sub->watch, sub);
     return true;
 }
 

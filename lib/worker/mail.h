@@ -18,7 +18,9 @@
  *                                                        (or cannot end any more)
  *   dealt       in the list of its watch, in order       the watch's thread                  taken
  *   taken       in neither
- *   A watch that closes takes all of its subs out, whatever they are.
+ *   A watch that closes takes all of its subs out of both, whatever they are, so none is freed while
+ *   anybody may come upon it. On its way from the one to the other a sub is still the box's: who
+ *   deals holds the box's lock until it stands in the list.
  *
  * Who deals to the leader's watch rings a bell that the leader does not hear: it sleeps on the
  * parker. So whoever deals without there being a post of the parker under way posts it: a task that
@@ -58,7 +60,8 @@ struct pi_sub {
     posse_future future;
     struct pi_watch *watch;
     struct pi_sub *older, *younger; /* of the same slot; the box's lock */
-    struct pi_sub *later;           /* dealt to the same watch; the watch's lock */
+    struct pi_sub *earlier, *later; /* dealt to the same watch; the watch's lock */
+    bool listed;                    /* it is in the list of its watch; the watch's lock */
     bool boxed;            /* it is under its slot, so its executor is there; the watch's lock */
     bool dealt;            /* the box's lock */
     bool shared;           /* the word names another process's box */
@@ -141,7 +144,8 @@ void pi_mail_look_after(posse_executor *executor);
 /* Deals what is due of one slot, if the parker that its word names is this box's. False: it is not.
  * The lock is not held. */
 bool pi_mail_tell(posse_executor *executor, uint32_t slot, uint32_t parker);
-/* Takes it out of its box; fine if it is in none, or its executor is gone. No lock is held. */
+/* Takes it out of its box and of the list of its watch, so that it may be freed; fine if it is in
+ * neither, or its executor is gone. No lock is held. */
 void pi_mail_remove(struct pi_sub *sub);
 /* The same with the watch's lock held. False: not now, as the box is busy. */
 bool pi_mail_try_remove(struct pi_sub *sub);
@@ -156,6 +160,10 @@ struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch);
 int pi_watch_init(struct pi_watch *watch);
 void pi_watch_fini(struct pi_watch *watch);
 
+/* Puts a sub last into the list, and rings if it is the only one; takes it out, wherever it stands;
+ * fine if it is not there. The lock is held. */
+void pi_watch_append(struct pi_watch *watch, struct pi_sub *sub);
+void pi_watch_unlist(struct pi_watch *watch, struct pi_sub *sub);
 /* Takes the next sub that was dealt, NULL: there is none. */
 struct pi_sub *pi_watch_take(struct pi_watch *watch);
 /* The same; waits until the moment. The caller looks at the future itself: it has ended, or is

@@ -22,14 +22,37 @@ void pi_watch_fini(struct pi_watch *w)
     pi_os_semaphore_fini(&w->bell);
 }
 
+void pi_watch_append(struct pi_watch *w, struct pi_sub *sub)
+{
+    bool only = w->first == NULL;
+    sub->earlier = only ? NULL : w->last;
+    sub->later = NULL;
+    sub->listed = true;
+    *(only ? &w->first : &w->last->later) = sub;
+    w->last = sub;
+    if (only && w->flag)
+        pi_os_flag_set(w->flag);
+    else if (only)
+        pi_os_semaphore_post(&w->bell);
+}
+
+void pi_watch_unlist(struct pi_watch *w, struct pi_sub *sub)
+{
+    if (!sub->listed)
+        return;
+    sub->listed = false;
+    *(sub->earlier ? &sub->earlier->later : &w->first) = sub->later;
+    *(sub->later ? &sub->later->earlier : &w->last) = sub->earlier;
+    if (!w->first && w->flag)
+        pi_os_flag_clear(w->flag);
+}
+
 struct pi_sub *pi_watch_take(struct pi_watch *w)
 {
     pthread_mutex_lock(&w->lock);
     struct pi_sub *sub = w->first;
     if (sub)
-        w->first = sub->later;
-    if (sub && !w->first && w->flag)
-        pi_os_flag_clear(w->flag);
+        pi_watch_unlist(w, sub);
     pthread_mutex_unlock(&w->lock);
     return sub;
 }

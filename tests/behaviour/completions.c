@@ -359,6 +359,53 @@ TEST(forked_child)
     end_pool(pool);
 }
 
+struct bustle {
+    posse_executor *pool;
+    _Atomic int over;
+};
+
+/* Keeps the mail box busy. */
+static posse_status bustle(void *context)
+{
+    struct bustle *bustle = context;
+    posse_status status = POSSE_OK;
+    while (!atomic_load(&bustle->over) && status == POSSE_OK) {
+        posse_future future;
+        status = posse_submit(bustle->pool, identity_task, NULL, 0, &future);
+        if (status == POSSE_OK) {
+            status = posse_wait(&future, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL);
+            (void)posse_release(future);
+        }
+    }
+    return status;
+}
+
+/* Some have ended and are not taken, some end meanwhile. */
+TEST(destroyed_while_they_end)
+{
+    enum { N = 32 };
+    struct bustle other = {.pool = make_pool(2)};
+    struct caller caller;
+    posse_future futures[N];
+    start_call(&caller, bustle, &other);
+    for (long rounds = in_long_run(300, 10000); rounds > 0; rounds--) {
+        posse_completions *completions = make_completions();
+        for (long i = 0; i < N; i++) {
+            futures[i] = submitted_long(other.pool, square_task, i);
+        }
+        for (long i = N - 1; i >= 0; i--) { /* those that were added first are forgotten last */
+            assert_ok(posse_completions_add(completions, futures[i], NULL));
+        }
+        posse_completions_destroy(completions);
+        for (long i = 0; i < N; i++) {
+            assert_int_equal(take_long(futures[i]), i * i);
+        }
+    }
+    atomic_store(&other.over, 1);
+    assert_ok(end_call(&caller));
+    end_pool(other.pool);
+}
+
 static const struct check checks[] = {
     CHECK(descriptor, ALL),
     CHECK(descriptor_is_not_stdio, ALL),
@@ -369,6 +416,7 @@ static const struct check checks[] = {
     CHECK(added_after_the_end, ALL),
     CHECK(several_executors, ALL),
     CHECK(destroyed_with_pending_ones, PARALLEL),
+    CHECK(destroyed_while_they_end, ALL),
     CHECK(executor_destroyed_first, PARALLEL),
     CHECK(supervisor_killed, PROCESSES),
     CHECK(nobody_reads, ALL),

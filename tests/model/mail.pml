@@ -1,7 +1,8 @@
 /* mail.pml - threads of one process that wait for many tasks: one leads, the others follow.
  *
- * Models lib/worker/mail.h, pi_mail_put, pi_mail_name, pi_mail_deal, pi_mail_tell and append of
- * mail.c, pi_watch_next, rest, lead, follow and hand_over of watch.c, and pi_mail_close of box.c.
+ * Models lib/worker/mail.h, pi_mail_put, pi_mail_name, pi_mail_deal, pi_mail_tell, hand_out and
+ * pi_mail_remove of mail.c, pi_watch_next, rest, lead, follow and hand_over of watch.c, and
+ * pi_mail_close of box.c.
  * Sequentially consistent; what is done while the box's lock is held is one step, as those who do
  * not take it see no part of it but mail and bells, which come one after the other.
  *
