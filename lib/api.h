@@ -57,8 +57,7 @@ posse_status pi_submit(posse_executor *executor, const posse_job *job, pi_writer
 
 /* Whether this thread is in a callback of the executor's. */
 bool pi_calls_back(const posse_executor *executor);
-/* Waits until no callback is left to be called; not if one calls it. False: the moment has
- * passed. */
-bool pi_settle_callbacks(posse_executor *executor, uint64_t until);
+/* Waits until no callback is left to be called; not if one calls it. As pi_wait_settled. */
+posse_status pi_settle_callbacks(posse_executor *executor, uint64_t until);
 
 #endif

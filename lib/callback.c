@@ -45,10 +45,8 @@ static void call(posse_future future, posse_callback *function, void *context)
 /* One callback less to be called. */
 static void count_down(posse_executor *e)
 {
-    pthread_mutex_lock(&e->mail.lock);
-    if (--e->mail.callbacks_left == 0)
-        pthread_cond_broadcast(&e->mail.settled);
-    pthread_mutex_unlock(&e->mail.lock);
+    if (atomic_fetch_sub(&e->mail.callbacks_left, 1) == 1 && pi_phase_of(e) != PI_OPEN)
+        pi_wake_all_parkers(e);
 }
 
 /* It was called, or its future was released. */
@@ -128,17 +126,7 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
     return status;
 }
 
-bool pi_settle_callbacks(posse_executor *e, uint64_t until)
+posse_status pi_settle_callbacks(posse_executor *e, uint64_t until)
 {
-    struct pi_mail *mail = &e->mail;
-    bool in_time = true;
-    if (pi_calls_back(e))
-        return true;
-    pthread_mutex_lock(&mail->lock);
-    /* Who destroys it waits until we have left, and calls what is left then. */
-    while (mail->callbacks_left > 0 && in_time && !pi_destroying(e))
-        in_time = pi_os_condition_wait(&mail->settled, &mail->lock, until);
-    in_time = mail->callbacks_left == 0 || pi_destroying(e);
-    pthread_mutex_unlock(&mail->lock);
-    return in_time;
+    return pi_calls_back(e) ? POSSE_OK : pi_wait_settled(e, until);
 }

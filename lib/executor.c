@@ -128,8 +128,8 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
     (void)pi_check_supervisor(e);
     uint64_t until = pi_os_after_ms(timeout_ms);
     status = pi_wait_closed(e, until);
-    if (status == POSSE_OK && !pi_settle_callbacks(e, until))
-        status = POSSE_TIMEOUT;
+    if (status == POSSE_OK)
+        status = pi_settle_callbacks(e, until);
     if (status == POSSE_OK)
         status = ended(e);
     pi_leave(e);

@@ -15,9 +15,8 @@
 #include <unistd.h>
 
 /* As in linux/futex.h, which not every libc comes with. */
+#define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
-#define FUTEX_WAIT_BITSET 9
-#define FUTEX_BITSET_MATCH_ANY UINT32_MAX
 
 #define MOST_POSTS 1000000u /* more were never made: a task has scribbled there */
 #define REST_NS 1000000     /* where there are no futexes */
@@ -69,16 +68,18 @@ static bool take(struct pi_os_semaphore *semaphore)
     return false;
 }
 
+/* The kernel is told for how long, not until when: the clock that this process sees may not be the
+ * kernel's (libfaketime). */
 bool pi_os_semaphore_wait(struct pi_os_semaphore *semaphore, uint64_t until)
 {
-    struct timespec moment = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
-    const struct timespec *limit = until == PI_NEVER ? NULL : &moment;
     while (!take(semaphore)) {
-        if (until != PI_NEVER && pi_os_now() >= until)
+        uint64_t now = until == PI_NEVER ? 0 : pi_os_now();
+        if (now >= until)
             return false;
-        /* The moment is one of CLOCK_MONOTONIC. */
-        if (syscall(SYS_futex, &semaphore->posts, FUTEX_WAIT_BITSET, 0, limit, NULL,
-                    FUTEX_BITSET_MATCH_ANY) != 0 &&
+        uint64_t left = until - now;
+        struct timespec rest = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
+        if (syscall(SYS_futex, &semaphore->posts, FUTEX_WAIT, 0, until == PI_NEVER ? NULL : &rest,
+                    NULL, 0) != 0 &&
             errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT)
             pi_os_sleep(REST_NS);
     }

@@ -1,11 +1,9 @@
 #include "os/thread.h"
 
-#include "os/clock.h"
 #include "os/process.h"
 #include "os/signals.h"
 
 #include <limits.h>
-#include <time.h>
 
 #define LEAST_STACK ((size_t)1 << 20) /* musl's default is smaller */
 
@@ -36,25 +34,4 @@ int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
 void pi_os_thread_name(const char *name)
 {
     pi_os_process_name(name); /* on Linux the name of a process is that of its first thread */
-}
-
-int pi_os_condition_init(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    int error = pthread_condattr_init(&attributes);
-    if (error)
-        return error;
-    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (!error)
-        error = pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return error;
-}
-
-bool pi_os_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until)
-{
-    if (until == PI_NEVER)
-        return pthread_cond_wait(condition, mutex) == 0;
-    struct timespec moment = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
-    return pthread_cond_timedwait(condition, mutex, &moment) == 0;
 }

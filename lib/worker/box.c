@@ -7,16 +7,7 @@
 
 #include <sys/mman.h>
 
-int pi_mail_init(struct pi_mail *mail)
-{
-    int error = pthread_mutex_init(&mail->lock, NULL);
-    if (error)
-        return error;
-    error = pi_os_condition_init(&mail->settled);
-    if (error)
-        (void)pthread_mutex_destroy(&mail->lock);
-    return error;
-}
+int pi_mail_init(struct pi_mail *mail) { return pthread_mutex_init(&mail->lock, NULL); }
 
 static size_t size_of_index(const posse_executor *e)
 {
@@ -143,6 +134,5 @@ void pi_mail_fini(posse_executor *e)
         munmap(mail->by_slot, size_of_index(e));
         pi_parkers_release(&e->segment.parkers, mail->parker);
     }
-    (void)pthread_cond_destroy(&mail->settled);
     (void)pthread_mutex_destroy(&mail->lock);
 }

@@ -12,7 +12,8 @@
 #include "os/semaphore.h"
 
 #define SPIN_NS 20000u
-#define SOON_NS 200000u /* a sleep shorter than this would better have been spun through */
+#define SPIN_ROUNDS 1000 /* far more, should the clock stand still */
+#define SOON_NS 200000u  /* a sleep shorter than this would better have been spun through */
 
 struct worker {
     posse_executor *executor;
@@ -53,7 +54,8 @@ static bool work_is_there(const struct worker *w)
 static bool spin(struct worker *w)
 {
     pi_idle_spin(&w->executor->segment.header->idle, w->seat);
-    for (uint64_t end = pi_os_now() + SPIN_NS; pi_os_now() < end;) {
+    uint64_t end = pi_os_now() + SPIN_NS;
+    for (int n = 0; n < SPIN_ROUNDS && pi_os_now() < end; n++) {
         for (int i = 0; i < 16; i++) {
             if (work_is_there(w))
                 return true;

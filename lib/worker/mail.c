@@ -241,7 +241,6 @@ void pi_mail_rouse(posse_executor *e)
     pthread_mutex_lock(&e->mail.lock);
     for (struct pi_place *place = e->mail.followers; place; place = place->next)
         pi_os_semaphore_post(&place->watch->bell);
-    pthread_cond_broadcast(&e->mail.settled);
     pthread_mutex_unlock(&e->mail.lock);
 }
 

@@ -110,8 +110,9 @@ struct pi_mail {
     struct pi_place home[2]; /* of each */
     bool has_callbacks, has_leader;
     pthread_t callback_thread, leader_thread;
-    size_t callbacks_left;  /* added, and not yet returned */
-    pthread_cond_t settled; /* callbacks_left has come to 0 */
+    /* Added, and not yet returned. seq: who makes it 0 then looks at the phase, who waits for that
+     * in posse_shutdown has raised it before. */
+    _Atomic size_t callbacks_left;
 };
 
 /* What a new executor has. 0 or an errno. */
@@ -149,7 +150,7 @@ bool pi_mail_tell(posse_executor *executor, uint32_t slot, uint32_t parker);
 void pi_mail_remove(struct pi_sub *sub);
 /* The same with the watch's lock held. False: not now, as the box is busy. */
 bool pi_mail_try_remove(struct pi_sub *sub);
-/* Wakes all who wait for many tasks, or for callbacks, to see that the executor is destroyed. */
+/* Wakes all who wait for many tasks, to see that the executor is destroyed. */
 void pi_mail_rouse(posse_executor *executor);
 /* The newest sub of this future and watch, or NULL. The lock is held. */
 struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch);

@@ -9,6 +9,7 @@
 #define CHECK_EVERY 64u /* calls that do not wait, between looks at the supervisor */
 #define LOOK_NS 1000000000u
 #define SPIN_NS 20000u
+#define SPIN_ROUNDS 1000 /* far more, should the clock stand still */
 
 void pi_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 
@@ -78,7 +79,8 @@ posse_status pi_spin(posse_executor *e, pi_look *look, void *context)
     /* relaxed: advice only */
     if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus)
         return status;
-    for (uint64_t end = pi_os_now() + SPIN_NS; status == POSSE_TIMEOUT && pi_os_now() < end;) {
+    uint64_t end = pi_os_now() + SPIN_NS;
+    for (int n = 0; n < SPIN_ROUNDS && status == POSSE_TIMEOUT && pi_os_now() < end; n++) {
         for (int i = 0; i < 16 && status == POSSE_TIMEOUT; i++) {
             pi_pause();
             status = look(context);

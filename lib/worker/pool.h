@@ -301,6 +301,9 @@ bool pi_on_this_stack(posse_executor *executor, posse_future future);
 posse_status pi_wait_room(posse_executor *executor, uint64_t until);
 /* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
 posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
+/* Waits until all callbacks have returned, or the executor is being destroyed: who does that waits
+ * until we have left, and then has called what is left. The phase is not PI_OPEN. */
+posse_status pi_wait_settled(posse_executor *executor, uint64_t until);
 
 /* ---- run.c, loop.c ---- */
 

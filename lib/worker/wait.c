@@ -1,4 +1,4 @@
-/* Sleeping until a task is final, until there is room in the queue, until all is over. */
+/* Sleeping until a task is final, until there is room in the queue, until all is over and told. */
 #include "worker/backend.h"
 
 #include "os/clock.h"
@@ -150,7 +150,7 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
     return status;
 }
 
-/* ---- until there is room, until all is over ---- */
+/* ---- until there is room, until all is over, until all callbacks have returned ---- */
 
 /* Says in `room` that we wait. */
 static void announce_room(posse_executor *e, uint32_t parker)
@@ -170,6 +170,11 @@ static bool full(posse_executor *e)
 }
 
 static bool closed(posse_executor *e) { return pi_phase_of(e) >= PI_CLOSED || pi_destroying(e); }
+
+static bool settled(posse_executor *e)
+{
+    return atomic_load(&e->mail.callbacks_left) == 0 || pi_destroying(e);
+}
 
 static bool has_room(posse_executor *e)
 {
@@ -214,4 +219,9 @@ posse_status pi_wait_room(posse_executor *e, uint64_t until)
 posse_status pi_wait_closed(posse_executor *e, uint64_t until)
 {
     return wait_until(e, closed, false, until);
+}
+
+posse_status pi_wait_settled(posse_executor *e, uint64_t until)
+{
+    return settled(e) ? POSSE_OK : wait_until(e, settled, false, until);
 }
