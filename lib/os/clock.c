@@ -1,5 +1,7 @@
 #include "os/clock.h"
 
+#include "os/cancel.h"
+
 #include <limits.h>
 #include <sched.h>
 #include <time.h>
@@ -31,4 +33,8 @@ int pi_os_ms_until(uint64_t moment)
 
 void pi_os_yield(void) { (void)sched_yield(); }
 
-void pi_os_sleep(long ns) { (void)nanosleep(&(struct timespec){.tv_sec = 0, .tv_nsec = ns}, NULL); }
+void pi_os_sleep(long ns)
+{
+    PI_OS_NO_CANCEL;
+    (void)nanosleep(&(struct timespec){.tv_sec = 0, .tv_nsec = ns}, NULL);
+}

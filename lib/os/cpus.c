@@ -1,5 +1,7 @@
 #include "os/cpus.h"
 
+#include "os/cancel.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
@@ -13,6 +15,7 @@
 /* Reads a small file into text; false if there is none. */
 static int read_text(const char *path, char *text, size_t size)
 {
+    PI_OS_NO_CANCEL;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;

@@ -1,5 +1,6 @@
 #include "os/file.h"
 
+#include "os/cancel.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 int pi_os_file_above_stdio(int fd)
 {
+    PI_OS_NO_CANCEL;
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     int error = errno;
     close(fd);
@@ -34,6 +36,7 @@ static int prepare(int fd)
 
 int pi_os_socket_pair(int sockets[2])
 {
+    PI_OS_NO_CANCEL;
     int pair[2];
 #ifdef SOCK_CLOEXEC
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
@@ -59,6 +62,7 @@ static bool passes(int error) { return error == EINTR || error == ENOMEM || erro
 
 void pi_os_socket_poke(int socket)
 {
+    PI_OS_NO_CANCEL;
     for (int tries = 0; tries < MOST_POKES; tries++) {
         if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || !passes(errno))
             return;
@@ -68,6 +72,7 @@ void pi_os_socket_poke(int socket)
 
 bool pi_os_socket_drain(int socket)
 {
+    PI_OS_NO_CANCEL;
     char bytes[64];
     for (;;) {
         ssize_t n = recv(socket, bytes, sizeof bytes, MSG_DONTWAIT);
@@ -89,6 +94,7 @@ static bool is_at_end(int socket)
 
 bool pi_os_socket_closed(int socket, int pidfd, int timeout_ms)
 {
+    PI_OS_NO_CANCEL;
     struct pollfd fds[2] = {{.fd = socket, .events = 0}, {.fd = pidfd, .events = POLLIN}};
     int n = poll(fds, 2, timeout_ms);
     if (n < 0 && errno != EINTR)

@@ -1,5 +1,6 @@
 #include "os/flag.h"
 
+#include "os/cancel.h"
 #include "os/file.h"
 
 #include <errno.h>
@@ -19,12 +20,17 @@ int pi_os_flag_init(struct pi_os_flag *flag)
     return fd >= 0 ? 0 : errno;
 }
 
-void pi_os_flag_fini(struct pi_os_flag *flag) { close(flag->reader); }
+void pi_os_flag_fini(struct pi_os_flag *flag)
+{
+    PI_OS_NO_CANCEL;
+    close(flag->reader);
+}
 
 #else
 
 int pi_os_flag_init(struct pi_os_flag *flag)
 {
+    PI_OS_NO_CANCEL;
     int fds[2];
     if (pipe(fds) != 0)
         return errno;
@@ -42,6 +48,7 @@ int pi_os_flag_init(struct pi_os_flag *flag)
 
 void pi_os_flag_fini(struct pi_os_flag *flag)
 {
+    PI_OS_NO_CANCEL;
     close(flag->reader);
     close(flag->writer);
 }
@@ -49,6 +56,7 @@ void pi_os_flag_fini(struct pi_os_flag *flag)
 
 void pi_os_flag_set(struct pi_os_flag *flag)
 {
+    PI_OS_NO_CANCEL;
     uint64_t one = 1;
     while (write(flag->writer, &one, sizeof one) < 0 && errno == EINTR)
         ; /* EAGAIN: it is set */
@@ -56,6 +64,7 @@ void pi_os_flag_set(struct pi_os_flag *flag)
 
 void pi_os_flag_clear(struct pi_os_flag *flag)
 {
+    PI_OS_NO_CANCEL;
     uint64_t count;
     while (read(flag->reader, &count, sizeof count) < 0 && errno == EINTR)
         ;

@@ -1,5 +1,6 @@
 #include "os/memory.h"
 
+#include "os/cancel.h"
 #include "os/file.h"
 #include "os/signals.h"
 
@@ -80,6 +81,7 @@ static bool object_is_ours(const struct pi_os_memory *memory)
 
 void pi_os_memory_destroy(struct pi_os_memory *memory)
 {
+    PI_OS_NO_CANCEL;
     if (memory->base)
         munmap(memory->base, memory->size);
     if (object_is_ours(memory))
@@ -90,6 +92,7 @@ void pi_os_memory_destroy(struct pi_os_memory *memory)
 
 int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared)
 {
+    PI_OS_NO_CANCEL;
     *memory = (struct pi_os_memory){.size = size, .fd = -1, .shared = shared};
     int flags = MAP_NORESERVE | (shared ? MAP_SHARED : MAP_PRIVATE);
     if (shared)
@@ -142,6 +145,7 @@ static int allocate(int fd, off_t offset, off_t length)
 
 int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length)
 {
+    PI_OS_NO_CANCEL;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t first = offset & ~(page - 1), last = (offset + length + page - 1) & ~(page - 1);
     if (object_is_ours(memory)) {

@@ -1,5 +1,6 @@
 #include "os/process.h"
 
+#include "os/cancel.h"
 #include "os/file.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ static pid_t fork_middle(const struct pi_os_orphan *orphan)
 
 int pi_os_fork_orphan(const struct pi_os_orphan *orphan)
 {
+    PI_OS_NO_CANCEL;
     bool was_pending = sigchld_pending();
     pid_t middle = fork_middle(orphan);
     if (middle < 0)
@@ -108,6 +110,7 @@ void pi_os_process_name(const char *name)
  * stop: who has asked for it must bear it. */
 enum pi_os_event pi_os_child_event(pid_t pid, struct pi_os_death *death)
 {
+    PI_OS_NO_CANCEL;
     siginfo_t info = {.si_pid = 0};
     if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid &&
         info.si_code != CLD_TRAPPED) {
@@ -124,6 +127,7 @@ enum pi_os_event pi_os_child_event(pid_t pid, struct pi_os_death *death)
 
 void pi_os_reap(pid_t pid)
 {
+    PI_OS_NO_CANCEL;
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }
@@ -131,6 +135,7 @@ void pi_os_reap(pid_t pid)
 void pi_os_reap_adopted(int pidfd)
 {
 #ifdef __linux__
+    PI_OS_NO_CANCEL;
     siginfo_t info;
     while (pidfd >= 0 && waitid((idtype_t)WAIT_PIDFD, (id_t)pidfd, &info, WEXITED) != 0 &&
            errno == EINTR)

@@ -1,5 +1,7 @@
 #include "os/resident.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@ static ssize_t read_statm(char *text, size_t size)
 
 long pi_os_resident(void)
 {
+    PI_OS_NO_CANCEL;
     char text[128], *at = text;
     int error = errno;
     ssize_t length = read_statm(text, sizeof text - 1);

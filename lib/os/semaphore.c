@@ -4,6 +4,7 @@
 #include "os/semaphore.h"
 
 #include "core/atomic.h"
+#include "os/cancel.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -149,6 +150,7 @@ static int wait_until(sem_t *semaphore, uint64_t until)
 
 bool pi_os_semaphore_wait(struct pi_os_semaphore *semaphore, uint64_t until)
 {
+    PI_OS_NO_CANCEL;
     sem_t *inner = &semaphore->semaphore;
     for (;;) {
         int result = until == PI_NEVER ? sem_wait(inner) : wait_until(inner, until);

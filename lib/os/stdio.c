@@ -1,5 +1,7 @@
 #include "os/stdio.h"
 
+#include "os/cancel.h"
+
 #include <stdio.h>
 #ifdef __linux__
 #include <stdio_ext.h>
@@ -11,6 +13,7 @@ static void flush(FILE *stream)
     if (__fpending(stream) == 0) /* glibc and musl: cheaper than a flush that finds nothing */
         return;
 #endif
+    PI_OS_NO_CANCEL;
     if (ftrylockfile(stream) != 0)
         return;
     fflush(stream);

@@ -1,5 +1,6 @@
 #include "os/thread.h"
 
+#include "os/cancel.h"
 #include "os/process.h"
 #include "os/signals.h"
 
@@ -29,6 +30,12 @@ int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
     error = create(thread, &attributes, body, context);
     pthread_attr_destroy(&attributes);
     return error;
+}
+
+void pi_os_thread_join(pthread_t thread)
+{
+    PI_OS_NO_CANCEL;
+    (void)pthread_join(thread, NULL);
 }
 
 void pi_os_thread_name(const char *name)

@@ -7,6 +7,7 @@
 
 /* 0 or an errno. */
 int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context);
+void pi_os_thread_join(pthread_t thread);
 /* The name shown by ps and in debuggers, of the calling thread; 15 characters count. */
 void pi_os_thread_name(const char *name);
 

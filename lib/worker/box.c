@@ -120,9 +120,9 @@ void pi_mail_close(posse_executor *e)
     pi_os_semaphore_post(&mail->nothing.bell);
     pthread_mutex_unlock(&mail->lock);
     if (mail->has_callbacks)
-        (void)pthread_join(mail->callback_thread, NULL);
+        pi_os_thread_join(mail->callback_thread);
     if (mail->has_leader)
-        (void)pthread_join(mail->leader_thread, NULL);
+        pi_os_thread_join(mail->leader_thread);
 }
 
 void pi_mail_fini(posse_executor *e)

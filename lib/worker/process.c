@@ -16,6 +16,7 @@
  */
 #include "worker/backend.h"
 
+#include "os/cancel.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
@@ -222,8 +223,11 @@ static int launch_supervisor(posse_executor *e, struct launch *launch)
     return error;
 }
 
+/* The supervisor and the workers are copies of this thread, with a cancel perhaps that waits for
+ * it: so theirs are kept from it for good. */
 static int start(posse_executor *e)
 {
+    PI_OS_NO_CANCEL;
     struct launch launch = {.supervisor = pi_supervisor_create(e)};
     if (!launch.supervisor)
         return ENOMEM;
@@ -256,6 +260,7 @@ static void join(posse_executor *e)
 
 static void fini(posse_executor *e)
 {
+    PI_OS_NO_CANCEL;
     if (e->socket < 0)
         return;
     close(e->socket);

@@ -58,7 +58,7 @@ static void send_signal(struct pi_supervisor *s, unsigned seat, int signal)
 
 static void reap(struct pi_supervisor *s, unsigned seat)
 {
-    (void)pthread_join(s->hands[seat].thread, NULL);
+    pi_os_thread_join(s->hands[seat].thread);
 }
 
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)
@@ -113,7 +113,7 @@ static void join(posse_executor *e)
 {
     if (!e->supervisor || e->supervisor->joined)
         return;
-    (void)pthread_join(e->supervisor->thread, NULL);
+    pi_os_thread_join(e->supervisor->thread);
     e->supervisor->joined = true;
 }
 
