@@ -610,15 +610,20 @@ typedef struct posse_map_job {
     long item_timeout_ms; /* for an item; a chunk has that times its items; 0: for ever */
 } posse_map_job;
 
-/* Runs a function on all items, and waits. statuses, if not NULL, has `count` places and tells how
- * each item ended, as posse_exception does. With a worker all items of its chunk are lost.
+/* Runs a function on all items, and waits. If a worker dies, every item of its chunk is lost.
+ * statuses, if not NULL, has `count` places and tells how each item ended, as posse_exception does.
+ * The call fills it whatever it returns: an item that never began has POSSE_CANCELLED, one that was
+ * still running has the status that the call returns. The bytes in job.results of an item without
+ * POSSE_OK mean nothing.
  * POSSE_OK: all items have results. POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_DEADLINE,
  * POSSE_CANCELLED: of the first item that has none; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
- * POSSE_INVALID: neither or both functions, negative numbers, a size of 0 or an array of NULL where
+ * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was),
+ * neither or both functions, negative numbers, a size of 0 or an array of NULL where
  * there are items, results that overlap, an array of results for a source, a source (see
  * posse_map_open), ...
- * POSSE_TOO_LARGE: too many inputs, a chunk of over 4 GB, item_timeout_ms over 49 days.
+ * POSSE_TOO_LARGE: too many inputs, a chunk of over 4 GB, item_timeout_ms over 49 days, more
+ * statuses than memory can hold (they stay as they were).
  * POSSE_NOT_LOADED, POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN,
  * POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const posse_map_job *job,
@@ -628,7 +633,7 @@ POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const pos
 typedef struct posse_mapping posse_mapping;
 
 /* Begins: submits what buffersize allows. job and its list of inputs are copied, the arrays not.
- * Statuses as posse_map. */
+ * *mapping is NULL if it is not POSSE_OK. Statuses as posse_map. */
 POSSE_API POSSE_CHECK posse_status posse_map_open(posse_executor *executor,
                                                   const posse_map_job *job,
                                                   posse_mapping **mapping);
@@ -642,12 +647,15 @@ typedef struct posse_item {
 
 /* Gives the next item that has ended, in their order, unless the job is unordered. Blocks.
  * POSSE_OK: item is filled; item->status says how it ended.
+ * Otherwise item->status is what the call returns, the rest of the item is zero:
  * POSSE_END: all were given.
  * POSSE_TIMEOUT: the time for all is up.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_NO_MEMORY, or what the source said: no more items come. */
 POSSE_API POSSE_CHECK posse_status posse_map_next(posse_mapping *mapping, posse_item *item);
 
-/* How the item that was given last ended, as posse_exception. */
+/* How the item that was given last ended, as posse_exception. Unless the call returns POSSE_OK,
+ * error->status is what it returns.
+ * POSSE_INVALID: no item was given last. */
 POSSE_API posse_status posse_map_exception(posse_mapping *mapping, posse_error *error);
 
 /* Ends it: items that have not begun are cancelled. Waits for those that are running if they use

@@ -128,23 +128,33 @@ static posse_status next_item(posse_mapping *m)
     return m->status;
 }
 
-posse_status posse_map_next(posse_mapping *m, posse_item *item)
+static posse_status next(posse_mapping *m, posse_item *item)
 {
-    posse_item next = {.struct_size = sizeof next};
-    posse_status status = m ? pi_check(m->executor) : POSSE_INVALID;
-    if (status == POSSE_OK)
-        status = pi_sized_check(item);
-    if (status == POSSE_OK && (!m->current || m->next == m->current->count))
+    posse_status status = POSSE_OK;
+    if (!m->current || m->next == m->current->count)
         status = next_chunk(m);
     if (status != POSSE_OK)
         return status;
     size_t i = m->next;
-    next.index = m->current->first + i;
-    next.status = next_item(m);
-    if (next.status == POSSE_OK && m->results)
-        next.result = m->results + i * m->stride;
-    pi_sized_write(item, &next, sizeof next);
+    item->index = m->current->first + i;
+    item->status = next_item(m);
+    if (item->status == POSSE_OK && m->results)
+        item->result = m->results + i * m->stride;
     return POSSE_OK;
+}
+
+posse_status posse_map_next(posse_mapping *m, posse_item *item)
+{
+    posse_item given = {.struct_size = sizeof given};
+    if (pi_sized_check(item) != POSSE_OK)
+        return POSSE_INVALID;
+    posse_status status = m ? pi_check(m->executor) : pi_refuse(POSSE_INVALID, "mapping is NULL");
+    if (status == POSSE_OK)
+        status = next(m, &given);
+    if (status != POSSE_OK)
+        given.status = status;
+    pi_sized_write(item, &given, sizeof given);
+    return status;
 }
 
 /* The failure of one item, in the place of its chunk's. */
@@ -159,20 +169,29 @@ static void describe_item(const struct pi_failure *failed, posse_error *error)
         snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
 }
 
+static posse_status exception(posse_mapping *m, posse_error *error)
+{
+    if (m->status == POSSE_BROKEN) { /* what it gave was scribbled on */
+        snprintf(error->message, sizeof error->message, "the results of the map are damaged");
+        return POSSE_BROKEN;
+    }
+    posse_status status = posse_exception(m->current->sub.future, 0, error);
+    if (status == POSSE_OK && m->failed)
+        describe_item(m->failed, error);
+    return status;
+}
+
 posse_status posse_map_exception(posse_mapping *m, posse_error *error)
 {
     posse_error seen = {.struct_size = sizeof seen};
-    if (!m || !m->current || pi_sized_check(error) != POSSE_OK)
+    if (pi_sized_check(error) != POSSE_OK)
         return POSSE_INVALID;
-    if (m->status == POSSE_BROKEN) /* what it gave was scribbled on */
-        return POSSE_BROKEN;
-    posse_status status = posse_exception(m->current->sub.future, 0, &seen);
+    posse_status status = m && m->current ? exception(m, &seen)
+                                          : pi_refuse(POSSE_INVALID, "the map has given no item");
     if (status != POSSE_OK)
-        return status;
-    if (m->failed)
-        describe_item(m->failed, &seen);
+        seen.status = status;
     pi_sized_write(error, &seen, sizeof seen);
-    return POSSE_OK;
+    return status;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -223,8 +242,6 @@ static posse_status map(posse_executor *e, const posse_map_job *job, posse_statu
     if (status != POSSE_OK)
         return status;
     struct outcome outcome = {statuses, POSSE_OK, SIZE_MAX};
-    for (size_t i = 0; statuses && i < job->count; i++)
-        statuses[i] = POSSE_CANCELLED;
     while ((status = next_chunk(m)) == POSSE_OK)
         note_chunk(m, &outcome);
     if (status != POSSE_END)
@@ -233,13 +250,20 @@ static posse_status map(posse_executor *e, const posse_map_job *job, posse_statu
     return status == POSSE_END ? outcome.first : status;
 }
 
-posse_status posse_map(posse_executor *e, const posse_map_job *job, posse_status *statuses)
+posse_status posse_map(posse_executor *e, const posse_map_job *given, posse_status *statuses)
 {
-    posse_status status = job && !job->source ? pi_check(e) : POSSE_INVALID;
+    posse_map_job job;
+    if (!pi_map_read(given, &job))
+        return POSSE_INVALID;
+    if (statuses && job.count > PTRDIFF_MAX / sizeof *statuses)
+        return POSSE_TOO_LARGE; /* no array has so many */
+    for (size_t i = 0; statuses && i < job.count; i++)
+        statuses[i] = POSSE_CANCELLED; /* so do those end that never begin */
+    posse_status status = job.source ? POSSE_INVALID : pi_check(e);
     if (status != POSSE_OK)
         return status;
     pi_enter(e); /* destroy waits until all of it is over */
-    status = map(e, job, statuses);
+    status = map(e, &job, statuses);
     pi_leave(e);
     return status;
 }

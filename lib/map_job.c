@@ -34,14 +34,21 @@ static posse_status check_results(const posse_map_job *job)
     return POSSE_OK;
 }
 
+bool pi_map_read(const posse_map_job *given, posse_map_job *job)
+{
+    if (!given || given->struct_size != sizeof *given)
+        return false;
+    *job = *given;
+    return true;
+}
+
 posse_status pi_map_check(posse_executor *e, const posse_map_job *job)
 {
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if (!job || job->struct_size != sizeof *job || !job->fn == !job->block_fn ||
-        job->chunksize < 0 || job->buffersize < 0 || job->timeout_ms < 0 ||
-        job->item_timeout_ms < 0)
+    if (!job->fn == !job->block_fn || job->chunksize < 0 || job->buffersize < 0 ||
+        job->timeout_ms < 0 || job->item_timeout_ms < 0)
         return POSSE_INVALID;
     uintptr_t fn = job->fn ? (uintptr_t)job->fn : (uintptr_t)job->block_fn;
     status = check_results(job);

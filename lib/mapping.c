@@ -188,9 +188,9 @@ static bool init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
     return true;
 }
 
-posse_status posse_map_open(posse_executor *e, const posse_map_job *job, posse_mapping **mapping)
+static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_mapping **mapping)
 {
-    posse_status status = mapping ? pi_map_check(e, job) : POSSE_INVALID;
+    posse_status status = pi_map_check(e, job);
     if (status != POSSE_OK)
         return status;
     posse_mapping *m = calloc(1, sizeof *m);
@@ -207,6 +207,15 @@ posse_status posse_map_open(posse_executor *e, const posse_map_job *job, posse_m
     }
     (void)posse_map_close(m);
     return status;
+}
+
+posse_status posse_map_open(posse_executor *e, const posse_map_job *given, posse_mapping **mapping)
+{
+    posse_map_job job;
+    if (!mapping)
+        return POSSE_INVALID;
+    *mapping = NULL;
+    return pi_map_read(given, &job) ? open_map(e, &job, mapping) : POSSE_INVALID;
 }
 
 void pi_mapping_land(posse_mapping *m, struct pi_flight *flight)

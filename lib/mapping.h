@@ -59,6 +59,8 @@ struct posse_mapping {
 
 /* ---- map_job.c ---- */
 
+/* Reads what the program asks for. False: it is NULL, or its size is not known. */
+bool pi_map_read(const posse_map_job *given, posse_map_job *job);
 posse_status pi_map_check(posse_executor *executor, const posse_map_job *job);
 /* Lays out the chunks, and chooses how large they are and how many. False: one would be too
  * large. */

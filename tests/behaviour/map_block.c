@@ -254,7 +254,7 @@ TEST(bad_arguments)
         assert_int_equal(posse_map(pool, &job, statuses), refusals[i].status);
         assert_int_equal(posse_map_open(pool, &job, &map), refusals[i].status);
         assert_null(map);
-        assert_true(statuses[0] == POSSE_FULL && results[0] == 0);
+        assert_true(statuses[0] != POSSE_OK && results[0] == 0);
         assert_int_equal(stats_of(pool).done, 0);
     }
     end_pool(pool);
