@@ -608,7 +608,16 @@ typedef struct posse_map_job {
     bool unordered;       /* posse_map_next gives chunks as they end */
     long timeout_ms;      /* for all of it, from posse_map or posse_map_open on; 0: for ever */
     long item_timeout_ms; /* for an item; a chunk has that times its items; 0: for ever */
+    /* What all items share: posse_map_arg gives it to the function. It must stay until the end, and
+     * is used in place as inputs are, or copied with each chunk. So if it is large, it should be
+     * memory of posse_alloc. */
+    const void *arg;
+    size_t arg_size;
 } posse_map_job;
+
+/* The `arg` of the map, for its function; *size, if not NULL, gets its size. A copy is aligned for
+ * any type. NULL and 0: the map has none, or the task is not a map's. */
+POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
 
 /* Runs a function on all items, and waits. If a worker dies, every item of its chunk is lost.
  * statuses, if not NULL, has `count` places and tells how each item ended, as posse_exception does.
@@ -619,10 +628,10 @@ typedef struct posse_map_job {
  * POSSE_CANCELLED: of the first item that has none; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
  * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was),
- * neither or both functions, negative numbers, a size of 0 or an array of NULL where
- * there are items, results that overlap, an array of results for a source, a source (see
+ * neither or both functions, negative numbers, a size of 0 or an array of NULL where there are
+ * items, results that overlap, a size without arg, an array of results for a source, a source (see
  * posse_map_open), ...
- * POSSE_TOO_LARGE: too many inputs, a chunk of over 4 GB, item_timeout_ms over 49 days, more
+ * POSSE_TOO_LARGE: too many inputs, a chunk or arg of over 4 GB, item_timeout_ms over 49 days, more
  * statuses than memory can hold (they stay as they were).
  * POSSE_NOT_LOADED, POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN,
  * POSSE_WRONG_PROCESS. */

@@ -8,9 +8,21 @@
 /* Copies begin where any type may, and on a cache line. */
 static size_t aligned(size_t size) { return (size + 63) & ~(size_t)63; }
 
+/* Bytes of the chunk itself, before the copies. */
+static size_t head(const struct pi_chunk *chunk)
+{
+    return offsetof(struct pi_chunk, inputs) + chunk->n_inputs * sizeof *chunk->inputs;
+}
+
+/* Bytes of the copy of the map's argument. */
+static size_t arg_copy(const struct pi_chunk *chunk)
+{
+    return chunk->arg ? 0 : aligned(chunk->arg_size);
+}
+
 size_t pi_chunk_size(const struct pi_chunk *chunk)
 {
-    size_t size = sizeof *chunk, copies = 0;
+    size_t size = head(chunk), copies = arg_copy(chunk);
     for (size_t k = 0; k < chunk->n_inputs; k++)
         if (!chunk->inputs[k].at)
             copies += aligned(chunk->count * chunk->inputs[k].size);
@@ -33,8 +45,11 @@ void *pi_chunk_write(void *to, const void *source, size_t size)
     const struct pi_chunk_source *from = source;
     const struct pi_chunk *chunk = from->chunk;
     (void)size;
-    char *at = (char *)to + aligned(sizeof *chunk);
-    memcpy(to, chunk, sizeof *chunk);
+    char *at = (char *)to + aligned(head(chunk));
+    memcpy(to, chunk, head(chunk));
+    if (arg_copy(chunk))
+        memcpy(at, from->arg, chunk->arg_size);
+    at += arg_copy(chunk);
     for (size_t k = 0; k < chunk->n_inputs; k++) {
         const struct pi_column *input = &chunk->inputs[k];
         if (input->at)
@@ -47,18 +62,27 @@ void *pi_chunk_write(void *to, const void *source, size_t size)
 
 /* ---- in the worker --------------------------------------------------------------------------- */
 
-/* The items as the function sees them. */
-static void lay_out(const struct pi_chunk *chunk, char *results, posse_block *block)
+/* A chunk as its function sees it. */
+struct work {
+    const struct pi_chunk *chunk;
+    posse_block block;
+    size_t room;         /* bytes of results in the task's own result */
+    struct pi_item item; /* the map's argument; how the item that runs has failed */
+};
+
+static void lay_out(const struct pi_chunk *chunk, struct work *work)
 {
-    const char *copies = (const char *)chunk + aligned(sizeof *chunk);
-    *block = (posse_block){.first = chunk->first,
-                           .count = chunk->count,
-                           .results = results,
-                           .result_stride = chunk->results.stride};
+    const char *copies = (const char *)chunk + aligned(head(chunk));
+    work->item.arg = chunk->arg ? chunk->arg : chunk->arg_size ? copies : NULL;
+    work->item.arg_size = chunk->arg_size;
+    copies += arg_copy(chunk);
+    work->block.first = chunk->first;
+    work->block.count = chunk->count;
+    work->block.result_stride = chunk->results.stride;
     for (size_t k = 0; k < chunk->n_inputs; k++) {
         const struct pi_column *input = &chunk->inputs[k];
-        block->inputs[k] = input->at ? input->at : copies;
-        block->strides[k] = input->stride;
+        work->block.inputs[k] = input->at ? input->at : copies;
+        work->block.strides[k] = input->stride;
         if (!input->at)
             copies += aligned(chunk->count * input->size);
     }
@@ -97,21 +121,21 @@ static bool is_stopped(const posse_task *task)
 
 /* Runs item after item. A task has one failure, an item of a map its own: so posse_task_fail writes
  * to `item` meanwhile. */
-static bool run_items(posse_task *task, const struct pi_chunk *chunk, const posse_block *block,
-                      struct failures *failures)
+static bool run_items(posse_task *task, struct work *work, struct failures *failures)
 {
-    struct pi_item item = {.failed = false};
+    const struct pi_chunk *chunk = work->chunk;
+    const posse_block *block = &work->block;
     bool ok = true;
-    task->item = &item;
+    task->item = &work->item;
     for (size_t i = 0; i < block->count && ok; i++) {
         const void *items[POSSE_MAX_INPUTS];
         for (size_t k = 0; k < chunk->n_inputs; k++)
             items[k] = block->inputs[k] + i * block->strides[k];
         char *result = block->results ? block->results + i * block->result_stride : NULL;
         int code = chunk->fn(task, items, result);
-        if (code != 0 || item.failed) {
-            ok = note(failures, i, code, &item);
-            item.failed = false;
+        if (code != 0 || work->item.failed) {
+            ok = note(failures, i, code, &work->item);
+            work->item.failed = false;
         }
         failures->stopped = i + 1 < block->count && is_stopped(task);
         ok = ok && !failures->stopped;
@@ -136,13 +160,12 @@ static bool append_failures(posse_task *task, const void *results, size_t size,
     return ok;
 }
 
-static int run_all_items(posse_task *task, const struct pi_chunk *chunk, const posse_block *block,
-                         size_t size)
+static int run_all_items(posse_task *task, struct work *work)
 {
     struct failures failures = {.at = NULL};
-    bool ok = run_items(task, chunk, block, &failures);
+    bool ok = run_items(task, work, &failures);
     if (ok && failures.count > 0)
-        ok = append_failures(task, block->results, size, &failures);
+        ok = append_failures(task, work->block.results, work->room, &failures);
     free(failures.at);
     if (ok)
         return 0;
@@ -153,30 +176,32 @@ static int run_all_items(posse_task *task, const struct pi_chunk *chunk, const p
 
 /* A failure is kept until the function has returned, as its message takes the place of the results,
  * which it may still be writing. */
-static int run_block(posse_task *task, posse_block_fn *fn, const posse_block *block)
+static int run_block(posse_task *task, struct work *work)
 {
-    struct pi_item item = {.failed = false};
-    task->item = &item;
-    int code = fn(task, block);
+    const struct pi_item *item = &work->item;
+    task->item = &work->item;
+    int code = work->chunk->block_fn(task, &work->block);
     task->item = NULL;
-    return item.failed ? posse_task_fail(task, item.code, "%s", item.message) : code;
+    return item->failed ? posse_task_fail(task, item->code, "%s", item->message) : code;
+}
+
+/* What a task has scribbled on need not be one. */
+static bool is_whole(const struct pi_chunk *chunk, size_t size)
+{
+    return size >= offsetof(struct pi_chunk, inputs) && chunk->n_inputs <= POSSE_MAX_INPUTS &&
+           size >= pi_chunk_size(chunk);
 }
 
 int pi_chunk_run(posse_task *task, const void *arg, size_t size)
 {
     const struct pi_chunk *chunk = arg;
-    posse_block block;
-    if (size < sizeof *chunk) /* a task has scribbled on it */
+    if (!is_whole(chunk, size))
         return posse_task_fail(task, 0, "the argument of a map is damaged");
-    size_t room = chunk->results.at ? 0 : chunk->count * chunk->results.size;
-    char *results = chunk->results.at;
-    if (!results && room) {
-        results = posse_task_reserve(task, room);
-        if (!results)
-            return posse_task_fail(task, 0, "no memory for the results of a map");
-    }
-    lay_out(chunk, results, &block);
-    if (chunk->fn)
-        return run_all_items(task, chunk, &block, room);
-    return run_block(task, chunk->block_fn, &block);
+    struct work work = {.chunk = chunk, .block.results = chunk->results.at};
+    if (!chunk->results.at)
+        work.room = chunk->count * chunk->results.size;
+    if (work.room && !(work.block.results = posse_task_reserve(task, work.room)))
+        return posse_task_fail(task, 0, "no memory for the results of a map");
+    lay_out(chunk, &work);
+    return chunk->fn ? run_all_items(task, &work) : run_block(task, &work);
 }

@@ -1,8 +1,10 @@
 /* chunk.h - some items of a map in one task: how they get to a worker, and their results back.
  *
- * The task's argument is a struct pi_chunk, and behind it copies of the items of those inputs that
- * the worker cannot use in place. Its result is room for the results of all its items, unless they
- * go to an array in place; and behind them a struct pi_failure for each item that failed. */
+ * The task's argument is a struct pi_chunk, and behind it copies of what the worker cannot use in
+ * place: of the map's argument, and of the items of inputs. So each chunk has a copy of the map's
+ * argument, which lives as long as the chunk, whatever dies or stops waiting. Its result is room
+ * for the results of all its items, unless they go to an array in place; and behind them a struct
+ * pi_failure for each item that failed. */
 #ifndef PI_CHUNK_H
 #define PI_CHUNK_H
 
@@ -18,9 +20,11 @@ struct pi_chunk {
     posse_map_fn *fn;
     posse_block_fn *block_fn;
     size_t first, count; /* items */
-    size_t n_inputs;
     struct pi_column results;
-    struct pi_column inputs[POSSE_MAX_INPUTS];
+    const char *arg; /* of the map, used in place; NULL: copied */
+    size_t arg_size;
+    size_t n_inputs;
+    struct pi_column inputs[POSSE_MAX_INPUTS]; /* the argument of the task ends with the last one */
 };
 
 #define PI_MESSAGE_SIZE 256 /* of a failure */
@@ -42,10 +46,11 @@ static inline size_t pi_failures_at(size_t results)
 /* Bytes of the argument: of the chunk and the copies. */
 size_t pi_chunk_size(const struct pi_chunk *chunk);
 
-/* Writes the argument: a pi_writer. from[k] is the first item of input k, if it is to be copied,
- * and strides[k] how far they are apart. */
+/* Writes the argument: a pi_writer. `arg` is the map's, from[k] the first item of input k, if they
+ * are to be copied, and strides[k] how far its items are apart. */
 struct pi_chunk_source {
     const struct pi_chunk *chunk;
+    const void *arg;
     const char *from[POSSE_MAX_INPUTS];
     size_t strides[POSSE_MAX_INPUTS];
 };

@@ -54,7 +54,9 @@ posse_status pi_map_check(posse_executor *e, const posse_map_job *job)
     status = check_results(job);
     if (status == POSSE_OK)
         status = check_inputs(job);
-    if (status == POSSE_OK && job->item_timeout_ms > UINT32_MAX)
+    if (status == POSSE_OK && job->arg_size && !job->arg)
+        status = POSSE_INVALID;
+    if (status == POSSE_OK && (job->item_timeout_ms > UINT32_MAX || job->arg_size > MOST_BYTES))
         status = POSSE_TOO_LARGE;
     if (status == POSSE_OK && !pi_loaded(e, fn))
         status = POSSE_NOT_LOADED;
@@ -63,15 +65,14 @@ posse_status pi_map_check(posse_executor *e, const posse_map_job *job)
 
 /* Whether workers may use the program's bytes there. Not a thread that may miss a deadline: it goes
  * on when its item has ended for the program, which may have freed them. */
-static bool is_shared(const posse_mapping *m, const void *at, size_t size, size_t stride)
+static bool is_shared(const posse_mapping *m, const void *at, size_t length)
 {
     const posse_executor *e = m->executor;
     const char *from = at, *base = e->segment.base;
-    if (m->job.source || !at)
+    if (!at)
         return false;
     if (!e->backend->shared)
         return !e->backend->spawn || !m->job.item_timeout_ms;
-    size_t length = m->job.count ? (m->job.count - 1) * stride + size : 0;
     return from >= base && from < base + e->segment.size &&
            length <= (size_t)(base + e->segment.size - from);
 }
@@ -81,7 +82,8 @@ static size_t lay_out_column(posse_mapping *m, struct pi_column *column, const v
                              size_t stride)
 {
     stride = stride ? stride : column->size;
-    if (!is_shared(m, at, column->size, stride)) {
+    size_t length = m->job.count ? (m->job.count - 1) * stride + column->size : 0;
+    if (m->job.source || !is_shared(m, at, length)) {
         column->stride = column->size;
         return column->size;
     }
@@ -108,7 +110,22 @@ static size_t lay_out(posse_mapping *m)
     return copied;
 }
 
-static size_t choose_chunksize(const posse_mapping *m, size_t copied)
+/* Lays out the argument of the map; its bytes, if it is copied. */
+static size_t lay_out_arg(posse_mapping *m)
+{
+    const posse_map_job *job = &m->job;
+    m->chunk.arg_size = job->arg_size;
+    m->from.arg = job->arg;
+    if (!job->arg_size || !is_shared(m, job->arg, job->arg_size))
+        return job->arg_size;
+    m->chunk.arg = job->arg;
+    m->in_place = true;
+    return 0;
+}
+
+/* A chunk copies the argument of the map, and `copied` bytes of each item: at least as many of
+ * these. */
+static size_t choose_chunksize(const posse_mapping *m, size_t arg, size_t copied)
 {
     const posse_map_job *job = &m->job;
     if (job->chunksize)
@@ -117,16 +134,17 @@ static size_t choose_chunksize(const posse_mapping *m, size_t copied)
         return 1;
     size_t chunks = (size_t)pi_max_workers(m->executor, m->executor->workers) * CHUNKS_A_WORKER;
     size_t size = job->count / chunks + (job->count % chunks != 0);
-    if (copied && size > COPIED_BYTES / copied)
-        size = COPIED_BYTES / copied;
+    size_t most = arg > COPIED_BYTES ? arg : COPIED_BYTES;
+    if (copied && size > most / copied)
+        size = most / copied;
     return size ? size : 1;
 }
 
 bool pi_map_plan(posse_mapping *m)
 {
     size_t workers = pi_max_workers(m->executor, m->executor->workers), copied = lay_out(m),
-           count = m->job.count;
-    m->chunksize = choose_chunksize(m, copied);
+           arg = lay_out_arg(m), count = m->job.count;
+    m->chunksize = choose_chunksize(m, arg, copied);
     m->buffersize = (size_t)m->job.buffersize;
     if (!m->buffersize)
         m->buffersize = m->chunksize > SIZE_MAX / 2 / AHEAD_A_WORKER / workers
@@ -136,5 +154,5 @@ bool pi_map_plan(posse_mapping *m)
         m->buffersize = count ? count : 1;
     if (m->chunksize > m->buffersize)
         m->chunksize = m->buffersize;
-    return !copied || m->chunksize <= MOST_BYTES / copied;
+    return !copied || m->chunksize <= (MOST_BYTES - arg) / copied;
 }

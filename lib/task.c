@@ -102,12 +102,21 @@ int posse_task_fail(posse_task *task, int code, const char *format, ...)
         va_end(arguments);
     }
     if (task->item) {
-        *task->item = (struct pi_item){.failed = true, .code = code};
+        task->item->failed = true;
+        task->item->code = code;
         memcpy(task->item->message, text, sizeof text);
     } else {
         fail(task, code, text);
     }
     return code;
+}
+
+const void *posse_map_arg(const posse_task *task, size_t *size)
+{
+    const struct pi_item *item = task ? task->item : NULL;
+    if (size)
+        *size = item ? item->arg_size : 0;
+    return item ? item->arg : NULL;
 }
 
 bool posse_task_cancelled(const posse_task *task)

@@ -88,8 +88,10 @@ struct posse_executor {
     struct posse_executor *at_exit_next; /* see at_exit.c */
 };
 
-/* How an item of a map, or a block of them, has failed, so far. */
+/* What all items of a map share; and how one of them, or a block, has failed, so far. */
 struct pi_item {
+    const void *arg;
+    size_t arg_size;
     bool failed;
     int code;
     char message[256];
@@ -108,7 +110,7 @@ struct posse_task {
     uint64_t deadline;    /* PI_NEVER: none */
     uint64_t size;        /* of the result so far */
     pi_ref block;         /* that holds it, HELD by this worker, if it is not inline */
-    struct pi_item *item; /* in a map: failures go here */
+    struct pi_item *item; /* in a function of a map: failures go here */
 };
 
 /* What this thread is, if it is a worker or runs a task inline. */

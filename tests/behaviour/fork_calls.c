@@ -88,6 +88,7 @@ static int refused_of_task(posse_task *task)
     REQUIRE(posse_task_fail(task, 3, "a child") == 3);
     REQUIRE(!posse_task_cancelled(task) && posse_task_time_left(task) == -1);
     REQUIRE(posse_task_worker(task) >= 0 && posse_task_attempt(task) == 1);
+    REQUIRE(posse_map_arg(task, NULL) == NULL);
     return 0;
 }
 

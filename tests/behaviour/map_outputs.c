@@ -40,11 +40,13 @@ static void assert_no_item(posse_mapping *map, posse_status expected)
     posse_item item;
     posse_error error;
     memset(&item, POISON, sizeof item);
+    item.struct_size = sizeof item;
     assert_int_equal(posse_map_next(map, &item), expected);
     assert_int_equal(item.status, expected);
     assert_int_equal(item.index, 0);
     assert_null(item.result);
     memset(&error, POISON, sizeof error);
+    error.struct_size = sizeof error;
     assert_status(posse_map_exception(map, &error), POSSE_INVALID);
     assert_status(error.status, POSSE_INVALID);
     assert_true(error.code == 0 && error.signal == 0 && error.pid == 0 && error.attempt == 0);
@@ -185,6 +187,7 @@ TEST(of_an_item_that_failed)
     stage.job.count = 1;
     posse_mapping *map = open_map(stage.pool, stage.job);
     memset(&item, POISON, sizeof item);
+    item.struct_size = sizeof item;
     assert_ok(posse_map_next(map, &item));
     assert_true(item.index == 0 && item.status == POSSE_TASK_FAILED && item.result == NULL);
     assert_map_ends(map);

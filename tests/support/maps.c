@@ -2,6 +2,8 @@
 #include "maps.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 static bool heed(posse_task *task, struct gate *gate)
 {
@@ -148,6 +150,50 @@ posse_status sum_map(posse_executor *pool, const posse_map_job *job, long *sum)
     status = status == POSSE_OK ? item.status : status;
     posse_map_close(map);
     return status;
+}
+
+struct factor *make_factor(void *memory, long factor, size_t size)
+{
+    struct factor *made = memory;
+    if (made) {
+        memset(made, 42, size);
+        *made = (struct factor){.factor = factor, .size = size};
+    }
+    return made;
+}
+
+struct factor *new_factor(long factor, size_t size)
+{
+    struct factor *made = make_factor(malloc(size), factor, size);
+    assert_non_null(made);
+    return made;
+}
+
+void set_arg(posse_map_job *job, const struct factor *factor)
+{
+    job->arg = factor;
+    job->arg_size = factor->size;
+}
+
+const struct factor *factor_of(const posse_task *task)
+{
+    size_t size = 0;
+    const struct factor *factor = posse_map_arg(task, &size);
+    if (!factor || factor->size != size || (uintptr_t)factor % _Alignof(max_align_t) != 0) {
+        return NULL;
+    }
+    bool whole = size == sizeof *factor || ((const unsigned char *)factor)[size - 1] == 42;
+    return whole && factor == posse_map_arg(task, NULL) ? factor : NULL;
+}
+
+int scale_item(posse_task *task, const void *const *items, void *result)
+{
+    const struct factor *factor = factor_of(task);
+    if (!factor) {
+        return WRONG_ARG;
+    }
+    *(long *)result = *(const long *)items[0] * factor->factor;
+    return 0;
 }
 
 void close_map(posse_mapping *map) { assert_ok(posse_map_close(map)); }

@@ -56,6 +56,22 @@ void close_map(posse_mapping *map); /* asserts */
 /* Adds the results up; POSSE_END, or what else ended it. Also for tasks. */
 posse_status sum_map(posse_executor *pool, const posse_map_job *job, long *sum);
 
+/* The argument of a map: a factor, and bytes up to `size` in all, the last of which tells whether
+ * they are all there. */
+struct factor {
+    long factor;
+    struct gate *gate;
+    size_t size;
+    unsigned char fill[];
+};
+struct factor *make_factor(void *memory, long factor, size_t size); /* in place; NULL: no memory */
+struct factor *new_factor(long factor, size_t size);                /* asserts; for free */
+void set_arg(posse_map_job *job, const struct factor *factor);
+
+/* For functions: the argument of the map, NULL if it is not whole. */
+const struct factor *factor_of(const posse_task *task);
+posse_map_fn scale_item; /* long -> long times the factor */
+
 /* A pool with a gate, and a map of orders that give their own numbers, in chunks of one. */
 struct stage {
     posse_executor *pool;

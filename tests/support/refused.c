@@ -7,14 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const free_calls[] = {"posse_status_name",
-                                  "posse_status_message",
-                                  "posse_last_error",
-                                  "posse_version",
-                                  "posse_create",
-                                  "posse_completions_create",
-                                  "posse_completions_fd",
-                                  NULL};
+const char *const free_calls[] = {
+    "posse_status_name",    "posse_status_message", "posse_last_error",
+    "posse_version",        "posse_create",         "posse_completions_create",
+    "posse_completions_fd", "posse_map_arg",        NULL};
 
 /* ---- in the child ---- */
 
