@@ -123,7 +123,7 @@ void bench_metg50(const struct bench *bench)
     for (double ns = shortest; ns < longest; ns *= 1.25) {
         uint64_t grain = (uint64_t)(ns / step) + 1, n = metg50_tasks(bench, ns);
         (void)batch(&batches, n / 10, grain);
-        double ideal = (double)n * ns * 1e-9 / BENCH_WORKERS;
+        double ideal = (double)n * ns * 1e-9 / (double)BENCH_WORKERS;
         if (ideal / batch(&batches, n, grain) >= 0.5) {
             found = ns;
             break;

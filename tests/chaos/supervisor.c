@@ -31,7 +31,7 @@ TEST(killed_at_any_moment)
     print_figures("supervisor", &figures, now_ms() - start);
     print_message("%ld supervisors were killed (%ld a second)\n", round * POOLS,
                   round * POOLS * 1000 / (now_ms() - start));
-    assert_true(figures.of[ENDED + POSSE_OK] > 0 && figures.of[ENDED + POSSE_BROKEN] > 0);
+    assert_true(figures.of[ended_with(POSSE_OK)] > 0 && figures.of[ended_with(POSSE_BROKEN)] > 0);
 }
 
 static const struct check checks[] = {

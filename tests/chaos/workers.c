@@ -17,7 +17,7 @@ static void play(const char *what, struct plan plan, long seconds)
         play_round(&plan, &figures);
     }
     print_figures(what, &figures, now_ms() - start);
-    assert_true(figures.of[ENDED + POSSE_OK] > 0);
+    assert_true(figures.of[ended_with(POSSE_OK)] > 0);
     assert_true(backend() != POSSE_PROCESS || figures.of[KILLS] > 0);
 }
 

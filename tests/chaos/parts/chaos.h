@@ -95,6 +95,12 @@ enum figure {
     FIGURES = ENDED + POSSE_OWNER_DIED + 1
 };
 
+/* The figure of the orders that ended with this status. */
+static inline unsigned ended_with(posse_status status)
+{
+    return (unsigned)ENDED + (unsigned)status;
+}
+
 struct figures {
     _Atomic long of[FIGURES];
 };

@@ -146,7 +146,7 @@ void judge(struct driver *driver, struct bid *bid)
     if (what != NULL) {
         wrong(driver, bid, &error, what);
     }
-    count(driver->chaos, ENDED + (ended ? error.status : status), 1);
+    count(driver->chaos, ended_with(ended ? error.status : status), 1);
     count(driver->chaos, LOCKED_WELL,
           ended && error.status == POSSE_OK && bid->order.kind == LOCKED);
     count(driver->chaos, TRIED_AGAIN, error.attempt > 1 ? error.attempt - 1 : 0);
