@@ -319,7 +319,7 @@ static posse_status map_all(struct scene *scene)
 
 static posse_status look_at_pool(struct scene *scene)
 {
-    posse_stats stats = {.size = sizeof stats};
+    posse_stats stats = {.struct_size = sizeof stats};
     posse_error error;
     posse_status status = posse_get_stats(scene->pool, &stats);
     (void)posse_resize(scene->pool, 3);
