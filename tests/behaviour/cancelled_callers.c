@@ -320,7 +320,7 @@ static posse_status map_all(struct scene *scene)
 static posse_status look_at_pool(struct scene *scene)
 {
     posse_stats stats = {.struct_size = sizeof stats};
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     posse_status status = posse_get_stats(scene->pool, &stats);
     (void)posse_resize(scene->pool, 3);
     return status == POSSE_OK ? posse_why_broken(scene->pool, &error) : status;

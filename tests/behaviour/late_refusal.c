@@ -67,7 +67,7 @@ static int deadly_task(posse_task *task, const void *arg, size_t size)
 
 static bool is_broken(posse_executor *pool)
 {
-    posse_error error;
+    posse_error error = {.struct_size = sizeof error};
     return posse_why_broken(pool, &error) == POSSE_OK && error.status == POSSE_BROKEN;
 }
 

@@ -129,7 +129,8 @@ TEST(broken)
     struct stage stage;
     make_stage(&stage, 1);
     kill((pid_t)take_long(submitted(stage.pool, parent_task, NULL, 0)), SIGKILL);
-    assert_eventually(posse_why_broken(stage.pool, &(posse_error){.code = 0}) == POSSE_OK &&
+    assert_eventually(posse_why_broken(stage.pool, &(posse_error){.struct_size = sizeof(
+                                                                      posse_error)}) == POSSE_OK &&
                       posse_map(stage.pool, &stage.job, NULL) == POSSE_BROKEN);
     assert_none_began(stage.pool, &stage.job, POSSE_BROKEN);
     assert_not_opened(stage.pool, &stage.job, POSSE_BROKEN);
