@@ -77,7 +77,7 @@ extern "C" {
     X(POSSE_WRONG_PROCESS, 13, "the executor belongs to another process")                          \
     X(POSSE_SYSTEM, 14, "a system call failed; errno tells why")                                   \
     X(POSSE_TOO_LATE, 15, "the task is already running or has ended")                              \
-    X(POSSE_NOT_LOADED, 16, "the workers do not have this function: its library was loaded later") \
+    X(POSSE_NOT_LOADED, 16, "the workers do not have this function: it was loaded or made later")  \
     X(POSSE_DEADLOCK, 17, "the call would wait for the task that makes it")                        \
     X(POSSE_END, 18, "there is nothing more")                                                      \
     X(POSSE_CLOSED, 19, "the queue is closed")                                                     \
@@ -211,12 +211,10 @@ typedef struct posse_options {
  * for ever. Meanwhile calls wait as long as their timeouts say, and workers_lost of
  * posse_get_stats grows.
  * A worker process ignores the signals that the program ignores at this moment (SIGTERM and SIGCHLD
- * too), and always SIGINT, SIGQUIT, SIGTTIN and SIGTTOU; all others are at their default, and none is
- * blocked. So a task may write to the terminal and set it, but reading from it fails with EIO.
+ * too), and always SIGINT, SIGQUIT, SIGTTIN and SIGTTOU; all others are at their default, and none
+ * is blocked. So a task may write to the terminal and set it, but reading from it fails with EIO.
  * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
- * The first call registers handlers of pthread_atfork, which stay: a fork waits for a moment in
- * which no other thread walks through what is loaded.
  * POSSE_INVALID: a negative count, an unknown backend or policy, a size
  * without its argument, an argument without its function, min_workers over max_workers, executor is
  * NULL.
@@ -344,7 +342,9 @@ POSSE_API posse_executor *posse_task_executor(const posse_task *task);
  * themselves are never held back.
  * POSSE_INVALID: executor or fn is NULL, a size without arg.
  * POSSE_TOO_LARGE: the argument.
- * POSSE_NOT_LOADED: fn lies in a library that was loaded after posse_create.
+ * POSSE_NOT_LOADED: fn lies in memory that could not be executed at posse_create: it was loaded, or
+ * made, later. A function that was made later in memory that could be executed already (by a
+ * compiler at run time) is not noticed: it costs the worker. Where /proc is missing nothing is.
  * POSSE_NO_MEMORY: nothing was queued.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_fn *fn,

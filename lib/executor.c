@@ -27,7 +27,7 @@ static posse_status build(posse_executor *e)
 {
     posse_status status = pi_refuse_errno(pi_os_guard_init(&e->guard), "forks cannot be noticed");
     if (status == POSSE_OK && e->backend->kills)
-        status = pi_refuse_errno(pi_os_image_init(&e->image), "what is loaded cannot be listed");
+        status = pi_refuse_errno(pi_os_code_init(&e->code), "the map of memory cannot be read");
     if (status == POSSE_OK)
         status = make_segment(e);
     if (status != POSSE_OK)
@@ -52,7 +52,7 @@ static void tear_down(posse_executor *e)
         e->backend->fini(e);
     pi_os_memory_clear(&e->memory);
     pi_os_memory_destroy(&e->memory);
-    pi_os_image_fini(&e->image);
+    pi_os_code_fini(&e->code);
     pi_os_guard_fini(&e->guard);
     free(e->initializer.arg);
     free(e->finalizer.arg);

@@ -15,7 +15,7 @@ bool pi_loaded(posse_executor *e, uintptr_t address)
 {
     if (atomic_load_explicit(&e->last_fn, memory_order_relaxed) == address)
         return true;
-    if (!pi_os_image_has(&e->image, address))
+    if (!pi_os_code_has(&e->code, address))
         return false;
     atomic_store_explicit(&e->last_fn, address, memory_order_relaxed);
     return true;

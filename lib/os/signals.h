@@ -20,15 +20,15 @@
  *                    profiler and a sanitizer must see them, and the kernel ends a process whose
  *                    thread blocks the signal of its own fault.
  *   ignored          SIGINT and SIGQUIT come from the terminal and are meant for the program.
- *                    Workers are in process groups of their own, so to the terminal they run in the
- *                    background: SIGTTIN and SIGTTOU would stop them for ever. Ignored, a read fails
- *                    with EIO, and writing to the terminal and setting it work. A program that a
- *                    task runs ignores these four as well.
+ *                    Workers are in process groups of their own, so for the terminal they run in
+ *                    the background: SIGTTIN and SIGTTOU would stop them for ever. As these are
+ *                    ignored, reading from the terminal fails with EIO, and writing to it and
+ *                    setting it work. A program that a task runs ignores these four as well.
  *   blocked          in our threads, so that the program's own threads take the signal. In the
- *                    supervisor, as it ends with the program and not before: a signal that is sent
- *                    to it by mistake must not end it. A fault of its own ends it all the same.
- *   end a sleep      nothing else: a handler that does nothing is there to interrupt it. SIGCHLD is
- *                    never ignored in the supervisor, or the kernel would reap its workers.
+ *                    supervisor, so that a signal sent by mistake does not end it: it ends with
+ *                    the program and not before. A fault of its own ends it all the same.
+ *   end a sleep      and do nothing else: the handler is empty. SIGCHLD is never ignored in the
+ *                    supervisor, because the kernel would then reap its workers.
  */
 #ifndef PI_OS_SIGNALS_H
 #define PI_OS_SIGNALS_H

@@ -27,8 +27,8 @@
 #define PI_POOL_H
 
 #include "core/segment.h"
+#include "os/code_range.h"
 #include "os/guard.h"
-#include "os/image.h"
 #include "os/memory.h"
 #include "posse.h"
 #include "worker/mail.h"
@@ -54,7 +54,7 @@ struct posse_executor {
     const struct pi_backend *backend;
     struct pi_os_guard guard;
     struct pi_os_memory memory;
-    struct pi_os_image image;  /* the functions that the workers have */
+    struct pi_os_code code;    /* where the functions are that the workers have */
     _Atomic uintptr_t last_fn; /* one that was found there: most programs submit few */
     unsigned owner;            /* who this process is: PI_PROGRAM, or a worker's seat */
     unsigned workers;          /* at most, at first: see max_workers in the segment */

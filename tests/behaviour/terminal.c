@@ -1,5 +1,5 @@
-/* terminal.c - tasks of a program that runs on a terminal may set it, write to it, and have programs
- * do so; in a worker process, a read from it fails. No task stops.
+/* terminal.c - tasks of a program that runs on a terminal may set it, write to it, and have
+ * programs do so; in a worker process, a read from it fails. No task stops.
  *
  * The program is a child of the runner, on a terminal made for it. */
 #include "support/support.h"
