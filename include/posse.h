@@ -191,8 +191,11 @@ typedef struct posse_options {
      * program has forked does not wait. False: they end with the program. */
     bool wait_at_exit;
 
-    /* Is told, in words, of callbacks that return an error; in the thread that ran the callback.
-     * NULL: nobody is told. */
+    /* Called with a message, in words: if a done callback returns an error, in the thread that ran
+     * the callback; and by posse_create, before it forks processes, if the program has other
+     * threads (Linux only). A lock that one of these holds at that moment stays locked in every
+     * worker. The C library has such locks, too: localtime_r, mktime, setlocale, setenv, rand or
+     * syslog may then hang in tasks. NULL: nothing is called. */
     void (*log)(void *context, const char *message);
     void *log_context;
 } posse_options;

@@ -2,8 +2,10 @@
 
 #include "os/clock.h"
 #include "os/cpus.h"
+#include "os/thread.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,20 @@ static posse_status make_segment(posse_executor *e)
     return pi_refuse_errno(error, "the shared memory cannot be made");
 }
 
+/* Before a fork: see `log` in posse.h. */
+static void tell_of_threads(posse_executor *e)
+{
+    char text[160];
+    unsigned others = e->log ? pi_os_other_threads() : 0;
+    if (others == 0)
+        return;
+    snprintf(text, sizeof text,
+             "threads beside the caller of posse_create: %u; a lock that one of them holds now "
+             "stays locked in the workers",
+             others);
+    e->log(e->log_context, text);
+}
+
 static posse_status build(posse_executor *e)
 {
     posse_status status = pi_refuse_errno(pi_os_guard_init(&e->guard), "forks cannot be noticed");
@@ -35,6 +51,8 @@ static posse_status build(posse_executor *e)
     /* relaxed: nobody is there */
     pi_store_relaxed(&e->segment.header->max_workers, pi_count_word(e->workers));
     (void)pi_raise_phase(e, PI_OPEN);
+    if (e->backend->kills)
+        tell_of_threads(e);
     status = pi_refuse_errno(e->backend->start(e), "the workers cannot be started");
     (void)pi_seats_count(&e->segment); /* before any task runs: seen once, it stays */
     return status;

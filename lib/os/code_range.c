@@ -1,5 +1,7 @@
 #include "os/code_range.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -89,6 +91,7 @@ static int read_maps(struct pi_os_code *code)
 
 int pi_os_code_init(struct pi_os_code *code)
 {
+    PI_OS_NO_CANCEL;
     *code = (struct pi_os_code){NULL, 0};
     int error = read_maps(code);
     if (error)

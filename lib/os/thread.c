@@ -5,6 +5,7 @@
 #include "os/signals.h"
 
 #include <limits.h>
+#include <sys/stat.h>
 
 #define LEAST_STACK ((size_t)1 << 20) /* musl's default is smaller */
 
@@ -41,4 +42,12 @@ void pi_os_thread_join(pthread_t thread)
 void pi_os_thread_name(const char *name)
 {
     pi_os_process_name(name); /* on Linux the name of a process is that of its first thread */
+}
+
+/* Linux counts a process's threads as links to this directory, beside its own two. */
+unsigned pi_os_other_threads(void)
+{
+    struct stat tasks;
+    bool told = stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3;
+    return told ? (unsigned)tasks.st_nlink - 3 : 0;
 }

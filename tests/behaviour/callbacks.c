@@ -155,6 +155,7 @@ TEST(F_04_done_callback_raises)
     static struct pending p;
     struct log log = {0};
     make_pending(&p, logged_options(&log), 0);
+    atomic_store(&log.messages, 0); /* the thread of a sanitizer is told at create */
     struct note notes[2] = {{&p.record, 0, 77}, {&p.record, 1, 0}};
     add(p.future, &notes[0]);
     add(p.future, &notes[1]);
@@ -171,6 +172,7 @@ TEST(F_08_done_callback_raises_already_succeeded)
     struct record record = {0};
     struct note note = {&record, 0, -3};
     posse_executor *pool = make_pool_with(logged_options(&log));
+    atomic_store(&log.messages, 0);
     posse_future future = submitted_long(pool, square_task, 3);
     assert_ok(posse_result(future, -1, NULL, NULL));
     add(future, &note);

@@ -77,10 +77,8 @@ static int run_on_terminal(posse_executor *pool, posse_fn *fn)
 {
     posse_job job = {.struct_size = sizeof job, .fn = fn, .timeout_ms = PATIENCE_MS};
     posse_future future;
-    posse_error error = {.struct_size = sizeof error, .status = POSSE_BROKEN};
     REQUIRE(posse_submit_with(pool, &job, &future) == POSSE_OK);
-    REQUIRE(posse_exception(future, -1, &error) == POSSE_OK);
-    REQUIRE(error.status == POSSE_OK);
+    REQUIRE(posse_result(future, -1, NULL, NULL) == POSSE_OK);
     REQUIRE(posse_release(future) == POSSE_OK);
     return 0;
 }
