@@ -11,7 +11,7 @@
 
 /* A line is "begin-end rwxp offset ...", with numbers to the base of 16: of it the first bytes. */
 struct line {
-    char start[2 * 2 * sizeof(uintptr_t) + sizeof "- rwxp"];
+    char start[sizeof(uintptr_t) * 4 + sizeof "- rwxp"];
     size_t length;
 };
 
