@@ -8,12 +8,20 @@
 #include <string.h>
 
 #define TRIES 20
+#define MOST_ACTS 32
 
 static uint32_t passes[PI_ROLES][PI_MAX_POINTS]; /* in this test */
 static bool passed[PI_ROLES][PI_MAX_POINTS];     /* ever; of the first record */
 static uint32_t deaths[PI_ROLES][PI_MAX_POINTS];
 
-static const struct act *where[PI_MAX_POINTS]; /* a worker has passed it last */
+/* The scenes that were played, how often, and how many of these plays brought a worker to each
+ * point. */
+static struct showing {
+    const struct act *act;
+    uint64_t plays;
+    uint64_t brought[PI_MAX_POINTS];
+} showings[MOST_ACTS];
+static size_t n_showings;
 
 /* Points at which no worker may have died, and why: of a function, or of all in a file. */
 static const struct {
@@ -84,15 +92,42 @@ void print_place(uint32_t point)
 
 void forget_passes(void) { memset(passes, 0, sizeof passes); }
 
+static struct showing *showing_of(const struct act *act)
+{
+    size_t i = 0;
+    while (i < n_showings && showings[i].act != act) {
+        i++;
+    }
+    assert_in_range(i, 0, MOST_ACTS - 1);
+    n_showings = i < n_showings ? n_showings : i + 1;
+    showings[i].act = act;
+    return &showings[i];
+}
+
+/* The scene that brings workers there most reliably; NULL: none ever did. */
+static const struct act *likeliest(uint32_t point)
+{
+    const struct showing *best = NULL;
+    for (const struct showing *at = showings; at < showings + n_showings; at++) {
+        if (at->brought[point] > 0 &&
+            (!best || at->brought[point] * best->plays > best->brought[point] * at->plays)) {
+            best = at;
+        }
+    }
+    return best ? best->act : NULL;
+}
+
 void note_passes(const struct act *act)
 {
+    struct showing *showing = showing_of(act);
+    showing->plays++;
     for (uint32_t role = 0; role < PI_ROLES; role++) {
         for (uint32_t i = 0; i < count_points(); i++) {
             uint32_t seen = atomic_load(&pi_crash->passed[role][i]);
+            showing->brought[i] += role == PI_ROLE_WORKER && seen > 0;
             if (seen > passes[role][i]) {
                 passes[role][i] = seen;
                 passed[role][first_of(i)] = true;
-                where[i] = role == PI_ROLE_WORKER && act ? act : where[i];
             }
         }
     }
@@ -135,9 +170,10 @@ static bool is_excused(uint32_t point)
 /* Workers were seen there, but only as others died: so it is tried again. */
 static void try_again(uint32_t point)
 {
-    for (int i = 0; i < TRIES && deaths_at(PI_ROLE_WORKER, point) == 0; i++) {
+    const struct act *act = likeliest(point);
+    for (int i = 0; act && i < TRIES && deaths_at(PI_ROLE_WORKER, point) == 0; i++) {
         struct plan plan = {.steps = {step_of(PI_ROLE_WORKER, PI_DIE, point, 1)}, .n = 1};
-        stage(where[point], &plan);
+        stage(act, &plan);
     }
 }
 
@@ -145,7 +181,7 @@ static void try_stragglers(void)
 {
     begin_points();
     for (uint32_t i = 0; i < count_points(); i++) {
-        if (where[i] && deaths_at(PI_ROLE_WORKER, i) == 0) {
+        if (deaths_at(PI_ROLE_WORKER, i) == 0) {
             try_again(i);
         }
     }
