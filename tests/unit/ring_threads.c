@@ -1,4 +1,5 @@
-/* ring_threads.c - many producers and consumers at once. */
+/* ring_threads.c - many producers and consumers at once. Nobody waits for a thread that may have no
+ * processor: a producer that finds no room consumes an entry itself. */
 #include "queue.h"
 #include "threads.h"
 
@@ -18,19 +19,6 @@ struct traffic {
     _Atomic unsigned unknown;
 };
 
-static void produce(struct traffic *traffic, uint32_t producer)
-{
-    for (uint32_t i = 0; i < EACH; i++) {
-        enum pi_push pushed;
-        while ((pushed = pi_ring_push(&traffic->queue.ring, producer * EACH + i, traffic->limit)) !=
-               PI_PUSHED) {
-            atomic_fetch_add(&traffic->broken, pushed == PI_PUSH_BROKEN);
-            sched_yield(); /* full */
-        }
-    }
-    atomic_fetch_sub(&traffic->producing, 1);
-}
-
 static void look_at(struct traffic *traffic, uint32_t entry, uint32_t next[PRODUCERS])
 {
     uint32_t producer = entry / EACH;
@@ -43,22 +31,46 @@ static void look_at(struct traffic *traffic, uint32_t entry, uint32_t next[PRODU
     atomic_store(&traffic->seen[entry], 1);
 }
 
-/* Several consumers may look at one entry before the head moves; each sees them in order. */
+/* Several threads may look at one entry before the head moves; each sees them in order. False: the
+ * ring is empty. */
+static bool consume_one(struct traffic *traffic, uint32_t next[PRODUCERS])
+{
+    uint64_t position;
+    uint32_t entry = pi_ring_peek(&traffic->queue.ring, &position);
+    if (entry == PI_NONE) {
+        return false;
+    }
+    look_at(traffic, entry, next);
+    pi_ring_pass(&traffic->queue.ring, position);
+    return true;
+}
+
+static void produce(struct traffic *traffic, uint32_t producer)
+{
+    uint32_t next[PRODUCERS] = {0};
+    for (uint32_t i = 0; i < EACH; i++) {
+        enum pi_push pushed;
+        while ((pushed = pi_ring_push(&traffic->queue.ring, producer * EACH + i, traffic->limit)) !=
+               PI_PUSHED) {
+            atomic_fetch_add(&traffic->broken, pushed == PI_PUSH_BROKEN);
+            (void)consume_one(traffic, next); /* full */
+        }
+    }
+    atomic_fetch_sub(&traffic->producing, 1);
+}
+
 static void consume(struct traffic *traffic)
 {
     uint32_t next[PRODUCERS] = {0};
     for (;;) {
         unsigned producing = atomic_load(&traffic->producing);
-        uint64_t position;
-        uint32_t entry = pi_ring_peek(&traffic->queue.ring, &position);
-        if (entry != PI_NONE) {
-            look_at(traffic, entry, next);
-            pi_ring_pass(&traffic->queue.ring, position);
-        } else if (producing == 0) {
-            return;
-        } else {
-            sched_yield();
+        if (consume_one(traffic, next)) {
+            continue;
         }
+        if (producing == 0) {
+            return;
+        }
+        sched_yield();
     }
 }
 
