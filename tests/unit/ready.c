@@ -157,14 +157,28 @@ struct race {
     _Atomic unsigned posts, empties, wrong, pushing;
 };
 
-/* Uses its slots again only when they were taken, so no chain breaks. */
+static void take_once(struct race *race)
+{
+    struct pi_slots *slots = &race->list.table->slots;
+    pi_ready_ref at = pi_ready_take(&race->list.parker);
+    uint32_t slot;
+    bool broken = false;
+    atomic_fetch_add(&race->empties, at != 0);
+    while (pi_ready_next(slots, pi_slots_count(slots), &at, &slot, &broken)) {
+        atomic_fetch_add(&race->taken[slot], 1);
+    }
+    atomic_fetch_add(&race->wrong, broken);
+}
+
+/* Uses its slots again only when they were taken, so no chain breaks. If one was not, it takes what
+ * is there itself: the taker may have no processor. */
 static void push_often(struct race *race, unsigned number)
 {
     uint32_t first = number * SLOTS_EACH;
     for (uint32_t i = 0; i < EACH; i++) {
         uint32_t slot = first + i % SLOTS_EACH, generation = i / SLOTS_EACH + 1;
         while (atomic_load(&race->taken[slot]) != generation - 1) {
-            sched_yield();
+            take_once(race);
         }
         if (push_ready(&race->list, slot, generation)) {
             atomic_fetch_add(&race->posts, 1);
@@ -177,15 +191,7 @@ static void take_often(struct race *race)
 {
     for (bool last = false; !last;) {
         last = atomic_load(&race->pushing) == 0; /* before the look */
-        pi_ready_ref at = pi_ready_take(&race->list.parker);
-        uint32_t slot;
-        bool broken = false;
-        atomic_fetch_add(&race->empties, at != 0);
-        while (pi_ready_next(&race->list.table->slots, pi_slots_count(&race->list.table->slots),
-                             &at, &slot, &broken)) {
-            atomic_fetch_add(&race->taken[slot], 1);
-        }
-        atomic_fetch_add(&race->wrong, broken);
+        take_once(race);
         sched_yield();
     }
 }

@@ -3,7 +3,7 @@
 
 #include "core/waiters.h"
 
-#include <sched.h>
+#include <semaphore.h>
 
 #define SERIAL 77u
 #define LATER 78u
@@ -98,12 +98,16 @@ TEST(impossible_counts)
     assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
 }
 
-/* Waiters who wait for tokens, with no sleep: a waker that finds nobody leaves its token where
- * every later look finds it. */
-#define TOKENS 20000
+/* Waiters who sleep until there are tokens: a waker that finds nobody leaves its token where every
+ * later look finds it. It sleeps too when some are left: it would for ever if a wake were lost. */
+#define TOKENS 5000
+#define WAITERS 3u
 static _Atomic long tokens;
 static _Atomic long taken;
-static _Atomic int woken[PI_MAX_WAITERS];
+static sem_t woken[PI_MAX_WAITERS];
+static sem_t taken_one;
+
+static uint32_t parker_of(unsigned waiter) { return waiter * 31; } /* in two words */
 
 static bool take_token(void)
 {
@@ -111,6 +115,7 @@ static bool take_token(void)
     while (seen > 0) {
         if (atomic_compare_exchange_weak(&tokens, &seen, seen - 1)) {
             atomic_fetch_add(&taken, 1);
+            sem_post(&taken_one);
             return true;
         }
     }
@@ -120,12 +125,9 @@ static bool take_token(void)
 static void wait_for_tokens(uint32_t parker)
 {
     while (atomic_load(&taken) < TOKENS) {
-        atomic_store(&woken[parker], 0);
         (void)pi_waiters_add(&waiters, SERIAL, parker);
         if (!take_token()) {
-            while (!atomic_load(&woken[parker]) && atomic_load(&taken) < TOKENS) {
-                sched_yield();
-            }
+            sem_wait(&woken[parker]);
         }
     }
 }
@@ -136,11 +138,17 @@ static void bring_tokens(void)
         atomic_fetch_add(&tokens, 1);
         uint32_t parker = pi_waiters_claim(&waiters, SERIAL);
         if (parker != PI_NONE) {
-            atomic_store(&woken[parker], 1);
+            sem_post(&woken[parker]);
         }
-        while (atomic_load(&tokens) > 3) { /* it would never end if a wake were lost */
-            sched_yield();
+        while (atomic_load(&tokens) > 3) {
+            sem_wait(&taken_one);
         }
+    }
+    while (atomic_load(&taken) < TOKENS) {
+        sem_wait(&taken_one);
+    }
+    for (unsigned i = 1; i <= WAITERS; i++) {
+        sem_post(&woken[parker_of(i)]); /* it is over */
     }
 }
 
@@ -150,7 +158,7 @@ static void take_part(void *context, unsigned number)
     if (number == 0) {
         bring_tokens();
     } else {
-        wait_for_tokens(number * 31); /* in two words */
+        wait_for_tokens(parker_of(number));
     }
 }
 
@@ -159,7 +167,11 @@ TEST(no_wake_is_lost)
     pi_waiters_init(&waiters, SERIAL);
     atomic_store(&tokens, 0);
     atomic_store(&taken, 0);
-    run_threads(4, take_part, NULL);
+    assert_int_equal(sem_init(&taken_one, 0, 0), 0);
+    for (unsigned i = 1; i <= WAITERS; i++) {
+        assert_int_equal(sem_init(&woken[parker_of(i)], 0, 0), 0);
+    }
+    run_threads(1 + WAITERS, take_part, NULL);
     assert_int_equal(atomic_load(&taken), TOKENS);
 }
 
