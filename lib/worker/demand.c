@@ -3,7 +3,7 @@
  */
 #include "worker/backend.h"
 
-#define MOST_LOOKS 100 /* at who is busy, until nothing changes meanwhile */
+#define MOST_LOOKS 100 /* until nothing happens meanwhile */
 
 uint64_t pi_task_of(const struct pi_supervisor *s, unsigned seat)
 {
@@ -27,24 +27,30 @@ static unsigned count_free(struct pi_supervisor *s)
     return free;
 }
 
-/* Whether everyone who was busy is so still, with the same task. */
-static bool are_still_busy(const struct pi_supervisor *s)
+/* Whether nothing has happened since the count began: no entry was passed, and everyone who was
+ * busy is so still, with the same task. */
+static bool is_the_same(const struct pi_supervisor *s, uint64_t head)
 {
+    if (pi_load_seq(&s->executor->segment.header->ring.head) != head)
+        return false;
     for (unsigned i = 0; i < s->seats; i++)
         if (s->hands[i].busy && pi_task_of(s, i) != s->hands[i].busy)
             return false;
     return true;
 }
 
-/* One that has ended its task meanwhile was free for what waits now: then all is counted again. */
+/* One that has ended its task meanwhile was free for what waits now; and a slot whose entry was
+ * passed may be counted twice, if its next task has another one. Then all is counted again. */
 unsigned pi_demand(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;
     unsigned waiting, free, looks = 0;
+    uint64_t head;
     do {
+        head = pi_load_seq(&segment->header->ring.head);
         free = count_free(s);
         waiting = pi_slots_waiting(&segment->slots, &segment->ring, free + s->max);
-    } while (waiting > free && !are_still_busy(s) && ++looks < MOST_LOOKS);
+    } while (waiting > free && !is_the_same(s, head) && ++looks < MOST_LOOKS);
     return waiting > free ? waiting - free : 0;
 }
 
