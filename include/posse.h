@@ -335,7 +335,12 @@ POSSE_API int posse_task_attempt(const posse_task *task);
 
 /* The executor that runs it, for tasks that submit tasks. A task may submit to it, wait for what it
  * submitted, cancel and release; a task that waits for one that nobody has started runs it itself,
- * so recursion works with one worker. */
+ * so recursion works with one worker. The tasks that do so lie on one stack: that of a worker
+ * process has the size that RLIMIT_STACK says, that of a thread the default of the C library, at
+ * least 1 MiB. A level costs about 1 KiB and what the task itself uses, so 8 MiB hold some
+ * thousands. When less than 128 KiB are left (or a quarter, of a small stack) a wait that would run
+ * one more gives POSSE_NO_MEMORY instead; the future stays as it is. Not inline, where a submit is
+ * an ordinary call. */
 POSSE_API posse_executor *posse_task_executor(const posse_task *task);
 
 /* ---- submit ---------------------------------------------------------------------------------- */
@@ -388,7 +393,8 @@ POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, c
  * POSSE_TIMEOUT: not ended yet.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: it never will.
  * POSSE_DEADLOCK: a task waits for itself.
- * POSSE_NO_MEMORY: over 4000 threads and tasks are waiting already, or no memory for another. */
+ * POSSE_NO_MEMORY: over 4000 threads and tasks are waiting already, or no memory for another; or a
+ * task waits, and its stack has no room to run the other one: see posse_task_executor. */
 POSSE_API posse_status posse_result(posse_future future, long timeout_ms, const void **data,
                                     size_t *size);
 
@@ -504,6 +510,7 @@ POSSE_API POSSE_CHECK posse_status posse_as_completed(const posse_future *future
  * Blocks. A future that somebody has released meanwhile is left out.
  * POSSE_END: all were given.
  * POSSE_TIMEOUT: time is up; what ends later can still be had by asking again.
+ * POSSE_NO_MEMORY: as with posse_result; the same holds.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: the rest will never end. */
 POSSE_API POSSE_CHECK posse_status posse_completed_next(posse_completed *completed,
                                                         posse_future *future, size_t *index);

@@ -15,27 +15,34 @@ static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
     return status;
 }
 
-/* A task runs one of its chunks itself, if nobody has begun it. */
-static bool help(posse_mapping *m)
+/* A task runs one of its chunks itself, if nobody has begun it. POSSE_TIMEOUT: there is none.
+ * POSSE_NO_MEMORY: its stack has no room for it. */
+static posse_status help(posse_mapping *m)
 {
     for (; m->to_help; m->to_help = m->to_help->younger) {
         posse_future future = m->to_help->sub.future;
         uint64_t word = pi_load_seq(&m->executor->segment.slots.at[future.slot].word);
-        if (pi_fresh(word, future) && pi_help(m->executor, future.slot, word))
-            return true;
+        if (!pi_fresh(word, future))
+            continue;
+        if (pi_is_too_deep(m->executor, word))
+            return POSSE_NO_MEMORY;
+        if (pi_help(m->executor, future.slot, word))
+            return POSSE_OK;
     }
-    return false;
+    return POSSE_TIMEOUT;
 }
 
 static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
 {
-    posse_status status;
+    posse_status status, helped = POSSE_OK;
     struct pi_sub *sub = NULL;
     pi_enter(m->executor);
     if (pi_self_in(m->executor))
-        while (!(sub = pi_watch_next(&m->watch, 0, &status)) && help(m))
+        while (!(sub = pi_watch_next(&m->watch, 0, &status)) && (helped = help(m)) == POSSE_OK)
             ;
-    if (!sub)
+    if (helped == POSSE_NO_MEMORY)
+        status = helped;
+    else if (!sub)
         sub = pi_watch_next(&m->watch, m->until, &status);
     *flight = (struct pi_flight *)sub; /* its first member */
     if (sub)

@@ -3,6 +3,7 @@
 
 #include "os/clock.h"
 #include "os/semaphore.h"
+#include "os/stack.h"
 
 /* ---- until a task is final ---- */
 
@@ -25,10 +26,16 @@ static void give_back(posse_executor *e, uint32_t index, uint64_t word)
     pi_call_worker(e);
 }
 
+bool pi_is_too_deep(const posse_executor *e, uint64_t word)
+{
+    return pi_self_in(e) && pi_state(word) == PI_READY && !pi_os_stack_has_room();
+}
+
 bool pi_help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
-    if (!self || !may_help(self) || !pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
+    if (!self || pi_is_too_deep(e, word) || !may_help(self) ||
+        !pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
         return false;
     if (!may_help(self)) { /* it was told meanwhile */
         give_back(e, index, word);
@@ -118,6 +125,10 @@ static posse_status park(posse_executor *e, posse_future future, uint64_t until,
     while ((status = look(e, future, word)) == POSSE_TIMEOUT && pi_os_now() < until) {
         if (pi_help(e, future.slot, *word))
             continue;
+        if (pi_is_too_deep(e, *word)) {
+            status = POSSE_NO_MEMORY;
+            break;
+        }
         if (!announced(*word, parker))
             announce(e, future, *word, parker);
         else if (!pi_sleep_on(e, parker, until))

@@ -99,6 +99,18 @@ static bool help_with(posse_future future)
     return false;
 }
 
+/* A task cannot run one of those that it waits for, as pi_is_too_deep says. */
+static bool is_too_deep(struct pi_watch *w)
+{
+    for (size_t i = w->next_help; pi_self && i < w->n_subs; i++) {
+        posse_future future = w->subs[i].future;
+        uint64_t word = future.executor ? pi_word_of(future) : 0;
+        if (pi_fresh(word, future) && pi_is_too_deep(future.executor, word))
+            return true;
+    }
+    return false;
+}
+
 /* A task runs one of those that it waits for. */
 static bool help(struct pi_watch *w)
 {
@@ -230,6 +242,10 @@ struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *s
             if (are_supervised(w, until != 0) || !look(w))
                 break;
             continue;
+        }
+        if (is_too_deep(w)) {
+            *status = POSSE_NO_MEMORY;
+            break;
         }
         if (help(w))
             continue;
