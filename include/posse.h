@@ -353,7 +353,9 @@ POSSE_API posse_executor *posse_task_executor(const posse_task *task);
  * POSSE_NOT_LOADED: fn lies in memory that could not be executed at posse_create: it was loaded, or
  * made, later. A function that was made later in memory that could be executed already (by a
  * compiler at run time) is not noticed: it costs the worker. Where /proc is missing nothing is.
- * POSSE_NO_MEMORY: nothing was queued.
+ * POSSE_NO_MEMORY: nothing was queued: no memory, or an executor has as many futures as it can have
+ * at once: over 16 million, and fewer where address space is limited (RLIMIT_AS, overcommit).
+ * With any status but POSSE_OK the task has not run and never will.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_fn *fn,
                                                 const void *arg, size_t size, posse_future *future);
