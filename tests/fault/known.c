@@ -55,16 +55,25 @@ static void read_symbols(const char *library)
     assert_int_equal(pclose(symbols), 0);
 }
 
-/* With _FORTIFY_SOURCE read is __read_chk. */
+/* What headers make of a name: strtol is __isoc23_strtol since C23, read is __read_chk with
+ * _FORTIFY_SOURCE, and open is open64 with _FILE_OFFSET_BITS. */
+static const struct {
+    const char *before, *after;
+} variants[] = {{"__isoc99_", ""}, {"__isoc23_", ""}, {"__", "_chk"}, {"", "64"}};
+
+/* The name as it stands in the source. */
 static const char *plain(char *name)
 {
-    size_t length = strlen(name);
-    bool checked =
-        length > 6 && strncmp(name, "__", 2) == 0 && strcmp(name + length - 4, "_chk") == 0;
-    if (checked) {
-        name[length - 4] = '\0';
+    for (size_t i = 0; i < COUNT(variants); i++) {
+        size_t length = strlen(name), before = strlen(variants[i].before);
+        size_t after = strlen(variants[i].after);
+        if (length > before + after && strncmp(name, variants[i].before, before) == 0 &&
+            strcmp(name + length - after, variants[i].after) == 0) {
+            name[length - after] = '\0';
+            name += before;
+        }
     }
-    return checked ? name + 2 : name;
+    return name;
 }
 
 static bool is_known(char *symbol)
@@ -104,10 +113,12 @@ TEST(every_call_is_led_to_the_test)
 {
     count = 0;
     read_symbols(POSSE_TEST_COPY);
-    for (int i = 0; i < CALLS; i++) {
-        int before = count;
-        if (place_of(fault_names[i]) < before) {
-            fail_msg("%s is called", fault_names[i]);
+    for (int i = 0; i < count; i++) {
+        const char *name = plain(names[i]);
+        for (int k = 0; k < CALLS; k++) {
+            if (strcmp(name, fault_names[k]) == 0) {
+                fail_msg("%s is called", name);
+            }
         }
     }
 }

@@ -289,3 +289,47 @@ long fault_sysconf(int name)
     int error = name == _SC_PAGESIZE ? 0 : FAILS(sysconf, EINVAL);
     return error ? MINUS(error, ) : sysconf(name);
 }
+
+/* ---- other names of them --------------------------------------------------------------------- */
+
+/* With _FILE_OFFSET_BITS=64, which changes nothing where a long has 64 bits. */
+#define SAME(name)                                                                                 \
+    extern __typeof__(fault_##name) fault_##name##64 __attribute__((alias("fault_" #name)));
+SAME(open)
+SAME(fcntl)
+SAME(fstat)
+SAME(mmap)
+SAME(ftruncate)
+SAME(posix_fallocate)
+SAME(getrlimit)
+
+/* With _FORTIFY_SOURCE: they are told the room that there is. */
+ssize_t fault___read_chk(int fd, void *to, size_t size, size_t room);
+ssize_t fault___read_chk(int fd, void *to, size_t size, size_t room)
+{
+    (void)room;
+    return fault_read(fd, to, size);
+}
+
+ssize_t fault___recv_chk(int fd, void *to, size_t size, size_t room, int flags);
+ssize_t fault___recv_chk(int fd, void *to, size_t size, size_t room, int flags)
+{
+    (void)room;
+    return fault_recv(fd, to, size, flags);
+}
+
+int fault___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
+int fault___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
+{
+    (void)room;
+    return fault_poll(fds, n, timeout);
+}
+
+int fault___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+                      const sigset_t *mask, size_t room);
+int fault___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+                      const sigset_t *mask, size_t room)
+{
+    (void)room;
+    return fault_ppoll(fds, n, timeout, mask);
+}
