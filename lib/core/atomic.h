@@ -22,6 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if UINTPTR_MAX < UINT64_MAX
+#error "posse needs a 64-bit system: it reserves more address space than 32 bits have"
+#endif
+
 #include "core/crash.h"
 
 #ifdef POSSE_CRASH_POINTS
