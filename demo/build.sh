@@ -70,6 +70,7 @@ build() {
     if [ ! -f "$directory/CMakeCache.txt" ] && command -v ninja >"$scratch/log"; then
         set -- -G Ninja "$@"
     fi
+    printf '%s: building in %s\n' "$0" "$directory" >&2
     quietly cmake -S "$top" -B "$directory" "$@" || fail "cannot configure $directory"
     quietly cmake --build "$directory" --target "$target" --parallel "$(nproc)" ||
         fail "cannot build $target"

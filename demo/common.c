@@ -36,18 +36,7 @@ long demo_number(const char *flag, const char *text, long least, long most)
     return number;
 }
 
-static _Noreturn void show_help(const char *about, unsigned takes)
-{
-    printf("usage: %s [option...]\n%s\n\n  --backend NAME  %s (process)\n",
-           program_invocation_short_name, about,
-           takes & DEMO_TAKES_INLINE ? "process, thread or inline" : "process or thread");
-    if (takes & DEMO_TAKES_WORKERS)
-        puts("  --workers N     how many work at the same time (4)");
-    puts("  --help          show this");
-    exit(fflush(stdout) != 0);
-}
-
-struct demo demo_parse(int argc, char **argv, const char *about, unsigned takes)
+struct demo demo_parse(int argc, char **argv, const char *help, unsigned takes)
 {
     static const struct option flags[] = {
         {"workers", required_argument, NULL, 'w'}, /* must be first: it is left out for some */
@@ -62,7 +51,7 @@ struct demo demo_parse(int argc, char **argv, const char *about, unsigned takes)
         switch (flag) {
         case 'b': demo_set_backend(&demo, optarg, takes); break;
         case 'w': demo.workers = demo_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
-        case 'h': show_help(about, takes);
+        case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
         default: exit(2);
         }
     }

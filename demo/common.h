@@ -17,8 +17,9 @@ struct demo {
 #define DEMO_TAKES_WORKERS 2u
 
 /* Reads the command line of a program that has no other options. Ends the program after --help, or
- * after one line on stderr (by getopt_long or from here). */
-struct demo demo_parse(int argc, char **argv, const char *about, unsigned takes);
+ * after one line on stderr (by getopt_long or from here). Each program has its help in a string of
+ * that name, which demo/run.sh shows without building the program. */
+struct demo demo_parse(int argc, char **argv, const char *help, unsigned takes);
 
 /* The values of the options, for programs that have more of them. End the program as above. */
 void demo_set_backend(struct demo *demo, const char *name, unsigned takes);

@@ -128,11 +128,16 @@ static void run(struct loop *loop)
     }
 }
 
+static const char help[] = "usage: completion_fd [option...]\n"
+                           "Reads numbers, one a line, and counts the primes below each.\n"
+                           "\n"
+                           "  --backend NAME  process, thread or inline (process)\n"
+                           "  --workers N     how many work at the same time (4)\n"
+                           "  --help          show this\n";
+
 int main(int argc, char **argv)
 {
-    struct demo demo =
-        demo_parse(argc, argv, "Reads numbers, one a line, and counts the primes below each.",
-                   DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
+    struct demo demo = demo_parse(argc, argv, help, DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
     if (isatty(STDIN_FILENO))
         puts("Numbers, one a line, ended by Ctrl-D: how many primes are there below each?");
     struct loop loop = {.pool = demo_create(&demo)};

@@ -45,10 +45,16 @@ static void print_batch(size_t batch, posse_future future)
     demo_check(posse_release(future), "cannot release");
 }
 
+static const char help[] = "usage: doubled_batches [option...]\n"
+                           "Doubles the numbers from 1 to 18, in batches of 5.\n"
+                           "\n"
+                           "  --backend NAME  process, thread or inline (process)\n"
+                           "  --workers N     how many work at the same time (4)\n"
+                           "  --help          show this\n";
+
 int main(int argc, char **argv)
 {
-    struct demo demo = demo_parse(argc, argv, "Doubles the numbers from 1 to 18, in batches of 5.",
-                                  DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
+    struct demo demo = demo_parse(argc, argv, help, DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
     posse_executor *pool = demo_create(&demo);
     long numbers[COUNT];
     for (long k = 0; k < COUNT; k++)

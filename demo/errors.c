@@ -73,10 +73,16 @@ static void show_exception(const char *what, posse_future future)
     demo_check(posse_release(future), "cannot release");
 }
 
+static const char help[] = "usage: errors [option...]\n"
+                           "Shows how a program learns of errors in tasks.\n"
+                           "\n"
+                           "  --backend NAME  process, thread or inline (process)\n"
+                           "  --workers N     how many work at the same time (4)\n"
+                           "  --help          show this\n";
+
 int main(int argc, char **argv)
 {
-    struct demo demo = demo_parse(argc, argv, "Shows how a program learns of errors in tasks.",
-                                  DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
+    struct demo demo = demo_parse(argc, argv, help, DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
     posse_executor *pool = demo_create(&demo);
     show_result("inside the task", submit(pool, divide_or_give_0, 7, 0));
     show_result("by its result", submit(pool, divide, 7, 0));

@@ -49,11 +49,17 @@ static int factorial(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
+static const char help[] = "usage: factorials [option...]\n"
+                           "Computes the factorials of 5, 10, 100 and 200.\n"
+                           "\n"
+                           "  --backend NAME  process, thread or inline (process)\n"
+                           "  --workers N     how many work at the same time (4)\n"
+                           "  --help          show this\n";
+
 int main(int argc, char **argv)
 {
     static const unsigned numbers[COUNT] = {5, 10, 100, MAX_N};
-    struct demo demo = demo_parse(argc, argv, "Computes the factorials of 5, 10, 100 and 200.",
-                                  DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
+    struct demo demo = demo_parse(argc, argv, help, DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
     posse_executor *pool = demo_create(&demo);
     posse_future futures[COUNT];
     for (int k = 0; k < COUNT; k++)

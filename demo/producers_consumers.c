@@ -80,10 +80,15 @@ static void check_items(const int *seen)
     printf("each of %d items was taken once\n", ITEMS);
 }
 
+static const char help[] = "usage: producers_consumers [option...]\n"
+                           "Two tasks produce 12 items each, two consume them.\n"
+                           "\n"
+                           "  --backend NAME  process or thread (process)\n"
+                           "  --help          show this\n";
+
 int main(int argc, char **argv)
 {
-    struct demo demo =
-        demo_parse(argc, argv, "Two tasks produce 12 items each, two consume them.", 0);
+    struct demo demo = demo_parse(argc, argv, help, 0);
     demo.workers = 2L * PAIRS; /* all run at the same time, or they would wait for each other */
     posse_executor *pool = demo_create(&demo);
     struct work work = {.first = 1};

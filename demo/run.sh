@@ -1,11 +1,21 @@
 #!/bin/sh
-# Builds a demo in build/ and runs it:
-#
-#   demo/run.sh [option...]         sum_of_squares, for example with --backend thread --workers 4
-#   demo/run.sh NAME [option...]    another one; each knows --help
-#   demo/run.sh --list              which there are
+# Builds a demo in build/ and runs it. See usage below.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
+
+usage() {
+    cat <<END
+usage: demo/run.sh [NAME] [option...]
+
+  demo/run.sh [option...]         runs sum_of_squares, for example with --backend thread
+  demo/run.sh NAME [option...]    runs another demo
+  demo/run.sh NAME --help         the options of a demo
+  demo/run.sh --list              which demos there are
+  demo/run.sh --help              this, and the options of sum_of_squares
+
+Installs what is missing and builds in build/ first, but for --list and --help.
+END
+}
 
 # Of each program: the name, and what it is, from the first line of its source.
 list() {
@@ -17,9 +27,15 @@ list() {
     done
 }
 
+# The help of a program, as it stands in its source.
+show_help() {
+    sed -n '/^static const char help\[\] =/,/;$/s/^[^"]*"\(.*\)\\n";*$/\1/p' "$top/demo/$1.c"
+}
+
 name=sum_of_squares
 case ${1-} in
 --list) list && exit ;;
+--help) usage && echo && show_help "$name" && exit ;;
 -* | '') ;;
 *)
     name=$1
@@ -30,6 +46,9 @@ if ! list | cut -d ' ' -f 1 | grep -qxF -e "$name"; then
     printf "%s: there is no demo '%s', see --list\n" "$0" "$name" >&2
     exit 2
 fi
+for option; do
+    [ "$option" != --help ] || { show_help "$name" && exit; }
+done
 
 # shellcheck source=demo/build.sh
 . "$top/demo/build.sh"

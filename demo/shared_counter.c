@@ -57,10 +57,16 @@ static void count_together(posse_executor *pool, const struct share *share)
     }
 }
 
+static const char help[] = "usage: shared_counter [option...]\n"
+                           "Ten tasks count to 100,000 together.\n"
+                           "\n"
+                           "  --backend NAME  process, thread or inline (process)\n"
+                           "  --workers N     how many work at the same time (4)\n"
+                           "  --help          show this\n";
+
 int main(int argc, char **argv)
 {
-    struct demo demo = demo_parse(argc, argv, "Ten tasks count to 100,000 together.",
-                                  DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
+    struct demo demo = demo_parse(argc, argv, help, DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
     posse_executor *pool = demo_create(&demo);
     struct share share = make_share(pool);
     count_together(pool, &share);

@@ -1,7 +1,8 @@
 /* sum_of_squares.c - computes some large sums, first one after another and then in a pool.
  *
  * For each n of a range it adds up i * i for all i below n. Both ways call the same function, so
- * the two times tell what the pool gains; the pool's includes making and ending it.
+ * the two times tell what the pool gains; the pool's includes making and ending it. A single time
+ * of a few milliseconds tells little, so the two ways take turns for a while, and the medians count.
  */
 #include <err.h>
 #include <getopt.h>
@@ -15,14 +16,22 @@
 #include "common.h"
 
 #define MAX_COUNT 1000000
+#define MAX_SECONDS 3600
+#define MAX_ROUNDS 99
 #define MAX_FROM 4000000000 /* i * i fits into 64 bits for every i below MAX_FROM + MAX_COUNT */
 
 __extension__ typedef unsigned __int128 wide;
 
 struct settings {
     struct demo demo;
-    long count, from;
+    long count, from, seconds;
     bool progress;
+};
+
+/* The seconds that each round took, and how much faster the pool was. */
+struct times {
+    int rounds;
+    double serial[MAX_ROUNDS], pool[MAX_ROUNDS], speed_up[MAX_ROUNDS];
 };
 
 /* ---- the work ------------------------------------------------------------------------------- */
@@ -107,8 +116,35 @@ static void print_sum(long n, wide sum)
     printf("%ld %s\n", n, first);
 }
 
-static void compare(const struct settings *set, posse_future *futures, wide *serial, wide *pooled)
+static int compare_numbers(const void *a, const void *b)
 {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, compare_numbers);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+static void print_times(const struct settings *set, struct times *times)
+{
+    int n = times->rounds;
+    printf("serial: %.3f s\n%s: %.3f s\nspeed-up: %.2f, the median of %d\n",
+           median(times->serial, n), set->demo.backend_name, median(times->pool, n),
+           median(times->speed_up, n), n);
+    if (fflush(stdout) != 0)
+        err(1, "cannot write the sums");
+}
+
+/* ---- both ways by turns --------------------------------------------------------------------- */
+
+/* Does the work once in each way. Returns the seconds that it took. */
+static double run_round(const struct settings *set, posse_future *futures, wide *sums,
+                        struct times *times)
+{
+    wide *serial = sums, *pooled = sums + set->count;
     double start = now();
     run_serially(set, serial);
     double middle = now();
@@ -119,12 +155,25 @@ static void compare(const struct settings *set, posse_future *futures, wide *ser
     for (long k = 0; k < set->count; k++) {
         if (pooled[k] != serial[k])
             errx(1, "the sums for %ld differ", set->from + k);
-        print_sum(set->from + k, serial[k]);
     }
-    printf("serial: %.3f s\n%s: %.3f s\nspeed-up: %.2f\n", middle - start, set->demo.backend_name,
-           end - middle, (middle - start) / (end - middle));
-    if (fflush(stdout) != 0)
-        err(1, "cannot write the sums");
+    times->serial[times->rounds] = middle - start;
+    times->pool[times->rounds] = end - middle;
+    times->speed_up[times->rounds++] = (middle - start) / (end - middle);
+    return end - start;
+}
+
+/* Only the first round shows its progress. */
+static void compare(struct settings set, posse_future *futures, wide *sums)
+{
+    static struct times times;
+    double left = 2.0 * (double)set.seconds;
+    do {
+        left -= run_round(&set, futures, sums, &times);
+        set.progress = false;
+    } while (left > 0 && times.rounds < MAX_ROUNDS);
+    for (long k = 0; k < set.count; k++)
+        print_sum(set.from + k, sums[k]);
+    print_times(&set, &times);
 }
 
 /* ---- the command line ----------------------------------------------------------------------- */
@@ -137,28 +186,27 @@ static const char help[] =
     "  --workers N     how many work at the same time (the default of the pool)\n"
     "  --count N       how many sums (20)\n"
     "  --from N        the first n (5000000)\n"
-    "  --progress      tell on stderr how far it is\n"
+    "  --seconds N     how long each way works, again and again; 0: both work once (1)\n"
+    "  --progress      tell on stderr how far the first round is\n"
     "  --help          show this\n";
 
 /* Ends the program after --help, or after one line on stderr (by getopt_long or from here). */
 static struct settings parse(int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"backend", required_argument, NULL, 'b'},
-        {"workers", required_argument, NULL, 'w'},
-        {"count", required_argument, NULL, 'c'},
-        {"from", required_argument, NULL, 'f'},
-        {"progress", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"backend", required_argument, NULL, 'b'}, {"workers", required_argument, NULL, 'w'},
+        {"count", required_argument, NULL, 'c'},   {"from", required_argument, NULL, 'f'},
+        {"seconds", required_argument, NULL, 's'}, {"progress", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
-    struct settings set = {.demo = DEMO_PROCESS, .count = 20, .from = 5000000};
+    struct settings set = {.demo = DEMO_PROCESS, .count = 20, .from = 5000000, .seconds = 1};
     for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
         switch (flag) {
         case 'b': demo_set_backend(&set.demo, optarg, DEMO_TAKES_INLINE); break;
         case 'w': set.demo.workers = demo_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
         case 'c': set.count = demo_number("count", optarg, 1, MAX_COUNT); break;
         case 'f': set.from = demo_number("from", optarg, 0, MAX_FROM); break;
+        case 's': set.seconds = demo_number("seconds", optarg, 0, MAX_SECONDS); break;
         case 'p': set.progress = true; break;
         case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
         default: exit(2);
@@ -176,7 +224,7 @@ int main(int argc, char **argv)
     wide *sums = calloc((size_t)set.count, 2 * sizeof *sums);
     if (!futures || !sums)
         err(1, "%ld sums", set.count);
-    compare(&set, futures, sums, sums + set.count);
+    compare(set, futures, sums);
     free(futures);
     free(sums);
     return 0;

@@ -88,9 +88,15 @@ static void show_cancelling(posse_executor *pool)
     report("cancel a finished task", posse_cancel(finished), finished);
 }
 
+static const char help[] = "usage: timeouts [option...]\n"
+                           "Shows timeouts, and how tasks are cancelled.\n"
+                           "\n"
+                           "  --backend NAME  process or thread (process)\n"
+                           "  --help          show this\n";
+
 int main(int argc, char **argv)
 {
-    struct demo demo = demo_parse(argc, argv, "Shows timeouts, and how tasks are cancelled.", 0);
+    struct demo demo = demo_parse(argc, argv, help, 0);
     demo.workers = 1;
     posse_executor *pool = demo_create(&demo);
     printf("%-32s%-16s%s\n", "", "THE CALL SAYS", "THE TASK ENDS AS");

@@ -142,6 +142,13 @@ static void wait_for_first(posse_executor *pool)
         use(futures[k]);
 }
 
+static const char help[] = "usage: ways_of_use [option...]\n"
+                           "Squares 1, 2, 3 and 4 in six ways.\n"
+                           "\n"
+                           "  --backend NAME  process, thread or inline (process)\n"
+                           "  --workers N     how many work at the same time (4)\n"
+                           "  --help          show this\n";
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -152,8 +159,7 @@ int main(int argc, char **argv)
         {"use in order", use_in_order}, {"use in a callback", use_callbacks},
         {"wait for all", wait_for_all}, {"wait for first", wait_for_first},
     };
-    struct demo demo = demo_parse(argc, argv, "Squares 1, 2, 3 and 4 in six ways.",
-                                  DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
+    struct demo demo = demo_parse(argc, argv, help, DEMO_TAKES_INLINE | DEMO_TAKES_WORKERS);
     posse_executor *pool = demo_create(&demo);
     for (size_t k = 0; k < sizeof ways / sizeof *ways; k++) {
         printf("%-18s", ways[k].name);

@@ -4,13 +4,13 @@ set -eu
 # shellcheck source=tests/demo/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# expect_sums <option>...: the sums on stdin, then three lines of times, and nothing on stderr.
+# expect_sums <option>...: once, the sums on stdin, then three lines of times, and nothing on stderr.
 expect_sums() {
-    expect_success "$@"
+    expect_success --seconds 0 "$@"
     cat - >"$scratch/sums"
     head -n -3 "$scratch/out" | diff "$scratch/sums" - || fail "sums with $*"
     tail -n 3 "$scratch/out" | tr -d '0-9' | tr '\n' ';' >"$scratch/times"
-    [ "$(cat "$scratch/times")" = "serial: . s;$backend: . s;speed-up: .;" ] ||
+    [ "$(cat "$scratch/times")" = "serial: . s;$backend: . s;speed-up: ., the median of ;" ] ||
         fail "times with $*: $(cat "$scratch/out")"
 }
 
@@ -33,7 +33,13 @@ expect_sums --from 1000 --count 1 --workers 3 <<'END'
 1000 332833500
 END
 
-expect_manners --from 1
+# Again and again, as without --seconds.
+expect_success --from 100 --count 1
+tail -n 1 "$scratch/out" | grep -q ', the median of [1-9][0-9]*$' || fail "no rounds"
+
+expect_manners --from 1 --seconds 0
+expect_misuse --seconds -1
+expect_misuse --seconds 0.5
 expect_misuse --workers 0
 expect_misuse --workers 1001
 expect_misuse --workers -1
@@ -46,14 +52,14 @@ expect_misuse --from
 expect_misuse word
 
 # In a pipe whole lines, up to all of them, for both ways.
-run --from 10 --count 25 --progress
+run --from 10 --count 25 --seconds 0 --progress
 [ "$status" -eq 0 ] || fail "--progress"
 [ "$(wc -l <"$scratch/err")" -eq 20 ] || fail "--progress: not a line for every tenth"
 [ "$(grep -c '25 of 25$' "$scratch/err")" -eq 2 ] || fail "--progress does not reach the end"
 
 # On a terminal one line each.
 if command -v script >"$scratch/out"; then
-    script -qec "$program --backend $backend --from 10 --count 3 --progress" "$scratch/tty" \
+    script -qec "$program --backend $backend --from 10 --count 3 --seconds 0 --progress" "$scratch/tty" \
         >"$scratch/out" </dev/null
     tr '\r' '\n' <"$scratch/out" >"$scratch/lines"
     grep -q '^serial: 1 of 3$' "$scratch/lines" || fail "--progress on a terminal"
