@@ -587,8 +587,11 @@ typedef struct posse_block {
 /* Its failure is that of all of its items. */
 typedef int posse_block_fn(posse_task *task, const posse_block *block);
 
-/* Gives the next item: writes its element of input k to elements[k]. Called by the thread that
- * calls posse_map, posse_map_open or posse_map_next, only as far ahead as buffersize says.
+/* Gives the next item: writes its element of input k to elements[k]. The thread that calls
+ * posse_map_open or posse_map_next calls it, at most as far ahead as buffersize says. It may block:
+ * so it is asked only while there is no item to give, unless its last 64 chunks came in less than a
+ * millisecond each. timeout_ms does not cut it short, but an item that comes too late never begins.
+ * It may leave by an exception of C++ or by pthread_exit; posse_map_close is still due then.
  * POSSE_OK: there it is. POSSE_END: there are no more. Anything else ends the map too, and is what
  * posse_map_next says after the items before. */
 typedef posse_status posse_source(void *context, void *const *elements);
@@ -653,8 +656,10 @@ POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const pos
 /* The same, item by item. Used by one thread at a time. */
 typedef struct posse_mapping posse_mapping;
 
-/* Begins: submits what buffersize allows. job and its list of inputs are copied, the arrays not.
- * *mapping is NULL if it is not POSSE_OK. Statuses as posse_map. */
+/* Begins: submits what buffersize allows, or with a source the first chunk. job and its list of
+ * inputs are copied, the arrays not. Blocks while the source does, and while the queue is at
+ * queue_limit. *mapping is set before the source is asked; it is NULL if the call does not return
+ * POSSE_OK. Statuses as posse_map. */
 POSSE_API POSSE_CHECK posse_status posse_map_open(posse_executor *executor,
                                                   const posse_map_job *job,
                                                   posse_mapping **mapping);
@@ -666,7 +671,8 @@ typedef struct posse_item {
     const void *result;  /* valid until the next call; in job.results, if given; NULL: failed */
 } posse_item;
 
-/* Gives the next item that has ended, in their order, unless the job is unordered. Blocks.
+/* Gives the next item that has ended, in their order, unless the job is unordered. If there is
+ * none, asks the source for more, then waits. Blocks.
  * POSSE_OK: item is filled; item->status says how it ended.
  * Otherwise item->status is what the call returns, the rest of the item is zero:
  * POSSE_END: all were given.

@@ -49,6 +49,9 @@ bool pi_has_ended(posse_future future);
 /* Whether the workers have this function. */
 bool pi_loaded(posse_executor *executor, uintptr_t address);
 
+/* POSSE_OK: this thread's tasks are accepted; else why not. */
+posse_status pi_accepts(posse_executor *executor);
+
 /* As posse_submit_with; the argument is written to its place by a function like memcpy, which gets
  * job->arg to read. */
 typedef void *pi_writer(void *to, const void *from, size_t size);

@@ -4,53 +4,6 @@
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
-{
-    uint64_t word;
-    bool slow;
-    *flight = m->oldest;
-    posse_status status = pi_wait_final(m->oldest->sub.future, m->until, &word, &slow);
-    if (slow)
-        pi_leave(m->executor);
-    return status;
-}
-
-/* A task runs one of its chunks itself, if nobody has begun it. POSSE_TIMEOUT: there is none.
- * POSSE_NO_MEMORY: its stack has no room for it. */
-static posse_status help(posse_mapping *m)
-{
-    for (; m->to_help; m->to_help = m->to_help->younger) {
-        posse_future future = m->to_help->sub.future;
-        uint64_t word = pi_load_seq(&m->executor->segment.slots.at[future.slot].word);
-        if (!pi_fresh(word, future))
-            continue;
-        if (pi_is_too_deep(m->executor, word))
-            return POSSE_NO_MEMORY;
-        if (pi_help(m->executor, future.slot, word))
-            return POSSE_OK;
-    }
-    return POSSE_TIMEOUT;
-}
-
-static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
-{
-    posse_status status, helped = POSSE_OK;
-    struct pi_sub *sub = NULL;
-    pi_enter(m->executor);
-    if (pi_self_in(m->executor))
-        while (!(sub = pi_watch_next(&m->watch, 0, &status)) && (helped = help(m)) == POSSE_OK)
-            ;
-    if (helped == POSSE_NO_MEMORY)
-        status = helped;
-    else if (!sub)
-        sub = pi_watch_next(&m->watch, m->until, &status);
-    *flight = (struct pi_flight *)sub; /* its first member */
-    if (sub)
-        status = posse_exception(sub->future, 0, NULL);
-    pi_leave(m->executor);
-    return status;
-}
-
 /* The failures behind the results, which lie in shared memory and may be scribbled. */
 static bool find_failures(posse_mapping *m, const char *data, size_t size, size_t results)
 {
@@ -105,12 +58,12 @@ static posse_status next_chunk(posse_mapping *m)
     m->failed = NULL;
     if (m->over)
         return POSSE_END;
-    (void)pi_mapping_fill(m);
+    (void)pi_mapping_fill(m, m->buffersize);
     m->over = m->n_flights == 0;
     if (m->over)
         return m->end;
     struct pi_flight *flight = NULL;
-    posse_status status = m->job.unordered ? await_any(m, &flight) : await_oldest(m, &flight);
+    posse_status status = pi_mapping_await(m, &flight);
     if (status != POSSE_OK) { /* it ends before its time: what has not begun never will */
         m->over = true;
         pi_mapping_cancel(m);

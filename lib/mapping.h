@@ -1,12 +1,14 @@
 /* mapping.h - posse_map: chunks (chunk.h) that are on their way through the executor.
  *
  * Items are read from the source, or their place in the arrays, as chunks are submitted, which
- * buffersize bounds. A chunk is given item by item when it has ended: the oldest, or if order does
+ * buffersize bounds; from a slow source only while no chunk can be given. A chunk is given item by item when it has ended: the oldest, or if order does
  * not matter the first that has. It is released when the next one is asked for.
  *
- * map_job.c   checks what is asked for, and chooses the sizes
- * mapping.c   makes it, and sends chunks on their way
- * map.c       gives what comes out
+ * map_job.c     checks what is asked for, and chooses the sizes
+ * mapping.c     opens and closes it
+ * map_ahead.c   reads items, and sends chunks on their way
+ * map_wait.c    waits for chunks to end
+ * map.c         gives what comes out
  */
 #ifndef PI_MAPPING_H
 #define PI_MAPPING_H
@@ -33,6 +35,7 @@ struct posse_mapping {
 
     char *staged; /* what the source gave for a chunk not yet submitted, input after input */
     size_t n_staged;
+    unsigned quick;    /* chunks in a row that the source gave at once */
     size_t taken;      /* items that were read */
     size_t on_the_way; /* of these, not yet given */
     posse_status end;  /* why no more are read; POSSE_OK: there are more */
@@ -41,6 +44,7 @@ struct posse_mapping {
     struct pi_flight *oldest, *youngest;
     size_t n_flights;
     struct pi_flight *spare;   /* to be used again, linked by `younger` */
+    struct pi_flight *ready;   /* taken from the watch, to be given next; NULL: none */
     struct pi_flight *to_help; /* the first that a task has not tried to run itself */
     struct pi_watch watch;
     struct pi_place place; /* of it */
@@ -66,11 +70,22 @@ posse_status pi_map_check(posse_executor *executor, const posse_map_job *job);
  * large. */
 bool pi_map_plan(posse_mapping *mapping);
 
+/* ---- map_ahead.c ---- */
+
+/* Submits until so many items are on their way, or there are no more, or one can be given and the
+ * source would have to be asked. What cannot be submitted now is tried again when there is room.
+ * POSSE_OK, or why a chunk was not accepted. */
+posse_status pi_mapping_fill(posse_mapping *mapping, size_t ahead);
+
+/* ---- map_wait.c ---- */
+
+/* Whether pi_mapping_await would return at once. */
+bool pi_mapping_ready(posse_mapping *mapping);
+/* Waits for the chunk that is given next. There is one on its way. */
+posse_status pi_mapping_await(posse_mapping *mapping, struct pi_flight **flight);
+
 /* ---- mapping.c ---- */
 
-/* Submits as far ahead as it may. What cannot be submitted now is tried again when there is room.
- * POSSE_OK, or why a chunk was not accepted. */
-posse_status pi_mapping_fill(posse_mapping *mapping);
 /* Cancels those that have not begun, and asks the others to stop. */
 void pi_mapping_cancel(posse_mapping *mapping);
 /* It is on its way no longer. */

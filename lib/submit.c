@@ -52,8 +52,8 @@ static posse_status check_job(posse_executor *e, const posse_job *job)
     return pi_loaded(e, (uintptr_t)job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
 }
 
-/* Whether tasks are accepted. A task may submit while the executor drains; the program may not. */
-static posse_status check_phase(posse_executor *e)
+/* A task may submit while the executor drains; the program may not. */
+posse_status pi_accepts(posse_executor *e)
 {
     enum pi_phase phase = pi_phase_of(e);
     if (phase == PI_OPEN || (phase == PI_DRAINING && nested(e)))
@@ -216,7 +216,7 @@ static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, u
 static posse_status recheck(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    posse_status status = check_phase(e); /* after the push: the last worker looks the other way */
+    posse_status status = pi_accepts(e); /* after the push: the last worker looks the other way */
     if (status == POSSE_OK)
         return POSSE_OK;
     uint64_t seen = pi_load_acquire(&slot->word);
@@ -273,7 +273,7 @@ static posse_status submit_inline(posse_executor *e, uint32_t index, uint64_t wo
 {
     pi_enter(e);
     atomic_fetch_add(&e->inline_running, 1);
-    posse_status status = check_phase(e);
+    posse_status status = pi_accepts(e);
     if (status == POSSE_OK)
         run_inline(e, index, word, flags);
     else
@@ -318,7 +318,7 @@ posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write
     if (status == POSSE_OK && !pi_supervised(e))
         status = pi_phase_status(pi_phase_of(e));
     if (status == POSSE_OK)
-        status = check_phase(e);
+        status = pi_accepts(e);
     return status == POSSE_OK ? submit(e, &request, future) : status;
 }
 

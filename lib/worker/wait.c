@@ -26,25 +26,23 @@ static void give_back(posse_executor *e, uint32_t index, uint64_t word)
     pi_call_worker(e);
 }
 
-bool pi_is_too_deep(const posse_executor *e, uint64_t word)
-{
-    return pi_self_in(e) && pi_state(word) == PI_READY && !pi_os_stack_has_room();
-}
-
-bool pi_help(posse_executor *e, uint32_t index, uint64_t word)
+posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
-    if (!self || pi_is_too_deep(e, word) || !may_help(self) ||
-        !pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
-        return false;
+    if (!self || pi_state(word) != PI_READY || !may_help(self))
+        return POSSE_TIMEOUT;
+    if (!pi_os_stack_has_room())
+        return pi_refuse(POSSE_NO_MEMORY, "no room on the stack for the task that is waited for");
+    if (!pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
+        return POSSE_TIMEOUT;
     if (!may_help(self)) { /* it was told meanwhile */
         give_back(e, index, word);
-        return false;
+        return POSSE_TIMEOUT;
     }
     if (e->queue_limit)
         pi_wake_room(e);
     pi_run(e, self->seat, index, word);
-    return true;
+    return POSSE_OK;
 }
 
 bool pi_on_this_stack(posse_executor *e, posse_future future)
@@ -123,12 +121,13 @@ static posse_status park(posse_executor *e, posse_future future, uint64_t until,
     struct pi_doubt doubt = {.word = 0};
     posse_status status;
     while ((status = look(e, future, word)) == POSSE_TIMEOUT && pi_os_now() < until) {
-        if (pi_help(e, future.slot, *word))
-            continue;
-        if (pi_is_too_deep(e, *word)) {
-            status = POSSE_NO_MEMORY;
+        posse_status helped = pi_help(e, future.slot, *word);
+        if (helped == POSSE_NO_MEMORY) {
+            status = helped;
             break;
         }
+        if (helped == POSSE_OK)
+            continue;
         if (!announced(*word, parker))
             announce(e, future, *word, parker);
         else if (!pi_sleep_on(e, parker, until))
@@ -150,7 +149,7 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
         return status;
     pi_enter(e);
     *slow = true;
-    while (status == POSSE_TIMEOUT && pi_help(e, future.slot, *word))
+    while (status == POSSE_TIMEOUT && pi_help(e, future.slot, *word) == POSSE_OK)
         status = look(e, future, word);
     if (status == POSSE_TIMEOUT)
         status = pi_spin(e, look_again, &(struct sight){e, future, word});

@@ -87,37 +87,27 @@ static bool is_over(const struct pi_watch *w)
     return false;
 }
 
-/* Runs the task, if nobody has begun it. */
-static bool help_with(posse_future future)
+/* Runs the task: as pi_help. */
+static posse_status help_with(posse_future future)
 {
+    posse_status status = POSSE_TIMEOUT;
     uint64_t word = future.executor ? pi_word_of(future) : 0, seen = 0;
     /* A claim also fails because somebody else has just put his name into the word. */
-    for (; word != seen && pi_fresh(word, future) && pi_state(word) == PI_READY;
+    for (; status == POSSE_TIMEOUT && word != seen && pi_fresh(word, future) &&
+           pi_state(word) == PI_READY;
          seen = word, word = pi_word_of(future))
-        if (pi_help(future.executor, future.slot, word))
-            return true;
-    return false;
+        status = pi_help(future.executor, future.slot, word);
+    return status;
 }
 
-/* A task cannot run one of those that it waits for, as pi_is_too_deep says. */
-static bool is_too_deep(struct pi_watch *w)
+/* A task runs one of those that it waits for: as pi_help. */
+static posse_status help(struct pi_watch *w)
 {
-    for (size_t i = w->next_help; pi_self && i < w->n_subs; i++) {
-        posse_future future = w->subs[i].future;
-        uint64_t word = future.executor ? pi_word_of(future) : 0;
-        if (pi_fresh(word, future) && pi_is_too_deep(future.executor, word))
-            return true;
-    }
-    return false;
-}
-
-/* A task runs one of those that it waits for. */
-static bool help(struct pi_watch *w)
-{
+    posse_status status = POSSE_TIMEOUT;
     for (; pi_self && w->next_help < w->n_subs; w->next_help++)
-        if (help_with(w->subs[w->next_help].future))
-            return true;
-    return false;
+        if ((status = help_with(w->subs[w->next_help].future)) != POSSE_TIMEOUT)
+            break;
+    return status;
 }
 
 /* Sleeps on the box's parker and deals what comes. The lock is held, but not while it sleeps. */
@@ -243,11 +233,12 @@ struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *s
                 break;
             continue;
         }
-        if (is_too_deep(w)) {
-            *status = POSSE_NO_MEMORY;
+        posse_status helped = help(w);
+        if (helped == POSSE_NO_MEMORY) {
+            *status = helped;
             break;
         }
-        if (help(w))
+        if (helped == POSSE_OK)
             continue;
         rest(w, until);
         rested = true;

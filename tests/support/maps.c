@@ -215,3 +215,28 @@ void end_stage(struct stage *stage)
     free_gate(stage->pool, stage->gate);
     end_pool(stage->pool);
 }
+
+posse_status give_order(void *context, void *const *elements)
+{
+    struct feed *feed = context;
+    atomic_fetch_add(&feed->calls, 1);
+    if (feed->next == feed->end) {
+        return POSSE_END;
+    }
+    posse_status status = feed->next == feed->special ? feed->before(feed) : POSSE_OK;
+    if (status == POSSE_OK) {
+        struct order order = feed->stage->orders[feed->next % STAGE_ITEMS];
+        order.value = feed->next++;
+        memcpy(elements[0], &order, sizeof order);
+    }
+    return status;
+}
+
+posse_mapping *open_feed(struct stage *stage, struct feed *feed, posse_map_job job)
+{
+    feed->stage = stage;
+    job.source = give_order;
+    job.source_context = feed;
+    job.count = 0;
+    return open_map(stage->pool, job);
+}

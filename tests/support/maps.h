@@ -83,4 +83,22 @@ struct stage {
 void make_stage(struct stage *stage, long workers); /* asserts */
 void end_stage(struct stage *stage);                /* asserts, as end_pool */
 
+/* Gives the orders of a stage over and over, with the number of the item as value. `before` is
+ * called before the item with the number `special`, and may end the map. */
+struct feed {
+    struct stage *stage;
+    _Atomic long calls;
+    long next, end, special;
+    posse_status (*before)(struct feed *feed);
+    void *context; /* of it */
+    _Atomic bool allowed;
+};
+posse_source give_order;
+posse_mapping *open_feed(struct stage *stage, struct feed *feed, posse_map_job job); /* asserts */
+
+/* Runs a block with the job in chunks of one to three, in order and not. */
+#define EACH_KIND(job)                                                                             \
+    for (int kind = 0;                                                                             \
+         kind < 6 && ((job).chunksize = kind / 2 + 1, (job).unordered = kind % 2, 1); kind++)
+
 #endif

@@ -1,0 +1,71 @@
+/* Which chunk is given next: the oldest, or if order does not matter, the first that ends. */
+#include "mapping.h"
+
+/* A task runs one of its chunks itself: as pi_help. */
+static posse_status help(posse_mapping *m)
+{
+    posse_status status = POSSE_TIMEOUT;
+    for (; m->to_help; m->to_help = m->to_help->younger) {
+        posse_future future = m->to_help->sub.future;
+        uint64_t word = pi_load_seq(&m->executor->segment.slots.at[future.slot].word);
+        if (pi_fresh(word, future))
+            status = pi_help(m->executor, future.slot, word);
+        if (status != POSSE_TIMEOUT)
+            return status;
+    }
+    return status;
+}
+
+/* Takes one that has ended, if there is none yet, and waits for it until the moment. */
+static posse_status take(posse_mapping *m, uint64_t until)
+{
+    posse_status status = POSSE_OK;
+    if (!m->ready)
+        m->ready = (struct pi_flight *)pi_watch_next(&m->watch, until, &status);
+    return m->ready ? POSSE_OK : status;
+}
+
+bool pi_mapping_ready(posse_mapping *m)
+{
+    uint64_t word;
+    bool slow;
+    if (!m->oldest)
+        return false;
+    if (m->job.unordered)
+        return take(m, 0) != POSSE_TIMEOUT;
+    return pi_wait_final(m->oldest->sub.future, 0, &word, &slow) != POSSE_TIMEOUT;
+}
+
+static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
+{
+    uint64_t word;
+    bool slow;
+    *flight = m->oldest;
+    posse_status status = pi_wait_final(m->oldest->sub.future, m->until, &word, &slow);
+    if (slow)
+        pi_leave(m->executor);
+    return status;
+}
+
+static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
+{
+    posse_status status, helped = POSSE_OK;
+    pi_enter(m->executor);
+    while ((status = take(m, 0)) == POSSE_TIMEOUT && helped == POSSE_OK)
+        helped = help(m);
+    if (helped == POSSE_NO_MEMORY)
+        status = helped;
+    else if (status == POSSE_TIMEOUT)
+        status = take(m, m->until);
+    *flight = m->ready;
+    m->ready = NULL;
+    if (status == POSSE_OK)
+        status = posse_exception((*flight)->sub.future, 0, NULL);
+    pi_leave(m->executor);
+    return status;
+}
+
+posse_status pi_mapping_await(posse_mapping *m, struct pi_flight **flight)
+{
+    return m->job.unordered ? await_any(m, flight) : await_oldest(m, flight);
+}
