@@ -407,21 +407,23 @@ POSSE_API posse_status posse_result(posse_future future, long timeout_ms, const 
 POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer,
                                          size_t capacity, size_t *size);
 
-/* How a task ended. */
+/* How a task ended; or, after a call that gave another status, that status, in words. */
 typedef struct posse_error {
     size_t struct_size; /* sizeof(posse_error), set by the caller */
-    /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST or POSSE_DEADLINE */
+    /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST or POSSE_DEADLINE; or what the
+     * call gave */
     posse_status status;
     int code;          /* of the task, with POSSE_TASK_FAILED */
     int signal;        /* that killed the worker, with POSSE_WORKER_LOST; 0 if it exited */
     int exit_code;     /* of the worker, with POSSE_WORKER_LOST; -1 if a signal killed it */
     long pid;          /* of the worker, with POSSE_WORKER_LOST */
     int attempt;       /* which run this was, from 1; 0 if it never ran */
-    char name[32];     /* of the job */
-    char message[256]; /* in words; empty for POSSE_OK */
+    char name[32];     /* of the job; "" if it has none */
+    char message[320]; /* in words, after "<name>: " if it has a name; "" for POSSE_OK */
 } posse_error;
 
-/* Waits for the end of the task and tells how it ended. error is filled by value and may be NULL.
+/* Waits for the end of the task and tells how it ended: "thumbnail: worker 123 was killed by signal
+ * 9 (Killed)". error may be NULL.
  * POSSE_OK: it has ended, error->status says how.
  * POSSE_BROKEN: it never will; error is as by posse_why_broken.
  * Otherwise as posse_result. */
@@ -450,8 +452,8 @@ POSSE_API bool posse_running(posse_future future);   /* is being run */
 POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCELLED */
 
 /* The state in words, for logs: "pending", "running", "cancelled", "finished: returned 8 bytes",
- * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9", ...,
- * "stale". As snprintf: writes at most capacity bytes, the end included, and returns the length
+ * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9
+ * (Killed)", ...; after "<name>: " if the job has a name, "thumbnail: pending". "stale". As snprintf: writes at most capacity bytes, the end included, and returns the length
  * that it has without that limit. Does not block. */
 POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
 

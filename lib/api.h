@@ -43,6 +43,18 @@ void pi_at_exit_remove(posse_executor *executor);
 
 /* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
+/* How a final word says that the task ended. */
+posse_status pi_end_of(uint64_t word);
+/* Waits for the end: as posse_result before it has looked how. slow: pi_leave must follow, when all
+ * is read. */
+posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
+                      bool *slow);
+/* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may have
+ * released it meanwhile, which changed the word (pi_discard) before another task could write
+ * anything there. */
+posse_status pi_confirm(posse_future future, struct pi_slot *slot, posse_status status);
+/* What posse_error says for a call that gives this status: that, in words, and else nothing. */
+void pi_error_of_call(posse_status status, posse_error *error);
 /* posse_done without a word to the mail box, whose lock may be held. */
 bool pi_has_ended(posse_future future);
 

@@ -1,40 +1,144 @@
-/* The state of a future in words. */
+/* How a task ended, and what it does until then, in words. They begin with its name, if it has one:
+ * "thumbnail: worker 123 was killed by signal 9 (Killed)", "thumbnail: pending". */
 #include "api.h"
 
 #include <stdio.h>
+#include <string.h>
 
-static size_t describe_end(posse_future future, const posse_error *error, char *to, size_t capacity)
+/* The message that the task gave, or one of ours. */
+static void describe_failure(posse_executor *e, struct pi_slot *slot, posse_error *error)
+{
+    struct pi_data message = pi_slot_result(e, slot);
+    error->code = slot->code;
+    if (message.bytes && message.size)
+        snprintf(error->message, sizeof error->message, "%.*s",
+                 message.size < sizeof error->message ? (int)message.size
+                                                      : (int)sizeof error->message,
+                 (const char *)message.bytes);
+    else
+        snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
+}
+
+static void describe_loss(struct pi_slot *slot, posse_error *error)
+{
+    error->signal = slot->death.signal;
+    error->exit_code = slot->death.exit_code;
+    error->pid = (long)slot->death.pid;
+    pi_describe_death(&slot->death, error->message, sizeof error->message);
+}
+
+static void describe_end(posse_executor *e, struct pi_slot *slot, uint64_t word, posse_error *error)
+{
+    error->status = pi_end_of(word);
+    error->attempt = pi_load_relaxed(&slot->attempt);
+    if (error->status == POSSE_TASK_FAILED)
+        describe_failure(e, slot, error);
+    else if (error->status == POSSE_WORKER_LOST)
+        describe_loss(slot, error);
+    else if (error->status == POSSE_DEADLINE)
+        snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms",
+                 (unsigned long)slot->timeout_ms);
+    else if (error->status == POSSE_CANCELLED)
+        snprintf(error->message, sizeof error->message, "%s",
+                 posse_status_message(POSSE_CANCELLED));
+}
+
+void pi_error_of_call(posse_status status, posse_error *error)
+{
+    *error = (posse_error){.struct_size = sizeof *error, .status = status};
+    if (status != POSSE_OK)
+        snprintf(error->message, sizeof error->message, "%s", posse_status_message(status));
+}
+
+/* As posse_exception, but the name does not stand in the message. */
+static posse_status tell(posse_future future, long timeout_ms, posse_error *error)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    bool slow;
+    posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
+    pi_error_of_call(status, error);
+    if (status == POSSE_OK || status == POSSE_TIMEOUT || status == POSSE_DEADLOCK) {
+        const char *name = pi_slot_name(future.executor, slot).bytes;
+        if (name)
+            memcpy(error->name, name, sizeof error->name - 1);
+        if (status == POSSE_OK)
+            describe_end(future.executor, slot, word, error);
+        status = pi_confirm(future, slot, status);
+        if (status == POSSE_INVALID)
+            pi_error_of_call(status, error);
+    } else if (status == POSSE_BROKEN) {
+        pi_why_broken(future.executor, error);
+    }
+    if (slow)
+        pi_leave(future.executor);
+    return status;
+}
+
+/* Puts the name before the message, which is empty if there is a result. */
+static void put_name(posse_error *error)
+{
+    size_t length = strlen(error->name), before = length + 2;
+    if (length == 0 || error->message[0] == '\0')
+        return;
+    memmove(error->message + before, error->message, sizeof error->message - before - 1);
+    memcpy(error->message, error->name, length);
+    memcpy(error->message + length, ": ", 2);
+}
+
+static posse_status await_end(posse_future future, long timeout_ms)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    bool slow;
+    posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
+    if (slow)
+        pi_leave(future.executor);
+    return status;
+}
+
+posse_status posse_exception(posse_future future, long timeout_ms, posse_error *error)
+{
+    posse_error seen;
+    if (!error)
+        return await_end(future, timeout_ms);
+    posse_status status = pi_sized_check(error);
+    if (status != POSSE_OK)
+        return status;
+    status = tell(future, timeout_ms, &seen);
+    put_name(&seen);
+    pi_sized_write(error, &seen, sizeof seen);
+    return status;
+}
+
+/* ---- posse_describe ---- */
+
+static int describe_ended(posse_future future, const posse_error *error, char text[512])
 {
     size_t size = 0;
-    int length = 0;
     switch (error->status) {
     case POSSE_OK:
         (void)posse_result(future, 0, NULL, &size);
-        length = snprintf(to, capacity, "finished: returned %zu bytes", size);
-        break;
-    case POSSE_CANCELLED: length = snprintf(to, capacity, "cancelled"); break;
+        return snprintf(text, 512, "finished: returned %zu bytes", size);
+    case POSSE_CANCELLED: return snprintf(text, 512, "cancelled");
     case POSSE_TASK_FAILED:
-        length = snprintf(to, capacity, "finished: failed with code %d: %s", error->code,
-                          error->message);
-        break;
-    default: length = snprintf(to, capacity, "finished: %s", error->message); break;
+        return snprintf(text, 512, "finished: failed with code %d: %s", error->code,
+                        error->message);
+    default: return snprintf(text, 512, "finished: %s", error->message);
     }
-    return length < 0 ? 0 : (size_t)length;
 }
 
 size_t posse_describe(posse_future future, char *buffer, size_t capacity)
 {
-    posse_error error = {.struct_size = sizeof error};
-    posse_status status = posse_exception(future, 0, &error);
-    const char *text;
+    posse_error error;
+    char text[512];
+    posse_status status = tell(future, 0, &error);
     if (status == POSSE_OK)
-        return describe_end(future, &error, buffer, capacity);
-    if (status == POSSE_TIMEOUT || status == POSSE_DEADLOCK)
-        text = posse_running(future) ? "running" : "pending";
-    else if (status == POSSE_INVALID)
-        text = "stale";
-    else
-        text = posse_status_message(status); /* it will never end */
-    int length = snprintf(buffer, capacity, "%s", text);
+        (void)describe_ended(future, &error, text);
+    else if (status == POSSE_TIMEOUT || status == POSSE_DEADLOCK)
+        snprintf(text, sizeof text, "%s", posse_running(future) ? "running" : "pending");
+    else /* or it will never end */
+        snprintf(text, sizeof text, "%s", status == POSSE_INVALID ? "stale" : error.message);
+    int length = snprintf(buffer, capacity, "%s%s%s", error.name, error.name[0] ? ": " : "", text);
     return length < 0 ? 0 : (size_t)length;
 }

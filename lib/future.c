@@ -22,7 +22,7 @@ posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t
 
 /* ---- how it ended ---- */
 
-static posse_status end_of(uint64_t word)
+posse_status pi_end_of(uint64_t word)
 {
     switch (pi_state(word)) {
     case PI_DONE: return POSSE_OK;
@@ -42,9 +42,8 @@ static void hear(posse_future future, uint64_t word)
         (void)pi_mail_tell(future.executor, future.slot, pi_parker(word) - 1);
 }
 
-/* Waits for the end. *slow: pi_leave must follow, when all is read. */
-static posse_status await(posse_future future, long timeout_ms, struct pi_slot **slot,
-                          uint64_t *word, bool *slow)
+posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
+                      bool *slow)
 {
     *slow = false;
     posse_status status = pi_future_look(future, slot, word);
@@ -57,9 +56,7 @@ static posse_status await(posse_future future, long timeout_ms, struct pi_slot *
     return status;
 }
 
-/* Whether what was read of a slot was this task's. Another thread may have released it meanwhile,
- * which changed the word (pi_discard) before another task could write anything there. */
-static posse_status confirm(posse_future future, struct pi_slot *slot, posse_status status)
+posse_status pi_confirm(posse_future future, struct pi_slot *slot, posse_status status)
 {
     return pi_fresh(pi_load_again(&slot->word), future) ? status
                                                         : pi_refuse(POSSE_INVALID, PI_STALE);
@@ -69,7 +66,7 @@ static posse_status show(posse_future future, struct pi_slot *slot, const void *
 {
     struct pi_data result = pi_slot_result(future.executor, slot);
     /* BROKEN: a task has scribbled on it */
-    posse_status status = confirm(future, slot, result.bytes ? POSSE_OK : POSSE_BROKEN);
+    posse_status status = pi_confirm(future, slot, result.bytes ? POSSE_OK : POSSE_BROKEN);
     if (status == POSSE_OK && data)
         *data = result.size ? result.bytes : NULL;
     if (status == POSSE_OK && size)
@@ -82,9 +79,9 @@ posse_status posse_result(posse_future future, long timeout_ms, const void **dat
     struct pi_slot *slot;
     uint64_t word;
     bool slow;
-    posse_status status = await(future, timeout_ms, &slot, &word, &slow);
+    posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
     if (status == POSSE_OK)
-        status = end_of(word);
+        status = pi_end_of(word);
     if (status == POSSE_OK)
         status = show(future, slot, data, size);
     if (slow)
@@ -106,7 +103,7 @@ static posse_status copy(posse_future future, struct pi_slot *slot, void *buffer
         return pi_refuse(POSSE_TOO_LARGE, "the result is larger than capacity");
     if (length)
         memcpy(buffer, data, length);
-    return confirm(future, slot, POSSE_OK);
+    return pi_confirm(future, slot, POSSE_OK);
 }
 
 posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer, size_t capacity,
@@ -117,73 +114,11 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
     bool slow;
     if (capacity && !buffer)
         return pi_refuse(POSSE_INVALID, "buffer is NULL");
-    posse_status status = await(future, timeout_ms, &slot, &word, &slow);
+    posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
     if (status == POSSE_OK)
-        status = end_of(word);
+        status = pi_end_of(word);
     if (status == POSSE_OK)
         status = copy(future, slot, buffer, capacity, size);
-    if (slow)
-        pi_leave(future.executor);
-    return status;
-}
-
-/* The message that the task gave, or one of ours. */
-static void describe_failure(posse_executor *e, struct pi_slot *slot, posse_error *error)
-{
-    struct pi_data message = pi_slot_result(e, slot);
-    error->code = slot->code;
-    if (message.bytes && message.size)
-        snprintf(error->message, sizeof error->message, "%.*s",
-                 message.size < sizeof error->message ? (int)message.size
-                                                      : (int)sizeof error->message,
-                 (const char *)message.bytes);
-    else
-        snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
-}
-
-static void describe_loss(struct pi_slot *slot, posse_error *error)
-{
-    error->signal = slot->death.signal;
-    error->exit_code = slot->death.exit_code;
-    error->pid = (long)slot->death.pid;
-    pi_describe_death(&slot->death, error->message, sizeof error->message);
-}
-
-static void describe(posse_executor *e, struct pi_slot *slot, uint64_t word, posse_error *error)
-{
-    const char *name = pi_slot_name(e, slot).bytes;
-    *error = (posse_error){.status = end_of(word), .attempt = pi_load_relaxed(&slot->attempt)};
-    if (name)
-        memcpy(error->name, name, sizeof error->name - 1);
-    if (error->status == POSSE_TASK_FAILED)
-        describe_failure(e, slot, error);
-    else if (error->status == POSSE_WORKER_LOST)
-        describe_loss(slot, error);
-    else if (error->status == POSSE_DEADLINE)
-        snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms",
-                 (unsigned long)slot->timeout_ms);
-    else if (error->status == POSSE_CANCELLED)
-        snprintf(error->message, sizeof error->message, "%s",
-                 posse_status_message(POSSE_CANCELLED));
-}
-
-posse_status posse_exception(posse_future future, long timeout_ms, posse_error *error)
-{
-    struct pi_slot *slot;
-    uint64_t word;
-    bool slow;
-    posse_error seen;
-    if (error && pi_sized_check(error) != POSSE_OK)
-        return POSSE_INVALID;
-    posse_status status = await(future, timeout_ms, &slot, &word, &slow);
-    if (status == POSSE_OK && error) {
-        describe(future.executor, slot, word, &seen);
-        status = confirm(future, slot, POSSE_OK);
-    } else if (status == POSSE_BROKEN && error) {
-        pi_why_broken(future.executor, &seen);
-    }
-    if (error && (status == POSSE_OK || status == POSSE_BROKEN))
-        pi_sized_write(error, &seen, sizeof seen);
     if (slow)
         pi_leave(future.executor);
     return status;

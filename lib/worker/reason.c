@@ -3,6 +3,7 @@
 #include "worker/pool.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,11 +38,36 @@ struct pi_reason pi_reason_of(const char *format, const char *text)
     return reason;
 }
 
+/* As the C library says it, but of no locale, and without a lock that a fork may have left held. */
+static const char *words_of_signal(int signal)
+{
+    switch (signal) {
+    case SIGHUP: return " (Hangup)";
+    case SIGINT: return " (Interrupt)";
+    case SIGQUIT: return " (Quit)";
+    case SIGILL: return " (Illegal instruction)";
+    case SIGTRAP: return " (Trace/breakpoint trap)";
+    case SIGABRT: return " (Aborted)";
+    case SIGBUS: return " (Bus error)";
+    case SIGFPE: return " (Floating point exception)";
+    case SIGKILL: return " (Killed)";
+    case SIGSEGV: return " (Segmentation fault)";
+    case SIGPIPE: return " (Broken pipe)";
+    case SIGALRM: return " (Alarm clock)";
+    case SIGTERM: return " (Terminated)";
+    case SIGXCPU: return " (CPU time limit exceeded)";
+    case SIGXFSZ: return " (File size limit exceeded)";
+    case SIGSYS: return " (Bad system call)";
+    default: return "";
+    }
+}
+
 void pi_describe_death(const struct pi_death *death, char *text, size_t size)
 {
     long pid = (long)death->pid;
     if (death->signal)
-        snprintf(text, size, "worker %ld was killed by signal %d", pid, (int)death->signal);
+        snprintf(text, size, "worker %ld was killed by signal %d%s", pid, (int)death->signal,
+                 words_of_signal(death->signal));
     else
         snprintf(text, size, "worker %ld terminated abruptly with exit code %d", pid,
                  (int)death->exit_code);
@@ -75,7 +101,7 @@ bool pi_report_read(struct pi_report *report, struct pi_reason *reason)
 void pi_why_broken(posse_executor *e, posse_error *error)
 {
     struct pi_reason reason;
-    *error = (posse_error){.status = POSSE_OK};
+    *error = (posse_error){.struct_size = sizeof *error, .status = POSSE_OK};
     if (pi_phase_of(e) < PI_DEAD)
         return;
     /* Nothing is said if whoever broke it died, or is about to say it. */
@@ -87,5 +113,5 @@ void pi_why_broken(posse_executor *e, posse_error *error)
     error->signal = death ? reason.death.signal : 0;
     error->exit_code = death ? reason.death.exit_code : 0;
     error->pid = death ? (long)reason.death.pid : 0;
-    memcpy(error->message, reason.message, sizeof error->message);
+    memcpy(error->message, reason.message, sizeof reason.message);
 }

@@ -46,7 +46,7 @@ TEST(P03_killed_child)
     posse_error error = {.struct_size = sizeof error};
     assert_eventually(why(pool).status == POSSE_BROKEN);
     assert_status(posse_exception(pending, -1, &error), POSSE_BROKEN);
-    snprintf(text, sizeof text, "worker %ld was killed by signal 15", (long)pid);
+    snprintf(text, sizeof text, "worker %ld was killed by signal 15 (Terminated)", (long)pid);
     assert_string_equal(error.message, text);
     assert_int_equal(error.status, POSSE_BROKEN);
     assert_int_equal(error.signal, SIGTERM);

@@ -7,7 +7,7 @@ set -eu
 
 lost='by a lost worker: cannot be shown here, as the program would die with it'
 if [ "$backend" = process ]; then
-    lost='by a lost worker: POSSE_WORKER_LOST, worker [1-9][0-9]* was killed by signal 9'
+    lost='by a lost worker: POSSE_WORKER_LOST, worker [1-9][0-9]* was killed by signal 9 (Killed)'
 fi
 
 check() {

@@ -154,7 +154,7 @@ static int lost_failing(posse_future future)
     posse_error error = error_of(future);
     assert_string_equal(error.name, "failing");
     if (!is_lost) {
-        assert_string_equal(error.message, "failed with 7");
+        assert_string_equal(error.message, "failing: failed with 7");
     }
     assert_ok(posse_release(future));
     return is_lost;

@@ -70,6 +70,7 @@ static const char *judge_failure(struct driver *driver, const struct bid *bid,
                                  const posse_error *error, uint64_t loss)
 {
     const struct order *order = &bid->order;
+    const char *said = error->message + strlen("order: "); /* behind the name of its job */
     if (error->code == NO_ROOM && order->kind == BIG) {
         count(driver->chaos, STARVED, 1);
         return NULL;
@@ -83,12 +84,11 @@ static const char *judge_failure(struct driver *driver, const struct bid *bid,
         return NULL;
     }
     if (error->code == LOST_INSIDE && order->kind == NESTED) {
-        return explained(driver->chaos, atol(error->message), loss)
-                   ? NULL
-                   : "no death explains the loss inside";
+        return explained(driver->chaos, atol(said), loss) ? NULL
+                                                          : "no death explains the loss inside";
     }
     if (order->kind != FAILING || error->code != FAILS_SO ||
-        strtoull(error->message, NULL, 16) != order->value) {
+        strtoull(said, NULL, 16) != order->value) {
         return "it failed otherwise than it should";
     }
     return atomic_load(&order->entry->runs) == 0 ? "it failed without a run" : NULL;
