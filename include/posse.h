@@ -22,8 +22,13 @@
  *             does not end it
  *   time      milliseconds; a timeout of -1 waits for ever, 0 looks and returns;
  *             clocks are monotonic
- *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing;
- *             with POSSE_SYSTEM, and POSSE_NO_MEMORY where the system has said more, errno tells
+ *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing,
+ *             and posse_last_error says which; with POSSE_SYSTEM, and POSSE_NO_MEMORY where the
+ *             system has said more, errno tells
+ *   outputs   a call that fails leaves no output as it was: a pointer is NULL, a number 0, a flag
+ *             false, a handle all zero (which no call takes), a struct all zero; posse_error says
+ *             what the call gave. Untouched are buffers, what has no valid struct_size, and of an
+ *             array the places beyond the number that the call gives
  *   structs   the caller sets struct_size to the sizeof of the struct before each call, also where
  *             the call fills the struct. So programs and libraries of different versions work
  *             together: what an older program does not say is zero; what a later one says beyond
@@ -401,8 +406,8 @@ POSSE_API posse_status posse_result(posse_future future, long timeout_ms, const 
                                     size_t *size);
 
 /* As posse_result, but copies the result into buffer. *size, if not NULL, gets the result's size.
- * POSSE_TOO_LARGE: the result is larger than capacity; nothing was copied, and the future is as
- * before.
+ * POSSE_TOO_LARGE: the result is larger than capacity; nothing was copied, *size says how large it
+ * is, and the future is as before.
  * POSSE_INVALID: also if another thread releases it meanwhile; what is in buffer is of no use. */
 POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer,
                                          size_t capacity, size_t *size);
@@ -490,7 +495,7 @@ typedef enum posse_when {
 
 /* Waits until all, or the first, of n futures have ended. done, if not NULL, has n places and tells
  * of each whether it has; *n_done, if not NULL, gets their number, where a future that is given
- * twice counts once. Both are also filled with POSSE_TIMEOUT.
+ * twice counts once. Both also tell it after a wait that ended otherwise than with POSSE_OK.
  * POSSE_OK: it is so.
  * POSSE_TIMEOUT: it is not yet.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: it never will.

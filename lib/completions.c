@@ -39,6 +39,7 @@ posse_status posse_completions_create(posse_completions **completions)
 {
     if (!completions)
         return pi_refuse(POSSE_INVALID, "completions is NULL");
+    *completions = NULL;
     posse_completions *c = calloc(1, sizeof *c);
     if (!c)
         return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);

@@ -83,6 +83,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     posse_options options;
     if (!executor)
         return pi_refuse(POSSE_INVALID, "executor is NULL");
+    *executor = NULL;
     posse_status status = pi_options_read(given, &options);
     if (status != POSSE_OK)
         return status;

@@ -79,6 +79,10 @@ posse_status posse_result(posse_future future, long timeout_ms, const void **dat
     struct pi_slot *slot;
     uint64_t word;
     bool slow;
+    if (data)
+        *data = NULL;
+    if (size)
+        *size = 0;
     posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
     if (status == POSSE_OK)
         status = pi_end_of(word);
@@ -112,6 +116,8 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
     struct pi_slot *slot;
     uint64_t word;
     bool slow;
+    if (size)
+        *size = 0;
     if (capacity && !buffer)
         return pi_refuse(POSSE_INVALID, "buffer is NULL");
     posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);

@@ -5,9 +5,10 @@
 posse_status posse_lock_create(posse_executor *e, posse_lock *lock)
 {
     struct pi_object object;
+    if (!lock)
+        return pi_refuse(POSSE_INVALID, "lock is NULL");
+    *lock = (posse_lock){.executor = NULL};
     posse_status status = pi_check(e);
-    if (status == POSSE_OK && !lock)
-        status = pi_refuse(POSSE_INVALID, "lock is NULL");
     if (status == POSSE_OK)
         status = pi_object_acquire(e, PI_OBJECT_LOCK, sizeof(struct pi_lock), &object);
     if (status == POSSE_OK)

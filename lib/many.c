@@ -4,6 +4,7 @@
 #include "os/clock.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct posse_completed {
     struct pi_os_guard guard; /* by process id */
@@ -125,6 +126,7 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
 {
     if (!completed)
         return pi_refuse(POSSE_INVALID, "completed is NULL");
+    *completed = NULL;
     return open_completed(futures, n, timeout_ms, completed);
 }
 
@@ -184,6 +186,10 @@ static void leave(const struct pi_watch *w)
 
 posse_status posse_completed_next(posse_completed *c, posse_future *future, size_t *index)
 {
+    if (future)
+        *future = (posse_future){.executor = NULL};
+    if (index)
+        *index = 0;
     if (!c || !future)
         return pi_refuse(POSSE_INVALID, c ? "future is NULL" : "completed is NULL");
     for (size_t i = 0; i < c->watch.n_places; i++)
@@ -260,6 +266,10 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
                         bool *done, size_t *n_done)
 {
     struct posse_completed *c;
+    if (done && n)
+        memset(done, 0, n * sizeof *done);
+    if (n_done)
+        *n_done = 0;
     if (when != POSSE_ALL_COMPLETED && when != POSSE_FIRST_COMPLETED &&
         when != POSSE_FIRST_EXCEPTION)
         return pi_refuse(POSSE_INVALID, "when is unknown");
@@ -268,8 +278,7 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
         return status;
     enter(&c->watch);
     status = await(c, when);
-    if (status == POSSE_OK || status == POSSE_TIMEOUT)
-        report(c, done, n_done);
+    report(c, done, n_done);
     leave(&c->watch);
     posse_completed_close(c);
     return status;

@@ -58,11 +58,12 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
 {
     uint64_t stride, size;
     struct pi_object object;
+    if (!handle)
+        return pi_refuse(POSSE_INVALID, "queue is NULL");
+    *handle = (posse_queue){.executor = NULL};
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if (!handle)
-        return pi_refuse(POSSE_INVALID, "queue is NULL");
     if (capacity == 0 || item_size == 0)
         return pi_refuse(POSSE_INVALID, "capacity or item_size is 0");
     if (!sizes(capacity, item_size, &stride, &size) || size > SIZE_MAX)
@@ -289,6 +290,8 @@ posse_status posse_queue_get(posse_queue handle, void *buffer, size_t capacity, 
                              long timeout_ms)
 {
     struct view view;
+    if (size)
+        *size = 0;
     posse_status status = find(handle, &view);
     if (status != POSSE_OK)
         return status;

@@ -26,13 +26,16 @@ posse_status posse_resize(posse_executor *e, long max_workers)
 posse_status posse_why_broken(posse_executor *e, posse_error *error)
 {
     posse_error seen;
-    posse_status status = pi_check(e);
-    if (status == POSSE_OK)
-        status = pi_sized_check(error);
+    posse_status status = pi_sized_check(error);
     if (status != POSSE_OK)
         return status;
-    (void)pi_check_supervisor(e);
-    pi_why_broken(e, &seen);
+    status = pi_check(e);
+    if (status == POSSE_OK) {
+        (void)pi_check_supervisor(e);
+        pi_why_broken(e, &seen);
+    } else {
+        pi_error_of_call(status, &seen);
+    }
     pi_sized_write(error, &seen, sizeof seen);
-    return POSSE_OK;
+    return status;
 }

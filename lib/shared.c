@@ -6,6 +6,7 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
     pi_ref ref;
     if (!memory)
         return pi_refuse(POSSE_INVALID, "memory is NULL");
+    *memory = NULL;
     posse_status status = pi_check(e);
     if (status == POSSE_OK && size == 0)
         status = pi_refuse(POSSE_INVALID, "size is 0");

@@ -48,14 +48,15 @@ static void count_blocks(posse_executor *e, posse_stats *stats)
 posse_status posse_get_stats(posse_executor *e, posse_stats *stats)
 {
     posse_stats seen = {.struct_size = sizeof seen};
-    posse_status status = pi_check(e);
-    if (status == POSSE_OK)
-        status = pi_sized_check(stats);
+    posse_status status = pi_sized_check(stats);
     if (status != POSSE_OK)
         return status;
-    count_workers(e, &seen);
-    count_tasks(e, &seen);
-    count_blocks(e, &seen);
+    status = pi_check(e);
+    if (status == POSSE_OK) {
+        count_workers(e, &seen);
+        count_tasks(e, &seen);
+        count_blocks(e, &seen);
+    }
     pi_sized_write(stats, &seen, sizeof seen);
-    return POSSE_OK;
+    return status;
 }

@@ -319,7 +319,11 @@ posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write
         status = pi_phase_status(pi_phase_of(e));
     if (status == POSSE_OK)
         status = pi_accepts(e);
-    return status == POSSE_OK ? submit(e, &request, future) : status;
+    if (status == POSSE_OK)
+        status = submit(e, &request, future);
+    if (future && status != POSSE_OK) /* not before: arg may be read from there */
+        *future = (posse_future){.executor = NULL};
+    return status;
 }
 
 posse_status posse_submit_with(posse_executor *e, const posse_job *job, posse_future *future)

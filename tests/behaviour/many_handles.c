@@ -106,20 +106,21 @@ static void look_at_result(struct crowd *crowd, struct handle handle, long timeo
 static void look_at_error(struct crowd *crowd, struct handle handle)
 {
     posse_error error = {.struct_size = sizeof error};
-    char number[32];
+    char number[32], message[64];
     posse_status status = posse_exception(handle.future, 1, &error);
     expect(crowd, may_be(status), "status", handle.number);
     if (status != POSSE_OK) {
         return;
     }
     snprintf(number, sizeof number, "%ld", handle.number);
+    snprintf(message, sizeof message, "%ld: %ld", handle.number, handle.number);
     expect(crowd, strcmp(error.name, number) == 0, "name", handle.number);
     expect(crowd,
            error.status == POSSE_CANCELLED ||
                (error.status == POSSE_TASK_FAILED) == fails(handle.number),
            "end", handle.number);
     if (error.status == POSSE_TASK_FAILED) {
-        expect(crowd, error.code == (int)handle.number && strcmp(error.message, number) == 0,
+        expect(crowd, error.code == (int)handle.number && strcmp(error.message, message) == 0,
                "message", handle.number);
     }
 }

@@ -42,7 +42,7 @@ TEST(what_has_ended_comes_first)
 /* The first chunk ends while the source gives the first item of the second one. */
 static posse_status end_the_first(struct feed *feed)
 {
-    posse_stats stats = {.size = sizeof stats};
+    posse_stats stats = {.struct_size = sizeof stats};
     open_gate(feed->stage->gate);
     for (long end = now_ms() + PATIENCE_MS; stats.done == 0; pause_ms(1)) {
         if (now_ms() > end || posse_get_stats(feed->stage->pool, &stats) != POSSE_OK) {
