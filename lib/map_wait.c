@@ -59,7 +59,7 @@ static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
         status = take(m, m->until);
     *flight = m->ready;
     m->ready = NULL;
-    if (status == POSSE_OK)
+    if (*flight)
         status = posse_exception((*flight)->sub.future, 0, NULL);
     pi_leave(m->executor);
     return status;
