@@ -70,7 +70,7 @@ static void *map_and_quit(void *context)
 {
     struct quitter *quitter = context;
     posse_map_job job = quitter->stage->job;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     job.source = give_order;
     job.source_context = &quitter->feed;
     if (posse_map_open(quitter->stage->pool, &job, &quitter->map) == POSSE_OK) {

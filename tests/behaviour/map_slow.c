@@ -78,7 +78,7 @@ TEST(ended_in_the_middle_of_a_chunk)
 
 static posse_status call_next(void *map)
 {
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     return posse_map_next(map, &item);
 }
 
@@ -185,7 +185,7 @@ TEST(source_takes_all_the_time)
     for (int kind = 0; kind < 4; kind++) {
         struct stage stage;
         posse_status status;
-        posse_item item;
+        posse_item item = {.struct_size = sizeof item};
         make_stage(&stage, 1);
         struct feed feed = {.end = 3, .special = kind / 2 + 1, .before = overstay};
         stage.job.timeout_ms = 30;

@@ -71,7 +71,7 @@ static int deepen_by_map(posse_task *task, struct step step, long *depth)
                          .result_size = sizeof *depth,
                          .unordered = step.way == MAP_UNORDERED};
     posse_mapping *mapping = NULL;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     if (posse_map_open(posse_task_executor(task), &job, &mapping) != POSSE_OK) {
         return INNER_FAILED;
     }
