@@ -246,7 +246,7 @@ TEST(arguments)
     assert_status(posse_as_completed(NULL, 1, -1, &completed), POSSE_INVALID);
     assert_status(posse_as_completed(&future, 1, -2, &completed), POSSE_INVALID);
     assert_status(posse_as_completed(&zero, 1, -1, &completed), POSSE_INVALID);
-    assert_status(posse_completed_next(NULL, &future, NULL), POSSE_INVALID);
+    assert_status(posse_completed_next(NULL, &zero, NULL), POSSE_INVALID);
     completed = open_over(&future, 1, -1);
     assert_status(posse_completed_next(completed, NULL, NULL), POSSE_INVALID);
     assert_int_equal(posse_completed_left(completed), 1);
