@@ -7,9 +7,10 @@
 #include "os/semaphore.h"
 
 #define CHECK_EVERY 64u /* calls that do not wait, between looks at the supervisor */
-#define LOOK_NS 1000000000u
 #define SPIN_NS 20000u
 #define SPIN_ROUNDS 1000 /* far more, should the clock stand still */
+
+uint64_t pi_look_ns = 1000000000u;
 
 void pi_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 
@@ -63,7 +64,7 @@ uint32_t pi_take_parker(posse_executor *e, unsigned owner)
 
 bool pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
 {
-    uint64_t look = pi_os_now() + LOOK_NS, earlier = until < look ? until : look;
+    uint64_t look = pi_os_now() + pi_look_ns, earlier = until < look ? until : look;
     if (pi_os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier))
         return true;
     if (earlier == look)

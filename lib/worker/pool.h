@@ -255,6 +255,9 @@ posse_status pi_phase_status(enum pi_phase phase);
 
 /* ---- park.c ---- */
 
+/* How long a caller sleeps before it looks after the pool. A constant but for tests, which see whom
+ * nobody wakes only if nobody looks. */
+extern uint64_t pi_look_ns;
 /* A parker for that owner, its semaphore empty; PI_NONE: none is to be had. */
 uint32_t pi_take_parker(posse_executor *executor, unsigned owner);
 /* Looks for a few microseconds, while there are processors to spare and the answer is

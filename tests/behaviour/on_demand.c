@@ -171,14 +171,13 @@ TEST(idle_workers_leave)
 /* A millisecond, and tasks that come about as slowly: each meets a worker that is just leaving. */
 TEST(loky_worker_timeout)
 {
+    look_never();
     posse_options options = idle_after(1, true);
     options.max_workers = 2;
     posse_executor *pool = make_pool_with(options);
     for (long i = 0; i < 300; i++) {
-        long before = now_ms();
         posse_future future = submitted_long(pool, square_task, i);
         assert_int_equal(take_long(future), i * i);
-        assert_true(now_ms() - before < 900); /* nobody waits for the look once a second */
         struct timespec rest = {0, 900000 + i % 20 * 20000};
         nanosleep(&rest, NULL);
     }

@@ -61,6 +61,7 @@ static int make_task(posse_task *task, const void *arg, size_t size)
 
 TEST(made_by_a_task_that_dies)
 {
+    look_never();
     posse_executor *pool = make_pool(1);
     struct belt *belt = make_belt(pool, 2);
     posse_queue own = belt->queue;
@@ -68,12 +69,10 @@ TEST(made_by_a_task_that_dies)
     take_error(SUBMIT_VALUE(pool, make_task, belt), POSSE_OK);
     posse_queue made = belt->queue;
     start_parked(readers, COUNT(readers), call_get, &made);
-    long start = now_ms();
     assert_int_equal(kill((pid_t)atomic_load(&belt->who), SIGKILL), 0);
     for (size_t i = 0; i < COUNT(readers); i++) {
         assert_status(end_call(&readers[i]), POSSE_INVALID);
     }
-    assert_in_range(now_ms() - start, 0, SLOW_MS);
     assert_status(put_long(made, 1, 0), POSSE_INVALID);
     belt->queue = own;
     memset((void *)belt->came, 1, sizeof belt->came);

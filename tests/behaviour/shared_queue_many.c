@@ -3,45 +3,42 @@
 
 TEST(close_wakes_readers)
 {
+    look_never();
     posse_queue queue = make_queue(make_pool(1), 2, sizeof(long));
     struct caller readers[4];
     start_parked(readers, COUNT(readers), call_get, &queue);
-    long start = now_ms();
     assert_ok(posse_queue_close(queue));
     for (size_t i = 0; i < COUNT(readers); i++) {
         assert_status(end_call(&readers[i]), POSSE_CLOSED);
     }
-    assert_in_range(now_ms() - start, 0, SLOW_MS);
     end_queue(queue);
 }
 
 TEST(close_wakes_writers)
 {
+    look_never();
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
     struct caller writers[4];
     assert_ok(put_long(queue, 1, 0));
     start_parked(writers, COUNT(writers), call_put, &queue);
-    long start = now_ms();
     assert_ok(posse_queue_close(queue));
     for (size_t i = 0; i < COUNT(writers); i++) {
         assert_status(end_call(&writers[i]), POSSE_CLOSED);
     }
-    assert_in_range(now_ms() - start, 0, SLOW_MS);
     assert_int_equal(posse_queue_length(queue), 1);
     end_queue(queue);
 }
 
 TEST(destroyed_while_somebody_waits)
 {
+    look_never();
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
     struct caller readers[3];
     start_parked(readers, COUNT(readers), call_get, &queue);
-    long start = now_ms();
     assert_ok(posse_queue_destroy(queue));
     for (size_t i = 0; i < COUNT(readers); i++) {
         assert_status(end_call(&readers[i]), POSSE_INVALID);
     }
-    assert_in_range(now_ms() - start, 0, SLOW_MS);
     end_pool(queue.executor);
 }
 
@@ -58,17 +55,16 @@ TEST(executor_destroyed_while_somebody_waits)
 
 TEST(one_item_wakes_one_reader)
 {
+    look_never();
     posse_queue queue = make_queue(make_pool(1), 10, sizeof(long));
     struct caller readers[5];
     start_parked(readers, COUNT(readers), call_get, &queue);
-    long start = now_ms();
     for (size_t i = 0; i < COUNT(readers); i++) {
         assert_ok(put_long(queue, 1, 0));
     }
     for (size_t i = 0; i < COUNT(readers); i++) {
         assert_ok(end_call(&readers[i]));
     }
-    assert_in_range(now_ms() - start, 0, SLOW_MS);
     end_queue(queue);
 }
 

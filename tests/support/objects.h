@@ -4,8 +4,6 @@
 
 #include "support.h"
 
-#define SLOW_MS 900 /* later than that nobody was woken, but found out by a look each second */
-
 /* ---- locks ---- */
 
 /* What tasks work on; in shared memory. */

@@ -37,6 +37,7 @@ static int before_test(void **state)
 {
     (void)state;
     time_limit(TIME_LIMIT);
+    look_each_second();
     census_begin();
     return 0;
 }

@@ -116,6 +116,11 @@ bool census_end(void);   /* after it: false if something is left, printed as an 
 void pause_ms(long ms);
 long now_ms(void); /* monotonic */
 
+/* For the rest of the test no caller that sleeps, in a pool made from now on, looks by itself after
+ * a second: whoever is not woken never is, and the test runs out of its time. */
+void look_never(void);
+void look_each_second(void); /* as before each test */
+
 /* Looks every millisecond until the condition holds; fails if it takes too long. */
 #define assert_eventually(condition)                                                               \
     do {                                                                                           \

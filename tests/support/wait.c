@@ -1,6 +1,8 @@
 /* wait.c - time. */
 #include "support.h"
 
+#include "worker/pool.h"
+
 #include <errno.h>
 #include <time.h>
 
@@ -17,3 +19,17 @@ long now_ms(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+/* A test that is linked with the shared library has none. */
+#pragma weak pi_look_ns
+
+static void look_after(uint64_t seconds)
+{
+    if (&pi_look_ns != NULL) {
+        pi_look_ns = seconds * 1000000000u;
+    }
+}
+
+void look_never(void) { look_after(3600); }
+
+void look_each_second(void) { look_after(1); }

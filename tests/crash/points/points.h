@@ -24,7 +24,6 @@ struct act {
     int costs;   /* tasks that one death may take with it; 0: one */
     bool leaves; /* workers also leave by themselves: who dies then is not always lost */
     bool ends;   /* the pool is over after it */
-    bool heavy;  /* takes long by itself, so that it is not seen whether somebody was not woken */
     int kills;   /* workers that the pool itself kills */
     /* In its stead, if the scene is of another kind: makes the pool, uses it, ends it. */
     void (*whole)(void);
@@ -57,7 +56,7 @@ void disarm(void);
 uint32_t steps_done(void);
 /* Workers that have died of it. */
 int count_deaths(void);
-/* Plays it, and asserts. Whoever is not woken is slow each time: then it is played again. False:
+/* Plays it, and asserts. Whoever is not woken sleeps on, and the test runs out of its time. False:
  * not all of the steps came to be done. */
 bool stage(const struct act *act, const struct plan *plan);
 

@@ -4,10 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOW_MS                                                                                    \
-    900         /* somebody was not woken, and found out by the look that all take each second */
-#define TIMES 5 /* a busy machine may be slow now and then */
-
 static const struct act *playing;
 
 struct pi_step step_of(enum pi_role role, enum pi_fate fate, uint32_t point, uint32_t pass)
@@ -110,8 +106,7 @@ static void end_scene(const struct act *act, posse_executor *pool, int deaths)
     end_pool(pool);
 }
 
-/* How long the callers had to wait, in ms. */
-static long play_once(const struct act *act, int expected)
+static void play_once(const struct act *act, int expected)
 {
     posse_options options = default_options();
     options.max_workers = 2;
@@ -119,15 +114,12 @@ static long play_once(const struct act *act, int expected)
         act->set(&options);
     }
     posse_executor *pool = make_pool_with(options);
-    long start = now_ms();
     int lost = act->play(pool, expected);
     disarm();
     int deaths = count_deaths();
     assert_in_range(lost, 0, deaths * (act->costs ? act->costs : 1));
     check_after(act, pool, options.max_workers, deaths);
-    long ms = now_ms() - start;
     end_scene(act, pool, deaths);
-    return ms;
 }
 
 static void note_deaths(void)
@@ -147,21 +139,15 @@ bool stage(const struct act *act, const struct plan *plan)
         expected += plan->steps[i].fate != PI_KILL_FROZEN;
     }
     tell(act, plan);
-    for (int times = 1;; times++) {
-        time_limit(TIME_LIMIT); /* for each */
-        arm(plan);
-        long ms = 0;
-        if (act->whole) {
-            act->whole();
-        } else {
-            ms = play_once(act, expected);
-        }
-        note_deaths();
-        if (ms <= SLOW_MS || act->heavy) {
-            return steps_done() == plan->n;
-        }
-        if (times == TIMES) {
-            fail_msg("somebody is not woken");
-        }
+    time_limit(TIME_LIMIT); /* for each */
+    arm(plan);
+    if (act->whole) {
+        look_each_second();
+        act->whole();
+    } else {
+        look_never();
+        play_once(act, expected);
     }
+    note_deaths();
+    return steps_done() == plan->n;
 }
