@@ -182,6 +182,8 @@ static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, u
                             uint64_t limit)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
+    if ((*word & PI_QUEUED) && limit && pi_is_full(e))
+        return POSSE_FULL; /* no push would say so */
     if (!pi_slot_ready(slot, *word, flags))
         return POSSE_OK; /* an entry of an earlier life serves it */
     enum pi_push pushed = push(e, index, limit);

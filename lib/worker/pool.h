@@ -304,6 +304,8 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
 posse_status pi_help(posse_executor *executor, uint32_t index, uint64_t word);
 /* Whether this thread is inside the task. */
 bool pi_on_this_stack(posse_executor *executor, posse_future future);
+/* Whether as many tasks wait as queue_limit allows. */
+bool pi_is_full(posse_executor *executor);
 /* Waits until the ring has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
 posse_status pi_wait_room(posse_executor *executor, uint64_t until);
 /* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */

@@ -172,7 +172,7 @@ static void announce_room(posse_executor *e, uint32_t parker)
             return;
 }
 
-static bool full(posse_executor *e)
+bool pi_is_full(posse_executor *e)
 {
     uint64_t length = pi_ring_length(&e->segment.ring);
     return length >= e->queue_limit &&
@@ -188,7 +188,7 @@ static bool settled(posse_executor *e)
 
 static bool has_room(posse_executor *e)
 {
-    return pi_phase_of(e) != PI_OPEN || pi_destroying(e) || !full(e);
+    return pi_phase_of(e) != PI_OPEN || pi_destroying(e) || !pi_is_full(e);
 }
 
 /* A task may have scribbled on the phase just when the supervisor or a worker looked at it. */

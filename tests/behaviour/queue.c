@@ -192,6 +192,24 @@ TEST(many_submitters_in_a_narrow_queue)
 }
 
 /* Without a limit nobody is held back, and NO_WAIT means nothing. */
+/* An entry of a cancelled task stays in the ring until a worker passes it, and serves the next task
+ * of its slot. That one needs room as any other. */
+TEST(no_room_by_an_old_entry)
+{
+    struct full full = make_full();
+    posse_future future = {0};
+    posse_future old = full.waiting[0];
+    assert_ok(posse_cancel(old));
+    assert_ok(submit_no_wait(full.pool, &full.waiting[0]));
+    assert_int_not_equal(full.waiting[0].slot, old.slot);
+    assert_ok(posse_release(old)); /* its slot is free, and still in the ring */
+    for (int i = 0; i < 10; i++) {
+        assert_status(submit_no_wait(full.pool, &future), POSSE_FULL);
+        assert_int_equal(stats_of(full.pool).queued, LIMIT);
+    }
+    end_full(&full);
+}
+
 TEST(no_limit)
 {
     posse_executor *pool = make_pool(1);
@@ -217,6 +235,7 @@ static const struct check checks[] = {
     CHECK(tasks_are_never_held_back, ALL),
     CHECK(many_through_a_narrow_queue, ALL),
     CHECK(many_submitters_in_a_narrow_queue, CALLERS),
+    CHECK(no_room_by_an_old_entry, PARALLEL),
     CHECK(no_limit, PARALLEL),
 };
 
