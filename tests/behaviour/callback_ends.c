@@ -193,11 +193,14 @@ TEST(idle_thread_sleeps)
     open_gate(gate);
     assert_eventually(atomic_load(&ended.calls) == 1);
     take_error(future, POSSE_OK);
-    pause_ms(100); /* on its way to sleep */
-    long before = naps_of("posse-callbacks");
-    assert_true(before >= 0);
-    pause_ms(2500);
-    assert_in_range(naps_of("posse-callbacks") - before, 0, 1);
+    bool sleeps = false;
+    for (int tries = 0; tries < 5 && !sleeps; tries++) { /* at first it is on its way to sleep */
+        long before = naps_of("posse-callbacks");
+        assert_true(before >= 0);
+        pause_ms(2500);
+        sleeps = naps_of("posse-callbacks") - before <= 1;
+    }
+    assert_true(sleeps);
     free_gate(pool, gate);
     end_pool(pool);
 }
