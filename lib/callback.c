@@ -2,15 +2,25 @@
 #include "api.h"
 
 #include "os/clock.h"
+#include "os/semaphore.h"
 #include "os/thread.h"
+#include "os/unwind.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The callbacks that this thread is in. */
+struct callback {
+    struct pi_sub sub; /* comes first: one is the other */
+    posse_callback *function;
+    void *context;
+};
+
+/* A callback that this thread is in. */
 struct frame {
-    const posse_executor *executor;
+    posse_executor *executor;
     struct frame *outer;
+    struct callback *callback;
+    bool inside; /* of posse_add_done_callback */
 };
 static _Thread_local struct frame *innermost;
 
@@ -22,39 +32,80 @@ bool pi_calls_back(const posse_executor *e)
     return frame != NULL;
 }
 
-struct callback {
-    struct pi_sub sub; /* comes first: one is the other */
-    posse_callback *function;
-    void *context;
-};
-
-static void call(posse_future future, posse_callback *function, void *context)
+/* One callback less to be called: it was, or its future was released. */
+static void drop(posse_executor *e, struct callback *callback)
 {
-    posse_executor *e = future.executor;
-    struct frame frame = {e, innermost};
-    char text[64];
-    innermost = &frame;
-    int code = function(future, context);
-    innermost = frame.outer;
-    if (code == 0 || !e->log)
-        return;
-    snprintf(text, sizeof text, "a done callback returned %d", code);
-    e->log(e->log_context, text);
-}
-
-/* One callback less to be called. */
-static void count_down(posse_executor *e)
-{
+    pi_mail_remove(&callback->sub);
+    free(callback);
     if (atomic_fetch_sub(&e->mail.callbacks_left, 1) == 1 && pi_phase_of(e) != PI_OPEN)
         pi_wake_all_parkers(e);
 }
 
-/* It was called, or its future was released. */
-static void drop(posse_executor *e, struct pi_sub *sub)
+/* The callback has returned, or was left. */
+static void end_frame(void *context)
 {
-    pi_mail_remove(sub);
-    free(sub);
-    count_down(e);
+    struct frame *frame = context;
+    innermost = frame->outer;
+    drop(frame->executor, frame->callback);
+    if (frame->inside)
+        pi_leave(frame->executor);
+}
+
+static void tell(posse_executor *e, int code)
+{
+    char text[64];
+    snprintf(text, sizeof text, "a done callback returned %d", code);
+    e->log(e->log_context, text);
+}
+
+static void call(struct callback *callback, bool inside)
+{
+    posse_executor *e = callback->sub.future.executor;
+    struct frame frame = {e, innermost, callback, inside};
+    innermost = &frame;
+    PI_OS_IF_LEFT(end_frame, &frame);
+    int code = callback->function(callback->sub.future, callback->context);
+    if (code != 0 && e->log)
+        tell(e, code);
+    PI_OS_END_IF_LEFT;
+    end_frame(&frame);
+}
+
+/* ---- the thread ---- */
+
+static void *call_all(void *context);
+
+/* Waits for the thread before this one, which a callback has ended. */
+static void join_left(struct pi_mail *mail)
+{
+    if (mail->has_left)
+        pi_os_thread_join(mail->left_thread);
+    mail->has_left = false;
+}
+
+/* A callback ends the thread: another one goes on, or, if none is to be had, this one does. */
+static void go_on(void *context)
+{
+    posse_executor *e = context;
+    struct pi_mail *mail = &e->mail;
+    join_left(mail);
+    pthread_mutex_lock(&mail->lock);
+    mail->left_thread = pthread_self();
+    mail->has_left = pi_mail_start_thread(e, &mail->callback_thread, call_all) == POSSE_OK;
+    bool alone = !mail->has_left;
+    pthread_mutex_unlock(&mail->lock);
+    if (alone)
+        (void)call_all(e);
+}
+
+static void call_next(struct callback *callback)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    if (pi_future_look(callback->sub.future, &slot, &word) == POSSE_OK)
+        call(callback, false);
+    else
+        drop(callback->sub.future.executor, callback);
 }
 
 static void *call_all(void *context)
@@ -63,14 +114,12 @@ static void *call_all(void *context)
     struct pi_sub *sub;
     posse_status status;
     pi_os_thread_name("posse-callbacks");
-    while ((sub = pi_watch_next(&e->mail.callbacks, PI_NEVER, &status)) != NULL) {
-        const struct callback *callback = (struct callback *)sub;
-        struct pi_slot *slot;
-        uint64_t word;
-        if (pi_future_look(sub->future, &slot, &word) == POSSE_OK)
-            call(sub->future, callback->function, callback->context);
-        drop(e, sub);
-    }
+    PI_OS_IF_LEFT(go_on, e);
+    while ((sub = pi_watch_next(&e->mail.callbacks, PI_NEVER, &status)) != NULL)
+        call_next((struct callback *)sub);
+    PI_OS_END_IF_LEFT;
+    join_left(&e->mail);
+    pi_os_semaphore_post(&e->mail.all_called);
     return NULL;
 }
 
@@ -88,7 +137,6 @@ static posse_status add(posse_executor *e, struct pi_sub *sub, bool *now)
     }
     mail->callbacks_left += status == POSSE_OK;
     if (!*now && status == POSSE_OK) {
-        sub->watch = &mail->callbacks;
         pi_mail_put(sub);
         pi_mail_name(sub);
     }
@@ -113,15 +161,16 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
     struct callback *callback = malloc(sizeof *callback);
     if (!callback)
         return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
-    *callback = (struct callback){{.future = future}, function, context};
+    *callback = (struct callback){
+        {.future = future, .watch = &future.executor->mail.callbacks}, function, context};
     pi_enter(future.executor); /* destroy waits for a callback that is called here */
     status = add(future.executor, &callback->sub, &now);
-    if (now || status != POSSE_OK)
-        free(callback);
-    if (now) {
-        call(future, function, context);
-        count_down(future.executor);
+    if (now && status == POSSE_OK) {
+        call(callback, true);
+        return POSSE_OK;
     }
+    if (status != POSSE_OK)
+        free(callback);
     pi_leave(future.executor);
     return status;
 }

@@ -21,6 +21,11 @@ static int open_watches(struct pi_mail *mail)
     if (error)
         return error;
     error = pi_watch_init(&mail->nothing);
+    if (!error) {
+        error = pi_os_semaphore_init(&mail->all_called);
+        if (error)
+            pi_watch_fini(&mail->nothing);
+    }
     if (error)
         pi_watch_fini(&mail->callbacks);
     return error;
@@ -119,8 +124,10 @@ void pi_mail_close(posse_executor *e)
     pi_os_semaphore_post(&mail->callbacks.bell);
     pi_os_semaphore_post(&mail->nothing.bell);
     pthread_mutex_unlock(&mail->lock);
-    if (mail->has_callbacks)
+    if (mail->has_callbacks) { /* only then it is known which thread is the last one */
+        (void)pi_os_semaphore_wait(&mail->all_called, PI_NEVER);
         pi_os_thread_join(mail->callback_thread);
+    }
     if (mail->has_leader)
         pi_os_thread_join(mail->leader_thread);
 }
@@ -131,6 +138,7 @@ void pi_mail_fini(posse_executor *e)
     if (mail->by_slot) {
         pi_watch_fini(&mail->callbacks);
         pi_watch_fini(&mail->nothing);
+        pi_os_semaphore_fini(&mail->all_called);
         munmap(mail->by_slot, size_of_index(e));
         pi_parkers_release(&e->segment.parkers, mail->parker);
     }

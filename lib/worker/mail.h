@@ -110,6 +110,11 @@ struct pi_mail {
     struct pi_place home[2]; /* of each */
     bool has_callbacks, has_leader;
     pthread_t callback_thread, leader_thread;
+    /* The one before callback_thread, if it was left by a callback and is not yet joined. By the
+     * callback thread alone. */
+    bool has_left;
+    pthread_t left_thread;
+    struct pi_os_semaphore all_called; /* posted when the callback thread has nothing more to do */
     /* Added, and not yet returned. seq: who makes it 0 then looks at the phase, who waits for that
      * in posse_shutdown has raised it before. */
     _Atomic size_t callbacks_left;

@@ -16,6 +16,8 @@ void pi_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 
 void pi_leave(posse_executor *e) { (void)atomic_fetch_sub(&e->blocked, 1); }
 
+void pi_leave_left(void *executor) { pi_leave(executor); }
+
 void pi_wait_unblocked(posse_executor *e)
 {
     while (atomic_load(&e->blocked) != 0) { /* with pi_leave, a caller's last access */

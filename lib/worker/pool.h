@@ -108,6 +108,8 @@ struct posse_task {
     bool failed;    /* posse_task_fail was called */
     int code;
     uint64_t deadline;    /* PI_NEVER: none */
+    uint32_t below;       /* what was on its worker's stack before, as in the seat, */
+    uint64_t earliest;    /* and the first deadline there */
     uint64_t size;        /* of the result so far */
     pi_ref block;         /* that holds it, HELD by this worker, if it is not inline */
     struct pi_item *item; /* in a function of a map: failures go here */
@@ -270,6 +272,8 @@ bool pi_sleep_on(posse_executor *executor, uint32_t parker, uint64_t until);
 /* Around all that a caller which may sleep does with an executor: destroy waits for its leaving. */
 void pi_enter(posse_executor *executor);
 void pi_leave(posse_executor *executor);
+/* The same for os/unwind.h. */
+void pi_leave_left(void *executor);
 /* Wakes all callers that sleep, and waits until they have left.
  * The phase must be such that they do. */
 void pi_wait_unblocked(posse_executor *executor);
@@ -302,7 +306,7 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
  * POSSE_TIMEOUT: not this one; the task may wait for it. POSSE_NO_MEMORY: its stack has no room for
  * that. It must not wait then: all workers may have come so far, and nobody would run it. */
 posse_status pi_help(posse_executor *executor, uint32_t index, uint64_t word);
-/* Whether this thread is inside the task. */
+/* Whether this thread is inside the task, or is on its way out of it, which ends the thread. */
 bool pi_on_this_stack(posse_executor *executor, posse_future future);
 /* Whether as many tasks wait as queue_limit allows. */
 bool pi_is_full(posse_executor *executor);

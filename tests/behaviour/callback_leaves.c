@@ -1,0 +1,189 @@
+/* callback_leaves.c - callbacks that end the thread that they run on: it costs nobody else's. */
+#include "support/support.h"
+
+#include <errno.h>
+
+/* The linker leads the library's starts of threads here. */
+static _Atomic int no_threads;
+
+int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*body)(void *), void *context)
+{
+    return atomic_load(&no_threads) ? EAGAIN
+                                    : __real_pthread_create(thread, attributes, body, context);
+}
+
+static int count_call(posse_future future, void *calls)
+{
+    (void)future;
+    atomic_fetch_add((_Atomic int *)calls, 1);
+    return 0;
+}
+
+static int exit_thread(posse_future future, void *calls)
+{
+    (void)future;
+    atomic_fetch_add((_Atomic int *)calls, 1);
+    pthread_exit(NULL);
+}
+
+static int cancel_thread(posse_future future, void *calls)
+{
+    (void)future;
+    atomic_fetch_add((_Atomic int *)calls, 1);
+    pthread_cancel(pthread_self());
+    pause_ms(1);
+    return 0;
+}
+
+enum { N = 12 };
+
+/* Some of the callbacks leave. All are called, each once, in this order for each future. */
+static void add_all(posse_executor *pool, struct gate *gate, posse_future *futures,
+                    _Atomic int *calls)
+{
+    for (int i = 0; i < N; i++) {
+        futures[i] = submitted_hold(pool, gate);
+        assert_ok(posse_add_done_callback(futures[i], count_call, calls));
+        assert_ok(posse_add_done_callback(futures[i], i % 2 ? exit_thread : cancel_thread, calls));
+        assert_ok(posse_add_done_callback(futures[i], exit_thread, calls));
+        assert_ok(posse_add_done_callback(futures[i], count_call, calls));
+    }
+}
+
+static void release_all(posse_future *futures)
+{
+    for (int i = 0; i < N; i++) {
+        take_error(futures[i], POSSE_OK);
+    }
+}
+
+TEST(others_are_called)
+{
+    posse_executor *pool = make_pool(2);
+    posse_future futures[N];
+    _Atomic int calls = 0;
+    struct gate *gate = make_gate(pool);
+    add_all(pool, gate, futures, &calls);
+    open_gate(gate);
+    assert_eventually(atomic_load(&calls) == 4 * N);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_int_equal(atomic_load(&calls), 4 * N);
+    release_all(futures);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+TEST(without_another_thread)
+{
+    posse_executor *pool = make_pool(1);
+    posse_future futures[N];
+    _Atomic int calls = 0;
+    struct gate *gate = make_gate(pool);
+    posse_future held = submitted_hold(pool, gate);
+    assert_ok(posse_add_done_callback(held, count_call, &calls)); /* starts the thread */
+    for (int i = 0; i < N; i++) {
+        futures[i] = submitted_hold(pool, gate);
+        assert_ok(posse_add_done_callback(futures[i], i == 3 ? exit_thread : count_call, &calls));
+    }
+    atomic_store(&no_threads, 1);
+    open_gate(gate);
+    assert_eventually(atomic_load(&calls) == N + 1);
+    atomic_store(&no_threads, 0);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    take_error(held, POSSE_OK);
+    release_all(futures);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+TEST(destroyed_meanwhile)
+{
+    posse_executor *pool = make_pool(2);
+    _Atomic int calls = 0;
+    for (int i = 0; i < N; i++) {
+        posse_future future = submitted_long(pool, sleep_task, 2);
+        assert_ok(posse_add_done_callback(future, exit_thread, &calls));
+        assert_ok(posse_add_done_callback(future, count_call, &calls));
+    }
+    int added = N;
+    assert_ok(posse_destroy(pool));
+    assert_int_equal(atomic_load(&calls), 2 * added);
+}
+
+struct adding {
+    posse_future future;
+    posse_callback *callback;
+    _Atomic int calls;
+};
+
+static void *add(void *context)
+{
+    struct adding *adding = context;
+    (void)posse_add_done_callback(adding->future, adding->callback, &adding->calls);
+    return adding;
+}
+
+/* The caller itself calls it. */
+TEST(of_an_ended_future)
+{
+    posse_executor *pool = make_pool(1);
+    struct adding adding = {.future = submitted_long(pool, square_task, 3)};
+    assert_ok(posse_result(adding.future, -1, NULL, NULL));
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        void *result;
+        adding.callback = i ? cancel_thread : exit_thread;
+        assert_int_equal(pthread_create(&thread, NULL, add, &adding), 0);
+        assert_int_equal(pthread_join(thread, &result), 0);
+        assert_ptr_equal(result, i ? PTHREAD_CANCELED : NULL);
+    }
+    assert_ok(posse_add_done_callback(adding.future, count_call, &adding.calls));
+    assert_int_equal(atomic_load(&adding.calls), 3);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    take_error(adding.future, POSSE_OK);
+    end_pool(pool);
+}
+
+static void leave_log(void *context, const char *message)
+{
+    (void)context;
+    (void)message;
+    pthread_exit(NULL);
+}
+
+static int complain(posse_future future, void *calls)
+{
+    (void)future;
+    return 1 + atomic_fetch_add((_Atomic int *)calls, 1);
+}
+
+TEST(by_the_log)
+{
+    posse_options options = default_options();
+    _Atomic int calls = 0;
+    options.max_workers = 1;
+    options.log = leave_log;
+    posse_executor *pool = make_pool_with(options);
+    struct gate *gate = make_gate(pool);
+    posse_future future = submitted_hold(pool, gate);
+    for (int i = 0; i < 4; i++) {
+        assert_ok(posse_add_done_callback(future, complain, &calls));
+    }
+    open_gate(gate);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_int_equal(atomic_load(&calls), 4);
+    take_error(future, POSSE_OK);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+static const struct check checks[] = {
+    CHECK(others_are_called, PARALLEL),   CHECK(without_another_thread, PARALLEL),
+    CHECK(destroyed_meanwhile, PARALLEL), CHECK(of_an_ended_future, ALL),
+    CHECK(by_the_log, PARALLEL),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
