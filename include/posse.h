@@ -20,6 +20,9 @@
  *             tasks may call what they are given, see posse_task_executor
  *   signals   no call is safe in a signal handler; a handler that interrupts a blocking call
  *             does not end it
+ *   leaving   no call is a cancellation point: pthread_cancel waits until it has returned; but what
+ *             a call runs in the calling thread (an inline task, a callback, a source, the log) may
+ *             be cancelled, exit the thread or throw, through the call, which holds nothing then
  *   time      milliseconds; a timeout of -1 waits for ever, 0 looks and returns;
  *             clocks are monotonic
  *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing,
@@ -306,7 +309,10 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
  * NULL if the size is 0. Returns 0 for success, anything else is the task's own error code. It may
  * run in another process: it finds the program's memory as it was at create, and what it changes
  * there stays in its worker. It must not leave by longjmp, not even to a task that waits for it: a
- * worker process is lost with both then, in a thread the future never ends. */
+ * worker process is lost with both then, in a thread the future never ends. With pthread_exit it is
+ * lost with its worker. A C++ exception that leaves it kills its worker process (by signal 6), or,
+ * in a thread, the program (std::terminate). Inline both go through posse_submit, which has given
+ * no future then; the task has failed. */
 
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.
@@ -470,7 +476,8 @@ typedef int posse_callback(posse_future future, void *context);
  * they were added, one after another, on one thread of the executor's that is started for the first
  * one; for a future that has ended already (and no callbacks of which are still to be called) the
  * calling thread calls it, before this returns. It may call anything but posse_destroy of its
- * executor. A future that was released has no callbacks called any more.
+ * executor. If it ends that thread (pthread_exit), another calls the rest; a C++ exception there
+ * ends the program. A future that was released has no callbacks called any more.
  * POSSE_NOT_SUPPORTED: called by a task in a worker process.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: no memory or no thread, as with posse_create; nothing was added.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
@@ -598,7 +605,8 @@ typedef int posse_block_fn(posse_task *task, const posse_block *block);
  * posse_map_open or posse_map_next calls it, at most as far ahead as buffersize says. It may block:
  * so it is asked only while there is no item to give, unless its last 64 chunks came in less than a
  * millisecond each. timeout_ms does not cut it short, but an item that comes too late never begins.
- * It may leave by an exception of C++ or by pthread_exit; posse_map_close is still due then.
+ * It may leave by an exception of C++ or by pthread_exit. posse_map_open closes the map then;
+ * after posse_map_next posse_map_close is still due.
  * POSSE_OK: there it is. POSSE_END: there are no more. Anything else ends the map too, and is what
  * posse_map_next says after the items before. */
 typedef posse_status posse_source(void *context, void *const *elements);

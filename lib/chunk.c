@@ -2,6 +2,8 @@
 
 #include "api.h"
 
+#include "os/unwind.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,13 +162,18 @@ static bool append_failures(posse_task *task, const void *results, size_t size,
     return ok;
 }
 
+static void free_failures(void *failures) { free(((struct failures *)failures)->at); }
+
 static int run_all_items(posse_task *task, struct work *work)
 {
     struct failures failures = {.at = NULL};
-    bool ok = run_items(task, work, &failures);
+    bool ok;
+    PI_OS_IF_LEFT(free_failures, &failures);
+    ok = run_items(task, work, &failures);
+    PI_OS_END_IF_LEFT;
     if (ok && failures.count > 0)
         ok = append_failures(task, work->block.results, work->room, &failures);
-    free(failures.at);
+    free_failures(&failures);
     if (ok)
         return 0;
     return posse_task_fail(task, 0, "%s",

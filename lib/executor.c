@@ -3,6 +3,7 @@
 #include "os/clock.h"
 #include "os/cpus.h"
 #include "os/thread.h"
+#include "os/unwind.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,8 +60,9 @@ static posse_status build(posse_executor *e)
 }
 
 /* Frees an executor, half-built or whole, that nobody uses any more. */
-static void tear_down(posse_executor *e)
+static void tear_down(void *context)
 {
+    posse_executor *e = context;
     int error = errno;
     if (e->backend)
         e->backend->join(e);
@@ -98,8 +100,11 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     status = pi_options_apply(e, &options);
     if (status == POSSE_OK && options.wait_at_exit)
         status = pi_at_exit_begin();
-    if (status == POSSE_OK)
+    if (status == POSSE_OK) {
+        PI_OS_IF_LEFT(tear_down, e); /* by an initializer that runs here */
         status = build(e);
+        PI_OS_END_IF_LEFT;
+    }
     if (status != POSSE_OK) {
         tear_down(e);
         return status;
@@ -179,6 +184,16 @@ posse_status posse_terminate_workers(posse_executor *e) { return force(e, PI_STO
 
 posse_status posse_kill_workers(posse_executor *e) { return force(e, PI_STOP_KILL); }
 
+/* Nobody is inside, and all workers are to end. */
+static void end(void *context)
+{
+    posse_executor *e = context;
+    pi_cancel_all(e);
+    e->backend->join(e);
+    pi_wait_unblocked(e); /* those who have come since */
+    tear_down(e);
+}
+
 posse_status posse_destroy(posse_executor *e)
 {
     if (!e)
@@ -191,11 +206,10 @@ posse_status posse_destroy(posse_executor *e)
     pi_at_exit_remove(e);
     pi_mail_catch_up(e); /* descriptors tell what has ended, but not what now is ended */
     atomic_store(&e->destroying, 1);
-    pi_wait_unblocked(e); /* those who sleep are told before their tasks are ended */
+    pi_wait_unblocked(e);  /* those who sleep are told before their tasks are ended */
+    PI_OS_IF_LEFT(end, e); /* by a finalizer that runs here */
     stop(e, e->backend->kills ? PI_STOP_KILL : PI_STOP_TASKS_END);
-    pi_cancel_all(e);
-    e->backend->join(e);
-    pi_wait_unblocked(e); /* those who have come since */
-    tear_down(e);
+    PI_OS_END_IF_LEFT;
+    end(e);
     return POSSE_OK;
 }

@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include "os/clock.h"
+#include "os/unwind.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -178,8 +179,9 @@ static void enter(const struct pi_watch *w)
         pi_enter(w->places[i].executor);
 }
 
-static void leave(const struct pi_watch *w)
+static void leave(void *watch)
 {
+    const struct pi_watch *w = watch;
     for (size_t i = 0; i < w->n_places; i++)
         pi_leave(w->places[i].executor);
 }
@@ -196,8 +198,11 @@ posse_status posse_completed_next(posse_completed *c, posse_future *future, size
         if (pi_check(c->watch.places[i].executor) != POSSE_OK)
             return POSSE_WRONG_PROCESS;
     struct pi_sub *sub;
+    posse_status status;
     enter(&c->watch);
-    posse_status status = next(c, &sub);
+    PI_OS_IF_LEFT(leave, &c->watch); /* by a task that runs here */
+    status = next(c, &sub);
+    PI_OS_END_IF_LEFT;
     leave(&c->watch);
     if (status != POSSE_OK)
         return status;
@@ -262,6 +267,13 @@ static void report(const struct posse_completed *c, bool *done, size_t *n_done)
         *n_done = count;
 }
 
+static void end_wait(void *completed)
+{
+    struct posse_completed *c = completed;
+    leave(&c->watch);
+    posse_completed_close(c);
+}
+
 posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, long timeout_ms,
                         bool *done, size_t *n_done)
 {
@@ -277,9 +289,10 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
     if (status != POSSE_OK)
         return status;
     enter(&c->watch);
+    PI_OS_IF_LEFT(end_wait, c); /* by a task that runs here */
     status = await(c, when);
+    PI_OS_END_IF_LEFT;
     report(c, done, n_done);
-    leave(&c->watch);
-    posse_completed_close(c);
+    end_wait(c);
     return status;
 }

@@ -1,5 +1,7 @@
 #include "mapping.h"
 
+#include "os/unwind.h"
+
 #include <stdio.h>
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
@@ -202,8 +204,10 @@ static posse_status map(posse_executor *e, const posse_map_job *job, posse_statu
     if (status != POSSE_OK)
         return status;
     struct outcome outcome = {statuses, POSSE_OK, SIZE_MAX};
+    PI_OS_IF_LEFT(pi_mapping_close_left, &m); /* by a task that runs here */
     while ((status = next_chunk(m)) == POSSE_OK)
         note_chunk(m, &outcome);
+    PI_OS_END_IF_LEFT;
     if (status != POSSE_END)
         note_rest(m, &outcome, status);
     (void)posse_map_close(m);
@@ -223,7 +227,9 @@ posse_status posse_map(posse_executor *e, const posse_map_job *given, posse_stat
     if (status != POSSE_OK)
         return status;
     pi_enter(e); /* destroy waits until all of it is over */
+    PI_OS_IF_LEFT(pi_leave_left, e);
     status = map(e, &job, statuses);
+    PI_OS_END_IF_LEFT;
     pi_leave(e);
     return status;
 }

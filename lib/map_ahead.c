@@ -137,13 +137,16 @@ static posse_status submit(posse_mapping *m, size_t n, posse_future *future)
     return pi_submit(m->executor, &job, pi_chunk_write, future);
 }
 
-static struct pi_flight *new_flight(posse_mapping *m)
+/* Sees to it that there is a spare one. It stays there until the chunk is on its way, as a task
+ * that runs inside submit may not come back. */
+static bool provide_flight(posse_mapping *m)
 {
-    struct pi_flight *flight = m->spare;
-    if (!flight)
-        return malloc(sizeof *flight);
-    m->spare = flight->younger;
-    return flight;
+    if (!m->spare) {
+        m->spare = malloc(sizeof *m->spare);
+        if (m->spare)
+            m->spare->younger = NULL;
+    }
+    return m->spare != NULL;
 }
 
 /* Has the watch told when it ends. */
@@ -158,12 +161,12 @@ static void subscribe(posse_mapping *m, struct pi_flight *flight)
 static posse_status launch(posse_mapping *m, size_t n)
 {
     posse_future future;
-    struct pi_flight *flight = new_flight(m);
-    posse_status status = flight ? submit(m, n, &future) : POSSE_NO_MEMORY;
-    if (status != POSSE_OK) {
-        free(flight);
+    posse_status status =
+        provide_flight(m) ? submit(m, n, &future) : pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+    if (status != POSSE_OK)
         return status;
-    }
+    struct pi_flight *flight = m->spare;
+    m->spare = flight->younger;
     *flight = (struct pi_flight){.sub = {.future = future, .watch = &m->watch},
                                  .first = m->taken,
                                  .count = n,

@@ -1,6 +1,8 @@
 /* Which chunk is given next: the oldest, or if order does not matter, the first that ends. */
 #include "mapping.h"
 
+#include "os/unwind.h"
+
 /* A task runs one of its chunks itself: as pi_help. */
 static posse_status help(posse_mapping *m)
 {
@@ -51,8 +53,10 @@ static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
 {
     posse_status status, helped = POSSE_OK;
     pi_enter(m->executor);
+    PI_OS_IF_LEFT(pi_leave_left, m->executor); /* by a task that runs here */
     while ((status = take(m, 0)) == POSSE_TIMEOUT && helped == POSSE_OK)
         helped = help(m);
+    PI_OS_END_IF_LEFT;
     if (helped == POSSE_NO_MEMORY)
         status = helped;
     else if (status == POSSE_TIMEOUT)

@@ -1,6 +1,7 @@
 #include "mapping.h"
 
 #include "os/clock.h"
+#include "os/unwind.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,13 @@ static bool init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
     return true;
 }
 
+void pi_mapping_close_left(void *mapping)
+{
+    posse_mapping **m = mapping;
+    (void)posse_map_close(*m);
+    *m = NULL;
+}
+
 static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_mapping **mapping)
 {
     posse_status status = pi_map_check(e, job);
@@ -46,13 +54,15 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
         return POSSE_NO_MEMORY;
     }
     status = pi_map_plan(m) ? allocate(m) : POSSE_TOO_LARGE;
-    *mapping = m; /* before a source that may leave by an exception */
-    if (status == POSSE_OK)
+    *mapping = m;
+    if (status == POSSE_OK) {
+        PI_OS_IF_LEFT(pi_mapping_close_left, mapping); /* by the source, or a task that runs here */
         status = pi_mapping_fill(m, job->source ? m->chunksize : m->buffersize);
+        PI_OS_END_IF_LEFT;
+    }
     if (status == POSSE_OK || m->n_flights > 0)
         return POSSE_OK;
-    *mapping = NULL;
-    (void)posse_map_close(m);
+    pi_mapping_close_left(mapping);
     return status;
 }
 

@@ -88,6 +88,8 @@ posse_status pi_mapping_await(posse_mapping *mapping, struct pi_flight **flight)
 
 /* Cancels those that have not begun, and asks the others to stop. */
 void pi_mapping_cancel(posse_mapping *mapping);
+/* Closes *mapping, a posse_mapping *, and sets it to NULL: for os/unwind.h. */
+void pi_mapping_close_left(void *mapping);
 /* It is on its way no longer. */
 void pi_mapping_land(posse_mapping *mapping, struct pi_flight *flight);
 

@@ -1,6 +1,7 @@
 #include "api.h"
 
 #include "os/clock.h"
+#include "os/unwind.h"
 
 #include <limits.h>
 #include <string.h>
@@ -257,32 +258,60 @@ static posse_status submit_by_program(posse_executor *e, const posse_job *job, u
     return status;
 }
 
-/* FILL -> RUN, here and now. */
-static void run_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
+/* A submit that runs its task itself, and what is as it was after it. */
+struct visit {
+    posse_future future;
+    struct pi_self *outer;
+};
+
+static void end_visit(const struct visit *visit)
 {
-    struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
+    posse_executor *e = visit->future.executor;
+    pi_self = visit->outer;
+    if (atomic_fetch_sub(&e->inline_running, 1) == 1)
+        e->backend->poke(e); /* the last one: an executor that was shut down is closed now */
+    pi_leave(e);
+}
+
+/* The task was left, and so is its submit. It has failed, and nobody has its handle. */
+static void leave_visit(void *context)
+{
+    const struct visit *visit = context;
+    uint64_t word = pi_word_of(visit->future);
+    if (pi_fresh(word, visit->future))
+        (void)pi_discard(visit->future.executor, visit->future.slot, word);
+    end_visit(visit);
+}
+
+/* FILL -> RUN, here and now. */
+static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
+{
+    posse_executor *e = visit->future.executor;
+    uint32_t index = visit->future.slot;
+    struct pi_self self = {.executor = e, .seat = PI_PROGRAM};
     uint64_t run = pi_with_state(word, PI_RUN) | flags;
     pi_store_release(&e->segment.slots.at[index].word, run);
     if (!pi_self_in(e))
         pi_self = &self;
+    PI_OS_IF_LEFT(leave_visit, visit);
     pi_run(e, PI_PROGRAM, index, run);
-    pi_self = outer;
+    PI_OS_END_IF_LEFT;
+    pi_self = visit->outer; /* before self is gone */
 }
 
 /* The phase is looked at once more when whoever closes the executor sees that a task runs: else its
  * finalizer could come first. Both are seq, as is the other side: phase, then inline_running. */
 static posse_status submit_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
 {
+    struct visit visit = {{e, index, pi_generation(word)}, pi_self};
     pi_enter(e);
     atomic_fetch_add(&e->inline_running, 1);
     posse_status status = pi_accepts(e);
     if (status == POSSE_OK)
-        run_inline(e, index, word, flags);
+        run_inline(&visit, word, flags);
     else
         (void)pi_discard(e, index, word);
-    if (atomic_fetch_sub(&e->inline_running, 1) == 1)
-        e->backend->poke(e); /* the last one: an executor that was shut down is closed now */
-    pi_leave(e);
+    end_visit(&visit);
     return status;
 }
 

@@ -2,11 +2,15 @@
  * a task runs inside submit, on the caller's stack. */
 #include "worker/backend.h"
 
+#include "os/unwind.h"
+
 static unsigned default_workers(unsigned cpus)
 {
     (void)cpus;
     return 1;
 }
+
+static void restore_self(void *outer) { pi_self = outer; }
 
 /* The caller is the only worker there is. If it does not get through the initializer, the executor
  * is as broken as one with workers would soon be. */
@@ -15,8 +19,10 @@ static int start(posse_executor *e)
     struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
     struct pi_reason why;
     pi_self = &self;
+    PI_OS_IF_LEFT(restore_self, outer);
     if (!pi_initialize(e, PI_PROGRAM, &why))
         pi_break(e, &why);
+    PI_OS_END_IF_LEFT;
     pi_self = outer;
     return 0;
 }
@@ -29,12 +35,29 @@ static bool alive(posse_executor *e)
 
 static void nothing(posse_executor *e) { (void)e; }
 
-static void finalize(posse_executor *e)
+/* A call of the finalizer. */
+struct last {
+    posse_executor *executor;
+    struct pi_self *outer;
+};
+
+static void close_after(void *context)
 {
-    struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
+    const struct last *last = context;
+    pi_self = last->outer;
+    if (pi_raise_phase(last->executor, PI_CLOSED))
+        pi_wake_all_parkers(last->executor);
+}
+
+static void finalize_and_close(posse_executor *e)
+{
+    struct pi_self self = {.executor = e, .seat = PI_PROGRAM};
+    struct last last = {e, pi_self};
     pi_self = &self;
+    PI_OS_IF_LEFT(close_after, &last);
     pi_finalize(e, PI_PROGRAM);
-    pi_self = outer;
+    PI_OS_END_IF_LEFT;
+    close_after(&last);
 }
 
 /* Where a supervisor would act on a phase: all is over when no submit runs a task. */
@@ -45,9 +68,7 @@ static void poke(posse_executor *e)
         return;
     if (atomic_exchange(&e->inline_ending, 1) != 0)
         return;
-    finalize(e);
-    if (pi_raise_phase(e, PI_CLOSED))
-        pi_wake_all_parkers(e);
+    finalize_and_close(e);
 }
 
 const struct pi_backend pi_inline_backend = {

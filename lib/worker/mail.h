@@ -18,9 +18,9 @@
  *                                                        (or cannot end any more)
  *   dealt       in the list of its watch, in order       the watch's thread                  taken
  *   taken       in neither
- *   A watch that closes takes all of its subs out of both, whatever they are, so none is freed while
- *   anybody may come upon it. On its way from the one to the other a sub is still the box's: who
- *   deals holds the box's lock until it stands in the list.
+ *   A watch that closes takes all of its subs out of both, whatever they are, so none is freed
+ *   while anybody may come upon it. On its way from the one to the other a sub is still the box's:
+ *   who deals holds the box's lock until it stands in the list.
  *
  * Who deals to the leader's watch rings a bell that the leader does not hear: it sleeps on the
  * parker. So whoever deals without there being a post of the parker under way posts it: a task that

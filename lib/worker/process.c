@@ -22,6 +22,7 @@
 #include "os/process.h"
 #include "os/signals.h"
 #include "os/stdio.h"
+#include "os/unwind.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -103,8 +104,10 @@ static void fork_failed(void *context, int error)
     (void)report(launch->supervisor->socket, error, 0);
 }
 
-static void worker_main(struct pi_supervisor *s, unsigned seat, pid_t supervisor)
+__attribute__((noinline)) static void worker_main(struct pi_supervisor *s, unsigned seat,
+                                                  pid_t supervisor)
 {
+    PI_OS_STACK_BEGINS();
     posse_executor *e = s->executor;
     char name[16];
     pi_os_signals_of_worker(&s->ignored);

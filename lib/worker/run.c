@@ -2,6 +2,7 @@
 
 #include "os/clock.h"
 #include "os/stdio.h"
+#include "os/unwind.h"
 
 #include <unistd.h>
 
@@ -9,37 +10,35 @@
 
 _Thread_local struct pi_self *pi_self;
 
-/* Puts the task on the worker's stack, where the supervisor finds it.
- * What was there before is kept in *below. */
-static void push_task(struct posse_task *task, uint32_t *below, uint64_t *earliest)
+/* Puts the task on the worker's stack, where the supervisor finds it. */
+static void push_task(struct posse_task *task)
 {
-    *below = 0;
-    *earliest = 0;
     if (task->seat == PI_PROGRAM)
         return;
     struct pi_seat *seat = &task->executor->segment.seats[task->seat];
-    *below = pi_load_relaxed(&seat->current); /* relaxed: ours */
-    *earliest = pi_load_relaxed(&seat->deadline_ns);
-    pi_store_relaxed(&task->slot->below, *below);  /* relaxed: published by the next store */
-    pi_store_seq(&seat->current, task->index + 1); /* with the supervisor's walk */
+    task->below = pi_load_relaxed(&seat->current); /* relaxed: ours */
+    task->earliest = pi_load_relaxed(&seat->deadline_ns);
+    pi_store_relaxed(&task->slot->below, task->below); /* relaxed: published by the next store */
+    pi_store_seq(&seat->current, task->index + 1);     /* with the supervisor's walk */
 }
 
 /* Takes it off again. */
-static void pop_task(struct posse_task *task, uint32_t below, uint64_t earliest)
+static void pop_task(struct posse_task *task)
 {
     if (task->seat == PI_PROGRAM)
         return;
     struct pi_seat *seat = &task->executor->segment.seats[task->seat];
-    pi_store_release(&seat->current, below);
+    pi_store_release(&seat->current, task->below);
     /* relaxed: seen late, it costs a look in vain */
     if (task->deadline != PI_NEVER)
-        pi_store_relaxed(&seat->deadline_ns, earliest);
+        pi_store_relaxed(&seat->deadline_ns, task->earliest);
 }
 
 /* Sets the deadline, and tells the supervisor if it would look too late. */
-static void set_deadline(struct posse_task *task, uint64_t earliest)
+static void set_deadline(struct posse_task *task)
 {
     struct pi_slot *slot = task->slot;
+    uint64_t earliest = task->earliest;
     bool timed =
         pi_load_relaxed(&slot->arg_size) & PI_TIMED; /* relaxed: published with the state */
     task->deadline = timed ? pi_os_after_ms((long)slot->timeout_ms) : PI_NEVER;
@@ -171,35 +170,57 @@ static int call(struct posse_task *task, struct pi_data arg)
     return fn(task, arg.size ? arg.bytes : NULL, arg.size);
 }
 
+/* After the task's function. */
+static void end(struct posse_task *task, int code)
+{
+    posse_executor *e = task->executor;
+    pi_came_back(task);
+    if (e->backend->kills)
+        pi_os_stdio_flush();
+    if (!finish(task, settle(task, code)))
+        too_late(task);
+    pop_task(task);
+    pi_self->task = task->outer;
+    pi_self->ran++;
+    if (task->outer)
+        pi_call_others(e); /* busy again, with that one */
+}
+
+static void end_left(void *context)
+{
+    struct posse_task *task = context;
+    task->item = NULL; /* it is gone */
+    end(task, posse_task_fail(task, 0, "an exception, or the end of its thread, left the task"));
+}
+
+/* On the stack of a caller, which goes on. A worker does not: what such a task has left there, the
+ * supervisor sees to. */
+static int call_inline(struct posse_task *task, struct pi_data arg)
+{
+    int code;
+    PI_OS_IF_LEFT(end_left, task);
+    code = call(task, arg);
+    PI_OS_END_IF_LEFT;
+    return code;
+}
+
 void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     struct posse_task task = {
         .executor = e, .slot = slot, .word = word, .index = index, .seat = seat};
     struct pi_data arg = pi_slot_arg(e, slot);
-    uint32_t below;
-    uint64_t earliest;
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: only the value counts */
     if (attempt < UINT8_MAX)
         pi_store_relaxed(&slot->attempt, (uint8_t)(attempt + 1));
     task.outer = pi_self->task;
     pi_self->task = &task;
-    push_task(&task, &below, &earliest);
+    push_task(&task);
     /* Whoever ended it since the claim poked the supervisor, which did not see it on this stack.
      * seq: after `current`, as the supervisor reads the other way round. */
     if (!pi_is(pi_load_seq(&slot->word), PI_RUN, seat))
         e->backend->poke(e);
     pi_call_others(e);
-    set_deadline(&task, earliest);
-    int code = call(&task, arg);
-    pi_came_back(&task);
-    if (e->backend->kills)
-        pi_os_stdio_flush();
-    if (!finish(&task, settle(&task, code)))
-        too_late(&task);
-    pop_task(&task, below, earliest);
-    pi_self->task = task.outer;
-    pi_self->ran++;
-    if (task.outer)
-        pi_call_others(e); /* busy again, with that one */
+    set_deadline(&task);
+    end(&task, seat == PI_PROGRAM ? call_inline(&task, arg) : call(&task, arg));
 }

@@ -4,6 +4,7 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/stack.h"
+#include "os/unwind.h"
 
 /* ---- until a task is final ---- */
 
@@ -26,6 +27,19 @@ static void give_back(posse_executor *e, uint32_t index, uint64_t word)
     pi_call_worker(e);
 }
 
+/* A task that waits, and what it was before it began another. */
+struct helper {
+    struct pi_self *self;
+    struct posse_task *task;
+};
+
+/* The other one was left; the supervisor ends it, once this thread has ended. */
+static void end_help(void *context)
+{
+    const struct helper *helper = context;
+    helper->self->task = helper->task;
+}
+
 posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
@@ -41,7 +55,10 @@ posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
     }
     if (e->queue_limit)
         pi_wake_room(e);
+    struct helper helper = {self, self->task};
+    PI_OS_IF_LEFT(end_help, &helper);
     pi_run(e, self->seat, index, word);
+    PI_OS_END_IF_LEFT;
     return POSSE_OK;
 }
 
@@ -51,7 +68,8 @@ bool pi_on_this_stack(posse_executor *e, posse_future future)
     for (struct posse_task *task = self ? self->task : NULL; task; task = task->outer)
         if (task->index == future.slot)
             return true;
-    return false;
+    /* it was left: see end_help */
+    return self && self->seat != PI_PROGRAM && pi_is(pi_word_of(future), PI_RUN, self->seat);
 }
 
 /* What can be said now: POSSE_OK, an error, or POSSE_TIMEOUT, not yet. */
@@ -138,6 +156,21 @@ static posse_status park(posse_executor *e, posse_future future, uint64_t until,
     return status;
 }
 
+static posse_status wait_slowly(posse_future future, uint64_t until, uint64_t *word)
+{
+    posse_executor *e = future.executor;
+    posse_status status = POSSE_TIMEOUT;
+    while (status == POSSE_TIMEOUT && pi_help(e, future.slot, *word))
+        status = look(e, future, word);
+    if (status == POSSE_TIMEOUT)
+        status = pi_spin(e, look_again, &(struct sight){e, future, word});
+    if (status == POSSE_TIMEOUT)
+        status = park(e, future, until, word);
+    if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
+        status = look(e, future, word);
+    return status;
+}
+
 posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow)
 {
     posse_executor *e = future.executor;
@@ -149,14 +182,9 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
         return status;
     pi_enter(e);
     *slow = true;
-    while (status == POSSE_TIMEOUT && pi_help(e, future.slot, *word) == POSSE_OK)
-        status = look(e, future, word);
-    if (status == POSSE_TIMEOUT)
-        status = pi_spin(e, look_again, &(struct sight){e, future, word});
-    if (status == POSSE_TIMEOUT)
-        status = park(e, future, until, word);
-    if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
-        status = look(e, future, word);
+    PI_OS_IF_LEFT(pi_leave_left, e); /* by a task that runs here */
+    status = wait_slowly(future, until, word);
+    PI_OS_END_IF_LEFT;
     return status;
 }
 
