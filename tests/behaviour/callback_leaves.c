@@ -38,6 +38,13 @@ static int cancel_thread(posse_future future, void *calls)
     return 0;
 }
 
+/* By an exit, or by a cancel, whose way out of a system call AddressSanitizer does not see. */
+#ifdef SANITIZED
+enum { WAYS_OUT = 1 };
+#else
+enum { WAYS_OUT = 2 };
+#endif
+
 enum { N = 12 };
 
 /* Some of the callbacks leave. All are called, each once, in this order for each future. */
@@ -47,7 +54,8 @@ static void add_all(posse_executor *pool, struct gate *gate, posse_future *futur
     for (int i = 0; i < N; i++) {
         futures[i] = submitted_hold(pool, gate);
         assert_ok(posse_add_done_callback(futures[i], count_call, calls));
-        assert_ok(posse_add_done_callback(futures[i], i % 2 ? exit_thread : cancel_thread, calls));
+        assert_ok(
+            posse_add_done_callback(futures[i], i % WAYS_OUT ? cancel_thread : exit_thread, calls));
         assert_ok(posse_add_done_callback(futures[i], exit_thread, calls));
         assert_ok(posse_add_done_callback(futures[i], count_call, calls));
     }
@@ -132,7 +140,7 @@ TEST(of_an_ended_future)
     posse_executor *pool = make_pool(1);
     struct adding adding = {.future = submitted_long(pool, square_task, 3)};
     assert_ok(posse_result(adding.future, -1, NULL, NULL));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < WAYS_OUT; i++) {
         pthread_t thread;
         void *result;
         adding.callback = i ? cancel_thread : exit_thread;
@@ -141,7 +149,7 @@ TEST(of_an_ended_future)
         assert_ptr_equal(result, i ? PTHREAD_CANCELED : NULL);
     }
     assert_ok(posse_add_done_callback(adding.future, count_call, &adding.calls));
-    assert_int_equal(atomic_load(&adding.calls), 3);
+    assert_int_equal(atomic_load(&adding.calls), WAYS_OUT + 1);
     assert_ok(posse_shutdown(pool, 0, -1));
     take_error(adding.future, POSSE_OK);
     end_pool(pool);
