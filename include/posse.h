@@ -28,6 +28,10 @@
  *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing,
  *             and posse_last_error says which; with POSSE_SYSTEM, and POSSE_NO_MEMORY where the
  *             system has said more, errno tells
+ *   limits    of an executor: POSSE_MAX_WORKERS workers; 16 million futures at a time, and 4000
+ *             threads and tasks that wait at a time: beyond that POSSE_NO_MEMORY; 16 GB for one
+ *             argument, result, queue or posse_alloc: beyond that POSSE_TOO_LARGE. Both are less
+ *             where the address space is limited
  *   outputs   a call that fails leaves no output as it was: a pointer is NULL, a number 0, a flag
  *             false, a handle all zero (which no call takes), a struct all zero; posse_error says
  *             what the call gave. Untouched are buffers, what has no valid struct_size, and of an
@@ -120,7 +124,8 @@ typedef struct posse_executor posse_executor;
 typedef struct posse_task posse_task;
 
 /* A future: a value of 16 bytes that may be copied and compared. It names one task of one executor,
- * and stays valid until posse_release; after that it is stale and every call says POSSE_INVALID.
+ * and stays valid until posse_release; after that it is stale and every call says POSSE_INVALID
+ * (until its place has been used four billion times more).
  * All zero is never valid. */
 typedef struct posse_future {
     posse_executor *executor;
@@ -150,13 +155,14 @@ typedef struct posse_options {
     posse_backend backend;
     /* 0: as many as processors may be used (processes), at most 32 and those + 4 (threads). */
     long max_workers;
-    /* Tasks that may wait for a worker before submit holds the program back; 0: no limit. */
+    /* Tasks that may wait for a worker before submit holds the program back (at most 16777216);
+     * 0: no limit. */
     long queue_limit;
     /* How often a task is run again after its worker was lost (0 to 255). */
     long retries;
 
-    /* A worker is called <prefix>_<its number> in ps and in a debugger, cut to 15 bytes; NULL:
-     * posse-<number of the executor>. */
+    /* A worker is called <prefix>_<its number> in ps and in a debugger; the prefix is cut so that
+     * this has at most 15 bytes. NULL: posse-<number of the executor>. */
     const char *worker_name_prefix;
 
     /* Runs in each worker before its first task, with a copy of its argument: it may return a code
@@ -187,7 +193,7 @@ typedef struct posse_options {
      * min_workers. False: all are started at once. */
     bool on_demand;
     /* A worker that was idle for so long leaves, as long as more than min_workers are there;
-     * another is started when a task finds none free. 0: never. */
+     * another is started when a task finds none free. At most 49 days; 0: never. */
     long idle_timeout_ms;
     long min_workers; /* at most max_workers */
 
@@ -198,6 +204,11 @@ typedef struct posse_options {
      * first, as by posse_shutdown, unless posse_destroy is called meanwhile. A child that the
      * program has forked does not wait. False: they end with the program. */
     bool wait_at_exit;
+
+    /* posse_task_reserve, and with it the results of a map, and posse_alloc give cleared memory.
+     * False: that memory shows what other tasks had there before. This prevents disclosure by
+     * mistake; a task that wants to can read all shared memory, see posse_create. */
+    bool wipe;
 
     /* Called with a message, in words: if a done callback returns an error, in the thread that ran
      * the callback; and by posse_create, before it forks processes, if the program has other
@@ -210,7 +221,10 @@ typedef struct posse_options {
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
  * here and never later: what the program had at this moment (memory, open descriptors, loaded
- * libraries) is what tasks find. stdout and stderr are flushed. Blocks for about a millisecond.
+ * libraries, rights) is what tasks find. stdout and stderr are flushed. Blocks for about a
+ * millisecond.
+ * The pool is no security boundary between tasks: each can read and write all shared memory of the
+ * executor. Create it after dropping privileges.
  * They are nobody's children, except in a program that adopts orphans (process 1 of a container, or
  * with PR_SET_CHILD_SUBREAPER): its own wait(-1) finds one process of each executor, which lives
  * until posse_destroy and is buried there, and SIGCHLD tells its end. If somebody kills that one,
@@ -226,10 +240,10 @@ typedef struct posse_options {
  * is blocked. So a task may write to the terminal and set it, but reading from it fails with EIO.
  * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
- * POSSE_INVALID: a negative count, an unknown backend or policy, a size
- * without its argument, an argument without its function, min_workers over max_workers, executor is
- * NULL.
- * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS, another count over its maximum.
+ * POSSE_INVALID: a negative count, an unknown backend or policy, a size without its argument, an
+ * argument without its function, min_workers over max_workers, executor is NULL.
+ * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS; queue_limit, retries or idle_timeout_ms over
+ * its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker with threads or inline, or where memory cannot be
  * measured.
  * POSSE_NO_MEMORY: no room in /dev/shm, no memory, or no more processes or threads are allowed.
@@ -320,13 +334,15 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE: nothing has changed, the task goes on. */
 POSSE_API posse_status posse_task_return(posse_task *task, const void *data, size_t size);
 
-/* Room for a result of size bytes, to be written in place: no copy is made. Not cleared; aligned
- * for any type of that size. Replaces an earlier result.
+/* Room for a result of size bytes, to be written in place: no copy is made. Not cleared unless
+ * options.wipe is set: it shows what was there before, also of other tasks. Aligned for any type of
+ * that size. Replaces an earlier result.
  * NULL: no memory, or the task has failed, or it is a map's. */
 POSSE_API void *posse_task_reserve(posse_task *task, size_t size);
 
-/* Makes the task fail, with a code (0 is possible) and a message of at most 255 bytes, whatever it
- * returns later. Returns code, for `return posse_task_fail(task, 7, "no such page: %s", url);` */
+/* Makes the task fail, with a code (0 is possible) and a message, which is cut after 255 bytes,
+ * whatever it returns later. Returns code, for
+ * `return posse_task_fail(task, 7, "no such page: %s", url);` */
 POSSE_API int posse_task_fail(posse_task *task, int code, const char *format, ...)
     POSSE_PRINTF(3, 4);
 
@@ -341,7 +357,7 @@ POSSE_API long posse_task_time_left(const posse_task *task);
  * that missed a deadline are still running. */
 POSSE_API int posse_task_worker(const posse_task *task);
 
-/* Which run this is: 1, or more after workers were lost. */
+/* Which run this is: 1, or more after workers were lost; 255 for all after that. */
 POSSE_API int posse_task_attempt(const posse_task *task);
 
 /* The executor that runs it, for tasks that submit tasks. A task may submit to it, wait for what it
@@ -377,10 +393,11 @@ typedef struct posse_job {
     posse_fn *fn;
     const void *arg;
     size_t size;      /* of the argument in bytes */
-    const char *name; /* shown in errors, at most 31 bytes count; copied */
-    /* How long the task may run, counted from its start; 0: for ever. A process is killed and
-     * replaced. A thread cannot be: its future ends on time, another thread takes its place, and it
-     * leaves when its task returns. Inline it is noticed when the task returns. */
+    const char *name; /* stands in errors and descriptions, cut after 31 bytes; copied */
+    /* How long the task may run, counted from its start (at most 49 days); 0: for ever. A process
+     * is killed and replaced. A thread cannot be: its future ends on time, another thread takes its
+     * place, unless there are POSSE_MAX_WORKERS already, and it leaves when its task returns.
+     * Inline it is noticed when the task returns. */
     long timeout_ms;
     /* How often to run it again if its worker is lost (0 to 255);
      * 0: as the executor's options say, -1: never. */
@@ -392,7 +409,8 @@ typedef struct posse_job {
 /* As posse_submit. Also:
  * POSSE_FULL: the queue is at queue_limit, with POSSE_NO_WAIT.
  * POSSE_TIMEOUT: queue_timeout_ms has passed.
- * POSSE_TOO_LARGE: also timeout_ms over 49 days, retries over 255. */
+ * POSSE_TOO_LARGE: also timeout_ms or retries over its maximum.
+ * POSSE_INVALID: also a negative number, an unknown flag. */
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,
                                                      posse_future *future);
 
@@ -421,14 +439,14 @@ POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, v
 /* How a task ended; or, after a call that gave another status, that status, in words. */
 typedef struct posse_error {
     size_t struct_size; /* sizeof(posse_error), set by the caller */
-    /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST or POSSE_DEADLINE; or what the
-     * call gave */
+    /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST or POSSE_DEADLINE; or what
+     * the call gave */
     posse_status status;
     int code;          /* of the task, with POSSE_TASK_FAILED */
     int signal;        /* that killed the worker, with POSSE_WORKER_LOST; 0 if it exited */
     int exit_code;     /* of the worker, with POSSE_WORKER_LOST; -1 if a signal killed it */
     long pid;          /* of the worker, with POSSE_WORKER_LOST */
-    int attempt;       /* which run this was, from 1; 0 if it never ran */
+    int attempt;       /* which run this was, from 1 to 255; 0 if it never ran */
     char name[32];     /* of the job; "" if it has none */
     char message[320]; /* in words, after "<name>: " if it has a name; "" for POSSE_OK */
 } posse_error;
@@ -464,7 +482,8 @@ POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCE
 
 /* The state in words, for logs: "pending", "running", "cancelled", "finished: returned 8 bytes",
  * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9
- * (Killed)", ...; after "<name>: " if the job has a name, "thumbnail: pending". "stale". As snprintf: writes at most capacity bytes, the end included, and returns the length
+ * (Killed)", ...; all of these after "<name>: " if the job has a name: "thumbnail: pending"; and
+ * "stale". As snprintf: writes at most capacity bytes, the end included, and returns the length
  * that it has without that limit. Does not block. */
 POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
 
@@ -583,7 +602,8 @@ typedef struct posse_input {
 } posse_input;
 
 /* Runs on one item: items[k] points to its element of input k, result to room for its result (not
- * cleared). Returns 0, or fails as a task does; that is this item's failure alone. */
+ * cleared unless options.wipe is set). Returns 0, or fails as a task does; that is this item's
+ * failure alone. */
 typedef int posse_map_fn(posse_task *task, const void *const *items, void *result);
 
 /* Several items in a row, for a function that loops over them itself, which is fastest for small
@@ -709,8 +729,9 @@ POSSE_API posse_status posse_map_close(posse_mapping *mapping);
 /* ---- memory that tasks and the program share ------------------------------------------------- */
 
 /* size bytes that have the same address in the program and in all workers: pass the pointer in an
- * argument, and no copy is made. Not cleared; aligned to 64 bytes. What the program allocates lives
- * until posse_free or posse_destroy; what a task allocates is also freed when its worker dies.
+ * argument, and no copy is made. Not cleared unless options.wipe is set; aligned to 64 bytes. What
+ * the program allocates lives until posse_free or posse_destroy; what a task allocates is also
+ * freed when its worker dies.
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE, POSSE_INVALID (size 0), POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_alloc(posse_executor *executor, size_t size,
                                                void **memory);
@@ -765,7 +786,8 @@ typedef struct posse_queue {
 
 /* A queue of at most `capacity` items of at most item_size bytes each; its memory is taken now.
  * POSSE_INVALID: one of them is 0.
- * POSSE_TOO_LARGE, POSSE_NO_MEMORY, POSSE_WRONG_PROCESS. */
+ * POSSE_TOO_LARGE: capacity times (item_size + 16) bytes is over 16 GB, see limits.
+ * POSSE_NO_MEMORY, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_queue_create(posse_executor *executor, size_t capacity,
                                                       size_t item_size, posse_queue *queue);
 

@@ -131,6 +131,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
         return pi_refuse(POSSE_INVALID, "options.min_workers is over options.max_workers");
     e->min_workers = (unsigned)o->min_workers;
     e->on_demand = o->on_demand;
+    e->wipe = o->wipe;
     e->break_on_loss = o->on_worker_lost == POSSE_BREAK;
     e->idle_timeout_ms = o->idle_timeout_ms;
     e->max_tasks = o->max_tasks_per_worker;

@@ -1,6 +1,8 @@
 /* Memory that tasks and the program share. */
 #include "api.h"
 
+#include <string.h>
+
 posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
 {
     pi_ref ref;
@@ -15,9 +17,12 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
     unsigned owner = pi_owner_here(e);
     pi_will_give(e, owner);
     status = pi_block_acquire(e, owner, size, &ref);
-    if (status == POSSE_OK)
-        *memory = pi_block_bytes(e, ref, size);
-    return status;
+    if (status != POSSE_OK)
+        return status;
+    *memory = pi_block_bytes(e, ref, size);
+    if (e->wipe)
+        memset(*memory, 0, size);
+    return POSSE_OK;
 }
 
 static bool release(posse_executor *e, const char *at)

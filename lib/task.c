@@ -71,6 +71,8 @@ void *posse_task_reserve(posse_task *task, size_t size)
     if (status != POSSE_OK || make_room(task, size, &block, &bytes) != POSSE_OK)
         return NULL;
     replace(task, size, block);
+    if (task->executor->wipe)
+        memset(bytes, 0, size);
     return bytes;
 }
 

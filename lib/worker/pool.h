@@ -61,6 +61,7 @@ struct posse_executor {
     unsigned min_workers;      /* below that nobody leaves for being idle */
     bool on_demand;            /* workers are started when a task finds none free */
     bool break_on_loss;        /* POSSE_BREAK */
+    bool wipe;                 /* what callers get to write in is cleared first */
     long idle_timeout_ms;      /* 0: none */
     long max_tasks;            /* of one worker; 0: any number */
     size_t max_rss;            /* that a worker may gain, in bytes; 0: any number */

@@ -103,6 +103,8 @@ TEST(other_counts)
     options.retries = LONG_MAX;
     assert_refused(options, POSSE_TOO_LARGE);
     options.retries = 255;
+    options.queue_limit = (1L << 24) + 1;
+    assert_refused(options, POSSE_TOO_LARGE);
     options.queue_limit = -1;
     assert_refused(options, POSSE_INVALID);
     options.queue_limit = LONG_MIN;
