@@ -49,10 +49,15 @@ posse_status pi_end_of(uint64_t word);
  * is read. */
 posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
                       bool *slow);
-/* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may have
- * released it meanwhile, which changed the word (pi_discard) before another task could write
+/* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may
+ * have released it meanwhile, which changed the word (pi_discard) before another task could write
  * anything there. */
-posse_status pi_confirm(posse_future future, struct pi_slot *slot, posse_status status);
+static inline posse_status pi_confirm(posse_future future, struct pi_slot *slot,
+                                      posse_status status)
+{
+    return pi_fresh(pi_load_again(&slot->word), future) ? status
+                                                        : pi_refuse(POSSE_INVALID, PI_STALE);
+}
 /* What posse_error says for a call that gives this status: that, in words, and else nothing. */
 void pi_error_of_call(posse_status status, posse_error *error);
 /* posse_done without a word to the mail box, whose lock may be held. */

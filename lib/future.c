@@ -56,13 +56,8 @@ posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slo
     return status;
 }
 
-posse_status pi_confirm(posse_future future, struct pi_slot *slot, posse_status status)
-{
-    return pi_fresh(pi_load_again(&slot->word), future) ? status
-                                                        : pi_refuse(POSSE_INVALID, PI_STALE);
-}
-
-static posse_status show(posse_future future, struct pi_slot *slot, const void **data, size_t *size)
+static inline posse_status show(posse_future future, struct pi_slot *slot, const void **data,
+                                size_t *size)
 {
     struct pi_data result = pi_slot_result(future.executor, slot);
     /* BROKEN: a task has scribbled on it */

@@ -1,5 +1,5 @@
-/* The structs of posse.h that begin with their own size. A program that was built with an older or a
- * later posse.h gives fewer or more bytes than this library knows.
+/* The structs of posse.h that begin with their own size. A program that was built with an older or
+ * a later posse.h gives fewer or more bytes than this library knows.
  *
  * So that this goes on working, a new version of posse.h adds fields at the end of a struct only,
  * and never where an older one has padding. */

@@ -1,6 +1,6 @@
 /* outputs.c - what a call that fails leaves where it would have written: a value that does no harm,
- * never what was there before; and what posse_last_error says of it. Each call is made in each scene
- * in which it can fail.
+ * never what was there before; and what posse_last_error says of it. Each call is made in each
+ * scene in which it can fail.
  *
  * The list of calls is held against the header, so that none is forgotten.
  */

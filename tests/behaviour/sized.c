@@ -1,5 +1,5 @@
-/* sized.c - programs that were built with another version of posse.h: their structs are smaller, or
- * larger. Each lies at the end of a block of the heap, where a sanitizer sees every byte too far. */
+/* sized.c - programs that were built with another version of posse.h: their structs are smaller,
+ * or larger. Each fills a block of the heap, so a sanitizer sees every access behind it. */
 #include "support/maps.h"
 #include "support/support.h"
 
