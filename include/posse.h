@@ -33,9 +33,10 @@
  *             argument, result, queue or posse_alloc: beyond that POSSE_TOO_LARGE. Both are less
  *             where the address space is limited
  *   outputs   a call that fails leaves no output as it was: a pointer is NULL, a number 0, a flag
- *             false, a handle all zero (which no call takes), a struct all zero; posse_error says
- *             what the call gave. Untouched are buffers, what has no valid struct_size, and of an
- *             array the places beyond the number that the call gives
+ *             false, a handle all zero (which no call takes), a struct all zero but for its status,
+ *             which is what the call gave (posse_error, posse_item). Untouched are buffers, what
+ *             has no valid struct_size, and of an array the places beyond the number that the call
+ *             gives
  *   structs   the caller sets struct_size to the sizeof of the struct before each call, also where
  *             the call fills the struct. So programs and libraries of different versions work
  *             together: what an older program does not say is zero; what a later one says beyond
