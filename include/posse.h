@@ -26,8 +26,9 @@
  *   time      milliseconds; a timeout of -1 waits for ever, 0 looks and returns;
  *             clocks are monotonic
  *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing,
- *             and posse_last_error says which; with POSSE_SYSTEM, and POSSE_NO_MEMORY where the
- *             system has said more, errno tells
+ *             and posse_last_error says which; with POSSE_SYSTEM and POSSE_NO_MEMORY errno tells
+ *             what the system said. A call that may return POSSE_NO_MEMORY returns POSSE_SYSTEM if
+ *             the system denies the memory for another reason, such as a filter of system calls
  *   limits    of an executor: POSSE_MAX_WORKERS workers; 16 million futures at a time, and 4000
  *             threads and tasks that wait at a time: beyond that POSSE_NO_MEMORY; 16 GB for one
  *             argument, result, queue or posse_alloc: beyond that POSSE_TOO_LARGE. Both are less
@@ -42,6 +43,10 @@
  *             together: what an older program does not say is zero; what a later one says beyond
  *             what this library knows must be zero; a call fills as much as the struct holds.
  *             POSSE_INVALID: struct_size is not set, under 16 or over 4096
+ *   files     posse keeps descriptors of its own. A program that closes all descriptors, as
+ *             daemon and closefrom do, does so before posse_create; later its executors break, see
+ *             posse_why_broken. posse looks before each use whether a descriptor is still its own,
+ *             and never touches another; only a close by another thread just then is not noticed
  */
 #ifndef POSSE_H
 #define POSSE_H
@@ -246,9 +251,11 @@ typedef struct posse_options {
  * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS; queue_limit, retries or idle_timeout_ms over
  * its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker with threads or inline, or where memory cannot be
- * measured.
+ * measured. With processes also if the system denies a call without which workers cannot be watched
+ * or would outlive the program, as filters of system calls do: errno tells. Where only pidfd_open
+ * is denied, the supervisor looks twice a second whether the program lives.
  * POSSE_NO_MEMORY: no room in /dev/shm, no memory, or no more processes or threads are allowed.
- * POSSE_SYSTEM: errno tells, also of too many open files. */
+ * POSSE_SYSTEM: also too many open files. */
 POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
                                                 posse_executor **executor);
 
@@ -566,13 +573,15 @@ typedef struct posse_completions posse_completions;
 POSSE_API POSSE_CHECK posse_status posse_completions_create(posse_completions **completions);
 
 /* The descriptor, which is readable while there is something to take. It is non-blocking and
- * close-on-exec, must be neither read nor closed, and lives until posse_completions_destroy. */
+ * close-on-exec, must be neither read nor closed, and lives until posse_completions_destroy.
+ * -1: the program has closed it. */
 POSSE_API int posse_completions_fd(const posse_completions *completions);
 
 /* Has the future told when it has ended (or cannot any more, as its executor broke), with the
  * context. The first one of an executor starts a thread in it, which ends with posse_destroy.
  * POSSE_NOT_SUPPORTED: called by a task in a worker process.
- * POSSE_NO_MEMORY, POSSE_SYSTEM: no memory or no thread.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: no memory or no thread; errno EBADF: the program has closed the
+ * descriptor. What was added before can still be taken.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_completions_add(posse_completions *completions, posse_future future,
                                              void *context);

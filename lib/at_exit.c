@@ -13,6 +13,7 @@
 
 #include "os/clock.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -62,7 +63,7 @@ posse_status pi_at_exit_begin(void)
 {
     lock();
     registered = registered || atexit(at_exit) == 0;
-    posse_status status = registered ? POSSE_OK : pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+    posse_status status = registered ? POSSE_OK : pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     unlock();
     return status;
 }

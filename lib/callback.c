@@ -6,6 +6,7 @@
 #include "os/thread.h"
 #include "os/unwind.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -160,7 +161,7 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
         return status;
     struct callback *callback = malloc(sizeof *callback);
     if (!callback)
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     *callback = (struct callback){
         {.future = future, .watch = &future.executor->mail.callbacks}, function, context};
     pi_enter(future.executor); /* destroy waits for a callback that is called here */

@@ -3,6 +3,7 @@
 
 #include "os/clock.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct entry {
@@ -42,7 +43,7 @@ posse_status posse_completions_create(posse_completions **completions)
     *completions = NULL;
     posse_completions *c = calloc(1, sizeof *c);
     if (!c)
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     int error = pi_os_flag_init(&c->flag);
     if (error == 0) {
         error = pi_watch_init(&c->watch);
@@ -61,7 +62,15 @@ posse_status posse_completions_create(posse_completions **completions)
     return POSSE_OK;
 }
 
-int posse_completions_fd(const posse_completions *c) { return c ? c->flag.reader : -1; }
+static bool is_lost(const posse_completions *c) /* relaxed: no more than a reason */
+{
+    return atomic_load_explicit(&c->flag.lost, memory_order_relaxed);
+}
+
+int posse_completions_fd(const posse_completions *c)
+{
+    return c && !is_lost(c) ? c->flag.reader.number : -1;
+}
 
 static struct entry *make_entry(posse_completions *c, posse_future future, void *context)
 {
@@ -88,6 +97,8 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
         status = POSSE_WRONG_PROCESS;
     if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
         status = pi_refuse(POSSE_NOT_SUPPORTED, "a worker process has no descriptor of its own");
+    if (status == POSSE_OK && is_lost(c))
+        status = pi_refuse_errno(EBADF, "the program has closed the descriptor, or replaced it");
     if (status == POSSE_OK)
         status = pi_mail_open(future.executor);
     if (status == POSSE_OK)
@@ -96,7 +107,7 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
         return status;
     struct entry *entry = make_entry(c, future, context);
     if (!entry)
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     pthread_mutex_lock(&future.executor->mail.lock);
     pi_mail_put(&entry->sub);
     pi_mail_name(&entry->sub);

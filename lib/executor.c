@@ -18,7 +18,7 @@ static posse_status make_segment(posse_executor *e)
         error = pi_os_memory_create(&e->memory, pi_segment_size(scale), e->backend->shared);
         if (error == 0) {
             pi_segment_layout(&e->segment, e->memory.base, scale);
-            return pi_memory_begin(e) ? POSSE_OK : pi_refuse(POSSE_NO_MEMORY, PI_NO_SHARED);
+            return pi_memory_begin(e) ? POSSE_OK : pi_failure(PI_NO_SHARED);
         }
         if (error != ENOMEM && error != EINVAL && error != EFBIG)
             break;
@@ -54,7 +54,7 @@ static posse_status build(posse_executor *e)
     (void)pi_raise_phase(e, PI_OPEN);
     if (e->backend->kills)
         tell_of_threads(e);
-    status = pi_refuse_errno(e->backend->start(e), "the workers cannot be started");
+    status = e->backend->start(e);
     (void)pi_seats_count(&e->segment); /* before any task runs: seen once, it stays */
     return status;
 }
@@ -90,13 +90,14 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     if (status != POSSE_OK)
         return status;
     posse_executor *e = calloc(1, sizeof *e);
-    if (!e || pi_mail_init(&e->mail) != 0) {
+    int error = e ? pi_mail_init(&e->mail) : ENOMEM;
+    if (error) {
         free(e);
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+        return pi_refuse_errno(error, PI_NO_HEAP);
     }
     e->cpus = pi_os_cpus();
     e->owner = PI_PROGRAM;
-    e->socket = e->pidfd = e->memory.fd = -1;
+    e->socket.number = e->memory.fd.number = -1;
     status = pi_options_apply(e, &options);
     if (status == POSSE_OK && options.wait_at_exit)
         status = pi_at_exit_begin();

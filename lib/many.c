@@ -4,6 +4,7 @@
 #include "os/clock.h"
 #include "os/unwind.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,17 +96,17 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
         return status;
     struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
     if (!c)
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     if (pi_watch_init(&c->watch) != 0) {
         free(c);
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     }
     pi_os_guard_set(&c->guard);
     c->until = pi_os_after_ms(timeout_ms);
     for (size_t i = 0; i < n && status == POSSE_OK; i++) {
         c->subs[i].future = futures[i];
         if (!note_executor(&c->watch, futures[i].executor))
-            status = pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+            status = pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     }
     if (status == POSSE_OK)
         status = open_boxes(&c->watch);

@@ -8,6 +8,7 @@
 
 #include "os/clock.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,7 +163,7 @@ static posse_status launch(posse_mapping *m, size_t n)
 {
     posse_future future;
     posse_status status =
-        provide_flight(m) ? submit(m, n, &future) : pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+        provide_flight(m) ? submit(m, n, &future) : pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     if (status != POSSE_OK)
         return status;
     struct pi_flight *flight = m->spare;

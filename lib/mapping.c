@@ -3,6 +3,7 @@
 #include "os/clock.h"
 #include "os/unwind.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ static posse_status allocate(posse_mapping *m)
         staged += m->chunksize * m->chunk.inputs[k].size;
     m->staged = malloc(staged ? staged : 1);
     if (!m->staged)
-        return POSSE_NO_MEMORY;
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     return m->job.unordered ? pi_mail_open(m->executor) : POSSE_OK;
 }
 
@@ -51,7 +52,7 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
     posse_mapping *m = calloc(1, sizeof *m);
     if (!m || !init(m, e, job)) {
         free(m);
-        return POSSE_NO_MEMORY;
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     }
     status = pi_map_plan(m) ? allocate(m) : POSSE_TOO_LARGE;
     *mapping = m;

@@ -3,6 +3,7 @@
 
 #include "os/resident.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,5 +145,5 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     bool copied =
         set_call(&e->initializer, o->initializer, o->initializer_arg, o->initializer_size) &&
         set_call(&e->finalizer, o->finalizer, o->finalizer_arg, o->finalizer_size);
-    return copied ? POSSE_OK : pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+    return copied ? POSSE_OK : pi_refuse_errno(ENOMEM, PI_NO_HEAP);
 }

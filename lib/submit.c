@@ -70,7 +70,7 @@ static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index
     pi_will_give(e, owner);
     while ((*index = pi_slots_acquire(&e->segment.slots, owner, hint, word)) == PI_NONE)
         if (!pi_grow_slots(e))
-            return pi_refuse(POSSE_NO_MEMORY, PI_NO_SHARED);
+            return pi_failure(PI_NO_SHARED);
     atomic_store_explicit(&e->hint, *index, memory_order_relaxed);
     pi_prefetch(&e->segment.slots.at[*index + 4]);
     return POSSE_OK;
@@ -194,7 +194,7 @@ static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, u
     if (pushed == PI_PUSHED || !take_back(slot, word, false))
         return POSSE_OK;
     return pushed == PI_PUSH_LIMIT     ? POSSE_FULL
-           : pushed == PI_PUSH_NO_CELL ? pi_refuse(POSSE_NO_MEMORY, PI_NO_SHARED)
+           : pushed == PI_PUSH_NO_CELL ? pi_failure(PI_NO_SHARED)
                                        : POSSE_BROKEN;
 }
 

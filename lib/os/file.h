@@ -3,21 +3,45 @@
 #define PI_OS_FILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 /* Moves a descriptor above 2, close-on-exec: a program that runs without stdin, stdout or stderr
  * would write into ours. The new one, or -1 (the old one is closed). */
 int pi_os_file_above_stdio(int fd);
 
+/* A descriptor that is kept between calls. The program may close all descriptors that it does not
+ * know, and open its own under the same numbers. So before each use the file behind the number is
+ * compared with ours. A thread that closes it between that look and the use is not noticed. */
+struct pi_os_fd {
+    int number; /* -1: none */
+    dev_t device;
+    ino_t inode;
+};
+
+/* Takes a descriptor of a file that has an inode of its own, as a socket has, and an eventfd or a
+ * pidfd of an old kernel has not. 0 or an errno: the descriptor is closed then. */
+int pi_os_fd_own(struct pi_os_fd *fd, int number);
+bool pi_os_fd_is_ours(const struct pi_os_fd *fd);
+/* Closes it if it is ours. */
+void pi_os_fd_close(struct pi_os_fd *fd);
+
 /* Two connected stream sockets, non-blocking, close-on-exec. 0 or an errno. */
 int pi_os_socket_pair(int sockets[2]);
-/* Sends one byte; lost if the buffer is full, as then the other side has something to read
- * anyway, and if the kernel has no memory for it for a while. */
-void pi_os_socket_poke(int socket);
+/* Sends one byte, unless the buffer is full: then the other side has something to read anyway.
+ * False: it cannot be sent; ENOMEM, ENOBUFS: the kernel has had no memory for it for a while. */
+bool pi_os_socket_poke(int socket);
 /* Reads all that is there, or can be had now. False: the other side is gone. */
 bool pi_os_socket_drain(int socket);
-/* Whether the other side is gone: by end of file, or by the pidfd of its process (-1: none), as a
- * child forked meanwhile may hold a copy of that side. Waits for it up to timeout_ms, -1 for ever,
- * or for less: a signal ends it, as does a kernel without memory. Reads nothing. */
-bool pi_os_socket_closed(int socket, int pidfd, int timeout_ms);
+/* Whether the other side is gone. Waits for it up to timeout_ms, -1 for ever, or for less: a signal
+ * ends it, as does a kernel without memory. Reads nothing. */
+bool pi_os_socket_closed(int socket, int timeout_ms);
+
+/* Sends a short message, with a copy of a descriptor unless that is -1. 0 or an errno. */
+int pi_os_socket_tell(int socket, const void *message, size_t size, int fd);
+/* Waits for a message of exactly that size. *fd: the descriptor that came with it, above stdio,
+ * close-on-exec, or -1. 0 or an errno; ECHILD: the other side is gone. If only the descriptor cannot
+ * be had the message is there all the same. */
+int pi_os_socket_hear(int socket, void *message, size_t size, int *fd);
 
 #endif

@@ -1,71 +1,57 @@
 #include "os/flag.h"
 
-#include "os/cancel.h"
-#include "os/file.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
 #include <unistd.h>
 
-#ifdef __linux__
-#include <sys/eventfd.h>
+#define MOST_TRIES 100 /* of a tenth of a second */
 
 int pi_os_flag_init(struct pi_os_flag *flag)
 {
-    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (fd >= 0)
-        fd = pi_os_file_above_stdio(fd);
-    *flag = (struct pi_os_flag){fd, fd};
-    return fd >= 0 ? 0 : errno;
-}
-
-void pi_os_flag_fini(struct pi_os_flag *flag)
-{
-    PI_OS_NO_CANCEL;
-    close(flag->reader);
-}
-
-#else
-
-int pi_os_flag_init(struct pi_os_flag *flag)
-{
-    PI_OS_NO_CANCEL;
-    int fds[2];
-    if (pipe(fds) != 0)
-        return errno;
-    *flag = (struct pi_os_flag){pi_os_file_above_stdio(fds[0]), pi_os_file_above_stdio(fds[1])};
-    if (flag->reader >= 0 && flag->writer >= 0 && fcntl(flag->reader, F_SETFL, O_NONBLOCK) == 0 &&
-        fcntl(flag->writer, F_SETFL, O_NONBLOCK) == 0)
-        return 0;
-    int error = errno;
-    if (flag->reader >= 0)
-        close(flag->reader);
-    if (flag->writer >= 0)
-        close(flag->writer);
+    int sockets[2];
+    atomic_init(&flag->lost, false);
+    flag->reader.number = flag->writer.number = -1;
+    int error = pi_os_socket_pair(sockets);
+    if (error)
+        return error;
+    error = pi_os_fd_own(&flag->reader, sockets[0]);
+    if (error)
+        close(sockets[1]);
+    else
+        error = pi_os_fd_own(&flag->writer, sockets[1]);
+    if (error)
+        pi_os_fd_close(&flag->reader);
     return error;
 }
 
 void pi_os_flag_fini(struct pi_os_flag *flag)
 {
-    PI_OS_NO_CANCEL;
-    close(flag->reader);
-    close(flag->writer);
+    pi_os_fd_close(&flag->reader);
+    pi_os_fd_close(&flag->writer);
 }
-#endif
 
+/* Relaxed: only tells a later call why nothing comes. */
+static void lose(struct pi_os_flag *flag)
+{
+    atomic_store_explicit(&flag->lost, true, memory_order_relaxed);
+}
+
+/* Nobody would send the byte later: so it waits for the kernel to have memory. */
 void pi_os_flag_set(struct pi_os_flag *flag)
 {
-    PI_OS_NO_CANCEL;
-    uint64_t one = 1;
-    while (write(flag->writer, &one, sizeof one) < 0 && errno == EINTR)
-        ; /* EAGAIN: it is set */
+    bool sent = false;
+    for (int tries = 0; tries < MOST_TRIES && !sent; tries++) {
+        if (!pi_os_fd_is_ours(&flag->writer))
+            break;
+        sent = pi_os_socket_poke(flag->writer.number);
+        if (!sent && errno != ENOMEM && errno != ENOBUFS)
+            break;
+    }
+    if (!sent)
+        lose(flag);
 }
 
 void pi_os_flag_clear(struct pi_os_flag *flag)
 {
-    PI_OS_NO_CANCEL;
-    uint64_t count;
-    while (read(flag->reader, &count, sizeof count) < 0 && errno == EINTR)
-        ;
+    if (!pi_os_fd_is_ours(&flag->reader) || !pi_os_socket_drain(flag->reader.number))
+        lose(flag);
 }

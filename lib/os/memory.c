@@ -20,9 +20,16 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-/* A shared memory object that nobody can open, or -1.
- * A kill between the first two calls leaves a name without bytes. */
-static int open_object(void)
+/* Removes a name that may be there. 0 or an errno. */
+static int remove_name(const char *name)
+{
+    return shm_unlink(name) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+/* A shared memory object that nobody can open, or -1; *stays: why its name could not be removed.
+ * None is made where names cannot be removed, as is seen by removing one that is not there. A kill
+ * between making and removing it leaves a name without bytes. */
+static int open_object(int *stays)
 {
     static _Atomic unsigned serial; /* only makes a clash less likely: O_EXCL decides */
     for (int tries = 0; tries < 100; tries++) {
@@ -31,9 +38,11 @@ static int open_object(void)
         clock_gettime(CLOCK_MONOTONIC, &now);
         snprintf(name, sizeof name, "/posse-%ld-%lx-%x", (long)getpid(), (unsigned long)now.tv_nsec,
                  serial++);
+        if (remove_name(name) != 0)
+            return -1;
         int fd = shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
         if (fd >= 0) {
-            shm_unlink(name);
+            *stays = remove_name(name);
             return pi_os_file_above_stdio(fd);
         }
         if (errno != EEXIST)
@@ -50,33 +59,18 @@ static bool length_allowed(size_t length)
            length <= limit.rlim_cur;
 }
 
-/* An object with the size of the segment, or -1. */
+/* Gives the memory an object of its size, if one is to be had. 0, or an errno if a name stays. */
 static int make_object(struct pi_os_memory *memory)
 {
-    struct stat status;
-    if (!length_allowed(memory->size))
-        return -1;
-    int fd = open_object();
-    if (fd < 0)
-        return -1;
-    if (ftruncate(fd, (off_t)memory->size) != 0 || fstat(fd, &status) != 0) {
+    int stays = 0;
+    int fd = length_allowed(memory->size) ? open_object(&stays) : -1;
+    if (fd >= 0 && (stays || ftruncate(fd, (off_t)memory->size) != 0)) {
         close(fd);
-        return -1;
+        fd = -1;
     }
-    memory->device = status.st_dev;
-    memory->inode = status.st_ino;
-    return fd;
-}
-
-/* Whether the descriptor is still ours: a task may have closed it. */
-static bool object_is_ours(const struct pi_os_memory *memory)
-{
-    struct stat status;
-    if (memory->fd < 0)
-        return false;
-    if (fstat(memory->fd, &status) != 0)
-        return errno != EBADF; /* not told: most likely nobody has touched it */
-    return status.st_dev == memory->device && status.st_ino == memory->inode;
+    if (fd >= 0)
+        (void)pi_os_fd_own(&memory->fd, fd);
+    return stays;
 }
 
 void pi_os_memory_destroy(struct pi_os_memory *memory)
@@ -84,24 +78,23 @@ void pi_os_memory_destroy(struct pi_os_memory *memory)
     PI_OS_NO_CANCEL;
     if (memory->base)
         munmap(memory->base, memory->size);
-    if (object_is_ours(memory))
-        close(memory->fd);
+    pi_os_fd_close(&memory->fd);
     memory->base = NULL;
-    memory->fd = -1;
 }
 
 int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared)
 {
     PI_OS_NO_CANCEL;
-    *memory = (struct pi_os_memory){.size = size, .fd = -1, .shared = shared};
+    *memory = (struct pi_os_memory){.size = size, .fd.number = -1, .shared = shared};
     int flags = MAP_NORESERVE | (shared ? MAP_SHARED : MAP_PRIVATE);
-    if (shared)
-        memory->fd = make_object(memory);
-    if (memory->fd < 0)
+    int error = shared ? make_object(memory) : 0;
+    if (error)
+        return error;
+    if (memory->fd.number < 0)
         flags |= MAP_ANONYMOUS;
-    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, memory->fd, 0);
+    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, memory->fd.number, 0);
     if (base == MAP_FAILED) {
-        int error = errno;
+        error = errno;
         pi_os_memory_destroy(memory);
         return error;
     }
@@ -127,20 +120,38 @@ static int populate(char *from, size_t length)
 #endif
 }
 
+/* Not posix_fallocate, which writes zeros itself if the file system does not help: over what a
+ * worker has just written there. */
+static int allocate_once(int fd, off_t offset, off_t length)
+{
+#ifdef __linux__
+    return fallocate(fd, 0, offset, length) == 0 ? 0 : errno;
+#else
+    return posix_fallocate(fd, offset, length);
+#endif
+}
+
 /* Some kernels give up half-way at a signal, and take back what they did: a profiler's timer could
  * have that go on for ever. So the second time signals wait. */
 static int allocate(int fd, off_t offset, off_t length)
 {
     sigset_t before;
-    int error = posix_fallocate(fd, offset, length);
+    int error = allocate_once(fd, offset, length);
     if (error != EINTR)
         return error;
     pi_os_signals_block(&before);
     do
-        error = posix_fallocate(fd, offset, length);
+        error = allocate_once(fd, offset, length);
     while (error == EINTR);
     pi_os_signals_restore(&before);
     return error;
+}
+
+/* Whether the call itself is refused: by the file system, an old kernel, or a filter. */
+static bool is_denied(int error)
+{
+    return error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL ||
+           error == EOPNOTSUPP;
 }
 
 int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length)
@@ -148,21 +159,25 @@ int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length)
     PI_OS_NO_CANCEL;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t first = offset & ~(page - 1), last = (offset + length + page - 1) & ~(page - 1);
-    if (object_is_ours(memory)) {
-        int error = allocate(memory->fd, (off_t)first, (off_t)(last - first));
+    int denied = 0;
+    if (pi_os_fd_is_ours(&memory->fd)) {
+        int error = allocate(memory->fd.number, (off_t)first, (off_t)(last - first));
         /* Cheaper at once than a fault a page. */
         if (error == 0 && last - first > page)
             (void)populate(memory->base + first, last - first);
-        return error;
+        if (!is_denied(error))
+            return error;
+        denied = error;
     }
     int error = populate(memory->base + first, last - first);
-    return error == EINVAL ? 0 : error; /* an old kernel: pages come when they are touched */
+    return is_denied(error) ? denied : error; /* an old kernel: pages come when they are touched */
 }
 
 void pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t first = (offset + page - 1) & ~(page - 1), last = (offset + length) & ~(page - 1);
+    int error = errno;
     if (first >= last)
         return;
 #ifdef __linux__
@@ -170,6 +185,7 @@ void pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t len
 #else
     (void)posix_madvise(memory->base + first, last - first, POSIX_MADV_DONTNEED);
 #endif
+    errno = error;
 }
 
 void pi_os_memory_clear(struct pi_os_memory *memory)

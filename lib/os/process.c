@@ -4,6 +4,7 @@
 #include "os/file.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,8 +13,6 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
-
-#define WAIT_PIDFD 3 /* P_PIDFD, which older headers do not have */
 
 static bool sigchld_pending(void)
 {
@@ -39,6 +38,17 @@ static void take_sigchld(const struct pi_os_orphan *orphan, bool was_pending, pi
         (void)waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
     if (info.si_pid != 0)
         kill(getpid(), SIGCHLD);
+}
+
+void pi_os_reap(pid_t pid)
+{
+    PI_OS_NO_CANCEL;
+    pid_t ended;
+    siginfo_t info;
+    while ((ended = waitpid(pid, NULL, 0)) < 0 && errno == EINTR)
+        ;
+    if (ended < 0 && errno != ECHILD) /* a filter denies that call by now */
+        (void)waitid(P_PID, (id_t)pid, &info, WEXITED);
 }
 
 /* The process between this one and the orphan only forks, so where it can it shares our memory: the
@@ -72,8 +82,7 @@ int pi_os_fork_orphan(const struct pi_os_orphan *orphan)
         return errno;
     /* The program may ignore SIGCHLD or wait for any child itself:
      * then there is nothing to reap. */
-    while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
-        ;
+    pi_os_reap(middle);
     take_sigchld(orphan, was_pending, middle);
     return 0;
 }
@@ -85,16 +94,43 @@ int pi_os_pidfd(pid_t pid)
     return fd < 0 ? -1 : pi_os_file_above_stdio((int)fd);
 #else
     (void)pid;
+    errno = ENOSYS;
     return -1;
 #endif
 }
 
-bool pi_os_die_with_parent(pid_t parent)
+/* We are no child of ours. */
+static bool waits_in_vain(int result) { return result < 0 && (errno == ECHILD || errno == EINTR); }
+
+int pi_os_children_denied(void)
+{
+    siginfo_t info;
+    pid_t self = getpid();
+    if (kill(self, 0) != 0 || !waits_in_vain(waitpid(self, NULL, WNOHANG)) ||
+        !waits_in_vain(waitid(P_PID, (id_t)self, &info, WEXITED | WNOHANG | WNOWAIT)))
+        return errno;
+    return 0;
+}
+
+int pi_os_supervision_denied(void)
+{
+    const struct timespec no_time = {0, 0};
+    if (setpgid(0, 0) != 0)
+        return errno;
+#ifdef __linux__
+    if (prctl(PR_SET_PDEATHSIG, 0) != 0)
+        return errno;
+#endif
+    return ppoll(NULL, 0, &no_time, NULL) != 0 && errno != EINTR ? errno : 0;
+}
+
+int pi_os_die_with_parent(void)
 {
 #ifdef __linux__
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : errno;
+#else
+    return 0;
 #endif
-    return getppid() == parent; /* it may have died before the call */
 }
 
 void pi_os_process_name(const char *name)
@@ -125,24 +161,10 @@ enum pi_os_event pi_os_child_event(pid_t pid, struct pi_os_death *death)
     return info.si_code == CLD_CONTINUED ? PI_OS_CONTINUED : PI_OS_STOPPED;
 }
 
-void pi_os_reap(pid_t pid)
+void pi_os_reap_adopted(const struct pi_os_identity *orphan)
 {
-    PI_OS_NO_CANCEL;
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-}
-
-void pi_os_reap_adopted(int pidfd)
-{
-#ifdef __linux__
-    PI_OS_NO_CANCEL;
-    siginfo_t info;
-    while (pidfd >= 0 && waitid((idtype_t)WAIT_PIDFD, (id_t)pidfd, &info, WEXITED) != 0 &&
-           errno == EINTR)
-        ;
-#else
-    (void)pidfd;
-#endif
+    if (pi_os_identity_is(orphan))
+        pi_os_reap(orphan->pid);
 }
 
 void pi_os_signal_group(pid_t pid, int signal)

@@ -3,6 +3,8 @@
 #ifndef PI_OS_PROCESS_H
 #define PI_OS_PROCESS_H
 
+#include "os/identity.h"
+
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -19,12 +21,18 @@ struct pi_os_orphan {
 int pi_os_fork_orphan(const struct pi_os_orphan *orphan);
 
 /* A descriptor that becomes readable when the process dies, above stdio, close-on-exec;
- * -1: not to be had. */
+ * -1: not to be had, errno tells why. */
 int pi_os_pidfd(pid_t pid);
 
-/* Makes the kernel kill this process when its parent dies, if it can. False: the parent is dead
- * already. */
-bool pi_os_die_with_parent(pid_t parent);
+/* The errno of a call that the system denies although making, watching and ending children needs
+ * it; 0: none. The first is for the parent of the supervisor, the second for the supervisor, which
+ * begins a process group. */
+int pi_os_children_denied(void);
+int pi_os_supervision_denied(void);
+
+/* Makes the kernel kill this process when its parent dies. 0 or an errno; 0 also where no such call
+ * exists. The parent may have died before: see getppid. */
+int pi_os_die_with_parent(void);
 
 /* The name shown by ps and in debuggers; 15 characters count. */
 void pi_os_process_name(const char *name);
@@ -40,9 +48,9 @@ struct pi_os_death {
 enum pi_os_event pi_os_child_event(pid_t pid, struct pi_os_death *death);
 void pi_os_reap(pid_t pid);
 
-/* Buries an orphan that is about to end, if this process has adopted it (as process 1 and a
- * subreaper do) and nobody here has buried it yet. Fine with -1, which buries nobody. */
-void pi_os_reap_adopted(int pidfd);
+/* Reaps an orphan that is about to end, if this process has adopted it (as process 1 and a
+ * subreaper do) and nobody here has reaped it yet. */
+void pi_os_reap_adopted(const struct pi_os_identity *orphan);
 
 /* Sends a signal to a child's process group and to the child, which may not lead its group yet. */
 void pi_os_signal_group(pid_t pid, int signal);

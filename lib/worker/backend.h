@@ -55,9 +55,10 @@ struct pi_supervisor {
     enum pi_phase seen;     /* the phase that was acted on */
     uint64_t *marks;        /* a bit for each slot: scratch memory of the recovery */
     int socket, program;    /* process backend: to the program, and its pidfd (-1: none), */
-    sigset_t ignored;       /* and the signals that the program ignores: see os/signals.h */
-    pthread_t thread;       /* thread backend: the supervisor itself, */
-    bool joined;            /* whether it has ended, and what wakes it */
+    struct pi_os_identity program_identity; /* or how else it is known */
+    sigset_t ignored;                       /* signals that the program ignores: see os/signals.h */
+    pthread_t thread;                       /* thread backend: the supervisor itself, */
+    bool joined;                            /* whether it has ended, and what wakes it */
     struct pi_os_semaphore poked;
 };
 
@@ -67,10 +68,10 @@ struct pi_backend {
     unsigned (*default_workers)(unsigned cpus);
 
     /* In the program. */
-    /* Starts the supervisor, which starts the workers; 0 or an errno. */
-    int (*start)(posse_executor *executor);
-    /* Whether the supervisor is alive; one system call. */
-    bool (*alive)(posse_executor *executor);
+    /* Starts the supervisor, which starts the workers. POSSE_OK, or another status and errno. */
+    posse_status (*start)(posse_executor *executor);
+    /* Why there is no supervisor any more, in words; NULL: it lives. Two system calls. */
+    const char *(*ended)(posse_executor *executor);
     /* Waits for its end; fine if it never started, or has ended. It may be poked still. */
     void (*join)(posse_executor *executor);
     /* Frees what start made. */
@@ -79,9 +80,9 @@ struct pi_backend {
     /* In the program or a worker: something has changed that the supervisor acts on. */
     void (*poke)(posse_executor *executor);
 
-    /* In a worker whose initializer has ended well: does again what that may have undone. May be
-     * NULL. */
-    void (*settle)(posse_executor *executor);
+    /* In a worker whose initializer has ended well: does again what that may have undone. False: it
+     * cannot be done, and *why says so. May be NULL. */
+    bool (*settle)(posse_executor *executor, struct pi_reason *why);
 
     /* In the supervisor. */
     int (*spawn)(struct pi_supervisor *supervisor, unsigned seat);

@@ -5,6 +5,7 @@
 #include "os/semaphore.h"
 #include "os/thread.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 
 int pi_mail_init(struct pi_mail *mail) { return pthread_mutex_init(&mail->lock, NULL); }
@@ -38,14 +39,14 @@ static posse_status begin_box(posse_executor *e, void **index)
     *index = mmap(NULL, size_of_index(e), PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (*index == MAP_FAILED)
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_HEAP);
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     mail->parker = pi_take_parker(e, e->owner);
     if (mail->parker != PI_NONE && open_watches(mail) == 0)
         return POSSE_OK;
     if (mail->parker != PI_NONE)
         pi_parkers_release(&e->segment.parkers, mail->parker);
     munmap(*index, size_of_index(e));
-    return pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
+    return pi_failure(PI_NO_PARKER);
 }
 
 /* The lock is held. */

@@ -14,7 +14,7 @@ static void restore_self(void *outer) { pi_self = outer; }
 
 /* The caller is the only worker there is. If it does not get through the initializer, the executor
  * is as broken as one with workers would soon be. */
-static int start(posse_executor *e)
+static posse_status start(posse_executor *e)
 {
     struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
     struct pi_reason why;
@@ -24,13 +24,13 @@ static int start(posse_executor *e)
         pi_break(e, &why);
     PI_OS_END_IF_LEFT;
     pi_self = outer;
-    return 0;
+    return POSSE_OK;
 }
 
-static bool alive(posse_executor *e)
+static const char *ended(posse_executor *e)
 {
     (void)e;
-    return true;
+    return NULL;
 }
 
 static void nothing(posse_executor *e) { (void)e; }
@@ -74,7 +74,7 @@ static void poke(posse_executor *e)
 const struct pi_backend pi_inline_backend = {
     .default_workers = default_workers,
     .start = start,
-    .alive = alive,
+    .ended = ended,
     .join = nothing,
     .fini = nothing,
     .poke = poke,

@@ -194,9 +194,7 @@ void pi_worker_loop(posse_executor *e, unsigned seat)
     struct worker w = {.executor = e, .seat = seat};
     struct pi_reason why;
     pi_self = &self;
-    if (pi_initialize(e, seat, &why)) {
-        if (e->backend->settle)
-            e->backend->settle(e);
+    if (pi_initialize(e, seat, &why) && (!e->backend->settle || e->backend->settle(e, &why))) {
         w.resident = e->max_rss ? pi_os_resident() : 0;
         say(&w, PI_SEAT_READY);
         work(&w);

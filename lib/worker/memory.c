@@ -186,7 +186,7 @@ posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi
         if (attempt == 0)
             reclaim(e, owner);
     }
-    return pi_refuse(POSSE_NO_MEMORY, PI_NO_SHARED);
+    return pi_failure(PI_NO_SHARED);
 }
 
 bool pi_block_release(posse_executor *e, unsigned owner, pi_ref ref, uint64_t tag)

@@ -146,9 +146,8 @@ posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
         return status;
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     if (parker == PI_NONE)
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
-    status = parker < PI_MAX_WAITERS ? park(event, parker, until)
-                                     : pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
+        return pi_failure(PI_NO_PARKER);
+    status = parker < PI_MAX_WAITERS ? park(event, parker, until) : pi_failure(PI_NO_PARKER);
     if (status != POSSE_INVALID) /* its memory may be gone */
         pi_waiters_remove(event->waiters, event->object->serial, parker);
     pi_parkers_release(&e->segment.parkers, parker);

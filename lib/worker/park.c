@@ -6,6 +6,8 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
+#include <errno.h>
+
 #define CHECK_EVERY 64u /* calls that do not wait, between looks at the supervisor */
 #define SPIN_NS 20000u
 #define SPIN_ROUNDS 1000 /* far more, should the clock stand still */
@@ -29,9 +31,10 @@ void pi_wait_unblocked(posse_executor *e)
 
 bool pi_check_supervisor(posse_executor *e)
 {
-    if (e->owner != PI_PROGRAM || e->backend->alive(e))
+    const char *how = e->owner == PI_PROGRAM ? e->backend->ended(e) : NULL;
+    if (!how)
         return true; /* a worker dies with its supervisor */
-    struct pi_reason why = pi_reason_of("the supervisor died", "");
+    struct pi_reason why = pi_reason_of("%s", how);
     if (pi_phase_of(e) != PI_CLOSED)
         pi_break(e, &why);
     return false;
@@ -54,8 +57,10 @@ uint32_t pi_take_parker(posse_executor *e, unsigned owner)
             return PI_NONE;
     struct pi_parker *parker = &parkers->at[index];
     if (!pi_load_relaxed(&parker->made)) { /* relaxed: the owner before us released the parker */
-        if (pi_os_semaphore_init(&parker->wake) != 0) {
+        int error = pi_os_semaphore_init(&parker->wake);
+        if (error) {
             pi_parkers_release(parkers, index);
+            errno = error;
             return PI_NONE;
         }
         pi_store_seq(&parker->made, 1); /* before the look at what we wait for */

@@ -29,6 +29,7 @@
 #include "core/segment.h"
 #include "os/code_range.h"
 #include "os/guard.h"
+#include "os/identity.h"
 #include "os/memory.h"
 #include "posse.h"
 #include "worker/mail.h"
@@ -81,9 +82,12 @@ struct posse_executor {
     _Atomic uint32_t blocked;
     struct pi_stuck stuck;
     struct pi_mail mail; /* of this process */
-    /* Process backend: the socket to the supervisor, and its pidfd (-1: none). */
-    int socket, pidfd;
-    pid_t parent; /* in a worker process: the supervisor */
+    /* Process backend: the socket to the supervisor, and which process that is. */
+    struct pi_os_fd socket;
+    struct pi_os_identity supervisor_identity;
+    pid_t parent; /* in a worker process: the supervisor, */
+    uid_t user;   /* and whose it is at first */
+    gid_t group;
     /* Thread backend: private memory of the supervisor; else NULL here. */
     struct pi_supervisor *supervisor;
     struct posse_executor *at_exit_next; /* see at_exit.c */
@@ -181,7 +185,7 @@ static inline enum pi_phase pi_phase_of(posse_executor *executor)
 
 /* ---- memory.c ---- */
 
-/* Backs what a new segment begins with. All: false if there is no memory. */
+/* Backs what a new segment begins with. All: false if that cannot be; errno tells why. */
 bool pi_memory_begin(posse_executor *executor);
 bool pi_grow_slots(posse_executor *executor);
 bool pi_grow_ring(posse_executor *executor);
@@ -189,7 +193,7 @@ bool pi_grow_ring(posse_executor *executor);
 enum pi_push pi_push(posse_executor *executor, uint32_t index, uint64_t limit);
 bool pi_grow_parkers(posse_executor *executor);
 
-/* A block of at least size bytes, HELD(owner). POSSE_NO_MEMORY, POSSE_TOO_LARGE. */
+/* A block of at least size bytes, HELD(owner). POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_TOO_LARGE. */
 posse_status pi_block_acquire(posse_executor *executor, unsigned owner, size_t size, pi_ref *ref);
 /* Frees a block if its tag is exactly that; else nothing. In the name of owner. */
 bool pi_block_release(posse_executor *executor, unsigned owner, pi_ref ref, uint64_t tag);
@@ -261,7 +265,7 @@ posse_status pi_phase_status(enum pi_phase phase);
 /* How long a caller sleeps before it looks after the pool. A constant but for tests, which see whom
  * nobody wakes only if nobody looks. */
 extern uint64_t pi_look_ns;
-/* A parker for that owner, its semaphore empty; PI_NONE: none is to be had. */
+/* A parker for that owner, its semaphore empty; PI_NONE: none is to be had, errno tells why. */
 uint32_t pi_take_parker(posse_executor *executor, unsigned owner);
 /* Looks for a few microseconds, while there are processors to spare and the answer is
  * POSSE_TIMEOUT: for what is about to happen it is cheaper than to sleep and be woken. */
@@ -278,7 +282,7 @@ void pi_leave_left(void *executor);
 /* Wakes all callers that sleep, and waits until they have left.
  * The phase must be such that they do. */
 void pi_wait_unblocked(posse_executor *executor);
-/* Whether the supervisor lives; if not, the executor is marked broken. One system call. */
+/* Whether the supervisor lives; if not, the executor is marked broken. Two system calls. */
 bool pi_check_supervisor(posse_executor *executor);
 /* The same now and then: for calls that do not wait. */
 bool pi_supervised(posse_executor *executor);
@@ -301,7 +305,7 @@ void pi_finish_nobodys(posse_executor *executor, uint32_t index, uint64_t word);
 
 /* Waits until a task is final. `slow` tells that the caller must call pi_leave when it has read
  * what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN, POSSE_SHUT_DOWN,
- * POSSE_DEADLOCK, POSSE_NO_MEMORY. */
+ * POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SYSTEM. */
 posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
 /* A task that waits for one which nobody has begun (`word` is its) runs it itself. POSSE_OK: it did.
  * POSSE_TIMEOUT: not this one; the task may wait for it. POSSE_NO_MEMORY: its stack has no room for
@@ -367,6 +371,8 @@ const char *pi_refusal(void);
 posse_status pi_refuse_errno(int error, const char *words);
 /* The same, where nothing is to be said of it but the errno. */
 posse_status pi_status_of(int error);
+/* The same of what has just failed, and has set errno. */
+posse_status pi_failure(const char *words);
 
 /* A reason that is no more than words; the format has one %s at most. */
 struct pi_reason pi_reason_of(const char *format, const char *text);

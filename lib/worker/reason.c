@@ -19,13 +19,19 @@ posse_status pi_refuse_errno(int error, const char *words)
         return POSSE_OK;
     errno = error;
     bool exhausted = error == ENOMEM || error == ENOSPC || error == ENOBUFS ||
-                     error == EAGAIN; /* of fork and pthread_create: no more are allowed */
+                     error == EFBIG || /* over RLIMIT_FSIZE */
+                     error == EAGAIN;  /* of fork and pthread_create: no more are allowed */
     return pi_refuse(exhausted ? POSSE_NO_MEMORY : POSSE_SYSTEM, words);
 }
 
 posse_status pi_status_of(int error)
 {
     return pi_refuse_errno(error, "a system call failed; errno tells why");
+}
+
+posse_status pi_failure(const char *words)
+{
+    return pi_refuse_errno(errno ? errno : ENOMEM, words);
 }
 
 struct pi_reason pi_reason_of(const char *format, const char *text)

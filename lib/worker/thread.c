@@ -85,11 +85,11 @@ static void give_up(posse_executor *e)
     pi_supervisor_run(e->supervisor);
 }
 
-static int start(posse_executor *e)
+static posse_status start(posse_executor *e)
 {
     e->supervisor = pi_supervisor_create(e);
     if (!e->supervisor)
-        return ENOMEM;
+        return pi_failure(PI_NO_HEAP);
     int error = pi_supervisor_begin(e->supervisor);
     if (error == 0) {
         error = pi_os_thread_create(&e->supervisor->thread, supervisor_main, e->supervisor);
@@ -100,13 +100,13 @@ static int start(posse_executor *e)
         pi_supervisor_destroy(e->supervisor);
         e->supervisor = NULL;
     }
-    return error;
+    return pi_refuse_errno(error, "the workers cannot be started");
 }
 
-static bool alive(posse_executor *e)
+static const char *ended(posse_executor *e)
 {
     (void)e; /* its end is that of the program */
-    return true;
+    return NULL;
 }
 
 static void join(posse_executor *e)
@@ -126,7 +126,7 @@ static void fini(posse_executor *e)
 const struct pi_backend pi_thread_backend = {
     .default_workers = default_workers,
     .start = start,
-    .alive = alive,
+    .ended = ended,
     .join = join,
     .fini = fini,
     .poke = poke,

@@ -6,6 +6,8 @@
 #include "os/stack.h"
 #include "os/unwind.h"
 
+#include <errno.h>
+
 /* ---- until a task is final ---- */
 
 /* Whether no task on this stack is about to be killed, which would hit what else runs on it. */
@@ -46,7 +48,7 @@ posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
     if (!self || pi_state(word) != PI_READY || !may_help(self))
         return POSSE_TIMEOUT;
     if (!pi_os_stack_has_room())
-        return pi_refuse(POSSE_NO_MEMORY, "no room on the stack for the task that is waited for");
+        return pi_refuse_errno(ENOMEM, "no room on the stack for the task that is waited for");
     if (!pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
         return POSSE_TIMEOUT;
     if (!may_help(self)) { /* it was told meanwhile */
@@ -135,7 +137,7 @@ static posse_status park(posse_executor *e, posse_future future, uint64_t until,
 {
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     if (parker == PI_NONE)
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
+        return pi_failure(PI_NO_PARKER);
     struct pi_doubt doubt = {.word = 0};
     posse_status status;
     while ((status = look(e, future, word)) == POSSE_TIMEOUT && pi_os_now() < until) {
@@ -241,7 +243,7 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
             tell_again(e);
     }
     if (parker == PI_NONE)
-        return pi_refuse(POSSE_NO_MEMORY, PI_NO_PARKER);
+        return pi_failure(PI_NO_PARKER);
     pi_parkers_release(&e->segment.parkers, parker);
     return happened ? POSSE_OK : POSSE_TIMEOUT;
 }

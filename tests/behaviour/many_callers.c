@@ -220,7 +220,7 @@ TEST(D16_wakeup_channel_full)
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     assert_int_equal(kill(supervisor, SIGSTOP), 0);
     int sent = 0;
-    while (sent < 100000 && send(pool->socket, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+    while (sent < 100000 && send(pool->socket.number, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
         sent++;
     }
     assert_in_range(sent, 1, 99999);

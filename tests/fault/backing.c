@@ -1,6 +1,6 @@
 /* backing.c - memory that is backed stays, whatever becomes of others' wish for more.
  *
- * When a posix_fallocate fails half-way, the kernel takes back the pages of its range that nobody
+ * When a fallocate fails half-way, the kernel takes back the pages of its range that nobody
  * has written to. It must spare those of earlier calls: ranges overlap wherever two processes grow
  * a table at once, and at the page that two growths share. In a /dev/shm of 1 MB such a call fails,
  * then the memory is filled up, and only then what was backed first is written.

@@ -161,7 +161,7 @@ TEST(last_words_are_drained_before_the_end)
     struct pair pair = make_pair();
     pi_os_socket_poke(pair.end[1]);
     close(pair.end[1]);
-    assert_true(pi_os_socket_closed(pair.end[0], -1, 0));
+    assert_true(pi_os_socket_closed(pair.end[0], 0));
     assert_true(has_bytes(pair.end[0]));
     assert_false(pi_os_socket_drain(pair.end[0]));
     close(pair.end[0]);
@@ -170,10 +170,10 @@ TEST(last_words_are_drained_before_the_end)
 TEST(open_while_the_other_side_is)
 {
     struct pair pair = make_pair();
-    assert_false(pi_os_socket_closed(pair.end[0], -1, 0));
+    assert_false(pi_os_socket_closed(pair.end[0], 0));
     pi_os_socket_poke(pair.end[1]);
     long before = now_ms();
-    assert_false(pi_os_socket_closed(pair.end[0], -1, 30)); /* a byte is no end */
+    assert_false(pi_os_socket_closed(pair.end[0], 30)); /* a byte is no end */
     assert_true(now_ms() - before >= 29);
     assert_true(has_bytes(pair.end[0])); /* and is not read */
     close_pair(&pair);
@@ -185,7 +185,7 @@ static void close_soon(void *context, unsigned number)
     if (number == 0) {
         pause_ms(20);
         shutdown(pair->end[1], SHUT_RDWR);
-    } else if (!pi_os_socket_closed(pair->end[0], -1, -1)) {
+    } else if (!pi_os_socket_closed(pair->end[0], -1)) {
         pair->end[0] = -1;
     }
 }
@@ -195,7 +195,7 @@ TEST(waits_for_the_end)
     struct pair pair = make_pair(), before = pair;
     run_threads(2, close_soon, &pair);
     assert_int_equal(pair.end[0], before.end[0]);
-    assert_true(pi_os_socket_closed(before.end[0], -1, 0));
+    assert_true(pi_os_socket_closed(before.end[0], 0));
     close_pair(&before);
 }
 
@@ -214,30 +214,11 @@ TEST(sees_the_death_of_a_process)
     struct pair pair = make_pair();
     pid_t child = start_child(hold_sockets, NULL);
     close(pair.end[1]);
-    assert_false(pi_os_socket_closed(pair.end[0], -1, 10));
+    assert_false(pi_os_socket_closed(pair.end[0], 10));
     kill(child, SIGKILL);
-    assert_true(pi_os_socket_closed(pair.end[0], -1, PATIENCE_MS));
+    assert_true(pi_os_socket_closed(pair.end[0], PATIENCE_MS));
     assert_true(WIFSIGNALED(wait_status(child)));
     close(pair.end[0]);
-}
-
-/* Somebody else has a copy of the other side, so that its end is not the end of file. */
-TEST(sees_the_death_by_a_pidfd)
-{
-    struct pair pair = make_pair();
-    pid_t child = start_child(hold_sockets, NULL);
-    int pidfd = pi_os_pidfd(child);
-    if (pidfd >= 0) {
-        assert_false(pi_os_socket_closed(pair.end[0], pidfd, 10));
-    }
-    kill(child, SIGKILL);
-    if (pidfd >= 0) {
-        assert_true(pi_os_socket_closed(pair.end[0], pidfd, PATIENCE_MS));
-        close(pidfd);
-    }
-    assert_true(WIFSIGNALED(wait_status(child)));
-    assert_false(pi_os_socket_closed(pair.end[0], -1, 0));
-    close_pair(&pair);
 }
 
 int main(int argc, char **argv)
@@ -254,7 +235,6 @@ int main(int argc, char **argv)
         CHECK(open_while_the_other_side_is, ALL),
         CHECK(waits_for_the_end, ALL),
         CHECK(sees_the_death_of_a_process, ALL),
-        CHECK(sees_the_death_by_a_pidfd, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }

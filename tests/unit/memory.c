@@ -39,7 +39,7 @@ static bool is_all(const char *bytes, size_t size, char value)
 static size_t backed_bytes(const struct pi_os_memory *memory)
 {
     struct stat status;
-    assert_int_equal(fstat(memory->fd, &status), 0);
+    assert_int_equal(fstat(memory->fd.number, &status), 0);
     return (size_t)status.st_blocks * 512;
 }
 
@@ -71,7 +71,7 @@ TEST(backs_the_pages_of_any_bytes)
 TEST(private_memory)
 {
     struct pi_os_memory memory = make_memory(false);
-    assert_int_equal(memory.fd, -1);
+    assert_int_equal(memory.fd.number, -1);
     assert_int_equal(pi_os_memory_back(&memory, 0, 2 * PAGE), 0);
     memset(memory.base, 'x', 2 * PAGE);
     pi_os_memory_discard(&memory, 0, PAGE);
@@ -83,11 +83,11 @@ TEST(private_memory)
 TEST(descriptor_is_out_of_the_way)
 {
     struct pi_os_memory memory = make_memory(true);
-    assert_true(memory.fd > STDERR_FILENO);
-    assert_true(fcntl(memory.fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(memory.fd.number > STDERR_FILENO);
+    assert_true(fcntl(memory.fd.number, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(count_new_names(), 0);
     pi_os_memory_destroy(&memory);
-    assert_int_equal(memory.fd, -1);
+    assert_int_equal(memory.fd.number, -1);
     pi_os_memory_destroy(&memory); /* and again, as after a constructor that failed */
 }
 
@@ -149,7 +149,7 @@ static int under_a_file_limit(void *context)
     signal(SIGXFSZ, SIG_DFL);
     REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     REQUIRE(pi_os_memory_create(&memory, SIZE, true) == 0);
-    REQUIRE(memory.fd == -1);
+    REQUIRE(memory.fd.number == -1);
     REQUIRE(pi_os_memory_back(&memory, 0, 3 * PAGE) == 0);
     pid_t child = fork();
     REQUIRE(child >= 0);
@@ -171,7 +171,7 @@ TEST(file_limit_gives_anonymous_memory) { assert_child(under_a_file_limit, NULL)
 TEST(closed_descriptor)
 {
     struct pi_os_memory memory = make_memory(true);
-    assert_int_equal(close(memory.fd), 0);
+    assert_int_equal(close(memory.fd.number), 0);
     assert_int_equal(pi_os_memory_back(&memory, 0, 3 * PAGE), 0);
     memset(memory.base, 'x', 3 * PAGE);
     pi_os_memory_discard(&memory, 0, PAGE);
@@ -184,7 +184,7 @@ static int replace_descriptor(const struct pi_os_memory *memory)
 {
     int file = memfd_create("of the program", MFD_CLOEXEC);
     assert_true(file >= 0);
-    assert_int_equal(dup2(file, memory->fd), memory->fd);
+    assert_int_equal(dup2(file, memory->fd.number), memory->fd.number);
     return file;
 }
 
@@ -192,7 +192,7 @@ TEST(replaced_descriptor)
 {
     struct stat status;
     struct pi_os_memory memory = make_memory(true);
-    int file = replace_descriptor(&memory), number = memory.fd;
+    int file = replace_descriptor(&memory), number = memory.fd.number;
     assert_int_equal(pi_os_memory_back(&memory, 0, 3 * PAGE), 0);
     memset(memory.base, 'x', 3 * PAGE);
     pi_os_memory_discard(&memory, 0, PAGE);
@@ -207,7 +207,7 @@ TEST(replaced_descriptor)
 TEST(destroy_closes_no_file_of_the_program)
 {
     struct pi_os_memory memory = make_memory(true);
-    int file = replace_descriptor(&memory), number = memory.fd;
+    int file = replace_descriptor(&memory), number = memory.fd.number;
     pi_os_memory_destroy(&memory);
     bool still_open = fcntl(number, F_GETFD) >= 0;
     close(number);

@@ -1,6 +1,6 @@
 /* memory_interrupted.c - memory is backed also where any signal makes the kernel begin anew.
  *
- * The linker leads posix_fallocate here. It does what Linux did for long with a signal that came in
+ * The linker leads fallocate here. It does what Linux did for long with a signal that came in
  * the middle: gives up, and keeps nothing. Signals that come faster than the memory can be backed
  * are those that are not blocked.
  */
@@ -17,14 +17,18 @@
 
 static int tries;
 
-int __real_posix_fallocate(int, off_t, off_t);
-int __wrap_posix_fallocate(int, off_t, off_t);
-int __wrap_posix_fallocate(int fd, off_t offset, off_t length)
+int __real_fallocate(int, int, off_t, off_t);
+int __wrap_fallocate(int, int, off_t, off_t);
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
 {
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     bool comes = sigismember(&mask, SIGPROF) == 0;
-    return comes && ++tries < MOST_TRIES ? EINTR : __real_posix_fallocate(fd, offset, length);
+    if (comes && ++tries < MOST_TRIES) {
+        errno = EINTR;
+        return -1;
+    }
+    return __real_fallocate(fd, mode, offset, length);
 }
 
 TEST(signals_wait_for_it)
@@ -36,7 +40,8 @@ TEST(signals_wait_for_it)
     assert_int_equal(pi_os_memory_create(&memory, SIZE, true), 0);
     assert_int_equal(pi_os_memory_back(&memory, 0, SIZE), 0);
     memset(memory.base, 1, SIZE);
-    assert_in_range(tries, memory.fd >= 0 ? 1 : 0, 10); /* without /dev/shm there is no file */
+    assert_in_range(tries, memory.fd.number >= 0 ? 1 : 0,
+                    10); /* without /dev/shm there is no file */
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     assert_false(sigismember(&mask, SIGPROF)); /* not for longer than that */
     pi_os_memory_destroy(&memory);

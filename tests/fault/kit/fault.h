@@ -106,7 +106,7 @@ int leave_pool(posse_executor *pool);
 /* Sweeps with the failures in each class that the backend has; asserts that there were some. */
 void sweep_all(const char *name, fault_scene *scene);
 
-#define CREATED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_SYSTEM))
+#define CREATED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_NOT_SUPPORTED) | AS(POSSE_SYSTEM))
 #define ACCEPTED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_BROKEN))
 #define ENDED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_BROKEN))
 

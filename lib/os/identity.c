@@ -1,0 +1,108 @@
+#include "os/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What /proc tells of a process: fields 1, 3, 20 and 22 of its stat. */
+struct stat_line {
+    uint64_t pid, threads, start;
+    char state;
+};
+
+static uint64_t number_at(const char *at)
+{
+    uint64_t number = 0;
+    for (; *at >= '0' && *at <= '9'; at++)
+        number = number * 10 + (uint64_t)(*at - '0');
+    return number;
+}
+
+/* What follows so many spaces, or the end. */
+static const char *after_spaces(const char *at, int spaces)
+{
+    for (; *at && spaces > 0; at++)
+        spaces -= *at == ' ';
+    return at;
+}
+
+/* The name, which may hold anything, ends with the last parenthesis. */
+static bool parse(const char *line, struct stat_line *found)
+{
+    const char *end = strrchr(line, ')');
+    if (!end)
+        return false;
+    found->pid = number_at(line);
+    found->state = *after_spaces(end, 1);
+    found->threads = number_at(after_spaces(end, 18));
+    found->start = number_at(after_spaces(end, 20));
+    return found->start != 0;
+}
+
+static bool read_stat(const char *path, struct stat_line *found)
+{
+    char line[1024];
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    while ((n = read(fd, line, sizeof line - 1)) < 0 && errno == EINTR)
+        ;
+    close(fd);
+    line[n > 0 ? n : 0] = 0;
+    return parse(line, found);
+}
+
+static bool read_stat_of(pid_t pid, struct stat_line *found)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    return read_stat(path, found) && found->pid == (uint64_t)pid;
+}
+
+/* Whether /proc is that of our pid namespace. */
+static bool proc_is_ours(void)
+{
+    struct stat_line self;
+    return read_stat("/proc/self/stat", &self) && self.pid == (uint64_t)getpid();
+}
+
+static bool is_used(pid_t pid) { return kill(pid, 0) == 0 || errno != ESRCH; }
+
+struct pi_os_identity pi_os_identify(pid_t pid)
+{
+    struct stat_line line;
+    if (pid <= 0 || !is_used(pid))
+        return (struct pi_os_identity){.pid = 0};
+    bool known = proc_is_ours() && read_stat_of(pid, &line);
+    return (struct pi_os_identity){.pid = pid, .start = known ? line.start : 0};
+}
+
+/* Its line, if that can be read. False: it is not there. */
+static bool look(const struct pi_os_identity *identity, struct stat_line *line)
+{
+    line->state = 0;
+    if (identity->pid <= 0)
+        return false;
+    if (identity->start == 0 || !read_stat_of(identity->pid, line))
+        return is_used(identity->pid);
+    return line->start == identity->start;
+}
+
+bool pi_os_identity_is(const struct pi_os_identity *identity)
+{
+    struct stat_line line;
+    return look(identity, &line);
+}
+
+/* A process whose first thread has ended is a zombie too, with more threads than that. */
+bool pi_os_identity_lives(const struct pi_os_identity *identity)
+{
+    struct stat_line line;
+    if (!look(identity, &line))
+        return false;
+    return !(line.state == 'Z' || line.state == 'X') || line.threads > 1;
+}
