@@ -97,9 +97,10 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
     struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
     if (!c)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    if (pi_watch_init(&c->watch) != 0) {
+    int error = pi_watch_init(&c->watch);
+    if (error) {
         free(c);
-        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+        return pi_refuse_errno(error, PI_NO_HEAP);
     }
     pi_os_guard_set(&c->guard);
     c->until = pi_os_after_ms(timeout_ms);
@@ -111,7 +112,9 @@ static posse_status open_completed(const posse_future *futures, size_t n, long t
     if (status == POSSE_OK)
         status = open_boxes(&c->watch);
     if (status != POSSE_OK) {
+        error = errno;
         posse_completed_close(c);
+        errno = error;
         return status;
     }
     c->n = n;

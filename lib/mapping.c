@@ -20,11 +20,12 @@ static posse_status allocate(posse_mapping *m)
     return m->job.unordered ? pi_mail_open(m->executor) : POSSE_OK;
 }
 
-/* False: no memory. */
-static bool init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
+/* 0 or an errno. */
+static int init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
 {
-    if (pi_watch_init(&m->watch) != 0)
-        return false;
+    int error = pi_watch_init(&m->watch);
+    if (error)
+        return error;
     m->executor = e;
     m->job = *job;
     if (job->n_inputs)
@@ -34,7 +35,7 @@ static bool init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
     m->place.executor = e;
     m->watch.places = &m->place;
     m->watch.n_places = 1;
-    return true;
+    return 0;
 }
 
 void pi_mapping_close_left(void *mapping)
@@ -50,9 +51,10 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
     if (status != POSSE_OK)
         return status;
     posse_mapping *m = calloc(1, sizeof *m);
-    if (!m || !init(m, e, job)) {
+    int error = m ? init(m, e, job) : ENOMEM;
+    if (error) {
         free(m);
-        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+        return pi_refuse_errno(error, PI_NO_HEAP);
     }
     status = pi_map_plan(m) ? allocate(m) : POSSE_TOO_LARGE;
     *mapping = m;
@@ -63,7 +65,9 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
     }
     if (status == POSSE_OK || m->n_flights > 0)
         return POSSE_OK;
+    error = errno;
     pi_mapping_close_left(mapping);
+    errno = error;
     return status;
 }
 
@@ -107,7 +111,7 @@ static void await_end(const posse_mapping *m, posse_future future)
     while ((status = posse_exception(future, -1, NULL)) != POSSE_OK && posse_running(future)) {
         bool ends =
             !m->executor->backend->shared && (status == POSSE_SHUT_DOWN || status == POSSE_BROKEN);
-        if (!ends && status != POSSE_NO_MEMORY)
+        if (!ends && status != POSSE_NO_MEMORY && status != POSSE_SYSTEM)
             return;
         pi_os_sleep(1000000);
     }

@@ -41,12 +41,13 @@ static posse_status begin_box(posse_executor *e, void **index)
     if (*index == MAP_FAILED)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     mail->parker = pi_take_parker(e, e->owner);
-    if (mail->parker != PI_NONE && open_watches(mail) == 0)
+    int error = mail->parker == PI_NONE ? errno : open_watches(mail);
+    if (error == 0)
         return POSSE_OK;
     if (mail->parker != PI_NONE)
         pi_parkers_release(&e->segment.parkers, mail->parker);
     munmap(*index, size_of_index(e));
-    return pi_failure(PI_NO_PARKER);
+    return pi_refuse_errno(error, PI_NO_PARKER);
 }
 
 /* The lock is held. */

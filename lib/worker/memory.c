@@ -1,5 +1,7 @@
 #include "worker/pool.h"
 
+#include <errno.h>
+
 /* Blocks from this size on are backed one by one, and given back. */
 #define LARGE ((size_t)64 << 10)
 #define FIRST_SLOTS 256u
@@ -9,7 +11,17 @@
 static bool back(posse_executor *e, const void *from, size_t length)
 {
     size_t offset = (size_t)((const char *)from - e->segment.base);
-    return pi_os_memory_back(&e->memory, offset, length) == 0;
+    int error = pi_os_memory_back(&e->memory, offset, length);
+    if (error)
+        errno = error;
+    return error == 0;
+}
+
+/* A table is as long as it may be. */
+static bool no_more(void)
+{
+    errno = ENOMEM;
+    return false;
 }
 
 static bool back_map(posse_executor *e, const struct pi_map *map, uint32_t count)
@@ -27,7 +39,7 @@ bool pi_grow_ring(posse_executor *e)
     struct pi_ring *ring = &e->segment.ring;
     uint32_t k = pi_load_acquire(&ring->shared->backed);
     if (k >= ring->rings)
-        return false;
+        return no_more();
     if (!back(e, ring->cells + pi_ring_start(k), pi_ring_cells(k) * sizeof(uint64_t)))
         return false;
     (void)pi_cas(&ring->shared->backed, &k, k + 1); /* release: the memory is there */
@@ -52,7 +64,7 @@ bool pi_grow_slots(posse_executor *e)
         more = slots->max - count;
     uint32_t rings = pi_load_acquire(&e->segment.header->ring.backed);
     if (more == 0)
-        return false;
+        return no_more();
     if ((rings == 0 || pi_ring_cells(rings - 1) < 2 * (uint64_t)(count + more)) && !pi_grow_ring(e))
         return false;
     if (!back_map(e, &slots->map, count + more) ||
@@ -68,7 +80,9 @@ bool pi_grow_parkers(posse_executor *e)
     uint32_t count = pi_parkers_count(parkers), more = NEW_PARKERS;
     if (more > PI_MAX_PARKERS - count)
         more = PI_MAX_PARKERS - count;
-    if (more == 0 || !back_map(e, &parkers->map, count + more) ||
+    if (more == 0)
+        return no_more();
+    if (!back_map(e, &parkers->map, count + more) ||
         !back(e, &parkers->at[count], more * sizeof *parkers->at))
         return false;
     (void)pi_count_raise(&parkers->count, count + more);
@@ -89,7 +103,7 @@ static bool grow_class(posse_executor *e, struct pi_class *class)
     if (class->size < LARGE)
         more = (uint32_t)(LARGE / class->size);
     if (count >= class->max)
-        return false;
+        return no_more();
     if (more > class->max - count)
         more = class->max - count;
     if (!back_map(e, &class->map, count + more) ||

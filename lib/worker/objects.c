@@ -5,6 +5,8 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
+#include <errno.h>
+
 #define INDEX_SHIFT 30 /* of a handle's id: the serial is below, the class from bit 59 on */
 #define INDEX_BITS 29
 #define STALE "the lock or queue has ended, or the handle is none"
@@ -147,7 +149,8 @@ posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
     if (parker == PI_NONE)
         return pi_failure(PI_NO_PARKER);
-    status = parker < PI_MAX_WAITERS ? park(event, parker, until) : pi_failure(PI_NO_PARKER);
+    status = parker < PI_MAX_WAITERS ? park(event, parker, until)
+                                     : pi_refuse_errno(ENOMEM, PI_NO_PARKER);
     if (status != POSSE_INVALID) /* its memory may be gone */
         pi_waiters_remove(event->waiters, event->object->serial, parker);
     pi_parkers_release(&e->segment.parkers, parker);

@@ -369,8 +369,6 @@ const char *pi_refusal(void);
  * if memory or the number of processes and threads is exhausted, else POSSE_SYSTEM. The words say
  * what failed. */
 posse_status pi_refuse_errno(int error, const char *words);
-/* The same, where nothing is to be said of it but the errno. */
-posse_status pi_status_of(int error);
 /* The same of what has just failed, and has set errno. */
 posse_status pi_failure(const char *words);
 

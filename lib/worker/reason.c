@@ -24,11 +24,6 @@ posse_status pi_refuse_errno(int error, const char *words)
     return pi_refuse(exhausted ? POSSE_NO_MEMORY : POSSE_SYSTEM, words);
 }
 
-posse_status pi_status_of(int error)
-{
-    return pi_refuse_errno(error, "a system call failed; errno tells why");
-}
-
 posse_status pi_failure(const char *words)
 {
     return pi_refuse_errno(errno ? errno : ENOMEM, words);

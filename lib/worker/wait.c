@@ -234,16 +234,16 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
                                uint64_t until)
 {
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
-    bool happened = parker != PI_NONE && event(e);
-    while (parker != PI_NONE && !happened && pi_os_now() < until) {
+    if (parker == PI_NONE)
+        return pi_failure(PI_NO_PARKER);
+    bool happened = event(e);
+    while (!happened && pi_os_now() < until) {
         if (for_room)
             announce_room(e, parker);
         happened = event(e);
         if (!happened && !pi_sleep_on(e, parker, until))
             tell_again(e);
     }
-    if (parker == PI_NONE)
-        return pi_failure(PI_NO_PARKER);
     pi_parkers_release(&e->segment.parkers, parker);
     return happened ? POSSE_OK : POSSE_TIMEOUT;
 }

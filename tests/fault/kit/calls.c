@@ -299,7 +299,7 @@ SAME(fcntl)
 SAME(fstat)
 SAME(mmap)
 SAME(ftruncate)
-SAME(posix_fallocate)
+SAME(fallocate)
 SAME(getrlimit)
 
 /* With _FORTIFY_SOURCE: they are told the room that there is. */

@@ -10,6 +10,7 @@
  */
 #include "fault/kit/fault.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -34,14 +35,27 @@ struct sweep {
 };
 static struct sweep *now;
 
+/* errno belongs to the status that a call has just given. */
+static bool errno_belongs_to(posse_status status, int error)
+{
+    bool exhausted =
+        error == ENOMEM || error == ENOSPC || error == ENOBUFS || error == EAGAIN || error == EFBIG;
+    return status == POSSE_NO_MEMORY ? exhausted
+                                     : status != POSSE_SYSTEM || (error != 0 && !exhausted);
+}
+
 bool is_among(posse_status status, unsigned set)
 {
+    int error = errno;
     atomic_fetch_add(&now->statuses[status], 1);
     bool among = (set & AS(status)) != 0;
     if (!among) {
         fprintf(stderr, "%s is not expected here\n", posse_status_name(status));
     }
-    return among;
+    if (!errno_belongs_to(status, error)) {
+        fprintf(stderr, "%s with errno %d\n", posse_status_name(status), error);
+    }
+    return among && errno_belongs_to(status, error);
 }
 
 void fault_begin(void)
