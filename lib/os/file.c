@@ -106,13 +106,16 @@ static bool is_full(int error) { return error == EAGAIN || error == EWOULDBLOCK;
 bool pi_os_socket_poke(int socket)
 {
     PI_OS_NO_CANCEL;
+    int error = 0;
     for (int tries = 0; tries < MOST_TRIES; tries++) {
         if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || is_full(errno))
             return true;
-        if (!passes(errno))
-            return false;
+        error = errno;
+        if (!passes(error))
+            break;
         pi_os_sleep(1000000);
     }
+    errno = error;
     return false;
 }
 

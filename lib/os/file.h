@@ -29,7 +29,8 @@ void pi_os_fd_close(struct pi_os_fd *fd);
 /* Two connected stream sockets, non-blocking, close-on-exec. 0 or an errno. */
 int pi_os_socket_pair(int sockets[2]);
 /* Sends one byte, unless the buffer is full: then the other side has something to read anyway.
- * False: it cannot be sent; ENOMEM, ENOBUFS: the kernel has had no memory for it for a while. */
+ * False: it cannot be sent; errno ENOMEM, ENOBUFS or EINTR: the kernel has not done it for a
+ * while. */
 bool pi_os_socket_poke(int socket);
 /* Reads all that is there, or can be had now. False: the other side is gone. */
 bool pi_os_socket_drain(int socket);

@@ -43,7 +43,7 @@ void pi_os_flag_set(struct pi_os_flag *flag)
         if (!pi_os_fd_is_ours(&flag->writer))
             break;
         sent = pi_os_socket_poke(flag->writer.number);
-        if (!sent && errno != ENOMEM && errno != ENOBUFS)
+        if (!sent && errno != ENOMEM && errno != ENOBUFS && errno != EINTR)
             break;
     }
     if (!sent)

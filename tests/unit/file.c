@@ -221,6 +221,71 @@ TEST(sees_the_death_of_a_process)
     close(pair.end[0]);
 }
 
+/* ---- messages ---- */
+
+TEST(a_message_brings_a_descriptor)
+{
+    struct pair pair = make_pair(), other = make_pair();
+    long number = 7, heard = 0;
+    int fd = -1;
+    assert_int_equal(pi_os_socket_tell(pair.end[0], &number, sizeof number, other.end[0]), 0);
+    assert_int_equal(pi_os_socket_hear(pair.end[1], &heard, sizeof heard, &fd), 0);
+    assert_int_equal(heard, 7);
+    assert_true(fd > STDERR_FILENO && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
+    close(other.end[0]);
+    assert_false(pi_os_socket_closed(other.end[1], 0)); /* the copy is open */
+    close(fd);
+    assert_true(pi_os_socket_closed(other.end[1], 0));
+    close(other.end[1]);
+    close_pair(&pair);
+}
+
+TEST(a_message_without_a_descriptor)
+{
+    struct pair pair = make_pair();
+    long number = 8, heard = 0;
+    int fd = 0;
+    assert_int_equal(pi_os_socket_tell(pair.end[0], &number, sizeof number, -1), 0);
+    assert_int_equal(pi_os_socket_hear(pair.end[1], &heard, sizeof heard, &fd), 0);
+    assert_int_equal(heard, 8);
+    assert_int_equal(fd, -1);
+    close(pair.end[0]);
+    assert_int_equal(pi_os_socket_hear(pair.end[1], &heard, sizeof heard, &fd), ECHILD);
+    assert_int_equal(pi_os_socket_tell(pair.end[1], &number, sizeof number, -1), EPIPE);
+    close(pair.end[1]);
+}
+
+/* ---- descriptors that are ours ---- */
+
+TEST(another_file_under_the_same_number_is_not_ours)
+{
+    struct pair pair = make_pair();
+    struct pi_os_fd fd;
+    assert_int_equal(pi_os_fd_own(&fd, pair.end[0]), 0);
+    assert_true(pi_os_fd_is_ours(&fd));
+    assert_int_equal(dup2(pair.end[1], fd.number), fd.number);
+    assert_false(pi_os_fd_is_ours(&fd));
+    int number = fd.number;
+    pi_os_fd_close(&fd);
+    assert_int_equal(fd.number, -1);
+    assert_int_equal(close(number), 0); /* it was left open */
+    close(pair.end[1]);
+}
+
+TEST(a_closed_number_is_not_ours)
+{
+    struct pair pair = make_pair();
+    struct pi_os_fd fd;
+    assert_int_equal(pi_os_fd_own(&fd, pair.end[0]), 0);
+    close(fd.number);
+    assert_false(pi_os_fd_is_ours(&fd));
+    pi_os_fd_close(&fd);
+    assert_false(pi_os_fd_is_ours(&fd));
+    assert_int_equal(pi_os_fd_own(&fd, pair.end[0]), EBADF);
+    assert_int_equal(fd.number, -1);
+    close(pair.end[1]);
+}
+
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
@@ -235,6 +300,10 @@ int main(int argc, char **argv)
         CHECK(open_while_the_other_side_is, ALL),
         CHECK(waits_for_the_end, ALL),
         CHECK(sees_the_death_of_a_process, ALL),
+        CHECK(a_message_brings_a_descriptor, ALL),
+        CHECK(a_message_without_a_descriptor, ALL),
+        CHECK(another_file_under_the_same_number_is_not_ours, ALL),
+        CHECK(a_closed_number_is_not_ours, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }
