@@ -82,12 +82,15 @@ static int become_another_user(posse_task *task, const void *arg, size_t size)
     (void)task;
     (void)arg;
     (void)size;
-    return setuid(geteuid() == 0 ? 54321 : geteuid());
+    return setuid(54321);
 }
 
 /* Also workers that have given up rights, which makes the kernel forget whom they die with. */
 TEST(workers_of_another_user_die_with_it)
 {
+    if (geteuid() != 0) {
+        skip();
+    }
     posse_executor *pool = make_pool_with(with_initializer(become_another_user, NULL, 0));
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
