@@ -1,15 +1,30 @@
 #!/bin/sh
-# lint.sh - what can be found without running anything:
-#
-#   the header alone, as C11, C17, C++11 and C++17, by gcc and clang, every warning an error
-#   all scripts, by shellcheck
-#   lib/, include/ and demo/, by cppcheck and clang-tidy (see .clang-tidy)
-#
-# A line for each that is clean. With --install-only only what is missing is installed. Exit: 0 if all are.
+# Reads the code without running it. See usage below.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=demo/build.sh
 . "$top/demo/build.sh"
+
+usage() {
+    cat <<END
+usage: tests/lint.sh [--install-only | --help]
+
+Reads, with the tools of Debian bookworm (others find other things):
+
+  the header alone, as C11, C17, C++11 and C++17, by gcc and clang, every warning an error
+  all scripts, by shellcheck
+  lib/, include/ and demo/, by cppcheck and clang-tidy (see .clang-tidy)
+
+Prints a line for each that is clean. Exit: 0 if all are. Installs what is missing first, and only
+that with --install-only.
+END
+}
+
+case ${1-} in
+'' | --install-only) ;;
+--help) usage && exit ;;
+*) usage >&2 && exit 2 ;;
+esac
 
 need "gcc libc6-dev" compiles gcc
 need "g++" command -v g++

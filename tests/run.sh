@@ -9,8 +9,12 @@ usage() {
     cat <<END
 usage: tests/run.sh [option...] [option of ctest...]
 
+Installs what is missing, builds everything, and runs the tests with ctest.
+
   --compiler gcc|clang   the compiler (the system's)
                          musl-gcc: with the libc musl; its tests use tests/cmocka
+                         aarch64-linux-gnu-gcc: for another processor, the tests of units and
+                         behaviour under qemu, but what qemu cannot (see tests/CMakeLists.txt)
   --sanitize LIST        address,undefined or thread
   --valgrind             the tests of units, behaviour and crashes run under valgrind's memcheck
   --coverage             prints what of lib/ the tests have not come to
@@ -60,13 +64,25 @@ while [ "$left" -gt 0 ]; do
     esac
 done
 
+# shellcheck disable=SC2317 # it is called by need
+has_emulator() {
+    command -v qemu-aarch64 || command -v qemu-aarch64-static
+}
+
 cc=${compiler:-${CC:-cc}}
 own_cmocka=OFF
+toolchain=
 case $cc in
 *clang*) need "clang libc6-dev" compiles "$cc" ;;
 *musl*)
     need "gcc libc6-dev musl-tools" compiles "$cc"
     own_cmocka=ON
+    ;;
+*aarch64-linux-gnu-gcc)
+    need "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" compiles "$cc"
+    need qemu-user has_emulator
+    own_cmocka=ON
+    toolchain=$top/tests/aarch64.cmake
     ;;
 *) need "gcc libc6-dev" compiles "$cc" ;;
 esac
@@ -100,7 +116,8 @@ if [ -n "$sanitize$valgrind$coverage" ]; then
     build_type=None
     flags=-O1
 fi
-build "$directory" all -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=$build_type \
+build "$directory" all -DCMAKE_TOOLCHAIN_FILE="$toolchain" -DCMAKE_C_COMPILER="$cc" \
+    -DCMAKE_BUILD_TYPE=$build_type \
     -DCMAKE_C_FLAGS="$flags" -DPOSSE_TESTS=ON -DPOSSE_DEMOS=ON -DPOSSE_BENCH=ON \
     -DPOSSE_WERROR=ON -DPOSSE_SANITIZE="$sanitize" -DPOSSE_TEST_TIMEOUT="$timeout" \
     -DPOSSE_TEST_OWN_CMOCKA=$own_cmocka -DPOSSE_TEST_VALGRIND=${valgrind:+ON} \

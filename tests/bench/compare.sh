@@ -28,6 +28,10 @@ wrong() {
     exit 2
 }
 
+# The comment above is the help.
+case ${1-} in
+--help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit ;;
+esac
 while getopts n:b:o: option; do
     case $option in
     n) rounds=$OPTARG ;;
