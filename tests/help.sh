@@ -9,8 +9,8 @@ for tool in bash cat cut dirname grep mktemp rm sed sh; do
 done
 
 for command in .ci/run demo/run.sh tests/run.sh tests/lint.sh tests/fresh.sh tests/bench/compare.sh; do
-    shell=sh
-    [ "$command" != .ci/run ] || shell=bash
+    shell='sh'
+    [ "$command" != .ci/run ] || shell='bash'
     PATH=$bin $shell "$top/$command" --help >"$bin/said" 2>"$bin/errors" || {
         cat "$bin/errors"
         echo "FAILED: $command --help"
