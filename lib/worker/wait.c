@@ -162,7 +162,7 @@ static posse_status wait_slowly(posse_future future, uint64_t until, uint64_t *w
 {
     posse_executor *e = future.executor;
     posse_status status = POSSE_TIMEOUT;
-    while (status == POSSE_TIMEOUT && pi_help(e, future.slot, *word))
+    while (status == POSSE_TIMEOUT && pi_help(e, future.slot, *word) == POSSE_OK)
         status = look(e, future, word);
     if (status == POSSE_TIMEOUT)
         status = pi_spin(e, look_again, &(struct sight){e, future, word});
