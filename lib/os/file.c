@@ -34,6 +34,7 @@ int pi_os_file_above_stdio(int fd)
 
 int pi_os_fd_own(struct pi_os_fd *fd, int number)
 {
+    PI_OS_NO_CANCEL;
     struct stat status;
     *fd = (struct pi_os_fd){.number = number};
     if (fstat(number, &status) != 0) {
@@ -59,6 +60,7 @@ bool pi_os_fd_is_ours(const struct pi_os_fd *fd)
 
 void pi_os_fd_close(struct pi_os_fd *fd)
 {
+    PI_OS_NO_CANCEL;
     if (pi_os_fd_is_ours(fd))
         close(fd->number);
     fd->number = -1;

@@ -1,5 +1,7 @@
 #include "os/flag.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -7,6 +9,7 @@
 
 int pi_os_flag_init(struct pi_os_flag *flag)
 {
+    PI_OS_NO_CANCEL;
     int sockets[2];
     atomic_init(&flag->lost, false);
     flag->reader.number = flag->writer.number = -1;

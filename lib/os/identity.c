@@ -1,5 +1,7 @@
 #include "os/identity.h"
 
+#include "os/cancel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -44,6 +46,7 @@ static bool parse(const char *line, struct stat_line *found)
 
 static bool read_stat(const char *path, struct stat_line *found)
 {
+    PI_OS_NO_CANCEL;
     char line[1024];
     ssize_t n;
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -39,7 +39,7 @@ static posse_status begin_box(posse_executor *e, void **index)
     *index = mmap(NULL, size_of_index(e), PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (*index == MAP_FAILED)
-        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+        return pi_failure(PI_NO_HEAP);
     mail->parker = pi_take_parker(e, e->owner);
     int error = mail->parker == PI_NONE ? errno : open_watches(mail);
     if (error == 0)

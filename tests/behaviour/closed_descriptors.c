@@ -86,7 +86,7 @@ static int are_own_still(const struct scene *scene)
 
 static int breaks_and_says_why(posse_executor *pool)
 {
-    posse_error why;
+    posse_error why = {.struct_size = sizeof why};
     long ms = 100000;
     posse_future future;
     posse_status status = posse_submit(pool, sleep_task, &ms, sizeof ms, &future);

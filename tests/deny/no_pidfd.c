@@ -173,7 +173,7 @@ static int another_user_is_refused(void *unused)
     bool becomes_another = true;
     posse_options options = with_initializer(seal, &becomes_another, sizeof becomes_another);
     posse_executor *pool = NULL;
-    posse_error why = {.status = POSSE_OK};
+    posse_error why = {.struct_size = sizeof why, .status = POSSE_OK};
     (void)unused;
     REQUIRE(posse_create(&options, &pool) == POSSE_OK);
     for (long end = now_ms() + PATIENCE_MS; why.status != POSSE_BROKEN; pause_ms(1)) {

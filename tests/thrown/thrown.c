@@ -65,7 +65,7 @@ static void map_open(void *context)
 static void map_next(void *context)
 {
     struct scene *scene = context;
-    posse_item item;
+    posse_item item = {.struct_size = sizeof item};
     while ((scene->status = posse_map_next(scene->mapping, &item)) == POSSE_OK) {
         assert_ok(item.status);
     }
