@@ -60,9 +60,9 @@ extern "C" {
 #endif
 
 #define POSSE_VERSION_MAJOR 0
-#define POSSE_VERSION_MINOR 1
+#define POSSE_VERSION_MINOR 2
 #define POSSE_VERSION_PATCH 0
-#define POSSE_VERSION "0.1.0"
+#define POSSE_VERSION "0.2.0"
 
 #if defined(__GNUC__)
 #define POSSE_API __attribute__((visibility("default")))
@@ -119,7 +119,7 @@ POSSE_API const char *posse_status_message(posse_status status);
  * posse_task_reserve gave NULL. "" if there was no such call. The string is constant. */
 POSSE_API const char *posse_last_error(void);
 
-/* The version of the library that is linked, e.g. "0.1.0". */
+/* The version of the library that is linked, e.g. "0.2.0". */
 POSSE_API const char *posse_version(void);
 
 /* ---- executor -------------------------------------------------------------------------------- */

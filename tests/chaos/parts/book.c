@@ -17,16 +17,18 @@
 #include <unistd.h>
 
 static struct roster *roster; /* for those that are born */
-static int forks;             /* from the runner: 2 the supervisor, 3 a worker */
+/* From the runner: 1 the supervisor, 2 a worker. The process between the program and the supervisor
+ * is made by vfork, which calls no handler. */
+static int forks;
 
 static void enter(void)
 {
     forks++;
-    if (roster == NULL || forks < 2) {
+    if (roster == NULL) {
         return;
     }
     int pid = getpid();
-    if (forks == 2) {
+    if (forks == 1) {
         atomic_store(&roster->supervisor, pid);
     } else if (pid < MOST_PIDS) {
         atomic_fetch_add(&roster->lives[pid].born, 1);
