@@ -34,7 +34,10 @@ show_help() {
 
 name=sum_of_squares
 case ${1-} in
---list) list && exit ;;
+--list)
+    list
+    exit
+    ;;
 --help) usage && echo && show_help "$name" && exit ;;
 -* | '') ;;
 *)
