@@ -2,6 +2,7 @@
 
 #include "os/unwind.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
@@ -210,7 +211,9 @@ static posse_status map(posse_executor *e, const posse_map_job *job, posse_statu
     PI_OS_END_IF_LEFT;
     if (status != POSSE_END)
         note_rest(m, &outcome, status);
+    int error = errno;
     (void)posse_map_close(m);
+    errno = error;
     return status == POSSE_END ? outcome.first : status;
 }
 
@@ -220,10 +223,12 @@ posse_status posse_map(posse_executor *e, const posse_map_job *given, posse_stat
     if (!pi_map_read(given, &job))
         return POSSE_INVALID;
     if (statuses && job.count > PTRDIFF_MAX / sizeof *statuses)
-        return POSSE_TOO_LARGE; /* no array has so many */
+        return pi_refuse(POSSE_TOO_LARGE, "job.count is larger than an array can be");
     for (size_t i = 0; statuses && i < job.count; i++)
         statuses[i] = POSSE_CANCELLED; /* so do those end that never begin */
-    posse_status status = job.source ? POSSE_INVALID : pi_check(e);
+    posse_status status = pi_check(e);
+    if (status == POSSE_OK && job.source)
+        status = pi_refuse(POSSE_INVALID, "job.source is for posse_map_open");
     if (status != POSSE_OK)
         return status;
     pi_enter(e); /* destroy waits until all of it is over */

@@ -6,61 +6,95 @@
 #define COPIED_BYTES ((size_t)192 << 10) /* of a chunk: what is copied should stay in the cache */
 #define MOST_BYTES ((size_t)4 << 30)
 
-static posse_status check_inputs(const posse_map_job *job)
+/* Whether the items of an array would lie over more memory than there can be. */
+static bool is_too_long(const posse_map_job *job, size_t size, size_t stride)
 {
+    return size > MOST_BYTES || (job->count && stride > SIZE_MAX / 2 / job->count);
+}
+
+/* What is wrong with an input, and its status; NULL: nothing. The same for all of these. */
+static const char *find_wrong_input(const posse_map_job *job, const posse_input *input,
+                                    posse_status *status)
+{
+    *status = POSSE_INVALID;
+    if (input->size == 0)
+        return "the size of an input is 0";
+    if (!job->source && job->count && !input->data)
+        return "the data of an input is NULL";
+    *status = POSSE_TOO_LARGE;
+    return is_too_long(job, input->size, input->stride ? input->stride : input->size)
+               ? "an input is larger than memory can be"
+               : NULL;
+}
+
+static const char *find_wrong_inputs(const posse_map_job *job, posse_status *status)
+{
+    const char *wrong = NULL;
+    *status = POSSE_TOO_LARGE;
     if (job->n_inputs > POSSE_MAX_INPUTS)
-        return POSSE_TOO_LARGE;
+        return "job.n_inputs is over POSSE_MAX_INPUTS";
+    *status = POSSE_INVALID;
     if (job->n_inputs && !job->inputs)
-        return POSSE_INVALID;
-    for (size_t k = 0; k < job->n_inputs; k++) {
-        const posse_input *input = &job->inputs[k];
-        size_t stride = input->stride ? input->stride : input->size;
-        if (input->size == 0 || (!job->source && job->count && !input->data))
-            return POSSE_INVALID;
-        if (input->size > MOST_BYTES || (job->count && stride > SIZE_MAX / 2 / job->count))
-            return POSSE_TOO_LARGE;
-    }
-    return POSSE_OK;
+        return "job.inputs is NULL, but n_inputs is not 0";
+    for (size_t k = 0; k < job->n_inputs && !wrong; k++)
+        wrong = find_wrong_input(job, &job->inputs[k], status);
+    return wrong;
 }
 
 /* With a source nobody knows how long an array of results would have to be. */
-static posse_status check_results(const posse_map_job *job)
+static const char *find_wrong_results(const posse_map_job *job, posse_status *status)
 {
     size_t stride = job->result_stride ? job->result_stride : job->result_size;
-    if (job->results && (job->source || job->result_size == 0 || stride < job->result_size))
-        return POSSE_INVALID;
-    if (job->result_size > MOST_BYTES || (job->count && stride > SIZE_MAX / 2 / job->count))
-        return POSSE_TOO_LARGE;
-    return POSSE_OK;
+    *status = POSSE_INVALID;
+    if (job->results && job->source)
+        return "job.results is given for a source, whose items have no number yet";
+    if (job->results && job->result_size == 0)
+        return "job.results is given, but result_size is 0";
+    if (job->results && stride < job->result_size)
+        return "job.result_stride is under result_size: results would overlap";
+    *status = POSSE_TOO_LARGE;
+    return is_too_long(job, job->result_size, stride) ? "the results are larger than memory can be"
+                                                      : NULL;
+}
+
+static const char *find_wrong(const posse_map_job *job, posse_status *status)
+{
+    *status = POSSE_INVALID;
+    if (!job->fn == !job->block_fn)
+        return job->fn ? "job.fn and block_fn are both given" : "job.fn and block_fn are NULL";
+    if (job->chunksize < 0 || job->buffersize < 0)
+        return "job.chunksize or buffersize is negative";
+    if (job->timeout_ms < 0 || job->item_timeout_ms < 0)
+        return "job.timeout_ms or item_timeout_ms is negative";
+    if (job->arg_size && !job->arg)
+        return "job.arg is NULL, but arg_size is not 0";
+    *status = POSSE_TOO_LARGE;
+    if (job->item_timeout_ms > UINT32_MAX)
+        return "job.item_timeout_ms is over 49 days";
+    if (job->arg_size > MOST_BYTES)
+        return "job.arg_size is over 4 GB";
+    const char *wrong = find_wrong_results(job, status);
+    return wrong ? wrong : find_wrong_inputs(job, status);
 }
 
 bool pi_map_read(const posse_map_job *given, posse_map_job *job)
 {
-    if (!given || given->struct_size != sizeof *given)
-        return false;
-    *job = *given;
-    return true;
+    const posse_map_job *known = pi_sized_read(given, job, sizeof *job);
+    if (known && known != job)
+        *job = *known;
+    return known;
 }
 
 posse_status pi_map_check(posse_executor *e, const posse_map_job *job)
 {
-    posse_status status = pi_check(e);
+    posse_status wrong_status, status = pi_check(e);
+    const char *wrong = find_wrong(job, &wrong_status);
     if (status != POSSE_OK)
         return status;
-    if (!job->fn == !job->block_fn || job->chunksize < 0 || job->buffersize < 0 ||
-        job->timeout_ms < 0 || job->item_timeout_ms < 0)
-        return POSSE_INVALID;
+    if (wrong)
+        return pi_refuse(wrong_status, wrong);
     uintptr_t fn = job->fn ? (uintptr_t)job->fn : (uintptr_t)job->block_fn;
-    status = check_results(job);
-    if (status == POSSE_OK)
-        status = check_inputs(job);
-    if (status == POSSE_OK && job->arg_size && !job->arg)
-        status = POSSE_INVALID;
-    if (status == POSSE_OK && (job->item_timeout_ms > UINT32_MAX || job->arg_size > MOST_BYTES))
-        status = POSSE_TOO_LARGE;
-    if (status == POSSE_OK && !pi_loaded(e, fn))
-        status = POSSE_NOT_LOADED;
-    return status;
+    return pi_loaded(e, fn) ? POSSE_OK : POSSE_NOT_LOADED;
 }
 
 /* Whether workers may use the program's bytes there. Not a thread that may miss a deadline: it goes

@@ -56,7 +56,7 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
         free(m);
         return pi_refuse_errno(error, PI_NO_HEAP);
     }
-    status = pi_map_plan(m) ? allocate(m) : POSSE_TOO_LARGE;
+    status = pi_map_plan(m) ? allocate(m) : pi_refuse(POSSE_TOO_LARGE, "a chunk is over 4 GB");
     *mapping = m;
     if (status == POSSE_OK) {
         PI_OS_IF_LEFT(pi_mapping_close_left, mapping); /* by the source, or a task that runs here */
@@ -75,7 +75,7 @@ posse_status posse_map_open(posse_executor *e, const posse_map_job *given, posse
 {
     posse_map_job job;
     if (!mapping)
-        return POSSE_INVALID;
+        return pi_refuse(POSSE_INVALID, "mapping is NULL");
     *mapping = NULL;
     return pi_map_read(given, &job) ? open_map(e, &job, mapping) : POSSE_INVALID;
 }

@@ -184,6 +184,7 @@ TEST(return_in_a_map)
 struct refusal {
     posse_status status;
     void (*spoil)(posse_map_job *job, posse_input *input);
+    const char *words; /* that posse_last_error then says */
 };
 
 #define SPOIL(name, change)                                                                        \
@@ -194,7 +195,7 @@ struct refusal {
         change;                                                                                    \
     }
 
-SPOIL(wrong_size, job->struct_size--)
+SPOIL(wrong_size, job->struct_size = 8)
 SPOIL(no_function, job->fn = NULL)
 SPOIL(two_functions, job->block_fn = sum_block)
 SPOIL(negative_chunksize, job->chunksize = -1)
@@ -219,27 +220,27 @@ SPOIL(huge_chunk, job->results = NULL; job->result_size = (size_t)3 << 30; job->
 TEST(bad_arguments)
 {
     static const struct refusal refusals[] = {
-        {POSSE_INVALID, wrong_size},
-        {POSSE_INVALID, no_function},
-        {POSSE_INVALID, two_functions},
-        {POSSE_INVALID, negative_chunksize},
-        {POSSE_INVALID, negative_buffersize},
-        {POSSE_INVALID, negative_timeout},
-        {POSSE_INVALID, negative_item_timeout},
-        {POSSE_TOO_LARGE, long_item_timeout},
-        {POSSE_INVALID, no_inputs},
-        {POSSE_TOO_LARGE, many_inputs},
-        {POSSE_INVALID, no_data},
-        {POSSE_INVALID, no_size},
-        {POSSE_TOO_LARGE, huge_input},
-        {POSSE_TOO_LARGE, huge_stride},
-        {POSSE_TOO_LARGE, huge_count},
-        {POSSE_INVALID, results_of_no_size},
-        {POSSE_TOO_LARGE, huge_results},
-        {POSSE_INVALID, results_that_overlap},
-        {POSSE_TOO_LARGE, huge_result_stride},
-        {POSSE_INVALID, results_of_a_source},
-        {POSSE_TOO_LARGE, huge_chunk},
+        {POSSE_INVALID, wrong_size, "struct_size"},
+        {POSSE_INVALID, no_function, "fn"},
+        {POSSE_INVALID, two_functions, "block_fn"},
+        {POSSE_INVALID, negative_chunksize, "chunksize"},
+        {POSSE_INVALID, negative_buffersize, "buffersize"},
+        {POSSE_INVALID, negative_timeout, "timeout_ms"},
+        {POSSE_INVALID, negative_item_timeout, "item_timeout_ms"},
+        {POSSE_TOO_LARGE, long_item_timeout, "item_timeout_ms"},
+        {POSSE_INVALID, no_inputs, "inputs"},
+        {POSSE_TOO_LARGE, many_inputs, "n_inputs"},
+        {POSSE_INVALID, no_data, "data of an input"},
+        {POSSE_INVALID, no_size, "size of an input"},
+        {POSSE_TOO_LARGE, huge_input, "an input"},
+        {POSSE_TOO_LARGE, huge_stride, "an input"},
+        {POSSE_TOO_LARGE, huge_count, ""},
+        {POSSE_INVALID, results_of_no_size, "result_size"},
+        {POSSE_TOO_LARGE, huge_results, "the results"},
+        {POSSE_INVALID, results_that_overlap, "result_stride"},
+        {POSSE_TOO_LARGE, huge_result_stride, "the results"},
+        {POSSE_INVALID, results_of_a_source, "source"},
+        {POSSE_TOO_LARGE, huge_chunk, "chunk"},
     };
     posse_executor *pool = make_pool(1);
     long longs[3] = {1, 2, 3};
@@ -252,7 +253,10 @@ TEST(bad_arguments)
         job.results = results;
         refusals[i].spoil(&job, &input);
         assert_int_equal(posse_map(pool, &job, statuses), refusals[i].status);
+        assert_non_null(strstr(posse_last_error(), refusals[i].words));
+        assert_status(posse_release((posse_future){0}), POSSE_INVALID); /* has words of its own */
         assert_int_equal(posse_map_open(pool, &job, &map), refusals[i].status);
+        assert_non_null(strstr(posse_last_error(), refusals[i].words));
         assert_null(map);
         assert_true(statuses[0] != POSSE_OK && results[0] == 0);
         assert_int_equal(stats_of(pool).done, 0);

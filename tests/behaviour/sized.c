@@ -76,6 +76,18 @@ TEST(job)
     end_pool(the_pool);
 }
 
+static posse_status map_with(const void *job) { return posse_map(the_pool, job, NULL); }
+
+TEST(map_job_of_another_version)
+{
+    long numbers[3] = {1, 2, 3};
+    posse_input input = {.data = numbers, .size = sizeof *numbers};
+    posse_map_job job = map_job(square_item, &input, 1, 3);
+    the_pool = make_pool(1);
+    assert_read(&job, sizeof job, offsetof(posse_map_job, results), map_with);
+    end_pool(the_pool);
+}
+
 /* ---- what a call fills ---- */
 
 static posse_future the_future;
@@ -165,7 +177,8 @@ TEST(item)
 }
 
 static const struct check checks[] = {
-    CHECK(options, ALL), CHECK(job, ALL), CHECK(stats, ALL), CHECK(error, ALL), CHECK(item, ALL),
+    CHECK(options, ALL), CHECK(job, ALL),   CHECK(map_job_of_another_version, ALL),
+    CHECK(stats, ALL),   CHECK(error, ALL), CHECK(item, ALL),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
