@@ -46,6 +46,7 @@ void _assert_in_range(unsigned long long value, unsigned long long minimum,
     _assert_int_not_equal((unsigned long long)(a), (unsigned long long)(b), HERE)
 #define assert_return_code(code, error) _assert_true((code) >= 0, #code, HERE)
 #define assert_ptr_equal(a, b) assert_int_equal((uintptr_t)(a), (uintptr_t)(b))
+#define assert_ptr_not_equal(a, b) assert_int_not_equal((uintptr_t)(a), (uintptr_t)(b))
 #define assert_string_equal(a, b) _assert_string_equal(a, b, HERE)
 #define assert_memory_equal(a, b, size) _assert_memory_equal(a, b, size, HERE)
 #define assert_in_range(value, minimum, maximum)                                                   \

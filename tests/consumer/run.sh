@@ -8,7 +8,7 @@ top=$(cd "$here/../.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 prefix=$scratch/prefix
-export CC="${CC:-cc}" CXX="${CXX:-c++}"
+export CC="${CC:-cc}" CXX="${CXX:-c++}" LC_ALL=C
 strict="-Wall -Wextra -Wpedantic -Werror"
 
 fail() {
