@@ -55,6 +55,8 @@ struct fault_balance fault_balance;
 #define SOUND(name, reason)
 #include "fault/kit/calls.def"
 #undef FAULT
+#undef BY_HAND
+#undef SOUND
 
 /* ---- memory ---- */
 
@@ -268,13 +270,15 @@ int fault_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, vo
 }
 
 int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until);
-#if defined(__GLIBC__)
+#ifndef __GLIBC__ /* others do not have it, nor is it called there */
+#define sem_clockwait(semaphore, clock, until) MINUS(ENOSYS, )
+#endif
 int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
 {
     int error = FAILS(sem_clockwait, EINTR);
+    (void)semaphore, (void)clock, (void)until;
     return error ? MINUS(error, ) : sem_clockwait(semaphore, clock, until);
 }
-#endif
 
 int fault_sem_post(sem_t *semaphore);
 int fault_sem_post(sem_t *semaphore) { return sem_post(semaphore); }
@@ -292,15 +296,14 @@ long fault_sysconf(int name)
 /* ---- other names of them --------------------------------------------------------------------- */
 
 /* With _FILE_OFFSET_BITS=64, which changes nothing where a long has 64 bits. */
-#define SAME(name)                                                                                 \
+#define BY_HAND(name)                                                                              \
     extern __typeof__(fault_##name) fault_##name##64 __attribute__((alias("fault_" #name)));
-SAME(open)
-SAME(fcntl)
-SAME(fstat)
-SAME(mmap)
-SAME(ftruncate)
-SAME(fallocate)
-SAME(getrlimit)
+#define FAULT(type, name, ...) BY_HAND(name)
+#define SOUND(name, reason)
+#include "fault/kit/calls.def"
+#undef FAULT
+#undef BY_HAND
+#undef SOUND
 
 /* With _FORTIFY_SOURCE: they are told the room that there is. */
 ssize_t fault___read_chk(int fd, void *to, size_t size, size_t room);
