@@ -80,9 +80,12 @@ TEST(submits_for_ever)
         assert_goes_on(pool);
     }
     assert_eventually(stats_of(pool).queued + stats_of(pool).running == 0);
-    long run = atomic_load(&flood->run), accepted = atomic_load(&flood->accepted);
-    print_message("%ld tasks\n", run);
-    assert_in_range(run - accepted, 0, backend() == POSSE_PROCESS ? 3 : 0);
+    /* A worker process may die between a submit and its count; a thread that missed its deadline
+     * comes to the count later. */
+    long most = backend() == POSSE_PROCESS ? 3 : 0, more;
+    assert_eventually((more = atomic_load(&flood->run) - atomic_load(&flood->accepted)) >= 0 &&
+                      more <= most);
+    print_message("%ld tasks\n", atomic_load(&flood->run));
     assert_ok(posse_free(pool, flood));
     end_pool(pool);
 }
