@@ -132,6 +132,15 @@ static posse_status ended(posse_executor *e)
     return pi_destroying(e) ? POSSE_SHUT_DOWN : POSSE_OK;
 }
 
+static posse_status await_shutdown(posse_executor *e, uint64_t until)
+{
+    (void)pi_check_supervisor(e);
+    posse_status status = pi_wait_closed(e, until);
+    if (status == POSSE_OK)
+        status = pi_settle_callbacks(e, until);
+    return status == POSSE_OK ? ended(e) : status;
+}
+
 posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
 {
     posse_status status = pi_check(e);
@@ -150,13 +159,9 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
     if (!wait)
         return ended(e);
     pi_enter(e);
-    (void)pi_check_supervisor(e);
-    uint64_t until = pi_os_after_ms(timeout_ms);
-    status = pi_wait_closed(e, until);
-    if (status == POSSE_OK)
-        status = pi_settle_callbacks(e, until);
-    if (status == POSSE_OK)
-        status = ended(e);
+    PI_OS_IF_LEFT(pi_leave_left, e); /* by a finalizer that runs here */
+    status = await_shutdown(e, pi_os_after_ms(timeout_ms));
+    PI_OS_END_IF_LEFT;
     pi_leave(e);
     return status;
 }

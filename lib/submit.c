@@ -264,22 +264,39 @@ struct visit {
     struct pi_self *outer;
 };
 
-static void end_visit(const struct visit *visit)
+/* The submit does not return, so nobody gets the handle: frees what the task gave. */
+static void forget(const struct visit *visit)
 {
-    posse_executor *e = visit->future.executor;
-    pi_self = visit->outer;
-    if (atomic_fetch_sub(&e->inline_running, 1) == 1)
-        e->backend->poke(e); /* the last one: an executor that was shut down is closed now */
-    pi_leave(e);
-}
-
-/* The task was left, and so is its submit. It has failed, and nobody has its handle. */
-static void leave_visit(void *context)
-{
-    const struct visit *visit = context;
     uint64_t word = pi_word_of(visit->future);
     if (pi_fresh(word, visit->future))
         (void)pi_discard(visit->future.executor, visit->future.slot, word);
+}
+
+static void leave_end(void *context)
+{
+    const struct visit *visit = context;
+    forget(visit);
+    pi_leave(visit->future.executor);
+}
+
+/* The last task of an executor that was shut down closes it. */
+static void end_visit(struct visit *visit)
+{
+    posse_executor *e = visit->future.executor;
+    pi_self = visit->outer;
+    if (atomic_fetch_sub(&e->inline_running, 1) == 1) {
+        PI_OS_IF_LEFT(leave_end, visit); /* by a finalizer that runs here */
+        e->backend->poke(e);
+        PI_OS_END_IF_LEFT;
+    }
+    pi_leave(e);
+}
+
+/* The task was left, and so is its submit. It has failed. */
+static void leave_visit(void *context)
+{
+    struct visit *visit = context;
+    forget(visit);
     end_visit(visit);
 }
 

@@ -202,6 +202,28 @@ TEST(finalizer_throws)
     assert_true(throws(destroy, &scene)); /* it is freed */
 }
 
+static int close_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg;
+    (void)size;
+    return posse_shutdown(posse_task_executor(task), POSSE_NO_WAIT, 0) != POSSE_OK;
+}
+
+TEST(finalizer_throws_after_the_last_task)
+{
+    posse_future future = {.executor = NULL};
+    struct scene scene = {.options = default_options(), .fn = close_task, .where = &future};
+    scene.options.finalizer = throw_task;
+    scene.pool = make_pool_with(scene.options);
+    assert_true(throws(submit, &scene));
+    assert_null(future.executor);
+    posse_stats stats = stats_of(scene.pool);
+    assert_int_equal(stats.done, 1);
+    assert_int_equal(stats.futures, 0);
+    assert_ok(posse_shutdown(scene.pool, 0, -1));
+    assert_ok(posse_destroy(scene.pool)); /* waits for those who are inside */
+}
+
 TEST(item_throws_through_map)
 {
     long numbers[6] = {0};
@@ -310,6 +332,7 @@ static const struct check checks[] = {
     CHECK(task_ends_its_thread, INLINE),
     CHECK(initializer_throws, INLINE),
     CHECK(finalizer_throws, INLINE),
+    CHECK(finalizer_throws_after_the_last_task, INLINE),
     CHECK(item_throws_through_map, INLINE),
     CHECK(source_throws, ALL),
     CHECK(callback_throws_through_add, ALL),
