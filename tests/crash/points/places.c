@@ -32,7 +32,7 @@ static const struct {
 } excused[] = {
     {"executor.c", "build", false, "posse_create: the program"},
     {"executor.c", "stop", false, "destroy, terminate and kill: the program"},
-    {"submit.c", "run_inline", false, "inline backend"},
+    {"submit_inline.c", "run_inline", false, "inline backend"},
     {"submit.c", "take_back", true, "the executor is stopped as a task submits"},
     {"core/lock.c", "pi_lock_recover", false, "the supervisor"},
     {"core/map.c", "pi_map_repair", false, "the supervisor"},

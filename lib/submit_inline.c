@@ -1,0 +1,79 @@
+/* Submitting without workers: the call runs the task itself, on the stack of its caller. An exception
+ * that leaves the task, or the end of its thread, leaves the call too. */
+#include "api.h"
+
+#include "os/unwind.h"
+
+/* A submit that runs its task itself, and what is as it was after it. */
+struct visit {
+    posse_future future;
+    struct pi_self *outer;
+};
+
+/* The submit does not return, so nobody gets the handle: frees what the task gave. */
+static void forget(const struct visit *visit)
+{
+    uint64_t word = pi_word_of(visit->future);
+    if (pi_fresh(word, visit->future))
+        (void)pi_discard(visit->future.executor, visit->future.slot, word);
+}
+
+static void leave_end(void *context)
+{
+    const struct visit *visit = context;
+    forget(visit);
+    pi_leave(visit->future.executor);
+}
+
+/* The last task of an executor that was shut down closes it. */
+static void end_visit(struct visit *visit)
+{
+    posse_executor *e = visit->future.executor;
+    pi_self = visit->outer;
+    if (atomic_fetch_sub(&e->inline_running, 1) == 1) {
+        PI_OS_IF_LEFT(leave_end, visit); /* by a finalizer that runs here */
+        e->backend->poke(e);
+        PI_OS_END_IF_LEFT;
+    }
+    pi_leave(e);
+}
+
+/* The task was left, and so is its submit. It has failed. */
+static void leave_visit(void *context)
+{
+    struct visit *visit = context;
+    forget(visit);
+    end_visit(visit);
+}
+
+/* FILL -> RUN, here and now. */
+static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
+{
+    posse_executor *e = visit->future.executor;
+    uint32_t index = visit->future.slot;
+    struct pi_self self = {.executor = e, .seat = PI_PROGRAM};
+    uint64_t run = pi_with_state(word, PI_RUN) | flags;
+    pi_store_release(&e->segment.slots.at[index].word, run);
+    if (!pi_self_in(e))
+        pi_self = &self;
+    PI_OS_IF_LEFT(leave_visit, visit);
+    pi_run(e, PI_PROGRAM, index, run);
+    PI_OS_END_IF_LEFT;
+    pi_self = visit->outer; /* before self is gone */
+}
+
+/* The phase is looked at once more when whoever closes the executor sees that a task runs: else its
+ * finalizer could come first. Both are seq, as is the other side: phase, then inline_running. */
+posse_status pi_submit_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
+{
+    struct visit visit = {{e, index, pi_generation(word)}, pi_self};
+    pi_enter(e);
+    atomic_fetch_add(&e->inline_running, 1);
+    posse_status status = pi_accepts(e);
+    if (status == POSSE_OK)
+        run_inline(&visit, word, flags);
+    else
+        (void)pi_discard(e, index, word);
+    end_visit(&visit);
+    return status;
+}
