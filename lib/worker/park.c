@@ -34,7 +34,7 @@ bool pi_check_supervisor(posse_executor *e)
     const char *how = e->owner == PI_PROGRAM ? e->backend->ended(e) : NULL;
     if (!how)
         return true; /* a worker dies with its supervisor */
-    struct pi_reason why = pi_reason_of("%s", how);
+    struct pi_reason why = pi_reason_of(how);
     if (pi_phase_of(e) != PI_CLOSED)
         pi_break(e, &why);
     return false;

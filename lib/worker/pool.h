@@ -372,8 +372,9 @@ posse_status pi_refuse_errno(int error, const char *words);
 /* The same of what has just failed, and has set errno. */
 posse_status pi_failure(const char *words);
 
-/* A reason that is no more than words; the format has one %s at most. */
-struct pi_reason pi_reason_of(const char *format, const char *text);
+/* A reason that is no more than words; the same for what has failed with an errno. */
+struct pi_reason pi_reason_of(const char *words);
+struct pi_reason pi_reason_of_error(const char *what, int error);
 struct pi_reason pi_reason_of_death(const struct pi_death *death);
 /* The end of a worker in words. */
 void pi_describe_death(const struct pi_death *death, char *text, size_t size);

@@ -24,7 +24,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <unistd.h>
 
 #define LOOK_NS 500000000u /* between looks at a program without a pidfd */
@@ -181,8 +180,8 @@ static bool settle(posse_executor *e, struct pi_reason *why)
         _exit(0);
     if (error == 0 || (geteuid() == e->user && getegid() == e->group))
         return true;
-    *why = pi_reason_of("the worker would outlive the executor, as it is another user now: %s",
-                        strerror(error));
+    *why = pi_reason_of_error("the worker would outlive the executor, as it is another user now",
+                              error);
     return false;
 }
 

@@ -29,17 +29,40 @@ posse_status pi_failure(const char *words)
     return pi_refuse_errno(errno ? errno : ENOMEM, words);
 }
 
-struct pi_reason pi_reason_of(const char *format, const char *text)
+struct pi_reason pi_reason_of(const char *words)
 {
     struct pi_reason reason = {.death.pid = -1};
-    const char *at = strstr(format, "%s");
-    int before = at ? (int)(at - format) : (int)strlen(format);
-    snprintf(reason.message, sizeof reason.message, "%.*s%s%s", before, format, at ? text : "",
-             at ? at + 2 : "");
+    snprintf(reason.message, sizeof reason.message, "%s", words);
     return reason;
 }
 
-/* As the C library says it, but of no locale, and without a lock that a fork may have left held. */
+/* Errors and signals as glibc says them, but in no locale's language, and without a lock that another
+ * thread may have held at the fork. */
+
+/* Those that a start of a worker may end with; "" for others. */
+static const char *words_of_error(int error)
+{
+    switch (error) {
+    case EPERM: return " (Operation not permitted)";
+    case EAGAIN: return " (Resource temporarily unavailable)";
+    case ENOMEM: return " (Cannot allocate memory)";
+    case EACCES: return " (Permission denied)";
+    case EINVAL: return " (Invalid argument)";
+    case EFBIG: return " (File too large)";
+    case ENOSPC: return " (No space left on device)";
+    case ENOSYS: return " (Function not implemented)";
+    default: return "";
+    }
+}
+
+struct pi_reason pi_reason_of_error(const char *what, int error)
+{
+    struct pi_reason reason = {.death.pid = -1};
+    snprintf(reason.message, sizeof reason.message, "%s: error %d%s", what, error,
+             words_of_error(error));
+    return reason;
+}
+
 static const char *words_of_signal(int signal)
 {
     switch (signal) {
@@ -107,7 +130,7 @@ void pi_why_broken(posse_executor *e, posse_error *error)
         return;
     /* Nothing is said if whoever broke it died, or is about to say it. */
     if (!pi_report_read(&e->segment.header->broken, &reason))
-        reason = pi_reason_of("%s", posse_status_message(POSSE_BROKEN));
+        reason = pi_reason_of(posse_status_message(POSSE_BROKEN));
     bool death = reason.death.pid >= 0;
     error->status = POSSE_BROKEN;
     error->code = reason.code;

@@ -50,9 +50,6 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
-#include <errno.h>
-#include <string.h>
-
 /* Before the pool is broken: see the table. */
 #define MOST_FAILURES 10
 #define LEAST_FAILING_NS 500000000u
@@ -115,32 +112,34 @@ static unsigned free_seat(const struct pi_supervisor *s)
 }
 
 /* The semaphore of the last worker may count a sleeper that died, if it is the C library's. If that
- * worker left on purpose somebody may be about to post it, which does no harm. False: there is
- * none. */
-static bool prepare_semaphore(struct pi_hand *last, struct pi_seat *seat)
+ * worker left on purpose somebody may be about to post it, which does no harm. 0 or an errno. */
+static int prepare_semaphore(struct pi_hand *last, struct pi_seat *seat)
 {
     if (last->used && last->left)
-        return true;
+        return 0;
     if (last->used)
         pi_os_semaphore_fini(&seat->wake);
     last->used = false; /* until there is one again */
-    return pi_os_semaphore_init(&seat->wake) == 0;
+    return pi_os_semaphore_init(&seat->wake);
 }
 
-/* Makes a seat ready for a new worker: as no worker has it, nobody else writes there. */
-static bool prepare_seat(struct pi_supervisor *s, unsigned number)
+/* Makes a seat ready for a new worker: as no worker has it, nobody else writes there. 0 or an
+ * errno. */
+static int prepare_seat(struct pi_supervisor *s, unsigned number)
 {
     posse_executor *e = s->executor;
     struct pi_seat *seat = &e->segment.seats[number];
     struct pi_hand *hand = &s->hands[number];
     size_t offset = (size_t)((char *)seat - e->segment.base);
-    if (number >= e->workers && pi_os_memory_back(&e->memory, offset, sizeof *seat) != 0)
-        return false;
+    int error = number >= e->workers ? pi_os_memory_back(&e->memory, offset, sizeof *seat) : 0;
+    if (error)
+        return error;
     if (hand->gave)
         pi_inherit(s, number);
     hand->gave = false;
-    if (!prepare_semaphore(hand, seat))
-        return false;
+    error = prepare_semaphore(hand, seat);
+    if (error)
+        return error;
     pi_store_relaxed(&seat->leave, 0); /* relaxed, all: the worker is started after this */
     pi_store_relaxed(&seat->gives, 0);
     pi_store_relaxed(&seat->doubted, 0);
@@ -150,7 +149,7 @@ static bool prepare_seat(struct pi_supervisor *s, unsigned number)
         s->seats = number + 1;
         (void)pi_count_raise(&e->segment.seats_count, s->seats); /* before its first sleep */
     }
-    return true;
+    return 0;
 }
 
 void pi_put_off_starts(struct pi_supervisor *s)
@@ -199,10 +198,12 @@ static bool start_one(struct pi_supervisor *s)
     if (seat >= PI_MAX_SEATS)
         return false; /* all are held by threads that do not return; one of them ends first */
     count_worker(header, 1); /* before it can be seen to work */
-    s->error = prepare_seat(s, seat) ? s->executor->backend->spawn(s, seat) : ENOMEM;
+    s->error = prepare_seat(s, seat);
+    if (s->error == 0)
+        s->error = s->executor->backend->spawn(s, seat);
     if (s->error) {
         count_worker(header, -1);
-        s->why = pi_reason_of("workers could not be started: %s", strerror(s->error));
+        s->why = pi_reason_of_error("workers could not be started", s->error);
         pi_start_failed(s);
         return false;
     }

@@ -113,7 +113,7 @@ static void judge(struct pi_supervisor *s, unsigned seat, enum pi_ready ready,
         return;
     }
     if (!said && failed)
-        why = s->stumbles ? s->why : pi_reason_of("the initializer failed", "");
+        why = s->stumbles ? s->why : pi_reason_of("the initializer failed");
     s->why = why;
     if (e->initializer.fn)
         s->stumbles++;

@@ -181,7 +181,7 @@ void pi_break(posse_executor *e, const struct pi_reason *why)
 
 void pi_break_queue(posse_executor *e)
 {
-    struct pi_reason why = pi_reason_of("the queue in shared memory is damaged", "");
+    struct pi_reason why = pi_reason_of("the queue in shared memory is damaged");
     pi_break(e, &why);
 }
 
