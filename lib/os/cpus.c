@@ -1,8 +1,7 @@
 #include "os/cpus.h"
 
-#include "os/cancel.h"
+#include "os/file.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -12,17 +11,9 @@
 
 #define GROUPS "/sys/fs/cgroup"
 
-/* Reads a small file into text; false if there is none. */
-static int read_text(const char *path, char *text, size_t size)
+static bool read_text(const char *path, char *text, size_t size)
 {
-    PI_OS_NO_CANCEL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t n = read(fd, text, size - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
+    return pi_os_file_read(path, text, size) > 0;
 }
 
 unsigned pi_os_cpus_of_quota(const char *text)

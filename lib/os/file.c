@@ -32,6 +32,24 @@ int pi_os_file_above_stdio(int fd)
     return moved;
 }
 
+ssize_t pi_os_file_read(const char *path, char *text, size_t size)
+{
+    PI_OS_NO_CANCEL;
+    int fd;
+    ssize_t length;
+    while ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 && errno == EINTR)
+        ;
+    if (fd < 0)
+        return -1;
+    while ((length = read(fd, text, size - 1)) < 0 && errno == EINTR)
+        ;
+    int error = errno;
+    close(fd);
+    errno = error;
+    text[length > 0 ? length : 0] = '\0';
+    return length;
+}
+
 int pi_os_fd_own(struct pi_os_fd *fd, int number)
 {
     PI_OS_NO_CANCEL;

@@ -10,6 +10,10 @@
  * would write into ours. The new one, or -1 (the old one is closed). */
 int pi_os_file_above_stdio(int fd);
 
+/* Reads the first bytes of a small file, at most size - 1, and ends them with 0. Their number, or -1
+ * and errno. It takes no memory, and no lock that a fork could meet. */
+ssize_t pi_os_file_read(const char *path, char *text, size_t size);
+
 /* A descriptor that is kept between calls. The program may close all descriptors that it does not
  * know, and open its own under the same numbers. So before each use the file behind the number is
  * compared with ours. A thread that closes it between that look and the use is not noticed. */

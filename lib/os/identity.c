@@ -1,9 +1,8 @@
 #include "os/identity.h"
 
-#include "os/cancel.h"
+#include "os/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,17 +45,8 @@ static bool parse(const char *line, struct stat_line *found)
 
 static bool read_stat(const char *path, struct stat_line *found)
 {
-    PI_OS_NO_CANCEL;
     char line[1024];
-    ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    while ((n = read(fd, line, sizeof line - 1)) < 0 && errno == EINTR)
-        ;
-    close(fd);
-    line[n > 0 ? n : 0] = 0;
-    return parse(line, found);
+    return pi_os_file_read(path, line, sizeof line) > 0 && parse(line, found);
 }
 
 static bool read_stat_of(pid_t pid, struct stat_line *found)
