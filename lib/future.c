@@ -94,15 +94,15 @@ static posse_status copy(posse_future future, struct pi_slot *slot, void *buffer
     const void *data;
     size_t length;
     posse_status status = show(future, slot, &data, &length);
-    if (status != POSSE_OK)
-        return status;
-    if (size)
-        *size = length;
-    if (length > capacity)
-        return pi_refuse(POSSE_TOO_LARGE, "the result is larger than capacity");
-    if (length)
+    if (status == POSSE_OK && length > capacity) {
+        status = pi_refuse(POSSE_TOO_LARGE, "the result is larger than capacity");
+    } else if (status == POSSE_OK && length) {
         memcpy(buffer, data, length);
-    return pi_confirm(future, slot, POSSE_OK);
+        status = pi_confirm(future, slot, POSSE_OK);
+    }
+    if (size && (status == POSSE_OK || status == POSSE_TOO_LARGE))
+        *size = length;
+    return status;
 }
 
 posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer, size_t capacity,
