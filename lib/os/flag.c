@@ -38,7 +38,7 @@ static void lose(struct pi_os_flag *flag)
     atomic_store_explicit(&flag->lost, true, memory_order_relaxed);
 }
 
-/* Nobody would send the byte later: so it waits for the kernel to have memory. */
+/* No later call would send the byte: so this one tries until the kernel has memory. */
 void pi_os_flag_set(struct pi_os_flag *flag)
 {
     bool sent = false;

@@ -18,7 +18,8 @@ struct pi_os_flag {
 /* Above stdio, non-blocking, close-on-exec. 0 or an errno. */
 int pi_os_flag_init(struct pi_os_flag *flag);
 void pi_os_flag_fini(struct pi_os_flag *flag);
-/* Neither blocks. One thread at a time; set only when it is clear. */
+/* One thread at a time; set only when it is clear. Setting waits only for a kernel without memory,
+ * about ten seconds; clearing does not wait. */
 void pi_os_flag_set(struct pi_os_flag *flag);
 void pi_os_flag_clear(struct pi_os_flag *flag);
 

@@ -104,6 +104,7 @@ static bool waits_in_vain(int result) { return result < 0 && (errno == ECHILD ||
 
 int pi_os_children_denied(void)
 {
+    PI_OS_NO_CANCEL;
     siginfo_t info;
     pid_t self = getpid();
     if (kill(self, 0) != 0 || !waits_in_vain(waitpid(self, NULL, WNOHANG)) ||
@@ -114,6 +115,7 @@ int pi_os_children_denied(void)
 
 int pi_os_supervision_denied(void)
 {
+    PI_OS_NO_CANCEL;
     const struct timespec no_time = {0, 0};
     if (setpgid(0, 0) != 0)
         return errno;

@@ -15,9 +15,9 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* First in a function that does not return, and is not inlined: to who unwinds it is the first on
- * its stack. A process that was forked has the frames of the program below it, with all that
- * catches there and with what is destroyed on the way, and none of it is for the process. */
+/* First in a function that does not return, and is not inlined: unwinding ends at this function, as
+ * if it were the first on its stack. The stack of a process that was forked has the frames of the
+ * program, too: an exception of a task would run their destructors, and be caught there. */
 #if defined(__x86_64__) && defined(__GCC_HAVE_DWARF2_CFI_ASM)
 #define PI_OS_STACK_BEGINS() __asm__ volatile(".cfi_undefined rip")
 #elif defined(__aarch64__) && defined(__GCC_HAVE_DWARF2_CFI_ASM)
