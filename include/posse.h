@@ -31,8 +31,8 @@
  *             the system denies the memory for another reason, such as a filter of system calls
  *   limits    of an executor: POSSE_MAX_WORKERS workers; 16 million futures at a time, and 4000
  *             threads and tasks that wait at a time: beyond that POSSE_NO_MEMORY; 16 GB for one
- *             argument, result, queue or posse_alloc: beyond that POSSE_TOO_LARGE. Both are less
- *             where the address space is limited
+ *             argument, result, queue or posse_alloc: beyond that POSSE_TOO_LARGE. Where the
+ *             address space is limited, there are fewer futures, and 16 GB are less
  *   outputs   a call that fails leaves no output as it was: a pointer is NULL, a number 0, a flag
  *             false, a handle all zero (which no call takes), a struct all zero but for its status,
  *             which is what the call gave (posse_error, posse_item). Untouched are buffers, what
@@ -231,10 +231,10 @@ typedef struct posse_options {
  * millisecond.
  * The pool is no security boundary between tasks: each can read and write all shared memory of the
  * executor. Create it after dropping privileges.
- * They are nobody's children, except in a program that adopts orphans (process 1 of a container, or
- * with PR_SET_CHILD_SUBREAPER): its own wait(-1) finds one process of each executor, which lives
- * until posse_destroy and is buried there, and SIGCHLD tells its end. If somebody kills that one,
- * its workers are left to the program to wait for.
+ * Worker processes are not children of the program. A program that adopts orphans (process 1 of a
+ * container, or with PR_SET_CHILD_SUBREAPER) becomes the parent of one process of each executor, the
+ * supervisor: wait(-1) finds it, posse_destroy ends and reaps it, and SIGCHLD tells its end. If
+ * somebody kills the supervisor, the program becomes the parent of its workers, too.
  * A worker that dies is replaced. If starts fail by themselves, ten times in a row and for half a
  * second, and no worker is left, the executor is broken. A worker that somebody kills as it starts
  * (by SIGKILL, as the kernel does when memory runs out, SIGTERM, SIGHUP or another signal that is
@@ -733,7 +733,7 @@ POSSE_API posse_status posse_map_exception(posse_mapping *mapping, posse_error *
 /* Ends it: items that have not begun are cancelled. Waits for those that are running if they use
  * memory of the program in place (threads, memory of posse_alloc). NULL is fine. Before
  * posse_destroy.
- * POSSE_OK. */
+ * POSSE_OK, POSSE_WRONG_PROCESS; it is freed in either case. */
 POSSE_API posse_status posse_map_close(posse_mapping *mapping);
 
 /* ---- memory that tasks and the program share ------------------------------------------------- */
