@@ -106,7 +106,7 @@ if [ -z "$directory" ]; then
     directory=$directory${valgrind:+-$valgrind}${coverage:+-$coverage}
 fi
 timeout=120
-[ -z "$sanitize$valgrind$coverage" ] || timeout=300
+[ -z "$sanitize$valgrind$coverage$toolchain" ] || timeout=300
 [ -z "$long" ] || timeout=7200
 
 # What looks on is slow enough without an optimizer that takes minutes to build.
