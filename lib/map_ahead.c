@@ -196,7 +196,8 @@ posse_status pi_mapping_fill(posse_mapping *m, size_t ahead)
             status = launch(m, n);
         if (status == POSSE_OK)
             continue;
-        bool later = status == POSSE_FULL || status == POSSE_NO_MEMORY || status == POSSE_TIMEOUT;
+        bool later = status == POSSE_FULL || status == POSSE_TIMEOUT || status == POSSE_NO_MEMORY ||
+                     status == POSSE_SYSTEM;
         if (!later || m->n_flights == 0)
             end(m, status);
         return status;
