@@ -241,12 +241,15 @@ int pi_os_socket_hear(int socket, void *message, size_t size, int *fd)
 {
     PI_OS_NO_CANCEL;
     struct pollfd one = {.fd = socket, .events = POLLIN};
-    int error;
     *fd = -1;
-    do {
+    for (int tries = 0;;) {
         if (poll(&one, 1, -1) < 0 && errno != EINTR)
             pi_os_sleep(1000000);
-        error = receive(socket, message, size, fd);
-    } while (is_full(error) || passes(error));
-    return error;
+        int error = receive(socket, message, size, fd);
+        if (is_full(error))
+            continue;
+        if (!passes(error) || ++tries == MOST_TRIES)
+            return error;
+        pi_os_sleep(1000000);
+    }
 }

@@ -10,8 +10,8 @@
  * would write into ours. The new one, or -1 (the old one is closed). */
 int pi_os_file_above_stdio(int fd);
 
-/* Reads the first bytes of a small file, at most size - 1, and ends them with 0. Their number, or -1
- * and errno. It takes no memory, and no lock that a fork could meet. */
+/* Reads the first bytes of a small file, at most size - 1, and ends them with 0. Their number, or
+ * -1 and errno. It takes no memory, and no lock that a fork could meet. */
 ssize_t pi_os_file_read(const char *path, char *text, size_t size);
 
 /* A descriptor that is kept between calls. The program may close all descriptors that it does not
@@ -45,8 +45,9 @@ bool pi_os_socket_closed(int socket, int timeout_ms);
 /* Sends a short message, with a copy of a descriptor unless that is -1. 0 or an errno. */
 int pi_os_socket_tell(int socket, const void *message, size_t size, int fd);
 /* Waits for a message of exactly that size. *fd: the descriptor that came with it, above stdio,
- * close-on-exec, or -1. 0 or an errno; ECHILD: the other side is gone. If only the descriptor cannot
- * be had the message is there all the same. */
+ * close-on-exec, or -1. 0 or an errno; ECHILD: the other side is gone; ENOMEM, ENOBUFS: the kernel
+ * had no memory for it for a tenth of a second. If only the descriptor cannot be had, the message
+ * is there all the same. */
 int pi_os_socket_hear(int socket, void *message, size_t size, int *fd);
 
 #endif
