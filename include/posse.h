@@ -232,8 +232,8 @@ typedef struct posse_options {
  * The pool is no security boundary between tasks: each can read and write all shared memory of the
  * executor. Create it after dropping privileges.
  * Worker processes are not children of the program. A program that adopts orphans (process 1 of a
- * container, or with PR_SET_CHILD_SUBREAPER) becomes the parent of one process of each executor, the
- * supervisor: wait(-1) finds it, posse_destroy ends and reaps it, and SIGCHLD tells its end. If
+ * container, or with PR_SET_CHILD_SUBREAPER) becomes the parent of one process of each executor,
+ * the supervisor: wait(-1) finds it, posse_destroy ends and reaps it, and SIGCHLD tells its end. If
  * somebody kills the supervisor, the program becomes the parent of its workers, too.
  * A worker that dies is replaced. If starts fail by themselves, ten times in a row and for half a
  * second, and no worker is left, the executor is broken. A worker that somebody kills as it starts

@@ -1,5 +1,5 @@
-/* Submitting without workers: the call runs the task itself, on the stack of its caller. An exception
- * that leaves the task, or the end of its thread, leaves the call too. */
+/* Submitting without workers: the call runs the task itself, on the stack of its caller. An
+ * exception that leaves the task, or the end of its thread, leaves the call too. */
 #include "api.h"
 
 #include "os/unwind.h"

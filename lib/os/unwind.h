@@ -7,7 +7,8 @@
  *
  * Exceptions run what is bound to variables, if the library is compiled with -fexceptions (see
  * lib/CMakeLists.txt); the end of a thread does so in some C libraries, in others it runs what was
- * pushed. So it is both, and the first one acts. Nothing between the two may jump out (return, break).
+ * pushed. So it is both, and the first one acts. Nothing between the two may jump out (return,
+ * break).
  */
 #ifndef PI_OS_UNWIND_H
 #define PI_OS_UNWIND_H

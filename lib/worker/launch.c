@@ -177,9 +177,9 @@ static bool has_ended(posse_executor *e)
     return false;
 }
 
-/* It was told to go, and goes as soon as it has reaped its workers; unless a task has scribbled over
- * the word, or the kernel had no memory for our byte. So it is told again, and at last sees the end
- * of file, as if the program had died. */
+/* It was told to go, and goes as soon as it has reaped its workers; unless a task has scribbled
+ * over the word, or the kernel had no memory for our byte. So it is told again, and at last sees
+ * the end of file, as if the program had died. */
 void pi_program_join(posse_executor *e)
 {
     uint64_t patience = pi_os_after_ms(PATIENCE_MS);

@@ -3,8 +3,8 @@
  *
  *   the program                                the supervisor
  *   makes two sockets, forks                   tries what it needs of the system, makes two others
- *   hears a report, takes that socket for  <-  sends a report and one of those, closes both that the
- *   its own, closes its first one              program made
+ *   hears a report, takes that socket for  <-  sends a report and one of those, closes both that
+ *   its own, closes its first one              the program made
  *   sends a byte                           ->
  *   hears the second report                <-  starts the workers, sends a report
  *

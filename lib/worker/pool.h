@@ -307,9 +307,10 @@ void pi_finish_nobodys(posse_executor *executor, uint32_t index, uint64_t word);
  * what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN, POSSE_SHUT_DOWN,
  * POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SYSTEM. */
 posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
-/* A task that waits for one which nobody has begun (`word` is its) runs it itself. POSSE_OK: it did.
- * POSSE_TIMEOUT: not this one; the task may wait for it. POSSE_NO_MEMORY: its stack has no room for
- * that. It must not wait then: all workers may have come so far, and nobody would run it. */
+/* A task that waits for one which nobody has begun (`word` is its word) runs it itself.
+ * POSSE_OK: it did. POSSE_TIMEOUT: not this one; the task may wait for it. POSSE_NO_MEMORY: its
+ * stack has no room for that. It must not wait then: all workers may have come so far, and nobody
+ * would run it. */
 posse_status pi_help(posse_executor *executor, uint32_t index, uint64_t word);
 /* Whether this thread is inside the task, or is on its way out of it, which ends the thread. */
 bool pi_on_this_stack(posse_executor *executor, posse_future future);

@@ -36,8 +36,8 @@ struct pi_reason pi_reason_of(const char *words)
     return reason;
 }
 
-/* Errors and signals as glibc says them, but in no locale's language, and without a lock that another
- * thread may have held at the fork. */
+/* Errors and signals as glibc says them, but in no locale's language, and without a lock that
+ * another thread may have held at the fork. */
 
 /* Those that a start of a worker may end with; "" for others. */
 static const char *words_of_error(int error)
