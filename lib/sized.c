@@ -2,7 +2,8 @@
  * a later posse.h gives fewer or more bytes than this library knows.
  *
  * So that this goes on working, a new version of posse.h adds fields at the end of a struct only,
- * and never where an older one has padding. */
+ * never where an older one has padding, and has no padding behind them: what stands there need not
+ * be zero. */
 #include "api.h"
 
 #include <string.h>

@@ -99,7 +99,7 @@ int pi_os_pidfd(pid_t pid)
 #endif
 }
 
-/* We are no child of ours. */
+/* For this process, which is no child of its own. */
 static bool waits_in_vain(int result) { return result < 0 && (errno == ECHILD || errno == EINTR); }
 
 int pi_os_children_denied(void)

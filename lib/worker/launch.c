@@ -134,8 +134,8 @@ static struct pi_launch_report start(posse_executor *e, struct pi_supervisor *s)
     return report;
 }
 
-/* The supervisor and the workers are copies of this thread, with a cancel perhaps that waits for
- * it: so theirs are kept from it for good. */
+/* The supervisor and the workers are copies of this thread. A cancel of this thread may be waiting,
+ * so cancels stay disabled in the copies. */
 posse_status pi_program_start(posse_executor *e)
 {
     PI_OS_NO_CANCEL;

@@ -20,7 +20,7 @@
  *   taken       in neither
  *   A watch that closes takes all of its subs out of both, whatever they are, so none is freed
  *   while anybody may come upon it. On its way from the one to the other a sub is still the box's:
- *   who deals holds the box's lock until it stands in the list.
+ *   the thread that deals it holds the box's lock until it stands in the list.
  *
  * Who deals to the leader's watch rings a bell that the leader does not hear: it sleeps on the
  * parker. So whoever deals without there being a post of the parker under way posts it: a task that
@@ -115,8 +115,8 @@ struct pi_mail {
     bool has_left;
     pthread_t left_thread;
     struct pi_os_semaphore all_called; /* posted when the callback thread has nothing more to do */
-    /* Added, and not yet returned. seq: who makes it 0 then looks at the phase, who waits for that
-     * in posse_shutdown has raised it before. */
+    /* Added, and not yet returned. seq: the thread that makes it 0 then looks at the phase, which
+     * posse_shutdown has raised before it waits for that. */
     _Atomic size_t callbacks_left;
 };
 

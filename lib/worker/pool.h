@@ -262,8 +262,8 @@ posse_status pi_phase_status(enum pi_phase phase);
 
 /* ---- park.c ---- */
 
-/* How long a caller sleeps before it looks after the pool. A constant but for tests, which see whom
- * nobody wakes only if nobody looks. */
+/* How long a caller sleeps before it looks after the pool. A constant, but for tests: they make it
+ * long, so that a caller that nobody wakes sleeps on. */
 extern uint64_t pi_look_ns;
 /* A parker for that owner, its semaphore empty; PI_NONE: none is to be had, errno tells why. */
 uint32_t pi_take_parker(posse_executor *executor, unsigned owner);
@@ -320,8 +320,8 @@ bool pi_is_full(posse_executor *executor);
 posse_status pi_wait_room(posse_executor *executor, uint64_t until);
 /* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
 posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
-/* Waits until all callbacks have returned, or the executor is being destroyed: who does that waits
- * until we have left, and then has called what is left. The phase is not PI_OPEN. */
+/* Waits until all callbacks have returned, or the executor is being destroyed: posse_destroy waits
+ * until this caller has left, and then has the others called. The phase is not PI_OPEN. */
 posse_status pi_wait_settled(posse_executor *executor, uint64_t until);
 
 /* ---- run.c, loop.c ---- */

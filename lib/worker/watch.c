@@ -195,11 +195,11 @@ static void hand_over(struct pi_watch *w)
     if (w->n_places > 1)
         return;
     pthread_mutex_lock(&mail->lock);
-    struct pi_place *heir = mail->led ? NULL : mail->followers;
-    while (heir && heir->watch->n_places > 1)
-        heir = heir->next;
-    if (heir)
-        pi_os_semaphore_post(&heir->watch->bell);
+    struct pi_place *follower = mail->led ? NULL : mail->followers;
+    while (follower && follower->watch->n_places > 1)
+        follower = follower->next;
+    if (follower)
+        pi_os_semaphore_post(&follower->watch->bell);
     pthread_mutex_unlock(&mail->lock);
 }
 
