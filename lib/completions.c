@@ -69,7 +69,8 @@ static bool is_lost(const posse_completions *c) /* relaxed: no more than a reaso
 
 int posse_completions_fd(const posse_completions *c)
 {
-    return c && !is_lost(c) ? c->flag.reader.number : -1;
+    bool ours = c && !is_lost(c) && pi_os_fd_is_ours(&c->flag.reader);
+    return ours ? c->flag.reader.number : -1;
 }
 
 static struct entry *make_entry(posse_completions *c, posse_future future, void *context)

@@ -152,6 +152,7 @@ static int completions_behind(void *context)
     REQUIRE(posse_completions_add(completions, futures[0], NULL) == POSSE_OK);
     REQUIRE(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, PATIENCE_MS) == 1);
     REQUIRE(close_behind(scene) == 0);
+    REQUIRE(posse_completions_fd(completions) == -1);
     REQUIRE(take(completions, 1) == 0 && are_own_still(scene) == 0);
     REQUIRE(posse_completions_fd(completions) == -1);
     REQUIRE(posse_completions_add(completions, futures[1], NULL) == POSSE_SYSTEM);
