@@ -281,7 +281,7 @@ static void end_wait(void *completed)
 posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, long timeout_ms,
                         bool *done, size_t *n_done)
 {
-    struct posse_completed *c;
+    struct posse_completed *c = NULL;
     if (done && n)
         memset(done, 0, n * sizeof *done);
     if (n_done)
@@ -290,7 +290,7 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
         when != POSSE_FIRST_EXCEPTION)
         return pi_refuse(POSSE_INVALID, "when is unknown");
     posse_status status = open_completed(futures, n, timeout_ms, &c);
-    if (status != POSSE_OK)
+    if (!c)
         return status;
     enter(&c->watch);
     PI_OS_IF_LEFT(end_wait, c); /* by a task that runs here */

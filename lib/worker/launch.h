@@ -29,8 +29,8 @@ struct pi_launch_report {
 };
 
 /* process.c: in the supervisor; in the process between, if there is none. */
-void pi_supervisor_main(void *launch);
-void pi_supervisor_failed(void *launch, int error);
+void pi_supervisor_main(void *context); /* a struct pi_launch */
+void pi_supervisor_failed(void *context, int error);
 
 /* launch.c: the process backend in the program, as backend.h says. */
 posse_status pi_program_start(posse_executor *executor);
