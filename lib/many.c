@@ -88,51 +88,64 @@ static void subscribe(struct posse_completed *c, posse_executor *e)
     pthread_mutex_unlock(&e->mail.lock);
 }
 
-static posse_status open_completed(const posse_future *futures, size_t n, long timeout_ms,
-                                   struct posse_completed **completed)
+/* NULL: *status tells why. */
+static struct posse_completed *allocate(size_t n, posse_status *status)
 {
-    posse_status status = check(futures, n, timeout_ms);
-    if (status != POSSE_OK)
-        return status;
     struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
-    if (!c)
-        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    int error = pi_watch_init(&c->watch);
+    int error = c ? pi_watch_init(&c->watch) : ENOMEM;
     if (error) {
         free(c);
-        return pi_refuse_errno(error, PI_NO_HEAP);
+        c = NULL;
     }
-    pi_os_guard_set(&c->guard);
-    c->until = pi_os_after_ms(timeout_ms);
-    for (size_t i = 0; i < n && status == POSSE_OK; i++) {
+    *status = pi_refuse_errno(error, PI_NO_HEAP);
+    return c;
+}
+
+static posse_status note_executors(struct posse_completed *c, const posse_future *futures, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
         c->subs[i].future = futures[i];
         if (!note_executor(&c->watch, futures[i].executor))
-            status = pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+            return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     }
-    if (status == POSSE_OK)
-        status = open_boxes(&c->watch);
-    if (status != POSSE_OK) {
-        error = errno;
+    return POSSE_OK;
+}
+
+/* NULL: *status tells why. */
+static struct posse_completed *open_completed(const posse_future *futures, size_t n,
+                                              long timeout_ms, posse_status *status)
+{
+    *status = check(futures, n, timeout_ms);
+    struct posse_completed *c = *status == POSSE_OK ? allocate(n, status) : NULL;
+    if (!c)
+        return NULL;
+    pi_os_guard_set(&c->guard);
+    c->until = pi_os_after_ms(timeout_ms);
+    *status = note_executors(c, futures, n);
+    if (*status == POSSE_OK)
+        *status = open_boxes(&c->watch);
+    if (*status != POSSE_OK) {
+        int error = errno;
         posse_completed_close(c);
         errno = error;
-        return status;
+        return NULL;
     }
     c->n = n;
     c->watch.subs = c->subs;
     c->watch.n_subs = n;
     for (size_t i = 0; i < c->watch.n_places; i++)
         subscribe(c, c->watch.places[i].executor);
-    *completed = c;
-    return POSSE_OK;
+    return c;
 }
 
 posse_status posse_as_completed(const posse_future *futures, size_t n, long timeout_ms,
                                 posse_completed **completed)
 {
+    posse_status status;
     if (!completed)
         return pi_refuse(POSSE_INVALID, "completed is NULL");
-    *completed = NULL;
-    return open_completed(futures, n, timeout_ms, completed);
+    *completed = open_completed(futures, n, timeout_ms, &status);
+    return status;
 }
 
 /* ---- giving ---------------------------------------------------------------------------------- */
@@ -281,7 +294,7 @@ static void end_wait(void *completed)
 posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, long timeout_ms,
                         bool *done, size_t *n_done)
 {
-    struct posse_completed *c = NULL;
+    posse_status status;
     if (done && n)
         memset(done, 0, n * sizeof *done);
     if (n_done)
@@ -289,7 +302,7 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
     if (when != POSSE_ALL_COMPLETED && when != POSSE_FIRST_COMPLETED &&
         when != POSSE_FIRST_EXCEPTION)
         return pi_refuse(POSSE_INVALID, "when is unknown");
-    posse_status status = open_completed(futures, n, timeout_ms, &c);
+    struct posse_completed *c = open_completed(futures, n, timeout_ms, &status);
     if (!c)
         return status;
     enter(&c->watch);

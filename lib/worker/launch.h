@@ -28,8 +28,9 @@ struct pi_launch_report {
     pid_t pid;   /* of the supervisor; 0: there is none */
 };
 
-/* process.c: in the supervisor; in the process between, if there is none. */
-void pi_supervisor_main(void *context); /* a struct pi_launch */
+/* process.c: in the supervisor; in the process between, if there is none. The context is a struct
+ * pi_launch. */
+void pi_supervisor_main(void *context);
 void pi_supervisor_failed(void *context, int error);
 
 /* launch.c: the process backend in the program, as backend.h says. */
