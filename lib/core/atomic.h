@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if UINTPTR_MAX < UINT64_MAX
+#if UINTPTR_MAX == 0xffffffff
 #error "posse needs a 64-bit system: it reserves more address space than 32 bits have"
 #endif
 

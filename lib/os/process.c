@@ -58,7 +58,7 @@ static pid_t fork_middle(const struct pi_os_orphan *orphan)
 {
     /* NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
 #ifdef __linux__
-    pid_t middle = vfork();
+    pid_t middle = vfork(); /* cppcheck-suppress vforkCalled */
 #else
     pid_t middle = fork();
 #endif
