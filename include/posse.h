@@ -530,9 +530,9 @@ typedef enum posse_when {
 /* Waits until all, or the first, of n futures have ended. done, if not NULL, has n places and tells
  * of each whether it has; *n_done, if not NULL, gets their number, where a future that is given
  * twice counts once. Both also tell it after a wait that ended otherwise than with POSSE_OK.
- * POSSE_OK: it is so.
- * POSSE_TIMEOUT: it is not yet.
- * POSSE_BROKEN, POSSE_SHUT_DOWN: it never will.
+ * POSSE_OK: the condition holds.
+ * POSSE_TIMEOUT: it did not hold in time.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN: it can never hold.
  * POSSE_DEADLOCK: a task waits for itself.
  * POSSE_NO_MEMORY, POSSE_SYSTEM.
  * POSSE_INVALID: one is not valid, an unknown `when`. POSSE_WRONG_PROCESS. */

@@ -141,7 +141,8 @@ posse_status posse_map_close(posse_mapping *m)
     free_flights(m->oldest);
     free_flights(m->spare);
     free(m->staged);
-    pi_watch_fini(&m->watch);
+    if (status == POSSE_OK) /* in a forked child the lock may stay held for ever */
+        pi_watch_fini(&m->watch);
     free(m);
     return status;
 }

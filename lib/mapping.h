@@ -1,8 +1,9 @@
 /* mapping.h - posse_map: chunks (chunk.h) that are on their way through the executor.
  *
  * Items are read from the source, or their place in the arrays, as chunks are submitted, which
- * buffersize bounds; from a slow source only while no chunk can be given. A chunk is given item by item when it has ended: the oldest, or if order does
- * not matter the first that has. It is released when the next one is asked for.
+ * buffersize bounds; from a slow source only while no chunk can be given. A chunk is given item by
+ * item when it has ended: the oldest, or if order does not matter the first that has. It is released
+ * when the next one is asked for.
  *
  * map_job.c     checks what is asked for, and chooses the sizes
  * mapping.c     opens and closes it
