@@ -162,10 +162,26 @@ static int completions_behind(void *context)
     return 0;
 }
 
+/* Nothing has ended, so nobody has looked yet. */
+static int unused_completions_behind(void *context)
+{
+    const struct scene *scene = context;
+    posse_completions *completions;
+    REQUIRE(posse_completions_create(&completions) == POSSE_OK);
+    REQUIRE(posse_completions_fd(completions) >= FIRST);
+    REQUIRE(close_behind(scene) == 0);
+    REQUIRE(posse_completions_fd(completions) == -1);
+    posse_completions_destroy(completions);
+    REQUIRE(are_own_still(scene) == 0);
+    return 0;
+}
+
 TEST(a_completion_descriptor)
 {
     assert_child(completions_behind, &(struct scene){.replaced = true});
     assert_child(completions_behind, &(struct scene){.replaced = false});
+    assert_child(unused_completions_behind, &(struct scene){.replaced = true});
+    assert_child(unused_completions_behind, &(struct scene){.replaced = false});
 }
 
 static const struct check checks[] = {
