@@ -270,8 +270,11 @@ static posse_status submit(posse_executor *e, const struct request *request, pos
         (void)pi_discard(e, index, pi_load_acquire(&e->segment.slots.at[index].word));
     else if (e->backend->spawn)
         status = submit_by_program(e, request->job, index, word, flags);
-    else
+    else {
+        if (future) /* the task may leave by an exception */
+            *future = (posse_future){.executor = NULL};
         status = pi_submit_inline(e, index, word, flags);
+    }
     if (future && status == POSSE_OK)
         *future = (posse_future){e, index, generation};
     return status;

@@ -88,11 +88,12 @@ static void assert_works(posse_executor *pool)
 
 TEST(task_throws_through_submit)
 {
-    static const posse_future untouched;
-    posse_future future = untouched;
+    static const posse_future none;
+    posse_future future;
+    memset(&future, 0xA5, sizeof future);
     struct scene scene = {.pool = make_pool(1), .fn = throw_task, .where = &future};
     assert_true(throws(submit, &scene));
-    assert_memory_equal(&future, &untouched, sizeof future);
+    assert_memory_equal(&future, &none, sizeof future);
     assert_works(scene.pool);
     scene.where = NULL;
     assert_true(throws(submit, &scene));
