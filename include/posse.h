@@ -22,7 +22,8 @@
  *             does not end it
  *   leaving   no call is a cancellation point: pthread_cancel waits until it has returned; but what
  *             a call runs in the calling thread (an inline task, a callback, a source, the log) may
- *             be cancelled, exit the thread or throw, through the call, which holds nothing then
+ *             be cancelled, exit the thread or throw, through the call, which holds nothing then.
+ *             A thread whose cancel type is asynchronous may make no call, as with most of libc
  *   time      milliseconds; a timeout of -1 waits for ever, 0 looks and returns;
  *             clocks are monotonic
  *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing,
