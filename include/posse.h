@@ -335,7 +335,8 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
  * worker process is lost with both then, in a thread the future never ends. With pthread_exit it is
  * lost with its worker. A C++ exception that leaves it kills its worker process (by signal 6), or,
  * in a thread, the program (std::terminate). Inline both go through posse_submit, which has given
- * no future then; the task has failed. */
+ * no future then; the task has failed. It has failed too if a task that waits for it runs it (see
+ * posse_task_executor) and catches the exception, which goes through the call that waits. */
 
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.

@@ -193,9 +193,9 @@ static void end_left(void *context)
     end(task, posse_task_fail(task, 0, "an exception, or the end of its thread, left the task"));
 }
 
-/* On the stack of a caller, which goes on. A worker does not: what such a task has left there, the
- * supervisor sees to. */
-static int call_inline(struct posse_task *task, struct pi_data arg)
+/* On the stack of a caller, or of a task that waits, which goes on if it catches. A worker that is
+ * left does not: what such a task has left there, the supervisor sees to. */
+static int call_for_other(struct posse_task *task, struct pi_data arg)
 {
     int code;
     PI_OS_IF_LEFT(end_left, task);
@@ -222,5 +222,6 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
         e->backend->poke(e);
     pi_call_others(e);
     set_deadline(&task);
-    end(&task, seat == PI_PROGRAM ? call_inline(&task, arg) : call(&task, arg));
+    bool alone = seat != PI_PROGRAM && !task.outer;
+    end(&task, alone ? call(&task, arg) : call_for_other(&task, arg));
 }

@@ -29,19 +29,6 @@ static void give_back(posse_executor *e, uint32_t index, uint64_t word)
     pi_call_worker(e);
 }
 
-/* A task that waits, and what it was before it began another. */
-struct helper {
-    struct pi_self *self;
-    struct posse_task *task;
-};
-
-/* The other one was left; the supervisor ends it, once this thread has ended. */
-static void end_help(void *context)
-{
-    const struct helper *helper = context;
-    helper->self->task = helper->task;
-}
-
 posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
@@ -57,10 +44,7 @@ posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
     }
     if (e->queue_limit)
         pi_wake_room(e);
-    struct helper helper = {self, self->task};
-    PI_OS_IF_LEFT(end_help, &helper);
     pi_run(e, self->seat, index, word);
-    PI_OS_END_IF_LEFT;
     return POSSE_OK;
 }
 
@@ -70,8 +54,7 @@ bool pi_on_this_stack(posse_executor *e, posse_future future)
     for (struct posse_task *task = self ? self->task : NULL; task; task = task->outer)
         if (task->index == future.slot)
             return true;
-    /* it was left: see end_help */
-    return self && self->seat != PI_PROGRAM && pi_is(pi_word_of(future), PI_RUN, self->seat);
+    return false;
 }
 
 /* What can be said now: POSSE_OK, an error, or POSSE_TIMEOUT, not yet. */

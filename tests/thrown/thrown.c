@@ -309,6 +309,41 @@ TEST(task_throws_in_a_process)
     end_pool(scene.pool);
 }
 
+static void await(void *context)
+{
+    struct scene *scene = context;
+    scene->status = posse_result(scene->future, -1, NULL, NULL);
+}
+
+/* Catches what its own task throws, which ran on its stack: the only worker is this one. */
+static int catching_task(posse_task *task, const void *arg, size_t size)
+{
+    struct scene scene = {.pool = posse_task_executor(task)};
+    posse_error error = {.struct_size = sizeof error};
+    (void)arg;
+    (void)size;
+    if (posse_submit(scene.pool, throw_task, NULL, 0, &scene.future) != POSSE_OK) {
+        return GAVE_UP;
+    }
+    bool thrown = throws(await, &scene);
+    posse_status status = posse_exception(scene.future, 0, &error);
+    (void)posse_release(scene.future);
+    return status == POSSE_OK && error.status == POSSE_TASK_FAILED ? return_long(task, thrown)
+                                                                   : GAVE_UP;
+}
+
+TEST(task_throws_through_a_wait)
+{
+    posse_executor *pool = make_pool(1);
+    assert_int_equal(take_long(submitted(pool, catching_task, NULL, 0)), true);
+    assert_works(pool);
+    posse_stats stats = stats_of(pool);
+    assert_int_equal(stats.futures, 0);
+    assert_int_equal(stats.running, 0);
+    assert_int_equal(stats.failed, 1);
+    end_pool(pool);
+}
+
 static int thread_throws(void *unused)
 {
     (void)unused;
@@ -338,6 +373,7 @@ static const struct check checks[] = {
     CHECK(source_throws, ALL),
     CHECK(callback_throws_through_add, ALL),
     CHECK(task_throws_in_a_process, PROCESSES),
+    CHECK(task_throws_through_a_wait, PROCESSES | THREADS),
     CHECK(task_throws_in_a_thread, THREADS &FORKED),
 };
 
