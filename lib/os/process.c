@@ -117,7 +117,7 @@ int pi_os_supervision_denied(void)
 {
     PI_OS_NO_CANCEL;
     const struct timespec no_time = {0, 0};
-    if (setpgid(0, 0) != 0)
+    if (setpgid(0, 0) != 0 || getppid() < 0)
         return errno;
 #ifdef __linux__
     if (prctl(PR_SET_PDEATHSIG, 0) != 0)

@@ -158,9 +158,8 @@ const char *pi_program_ended(posse_executor *e)
 
 void pi_program_poke(posse_executor *e)
 {
-    if (pi_os_fd_is_ours(&e->socket))
-        (void)pi_os_socket_poke(e->socket.number);
-    else if (pi_os_identity_is(&e->supervisor_identity))
+    bool sent = pi_os_fd_is_ours(&e->socket) && pi_os_socket_poke(e->socket.number);
+    if (!sent && pi_os_identity_is(&e->supervisor_identity))
         (void)kill(e->supervisor_identity.pid, SIGCHLD);
 }
 

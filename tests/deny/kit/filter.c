@@ -77,6 +77,7 @@ const struct denial denials[] = {
     {"prctl(PR_SET_PDEATHSIG)", SYS_prctl, PR_SET_PDEATHSIG},
     {"prctl(PR_SET_NAME)", SYS_prctl, PR_SET_NAME},
     CALL(setpgid),
+    CALL(getppid),
     CALL(socketpair),
     CALL(sendto),
     CALL(recvfrom),

@@ -20,7 +20,7 @@ bool deny(const struct denial *denial, int error);
  *   futex, brk, rt_sigreturn, exit, exit_group, restart_syscall   the C library cannot work without
  *   rt_sigprocmask, set_robust_list, rseq   ... nor fork or start a thread
  *   close, munmap   what cannot be given back stays
- *   getpid, getppid, gettid, geteuid, getegid, sched_yield, clock_gettime   never fail
+ *   getpid, gettid, geteuid, getegid, sched_yield, clock_gettime   never fail
  *   mmap, mprotect   denied at create only where nothing has been mapped yet: see mmap below */
 extern const struct denial denials[];
 
