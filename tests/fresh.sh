@@ -91,7 +91,9 @@ make_system() {
     cp /etc/resolv.conf /etc/hosts $root/etc/
 }
 
+# Its / is a mount, as tests mount over parts of it in namespaces of their own.
 mount_in_system() {
+    mount --bind $root $root
     mount -t proc proc $root/proc
     mount --rbind /sys $root/sys
     mkdir -p $root/dev/pts $root/dev/shm
