@@ -92,7 +92,7 @@ static posse_status copy(posse_future future, struct pi_slot *slot, void *buffer
                          size_t *size)
 {
     const void *data;
-    size_t length;
+    size_t length = 0;
     posse_status status = show(future, slot, &data, &length);
     if (status == POSSE_OK && length > capacity) {
         status = pi_refuse(POSSE_TOO_LARGE, "the result is larger than capacity");
