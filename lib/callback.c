@@ -84,7 +84,7 @@ static void join_left(struct pi_mail *mail)
     mail->has_left = false;
 }
 
-/* A callback ends the thread: another one goes on, or, if none is to be had, this one does. */
+/* A callback ends the thread. Another thread goes on; if none can be started, this one does. */
 static void go_on(void *context)
 {
     posse_executor *e = context;

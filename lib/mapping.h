@@ -73,8 +73,8 @@ bool pi_map_plan(posse_mapping *mapping);
 
 /* ---- map_ahead.c ---- */
 
-/* Submits until so many items are on their way, or there are no more, or one can be given and the
- * source would have to be asked. What cannot be submitted now is tried again when there is room.
+/* Submits until `ahead` items are on their way, or there are no more, or an item can be given and
+ * the source would have to be asked. What cannot be submitted now is tried again when there is room.
  * POSSE_OK, or why a chunk was not accepted. */
 posse_status pi_mapping_fill(posse_mapping *mapping, size_t ahead);
 

@@ -7,7 +7,7 @@
 #define PI_NEVER UINT64_MAX
 
 uint64_t pi_os_now(void);
-/* The moment in so many milliseconds; PI_NEVER if they are negative or too many. */
+/* The moment `ms` milliseconds from now; PI_NEVER if ms is negative or too large. */
 uint64_t pi_os_after_ms(long ms);
 /* Milliseconds until a moment, rounded up, 0 when it is past; -1 for PI_NEVER.
  * Capped at INT_MAX, for poll. */

@@ -22,7 +22,7 @@ static uint64_t number_at(const char *at)
     return number;
 }
 
-/* What follows so many spaces, or the end. */
+/* What follows that number of spaces, or the end. */
 static const char *after_spaces(const char *at, int spaces)
 {
     for (; *at && spaces > 0; at++)

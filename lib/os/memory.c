@@ -59,7 +59,7 @@ static bool length_allowed(size_t length)
            length <= limit.rlim_cur;
 }
 
-/* Gives the memory an object of its size, if one is to be had. 0, or an errno if a name stays. */
+/* Gives the memory an object of its size, if the system has one. 0, or an errno if a name stays. */
 static int make_object(struct pi_os_memory *memory)
 {
     int stays = 0;

@@ -27,7 +27,7 @@ static unsigned count_free(struct pi_supervisor *s)
     return free;
 }
 
-/* Whether nothing has happened since the count began: no entry was passed, and everyone who was
+/* Whether nothing has happened since the count began: no entry was passed, and every worker that was
  * busy is so still, with the same task. */
 static bool is_the_same(const struct pi_supervisor *s, uint64_t head)
 {
