@@ -372,9 +372,9 @@ POSSE_API int posse_task_attempt(const posse_task *task);
 
 /* The executor that runs it, for tasks that submit tasks. A task may submit to it, wait for what it
  * submitted, cancel and release; a task that waits for one that nobody has started runs it itself,
- * so recursion works with one worker. The tasks that do so lie on one stack: a worker process has as
- * much as the thread that called posse_create, a thread the default of the C library, at
- * least 1 MiB. A level costs about 1 KiB and what the task itself uses, so 8 MiB hold some
+ * so recursion works with one worker. The tasks that do so lie on one stack: a worker process has
+ * as much as the thread that called posse_create, a thread the default of the C library, at least
+ * 1 MiB. A level costs about 1 KiB and what the task itself uses, so 8 MiB hold some
  * thousands. When less than 128 KiB are left (or a quarter, of a small stack) a wait that would run
  * one more gives POSSE_NO_MEMORY instead; the future stays as it is. Not inline, where a submit is
  * an ordinary call. */

@@ -2,8 +2,8 @@
  *
  * Items are read from the source, or their place in the arrays, as chunks are submitted, which
  * buffersize bounds; from a slow source only while no chunk can be given. A chunk is given item by
- * item when it has ended: the oldest, or if order does not matter the first that has. It is released
- * when the next one is asked for.
+ * item when it has ended: the oldest, or if order does not matter the first that has. It is
+ * released when the next one is asked for.
  *
  * map_job.c     checks what is asked for, and chooses the sizes
  * mapping.c     opens and closes it
@@ -74,8 +74,8 @@ bool pi_map_plan(posse_mapping *mapping);
 /* ---- map_ahead.c ---- */
 
 /* Submits until `ahead` items are on their way, or there are no more, or an item can be given and
- * the source would have to be asked. What cannot be submitted now is tried again when there is room.
- * POSSE_OK, or why a chunk was not accepted. */
+ * the source would have to be asked. What cannot be submitted now is tried again when there is
+ * room. POSSE_OK, or why a chunk was not accepted. */
 posse_status pi_mapping_fill(posse_mapping *mapping, size_t ahead);
 
 /* ---- map_wait.c ---- */
