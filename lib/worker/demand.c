@@ -27,8 +27,8 @@ static unsigned count_free(struct pi_supervisor *s)
     return free;
 }
 
-/* Whether nothing has happened since the count began: no entry was passed, and every worker that was
- * busy is so still, with the same task. */
+/* Whether nothing has happened since the count began: no entry was passed, and every worker that
+ * was busy is still busy with the same task. */
 static bool is_the_same(const struct pi_supervisor *s, uint64_t head)
 {
     if (pi_load_seq(&s->executor->segment.header->ring.head) != head)
