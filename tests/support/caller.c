@@ -1,7 +1,10 @@
-/* caller.c - a thread that makes one blocking call. */
+/* caller.c - a thread that makes one blocking call; and whether threads sleep. */
 #include "support.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static void *make_call(void *argument)
 {
@@ -18,11 +21,11 @@ void start_call(struct caller *caller, posse_status (*call)(void *), void *conte
     assert_int_equal(pthread_create(&caller->thread, NULL, make_call, caller), 0);
 }
 
-static bool sleeps_now(const struct caller *caller)
+static bool thread_sleeps(long id)
 {
     char path[64];
     char state = 'R';
-    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", atomic_load(&caller->identity));
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", id);
     FILE *stat = fopen(path, "re");
     if (stat != NULL) {
         if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) {
@@ -38,7 +41,7 @@ static bool sleeps_now(const struct caller *caller)
 static bool sleeps_on(const struct caller *caller)
 {
     for (int looks = 0; looks < 5; looks++) {
-        if (!sleeps_now(caller)) {
+        if (!thread_sleeps(atomic_load(&caller->identity))) {
             return false;
         }
         pause_ms(1);
@@ -73,3 +76,19 @@ posse_status call_exception(void *future)
 posse_status call_shutdown(void *pool) { return posse_shutdown(pool, 0, -1); }
 
 posse_status call_destroy(void *pool) { return posse_destroy(pool); }
+
+static bool other_threads_sleep(void)
+{
+    DIR *threads = opendir("/proc/self/task");
+    bool sleep = threads != NULL;
+    for (struct dirent *entry; sleep && (entry = readdir(threads)) != NULL;) {
+        long id = atol(entry->d_name);
+        sleep = !isdigit((unsigned char)entry->d_name[0]) || id == identity() || thread_sleeps(id);
+    }
+    if (threads != NULL) {
+        closedir(threads);
+    }
+    return sleep;
+}
+
+void await_other_threads(void) { assert_eventually(other_threads_sleep()); }

@@ -208,6 +208,7 @@ struct owned *make_owned(void)
     o->queue = make_queue(o->pool, 2, sizeof(long));
     assert_ok(put_long(o->queue, 9, 0));
     make_iterations(o);
+    await_other_threads(); /* its user forks */
     return o;
 }
 

@@ -248,6 +248,10 @@ void await_parked(struct caller *caller);     /* asserts that it comes to sleep 
 bool comes_to_park(struct caller *caller);    /* false if it has returned instead */
 posse_status end_call(struct caller *caller); /* joins it */
 
+/* Asserts that all threads but this one come to sleep. Before a fork: a thread that runs may hold a
+ * lock of the allocator, and not every one's, such as AddressSanitizer's, is free in the child. */
+void await_other_threads(void);
+
 posse_status call_result(void *future);    /* posse_result without a limit */
 posse_status call_exception(void *future); /* posse_exception without a limit */
 posse_status call_shutdown(void *pool);    /* waits without a limit */
