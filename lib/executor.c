@@ -16,11 +16,14 @@ static posse_status make_segment(posse_executor *e)
     int error = ENOMEM;
     for (unsigned scale = 0; scale < PI_SCALES; scale++) {
         error = pi_os_memory_create(&e->memory, pi_segment_size(scale), e->backend->shared);
+        if (error == 0)
+            error = pi_os_memory_open(&e->memory, 0, e->memory.size, true);
         if (error == 0) {
             pi_segment_layout(&e->segment, e->memory.base, scale);
             return pi_memory_begin(e) ? POSSE_OK : pi_failure(PI_NO_SHARED);
         }
-        if (error != ENOMEM && error != EINVAL && error != EFBIG)
+        pi_os_memory_destroy(&e->memory);
+        if (error != ENOMEM && error != EAGAIN && error != EINVAL && error != EFBIG)
             break;
     }
     return pi_refuse_errno(error, "the shared memory cannot be made");

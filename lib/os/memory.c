@@ -19,6 +19,27 @@
 #if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
+#if defined(__linux__) && !defined(MADV_DONTNEED_LOCKED)
+#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
+#endif
+#if defined(MFD_CLOEXEC) && !defined(MFD_NOEXEC_SEAL)
+#define MFD_NOEXEC_SEAL 8u /* Linux 6.3 */
+#endif
+
+/* Whole pages of the memory. */
+struct pages {
+    size_t first, length;
+};
+
+/* All that a range touches. */
+static struct pages pages_of(size_t offset, size_t length)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t first = offset & ~(page - 1), last = (offset + length + page - 1) & ~(page - 1);
+    return (struct pages){first, last - first};
+}
+
+/* ---- making ---- */
 
 /* Removes a name that may be there. 0 or an errno. */
 static int remove_name(const char *name)
@@ -51,6 +72,20 @@ static int open_object(int *stays)
     return -1;
 }
 
+/* An object that never had a name, or -1. Some systems refuse those that may be executed; older ones
+ * do not know the flag that says so. */
+static int open_unnamed(void)
+{
+#ifdef MFD_CLOEXEC
+    int fd = memfd_create("posse", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("posse", MFD_CLOEXEC);
+    return fd < 0 ? -1 : pi_os_file_above_stdio(fd);
+#else
+    return -1;
+#endif
+}
+
 /* Whether a file may become that long: beyond RLIMIT_FSIZE the kernel sends SIGXFSZ. */
 static bool length_allowed(size_t length)
 {
@@ -63,7 +98,11 @@ static bool length_allowed(size_t length)
 static int make_object(struct pi_os_memory *memory)
 {
     int stays = 0;
-    int fd = length_allowed(memory->size) ? open_object(&stays) : -1;
+    if (!length_allowed(memory->size))
+        return 0;
+    int fd = open_object(&stays);
+    if (fd < 0 && !stays)
+        fd = open_unnamed();
     if (fd >= 0 && (stays || ftruncate(fd, (off_t)memory->size) != 0)) {
         close(fd);
         fd = -1;
@@ -92,13 +131,33 @@ int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared)
         return error;
     if (memory->fd.number < 0)
         flags |= MAP_ANONYMOUS;
-    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, memory->fd.number, 0);
+    void *base = mmap(NULL, size, PROT_NONE, flags, memory->fd.number, 0);
     if (base == MAP_FAILED) {
         error = errno;
         pi_os_memory_destroy(memory);
         return error;
     }
     memory->base = base;
+#ifdef MADV_DONTDUMP
+    (void)madvise(base, size, MADV_DONTDUMP);
+#endif
+    return 0;
+}
+
+/* ---- opening and backing ---- */
+
+int pi_os_memory_open(struct pi_os_memory *memory, size_t offset, size_t length, bool dump)
+{
+    struct pages pages = pages_of(offset, length);
+    char *from = memory->base + pages.first;
+    if (mprotect(from, pages.length, PROT_READ | PROT_WRITE) != 0)
+        return errno;
+#ifdef MADV_DODUMP
+    if (dump)
+        (void)madvise(from, pages.length, MADV_DODUMP);
+#else
+    (void)dump;
+#endif
     return 0;
 }
 
@@ -157,39 +216,77 @@ static bool is_denied(int error)
 int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length)
 {
     PI_OS_NO_CANCEL;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t first = offset & ~(page - 1), last = (offset + length + page - 1) & ~(page - 1);
+    struct pages pages = pages_of(offset, length);
+    char *from = memory->base + pages.first;
     int denied = 0;
     if (pi_os_fd_is_ours(&memory->fd)) {
-        int error = allocate(memory->fd.number, (off_t)first, (off_t)(last - first));
+        int error = allocate(memory->fd.number, (off_t)pages.first, (off_t)pages.length);
         /* Cheaper at once than a fault a page. */
-        if (error == 0 && last - first > page)
-            (void)populate(memory->base + first, last - first);
+        if (error == 0 && pages.length > (size_t)sysconf(_SC_PAGESIZE))
+            (void)populate(from, pages.length);
         if (!is_denied(error))
             return error;
         denied = error;
     }
-    int error = populate(memory->base + first, last - first);
+    int error = populate(from, pages.length);
     return is_denied(error) ? denied : error; /* an old kernel: pages come when they are touched */
 }
 
-void pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length)
+/* ---- giving back ---- */
+
+/* Linux does not let go of what is locked in memory at the common request. */
+static bool drop(const struct pi_os_memory *memory, const struct pages *pages)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t first = (offset + page - 1) & ~(page - 1), last = (offset + length) & ~(page - 1);
-    int error = errno;
-    if (first >= last)
-        return;
 #ifdef __linux__
-    (void)madvise(memory->base + first, last - first, memory->shared ? MADV_REMOVE : MADV_DONTNEED);
+    char *from = memory->base + pages->first;
+    if (memory->shared)
+        return madvise(from, pages->length, MADV_REMOVE) == 0;
+    return madvise(from, pages->length, MADV_DONTNEED) == 0 ||
+           madvise(from, pages->length, MADV_DONTNEED_LOCKED) == 0;
 #else
-    (void)posix_madvise(memory->base + first, last - first, POSIX_MADV_DONTNEED);
+    (void)memory;
+    (void)pages;
+    return false;
 #endif
-    errno = error;
 }
 
+/* Also what is locked, or not open in this process. */
+static bool punch(const struct pi_os_memory *memory, const struct pages *pages)
+{
+#ifdef FALLOC_FL_PUNCH_HOLE
+    return pi_os_fd_is_ours(&memory->fd) &&
+           fallocate(memory->fd.number, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                     (off_t)pages->first, (off_t)pages->length) == 0;
+#else
+    (void)memory;
+    (void)pages;
+    return false;
+#endif
+}
+
+bool pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length)
+{
+    PI_OS_NO_CANCEL;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t first = (offset + page - 1) & ~(page - 1), last = (offset + length) & ~(page - 1);
+    const struct pages whole = {first, last - first};
+    int error = errno;
+    bool gone = first >= last || drop(memory, &whole) || punch(memory, &whole);
+    errno = error;
+    return gone;
+}
+
+/* The file first, as older kernels give back only what is open here. Without it all is opened. */
 void pi_os_memory_clear(struct pi_os_memory *memory)
 {
-    if (memory->base && memory->shared)
-        pi_os_memory_discard(memory, 0, memory->size);
+    PI_OS_NO_CANCEL;
+    const struct pages all = {0, memory->size};
+    if (!memory->base || !memory->shared)
+        return;
+    int error = errno;
+    if (!punch(memory, &all)) {
+        (void)mprotect(memory->base, memory->size, PROT_READ | PROT_WRITE);
+        (void)drop(memory, &all);
+    }
+    errno = error;
 }

@@ -1,8 +1,15 @@
-/* memory.h - the memory that processes share: one large sparse mapping, backed piece by piece.
+/* memory.h - the memory that processes share: one large mapping, opened and backed piece by piece.
  *
- * What is backed never faults: too little room in /dev/shm, a resource limit, or a full machine is
- * an errno here, not a SIGBUS later. The memory has no name once it is made, and the kernel frees
- * it with its last process.
+ *   a range is   in this process                            for all processes
+ *   reserved     address space alone: a touch is a SIGSEGV  a hole
+ *   open         may be read and written                    a hole: a touch may be a SIGBUS
+ *   backed       may be read and written once it is open    memory: no touch of it fails
+ *
+ * Address space alone costs nothing: no commit limit counts it, no core dump, leak checker or
+ * mlockall walks it. Each process opens a range for itself, and may do so before or after anybody
+ * backs it. Too little room in /dev/shm, a resource limit, or a full machine is an errno of
+ * pi_os_memory_back, not a SIGBUS later. The memory has no name once it is made, and the kernel
+ * frees it with its last process.
  */
 #ifndef PI_OS_MEMORY_H
 #define PI_OS_MEMORY_H
@@ -19,21 +26,27 @@ struct pi_os_memory {
     bool shared;
 };
 
-/* Maps size bytes, all zero, none backed. 0 or an errno. With `shared` forked children share it: an
- * object of shm_open, unlinked at once, or anonymous memory where that is not to be had. A name
- * stays only if the system first says that it can remove names and then does not: an errno. */
+/* Reserves size bytes. 0 or an errno; ENOMEM, EAGAIN: a smaller size may do. With `shared` forked
+ * children share them: an object of shm_open, unlinked at once; if that fails, of memfd_create; if
+ * that fails too, anonymous memory. A name stays only if the system first says that it can remove
+ * names and then does not: an errno. */
 int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared);
 void pi_os_memory_destroy(struct pi_os_memory *memory);
 
-/* Backs a range; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM, EFBIG, or why
+/* Opens the pages of a range for this process, and children that it forks later; `dump`: core dumps
+ * hold them. May be called again for the same range. 0 or an errno. Safe from any thread. */
+int pi_os_memory_open(struct pi_os_memory *memory, size_t offset, size_t length, bool dump);
+
+/* Backs a range that is open; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM, EFBIG, or why
  * the system does not let us. Safe from any thread. */
 int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length);
 
-/* Gives whole pages of a range back to the system; they must be backed again. Keeps errno. */
-void pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length);
+/* Gives whole pages of a range, open or not, back to the system. They are zero, and must be backed
+ * again. Keeps errno. False: the system does not let us, and the bytes stay. */
+bool pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length);
 
-/* Gives all of it back, also where other processes still map it: children that were forked
- * meanwhile. */
+/* Gives all shared memory back, also where other processes still map it: children that were forked
+ * meanwhile. Nobody uses it any more. */
 void pi_os_memory_clear(struct pi_os_memory *memory);
 
 #endif

@@ -32,7 +32,9 @@ static int outlives_a_failure(size_t pages)
 {
     struct pi_os_memory first, others;
     REQUIRE(pi_os_memory_create(&first, 4 * ROOM, true) == 0);
+    REQUIRE(pi_os_memory_open(&first, 0, 4 * ROOM, true) == 0);
     REQUIRE(pi_os_memory_create(&others, 4 * ROOM, true) == 0);
+    REQUIRE(pi_os_memory_open(&others, 0, 4 * ROOM, true) == 0);
     REQUIRE(pi_os_memory_back(&others, 0, ROOM / 2) == 0);
     REQUIRE(pi_os_memory_back(&first, 0, pages * PAGE) == 0);
     REQUIRE(pi_os_memory_back(&first, 0, ROOM * 3 / 4) ==

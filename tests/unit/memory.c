@@ -21,6 +21,7 @@ static struct pi_os_memory make_memory(bool shared)
 {
     struct pi_os_memory memory;
     assert_int_equal(pi_os_memory_create(&memory, SIZE, shared), 0);
+    assert_int_equal(pi_os_memory_open(&memory, 0, SIZE, true), 0);
     assert_non_null(memory.base);
     assert_int_equal(memory.size, SIZE);
     return memory;
@@ -135,6 +136,7 @@ TEST(too_little_room_is_an_error)
         skip(); /* no limit there */
     }
     assert_int_equal(pi_os_memory_create(&memory, all + SIZE, true), 0);
+    assert_int_equal(pi_os_memory_open(&memory, 0, all + SIZE, false), 0);
     assert_int_equal(pi_os_memory_back(&memory, 0, all + SIZE), ENOSPC);
     assert_int_equal(pi_os_memory_back(&memory, 0, PAGE), 0);
     memory.base[0] = 'x';
@@ -149,6 +151,7 @@ static int under_a_file_limit(void *context)
     signal(SIGXFSZ, SIG_DFL);
     REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     REQUIRE(pi_os_memory_create(&memory, SIZE, true) == 0);
+    REQUIRE(pi_os_memory_open(&memory, 0, SIZE, true) == 0);
     REQUIRE(memory.fd.number == -1);
     REQUIRE(pi_os_memory_back(&memory, 0, 3 * PAGE) == 0);
     pid_t child = fork();

@@ -38,6 +38,7 @@ TEST(signals_wait_for_it)
     sigset_t mask;
     tries = 0;
     assert_int_equal(pi_os_memory_create(&memory, SIZE, true), 0);
+    assert_int_equal(pi_os_memory_open(&memory, 0, SIZE, true), 0);
     assert_int_equal(pi_os_memory_back(&memory, 0, SIZE), 0);
     memset(memory.base, 1, SIZE);
     assert_in_range(tries, memory.fd.number >= 0 ? 1 : 0,
