@@ -9,21 +9,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* The largest segment that the limits of this process allow. */
+/* Half of what the machine has, if the program does not say how much. */
+static size_t memory_of(size_t given)
+{
+    size_t half = (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
+    size_t memory = given ? given : half;
+    return memory > PI_LEAST_MEMORY ? memory : PI_LEAST_MEMORY;
+}
+
+/* Reserves the address space; less if this process may not have so much. */
 static posse_status make_segment(posse_executor *e)
 {
     int error = ENOMEM;
-    for (unsigned scale = 0; scale < PI_SCALES; scale++) {
-        error = pi_os_memory_create(&e->memory, pi_segment_size(scale), e->backend->shared);
-        if (error == 0)
-            error = pi_os_memory_open(&e->memory, 0, e->memory.size, true);
+    for (e->max_memory = memory_of(e->max_memory); e->max_memory >= PI_LEAST_MEMORY;
+         e->max_memory /= 2) {
+        size_t size = pi_segment_size(e->max_memory);
+        error = pi_os_memory_create(&e->memory, size, e->backend->shared);
         if (error == 0) {
-            pi_segment_layout(&e->segment, e->memory.base, scale);
+            pi_segment_layout(&e->segment, e->memory.base, e->max_memory);
             return pi_memory_begin(e) ? POSSE_OK : pi_failure(PI_NO_SHARED);
         }
-        pi_os_memory_destroy(&e->memory);
-        if (error != ENOMEM && error != EAGAIN && error != EINVAL && error != EFBIG)
+        if (error != ENOMEM && error != EINVAL && error != EFBIG && error != EAGAIN)
             break;
     }
     return pi_refuse_errno(error, "the shared memory cannot be made");

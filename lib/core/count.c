@@ -4,24 +4,39 @@ void pi_count_init(struct pi_count *count, _Atomic uint64_t *word, uint32_t max)
 {
     count->word = word;
     count->max = max;
+    count->open = NULL;
     atomic_init(&count->seen, 0);
+}
+
+static bool open(struct pi_count *count, uint32_t number)
+{
+    return !count->open || count->open(count->context, number);
+}
+
+/* What may be a number that somebody has raised to. */
+static bool is_possible(const struct pi_count *count, uint64_t word)
+{
+    return pi_count_is_sound(word) && (uint32_t)word <= count->max;
 }
 
 /* Remembers a word if it is more than the last one. Private memory, so it is no crash point. */
 static uint64_t remember(struct pi_count *count, uint64_t word)
 {
     uint64_t seen = pi_load_acquire(&count->seen);
-    bool sound = pi_count_is_sound(word) && (uint32_t)word <= count->max;
-    while (sound && (uint32_t)word > (uint32_t)seen)
+    if (!is_possible(count, word) || (uint32_t)word <= (uint32_t)seen ||
+        !open(count, (uint32_t)word))
+        return seen;
+    while ((uint32_t)word > (uint32_t)seen)
         if (atomic_compare_exchange_strong(&count->seen, &seen, word))
             return word;
     return seen;
 }
 
+/* A number that could not be opened here stays: others can. */
 uint32_t pi_count_look(struct pi_count *count, uint64_t word)
 {
     uint64_t seen = remember(count, word);
-    if (word != seen)
+    if (word != seen && (!is_possible(count, word) || (uint32_t)word < (uint32_t)seen))
         (void)pi_cas_seq(count->word, &word, seen);
     return (uint32_t)seen;
 }
@@ -30,7 +45,8 @@ bool pi_count_raise(struct pi_count *count, uint32_t to)
 {
     uint64_t raised = pi_count_word(to), word = pi_load_seq(count->word);
     bool done = false;
-    while (!done && (pi_count_look(count, word) < to || !pi_count_is_sound(word)))
+    while (!done && pi_count_look(count, word) < to &&
+           (!is_possible(count, word) || (uint32_t)word < to))
         done = pi_cas_seq(count->word, &word, raised);
     (void)remember(count, raised);
     return done;

@@ -6,6 +6,9 @@
  * it, a product of it: what is not such a word is not believed. Each process keeps the largest that
  * it has seen, below which no number is believed either; it puts that back if it finds something
  * else.
+ *
+ * A process can look at no more of a table than it has opened (segment.h). So a larger number is
+ * seen only once `open` has opened what it stands for.
  */
 #ifndef PI_COUNT_H
 #define PI_COUNT_H
@@ -16,6 +19,10 @@ struct pi_count {
     _Atomic uint64_t *word; /* shared; raised by CAS, seq: what it stands for is there */
     _Atomic uint64_t seen;  /* private: the largest so far */
     uint32_t max;
+    /* Opens the things below number for this process; false: it cannot. NULL: nothing is to be
+     * opened. Any thread may call it at any time. */
+    bool (*open)(void *context, uint32_t number);
+    void *context;
 };
 
 /* Zero for zero, as is memory that was never written. */
@@ -31,7 +38,7 @@ static inline bool pi_count_is_sound(uint64_t word)
 void pi_count_init(struct pi_count *count, _Atomic uint64_t *word, uint32_t max);
 /* What is to be made of a word that is not the last one seen. */
 uint32_t pi_count_look(struct pi_count *count, uint64_t word);
-/* Seq, with pi_count_of. False: it was as much already. */
+/* Seq, with pi_count_of. False: it was as much already. What it stands for is open here. */
 bool pi_count_raise(struct pi_count *count, uint32_t to);
 
 static inline uint32_t pi_count_of(struct pi_count *count)

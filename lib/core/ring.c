@@ -22,6 +22,13 @@ void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cel
     ring->cells = cells;
     ring->rings = rings;
     atomic_init(&ring->hint, 0);
+    ring->open = NULL;
+}
+
+/* Whether this process can look at rings 0 to k. */
+static bool is_open(const struct pi_ring *ring, uint32_t k)
+{
+    return !ring->open || ring->open(ring->context, k);
 }
 
 /* The ring that holds a position which was read from head or tail
@@ -34,7 +41,7 @@ static uint32_t ring_of(struct pi_ring *ring, uint64_t position)
     uint32_t first = k;
     while (k + 1 < ring->rings) {
         uint64_t cut = pi_load_acquire(&ring->shared->cut[k + 1]); /* with the CAS of open_next */
-        if (cut == 0 || position < cut)
+        if (cut == 0 || position < cut || !is_open(ring, k + 1))
             break;
         k++;
     }
@@ -52,7 +59,7 @@ static _Atomic uint64_t *cell_at(struct pi_ring *ring, uint32_t k, uint64_t posi
  * All who help write the same. False: there is no such ring, or a task has scribbled. */
 static bool open_next(struct pi_ring *ring, uint32_t k, uint64_t first)
 {
-    if (k + 1 >= ring->rings)
+    if (k + 1 >= ring->rings || !is_open(ring, k + 1))
         return false;
     uint64_t none = 0;
     return pi_cas(&ring->shared->cut[k + 1], &none, first) || none == first;

@@ -56,6 +56,10 @@ struct pi_ring {
     _Atomic uint64_t *cells; /* of ring 0; ring k begins at cell 512 * (2^k - 1) */
     uint32_t rings;          /* that there is address space for */
     _Atomic uint32_t hint;   /* the ring last used: private, only ever too low */
+    /* Opens rings 0 to k for this process, before it looks there; false: it cannot. NULL: all is
+     * open. Any thread may call it at any time. */
+    bool (*open)(void *context, uint32_t k);
+    void *context;
 };
 
 enum pi_push { PI_PUSHED, PI_PUSH_LIMIT, PI_PUSH_NO_CELL, PI_PUSH_BROKEN };

@@ -1,9 +1,16 @@
 /* segment.h - the one shared segment: what is where in it.
  *
- * The segment is a large sparse mapping made before the first fork, so it has the same address in
- * the program, the supervisor and all workers. Still nothing in it is an address of it: slots,
- * blocks, seats and parkers are named by index. Each process finds them through its own `struct
- * pi_segment`, whose layout it computed itself and never reads from shared memory.
+ * The segment is a mapping made before the first fork, so it has the same address in the program,
+ * the supervisor and all workers. Still nothing in it is an address of it: slots, blocks, seats and
+ * parkers are named by index. Each process finds them through its own `struct pi_segment`, whose
+ * layout it computed itself and never reads from shared memory.
+ *
+ * The mapping is address space and no more. It is cut into areas, one for each table, at places
+ * that depend on the largest size of the memory alone. The front part of an area is in use: it has
+ * memory, and each process opens it, that is makes it readable and writable for itself, before it
+ * looks there. The rest can be neither read nor written, so nothing that walks the memory of a
+ * process finds it. A process comes to know that a table has grown by its count (count.h), which
+ * opens the new part before it says so.
  */
 #ifndef PI_SEGMENT_H
 #define PI_SEGMENT_H
@@ -91,6 +98,8 @@ struct pi_header {
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;
     _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a seat, but plain counts */
+    /* Bytes that have memory, as far as those who back and give back have counted. */
+    _Atomic uint64_t committed;
     /* Locks and queues made so far: gives each its serial. 0: there never was one. */
     _Atomic uint64_t objects;
 
@@ -100,9 +109,28 @@ struct pi_header {
 
 #define PI_ROOM_MANY 0x80000000u
 
+/* A table's place, and how much of its front this process has opened: private, it only grows. */
+struct pi_area {
+    char *base;
+    size_t size;
+    _Atomic size_t opened; /* bytes: release, with the acquire of the next look */
+};
+
+enum pi_area_of {
+    PI_AREA_HEADER, /* and the parkers' map */
+    PI_AREA_SEATS,
+    PI_AREA_PARKERS,
+    PI_AREA_SLOT_MAP,
+    PI_AREA_SLOTS,
+    PI_AREA_RING,
+    PI_AREA_ARENA,
+    PI_AREAS
+};
+
 struct pi_segment {
     char *base;
     size_t size;
+    struct pi_area areas[PI_AREAS];
     struct pi_header *header;
     struct pi_count phase, stop, seats_count;
     struct pi_seat *seats;
@@ -119,11 +147,11 @@ static inline unsigned pi_seats_count(struct pi_segment *segment)
     return pi_count_of(&segment->seats_count);
 }
 
-#define PI_SCALES 14
+#define PI_LEAST_MEMORY ((size_t)1 << 20)
 
-/* Lays out a segment at base. Scale 0 is the largest;
- * each step up to PI_SCALES - 1 halves the tables. */
-void pi_segment_layout(struct pi_segment *segment, char *base, unsigned scale);
-size_t pi_segment_size(unsigned scale);
+/* Lays out a segment at base whose tables and blocks take up to `memory` bytes. */
+void pi_segment_layout(struct pi_segment *segment, char *base, size_t memory);
+/* The address space that it takes: less than twice as much. */
+size_t pi_segment_size(size_t memory);
 
 #endif

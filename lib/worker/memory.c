@@ -1,6 +1,7 @@
 #include "worker/pool.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 /* Blocks from this size on are backed one by one, and given back. */
 #define LARGE ((size_t)64 << 10)
@@ -8,13 +9,69 @@
 #define MOST_NEW_SLOTS 4096u
 #define NEW_PARKERS 64u
 
-static bool back(posse_executor *e, const void *from, size_t length)
+#define DUMPED ((size_t)8 << 20) /* of each area: a core of a worker shows so much of it */
+
+static size_t offset_of(const posse_executor *e, const void *at)
 {
-    size_t offset = (size_t)((const char *)from - e->segment.base);
-    int error = pi_os_memory_back(&e->memory, offset, length);
+    return (size_t)((const char *)at - e->segment.base);
+}
+
+static bool said(int error)
+{
     if (error)
         errno = error;
     return error == 0;
+}
+
+/* Opens the part of an area that is not open yet, below its first `used` bytes. */
+static bool open_front(posse_executor *e, enum pi_area_of which, size_t used)
+{
+    struct pi_area *area = &e->segment.areas[which];
+    size_t from = atomic_load_explicit(&area->opened, memory_order_acquire);
+    if (used <= from)
+        return true;
+    bool dumped = used <= DUMPED;
+    if (!said(pi_os_memory_open(&e->memory, offset_of(e, area->base) + from, used - from, dumped)))
+        return false;
+    while (from < used && !atomic_compare_exchange_strong(&area->opened, &from, used))
+        ;
+    return true;
+}
+
+/* Takes so many bytes of what the executor may have. */
+static bool may_have(posse_executor *e, size_t length)
+{
+    _Atomic uint64_t *committed = &e->segment.header->committed;
+    if (pi_add_relaxed(committed, length) + length <= e->max_memory) /* relaxed: it only counts */
+        return true;
+    (void)pi_add_relaxed(committed, -(uint64_t)length);
+    errno = ENOMEM;
+    return false;
+}
+
+bool pi_back(posse_executor *e, const void *from, size_t length)
+{
+    if (!may_have(e, length))
+        return false;
+    if (said(pi_os_memory_back(&e->memory, offset_of(e, from), length)))
+        return true;
+    (void)pi_add_relaxed(&e->segment.header->committed, -(uint64_t)length);
+    return false;
+}
+
+void pi_give_back(posse_executor *e, const void *from, size_t length)
+{
+    if (pi_os_memory_discard(&e->memory, offset_of(e, from), length))
+        (void)pi_add_relaxed(&e->segment.header->committed, -(uint64_t)length);
+}
+
+/* Backs bytes `from` to `to` of a table: the pages that its first `from` bytes do not have. */
+static bool back_more(posse_executor *e, void *table, size_t from, size_t to)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    from = (from + page - 1) & ~(page - 1);
+    to = (to + page - 1) & ~(page - 1);
+    return from >= to || pi_back(e, (char *)table + from, to - from);
 }
 
 /* A table is as long as it may be. */
@@ -24,14 +81,47 @@ static bool no_more(void)
     return false;
 }
 
-static bool back_map(posse_executor *e, const struct pi_map *map, uint32_t count)
+/* The bytes of a map that its first count things use: level 0 is the last. */
+static size_t map_front(const struct pi_map *map, uint32_t count)
 {
-    for (int level = 0; level < 3; level++) {
-        size_t length, offset = pi_map_part(map, level, count, &length);
-        if (!back(e, (const char *)map->level[2] + offset, length))
-            return false;
-    }
-    return true;
+    size_t length, offset = pi_map_part(map, 0, count, &length);
+    return count ? offset + length : 0;
+}
+
+/* ---- what opens a table that has grown: see pi_count ---- */
+
+static bool open_seats(void *context, uint32_t number)
+{
+    posse_executor *e = context;
+    return open_front(e, PI_AREA_SEATS, number * sizeof *e->segment.seats);
+}
+
+static bool open_parkers(void *context, uint32_t number)
+{
+    posse_executor *e = context;
+    return open_front(e, PI_AREA_PARKERS, number * sizeof *e->segment.parkers.at);
+}
+
+static bool open_slots(void *context, uint32_t number)
+{
+    posse_executor *e = context;
+    return open_front(e, PI_AREA_SLOT_MAP, map_front(&e->segment.slots.map, number)) &&
+           open_front(e, PI_AREA_SLOTS, number * sizeof *e->segment.slots.at);
+}
+
+static void set_opener(posse_executor *e, struct pi_count *count, bool (*open)(void *, uint32_t))
+{
+    count->open = open;
+    count->context = e;
+}
+
+/* ---- growing ---- */
+
+/* Opens rings 0 to k. */
+static bool open_rings(void *context, uint32_t k)
+{
+    posse_executor *e = context;
+    return open_front(e, PI_AREA_RING, pi_ring_start(k + 1) * sizeof(uint64_t));
 }
 
 bool pi_grow_ring(posse_executor *e)
@@ -40,7 +130,8 @@ bool pi_grow_ring(posse_executor *e)
     uint32_t k = pi_load_acquire(&ring->shared->backed);
     if (k >= ring->rings)
         return no_more();
-    if (!back(e, ring->cells + pi_ring_start(k), pi_ring_cells(k) * sizeof(uint64_t)))
+    if (!open_rings(e, k) ||
+        !pi_back(e, ring->cells + pi_ring_start(k), pi_ring_cells(k) * sizeof(uint64_t)))
         return false;
     (void)pi_cas(&ring->shared->backed, &k, k + 1); /* release: the memory is there */
     return true;
@@ -55,6 +146,15 @@ enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
     return pushed;
 }
 
+static bool back_slots(posse_executor *e, uint32_t count, uint32_t more)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    return open_slots(e, count + more) &&
+           back_more(e, (void *)slots->map.level[2], map_front(&slots->map, count),
+                     map_front(&slots->map, count + more)) &&
+           back_more(e, slots->at, count * sizeof *slots->at, (count + more) * sizeof *slots->at);
+}
+
 bool pi_grow_slots(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
@@ -67,8 +167,7 @@ bool pi_grow_slots(posse_executor *e)
         return no_more();
     if ((rings == 0 || pi_ring_cells(rings - 1) < 2 * (uint64_t)(count + more)) && !pi_grow_ring(e))
         return false;
-    if (!back_map(e, &slots->map, count + more) ||
-        !back(e, &slots->at[count], more * sizeof *slots->at))
+    if (!back_slots(e, count, more))
         return false;
     (void)pi_count_raise(&slots->count, count + more);
     return true;
@@ -82,19 +181,40 @@ bool pi_grow_parkers(posse_executor *e)
         more = PI_MAX_PARKERS - count;
     if (more == 0)
         return no_more();
-    if (!back_map(e, &parkers->map, count + more) ||
-        !back(e, &parkers->at[count], more * sizeof *parkers->at))
+    if (!open_parkers(e, count + more) || !back_more(e, parkers->at, count * sizeof *parkers->at,
+                                                     (count + more) * sizeof *parkers->at))
         return false;
     (void)pi_count_raise(&parkers->count, count + more);
+    return true;
+}
+
+bool pi_grow_seats(posse_executor *e, unsigned from, unsigned to)
+{
+    struct pi_seat *seats = e->segment.seats;
+    return open_seats(e, to) && back_more(e, seats, from * sizeof *seats, to * sizeof *seats);
+}
+
+static bool begin_header(posse_executor *e)
+{
+    const struct pi_area *area = &e->segment.areas[PI_AREA_HEADER];
+    size_t size = area->size;
+    if (!open_front(e, PI_AREA_HEADER, size) || !said(pi_os_memory_back(&e->memory, 0, size)))
+        return false;
+    /* relaxed: nobody else is there */
+    pi_store_relaxed(&e->segment.header->committed, size);
     return true;
 }
 
 bool pi_memory_begin(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    return back(e, s->header, sizeof *s->header) &&
-           back(e, s->seats, e->workers * sizeof *s->seats) && pi_grow_parkers(e) &&
-           pi_grow_slots(e);
+    set_opener(e, &s->seats_count, open_seats);
+    set_opener(e, &s->parkers.count, open_parkers);
+    set_opener(e, &s->slots.count, open_slots);
+    s->ring.open = open_rings;
+    s->ring.context = e;
+    return begin_header(e) && open_front(e, PI_AREA_ARENA, s->areas[PI_AREA_ARENA].size) &&
+           pi_grow_seats(e, 0, e->workers) && pi_grow_parkers(e) && pi_grow_slots(e);
 }
 
 static bool grow_class(posse_executor *e, struct pi_class *class)
@@ -106,11 +226,13 @@ static bool grow_class(posse_executor *e, struct pi_class *class)
         return no_more();
     if (more > class->max - count)
         more = class->max - count;
-    if (!back_map(e, &class->map, count + more) ||
-        !back(e, &class->blocks[count], more * sizeof *class->blocks))
+    if (!back_more(e, (void *)class->map.level[2], map_front(&class->map, count),
+                   map_front(&class->map, count + more)) ||
+        !back_more(e, class->blocks, count * sizeof *class->blocks,
+                   (count + more) * sizeof *class->blocks))
         return false;
     if (class->size < LARGE &&
-        !back(e, e->segment.base + pi_block_offset(class, count), more * class->size))
+        !pi_back(e, e->segment.base + pi_block_offset(class, count), more * class->size))
         return false;
     (void)pi_count_raise(&class->count, count + more);
     return true;
@@ -127,7 +249,8 @@ static void discard(posse_executor *e, struct pi_class *class, uint32_t index)
         return;
     pi_store_relaxed(&block->backed, backed <= class->size ? PI_HEAD : 0); /* 0: scribbled */
     if (backed <= class->size)
-        pi_os_memory_discard(&e->memory, pi_block_offset(class, index) + PI_HEAD, backed - PI_HEAD);
+        pi_give_back(e, e->segment.base + pi_block_offset(class, index) + PI_HEAD,
+                     backed - PI_HEAD);
 }
 
 /* Makes a held block FREE. Beyond the warm part of its class the memory of a large one goes back
@@ -168,7 +291,7 @@ static bool back_block(posse_executor *e, struct pi_class *class, uint32_t index
         return true;
     if (backed > class->size)
         backed = 0;
-    if (!back(e, e->segment.base + pi_block_offset(class, index) + backed, size - backed))
+    if (!pi_back(e, e->segment.base + pi_block_offset(class, index) + backed, size - backed))
         return false;
     pi_store_relaxed(&block->backed, size);
     return true;

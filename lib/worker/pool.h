@@ -66,6 +66,7 @@ struct posse_executor {
     long idle_timeout_ms;      /* 0: none */
     long max_tasks;            /* of one worker; 0: any number */
     size_t max_rss;            /* that a worker may gain, in bytes; 0: any number */
+    size_t max_memory;         /* bytes that the segment may have */
     char name[16];             /* worker_name_prefix */
     struct pi_call initializer, finalizer;
     void (*log)(void *context, const char *message);
@@ -185,8 +186,15 @@ static inline enum pi_phase pi_phase_of(posse_executor *executor)
 
 /* ---- memory.c ---- */
 
-/* Backs what a new segment begins with. All: false if that cannot be; errno tells why. */
+/* Backs a range of the segment that is open, and counts it; false if that cannot be, or the
+ * executor has all that it may have (max_memory): errno tells. The second gives whole pages back.
+ */
+bool pi_back(posse_executor *executor, const void *from, size_t length);
+void pi_give_back(posse_executor *executor, const void *from, size_t length);
+/* Opens and backs what a new segment begins with, or one table more of it. All: false if that
+ * cannot be; errno tells why. */
 bool pi_memory_begin(posse_executor *executor);
+bool pi_grow_seats(posse_executor *executor, unsigned from, unsigned to);
 bool pi_grow_slots(posse_executor *executor);
 bool pi_grow_ring(posse_executor *executor);
 /* Puts a slot into the ring, which grows if it must. */

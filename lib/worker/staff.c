@@ -50,6 +50,8 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
+#include <errno.h>
+
 /* Before the pool is broken: see the table. */
 #define MOST_FAILURES 10
 #define LEAST_FAILING_NS 500000000u
@@ -130,14 +132,12 @@ static int prepare_seat(struct pi_supervisor *s, unsigned number)
     posse_executor *e = s->executor;
     struct pi_seat *seat = &e->segment.seats[number];
     struct pi_hand *hand = &s->hands[number];
-    size_t offset = (size_t)((char *)seat - e->segment.base);
-    int error = number >= e->workers ? pi_os_memory_back(&e->memory, offset, sizeof *seat) : 0;
-    if (error)
-        return error;
+    if (number >= e->workers && number >= s->seats && !pi_grow_seats(e, number, number + 1))
+        return errno;
     if (hand->gave)
         pi_inherit(s, number);
     hand->gave = false;
-    error = prepare_semaphore(hand, seat);
+    int error = prepare_semaphore(hand, seat);
     if (error)
         return error;
     pi_store_relaxed(&seat->leave, 0); /* relaxed, all: the worker is started after this */

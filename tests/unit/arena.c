@@ -127,7 +127,7 @@ static _Atomic uint64_t counts[PI_CLASSES];
 
 static struct pi_arena *make_arena(uint32_t count)
 {
-    pi_segment_layout(&segment, (char *)((size_t)1 << 20), PI_SCALES - 1);
+    pi_segment_layout(&segment, (char *)((size_t)1 << 20), PI_LEAST_MEMORY);
     for (unsigned i = 0; i < PI_CLASSES; i++) {
         struct pi_class *class = &segment.arena.classes[i];
         uint32_t those = count < class->max ? count : class->max;
