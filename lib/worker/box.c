@@ -6,14 +6,11 @@
 #include "os/thread.h"
 
 #include <errno.h>
-#include <sys/mman.h>
+#include <stdlib.h>
+
+#define FIRST_LISTS 64u
 
 int pi_mail_init(struct pi_mail *mail) { return pthread_mutex_init(&mail->lock, NULL); }
-
-static size_t size_of_index(const posse_executor *e)
-{
-    return e->segment.slots.max * sizeof(struct pi_sub *);
-}
 
 /* What the two threads would wait for. */
 static int open_watches(struct pi_mail *mail)
@@ -33,27 +30,26 @@ static int open_watches(struct pi_mail *mail)
 }
 
 /* All that can fail. The lock is held. */
-static posse_status begin_box(posse_executor *e, void **index)
+static posse_status begin_box(posse_executor *e, struct pi_sub ***index)
 {
     struct pi_mail *mail = &e->mail;
-    *index = mmap(NULL, size_of_index(e), PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (*index == MAP_FAILED)
-        return pi_failure(PI_NO_HEAP);
+    *index = calloc(FIRST_LISTS, sizeof **index);
+    if (!*index)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     mail->parker = pi_take_parker(e, e->owner);
     int error = mail->parker == PI_NONE ? errno : open_watches(mail);
     if (error == 0)
         return POSSE_OK;
     if (mail->parker != PI_NONE)
         pi_parkers_release(&e->segment.parkers, mail->parker);
-    munmap(*index, size_of_index(e));
+    free(*index);
     return pi_refuse_errno(error, PI_NO_PARKER);
 }
 
 /* The lock is held. */
 static posse_status open_box(posse_executor *e)
 {
-    void *index;
+    struct pi_sub **index;
     struct pi_mail *mail = &e->mail;
     posse_status status = begin_box(e, &index);
     if (status != POSSE_OK)
@@ -67,14 +63,15 @@ static posse_status open_box(posse_executor *e)
     mail->callbacks.places = &mail->home[0];
     mail->nothing.places = &mail->home[1];
     mail->callbacks.n_places = mail->nothing.n_places = 1;
-    mail->by_slot = index;
+    mail->lists = FIRST_LISTS;
+    mail->index = index;
     return POSSE_OK;
 }
 
 posse_status pi_mail_open(posse_executor *e)
 {
     pthread_mutex_lock(&e->mail.lock);
-    posse_status status = e->mail.by_slot ? POSSE_OK : open_box(e);
+    posse_status status = e->mail.index ? POSSE_OK : open_box(e);
     pthread_mutex_unlock(&e->mail.lock);
     return status;
 }
@@ -109,7 +106,7 @@ posse_status pi_mail_start_leader(posse_executor *e)
 void pi_mail_catch_up(posse_executor *e)
 {
     pthread_mutex_lock(&e->mail.lock);
-    if (e->mail.by_slot)
+    if (e->mail.index)
         pi_mail_deal(e, true);
     pthread_mutex_unlock(&e->mail.lock);
 }
@@ -117,7 +114,7 @@ void pi_mail_catch_up(posse_executor *e)
 void pi_mail_close(posse_executor *e)
 {
     struct pi_mail *mail = &e->mail;
-    if (!mail->by_slot)
+    if (!mail->index)
         return;
     pthread_mutex_lock(&mail->lock);
     atomic_store(&mail->closing, true); /* with the threads' looks */
@@ -137,11 +134,11 @@ void pi_mail_close(posse_executor *e)
 void pi_mail_fini(posse_executor *e)
 {
     struct pi_mail *mail = &e->mail;
-    if (mail->by_slot) {
+    if (mail->index) {
         pi_watch_fini(&mail->callbacks);
         pi_watch_fini(&mail->nothing);
         pi_os_semaphore_fini(&mail->all_called);
-        munmap(mail->by_slot, size_of_index(e));
+        free(mail->index);
         pi_parkers_release(&e->segment.parkers, mail->parker);
     }
     (void)pthread_mutex_destroy(&mail->lock);

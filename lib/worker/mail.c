@@ -4,9 +4,68 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
+#include <stdlib.h>
+
 static struct pi_parker *parker_of(posse_executor *e)
 {
     return &e->segment.parkers.at[e->mail.parker];
+}
+
+/* ---- the index ---- */
+
+/* The list that has the subs of a slot: its newest. */
+static struct pi_sub **list_of(const struct pi_mail *mail, uint32_t slot)
+{
+    return &mail->index[slot & (mail->lists - 1)];
+}
+
+static void box(struct pi_mail *mail, struct pi_sub *sub)
+{
+    struct pi_sub **newest = list_of(mail, sub->future.slot);
+    sub->younger = NULL;
+    sub->older = *newest;
+    if (sub->older)
+        sub->older->younger = sub;
+    *newest = sub;
+}
+
+static void unbox(struct pi_mail *mail, struct pi_sub *sub)
+{
+    if (sub->older)
+        sub->older->younger = sub->younger;
+    if (sub->younger)
+        sub->younger->older = sub->older;
+    else
+        *list_of(mail, sub->future.slot) = sub->older;
+    mail->boxed--;
+}
+
+/* Boxes those of a list again, the oldest first. */
+static void box_again(struct pi_mail *mail, struct pi_sub *newest)
+{
+    struct pi_sub *sub = newest;
+    while (sub && sub->older)
+        sub = sub->older;
+    while (sub) {
+        struct pi_sub *younger = sub->younger;
+        box(mail, sub);
+        sub = younger;
+    }
+}
+
+/* Makes the lists shorter. Without memory for more of them they stay long. */
+static void spread(struct pi_mail *mail)
+{
+    uint32_t lists = mail->lists;
+    struct pi_sub **index = mail->index;
+    struct pi_sub **more = lists < PI_MAX_SLOTS ? calloc(2 * (size_t)lists, sizeof *more) : NULL;
+    if (!more)
+        return;
+    mail->index = more;
+    mail->lists = 2 * lists;
+    for (uint32_t i = 0; i < lists; i++)
+        box_again(mail, index[i]);
+    free(index);
 }
 
 /* ---- dealing ---- */
@@ -18,17 +77,6 @@ static void hand_out(struct pi_sub *sub)
     sub->boxed = w->keeps; /* else it is the watch's alone from now on */
     pi_watch_append(w, sub);
     pthread_mutex_unlock(&w->lock);
-}
-
-/* Takes it out of the list under its slot. */
-static void unbox(struct pi_mail *mail, struct pi_sub *sub)
-{
-    if (sub->older)
-        sub->older->younger = sub->younger;
-    if (sub->younger)
-        sub->younger->older = sub->older;
-    else
-        mail->by_slot[sub->future.slot] = sub->older;
 }
 
 /* It waits no longer. */
@@ -64,23 +112,28 @@ static void forget(struct pi_sub *sub)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* Takes a sub that is due out, and puts it in front of the list. */
+static struct pi_sub *take(posse_executor *e, struct pi_sub *sub, struct pi_sub *list)
+{
+    settle(&e->mail, sub);
+    if (!sub->watch->keeps)
+        unbox(&e->mail, sub);
+    if (sub->watch->flag && is_worthless(sub)) {
+        forget(sub);
+        return list;
+    }
+    sub->later = list;
+    return sub;
+}
+
 /* Puts those of a slot that are due in front of the list, the oldest first. */
 static struct pi_sub *gather(posse_executor *e, uint32_t slot, struct pi_sub *list)
 {
     struct pi_sub *older;
-    for (struct pi_sub *sub = e->mail.by_slot[slot]; sub; sub = older) {
+    for (struct pi_sub *sub = *list_of(&e->mail, slot); sub; sub = older) {
         older = sub->older;
-        if (sub->dealt || !is_due(e, sub))
-            continue;
-        settle(&e->mail, sub);
-        if (!sub->watch->keeps)
-            unbox(&e->mail, sub);
-        if (sub->watch->flag && is_worthless(sub)) {
-            forget(sub);
-            continue;
-        }
-        sub->later = list;
-        list = sub;
+        if (sub->future.slot == slot && !sub->dealt && is_due(e, sub))
+            list = take(e, sub, list);
     }
     return list;
 }
@@ -96,8 +149,14 @@ static void deal_out(struct pi_sub *list)
 
 static struct pi_sub *gather_all(posse_executor *e, struct pi_sub *list)
 {
-    for (uint32_t i = e->mail.slots; i > 0 && e->mail.undealt > 0; i--)
-        list = gather(e, i - 1, list);
+    for (uint32_t i = e->mail.lists; i > 0 && e->mail.undealt > 0; i--) {
+        struct pi_sub *older;
+        for (struct pi_sub *sub = e->mail.index[i - 1]; sub; sub = older) {
+            older = sub->older;
+            if (!sub->dealt && is_due(e, sub))
+                list = take(e, sub, list);
+        }
+    }
     return list;
 }
 
@@ -132,16 +191,16 @@ void pi_mail_deal(posse_executor *e, bool doubt)
 
 void pi_mail_look_after(posse_executor *e)
 {
-    for (uint32_t i = e->mail.slots; i > 0 && e->mail.undealt > 0; i--)
-        for (struct pi_sub *sub = e->mail.by_slot[i - 1]; sub; sub = sub->older)
+    for (uint32_t i = e->mail.lists; i > 0 && e->mail.undealt > 0; i--)
+        for (struct pi_sub *sub = e->mail.index[i - 1]; sub; sub = sub->older)
             if (!sub->dealt && pi_fresh(pi_word_of(sub->future), sub->future))
-                pi_look_after_task(e, i - 1, &sub->doubt);
+                pi_look_after_task(e, sub->future.slot, &sub->doubt);
 }
 
 bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
 {
     pthread_mutex_lock(&e->mail.lock);
-    bool ours = e->mail.by_slot && e->mail.parker == parker;
+    bool ours = e->mail.index && e->mail.parker == parker;
     struct pi_sub *list = ours ? gather(e, slot, NULL) : NULL;
     deal_out(list);
     /* If it was the leader's: it sleeps on this, not on the bell of its watch. */
@@ -158,12 +217,9 @@ void pi_mail_put(struct pi_sub *sub)
     struct pi_mail *mail = &sub->future.executor->mail;
     sub->dealt = sub->shared = sub->listed = false;
     sub->doubt = (struct pi_doubt){.word = 0};
-    struct pi_sub **newest = &mail->by_slot[sub->future.slot];
-    sub->younger = NULL;
-    sub->older = *newest;
-    if (sub->older)
-        sub->older->younger = sub;
-    *newest = sub;
+    if (++mail->boxed > mail->lists)
+        spread(mail);
+    box(mail, sub);
     if (mail->slots <= sub->future.slot)
         mail->slots = sub->future.slot + 1;
     sub->boxed = true;                      /* nobody else looks yet */
@@ -246,8 +302,9 @@ void pi_mail_rouse(posse_executor *e)
 
 struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch)
 {
-    struct pi_sub *sub = future.executor->mail.by_slot[future.slot];
-    while (sub && (sub->watch != watch || sub->future.generation != future.generation))
+    struct pi_sub *sub = *list_of(&future.executor->mail, future.slot);
+    while (sub && (sub->watch != watch || sub->future.slot != future.slot ||
+                   sub->future.generation != future.generation))
         sub = sub->older;
     return sub;
 }

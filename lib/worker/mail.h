@@ -14,7 +14,7 @@
  * several executors cannot lead, so there a thread of posse's does, which does nothing else.
  *
  *   a sub is    meaning                                  who takes it on                     to
- *   waiting     in the box, under its slot               the leader, when the task ended     dealt
+ *   waiting     in the box, in its index                 the leader, when the task ended     dealt
  *                                                        (or cannot end any more)
  *   dealt       in the list of its watch, in order       the watch's thread                  taken
  *   taken       in neither
@@ -59,10 +59,10 @@ struct pi_doubt {
 struct pi_sub {
     posse_future future;
     struct pi_watch *watch;
-    struct pi_sub *older, *younger; /* of the same slot; the box's lock */
+    struct pi_sub *older, *younger; /* in the same list of the box's index; the box's lock */
     struct pi_sub *earlier, *later; /* dealt to the same watch; the watch's lock */
     bool listed;                    /* it is in the list of its watch; the watch's lock */
-    bool boxed;            /* it is under its slot, so its executor is there; the watch's lock */
+    bool boxed;            /* it is in the index, so its executor is there; the watch's lock */
     bool dealt;            /* the box's lock */
     bool shared;           /* the word names another process's box */
     struct pi_doubt doubt; /* the box's lock */
@@ -87,7 +87,7 @@ struct pi_watch {
     struct pi_sub *subs;
     size_t n_subs, next_help;
     bool lasting; /* it goes on until the box closes; else until its executor is being destroyed */
-    bool keeps;   /* its subs stay under their slots until its thread takes them out */
+    bool keeps;   /* its subs stay in the index until its thread takes them out */
     /* Frees a sub that is worth nothing any more, instead of its being dealt. With a flag only;
      * both locks are held. */
     void (*forget)(struct pi_sub *sub);
@@ -96,7 +96,11 @@ struct pi_watch {
 /* In the executor of each process. */
 struct pi_mail {
     pthread_mutex_t lock;
-    struct pi_sub **by_slot; /* the newest sub of each; NULL: nobody has used the box */
+    /* Where to find the subs of a slot: the newest of each list; its length is a power of two. NULL:
+     * nobody has used the box. A list has the subs of all slots with the same low bits. */
+    struct pi_sub **index;
+    uint32_t lists;
+    size_t boxed; /* subs in it */
     uint32_t parker;
     uint32_t slots; /* those above never had a sub: what shared memory says of them is not asked */
     size_t undealt, shared; /* subs that wait; of these, in words that name another box */
@@ -136,7 +140,7 @@ posse_status pi_mail_start_thread(posse_executor *executor, pthread_t *thread,
 /* Has a thread lead that does nothing else. POSSE_NO_MEMORY, POSSE_SYSTEM. */
 posse_status pi_mail_start_leader(posse_executor *executor);
 
-/* A new sub goes under its slot, then is named; both with the lock of an open box held, and without
+/* A new sub goes into the index, then is named; both with the lock of an open box held, and without
  * giving it back if `sub` must not be dealt in between. Naming deals it at once if its future has
  * ended. */
 void pi_mail_put(struct pi_sub *sub);

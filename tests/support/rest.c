@@ -120,7 +120,7 @@ static bool maps_are_right(posse_executor *e)
 static bool is_box(posse_executor *e, uint32_t parker, uint32_t owner)
 {
     bool seat = owner - 1 < pi_seats_count(&e->segment);
-    bool own = owner == PI_PROGRAM + 1 && e->mail.by_slot && e->mail.parker == parker;
+    bool own = owner == PI_PROGRAM + 1 && e->mail.index && e->mail.parker == parker;
     return (own || seat) && pi_load_seq(&e->segment.parkers.at[parker].collects);
 }
 
