@@ -1,20 +1,12 @@
 #include "os/cpus.h"
 
-#include "os/file.h"
+#include "os/cgroup.h"
 
 #include <limits.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define GROUPS "/sys/fs/cgroup"
-
-static bool read_text(const char *path, char *text, size_t size)
-{
-    return pi_os_file_read(path, text, size) > 0;
-}
 
 unsigned pi_os_cpus_of_quota(const char *text)
 {
@@ -28,50 +20,17 @@ unsigned pi_os_cpus_of_quota(const char *text)
 }
 
 /* The quota of one group: cpu.max, or the pair of files of version 1. */
-static unsigned quota_of(const char *root, const char *group)
+static uint64_t of_group(const char *directory)
 {
-    char path[512], text[128], period[64];
-    snprintf(path, sizeof path, "%s%s/cpu.max", root, group);
-    if (read_text(path, text, sizeof text))
-        return pi_os_cpus_of_quota(text);
-    snprintf(path, sizeof path, "%s%s/cpu.cfs_quota_us", root, group);
-    if (!read_text(path, text, 32))
-        return 0;
-    snprintf(path, sizeof path, "%s%s/cpu.cfs_period_us", root, group);
-    if (!read_text(path, period, sizeof period))
-        return 0;
-    strcat(strcat(text, " "), period);
-    return pi_os_cpus_of_quota(text);
-}
-
-/* The least quota of a group and those above it, or `cpus` if that is less. */
-static unsigned least_quota(unsigned cpus, const char *root, char *group)
-{
-    for (;;) {
-        unsigned quota = quota_of(root, group);
-        if (quota && quota < cpus)
-            cpus = quota;
-        char *slash = strrchr(group, '/');
-        if (!slash)
-            return cpus;
-        *slash = '\0';
+    char text[128], period[64];
+    if (!pi_os_cgroup_read(directory, "cpu.max", text, sizeof text)) {
+        if (!pi_os_cgroup_read(directory, "cpu.cfs_quota_us", text, 32) ||
+            !pi_os_cgroup_read(directory, "cpu.cfs_period_us", period, sizeof period))
+            return PI_OS_NO_LIMIT;
+        strcat(strcat(text, " "), period);
     }
-}
-
-/* A line of /proc/self/cgroup is "id:controllers:/group"; version 2 has no controllers. */
-static unsigned limited_by(unsigned cpus, char *line)
-{
-    char *controllers = strchr(line, ':');
-    char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!group)
-        return cpus;
-    *group++ = '\0';
-    controllers++;
-    if (*controllers == '\0')
-        return least_quota(cpus, GROUPS, group);
-    char names[128];
-    snprintf(names, sizeof names, ",%.120s,", controllers);
-    return strstr(names, ",cpu,") ? least_quota(cpus, GROUPS "/cpu", group) : cpus;
+    unsigned quota = pi_os_cpus_of_quota(text);
+    return quota ? quota : PI_OS_NO_LIMIT;
 }
 
 static unsigned affinity(void)
@@ -86,13 +45,12 @@ static unsigned affinity(void)
     return online > 0 ? (unsigned)online : 1;
 }
 
-unsigned pi_os_cpus(void)
+unsigned pi_os_cpus_in(const char *root)
 {
-    char text[4096], *rest = text;
+    static const struct pi_os_cgroup cpu = {"cpu", of_group};
     unsigned cpus = affinity();
-    if (!read_text("/proc/self/cgroup", text, sizeof text))
-        return cpus;
-    for (char *line; (line = strtok_r(rest, "\n", &rest));)
-        cpus = limited_by(cpus, line);
-    return cpus;
+    uint64_t allowed = pi_os_cgroup_allowed(&cpu, root);
+    return allowed < cpus ? (unsigned)allowed : cpus;
 }
+
+unsigned pi_os_cpus(void) { return pi_os_cpus_in(""); }

@@ -6,6 +6,9 @@
  * v1), rounded up. At least 1. What cannot be read limits nothing. */
 unsigned pi_os_cpus(void);
 
+/* The same with the control groups below root: see pi_os_cgroup_allowed. For tests. */
+unsigned pi_os_cpus_in(const char *root);
+
 /* The quota that the files of a control group give in processors, rounded up, 0 for none. For
  * tests: `text` is what cpu.max of version 2 holds ("max 100000", "150000 100000"). */
 unsigned pi_os_cpus_of_quota(const char *text);

@@ -1,9 +1,14 @@
-/* resident.h - how much memory this process has of its own. */
+/* resident.h - how much memory this process uses. */
 #ifndef PI_OS_RESIDENT_H
 #define PI_OS_RESIDENT_H
+
+#include <stdint.h>
 
 /* Bytes that it has now and shares with no other process by a mapping: without files and shared
  * memory. -1: the system does not tell. */
 long pi_os_resident(void);
+
+/* Bytes of address space that it has mapped. 0: the system does not tell. */
+uint64_t pi_os_address_space(void);
 
 #endif

@@ -1,5 +1,6 @@
 /* cpus.c - how many processors may be used: quotas and the affinity mask. */
 #include "support/support.h"
+#include "support/tree.h"
 
 #include "os/cpus.h"
 
@@ -69,12 +70,40 @@ static int on_one_processor(void *context)
 
 TEST(affinity_counts) { assert_child(on_one_processor, NULL); }
 
+/* One processor is the least that a machine has, so a quota of one counts on each. */
+TEST(groups_of_version_2)
+{
+    char *root = make_tree();
+    put_file(root, "/proc/self/cgroup", "0::/outer/inner\n");
+    unsigned all = pi_os_cpus_in(root);
+    put_file(root, "/sys/fs/cgroup/outer/inner/cpu.max", "max 100000\n");
+    assert_int_equal(pi_os_cpus_in(root), all);
+    put_file(root, "/sys/fs/cgroup/outer/cpu.max", "50000 100000\n");
+    assert_int_equal(pi_os_cpus_in(root), 1);
+    free_tree(root);
+}
+
+TEST(groups_of_version_1)
+{
+    char *root = make_tree();
+    put_file(root, "/proc/self/cgroup", "2:cpuset:/\n3:cpuacct,cpu:/a\n");
+    unsigned all = pi_os_cpus_in(root);
+    put_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "50000\n");
+    assert_int_equal(pi_os_cpus_in(root), all); /* of an unknown period */
+    put_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(pi_os_cpus_in(root), 1);
+    put_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "-1\n");
+    assert_int_equal(pi_os_cpus_in(root), all);
+    free_tree(root);
+}
+
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
         CHECK(quotas_are_rounded_up, ALL),  CHECK(no_quota, ALL),
         CHECK(garbage_limits_nothing, ALL), CHECK(numbers_that_are_too_large, ALL),
         CHECK(one_at_least, ALL),           CHECK(affinity_counts, ALL),
+        CHECK(groups_of_version_2, ALL),    CHECK(groups_of_version_1, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }

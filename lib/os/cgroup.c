@@ -1,0 +1,87 @@
+#include "os/cgroup.h"
+
+#include "os/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define GROUPS "/sys/fs/cgroup"
+#define MOST_PATH 1024 /* a longer one limits nothing */
+
+/* Where the groups of one hierarchy are: the directory of the topmost, and the path of a group. */
+struct place {
+    char directory[MOST_PATH];
+    size_t top; /* length of the directory of the topmost group */
+};
+
+bool pi_os_cgroup_read(const char *directory, const char *name, char *text, size_t size)
+{
+    char path[MOST_PATH + 64];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return pi_os_file_read(path, text, size) > 0;
+}
+
+/* The least of a group and those above it. A container may see the groups above its own as the
+ * topmost one: then those between are not there. */
+static uint64_t least(const struct pi_os_cgroup *kind, struct place *place)
+{
+    uint64_t result = PI_OS_NO_LIMIT;
+    for (;;) {
+        uint64_t allowed = kind->allowed(place->directory);
+        if (allowed < result)
+            result = allowed;
+        char *slash = strrchr(place->directory + place->top, '/');
+        if (!slash)
+            return result;
+        *slash = '\0';
+    }
+}
+
+/* Whether a list that is separated by commas has the name. */
+static bool has_name(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)); at += length) {
+        bool begins = at == list || at[-1] == ',';
+        if (begins && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* A line of /proc/self/cgroup is "id:controllers:/group"; version 2 has no controllers. */
+static uint64_t allowed_by(const struct pi_os_cgroup *kind, const char *root, char *line)
+{
+    struct place place;
+    char *controllers = strchr(line, ':');
+    char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!group)
+        return PI_OS_NO_LIMIT;
+    *group++ = '\0';
+    controllers++;
+    bool second = *controllers == '\0';
+    if (!second && !has_name(controllers, kind->controller))
+        return PI_OS_NO_LIMIT;
+    int top = snprintf(place.directory, sizeof place.directory, "%s" GROUPS "%s%s", root,
+                       second ? "" : "/", second ? "" : kind->controller);
+    if (top < 0 || (size_t)top + strlen(group) >= sizeof place.directory)
+        return PI_OS_NO_LIMIT;
+    place.top = (size_t)top;
+    strcpy(place.directory + top, group);
+    return least(kind, &place);
+}
+
+uint64_t pi_os_cgroup_allowed(const struct pi_os_cgroup *kind, const char *root)
+{
+    char path[MOST_PATH], text[4096], *rest = text;
+    uint64_t result = PI_OS_NO_LIMIT;
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    if (pi_os_file_read(path, text, sizeof text) <= 0)
+        return result;
+    for (char *line; (line = strtok_r(rest, "\n", &rest));) {
+        uint64_t allowed = allowed_by(kind, root, line);
+        if (allowed < result)
+            result = allowed;
+    }
+    return result;
+}

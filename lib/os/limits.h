@@ -1,0 +1,18 @@
+/* limits.h - how much memory there may be. PI_OS_NO_LIMIT: the system does not limit it, or does not
+ * tell. */
+#ifndef PI_OS_LIMITS_H
+#define PI_OS_LIMITS_H
+
+#include "os/cgroup.h"
+
+/* Bytes of memory that all processes here may have together: those of the machine, but no more than
+ * its control groups (v2 and v1) allow. Swap does not count. */
+uint64_t pi_os_memory_of_machine(void);
+
+/* What the control groups alone allow. root: see pi_os_cgroup_allowed. */
+uint64_t pi_os_memory_of_groups(const char *root);
+
+/* Bytes that this process may still map before it reaches RLIMIT_AS. */
+uint64_t pi_os_address_space_left(void);
+
+#endif
