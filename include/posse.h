@@ -30,10 +30,10 @@
  *             and posse_last_error says which; with POSSE_SYSTEM and POSSE_NO_MEMORY errno tells
  *             what the system said. A call that may return POSSE_NO_MEMORY returns POSSE_SYSTEM if
  *             the system denies the memory for another reason, such as a filter of system calls
- *   limits    of an executor: POSSE_MAX_WORKERS workers; 16 million futures at a time, and 4000
- *             threads and tasks that wait at a time: beyond that POSSE_NO_MEMORY; 16 GB for one
- *             argument, result, queue or posse_alloc: beyond that POSSE_TOO_LARGE. Where the
- *             address space is limited, there are fewer futures, and 16 GB are less
+ *   limits    of an executor: POSSE_MAX_WORKERS workers; 4000 threads and tasks that wait at a time, and
+ *             as many futures as options.max_memory has times 512 bytes, at most 16 million: beyond
+ *             that POSSE_NO_MEMORY. One argument, result, queue or posse_alloc over max_memory is
+ *             POSSE_TOO_LARGE
  *   outputs   a call that fails leaves no output as it was: a pointer is NULL, a number 0, a flag
  *             false, a handle all zero (which no call takes), a struct all zero but for its status,
  *             which is what the call gave (posse_error, posse_item). Untouched are buffers, what
@@ -224,6 +224,14 @@ typedef struct posse_options {
      * syslog may then hang in tasks. NULL: nothing is called. */
     void (*log)(void *context, const char *message);
     void *log_context;
+
+    /* Bytes of shared memory that the executor may have, for futures, arguments, results and
+     * posse_alloc together (at least 1 MiB); beyond that calls return POSSE_NO_MEMORY. Their address
+     * space, less than twice as much, is reserved; memory is taken as it is used, and given back
+     * when the executor is idle. Where address space is limited (RLIMIT_AS) it is less: an eighth of
+     * what is left. 0: half of what the machine has, or the memory cgroup of the program if that is
+     * less. */
+    size_t max_memory;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -248,7 +256,8 @@ typedef struct posse_options {
  * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
  * POSSE_INVALID: a negative count, an unknown backend or policy, a size without its argument, an
- * argument without its function, min_workers over max_workers, executor is NULL.
+ * argument without its function, min_workers over max_workers, a max_memory under 1 MiB, executor is
+ * NULL.
  * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS; queue_limit, retries or idle_timeout_ms over
  * its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker with threads or inline, or where memory cannot be
@@ -318,6 +327,11 @@ typedef struct posse_stats {
     uint64_t lost;            /* ... with their worker */
     uint64_t futures;         /* slots in use: tasks under way and ended ones not yet released */
     uint64_t memory_blocks;   /* of shared memory, that hold arguments, results and posse_alloc */
+    /* Bytes of shared memory: address space; of it, with memory now; of that, what futures and
+     * blocks use. */
+    uint64_t memory_reserved;
+    uint64_t memory_committed;
+    uint64_t memory_used;
 } posse_stats;
 
 /* Counts at this moment; under load each is exact but they need not add up. Costs a pass over the

@@ -2,6 +2,7 @@
 
 #include "os/clock.h"
 #include "os/cpus.h"
+#include "os/limits.h"
 #include "os/thread.h"
 #include "os/unwind.h"
 
@@ -9,14 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* Half of what the machine has, if the program does not say how much. */
+#define MOST_MEMORY ((size_t)1 << 40)
+
+/* What the executor may have: if the program does not say it, half of what the machine has, or the
+ * control group. The address space for it must leave room for everything else. */
 static size_t memory_of(size_t given)
 {
-    size_t half = (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
-    size_t memory = given ? given : half;
-    return memory > PI_LEAST_MEMORY ? memory : PI_LEAST_MEMORY;
+    uint64_t memory = given ? given : pi_os_memory_of_machine() / 2;
+    uint64_t space = pi_os_address_space_left() / 8;
+    memory = memory < space ? memory : space;
+    memory = memory < MOST_MEMORY ? memory : MOST_MEMORY;
+    return memory > PI_LEAST_MEMORY ? (size_t)memory : PI_LEAST_MEMORY;
 }
 
 /* Reserves the address space; less if this process may not have so much. */

@@ -64,6 +64,8 @@ static const char *find_unknown(const posse_options *o)
         return "options.backend is unknown";
     if (o->on_worker_lost != POSSE_CARRY_ON && o->on_worker_lost != POSSE_BREAK)
         return "options.on_worker_lost is unknown";
+    if (o->max_memory && o->max_memory < PI_LEAST_MEMORY)
+        return "options.max_memory is under 1 MiB";
     if (!is_call(o->initializer, o->initializer_arg, o->initializer_size))
         return "options.initializer_arg without a function, or initializer_size without it";
     if (!is_call(o->finalizer, o->finalizer_arg, o->finalizer_size))
@@ -136,6 +138,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->break_on_loss = o->on_worker_lost == POSSE_BREAK;
     e->idle_timeout_ms = o->idle_timeout_ms;
     e->max_tasks = o->max_tasks_per_worker;
+    e->max_memory = o->max_memory;
     e->max_rss = o->max_rss_per_worker < (size_t)INT64_MAX ? o->max_rss_per_worker : 0;
     e->queue_limit = (uint64_t)o->queue_limit;
     e->retries = (uint8_t)o->retries;

@@ -45,6 +45,16 @@ static void count_blocks(posse_executor *e, posse_stats *stats)
     }
 }
 
+static void count_memory(posse_executor *e, posse_stats *stats)
+{
+    uint64_t committed = pi_load_relaxed(&e->segment.header->committed);
+    stats->memory_reserved = e->segment.size;
+    stats->memory_committed = committed < e->segment.size ? committed : e->segment.size;
+    /* the two passes are not of one moment */
+    if (stats->memory_used > stats->memory_committed)
+        stats->memory_used = stats->memory_committed;
+}
+
 posse_status posse_get_stats(posse_executor *e, posse_stats *stats)
 {
     posse_stats seen = {.struct_size = sizeof seen};
@@ -56,6 +66,7 @@ posse_status posse_get_stats(posse_executor *e, posse_stats *stats)
         count_workers(e, &seen);
         count_tasks(e, &seen);
         count_blocks(e, &seen);
+        count_memory(e, &seen);
     }
     pi_sized_write(stats, &seen, sizeof seen);
     return status;
