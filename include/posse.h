@@ -237,7 +237,8 @@ typedef struct posse_options {
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
  * here and never later: what the program had at this moment (memory, open descriptors, loaded
  * libraries, rights) is what tasks find. stdout and stderr are flushed. Blocks for about a
- * millisecond.
+ * millisecond; the program's page tables are copied twice meanwhile, for the supervisor and for the
+ * first worker, while the other workers are started after that.
  * The pool is no security boundary between tasks: each can read and write all shared memory of the
  * executor. Create it after dropping privileges.
  * Worker processes are not children of the program. A program that adopts orphans (process 1 of a

@@ -41,6 +41,7 @@ struct pi_supervisor {
     unsigned max;     /* workers at most, as it was last seen */
     unsigned target;  /* workers that there should be */
     unsigned missing; /* of these, workers still to be started */
+    bool begun;       /* the first one was started: then all that are missing are */
     /* Starts that came to nothing: see staff.c. All are 0 once a worker gets through its start. */
     unsigned put_off;       /* how often in a row the next one was put off */
     unsigned failures;      /* in a row, that failed by themselves; */
@@ -100,7 +101,8 @@ extern const struct pi_backend pi_process_backend, pi_thread_backend, pi_inline_
 /* Prepares private memory for it; NULL: none. */
 struct pi_supervisor *pi_supervisor_create(posse_executor *executor);
 void pi_supervisor_destroy(struct pi_supervisor *supervisor);
-/* Starts the first workers. 0, or the errno that kept all of them from starting. */
+/* Starts the first workers: of processes one, and pi_supervisor_run starts the others while the
+ * program goes on. 0, or the errno that kept all of them from starting. */
 int pi_supervisor_begin(struct pi_supervisor *supervisor);
 /* Does its work until no worker is left:
  * the executor was shut down or broke, or the program died. */

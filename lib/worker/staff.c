@@ -218,7 +218,7 @@ static void start_missing(struct pi_supervisor *s)
     bool now = s->retry_at == PI_NEVER || pi_os_now() >= s->retry_at;
     if (now)
         s->retry_at = PI_NEVER;
-    while (now && s->staff < s->target && start_one(s))
+    while (now && s->staff < s->target && start_one(s) && s->begun)
         ;
     s->missing = s->target > s->staff ? s->target - s->staff : 0;
 }

@@ -54,7 +54,10 @@ void pi_supervisor_destroy(struct pi_supervisor *s)
 
 int pi_supervisor_begin(struct pi_supervisor *s)
 {
+    s->begun =
+        !s->executor->backend->kills; /* a thread costs nothing, a fork a copy of page tables */
     pi_look_at_staff(s);
+    s->begun = true;
     return s->alive > 0 ? 0 : s->error;
 }
 
