@@ -4,6 +4,7 @@
 #include "os/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -132,6 +133,22 @@ int pi_os_die_with_parent(void)
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : errno;
 #else
     return 0;
+#endif
+}
+
+/* The largest value there is: any less would count the worker as larger than it is by a part of the
+ * memory of the machine, and a program that uses more than that part would be killed first. */
+void pi_os_raise_oom_score(void)
+{
+#ifdef __linux__
+    PI_OS_NO_CANCEL;
+    static const char most[] = "1000";
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t written = write(fd, most, sizeof most - 1);
+    (void)written;
+    close(fd);
 #endif
 }
 

@@ -34,6 +34,10 @@ int pi_os_supervision_denied(void);
  * exists. The parent may have died before: see getppid. */
 int pi_os_die_with_parent(void);
 
+/* Makes the kernel kill this process before others that have not asked for it when memory runs out;
+ * its children inherit that. Does nothing where the system does not let it. */
+void pi_os_raise_oom_score(void);
+
 /* The name shown by ps and in debuggers; 15 characters count. */
 void pi_os_process_name(const char *name);
 

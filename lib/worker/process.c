@@ -144,6 +144,7 @@ __attribute__((noinline)) static void worker_main(struct pi_supervisor *s, unsig
     close(s->socket);
     if (s->program >= 0)
         close(s->program);
+    pi_os_raise_oom_score(); /* a task is lost then, and not the program or the supervisor */
     pi_os_guard_set(&e->guard);
     e->owner = seat;
     e->parent = supervisor;

@@ -4,7 +4,9 @@
 #include "os/process.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -223,6 +225,34 @@ TEST(a_descriptor_for_the_death)
     assert_int_equal(pi_os_pidfd(child), -1);
 }
 
+static long oom_score(void)
+{
+    char text[32] = "";
+    int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+    long score = fd >= 0 && read(fd, text, sizeof text - 1) > 0 ? strtol(text, NULL, 10) : LONG_MIN;
+    close(fd);
+    return score;
+}
+
+static int raise_oom_score(void *unused)
+{
+    int descriptors = count_descriptors();
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        pi_os_raise_oom_score();
+        REQUIRE(oom_score() == 1000);
+    }
+    REQUIRE(count_descriptors() == descriptors);
+    return 0;
+}
+
+TEST(oom_score_is_raised)
+{
+    long before = oom_score();
+    assert_child(raise_oom_score, NULL);
+    assert_int_equal(oom_score(), before);
+}
+
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
@@ -237,6 +267,7 @@ int main(int argc, char **argv)
         CHECK(a_child_without_a_group_dies_too, ALL),
         CHECK(dies_with_its_parent, ALL),
         CHECK(a_descriptor_for_the_death, ALL),
+        CHECK(oom_score_is_raised, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }
