@@ -1,16 +1,10 @@
 #include "os/memory.h"
 
 #include "os/cancel.h"
-#include "os/file.h"
-#include "os/signals.h"
+#include "os/object.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef MAP_NORESERVE
@@ -22,101 +16,46 @@
 #if defined(__linux__) && !defined(MADV_DONTNEED_LOCKED)
 #define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
 #endif
-#if defined(MFD_CLOEXEC) && !defined(MFD_NOEXEC_SEAL)
-#define MFD_NOEXEC_SEAL 8u /* Linux 6.3 */
+#if defined(__linux__) && !defined(MAP_FIXED_NOREPLACE)
+#define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17 */
 #endif
 
-/* Whole pages of the memory. */
-struct pages {
-    size_t first, length;
-};
-
 /* All that a range touches. */
-static struct pages pages_of(size_t offset, size_t length)
+static struct pi_os_pages pages_around(size_t offset, size_t length)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t first = offset & ~(page - 1), last = (offset + length + page - 1) & ~(page - 1);
-    return (struct pages){first, last - first};
+    return (struct pi_os_pages){offset & ~(page - 1), (offset + length + page - 1) & ~(page - 1)};
+}
+
+/* All that lies wholly in a range; `first` is not before `end` if there is none. */
+static struct pi_os_pages pages_within(size_t offset, size_t length)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (struct pi_os_pages){(offset + page - 1) & ~(page - 1), (offset + length) & ~(page - 1)};
 }
 
 /* ---- making ---- */
 
-/* Removes a name that may be there. 0 or an errno. */
-static int remove_name(const char *name)
+/* The first gap that ends behind the offset, or an empty one at the end. */
+static struct pi_os_pages next_gap(const struct pi_os_memory *memory, size_t offset)
 {
-    return shm_unlink(name) == 0 || errno == ENOENT ? 0 : errno;
-}
-
-/* A shared memory object that nobody can open, or -1; *stays: why its name could not be removed.
- * None is made where names cannot be removed, as is seen by removing one that is not there. A kill
- * between making and removing it leaves a name without bytes. */
-static int open_object(int *stays)
-{
-    static _Atomic unsigned serial; /* only makes a clash less likely: O_EXCL decides */
-    for (int tries = 0; tries < 100; tries++) {
-        struct timespec now;
-        char name[64];
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        snprintf(name, sizeof name, "/posse-%ld-%lx-%x", (long)getpid(), (unsigned long)now.tv_nsec,
-                 serial++);
-        if (remove_name(name) != 0)
-            return -1;
-        int fd = shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
-        if (fd >= 0) {
-            *stays = remove_name(name);
-            return pi_os_file_above_stdio(fd);
-        }
-        if (errno != EEXIST)
-            return -1;
+    struct pi_os_pages next = {memory->size, memory->size};
+    for (unsigned i = 0; i < memory->gaps; i++) {
+        if (memory->gap[i].end > offset && memory->gap[i].first < next.first)
+            next = memory->gap[i];
     }
-    return -1;
-}
-
-/* An object that never had a name, or -1. Some systems refuse those that may be executed; older ones
- * do not know the flag that says so. */
-static int open_unnamed(void)
-{
-#ifdef MFD_CLOEXEC
-    int fd = memfd_create("posse", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("posse", MFD_CLOEXEC);
-    return fd < 0 ? -1 : pi_os_file_above_stdio(fd);
-#else
-    return -1;
-#endif
-}
-
-/* Whether a file may become that long: beyond RLIMIT_FSIZE the kernel sends SIGXFSZ. */
-static bool length_allowed(size_t length)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
-           length <= limit.rlim_cur;
-}
-
-/* Gives the memory an object of its size, if the system has one. 0, or an errno if a name stays. */
-static int make_object(struct pi_os_memory *memory)
-{
-    int stays = 0;
-    if (!length_allowed(memory->size))
-        return 0;
-    int fd = open_object(&stays);
-    if (fd < 0 && !stays)
-        fd = open_unnamed();
-    if (fd >= 0 && (stays || ftruncate(fd, (off_t)memory->size) != 0)) {
-        close(fd);
-        fd = -1;
-    }
-    if (fd >= 0)
-        (void)pi_os_fd_own(&memory->fd, fd);
-    return stays;
+    return next;
 }
 
 void pi_os_memory_destroy(struct pi_os_memory *memory)
 {
     PI_OS_NO_CANCEL;
-    if (memory->base)
-        munmap(memory->base, memory->size);
+    for (size_t at = 0; memory->base && at < memory->size;) {
+        struct pi_os_pages gap = next_gap(memory, at);
+        if (gap.first > at)
+            munmap(memory->base + at, gap.first - at);
+        at = gap.end;
+    }
     pi_os_fd_close(&memory->fd);
     memory->base = NULL;
 }
@@ -124,9 +63,10 @@ void pi_os_memory_destroy(struct pi_os_memory *memory)
 int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared)
 {
     PI_OS_NO_CANCEL;
-    *memory = (struct pi_os_memory){.size = size, .fd.number = -1, .shared = shared};
+    *memory = (struct pi_os_memory){
+        .size = size, .fd.number = -1, .shared = shared, .lock = PTHREAD_MUTEX_INITIALIZER};
     int flags = MAP_NORESERVE | (shared ? MAP_SHARED : MAP_PRIVATE);
-    int error = shared ? make_object(memory) : 0;
+    int error = shared ? pi_os_object_make(&memory->fd, size) : 0;
     if (error)
         return error;
     if (memory->fd.number < 0)
@@ -146,19 +86,100 @@ int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared)
 
 /* ---- opening and backing ---- */
 
+/* Whether this process has given up a part of these pages. The caller has the lock. */
+static bool has_gap(const struct pi_os_memory *memory, const struct pi_os_pages *pages)
+{
+    return next_gap(memory, pages->first).first < pages->end;
+}
+
+/* Reserves again what was given up, at its old place, unless something else is there now. */
+static int map_again(struct pi_os_memory *memory, const struct pi_os_pages *pages)
+{
+#ifdef MAP_FIXED_NOREPLACE
+    char *wanted = memory->base + pages->first;
+    size_t length = pages->end - pages->first;
+    if (!pi_os_fd_is_ours(&memory->fd))
+        return EBADF;
+    void *at = mmap(wanted, length, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+                    memory->fd.number, (off_t)pages->first);
+    if (at == MAP_FAILED)
+        return errno;
+    if (at != wanted) { /* an old kernel takes the flag for nothing */
+        munmap(at, length);
+        return EEXIST;
+    }
+    (void)madvise(at, length, MADV_DONTDUMP);
+    return 0;
+#else
+    (void)memory;
+    (void)pages;
+    return ENOTSUP;
+#endif
+}
+
+/* Closes the gaps in front of the end of these pages, as far as they reach there. */
+static int close_gaps(struct pi_os_memory *memory, const struct pi_os_pages *pages)
+{
+    for (unsigned i = 0; i < memory->gaps;) {
+        struct pi_os_pages *gap = &memory->gap[i], part = *gap;
+        if (part.end > pages->first && part.first < pages->end) {
+            part.end = part.end < pages->end ? part.end : pages->end;
+            int error = map_again(memory, &part);
+            if (error)
+                return error;
+            gap->first = part.end;
+        }
+        if (gap->first == gap->end)
+            *gap = memory->gap[--memory->gaps];
+        else
+            i++;
+    }
+    return 0;
+}
+
 int pi_os_memory_open(struct pi_os_memory *memory, size_t offset, size_t length, bool dump)
 {
-    struct pages pages = pages_of(offset, length);
+    PI_OS_NO_CANCEL;
+    struct pi_os_pages pages = pages_around(offset, length);
     char *from = memory->base + pages.first;
-    if (mprotect(from, pages.length, PROT_READ | PROT_WRITE) != 0)
-        return errno;
+    pthread_mutex_lock(&memory->lock);
+    int error = close_gaps(memory, &pages);
+    if (error == 0 && mprotect(from, pages.end - pages.first, PROT_READ | PROT_WRITE) != 0)
+        error = errno;
+    pthread_mutex_unlock(&memory->lock);
 #ifdef MADV_DODUMP
-    if (dump)
-        (void)madvise(from, pages.length, MADV_DODUMP);
+    if (error == 0 && dump)
+        (void)madvise(from, pages.end - pages.first, MADV_DODUMP);
 #else
     (void)dump;
 #endif
+    return error;
+}
+
+static int add_gap(struct pi_os_memory *memory, const struct pi_os_pages *pages)
+{
+    if (has_gap(memory, pages))
+        return EEXIST;
+    if (memory->gaps == PI_OS_MOST_GAPS)
+        return ENOMEM;
+    if (munmap(memory->base + pages->first, pages->end - pages->first) != 0)
+        return errno;
+    memory->gap[memory->gaps++] = *pages;
     return 0;
+}
+
+int pi_os_memory_give_up(struct pi_os_memory *memory, size_t offset, size_t length)
+{
+    PI_OS_NO_CANCEL;
+    struct pi_os_pages pages = pages_within(offset, length);
+    if (pages.first >= pages.end)
+        return 0;
+    if (!pi_os_fd_is_ours(&memory->fd))
+        return ENOTSUP;
+    pthread_mutex_lock(&memory->lock);
+    int error = add_gap(memory, &pages);
+    pthread_mutex_unlock(&memory->lock);
+    return error;
 }
 
 /* Makes the kernel map pages now, for writing. EFAULT: there is no room for them. */
@@ -179,33 +200,6 @@ static int populate(char *from, size_t length)
 #endif
 }
 
-/* Not posix_fallocate, which writes zeros itself if the file system does not help: over what a
- * worker has just written there. */
-static int allocate_once(int fd, off_t offset, off_t length)
-{
-#ifdef __linux__
-    return fallocate(fd, 0, offset, length) == 0 ? 0 : errno;
-#else
-    return posix_fallocate(fd, offset, length);
-#endif
-}
-
-/* Some kernels give up half-way at a signal, and take back what they did: a profiler's timer could
- * have that go on for ever. So the second time signals wait. */
-static int allocate(int fd, off_t offset, off_t length)
-{
-    sigset_t before;
-    int error = allocate_once(fd, offset, length);
-    if (error != EINTR)
-        return error;
-    pi_os_signals_block(&before);
-    do
-        error = allocate_once(fd, offset, length);
-    while (error == EINTR);
-    pi_os_signals_restore(&before);
-    return error;
-}
-
 /* Whether the call itself is refused: by the file system, an old kernel, or a filter. */
 static bool is_denied(int error)
 {
@@ -216,62 +210,59 @@ static bool is_denied(int error)
 int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length)
 {
     PI_OS_NO_CANCEL;
-    struct pages pages = pages_of(offset, length);
+    struct pi_os_pages pages = pages_around(offset, length);
     char *from = memory->base + pages.first;
+    size_t size = pages.end - pages.first;
     int denied = 0;
     if (pi_os_fd_is_ours(&memory->fd)) {
-        int error = allocate(memory->fd.number, (off_t)pages.first, (off_t)pages.length);
+        int error = pi_os_object_allocate(memory->fd.number, pages.first, size);
         /* Cheaper at once than a fault a page. */
-        if (error == 0 && pages.length > (size_t)sysconf(_SC_PAGESIZE))
-            (void)populate(from, pages.length);
+        if (error == 0 && size > (size_t)sysconf(_SC_PAGESIZE))
+            (void)populate(from, size);
         if (!is_denied(error))
             return error;
         denied = error;
     }
-    int error = populate(from, pages.length);
+    int error = populate(from, size);
     return is_denied(error) ? denied : error; /* an old kernel: pages come when they are touched */
 }
 
 /* ---- giving back ---- */
 
-/* Linux does not let go of what is locked in memory at the common request. */
-static bool drop(const struct pi_os_memory *memory, const struct pages *pages)
+/* Linux does not let go of what is locked in memory at the common request. In a gap there may be
+ * somebody else's memory by now. */
+static bool drop(struct pi_os_memory *memory, const struct pi_os_pages *pages)
 {
+    bool gone = false;
 #ifdef __linux__
     char *from = memory->base + pages->first;
-    if (memory->shared)
-        return madvise(from, pages->length, MADV_REMOVE) == 0;
-    return madvise(from, pages->length, MADV_DONTNEED) == 0 ||
-           madvise(from, pages->length, MADV_DONTNEED_LOCKED) == 0;
+    size_t size = pages->end - pages->first;
+    pthread_mutex_lock(&memory->lock);
+    if (!has_gap(memory, pages))
+        gone = memory->shared ? madvise(from, size, MADV_REMOVE) == 0
+                              : madvise(from, size, MADV_DONTNEED) == 0 ||
+                                    madvise(from, size, MADV_DONTNEED_LOCKED) == 0;
+    pthread_mutex_unlock(&memory->lock);
 #else
     (void)memory;
     (void)pages;
-    return false;
 #endif
+    return gone;
 }
 
 /* Also what is locked, or not open in this process. */
-static bool punch(const struct pi_os_memory *memory, const struct pages *pages)
+static bool punch(const struct pi_os_memory *memory, const struct pi_os_pages *pages)
 {
-#ifdef FALLOC_FL_PUNCH_HOLE
     return pi_os_fd_is_ours(&memory->fd) &&
-           fallocate(memory->fd.number, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                     (off_t)pages->first, (off_t)pages->length) == 0;
-#else
-    (void)memory;
-    (void)pages;
-    return false;
-#endif
+           pi_os_object_punch(memory->fd.number, pages->first, pages->end - pages->first);
 }
 
 bool pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length)
 {
     PI_OS_NO_CANCEL;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t first = (offset + page - 1) & ~(page - 1), last = (offset + length) & ~(page - 1);
-    const struct pages whole = {first, last - first};
+    struct pi_os_pages whole = pages_within(offset, length);
     int error = errno;
-    bool gone = first >= last || drop(memory, &whole) || punch(memory, &whole);
+    bool gone = whole.first >= whole.end || drop(memory, &whole) || punch(memory, &whole);
     errno = error;
     return gone;
 }
@@ -280,12 +271,12 @@ bool pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t len
 void pi_os_memory_clear(struct pi_os_memory *memory)
 {
     PI_OS_NO_CANCEL;
-    const struct pages all = {0, memory->size};
+    const struct pi_os_pages all = {0, memory->size};
     if (!memory->base || !memory->shared)
         return;
     int error = errno;
     if (!punch(memory, &all)) {
-        (void)mprotect(memory->base, memory->size, PROT_READ | PROT_WRITE);
+        (void)pi_os_memory_open(memory, 0, memory->size, false);
         (void)drop(memory, &all);
     }
     errno = error;

@@ -16,26 +16,42 @@
 
 #include "os/file.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+/* Whole pages, as offsets. */
+struct pi_os_pages {
+    size_t first, end;
+};
+
+#define PI_OS_MOST_GAPS 16
 
 struct pi_os_memory {
     char *base;
     size_t size;
     struct pi_os_fd fd; /* of the shared memory object; -1: anonymous */
     bool shared;
+    /* Where this process has given up the address space. */
+    pthread_mutex_t lock;
+    unsigned gaps;
+    struct pi_os_pages gap[PI_OS_MOST_GAPS];
 };
 
 /* Reserves size bytes. 0 or an errno; ENOMEM, EAGAIN: a smaller size may do. With `shared` forked
- * children share them: an object of shm_open, unlinked at once; if that fails, of memfd_create; if
- * that fails too, anonymous memory. A name stays only if the system first says that it can remove
- * names and then does not: an errno. */
+ * children share them: see object.h, and anonymous memory where there are no such objects. */
 int pi_os_memory_create(struct pi_os_memory *memory, size_t size, bool shared);
 void pi_os_memory_destroy(struct pi_os_memory *memory);
 
 /* Opens the pages of a range for this process, and children that it forks later; `dump`: core dumps
  * hold them. May be called again for the same range. 0 or an errno. Safe from any thread. */
 int pi_os_memory_open(struct pi_os_memory *memory, size_t offset, size_t length, bool dump);
+
+/* Gives up address space of this process: the pages that lie wholly in a range which is reserved and
+ * not open. That is for processes with a small RLIMIT_AS. pi_os_memory_open reserves it again: EEXIST
+ * if something else is there now, ENOMEM if the limit does not allow it. 0 or an errno; ENOTSUP:
+ * there is no file that could be mapped again; EEXIST: a part of it is given up already. */
+int pi_os_memory_give_up(struct pi_os_memory *memory, size_t offset, size_t length);
 
 /* Backs a range that is open; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM, EFBIG, or why
  * the system does not let us. Safe from any thread. */
