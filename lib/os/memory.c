@@ -250,7 +250,7 @@ static bool drop(struct pi_os_memory *memory, const struct pi_os_pages *pages)
     return gone;
 }
 
-/* Also what is locked, or not open in this process. */
+/* Also what is locked, or not open in this process; that is more than `drop` does on each kernel. */
 static bool punch(const struct pi_os_memory *memory, const struct pi_os_pages *pages)
 {
     return pi_os_fd_is_ours(&memory->fd) &&
@@ -262,12 +262,12 @@ bool pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t len
     PI_OS_NO_CANCEL;
     struct pi_os_pages whole = pages_within(offset, length);
     int error = errno;
-    bool gone = whole.first >= whole.end || drop(memory, &whole) || punch(memory, &whole);
+    bool gone = whole.first >= whole.end || punch(memory, &whole) || drop(memory, &whole);
     errno = error;
     return gone;
 }
 
-/* The file first, as older kernels give back only what is open here. Without it all is opened. */
+/* Older kernels drop only what is open here. */
 void pi_os_memory_clear(struct pi_os_memory *memory)
 {
     PI_OS_NO_CANCEL;
