@@ -114,12 +114,22 @@ int pi_os_children_denied(void)
     return 0;
 }
 
+/* The C library takes getppid for a call that cannot fail: it leaves errno as it is. */
+static int parent_denied(void)
+{
+    pid_t parent = getppid();
+    return parent < 0 ? -parent : 0;
+}
+
 int pi_os_supervision_denied(void)
 {
     PI_OS_NO_CANCEL;
     const struct timespec no_time = {0, 0};
-    if (setpgid(0, 0) != 0 || getppid() < 0)
+    if (setpgid(0, 0) != 0)
         return errno;
+    int error = parent_denied();
+    if (error)
+        return error;
 #ifdef __linux__
     if (prctl(PR_SET_PDEATHSIG, 0) != 0)
         return errno;

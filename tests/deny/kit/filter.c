@@ -59,6 +59,9 @@ const struct denial denials[] = {
     CALL(unlinkat),
     CALL(ftruncate),
     CALL(fallocate),
+#ifdef SYS_memfd_create
+    CALL(memfd_create),
+#endif
     CALL(fstat),
 #ifdef SYS_newfstatat
     CALL(newfstatat),
