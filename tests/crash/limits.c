@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -163,6 +164,19 @@ static int little_address_space(void *context)
 }
 
 TEST(address_space_limit) { assert_child(little_address_space, NULL); }
+
+/* A program that locks all its memory, and may lock only little: what is reserved counts. */
+static int little_locked_memory(void *context)
+{
+    const rlim_t most = (rlim_t)16 << 20;
+    posse_status status;
+    (void)context;
+    REQUIRE(geteuid() != 0 || setuid(54321) == 0);
+    REQUIRE(set_limit(RLIMIT_MEMLOCK, most) == 0 && mlockall(MCL_FUTURE) == 0);
+    return try_with(RLIMIT_MEMLOCK, most, &status);
+}
+
+TEST(locked_memory_limit) { assert_child(little_locked_memory, NULL); }
 #endif
 
 TEST(descriptor_limit) { assert_child(few_descriptors, NULL); }
@@ -175,7 +189,7 @@ TEST(file_size_limit_is_reached) { assert_child(files_of_one_megabyte, NULL); }
 
 static const struct check checks[] = {
 #ifndef SANITIZED
-    CHECK(address_space_limit, PROCESSES),
+    CHECK(address_space_limit, PROCESSES), CHECK(locked_memory_limit, PROCESSES),
 #endif
     CHECK(descriptor_limit, PROCESSES),    CHECK(process_limit, PROCESSES),
     CHECK(file_size_limit, PROCESSES),     CHECK(file_size_limit_is_reached, PROCESSES),
