@@ -2,19 +2,24 @@
 
 #define SLOT_BITS 24
 #define SLOT_MASK (((uint64_t)1 << SLOT_BITS) - 1)
-#define MARK SLOT_MASK
+#define UP SLOT_MASK
+#define DOWN (SLOT_MASK - 1)
 #define TAIL_LAG 8
+
+/* `backed`, in a word of count.h: bits 0-4 the rings, 5 GIVING, 6-31 the version. */
+#define RINGS_MASK 31u
+#define GIVING 32u
+#define VERSION 64u
 
 static uint64_t cell_of(uint64_t position, uint64_t entry) { return position << SLOT_BITS | entry; }
 
-/* Where the cell's tag lies to a position:
- * 0 the same, below 0 an earlier lap or never used, above 0 a later lap. */
-static int64_t lap(uint64_t cell, uint64_t position)
+/* Whether a cell holds the entry, or mark, of this position. */
+static bool belongs(uint64_t cell, uint64_t position)
 {
-    if (cell == 0)
-        return -1;
-    return (int64_t)((cell & ~SLOT_MASK) - (position << SLOT_BITS));
+    return cell != 0 && cell >> SLOT_BITS == (position & (UINT64_MAX >> SLOT_BITS));
 }
+
+static bool is_mark(uint64_t cell) { return (cell & SLOT_MASK) >= DOWN; }
 
 void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cells, uint32_t rings)
 {
@@ -31,22 +36,54 @@ static bool is_open(const struct pi_ring *ring, uint32_t k)
     return !ring->open || ring->open(ring->context, k);
 }
 
-/* The ring that holds a position which was read from head or tail
- * (acquire: the cuts before it are seen). */
+struct pi_ring_backing pi_ring_backed(struct pi_ring *ring)
+{
+    uint64_t word = pi_load_seq(&ring->shared->backed); /* see the table: after the mark */
+    uint32_t rings = pi_count_is_sound(word) ? (uint32_t)word & RINGS_MASK : PI_NONE;
+    return (struct pi_ring_backing){word, rings <= ring->rings ? rings : PI_NONE, word & GIVING};
+}
+
+bool pi_ring_raise(struct pi_ring *ring, const struct pi_ring_backing *from)
+{
+    uint64_t word = from->word;
+    return from->rings < ring->rings && !from->giving &&
+           pi_cas_seq(&ring->shared->backed, &word, pi_count_word((uint32_t)word + 1));
+}
+
+/* ---- which ring ---- */
+
+static uint64_t cut_of(struct pi_ring *ring, uint32_t k)
+{
+    return pi_load_acquire(&ring->shared->cut[k]); /* with the CAS of follow */
+}
+
+/* The ring with the largest cut up to position. Rings that were given back are looked at by nobody,
+ * so that a position which is a little old does not lead there. */
+static uint32_t find_ring(struct pi_ring *ring, uint64_t position)
+{
+    uint32_t rings = pi_ring_backed(ring).rings, found = 0;
+    uint64_t largest = 0;
+    for (uint32_t k = 0; k < rings && k < ring->rings; k++) {
+        uint64_t cut = cut_of(ring, k);
+        if (cut <= position && cut > largest && is_open(ring, k)) {
+            found = k;
+            largest = cut;
+        }
+    }
+    atomic_store_explicit(&ring->hint, found, memory_order_relaxed);
+    return found;
+}
+
+/* The ring that holds a position which was read from head or tail (acquire: the cuts before it are
+ * seen). From ring k the queue goes on in ring k + 1 or in ring 0, so no other cut can lie between
+ * cut[k] and a position if these two do not. Of a position that the head has passed meanwhile this
+ * may be any ring. */
 static uint32_t ring_of(struct pi_ring *ring, uint64_t position)
 {
-    uint32_t k = pi_load_relaxed(&ring->hint); /* relaxed: checked against the cut */
-    if (position < pi_load_acquire(&ring->shared->cut[k]))
-        k = 0;
-    uint32_t first = k;
-    while (k + 1 < ring->rings) {
-        uint64_t cut = pi_load_acquire(&ring->shared->cut[k + 1]); /* with the CAS of open_next */
-        if (cut == 0 || position < cut || !is_open(ring, k + 1))
-            break;
-        k++;
-    }
-    if (k != first)
-        atomic_store_explicit(&ring->hint, k, memory_order_relaxed);
+    uint32_t k = pi_load_relaxed(&ring->hint); /* relaxed: checked against the cuts */
+    uint64_t cut = cut_of(ring, k), next = cut_of(ring, k + 1), first = cut_of(ring, 0);
+    if (position < cut || (next > cut && next <= position) || (first > cut && first <= position))
+        return find_ring(ring, position);
     return k;
 }
 
@@ -55,48 +92,112 @@ static _Atomic uint64_t *cell_at(struct pi_ring *ring, uint32_t k, uint64_t posi
     return &ring->cells[pi_ring_start(k) + (position & (pi_ring_cells(k) - 1))];
 }
 
-/* The mark stands just before `first`: positions from there on are in ring k + 1.
- * All who help write the same. False: there is no such ring, or a task has scribbled. */
-static bool open_next(struct pi_ring *ring, uint32_t k, uint64_t first)
-{
-    if (k + 1 >= ring->rings || !is_open(ring, k + 1))
-        return false;
-    uint64_t none = 0;
-    return pi_cas(&ring->shared->cut[k + 1], &none, first) || none == first;
-}
+enum lead {
+    LED,
+    BARE,  /* the ring has no memory */
+    ASTRAY /* the mark is an old one, or a task has scribbled */
+};
 
-/* Whether the entry at `tail` may go into ring k:
- * false if the ring is full but for the cell of the mark. */
-static bool has_room(struct pi_ring *ring, uint32_t k, uint64_t head, uint64_t tail)
+/* The mark stands just before `first`: positions from there on are in the ring that it leads to,
+ * which becomes *k. All who help write the same cut. */
+static enum lead follow(struct pi_ring *ring, uint32_t *k, uint64_t mark, uint64_t first)
 {
-    uint64_t cut = k == 0 ? 0 : pi_load_acquire(&ring->shared->cut[k]);
-    uint64_t first = head > cut ? head : cut;
-    return tail - first < pi_ring_cells(k) - 1;
-}
-
-/* The first position without an entry, from `position` on, and its cell's value. False: it was not
- * found in so many steps as patience says, which is used up. */
-static bool find_end(struct pi_ring *ring, uint64_t *position, uint32_t *k, uint64_t *value,
-                     uint32_t *patience)
-{
-    while (--*patience > 0) {
-        *value = pi_load_acquire(cell_at(ring, *k, *position)); /* with the CAS of its producer */
-        int64_t where = lap(*value, *position);
-        if (where < 0)
-            return true;
-        if (where > 0) { /* the tail that we began at is old */
-            *position = pi_load_acquire(&ring->shared->tail);
-            *k = ring_of(ring, *position);
-            continue;
-        }
-        ++*position;
-        if ((*value & SLOT_MASK) == MARK) {
-            if (!open_next(ring, *k, *position))
-                return false;
-            ++*k;
-        }
+    uint32_t next = (mark & SLOT_MASK) == UP ? *k + 1 : 0;
+    if (next >= ring->rings)
+        return ASTRAY;
+    uint64_t cut = cut_of(ring, next);
+    if (cut < first) {
+        struct pi_ring_backing backed = pi_ring_backed(ring);
+        if (next > 0 && (next >= backed.rings || backed.giving))
+            return BARE;
+        if (pi_cas(&ring->shared->cut[next], &cut, first))
+            cut = first;
     }
-    return false;
+    if (cut != first)
+        return ASTRAY;
+    if (!is_open(ring, next))
+        return BARE;
+    *k = next;
+    return LED;
+}
+
+/* ---- the end ---- */
+
+/* A walk to the first position without an entry. */
+struct walk {
+    uint64_t position;
+    uint64_t value; /* of its cell */
+    uint64_t head;  /* as it was after that */
+    uint32_t k;
+    uint32_t patience;
+};
+
+static void begin(struct pi_ring *ring, struct walk *walk, uint64_t position)
+{
+    walk->position = position;
+    walk->k = ring_of(ring, position);
+}
+
+/* PI_PUSHED: it was found, and the head is not past it. PI_PUSH_NO_CELL: it would be in a ring
+ * without memory. PI_PUSH_BROKEN: not in so many steps as patience says, which is used up. */
+static enum pi_push find_end(struct pi_ring *ring, struct walk *walk)
+{
+    while (--walk->patience > 0) {
+        walk->value = pi_load_seq(cell_at(ring, walk->k, walk->position)); /* with its CAS */
+        enum lead lead = LED;
+        if (belongs(walk->value, walk->position)) {
+            walk->position++;
+            if (is_mark(walk->value))
+                lead = follow(ring, &walk->k, walk->value, walk->position);
+            if (lead == LED)
+                continue;
+            if (lead == BARE)
+                return PI_PUSH_NO_CELL;
+        }
+        /* acquire: those before it have been dealt with */
+        walk->head = pi_load_acquire(&ring->shared->head);
+        if (lead == LED && walk->head <= walk->position)
+            return PI_PUSHED;
+        uint64_t tail = pi_load_acquire(&ring->shared->tail);
+        begin(ring, walk, tail > walk->head ? tail : walk->head);
+    }
+    return PI_PUSH_BROKEN;
+}
+
+/* Whether the entry at the end may go into its ring:
+ * false if the ring is full but for the cell of the mark. */
+static bool has_room(struct pi_ring *ring, const struct walk *end)
+{
+    uint64_t cut = cut_of(ring, end->k);
+    uint64_t first = end->head > cut ? end->head : cut;
+    return end->position - first < pi_ring_cells(end->k) - 1;
+}
+
+/* Puts an entry at the end. One that replaces zero may be in a cell that was given back: then the
+ * head has passed it, and it counts for nothing. */
+static bool put(struct pi_ring *ring, const struct walk *end, uint64_t entry)
+{
+    uint64_t value = end->value;
+    return pi_cas_seq(cell_at(ring, end->k, end->position), &value,
+                      cell_of(end->position, entry)) &&
+           (value != 0 || pi_load_seq(&ring->shared->head) <= end->position);
+}
+
+/* Puts a mark UP at the end, or helps the head over the mark DOWN before; then the caller looks
+ * again. */
+static enum pi_push go_up(struct pi_ring *ring, const struct walk *end)
+{
+    struct pi_ring_backing backed = pi_ring_backed(ring);
+    uint64_t first = cut_of(ring, 0);
+    if (backed.rings > ring->rings)
+        return PI_PUSH_BROKEN;
+    if (end->k + 1 >= backed.rings || backed.giving)
+        return PI_PUSH_NO_CELL;
+    if (end->head < first)
+        pi_ring_pass(ring, first - 1);
+    else
+        (void)put(ring, end, UP);
+    return PI_PUSHED;
 }
 
 static void help_tail(struct pi_ring *ring, uint64_t seen, uint64_t end)
@@ -107,35 +208,40 @@ static void help_tail(struct pi_ring *ring, uint64_t seen, uint64_t end)
 
 enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
 {
-    uint64_t seen = pi_load_acquire(&ring->shared->tail), position = seen;
-    uint32_t k = ring_of(ring, position);
-    for (uint32_t patience = PI_RING_PATIENCE; patience > 0;) {
-        uint64_t value;
-        if (!find_end(ring, &position, &k, &value, &patience))
-            return PI_PUSH_BROKEN;
-        /* acquire: those before it have been dealt with */
-        uint64_t head = pi_load_acquire(&ring->shared->head);
-        if (head > position) {
-            position = head;
-            k = ring_of(ring, position);
-            continue;
-        }
-        if (limit && position - head >= limit)
+    uint64_t seen = pi_load_acquire(&ring->shared->tail);
+    struct walk walk = {.patience = PI_RING_PATIENCE};
+    begin(ring, &walk, seen);
+    for (;;) {
+        enum pi_push found = find_end(ring, &walk);
+        if (found != PI_PUSHED)
+            return found;
+        if (limit && walk.position - walk.head >= limit)
             return PI_PUSH_LIMIT;
-        uint64_t entry = slot + 1;
-        if (!has_room(ring, k, head, position)) {
-            if (k + 1 >= pi_load_acquire(&ring->shared->backed))
-                return PI_PUSH_NO_CELL;
-            entry = MARK;
-        }
-        if (pi_cas_seq(cell_at(ring, k, position), &value, cell_of(position, entry)) &&
-            entry != MARK) {
-            help_tail(ring, seen, position + 1);
+        if (!has_room(ring, &walk)) {
+            if ((found = go_up(ring, &walk)) != PI_PUSHED)
+                return found;
+        } else if (put(ring, &walk, slot + 1)) {
+            help_tail(ring, seen, walk.position + 1);
             return PI_PUSHED;
         }
     }
-    return PI_PUSH_BROKEN;
 }
+
+uint64_t pi_ring_end(struct pi_ring *ring)
+{
+    struct walk walk = {.patience = PI_RING_PATIENCE};
+    begin(ring, &walk, pi_load_acquire(&ring->shared->tail));
+    return find_end(ring, &walk) == PI_PUSH_BROKEN ? 0 : walk.position;
+}
+
+uint64_t pi_ring_length(struct pi_ring *ring)
+{
+    uint64_t head = pi_load_seq(&ring->shared->head); /* after `room` was set: see segment.h */
+    uint64_t end = pi_ring_end(ring);
+    return end > head ? end - head : 0;
+}
+
+/* ---- the head ---- */
 
 uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
 {
@@ -143,18 +249,15 @@ uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
         uint64_t head = pi_load_seq(&ring->shared->head);
         uint32_t k = ring_of(ring, head);
         uint64_t cell = pi_load_seq(cell_at(ring, k, head));
-        int64_t where = lap(cell, head);
-        if (where < 0)
-            return PI_NONE;
-        if (where > 0) /* the head has moved meanwhile */
-            continue;
-        if ((cell & SLOT_MASK) != MARK) {
+        bool found = belongs(cell, head);
+        if (found && !is_mark(cell)) {
             *position = head;
             return (uint32_t)(cell & SLOT_MASK) - 1;
         }
-        if (!open_next(ring, k, head + 1))
+        if (found && follow(ring, &k, cell, head + 1) == LED)
+            pi_ring_pass(ring, head);
+        else if (head == pi_load_seq(&ring->shared->head)) /* else what we have seen is old */
             return PI_NONE;
-        pi_ring_pass(ring, head);
     }
     return PI_NONE;
 }
@@ -168,35 +271,11 @@ uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
 {
     uint32_t k = ring_of(ring, position);
     uint64_t cell = pi_load_acquire(cell_at(ring, k, position));
-    *mark = false;
-    if (lap(cell, position) != 0)
-        return PI_NONE;
-    *mark = (cell & SLOT_MASK) == MARK;
+    bool found = belongs(cell, position);
+    *mark = found && is_mark(cell);
     if (*mark)
-        (void)open_next(ring, k, position + 1);
-    return *mark ? PI_NONE : (uint32_t)(cell & SLOT_MASK) - 1;
-}
-
-uint64_t pi_ring_length(struct pi_ring *ring)
-{
-    uint64_t head = pi_load_seq(&ring->shared->head); /* after `room` was set: see segment.h */
-    uint64_t end = pi_load_acquire(&ring->shared->tail), value;
-    uint32_t k = ring_of(ring, end);
-    uint32_t patience = PI_RING_PATIENCE;
-    bool found = find_end(ring, &end, &k, &value, &patience);
-    if (found && end < head) { /* the tail is scribbled: from the head, as a push would go on */
-        end = head;
-        k = ring_of(ring, end);
-        found = find_end(ring, &end, &k, &value, &patience);
-    }
-    return found && end >= head ? end - head : 0;
-}
-
-uint64_t pi_ring_end(struct pi_ring *ring)
-{
-    uint64_t end = pi_load_acquire(&ring->shared->tail), value;
-    uint32_t k = ring_of(ring, end), patience = PI_RING_PATIENCE;
-    return find_end(ring, &end, &k, &value, &patience) ? end : 0;
+        (void)follow(ring, &k, cell, position + 1);
+    return !found || *mark ? PI_NONE : (uint32_t)(cell & SLOT_MASK) - 1;
 }
 
 void pi_ring_mend(struct pi_ring *ring)
@@ -205,9 +284,69 @@ void pi_ring_mend(struct pi_ring *ring)
     uint64_t head = pi_load_seq(&ring->shared->head);
     uint32_t k = ring_of(ring, head);
     uint64_t cell = pi_load_seq(cell_at(ring, k, head));
-    int64_t where = lap(cell, head);
-    bool gap = where < 0 && head < tail; /* it was an entry once */
-    bool astray = where == 0 && (cell & SLOT_MASK) == MARK && !open_next(ring, k, head + 1);
-    if (gap || astray || (where > 0 && head == pi_load_seq(&ring->shared->head)))
+    bool found = belongs(cell, head);
+    bool gap = !found && head < tail; /* it was an entry once */
+    bool astray = found && is_mark(cell) && follow(ring, &k, cell, head + 1) == ASTRAY;
+    if (gap || astray)
         (void)pi_cas_seq(&ring->shared->head, &head, tail);
+}
+
+/* ---- giving back ---- */
+
+bool pi_ring_shrink(struct pi_ring *ring)
+{
+    struct walk at = {0};
+    if (pi_ring_peek(ring, &at.position) != PI_NONE) /* moves the head over marks, too */
+        return false;
+    at.head = pi_load_seq(&ring->shared->head);
+    begin(ring, &at, at.head);
+    at.value = pi_load_seq(cell_at(ring, at.k, at.position));
+    if (at.k == 0 || belongs(at.value, at.position) ||
+        pi_load_seq(&ring->shared->head) != at.head || !put(ring, &at, DOWN))
+        return false;
+    if (follow(ring, &at.k, DOWN, at.position + 1) == LED)
+        pi_ring_pass(ring, at.position);
+    uint64_t tail = pi_load_acquire(&ring->shared->tail);
+    if (tail <= at.position)
+        (void)pi_cas(&ring->shared->tail, &tail, at.position + 1);
+    return true;
+}
+
+/* Whether head, tail and end are in ring 0, and no mark leads on. If only the head or the tail is
+ * behind it is helped on; those who have just looked there need time. */
+static bool is_in_first(struct pi_ring *ring)
+{
+    struct walk walk = {.patience = PI_RING_PATIENCE};
+    uint64_t first = cut_of(ring, 0), tail = pi_load_seq(&ring->shared->tail);
+    begin(ring, &walk, tail);
+    if (find_end(ring, &walk) != PI_PUSHED || walk.k != 0)
+        return false;
+    if (walk.head < first)
+        pi_ring_pass(ring, first - 1);
+    else if (tail < first)
+        (void)pi_cas(&ring->shared->tail, &tail, walk.position);
+    else
+        return true;
+    return false;
+}
+
+uint32_t pi_ring_leave(struct pi_ring *ring)
+{
+    struct pi_ring_backing backed = pi_ring_backed(ring);
+    uint64_t word = backed.word, giving = pi_count_word((uint32_t)word | GIVING);
+    if (backed.giving || backed.rings > ring->rings || backed.rings <= 1 || !is_in_first(ring) ||
+        !pi_cas_seq(&ring->shared->backed, &word, giving))
+        return 0;
+    if (is_in_first(ring))
+        return backed.rings;
+    pi_store_seq(&ring->shared->backed, word);
+    return 0;
+}
+
+void pi_ring_left(struct pi_ring *ring)
+{
+    struct pi_ring_backing backed = pi_ring_backed(ring);
+    uint32_t version = ((uint32_t)backed.word & ~(RINGS_MASK | GIVING)) + VERSION;
+    if (backed.rings <= ring->rings && backed.giving)
+        pi_store_seq(&ring->shared->backed, pi_count_word(version | 1));
 }

@@ -1,5 +1,7 @@
 #include "worker/pool.h"
 
+#include "os/clock.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -8,6 +10,8 @@
 #define FIRST_SLOTS 256u
 #define MOST_NEW_SLOTS 4096u
 #define NEW_PARKERS 64u
+#define MOST_WAITS 1000 /* for the memory of rings that is just given back: a second */
+#define WAIT_NS 1000000
 
 #define DUMPED ((size_t)8 << 20) /* of each area: a core of a worker shows so much of it */
 
@@ -124,17 +128,38 @@ static bool open_rings(void *context, uint32_t k)
     return open_front(e, PI_AREA_RING, pi_ring_start(k + 1) * sizeof(uint64_t));
 }
 
+/* What the rings have. While some give their memory back it waits, but not for ever: the supervisor
+ * may be stopped just there. */
+static struct pi_ring_backing look_at_rings(posse_executor *e)
+{
+    struct pi_ring_backing backed = pi_ring_backed(&e->segment.ring);
+    for (int wait = 0; backed.giving && wait < MOST_WAITS; wait++) {
+        pi_os_sleep(WAIT_NS);
+        backed = pi_ring_backed(&e->segment.ring);
+    }
+    return backed;
+}
+
 bool pi_grow_ring(posse_executor *e)
 {
     struct pi_ring *ring = &e->segment.ring;
-    uint32_t k = pi_load_acquire(&ring->shared->backed);
-    if (k >= ring->rings)
+    struct pi_ring_backing backed = look_at_rings(e);
+    uint32_t k = backed.rings;
+    if (backed.giving || k >= ring->rings)
         return no_more();
-    if (!open_rings(e, k) ||
-        !pi_back(e, ring->cells + pi_ring_start(k), pi_ring_cells(k) * sizeof(uint64_t)))
+    size_t length = pi_ring_cells(k) * sizeof(uint64_t);
+    if (!open_rings(e, k) || !pi_back(e, ring->cells + pi_ring_start(k), length))
         return false;
-    (void)pi_cas(&ring->shared->backed, &k, k + 1); /* release: the memory is there */
+    if (!pi_ring_raise(ring, &backed)) /* somebody else did, and has counted the memory */
+        (void)pi_add_relaxed(&e->segment.header->committed, -(uint64_t)length);
     return true;
+}
+
+/* Whether a ring has twice as many cells as there are slots, so that it does not fill up. */
+static bool has_ring_for(posse_executor *e, uint64_t slots)
+{
+    uint32_t rings = pi_ring_backed(&e->segment.ring).rings;
+    return rings > 0 && rings <= e->segment.ring.rings && pi_ring_cells(rings - 1) >= 2 * slots;
 }
 
 enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
@@ -162,10 +187,9 @@ bool pi_grow_slots(posse_executor *e)
     more = more < FIRST_SLOTS ? FIRST_SLOTS : more > MOST_NEW_SLOTS ? MOST_NEW_SLOTS : more & ~63u;
     if (more > slots->max - count)
         more = slots->max - count;
-    uint32_t rings = pi_load_acquire(&e->segment.header->ring.backed);
     if (more == 0)
         return no_more();
-    if ((rings == 0 || pi_ring_cells(rings - 1) < 2 * (uint64_t)(count + more)) && !pi_grow_ring(e))
+    if (!has_ring_for(e, (uint64_t)count + more) && !pi_grow_ring(e))
         return false;
     if (!back_slots(e, count, more))
         return false;

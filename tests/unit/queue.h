@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MARK_ENTRY 0xfffffeu /* with it a cell reads as the mark */
+#define MARK_ENTRY 0xfffffeu /* with it a cell reads as the mark UP */
+#define DOWN_ENTRY 0xfffffdu
 
 struct queue {
     struct pi_ring ring;
@@ -17,6 +18,11 @@ struct queue {
     _Atomic uint64_t *cells;
     size_t count;
 };
+
+static inline void set_backed(struct queue *queue, uint32_t rings)
+{
+    atomic_store(&queue->shared->backed, pi_count_word(rings));
+}
 
 /* All rings have memory, but only the first `backed` are said to. */
 static inline struct queue make_queue(uint32_t rings, uint32_t backed)
@@ -28,7 +34,7 @@ static inline struct queue make_queue(uint32_t rings, uint32_t backed)
     assert_non_null(queue.cells);
     memset((void *)queue.shared, 0, sizeof *queue.shared);
     pi_ring_init(&queue.ring, queue.shared, queue.cells, rings);
-    atomic_store(&queue.shared->backed, backed);
+    set_backed(&queue, backed);
     return queue;
 }
 

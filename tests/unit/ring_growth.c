@@ -30,13 +30,13 @@ TEST(order_while_consumers_are_at_work)
 TEST(no_cell_until_the_next_ring_has_memory)
 {
     struct queue queue = make_queue(3, 0);
-    atomic_store(&queue.shared->backed, 1);
+    set_backed(&queue, 1);
     assert_pushed(&queue, 0, FIRST);
     assert_int_equal(push(&queue, FIRST), PI_PUSH_NO_CELL);
-    atomic_store(&queue.shared->backed, 2);
+    set_backed(&queue, 2);
     assert_pushed(&queue, FIRST, FIRST + SECOND);
     assert_int_equal(push(&queue, FIRST + SECOND), PI_PUSH_NO_CELL);
-    atomic_store(&queue.shared->backed, 3);
+    set_backed(&queue, 3);
     assert_pushed(&queue, FIRST + SECOND, 3000);
     assert_popped(&queue, 0, 3000);
     assert_empty(&queue);
