@@ -317,10 +317,11 @@ bool pi_ring_shrink(struct pi_ring *ring)
 static bool is_in_first(struct pi_ring *ring)
 {
     struct walk walk = {.patience = PI_RING_PATIENCE};
-    uint64_t first = cut_of(ring, 0), tail = pi_load_seq(&ring->shared->tail);
+    uint64_t tail = pi_load_seq(&ring->shared->tail);
     begin(ring, &walk, tail);
     if (find_end(ring, &walk) != PI_PUSHED || walk.k != 0)
         return false;
+    uint64_t first = cut_of(ring, 0); /* after the walk, which may have met the mark DOWN */
     if (walk.head < first)
         pi_ring_pass(ring, first - 1);
     else if (tail < first)

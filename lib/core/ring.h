@@ -85,9 +85,9 @@
  *   or the tail; after a cut
  *   after backing ring n, before `backed`    the next one backs it again, which changes nothing
  *
- * Not exact: a tag has 40 bits. A cell that was not written for 2^40 entries, to the very entry, and
- * was not given back either, would be taken for an entry: the task of its slot is looked at once
- * more, and the new entry takes the next cell that is free.
+ * Not exact: a tag has 40 bits. A cell of a ring that is used again after exactly 2^40 entries, and
+ * was not given back, is taken for an entry: the task of its slot is looked at once more, and the
+ * new entry takes the next cell that is free.
  *
  * What a task has scribbled is not believed further than this: a ring has an index below `rings`, a
  * cell is inside its ring, and a call ends after PI_RING_PATIENCE steps.

@@ -71,6 +71,31 @@ static inline void push_and_die(struct queue *queue, uint64_t position, uint32_t
     atomic_store(&queue->cells[position % PI_RING_CELLS], cell_for(position, slot));
 }
 
+/* Pushes; a ring that is missing gets its memory. */
+static inline enum pi_push push_growing(struct queue *queue, uint32_t slot)
+{
+    enum pi_push pushed;
+    while ((pushed = push(queue, slot)) == PI_PUSH_NO_CELL) {
+        struct pi_ring_backing backed = pi_ring_backed(&queue->ring);
+        if (backed.rings >= queue->ring.rings) {
+            return pushed;
+        }
+        (void)pi_ring_raise(&queue->ring, &backed);
+    }
+    return pushed;
+}
+
+/* Gives the memory of the rings behind the first back, if nobody uses them: the cells are zero. */
+static inline bool give_back(struct queue *queue)
+{
+    uint32_t rings = pi_ring_leave(&queue->ring);
+    for (uint64_t i = pi_ring_start(1); rings > 0 && i < pi_ring_start(rings); i++) {
+        atomic_store_explicit(&queue->cells[i], 0, memory_order_relaxed);
+    }
+    pi_ring_left(&queue->ring);
+    return rings > 0;
+}
+
 /* Asserts that the slots from `from` to before `to` go in or come out. */
 #define assert_pushed(queue, from, to) require_pushed(queue, from, to, __FILE__, __LINE__)
 static inline void require_pushed(struct queue *queue, uint32_t from, uint32_t to, const char *file,
@@ -78,6 +103,16 @@ static inline void require_pushed(struct queue *queue, uint32_t from, uint32_t t
 {
     for (uint32_t slot = from; slot < to; slot++) {
         _assert_int_equal(push(queue, slot), PI_PUSHED, file, line);
+    }
+}
+
+#define assert_pushed_growing(queue, from, to)                                                     \
+    require_pushed_growing(queue, from, to, __FILE__, __LINE__)
+static inline void require_pushed_growing(struct queue *queue, uint32_t from, uint32_t to,
+                                          const char *file, int line)
+{
+    for (uint32_t slot = from; slot < to; slot++) {
+        _assert_int_equal(push_growing(queue, slot), PI_PUSHED, file, line);
     }
 }
 

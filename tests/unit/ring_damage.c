@@ -58,6 +58,9 @@ static int every_call_returns(void *context)
         REQUIRE(!mark || slot == PI_NONE);
     }
     (void)pi_ring_length(&queue->ring);
+    (void)pi_ring_shrink(&queue->ring);
+    (void)give_back(queue);
+    REQUIRE(push(queue, 1) <= PI_PUSH_BROKEN);
     return 0;
 }
 
@@ -107,13 +110,43 @@ TEST(cuts)
     }
 }
 
+TEST(first_cut)
+{
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        struct queue queue = make_used_queue();
+        atomic_store(&queue.shared->cut[0], patterns[i]);
+        assert_survived(&queue);
+    }
+}
+
+/* Of no word is it believed that more rings have memory than there are. */
 TEST(count_of_rings)
 {
-    struct queue queue = make_used_queue();
-    atomic_store(&queue.shared->backed, UINT32_MAX);
-    while (push(&queue, 1) == PI_PUSHED) {
+    const uint64_t words[] = {UINT32_MAX,
+                              UINT64_MAX,
+                              RINGS,
+                              pi_count_word(RINGS + 1),
+                              pi_count_word(31),
+                              pi_count_word(UINT32_MAX),
+                              pi_count_word(RINGS | 32),
+                              pi_count_word(0)};
+    for (size_t i = 0; i < COUNT(words); i++) {
+        struct queue queue = make_used_queue();
+        atomic_store(&queue.shared->backed, words[i]);
+        while (push(&queue, 1) == PI_PUSHED) {
+        }
+        assert_int_equal(atomic_load(&queue.shared->cut[RINGS]), 0);
+        assert_survived(&queue);
     }
-    assert_survived(&queue);
+}
+
+TEST(a_count_that_was_scribbled_is_told)
+{
+    struct queue queue = make_queue(2, 1);
+    atomic_store(&queue.shared->backed, 2);
+    assert_pushed(&queue, 0, PI_RING_CELLS - 1);
+    assert_int_equal(push(&queue, 9), PI_PUSH_BROKEN);
+    free_queue(&queue);
 }
 
 TEST(all_but_the_cells)
@@ -157,18 +190,32 @@ TEST(the_first_cell)
     }
 }
 
-/* Marks one after another: there are not so many rings. */
+/* Marks one after another: there are not so many rings, or ring 0 leads to itself. */
 TEST(marks_everywhere)
 {
-    struct queue queue = make_used_queue();
-    uint64_t head = atomic_load(&queue.shared->head);
-    for (size_t cell = 0; cell < queue.count; cell++) {
-        atomic_store(&queue.cells[cell], cell_for(head, MARK_ENTRY));
+    for (uint32_t mark = DOWN_ENTRY; mark <= MARK_ENTRY; mark++) {
+        struct queue queue = make_used_queue();
+        uint64_t head = atomic_load(&queue.shared->head);
+        for (size_t cell = 0; cell < queue.count; cell++) {
+            atomic_store(&queue.cells[cell], cell_for(head, mark));
+        }
+        for (uint64_t i = 0; i < WAITING; i++) {
+            push_and_die(&queue, head + i, mark);
+        }
+        assert_survived(&queue);
     }
-    for (uint64_t i = 0; i < WAITING; i++) {
-        push_and_die(&queue, head + i, MARK_ENTRY);
+}
+
+/* Each cell of a ring is a mark of its own position. */
+TEST(marks_in_a_row)
+{
+    for (uint32_t mark = DOWN_ENTRY; mark <= MARK_ENTRY; mark++) {
+        struct queue queue = make_queue(RINGS, RINGS);
+        for (uint64_t i = 0; i < PI_RING_CELLS; i++) {
+            push_and_die(&queue, i, mark);
+        }
+        assert_survived(&queue);
     }
-    assert_survived(&queue);
 }
 
 /* Entries that nobody can come to are given up, and new ones come through. */
@@ -223,11 +270,14 @@ int main(int argc, char **argv)
         CHECK(a_head_too_far_is_followed, ALL),
         CHECK(tail, ALL),
         CHECK(cuts, ALL),
+        CHECK(first_cut, ALL),
         CHECK(count_of_rings, ALL),
+        CHECK(a_count_that_was_scribbled_is_told, ALL),
         CHECK(all_but_the_cells, ALL),
         CHECK(all_cells, ALL),
         CHECK(the_first_cell, ALL),
         CHECK(marks_everywhere, ALL),
+        CHECK(marks_in_a_row, ALL),
         CHECK(a_gap_is_mended, ALL),
         CHECK(a_sound_queue_is_not_mended, ALL),
         CHECK(head_tail_and_a_cell, ALL),

@@ -116,6 +116,133 @@ TEST(an_old_producer_changes_nothing)
     free_queue(&queue);
 }
 
+/* ---- the mark that leads back to ring 0 ---- */
+
+#define LONG 700u /* entries: more than ring 0 has cells */
+
+/* As the supervisor leaves a queue when it dies right after it has put the mark. */
+static struct queue queue_with_a_mark_down(uint64_t *mark)
+{
+    struct queue queue = make_queue(2, 2);
+    assert_pushed(&queue, 0, LONG);
+    assert_popped(&queue, 0, LONG);
+    *mark = atomic_load(&queue.shared->head);
+    atomic_store(&queue.cells[pi_ring_start(1) + *mark % pi_ring_cells(1)],
+                 cell_for(*mark, DOWN_ENTRY));
+    return queue;
+}
+
+/* Ring 1, where the mark is, is used again. */
+static void assert_goes_on(struct queue *queue)
+{
+    assert_pushed_growing(queue, 0, LONG);
+    assert_popped(queue, 0, LONG);
+    assert_empty(queue);
+    assert_true(pi_ring_shrink(&queue->ring));
+    assert_true(give_back(queue));
+    free_queue(queue);
+}
+
+TEST(died_after_the_mark_down)
+{
+    uint64_t mark;
+    struct queue queue = queue_with_a_mark_down(&mark);
+    assert_goes_on(&queue);
+}
+
+TEST(died_after_its_cut)
+{
+    uint64_t mark;
+    struct queue queue = queue_with_a_mark_down(&mark);
+    atomic_store(&queue.shared->cut[0], mark + 1);
+    assert_goes_on(&queue);
+}
+
+TEST(died_after_its_head)
+{
+    uint64_t mark;
+    struct queue queue = queue_with_a_mark_down(&mark);
+    atomic_store(&queue.shared->cut[0], mark + 1);
+    atomic_store(&queue.shared->head, mark + 1);
+    assert_goes_on(&queue);
+}
+
+TEST(a_consumer_finds_the_mark_down)
+{
+    uint64_t mark;
+    struct queue queue = queue_with_a_mark_down(&mark);
+    assert_empty(&queue);
+    assert_int_equal(atomic_load(&queue.shared->head), mark + 1);
+    assert_int_equal(atomic_load(&queue.shared->cut[0]), mark + 1);
+    assert_goes_on(&queue);
+}
+
+TEST(memory_goes_back_after_the_death)
+{
+    uint64_t mark;
+    struct queue queue = queue_with_a_mark_down(&mark);
+    for (int round = 0; round < 2; round++) { /* the head, the tail */
+        assert_false(give_back(&queue));
+    }
+    assert_true(give_back(&queue));
+    assert_goes_on(&queue);
+}
+
+/* ---- late ones, in a ring that was left and given back ---- */
+
+static struct queue queue_that_gave(uint64_t *end)
+{
+    struct queue queue = make_queue(3, 2);
+    assert_pushed(&queue, 0, LONG);
+    *end = atomic_load(&queue.shared->tail);
+    assert_popped(&queue, 0, LONG);
+    assert_true(pi_ring_shrink(&queue.ring));
+    assert_true(give_back(&queue));
+    return queue;
+}
+
+/* All entries are as if nothing else was there, in ring 0, ring 1 and ring 2. */
+static void assert_not_seen(struct queue *queue)
+{
+    assert_pushed_growing(queue, 0, 2000);
+    assert_popped(queue, 0, 2000);
+    assert_empty(queue);
+    assert_true(pi_ring_shrink(&queue->ring));
+    assert_true(give_back(queue));
+    assert_pushed(queue, 0, 100);
+    assert_popped(queue, 0, 100);
+    free_queue(queue);
+}
+
+TEST(a_late_entry_counts_for_nothing)
+{
+    uint64_t end;
+    struct queue queue = queue_that_gave(&end);
+    for (uint64_t at = end - 100; at <= end; at++) {
+        atomic_store(&queue.cells[pi_ring_start(1) + at % pi_ring_cells(1)], cell_for(at, 77));
+    }
+    assert_empty(&queue);
+    assert_not_seen(&queue);
+}
+
+TEST(a_late_mark_counts_for_nothing)
+{
+    for (uint32_t mark = DOWN_ENTRY; mark <= MARK_ENTRY; mark++) {
+        uint64_t end;
+        bool is_mark;
+        struct queue queue = queue_that_gave(&end);
+        uint64_t head = atomic_load(&queue.shared->head);
+        atomic_store(&queue.cells[pi_ring_start(1) + (end - 3) % pi_ring_cells(1)],
+                     cell_for(end - 3, mark));
+        atomic_store(&queue.shared->tail, end - 3); /* somebody walks from there */
+        assert_pushed(&queue, 0, 10);
+        assert_int_equal(pi_ring_at(&queue.ring, end - 3, &is_mark), PI_NONE);
+        assert_int_equal(atomic_load(&queue.shared->cut[0]), head);
+        assert_popped(&queue, 0, 10);
+        assert_not_seen(&queue);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
@@ -128,6 +255,13 @@ int main(int argc, char **argv)
         CHECK(limit_with_a_tail_behind, ALL),
         CHECK(consumer_died_before_the_head, ALL),
         CHECK(an_old_producer_changes_nothing, ALL),
+        CHECK(died_after_the_mark_down, ALL),
+        CHECK(died_after_its_cut, ALL),
+        CHECK(died_after_its_head, ALL),
+        CHECK(a_consumer_finds_the_mark_down, ALL),
+        CHECK(memory_goes_back_after_the_death, ALL),
+        CHECK(a_late_entry_counts_for_nothing, ALL),
+        CHECK(a_late_mark_counts_for_nothing, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }

@@ -8,6 +8,7 @@
 #define PRODUCERS 3u
 #define CONSUMERS 3u
 #define EACH 20000u
+#define BURST 1500u /* entries, after which a producer helps to empty a queue that shrinks */
 
 struct traffic {
     struct queue queue;
@@ -17,6 +18,8 @@ struct traffic {
     _Atomic unsigned broken;
     _Atomic unsigned disordered; /* entries seen after a later one of the same producer */
     _Atomic unsigned unknown;
+    bool gives; /* the last thread gives memory back all the time */
+    _Atomic unsigned given;
 };
 
 static void look_at(struct traffic *traffic, uint32_t entry, uint32_t next[PRODUCERS])
@@ -45,6 +48,12 @@ static bool consume_one(struct traffic *traffic, uint32_t next[PRODUCERS])
     return true;
 }
 
+static void add_ring(struct traffic *traffic)
+{
+    struct pi_ring_backing backed = pi_ring_backed(&traffic->queue.ring);
+    (void)pi_ring_raise(&traffic->queue.ring, &backed);
+}
+
 static void produce(struct traffic *traffic, uint32_t producer)
 {
     uint32_t next[PRODUCERS] = {0};
@@ -53,7 +62,12 @@ static void produce(struct traffic *traffic, uint32_t producer)
         while ((pushed = pi_ring_push(&traffic->queue.ring, producer * EACH + i, traffic->limit)) !=
                PI_PUSHED) {
             atomic_fetch_add(&traffic->broken, pushed == PI_PUSH_BROKEN);
+            if (pushed == PI_PUSH_NO_CELL) {
+                add_ring(traffic);
+            }
             (void)consume_one(traffic, next); /* full */
+        }
+        while (traffic->gives && i % BURST == 0 && consume_one(traffic, next)) {
         }
     }
     atomic_fetch_sub(&traffic->producing, 1);
@@ -74,21 +88,35 @@ static void consume(struct traffic *traffic)
     }
 }
 
+/* Memory goes back without the time that whoever is slow gets elsewhere. */
+static void give(struct traffic *traffic)
+{
+    while (atomic_load(&traffic->producing) > 0) {
+        (void)pi_ring_shrink(&traffic->queue.ring);
+        atomic_fetch_add(&traffic->given, give_back(&traffic->queue));
+        sched_yield();
+    }
+}
+
 static void take_part(void *context, unsigned number)
 {
+    struct traffic *traffic = context;
     if (number < PRODUCERS) {
         produce(context, number);
+    } else if (traffic->gives && number == PRODUCERS + CONSUMERS - 1) {
+        give(context);
     } else {
         consume(context);
     }
 }
 
-static void assert_traffic(uint32_t rings, uint64_t limit)
+static void assert_traffic(uint32_t rings, uint64_t limit, bool gives)
 {
     struct traffic *traffic = calloc(1, sizeof *traffic);
     assert_non_null(traffic);
     traffic->queue = make_queue(rings, rings);
     traffic->limit = limit;
+    traffic->gives = gives;
     traffic->producing = PRODUCERS;
     run_threads(PRODUCERS + CONSUMERS, take_part, traffic);
     assert_int_equal(traffic->broken, 0);
@@ -98,15 +126,18 @@ static void assert_traffic(uint32_t rings, uint64_t limit)
         assert_true(traffic->seen[entry]);
     }
     assert_int_equal(pi_ring_length(&traffic->queue.ring), 0);
+    assert_true(!gives || traffic->given > 0 || rings == 1);
     free_queue(&traffic->queue);
     free(traffic);
 }
 
-TEST(one_ring_for_many_laps) { assert_traffic(1, 0); }
+TEST(one_ring_for_many_laps) { assert_traffic(1, 0, false); }
 
-TEST(growing_rings) { assert_traffic(6, 0); }
+TEST(growing_rings) { assert_traffic(6, 0, false); }
 
-TEST(few_entries_at_a_time) { assert_traffic(1, 2); }
+TEST(few_entries_at_a_time) { assert_traffic(1, 2, false); }
+
+TEST(rings_that_come_and_go) { assert_traffic(5, 0, true); }
 
 int main(int argc, char **argv)
 {
@@ -114,6 +145,7 @@ int main(int argc, char **argv)
         CHECK(one_ring_for_many_laps, ALL),
         CHECK(growing_rings, ALL),
         CHECK(few_entries_at_a_time, ALL),
+        CHECK(rings_that_come_and_go, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }
