@@ -1,4 +1,4 @@
-#include "worker/pool.h"
+#include "worker/backend.h"
 
 #include "os/clock.h"
 
@@ -113,10 +113,45 @@ static bool open_slots(void *context, uint32_t number)
            open_front(e, PI_AREA_SLOTS, number * sizeof *e->segment.slots.at);
 }
 
+/* A worker that cannot open what others have made would pass over their tasks. It goes, with no
+ * task of theirs. Others can do nothing with what they do not see, and are told by each call. */
+static bool see(posse_executor *e, bool opened)
+{
+    if (!opened && e->backend->kills && e->owner < PI_MAX_SEATS)
+        _exit(1);
+    return opened;
+}
+
+static bool see_seats(void *context, uint32_t number)
+{
+    return see(context, open_seats(context, number));
+}
+
+static bool see_parkers(void *context, uint32_t number)
+{
+    return see(context, open_parkers(context, number));
+}
+
+static bool see_slots(void *context, uint32_t number)
+{
+    return see(context, open_slots(context, number));
+}
+
 static void set_opener(posse_executor *e, struct pi_count *count, bool (*open)(void *, uint32_t))
 {
     count->open = open;
     count->context = e;
+}
+
+void pi_give_up_space(posse_executor *e)
+{
+    for (int i = 0; i < PI_AREAS; i++) {
+        const struct pi_area *area = &e->segment.areas[i];
+        size_t opened = atomic_load_explicit(&area->opened, memory_order_acquire);
+        /* What cannot be given up stays. */
+        (void)pi_os_memory_give_up(&e->memory, offset_of(e, area->base) + opened,
+                                   area->size - opened);
+    }
 }
 
 /* ---- growing ---- */
@@ -127,6 +162,8 @@ static bool open_rings(void *context, uint32_t k)
     posse_executor *e = context;
     return open_front(e, PI_AREA_RING, pi_ring_start(k + 1) * sizeof(uint64_t));
 }
+
+static bool see_rings(void *context, uint32_t k) { return see(context, open_rings(context, k)); }
 
 /* What the rings have. While some give their memory back it waits, but not for ever: the supervisor
  * may be stopped just there. */
@@ -232,10 +269,10 @@ static bool begin_header(posse_executor *e)
 bool pi_memory_begin(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    set_opener(e, &s->seats_count, open_seats);
-    set_opener(e, &s->parkers.count, open_parkers);
-    set_opener(e, &s->slots.count, open_slots);
-    s->ring.open = open_rings;
+    set_opener(e, &s->seats_count, see_seats);
+    set_opener(e, &s->parkers.count, see_parkers);
+    set_opener(e, &s->slots.count, see_slots);
+    s->ring.open = see_rings;
     s->ring.context = e;
     return begin_header(e) && open_front(e, PI_AREA_ARENA, s->areas[PI_AREA_ARENA].size) &&
            pi_grow_seats(e, 0, e->workers) && pi_grow_parkers(e) && pi_grow_slots(e);

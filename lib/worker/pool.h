@@ -195,6 +195,8 @@ void pi_give_back(posse_executor *executor, const void *from, size_t length);
  * cannot be; errno tells why. */
 bool pi_memory_begin(posse_executor *executor);
 bool pi_grow_seats(posse_executor *executor, unsigned from, unsigned to);
+/* In a worker process with little address space: gives up what is not open. */
+void pi_give_up_space(posse_executor *executor);
 bool pi_grow_slots(posse_executor *executor);
 bool pi_grow_ring(posse_executor *executor);
 /* Puts a slot into the ring, which grows if it must. */

@@ -18,6 +18,7 @@
 #include "worker/launch.h"
 
 #include "os/clock.h"
+#include "os/limits.h"
 #include "os/signals.h"
 #include "os/stdio.h"
 #include "os/unwind.h"
@@ -176,6 +177,8 @@ static bool settle(posse_executor *e, struct pi_reason *why)
 {
     if (!e->initializer.fn)
         return true;
+    if (pi_os_address_space_left() < e->segment.size) /* it has set a limit: that is for tasks */
+        pi_give_up_space(e);
     int error = pi_os_die_with_parent();
     if (getppid() != e->parent)
         _exit(0);
