@@ -140,7 +140,7 @@ TEST(E15_map_buffersize_without_iterable)
 #ifdef SANITIZED
 #define MOST 10000
 #else
-#define MOST 100000
+#define MOST 20000
 #endif
 
 static char seen[MOST];
