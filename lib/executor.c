@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_MEMORY ((size_t)1 << 40)
-
 /* What the executor may have: if the program does not say it, half of what the machine has, or the
  * control group. The address space for it must leave room for everything else. */
 static size_t memory_of(size_t given)
@@ -20,7 +18,7 @@ static size_t memory_of(size_t given)
     uint64_t memory = given ? given : pi_os_memory_of_machine() / 2;
     uint64_t space = pi_os_address_space_left() / 8;
     memory = memory < space ? memory : space;
-    memory = memory < MOST_MEMORY ? memory : MOST_MEMORY;
+    memory = memory < PI_MOST_MEMORY ? memory : PI_MOST_MEMORY;
     return memory > PI_LEAST_MEMORY ? (size_t)memory : PI_LEAST_MEMORY;
 }
 

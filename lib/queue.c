@@ -11,7 +11,7 @@
  *   supervisor, after a worker was reaped   frees the lock and wakes everybody
  *
  * A call that does not hold the lock any more, or not yet, may find that the queue is gone: its
- * head stays memory (core/arena.h), and what is in it is stamped. The cells are touched with the
+ * head stays memory (KEPT, core/arena.h), and what is in it is stamped. The cells are touched with the
  * lock held only.
  *
  * Whatever is read here a task may have scribbled on: sizes are checked, before they are used,
@@ -24,7 +24,7 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct pi_queue) <= PI_HEAD, "the head of a queue must stay memory");
+_Static_assert(sizeof(struct pi_queue) <= PI_UNIT, "the first unit of a queue is KEPT");
 
 /* How long a call waits for others that are inside, beyond its own time: they may be stopped. */
 #define PATIENCE_NS 1000000000u

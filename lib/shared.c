@@ -25,22 +25,19 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
     return POSSE_OK;
 }
 
-static bool release(posse_executor *e, const char *at)
+static bool release(posse_executor *e, const void *at)
 {
-    if (at < e->segment.base || at >= e->segment.base + e->segment.size)
+    struct pi_block block;
+    pi_ref ref = pi_arena_ref(&e->segment.arena, at);
+    if (!pi_arena_find(&e->segment.arena, ref, &block))
         return false;
-    struct pi_class *class;
-    struct pi_block *block;
-    pi_ref ref = pi_arena_ref(&e->segment.arena, (size_t)(at - e->segment.base));
-    if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
-        return false;
-    uint64_t tag = pi_load_acquire(&block->tag);
+    uint64_t tag = pi_load_acquire(block.tag);
     bool freed = false;
     /* Another tag: it was a worker's, which has left, and has become the program's (inherit.c). */
     for (uint64_t last = 0; !freed && tag != last && pi_tag_kind(tag) == PI_TAG_HELD;) {
         freed = pi_block_release(e, pi_owner_here(e), ref, tag);
         last = tag;
-        tag = pi_load_acquire(&block->tag);
+        tag = pi_load_acquire(block.tag);
     }
     return freed;
 }

@@ -37,12 +37,9 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
 
 static void count_blocks(posse_executor *e, posse_stats *stats)
 {
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        struct pi_class *class = &e->segment.arena.classes[i];
-        uint32_t count = pi_class_count(class);
-        for (uint32_t j = 0; j < count; j++)
-            stats->memory_blocks += pi_load_relaxed(&class->blocks[j].tag) != PI_TAG_FREE;
-    }
+    uint64_t tag;
+    for (pi_ref ref = 0; (ref = pi_arena_next(&e->segment.arena, ref, false, &tag)) != 0;)
+        stats->memory_blocks++;
 }
 
 static void count_memory(posse_executor *e, posse_stats *stats)

@@ -1,28 +1,70 @@
-/* arena.h - blocks of shared memory for arguments, results and posse_alloc: power-of-two classes
- * from 64 bytes up.
+/* arena.h - blocks of shared memory for arguments, results and posse_alloc.
  *
- * Every block has a tag word, the truth about it, and every class a map (map.h), the hint where a
- * free one is.
+ * The arena is an array of units of 64 KiB. A block over 32 KiB is a run of whole units. Smaller
+ * blocks are of 9 classes, 128 bytes to 32 KiB, and a unit of them is a span: blocks of one class,
+ * packed. A unit is whatever it is needed for next, so freed memory can be used for anything.
  *
- *   tag            meaning                             who may change it             to
- *   FREE           nobody's                            anyone, by CAS                HELD
- *   HELD(owner)    a process fills it, or posse_alloc  owner                         any other
- *                  gave it                             the supervisor, when the      FREE
- *                                                      owner was reaped
- *   ATTACHED       argument or result of that life of  whoever frees the slot or     FREE
- *   (slot,         that slot; a block of an earlier    ends the task
- *   generation)    life is garbage                     the supervisor's sweep,       FREE
- *                                                      if it is garbage
- *   OBJECT(type,   a lock or a queue, made by owner,   whoever ends it (lock.h)      FREE
- *   owner,         and named by handles with that      the supervisor, when the      FREE
- *   serial)        serial                              owner was reaped,
- *                                                      or has left by itself         owner: program
+ * Each unit has a tag, and each block of a span has one, outside the span. Tags are the truth.
  *
- * A block's memory is backed when it is first held: `backed` says how much of it, counted up by its
- * holder. Large free blocks beyond PI_WARM bytes of a class go back to the system, but for their
- * first PI_HEAD bytes: a block that was a lock or a queue may still be looked at by a call that was
- * about to when it was freed. Such a call finds another serial there, or none, but it must find
- * memory.
+ *   unit's tag        meaning                            who may change it          to
+ *   NONE              nobody's, has no memory            anyone, by CAS             CLAIMED
+ *   FREE              nobody's, has memory               anyone, by CAS             CLAIMED
+ *   CLAIMED(owner)    owner makes, frees or discards     owner                      any other
+ *                     it; BARE: it has no memory yet     supervisor, owner reaped   NONE
+ *   HELD(owner)       a large block: owner fills it, or  owner                      ATTACHED, OBJECT
+ *                     posse_alloc gave it                owner, who frees it        CLAIMED
+ *                                                        supervisor, owner reaped   CLAIMED
+ *                                                        ... or has left by itself  HELD(program)
+ *   ATTACHED(slot,    a large block: argument or result  whoever ends that life     CLAIMED
+ *   generation)       of that life of the slot
+ *   OBJECT(type,      a large block: a queue, named by   whoever ends it (lock.h)   CLAIMED
+ *   owner, serial)    handles with that serial           supervisor, owner reaped   CLAIMED
+ *                                                        ... or has left by itself  owner: program
+ *   INSIDE(head)      a part of the large block that     whoever has CLAIMED the    FREE, NONE
+ *                     begins at unit `head`              head
+ *   SPAN(class,       blocks of a class. `life` counts   see below
+ *   life, owner,      the spans that the unit has been
+ *   closer)
+ *
+ *   block's tag       meaning                            who may change it          to
+ *   NONE              there is no such block             whoever makes the span     FREE
+ *   FREE(life)        nobody's, in that life of the      anyone, by CAS             HELD
+ *                     span                               the closer, by CAS         NONE
+ *   HELD, ATTACHED,   as above                           as above, but by one CAS   FREE(life)
+ *   OBJECT                                               from the exact tag
+ *
+ *   a SPAN's part     meaning                            who may change it          to
+ *   owner: a worker,  who takes blocks of it: what a     anyone without memory      ANYONE
+ *   the program, or   dead worker held is in spans of    supervisor, the owner was  program
+ *   ANYONE            its own, or of ANYONE              reaped or has left
+ *   closer: 0         it is open                         anyone, by CAS             a closer
+ *   closer            turns FREE blocks into NONE        the closer: a block is     0
+ *                                                        not FREE; supervisor,
+ *                                                        when it was reaped
+ *                                                        the closer: all are NONE   (CLAIMED)
+ *   OBJECTS           a block is, or was, an object      whoever publishes one      set
+ *
+ * A taker knows the span's life, so its CAS fails if the unit has become another span since.
+ *
+ * `info` of a unit is a word of a life and a value. The value is
+ *   of a large block    its units, written by the claimer; published with the tag
+ *   of a SPAN           1: a block may be free; 0: a look at all found none. A taker that finds none
+ *                       stores 0 (seq), then looks again (seq); a freer stores the tag (seq), then
+ *                       reads the value (seq), and makes a 0 a 1. One of the two sees the other.
+ *   of nobody's unit    what there is to give back: CLEAN, nothing; USED, something, in a while;
+ *                       KEPT, the same, and it has held an object; SEEN, something, now.
+ *
+ * A late look at a block that was freed finds another tag, or an object's bytes with another serial;
+ * but it must find memory. So the trim discards a unit only if it found it unused in an earlier
+ * round, too (SEEN). Whoever needs memory discards FREE units at once, without their tags and not
+ * the KEPT ones, whose bytes a call may be about to look at.
+ *
+ *   a worker died ...                     left behind             repair
+ *   claiming units                        CLAIMED(w)              discarded, NONE
+ *   making a large block, or freeing it   CLAIMED(w), INSIDE      discarded, NONE
+ *   holding a block                       HELD(w)                 freed
+ *   closing a span                        closer w, some NONE     opened again
+ *   freeing a block, before info          value 0, a FREE block   found when no unit is to be had
  *
  * The model is tests/model/arena.pml.
  */
@@ -31,77 +73,189 @@
 
 #include "core/slots.h"
 
-#define PI_CLASS_FIRST 6 /* 64 bytes */
-#define PI_CLASSES 29    /* up to 16 GB */
-#define PI_WARM ((size_t)64 << 20)
-#define PI_HEAD ((size_t)4 << 10)
+#define PI_UNIT_SHIFT 16
+#define PI_UNIT ((size_t)1 << PI_UNIT_SHIFT)
+#define PI_CLASS_FIRST 7 /* 128 bytes */
+#define PI_CLASSES 9     /* up to 32 KiB */
+#define PI_TAGS 512u     /* of a unit: blocks of the first class */
+#define PI_ANYONE 1021u  /* the owner of a span that all take from */
 
-enum pi_tag { PI_TAG_FREE, PI_TAG_HELD, PI_TAG_ATTACHED, PI_TAG_OBJECT };
+enum pi_tag {
+    PI_TAG_NONE,
+    PI_TAG_FREE,
+    PI_TAG_HELD,
+    PI_TAG_ATTACHED,
+    PI_TAG_OBJECT,
+    PI_TAG_CLAIMED,
+    PI_TAG_INSIDE,
+    PI_TAG_SPAN
+};
 enum pi_object_type { PI_OBJECT_LOCK = 1, PI_OBJECT_QUEUE };
 #define PI_SERIAL_MASK (((uint32_t)1 << 30) - 1)
+#define PI_BARE 1u
+#define PI_OBJECTS ((uint64_t)1 << 55)
 
-struct pi_block {
-    _Atomic uint64_t tag; /* see the table */
-    /* Bytes that have memory; written by the holder, or by whoever frees a large block. */
-    _Atomic uint64_t backed;
+/* Values of a unit that is nobody's; no large block has so many units. */
+enum pi_rest { PI_CLEAN, PI_USED = 0x40000000, PI_KEPT, PI_SEEN };
+
+struct pi_unit {
+    _Atomic uint64_t tag;
+    _Atomic uint64_t info;
 };
 
-struct pi_class {
-    struct pi_map map;
-    struct pi_block *blocks;
-    size_t offset;         /* of the first block's bytes in the segment */
-    size_t size;           /* of a block in bytes */
-    struct pi_count count; /* blocks whose tags have memory */
-    uint32_t max;
+/* Where an owner has last found a block of each class. Two owners may share a row. */
+#define PI_HINTS 16
+struct pi_hints {
+    _Alignas(64) _Atomic uint32_t place[PI_CLASSES];
 };
 
 struct pi_arena {
-    struct pi_class classes[PI_CLASSES];
+    struct pi_unit *units;
+    _Atomic uint64_t *tags; /* PI_TAGS of each unit; they have memory while it is a SPAN */
+    char *bytes;
+    struct pi_count end;    /* units in use or once used */
+    uint32_t max;           /* units that there is address space for */
+    _Atomic uint32_t place; /* private, as all hints: where units were last found */
+    struct pi_hints hints[PI_HINTS];
 };
 
-static inline uint64_t pi_tag_held(unsigned owner) { return (uint64_t)PI_TAG_HELD << 60 | owner; }
+/* A block, as a reference names it. */
+struct pi_block {
+    _Atomic uint64_t *tag;
+    char *bytes;
+    size_t size; /* of all of it */
+    uint32_t unit;
+    uint64_t span; /* the unit's tag; 0: it is a large block */
+};
+
+static inline uint64_t pi_tag_make(enum pi_tag kind, unsigned owner, uint32_t rest)
+{
+    return (uint64_t)kind << 60 | (uint64_t)owner << 32 | rest;
+}
+static inline uint64_t pi_tag_free(uint32_t life) { return pi_tag_make(PI_TAG_FREE, 0, life); }
+static inline uint64_t pi_tag_held(unsigned owner) { return pi_tag_make(PI_TAG_HELD, owner, 0); }
+static inline uint64_t pi_tag_claimed(unsigned owner, uint32_t bare)
+{
+    return pi_tag_make(PI_TAG_CLAIMED, owner, bare);
+}
+static inline uint64_t pi_tag_inside(uint32_t head) { return pi_tag_make(PI_TAG_INSIDE, 0, head); }
 static inline uint64_t pi_tag_attached(uint32_t slot, uint32_t generation)
 {
     return (uint64_t)PI_TAG_ATTACHED << 60 | (uint64_t)slot << 32 | generation;
 }
 static inline uint64_t pi_tag_object(unsigned type, unsigned owner, uint32_t serial)
 {
-    return (uint64_t)PI_TAG_OBJECT << 60 | (uint64_t)type << 56 | (uint64_t)owner << 32 | serial;
+    return pi_tag_make(PI_TAG_OBJECT, owner, serial) | (uint64_t)type << 56;
+}
+static inline uint64_t pi_tag_span(unsigned class, unsigned owner, uint32_t life)
+{
+    return pi_tag_make(PI_TAG_SPAN, owner, life) | (uint64_t) class << 56;
+}
+
+static inline enum pi_tag pi_tag_kind(uint64_t tag) { return (enum pi_tag)(tag >> 60); }
+static inline unsigned pi_tag_owner(uint64_t tag) { return (unsigned)(tag >> 32) & 0x3ff; }
+static inline uint64_t pi_tag_with_owner(uint64_t tag, unsigned owner)
+{
+    return (tag & ~((uint64_t)0x3ff << 32)) | (uint64_t)owner << 32;
 }
 static inline unsigned pi_tag_type(uint64_t tag) { return (unsigned)(tag >> 56) & 15; }
-static inline unsigned pi_tag_owner(uint64_t tag) { return (unsigned)(tag >> 32) & 0x3ff; }
+static inline unsigned pi_tag_class(uint64_t tag) { return (unsigned)(tag >> 56) & 15; }
 static inline uint32_t pi_tag_serial(uint64_t tag) { return (uint32_t)tag & PI_SERIAL_MASK; }
-static inline enum pi_tag pi_tag_kind(uint64_t tag) { return (enum pi_tag)(tag >> 60); }
+static inline uint32_t pi_tag_life(uint64_t tag) { return (uint32_t)tag; }
 static inline uint32_t pi_tag_slot(uint64_t tag) { return (uint32_t)(tag >> 32) & 0xffffff; }
 static inline uint32_t pi_tag_generation(uint64_t tag) { return (uint32_t)tag; }
-
-static inline pi_ref pi_ref_make(unsigned class, uint32_t index)
+/* 1 + the closer; 0: none */
+static inline unsigned pi_tag_closer(uint64_t tag) { return (unsigned)(tag >> 43) & 0x7ff; }
+static inline uint64_t pi_tag_with_closer(uint64_t tag, unsigned closer)
 {
-    return (uint64_t)(class + 1) << 32 | index;
+    return (tag & ~((uint64_t)0x7ff << 43)) | (uint64_t)closer << 43;
 }
-static inline uint32_t pi_ref_index(pi_ref ref) { return (uint32_t)ref; }
+/* Whether it is a block that somebody has. */
+static inline bool pi_tag_in_use(uint64_t tag)
+{
+    enum pi_tag kind = pi_tag_kind(tag);
+    return kind == PI_TAG_HELD || kind == PI_TAG_ATTACHED || kind == PI_TAG_OBJECT;
+}
 
-static inline uint32_t pi_class_count(struct pi_class *class) { return pi_count_of(&class->count); }
+static inline size_t pi_class_size(unsigned class) { return (size_t)1 << (PI_CLASS_FIRST + class); }
+/* Blocks of a span; of a tag that names no class, none. */
+static inline uint32_t pi_span_blocks(uint64_t span)
+{
+    unsigned class = pi_tag_class(span);
+    return pi_tag_kind(span) == PI_TAG_SPAN && class < PI_CLASSES ? PI_TAGS >> class : 0;
+}
 
-/* The first class whose blocks hold size bytes, or PI_CLASSES. */
+/* A reference: 0 is none. */
+static inline pi_ref pi_ref_make(uint32_t unit, uint32_t index)
+{
+    return (pi_ref)unit * PI_TAGS + index + 1;
+}
+
+static inline char *pi_unit_bytes(const struct pi_arena *arena, uint32_t unit)
+{
+    return arena->bytes + (size_t)unit * PI_UNIT;
+}
+static inline uint32_t pi_arena_end(struct pi_arena *arena) { return pi_count_of(&arena->end); }
+
+/* The first class whose blocks hold size bytes; PI_CLASSES: it needs whole units. */
 unsigned pi_class_for(size_t size);
 
-/* Takes a free block of a class: FREE -> HELD(owner).
- * PI_NONE: there is none, the class must grow. */
-uint32_t pi_class_take(struct pi_class *class, unsigned owner);
+/* The block that a reference names; false if it names none that somebody has, or, of a span, none
+ * that there can be. References come from shared memory. */
+bool pi_arena_find(struct pi_arena *arena, pi_ref ref, struct pi_block *block);
+/* The block that begins at an address, 0 if none does. */
+pi_ref pi_arena_ref(struct pi_arena *arena, const void *at);
+/* The first block after `after` (0: of all) that somebody has, and its tag; 0: there is none. With
+ * `objects` only where objects are, or were. */
+pi_ref pi_arena_next(struct pi_arena *arena, pi_ref after, bool objects, uint64_t *tag);
+/* Frees a block if its tag is exactly that; in the name of owner. */
+bool pi_arena_free(struct pi_arena *arena, pi_ref ref, uint64_t tag, unsigned owner);
 
-/* The class and block that a reference names; false if it names none.
- * References come from shared memory. */
-bool pi_arena_find(struct pi_arena *arena, pi_ref ref, struct pi_class **class,
-                   struct pi_block **block);
+/* ---- units (arena.c) ---- */
 
-/* Where a block's bytes are in the segment. */
-static inline size_t pi_block_offset(const struct pi_class *class, uint32_t index)
-{
-    return class->offset + (size_t)index * class->size;
-}
+/* Claims n units in a row: the first of them, or PI_NONE. Without `thorough` it looks only at a
+ * part of a large arena, another one each time. */
+uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, bool thorough);
+/* Claims n units from there on, or none: how many it could claim before it came to one that it could
+ * not. */
+uint32_t pi_units_claim_at(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
+/* How many units before the end are nobody's; at most n. */
+uint32_t pi_units_tail(struct pi_arena *arena, uint32_t n);
+/* How many of n claimed units are BARE, up to the first that is not. They count as USED now: who
+ * calls this is about to back them. */
+uint32_t pi_units_bare(struct pi_arena *arena, uint32_t unit, uint32_t n);
+/* They are not BARE any more. */
+void pi_units_backed(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
+/* Makes them nobody's again: FREE, and NONE if they are BARE. */
+void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n);
+/* Makes a large block of them, HELD. */
+void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
+/* Claims the units from there on that are nobody's and may be discarded, n at most; how many. For
+ * the trim those that it has SEEN; else those that are FREE and not KEPT. */
+uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner, bool trim);
+/* Makes them NONE, once they are discarded: CLEAN if their tags are, too. */
+void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, bool clean);
+/* Marks as SEEN what may be discarded in the next round of the trim; how many units. */
+uint32_t pi_units_see(struct pi_arena *arena, unsigned owner);
+/* The units of a large block, or of what is left of one, that begins there. */
+uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit);
 
-/* The block that begins at an offset of the segment, 0 if none does. */
-pi_ref pi_arena_ref(struct pi_arena *arena, size_t offset);
+/* ---- spans (span.c) ---- */
+
+/* Makes a claimed unit, whose bytes and tags have memory, a span; its first block is HELD. */
+pi_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class, unsigned owner);
+/* Takes a block of a class that owner's spans have: HELD. 0: none was found. */
+pi_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner);
+/* The same from any span of at least that class, as there is no memory for another. */
+pi_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned owner);
+/* Frees a block of a span, if its tag is exactly that. */
+bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t tag);
+/* Sets OBJECTS, before the holder of a block publishes an object there. */
+void pi_span_mark(struct pi_arena *arena, uint32_t unit);
+/* Makes empty spans FREE units; how many. */
+uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner);
+/* Supervisor, when the worker was reaped or has left: what it held goes to `heir`, or is freed if
+ * that is PI_NOBODY; its spans become the program's. */
+void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned heir);
 
 #endif

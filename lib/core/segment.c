@@ -1,10 +1,8 @@
 #include "core/segment.h"
 
 #define ALIGNMENT ((size_t)64 << 10) /* areas begin on a page, whatever its size */
-#define CLASS_BLOCKS ((size_t)1 << 24)
 
-/* At most a third of the memory can be slots, and few need so many. */
-#define MEMORY_OF_SLOT ((size_t)512)
+#define MEMORY_OF_SLOT ((size_t)512) /* at most two fifths of the memory can be slots */
 #define LEAST_SLOTS ((size_t)1024)
 
 /* Begins an area after all that were cut before. */
@@ -55,36 +53,15 @@ static void lay_slots(struct pi_segment *s, size_t memory)
     pi_ring_init(&s->ring, &s->header->ring, cells, rings);
 }
 
-static size_t lay_class(struct pi_segment *s, size_t used, unsigned i, size_t memory)
-{
-    struct pi_class *class = &s->arena.classes[i];
-    char *base = s->areas[PI_AREA_ARENA].base;
-    class->size = (size_t)1 << (PI_CLASS_FIRST + i);
-    size_t max = memory / class->size;
-    if (max > CLASS_BLOCKS)
-        max = CLASS_BLOCKS;
-    class->max = (uint32_t)max;
-    if (base)
-        pi_map_init(&class->map, base + used, class->max);
-    used += (pi_map_size(class->max) + 4095) & ~(size_t)4095;
-    class->blocks = (void *)(base + used);
-    used += (max * sizeof(struct pi_block) + 4095) & ~(size_t)4095;
-    class->offset = (size_t)(base + used - s->base);
-    used += (max * class->size + 4095) & ~(size_t)4095;
-    pi_count_init(&class->count, &s->header->class_count[i], class->max);
-    return used;
-}
-
 static void lay_arena(struct pi_segment *s, size_t memory)
 {
-    size_t used = 0;
-    s->areas[PI_AREA_ARENA].base = NULL;
-    for (unsigned i = 0; i < PI_CLASSES; i++)
-        used = lay_class(s, used, i, memory);
-    (void)cut(s, PI_AREA_ARENA, used);
-    used = 0;
-    for (unsigned i = 0; i < PI_CLASSES; i++)
-        used = lay_class(s, used, i, memory);
+    struct pi_arena *arena = &s->arena;
+    size_t max = memory / PI_UNIT;
+    *arena = (struct pi_arena){.max = (uint32_t)max};
+    arena->units = cut(s, PI_AREA_UNITS, max * sizeof *arena->units);
+    arena->tags = cut(s, PI_AREA_TAGS, max * PI_TAGS * sizeof *arena->tags);
+    arena->bytes = cut(s, PI_AREA_BYTES, max * PI_UNIT);
+    pi_count_init(&arena->end, &s->header->arena_end, arena->max);
 }
 
 void pi_segment_layout(struct pi_segment *s, char *base, size_t memory)

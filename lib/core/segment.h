@@ -68,7 +68,7 @@ struct pi_header {
     _Atomic uint64_t seats;         /* in use or once used: raised by the supervisor */
     _Atomic uint64_t slots_count;   /* see pi_slots, */
     _Atomic uint64_t parkers_count; /* pi_parkers, */
-    _Atomic uint64_t class_count[PI_CLASSES]; /* pi_class */
+    _Atomic uint64_t arena_end;     /* pi_arena */
     /* How many workers there may be, as a word of count.h: written, seq, by posse_resize before it
      * pokes the supervisor, which reads it each time. */
     _Atomic uint64_t max_workers;
@@ -123,7 +123,9 @@ enum pi_area_of {
     PI_AREA_SLOT_MAP,
     PI_AREA_SLOTS,
     PI_AREA_RING,
-    PI_AREA_ARENA,
+    PI_AREA_UNITS,
+    PI_AREA_TAGS,
+    PI_AREA_BYTES,
     PI_AREAS
 };
 
@@ -148,6 +150,7 @@ static inline unsigned pi_seats_count(struct pi_segment *segment)
 }
 
 #define PI_LEAST_MEMORY ((size_t)1 << 20)
+#define PI_MOST_MEMORY ((size_t)256 << 30) /* a reference to a block has 32 bits in places */
 
 /* Lays out a segment at base whose tables and blocks take up to `memory` bytes. */
 void pi_segment_layout(struct pi_segment *segment, char *base, size_t memory);

@@ -133,6 +133,7 @@ bool pi_anything_waits(struct pi_supervisor *supervisor);
 /* inherit.c: what the last worker of a seat, which left on purpose, has given to others becomes
  * the program's. */
 void pi_inherit(struct pi_supervisor *supervisor, unsigned seat);
+void pi_inherit_blocks(posse_executor *executor, unsigned seat);
 
 static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -141,5 +142,6 @@ void pi_look_at_tasks(struct pi_supervisor *supervisor);
 
 /* recover.c: repairs what a worker left that has died and was reaped. */
 void pi_recover(struct pi_supervisor *supervisor, unsigned seat, const struct pi_death *death);
+void pi_recover_blocks(posse_executor *executor, unsigned seat);
 
 #endif

@@ -20,22 +20,9 @@ static void inherit_slots(posse_executor *e, unsigned seat)
     }
 }
 
-static void inherit_blocks(posse_executor *e, unsigned seat)
-{
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        struct pi_class *class = &e->segment.arena.classes[i];
-        uint32_t count = pi_class_count(class);
-        for (uint32_t j = 0; j < count; j++) {
-            uint64_t tag = pi_tag_held(seat);
-            if (pi_load_relaxed(&class->blocks[j].tag) == tag) /* relaxed: the CAS checks it */
-                (void)pi_cas(&class->blocks[j].tag, &tag, pi_tag_held(PI_PROGRAM));
-        }
-    }
-}
-
 void pi_inherit(struct pi_supervisor *s, unsigned seat)
 {
     inherit_slots(s->executor, seat);
-    inherit_blocks(s->executor, seat);
+    pi_inherit_blocks(s->executor, seat);
     s->hands[seat].gave = false;
 }

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Blocks from this size on are backed one by one, and given back. */
-#define LARGE ((size_t)64 << 10)
 #define FIRST_SLOTS 256u
 #define MOST_NEW_SLOTS 4096u
 #define NEW_PARKERS 64u
@@ -42,31 +40,42 @@ static bool open_front(posse_executor *e, enum pi_area_of which, size_t used)
     return true;
 }
 
-/* Takes so many bytes of what the executor may have. */
-static bool may_have(posse_executor *e, size_t length)
+/* A death may have it count too little, by some units: so it may be below 0. */
+bool pi_commit(posse_executor *e, size_t length)
 {
     _Atomic uint64_t *committed = &e->segment.header->committed;
-    if (pi_add_relaxed(committed, length) + length <= e->max_memory) /* relaxed: it only counts */
+    uint64_t before = pi_add_relaxed(committed, length); /* relaxed: it only counts */
+    if ((int64_t)(before + length) <= (int64_t)e->max_memory)
         return true;
-    (void)pi_add_relaxed(committed, -(uint64_t)length);
+    pi_uncommit(e, length);
     errno = ENOMEM;
     return false;
 }
 
-bool pi_back(posse_executor *e, const void *from, size_t length)
+void pi_uncommit(posse_executor *e, size_t length)
 {
-    if (!may_have(e, length))
-        return false;
-    if (said(pi_os_memory_back(&e->memory, offset_of(e, from), length)))
-        return true;
     (void)pi_add_relaxed(&e->segment.header->committed, -(uint64_t)length);
-    return false;
 }
 
-void pi_give_back(posse_executor *e, const void *from, size_t length)
+bool pi_back(posse_executor *e, const void *from, size_t length)
 {
-    if (pi_os_memory_discard(&e->memory, offset_of(e, from), length))
-        (void)pi_add_relaxed(&e->segment.header->committed, -(uint64_t)length);
+    return said(pi_os_memory_back(&e->memory, offset_of(e, from), length));
+}
+
+bool pi_give_back(posse_executor *e, const void *from, size_t length)
+{
+    return pi_os_memory_discard(&e->memory, offset_of(e, from), length);
+}
+
+/* Takes so many bytes of what the executor may have, and backs them. */
+static bool take(posse_executor *e, const void *from, size_t length)
+{
+    if (!pi_commit(e, length))
+        return false;
+    if (pi_back(e, from, length))
+        return true;
+    pi_uncommit(e, length);
+    return false;
 }
 
 /* Backs bytes `from` to `to` of a table: the pages that its first `from` bytes do not have. */
@@ -75,7 +84,7 @@ static bool back_more(posse_executor *e, void *table, size_t from, size_t to)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     from = (from + page - 1) & ~(page - 1);
     to = (to + page - 1) & ~(page - 1);
-    return from >= to || pi_back(e, (char *)table + from, to - from);
+    return from >= to || take(e, (char *)table + from, to - from);
 }
 
 /* A table is as long as it may be. */
@@ -113,6 +122,15 @@ static bool open_slots(void *context, uint32_t number)
            open_front(e, PI_AREA_SLOTS, number * sizeof *e->segment.slots.at);
 }
 
+static bool open_arena(void *context, uint32_t end)
+{
+    posse_executor *e = context;
+    const struct pi_arena *arena = &e->segment.arena;
+    return open_front(e, PI_AREA_UNITS, end * sizeof *arena->units) &&
+           open_front(e, PI_AREA_TAGS, end * PI_TAGS * sizeof *arena->tags) &&
+           open_front(e, PI_AREA_BYTES, end * PI_UNIT);
+}
+
 /* A worker that cannot open what others have made would pass over their tasks. It goes, with no
  * task of theirs. Others can do nothing with what they do not see, and are told by each call. */
 static bool see(posse_executor *e, bool opened)
@@ -120,6 +138,11 @@ static bool see(posse_executor *e, bool opened)
     if (!opened && e->backend->kills && e->owner < PI_MAX_SEATS)
         _exit(1);
     return opened;
+}
+
+static bool see_arena(void *context, uint32_t end)
+{
+    return see(context, open_arena(context, end));
 }
 
 static bool see_seats(void *context, uint32_t number)
@@ -185,10 +208,10 @@ bool pi_grow_ring(posse_executor *e)
     if (backed.giving || k >= ring->rings)
         return no_more();
     size_t length = pi_ring_cells(k) * sizeof(uint64_t);
-    if (!open_rings(e, k) || !pi_back(e, ring->cells + pi_ring_start(k), length))
+    if (!open_rings(e, k) || !take(e, ring->cells + pi_ring_start(k), length))
         return false;
     if (!pi_ring_raise(ring, &backed)) /* somebody else did, and has counted the memory */
-        (void)pi_add_relaxed(&e->segment.header->committed, -(uint64_t)length);
+        pi_uncommit(e, length);
     return true;
 }
 
@@ -255,6 +278,21 @@ bool pi_grow_seats(posse_executor *e, unsigned from, unsigned to)
     return open_seats(e, to) && back_more(e, seats, from * sizeof *seats, to * sizeof *seats);
 }
 
+uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
+{
+    struct pi_arena *arena = &e->segment.arena;
+    uint32_t end = pi_arena_end(arena), first = end - pi_units_tail(arena, n);
+    if (n > arena->max - first) {
+        (void)no_more();
+        return PI_NONE;
+    }
+    if (!open_arena(e, first + n) ||
+        !back_more(e, arena->units, end * sizeof *arena->units, (first + n) * sizeof *arena->units))
+        return PI_NONE;
+    (void)pi_count_raise(&arena->end, first + n);
+    return first;
+}
+
 static bool begin_header(posse_executor *e)
 {
     const struct pi_area *area = &e->segment.areas[PI_AREA_HEADER];
@@ -272,202 +310,9 @@ bool pi_memory_begin(posse_executor *e)
     set_opener(e, &s->seats_count, see_seats);
     set_opener(e, &s->parkers.count, see_parkers);
     set_opener(e, &s->slots.count, see_slots);
+    set_opener(e, &s->arena.end, see_arena);
     s->ring.open = see_rings;
     s->ring.context = e;
-    return begin_header(e) && open_front(e, PI_AREA_ARENA, s->areas[PI_AREA_ARENA].size) &&
-           pi_grow_seats(e, 0, e->workers) && pi_grow_parkers(e) && pi_grow_slots(e);
-}
-
-static bool grow_class(posse_executor *e, struct pi_class *class)
-{
-    uint32_t count = pi_class_count(class), more = 1;
-    if (class->size < LARGE)
-        more = (uint32_t)(LARGE / class->size);
-    if (count >= class->max)
-        return no_more();
-    if (more > class->max - count)
-        more = class->max - count;
-    if (!back_more(e, (void *)class->map.level[2], map_front(&class->map, count),
-                   map_front(&class->map, count + more)) ||
-        !back_more(e, class->blocks, count * sizeof *class->blocks,
-                   (count + more) * sizeof *class->blocks))
-        return false;
-    if (class->size < LARGE &&
-        !pi_back(e, e->segment.base + pi_block_offset(class, count), more * class->size))
-        return false;
-    (void)pi_count_raise(&class->count, count + more);
-    return true;
-}
-
-/* Gives the memory of a large block that we hold back, but for its head. `backed` is lowered before
- * that, so a death in between leaves memory that is backed again, never one that is missing.
- * Relaxed: we hold the block. */
-static void discard(posse_executor *e, struct pi_class *class, uint32_t index)
-{
-    struct pi_block *block = &class->blocks[index];
-    uint64_t backed = pi_load_relaxed(&block->backed);
-    if (backed <= PI_HEAD)
-        return;
-    pi_store_relaxed(&block->backed, backed <= class->size ? PI_HEAD : 0); /* 0: scribbled */
-    if (backed <= class->size)
-        pi_give_back(e, e->segment.base + pi_block_offset(class, index) + PI_HEAD,
-                     backed - PI_HEAD);
-}
-
-/* Makes a held block FREE. Beyond the warm part of its class the memory of a large one goes back
- * first. */
-static void free_held(posse_executor *e, struct pi_class *class, uint32_t index)
-{
-    struct pi_block *block = &class->blocks[index];
-    if (class->size >= LARGE && ((size_t)index + 1) * class->size > PI_WARM)
-        discard(e, class, index);
-    pi_store_release(&block->tag, PI_TAG_FREE); /* with the acquire of the next holder's CAS */
-    pi_map_give(&class->map, index);
-}
-
-/* Gives the memory of all free large blocks back, as there is no other left. */
-static void reclaim(posse_executor *e, unsigned owner)
-{
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        struct pi_class *class = &e->segment.arena.classes[i];
-        for (uint32_t j = 0; class->size >= LARGE && j < pi_class_count(class); j++) {
-            struct pi_block *block = &class->blocks[j];
-            uint64_t tag = PI_TAG_FREE, backed = pi_load_relaxed(&block->backed);
-            if (backed <= PI_HEAD || backed > class->size ||
-                !pi_cas(&block->tag, &tag, pi_tag_held(owner)))
-                continue;
-            discard(e, class, j);
-            pi_store_release(&block->tag, PI_TAG_FREE);
-            pi_map_give(&class->map, j); /* a taker may have failed at the tag meanwhile */
-        }
-    }
-}
-
-/* Backs what size bytes of a held block need. */
-static bool back_block(posse_executor *e, struct pi_class *class, uint32_t index, size_t size)
-{
-    struct pi_block *block = &class->blocks[index];
-    uint64_t backed = pi_load_relaxed(&block->backed); /* relaxed: we hold the block */
-    if (class->size < LARGE || (backed >= size && backed <= class->size))
-        return true;
-    if (backed > class->size)
-        backed = 0;
-    if (!pi_back(e, e->segment.base + pi_block_offset(class, index) + backed, size - backed))
-        return false;
-    pi_store_relaxed(&block->backed, size);
-    return true;
-}
-
-/* A block of one class, or 0. */
-static pi_ref acquire_in(posse_executor *e, unsigned owner, unsigned number, size_t size)
-{
-    struct pi_class *class = &e->segment.arena.classes[number];
-    uint32_t index;
-    while ((index = pi_class_take(class, owner)) == PI_NONE)
-        if (!grow_class(e, class))
-            return 0;
-    if (back_block(e, class, index, size))
-        return pi_ref_make(number, index);
-    free_held(e, class, index);
-    return 0;
-}
-
-posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi_ref *ref)
-{
-    unsigned first = pi_class_for(size);
-    if (first >= PI_CLASSES || e->segment.arena.classes[first].max == 0)
-        return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
-    for (int attempt = 0; attempt < 2; attempt++) {
-        for (unsigned i = first; i < PI_CLASSES && i < first + 3; i++)
-            if ((*ref = acquire_in(e, owner, i, size)) != 0)
-                return POSSE_OK;
-        if (attempt == 0)
-            reclaim(e, owner);
-    }
-    return pi_failure(PI_NO_SHARED);
-}
-
-bool pi_block_release(posse_executor *e, unsigned owner, pi_ref ref, uint64_t tag)
-{
-    struct pi_class *class;
-    struct pi_block *block;
-    if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
-        return false;
-    if (!pi_cas(&block->tag, &tag, pi_tag_held(owner)))
-        return false;
-    free_held(e, class, pi_ref_index(ref));
-    return true;
-}
-
-void pi_block_attach(posse_executor *e, pi_ref ref, uint32_t slot, uint32_t generation)
-{
-    struct pi_class *class;
-    struct pi_block *block;
-    if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
-        return;
-    /* A task may have freed it meanwhile, if it knows where it is: then it is another's. */
-    uint64_t tag = pi_load_relaxed(&block->tag); /* relaxed: the CAS checks it */
-    if (pi_tag_kind(tag) == PI_TAG_HELD)
-        (void)pi_cas(&block->tag, &tag, pi_tag_attached(slot, generation));
-}
-
-void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)
-{
-    struct pi_class *class;
-    struct pi_block *block;
-    if (!pi_arena_find(&e->segment.arena, ref, &class, &block) || size > class->size)
-        return NULL;
-    return e->segment.base + pi_block_offset(class, pi_ref_index(ref));
-}
-
-size_t pi_block_room(posse_executor *e, pi_ref ref)
-{
-    struct pi_class *class;
-    struct pi_block *block;
-    if (!pi_arena_find(&e->segment.arena, ref, &class, &block))
-        return 0;
-    if (class->size < LARGE)
-        return class->size;
-    uint64_t backed = pi_load_relaxed(&block->backed); /* relaxed: published with the tag */
-    return backed < class->size ? (size_t)backed : class->size;
-}
-
-/* Relaxed, all of these: published with the state. */
-struct pi_data pi_slot_arg(posse_executor *e, struct pi_slot *slot)
-{
-    struct pi_data data = {.size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK,
-                           .bytes = slot->small_arg};
-    if (data.size <= PI_SMALL_ARG)
-        return data;
-    data.bytes = slot->inline_arg;
-    if (data.size <= PI_INLINE_ARG)
-        return data;
-    data.ref = pi_load_relaxed(&slot->arg);
-    data.bytes = pi_block_bytes(e, data.ref, data.size);
-    return data;
-}
-
-void *pi_slot_result_room(struct pi_slot *slot, uint64_t size)
-{
-    return size <= PI_SMALL_RESULT ? slot->small_result : slot->inline_result;
-}
-
-struct pi_data pi_slot_result(posse_executor *e, struct pi_slot *slot)
-{
-    struct pi_data data = {.size = pi_load_relaxed(&slot->result_size)};
-    data.bytes = pi_slot_result_room(slot, data.size);
-    if (data.size <= PI_INLINE_RESULT)
-        return data;
-    data.ref = pi_load_relaxed(&slot->result);
-    data.bytes = pi_block_bytes(e, data.ref, data.size);
-    return data;
-}
-
-struct pi_data pi_slot_name(posse_executor *e, struct pi_slot *slot)
-{
-    struct pi_data data = {.size = PI_NAME_SIZE};
-    if (pi_load_relaxed(&slot->arg_size) & PI_NAMED)
-        data.ref = pi_load_relaxed(&slot->name);
-    data.bytes = data.ref ? pi_block_bytes(e, data.ref, data.size) : NULL;
-    return data;
+    return begin_header(e) && pi_grow_seats(e, 0, e->workers) && pi_grow_parkers(e) &&
+           pi_grow_slots(e);
 }

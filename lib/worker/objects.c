@@ -7,8 +7,7 @@
 
 #include <errno.h>
 
-#define INDEX_SHIFT 30 /* of a handle's id: the serial is below, the class from bit 59 on */
-#define INDEX_BITS 29
+#define SERIAL_BITS 30 /* of a handle's id; above them is the reference */
 #define STALE "the lock or queue has ended, or the handle is none"
 #define SERIAL_STEP 0x2545f491u /* odd, so each serial comes once: neighbours look unlike */
 
@@ -41,24 +40,24 @@ posse_status pi_object_acquire(posse_executor *e, enum pi_object_type type, size
 
 uint64_t pi_object_publish(struct pi_object *object)
 {
-    posse_executor *e = object->executor;
-    struct pi_class *class;
-    struct pi_block *block;
-    if (!pi_arena_find(&e->segment.arena, object->ref, &class, &block))
+    struct pi_arena *arena = &object->executor->segment.arena;
+    struct pi_block block;
+    if (!pi_arena_find(arena, object->ref, &block))
         return 0;
+    if (block.span)
+        pi_span_mark(arena, block.unit);
     /* release: with the acquire of pi_object_find */
-    pi_store_release(&block->tag, pi_tag_object(object->type, pi_owner_here(e), object->serial));
-    return object->ref >> 32 << (INDEX_SHIFT + INDEX_BITS) |
-           (uint64_t)pi_ref_index(object->ref) << INDEX_SHIFT | object->serial;
+    pi_store_release(block.tag,
+                     pi_tag_object(object->type, pi_owner_here(object->executor), object->serial));
+    return object->ref << SERIAL_BITS | object->serial;
 }
 
-/* The tag of the object's block, if it still is one. */
-static bool tag_of(const struct pi_object *object, struct pi_class **class, uint64_t *tag)
+/* The block of the object and its tag, if it still is one. */
+static bool find(const struct pi_object *object, struct pi_block *block, uint64_t *tag)
 {
-    struct pi_block *block;
-    if (!pi_arena_find(&object->executor->segment.arena, object->ref, class, &block))
+    if (!pi_arena_find(&object->executor->segment.arena, object->ref, block))
         return false;
-    *tag = pi_load_acquire(&block->tag); /* with the release of pi_object_publish */
+    *tag = pi_load_acquire(block->tag); /* with the release of pi_object_publish */
     return pi_tag_kind(*tag) == PI_TAG_OBJECT && pi_tag_type(*tag) == object->type &&
            pi_tag_serial(*tag) == object->serial;
 }
@@ -66,36 +65,34 @@ static bool tag_of(const struct pi_object *object, struct pi_class **class, uint
 posse_status pi_object_find(posse_executor *e, enum pi_object_type type, uint64_t id,
                             struct pi_object *object)
 {
-    struct pi_class *class;
-    uint64_t tag, index = id >> INDEX_SHIFT & (((uint64_t)1 << INDEX_BITS) - 1);
+    struct pi_block block;
+    uint64_t tag;
     *object = (struct pi_object){.executor = e,
                                  .type = type,
-                                 .ref = id >> (INDEX_SHIFT + INDEX_BITS) << 32 | index,
+                                 .ref = id >> SERIAL_BITS,
                                  .serial = (uint32_t)id & PI_SERIAL_MASK};
-    if (!tag_of(object, &class, &tag))
+    if (!find(object, &block, &tag) || block.size < sizeof *object->lock)
         return pi_refuse(POSSE_INVALID, STALE);
-    object->size = pi_block_room(e, object->ref);
-    if (object->size < sizeof *object->lock)
-        return pi_refuse(POSSE_INVALID, STALE);
-    object->lock = pi_block_bytes(e, object->ref, class->size);
+    object->size = block.size;
+    object->lock = (struct pi_lock *)(void *)block.bytes;
     return pi_lock_is_gone(object->lock, object->serial) ? pi_object_lost(object) : POSSE_OK;
 }
 
 void pi_object_free(const struct pi_object *object)
 {
     posse_executor *e = object->executor;
-    struct pi_class *class;
+    struct pi_block block;
     uint64_t tag;
-    while (tag_of(object, &class, &tag)) /* again: its owner may just have changed */
+    while (find(object, &block, &tag)) /* again: its owner may just have changed */
         if (pi_block_release(e, pi_owner_here(e), object->ref, tag))
             return;
 }
 
 bool pi_object_exists(const struct pi_object *object)
 {
-    struct pi_class *class;
+    struct pi_block block;
     uint64_t tag;
-    return tag_of(object, &class, &tag);
+    return find(object, &block, &tag);
 }
 
 posse_status pi_object_lost(const struct pi_object *object)

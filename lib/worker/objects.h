@@ -7,7 +7,7 @@
  *   lib/queue.c         posse_queue_...
  *
  * An object is a block of the arena with the tag OBJECT, and begins with a pi_lock, which is all
- * of it or guards the rest. A handle is {class, index, serial}; every call looks whether the block
+ * of it or guards the rest. A handle is {reference, serial}; every call looks whether the block
  * still has the tag of that serial. It may lose it at any moment, as the task that made the object
  * dies: so whatever is written without holding the lock carries the serial as its stamp
  * (core/waiters.h), and a block whose lock is held is freed by the holder (GONE, core/lock.h).
@@ -38,7 +38,7 @@ struct pi_object {
     pi_ref ref;
     uint32_t serial;
     struct pi_lock *lock; /* where its bytes begin */
-    size_t size;          /* what there is of it: a large block may have less than its class */
+    size_t size;          /* of all of it */
 };
 
 /* A block of at least size bytes, HELD, not yet an object. POSSE_NO_MEMORY, POSSE_TOO_LARGE. */

@@ -4,7 +4,8 @@
  * fork. What they share is in the segment (core/segment.h).
  *
  *   file          what it does
- *   memory.c      growing tables, blocks of the arena
+ *   memory.c      growing tables
+ *   block.c       blocks of the arena
  *   wake.c        waking workers and callers; the one function that makes a task final
  *   park.c        sleeping
  *   doubt.c       what a caller looks after that sleeps for long
@@ -19,7 +20,7 @@
  *   inherit.c     what a worker that left on purpose leaves to the program
  *   reason.c      why an executor broke, or could not be had
  *   kills.c       deadlines and kills
- *   recover.c     what is repaired when a worker has died
+ *   recover.c, recover_blocks.c     what is repaired when a worker has died
  *   objects.c, recover_objects.c    locks and queues, see objects.h
  *   process.c, thread.c, inline.c   the backends
  */
@@ -186,11 +187,14 @@ static inline enum pi_phase pi_phase_of(posse_executor *executor)
 
 /* ---- memory.c ---- */
 
-/* Backs a range of the segment that is open, and counts it; false if that cannot be, or the
- * executor has all that it may have (max_memory): errno tells. The second gives whole pages back.
- */
+/* Takes so many bytes of what the executor may have (max_memory), before they are backed; false, and
+ * errno: it has all that it may have. */
+bool pi_commit(posse_executor *executor, size_t length);
+void pi_uncommit(posse_executor *executor, size_t length);
+/* Backs a range of the segment that is open. False: that cannot be, errno tells why. Gives whole
+ * pages back; false: they stay as they are. */
 bool pi_back(posse_executor *executor, const void *from, size_t length);
-void pi_give_back(posse_executor *executor, const void *from, size_t length);
+bool pi_give_back(posse_executor *executor, const void *from, size_t length);
 /* Opens and backs what a new segment begins with, or one table more of it. All: false if that
  * cannot be; errno tells why. */
 bool pi_memory_begin(posse_executor *executor);
@@ -202,6 +206,11 @@ bool pi_grow_ring(posse_executor *executor);
 /* Puts a slot into the ring, which grows if it must. */
 enum pi_push pi_push(posse_executor *executor, uint32_t index, uint64_t limit);
 bool pi_grow_parkers(posse_executor *executor);
+/* Raises the arena's end until there are n units before it that are nobody's. Their first, to be
+ * claimed, or PI_NONE. */
+uint32_t pi_grow_arena(posse_executor *executor, uint32_t n);
+
+/* ---- block.c ---- */
 
 /* A block of at least size bytes, HELD(owner). POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_TOO_LARGE. */
 posse_status pi_block_acquire(posse_executor *executor, unsigned owner, size_t size, pi_ref *ref);
@@ -209,10 +218,18 @@ posse_status pi_block_acquire(posse_executor *executor, unsigned owner, size_t s
 bool pi_block_release(posse_executor *executor, unsigned owner, pi_ref ref, uint64_t tag);
 /* HELD -> ATTACHED, by the holder. */
 void pi_block_attach(posse_executor *executor, pi_ref ref, uint32_t slot, uint32_t generation);
-/* How many bytes of a block that is held or in use there is memory for; 0: no reference. */
+/* How many bytes a block that is held or in use has; 0: no reference. */
 size_t pi_block_room(posse_executor *executor, pi_ref ref);
 /* Its bytes, at least size of them, or NULL: the reference is not valid. */
 void *pi_block_bytes(posse_executor *executor, pi_ref ref, uint64_t size);
+/* Gives back the memory of units that owner has claimed, and makes them NONE. */
+void pi_units_discard(posse_executor *executor, uint32_t unit, uint32_t n, bool tags);
+/* A round of the trim, by the supervisor (inline: by whoever releases): closes empty spans, and
+ * gives back what the round before has found unused. How many units the next round may give back:
+ * 0, and there is nothing to do. */
+uint32_t pi_trim_blocks(posse_executor *executor, unsigned owner);
+/* Gives back all free memory of the arena at once, as somebody finds none. */
+void pi_reclaim_blocks(posse_executor *executor, unsigned owner);
 
 /* Size, bytes and block (0 if inline) of a slot's argument, result and name. The bytes are NULL if
  * what the slot says is impossible, as a task has scribbled on it, or if there is no name. */

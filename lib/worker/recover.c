@@ -162,37 +162,6 @@ static void recover_slot(struct pi_supervisor *s, unsigned seat, uint32_t index,
         pi_map_give(&e->segment.slots.map, index);
 }
 
-/* A block is garbage if its holder died, or the life of the slot that it was attached to is
- * over. */
-static void recover_block(posse_executor *e, struct pi_class *class, uint32_t index, pi_ref ref,
-                          unsigned seat)
-{
-    uint64_t tag = pi_load_seq(&class->blocks[index].tag);
-    if (tag == PI_TAG_FREE && pi_map_taken(&class->map, index))
-        pi_map_give(&class->map, index);
-    if (tag == pi_tag_held(seat))
-        (void)pi_block_release(e, PI_NOBODY, ref, tag);
-    if (pi_tag_kind(tag) != PI_TAG_ATTACHED)
-        return;
-    uint32_t slot = pi_tag_slot(tag);
-    uint64_t word =
-        slot < pi_slots_count(&e->segment.slots) ? pi_load_seq(&e->segment.slots.at[slot].word) : 0;
-    if (pi_state(word) == PI_FREE || pi_generation(word) != pi_tag_generation(tag))
-        (void)pi_block_release(e, PI_NOBODY, ref, tag);
-}
-
-static void recover_blocks(posse_executor *e, unsigned seat)
-{
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        struct pi_class *class = &e->segment.arena.classes[i];
-        uint32_t count = pi_class_count(class);
-        for (uint32_t j = 0; j < count; j++)
-            recover_block(e, class, j, pi_ref_make(i, j), seat);
-        if (count)
-            pi_map_repair(&class->map, count);
-    }
-}
-
 static void recover_parkers(posse_executor *e, unsigned seat)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
@@ -233,7 +202,7 @@ void pi_recover(struct pi_supervisor *s, unsigned seat, const struct pi_death *d
     for (uint32_t i = 0; i < count; i++)
         recover_slot(s, seat, i, death);
     pi_map_repair(&segment->slots.map, count);
-    recover_blocks(e, seat);
+    pi_recover_blocks(e, seat);
     recover_parkers(e, seat);
     pi_wake_all_parkers(e);
     pi_wake_all_workers(e);

@@ -52,8 +52,15 @@ static bool is_left(const struct pi_object *object)
     return pi_stamped(word, object->serial) && (word & PI_LOCK_GONE) && pi_lock_holder(word) == 0;
 }
 
-static void recover_object(const struct pi_object *object, struct pi_block *block, uint64_t tag,
-                           unsigned seat, bool died)
+/* Its maker has left by itself. If it fails it was freed. */
+static void bequeath(const struct pi_object *object, uint64_t tag)
+{
+    struct pi_block block;
+    if (pi_arena_find(&object->executor->segment.arena, object->ref, &block))
+        (void)pi_cas(block.tag, &tag, pi_tag_with_owner(tag, PI_PROGRAM));
+}
+
+static void recover_object(const struct pi_object *object, uint64_t tag, unsigned seat, bool died)
 {
     bool its = pi_tag_owner(tag) == seat;
     if (pi_lock_recover(object->lock, seat) && !died)
@@ -61,32 +68,24 @@ static void recover_object(const struct pi_object *object, struct pi_block *bloc
     forget_all_waiters(object, seat);
     if ((its && died && end_object(object)) || is_left(object))
         pi_object_free(object);
-    else if (its && !died) /* if it fails it was freed */
-        (void)pi_cas(&block->tag, &tag, pi_tag_object(object->type, PI_PROGRAM, object->serial));
-}
-
-static void recover_class(posse_executor *e, unsigned number, unsigned seat, bool died)
-{
-    struct pi_class *class = &e->segment.arena.classes[number];
-    uint32_t count = pi_class_count(class);
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t tag = pi_load_acquire(&class->blocks[i].tag); /* with pi_object_publish */
-        if (pi_tag_kind(tag) != PI_TAG_OBJECT)
-            continue;
-        struct pi_object object = {.executor = e,
-                                   .type = (enum pi_object_type)pi_tag_type(tag),
-                                   .ref = pi_ref_make(number, i),
-                                   .serial = pi_tag_serial(tag)};
-        object.size = pi_block_room(e, object.ref);
-        object.lock = pi_block_bytes(e, object.ref, class->size);
-        recover_object(&object, &class->blocks[i], tag, seat, died);
-    }
+    else if (its && !died)
+        bequeath(object, tag);
 }
 
 void pi_recover_objects(posse_executor *e, unsigned seat, bool died)
 {
+    uint64_t tag;
+    pi_ref ref = 0;
     if (pi_load_relaxed(&e->segment.header->objects) == 0) /* relaxed: the dead counted before */
         return;
-    for (unsigned i = pi_class_for(sizeof(struct pi_lock)); i < PI_CLASSES; i++)
-        recover_class(e, i, seat, died);
+    while ((ref = pi_arena_next(&e->segment.arena, ref, true, &tag)) != 0) {
+        struct pi_object object = {.executor = e,
+                                   .type = (enum pi_object_type)pi_tag_type(tag),
+                                   .ref = ref,
+                                   .serial = pi_tag_serial(tag)};
+        object.size = pi_block_room(e, ref);
+        object.lock = pi_block_bytes(e, ref, sizeof *object.lock);
+        if (pi_tag_kind(tag) == PI_TAG_OBJECT && object.lock)
+            recover_object(&object, tag, seat, died);
+    }
 }

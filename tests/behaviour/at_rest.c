@@ -63,13 +63,19 @@ TEST(sees_slots)
 TEST(sees_blocks)
 {
     posse_executor *pool = rested_pool();
-    struct pi_class *class = &pool->segment.arena.classes[1];
-    assert_true(pi_class_count(class) > 0);
-    assert_seen64(pool, &class->blocks[0].tag, pi_tag_held(3), "blocks");
-    assert_seen64(pool, &class->blocks[0].tag, pi_tag_attached(3, 1), "blocks");
-    assert_seen64(pool, &class->blocks[0].backed, UINT64_MAX, "blocks");
-    assert_seen64(pool, &class->map.level[0][0], 4, "blocks");
-    assert_seen64(pool, &class->map.level[2][0], 1, "marks");
+    struct pi_arena *arena = &pool->segment.arena;
+    assert_true(pi_arena_end(arena) > 0);
+    uint64_t span = pi_load_seq(&arena->units[0].tag);
+    assert_int_equal(pi_tag_kind(span), PI_TAG_SPAN);
+    assert_seen64(pool, &arena->tags[0], pi_tag_held(3), "blocks");
+    assert_seen64(pool, &arena->tags[1], pi_tag_attached(3, 1), "blocks");
+    assert_seen64(pool, &arena->tags[1], 0, "blocks");
+    assert_seen64(pool, &arena->tags[1], pi_tag_free(pi_tag_life(span) + 1), "blocks");
+    assert_seen64(pool, &arena->units[0].info, (uint64_t)pi_tag_life(span) << 32, "blocks");
+    assert_seen64(pool, &arena->units[0].tag, pi_tag_with_closer(span, 1), "blocks");
+    assert_seen64(pool, &arena->units[0].tag, pi_tag_held(3), "units");
+    assert_seen64(pool, &arena->units[0].tag, pi_tag_claimed(3, 0), "units");
+    assert_seen64(pool, &arena->units[0].tag, pi_tag_inside(0), "units");
     end_pool(pool);
 }
 

@@ -6,7 +6,8 @@
 #define CELLS 64
 #define PARKERS 8
 #define SLOTS 16
-#define BLOCKS 6
+#define UNITS 6
+#define TAGS 16
 #define BLOCK_BYTES 1024
 
 uint64_t roll(struct dice *dice) /* splitmix64 */
@@ -26,56 +27,61 @@ static struct target between(void *from, void *to)
     return (struct target){from, (size_t)((char *)to - (char *)from)};
 }
 
-/* A class that has blocks, as far as its count says so. */
-static struct pi_class *a_class(struct pi_segment *s, struct dice *dice)
+/* A unit below the arena's end. */
+static uint32_t a_unit(struct pi_arena *arena, struct dice *dice)
 {
-    for (int tries = 0; tries < 100; tries++) {
-        struct pi_class *class = &s->arena.classes[below(dice, 14)];
-        if (pi_class_count(class) > 0) {
-            return class;
-        }
-    }
-    return &s->arena.classes[0];
-}
-
-static uint32_t a_block(struct pi_class *class, struct dice *dice)
-{
-    uint32_t count = pi_class_count(class);
-    return (uint32_t)below(dice, count == 0 ? 1 : count < BLOCKS ? count : BLOCKS);
+    uint32_t end = pi_arena_end(arena);
+    return (uint32_t)below(dice, end == 0 ? 1 : end < UNITS ? end : UNITS);
 }
 
 static struct target in_map(struct pi_segment *s, struct dice *dice)
 {
-    struct pi_map *maps[] = {&s->slots.map, &s->parkers.map, &a_class(s, dice)->map};
+    struct pi_map *maps[] = {&s->slots.map, &s->parkers.map};
     struct pi_map *map = maps[below(dice, COUNT(maps))];
     uint64_t level = below(dice, 3);
     return (struct target){(char *)map->level[level], (level == 0 ? 4 : 1) * sizeof(uint64_t)};
 }
 
-static struct target in_block(struct pi_segment *s, struct pi_class *class, uint32_t index)
+/* The tags of a unit's first blocks have memory if it is a span. */
+static struct target in_tags(struct pi_arena *arena, struct dice *dice)
 {
-    size_t size = class->size < BLOCK_BYTES ? class->size : BLOCK_BYTES;
-    return (struct target){s->base + pi_block_offset(class, index), size};
+    uint32_t unit = a_unit(arena, dice);
+    uint64_t tag = pi_load_relaxed(&arena->units[unit].tag);
+    if (pi_span_blocks(tag) == 0 || one_in(dice, 2)) {
+        return (struct target){(char *)&arena->units[unit], sizeof arena->units[unit]};
+    }
+    uint64_t index = below(dice, pi_span_blocks(tag) < TAGS ? pi_span_blocks(tag) : TAGS);
+    return (struct target){(char *)&arena->tags[unit * PI_TAGS + index], sizeof *arena->tags};
+}
+
+static struct target in_block(struct pi_arena *arena, struct dice *dice)
+{
+    uint32_t unit = a_unit(arena, dice);
+    uint64_t tag = pi_load_relaxed(&arena->units[unit].tag);
+    size_t size = pi_span_blocks(tag) == 0 ? PI_UNIT : pi_class_size(pi_tag_class(tag));
+    size_t first = size < BLOCK_BYTES ? below(dice, 8) * size : 0;
+    return (struct target){pi_unit_bytes(arena, unit) + first,
+                           size < BLOCK_BYTES ? size : BLOCK_BYTES};
 }
 
 /* Where what is not a waiter's bit is: few words of a queue are, and they matter most. */
 static struct target in_object(struct pi_segment *s, struct dice *dice)
 {
-    for (int tries = 0; tries < 200; tries++) {
-        struct pi_class *class = a_class(s, dice);
-        uint32_t index = a_block(class, dice);
-        uint64_t tag = pi_load_relaxed(&class->blocks[index].tag);
-        if (pi_tag_kind(tag) != PI_TAG_OBJECT || class->size < sizeof(struct pi_lock)) {
+    pi_ref ref = 0;
+    uint64_t tag;
+    struct pi_block block;
+    while ((ref = pi_arena_next(&s->arena, ref, true, &tag)) != 0) {
+        if (pi_tag_kind(tag) != PI_TAG_OBJECT || one_in(dice, 2) ||
+            !pi_arena_find(&s->arena, ref, &block)) {
             continue;
         }
-        char *at = s->base + pi_block_offset(class, index);
         size_t tail = offsetof(struct pi_queue, capacity);
-        if (one_in(dice, 2) || class->size < tail + 128) {
-            return (struct target){at, 48};
+        if (one_in(dice, 2) || block.size < tail + 128) {
+            return (struct target){block.bytes, 48};
         }
-        return (struct target){at + tail, 128};
+        return (struct target){block.bytes + tail, 128};
     }
-    return in_block(s, &s->arena.classes[0], 0);
+    return in_block(&s->arena, dice);
 }
 
 static struct target in_slot(struct pi_segment *s, struct dice *dice, bool word)
@@ -98,7 +104,6 @@ static struct target in_header(struct pi_header *h, enum part part)
 struct target aim(posse_executor *pool, enum part part, struct dice *dice)
 {
     struct pi_segment *s = &pool->segment;
-    struct pi_class *class;
     switch (part) {
     case PART_CELLS: return (struct target){(char *)s->ring.cells, CELLS * sizeof(uint64_t)};
     case PART_SEATS: return (struct target){(char *)s->seats, SEATS * sizeof *s->seats};
@@ -107,10 +112,8 @@ struct target aim(posse_executor *pool, enum part part, struct dice *dice)
     case PART_WORDS: return in_slot(s, dice, true);
     case PART_SLOTS: return in_slot(s, dice, false);
     case PART_MAPS: return in_map(s, dice);
-    case PART_TAGS:
-        class = a_class(s, dice);
-        return (struct target){(char *)&class->blocks[a_block(class, dice)], sizeof *class->blocks};
-    case PART_BLOCKS: class = a_class(s, dice); return in_block(s, class, a_block(class, dice));
+    case PART_TAGS: return in_tags(&s->arena, dice);
+    case PART_BLOCKS: return in_block(&s->arena, dice);
     case PART_OBJECTS: return in_object(s, dice);
     case PART_ANY: return aim(pool, (enum part)below(dice, PART_ANY), dice);
     default: return in_header(s->header, part);

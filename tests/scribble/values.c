@@ -38,7 +38,7 @@ static uint64_t likely(posse_executor *pool, uint64_t there, struct dice *dice)
     case 0: return pi_tag_held(owner);
     case 1: return pi_tag_attached((uint32_t)below(dice, 16), (uint32_t)below(dice, 4));
     case 2: return pi_tag_object(1 + (unsigned)below(dice, 2), owner, serial & PI_SERIAL_MASK);
-    case 3: return pi_ref_make((unsigned)below(dice, PI_CLASSES), (uint32_t)below(dice, 4));
+    case 3: return pi_ref_make((uint32_t)below(dice, 8), (uint32_t)below(dice, 4));
     case 4: return likely_cell(pool, dice);
     case 5: return pi_ready_ref_make((uint32_t)below(dice, 16), (uint32_t)below(dice, 4));
     default: return likely_word(there, dice);

@@ -64,21 +64,27 @@ static bool head_meets_tail(posse_executor *e)
 
 /* ---- blocks ---- */
 
-static bool class_is_free(struct pi_class *class)
+/* Each block of a span is FREE, in its life, and a look for one would not be left out. */
+static bool span_is_free(struct pi_arena *arena, uint32_t unit, uint64_t span)
 {
-    for (uint32_t i = 0; i < pi_class_count(class); i++) {
-        if (pi_load_seq(&class->blocks[i].tag) != PI_TAG_FREE || pi_map_taken(&class->map, i) ||
-            pi_load_seq(&class->blocks[i].backed) > class->size) {
+    uint64_t none = (uint64_t)pi_tag_life(span) << 32;
+    for (uint32_t i = 0; i < pi_span_blocks(span); i++) {
+        if (pi_load_seq(&arena->tags[(size_t)unit * PI_TAGS + i]) !=
+            pi_tag_free(pi_tag_life(span))) {
             return false;
         }
     }
-    return true;
+    return pi_span_blocks(span) != 0 && pi_tag_closer(span) == 0 &&
+           pi_load_seq(&arena->units[unit].info) == (none | 1);
 }
 
 static bool blocks_are_free(posse_executor *e)
 {
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        if (!class_is_free(&e->segment.arena.classes[i])) {
+    struct pi_arena *arena = &e->segment.arena;
+    for (uint32_t unit = 0; unit < pi_arena_end(arena); unit++) {
+        uint64_t tag = pi_load_seq(&arena->units[unit].tag);
+        bool nobodys = tag == 0 || tag == pi_tag_free(0);
+        if (!nobodys && !span_is_free(arena, unit, tag)) {
             return false;
         }
     }
@@ -105,13 +111,8 @@ static bool marks_are_right(const struct pi_map *map, uint32_t count)
 static bool maps_are_right(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    bool right = marks_are_right(&s->slots.map, pi_slots_count(&s->slots)) &&
-                 marks_are_right(&s->parkers.map, pi_parkers_count(&s->parkers));
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        struct pi_class *class = &s->arena.classes[i];
-        right = right && marks_are_right(&class->map, pi_class_count(class));
-    }
-    return right;
+    return marks_are_right(&s->slots.map, pi_slots_count(&s->slots)) &&
+           marks_are_right(&s->parkers.map, pi_parkers_count(&s->parkers));
 }
 
 /* ---- parkers ---- */
@@ -204,7 +205,7 @@ static const struct {
     {"all slots are free, and their map says so", slots_are_free},
     {"slots that say they are in the ring are there", queued_are_in_the_ring},
     {"the ring's head meets its tail", head_meets_tail},
-    {"all blocks are free, and their maps say so", blocks_are_free},
+    {"all blocks are free, and units that are nobody's say so", blocks_are_free},
     {"marks in the maps are right", maps_are_right},
     {"no parker is taken but those of mail boxes", parkers_are_free},
     {"nobody is inside a call", nobody_is_blocked},

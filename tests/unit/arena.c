@@ -1,213 +1,351 @@
-/* arena.c - classes of blocks, their tags, and references that may name anything. */
-#include "support/support.h"
-
-#include "core/segment.h"
-
-#include <stdlib.h>
+/* arena.c - units and large blocks: each arrow of their table, what a death leaves, and references
+ * that may name anything. */
+#include "arena_box.h"
 
 #define OWNER 12u
-
-/* A class of 128-byte blocks. */
-struct box {
-    struct pi_class class;
-    _Atomic uint64_t count;
-};
-
-static struct box *make_box(uint32_t max, uint32_t count)
-{
-    struct box *box = calloc(1, sizeof *box);
-    assert_non_null(box);
-    void *memory = calloc(1, pi_map_size(max));
-    assert_non_null(memory);
-    pi_map_init(&box->class.map, memory, max);
-    box->class.blocks = calloc(max, sizeof *box->class.blocks);
-    assert_non_null(box->class.blocks);
-    box->class.size = 128;
-    box->class.max = max;
-    pi_count_init(&box->class.count, &box->count, max);
-    atomic_init(&box->count, pi_count_word(count));
-    return box;
-}
-
-static void free_box(struct box *box)
-{
-    free(box->class.map.level[2]);
-    free(box->class.blocks);
-    free(box);
-}
-
-static void release(struct box *box, uint32_t index)
-{
-    atomic_store(&box->class.blocks[index].tag, PI_TAG_FREE);
-    pi_map_give(&box->class.map, index);
-}
+#define OTHER 13u
 
 TEST(classes_are_powers_of_two)
 {
     assert_int_equal(pi_class_for(0), 0);
     assert_int_equal(pi_class_for(1), 0);
     for (unsigned class = 0; class < PI_CLASSES; class ++) {
-        size_t size = (size_t)1 << (PI_CLASS_FIRST + class);
+        size_t size = pi_class_size(class);
         assert_int_equal(pi_class_for(size - 1), class);
         assert_int_equal(pi_class_for(size), class);
         assert_int_equal(pi_class_for(size + 1), class + 1);
+        assert_int_equal(pi_span_blocks(pi_tag_span(class, 0, 0)) * size, PI_UNIT);
     }
     assert_int_equal(pi_class_for(SIZE_MAX), PI_CLASSES);
 }
 
 TEST(tags_round_trip)
 {
-    assert_int_equal(pi_tag_kind(0), PI_TAG_FREE);
+    const uint32_t numbers[] = {0, 1, UINT32_MAX};
+    assert_int_equal(pi_tag_kind(0), PI_TAG_NONE);
     assert_int_equal(pi_tag_kind(pi_tag_held(PI_PROGRAM)), PI_TAG_HELD);
-    assert_true(pi_tag_held(0) != pi_tag_held(1));
-    const uint32_t generations[] = {0, 1, UINT32_MAX};
-    for (size_t i = 0; i < COUNT(generations); i++) {
-        uint64_t tag = pi_tag_attached(PI_MAX_SLOTS - 1, generations[i]);
+    assert_int_equal(pi_tag_owner(pi_tag_held(PI_PROGRAM)), PI_PROGRAM);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        uint64_t tag = pi_tag_attached(PI_MAX_SLOTS - 1, numbers[i]);
         assert_int_equal(pi_tag_kind(tag), PI_TAG_ATTACHED);
         assert_int_equal(pi_tag_slot(tag), PI_MAX_SLOTS - 1);
-        assert_int_equal(pi_tag_generation(tag), generations[i]);
+        assert_int_equal(pi_tag_generation(tag), numbers[i]);
+        tag = pi_tag_with_closer(pi_tag_span(8, OWNER, numbers[i]) | PI_OBJECTS, PI_PROGRAM + 1);
+        assert_int_equal(pi_tag_kind(tag), PI_TAG_SPAN);
+        assert_int_equal(pi_tag_class(tag), 8);
+        assert_int_equal(pi_tag_owner(tag), OWNER);
+        assert_int_equal(pi_tag_closer(tag), PI_PROGRAM + 1);
+        assert_int_equal(pi_tag_life(tag), numbers[i]);
+        tag = pi_tag_with_owner(tag, PI_ANYONE);
+        assert_int_equal(pi_tag_owner(tag), PI_ANYONE);
+        assert_int_equal(pi_tag_with_owner(pi_tag_with_closer(tag, 0), OWNER),
+                         pi_tag_span(8, OWNER, numbers[i]) | PI_OBJECTS);
     }
+    uint64_t tag = pi_tag_object(PI_OBJECT_QUEUE, PI_PROGRAM, PI_SERIAL_MASK);
+    assert_int_equal(pi_tag_type(tag), PI_OBJECT_QUEUE);
+    assert_int_equal(pi_tag_owner(tag), PI_PROGRAM);
+    assert_int_equal(pi_tag_serial(tag), PI_SERIAL_MASK);
 }
 
-TEST(take_holds_the_block)
+/* NONE -> CLAIMED, BARE -> backed -> HELD and INSIDE -> CLAIMED -> FREE -> CLAIMED */
+TEST(life_of_a_large_block)
 {
-    struct box *box = make_box(128, 100);
-    for (uint32_t i = 0; i < 100; i++) {
-        assert_int_equal(pi_class_take(&box->class, OWNER), i);
-        assert_int_equal(atomic_load(&box->class.blocks[i].tag), pi_tag_held(OWNER));
+    struct box *box = make_box(8, 8);
+    struct pi_arena *arena = &box->arena;
+    assert_int_equal(pi_units_claim(arena, 3, OWNER, false), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(unit_tag(box, i), pi_tag_claimed(OWNER, PI_BARE));
     }
-    assert_int_equal(pi_class_take(&box->class, OWNER), PI_NONE);
-    release(box, 40);
-    assert_int_equal(pi_class_take(&box->class, OWNER + 1), 40);
-    assert_int_equal(atomic_load(&box->class.blocks[40].tag), pi_tag_held(OWNER + 1));
-    atomic_store(&box->count, pi_count_word(101));
-    assert_int_equal(pi_class_take(&box->class, OWNER), 100);
+    assert_int_equal(pi_units_bare(arena, 0, 3), 3);
+    pi_units_backed(arena, 0, 3, OWNER);
+    assert_int_equal(pi_units_bare(arena, 0, 3), 0);
+    pi_units_join(arena, 0, 3, OWNER);
+    assert_int_equal(unit_tag(box, 0), pi_tag_held(OWNER));
+    assert_int_equal(unit_tag(box, 1), pi_tag_inside(0));
+    assert_int_equal(unit_tag(box, 2), pi_tag_inside(0));
+    struct pi_block block;
+    assert_true(pi_arena_find(arena, pi_ref_make(0, 0), &block));
+    assert_int_equal(block.size, 3 * PI_UNIT);
+    assert_ptr_equal(block.bytes, arena->bytes);
+    assert_false(pi_arena_free(arena, pi_ref_make(0, 0), pi_tag_held(OTHER), OTHER));
+    assert_true(pi_arena_free(arena, pi_ref_make(0, 0), pi_tag_held(OWNER), OTHER));
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(unit_tag(box, i), pi_tag_free(0));
+        assert_int_equal(unit_value(box, i), PI_USED);
+    }
+    assert_false(pi_arena_free(arena, pi_ref_make(0, 0), pi_tag_held(OWNER), OWNER));
+    assert_int_equal(pi_units_claim(arena, 1, OTHER, false), 0);
+    assert_int_equal(unit_tag(box, 0), pi_tag_claimed(OTHER, 0));
     free_box(box);
 }
 
-/* The map says free, the tag says held or attached: the tag decides. */
-TEST(take_passes_blocks_that_only_look_free)
+TEST(what_cannot_be_backed_is_put_back)
 {
-    struct box *box = make_box(64, 3);
-    atomic_store(&box->class.blocks[0].tag, pi_tag_held(OWNER));
-    atomic_store(&box->class.blocks[1].tag, pi_tag_attached(0, 0));
-    assert_int_equal(pi_class_take(&box->class, 1), 2);
-    assert_int_equal(pi_class_take(&box->class, 1), PI_NONE);
-    assert_int_equal(atomic_load(&box->class.blocks[0].tag), pi_tag_held(OWNER));
-    assert_int_equal(atomic_load(&box->class.blocks[1].tag), pi_tag_attached(0, 0));
-    release(box, 1);
-    assert_int_equal(pi_class_take(&box->class, 1), 1);
+    struct box *box = make_box(4, 4);
+    assert_int_equal(claim_units(box, 1, OWNER), 0);
+    pi_units_put_back(&box->arena, 0, 1);
+    assert_int_equal(unit_tag(box, 0), pi_tag_free(0));
+    assert_int_equal(pi_units_claim(&box->arena, 3, OWNER, false), 0);
+    assert_int_equal(pi_units_bare(&box->arena, 1, 2), 2);
+    pi_units_put_back(&box->arena, 0, 3);
+    assert_int_equal(unit_tag(box, 0), pi_tag_free(0)); /* it had memory */
+    assert_int_equal(unit_tag(box, 1), 0);
+    assert_int_equal(unit_value(box, 1), PI_USED); /* it may have some now */
+    assert_int_equal(unit_value(box, 3), PI_CLEAN);
     free_box(box);
 }
 
-TEST(take_of_an_empty_class)
+TEST(runs_are_found_between_others)
 {
-    struct box *box = make_box(64, 0);
-    assert_int_equal(pi_class_take(&box->class, OWNER), PI_NONE);
-    free_box(box);
-}
-
-TEST(count_that_is_too_large)
-{
-    struct box *box = make_box(64, 64);
-    assert_int_equal(pi_class_count(&box->class), 64);
-    atomic_store(&box->count, pi_count_word(UINT32_MAX));
-    assert_int_equal(pi_class_count(&box->class), 64);
-    for (uint32_t i = 0; i < 64; i++) {
-        assert_int_equal(pi_class_take(&box->class, OWNER), i);
+    struct box *box = make_box(16, 16);
+    pi_ref at[8];
+    for (int i = 0; i < 8; i++) {
+        at[i] = take_block(box, 2 * PI_UNIT, OWNER);
+        assert_int_equal(at[i], pi_ref_make((uint32_t)(2 * i), 0));
     }
-    assert_int_equal(pi_class_take(&box->class, OWNER), PI_NONE);
+    assert_int_equal(take_block(box, 1 + PI_UNIT, OWNER), 0);
+    assert_true(pi_arena_free(&box->arena, at[2], pi_tag_held(OWNER), OWNER));
+    assert_true(pi_arena_free(&box->arena, at[5], pi_tag_held(OWNER), OWNER));
+    assert_int_equal(take_block(box, 3 * PI_UNIT, OWNER), 0);
+    assert_int_equal(pi_units_tail(&box->arena, 9), 0);
+    assert_true(pi_arena_free(&box->arena, at[7], pi_tag_held(OWNER), OWNER));
+    assert_int_equal(pi_units_tail(&box->arena, 9), 2);
+    assert_true(pi_arena_free(&box->arena, at[6], pi_tag_held(OWNER), OWNER));
+    assert_int_equal(pi_units_tail(&box->arena, 9), 6);
+    assert_int_equal(pi_units_tail(&box->arena, 5), 5);
+    assert_int_equal(take_block(box, 6 * PI_UNIT, OWNER), at[5]);
+    assert_int_equal(take_block(box, 2 * PI_UNIT, OWNER), at[2]);
     free_box(box);
 }
 
-/* The arena of a small segment at an address where nothing is: only numbers count here. The counts
- * of the classes are the test's own. */
-static struct pi_segment segment;
-static _Atomic uint64_t counts[PI_CLASSES];
-
-static struct pi_arena *make_arena(uint32_t count)
+/* Wherever the last one was found. */
+TEST(a_run_over_the_hint)
 {
-    pi_segment_layout(&segment, (char *)((size_t)1 << 20), PI_LEAST_MEMORY);
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        struct pi_class *class = &segment.arena.classes[i];
-        uint32_t those = count < class->max ? count : class->max;
-        atomic_store(&counts[i], pi_count_word(those));
-        pi_count_init(&class->count, &counts[i], class->max);
+    struct box *box = make_box(8, 8);
+    for (uint32_t hint = 0; hint < 10; hint++) {
+        atomic_store(&box->arena.place, hint);
+        pi_ref ref = take_block(box, 7 * PI_UNIT, OWNER);
+        assert_int_not_equal(ref, 0);
+        assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
     }
-    return &segment.arena;
+    free_box(box);
 }
+
+TEST(a_unit_with_memory_comes_first)
+{
+    struct box *box = make_box(8, 8);
+    assert_int_equal(pi_units_claim_at(&box->arena, 5, 1, OWNER), 1);
+    pi_units_backed(&box->arena, 5, 1, OWNER);
+    pi_units_put_back(&box->arena, 5, 1);
+    assert_int_equal(pi_units_claim(&box->arena, 1, OWNER, false), 5);
+    assert_int_equal(pi_units_claim_at(&box->arena, 3, 4, OTHER), 2); /* 3 and 4 */
+    assert_int_equal(unit_tag(box, 3), 0);
+    assert_int_equal(unit_tag(box, 5), pi_tag_claimed(OWNER, 0));
+    free_box(box);
+}
+
+/* ---- giving back ---- */
+
+static uint32_t discard(struct box *box, bool trim)
+{
+    uint32_t all = 0;
+    for (uint32_t unit = 0, n; unit < pi_arena_end(&box->arena); unit += n ? n : 1) {
+        n = pi_units_claim_idle(&box->arena, unit, OTHER, trim);
+        pi_units_discarded(&box->arena, unit, n, trim);
+        all += n;
+    }
+    return all;
+}
+
+TEST(the_trim_discards_in_the_second_round)
+{
+    struct box *box = make_box(8, 8);
+    pi_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
+    assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
+    assert_int_equal(discard(box, true), 0);
+    assert_int_equal(pi_units_see(&box->arena, OTHER), 3);
+    assert_int_equal(unit_tag(box, 0), pi_tag_free(0));
+    assert_int_equal(take_block(box, PI_UNIT, OWNER), ref); /* used again: not this one */
+    assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
+    assert_int_equal(discard(box, true), 2);
+    assert_int_equal(unit_tag(box, 1), 0);
+    assert_int_equal(pi_units_see(&box->arena, OTHER), 1);
+    assert_int_equal(discard(box, true), 1);
+    assert_int_equal(pi_units_see(&box->arena, OTHER), 0);
+    free_box(box);
+}
+
+TEST(who_needs_memory_discards_at_once)
+{
+    struct box *box = make_box(8, 8);
+    pi_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
+    pi_ref queue = take_block(box, 2 * PI_UNIT, OWNER);
+    uint64_t tag = pi_tag_object(PI_OBJECT_QUEUE, OWNER, 1);
+    atomic_store(tag_of(box, queue), tag);
+    assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
+    assert_true(pi_arena_free(&box->arena, queue, tag, OWNER));
+    assert_int_equal(unit_value(box, 3), PI_KEPT);
+    assert_int_equal(discard(box, false), 4); /* not the queue's head */
+    assert_int_equal(unit_tag(box, 2), 0);
+    assert_int_equal(unit_tag(box, 3), pi_tag_free(0));
+    assert_int_equal(unit_tag(box, 4), 0);
+    /* Tags may have memory: the trim sees to them. */
+    assert_int_equal(pi_units_see(&box->arena, OTHER), 5);
+    assert_int_equal(discard(box, true), 5);
+    free_box(box);
+}
+
+/* ---- deaths ---- */
+
+/* A claim as far as `joined` units of 4. */
+static void claim_partly(struct box *box, uint32_t joined)
+{
+    assert_int_equal(claim_units(box, 4, OWNER), 0);
+    for (uint32_t i = 1; i <= joined; i++) {
+        atomic_store(&box->arena.units[i].tag, pi_tag_inside(0));
+    }
+}
+
+/* As lib/worker/recover_blocks.c does for OWNER. */
+static void recover(struct box *box)
+{
+    for (uint32_t unit = 0; unit < pi_arena_end(&box->arena); unit++) {
+        uint64_t tag = unit_tag(box, unit);
+        if (pi_tag_kind(tag) == PI_TAG_CLAIMED && pi_tag_owner(tag) == OWNER) {
+            pi_units_discarded(&box->arena, unit, pi_units_of(&box->arena, unit), false);
+        }
+    }
+}
+
+TEST(death_of_a_claimer)
+{
+    for (uint32_t joined = 0; joined < 4; joined++) {
+        struct box *box = make_box(5, 5);
+        claim_partly(box, joined);
+        assert_false(pi_arena_find(&box->arena, pi_ref_make(0, 0), &(struct pi_block){0}));
+        recover(box);
+        for (uint32_t i = 0; i < 4; i++) {
+            assert_int_equal(unit_tag(box, i), 0);
+            assert_int_equal(unit_value(box, i), PI_USED);
+        }
+        free_box(box);
+    }
+}
+
+TEST(death_of_who_frees)
+{
+    for (uint32_t freed = 0; freed < 4; freed++) {
+        struct box *box = make_box(5, 5);
+        pi_ref ref = take_block(box, 4 * PI_UNIT, OTHER);
+        assert_int_equal(take_block(box, PI_UNIT, OTHER), pi_ref_make(4, 0));
+        atomic_store(tag_of(box, ref), pi_tag_claimed(OWNER, 0));
+        for (uint32_t i = 4 - freed; i < 4; i++) {
+            atomic_store(&box->arena.units[i].tag, pi_tag_free(0));
+        }
+        recover(box);
+        assert_int_equal(unit_tag(box, 4), pi_tag_held(OTHER));
+        assert_true(pi_arena_free(&box->arena, pi_ref_make(4, 0), pi_tag_held(OTHER), OTHER));
+        assert_int_equal(take_block(box, 5 * PI_UNIT, OTHER), ref);
+        free_box(box);
+    }
+}
+
+/* ---- references ---- */
 
 TEST(references_round_trip)
 {
-    struct pi_arena *arena = make_arena(3);
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        for (uint32_t index = 0; index < pi_class_count(&arena->classes[i]); index++) {
-            struct pi_class *class = NULL;
-            struct pi_block *block = NULL;
-            pi_ref ref = pi_ref_make(i, index);
-            assert_int_not_equal(ref, 0);
-            assert_true(pi_arena_find(arena, ref, &class, &block));
-            assert_ptr_equal(class, &arena->classes[i]);
-            assert_ptr_equal(block, &arena->classes[i].blocks[index]);
-            assert_int_equal(pi_ref_index(ref), index);
-            assert_int_equal(pi_arena_ref(arena, pi_block_offset(class, index)), ref);
-        }
+    struct box *box = make_box(16, 16);
+    for (size_t size = 1; size <= 4 * PI_UNIT; size *= 2) {
+        pi_ref ref = take_block(box, size, OWNER);
+        struct pi_block block;
+        assert_int_not_equal(ref, 0);
+        assert_true(pi_arena_find(&box->arena, ref, &block));
+        assert_in_range(block.size, size, size < 128 ? 128 : size);
+        assert_int_equal(pi_load_seq(block.tag), pi_tag_held(OWNER));
+        assert_int_equal(pi_arena_ref(&box->arena, block.bytes), ref);
+        assert_int_equal(pi_arena_ref(&box->arena, block.bytes + 1), 0);
+        assert_int_equal(pi_arena_ref(&box->arena, block.bytes + block.size - 1), 0);
+        assert_true(
+            (uintptr_t)(block.bytes - box->arena.bytes) % (size < PI_UNIT ? size : PI_UNIT) == 0);
     }
+    free_box(box);
 }
 
 TEST(references_that_name_nothing)
 {
-    struct pi_arena *arena = make_arena(3);
-    const pi_ref bad[] = {
-        0,
-        2,                 /* a block, but of no class */
-        pi_ref_make(0, 3), /* not there yet */
-        pi_ref_make(0, UINT32_MAX),
-        pi_ref_make(PI_CLASSES - 1, 0), /* a small segment has no such large blocks */
-        pi_ref_make(PI_CLASSES, 0),
-        (pi_ref)1 << 63 | (pi_ref)1 << 32, /* class 0, but for a bit that does not belong there */
-        UINT64_MAX,
-    };
-    struct pi_class *class;
-    struct pi_block *block;
+    struct box *box = make_box(8, 6);
+    pi_ref large = take_block(box, 3 * PI_UNIT, OWNER), small = take_block(box, 16384, OWNER);
+    assert_int_equal(small, pi_ref_make(3, 0));
+    const pi_ref bad[] = {0,
+                          large + 1, /* not its beginning, */
+                          pi_ref_make(1, 0),
+                          pi_ref_make(2, 0),
+                          pi_ref_make(3, 4), /* a span of four blocks */
+                          pi_ref_make(4, 0), /* nobody's */
+                          pi_ref_make(6, 0), /* behind the end */
+                          (pi_ref)1 << 41,
+                          UINT64_MAX};
+    struct pi_block block;
     for (size_t i = 0; i < COUNT(bad); i++) {
-        assert_false(pi_arena_find(arena, bad[i], &class, &block));
+        assert_false(pi_arena_find(&box->arena, bad[i], &block));
+        assert_false(pi_arena_free(&box->arena, bad[i], pi_tag_held(OWNER), OWNER));
     }
+    assert_int_equal(pi_arena_ref(&box->arena, box->arena.bytes - 1), 0);
+    assert_int_equal(pi_arena_ref(&box->arena, NULL), 0);
+    assert_int_equal(pi_arena_ref(&box->arena, box->arena.bytes + 6 * PI_UNIT), 0);
+    assert_int_equal(pi_arena_ref(&box->arena, (void *)UINTPTR_MAX), 0);
+    free_box(box);
 }
 
-TEST(references_beyond_the_largest_count)
+/* What somebody has scribbled into a tag or a length names no memory that is not there. */
+TEST(scribbled_units)
 {
-    struct pi_arena *arena = make_arena(UINT32_MAX);
-    struct pi_class *class;
-    struct pi_block *block;
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        uint32_t max = arena->classes[i].max;
-        assert_false(pi_arena_find(arena, pi_ref_make(i, max), &class, &block));
-        assert_int_equal(pi_arena_find(arena, pi_ref_make(i, max - 1), &class, &block), max > 0);
+    struct box *box = make_box(8, 6);
+    struct pi_block block;
+    pi_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
+    const uint32_t wrong[] = {0, 2 + 3, 7, 6 + 1, UINT32_MAX, PI_SEEN};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        atomic_store(&box->arena.units[0].info, wrong[i]);
+        assert_false(pi_arena_find(&box->arena, ref, &block));
     }
-}
-
-/* What posse_free is given may point anywhere. */
-TEST(offsets_that_begin_no_block)
-{
-    struct pi_arena *arena = make_arena(3);
-    for (unsigned i = 0; i < PI_CLASSES; i++) {
-        struct pi_class *class = &arena->classes[i];
-        size_t begin = class->offset, end = pi_block_offset(class, pi_class_count(class));
-        if (begin == end) {
-            assert_int_equal(pi_arena_ref(arena, begin), 0);
-            continue;
+    atomic_store(&box->arena.units[0].info, 2); /* it shrinks: so much is there */
+    assert_true(pi_arena_find(&box->arena, ref, &block));
+    assert_int_equal(block.size, 2 * PI_UNIT);
+    assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER)); /* all of it */
+    assert_int_equal(unit_tag(box, 2), pi_tag_free(0));
+    for (unsigned class = PI_CLASSES; class < 16; class ++) {
+        atomic_store(&box->arena.units[0].tag, pi_tag_span(class, OWNER, 0));
+        assert_false(pi_arena_find(&box->arena, ref, &block));
+        assert_int_equal(pi_spans_close(&box->arena, OWNER), 0);
+    }
+    for (uint64_t kind = 0; kind < 16; kind++) { /* and every other tag */
+        uint64_t tag;
+        pi_ref next = 0;
+        atomic_store(&box->arena.units[0].tag, kind << 60 | 0x7ff);
+        while ((next = pi_arena_next(&box->arena, next, false, &tag)) != 0) {
+            assert_true(pi_tag_in_use(tag));
         }
-        assert_int_equal(pi_arena_ref(arena, begin + 1), 0);
-        assert_int_equal(pi_arena_ref(arena, begin + class->size / 2), 0);
-        assert_int_equal(pi_arena_ref(arena, begin + class->size - 1), 0);
-        assert_int_equal(pi_arena_ref(arena, begin - 1), 0);
-        assert_int_equal(pi_arena_ref(arena, end - 1), 0);
+        (void)pi_arena_free(&box->arena, ref, kind << 60 | 0x7ff, OWNER);
     }
-    assert_int_equal(pi_arena_ref(arena, pi_block_offset(&arena->classes[0], 3)), 0);
-    assert_int_equal(pi_arena_ref(arena, 0), 0);
-    assert_int_equal(pi_arena_ref(arena, segment.size), 0);
-    assert_int_equal(pi_arena_ref(arena, SIZE_MAX), 0);
+    free_box(box);
+}
+
+TEST(a_walk_finds_all_blocks)
+{
+    struct box *box = make_box(16, 16);
+    uint64_t tag;
+    pi_ref expected = 0, ref = 0;
+    assert_int_equal(pi_arena_next(&box->arena, 0, false, &tag), 0);
+    for (int i = 0; i < 3; i++) {
+        expected += take_block(box, 100, OWNER) + take_block(box, 5000, OWNER) +
+                    take_block(box, 2 * PI_UNIT, OWNER);
+    }
+    while ((ref = pi_arena_next(&box->arena, ref, false, &tag)) != 0) {
+        assert_int_equal(tag, pi_tag_held(OWNER));
+        expected -= ref;
+    }
+    assert_int_equal(expected, 0);
+    free_box(box);
 }
 
 int main(int argc, char **argv)
@@ -215,14 +353,19 @@ int main(int argc, char **argv)
     const struct check checks[] = {
         CHECK(classes_are_powers_of_two, ALL),
         CHECK(tags_round_trip, ALL),
-        CHECK(take_holds_the_block, ALL),
-        CHECK(take_passes_blocks_that_only_look_free, ALL),
-        CHECK(take_of_an_empty_class, ALL),
-        CHECK(count_that_is_too_large, ALL),
+        CHECK(life_of_a_large_block, ALL),
+        CHECK(what_cannot_be_backed_is_put_back, ALL),
+        CHECK(runs_are_found_between_others, ALL),
+        CHECK(a_run_over_the_hint, ALL),
+        CHECK(a_unit_with_memory_comes_first, ALL),
+        CHECK(the_trim_discards_in_the_second_round, ALL),
+        CHECK(who_needs_memory_discards_at_once, ALL),
+        CHECK(death_of_a_claimer, ALL),
+        CHECK(death_of_who_frees, ALL),
         CHECK(references_round_trip, ALL),
         CHECK(references_that_name_nothing, ALL),
-        CHECK(references_beyond_the_largest_count, ALL),
-        CHECK(offsets_that_begin_no_block, ALL),
+        CHECK(scribbled_units, ALL),
+        CHECK(a_walk_finds_all_blocks, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);
 }

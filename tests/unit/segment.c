@@ -10,8 +10,7 @@
 
 /* What executors may have, from the least to more than any machine has. */
 static const size_t sizes[] = {PI_LEAST_MEMORY, (size_t)3 << 20,  (size_t)100 << 20,
-                               (size_t)1 << 30, (size_t)12 << 30, (size_t)500 << 30,
-                               (size_t)6 << 40};
+                               (size_t)1 << 30, (size_t)12 << 30, PI_MOST_MEMORY};
 
 struct region {
     const char *what;
@@ -19,7 +18,7 @@ struct region {
 };
 
 struct regions {
-    struct region at[8];
+    struct region at[10];
     size_t count;
 };
 
@@ -43,6 +42,10 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
     add(regions, "slots", slots->at, slots->max * sizeof *slots->at);
     add(regions, "ring", (const void *)s->ring.cells,
         pi_ring_start(s->ring.rings) * sizeof *s->ring.cells);
+    const struct pi_arena *arena = &s->arena;
+    add(regions, "units", arena->units, arena->max * sizeof *arena->units);
+    add(regions, "tags", (const void *)arena->tags, arena->max * PI_TAGS * sizeof *arena->tags);
+    add(regions, "bytes", arena->bytes, arena->max * PI_UNIT);
 }
 
 static int by_begin(const void *left, const void *right)
@@ -126,6 +129,8 @@ TEST(tables_fit_what_names_them)
         assert_in_range(s.slots.max, 256, PI_MAX_SLOTS);
         assert_in_range(s.ring.rings, 1, PI_RINGS);
         assert_true(pi_ring_cells(s.ring.rings - 1) >= 2 * (uint64_t)s.slots.max);
+        assert_in_range(s.arena.max, 16, UINT32_MAX / PI_TAGS); /* hints are 32 bits */
+        assert_int_equal(s.arena.end.max, s.arena.max);
     }
 }
 
@@ -149,6 +154,7 @@ TEST(counts_lie_in_the_header)
     assert_ptr_equal(s.slots.count.word, &s.header->slots_count);
     assert_ptr_equal(s.parkers.count.word, &s.header->parkers_count);
     assert_ptr_equal(s.ring.shared, &s.header->ring);
+    assert_ptr_equal(s.arena.end.word, &s.header->arena_end);
 }
 
 int main(int argc, char **argv)
