@@ -181,6 +181,35 @@ static int many_large_results(void)
     return ends(pool);
 }
 
+/* Takes all the memory in blocks of one size, and frees them. How much it was. */
+static size_t take_all(posse_executor *pool, size_t size)
+{
+    static void *blocks[MOST];
+    size_t n = 0;
+    bool good = true;
+    while (n < MOST && posse_alloc(pool, size, &blocks[n]) == POSSE_OK) {
+        memset(blocks[n++], 1, size);
+    }
+    for (size_t i = 0; i < n; i++) {
+        good = good && posse_free(pool, blocks[i]) == POSSE_OK;
+    }
+    dprintf(STDOUT_FILENO, "%zu blocks of %zu bytes\n", n, size);
+    return good ? n * size : 0;
+}
+
+/* What was freed can be used for anything. */
+static int one_size_after_another(void)
+{
+    static const size_t sizes[] = {30000, 100, 2 << 20, 1000, 40 << 20, 500, 300000, 20000};
+    posse_executor *pool;
+    REQUIRE(create_in(&pool) == POSSE_OK);
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        REQUIRE(take_all(pool, sizes[i]) >= (sizes[i] < 1000 ? 20000000 : 36000000));
+        REQUIRE(pool_works(pool) == 0);
+    }
+    return ends(pool);
+}
+
 /* A pool, or a status that says why not. */
 static int works_or_says_why(void)
 {
@@ -222,6 +251,11 @@ TEST(default_of_containers)
     assert_with_shm((struct shm){"/dev/shm", "size=64m", 0, many_large});
 }
 
+TEST(any_size_after_any_other)
+{
+    assert_with_shm((struct shm){"/dev/shm", "size=64m", 0, one_size_after_another});
+}
+
 TEST(read_only) { assert_with_shm((struct shm){"/dev/shm", SMALL, MS_RDONLY, works_or_says_why}); }
 
 TEST(missing) { assert_with_shm((struct shm){"/dev", SMALL, 0, works_or_says_why}); }
@@ -233,6 +267,7 @@ static const struct check checks[] = {
     CHECK(larger_than_all, PROCESSES),
     CHECK(hardly_any, PROCESSES),
     CHECK(default_of_containers, PROCESSES),
+    CHECK(any_size_after_any_other, PROCESSES),
     CHECK(read_only, PROCESSES),
     CHECK(missing, PROCESSES),
 };

@@ -76,21 +76,6 @@ TEST(slot)
     end(&stage);
 }
 
-TEST(block)
-{
-    void *memory[2] = {NULL};
-    struct stage stage = begin();
-    sweeping = &stage;
-    for (int i = 0; i < 2; i++) {
-        assert_ok(posse_alloc(stage.pool, 100, &memory[i]));
-    }
-    assert_ptr_not_equal(memory[0], memory[1]);
-    for (int i = 0; i < 2; i++) {
-        assert_ok(posse_free(stage.pool, memory[i]));
-    }
-    end(&stage);
-}
-
 TEST(parker)
 {
     struct stage stage = begin();
@@ -110,7 +95,6 @@ TEST(parker_of_a_mail_box)
 
 static const struct check checks[] = {
     CHECK(slot, PROCESSES),
-    CHECK(block, PROCESSES),
     CHECK(parker, PROCESSES),
     CHECK(parker_of_a_mail_box, PROCESSES),
 };
