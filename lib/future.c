@@ -51,8 +51,10 @@ posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slo
         status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     if (status == POSSE_OK && !pi_final(*word))
         status = pi_wait_final(future, timeout_ms ? pi_os_after_ms(timeout_ms) : 0, word, slow);
-    if (status == POSSE_OK)
+    if (status == POSSE_OK) {
         hear(future, *word);
+        pi_see_blocks(future.executor); /* the result may name one */
+    }
     return status;
 }
 

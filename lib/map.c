@@ -114,7 +114,9 @@ posse_status posse_map_next(posse_mapping *m, posse_item *item)
     posse_status status = m ? pi_check(m->executor) : pi_refuse(POSSE_INVALID, "mapping is NULL");
     if (status == POSSE_OK)
         status = next(m, &given);
-    if (status != POSSE_OK)
+    if (status == POSSE_OK)
+        pi_see_blocks(m->executor); /* the result may name one */
+    else
         given.status = status;
     pi_sized_write(item, &given, sizeof given);
     return status;

@@ -221,12 +221,14 @@ posse_status pi_object_lock(const struct pi_object *object, uint64_t until)
     struct pi_event event = {object, &object->lock->waiters, look_lock};
     pi_will_give(e, pi_owner_here(e));
     posse_status status = look_lock(&event);
+    pi_see_blocks(e); /* what it guards may name one */
     if (status == POSSE_TIMEOUT && until == 0 && !pi_supervised(e))
         status = look_lock(&event);
     if (status != POSSE_TIMEOUT || until == 0)
         return status;
     pi_enter(e);
     status = pi_wait_event(&event, until);
+    pi_see_blocks(e);
     bool taken = status == POSSE_OK || status == POSSE_OWNER_DIED;
     if (!taken && status != POSSE_INVALID && is_free(object))
         (void)pi_wake_one(object, event.waiters); /* in our place: see waiters.h */

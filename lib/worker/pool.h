@@ -172,6 +172,13 @@ static inline uint64_t pi_word_of(posse_future future)
     return pi_load_seq(&future.executor->segment.slots.at[future.slot].word);
 }
 
+/* Opens the blocks that others have added: wherever this thread may come by a pointer to one, which
+ * it follows without a call. */
+static inline void pi_see_blocks(posse_executor *executor)
+{
+    (void)pi_arena_end(&executor->segment.arena);
+}
+
 /* How many workers there may be at most, now; a task may have scribbled there: `last` then. */
 static inline unsigned pi_max_workers(const posse_executor *executor, unsigned last)
 {

@@ -221,6 +221,7 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
     if (!pi_is(pi_load_seq(&slot->word), PI_RUN, seat))
         e->backend->poke(e);
     pi_call_others(e);
+    pi_see_blocks(e); /* the argument may name one */
     set_deadline(&task);
     bool alone = seat != PI_PROGRAM && !task.outer;
     end(&task, alone ? call(&task, arg) : call_for_other(&task, arg));
