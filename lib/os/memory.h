@@ -48,9 +48,10 @@ void pi_os_memory_destroy(struct pi_os_memory *memory);
 int pi_os_memory_open(struct pi_os_memory *memory, size_t offset, size_t length, bool dump);
 
 /* Gives up address space of this process: the pages that lie wholly in a range which is reserved and
- * not open. That is for processes with a small RLIMIT_AS. pi_os_memory_open reserves it again: EEXIST
- * if something else is there now, ENOMEM if the limit does not allow it. 0 or an errno; ENOTSUP:
- * there is no file that could be mapped again; EEXIST: a part of it is given up already. */
+ * not open. That is for processes with a small RLIMIT_AS. pi_os_memory_open reserves them again,
+ * from the front on: EEXIST if something else is there now, ENOMEM if the limit does not allow it.
+ * Linux puts new mappings at the end of a gap. 0 or an errno; ENOTSUP: there is no file that could
+ * be mapped again; EEXIST: a part is given up already; ENOMEM: there are PI_OS_MOST_GAPS gaps. */
 int pi_os_memory_give_up(struct pi_os_memory *memory, size_t offset, size_t length);
 
 /* Backs a range that is open; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM, EFBIG, or why

@@ -136,7 +136,7 @@ TEST(too_little_room_is_an_error)
         skip(); /* no limit there */
     }
     assert_int_equal(pi_os_memory_create(&memory, all + SIZE, true), 0);
-    assert_int_equal(pi_os_memory_open(&memory, 0, all + SIZE, false), 0);
+    assert_int_equal(pi_os_memory_open(&memory, 0, PAGE, true), 0);
     assert_int_equal(pi_os_memory_back(&memory, 0, all + SIZE), ENOSPC);
     assert_int_equal(pi_os_memory_back(&memory, 0, PAGE), 0);
     memory.base[0] = 'x';
