@@ -22,8 +22,9 @@ unsigned pi_os_cpus_of_quota(const char *text)
 /* The quota of one group: cpu.max, or the pair of files of version 1. */
 static uint64_t of_group(const char *directory)
 {
-    char text[128], period[64];
+    char text[128];
     if (!pi_os_cgroup_read(directory, "cpu.max", text, sizeof text)) {
+        char period[64];
         if (!pi_os_cgroup_read(directory, "cpu.cfs_quota_us", text, 32) ||
             !pi_os_cgroup_read(directory, "cpu.cfs_period_us", period, sizeof period))
             return PI_OS_NO_LIMIT;

@@ -1,5 +1,5 @@
-/* limits.h - how much memory there may be. PI_OS_NO_LIMIT: the system does not limit it, or does not
- * tell. */
+/* limits.h - how much memory there may be. PI_OS_NO_LIMIT: the system does not limit it, or does
+ * not tell. */
 #ifndef PI_OS_LIMITS_H
 #define PI_OS_LIMITS_H
 

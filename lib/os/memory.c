@@ -250,7 +250,7 @@ static bool drop(struct pi_os_memory *memory, const struct pi_os_pages *pages)
     return gone;
 }
 
-/* Also what is locked, or not open in this process; that is more than `drop` does on each kernel. */
+/* Also what is locked, or not open in this process: no kernel's `drop` does all of that. */
 static bool punch(const struct pi_os_memory *memory, const struct pi_os_pages *pages)
 {
     return pi_os_fd_is_ours(&memory->fd) &&

@@ -47,15 +47,16 @@ void pi_os_memory_destroy(struct pi_os_memory *memory);
  * hold them. May be called again for the same range. 0 or an errno. Safe from any thread. */
 int pi_os_memory_open(struct pi_os_memory *memory, size_t offset, size_t length, bool dump);
 
-/* Gives up address space of this process: the pages that lie wholly in a range which is reserved and
- * not open. That is for processes with a small RLIMIT_AS. pi_os_memory_open reserves them again,
- * from the front on: EEXIST if something else is there now, ENOMEM if the limit does not allow it.
- * Linux puts new mappings at the end of a gap. 0 or an errno; ENOTSUP: there is no file that could
- * be mapped again; EEXIST: a part is given up already; ENOMEM: there are PI_OS_MOST_GAPS gaps. */
+/* Gives up address space of this process: the pages that lie wholly in a range which is reserved
+ * and not open. That is for processes with a small RLIMIT_AS. pi_os_memory_open reserves them
+ * again, from the front on: EEXIST if something else is there now, ENOMEM if the limit does not
+ * allow it. Linux puts new mappings at the end of a gap. 0 or an errno; ENOTSUP: there is no file
+ * that could be mapped again; EEXIST: a part is given up already; ENOMEM: there are
+ * PI_OS_MOST_GAPS gaps. */
 int pi_os_memory_give_up(struct pi_os_memory *memory, size_t offset, size_t length);
 
-/* Backs a range that is open; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM, EFBIG, or why
- * the system does not let us. Safe from any thread. */
+/* Backs a range that is open; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM,
+ * EFBIG, or why the system does not let us. Safe from any thread. */
 int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length);
 
 /* Gives whole pages of a range, open or not, back to the system. They are zero, and must be backed

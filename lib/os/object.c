@@ -47,8 +47,8 @@ static int open_object(int *stays)
     return -1;
 }
 
-/* An object that never had a name, or -1. Some systems refuse those that may be executed; older ones
- * do not know the flag that says so. */
+/* An object that never had a name, or -1. Some systems refuse an object that may be executed; older
+ * ones do not know the flag that says that it may not. */
 static int open_unnamed(void)
 {
 #ifdef MFD_CLOEXEC

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* Whether the mapping at an address has a flag of VmFlags: two letters, see proc(5). Also for forked
- * children; false if there is no mapping. */
+/* Whether the mapping at an address has a flag of VmFlags: two letters, see proc(5). Also for
+ * forked children; false if there is no mapping. */
 bool has_flag(const void *address, const char *flag);
 
 #endif
