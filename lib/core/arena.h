@@ -64,7 +64,7 @@
  *   making a large block, or freeing it   CLAIMED(w), INSIDE      discarded, NONE
  *   holding a block                       HELD(w)                 freed
  *   closing a span                        closer w, some NONE     opened again
- *   freeing a block, before info          value 0, a FREE block   found when no unit is to be had
+ *   freeing a block, before info          value 0, a FREE block   value 1, in all spans
  *
  * The model is tests/model/arena.pml.
  */

@@ -242,6 +242,7 @@ void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, uns
     uint64_t span = span_at(arena, unit);
     if (pi_span_blocks(span) == 0)
         return;
+    tell(arena, unit, span); /* in its place, wherever it has freed a block or looked at all */
     if (pi_tag_closer(span) == worker + 1) {
         reopen(arena, unit);
         span = span_at(arena, unit);
