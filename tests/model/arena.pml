@@ -1,254 +1,483 @@
 /* arena.pml - blocks of shared memory: who holds them, and who frees them when somebody dies.
  *
- * Models lib/core/arena.h and arena.c, of lib/worker/memory.c grow_class, free_held, reclaim,
- * back_block, acquire_in, pi_block_release and pi_block_attach, take_block of lib/submit.c, settle
- * of run.c, pi_finish and pi_discard of wake.c, and drop_attached and recover_block of recover.c.
- * Sequentially consistent; every atomic operation is one step, and a worker may be killed between
- * any two.
+ * Models lib/core/arena.h, arena.c and span.c, of lib/worker/block.c acquire_small, acquire_large
+ * and pi_reclaim_blocks, and recover_unit of recover_blocks.c. Sequentially consistent; every atomic
+ * operation is one step, and a worker may be killed between any two.
  *
- * One slot and one class of large blocks. The program submits ROUNDS tasks there, one after the
- * other, each with a block for its argument if there is one; the first and every second one after it
- * is detached, so that the worker which ends it frees the slot, while the program uses it again.
- * The task makes a result in a block, if there is one. A task whose worker died is run again
- * RETRIES times.
+ * Two units. A span has two blocks, a large block is both units. The program and the workers take
+ * blocks, write there, look whether what they wrote is still there, and free them; a worker gives
+ * some to the program, which looks at them and frees them (ATTACHED, as a result); with CROWD the
+ * program gives a worker one to free (an argument) and keeps two. Who finds no unit
+ * closes empty spans, discards what is free, and then takes from others' spans; who finds nothing
+ * then does without.
  *
- * Abstracted: all else of the slot and its ring (pool.pml), the upper levels of the map, names,
- * blocks that a task holds for itself, objects (tags of another kind, which end in the same way),
- * and tasks that free what is not theirs. Who finds no block
- * does without, as with an argument that is small.
+ * Abstracted: backing, which always succeeds; the trim, which discards as anybody without memory
+ * does, but later; the end of the arena; objects; hints, which say where a look begins. What is
+ * passed on is passed in one step: a slot's own protocol is in pool.pml.
  *
- * Checked: what was written into an argument or result is there when it is read; nobody writes
- * where there is no memory; in the end every block is FREE, and the map says so.
+ * Checked: nobody writes where there is no memory, or over another's bytes; a large block has its
+ * length; in the end nothing is held, and a span with a free block says so.
  *
  * Mutants, which must fail:
- *   NO_GENERATION  a tag does not say which life of the slot its block is attached to
- *   NO_HELD        the recovery does not free what the dead worker held
- *   NO_SWEEP       ... nor what is attached to a life that is over
- *   NO_BIT         ... nor gives bits of the map back
- *   NO_DROP        ... nor frees the result that the worker had attached
- *   NO_ARG_CHECK   ... and takes the argument for it (a slot still names its last life's result)
- *   RELEASE_FREES  whoever releases a block makes it FREE at once, and then gives its memory back
- *   DISCARD_FIRST  a block's memory goes back before `backed` is lowered
- *   NO_GIVE        reclaim does not give the bit back
+ *   NO_LIFE        a FREE tag does not say of which life of the span it is
+ *   PLAIN_INFO     who frees a block stores its unit's value, whatever it is by now
+ *   NO_SECOND_LOOK a taker that found nothing says so and does not look again
+ *   NO_TELL        the recovery does not say that a block may be free
+ *   NO_HELD        ... nor frees what the dead worker held
+ *   NO_CLAIMED     ... nor what it had claimed
+ *   KEEP_MEMORY    ... and takes what it had claimed for memory
+ *   NO_REOPEN      ... nor opens what it was closing
+ *   NO_ANYONE      who finds no memory takes from others' spans as they are
+ *   HEAD_FIRST     a large block is freed from its head on
+ *   BLIND_CLOSE    an empty span is closed at once, without its blocks' tags
+ *   BLIND_DISCARD  memory that is free is discarded without a claim
  */
 #ifndef NW
-#define NW 2 /* workers, at most 2 */
-#endif
-#ifndef NB
-#define NB 2 /* blocks */
+#define NW 1 /* workers, at most 2 */
 #endif
 #ifndef ROUNDS
-#define ROUNDS 3
+#define ROUNDS 2 /* of each */
 #endif
 #ifndef KILLS
 #define KILLS 1
 #endif
-#ifndef RETRIES
-#define RETRIES 1
+#ifndef CROWD
+#define CROWD 0 /* 1: at first both units are the program's spans, and it holds a block of each */
 #endif
-#ifndef WARM
-#define WARM 1 /* so many blocks keep their memory when they are freed */
+#ifndef LARGES
+#define LARGES 1 /* whether there are large blocks */
 #endif
 
-/* owners, and tags HELD(owner) */
+/* owners */
 #define PROGRAM 3
-#define NOBODY 4
-#define FREE 0
-#define ATTACHED 8
-#ifdef NO_GENERATION
-#define TAG(g) ATTACHED
+#define ANYONE 4
+
+/* kinds of a unit */
+#define NONE 0
+#define FREE 1
+#define CLAIMED 2
+#define HELD 3
+#define INSIDE 4
+#define SPAN 5
+#define ATTACHED 6
+
+/* A unit's tag is kind to bare, changed as one; its info is era and value. */
+typedef unit {
+    byte kind, owner, closer, life;
+    bit bare;
+    byte era, value;
+    bit memory /* what there is really */
+}
+unit u[2];
+
+/* blocks' tags: 0 is NONE */
+#ifdef NO_LIFE
+#define FREE_IN(life) 10
 #else
-#define TAG(g) (ATTACHED + (g))
+#define FREE_IN(life) (10 + (life))
 #endif
-#define NONE 15
+#define HELD_BY(owner) (100 + (owner))
+#define GIVEN 110
+byte t[4];
+byte content[4]; /* who wrote the block; of a large one both halves of both */
 
-/* the slot's word, changed as one; it is FREE, too */
-#define FILL 1
-#define READY 2
-#define RUN 3
-#define DONE 4
-#define LOST 5
-byte state, generation, owner;
-bit detached;
-/* its fields: blocks, or NONE */
-byte arg = NONE, result = NONE;
-byte retries;
+/* what a process has, or has given: a block 0..3, a large one, or nothing */
+#define LARGE 4
+#define NO 5
+byte box = NO;
+byte arg = NO; /* a block that the program gave, which the worker frees */
 
-byte tag[NB];
-bit taken[NB]; /* the map */
-bit backed[NB];
-byte count;
-
-bit memory[NB];   /* what there is really */
-byte content[NB]; /* 1 + generation of an argument, 9 + generation of a result */
-bit dead[NW], gone[NW], busy[NW];
+bit dead[NW], gone[NW], done[NW];
+byte rounds[NW]; /* that are over */
 byte kills;
-bit over; /* the program has nothing more to do */
 
-/* ---- blocks. Locals: b, i, seen, ok, tries ---- */
+/* ---- locals: b, i, j, k, life, ok ---- */
 
-inline give_back(j)
+/* Takes a block of unit k, whose life was seen. */
+inline look_in(me)
 {
-#ifdef DISCARD_FIRST
-    memory[j] = 0;
-    backed[j] = 0
-#else
-    backed[j] = 0;
-    memory[j] = 0
+    i = 2 * k;
+    do
+    :: i < 2 * k + 2 ->
+        atomic {
+            if
+            :: t[i] == FREE_IN(life) -> t[i] = HELD_BY(me); b = i
+            :: else
+            fi
+        }
+        if :: b != NO -> break :: else -> i++ fi
+    :: else -> break
+    od;
+    i = 0
+}
+
+inline say(from, to)
+{
+    atomic {
+        if
+        :: u[k].era == life && u[k].value == from -> u[k].value = to; ok = 1
+        :: else -> ok = 0
+        fi
+    }
+}
+
+inline take_in(me)
+{
+    atomic {
+        life = u[k].life;
+        ok = u[k].kind == SPAN && u[k].closer == 0 && (u[k].owner == me || u[k].owner == ANYONE);
+#ifdef NO_ANYONE
+        if :: any && u[k].kind == SPAN && u[k].closer == 0 -> ok = 1 :: else fi
+#endif
+    }
+    if :: ok -> atomic { ok = !(u[k].era == life && u[k].value == 0) } :: else fi;
+    if
+    :: ok ->
+        look_in(me);
+        if
+        :: b == NO ->
+            say(1, 0);
+#ifndef NO_SECOND_LOOK
+            if
+            :: ok ->
+                look_in(me);
+                if :: b != NO -> say(0, 1) :: else fi
+            :: else
+            fi
+#endif
+        :: else
+        fi
+    :: else
+    fi;
+    atomic { ok = 0; life = 0 }
+}
+
+inline take_from(me)
+{
+    k = 0;
+    do
+    :: k < 2 && b == NO -> take_in(me); k++
+    :: else -> break
+    od;
+    k = 0
+}
+
+inline share()
+{
+    skip;
+#ifndef NO_ANYONE
+    atomic {
+        if
+        :: u[k].kind == SPAN && u[k].closer == 0 && u[k].value == 1 -> u[k].owner = ANYONE
+        :: else
+        fi
+    }
 #endif
 }
 
-/* HELD -> FREE */
-inline free_held(j)
+inline take_any(me)
 {
-    if :: j >= WARM -> give_back(j) :: else fi;
-    tag[j] = FREE;
-    taken[j] = 0
+    k = 0; any = 1;
+    do
+    :: k < 2 && b == NO -> share(); take_in(me); k++
+    :: else -> break
+    od;
+    atomic { k = 0; any = 0 }
 }
 
-inline release(me, j, from)
+inline claim_one(me)
+{
+    atomic {
+        if
+        :: u[k].kind == NONE || u[k].kind == FREE ->
+            u[k].bare = u[k].kind == NONE; u[k].kind = CLAIMED; u[k].owner = me; ok = 1
+        :: else -> ok = 0
+        fi
+    }
+}
+
+inline put_back(n)
+{
+    atomic { u[n].kind = (u[n].bare -> NONE : FREE); u[n].owner = 0; u[n].bare = 0 }
+}
+
+inline back(n)
+{
+    if :: u[n].bare -> u[n].memory = 1; u[n].bare = 0 :: else fi
+}
+
+inline open_span(me)
+{
+    back(k);
+    atomic { life = u[k].era + 1 }
+    t[2 * k] = HELD_BY(me);
+    t[2 * k + 1] = FREE_IN(life);
+    atomic { u[k].era = life; u[k].value = 1 }
+    atomic { u[k].kind = SPAN; u[k].life = life; u[k].closer = 0; b = 2 * k; life = 0 }
+}
+
+inline open_one(me)
+{
+    k = 0;
+    do
+    :: k < 2 ->
+        claim_one(me);
+        if :: ok -> open_span(me); break :: else -> k++ fi
+    :: else -> break
+    od;
+    atomic { k = 0; ok = 0 }
+}
+
+inline reopen(n)
+{
+    i = 2 * n;
+    do
+    :: i < 2 * n + 2 ->
+        atomic { if :: t[i] == 0 -> t[i] = FREE_IN(u[n].life) :: else fi }
+        i++
+    :: else -> break
+    od;
+    atomic { i = 0; u[n].closer = 0; life = u[n].life }
+    k = n;
+    say(0, 1)
+}
+
+/* Unit k, if it is an empty span, becomes FREE. */
+inline close_span(me)
+{
+    atomic {
+        life = u[k].life;
+        ok = u[k].kind == SPAN && u[k].closer == 0 && t[2 * k] == FREE_IN(life) &&
+             t[2 * k + 1] == FREE_IN(life);
+#ifndef BLIND_CLOSE
+        if :: ok -> u[k].closer = me :: else fi
+#endif
+    }
+    if
+    :: ok ->
+#ifndef BLIND_CLOSE
+        i = 2 * k;
+        do
+        :: i < 2 * k + 2 ->
+            atomic { if :: t[i] == FREE_IN(life) -> t[i] = 0 :: else -> ok = 0 fi }
+            if :: ok -> i++ :: else -> break fi
+        :: else -> break
+        od;
+#endif
+        i = 0;
+        if
+        :: ok ->
+            atomic { u[k].kind = CLAIMED; u[k].owner = me; u[k].closer = 0; u[k].life = 0 }
+            put_back(k)
+        :: else -> j = k; reopen(j); j = 0
+        fi
+    :: else
+    fi;
+    atomic { ok = 0; life = 0 }
+}
+
+inline discard(me)
+{
+#ifdef BLIND_DISCARD
+    if :: u[k].kind == FREE -> u[k].memory = 0; u[k].kind = NONE :: else fi
+#else
+    if
+    :: u[k].kind == FREE ->
+        claim_one(me);
+        if
+        :: ok ->
+            u[k].memory = 0;
+            atomic { u[k].kind = NONE; u[k].owner = 0; u[k].bare = 0 }
+        :: else
+        fi
+    :: else
+    fi;
+    ok = 0
+#endif
+}
+
+inline reclaim(me)
+{
+    k = 0;
+    do
+    :: k < 2 -> close_span(me); discard(me); k++
+    :: else -> break
+    od;
+    k = 0
+}
+
+inline acquire_large(me)
+{
+    k = 0;
+    claim_one(me);
+    if
+    :: ok ->
+        k = 1;
+        claim_one(me);
+        if
+        :: ok ->
+            back(0);
+            back(1);
+            atomic { u[1].kind = INSIDE; u[1].owner = 0 }
+            u[0].value = 2;
+            atomic { u[0].kind = HELD; b = LARGE }
+        :: else -> put_back(0)
+        fi
+    :: else
+    fi;
+    atomic { k = 0; ok = 0 }
+}
+
+inline acquire(me, large)
 {
     if
-    :: j != NONE ->
-#ifdef RELEASE_FREES
-        atomic { if :: tag[j] == from -> tag[j] = FREE; ok = 1 :: else -> ok = 0 fi }
-        if :: ok -> give_back(j); taken[j] = 0 :: else fi
+    :: large -> acquire_large(me)
+    :: else -> take_from(me); if :: b == NO -> open_one(me) :: else fi
+    fi;
+    if
+    :: b != NO
+    :: else ->
+        reclaim(me);
+        if
+        :: large -> acquire_large(me)
+        :: else ->
+            take_from(me);
+            if :: b == NO -> open_one(me) :: else fi;
+            if :: b == NO -> take_any(me) :: else fi
+        fi
+    fi
+}
+
+inline write(who)
+{
+    if
+    :: b == LARGE ->
+        atomic {
+            assert(u[0].memory && u[1].memory);
+            content[0] = who; content[1] = who; content[2] = who; content[3] = who
+        }
+    :: b < LARGE -> atomic { assert(u[b / 2].memory); content[b] = who }
+    :: else
+    fi
+}
+
+inline read(who)
+{
+    if
+    :: b == LARGE ->
+        atomic {
+            assert(u[0].value == 2 && u[0].memory && u[1].memory);
+            assert(content[0] == who && content[1] == who && content[2] == who &&
+                   content[3] == who)
+        }
+    :: b < LARGE -> atomic { assert(u[b / 2].memory && content[b] == who) }
+    :: else
+    fi
+}
+
+inline release_large(me, from)
+{
+    atomic {
+        if
+        :: u[0].kind == from -> u[0].kind = CLAIMED; u[0].owner = me; ok = 1
+        :: else -> ok = 0
+        fi
+    }
+    if
+    :: ok ->
+#ifdef HEAD_FIRST
+        u[0].value = 1;
+        put_back(0);
+        put_back(1)
 #else
-        atomic { if :: tag[j] == from -> tag[j] = me; ok = 1 :: else -> ok = 0 fi }
-        if :: ok -> free_held(j) :: else fi
+        put_back(1);
+        u[0].value = 1;
+        put_back(0)
 #endif
     :: else
     fi;
     ok = 0
 }
 
-inline reclaim(me)
+inline tell()
 {
-    i = 0;
-    do
-    :: i < count ->
-        if
-        :: backed[i] ->
-            atomic { if :: tag[i] == FREE -> tag[i] = me; ok = 1 :: else -> ok = 0 fi }
-            if
-            :: ok ->
-                give_back(i);
-                tag[i] = FREE;
-#ifndef NO_GIVE
-                taken[i] = 0 /* a taker may have failed at the tag meanwhile */
+#ifdef PLAIN_INFO
+    ok = u[k].value == 0 || u[k].value == 1;
+    if :: ok -> u[k].value = 1 :: else fi
+#else
+    if :: u[k].era == life && u[k].value == 0 -> say(0, 1) :: else fi
 #endif
-            :: else
-            fi
-        :: else
-        fi;
-        i++
-    :: else -> break
-    od;
-    atomic { i = 0; ok = 0 }
 }
 
-/* b: a block HELD(me), or NONE */
-inline acquire(me)
+inline release_small(n, from)
 {
-    do
-    :: atomic { /* pi_map_take */
-           seen = count;
-           if
-           :: seen > 0 && !taken[0] -> b = 0
-           :: !(seen > 0 && !taken[0]) && seen > 1 && !taken[1 % NB] -> b = 1 % NB
-           :: !(seen > 0 && !taken[0]) && !(seen > 1 && !taken[1 % NB]) && seen > 2 &&
-              !taken[2 % NB] -> b = 2 % NB
-           :: else -> b = NONE
-           fi;
-           if :: b != NONE -> taken[b] = 1 :: else fi
-       }
-       if
-       :: b != NONE ->
-           atomic { if :: tag[b] == FREE -> tag[b] = me; ok = 1 :: else -> ok = 0 fi }
-           if
-           :: ok ->
-               if :: backed[b] :: else -> memory[b] = 1; backed[b] = 1 fi;
-               break
-           :: else /* the bit was wrong */
-           fi
-       :: b == NONE && seen < NB ->
-           atomic { if :: count == seen -> count = seen + 1 :: else fi }
-       :: b == NONE && seen == NB && !tries -> tries = 1; reclaim(me)
-       :: b == NONE && seen == NB && tries -> break
-       fi
-    od;
-    atomic { seen = 0; ok = 0; tries = 0 }
-}
-
-/* b is written, its reference stored, and it belongs to this life of the slot. */
-inline put(where, what, life)
-{
-    if
-    :: b != NONE ->
-        assert(memory[b]);
-        content[b] = what;
-        where = b;
-        atomic { if :: tag[b] != FREE && tag[b] < ATTACHED -> tag[b] = TAG(life) :: else fi }
-    :: else -> where = NONE
-    fi;
-    b = NONE
-}
-
-/* ---- slots. Locals: x, y (blocks) ---- */
-
-inline discard(by, life)
-{
-    atomic { x = arg; y = result }
+    k = n / 2;
+    life = u[k].life;
     atomic {
         if
-        :: (state == DONE || state == LOST) && generation == life ->
-            state = FREE; generation++; detached = 0; ok = 1
+        :: t[n] == from -> t[n] = FREE_IN(life); ok = 1
         :: else -> ok = 0
         fi
     }
-    if
-    :: ok -> release(by, x, TAG(life)); release(by, y, TAG(life))
-    :: else
-    fi;
-    atomic { x = NONE; y = NONE; ok = 0 }
+    if :: ok -> tell() :: else fi;
+    atomic { ok = 0; k = 0; life = 0 }
 }
 
-/* By whoever runs it, or the supervisor in its place. */
-inline finish(by, runner, life, end)
+inline release(me)
 {
-    x = arg;
+    if
+    :: b == LARGE -> release_large(me, HELD)
+    :: b < LARGE -> release_small(b, HELD_BY(me))
+    :: else
+    fi;
+    b = NO
+}
+
+/* The slot names it: it is the program's to free. */
+inline give()
+{
     atomic {
-        assert(state == RUN && generation == life && owner == runner);
-        state = end; ok = detached
+        if :: b == LARGE -> u[0].kind = ATTACHED :: else -> t[b] = GIVEN fi;
+        box = b; b = NO
     }
-    y = ok;
-    release(by, x, TAG(life));
-    if :: y == 1 -> discard(by, life) :: else fi;
-    atomic { x = NONE; y = NONE; ok = 0 }
+}
+
+inline free_given(me)
+{
+    if
+    :: b == LARGE -> release_large(me, ATTACHED)
+    :: else -> release_small(b, GIVEN)
+    fi;
+    b = NO
 }
 
 proctype worker(byte me)
 {
-    byte b = NONE, i, seen, x = NONE, y = NONE, g;
-    bit ok, tries;
+    byte b = NO, i, j, k, life;
+    bit ok, large, any;
 start:
     skip;
     {
-endidle:
         do
-        :: atomic { state == READY -> state = RUN; owner = me; g = generation; busy[me - 1] = 1 }
-           acquire(me);
-           put(result, 9 + g, g);
-           x = arg;
-           if :: x != NONE -> assert(content[x] == 1 + g) :: else fi;
-           x = NONE;
-           finish(me, me, g, DONE);
-           atomic { busy[me - 1] = 0; g = 0 }
-        od
+        :: arg != NO -> release_small(arg, GIVEN); arg = NO
+        :: rounds[me - 1] < ROUNDS ->
+            if :: large = 0 :: LARGES -> large = 1 fi;
+            acquire(me, large);
+            write(me);
+            if
+            :: atomic { b != NO && box == NO -> read(me); give() }
+            :: read(me); release(me)
+            fi;
+            atomic { rounds[me - 1]++; large = 0 }
+        :: rounds[me - 1] == ROUNDS && arg == NO -> break
+        od;
+        done[me - 1] = 1;
+endidle:
+        (false)
     } unless {
         atomic {
             dead[me - 1] -> gone[me - 1] = 1;
-            b = NONE; i = 0; seen = 0; x = NONE; y = NONE; g = 0; ok = 0; tries = 0
+            b = NO; i = 0; j = 0; k = 0; life = 0; ok = 0; large = 0; any = 0
         }
     };
     atomic { !gone[me - 1] -> dead[me - 1] = 0; goto start }
@@ -257,116 +486,141 @@ endidle:
 proctype killer()
 {
     do
-    :: atomic { kills < KILLS && !dead[0] -> dead[0] = 1; kills++ }
-    :: atomic { kills < KILLS && kills > 0 && NW > 1 && !dead[NW - 1] ->
+    :: atomic { kills < KILLS && !dead[0] && !done[0] -> dead[0] = 1; kills++ }
+    :: atomic { kills < KILLS && NW > 1 && !dead[NW - 1] && !done[NW - 1] ->
                 dead[NW - 1] = 1; kills++ }
-    :: atomic { kills < KILLS -> kills = KILLS; break }
+    :: atomic { kills < KILLS -> kills = KILLS }
     :: atomic { kills == KILLS -> break }
     od
 }
 
-inline recover_slot(w)
+inline recover_blocks(w, n)
 {
-    if
-    :: state == RUN && owner == w ->
-        g = generation;
-        x = result; /* drop_attached */
-#ifndef NO_DROP
-#ifdef NO_ARG_CHECK
-        release(NOBODY, x, TAG(g));
-#else
-        if :: x != arg -> release(NOBODY, x, TAG(g)) :: else fi;
-#endif
-#endif
-        atomic { result = NONE; x = NONE }
-        if
-        :: retries > 0 -> atomic { retries--; state = READY }
-        :: else -> finish(NOBODY, w, g, LOST)
-        fi
-    :: else
-    fi;
-    if
-    :: atomic { (state == DONE || state == LOST) && detached -> g = generation }
-       discard(NOBODY, g)
-    :: else
-    fi;
-    g = 0
+    i = 2 * n;
+    do
+    :: i < 2 * n + 2 ->
+        atomic { if :: t[i] == HELD_BY(w) -> t[i] = FREE_IN(u[n].life) :: else fi }
+        i++
+    :: else -> break
+    od;
+    i = 0;
+    atomic { k = n; life = u[n].life }
+    say(0, 1)
 }
 
-inline recover_block(w, j)
+inline recover_unit(w, n)
 {
-    seen = tag[j];
-#ifndef NO_BIT
-    if :: seen == FREE && taken[j] -> taken[j] = 0 :: else fi;
-#endif
     if
-#ifndef NO_HELD
-    :: seen == w -> release(NOBODY, j, seen)
-#endif
-#ifndef NO_SWEEP
-    :: seen >= ATTACHED ->
+#ifndef NO_CLAIMED
+    :: u[n].kind == CLAIMED && u[n].owner == w ->
         if
-        :: state == FREE || TAG(generation) != seen -> release(NOBODY, j, seen)
-        :: else
-        fi
+        :: n == 0 && u[1].kind == INSIDE ->
+#ifdef KEEP_MEMORY
+            atomic { u[1].kind = FREE }
+#else
+            u[1].memory = 0;
+            atomic { u[1].kind = NONE }
 #endif
+        :: else
+        fi;
+#ifdef KEEP_MEMORY
+        atomic { u[n].kind = FREE; u[n].owner = 0; u[n].bare = 0 }
+#else
+        u[n].memory = 0;
+        atomic { u[n].kind = NONE; u[n].owner = 0; u[n].bare = 0 }
+#endif
+#endif
+#ifndef NO_HELD
+    :: u[n].kind == HELD && u[n].owner == w -> release_large(5, HELD)
+#endif
+    :: u[n].kind == SPAN ->
+#ifndef NO_TELL
+        atomic { k = n; life = u[n].life }
+        say(0, 1);
+#endif
+#ifndef NO_REOPEN
+        if :: u[n].kind == SPAN && u[n].closer == w -> reopen(n) :: else fi;
+#endif
+#ifndef NO_HELD
+        if
+        :: u[n].kind == SPAN && (u[n].owner == w || u[n].owner == ANYONE) -> recover_blocks(w, n)
+        :: else
+        fi;
+#endif
+        atomic { if :: u[n].kind == SPAN && u[n].owner == w -> u[n].owner = PROGRAM :: else fi }
     :: else
     fi;
-    seen = 0
+    atomic { ok = 0; k = 0; life = 0 }
 }
 
 proctype supervisor()
 {
-    byte w, j, seen, x = NONE, y = NONE, g;
+    byte w, n, i, k, life, b = NO;
     bit ok;
 endloop:
     do
     :: atomic { if :: gone[0] -> w = 1 :: NW > 1 && gone[NW - 1] -> w = NW fi }
-       recover_slot(w);
        do
-       :: j < count -> recover_block(w, j); j++
+       :: n < 2 -> recover_unit(w, n); n++
        :: else -> break
        od;
-       atomic { gone[w - 1] = 0; busy[w - 1] = 0; w = 0; j = 0 }
+       if :: arg != NO -> release_small(arg, GIVEN); arg = NO :: else fi;
+       atomic { gone[w - 1] = 0; w = 0; n = 0 }
     od
 }
 
-#define AT_REST (state == FREE && kills == KILLS && !gone[0] && !gone[NW - 1] && \
-                 dead[0] == 0 && dead[NW - 1] == 0 && !busy[0] && !busy[NW - 1])
+#define AT_REST (done[0] && done[NW - 1] && !dead[0] && !dead[NW - 1] && kills == KILLS)
 
 init
 {
-    byte b = NONE, i, seen, x = NONE, y = NONE, g, r;
-    bit ok, tries;
+    byte b = NO, i, j, k, life, r, from;
+    bit ok, large, any;
     atomic {
+        if
+        :: CROWD ->
+            for (k : 0 .. 1) {
+                u[k].kind = SPAN; u[k].owner = PROGRAM; u[k].life = 1; u[k].era = 1;
+                u[k].value = k; u[k].memory = 1
+            }
+            t[0] = GIVEN; arg = 0; t[1] = HELD_BY(PROGRAM);
+            t[2] = HELD_BY(PROGRAM); t[3] = FREE_IN(1); k = 0
+        :: else
+        fi;
         run supervisor();
         for (i : 1 .. NW) { run worker(i) }
         i = 0;
         if :: KILLS > 0 -> run killer() :: else fi
     }
     do
-    :: r < ROUNDS ->
-        atomic { state == FREE -> state = FILL; owner = PROGRAM; retries = RETRIES; g = generation }
-        acquire(PROGRAM);
-        put(arg, 1 + g, g);
-        atomic { detached = (r % 2 == 0); state = READY }
-        if
-        :: r % 2 == 1 ->
-            (state == DONE || state == LOST);
-            assert(generation == g);
-            if
-            :: state == DONE ->
-                x = result;
-                if :: x != NONE -> assert(content[x] == 9 + g) :: else fi;
-                x = NONE
-            :: else
-            fi;
-            discard(PROGRAM, g)
-        :: else
-        fi;
-        atomic { r++; g = 0 }
-    :: else -> break
+    :: box != NO ->
+        atomic { b = box; from = content[b % 4] }
+        read(from);
+        free_given(PROGRAM);
+        box = NO
+    :: box == NO && r < ROUNDS ->
+        if :: large = 0 :: LARGES -> large = 1 fi;
+        acquire(PROGRAM, large);
+        write(PROGRAM);
+        read(PROGRAM);
+        release(PROGRAM);
+        atomic { r++; large = 0 }
+    :: atomic { box == NO && r == ROUNDS && AT_REST -> break }
     od;
-    (AT_REST);
-    for (i : 0 .. NB - 1) { assert(tag[i] == FREE && !taken[i]) }
+    if
+    :: CROWD ->
+        assert(t[0] != FREE_IN(1) || u[0].value == 1);
+        b = 1; release(PROGRAM);
+        b = 2; release(PROGRAM)
+    :: else
+    fi;
+    for (k : 0 .. 1) {
+        assert(u[k].kind == NONE || u[k].kind == FREE || u[k].kind == SPAN);
+        if
+        :: u[k].kind == SPAN ->
+            assert(u[k].closer == 0 && t[2 * k] == FREE_IN(u[k].life) &&
+                   t[2 * k + 1] == FREE_IN(u[k].life));
+            assert(u[k].era == u[k].life && u[k].value == 1)
+        :: else
+        fi
+    }
 }

@@ -206,18 +206,22 @@ fails kill -DNO_POKE
 fails kill -DTOP_ONLY -DNEST=1
 
 # ---- arena.pml ----
-holds -O1 arena -DNW=1
-holds -O1 arena -DNB=1 -DROUNDS=2
-holds -O1 arena -DROUNDS=2 -DRETRIES=0
-fails arena -DNO_GENERATION -DNB=1
-fails arena -DNO_HELD -DNB=1
-fails arena -DNO_SWEEP -DNB=1
-fails arena -DNO_BIT -DNB=1
-fails arena -DNO_DROP -DNB=1
-fails arena -DNO_ARG_CHECK -DWARM=2
-fails arena -DRELEASE_FREES -DROUNDS=2
-fails arena -DDISCARD_FIRST -DWARM=2
-fails arena -DNO_GIVE -DNB=1
+holds -O1 arena -DROUNDS=1
+holds -O1 arena -DKILLS=0
+holds -O1 arena -DLARGES=0
+holds -O1 arena -DROUNDS=1 -DCROWD=1
+fails arena -DNO_LIFE
+fails arena -DPLAIN_INFO
+fails arena -DNO_SECOND_LOOK
+fails arena -DNO_TELL -DROUNDS=1 -DCROWD=1
+fails arena -DNO_HELD
+fails arena -DNO_CLAIMED
+fails arena -DKEEP_MEMORY -DROUNDS=1
+fails arena -DNO_REOPEN -DROUNDS=1
+fails arena -DNO_ANYONE -DROUNDS=1 -DCROWD=1
+fails arena -DHEAD_FIRST -DROUNDS=1
+fails arena -DBLIND_CLOSE -DROUNDS=1
+fails arena -DBLIND_DISCARD -DROUNDS=1
 
 # ---- pin.pml ----
 holds -O0 pin
@@ -260,9 +264,8 @@ fails staff -DNO_RECOUNT -DT=1 -DIDLES=0 -DKILLS=1
 if [ "$long" ]; then
     holds -O2 mail
     holds -O2 mail -DRELEASE=1
-    holds -O2 arena -DROUNDS=2
-    holds -O2 arena
-    holds -O2 arena -DROUNDS=2 -DRETRIES=0 -DKILLS=2
+    holds -O2 arena -DLARGES=0 -DCROWD=1
+    holds -O2 arena -DROUNDS=1 -DKILLS=2
     holds -O2 pool -DSCRIPT=1 -DCH=2
     holds -O2 staff
     holds -O2 staff -DIDLES=0 -DRETIRES=1
