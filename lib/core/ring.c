@@ -82,7 +82,8 @@ static uint32_t ring_of(struct pi_ring *ring, uint64_t position)
 {
     uint32_t k = pi_load_relaxed(&ring->hint); /* relaxed: checked against the cuts */
     uint64_t cut = cut_of(ring, k), next = cut_of(ring, k + 1), first = cut_of(ring, 0);
-    if (position < cut || (next > cut && next <= position) || (first > cut && first <= position))
+    if (position < cut || (next > cut && next <= position) ||
+        (k > 0 && first >= cut && first <= position))
         return find_ring(ring, position);
     return k;
 }
@@ -132,6 +133,14 @@ struct walk {
     uint32_t patience;
 };
 
+/* Whether ring k is in use at this position, if the head is not past it. A walk over cells of a ring
+ * that was left comes to the first position of ring 0 at most. */
+static bool is_in_use(struct pi_ring *ring, uint32_t k, uint64_t position)
+{
+    uint64_t cut = cut_of(ring, k);
+    return k == 0 || (cut <= position && cut > cut_of(ring, 0));
+}
+
 static void begin(struct pi_ring *ring, struct walk *walk, uint64_t position)
 {
     walk->position = position;
@@ -156,7 +165,7 @@ static enum pi_push find_end(struct pi_ring *ring, struct walk *walk)
         }
         /* acquire: those before it have been dealt with */
         walk->head = pi_load_acquire(&ring->shared->head);
-        if (lead == LED && walk->head <= walk->position)
+        if (lead == LED && walk->head <= walk->position && is_in_use(ring, walk->k, walk->position))
             return PI_PUSHED;
         uint64_t tail = pi_load_acquire(&ring->shared->tail);
         begin(ring, walk, tail > walk->head ? tail : walk->head);

@@ -34,7 +34,7 @@
  *
  * cut[k] is the first position of the present use of ring k. It follows from the mark, so anyone
  * may write it, and does before moving head or tail past the mark; it only grows. A position is in
- * the ring with the largest cut that is not above it. A ring is used again only when the head has
+ * the ring with the largest cut that is not above it (of two, in ring 0). A ring is used again only when the head has
  * left all of its earlier use: DOWN finds the queue empty, and UP is put when the head has passed
  * DOWN (which any producer may move it over). So no cut moves past a position that is still needed.
  *
@@ -70,7 +70,10 @@
  *                                            at the head, and enters again if it is past. (If a
  *                                            consumer was that quick, this makes a duplicate.)
  *   one that puts a mark there               The same; a walk that meets the dead mark writes a cut
- *                                            below cut[0], where it counts for nothing.
+ *                                            not above cut[0], where it counts for nothing.
+ *   a walk that meets a dead entry or mark   It comes no further than to cut[0], in the wrong ring.
+ *                                            So an end in ring k counts only if cut[k] is above
+ *                                            cut[0], and not above the end.
  *   one that follows an old mark             The cut is larger already. It begins again.
  *   a consumer with an old head              It finds no entry or an old one, and cannot move the
  *                                            head.
