@@ -1,0 +1,99 @@
+/* address_limit.c - RLIMIT_AS, set before posse_create and by the initializer: what is left of the
+ * address space is the tasks'.
+ */
+#include "kit/kit.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+enum { LIMIT_MB = 512, FITS_MB = 100, TOO_MUCH_MB = 600 };
+
+static int limit_address_space(void)
+{
+    struct rlimit limit = {LIMIT_MB * MB, LIMIT_MB * MB};
+    return setrlimit(RLIMIT_AS, &limit);
+}
+
+static int limiting(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg;
+    (void)size;
+    return limit_address_space() == 0 ? 0 : posse_task_fail(task, 1, "setrlimit");
+}
+
+/* Whether malloc gives so many MB. */
+static int malloc_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)size;
+    volatile char *memory = malloc((size_t) * (const long *)arg * MB);
+    if (memory != NULL) {
+        memory[0] = 1;
+    }
+    free((void *)memory);
+    return return_long(task, memory != NULL);
+}
+
+static int malloc_is_limited(posse_executor *pool)
+{
+    long given = -1;
+    for (int i = 0; i < 4; i++) {
+        REQUIRE(run_task(pool, malloc_task, FITS_MB, &given) == POSSE_OK);
+        REQUIRE(given == 1);
+        REQUIRE(run_task(pool, malloc_task, TOO_MUCH_MB, &given) == POSSE_OK);
+        REQUIRE(given == 0);
+    }
+    return pool_works(pool);
+}
+
+static int limited_before(void *context)
+{
+    (void)context;
+    REQUIRE(limit_address_space() == 0);
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL && malloc_is_limited(pool) == 0);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+TEST(limit_before_create) { assert_child(limited_before, NULL); }
+
+static int limited_by_initializer(void *context)
+{
+    posse_executor *pool = NULL;
+    posse_options options = default_options();
+    (void)context;
+    options.max_workers = 2;
+    options.initializer = limiting;
+    REQUIRE(posse_create(&options, &pool) == POSSE_OK);
+    REQUIRE(malloc_is_limited(pool) == 0);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+TEST(limit_in_the_initializer) { assert_child(limited_by_initializer, NULL); }
+
+/* As an ordinary program does that has had its pool for a while. */
+static int limited_later(void *context)
+{
+    (void)context;
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL && pool_works(pool) == 0);
+    REQUIRE(limit_address_space() == 0);
+    void *memory = malloc(FITS_MB * MB);
+    REQUIRE(memory != NULL);
+    free(memory);
+    REQUIRE(pool_works(pool) == 0);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+TEST(limit_after_create) { assert_child(limited_later, NULL); }
+
+static const struct check checks[] = {
+#ifndef SANITIZED
+    CHECK(limit_before_create, ALL),
+    CHECK(limit_in_the_initializer, ALL),
+    CHECK(limit_after_create, ALL),
+#else
+    CHECK(limit_before_create, 0),
+#endif
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -1,0 +1,151 @@
+/* cgroup.c - a program in a memory cgroup, as in a container: a task that asks for more than there
+ * is costs its one future, and too large a backlog is refused. The program lives.
+ */
+#include "kit/kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SMALL (64 * MB)
+#define LARGER (96 * MB)
+#define TOO_MUCH_MB 100
+#define NO_MEMORY_CODE 11 /* of a task that was told that there is no memory */
+
+/* ---- one task asks for too much ---- */
+
+static int result_task(posse_task *task, const void *arg, size_t size)
+{
+    size_t bytes = (size_t) * (const long *)arg * MB;
+    (void)size;
+    void *room = posse_task_reserve(task, bytes);
+    if (room == NULL) {
+        return NO_MEMORY_CODE;
+    }
+    memset(room, 1, bytes);
+    return 0;
+}
+
+static int alloc_task(posse_task *task, const void *arg, size_t size)
+{
+    size_t bytes = (size_t) * (const long *)arg * MB;
+    void *memory;
+    (void)size;
+    if (posse_alloc(posse_task_executor(task), bytes, &memory) != POSSE_OK) {
+        return NO_MEMORY_CODE;
+    }
+    memset(memory, 1, bytes);
+    return 0;
+}
+
+/* Its worker ends by the kernel's hand. */
+static int malloc_task(posse_task *task, const void *arg, size_t size)
+{
+    size_t bytes = (size_t) * (const long *)arg * MB;
+    (void)task;
+    (void)size;
+    volatile char *memory = malloc(bytes);
+    if (memory == NULL) {
+        return NO_MEMORY_CODE;
+    }
+    for (size_t i = 0; i < bytes; i += 1024) {
+        memory[i] = 1;
+    }
+    free((void *)memory);
+    return 0;
+}
+
+/* The task must have failed, or its worker was lost. */
+static int asks_for_too_much(posse_executor *pool, posse_fn *fn)
+{
+    long megabytes = TOO_MUCH_MB;
+    posse_future future;
+    posse_error error = {.struct_size = sizeof error};
+    REQUIRE(posse_submit(pool, fn, &megabytes, sizeof megabytes, &future) == POSSE_OK);
+    REQUIRE(posse_exception(future, 30000, &error) == POSSE_OK);
+    dprintf(STDOUT_FILENO, "%s: %s\n", posse_status_name(error.status), error.message);
+    REQUIRE(error.status == POSSE_WORKER_LOST ||
+            (error.status == POSSE_TASK_FAILED && error.code == NO_MEMORY_CODE));
+    REQUIRE(posse_release(future) == POSSE_OK);
+    return pool_works(pool);
+}
+
+static int costs_one_future(void *context)
+{
+    posse_fn *const *fn = context;
+    posse_executor *pool = open_pool(2);
+    posse_stats stats = {.struct_size = sizeof stats};
+    REQUIRE(pool != NULL && pool_works(pool) == 0);
+    for (int i = 0; i < 3; i++) {
+        REQUIRE(asks_for_too_much(pool, *fn) == 0);
+    }
+    REQUIRE(posse_get_stats(pool, &stats) == POSSE_OK && stats.futures == 0);
+    REQUIRE(stats.lost + stats.failed == 3);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+static void assert_costs_one_future(posse_fn *fn)
+{
+    assert_guarded((struct guard){.limit = SMALL, .body = costs_one_future, .context = &fn});
+}
+
+TEST(result_over_the_limit) { assert_costs_one_future(result_task); }
+
+TEST(posse_alloc_over_the_limit) { assert_costs_one_future(alloc_task); }
+
+TEST(malloc_over_the_limit) { assert_costs_one_future(malloc_task); }
+
+/* ---- the program itself does ---- */
+
+static int program_asks(void *context)
+{
+    void *memory;
+    posse_future future;
+    char *arg = calloc(TOO_MUCH_MB, MB); /* pages of zeros that nobody touches */
+    posse_executor *pool = open_pool(2);
+    (void)context;
+    REQUIRE(arg != NULL && pool != NULL);
+    REQUIRE(posse_alloc(pool, TOO_MUCH_MB * MB, &memory) == POSSE_NO_MEMORY);
+    REQUIRE(posse_submit(pool, echo_task, arg, TOO_MUCH_MB * MB, &future) == POSSE_NO_MEMORY);
+    REQUIRE(pool_works(pool) == 0);
+    free(arg);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+TEST(program_over_the_limit)
+{
+    assert_guarded((struct guard){.limit = SMALL, .body = program_asks});
+}
+
+/* ---- a backlog that is larger than the cgroup ---- */
+
+static int large_backlog(void *context)
+{
+    struct load load;
+    (void)context;
+    REQUIRE(hold_workers(&load, default_options()) == 0);
+    submit_many(&load, 1000, 1000000);
+    dprintf(STDOUT_FILENO, "%ld tasks accepted, then %s\n", load.accepted,
+            posse_status_name(load.status));
+    REQUIRE(load.status == POSSE_NO_MEMORY && load.accepted > 1000);
+    REQUIRE(let_go(&load) == 0 && pool_works(load.pool) == 0);
+    return end_load(&load);
+}
+
+TEST(backlog_over_the_limit)
+{
+    assert_guarded((struct guard){.limit = LARGER, .body = large_backlog});
+}
+
+static const struct check checks[] = {
+#ifndef SANITIZED
+    CHECK(result_over_the_limit, ALL),       CHECK(posse_alloc_over_the_limit, ALL),
+    CHECK(malloc_over_the_limit, PROCESSES), CHECK(program_over_the_limit, ALL),
+    CHECK(backlog_over_the_limit, PARALLEL),
+#else
+    CHECK(result_over_the_limit, 0),
+#endif
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

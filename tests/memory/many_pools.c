@@ -1,0 +1,115 @@
+/* many_pools.c - a thousand pools at once in one program, each of which runs a task. */
+#include "kit/kit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WORKERS = 2, SECONDS = 110 };
+#ifdef SANITIZED
+enum { POOLS = 20 };
+#else
+enum { POOLS = 1000 };
+#endif
+
+static posse_executor *pools[POOLS];
+
+/* What the limit is now, at most the hard one. */
+static rlim_t raised(int resource)
+{
+    struct rlimit limit;
+    if (getrlimit((__rlimit_resource_t)resource, &limit) != 0) {
+        return 0;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit((__rlimit_resource_t)resource, &limit);
+    return limit.rlim_cur;
+}
+
+static long number_in(const char *path)
+{
+    long number = 0;
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        if (fscanf(file, "%ld", &number) != 1) {
+            number = 0;
+        }
+        fclose(file);
+    }
+    return number;
+}
+
+/* Three processes, or two threads and more, and some descriptors for each pool. */
+static bool machine_has_room(void)
+{
+    const long tasks = POOLS * (WORKERS + 1L) + 1000;
+    const rlim_t descriptors = POOLS * (rlim_t)6 + 100;
+    return raised(RLIMIT_NOFILE) >= descriptors && raised(RLIMIT_NPROC) >= (rlim_t)tasks &&
+           number_in("/proc/sys/kernel/pid_max") >= 2 * tasks &&
+           number_in("/proc/sys/kernel/threads-max") >= 2 * tasks && available_memory() > 4096 * MB;
+}
+
+/* False: the machine gives no more processes, which is no fault of the pools. */
+static bool open_all(void)
+{
+    for (int i = 0; i < POOLS; i++) {
+        pools[i] = open_pool(WORKERS);
+        if (pools[i] == NULL) {
+            print_message("pool %d: %s\n", i, strerror(errno));
+            return errno != EAGAIN;
+        }
+    }
+    return true;
+}
+
+static int each_runs_a_task(void)
+{
+    static posse_future futures[POOLS];
+    for (long i = 0; i < POOLS; i++) {
+        REQUIRE(pools[i] != NULL);
+        REQUIRE(posse_submit(pools[i], square_task, &i, sizeof i, &futures[i]) == POSSE_OK);
+    }
+    for (long i = 0, value = 0; i < POOLS; i++) {
+        REQUIRE(posse_result_into(futures[i], -1, &value, sizeof value, NULL) == POSSE_OK);
+        REQUIRE(value == i * i && posse_release(futures[i]) == POSSE_OK);
+    }
+    return 0;
+}
+
+enum { NO_ROOM = 3 };
+
+static int many_pools(void *context)
+{
+    (void)context;
+    time_limit(SECONDS);
+    if (!machine_has_room() || !open_all()) {
+        return NO_ROOM; /* what was made ends with this process */
+    }
+    REQUIRE(each_runs_a_task() == 0);
+    for (int i = 0; i < POOLS; i++) {
+        REQUIRE(posse_destroy(pools[i]) == POSSE_OK);
+    }
+    return 0;
+}
+
+TEST(thousand_pools)
+{
+    time_limit(SECONDS + 5);
+    int status = wait_status(start_child(many_pools, NULL));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_ROOM) {
+        print_message("the machine has no room for %d pools\n", POOLS);
+        assert_eventually(count_processes() == 0);
+        skip();
+    }
+    assert_ended_well(status);
+}
+
+static const struct check checks[] = {
+    CHECK(thousand_pools, ALL),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
