@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,10 +106,25 @@ static bool make_group(size_t limit)
     return make_group_in(at, own, unified, limit) || make_group_in(at, "", unified, limit);
 }
 
-/* Those that were in it may take a while to be gone. */
+static void kill_group(void)
+{
+    char path[PATH + 64];
+    long pid;
+    snprintf(path, sizeof path, "%s/cgroup.procs", group);
+    FILE *pids = fopen(path, "re");
+    while (pids != NULL && fscanf(pids, "%ld", &pid) == 1) {
+        (void)kill((pid_t)pid, SIGKILL);
+    }
+    if (pids != NULL) {
+        fclose(pids);
+    }
+}
+
+/* Whatever is left in it ends too, and may take a while to be gone. */
 static void remove_group(void)
 {
     for (long end = now_ms() + PATIENCE_MS; group[0] != '\0' && rmdir(group) != 0; pause_ms(5)) {
+        kill_group();
         if (now_ms() > end) {
             print_error("%s is left\n", group);
             break;
@@ -128,6 +144,7 @@ static bool mount_shm(const char *options)
 static int run_body(void *context)
 {
     const struct guard *guard = context;
+    (void)setpgid(0, 0);
     time_limit((unsigned)guard->seconds);
     if ((guard->limit > 0 && !write_word(group, "cgroup.procs", "0")) ||
         (guard->shm != NULL && !mount_shm(guard->shm))) {
@@ -143,7 +160,9 @@ int run_guarded(struct guard guard)
     }
     guard.seconds = guard.seconds > 0 ? guard.seconds : SECONDS;
     time_limit((unsigned)guard.seconds + 15); /* what was begun is cleared away before */
-    int status = wait_status(start_child(run_body, &guard));
+    pid_t child = start_child(run_body, &guard);
+    int status = wait_status(child);
+    (void)kill(-child, SIGKILL); /* what it has left, where there is no cgroup */
     remove_group();
     return WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED ? NO_GUARD : status;
 }

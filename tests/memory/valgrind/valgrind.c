@@ -17,7 +17,7 @@
 #define SHM "size=256m"
 #define LIMIT (2048 * MB)
 #define MOST_SHARED (16 * MB)
-enum { SECONDS = 60, FOUND = 99 };
+enum { SECONDS = 50, FOUND = 99 };
 
 static const char *const backend_words[] = {"process", "thread", "inline"};
 
