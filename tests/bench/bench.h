@@ -65,7 +65,7 @@ posse_fn bench_echo;
 /* The work of bench_echo. */
 uint64_t bench_work(uint64_t arg, uint64_t grain);
 
-/* ---- scenarios: speed.c, many.c, payload.c, upkeep.c, footprint.c ---- */
+/* ---- scenarios: speed.c, many.c, payload.c, upkeep.c, footprint.c, memory.c, past.c --- */
 
 typedef void bench_scenario(const struct bench *bench);
 
@@ -89,5 +89,12 @@ bench_scenario bench_recover_busy;
 
 bench_scenario bench_idle;
 bench_scenario bench_memory_per_task;
+
+bench_scenario bench_blocks;
+
+bench_scenario bench_destroy_past;
+bench_scenario bench_stats_past;
+bench_scenario bench_recover_past;
+bench_scenario bench_create_large;
 
 #endif

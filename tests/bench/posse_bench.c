@@ -53,6 +53,15 @@ static const struct scenario scenarios[] = {
     {"idle", bench_idle, ON_WORKERS, "processor time in 2 s of idling; us; and context switches"},
     {"memory", bench_memory_per_task, ON_WORKERS,
      "shared and private memory of a queued task; bytes/task"},
+    {"blocks", bench_blocks, ON_ALL,
+     "64 MiB in blocks of 128 B to 64 MiB: first touch, again, free; also malloc; ns/block"},
+    {"destroy-past", bench_destroy_past, ON_ALL,
+     "end of an idle pool, fresh, and after 1,000,000 tasks at once; us"},
+    {"stats-past", bench_stats_past, ON_ALL, "posse_get_stats of such a pool; us"},
+    {"recover-past", bench_recover_past, ON_PROCESS,
+     "a task that kills the only worker, to the next result, in such a pool; us"},
+    {"create-large", bench_create_large, ON_ALL,
+     "create in a program of 4 GB, or 1 GB, and a bare fork there; ms"},
     {"sum", bench_sum, ON_WORKERS, "speed-up of 20 sums of 5,000,000 squares; x"},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
