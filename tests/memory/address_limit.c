@@ -70,27 +70,10 @@ static int limited_by_initializer(void *context)
 
 TEST(limit_in_the_initializer) { assert_child(limited_by_initializer, NULL); }
 
-/* As an ordinary program does that has had its pool for a while. */
-static int limited_later(void *context)
-{
-    (void)context;
-    posse_executor *pool = open_pool(2);
-    REQUIRE(pool != NULL && pool_works(pool) == 0);
-    REQUIRE(limit_address_space() == 0);
-    void *memory = malloc(FITS_MB * MB);
-    REQUIRE(memory != NULL);
-    free(memory);
-    REQUIRE(pool_works(pool) == 0);
-    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
-}
-
-TEST(limit_after_create) { assert_child(limited_later, NULL); }
-
 static const struct check checks[] = {
 #ifndef SANITIZED
     CHECK(limit_before_create, ALL),
-    CHECK(limit_in_the_initializer, ALL),
-    CHECK(limit_after_create, ALL),
+    CHECK(limit_in_the_initializer, PROCESSES),
 #else
     CHECK(limit_before_create, 0),
 #endif

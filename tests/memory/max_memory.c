@@ -4,7 +4,9 @@
 #include "kit/kit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define MOST (16 * MB)
@@ -58,6 +60,30 @@ TEST(address_space_of_a_small_pool)
     assert_eventually(stats_of(pool).memory_used < used + MB);
     end_pool(pool);
 }
+
+/* ---- RLIMIT_AS, once the pool is there ---- */
+
+static int has_room_for(size_t size)
+{
+    void *memory = malloc(size);
+    free(memory);
+    return memory != NULL;
+}
+
+static int limited_later(void *context)
+{
+    struct rlimit limit = {512 * MB, 512 * MB};
+    posse_executor *pool = NULL;
+    posse_options options = limited_options();
+    (void)context;
+    REQUIRE(posse_create(&options, &pool) == POSSE_OK && pool_works(pool) == 0);
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+    REQUIRE(has_room_for(100 * MB) && !has_room_for(600 * MB));
+    REQUIRE(pool_works(pool) == 0);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+TEST(address_space_is_limited_later) { assert_child(limited_later, NULL); }
 
 /* ---- at the limit ---- */
 
@@ -140,7 +166,7 @@ TEST(limits_that_are_too_small)
 
 static const struct check checks[] = {
 #ifndef SANITIZED
-    CHECK(address_space_of_a_small_pool, ALL),
+    CHECK(address_space_of_a_small_pool, ALL), CHECK(address_space_is_limited_later, ALL),
 #endif
     CHECK(posse_alloc_up_to_the_limit, ALL),   CHECK(results_up_to_the_limit, ALL),
     CHECK(backlog_up_to_the_limit, PARALLEL),  CHECK(limits_that_are_too_small, ALL),
