@@ -89,13 +89,15 @@ static void run_rounds(const struct source *source, struct blocks blocks)
     report(source, "free", blocks.size, bench_median(freed, ROUNDS));
 }
 
+static const size_t sizes[] = {128, 1024, 8192, 65536, 1 << 20, 8 << 20, 64 << 20};
+
 void bench_blocks(const struct bench *bench)
 {
-    const size_t largest = (size_t)bench_count(bench, 64 << 20, 1 << 20);
+    const size_t all = (size_t)bench_count(bench, 64 << 20, 1 << 20);
     void **at = bench_memory(bench, MOST_BLOCKS * sizeof *at);
-    for (size_t size = 128; size <= largest; size *= 8) {
-        int count = (int)(largest / size);
-        struct blocks blocks = {at, count < MOST_BLOCKS ? count : MOST_BLOCKS, size};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && sizes[i] <= all; i++) {
+        int count = (int)(all / sizes[i]);
+        struct blocks blocks = {at, count < MOST_BLOCKS ? count : MOST_BLOCKS, sizes[i]};
         struct source source = {bench, bench_create(bench, 1)};
         run_rounds(&source, blocks);
         bench_destroy(bench, source.pool);
