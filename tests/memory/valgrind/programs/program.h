@@ -1,4 +1,4 @@
-/* program.h - what the small programs share: a pool of the backend that the first argument names. */
+/* program.h - what the small programs share: a pool of the backend that argv[1] names. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
