@@ -11,11 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A thousand executors then fit into the address space of a process. */
+#define MOST_BY_DEFAULT ((uint64_t)64 << 30)
+
 /* What the executor may have: if the program does not say it, half of what the machine has, or the
  * control group. The address space for it must leave room for everything else. */
 static size_t memory_of(size_t given)
 {
-    uint64_t memory = given ? given : pi_os_memory_of_machine() / 2;
+    uint64_t half = pi_os_memory_of_machine() / 2;
+    uint64_t memory = given ? given : half < MOST_BY_DEFAULT ? half : MOST_BY_DEFAULT;
     uint64_t space = pi_os_address_space_left() / 8;
     memory = memory < space ? memory : space;
     memory = memory < PI_MOST_MEMORY ? memory : PI_MOST_MEMORY;
