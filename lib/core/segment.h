@@ -109,7 +109,8 @@ struct pi_header {
 
 #define PI_ROOM_MANY 0x80000000u
 
-/* A table's place, and how much of its front this process has opened: private, it only grows. */
+/* A table's place, and how much of its front this process has opened: private, it only grows. (The
+ * first three are open as a whole.) */
 struct pi_area {
     char *base;
     size_t size;

@@ -103,18 +103,6 @@ static size_t map_front(const struct pi_map *map, uint32_t count)
 
 /* ---- what opens a table that has grown: see pi_count ---- */
 
-static bool open_seats(void *context, uint32_t number)
-{
-    posse_executor *e = context;
-    return open_front(e, PI_AREA_SEATS, number * sizeof *e->segment.seats);
-}
-
-static bool open_parkers(void *context, uint32_t number)
-{
-    posse_executor *e = context;
-    return open_front(e, PI_AREA_PARKERS, number * sizeof *e->segment.parkers.at);
-}
-
 static bool open_slots(void *context, uint32_t number)
 {
     posse_executor *e = context;
@@ -143,16 +131,6 @@ static bool see(posse_executor *e, bool opened)
 static bool see_arena(void *context, uint32_t end)
 {
     return see(context, open_arena(context, end));
-}
-
-static bool see_seats(void *context, uint32_t number)
-{
-    return see(context, open_seats(context, number));
-}
-
-static bool see_parkers(void *context, uint32_t number)
-{
-    return see(context, open_parkers(context, number));
 }
 
 static bool see_slots(void *context, uint32_t number)
@@ -265,8 +243,8 @@ bool pi_grow_parkers(posse_executor *e)
         more = PI_MAX_PARKERS - count;
     if (more == 0)
         return no_more();
-    if (!open_parkers(e, count + more) || !back_more(e, parkers->at, count * sizeof *parkers->at,
-                                                     (count + more) * sizeof *parkers->at))
+    if (!back_more(e, parkers->at, count * sizeof *parkers->at,
+                   (count + more) * sizeof *parkers->at))
         return false;
     (void)pi_count_raise(&parkers->count, count + more);
     return true;
@@ -275,7 +253,7 @@ bool pi_grow_parkers(posse_executor *e)
 bool pi_grow_seats(posse_executor *e, unsigned from, unsigned to)
 {
     struct pi_seat *seats = e->segment.seats;
-    return open_seats(e, to) && back_more(e, seats, from * sizeof *seats, to * sizeof *seats);
+    return back_more(e, seats, from * sizeof *seats, to * sizeof *seats);
 }
 
 uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
@@ -293,26 +271,34 @@ uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
     return first;
 }
 
-static bool begin_header(posse_executor *e)
+/* The header, seats and parkers are small, and open as a whole: a mapping for each part of them
+ * would make every fork of the program dearer. Cores do not hold them, as they have memory in part
+ * only. */
+static bool open_small(posse_executor *e)
 {
-    const struct pi_area *area = &e->segment.areas[PI_AREA_HEADER];
-    size_t size = area->size;
-    if (!open_front(e, PI_AREA_HEADER, size) || !said(pi_os_memory_back(&e->memory, 0, size)))
+    size_t size = 0;
+    for (int i = 0; i <= PI_AREA_PARKERS; i++)
+        size += e->segment.areas[i].size;
+    return said(pi_os_memory_open(&e->memory, 0, size, false));
+}
+
+static bool back_header(posse_executor *e)
+{
+    const char *end = (const char *)e->segment.parkers.map.level[2] + pi_map_size(PI_MAX_PARKERS);
+    if (!pi_back(e, e->segment.header, offset_of(e, end)))
         return false;
     /* relaxed: nobody else is there */
-    pi_store_relaxed(&e->segment.header->committed, size);
+    pi_store_relaxed(&e->segment.header->committed, offset_of(e, end));
     return true;
 }
 
 bool pi_memory_begin(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    set_opener(e, &s->seats_count, see_seats);
-    set_opener(e, &s->parkers.count, see_parkers);
     set_opener(e, &s->slots.count, see_slots);
     set_opener(e, &s->arena.end, see_arena);
     s->ring.open = see_rings;
     s->ring.context = e;
-    return begin_header(e) && pi_grow_seats(e, 0, e->workers) && pi_grow_parkers(e) &&
-           pi_grow_slots(e);
+    return open_small(e) && back_header(e) && pi_grow_seats(e, 0, e->workers) &&
+           pi_grow_parkers(e) && pi_grow_slots(e);
 }
