@@ -133,8 +133,8 @@ struct walk {
     uint32_t patience;
 };
 
-/* Whether ring k is in use at this position, if the head is not past it. A walk over cells of a ring
- * that was left comes to the first position of ring 0 at most. */
+/* Whether ring k is in use at this position, if the head is not past it. A walk over cells of a
+ * ring that was left comes to the first position of ring 0 at most. */
 static bool is_in_use(struct pi_ring *ring, uint32_t k, uint64_t position)
 {
     uint64_t cut = cut_of(ring, k);

@@ -34,9 +34,10 @@
  *
  * cut[k] is the first position of the present use of ring k. It follows from the mark, so anyone
  * may write it, and does before moving head or tail past the mark; it only grows. A position is in
- * the ring with the largest cut that is not above it (of two, in ring 0). A ring is used again only when the head has
- * left all of its earlier use: DOWN finds the queue empty, and UP is put when the head has passed
- * DOWN (which any producer may move it over). So no cut moves past a position that is still needed.
+ * the ring with the largest cut that is not above it (of two, in ring 0). A ring is used again only
+ * when the head has left all of its earlier use: DOWN finds the queue empty, and UP is put when the
+ * head has passed DOWN (which any producer may move it over). So no cut moves past a position that
+ * is still needed.
  *
  * ---- memory ----
  *

@@ -244,6 +244,21 @@ fails mail -DNO_LEADER -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
 fails mail -DPUT_ONLY -DTIMEOUTS=0 -DNT=1
 fails mail -DNO_CLOSE_POST -DTIMEOUTS=0 -DNT=1
 
+# ---- ring.pml ----
+holds -O1 ring -DQUICK=11 -DAGAIN=0 -DKILLS=1
+holds -O1 ring -DQUICK=5
+holds -O1 ring -DQUICK=6
+holds -O1 ring -DQUICK=7 -DROUNDS=2 -DAGAIN=3 -DOTHERS=0
+fails ring -DNO_HEAD_CHECK -DQUICK=11
+fails ring -DNO_SECOND_LOOK -DQUICK=5
+fails ring -DNO_MEMORY_LOOK -DQUICK=11
+fails ring -DNO_GIVING -DQUICK=5
+fails ring -DNO_VERSION -DQUICK=11
+fails ring -DNO_HELP -DQUICK=5 -DAGAIN=3
+fails ring -DALWAYS_BARE -DQUICK=5
+fails ring -DCUT_BACK -DQUICK=11
+fails ring -DNO_USE_CHECK -DQUICK=11
+
 # ---- staff.pml ----
 holds -O1 staff -DIDLES=0
 holds -O1 staff -DT=1 -DIDLES=0 -DRETIRES=1 -DKILLS=1
@@ -262,6 +277,7 @@ fails staff -DNO_REPLACEMENT -DIDLES=0 -DRETIRES=1
 fails staff -DNO_RECOUNT -DT=1 -DIDLES=0 -DKILLS=1
 
 if [ "$long" ]; then
+    holds -O2 ring -DQUICK=11 -DAGAIN=1 -DKILLS=1
     holds -O2 mail
     holds -O2 mail -DRELEASE=1
     holds -O2 arena -DLARGES=0 -DCROWD=1
