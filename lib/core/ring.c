@@ -6,6 +6,9 @@
 #define DOWN (SLOT_MASK - 1)
 #define TAIL_LAG 8
 
+/* What happens a few times in the use of a ring is kept out of the way of what each entry needs. */
+#define SELDOM __attribute__((cold, noinline))
+
 /* `backed`, in a word of count.h: bits 0-4 the rings, 5 GIVING, 6-31 the version. */
 #define RINGS_MASK 31u
 #define GIVING 32u
@@ -59,7 +62,7 @@ static uint64_t cut_of(struct pi_ring *ring, uint32_t k)
 
 /* The ring with the largest cut up to position. Rings that were given back are looked at by nobody,
  * so that a position which is a little old does not lead there. */
-static uint32_t find_ring(struct pi_ring *ring, uint64_t position)
+SELDOM static uint32_t find_ring(struct pi_ring *ring, uint64_t position)
 {
     uint32_t rings = pi_ring_backed(ring).rings, found = 0;
     uint64_t largest = 0;
@@ -101,7 +104,7 @@ enum lead {
 
 /* The mark stands just before `first`: positions from there on are in the ring that it leads to,
  * which becomes *k. All who help write the same cut. */
-static enum lead follow(struct pi_ring *ring, uint32_t *k, uint64_t mark, uint64_t first)
+SELDOM static enum lead follow(struct pi_ring *ring, uint32_t *k, uint64_t mark, uint64_t first)
 {
     uint32_t next = (mark & SLOT_MASK) == UP ? *k + 1 : 0;
     if (next >= ring->rings)
@@ -184,7 +187,7 @@ static bool has_room(struct pi_ring *ring, const struct walk *end)
 
 /* Puts an entry at the end. One that replaces zero may be in a cell that was given back: then the
  * head has passed it, and it counts for nothing. */
-static bool put(struct pi_ring *ring, const struct walk *end, uint64_t entry)
+static inline bool put(struct pi_ring *ring, const struct walk *end, uint64_t entry)
 {
     uint64_t value = end->value;
     return pi_cas_seq(cell_at(ring, end->k, end->position), &value,
@@ -194,7 +197,7 @@ static bool put(struct pi_ring *ring, const struct walk *end, uint64_t entry)
 
 /* Puts a mark UP at the end, or helps the head over the mark DOWN before; then the caller looks
  * again. */
-static enum pi_push go_up(struct pi_ring *ring, const struct walk *end)
+SELDOM static enum pi_push go_up(struct pi_ring *ring, const struct walk *end)
 {
     struct pi_ring_backing backed = pi_ring_backed(ring);
     uint64_t first = cut_of(ring, 0);
