@@ -13,7 +13,7 @@ posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t
     if (status != POSSE_OK)
         return status;
     struct pi_slots *slots = &future.executor->segment.slots;
-    if (future.slot >= pi_slots_count(slots))
+    if (!pi_slots_has(slots, future.slot))
         return pi_refuse(POSSE_INVALID, PI_STALE);
     *slot = &slots->at[future.slot];
     *word = pi_load_acquire(&(*slot)->word); /* with the release of pi_slot_leave */

@@ -9,7 +9,7 @@ static posse_status help(posse_mapping *m)
     posse_status status = POSSE_TIMEOUT;
     for (; m->to_help; m->to_help = m->to_help->younger) {
         posse_future future = m->to_help->sub.future;
-        uint64_t word = pi_load_seq(&m->executor->segment.slots.at[future.slot].word);
+        uint64_t word = pi_word_of(future);
         if (pi_fresh(word, future))
             status = pi_help(m->executor, future.slot, word);
         if (status != POSSE_TIMEOUT)

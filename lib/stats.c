@@ -27,11 +27,11 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
 {
     struct pi_slots *slots = &e->segment.slots;
     uint32_t count = pi_slots_count(slots);
-    for (uint32_t i = 0; i < count; i++) {
-        enum pi_state state = pi_state(pi_load_relaxed(&slots->at[i].word));
-        stats->queued += state == PI_READY;
-        stats->running += state == PI_RUN || state == PI_KILLING;
-        stats->futures += state != PI_FREE;
+    for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
+        uint64_t word = pi_load_relaxed(&slots->at[i].word);
+        stats->queued += pi_state(word) == PI_READY;
+        stats->running += pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING;
+        stats->futures += pi_in_use(word);
     }
 }
 

@@ -66,6 +66,7 @@ static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index
 {
     uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
     pi_will_give(e, owner);
+    pi_will_touch(e, owner);
     while ((*index = pi_slots_acquire(&e->segment.slots, owner, hint, word)) == PI_NONE)
         if (!pi_grow_slots(e))
             return pi_failure(PI_NO_SHARED);

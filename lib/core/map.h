@@ -1,23 +1,24 @@
-/* map.h - which of many things are taken: a tree of bits that finds a free one in three steps.
+/* map.h - which of many things are free: a tree of bits that finds a free one in three steps.
  *
- * The map is a hint and nothing else. A set bit says "probably taken"; the thing's own word is the
- * truth, and whoever takes a thing must still win that word. So a wrong bit costs time or room,
+ * The map is a hint and nothing else. A clear bit says "probably taken"; the thing's own word is
+ * the truth, and whoever takes a thing must still win that word. So a wrong bit costs time or room,
  * never safety:
  *   a wrong bit                                    what becomes of it
- *   set, but the thing is free (the taker died     the recovery sweep clears it
- *   before it won the word)
- *   set, and there is no such thing yet (the       the recovery sweep clears it: else nobody would
- *   taker died before it gave it back)             find the thing when the table has grown
- *   clear, but the thing is taken (two sweeps, a   the next taker fails at the word and goes on;
- *   late give, a sweep as the table grows or       it leaves the bit set, as it should be
- *   between the taker's bit and its word)
+ *   clear, but the thing is free (the taker died   the recovery sets it
+ *   before it won the word, or the giver before
+ *   it set the bit)
+ *   set, but the thing is taken (two sweeps, a     the next taker fails at the word and goes on;
+ *   late give, a sweep between the taker's bit     it leaves the bit clear, as it should be
+ *   and its word)
+ *   set, and there is no such thing any more       the same
  *
  *   level 0: one bit for each thing
- *   level 1: one for each full word of level 0
- *   level 2: one for each full word of level 1
+ *   level 1: one for each word of level 0 that has a bit
+ *   level 2: one for each word of level 1 that has a bit
  *
- * Zero means free, so memory that was never touched is a map of free things, and a table grows by
- * raising its count. Any thread of any process may call any of these at any time.
+ * Zero means that nothing is free, so memory that was never touched is a map of things that are not
+ * there; whoever makes a thing gives it. Any thread of any process may call any of these at any
+ * time.
  */
 #ifndef PI_MAP_H
 #define PI_MAP_H
@@ -40,16 +41,32 @@ void pi_map_init(struct pi_map *map, void *memory, uint32_t max);
 size_t pi_map_part(const struct pi_map *map, int level, uint32_t count, size_t *length);
 
 /* Takes a free thing below count, near hint if there is one, else the lowest.
- * PI_NONE: all are taken. */
-uint32_t pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint);
+ * PI_NONE: all are taken. `note`, if not NULL, is PI_MAP_NOTED and 1 + the thing before its bit is
+ * cleared, so that a taker that dies has said which one. */
+#define PI_MAP_NOTED 0x80000000u
+uint32_t pi_map_take_noted(struct pi_map *map, uint32_t count, uint32_t hint,
+                           _Atomic uint32_t *note);
+static inline uint32_t pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint)
+{
+    return pi_map_take_noted(map, count, hint, NULL);
+}
 void pi_map_give(struct pi_map *map, uint32_t index);
+
+/* The same for the 64 things of word i of level 0 at once: takes all if all are free; gives those
+ * whose bits are set in `bits`. */
+bool pi_map_take_word(struct pi_map *map, uint32_t i);
+void pi_map_give_word(struct pi_map *map, uint32_t i, uint64_t bits);
+/* No thing of word i is said to be taken. */
+static inline bool pi_map_unused(const struct pi_map *map, uint32_t i)
+{
+    return pi_load_seq(&map->level[0][i]) == UINT64_MAX;
+}
 /* What the map says of a thing. */
 static inline bool pi_map_taken(const struct pi_map *map, uint32_t index)
 {
-    return pi_load_seq(&map->level[0][index / 64]) >> (index % 64) & 1;
+    return !(pi_load_seq(&map->level[0][index / 64]) >> (index % 64) & 1);
 }
-/* For the recovery sweep: makes the upper levels say what level 0 says, for the first count things,
- * and clears what the last word of these says beyond them. */
+/* For the recovery: makes the upper levels say what level 0 says, for the first count things. */
 void pi_map_repair(struct pi_map *map, uint32_t count);
 
 #endif

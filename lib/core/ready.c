@@ -21,7 +21,7 @@ bool pi_ready_next(struct pi_slots *slots, uint32_t count, pi_ready_ref *at, uin
     if (*at == 0)
         return false;
     *slot = (uint32_t)(*at >> PI_READY_BITS) - 1;
-    if (*at > mask || *slot >= count) {
+    if (*at > mask || *slot >= count || !pi_slots_has(slots, *slot)) {
         *broken = true;
         return false;
     }

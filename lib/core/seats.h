@@ -97,6 +97,17 @@ struct pi_seat {
     /* 1 + a slot whose word names this worker, and which it seems not to have; 0: none. Callers
      * that are blocked write it, seq, before they poke the supervisor, which takes it (kills.c). */
     _Atomic uint32_t doubted;
+    /* 1 + the slot that the worker has changed last, or was about to; 0: none. And PI_MAP_NOTED
+     * while it clears or sets the slot's bit in the map: before and after, others may. Written by
+     * the thread that runs its tasks alone, before it takes a slot from the map or claims one, and
+     * before it ends, pushes or frees a task. So what a worker that dies has left half done is
+     * there, on its stack (`current`), or is a task that it has submitted (groups.h). Read after it
+     * was reaped. */
+    _Atomic uint32_t touched;
+    /* 1: another thread of the worker's process has done such a thing, so `touched` does not say
+     * all, and each slot is looked at after a death. Set before the first time; cleared before a
+     * start. */
+    _Atomic uint32_t walk;
     /* Tasks that ended here, by how. The worker alone writes: twice the count, and 1 more while it
      * makes the task `current` final, so that a death in between is counted exactly. */
     _Atomic uint64_t ended[PI_ENDS];

@@ -46,7 +46,9 @@ static void lay_slots(struct pi_segment *s, size_t memory)
     while (rings < PI_RINGS && pi_ring_cells(rings - 1) < 2 * (uint64_t)max)
         rings++;
     s->slots.max = max;
+    s->slots.seats = s->seats;
     pi_map_init(&s->slots.map, cut(s, PI_AREA_SLOT_MAP, pi_map_size(max)), max);
+    s->slots.groups = cut(s, PI_AREA_GROUPS, max / PI_GROUP_SLOTS * sizeof(uint64_t));
     s->slots.at = cut(s, PI_AREA_SLOTS, max * sizeof(struct pi_slot));
     pi_count_init(&s->slots.count, &s->header->slots_count, max);
     void *cells = cut(s, PI_AREA_RING, pi_ring_start(rings) * sizeof(uint64_t));

@@ -94,6 +94,7 @@ struct pi_header {
     /* That it went while workers could be started. Relaxed: callers that doubt look whether it is
      * awake and leaves a task where it is. */
     _Atomic uint64_t rounds;
+    _Atomic uint64_t looked_at; /* slots, by recoveries: what a death costs */
     /* By anyone; added up. */
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;
@@ -122,6 +123,7 @@ enum pi_area_of {
     PI_AREA_SEATS,
     PI_AREA_PARKERS,
     PI_AREA_SLOT_MAP,
+    PI_AREA_GROUPS,
     PI_AREA_SLOTS,
     PI_AREA_RING,
     PI_AREA_UNITS,

@@ -2,18 +2,31 @@
 
 #define AHEAD 3 /* entries */
 
+/* As pi_group_enter, with less ado where nothing is to be marked. */
+static inline bool enter(struct pi_slots *slots, uint32_t group, unsigned owner)
+{
+    uint64_t word = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */
+    bool open = pi_group_state(word) == PI_GROUP_OPEN;
+    return (open && owner >= PI_MAX_SEATS) || pi_group_enter(slots, group, owner);
+}
+
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word)
 {
+    _Atomic uint32_t *note = owner < PI_MAX_SEATS ? &slots->seats[owner].touched : NULL;
     for (;;) {
-        uint32_t index = pi_map_take(&slots->map, pi_slots_count(slots), hint);
+        uint32_t index = pi_map_take_noted(&slots->map, pi_slots_count(slots), hint, note);
         if (index == PI_NONE)
             return PI_NONE;
+        if (!enter(slots, index / PI_GROUP_SLOTS, owner))
+            continue; /* whoever opens the group gives the bit back */
         struct pi_slot *slot = &slots->at[index];
         uint64_t seen = pi_load_relaxed(&slot->word); /* relaxed: the CAS checks it */
         while (pi_state(seen) == PI_FREE) {
             *word = pi_with_state(pi_with_owner(seen, owner), PI_FILL);
-            if (pi_cas(&slot->word, &seen, *word)) /* acquire: with the release of pi_slot_free */
+            if (pi_cas(&slot->word, &seen, *word)) { /* acquire: with that of pi_slot_free */
+                pi_slots_touch(slots, owner, index); /* its bit is right now */
                 return index;
+            }
         }
         /* The bit was wrong: the slot is taken, and whoever frees it gives the bit back. */
     }
@@ -37,8 +50,10 @@ bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags)
 
 /* Deals with the entry at the head: claims its task if it is READY, and in any case clears QUEUED,
  * as the entry is about to be passed. True: claimed. */
-static bool settle(struct pi_slot *slot, unsigned owner, uint64_t *word)
+static bool settle(struct pi_slots *slots, uint32_t index, unsigned owner, uint64_t *word)
 {
+    struct pi_slot *slot = &slots->at[index];
+    pi_slots_touch(slots, owner, index);
     uint64_t seen = pi_load_seq(&slot->word);
     while (seen & PI_QUEUED) {
         bool ready = pi_state(seen) == PI_READY;
@@ -67,7 +82,7 @@ uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned ow
         uint32_t index = pi_ring_peek(ring, &position);
         if (index == PI_NONE)
             return PI_NONE;
-        bool claimed = index < pi_slots_count(slots) && settle(&slots->at[index], owner, word);
+        bool claimed = pi_slots_has(slots, index) && settle(slots, index, owner, word);
         pi_ring_pass(ring, position);
         if (!claimed)
             continue;
@@ -85,8 +100,7 @@ uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring)
         if (index == PI_NONE && !mark)
             return stale;
         /* seq: a submitter has set `room` before, a canceller looks there after */
-        stale += mark || index >= pi_slots_count(slots) ||
-                 pi_state(pi_load_seq(&slots->at[index].word)) != PI_READY;
+        stale += mark || pi_state(pi_slots_word(slots, index)) != PI_READY;
     }
     return stale;
 }
@@ -101,8 +115,7 @@ unsigned pi_slots_waiting(struct pi_slots *slots, struct pi_ring *ring, unsigned
         if (index == PI_NONE && !mark)
             return waiting;
         /* seq: see the order of who looks for whom in worker/staff.c */
-        waiting += !mark && index < pi_slots_count(slots) &&
-                   pi_state(pi_load_seq(&slots->at[index].word)) == PI_READY;
+        waiting += !mark && pi_state(pi_slots_word(slots, index)) == PI_READY;
     }
     return waiting;
 }
@@ -130,6 +143,15 @@ bool pi_slot_leave(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint6
             return true;
     }
     return false;
+}
+
+bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner)
+{
+    uint64_t emptied = pi_emptied(*word, owner);
+    if (!pi_cas(&slot->word, word, emptied))
+        return false;
+    *word = emptied;
+    return true;
 }
 
 bool pi_slot_free(struct pi_slot *slot, uint64_t *word)

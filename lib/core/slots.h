@@ -12,8 +12,10 @@
 #define PI_SLOTS_H
 
 #include "core/count.h"
+#include "core/groups.h"
 #include "core/map.h"
 #include "core/ring.h"
+#include "core/seats.h"
 #include "core/word.h"
 
 #define PI_SMALL_ARG 16
@@ -89,13 +91,49 @@ _Static_assert(offsetof(struct pi_slot, inline_result) % 64 == 0, "aligned for a
 
 struct pi_slots {
     struct pi_slot *at;
+    _Atomic uint64_t *groups; /* see groups.h */
     struct pi_map map;
-    struct pi_count count; /* slots that have memory */
+    struct pi_count count; /* slots that are or were in use: those of OPEN groups have memory */
     uint32_t max;
+    struct pi_seat *seats; /* where a worker says which slot it is about to change */
 };
 
 /* How many there are; never more than there is address space for, whatever the shared word says. */
 static inline uint32_t pi_slots_count(struct pi_slots *slots) { return pi_count_of(&slots->count); }
+
+/* Whether the slot of an index that may be from long ago is there. */
+static inline bool pi_slots_has(struct pi_slots *slots, uint32_t index)
+{
+    if (index >= pi_slots_count(slots))
+        return false;
+    /* acquire: with pi_group_open */
+    uint64_t group = pi_load_acquire(&slots->groups[index / PI_GROUP_SLOTS]);
+    return pi_group_state(group) == PI_GROUP_OPEN;
+}
+
+/* The word of such a slot, 0 if it is not there. Seq, with pi_slot_leave. */
+static inline uint64_t pi_slots_word(struct pi_slots *slots, uint32_t index)
+{
+    return pi_slots_has(slots, index) ? pi_load_seq(&slots->at[index].word) : 0;
+}
+
+/* Goes on from *index to the next slot below count whose group is open and has one that is taken,
+ * as far as the map tells. False: there is none. */
+static inline bool pi_slots_next(struct pi_slots *slots, uint32_t count, uint32_t *index)
+{
+    while (*index < count && *index % PI_GROUP_SLOTS == 0 &&
+           (pi_map_unused(&slots->map, *index / PI_GROUP_SLOTS) || !pi_slots_has(slots, *index)))
+        *index += PI_GROUP_SLOTS;
+    return *index < count;
+}
+
+/* Before the step that changes a slot, if it is a worker's: see `touched` in seats.h. Relaxed, as
+ * that step is a release. */
+static inline void pi_slots_touch(struct pi_slots *slots, unsigned owner, uint32_t index)
+{
+    if (owner < PI_MAX_SEATS)
+        pi_store_relaxed(&slots->seats[owner].touched, index + 1);
+}
 
 /* Takes a free slot: FREE -> FILL(owner).
  * Its index, or PI_NONE: all are taken, the table must grow. */
@@ -125,8 +163,12 @@ bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word);
 bool pi_slot_leave(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
                    uint64_t clear);
 
-/* final -> FREE. False: *word was not exact and is now what there is. The caller then gives the
- * slot to the map. */
+/* final or READY -> FILL(owner), which is about to free the task's blocks. True: *word is that now;
+ * false: *word was not exact and is now what there is. */
+bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner);
+
+/* final or FILL -> FREE. False: *word was not exact and is now what there is. The caller then gives
+ * the slot to the map. */
 bool pi_slot_free(struct pi_slot *slot, uint64_t *word);
 
 #endif

@@ -1,8 +1,13 @@
 /* word.h - the state word of a slot: the one truth about a task.
  *
  *   state       meaning                         who may leave it           to
+ *   NO_SLOT     nothing is here: memory that    whoever opens the group    FREE
+ *               was never used, or was          (groups.h)
+ *               given back
  *   FREE        nobody's                        a submitter                FILL
- *   FILL(s)     submitter s writes the task     s                          READY, FREE
+ *                                               the trim, not if QUEUED    NO_SLOT
+ *   FILL(s)     submitter s writes the task,    s                          READY, FREE
+ *               or frees what the task had
  *                                               the supervisor, when       FREE
  *                                               s is reaped
  *   READY       may be claimed; is in the       a worker                   RUN
@@ -21,7 +26,9 @@
  *               pauses and takes nothing more
  *   either, and there is no worker w: somebody  anyone (worker/doubt.c)    LOST
  *   has scribbled on the word
- *   the rest    final: the result stands        who holds the handle       FREE, generation + 1
+ *   the rest    final: the result stands        whoever holds the handle,  FILL, if the task has
+ *                                               or ended it if it is       blocks to be freed;
+ *                                               DETACHED                   FREE, generation + 1
  *
  * Every arrow is one compare-and-swap from the exact word, which is why one word carries all of
  * this:
@@ -43,6 +50,7 @@
 #include <stdint.h>
 
 enum pi_state {
+    PI_NO_SLOT,
     PI_FREE,
     PI_FILL,
     PI_READY,
@@ -108,6 +116,14 @@ static inline uint64_t pi_freed(uint64_t word)
     return (uint64_t)(pi_generation(word) + 1) << PI_GENERATION_SHIFT | (word & PI_QUEUED) |
            PI_FREE;
 }
+/* The word of a slot that its freer takes first, as it has blocks to free: its handle is stale. */
+static inline uint64_t pi_emptied(uint64_t word, unsigned owner)
+{
+    uint64_t kept = word & ((uint64_t)UINT32_MAX << PI_GENERATION_SHIFT | PI_QUEUED);
+    return pi_with_owner(kept, owner) | PI_FILL;
+}
+/* Whether there is a slot, and somebody has it. */
+static inline bool pi_in_use(uint64_t word) { return pi_state(word) > PI_FREE; }
 /* Whether `word` is state(owner) of some generation. */
 static inline bool pi_is(uint64_t word, enum pi_state state, unsigned owner)
 {

@@ -21,6 +21,7 @@ struct pi_hand {
     bool gave;              /* and may have given something away, which is not settled */
     bool through;           /* its initializer has ended well */
     bool stopped;           /* by SIGSTOP: not to be relied on */
+    bool doubted;           /* killed as its task and its seat contradict each other */
     bool retiring;          /* it wants to go, once there is another in its place */
     bool leaving;           /* it was told to go */
     uint64_t busy;          /* the task that it was last seen to run, 0: none */
@@ -54,7 +55,6 @@ struct pi_supervisor {
     int sent;               /* the signal that all workers were sent, 0: none */
     uint64_t looked_at;     /* when the deadlines were last looked at */
     enum pi_phase seen;     /* the phase that was acted on */
-    uint64_t *marks;        /* a bit for each slot: scratch memory of the recovery */
     int socket, program;    /* process backend: to the program, and its pidfd (-1: none), */
     struct pi_os_identity program_identity; /* or how else it is known */
     sigset_t ignored;                       /* signals that the program ignores: see os/signals.h */

@@ -9,9 +9,7 @@ uint64_t pi_task_of(const struct pi_supervisor *s, unsigned seat)
 {
     struct pi_slots *slots = &s->executor->segment.slots;
     uint32_t current = pi_load_seq(&s->executor->segment.seats[seat].current);
-    if (current == 0 || current > pi_slots_count(slots))
-        return 0;
-    uint64_t word = pi_load_seq(&slots->at[current - 1].word);
+    uint64_t word = current ? pi_slots_word(slots, current - 1) : 0;
     if (!pi_is(word, PI_RUN, seat) && !pi_is(word, PI_KILLING, seat))
         return 0; /* it has ended: the worker is about to look at the ring */
     return (uint64_t)pi_generation(word) << 32 | current;

@@ -41,6 +41,7 @@ static bool same_life(const struct pi_doubt *doubt, uint64_t word, uint8_t attem
 static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_doubt *doubt)
 {
     _Atomic uint64_t *at = &e->segment.slots.at[index].word;
+    pi_touch(e, pi_owner_here(e), index);
     /* Without QUEUED an entry of it counts as stale. */
     if (!(word & PI_QUEUED) && !pi_cas_seq(at, &word, word | PI_QUEUED))
         return;
@@ -54,9 +55,9 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct 
 bool pi_is_on_stack(posse_executor *e, unsigned seat, uint32_t index)
 {
     struct pi_segment *s = &e->segment;
-    uint32_t count = pi_slots_count(&s->slots), next = pi_load_seq(&s->seats[seat].current);
+    uint32_t next = pi_load_seq(&s->seats[seat].current);
     for (uint32_t step = 0; step < PI_MOST_NESTED; step++) {
-        if (next == 0 || next > count)
+        if (next == 0 || !pi_slots_has(&s->slots, next - 1))
             return false;
         if (next - 1 == index)
             return true;
@@ -103,6 +104,8 @@ static bool is_passed(posse_executor *e, uint64_t position)
 void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doubt)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
+    if (!pi_slots_has(&e->segment.slots, index))
+        return;
     uint64_t word = pi_load_seq(&slot->word);
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: looked at again later */
     if (!same_life(doubt, word, attempt))

@@ -58,13 +58,15 @@ static void look_at_task(struct pi_supervisor *s, unsigned seat, uint32_t index)
 static void look_at_stack(struct pi_supervisor *s, unsigned seat)
 {
     struct pi_segment *segment = &s->executor->segment;
-    uint32_t count = pi_slots_count(&segment->slots), current;
     unsigned tries = 0;
+    uint32_t current;
     do {
         current = pi_load_seq(&segment->seats[seat].current);
         uint32_t next = current;
         s->hands[seat].next_deadline = PI_NEVER;
-        for (uint32_t step = 0; next != 0 && next <= count && step < PI_MOST_NESTED; step++) {
+        for (uint32_t step = 0; step < PI_MOST_NESTED; step++) {
+            if (next == 0 || !pi_slots_has(&segment->slots, next - 1))
+                break;
             look_at_task(s, seat, next - 1);
             /* relaxed: checked as said */
             next = pi_load_relaxed(&segment->slots.at[next - 1].below);
@@ -78,16 +80,18 @@ static void look_at_doubt(struct pi_supervisor *s, unsigned seat)
 {
     posse_executor *e = s->executor;
     uint32_t index = pi_exchange_seq(&e->segment.seats[seat].doubted, 0);
-    if (index == 0 || index > pi_slots_count(&e->segment.slots) || !e->backend->kills)
+    if (index == 0 || !e->backend->kills)
         return;
-    uint64_t word = pi_load_seq(&e->segment.slots.at[index - 1].word);
+    uint64_t word = pi_slots_word(&e->segment.slots, index - 1);
     bool names_it = pi_is(word, PI_RUN, seat) || pi_is(word, PI_KILLING, seat);
     if (!names_it || pi_is_on_stack(e, seat, index - 1))
         return;
     if (s->hands[seat].state == PI_HAND_EMPTY)
         pi_finish_nobodys(e, index - 1, word);
-    else if (!s->hands[seat].stopped)
+    else if (!s->hands[seat].stopped) {
+        s->hands[seat].doubted = true;
         kill_worker(s, seat);
+    }
 }
 
 void pi_look_at_tasks(struct pi_supervisor *s)

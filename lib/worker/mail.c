@@ -250,7 +250,7 @@ void pi_mail_name(struct pi_sub *sub)
 {
     posse_executor *e = sub->future.executor;
     _Atomic uint64_t *at = &e->segment.slots.at[sub->future.slot].word;
-    uint64_t word = pi_load_seq(at);
+    uint64_t word = pi_word_of(sub->future);
     bool done = false;
     while (!done && !is_due(e, sub)) {
         uint64_t next = named(sub, word);

@@ -101,12 +101,15 @@ static size_t map_front(const struct pi_map *map, uint32_t count)
     return count ? offset + length : 0;
 }
 
+static size_t groups_front(uint32_t slots) { return slots / PI_GROUP_SLOTS * sizeof(uint64_t); }
+
 /* ---- what opens a table that has grown: see pi_count ---- */
 
 static bool open_slots(void *context, uint32_t number)
 {
     posse_executor *e = context;
     return open_front(e, PI_AREA_SLOT_MAP, map_front(&e->segment.slots.map, number)) &&
+           open_front(e, PI_AREA_GROUPS, groups_front(number)) &&
            open_front(e, PI_AREA_SLOTS, number * sizeof *e->segment.slots.at);
 }
 
@@ -209,30 +212,62 @@ enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
     return pushed;
 }
 
-static bool back_slots(posse_executor *e, uint32_t count, uint32_t more)
+/* Slots that a table of so many grows by. */
+static uint32_t more_slots(const struct pi_slots *slots, uint32_t count)
+{
+    uint32_t more = count / 4;
+    more = more < FIRST_SLOTS ? FIRST_SLOTS : more > MOST_NEW_SLOTS ? MOST_NEW_SLOTS : more & ~63u;
+    return more < slots->max - count ? more : slots->max - count;
+}
+
+/* Makes the table longer by groups that are CLOSED. */
+static bool extend_slots(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
-    return open_slots(e, count + more) &&
-           back_more(e, (void *)slots->map.level[2], map_front(&slots->map, count),
-                     map_front(&slots->map, count + more)) &&
-           back_more(e, slots->at, count * sizeof *slots->at, (count + more) * sizeof *slots->at);
+    uint32_t count = pi_slots_count(slots), more = more_slots(slots, count);
+    if (more == 0)
+        return no_more();
+    if (!has_ring_for(e, (uint64_t)count + more) && !pi_grow_ring(e))
+        return false;
+    if (!open_slots(e, count + more) ||
+        !back_more(e, (void *)slots->map.level[2], map_front(&slots->map, count),
+                   map_front(&slots->map, count + more)) ||
+        !back_more(e, slots->groups, groups_front(count), groups_front(count + more)))
+        return false;
+    (void)pi_count_raise(&slots->count, count + more);
+    return true;
+}
+
+/* Opens groups that we have claimed. False: there is no memory for them. */
+static bool open_groups(posse_executor *e, uint32_t first, uint32_t n)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    bool backed =
+        take(e, &slots->at[first * PI_GROUP_SLOTS], (size_t)n * PI_GROUP_SLOTS * sizeof *slots->at);
+    for (uint32_t i = 0; i < n; i++)
+        if (backed)
+            pi_group_open(slots, first + i);
+        else
+            pi_group_leave(slots, first + i, PI_GROUP_MEMORY);
+    return backed;
 }
 
 bool pi_grow_slots(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
-    uint32_t count = pi_slots_count(slots), more = count / 4;
-    more = more < FIRST_SLOTS ? FIRST_SLOTS : more > MOST_NEW_SLOTS ? MOST_NEW_SLOTS : more & ~63u;
-    if (more > slots->max - count)
-        more = slots->max - count;
-    if (more == 0)
-        return no_more();
-    if (!has_ring_for(e, (uint64_t)count + more) && !pi_grow_ring(e))
-        return false;
-    if (!back_slots(e, count, more))
-        return false;
-    (void)pi_count_raise(&slots->count, count + more);
-    return true;
+    uint32_t most = more_slots(slots, pi_slots_count(slots)) / PI_GROUP_SLOTS, first = 0, n;
+    unsigned owner = pi_owner_here(e);
+    while ((n = pi_groups_claim(slots, owner, most ? most : 1, &first)) == 0)
+        if (!extend_slots(e))
+            return false;
+    return open_groups(e, first, n);
+}
+
+/* Gives things that there is memory for now: whoever has raised the count does. */
+static void give_new(struct pi_map *map, uint32_t count, uint32_t more)
+{
+    for (uint32_t i = count; i < count + more; i++)
+        pi_map_give(map, i);
 }
 
 bool pi_grow_parkers(posse_executor *e)
@@ -246,7 +281,8 @@ bool pi_grow_parkers(posse_executor *e)
     if (!back_more(e, parkers->at, count * sizeof *parkers->at,
                    (count + more) * sizeof *parkers->at))
         return false;
-    (void)pi_count_raise(&parkers->count, count + more);
+    if (pi_count_raise(&parkers->count, count + more))
+        give_new(&parkers->map, count, more);
     return true;
 }
 

@@ -154,6 +154,24 @@ static inline void pi_will_give(const posse_executor *executor, unsigned owner)
         pi_store_release(gives, 1);  /* with bury, in supervisor.c */
 }
 
+/* Before `owner`, if it is a worker, changes a slot: see `touched` and `walk` in core/seats.h.
+ * True: it is the thread that runs the worker's tasks. Relaxed: that step is a release. */
+static inline bool pi_will_touch(posse_executor *executor, unsigned owner)
+{
+    if (owner >= PI_MAX_SEATS)
+        return false;
+    _Atomic uint32_t *walk = &executor->segment.seats[owner].walk;
+    bool runs_tasks = pi_self_in(executor) != NULL;
+    if (!runs_tasks && pi_load_relaxed(walk) == 0)
+        pi_store_relaxed(walk, 1);
+    return runs_tasks;
+}
+static inline void pi_touch(posse_executor *executor, unsigned owner, uint32_t index)
+{
+    if (pi_will_touch(executor, owner))
+        pi_slots_touch(&executor->segment.slots, owner, index);
+}
+
 static inline bool pi_destroying(const posse_executor *executor)
 {
     return atomic_load(&executor->destroying) != 0; /* with posse_destroy, which then wakes all */
@@ -166,10 +184,11 @@ static inline bool pi_fresh(uint64_t word, posse_future future)
            !(word & PI_DETACHED);
 }
 
-/* Seq, with pi_slot_leave: what was written before a task ended is seen after it. */
+/* Seq, with pi_slot_leave: what was written before a task ended is seen after it. 0, as if it were
+ * stale, if there is no such slot any more. */
 static inline uint64_t pi_word_of(posse_future future)
 {
-    return pi_load_seq(&future.executor->segment.slots.at[future.slot].word);
+    return pi_slots_word(&future.executor->segment.slots, future.slot);
 }
 
 /* Opens the blocks that others have added: wherever this thread may come by a pointer to one, which

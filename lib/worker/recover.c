@@ -1,59 +1,73 @@
-/* What is repaired when a worker has died. It is called after the corpse was reaped, so what the
+/* What is repaired when a worker has died. It is called after the worker was reaped, so what the
  * worker left stands still; everybody else goes on meanwhile, so every repair is a compare-and-swap
  * like any other.
  *
- *   the worker died after ...                   left behind              repair
- *   taking a free slot (nested submit)          FILL(w)                  FREE
- *   READY, before or inside push                READY, not in the ring   pushed again
- *   the cell's CAS, before the tail's           in ring, tail behind     anyone helps
- *   the push, before or inside the wake         a sleeper not woken      everyone is woken
- *   being woken or while spinning               its idle bit             cleared; everyone is woken
- *   the claim, before moving the head           RUN(w), head behind      LOST; anyone helps
- *   clearing QUEUED of a stale entry            head behind              anyone helps
- *   running, or writing the result              RUN(w), perhaps a block  LOST, or READY if
- *                                                                        retries are left
- *   ... when it was to be killed for that task  KILLING(w)               TIMED_OUT or CANCELLED
- *   the final CAS, before waking the waiter     final, waiter asleep     everyone is woken
- *   waking, before freeing a detached slot      final, detached          FREE
- *   freeing a slot, before the map's bit        FREE, bit set            bit cleared
- *   freeing a slot, before its blocks           ATTACHED to an old life  FREE
- *   holding handles of nested tasks             nobody to release them   detached, or FREE if final
- *   taking an arena block or a parker           HELD(w); owner w         FREE
- *   moving the head, before waking a submitter  submitter asleep, room   everyone is woken
- *   with locks and queues                       see recover_objects.c    there
+ * It costs what the worker has left, not what the executor has ever had. Four things name all slots
+ * that a worker can have left half done, and whoever changes one sees to it that one of them does:
  *
- * Any row done twice does no harm: a push again is a stale hint, a wake too many makes
- * somebody look. The models, all in tests/model, have these rows with a worker that dies after any
- * step: pool.pml (slots and ring), idle.pml, wait.pml and ready.pml (wakes), arena.pml (blocks).
+ *   T  its seat's `touched`: the slot that it has changed last, or was about to change
+ *   S  its stack: the seat's `current`, and from there `below` in each slot
+ *   M  the groups of slots that have its mark, or MANY (core/groups.h): there it may have submitted
+ *   G  the groups that name it as their owner: it is giving them memory
+ *
+ *   the worker died after ...                   left behind              found by   repair
+ *   clearing the map's bit of a free slot       FREE, bit clear          T          bit set
+ *   taking a free slot (nested submit)          FILL(w)                  T, M       FREE
+ *   READY, before or inside push                READY, not in the ring   T          pushed again
+ *   ... and it was cancelled or freed since     QUEUED, not in the ring  T          not QUEUED
+ *   the cell's CAS, before the tail's           in ring, tail behind                anyone helps
+ *   the push, before or inside the wake         a sleeper not woken                 all are woken
+ *   being woken or while spinning               its idle bit             its seat   cleared; all
+ *                                                                                   are woken
+ *   the claim, before `current`                 RUN(w), head behind      T          LOST; anyone
+ *                                                                                   helps
+ *   giving back what it had claimed             READY, not in the ring   T          pushed again
+ *   clearing QUEUED of a stale entry            head behind                         anyone helps
+ *   running, or writing the result              RUN(w), perhaps a block  S          LOST, or READY
+ *                                                                                   if retries are
+ *                                                                                   left
+ *   ... when it was to be killed for that task  KILLING(w)               S, T       TIMED_OUT or
+ *                                                                                   CANCELLED
+ *   ... of a thread that was ended meanwhile    final, PINNED            S, T       as its thread
+ *                                                                                   would have done
+ *   the final CAS, before waking the waiter     final, waiter asleep                all are woken
+ *   waking, before freeing a detached slot      final, detached          T          FREE
+ *   taking out a slot, before its blocks        FILL(w)                  T          its blocks too
+ *   freeing a slot, before the map's bit        FREE, bit clear          T          bit set
+ *   a bit of a map, before those above it       bits above it            a walk     made right
+ *   holding handles of nested tasks             nobody to release them   M          detached, or
+ *                                                                                   FREE if final
+ *   claiming a group of slots                   CLAIMED(w)               G          CLOSED
+ *   opening it, before the map's bits           OPEN(w), bits clear      G          bits set
+ *   taking an arena block or a parker           HELD(w); owner w         a walk     FREE
+ *   moving the head, before waking a submitter  submitter asleep, room              all are woken
+ *   with locks and queues                       see recover_objects.c               there
+ *
+ * All open groups are looked at, and what the worker has submitted is pushed again, if T and S do
+ * not tell all: another thread of its process has changed slots (`walk`); S leads to a slot that is
+ * not the worker's, as a task has scribbled there, or as the innermost task has ended and its slot
+ * is another's before the worker took it off its stack; or a caller has found a task that names the
+ * worker and is not on its stack (worker/doubt.c).
+ *
+ * Any row done twice does no harm: a push again is a stale hint, as is an entry whose QUEUED was
+ * cleared; a wake too many makes somebody look. The models, all in tests/model, have these rows
+ * with a worker that dies after any step: pool.pml (slots and ring), groups.pml (groups), idle.pml,
+ * wait.pml and ready.pml (wakes), arena.pml (blocks).
  */
 #include "worker/backend.h"
 #include "worker/objects.h"
 
 #include "os/semaphore.h"
 
-#include <string.h>
-
-static bool marked(const struct pi_supervisor *s, uint32_t slot)
-{
-    return s->marks[slot / 64] >> (slot % 64) & 1;
-}
-
-/* Marks every slot that has an entry in the ring. */
-static void mark_entries(struct pi_supervisor *s, uint32_t count)
-{
-    struct pi_ring *ring = &s->executor->segment.ring;
-    memset(s->marks, 0, ((size_t)count + 63) / 64 * sizeof *s->marks);
-    /* Not the entry at the head: somebody may have dealt with it and be about to pass it. */
-    uint64_t position = pi_load_acquire(&ring->shared->head) + 1;
-    for (uint64_t step = 0; step < pi_ring_most(ring); step++, position++) {
-        bool mark;
-        uint32_t slot = pi_ring_at(ring, position, &mark);
-        if (slot == PI_NONE && !mark)
-            return;
-        if (slot < count)
-            s->marks[slot / 64] |= (uint64_t)1 << (slot % 64);
-    }
-}
+/* A death, and what the worker's seat says of it. */
+struct loss {
+    posse_executor *executor;
+    unsigned seat;
+    const struct pi_death *death;
+    uint32_t touched, current; /* as in the seat, */
+    bool noted;                /* with PI_MAP_NOTED, or without */
+    bool all;                  /* these do not tell all */
+};
 
 /* Puts a READY slot into the ring once more. Without memory for the ring its task is lost;
  * that is told. */
@@ -121,7 +135,7 @@ static void recover_pinned(posse_executor *e, uint32_t index, uint64_t word)
         (void)pi_discard(e, index, word & ~(uint64_t)PI_PINNED);
 }
 
-/* A slot says QUEUED, and is not in the ring. */
+/* A slot says QUEUED, and may not be in the ring. */
 static void recover_entry(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
@@ -132,34 +146,96 @@ static void recover_entry(posse_executor *e, uint32_t index, uint64_t word)
         push_again(e, index, word);
 }
 
-static void recover_slot(struct pi_supervisor *s, unsigned seat, uint32_t index,
-                         const struct pi_death *death)
+/* Whether the worker may have died in the midst of a step with this slot. */
+static bool is_touched(const struct loss *loss, uint32_t index)
 {
-    posse_executor *e = s->executor;
+    uint16_t submitter = pi_load_relaxed(&loss->executor->segment.slots.at[index].submitter);
+    return index + 1 == loss->touched || (loss->all && submitter == loss->seat);
+}
+
+/* What the worker had of it. */
+static void recover_task(const struct loss *loss, uint32_t index)
+{
+    posse_executor *e = loss->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t word = pi_load_seq(&slot->word);
-    if (pi_state(word) == PI_FREE && !(word & PI_QUEUED) &&
-        !pi_map_taken(&e->segment.slots.map, index))
-        return;
-    if (pi_is(word, PI_FILL, seat))
+    if (pi_is(word, PI_FILL, loss->seat))
         (void)pi_discard(e, index, word);
-    else if (pi_is(word, PI_RUN, seat))
-        recover_running(e, index, word, death);
+    else if (pi_is(word, PI_RUN, loss->seat))
+        recover_running(e, index, word, loss->death);
     word = pi_load_seq(&slot->word);
-    if (pi_is(word, PI_KILLING, seat)) /* perhaps only now: posse_kill may come between */
+    if (pi_is(word, PI_KILLING, loss->seat)) /* perhaps only now: posse_kill may come between */
         recover_killed(e, index, word);
-    else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == seat)
+    else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == loss->seat)
         recover_pinned(e, index, word);
     word = pi_load_seq(&slot->word);
-    if (pi_state(word) >= PI_READY && pi_load_relaxed(&slot->submitter) == seat)
+    if (pi_state(word) >= PI_READY && pi_load_relaxed(&slot->submitter) == loss->seat)
         recover_orphan(e, index, word);
     else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED))
         (void)pi_discard(e, index, word);
-    word = pi_load_seq(&slot->word);
-    if ((word & PI_QUEUED) && !marked(s, index))
+}
+
+static void recover_slot(const struct loss *loss, uint32_t index)
+{
+    posse_executor *e = loss->executor;
+    struct pi_slots *slots = &e->segment.slots;
+    pi_count(&e->segment.header->looked_at);
+    recover_task(loss, index);
+    uint64_t word = pi_load_seq(&slots->at[index].word);
+    if ((word & PI_QUEUED) && is_touched(loss, index))
         recover_entry(e, index, word);
-    if (pi_state(word) == PI_FREE && pi_map_taken(&e->segment.slots.map, index))
-        pi_map_give(&e->segment.slots.map, index);
+    if (pi_state(word) == PI_FREE && (loss->all || (loss->noted && index + 1 == loss->touched)) &&
+        pi_map_taken(&slots->map, index))
+        pi_map_give(&slots->map, index);
+}
+
+/* Whether a task of the worker's stack is, or was until it ended just now, the worker's. */
+static bool is_its(const struct loss *loss, uint64_t word)
+{
+    return pi_owner(word) == loss->seat && pi_state(word) >= PI_RUN;
+}
+
+/* False: it leads astray. */
+static bool recover_stack(const struct loss *loss)
+{
+    struct pi_slots *slots = &loss->executor->segment.slots;
+    uint32_t next = loss->current;
+    for (uint32_t step = 0; next != 0 && step < PI_MOST_NESTED; step++) {
+        uint32_t index = next - 1;
+        if (!pi_slots_has(slots, index))
+            return false;
+        /* Before the word: the next life of the slot writes it after that has changed. */
+        next = pi_load_acquire(&slots->at[index].below);
+        if (!is_its(loss, pi_load_seq(&slots->at[index].word)))
+            return false;
+        recover_slot(loss, index);
+    }
+    return next == 0;
+}
+
+static void recover_group(const struct loss *loss, uint32_t group)
+{
+    struct pi_slots *slots = &loss->executor->segment.slots;
+    pi_group_recover(slots, group, loss->seat);
+    uint64_t word = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */
+    if (pi_group_state(word) != PI_GROUP_OPEN ||
+        !(loss->all || pi_group_has_mark(word, loss->seat)))
+        return;
+    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
+        recover_slot(loss, group * PI_GROUP_SLOTS + i);
+}
+
+static void recover_slots(struct loss *loss)
+{
+    struct pi_slots *slots = &loss->executor->segment.slots;
+    uint32_t groups = pi_slots_count(slots) / PI_GROUP_SLOTS, touched = loss->touched - 1;
+    if (!recover_stack(loss)) /* before what it was doing: that may change hands */
+        loss->all = true;
+    if (loss->touched && pi_slots_has(slots, touched))
+        recover_slot(loss, touched);
+    for (uint32_t i = 0; i < groups; i++)
+        recover_group(loss, i);
+    pi_map_repair(&slots->map, groups * PI_GROUP_SLOTS);
 }
 
 static void recover_parkers(posse_executor *e, unsigned seat)
@@ -190,18 +266,23 @@ void pi_recover(struct pi_supervisor *s, unsigned seat, const struct pi_death *d
 {
     posse_executor *e = s->executor;
     struct pi_segment *segment = &e->segment;
-    uint32_t count = pi_slots_count(&segment->slots);
+    struct pi_seat *at = &segment->seats[seat];
+    uint32_t touched = pi_load_relaxed(&at->touched); /* relaxed, all: it was reaped */
+    struct loss loss = {.executor = e,
+                        .seat = seat,
+                        .death = death,
+                        .touched = touched & ~PI_MAP_NOTED,
+                        .noted = touched & PI_MAP_NOTED,
+                        .current = pi_load_relaxed(&at->current),
+                        .all = pi_load_relaxed(&at->walk) || s->hands[seat].doubted};
     recover_counts(e, seat); /* before `current` is forgotten */
     pi_idle_leave(&segment->header->idle, seat);
-    pi_store_release(&segment->seats[seat].current, 0);
-    pi_store_seq(&segment->seats[seat].deadline_ns, 0);
+    pi_store_release(&at->current, 0);
+    pi_store_seq(&at->deadline_ns, 0);
     /* Before its task is seen to be lost: its locks can be had then. Before the parkers too, as it
      * asks whose they are. */
     pi_recover_objects(e, seat, true);
-    mark_entries(s, count);
-    for (uint32_t i = 0; i < count; i++)
-        recover_slot(s, seat, i, death);
-    pi_map_repair(&segment->slots.map, count);
+    recover_slots(&loss);
     pi_recover_blocks(e, seat);
     recover_parkers(e, seat);
     pi_wake_all_parkers(e);

@@ -144,9 +144,7 @@ uint64_t pi_ended(posse_executor *e, unsigned seat, enum pi_end end)
     do {
         seen = pi_load_acquire(&s->ended[end]);
         uint32_t current = pi_load_acquire(&s->current);
-        word = current && current <= pi_slots_count(&e->segment.slots)
-                   ? pi_load_acquire(&e->segment.slots.at[current - 1].word)
-                   : 0;
+        word = current ? pi_slots_word(&e->segment.slots, current - 1) : 0;
     } while (seen % 2 && pi_load_acquire(&s->ended[end]) != seen && ++tries < 100);
     bool open = pi_is(word, PI_RUN, seat) || pi_is(word, PI_KILLING, seat);
     return seen / 2 + (seen % 2 && !open);

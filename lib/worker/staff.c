@@ -143,6 +143,8 @@ static int prepare_seat(struct pi_supervisor *s, unsigned number)
     pi_store_relaxed(&seat->leave, 0); /* relaxed, all: the worker is started after this */
     pi_store_relaxed(&seat->gives, 0);
     pi_store_relaxed(&seat->doubted, 0);
+    pi_store_relaxed(&seat->touched, 0);
+    pi_store_relaxed(&seat->walk, 0);
     pi_store_release(&seat->ready, PI_SEAT_STARTING);
     *hand = (struct pi_hand){.used = true, .executor = e, .seat = number};
     if (number >= s->seats) {

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #define GRACE_NS 1000000000u /* between SIGTERM and SIGKILL */
 
@@ -22,19 +21,11 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     struct pi_supervisor *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    size_t bytes = (e->segment.slots.max + 63) / 64 * sizeof *s->marks;
-    void *marks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (marks == MAP_FAILED) {
-        free(s);
-        return NULL;
-    }
     if (pi_os_semaphore_init(&s->poked) != 0) {
-        munmap(marks, bytes);
         free(s);
         return NULL;
     }
     s->executor = e;
-    s->marks = marks;
     s->target = e->on_demand ? e->min_workers : e->workers;
     s->max = e->workers;
     s->seen = PI_OPEN;
@@ -47,7 +38,6 @@ void pi_supervisor_destroy(struct pi_supervisor *s)
 {
     if (!s)
         return;
-    munmap(s->marks, (s->executor->segment.slots.max + 63) / 64 * sizeof *s->marks);
     pi_os_semaphore_fini(&s->poked);
     free(s);
 }

@@ -36,6 +36,7 @@ posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
         return POSSE_TIMEOUT;
     if (!pi_os_stack_has_room())
         return pi_refuse_errno(ENOMEM, "no room on the stack for the task that is waited for");
+    pi_slots_touch(&e->segment.slots, self->seat, index);
     if (!pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
         return POSSE_TIMEOUT;
     if (!may_help(self)) { /* it was told meanwhile */
@@ -60,9 +61,8 @@ bool pi_on_this_stack(posse_executor *e, posse_future future)
 /* What can be said now: POSSE_OK, an error, or POSSE_TIMEOUT, not yet. */
 static posse_status look(posse_executor *e, posse_future future, uint64_t *word)
 {
-    _Atomic uint64_t *at = &e->segment.slots.at[future.slot].word;
     enum pi_phase phase = pi_phase_of(e); /* before the word: CLOSED comes after the last end */
-    *word = pi_load_seq(at);              /* with the release of pi_slot_leave */
+    *word = pi_word_of(future);
     if (!pi_fresh(*word, future))
         return pi_refuse(POSSE_INVALID, PI_STALE);
     if (pi_final(*word))
@@ -104,7 +104,7 @@ static void announce(posse_executor *e, posse_future future, uint64_t word, uint
 static void withdraw(posse_executor *e, posse_future future, uint32_t parker)
 {
     _Atomic uint64_t *at = &e->segment.slots.at[future.slot].word;
-    uint64_t word = pi_load_relaxed(at);
+    uint64_t word = pi_word_of(future);
     while (pi_generation(word) == future.generation && pi_parker(word) == parker + 1 &&
            !pi_final(word) && !(word & PI_MANY))
         if (pi_cas(at, &word, pi_with_parker(word, 0)))

@@ -1,9 +1,10 @@
 /* sweep.c - a worker dies, and the recovery sweeps, just when the program has taken the bit of a
  * thing in a map and has not yet put its name into the thing's word. The sweep takes the bit for
  * one that a dead taker left, and clears it. Then the thing is taken though its bit is clear, which
- * costs the next taker a step and nothing else (core/map.h).
+ * costs the next taker a step and nothing else (core/map.h). Of slots this is so only if all of
+ * them are looked at: else the dead worker has said which bit was its own.
  *
- * The linker leads pi_map_take here.
+ * The linker leads pi_map_take_noted here.
  */
 #include "support/support.h"
 
@@ -16,6 +17,7 @@ struct stage {
     struct gate *gate;
     posse_future held; /* one worker is at the gate, */
     pid_t idle;        /* and this one is to die */
+    bool stays;        /* the bit that was taken is not swept */
 };
 static struct stage *sweeping; /* NULL: nothing happens at a take */
 
@@ -27,16 +29,17 @@ static void sweep(const struct stage *stage)
                       stats_of(stage->pool).workers_idle == 1);
 }
 
-uint32_t __real_pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint);
-uint32_t __wrap_pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint);
-uint32_t __wrap_pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint)
+uint32_t __real_pi_map_take_noted(struct pi_map *, uint32_t, uint32_t, _Atomic uint32_t *);
+uint32_t __wrap_pi_map_take_noted(struct pi_map *, uint32_t, uint32_t, _Atomic uint32_t *);
+uint32_t __wrap_pi_map_take_noted(struct pi_map *map, uint32_t count, uint32_t hint,
+                                  _Atomic uint32_t *note)
 {
-    uint32_t index = __real_pi_map_take(map, count, hint);
-    struct stage *stage = sweeping;
-    sweeping = NULL;
+    uint32_t index = __real_pi_map_take_noted(map, count, hint, note);
+    struct stage *stage = index == PI_NONE ? NULL : sweeping;
     if (stage) {
+        sweeping = NULL;
         sweep(stage);
-        assert_false(pi_map_taken(map, index));
+        assert_int_equal(pi_map_taken(map, index), stage->stays);
     }
     return index;
 }
@@ -65,15 +68,30 @@ static void end(struct stage *stage)
     end_pool(stage->pool);
 }
 
+static void take_a_slot(struct stage *stage)
+{
+    sweeping = stage;
+    posse_future future = submitted_long(stage->pool, square_task, 7);
+    posse_future other = submitted_long(stage->pool, square_task, 8);
+    assert_int_equal(take_long(future), 49);
+    assert_int_equal(take_long(other), 64);
+    end(stage);
+}
+
 TEST(slot)
 {
     struct stage stage = begin();
-    sweeping = &stage;
-    posse_future future = submitted_long(stage.pool, square_task, 7);
-    posse_future other = submitted_long(stage.pool, square_task, 8);
-    assert_int_equal(take_long(future), 49);
-    assert_int_equal(take_long(other), 64);
-    end(&stage);
+    stage.stays = true;
+    take_a_slot(&stage);
+}
+
+TEST(slot_when_all_are_looked_at)
+{
+    struct stage stage = begin();
+    for (unsigned i = 0; i < 2; i++) { /* as if other threads of the workers had changed slots */
+        atomic_store(&stage.pool->segment.seats[i].walk, 1);
+    }
+    take_a_slot(&stage);
 }
 
 TEST(parker)
@@ -95,6 +113,7 @@ TEST(parker_of_a_mail_box)
 
 static const struct check checks[] = {
     CHECK(slot, PROCESSES),
+    CHECK(slot_when_all_are_looked_at, PROCESSES),
     CHECK(parker, PROCESSES),
     CHECK(parker_of_a_mail_box, PROCESSES),
 };

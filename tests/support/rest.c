@@ -19,7 +19,23 @@ static bool slots_are_free(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++) {
-        if (pi_state(pi_load_seq(&slots->at[i].word)) != PI_FREE || pi_map_taken(&slots->map, i)) {
+        if (pi_slots_has(slots, i) && (pi_state(pi_load_seq(&slots->at[i].word)) != PI_FREE ||
+                                       pi_map_taken(&slots->map, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whoever opens or closes a group has done it to the end. */
+static bool groups_are_settled(posse_executor *e)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    for (uint32_t i = 0; i < pi_slots_count(slots) / PI_GROUP_SLOTS; i++) {
+        uint64_t group = pi_load_seq(&slots->groups[i]);
+        enum pi_group state = pi_group_state(group);
+        if (state != PI_GROUP_CLOSED &&
+            !(state == PI_GROUP_OPEN && pi_group_owner(group) == PI_NOBODY)) {
             return false;
         }
     }
@@ -43,7 +59,7 @@ static bool queued_are_in_the_ring(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++) {
-        if ((pi_load_seq(&slots->at[i].word) & PI_QUEUED) && !is_in_ring(&e->segment.ring, i)) {
+        if ((pi_slots_word(slots, i) & PI_QUEUED) && !is_in_ring(&e->segment.ring, i)) {
             return false;
         }
     }
@@ -93,14 +109,14 @@ static bool blocks_are_free(posse_executor *e)
 
 /* ---- maps ---- */
 
-/* A mark says that a word below it is full: one that is wrong hides free things. */
-static bool marks_are_right(const struct pi_map *map, uint32_t count)
+/* A word that is not said to have a bit, and has one, hides free things. */
+static bool levels_are_right(const struct pi_map *map, uint32_t count)
 {
     for (int level = 1; level < 3; level++) {
         count = (count + 63) / 64;
         for (uint32_t i = 0; i < count; i++) {
-            bool mark = pi_load_seq(&map->level[level][i / 64]) >> (i % 64) & 1;
-            if (mark && pi_load_seq(&map->level[level - 1][i]) != UINT64_MAX) {
+            bool said = pi_load_seq(&map->level[level][i / 64]) >> (i % 64) & 1;
+            if (!said && pi_load_seq(&map->level[level - 1][i]) != 0) {
                 return false;
             }
         }
@@ -111,8 +127,8 @@ static bool marks_are_right(const struct pi_map *map, uint32_t count)
 static bool maps_are_right(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    return marks_are_right(&s->slots.map, pi_slots_count(&s->slots)) &&
-           marks_are_right(&s->parkers.map, pi_parkers_count(&s->parkers));
+    return levels_are_right(&s->slots.map, pi_slots_count(&s->slots)) &&
+           levels_are_right(&s->parkers.map, pi_parkers_count(&s->parkers));
 }
 
 /* ---- parkers ---- */
@@ -203,10 +219,11 @@ static const struct {
     bool (*holds)(posse_executor *e);
 } looks[] = {
     {"all slots are free, and their map says so", slots_are_free},
+    {"no group of slots is about to be opened", groups_are_settled},
     {"slots that say they are in the ring are there", queued_are_in_the_ring},
     {"the ring's head meets its tail", head_meets_tail},
     {"all blocks are free, and units that are nobody's say so", blocks_are_free},
-    {"marks in the maps are right", maps_are_right},
+    {"the levels of the maps are right", maps_are_right},
     {"no parker is taken but those of mail boxes", parkers_are_free},
     {"nobody is inside a call", nobody_is_blocked},
     {"no seat has a task, a deadline or half a count", seats_run_nothing},

@@ -1,7 +1,6 @@
 /* map.c - the tree of bits: what it gives, in which order, and what wrong bits cost. */
+#include "bits.h"
 #include "support/support.h"
-
-#include "core/map.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@ static struct pi_map make_map(uint32_t max)
     void *memory = calloc(1, pi_map_size(max));
     assert_non_null(memory);
     pi_map_init(&map, memory, max);
+    give_all(&map, max);
     return map;
 }
 
@@ -28,11 +28,57 @@ static void assert_takes(struct pi_map *map, uint32_t first, uint32_t count)
     assert_int_equal(pi_map_take(map, count, 0), PI_NONE);
 }
 
-static void give_all(struct pi_map *map, uint32_t count)
+TEST(nothing_is_free_where_nothing_was_given)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        pi_map_give(map, i);
+    struct pi_map map;
+    void *memory = calloc(1, pi_map_size(300));
+    assert_non_null(memory);
+    pi_map_init(&map, memory, 300);
+    assert_true(pi_map_taken(&map, 0));
+    assert_int_equal(pi_map_take(&map, 300, 0), PI_NONE);
+    assert_int_equal(pi_map_take(&map, 300, 200), PI_NONE);
+    pi_map_give(&map, 299);
+    assert_takes(&map, 299, 300);
+    free_map(&map);
+}
+
+TEST(says_which_it_is_about_to_take)
+{
+    struct pi_map map = make_map(300);
+    _Atomic uint32_t note = 0;
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_int_equal(pi_map_take_noted(&map, 300, 0, &note), i);
+        assert_int_equal(atomic_load(&note), PI_MAP_NOTED | (i + 1));
     }
+    free_map(&map);
+}
+
+TEST(words_as_a_whole)
+{
+    struct pi_map map = make_map(8192);
+    assert_true(pi_map_unused(&map, 3));
+    assert_true(pi_map_take_word(&map, 3));
+    assert_false(pi_map_unused(&map, 3));
+    assert_false(pi_map_take_word(&map, 3));
+    assert_takes(&map, 0, 192);
+    assert_int_equal(pi_map_take(&map, 8192, 200), 256);
+    pi_map_give_word(&map, 3, 6);
+    assert_int_equal(pi_map_take(&map, 8192, 0), 193);
+    assert_false(pi_map_take_word(&map, 3)); /* one is taken */
+    pi_map_give_word(&map, 3, ~(uint64_t)4);
+    assert_true(pi_map_take_word(&map, 3));
+    free_map(&map);
+}
+
+TEST(repair_of_both_levels)
+{
+    struct pi_map map = make_map(8192);
+    atomic_store(&map.level[1][1], 0);
+    atomic_store(&map.level[2][0], 1);
+    pi_map_repair(&map, 8192);
+    assert_int_equal(atomic_load(&map.level[1][1]), UINT64_MAX);
+    assert_int_equal(atomic_load(&map.level[2][0]), 3);
+    free_map(&map);
 }
 
 TEST(takes_the_lowest)
@@ -139,11 +185,12 @@ TEST(all_levels_fill_and_empty)
     }
 }
 
-/* A taker that died right after it had marked a word, while somebody gave one of its things. */
-TEST(stale_full_mark_of_a_word)
+/* A taker that died right after it had said that a word is empty, while somebody gave one of its
+ * things. */
+TEST(word_that_only_seems_empty)
 {
     struct pi_map map = make_map(256);
-    atomic_store(&map.level[1][0], 1u << 1);
+    atomic_fetch_and(&map.level[1][0], ~(uint64_t)2);
     assert_takes(&map, 0, 64);
     for (uint32_t i = 128; i < 256; i++) {
         pi_map_give(&map, i); /* gives elsewhere do not mend it */
@@ -153,55 +200,41 @@ TEST(stale_full_mark_of_a_word)
     free_map(&map);
 }
 
-TEST(stale_full_marks_of_all_words)
+TEST(words_that_all_seem_empty)
 {
     struct pi_map map = make_map(300001);
     for (int level = 1; level < 3; level++) {
         for (uint32_t i = 0; i < map.words[level]; i++) {
-            atomic_store(&map.level[level][i], UINT64_MAX);
+            atomic_store(&map.level[level][i], 0);
         }
     }
-    assert_int_equal(pi_map_take(&map, 300001, UINT32_MAX), PI_NONE); /* no hint: marks decide */
+    assert_int_equal(pi_map_take(&map, 300001, UINT32_MAX), PI_NONE); /* no hint: they decide */
     pi_map_repair(&map, 300001);
     assert_takes(&map, 0, 300001);
     free_map(&map);
 }
 
-/* A taker that died with a bit beyond the count, before it gave it back: it may be the last one of
- * its word, so that the word is marked as full. */
-TEST(taken_beyond_the_count)
-{
-    struct pi_map map = make_map(8192);
-    assert_takes(&map, 0, 5000);
-    assert_takes(&map, 5000, 5056);
-    pi_map_repair(&map, 5000);
-    assert_true(pi_map_taken(&map, 4999));
-    assert_int_equal(pi_map_take(&map, 5000, 0), PI_NONE);
-    assert_int_equal(pi_map_take(&map, 5001, 0), 5000);
-    free_map(&map);
-}
-
-TEST(repair_leaves_right_marks)
+TEST(repair_leaves_what_is_right)
 {
     struct pi_map map = make_map(8192);
     assert_takes(&map, 0, 5000);
     pi_map_repair(&map, 5000);
     assert_int_equal(pi_map_take(&map, 5000, 0), PI_NONE);
-    assert_int_equal(atomic_load(&map.level[2][0]), 1);
+    assert_int_equal(atomic_load(&map.level[2][0]), 2);
     assert_int_equal(pi_map_take(&map, 8192, 0), 5000);
     free_map(&map);
 }
 
-/* A taker that died before it marked the word that it had filled: the next one does it. */
-TEST(missing_marks_are_made)
+/* A taker that died before it said that the word is empty: the next one does. */
+TEST(words_that_are_empty_are_noted)
 {
     struct pi_map map = make_map(8192);
     for (uint32_t i = 0; i < 64; i++) {
-        atomic_store(&map.level[0][i], UINT64_MAX);
+        atomic_store(&map.level[0][i], 0);
     }
     assert_int_equal(pi_map_take(&map, 8192, 0), 4096);
-    assert_int_equal(atomic_load(&map.level[1][0]), UINT64_MAX);
-    assert_int_equal(atomic_load(&map.level[2][0]), 1);
+    assert_int_equal(atomic_load(&map.level[1][0]), 0);
+    assert_int_equal(atomic_load(&map.level[2][0]), 2);
     free_map(&map);
 }
 
@@ -249,6 +282,8 @@ static void assert_touches_only(uint32_t count, uint32_t max)
         assert_return_code(
             mprotect(memory + first, offset + length - first, PROT_READ | PROT_WRITE), errno);
     }
+    assert_int_equal(pi_map_take(&map, count, 0), PI_NONE);
+    give_all(&map, count);
     assert_takes(&map, 0, count);
     pi_map_repair(&map, count);
     give_all(&map, count);
@@ -273,6 +308,10 @@ TEST(touches_nothing_beyond_the_count)
 int main(int argc, char **argv)
 {
     const struct check checks[] = {
+        CHECK(nothing_is_free_where_nothing_was_given, ALL),
+        CHECK(says_which_it_is_about_to_take, ALL),
+        CHECK(words_as_a_whole, ALL),
+        CHECK(repair_of_both_levels, ALL),
         CHECK(takes_the_lowest, ALL),
         CHECK(says_what_is_taken, ALL),
         CHECK(takes_near_the_hint, ALL),
@@ -281,11 +320,10 @@ int main(int argc, char **argv)
         CHECK(no_things_at_all, ALL),
         CHECK(grows_by_its_count, ALL),
         CHECK(all_levels_fill_and_empty, ALL),
-        CHECK(stale_full_mark_of_a_word, ALL),
-        CHECK(stale_full_marks_of_all_words, ALL),
-        CHECK(taken_beyond_the_count, ALL),
-        CHECK(repair_leaves_right_marks, ALL),
-        CHECK(missing_marks_are_made, ALL),
+        CHECK(word_that_only_seems_empty, ALL),
+        CHECK(words_that_all_seem_empty, ALL),
+        CHECK(repair_leaves_what_is_right, ALL),
+        CHECK(words_that_are_empty_are_noted, ALL),
         CHECK(parts_of_a_count, ALL),
         CHECK(touches_nothing_beyond_the_count, ALL),
     };

@@ -1,4 +1,5 @@
 /* map_threads.c - the tree of bits under threads that take and give at once. */
+#include "bits.h"
 #include "threads.h"
 
 #include "core/map.h"
@@ -24,6 +25,7 @@ static struct contest *make_contest(uint32_t count, unsigned rounds)
     assert_non_null(contest);
     assert_non_null(memory);
     pi_map_init(&contest->map, memory, MAX);
+    give_all(&contest->map, MAX);
     contest->count = count;
     contest->rounds = rounds;
     return contest;

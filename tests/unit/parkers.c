@@ -1,4 +1,5 @@
 /* parkers.c - the places where callers sleep: each is one caller's. */
+#include "bits.h"
 #include "threads.h"
 
 #include "core/parkers.h"
@@ -26,6 +27,7 @@ static struct lot *make_lot(uint32_t count)
     assert_non_null(lot->parkers.at);
     memset((void *)lot->parkers.at, 0, size);
     pi_map_init(&lot->parkers.map, memory, PI_MAX_PARKERS);
+    give_all(&lot->parkers.map, PI_MAX_PARKERS);
     pi_count_init(&lot->parkers.count, &lot->count, PI_MAX_PARKERS);
     atomic_init(&lot->count, pi_count_word(count));
     return lot;

@@ -18,7 +18,7 @@ struct region {
 };
 
 struct regions {
-    struct region at[10];
+    struct region at[11];
     size_t count;
 };
 
@@ -39,6 +39,8 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
     add(regions, "seats", s->seats, PI_MAX_SEATS * sizeof *s->seats);
     add(regions, "parkers", s->parkers.at, PI_MAX_PARKERS * sizeof *s->parkers.at);
     add(regions, "map of the slots", (const void *)slots->map.level[2], pi_map_size(slots->max));
+    add(regions, "groups of the slots", (const void *)slots->groups,
+        slots->max / PI_GROUP_SLOTS * sizeof *slots->groups);
     add(regions, "slots", slots->at, slots->max * sizeof *slots->at);
     add(regions, "ring", (const void *)s->ring.cells,
         pi_ring_start(s->ring.rings) * sizeof *s->ring.cells);

@@ -85,7 +85,7 @@ TEST(final_states_are_left_by_freeing)
         uint64_t word = pi_with_parker(set_word((enum pi_state)state, PI_DETACHED | PI_CANCEL), 3);
         atomic_store(&slot.word, word);
         assert_true(pi_slot_free(&slot, &word));
-        assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT);
+        assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_FREE);
     }
 }
 
@@ -93,6 +93,21 @@ TEST(final_states_are_left_by_freeing)
 TEST(freeing_keeps_queued)
 {
     uint64_t word = set_word(PI_CANCELLED, PI_QUEUED | PI_MANY);
+    assert_true(pi_slot_free(&slot, &word));
+    assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_QUEUED | PI_FREE);
+}
+
+/* In two steps, if there are blocks to be freed in between. */
+TEST(emptying_before_it_is_freed)
+{
+    uint64_t word = set_word(PI_DONE, PI_QUEUED | PI_MANY), other = word;
+    assert_true(pi_slot_empty(&slot, &word, 9));
+    assert_int_equal(get_word(), word);
+    assert_true(pi_is(word, PI_FILL, 9));
+    assert_int_equal(pi_generation(word), pi_generation(other));
+    assert_true(word & PI_QUEUED);
+    assert_false(pi_slot_empty(&slot, &other, 10)); /* a second holder of the same handle */
+    assert_int_equal(other, word);
     assert_true(pi_slot_free(&slot, &word));
     assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_QUEUED | PI_FREE);
 }
@@ -125,6 +140,7 @@ int main(int argc, char **argv)
         CHECK(refused_when_it_is_another_task_or_state, ALL),
         CHECK(final_states_are_left_by_freeing, ALL),
         CHECK(freeing_keeps_queued, ALL),
+        CHECK(emptying_before_it_is_freed, ALL),
         CHECK(freeing_an_inexact_word, ALL),
         CHECK(generations_go_round, ALL),
     };

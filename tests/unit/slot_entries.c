@@ -84,7 +84,7 @@ TEST(entries_that_name_nothing)
     assert_int_equal(submit(table), 0);
     assert_int_equal(take(table, WORKER, &word), 0);
     assert_int_equal(take(table, WORKER, &word), PI_NONE);
-    assert_int_equal(word_of(table, 5), 0);
+    assert_int_equal(word_of(table, 5), PI_FREE);
     free_table(table);
 }
 

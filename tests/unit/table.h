@@ -9,11 +9,35 @@
 #define SUBMITTER 1000u
 #define WORKER 3u
 
+/* The first `count` slots are there. */
 struct table {
     struct queue queue;
     struct pi_slots slots;
     _Atomic uint64_t count;
 };
+
+/* Memory of size * n bytes, all zero, which begins on a line of the cache. */
+static inline void *make_zeros(size_t n, size_t size)
+{
+    size_t bytes = (n * size + 127) & ~(size_t)127;
+    void *memory = aligned_alloc(128, bytes);
+    assert_non_null(memory);
+    return memset(memory, 0, bytes);
+}
+
+/* Opens the groups of the first `count` slots; the rest of the last one is not there. */
+static inline void open_slots(struct table *table, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        atomic_store(&table->slots.groups[i / PI_GROUP_SLOTS],
+                     pi_group_make(PI_GROUP_OPEN, PI_NOBODY, 0));
+        if (pi_state(atomic_load(&table->slots.at[i].word)) == PI_NO_SLOT) {
+            atomic_store(&table->slots.at[i].word, PI_FREE);
+            pi_map_give(&table->slots.map, i);
+        }
+    }
+    atomic_store(&table->count, pi_count_word(count));
+}
 
 static inline struct table *make_table(uint32_t max, uint32_t count)
 {
@@ -23,12 +47,12 @@ static inline struct table *make_table(uint32_t max, uint32_t count)
     assert_non_null(memory);
     table->queue = make_queue(1, 1);
     pi_map_init(&table->slots.map, memory, max);
-    table->slots.at = aligned_alloc(128, max * sizeof *table->slots.at);
-    assert_non_null(table->slots.at);
-    memset((void *)table->slots.at, 0, max * sizeof *table->slots.at);
+    table->slots.at = make_zeros(max, sizeof *table->slots.at);
+    table->slots.groups = make_zeros(max / PI_GROUP_SLOTS + 1, sizeof *table->slots.groups);
+    table->slots.seats = make_zeros(PI_MAX_SEATS, sizeof *table->slots.seats);
     pi_count_init(&table->slots.count, &table->count, max);
     table->slots.max = max;
-    atomic_init(&table->count, pi_count_word(count));
+    open_slots(table, count);
     return table;
 }
 
@@ -37,6 +61,8 @@ static inline void free_table(struct table *table)
     free_queue(&table->queue);
     free(table->slots.map.level[2]);
     free(table->slots.at);
+    free((void *)table->slots.groups);
+    free(table->slots.seats);
     free(table);
 }
 

@@ -73,7 +73,7 @@ TEST(states_from_done_on_are_final)
         uint64_t word = pi_with_state(UINT64_MAX, (enum pi_state)state);
         assert_int_equal(pi_final(word), state >= PI_DONE);
     }
-    assert_int_equal(PI_FREE, 0); /* memory that was never touched is a table of free slots */
+    assert_int_equal(PI_NO_SLOT, 0); /* where memory was never touched there is no slot */
     assert_true(PI_STATES <= 16);
 }
 
@@ -103,6 +103,21 @@ TEST(freed_after_the_last_generation)
     assert_int_equal(pi_freed(word), PI_QUEUED | PI_FREE);
 }
 
+TEST(emptied_names_the_freer_and_keeps_the_life)
+{
+    uint64_t word = full_word(PI_LOST, 41), emptied = pi_emptied(word, 9);
+    assert_int_equal(emptied, with_generation(pi_with_owner(PI_QUEUED | PI_FILL, 9), 41));
+    assert_int_equal(pi_emptied(word & ~(uint64_t)PI_QUEUED, 9), emptied & ~(uint64_t)PI_QUEUED);
+}
+
+TEST(slots_that_are_free_or_not_there_are_not_in_use)
+{
+    for (unsigned state = 0; state < PI_STATES; state++) {
+        bool used = state != PI_NO_SLOT && state != PI_FREE;
+        assert_int_equal(pi_in_use(full_word((enum pi_state)state, 3)), used);
+    }
+}
+
 TEST(is_looks_at_state_and_owner)
 {
     uint64_t word = full_word(PI_RUN, 7);
@@ -124,6 +139,8 @@ int main(int argc, char **argv)
         CHECK(owners_that_are_no_worker_fit, ALL),
         CHECK(freed_keeps_the_rings_flag_alone, ALL),
         CHECK(freed_after_the_last_generation, ALL),
+        CHECK(emptied_names_the_freer_and_keeps_the_life, ALL),
+        CHECK(slots_that_are_free_or_not_there_are_not_in_use, ALL),
         CHECK(is_looks_at_state_and_owner, ALL),
     };
     return RUN_CHECKS(argc, argv, checks);

@@ -1,0 +1,117 @@
+/* groups.h - which slots have memory. 64 slots are a group, which has memory or none as a whole:
+ * 12 KiB, three pages, and one word of the slots' map. Each group has a word of its own here.
+ *
+ *   state       meaning                              who may change it           to
+ *   CLOSED      there is no slot here. MEMORY: its   whoever needs slots, or     CLAIMED(o)
+ *               memory is still there, but nobody    gives the memory back
+ *               may look at it
+ *   CLAIMED(o)  o gives the group memory and writes  o                           OPEN(o), CLOSED
+ *               the words of its slots, or gives     the supervisor, when o is   CLOSED, MEMORY
+ *               its memory back                      reaped
+ *   OPEN(o)     its slots may be used; o is about    o                           OPEN
+ *               to say so in the map                 the supervisor, when o is   OPEN
+ *                                                    reaped: says so in the map
+ *   OPEN        its slots may be used                the trim, if all are free   CLOSED, MEMORY
+ *               a worker that is about to take a     the worker, in OPEN(o) too  its mark
+ *               slot here marks it as its own
+ *
+ * Every arrow is one compare-and-swap from the exact word, but that the one which has CLAIMED it
+ * leaves that by a store.
+ *
+ *   opening                                         if it dies after that
+ *   CLOSED -> CLAIMED(o): its bits are clear        CLOSED, MEMORY
+ *   backs the memory; words := FREE, of generation  the same
+ *   `floor`
+ *   CLAIMED(o) -> OPEN(o), release                  the supervisor sets the bits of those that are
+ *                                                   FREE
+ *   sets all bits of the map; OPEN(o) -> OPEN       nothing is left to do
+ *
+ *   closing (by the trim alone, which does not die: with the supervisor the executor is broken)
+ *   clears all bits of the map, if all were set     from now on nobody finds a slot here
+ *   each word FREE -> NO_SLOT, if it is not QUEUED  if one is not, all that was done is undone
+ *   OPEN -> CLOSED, MEMORY; floor := more than the  an old handle is stale also when the group is
+ *   generation of any slot here                     open again
+ *
+ * Somebody may look at a slot by an index that it has from long ago: a stale handle, an entry of
+ * the ring, a link of a list. It asks pi_slots_has first. Between that look and the next one the
+ * group may be closed: it finds NO_SLOT, and its memory, as the trim gives that back 100 ms after
+ * the group was closed and not before. (A thread that does not run for all that time between the
+ * two looks makes a page of zeros: NO_SLOT too. If there is no memory at all, it dies.)
+ *
+ *   bits 0-1     state
+ *   bit 2        MEMORY
+ *   bits 4-13    o; PI_NOBODY in OPEN
+ *   bits 14-23   the mark: 0, 1 + a seat, or MANY workers. What a dead worker has submitted is
+ *                looked for in the groups with its mark or MANY; a mark goes when a group closes
+ *   bits 32-63   floor
+ *
+ * The model is tests/model/groups.pml.
+ */
+#ifndef PI_GROUPS_H
+#define PI_GROUPS_H
+
+#include "core/atomic.h"
+#include "core/word.h"
+
+#define PI_GROUP_SLOTS 64u
+
+enum pi_group { PI_GROUP_CLOSED, PI_GROUP_CLAIMED, PI_GROUP_OPEN };
+
+#define PI_GROUP_STATE 3u
+#define PI_GROUP_MEMORY 4u
+#define PI_GROUP_OWNER_SHIFT 4
+#define PI_GROUP_OWNER_MASK ((uint64_t)0x3ff << PI_GROUP_OWNER_SHIFT)
+#define PI_GROUP_MARK_SHIFT 14
+#define PI_GROUP_MARK_MASK ((uint64_t)0x3ff << PI_GROUP_MARK_SHIFT)
+#define PI_GROUP_MANY PI_GROUP_MARK_MASK
+#define PI_GROUP_FLOOR_SHIFT 32
+
+static inline enum pi_group pi_group_state(uint64_t group)
+{
+    return (enum pi_group)(group & PI_GROUP_STATE);
+}
+static inline unsigned pi_group_owner(uint64_t group)
+{
+    return (unsigned)((group & PI_GROUP_OWNER_MASK) >> PI_GROUP_OWNER_SHIFT);
+}
+static inline uint64_t pi_group_floor(uint64_t group)
+{
+    return group & (uint64_t)UINT32_MAX << PI_GROUP_FLOOR_SHIFT;
+}
+static inline uint64_t pi_group_make(enum pi_group state, unsigned owner, uint64_t floor)
+{
+    return (uint64_t)state | (uint64_t)owner << PI_GROUP_OWNER_SHIFT | floor;
+}
+/* The word with a worker's mark; the same if it has that. */
+static inline uint64_t pi_group_marked(uint64_t group, unsigned seat)
+{
+    uint64_t mark = (uint64_t)(seat + 1) << PI_GROUP_MARK_SHIFT, there = group & PI_GROUP_MARK_MASK;
+    return there == mark ? group : group | (there ? PI_GROUP_MANY : mark);
+}
+/* Whether a worker may have submitted what is there. */
+static inline bool pi_group_has_mark(uint64_t group, unsigned seat)
+{
+    return (group & PI_GROUP_MARK_MASK) == PI_GROUP_MANY || pi_group_marked(group, seat) == group;
+}
+
+struct pi_slots;
+
+/* CLOSED -> CLAIMED(owner), of a group below the count. */
+bool pi_group_claim(struct pi_slots *slots, uint32_t group, unsigned owner);
+/* Claims the first CLOSED groups that lie in a row, at most so many. How many they are; 0: all are
+ * in use, or being opened. */
+uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, uint32_t *first);
+/* CLAIMED -> OPEN, by the one which has claimed it and given it memory. */
+void pi_group_open(struct pi_slots *slots, uint32_t group);
+/* CLAIMED -> CLOSED, by the one which has claimed it. `memory`: PI_GROUP_MEMORY or 0. */
+void pi_group_leave(struct pi_slots *slots, uint32_t group, unsigned memory);
+/* Makes sure that a worker which takes a slot there is found by its mark. False: it is not open. */
+bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner);
+/* What a dead worker has begun with it. */
+void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned seat);
+/* OPEN -> CLOSED, MEMORY, for the trim. False: some of its slots are in use. True: once nobody who
+ * has looked before can still look, its memory may be given back: pi_group_claim, punch,
+ * pi_group_leave(..., 0). */
+bool pi_slots_close(struct pi_slots *slots, uint32_t group);
+
+#endif

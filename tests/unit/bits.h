@@ -1,0 +1,14 @@
+/* bits.h - maps of which all is free. */
+#ifndef UNIT_BITS_H
+#define UNIT_BITS_H
+
+#include "core/map.h"
+
+static inline void give_all(struct pi_map *map, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        pi_map_give(map, i);
+    }
+}
+
+#endif
