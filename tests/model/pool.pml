@@ -9,8 +9,9 @@
  * Abstracted: sleeping and waking (idle.pml, wait.pml: here whoever waits sees at once what it
  * waits for, and an idle worker sees an entry), the map of free slots (the lowest free slot is
  * found; none: the nested task is not submitted, the program waits), arena blocks, growing tables
- * (the ring is large enough, which is asserted), the supervisor's walk along a worker's stack
- * (wait.pml).
+ * (the ring is large enough, which is asserted; groups.pml), the supervisor's walk along a worker's
+ * stack (wait.pml), and that it leads astray, after which all slots are looked at; groups of slots
+ * (groups.pml): here each slot has marks of its own.
  *
  * Checked: a task is claimed at most once an attempt, has no more attempts than it may, and ends
  * exactly once; a handle stays valid until it is released; nothing deadlocks; in the end every slot
@@ -27,8 +28,10 @@
  *   ALWAYS_PUSHED  a submitter that finds QUEUED relies on it without a compare-and-swap
  *   NO_DETACH      orphans are not detached
  *   NO_FILL        FILL of a dead worker is not freed
- *   MARK_HEAD      the recovery believes that the entry at the head is still to be dealt with, but
- *                  its slot may have been looked at already
+ *   NO_STACK       the recovery does not look at the dead worker's stack
+ *   NO_TOUCH_FILL  a worker does not say which slot it submits in
+ *   NO_TOUCH_CLAIM ... claims from the ring
+ *   NO_MARK        ... or does not mark the slots in which it submits
  *   TAKE_BACK_ALL  take_back restores a QUEUED that was seen before the entry was passed
  *   LOOK_ONCE      the recovery looks once whether a slot is RUN or KILLING, but a task may be
  *                  killed while its worker, dead already, is recovered (seen with SCRIPT=5)
@@ -96,6 +99,7 @@
 
 short W[NS];
 byte submitter[NS]; /* written in FILL */
+byte marks[NS];     /* workers that have submitted there */
 byte task[NS];      /* which task it is: only for the checks, and 0 is the one that nests */
 
 byte tag[RN];  /* 1 + position of the entry; 0: never used */
@@ -108,6 +112,7 @@ bit gone[NW]; /* it is a corpse, which waitpid returns */
 bit dying[NW]; /* it has been sent a signal */
 #endif
 byte stack[NW]; /* slots of its tasks: there the supervisor looks for KILLING */
+byte touched[NW] = NONE; /* the slot that it has changed last, or is about to */
 byte kills;
 byte retries = RETRIES;
 
@@ -179,7 +184,17 @@ inline submit(s, who, t, flags, limit)
         fi
         if
         :: s != NONE ->
-            x = BY(TO(W[s], FILL), who); W[s] = x; submitter[s] = who; task[s] = t
+            x = BY(TO(W[s], FILL), who); W[s] = x; submitter[s] = who; task[s] = t;
+            if
+            :: who < NW ->
+#ifndef NO_TOUCH_FILL
+                touched[who] = s;
+#endif
+#ifndef NO_MARK
+                marks[s] = marks[s] | (1 << who)
+#endif
+            :: else
+            fi
         :: else
         fi
     }
@@ -280,6 +295,9 @@ inline pass() { atomic { if :: head == h -> head = h + 1 :: else fi; h = 0 } }
 inline settle()
 {
     ok = 0;
+#ifndef NO_TOUCH_CLAIM
+    touched[me] = c;
+#endif
     x = W[c];
     do
     :: !(x & QUEUED) -> break
@@ -295,8 +313,7 @@ inline settle()
             :: else ->
                 if
                 :: STATE(x) == READY -> 
-                    x = BY(TO(x, RUN), me); ok = 1; note_claim(task[c]);
-                    stack[me] = stack[me] | (1 << c)
+                    x = BY(TO(x, RUN), me); ok = 1; note_claim(task[c])
                 :: else
                 fi
 #ifndef KEEP_QUEUED
@@ -311,6 +328,7 @@ inline settle()
 /* The end of slot s, which we run; `from` is its word. KILLING: we take nothing more. */
 inline end_run(s, from)
 {
+    touched[me] = s;
     finish(s, from, DONE);
     if
     :: ok
@@ -334,6 +352,7 @@ inline nest()
         :: d == NONE
         :: else ->
             y = y - STATE(y); /* now for its generation alone */
+            if :: touched[me] = NONE :: true fi; /* it may do something else meanwhile */
             do
             :: atomic {
                    (STATE(W[d]) == READY || FINAL(W[d])) -> x = W[d];
@@ -343,14 +362,17 @@ inline nest()
                :: FINAL(x) -> break
                :: else ->
                    atomic {
+                       touched[me] = d;
                        if
                        :: W[d] == x ->
-                           x = BY(TO(x, RUN), me); W[d] = x; ok = 1; note_claim(task[d]);
-                           stack[me] = stack[me] | (1 << d)
+                           x = BY(TO(x, RUN), me); W[d] = x; ok = 1; note_claim(task[d])
                        :: else -> ok = 0
                        fi
                    }
-                   if :: ok -> y = x; end_run(d, y) :: else fi
+                   if
+                   :: ok -> atomic { stack[me] = stack[me] | (1 << d); y = x } end_run(d, y)
+                   :: else
+                   fi
                fi
             od;
             discard(d, x)
@@ -384,7 +406,7 @@ endidle:
 #endif
                if
                :: ok ->
-                   atomic { mine = x; x = 0; ok = 0 }
+                   atomic { stack[me] = stack[me] | (1 << c); mine = x; x = 0; ok = 0 }
                    if :: CH > 0 && task[c] == 0 -> nest() :: else fi;
                    end_run(c, mine)
                :: else
@@ -395,7 +417,7 @@ endidle:
         od
     } unless {
         atomic {
-            dead[me] -> gone[me] = 1; stack[me] = 0;
+            dead[me] -> gone[me] = 1;
             h = 0; c = 0; d = 0; k = 0; n = 0; p = 0; q = 0; v = 0; e = 0; r = 0;
             x = 0; y = 0; mine = 0; ok = 0
         }
@@ -433,24 +455,6 @@ proctype killer()
 #define DOOMED(i, w) ((stack[w] & (1 << (i))) && IS(W[(i) % NS], KILLING, w))
 #define TO_BE_KILLED(w) \
     (!dead[w] && (DOOMED(0, w) || DOOMED(1, w) || DOOMED(2, w) || DOOMED(3, w)))
-
-inline mark_entries()
-{
-    atomic {
-        p = head;
-#ifndef MARK_HEAD
-        if :: ENTRY(p) -> p++ :: else fi
-#endif
-    }
-    do
-    :: atomic {
-           if
-           :: ENTRY(p) -> marked = marked | (1 << cell[p % RN]); p++
-           :: else -> p = 0; break
-           fi
-       }
-    od
-}
 
 inline push_again(s)
 {
@@ -527,19 +531,10 @@ inline recover_slot(i)
     fi;
     x = W[i];
     if
-    :: (x & QUEUED) && !(marked & (1 << i)) ->
+    :: (x & QUEUED) && touched[w] == i ->
         atomic { /* recover_entry */
             if
-            :: (W[i] & QUEUED) && STATE(W[i]) != READY ->
-                W[i] = WITHOUT(W[i], QUEUED);
-                /* This mends what never happens: the entry is there, and was only not marked. */
-                p = head;
-                do
-                :: ENTRY(p) && cell[p % RN] != i -> p++
-                :: else -> break
-                od;
-                assert(ENTRY(p));
-                p = 0; ok = 0
+            :: (W[i] & QUEUED) && STATE(W[i]) != READY -> W[i] = WITHOUT(W[i], QUEUED); ok = 0
             :: else -> ok = (STATE(W[i]) == READY)
             fi
         }
@@ -549,6 +544,14 @@ inline recover_slot(i)
     atomic { x = 0; ok = 0; r = 0 }
 }
 
+#ifdef NO_STACK
+#define STACK(w) 0
+#else
+#define STACK(w) stack[w]
+#endif
+/* Whether the worker may have left something there. */
+#define LEFT(i) (touched[w] == (i) || (STACK(w) & (1 << (i))) || (marks[i] & (1 << w)))
+
 #ifdef EARLY
 #define KNOWN_DEAD(w) dying[w]
 #else
@@ -557,7 +560,7 @@ inline recover_slot(i)
 
 proctype supervisor()
 {
-    byte w, i, marked, p, q, v, e, r;
+    byte w, i, p, q, v, e, r;
     short x;
     bit ok;
 endloop:
@@ -572,9 +575,9 @@ endloop:
            :: NW > 2 && KNOWN_DEAD(2 % NW) -> w = 2 % NW
            fi
        }
-       mark_entries();
        do
-       :: i < NS -> recover_slot(i); i++
+       :: i < NS && LEFT(i) -> recover_slot(i); i++
+       :: i < NS && !LEFT(i) -> i++
        :: else -> break
        od;
        atomic {
@@ -582,7 +585,7 @@ endloop:
 #ifdef EARLY
            dying[w] = 0;
 #endif
-           w = 0; i = 0; marked = 0
+           stack[w] = 0; touched[w] = NONE; w = 0; i = 0
        }
     od
 }

@@ -143,13 +143,30 @@ fails pool -DCLAIM_CLEARS -DSCRIPT=3 -DCH=0 -DNS=2 -DKILLS=0
 fails pool -DALWAYS_PUSHED -DSCRIPT=3 -DCH=0 -DNS=2 -DKILLS=0
 fails pool -DNO_DETACH -DSCRIPT=1 -DCH=1
 fails pool -DNO_FILL -DSCRIPT=1 -DCH=1
-fails pool -DMARK_HEAD -DSCRIPT=1 -DCH=2
+fails pool -DNO_STACK -DSCRIPT=1 -DCH=1
+fails pool -DNO_TOUCH_FILL -DSCRIPT=1 -DCH=1
+fails pool -DNO_TOUCH_CLAIM -DSCRIPT=1 -DCH=0
+fails pool -DNO_MARK -DSCRIPT=1 -DCH=1
 fails pool -DTAKE_BACK_ALL -DSCRIPT=4 -DCH=0 -DNS=2 -DKILLS=0
 fails pool -DLOOK_ONCE -DSCRIPT=5 -DCH=0 -DNS=2
 fails pool -DNO_REPUSH -DSCRIPT=6 -DCH=0 -DNS=2 -DRETRIES=1
 fails pool -DRETRY_BLIND -DSCRIPT=6 -DCH=0 -DNS=2 -DRETRIES=1
 fails pool -DNO_COUNT -DSCRIPT=6 -DCH=0 -DNS=2 -DRETRIES=1 -DKILLS=2
 fails pool -DNO_PAUSE -DSCRIPT=5 -DCH=0 -DNS=2 -DKILLS=0
+
+# ---- groups.pml ----
+holds -O1 groups
+holds -O1 groups -DKILLS=0 -DWROUNDS=2 -DROUNDS=1
+fails groups -DNO_FLOOR
+fails groups -DGIVE_FIRST
+fails groups -DNO_OWNER
+fails groups -DNO_LEAVE
+fails groups -DNO_NOTE
+fails groups -DNO_TOUCH
+fails groups -DNO_MARK
+fails groups -DNO_BITS
+fails groups -DNO_UNDO
+fails groups -DBLIND_CLOSE
 
 # ---- idle.pml ----
 holds -O1 idle -DCH=0
