@@ -11,8 +11,8 @@
  *   FREE              nobody's, has memory               anyone, by CAS             CLAIMED
  *   CLAIMED(owner)    owner makes, frees or discards     owner                      any other
  *                     it; BARE: it has no memory yet     supervisor, owner reaped   NONE
- *   HELD(owner)       a large block: owner fills it, or  owner                      ATTACHED, OBJECT
- *                     posse_alloc gave it                owner, who frees it        CLAIMED
+ *   HELD(owner)       a large block: owner fills it, or  owner                      ATTACHED,
+ *                     posse_alloc gave it                                           OBJECT, CLAIMED
  *                                                        supervisor, owner reaped   CLAIMED
  *                                                        ... or has left by itself  HELD(program)
  *   ATTACHED(slot,    a large block: argument or result  whoever ends that life     CLAIMED
@@ -48,14 +48,14 @@
  *
  * `info` of a unit is a word of a life and a value. The value is
  *   of a large block    its units, written by the claimer; published with the tag
- *   of a SPAN           1: a block may be free; 0: a look at all found none. A taker that finds none
- *                       stores 0 (seq), then looks again (seq); a freer stores the tag (seq), then
- *                       reads the value (seq), and makes a 0 a 1. One of the two sees the other.
+ *   of a SPAN           1: a block may be free; 0: a look at all found none. A taker that finds
+ *                       none stores 0 (seq), then looks again (seq); a freer stores the tag (seq),
+ *                       then reads the value (seq), and makes a 0 a 1. One sees the other.
  *   of nobody's unit    what there is to give back: CLEAN, nothing; USED, something, in a while;
  *                       KEPT, the same, and it has held an object; SEEN, something, now.
  *
- * A late look at a block that was freed finds another tag, or an object's bytes with another serial;
- * but it must find memory. So the trim discards a unit only if it found it unused in an earlier
+ * A late look at a block that was freed finds another tag, or an object's bytes with another
+ * serial; but it must find memory. So the trim discards a unit only if it found it unused in an earlier
  * round, too (SEEN). Whoever needs memory discards FREE units at once, without their tags and not
  * the KEPT ones, whose bytes a call may be about to look at.
  *
@@ -216,8 +216,8 @@ bool pi_arena_free(struct pi_arena *arena, pi_ref ref, uint64_t tag, unsigned ow
 /* Claims n units in a row: the first of them, or PI_NONE. Without `thorough` it looks only at a
  * part of a large arena, another one each time. */
 uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, bool thorough);
-/* Claims n units from there on, or none: how many it could claim before it came to one that it could
- * not. */
+/* Claims n units from there on, or none: how many it could claim before it came to one that it
+ * could not. */
 uint32_t pi_units_claim_at(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
 /* How many units before the end are nobody's; at most n. */
 uint32_t pi_units_tail(struct pi_arena *arena, uint32_t n);

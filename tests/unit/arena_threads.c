@@ -9,7 +9,7 @@
 #define THREADS 4u
 #define ROUNDS 20000u
 #define KEEP 24u
-#define UNITS 96u
+#define UNITS 20u
 
 struct crowd {
     struct box *box;
