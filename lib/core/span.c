@@ -226,7 +226,8 @@ uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner)
 
 /* ---- recovery ---- */
 
-static void give_blocks(struct pi_arena *arena, uint32_t unit, uint64_t span, uint64_t tags[2])
+static void give_blocks(struct pi_arena *arena, uint32_t unit, uint64_t span,
+                        const uint64_t tags[2])
 {
     _Atomic uint64_t *at = tags_of(arena, unit);
     for (uint32_t i = 0; i < pi_span_blocks(span); i++) {
@@ -247,10 +248,11 @@ void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, uns
         reopen(arena, unit);
         span = span_at(arena, unit);
     }
-    uint64_t freed = pi_tag_free(pi_tag_life(span));
-    uint64_t tags[2] = {pi_tag_held(worker), heir == PI_NOBODY ? freed : pi_tag_held(heir)};
-    if (pi_tag_owner(span) == worker || pi_tag_owner(span) == PI_ANYONE)
-        give_blocks(arena, unit, span, tags);
+    if (pi_tag_owner(span) == worker || pi_tag_owner(span) == PI_ANYONE) {
+        bool freed = heir == PI_NOBODY;
+        uint64_t to = freed ? pi_tag_free(pi_tag_life(span)) : pi_tag_held(heir);
+        give_blocks(arena, unit, span, (uint64_t[2]){pi_tag_held(worker), to});
+    }
     while (pi_span_blocks(span) != 0 && pi_tag_owner(span) == worker)
         if (pi_cas(&arena->units[unit].tag, &span, pi_tag_with_owner(span, PI_PROGRAM)))
             return;
