@@ -39,6 +39,8 @@ static bool release(posse_executor *e, const void *at)
         last = tag;
         tag = pi_load_acquire(block.tag);
     }
+    if (freed)
+        pi_note_freed(e, block.size);
     return freed;
 }
 

@@ -33,23 +33,25 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
         stats->running += pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING;
         stats->futures += pi_in_use(word);
     }
+    stats->memory_used += stats->futures * sizeof *slots->at;
 }
 
 static void count_blocks(posse_executor *e, posse_stats *stats)
 {
     uint64_t tag;
-    for (pi_ref ref = 0; (ref = pi_arena_next(&e->segment.arena, ref, false, &tag)) != 0;)
+    for (pi_ref ref = 0; (ref = pi_arena_next(&e->segment.arena, ref, false, &tag)) != 0;) {
         stats->memory_blocks++;
+        stats->memory_used += pi_block_room(e, ref);
+    }
 }
 
 static void count_memory(posse_executor *e, posse_stats *stats)
 {
     uint64_t committed = pi_load_relaxed(&e->segment.header->committed);
     stats->memory_reserved = e->segment.size;
-    stats->memory_committed = committed < e->segment.size ? committed : e->segment.size;
-    /* the two passes are not of one moment */
-    if (stats->memory_used > stats->memory_committed)
-        stats->memory_used = stats->memory_committed;
+    if ((int64_t)committed < (int64_t)stats->memory_used) /* it may say too little: see pi_commit */
+        committed = stats->memory_used;
+    stats->memory_committed = committed;
 }
 
 posse_status posse_get_stats(posse_executor *e, posse_stats *stats)

@@ -72,9 +72,13 @@ struct pi_header {
     /* How many workers there may be, as a word of count.h: written, seq, by posse_resize before it
      * pokes the supervisor, which reads it each time. */
     _Atomic uint64_t max_workers;
+    /* Bytes that have memory, as those who back and give back count them. */
+    _Atomic uint64_t committed;
     /* 1: the supervisor starts a worker if it is poked and a task waits. Written by it alone, seq,
      * before it counts the tasks that wait; read, seq, after a push. See worker/staff.c. */
     _Atomic uint32_t may_grow;
+    /* 1: the supervisor is to give memory back. See worker/trim.c. */
+    _Atomic uint32_t trim;
 
     _Alignas(128) struct pi_idle idle;
     struct pi_ring_shared ring;
@@ -99,8 +103,6 @@ struct pi_header {
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;
     _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a seat, but plain counts */
-    /* Bytes that have memory, as far as those who back and give back have counted. */
-    _Atomic uint64_t committed;
     /* Locks and queues made so far: gives each its serial. 0: there never was one. */
     _Atomic uint64_t objects;
 

@@ -55,6 +55,8 @@ struct pi_supervisor {
     int sent;               /* the signal that all workers were sent, 0: none */
     uint64_t looked_at;     /* when the deadlines were last looked at */
     enum pi_phase seen;     /* the phase that was acted on */
+    uint64_t trim_at;       /* the next round of trim.c, PI_NEVER: none */
+    uint64_t trim_end;      /* where the queue ended when it was last looked at */
     int socket, program;    /* process backend: to the program, and its pidfd (-1: none), */
     struct pi_os_identity program_identity; /* or how else it is known */
     sigset_t ignored;                       /* signals that the program ignores: see os/signals.h */
@@ -139,6 +141,9 @@ static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b
 
 /* kills.c: ends the tasks whose time is over or that are to be killed; notes the next deadlines. */
 void pi_look_at_tasks(struct pi_supervisor *supervisor);
+
+/* trim.c: gives memory back, if somebody has asked, the executor is idle, and it is time. */
+void pi_look_at_trim(struct pi_supervisor *supervisor);
 
 /* recover.c: repairs what a worker left that has died and was reaped. */
 void pi_recover(struct pi_supervisor *supervisor, unsigned seat, const struct pi_death *death);

@@ -94,6 +94,7 @@ static void rest(struct worker *w, enum pi_phase phase)
     if (work_is_there(w) || pi_phase_of(w->executor) != phase) /* it came in between: see seats.h */
         return;
     uint64_t since = pi_os_now();
+    pi_note_freed(w->executor, 0);
     sleep_idle(w);
     w->busy_times = pi_os_now() - since < SOON_NS;
     w->taken = 0;

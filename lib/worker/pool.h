@@ -77,6 +77,7 @@ struct posse_executor {
     uint8_t retries;                 /* default of a task */
     _Atomic uint32_t calls;          /* submits, to look at the supervisor now and then */
     _Atomic uint32_t hint;           /* where a free slot may be */
+    _Atomic uint64_t freed;          /* inline: bytes since the last trim */
     _Atomic uint32_t inline_running; /* inline backend: tasks that are running, */
     _Atomic uint32_t inline_ending;  /* 1: and somebody has begun to close it */
     _Atomic uint32_t destroying;     /* posse_destroy was called: nobody may sleep any more */
@@ -256,6 +257,14 @@ void pi_units_discard(posse_executor *executor, uint32_t unit, uint32_t n, bool 
 uint32_t pi_trim_blocks(posse_executor *executor, unsigned owner);
 /* Gives back all free memory of the arena at once, as somebody finds none. */
 void pi_reclaim_blocks(posse_executor *executor, unsigned owner);
+
+/* ---- trim.c ---- */
+
+/* So many bytes were freed, or this worker goes to sleep (0): asks for a trim if there is more
+ * memory than what an idle executor keeps. */
+void pi_note_freed(posse_executor *executor, size_t bytes);
+
+/* ---- block.c ---- */
 
 /* Size, bytes and block (0 if inline) of a slot's argument, result and name. The bytes are NULL if
  * what the slot says is impossible, as a task has scribbled on it, or if there is no name. */

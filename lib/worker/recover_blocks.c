@@ -29,27 +29,10 @@ static void recover_unit(posse_executor *e, uint32_t unit, unsigned seat)
     }
 }
 
-/* What is attached to a life of a slot that is over. */
-static void sweep(posse_executor *e)
-{
-    uint64_t tag;
-    for (pi_ref ref = 0; (ref = pi_arena_next(&e->segment.arena, ref, false, &tag)) != 0;) {
-        if (pi_tag_kind(tag) != PI_TAG_ATTACHED)
-            continue;
-        uint32_t slot = pi_tag_slot(tag);
-        uint64_t word = slot < pi_slots_count(&e->segment.slots)
-                            ? pi_load_seq(&e->segment.slots.at[slot].word)
-                            : 0;
-        if (pi_state(word) == PI_FREE || pi_generation(word) != pi_tag_generation(tag))
-            (void)pi_block_release(e, PI_NOBODY, ref, tag);
-    }
-}
-
 void pi_recover_blocks(posse_executor *e, unsigned seat)
 {
     for (uint32_t unit = 0, end = pi_arena_end(&e->segment.arena); unit < end; unit++)
         recover_unit(e, unit, seat);
-    sweep(e);
 }
 
 void pi_inherit_blocks(posse_executor *e, unsigned seat)

@@ -29,7 +29,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     s->target = e->on_demand ? e->min_workers : e->workers;
     s->max = e->workers;
     s->seen = PI_OPEN;
-    s->retry_at = s->kill_at = PI_NEVER;
+    s->retry_at = s->kill_at = s->trim_at = PI_NEVER;
     s->socket = s->program = -1;
     return s;
 }
@@ -240,6 +240,7 @@ static uint64_t plan(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;
     uint64_t next = pi_earlier(s->missing ? s->retry_at : PI_NEVER, s->kill_at);
+    next = pi_earlier(next, s->trim_at);
     pi_store_seq(&segment->header->next_look_ns, 0);
     for (unsigned i = 0; i < s->seats; i++) {
         uint64_t deadline = pi_load_seq(&segment->seats[i].deadline_ns);
@@ -264,6 +265,7 @@ void pi_supervisor_run(struct pi_supervisor *s)
             continue;
         if (s->alive == 0 && s->missing == 0 && s->seen >= PI_DRAINING)
             break;
+        pi_look_at_trim(s);
         if (!s->executor->backend->sleep(s, plan(s))) {
             signal_all(s, SIGKILL); /* the program has died: nobody is left to look at anything */
             return;

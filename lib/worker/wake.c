@@ -147,14 +147,22 @@ static bool discard(posse_executor *e, unsigned owner, uint32_t index, uint64_t 
     return true;
 }
 
+/* Bytes that a slot and its blocks take. */
+static size_t size_of(posse_executor *e, struct pi_slot *slot)
+{
+    return sizeof *slot + pi_slot_arg(e, slot).size + pi_slot_result(e, slot).size;
+}
+
 bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
 {
     unsigned owner = pi_owner_here(e);
     if (!pi_final(word) && pi_state(word) != PI_FILL && pi_state(word) != PI_READY)
         return false;
+    size_t size = size_of(e, &e->segment.slots.at[index]);
     pi_touch(e, owner, index | PI_MAP_NOTED);
     bool done = discard(e, owner, index, word);
     pi_touch(e, owner, PI_NONE); /* whoever takes it from now on sets its bit */
+    pi_note_freed(e, size);
     return done;
 }
 
