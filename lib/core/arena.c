@@ -281,6 +281,17 @@ uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned own
     return n;
 }
 
+uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n)
+{
+    uint32_t with = 0;
+    for (uint32_t i = unit; i < unit + n; i++) {
+        uint64_t tag = pi_load_relaxed(&arena->units[i].tag); /* relaxed: it is counted, no more */
+        bool bare = pi_tag_kind(tag) == PI_TAG_CLAIMED && (tag & PI_BARE);
+        with += pi_tag_kind(tag) != PI_TAG_NONE && !bare;
+    }
+    return with;
+}
+
 void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, bool clean)
 {
     while (n-- > 0) {

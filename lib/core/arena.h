@@ -75,10 +75,11 @@
 
 #define PI_UNIT_SHIFT 16
 #define PI_UNIT ((size_t)1 << PI_UNIT_SHIFT)
-#define PI_CLASS_FIRST 7 /* 128 bytes */
-#define PI_CLASSES 9     /* up to 32 KiB */
-#define PI_TAGS 512u     /* of a unit: blocks of the first class */
-#define PI_ANYONE 1021u  /* the owner of a span that all take from */
+#define PI_UNIT_COST (PI_UNIT + PI_TAGS * sizeof(uint64_t)) /* its tags count, used or not */
+#define PI_CLASS_FIRST 7                                    /* 128 bytes */
+#define PI_CLASSES 9                                        /* up to 32 KiB */
+#define PI_TAGS 512u    /* of a unit: blocks of the first class */
+#define PI_ANYONE 1021u /* the owner of a span that all take from */
 
 enum pi_tag {
     PI_TAG_NONE,
@@ -233,6 +234,8 @@ void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned o
 /* Claims the units from there on that are nobody's and may be discarded, n at most; how many. For
  * the trim those that it has SEEN; else those that are FREE and not KEPT. */
 uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner, bool trim);
+/* How many of n units have memory: those that are CLAIMED and not BARE, or are not NONE. */
+uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n);
 /* Makes them NONE, once they are discarded: CLEAN if their tags are, too. */
 void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, bool clean);
 /* Marks as SEEN what may be discarded in the next round of the trim; how many units. */

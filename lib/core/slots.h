@@ -87,6 +87,7 @@ struct pi_slot {
     int32_t code;          /* written in RUN by the worker if the task fails */
 };
 _Static_assert(sizeof(struct pi_slot) == 192, "a slot is three cache lines");
+#define PI_GROUP_SIZE (PI_GROUP_SLOTS * sizeof(struct pi_slot))
 _Static_assert(offsetof(struct pi_slot, inline_result) % 64 == 0, "aligned for any type");
 
 struct pi_slots {

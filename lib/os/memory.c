@@ -20,17 +20,19 @@
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17 */
 #endif
 
+size_t pi_os_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
 /* All that a range touches. */
 static struct pi_os_pages pages_around(size_t offset, size_t length)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = pi_os_page_size();
     return (struct pi_os_pages){offset & ~(page - 1), (offset + length + page - 1) & ~(page - 1)};
 }
 
 /* All that lies wholly in a range; `first` is not before `end` if there is none. */
 static struct pi_os_pages pages_within(size_t offset, size_t length)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = pi_os_page_size();
     return (struct pi_os_pages){(offset + page - 1) & ~(page - 1), (offset + length) & ~(page - 1)};
 }
 
@@ -217,7 +219,7 @@ int pi_os_memory_back(struct pi_os_memory *memory, size_t offset, size_t length)
     if (pi_os_fd_is_ours(&memory->fd)) {
         int error = pi_os_object_allocate(memory->fd.number, pages.first, size);
         /* Cheaper at once than a fault a page. */
-        if (error == 0 && size > (size_t)sysconf(_SC_PAGESIZE))
+        if (error == 0 && size > pi_os_page_size())
             (void)populate(from, size);
         if (!is_denied(error))
             return error;

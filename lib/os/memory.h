@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+size_t pi_os_page_size(void);
+
 /* Whole pages, as offsets. */
 struct pi_os_pages {
     size_t first, end;

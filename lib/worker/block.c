@@ -6,7 +6,6 @@
 
 #define ATTEMPTS 100 /* others may take what was found */
 #define TAGS_SIZE (PI_TAGS * sizeof(uint64_t))
-#define COST (PI_UNIT + TAGS_SIZE) /* of a unit: its tags count, whether it needs them or not */
 
 /* ---- memory ---- */
 
@@ -17,10 +16,10 @@ static bool back_units(posse_executor *e, uint32_t unit, uint32_t n, unsigned ow
         bare = pi_units_bare(arena, unit + i, n - i);
         if (bare == 0)
             continue;
-        if (!pi_commit(e, bare * COST))
+        if (!pi_commit(e, bare * PI_UNIT_COST))
             return false;
         if (!pi_back(e, pi_unit_bytes(arena, unit + i), bare * PI_UNIT)) {
-            pi_uncommit(e, bare * COST);
+            pi_uncommit(e, bare * PI_UNIT_COST);
             return false;
         }
         pi_units_backed(arena, unit + i, bare, owner);
@@ -55,8 +54,9 @@ static uint32_t acquire_units(posse_executor *e, uint32_t n, unsigned owner, boo
 void pi_units_discard(posse_executor *e, uint32_t unit, uint32_t n, bool tags)
 {
     struct pi_arena *arena = &e->segment.arena;
+    uint32_t with = pi_units_with_memory(arena, unit, n);
     if (pi_give_back(e, pi_unit_bytes(arena, unit), n * PI_UNIT))
-        pi_uncommit(e, n * COST);
+        pi_uncommit(e, with * PI_UNIT_COST);
     if (tags)
         (void)pi_give_back(e, &arena->tags[(size_t)unit * PI_TAGS], n * TAGS_SIZE);
     pi_units_discarded(arena, unit, n, tags);

@@ -78,12 +78,18 @@ static bool take(posse_executor *e, const void *from, size_t length)
     return false;
 }
 
+/* Whole pages. */
+static size_t pages(size_t size)
+{
+    size_t page = pi_os_page_size();
+    return (size + page - 1) & ~(page - 1);
+}
+
 /* Backs bytes `from` to `to` of a table: the pages that its first `from` bytes do not have. */
 static bool back_more(posse_executor *e, void *table, size_t from, size_t to)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    from = (from + page - 1) & ~(page - 1);
-    to = (to + page - 1) & ~(page - 1);
+    from = pages(from);
+    to = pages(to);
     return from >= to || take(e, (char *)table + from, to - from);
 }
 
@@ -318,14 +324,39 @@ static bool open_small(posse_executor *e)
     return said(pi_os_memory_open(&e->memory, 0, size, false));
 }
 
+static size_t header_front(const posse_executor *e)
+{
+    return offset_of(e, e->segment.parkers.map.level[2]) + pi_map_size(PI_MAX_PARKERS);
+}
+
 static bool back_header(posse_executor *e)
 {
-    const char *end = (const char *)e->segment.parkers.map.level[2] + pi_map_size(PI_MAX_PARKERS);
-    if (!pi_back(e, e->segment.header, offset_of(e, end)))
+    if (!pi_back(e, e->segment.header, header_front(e)))
         return false;
     /* relaxed: nobody else is there */
-    pi_store_relaxed(&e->segment.header->committed, offset_of(e, end));
+    pi_store_relaxed(&e->segment.header->committed, pages(header_front(e)));
     return true;
+}
+
+static size_t tables_size(posse_executor *e)
+{
+    struct pi_segment *s = &e->segment;
+    uint32_t slots = pi_slots_count(&s->slots), seats = pi_seats_count(s);
+    seats = seats > e->workers ? seats : e->workers;
+    return pages(header_front(e)) + pages(seats * sizeof *s->seats) +
+           pages(pi_parkers_count(&s->parkers) * sizeof *s->parkers.at) +
+           pages(map_front(&s->slots.map, slots)) + pages(groups_front(slots)) +
+           pages(pi_arena_end(&s->arena) * sizeof *s->arena.units) +
+           pi_ring_start(pi_ring_backed(&s->ring).rings) * sizeof(uint64_t);
+}
+
+void pi_recount(posse_executor *e)
+{
+    struct pi_segment *s = &e->segment;
+    uint64_t before = pi_load_relaxed(&s->header->committed); /* relaxed: it only counts */
+    uint64_t now = tables_size(e) + pi_groups_open(&s->slots) * PI_GROUP_SIZE +
+                   pi_units_with_memory(&s->arena, 0, pi_arena_end(&s->arena)) * PI_UNIT_COST;
+    (void)pi_add_relaxed(&s->header->committed, now - before);
 }
 
 bool pi_memory_begin(posse_executor *e)

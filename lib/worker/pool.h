@@ -218,6 +218,8 @@ static inline enum pi_phase pi_phase_of(posse_executor *executor)
  * errno: it has all that it may have. */
 bool pi_commit(posse_executor *executor, size_t length);
 void pi_uncommit(posse_executor *executor, size_t length);
+/* Counts what has memory anew, while nothing is submitted. */
+void pi_recount(posse_executor *executor);
 /* Backs a range of the segment that is open. False: that cannot be, errno tells why. Gives whole
  * pages back; false: they stay as they are. */
 bool pi_back(posse_executor *executor, const void *from, size_t length);

@@ -30,7 +30,6 @@
 #define KEPT_GROUPS 16u          /* groups of slots that stay open */
 #define QUIET_NS 100000000u      /* between two rounds, and without a task before the first */
 #define MOST_ROUNDS 4            /* inline */
-#define GROUP_SIZE (PI_GROUP_SLOTS * sizeof(struct pi_slot))
 
 /* ---- slots ---- */
 
@@ -45,7 +44,7 @@ static uint32_t punch_groups(posse_executor *e, uint32_t first, uint32_t groups,
         n++;
     if (n == 0)
         return 0;
-    bool given = pi_give_back(e, &slots->at[first * PI_GROUP_SLOTS], n * GROUP_SIZE);
+    bool given = pi_give_back(e, &slots->at[first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
     for (uint32_t i = 0; i < n; i++)
         pi_group_leave(slots, first + i, given ? 0 : PI_GROUP_MEMORY);
     return given ? n : 0;
@@ -60,7 +59,7 @@ static bool trim_slots(posse_executor *e, unsigned owner)
         uint32_t n = punch_groups(e, i, groups, owner);
         if (n == 0 && i >= KEPT_GROUPS && pi_map_unused(&slots->map, i) &&
             pi_slots_close(slots, i)) {
-            pi_uncommit(e, GROUP_SIZE);
+            pi_uncommit(e, PI_GROUP_SIZE);
             closed++;
         }
         i += n ? n : 1;
@@ -89,7 +88,10 @@ static bool trim_ring(posse_executor *e)
 static bool trim(posse_executor *e, unsigned owner)
 {
     bool slots = trim_slots(e, owner), ring = trim_ring(e);
-    return pi_trim_blocks(e, owner) > 0 || slots || ring;
+    bool again = pi_trim_blocks(e, owner) > 0 || slots || ring;
+    if (!again)
+        pi_recount(e); /* deaths may have made it wrong */
+    return again;
 }
 
 /* ---- when ---- */
