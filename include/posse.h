@@ -405,8 +405,8 @@ POSSE_API posse_executor *posse_task_executor(const posse_task *task);
  * POSSE_NOT_LOADED: fn lies in memory that could not be executed at posse_create: it was loaded, or
  * made, later. A function that was made later in memory that could be executed already (by a
  * compiler at run time) is not noticed: it costs the worker. Where /proc is missing nothing is.
- * POSSE_NO_MEMORY: nothing was queued: no memory, or an executor has as many futures as it can have
- * at once: over 16 million, and fewer where address space is limited (RLIMIT_AS, overcommit).
+ * POSSE_NO_MEMORY: nothing was queued: there is no memory, or the executor has all that it may have
+ * (options.max_memory), or as many futures as it can have at once (see limits, above).
  * With any status but POSSE_OK the task has not run and never will.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_fn *fn,
@@ -759,6 +759,10 @@ POSSE_API posse_status posse_map_close(posse_mapping *mapping);
  * argument, and no copy is made. Not cleared unless options.wipe is set; aligned to 64 bytes. What
  * the program allocates lives until posse_free or posse_destroy; what a task allocates is also
  * freed when its worker dies.
+ * A process can look at memory that another one has allocated once it has made a call of posse
+ * after that. Starting a task, showing a result, taking a lock and getting an item from a queue are
+ * such calls; so only a pointer that comes by another way needs one more, posse_get_stats for
+ * example. A child that the program forks sees what was allocated before.
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE, POSSE_INVALID (size 0), POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_alloc(posse_executor *executor, size_t size,
                                                void **memory);

@@ -151,6 +151,7 @@ struct search {
     unsigned owner;
     uint32_t looks; /* left */
     uint32_t place; /* where it goes on */
+    bool warm;      /* only what has memory */
 };
 
 /* Claims a run between two units. False: there is none, or no look is left. */
@@ -161,7 +162,7 @@ static bool claim_between(struct search *s, uint32_t from, uint32_t to)
     for (; s->place < to && s->looks > 0; s->looks--) {
         /* relaxed: claim_one checks it */
         uint64_t tag = pi_load_relaxed(&s->arena->units[s->place].tag);
-        bool nobodys = is_nobodys(tag);
+        bool nobodys = s->warm ? pi_tag_kind(tag) == PI_TAG_FREE : is_nobodys(tag);
         s->place += nobodys ? 1 : stride(s->arena, s->place, tag, to - s->place);
         run = nobodys ? run + 1 : 0;
         if (run < s->n)
@@ -189,17 +190,27 @@ static bool claim_warm(struct search *s, uint32_t from, uint32_t end, uint32_t l
     return false;
 }
 
+/* Claims a run anywhere: from `from` on, then before it, and what begins there and goes beyond. */
+static bool claim_around(struct search *s, uint32_t from, uint32_t end)
+{
+    return claim_between(s, from, end) ||
+           (s->looks > 0 && claim_between(s, 0, end - from < s->n ? end : from + s->n - 1));
+}
+
 uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, bool thorough)
 {
-    uint32_t end = pi_arena_end(arena);
+    uint32_t end = pi_arena_end(arena), looks = thorough ? UINT32_MAX : n + FEW_LOOKS;
     uint32_t from = atomic_load_explicit(&arena->place, memory_order_relaxed); /* a hint */
-    struct search s = {arena, n, owner, thorough ? UINT32_MAX : n + FEW_LOOKS, 0};
+    struct search s = {.arena = arena, .n = n, .owner = owner, .looks = looks, .warm = true};
     if (from >= end)
         from = 0;
-    bool found = n == 1 && claim_warm(&s, from, end, thorough ? end : WARM_LOOKS);
-    found = found || claim_between(&s, from, end);
-    if (!found && s.looks > 0) /* and the runs that begin before `from` and go beyond it */
-        found = claim_between(&s, 0, end - from < n ? end : from + n - 1);
+    bool found = n == 1 ? claim_warm(&s, from, end, thorough ? end : WARM_LOOKS)
+                        : claim_around(&s, from, end);
+    if (!found) {
+        s.looks = looks;
+        s.warm = false;
+        found = claim_around(&s, from, end);
+    }
     atomic_store_explicit(&arena->place, s.place, memory_order_relaxed);
     return found ? s.place : PI_NONE;
 }

@@ -94,6 +94,12 @@ static inline bool pi_group_has_mark(uint64_t group, unsigned seat)
     return (group & PI_GROUP_MARK_MASK) == PI_GROUP_MANY || pi_group_marked(group, seat) == group;
 }
 
+/* The bytes of the words of so many slots' groups. */
+static inline size_t pi_groups_size(uint32_t slots)
+{
+    return slots / PI_GROUP_SLOTS * sizeof(uint64_t);
+}
+
 struct pi_slots;
 
 /* CLOSED -> CLAIMED(owner), of a group below the count. */

@@ -40,6 +40,13 @@ void pi_map_init(struct pi_map *map, void *memory, uint32_t max);
  * where they begin in the map, and how many. */
 size_t pi_map_part(const struct pi_map *map, int level, uint32_t count, size_t *length);
 
+/* The bytes of a map that its first count things use, all levels together: level 0 is the last. */
+static inline size_t pi_map_front(const struct pi_map *map, uint32_t count)
+{
+    size_t length, offset = pi_map_part(map, 0, count, &length);
+    return count ? offset + length : 0;
+}
+
 /* Takes a free thing below count, near hint if there is one, else the lowest.
  * PI_NONE: all are taken. `note`, if not NULL, is PI_MAP_NOTED and 1 + the thing before its bit is
  * cleared, so that a taker that dies has said which one. */

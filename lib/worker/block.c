@@ -126,6 +126,8 @@ posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi
     if (size > arena->max * PI_UNIT)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
     *ref = acquire(e, owner, size, false);
+    if (*ref == 0)
+        *ref = acquire(e, owner, size, true);
     if (*ref == 0) {
         pi_reclaim_blocks(e, owner);
         *ref = acquire(e, owner, size, true);

@@ -224,20 +224,36 @@ void pi_recount(posse_executor *executor);
  * pages back; false: they stay as they are. */
 bool pi_back(posse_executor *executor, const void *from, size_t length);
 bool pi_give_back(posse_executor *executor, const void *from, size_t length);
-/* Opens and backs what a new segment begins with, or one table more of it. All: false if that
- * cannot be; errno tells why. */
+/* Bytes `from` to `to` of a table, whose first `from` bytes have memory. */
+struct pi_piece {
+    void *table;
+    size_t from, to;
+};
+/* Backs the pages that n pieces lack, and counts them: *size bytes. All or nothing is counted. */
+bool pi_back_pieces(posse_executor *executor, const struct pi_piece *pieces, unsigned n,
+                    size_t *size);
+/* Opens slots, units of the arena or rings for this process: those below the number, and rings 0 to
+ * k. The context is the executor. False: it cannot, errno tells why. */
+bool pi_open_slots(void *context, uint32_t number);
+bool pi_open_arena(void *context, uint32_t number);
+bool pi_open_rings(void *context, uint32_t k);
+/* Opens and backs what a new segment begins with. */
 bool pi_memory_begin(posse_executor *executor);
-bool pi_grow_seats(posse_executor *executor, unsigned from, unsigned to);
 /* In a worker process with little address space: gives up what is not open. */
 void pi_give_up_space(posse_executor *executor);
+
+/* ---- grow.c ---- */
+
+/* Makes a table longer. All: false if that cannot be; errno tells why. */
 bool pi_grow_slots(posse_executor *executor);
 bool pi_grow_ring(posse_executor *executor);
-/* Puts a slot into the ring, which grows if it must. */
-enum pi_push pi_push(posse_executor *executor, uint32_t index, uint64_t limit);
 bool pi_grow_parkers(posse_executor *executor);
+bool pi_grow_seats(posse_executor *executor, unsigned from, unsigned to);
 /* Raises the arena's end until there are n units before it that are nobody's. Their first, to be
  * claimed, or PI_NONE. */
 uint32_t pi_grow_arena(posse_executor *executor, uint32_t n);
+/* Puts a slot into the ring, which grows if it must. */
+enum pi_push pi_push(posse_executor *executor, uint32_t index, uint64_t limit);
 
 /* ---- block.c ---- */
 

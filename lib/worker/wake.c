@@ -158,7 +158,7 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     unsigned owner = pi_owner_here(e);
     if (!pi_final(word) && pi_state(word) != PI_FILL && pi_state(word) != PI_READY)
         return false;
-    size_t size = size_of(e, &e->segment.slots.at[index]);
+    size_t size = e->backend->spawn ? 0 : size_of(e, &e->segment.slots.at[index]); /* inline */
     pi_touch(e, owner, index | PI_MAP_NOTED);
     bool done = discard(e, owner, index, word);
     pi_touch(e, owner, PI_NONE); /* whoever takes it from now on sets its bit */

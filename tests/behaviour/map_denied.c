@@ -1,7 +1,7 @@
 /* map_denied.c - the system denies memory for a chunk of a map while others are on their way.
  *
- * The linker leads the calls that back memory here. After the first chunk they are denied, as by a
- * filter of system calls.
+ * The linker leads the calls that back memory here. After a map of one chunk they are denied, as by
+ * a filter of system calls.
  */
 #include "support/maps.h"
 
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define ITEM ((size_t)100 << 10) /* a chunk has a block of its own, which is backed when needed */
+#define ITEM ((size_t)100 << 10) /* a chunk has a block of its own */
 
-static int allowed = -1; /* blocks that are still backed, -1: any number */
+static bool denied;
 
 static int deny(void)
 {
@@ -24,18 +24,14 @@ int __real_fallocate(int, int, off_t, off_t);
 int __wrap_fallocate(int, int, off_t, off_t);
 int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
 {
-    if (allowed == 0) {
-        return deny();
-    }
-    allowed -= allowed > 0 && (size_t)length >= ITEM;
-    return __real_fallocate(fd, mode, offset, length);
+    return denied ? deny() : __real_fallocate(fd, mode, offset, length);
 }
 
 int __real_madvise(void *, size_t, int);
 int __wrap_madvise(void *, size_t, int);
 int __wrap_madvise(void *at, size_t length, int advice)
 {
-    return allowed == 0 ? deny() : __real_madvise(at, length, advice);
+    return denied ? deny() : __real_madvise(at, length, advice);
 }
 
 static posse_input make_input(size_t items)
@@ -48,22 +44,27 @@ static posse_input make_input(size_t items)
     return (posse_input){.data = data, .size = ITEM};
 }
 
-/* The first chunk's memory serves those after it. */
-TEST(the_map_goes_on_with_the_memory_that_it_has)
+static void assert_map(posse_executor *pool, long items)
 {
-    posse_input input = make_input(4);
-    posse_map_job job = map_job(square_item, &input, 1, 4);
-    posse_executor *pool = make_pool(1);
+    posse_input input = make_input((size_t)items);
+    posse_map_job job = map_job(square_item, &input, 1, (size_t)items);
     job.chunksize = 1;
     job.buffersize = 2;
-    allowed = 1;
     posse_mapping *map = open_map(pool, job);
-    assert_int_equal(allowed, 0);
-    assert_squares(map, 0, 4);
+    assert_squares(map, 0, items);
     assert_map_ends(map);
-    allowed = -1;
-    end_pool(pool);
     free((void *)(uintptr_t)input.data);
+}
+
+/* The memory of one chunk serves those after it, one by one. */
+TEST(the_map_goes_on_with_the_memory_that_it_has)
+{
+    posse_executor *pool = make_pool(1);
+    assert_map(pool, 1);
+    denied = true;
+    assert_map(pool, 4);
+    denied = false;
+    end_pool(pool);
 }
 
 static const struct check checks[] = {

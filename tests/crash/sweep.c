@@ -51,6 +51,8 @@ static struct stage begin(void)
     stage.held = submitted_hold(stage.pool, stage.gate);
     await_entered(stage.gate, 1);
     stage.idle = (pid_t)take_long(submitted(stage.pool, identity_task, NULL, 0));
+    /* Until then its task may still be on its stack, and its death is one in the midst of work. */
+    assert_eventually(stats_of(stage.pool).workers_idle == 1);
     return stage;
 }
 

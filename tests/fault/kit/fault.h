@@ -107,7 +107,7 @@ int leave_pool(posse_executor *pool);
 void sweep_all(const char *name, fault_scene *scene);
 
 #define CREATED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_NOT_SUPPORTED) | AS(POSSE_SYSTEM))
-#define ACCEPTED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_BROKEN))
+#define ACCEPTED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_SYSTEM) | AS(POSSE_BROKEN))
 #define ENDED (AS(POSSE_OK) | AS(POSSE_NO_MEMORY) | AS(POSSE_BROKEN))
 
 #endif
