@@ -144,13 +144,11 @@ TEST(backlog_over_the_limit)
 }
 
 static const struct check checks[] = {
-#ifndef SANITIZED
-    CHECK(result_over_the_limit, ALL),       CHECK(posse_alloc_over_the_limit, ALL),
-    CHECK(malloc_over_the_limit, PROCESSES), CHECK(program_over_the_limit, ALL),
-    CHECK(backlog_over_the_limit, PARALLEL),
-#else
-    CHECK(result_over_the_limit, 0),
-#endif
+    CHECK(result_over_the_limit, UNSANITIZED(ALL)),
+    CHECK(posse_alloc_over_the_limit, UNSANITIZED(ALL)),
+    CHECK(malloc_over_the_limit, UNSANITIZED(PROCESSES)),
+    CHECK(program_over_the_limit, UNSANITIZED(ALL)),
+    CHECK(backlog_over_the_limit, UNSANITIZED(PARALLEL)),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -273,14 +273,10 @@ TEST(core_of_a_program_to_a_file) { assert_small_core(program_crashes, false); }
 TEST(core_of_a_program_to_a_pipe) { assert_small_core(program_crashes, true); }
 
 static const struct check checks[] = {
-#ifndef SANITIZED
-    CHECK(core_of_a_worker_to_a_file, PROCESSES),
-    CHECK(core_of_a_worker_to_a_pipe, PROCESSES),
-    CHECK(core_of_a_program_to_a_file, ALL),
-    CHECK(core_of_a_program_to_a_pipe, ALL),
-#else
-    CHECK(core_of_a_worker_to_a_file, 0),
-#endif
+    CHECK(core_of_a_worker_to_a_file, UNSANITIZED(PROCESSES)),
+    CHECK(core_of_a_worker_to_a_pipe, UNSANITIZED(PROCESSES)),
+    CHECK(core_of_a_program_to_a_file, UNSANITIZED(ALL)),
+    CHECK(core_of_a_program_to_a_pipe, UNSANITIZED(ALL)),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

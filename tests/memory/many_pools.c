@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, SECONDS = 110 };
+enum { WORKERS = 2, SECONDS = 500 };
 #ifdef SANITIZED
 enum { POOLS = 20 };
 #else
