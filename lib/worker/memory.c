@@ -62,12 +62,9 @@ static size_t new_pages(const struct pi_piece *piece)
     return pages(piece->to) - pages(piece->from);
 }
 
-bool pi_back_pieces(posse_executor *e, const struct pi_piece *pieces, unsigned n, size_t *size)
+static bool back_all(posse_executor *e, const struct pi_piece *pieces, unsigned n, size_t size)
 {
-    *size = 0;
-    for (unsigned i = 0; i < n; i++)
-        *size += new_pages(&pieces[i]);
-    if (!pi_commit(e, *size))
+    if (!pi_commit(e, size))
         return false;
     bool backed = true;
     for (unsigned i = 0; i < n && backed; i++)
@@ -75,8 +72,19 @@ bool pi_back_pieces(posse_executor *e, const struct pi_piece *pieces, unsigned n
             backed =
                 pi_back(e, (char *)pieces[i].table + pages(pieces[i].from), new_pages(&pieces[i]));
     if (!backed)
-        pi_uncommit(e, *size);
+        pi_uncommit(e, size);
     return backed;
+}
+
+bool pi_back_pieces(posse_executor *e, const struct pi_piece *pieces, unsigned n, size_t *size)
+{
+    *size = 0;
+    for (unsigned i = 0; i < n; i++)
+        *size += new_pages(&pieces[i]);
+    if (back_all(e, pieces, n, *size))
+        return true;
+    pi_reclaim_blocks(e, pi_owner_here(e)); /* what blocks had that were freed */
+    return back_all(e, pieces, n, *size);
 }
 
 /* ---- opening ---- */

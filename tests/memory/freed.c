@@ -64,6 +64,25 @@ static int small_first(void *context)
     return end_load(&load);
 }
 
+/* No moment passes between the two. */
+static int large_then_many(void *context)
+{
+    struct load load;
+    (void)context;
+    REQUIRE(hold_workers(&load, default_options()) == 0);
+    REQUIRE(burst(&load, 2 * MB) == 0);
+    REQUIRE(hold_again(&load) == 0);
+    submit_many(&load, SMALL, 3 * SMALL_TASKS);
+    REQUIRE(load.status == POSSE_OK);
+    REQUIRE(let_go(&load) == 0);
+    return end_load(&load);
+}
+
+TEST(large_then_many_at_once)
+{
+    assert_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = large_then_many});
+}
+
 TEST(small_then_large_then_burst)
 {
     assert_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = small_first});
@@ -95,6 +114,7 @@ TEST(bursts_of_any_size_over_and_over)
 
 static const struct check checks[] = {
     CHECK(burst_then_small_then_large, PROCESSES),
+    CHECK(large_then_many_at_once, PROCESSES),
     CHECK(small_then_large_then_burst, PROCESSES),
     CHECK(bursts_of_any_size_over_and_over, PROCESSES),
 };
