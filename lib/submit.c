@@ -124,20 +124,17 @@ static posse_status fill(posse_executor *e, const struct request *request, uint3
 {
     const posse_job *job = request->job;
     struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t flags = job->timeout_ms ? PI_TIMED : 0;
+    uint64_t flags = (job->timeout_ms ? PI_TIMED : 0) | (job->name ? PI_NAMED : 0);
     slot->fn = (uintptr_t)job->fn;
     pi_store_relaxed(&slot->submitter, (uint16_t)pi_owner(word));
     slot->retries = job->retries == 0 ? e->retries : job->retries < 0 ? 0 : (uint8_t)job->retries;
     pi_store_relaxed(&slot->attempt, 0);
-    if (flags)
+    if (job->timeout_ms)
         slot->timeout_ms = (uint32_t)job->timeout_ms;
-    pi_store_relaxed(&slot->arg_size, job->size | flags);
+    pi_store_relaxed(&slot->arg_size, job->size | flags); /* before the blocks, for pi_discard */
     posse_status status = fill_arg(e, request, index, word);
-    if (status == POSSE_OK && job->name) {
+    if (status == POSSE_OK && job->name)
         status = fill_name(e, index, word, job->name);
-        flags |= status == POSSE_OK ? PI_NAMED : 0;
-        pi_store_relaxed(&slot->arg_size, job->size | flags);
-    }
     return status;
 }
 
