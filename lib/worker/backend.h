@@ -57,6 +57,7 @@ struct pi_supervisor {
     enum pi_phase seen;     /* the phase that was acted on */
     uint64_t trim_at;       /* the next round of trim.c, PI_NEVER: none */
     uint64_t trim_end;      /* where the queue ended when it was last looked at */
+    unsigned trim_rounds;   /* since somebody has asked */
     int socket, program;    /* process backend: to the program, and its pidfd (-1: none), */
     struct pi_os_identity program_identity; /* or how else it is known */
     sigset_t ignored;                       /* signals that the program ignores: see os/signals.h */

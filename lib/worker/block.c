@@ -38,6 +38,8 @@ static uint32_t claim(posse_executor *e, uint32_t n, unsigned owner, bool thorou
         if (pi_units_claim_at(arena, unit, n, owner) != n)
             unit = PI_NONE;
     }
+    if (unit == PI_NONE)
+        errno = ENOMEM; /* others took all that was added */
     return unit;
 }
 
@@ -55,10 +57,10 @@ void pi_units_discard(posse_executor *e, uint32_t unit, uint32_t n, bool tags)
 {
     struct pi_arena *arena = &e->segment.arena;
     uint32_t with = pi_units_with_memory(arena, unit, n);
-    if (pi_give_back(e, pi_unit_bytes(arena, unit), n * PI_UNIT))
-        pi_uncommit(e, with * PI_UNIT_COST);
+    pi_give_back(e, pi_unit_bytes(arena, unit), n * PI_UNIT);
+    pi_uncommit(e, with * PI_UNIT_COST);
     if (tags)
-        (void)pi_give_back(e, &arena->tags[(size_t)unit * PI_TAGS], n * TAGS_SIZE);
+        pi_give_back(e, &arena->tags[(size_t)unit * PI_TAGS], n * TAGS_SIZE);
     pi_units_discarded(arena, unit, n, tags);
 }
 
@@ -134,7 +136,10 @@ posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi
     }
     if (*ref == 0)
         *ref = pi_span_take_any(arena, pi_class_for(size), owner);
-    return *ref != 0 ? POSSE_OK : pi_failure(PI_NO_SHARED);
+    if (*ref != 0)
+        return POSSE_OK;
+    pi_ask_for_trim(e);
+    return pi_failure(PI_NO_SHARED);
 }
 
 bool pi_block_release(posse_executor *e, unsigned owner, pi_ref ref, uint64_t tag)

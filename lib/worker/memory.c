@@ -22,7 +22,8 @@ static bool said(int error)
 
 /* ---- how much ---- */
 
-/* A death may have it count too little, by some units: so it may be below 0. */
+/* A death, or a recount just when something is backed, may have it count too much or too little: so
+ * it may be below 0. Whoever is refused asks for a trim, which counts anew. */
 bool pi_commit(posse_executor *e, size_t length)
 {
     _Atomic uint64_t *committed = &e->segment.header->committed;
@@ -44,9 +45,9 @@ bool pi_back(posse_executor *e, const void *from, size_t length)
     return said(pi_os_memory_back(&e->memory, offset_of(e, from), length));
 }
 
-bool pi_give_back(posse_executor *e, const void *from, size_t length)
+void pi_give_back(posse_executor *e, const void *from, size_t length)
 {
-    return pi_os_memory_discard(&e->memory, offset_of(e, from), length);
+    (void)pi_os_memory_discard(&e->memory, offset_of(e, from), length);
 }
 
 /* Whole pages. */
@@ -62,7 +63,7 @@ static size_t new_pages(const struct pi_piece *piece)
     return pages(piece->to) - pages(piece->from);
 }
 
-static bool back_all(posse_executor *e, const struct pi_piece *pieces, unsigned n, size_t size)
+static bool back_pieces(posse_executor *e, const struct pi_piece *pieces, unsigned n, size_t size)
 {
     if (!pi_commit(e, size))
         return false;
@@ -81,10 +82,13 @@ bool pi_back_pieces(posse_executor *e, const struct pi_piece *pieces, unsigned n
     *size = 0;
     for (unsigned i = 0; i < n; i++)
         *size += new_pages(&pieces[i]);
-    if (back_all(e, pieces, n, *size))
+    if (back_pieces(e, pieces, n, *size))
         return true;
-    pi_reclaim_blocks(e, pi_owner_here(e)); /* what blocks had that were freed */
-    return back_all(e, pieces, n, *size);
+    pi_reclaim_blocks(e, pi_owner_here(e)); /* memory of free blocks serves as well */
+    if (back_pieces(e, pieces, n, *size))
+        return true;
+    pi_ask_for_trim(e);
+    return false;
 }
 
 /* ---- opening ---- */
@@ -200,11 +204,13 @@ static size_t tables_size(posse_executor *e)
     struct pi_segment *s = &e->segment;
     uint32_t slots = pi_slots_count(&s->slots), seats = pi_seats_count(s);
     seats = seats > e->workers ? seats : e->workers;
+    uint32_t rings = pi_ring_backed(&s->ring).rings;
+    rings = rings <= s->ring.rings ? rings : 0; /* a task has scribbled there */
     return pages(header_front(e)) + pages(seats * sizeof *s->seats) +
            pages(pi_parkers_count(&s->parkers) * sizeof *s->parkers.at) +
            pages(pi_map_front(&s->slots.map, slots)) + pages(pi_groups_size(slots)) +
            pages(pi_arena_end(&s->arena) * sizeof *s->arena.units) +
-           pi_ring_start(pi_ring_backed(&s->ring).rings) * sizeof(uint64_t);
+           pi_ring_start(rings) * sizeof(uint64_t);
 }
 
 void pi_recount(posse_executor *e)
@@ -213,7 +219,7 @@ void pi_recount(posse_executor *e)
     uint64_t before = pi_load_relaxed(&s->header->committed); /* relaxed: it only counts */
     uint64_t now = tables_size(e) + pi_groups_open(&s->slots) * PI_GROUP_SIZE +
                    pi_units_with_memory(&s->arena, 0, pi_arena_end(&s->arena)) * PI_UNIT_COST;
-    (void)pi_add_relaxed(&s->header->committed, now - before);
+    (void)pi_cas(&s->header->committed, &before, now); /* if it has changed the next trim does it */
 }
 
 bool pi_memory_begin(posse_executor *e)

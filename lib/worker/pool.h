@@ -220,16 +220,18 @@ bool pi_commit(posse_executor *executor, size_t length);
 void pi_uncommit(posse_executor *executor, size_t length);
 /* Counts what has memory anew, while nothing is submitted. */
 void pi_recount(posse_executor *executor);
-/* Backs a range of the segment that is open. False: that cannot be, errno tells why. Gives whole
- * pages back; false: they stay as they are. */
+/* Backs a range of the segment that is open. False: that cannot be, errno tells why. */
 bool pi_back(posse_executor *executor, const void *from, size_t length);
-bool pi_give_back(posse_executor *executor, const void *from, size_t length);
+/* Gives whole pages back. If the system does not take them they stay as they are, and count as given
+ * back all the same: they must be backed, and counted, before they are used again. */
+void pi_give_back(posse_executor *executor, const void *from, size_t length);
 /* Bytes `from` to `to` of a table, whose first `from` bytes have memory. */
 struct pi_piece {
     void *table;
     size_t from, to;
 };
-/* Backs the pages that n pieces lack, and counts them: *size bytes. All or nothing is counted. */
+/* Backs the pages that n pieces lack, and counts them: *size bytes. All or nothing is counted. If
+ * memory is short it gives back that of free blocks first. */
 bool pi_back_pieces(posse_executor *executor, const struct pi_piece *pieces, unsigned n,
                     size_t *size);
 /* Opens slots, units of the arena or rings for this process: those below the number, and rings 0 to
@@ -281,6 +283,9 @@ void pi_reclaim_blocks(posse_executor *executor, unsigned owner);
 /* So many bytes were freed, or this worker goes to sleep (0): asks for a trim if there is more
  * memory than what an idle executor keeps. */
 void pi_note_freed(posse_executor *executor, size_t bytes);
+/* Asks for a trim, as memory was refused: what is counted may be wrong, or be of slots and rings
+ * that nobody uses. Keeps errno. */
+void pi_ask_for_trim(posse_executor *executor);
 
 /* ---- block.c ---- */
 
