@@ -161,6 +161,7 @@ static void work(struct worker *w)
             (void)pi_os_semaphore_wait(&e->segment.seats[w->seat].wake, PI_NEVER);
             continue;
         }
+        pi_see_blocks(e); /* a worker that cannot open them goes: before it has a task */
         uint32_t index = pi_slots_take(&e->segment.slots, &e->segment.ring, w->seat, &word);
         if (index != PI_NONE)
             run(w, index, word);

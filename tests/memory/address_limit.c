@@ -70,9 +70,33 @@ static int limited_by_initializer(void *context)
 
 TEST(limit_in_the_initializer) { assert_child(limited_by_initializer, NULL); }
 
+/* A worker that cannot open what the program has added goes before it takes a task. */
+static int grown_beyond_limit(void *context)
+{
+    posse_executor *pool = NULL;
+    posse_options options = default_options();
+    void *block;
+    (void)context;
+    options.max_workers = 2;
+    options.initializer = limiting;
+    options.max_memory = (size_t)4 * LIMIT_MB * MB;
+    REQUIRE(posse_create(&options, &pool) == POSSE_OK);
+    REQUIRE(malloc_is_limited(pool) == 0);
+    for (int i = 0; i < 3; i++) {
+        long given = -1;
+        REQUIRE(posse_alloc(pool, (size_t)LIMIT_MB * MB, &block) == POSSE_OK);
+        REQUIRE(run_task(pool, malloc_task, 1, &given) == POSSE_OK);
+    }
+    REQUIRE(pool_works(pool) == 0);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+TEST(growth_beyond_the_limit) { assert_child(grown_beyond_limit, NULL); }
+
 static const struct check checks[] = {
     CHECK(limit_before_create, UNSANITIZED(ALL)),
     CHECK(limit_in_the_initializer, UNSANITIZED(PROCESSES)),
+    CHECK(growth_beyond_the_limit, UNSANITIZED(PROCESSES)),
 };
 
 int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
