@@ -33,7 +33,7 @@ static int open_watches(struct pi_mail *mail)
 static posse_status begin_box(posse_executor *e, struct pi_sub ***index)
 {
     struct pi_mail *mail = &e->mail;
-    *index = calloc(FIRST_LISTS, sizeof **index);
+    *index = calloc(FIRST_LISTS, sizeof(struct pi_sub *));
     if (!*index)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     mail->parker = pi_take_parker(e, e->owner);

@@ -114,7 +114,7 @@ static bool extend_slots(posse_executor *e)
 static bool open_groups(posse_executor *e, uint32_t first, uint32_t n)
 {
     struct pi_slots *slots = &e->segment.slots;
-    bool backed = back(e, &slots->at[first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
+    bool backed = back(e, &slots->at[(size_t)first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
     for (uint32_t i = 0; i < n; i++)
         if (backed)
             pi_group_open(slots, first + i);

@@ -58,7 +58,8 @@ static void spread(struct pi_mail *mail)
 {
     uint32_t lists = mail->lists;
     struct pi_sub **index = mail->index;
-    struct pi_sub **more = lists < PI_MAX_SLOTS ? calloc(2 * (size_t)lists, sizeof *more) : NULL;
+    struct pi_sub **more =
+        lists < PI_MAX_SLOTS ? calloc(2 * (size_t)lists, sizeof(struct pi_sub *)) : NULL;
     if (!more)
         return;
     mail->index = more;

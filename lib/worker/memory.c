@@ -119,9 +119,8 @@ bool pi_open_slots(void *context, uint32_t number)
 bool pi_open_arena(void *context, uint32_t end)
 {
     posse_executor *e = context;
-    const struct pi_arena *arena = &e->segment.arena;
-    return open_front(e, PI_AREA_UNITS, end * sizeof *arena->units) &&
-           open_front(e, PI_AREA_TAGS, end * PI_TAGS * sizeof *arena->tags) &&
+    return open_front(e, PI_AREA_UNITS, end * sizeof(struct pi_unit)) &&
+           open_front(e, PI_AREA_TAGS, (size_t)end * PI_TAGS * sizeof(uint64_t)) &&
            open_front(e, PI_AREA_BYTES, end * PI_UNIT);
 }
 

@@ -48,7 +48,7 @@ static uint32_t punch_groups(posse_executor *e, uint32_t first, uint32_t groups,
         n++;
     if (n == 0)
         return 0;
-    pi_give_back(e, &slots->at[first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
+    pi_give_back(e, &slots->at[(size_t)first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
     for (uint32_t i = 0; i < n; i++)
         pi_group_leave(slots, first + i, 0);
     return n;
