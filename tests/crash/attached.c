@@ -1,5 +1,5 @@
-/* attached.c - a worker dies just when it has given a slot a block: an argument, a name or a result.
- * The block goes with that life of the slot, whichever it is.
+/* attached.c - a worker dies just when it has given a slot a block: an argument, a name or a
+ * result. The block goes with that life of the slot, whichever it is.
  *
  * The linker leads pi_block_attach here.
  */
