@@ -269,6 +269,8 @@ uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit)
 
 /* ---- giving back ---- */
 
+#define MOST_IDLE 256u /* at a time: others may need the rest meanwhile */
+
 static bool is_idle(struct pi_arena *arena, uint32_t unit, uint64_t tag, bool trim)
 {
     uint32_t value = value_of(arena, unit);
@@ -279,7 +281,7 @@ static bool is_idle(struct pi_arena *arena, uint32_t unit, uint64_t tag, bool tr
 uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner, bool trim)
 {
     uint32_t n = 0, end = pi_arena_end(arena);
-    for (; unit + n < end; n++) {
+    for (; unit + n < end && n < MOST_IDLE; n++) {
         /* relaxed: claim_one checks it */
         uint64_t tag = pi_load_relaxed(&arena->units[unit + n].tag);
         if (!is_idle(arena, unit + n, tag, trim) || !claim_one(arena, unit + n, owner))

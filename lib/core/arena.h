@@ -231,8 +231,9 @@ void pi_units_backed(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned
 void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n);
 /* Makes a large block of them, HELD. */
 void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
-/* Claims the units from there on that are nobody's and may be discarded, n at most; how many. For
- * the trim those that it has SEEN; else those that are FREE and not KEPT. */
+/* Claims the first units from there on, if they are nobody's and may be discarded, as many as one
+ * should have at a time; how many. For the trim those that it has SEEN; else those that are FREE and
+ * not KEPT. */
 uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner, bool trim);
 /* How many of n units have memory: those that are CLAIMED and not BARE, or are not NONE. */
 uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n);

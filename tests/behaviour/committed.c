@@ -1,6 +1,6 @@
 /* committed.c - how much memory is counted, and what becomes of it when it is counted wrong, when
- * the system takes none back, when a table grows while all memory is in freed blocks, and while
- * tasks wait.
+ * the system takes none back, when a table grows while all memory is in freed blocks, while
+ * others are given back, and while tasks wait.
  *
  * The linker leads pi_os_memory_discard here.
  */
@@ -14,11 +14,24 @@
 enum { MOST_BLOCKS = 1000, TASKS = 10000, ROUNDS = 20 };
 
 static bool kept; /* the system takes nothing back */
+/* While the first piece of memory is given back: whether a block can be had from this executor. */
+static posse_executor *_Atomic asked;
+static atomic_int refused;
+
+static bool can_take(posse_executor *pool, size_t size)
+{
+    void *memory;
+    return posse_alloc(pool, size, &memory) == POSSE_OK && posse_free(pool, memory) == POSSE_OK;
+}
 
 bool __real_pi_os_memory_discard(struct pi_os_memory *, size_t, size_t);
 bool __wrap_pi_os_memory_discard(struct pi_os_memory *, size_t, size_t);
 bool __wrap_pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length)
 {
+    posse_executor *pool = atomic_exchange(&asked, NULL);
+    if (pool != NULL && !can_take(pool, BLOCK)) {
+        atomic_fetch_add(&refused, 1);
+    }
     return !kept && __real_pi_os_memory_discard(memory, offset, length);
 }
 
@@ -43,12 +56,6 @@ static void free_all(posse_executor *pool, void **memory, int n)
     for (int i = 0; i < n; i++) {
         assert_ok(posse_free(pool, memory[i]));
     }
-}
-
-static bool can_take(posse_executor *pool, size_t size)
-{
-    void *memory;
-    return posse_alloc(pool, size, &memory) == POSSE_OK && posse_free(pool, memory) == POSSE_OK;
 }
 
 /* ---- counted wrong ---- */
@@ -111,6 +118,24 @@ TEST(freed_blocks_make_room_for_tasks)
     end_pool(pool);
 }
 
+/* ---- given back in pieces ---- */
+
+/* The free blocks lie before others that are in use, and do not serve a large one. */
+TEST(free_blocks_are_there_while_others_are_given_back)
+{
+    void *memory[MOST_BLOCKS], *large;
+    posse_executor *pool = limited(64 * MB);
+    int n = take_all(pool, BLOCK, memory);
+    assert_in_range(n, 200, MOST_BLOCKS - 1);
+    free_all(pool, memory, n / 2);
+    atomic_store(&asked, pool);
+    assert_status(posse_alloc(pool, 40 * MB, &large), POSSE_NO_MEMORY);
+    assert_null(atomic_load(&asked));
+    assert_int_equal(atomic_load(&refused), 0);
+    free_all(pool, memory + n / 2, n - n / 2);
+    end_pool(pool);
+}
+
 /* ---- nothing wakes up ---- */
 
 static bool sleeps(posse_executor *pool)
@@ -145,6 +170,7 @@ static const struct check checks[] = {
     CHECK(too_much_is_counted, ALL),
     CHECK(blocks_of_any_size_if_no_memory_can_be_given_back, ALL),
     CHECK(freed_blocks_make_room_for_tasks, PARALLEL),
+    CHECK(free_blocks_are_there_while_others_are_given_back, PROCESSES),
     CHECK(supervisor_sleeps_while_tasks_wait, PARALLEL),
 };
 
