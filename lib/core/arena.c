@@ -313,10 +313,10 @@ void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, bool 
     }
 }
 
-uint32_t pi_units_see(struct pi_arena *arena, unsigned owner)
+uint32_t pi_units_see(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to)
 {
     uint32_t seen = 0, end = pi_arena_end(arena);
-    for (uint32_t unit = 0; unit < end; unit++) {
+    for (uint32_t unit = from; unit < end && unit < to; unit++) {
         /* relaxed: claim_one checks it */
         uint64_t tag = pi_load_relaxed(&arena->units[unit].tag);
         if (!is_nobodys(tag) || value_of(arena, unit) == PI_CLEAN || !claim_one(arena, unit, owner))

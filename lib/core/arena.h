@@ -240,7 +240,7 @@ uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n)
 /* Makes them NONE, once they are discarded: CLEAN if their tags are, too. */
 void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, bool clean);
 /* Marks as SEEN what may be discarded in the next round of the trim; how many units. */
-uint32_t pi_units_see(struct pi_arena *arena, unsigned owner);
+uint32_t pi_units_see(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
 /* The units of a large block, or of what is left of one, that begins there. */
 uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit);
 
@@ -257,7 +257,7 @@ bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t
 /* Sets OBJECTS, before the holder of a block publishes an object there. */
 void pi_span_mark(struct pi_arena *arena, uint32_t unit);
 /* Makes empty spans FREE units; how many. */
-uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner);
+uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
 /* Supervisor, when the worker was reaped or has left: what it held goes to `heir`, or is freed if
  * that is PI_NOBODY; its spans become the program's. */
 void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned heir);

@@ -208,10 +208,10 @@ static uint64_t close_span(struct pi_arena *arena, uint32_t unit, unsigned owner
     return 0;
 }
 
-uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner)
+uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to)
 {
     uint32_t closed = 0, end = pi_arena_end(arena);
-    for (uint32_t unit = 0; unit < end; unit++) {
+    for (uint32_t unit = from; unit < end && unit < to; unit++) {
         uint64_t span = close_span(arena, unit, owner);
         if (span == 0)
             continue;

@@ -33,6 +33,13 @@ struct pi_hand {
     _Atomic uint32_t gone; /* 1: the thread has ended and can be joined */
 };
 
+/* A round of trim.c. */
+struct pi_trim {
+    unsigned rounds;      /* that are over, since somebody has asked */
+    uint32_t group, unit; /* where this one goes on */
+    bool found;           /* something that the next one may give back */
+};
+
 struct pi_supervisor {
     posse_executor *executor;
     struct pi_hand hands[PI_MAX_SEATS];
@@ -57,7 +64,7 @@ struct pi_supervisor {
     enum pi_phase seen;     /* the phase that was acted on */
     uint64_t trim_at;       /* the next round of trim.c, PI_NEVER: none */
     uint64_t trim_end;      /* where the queue ended when it was last looked at */
-    unsigned trim_rounds;   /* since somebody has asked */
+    struct pi_trim trim;    /* how far it is */
     int socket, program;    /* process backend: to the program, and its pidfd (-1: none), */
     struct pi_os_identity program_identity; /* or how else it is known */
     sigset_t ignored;                       /* signals that the program ignores: see os/signals.h */

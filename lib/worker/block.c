@@ -64,27 +64,28 @@ void pi_units_discard(posse_executor *e, uint32_t unit, uint32_t n, bool tags)
     pi_units_discarded(arena, unit, n, tags);
 }
 
-static void discard_idle(posse_executor *e, unsigned owner, bool trim)
+/* Of the units between two; the last run may go beyond. */
+static void discard_idle(posse_executor *e, unsigned owner, uint32_t from, uint32_t to, bool trim)
 {
     struct pi_arena *arena = &e->segment.arena;
-    for (uint32_t unit = 0, n; unit < pi_arena_end(arena); unit += n ? n : 1) {
+    for (uint32_t unit = from, n; unit < pi_arena_end(arena) && unit < to; unit += n ? n : 1) {
         n = pi_units_claim_idle(arena, unit, owner, trim);
         if (n > 0)
             pi_units_discard(e, unit, n, trim);
     }
 }
 
-uint32_t pi_trim_blocks(posse_executor *e, unsigned owner)
+uint32_t pi_trim_blocks(posse_executor *e, unsigned owner, uint32_t from, uint32_t to)
 {
-    discard_idle(e, owner, true);
-    (void)pi_spans_close(&e->segment.arena, owner);
-    return pi_units_see(&e->segment.arena, owner);
+    discard_idle(e, owner, from, to, true);
+    (void)pi_spans_close(&e->segment.arena, owner, from, to);
+    return pi_units_see(&e->segment.arena, owner, from, to);
 }
 
 void pi_reclaim_blocks(posse_executor *e, unsigned owner)
 {
-    (void)pi_spans_close(&e->segment.arena, owner);
-    discard_idle(e, owner, false);
+    (void)pi_spans_close(&e->segment.arena, owner, 0, UINT32_MAX);
+    discard_idle(e, owner, 0, UINT32_MAX, false);
 }
 
 /* ---- taking and freeing ---- */

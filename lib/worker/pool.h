@@ -271,10 +271,10 @@ size_t pi_block_room(posse_executor *executor, pi_ref ref);
 void *pi_block_bytes(posse_executor *executor, pi_ref ref, uint64_t size);
 /* Gives back the memory of units that owner has claimed, and makes them NONE. */
 void pi_units_discard(posse_executor *executor, uint32_t unit, uint32_t n, bool tags);
-/* A round of the trim, by the supervisor (inline: by whoever releases): closes empty spans, and
- * gives back what the round before has found unused. How many units the next round may give back:
- * 0, and there is nothing to do. */
-uint32_t pi_trim_blocks(posse_executor *executor, unsigned owner);
+/* A round of the trim, for units `from` to before `to`, by the supervisor (inline: by whoever
+ * releases): closes empty spans, and gives back what the round before has found unused. How many
+ * units the next round may give back. */
+uint32_t pi_trim_blocks(posse_executor *executor, unsigned owner, uint32_t from, uint32_t to);
 /* Gives back all free memory of the arena at once, as somebody finds none. */
 void pi_reclaim_blocks(posse_executor *executor, unsigned owner);
 

@@ -34,6 +34,9 @@
 #define KEPT_GROUPS 16u          /* groups of slots that stay open */
 #define QUIET_NS 100000000u      /* between two rounds, and without a task before the first */
 #define MOST_ROUNDS 8            /* for one request; the ring needs five */
+/* Between two parts of a round the supervisor looks at workers: it takes less than a millisecond. */
+#define GROUPS_AT_ONCE 512u
+#define UNITS_AT_ONCE 64u
 
 /* ---- slots ---- */
 
@@ -55,12 +58,12 @@ static uint32_t punch_groups(posse_executor *e, uint32_t first, uint32_t groups,
 }
 
 /* True: a later round has something to give back. */
-static bool trim_slots(posse_executor *e, unsigned owner)
+static bool trim_slots(posse_executor *e, unsigned owner, uint32_t from, uint32_t to)
 {
     struct pi_slots *slots = &e->segment.slots;
-    uint32_t groups = pi_slots_count(slots) / PI_GROUP_SLOTS, closed = 0;
-    for (uint32_t i = 0; i < groups && pi_phase_of(e) < PI_STOPPING;) {
-        uint32_t n = punch_groups(e, i, groups, owner);
+    uint32_t closed = 0;
+    for (uint32_t i = from; i < to;) {
+        uint32_t n = punch_groups(e, i, to, owner);
         if (n == 0 && i >= KEPT_GROUPS && pi_map_unused(&slots->map, i) &&
             pi_slots_close(slots, i)) {
             pi_uncommit(e, PI_GROUP_SIZE);
@@ -88,11 +91,37 @@ static bool trim_ring(posse_executor *e)
     return rings == 0 && pi_ring_backed(ring).rings > 1;
 }
 
-/* The next round of a request. True: another one may have something to give back. */
-static bool trim(posse_executor *e, unsigned owner, unsigned *rounds)
+/* ---- rounds ---- */
+
+static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+/* A part of the round: the slots, then the blocks, then the ring. True: that was the last. */
+static bool trim_part(posse_executor *e, unsigned owner, struct pi_trim *t)
 {
-    bool slots = trim_slots(e, owner), ring = trim_ring(e), blocks = pi_trim_blocks(e, owner) > 0;
-    if (++*rounds < MOST_ROUNDS && (slots || ring || blocks))
+    uint32_t groups = pi_slots_count(&e->segment.slots) / PI_GROUP_SLOTS, from = t->group;
+    if (from < groups) {
+        t->group = least(groups, from + GROUPS_AT_ONCE);
+        t->found |= trim_slots(e, owner, from, t->group);
+        return false;
+    }
+    uint32_t units = pi_arena_end(&e->segment.arena);
+    from = t->unit;
+    if (from < units) {
+        t->unit = least(units, from + UNITS_AT_ONCE);
+        t->found |= pi_trim_blocks(e, owner, from, t->unit) > 0;
+        return false;
+    }
+    t->found |= trim_ring(e);
+    return true;
+}
+
+/* After a round. True: another one may have something to give back. */
+static bool goes_on(posse_executor *e, struct pi_trim *t)
+{
+    unsigned rounds = t->rounds + 1;
+    bool found = t->found;
+    *t = (struct pi_trim){.rounds = rounds};
+    if (found && rounds < MOST_ROUNDS)
         return true;
     pi_recount(e); /* deaths may have made it wrong */
     return false;
@@ -103,9 +132,11 @@ static bool trim(posse_executor *e, unsigned owner, unsigned *rounds)
 /* Inline: all rounds at once. One thread does it. */
 static void trim_here(posse_executor *e)
 {
-    unsigned rounds = 0;
-    while (trim(e, e->owner, &rounds))
-        ;
+    struct pi_trim round = {.rounds = 0};
+    do
+        while (!trim_part(e, e->owner, &round))
+            ;
+    while (goes_on(e, &round));
     pi_store_seq(&e->segment.header->trim, 0);
 }
 
@@ -143,18 +174,21 @@ void pi_note_freed(posse_executor *e, size_t bytes)
 void pi_look_at_trim(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
-    uint64_t now = pi_os_now();
-    if (s->seen != PI_OPEN)
+    uint64_t now = pi_os_now(), end = pi_ring_end(&e->segment.ring);
+    if (s->seen != PI_OPEN) {
         s->trim_at = PI_NEVER; /* all memory goes soon */
-    else if (s->trim_at == PI_NEVER && pi_load_seq(&e->segment.header->trim) != 0) {
+    } else if (s->trim_at == PI_NEVER && pi_load_seq(&e->segment.header->trim) != 0) {
+        s->trim = (struct pi_trim){.rounds = 0};
         s->trim_at = now + QUIET_NS;
-        s->trim_rounds = 0;
-    } else if (s->trim_at > now)
+    } else if (s->trim_at > now) {
         return;
-    else if (s->trim_end == pi_ring_end(&e->segment.ring)) {
-        pi_store_seq(&e->segment.header->trim, 0);
-        s->trim_at = trim(e, PI_NOBODY, &s->trim_rounds) ? now + QUIET_NS : PI_NEVER;
-    } else
+    } else if (s->trim_end != end) { /* it is not idle */
+        s->trim = (struct pi_trim){.rounds = 0};
         s->trim_at = now + QUIET_NS;
-    s->trim_end = pi_ring_end(&e->segment.ring);
+    } else {
+        pi_store_seq(&e->segment.header->trim, 0);
+        if (trim_part(e, PI_NOBODY, &s->trim))
+            s->trim_at = goes_on(e, &s->trim) ? now + QUIET_NS : PI_NEVER;
+    }
+    s->trim_end = end;
 }

@@ -163,15 +163,15 @@ TEST(the_trim_discards_in_the_second_round)
     pi_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
     assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
     assert_int_equal(discard(box, true), 0);
-    assert_int_equal(pi_units_see(&box->arena, OTHER), 3);
+    assert_int_equal(pi_units_see(&box->arena, OTHER, 0, UINT32_MAX), 3);
     assert_int_equal(unit_tag(box, 0), pi_tag_free(0));
     assert_int_equal(take_block(box, PI_UNIT, OWNER), ref); /* used again: not this one */
     assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
     assert_int_equal(discard(box, true), 2);
     assert_int_equal(unit_tag(box, 1), 0);
-    assert_int_equal(pi_units_see(&box->arena, OTHER), 1);
+    assert_int_equal(pi_units_see(&box->arena, OTHER, 0, UINT32_MAX), 1);
     assert_int_equal(discard(box, true), 1);
-    assert_int_equal(pi_units_see(&box->arena, OTHER), 0);
+    assert_int_equal(pi_units_see(&box->arena, OTHER, 0, UINT32_MAX), 0);
     free_box(box);
 }
 
@@ -190,7 +190,7 @@ TEST(who_needs_memory_discards_at_once)
     assert_int_equal(unit_tag(box, 3), pi_tag_free(0));
     assert_int_equal(unit_tag(box, 4), 0);
     /* Tags may have memory: the trim sees to them. */
-    assert_int_equal(pi_units_see(&box->arena, OTHER), 5);
+    assert_int_equal(pi_units_see(&box->arena, OTHER, 0, UINT32_MAX), 5);
     assert_int_equal(discard(box, true), 5);
     free_box(box);
 }
@@ -316,7 +316,7 @@ TEST(scribbled_units)
     for (unsigned class = PI_CLASSES; class < 16; class ++) {
         atomic_store(&box->arena.units[0].tag, pi_tag_span(class, OWNER, 0));
         assert_false(pi_arena_find(&box->arena, ref, &block));
-        assert_int_equal(pi_spans_close(&box->arena, OWNER), 0);
+        assert_int_equal(pi_spans_close(&box->arena, OWNER, 0, UINT32_MAX), 0);
     }
     for (uint64_t kind = 0; kind < 16; kind++) { /* and every other tag */
         uint64_t tag;

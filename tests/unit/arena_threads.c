@@ -76,7 +76,7 @@ static void let_go(struct crowd *crowd, struct kept *kept, unsigned owner)
 static void give_back(struct crowd *crowd, unsigned owner, bool trim)
 {
     struct pi_arena *arena = &crowd->box->arena;
-    (void)pi_spans_close(arena, owner);
+    (void)pi_spans_close(arena, owner, 0, UINT32_MAX);
     for (uint32_t unit = 0, n; unit < UNITS; unit += n ? n : 1) {
         n = pi_units_claim_idle(arena, unit, owner, trim);
         if (n > 0) {
@@ -85,7 +85,7 @@ static void give_back(struct crowd *crowd, unsigned owner, bool trim)
         pi_units_discarded(arena, unit, n, trim);
     }
     if (trim) {
-        (void)pi_units_see(arena, owner);
+        (void)pi_units_see(arena, owner, 0, UINT32_MAX);
     }
 }
 
@@ -143,7 +143,7 @@ TEST(nobodys_bytes_are_anothers)
     print_message("%u blocks were refused\n", crowd.refused);
     assert_int_equal(crowd.wrong, 0);
     assert_int_equal(pi_arena_next(&crowd.box->arena, 0, false, &tag), 0);
-    (void)pi_spans_close(&crowd.box->arena, 0);
+    (void)pi_spans_close(&crowd.box->arena, 0, 0, UINT32_MAX);
     for (uint32_t unit = 0; unit < UNITS; unit++) {
         tag = unit_tag(crowd.box, unit);
         assert_true(tag == 0 || tag == pi_tag_free(0));
@@ -198,7 +198,7 @@ TEST(what_is_freed_is_found)
     assert_true(pi_arena_free(&pair.box->arena, take_block(pair.box, 32768, 0), pi_tag_held(0), 0));
     run_threads(2, pass, &pair);
     assert_int_equal(pair.lost, 0);
-    assert_int_equal(pi_spans_close(&pair.box->arena, 0), 1);
+    assert_int_equal(pi_spans_close(&pair.box->arena, 0, 0, UINT32_MAX), 1);
     free_box(pair.box);
 }
 

@@ -13,7 +13,7 @@ static bool release(struct box *box, pi_ref ref, unsigned owner)
 
 static void assert_one_unit(struct box *box)
 {
-    assert_int_equal(pi_spans_close(&box->arena, OTHER), 1);
+    assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 1);
     assert_int_equal(unit_tag(box, 0), pi_tag_free(0));
 }
 
@@ -31,7 +31,7 @@ TEST(life_of_a_small_block)
     assert_true(release(box, first, OWNER));
     assert_int_equal(pi_load_seq(&box->arena.tags[0]), pi_tag_free(1));
     assert_false(release(box, first, OWNER));
-    assert_int_equal(pi_spans_close(&box->arena, OTHER), 0);
+    assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 0);
     assert_int_equal(take_block(box, PAIR, OWNER), first);
     assert_true(release(box, first, OWNER));
     assert_true(release(box, second, OWNER));
@@ -126,7 +126,7 @@ TEST(objects_are_found_and_keep_their_memory)
     assert_int_equal(pi_arena_next(&box->arena, 0, false, &tag), plain);
     assert_true(pi_arena_free(&box->arena, ref, object, OTHER));
     assert_true(release(box, plain, OWNER));
-    assert_int_equal(pi_spans_close(&box->arena, OTHER), 2);
+    assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 2);
     assert_int_equal(unit_value(box, 0), PI_USED);
     assert_int_equal(unit_value(box, 1), PI_KEPT);
     free_box(box);
@@ -186,11 +186,11 @@ TEST(death_of_a_closer)
             atomic_store(&box->arena.tags[i], 0);
         }
         assert_int_equal(pi_span_take(&box->arena, 5, OTHER), 0);
-        assert_int_equal(pi_spans_close(&box->arena, OTHER), 0);
+        assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 0);
         pi_span_recover(&box->arena, 0, OWNER, PI_NOBODY);
         assert_int_equal(unit_tag(box, 0), pi_tag_span(5, OTHER, 1));
         assert_int_not_equal(pi_span_take(&box->arena, 5, OTHER), 0);
-        assert_int_equal(pi_spans_close(&box->arena, OTHER), 0);
+        assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 0);
         free_box(box);
     }
 }
@@ -203,7 +203,7 @@ TEST(scribbled_tags)
     const uint64_t wrong[] = {0, pi_tag_free(0), pi_tag_free(2), UINT64_MAX, pi_tag_inside(0)};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         atomic_store(&box->arena.tags[0], wrong[i]);
-        assert_int_equal(pi_spans_close(&box->arena, OTHER), 0);
+        assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 0);
         assert_int_equal(pi_span_take(&box->arena, PI_CLASSES - 1, OWNER), pi_ref_make(0, 1));
         assert_int_equal(pi_span_take(&box->arena, PI_CLASSES - 1, OWNER), 0);
         assert_true(release(box, pi_ref_make(0, 1), OWNER));
