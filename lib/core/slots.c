@@ -25,6 +25,8 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
             *word = pi_with_state(pi_with_owner(seen, owner), PI_FILL);
             if (pi_cas(&slot->word, &seen, *word)) { /* acquire: with that of pi_slot_free */
                 pi_slots_touch(slots, owner, index); /* its bit is right now */
+                if (owner < PI_MAX_SEATS) /* again: it may have been closed and opened meanwhile */
+                    (void)pi_group_enter(slots, index / PI_GROUP_SLOTS, owner);
                 return index;
             }
         }
