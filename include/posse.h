@@ -30,10 +30,10 @@
  *             and posse_last_error says which; with POSSE_SYSTEM and POSSE_NO_MEMORY errno tells
  *             what the system said. A call that may return POSSE_NO_MEMORY returns POSSE_SYSTEM if
  *             the system denies the memory for another reason, such as a filter of system calls
- *   limits    of an executor: POSSE_MAX_WORKERS workers; 4000 threads and tasks that wait at a time, and
- *             as many futures as options.max_memory has times 512 bytes, at most 16 million: beyond
- *             that POSSE_NO_MEMORY. One argument, result, queue or posse_alloc over max_memory is
- *             POSSE_TOO_LARGE
+ *   limits    of an executor: POSSE_MAX_WORKERS workers; 4000 threads and tasks that wait at a
+ *             time; one future for each 512 bytes of options.max_memory, but at least 1024 and at
+ *             most 16 million: beyond that POSSE_NO_MEMORY. One argument, result, queue or
+ *             posse_alloc that is larger than max_memory is POSSE_TOO_LARGE
  *   outputs   a call that fails leaves no output as it was: a pointer is NULL, a number 0, a flag
  *             false, a handle all zero (which no call takes), a struct all zero but for its status,
  *             which is what the call gave (posse_error, posse_item). Untouched are buffers, what
@@ -225,20 +225,22 @@ typedef struct posse_options {
     void (*log)(void *context, const char *message);
     void *log_context;
 
-    /* Bytes of shared memory that the executor may have, for futures, arguments, results and
-     * posse_alloc together (at least 1 MiB); beyond that calls return POSSE_NO_MEMORY. Their address
-     * space, less than twice as much, is reserved; memory is taken as it is used, and given back
-     * when the executor is idle. Where address space is limited (RLIMIT_AS) it is less: an eighth of
-     * what is left. 0: half of what the machine has, or the memory cgroup of the program if that is
-     * less. */
+    /* The most bytes of shared memory that the executor has, for futures, arguments, results and
+     * posse_alloc together: from 1 MiB to 256 GiB (more counts as 256 GiB). Beyond that calls
+     * return POSSE_NO_MEMORY. posse_create reserves address space for them, less than twice as
+     * much. Memory is taken when it is first used, and given back when the executor is idle.
+     * 0: half of the memory that the machine has, or that the program's memory cgroup allows if
+     * that is less, and at most 64 GiB. If the address space is limited (RLIMIT_AS), max_memory is
+     * at most an eighth of what is left of it; if the system does not reserve so much, it is
+     * halved until the system does. */
     size_t max_memory;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
  * here and never later: what the program had at this moment (memory, open descriptors, loaded
  * libraries, rights) is what tasks find. stdout and stderr are flushed. Blocks for about a
- * millisecond; the program's page tables are copied twice meanwhile, for the supervisor and for the
- * first worker, while the other workers are started after that.
+ * millisecond. In that time the supervisor and the first worker are forked, so the program's page
+ * tables are copied twice; the supervisor forks the other workers after that.
  * The pool is no security boundary between tasks: each can read and write all shared memory of the
  * executor. Create it after dropping privileges.
  * Worker processes are not children of the program. A program that adopts orphans (process 1 of a
@@ -257,8 +259,8 @@ typedef struct posse_options {
  * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
  * POSSE_INVALID: a negative count, an unknown backend or policy, a size without its argument, an
- * argument without its function, min_workers over max_workers, a max_memory under 1 MiB, executor is
- * NULL.
+ * argument without its function, min_workers over max_workers, a max_memory under 1 MiB, executor
+ * is NULL.
  * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS; queue_limit, retries or idle_timeout_ms over
  * its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker with threads or inline, or where memory cannot be
@@ -328,15 +330,13 @@ typedef struct posse_stats {
     uint64_t lost;            /* ... with their worker */
     uint64_t futures;         /* slots in use: tasks under way and ended ones not yet released */
     uint64_t memory_blocks;   /* of shared memory, that hold arguments, results and posse_alloc */
-    /* Bytes of shared memory: address space; of it, with memory now; of that, what futures and
-     * blocks use. */
-    uint64_t memory_reserved;
-    uint64_t memory_committed;
-    uint64_t memory_used;
+    uint64_t memory_reserved;  /* bytes of address space for shared memory */
+    uint64_t memory_committed; /* of these, bytes that have memory now, used or kept for later */
+    uint64_t memory_used;      /* of these, bytes that futures and blocks use */
 } posse_stats;
 
 /* Counts at this moment; under load each is exact but they need not add up. Costs a pass over the
- * outstanding futures.
+ * outstanding futures and the blocks of shared memory.
  * POSSE_INVALID: stats is NULL, or its struct_size is not valid.
  * POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *stats);
@@ -405,8 +405,8 @@ POSSE_API posse_executor *posse_task_executor(const posse_task *task);
  * POSSE_NOT_LOADED: fn lies in memory that could not be executed at posse_create: it was loaded, or
  * made, later. A function that was made later in memory that could be executed already (by a
  * compiler at run time) is not noticed: it costs the worker. Where /proc is missing nothing is.
- * POSSE_NO_MEMORY: nothing was queued: there is no memory, or the executor has all that it may have
- * (options.max_memory), or as many futures as it can have at once (see limits, above).
+ * POSSE_NO_MEMORY: nothing was queued: the system has no memory left, or the executor has reached
+ * options.max_memory, or as many futures as it can have at once (see limits, above).
  * With any status but POSSE_OK the task has not run and never will.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_fn *fn,
@@ -759,10 +759,10 @@ POSSE_API posse_status posse_map_close(posse_mapping *mapping);
  * argument, and no copy is made. Not cleared unless options.wipe is set; aligned to 64 bytes. What
  * the program allocates lives until posse_free or posse_destroy; what a task allocates is also
  * freed when its worker dies.
- * A process can look at memory that another one has allocated once it has made a call of posse
- * after that. Starting a task, showing a result, taking a lock and getting an item from a queue are
- * such calls; so only a pointer that comes by another way needs one more, posse_get_stats for
- * example. A child that the program forks sees what was allocated before.
+ * A process can use memory that another process has allocated once it has made a call of posse
+ * after that: to start a task, to show a result, to take a lock, to get an item from a queue. If
+ * the pointer comes another way, the process must make such a call first, posse_get_stats for
+ * example. A child that the program forks can use what was allocated before the fork.
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE, POSSE_INVALID (size 0), POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_alloc(posse_executor *executor, size_t size,
                                                void **memory);

@@ -11,8 +11,8 @@
  *   supervisor, after a worker was reaped   frees the lock and wakes everybody
  *
  * A call that does not hold the lock any more, or not yet, may find that the queue is gone: its
- * head stays memory (KEPT, core/arena.h), and what is in it is stamped. The cells are touched with the
- * lock held only.
+ * head stays memory (KEPT, core/arena.h), and what is in it is stamped. The cells are touched with
+ * the lock held only.
  *
  * Whatever is read here a task may have scribbled on: sizes are checked, before they are used,
  * against the memory that the block has, which is never more than its class says in private memory.

@@ -13,7 +13,7 @@ unsigned pi_class_for(size_t size)
     return class;
 }
 
-/* ---- info: by who has claimed the unit, so relaxed; published with the tag ---- */
+/* ---- info: written by the claimer of the unit, so relaxed; published with the tag ---- */
 
 static uint32_t value_of(struct pi_arena *arena, uint32_t unit)
 {
@@ -94,7 +94,7 @@ pi_ref pi_arena_next(struct pi_arena *arena, pi_ref after, bool objects, uint64_
 /* From the last unit down to the head, so that a death leaves the rest of it with the head. */
 static void free_units(struct pi_arena *arena, uint32_t head, uint32_t rest)
 {
-    for (uint32_t n = pi_units_of(arena, head); n-- > 1;) /* release: with who claims it next */
+    for (uint32_t n = pi_units_of(arena, head); n-- > 1;) /* release: with the next claim */
         pi_store_release(&arena->units[head + n].tag, pi_tag_free(0));
     set_value(arena, head, rest);
     pi_store_release(&arena->units[head].tag, pi_tag_free(0)); /* the same */
@@ -244,7 +244,7 @@ void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n)
 {
     while (n-- > 0) {
         bool bare = pi_load_relaxed(&arena->units[unit + n].tag) & PI_BARE;
-        /* release: with who claims it next */
+        /* release: with the next claim */
         pi_store_release(&arena->units[unit + n].tag, bare ? 0 : pi_tag_free(0));
     }
 }
@@ -309,7 +309,7 @@ void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, bool 
 {
     while (n-- > 0) {
         set_value(arena, unit + n, clean ? PI_CLEAN : PI_USED);
-        pi_store_release(&arena->units[unit + n].tag, 0); /* with who claims it next */
+        pi_store_release(&arena->units[unit + n].tag, 0); /* with the next claim */
     }
 }
 

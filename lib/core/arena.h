@@ -34,8 +34,8 @@
  *   OBJECT                                               from the exact tag
  *
  *   a SPAN's part     meaning                            who may change it          to
- *   owner: a worker,  who takes blocks of it: what a     anyone without memory      ANYONE
- *   the program, or   dead worker held is in spans of    supervisor, the owner was  program
+ *   owner: a worker,  it takes blocks of the span; what  anyone without memory      ANYONE
+ *   the program, or   a dead worker held is in spans of  supervisor, the owner was  program
  *   ANYONE            its own, or of ANYONE              reaped or has left
  *   closer: 0         it is open                         anyone, by CAS             a closer
  *   closer            turns FREE blocks into NONE        the closer: a block is     0
@@ -50,14 +50,14 @@
  *   of a large block    its units, written by the claimer; published with the tag
  *   of a SPAN           1: a block may be free; 0: a look at all found none. A taker that finds
  *                       none stores 0 (seq), then looks again (seq); a freer stores the tag (seq),
- *                       then reads the value (seq), and makes a 0 a 1. One sees the other.
+ *                       then reads the value (seq), and changes 0 to 1. One sees the other.
  *   of nobody's unit    what there is to give back: CLEAN, nothing; USED, something, in a while;
  *                       KEPT, the same, and it has held an object; SEEN, something, now.
  *
  * A late look at a block that was freed finds another tag, or an object's bytes with another
- * serial; but it must find memory. So the trim discards a unit only if it found it unused in an earlier
- * round, too (SEEN). Whoever needs memory discards FREE units at once, without their tags and not
- * the KEPT ones, whose bytes a call may be about to look at.
+ * serial; but it must find memory. So the trim discards a unit only if the round before has found
+ * the unit unused, too (SEEN). A caller that needs memory discards FREE units at once, but neither
+ * their tags nor KEPT units: another call may be about to look there.
  *
  *   a worker died ...                     left behind             repair
  *   claiming units                        CLAIMED(w)              discarded, NONE
@@ -163,8 +163,6 @@ static inline unsigned pi_tag_type(uint64_t tag) { return (unsigned)(tag >> 56) 
 static inline unsigned pi_tag_class(uint64_t tag) { return (unsigned)(tag >> 56) & 15; }
 static inline uint32_t pi_tag_serial(uint64_t tag) { return (uint32_t)tag & PI_SERIAL_MASK; }
 static inline uint32_t pi_tag_life(uint64_t tag) { return (uint32_t)tag; }
-static inline uint32_t pi_tag_slot(uint64_t tag) { return (uint32_t)(tag >> 32) & 0xffffff; }
-static inline uint32_t pi_tag_generation(uint64_t tag) { return (uint32_t)tag; }
 /* 1 + the closer; 0: none */
 static inline unsigned pi_tag_closer(uint64_t tag) { return (unsigned)(tag >> 43) & 0x7ff; }
 static inline uint64_t pi_tag_with_closer(uint64_t tag, unsigned closer)
@@ -201,8 +199,8 @@ static inline uint32_t pi_arena_end(struct pi_arena *arena) { return pi_count_of
 /* The first class whose blocks hold size bytes; PI_CLASSES: it needs whole units. */
 unsigned pi_class_for(size_t size);
 
-/* The block that a reference names; false if it names none that somebody has, or, of a span, none
- * that there can be. References come from shared memory. */
+/* The block that a reference names. False: there is no such block, or it is large and nobody has
+ * it. References come from shared memory. */
 bool pi_arena_find(struct pi_arena *arena, pi_ref ref, struct pi_block *block);
 /* The block that begins at an address, 0 if none does. */
 pi_ref pi_arena_ref(struct pi_arena *arena, const void *at);
@@ -222,8 +220,8 @@ uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, bool
 uint32_t pi_units_claim_at(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
 /* How many units before the end are nobody's; at most n. */
 uint32_t pi_units_tail(struct pi_arena *arena, uint32_t n);
-/* How many of n claimed units are BARE, up to the first that is not. They count as USED now: who
- * calls this is about to back them. */
+/* How many of n claimed units are BARE, up to the first that is not. They count as USED now: the
+ * caller is about to back them. */
 uint32_t pi_units_bare(struct pi_arena *arena, uint32_t unit, uint32_t n);
 /* They are not BARE any more. */
 void pi_units_backed(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
@@ -231,9 +229,8 @@ void pi_units_backed(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned
 void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n);
 /* Makes a large block of them, HELD. */
 void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
-/* Claims the first units from there on, if they are nobody's and may be discarded, as many as one
- * should have at a time; how many. For the trim those that it has SEEN; else those that are FREE and
- * not KEPT. */
+/* Claims the first units from there on that may be discarded; how many, 256 at most. For the trim
+ * these are the SEEN ones; else those that are FREE and not KEPT. */
 uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner, bool trim);
 /* How many of n units have memory: those that are CLAIMED and not BARE, or are not NONE. */
 uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n);
@@ -250,7 +247,7 @@ uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit);
 pi_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class, unsigned owner);
 /* Takes a block of a class that owner's spans have: HELD. 0: none was found. */
 pi_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner);
-/* The same from any span of at least that class, as there is no memory for another. */
+/* The same from any span of at least that class, because there is no memory for another one. */
 pi_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned owner);
 /* Frees a block of a span, if its tag is exactly that. */
 bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t tag);
@@ -258,8 +255,8 @@ bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t
 void pi_span_mark(struct pi_arena *arena, uint32_t unit);
 /* Makes empty spans FREE units; how many. */
 uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
-/* Supervisor, when the worker was reaped or has left: what it held goes to `heir`, or is freed if
- * that is PI_NOBODY; its spans become the program's. */
-void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned heir);
+/* Supervisor, when the worker was reaped or has left: what it held becomes the next owner's, or is
+ * freed if that is PI_NOBODY; its spans become the program's. */
+void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next);
 
 #endif

@@ -19,8 +19,8 @@ struct pi_count {
     _Atomic uint64_t *word; /* shared; raised by CAS, seq: what it stands for is there */
     _Atomic uint64_t seen;  /* private: the largest so far */
     uint32_t max;
-    /* Opens the things below number for this process; false: it cannot. NULL: nothing is to be
-     * opened. Any thread may call it at any time. */
+    /* Opens the things below number for this process; false: it cannot. NULL: they are open
+     * already. Any thread may call it at any time. */
     bool (*open)(void *context, uint32_t number);
     void *context;
 };

@@ -32,17 +32,19 @@
  *   OPEN -> CLOSED, MEMORY; floor := more than the  an old handle is stale also when the group is
  *   generation of any slot here                     open again
  *
- * Somebody may look at a slot by an index that it has from long ago: a stale handle, an entry of
- * the ring, a link of a list. It asks pi_slots_has first. Between that look and the next one the
- * group may be closed: it finds NO_SLOT, and its memory, as the trim gives that back 100 ms after
- * the group was closed and not before. (A thread that does not run for all that time between the
- * two looks makes a page of zeros: NO_SLOT too. If there is no memory at all, it dies.)
+ * A caller may look at a slot by an index that it has had for a while: from a stale handle, an
+ * entry of the ring, a link of a list. It asks pi_slots_has first. If the group is closed between
+ * that look and the next one, the caller finds NO_SLOT. There is still memory, because the trim
+ * gives it back 100 ms after it has closed the group, and not before. (If the thread does not run
+ * in all that time, its look makes a page of zeros: NO_SLOT too. If there is no memory for the
+ * page, it dies.)
  *
  *   bits 0-1     state
  *   bit 2        MEMORY
  *   bits 4-13    o; PI_NOBODY in OPEN
- *   bits 14-23   the mark: 0, 1 + a seat, or MANY workers. What a dead worker has submitted is
- *                looked for in the groups with its mark or MANY; a mark goes when a group closes
+ *   bits 14-23   the mark: 0, 1 + a seat, or MANY workers. The recovery looks for what a dead
+ *                worker has submitted in the groups with its mark or MANY; a mark goes when a group
+ *                closes
  *   bits 32-63   floor
  *
  * The model is tests/model/groups.pml.

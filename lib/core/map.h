@@ -8,7 +8,7 @@
  *   before it won the word, or the giver before
  *   it set the bit)
  *   set, but the thing is taken (two sweeps, a     the next taker fails at the word and goes on;
- *   late give, a sweep between the taker's bit     it leaves the bit clear, as it should be
+ *   late give, a sweep between the taker's bit     it leaves the bit clear, which is right
  *   and its word)
  *   set, and there is no such thing any more       the same
  *

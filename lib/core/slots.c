@@ -2,7 +2,7 @@
 
 #define AHEAD 3 /* entries */
 
-/* As pi_group_enter, with less ado where nothing is to be marked. */
+/* As pi_group_enter, but with one load if there is nothing to mark. */
 static inline bool enter(struct pi_slots *slots, uint32_t group, unsigned owner)
 {
     uint64_t word = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */

@@ -238,7 +238,7 @@ static void give_blocks(struct pi_arena *arena, uint32_t unit, uint64_t span,
     tell(arena, unit, span);
 }
 
-void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned heir)
+void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next)
 {
     uint64_t span = span_at(arena, unit);
     if (pi_span_blocks(span) == 0)
@@ -249,8 +249,8 @@ void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, uns
         span = span_at(arena, unit);
     }
     if (pi_tag_owner(span) == worker || pi_tag_owner(span) == PI_ANYONE) {
-        bool freed = heir == PI_NOBODY;
-        uint64_t to = freed ? pi_tag_free(pi_tag_life(span)) : pi_tag_held(heir);
+        bool freed = next == PI_NOBODY;
+        uint64_t to = freed ? pi_tag_free(pi_tag_life(span)) : pi_tag_held(next);
         give_blocks(arena, unit, span, (uint64_t[2]){pi_tag_held(worker), to});
     }
     while (pi_span_blocks(span) != 0 && pi_tag_owner(span) == worker)

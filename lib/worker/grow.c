@@ -1,5 +1,6 @@
-/* Growing the tables of the segment: whoever finds one too short opens and backs more of it, then
- * raises its count. If two do at once both back the same, and one of them has raised it.
+/* Growing the tables of the segment: a caller that finds a table too short opens and backs more of
+ * it, then raises its count. If two callers do so at once, both back the same, and one of them
+ * raises the count.
  */
 #include "worker/backend.h"
 
@@ -32,7 +33,7 @@ static bool raise_count(posse_executor *e, struct pi_count *count, uint32_t to, 
 
 /* ---- the ring ---- */
 
-/* Takes so many bytes of what the executor may have, and backs them. */
+/* Counts so many bytes, and backs them. */
 static bool back(posse_executor *e, void *from, size_t size)
 {
     return pi_back_pieces(e, &(struct pi_piece){from, 0, size}, 1, &size);
@@ -136,7 +137,7 @@ bool pi_grow_slots(posse_executor *e)
 
 /* ---- parkers, seats, the arena ---- */
 
-/* Gives things that there is memory for now: whoever has raised the count does. */
+/* Gives the new things to the map. The caller has raised the count. */
 static void give_new(struct pi_map *map, uint32_t count, uint32_t more)
 {
     for (uint32_t i = count; i < count + more; i++)

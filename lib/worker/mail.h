@@ -96,8 +96,9 @@ struct pi_watch {
 /* In the executor of each process. */
 struct pi_mail {
     pthread_mutex_t lock;
-    /* Where to find the subs of a slot: the newest of each list; its length is a power of two. NULL:
-     * nobody has used the box. A list has the subs of all slots with the same low bits. */
+    /* Where to find the subs of a slot: the newest of each list. The number of lists is a power of
+     * two; a list has the subs of all slots with the same low bits. NULL: nobody has used the
+     * box. */
     struct pi_sub **index;
     uint32_t lists;
     size_t boxed; /* subs in it */

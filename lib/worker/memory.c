@@ -1,5 +1,5 @@
-/* The memory of the segment: opening it for this process, backing it, and how much there may be. What
- * is where, and what opening is, is in core/segment.h; the tables grow in grow.c.
+/* The memory of the segment: opening it for this process, backing it, and counting it. What lies
+ * where, and what opening means, is in core/segment.h; the tables grow in grow.c.
  */
 #include "worker/backend.h"
 
@@ -22,8 +22,8 @@ static bool said(int error)
 
 /* ---- how much ---- */
 
-/* A death, or a recount just when something is backed, may have it count too much or too little: so
- * it may be below 0. Whoever is refused asks for a trim, which counts anew. */
+/* After a death, or a recount in the midst of a backing, `committed` may say too much or too
+ * little, even less than 0. A caller that is refused asks for a trim, which counts anew. */
 bool pi_commit(posse_executor *e, size_t length)
 {
     _Atomic uint64_t *committed = &e->segment.header->committed;
@@ -130,8 +130,9 @@ bool pi_open_rings(void *context, uint32_t k)
     return open_front(e, PI_AREA_RING, pi_ring_start(k + 1) * sizeof(uint64_t));
 }
 
-/* A worker that cannot open what others have made would pass over their tasks. It goes, with no
- * task of theirs. Others can do nothing with what they do not see, and are told by each call. */
+/* A worker that cannot open what others have made would pass over their tasks. So it exits, before
+ * it has claimed one of them. Other processes go on with what they have opened; their calls say
+ * that the rest is stale or not there. */
 static bool see(posse_executor *e, bool opened)
 {
     if (!opened && e->backend->kills && e->owner < PI_MAX_SEATS)
@@ -171,8 +172,8 @@ void pi_give_up_space(posse_executor *e)
 /* ---- the beginning ---- */
 
 /* The header, seats and parkers are small, and open as a whole: a mapping for each part of them
- * would make every fork of the program dearer. Cores do not hold them, as they have memory in part
- * only. */
+ * would make every fork of the program take longer. Core dumps do not hold them, because only parts
+ * of them have memory. */
 static bool open_small(posse_executor *e)
 {
     size_t size = 0;

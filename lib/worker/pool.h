@@ -4,8 +4,10 @@
  * fork. What they share is in the segment (core/segment.h).
  *
  *   file          what it does
- *   memory.c      growing tables
+ *   memory.c      opening and backing the segment, and counting what has memory
+ *   grow.c        growing tables
  *   block.c       blocks of the arena
+ *   trim.c        giving memory back
  *   wake.c        waking workers and callers; the one function that makes a task final
  *   park.c        sleeping
  *   doubt.c       what a caller looks after that sleeps for long
@@ -214,16 +216,16 @@ static inline enum pi_phase pi_phase_of(posse_executor *executor)
 
 /* ---- memory.c ---- */
 
-/* Takes so many bytes of what the executor may have (max_memory), before they are backed; false, and
- * errno: it has all that it may have. */
+/* Counts so many bytes, before they are backed. False: that is more than max_memory; errno says
+ * so. */
 bool pi_commit(posse_executor *executor, size_t length);
 void pi_uncommit(posse_executor *executor, size_t length);
-/* Counts what has memory anew, while nothing is submitted. */
+/* Counts anew what has memory. Nothing is being submitted meanwhile. */
 void pi_recount(posse_executor *executor);
 /* Backs a range of the segment that is open. False: that cannot be, errno tells why. */
 bool pi_back(posse_executor *executor, const void *from, size_t length);
-/* Gives whole pages back. If the system does not take them they stay as they are, and count as given
- * back all the same: they must be backed, and counted, before they are used again. */
+/* Gives whole pages back. If the system does not take them they stay, and count as given back all
+ * the same: they must be backed, and counted, before they are used again. */
 void pi_give_back(posse_executor *executor, const void *from, size_t length);
 /* Bytes `from` to `to` of a table, whose first `from` bytes have memory. */
 struct pi_piece {
@@ -271,11 +273,11 @@ size_t pi_block_room(posse_executor *executor, pi_ref ref);
 void *pi_block_bytes(posse_executor *executor, pi_ref ref, uint64_t size);
 /* Gives back the memory of units that owner has claimed, and makes them NONE. */
 void pi_units_discard(posse_executor *executor, uint32_t unit, uint32_t n, bool tags);
-/* A round of the trim, for units `from` to before `to`, by the supervisor (inline: by whoever
- * releases): closes empty spans, and gives back what the round before has found unused. How many
+/* A round of the trim, for units `from` to before `to`, by the supervisor (inline: by the caller
+ * that frees): closes empty spans, and gives back what the round before has found unused. How many
  * units the next round may give back. */
 uint32_t pi_trim_blocks(posse_executor *executor, unsigned owner, uint32_t from, uint32_t to);
-/* Gives back all free memory of the arena at once, as somebody finds none. */
+/* Gives back all free memory of the arena at once, because the caller has found none. */
 void pi_reclaim_blocks(posse_executor *executor, unsigned owner);
 
 /* ---- trim.c ---- */

@@ -2,8 +2,8 @@
  * worker left stands still; everybody else goes on meanwhile, so every repair is a compare-and-swap
  * like any other.
  *
- * It costs what the worker has left, not what the executor has ever had. Four things name all slots
- * that a worker can have left half done, and whoever changes one sees to it that one of them does:
+ * It costs what the worker has left, not what the executor has ever had. Whatever slot a worker has
+ * left half done, one of these four names it:
  *
  *   T  its seat's `touched`: the slot that it has changed last, or was about to change
  *   S  its stack: the seat's `current`, and from there `below` in each slot
@@ -43,11 +43,12 @@
  *   moving the head, before waking a submitter  submitter asleep, room              all are woken
  *   with locks and queues                       see recover_objects.c               there
  *
- * All open groups are looked at, and what the worker has submitted is pushed again, if T and S do
- * not tell all: another thread of its process has changed slots (`walk`); S leads to a slot that is
- * not the worker's, as a task has scribbled there, or as the innermost task has ended and its slot
- * is another's before the worker took it off its stack; or a caller has found a task that names the
- * worker and is not on its stack (worker/doubt.c).
+ * If T and S do not tell all, the recovery looks at all open groups, and pushes again what the
+ * worker has submitted. That is so if
+ *   - another thread of the worker's process has changed slots (`walk`);
+ *   - S leads to a slot that is not the worker's: a task has scribbled there, or the innermost task
+ *     has ended, and its slot became another's before the worker took it off its stack;
+ *   - a caller has found a task that names the worker and is not on its stack (worker/doubt.c).
  *
  * Any row done twice does no harm: a push again is a stale hint, as is an entry whose QUEUED was
  * cleared; a wake too many makes somebody look. The models, all in tests/model, have these rows

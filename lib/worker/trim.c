@@ -1,8 +1,8 @@
 /* Giving memory back to the system when the executor is idle.
  *
- * What was freed is kept for the next task, as memory that a process touches for the first time is
- * dear. Once nothing has been submitted for a tenth of a second the supervisor gives back all but a
- * little. It wakes up for that only if somebody has asked, so an idle executor sleeps.
+ * What was freed is kept for the next task, because the first touch of new memory takes long. When
+ * nothing was submitted for 100 ms, the supervisor gives back what is not used. It wakes up for
+ * that only if a caller has asked, so an idle executor sleeps.
  *
  *   process            step
  *   program, worker    has freed something, or goes to sleep, and sees that there is more memory
@@ -10,19 +10,19 @@
  *                      then pokes the supervisor
  *   supervisor         sees `trim` (seq): notes where the queue ends, and sleeps for a while
  *   ... then           the queue has grown: the same again; else clears `trim` (seq), and makes a
- *                      round of what is empty; the next one follows after a while, if the last
- *                      one has found something, eight at most: what is still in use then, as the
- *                      queue of tasks that wait, is asked for again by the next one who frees
+ *                      round of what is empty. If the round has found something, the next one
+ *                      follows after a while, up to eight. What is still in use then (a ring whose
+ *                      tasks wait) stays until the next request
  *
- * Clear before look: what is freed after the look is asked for anew. A worker that dies between its
- * two steps is seen to have died, which wakes the supervisor as well.
+ * The supervisor clears `trim` before it looks: a caller that frees something after the look asks
+ * anew. If a worker dies between its two steps, its death wakes the supervisor as well.
  *
- * A thing is given back in two rounds: the first makes sure that nobody finds it any more, the
- * second takes its memory. So a call that has looked at it just before finds memory there (see
+ * A thing is given back in two rounds: after the first nobody finds it any more, the second takes
+ * its memory. So a call that has found it just before the first still finds memory there (see
  * core/arena.h, core/groups.h and core/ring.h).
  *
- * Without a supervisor (inline) the caller that frees makes all rounds, each time when what was
- * freed since the last ones is a good part of what there is; so does the one that was refused.
+ * Without a supervisor (inline) the caller makes all rounds itself: if it was refused memory, or
+ * if what was freed since the last rounds is 1 MB and a quarter of what is committed.
  */
 #include "worker/backend.h"
 
