@@ -143,10 +143,11 @@ static void trim_here(posse_executor *e)
 void pi_ask_for_trim(posse_executor *e)
 {
     _Atomic uint32_t *asked = &e->segment.header->trim;
-    if (pi_phase_of(e) != PI_OPEN) /* there is no supervisor yet, or all memory goes soon */
-        return;
     /* relaxed: what is not seen here is seen at the next call */
-    if (pi_load_relaxed(asked) || pi_exchange_seq(asked, 1) != 0)
+    if (pi_load_relaxed(asked))
+        return;
+    /* If it is not open there is no supervisor yet, or all memory goes soon. */
+    if (pi_phase_of(e) != PI_OPEN || pi_exchange_seq(asked, 1) != 0)
         return;
     int error = errno;
     if (!e->backend->spawn)
