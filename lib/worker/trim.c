@@ -34,7 +34,8 @@
 #define KEPT_GROUPS 16u          /* groups of slots that stay open */
 #define QUIET_NS 100000000u      /* between two rounds, and without a task before the first */
 #define MOST_ROUNDS 8            /* for one request; the ring needs five */
-/* Between two parts of a round the supervisor looks at workers: it takes less than a millisecond. */
+/* Between two parts of a round the supervisor looks at workers: a part takes less than a
+ * millisecond. */
 #define GROUPS_AT_ONCE 512u
 #define UNITS_AT_ONCE 64u
 
