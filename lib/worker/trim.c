@@ -177,20 +177,17 @@ void pi_look_at_trim(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
     uint64_t now = pi_os_now(), end = pi_ring_end(&e->segment.ring);
+    bool asked = s->trim_at == PI_NEVER && pi_load_seq(&e->segment.header->trim) != 0;
+    bool due = s->trim_at <= now;
     if (s->seen != PI_OPEN) {
         s->trim_at = PI_NEVER; /* all memory goes soon */
-    } else if (s->trim_at == PI_NEVER && pi_load_seq(&e->segment.header->trim) != 0) {
+    } else if (asked || (due && s->trim_end != end)) { /* it begins; again, as it was not idle */
         s->trim = (struct pi_trim){.rounds = 0};
         s->trim_at = now + QUIET_NS;
-    } else if (s->trim_at > now) {
-        return;
-    } else if (s->trim_end != end) { /* it is not idle */
-        s->trim = (struct pi_trim){.rounds = 0};
-        s->trim_at = now + QUIET_NS;
-    } else {
+        s->trim_end = end;
+    } else if (due) {
         pi_store_seq(&e->segment.header->trim, 0);
         if (trim_part(e, PI_NOBODY, &s->trim))
             s->trim_at = goes_on(e, &s->trim) ? now + QUIET_NS : PI_NEVER;
     }
-    s->trim_end = end;
 }
