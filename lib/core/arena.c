@@ -234,10 +234,10 @@ uint32_t pi_units_bare(struct pi_arena *arena, uint32_t unit, uint32_t n)
     return bare;
 }
 
-void pi_units_backed(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner)
+void pi_units_mark(struct pi_arena *arena, uint32_t unit, uint32_t n, uint64_t tag)
 {
     for (uint32_t i = 0; i < n; i++) /* relaxed: nobody reads it before the next store */
-        pi_store_relaxed(&arena->units[unit + i].tag, pi_tag_claimed(owner, 0));
+        pi_store_relaxed(&arena->units[unit + i].tag, tag);
 }
 
 void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n)

@@ -10,7 +10,7 @@
  *   NONE              nobody's, has no memory            anyone, by CAS             CLAIMED
  *   FREE              nobody's, has memory               anyone, by CAS             CLAIMED
  *   CLAIMED(owner)    owner makes, frees or discards     owner                      any other
- *                     it; BARE: it has no memory yet     supervisor, owner reaped   NONE
+ *                     it; BARE: it is not counted yet    supervisor, owner reaped   NONE
  *   HELD(owner)       a large block: owner fills it, or  owner                      ATTACHED,
  *                     posse_alloc gave it                                           OBJECT, CLAIMED
  *                                                        supervisor, owner reaped   CLAIMED
@@ -223,8 +223,8 @@ uint32_t pi_units_tail(struct pi_arena *arena, uint32_t n);
 /* How many of n claimed units are BARE, up to the first that is not. They count as USED now: the
  * caller is about to back them. */
 uint32_t pi_units_bare(struct pi_arena *arena, uint32_t unit, uint32_t n);
-/* They are not BARE any more. */
-void pi_units_backed(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
+/* Gives n claimed units the tag of their owner, BARE or not. */
+void pi_units_mark(struct pi_arena *arena, uint32_t unit, uint32_t n, uint64_t tag);
 /* Makes them nobody's again: FREE, and NONE if they are BARE. */
 void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n);
 /* Makes a large block of them, HELD. */

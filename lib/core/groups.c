@@ -30,12 +30,12 @@ uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, 
     return n;
 }
 
-uint32_t pi_groups_open(struct pi_slots *slots)
+uint32_t pi_groups_in_use(struct pi_slots *slots)
 {
-    uint32_t groups = pi_slots_count(slots) / PI_GROUP_SLOTS, open = 0;
+    uint32_t groups = pi_slots_count(slots) / PI_GROUP_SLOTS, used = 0;
     for (uint32_t i = 0; i < groups; i++) /* relaxed: it is counted, no more */
-        open += pi_group_state(pi_load_relaxed(&slots->groups[i])) == PI_GROUP_OPEN;
-    return open;
+        used += pi_group_state(pi_load_relaxed(&slots->groups[i])) != PI_GROUP_CLOSED;
+    return used;
 }
 
 /* OPEN(o) -> OPEN. Workers may put their marks there meanwhile. */

@@ -109,8 +109,8 @@ bool pi_group_claim(struct pi_slots *slots, uint32_t group, unsigned owner);
 /* Claims the first CLOSED groups that lie in a row, at most so many. How many they are; 0: all are
  * in use, or being opened. */
 uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, uint32_t *first);
-/* How many are OPEN. */
-uint32_t pi_groups_open(struct pi_slots *slots);
+/* How many are not CLOSED. */
+uint32_t pi_groups_in_use(struct pi_slots *slots);
 /* CLAIMED -> OPEN, by the one which has claimed it and given it memory. */
 void pi_group_open(struct pi_slots *slots, uint32_t group);
 /* CLAIMED -> CLOSED, by the one which has claimed it. `memory`: PI_GROUP_MEMORY or 0. */

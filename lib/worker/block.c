@@ -18,11 +18,14 @@ static bool back_units(posse_executor *e, uint32_t unit, uint32_t n, unsigned ow
             continue;
         if (!pi_commit(e, bare * PI_UNIT_COST))
             return false;
+        /* Before they are backed, which takes time: who repairs after a death uncommits those that
+         * are not BARE. */
+        pi_units_mark(arena, unit + i, bare, pi_tag_claimed(owner, 0));
         if (!pi_back(e, pi_unit_bytes(arena, unit + i), bare * PI_UNIT)) {
+            pi_units_mark(arena, unit + i, bare, pi_tag_claimed(owner, PI_BARE));
             pi_uncommit(e, bare * PI_UNIT_COST);
             return false;
         }
-        pi_units_backed(arena, unit + i, bare, owner);
     }
     return true;
 }

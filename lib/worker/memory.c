@@ -23,16 +23,17 @@ static bool said(int error)
 /* ---- how much ---- */
 
 /* After a death, or a recount in the midst of a backing, `committed` may say too much or too
- * little, even less than 0. A caller that is refused asks for a trim, which counts anew. */
+ * little, even less than 0. A caller that is refused asks for a trim, which counts anew. It never
+ * says more than there may be, so callers that find no memory do not keep it from others. */
 bool pi_commit(posse_executor *e, size_t length)
 {
     _Atomic uint64_t *committed = &e->segment.header->committed;
-    uint64_t before = pi_add_relaxed(committed, length); /* relaxed: it only counts */
-    if ((int64_t)(before + length) <= (int64_t)e->max_memory)
-        return true;
-    pi_uncommit(e, length);
-    errno = ENOMEM;
-    return false;
+    uint64_t before = pi_load_relaxed(committed); /* relaxed: it only counts */
+    do {
+        if ((int64_t)(before + length) > (int64_t)e->max_memory)
+            return said(ENOMEM);
+    } while (!pi_cas(committed, &before, before + length));
+    return true;
 }
 
 void pi_uncommit(posse_executor *e, size_t length)
@@ -217,7 +218,7 @@ void pi_recount(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
     uint64_t before = pi_load_relaxed(&s->header->committed); /* relaxed: it only counts */
-    uint64_t now = tables_size(e) + pi_groups_open(&s->slots) * PI_GROUP_SIZE +
+    uint64_t now = tables_size(e) + pi_groups_in_use(&s->slots) * PI_GROUP_SIZE +
                    pi_units_with_memory(&s->arena, 0, pi_arena_end(&s->arena)) * PI_UNIT_COST;
     (void)pi_cas(&s->header->committed, &before, now); /* if it has changed the next trim does it */
 }

@@ -220,7 +220,7 @@ static inline enum pi_phase pi_phase_of(posse_executor *executor)
  * so. */
 bool pi_commit(posse_executor *executor, size_t length);
 void pi_uncommit(posse_executor *executor, size_t length);
-/* Counts anew what has memory. Nothing is being submitted meanwhile. */
+/* Counts anew what has memory, or is being given some. */
 void pi_recount(posse_executor *executor);
 /* Backs a range of the segment that is open. False: that cannot be, errno tells why. */
 bool pi_back(posse_executor *executor, const void *from, size_t length);

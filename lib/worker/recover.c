@@ -285,6 +285,7 @@ void pi_recover(struct pi_supervisor *s, unsigned seat, const struct pi_death *d
     pi_recover_objects(e, seat, true);
     recover_slots(&loss);
     pi_recover_blocks(e, seat);
+    pi_recount(e); /* it may have counted memory that it had not yet taken */
     recover_parkers(e, seat);
     pi_wake_all_parkers(e);
     pi_wake_all_workers(e);

@@ -57,7 +57,7 @@ TEST(life_of_a_large_block)
         assert_int_equal(unit_tag(box, i), pi_tag_claimed(OWNER, PI_BARE));
     }
     assert_int_equal(pi_units_bare(arena, 0, 3), 3);
-    pi_units_backed(arena, 0, 3, OWNER);
+    pi_units_mark(arena, 0, 3, pi_tag_claimed(OWNER, 0));
     assert_int_equal(pi_units_bare(arena, 0, 3), 0);
     pi_units_join(arena, 0, 3, OWNER);
     assert_int_equal(unit_tag(box, 0), pi_tag_held(OWNER));
@@ -135,7 +135,7 @@ TEST(a_unit_with_memory_comes_first)
 {
     struct box *box = make_box(8, 8);
     assert_int_equal(pi_units_claim_at(&box->arena, 5, 1, OWNER), 1);
-    pi_units_backed(&box->arena, 5, 1, OWNER);
+    pi_units_mark(&box->arena, 5, 1, pi_tag_claimed(OWNER, 0));
     pi_units_put_back(&box->arena, 5, 1);
     assert_int_equal(pi_units_claim(&box->arena, 1, OWNER, false), 5);
     assert_int_equal(pi_units_claim_at(&box->arena, 3, 4, OTHER), 2); /* 3 and 4 */
