@@ -4,7 +4,7 @@
  * The core goes to a file in a directory of the test, or through a pipe to a program that counts
  * its bytes. For the second kind, and where cores go elsewhere, the test changes
  * /proc/sys/kernel/core_pattern, which is the whole system's, and puts it back; where that may not
- * be written the test is skipped.
+ * be written the test is skipped. One run of this test at a time has the pattern, by a lock on it.
  *
  * A cgroup and a /dev/shm of its own guard the machine.
  */
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -31,6 +32,7 @@ struct place {
     char directory[64];
     char before[256]; /* the pattern, if it was changed */
     char pattern[160];
+    int lock;
 };
 
 /* ---- the pattern ---- */
@@ -74,7 +76,10 @@ static bool make_counter_program(struct place *place)
 
 static bool begin_place(struct place *place, bool piped)
 {
-    *place = (struct place){.directory = "/tmp/posse-core-XXXXXX", .pattern = "core"};
+    *place = (struct place){.directory = "/tmp/posse-core-XXXXXX",
+                            .pattern = "core",
+                            .lock = open(PATTERN, O_RDONLY | O_CLOEXEC)};
+    (void)flock(place->lock, LOCK_EX); /* where it cannot be locked nobody else is expected */
     if (!read_pattern(place->before) || mkdtemp(place->directory) == NULL ||
         chmod(place->directory, 0777) != 0) {
         return false;
@@ -153,6 +158,8 @@ static void end_place(struct place *place)
     }
     (void)find_file(place->directory, remove_file, NULL);
     (void)rmdir(place->directory);
+    (void)flock(place->lock, LOCK_UN);
+    (void)close(place->lock);
 }
 
 /* ---- what crashes, in a child that has the directory as its own ---- */
