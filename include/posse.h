@@ -817,7 +817,7 @@ typedef struct posse_queue {
 
 /* A queue of at most `capacity` items of at most item_size bytes each; its memory is taken now.
  * POSSE_INVALID: one of them is 0.
- * POSSE_TOO_LARGE: capacity times (item_size + 16) bytes is over 16 GB, see limits.
+ * POSSE_TOO_LARGE: capacity times (item_size + 16) bytes is over max_memory, see limits.
  * POSSE_NO_MEMORY, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_queue_create(posse_executor *executor, size_t capacity,
                                                       size_t item_size, posse_queue *queue);
