@@ -89,7 +89,12 @@ TEST(statuses_when_time_is_up)
     assert_status(posse_map(stage.pool, &stage.job, statuses), POSSE_TIMEOUT);
     for (size_t i = 0; i < N; i++) {
         posse_status expected = i < 6 ? POSSE_OK : POSSE_CANCELLED;
-        expected = i == 0 ? POSSE_TIMEOUT : i == 2 ? POSSE_TASK_FAILED : expected;
+        expected = i == 2 ? POSSE_TASK_FAILED : expected;
+        if (i ==
+            0) { /* it returns when it is asked to, perhaps just before its status is looked at */
+            assert_true(statuses[i] == POSSE_TIMEOUT || statuses[i] == POSSE_OK);
+            continue;
+        }
         assert_status(statuses[i], expected);
         if (expected == POSSE_OK) {
             assert_int_equal(results[i], i);
