@@ -42,7 +42,7 @@ TEST(a_process_that_dies)
     kill(child, SIGKILL);
     assert_eventually(process_state(child) == 'Z');
     assert_true(pi_os_identity_is(&identity));
-    assert_false(pi_os_identity_lives(&identity));
+    assert_eventually(!pi_os_identity_lives(&identity)); /* a sanitizer's thread may end later */
     struct pi_os_identity dead = pi_os_identify(child);
     assert_true(dead.start == identity.start);
     (void)wait_status(child);
