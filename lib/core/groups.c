@@ -41,8 +41,8 @@ uint32_t pi_groups_in_use(struct pi_slots *slots)
 /* OPEN(o) -> OPEN. Workers may put their marks there meanwhile. */
 static void settle(struct pi_slots *slots, uint32_t group)
 {
-    uint64_t seen = pi_load_relaxed(&slots->groups[group]),
-             settled; /* relaxed: the CAS checks it */
+    uint64_t seen = pi_load_relaxed(&slots->groups[group]); /* relaxed: the CAS checks it */
+    uint64_t settled;
     do
         settled = (seen & ~PI_GROUP_OWNER_MASK) | (uint64_t)PI_NOBODY << PI_GROUP_OWNER_SHIFT;
     while (!pi_cas(&slots->groups[group], &seen, settled));
@@ -80,7 +80,7 @@ bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner)
     return false;
 }
 
-/* The bits of those that are free: nobody finds them while these are set. */
+/* The bits of those that are free: nobody finds them while these are clear. */
 static uint64_t free_bits(struct pi_slots *slots, uint32_t group)
 {
     uint64_t bits = 0;

@@ -131,8 +131,8 @@ bool pi_open_rings(void *context, uint32_t k)
     return open_front(e, PI_AREA_RING, pi_ring_start(k + 1) * sizeof(uint64_t));
 }
 
-/* A worker that cannot open what others have made would pass over their tasks. So it exits, before
- * it has claimed one of them. Other processes go on with what they have opened; their calls say
+/* A worker that cannot open what others have made would pass over their tasks. So it exits, as a
+ * rule before it has claimed one of them (loop.c); what is added just then costs its task. Other processes go on with what they have opened; their calls say
  * that the rest is stale or not there. */
 static bool see(posse_executor *e, bool opened)
 {

@@ -161,7 +161,7 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     size_t size = e->backend->spawn ? 0 : size_of(e, &e->segment.slots.at[index]); /* inline */
     pi_touch(e, owner, index | PI_MAP_NOTED);
     bool done = discard(e, owner, index, word);
-    pi_touch(e, owner, PI_NONE); /* whoever takes it from now on sets its bit */
+    pi_touch(e, owner, PI_NONE); /* the next taker clears its bit */
     pi_note_freed(e, size);
     return done;
 }
