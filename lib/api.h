@@ -75,7 +75,7 @@ typedef void *pi_writer(void *to, const void *from, size_t size);
 posse_status pi_submit(posse_executor *executor, const posse_job *job, pi_writer *write,
                        posse_future *future);
 
-/* submit_inline.c: runs a task that is FILL, exactly `word`, to its end; `flags` are added to its
+/* submit_inline.c: runs a task that is FILLING, exactly `word`, to its end; `flags` are added to its
  * word. POSSE_OK, or why it was not accepted: it is freed then. */
 posse_status pi_submit_inline(posse_executor *executor, uint32_t index, uint64_t word,
                               uint64_t flags);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 struct callback {
-    struct pi_sub sub; /* comes first: one is the other */
+    struct pi_subscription sub; /* comes first: one is the other */
     posse_callback *function;
     void *context;
 };
@@ -77,7 +77,7 @@ static void call(struct callback *callback, bool inside)
 static void *call_all(void *context);
 
 /* Waits for the thread before this one, which a callback has ended. */
-static void join_left(struct pi_mail *mail)
+static void join_left(struct pi_dispatcher *mail)
 {
     if (mail->has_left)
         pi_os_thread_join(mail->left_thread);
@@ -88,7 +88,7 @@ static void join_left(struct pi_mail *mail)
 static void go_on(void *context)
 {
     posse_executor *e = context;
-    struct pi_mail *mail = &e->mail;
+    struct pi_dispatcher *mail = &e->mail;
     join_left(mail);
     pthread_mutex_lock(&mail->lock);
     mail->left_thread = pthread_self();
@@ -112,7 +112,7 @@ static void call_next(struct callback *callback)
 static void *call_all(void *context)
 {
     posse_executor *e = context;
-    struct pi_sub *sub;
+    struct pi_subscription *sub;
     posse_status status;
     pi_os_thread_name("posse-callbacks");
     PI_OS_IF_LEFT(go_on, e);
@@ -126,9 +126,9 @@ static void *call_all(void *context)
 
 /* Leaves the callback to the thread, unless the future has ended and none of its others are still
  * to be called. */
-static posse_status add(posse_executor *e, struct pi_sub *sub, bool *now)
+static posse_status add(posse_executor *e, struct pi_subscription *sub, bool *now)
 {
-    struct pi_mail *mail = &e->mail;
+    struct pi_dispatcher *mail = &e->mail;
     posse_status status = POSSE_OK;
     pthread_mutex_lock(&mail->lock);
     *now = pi_has_ended(sub->future) && !pi_mail_find(sub->future, &mail->callbacks);
@@ -153,7 +153,7 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
     posse_status status = pi_future_look(future, &slot, &word);
     if (status == POSSE_OK && !function)
         status = pi_refuse(POSSE_INVALID, "callback is NULL");
-    if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
+    if (status == POSSE_OK && future.executor->owner != PI_OWNER_PROGRAM)
         status = pi_refuse(POSSE_NOT_SUPPORTED, "a worker process calls no callbacks");
     if (status == POSSE_OK)
         status = pi_mail_open(future.executor);

@@ -118,7 +118,7 @@ static bool note(struct failures *failures, size_t item, int code, const struct 
 static bool is_stopped(const posse_task *task)
 {
     uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: seen soon enough */
-    return pi_state(word) != PI_RUN || (word & PI_CANCEL);
+    return pi_state(word) != PI_RUNNING || (word & PI_CANCEL_REQUESTED);
 }
 
 /* Runs item after item. A task has one failure, an item of a map its own: so posse_task_fail writes

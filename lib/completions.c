@@ -7,13 +7,13 @@
 #include <stdlib.h>
 
 struct entry {
-    struct pi_sub sub; /* comes first: one is the other */
+    struct pi_subscription sub; /* comes first: one is the other */
     void *context;
     struct entry *before, *after;
 };
 
 struct posse_completions {
-    struct pi_watch watch;    /* comes first, as above */
+    struct pi_cq watch;       /* comes first, as above */
     struct pi_os_guard guard; /* by process id */
     struct pi_os_flag flag;
     struct entry *entries; /* all that were added and not yet taken; the watch's lock */
@@ -31,7 +31,7 @@ static void free_entry(struct posse_completions *c, struct entry *entry)
     free(entry);
 }
 
-static void forget(struct pi_sub *sub)
+static void forget(struct pi_subscription *sub)
 {
     free_entry((struct posse_completions *)sub->watch, (struct entry *)sub);
 }
@@ -56,8 +56,8 @@ posse_status posse_completions_create(posse_completions **completions)
     }
     pi_os_guard_set(&c->guard);
     c->watch.flag = &c->flag;
-    c->watch.forget = forget;
-    c->watch.lasting = true;
+    c->watch.drop = forget;
+    c->watch.outlives_destroy = true;
     *completions = c;
     return POSSE_OK;
 }
@@ -96,7 +96,7 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
         c ? pi_future_look(future, &slot, &word) : pi_refuse(POSSE_INVALID, "completions is NULL");
     if (status == POSSE_OK && !pi_os_guard_holds(&c->guard))
         status = POSSE_WRONG_PROCESS;
-    if (status == POSSE_OK && future.executor->owner != PI_PROGRAM)
+    if (status == POSSE_OK && future.executor->owner != PI_OWNER_PROGRAM)
         status = pi_refuse(POSSE_NOT_SUPPORTED, "a worker process has no descriptor of its own");
     if (status == POSSE_OK && is_lost(c))
         status = pi_refuse_errno(EBADF, "the program has closed the descriptor, or replaced it");
@@ -119,7 +119,7 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
 size_t posse_completions_take(posse_completions *c, posse_completion *taken, size_t capacity)
 {
     size_t n = 0;
-    struct pi_sub *sub;
+    struct pi_subscription *sub;
     if (!c || !pi_os_guard_holds(&c->guard))
         return 0;
     while (n < capacity && (sub = pi_watch_take(&c->watch)) != NULL) {

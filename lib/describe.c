@@ -8,7 +8,7 @@
 /* The message that the task gave, or one of ours. */
 static void describe_failure(posse_executor *e, struct pi_slot *slot, posse_error *error)
 {
-    struct pi_data message = pi_slot_result(e, slot);
+    struct pi_bytes message = pi_slot_result(e, slot);
     error->code = slot->code;
     if (message.bytes && message.size)
         snprintf(error->message, sizeof error->message, "%.*s",

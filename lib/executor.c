@@ -12,25 +12,25 @@
 #include <string.h>
 
 /* A thousand executors then fit into the address space of a process. */
-#define MOST_BY_DEFAULT ((uint64_t)64 << 30)
+#define MAX_BY_DEFAULT ((uint64_t)64 << 30)
 
 /* What the executor may have: if the program does not say it, half of what the machine has, or the
  * control group. The address space for it must leave room for everything else. */
 static size_t memory_of(size_t given)
 {
     uint64_t half = pi_os_memory_of_machine() / 2;
-    uint64_t memory = given ? given : half < MOST_BY_DEFAULT ? half : MOST_BY_DEFAULT;
+    uint64_t memory = given ? given : half < MAX_BY_DEFAULT ? half : MAX_BY_DEFAULT;
     uint64_t space = pi_os_address_space_left() / 8;
     memory = memory < space ? memory : space;
-    memory = memory < PI_MOST_MEMORY ? memory : PI_MOST_MEMORY;
-    return memory > PI_LEAST_MEMORY ? (size_t)memory : PI_LEAST_MEMORY;
+    memory = memory < PI_MAX_MEMORY ? memory : PI_MAX_MEMORY;
+    return memory > PI_MIN_MEMORY ? (size_t)memory : PI_MIN_MEMORY;
 }
 
 /* Reserves the address space; less if this process may not have so much. */
 static posse_status make_segment(posse_executor *e)
 {
     int error = ENOMEM;
-    for (e->max_memory = memory_of(e->max_memory); e->max_memory >= PI_LEAST_MEMORY;
+    for (e->max_memory = memory_of(e->max_memory); e->max_memory >= PI_MIN_MEMORY;
          e->max_memory /= 2) {
         size_t size = pi_segment_size(e->max_memory);
         error = pi_os_memory_create(&e->memory, size, e->backend->shared);
@@ -68,12 +68,12 @@ static posse_status build(posse_executor *e)
     if (status != POSSE_OK)
         return status;
     /* relaxed: nobody is there */
-    pi_store_relaxed(&e->segment.header->max_workers, pi_count_word(e->workers));
+    pi_store_relaxed(&e->segment.header->max_workers, pi_monotonic_word(e->workers));
     (void)pi_raise_phase(e, PI_OPEN);
     if (e->backend->kills)
         tell_of_threads(e);
     status = e->backend->start(e);
-    (void)pi_seats_count(&e->segment); /* before any task runs: seen once, it stays */
+    (void)pi_workers_count(&e->segment); /* before any task runs: seen once, it stays */
     return status;
 }
 
@@ -114,7 +114,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
         return pi_refuse_errno(error, PI_NO_HEAP);
     }
     e->cpus = pi_os_cpus();
-    e->owner = PI_PROGRAM;
+    e->owner = PI_OWNER_PROGRAM;
     e->socket.number = e->memory.fd.number = -1;
     status = pi_options_apply(e, &options);
     if (status == POSSE_OK && options.wait_at_exit)
@@ -169,7 +169,7 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
     if (timeout_ms < -1)
         return pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     bool wait = !(flags & POSSE_NO_WAIT);
-    if (wait && (pi_self_in(e) || e->owner != PI_PROGRAM))
+    if (wait && (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM))
         return POSSE_DEADLOCK;
     raise_phase(e, PI_DRAINING);
     if (flags & POSSE_CANCEL_FUTURES)
@@ -187,7 +187,7 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
 /* Ends all workers. */
 static void stop(posse_executor *e, enum pi_stop how)
 {
-    (void)pi_count_raise(&e->segment.stop, how);
+    (void)pi_monotonic_raise(&e->segment.stop, how);
     raise_phase(e, PI_STOPPING);
 }
 
@@ -198,7 +198,7 @@ static posse_status force(posse_executor *e, enum pi_stop how)
         return status;
     if (!e->backend->kills)
         return pi_refuse(POSSE_NOT_SUPPORTED, "only worker processes can be killed");
-    if (e->owner != PI_PROGRAM)
+    if (e->owner != PI_OWNER_PROGRAM)
         return POSSE_WRONG_PROCESS;
     stop(e, how);
     return POSSE_OK;
@@ -225,7 +225,7 @@ posse_status posse_destroy(posse_executor *e)
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if (pi_self_in(e) || e->owner != PI_PROGRAM || pi_calls_back(e))
+    if (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM || pi_calls_back(e))
         return POSSE_DEADLOCK;
     pi_at_exit_remove(e);
     pi_mail_catch_up(e); /* descriptors tell what has ended, but not what now is ended */

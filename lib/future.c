@@ -61,7 +61,7 @@ posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slo
 static inline posse_status show(posse_future future, struct pi_slot *slot, const void **data,
                                 size_t *size)
 {
-    struct pi_data result = pi_slot_result(future.executor, slot);
+    struct pi_bytes result = pi_slot_result(future.executor, slot);
     /* BROKEN: a task has scribbled on it */
     posse_status status = pi_confirm(future, slot, result.bytes ? POSSE_OK : POSSE_BROKEN);
     if (status == POSSE_OK && data)
@@ -152,7 +152,7 @@ bool posse_running(posse_future future)
     uint64_t word;
     if (pi_future_look(future, &slot, &word) != POSSE_OK)
         return false;
-    return pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING;
+    return pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
 }
 
 bool posse_cancelled(posse_future future)
@@ -186,11 +186,11 @@ posse_status posse_cancel(posse_future future)
     if (status != POSSE_OK)
         return status;
     while (pi_generation(word) == future.generation) {
-        if (pi_state(word) == PI_READY) {
+        if (pi_state(word) == PI_PENDING) {
             if (cancel(future, &word, 0))
                 return POSSE_OK;
-        } else if (pi_state(word) != PI_RUN || (word & PI_CANCEL) ||
-                   pi_cas(&slot->word, &word, word | PI_CANCEL)) {
+        } else if (pi_state(word) != PI_RUNNING || (word & PI_CANCEL_REQUESTED) ||
+                   pi_cas(&slot->word, &word, word | PI_CANCEL_REQUESTED)) {
             break;
         }
     }
@@ -201,8 +201,8 @@ posse_status posse_cancel(posse_future future)
 static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *word)
 {
     posse_executor *e = future.executor;
-    bool ok = e->backend->kills ? pi_slot_leave(slot, word, PI_KILLING, PI_CANCEL, 0)
-                                : cancel(future, word, PI_CANCEL | PI_PINNED);
+    bool ok = e->backend->kills ? pi_slot_leave(slot, word, PI_KILLING, PI_CANCEL_REQUESTED, 0)
+                                : cancel(future, word, PI_CANCEL_REQUESTED | PI_PINNED);
     if (ok)
         e->backend->poke(e); /* to kill the worker, or to put another in its place */
     return ok;
@@ -216,13 +216,13 @@ posse_status posse_kill(posse_future future)
     if (status != POSSE_OK)
         return status;
     while (pi_generation(word) == future.generation && !pi_final(word)) {
-        if (pi_state(word) == PI_READY && cancel(future, &word, 0))
+        if (pi_state(word) == PI_PENDING && cancel(future, &word, 0))
             return POSSE_OK;
         if (pi_state(word) == PI_KILLING)
             return POSSE_OK; /* it is on its way */
-        if (pi_state(word) != PI_RUN)
+        if (pi_state(word) != PI_RUNNING)
             continue;
-        if (pi_owner(word) == PI_PROGRAM)
+        if (pi_owner(word) == PI_OWNER_PROGRAM)
             return POSSE_TOO_LATE; /* inline */
         if (end_running(future, slot, &word))
             return POSSE_OK;

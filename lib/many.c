@@ -10,7 +10,7 @@
 
 struct posse_completed {
     struct pi_os_guard guard; /* by process id */
-    struct pi_watch watch;
+    struct pi_cq watch;
     uint64_t until;
     size_t left;  /* not yet given */
     size_t never; /* of these, that cannot end any more, as `over` says */
@@ -18,7 +18,7 @@ struct posse_completed {
     bool all;   /* or none: it is over when one cannot end any more */
     bool stale; /* one was released meanwhile */
     size_t n;
-    struct pi_sub subs[];
+    struct pi_subscription subs[];
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -42,20 +42,20 @@ static posse_status check(const posse_future *futures, size_t n, long timeout_ms
 }
 
 /* Adds the executor to those of the watch, which are few. False: no memory. */
-static bool note_executor(struct pi_watch *w, posse_executor *e)
+static bool note_executor(struct pi_cq *w, posse_executor *e)
 {
     for (size_t i = w->n_places; i > 0; i--)
         if (w->places[i - 1].executor == e)
             return true;
-    struct pi_place *more = realloc(w->places, (w->n_places + 1) * sizeof *more);
+    struct pi_membership *more = realloc(w->places, (w->n_places + 1) * sizeof *more);
     if (!more)
         return false;
-    more[w->n_places++] = (struct pi_place){.executor = e};
+    more[w->n_places++] = (struct pi_membership){.executor = e};
     w->places = more;
     return true;
 }
 
-static posse_status open_boxes(struct pi_watch *w)
+static posse_status open_boxes(struct pi_cq *w)
 {
     posse_status status = POSSE_OK;
     for (size_t i = 0; i < w->n_places && status == POSSE_OK; i++) {
@@ -72,7 +72,7 @@ static void subscribe(struct posse_completed *c, posse_executor *e)
 {
     pthread_mutex_lock(&e->mail.lock);
     for (size_t i = 0; i < c->n; i++) {
-        struct pi_sub *sub = &c->subs[i];
+        struct pi_subscription *sub = &c->subs[i];
         if (sub->future.executor != e)
             continue;
         sub->older = pi_mail_find(sub->future, &c->watch);
@@ -152,7 +152,7 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
 
 /* What a sub that was dealt has come to: POSSE_OK, it has ended; POSSE_INVALID; or it never
  * will. */
-static posse_status outcome(const struct pi_sub *sub)
+static posse_status outcome(const struct pi_subscription *sub)
 {
     struct pi_slot *slot;
     uint64_t word;
@@ -163,11 +163,11 @@ static posse_status outcome(const struct pi_sub *sub)
     return pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
 }
 
-static posse_status next(struct posse_completed *c, struct pi_sub **given)
+static posse_status next(struct posse_completed *c, struct pi_subscription **given)
 {
     while (c->left > c->never) {
         posse_status status;
-        struct pi_sub *sub = pi_watch_next(&c->watch, c->until, &status);
+        struct pi_subscription *sub = pi_watch_next(&c->watch, c->until, &status);
         if (!sub)
             return status;
         status = outcome(sub);
@@ -190,7 +190,7 @@ static posse_status next(struct posse_completed *c, struct pi_sub **given)
 }
 
 /* Destroying an executor waits for those who are inside. */
-static void enter(const struct pi_watch *w)
+static void enter(const struct pi_cq *w)
 {
     for (size_t i = 0; i < w->n_places; i++)
         pi_enter(w->places[i].executor);
@@ -198,7 +198,7 @@ static void enter(const struct pi_watch *w)
 
 static void leave(void *watch)
 {
-    const struct pi_watch *w = watch;
+    const struct pi_cq *w = watch;
     for (size_t i = 0; i < w->n_places; i++)
         pi_leave(w->places[i].executor);
 }
@@ -214,7 +214,7 @@ posse_status posse_completed_next(posse_completed *c, posse_future *future, size
     for (size_t i = 0; i < c->watch.n_places; i++)
         if (pi_check(c->watch.places[i].executor) != POSSE_OK)
             return POSSE_WRONG_PROCESS;
-    struct pi_sub *sub;
+    struct pi_subscription *sub;
     posse_status status;
     enter(&c->watch);
     PI_OS_IF_LEFT(leave, &c->watch); /* by a task that runs here */
@@ -258,7 +258,7 @@ static bool is_exception(posse_future future)
 
 static posse_status await(struct posse_completed *c, posse_when when)
 {
-    struct pi_sub *sub;
+    struct pi_subscription *sub;
     posse_status status;
     c->all = when != POSSE_FIRST_COMPLETED;
     while ((status = next(c, &sub)) == POSSE_OK)
@@ -274,7 +274,7 @@ static void report(const struct posse_completed *c, bool *done, size_t *n_done)
 {
     size_t count = 0;
     for (size_t i = 0; i < c->n; i++) {
-        const struct pi_sub *sub = &c->subs[i];
+        const struct pi_subscription *sub = &c->subs[i];
         bool ended = sub->watch && pi_has_ended(sub->future);
         count += ended;
         if (done)

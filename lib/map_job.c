@@ -4,12 +4,12 @@
 #define CHUNKS_A_WORKER 4                /* of the items of an array */
 #define AHEAD_A_WORKER 2                 /* chunks on their way, if nothing is said */
 #define COPIED_BYTES ((size_t)192 << 10) /* of a chunk: what is copied should stay in the cache */
-#define MOST_BYTES ((size_t)4 << 30)
+#define MAX_BYTES ((size_t)4 << 30)
 
 /* Whether the items of an array would lie over more memory than there can be. */
 static bool is_too_long(const posse_map_job *job, size_t size, size_t stride)
 {
-    return size > MOST_BYTES || (job->count && stride > SIZE_MAX / 2 / job->count);
+    return size > MAX_BYTES || (job->count && stride > SIZE_MAX / 2 / job->count);
 }
 
 /* What is wrong with an input, and its status; NULL: nothing. The same for all of these. */
@@ -71,7 +71,7 @@ static const char *find_wrong(const posse_map_job *job, posse_status *status)
     *status = POSSE_TOO_LARGE;
     if (job->item_timeout_ms > UINT32_MAX)
         return "job.item_timeout_ms is over 49 days";
-    if (job->arg_size > MOST_BYTES)
+    if (job->arg_size > MAX_BYTES)
         return "job.arg_size is over 4 GB";
     const char *wrong = find_wrong_results(job, status);
     return wrong ? wrong : find_wrong_inputs(job, status);
@@ -188,5 +188,5 @@ bool pi_map_plan(posse_mapping *m)
         m->buffersize = count ? count : 1;
     if (m->chunksize > m->buffersize)
         m->chunksize = m->buffersize;
-    return !copied || m->chunksize <= (MOST_BYTES - arg) / copied;
+    return !copied || m->chunksize <= (MAX_BYTES - arg) / copied;
 }

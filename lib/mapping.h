@@ -19,8 +19,8 @@
 
 /* A chunk on its way. */
 struct pi_flight {
-    struct pi_sub sub;   /* its future; in the mail box if order does not matter */
-    size_t first, count; /* items */
+    struct pi_subscription sub; /* its future; in the mail box if order does not matter */
+    size_t first, count;        /* items */
     struct pi_flight *older, *younger;
 };
 
@@ -47,8 +47,8 @@ struct posse_mapping {
     struct pi_flight *spare;   /* to be used again, linked by `younger` */
     struct pi_flight *ready;   /* taken from the watch, to be given next; NULL: none */
     struct pi_flight *to_help; /* the first that a task has not tried to run itself */
-    struct pi_watch watch;
-    struct pi_place place; /* of it */
+    struct pi_cq watch;
+    struct pi_membership place; /* of it */
 
     /* The chunk that is being given. */
     struct pi_flight *current;

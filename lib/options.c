@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_QUEUED ((long)1 << 24)
-#define MOST_RETRIES 255
-#define MOST_IDLE_MS ((long)UINT32_MAX)
+#define MAX_QUEUED ((long)1 << 24)
+#define MAX_RETRIES 255
+#define MAX_IDLE_MS ((long)UINT32_MAX)
 
 static const struct pi_backend *find_backend(posse_backend backend)
 {
@@ -46,11 +46,11 @@ static const char *find_negative(const posse_options *o)
 
 static const char *find_too_large(const posse_options *o)
 {
-    return o->max_workers > POSSE_MAX_WORKERS  ? "options.max_workers is over POSSE_MAX_WORKERS"
-           : o->queue_limit > MOST_QUEUED      ? "options.queue_limit is over 16777216"
-           : o->retries > MOST_RETRIES         ? "options.retries is over 255"
-           : o->idle_timeout_ms > MOST_IDLE_MS ? "options.idle_timeout_ms is over 49 days"
-                                               : NULL;
+    return o->max_workers > POSSE_MAX_WORKERS ? "options.max_workers is over POSSE_MAX_WORKERS"
+           : o->queue_limit > MAX_QUEUED      ? "options.queue_limit is over 16777216"
+           : o->retries > MAX_RETRIES         ? "options.retries is over 255"
+           : o->idle_timeout_ms > MAX_IDLE_MS ? "options.idle_timeout_ms is over 49 days"
+                                              : NULL;
 }
 
 static bool is_call(posse_fn *fn, const void *arg, size_t size)
@@ -64,7 +64,7 @@ static const char *find_unknown(const posse_options *o)
         return "options.backend is unknown";
     if (o->on_worker_lost != POSSE_CARRY_ON && o->on_worker_lost != POSSE_BREAK)
         return "options.on_worker_lost is unknown";
-    if (o->max_memory && o->max_memory < PI_LEAST_MEMORY)
+    if (o->max_memory && o->max_memory < PI_MIN_MEMORY)
         return "options.max_memory is under 1 MiB";
     if (!is_call(o->initializer, o->initializer_arg, o->initializer_size))
         return "options.initializer_arg without a function, or initializer_size without it";
@@ -115,9 +115,9 @@ static void set_name(posse_executor *e, const char *prefix)
         snprintf(e->name, sizeof e->name, "posse-%u", number);
 }
 
-static bool set_call(struct pi_call *call, posse_fn *fn, const void *arg, size_t size)
+static bool set_call(struct pi_hook *call, posse_fn *fn, const void *arg, size_t size)
 {
-    *call = (struct pi_call){.fn = fn, .size = size};
+    *call = (struct pi_hook){.fn = fn, .size = size};
     if (size == 0)
         return true;
     call->arg = malloc(size);

@@ -39,7 +39,7 @@ struct cell {
 
 /* A queue as a call sees it: its sizes are checked. */
 struct view {
-    struct pi_object object;
+    struct pi_sync object;
     struct pi_queue *queue;
     uint64_t capacity, item_size, stride;
 };
@@ -57,7 +57,7 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
                                 posse_queue *handle)
 {
     uint64_t stride, size;
-    struct pi_object object;
+    struct pi_sync object;
     if (!handle)
         return pi_refuse(POSSE_INVALID, "queue is NULL");
     *handle = (posse_queue){.executor = NULL};
@@ -68,7 +68,7 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
         return pi_refuse(POSSE_INVALID, "capacity or item_size is 0");
     if (!sizes(capacity, item_size, &stride, &size) || size > SIZE_MAX)
         return pi_refuse(POSSE_TOO_LARGE, "capacity times item_size is too much");
-    status = pi_object_acquire(e, PI_OBJECT_QUEUE, (size_t)size, &object);
+    status = pi_object_acquire(e, PI_SYNC_QUEUE, (size_t)size, &object);
     if (status != POSSE_OK)
         return status;
     struct pi_queue *queue = (struct pi_queue *)object.lock;
@@ -90,7 +90,7 @@ static posse_status find(posse_queue handle, struct view *view)
         return pi_refuse(POSSE_INVALID, "the queue is empty: it has no executor");
     posse_status status = pi_check(handle.executor);
     if (status == POSSE_OK)
-        status = pi_object_find(handle.executor, PI_OBJECT_QUEUE, handle.id, &view->object);
+        status = pi_object_find(handle.executor, PI_SYNC_QUEUE, handle.id, &view->object);
     if (status != POSSE_OK)
         return status;
     if (view->object.size < sizeof *view->queue)
@@ -115,23 +115,26 @@ static uint64_t length(const struct view *view)
 static bool is_closed(const struct view *view) { return pi_load_seq(&view->queue->closed) != 0; }
 
 /* The view whose object the event is for. */
-static const struct view *view_of(const struct pi_event *event)
+static const struct view *view_of(const struct pi_condition *event)
 {
     return (const struct view *)event->object; /* its first member */
 }
 
 static posse_status look(const struct view *view, uint64_t unless_items)
 {
-    if (pi_lock_is_gone(&view->queue->lock, view->object.serial))
+    if (pi_robust_lock_is_gone(&view->queue->lock, view->object.serial))
         return pi_object_lost(&view->object);
     if (length(view) != unless_items || is_closed(view))
         return POSSE_OK;
     return pi_object_wait(&view->object);
 }
 
-static posse_status look_for_item(const struct pi_event *event) { return look(view_of(event), 0); }
+static posse_status look_for_item(const struct pi_condition *event)
+{
+    return look(view_of(event), 0);
+}
 
-static posse_status look_for_room(const struct pi_event *event)
+static posse_status look_for_room(const struct pi_condition *event)
 {
     return look(view_of(event), view_of(event)->capacity);
 }
@@ -218,7 +221,8 @@ static posse_status close_it(const struct view *view, struct item *item)
 static posse_status end_it(const struct view *view, struct item *item)
 {
     (void)item;
-    (void)pi_lock_end(&view->queue->lock, view->object.serial, true); /* freed when we leave */
+    (void)pi_robust_lock_end(&view->queue->lock, view->object.serial,
+                             true); /* freed when we leave */
     pi_wake_each(&view->object, &view->queue->lock.waiters);
     wake_all(view);
     return POSSE_OK;
@@ -255,8 +259,9 @@ static posse_status transfer(const struct view *view, step_fn *step, struct item
                              uint64_t until)
 {
     bool puts = step == put;
-    struct pi_event event = {&view->object, puts ? &view->queue->writers : &view->queue->readers,
-                             puts ? look_for_room : look_for_item};
+    struct pi_condition event = {&view->object,
+                                 puts ? &view->queue->writers : &view->queue->readers,
+                                 puts ? look_for_room : look_for_item};
     pi_enter(view->object.executor);
     posse_status status = do_step(view, step, item, until);
     while (status == POSSE_TIMEOUT && until != 0 && pi_os_now() < until) {

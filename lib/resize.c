@@ -17,7 +17,7 @@ posse_status posse_resize(posse_executor *e, long max_workers)
     enum pi_phase phase = pi_phase_of(e);
     if (phase != PI_OPEN)
         return pi_phase_status(phase);
-    uint64_t word = pi_count_word((uint32_t)max_workers);
+    uint64_t word = pi_monotonic_word((uint32_t)max_workers);
     pi_store_seq(&e->segment.header->max_workers, word); /* before the poke */
     e->backend->poke(e);
     return POSSE_OK;

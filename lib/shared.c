@@ -5,7 +5,7 @@
 
 posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
 {
-    pi_ref ref;
+    pi_block_ref ref;
     if (!memory)
         return pi_refuse(POSSE_INVALID, "memory is NULL");
     *memory = NULL;
@@ -28,7 +28,7 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
 static bool release(posse_executor *e, const void *at)
 {
     struct pi_block block;
-    pi_ref ref = pi_arena_ref(&e->segment.arena, at);
+    pi_block_ref ref = pi_arena_ref(&e->segment.arena, at);
     if (!pi_arena_find(&e->segment.arena, ref, &block))
         return false;
     uint64_t tag = pi_load_acquire(block.tag);

@@ -3,7 +3,7 @@
 static void count_workers(posse_executor *e, posse_stats *stats)
 {
     struct pi_segment *s = &e->segment;
-    unsigned seats = pi_seats_count(s);
+    unsigned workers = pi_workers_count(s);
     /* all relaxed below: counts of this moment */
     stats->workers = pi_load_relaxed(&s->header->workers);
     stats->workers_started = pi_load_relaxed(&s->header->workers_started);
@@ -14,12 +14,12 @@ static void count_workers(posse_executor *e, posse_stats *stats)
     stats->timed_out = pi_load_relaxed(&s->header->timed_out) +
                        pi_load_relaxed(&s->header->inline_ended[PI_END_TIMED_OUT]);
     stats->lost = pi_load_relaxed(&s->header->lost);
-    for (unsigned i = 0; i < seats; i++) {
+    for (unsigned i = 0; i < workers; i++) {
         stats->done += pi_ended(e, i, PI_END_DONE);
         stats->failed += pi_ended(e, i, PI_END_FAILED);
         stats->timed_out += pi_ended(e, i, PI_END_TIMED_OUT);
     }
-    unsigned idle = pi_idle_count(&s->header->idle, seats);
+    unsigned idle = pi_idle_count(&s->header->idle, workers);
     stats->workers_idle = idle < stats->workers ? idle : stats->workers;
 }
 
@@ -29,8 +29,8 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
     uint32_t count = pi_slots_count(slots);
     for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
         uint64_t word = pi_load_relaxed(&slots->at[i].word);
-        stats->queued += pi_state(word) == PI_READY;
-        stats->running += pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING;
+        stats->queued += pi_state(word) == PI_PENDING;
+        stats->running += pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
         stats->futures += pi_in_use(word);
     }
     stats->memory_used += stats->futures * sizeof *slots->at;
@@ -39,7 +39,7 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
 static void count_blocks(posse_executor *e, posse_stats *stats)
 {
     uint64_t tag;
-    for (pi_ref ref = 0; (ref = pi_arena_next(&e->segment.arena, ref, false, &tag)) != 0;) {
+    for (pi_block_ref ref = 0; (ref = pi_arena_next(&e->segment.arena, ref, false, &tag)) != 0;) {
         stats->memory_blocks++;
         stats->memory_used += pi_block_room(e, ref);
     }

@@ -4,9 +4,12 @@
 
 #include <string.h>
 
-#define MOST_BYTES (PI_SIZE_MASK / 2) /* of an argument: far more than there can be */
+#define MAX_BYTES (PI_SIZE_MASK / 2) /* of an argument: far more than there can be */
 
-static bool nested(const posse_executor *e) { return pi_self_in(e) || e->owner != PI_PROGRAM; }
+static bool nested(const posse_executor *e)
+{
+    return pi_self_in(e) || e->owner != PI_OWNER_PROGRAM;
+}
 
 /* ---- what is asked for ---- */
 
@@ -35,7 +38,7 @@ static const char *find_wrong(const posse_job *job, posse_status *status)
     if (job->retries < -1)
         return "job.retries is under -1";
     *status = POSSE_TOO_LARGE;
-    if (job->size > MOST_BYTES)
+    if (job->size > MAX_BYTES)
         return "size is over the largest block of shared memory";
     if (job->retries > 255)
         return "job.retries is over 255";
@@ -67,7 +70,7 @@ static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index
     uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
     pi_will_give(e, owner);
     pi_will_touch(e, owner);
-    while ((*index = pi_slots_acquire(&e->segment.slots, owner, hint, word)) == PI_NONE)
+    while ((*index = pi_slots_acquire(&e->segment.slots, owner, hint, word)) == PI_NO_INDEX)
         if (!pi_grow_slots(e))
             return pi_failure(PI_NO_SHARED);
     atomic_store_explicit(&e->hint, *index, memory_order_relaxed);
@@ -81,12 +84,12 @@ struct request {
     pi_writer *write;
 };
 
-/* A block that belongs to this life of the slot; its reference is published with READY.
+/* A block that belongs to this life of the slot; its reference is published with PENDING.
  * NULL: *status tells why. */
 static void *take_block(posse_executor *e, uint32_t index, uint64_t word, size_t size,
-                        _Atomic pi_ref *where, posse_status *status)
+                        _Atomic pi_block_ref *where, posse_status *status)
 {
-    pi_ref ref;
+    pi_block_ref ref;
     *status = pi_block_acquire(e, pi_owner(word), size, &ref);
     if (*status != POSSE_OK)
         return NULL;
@@ -118,7 +121,7 @@ static posse_status fill_arg(posse_executor *e, const struct request *request, u
     return status;
 }
 
-/* Writes the task into its slot. All of it is published with READY, so relaxed is enough. */
+/* Writes the task into its slot. All of it is published with PENDING, so relaxed is enough. */
 static posse_status fill(posse_executor *e, const struct request *request, uint32_t index,
                          uint64_t word)
 {
@@ -141,20 +144,20 @@ static posse_status fill(posse_executor *e, const struct request *request, uint3
 /* ---- the queue ---- */
 
 /* Whether the task has this state, and nobody has ever claimed it: a claim leaves its owner in the
- * word, also when the task is READY again for another run. */
+ * word, also when the task is PENDING again for another run. */
 static bool is_untouched(uint64_t seen, enum pi_state state, uint64_t fill_word)
 {
-    return pi_is(seen, state, PI_NOBODY) && pi_generation(seen) == pi_generation(fill_word);
+    return pi_is(seen, state, PI_OWNER_NONE) && pi_generation(seen) == pi_generation(fill_word);
 }
 
-/* READY -> FILL. `entry` says whether the ring has an entry of it. False: somebody has claimed or
+/* PENDING -> FILLING. `entry` says whether the ring has an entry of it. False: somebody has claimed or
  * cancelled the task meanwhile. */
 static bool take_back(struct pi_slot *slot, uint64_t *fill_word, bool entry)
 {
     uint64_t seen = pi_load_acquire(&slot->word);
-    while (is_untouched(seen, PI_READY, *fill_word)) {
-        uint64_t back = *fill_word & ~(uint64_t)PI_QUEUED;
-        back |= entry ? seen & PI_QUEUED : 0;
+    while (is_untouched(seen, PI_PENDING, *fill_word)) {
+        uint64_t back = *fill_word & ~(uint64_t)PI_IN_RING;
+        back |= entry ? seen & PI_IN_RING : 0;
         if (pi_cas(&slot->word, &seen, back)) {
             *fill_word = back;
             return true;
@@ -173,13 +176,13 @@ static enum pi_push push(posse_executor *e, uint32_t index, uint64_t limit)
     return stale ? pi_push(e, index, limit + stale) : pushed;
 }
 
-/* Makes the task READY and puts it into the ring. POSSE_FULL: it is FILL again, and *word says
+/* Makes the task PENDING and puts it into the ring. POSSE_FULL: it is FILLING again, and *word says
  * so. */
 static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, uint64_t flags,
                             uint64_t limit)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    if ((*word & PI_QUEUED) && limit && pi_is_full(e))
+    if ((*word & PI_IN_RING) && limit && pi_is_full(e))
         return POSSE_FULL; /* no push would say so */
     if (!pi_slot_ready(slot, *word, flags))
         return POSSE_OK; /* an entry of an earlier life serves it */

@@ -46,18 +46,18 @@ static void leave_visit(void *context)
     end_visit(visit);
 }
 
-/* FILL -> RUN, here and now. */
+/* FILLING -> RUNNING, here and now. */
 static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
 {
     posse_executor *e = visit->future.executor;
     uint32_t index = visit->future.slot;
-    struct pi_self self = {.executor = e, .seat = PI_PROGRAM};
-    uint64_t run = pi_with_state(word, PI_RUN) | flags;
+    struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM};
+    uint64_t run = pi_with_state(word, PI_RUNNING) | flags;
     pi_store_release(&e->segment.slots.at[index].word, run);
     if (!pi_self_in(e))
         pi_self = &self;
     PI_OS_IF_LEFT(leave_visit, visit);
-    pi_run(e, PI_PROGRAM, index, run);
+    pi_run(e, PI_OWNER_PROGRAM, index, run);
     PI_OS_END_IF_LEFT;
     pi_self = visit->outer; /* before self is gone */
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Room for a result of size bytes; *block is 0 if that is in the slot. */
-static posse_status make_room(posse_task *task, size_t size, pi_ref *block, void **bytes)
+static posse_status make_room(posse_task *task, size_t size, pi_block_ref *block, void **bytes)
 {
     *block = 0;
     *bytes = NULL;
@@ -17,17 +17,17 @@ static posse_status make_room(posse_task *task, size_t size, pi_ref *block, void
         *bytes = pi_slot_result_room(task->slot, size);
         return POSSE_OK;
     }
-    posse_status status = pi_block_acquire(task->executor, task->seat, size, block);
+    posse_status status = pi_block_acquire(task->executor, task->worker, size, block);
     if (status == POSSE_OK)
         *bytes = pi_block_bytes(task->executor, *block, size);
     return status;
 }
 
 /* Puts a new result in the place of the one before, which is freed. */
-static void replace(posse_task *task, size_t size, pi_ref block)
+static void replace(posse_task *task, size_t size, pi_block_ref block)
 {
     if (task->block)
-        pi_block_release(task->executor, task->seat, task->block, pi_tag_held(task->seat));
+        pi_block_release(task->executor, task->worker, task->block, pi_tag_held(task->worker));
     task->block = block;
     task->size = size;
 }
@@ -44,7 +44,7 @@ static posse_status check(const posse_task *task)
 
 posse_status posse_task_return(posse_task *task, const void *data, size_t size)
 {
-    pi_ref block;
+    pi_block_ref block;
     void *bytes;
     if (size && !data)
         return pi_refuse(POSSE_INVALID, "data is NULL");
@@ -63,7 +63,7 @@ posse_status posse_task_return(posse_task *task, const void *data, size_t size)
 
 void *posse_task_reserve(posse_task *task, size_t size)
 {
-    pi_ref block;
+    pi_block_ref block;
     void *bytes;
     posse_status status = check(task);
     if (status == POSSE_OK && task->failed)
@@ -79,7 +79,7 @@ void *posse_task_reserve(posse_task *task, size_t size)
 /* The failure of a task: its message takes the place of the result. */
 static void fail(posse_task *task, int code, const char *text)
 {
-    pi_ref block;
+    pi_block_ref block;
     void *bytes;
     size_t size = strlen(text);
     if (make_room(task, size, &block, &bytes) != POSSE_OK) {
@@ -126,7 +126,7 @@ bool posse_task_cancelled(const posse_task *task)
     if (!task)
         return false;
     uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: seen soon enough */
-    return pi_state(word) != PI_RUN || (word & PI_CANCEL) ||
+    return pi_state(word) != PI_RUNNING || (word & PI_CANCEL_REQUESTED) ||
            (task->deadline != PI_NEVER && pi_os_now() >= task->deadline);
 }
 
@@ -142,7 +142,7 @@ int posse_task_worker(const posse_task *task)
 {
     if (!task)
         return -1;
-    return task->seat == PI_PROGRAM ? 0 : (int)task->seat;
+    return task->worker == PI_OWNER_PROGRAM ? 0 : (int)task->worker;
 }
 
 int posse_task_attempt(const posse_task *task)

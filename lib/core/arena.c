@@ -5,10 +5,10 @@
 
 #define VALUE_MASK ((uint64_t)UINT32_MAX)
 
-unsigned pi_class_for(size_t size)
+unsigned pi_size_class_for(size_t size)
 {
     unsigned class = 0;
-    while (class < PI_CLASSES && pi_class_size(class) < size)
+    while (class < PI_CLASSES && pi_size_class_bytes(class) < size)
         class ++;
     return class;
 }
@@ -42,7 +42,7 @@ static bool find_large(struct pi_arena *arena, uint32_t end, struct pi_block *bl
     return true;
 }
 
-bool pi_arena_find(struct pi_arena *arena, pi_ref ref, struct pi_block *block)
+bool pi_arena_find(struct pi_arena *arena, pi_block_ref ref, struct pi_block *block)
 {
     uint32_t end = pi_arena_end(arena);
     if (ref == 0 || (ref - 1) / PI_TAGS >= end)
@@ -56,13 +56,13 @@ bool pi_arena_find(struct pi_arena *arena, pi_ref ref, struct pi_block *block)
     if (index >= pi_span_blocks(tag))
         return false;
     block->tag = &arena->tags[(size_t)block->unit * PI_TAGS + index];
-    block->size = pi_class_size(pi_tag_class(tag));
+    block->size = pi_size_class_bytes(pi_tag_class(tag));
     block->bytes += index * block->size;
     block->span = tag;
     return true;
 }
 
-pi_ref pi_arena_ref(struct pi_arena *arena, const void *at)
+pi_block_ref pi_arena_ref(struct pi_arena *arena, const void *at)
 {
     size_t offset = (size_t)((const char *)at - arena->bytes);
     if ((const char *)at < arena->bytes || offset / PI_UNIT >= pi_arena_end(arena))
@@ -70,17 +70,18 @@ pi_ref pi_arena_ref(struct pi_arena *arena, const void *at)
     uint32_t unit = (uint32_t)(offset / PI_UNIT);
     uint64_t tag = pi_load_acquire(&arena->units[unit].tag); /* as in pi_arena_find */
     bool small = pi_span_blocks(tag) != 0;
-    size_t within = offset % PI_UNIT, size = small ? pi_class_size(pi_tag_class(tag)) : PI_UNIT;
-    return within % size ? 0 : pi_ref_make(unit, (uint32_t)(within / size));
+    size_t within = offset % PI_UNIT,
+           size = small ? pi_size_class_bytes(pi_tag_class(tag)) : PI_UNIT;
+    return within % size ? 0 : pi_block_ref_make(unit, (uint32_t)(within / size));
 }
 
-pi_ref pi_arena_next(struct pi_arena *arena, pi_ref after, bool objects, uint64_t *tag)
+pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, bool objects, uint64_t *tag)
 {
     uint64_t place = after, end = (uint64_t)pi_arena_end(arena) * PI_TAGS;
     for (; place < end; place++) {
         uint32_t unit = (uint32_t)(place / PI_TAGS), index = (uint32_t)(place % PI_TAGS);
         *tag = pi_load_acquire(&arena->units[unit].tag); /* as in pi_arena_find */
-        bool small = index < pi_span_blocks(*tag) && (!objects || (*tag & PI_OBJECTS));
+        bool small = index < pi_span_blocks(*tag) && (!objects || (*tag & PI_SPAN_HAS_SYNC));
         if (small)
             *tag = pi_load_acquire(&arena->tags[place]); /* with pi_object_publish */
         if ((small || index == 0) && pi_tag_in_use(*tag))
@@ -100,7 +101,7 @@ static void free_units(struct pi_arena *arena, uint32_t head, uint32_t rest)
     pi_store_release(&arena->units[head].tag, pi_tag_free(0)); /* the same */
 }
 
-bool pi_arena_free(struct pi_arena *arena, pi_ref ref, uint64_t tag, unsigned owner)
+bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsigned owner)
 {
     struct pi_block block;
     if (!pi_arena_find(arena, ref, &block))
@@ -110,7 +111,7 @@ bool pi_arena_free(struct pi_arena *arena, pi_ref ref, uint64_t tag, unsigned ow
     uint64_t seen = tag;
     if (!pi_cas(block.tag, &seen, pi_tag_claimed(owner, 0)))
         return false;
-    free_units(arena, block.unit, pi_tag_kind(tag) == PI_TAG_OBJECT ? PI_KEPT : PI_USED);
+    free_units(arena, block.unit, pi_tag_kind(tag) == PI_TAG_SYNC ? PI_KEPT : PI_USED);
     return true;
 }
 
@@ -212,7 +213,7 @@ uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, bool
         found = claim_around(&s, from, end);
     }
     atomic_store_explicit(&arena->place, s.place, memory_order_relaxed);
-    return found ? s.place : PI_NONE;
+    return found ? s.place : PI_NO_INDEX;
 }
 
 uint32_t pi_units_tail(struct pi_arena *arena, uint32_t n)
@@ -269,7 +270,7 @@ uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit)
 
 /* ---- giving back ---- */
 
-#define MOST_IDLE 256u /* at a time: others may need the rest meanwhile */
+#define MAX_IDLE 256u /* at a time: others may need the rest meanwhile */
 
 static bool is_idle(struct pi_arena *arena, uint32_t unit, uint64_t tag, bool trim)
 {
@@ -281,7 +282,7 @@ static bool is_idle(struct pi_arena *arena, uint32_t unit, uint64_t tag, bool tr
 uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner, bool trim)
 {
     uint32_t n = 0, end = pi_arena_end(arena);
-    for (; unit + n < end && n < MOST_IDLE; n++) {
+    for (; unit + n < end && n < MAX_IDLE; n++) {
         /* relaxed: claim_one checks it */
         uint64_t tag = pi_load_relaxed(&arena->units[unit + n].tag);
         if (!is_idle(arena, unit + n, tag, trim) || !claim_one(arena, unit + n, owner))

@@ -78,23 +78,23 @@
 #define PI_UNIT_COST (PI_UNIT + PI_TAGS * sizeof(uint64_t)) /* its tags count, used or not */
 #define PI_CLASS_FIRST 7                                    /* 128 bytes */
 #define PI_CLASSES 9                                        /* up to 32 KiB */
-#define PI_TAGS 512u    /* of a unit: blocks of the first class */
-#define PI_ANYONE 1021u /* the owner of a span that all take from */
+#define PI_TAGS 512u          /* of a unit: blocks of the first class */
+#define PI_OWNER_SHARED 1021u /* the owner of a span that all take from */
 
 enum pi_tag {
     PI_TAG_NONE,
     PI_TAG_FREE,
     PI_TAG_HELD,
     PI_TAG_ATTACHED,
-    PI_TAG_OBJECT,
+    PI_TAG_SYNC,
     PI_TAG_CLAIMED,
     PI_TAG_INSIDE,
     PI_TAG_SPAN
 };
-enum pi_object_type { PI_OBJECT_LOCK = 1, PI_OBJECT_QUEUE };
+enum pi_sync_type { PI_SYNC_LOCK = 1, PI_SYNC_QUEUE };
 #define PI_SERIAL_MASK (((uint32_t)1 << 30) - 1)
 #define PI_BARE 1u
-#define PI_OBJECTS ((uint64_t)1 << 55)
+#define PI_SPAN_HAS_SYNC ((uint64_t)1 << 55)
 
 /* Values of a unit that is nobody's; no large block has so many units. */
 enum pi_rest { PI_CLEAN, PI_USED = 0x40000000, PI_KEPT, PI_SEEN };
@@ -114,9 +114,9 @@ struct pi_arena {
     struct pi_unit *units;
     _Atomic uint64_t *tags; /* PI_TAGS of each unit; they have memory while it is a SPAN */
     char *bytes;
-    struct pi_count end;    /* units in use or once used */
-    uint32_t max;           /* units that there is address space for */
-    _Atomic uint32_t place; /* private, as all hints: where units were last found */
+    struct pi_monotonic end; /* units in use or once used */
+    uint32_t max;            /* units that there is address space for */
+    _Atomic uint32_t place;  /* private, as all hints: where units were last found */
     struct pi_hints hints[PI_HINTS];
 };
 
@@ -144,9 +144,9 @@ static inline uint64_t pi_tag_attached(uint32_t slot, uint32_t generation)
 {
     return (uint64_t)PI_TAG_ATTACHED << 60 | (uint64_t)slot << 32 | generation;
 }
-static inline uint64_t pi_tag_object(unsigned type, unsigned owner, uint32_t serial)
+static inline uint64_t pi_tag_sync(unsigned type, unsigned owner, uint32_t serial)
 {
-    return pi_tag_make(PI_TAG_OBJECT, owner, serial) | (uint64_t)type << 56;
+    return pi_tag_make(PI_TAG_SYNC, owner, serial) | (uint64_t)type << 56;
 }
 static inline uint64_t pi_tag_span(unsigned class, unsigned owner, uint32_t life)
 {
@@ -173,10 +173,13 @@ static inline uint64_t pi_tag_with_closer(uint64_t tag, unsigned closer)
 static inline bool pi_tag_in_use(uint64_t tag)
 {
     enum pi_tag kind = pi_tag_kind(tag);
-    return kind == PI_TAG_HELD || kind == PI_TAG_ATTACHED || kind == PI_TAG_OBJECT;
+    return kind == PI_TAG_HELD || kind == PI_TAG_ATTACHED || kind == PI_TAG_SYNC;
 }
 
-static inline size_t pi_class_size(unsigned class) { return (size_t)1 << (PI_CLASS_FIRST + class); }
+static inline size_t pi_size_class_bytes(unsigned class)
+{
+    return (size_t)1 << (PI_CLASS_FIRST + class);
+}
 /* Blocks of a span; of a tag that names no class, none. */
 static inline uint32_t pi_span_blocks(uint64_t span)
 {
@@ -185,34 +188,37 @@ static inline uint32_t pi_span_blocks(uint64_t span)
 }
 
 /* A reference: 0 is none. */
-static inline pi_ref pi_ref_make(uint32_t unit, uint32_t index)
+static inline pi_block_ref pi_block_ref_make(uint32_t unit, uint32_t index)
 {
-    return (pi_ref)unit * PI_TAGS + index + 1;
+    return (pi_block_ref)unit * PI_TAGS + index + 1;
 }
 
 static inline char *pi_unit_bytes(const struct pi_arena *arena, uint32_t unit)
 {
     return arena->bytes + (size_t)unit * PI_UNIT;
 }
-static inline uint32_t pi_arena_end(struct pi_arena *arena) { return pi_count_of(&arena->end); }
+static inline uint32_t pi_arena_end(struct pi_arena *arena)
+{
+    return pi_monotonic_get(&arena->end);
+}
 
 /* The first class whose blocks hold size bytes; PI_CLASSES: it needs whole units. */
-unsigned pi_class_for(size_t size);
+unsigned pi_size_class_for(size_t size);
 
 /* The block that a reference names. False: there is no such block, or it is large and nobody has
  * it. References come from shared memory. */
-bool pi_arena_find(struct pi_arena *arena, pi_ref ref, struct pi_block *block);
+bool pi_arena_find(struct pi_arena *arena, pi_block_ref ref, struct pi_block *block);
 /* The block that begins at an address, 0 if none does. */
-pi_ref pi_arena_ref(struct pi_arena *arena, const void *at);
+pi_block_ref pi_arena_ref(struct pi_arena *arena, const void *at);
 /* The first block after `after` (0: of all) that somebody has, and its tag; 0: there is none. With
  * `objects` only where objects are, or were. */
-pi_ref pi_arena_next(struct pi_arena *arena, pi_ref after, bool objects, uint64_t *tag);
+pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, bool objects, uint64_t *tag);
 /* Frees a block if its tag is exactly that; in the name of owner. */
-bool pi_arena_free(struct pi_arena *arena, pi_ref ref, uint64_t tag, unsigned owner);
+bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsigned owner);
 
 /* ---- units (arena.c) ---- */
 
-/* Claims n units in a row: the first of them, or PI_NONE. Without `thorough` it looks only at a
+/* Claims n units in a row: the first of them, or PI_NO_INDEX. Without `thorough` it looks only at a
  * part of a large arena, another one each time. */
 uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, bool thorough);
 /* Claims n units from there on, or none: how many it could claim before it came to one that it
@@ -244,11 +250,11 @@ uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit);
 /* ---- spans (span.c) ---- */
 
 /* Makes a claimed unit, whose bytes and tags have memory, a span; its first block is HELD. */
-pi_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class, unsigned owner);
+pi_block_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class, unsigned owner);
 /* Takes a block of a class that owner's spans have: HELD. 0: none was found. */
-pi_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner);
+pi_block_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner);
 /* The same from any span of at least that class, because there is no memory for another one. */
-pi_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned owner);
+pi_block_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned owner);
 /* Frees a block of a span, if its tag is exactly that. */
 bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t tag);
 /* Sets OBJECTS, before the holder of a block publishes an object there. */
@@ -256,7 +262,7 @@ void pi_span_mark(struct pi_arena *arena, uint32_t unit);
 /* Makes empty spans FREE units; how many. */
 uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
 /* Supervisor, when the worker was reaped or has left: what it held becomes the next owner's, or is
- * freed if that is PI_NOBODY; its spans become the program's. */
+ * freed if that is PI_OWNER_NONE; its spans become the program's. */
 void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next);
 
 #endif

@@ -74,7 +74,7 @@
 #define pi_exchange_seq(p, v) PI_VALUE_(atomic_exchange_explicit(p, v, memory_order_seq_cst))
 
 /* Adds to a counter that has one writer: no locked operation. */
-#define pi_count(p) pi_store_relaxed(p, pi_load_relaxed(p) + 1)
+#define pi_monotonic(p) pi_store_relaxed(p, pi_load_relaxed(p) + 1)
 
 /* A short rest in a loop that waits for another processor. */
 static inline void pi_pause(void)

@@ -15,7 +15,7 @@
 
 #include "core/atomic.h"
 
-struct pi_count {
+struct pi_monotonic {
     _Atomic uint64_t *word; /* shared; raised by CAS, seq: what it stands for is there */
     _Atomic uint64_t seen;  /* private: the largest so far */
     uint32_t max;
@@ -26,28 +26,28 @@ struct pi_count {
 };
 
 /* Zero for zero, as is memory that was never written. */
-static inline uint64_t pi_count_word(uint32_t number)
+static inline uint64_t pi_monotonic_word(uint32_t number)
 {
     return (uint64_t)(number * 0x9e3779b1u) << 32 | number;
 }
-static inline bool pi_count_is_sound(uint64_t word)
+static inline bool pi_monotonic_is_valid(uint64_t word)
 {
-    return word == pi_count_word((uint32_t)word);
+    return word == pi_monotonic_word((uint32_t)word);
 }
 
-void pi_count_init(struct pi_count *count, _Atomic uint64_t *word, uint32_t max);
+void pi_monotonic_init(struct pi_monotonic *count, _Atomic uint64_t *word, uint32_t max);
 /* What is to be made of a word that is not the last one seen. */
-uint32_t pi_count_look(struct pi_count *count, uint64_t word);
-/* Seq, with pi_count_of. False: it was as much already. What it stands for is open here. */
-bool pi_count_raise(struct pi_count *count, uint32_t to);
+uint32_t pi_monotonic_reload(struct pi_monotonic *count, uint64_t word);
+/* Seq, with pi_monotonic_get. False: it was as much already. What it stands for is open here. */
+bool pi_monotonic_raise(struct pi_monotonic *count, uint32_t to);
 
-static inline uint32_t pi_count_of(struct pi_count *count)
+static inline uint32_t pi_monotonic_get(struct pi_monotonic *count)
 {
-    uint64_t word = pi_load_seq(count->word); /* with pi_count_raise */
+    uint64_t word = pi_load_seq(count->word); /* with pi_monotonic_raise */
     /* acquire: with whoever has seen it first in this process */
     if (word == pi_load_acquire(&count->seen))
         return (uint32_t)word;
-    return pi_count_look(count, word);
+    return pi_monotonic_reload(count, word);
 }
 
 #endif

@@ -44,7 +44,7 @@ static void settle(struct pi_slots *slots, uint32_t group)
     uint64_t seen = pi_load_relaxed(&slots->groups[group]); /* relaxed: the CAS checks it */
     uint64_t settled;
     do
-        settled = (seen & ~PI_GROUP_OWNER_MASK) | (uint64_t)PI_NOBODY << PI_GROUP_OWNER_SHIFT;
+        settled = (seen & ~PI_GROUP_OWNER_MASK) | (uint64_t)PI_OWNER_NONE << PI_GROUP_OWNER_SHIFT;
     while (!pi_cas(&slots->groups[group], &seen, settled));
 }
 
@@ -56,7 +56,7 @@ void pi_group_open(struct pi_slots *slots, uint32_t group)
         pi_store_relaxed(word_at(slots, group, i), floor | PI_FREE);
     pi_store_release(&slots->groups[group],
                      pi_group_make(PI_GROUP_OPEN, pi_group_owner(claimed), floor));
-    pi_map_give_word(&slots->map, group, ALL);
+    pi_bitmap_free_word(&slots->map, group, ALL);
     settle(slots, group);
 }
 
@@ -73,7 +73,7 @@ bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner)
 {
     uint64_t seen = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */
     while (pi_group_state(seen) == PI_GROUP_OPEN) {
-        uint64_t marked = owner < PI_MAX_SEATS ? pi_group_marked(seen, owner) : seen;
+        uint64_t marked = owner < PI_MAX_WORKERS ? pi_group_marked(seen, owner) : seen;
         if (marked == seen || pi_cas(&slots->groups[group], &seen, marked))
             return true;
     }
@@ -90,14 +90,14 @@ static uint64_t free_bits(struct pi_slots *slots, uint32_t group)
     return bits;
 }
 
-void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned seat)
+void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
 {
     uint64_t seen = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */
     enum pi_group state = pi_group_state(seen);
-    if (pi_group_owner(seen) != seat || state == PI_GROUP_CLOSED)
+    if (pi_group_owner(seen) != worker || state == PI_GROUP_CLOSED)
         return;
     if (state == PI_GROUP_OPEN) {
-        pi_map_give_word(&slots->map, group, free_bits(slots, group));
+        pi_bitmap_free_word(&slots->map, group, free_bits(slots, group));
         settle(slots, group);
     } else {
         pi_group_leave(slots, group, PI_GROUP_MEMORY);
@@ -110,7 +110,7 @@ void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned seat)
 static bool empty_slot(_Atomic uint64_t *word, uint64_t *floor)
 {
     uint64_t seen = pi_load_seq(word), next = (uint64_t)pi_generation(seen) + 1;
-    if (pi_state(seen) != PI_FREE || (seen & PI_QUEUED) ||
+    if (pi_state(seen) != PI_FREE || (seen & PI_IN_RING) ||
         !pi_cas_seq(word, &seen, pi_with_state(seen, PI_NO_SLOT)))
         return false;
     next = next << PI_GROUP_FLOOR_SHIFT;
@@ -124,7 +124,7 @@ static void undo(struct pi_slots *slots, uint32_t group, uint32_t emptied)
         uint64_t word = pi_load_relaxed(word_at(slots, group, i)); /* relaxed: nobody changes it */
         pi_store_release(word_at(slots, group, i), pi_with_state(word, PI_FREE));
     }
-    pi_map_give_word(&slots->map, group, free_bits(slots, group));
+    pi_bitmap_free_word(&slots->map, group, free_bits(slots, group));
 }
 
 /* Somebody who has passed pi_group_enter before may still put a mark there; no more than that. */
@@ -138,8 +138,8 @@ static void close_word(_Atomic uint64_t *at, uint64_t floor)
 bool pi_slots_close(struct pi_slots *slots, uint32_t group)
 {
     uint64_t seen = pi_load_acquire(&slots->groups[group]), floor = pi_group_floor(seen);
-    if (pi_group_state(seen) != PI_GROUP_OPEN || pi_group_owner(seen) != PI_NOBODY ||
-        !pi_map_take_word(&slots->map, group))
+    if (pi_group_state(seen) != PI_GROUP_OPEN || pi_group_owner(seen) != PI_OWNER_NONE ||
+        !pi_bitmap_alloc_word(&slots->map, group))
         return false;
     for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
         if (!empty_slot(word_at(slots, group, i), &floor)) {

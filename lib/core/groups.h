@@ -28,7 +28,7 @@
  *
  *   closing (by the trim alone, which does not die: with the supervisor the executor is broken)
  *   clears all bits of the map, if all were set     from now on nobody finds a slot here
- *   each word FREE -> NO_SLOT, if it is not QUEUED  if one is not, all that was done is undone
+ *   each word FREE -> NO_SLOT, if it is not IN_RING  if one is not, all that was done is undone
  *   OPEN -> CLOSED, MEMORY; floor := more than the  an old handle is stale also when the group is
  *   generation of any slot here                     open again
  *
@@ -41,8 +41,8 @@
  *
  *   bits 0-1     state
  *   bit 2        MEMORY
- *   bits 4-13    o; PI_NOBODY in OPEN
- *   bits 14-23   the mark: 0, 1 + a seat, or MANY workers. The recovery looks for what a dead
+ *   bits 4-13    o; PI_OWNER_NONE in OPEN
+ *   bits 14-23   the mark: 0, 1 + a worker, or MANY workers. The recovery looks for what a dead
  *                worker has submitted in the groups with its mark or MANY; a mark goes when a group
  *                closes
  *   bits 32-63   floor
@@ -85,15 +85,16 @@ static inline uint64_t pi_group_make(enum pi_group state, unsigned owner, uint64
     return (uint64_t)state | (uint64_t)owner << PI_GROUP_OWNER_SHIFT | floor;
 }
 /* The word with a worker's mark; the same if it has that. */
-static inline uint64_t pi_group_marked(uint64_t group, unsigned seat)
+static inline uint64_t pi_group_marked(uint64_t group, unsigned worker)
 {
-    uint64_t mark = (uint64_t)(seat + 1) << PI_GROUP_MARK_SHIFT, there = group & PI_GROUP_MARK_MASK;
+    uint64_t mark = (uint64_t)(worker + 1) << PI_GROUP_MARK_SHIFT,
+             there = group & PI_GROUP_MARK_MASK;
     return there == mark ? group : group | (there ? PI_GROUP_MANY : mark);
 }
 /* Whether a worker may have submitted what is there. */
-static inline bool pi_group_has_mark(uint64_t group, unsigned seat)
+static inline bool pi_group_has_mark(uint64_t group, unsigned worker)
 {
-    return (group & PI_GROUP_MARK_MASK) == PI_GROUP_MANY || pi_group_marked(group, seat) == group;
+    return (group & PI_GROUP_MARK_MASK) == PI_GROUP_MANY || pi_group_marked(group, worker) == group;
 }
 
 /* The bytes of the words of so many slots' groups. */
@@ -118,7 +119,7 @@ void pi_group_leave(struct pi_slots *slots, uint32_t group, unsigned memory);
 /* Makes sure that a worker which takes a slot there is found by its mark. False: it is not open. */
 bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner);
 /* What a dead worker has begun with it. */
-void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned seat);
+void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker);
 /* OPEN -> CLOSED, MEMORY, for the trim. False: some of its slots are in use. True: once nobody who
  * has looked before can still look, its memory may be given back: pi_group_claim, punch,
  * pi_group_leave(..., 0). */

@@ -26,7 +26,7 @@
  * The model is tests/model/lock.pml.
  *
  *   bits 0-21    which thread of the holder's process: 1 and up
- *   bits 22-31   the holder's owner (word.h): the program, or a seat
+ *   bits 22-31   the holder's owner (word.h): the program, or a worker
  *   bit 32       DIED
  *   bit 33       GONE
  *   bits 34-63   the stamp of this life, see waiters.h
@@ -41,12 +41,12 @@
 #define PI_LOCK_DIED ((uint64_t)1 << 32)
 #define PI_LOCK_GONE ((uint64_t)1 << 33)
 
-struct pi_lock {
+struct pi_robust_lock {
     _Atomic uint64_t word;     /* see the table */
     struct pi_waiters waiters; /* for FREE; see its own */
 };
 
-enum pi_lock_answer {
+enum pi_robust_lock_result {
     PI_LOCK_DONE,
     PI_LOCK_TOLD,  /* done, and the holder before had died */
     PI_LOCK_BUSY,  /* another one holds it */
@@ -59,23 +59,26 @@ static inline uint32_t pi_holder(unsigned owner, uint32_t thread)
 {
     return (uint32_t)owner << PI_HOLDER_SHIFT | (thread & PI_HOLDER_THREADS);
 }
-static inline uint32_t pi_lock_holder(uint64_t word) { return (uint32_t)word; }
-static inline unsigned pi_lock_owner(uint64_t word)
+static inline uint32_t pi_robust_lock_holder(uint64_t word) { return (uint32_t)word; }
+static inline unsigned pi_robust_lock_owner(uint64_t word)
 {
-    return pi_lock_holder(word) >> PI_HOLDER_SHIFT;
+    return pi_robust_lock_holder(word) >> PI_HOLDER_SHIFT;
 }
 
-void pi_lock_init(struct pi_lock *lock, uint32_t serial);
+void pi_robust_lock_init(struct pi_robust_lock *lock, uint32_t serial);
 /* Whether this life of it is over. */
-bool pi_lock_is_gone(struct pi_lock *lock, uint32_t serial);
+bool pi_robust_lock_is_gone(struct pi_robust_lock *lock, uint32_t serial);
 /* FREE -> HELD: DONE, TOLD, BUSY, MINE, STALE. */
-enum pi_lock_answer pi_lock_take(struct pi_lock *lock, uint32_t serial, uint32_t holder);
+enum pi_robust_lock_result pi_robust_lock_acquire(struct pi_robust_lock *lock, uint32_t serial,
+                                                  uint32_t holder);
 /* HELD -> FREE: DONE, LAST, STALE. The caller then wakes a waiter. */
-enum pi_lock_answer pi_lock_leave(struct pi_lock *lock, uint32_t serial, uint32_t holder);
+enum pi_robust_lock_result pi_robust_lock_release(struct pi_robust_lock *lock, uint32_t serial,
+                                                  uint32_t holder);
 /* Sets GONE: DONE, the block may be freed; BUSY, its holder will do so (`force`) or it was left as
  * it is (not `force`); STALE. */
-enum pi_lock_answer pi_lock_end(struct pi_lock *lock, uint32_t serial, bool force);
+enum pi_robust_lock_result pi_robust_lock_end(struct pi_robust_lock *lock, uint32_t serial,
+                                              bool force);
 /* Supervisor, after the owner was reaped: HELD -> FREE, DIED. True: it was its. */
-bool pi_lock_recover(struct pi_lock *lock, unsigned owner);
+bool pi_robust_lock_recover(struct pi_robust_lock *lock, unsigned owner);
 
 #endif

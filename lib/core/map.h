@@ -25,55 +25,55 @@
 
 #include "core/atomic.h"
 
-#define PI_NONE UINT32_MAX
+#define PI_NO_INDEX UINT32_MAX
 
-struct pi_map {
+struct pi_bitmap {
     _Atomic uint64_t *level[3];
     uint32_t words[3]; /* of each level */
 };
 
 /* Bytes that a map of max things takes. */
-size_t pi_map_size(uint32_t max);
+size_t pi_bitmap_size(uint32_t max);
 /* A view of the map of max things at memory. */
-void pi_map_init(struct pi_map *map, void *memory, uint32_t max);
+void pi_bitmap_init(struct pi_bitmap *map, void *memory, uint32_t max);
 /* The bytes of level `level` that a map of count things uses:
  * where they begin in the map, and how many. */
-size_t pi_map_part(const struct pi_map *map, int level, uint32_t count, size_t *length);
+size_t pi_bitmap_part(const struct pi_bitmap *map, int level, uint32_t count, size_t *length);
 
 /* The bytes of a map that its first count things use, all levels together: level 0 is the last. */
-static inline size_t pi_map_front(const struct pi_map *map, uint32_t count)
+static inline size_t pi_bitmap_front(const struct pi_bitmap *map, uint32_t count)
 {
-    size_t length, offset = pi_map_part(map, 0, count, &length);
+    size_t length, offset = pi_bitmap_part(map, 0, count, &length);
     return count ? offset + length : 0;
 }
 
 /* Takes a free thing below count, near hint if there is one, else the lowest.
- * PI_NONE: all are taken. `note`, if not NULL, is PI_MAP_NOTED and 1 + the thing before its bit is
+ * PI_NO_INDEX: all are taken. `note`, if not NULL, is PI_BITMAP_NOTED and 1 + the thing before its bit is
  * cleared, so that a taker that dies has said which one. */
-#define PI_MAP_NOTED 0x80000000u
-uint32_t pi_map_take_noted(struct pi_map *map, uint32_t count, uint32_t hint,
-                           _Atomic uint32_t *note);
-static inline uint32_t pi_map_take(struct pi_map *map, uint32_t count, uint32_t hint)
+#define PI_BITMAP_NOTED 0x80000000u
+uint32_t pi_bitmap_alloc_noted(struct pi_bitmap *map, uint32_t count, uint32_t hint,
+                               _Atomic uint32_t *note);
+static inline uint32_t pi_bitmap_alloc(struct pi_bitmap *map, uint32_t count, uint32_t hint)
 {
-    return pi_map_take_noted(map, count, hint, NULL);
+    return pi_bitmap_alloc_noted(map, count, hint, NULL);
 }
-void pi_map_give(struct pi_map *map, uint32_t index);
+void pi_bitmap_free(struct pi_bitmap *map, uint32_t index);
 
 /* The same for the 64 things of word i of level 0 at once: takes all if all are free; gives those
  * whose bits are set in `bits`. */
-bool pi_map_take_word(struct pi_map *map, uint32_t i);
-void pi_map_give_word(struct pi_map *map, uint32_t i, uint64_t bits);
+bool pi_bitmap_alloc_word(struct pi_bitmap *map, uint32_t i);
+void pi_bitmap_free_word(struct pi_bitmap *map, uint32_t i, uint64_t bits);
 /* No thing of word i is said to be taken. */
-static inline bool pi_map_unused(const struct pi_map *map, uint32_t i)
+static inline bool pi_bitmap_all_free(const struct pi_bitmap *map, uint32_t i)
 {
     return pi_load_seq(&map->level[0][i]) == UINT64_MAX;
 }
 /* What the map says of a thing. */
-static inline bool pi_map_taken(const struct pi_map *map, uint32_t index)
+static inline bool pi_bitmap_is_allocated(const struct pi_bitmap *map, uint32_t index)
 {
     return !(pi_load_seq(&map->level[0][index / 64]) >> (index % 64) & 1);
 }
 /* For the recovery: makes the upper levels say what level 0 says, for the first count things. */
-void pi_map_repair(struct pi_map *map, uint32_t count);
+void pi_bitmap_repair(struct pi_bitmap *map, uint32_t count);
 
 #endif

@@ -31,29 +31,29 @@
 
 /* Slot + 1 and the low bits of its generation; 0: none. A link is the reference of the next entry,
  * and above it the bits of its own slot's generation. */
-typedef uint64_t pi_ready_ref;
-#define PI_READY_BITS 20
-#define PI_READY_REF_BITS 44 /* 24 for the slot */
+typedef uint64_t pi_done_ref;
+#define PI_DONE_TAG_BITS 20
+#define PI_DONE_REF_BITS 44 /* 24 for the slot */
 
-static inline uint64_t pi_ready_tag(uint32_t generation)
+static inline uint64_t pi_done_tag(uint32_t generation)
 {
-    return generation & (((uint64_t)1 << PI_READY_BITS) - 1);
+    return generation & (((uint64_t)1 << PI_DONE_TAG_BITS) - 1);
 }
-static inline pi_ready_ref pi_ready_ref_make(uint32_t slot, uint32_t generation)
+static inline pi_done_ref pi_done_ref_make(uint32_t slot, uint32_t generation)
 {
-    return (uint64_t)(slot + 1) << PI_READY_BITS | pi_ready_tag(generation);
+    return (uint64_t)(slot + 1) << PI_DONE_TAG_BITS | pi_done_tag(generation);
 }
 
 /* Pushes a slot that is final. True: the list was empty, so its owner must be posted. */
-bool pi_ready_push(struct pi_slots *slots, struct pi_parker *parker, uint32_t slot,
-                   uint32_t generation);
+bool pi_done_list_push(struct pi_slots *slots, struct pi_parker *parker, uint32_t slot,
+                       uint32_t generation);
 
 /* Takes all; the newest entry comes first. */
-pi_ready_ref pi_ready_take(struct pi_parker *parker);
+pi_done_ref pi_done_list_take(struct pi_parker *parker);
 
 /* Goes to the next entry: its slot, below count. False: the end, or (*broken) the chain leads
  * astray. */
-bool pi_ready_next(struct pi_slots *slots, uint32_t count, pi_ready_ref *at, uint32_t *slot,
-                   bool *broken);
+bool pi_done_list_next(struct pi_slots *slots, uint32_t count, pi_done_ref *at, uint32_t *slot,
+                       bool *broken);
 
 #endif

@@ -42,15 +42,16 @@ static bool is_open(const struct pi_ring *ring, uint32_t k)
 struct pi_ring_backing pi_ring_backed(struct pi_ring *ring)
 {
     uint64_t word = pi_load_seq(&ring->shared->backed); /* see the table: after the mark */
-    uint32_t rings = pi_count_is_sound(word) ? (uint32_t)word & RINGS_MASK : PI_NONE;
-    return (struct pi_ring_backing){word, rings <= ring->rings ? rings : PI_NONE, word & GIVING};
+    uint32_t rings = pi_monotonic_is_valid(word) ? (uint32_t)word & RINGS_MASK : PI_NO_INDEX;
+    return (struct pi_ring_backing){word, rings <= ring->rings ? rings : PI_NO_INDEX,
+                                    word & GIVING};
 }
 
 bool pi_ring_raise(struct pi_ring *ring, const struct pi_ring_backing *from)
 {
     uint64_t word = from->word;
     return from->rings < ring->rings && !from->giving &&
-           pi_cas_seq(&ring->shared->backed, &word, pi_count_word((uint32_t)word + 1));
+           pi_cas_seq(&ring->shared->backed, &word, pi_monotonic_word((uint32_t)word + 1));
 }
 
 /* ---- which ring ---- */
@@ -221,7 +222,7 @@ static void help_tail(struct pi_ring *ring, uint64_t seen, uint64_t end)
 enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
 {
     uint64_t seen = pi_load_acquire(&ring->shared->tail);
-    struct walk walk = {.patience = PI_RING_PATIENCE};
+    struct walk walk = {.patience = PI_RING_STEPS};
     begin(ring, &walk, seen);
     for (;;) {
         enum pi_push found = find_end(ring, &walk);
@@ -241,14 +242,15 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
 
 uint64_t pi_ring_end(struct pi_ring *ring)
 {
-    struct walk walk = {.patience = PI_RING_PATIENCE};
+    struct walk walk = {.patience = PI_RING_STEPS};
     begin(ring, &walk, pi_load_acquire(&ring->shared->tail));
     return find_end(ring, &walk) == PI_PUSH_BROKEN ? 0 : walk.position;
 }
 
 uint64_t pi_ring_length(struct pi_ring *ring)
 {
-    uint64_t head = pi_load_seq(&ring->shared->head); /* after `room` was set: see segment.h */
+    uint64_t head =
+        pi_load_seq(&ring->shared->head); /* after `room_waiter` was set: see segment.h */
     uint64_t end = pi_ring_end(ring);
     return end > head ? end - head : 0;
 }
@@ -257,7 +259,7 @@ uint64_t pi_ring_length(struct pi_ring *ring)
 
 uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
 {
-    for (uint32_t step = 0; step < PI_RING_PATIENCE; step++) {
+    for (uint32_t step = 0; step < PI_RING_STEPS; step++) {
         uint64_t head = pi_load_seq(&ring->shared->head);
         uint32_t k = ring_of(ring, head);
         uint64_t cell = pi_load_seq(cell_at(ring, k, head));
@@ -269,9 +271,9 @@ uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
         if (found && follow(ring, &k, cell, head + 1) == LED)
             pi_ring_pass(ring, head);
         else if (head == pi_load_seq(&ring->shared->head)) /* else what we have seen is old */
-            return PI_NONE;
+            return PI_NO_INDEX;
     }
-    return PI_NONE;
+    return PI_NO_INDEX;
 }
 
 void pi_ring_pass(struct pi_ring *ring, uint64_t position)
@@ -287,7 +289,7 @@ uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
     *mark = found && is_mark(cell);
     if (*mark)
         (void)follow(ring, &k, cell, position + 1);
-    return !found || *mark ? PI_NONE : (uint32_t)(cell & SLOT_MASK) - 1;
+    return !found || *mark ? PI_NO_INDEX : (uint32_t)(cell & SLOT_MASK) - 1;
 }
 
 void pi_ring_mend(struct pi_ring *ring)
@@ -308,7 +310,7 @@ void pi_ring_mend(struct pi_ring *ring)
 bool pi_ring_shrink(struct pi_ring *ring)
 {
     struct walk at = {0};
-    if (pi_ring_peek(ring, &at.position) != PI_NONE) /* moves the head over marks, too */
+    if (pi_ring_peek(ring, &at.position) != PI_NO_INDEX) /* moves the head over marks, too */
         return false;
     at.head = pi_load_seq(&ring->shared->head);
     begin(ring, &at, at.head);
@@ -328,7 +330,7 @@ bool pi_ring_shrink(struct pi_ring *ring)
  * behind it is helped on; those who have just looked there need time. */
 static bool is_in_first(struct pi_ring *ring)
 {
-    struct walk walk = {.patience = PI_RING_PATIENCE};
+    struct walk walk = {.patience = PI_RING_STEPS};
     uint64_t tail = pi_load_seq(&ring->shared->tail);
     begin(ring, &walk, tail);
     if (find_end(ring, &walk) != PI_PUSHED || walk.k != 0)
@@ -346,7 +348,7 @@ static bool is_in_first(struct pi_ring *ring)
 uint32_t pi_ring_leave(struct pi_ring *ring)
 {
     struct pi_ring_backing backed = pi_ring_backed(ring);
-    uint64_t word = backed.word, giving = pi_count_word((uint32_t)word | GIVING);
+    uint64_t word = backed.word, giving = pi_monotonic_word((uint32_t)word | GIVING);
     if (backed.giving || backed.rings > ring->rings || backed.rings <= 1 || !is_in_first(ring) ||
         !pi_cas_seq(&ring->shared->backed, &word, giving))
         return 0;
@@ -361,5 +363,5 @@ void pi_ring_left(struct pi_ring *ring)
     struct pi_ring_backing backed = pi_ring_backed(ring);
     uint32_t version = ((uint32_t)backed.word & ~(RINGS_MASK | GIVING)) + VERSION;
     if (backed.rings <= ring->rings && backed.giving)
-        pi_store_seq(&ring->shared->backed, pi_count_word(version | 1));
+        pi_store_seq(&ring->shared->backed, pi_monotonic_word(version | 1));
 }

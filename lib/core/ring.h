@@ -6,15 +6,15 @@
  * moment of entry. Head and tail only say where to look first: whoever finds one behind helps it
  * on. So nobody waits for anybody:
  *
- *   a producer dies before its cell's CAS   nothing entered; the supervisor pushes a READY slot
+ *   a producer dies before its cell's CAS   nothing entered; the supervisor pushes a PENDING slot
  *                                           again
  *   ... after it, before the tail's         the next producer walks over the entry and moves
  *                                           the tail
- *   a consumer dies before the head's CAS   the next consumer finds a slot that is not READY
+ *   a consumer dies before the head's CAS   the next consumer finds a slot that is not PENDING
  *                                           and moves the head
  *
- * Entries are hints too: one whose slot is not READY (claimed directly, cancelled, pushed twice) is
- * passed over. A slot has one entry at the most (PI_QUEUED in its word), but for rare duplicates
+ * Entries are hints too: one whose slot is not PENDING (claimed directly, cancelled, pushed twice) is
+ * passed over. A slot has one entry at the most (PI_IN_RING in its word), but for rare duplicates
  * after races and deaths, so a ring of twice as many cells as there are slots does not fill up.
  *
  * A cell belongs to a position if it has its tag. Every other cell reads as "no entry": an older
@@ -94,12 +94,12 @@
  * new entry takes the next cell that is free.
  *
  * What a task has scribbled is not believed further than this: a ring has an index below `rings`, a
- * cell is inside its ring, and a call ends after PI_RING_PATIENCE steps.
+ * cell is inside its ring, and a call ends after PI_RING_STEPS steps.
  *
  * The models are tests/model/pool.pml, with a ring that does not grow, and ring.pml.
  *
  *   field    written by                        ordering
- *   head     consumers, CAS up by one; if      seq: precedes the look at `room` (tests the
+ *   head     consumers, CAS up by one; if      seq: precedes the look at `room_waiter` (tests the
  *            damaged, pi_ring_mend, to tail    sleeping submitters)
  *   tail     producers, CAS up; may lag by 8   release, with the acquire of the next producer
  *   cell     producers, CAS from a lap ago     seq: precedes the look for sleeping workers, and at
@@ -116,9 +116,9 @@
 #include "core/map.h"
 
 #define PI_RINGS 17
-#define PI_RING_CELLS 512u          /* of ring 0 */
-#define PI_MAX_SLOTS 0xfffff0u      /* what a cell can name */
-#define PI_RING_PATIENCE (1u << 20) /* steps of one call, before the ring is said to be scribbled */
+#define PI_RING_CELLS 512u       /* of ring 0 */
+#define PI_MAX_SLOTS 0xfffff0u   /* what a cell can name */
+#define PI_RING_STEPS (1u << 20) /* steps of one call, before the ring is said to be scribbled */
 
 struct pi_ring_shared {
     _Alignas(128) _Atomic uint64_t head;
@@ -154,11 +154,11 @@ void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cel
  */
 enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit);
 
-/* The first entry and its position, or PI_NONE. Takes nothing. */
+/* The first entry and its position, or PI_NO_INDEX. Takes nothing. */
 uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position);
 /* Moves the head past an entry that was dealt with. */
 void pi_ring_pass(struct pi_ring *ring, uint64_t position);
-/* The slot at a position at or behind the head, PI_NONE if there is no entry (or a mark: then *mark
+/* The slot at a position at or behind the head, PI_NO_INDEX if there is no entry (or a mark: then *mark
  * is set). */
 uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark);
 /* What a pass over the ring cannot exceed: all cells of its largest part, twice. */

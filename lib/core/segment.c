@@ -3,7 +3,7 @@
 #define ALIGNMENT ((size_t)64 << 10) /* areas begin on a page, whatever its size */
 
 #define MEMORY_OF_SLOT ((size_t)512) /* at most two fifths of the memory can be slots */
-#define LEAST_SLOTS ((size_t)1024)
+#define MIN_SLOTS ((size_t)1024)
 
 /* Begins an area after all that were cut before. */
 static void *cut(struct pi_segment *s, enum pi_area_of which, size_t size)
@@ -18,25 +18,25 @@ static void *cut(struct pi_segment *s, enum pi_area_of which, size_t size)
 
 static void lay_header(struct pi_segment *s)
 {
-    char *at = cut(s, PI_AREA_HEADER, sizeof *s->header + pi_map_size(PI_MAX_PARKERS));
+    char *at = cut(s, PI_AREA_HEADER, sizeof *s->header + pi_bitmap_size(PI_MAX_PARKERS));
     s->header = (struct pi_header *)at;
-    pi_map_init(&s->parkers.map, at + sizeof *s->header, PI_MAX_PARKERS);
-    pi_count_init(&s->phase, &s->header->phase, PI_DEAD);
-    pi_count_init(&s->stop, &s->header->stop, PI_STOP_KILL);
+    pi_bitmap_init(&s->parkers.map, at + sizeof *s->header, PI_MAX_PARKERS);
+    pi_monotonic_init(&s->phase, &s->header->phase, PI_DEAD);
+    pi_monotonic_init(&s->stop, &s->header->stop, PI_STOP_KILL);
 }
 
 static void lay_seats(struct pi_segment *s)
 {
-    s->seats = cut(s, PI_AREA_SEATS, PI_MAX_SEATS * sizeof *s->seats);
-    pi_count_init(&s->seats_count, &s->header->seats, PI_MAX_SEATS);
+    s->workers = cut(s, PI_AREA_WORKERS, PI_MAX_WORKERS * sizeof *s->workers);
+    pi_monotonic_init(&s->workers_count, &s->header->workers_count, PI_MAX_WORKERS);
     s->parkers.at = cut(s, PI_AREA_PARKERS, PI_MAX_PARKERS * sizeof *s->parkers.at);
-    pi_count_init(&s->parkers.count, &s->header->parkers_count, PI_MAX_PARKERS);
+    pi_monotonic_init(&s->parkers.count, &s->header->parkers_count, PI_MAX_PARKERS);
 }
 
 static uint32_t slots_in(size_t memory)
 {
     size_t slots = memory / MEMORY_OF_SLOT & ~(size_t)255;
-    slots = slots < LEAST_SLOTS ? LEAST_SLOTS : slots;
+    slots = slots < MIN_SLOTS ? MIN_SLOTS : slots;
     return slots < PI_MAX_SLOTS ? (uint32_t)slots : PI_MAX_SLOTS & ~(uint32_t)255;
 }
 
@@ -46,11 +46,11 @@ static void lay_slots(struct pi_segment *s, size_t memory)
     while (rings < PI_RINGS && pi_ring_cells(rings - 1) < 2 * (uint64_t)max)
         rings++;
     s->slots.max = max;
-    s->slots.seats = s->seats;
-    pi_map_init(&s->slots.map, cut(s, PI_AREA_SLOT_MAP, pi_map_size(max)), max);
+    s->slots.workers = s->workers;
+    pi_bitmap_init(&s->slots.map, cut(s, PI_AREA_SLOT_MAP, pi_bitmap_size(max)), max);
     s->slots.groups = cut(s, PI_AREA_GROUPS, max / PI_GROUP_SLOTS * sizeof(uint64_t));
     s->slots.at = cut(s, PI_AREA_SLOTS, max * sizeof(struct pi_slot));
-    pi_count_init(&s->slots.count, &s->header->slots_count, max);
+    pi_monotonic_init(&s->slots.count, &s->header->slots_count, max);
     void *cells = cut(s, PI_AREA_RING, pi_ring_start(rings) * sizeof(uint64_t));
     pi_ring_init(&s->ring, &s->header->ring, cells, rings);
 }
@@ -63,7 +63,7 @@ static void lay_arena(struct pi_segment *s, size_t memory)
     arena->units = cut(s, PI_AREA_UNITS, max * sizeof *arena->units);
     arena->tags = cut(s, PI_AREA_TAGS, max * PI_TAGS * sizeof *arena->tags);
     arena->bytes = cut(s, PI_AREA_BYTES, max * PI_UNIT);
-    pi_count_init(&arena->end, &s->header->arena_end, arena->max);
+    pi_monotonic_init(&arena->end, &s->header->arena_end, arena->max);
 }
 
 void pi_segment_layout(struct pi_segment *s, char *base, size_t memory)

@@ -1,7 +1,7 @@
 /* segment.h - the one shared segment: what is where in it.
  *
  * The segment is a mapping made before the first fork, so it has the same address in the program,
- * the supervisor and all workers. Still nothing in it is an address of it: slots, blocks, seats and
+ * the supervisor and all workers. Still nothing in it is an address of it: slots, blocks, workers and
  * parkers are named by index. Each process finds them through its own `struct pi_segment`, whose
  * layout it computed itself and never reads from shared memory.
  *
@@ -19,7 +19,7 @@
 #include "core/parkers.h"
 #include "core/ready.h"
 #include "core/ring.h"
-#include "core/seats.h"
+#include "core/worker_record.h"
 #include "core/slots.h"
 
 enum pi_phase {
@@ -38,7 +38,7 @@ enum pi_phase {
 enum pi_stop { PI_STOP_TASKS_END, PI_STOP_TERMINATE, PI_STOP_KILL };
 
 /* Why an executor broke, or an initializer failed. */
-struct pi_reason {
+struct pi_error {
     struct pi_death death; /* of a worker; else zero, and -1 for the pid */
     int32_t code;          /* of an initializer */
     char message[256];     /* ends with 0: checked by who reads it */
@@ -52,12 +52,12 @@ struct pi_reason {
  *   CLAIMED + w    w is writing           w, release, with the acquire of a reader  WRITTEN + w
  *   WRITTEN + w    may be read            the supervisor, for a new start           0
  */
-struct pi_report {
+struct pi_error_cell {
     _Atomic uint32_t state;
-    struct pi_reason reason;
+    struct pi_error reason;
 };
-#define PI_REPORT_CLAIMED 0x10000u
-#define PI_REPORT_WRITTEN 0x20000u
+#define PI_ERROR_CLAIMED 0x10000u
+#define PI_ERROR_WRITTEN 0x20000u
 
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
@@ -65,7 +65,7 @@ struct pi_header {
      * list of phases; seq, as a submitter looks at it after its push. */
     _Alignas(128) _Atomic uint64_t phase;
     _Atomic uint64_t stop;          /* enum pi_stop, with STOPPING; raised by the program */
-    _Atomic uint64_t seats;         /* in use or once used: raised by the supervisor */
+    _Atomic uint64_t workers_count; /* in use or once used: raised by the supervisor */
     _Atomic uint64_t slots_count;   /* see pi_slots, */
     _Atomic uint64_t parkers_count; /* pi_parkers, */
     _Atomic uint64_t arena_end;     /* pi_arena */
@@ -76,7 +76,7 @@ struct pi_header {
     _Atomic uint64_t committed;
     /* 1: the supervisor starts a worker if it is poked and a task waits. Written by it alone, seq,
      * before it counts the tasks that wait; read, seq, after a push. See worker/staff.c. */
-    _Atomic uint32_t may_grow;
+    _Atomic uint32_t grow_on_demand;
     /* 1: the supervisor is to give memory back. See worker/trim.c. */
     _Atomic uint32_t trim;
 
@@ -86,10 +86,10 @@ struct pi_header {
     /* 1 + the parker of a submitter that waits for room in the ring, and MANY if there are more.
      * Submitter sets (seq), looks at the head (seq); a worker moves the head (seq), then looks here
      * (seq) and wakes all who are named. */
-    _Alignas(128) _Atomic uint32_t room;
+    _Alignas(128) _Atomic uint32_t room_waiter;
 
-    /* When the supervisor will look at the deadlines by itself, 0: never. See pi_seat. */
-    _Alignas(128) _Atomic uint64_t next_look_ns;
+    /* When the supervisor will look at the deadlines by itself, 0: never. See pi_worker. */
+    _Alignas(128) _Atomic uint64_t next_check_ns;
     /* By the supervisor alone. */
     _Atomic uint64_t workers;
     _Atomic uint64_t workers_started;
@@ -97,17 +97,17 @@ struct pi_header {
     _Atomic uint64_t lost;
     /* That it went while workers could be started. Relaxed: callers that doubt look whether it is
      * awake and leaves a task where it is. */
-    _Atomic uint64_t rounds;
-    _Atomic uint64_t looked_at; /* slots, by recoveries: what a death costs */
+    _Atomic uint64_t supervisor_rounds;
+    _Atomic uint64_t slots_recovered; /* slots, by recoveries: what a death costs */
     /* By anyone; added up. */
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;
-    _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a seat, but plain counts */
+    _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a worker, but plain counts */
     /* Locks and queues made so far: gives each its serial. 0: there never was one. */
-    _Atomic uint64_t objects;
+    _Atomic uint64_t sync_serial;
 
-    struct pi_report broken;      /* why the phase is DEAD: by whoever raises it, before */
-    struct pi_report initializer; /* how it failed, by the worker; taken by the supervisor */
+    struct pi_error_cell broken;      /* why the phase is DEAD: by whoever raises it, before */
+    struct pi_error_cell initializer; /* how it failed, by the worker; taken by the supervisor */
 };
 
 #define PI_ROOM_MANY 0x80000000u
@@ -122,7 +122,7 @@ struct pi_area {
 
 enum pi_area_of {
     PI_AREA_HEADER, /* and the parkers' map */
-    PI_AREA_SEATS,
+    PI_AREA_WORKERS,
     PI_AREA_PARKERS,
     PI_AREA_SLOT_MAP,
     PI_AREA_GROUPS,
@@ -139,23 +139,23 @@ struct pi_segment {
     size_t size;
     struct pi_area areas[PI_AREAS];
     struct pi_header *header;
-    struct pi_count phase, stop, seats_count;
-    struct pi_seat *seats;
+    struct pi_monotonic phase, stop, workers_count;
+    struct pi_worker *workers;
     struct pi_slots slots;
     struct pi_ring ring;
     struct pi_parkers parkers;
     struct pi_arena arena;
 };
 
-/* Seats in use or once used. seq: a submitter reads it after its push, so that a new worker either
+/* Workers in use or once used. seq: a submitter reads it after its push, so that a new worker either
  * is counted or sees the task when it first looks at the ring. */
-static inline unsigned pi_seats_count(struct pi_segment *segment)
+static inline unsigned pi_workers_count(struct pi_segment *segment)
 {
-    return pi_count_of(&segment->seats_count);
+    return pi_monotonic_get(&segment->workers_count);
 }
 
-#define PI_LEAST_MEMORY ((size_t)1 << 20)
-#define PI_MOST_MEMORY ((size_t)256 << 30) /* a reference to a block has 32 bits in places */
+#define PI_MIN_MEMORY ((size_t)1 << 20)
+#define PI_MAX_MEMORY ((size_t)256 << 30) /* a reference to a block has 32 bits in places */
 
 /* Lays out a segment at base whose tables and blocks take up to `memory` bytes. */
 void pi_segment_layout(struct pi_segment *segment, char *base, size_t memory);

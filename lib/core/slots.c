@@ -7,25 +7,26 @@ static inline bool enter(struct pi_slots *slots, uint32_t group, unsigned owner)
 {
     uint64_t word = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */
     bool open = pi_group_state(word) == PI_GROUP_OPEN;
-    return (open && owner >= PI_MAX_SEATS) || pi_group_enter(slots, group, owner);
+    return (open && owner >= PI_MAX_WORKERS) || pi_group_enter(slots, group, owner);
 }
 
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word)
 {
-    _Atomic uint32_t *note = owner < PI_MAX_SEATS ? &slots->seats[owner].touched : NULL;
+    _Atomic uint32_t *note = owner < PI_MAX_WORKERS ? &slots->workers[owner].touched : NULL;
     for (;;) {
-        uint32_t index = pi_map_take_noted(&slots->map, pi_slots_count(slots), hint, note);
-        if (index == PI_NONE)
-            return PI_NONE;
+        uint32_t index = pi_bitmap_alloc_noted(&slots->map, pi_slots_count(slots), hint, note);
+        if (index == PI_NO_INDEX)
+            return PI_NO_INDEX;
         if (!enter(slots, index / PI_GROUP_SLOTS, owner))
             continue; /* whoever opens the group gives the bit back */
         struct pi_slot *slot = &slots->at[index];
         uint64_t seen = pi_load_relaxed(&slot->word); /* relaxed: the CAS checks it */
         while (pi_state(seen) == PI_FREE) {
-            *word = pi_with_state(pi_with_owner(seen, owner), PI_FILL);
+            *word = pi_with_state(pi_with_owner(seen, owner), PI_FILLING);
             if (pi_cas(&slot->word, &seen, *word)) { /* acquire: with that of pi_slot_free */
                 pi_slots_touch(slots, owner, index); /* its bit is right now */
-                if (owner < PI_MAX_SEATS) /* again: it may have been closed and opened meanwhile */
+                if (owner <
+                    PI_MAX_WORKERS) /* again: it may have been closed and opened meanwhile */
                     (void)pi_group_enter(slots, index / PI_GROUP_SLOTS, owner);
                 return index;
             }
@@ -36,9 +37,9 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
 
 bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags)
 {
-    uint64_t owner = pi_with_owner(fill, PI_NOBODY);
-    uint64_t ready = pi_with_state(owner, PI_READY) | flags | PI_QUEUED;
-    if (!(fill & PI_QUEUED)) {                /* nobody else writes the word of such a slot */
+    uint64_t owner = pi_with_owner(fill, PI_OWNER_NONE);
+    uint64_t ready = pi_with_state(owner, PI_PENDING) | flags | PI_IN_RING;
+    if (!(fill & PI_IN_RING)) {               /* nobody else writes the word of such a slot */
         pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
         return true;
     }
@@ -50,18 +51,18 @@ bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags)
     return true;
 }
 
-/* Deals with the entry at the head: claims its task if it is READY, and in any case clears QUEUED,
+/* Deals with the entry at the head: claims its task if it is PENDING, and in any case clears IN_RING,
  * as the entry is about to be passed. True: claimed. */
 static bool settle(struct pi_slots *slots, uint32_t index, unsigned owner, uint64_t *word)
 {
     struct pi_slot *slot = &slots->at[index];
     pi_slots_touch(slots, owner, index);
     uint64_t seen = pi_load_seq(&slot->word);
-    while (seen & PI_QUEUED) {
-        bool ready = pi_state(seen) == PI_READY;
-        *word = seen & ~(uint64_t)PI_QUEUED;
+    while (seen & PI_IN_RING) {
+        bool ready = pi_state(seen) == PI_PENDING;
+        *word = seen & ~(uint64_t)PI_IN_RING;
         if (ready)
-            *word = pi_with_state(pi_with_owner(*word, owner), PI_RUN);
+            *word = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
         if (pi_cas_seq(&slot->word, &seen, *word)) /* acquire: with the release of pi_slot_ready */
             return ready;
     }
@@ -82,8 +83,8 @@ uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned ow
     uint64_t position;
     for (;;) {
         uint32_t index = pi_ring_peek(ring, &position);
-        if (index == PI_NONE)
-            return PI_NONE;
+        if (index == PI_NO_INDEX)
+            return PI_NO_INDEX;
         bool claimed = pi_slots_has(slots, index) && settle(slots, index, owner, word);
         pi_ring_pass(ring, position);
         if (!claimed)
@@ -99,10 +100,10 @@ uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring)
     for (uint64_t step = 0; step < pi_ring_most(ring); step++, position++) {
         bool mark;
         uint32_t index = pi_ring_at(ring, position, &mark);
-        if (index == PI_NONE && !mark)
+        if (index == PI_NO_INDEX && !mark)
             return stale;
-        /* seq: a submitter has set `room` before, a canceller looks there after */
-        stale += mark || pi_state(pi_slots_word(slots, index)) != PI_READY;
+        /* seq: a submitter has set `room_waiter` before, a canceller looks there after */
+        stale += mark || pi_state(pi_slots_word(slots, index)) != PI_PENDING;
     }
     return stale;
 }
@@ -114,18 +115,18 @@ unsigned pi_slots_waiting(struct pi_slots *slots, struct pi_ring *ring, unsigned
     for (uint64_t step = 0; waiting < most && step < pi_ring_most(ring); step++, position++) {
         bool mark;
         uint32_t index = pi_ring_at(ring, position, &mark);
-        if (index == PI_NONE && !mark)
+        if (index == PI_NO_INDEX && !mark)
             return waiting;
         /* seq: see the order of who looks for whom in worker/staff.c */
-        waiting += !mark && pi_state(pi_slots_word(slots, index)) == PI_READY;
+        waiting += !mark && pi_state(pi_slots_word(slots, index)) == PI_PENDING;
     }
     return waiting;
 }
 
 bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word)
 {
-    uint64_t run = pi_with_state(pi_with_owner(*word, owner), PI_RUN);
-    if (pi_state(*word) != PI_READY || !pi_cas(&slot->word, word, run))
+    uint64_t run = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
+    if (pi_state(*word) != PI_PENDING || !pi_cas(&slot->word, word, run))
         return false;
     *word = run;
     return true;

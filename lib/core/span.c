@@ -20,7 +20,7 @@ static uint64_t span_at(struct pi_arena *arena, uint32_t unit)
     return pi_load_acquire(&arena->units[unit].tag); /* with pi_span_open */
 }
 
-pi_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class, unsigned owner)
+pi_block_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class, unsigned owner)
 {
     struct pi_unit *u = &arena->units[unit];
     uint32_t life = (uint32_t)(pi_load_relaxed(&u->info) >> 32) + 1; /* relaxed: it is ours */
@@ -31,7 +31,7 @@ pi_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class, unsig
         pi_store_relaxed(&tags[i], pi_tag_free(life)); /* this, */
     pi_store_relaxed(&u->info, info_of(span, 1));      /* and this */
     pi_store_release(&u->tag, span);                   /* with span_at */
-    return pi_ref_make(unit, 0);
+    return pi_block_ref_make(unit, 0);
 }
 
 /* ---- taking ---- */
@@ -45,10 +45,10 @@ static bool may_take(const struct taker *t, uint64_t span)
 {
     return pi_span_blocks(span) != 0 && pi_tag_class(span) == t->class &&
            pi_tag_closer(span) == 0 &&
-           (pi_tag_owner(span) == t->owner || pi_tag_owner(span) == PI_ANYONE);
+           (pi_tag_owner(span) == t->owner || pi_tag_owner(span) == PI_OWNER_SHARED);
 }
 
-/* The index of a block that is HELD now, or PI_NONE. */
+/* The index of a block that is HELD now, or PI_NO_INDEX. */
 static uint32_t look_in(const struct taker *t, uint32_t unit, uint64_t span, uint32_t from)
 {
     _Atomic uint64_t *tags = tags_of(t->arena, unit);
@@ -60,7 +60,7 @@ static uint32_t look_in(const struct taker *t, uint32_t unit, uint64_t span, uin
             pi_cas(&tags[index], &tag, pi_tag_held(t->owner)))
             return index;
     }
-    return PI_NONE;
+    return PI_NO_INDEX;
 }
 
 /* Says that the value of a span is `to`; false: it was not `from`, or is of another span. */
@@ -70,27 +70,27 @@ static bool say(struct pi_arena *arena, uint32_t unit, uint64_t span, uint32_t t
     return pi_cas_seq(&arena->units[unit].info, &info, info_of(span, to));
 }
 
-static pi_ref take_in(const struct taker *t, uint32_t unit, uint32_t from)
+static pi_block_ref take_in(const struct taker *t, uint32_t unit, uint32_t from)
 {
     uint64_t span = span_at(t->arena, unit);
     if (!may_take(t, span) || pi_load_seq(&t->arena->units[unit].info) == info_of(span, 0))
         return 0;
     uint32_t index = look_in(t, unit, span, from);
-    if (index == PI_NONE && say(t->arena, unit, span, 0)) {
+    if (index == PI_NO_INDEX && say(t->arena, unit, span, 0)) {
         index = look_in(t, unit, span, from);
-        if (index != PI_NONE)
+        if (index != PI_NO_INDEX)
             (void)say(t->arena, unit, span, 1);
     }
-    return index == PI_NONE ? 0 : pi_ref_make(unit, index);
+    return index == PI_NO_INDEX ? 0 : pi_block_ref_make(unit, index);
 }
 
-pi_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner)
+pi_block_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner)
 {
     struct taker t = {arena, class, owner};
     _Atomic uint32_t *hint = &arena->hints[owner % PI_HINTS].place[class];
     uint32_t place = atomic_load_explicit(hint, memory_order_relaxed), end = pi_arena_end(arena);
     uint32_t unit = place / PI_TAGS < end ? place / PI_TAGS : 0;
-    pi_ref ref = 0;
+    pi_block_ref ref = 0;
     for (uint32_t i = 0; ref == 0 && i < LOOKS && i < end; i++) {
         ref = take_in(&t, unit, i == 0 ? place % PI_TAGS & ~(WINDOW - 1) : 0);
         unit = unit + 1 < end ? unit + 1 : 0;
@@ -107,12 +107,12 @@ static void share(struct pi_arena *arena, uint32_t unit, unsigned class)
 {
     uint64_t span = span_at(arena, unit);
     while (pi_span_blocks(span) != 0 && pi_tag_class(span) == class && pi_tag_closer(span) == 0 &&
-           pi_tag_owner(span) != PI_ANYONE)
-        if (pi_cas(&arena->units[unit].tag, &span, pi_tag_with_owner(span, PI_ANYONE)))
+           pi_tag_owner(span) != PI_OWNER_SHARED)
+        if (pi_cas(&arena->units[unit].tag, &span, pi_tag_with_owner(span, PI_OWNER_SHARED)))
             return;
 }
 
-pi_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned owner)
+pi_block_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned owner)
 {
     struct taker t = {arena, class, owner};
     for (; t.class < PI_CLASSES; t.class ++)
@@ -121,7 +121,7 @@ pi_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned owner)
             if (pi_load_seq(&arena->units[unit].info) != info_of(span, 1))
                 continue;
             share(arena, unit, t.class);
-            pi_ref ref = take_in(&t, unit, 0);
+            pi_block_ref ref = take_in(&t, unit, 0);
             if (ref != 0)
                 return ref;
         }
@@ -148,8 +148,8 @@ bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t
 void pi_span_mark(struct pi_arena *arena, uint32_t unit)
 {
     uint64_t span = span_at(arena, unit);
-    while (pi_span_blocks(span) != 0 && !(span & PI_OBJECTS))
-        if (pi_cas(&arena->units[unit].tag, &span, span | PI_OBJECTS))
+    while (pi_span_blocks(span) != 0 && !(span & PI_SPAN_HAS_SYNC))
+        if (pi_cas(&arena->units[unit].tag, &span, span | PI_SPAN_HAS_SYNC))
             return;
 }
 
@@ -217,7 +217,7 @@ uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, u
             continue;
         /* relaxed: published with the tag */
         pi_store_relaxed(&arena->units[unit].info,
-                         info_of(span, span & PI_OBJECTS ? PI_KEPT : PI_USED));
+                         info_of(span, span & PI_SPAN_HAS_SYNC ? PI_KEPT : PI_USED));
         pi_units_put_back(arena, unit, 1);
         closed++;
     }
@@ -248,12 +248,12 @@ void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, uns
         reopen(arena, unit);
         span = span_at(arena, unit);
     }
-    if (pi_tag_owner(span) == worker || pi_tag_owner(span) == PI_ANYONE) {
-        bool freed = next == PI_NOBODY;
+    if (pi_tag_owner(span) == worker || pi_tag_owner(span) == PI_OWNER_SHARED) {
+        bool freed = next == PI_OWNER_NONE;
         uint64_t to = freed ? pi_tag_free(pi_tag_life(span)) : pi_tag_held(next);
         give_blocks(arena, unit, span, (uint64_t[2]){pi_tag_held(worker), to});
     }
     while (pi_span_blocks(span) != 0 && pi_tag_owner(span) == worker)
-        if (pi_cas(&arena->units[unit].tag, &span, pi_tag_with_owner(span, PI_PROGRAM)))
+        if (pi_cas(&arena->units[unit].tag, &span, pi_tag_with_owner(span, PI_OWNER_PROGRAM)))
             return;
 }

@@ -62,27 +62,27 @@ bool pi_waiters_has(struct pi_waiters *waiters, uint32_t serial, uint32_t parker
     return pi_stamped(word, serial) && (word >> parker % 32 & 1);
 }
 
-/* A waiting parker of the word, from bit `from` on, or PI_NONE. */
+/* A waiting parker of the word, from bit `from` on, or PI_NO_INDEX. */
 static uint32_t find(struct pi_waiters *waiters, uint32_t serial, unsigned word, unsigned from)
 {
     uint64_t seen = pi_load_seq(&waiters->word[word]);
     uint32_t bits = BITS(seen) & UINT32_MAX << from;
     if (!pi_stamped(seen, serial) || bits == 0)
-        return PI_NONE;
+        return PI_NO_INDEX;
     return word * 32 + (uint32_t)__builtin_ctz(bits);
 }
 
-/* The first waiting parker at `next` or after it, once around; or PI_NONE. */
+/* The first waiting parker at `next` or after it, once around; or PI_NO_INDEX. */
 static uint32_t find_from(struct pi_waiters *waiters, uint32_t serial, unsigned words,
                           uint32_t next)
 {
     unsigned first = next / 32 < words ? next / 32 : 0;
     for (unsigned i = 0; i <= words; i++) { /* the first word twice: its low bits come last */
         uint32_t found = find(waiters, serial, (first + i) % words, i == 0 ? next % 32 : 0);
-        if (found != PI_NONE)
+        if (found != PI_NO_INDEX)
             return found;
     }
-    return PI_NONE;
+    return PI_NO_INDEX;
 }
 
 uint32_t pi_waiters_claim(struct pi_waiters *waiters, uint32_t serial)
@@ -91,11 +91,11 @@ uint32_t pi_waiters_claim(struct pi_waiters *waiters, uint32_t serial)
         uint64_t used = pi_load_seq(&waiters->used);
         unsigned words = words_used(used);
         if (words == 0 || !pi_stamped(used, serial))
-            return PI_NONE;
+            return PI_NO_INDEX;
         uint32_t next = (uint32_t)(used >> NEXT_SHIFT) & USED_MASK;
         uint32_t parker = find_from(waiters, serial, words, next);
-        if (parker == PI_NONE)
-            return PI_NONE;
+        if (parker == PI_NO_INDEX)
+            return PI_NO_INDEX;
         if (!clear(waiters, serial, parker))
             continue; /* somebody else claimed it, or it left */
         next = parker + 1;

@@ -56,7 +56,7 @@ void pi_waiters_init(struct pi_waiters *waiters, uint32_t serial);
 bool pi_waiters_add(struct pi_waiters *waiters, uint32_t serial, uint32_t parker);
 void pi_waiters_remove(struct pi_waiters *waiters, uint32_t serial, uint32_t parker);
 bool pi_waiters_has(struct pi_waiters *waiters, uint32_t serial, uint32_t parker);
-/* Claims a parker, to be posted, or PI_NONE: nobody waits. Whether it is one is to be checked. */
+/* Claims a parker, to be posted, or PI_NO_INDEX: nobody waits. Whether it is one is to be checked. */
 uint32_t pi_waiters_claim(struct pi_waiters *waiters, uint32_t serial);
 
 #endif

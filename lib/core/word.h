@@ -4,29 +4,29 @@
  *   NO_SLOT     nothing is here: memory that    whoever opens the group    FREE
  *               was never used, or was          (groups.h)
  *               given back
- *   FREE        nobody's                        a submitter                FILL
- *                                               the trim, not if QUEUED    NO_SLOT
- *   FILL(s)     submitter s writes the task,    s                          READY, FREE
+ *   FREE        nobody's                        a submitter                FILLING
+ *                                               the trim, not if IN_RING    NO_SLOT
+ *   FILLING(s)     submitter s writes the task,    s                          PENDING, FREE
  *               or frees what the task had
  *                                               the supervisor, when       FREE
  *                                               s is reaped
- *   READY       may be claimed; is in the       a worker                   RUN
- *               ring (QUEUED)                   a canceller                CANCELLED
- *                                               its submitter, if nobody   FILL
+ *   PENDING       may be claimed; is in the       a worker                   RUNNING
+ *               ring (IN_RING)                   a canceller                CANCELLED
+ *                                               its submitter, if nobody   FILLING
  *                                               has claimed it and there
  *                                               is no room, or the
  *                                               executor closed meanwhile
- *   RUN(w)      worker w is running it          w                          DONE, FAILED, TIMED_OUT
- *                                               w, which gives back what   READY
+ *   RUNNING(w)      worker w is running it          w                          DONE, FAILED, TIMED_OUT
+ *                                               w, which gives back what   PENDING
  *                                               it claimed to help with
  *                                               supervisor, killer         KILLING
- *                                               supervisor, w reaped       LOST, READY
+ *                                               supervisor, w reaped       LOST, PENDING
  *   KILLING(w)  w is about to be killed for     supervisor: w reaped       TIMED_OUT, CANCELLED
  *               this task; if it ends now w     (or w is a thread)
  *               pauses and takes nothing more
  *   either, and there is no worker w: somebody  anyone (worker/doubt.c)    LOST
  *   has scribbled on the word
- *   the rest    final: the result stands        whoever holds the handle,  FILL, if the task has
+ *   the rest    final: the result stands        whoever holds the handle,  FILLING, if the task has
  *                                               or ended it if it is       blocks to be freed;
  *                                               DETACHED                   FREE, generation + 1
  *
@@ -35,8 +35,8 @@
  *
  *   bits 0-3    state
  *   bits 4-9    flags, below
- *   bits 10-19  owner: the submitter of FILL, the worker of RUN and KILLING; it stays, so PI_NOBODY
- *               in READY, or an end, says that the task was never claimed
+ *   bits 10-19  owner: the submitter of FILLING, the worker of RUNNING and KILLING; it stays, so PI_OWNER_NONE
+ *               in PENDING, or an end, says that the task was never claimed
  *   bits 20-31  parker: 1 + the index of the caller that sleeps until the task ends, 0 for none
  *   bits 32-63  generation: grows when the slot is freed, so an old handle is seen to be stale
  *
@@ -52,9 +52,9 @@
 enum pi_state {
     PI_NO_SLOT,
     PI_FREE,
-    PI_FILL,
-    PI_READY,
-    PI_RUN,
+    PI_FILLING,
+    PI_PENDING,
+    PI_RUNNING,
     PI_KILLING,
     PI_DONE, /* this and all that follow are final */
     PI_FAILED,
@@ -64,19 +64,20 @@ enum pi_state {
     PI_STATES
 };
 
-#define PI_DETACHED 0x10u /* nobody holds a handle: whoever makes it final frees it */
-#define PI_CANCEL 0x20u   /* the task has been asked to stop */
+#define PI_DETACHED 0x10u         /* nobody holds a handle: whoever makes it final frees it */
+#define PI_CANCEL_REQUESTED 0x20u /* the task has been asked to stop */
 /* An entry of the ring names this slot; whoever passes that entry clears the flag. */
-#define PI_QUEUED 0x40u
-#define PI_MANY 0x80u /* several callers sleep on it: whoever makes it final wakes all parkers */
+#define PI_IN_RING 0x40u
+#define PI_BROADCAST                                                                               \
+    0x80u /* several callers sleep on it: whoever makes it final wakes all parkers */
 /* Final, but a thread is still inside the task: that thread frees it if it is DETACHED. */
 #define PI_PINNED 0x100u
 #define PI_EXPIRED 0x200u /* KILLING because of the deadline, not of a kill */
 
 #define PI_OWNER_SHIFT 10
 #define PI_OWNER_MASK ((uint64_t)0x3ff << PI_OWNER_SHIFT)
-#define PI_PROGRAM 1023u /* the owner that is the program */
-#define PI_NOBODY 1022u
+#define PI_OWNER_PROGRAM 1023u /* the owner that is the program */
+#define PI_OWNER_NONE 1022u
 
 #define PI_PARKER_SHIFT 20
 #define PI_PARKER_MASK ((uint64_t)0xfff << PI_PARKER_SHIFT)
@@ -113,14 +114,14 @@ static inline uint64_t pi_with_parker(uint64_t word, unsigned parker)
 /* The word of a slot that its holder frees: only the ring's flag stays. */
 static inline uint64_t pi_freed(uint64_t word)
 {
-    return (uint64_t)(pi_generation(word) + 1) << PI_GENERATION_SHIFT | (word & PI_QUEUED) |
+    return (uint64_t)(pi_generation(word) + 1) << PI_GENERATION_SHIFT | (word & PI_IN_RING) |
            PI_FREE;
 }
 /* The word of a slot that its freer takes first, as it has blocks to free: its handle is stale. */
 static inline uint64_t pi_emptied(uint64_t word, unsigned owner)
 {
-    uint64_t kept = word & ((uint64_t)UINT32_MAX << PI_GENERATION_SHIFT | PI_QUEUED);
-    return pi_with_owner(kept, owner) | PI_FILL;
+    uint64_t kept = word & ((uint64_t)UINT32_MAX << PI_GENERATION_SHIFT | PI_IN_RING);
+    return pi_with_owner(kept, owner) | PI_FILLING;
 }
 /* Whether there is a slot, and somebody has it. */
 static inline bool pi_in_use(uint64_t word) { return pi_state(word) > PI_FREE; }

@@ -6,17 +6,17 @@
 #include <string.h>
 
 #define GROUPS "/sys/fs/cgroup"
-#define MOST_PATH 1024 /* a longer one limits nothing */
+#define MAX_PATH 1024 /* a longer one limits nothing */
 
 /* Where the groups of one hierarchy are: the directory of the topmost, and the path of a group. */
 struct place {
-    char directory[MOST_PATH];
+    char directory[MAX_PATH];
     size_t top; /* length of the directory of the topmost group */
 };
 
 bool pi_os_cgroup_read(const char *directory, const char *name, char *text, size_t size)
 {
-    char path[MOST_PATH + 64];
+    char path[MAX_PATH + 64];
     snprintf(path, sizeof path, "%s/%s", directory, name);
     return pi_os_file_read(path, text, size) > 0;
 }
@@ -73,7 +73,7 @@ static uint64_t allowed_by(const struct pi_os_cgroup *kind, const char *root, ch
 
 uint64_t pi_os_cgroup_allowed(const struct pi_os_cgroup *kind, const char *root)
 {
-    char path[MOST_PATH], text[4096], *rest = text;
+    char path[MAX_PATH], text[4096], *rest = text;
     uint64_t result = PI_OS_NO_LIMIT;
     snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
     if (pi_os_file_read(path, text, sizeof text) <= 0)

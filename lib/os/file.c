@@ -20,7 +20,7 @@
 #define MSG_CMSG_CLOEXEC 0 /* pi_os_file_above_stdio sets it */
 #endif
 
-#define MOST_TRIES 100 /* while there is no memory: a tenth of a second */
+#define MAX_TRIES 100 /* while there is no memory: a tenth of a second */
 
 int pi_os_file_above_stdio(int fd)
 {
@@ -127,7 +127,7 @@ bool pi_os_socket_poke(int socket)
 {
     PI_OS_NO_CANCEL;
     int error = 0;
-    for (int tries = 0; tries < MOST_TRIES; tries++) {
+    for (int tries = 0; tries < MAX_TRIES; tries++) {
         if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || is_full(errno))
             return true;
         error = errno;
@@ -143,7 +143,7 @@ bool pi_os_socket_drain(int socket)
 {
     PI_OS_NO_CANCEL;
     char bytes[64];
-    for (int tries = 0; tries < MOST_TRIES;) {
+    for (int tries = 0; tries < MAX_TRIES;) {
         ssize_t n = recv(socket, bytes, sizeof bytes, MSG_DONTWAIT);
         if (n == 0)
             return false;
@@ -197,7 +197,7 @@ int pi_os_socket_tell(int socket, const void *message, size_t size, int fd)
         item->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(item), &fd, sizeof fd);
     }
-    for (int tries = 0; tries < MOST_TRIES; tries++) {
+    for (int tries = 0; tries < MAX_TRIES; tries++) {
         ssize_t sent = fd >= 0 ? sendmsg(socket, &header, MSG_NOSIGNAL)
                                : send(socket, message, size, MSG_NOSIGNAL);
         if (sent == (ssize_t)size)
@@ -248,7 +248,7 @@ int pi_os_socket_hear(int socket, void *message, size_t size, int *fd)
         int error = receive(socket, message, size, fd);
         if (is_full(error))
             continue;
-        if (!passes(error) || ++tries == MOST_TRIES)
+        if (!passes(error) || ++tries == MAX_TRIES)
             return error;
         pi_os_sleep(1000000);
     }

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define MOST_TRIES 100 /* of a tenth of a second */
+#define MAX_TRIES 100 /* of a tenth of a second */
 
 int pi_os_flag_init(struct pi_os_flag *flag)
 {
@@ -42,7 +42,7 @@ static void lose(struct pi_os_flag *flag)
 void pi_os_flag_set(struct pi_os_flag *flag)
 {
     bool sent = false;
-    for (int tries = 0; tries < MOST_TRIES && !sent; tries++) {
+    for (int tries = 0; tries < MAX_TRIES && !sent; tries++) {
         if (!pi_os_fd_is_ours(&flag->writer))
             break;
         sent = pi_os_socket_poke(flag->writer.number);

@@ -162,7 +162,7 @@ static int add_gap(struct pi_os_memory *memory, const struct pi_os_pages *pages)
 {
     if (has_gap(memory, pages))
         return EEXIST;
-    if (memory->gaps == PI_OS_MOST_GAPS)
+    if (memory->gaps == PI_OS_MAX_GAPS)
         return ENOMEM;
     if (munmap(memory->base + pages->first, pages->end - pages->first) != 0)
         return errno;

@@ -27,7 +27,7 @@ struct pi_os_pages {
     size_t first, end;
 };
 
-#define PI_OS_MOST_GAPS 16
+#define PI_OS_MAX_GAPS 16
 
 struct pi_os_memory {
     char *base;
@@ -37,7 +37,7 @@ struct pi_os_memory {
     /* Where this process has given up the address space. */
     pthread_mutex_t lock;
     unsigned gaps;
-    struct pi_os_pages gap[PI_OS_MOST_GAPS];
+    struct pi_os_pages gap[PI_OS_MAX_GAPS];
 };
 
 /* Reserves size bytes. 0 or an errno; ENOMEM, EAGAIN: a smaller size may do. With `shared` forked
@@ -54,7 +54,7 @@ int pi_os_memory_open(struct pi_os_memory *memory, size_t offset, size_t length,
  * again, from the front on: EEXIST if something else is there now, ENOMEM if the limit does not
  * allow it. Linux puts new mappings at the end of a gap. 0 or an errno; ENOTSUP: there is no file
  * that could be mapped again; EEXIST: a part is given up already; ENOMEM: there are
- * PI_OS_MOST_GAPS gaps. */
+ * PI_OS_MAX_GAPS gaps. */
 int pi_os_memory_give_up(struct pi_os_memory *memory, size_t offset, size_t length);
 
 /* Backs a range that is open; may be called again for the same one. 0 or an errno: ENOSPC, ENOMEM,

@@ -19,8 +19,8 @@
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
 
-#define MOST_POSTS 1000000u /* more were never made: a task has scribbled there */
-#define REST_NS 1000000     /* where there are no futexes */
+#define MAX_POSTS 1000000u /* more were never made: a task has scribbled there */
+#define REST_NS 1000000    /* where there are no futexes */
 
 int pi_os_semaphore_init(struct pi_os_semaphore *semaphore)
 {
@@ -38,7 +38,7 @@ static void wake_one(struct pi_os_semaphore *semaphore)
 void pi_os_semaphore_post(struct pi_os_semaphore *semaphore)
 {
     uint32_t posts = pi_load_relaxed(&semaphore->posts); /* relaxed: the CAS checks it */
-    while (posts < MOST_POSTS && !pi_cas_seq(&semaphore->posts, &posts, posts + 1))
+    while (posts < MAX_POSTS && !pi_cas_seq(&semaphore->posts, &posts, posts + 1))
         ;
     wake_one(semaphore);
 }
@@ -64,7 +64,7 @@ static bool take(struct pi_os_semaphore *semaphore)
 {
     uint32_t posts = pi_load_relaxed(&semaphore->posts); /* relaxed: the CAS checks it */
     while (posts > 0)
-        if (pi_cas_seq(&semaphore->posts, &posts, posts > MOST_POSTS ? 0 : posts - 1))
+        if (pi_cas_seq(&semaphore->posts, &posts, posts > MAX_POSTS ? 0 : posts - 1))
             return true;
     return false;
 }
@@ -90,7 +90,7 @@ bool pi_os_semaphore_wait(struct pi_os_semaphore *semaphore, uint64_t until)
 #else
 
 #define SLICE_NS 1000000000u
-#define MOST_POSTS 1000000 /* that are taken one by one */
+#define MAX_POSTS 1000000 /* that are taken one by one */
 
 int pi_os_semaphore_init(struct pi_os_semaphore *semaphore)
 {
@@ -121,7 +121,7 @@ void pi_os_semaphore_post_once(struct pi_os_semaphore *semaphore)
 
 void pi_os_semaphore_drain(struct pi_os_semaphore *semaphore)
 {
-    for (int i = 0; i < MOST_POSTS; i++)
+    for (int i = 0; i < MAX_POSTS; i++)
         if (sem_trywait(&semaphore->semaphore) != 0)
             return;
     (void)pi_os_semaphore_init(semaphore); /* a task has scribbled on it: nobody posts so often */

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 
 #define MARGIN ((uintptr_t)128 << 10)
-#define MOST_STACK ((uintptr_t)64 << 20) /* the kernel leaves the first thread more than that */
+#define MAX_STACK ((uintptr_t)64 << 20) /* the kernel leaves the first thread more than that */
 
 /* The stack of a process's first thread grows from the top, where the kernel has put the name of
  * the program's file, to a limit that may change. pthread_getattr_np reads /proc to find it, or,
@@ -16,8 +16,8 @@ static bool find_first(uintptr_t here, uintptr_t *lowest, uintptr_t *size)
 {
     struct rlimit limit;
     uintptr_t top = (uintptr_t)getauxval(AT_EXECFN);
-    *size = MOST_STACK;
-    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < MOST_STACK)
+    *size = MAX_STACK;
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < MAX_STACK)
         *size = (uintptr_t)limit.rlim_cur;
     *lowest = top - *size;
     return here < top && here >= *lowest;

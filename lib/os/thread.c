@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#define LEAST_STACK ((size_t)1 << 20) /* musl's default is smaller */
+#define MIN_STACK ((size_t)1 << 20) /* musl's default is smaller */
 
 static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
                   void *context)
@@ -26,8 +26,8 @@ int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
     int error = pthread_attr_init(&attributes);
     if (error)
         return error;
-    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < LEAST_STACK)
-        (void)pthread_attr_setstacksize(&attributes, LEAST_STACK);
+    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < MIN_STACK)
+        (void)pthread_attr_setstacksize(&attributes, MIN_STACK);
     error = create(thread, &attributes, body, context);
     pthread_attr_destroy(&attributes);
     return error;

@@ -12,24 +12,24 @@
 
 /* What the supervisor knows of a worker, in its private memory:
  * nothing here is believed from shared memory. */
-enum pi_hand_state { PI_HAND_EMPTY, PI_HAND_ALIVE, PI_HAND_ABANDONED };
-struct pi_hand {
-    enum pi_hand_state state;
+enum pi_child_state { PI_CHILD_EMPTY, PI_CHILD_ALIVE, PI_CHILD_ABANDONED };
+struct pi_child {
+    enum pi_child_state state;
     bool killed;            /* SIGKILL is on its way */
-    bool used;              /* the seat's semaphore was made before */
-    bool left;              /* the last one left on purpose, */
-    bool gave;              /* and may have given something away, which is not settled */
-    bool through;           /* its initializer has ended well */
+    bool used;              /* the worker's semaphore was made before */
+    bool exited;            /* the last one left on purpose, */
+    bool escaped;           /* and may have given something away, which is not settled */
+    bool initialized;       /* its initializer has ended well */
     bool stopped;           /* by SIGSTOP: not to be relied on */
-    bool doubted;           /* killed as its task and its seat contradict each other */
+    bool suspect;           /* killed as its task and its worker contradict each other */
     bool retiring;          /* it wants to go, once there is another in its place */
-    bool leaving;           /* it was told to go */
-    uint64_t busy;          /* the task that it was last seen to run, 0: none */
+    bool told_to_exit;      /* it was told to go */
+    uint64_t current_task;  /* the task that it was last seen to run, 0: none */
     uint64_t next_deadline; /* of the tasks on its stack, when it was last looked at */
     pid_t pid;              /* process backend */
     pthread_t thread;       /* thread backend, and the rest: */
     posse_executor *executor;
-    unsigned seat;
+    unsigned worker;
     _Atomic uint32_t gone; /* 1: the thread has ended and can be joined */
 };
 
@@ -42,30 +42,30 @@ struct pi_trim {
 
 struct pi_supervisor {
     posse_executor *executor;
-    struct pi_hand hands[PI_MAX_SEATS];
-    unsigned seats;   /* that are or were used */
-    unsigned alive;   /* hands that are not EMPTY */
-    unsigned staff;   /* hands that count as workers: see staff.c */
-    unsigned max;     /* workers at most, as it was last seen */
-    unsigned target;  /* workers that there should be */
-    unsigned missing; /* of these, workers still to be started */
-    bool begun;       /* the first one was started: then all that are missing are */
+    struct pi_child children[PI_MAX_WORKERS];
+    unsigned n_workers; /* that are or were used */
+    unsigned alive;     /* children that are not EMPTY */
+    unsigned active;    /* children that count as workers: see staff.c */
+    unsigned max;       /* workers at most, as it was last seen */
+    unsigned target;    /* workers that there should be */
+    unsigned missing;   /* of these, workers still to be started */
+    bool begun;         /* the first one was started: then all that are missing are */
     /* Starts that came to nothing: see staff.c. All are 0 once a worker gets through its start. */
-    unsigned put_off;       /* how often in a row the next one was put off */
-    unsigned failures;      /* in a row, that failed by themselves; */
-    uint64_t failing_since; /* the first of them */
-    unsigned stumbles;      /* of the failures, those in the initializer */
-    int error;              /* errno of the last one that could not be started at all */
-    struct pi_reason why;   /* how the last start failed */
-    uint64_t retry_at;      /* the next try, PI_NEVER: none is due */
-    uint64_t kill_at;       /* when those that SIGTERM did not end are killed, PI_NEVER: never */
-    int sent;               /* the signal that all workers were sent, 0: none */
-    uint64_t looked_at;     /* when the deadlines were last looked at */
-    enum pi_phase seen;     /* the phase that was acted on */
-    uint64_t trim_at;       /* the next round of trim.c, PI_NEVER: none */
-    uint64_t trim_end;      /* where the queue ended when it was last looked at */
-    struct pi_trim trim;    /* how far it is */
-    int socket, program;    /* process backend: to the program, and its pidfd (-1: none), */
+    unsigned put_off;         /* how often in a row the next one was put off */
+    unsigned start_failures;  /* in a row, that failed by themselves; */
+    uint64_t failing_since;   /* the first of them */
+    unsigned init_failures;   /* of the failures, those in the initializer */
+    int error;                /* errno of the last one that could not be started at all */
+    struct pi_error why;      /* how the last start failed */
+    uint64_t retry_at;        /* the next try, PI_NEVER: none is due */
+    uint64_t kill_at;         /* when those that SIGTERM did not end are killed, PI_NEVER: never */
+    int sent;                 /* the signal that all workers were sent, 0: none */
+    uint64_t checked_ns;      /* when the deadlines were last looked at */
+    enum pi_phase phase_seen; /* the phase that was acted on */
+    uint64_t trim_at;         /* the next round of trim.c, PI_NEVER: none */
+    uint64_t trim_end;        /* where the queue ended when it was last looked at */
+    struct pi_trim trim;      /* how far it is */
+    int socket, program;      /* process backend: to the program, and its pidfd (-1: none), */
     struct pi_os_identity program_identity; /* or how else it is known */
     sigset_t ignored;                       /* signals that the program ignores: see os/signals.h */
     pthread_t thread;                       /* thread backend: the supervisor itself, */
@@ -93,14 +93,14 @@ struct pi_backend {
 
     /* In a worker whose initializer has ended well: does again what that may have undone. False: it
      * cannot be done, and *why says so. May be NULL. */
-    bool (*settle)(posse_executor *executor, struct pi_reason *why);
+    bool (*settle)(posse_executor *executor, struct pi_error *why);
 
     /* In the supervisor. */
-    int (*spawn)(struct pi_supervisor *supervisor, unsigned seat);
-    enum pi_os_event (*event)(struct pi_supervisor *supervisor, unsigned seat,
+    int (*spawn)(struct pi_supervisor *supervisor, unsigned worker);
+    enum pi_os_event (*event)(struct pi_supervisor *supervisor, unsigned worker,
                               struct pi_os_death *death);
-    void (*signal)(struct pi_supervisor *supervisor, unsigned seat, int signal);
-    void (*reap)(struct pi_supervisor *supervisor, unsigned seat);
+    void (*signal)(struct pi_supervisor *supervisor, unsigned worker, int signal);
+    void (*reap)(struct pi_supervisor *supervisor, unsigned worker);
     /* False: the program is gone. */
     bool (*sleep)(struct pi_supervisor *supervisor, uint64_t until);
 };
@@ -124,26 +124,26 @@ void pi_look_at_staff(struct pi_supervisor *supervisor);
 /* Notes which workers have got through their start. */
 void pi_look_at_starts(struct pi_supervisor *supervisor);
 /* Has a worker go when its task has ended. */
-void pi_send_away(struct pi_supervisor *supervisor, unsigned seat);
+void pi_send_away(struct pi_supervisor *supervisor, unsigned worker);
 /* A start came to nothing: tries again later. */
 void pi_put_off_starts(struct pi_supervisor *supervisor);
 /* The same for one that failed by itself, as supervisor->why says; or breaks the pool. */
 void pi_start_failed(struct pi_supervisor *supervisor);
 
 /* Whether a worker is one of the staff: it lives, and will take another task. */
-bool pi_counts(const struct pi_supervisor *supervisor, unsigned seat);
+bool pi_counts(const struct pi_supervisor *supervisor, unsigned worker);
 
 /* demand.c */
 /* The task that a worker is in: its life, and 1 + its slot; 0: none. */
-uint64_t pi_task_of(const struct pi_supervisor *supervisor, unsigned seat);
+uint64_t pi_task_of(const struct pi_supervisor *supervisor, unsigned worker);
 /* How many workers more the tasks that wait could use; notes who is busy. */
 unsigned pi_demand(struct pi_supervisor *supervisor);
 bool pi_anything_waits(struct pi_supervisor *supervisor);
 
-/* inherit.c: what the last worker of a seat, which left on purpose, has given to others becomes
+/* inherit.c: what the last worker of a worker, which left on purpose, has given to others becomes
  * the program's. */
-void pi_inherit(struct pi_supervisor *supervisor, unsigned seat);
-void pi_inherit_blocks(posse_executor *executor, unsigned seat);
+void pi_inherit(struct pi_supervisor *supervisor, unsigned worker);
+void pi_inherit_blocks(posse_executor *executor, unsigned worker);
 
 static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -154,7 +154,7 @@ void pi_look_at_tasks(struct pi_supervisor *supervisor);
 void pi_look_at_trim(struct pi_supervisor *supervisor);
 
 /* recover.c: repairs what a worker left that has died and was reaped. */
-void pi_recover(struct pi_supervisor *supervisor, unsigned seat, const struct pi_death *death);
-void pi_recover_blocks(posse_executor *executor, unsigned seat);
+void pi_recover(struct pi_supervisor *supervisor, unsigned worker, const struct pi_death *death);
+void pi_recover_blocks(posse_executor *executor, unsigned worker);
 
 #endif

@@ -34,14 +34,14 @@ static uint32_t claim(posse_executor *e, uint32_t n, unsigned owner, bool thorou
 {
     struct pi_arena *arena = &e->segment.arena;
     uint32_t unit = pi_units_claim(arena, n, owner, thorough);
-    for (int i = 0; unit == PI_NONE && i < ATTEMPTS; i++) {
+    for (int i = 0; unit == PI_NO_INDEX && i < ATTEMPTS; i++) {
         unit = pi_grow_arena(e, n);
-        if (unit == PI_NONE)
+        if (unit == PI_NO_INDEX)
             return pi_units_claim(arena, n, owner, true);
         if (pi_units_claim_at(arena, unit, n, owner) != n)
-            unit = PI_NONE;
+            unit = PI_NO_INDEX;
     }
-    if (unit == PI_NONE)
+    if (unit == PI_NO_INDEX)
         errno = ENOMEM; /* others took all that was added */
     return unit;
 }
@@ -50,10 +50,10 @@ static uint32_t claim(posse_executor *e, uint32_t n, unsigned owner, bool thorou
 static uint32_t acquire_units(posse_executor *e, uint32_t n, unsigned owner, bool thorough)
 {
     uint32_t unit = claim(e, n, owner, thorough);
-    if (unit == PI_NONE || back_units(e, unit, n, owner))
+    if (unit == PI_NO_INDEX || back_units(e, unit, n, owner))
         return unit;
     pi_units_put_back(&e->segment.arena, unit, n);
-    return PI_NONE;
+    return PI_NO_INDEX;
 }
 
 void pi_units_discard(posse_executor *e, uint32_t unit, uint32_t n, bool tags)
@@ -93,24 +93,24 @@ void pi_reclaim_blocks(posse_executor *e, unsigned owner)
 
 /* ---- taking and freeing ---- */
 
-static pi_ref acquire_large(posse_executor *e, unsigned owner, size_t size, bool thorough)
+static pi_block_ref acquire_large(posse_executor *e, unsigned owner, size_t size, bool thorough)
 {
     uint32_t n = (uint32_t)((size + PI_UNIT - 1) / PI_UNIT);
     uint32_t unit = acquire_units(e, n, owner, thorough);
-    if (unit == PI_NONE)
+    if (unit == PI_NO_INDEX)
         return 0;
     pi_units_join(&e->segment.arena, unit, n, owner);
-    return pi_ref_make(unit, 0);
+    return pi_block_ref_make(unit, 0);
 }
 
-static pi_ref acquire_small(posse_executor *e, unsigned owner, unsigned class, bool thorough)
+static pi_block_ref acquire_small(posse_executor *e, unsigned owner, unsigned class, bool thorough)
 {
     struct pi_arena *arena = &e->segment.arena;
-    pi_ref ref = pi_span_take(arena, class, owner);
+    pi_block_ref ref = pi_span_take(arena, class, owner);
     if (ref != 0)
         return ref;
     uint32_t unit = acquire_units(e, 1, owner, thorough);
-    if (unit == PI_NONE)
+    if (unit == PI_NO_INDEX)
         return 0;
     if (pi_back(e, &arena->tags[(size_t)unit * PI_TAGS], (PI_TAGS >> class) * sizeof *arena->tags))
         return pi_span_open(arena, unit, class, owner);
@@ -118,14 +118,14 @@ static pi_ref acquire_small(posse_executor *e, unsigned owner, unsigned class, b
     return 0;
 }
 
-static pi_ref acquire(posse_executor *e, unsigned owner, size_t size, bool thorough)
+static pi_block_ref acquire(posse_executor *e, unsigned owner, size_t size, bool thorough)
 {
-    unsigned class = pi_class_for(size);
+    unsigned class = pi_size_class_for(size);
     return class < PI_CLASSES ? acquire_small(e, owner, class, thorough)
                               : acquire_large(e, owner, size, thorough);
 }
 
-posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi_ref *ref)
+posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi_block_ref *ref)
 {
     struct pi_arena *arena = &e->segment.arena;
     *ref = 0;
@@ -139,19 +139,19 @@ posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi
         *ref = acquire(e, owner, size, true);
     }
     if (*ref == 0)
-        *ref = pi_span_take_any(arena, pi_class_for(size), owner);
+        *ref = pi_span_take_any(arena, pi_size_class_for(size), owner);
     if (*ref != 0)
         return POSSE_OK;
     pi_ask_for_trim(e);
     return pi_failure(PI_NO_SHARED);
 }
 
-bool pi_block_release(posse_executor *e, unsigned owner, pi_ref ref, uint64_t tag)
+bool pi_block_release(posse_executor *e, unsigned owner, pi_block_ref ref, uint64_t tag)
 {
     return pi_arena_free(&e->segment.arena, ref, tag, owner);
 }
 
-void pi_block_attach(posse_executor *e, pi_ref ref, uint32_t slot, uint32_t generation)
+void pi_block_attach(posse_executor *e, pi_block_ref ref, uint32_t slot, uint32_t generation)
 {
     struct pi_block block;
     if (!pi_arena_find(&e->segment.arena, ref, &block))
@@ -162,7 +162,7 @@ void pi_block_attach(posse_executor *e, pi_ref ref, uint32_t slot, uint32_t gene
         (void)pi_cas(block.tag, &tag, pi_tag_attached(slot, generation));
 }
 
-void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)
+void *pi_block_bytes(posse_executor *e, pi_block_ref ref, uint64_t size)
 {
     struct pi_block block;
     if (!pi_arena_find(&e->segment.arena, ref, &block) || size > block.size)
@@ -170,7 +170,7 @@ void *pi_block_bytes(posse_executor *e, pi_ref ref, uint64_t size)
     return block.bytes;
 }
 
-size_t pi_block_room(posse_executor *e, pi_ref ref)
+size_t pi_block_room(posse_executor *e, pi_block_ref ref)
 {
     struct pi_block block;
     return pi_arena_find(&e->segment.arena, ref, &block) ? block.size : 0;
@@ -179,10 +179,10 @@ size_t pi_block_room(posse_executor *e, pi_ref ref)
 /* ---- what a slot refers to ---- */
 
 /* Relaxed, all of these: published with the state. */
-struct pi_data pi_slot_arg(posse_executor *e, struct pi_slot *slot)
+struct pi_bytes pi_slot_arg(posse_executor *e, struct pi_slot *slot)
 {
-    struct pi_data data = {.size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK,
-                           .bytes = slot->small_arg};
+    struct pi_bytes data = {.size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK,
+                            .bytes = slot->small_arg};
     if (data.size <= PI_SMALL_ARG)
         return data;
     data.bytes = slot->inline_arg;
@@ -198,9 +198,9 @@ void *pi_slot_result_room(struct pi_slot *slot, uint64_t size)
     return size <= PI_SMALL_RESULT ? slot->small_result : slot->inline_result;
 }
 
-struct pi_data pi_slot_result(posse_executor *e, struct pi_slot *slot)
+struct pi_bytes pi_slot_result(posse_executor *e, struct pi_slot *slot)
 {
-    struct pi_data data = {.size = pi_load_relaxed(&slot->result_size)};
+    struct pi_bytes data = {.size = pi_load_relaxed(&slot->result_size)};
     data.bytes = pi_slot_result_room(slot, data.size);
     if (data.size <= PI_INLINE_RESULT)
         return data;
@@ -209,9 +209,9 @@ struct pi_data pi_slot_result(posse_executor *e, struct pi_slot *slot)
     return data;
 }
 
-struct pi_data pi_slot_name(posse_executor *e, struct pi_slot *slot)
+struct pi_bytes pi_slot_name(posse_executor *e, struct pi_slot *slot)
 {
-    struct pi_data data = {.size = PI_NAME_SIZE};
+    struct pi_bytes data = {.size = PI_NAME_SIZE};
     if (pi_load_relaxed(&slot->arg_size) & PI_NAMED)
         data.ref = pi_load_relaxed(&slot->name);
     data.bytes = data.ref ? pi_block_bytes(e, data.ref, data.size) : NULL;

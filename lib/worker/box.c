@@ -10,10 +10,10 @@
 
 #define FIRST_LISTS 64u
 
-int pi_mail_init(struct pi_mail *mail) { return pthread_mutex_init(&mail->lock, NULL); }
+int pi_mail_init(struct pi_dispatcher *mail) { return pthread_mutex_init(&mail->lock, NULL); }
 
 /* What the two threads would wait for. */
-static int open_watches(struct pi_mail *mail)
+static int open_watches(struct pi_dispatcher *mail)
 {
     int error = pi_watch_init(&mail->callbacks);
     if (error)
@@ -30,17 +30,17 @@ static int open_watches(struct pi_mail *mail)
 }
 
 /* All that can fail. The lock is held. */
-static posse_status begin_box(posse_executor *e, struct pi_sub ***index)
+static posse_status begin_box(posse_executor *e, struct pi_subscription ***index)
 {
-    struct pi_mail *mail = &e->mail;
-    *index = calloc(FIRST_LISTS, sizeof(struct pi_sub *));
+    struct pi_dispatcher *mail = &e->mail;
+    *index = calloc(FIRST_LISTS, sizeof(struct pi_subscription *));
     if (!*index)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     mail->parker = pi_take_parker(e, e->owner);
-    int error = mail->parker == PI_NONE ? errno : open_watches(mail);
+    int error = mail->parker == PI_NO_INDEX ? errno : open_watches(mail);
     if (error == 0)
         return POSSE_OK;
-    if (mail->parker != PI_NONE)
+    if (mail->parker != PI_NO_INDEX)
         pi_parkers_release(&e->segment.parkers, mail->parker);
     free(*index);
     return pi_refuse_errno(error, PI_NO_PARKER);
@@ -49,16 +49,17 @@ static posse_status begin_box(posse_executor *e, struct pi_sub ***index)
 /* The lock is held. */
 static posse_status open_box(posse_executor *e)
 {
-    struct pi_sub **index;
-    struct pi_mail *mail = &e->mail;
+    struct pi_subscription **index;
+    struct pi_dispatcher *mail = &e->mail;
     posse_status status = begin_box(e, &index);
     if (status != POSSE_OK)
         return status;
     struct pi_parker *parker = &e->segment.parkers.at[mail->parker];
-    pi_store_relaxed(&parker->ready, 0); /* relaxed, both: published with */
+    pi_store_relaxed(&parker->done, 0); /* relaxed, both: published with */
     pi_store_relaxed(&parker->rescan, 0);
     pi_store_seq(&parker->collects, 1); /* this, before our first name in a word */
-    mail->callbacks.lasting = mail->callbacks.keeps = mail->nothing.lasting = true;
+    mail->callbacks.outlives_destroy = mail->callbacks.keep_linked =
+        mail->nothing.outlives_destroy = true;
     mail->home[0].executor = mail->home[1].executor = e;
     mail->callbacks.places = &mail->home[0];
     mail->nothing.places = &mail->home[1];
@@ -92,7 +93,7 @@ static void *lead(void *context)
 
 posse_status pi_mail_start_leader(posse_executor *e)
 {
-    struct pi_mail *mail = &e->mail;
+    struct pi_dispatcher *mail = &e->mail;
     posse_status status = POSSE_OK;
     pthread_mutex_lock(&mail->lock);
     if (!mail->has_leader) {
@@ -113,15 +114,15 @@ void pi_mail_catch_up(posse_executor *e)
 
 void pi_mail_close(posse_executor *e)
 {
-    struct pi_mail *mail = &e->mail;
+    struct pi_dispatcher *mail = &e->mail;
     if (!mail->index)
         return;
     pthread_mutex_lock(&mail->lock);
     atomic_store(&mail->closing, true); /* with the threads' looks */
     pi_mail_deal(e, true);
     pi_os_semaphore_post(&e->segment.parkers.at[mail->parker].wake);
-    pi_os_semaphore_post(&mail->callbacks.bell);
-    pi_os_semaphore_post(&mail->nothing.bell);
+    pi_os_semaphore_post(&mail->callbacks.wakeup);
+    pi_os_semaphore_post(&mail->nothing.wakeup);
     pthread_mutex_unlock(&mail->lock);
     if (mail->has_callbacks) { /* only then it is known which thread is the last one */
         (void)pi_os_semaphore_wait(&mail->all_called, PI_NEVER);
@@ -133,7 +134,7 @@ void pi_mail_close(posse_executor *e)
 
 void pi_mail_fini(posse_executor *e)
 {
-    struct pi_mail *mail = &e->mail;
+    struct pi_dispatcher *mail = &e->mail;
     if (mail->index) {
         pi_watch_fini(&mail->callbacks);
         pi_watch_fini(&mail->nothing);

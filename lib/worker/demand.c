@@ -3,14 +3,14 @@
  */
 #include "worker/backend.h"
 
-#define MOST_LOOKS 100 /* until nothing happens meanwhile */
+#define MAX_LOOKS 100 /* until nothing happens meanwhile */
 
-uint64_t pi_task_of(const struct pi_supervisor *s, unsigned seat)
+uint64_t pi_task_of(const struct pi_supervisor *s, unsigned worker)
 {
     struct pi_slots *slots = &s->executor->segment.slots;
-    uint32_t current = pi_load_seq(&s->executor->segment.seats[seat].current);
+    uint32_t current = pi_load_seq(&s->executor->segment.workers[worker].current);
     uint64_t word = current ? pi_slots_word(slots, current - 1) : 0;
-    if (!pi_is(word, PI_RUN, seat) && !pi_is(word, PI_KILLING, seat))
+    if (!pi_is(word, PI_RUNNING, worker) && !pi_is(word, PI_KILLING, worker))
         return 0; /* it has ended: the worker is about to look at the ring */
     return (uint64_t)pi_generation(word) << 32 | current;
 }
@@ -18,9 +18,9 @@ uint64_t pi_task_of(const struct pi_supervisor *s, unsigned seat)
 static unsigned count_free(struct pi_supervisor *s)
 {
     unsigned free = 0;
-    for (unsigned i = 0; i < s->seats; i++) {
-        s->hands[i].busy = pi_counts(s, i) ? pi_task_of(s, i) : 0;
-        free += pi_counts(s, i) && !s->hands[i].busy && !s->hands[i].stopped;
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        s->children[i].current_task = pi_counts(s, i) ? pi_task_of(s, i) : 0;
+        free += pi_counts(s, i) && !s->children[i].current_task && !s->children[i].stopped;
     }
     return free;
 }
@@ -31,8 +31,8 @@ static bool is_the_same(const struct pi_supervisor *s, uint64_t head)
 {
     if (pi_load_seq(&s->executor->segment.header->ring.head) != head)
         return false;
-    for (unsigned i = 0; i < s->seats; i++)
-        if (s->hands[i].busy && pi_task_of(s, i) != s->hands[i].busy)
+    for (unsigned i = 0; i < s->n_workers; i++)
+        if (s->children[i].current_task && pi_task_of(s, i) != s->children[i].current_task)
             return false;
     return true;
 }
@@ -48,7 +48,7 @@ unsigned pi_demand(struct pi_supervisor *s)
         head = pi_load_seq(&segment->header->ring.head);
         free = count_free(s);
         waiting = pi_slots_waiting(&segment->slots, &segment->ring, free + s->max);
-    } while (waiting > free && !is_the_same(s, head) && ++looks < MOST_LOOKS);
+    } while (waiting > free && !is_the_same(s, head) && ++looks < MAX_LOOKS);
     return waiting > free ? waiting - free : 0;
 }
 

@@ -9,10 +9,10 @@
  *   head and tail contradict the cells       pi_ring_mend
  *   an entry is there, and idle workers do   they took their posts, or it went its round, and at
  *   not see it, or the supervisor does not   MANY_LOOKS none has taken it: the queue is broken
- *   its task is READY, but in no entry       READY, and the head is past where the ring ended at an
+ *   its task is PENDING, but in no entry       PENDING, and the head is past where the ring ended at an
  *                                            earlier look: it is pushed again; if that was so at
  *                                            MANY_LOOKS of the same attempt the queue is broken
- *   its task is RUN or KILLING by a worker   there is no such worker: LOST. Or it had it on its
+ *   its task is RUNNING or KILLING by a worker   there is no such worker: LOST. Or it had it on its
  *   that does not have it                    stack at none of MANY_LOOKS: the supervisor is asked,
  *                                            which kills that worker, and only then it is LOST
  *   its task is to be killed, or late, and   the supervisor is poked
@@ -32,18 +32,18 @@
 #define BETWEEN_LOOKS_NS 900000000u
 
 /* Flags and parkers come and go; a retry is a life of its own. */
-static bool same_life(const struct pi_doubt *doubt, uint64_t word, uint8_t attempt)
+static bool same_life(const struct pi_verify *doubt, uint64_t word, uint8_t attempt)
 {
     const uint64_t life = 15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;
     return (doubt->word & life) == (word & life) && doubt->attempt == attempt;
 }
 
-static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_doubt *doubt)
+static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_verify *doubt)
 {
     _Atomic uint64_t *at = &e->segment.slots.at[index].word;
     pi_touch(e, pi_owner_here(e), index);
-    /* Without QUEUED an entry of it counts as stale. */
-    if (!(word & PI_QUEUED) && !pi_cas_seq(at, &word, word | PI_QUEUED))
+    /* Without IN_RING an entry of it counts as stale. */
+    if (!(word & PI_IN_RING) && !pi_cas_seq(at, &word, word | PI_IN_RING))
         return;
     if (++doubt->looks > MANY_LOOKS)
         pi_break_queue(e);
@@ -52,16 +52,16 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct 
     (void)pi_call_worker(e);
 }
 
-bool pi_is_on_stack(posse_executor *e, unsigned seat, uint32_t index)
+bool pi_is_on_stack(posse_executor *e, unsigned worker, uint32_t index)
 {
     struct pi_segment *s = &e->segment;
-    uint32_t next = pi_load_seq(&s->seats[seat].current);
-    for (uint32_t step = 0; step < PI_MOST_NESTED; step++) {
+    uint32_t next = pi_load_seq(&s->workers[worker].current);
+    for (uint32_t step = 0; step < PI_MAX_NESTED; step++) {
         if (next == 0 || !pi_slots_has(&s->slots, next - 1))
             return false;
         if (next - 1 == index)
             return true;
-        next = pi_load_relaxed(&s->slots.at[next - 1].below); /* relaxed: looked at again later */
+        next = pi_load_relaxed(&s->slots.at[next - 1].outer); /* relaxed: looked at again later */
     }
     return true; /* who knows */
 }
@@ -76,20 +76,20 @@ void pi_finish_nobodys(posse_executor *e, uint32_t index, uint64_t word)
 
 /* Inline a task runs in whatever thread submits it. */
 static void look_at_running(posse_executor *e, uint32_t index, uint64_t word,
-                            struct pi_doubt *doubt)
+                            struct pi_verify *doubt)
 {
     uint64_t deadline = pi_load_relaxed(&e->segment.slots.at[index].deadline_ns);
-    unsigned seat = pi_owner(word);
+    unsigned worker = pi_owner(word);
     if (pi_state(word) == PI_KILLING || (deadline != 0 && deadline < pi_os_now()))
         e->backend->poke(e);
     if (!e->backend->spawn)
         return;
-    if (seat >= pi_seats_count(&e->segment)) {
+    if (worker >= pi_workers_count(&e->segment)) {
         pi_finish_nobodys(e, index, word);
-    } else if (pi_is_on_stack(e, seat, index)) {
+    } else if (pi_is_on_stack(e, worker, index)) {
         doubt->looks = 0;
     } else if (++doubt->looks >= MANY_LOOKS) {
-        pi_store_seq(&e->segment.seats[seat].doubted, index + 1); /* before the poke */
+        pi_store_seq(&e->segment.workers[worker].suspect, index + 1); /* before the poke */
         e->backend->poke(e);
     }
 }
@@ -101,7 +101,7 @@ static bool is_passed(posse_executor *e, uint64_t position)
            pi_ring_end(&e->segment.ring) < position;
 }
 
-void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doubt)
+void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_verify *doubt)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     if (!pi_slots_has(&e->segment.slots, index))
@@ -109,10 +109,10 @@ void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doub
     uint64_t word = pi_load_seq(&slot->word);
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: looked at again later */
     if (!same_life(doubt, word, attempt))
-        *doubt = (struct pi_doubt){word, pi_ring_end(&e->segment.ring), 0, attempt};
-    else if (pi_state(word) == PI_READY && is_passed(e, doubt->since))
+        *doubt = (struct pi_verify){word, pi_ring_end(&e->segment.ring), 0, attempt};
+    else if (pi_state(word) == PI_PENDING && is_passed(e, doubt->since))
         push_again(e, index, word, doubt);
-    else if (pi_state(word) == PI_RUN || pi_state(word) == PI_KILLING)
+    else if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING)
         look_at_running(e, index, word, doubt);
 }
 
@@ -121,12 +121,13 @@ void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_doubt *doub
 static bool somebody_looked(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    uint64_t rounds = pi_load_relaxed(&s->header->rounds); /* relaxed, both: counts alone */
+    uint64_t rounds =
+        pi_load_relaxed(&s->header->supervisor_rounds); /* relaxed, both: counts alone */
     bool round = atomic_exchange_explicit(&e->stuck.rounds, rounds, memory_order_relaxed) != rounds;
     if (pi_load_relaxed(&s->header->workers) == 0)
         return round;
-    for (unsigned i = 0; i < pi_seats_count(s); i++)
-        if (pi_idle_has(&s->header->idle, i) && !pi_os_semaphore_posted(&s->seats[i].wake))
+    for (unsigned i = 0; i < pi_workers_count(s); i++)
+        if (pi_idle_has(&s->header->idle, i) && !pi_os_semaphore_posted(&s->workers[i].wake))
             return true;
     return false;
 }
@@ -134,7 +135,7 @@ static bool somebody_looked(posse_executor *e)
 /* Whether the first entry has been left there at many looks. One thread at a time comes here. */
 static bool is_left(posse_executor *e, uint64_t position)
 {
-    struct pi_stuck *stuck = &e->stuck;
+    struct pi_stall *stuck = &e->stuck;
     bool looked = somebody_looked(e);
     if (pi_load_relaxed(&stuck->position) != position) {
         atomic_store_explicit(&stuck->position, position, memory_order_relaxed);
@@ -146,11 +147,11 @@ static bool is_left(posse_executor *e, uint64_t position)
 }
 
 /* One caller a second, of those that are blocked. */
-static bool is_our_turn(struct pi_stuck *stuck)
+static bool is_our_turn(struct pi_stall *stuck)
 {
-    uint64_t now = pi_os_now(), last = atomic_load(&stuck->looked_at);
+    uint64_t now = pi_os_now(), last = atomic_load(&stuck->checked_ns);
     return now - last >= BETWEEN_LOOKS_NS &&
-           atomic_compare_exchange_strong(&stuck->looked_at, &last, now);
+           atomic_compare_exchange_strong(&stuck->checked_ns, &last, now);
 }
 
 void pi_look_after_pool(posse_executor *e)
@@ -161,7 +162,7 @@ void pi_look_after_pool(posse_executor *e)
     if (e->backend->spawn)
         e->backend->poke(e); /* what somebody has told it may have been lost, or not seen */
     pi_ring_mend(&e->segment.ring);
-    if (pi_ring_peek(&e->segment.ring, &position) == PI_NONE)
+    if (pi_ring_peek(&e->segment.ring, &position) == PI_NO_INDEX)
         return;
     if (is_left(e, position))
         pi_break_queue(e);

@@ -9,9 +9,9 @@
 #include <errno.h>
 
 #define FIRST_SLOTS 256u
-#define MOST_NEW_SLOTS 4096u
+#define MAX_NEW_SLOTS 4096u
 #define NEW_PARKERS 64u
-#define MOST_WAITS 1000 /* for the memory of rings that is just given back: a second */
+#define MAX_WAITS 1000 /* for the memory of rings that is just given back: a second */
 #define WAIT_NS 1000000
 
 /* A table is as long as it may be. */
@@ -23,9 +23,9 @@ static bool no_more(void)
 
 /* Raises a count to what there is memory for. False: somebody else did, and has counted the
  * memory. */
-static bool raise_count(posse_executor *e, struct pi_count *count, uint32_t to, size_t size)
+static bool raise_count(posse_executor *e, struct pi_monotonic *count, uint32_t to, size_t size)
 {
-    bool raised = pi_count_raise(count, to);
+    bool raised = pi_monotonic_raise(count, to);
     if (!raised)
         pi_uncommit(e, size);
     return raised;
@@ -44,7 +44,7 @@ static bool back(posse_executor *e, void *from, size_t size)
 static struct pi_ring_backing look_at_rings(posse_executor *e)
 {
     struct pi_ring_backing backed = pi_ring_backed(&e->segment.ring);
-    for (int wait = 0; backed.giving && wait < MOST_WAITS; wait++) {
+    for (int wait = 0; backed.giving && wait < MAX_WAITS; wait++) {
         pi_os_sleep(WAIT_NS);
         backed = pi_ring_backed(&e->segment.ring);
     }
@@ -88,7 +88,7 @@ enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
 static uint32_t more_slots(const struct pi_slots *slots, uint32_t count)
 {
     uint32_t more = count / 4;
-    more = more < FIRST_SLOTS ? FIRST_SLOTS : more > MOST_NEW_SLOTS ? MOST_NEW_SLOTS : more & ~63u;
+    more = more < FIRST_SLOTS ? FIRST_SLOTS : more > MAX_NEW_SLOTS ? MAX_NEW_SLOTS : more & ~63u;
     return more < slots->max - count ? more : slots->max - count;
 }
 
@@ -97,8 +97,8 @@ static bool extend_slots(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     uint32_t count = pi_slots_count(slots), more = more_slots(slots, count), to = count + more;
-    struct pi_piece pieces[] = {{(void *)slots->map.level[2], pi_map_front(&slots->map, count),
-                                 pi_map_front(&slots->map, to)},
+    struct pi_piece pieces[] = {{(void *)slots->map.level[2], pi_bitmap_front(&slots->map, count),
+                                 pi_bitmap_front(&slots->map, to)},
                                 {(void *)slots->groups, pi_groups_size(count), pi_groups_size(to)}};
     size_t size;
     if (more == 0)
@@ -135,13 +135,13 @@ bool pi_grow_slots(posse_executor *e)
     return open_groups(e, first, n);
 }
 
-/* ---- parkers, seats, the arena ---- */
+/* ---- parkers, workers, the arena ---- */
 
 /* Gives the new things to the map. The caller has raised the count. */
-static void give_new(struct pi_map *map, uint32_t count, uint32_t more)
+static void give_new(struct pi_bitmap *map, uint32_t count, uint32_t more)
 {
     for (uint32_t i = count; i < count + more; i++)
-        pi_map_give(map, i);
+        pi_bitmap_free(map, i);
 }
 
 bool pi_grow_parkers(posse_executor *e)
@@ -162,10 +162,10 @@ bool pi_grow_parkers(posse_executor *e)
     return true;
 }
 
-bool pi_grow_seats(posse_executor *e, unsigned from, unsigned to)
+bool pi_grow_workers(posse_executor *e, unsigned from, unsigned to)
 {
-    struct pi_seat *seats = e->segment.seats;
-    struct pi_piece piece = {seats, from * sizeof *seats, to * sizeof *seats};
+    struct pi_worker *workers = e->segment.workers;
+    struct pi_piece piece = {workers, from * sizeof *workers, to * sizeof *workers};
     size_t size;
     return pi_back_pieces(e, &piece, 1, &size);
 }
@@ -179,10 +179,10 @@ uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
     size_t size;
     if (n > arena->max - first) {
         (void)no_more();
-        return PI_NONE;
+        return PI_NO_INDEX;
     }
     if (!pi_open_arena(e, first + n) || !pi_back_pieces(e, &piece, 1, &size))
-        return PI_NONE;
+        return PI_NO_INDEX;
     (void)raise_count(e, &arena->end, first + n, size);
     return first;
 }

@@ -16,11 +16,11 @@ static void restore_self(void *outer) { pi_self = outer; }
  * is as broken as one with workers would soon be. */
 static posse_status start(posse_executor *e)
 {
-    struct pi_self self = {.executor = e, .seat = PI_PROGRAM}, *outer = pi_self;
-    struct pi_reason why;
+    struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM}, *outer = pi_self;
+    struct pi_error why;
     pi_self = &self;
     PI_OS_IF_LEFT(restore_self, outer);
-    if (!pi_initialize(e, PI_PROGRAM, &why))
+    if (!pi_initialize(e, PI_OWNER_PROGRAM, &why))
         pi_break(e, &why);
     PI_OS_END_IF_LEFT;
     pi_self = outer;
@@ -51,11 +51,11 @@ static void close_after(void *context)
 
 static void finalize_and_close(posse_executor *e)
 {
-    struct pi_self self = {.executor = e, .seat = PI_PROGRAM};
+    struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM};
     struct last last = {e, pi_self};
     pi_self = &self;
     PI_OS_IF_LEFT(close_after, &last);
-    pi_finalize(e, PI_PROGRAM);
+    pi_finalize(e, PI_OWNER_PROGRAM);
     PI_OS_END_IF_LEFT;
     close_after(&last);
 }

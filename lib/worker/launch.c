@@ -186,7 +186,7 @@ void pi_program_join(posse_executor *e)
         return;
     while (!has_ended(e)) {
         (void)pi_phase_of(e); /* puts right what is not what we have raised it to */
-        (void)pi_count_of(&e->segment.stop);
+        (void)pi_monotonic_get(&e->segment.stop);
         pi_program_poke(e);
         if (pi_os_now() >= patience && pi_os_fd_is_ours(&e->socket))
             (void)shutdown(e->socket.number, SHUT_WR);

@@ -1,5 +1,5 @@
 /* A worker's life: take, run, and when there is nothing to take, spin for a moment and sleep. See
- * core/seats.h for how it is woken, and for what it tells the supervisor.
+ * core/worker_record.h for how it is woken, and for what it tells the supervisor.
  *
  * It leaves when the phase ends, or when the supervisor says so. What it would like itself (it was
  * idle for long, it has run its tasks) it only tells, and the supervisor decides, which alone knows
@@ -17,7 +17,7 @@
 
 struct worker {
     posse_executor *executor;
-    unsigned seat;
+    unsigned worker;
     /* Our bit may be set: clear it, and pass the look-out on, when there is work. */
     bool idle;
     bool busy_times;     /* work comes fast: spin before the next sleep */
@@ -29,9 +29,9 @@ struct worker {
 };
 
 /* Release, with the supervisor, which then finds in shared memory what the worker did before. */
-static void say(struct worker *w, enum pi_ready ready)
+static void say(struct worker *w, enum pi_worker_state ready)
 {
-    pi_store_release(&w->executor->segment.seats[w->seat].ready, (uint32_t)ready);
+    pi_store_release(&w->executor->segment.workers[w->worker].state, (uint32_t)ready);
 }
 
 /* A processor would be free for spinning, and nobody spins yet.
@@ -39,21 +39,21 @@ static void say(struct worker *w, enum pi_ready ready)
 static bool may_spin(const struct worker *w)
 {
     struct pi_header *header = w->executor->segment.header;
-    unsigned seats = pi_seats_count(&w->executor->segment);
+    unsigned workers = pi_workers_count(&w->executor->segment);
     uint64_t alive = pi_load_relaxed(&header->workers);
-    return alive < pi_idle_count(&header->idle, seats) + w->executor->cpus &&
-           !pi_idle_any_spinner(&header->idle, seats);
+    return alive < pi_idle_count(&header->idle, workers) + w->executor->cpus &&
+           !pi_idle_any_spinner(&header->idle, workers);
 }
 
 static bool work_is_there(const struct worker *w)
 {
     uint64_t position;
-    return pi_ring_peek(&w->executor->segment.ring, &position) != PI_NONE;
+    return pi_ring_peek(&w->executor->segment.ring, &position) != PI_NO_INDEX;
 }
 
 static bool spin(struct worker *w)
 {
-    pi_idle_spin(&w->executor->segment.header->idle, w->seat);
+    pi_idle_spin(&w->executor->segment.header->idle, w->worker);
     uint64_t end = pi_os_now() + SPIN_NS;
     for (int n = 0; n < SPIN_ROUNDS && pi_os_now() < end; n++) {
         for (int i = 0; i < 16; i++) {
@@ -71,12 +71,12 @@ static bool spin(struct worker *w)
 static void sleep_idle(struct worker *w)
 {
     posse_executor *e = w->executor;
-    struct pi_os_semaphore *wake = &e->segment.seats[w->seat].wake;
+    struct pi_os_semaphore *wake = &e->segment.workers[w->worker].wake;
     uint64_t idle_ns = (uint64_t)e->idle_timeout_ms * 1000000u;
     bool ask = e->idle_timeout_ms > 0 && !w->asked;
     if (!pi_os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : PI_NEVER)) {
         w->asked = true;
-        say(w, PI_SEAT_IDLE);
+        say(w, PI_WORKER_IDLE);
         e->backend->poke(e);
         (void)pi_os_semaphore_wait(wake, PI_NEVER);
     }
@@ -90,8 +90,9 @@ static void rest(struct worker *w, enum pi_phase phase)
     w->idle = true;
     if ((w->busy_times || w->taken > 1) && may_spin(w) && spin(w))
         return;
-    pi_idle_sleep(idle, w->seat);
-    if (work_is_there(w) || pi_phase_of(w->executor) != phase) /* it came in between: see seats.h */
+    pi_idle_sleep(idle, w->worker);
+    if (work_is_there(w) ||
+        pi_phase_of(w->executor) != phase) /* it came in between: see worker_record.h */
         return;
     uint64_t since = pi_os_now();
     pi_note_freed(w->executor, 0);
@@ -106,7 +107,7 @@ static void stop_resting(struct worker *w)
     if (!w->idle)
         return;
     w->idle = false;
-    pi_idle_leave(&w->executor->segment.header->idle, w->seat);
+    pi_idle_leave(&w->executor->segment.header->idle, w->worker);
     if (work_is_there(w))
         pi_wake_worker(w->executor, false);
 }
@@ -114,7 +115,7 @@ static void stop_resting(struct worker *w)
 static bool is_sent_away(const struct worker *w)
 {
     /* with the supervisor's store, which precedes its post: whoever is woken by that sees it */
-    return pi_load_acquire(&w->executor->segment.seats[w->seat].leave);
+    return pi_load_acquire(&w->executor->segment.workers[w->worker].exit_requested);
 }
 
 static bool has_grown(const struct worker *w)
@@ -129,7 +130,7 @@ static void look_at_limits(struct worker *w)
     if (!(e->max_tasks && pi_self->ran >= e->max_tasks) && !has_grown(w))
         return;
     w->retiring = true;
-    say(w, PI_SEAT_RETIRING);
+    say(w, PI_WORKER_RETIRING);
     e->backend->poke(e);
 }
 
@@ -138,11 +139,11 @@ static void run(struct worker *w, uint32_t index, uint64_t word)
     posse_executor *e = w->executor;
     stop_resting(w);
     if (w->asked)
-        say(w, PI_SEAT_READY);
+        say(w, PI_WORKER_READY);
     w->asked = false;
     if (e->queue_limit)
         pi_wake_room(e);
-    pi_run(e, w->seat, index, word);
+    pi_run(e, w->worker, index, word);
     w->taken++;
     if (e->max_tasks || e->max_rss)
         look_at_limits(w);
@@ -158,12 +159,12 @@ static void work(struct worker *w)
         if (phase >= PI_STOPPING)
             return;
         if (w->retiring) { /* it is not idle, so it is posted for this alone, or in vain */
-            (void)pi_os_semaphore_wait(&e->segment.seats[w->seat].wake, PI_NEVER);
+            (void)pi_os_semaphore_wait(&e->segment.workers[w->worker].wake, PI_NEVER);
             continue;
         }
         pi_see_blocks(e); /* a worker that cannot open them goes: before it has a task */
-        uint32_t index = pi_slots_take(&e->segment.slots, &e->segment.ring, w->seat, &word);
-        if (index != PI_NONE)
+        uint32_t index = pi_slots_take(&e->segment.slots, &e->segment.ring, w->worker, &word);
+        if (index != PI_NO_INDEX)
             run(w, index, word);
         else if (phase == PI_DRAINING)
             return;
@@ -179,31 +180,31 @@ static void work(struct worker *w)
 static void leave(struct worker *w)
 {
     posse_executor *e = w->executor;
-    say(w, PI_SEAT_LEAVING);
-    pi_idle_leave(&e->segment.header->idle, w->seat);
+    say(w, PI_WORKER_EXITING);
+    pi_idle_leave(&e->segment.header->idle, w->worker);
     if (!work_is_there(w) || !pi_wake_worker(e, true))
         e->backend->poke(e);
     if (!e->backend->kills || pi_phase_of(e) < PI_STOPPING) /* else the kill is on its way */
-        pi_finalize(e, w->seat);
-    if (e->owner == w->seat) /* a process has a mail box of its own; threads use the program's */
+        pi_finalize(e, w->worker);
+    if (e->owner == w->worker) /* a process has a mail box of its own; threads use the program's */
         pi_mail_fini(e);
-    say(w, PI_SEAT_LEFT);
+    say(w, PI_WORKER_EXITED);
 }
 
-void pi_worker_loop(posse_executor *e, unsigned seat)
+void pi_worker_loop(posse_executor *e, unsigned worker)
 {
-    struct pi_self self = {.executor = e, .seat = seat};
-    struct worker w = {.executor = e, .seat = seat};
-    struct pi_reason why;
+    struct pi_self self = {.executor = e, .worker = worker};
+    struct worker w = {.executor = e, .worker = worker};
+    struct pi_error why;
     pi_self = &self;
-    if (pi_initialize(e, seat, &why) && (!e->backend->settle || e->backend->settle(e, &why))) {
+    if (pi_initialize(e, worker, &why) && (!e->backend->settle || e->backend->settle(e, &why))) {
         w.resident = e->max_rss ? pi_os_resident() : 0;
-        say(&w, PI_SEAT_READY);
+        say(&w, PI_WORKER_READY);
         work(&w);
         leave(&w);
     } else {
-        pi_report_write(&e->segment.header->initializer, seat, &why);
-        say(&w, PI_SEAT_FAILED);
+        pi_report_write(&e->segment.header->initializer, worker, &why);
+        say(&w, PI_WORKER_FAILED);
     }
     pi_self = NULL;
 }

@@ -14,14 +14,14 @@ static struct pi_parker *parker_of(posse_executor *e)
 /* ---- the index ---- */
 
 /* The list that has the subs of a slot: its newest. */
-static struct pi_sub **list_of(const struct pi_mail *mail, uint32_t slot)
+static struct pi_subscription **list_of(const struct pi_dispatcher *mail, uint32_t slot)
 {
     return &mail->index[slot & (mail->lists - 1)];
 }
 
-static void box(struct pi_mail *mail, struct pi_sub *sub)
+static void box(struct pi_dispatcher *mail, struct pi_subscription *sub)
 {
-    struct pi_sub **newest = list_of(mail, sub->future.slot);
+    struct pi_subscription **newest = list_of(mail, sub->future.slot);
     sub->younger = NULL;
     sub->older = *newest;
     if (sub->older)
@@ -29,7 +29,7 @@ static void box(struct pi_mail *mail, struct pi_sub *sub)
     *newest = sub;
 }
 
-static void unbox(struct pi_mail *mail, struct pi_sub *sub)
+static void unbox(struct pi_dispatcher *mail, struct pi_subscription *sub)
 {
     if (sub->older)
         sub->older->younger = sub->younger;
@@ -41,25 +41,25 @@ static void unbox(struct pi_mail *mail, struct pi_sub *sub)
 }
 
 /* Boxes those of a list again, the oldest first. */
-static void box_again(struct pi_mail *mail, struct pi_sub *newest)
+static void box_again(struct pi_dispatcher *mail, struct pi_subscription *newest)
 {
-    struct pi_sub *sub = newest;
+    struct pi_subscription *sub = newest;
     while (sub && sub->older)
         sub = sub->older;
     while (sub) {
-        struct pi_sub *younger = sub->younger;
+        struct pi_subscription *younger = sub->younger;
         box(mail, sub);
         sub = younger;
     }
 }
 
 /* Makes the lists shorter. Without memory for more of them they stay long. */
-static void spread(struct pi_mail *mail)
+static void spread(struct pi_dispatcher *mail)
 {
     uint32_t lists = mail->lists;
-    struct pi_sub **index = mail->index;
-    struct pi_sub **more =
-        lists < PI_MAX_SLOTS ? calloc(2 * (size_t)lists, sizeof(struct pi_sub *)) : NULL;
+    struct pi_subscription **index = mail->index;
+    struct pi_subscription **more =
+        lists < PI_MAX_SLOTS ? calloc(2 * (size_t)lists, sizeof(struct pi_subscription *)) : NULL;
     if (!more)
         return;
     mail->index = more;
@@ -71,90 +71,92 @@ static void spread(struct pi_mail *mail)
 
 /* ---- dealing ---- */
 
-static void hand_out(struct pi_sub *sub)
+static void hand_out(struct pi_subscription *sub)
 {
-    struct pi_watch *w = sub->watch;
+    struct pi_cq *w = sub->watch;
     pthread_mutex_lock(&w->lock);
-    sub->boxed = w->keeps; /* else it is the watch's alone from now on */
+    sub->boxed = w->keep_linked; /* else it is the watch's alone from now on */
     pi_watch_append(w, sub);
     pthread_mutex_unlock(&w->lock);
 }
 
 /* It waits no longer. */
-static void settle(struct pi_mail *mail, struct pi_sub *sub)
+static void settle(struct pi_dispatcher *mail, struct pi_subscription *sub)
 {
-    sub->dealt = true;
-    mail->undealt--;
-    mail->shared -= sub->shared;
+    sub->delivered = true;
+    mail->pending--;
+    mail->foreign -= sub->foreign;
 }
 
 /* Whether there is nothing more to wait for. */
-static bool is_due(posse_executor *e, const struct pi_sub *sub)
+static bool is_due(posse_executor *e, const struct pi_subscription *sub)
 {
     /* Before the word: CLOSED comes after the last end. */
     bool over = pi_phase_of(e) >= PI_CLOSED || e->mail.closing ||
-                (pi_destroying(e) && !sub->watch->lasting);
+                (pi_destroying(e) && !sub->watch->outlives_destroy);
     uint64_t word = pi_word_of(sub->future);
     return over || pi_final(word) || !pi_fresh(word, sub->future);
 }
 
 /* Whoever holds a descriptor is not told of futures that were released, or whose executor is being
  * destroyed: it could do nothing with them. */
-static bool is_worthless(const struct pi_sub *sub)
+static bool is_worthless(const struct pi_subscription *sub)
 {
     return pi_destroying(sub->future.executor) || !pi_fresh(pi_word_of(sub->future), sub->future);
 }
 
-static void forget(struct pi_sub *sub)
+static void forget(struct pi_subscription *sub)
 {
-    struct pi_watch *w = sub->watch;
+    struct pi_cq *w = sub->watch;
     pthread_mutex_lock(&w->lock);
-    w->forget(sub);
+    w->drop(sub);
     pthread_mutex_unlock(&w->lock);
 }
 
 /* Takes a sub that is due out, and puts it in front of the list. */
-static struct pi_sub *take(posse_executor *e, struct pi_sub *sub, struct pi_sub *list)
+static struct pi_subscription *take(posse_executor *e, struct pi_subscription *sub,
+                                    struct pi_subscription *list)
 {
     settle(&e->mail, sub);
-    if (!sub->watch->keeps)
+    if (!sub->watch->keep_linked)
         unbox(&e->mail, sub);
     if (sub->watch->flag && is_worthless(sub)) {
         forget(sub);
         return list;
     }
-    sub->later = list;
+    sub->next_delivered = list;
     return sub;
 }
 
 /* Puts those of a slot that are due in front of the list, the oldest first. */
-static struct pi_sub *gather(posse_executor *e, uint32_t slot, struct pi_sub *list)
+static struct pi_subscription *gather(posse_executor *e, uint32_t slot,
+                                      struct pi_subscription *list)
 {
-    struct pi_sub *older;
-    for (struct pi_sub *sub = *list_of(&e->mail, slot); sub; sub = older) {
+    struct pi_subscription *older;
+    for (struct pi_subscription *sub = *list_of(&e->mail, slot); sub; sub = older) {
         older = sub->older;
-        if (sub->future.slot == slot && !sub->dealt && is_due(e, sub))
+        if (sub->future.slot == slot && !sub->delivered && is_due(e, sub))
             list = take(e, sub, list);
     }
     return list;
 }
 
-static void deal_out(struct pi_sub *list)
+static void deal_out(struct pi_subscription *list)
 {
     while (list) {
-        struct pi_sub *sub = list;
-        list = sub->later;
+        struct pi_subscription *sub = list;
+        list = sub->next_delivered;
         hand_out(sub);
     }
 }
 
-static struct pi_sub *gather_all(posse_executor *e, struct pi_sub *list)
+static struct pi_subscription *gather_all(posse_executor *e, struct pi_subscription *list)
 {
-    for (uint32_t i = e->mail.lists; i > 0 && e->mail.undealt > 0; i--) {
-        struct pi_sub *older;
-        for (struct pi_sub *sub = e->mail.index[i - 1]; sub; sub = older) {
+    for (uint32_t i = e->mail.lists; i > 0 && e->mail.pending > 0; i--) {
+        struct pi_subscription *older;
+        for (struct pi_subscription *sub = e->mail.index[i - 1]; sub; sub = older) {
             older = sub->older;
-            if (!sub->dealt && is_due(e, sub))
+            if (!sub->delivered && is_due(e, sub))
                 list = take(e, sub, list);
         }
     }
@@ -162,13 +164,13 @@ static struct pi_sub *gather_all(posse_executor *e, struct pi_sub *list)
 }
 
 /* Those in the list of the parker. *broken: it leads astray. */
-static struct pi_sub *gather_ready(posse_executor *e, bool *broken)
+static struct pi_subscription *gather_ready(posse_executor *e, bool *broken)
 {
     struct pi_slots *slots = &e->segment.slots;
-    struct pi_sub *list = NULL;
-    pi_ready_ref at = pi_ready_take(parker_of(e));
+    struct pi_subscription *list = NULL;
+    pi_done_ref at = pi_done_list_take(parker_of(e));
     uint32_t slot, step = 0;
-    while (pi_ready_next(slots, e->mail.slots, &at, &slot, broken)) {
+    while (pi_done_list_next(slots, e->mail.slots, &at, &slot, broken)) {
         list = gather(e, slot, list);
         if (++step > e->mail.slots) { /* scribbled: it goes round */
             *broken = true;
@@ -180,11 +182,11 @@ static struct pi_sub *gather_ready(posse_executor *e, bool *broken)
 
 void pi_mail_deal(posse_executor *e, bool doubt)
 {
-    struct pi_mail *mail = &e->mail;
+    struct pi_dispatcher *mail = &e->mail;
     bool broken;
     doubt |= pi_load_seq(&parker_of(e)->rescan) && pi_exchange_seq(&parker_of(e)->rescan, 0);
-    struct pi_sub *list = gather_ready(e, &broken);
-    if (doubt || broken || mail->shared > 0 || mail->closing || pi_destroying(e) ||
+    struct pi_subscription *list = gather_ready(e, &broken);
+    if (doubt || broken || mail->foreign > 0 || mail->closing || pi_destroying(e) ||
         pi_phase_of(e) >= PI_CLOSED)
         list = gather_all(e, list);
     deal_out(list);
@@ -192,9 +194,9 @@ void pi_mail_deal(posse_executor *e, bool doubt)
 
 void pi_mail_look_after(posse_executor *e)
 {
-    for (uint32_t i = e->mail.lists; i > 0 && e->mail.undealt > 0; i--)
-        for (struct pi_sub *sub = e->mail.index[i - 1]; sub; sub = sub->older)
-            if (!sub->dealt && pi_fresh(pi_word_of(sub->future), sub->future))
+    for (uint32_t i = e->mail.lists; i > 0 && e->mail.pending > 0; i--)
+        for (struct pi_subscription *sub = e->mail.index[i - 1]; sub; sub = sub->older)
+            if (!sub->delivered && pi_fresh(pi_word_of(sub->future), sub->future))
                 pi_look_after_task(e, sub->future.slot, &sub->doubt);
 }
 
@@ -202,7 +204,7 @@ bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
 {
     pthread_mutex_lock(&e->mail.lock);
     bool ours = e->mail.index && e->mail.parker == parker;
-    struct pi_sub *list = ours ? gather(e, slot, NULL) : NULL;
+    struct pi_subscription *list = ours ? gather(e, slot, NULL) : NULL;
     deal_out(list);
     /* If it was the leader's: it sleeps on this, not on the bell of its watch. */
     if (list && e->mail.led)
@@ -213,19 +215,19 @@ bool pi_mail_tell(posse_executor *e, uint32_t slot, uint32_t parker)
 
 /* ---- subscribing ---- */
 
-void pi_mail_put(struct pi_sub *sub)
+void pi_mail_put(struct pi_subscription *sub)
 {
-    struct pi_mail *mail = &sub->future.executor->mail;
-    sub->dealt = sub->shared = sub->listed = false;
-    sub->doubt = (struct pi_doubt){.word = 0};
+    struct pi_dispatcher *mail = &sub->future.executor->mail;
+    sub->delivered = sub->foreign = sub->listed = false;
+    sub->doubt = (struct pi_verify){.word = 0};
     if (++mail->boxed > mail->lists)
         spread(mail);
     box(mail, sub);
     if (mail->slots <= sub->future.slot)
         mail->slots = sub->future.slot + 1;
     sub->boxed = true;                      /* nobody else looks yet */
-    if (++mail->undealt == 1 && mail->idle) /* it sleeps without looks until now */
-        pi_os_semaphore_post(&mail->idle->bell);
+    if (++mail->pending == 1 && mail->idle) /* it sleeps without looks until now */
+        pi_os_semaphore_post(&mail->idle->wakeup);
 }
 
 static bool collects(posse_executor *e, unsigned parker)
@@ -235,19 +237,19 @@ static bool collects(posse_executor *e, unsigned parker)
 }
 
 /* The word with our name in it. A name of one who waits for this task alone gives way, as everyone
- * is woken for MANY; that of another box stays. */
-static uint64_t named(struct pi_sub *sub, uint64_t word)
+ * is woken for BROADCAST; that of another box stays. */
+static uint64_t named(struct pi_subscription *sub, uint64_t word)
 {
     posse_executor *e = sub->future.executor;
     unsigned there = pi_parker(word), ours = e->mail.parker + 1;
-    sub->shared = there != 0 && there != ours && collects(e, there);
+    sub->foreign = there != 0 && there != ours && collects(e, there);
     if (there == ours)
         return word;
-    return sub->shared ? word | PI_MANY
-                       : pi_with_parker(word, ours) | (there ? (uint64_t)PI_MANY : 0);
+    return sub->foreign ? word | PI_BROADCAST
+                        : pi_with_parker(word, ours) | (there ? (uint64_t)PI_BROADCAST : 0);
 }
 
-void pi_mail_name(struct pi_sub *sub)
+void pi_mail_name(struct pi_subscription *sub)
 {
     posse_executor *e = sub->future.executor;
     _Atomic uint64_t *at = &e->segment.slots.at[sub->future.slot].word;
@@ -259,20 +261,20 @@ void pi_mail_name(struct pi_sub *sub)
         done = next == word || pi_cas_seq(at, &word, next);
     }
     if (done) {
-        e->mail.shared += sub->shared;
+        e->mail.foreign += sub->foreign;
     } else {
-        sub->shared = false;
+        sub->foreign = false;
         deal_out(gather(e, sub->future.slot, NULL));
     }
 }
 
-bool pi_mail_try_remove(struct pi_sub *sub)
+bool pi_mail_try_remove(struct pi_subscription *sub)
 {
     if (sub->boxed) { /* else its executor may be gone */
-        struct pi_mail *mail = &sub->future.executor->mail;
+        struct pi_dispatcher *mail = &sub->future.executor->mail;
         if (pthread_mutex_trylock(&mail->lock) != 0)
             return false; /* it may be about to deal this very sub, with the watch's lock */
-        if (!sub->dealt)
+        if (!sub->delivered)
             settle(mail, sub);
         unbox(mail, sub);
         sub->boxed = false;
@@ -282,7 +284,7 @@ bool pi_mail_try_remove(struct pi_sub *sub)
     return true;
 }
 
-void pi_mail_remove(struct pi_sub *sub)
+void pi_mail_remove(struct pi_subscription *sub)
 {
     for (bool removed = false; !removed;) {
         pthread_mutex_lock(&sub->watch->lock);
@@ -296,14 +298,14 @@ void pi_mail_remove(struct pi_sub *sub)
 void pi_mail_rouse(posse_executor *e)
 {
     pthread_mutex_lock(&e->mail.lock);
-    for (struct pi_place *place = e->mail.followers; place; place = place->next)
-        pi_os_semaphore_post(&place->watch->bell);
+    for (struct pi_membership *place = e->mail.followers; place; place = place->next)
+        pi_os_semaphore_post(&place->watch->wakeup);
     pthread_mutex_unlock(&e->mail.lock);
 }
 
-struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch)
+struct pi_subscription *pi_mail_find(posse_future future, const struct pi_cq *watch)
 {
-    struct pi_sub *sub = *list_of(&future.executor->mail, future.slot);
+    struct pi_subscription *sub = *list_of(&future.executor->mail, future.slot);
     while (sub && (sub->watch != watch || sub->future.slot != future.slot ||
                    sub->future.generation != future.generation))
         sub = sub->older;

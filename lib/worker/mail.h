@@ -32,7 +32,7 @@
  * go: it would deal that first.
  *
  * A word has room for one box. If another process's is named there already (its task waits for the
- * same future), the word says MANY, everyone is woken when the task ends, and the box looks at all
+ * same future), the word says BROADCAST, everyone is woken when the task ends, and the box looks at all
  * of its subs after every wake while it has such a one.
  */
 #ifndef PI_MAIL_H
@@ -45,10 +45,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-struct pi_watch;
+struct pi_cq;
 
 /* What a caller has seen of a task that it is blocked on: see doubt.c. */
-struct pi_doubt {
+struct pi_verify {
     uint64_t word;
     uint64_t since; /* where the ring ended when that word was seen first */
     uint32_t looks; /* that spoke against it */
@@ -56,63 +56,66 @@ struct pi_doubt {
 };
 
 /* One wish. In memory of its watch's owner. */
-struct pi_sub {
+struct pi_subscription {
     posse_future future;
-    struct pi_watch *watch;
-    struct pi_sub *older, *younger; /* in the same list of the box's index; the box's lock */
-    struct pi_sub *earlier, *later; /* dealt to the same watch; the watch's lock */
-    bool listed;                    /* it is in the list of its watch; the watch's lock */
-    bool boxed;            /* it is in the index, so its executor is there; the watch's lock */
-    bool dealt;            /* the box's lock */
-    bool shared;           /* the word names another process's box */
-    struct pi_doubt doubt; /* the box's lock */
+    struct pi_cq *watch;
+    struct pi_subscription *older,
+        *younger; /* in the same list of the box's index; the box's lock */
+    struct pi_subscription *prev_delivered,
+        *next_delivered;    /* dealt to the same watch; the watch's lock */
+    bool listed;            /* it is in the list of its watch; the watch's lock */
+    bool boxed;             /* it is in the index, so its executor is there; the watch's lock */
+    bool delivered;         /* the box's lock */
+    bool foreign;           /* the word names another process's box */
+    struct pi_verify doubt; /* the box's lock */
 };
 
 /* One executor of a watch. */
-struct pi_place {
+struct pi_membership {
     posse_executor *executor;
-    struct pi_watch *watch;
-    struct pi_place *next; /* of another watch that sleeps on its bell; the box's lock */
+    struct pi_cq *watch;
+    struct pi_membership *next; /* of another watch that sleeps on its bell; the box's lock */
 };
 
-struct pi_watch {
+struct pi_cq {
     pthread_mutex_t lock;
-    struct pi_sub *first, *last; /* dealt, in the order in which they ended */
-    struct pi_os_semaphore bell; /* posted when the list was empty */
-    struct pi_os_flag *flag;     /* or this is set, while the list is not empty; NULL: none */
+    struct pi_subscription *first, *last; /* dealt, in the order in which they ended */
+    struct pi_os_semaphore wakeup;        /* posted when the list was empty */
+    struct pi_os_flag *flag; /* or this is set, while the list is not empty; NULL: none */
     /* Whose futures it waits for; more than one: it never leads. Not of a descriptor. */
-    struct pi_place *places;
+    struct pi_membership *places;
     size_t n_places;
     /* A task that waits runs those of these itself that nobody has begun; NULL: none. */
-    struct pi_sub *subs;
+    struct pi_subscription *subs;
     size_t n_subs, next_help;
-    bool lasting; /* it goes on until the box closes; else until its executor is being destroyed */
-    bool keeps;   /* its subs stay in the index until its thread takes them out */
+    bool
+        outlives_destroy; /* it goes on until the box closes; else until its executor is being destroyed */
+    bool keep_linked; /* its subs stay in the index until its thread takes them out */
     /* Frees a sub that is worth nothing any more, instead of its being dealt. With a flag only;
      * both locks are held. */
-    void (*forget)(struct pi_sub *sub);
+    void (*drop)(struct pi_subscription *sub);
 };
 
 /* In the executor of each process. */
-struct pi_mail {
+struct pi_dispatcher {
     pthread_mutex_t lock;
     /* Where to find the subs of a slot: the newest of each list. The number of lists is a power of
      * two; a list has the subs of all slots with the same low bits. NULL: nobody has used the
      * box. */
-    struct pi_sub **index;
+    struct pi_subscription **index;
     uint32_t lists;
     size_t boxed; /* subs in it */
     uint32_t parker;
     uint32_t slots; /* those above never had a sub: what shared memory says of them is not asked */
-    size_t undealt, shared; /* subs that wait; of these, in words that name another box */
+    size_t pending, foreign; /* subs that wait; of these, in words that name another box */
     bool led;
-    struct pi_watch *idle; /* who leads, if it sleeps on its bell as nothing is undealt */
+    struct pi_cq *idle; /* who leads, if it sleeps on its bell as nothing is undealt */
     _Atomic bool closing;
-    struct pi_place *followers; /* that sleep on their bells; of one executor: it could lead */
+    struct pi_membership *followers; /* that sleep on their bells; of one executor: it could lead */
 
     /* What the two threads wait for, if they run. */
-    struct pi_watch callbacks, nothing;
-    struct pi_place home[2]; /* of each */
+    struct pi_cq callbacks, nothing;
+    struct pi_membership home[2]; /* of each */
     bool has_callbacks, has_leader;
     pthread_t callback_thread, leader_thread;
     /* The one before callback_thread, if it was left by a callback and is not yet joined. By the
@@ -126,7 +129,7 @@ struct pi_mail {
 };
 
 /* What a new executor has. 0 or an errno. */
-int pi_mail_init(struct pi_mail *mail);
+int pi_mail_init(struct pi_dispatcher *mail);
 /* Before the executor is being destroyed: deals all that has ended. */
 void pi_mail_catch_up(posse_executor *executor);
 /* After the last task has ended: deals everything that is left, and waits for the threads. */
@@ -144,8 +147,8 @@ posse_status pi_mail_start_leader(posse_executor *executor);
 /* A new sub goes into the index, then is named; both with the lock of an open box held, and without
  * giving it back if `sub` must not be dealt in between. Naming deals it at once if its future has
  * ended. */
-void pi_mail_put(struct pi_sub *sub);
-void pi_mail_name(struct pi_sub *sub);
+void pi_mail_put(struct pi_subscription *sub);
+void pi_mail_name(struct pi_subscription *sub);
 /* Deals what has come; `doubt`: the list may have lost some, so all subs are looked at. The lock is
  * held. */
 void pi_mail_deal(posse_executor *executor, bool doubt);
@@ -157,28 +160,28 @@ void pi_mail_look_after(posse_executor *executor);
 bool pi_mail_tell(posse_executor *executor, uint32_t slot, uint32_t parker);
 /* Takes it out of its box and of the list of its watch, so that it may be freed; fine if it is in
  * neither, or its executor is gone. No lock is held. */
-void pi_mail_remove(struct pi_sub *sub);
+void pi_mail_remove(struct pi_subscription *sub);
 /* The same with the watch's lock held. False: not now, as the box is busy. */
-bool pi_mail_try_remove(struct pi_sub *sub);
+bool pi_mail_try_remove(struct pi_subscription *sub);
 /* Wakes all who wait for many tasks, to see that the executor is destroyed. */
 void pi_mail_rouse(posse_executor *executor);
 /* The newest sub of this future and watch, or NULL. The lock is held. */
-struct pi_sub *pi_mail_find(posse_future future, const struct pi_watch *watch);
+struct pi_subscription *pi_mail_find(posse_future future, const struct pi_cq *watch);
 
 /* ---- watches ---- */
 
 /* 0 or an errno: then there is nothing to be ended. */
-int pi_watch_init(struct pi_watch *watch);
-void pi_watch_fini(struct pi_watch *watch);
+int pi_watch_init(struct pi_cq *watch);
+void pi_watch_fini(struct pi_cq *watch);
 
 /* Puts a sub last into the list, and rings if it is the only one; takes it out, wherever it stands;
  * fine if it is not there. The lock is held. */
-void pi_watch_append(struct pi_watch *watch, struct pi_sub *sub);
-void pi_watch_unlist(struct pi_watch *watch, struct pi_sub *sub);
+void pi_watch_append(struct pi_cq *watch, struct pi_subscription *sub);
+void pi_watch_unlist(struct pi_cq *watch, struct pi_subscription *sub);
 /* Takes the next sub that was dealt, NULL: there is none. */
-struct pi_sub *pi_watch_take(struct pi_watch *watch);
+struct pi_subscription *pi_watch_take(struct pi_cq *watch);
 /* The same; waits until the moment. The caller looks at the future itself: it has ended, or is
  * stale, or cannot end any more. NULL: *status is POSSE_TIMEOUT, or POSSE_SHUT_DOWN. */
-struct pi_sub *pi_watch_next(struct pi_watch *watch, uint64_t until, posse_status *status);
+struct pi_subscription *pi_watch_next(struct pi_cq *watch, uint64_t until, posse_status *status);
 
 #endif

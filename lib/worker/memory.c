@@ -112,7 +112,7 @@ static bool open_front(posse_executor *e, enum pi_area_of which, size_t used)
 bool pi_open_slots(void *context, uint32_t number)
 {
     posse_executor *e = context;
-    return open_front(e, PI_AREA_SLOT_MAP, pi_map_front(&e->segment.slots.map, number)) &&
+    return open_front(e, PI_AREA_SLOT_MAP, pi_bitmap_front(&e->segment.slots.map, number)) &&
            open_front(e, PI_AREA_GROUPS, pi_groups_size(number)) &&
            open_front(e, PI_AREA_SLOTS, number * sizeof *e->segment.slots.at);
 }
@@ -136,7 +136,7 @@ bool pi_open_rings(void *context, uint32_t k)
  * that the rest is stale or not there. */
 static bool see(posse_executor *e, bool opened)
 {
-    if (!opened && e->backend->kills && e->owner < PI_MAX_SEATS)
+    if (!opened && e->backend->kills && e->owner < PI_MAX_WORKERS)
         _exit(1);
     return opened;
 }
@@ -151,7 +151,8 @@ static bool see_slots(void *context, uint32_t number)
     return see(context, pi_open_slots(context, number));
 }
 
-static void set_opener(posse_executor *e, struct pi_count *count, bool (*open)(void *, uint32_t))
+static void set_opener(posse_executor *e, struct pi_monotonic *count,
+                       bool (*open)(void *, uint32_t))
 {
     count->open = open;
     count->context = e;
@@ -172,7 +173,7 @@ void pi_give_up_space(posse_executor *e)
 
 /* ---- the beginning ---- */
 
-/* The header, seats and parkers are small, and open as a whole: a mapping for each part of them
+/* The header, workers and parkers are small, and open as a whole: a mapping for each part of them
  * would make every fork of the program take longer. Core dumps do not hold them, because only parts
  * of them have memory. */
 static bool open_small(posse_executor *e)
@@ -188,7 +189,7 @@ static bool open_small(posse_executor *e)
 
 static size_t header_front(const posse_executor *e)
 {
-    return offset_of(e, e->segment.parkers.map.level[2]) + pi_map_size(PI_MAX_PARKERS);
+    return offset_of(e, e->segment.parkers.map.level[2]) + pi_bitmap_size(PI_MAX_PARKERS);
 }
 
 static bool back_header(posse_executor *e)
@@ -203,13 +204,13 @@ static bool back_header(posse_executor *e)
 static size_t tables_size(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    uint32_t slots = pi_slots_count(&s->slots), seats = pi_seats_count(s);
-    seats = seats > e->workers ? seats : e->workers;
+    uint32_t slots = pi_slots_count(&s->slots), workers = pi_workers_count(s);
+    workers = workers > e->workers ? workers : e->workers;
     uint32_t rings = pi_ring_backed(&s->ring).rings;
     rings = rings <= s->ring.rings ? rings : 0; /* a task has scribbled there */
-    return pages(header_front(e)) + pages(seats * sizeof *s->seats) +
+    return pages(header_front(e)) + pages(workers * sizeof *s->workers) +
            pages(pi_parkers_count(&s->parkers) * sizeof *s->parkers.at) +
-           pages(pi_map_front(&s->slots.map, slots)) + pages(pi_groups_size(slots)) +
+           pages(pi_bitmap_front(&s->slots.map, slots)) + pages(pi_groups_size(slots)) +
            pages(pi_arena_end(&s->arena) * sizeof *s->arena.units) +
            pi_ring_start(rings) * sizeof(uint64_t);
 }
@@ -230,6 +231,6 @@ bool pi_memory_begin(posse_executor *e)
     set_opener(e, &s->arena.end, see_arena);
     s->ring.open = see_rings;
     s->ring.context = e;
-    return open_small(e) && back_header(e) && pi_grow_seats(e, 0, e->workers) &&
+    return open_small(e) && back_header(e) && pi_grow_workers(e, 0, e->workers) &&
            pi_grow_parkers(e) && pi_grow_slots(e);
 }

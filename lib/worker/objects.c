@@ -17,16 +17,16 @@ static uint32_t next_serial(posse_executor *e)
 {
     uint32_t serial;
     do /* relaxed: only the value counts */
-        serial = ((uint32_t)pi_add_relaxed(&e->segment.header->objects, 1) + 1) * SERIAL_STEP &
+        serial = ((uint32_t)pi_add_relaxed(&e->segment.header->sync_serial, 1) + 1) * SERIAL_STEP &
                  PI_SERIAL_MASK;
     while (serial == 0); /* what memory that was never used holds */
     return serial;
 }
 
-posse_status pi_object_acquire(posse_executor *e, enum pi_object_type type, size_t size,
-                               struct pi_object *object)
+posse_status pi_object_acquire(posse_executor *e, enum pi_sync_type type, size_t size,
+                               struct pi_sync *object)
 {
-    *object = (struct pi_object){.executor = e, .type = type, .serial = next_serial(e)};
+    *object = (struct pi_sync){.executor = e, .type = type, .serial = next_serial(e)};
     unsigned owner = pi_owner_here(e);
     pi_will_give(e, owner);
     posse_status status = pi_block_acquire(e, owner, size, &object->ref);
@@ -34,11 +34,11 @@ posse_status pi_object_acquire(posse_executor *e, enum pi_object_type type, size
         return status;
     object->lock = pi_block_bytes(e, object->ref, size);
     object->size = pi_block_room(e, object->ref);
-    pi_lock_init(object->lock, object->serial);
+    pi_robust_lock_init(object->lock, object->serial);
     return POSSE_OK;
 }
 
-uint64_t pi_object_publish(struct pi_object *object)
+uint64_t pi_object_publish(struct pi_sync *object)
 {
     struct pi_arena *arena = &object->executor->segment.arena;
     struct pi_block block;
@@ -48,37 +48,37 @@ uint64_t pi_object_publish(struct pi_object *object)
         pi_span_mark(arena, block.unit);
     /* release: with the acquire of pi_object_find */
     pi_store_release(block.tag,
-                     pi_tag_object(object->type, pi_owner_here(object->executor), object->serial));
+                     pi_tag_sync(object->type, pi_owner_here(object->executor), object->serial));
     return object->ref << SERIAL_BITS | object->serial;
 }
 
 /* The block of the object and its tag, if it still is one. */
-static bool find(const struct pi_object *object, struct pi_block *block, uint64_t *tag)
+static bool find(const struct pi_sync *object, struct pi_block *block, uint64_t *tag)
 {
     if (!pi_arena_find(&object->executor->segment.arena, object->ref, block))
         return false;
     *tag = pi_load_acquire(block->tag); /* with the release of pi_object_publish */
-    return pi_tag_kind(*tag) == PI_TAG_OBJECT && pi_tag_type(*tag) == object->type &&
+    return pi_tag_kind(*tag) == PI_TAG_SYNC && pi_tag_type(*tag) == object->type &&
            pi_tag_serial(*tag) == object->serial;
 }
 
-posse_status pi_object_find(posse_executor *e, enum pi_object_type type, uint64_t id,
-                            struct pi_object *object)
+posse_status pi_object_find(posse_executor *e, enum pi_sync_type type, uint64_t id,
+                            struct pi_sync *object)
 {
     struct pi_block block;
     uint64_t tag;
-    *object = (struct pi_object){.executor = e,
-                                 .type = type,
-                                 .ref = id >> SERIAL_BITS,
-                                 .serial = (uint32_t)id & PI_SERIAL_MASK};
+    *object = (struct pi_sync){.executor = e,
+                               .type = type,
+                               .ref = id >> SERIAL_BITS,
+                               .serial = (uint32_t)id & PI_SERIAL_MASK};
     if (!find(object, &block, &tag) || block.size < sizeof *object->lock)
         return pi_refuse(POSSE_INVALID, STALE);
     object->size = block.size;
-    object->lock = (struct pi_lock *)(void *)block.bytes;
-    return pi_lock_is_gone(object->lock, object->serial) ? pi_object_lost(object) : POSSE_OK;
+    object->lock = (struct pi_robust_lock *)(void *)block.bytes;
+    return pi_robust_lock_is_gone(object->lock, object->serial) ? pi_object_lost(object) : POSSE_OK;
 }
 
-void pi_object_free(const struct pi_object *object)
+void pi_object_free(const struct pi_sync *object)
 {
     posse_executor *e = object->executor;
     struct pi_block block;
@@ -88,14 +88,14 @@ void pi_object_free(const struct pi_object *object)
             return;
 }
 
-bool pi_object_exists(const struct pi_object *object)
+bool pi_object_exists(const struct pi_sync *object)
 {
     struct pi_block block;
     uint64_t tag;
     return find(object, &block, &tag);
 }
 
-posse_status pi_object_lost(const struct pi_object *object)
+posse_status pi_object_lost(const struct pi_sync *object)
 {
     if (!pi_object_exists(object))
         return pi_refuse(POSSE_INVALID, STALE);
@@ -105,7 +105,7 @@ posse_status pi_object_lost(const struct pi_object *object)
                : POSSE_BROKEN;
 }
 
-posse_status pi_object_wait(const struct pi_object *object)
+posse_status pi_object_wait(const struct pi_sync *object)
 {
     if (pi_destroying(object->executor))
         return POSSE_SHUT_DOWN;
@@ -118,13 +118,13 @@ uint64_t pi_until(long timeout_ms) { return timeout_ms ? pi_os_after_ms(timeout_
 
 static posse_status look_at_event(void *context)
 {
-    const struct pi_event *event = context;
+    const struct pi_condition *event = context;
     return event->look(event);
 }
 
-static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t until)
+static posse_status park(const struct pi_condition *event, uint32_t parker, uint64_t until)
 {
-    const struct pi_object *object = event->object;
+    const struct pi_sync *object = event->object;
     for (;;) {
         if (!pi_object_exists(object))
             return pi_refuse(POSSE_INVALID, STALE);
@@ -137,14 +137,14 @@ static posse_status park(const struct pi_event *event, uint32_t parker, uint64_t
     }
 }
 
-posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
+posse_status pi_wait_event(const struct pi_condition *event, uint64_t until)
 {
     posse_executor *e = event->object->executor;
     posse_status status = pi_spin(e, look_at_event, (void *)(uintptr_t)event); /* only read */
     if (status != POSSE_TIMEOUT)
         return status;
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
-    if (parker == PI_NONE)
+    if (parker == PI_NO_INDEX)
         return pi_failure(PI_NO_PARKER);
     status = parker < PI_MAX_WAITERS ? park(event, parker, until)
                                      : pi_refuse_errno(ENOMEM, PI_NO_PARKER);
@@ -156,11 +156,11 @@ posse_status pi_wait_event(const struct pi_event *event, uint64_t until)
     return status;
 }
 
-bool pi_wake_one(const struct pi_object *object, struct pi_waiters *waiters)
+bool pi_wake_one(const struct pi_sync *object, struct pi_waiters *waiters)
 {
     for (unsigned tries = 0; tries < PI_MAX_WAITERS; tries++) {
         uint32_t index = pi_waiters_claim(waiters, object->serial);
-        if (index == PI_NONE)
+        if (index == PI_NO_INDEX)
             return false;
         if (pi_post_parker(object->executor, index))
             return true;
@@ -168,7 +168,7 @@ bool pi_wake_one(const struct pi_object *object, struct pi_waiters *waiters)
     return false;
 }
 
-void pi_wake_each(const struct pi_object *object, struct pi_waiters *waiters)
+void pi_wake_each(const struct pi_sync *object, struct pi_waiters *waiters)
 {
     for (unsigned i = 0; i < PI_MAX_WAITERS && pi_wake_one(object, waiters); i++)
         ;
@@ -188,19 +188,19 @@ static uint32_t holder_here(const posse_executor *e)
 }
 
 /* Nobody is who holds it, so a task has scribbled on it. */
-static bool held_by_nobody(const struct pi_object *object)
+static bool held_by_nobody(const struct pi_sync *object)
 {
     uint64_t word = pi_load_seq(&object->lock->word);
-    unsigned owner = pi_lock_owner(word);
-    return pi_lock_holder(word) != 0 && owner != PI_PROGRAM &&
-           owner >= pi_seats_count(&object->executor->segment);
+    unsigned owner = pi_robust_lock_owner(word);
+    return pi_robust_lock_holder(word) != 0 && owner != PI_OWNER_PROGRAM &&
+           owner >= pi_workers_count(&object->executor->segment);
 }
 
-static posse_status look_lock(const struct pi_event *event)
+static posse_status look_lock(const struct pi_condition *event)
 {
-    const struct pi_object *object = event->object;
+    const struct pi_sync *object = event->object;
     uint32_t holder = holder_here(object->executor);
-    switch (pi_lock_take(object->lock, object->serial, holder)) {
+    switch (pi_robust_lock_acquire(object->lock, object->serial, holder)) {
     case PI_LOCK_DONE: return POSSE_OK;
     case PI_LOCK_TOLD: return POSSE_OWNER_DIED;
     case PI_LOCK_MINE: return POSSE_DEADLOCK;
@@ -209,16 +209,16 @@ static posse_status look_lock(const struct pi_event *event)
     }
 }
 
-static bool is_free(const struct pi_object *object)
+static bool is_free(const struct pi_sync *object)
 {
     uint64_t word = pi_load_seq(&object->lock->word); /* seq: after our bit was removed */
-    return pi_stamped(word, object->serial) && pi_lock_holder(word) == 0;
+    return pi_stamped(word, object->serial) && pi_robust_lock_holder(word) == 0;
 }
 
-posse_status pi_object_lock(const struct pi_object *object, uint64_t until)
+posse_status pi_object_lock(const struct pi_sync *object, uint64_t until)
 {
     posse_executor *e = object->executor;
-    struct pi_event event = {object, &object->lock->waiters, look_lock};
+    struct pi_condition event = {object, &object->lock->waiters, look_lock};
     pi_will_give(e, pi_owner_here(e));
     posse_status status = look_lock(&event);
     pi_see_blocks(e); /* what it guards may name one */
@@ -236,9 +236,9 @@ posse_status pi_object_lock(const struct pi_object *object, uint64_t until)
     return status;
 }
 
-posse_status pi_object_unlock(const struct pi_object *object)
+posse_status pi_object_unlock(const struct pi_sync *object)
 {
-    switch (pi_lock_leave(object->lock, object->serial, holder_here(object->executor))) {
+    switch (pi_robust_lock_release(object->lock, object->serial, holder_here(object->executor))) {
     case PI_LOCK_DONE: (void)pi_wake_one(object, &object->lock->waiters); return POSSE_OK;
     case PI_LOCK_LAST: pi_object_free(object); return POSSE_OK;
     default: return pi_refuse(POSSE_INVALID, "this thread does not hold the lock");

@@ -6,7 +6,7 @@
  *   lib/lock.c          posse_lock_...
  *   lib/queue.c         posse_queue_...
  *
- * An object is a block of the arena with the tag OBJECT, and begins with a pi_lock, which is all
+ * An object is a block of the arena with the tag OBJECT, and begins with a pi_robust_lock, which is all
  * of it or guards the rest. A handle is {reference, serial}; every call looks whether the block
  * still has the tag of that serial. It may lose it at any moment, as the task that made the object
  * dies: so whatever is written without holding the lock carries the serial as its stamp
@@ -20,7 +20,7 @@
 
 /* A queue; its cells follow, see lib/queue.c. */
 struct pi_queue {
-    struct pi_lock lock; /* guards all that follows but the waiters; must be first */
+    struct pi_robust_lock lock; /* guards all that follows but the waiters; must be first */
     struct pi_waiters readers, writers;
     /* By the maker, before it is published; constant. */
     _Atomic uint64_t capacity, item_size;
@@ -32,59 +32,59 @@ struct pi_queue {
 };
 
 /* An object as a call sees it; on its stack. */
-struct pi_object {
+struct pi_sync {
     posse_executor *executor;
-    enum pi_object_type type;
-    pi_ref ref;
+    enum pi_sync_type type;
+    pi_block_ref ref;
     uint32_t serial;
-    struct pi_lock *lock; /* where its bytes begin */
-    size_t size;          /* of all of it */
+    struct pi_robust_lock *lock; /* where its bytes begin */
+    size_t size;                 /* of all of it */
 };
 
 /* A block of at least size bytes, HELD, not yet an object. POSSE_NO_MEMORY, POSSE_TOO_LARGE. */
-posse_status pi_object_acquire(posse_executor *executor, enum pi_object_type type, size_t size,
-                               struct pi_object *object);
+posse_status pi_object_acquire(posse_executor *executor, enum pi_sync_type type, size_t size,
+                               struct pi_sync *object);
 /* Makes it an object, once it is filled; its lock too. The handle's id. */
-uint64_t pi_object_publish(struct pi_object *object);
+uint64_t pi_object_publish(struct pi_sync *object);
 /* What a handle names. POSSE_INVALID: nothing, or it is stale. */
-posse_status pi_object_find(posse_executor *executor, enum pi_object_type type, uint64_t id,
-                            struct pi_object *object);
+posse_status pi_object_find(posse_executor *executor, enum pi_sync_type type, uint64_t id,
+                            struct pi_sync *object);
 /* Frees the block of an object that is GONE, if nobody else does. */
-void pi_object_free(const struct pi_object *object);
+void pi_object_free(const struct pi_sync *object);
 
 /* Whether it is still there, by the tag of its block: before each look at its memory. */
-bool pi_object_exists(const struct pi_object *object);
+bool pi_object_exists(const struct pi_sync *object);
 /* Why an object is not what it was: POSSE_INVALID, it has ended; POSSE_BROKEN, a task has scribbled
  * on it. */
-posse_status pi_object_lost(const struct pi_object *object);
+posse_status pi_object_lost(const struct pi_sync *object);
 /* What is to be said to somebody who cannot go on: POSSE_TIMEOUT, wait; POSSE_SHUT_DOWN,
  * POSSE_BROKEN. */
-posse_status pi_object_wait(const struct pi_object *object);
+posse_status pi_object_wait(const struct pi_sync *object);
 
 /* The last moment for a call; 0: it does not wait. */
 uint64_t pi_until(long timeout_ms);
 
 /* What a caller waits for. `look` says POSSE_TIMEOUT as long as it is to wait. */
-struct pi_event {
-    const struct pi_object *object;
+struct pi_condition {
+    const struct pi_sync *object;
     struct pi_waiters *waiters;
-    posse_status (*look)(const struct pi_event *event);
+    posse_status (*look)(const struct pi_condition *event);
 };
 
 /* Waits, at most until the moment; between pi_enter and pi_leave. What `look` said, POSSE_TIMEOUT,
  * POSSE_NO_MEMORY. A caller that does not take what it waited for then wakes another one. */
-posse_status pi_wait_event(const struct pi_event *event, uint64_t until);
+posse_status pi_wait_event(const struct pi_condition *event, uint64_t until);
 /* Wakes one of those who wait; false: nobody does. Wakes all of them. */
-bool pi_wake_one(const struct pi_object *object, struct pi_waiters *waiters);
-void pi_wake_each(const struct pi_object *object, struct pi_waiters *waiters);
+bool pi_wake_one(const struct pi_sync *object, struct pi_waiters *waiters);
+void pi_wake_each(const struct pi_sync *object, struct pi_waiters *waiters);
 
 /* Takes and releases the object's lock. POSSE_OK, POSSE_OWNER_DIED (it is held), POSSE_TIMEOUT,
  * POSSE_DEADLOCK, POSSE_INVALID, ... */
-posse_status pi_object_lock(const struct pi_object *object, uint64_t until);
-posse_status pi_object_unlock(const struct pi_object *object);
+posse_status pi_object_lock(const struct pi_sync *object, uint64_t until);
+posse_status pi_object_unlock(const struct pi_sync *object);
 
 /* After a worker was reaped: frees its locks, and ends its objects if it died, or gives them to the
  * program if it left by itself. If it died the caller wakes everybody. (recover_objects.c) */
-void pi_recover_objects(posse_executor *executor, unsigned seat, bool died);
+void pi_recover_objects(posse_executor *executor, unsigned worker, bool died);
 
 #endif

@@ -31,10 +31,10 @@ void pi_wait_unblocked(posse_executor *e)
 
 bool pi_check_supervisor(posse_executor *e)
 {
-    const char *how = e->owner == PI_PROGRAM ? e->backend->ended(e) : NULL;
+    const char *how = e->owner == PI_OWNER_PROGRAM ? e->backend->ended(e) : NULL;
     if (!how)
         return true; /* a worker dies with its supervisor */
-    struct pi_reason why = pi_reason_of(how);
+    struct pi_error why = pi_reason_of(how);
     if (pi_phase_of(e) != PI_CLOSED)
         pi_break(e, &why);
     return false;
@@ -52,16 +52,16 @@ uint32_t pi_take_parker(posse_executor *e, unsigned owner)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     uint32_t index;
-    while ((index = pi_parkers_acquire(parkers, owner)) == PI_NONE)
+    while ((index = pi_parkers_acquire(parkers, owner)) == PI_NO_INDEX)
         if (!pi_grow_parkers(e))
-            return PI_NONE;
+            return PI_NO_INDEX;
     struct pi_parker *parker = &parkers->at[index];
     if (!pi_load_relaxed(&parker->made)) { /* relaxed: the owner before us released the parker */
         int error = pi_os_semaphore_init(&parker->wake);
         if (error) {
             pi_parkers_release(parkers, index);
             errno = error;
-            return PI_NONE;
+            return PI_NO_INDEX;
         }
         pi_store_seq(&parker->made, 1); /* before the look at what we wait for */
     }
@@ -79,10 +79,10 @@ bool pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
     return false;
 }
 
-posse_status pi_spin(posse_executor *e, pi_look *look, void *context)
+posse_status pi_spin(posse_executor *e, pi_probe_fn *look, void *context)
 {
     struct pi_header *header = e->segment.header;
-    unsigned idle = pi_idle_count(&header->idle, pi_seats_count(&e->segment));
+    unsigned idle = pi_idle_count(&header->idle, pi_workers_count(&e->segment));
     posse_status status = look(context);
     /* relaxed: advice only */
     if (e->cpus < 2 || pi_load_relaxed(&header->workers) >= idle + e->cpus)

@@ -42,15 +42,15 @@ struct pi_backend;
 struct pi_supervisor;
 
 /* What a worker runs at its start or end, with our copy of its argument. */
-struct pi_call {
+struct pi_hook {
     posse_fn *fn; /* NULL: nothing */
     void *arg;
     size_t size;
 };
 
 /* The first entry of the ring, at looks of callers that are blocked: see doubt.c. */
-struct pi_stuck {
-    _Atomic uint64_t position, looked_at, rounds;
+struct pi_stall {
+    _Atomic uint64_t position, checked_ns, rounds;
     _Atomic uint32_t looks;
 };
 
@@ -61,7 +61,7 @@ struct posse_executor {
     struct pi_os_memory memory;
     struct pi_os_code code;    /* where the functions are that the workers have */
     _Atomic uintptr_t last_fn; /* one that was found there: most programs submit few */
-    unsigned owner;            /* who this process is: PI_PROGRAM, or a worker's seat */
+    unsigned owner;            /* who this process is: PI_OWNER_PROGRAM, or a worker's index */
     unsigned workers;          /* at most, at first: see max_workers in the segment */
     unsigned min_workers;      /* below that nobody leaves for being idle */
     bool on_demand;            /* workers are started when a task finds none free */
@@ -72,7 +72,7 @@ struct posse_executor {
     size_t max_rss;            /* that a worker may gain, in bytes; 0: any number */
     size_t max_memory;         /* bytes that the segment may have */
     char name[16];             /* worker_name_prefix */
-    struct pi_call initializer, finalizer;
+    struct pi_hook initializer, finalizer;
     void (*log)(void *context, const char *message);
     void *log_context;
     unsigned cpus;                   /* usable: no more threads than these spin */
@@ -86,8 +86,8 @@ struct posse_executor {
     _Atomic uint32_t destroying;     /* posse_destroy was called: nobody may sleep any more */
     /* Callers that sleep, or have slept and still read: destroy waits for them. */
     _Atomic uint32_t blocked;
-    struct pi_stuck stuck;
-    struct pi_mail mail; /* of this process */
+    struct pi_stall stuck;
+    struct pi_dispatcher mail; /* of this process */
     /* Process backend: the socket to the supervisor, and which process that is. */
     struct pi_os_fd socket;
     struct pi_os_identity supervisor_identity;
@@ -113,23 +113,23 @@ struct posse_task {
     posse_executor *executor;
     struct posse_task *outer; /* that waits for it on the same stack, or NULL */
     struct pi_slot *slot;
-    uint64_t word;  /* RUN, exact when it began */
-    uint32_t index; /* of the slot */
-    unsigned seat;  /* PI_PROGRAM inline */
-    bool failed;    /* posse_task_fail was called */
+    uint64_t word;   /* RUNNING, exact when it began */
+    uint32_t index;  /* of the slot */
+    unsigned worker; /* PI_OWNER_PROGRAM inline */
+    bool failed;     /* posse_task_fail was called */
     int code;
     uint64_t deadline;    /* PI_NEVER: none */
-    uint32_t below;       /* what was on its worker's stack before, as in the seat, */
+    uint32_t outer_index; /* what was on its worker's stack before, as in the worker, */
     uint64_t earliest;    /* and the first deadline there */
     uint64_t size;        /* of the result so far */
-    pi_ref block;         /* that holds it, HELD by this worker, if it is not inline */
+    pi_block_ref block;   /* that holds it, HELD by this worker, if it is not inline */
     struct pi_item *item; /* in a function of a map: failures go here */
 };
 
 /* What this thread is, if it is a worker or runs a task inline. */
 struct pi_self {
     posse_executor *executor;
-    unsigned seat;
+    unsigned worker;
     long ran;                /* tasks so far */
     struct posse_task *task; /* that runs now, or NULL */
 };
@@ -145,26 +145,26 @@ static inline struct pi_self *pi_self_in(const posse_executor *executor)
 static inline unsigned pi_owner_here(const posse_executor *executor)
 {
     struct pi_self *self = pi_self_in(executor);
-    return self ? self->seat : executor->owner;
+    return self ? self->worker : executor->owner;
 }
 
-/* Before `owner` takes what may outlive it, if it is a worker: see `gives` in core/seats.h. */
+/* Before `owner` takes what may outlive it, if it is a worker: see `escaped` in core/worker_record.h. */
 static inline void pi_will_give(const posse_executor *executor, unsigned owner)
 {
-    if (owner >= PI_MAX_SEATS)
+    if (owner >= PI_MAX_WORKERS)
         return;
-    _Atomic uint32_t *gives = &executor->segment.seats[owner].gives;
-    if (pi_load_relaxed(gives) == 0) /* relaxed: only this worker writes it */
-        pi_store_release(gives, 1);  /* with bury, in supervisor.c */
+    _Atomic uint32_t *escaped = &executor->segment.workers[owner].escaped;
+    if (pi_load_relaxed(escaped) == 0) /* relaxed: only this worker writes it */
+        pi_store_release(escaped, 1);  /* with bury, in supervisor.c */
 }
 
-/* Before `owner`, if it is a worker, changes a slot: see `touched` and `walk` in core/seats.h.
+/* Before `owner`, if it is a worker, changes a slot: see `touched` and `walk` in core/worker_record.h.
  * True: it is the thread that runs the worker's tasks. Relaxed: that step is a release. */
 static inline bool pi_will_touch(posse_executor *executor, unsigned owner)
 {
-    if (owner >= PI_MAX_SEATS)
+    if (owner >= PI_MAX_WORKERS)
         return false;
-    _Atomic uint32_t *walk = &executor->segment.seats[owner].walk;
+    _Atomic uint32_t *walk = &executor->segment.workers[owner].walk;
     bool runs_tasks = pi_self_in(executor) != NULL;
     if (!runs_tasks && pi_load_relaxed(walk) == 0)
         pi_store_relaxed(walk, 1);
@@ -184,7 +184,7 @@ static inline bool pi_destroying(const posse_executor *executor)
 /* Whether a handle is of the life that the slot's word shows, and was not given back. */
 static inline bool pi_fresh(uint64_t word, posse_future future)
 {
-    return pi_generation(word) == future.generation && pi_state(word) >= PI_READY &&
+    return pi_generation(word) == future.generation && pi_state(word) >= PI_PENDING &&
            !(word & PI_DETACHED);
 }
 
@@ -207,12 +207,12 @@ static inline unsigned pi_max_workers(const posse_executor *executor, unsigned l
 {
     uint64_t word = pi_load_seq(&executor->segment.header->max_workers);
     uint32_t max = (uint32_t)word;
-    return pi_count_is_sound(word) && max >= 1 && max <= PI_MAX_SEATS ? max : last;
+    return pi_monotonic_is_valid(word) && max >= 1 && max <= PI_MAX_WORKERS ? max : last;
 }
 
 static inline enum pi_phase pi_phase_of(posse_executor *executor)
 {
-    return (enum pi_phase)pi_count_of(&executor->segment.phase);
+    return (enum pi_phase)pi_monotonic_get(&executor->segment.phase);
 }
 
 /* ---- wake.c ---- */
@@ -244,15 +244,15 @@ bool pi_finish(posse_executor *executor, uint32_t index, uint64_t *from, enum pi
 /* The same, counted before it can be seen. */
 bool pi_finish_counted(posse_executor *executor, uint32_t index, uint64_t *from,
                        enum pi_state state, uint64_t set, _Atomic uint64_t *counter);
-/* Frees a slot that is final, or FILL or READY and given up by its submitter, with its blocks.
+/* Frees a slot that is final, or FILLING or PENDING and given up by its submitter, with its blocks.
  * False: it was freed by somebody else, or claimed. */
 bool pi_discard(posse_executor *executor, uint32_t index, uint64_t word);
-/* READY -> CANCELLED for all tasks that have not begun. */
+/* PENDING -> CANCELLED for all tasks that have not begun. */
 void pi_cancel_all(posse_executor *executor);
 /* Raises the phase; false if it is there or further already. */
 bool pi_raise_phase(posse_executor *executor, enum pi_phase phase);
 /* Marks the executor broken, says why, and wakes everyone. */
-void pi_break(posse_executor *executor, const struct pi_reason *why);
+void pi_break(posse_executor *executor, const struct pi_error *why);
 /* The same for a ring that makes no sense any more. */
 void pi_break_queue(posse_executor *executor);
 /* What a phase means to a caller: POSSE_OK while open. */
@@ -263,12 +263,12 @@ posse_status pi_phase_status(enum pi_phase phase);
 /* How long a caller sleeps before it looks after the pool. A constant, but for tests: they make it
  * long, so that a caller that nobody wakes sleeps on. */
 extern uint64_t pi_look_ns;
-/* A parker for that owner, its semaphore empty; PI_NONE: none is to be had, errno tells why. */
+/* A parker for that owner, its semaphore empty; PI_NO_INDEX: none is to be had, errno tells why. */
 uint32_t pi_take_parker(posse_executor *executor, unsigned owner);
 /* Looks for a few microseconds, while there are processors to spare and the answer is
  * POSSE_TIMEOUT: for what is about to happen it is cheaper than to sleep and be woken. */
-typedef posse_status pi_look(void *context);
-posse_status pi_spin(posse_executor *executor, pi_look *look, void *context);
+typedef posse_status pi_probe_fn(void *context);
+posse_status pi_spin(posse_executor *executor, pi_probe_fn *look, void *context);
 /* Sleeps on it, at most until the moment, and looks after the pool when that took a second.
  * False: it was not woken. */
 bool pi_sleep_on(posse_executor *executor, uint32_t parker, uint64_t until);
@@ -291,11 +291,11 @@ bool pi_supervised(posse_executor *executor);
 void pi_look_after_pool(posse_executor *executor);
 /* Whether a task can still end, as its word and the ring are in order: looked at again and again by
  * who waits for it, who keeps what it has seen, zero at first. */
-void pi_look_after_task(posse_executor *executor, uint32_t index, struct pi_doubt *doubt);
+void pi_look_after_task(posse_executor *executor, uint32_t index, struct pi_verify *doubt);
 /* Tasks on one stack that are looked at: beyond that the chain is scribbled. */
-#define PI_MOST_NESTED 1000000u
+#define PI_MAX_NESTED 1000000u
 /* Whether a worker has this task on its stack, or says so, or says so much that it is not known. */
-bool pi_is_on_stack(posse_executor *executor, unsigned seat, uint32_t index);
+bool pi_is_on_stack(posse_executor *executor, unsigned worker, uint32_t index);
 /* Ends a task whose word names a worker that there is not: LOST. */
 void pi_finish_nobodys(posse_executor *executor, uint32_t index, uint64_t word);
 
@@ -324,25 +324,25 @@ posse_status pi_wait_settled(posse_executor *executor, uint64_t until);
 
 /* ---- run.c, loop.c ---- */
 
-/* Runs a claimed task to its end; `word` is RUN, exact. */
-void pi_run(posse_executor *executor, unsigned seat, uint32_t index, uint64_t word);
+/* Runs a claimed task to its end; `word` is RUNNING, exact. */
+void pi_run(posse_executor *executor, unsigned worker, uint32_t index, uint64_t word);
 /* After a task's function has returned: ends the process if it is a child that the task has forked,
  * which has nothing to return to, or a worker in which a task has jumped out (longjmp) to this one
  * that waited for it, and can never be ended. */
 void pi_came_back(const struct posse_task *task);
-/* How many tasks ended so in a seat; exact also while its worker works or when it has died. */
-uint64_t pi_ended(posse_executor *executor, unsigned seat, enum pi_end end);
+/* How many tasks ended so in a worker; exact also while its worker works or when it has died. */
+uint64_t pi_ended(posse_executor *executor, unsigned worker, enum pi_end end);
 /* A worker's life, from its initializer to the mark that it has left. Sets pi_self. */
-void pi_worker_loop(posse_executor *executor, unsigned seat);
+void pi_worker_loop(posse_executor *executor, unsigned worker);
 
 /* ---- start.c ---- */
 
-/* <prefix>_<seat>, in at most 15 bytes. */
-void pi_worker_name(const posse_executor *executor, unsigned seat, char name[16]);
+/* <prefix>_<worker>, in at most 15 bytes. */
+void pi_worker_name(const posse_executor *executor, unsigned worker, char name[16]);
 /* Runs the initializer as a task that has no future. False: it failed, and *why says how. pi_self
  * must be set. */
-bool pi_initialize(posse_executor *executor, unsigned seat, struct pi_reason *why);
-void pi_finalize(posse_executor *executor, unsigned seat);
+bool pi_initialize(posse_executor *executor, unsigned worker, struct pi_error *why);
+void pi_finalize(posse_executor *executor, unsigned worker);
 
 /* ---- reason.c ---- */
 
@@ -372,15 +372,15 @@ posse_status pi_refuse_errno(int error, const char *words);
 posse_status pi_failure(const char *words);
 
 /* A reason that is no more than words; the same for what has failed with an errno. */
-struct pi_reason pi_reason_of(const char *words);
-struct pi_reason pi_reason_of_error(const char *what, int error);
-struct pi_reason pi_reason_of_death(const struct pi_death *death);
+struct pi_error pi_reason_of(const char *words);
+struct pi_error pi_reason_of_error(const char *what, int error);
+struct pi_error pi_reason_of_death(const struct pi_death *death);
 /* The end of a worker in words. */
 void pi_describe_death(const struct pi_death *death, char *text, size_t size);
 /* Says it, in the name of `owner`, unless something is said already. */
-void pi_report_write(struct pi_report *report, unsigned owner, const struct pi_reason *reason);
+void pi_report_write(struct pi_error_cell *report, unsigned owner, const struct pi_error *reason);
 /* False: nothing (more) is said. Whatever the memory holds, the message ends. */
-bool pi_report_read(struct pi_report *report, struct pi_reason *reason);
+bool pi_report_read(struct pi_error_cell *report, struct pi_error *reason);
 /* Fills error as posse_why_broken does: POSSE_OK if the executor is not broken. */
 void pi_why_broken(posse_executor *executor, posse_error *error);
 

@@ -107,7 +107,7 @@ void pi_supervisor_main(void *context)
     pi_os_signals_of_supervisor(&s->ignored);
     pi_os_process_name(s->executor->name);
     close(launch->sockets[0]);
-    s->executor->owner = PI_NOBODY; /* it has no socket of the program's: that comes later */
+    s->executor->owner = PI_OWNER_NONE; /* it has no socket of the program's: that comes later */
     char byte;
     int none;
     if (!prepare(launch))
@@ -131,7 +131,7 @@ void pi_supervisor_failed(void *context, int error)
     (void)pi_os_socket_tell(launch->sockets[1], &report, sizeof report, -1);
 }
 
-__attribute__((noinline)) static void worker_main(struct pi_supervisor *s, unsigned seat,
+__attribute__((noinline)) static void worker_main(struct pi_supervisor *s, unsigned worker,
                                                   pid_t supervisor)
 {
     PI_OS_STACK_BEGINS();
@@ -147,33 +147,33 @@ __attribute__((noinline)) static void worker_main(struct pi_supervisor *s, unsig
         close(s->program);
     pi_os_raise_oom_score(); /* a task is lost then, and not the program or the supervisor */
     pi_os_guard_set(&e->guard);
-    e->owner = seat;
+    e->owner = worker;
     e->parent = supervisor;
     e->user = geteuid();
     e->group = getegid();
-    pi_worker_name(e, seat, name);
+    pi_worker_name(e, worker, name);
     pi_os_process_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
-    pi_worker_loop(e, seat);
+    pi_worker_loop(e, worker);
     pi_os_stdio_flush();
     _exit(0);
 }
 
-static int spawn(struct pi_supervisor *s, unsigned seat)
+static int spawn(struct pi_supervisor *s, unsigned worker)
 {
     pid_t supervisor = getpid(), pid = fork();
     if (pid < 0)
         return errno;
     if (pid == 0)
-        worker_main(s, seat, supervisor);
+        worker_main(s, worker, supervisor);
     (void)setpgid(pid, pid); /* whoever comes first */
-    s->hands[seat].pid = pid;
+    s->children[worker].pid = pid;
     return 0;
 }
 
 /* The kernel does not end a process with its parent any more if it has become another user. One
  * that has given up the call itself, and is the same user, is ended as before. */
-static bool settle(posse_executor *e, struct pi_reason *why)
+static bool settle(posse_executor *e, struct pi_error *why)
 {
     if (!e->initializer.fn)
         return true;
@@ -189,21 +189,21 @@ static bool settle(posse_executor *e, struct pi_reason *why)
     return false;
 }
 
-static enum pi_os_event event(struct pi_supervisor *s, unsigned seat, struct pi_os_death *death)
+static enum pi_os_event event(struct pi_supervisor *s, unsigned worker, struct pi_os_death *death)
 {
-    return pi_os_child_event(s->hands[seat].pid, death);
+    return pi_os_child_event(s->children[worker].pid, death);
 }
 
-static void send_signal(struct pi_supervisor *s, unsigned seat, int signal)
+static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
 {
-    pi_os_signal_group(s->hands[seat].pid, signal);
+    pi_os_signal_group(s->children[worker].pid, signal);
 }
 
-static void reap(struct pi_supervisor *s, unsigned seat) { pi_os_reap(s->hands[seat].pid); }
+static void reap(struct pi_supervisor *s, unsigned worker) { pi_os_reap(s->children[worker].pid); }
 
 static void poke(posse_executor *e)
 {
-    if (e->owner == PI_PROGRAM)
+    if (e->owner == PI_OWNER_PROGRAM)
         pi_program_poke(e);
     else if (kill(getppid(), SIGCHLD) != 0) /* both do nothing to others, should it be dead */
         (void)kill(getppid(), SIGCONT);

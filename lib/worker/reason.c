@@ -29,9 +29,9 @@ posse_status pi_failure(const char *words)
     return pi_refuse_errno(errno ? errno : ENOMEM, words);
 }
 
-struct pi_reason pi_reason_of(const char *words)
+struct pi_error pi_reason_of(const char *words)
 {
-    struct pi_reason reason = {.death.pid = -1};
+    struct pi_error reason = {.death.pid = -1};
     snprintf(reason.message, sizeof reason.message, "%s", words);
     return reason;
 }
@@ -55,9 +55,9 @@ static const char *words_of_error(int error)
     }
 }
 
-struct pi_reason pi_reason_of_error(const char *what, int error)
+struct pi_error pi_reason_of_error(const char *what, int error)
 {
-    struct pi_reason reason = {.death.pid = -1};
+    struct pi_error reason = {.death.pid = -1};
     snprintf(reason.message, sizeof reason.message, "%s: error %d%s", what, error,
              words_of_error(error));
     return reason;
@@ -97,25 +97,25 @@ void pi_describe_death(const struct pi_death *death, char *text, size_t size)
                  (int)death->exit_code);
 }
 
-struct pi_reason pi_reason_of_death(const struct pi_death *death)
+struct pi_error pi_reason_of_death(const struct pi_death *death)
 {
-    struct pi_reason reason = {.death = *death};
+    struct pi_error reason = {.death = *death};
     pi_describe_death(death, reason.message, sizeof reason.message);
     return reason;
 }
 
-void pi_report_write(struct pi_report *report, unsigned owner, const struct pi_reason *reason)
+void pi_report_write(struct pi_error_cell *report, unsigned owner, const struct pi_error *reason)
 {
     uint32_t none = 0;
-    if (!pi_cas(&report->state, &none, PI_REPORT_CLAIMED + owner))
+    if (!pi_cas(&report->state, &none, PI_ERROR_CLAIMED + owner))
         return;
     report->reason = *reason;
-    pi_store_release(&report->state, PI_REPORT_WRITTEN + owner); /* with pi_report_read */
+    pi_store_release(&report->state, PI_ERROR_WRITTEN + owner); /* with pi_report_read */
 }
 
-bool pi_report_read(struct pi_report *report, struct pi_reason *reason)
+bool pi_report_read(struct pi_error_cell *report, struct pi_error *reason)
 {
-    if (!(pi_load_acquire(&report->state) & PI_REPORT_WRITTEN)) /* with pi_report_write */
+    if (!(pi_load_acquire(&report->state) & PI_ERROR_WRITTEN)) /* with pi_report_write */
         return false;
     *reason = report->reason;
     reason->message[sizeof reason->message - 1] = 0;
@@ -124,7 +124,7 @@ bool pi_report_read(struct pi_report *report, struct pi_reason *reason)
 
 void pi_why_broken(posse_executor *e, posse_error *error)
 {
-    struct pi_reason reason;
+    struct pi_error reason;
     *error = (posse_error){.struct_size = sizeof *error, .status = POSSE_OK};
     if (pi_phase_of(e) < PI_DEAD)
         return;

@@ -5,25 +5,25 @@
  * It costs what the worker has left, not what the executor has ever had. Whatever slot a worker has
  * left half done, one of these four names it:
  *
- *   T  its seat's `touched`: the slot that it has changed last, or was about to change
- *   S  its stack: the seat's `current`, and from there `below` in each slot
+ *   T  its worker's `touched`: the slot that it has changed last, or was about to change
+ *   S  its stack: the worker's `current`, and from there `outer` in each slot
  *   M  the groups of slots that have its mark, or MANY (core/groups.h): there it may have submitted
  *   G  the groups that name it as their owner: it is giving them memory
  *
  *   the worker died after ...                   left behind              found by   repair
  *   clearing the map's bit of a free slot       FREE, bit clear          T          bit set
- *   taking a free slot (nested submit)          FILL(w)                  T, M       FREE
- *   READY, before or inside push                READY, not in the ring   T          pushed again
- *   ... and it was cancelled or freed since     QUEUED, not in the ring  T          not QUEUED
+ *   taking a free slot (nested submit)          FILLING(w)                  T, M       FREE
+ *   PENDING, before or inside push                PENDING, not in the ring   T          pushed again
+ *   ... and it was cancelled or freed since     IN_RING, not in the ring  T          not IN_RING
  *   the cell's CAS, before the tail's           in ring, tail behind                anyone helps
  *   the push, before or inside the wake         a sleeper not woken                 all are woken
- *   being woken or while spinning               its idle bit             its seat   cleared; all
+ *   being woken or while spinning               its idle bit             its worker   cleared; all
  *                                                                                   are woken
- *   the claim, before `current`                 RUN(w), head behind      T          LOST; anyone
+ *   the claim, before `current`                 RUNNING(w), head behind      T          LOST; anyone
  *                                                                                   helps
- *   giving back what it had claimed             READY, not in the ring   T          pushed again
- *   clearing QUEUED of a stale entry            head behind                         anyone helps
- *   running, or writing the result              RUN(w), perhaps a block  S          LOST, or READY
+ *   giving back what it had claimed             PENDING, not in the ring   T          pushed again
+ *   clearing IN_RING of a stale entry            head behind                         anyone helps
+ *   running, or writing the result              RUNNING(w), perhaps a block  S          LOST, or PENDING
  *                                                                                   if retries are
  *                                                                                   left
  *   ... when it was to be killed for that task  KILLING(w)               S, T       TIMED_OUT or
@@ -32,7 +32,7 @@
  *                                                                                   would have done
  *   the final CAS, before waking the waiter     final, waiter asleep                all are woken
  *   waking, before freeing a detached slot      final, detached          T          FREE
- *   taking out a slot, before its blocks        FILL(w)                  T          its blocks too
+ *   taking out a slot, before its blocks        FILLING(w)                  T          its blocks too
  *   freeing a slot, before the map's bit        FREE, bit clear          T          bit set
  *   a bit of a map, before those above it       bits above it            a walk     made right
  *   holding handles of nested tasks             nobody to release them   M          detached, or
@@ -50,7 +50,7 @@
  *     has ended, and its slot became another's before the worker took it off its stack;
  *   - a caller has found a task that names the worker and is not on its stack (worker/doubt.c).
  *
- * Any row done twice does no harm: a push again is a stale hint, as is an entry whose QUEUED was
+ * Any row done twice does no harm: a push again is a stale hint, as is an entry whose IN_RING was
  * cleared; a wake too many makes somebody look. The models, all in tests/model, have these rows
  * with a worker that dies after any step: pool.pml (slots and ring), groups.pml (groups), idle.pml,
  * wait.pml and ready.pml (wakes), arena.pml (blocks).
@@ -60,17 +60,17 @@
 
 #include "os/semaphore.h"
 
-/* A death, and what the worker's seat says of it. */
+/* A death, and what the worker's record says of it. */
 struct loss {
     posse_executor *executor;
-    unsigned seat;
+    unsigned worker;
     const struct pi_death *death;
-    uint32_t touched, current; /* as in the seat, */
-    bool noted;                /* with PI_MAP_NOTED, or without */
+    uint32_t touched, current; /* as in the worker, */
+    bool noted;                /* with PI_BITMAP_NOTED, or without */
     bool all;                  /* these do not tell all */
 };
 
-/* Puts a READY slot into the ring once more. Without memory for the ring its task is lost;
+/* Puts a PENDING slot into the ring once more. Without memory for the ring its task is lost;
  * that is told. */
 static void push_again(posse_executor *e, uint32_t index, uint64_t word)
 {
@@ -84,9 +84,9 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word)
 static void drop_attached(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    pi_ref ref = pi_slot_result(e, slot).ref;
+    pi_block_ref ref = pi_slot_result(e, slot).ref;
     if (ref && ref != pi_slot_arg(e, slot).ref && ref != pi_slot_name(e, slot).ref)
-        (void)pi_block_release(e, PI_NOBODY, ref, pi_tag_attached(index, pi_generation(word)));
+        (void)pi_block_release(e, PI_OWNER_NONE, ref, pi_tag_attached(index, pi_generation(word)));
     pi_store_relaxed(&slot->result_size, 0); /* relaxed: published with the state, as */
     pi_store_relaxed(&slot->deadline_ns, 0); /* this: the next run or life begins without one */
 }
@@ -96,10 +96,10 @@ static void recover_running(posse_executor *e, uint32_t index, uint64_t word,
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     drop_attached(e, index, word);
-    if (slot->retries > 0 && !(word & PI_CANCEL) && pi_phase_of(e) < PI_STOPPING) {
+    if (slot->retries > 0 && !(word & PI_CANCEL_REQUESTED) && pi_phase_of(e) < PI_STOPPING) {
         slot->retries--;
-        if (pi_slot_leave(slot, &word, PI_READY, PI_QUEUED, 0) && !(word & PI_QUEUED))
-            push_again(e, index, pi_with_state(word | PI_QUEUED, PI_READY));
+        if (pi_slot_leave(slot, &word, PI_PENDING, PI_IN_RING, 0) && !(word & PI_IN_RING))
+            push_again(e, index, pi_with_state(word | PI_IN_RING, PI_PENDING));
         return;
     }
     slot->death = *death;
@@ -136,14 +136,14 @@ static void recover_pinned(posse_executor *e, uint32_t index, uint64_t word)
         (void)pi_discard(e, index, word & ~(uint64_t)PI_PINNED);
 }
 
-/* A slot says QUEUED, and may not be in the ring. */
+/* A slot says IN_RING, and may not be in the ring. */
 static void recover_entry(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    while ((word & PI_QUEUED) && pi_state(word) != PI_READY)
-        if (pi_cas(&slot->word, &word, word & ~(uint64_t)PI_QUEUED))
+    while ((word & PI_IN_RING) && pi_state(word) != PI_PENDING)
+        if (pi_cas(&slot->word, &word, word & ~(uint64_t)PI_IN_RING))
             return;
-    if (pi_state(word) == PI_READY)
+    if (pi_state(word) == PI_PENDING)
         push_again(e, index, word);
 }
 
@@ -151,7 +151,7 @@ static void recover_entry(posse_executor *e, uint32_t index, uint64_t word)
 static bool is_touched(const struct loss *loss, uint32_t index)
 {
     uint16_t submitter = pi_load_relaxed(&loss->executor->segment.slots.at[index].submitter);
-    return index + 1 == loss->touched || (loss->all && submitter == loss->seat);
+    return index + 1 == loss->touched || (loss->all && submitter == loss->worker);
 }
 
 /* What the worker had of it. */
@@ -160,17 +160,17 @@ static void recover_task(const struct loss *loss, uint32_t index)
     posse_executor *e = loss->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t word = pi_load_seq(&slot->word);
-    if (pi_is(word, PI_FILL, loss->seat))
+    if (pi_is(word, PI_FILLING, loss->worker))
         (void)pi_discard(e, index, word);
-    else if (pi_is(word, PI_RUN, loss->seat))
+    else if (pi_is(word, PI_RUNNING, loss->worker))
         recover_running(e, index, word, loss->death);
     word = pi_load_seq(&slot->word);
-    if (pi_is(word, PI_KILLING, loss->seat)) /* perhaps only now: posse_kill may come between */
+    if (pi_is(word, PI_KILLING, loss->worker)) /* perhaps only now: posse_kill may come between */
         recover_killed(e, index, word);
-    else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == loss->seat)
+    else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == loss->worker)
         recover_pinned(e, index, word);
     word = pi_load_seq(&slot->word);
-    if (pi_state(word) >= PI_READY && pi_load_relaxed(&slot->submitter) == loss->seat)
+    if (pi_state(word) >= PI_PENDING && pi_load_relaxed(&slot->submitter) == loss->worker)
         recover_orphan(e, index, word);
     else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED))
         (void)pi_discard(e, index, word);
@@ -180,20 +180,20 @@ static void recover_slot(const struct loss *loss, uint32_t index)
 {
     posse_executor *e = loss->executor;
     struct pi_slots *slots = &e->segment.slots;
-    pi_count(&e->segment.header->looked_at);
+    pi_monotonic(&e->segment.header->slots_recovered);
     recover_task(loss, index);
     uint64_t word = pi_load_seq(&slots->at[index].word);
-    if ((word & PI_QUEUED) && is_touched(loss, index))
+    if ((word & PI_IN_RING) && is_touched(loss, index))
         recover_entry(e, index, word);
     if (pi_state(word) == PI_FREE && (loss->all || (loss->noted && index + 1 == loss->touched)) &&
-        pi_map_taken(&slots->map, index))
-        pi_map_give(&slots->map, index);
+        pi_bitmap_is_allocated(&slots->map, index))
+        pi_bitmap_free(&slots->map, index);
 }
 
 /* Whether a task of the worker's stack is, or was until it ended just now, the worker's. */
 static bool is_its(const struct loss *loss, uint64_t word)
 {
-    return pi_owner(word) == loss->seat && pi_state(word) >= PI_RUN;
+    return pi_owner(word) == loss->worker && pi_state(word) >= PI_RUNNING;
 }
 
 /* False: it leads astray. */
@@ -201,12 +201,12 @@ static bool recover_stack(const struct loss *loss)
 {
     struct pi_slots *slots = &loss->executor->segment.slots;
     uint32_t next = loss->current;
-    for (uint32_t step = 0; next != 0 && step < PI_MOST_NESTED; step++) {
+    for (uint32_t step = 0; next != 0 && step < PI_MAX_NESTED; step++) {
         uint32_t index = next - 1;
         if (!pi_slots_has(slots, index))
             return false;
         /* Before the word: the next life of the slot writes it after that has changed. */
-        next = pi_load_acquire(&slots->at[index].below);
+        next = pi_load_acquire(&slots->at[index].outer);
         if (!is_its(loss, pi_load_seq(&slots->at[index].word)))
             return false;
         recover_slot(loss, index);
@@ -217,10 +217,10 @@ static bool recover_stack(const struct loss *loss)
 static void recover_group(const struct loss *loss, uint32_t group)
 {
     struct pi_slots *slots = &loss->executor->segment.slots;
-    pi_group_recover(slots, group, loss->seat);
+    pi_group_recover(slots, group, loss->worker);
     uint64_t word = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */
     if (pi_group_state(word) != PI_GROUP_OPEN ||
-        !(loss->all || pi_group_has_mark(word, loss->seat)))
+        !(loss->all || pi_group_has_mark(word, loss->worker)))
         return;
     for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
         recover_slot(loss, group * PI_GROUP_SLOTS + i);
@@ -236,57 +236,57 @@ static void recover_slots(struct loss *loss)
         recover_slot(loss, touched);
     for (uint32_t i = 0; i < groups; i++)
         recover_group(loss, i);
-    pi_map_repair(&slots->map, groups * PI_GROUP_SLOTS);
+    pi_bitmap_repair(&slots->map, groups * PI_GROUP_SLOTS);
 }
 
-static void recover_parkers(posse_executor *e, unsigned seat)
+static void recover_parkers(posse_executor *e, unsigned worker)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     uint32_t count = pi_parkers_count(parkers);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t owner = pi_load_seq(&parkers->at[i].owner);
-        if (owner == seat + 1) {
+        if (owner == worker + 1) {
             /* Its semaphore still counts a dead sleeper, if it is the C library's. */
             pi_store_release(&parkers->at[i].made, 0);
             pi_parkers_release(parkers, i);
-        } else if (owner == 0 && pi_map_taken(&parkers->map, i)) {
-            pi_map_give(&parkers->map, i);
+        } else if (owner == 0 && pi_bitmap_is_allocated(&parkers->map, i)) {
+            pi_bitmap_free(&parkers->map, i);
         }
     }
-    pi_map_repair(&parkers->map, count);
+    pi_bitmap_repair(&parkers->map, count);
 }
 
 /* The worker may have died between the end of a task and its count. */
-static void recover_counts(posse_executor *e, unsigned seat)
+static void recover_counts(posse_executor *e, unsigned worker)
 {
     for (enum pi_end end = 0; end < PI_ENDS; end++)
-        pi_store_relaxed(&e->segment.seats[seat].ended[end], 2 * pi_ended(e, seat, end));
+        pi_store_relaxed(&e->segment.workers[worker].finished[end], 2 * pi_ended(e, worker, end));
 }
 
-void pi_recover(struct pi_supervisor *s, unsigned seat, const struct pi_death *death)
+void pi_recover(struct pi_supervisor *s, unsigned worker, const struct pi_death *death)
 {
     posse_executor *e = s->executor;
     struct pi_segment *segment = &e->segment;
-    struct pi_seat *at = &segment->seats[seat];
+    struct pi_worker *at = &segment->workers[worker];
     uint32_t touched = pi_load_relaxed(&at->touched); /* relaxed, all: it was reaped */
     struct loss loss = {.executor = e,
-                        .seat = seat,
+                        .worker = worker,
                         .death = death,
-                        .touched = touched & ~PI_MAP_NOTED,
-                        .noted = touched & PI_MAP_NOTED,
+                        .touched = touched & ~PI_BITMAP_NOTED,
+                        .noted = touched & PI_BITMAP_NOTED,
                         .current = pi_load_relaxed(&at->current),
-                        .all = pi_load_relaxed(&at->walk) || s->hands[seat].doubted};
-    recover_counts(e, seat); /* before `current` is forgotten */
-    pi_idle_leave(&segment->header->idle, seat);
+                        .all = pi_load_relaxed(&at->walk) || s->children[worker].suspect};
+    recover_counts(e, worker); /* before `current` is forgotten */
+    pi_idle_leave(&segment->header->idle, worker);
     pi_store_release(&at->current, 0);
     pi_store_seq(&at->deadline_ns, 0);
     /* Before its task is seen to be lost: its locks can be had then. Before the parkers too, as it
      * asks whose they are. */
-    pi_recover_objects(e, seat, true);
+    pi_recover_objects(e, worker, true);
     recover_slots(&loss);
-    pi_recover_blocks(e, seat);
+    pi_recover_blocks(e, worker);
     pi_recount(e); /* it may have counted memory that it had not yet taken */
-    recover_parkers(e, seat);
+    recover_parkers(e, worker);
     pi_wake_all_parkers(e);
     pi_wake_all_workers(e);
 }

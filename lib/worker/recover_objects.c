@@ -17,75 +17,77 @@
 #include "worker/objects.h"
 
 /* The waiters of the dead get no wakes any more. */
-static void forget_waiters(const struct pi_object *object, struct pi_waiters *waiters,
-                           unsigned seat)
+static void forget_waiters(const struct pi_sync *object, struct pi_waiters *waiters,
+                           unsigned worker)
 {
     struct pi_parkers *parkers = &object->executor->segment.parkers;
     uint32_t count = pi_parkers_count(parkers);
     for (uint32_t i = 0; i < count; i++)
         if (pi_waiters_has(waiters, object->serial, i) &&
-            pi_load_seq(&parkers->at[i].owner) == seat + 1)
+            pi_load_seq(&parkers->at[i].owner) == worker + 1)
             pi_waiters_remove(waiters, object->serial, i);
 }
 
-static void forget_all_waiters(const struct pi_object *object, unsigned seat)
+static void forget_all_waiters(const struct pi_sync *object, unsigned worker)
 {
-    forget_waiters(object, &object->lock->waiters, seat);
-    if (object->type != PI_OBJECT_QUEUE || object->size < sizeof(struct pi_queue))
+    forget_waiters(object, &object->lock->waiters, worker);
+    if (object->type != PI_SYNC_QUEUE || object->size < sizeof(struct pi_queue))
         return;
     struct pi_queue *queue = (struct pi_queue *)object->lock;
-    forget_waiters(object, &queue->readers, seat);
-    forget_waiters(object, &queue->writers, seat);
+    forget_waiters(object, &queue->readers, worker);
+    forget_waiters(object, &queue->writers, worker);
 }
 
 /* The maker died. True: nobody is inside, so it may be freed. Who only holds a lock is not. */
-static bool end_object(const struct pi_object *object)
+static bool end_object(const struct pi_sync *object)
 {
-    bool busy = pi_lock_end(object->lock, object->serial, true) == PI_LOCK_BUSY;
-    return object->type != PI_OBJECT_QUEUE || !busy;
+    bool busy = pi_robust_lock_end(object->lock, object->serial, true) == PI_LOCK_BUSY;
+    return object->type != PI_SYNC_QUEUE || !busy;
 }
 
 /* Whoever ended it died before it was freed. */
-static bool is_left(const struct pi_object *object)
+static bool is_left(const struct pi_sync *object)
 {
     uint64_t word = pi_load_seq(&object->lock->word);
-    return pi_stamped(word, object->serial) && (word & PI_LOCK_GONE) && pi_lock_holder(word) == 0;
+    return pi_stamped(word, object->serial) && (word & PI_LOCK_GONE) &&
+           pi_robust_lock_holder(word) == 0;
 }
 
 /* Its maker has left by itself. If it fails it was freed. */
-static void bequeath(const struct pi_object *object, uint64_t tag)
+static void bequeath(const struct pi_sync *object, uint64_t tag)
 {
     struct pi_block block;
     if (pi_arena_find(&object->executor->segment.arena, object->ref, &block))
-        (void)pi_cas(block.tag, &tag, pi_tag_with_owner(tag, PI_PROGRAM));
+        (void)pi_cas(block.tag, &tag, pi_tag_with_owner(tag, PI_OWNER_PROGRAM));
 }
 
-static void recover_object(const struct pi_object *object, uint64_t tag, unsigned seat, bool died)
+static void recover_object(const struct pi_sync *object, uint64_t tag, unsigned worker, bool died)
 {
-    bool its = pi_tag_owner(tag) == seat;
-    if (pi_lock_recover(object->lock, seat) && !died)
+    bool its = pi_tag_owner(tag) == worker;
+    if (pi_robust_lock_recover(object->lock, worker) && !died)
         pi_wake_each(object, &object->lock->waiters);
-    forget_all_waiters(object, seat);
+    forget_all_waiters(object, worker);
     if ((its && died && end_object(object)) || is_left(object))
         pi_object_free(object);
     else if (its && !died)
         bequeath(object, tag);
 }
 
-void pi_recover_objects(posse_executor *e, unsigned seat, bool died)
+void pi_recover_objects(posse_executor *e, unsigned worker, bool died)
 {
     uint64_t tag;
-    pi_ref ref = 0;
-    if (pi_load_relaxed(&e->segment.header->objects) == 0) /* relaxed: the dead counted before */
+    pi_block_ref ref = 0;
+    if (pi_load_relaxed(&e->segment.header->sync_serial) ==
+        0) /* relaxed: the dead counted before */
         return;
     while ((ref = pi_arena_next(&e->segment.arena, ref, true, &tag)) != 0) {
-        struct pi_object object = {.executor = e,
-                                   .type = (enum pi_object_type)pi_tag_type(tag),
-                                   .ref = ref,
-                                   .serial = pi_tag_serial(tag)};
+        struct pi_sync object = {.executor = e,
+                                 .type = (enum pi_sync_type)pi_tag_type(tag),
+                                 .ref = ref,
+                                 .serial = pi_tag_serial(tag)};
         object.size = pi_block_room(e, ref);
         object.lock = pi_block_bytes(e, ref, sizeof *object.lock);
-        if (pi_tag_kind(tag) == PI_TAG_OBJECT && object.lock)
-            recover_object(&object, tag, seat, died);
+        if (pi_tag_kind(tag) == PI_TAG_SYNC && object.lock)
+            recover_object(&object, tag, worker, died);
     }
 }

@@ -13,25 +13,26 @@ _Thread_local struct pi_self *pi_self;
 /* Puts the task on the worker's stack, where the supervisor finds it. */
 static void push_task(struct posse_task *task)
 {
-    if (task->seat == PI_PROGRAM)
+    if (task->worker == PI_OWNER_PROGRAM)
         return;
-    struct pi_seat *seat = &task->executor->segment.seats[task->seat];
-    task->below = pi_load_relaxed(&seat->current); /* relaxed: ours */
-    task->earliest = pi_load_relaxed(&seat->deadline_ns);
-    pi_store_relaxed(&task->slot->below, task->below); /* relaxed: published by the next store */
-    pi_store_seq(&seat->current, task->index + 1);     /* with the supervisor's walk */
+    struct pi_worker *worker = &task->executor->segment.workers[task->worker];
+    task->outer_index = pi_load_relaxed(&worker->current); /* relaxed: ours */
+    task->earliest = pi_load_relaxed(&worker->deadline_ns);
+    pi_store_relaxed(&task->slot->outer,
+                     task->outer_index);             /* relaxed: published by the next store */
+    pi_store_seq(&worker->current, task->index + 1); /* with the supervisor's walk */
 }
 
 /* Takes it off again. */
 static void pop_task(struct posse_task *task)
 {
-    if (task->seat == PI_PROGRAM)
+    if (task->worker == PI_OWNER_PROGRAM)
         return;
-    struct pi_seat *seat = &task->executor->segment.seats[task->seat];
-    pi_store_release(&seat->current, task->below);
+    struct pi_worker *worker = &task->executor->segment.workers[task->worker];
+    pi_store_release(&worker->current, task->outer_index);
     /* relaxed: seen late, it costs a look in vain */
     if (task->deadline != PI_NEVER)
-        pi_store_relaxed(&seat->deadline_ns, task->earliest);
+        pi_store_relaxed(&worker->deadline_ns, task->earliest);
 }
 
 /* Sets the deadline, and tells the supervisor if it would look too late. */
@@ -42,15 +43,15 @@ static void set_deadline(struct posse_task *task)
     bool timed =
         pi_load_relaxed(&slot->arg_size) & PI_TIMED; /* relaxed: published with the state */
     task->deadline = timed ? pi_os_after_ms((long)slot->timeout_ms) : PI_NEVER;
-    if (!timed || task->seat == PI_PROGRAM)
+    if (!timed || task->worker == PI_OWNER_PROGRAM)
         return;
     posse_executor *e = task->executor;
     /* relaxed: seen by the supervisor's look after the store below */
     pi_store_relaxed(&slot->deadline_ns, task->deadline);
     uint64_t first = earliest && earliest < task->deadline ? earliest : task->deadline;
-    /* seq: before next_look, see seats.h */
-    pi_store_seq(&e->segment.seats[task->seat].deadline_ns, first);
-    uint64_t look = pi_load_seq(&e->segment.header->next_look_ns);
+    /* seq: before next_look, see worker_record.h */
+    pi_store_seq(&e->segment.workers[task->worker].deadline_ns, first);
+    uint64_t look = pi_load_seq(&e->segment.header->next_check_ns);
     if (look == 0 || first < look || pi_os_now() >= first)
         e->backend->poke(e);
 }
@@ -59,7 +60,7 @@ static void set_deadline(struct posse_task *task)
 static void drop_result(struct posse_task *task)
 {
     if (task->block)
-        pi_block_release(task->executor, task->seat, task->block, pi_tag_held(task->seat));
+        pi_block_release(task->executor, task->worker, task->block, pi_tag_held(task->worker));
     task->block = 0;
     task->size = 0;
 }
@@ -94,7 +95,7 @@ static void too_late(struct posse_task *task)
     posse_executor *e = task->executor;
     struct pi_slot *slot = task->slot;
     /* It comes at once, unless a task has scribbled on the word: then it names us no more. */
-    while (e->backend->kills && pi_is(pi_load_seq(&slot->word), PI_KILLING, task->seat)) {
+    while (e->backend->kills && pi_is(pi_load_seq(&slot->word), PI_KILLING, task->worker)) {
         pi_os_sleep(WAIT_NS);
         e->backend->poke(e);
     }
@@ -105,10 +106,10 @@ static void too_late(struct posse_task *task)
     if (pi_generation(word) != pi_generation(task->word))
         return;
     if (task->block)
-        pi_block_release(e, task->seat, task->block, tag);
-    pi_ref arg = pi_slot_arg(e, slot).ref;
+        pi_block_release(e, task->worker, task->block, tag);
+    pi_block_ref arg = pi_slot_arg(e, slot).ref;
     if (arg)
-        pi_block_release(e, task->seat, arg, tag);
+        pi_block_release(e, task->worker, arg, tag);
     (void)pi_slot_leave(slot, &word, pi_state(word), 0, PI_PINNED);
     if (word & PI_DETACHED)
         pi_discard(e, task->index, word & ~(uint64_t)PI_PINNED);
@@ -125,10 +126,10 @@ static bool finish(struct posse_task *task, enum pi_state state)
     posse_executor *e = task->executor;
     struct pi_segment *s = &e->segment;
     enum pi_end end = end_of(state);
-    if (task->seat == PI_PROGRAM)
+    if (task->worker == PI_OWNER_PROGRAM)
         return pi_finish_counted(e, task->index, &task->word, state, 0,
                                  &s->header->inline_ended[end]);
-    _Atomic uint64_t *ended = &s->seats[task->seat].ended[end];
+    _Atomic uint64_t *ended = &s->workers[task->worker].finished[end];
     uint64_t before = pi_load_relaxed(ended); /* relaxed: ours */
     pi_store_relaxed(ended, before + 1);      /* relaxed: published with the state */
     bool done = pi_finish(e, task->index, &task->word, state, 0);
@@ -136,17 +137,17 @@ static bool finish(struct posse_task *task, enum pi_state state)
     return done;
 }
 
-uint64_t pi_ended(posse_executor *e, unsigned seat, enum pi_end end)
+uint64_t pi_ended(posse_executor *e, unsigned worker, enum pi_end end)
 {
-    struct pi_seat *s = &e->segment.seats[seat];
+    struct pi_worker *s = &e->segment.workers[worker];
     uint64_t seen, word;
     int tries = 0;
     do {
-        seen = pi_load_acquire(&s->ended[end]);
+        seen = pi_load_acquire(&s->finished[end]);
         uint32_t current = pi_load_acquire(&s->current);
         word = current ? pi_slots_word(&e->segment.slots, current - 1) : 0;
-    } while (seen % 2 && pi_load_acquire(&s->ended[end]) != seen && ++tries < 100);
-    bool open = pi_is(word, PI_RUN, seat) || pi_is(word, PI_KILLING, seat);
+    } while (seen % 2 && pi_load_acquire(&s->finished[end]) != seen && ++tries < 100);
+    bool open = pi_is(word, PI_RUNNING, worker) || pi_is(word, PI_KILLING, worker);
     return seen / 2 + (seen % 2 && !open);
 }
 
@@ -160,7 +161,7 @@ void pi_came_back(const struct posse_task *task)
 }
 
 /* An argument that is nowhere was scribbled on. */
-static int call(struct posse_task *task, struct pi_data arg)
+static int call(struct posse_task *task, struct pi_bytes arg)
 {
     posse_fn *fn = (posse_fn *)(uintptr_t)task->slot->fn;
     if (arg.size && !arg.bytes)
@@ -193,7 +194,7 @@ static void end_left(void *context)
 
 /* On the stack of a caller, or of a task that waits, which goes on if it catches. A worker that is
  * left does not: what such a task has left there, the supervisor sees to. */
-static int call_for_other(struct posse_task *task, struct pi_data arg)
+static int call_for_other(struct posse_task *task, struct pi_bytes arg)
 {
     int code;
     PI_OS_IF_LEFT(end_left, task);
@@ -202,12 +203,12 @@ static int call_for_other(struct posse_task *task, struct pi_data arg)
     return code;
 }
 
-void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
+void pi_run(posse_executor *e, unsigned worker, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     struct posse_task task = {
-        .executor = e, .slot = slot, .word = word, .index = index, .seat = seat};
-    struct pi_data arg = pi_slot_arg(e, slot);
+        .executor = e, .slot = slot, .word = word, .index = index, .worker = worker};
+    struct pi_bytes arg = pi_slot_arg(e, slot);
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: only the value counts */
     if (attempt < UINT8_MAX)
         pi_store_relaxed(&slot->attempt, (uint8_t)(attempt + 1));
@@ -216,11 +217,11 @@ void pi_run(posse_executor *e, unsigned seat, uint32_t index, uint64_t word)
     push_task(&task);
     /* Whoever ended it since the claim poked the supervisor, which did not see it on this stack.
      * seq: after `current`, as the supervisor reads the other way round. */
-    if (!pi_is(pi_load_seq(&slot->word), PI_RUN, seat))
+    if (!pi_is(pi_load_seq(&slot->word), PI_RUNNING, worker))
         e->backend->poke(e);
     pi_call_others(e);
     pi_see_blocks(e); /* the argument may name one */
     set_deadline(&task);
-    bool alone = seat != PI_PROGRAM && !task.outer;
+    bool alone = worker != PI_OWNER_PROGRAM && !task.outer;
     end(&task, alone ? call(&task, arg) : call_for_other(&task, arg));
 }

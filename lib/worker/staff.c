@@ -53,53 +53,54 @@
 #include <errno.h>
 
 /* Before the pool is broken: see the table. */
-#define MOST_FAILURES 10
-#define LEAST_FAILING_NS 500000000u
-#define MOST_STUMBLES 3
+#define MAX_START_FAILURES 10
+#define MIN_FAILING_NS 500000000u
+#define MAX_INIT_FAILURES 3
 #define FIRST_RETRY_NS 1000000u /* doubled each time, */
-#define MOST_DOUBLINGS 10       /* but no more often */
+#define MAX_DOUBLINGS 10        /* but no more often */
 
 /* ---- who is there ---- */
 
-static enum pi_ready ready_of(const struct pi_supervisor *s, unsigned seat)
+static enum pi_worker_state ready_of(const struct pi_supervisor *s, unsigned worker)
 {
     /* with the release of the worker, or of prepare_seat */
-    return (enum pi_ready)pi_load_acquire(&s->executor->segment.seats[seat].ready);
+    return (enum pi_worker_state)pi_load_acquire(&s->executor->segment.workers[worker].state);
 }
 
-bool pi_counts(const struct pi_supervisor *s, unsigned seat)
+bool pi_counts(const struct pi_supervisor *s, unsigned worker)
 {
-    const struct pi_hand *hand = &s->hands[seat];
-    if (hand->state != PI_HAND_ALIVE || hand->leaving || hand->retiring)
+    const struct pi_child *child = &s->children[worker];
+    if (child->state != PI_CHILD_ALIVE || child->told_to_exit || child->retiring)
         return false;
-    enum pi_ready ready = ready_of(s, seat);
-    return ready != PI_SEAT_LEAVING && ready != PI_SEAT_LEFT;
+    enum pi_worker_state ready = ready_of(s, worker);
+    return ready != PI_WORKER_EXITING && ready != PI_WORKER_EXITED;
 }
 
-static bool works(const struct pi_supervisor *s, unsigned seat)
+static bool works(const struct pi_supervisor *s, unsigned worker)
 {
-    return pi_counts(s, seat) && s->hands[seat].through && ready_of(s, seat) != PI_SEAT_FAILED;
+    return pi_counts(s, worker) && s->children[worker].initialized &&
+           ready_of(s, worker) != PI_WORKER_FAILED;
 }
 
 void pi_look_at_starts(struct pi_supervisor *s)
 {
-    for (unsigned i = 0; i < s->seats; i++) {
-        enum pi_ready ready = ready_of(s, i);
-        if (s->hands[i].state == PI_HAND_EMPTY || s->hands[i].through ||
-            ready == PI_SEAT_STARTING || ready == PI_SEAT_FAILED)
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        enum pi_worker_state ready = ready_of(s, i);
+        if (s->children[i].state == PI_CHILD_EMPTY || s->children[i].initialized ||
+            ready == PI_WORKER_STARTING || ready == PI_WORKER_FAILED)
             continue;
-        s->hands[i].through = true;
-        s->put_off = s->failures = s->stumbles = 0;
+        s->children[i].initialized = true;
+        s->put_off = s->start_failures = s->init_failures = 0;
     }
 }
 
 static void count_staff(struct pi_supervisor *s)
 {
-    s->staff = 0;
-    for (unsigned i = 0; i < s->seats; i++) {
-        if (s->hands[i].state == PI_HAND_ALIVE && ready_of(s, i) == PI_SEAT_RETIRING)
-            s->hands[i].retiring = true;
-        s->staff += pi_counts(s, i);
+    s->active = 0;
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        if (s->children[i].state == PI_CHILD_ALIVE && ready_of(s, i) == PI_WORKER_RETIRING)
+            s->children[i].retiring = true;
+        s->active += pi_counts(s, i);
     }
 }
 
@@ -107,49 +108,51 @@ static void count_staff(struct pi_supervisor *s)
 
 static unsigned free_seat(const struct pi_supervisor *s)
 {
-    unsigned seat = 0;
-    while (seat < PI_MAX_SEATS && s->hands[seat].state != PI_HAND_EMPTY)
-        seat++;
-    return seat;
+    unsigned worker = 0;
+    while (worker < PI_MAX_WORKERS && s->children[worker].state != PI_CHILD_EMPTY)
+        worker++;
+    return worker;
 }
 
 /* The semaphore of the last worker may count a sleeper that died, if it is the C library's. If that
  * worker left on purpose somebody may be about to post it, which does no harm. 0 or an errno. */
-static int prepare_semaphore(struct pi_hand *last, struct pi_seat *seat)
+static int prepare_semaphore(struct pi_child *last, struct pi_worker *worker)
 {
-    if (last->used && last->left)
+    if (last->used && last->exited)
         return 0;
     if (last->used)
-        pi_os_semaphore_fini(&seat->wake);
+        pi_os_semaphore_fini(&worker->wake);
     last->used = false; /* until there is one again */
-    return pi_os_semaphore_init(&seat->wake);
+    return pi_os_semaphore_init(&worker->wake);
 }
 
-/* Makes a seat ready for a new worker: as no worker has it, nobody else writes there. 0 or an
+/* Makes a worker ready for a new worker: as no worker has it, nobody else writes there. 0 or an
  * errno. */
 static int prepare_seat(struct pi_supervisor *s, unsigned number)
 {
     posse_executor *e = s->executor;
-    struct pi_seat *seat = &e->segment.seats[number];
-    struct pi_hand *hand = &s->hands[number];
-    if (number >= e->workers && number >= s->seats && !pi_grow_seats(e, number, number + 1))
+    struct pi_worker *worker = &e->segment.workers[number];
+    struct pi_child *child = &s->children[number];
+    if (number >= e->workers && number >= s->n_workers && !pi_grow_workers(e, number, number + 1))
         return errno;
-    if (hand->gave)
+    if (child->escaped)
         pi_inherit(s, number);
-    hand->gave = false;
-    int error = prepare_semaphore(hand, seat);
+    child->escaped = false;
+    int error = prepare_semaphore(child, worker);
     if (error)
         return error;
-    pi_store_relaxed(&seat->leave, 0); /* relaxed, all: the worker is started after this */
-    pi_store_relaxed(&seat->gives, 0);
-    pi_store_relaxed(&seat->doubted, 0);
-    pi_store_relaxed(&seat->touched, 0);
-    pi_store_relaxed(&seat->walk, 0);
-    pi_store_release(&seat->ready, PI_SEAT_STARTING);
-    *hand = (struct pi_hand){.used = true, .executor = e, .seat = number};
-    if (number >= s->seats) {
-        s->seats = number + 1;
-        (void)pi_count_raise(&e->segment.seats_count, s->seats); /* before its first sleep */
+    pi_store_relaxed(&worker->exit_requested,
+                     0); /* relaxed, all: the worker is started after this */
+    pi_store_relaxed(&worker->escaped, 0);
+    pi_store_relaxed(&worker->suspect, 0);
+    pi_store_relaxed(&worker->touched, 0);
+    pi_store_relaxed(&worker->walk, 0);
+    pi_store_release(&worker->state, PI_WORKER_STARTING);
+    *child = (struct pi_child){.used = true, .executor = e, .worker = number};
+    if (number >= s->n_workers) {
+        s->n_workers = number + 1;
+        (void)pi_monotonic_raise(&e->segment.workers_count,
+                                 s->n_workers); /* before its first sleep */
     }
     return 0;
 }
@@ -159,7 +162,7 @@ void pi_put_off_starts(struct pi_supervisor *s)
     uint64_t now = pi_os_now();
     if (s->retry_at != PI_NEVER && now < s->retry_at)
         return; /* another start of the same round did */
-    unsigned doublings = s->put_off < MOST_DOUBLINGS ? s->put_off : MOST_DOUBLINGS;
+    unsigned doublings = s->put_off < MAX_DOUBLINGS ? s->put_off : MAX_DOUBLINGS;
     s->retry_at = now + ((uint64_t)FIRST_RETRY_NS << doublings);
     s->put_off++;
 }
@@ -167,7 +170,7 @@ void pi_put_off_starts(struct pi_supervisor *s)
 static bool anyone_works(const struct pi_supervisor *s)
 {
     bool anyone = false;
-    for (unsigned i = 0; i < s->seats && !anyone; i++)
+    for (unsigned i = 0; i < s->n_workers && !anyone; i++)
         anyone = works(s, i);
     return anyone;
 }
@@ -175,12 +178,12 @@ static bool anyone_works(const struct pi_supervisor *s)
 void pi_start_failed(struct pi_supervisor *s)
 {
     uint64_t now = pi_os_now();
-    if (s->failures++ == 0)
+    if (s->start_failures++ == 0)
         s->failing_since = now;
     pi_put_off_starts(s);
     bool again_and_again =
-        s->failures >= MOST_FAILURES && now - s->failing_since >= LEAST_FAILING_NS;
-    if (s->stumbles >= MOST_STUMBLES || (again_and_again && !anyone_works(s)))
+        s->start_failures >= MAX_START_FAILURES && now - s->failing_since >= MIN_FAILING_NS;
+    if (s->init_failures >= MAX_INIT_FAILURES || (again_and_again && !anyone_works(s)))
         pi_break(s->executor, &s->why);
 }
 
@@ -196,22 +199,22 @@ static void count_worker(struct pi_header *header, int change)
 static bool start_one(struct pi_supervisor *s)
 {
     struct pi_header *header = s->executor->segment.header;
-    unsigned seat = free_seat(s);
-    if (seat >= PI_MAX_SEATS)
+    unsigned worker = free_seat(s);
+    if (worker >= PI_MAX_WORKERS)
         return false; /* all are held by threads that do not return; one of them ends first */
     count_worker(header, 1); /* before it can be seen to work */
-    s->error = prepare_seat(s, seat);
+    s->error = prepare_seat(s, worker);
     if (s->error == 0)
-        s->error = s->executor->backend->spawn(s, seat);
+        s->error = s->executor->backend->spawn(s, worker);
     if (s->error) {
         count_worker(header, -1);
         s->why = pi_reason_of_error("workers could not be started", s->error);
         pi_start_failed(s);
         return false;
     }
-    s->hands[seat].state = PI_HAND_ALIVE;
+    s->children[worker].state = PI_CHILD_ALIVE;
     s->alive++;
-    s->staff++;
+    s->active++;
     return true;
 }
 
@@ -220,9 +223,9 @@ static void start_missing(struct pi_supervisor *s)
     bool now = s->retry_at == PI_NEVER || pi_os_now() >= s->retry_at;
     if (now)
         s->retry_at = PI_NEVER;
-    while (now && s->staff < s->target && start_one(s) && s->begun)
+    while (now && s->active < s->target && start_one(s) && s->begun)
         ;
-    s->missing = s->target > s->staff ? s->target - s->staff : 0;
+    s->missing = s->target > s->active ? s->target - s->active : 0;
 }
 
 /* ---- how many ---- */
@@ -240,40 +243,41 @@ static void look_at_max(struct pi_supervisor *s)
 static void look_at_demand(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
-    bool draining = s->seen == PI_DRAINING;
-    bool elastic = e->on_demand || e->idle_timeout_ms > 0 || (draining && s->staff == 0);
-    bool grows = elastic && s->staff < s->max;
+    bool draining = s->phase_seen == PI_DRAINING;
+    bool elastic = e->on_demand || e->idle_timeout_ms > 0 || (draining && s->active == 0);
+    bool grows = elastic && s->active < s->max;
     if (e->on_demand)
-        s->target = s->staff > e->min_workers ? s->staff : e->min_workers;
-    if (pi_load_relaxed(&e->segment.header->may_grow) != grows) /* relaxed: only we write it */
-        pi_store_seq(&e->segment.header->may_grow, grows);      /* before the count */
+        s->target = s->active > e->min_workers ? s->active : e->min_workers;
+    if (pi_load_relaxed(&e->segment.header->grow_on_demand) !=
+        grows)                                                   /* relaxed: only we write it */
+        pi_store_seq(&e->segment.header->grow_on_demand, grows); /* before the count */
     unsigned more = grows ? pi_demand(s) : 0;
-    if (more > 0 && s->staff + more > s->target)
-        s->target = s->staff + more;
-    if (draining && s->target > s->staff && !(grows ? more > 0 : pi_anything_waits(s)))
-        s->target = s->staff;
+    if (more > 0 && s->active + more > s->target)
+        s->target = s->active + more;
+    if (draining && s->target > s->active && !(grows ? more > 0 : pi_anything_waits(s)))
+        s->target = s->active;
     if (s->target > s->max)
         s->target = s->max;
 }
 
 /* ---- sending away ---- */
 
-void pi_send_away(struct pi_supervisor *s, unsigned seat)
+void pi_send_away(struct pi_supervisor *s, unsigned worker)
 {
-    struct pi_seat *at = &s->executor->segment.seats[seat];
-    s->staff -= pi_counts(s, seat);
-    s->hands[seat].leaving = true;
-    pi_store_release(&at->leave, 1); /* with the worker's look before each task */
+    struct pi_worker *at = &s->executor->segment.workers[worker];
+    s->active -= pi_counts(s, worker);
+    s->children[worker].told_to_exit = true;
+    pi_store_release(&at->exit_requested, 1); /* with the worker's look before each task */
     pi_os_semaphore_post(&at->wake);
 }
 
-/* Those that retire may go when others are in their place, or there is no seat for these. */
+/* Those that retire may go when others are in their place, or there is no worker for these. */
 static void let_retire(struct pi_supervisor *s)
 {
-    unsigned keep = free_seat(s) < PI_MAX_SEATS ? s->missing : 0;
-    for (unsigned i = 0; i < s->seats; i++) {
-        struct pi_hand *hand = &s->hands[i];
-        if (hand->state != PI_HAND_ALIVE || !hand->retiring || hand->leaving)
+    unsigned keep = free_seat(s) < PI_MAX_WORKERS ? s->missing : 0;
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        struct pi_child *child = &s->children[i];
+        if (child->state != PI_CHILD_ALIVE || !child->retiring || child->told_to_exit)
             continue;
         if (keep > 0)
             keep--;
@@ -287,21 +291,21 @@ static void let_retire(struct pi_supervisor *s)
 static void let_idle_go(struct pi_supervisor *s)
 {
     bool looked = false;
-    for (unsigned i = s->seats; i-- > 0 && s->staff > s->executor->min_workers;) {
-        if (!pi_counts(s, i) || ready_of(s, i) != PI_SEAT_IDLE)
+    for (unsigned i = s->n_workers; i-- > 0 && s->active > s->executor->min_workers;) {
+        if (!pi_counts(s, i) || ready_of(s, i) != PI_WORKER_IDLE)
             continue;
         if (!looked && pi_anything_waits(s))
             return;
         looked = true;
         pi_send_away(s, i);
-        s->target = s->target < s->staff ? s->target : s->staff;
+        s->target = s->target < s->active ? s->target : s->active;
     }
 }
 
 /* More than there may be, those without a task first. */
 static void shrink(struct pi_supervisor *s, bool busy_too)
 {
-    for (unsigned i = s->seats; i-- > 0 && s->staff > s->max;)
+    for (unsigned i = s->n_workers; i-- > 0 && s->active > s->max;)
         if (pi_counts(s, i) && (busy_too || !pi_task_of(s, i)))
             pi_send_away(s, i);
 }
@@ -309,16 +313,16 @@ static void shrink(struct pi_supervisor *s, bool busy_too)
 /* First those who go, so that the count of what waits is after that, and may_grow says so. */
 void pi_look_at_staff(struct pi_supervisor *s)
 {
-    (void)pi_seats_count(&s->executor->segment); /* puts it right, should a task have scribbled */
+    (void)pi_workers_count(&s->executor->segment); /* puts it right, should a task have scribbled */
     count_staff(s);
-    if (s->seen >= PI_STOPPING) {
+    if (s->phase_seen >= PI_STOPPING) {
         s->missing = 0;
         return;
     }
     look_at_max(s);
     shrink(s, false);
     shrink(s, true);
-    if (s->executor->idle_timeout_ms > 0 && s->seen == PI_OPEN)
+    if (s->executor->idle_timeout_ms > 0 && s->phase_seen == PI_OPEN)
         let_idle_go(s);
     look_at_demand(s);
     start_missing(s);

@@ -28,7 +28,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     s->executor = e;
     s->target = e->on_demand ? e->min_workers : e->workers;
     s->max = e->workers;
-    s->seen = PI_OPEN;
+    s->phase_seen = PI_OPEN;
     s->retry_at = s->kill_at = s->trim_at = PI_NEVER;
     s->socket = s->program = -1;
     return s;
@@ -53,15 +53,15 @@ int pi_supervisor_begin(struct pi_supervisor *s)
 
 /* ---- ends ---- */
 
-/* What the initializer has said that failed in a seat, or, if several failed at once, in another.
+/* What the initializer has said that failed in a worker, or, if several failed at once, in another.
  * False: nothing. The place is free then for the next one, also if the worker died while it
  * wrote. */
-static bool take_reason(struct pi_supervisor *s, unsigned seat, bool others, struct pi_reason *why)
+static bool take_reason(struct pi_supervisor *s, unsigned worker, bool others, struct pi_error *why)
 {
-    struct pi_report *report = &s->executor->segment.header->initializer;
+    struct pi_error_cell *report = &s->executor->segment.header->initializer;
     uint32_t state = pi_load_acquire(&report->state); /* with pi_report_write */
-    bool its = state != 0 && (state & 0xffff) == seat;
-    struct pi_reason said;
+    bool its = state != 0 && (state & 0xffff) == worker;
+    struct pi_error said;
     bool whole = (its || others) && pi_report_read(report, &said);
     if (its)
         pi_store_release(&report->state, 0); /* with the CAS of the next that fails */
@@ -86,30 +86,30 @@ static bool was_killed(const struct pi_death *death)
 
 /* What a death means for the pool: nobody's loss but its task's, unless it was the start that came
  * to nothing, or POSSE_BREAK says more. */
-static void judge(struct pi_supervisor *s, unsigned seat, enum pi_ready ready,
+static void judge(struct pi_supervisor *s, unsigned worker, enum pi_worker_state ready,
                   const struct pi_death *death)
 {
     posse_executor *e = s->executor;
-    bool by_us = s->hands[seat].killed || s->seen >= PI_STOPPING;
-    bool goes = ready == PI_SEAT_LEFT || ready == PI_SEAT_LEAVING;
-    bool failed = ready == PI_SEAT_FAILED;
+    bool by_us = s->children[worker].killed || s->phase_seen >= PI_STOPPING;
+    bool goes = ready == PI_WORKER_EXITED || ready == PI_WORKER_EXITING;
+    bool failed = ready == PI_WORKER_FAILED;
     if (by_us || goes)
         return;
-    struct pi_reason why = pi_reason_of_death(death);
+    struct pi_error why = pi_reason_of_death(death);
     if (!failed && e->break_on_loss)
         pi_break(e, &why);
-    if (!failed && ready != PI_SEAT_STARTING)
+    if (!failed && ready != PI_WORKER_STARTING)
         return;
-    bool said = take_reason(s, seat, failed, &why);
+    bool said = take_reason(s, worker, failed, &why);
     if (!failed && !said && was_killed(death)) {
         pi_put_off_starts(s);
         return;
     }
     if (!said && failed)
-        why = s->stumbles ? s->why : pi_reason_of("the initializer failed");
+        why = s->init_failures ? s->why : pi_reason_of("the initializer failed");
     s->why = why;
     if (e->initializer.fn)
-        s->stumbles++;
+        s->init_failures++;
     pi_start_failed(s);
 }
 
@@ -117,67 +117,71 @@ static void judge(struct pi_supervisor *s, unsigned seat, enum pi_ready ready,
  * written it. Who failed or left was in no task, and who left has ended well. A worker that got
  * through its start once did not die in it. If a leave is not believed that was one, what the
  * worker gave to others is lost; no more. */
-static enum pi_ready last_word(const struct pi_supervisor *s, unsigned seat,
-                               const struct pi_os_death *how)
+static enum pi_worker_state last_word(const struct pi_supervisor *s, unsigned worker,
+                                      const struct pi_os_death *how)
 {
-    const struct pi_seat *at = &s->executor->segment.seats[seat];
-    enum pi_ready ready = (enum pi_ready)pi_load_acquire(&at->ready); /* with say, in loop.c */
+    const struct pi_worker *at = &s->executor->segment.workers[worker];
+    enum pi_worker_state ready =
+        (enum pi_worker_state)pi_load_acquire(&at->state); /* with say, in loop.c */
     bool in_task = pi_load_acquire(&at->current) != 0, ended_well = !how->signal && !how->exit_code;
-    bool through = s->hands[seat].through;
+    bool through = s->children[worker].initialized;
     switch (ready) {
-    case PI_SEAT_STARTING: return through ? PI_SEAT_READY : ready;
-    case PI_SEAT_FAILED: return through || in_task ? PI_SEAT_READY : ready;
-    case PI_SEAT_LEAVING: return in_task ? PI_SEAT_READY : ready;
-    case PI_SEAT_LEFT: return in_task ? PI_SEAT_READY : ended_well ? ready : PI_SEAT_LEAVING;
-    default: return PI_SEAT_READY;
+    case PI_WORKER_STARTING: return through ? PI_WORKER_READY : ready;
+    case PI_WORKER_FAILED: return through || in_task ? PI_WORKER_READY : ready;
+    case PI_WORKER_EXITING: return in_task ? PI_WORKER_READY : ready;
+    case PI_WORKER_EXITED:
+        return in_task ? PI_WORKER_READY : ended_well ? ready : PI_WORKER_EXITING;
+    default: return PI_WORKER_READY;
     }
 }
 
 /* Takes a dead worker off the books. What it started dies with it:
  * its group is killed while its pid is still its. */
-static void bury(struct pi_supervisor *s, unsigned seat, const struct pi_os_death *how)
+static void bury(struct pi_supervisor *s, unsigned worker, const struct pi_os_death *how)
 {
     posse_executor *e = s->executor;
     struct pi_header *header = e->segment.header;
-    struct pi_hand *hand = &s->hands[seat];
-    struct pi_death death = {how->signal, how->exit_code, hand->pid};
+    struct pi_child *child = &s->children[worker];
+    struct pi_death death = {how->signal, how->exit_code, child->pid};
     pi_look_at_starts(s); /* it may have got through just before */
-    enum pi_ready ready = last_word(s, seat, how);
-    e->backend->signal(s, seat, SIGKILL);
-    e->backend->reap(s, seat);
-    hand->state = PI_HAND_EMPTY;
-    hand->left = ready == PI_SEAT_LEFT; /* then it holds nothing but what it gave to others */
-    hand->gave = hand->left && pi_load_acquire(&e->segment.seats[seat].gives) != 0;
+    enum pi_worker_state ready = last_word(s, worker, how);
+    e->backend->signal(s, worker, SIGKILL);
+    e->backend->reap(s, worker);
+    child->state = PI_CHILD_EMPTY;
+    child->exited =
+        ready == PI_WORKER_EXITED; /* then it holds nothing but what it gave to others */
+    child->escaped = child->exited && pi_load_acquire(&e->segment.workers[worker].escaped) != 0;
     s->alive--;
     pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
-    if (ready != PI_SEAT_LEFT && ready != PI_SEAT_LEAVING && ready != PI_SEAT_FAILED)
-        pi_count(&header->workers_lost);
-    if (!hand->left && s->seen < PI_DEAD) /* else all futures were told that they will not end */
-        pi_recover(s, seat, &death);
-    else if (!hand->left || hand->gave) /* ... or forgot to release */
-        pi_recover_objects(e, seat, false);
-    judge(s, seat, ready, &death);
+    if (ready != PI_WORKER_EXITED && ready != PI_WORKER_EXITING && ready != PI_WORKER_FAILED)
+        pi_monotonic(&header->workers_lost);
+    if (!child->exited &&
+        s->phase_seen < PI_DEAD) /* else all futures were told that they will not end */
+        pi_recover(s, worker, &death);
+    else if (!child->exited || child->escaped) /* ... or forgot to release */
+        pi_recover_objects(e, worker, false);
+    judge(s, worker, ready, &death);
 }
 
 /* A worker that was stopped must not be relied on; one that goes on looks for itself. */
-static void stopped(struct pi_supervisor *s, unsigned seat, bool goes_on)
+static void stopped(struct pi_supervisor *s, unsigned worker, bool goes_on)
 {
     posse_executor *e = s->executor;
-    s->hands[seat].stopped = !goes_on;
+    s->children[worker].stopped = !goes_on;
     if (goes_on) {
-        pi_os_semaphore_post(&e->segment.seats[seat].wake);
+        pi_os_semaphore_post(&e->segment.workers[worker].wake);
         return;
     }
-    pi_idle_leave(&e->segment.header->idle, seat);
+    pi_idle_leave(&e->segment.header->idle, worker);
     pi_wake_all_workers(e);
 }
 
 static void look_at_workers(struct pi_supervisor *s)
 {
     pi_look_at_starts(s); /* before the failures are counted */
-    for (unsigned i = 0; i < s->seats; i++) {
+    for (unsigned i = 0; i < s->n_workers; i++) {
         struct pi_os_death death;
-        if (s->hands[i].state == PI_HAND_EMPTY)
+        if (s->children[i].state == PI_CHILD_EMPTY)
             continue;
         enum pi_os_event event = s->executor->backend->event(s, i, &death);
         if (event == PI_OS_DEAD)
@@ -191,8 +195,8 @@ static void look_at_workers(struct pi_supervisor *s)
 
 static void signal_all(struct pi_supervisor *s, int signal)
 {
-    for (unsigned i = 0; i < s->seats; i++)
-        if (s->hands[i].state != PI_HAND_EMPTY)
+    for (unsigned i = 0; i < s->n_workers; i++)
+        if (s->children[i].state != PI_CHILD_EMPTY)
             s->executor->backend->signal(s, i, signal);
 }
 
@@ -214,19 +218,19 @@ static void look_at_phase(struct pi_supervisor *s)
     static const int signals[] = {0, SIGTERM, SIGKILL}; /* of enum pi_stop */
     enum pi_phase phase = pi_phase_of(e);
     if (phase == PI_STOPPING)
-        end_workers(s, signals[pi_count_of(&e->segment.stop)]);
+        end_workers(s, signals[pi_monotonic_get(&e->segment.stop)]);
     else if (phase >= PI_CLOSED) /* CLOSED only if it is scribbled: it is for us to say */
         end_workers(s, SIGKILL);
-    if (s->seen != phase)
+    if (s->phase_seen != phase)
         pi_wake_all_workers(e);
-    s->seen = phase;
+    s->phase_seen = phase;
 }
 
 /* No worker is left: nobody will run what is left. */
 static void close_pool(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
-    if (s->seen < PI_DEAD)
+    if (s->phase_seen < PI_DEAD)
         pi_cancel_all(e);
     (void)pi_raise_phase(e, PI_CLOSED);
     pi_wake_all_parkers(e);
@@ -241,14 +245,14 @@ static uint64_t plan(struct pi_supervisor *s)
     struct pi_segment *segment = &s->executor->segment;
     uint64_t next = pi_earlier(s->missing ? s->retry_at : PI_NEVER, s->kill_at);
     next = pi_earlier(next, s->trim_at);
-    pi_store_seq(&segment->header->next_look_ns, 0);
-    for (unsigned i = 0; i < s->seats; i++) {
-        uint64_t deadline = pi_load_seq(&segment->seats[i].deadline_ns);
-        if (s->hands[i].state == PI_HAND_EMPTY || deadline == 0)
+    pi_store_seq(&segment->header->next_check_ns, 0);
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        uint64_t deadline = pi_load_seq(&segment->workers[i].deadline_ns);
+        if (s->children[i].state == PI_CHILD_EMPTY || deadline == 0)
             continue;
-        next = pi_earlier(next, deadline > s->looked_at ? deadline : s->hands[i].next_deadline);
+        next = pi_earlier(next, deadline > s->checked_ns ? deadline : s->children[i].next_deadline);
     }
-    pi_store_seq(&segment->header->next_look_ns, next == PI_NEVER ? 0 : next);
+    pi_store_seq(&segment->header->next_check_ns, next == PI_NEVER ? 0 : next);
     return next;
 }
 
@@ -256,14 +260,14 @@ void pi_supervisor_run(struct pi_supervisor *s)
 {
     for (;;) {
         if (s->put_off == 0) /* else it sees what waits, and can do nothing about it */
-            pi_count(&s->executor->segment.header->rounds);
+            pi_monotonic(&s->executor->segment.header->supervisor_rounds);
         look_at_workers(s);
         pi_look_at_tasks(s);
         look_at_phase(s); /* before the staff: it must not look at the ring before DRAINING */
         pi_look_at_staff(s);
-        if (pi_phase_of(s->executor) != s->seen)
+        if (pi_phase_of(s->executor) != s->phase_seen)
             continue;
-        if (s->alive == 0 && s->missing == 0 && s->seen >= PI_DRAINING)
+        if (s->alive == 0 && s->missing == 0 && s->phase_seen >= PI_DRAINING)
             break;
         pi_look_at_trim(s);
         if (!s->executor->backend->sleep(s, plan(s))) {

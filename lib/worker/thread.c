@@ -17,48 +17,48 @@ static void poke(posse_executor *e) { pi_os_semaphore_post(&e->supervisor->poked
 /* Runs whether the loop ended or a task called pthread_exit. */
 static void at_end(void *context)
 {
-    struct pi_hand *hand = context;
+    struct pi_child *child = context;
     pi_self = NULL;
-    pi_store_release(&hand->gone, 1); /* with the supervisor's look */
-    poke(hand->executor);
+    pi_store_release(&child->gone, 1); /* with the supervisor's look */
+    poke(child->executor);
 }
 
 static void *worker_main(void *context)
 {
-    struct pi_hand *hand = context;
+    struct pi_child *child = context;
     char name[16];
-    pi_worker_name(hand->executor, hand->seat, name);
+    pi_worker_name(child->executor, child->worker, name);
     pi_os_thread_name(name);
-    pthread_cleanup_push(at_end, hand);
-    pi_worker_loop(hand->executor, hand->seat);
+    pthread_cleanup_push(at_end, child);
+    pi_worker_loop(child->executor, child->worker);
     pthread_cleanup_pop(1);
     return NULL;
 }
 
 /* ---- in the supervisor ---- */
 
-static int spawn(struct pi_supervisor *s, unsigned seat)
+static int spawn(struct pi_supervisor *s, unsigned worker)
 {
-    struct pi_hand *hand = &s->hands[seat];
-    return pi_os_thread_create(&hand->thread, worker_main, hand);
+    struct pi_child *child = &s->children[worker];
+    return pi_os_thread_create(&child->thread, worker_main, child);
 }
 
-static enum pi_os_event event(struct pi_supervisor *s, unsigned seat, struct pi_os_death *death)
+static enum pi_os_event event(struct pi_supervisor *s, unsigned worker, struct pi_os_death *death)
 {
     *death = (struct pi_os_death){.signal = 0, .exit_code = 0};
-    return pi_load_acquire(&s->hands[seat].gone) ? PI_OS_DEAD : PI_OS_NOTHING;
+    return pi_load_acquire(&s->children[worker].gone) ? PI_OS_DEAD : PI_OS_NOTHING;
 }
 
-static void send_signal(struct pi_supervisor *s, unsigned seat, int signal)
+static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
 {
     (void)s; /* a thread cannot be ended: it sees the phase when its task returns */
-    (void)seat;
+    (void)worker;
     (void)signal;
 }
 
-static void reap(struct pi_supervisor *s, unsigned seat)
+static void reap(struct pi_supervisor *s, unsigned worker)
 {
-    pi_os_thread_join(s->hands[seat].thread);
+    pi_os_thread_join(s->children[worker].thread);
 }
 
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)

@@ -33,7 +33,7 @@
 #define KEPT ((uint64_t)2 << 20) /* bytes that an idle executor may have */
 #define KEPT_GROUPS 16u          /* groups of slots that stay open */
 #define QUIET_NS 100000000u      /* between two rounds, and without a task before the first */
-#define MOST_ROUNDS 8            /* for one request; the ring needs five */
+#define MAX_ROUNDS 8             /* for one request; the ring needs five */
 /* Between two parts of a round the supervisor looks at workers: a part takes less than a
  * millisecond. */
 #define GROUPS_AT_ONCE 512u
@@ -65,7 +65,7 @@ static bool trim_slots(posse_executor *e, unsigned owner, uint32_t from, uint32_
     uint32_t closed = 0;
     for (uint32_t i = from; i < to;) {
         uint32_t n = punch_groups(e, i, to, owner);
-        if (n == 0 && i >= KEPT_GROUPS && pi_map_unused(&slots->map, i) &&
+        if (n == 0 && i >= KEPT_GROUPS && pi_bitmap_all_free(&slots->map, i) &&
             pi_slots_close(slots, i)) {
             pi_uncommit(e, PI_GROUP_SIZE);
             closed++;
@@ -122,7 +122,7 @@ static bool goes_on(posse_executor *e, struct pi_trim *t)
     unsigned rounds = t->rounds + 1;
     bool found = t->found;
     *t = (struct pi_trim){.rounds = rounds};
-    if (found && rounds < MOST_ROUNDS)
+    if (found && rounds < MAX_ROUNDS)
         return true;
     pi_recount(e); /* deaths may have made it wrong */
     return false;
@@ -153,7 +153,7 @@ void pi_ask_for_trim(posse_executor *e)
     int error = errno;
     if (!e->backend->spawn)
         trim_here(e);
-    else if (e->owner != PI_NOBODY) /* the supervisor process looks by itself */
+    else if (e->owner != PI_OWNER_NONE) /* the supervisor process looks by itself */
         e->backend->poke(e);
     errno = error;
 }
@@ -179,15 +179,15 @@ void pi_look_at_trim(struct pi_supervisor *s)
     uint64_t now = pi_os_now(), end = pi_ring_end(&e->segment.ring);
     bool asked = s->trim_at == PI_NEVER && pi_load_seq(&e->segment.header->trim) != 0;
     bool due = s->trim_at <= now;
-    if (s->seen != PI_OPEN) {
-        s->trim_at = PI_NEVER; /* all memory goes soon */
+    if (s->phase_seen != PI_OPEN) {
+        s->trim_at = PI_NEVER;                         /* all memory goes soon */
     } else if (asked || (due && s->trim_end != end)) { /* it begins; again, as it was not idle */
         s->trim = (struct pi_trim){.rounds = 0};
         s->trim_at = now + QUIET_NS;
         s->trim_end = end;
     } else if (due) {
         pi_store_seq(&e->segment.header->trim, 0);
-        if (trim_part(e, PI_NOBODY, &s->trim))
+        if (trim_part(e, PI_OWNER_NONE, &s->trim))
             s->trim_at = goes_on(e, &s->trim) ? now + QUIET_NS : PI_NEVER;
     }
 }

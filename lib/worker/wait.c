@@ -14,17 +14,17 @@
 static bool may_help(const struct pi_self *self)
 {
     for (struct posse_task *task = self->task; task; task = task->outer)
-        if (!pi_is(pi_load_seq(&task->slot->word), PI_RUN, self->seat))
+        if (!pi_is(pi_load_seq(&task->slot->word), PI_RUNNING, self->worker))
             return false;
     return true;
 }
 
-/* Gives a claimed task back: it is READY again, and in the ring. */
+/* Gives a claimed task back: it is PENDING again, and in the ring. */
 static void give_back(posse_executor *e, uint32_t index, uint64_t word)
 {
-    if (!pi_slot_leave(&e->segment.slots.at[index], &word, PI_READY, PI_QUEUED, 0))
+    if (!pi_slot_leave(&e->segment.slots.at[index], &word, PI_PENDING, PI_IN_RING, 0))
         return;
-    if (!(word & PI_QUEUED))
+    if (!(word & PI_IN_RING))
         (void)pi_push(e, index, 0);
     pi_call_worker(e);
 }
@@ -32,12 +32,12 @@ static void give_back(posse_executor *e, uint32_t index, uint64_t word)
 posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
-    if (!self || pi_state(word) != PI_READY || !may_help(self))
+    if (!self || pi_state(word) != PI_PENDING || !may_help(self))
         return POSSE_TIMEOUT;
     if (!pi_os_stack_has_room())
         return pi_refuse_errno(ENOMEM, "no room on the stack for the task that is waited for");
-    pi_slots_touch(&e->segment.slots, self->seat, index);
-    if (!pi_slot_claim(&e->segment.slots.at[index], self->seat, &word))
+    pi_slots_touch(&e->segment.slots, self->worker, index);
+    if (!pi_slot_claim(&e->segment.slots.at[index], self->worker, &word))
         return POSSE_TIMEOUT;
     if (!may_help(self)) { /* it was told meanwhile */
         give_back(e, index, word);
@@ -45,7 +45,7 @@ posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
     }
     if (e->queue_limit)
         pi_wake_room(e);
-    pi_run(e, self->seat, index, word);
+    pi_run(e, self->worker, index, word);
     return POSSE_OK;
 }
 
@@ -88,14 +88,14 @@ static posse_status look_again(void *context)
 }
 
 /* Puts the parker into the word, so that whoever makes the task final wakes it.
- * Several callers set MANY. */
+ * Several callers set BROADCAST. */
 static void announce(posse_executor *e, posse_future future, uint64_t word, uint32_t parker)
 {
     uint64_t named = pi_with_parker(word, parker + 1);
-    if (pi_parker(word) == parker + 1 || (word & PI_MANY))
+    if (pi_parker(word) == parker + 1 || (word & PI_BROADCAST))
         return;
     if (pi_parker(word) != 0)
-        named = word | PI_MANY;
+        named = word | PI_BROADCAST;
     /* If it fails we look again. */
     (void)pi_cas(&e->segment.slots.at[future.slot].word, &word, named);
 }
@@ -106,22 +106,22 @@ static void withdraw(posse_executor *e, posse_future future, uint32_t parker)
     _Atomic uint64_t *at = &e->segment.slots.at[future.slot].word;
     uint64_t word = pi_word_of(future);
     while (pi_generation(word) == future.generation && pi_parker(word) == parker + 1 &&
-           !pi_final(word) && !(word & PI_MANY))
+           !pi_final(word) && !(word & PI_BROADCAST))
         if (pi_cas(at, &word, pi_with_parker(word, 0)))
             return;
 }
 
 static bool announced(uint64_t word, uint32_t parker)
 {
-    return pi_parker(word) == parker + 1 || (word & PI_MANY);
+    return pi_parker(word) == parker + 1 || (word & PI_BROADCAST);
 }
 
 static posse_status park(posse_executor *e, posse_future future, uint64_t until, uint64_t *word)
 {
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
-    if (parker == PI_NONE)
+    if (parker == PI_NO_INDEX)
         return pi_failure(PI_NO_PARKER);
-    struct pi_doubt doubt = {.word = 0};
+    struct pi_verify doubt = {.word = 0};
     posse_status status;
     while ((status = look(e, future, word)) == POSSE_TIMEOUT && pi_os_now() < until) {
         posse_status helped = pi_help(e, future.slot, *word);
@@ -175,10 +175,10 @@ posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, 
 
 /* ---- until there is room, until all is over, until all callbacks have returned ---- */
 
-/* Says in `room` that we wait. */
+/* Says in `room_waiter` that we wait. */
 static void announce_room(posse_executor *e, uint32_t parker)
 {
-    _Atomic uint32_t *room = &e->segment.header->room;
+    _Atomic uint32_t *room = &e->segment.header->room_waiter;
     uint32_t seen = pi_load_seq(room);
     while ((seen & ~PI_ROOM_MANY) != parker + 1 && !(seen & PI_ROOM_MANY))
         if (pi_cas_seq(room, &seen, seen ? seen | PI_ROOM_MANY : parker + 1))
@@ -217,7 +217,7 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
                                uint64_t until)
 {
     uint32_t parker = pi_take_parker(e, pi_owner_here(e));
-    if (parker == PI_NONE)
+    if (parker == PI_NO_INDEX)
         return pi_failure(PI_NO_PARKER);
     bool happened = event(e);
     while (!happened && pi_os_now() < until) {

@@ -5,23 +5,23 @@
 bool pi_wake_worker(posse_executor *e, bool force)
 {
     struct pi_segment *s = &e->segment;
-    uint32_t seat = pi_idle_claim(&s->header->idle, pi_seats_count(s), force);
-    if (seat == PI_NONE)
+    uint32_t worker = pi_idle_claim(&s->header->idle, pi_workers_count(s), force);
+    if (worker == PI_NO_INDEX)
         return false;
-    pi_os_semaphore_post(&s->seats[seat].wake);
+    pi_os_semaphore_post(&s->workers[worker].wake);
     return true;
 }
 
 static bool may_grow(posse_executor *e)
 {
-    return pi_load_seq(&e->segment.header->may_grow); /* see staff.c */
+    return pi_load_seq(&e->segment.header->grow_on_demand); /* see staff.c */
 }
 
 bool pi_call_worker(posse_executor *e)
 {
     bool woken = pi_wake_worker(e, false);
     if (!woken && may_grow(e) &&
-        !pi_idle_any(&e->segment.header->idle, pi_seats_count(&e->segment)))
+        !pi_idle_any(&e->segment.header->idle, pi_workers_count(&e->segment)))
         e->backend->poke(e);
     return woken;
 }
@@ -29,16 +29,16 @@ bool pi_call_worker(posse_executor *e)
 void pi_call_others(posse_executor *e)
 {
     uint64_t position;
-    if (may_grow(e) && pi_ring_peek(&e->segment.ring, &position) != PI_NONE)
+    if (may_grow(e) && pi_ring_peek(&e->segment.ring, &position) != PI_NO_INDEX)
         (void)pi_call_worker(e);
 }
 
 void pi_wake_all_workers(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    unsigned seats = pi_seats_count(s);
-    for (unsigned i = 0; i < seats; i++)
-        pi_os_semaphore_post_once(&s->seats[i].wake);
+    unsigned workers = pi_workers_count(s);
+    for (unsigned i = 0; i < workers; i++)
+        pi_os_semaphore_post_once(&s->workers[i].wake);
 }
 
 bool pi_post_parker(posse_executor *e, uint32_t index)
@@ -83,7 +83,7 @@ static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool en
     struct pi_parker *parker = &parkers->at[index];
     bool collects = pi_load_seq(&parker->collects), post = true;
     if (collects && ended)
-        post = pi_ready_push(&e->segment.slots, parker, slot, pi_generation(word));
+        post = pi_done_list_push(&e->segment.slots, parker, slot, pi_generation(word));
     else if (collects && (post = !pi_mail_tell(e, slot, index)))
         pi_store_seq(&parker->rescan, 1);
     if (post)
@@ -94,13 +94,13 @@ void pi_wake_waiters(posse_executor *e, uint32_t slot, uint64_t word, bool ended
 {
     if (pi_parker(word))
         tell_parker(e, slot, word, ended);
-    if (word & PI_MANY)
+    if (word & PI_BROADCAST)
         post_parkers(e);
 }
 
 void pi_wake_room(posse_executor *e)
 {
-    _Atomic uint32_t *room = &e->segment.header->room;
+    _Atomic uint32_t *room = &e->segment.header->room_waiter;
     if (pi_load_seq(room) == 0) /* seq: after the head has moved, see segment.h */
         return;
     uint32_t who = pi_exchange_seq(room, 0);
@@ -118,7 +118,7 @@ static bool is_same(uint64_t a, uint64_t b)
     return (a & fixed) == (b & fixed);
 }
 
-/* Makes the handle stale: FREE if there are no blocks, else FILL, as they are freed only then: a
+/* Makes the handle stale: FREE if there are no blocks, else FILLING, as they are freed only then: a
  * reader of them finds it stale (pi_confirm). False: somebody else did, or has claimed it. */
 static bool empty(struct pi_slot *slot, uint64_t *word, unsigned owner, bool blocks)
 {
@@ -133,8 +133,8 @@ static bool discard(posse_executor *e, unsigned owner, uint32_t index, uint64_t 
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t tag = pi_tag_attached(index, pi_generation(word)); /* others are another life's */
-    pi_ref blocks[] = {pi_slot_arg(e, slot).ref, pi_slot_result(e, slot).ref,
-                       pi_slot_name(e, slot).ref};
+    pi_block_ref blocks[] = {pi_slot_arg(e, slot).ref, pi_slot_result(e, slot).ref,
+                             pi_slot_name(e, slot).ref};
     bool any = blocks[0] || blocks[1] || blocks[2];
     if (!empty(slot, &word, owner, any))
         return false;
@@ -143,7 +143,7 @@ static bool discard(posse_executor *e, unsigned owner, uint32_t index, uint64_t 
             pi_block_release(e, owner, blocks[i], tag);
     if (any && !empty(slot, &word, owner, false))
         return false; /* somebody has scribbled on it */
-    pi_map_give(&e->segment.slots.map, index);
+    pi_bitmap_free(&e->segment.slots.map, index);
     return true;
 }
 
@@ -156,12 +156,12 @@ static size_t size_of(posse_executor *e, struct pi_slot *slot)
 bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
 {
     unsigned owner = pi_owner_here(e);
-    if (!pi_final(word) && pi_state(word) != PI_FILL && pi_state(word) != PI_READY)
+    if (!pi_final(word) && pi_state(word) != PI_FILLING && pi_state(word) != PI_PENDING)
         return false;
     size_t size = e->backend->spawn ? 0 : size_of(e, &e->segment.slots.at[index]); /* inline */
-    pi_touch(e, owner, index | PI_MAP_NOTED);
+    pi_touch(e, owner, index | PI_BITMAP_NOTED);
     bool done = discard(e, owner, index, word);
-    pi_touch(e, owner, PI_NONE); /* the next taker clears its bit */
+    pi_touch(e, owner, PI_NO_INDEX); /* the next taker clears its bit */
     pi_note_freed(e, size);
     return done;
 }
@@ -170,7 +170,8 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, enum pi_state 
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     unsigned owner = pi_owner_here(e);
-    pi_ref arg = pi_slot_arg(e, slot).ref; /* before the end: after it the slot may change hands */
+    pi_block_ref arg =
+        pi_slot_arg(e, slot).ref; /* before the end: after it the slot may change hands */
     pi_touch(e, owner, index);
     if (!pi_slot_leave(slot, from, state, set, 0))
         return false;
@@ -199,17 +200,17 @@ void pi_cancel_all(posse_executor *e)
     uint32_t count = pi_slots_count(slots);
     for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
         uint64_t word = pi_load_seq(&slots->at[i].word);
-        if (pi_state(word) == PI_READY)
+        if (pi_state(word) == PI_PENDING)
             (void)pi_finish_counted(e, i, &word, PI_CANCELLED, 0, &e->segment.header->cancelled);
     }
 }
 
 bool pi_raise_phase(posse_executor *e, enum pi_phase phase)
 {
-    return pi_count_raise(&e->segment.phase, phase);
+    return pi_monotonic_raise(&e->segment.phase, phase);
 }
 
-void pi_break(posse_executor *e, const struct pi_reason *why)
+void pi_break(posse_executor *e, const struct pi_error *why)
 {
     pi_report_write(&e->segment.header->broken, 0, why); /* before anybody looks for it */
     (void)pi_raise_phase(e, PI_DEAD);
@@ -218,7 +219,7 @@ void pi_break(posse_executor *e, const struct pi_reason *why)
 
 void pi_break_queue(posse_executor *e)
 {
-    struct pi_reason why = pi_reason_of("the queue in shared memory is damaged");
+    struct pi_error why = pi_reason_of("the queue in shared memory is damaged");
     pi_break(e, &why);
 }
 

@@ -4,60 +4,60 @@
 #include "os/clock.h"
 #include "os/semaphore.h"
 
-int pi_watch_init(struct pi_watch *w)
+int pi_watch_init(struct pi_cq *w)
 {
-    *w = (struct pi_watch){.flag = NULL};
-    int error = pi_os_semaphore_init(&w->bell);
+    *w = (struct pi_cq){.flag = NULL};
+    int error = pi_os_semaphore_init(&w->wakeup);
     if (error)
         return error;
     error = pthread_mutex_init(&w->lock, NULL);
     if (error)
-        pi_os_semaphore_fini(&w->bell);
+        pi_os_semaphore_fini(&w->wakeup);
     return error;
 }
 
-void pi_watch_fini(struct pi_watch *w)
+void pi_watch_fini(struct pi_cq *w)
 {
     (void)pthread_mutex_destroy(&w->lock);
-    pi_os_semaphore_fini(&w->bell);
+    pi_os_semaphore_fini(&w->wakeup);
 }
 
-void pi_watch_append(struct pi_watch *w, struct pi_sub *sub)
+void pi_watch_append(struct pi_cq *w, struct pi_subscription *sub)
 {
     bool only = w->first == NULL;
-    sub->earlier = only ? NULL : w->last;
-    sub->later = NULL;
+    sub->prev_delivered = only ? NULL : w->last;
+    sub->next_delivered = NULL;
     sub->listed = true;
-    *(only ? &w->first : &w->last->later) = sub;
+    *(only ? &w->first : &w->last->next_delivered) = sub;
     w->last = sub;
     if (only && w->flag)
         pi_os_flag_set(w->flag);
     else if (only)
-        pi_os_semaphore_post(&w->bell);
+        pi_os_semaphore_post(&w->wakeup);
 }
 
-void pi_watch_unlist(struct pi_watch *w, struct pi_sub *sub)
+void pi_watch_unlist(struct pi_cq *w, struct pi_subscription *sub)
 {
     if (!sub->listed)
         return;
     sub->listed = false;
-    *(sub->earlier ? &sub->earlier->later : &w->first) = sub->later;
-    *(sub->later ? &sub->later->earlier : &w->last) = sub->earlier;
+    *(sub->prev_delivered ? &sub->prev_delivered->next_delivered : &w->first) = sub->next_delivered;
+    *(sub->next_delivered ? &sub->next_delivered->prev_delivered : &w->last) = sub->prev_delivered;
     if (!w->first && w->flag)
         pi_os_flag_clear(w->flag);
 }
 
-struct pi_sub *pi_watch_take(struct pi_watch *w)
+struct pi_subscription *pi_watch_take(struct pi_cq *w)
 {
     pthread_mutex_lock(&w->lock);
-    struct pi_sub *sub = w->first;
+    struct pi_subscription *sub = w->first;
     if (sub)
         pi_watch_unlist(w, sub);
     pthread_mutex_unlock(&w->lock);
     return sub;
 }
 
-static bool has_mail(struct pi_watch *w)
+static bool has_mail(struct pi_cq *w)
 {
     pthread_mutex_lock(&w->lock);
     bool has = w->first != NULL;
@@ -66,7 +66,7 @@ static bool has_mail(struct pi_watch *w)
 }
 
 /* Deals what is there, whoever leads. True: some of it is ours. */
-static bool look(struct pi_watch *w)
+static bool look(struct pi_cq *w)
 {
     for (size_t i = 0; i < w->n_places; i++) {
         posse_executor *e = w->places[i].executor;
@@ -77,11 +77,11 @@ static bool look(struct pi_watch *w)
     return has_mail(w);
 }
 
-static bool is_over(const struct pi_watch *w)
+static bool is_over(const struct pi_cq *w)
 {
     for (size_t i = 0; i < w->n_places; i++) {
         posse_executor *e = w->places[i].executor;
-        if (w->lasting ? e->mail.closing : pi_destroying(e))
+        if (w->outlives_destroy ? e->mail.closing : pi_destroying(e))
             return true;
     }
     return false;
@@ -94,14 +94,14 @@ static posse_status help_with(posse_future future)
     uint64_t word = future.executor ? pi_word_of(future) : 0, seen = 0;
     /* A claim also fails because somebody else has just put his name into the word. */
     for (; status == POSSE_TIMEOUT && word != seen && pi_fresh(word, future) &&
-           pi_state(word) == PI_READY;
+           pi_state(word) == PI_PENDING;
          seen = word, word = pi_word_of(future))
         status = pi_help(future.executor, future.slot, word);
     return status;
 }
 
 /* A task runs one of those that it waits for: as pi_help. */
-static posse_status help(struct pi_watch *w)
+static posse_status help(struct pi_cq *w)
 {
     posse_status status = POSSE_TIMEOUT;
     for (; pi_self && w->next_help < w->n_subs; w->next_help++)
@@ -111,15 +111,15 @@ static posse_status help(struct pi_watch *w)
 }
 
 /* Sleeps on the box's parker and deals what comes. The lock is held, but not while it sleeps. */
-static void lead(posse_executor *e, struct pi_watch *w, uint64_t until)
+static void lead(posse_executor *e, struct pi_cq *w, uint64_t until)
 {
-    struct pi_mail *mail = &e->mail;
-    bool idle = mail->undealt == 0, woken; /* then there is nothing to look after */
+    struct pi_dispatcher *mail = &e->mail;
+    bool idle = mail->pending == 0, woken; /* then there is nothing to look after */
     mail->led = true;
     mail->idle = idle ? w : NULL;
     pthread_mutex_unlock(&mail->lock);
     /* Without looks it sleeps in private memory, where nobody can scribble. */
-    woken = idle ? pi_os_semaphore_wait(&w->bell, until) : pi_sleep_on(e, mail->parker, until);
+    woken = idle ? pi_os_semaphore_wait(&w->wakeup, until) : pi_sleep_on(e, mail->parker, until);
     pthread_mutex_lock(&mail->lock);
     mail->led = false;
     mail->idle = NULL;
@@ -129,35 +129,35 @@ static void lead(posse_executor *e, struct pi_watch *w, uint64_t until)
 }
 
 /* Its box's lock is held. */
-static void begin_following(struct pi_place *place, struct pi_watch *w)
+static void begin_following(struct pi_membership *place, struct pi_cq *w)
 {
-    struct pi_mail *mail = &place->executor->mail;
+    struct pi_dispatcher *mail = &place->executor->mail;
     place->watch = w;
     place->next = mail->followers;
     mail->followers = place;
 }
 
-static void end_following(struct pi_place *place)
+static void end_following(struct pi_membership *place)
 {
-    struct pi_place **at = &place->executor->mail.followers;
+    struct pi_membership **at = &place->executor->mail.followers;
     while (*at != place)
         at = &(*at)->next;
     *at = place->next;
 }
 
 /* Sleeps until somebody deals us something, or wakes us to lead. The lock is held. */
-static void follow(struct pi_watch *w, uint64_t until)
+static void follow(struct pi_cq *w, uint64_t until)
 {
-    struct pi_mail *mail = &w->places->executor->mail;
+    struct pi_dispatcher *mail = &w->places->executor->mail;
     begin_following(w->places, w);
     pthread_mutex_unlock(&mail->lock);
-    (void)pi_os_semaphore_wait(&w->bell, until);
+    (void)pi_os_semaphore_wait(&w->wakeup, until);
     pthread_mutex_lock(&mail->lock);
     end_following(w->places);
 }
 
 /* The same in several executors, where threads of posse's lead. */
-static void follow_all(struct pi_watch *w, uint64_t until)
+static void follow_all(struct pi_cq *w, uint64_t until)
 {
     for (size_t i = 0; i < w->n_places; i++) {
         pthread_mutex_lock(&w->places[i].executor->mail.lock);
@@ -165,7 +165,7 @@ static void follow_all(struct pi_watch *w, uint64_t until)
         pthread_mutex_unlock(&w->places[i].executor->mail.lock);
     }
     if (!is_over(w)) /* who destroys one says so first, and then wakes us */
-        (void)pi_os_semaphore_wait(&w->bell, until);
+        (void)pi_os_semaphore_wait(&w->wakeup, until);
     for (size_t i = 0; i < w->n_places; i++) {
         pthread_mutex_lock(&w->places[i].executor->mail.lock);
         end_following(&w->places[i]);
@@ -173,7 +173,7 @@ static void follow_all(struct pi_watch *w, uint64_t until)
     }
 }
 
-static void rest(struct pi_watch *w, uint64_t until)
+static void rest(struct pi_cq *w, uint64_t until)
 {
     if (w->n_places > 1) {
         follow_all(w, until);
@@ -189,23 +189,23 @@ static void rest(struct pi_watch *w, uint64_t until)
 }
 
 /* We have rested, and go: somebody else must lead. */
-static void hand_over(struct pi_watch *w)
+static void hand_over(struct pi_cq *w)
 {
-    struct pi_mail *mail = &w->places->executor->mail;
+    struct pi_dispatcher *mail = &w->places->executor->mail;
     if (w->n_places > 1)
         return;
     pthread_mutex_lock(&mail->lock);
-    struct pi_place *follower = mail->led ? NULL : mail->followers;
+    struct pi_membership *follower = mail->led ? NULL : mail->followers;
     while (follower && follower->watch->n_places > 1)
         follower = follower->next;
     if (follower)
-        pi_os_semaphore_post(&follower->watch->bell);
+        pi_os_semaphore_post(&follower->watch->wakeup);
     pthread_mutex_unlock(&mail->lock);
 }
 
 /* Whether all supervisors live; if not, what can never end is dealt now. Who did not wait looks
  * only now and then. */
-static bool are_supervised(const struct pi_watch *w, bool waited)
+static bool are_supervised(const struct pi_cq *w, bool waited)
 {
     bool live = true;
     for (size_t i = 0; i < w->n_places; i++) {
@@ -215,9 +215,9 @@ static bool are_supervised(const struct pi_watch *w, bool waited)
     return live;
 }
 
-struct pi_sub *pi_watch_next(struct pi_watch *w, uint64_t until, posse_status *status)
+struct pi_subscription *pi_watch_next(struct pi_cq *w, uint64_t until, posse_status *status)
 {
-    struct pi_sub *sub;
+    struct pi_subscription *sub;
     bool rested = false;
     *status = POSSE_TIMEOUT;
     while ((sub = pi_watch_take(w)) == NULL) {

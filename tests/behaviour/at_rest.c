@@ -53,8 +53,8 @@ TEST(sees_slots)
     posse_executor *pool = rested_pool();
     struct pi_slots *slots = &pool->segment.slots;
     uint64_t last = pi_slots_count(slots) - 1, word = pi_load_seq(&slots->at[last].word);
-    assert_seen64(pool, &slots->at[last].word, pi_with_state(word, PI_FILL), "slots");
-    assert_seen64(pool, &slots->at[last].word, word | PI_QUEUED, "in the ring");
+    assert_seen64(pool, &slots->at[last].word, pi_with_state(word, PI_FILLING), "slots");
+    assert_seen64(pool, &slots->at[last].word, word | PI_IN_RING, "in the ring");
     assert_seen64(pool, &slots->map.level[0][last / 64], (uint64_t)1 << (last % 64), "map");
     assert_seen64(pool, &slots->map.level[1][0], 0, "levels");
     assert_seen64(pool, &slots->groups[0], pi_group_make(PI_GROUP_CLAIMED, 1, 0), "group");
@@ -85,7 +85,7 @@ TEST(sees_parkers)
 {
     posse_executor *pool = rested_pool();
     struct pi_parkers *parkers = &pool->segment.parkers;
-    assert_seen32(pool, &parkers->at[9].owner, PI_PROGRAM + 1, "parker");
+    assert_seen32(pool, &parkers->at[9].owner, PI_OWNER_PROGRAM + 1, "parker");
     assert_seen32(pool, &parkers->at[9].owner, 1, "parker");
     uint64_t bits = pi_load_seq(&parkers->map.level[0][0]);
     assert_seen64(pool, &parkers->map.level[0][0], bits & ~((uint64_t)1 << 9), "parker");
@@ -97,18 +97,18 @@ TEST(sees_workers)
 {
     posse_executor *pool = rested_pool();
     struct pi_header *header = pool->segment.header;
-    struct pi_seat *seat = &pool->segment.seats[1];
+    struct pi_worker *worker = &pool->segment.workers[1];
     uint64_t both = pi_load_seq(&header->idle.word[0]);
     assert_int_equal(both, 3);
     assert_seen64(pool, &header->idle.word[0], 1, "sleep");
     assert_seen64(pool, &header->idle.word[0], 7, "sleep");
     assert_seen64(pool, &header->idle.word[0], (uint64_t)1 << 33 | 1, "sleep");
-    assert_seen32(pool, &seat->ready, PI_SEAT_RETIRING, "sleep");
-    assert_seen32(pool, &seat->leave, 1, "sleep");
-    assert_seen32(pool, &seat->current, 1, "task");
-    assert_seen64(pool, &seat->deadline_ns, 1, "deadline");
-    assert_seen64(pool, &seat->ended[0], pi_load_seq(&seat->ended[0]) | 1, "count");
-    assert_seen32(pool, &header->initializer.state, PI_REPORT_CLAIMED, "reason");
+    assert_seen32(pool, &worker->state, PI_WORKER_RETIRING, "sleep");
+    assert_seen32(pool, &worker->exit_requested, 1, "sleep");
+    assert_seen32(pool, &worker->current, 1, "task");
+    assert_seen64(pool, &worker->deadline_ns, 1, "deadline");
+    assert_seen64(pool, &worker->finished[0], pi_load_seq(&worker->finished[0]) | 1, "count");
+    assert_seen32(pool, &header->initializer.state, PI_ERROR_CLAIMED, "reason");
     end_pool(pool);
 }
 

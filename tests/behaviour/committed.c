@@ -11,7 +11,7 @@
 #define MB ((size_t)1 << 20)
 #define BLOCK ((size_t)100000)
 
-enum { MOST_BLOCKS = 1000, TASKS = 10000, ROUNDS = 20 };
+enum { MAX_BLOCKS = 1000, TASKS = 10000, ROUNDS = 20 };
 
 static bool kept; /* the system takes nothing back */
 /* While the first piece of memory is given back: whether a block can be had from this executor. */
@@ -46,7 +46,7 @@ static posse_executor *limited(size_t most)
 static int take_all(posse_executor *pool, size_t size, void **memory)
 {
     int n = 0;
-    while (n < MOST_BLOCKS && posse_alloc(pool, size, &memory[n]) == POSSE_OK)
+    while (n < MAX_BLOCKS && posse_alloc(pool, size, &memory[n]) == POSSE_OK)
         n++;
     return n;
 }
@@ -83,7 +83,7 @@ TEST(too_much_is_counted)
 TEST(blocks_of_any_size_if_no_memory_can_be_given_back)
 {
     static const size_t sizes[] = {100000, 20000, 1000000};
-    void *memory[MOST_BLOCKS];
+    void *memory[MAX_BLOCKS];
     posse_executor *pool = limited(8 * MB);
     kept = true;
     for (size_t i = 0; i < ROUNDS; i++) {
@@ -100,13 +100,13 @@ TEST(blocks_of_any_size_if_no_memory_can_be_given_back)
 
 TEST(freed_blocks_make_room_for_tasks)
 {
-    void *memory[MOST_BLOCKS];
+    void *memory[MAX_BLOCKS];
     posse_executor *pool = limited(16 * MB);
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
     await_entered(gate, 1);
     int n = take_all(pool, BLOCK, memory);
-    assert_in_range(n, 50, MOST_BLOCKS - 1);
+    assert_in_range(n, 50, MAX_BLOCKS - 1);
     free_all(pool, memory, n);
     for (int i = 0; i < TASKS; i++) {
         assert_ok(posse_submit(pool, echo_task, NULL, 0, NULL));
@@ -123,10 +123,10 @@ TEST(freed_blocks_make_room_for_tasks)
 /* The free blocks lie before others that are in use, and do not serve a large one. */
 TEST(free_blocks_are_there_while_others_are_given_back)
 {
-    void *memory[MOST_BLOCKS], *large;
+    void *memory[MAX_BLOCKS], *large;
     posse_executor *pool = limited(64 * MB);
     int n = take_all(pool, BLOCK, memory);
-    assert_in_range(n, 200, MOST_BLOCKS - 1);
+    assert_in_range(n, 200, MAX_BLOCKS - 1);
     free_all(pool, memory, n / 2);
     atomic_store(&asked, pool);
     assert_status(posse_alloc(pool, 40 * MB, &large), POSSE_NO_MEMORY);
@@ -140,9 +140,9 @@ TEST(free_blocks_are_there_while_others_are_given_back)
 
 static bool sleeps(posse_executor *pool)
 {
-    uint64_t rounds = pi_load_seq(&pool->segment.header->rounds);
+    uint64_t rounds = pi_load_seq(&pool->segment.header->supervisor_rounds);
     pause_ms(500);
-    return rounds == pi_load_seq(&pool->segment.header->rounds);
+    return rounds == pi_load_seq(&pool->segment.header->supervisor_rounds);
 }
 
 /* The supervisor is asked for memory, and cannot give back that of the queue. */

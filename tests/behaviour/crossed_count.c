@@ -34,7 +34,7 @@ uint32_t __wrap_pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsi
         pause_ms(1);
     }
     uint32_t index = __real_pi_slots_take(slots, ring, owner, word);
-    if (index != PI_NONE && atomic_load(&way.hold_worker)) {
+    if (index != PI_NO_INDEX && atomic_load(&way.hold_worker)) {
         atomic_fetch_sub(&way.may_take, 1);
     }
     return index;
@@ -45,7 +45,7 @@ uint32_t __wrap_pi_ring_at(struct pi_ring *, uint64_t, bool *);
 uint32_t __wrap_pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
 {
     uint32_t index = __real_pi_ring_at(ring, position, mark);
-    if (index != PI_NONE && !is_worker && atomic_load(&way.hold_supervisor)) {
+    if (index != PI_NO_INDEX && !is_worker && atomic_load(&way.hold_supervisor)) {
         atomic_store(&way.supervisor_held, true);
         wait_while(&way.hold_supervisor);
     }
@@ -76,10 +76,10 @@ TEST(one_slot_is_not_counted_twice)
     assert_int_equal(take_long(first), 9);
     posse_future second = submitted_long(pool, square_task, 5);
     assert_int_equal(second.slot, first.slot);
-    uint64_t rounds = atomic_load(&pool->segment.header->rounds);
+    uint64_t rounds = atomic_load(&pool->segment.header->supervisor_rounds);
     atomic_store(&way.hold_supervisor, false);
     pool->backend->poke(pool);
-    assert_eventually(atomic_load(&pool->segment.header->rounds) > rounds);
+    assert_eventually(atomic_load(&pool->segment.header->supervisor_rounds) > rounds);
     assert_int_equal(stats_of(pool).workers_started, 1);
     atomic_store(&way.hold_worker, false);
     assert_int_equal(take_long(second), 25);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { WORKERS = 3, QUEUED = 5 };
+enum { WORKERS = 3, IN_RING = 5 };
 
 /* What the tasks of a test have done. The executor's own memory ends with it, so this lies in
  * other memory that its workers see. */
@@ -47,7 +47,7 @@ static int note_end(posse_future future, void *context)
 static posse_executor *make_busy(struct deeds *deeds)
 {
     posse_executor *pool = make_pool(WORKERS);
-    for (int i = 0; i < WORKERS + QUEUED; i++) {
+    for (int i = 0; i < WORKERS + IN_RING; i++) {
         posse_future future = SUBMIT_VALUE(pool, slow_task, deeds);
         assert_ok(posse_add_done_callback(future, note_end, deeds));
     }
@@ -65,8 +65,8 @@ static void assert_orderly_end(int (*count_workers)(void))
     assert_true(count_workers() >= before + WORKERS);
     atomic_store(&deeds->may_finish, 1);
     assert_ok(posse_shutdown(pool, 0, -1));
-    assert_int_equal(atomic_load(&deeds->finished), WORKERS + QUEUED);
-    assert_int_equal(atomic_load(&deeds->ends[POSSE_OK]), WORKERS + QUEUED);
+    assert_int_equal(atomic_load(&deeds->finished), WORKERS + IN_RING);
+    assert_int_equal(atomic_load(&deeds->ends[POSSE_OK]), WORKERS + IN_RING);
     assert_ok(posse_destroy(pool));
     assert_eventually(count_workers() == before);
     free_shared(deeds, sizeof *deeds);
@@ -81,7 +81,7 @@ TEST(S16_processes_are_joined) { assert_orderly_end(count_processes); }
 static void assert_ends(struct deeds *deeds, posse_status of_running)
 {
     assert_int_equal(atomic_load(&deeds->begun), WORKERS);
-    assert_int_equal(atomic_load(&deeds->ends[POSSE_CANCELLED]), QUEUED);
+    assert_int_equal(atomic_load(&deeds->ends[POSSE_CANCELLED]), IN_RING);
     assert_int_equal(atomic_load(&deeds->ends[of_running]), WORKERS);
 }
 

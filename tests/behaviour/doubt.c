@@ -13,14 +13,14 @@
 static void look_long(posse_executor *pool)
 {
     for (int i = 0; i < LOOKS; i++) {
-        atomic_store(&pool->stuck.looked_at, 0);
+        atomic_store(&pool->stuck.checked_ns, 0);
         pi_look_after_pool(pool);
     }
 }
 
 static void look_long_at(posse_executor *pool, posse_future future)
 {
-    struct pi_doubt doubt = {.word = 0};
+    struct pi_verify doubt = {.word = 0};
     for (int i = 0; i < LOOKS; i++) {
         pi_look_after_task(pool, future.slot, &doubt);
     }
@@ -101,7 +101,7 @@ TEST(retried_task)
     struct pi_segment *segment = &scene.pool->segment;
     posse_future future = submitted_long(scene.pool, square_task, 8);
     struct pi_slot *slot = &segment->slots.at[future.slot];
-    struct pi_doubt doubt = {.word = 0};
+    struct pi_verify doubt = {.word = 0};
     uint64_t end = pi_ring_end(&segment->ring);
     for (uint8_t attempt = 1; attempt < LOOKS; attempt++) {
         pi_look_after_task(scene.pool, future.slot, &doubt);
@@ -135,7 +135,7 @@ TEST(worker_without_its_task)
 {
     struct scene scene = hold_worker();
     assert_true(pi_is_on_stack(scene.pool, 0, scene.held.slot));
-    atomic_store(&scene.pool->segment.seats[0].current, 0); /* scribbled */
+    atomic_store(&scene.pool->segment.workers[0].current, 0); /* scribbled */
     look_long_at(scene.pool, scene.held);
     assert_int_equal(take_error(scene.held, POSSE_WORKER_LOST).signal, SIGKILL);
     assert_int_equal(take_long(submitted_long(scene.pool, square_task, 10)), 100);

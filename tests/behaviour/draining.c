@@ -92,7 +92,7 @@ static struct pair make_pair(posse_options options)
         pair.future[worker] = future;
     }
     assert_ok(posse_resize(pair.pool, 1));
-    assert_eventually(pi_load_acquire(&pair.pool->segment.seats[1].leave) == 1);
+    assert_eventually(pi_load_acquire(&pair.pool->segment.workers[1].exit_requested) == 1);
     assert_ok(posse_shutdown(pair.pool, POSSE_NO_WAIT, 0));
     return pair;
 }

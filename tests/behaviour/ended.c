@@ -9,7 +9,7 @@ static bool ends_again(posse_future future, enum pi_state state)
 {
     posse_executor *e = future.executor;
     struct pi_slot *slot = &e->segment.slots.at[future.slot];
-    uint64_t run = pi_with_state(pi_load_seq(&slot->word), PI_RUN);
+    uint64_t run = pi_with_state(pi_load_seq(&slot->word), PI_RUNNING);
     uint64_t copy = run;
     return pi_slot_leave(slot, &run, state, 0, 0) || pi_finish(e, future.slot, &copy, state, 0);
 }

@@ -55,7 +55,7 @@ TEST(killed_starts_are_not_taken_for_damage)
     struct fate *fate = make_shared(sizeof *fate);
     posse_executor *pool = make_killed(fate, LONG_MAX);
     posse_future future = submitted_long(pool, square_task, 5);
-    _Atomic uint64_t *rounds = &pool->segment.header->rounds;
+    _Atomic uint64_t *rounds = &pool->segment.header->supervisor_rounds;
     assert_eventually(atomic_load(&fate->starts) > 2);
     uint64_t before = atomic_load(rounds);
     assert_eventually(atomic_load(&fate->starts) > 6);

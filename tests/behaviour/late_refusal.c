@@ -19,7 +19,7 @@ bool __wrap_pi_call_worker(posse_executor *pool);
 bool __wrap_pi_call_worker(posse_executor *pool)
 {
     bool woken = __real_pi_call_worker(pool);
-    if (meanwhile && pi_self_in(pool) == NULL && pool->owner == PI_PROGRAM) {
+    if (meanwhile && pi_self_in(pool) == NULL && pool->owner == PI_OWNER_PROGRAM) {
         meanwhile(pool);
     }
     return woken;

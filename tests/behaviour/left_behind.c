@@ -100,7 +100,7 @@ static int leaves_thread_task(posse_task *task, const void *arg, size_t size)
 /* The supervisor looks at every worker's tasks once more. */
 static void await_look(posse_executor *pool)
 {
-    _Atomic uint64_t *rounds = &pool->segment.header->rounds;
+    _Atomic uint64_t *rounds = &pool->segment.header->supervisor_rounds;
     for (int i = 0; i < 2; i++) { /* the second begins when the first has ended */
         uint64_t before = atomic_load(rounds);
         assert_ok(posse_resize(pool, 1));

@@ -172,9 +172,9 @@ TEST(every_way_at_once)
 static void scribble(posse_executor *pool, posse_future future, uint64_t head)
 {
     struct pi_slot *slot = &pool->segment.slots.at[future.slot];
-    uint64_t tag = pi_ready_tag(future.generation) << PI_READY_REF_BITS;
-    atomic_store(&slot->link, tag | pi_ready_ref_make(future.slot, future.generation)); /* itself */
-    atomic_store(&pool->segment.parkers.at[pool->mail.parker].ready, head);
+    uint64_t tag = pi_done_tag(future.generation) << PI_DONE_REF_BITS;
+    atomic_store(&slot->link, tag | pi_done_ref_make(future.slot, future.generation)); /* itself */
+    atomic_store(&pool->segment.parkers.at[pool->mail.parker].done, head);
 }
 
 /* A scribbled list delays, but loses nobody. */
@@ -188,8 +188,8 @@ TEST(scribbled_list)
     await_entered(gate, 1);
     posse_completed *completed;
     assert_ok(posse_as_completed(futures, 3, -1, &completed));
-    const uint64_t heads[] = {pi_ready_ref_make(futures[0].slot, futures[0].generation), UINT64_MAX,
-                              pi_ready_ref_make(999999, 0)};
+    const uint64_t heads[] = {pi_done_ref_make(futures[0].slot, futures[0].generation), UINT64_MAX,
+                              pi_done_ref_make(999999, 0)};
     posse_future given;
     assert_ok(posse_completed_next(completed, &given, NULL));
     for (size_t i = 0; i < COUNT(heads); i++) {

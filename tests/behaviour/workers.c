@@ -143,7 +143,7 @@ TEST(place)
     end_pool(pool);
 }
 
-struct seat {
+struct worker {
     long worker;
     long identity;
 };
@@ -154,8 +154,8 @@ static int seat_task(posse_task *task, const void *arg, size_t size)
     if (!pass_gate(*(struct gate *const *)arg)) {
         return GAVE_UP;
     }
-    struct seat seat = {posse_task_worker(task), identity()};
-    return posse_task_return(task, &seat, sizeof seat) == POSSE_OK ? 0 : GAVE_UP;
+    struct worker worker = {posse_task_worker(task), identity()};
+    return posse_task_return(task, &worker, sizeof worker) == POSSE_OK ? 0 : GAVE_UP;
 }
 
 /* Every worker has an index of its own. */
@@ -172,11 +172,11 @@ TEST(worker_index)
     await_entered(gate, WORKERS);
     open_gate(gate);
     for (int i = 0; i < WORKERS; i++) {
-        struct seat seat;
-        assert_ok(posse_result_into(futures[i], -1, &seat, sizeof seat, NULL));
-        assert_in_range(seat.worker, 0, WORKERS - 1);
-        assert_false(seen[seat.worker]);
-        seen[seat.worker] = true;
+        struct worker worker;
+        assert_ok(posse_result_into(futures[i], -1, &worker, sizeof worker, NULL));
+        assert_in_range(worker.worker, 0, WORKERS - 1);
+        assert_false(seen[worker.worker]);
+        seen[worker.worker] = true;
         assert_ok(posse_release(futures[i]));
     }
     free_gate(pool, gate);

@@ -242,14 +242,14 @@ static double status_bytes(const struct bench *bench, const char *name)
 /* Bytes that all shared segments of this program hold, touched or not. */
 static double shared_bytes(const struct bench *bench)
 {
-    enum { MOST_FILES = 64 };
-    unsigned long seen[MOST_FILES];
+    enum { MAX_FILES = 64 };
+    unsigned long seen[MAX_FILES];
     int files = 0;
     char line[4608];
     double sum = 0;
     FILE *maps = fopen("/proc/self/maps", "re");
     bench_check(bench, maps != NULL, "no /proc/self/maps");
-    while (fgets(line, sizeof line, maps) != NULL && files < MOST_FILES) {
+    while (fgets(line, sizeof line, maps) != NULL && files < MAX_FILES) {
         unsigned long from, to, inode;
         char shared;
         if (sscanf(line, "%lx-%lx %*3c%c %*x %*s %lu", &from, &to, &shared, &inode) != 4)

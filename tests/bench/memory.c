@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 5, PAGE = 4096, MOST_BLOCKS = 100000 };
+enum { ROUNDS = 5, PAGE = 4096, MAX_BLOCKS = 100000 };
 
 /* Where a round takes its memory from; pool NULL: malloc. */
 struct source {
@@ -94,10 +94,10 @@ static const size_t sizes[] = {128, 1024, 8192, 65536, 1 << 20, 8 << 20, 64 << 2
 void bench_blocks(const struct bench *bench)
 {
     const size_t all = (size_t)bench_count(bench, 64 << 20, 1 << 20);
-    void **at = bench_memory(bench, MOST_BLOCKS * sizeof *at);
+    void **at = bench_memory(bench, MAX_BLOCKS * sizeof *at);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes && sizes[i] <= all; i++) {
         int count = (int)(all / sizes[i]);
-        struct blocks blocks = {at, count < MOST_BLOCKS ? count : MOST_BLOCKS, sizes[i]};
+        struct blocks blocks = {at, count < MAX_BLOCKS ? count : MAX_BLOCKS, sizes[i]};
         struct source source = {bench, bench_create(bench, 1)};
         run_rounds(&source, blocks);
         bench_destroy(bench, source.pool);

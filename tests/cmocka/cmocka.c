@@ -128,7 +128,7 @@ int _cmocka_run_group_tests(const char *group, const struct CMUnitTest *tests, s
         if (filter != NULL && fnmatch(filter, tests[i].name, 0) != 0) {
             continue;
         }
-        print_message("[ RUN      ] %s\n", tests[i].name);
+        print_message("[ RUNNING      ] %s\n", tests[i].name);
         int end = run(&tests[i]);
         print_message("%s %s\n", words[end], tests[i].name);
         failed += end == FAILED;

@@ -18,12 +18,12 @@ struct fuse {
 };
 static struct fuse *fuse;
 
-void __real_pi_block_attach(posse_executor *, pi_ref, uint32_t, uint32_t);
-void __wrap_pi_block_attach(posse_executor *, pi_ref, uint32_t, uint32_t);
-void __wrap_pi_block_attach(posse_executor *e, pi_ref ref, uint32_t slot, uint32_t generation)
+void __real_pi_block_attach(posse_executor *, pi_block_ref, uint32_t, uint32_t);
+void __wrap_pi_block_attach(posse_executor *, pi_block_ref, uint32_t, uint32_t);
+void __wrap_pi_block_attach(posse_executor *e, pi_block_ref ref, uint32_t slot, uint32_t generation)
 {
     __real_pi_block_attach(e, ref, slot, generation);
-    if (fuse && e->owner < PI_MAX_SEATS && atomic_fetch_sub(&fuse->left, 1) == 0) {
+    if (fuse && e->owner < PI_MAX_WORKERS && atomic_fetch_sub(&fuse->left, 1) == 0) {
         kill(getpid(), SIGKILL);
     }
 }

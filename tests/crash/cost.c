@@ -15,7 +15,7 @@
 
 static uint64_t looked_at(posse_executor *pool)
 {
-    return pi_load_seq(&pool->segment.header->looked_at);
+    return pi_load_seq(&pool->segment.header->slots_recovered);
 }
 
 /* So many are there at the same time, so each has a slot of its own. */

@@ -11,7 +11,7 @@
 #define MB ((size_t)1 << 20)
 
 enum { ROUNDS = 1000000 };
-enum { KILLS = 150, MOST_MB = 64, BLOCK_MB = 16, LARGE_MB = 48, STEP_NS = 20000, STEPS = 97 };
+enum { KILLS = 150, MAX_MB = 64, BLOCK_MB = 16, LARGE_MB = 48, STEP_NS = 20000, STEPS = 97 };
 
 /* Takes and frees memory until it is killed; tells who it is. */
 static int take_and_free(posse_task *task, const void *arg, size_t size)
@@ -60,7 +60,7 @@ TEST(killed_while_it_takes_memory)
     posse_options options = default_options();
     void *who;
     options.max_workers = 2;
-    options.max_memory = MOST_MB * MB;
+    options.max_memory = MAX_MB * MB;
     posse_executor *pool = make_pool_with(options);
     assert_ok(posse_alloc(pool, sizeof(_Atomic long), &who));
     for (int i = 0; i < KILLS; i++) {
@@ -68,7 +68,7 @@ TEST(killed_while_it_takes_memory)
     }
     /* What the last one held is freed soon; there is no pause meanwhile. */
     assert_eventually(take_long(submitted_long(pool, take_large, 0)) == 1);
-    assert_true(stats_of(pool).memory_committed <= MOST_MB * MB);
+    assert_true(stats_of(pool).memory_committed <= MAX_MB * MB);
     assert_ok(posse_free(pool, who));
     end_pool(pool);
 }

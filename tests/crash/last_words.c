@@ -1,4 +1,4 @@
-/* last_words.c - a task gone wild writes into its worker's seat what a worker says of itself, and
+/* last_words.c - a task gone wild writes into its worker's record what a worker says of itself, and
  * dies: nobody waits for ever, and no death is taken for a leave. */
 #include "support/support.h"
 
@@ -17,7 +17,7 @@ static int lying_task(posse_task *task, const void *arg, size_t size)
 {
     struct words words;
     memcpy(&words, arg, size);
-    pi_store_release(&task->executor->segment.seats[task->seat].ready, words.ready);
+    pi_store_release(&task->executor->segment.workers[task->worker].state, words.ready);
     if (words.signal == 0) {
         _exit(0);
     }
@@ -44,7 +44,7 @@ static void assert_lost(posse_options options, struct words words)
 
 TEST(nobody_is_believed_in_a_task)
 {
-    for (uint32_t ready = 0; ready <= PI_SEAT_LEFT + 1; ready++) {
+    for (uint32_t ready = 0; ready <= PI_WORKER_EXITED + 1; ready++) {
         posse_options options = default_options();
         options.max_workers = 1;
         assert_lost(options, (struct words){ready, SIGKILL});
@@ -55,7 +55,7 @@ TEST(nobody_is_believed_in_a_task)
 /* ... and a pool that is to break does. */
 TEST(breaks_all_the_same)
 {
-    static const uint32_t words[] = {PI_SEAT_LEAVING, PI_SEAT_LEFT, PI_SEAT_FAILED};
+    static const uint32_t words[] = {PI_WORKER_EXITING, PI_WORKER_EXITED, PI_WORKER_FAILED};
     for (size_t i = 0; i < COUNT(words); i++) {
         posse_error error = {.struct_size = sizeof error};
         posse_options options = default_options();

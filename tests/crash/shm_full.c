@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define SIZE "size=4m"
-#define MOST_BYTES 300000 /* of one thing */
+#define MAX_BYTES 300000 /* of one thing */
 
 /* ---- what needs memory ---- */
 
@@ -35,7 +35,7 @@ static bool noted(struct churn *churn, posse_status status)
 
 static size_t any_size(struct churn *churn)
 {
-    size_t most = rand_r(&churn->seed) % 2 ? MOST_BYTES : 3000;
+    size_t most = rand_r(&churn->seed) % 2 ? MAX_BYTES : 3000;
     return 1 + (size_t)rand_r(&churn->seed) % most;
 }
 
@@ -61,7 +61,7 @@ static int allocate(struct churn *churn)
 /* There and back. The task gives up if there is no room for its result. */
 static int echo(struct churn *churn)
 {
-    static const char bytes[MOST_BYTES] = "bytes";
+    static const char bytes[MAX_BYTES] = "bytes";
     const void *data;
     size_t size = any_size(churn);
     size_t back;
@@ -103,10 +103,10 @@ static int copy_item(posse_task *task, const void *const *items, void *result)
 static int map_large(struct churn *churn)
 {
     enum { ITEMS_OF_MAP = 6 };
-    static const char bytes[ITEMS_OF_MAP * MOST_BYTES] = "";
+    static const char bytes[ITEMS_OF_MAP * MAX_BYTES] = "";
     posse_input input = {.data = bytes, .size = any_size(churn) + sizeof(long)};
     posse_map_job job = map_job(copy_item, &input, 1, ITEMS_OF_MAP);
-    job.result_size = input.size < MOST_BYTES ? input.size : MOST_BYTES;
+    job.result_size = input.size < MAX_BYTES ? input.size : MAX_BYTES;
     input.size = job.result_size;
     job.chunksize = 1;
     job.unordered = rand_r(&churn->seed) % 2 == 0;
@@ -139,7 +139,7 @@ static int needing_task(posse_task *task, const void *arg, size_t size)
     posse_future future;
     void *memory;
     (void)arg;
-    for (size_t bytes = size; bytes < MOST_BYTES; bytes *= 5) {
+    for (size_t bytes = size; bytes < MAX_BYTES; bytes *= 5) {
         void *result = posse_task_reserve(task, bytes);
         if (result != NULL) {
             memset(result, 1, bytes);

@@ -24,8 +24,8 @@
 #else
 #define SPARSER 1
 #endif
-#define MOST_STEPS 200000L /* more is a loop that does not end under this magnifying glass */
-#define RESULT_SIZE 300    /* in memory of its own */
+#define MAX_STEPS 200000L /* more is a loop that does not end under this magnifying glass */
+#define RESULT_SIZE 300   /* in memory of its own */
 
 /* ---- the worker ---- */
 
@@ -101,7 +101,7 @@ static void spin_us(long us)
 static bool may_fall_asleep(posse_executor *pool)
 {
     struct pi_segment *segment = &pool->segment;
-    return pi_idle_any(&segment->header->idle, pi_seats_count(segment));
+    return pi_idle_any(&segment->header->idle, pi_workers_count(segment));
 }
 
 /* How a victim is led to its death. */
@@ -271,7 +271,7 @@ static void die_after_instructions(enum mark mark)
     struct way way = {.mark = mark, .steps = seed() % stride, .rest_us = -1};
     while (die_on(&scene, &way, &tally)) {
         way.steps += stride;
-        assert_in_range(way.steps, 0, MOST_STEPS);
+        assert_in_range(way.steps, 0, MAX_STEPS);
     }
     print_message("%ld instructions and every %ld%s: ", way.steps, stride, stride == 1 ? "" : "th");
     close_scene(&scene, &tally);

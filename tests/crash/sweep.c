@@ -4,7 +4,7 @@
  * costs the next taker a step and nothing else (core/map.h). Of slots this is so only if all of
  * them are looked at: else the dead worker has said which bit was its own.
  *
- * The linker leads pi_map_take_noted here.
+ * The linker leads pi_bitmap_alloc_noted here.
  */
 #include "support/support.h"
 
@@ -29,17 +29,17 @@ static void sweep(const struct stage *stage)
                       stats_of(stage->pool).workers_idle == 1);
 }
 
-uint32_t __real_pi_map_take_noted(struct pi_map *, uint32_t, uint32_t, _Atomic uint32_t *);
-uint32_t __wrap_pi_map_take_noted(struct pi_map *, uint32_t, uint32_t, _Atomic uint32_t *);
-uint32_t __wrap_pi_map_take_noted(struct pi_map *map, uint32_t count, uint32_t hint,
-                                  _Atomic uint32_t *note)
+uint32_t __real_pi_bitmap_alloc_noted(struct pi_bitmap *, uint32_t, uint32_t, _Atomic uint32_t *);
+uint32_t __wrap_pi_bitmap_alloc_noted(struct pi_bitmap *, uint32_t, uint32_t, _Atomic uint32_t *);
+uint32_t __wrap_pi_bitmap_alloc_noted(struct pi_bitmap *map, uint32_t count, uint32_t hint,
+                                      _Atomic uint32_t *note)
 {
-    uint32_t index = __real_pi_map_take_noted(map, count, hint, note);
-    struct stage *stage = index == PI_NONE ? NULL : sweeping;
+    uint32_t index = __real_pi_bitmap_alloc_noted(map, count, hint, note);
+    struct stage *stage = index == PI_NO_INDEX ? NULL : sweeping;
     if (stage) {
         sweeping = NULL;
         sweep(stage);
-        assert_int_equal(pi_map_taken(map, index), stage->stays);
+        assert_int_equal(pi_bitmap_is_allocated(map, index), stage->stays);
     }
     return index;
 }
@@ -91,7 +91,7 @@ TEST(slot_when_all_are_looked_at)
 {
     struct stage stage = begin();
     for (unsigned i = 0; i < 2; i++) { /* as if other threads of the workers had changed slots */
-        atomic_store(&stage.pool->segment.seats[i].walk, 1);
+        atomic_store(&stage.pool->segment.workers[i].walk, 1);
     }
     take_a_slot(&stage);
 }

@@ -19,7 +19,7 @@
 
 #define PLAY_LIMIT 20 /* seconds */
 #define LONG_MS 10000
-#define MOST_FDS 64
+#define MAX_FDS 64
 
 /* How a play ends, beside 0: all works, and 1: a fault. */
 enum { REFUSED = 20, PARTLY = 21, NOT_HERE = 77 };
@@ -188,7 +188,7 @@ static unsigned long long open_fds(void)
 {
     struct stat status;
     unsigned long long set = 0;
-    for (int fd = 0; fd < MOST_FDS; fd++) {
+    for (int fd = 0; fd < MAX_FDS; fd++) {
         bool is_open = fcntl(fd, F_GETFD) >= 0 || fstat(fd, &status) == 0;
         set |= (unsigned long long)is_open << fd;
     }

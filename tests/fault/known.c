@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_SYMBOLS 2000
+#define MAX_SYMBOLS 2000
 
 static const char *const known[] = {
 #define FAULT(type, name, ...) #name,
@@ -23,8 +23,8 @@ static const char *const instruments[] = {"__asan_",      "__ubsan_",       "__t
                                           "__sanitizer_", "__gcov_",        "__llvm_",
                                           "__stack_",     "__tls_get_addr", "__aarch64_"};
 
-static char names[MOST_SYMBOLS][64];
-static bool defined[MOST_SYMBOLS];
+static char names[MAX_SYMBOLS][64];
+static bool defined[MAX_SYMBOLS];
 static int count;
 
 static int place_of(const char *name)
@@ -33,7 +33,7 @@ static int place_of(const char *name)
     while (i < count && strcmp(names[i], name) != 0) {
         i++;
     }
-    if (i == count && count < MOST_SYMBOLS) {
+    if (i == count && count < MAX_SYMBOLS) {
         snprintf(names[count++], sizeof names[0], "%s", name);
     }
     return i;
@@ -105,7 +105,7 @@ TEST(every_call_is_known)
     }
     print_message("  the library makes %d different calls, %d of which may fail\n", calls, CALLS);
     assert_int_equal(unknown, 0);
-    assert_in_range(calls, 50, MOST_SYMBOLS); /* else nm was not understood */
+    assert_in_range(calls, 50, MAX_SYMBOLS); /* else nm was not understood */
 }
 
 /* The copy that the other tests are linked with makes none of the calls that may fail itself. */

@@ -1,14 +1,14 @@
 /* groups.pml - a group of slots that is opened, closed, and given no memory, while others take and
  * free its slots, and a worker that does all of this may be killed.
  *
- * Models lib/core/groups.c, pi_slots_acquire (slots.c), pi_map_take_noted and what frees a slot
+ * Models lib/core/groups.c, pi_slots_acquire (slots.c), pi_bitmap_alloc_noted and what frees a slot
  * (worker/wake.c: pi_discard), with the part of worker/recover.c that mends them. Sequentially
  * consistent; every atomic operation is one step, and the worker may be killed between any two.
  * Operations that repeat a compare-and-swap until it succeeds or may not succeed any more are one
  * step.
  *
- * Abstracted: all groups but one; tasks (a slot is FREE, or FILL by the one which holds it); the
- * ring, and so QUEUED; the upper levels of the map, which say what the lowest does; that the memory
+ * Abstracted: all groups but one; tasks (a slot is FREE, or FILLING by the one which holds it); the
+ * ring, and so IN_RING; the upper levels of the map, which say what the lowest does; that the memory
  * is given back only 100 ms after the close (here it may be at once: whoever looks there then finds
  * zero, which is NO_SLOT).
  *
@@ -52,7 +52,7 @@
 
 #define NO_SLOT 0
 #define FREE 1
-#define FILL 2
+#define FILLING 2
 
 /* The group's word. */
 #define CLOSED 0
@@ -63,7 +63,7 @@ byte kind, owner, mark, bottom; /* bottom: the floor */
 byte state[NS], gen[NS], holder[NS]; /* the slots' words */
 bit map[NS] = 1; /* taken, as it is before the group is open */
 bit memory;
-byte touched = NONE; /* the worker's seat */
+byte touched = NONE; /* the worker's record */
 bit noted;
 
 bit dead, over; /* the worker; over: it has done its work */
@@ -150,7 +150,7 @@ inline take()
                         assert(memory && kind == OPEN && holder[i] == NOBODY);
                         assert(gen[i] >= highest[i]);
                         assert(!MARKS || mark == WORKER);
-                        state[i] = FILL; holder[i] = me; highest[i] = gen[i] + 1; s = i
+                        state[i] = FILLING; holder[i] = me; highest[i] = gen[i] + 1; s = i
                     :: else
                     fi
                 }
@@ -165,7 +165,7 @@ inline take()
 
 inline give()
 {
-    assert(state[s] == FILL && holder[s] == me && kind == OPEN && memory);
+    assert(state[s] == FILLING && holder[s] == me && kind == OPEN && memory);
 #ifndef NO_TOUCH
     atomic { touch(s, 1) }
 #endif
@@ -203,7 +203,7 @@ active proctype program()
     atomic {
         if
         :: kind == OPEN ->
-            assert(state[0] != FILL && state[1] != FILL);
+            assert(state[0] != FILLING && state[1] != FILLING);
             /* whoever is closing it just now has the bits */
             (kind == CLOSED || (map[0] == 0 && map[1] == 0))
         :: else
@@ -306,7 +306,7 @@ inline recover_slot(j)
 {
     atomic {
         if
-        :: state[j] == FILL && holder[j] == WORKER ->
+        :: state[j] == FILLING && holder[j] == WORKER ->
             state[j] = FREE; holder[j] = NOBODY; gen[j]++; ok = 1
         :: else -> ok = (touched == j && noted && state[j] == FREE)
         fi

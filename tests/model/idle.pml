@@ -1,11 +1,11 @@
 /* idle.pml - who sleeps, who looks out, and who is woken.
  *
- * Models lib/core/seats.h and seats.c, lib/worker/loop.c, pi_wake_worker and pi_wake_all_workers of
+ * Models lib/core/worker_record.h and worker_record.c, lib/worker/loop.c, pi_wake_worker and pi_wake_all_workers of
  * wake.c, and what recover.c does to the bits of a dead worker. Sequentially consistent; every
  * atomic operation is one step, and a worker may be killed between any two: sem_post, too, adds
  * first and wakes the sleeper in a second step.
  *
- * Abstracted: ring and slots are a number of READY tasks, which a worker takes in one step
+ * Abstracted: ring and slots are a number of PENDING tasks, which a worker takes in one step
  * (pool.pml has the rest); a task of a dead worker ends, lost, with the recovery; a worker spins
  * whenever it likes, for as long as it likes. The look that a blocked caller takes every second is
  * left out on purpose: here a wake that is lost shows as a pool that hangs.
@@ -45,7 +45,7 @@
 byte ready;           /* tasks in the ring */
 byte left;            /* tasks that have not ended */
 byte children = CH;
-byte sleeping, spinning; /* the word: a bit for each seat */
+byte sleeping, spinning; /* the word: a bit for each worker */
 byte value[NW];       /* semaphores */
 bit asleep[NW];
 bit running[NW];      /* a task is claimed by this worker */
@@ -54,7 +54,7 @@ bit is_long[NW];      /* it runs the long task */
 bit longs = LONG;
 byte kills;
 
-/* The lowest sleeper is claimed; who: its seat, or NONE. Bits of the word change in one step. */
+/* The lowest sleeper is claimed; who: its worker, or NONE. Bits of the word change in one step. */
 inline claim(who)
 {
     atomic {

@@ -9,7 +9,7 @@
  * deadline; when it has ended, its slot is used again for task 2. With NEST task 0 runs task 1 on
  * top of it, as a caller that waits for a task which nobody has begun.
  *
- * Abstracted: ring (the worker sees every READY task), waking, everything else of the recovery
+ * Abstracted: ring (the worker sees every PENDING task), waking, everything else of the recovery
  * (pool.pml). The clock moves whenever it likes.
  *
  * Checked: R6, a kill ends only the task that it was meant for (and what runs on top of it); no
@@ -40,8 +40,8 @@
 #define ENDLESS 0 /* 1: task 0 does not end by itself; 2: task 2 */
 #endif
 #define FREE 0
-#define READY 2
-#define RUN 3
+#define PENDING 2
+#define RUNNING 3
 #define KILLING 4
 #define DONE 5
 #define CANCELLED 6
@@ -55,7 +55,7 @@ bit expired[2];
 byte task[2];
 byte deadline[2];      /* of the slot, 0: none */
 byte below[2];
-byte current;          /* seat: 1 + slot on top of the stack */
+byte current;          /* worker: 1 + slot on top of the stack */
 byte seat_deadline;
 byte next_look;
 bit poked;
@@ -69,7 +69,7 @@ bit on_top; /* task 1 was run on top of task 0 */
 
 #define HAS_DEADLINE(t) ((DEADLINE && (t) == 0) || (DEADLINE == 2 && (t) == 2))
 
-/* RUN -> end. */
+/* RUNNING -> end. */
 inline finish(s)
 {
 #ifndef STALE_DEADLINE
@@ -77,7 +77,7 @@ inline finish(s)
 #endif
     atomic {
         if
-        :: state[s] == RUN -> state[s] = DONE; ok = 1
+        :: state[s] == RUNNING -> state[s] = DONE; ok = 1
         :: else -> ok = 0
         fi
     }
@@ -129,16 +129,16 @@ endidle:
         do
         :: atomic {
                if
-               :: state[0] == READY -> s = 0; state[0] = RUN
-               :: state[1] == READY && (!NEST || state[0] >= DONE || task[0] != 0) ->
-                   s = 1; state[1] = RUN
+               :: state[0] == PENDING -> s = 0; state[0] = RUNNING
+               :: state[1] == PENDING && (!NEST || state[0] >= DONE || task[0] != 0) ->
+                   s = 1; state[1] = RUNNING
                fi
            }
            push_task(s, 0);
            if
            :: task[s] == 0 && NEST ->
                ok = 0;
-               atomic { if :: state[1] == READY -> state[1] = RUN; ok = 1; on_top = 1 :: else fi }
+               atomic { if :: state[1] == PENDING -> state[1] = RUNNING; ok = 1; on_top = 1 :: else fi }
                if
                :: ok ->
                    push_task(1, 1);
@@ -175,15 +175,15 @@ inline look_at_task(s)
     atomic { seen = state[s]; generation = life[s] }
     first = deadline[s];
     if
-    :: seen == RUN && first > looked ->
+    :: seen == RUNNING && first > looked ->
         if :: first < rest -> rest = first :: else fi
-    :: seen == RUN && first != 0 && first <= looked ->
+    :: seen == RUNNING && first != 0 && first <= looked ->
 #ifdef KILL_STRAIGHT
         if :: !killed -> killed = 1; signalled = 1 :: else fi
 #else
         atomic {
             if
-            :: state[s] == RUN && life[s] == generation ->
+            :: state[s] == RUNNING && life[s] == generation ->
                 state[s] = KILLING; expired[s] = 1; aimed = 1
             :: else
             fi
@@ -198,11 +198,11 @@ inline look_at_task(s)
 inline recover(s)
 {
 #ifndef STALE_DEADLINE
-    if :: state[s] == RUN || state[s] == KILLING -> deadline[s] = 0 :: else fi;
+    if :: state[s] == RUNNING || state[s] == KILLING -> deadline[s] = 0 :: else fi;
 #endif
     atomic {
         if
-        :: state[s] == RUN ->
+        :: state[s] == RUNNING ->
 #ifdef KILL_STRAIGHT
             if
             :: HAS_DEADLINE(task[s]) -> state[s] = TIMED_OUT
@@ -276,9 +276,9 @@ endloop:
 proctype killer()
 {
     do
-    :: atomic { state[0] == READY && task[0] == 0 -> state[0] = CANCELLED; break }
+    :: atomic { state[0] == PENDING && task[0] == 0 -> state[0] = CANCELLED; break }
     :: atomic {
-           state[0] == RUN && task[0] == 0 -> state[0] = KILLING; aimed = 1
+           state[0] == RUNNING && task[0] == 0 -> state[0] = KILLING; aimed = 1
        }
 #ifndef NO_POKE
        poked = 1;
@@ -292,8 +292,8 @@ init
 {
     atomic {
         task[1] = 1;
-        state[0] = READY;
-        state[1] = READY;
+        state[0] = PENDING;
+        state[1] = PENDING;
         run worker();
         run supervisor();
         run outside();
@@ -304,10 +304,10 @@ init
         assert(state[0] == DONE || (KILL && state[0] == CANCELLED) ||
                (DEADLINE && state[0] == TIMED_OUT))
     }
-    atomic { /* freed, FILL */
+    atomic { /* freed, FILLING */
         state[0] = FREE; life[0] = 1; task[0] = 2; expired[0] = 0
     }
-    state[0] = READY;
+    state[0] = PENDING;
     atomic {
         (state[0] >= DONE) ->
         assert(state[0] == DONE || (state[0] == TIMED_OUT && HAS_DEADLINE(2)))

@@ -24,9 +24,9 @@
 #define ROUNDS 2
 #endif
 #define FREE 0
-#define FILL 1
-#define READY 2
-#define RUN 3
+#define FILLING 1
+#define PENDING 2
+#define RUNNING 3
 #define DONE 4
 #define CANCELLED 5
 #define LOST 6
@@ -74,17 +74,17 @@ proctype worker()
     bit ok, arg;
 endidle:
     do
-    :: atomic { state == READY -> state = RUN; g = generation; arg = has_arg; inside = 1 }
+    :: atomic { state == PENDING -> state = RUNNING; g = generation; arg = has_arg; inside = 1 }
        if
        :: atomic { exits -> exits = 0; inside = 0; gone = 1 } /* and another one begins */
        :: true ->
            assert(!arg || content == g); /* the task's last look at it */
            inside = 0;
            if
-           :: atomic { state == RUN && generation == g -> state = DONE; ok = detached }
+           :: atomic { state == RUNNING && generation == g -> state = DONE; ok = detached }
               release_block(g);
               if :: ok -> discard(g) :: else fi
-           :: atomic { !(state == RUN && generation == g) -> skip } /* too_late */
+           :: atomic { !(state == RUNNING && generation == g) -> skip } /* too_late */
               if :: generation == g -> release_block(g); unpin(g) :: else fi
            fi
        fi;
@@ -100,7 +100,7 @@ endloop:
     do
     :: gone ->
         g = generation;
-        atomic { if :: state == RUN -> state = LOST; ok = 1 :: else -> ok = 0 fi }
+        atomic { if :: state == RUNNING -> state = LOST; ok = 1 :: else -> ok = 0 fi }
         if
         :: ok -> release_block(g); if :: detached -> discard(g) :: else fi
 #ifndef NO_RECOVERY
@@ -117,7 +117,7 @@ proctype killer()
 {
     byte g;
     if
-    :: atomic { state == RUN -> state = CANCELLED; pinned = 1; g = generation }
+    :: atomic { state == RUNNING -> state = CANCELLED; pinned = 1; g = generation }
 #ifdef FREE_ARG
        release_block(g)
 #endif
@@ -162,12 +162,12 @@ init
     }
     do
     :: r < ROUNDS ->
-        atomic { state == FREE -> state = FILL; pinned = 0 }
+        atomic { state == FREE -> state = FILLING; pinned = 0 }
         atomic {
             has_arg = 0;
             if :: tag == 0 -> tag = 1 + generation; content = generation; has_arg = 1 :: else fi
         }
-        state = READY;
+        state = PENDING;
         FINAL;
         release(r);
         r++

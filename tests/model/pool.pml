@@ -15,28 +15,28 @@
  *
  * Checked: a task is claimed at most once an attempt, has no more attempts than it may, and ends
  * exactly once; a handle stays valid until it is released; nothing deadlocks; in the end every slot
- * is FREE without QUEUED and the ring is empty, so nothing READY is unreachable and no QUEUED lies.
+ * is FREE without IN_RING and the ring is empty, so nothing PENDING is unreachable and no IN_RING lies.
  *
  * SCRIPT is what the program does, see init.
  *
  * Mutants, which must fail:
  *   EARLY          the recovery does not wait until the worker is reaped
  *   PASS_FIRST     the head is moved before the slot is claimed (seen with SCRIPT=3)
- *   NO_REPUSH      the recovery does not push READY slots again
- *   KEEP_QUEUED    whoever passes an entry leaves QUEUED as it is
- *   CLAIM_CLEARS   QUEUED is cleared by passing only if the task is claimed
- *   ALWAYS_PUSHED  a submitter that finds QUEUED relies on it without a compare-and-swap
+ *   NO_REPUSH      the recovery does not push PENDING slots again
+ *   KEEP_QUEUED    whoever passes an entry leaves IN_RING as it is
+ *   CLAIM_CLEARS   IN_RING is cleared by passing only if the task is claimed
+ *   ALWAYS_PUSHED  a submitter that finds IN_RING relies on it without a compare-and-swap
  *   NO_DETACH      orphans are not detached
- *   NO_FILL        FILL of a dead worker is not freed
+ *   NO_FILL        FILLING of a dead worker is not freed
  *   NO_STACK       the recovery does not look at the dead worker's stack
  *   NO_TOUCH_FILL  a worker does not say which slot it submits in
  *   NO_TOUCH_CLAIM ... claims from the ring
  *   NO_MARK        ... or does not mark the slots in which it submits
- *   TAKE_BACK_ALL  take_back restores a QUEUED that was seen before the entry was passed
- *   LOOK_ONCE      the recovery looks once whether a slot is RUN or KILLING, but a task may be
+ *   TAKE_BACK_ALL  take_back restores a IN_RING that was seen before the entry was passed
+ *   LOOK_ONCE      the recovery looks once whether a slot is RUNNING or KILLING, but a task may be
  *                  killed while its worker, dead already, is recovered (seen with SCRIPT=5)
  *   NO_COUNT       a task that is run again keeps all of its retries (seen with KILLS=2)
- *   RETRY_BLIND    it becomes READY without a compare-and-swap, and a release that came meanwhile
+ *   RETRY_BLIND    it becomes PENDING without a compare-and-swap, and a release that came meanwhile
  *                  is forgotten (seen with SCRIPT=6)
  *   NO_PAUSE       a worker whose task is KILLING goes on when it has finished
  */
@@ -71,16 +71,16 @@
 /* ---- the word: bits 0-3 state, 4-6 flags, 7-9 owner, 10-14 generation ---- */
 
 #define FREE 0
-#define FILL 1
-#define READY 2
-#define RUN 3
+#define FILLING 1
+#define PENDING 2
+#define RUNNING 3
 #define KILLING 4
 #define DONE 5
 #define CANCELLED 6
 #define TIMED_OUT 7
 #define LOST 8
 #define DETACHED 16
-#define QUEUED 32
+#define IN_RING 32
 #define EXPIRED 64
 #define PROGRAM 6
 #define NOBODY 7
@@ -93,12 +93,12 @@
 #define IS(x, s, o) (STATE(x) == (s) && OWNER(x) == (o))
 #define TO(x, s) (((x) - STATE(x)) + (s))
 #define BY(x, o) (((x) - (OWNER(x) << 7)) + ((o) << 7))
-#define FREED(x) (((GENERATION(x) + 1) << 10) + ((x) & QUEUED))
-#define PLAIN(x) ((x) - ((x) & (DETACHED | QUEUED | EXPIRED)))
+#define FREED(x) (((GENERATION(x) + 1) << 10) + ((x) & IN_RING))
+#define PLAIN(x) ((x) - ((x) & (DETACHED | IN_RING | EXPIRED)))
 #define WITHOUT(x, f) ((x) - ((x) & (f)))
 
 short W[NS];
-byte submitter[NS]; /* written in FILL */
+byte submitter[NS]; /* written in FILLING */
 byte marks[NS];     /* workers that have submitted there */
 byte task[NS];      /* which task it is: only for the checks, and 0 is the one that nests */
 
@@ -132,7 +132,7 @@ inline note_end(t) { assert(!ended[t]); ended[t] = 1 }
 
 /* ---- what everyone does. Locals: x (word), ok, p, q, v, e ---- */
 
-/* RUN, KILLING or READY -> an end, from the exact state, owner and generation; the flags may have
+/* RUNNING, KILLING or PENDING -> an end, from the exact state, owner and generation; the flags may have
  * changed. Then frees it if nobody holds it. */
 inline finish(s, from, to)
 {
@@ -149,20 +149,20 @@ inline finish(s, from, to)
     fi
 }
 
-/* FILL or final -> FREE, if it is still the same life. */
+/* FILLING or final -> FREE, if it is still the same life. */
 inline discard(s, was)
 {
     atomic {
         if
-        :: GENERATION(W[s]) == GENERATION(was) && (FINAL(W[s]) || STATE(W[s]) == FILL) ->
+        :: GENERATION(W[s]) == GENERATION(was) && (FINAL(W[s]) || STATE(W[s]) == FILLING) ->
             W[s] = FREED(W[s])
         :: else
         fi
     }
 }
 
-/* FREE -> FILL(who), the fields, FILL -> READY, push. s: its slot, NONE if there was none free.
- * x: the word of READY. r: 1 accepted, 0 the queue was full and the slot is FILL again. */
+/* FREE -> FILLING(who), the fields, FILLING -> PENDING, push. s: its slot, NONE if there was none free.
+ * x: the word of PENDING. r: 1 accepted, 0 the queue was full and the slot is FILLING again. */
 inline submit(s, who, t, flags, limit)
 {
     atomic {
@@ -184,7 +184,7 @@ inline submit(s, who, t, flags, limit)
         fi
         if
         :: s != NONE ->
-            x = BY(TO(W[s], FILL), who); W[s] = x; submitter[s] = who; task[s] = t;
+            x = BY(TO(W[s], FILLING), who); W[s] = x; submitter[s] = who; task[s] = t;
             if
             :: who < NW ->
 #ifndef NO_TOUCH_FILL
@@ -201,13 +201,13 @@ inline submit(s, who, t, flags, limit)
     if
     :: s == NONE -> r = 0
     :: else ->
-        y = (BY(TO(x, READY), NOBODY) | flags) | QUEUED;
+        y = (BY(TO(x, PENDING), NOBODY) | flags) | IN_RING;
         ok = 1; /* to be pushed */
         if
 #ifdef ALWAYS_PUSHED
-        :: x & QUEUED -> W[s] = y; ok = 0
+        :: x & IN_RING -> W[s] = y; ok = 0
 #else
-        :: x & QUEUED ->
+        :: x & IN_RING ->
             atomic { if :: W[s] == x -> W[s] = y; ok = 0 :: else fi }
             if :: ok -> W[s] = y :: else fi
 #endif
@@ -221,11 +221,11 @@ inline submit(s, who, t, flags, limit)
             :: r == 0 ->
                 atomic { /* take_back */
                     if
-                    :: STATE(W[s]) == READY && GENERATION(W[s]) == GENERATION(x) ->
+                    :: STATE(W[s]) == PENDING && GENERATION(W[s]) == GENERATION(x) ->
 #ifdef TAKE_BACK_ALL
                         W[s] = x
 #else
-                        W[s] = WITHOUT(x, QUEUED)
+                        W[s] = WITHOUT(x, IN_RING)
 #endif
                     :: else -> r = 1
                     fi
@@ -300,10 +300,10 @@ inline settle()
 #endif
     x = W[c];
     do
-    :: !(x & QUEUED) -> break
+    :: !(x & IN_RING) -> break
 #ifdef CLAIM_CLEARS
-    :: (x & QUEUED) && STATE(x) != READY -> break
-    :: (x & QUEUED) && STATE(x) == READY ->
+    :: (x & IN_RING) && STATE(x) != PENDING -> break
+    :: (x & IN_RING) && STATE(x) == PENDING ->
 #else
     :: else ->
 #endif
@@ -312,12 +312,12 @@ inline settle()
             :: W[c] != x -> x = W[c]
             :: else ->
                 if
-                :: STATE(x) == READY -> 
-                    x = BY(TO(x, RUN), me); ok = 1; note_claim(task[c])
+                :: STATE(x) == PENDING -> 
+                    x = BY(TO(x, RUNNING), me); ok = 1; note_claim(task[c])
                 :: else
                 fi
 #ifndef KEEP_QUEUED
-                x = WITHOUT(x, QUEUED);
+                x = WITHOUT(x, IN_RING);
 #endif
                 W[c] = x; break
             fi
@@ -355,7 +355,7 @@ inline nest()
             if :: touched[me] = NONE :: true fi; /* it may do something else meanwhile */
             do
             :: atomic {
-                   (STATE(W[d]) == READY || FINAL(W[d])) -> x = W[d];
+                   (STATE(W[d]) == PENDING || FINAL(W[d])) -> x = W[d];
                    assert(GENERATION(x) == GENERATION(y))
                }
                if
@@ -365,7 +365,7 @@ inline nest()
                        touched[me] = d;
                        if
                        :: W[d] == x ->
-                           x = BY(TO(x, RUN), me); W[d] = x; ok = 1; note_claim(task[d])
+                           x = BY(TO(x, RUNNING), me); W[d] = x; ok = 1; note_claim(task[d])
                        :: else -> ok = 0
                        fi
                    }
@@ -478,9 +478,9 @@ inline recover_slot(i)
     x = W[i];
     if
 #ifndef NO_FILL
-    :: IS(x, FILL, w) -> discard(i, x)
+    :: IS(x, FILLING, w) -> discard(i, x)
 #endif
-    :: IS(x, RUN, w) ->
+    :: IS(x, RUNNING, w) ->
         if
         :: task[i] == 0 && retries > 0 ->
             atomic {
@@ -490,10 +490,10 @@ inline recover_slot(i)
                 if
 #ifdef RETRY_BLIND
                 :: true ->
-                    W[i] = TO(x, READY) | QUEUED; claimed[0] = 0; ok = !(x & QUEUED)
+                    W[i] = TO(x, PENDING) | IN_RING; claimed[0] = 0; ok = !(x & IN_RING)
 #else
                 :: PLAIN(W[i]) == PLAIN(x) ->
-                    x = W[i]; W[i] = TO(x, READY) | QUEUED; claimed[0] = 0; ok = !(x & QUEUED)
+                    x = W[i]; W[i] = TO(x, PENDING) | IN_RING; claimed[0] = 0; ok = !(x & IN_RING)
 #endif
                 :: else -> ok = 0
                 fi
@@ -515,27 +515,27 @@ inline recover_slot(i)
 #endif
     if
 #ifndef NO_DETACH
-    :: STATE(x) >= READY && submitter[i] == w ->
+    :: STATE(x) >= PENDING && submitter[i] == w ->
         atomic {
             if
-            :: GENERATION(W[i]) != GENERATION(x) || STATE(W[i]) < READY || FINAL(W[i])
+            :: GENERATION(W[i]) != GENERATION(x) || STATE(W[i]) < PENDING || FINAL(W[i])
             :: else -> W[i] = W[i] | DETACHED
             fi;
             x = W[i]
         }
         if :: FINAL(x) -> discard(i, x) :: else fi
 #endif
-    :: !(STATE(x) >= READY && submitter[i] == w) && FINAL(x) && (x & DETACHED) && OWNER(x) == w ->
+    :: !(STATE(x) >= PENDING && submitter[i] == w) && FINAL(x) && (x & DETACHED) && OWNER(x) == w ->
         discard(i, x)
     :: else
     fi;
     x = W[i];
     if
-    :: (x & QUEUED) && touched[w] == i ->
+    :: (x & IN_RING) && touched[w] == i ->
         atomic { /* recover_entry */
             if
-            :: (W[i] & QUEUED) && STATE(W[i]) != READY -> W[i] = WITHOUT(W[i], QUEUED); ok = 0
-            :: else -> ok = (STATE(W[i]) == READY)
+            :: (W[i] & IN_RING) && STATE(W[i]) != PENDING -> W[i] = WITHOUT(W[i], IN_RING); ok = 0
+            :: else -> ok = (STATE(W[i]) == PENDING)
             fi
         }
         if :: ok -> push_again(i) :: else fi
@@ -617,7 +617,7 @@ inline await(s, g, t)
 inline release(s, g)
 {
     atomic {
-        assert(GENERATION(W[s]) == GENERATION(g) && STATE(W[s]) >= READY);
+        assert(GENERATION(W[s]) == GENERATION(g) && STATE(W[s]) >= PENDING);
         if
         :: FINAL(W[s]) -> W[s] = FREED(W[s])
         :: else -> W[s] = W[s] | DETACHED
@@ -630,7 +630,7 @@ inline release(s, g)
 inline cancel(s, g)
 {
     x = W[s];
-    if :: STATE(x) == READY -> finish(s, x, CANCELLED) :: else fi;
+    if :: STATE(x) == PENDING -> finish(s, x, CANCELLED) :: else fi;
     atomic { x = 0; ok = 0 }
 }
 
@@ -641,8 +641,8 @@ inline kill(s, g, flag)
     :: x = W[s];
        if
        :: FINAL(x) || STATE(x) == KILLING -> break
-       :: STATE(x) == READY -> finish(s, x, CANCELLED); if :: ok -> break :: else fi
-       :: STATE(x) == RUN ->
+       :: STATE(x) == PENDING -> finish(s, x, CANCELLED); if :: ok -> break :: else fi
+       :: STATE(x) == RUNNING ->
            atomic {
                if
                :: PLAIN(W[s]) == PLAIN(x) -> W[s] = TO(W[s], KILLING) | flag; break
@@ -654,7 +654,7 @@ inline kill(s, g, flag)
     atomic { x = 0; ok = 0 }
 }
 
-#define CLEAN(i) ((W[(i) % NS] & (15 | QUEUED)) == 0)
+#define CLEAN(i) ((W[(i) % NS] & (15 | IN_RING)) == 0)
 
 init
 {

@@ -41,7 +41,7 @@
 /* the words */
 #define FREE 0
 #define READY 1
-#define RUN 2 /* RUN + f: finisher f runs it */
+#define RUNNING 2 /* RUNNING + f: finisher f runs it */
 #define FINAL 9
 byte state[NS], generation[NS];
 
@@ -97,9 +97,9 @@ proctype finisher(byte f)
     {
         do
         :: atomic { given == ALL -> break }
-        :: atomic { state[0] == READY -> state[0] = RUN + f; s = 0; g = generation[0] }
+        :: atomic { state[0] == READY -> state[0] = RUNNING + f; s = 0; g = generation[0] }
            goto ending
-        :: atomic { state[NS - 1] == READY -> state[NS - 1] = RUN + f; s = NS - 1;
+        :: atomic { state[NS - 1] == READY -> state[NS - 1] = RUNNING + f; s = NS - 1;
                     g = generation[NS - 1] }
 ending:    state[s] = FINAL;
            tell(s, g);
@@ -113,12 +113,12 @@ proctype supervisor()
     byte s, g, seen_slot, seen_generation;
     do
     :: atomic { given == ALL -> break }
-    :: atomic { gone && state[0] == RUN -> s = 0; g = generation[0]; state[0] = FINAL }
+    :: atomic { gone && state[0] == RUNNING -> s = 0; g = generation[0]; state[0] = FINAL }
        tell(0, g)
-    :: atomic { gone && state[NS - 1] == RUN -> s = NS - 1; g = generation[NS - 1];
+    :: atomic { gone && state[NS - 1] == RUNNING -> s = NS - 1; g = generation[NS - 1];
                 state[NS - 1] = FINAL }
        tell(s, g)
-    :: atomic { gone && state[0] != RUN && state[NS - 1] != RUN -> s = 0; g = 0 }
+    :: atomic { gone && state[0] != RUNNING && state[NS - 1] != RUNNING -> s = 0; g = 0 }
 #ifndef NO_RESCAN
        rescan = 1;
 #endif

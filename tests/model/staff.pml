@@ -9,7 +9,7 @@
  * Abstracted: ring and slots are a number of READY tasks (see pool.pml); nobody spins but who was
  * claimed (see idle.pml); a worker may find that it was idle for long, or that it has to retire,
  * whenever there is some left of IDLES or RETIRES; a finalizer lasts until all tasks have ended, so
- * that nothing may rely on its end (with DRAIN: unless it takes the last seat). The tries to start
+ * that nothing may rely on its end (with DRAIN: unless it takes the last worker). The tries to start
  * a worker succeed. The supervisor looks again at who is busy after the count, which is against too
  * many workers and is left out, as are STOPPING and the executor's death.
  *
@@ -30,7 +30,7 @@
  *   NO_PHASE_WAKE   the supervisor does not wake the workers when the phase has changed
  */
 #ifndef MAX
-#define MAX 2 /* workers, at most 2; a seat more, as one that leaves has its until it has ended */
+#define MAX 2 /* workers, at most 2; a worker more, as one that leaves has its until it has ended */
 #endif
 #define NW (MAX + 1)
 #define LAST (NW - 1)
@@ -74,7 +74,7 @@ bit mine;      /* one of those READY is the program's last, of which it does not
                   accepted */
 bit cancelled; /* ... and it was, as nobody is left */
 byte children = CH, wanted = MAX;
-byte sleeping, spinning; /* bits of seats */
+byte sleeping, spinning; /* bits of workers */
 byte value[NW];          /* semaphores */
 bit asleep[NW], alive[NW], dead[NW], gone[NW];
 bit running[NW];         /* a task is claimed */
@@ -357,7 +357,7 @@ look:  do
 #ifdef GROW_LAST
        may_grow = grows;
 #endif
-       do /* start_missing: in a free seat */
+       do /* start_missing: in a free worker */
        :: staff < target && !alive[0] ->
            atomic { alive[0] = 1; gone[0] = 0; value[0] = 0; staff++ }
        :: staff < target && alive[0] && !alive[1] ->
@@ -367,7 +367,7 @@ look:  do
        :: else -> break
        od;
 #ifndef NO_REPLACEMENT
-       do /* let_retire: there is no seat for another, or nobody is missing */
+       do /* let_retire: there is no worker for another, or nobody is missing */
        :: RETIRES && w < NW ->
            if :: alive[w] && retiring[w] && !leave[w] -> send_away(w) :: else fi;
            w++

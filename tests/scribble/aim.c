@@ -2,7 +2,7 @@
  * is the first few of everything; what lies behind them has no memory, and would get it. */
 #include "scribble.h"
 
-#define SEATS 4
+#define WORKERS 4
 #define CELLS 64
 #define PARKERS 8
 #define SLOTS 16
@@ -36,8 +36,8 @@ static uint32_t a_unit(struct pi_arena *arena, struct dice *dice)
 
 static struct target in_map(struct pi_segment *s, struct dice *dice)
 {
-    struct pi_map *maps[] = {&s->slots.map, &s->parkers.map};
-    struct pi_map *map = maps[below(dice, COUNT(maps))];
+    struct pi_bitmap *maps[] = {&s->slots.map, &s->parkers.map};
+    struct pi_bitmap *map = maps[below(dice, COUNT(maps))];
     uint64_t level = below(dice, 3);
     return (struct target){(char *)map->level[level], (level == 0 ? 4 : 1) * sizeof(uint64_t)};
 }
@@ -58,7 +58,7 @@ static struct target in_block(struct pi_arena *arena, struct dice *dice)
 {
     uint32_t unit = a_unit(arena, dice);
     uint64_t tag = pi_load_relaxed(&arena->units[unit].tag);
-    size_t size = pi_span_blocks(tag) == 0 ? PI_UNIT : pi_class_size(pi_tag_class(tag));
+    size_t size = pi_span_blocks(tag) == 0 ? PI_UNIT : pi_size_class_bytes(pi_tag_class(tag));
     size_t first = size < BLOCK_BYTES ? below(dice, 8) * size : 0;
     return (struct target){pi_unit_bytes(arena, unit) + first,
                            size < BLOCK_BYTES ? size : BLOCK_BYTES};
@@ -67,11 +67,11 @@ static struct target in_block(struct pi_arena *arena, struct dice *dice)
 /* Where what is not a waiter's bit is: few words of a queue are, and they matter most. */
 static struct target in_object(struct pi_segment *s, struct dice *dice)
 {
-    pi_ref ref = 0;
+    pi_block_ref ref = 0;
     uint64_t tag;
     struct pi_block block;
     while ((ref = pi_arena_next(&s->arena, ref, true, &tag)) != 0) {
-        if (pi_tag_kind(tag) != PI_TAG_OBJECT || one_in(dice, 2) ||
+        if (pi_tag_kind(tag) != PI_TAG_SYNC || one_in(dice, 2) ||
             !pi_arena_find(&s->arena, ref, &block)) {
             continue;
         }
@@ -95,8 +95,8 @@ static struct target in_header(struct pi_header *h, enum part part)
     switch (part) {
     case PART_PHASE: return between(&h->phase, &h->idle);
     case PART_IDLE: return (struct target){(char *)&h->idle, 2 * sizeof h->idle.word[0]};
-    case PART_RING: return between(&h->ring, &h->room);
-    case PART_STATS: return between(&h->room, &h->broken);
+    case PART_RING: return between(&h->ring, &h->room_waiter);
+    case PART_STATS: return between(&h->room_waiter, &h->broken);
     default: return between(&h->broken, h + 1);
     }
 }
@@ -106,7 +106,7 @@ struct target aim(posse_executor *pool, enum part part, struct dice *dice)
     struct pi_segment *s = &pool->segment;
     switch (part) {
     case PART_CELLS: return (struct target){(char *)s->ring.cells, CELLS * sizeof(uint64_t)};
-    case PART_SEATS: return (struct target){(char *)s->seats, SEATS * sizeof *s->seats};
+    case PART_WORKERS: return (struct target){(char *)s->workers, WORKERS * sizeof *s->workers};
     case PART_PARKERS:
         return (struct target){(char *)&s->parkers.at[below(dice, PARKERS)], sizeof *s->parkers.at};
     case PART_WORDS: return in_slot(s, dice, true);

@@ -35,7 +35,7 @@ long a_limit(struct program *p)
 
 static long short_limit(struct program *p) { return (long)below(&p->dice, 4); }
 
-posse_future *a_future(struct program *p) { return &p->futures[below(&p->dice, MOST_FUTURES)]; }
+posse_future *a_future(struct program *p) { return &p->futures[below(&p->dice, MAX_FUTURES)]; }
 
 void read_all(const void *data, size_t size)
 {

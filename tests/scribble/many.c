@@ -7,7 +7,7 @@
 static size_t valid(struct program *p, posse_future *futures)
 {
     size_t n = 0;
-    for (size_t i = 0; i < MOST_FUTURES; i++) {
+    for (size_t i = 0; i < MAX_FUTURES; i++) {
         if (posse_result(p->futures[i], 0, NULL, NULL) != POSSE_INVALID) {
             futures[n++] = p->futures[i];
         }
@@ -17,8 +17,8 @@ static size_t valid(struct program *p, posse_future *futures)
 
 void wait_for_many(struct program *p)
 {
-    posse_future futures[MOST_FUTURES];
-    bool done[MOST_FUTURES];
+    posse_future futures[MAX_FUTURES];
+    bool done[MAX_FUTURES];
     size_t n = valid(p, futures), n_done;
     posse_when when = (posse_when)below(&p->dice, 3);
     long limit = a_limit(p);
@@ -27,7 +27,7 @@ void wait_for_many(struct program *p)
 
 void as_completed(struct program *p)
 {
-    posse_future futures[MOST_FUTURES], future;
+    posse_future futures[MAX_FUTURES], future;
     posse_completed *completed;
     size_t n = valid(p, futures), index;
     long limit = a_limit(p);

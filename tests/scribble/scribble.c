@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define BESIDE 2 /* runs at a time */
-#define MOST_FAILURES 5
+#define MAX_START_FAILURES 5
 #define FEW 40
 #define MANY 10000
 
@@ -171,7 +171,7 @@ static void play(struct series *series, enum part part)
     }
     long runs = said("POSSE_SCRIBBLE_RUNS", in_long_run(FEW, MANY));
     uint64_t seed = first_seed();
-    for (long i = 0; i < runs && series->failures < MOST_FAILURES; i++, seed++) {
+    for (long i = 0; i < runs && series->failures < MAX_START_FAILURES; i++, seed++) {
         take_off(series, (struct run){part, (enum kind)(seed % N_KINDS), seed, LONG_MAX});
     }
 }

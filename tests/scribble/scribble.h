@@ -25,7 +25,7 @@
     X(CELLS, "cells")     /* of the ring */                                                        \
     X(STATS, "stats")     /* the rest of the header: room, next look, counts */                    \
     X(REPORTS, "reports") /* why it broke */                                                       \
-    X(SEATS, "seats")                                                                              \
+    X(WORKERS, "workers")                                                                          \
     X(PARKERS, "parkers")                                                                          \
     X(WORDS, "words") /* of slots */                                                               \
     X(SLOTS, "slots") /* all of them */                                                            \
@@ -94,7 +94,7 @@ void scribble(posse_executor *pool, const struct run *run, struct dice *dice);
 
 /* ---- calls.c ---- */
 
-#define MOST_FUTURES 12
+#define MAX_FUTURES 12
 
 /* Seconds for one run, which takes a tenth of a second, or some if much is lost. */
 #define WATCH_S 60u
@@ -115,7 +115,7 @@ struct program {
     struct notes *notes;
     struct dice dice;
     posse_executor *pool;
-    posse_future futures[MOST_FUTURES];
+    posse_future futures[MAX_FUTURES];
     posse_lock lock;
     posse_queue queue;
     void *memory[4];

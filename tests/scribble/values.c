@@ -14,7 +14,7 @@ static uint64_t small(struct dice *dice)
 /* The word of a slot, of a generation that is likely. */
 static uint64_t likely_word(uint64_t there, struct dice *dice)
 {
-    static const unsigned owners[] = {0, 1, 2, 3, PI_PROGRAM, PI_NOBODY, 700};
+    static const unsigned owners[] = {0, 1, 2, 3, PI_OWNER_PROGRAM, PI_OWNER_NONE, 700};
     uint64_t word = one_in(dice, 4) ? below(dice, 4) << PI_GENERATION_SHIFT
                                     : there >> PI_GENERATION_SHIFT << PI_GENERATION_SHIFT;
     word |= below(dice, PI_STATES + 1);
@@ -32,15 +32,15 @@ static uint64_t likely_cell(posse_executor *pool, struct dice *dice)
 
 static uint64_t likely(posse_executor *pool, uint64_t there, struct dice *dice)
 {
-    unsigned owner = one_in(dice, 3) ? PI_PROGRAM : (unsigned)below(dice, 4);
+    unsigned owner = one_in(dice, 3) ? PI_OWNER_PROGRAM : (unsigned)below(dice, 4);
     uint32_t serial = (uint32_t)below(dice, 4) * 0x2545f491u;
     switch (below(dice, 8)) {
     case 0: return pi_tag_held(owner);
     case 1: return pi_tag_attached((uint32_t)below(dice, 16), (uint32_t)below(dice, 4));
-    case 2: return pi_tag_object(1 + (unsigned)below(dice, 2), owner, serial & PI_SERIAL_MASK);
-    case 3: return pi_ref_make((uint32_t)below(dice, 8), (uint32_t)below(dice, 4));
+    case 2: return pi_tag_sync(1 + (unsigned)below(dice, 2), owner, serial & PI_SERIAL_MASK);
+    case 3: return pi_block_ref_make((uint32_t)below(dice, 8), (uint32_t)below(dice, 4));
     case 4: return likely_cell(pool, dice);
-    case 5: return pi_ready_ref_make((uint32_t)below(dice, 16), (uint32_t)below(dice, 4));
+    case 5: return pi_done_ref_make((uint32_t)below(dice, 16), (uint32_t)below(dice, 4));
     default: return likely_word(there, dice);
     }
 }

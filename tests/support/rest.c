@@ -11,7 +11,7 @@
 /* A test that is linked with the shared library has none of these: it cannot look. */
 #pragma weak pi_ring_length
 #pragma weak pi_ring_at
-#pragma weak pi_count_look
+#pragma weak pi_monotonic_reload
 
 /* ---- slots and the ring ---- */
 
@@ -20,7 +20,7 @@ static bool slots_are_free(posse_executor *e)
     struct pi_slots *slots = &e->segment.slots;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++) {
         if (pi_slots_has(slots, i) && (pi_state(pi_load_seq(&slots->at[i].word)) != PI_FREE ||
-                                       pi_map_taken(&slots->map, i))) {
+                                       pi_bitmap_is_allocated(&slots->map, i))) {
             return false;
         }
     }
@@ -35,7 +35,7 @@ static bool groups_are_settled(posse_executor *e)
         uint64_t group = pi_load_seq(&slots->groups[i]);
         enum pi_group state = pi_group_state(group);
         if (state != PI_GROUP_CLOSED &&
-            !(state == PI_GROUP_OPEN && pi_group_owner(group) == PI_NOBODY)) {
+            !(state == PI_GROUP_OPEN && pi_group_owner(group) == PI_OWNER_NONE)) {
             return false;
         }
     }
@@ -46,7 +46,7 @@ static bool is_in_ring(struct pi_ring *ring, uint32_t slot)
 {
     uint64_t position = pi_load_seq(&ring->shared->head);
     bool mark = false;
-    for (uint32_t at; (at = pi_ring_at(ring, position, &mark)) != PI_NONE || mark; position++) {
+    for (uint32_t at; (at = pi_ring_at(ring, position, &mark)) != PI_NO_INDEX || mark; position++) {
         if (at == slot) {
             return true;
         }
@@ -59,7 +59,7 @@ static bool queued_are_in_the_ring(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++) {
-        if ((pi_slots_word(slots, i) & PI_QUEUED) && !is_in_ring(&e->segment.ring, i)) {
+        if ((pi_slots_word(slots, i) & PI_IN_RING) && !is_in_ring(&e->segment.ring, i)) {
             return false;
         }
     }
@@ -110,7 +110,7 @@ static bool blocks_are_free(posse_executor *e)
 /* ---- maps ---- */
 
 /* A word that is not said to have a bit, and has one, hides free things. */
-static bool levels_are_right(const struct pi_map *map, uint32_t count)
+static bool levels_are_right(const struct pi_bitmap *map, uint32_t count)
 {
     for (int level = 1; level < 3; level++) {
         count = (count + 63) / 64;
@@ -136,28 +136,28 @@ static bool maps_are_right(posse_executor *e)
 /* Its process has opened its mail box, and keeps the parker. */
 static bool is_box(posse_executor *e, uint32_t parker, uint32_t owner)
 {
-    bool seat = owner - 1 < pi_seats_count(&e->segment);
-    bool own = owner == PI_PROGRAM + 1 && e->mail.index && e->mail.parker == parker;
-    return (own || seat) && pi_load_seq(&e->segment.parkers.at[parker].collects);
+    bool worker = owner - 1 < pi_workers_count(&e->segment);
+    bool own = owner == PI_OWNER_PROGRAM + 1 && e->mail.index && e->mail.parker == parker;
+    return (own || worker) && pi_load_seq(&e->segment.parkers.at[parker].collects);
 }
 
 /* The bit of one that is taken may be clear, if a recovery swept as it was taken (core/map.h). */
 static bool parkers_are_free(posse_executor *e)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
-    bool seen[PI_MAX_SEATS] = {false};
+    bool seen[PI_MAX_WORKERS] = {false};
     for (uint32_t i = 0; i < pi_parkers_count(parkers); i++) {
         uint32_t owner = pi_load_seq(&parkers->at[i].owner);
         if (owner == 0) {
-            if (pi_map_taken(&parkers->map, i)) {
+            if (pi_bitmap_is_allocated(&parkers->map, i)) {
                 return false;
             }
             continue;
         }
-        if (!is_box(e, i, owner) || (owner <= PI_MAX_SEATS && seen[owner - 1])) {
+        if (!is_box(e, i, owner) || (owner <= PI_MAX_WORKERS && seen[owner - 1])) {
             return false;
         }
-        seen[owner <= PI_MAX_SEATS ? owner - 1 : 0] |= owner <= PI_MAX_SEATS;
+        seen[owner <= PI_MAX_WORKERS ? owner - 1 : 0] |= owner <= PI_MAX_WORKERS;
     }
     return true;
 }
@@ -171,23 +171,24 @@ static bool nobody_is_blocked(posse_executor *e)
 
 static bool seats_run_nothing(posse_executor *e)
 {
-    for (unsigned i = 0; i < pi_seats_count(&e->segment); i++) {
-        const struct pi_seat *seat = &e->segment.seats[i];
+    for (unsigned i = 0; i < pi_workers_count(&e->segment); i++) {
+        const struct pi_worker *worker = &e->segment.workers[i];
         bool odd = false;
         for (unsigned end = 0; end < PI_ENDS; end++) {
-            odd = odd || pi_load_seq(&seat->ended[end]) % 2;
+            odd = odd || pi_load_seq(&worker->finished[end]) % 2;
         }
-        if (odd || pi_load_seq(&seat->current) != 0 || pi_load_seq(&seat->deadline_ns) != 0) {
+        if (odd || pi_load_seq(&worker->current) != 0 || pi_load_seq(&worker->deadline_ns) != 0) {
             return false;
         }
     }
     return true;
 }
 
-static bool may_sleep(const struct pi_seat *seat)
+static bool may_sleep(const struct pi_worker *worker)
 {
-    uint32_t ready = pi_load_seq(&seat->ready);
-    return (ready == PI_SEAT_READY || ready == PI_SEAT_IDLE) && !pi_load_seq(&seat->leave);
+    uint32_t ready = pi_load_seq(&worker->state);
+    return (ready == PI_WORKER_READY || ready == PI_WORKER_IDLE) &&
+           !pi_load_seq(&worker->exit_requested);
 }
 
 /* Each worker that is there sleeps, and nobody else is said to. */
@@ -195,10 +196,10 @@ static bool workers_sleep(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
     uint64_t asleep = 0;
-    for (unsigned i = 0; i < PI_MAX_SEATS; i++) {
+    for (unsigned i = 0; i < PI_MAX_WORKERS; i++) {
         uint64_t word = pi_load_seq(&s->header->idle.word[i / 32]);
         bool sleeps = word >> (i % 32) & 1, spins = word >> (32 + i % 32) & 1;
-        if (spins || (sleeps && (i >= pi_seats_count(s) || !may_sleep(&s->seats[i])))) {
+        if (spins || (sleeps && (i >= pi_workers_count(s) || !may_sleep(&s->workers[i])))) {
             return false;
         }
         asleep += sleeps;
@@ -226,14 +227,14 @@ static const struct {
     {"the levels of the maps are right", maps_are_right},
     {"no parker is taken but those of mail boxes", parkers_are_free},
     {"nobody is inside a call", nobody_is_blocked},
-    {"no seat has a task, a deadline or half a count", seats_run_nothing},
+    {"no worker has a task, a deadline or half a count", seats_run_nothing},
     {"the workers that sleep are those that there are", workers_sleep},
     {"no reason is said, or half said", nothing_is_half_said},
 };
 
 const char *unrest(posse_executor *pool)
 {
-    for (size_t i = 0; pi_count_look != NULL && i < COUNT(looks); i++) {
+    for (size_t i = 0; pi_monotonic_reload != NULL && i < COUNT(looks); i++) {
         if (!looks[i].holds(pool)) {
             return looks[i].what;
         }

@@ -23,16 +23,16 @@ void print_storms(void);                     /* how many there were */
  * thread sanitizer may hold signals back.) */
 #define SHORT_MS 30
 #ifdef SANITIZED_THREADS
-#define LEAST_HITS 0
+#define MIN_HITS 0
 #else
-#define LEAST_HITS 1
+#define MIN_HITS 1
 #endif
 #define assert_times_out(call)                                                                     \
     do {                                                                                           \
         long start_ = now_ms();                                                                    \
         assert_in_storm(call, POSSE_TIMEOUT);                                                      \
         assert_in_range(now_ms() - start_, SHORT_MS, PATIENCE_MS);                                 \
-        assert_true(storm_hits() >= LEAST_HITS);                                                   \
+        assert_true(storm_hits() >= MIN_HITS);                                                     \
     } while (0)
 
 #endif

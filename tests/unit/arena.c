@@ -7,43 +7,44 @@
 
 TEST(classes_are_powers_of_two)
 {
-    assert_int_equal(pi_class_for(0), 0);
-    assert_int_equal(pi_class_for(1), 0);
+    assert_int_equal(pi_size_class_for(0), 0);
+    assert_int_equal(pi_size_class_for(1), 0);
     for (unsigned class = 0; class < PI_CLASSES; class ++) {
-        size_t size = pi_class_size(class);
-        assert_int_equal(pi_class_for(size - 1), class);
-        assert_int_equal(pi_class_for(size), class);
-        assert_int_equal(pi_class_for(size + 1), class + 1);
+        size_t size = pi_size_class_bytes(class);
+        assert_int_equal(pi_size_class_for(size - 1), class);
+        assert_int_equal(pi_size_class_for(size), class);
+        assert_int_equal(pi_size_class_for(size + 1), class + 1);
         assert_int_equal(pi_span_blocks(pi_tag_span(class, 0, 0)) * size, PI_UNIT);
     }
-    assert_int_equal(pi_class_for(SIZE_MAX), PI_CLASSES);
+    assert_int_equal(pi_size_class_for(SIZE_MAX), PI_CLASSES);
 }
 
 TEST(tags_round_trip)
 {
     const uint32_t numbers[] = {0, 1, UINT32_MAX};
     assert_int_equal(pi_tag_kind(0), PI_TAG_NONE);
-    assert_int_equal(pi_tag_kind(pi_tag_held(PI_PROGRAM)), PI_TAG_HELD);
-    assert_int_equal(pi_tag_owner(pi_tag_held(PI_PROGRAM)), PI_PROGRAM);
+    assert_int_equal(pi_tag_kind(pi_tag_held(PI_OWNER_PROGRAM)), PI_TAG_HELD);
+    assert_int_equal(pi_tag_owner(pi_tag_held(PI_OWNER_PROGRAM)), PI_OWNER_PROGRAM);
     for (size_t i = 0; i < COUNT(numbers); i++) {
         uint64_t tag = pi_tag_attached(PI_MAX_SLOTS - 1, numbers[i]);
         assert_int_equal(pi_tag_kind(tag), PI_TAG_ATTACHED);
         assert_int_equal(tag & UINT32_MAX, numbers[i]);
         assert_int_equal(tag >> 32 & (((uint64_t)1 << 28) - 1), PI_MAX_SLOTS - 1);
-        tag = pi_tag_with_closer(pi_tag_span(8, OWNER, numbers[i]) | PI_OBJECTS, PI_PROGRAM + 1);
+        tag = pi_tag_with_closer(pi_tag_span(8, OWNER, numbers[i]) | PI_SPAN_HAS_SYNC,
+                                 PI_OWNER_PROGRAM + 1);
         assert_int_equal(pi_tag_kind(tag), PI_TAG_SPAN);
         assert_int_equal(pi_tag_class(tag), 8);
         assert_int_equal(pi_tag_owner(tag), OWNER);
-        assert_int_equal(pi_tag_closer(tag), PI_PROGRAM + 1);
+        assert_int_equal(pi_tag_closer(tag), PI_OWNER_PROGRAM + 1);
         assert_int_equal(pi_tag_life(tag), numbers[i]);
-        tag = pi_tag_with_owner(tag, PI_ANYONE);
-        assert_int_equal(pi_tag_owner(tag), PI_ANYONE);
+        tag = pi_tag_with_owner(tag, PI_OWNER_SHARED);
+        assert_int_equal(pi_tag_owner(tag), PI_OWNER_SHARED);
         assert_int_equal(pi_tag_with_owner(pi_tag_with_closer(tag, 0), OWNER),
-                         pi_tag_span(8, OWNER, numbers[i]) | PI_OBJECTS);
+                         pi_tag_span(8, OWNER, numbers[i]) | PI_SPAN_HAS_SYNC);
     }
-    uint64_t tag = pi_tag_object(PI_OBJECT_QUEUE, PI_PROGRAM, PI_SERIAL_MASK);
-    assert_int_equal(pi_tag_type(tag), PI_OBJECT_QUEUE);
-    assert_int_equal(pi_tag_owner(tag), PI_PROGRAM);
+    uint64_t tag = pi_tag_sync(PI_SYNC_QUEUE, PI_OWNER_PROGRAM, PI_SERIAL_MASK);
+    assert_int_equal(pi_tag_type(tag), PI_SYNC_QUEUE);
+    assert_int_equal(pi_tag_owner(tag), PI_OWNER_PROGRAM);
     assert_int_equal(pi_tag_serial(tag), PI_SERIAL_MASK);
 }
 
@@ -64,16 +65,16 @@ TEST(life_of_a_large_block)
     assert_int_equal(unit_tag(box, 1), pi_tag_inside(0));
     assert_int_equal(unit_tag(box, 2), pi_tag_inside(0));
     struct pi_block block;
-    assert_true(pi_arena_find(arena, pi_ref_make(0, 0), &block));
+    assert_true(pi_arena_find(arena, pi_block_ref_make(0, 0), &block));
     assert_int_equal(block.size, 3 * PI_UNIT);
     assert_ptr_equal(block.bytes, arena->bytes);
-    assert_false(pi_arena_free(arena, pi_ref_make(0, 0), pi_tag_held(OTHER), OTHER));
-    assert_true(pi_arena_free(arena, pi_ref_make(0, 0), pi_tag_held(OWNER), OTHER));
+    assert_false(pi_arena_free(arena, pi_block_ref_make(0, 0), pi_tag_held(OTHER), OTHER));
+    assert_true(pi_arena_free(arena, pi_block_ref_make(0, 0), pi_tag_held(OWNER), OTHER));
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(unit_tag(box, i), pi_tag_free(0));
         assert_int_equal(unit_value(box, i), PI_USED);
     }
-    assert_false(pi_arena_free(arena, pi_ref_make(0, 0), pi_tag_held(OWNER), OWNER));
+    assert_false(pi_arena_free(arena, pi_block_ref_make(0, 0), pi_tag_held(OWNER), OWNER));
     assert_int_equal(pi_units_claim(arena, 1, OTHER, false), 0);
     assert_int_equal(unit_tag(box, 0), pi_tag_claimed(OTHER, 0));
     free_box(box);
@@ -98,10 +99,10 @@ TEST(what_cannot_be_backed_is_put_back)
 TEST(runs_are_found_between_others)
 {
     struct box *box = make_box(16, 16);
-    pi_ref at[8];
+    pi_block_ref at[8];
     for (int i = 0; i < 8; i++) {
         at[i] = take_block(box, 2 * PI_UNIT, OWNER);
-        assert_int_equal(at[i], pi_ref_make((uint32_t)(2 * i), 0));
+        assert_int_equal(at[i], pi_block_ref_make((uint32_t)(2 * i), 0));
     }
     assert_int_equal(take_block(box, 1 + PI_UNIT, OWNER), 0);
     assert_true(pi_arena_free(&box->arena, at[2], pi_tag_held(OWNER), OWNER));
@@ -124,7 +125,7 @@ TEST(a_run_over_the_hint)
     struct box *box = make_box(8, 8);
     for (uint32_t hint = 0; hint < 10; hint++) {
         atomic_store(&box->arena.place, hint);
-        pi_ref ref = take_block(box, 7 * PI_UNIT, OWNER);
+        pi_block_ref ref = take_block(box, 7 * PI_UNIT, OWNER);
         assert_int_not_equal(ref, 0);
         assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
     }
@@ -160,7 +161,7 @@ static uint32_t discard(struct box *box, bool trim)
 TEST(the_trim_discards_in_the_second_round)
 {
     struct box *box = make_box(8, 8);
-    pi_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
+    pi_block_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
     assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
     assert_int_equal(discard(box, true), 0);
     assert_int_equal(pi_units_see(&box->arena, OTHER, 0, UINT32_MAX), 3);
@@ -178,9 +179,9 @@ TEST(the_trim_discards_in_the_second_round)
 TEST(who_needs_memory_discards_at_once)
 {
     struct box *box = make_box(8, 8);
-    pi_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
-    pi_ref queue = take_block(box, 2 * PI_UNIT, OWNER);
-    uint64_t tag = pi_tag_object(PI_OBJECT_QUEUE, OWNER, 1);
+    pi_block_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
+    pi_block_ref queue = take_block(box, 2 * PI_UNIT, OWNER);
+    uint64_t tag = pi_tag_sync(PI_SYNC_QUEUE, OWNER, 1);
     atomic_store(tag_of(box, queue), tag);
     assert_true(pi_arena_free(&box->arena, ref, pi_tag_held(OWNER), OWNER));
     assert_true(pi_arena_free(&box->arena, queue, tag, OWNER));
@@ -222,7 +223,7 @@ TEST(death_of_a_claimer)
     for (uint32_t joined = 0; joined < 4; joined++) {
         struct box *box = make_box(5, 5);
         claim_partly(box, joined);
-        assert_false(pi_arena_find(&box->arena, pi_ref_make(0, 0), &(struct pi_block){0}));
+        assert_false(pi_arena_find(&box->arena, pi_block_ref_make(0, 0), &(struct pi_block){0}));
         recover(box);
         for (uint32_t i = 0; i < 4; i++) {
             assert_int_equal(unit_tag(box, i), 0);
@@ -236,15 +237,15 @@ TEST(death_of_who_frees)
 {
     for (uint32_t freed = 0; freed < 4; freed++) {
         struct box *box = make_box(5, 5);
-        pi_ref ref = take_block(box, 4 * PI_UNIT, OTHER);
-        assert_int_equal(take_block(box, PI_UNIT, OTHER), pi_ref_make(4, 0));
+        pi_block_ref ref = take_block(box, 4 * PI_UNIT, OTHER);
+        assert_int_equal(take_block(box, PI_UNIT, OTHER), pi_block_ref_make(4, 0));
         atomic_store(tag_of(box, ref), pi_tag_claimed(OWNER, 0));
         for (uint32_t i = 4 - freed; i < 4; i++) {
             atomic_store(&box->arena.units[i].tag, pi_tag_free(0));
         }
         recover(box);
         assert_int_equal(unit_tag(box, 4), pi_tag_held(OTHER));
-        assert_true(pi_arena_free(&box->arena, pi_ref_make(4, 0), pi_tag_held(OTHER), OTHER));
+        assert_true(pi_arena_free(&box->arena, pi_block_ref_make(4, 0), pi_tag_held(OTHER), OTHER));
         assert_int_equal(take_block(box, 5 * PI_UNIT, OTHER), ref);
         free_box(box);
     }
@@ -256,7 +257,7 @@ TEST(references_round_trip)
 {
     struct box *box = make_box(16, 16);
     for (size_t size = 1; size <= 4 * PI_UNIT; size *= 2) {
-        pi_ref ref = take_block(box, size, OWNER);
+        pi_block_ref ref = take_block(box, size, OWNER);
         struct pi_block block;
         assert_int_not_equal(ref, 0);
         assert_true(pi_arena_find(&box->arena, ref, &block));
@@ -274,17 +275,17 @@ TEST(references_round_trip)
 TEST(references_that_name_nothing)
 {
     struct box *box = make_box(8, 6);
-    pi_ref large = take_block(box, 3 * PI_UNIT, OWNER), small = take_block(box, 16384, OWNER);
-    assert_int_equal(small, pi_ref_make(3, 0));
-    const pi_ref bad[] = {0,
-                          large + 1, /* not its beginning, */
-                          pi_ref_make(1, 0),
-                          pi_ref_make(2, 0),
-                          pi_ref_make(3, 4), /* a span of four blocks */
-                          pi_ref_make(4, 0), /* nobody's */
-                          pi_ref_make(6, 0), /* behind the end */
-                          (pi_ref)1 << 41,
-                          UINT64_MAX};
+    pi_block_ref large = take_block(box, 3 * PI_UNIT, OWNER), small = take_block(box, 16384, OWNER);
+    assert_int_equal(small, pi_block_ref_make(3, 0));
+    const pi_block_ref bad[] = {0,
+                                large + 1, /* not its beginning, */
+                                pi_block_ref_make(1, 0),
+                                pi_block_ref_make(2, 0),
+                                pi_block_ref_make(3, 4), /* a span of four blocks */
+                                pi_block_ref_make(4, 0), /* nobody's */
+                                pi_block_ref_make(6, 0), /* behind the end */
+                                (pi_block_ref)1 << 41,
+                                UINT64_MAX};
     struct pi_block block;
     for (size_t i = 0; i < COUNT(bad); i++) {
         assert_false(pi_arena_find(&box->arena, bad[i], &block));
@@ -302,7 +303,7 @@ TEST(scribbled_units)
 {
     struct box *box = make_box(8, 6);
     struct pi_block block;
-    pi_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
+    pi_block_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
     const uint32_t wrong[] = {0, 2 + 3, 7, 6 + 1, UINT32_MAX, PI_SEEN};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         atomic_store(&box->arena.units[0].info, wrong[i]);
@@ -320,7 +321,7 @@ TEST(scribbled_units)
     }
     for (uint64_t kind = 0; kind < 16; kind++) { /* and every other tag */
         uint64_t tag;
-        pi_ref next = 0;
+        pi_block_ref next = 0;
         atomic_store(&box->arena.units[0].tag, kind << 60 | 0x7ff);
         while ((next = pi_arena_next(&box->arena, next, false, &tag)) != 0) {
             assert_true(pi_tag_in_use(tag));
@@ -334,7 +335,7 @@ TEST(a_walk_finds_all_blocks)
 {
     struct box *box = make_box(16, 16);
     uint64_t tag;
-    pi_ref expected = 0, ref = 0;
+    pi_block_ref expected = 0, ref = 0;
     assert_int_equal(pi_arena_next(&box->arena, 0, false, &tag), 0);
     for (int i = 0; i < 3; i++) {
         expected += take_block(box, 100, OWNER) + take_block(box, 5000, OWNER) +

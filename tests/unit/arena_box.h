@@ -25,8 +25,8 @@ static inline struct box *make_box(uint32_t max, uint32_t end)
     box->arena.tags = calloc((size_t)max * PI_TAGS, sizeof *box->arena.tags);
     box->arena.bytes = malloc(max * PI_UNIT);
     assert_true(box->arena.units && box->arena.tags && box->arena.bytes);
-    atomic_store(&box->end, pi_count_word(end));
-    pi_count_init(&box->arena.end, &box->end, max);
+    atomic_store(&box->end, pi_monotonic_word(end));
+    pi_monotonic_init(&box->arena.end, &box->end, max);
     return box;
 }
 
@@ -52,7 +52,7 @@ static inline uint32_t unit_value(struct box *box, uint32_t unit)
 static inline uint32_t claim_units(struct box *box, uint32_t n, unsigned owner)
 {
     uint32_t unit = pi_units_claim(&box->arena, n, owner, true);
-    for (uint32_t i = 0; unit != PI_NONE && i < n; i++) {
+    for (uint32_t i = 0; unit != PI_NO_INDEX && i < n; i++) {
         uint32_t bare = pi_units_bare(&box->arena, unit + i, n - i);
         pi_units_mark(&box->arena, unit + i, bare, pi_tag_claimed(owner, 0));
     }
@@ -60,26 +60,26 @@ static inline uint32_t claim_units(struct box *box, uint32_t n, unsigned owner)
 }
 
 /* A block, HELD(owner); 0: there is no room. */
-static inline pi_ref take_block(struct box *box, size_t size, unsigned owner)
+static inline pi_block_ref take_block(struct box *box, size_t size, unsigned owner)
 {
-    unsigned class = pi_class_for(size);
+    unsigned class = pi_size_class_for(size);
     uint32_t n = (uint32_t)((size + PI_UNIT - 1) / PI_UNIT);
-    pi_ref ref = class < PI_CLASSES ? pi_span_take(&box->arena, class, owner) : 0;
+    pi_block_ref ref = class < PI_CLASSES ? pi_span_take(&box->arena, class, owner) : 0;
     if (ref != 0) {
         return ref;
     }
     uint32_t unit = claim_units(box, n, owner);
-    if (unit == PI_NONE) {
+    if (unit == PI_NO_INDEX) {
         return 0;
     }
     if (class < PI_CLASSES) {
         return pi_span_open(&box->arena, unit, class, owner);
     }
     pi_units_join(&box->arena, unit, n, owner);
-    return pi_ref_make(unit, 0);
+    return pi_block_ref_make(unit, 0);
 }
 
-static inline _Atomic uint64_t *tag_of(struct box *box, pi_ref ref)
+static inline _Atomic uint64_t *tag_of(struct box *box, pi_block_ref ref)
 {
     struct pi_block block;
     assert_true(pi_arena_find(&box->arena, ref, &block));

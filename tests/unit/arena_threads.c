@@ -18,7 +18,7 @@ struct crowd {
 };
 
 struct kept {
-    pi_ref ref;
+    pi_block_ref ref;
     uint32_t size;
     uint32_t mark;
 };
@@ -99,7 +99,7 @@ static void take(struct crowd *crowd, struct kept *kept, unsigned owner, uint32_
         kept->ref = take_block(crowd->box, kept->size, owner);
     }
     if (kept->ref == 0 && kept->size <= 32768) {
-        kept->ref = pi_span_take_any(&crowd->box->arena, pi_class_for(kept->size), owner);
+        kept->ref = pi_span_take_any(&crowd->box->arena, pi_size_class_for(kept->size), owner);
     }
     crowd->refused += kept->ref == 0;
     char *bytes = kept->ref ? bytes_of(crowd, kept) : NULL;
@@ -148,14 +148,14 @@ TEST(nobodys_bytes_are_anothers)
         tag = unit_tag(crowd.box, unit);
         assert_true(tag == 0 || tag == pi_tag_free(0));
     }
-    assert_int_equal(take_block(crowd.box, UNITS * PI_UNIT, 0), pi_ref_make(0, 0));
+    assert_int_equal(take_block(crowd.box, UNITS * PI_UNIT, 0), pi_block_ref_make(0, 0));
     free_box(crowd.box);
 }
 
 /* One gives, one takes: a freed block is always found. */
 struct pair {
     struct box *box;
-    _Atomic pi_ref passed[64];
+    _Atomic pi_block_ref passed[64];
     _Atomic bool over;
     _Atomic unsigned lost;
 };
@@ -166,7 +166,7 @@ static void pass(void *context, unsigned number)
 {
     struct pair *pair = context;
     for (uint32_t i = 0; number == 0 && i < PASSES && pair->lost == 0; i++) {
-        pi_ref ref = 0;
+        pi_block_ref ref = 0;
         /* Two blocks and one that holds: with both free or one, a take must not fail for good. */
         for (int tries = 0; ref == 0 && tries < 1000000; tries++) {
             ref = pi_span_take(&pair->box->arena, PI_CLASSES - 1, 0);
@@ -183,7 +183,7 @@ static void pass(void *context, unsigned number)
     for (bool over = false; number == 1 && !over;) {
         over = atomic_load(&pair->over);
         for (int i = 0; i < 64; i++) {
-            pi_ref ref = atomic_exchange(&pair->passed[i], 0);
+            pi_block_ref ref = atomic_exchange(&pair->passed[i], 0);
             if (ref) {
                 pair->lost += !pi_arena_free(&pair->box->arena, ref, pi_tag_held(0), 1);
             }

@@ -4,10 +4,10 @@
 
 #include "core/map.h"
 
-static inline void give_all(struct pi_map *map, uint32_t count)
+static inline void give_all(struct pi_bitmap *map, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        pi_map_give(map, i);
+        pi_bitmap_free(map, i);
     }
 }
 

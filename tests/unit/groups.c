@@ -12,7 +12,7 @@
 static struct table *make_closed(void)
 {
     struct table *table = make_table(SLOTS, 0);
-    atomic_store(&table->count, pi_count_word(SLOTS));
+    atomic_store(&table->count, pi_monotonic_word(SLOTS));
     return table;
 }
 
@@ -61,7 +61,7 @@ TEST(nothing_is_found_in_a_closed_group)
         assert_false(pi_slots_has(&table->slots, i));
         assert_int_equal(pi_slots_word(&table->slots, i), 0);
     }
-    assert_int_equal(acquire(table, SUBMITTER, 70), PI_NONE);
+    assert_int_equal(acquire(table, SUBMITTER, 70), PI_NO_INDEX);
     for (uint32_t i = 0; i < SLOTS; i++) {
         assert_int_equal(word_of(table, i), 0); /* nobody has touched it */
     }
@@ -78,7 +78,7 @@ TEST(open_group_gives_its_slots)
     for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
         assert_int_equal(acquire(table, SUBMITTER, 0), PI_GROUP_SLOTS + i);
     }
-    assert_int_equal(acquire(table, SUBMITTER, 0), PI_NONE);
+    assert_int_equal(acquire(table, SUBMITTER, 0), PI_NO_INDEX);
     open_group(table, 0); /* also where somebody has looked for a slot before */
     assert_int_equal(acquire(table, SUBMITTER, 0), 0);
     free_table(table);
@@ -128,9 +128,9 @@ TEST(workers_mark_the_groups_in_which_they_submit)
     assert_false(pi_group_has_mark(group_word(table, 0), 1));
     assert_int_equal(acquire(table, 0, 0), 2);
     assert_false(pi_group_has_mark(group_word(table, 0), 1));
-    assert_int_equal(acquire(table, PI_MAX_SEATS - 1, 0), 3);
-    for (unsigned seat = 0; seat < PI_MAX_SEATS; seat++) {
-        assert_true(pi_group_has_mark(group_word(table, 0), seat)); /* of MANY */
+    assert_int_equal(acquire(table, PI_MAX_WORKERS - 1, 0), 3);
+    for (unsigned worker = 0; worker < PI_MAX_WORKERS; worker++) {
+        assert_true(pi_group_has_mark(group_word(table, 0), worker)); /* of MANY */
     }
     assert_int_equal(acquire(table, 5, 0), 4);
     assert_int_equal(state_of(table, 0), PI_GROUP_OPEN);
@@ -140,15 +140,15 @@ TEST(workers_mark_the_groups_in_which_they_submit)
 TEST(the_seat_says_which_slot_it_has_touched)
 {
     struct table *table = make_table(SLOTS, SLOTS);
-    const struct pi_seat *seat = &table->slots.seats[WORKER];
+    const struct pi_worker *worker = &table->slots.workers[WORKER];
     uint64_t word;
     assert_int_equal(acquire(table, SUBMITTER, 0), 0);
-    assert_int_equal(atomic_load(&seat->touched), 0);
+    assert_int_equal(atomic_load(&worker->touched), 0);
     assert_int_equal(acquire(table, WORKER, 0), 1);
-    assert_int_equal(atomic_load(&seat->touched), 1 + 1);
+    assert_int_equal(atomic_load(&worker->touched), 1 + 1);
     assert_int_equal(submit(table), 2);
     assert_int_equal(take(table, WORKER, &word), 2);
-    assert_int_equal(atomic_load(&seat->touched), 2 + 1);
+    assert_int_equal(atomic_load(&worker->touched), 2 + 1);
     free_table(table);
 }
 
@@ -227,7 +227,7 @@ TEST(marks_go_when_it_closes)
     assert_int_equal(acquire(table, WORKER, 0), 0);
     uint64_t word = word_of(table, 0);
     assert_true(pi_slot_free(slot_at(table, 0), &word));
-    pi_map_give(&table->slots.map, 0);
+    pi_bitmap_free(&table->slots.map, 0);
     assert_true(pi_group_has_mark(group_word(table, 0), WORKER));
     reopen(table, 0);
     assert_false(pi_group_has_mark(group_word(table, 0), WORKER));
@@ -275,12 +275,12 @@ TEST(no_close_while_a_slot_is_taken_and_its_bit_is_clear)
 TEST(no_close_while_a_free_slot_is_queued)
 {
     struct table *table = make_table(SLOTS, SLOTS);
-    atomic_store(&slot_at(table, 40)->word, PI_FREE | PI_QUEUED);
+    atomic_store(&slot_at(table, 40)->word, PI_FREE | PI_IN_RING);
     uint64_t map = map_word(table, 0);
     assert_false(pi_slots_close(&table->slots, 0));
     assert_int_equal(map_word(table, 0), map);
     for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
-        assert_int_equal(word_of(table, i), i == 40 ? PI_FREE | PI_QUEUED : PI_FREE);
+        assert_int_equal(word_of(table, i), i == 40 ? PI_FREE | PI_IN_RING : PI_FREE);
     }
     atomic_store(&slot_at(table, 40)->word, PI_FREE);
     assert_true(pi_slots_close(&table->slots, 0));
@@ -308,15 +308,15 @@ TEST(links_to_closed_groups_break_the_list)
     struct table *table = make_table(SLOTS, SLOTS);
     struct pi_parker parker;
     memset((void *)&parker, 0, sizeof parker);
-    assert_true(pi_ready_push(&table->slots, &parker, 3, 0));
-    assert_false(pi_ready_push(&table->slots, &parker, 70, 0));
+    assert_true(pi_done_list_push(&table->slots, &parker, 3, 0));
+    assert_false(pi_done_list_push(&table->slots, &parker, 70, 0));
     assert_true(pi_slots_close(&table->slots, 0));
-    pi_ready_ref at = pi_ready_take(&parker);
+    pi_done_ref at = pi_done_list_take(&parker);
     uint32_t slot;
     bool broken;
-    assert_true(pi_ready_next(&table->slots, SLOTS, &at, &slot, &broken));
+    assert_true(pi_done_list_next(&table->slots, SLOTS, &at, &slot, &broken));
     assert_int_equal(slot, 70);
-    assert_false(pi_ready_next(&table->slots, SLOTS, &at, &slot, &broken));
+    assert_false(pi_done_list_next(&table->slots, SLOTS, &at, &slot, &broken));
     assert_true(broken);
     free_table(table);
 }
@@ -360,9 +360,9 @@ TEST(death_of_one_that_has_opened)
     for (int given = 0; given < 2; given++) {
         struct table *table = make_table(SLOTS, SLOTS);
         atomic_store(&table->slots.groups[1], pi_group_make(PI_GROUP_OPEN, WORKER, 0));
-        assert_true(pi_map_take_word(&table->slots.map, 1));
+        assert_true(pi_bitmap_alloc_word(&table->slots.map, 1));
         if (given) {
-            pi_map_give_word(&table->slots.map, 1, UINT64_MAX);
+            pi_bitmap_free_word(&table->slots.map, 1, UINT64_MAX);
             assert_int_equal(acquire(table, 0, PI_GROUP_SLOTS), PI_GROUP_SLOTS);
         }
         assert_false(pi_slots_close(&table->slots, 1)); /* not yet */
@@ -370,7 +370,7 @@ TEST(death_of_one_that_has_opened)
         assert_int_equal(map_word(table, 1), given ? UINT64_MAX - 1 : 0);
         pi_group_recover(&table->slots, 1, WORKER);
         assert_int_equal(map_word(table, 1), given ? UINT64_MAX - 1 : UINT64_MAX);
-        assert_int_equal(pi_group_owner(group_word(table, 1)), PI_NOBODY);
+        assert_int_equal(pi_group_owner(group_word(table, 1)), PI_OWNER_NONE);
         assert_int_equal(pi_group_has_mark(group_word(table, 1), 0), given != 0);
         assert_int_equal(acquire(table, SUBMITTER, PI_GROUP_SLOTS),
                          PI_GROUP_SLOTS + (given ? 1u : 0u));
@@ -412,7 +412,7 @@ static void hold_one(struct rush *rush, unsigned owner, uint32_t hint)
         pi_group_open(slots, hint / PI_GROUP_SLOTS);
     }
     uint32_t index = pi_slots_acquire(slots, owner, hint, &word);
-    if (index == PI_NONE) {
+    if (index == PI_NO_INDEX) {
         return;
     }
     bool held = atomic_fetch_add(&rush->holders[index], 1) != 0;
@@ -421,7 +421,7 @@ static void hold_one(struct rush *rush, unsigned owner, uint32_t hint)
     gone = !pi_slot_free(slot_at(rush->table, index), &word) || gone;
     atomic_fetch_add(&rush->shared, held ? 1u : 0u);
     atomic_fetch_add(&rush->lost, gone ? 1u : 0u);
-    pi_map_give(&slots->map, index);
+    pi_bitmap_free(&slots->map, index);
 }
 
 static void take_part(void *context, unsigned number)

@@ -8,7 +8,7 @@
 #define LATER 78u
 #define SEAT 5u
 
-static struct pi_lock lock;
+static struct pi_robust_lock lock;
 
 static const uint32_t seat_thread = SEAT << PI_HOLDER_SHIFT | 1;
 
@@ -23,79 +23,80 @@ TEST(holders_are_told_apart)
     assert_int_not_equal(pi_holder(0, 1), 0);
     assert_int_not_equal(pi_holder(0, 1), pi_holder(1, 1));
     assert_int_not_equal(pi_holder(0, 1), pi_holder(0, 2));
-    assert_int_equal(pi_lock_owner(pi_stamp(SERIAL) | pi_holder(PI_PROGRAM, PI_HOLDER_THREADS)),
-                     PI_PROGRAM);
+    assert_int_equal(
+        pi_robust_lock_owner(pi_stamp(SERIAL) | pi_holder(PI_OWNER_PROGRAM, PI_HOLDER_THREADS)),
+        PI_OWNER_PROGRAM);
 }
 
 TEST(take_and_leave)
 {
-    pi_lock_init(&lock, SERIAL);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 11), PI_LOCK_DONE);
+    pi_robust_lock_init(&lock, SERIAL);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_DONE);
     assert_word(11);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 11), PI_LOCK_MINE);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 12), PI_LOCK_BUSY);
-    assert_int_equal(pi_lock_leave(&lock, SERIAL, 12), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_MINE);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 12), PI_LOCK_BUSY);
+    assert_int_equal(pi_robust_lock_release(&lock, SERIAL, 12), PI_LOCK_STALE);
     assert_word(11);
-    assert_int_equal(pi_lock_leave(&lock, SERIAL, 11), PI_LOCK_DONE);
-    assert_int_equal(pi_lock_leave(&lock, SERIAL, 11), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_release(&lock, SERIAL, 11), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_release(&lock, SERIAL, 11), PI_LOCK_STALE);
     assert_word(0);
 }
 
 TEST(other_lives)
 {
-    pi_lock_init(&lock, LATER);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 11), PI_LOCK_STALE);
-    assert_int_equal(pi_lock_take(&lock, LATER, 11), PI_LOCK_DONE);
-    assert_int_equal(pi_lock_leave(&lock, SERIAL, 11), PI_LOCK_STALE);
-    assert_int_equal(pi_lock_end(&lock, SERIAL, true), PI_LOCK_STALE);
-    assert_true(pi_lock_is_gone(&lock, SERIAL));
-    assert_false(pi_lock_is_gone(&lock, LATER));
+    pi_robust_lock_init(&lock, LATER);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_acquire(&lock, LATER, 11), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_release(&lock, SERIAL, 11), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, true), PI_LOCK_STALE);
+    assert_true(pi_robust_lock_is_gone(&lock, SERIAL));
+    assert_false(pi_robust_lock_is_gone(&lock, LATER));
 }
 
 TEST(recovered)
 {
-    pi_lock_init(&lock, SERIAL);
-    assert_false(pi_lock_recover(&lock, SEAT));
-    assert_false(pi_lock_recover(&lock, 0));
-    assert_int_equal(pi_lock_take(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
-    assert_false(pi_lock_recover(&lock, SEAT + 1));
-    assert_true(pi_lock_recover(&lock, SEAT));
+    pi_robust_lock_init(&lock, SERIAL);
+    assert_false(pi_robust_lock_recover(&lock, SEAT));
+    assert_false(pi_robust_lock_recover(&lock, 0));
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
+    assert_false(pi_robust_lock_recover(&lock, SEAT + 1));
+    assert_true(pi_robust_lock_recover(&lock, SEAT));
     assert_word(PI_LOCK_DIED);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 11), PI_LOCK_TOLD);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_TOLD);
     assert_word(11);
-    assert_int_equal(pi_lock_leave(&lock, SERIAL, 11), PI_LOCK_DONE);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 11), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_release(&lock, SERIAL, 11), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_DONE);
 }
 
 TEST(ended)
 {
-    pi_lock_init(&lock, SERIAL);
-    assert_int_equal(pi_lock_end(&lock, SERIAL, false), PI_LOCK_DONE);
-    assert_true(pi_lock_is_gone(&lock, SERIAL));
-    assert_int_equal(pi_lock_end(&lock, SERIAL, true), PI_LOCK_STALE);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 11), PI_LOCK_STALE);
+    pi_robust_lock_init(&lock, SERIAL);
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, false), PI_LOCK_DONE);
+    assert_true(pi_robust_lock_is_gone(&lock, SERIAL));
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, true), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
 }
 
 TEST(ended_while_it_is_held)
 {
-    pi_lock_init(&lock, SERIAL);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
-    assert_int_equal(pi_lock_end(&lock, SERIAL, false), PI_LOCK_BUSY);
-    assert_false(pi_lock_is_gone(&lock, SERIAL));
-    assert_int_equal(pi_lock_end(&lock, SERIAL, true), PI_LOCK_BUSY);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 12), PI_LOCK_STALE);
-    assert_int_equal(pi_lock_leave(&lock, SERIAL, seat_thread), PI_LOCK_LAST);
+    pi_robust_lock_init(&lock, SERIAL);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, false), PI_LOCK_BUSY);
+    assert_false(pi_robust_lock_is_gone(&lock, SERIAL));
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, true), PI_LOCK_BUSY);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 12), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_release(&lock, SERIAL, seat_thread), PI_LOCK_LAST);
     assert_word(PI_LOCK_GONE);
 }
 
 TEST(ended_and_its_holder_died)
 {
-    pi_lock_init(&lock, SERIAL);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
-    assert_int_equal(pi_lock_end(&lock, SERIAL, true), PI_LOCK_BUSY);
-    assert_true(pi_lock_recover(&lock, SEAT));
+    pi_robust_lock_init(&lock, SERIAL);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, true), PI_LOCK_BUSY);
+    assert_true(pi_robust_lock_recover(&lock, SEAT));
     assert_word(PI_LOCK_GONE | PI_LOCK_DIED);
-    assert_int_equal(pi_lock_take(&lock, SERIAL, 11), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
 }
 
 /* Threads count together, and one after another leaves as if it had died. */
@@ -109,8 +110,8 @@ static void count(void *context, unsigned number)
     uint32_t holder = pi_holder(number, number + 1);
     (void)context;
     for (int i = 0; i < EACH; i++) {
-        enum pi_lock_answer answer;
-        while ((answer = pi_lock_take(&lock, SERIAL, holder)) == PI_LOCK_BUSY) {
+        enum pi_robust_lock_result answer;
+        while ((answer = pi_robust_lock_acquire(&lock, SERIAL, holder)) == PI_LOCK_BUSY) {
             pi_pause();
         }
         atomic_fetch_add(&told, answer == PI_LOCK_TOLD);
@@ -118,16 +119,16 @@ static void count(void *context, unsigned number)
         bool dies = i % 10 == 0;
         deaths += dies;
         if (dies) {
-            (void)pi_lock_recover(&lock, number);
+            (void)pi_robust_lock_recover(&lock, number);
         } else {
-            (void)pi_lock_leave(&lock, SERIAL, holder);
+            (void)pi_robust_lock_release(&lock, SERIAL, holder);
         }
     }
 }
 
 TEST(one_at_a_time)
 {
-    pi_lock_init(&lock, SERIAL);
+    pi_robust_lock_init(&lock, SERIAL);
     counter = deaths = 0;
     atomic_store(&told, 0);
     run_threads(3, count, NULL);

@@ -10,7 +10,7 @@
 #define THREADS_AT_ONCE 4u
 
 struct contest {
-    struct pi_map map;
+    struct pi_bitmap map;
     uint32_t count;
     unsigned rounds;
     _Atomic unsigned owned[MAX]; /* the things' own words: the truth */
@@ -21,10 +21,10 @@ struct contest {
 static struct contest *make_contest(uint32_t count, unsigned rounds)
 {
     struct contest *contest = calloc(1, sizeof *contest);
-    void *memory = calloc(1, pi_map_size(MAX));
+    void *memory = calloc(1, pi_bitmap_size(MAX));
     assert_non_null(contest);
     assert_non_null(memory);
-    pi_map_init(&contest->map, memory, MAX);
+    pi_bitmap_init(&contest->map, memory, MAX);
     give_all(&contest->map, MAX);
     contest->count = count;
     contest->rounds = rounds;
@@ -40,14 +40,14 @@ static void free_contest(struct contest *contest)
 /* Takes a thing, its bit first and then its word. */
 static uint32_t take(struct contest *contest, uint32_t hint)
 {
-    uint32_t index = pi_map_take(&contest->map, contest->count, hint);
-    if (index != PI_NONE && index >= contest->count) {
+    uint32_t index = pi_bitmap_alloc(&contest->map, contest->count, hint);
+    if (index != PI_NO_INDEX && index >= contest->count) {
         atomic_fetch_add(&contest->beyond, 1);
-        return PI_NONE;
+        return PI_NO_INDEX;
     }
-    if (index != PI_NONE && atomic_exchange(&contest->owned[index], 1) != 0) {
+    if (index != PI_NO_INDEX && atomic_exchange(&contest->owned[index], 1) != 0) {
         atomic_fetch_add(&contest->refused, 1);
-        return PI_NONE;
+        return PI_NO_INDEX;
     }
     return index;
 }
@@ -55,7 +55,7 @@ static uint32_t take(struct contest *contest, uint32_t hint)
 static void give(struct contest *contest, uint32_t index)
 {
     atomic_store(&contest->owned[index], 0);
-    pi_map_give(&contest->map, index);
+    pi_bitmap_free(&contest->map, index);
 }
 
 /* Holds up to eight things at a time, so that the map is full now and then. */
@@ -67,7 +67,7 @@ static void take_and_give(void *context, unsigned number)
         unsigned n = 0;
         for (unsigned i = 0; i < COUNT(held); i++) {
             uint32_t index = take(contest, round % 2 ? number * 64 : 0);
-            if (index != PI_NONE) {
+            if (index != PI_NO_INDEX) {
                 held[n++] = index;
             }
         }
@@ -80,9 +80,9 @@ static void take_and_give(void *context, unsigned number)
 static void assert_all_free(struct contest *contest)
 {
     for (uint32_t i = 0; i < contest->count; i++) {
-        assert_int_equal(pi_map_take(&contest->map, contest->count, 0), i);
+        assert_int_equal(pi_bitmap_alloc(&contest->map, contest->count, 0), i);
     }
-    assert_int_equal(pi_map_take(&contest->map, contest->count, 0), PI_NONE);
+    assert_int_equal(pi_bitmap_alloc(&contest->map, contest->count, 0), PI_NO_INDEX);
 }
 
 static void assert_fair_contest(uint32_t count)
@@ -120,7 +120,7 @@ static void hold_one_at_a_time(void *context, unsigned number)
     (void)number;
     for (unsigned round = 0; round < contest->rounds; round++) {
         uint32_t index = take(contest, 0);
-        if (index != PI_NONE) {
+        if (index != PI_NO_INDEX) {
             give(contest, index);
         }
     }
@@ -135,7 +135,7 @@ static void assert_no_mark_left(uint32_t free_things)
 {
     struct contest *contest = make_contest(4096, 30000);
     assert_int_equal(take(contest, 0), 0);
-    while (take(contest, 0) != PI_NONE) {
+    while (take(contest, 0) != PI_NO_INDEX) {
     }
     for (int tries = 0; tries < 10; tries++) {
         for (uint32_t i = 0; i < free_things; i++) {
@@ -145,7 +145,7 @@ static void assert_no_mark_left(uint32_t free_things)
         for (uint32_t i = 0; i < free_things; i++) {
             assert_int_equal(take(contest, 0), FIRST_FREE + i);
         }
-        assert_int_equal(take(contest, 0), PI_NONE);
+        assert_int_equal(take(contest, 0), PI_NO_INDEX);
     }
     free_contest(contest);
 }

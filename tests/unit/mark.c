@@ -17,7 +17,7 @@ bool __wrap_pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owne
     struct table *table = reopened;
     reopened = NULL;
     if (table != NULL) {
-        pi_map_give_word(&slots->map, group, UINT64_MAX);
+        pi_bitmap_free_word(&slots->map, group, UINT64_MAX);
         assert_true(pi_slots_close(slots, group));
         assert_true(pi_group_claim(slots, group, SUBMITTER));
         pi_group_open(slots, group);
@@ -33,7 +33,7 @@ TEST(group_of_a_slot_that_is_taken_has_the_mark)
     uint32_t index = pi_slots_acquire(&table->slots, WORKER, 0, &word);
     assert_null(reopened);
     assert_in_range(index, 0, SLOTS - 1);
-    assert_true(pi_is(word_of(table, index), PI_FILL, WORKER));
+    assert_true(pi_is(word_of(table, index), PI_FILLING, WORKER));
     assert_true(pi_group_has_mark(atomic_load(&table->slots.groups[0]), WORKER));
     free_table(table);
 }

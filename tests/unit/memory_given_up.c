@@ -93,7 +93,7 @@ TEST(so_many_ranges_and_no_more)
 {
     struct pi_os_memory memory;
     assert_int_equal(pi_os_memory_create(&memory, SIZE, true), 0);
-    for (size_t i = 0; i < PI_OS_MOST_GAPS; i++) {
+    for (size_t i = 0; i < PI_OS_MAX_GAPS; i++) {
         assert_int_equal(pi_os_memory_give_up(&memory, (2 * i + 1) * USED, USED), 0);
     }
     assert_int_equal(pi_os_memory_give_up(&memory, SIZE - USED, USED), ENOMEM);

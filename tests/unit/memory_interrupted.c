@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define MOST_TRIES 1000 /* then nobody would come to an end */
+#define MAX_TRIES 1000 /* then nobody would come to an end */
 
 static int tries;
 
@@ -24,7 +24,7 @@ int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     bool comes = sigismember(&mask, SIGPROF) == 0;
-    if (comes && ++tries < MOST_TRIES) {
+    if (comes && ++tries < MAX_TRIES) {
         errno = EINTR;
         return -1;
     }

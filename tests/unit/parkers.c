@@ -19,17 +19,17 @@ struct lot {
 static struct lot *make_lot(uint32_t count)
 {
     struct lot *lot = calloc(1, sizeof *lot);
-    void *memory = calloc(1, pi_map_size(PI_MAX_PARKERS));
+    void *memory = calloc(1, pi_bitmap_size(PI_MAX_PARKERS));
     assert_non_null(lot);
     assert_non_null(memory);
     size_t size = PI_MAX_PARKERS * sizeof *lot->parkers.at;
     lot->parkers.at = aligned_alloc(64, size);
     assert_non_null(lot->parkers.at);
     memset((void *)lot->parkers.at, 0, size);
-    pi_map_init(&lot->parkers.map, memory, PI_MAX_PARKERS);
+    pi_bitmap_init(&lot->parkers.map, memory, PI_MAX_PARKERS);
     give_all(&lot->parkers.map, PI_MAX_PARKERS);
-    pi_count_init(&lot->parkers.count, &lot->count, PI_MAX_PARKERS);
-    atomic_init(&lot->count, pi_count_word(count));
+    pi_monotonic_init(&lot->parkers.count, &lot->count, PI_MAX_PARKERS);
+    atomic_init(&lot->count, pi_monotonic_word(count));
     return lot;
 }
 
@@ -52,10 +52,10 @@ TEST(acquire_names_the_owner)
         assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER + i), i);
         assert_int_equal(owner_word(lot, i), 1 + OWNER + i);
     }
-    assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), PI_NONE);
-    atomic_store(&lot->count, pi_count_word(5));
+    assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), PI_NO_INDEX);
+    atomic_store(&lot->count, pi_monotonic_word(5));
     assert_int_equal(pi_parkers_acquire(&lot->parkers, 0), 4);
-    assert_int_equal(owner_word(lot, 4), 1); /* seat 0 is not nobody */
+    assert_int_equal(owner_word(lot, 4), 1); /* worker 0 is not nobody */
     free_lot(lot);
 }
 
@@ -68,7 +68,7 @@ TEST(released_ones_are_used_again)
     pi_parkers_release(&lot->parkers, 1);
     assert_int_equal(owner_word(lot, 1), 0);
     assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER + 1), 1);
-    assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER + 1), PI_NONE);
+    assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER + 1), PI_NO_INDEX);
     free_lot(lot);
 }
 
@@ -79,7 +79,7 @@ TEST(owned_ones_that_look_free)
     atomic_store(&lot->parkers.at[0].owner, 1 + OWNER);
     assert_int_equal(pi_parkers_acquire(&lot->parkers, 3), 1);
     assert_int_equal(owner_word(lot, 0), 1 + OWNER);
-    assert_int_equal(pi_parkers_acquire(&lot->parkers, 3), PI_NONE);
+    assert_int_equal(pi_parkers_acquire(&lot->parkers, 3), PI_NO_INDEX);
     pi_parkers_release(&lot->parkers, 0);
     assert_int_equal(pi_parkers_acquire(&lot->parkers, 3), 0);
     free_lot(lot);
@@ -89,10 +89,10 @@ TEST(owned_ones_that_look_free)
 TEST(free_ones_that_look_owned)
 {
     struct lot *lot = make_lot(2);
-    assert_int_equal(pi_map_take(&lot->parkers.map, 2, 0), 0);
+    assert_int_equal(pi_bitmap_alloc(&lot->parkers.map, 2, 0), 0);
     assert_int_equal(pi_parkers_acquire(&lot->parkers, 3), 1);
-    assert_int_equal(pi_parkers_acquire(&lot->parkers, 3), PI_NONE);
-    pi_map_give(&lot->parkers.map, 0);
+    assert_int_equal(pi_parkers_acquire(&lot->parkers, 3), PI_NO_INDEX);
+    pi_bitmap_free(&lot->parkers.map, 0);
     assert_int_equal(pi_parkers_acquire(&lot->parkers, 3), 0);
     free_lot(lot);
 }
@@ -101,12 +101,12 @@ TEST(count_that_is_too_large)
 {
     struct lot *lot = make_lot(PI_MAX_PARKERS);
     assert_int_equal(pi_parkers_count(&lot->parkers), PI_MAX_PARKERS);
-    atomic_store(&lot->count, pi_count_word(UINT32_MAX));
+    atomic_store(&lot->count, pi_monotonic_word(UINT32_MAX));
     assert_int_equal(pi_parkers_count(&lot->parkers), PI_MAX_PARKERS);
     for (uint32_t i = 0; i < PI_MAX_PARKERS; i++) {
         assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), i);
     }
-    assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), PI_NONE);
+    assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), PI_NO_INDEX);
     free_lot(lot);
 }
 
@@ -115,7 +115,7 @@ static void park_often(void *context, unsigned number)
     struct lot *lot = context;
     for (int i = 0; i < 20000; i++) {
         uint32_t index = pi_parkers_acquire(&lot->parkers, number);
-        if (index == PI_NONE) {
+        if (index == PI_NO_INDEX) {
             continue;
         }
         if (atomic_fetch_add(&lot->users[index], 1) != 0) {

@@ -21,7 +21,7 @@ struct queue {
 
 static inline void set_backed(struct queue *queue, uint32_t rings)
 {
-    atomic_store(&queue->shared->backed, pi_count_word(rings));
+    atomic_store(&queue->shared->backed, pi_monotonic_word(rings));
 }
 
 /* All rings have memory, but only the first `backed` are said to. */
@@ -53,7 +53,7 @@ static inline uint32_t pop(struct queue *queue)
 {
     uint64_t position;
     uint32_t slot = pi_ring_peek(&queue->ring, &position);
-    if (slot != PI_NONE) {
+    if (slot != PI_NO_INDEX) {
         pi_ring_pass(&queue->ring, position);
     }
     return slot;
@@ -125,6 +125,6 @@ static inline void require_popped(struct queue *queue, uint32_t from, uint32_t t
     }
 }
 
-#define assert_empty(queue) assert_int_equal(pop(queue), PI_NONE)
+#define assert_empty(queue) assert_int_equal(pop(queue), PI_NO_INDEX)
 
 #endif

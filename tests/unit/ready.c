@@ -21,32 +21,32 @@ static struct list make_list(void)
 
 static bool push_ready(struct list *list, uint32_t slot, uint32_t generation)
 {
-    return pi_ready_push(&list->table->slots, &list->parker, slot, generation);
+    return pi_done_list_push(&list->table->slots, &list->parker, slot, generation);
 }
 
-static void assert_next(struct list *list, pi_ready_ref *at, uint32_t expected)
+static void assert_next(struct list *list, pi_done_ref *at, uint32_t expected)
 {
-    uint32_t slot = PI_NONE;
+    uint32_t slot = PI_NO_INDEX;
     bool broken = true;
-    assert_true(pi_ready_next(&list->table->slots, pi_slots_count(&list->table->slots), at, &slot,
-                              &broken));
+    assert_true(pi_done_list_next(&list->table->slots, pi_slots_count(&list->table->slots), at,
+                                  &slot, &broken));
     assert_false(broken);
     assert_int_equal(slot, expected);
 }
 
-static void assert_end(struct list *list, pi_ready_ref *at, bool is_broken)
+static void assert_end(struct list *list, pi_done_ref *at, bool is_broken)
 {
     uint32_t slot;
     bool broken = !is_broken;
-    assert_false(pi_ready_next(&list->table->slots, pi_slots_count(&list->table->slots), at, &slot,
-                               &broken));
+    assert_false(pi_done_list_next(&list->table->slots, pi_slots_count(&list->table->slots), at,
+                                   &slot, &broken));
     assert_int_equal(broken, is_broken);
 }
 
 TEST(empty)
 {
     struct list list = make_list();
-    pi_ready_ref at = pi_ready_take(&list.parker);
+    pi_done_ref at = pi_done_list_take(&list.parker);
     assert_end(&list, &at, false);
     free_table(list.table);
 }
@@ -57,12 +57,12 @@ TEST(newest_first)
     assert_true(push_ready(&list, 5, 1)); /* the owner must be posted for the first only */
     assert_false(push_ready(&list, 0, 9));
     assert_false(push_ready(&list, SLOTS - 1, 0));
-    pi_ready_ref at = pi_ready_take(&list.parker);
+    pi_done_ref at = pi_done_list_take(&list.parker);
     assert_next(&list, &at, SLOTS - 1);
     assert_next(&list, &at, 0);
     assert_next(&list, &at, 5);
     assert_end(&list, &at, false);
-    at = pi_ready_take(&list.parker);
+    at = pi_done_list_take(&list.parker);
     assert_end(&list, &at, false);
     assert_true(push_ready(&list, 5, 2));
     free_table(list.table);
@@ -73,8 +73,8 @@ TEST(large_generations)
 {
     struct list list = make_list();
     (void)push_ready(&list, 1, UINT32_MAX);
-    (void)push_ready(&list, 2, (uint32_t)1 << PI_READY_BITS);
-    pi_ready_ref at = pi_ready_take(&list.parker);
+    (void)push_ready(&list, 2, (uint32_t)1 << PI_DONE_TAG_BITS);
+    pi_done_ref at = pi_done_list_take(&list.parker);
     assert_next(&list, &at, 2);
     assert_next(&list, &at, 1);
     assert_end(&list, &at, false);
@@ -89,12 +89,12 @@ TEST(broken_by_reuse)
     (void)push_ready(&list, 1, 4);
     (void)push_ready(&list, 2, 4);
     (void)push_ready(&list, 3, 4);
-    (void)pi_ready_push(&list.table->slots, &other, 2, 5);
-    pi_ready_ref at = pi_ready_take(&list.parker);
+    (void)pi_done_list_push(&list.table->slots, &other, 2, 5);
+    pi_done_ref at = pi_done_list_take(&list.parker);
     assert_next(&list, &at, 3);
     assert_end(&list, &at, true);
     assert_end(&list, &at, false); /* it does not go on from there */
-    at = pi_ready_take(&other);
+    at = pi_done_list_take(&other);
     assert_next(&list, &at, 2);
     assert_end(&list, &at, false);
     free_table(list.table);
@@ -106,17 +106,17 @@ TEST(pushed_again_here)
     (void)push_ready(&list, 1, 4);
     (void)push_ready(&list, 2, 4);
     (void)push_ready(&list, 1, 5);
-    pi_ready_ref at = pi_ready_take(&list.parker);
+    pi_done_ref at = pi_done_list_take(&list.parker);
     assert_next(&list, &at, 1);
     assert_next(&list, &at, 2);
     assert_end(&list, &at, true); /* 2 leads to an older life of 1 */
     free_table(list.table);
 }
 
-static void scribble(struct list *list, pi_ready_ref head)
+static void scribble(struct list *list, pi_done_ref head)
 {
-    atomic_store(&list->parker.ready, head);
-    pi_ready_ref at = pi_ready_take(&list->parker);
+    atomic_store(&list->parker.done, head);
+    pi_done_ref at = pi_done_list_take(&list->parker);
     assert_end(list, &at, true);
 }
 
@@ -124,8 +124,8 @@ TEST(scribbled_heads)
 {
     struct list list = make_list();
     scribble(&list, UINT64_MAX);
-    scribble(&list, pi_ready_ref_make(SLOTS, 0));
-    scribble(&list, (uint64_t)1 << PI_READY_REF_BITS | pi_ready_ref_make(1, 0));
+    scribble(&list, pi_done_ref_make(SLOTS, 0));
+    scribble(&list, (uint64_t)1 << PI_DONE_REF_BITS | pi_done_ref_make(1, 0));
     scribble(&list, 1); /* a generation without a slot */
     free_table(list.table);
 }
@@ -136,9 +136,9 @@ TEST(scribbled_cycle)
     struct list list = make_list();
     (void)push_ready(&list, 1, 4);
     (void)push_ready(&list, 2, 4);
-    uint64_t tag = pi_ready_tag(4) << PI_READY_REF_BITS;
-    atomic_store(&slot_at(list.table, 1)->link, tag | pi_ready_ref_make(2, 4));
-    pi_ready_ref at = pi_ready_take(&list.parker);
+    uint64_t tag = pi_done_tag(4) << PI_DONE_REF_BITS;
+    atomic_store(&slot_at(list.table, 1)->link, tag | pi_done_ref_make(2, 4));
+    pi_done_ref at = pi_done_list_take(&list.parker);
     for (int i = 0; i < 1000; i++) {
         assert_next(&list, &at, i % 2 ? 1 : 2);
     }
@@ -160,11 +160,11 @@ struct race {
 static void take_once(struct race *race)
 {
     struct pi_slots *slots = &race->list.table->slots;
-    pi_ready_ref at = pi_ready_take(&race->list.parker);
+    pi_done_ref at = pi_done_list_take(&race->list.parker);
     uint32_t slot;
     bool broken = false;
     atomic_fetch_add(&race->empties, at != 0);
-    while (pi_ready_next(slots, pi_slots_count(slots), &at, &slot, &broken)) {
+    while (pi_done_list_next(slots, pi_slots_count(slots), &at, &slot, &broken)) {
         atomic_fetch_add(&race->taken[slot], 1);
     }
     atomic_fetch_add(&race->wrong, broken);

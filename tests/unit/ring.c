@@ -7,7 +7,7 @@ TEST(begins_empty)
     bool mark = true;
     assert_empty(&queue);
     assert_int_equal(pi_ring_length(&queue.ring), 0);
-    assert_int_equal(pi_ring_at(&queue.ring, 0, &mark), PI_NONE);
+    assert_int_equal(pi_ring_at(&queue.ring, 0, &mark), PI_NO_INDEX);
     assert_false(mark);
     free_queue(&queue);
 }
@@ -131,8 +131,8 @@ TEST(entries_by_position)
     assert_int_equal(pi_ring_at(&queue.ring, 599, &mark), 599);
     assert_false(mark);
     assert_int_equal(pi_ring_at(&queue.ring, 88, &mark), 88);
-    assert_int_equal(pi_ring_at(&queue.ring, 600, &mark), PI_NONE); /* not yet */
-    assert_int_equal(pi_ring_at(&queue.ring, 87, &mark), PI_NONE);  /* overwritten */
+    assert_int_equal(pi_ring_at(&queue.ring, 600, &mark), PI_NO_INDEX); /* not yet */
+    assert_int_equal(pi_ring_at(&queue.ring, 87, &mark), PI_NO_INDEX);  /* overwritten */
     assert_false(mark);
     free_queue(&queue);
 }

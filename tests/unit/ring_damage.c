@@ -39,7 +39,7 @@ static struct queue make_used_queue(void)
     return queue;
 }
 
-static bool is_entry(uint32_t slot) { return slot == PI_NONE || slot <= PI_MAX_SLOTS + 16; }
+static bool is_entry(uint32_t slot) { return slot == PI_NO_INDEX || slot <= PI_MAX_SLOTS + 16; }
 
 /* In a child. */
 static int every_call_returns(void *context)
@@ -55,7 +55,7 @@ static int every_call_returns(void *context)
     for (size_t i = 0; i < COUNT(patterns); i++) {
         uint32_t slot = pi_ring_at(&queue->ring, patterns[i], &mark);
         REQUIRE(is_entry(slot));
-        REQUIRE(!mark || slot == PI_NONE);
+        REQUIRE(!mark || slot == PI_NO_INDEX);
     }
     (void)pi_ring_length(&queue->ring);
     (void)pi_ring_shrink(&queue->ring);
@@ -125,11 +125,11 @@ TEST(count_of_rings)
     const uint64_t words[] = {UINT32_MAX,
                               UINT64_MAX,
                               RINGS,
-                              pi_count_word(RINGS + 1),
-                              pi_count_word(31),
-                              pi_count_word(UINT32_MAX),
-                              pi_count_word(RINGS | 32),
-                              pi_count_word(0)};
+                              pi_monotonic_word(RINGS + 1),
+                              pi_monotonic_word(31),
+                              pi_monotonic_word(UINT32_MAX),
+                              pi_monotonic_word(RINGS | 32),
+                              pi_monotonic_word(0)};
     for (size_t i = 0; i < COUNT(words); i++) {
         struct queue queue = make_used_queue();
         atomic_store(&queue.shared->backed, words[i]);
@@ -224,10 +224,10 @@ TEST(a_gap_is_mended)
     struct queue queue = make_used_queue();
     uint64_t head = atomic_load(&queue.shared->head), position;
     atomic_store(cell_of(&queue, head), 0);
-    assert_int_equal(pop(&queue), PI_NONE);
+    assert_int_equal(pop(&queue), PI_NO_INDEX);
     pi_ring_mend(&queue.ring);
     assert_true(atomic_load(&queue.shared->head) == atomic_load(&queue.shared->tail));
-    while (pi_ring_peek(&queue.ring, &position) != PI_NONE) { /* the tail lags behind */
+    while (pi_ring_peek(&queue.ring, &position) != PI_NO_INDEX) { /* the tail lags behind */
         pi_ring_pass(&queue.ring, position);
     }
     assert_pushed(&queue, 0, 30);
@@ -243,7 +243,7 @@ TEST(a_sound_queue_is_not_mended)
         assert_int_equal(pop(&queue), HISTORY + i);
     }
     pi_ring_mend(&queue.ring);
-    assert_int_equal(pop(&queue), PI_NONE);
+    assert_int_equal(pop(&queue), PI_NO_INDEX);
     assert_true(pi_ring_end(&queue.ring) == atomic_load(&queue.shared->head));
     free_queue(&queue);
 }

@@ -125,9 +125,9 @@ TEST(the_sweep_finds_the_mark)
 {
     struct queue queue = queue_with_a_mark();
     bool mark = false;
-    assert_int_equal(pi_ring_at(&queue.ring, FIRST, &mark), PI_NONE);
+    assert_int_equal(pi_ring_at(&queue.ring, FIRST, &mark), PI_NO_INDEX);
     assert_true(mark);
-    assert_int_equal(pi_ring_at(&queue.ring, FIRST + 1, &mark), PI_NONE);
+    assert_int_equal(pi_ring_at(&queue.ring, FIRST + 1, &mark), PI_NO_INDEX);
     assert_false(mark);
     assert_pushed(&queue, FIRST, FIRST + 1);
     assert_int_equal(pi_ring_at(&queue.ring, FIRST + 1, &mark), FIRST);
@@ -155,7 +155,7 @@ static void require_through(struct queue *queue, uint32_t from, uint32_t to, con
 {
     require_pushed_growing(queue, from, to, file, line);
     require_popped(queue, from, to, file, line);
-    _assert_int_equal(pop(queue), PI_NONE, file, line);
+    _assert_int_equal(pop(queue), PI_NO_INDEX, file, line);
 }
 
 static uint32_t rings_with_memory(struct queue *queue)
@@ -321,7 +321,7 @@ TEST(a_late_mark_is_not_followed_before_there_is_memory)
     for (int left = 0; left < 2; left++) {
         bool mark;
         assert_int_equal(push(&queue, FIRST), PI_PUSH_NO_CELL);
-        assert_int_equal(pi_ring_at(&queue.ring, FIRST, &mark), PI_NONE);
+        assert_int_equal(pi_ring_at(&queue.ring, FIRST, &mark), PI_NO_INDEX);
         assert_int_equal(atomic_load(&queue.shared->cut[1]), 0);
         pi_ring_left(&queue.ring);
     }
@@ -339,7 +339,7 @@ TEST(a_mark_that_was_followed_is_followed)
 {
     struct queue queue = make_queue(2, 2);
     assert_pushed(&queue, 0, FIRST + 10);
-    atomic_store(&queue.shared->backed, pi_count_word(2 | 32)); /* GIVING */
+    atomic_store(&queue.shared->backed, pi_monotonic_word(2 | 32)); /* GIVING */
     assert_popped(&queue, 0, FIRST + 10);
     assert_empty(&queue);
     free_queue(&queue);

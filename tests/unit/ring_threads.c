@@ -52,7 +52,7 @@ static bool consume_one(struct traffic *traffic, uint32_t next[PRODUCERS])
 {
     uint64_t position;
     uint32_t entry = pi_ring_peek(&traffic->queue.ring, &position);
-    if (entry == PI_NONE) {
+    if (entry == PI_NO_INDEX) {
         give(traffic);
         return false;
     }

@@ -9,8 +9,8 @@
 #define PAGE ((size_t)4096)
 
 /* What executors may have, from the least to more than any machine has. */
-static const size_t sizes[] = {PI_LEAST_MEMORY, (size_t)3 << 20,  (size_t)100 << 20,
-                               (size_t)1 << 30, (size_t)12 << 30, PI_MOST_MEMORY};
+static const size_t sizes[] = {PI_MIN_MEMORY,   (size_t)3 << 20,  (size_t)100 << 20,
+                               (size_t)1 << 30, (size_t)12 << 30, PI_MAX_MEMORY};
 
 struct region {
     const char *what;
@@ -35,10 +35,10 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
     regions->count = 0;
     add(regions, "header", s->header, sizeof *s->header);
     add(regions, "map of the parkers", (const void *)s->parkers.map.level[2],
-        pi_map_size(PI_MAX_PARKERS));
-    add(regions, "seats", s->seats, PI_MAX_SEATS * sizeof *s->seats);
+        pi_bitmap_size(PI_MAX_PARKERS));
+    add(regions, "workers", s->workers, PI_MAX_WORKERS * sizeof *s->workers);
     add(regions, "parkers", s->parkers.at, PI_MAX_PARKERS * sizeof *s->parkers.at);
-    add(regions, "map of the slots", (const void *)slots->map.level[2], pi_map_size(slots->max));
+    add(regions, "map of the slots", (const void *)slots->map.level[2], pi_bitmap_size(slots->max));
     add(regions, "groups of the slots", (const void *)slots->groups,
         slots->max / PI_GROUP_SLOTS * sizeof *slots->groups);
     add(regions, "slots", slots->at, slots->max * sizeof *slots->at);
@@ -143,7 +143,7 @@ TEST(alignment)
     pi_segment_layout(&s, BASE, sizes[0]);
     assert_int_equal((size_t)s.slots.at % 64, 0);
     assert_int_equal((size_t)&s.slots.at[1] % 64, 0);
-    assert_int_equal((size_t)&s.seats[1] % 128, 0);
+    assert_int_equal((size_t)&s.workers[1] % 128, 0);
     assert_int_equal((size_t)&s.parkers.at[1] % 64, 0);
     assert_int_equal((size_t)&s.header->ring.tail - (size_t)&s.header->ring.head, 128);
     assert_true(offsetof(struct pi_header, idle) >= 128);

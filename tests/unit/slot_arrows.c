@@ -19,16 +19,16 @@ static uint64_t set_word(enum pi_state state, uint64_t flags)
 static uint64_t get_word(void) { return atomic_load(&slot.word); }
 
 static const enum pi_state arrows[][2] = {
-    {PI_FILL, PI_READY},        {PI_READY, PI_CANCELLED}, {PI_RUN, PI_DONE},
-    {PI_RUN, PI_FAILED},        {PI_RUN, PI_KILLING},     {PI_RUN, PI_LOST},
-    {PI_RUN, PI_READY},         {PI_RUN, PI_TIMED_OUT},   {PI_KILLING, PI_TIMED_OUT},
+    {PI_FILLING, PI_PENDING},   {PI_PENDING, PI_CANCELLED}, {PI_RUNNING, PI_DONE},
+    {PI_RUNNING, PI_FAILED},    {PI_RUNNING, PI_KILLING},   {PI_RUNNING, PI_LOST},
+    {PI_RUNNING, PI_PENDING},   {PI_RUNNING, PI_TIMED_OUT}, {PI_KILLING, PI_TIMED_OUT},
     {PI_KILLING, PI_CANCELLED},
 };
 
 TEST(each_arrow)
 {
     for (size_t i = 0; i < COUNT(arrows); i++) {
-        uint64_t from = set_word(arrows[i][0], PI_QUEUED), left = from;
+        uint64_t from = set_word(arrows[i][0], PI_IN_RING), left = from;
         assert_true(pi_slot_leave(&slot, &left, arrows[i][1], 0, 0));
         assert_int_equal(left, from);
         assert_int_equal(get_word(), pi_with_state(from, arrows[i][1]));
@@ -37,15 +37,15 @@ TEST(each_arrow)
 
 TEST(sets_and_clears_flags)
 {
-    uint64_t from = set_word(PI_RUN, PI_CANCEL | PI_MANY);
-    assert_true(pi_slot_leave(&slot, &from, PI_KILLING, PI_EXPIRED, PI_CANCEL));
-    assert_int_equal(get_word(), set_word(PI_KILLING, PI_MANY | PI_EXPIRED));
+    uint64_t from = set_word(PI_RUNNING, PI_CANCEL_REQUESTED | PI_BROADCAST);
+    assert_true(pi_slot_leave(&slot, &from, PI_KILLING, PI_EXPIRED, PI_CANCEL_REQUESTED));
+    assert_int_equal(get_word(), set_word(PI_KILLING, PI_BROADCAST | PI_EXPIRED));
 }
 
 /* Somebody detaches, cancels, or comes to sleep, after the word was read. */
 TEST(keeps_what_comes_in_meanwhile)
 {
-    uint64_t from = set_word(PI_RUN, 0), parked = pi_with_parker(from | PI_CANCEL, 9);
+    uint64_t from = set_word(PI_RUNNING, 0), parked = pi_with_parker(from | PI_CANCEL_REQUESTED, 9);
     atomic_store(&slot.word, parked);
     assert_true(pi_slot_leave(&slot, &from, PI_DONE, 0, 0));
     assert_int_equal(from, parked); /* so that the finisher knows whom to wake */
@@ -54,8 +54,8 @@ TEST(keeps_what_comes_in_meanwhile)
 
 TEST(keeps_that_a_flag_went_meanwhile)
 {
-    uint64_t from = set_word(PI_RUN, PI_QUEUED);
-    uint64_t passed = set_word(PI_RUN, 0);
+    uint64_t from = set_word(PI_RUNNING, PI_IN_RING);
+    uint64_t passed = set_word(PI_RUNNING, 0);
     assert_true(pi_slot_leave(&slot, &from, PI_FAILED, PI_DETACHED, 0));
     assert_int_equal(from, passed);
     assert_int_equal(get_word(), set_word(PI_FAILED, PI_DETACHED));
@@ -71,7 +71,7 @@ static void assert_refused(uint64_t from, uint64_t now)
 
 TEST(refused_when_it_is_another_task_or_state)
 {
-    uint64_t run = set_word(PI_RUN, 0);
+    uint64_t run = set_word(PI_RUNNING, 0);
     assert_refused(run, pi_with_state(run, PI_KILLING));
     assert_refused(run, pi_with_state(run, PI_LOST));
     assert_refused(run, pi_with_owner(run, OWNER + 1));
@@ -82,7 +82,8 @@ TEST(refused_when_it_is_another_task_or_state)
 TEST(final_states_are_left_by_freeing)
 {
     for (unsigned state = PI_DONE; state < PI_STATES; state++) {
-        uint64_t word = pi_with_parker(set_word((enum pi_state)state, PI_DETACHED | PI_CANCEL), 3);
+        uint64_t word =
+            pi_with_parker(set_word((enum pi_state)state, PI_DETACHED | PI_CANCEL_REQUESTED), 3);
         atomic_store(&slot.word, word);
         assert_true(pi_slot_free(&slot, &word));
         assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_FREE);
@@ -92,29 +93,29 @@ TEST(final_states_are_left_by_freeing)
 /* The entry in the ring stays, so the flag does. */
 TEST(freeing_keeps_queued)
 {
-    uint64_t word = set_word(PI_CANCELLED, PI_QUEUED | PI_MANY);
+    uint64_t word = set_word(PI_CANCELLED, PI_IN_RING | PI_BROADCAST);
     assert_true(pi_slot_free(&slot, &word));
-    assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_QUEUED | PI_FREE);
+    assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_IN_RING | PI_FREE);
 }
 
 /* In two steps, if there are blocks to be freed in between. */
 TEST(emptying_before_it_is_freed)
 {
-    uint64_t word = set_word(PI_DONE, PI_QUEUED | PI_MANY), other = word;
+    uint64_t word = set_word(PI_DONE, PI_IN_RING | PI_BROADCAST), other = word;
     assert_true(pi_slot_empty(&slot, &word, 9));
     assert_int_equal(get_word(), word);
-    assert_true(pi_is(word, PI_FILL, 9));
+    assert_true(pi_is(word, PI_FILLING, 9));
     assert_int_equal(pi_generation(word), pi_generation(other));
-    assert_true(word & PI_QUEUED);
+    assert_true(word & PI_IN_RING);
     assert_false(pi_slot_empty(&slot, &other, 10)); /* a second holder of the same handle */
     assert_int_equal(other, word);
     assert_true(pi_slot_free(&slot, &word));
-    assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_QUEUED | PI_FREE);
+    assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_IN_RING | PI_FREE);
 }
 
 TEST(freeing_an_inexact_word)
 {
-    uint64_t word = set_word(PI_DONE, PI_QUEUED), passed = set_word(PI_DONE, 0);
+    uint64_t word = set_word(PI_DONE, PI_IN_RING), passed = set_word(PI_DONE, 0);
     assert_false(pi_slot_free(&slot, &word));
     assert_int_equal(word, passed);
     assert_int_equal(get_word(), passed);

@@ -10,7 +10,7 @@ static void assert_state(struct table *table, uint32_t index, enum pi_state stat
 
 static bool is_queued(struct table *table, uint32_t index)
 {
-    return word_of(table, index) & PI_QUEUED;
+    return word_of(table, index) & PI_IN_RING;
 }
 
 /* Brings slot 0 to `state` while its entry stays in the ring. */
@@ -33,14 +33,14 @@ static struct table *table_with_a_stale_entry(enum pi_state state)
 
 TEST(take_passes_stale_entries)
 {
-    const enum pi_state states[] = {PI_CANCELLED, PI_RUN, PI_FREE};
+    const enum pi_state states[] = {PI_CANCELLED, PI_RUNNING, PI_FREE};
     for (size_t i = 0; i < COUNT(states); i++) {
         struct table *table = table_with_a_stale_entry(states[i]);
         uint64_t word, before = word_of(table, 0);
         assert_true(is_queued(table, 0));
         assert_int_equal(take(table, WORKER + 1, &word), 1);
-        assert_int_equal(word_of(table, 0), before & ~(uint64_t)PI_QUEUED);
-        assert_int_equal(take(table, WORKER + 1, &word), PI_NONE);
+        assert_int_equal(word_of(table, 0), before & ~(uint64_t)PI_IN_RING);
+        assert_int_equal(take(table, WORKER + 1, &word), PI_NO_INDEX);
         free_table(table);
     }
 }
@@ -52,8 +52,8 @@ TEST(ready_with_an_entry_needs_no_push)
     uint64_t word;
     assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &word), 0);
     assert_int_equal(pi_generation(word), 1);
-    assert_false(pi_slot_ready(slot_at(table, 0), word, PI_CANCEL));
-    assert_int_equal(word_of(table, 0) & 0xff, PI_READY | PI_CANCEL | PI_QUEUED);
+    assert_false(pi_slot_ready(slot_at(table, 0), word, PI_CANCEL_REQUESTED));
+    assert_int_equal(word_of(table, 0) & 0xff, PI_PENDING | PI_CANCEL_REQUESTED | PI_IN_RING);
     assert_int_equal(pi_ring_length(&table->queue.ring), 2);
     assert_int_equal(take(table, WORKER, &word), 0);
     assert_int_equal(take(table, WORKER, &word), 1);
@@ -80,10 +80,10 @@ TEST(entries_that_name_nothing)
     uint64_t word;
     assert_int_equal(push(&table->queue, 10), PI_PUSHED);
     assert_int_equal(push(&table->queue, PI_MAX_SLOTS - 1), PI_PUSHED);
-    assert_int_equal(push(&table->queue, 5), PI_PUSHED); /* FREE, never QUEUED */
+    assert_int_equal(push(&table->queue, 5), PI_PUSHED); /* FREE, never IN_RING */
     assert_int_equal(submit(table), 0);
     assert_int_equal(take(table, WORKER, &word), 0);
-    assert_int_equal(take(table, WORKER, &word), PI_NONE);
+    assert_int_equal(take(table, WORKER, &word), PI_NO_INDEX);
     assert_int_equal(word_of(table, 5), PI_FREE);
     free_table(table);
 }
@@ -96,8 +96,8 @@ TEST(duplicate_entries)
     assert_int_equal(submit(table), 0);
     assert_int_equal(push(&table->queue, 0), PI_PUSHED);
     assert_int_equal(take(table, WORKER, &word), 0);
-    assert_int_equal(take(table, WORKER + 1, &word), PI_NONE);
-    assert_state(table, 0, PI_RUN, WORKER);
+    assert_int_equal(take(table, WORKER + 1, &word), PI_NO_INDEX);
+    assert_state(table, 0, PI_RUNNING, WORKER);
     free_table(table);
 }
 
@@ -111,7 +111,7 @@ TEST(head_behind_a_claimed_entry)
     assert_int_equal(take(table, WORKER, &word), 0);
     atomic_store(&table->queue.shared->head, 0);
     assert_int_equal(take(table, WORKER + 1, &word), 1);
-    assert_state(table, 0, PI_RUN, WORKER);
+    assert_state(table, 0, PI_RUNNING, WORKER);
     free_table(table);
 }
 

@@ -9,7 +9,7 @@ static void assert_state(struct table *table, uint32_t index, enum pi_state stat
 
 static bool is_queued(struct table *table, uint32_t index)
 {
-    return word_of(table, index) & PI_QUEUED;
+    return word_of(table, index) & PI_IN_RING;
 }
 
 TEST(acquire_names_the_submitter)
@@ -18,10 +18,10 @@ TEST(acquire_names_the_submitter)
     uint64_t word = 0;
     uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 130, &word);
     assert_int_equal(index / 64, 130 / 64);
-    assert_state(table, index, PI_FILL, SUBMITTER);
+    assert_state(table, index, PI_FILLING, SUBMITTER);
     assert_int_equal(word, word_of(table, index));
     assert_int_equal(pi_generation(word), 0);
-    assert_true(pi_map_taken(&table->slots.map, index));
+    assert_true(pi_bitmap_is_allocated(&table->slots.map, index));
     free_table(table);
 }
 
@@ -31,12 +31,12 @@ TEST(acquire_until_the_table_must_grow)
     for (uint32_t i = 0; i < 64; i++) {
         assert_int_equal(submit(table), i);
     }
-    assert_int_equal(submit(table), PI_NONE);
+    assert_int_equal(submit(table), PI_NO_INDEX);
     open_slots(table, 128);
     for (uint32_t i = 64; i < 128; i++) {
         assert_int_equal(submit(table), i);
     }
-    assert_int_equal(submit(table), PI_NONE);
+    assert_int_equal(submit(table), PI_NO_INDEX);
     free_table(table);
 }
 
@@ -44,12 +44,12 @@ TEST(count_that_is_too_large)
 {
     struct table *table = make_table(64, 64);
     assert_int_equal(pi_slots_count(&table->slots), 64);
-    atomic_store(&table->count, pi_count_word(UINT32_MAX));
+    atomic_store(&table->count, pi_monotonic_word(UINT32_MAX));
     assert_int_equal(pi_slots_count(&table->slots), 64);
     for (uint32_t i = 0; i < 64; i++) {
         assert_int_equal(submit(table), i);
     }
-    assert_int_equal(submit(table), PI_NONE);
+    assert_int_equal(submit(table), PI_NO_INDEX);
     free_table(table);
 }
 
@@ -58,13 +58,13 @@ TEST(acquire_passes_a_slot_that_only_looks_free)
 {
     struct table *table = make_table(64, 2);
     assert_int_equal(submit(table), 0);
-    pi_map_give(&table->slots.map, 0);
+    pi_bitmap_free(&table->slots.map, 0);
     assert_int_equal(submit(table), 1);
-    assert_true(pi_map_taken(&table->slots.map, 0));
-    pi_map_give(&table->slots.map, 0);
-    pi_map_give(&table->slots.map, 1);
-    assert_int_equal(submit(table), PI_NONE);
-    assert_state(table, 0, PI_READY, PI_NOBODY);
+    assert_true(pi_bitmap_is_allocated(&table->slots.map, 0));
+    pi_bitmap_free(&table->slots.map, 0);
+    pi_bitmap_free(&table->slots.map, 1);
+    assert_int_equal(submit(table), PI_NO_INDEX);
+    assert_state(table, 0, PI_PENDING, PI_OWNER_NONE);
     free_table(table);
 }
 
@@ -72,10 +72,10 @@ TEST(acquire_passes_a_slot_that_only_looks_free)
 TEST(acquire_passes_a_slot_that_looks_taken)
 {
     struct table *table = make_table(64, 2);
-    assert_int_equal(pi_map_take(&table->slots.map, 2, 0), 0);
+    assert_int_equal(pi_bitmap_alloc(&table->slots.map, 2, 0), 0);
     assert_int_equal(submit(table), 1);
-    assert_int_equal(submit(table), PI_NONE);
-    pi_map_give(&table->slots.map, 0);
+    assert_int_equal(submit(table), PI_NO_INDEX);
+    pi_bitmap_free(&table->slots.map, 0);
     assert_int_equal(submit(table), 0);
     free_table(table);
 }
@@ -86,8 +86,9 @@ TEST(ready_asks_for_a_push)
     uint64_t word;
     uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 0, &word);
     assert_true(pi_slot_ready(slot_at(table, index), word, PI_DETACHED));
-    assert_int_equal(word_of(table, index),
-                     pi_with_state(pi_with_owner(PI_DETACHED | PI_QUEUED, PI_NOBODY), PI_READY));
+    assert_int_equal(
+        word_of(table, index),
+        pi_with_state(pi_with_owner(PI_DETACHED | PI_IN_RING, PI_OWNER_NONE), PI_PENDING));
     free_table(table);
 }
 
@@ -101,10 +102,10 @@ TEST(take_claims_in_order)
     for (uint32_t i = 0; i < 5; i++) {
         assert_int_equal(take(table, WORKER + i, &word), i);
         assert_int_equal(word, word_of(table, i));
-        assert_state(table, i, PI_RUN, WORKER + i);
+        assert_state(table, i, PI_RUNNING, WORKER + i);
         assert_false(is_queued(table, i));
     }
-    assert_int_equal(take(table, WORKER, &word), PI_NONE);
+    assert_int_equal(take(table, WORKER, &word), PI_NO_INDEX);
     assert_int_equal(pi_ring_length(&table->queue.ring), 0);
     free_table(table);
 }
@@ -117,12 +118,12 @@ TEST(claim_out_of_turn)
     uint64_t word = word_of(table, 1), ready = word;
     assert_true(pi_slot_claim(slot_at(table, 1), WORKER, &word));
     assert_int_equal(word, word_of(table, 1));
-    assert_state(table, 1, PI_RUN, WORKER);
+    assert_state(table, 1, PI_RUNNING, WORKER);
     assert_true(is_queued(table, 1)); /* its entry is still there */
     assert_false(pi_slot_claim(slot_at(table, 1), WORKER + 1, &ready));
     assert_int_equal(ready, word);
     assert_false(pi_slot_claim(slot_at(table, 1), WORKER + 1, &ready));
-    assert_state(table, 1, PI_RUN, WORKER);
+    assert_state(table, 1, PI_RUNNING, WORKER);
     free_table(table);
 }
 
@@ -136,7 +137,7 @@ TEST(claim_of_an_earlier_life)
     assert_true(end_task(table, 0, run));
     assert_int_equal(submit(table), 0);
     assert_false(pi_slot_claim(slot_at(table, 0), WORKER, &old));
-    assert_state(table, 0, PI_READY, PI_NOBODY);
+    assert_state(table, 0, PI_PENDING, PI_OWNER_NONE);
     free_table(table);
 }
 

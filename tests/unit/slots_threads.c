@@ -33,7 +33,7 @@ static bool work_once(struct crowd *crowd, unsigned worker)
 {
     uint64_t word;
     uint32_t index = take(crowd->table, worker, &word);
-    if (index == PI_NONE) {
+    if (index == PI_NO_INDEX) {
         return false;
     }
     run(crowd, index, word);
@@ -61,7 +61,7 @@ static void submit_one(struct crowd *crowd, uint32_t number, unsigned owner, boo
     struct table *table = crowd->table;
     uint64_t word;
     uint32_t index;
-    while ((index = pi_slots_acquire(&table->slots, owner, 0, &word)) == PI_NONE) {
+    while ((index = pi_slots_acquire(&table->slots, owner, 0, &word)) == PI_NO_INDEX) {
         if (!work_once(crowd, owner)) {
             sched_yield(); /* another thread is about to queue, or to end, what is in the slots */
         }

@@ -6,7 +6,7 @@
 #define OTHER 13u
 #define PAIR ((size_t)32 << 10) /* a span of two */
 
-static bool release(struct box *box, pi_ref ref, unsigned owner)
+static bool release(struct box *box, pi_block_ref ref, unsigned owner)
 {
     return pi_arena_free(&box->arena, ref, pi_tag_held(owner), owner);
 }
@@ -21,11 +21,11 @@ static void assert_one_unit(struct box *box)
 TEST(life_of_a_small_block)
 {
     struct box *box = make_box(2, 1);
-    pi_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OWNER);
+    pi_block_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OWNER);
     uint64_t span = unit_tag(box, 0);
     assert_int_equal(span, pi_tag_span(PI_CLASSES - 1, OWNER, 1));
-    assert_int_equal(first, pi_ref_make(0, 0));
-    assert_int_equal(second, pi_ref_make(0, 1));
+    assert_int_equal(first, pi_block_ref_make(0, 0));
+    assert_int_equal(second, pi_block_ref_make(0, 1));
     assert_int_equal(take_block(box, PAIR, OWNER), 0);
     assert_false(release(box, first, OTHER));
     assert_true(release(box, first, OWNER));
@@ -48,16 +48,17 @@ TEST(each_class_fills_its_span)
 {
     for (unsigned class = 0; class < PI_CLASSES; class ++) {
         struct box *box = make_box(1, 1);
-        pi_ref refs[PI_TAGS];
+        pi_block_ref refs[PI_TAGS];
         uint32_t n = 0;
-        for (pi_ref ref; (ref = take_block(box, pi_class_size(class), OWNER)) != 0; n++) {
+        for (pi_block_ref ref; (ref = take_block(box, pi_size_class_bytes(class), OWNER)) != 0;
+             n++) {
             struct pi_block block;
             assert_in_range(n, 0, PI_TAGS - 1);
             assert_true(pi_arena_find(&box->arena, ref, &block));
             memset(block.bytes, (int)n, block.size);
             refs[n] = ref;
         }
-        assert_int_equal(n * pi_class_size(class), PI_UNIT);
+        assert_int_equal(n * pi_size_class_bytes(class), PI_UNIT);
         assert_int_equal(unit_value(box, 0), 0);
         for (uint32_t i = n; i-- > 0;) {
             struct pi_block block;
@@ -74,15 +75,15 @@ TEST(each_class_fills_its_span)
 TEST(each_owner_has_its_own)
 {
     struct box *box = make_box(4, 2);
-    pi_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OTHER);
-    assert_int_equal(first, pi_ref_make(0, 0));
-    assert_int_equal(second, pi_ref_make(1, 0));
+    pi_block_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OTHER);
+    assert_int_equal(first, pi_block_ref_make(0, 0));
+    assert_int_equal(second, pi_block_ref_make(1, 0));
     assert_int_not_equal(take_block(box, PAIR, OWNER), 0);
     assert_int_equal(take_block(box, PAIR, OWNER), 0);
     /* There is no unit left: what OTHER has is everybody's now. */
-    pi_ref third = pi_span_take_any(&box->arena, PI_CLASSES - 1, OWNER);
-    assert_int_equal(third, pi_ref_make(1, 1));
-    assert_int_equal(pi_tag_owner(unit_tag(box, 1)), PI_ANYONE);
+    pi_block_ref third = pi_span_take_any(&box->arena, PI_CLASSES - 1, OWNER);
+    assert_int_equal(third, pi_block_ref_make(1, 1));
+    assert_int_equal(pi_tag_owner(unit_tag(box, 1)), PI_OWNER_SHARED);
     assert_int_equal(pi_span_take_any(&box->arena, PI_CLASSES - 1, OWNER), 0);
     assert_true(release(box, second, OTHER));
     assert_int_equal(pi_span_take(&box->arena, PI_CLASSES - 1, OTHER), second);
@@ -92,9 +93,9 @@ TEST(each_owner_has_its_own)
 TEST(a_larger_class_serves_if_there_is_no_other)
 {
     struct box *box = make_box(1, 1);
-    assert_int_equal(take_block(box, PAIR, OWNER), pi_ref_make(0, 0));
+    assert_int_equal(take_block(box, PAIR, OWNER), pi_block_ref_make(0, 0));
     assert_int_equal(take_block(box, 100, OWNER), 0);
-    assert_int_equal(pi_span_take_any(&box->arena, 0, OWNER), pi_ref_make(0, 1));
+    assert_int_equal(pi_span_take_any(&box->arena, 0, OWNER), pi_block_ref_make(0, 1));
     free_box(box);
 }
 
@@ -103,7 +104,7 @@ TEST(a_larger_class_serves_if_there_is_no_other)
 TEST(an_empty_span_is_closed_whatever_its_value)
 {
     struct box *box = make_box(1, 1);
-    pi_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OWNER);
+    pi_block_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OWNER);
     assert_int_equal(take_block(box, PAIR, OWNER), 0);
     atomic_store(tag_of(box, first), pi_tag_free(1));
     atomic_store(tag_of(box, second), pi_tag_free(1));
@@ -116,8 +117,8 @@ TEST(objects_are_found_and_keep_their_memory)
 {
     struct box *box = make_box(2, 2);
     uint64_t tag;
-    pi_ref plain = take_block(box, 100, OWNER), ref = take_block(box, 1000, OWNER);
-    uint64_t object = pi_tag_object(PI_OBJECT_LOCK, OWNER, 77);
+    pi_block_ref plain = take_block(box, 100, OWNER), ref = take_block(box, 1000, OWNER);
+    uint64_t object = pi_tag_sync(PI_SYNC_LOCK, OWNER, 77);
     pi_span_mark(&box->arena, 1);
     pi_span_mark(&box->arena, 1);
     atomic_store(tag_of(box, ref), object);
@@ -137,40 +138,40 @@ TEST(objects_are_found_and_keep_their_memory)
 TEST(death_of_a_holder)
 {
     struct box *box = make_box(4, 4);
-    pi_ref mine = take_block(box, PAIR, OWNER), others = take_block(box, PAIR, OTHER);
+    pi_block_ref mine = take_block(box, PAIR, OWNER), others = take_block(box, PAIR, OTHER);
     atomic_store(tag_of(box, take_block(box, PAIR, OWNER)), pi_tag_attached(1, 1));
     for (uint32_t unit = 0; unit < 4; unit++) {
-        pi_span_recover(&box->arena, unit, OWNER, PI_NOBODY);
+        pi_span_recover(&box->arena, unit, OWNER, PI_OWNER_NONE);
     }
     assert_int_equal(pi_load_seq(tag_of(box, mine)), pi_tag_free(1));
     assert_int_equal(pi_load_seq(tag_of(box, others)), pi_tag_held(OTHER));
     assert_int_equal(pi_load_seq(tag_of(box, mine + 1)), pi_tag_attached(1, 1));
-    assert_int_equal(pi_tag_owner(unit_tag(box, 0)), PI_PROGRAM);
+    assert_int_equal(pi_tag_owner(unit_tag(box, 0)), PI_OWNER_PROGRAM);
     assert_int_equal(pi_tag_owner(unit_tag(box, 1)), OTHER);
-    assert_int_equal(pi_span_take(&box->arena, PI_CLASSES - 1, PI_PROGRAM), mine);
+    assert_int_equal(pi_span_take(&box->arena, PI_CLASSES - 1, PI_OWNER_PROGRAM), mine);
     free_box(box);
 }
 
 TEST(death_of_who_took_anywhere)
 {
     struct box *box = make_box(1, 1);
-    pi_ref first = take_block(box, PAIR, OTHER);
-    pi_ref second = pi_span_take_any(&box->arena, 3, OWNER);
+    pi_block_ref first = take_block(box, PAIR, OTHER);
+    pi_block_ref second = pi_span_take_any(&box->arena, 3, OWNER);
     assert_int_equal(second, first + 1);
-    pi_span_recover(&box->arena, 0, OWNER, PI_NOBODY);
+    pi_span_recover(&box->arena, 0, OWNER, PI_OWNER_NONE);
     assert_int_equal(pi_load_seq(tag_of(box, second)), pi_tag_free(1));
     assert_int_equal(unit_value(box, 0), 1);
-    assert_int_equal(pi_tag_owner(unit_tag(box, 0)), PI_ANYONE);
+    assert_int_equal(pi_tag_owner(unit_tag(box, 0)), PI_OWNER_SHARED);
     free_box(box);
 }
 
 TEST(a_worker_that_left)
 {
     struct box *box = make_box(1, 1);
-    pi_ref ref = take_block(box, PAIR, OWNER);
-    pi_span_recover(&box->arena, 0, OWNER, PI_PROGRAM);
-    assert_int_equal(pi_load_seq(tag_of(box, ref)), pi_tag_held(PI_PROGRAM));
-    assert_int_equal(pi_tag_owner(unit_tag(box, 0)), PI_PROGRAM);
+    pi_block_ref ref = take_block(box, PAIR, OWNER);
+    pi_span_recover(&box->arena, 0, OWNER, PI_OWNER_PROGRAM);
+    assert_int_equal(pi_load_seq(tag_of(box, ref)), pi_tag_held(PI_OWNER_PROGRAM));
+    assert_int_equal(pi_tag_owner(unit_tag(box, 0)), PI_OWNER_PROGRAM);
     free_box(box);
 }
 
@@ -179,7 +180,7 @@ TEST(death_of_a_closer)
 {
     for (uint32_t steps = 0; steps <= PI_TAGS >> 5; steps++) {
         struct box *box = make_box(1, 1);
-        pi_ref ref = take_block(box, 4096, OTHER);
+        pi_block_ref ref = take_block(box, 4096, OTHER);
         assert_true(release(box, ref, OTHER));
         atomic_store(&box->arena.units[0].tag, pi_tag_with_closer(unit_tag(box, 0), OWNER + 1));
         for (uint32_t i = 0; i < steps; i++) {
@@ -187,7 +188,7 @@ TEST(death_of_a_closer)
         }
         assert_int_equal(pi_span_take(&box->arena, 5, OTHER), 0);
         assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 0);
-        pi_span_recover(&box->arena, 0, OWNER, PI_NOBODY);
+        pi_span_recover(&box->arena, 0, OWNER, PI_OWNER_NONE);
         assert_int_equal(unit_tag(box, 0), pi_tag_span(5, OTHER, 1));
         assert_int_not_equal(pi_span_take(&box->arena, 5, OTHER), 0);
         assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 0);
@@ -204,9 +205,9 @@ TEST(scribbled_tags)
     for (size_t i = 0; i < COUNT(wrong); i++) {
         atomic_store(&box->arena.tags[0], wrong[i]);
         assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 0);
-        assert_int_equal(pi_span_take(&box->arena, PI_CLASSES - 1, OWNER), pi_ref_make(0, 1));
+        assert_int_equal(pi_span_take(&box->arena, PI_CLASSES - 1, OWNER), pi_block_ref_make(0, 1));
         assert_int_equal(pi_span_take(&box->arena, PI_CLASSES - 1, OWNER), 0);
-        assert_true(release(box, pi_ref_make(0, 1), OWNER));
+        assert_true(release(box, pi_block_ref_make(0, 1), OWNER));
     }
     free_box(box);
 }

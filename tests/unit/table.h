@@ -30,27 +30,27 @@ static inline void open_slots(struct table *table, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         atomic_store(&table->slots.groups[i / PI_GROUP_SLOTS],
-                     pi_group_make(PI_GROUP_OPEN, PI_NOBODY, 0));
+                     pi_group_make(PI_GROUP_OPEN, PI_OWNER_NONE, 0));
         if (pi_state(atomic_load(&table->slots.at[i].word)) == PI_NO_SLOT) {
             atomic_store(&table->slots.at[i].word, PI_FREE);
-            pi_map_give(&table->slots.map, i);
+            pi_bitmap_free(&table->slots.map, i);
         }
     }
-    atomic_store(&table->count, pi_count_word(count));
+    atomic_store(&table->count, pi_monotonic_word(count));
 }
 
 static inline struct table *make_table(uint32_t max, uint32_t count)
 {
     struct table *table = calloc(1, sizeof *table);
-    void *memory = calloc(1, pi_map_size(max));
+    void *memory = calloc(1, pi_bitmap_size(max));
     assert_non_null(table);
     assert_non_null(memory);
     table->queue = make_queue(1, 1);
-    pi_map_init(&table->slots.map, memory, max);
+    pi_bitmap_init(&table->slots.map, memory, max);
     table->slots.at = make_zeros(max, sizeof *table->slots.at);
     table->slots.groups = make_zeros(max / PI_GROUP_SLOTS + 1, sizeof *table->slots.groups);
-    table->slots.seats = make_zeros(PI_MAX_SEATS, sizeof *table->slots.seats);
-    pi_count_init(&table->slots.count, &table->count, max);
+    table->slots.workers = make_zeros(PI_MAX_WORKERS, sizeof *table->slots.workers);
+    pi_monotonic_init(&table->slots.count, &table->count, max);
     table->slots.max = max;
     open_slots(table, count);
     return table;
@@ -62,7 +62,7 @@ static inline void free_table(struct table *table)
     free(table->slots.map.level[2]);
     free(table->slots.at);
     free((void *)table->slots.groups);
-    free(table->slots.seats);
+    free(table->slots.workers);
     free(table);
 }
 
@@ -76,12 +76,12 @@ static inline uint64_t word_of(struct table *table, uint32_t index)
     return atomic_load(&slot_at(table, index)->word);
 }
 
-/* Submits a task. Its slot, or PI_NONE. */
+/* Submits a task. Its slot, or PI_NO_INDEX. */
 static inline uint32_t submit(struct table *table)
 {
     uint64_t word;
     uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 0, &word);
-    if (index != PI_NONE && pi_slot_ready(slot_at(table, index), word, 0)) {
+    if (index != PI_NO_INDEX && pi_slot_ready(slot_at(table, index), word, 0)) {
         (void)push(&table->queue, index);
     }
     return index;
@@ -104,7 +104,7 @@ static inline bool end_task(struct table *table, uint32_t index, uint64_t run)
             return false;
         }
     }
-    pi_map_give(&table->slots.map, index);
+    pi_bitmap_free(&table->slots.map, index);
     return true;
 }
 

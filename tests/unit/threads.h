@@ -5,7 +5,7 @@
 
 #include "support/support.h"
 
-#define MOST_THREADS 8u
+#define MAX_THREADS 8u
 
 struct unit_thread {
     pthread_t thread;
@@ -26,9 +26,9 @@ static inline void *unit_thread_main(void *argument)
 /* Runs body(context, 0), ... body(context, n - 1), each in a thread, and waits for their end. */
 static inline void run_threads(unsigned n, void (*body)(void *, unsigned), void *context)
 {
-    struct unit_thread threads[MOST_THREADS];
+    struct unit_thread threads[MAX_THREADS];
     pthread_barrier_t start;
-    assert_in_range(n, 1, MOST_THREADS);
+    assert_in_range(n, 1, MAX_THREADS);
     assert_int_equal(pthread_barrier_init(&start, NULL, n), 0);
     for (unsigned i = 0; i < n; i++) {
         threads[i] =

@@ -13,7 +13,7 @@ static struct pi_waiters waiters;
 TEST(nobody_waits)
 {
     pi_waiters_init(&waiters, SERIAL);
-    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
     pi_waiters_remove(&waiters, SERIAL, 5);
     assert_false(pi_waiters_has(&waiters, SERIAL, 5));
 }
@@ -31,7 +31,7 @@ TEST(each_is_claimed_once)
         assert_int_equal(pi_waiters_claim(&waiters, SERIAL), parkers[i]);
         assert_false(pi_waiters_has(&waiters, SERIAL, parkers[i]));
     }
-    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
 }
 
 TEST(one_that_left_is_not_claimed)
@@ -41,7 +41,7 @@ TEST(one_that_left_is_not_claimed)
     assert_true(pi_waiters_add(&waiters, SERIAL, 40));
     pi_waiters_remove(&waiters, SERIAL, 3);
     assert_int_equal(pi_waiters_claim(&waiters, SERIAL), 40);
-    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
 }
 
 /* The one who comes back at once is not preferred. */
@@ -64,7 +64,7 @@ TEST(too_many)
     assert_false(pi_waiters_add(&waiters, SERIAL, PI_MAX_WAITERS));
     assert_false(pi_waiters_has(&waiters, SERIAL, PI_MAX_WAITERS));
     pi_waiters_remove(&waiters, SERIAL, PI_MAX_WAITERS);
-    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
 }
 
 /* Another life of the memory, or other bytes altogether: nothing is written. */
@@ -75,14 +75,14 @@ TEST(late_callers_change_nothing)
     assert_true(pi_waiters_add(&waiters, LATER, 3));
     assert_false(pi_waiters_add(&waiters, SERIAL, 4));
     pi_waiters_remove(&waiters, SERIAL, 3);
-    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
     assert_int_equal(pi_waiters_claim(&waiters, LATER), 3);
     for (size_t i = 0; i < COUNT(bytes); i++) {
         atomic_store(&waiters.used, bytes[i]);
         atomic_store(&waiters.word[0], bytes[i]);
         assert_false(pi_waiters_add(&waiters, SERIAL, 0));
         pi_waiters_remove(&waiters, SERIAL, 0);
-        assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+        assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
         assert_int_equal(atomic_load(&waiters.used), bytes[i]);
         assert_int_equal(atomic_load(&waiters.word[0]), bytes[i]);
     }
@@ -95,7 +95,7 @@ TEST(impossible_counts)
     assert_true(pi_waiters_add(&waiters, SERIAL, 9));
     atomic_store(&waiters.used, pi_stamp(SERIAL) | UINT32_MAX);
     assert_int_equal(pi_waiters_claim(&waiters, SERIAL), 9);
-    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NONE);
+    assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
 }
 
 /* Waiters who sleep until there are tokens: a waker that finds nobody leaves its token where every
@@ -137,7 +137,7 @@ static void bring_tokens(void)
     for (int i = 0; i < TOKENS; i++) {
         atomic_fetch_add(&tokens, 1);
         uint32_t parker = pi_waiters_claim(&waiters, SERIAL);
-        if (parker != PI_NONE) {
+        if (parker != PI_NO_INDEX) {
             sem_post(&woken[parker]);
         }
         while (atomic_load(&tokens) > 3) {

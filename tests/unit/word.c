@@ -3,10 +3,12 @@
 
 #include "core/word.h"
 
-static const uint64_t flags[] = {PI_DETACHED, PI_CANCEL, PI_QUEUED, PI_MANY, PI_PINNED, PI_EXPIRED};
+static const uint64_t flags[] = {PI_DETACHED,  PI_CANCEL_REQUESTED, PI_IN_RING,
+                                 PI_BROADCAST, PI_PINNED,           PI_EXPIRED};
 
 #define ALL_FLAGS                                                                                  \
-    ((uint64_t)(PI_DETACHED | PI_CANCEL | PI_QUEUED | PI_MANY | PI_PINNED | PI_EXPIRED))
+    ((uint64_t)(PI_DETACHED | PI_CANCEL_REQUESTED | PI_IN_RING | PI_BROADCAST | PI_PINNED |        \
+                PI_EXPIRED))
 
 static uint64_t with_generation(uint64_t word, uint32_t generation)
 {
@@ -79,9 +81,9 @@ TEST(states_from_done_on_are_final)
 
 TEST(owners_that_are_no_worker_fit)
 {
-    assert_int_equal(pi_owner(pi_with_owner(0, PI_PROGRAM)), PI_PROGRAM);
-    assert_int_equal(pi_owner(pi_with_owner(0, PI_NOBODY)), PI_NOBODY);
-    assert_int_not_equal(PI_PROGRAM, PI_NOBODY);
+    assert_int_equal(pi_owner(pi_with_owner(0, PI_OWNER_PROGRAM)), PI_OWNER_PROGRAM);
+    assert_int_equal(pi_owner(pi_with_owner(0, PI_OWNER_NONE)), PI_OWNER_NONE);
+    assert_int_not_equal(PI_OWNER_PROGRAM, PI_OWNER_NONE);
 }
 
 static uint64_t full_word(enum pi_state state, uint32_t generation)
@@ -93,21 +95,21 @@ static uint64_t full_word(enum pi_state state, uint32_t generation)
 TEST(freed_keeps_the_rings_flag_alone)
 {
     uint64_t word = full_word(PI_LOST, 41);
-    assert_int_equal(pi_freed(word), with_generation(PI_QUEUED | PI_FREE, 42));
-    assert_int_equal(pi_freed(word & ~(uint64_t)PI_QUEUED), with_generation(PI_FREE, 42));
+    assert_int_equal(pi_freed(word), with_generation(PI_IN_RING | PI_FREE, 42));
+    assert_int_equal(pi_freed(word & ~(uint64_t)PI_IN_RING), with_generation(PI_FREE, 42));
 }
 
 TEST(freed_after_the_last_generation)
 {
     uint64_t word = full_word(PI_DONE, UINT32_MAX);
-    assert_int_equal(pi_freed(word), PI_QUEUED | PI_FREE);
+    assert_int_equal(pi_freed(word), PI_IN_RING | PI_FREE);
 }
 
 TEST(emptied_names_the_freer_and_keeps_the_life)
 {
     uint64_t word = full_word(PI_LOST, 41), emptied = pi_emptied(word, 9);
-    assert_int_equal(emptied, with_generation(pi_with_owner(PI_QUEUED | PI_FILL, 9), 41));
-    assert_int_equal(pi_emptied(word & ~(uint64_t)PI_QUEUED, 9), emptied & ~(uint64_t)PI_QUEUED);
+    assert_int_equal(emptied, with_generation(pi_with_owner(PI_IN_RING | PI_FILLING, 9), 41));
+    assert_int_equal(pi_emptied(word & ~(uint64_t)PI_IN_RING, 9), emptied & ~(uint64_t)PI_IN_RING);
 }
 
 TEST(slots_that_are_free_or_not_there_are_not_in_use)
@@ -120,11 +122,11 @@ TEST(slots_that_are_free_or_not_there_are_not_in_use)
 
 TEST(is_looks_at_state_and_owner)
 {
-    uint64_t word = full_word(PI_RUN, 7);
-    assert_true(pi_is(word, PI_RUN, 517));
-    assert_true(pi_is(with_generation(word, 8), PI_RUN, 517));
+    uint64_t word = full_word(PI_RUNNING, 7);
+    assert_true(pi_is(word, PI_RUNNING, 517));
+    assert_true(pi_is(with_generation(word, 8), PI_RUNNING, 517));
     assert_false(pi_is(word, PI_KILLING, 517));
-    assert_false(pi_is(word, PI_RUN, 516));
+    assert_false(pi_is(word, PI_RUNNING, 516));
 }
 
 int main(int argc, char **argv)

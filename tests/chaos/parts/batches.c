@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_BYTES (4u << 20)
+#define MAX_BYTES (4u << 20)
 
 struct entry *next_entry(struct driver *driver, bool unseen)
 {
@@ -49,7 +49,7 @@ static enum fate draw_fate(struct driver *driver, enum kind kind)
 static uint32_t draw_bytes(struct driver *driver)
 {
     return 100000u +
-           below(&driver->random, below(&driver->random, 8) == 0 ? MOST_BYTES - 100000u : 200000u);
+           below(&driver->random, below(&driver->random, 8) == 0 ? MAX_BYTES - 100000u : 200000u);
 }
 
 static void draw(struct driver *driver, struct bid *bid)
@@ -143,7 +143,7 @@ static void interfere(struct driver *driver)
 
 void play_batch(struct driver *driver)
 {
-    size_t n = 1 + below(&driver->random, MOST_ORDERS);
+    size_t n = 1 + below(&driver->random, MAX_ORDERS);
     driver->given = 0;
     for (size_t i = 0; i < n; i++) {
         give_order(driver, &driver->bids[i]);
@@ -161,7 +161,7 @@ void play_batch(struct driver *driver)
 bool driver_begin(struct driver *driver)
 {
     void *entries = NULL;
-    driver->bytes = malloc(sizeof(struct order) + MOST_BYTES);
+    driver->bytes = malloc(sizeof(struct order) + MAX_BYTES);
     driver->unseen = calloc(ENTRIES, sizeof *driver->unseen);
     if (driver->bytes == NULL || driver->unseen == NULL ||
         posse_alloc(driver->chaos->pool, ENTRIES * sizeof *driver->entries, &entries) != POSSE_OK ||

@@ -30,7 +30,7 @@ static void enter(void)
     int pid = getpid();
     if (forks == 1) {
         atomic_store(&roster->supervisor, pid);
-    } else if (pid < MOST_PIDS) {
+    } else if (pid < MAX_PIDS) {
         atomic_fetch_add(&roster->lives[pid].born, 1);
         atomic_store(&roster->recent[atomic_fetch_add(&roster->births, 1) % RECENT], pid);
     }
@@ -43,7 +43,7 @@ struct roster *open_roster(void)
     roster = mmap(NULL, sizeof *roster, PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_true(roster != MAP_FAILED);
-    atomic_store(&roster->fresh, MOST_STILLBORN);
+    atomic_store(&roster->fresh, MAX_STILLBORN);
     return roster;
 }
 
@@ -73,7 +73,7 @@ void meet(struct roster *mine, uint32_t die_after_us)
     met = getpid();
     struct life *life = &mine->lives[met];
     atomic_store(&life->met, atomic_load(&life->born));
-    atomic_store(&mine->fresh, MOST_STILLBORN);
+    atomic_store(&mine->fresh, MAX_STILLBORN);
     if (die_after_us != 0) {
         atomic_fetch_add(&life->doomed, 1);
         kill_self_later(die_after_us);
@@ -137,7 +137,7 @@ bool signal_victim(struct roster *from, struct victim victim, int signal)
 
 bool explained(struct chaos *chaos, long pid, uint64_t loss)
 {
-    if (chaos->roster == NULL || pid <= 0 || pid >= MOST_PIDS) {
+    if (chaos->roster == NULL || pid <= 0 || pid >= MAX_PIDS) {
         blame(chaos, "pid %ld can be no worker's", pid);
         return false;
     }

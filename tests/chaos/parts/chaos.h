@@ -23,12 +23,12 @@
 #include "support/support.h"
 
 enum {
-    MOST_PIDS = 1 << 22, /* the most that Linux has */
+    MAX_PIDS = 1 << 22, /* the most that Linux has */
     RECENT = 64,
     /* For each worker that runs its first task, as ten in a row break the pool, as they should. */
-    MOST_STILLBORN = 1,
+    MAX_STILLBORN = 1,
     ENTRIES = 1 << 16, /* orders of one thread in a round */
-    MOST_ORDERS = 24,  /* in a batch */
+    MAX_ORDERS = 24,   /* in a batch */
     DRIVERS = 3,
     KILLERS = 2,
     HANG_MS = 30000
@@ -54,7 +54,7 @@ struct roster {
     _Atomic uint32_t births;
     _Atomic int recent[RECENT];
     _Atomic int fresh; /* so many may be killed before another one has run a task */
-    struct life lives[MOST_PIDS];
+    struct life lives[MAX_PIDS];
 };
 
 struct roster *open_roster(void); /* asserts; of the pools that are created from now on */
@@ -210,9 +210,9 @@ struct driver {
     bool *unseen;          /* those whose end nobody sees */
     uint32_t used;
     posse_completions *completions;
-    struct bid bids[MOST_ORDERS];
-    posse_future futures[MOST_ORDERS]; /* of those that have one */
-    struct bid *owners[MOST_ORDERS];
+    struct bid bids[MAX_ORDERS];
+    posse_future futures[MAX_ORDERS]; /* of those that have one */
+    struct bid *owners[MAX_ORDERS];
     size_t given;
     char *bytes; /* for arguments */
     pthread_t thread;

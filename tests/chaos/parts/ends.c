@@ -30,7 +30,7 @@ void *close_pool(void *argument)
 static void destroy_at_work(struct scene *scene)
 {
     struct chaos *chaos = &scene->chaos;
-    for (int i = 0; i < MOST_ORDERS; i++) {
+    for (int i = 0; i < MAX_ORDERS; i++) {
         struct order order = {.entry = next_entry(&scene->drivers[0], false),
                               .roster = chaos->roster,
                               .kind = i % 2 == 0 ? PLAIN : NESTED,

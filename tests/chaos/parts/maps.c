@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ITEMS 200
+#define MAX_ITEMS 200
 
 struct items {
-    uint64_t values[MOST_ITEMS];
-    struct entry *entries[MOST_ITEMS];
+    uint64_t values[MAX_ITEMS];
+    struct entry *entries[MAX_ITEMS];
     struct roster *roster;
-    bool came[MOST_ITEMS];
+    bool came[MAX_ITEMS];
     size_t count;
     long chunk;
     uint64_t first; /* number of the first one's loss */
@@ -33,7 +33,7 @@ static int map_item(posse_task *task, const void *const *items, void *result)
 
 static void draw_items(struct driver *driver, struct items *items)
 {
-    items->count = 1 + below(&driver->random, MOST_ITEMS);
+    items->count = 1 + below(&driver->random, MAX_ITEMS);
     items->chunk = 1 + (long)below(&driver->random, 20);
     items->first = driver->used;
     for (size_t i = 0; i < items->count; i++) {
@@ -100,7 +100,7 @@ static void take_items(struct driver *driver, struct items *items, posse_mapping
 {
     posse_status status = POSSE_OK;
     size_t taken = 0;
-    size_t enough = below(&driver->random, 4) == 0 ? below(&driver->random, MOST_ITEMS) : SIZE_MAX;
+    size_t enough = below(&driver->random, 4) == 0 ? below(&driver->random, MAX_ITEMS) : SIZE_MAX;
     for (posse_item item = {.struct_size = sizeof item}; taken < enough; taken++) {
         status = posse_map_next(map, &item);
         if (status != POSSE_OK) {

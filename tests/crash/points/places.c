@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define TRIES 20
-#define MOST_ACTS 32
+#define MAX_ACTS 32
 
 static uint32_t passes[PI_ROLES][PI_MAX_POINTS]; /* in this test */
 static bool passed[PI_ROLES][PI_MAX_POINTS];     /* ever; of the first record */
@@ -20,7 +20,7 @@ static struct showing {
     const struct act *act;
     uint64_t plays;
     uint64_t brought[PI_MAX_POINTS];
-} showings[MOST_ACTS];
+} showings[MAX_ACTS];
 static size_t n_showings;
 
 /* Points at which no worker may have died, and why: of a function, or of all in a file. */
@@ -39,11 +39,11 @@ static const struct {
     {"core/groups.c", "empty_slot", false, "the trim: the supervisor"},
     {"core/groups.c", "undo", false, "the trim: the supervisor"},
     {"core/groups.c", "close_word", false, "the trim: the supervisor"},
-    {"core/map.c", "pi_map_take_word", false, "the trim: the supervisor"},
-    {"core/lock.c", "pi_lock_recover", false, "the supervisor"},
+    {"core/map.c", "pi_bitmap_alloc_word", false, "the trim: the supervisor"},
+    {"core/lock.c", "pi_robust_lock_recover", false, "the supervisor"},
     {"core/map.c", "mend", false, "the supervisor"},
     {"submit.c", "recheck", true, "the executor is stopped as a task submits"},
-    {"core/count.c", "pi_count_look", true, "memory was scribbled on"},
+    {"core/count.c", "pi_monotonic_reload", true, "memory was scribbled on"},
     {"core/ring.c", "pi_ring_mend", true, "memory was scribbled on"},
     {"core/ring.c", "pi_ring_shrink", false, "the supervisor"},
     {"core/ring.c", "pi_ring_leave", false, "the supervisor"},
@@ -125,7 +125,7 @@ static struct showing *showing_of(const struct act *act)
     while (i < n_showings && showings[i].act != act) {
         i++;
     }
-    assert_in_range(i, 0, MOST_ACTS - 1);
+    assert_in_range(i, 0, MAX_ACTS - 1);
     n_showings = i < n_showings ? n_showings : i + 1;
     showings[i].act = act;
     return &showings[i];

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define MOST_SENDS 150 /* that fail in a row */
+#define MAX_SENDS 150 /* that fail in a row */
 
 struct fault_state *fault_state;
 
@@ -68,7 +68,7 @@ static bool passes(enum fault_call call, int error)
 static bool recovers(enum fault_call call)
 {
     static _Thread_local unsigned sends;
-    return call == CALL_send && ++sends % MOST_SENDS == 0;
+    return call == CALL_send && ++sends % MAX_SENDS == 0;
 }
 
 int fault_error(enum fault_call call, const int *errors)

@@ -18,10 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_LIMIT 20    /* seconds */
-#define MOST_CALLS 5000 /* more in one scene means that it goes round */
-#define MOST_CHOICES 6  /* errors of one call */
-#define MOST_WRONG 5
+#define RUN_LIMIT 20   /* seconds */
+#define MAX_CALLS 5000 /* more in one scene means that it goes round */
+#define MAX_CHOICES 6  /* errors of one call */
+#define MAX_WRONG 5
 
 static const char *const mode_names[] = {"once", "its kind for ever", "everything for ever"};
 
@@ -128,7 +128,7 @@ static int run_once(void)
 
 /* ---- all runs ---- */
 
-static unsigned choices(void) { return (unsigned)in_long_run(1, MOST_CHOICES); }
+static unsigned choices(void) { return (unsigned)in_long_run(1, MAX_CHOICES); }
 
 /* Which error, with k: in the short form each in turn. */
 static unsigned first_choice(long at) { return choices() > 1 ? 0 : (unsigned)at; }
@@ -137,7 +137,7 @@ static unsigned first_choice(long at) { return choices() > 1 ? 0 : (unsigned)at;
 static bool step(bool past_end)
 {
     struct fault_plan *next = &now->next;
-    bool turn = past_end || next->at >= MOST_CALLS;
+    bool turn = past_end || next->at >= MAX_CALLS;
     static const long sparse[FAULT_MODES] = {[ITS_KIND] = 8, [EVERYTHING] = 2};
     bool skips = sparse[next->mode] > 0 && choices() == 1;
     next->at = turn ? 1 : next->at + 1 + (skips ? next->at / sparse[next->mode] : 0);
@@ -146,7 +146,7 @@ static bool step(bool past_end)
         return true;
     }
     next->choice = choices() > 1 ? next->choice + 1 : first_choice(next->mode + 1);
-    if (choices() > 1 && next->choice < MOST_CHOICES) {
+    if (choices() > 1 && next->choice < MAX_CHOICES) {
         return true;
     }
     next->choice = choices() > 1 ? 0 : next->choice;
@@ -174,7 +174,7 @@ static int run_all(void *unused)
         if (wrong) {
             say_where();
         }
-        if (wrong && atomic_fetch_add(&now->wrong, 1) + 1 >= MOST_WRONG) {
+        if (wrong && atomic_fetch_add(&now->wrong, 1) + 1 >= MAX_WRONG) {
             return 0;
         }
         past_end = atomic_load(&now->state.calls) < now->next.at;
@@ -195,7 +195,7 @@ static void choose_begin(unsigned classes)
 
 static void run_children(void)
 {
-    while (now->next.mode < FAULT_MODES && atomic_load(&now->wrong) < MOST_WRONG) {
+    while (now->next.mode < FAULT_MODES && atomic_load(&now->wrong) < MAX_WRONG) {
         time_limit((unsigned)in_long_run(120, 1800));
         int status = wait_status(start_child(run_all, NULL));
         if (status != 0) {

@@ -70,14 +70,14 @@ static bool mapped_bytes(unsigned long from, unsigned long to, size_t *bytes)
 /* Each file counts once, also if it is mapped in pieces. False: the system does not tell. */
 static bool shared_bytes(size_t *sum)
 {
-    enum { MOST_FILES = 64 };
-    unsigned long seen[MOST_FILES], from, to, inode;
+    enum { MAX_FILES = 64 };
+    unsigned long seen[MAX_FILES], from, to, inode;
     int files = 0;
     bool told = true;
     char line[4608], shared;
     FILE *maps = fopen("/proc/self/maps", "re");
     *sum = 0;
-    while (maps != NULL && fgets(line, sizeof line, maps) != NULL && files < MOST_FILES) {
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL && files < MAX_FILES) {
         bool known = sscanf(line, "%lx-%lx %*3c%c %*x %*s %lu", &from, &to, &shared, &inode) != 4 ||
                      shared != 's';
         for (int i = 0; i < files && !known; i++) {

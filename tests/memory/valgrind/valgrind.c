@@ -16,7 +16,7 @@
 
 #define SHM "size=256m"
 #define LIMIT (2048 * MB)
-#define MOST_SHARED (16 * MB)
+#define MAX_SHARED (16 * MB)
 enum { SECONDS = 50, FOUND = 99 };
 
 static const char *const backend_words[] = {"process", "thread", "inline"};
@@ -72,16 +72,16 @@ static int run_watched(void *context)
         exec_valgrind(context);
     }
     REQUIRE(child > 0);
-    while (waitpid(child, &status, WNOHANG) == 0 && peak <= MOST_SHARED) {
+    while (waitpid(child, &status, WNOHANG) == 0 && peak <= MAX_SHARED) {
         size_t now = shm_used();
         peak = now > peak ? now : peak;
         pause_ms(5);
     }
     dprintf(STDOUT_FILENO, "%ld ms, %zu kB of shared memory\n", now_ms() - begin, peak / 1024);
-    if (peak > MOST_SHARED) {
+    if (peak > MAX_SHARED) {
         (void)kill(child, SIGKILL);
     }
-    REQUIRE(peak <= MOST_SHARED);
+    REQUIRE(peak <= MAX_SHARED);
     REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     return 0;
 }

@@ -1,7 +1,7 @@
-/* seats.c - who of the workers spins, who sleeps, and who is woken. */
+/* worker_record.c - who of the workers spins, who sleeps, and who is woken. */
 #include "threads.h"
 
-#include "core/seats.h"
+#include "core/worker_record.h"
 
 #include <stdlib.h>
 
@@ -15,36 +15,36 @@ static struct pi_idle *make_idle(void)
 TEST(nobody_at_first)
 {
     struct pi_idle *idle = make_idle();
-    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 0);
-    assert_false(pi_idle_any_spinner(idle, PI_MAX_SEATS));
-    assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, false), PI_NONE);
-    assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, true), PI_NONE);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 0);
+    assert_false(pi_idle_any_spinner(idle, PI_MAX_WORKERS));
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, false), PI_NO_INDEX);
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), PI_NO_INDEX);
     free(idle);
 }
 
-/* All states of one seat, while its neighbours stay what they are. */
-static void assert_seat_changes(unsigned seat, unsigned spinner, unsigned sleeper)
+/* All states of one worker, while its neighbours stay what they are. */
+static void assert_seat_changes(unsigned worker, unsigned spinner, unsigned sleeper)
 {
     struct pi_idle *idle = make_idle();
     pi_idle_spin(idle, spinner);
     pi_idle_sleep(idle, sleeper);
-    assert_false(pi_idle_is_spinning(idle, seat));
-    pi_idle_spin(idle, seat);
-    assert_true(pi_idle_is_spinning(idle, seat));
-    pi_idle_spin(idle, seat);
-    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 3);
-    pi_idle_sleep(idle, seat);
-    assert_false(pi_idle_is_spinning(idle, seat));
-    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 3);
-    pi_idle_leave(idle, seat);
-    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 2);
-    pi_idle_spin(idle, seat);
-    pi_idle_leave(idle, seat);
-    pi_idle_leave(idle, seat);
-    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), 2);
+    assert_false(pi_idle_is_spinning(idle, worker));
+    pi_idle_spin(idle, worker);
+    assert_true(pi_idle_is_spinning(idle, worker));
+    pi_idle_spin(idle, worker);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 3);
+    pi_idle_sleep(idle, worker);
+    assert_false(pi_idle_is_spinning(idle, worker));
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 3);
+    pi_idle_leave(idle, worker);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 2);
+    pi_idle_spin(idle, worker);
+    pi_idle_leave(idle, worker);
+    pi_idle_leave(idle, worker);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 2);
     assert_true(pi_idle_is_spinning(idle, spinner));
     assert_false(pi_idle_is_spinning(idle, sleeper));
-    assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, true), sleeper);
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), sleeper);
     free(idle);
 }
 
@@ -53,7 +53,7 @@ TEST(one_seat_changes)
     assert_seat_changes(0, 1, 2);
     assert_seat_changes(31, 30, 32);
     assert_seat_changes(32, 64, 0);
-    assert_seat_changes(PI_MAX_SEATS - 1, PI_MAX_SEATS - 2, 31);
+    assert_seat_changes(PI_MAX_WORKERS - 1, PI_MAX_WORKERS - 2, 31);
 }
 
 TEST(a_claimed_sleeper_spins)
@@ -65,7 +65,7 @@ TEST(a_claimed_sleeper_spins)
     assert_true(pi_idle_is_spinning(idle, 4));
     assert_true(pi_idle_any_spinner(idle, 8));
     assert_int_equal(pi_idle_count(idle, 8), 1);
-    assert_int_equal(pi_idle_claim(idle, 8, true), PI_NONE); /* it is nobody's to claim again */
+    assert_int_equal(pi_idle_claim(idle, 8, true), PI_NO_INDEX); /* it is nobody's to claim again */
     free(idle);
 }
 
@@ -73,38 +73,38 @@ TEST(a_claimed_sleeper_spins)
 TEST(no_claim_while_somebody_spins)
 {
     struct pi_idle *idle = make_idle();
-    for (unsigned seat = 0; seat < 4; seat++) {
-        pi_idle_sleep(idle, seat);
+    for (unsigned worker = 0; worker < 4; worker++) {
+        pi_idle_sleep(idle, worker);
     }
     pi_idle_spin(idle, 70); /* in another word */
-    assert_int_equal(pi_idle_claim(idle, 80, false), PI_NONE);
+    assert_int_equal(pi_idle_claim(idle, 80, false), PI_NO_INDEX);
     assert_int_equal(pi_idle_claim(idle, 80, true), 0);
     pi_idle_leave(idle, 70);
-    assert_int_equal(pi_idle_claim(idle, 80, false), PI_NONE); /* the one that was claimed */
+    assert_int_equal(pi_idle_claim(idle, 80, false), PI_NO_INDEX); /* the one that was claimed */
     pi_idle_leave(idle, 0);
     assert_int_equal(pi_idle_claim(idle, 80, false), 1);
     assert_int_equal(pi_idle_claim(idle, 80, true), 2);
     assert_int_equal(pi_idle_claim(idle, 80, true), 3);
-    assert_int_equal(pi_idle_claim(idle, 80, true), PI_NONE);
+    assert_int_equal(pi_idle_claim(idle, 80, true), PI_NO_INDEX);
     free(idle);
 }
 
 TEST(seats_in_several_words)
 {
-    const unsigned seats[] = {5, 31, 32, 63, 64, 500, PI_MAX_SEATS - 1};
+    const unsigned workers[] = {5, 31, 32, 63, 64, 500, PI_MAX_WORKERS - 1};
     struct pi_idle *idle = make_idle();
-    for (size_t i = 0; i < COUNT(seats); i++) {
-        pi_idle_sleep(idle, seats[i]);
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        pi_idle_sleep(idle, workers[i]);
     }
-    assert_int_equal(pi_idle_count(idle, PI_MAX_SEATS), COUNT(seats));
-    for (size_t i = 0; i < COUNT(seats); i++) {
-        assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, true), seats[i]);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), COUNT(workers));
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), workers[i]);
     }
-    assert_int_equal(pi_idle_claim(idle, PI_MAX_SEATS, true), PI_NONE);
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), PI_NO_INDEX);
     free(idle);
 }
 
-/* Only the words of the seats that there are cost a look. */
+/* Only the words of the workers that there are cost a look. */
 TEST(words_beyond_the_seats)
 {
     struct pi_idle *idle = make_idle();
@@ -112,7 +112,7 @@ TEST(words_beyond_the_seats)
     pi_idle_spin(idle, 41);
     assert_int_equal(pi_idle_count(idle, 32), 0);
     assert_false(pi_idle_any_spinner(idle, 32));
-    assert_int_equal(pi_idle_claim(idle, 32, true), PI_NONE);
+    assert_int_equal(pi_idle_claim(idle, 32, true), PI_NO_INDEX);
     assert_int_equal(pi_idle_claim(idle, 41, true), 40);
     free(idle);
 }
@@ -128,10 +128,10 @@ struct wake_up {
 static void claim_all(void *context, unsigned number)
 {
     struct wake_up *all = context;
-    uint32_t seat;
+    uint32_t worker;
     (void)number;
-    while ((seat = pi_idle_claim(&all->idle, SLEEPERS, true)) != PI_NONE) {
-        atomic_fetch_add(&all->woken[seat], 1);
+    while ((worker = pi_idle_claim(&all->idle, SLEEPERS, true)) != PI_NO_INDEX) {
+        atomic_fetch_add(&all->woken[worker], 1);
     }
 }
 
@@ -140,20 +140,20 @@ TEST(each_sleeper_is_claimed_once)
     struct wake_up *all = calloc(1, sizeof *all);
     assert_non_null(all);
     for (int round = 0; round < 100; round++) {
-        for (unsigned seat = 0; seat < SLEEPERS; seat++) {
-            pi_idle_sleep(&all->idle, seat);
-            all->woken[seat] = 0;
+        for (unsigned worker = 0; worker < SLEEPERS; worker++) {
+            pi_idle_sleep(&all->idle, worker);
+            all->woken[worker] = 0;
         }
         run_threads(CLAIMERS, claim_all, all);
-        for (unsigned seat = 0; seat < SLEEPERS; seat++) {
-            assert_int_equal(all->woken[seat], 1);
-            assert_true(pi_idle_is_spinning(&all->idle, seat));
+        for (unsigned worker = 0; worker < SLEEPERS; worker++) {
+            assert_int_equal(all->woken[worker], 1);
+            assert_true(pi_idle_is_spinning(&all->idle, worker));
         }
     }
     free(all);
 }
 
-/* Each goes through all states of its own seat; all seats are in one word. */
+/* Each goes through all states of its own worker; all workers are in one word. */
 static void go_round(void *context, unsigned number)
 {
     struct pi_idle *idle = context;
@@ -170,8 +170,8 @@ TEST(neighbours_do_not_disturb_each_other)
     struct pi_idle *idle = make_idle();
     run_threads(CLAIMERS, go_round, idle);
     assert_int_equal(pi_idle_count(idle, 32), CLAIMERS);
-    for (unsigned seat = 0; seat < CLAIMERS; seat++) {
-        assert_int_equal(pi_idle_claim(idle, 32, true), seat);
+    for (unsigned worker = 0; worker < CLAIMERS; worker++) {
+        assert_int_equal(pi_idle_claim(idle, 32, true), worker);
     }
     free(idle);
 }
