@@ -45,7 +45,7 @@ void pi_at_exit_remove(posse_executor *executor);
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
 /* How a final word says that the task ended. */
 posse_status pi_end_of(uint64_t word);
-/* Waits for the end: as posse_result before it has looked how. slow: pi_leave must follow, when all
+/* Waits for the end: as posse_result before it has looked how. slow: pi_call_exit must follow, when all
  * is read. */
 posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
                       bool *slow);
@@ -55,8 +55,8 @@ posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slo
 static inline posse_status pi_confirm(posse_future future, struct pi_slot *slot,
                                       posse_status status)
 {
-    return pi_fresh(pi_load_again(&slot->word), future) ? status
-                                                        : pi_refuse(POSSE_INVALID, PI_STALE);
+    return pi_handle_valid(pi_load_again(&slot->word), future) ? status
+                                                               : pi_refuse(POSSE_INVALID, PI_STALE);
 }
 /* What posse_error says for a call that gives this status: that, in words, and else nothing. */
 void pi_error_of_call(posse_status status, posse_error *error);
@@ -82,7 +82,7 @@ posse_status pi_submit_inline(posse_executor *executor, uint32_t index, uint64_t
 
 /* Whether this thread is in a callback of the executor's. */
 bool pi_calls_back(const posse_executor *executor);
-/* Waits until no callback is left to be called; not if one calls it. As pi_wait_settled. */
-posse_status pi_settle_callbacks(posse_executor *executor, uint64_t until);
+/* Waits until no callback is left to be called; not if one calls it. As pi_await_callbacks. */
+posse_status pi_finish_callbacks(posse_executor *executor, uint64_t until);
 
 #endif

@@ -45,7 +45,7 @@ static posse_executor *next(void)
         e = e->at_exit_next;
     list = e ? e->at_exit_next : NULL;
     if (e)
-        pi_enter(e);
+        pi_call_enter(e);
     unlock();
     return e;
 }
@@ -55,7 +55,7 @@ static void at_exit(void)
     posse_executor *e;
     while ((e = next())) {
         (void)posse_shutdown(e, 0, -1);
-        pi_leave(e);
+        pi_call_exit(e);
     }
 }
 

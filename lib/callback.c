@@ -36,9 +36,9 @@ bool pi_calls_back(const posse_executor *e)
 /* One callback less to be called: it was, or its future was released. */
 static void drop(posse_executor *e, struct callback *callback)
 {
-    pi_mail_remove(&callback->sub);
+    pi_dispatch_unlink(&callback->sub);
     free(callback);
-    if (atomic_fetch_sub(&e->mail.callbacks_left, 1) == 1 && pi_phase_of(e) != PI_OPEN)
+    if (atomic_fetch_sub(&e->dispatcher.callbacks_left, 1) == 1 && pi_phase_of(e) != PI_OPEN)
         pi_wake_all_parkers(e);
 }
 
@@ -49,7 +49,7 @@ static void end_frame(void *context)
     innermost = frame->outer;
     drop(frame->executor, frame->callback);
     if (frame->inside)
-        pi_leave(frame->executor);
+        pi_call_exit(frame->executor);
 }
 
 static void tell(posse_executor *e, int code)
@@ -77,24 +77,25 @@ static void call(struct callback *callback, bool inside)
 static void *call_all(void *context);
 
 /* Waits for the thread before this one, which a callback has ended. */
-static void join_left(struct pi_dispatcher *mail)
+static void join_left(struct pi_dispatcher *dispatcher)
 {
-    if (mail->has_left)
-        pi_os_thread_join(mail->left_thread);
-    mail->has_left = false;
+    if (dispatcher->has_left)
+        pi_os_thread_join(dispatcher->left_thread);
+    dispatcher->has_left = false;
 }
 
 /* A callback ends the thread. Another thread goes on; if none can be started, this one does. */
 static void go_on(void *context)
 {
     posse_executor *e = context;
-    struct pi_dispatcher *mail = &e->mail;
-    join_left(mail);
-    pthread_mutex_lock(&mail->lock);
-    mail->left_thread = pthread_self();
-    mail->has_left = pi_mail_start_thread(e, &mail->callback_thread, call_all) == POSSE_OK;
-    bool alone = !mail->has_left;
-    pthread_mutex_unlock(&mail->lock);
+    struct pi_dispatcher *dispatcher = &e->dispatcher;
+    join_left(dispatcher);
+    pthread_mutex_lock(&dispatcher->lock);
+    dispatcher->left_thread = pthread_self();
+    dispatcher->has_left =
+        pi_dispatch_start_thread(e, &dispatcher->callback_thread, call_all) == POSSE_OK;
+    bool alone = !dispatcher->has_left;
+    pthread_mutex_unlock(&dispatcher->lock);
     if (alone)
         (void)call_all(e);
 }
@@ -116,11 +117,11 @@ static void *call_all(void *context)
     posse_status status;
     pi_os_thread_name("posse-callbacks");
     PI_OS_IF_LEFT(go_on, e);
-    while ((sub = pi_watch_next(&e->mail.callbacks, PI_NEVER, &status)) != NULL)
+    while ((sub = pi_cq_next(&e->dispatcher.callbacks, PI_NEVER, &status)) != NULL)
         call_next((struct callback *)sub);
     PI_OS_END_IF_LEFT;
-    join_left(&e->mail);
-    pi_os_semaphore_post(&e->mail.all_called);
+    join_left(&e->dispatcher);
+    pi_os_semaphore_post(&e->dispatcher.all_called);
     return NULL;
 }
 
@@ -128,20 +129,20 @@ static void *call_all(void *context)
  * to be called. */
 static posse_status add(posse_executor *e, struct pi_subscription *sub, bool *now)
 {
-    struct pi_dispatcher *mail = &e->mail;
+    struct pi_dispatcher *dispatcher = &e->dispatcher;
     posse_status status = POSSE_OK;
-    pthread_mutex_lock(&mail->lock);
-    *now = pi_has_ended(sub->future) && !pi_mail_find(sub->future, &mail->callbacks);
-    if (!*now && !mail->has_callbacks) {
-        status = pi_mail_start_thread(e, &mail->callback_thread, call_all);
-        mail->has_callbacks = status == POSSE_OK;
+    pthread_mutex_lock(&dispatcher->lock);
+    *now = pi_has_ended(sub->future) && !pi_dispatch_find(sub->future, &dispatcher->callbacks);
+    if (!*now && !dispatcher->has_callbacks) {
+        status = pi_dispatch_start_thread(e, &dispatcher->callback_thread, call_all);
+        dispatcher->has_callbacks = status == POSSE_OK;
     }
-    mail->callbacks_left += status == POSSE_OK;
+    dispatcher->callbacks_left += status == POSSE_OK;
     if (!*now && status == POSSE_OK) {
-        pi_mail_put(sub);
-        pi_mail_name(sub);
+        pi_dispatch_link(sub);
+        pi_dispatch_arm(sub);
     }
-    pthread_mutex_unlock(&mail->lock);
+    pthread_mutex_unlock(&dispatcher->lock);
     return status;
 }
 
@@ -156,15 +157,15 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
     if (status == POSSE_OK && future.executor->owner != PI_OWNER_PROGRAM)
         status = pi_refuse(POSSE_NOT_SUPPORTED, "a worker process calls no callbacks");
     if (status == POSSE_OK)
-        status = pi_mail_open(future.executor);
+        status = pi_dispatch_open(future.executor);
     if (status != POSSE_OK)
         return status;
     struct callback *callback = malloc(sizeof *callback);
     if (!callback)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     *callback = (struct callback){
-        {.future = future, .watch = &future.executor->mail.callbacks}, function, context};
-    pi_enter(future.executor); /* destroy waits for a callback that is called here */
+        {.future = future, .cq = &future.executor->dispatcher.callbacks}, function, context};
+    pi_call_enter(future.executor); /* destroy waits for a callback that is called here */
     status = add(future.executor, &callback->sub, &now);
     if (now && status == POSSE_OK) {
         call(callback, true);
@@ -172,11 +173,11 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
     }
     if (status != POSSE_OK)
         free(callback);
-    pi_leave(future.executor);
+    pi_call_exit(future.executor);
     return status;
 }
 
-posse_status pi_settle_callbacks(posse_executor *e, uint64_t until)
+posse_status pi_finish_callbacks(posse_executor *e, uint64_t until)
 {
-    return pi_calls_back(e) ? POSSE_OK : pi_wait_settled(e, until);
+    return pi_calls_back(e) ? POSSE_OK : pi_await_callbacks(e, until);
 }

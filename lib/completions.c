@@ -13,7 +13,7 @@ struct entry {
 };
 
 struct posse_completions {
-    struct pi_cq watch;       /* comes first, as above */
+    struct pi_cq cq;          /* comes first, as above */
     struct pi_os_guard guard; /* by process id */
     struct pi_os_flag flag;
     struct entry *entries; /* all that were added and not yet taken; the watch's lock */
@@ -33,7 +33,7 @@ static void free_entry(struct posse_completions *c, struct entry *entry)
 
 static void forget(struct pi_subscription *sub)
 {
-    free_entry((struct posse_completions *)sub->watch, (struct entry *)sub);
+    free_entry((struct posse_completions *)sub->cq, (struct entry *)sub);
 }
 
 posse_status posse_completions_create(posse_completions **completions)
@@ -46,7 +46,7 @@ posse_status posse_completions_create(posse_completions **completions)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     int error = pi_os_flag_init(&c->flag);
     if (error == 0) {
-        error = pi_watch_init(&c->watch);
+        error = pi_cq_init(&c->cq);
         if (error)
             pi_os_flag_fini(&c->flag);
     }
@@ -55,9 +55,9 @@ posse_status posse_completions_create(posse_completions **completions)
         return pi_refuse_errno(error, "the descriptor cannot be made");
     }
     pi_os_guard_set(&c->guard);
-    c->watch.flag = &c->flag;
-    c->watch.drop = forget;
-    c->watch.outlives_destroy = true;
+    c->cq.flag = &c->flag;
+    c->cq.drop = forget;
+    c->cq.outlives_destroy = true;
     *completions = c;
     return POSSE_OK;
 }
@@ -78,13 +78,13 @@ static struct entry *make_entry(posse_completions *c, posse_future future, void 
     struct entry *entry = malloc(sizeof *entry);
     if (!entry)
         return NULL;
-    *entry = (struct entry){.sub = {.future = future, .watch = &c->watch}, .context = context};
-    pthread_mutex_lock(&c->watch.lock);
+    *entry = (struct entry){.sub = {.future = future, .cq = &c->cq}, .context = context};
+    pthread_mutex_lock(&c->cq.lock);
     entry->after = c->entries;
     if (c->entries)
         c->entries->before = entry;
     c->entries = entry;
-    pthread_mutex_unlock(&c->watch.lock);
+    pthread_mutex_unlock(&c->cq.lock);
     return entry;
 }
 
@@ -101,18 +101,18 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
     if (status == POSSE_OK && is_lost(c))
         status = pi_refuse_errno(EBADF, "the program has closed the descriptor, or replaced it");
     if (status == POSSE_OK)
-        status = pi_mail_open(future.executor);
+        status = pi_dispatch_open(future.executor);
     if (status == POSSE_OK)
-        status = pi_mail_start_leader(future.executor);
+        status = pi_dispatch_start_leader(future.executor);
     if (status != POSSE_OK)
         return status;
     struct entry *entry = make_entry(c, future, context);
     if (!entry)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    pthread_mutex_lock(&future.executor->mail.lock);
-    pi_mail_put(&entry->sub);
-    pi_mail_name(&entry->sub);
-    pthread_mutex_unlock(&future.executor->mail.lock);
+    pthread_mutex_lock(&future.executor->dispatcher.lock);
+    pi_dispatch_link(&entry->sub);
+    pi_dispatch_arm(&entry->sub);
+    pthread_mutex_unlock(&future.executor->dispatcher.lock);
     return POSSE_OK;
 }
 
@@ -122,12 +122,12 @@ size_t posse_completions_take(posse_completions *c, posse_completion *taken, siz
     struct pi_subscription *sub;
     if (!c || !pi_os_guard_holds(&c->guard))
         return 0;
-    while (n < capacity && (sub = pi_watch_take(&c->watch)) != NULL) {
+    while (n < capacity && (sub = pi_cq_try_next(&c->cq)) != NULL) {
         struct entry *entry = (struct entry *)sub;
         taken[n++] = (posse_completion){sub->future, entry->context};
-        pthread_mutex_lock(&c->watch.lock);
+        pthread_mutex_lock(&c->cq.lock);
         free_entry(c, entry);
-        pthread_mutex_unlock(&c->watch.lock);
+        pthread_mutex_unlock(&c->cq.lock);
     }
     return n;
 }
@@ -135,18 +135,18 @@ size_t posse_completions_take(posse_completions *c, posse_completion *taken, siz
 /* Takes all entries out of their boxes and of our list: after that nobody knows them any more. */
 static void drop_all(struct posse_completions *c)
 {
-    pthread_mutex_lock(&c->watch.lock);
+    pthread_mutex_lock(&c->cq.lock);
     while (c->entries) {
-        if (pi_mail_try_remove(&c->entries->sub)) {
+        if (pi_dispatch_try_unlink(&c->entries->sub)) {
             free_entry(c, c->entries); /* NOLINT(clang-analyzer-unix.Malloc): the first has none
                                           before it, so it is not there after this */
             continue;
         }
-        pthread_mutex_unlock(&c->watch.lock); /* for whoever deals */
+        pthread_mutex_unlock(&c->cq.lock); /* for whoever deals */
         pi_os_yield();
-        pthread_mutex_lock(&c->watch.lock);
+        pthread_mutex_lock(&c->cq.lock);
     }
-    pthread_mutex_unlock(&c->watch.lock);
+    pthread_mutex_unlock(&c->cq.lock);
 }
 
 void posse_completions_destroy(posse_completions *c)
@@ -155,7 +155,7 @@ void posse_completions_destroy(posse_completions *c)
         return;
     if (pi_os_guard_holds(&c->guard)) { /* in a forked child the lock may stay held for ever */
         drop_all(c);
-        pi_watch_fini(&c->watch);
+        pi_cq_fini(&c->cq);
     }
     pi_os_flag_fini(&c->flag);
     free(c);

@@ -71,7 +71,7 @@ static posse_status tell(posse_future future, long timeout_ms, posse_error *erro
         pi_why_broken(future.executor, error);
     }
     if (slow)
-        pi_leave(future.executor);
+        pi_call_exit(future.executor);
     return status;
 }
 
@@ -93,7 +93,7 @@ static posse_status await_end(posse_future future, long timeout_ms)
     bool slow;
     posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
     if (slow)
-        pi_leave(future.executor);
+        pi_call_exit(future.executor);
     return status;
 }
 

@@ -84,8 +84,8 @@ static void tear_down(void *context)
     int error = errno;
     if (e->backend)
         e->backend->join(e);
-    pi_mail_close(e); /* callbacks are called until then, and may poke */
-    pi_mail_fini(e);
+    pi_dispatch_close(e); /* callbacks are called until then, and may poke */
+    pi_dispatch_fini(e);
     if (e->backend)
         e->backend->fini(e);
     pi_os_memory_clear(&e->memory);
@@ -108,7 +108,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     if (status != POSSE_OK)
         return status;
     posse_executor *e = calloc(1, sizeof *e);
-    int error = e ? pi_mail_init(&e->mail) : ENOMEM;
+    int error = e ? pi_dispatch_init(&e->dispatcher) : ENOMEM;
     if (error) {
         free(e);
         return pi_refuse_errno(error, PI_NO_HEAP);
@@ -139,7 +139,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
 static void raise_phase(posse_executor *e, enum pi_phase phase)
 {
     (void)pi_raise_phase(e, phase);
-    e->backend->poke(e);
+    e->backend->notify(e);
     pi_wake_room(e);
 }
 
@@ -153,9 +153,9 @@ static posse_status ended(posse_executor *e)
 static posse_status await_shutdown(posse_executor *e, uint64_t until)
 {
     (void)pi_check_supervisor(e);
-    posse_status status = pi_wait_closed(e, until);
+    posse_status status = pi_await_closed(e, until);
     if (status == POSSE_OK)
-        status = pi_settle_callbacks(e, until);
+        status = pi_finish_callbacks(e, until);
     return status == POSSE_OK ? ended(e) : status;
 }
 
@@ -176,11 +176,11 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
         pi_cancel_all(e);
     if (!wait)
         return ended(e);
-    pi_enter(e);
-    PI_OS_IF_LEFT(pi_leave_left, e); /* by a finalizer that runs here */
+    pi_call_enter(e);
+    PI_OS_IF_LEFT(pi_call_exit_unwound, e); /* by a finalizer that runs here */
     status = await_shutdown(e, pi_os_after_ms(timeout_ms));
     PI_OS_END_IF_LEFT;
-    pi_leave(e);
+    pi_call_exit(e);
     return status;
 }
 
@@ -214,7 +214,7 @@ static void end(void *context)
     posse_executor *e = context;
     pi_cancel_all(e);
     e->backend->join(e);
-    pi_wait_unblocked(e); /* those who have come since */
+    pi_await_callers(e); /* those who have come since */
     tear_down(e);
 }
 
@@ -228,9 +228,9 @@ posse_status posse_destroy(posse_executor *e)
     if (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM || pi_calls_back(e))
         return POSSE_DEADLOCK;
     pi_at_exit_remove(e);
-    pi_mail_catch_up(e); /* descriptors tell what has ended, but not what now is ended */
+    pi_dispatch_flush(e); /* descriptors tell what has ended, but not what now is ended */
     atomic_store(&e->destroying, 1);
-    pi_wait_unblocked(e);  /* those who sleep are told before their tasks are ended */
+    pi_await_callers(e);   /* those who sleep are told before their tasks are ended */
     PI_OS_IF_LEFT(end, e); /* by a finalizer that runs here */
     stop(e, e->backend->kills ? PI_STOP_KILL : PI_STOP_TASKS_END);
     PI_OS_END_IF_LEFT;

@@ -16,8 +16,8 @@ posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t
     if (!pi_slots_has(slots, future.slot))
         return pi_refuse(POSSE_INVALID, PI_STALE);
     *slot = &slots->at[future.slot];
-    *word = pi_load_acquire(&(*slot)->word); /* with the release of pi_slot_leave */
-    return pi_fresh(*word, future) ? POSSE_OK : pi_refuse(POSSE_INVALID, PI_STALE);
+    *word = pi_load_acquire(&(*slot)->word); /* with the release of pi_slot_transition */
+    return pi_handle_valid(*word, future) ? POSSE_OK : pi_refuse(POSSE_INVALID, PI_STALE);
 }
 
 /* ---- how it ended ---- */
@@ -39,7 +39,7 @@ posse_status pi_end_of(uint64_t word)
 static void hear(posse_future future, uint64_t word)
 {
     if (pi_final(word) && pi_parker(word))
-        (void)pi_mail_tell(future.executor, future.slot, pi_parker(word) - 1);
+        (void)pi_dispatch_slot(future.executor, future.slot, pi_parker(word) - 1);
 }
 
 posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
@@ -50,7 +50,7 @@ posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slo
     if (status == POSSE_OK && timeout_ms < -1)
         status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     if (status == POSSE_OK && !pi_final(*word))
-        status = pi_wait_final(future, timeout_ms ? pi_os_after_ms(timeout_ms) : 0, word, slow);
+        status = pi_await_final(future, timeout_ms ? pi_os_after_ms(timeout_ms) : 0, word, slow);
     if (status == POSSE_OK) {
         hear(future, *word);
         pi_see_blocks(future.executor); /* the result may name one */
@@ -86,7 +86,7 @@ posse_status posse_result(posse_future future, long timeout_ms, const void **dat
     if (status == POSSE_OK)
         status = show(future, slot, data, size);
     if (slow)
-        pi_leave(future.executor);
+        pi_call_exit(future.executor);
     return status;
 }
 
@@ -123,7 +123,7 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
     if (status == POSSE_OK)
         status = copy(future, slot, buffer, capacity, size);
     if (slow)
-        pi_leave(future.executor);
+        pi_call_exit(future.executor);
     return status;
 }
 
@@ -201,10 +201,10 @@ posse_status posse_cancel(posse_future future)
 static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *word)
 {
     posse_executor *e = future.executor;
-    bool ok = e->backend->kills ? pi_slot_leave(slot, word, PI_KILLING, PI_CANCEL_REQUESTED, 0)
+    bool ok = e->backend->kills ? pi_slot_transition(slot, word, PI_KILLING, PI_CANCEL_REQUESTED, 0)
                                 : cancel(future, word, PI_CANCEL_REQUESTED | PI_PINNED);
     if (ok)
-        e->backend->poke(e); /* to kill the worker, or to put another in its place */
+        e->backend->notify(e); /* to kill the worker, or to put another in its place */
     return ok;
 }
 

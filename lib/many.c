@@ -10,7 +10,7 @@
 
 struct posse_completed {
     struct pi_os_guard guard; /* by process id */
-    struct pi_cq watch;
+    struct pi_cq cq;
     uint64_t until;
     size_t left;  /* not yet given */
     size_t never; /* of these, that cannot end any more, as `over` says */
@@ -41,7 +41,7 @@ static posse_status check(const posse_future *futures, size_t n, long timeout_ms
     return POSSE_OK;
 }
 
-/* Adds the executor to those of the watch, which are few. False: no memory. */
+/* Adds the executor to those of the cq, which are few. False: no memory. */
 static bool note_executor(struct pi_cq *w, posse_executor *e)
 {
     for (size_t i = w->n_places; i > 0; i--)
@@ -59,9 +59,9 @@ static posse_status open_boxes(struct pi_cq *w)
 {
     posse_status status = POSSE_OK;
     for (size_t i = 0; i < w->n_places && status == POSSE_OK; i++) {
-        status = pi_mail_open(w->places[i].executor);
+        status = pi_dispatch_open(w->places[i].executor);
         if (status == POSSE_OK && w->n_places > 1)
-            status = pi_mail_start_leader(w->places[i].executor);
+            status = pi_dispatch_start_leader(w->places[i].executor);
     }
     return status;
 }
@@ -70,29 +70,29 @@ static posse_status open_boxes(struct pi_cq *w)
  * is given twice is found: its second sub is nobody's, and leads to the first. */
 static void subscribe(struct posse_completed *c, posse_executor *e)
 {
-    pthread_mutex_lock(&e->mail.lock);
+    pthread_mutex_lock(&e->dispatcher.lock);
     for (size_t i = 0; i < c->n; i++) {
         struct pi_subscription *sub = &c->subs[i];
         if (sub->future.executor != e)
             continue;
-        sub->older = pi_mail_find(sub->future, &c->watch);
+        sub->older = pi_dispatch_find(sub->future, &c->cq);
         if (sub->older)
             continue;
-        sub->watch = &c->watch;
-        pi_mail_put(sub);
+        sub->cq = &c->cq;
+        pi_dispatch_link(sub);
         c->left++;
     }
     for (size_t i = 0; i < c->n; i++)
-        if (c->subs[i].future.executor == e && c->subs[i].watch)
-            pi_mail_name(&c->subs[i]);
-    pthread_mutex_unlock(&e->mail.lock);
+        if (c->subs[i].future.executor == e && c->subs[i].cq)
+            pi_dispatch_arm(&c->subs[i]);
+    pthread_mutex_unlock(&e->dispatcher.lock);
 }
 
 /* NULL: *status tells why. */
 static struct posse_completed *allocate(size_t n, posse_status *status)
 {
     struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
-    int error = c ? pi_watch_init(&c->watch) : ENOMEM;
+    int error = c ? pi_cq_init(&c->cq) : ENOMEM;
     if (error) {
         free(c);
         c = NULL;
@@ -105,7 +105,7 @@ static posse_status note_executors(struct posse_completed *c, const posse_future
 {
     for (size_t i = 0; i < n; i++) {
         c->subs[i].future = futures[i];
-        if (!note_executor(&c->watch, futures[i].executor))
+        if (!note_executor(&c->cq, futures[i].executor))
             return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     }
     return POSSE_OK;
@@ -123,7 +123,7 @@ static struct posse_completed *open_completed(const posse_future *futures, size_
     c->until = pi_os_after_ms(timeout_ms);
     *status = note_executors(c, futures, n);
     if (*status == POSSE_OK)
-        *status = open_boxes(&c->watch);
+        *status = open_boxes(&c->cq);
     if (*status != POSSE_OK) {
         int error = errno;
         posse_completed_close(c);
@@ -131,10 +131,10 @@ static struct posse_completed *open_completed(const posse_future *futures, size_
         return NULL;
     }
     c->n = n;
-    c->watch.subs = c->subs;
-    c->watch.n_subs = n;
-    for (size_t i = 0; i < c->watch.n_places; i++)
-        subscribe(c, c->watch.places[i].executor);
+    c->cq.subs = c->subs;
+    c->cq.n_subs = n;
+    for (size_t i = 0; i < c->cq.n_places; i++)
+        subscribe(c, c->cq.places[i].executor);
     return c;
 }
 
@@ -167,7 +167,7 @@ static posse_status next(struct posse_completed *c, struct pi_subscription **giv
 {
     while (c->left > c->never) {
         posse_status status;
-        struct pi_subscription *sub = pi_watch_next(&c->watch, c->until, &status);
+        struct pi_subscription *sub = pi_cq_next(&c->cq, c->until, &status);
         if (!sub)
             return status;
         status = outcome(sub);
@@ -193,14 +193,14 @@ static posse_status next(struct posse_completed *c, struct pi_subscription **giv
 static void enter(const struct pi_cq *w)
 {
     for (size_t i = 0; i < w->n_places; i++)
-        pi_enter(w->places[i].executor);
+        pi_call_enter(w->places[i].executor);
 }
 
 static void leave(void *watch)
 {
     const struct pi_cq *w = watch;
     for (size_t i = 0; i < w->n_places; i++)
-        pi_leave(w->places[i].executor);
+        pi_call_exit(w->places[i].executor);
 }
 
 posse_status posse_completed_next(posse_completed *c, posse_future *future, size_t *index)
@@ -211,16 +211,16 @@ posse_status posse_completed_next(posse_completed *c, posse_future *future, size
         *index = 0;
     if (!c || !future)
         return pi_refuse(POSSE_INVALID, c ? "future is NULL" : "completed is NULL");
-    for (size_t i = 0; i < c->watch.n_places; i++)
-        if (pi_check(c->watch.places[i].executor) != POSSE_OK)
+    for (size_t i = 0; i < c->cq.n_places; i++)
+        if (pi_check(c->cq.places[i].executor) != POSSE_OK)
             return POSSE_WRONG_PROCESS;
     struct pi_subscription *sub;
     posse_status status;
-    enter(&c->watch);
-    PI_OS_IF_LEFT(leave, &c->watch); /* by a task that runs here */
+    enter(&c->cq);
+    PI_OS_IF_LEFT(leave, &c->cq); /* by a task that runs here */
     status = next(c, &sub);
     PI_OS_END_IF_LEFT;
-    leave(&c->watch);
+    leave(&c->cq);
     if (status != POSSE_OK)
         return status;
     *future = sub->future;
@@ -237,11 +237,11 @@ void posse_completed_close(posse_completed *c)
         return;
     if (pi_os_guard_holds(&c->guard)) { /* in a forked child the locks may stay held for ever */
         for (size_t i = 0; i < c->n; i++)
-            if (c->subs[i].watch)
-                pi_mail_remove(&c->subs[i]);
-        pi_watch_fini(&c->watch);
+            if (c->subs[i].cq)
+                pi_dispatch_unlink(&c->subs[i]);
+        pi_cq_fini(&c->cq);
     }
-    free(c->watch.places);
+    free(c->cq.places);
     free(c);
 }
 
@@ -275,10 +275,10 @@ static void report(const struct posse_completed *c, bool *done, size_t *n_done)
     size_t count = 0;
     for (size_t i = 0; i < c->n; i++) {
         const struct pi_subscription *sub = &c->subs[i];
-        bool ended = sub->watch && pi_has_ended(sub->future);
+        bool ended = sub->cq && pi_has_ended(sub->future);
         count += ended;
         if (done)
-            done[i] = sub->watch ? ended : done[sub->older - c->subs];
+            done[i] = sub->cq ? ended : done[sub->older - c->subs];
     }
     if (n_done)
         *n_done = count;
@@ -287,7 +287,7 @@ static void report(const struct posse_completed *c, bool *done, size_t *n_done)
 static void end_wait(void *completed)
 {
     struct posse_completed *c = completed;
-    leave(&c->watch);
+    leave(&c->cq);
     posse_completed_close(c);
 }
 
@@ -305,7 +305,7 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
     struct posse_completed *c = open_completed(futures, n, timeout_ms, &status);
     if (!c)
         return status;
-    enter(&c->watch);
+    enter(&c->cq);
     PI_OS_IF_LEFT(end_wait, c); /* by a task that runs here */
     status = await(c, when);
     PI_OS_END_IF_LEFT;

@@ -233,10 +233,10 @@ posse_status posse_map(posse_executor *e, const posse_map_job *given, posse_stat
         status = pi_refuse(POSSE_INVALID, "job.source is for posse_map_open");
     if (status != POSSE_OK)
         return status;
-    pi_enter(e); /* destroy waits until all of it is over */
-    PI_OS_IF_LEFT(pi_leave_left, e);
+    pi_call_enter(e); /* destroy waits until all of it is over */
+    PI_OS_IF_LEFT(pi_call_exit_unwound, e);
     status = map(e, &job, statuses);
     PI_OS_END_IF_LEFT;
-    pi_leave(e);
+    pi_call_exit(e);
     return status;
 }

@@ -153,10 +153,10 @@ static bool provide_flight(posse_mapping *m)
 /* Has the watch told when it ends. */
 static void subscribe(posse_mapping *m, struct pi_flight *flight)
 {
-    pthread_mutex_lock(&m->executor->mail.lock);
-    pi_mail_put(&flight->sub);
-    pi_mail_name(&flight->sub);
-    pthread_mutex_unlock(&m->executor->mail.lock);
+    pthread_mutex_lock(&m->executor->dispatcher.lock);
+    pi_dispatch_link(&flight->sub);
+    pi_dispatch_arm(&flight->sub);
+    pthread_mutex_unlock(&m->executor->dispatcher.lock);
 }
 
 static posse_status launch(posse_mapping *m, size_t n)
@@ -168,7 +168,7 @@ static posse_status launch(posse_mapping *m, size_t n)
         return status;
     struct pi_flight *flight = m->spare;
     m->spare = flight->younger;
-    *flight = (struct pi_flight){.sub = {.future = future, .watch = &m->watch},
+    *flight = (struct pi_flight){.sub = {.future = future, .cq = &m->cq},
                                  .first = m->taken,
                                  .count = n,
                                  .older = m->youngest};

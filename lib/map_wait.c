@@ -10,7 +10,7 @@ static posse_status help(posse_mapping *m)
     for (; m->to_help; m->to_help = m->to_help->younger) {
         posse_future future = m->to_help->sub.future;
         uint64_t word = pi_word_of(future);
-        if (pi_fresh(word, future))
+        if (pi_handle_valid(word, future))
             status = pi_help(m->executor, future.slot, word);
         if (status != POSSE_TIMEOUT)
             return status;
@@ -23,7 +23,7 @@ static posse_status take(posse_mapping *m, uint64_t until)
 {
     posse_status status = POSSE_OK;
     if (!m->ready)
-        m->ready = (struct pi_flight *)pi_watch_next(&m->watch, until, &status);
+        m->ready = (struct pi_flight *)pi_cq_next(&m->cq, until, &status);
     return m->ready ? POSSE_OK : status;
 }
 
@@ -35,7 +35,7 @@ bool pi_mapping_ready(posse_mapping *m)
         return false;
     if (m->job.unordered)
         return take(m, 0) != POSSE_TIMEOUT;
-    return pi_wait_final(m->oldest->sub.future, 0, &word, &slow) != POSSE_TIMEOUT;
+    return pi_await_final(m->oldest->sub.future, 0, &word, &slow) != POSSE_TIMEOUT;
 }
 
 static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
@@ -43,17 +43,17 @@ static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
     uint64_t word;
     bool slow;
     *flight = m->oldest;
-    posse_status status = pi_wait_final(m->oldest->sub.future, m->until, &word, &slow);
+    posse_status status = pi_await_final(m->oldest->sub.future, m->until, &word, &slow);
     if (slow)
-        pi_leave(m->executor);
+        pi_call_exit(m->executor);
     return status;
 }
 
 static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
 {
     posse_status status, helped = POSSE_OK;
-    pi_enter(m->executor);
-    PI_OS_IF_LEFT(pi_leave_left, m->executor); /* by a task that runs here */
+    pi_call_enter(m->executor);
+    PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor); /* by a task that runs here */
     while ((status = take(m, 0)) == POSSE_TIMEOUT && helped == POSSE_OK)
         helped = help(m);
     PI_OS_END_IF_LEFT;
@@ -65,7 +65,7 @@ static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
     m->ready = NULL;
     if (*flight)
         status = posse_exception((*flight)->sub.future, 0, NULL);
-    pi_leave(m->executor);
+    pi_call_exit(m->executor);
     return status;
 }
 

@@ -17,13 +17,13 @@ static posse_status allocate(posse_mapping *m)
     m->staged = malloc(staged ? staged : 1);
     if (!m->staged)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    return m->job.unordered ? pi_mail_open(m->executor) : POSSE_OK;
+    return m->job.unordered ? pi_dispatch_open(m->executor) : POSSE_OK;
 }
 
 /* 0 or an errno. */
 static int init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
 {
-    int error = pi_watch_init(&m->watch);
+    int error = pi_cq_init(&m->cq);
     if (error)
         return error;
     m->executor = e;
@@ -33,8 +33,8 @@ static int init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
     m->job.inputs = m->inputs;
     m->until = job->timeout_ms ? pi_os_after_ms(job->timeout_ms) : PI_NEVER;
     m->place.executor = e;
-    m->watch.places = &m->place;
-    m->watch.n_places = 1;
+    m->cq.places = &m->place;
+    m->cq.n_places = 1;
     return 0;
 }
 
@@ -82,7 +82,7 @@ posse_status posse_map_open(posse_executor *e, const posse_map_job *given, posse
 
 void pi_mapping_land(posse_mapping *m, struct pi_flight *flight)
 {
-    pi_mail_remove(&flight->sub);
+    pi_dispatch_unlink(&flight->sub);
     (void)posse_release(flight->sub.future);
     *(flight->older ? &flight->older->younger : &m->oldest) = flight->younger;
     *(flight->younger ? &flight->younger->older : &m->youngest) = flight->older;
@@ -142,7 +142,7 @@ posse_status posse_map_close(posse_mapping *m)
     free_flights(m->spare);
     free(m->staged);
     if (status == POSSE_OK) /* in a forked child the lock may stay held for ever */
-        pi_watch_fini(&m->watch);
+        pi_cq_fini(&m->cq);
     free(m);
     return status;
 }

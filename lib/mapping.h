@@ -45,9 +45,9 @@ struct posse_mapping {
     struct pi_flight *oldest, *youngest;
     size_t n_flights;
     struct pi_flight *spare;   /* to be used again, linked by `younger` */
-    struct pi_flight *ready;   /* taken from the watch, to be given next; NULL: none */
+    struct pi_flight *ready;   /* taken from the cq, to be given next; NULL: none */
     struct pi_flight *to_help; /* the first that a task has not tried to run itself */
-    struct pi_cq watch;
+    struct pi_cq cq;
     struct pi_membership place; /* of it */
 
     /* The chunk that is being given. */

@@ -39,7 +39,7 @@ struct cell {
 
 /* A queue as a call sees it: its sizes are checked. */
 struct view {
-    struct pi_sync object;
+    struct pi_sync sync;
     struct pi_queue *queue;
     uint64_t capacity, item_size, stride;
 };
@@ -57,7 +57,7 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
                                 posse_queue *handle)
 {
     uint64_t stride, size;
-    struct pi_sync object;
+    struct pi_sync sync;
     if (!handle)
         return pi_refuse(POSSE_INVALID, "queue is NULL");
     *handle = (posse_queue){.executor = NULL};
@@ -68,18 +68,18 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
         return pi_refuse(POSSE_INVALID, "capacity or item_size is 0");
     if (!sizes(capacity, item_size, &stride, &size) || size > SIZE_MAX)
         return pi_refuse(POSSE_TOO_LARGE, "capacity times item_size is too much");
-    status = pi_object_acquire(e, PI_SYNC_QUEUE, (size_t)size, &object);
+    status = pi_sync_acquire(e, PI_SYNC_QUEUE, (size_t)size, &sync);
     if (status != POSSE_OK)
         return status;
-    struct pi_queue *queue = (struct pi_queue *)object.lock;
-    pi_waiters_init(&queue->readers, object.serial);
-    pi_waiters_init(&queue->writers, object.serial);
+    struct pi_queue *queue = (struct pi_queue *)sync.lock;
+    pi_waiters_init(&queue->readers, sync.serial);
+    pi_waiters_init(&queue->writers, sync.serial);
     atomic_init(&queue->capacity, capacity);
     atomic_init(&queue->item_size, item_size);
     atomic_init(&queue->head, 0);
     atomic_init(&queue->tail, 0);
     atomic_init(&queue->closed, 0);
-    *handle = (posse_queue){e, pi_object_publish(&object)};
+    *handle = (posse_queue){e, pi_sync_publish(&sync)};
     return POSSE_OK;
 }
 
@@ -90,18 +90,18 @@ static posse_status find(posse_queue handle, struct view *view)
         return pi_refuse(POSSE_INVALID, "the queue is empty: it has no executor");
     posse_status status = pi_check(handle.executor);
     if (status == POSSE_OK)
-        status = pi_object_find(handle.executor, PI_SYNC_QUEUE, handle.id, &view->object);
+        status = pi_sync_find(handle.executor, PI_SYNC_QUEUE, handle.id, &view->sync);
     if (status != POSSE_OK)
         return status;
-    if (view->object.size < sizeof *view->queue)
+    if (view->sync.size < sizeof *view->queue)
         return POSSE_BROKEN;
-    view->queue = (struct pi_queue *)view->object.lock;
+    view->queue = (struct pi_queue *)view->sync.lock;
     view->capacity = pi_load_relaxed(&view->queue->capacity);   /* relaxed: constant, and */
     view->item_size = pi_load_relaxed(&view->queue->item_size); /* published with the tag */
     bool sound = view->capacity != 0 &&
                  sizes(view->capacity, view->item_size, &view->stride, &size) &&
-                 size <= view->object.size;
-    return sound ? POSSE_OK : pi_object_lost(&view->object);
+                 size <= view->sync.size;
+    return sound ? POSSE_OK : pi_sync_lost(&view->sync);
 }
 
 /* ---- looking ---- */
@@ -114,19 +114,19 @@ static uint64_t length(const struct view *view)
 
 static bool is_closed(const struct view *view) { return pi_load_seq(&view->queue->closed) != 0; }
 
-/* The view whose object the event is for. */
+/* The view whose sync the event is for. */
 static const struct view *view_of(const struct pi_condition *event)
 {
-    return (const struct view *)event->object; /* its first member */
+    return (const struct view *)event->sync; /* its first member */
 }
 
 static posse_status look(const struct view *view, uint64_t unless_items)
 {
-    if (pi_robust_lock_is_gone(&view->queue->lock, view->object.serial))
-        return pi_object_lost(&view->object);
+    if (pi_robust_lock_is_gone(&view->queue->lock, view->sync.serial))
+        return pi_sync_lost(&view->sync);
     if (length(view) != unless_items || is_closed(view))
         return POSSE_OK;
-    return pi_object_wait(&view->object);
+    return pi_sync_wait(&view->sync);
 }
 
 static posse_status look_for_item(const struct pi_condition *event)
@@ -144,9 +144,9 @@ static void tell(const struct view *view)
 {
     uint64_t items = length(view);
     if (items != 0)
-        (void)pi_wake_one(&view->object, &view->queue->readers);
+        (void)pi_sync_wake_one(&view->sync, &view->queue->readers);
     if (items < view->capacity)
-        (void)pi_wake_one(&view->object, &view->queue->writers);
+        (void)pi_sync_wake_one(&view->sync, &view->queue->writers);
 }
 
 /* ---- one item ---- */
@@ -206,8 +206,8 @@ static posse_status get(const struct view *view, struct item *item)
 
 static void wake_all(const struct view *view)
 {
-    pi_wake_each(&view->object, &view->queue->readers);
-    pi_wake_each(&view->object, &view->queue->writers);
+    pi_sync_wake_all(&view->sync, &view->queue->readers);
+    pi_sync_wake_all(&view->sync, &view->queue->writers);
 }
 
 static posse_status close_it(const struct view *view, struct item *item)
@@ -221,9 +221,8 @@ static posse_status close_it(const struct view *view, struct item *item)
 static posse_status end_it(const struct view *view, struct item *item)
 {
     (void)item;
-    (void)pi_robust_lock_end(&view->queue->lock, view->object.serial,
-                             true); /* freed when we leave */
-    pi_wake_each(&view->object, &view->queue->lock.waiters);
+    (void)pi_robust_lock_end(&view->queue->lock, view->sync.serial, true); /* freed when we leave */
+    pi_sync_wake_all(&view->sync, &view->queue->lock.waiters);
     wake_all(view);
     return POSSE_OK;
 }
@@ -233,10 +232,10 @@ static posse_status end_it(const struct view *view, struct item *item)
 /* Takes the lock, which is never held for long, unless its holder was stopped. */
 static posse_status enter(const struct view *view, uint64_t until)
 {
-    posse_status status = pi_object_lock(&view->object, 0);
+    posse_status status = pi_sync_lock(&view->sync, 0);
     if (status == POSSE_TIMEOUT) {
         uint64_t least = pi_os_now() + PATIENCE_NS;
-        status = pi_object_lock(&view->object, until > least ? until : least);
+        status = pi_sync_lock(&view->sync, until > least ? until : least);
     }
     if (status == POSSE_OWNER_DIED) /* it left nothing to repair */
         return POSSE_OK;
@@ -250,7 +249,7 @@ static posse_status do_step(const struct view *view, step_fn *step, struct item 
     if (status != POSSE_OK)
         return status;
     status = step(view, item);
-    (void)pi_object_unlock(&view->object);
+    (void)pi_sync_unlock(&view->sync);
     return status;
 }
 
@@ -259,19 +258,18 @@ static posse_status transfer(const struct view *view, step_fn *step, struct item
                              uint64_t until)
 {
     bool puts = step == put;
-    struct pi_condition event = {&view->object,
-                                 puts ? &view->queue->writers : &view->queue->readers,
+    struct pi_condition event = {&view->sync, puts ? &view->queue->writers : &view->queue->readers,
                                  puts ? look_for_room : look_for_item};
-    pi_enter(view->object.executor);
+    pi_call_enter(view->sync.executor);
     posse_status status = do_step(view, step, item, until);
     while (status == POSSE_TIMEOUT && until != 0 && pi_os_now() < until) {
-        status = pi_wait_event(&event, until);
+        status = pi_await_condition(&event, until);
         if (status == POSSE_OK)
             status = do_step(view, step, item, until);
     }
     if (status != POSSE_INVALID) /* then there is none to tell of */
         tell(view);
-    pi_leave(view->object.executor);
+    pi_call_exit(view->sync.executor);
     return status;
 }
 
@@ -317,9 +315,9 @@ static posse_status finish(posse_queue handle, step_fn *step)
     posse_status status = find(handle, &view);
     if (status != POSSE_OK)
         return status;
-    pi_enter(handle.executor);
+    pi_call_enter(handle.executor);
     status = do_step(&view, step, NULL, pi_os_now() + FINISH_NS);
-    pi_leave(handle.executor);
+    pi_call_exit(handle.executor);
     return status;
 }
 

@@ -19,7 +19,7 @@ posse_status posse_resize(posse_executor *e, long max_workers)
         return pi_phase_status(phase);
     uint64_t word = pi_monotonic_word((uint32_t)max_workers);
     pi_store_seq(&e->segment.header->max_workers, word); /* before the poke */
-    e->backend->poke(e);
+    e->backend->notify(e);
     return POSSE_OK;
 }
 

@@ -15,7 +15,7 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
     if (status != POSSE_OK)
         return status;
     unsigned owner = pi_owner_here(e);
-    pi_will_give(e, owner);
+    pi_mark_escaping(e, owner);
     status = pi_block_acquire(e, owner, size, &ref);
     if (status != POSSE_OK)
         return status;

@@ -15,9 +15,9 @@ static void count_workers(posse_executor *e, posse_stats *stats)
                        pi_load_relaxed(&s->header->inline_ended[PI_END_TIMED_OUT]);
     stats->lost = pi_load_relaxed(&s->header->lost);
     for (unsigned i = 0; i < workers; i++) {
-        stats->done += pi_ended(e, i, PI_END_DONE);
-        stats->failed += pi_ended(e, i, PI_END_FAILED);
-        stats->timed_out += pi_ended(e, i, PI_END_TIMED_OUT);
+        stats->done += pi_count_finished(e, i, PI_END_DONE);
+        stats->failed += pi_count_finished(e, i, PI_END_FAILED);
+        stats->timed_out += pi_count_finished(e, i, PI_END_TIMED_OUT);
     }
     unsigned idle = pi_idle_count(&s->header->idle, workers);
     stats->workers_idle = idle < stats->workers ? idle : stats->workers;

@@ -68,7 +68,7 @@ posse_status pi_accepts(posse_executor *e)
 static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index, uint64_t *word)
 {
     uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
-    pi_will_give(e, owner);
+    pi_mark_escaping(e, owner);
     pi_will_touch(e, owner);
     while ((*index = pi_slots_acquire(&e->segment.slots, owner, hint, word)) == PI_NO_INDEX)
         if (!pi_grow_slots(e))
@@ -147,7 +147,8 @@ static posse_status fill(posse_executor *e, const struct request *request, uint3
  * word, also when the task is PENDING again for another run. */
 static bool is_untouched(uint64_t seen, enum pi_state state, uint64_t fill_word)
 {
-    return pi_is(seen, state, PI_OWNER_NONE) && pi_generation(seen) == pi_generation(fill_word);
+    return pi_has_state(seen, state, PI_OWNER_NONE) &&
+           pi_generation(seen) == pi_generation(fill_word);
 }
 
 /* PENDING -> FILLING. `entry` says whether the ring has an entry of it. False: somebody has claimed or
@@ -172,7 +173,7 @@ static enum pi_push push(posse_executor *e, uint32_t index, uint64_t limit)
     enum pi_push pushed = pi_push(e, index, limit);
     if (pushed != PI_PUSH_LIMIT)
         return pushed;
-    uint64_t stale = pi_slots_stale(&e->segment.slots, &e->segment.ring);
+    uint64_t stale = pi_slots_count_stale(&e->segment.slots, &e->segment.ring);
     return stale ? pi_push(e, index, limit + stale) : pushed;
 }
 
@@ -184,7 +185,7 @@ static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, u
     struct pi_slot *slot = &e->segment.slots.at[index];
     if ((*word & PI_IN_RING) && limit && pi_is_full(e))
         return POSSE_FULL; /* no push would say so */
-    if (!pi_slot_ready(slot, *word, flags))
+    if (!pi_slot_publish(slot, *word, flags))
         return POSSE_OK; /* an entry of an earlier life serves it */
     enum pi_push pushed = push(e, index, limit);
     if (pushed == PI_PUSH_BROKEN)
@@ -208,14 +209,14 @@ static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, u
         posse_status status = enqueue(e, index, word, flags, limit);
         if (status != POSSE_FULL || (job->flags & POSSE_NO_WAIT))
             return status;
-        status = pi_os_now() < until ? pi_wait_room(e, until) : POSSE_TIMEOUT;
+        status = pi_os_now() < until ? pi_await_room(e, until) : POSSE_TIMEOUT;
         if (status != POSSE_OK)
             return status;
     }
 }
 
 /* The executor closed while the task was on its way: takes it back, if nobody has begun it yet. */
-static posse_status recheck(posse_executor *e, uint32_t index, uint64_t word)
+static posse_status undo_if_closed(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     posse_status status = pi_accepts(e); /* after the push: the last worker looks the other way */
@@ -240,9 +241,9 @@ static posse_status submit_queued(posse_executor *e, const posse_job *job, uint3
         (void)pi_discard(e, index, word);
         return status;
     }
-    if (pi_call_worker(e)) /* worth a look: all workers may sleep because they are dead */
+    if (pi_wake_or_grow(e)) /* worth a look: all workers may sleep because they are dead */
         (void)pi_check_supervisor(e);
-    return recheck(e, index, word);
+    return undo_if_closed(e, index, word);
 }
 
 /* Submits by the program may sleep until there is room; destroy waits until they have left. */
@@ -250,10 +251,10 @@ static posse_status submit_by_program(posse_executor *e, const posse_job *job, u
                                       uint64_t word, uint64_t flags)
 {
     if (e->queue_limit)
-        pi_enter(e);
+        pi_call_enter(e);
     posse_status status = submit_queued(e, job, index, word, flags);
     if (e->queue_limit)
-        pi_leave(e);
+        pi_call_exit(e);
     return status;
 }
 
@@ -291,7 +292,7 @@ posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write
         status = POSSE_INVALID; /* pi_sized_read has said why */
     if (status == POSSE_OK)
         status = check_job(e, request.job);
-    if (status == POSSE_OK && !pi_supervised(e))
+    if (status == POSSE_OK && !pi_poll_supervisor(e))
         status = pi_phase_status(pi_phase_of(e));
     if (status == POSSE_OK)
         status = pi_accepts(e);

@@ -14,7 +14,7 @@ struct visit {
 static void forget(const struct visit *visit)
 {
     uint64_t word = pi_word_of(visit->future);
-    if (pi_fresh(word, visit->future))
+    if (pi_handle_valid(word, visit->future))
         (void)pi_discard(visit->future.executor, visit->future.slot, word);
 }
 
@@ -22,7 +22,7 @@ static void leave_end(void *context)
 {
     const struct visit *visit = context;
     forget(visit);
-    pi_leave(visit->future.executor);
+    pi_call_exit(visit->future.executor);
 }
 
 /* The last task of an executor that was shut down closes it. */
@@ -32,10 +32,10 @@ static void end_visit(struct visit *visit)
     pi_self = visit->outer;
     if (atomic_fetch_sub(&e->inline_running, 1) == 1) {
         PI_OS_IF_LEFT(leave_end, visit); /* by a finalizer that runs here */
-        e->backend->poke(e);
+        e->backend->notify(e);
         PI_OS_END_IF_LEFT;
     }
-    pi_leave(e);
+    pi_call_exit(e);
 }
 
 /* The task was left, and so is its submit. It has failed. */
@@ -67,7 +67,7 @@ static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
 posse_status pi_submit_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
 {
     struct visit visit = {{e, index, pi_generation(word)}, pi_self};
-    pi_enter(e);
+    pi_call_enter(e);
     atomic_fetch_add(&e->inline_running, 1);
     posse_status status = pi_accepts(e);
     if (status == POSSE_OK)

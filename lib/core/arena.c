@@ -83,7 +83,7 @@ pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, bool obje
         *tag = pi_load_acquire(&arena->units[unit].tag); /* as in pi_arena_find */
         bool small = index < pi_span_blocks(*tag) && (!objects || (*tag & PI_SPAN_HAS_SYNC));
         if (small)
-            *tag = pi_load_acquire(&arena->tags[place]); /* with pi_object_publish */
+            *tag = pi_load_acquire(&arena->tags[place]); /* with pi_sync_publish */
         if ((small || index == 0) && pi_tag_in_use(*tag))
             return place + 1;
         if (!small)

@@ -39,13 +39,13 @@ uint32_t pi_groups_in_use(struct pi_slots *slots)
 }
 
 /* OPEN(o) -> OPEN. Workers may put their marks there meanwhile. */
-static void settle(struct pi_slots *slots, uint32_t group)
+static void end_opening(struct pi_slots *slots, uint32_t group)
 {
     uint64_t seen = pi_load_relaxed(&slots->groups[group]); /* relaxed: the CAS checks it */
-    uint64_t settled;
+    uint64_t opened;
     do
-        settled = (seen & ~PI_GROUP_OWNER_MASK) | (uint64_t)PI_OWNER_NONE << PI_GROUP_OWNER_SHIFT;
-    while (!pi_cas(&slots->groups[group], &seen, settled));
+        opened = (seen & ~PI_GROUP_OWNER_MASK) | (uint64_t)PI_OWNER_NONE << PI_GROUP_OWNER_SHIFT;
+    while (!pi_cas(&slots->groups[group], &seen, opened));
 }
 
 void pi_group_open(struct pi_slots *slots, uint32_t group)
@@ -57,7 +57,7 @@ void pi_group_open(struct pi_slots *slots, uint32_t group)
     pi_store_release(&slots->groups[group],
                      pi_group_make(PI_GROUP_OPEN, pi_group_owner(claimed), floor));
     pi_bitmap_free_word(&slots->map, group, ALL);
-    settle(slots, group);
+    end_opening(slots, group);
 }
 
 void pi_group_leave(struct pi_slots *slots, uint32_t group, unsigned memory)
@@ -98,7 +98,7 @@ void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
         return;
     if (state == PI_GROUP_OPEN) {
         pi_bitmap_free_word(&slots->map, group, free_bits(slots, group));
-        settle(slots, group);
+        end_opening(slots, group);
     } else {
         pi_group_leave(slots, group, PI_GROUP_MEMORY);
     }

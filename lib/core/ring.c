@@ -207,7 +207,7 @@ SELDOM static enum pi_push go_up(struct pi_ring *ring, const struct walk *end)
     if (end->k + 1 >= backed.rings || backed.giving)
         return PI_PUSH_NO_CELL;
     if (end->head < first)
-        pi_ring_pass(ring, first - 1);
+        pi_ring_advance(ring, first - 1);
     else
         (void)put(ring, end, UP);
     return PI_PUSHED;
@@ -269,14 +269,14 @@ uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
             return (uint32_t)(cell & SLOT_MASK) - 1;
         }
         if (found && follow(ring, &k, cell, head + 1) == LED)
-            pi_ring_pass(ring, head);
+            pi_ring_advance(ring, head);
         else if (head == pi_load_seq(&ring->shared->head)) /* else what we have seen is old */
             return PI_NO_INDEX;
     }
     return PI_NO_INDEX;
 }
 
-void pi_ring_pass(struct pi_ring *ring, uint64_t position)
+void pi_ring_advance(struct pi_ring *ring, uint64_t position)
 {
     (void)pi_cas_seq(&ring->shared->head, &position, position + 1);
 }
@@ -292,7 +292,7 @@ uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
     return !found || *mark ? PI_NO_INDEX : (uint32_t)(cell & SLOT_MASK) - 1;
 }
 
-void pi_ring_mend(struct pi_ring *ring)
+void pi_ring_repair(struct pi_ring *ring)
 {
     uint64_t tail = pi_load_seq(&ring->shared->tail); /* first: the head may pass it meanwhile */
     uint64_t head = pi_load_seq(&ring->shared->head);
@@ -319,7 +319,7 @@ bool pi_ring_shrink(struct pi_ring *ring)
         pi_load_seq(&ring->shared->head) != at.head || !put(ring, &at, DOWN))
         return false;
     if (follow(ring, &at.k, DOWN, at.position + 1) == LED)
-        pi_ring_pass(ring, at.position);
+        pi_ring_advance(ring, at.position);
     uint64_t tail = pi_load_acquire(&ring->shared->tail);
     if (tail <= at.position)
         (void)pi_cas(&ring->shared->tail, &tail, at.position + 1);
@@ -337,7 +337,7 @@ static bool is_in_first(struct pi_ring *ring)
         return false;
     uint64_t first = cut_of(ring, 0); /* after the walk, which may have met the mark DOWN */
     if (walk.head < first)
-        pi_ring_pass(ring, first - 1);
+        pi_ring_advance(ring, first - 1);
     else if (tail < first)
         (void)pi_cas(&ring->shared->tail, &tail, walk.position);
     else

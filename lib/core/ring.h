@@ -100,7 +100,7 @@
  *
  *   field    written by                        ordering
  *   head     consumers, CAS up by one; if      seq: precedes the look at `room_waiter` (tests the
- *            damaged, pi_ring_mend, to tail    sleeping submitters)
+ *            damaged, pi_ring_repair, to tail    sleeping submitters)
  *   tail     producers, CAS up; may lag by 8   release, with the acquire of the next producer
  *   cell     producers, CAS from a lap ago     seq: precedes the look for sleeping workers, and at
  *                                              `backed`; with the acquire of consumers
@@ -157,12 +157,12 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit);
 /* The first entry and its position, or PI_NO_INDEX. Takes nothing. */
 uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position);
 /* Moves the head past an entry that was dealt with. */
-void pi_ring_pass(struct pi_ring *ring, uint64_t position);
+void pi_ring_advance(struct pi_ring *ring, uint64_t position);
 /* The slot at a position at or behind the head, PI_NO_INDEX if there is no entry (or a mark: then *mark
  * is set). */
 uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark);
 /* What a pass over the ring cannot exceed: all cells of its largest part, twice. */
-static inline uint64_t pi_ring_most(const struct pi_ring *ring)
+static inline uint64_t pi_ring_scan_limit(const struct pi_ring *ring)
 {
     return 2 * pi_ring_cells(ring->rings - 1);
 }
@@ -171,7 +171,7 @@ uint64_t pi_ring_end(struct pi_ring *ring);
 /* Where no task has scribbled, all positions before the tail have been entries, and none before the
  * head is looked at any more. If that is not so what is between them is given up, and both go on
  * from the tail. */
-void pi_ring_mend(struct pi_ring *ring);
+void pi_ring_repair(struct pi_ring *ring);
 /* Entries, those passed over included. */
 uint64_t pi_ring_length(struct pi_ring *ring);
 

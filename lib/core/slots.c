@@ -35,7 +35,7 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
     }
 }
 
-bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags)
+bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
 {
     uint64_t owner = pi_with_owner(fill, PI_OWNER_NONE);
     uint64_t ready = pi_with_state(owner, PI_PENDING) | flags | PI_IN_RING;
@@ -53,7 +53,7 @@ bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags)
 
 /* Deals with the entry at the head: claims its task if it is PENDING, and in any case clears IN_RING,
  * as the entry is about to be passed. True: claimed. */
-static bool settle(struct pi_slots *slots, uint32_t index, unsigned owner, uint64_t *word)
+static bool claim_head(struct pi_slots *slots, uint32_t index, unsigned owner, uint64_t *word)
 {
     struct pi_slot *slot = &slots->at[index];
     pi_slots_touch(slots, owner, index);
@@ -63,7 +63,8 @@ static bool settle(struct pi_slots *slots, uint32_t index, unsigned owner, uint6
         *word = seen & ~(uint64_t)PI_IN_RING;
         if (ready)
             *word = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
-        if (pi_cas_seq(&slot->word, &seen, *word)) /* acquire: with the release of pi_slot_ready */
+        if (pi_cas_seq(&slot->word, &seen,
+                       *word)) /* acquire: with the release of pi_slot_publish */
             return ready;
     }
     return false;
@@ -78,15 +79,16 @@ static void fetch_ahead(struct pi_slots *slots, struct pi_ring *ring, uint64_t p
         pi_prefetch(&slots->at[index]);
 }
 
-uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned owner, uint64_t *word)
+uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
+                             uint64_t *word)
 {
     uint64_t position;
     for (;;) {
         uint32_t index = pi_ring_peek(ring, &position);
         if (index == PI_NO_INDEX)
             return PI_NO_INDEX;
-        bool claimed = pi_slots_has(slots, index) && settle(slots, index, owner, word);
-        pi_ring_pass(ring, position);
+        bool claimed = pi_slots_has(slots, index) && claim_head(slots, index, owner, word);
+        pi_ring_advance(ring, position);
         if (!claimed)
             continue;
         fetch_ahead(slots, ring, position + AHEAD);
@@ -94,10 +96,10 @@ uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned ow
     }
 }
 
-uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring)
+uint64_t pi_slots_count_stale(struct pi_slots *slots, struct pi_ring *ring)
 {
     uint64_t stale = 0, position = pi_load_acquire(&ring->shared->head);
-    for (uint64_t step = 0; step < pi_ring_most(ring); step++, position++) {
+    for (uint64_t step = 0; step < pi_ring_scan_limit(ring); step++, position++) {
         bool mark;
         uint32_t index = pi_ring_at(ring, position, &mark);
         if (index == PI_NO_INDEX && !mark)
@@ -108,11 +110,11 @@ uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring)
     return stale;
 }
 
-unsigned pi_slots_waiting(struct pi_slots *slots, struct pi_ring *ring, unsigned most)
+unsigned pi_slots_count_pending(struct pi_slots *slots, struct pi_ring *ring, unsigned most)
 {
     uint64_t position = pi_load_seq(&ring->shared->head);
     unsigned waiting = 0;
-    for (uint64_t step = 0; waiting < most && step < pi_ring_most(ring); step++, position++) {
+    for (uint64_t step = 0; waiting < most && step < pi_ring_scan_limit(ring); step++, position++) {
         bool mark;
         uint32_t index = pi_ring_at(ring, position, &mark);
         if (index == PI_NO_INDEX && !mark)
@@ -132,8 +134,8 @@ bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word)
     return true;
 }
 
-bool pi_slot_leave(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
-                   uint64_t clear)
+bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
+                        uint64_t clear)
 {
     const uint64_t fixed =
         (uint64_t)15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;

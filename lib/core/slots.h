@@ -115,7 +115,7 @@ static inline bool pi_slots_has(struct pi_slots *slots, uint32_t index)
     return pi_group_state(group) == PI_GROUP_OPEN;
 }
 
-/* The word of such a slot, 0 if it is not there. Seq, with pi_slot_leave. */
+/* The word of such a slot, 0 if it is not there. Seq, with pi_slot_transition. */
 static inline uint64_t pi_slots_word(struct pi_slots *slots, uint32_t index)
 {
     return pi_slots_has(slots, index) ? pi_load_seq(&slots->at[index].word) : 0;
@@ -145,18 +145,18 @@ static inline void pi_slots_touch(struct pi_slots *slots, unsigned owner, uint32
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word);
 
 /* FILLING -> PENDING, with `flags`. True: the slot has no entry in the ring and must be pushed. */
-bool pi_slot_ready(struct pi_slot *slot, uint64_t fill, uint64_t flags);
+bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags);
 
 /* Claims the first PENDING task of the ring: PENDING -> RUNNING(owner).
  * Its index, or PI_NO_INDEX: the ring is empty. */
-uint32_t pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
-                       uint64_t *word);
+uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
+                             uint64_t *word);
 
 /* Entries of the ring whose task is not PENDING any more. A pass over the ring. */
-uint64_t pi_slots_stale(struct pi_slots *slots, struct pi_ring *ring);
+uint64_t pi_slots_count_stale(struct pi_slots *slots, struct pi_ring *ring);
 
 /* Entries of the ring whose task is PENDING, counted up to `most`. */
-unsigned pi_slots_waiting(struct pi_slots *slots, struct pi_ring *ring, unsigned most);
+unsigned pi_slots_count_pending(struct pi_slots *slots, struct pi_ring *ring, unsigned most);
 
 /* Claims a PENDING task out of turn, for the one who waits for it.
  * The entry in the ring becomes a stale hint. */
@@ -165,8 +165,8 @@ bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word);
 /* The compare-and-swap of any other arrow: `from` must be exact, but for flags and parkers that
  * come in meanwhile. It goes on while state, owner and generation are those of *from; true if it
  * was done, and then *from is what was left. */
-bool pi_slot_leave(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
-                   uint64_t clear);
+bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
+                        uint64_t clear);
 
 /* final or PENDING -> FILLING(owner), which is about to free the task's blocks. True: *word is that now;
  * false: *word was not exact and is now what there is. */

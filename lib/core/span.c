@@ -64,7 +64,7 @@ static uint32_t look_in(const struct taker *t, uint32_t unit, uint64_t span, uin
 }
 
 /* Says that the value of a span is `to`; false: it was not `from`, or is of another span. */
-static bool say(struct pi_arena *arena, uint32_t unit, uint64_t span, uint32_t to)
+static bool set_span_hint(struct pi_arena *arena, uint32_t unit, uint64_t span, uint32_t to)
 {
     uint64_t info = info_of(span, !to);
     return pi_cas_seq(&arena->units[unit].info, &info, info_of(span, to));
@@ -76,10 +76,10 @@ static pi_block_ref take_in(const struct taker *t, uint32_t unit, uint32_t from)
     if (!may_take(t, span) || pi_load_seq(&t->arena->units[unit].info) == info_of(span, 0))
         return 0;
     uint32_t index = look_in(t, unit, span, from);
-    if (index == PI_NO_INDEX && say(t->arena, unit, span, 0)) {
+    if (index == PI_NO_INDEX && set_span_hint(t->arena, unit, span, 0)) {
         index = look_in(t, unit, span, from);
         if (index != PI_NO_INDEX)
-            (void)say(t->arena, unit, span, 1);
+            (void)set_span_hint(t->arena, unit, span, 1);
     }
     return index == PI_NO_INDEX ? 0 : pi_block_ref_make(unit, index);
 }
@@ -134,7 +134,7 @@ pi_block_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned o
 static void tell(struct pi_arena *arena, uint32_t unit, uint64_t span)
 {
     if (pi_load_seq(&arena->units[unit].info) == info_of(span, 0))
-        (void)say(arena, unit, span, 1);
+        (void)set_span_hint(arena, unit, span, 1);
 }
 
 bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t tag)

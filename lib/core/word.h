@@ -126,7 +126,7 @@ static inline uint64_t pi_emptied(uint64_t word, unsigned owner)
 /* Whether there is a slot, and somebody has it. */
 static inline bool pi_in_use(uint64_t word) { return pi_state(word) > PI_FREE; }
 /* Whether `word` is state(owner) of some generation. */
-static inline bool pi_is(uint64_t word, enum pi_state state, unsigned owner)
+static inline bool pi_has_state(uint64_t word, enum pi_state state, unsigned owner)
 {
     return pi_state(word) == state && pi_owner(word) == owner;
 }

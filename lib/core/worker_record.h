@@ -78,7 +78,7 @@ struct pi_worker {
      * death. */
     _Alignas(128) struct pi_os_semaphore wake;
     /* The earliest deadline of the tasks on the worker's stack, 0: none. Worker stores (seq) before
-     * it reads next_look; the supervisor stores next_look (seq) before it reads this. */
+     * it reads next_check; the supervisor stores next_check (seq) before it reads this. */
     _Atomic uint64_t deadline_ns;
     /* 1 + the slot that runs now, innermost; 0: none.
      * Worker writes, supervisor reads after a death or for a kill. */

@@ -89,11 +89,11 @@ struct pi_backend {
     void (*fini)(posse_executor *executor);
 
     /* In the program or a worker: something has changed that the supervisor acts on. */
-    void (*poke)(posse_executor *executor);
+    void (*notify)(posse_executor *executor);
 
     /* In a worker whose initializer has ended well: does again what that may have undone. False: it
      * cannot be done, and *why says so. May be NULL. */
-    bool (*settle)(posse_executor *executor, struct pi_error *why);
+    bool (*rearm)(posse_executor *executor, struct pi_error *why);
 
     /* In the supervisor. */
     int (*spawn)(struct pi_supervisor *supervisor, unsigned worker);
@@ -120,38 +120,38 @@ void pi_supervisor_run(struct pi_supervisor *supervisor);
 
 /* staff.c */
 /* Starts and sends away workers, as the tasks, the options and posse_resize want it. */
-void pi_look_at_staff(struct pi_supervisor *supervisor);
+void pi_scale(struct pi_supervisor *supervisor);
 /* Notes which workers have got through their start. */
-void pi_look_at_starts(struct pi_supervisor *supervisor);
+void pi_note_initialized(struct pi_supervisor *supervisor);
 /* Has a worker go when its task has ended. */
-void pi_send_away(struct pi_supervisor *supervisor, unsigned worker);
+void pi_retire(struct pi_supervisor *supervisor, unsigned worker);
 /* A start came to nothing: tries again later. */
-void pi_put_off_starts(struct pi_supervisor *supervisor);
+void pi_delay_starts(struct pi_supervisor *supervisor);
 /* The same for one that failed by itself, as supervisor->why says; or breaks the pool. */
 void pi_start_failed(struct pi_supervisor *supervisor);
 
 /* Whether a worker is one of the staff: it lives, and will take another task. */
-bool pi_counts(const struct pi_supervisor *supervisor, unsigned worker);
+bool pi_is_active(const struct pi_supervisor *supervisor, unsigned worker);
 
 /* demand.c */
 /* The task that a worker is in: its life, and 1 + its slot; 0: none. */
 uint64_t pi_task_of(const struct pi_supervisor *supervisor, unsigned worker);
 /* How many workers more the tasks that wait could use; notes who is busy. */
-unsigned pi_demand(struct pi_supervisor *supervisor);
-bool pi_anything_waits(struct pi_supervisor *supervisor);
+unsigned pi_backlog(struct pi_supervisor *supervisor);
+bool pi_has_backlog(struct pi_supervisor *supervisor);
 
 /* inherit.c: what the last worker of a worker, which left on purpose, has given to others becomes
  * the program's. */
-void pi_inherit(struct pi_supervisor *supervisor, unsigned worker);
-void pi_inherit_blocks(posse_executor *executor, unsigned worker);
+void pi_reparent(struct pi_supervisor *supervisor, unsigned worker);
+void pi_reparent_blocks(posse_executor *executor, unsigned worker);
 
 static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* kills.c: ends the tasks whose time is over or that are to be killed; notes the next deadlines. */
-void pi_look_at_tasks(struct pi_supervisor *supervisor);
+void pi_enforce_deadlines(struct pi_supervisor *supervisor);
 
 /* trim.c: gives memory back, if somebody has asked, the executor is idle, and it is time. */
-void pi_look_at_trim(struct pi_supervisor *supervisor);
+void pi_trim_when_due(struct pi_supervisor *supervisor);
 
 /* recover.c: repairs what a worker left that has died and was reaped. */
 void pi_recover(struct pi_supervisor *supervisor, unsigned worker, const struct pi_death *death);

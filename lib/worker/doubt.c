@@ -6,7 +6,7 @@
  *   the supervisor is dead                   see pi_check_supervisor
  *   a task waits and no worker was woken,    the ring is not empty: all workers are posted, and the
  *   or the one that was is stopped           supervisor is poked
- *   head and tail contradict the cells       pi_ring_mend
+ *   head and tail contradict the cells       pi_ring_repair
  *   an entry is there, and idle workers do   they took their posts, or it went its round, and at
  *   not see it, or the supervisor does not   MANY_LOOKS none has taken it: the queue is broken
  *   its task is PENDING, but in no entry       PENDING, and the head is past where the ring ended at an
@@ -32,24 +32,24 @@
 #define BETWEEN_LOOKS_NS 900000000u
 
 /* Flags and parkers come and go; a retry is a life of its own. */
-static bool same_life(const struct pi_verify *doubt, uint64_t word, uint8_t attempt)
+static bool same_life(const struct pi_verify *verify, uint64_t word, uint8_t attempt)
 {
     const uint64_t life = 15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;
-    return (doubt->word & life) == (word & life) && doubt->attempt == attempt;
+    return (verify->word & life) == (word & life) && verify->attempt == attempt;
 }
 
-static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_verify *doubt)
+static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_verify *verify)
 {
     _Atomic uint64_t *at = &e->segment.slots.at[index].word;
     pi_touch(e, pi_owner_here(e), index);
     /* Without IN_RING an entry of it counts as stale. */
     if (!(word & PI_IN_RING) && !pi_cas_seq(at, &word, word | PI_IN_RING))
         return;
-    if (++doubt->looks > MANY_LOOKS)
+    if (++verify->looks > MANY_LOOKS)
         pi_break_queue(e);
     if (pi_push(e, index, 0) == PI_PUSHED) /* else there is no memory now */
-        doubt->since = pi_ring_end(&e->segment.ring);
-    (void)pi_call_worker(e);
+        verify->since = pi_ring_end(&e->segment.ring);
+    (void)pi_wake_or_grow(e);
 }
 
 bool pi_is_on_stack(posse_executor *e, unsigned worker, uint32_t index)
@@ -66,7 +66,7 @@ bool pi_is_on_stack(posse_executor *e, unsigned worker, uint32_t index)
     return true; /* who knows */
 }
 
-void pi_finish_nobodys(posse_executor *e, uint32_t index, uint64_t word)
+void pi_finish_ownerless(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     slot->death = (struct pi_death){.exit_code = -1};
@@ -76,21 +76,21 @@ void pi_finish_nobodys(posse_executor *e, uint32_t index, uint64_t word)
 
 /* Inline a task runs in whatever thread submits it. */
 static void look_at_running(posse_executor *e, uint32_t index, uint64_t word,
-                            struct pi_verify *doubt)
+                            struct pi_verify *verify)
 {
     uint64_t deadline = pi_load_relaxed(&e->segment.slots.at[index].deadline_ns);
     unsigned worker = pi_owner(word);
     if (pi_state(word) == PI_KILLING || (deadline != 0 && deadline < pi_os_now()))
-        e->backend->poke(e);
+        e->backend->notify(e);
     if (!e->backend->spawn)
         return;
     if (worker >= pi_workers_count(&e->segment)) {
-        pi_finish_nobodys(e, index, word);
+        pi_finish_ownerless(e, index, word);
     } else if (pi_is_on_stack(e, worker, index)) {
-        doubt->looks = 0;
-    } else if (++doubt->looks >= MANY_LOOKS) {
+        verify->looks = 0;
+    } else if (++verify->looks >= MANY_LOOKS) {
         pi_store_seq(&e->segment.workers[worker].suspect, index + 1); /* before the poke */
-        e->backend->poke(e);
+        e->backend->notify(e);
     }
 }
 
@@ -101,19 +101,19 @@ static bool is_passed(posse_executor *e, uint64_t position)
            pi_ring_end(&e->segment.ring) < position;
 }
 
-void pi_look_after_task(posse_executor *e, uint32_t index, struct pi_verify *doubt)
+void pi_verify_task(posse_executor *e, uint32_t index, struct pi_verify *verify)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     if (!pi_slots_has(&e->segment.slots, index))
         return;
     uint64_t word = pi_load_seq(&slot->word);
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: looked at again later */
-    if (!same_life(doubt, word, attempt))
-        *doubt = (struct pi_verify){word, pi_ring_end(&e->segment.ring), 0, attempt};
-    else if (pi_state(word) == PI_PENDING && is_passed(e, doubt->since))
-        push_again(e, index, word, doubt);
+    if (!same_life(verify, word, attempt))
+        *verify = (struct pi_verify){word, pi_ring_end(&e->segment.ring), 0, attempt};
+    else if (pi_state(word) == PI_PENDING && is_passed(e, verify->since))
+        push_again(e, index, word, verify);
     else if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING)
-        look_at_running(e, index, word, doubt);
+        look_at_running(e, index, word, verify);
 }
 
 /* Whether somebody who would take an entry is awake: an idle worker took the post of the last look,
@@ -123,7 +123,7 @@ static bool somebody_looked(posse_executor *e)
     struct pi_segment *s = &e->segment;
     uint64_t rounds =
         pi_load_relaxed(&s->header->supervisor_rounds); /* relaxed, both: counts alone */
-    bool round = atomic_exchange_explicit(&e->stuck.rounds, rounds, memory_order_relaxed) != rounds;
+    bool round = atomic_exchange_explicit(&e->stall.rounds, rounds, memory_order_relaxed) != rounds;
     if (pi_load_relaxed(&s->header->workers) == 0)
         return round;
     for (unsigned i = 0; i < pi_workers_count(s); i++)
@@ -135,33 +135,33 @@ static bool somebody_looked(posse_executor *e)
 /* Whether the first entry has been left there at many looks. One thread at a time comes here. */
 static bool is_left(posse_executor *e, uint64_t position)
 {
-    struct pi_stall *stuck = &e->stuck;
+    struct pi_stall *stall = &e->stall;
     bool looked = somebody_looked(e);
-    if (pi_load_relaxed(&stuck->position) != position) {
-        atomic_store_explicit(&stuck->position, position, memory_order_relaxed);
-        atomic_store_explicit(&stuck->looks, 0, memory_order_relaxed);
+    if (pi_load_relaxed(&stall->position) != position) {
+        atomic_store_explicit(&stall->position, position, memory_order_relaxed);
+        atomic_store_explicit(&stall->looks, 0, memory_order_relaxed);
         return false;
     }
     return looked &&
-           atomic_fetch_add_explicit(&stuck->looks, 1, memory_order_relaxed) >= MANY_LOOKS;
+           atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= MANY_LOOKS;
 }
 
 /* One caller a second, of those that are blocked. */
-static bool is_our_turn(struct pi_stall *stuck)
+static bool is_our_turn(struct pi_stall *stall)
 {
-    uint64_t now = pi_os_now(), last = atomic_load(&stuck->checked_ns);
+    uint64_t now = pi_os_now(), last = atomic_load(&stall->checked_ns);
     return now - last >= BETWEEN_LOOKS_NS &&
-           atomic_compare_exchange_strong(&stuck->checked_ns, &last, now);
+           atomic_compare_exchange_strong(&stall->checked_ns, &last, now);
 }
 
-void pi_look_after_pool(posse_executor *e)
+void pi_verify_pool(posse_executor *e)
 {
     uint64_t position;
-    if (!pi_check_supervisor(e) || pi_phase_of(e) >= PI_STOPPING || !is_our_turn(&e->stuck))
+    if (!pi_check_supervisor(e) || pi_phase_of(e) >= PI_STOPPING || !is_our_turn(&e->stall))
         return;
     if (e->backend->spawn)
-        e->backend->poke(e); /* what somebody has told it may have been lost, or not seen */
-    pi_ring_mend(&e->segment.ring);
+        e->backend->notify(e); /* what somebody has told it may have been lost, or not seen */
+    pi_ring_repair(&e->segment.ring);
     if (pi_ring_peek(&e->segment.ring, &position) == PI_NO_INDEX)
         return;
     if (is_left(e, position))

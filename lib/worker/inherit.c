@@ -31,9 +31,9 @@ static void inherit_slots(posse_executor *e, unsigned worker)
     }
 }
 
-void pi_inherit(struct pi_supervisor *s, unsigned worker)
+void pi_reparent(struct pi_supervisor *s, unsigned worker)
 {
     inherit_slots(s->executor, worker);
-    pi_inherit_blocks(s->executor, worker);
+    pi_reparent_blocks(s->executor, worker);
     s->children[worker].escaped = false;
 }

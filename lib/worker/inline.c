@@ -61,7 +61,7 @@ static void finalize_and_close(posse_executor *e)
 }
 
 /* Where a supervisor would act on a phase: all is over when no submit runs a task. */
-static void poke(posse_executor *e)
+static void notify(posse_executor *e)
 {
     enum pi_phase phase = pi_phase_of(e);
     if (phase < PI_DRAINING || phase >= PI_CLOSED || atomic_load(&e->inline_running) > 0)
@@ -77,5 +77,5 @@ const struct pi_backend pi_inline_backend = {
     .ended = ended,
     .join = nothing,
     .fini = nothing,
-    .poke = poke,
+    .notify = notify,
 };

@@ -24,13 +24,13 @@ static void abandon(struct pi_supervisor *s, unsigned worker)
     if (child->state != PI_CHILD_ALIVE)
         return;
     child->state = PI_CHILD_ABANDONED;
-    pi_send_away(s, worker); /* and as it does not count any more, another is started */
+    pi_retire(s, worker); /* and as it does not count any more, another is started */
 }
 
 static void expire(posse_executor *e, uint32_t index, uint64_t word)
 {
     if (e->backend->kills)
-        (void)pi_slot_leave(&e->segment.slots.at[index], &word, PI_KILLING, PI_EXPIRED, 0);
+        (void)pi_slot_transition(&e->segment.slots.at[index], &word, PI_KILLING, PI_EXPIRED, 0);
     else
         (void)pi_finish_counted(e, index, &word, PI_TIMED_OUT, PI_PINNED,
                                 &e->segment.header->timed_out);
@@ -42,12 +42,12 @@ static void look_at_task(struct pi_supervisor *s, unsigned worker, uint32_t inde
     posse_executor *e = s->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t word = pi_load_seq(&slot->word), deadline = pi_load_relaxed(&slot->deadline_ns);
-    if (pi_is(word, PI_RUNNING, worker) && deadline > s->checked_ns)
+    if (pi_has_state(word, PI_RUNNING, worker) && deadline > s->checked_ns)
         s->children[worker].next_deadline = pi_earlier(s->children[worker].next_deadline, deadline);
-    else if (pi_is(word, PI_RUNNING, worker) && deadline != 0)
+    else if (pi_has_state(word, PI_RUNNING, worker) && deadline != 0)
         expire(e, index, word);
     word = pi_load_seq(&slot->word);
-    if (pi_is(word, PI_KILLING, worker))
+    if (pi_has_state(word, PI_KILLING, worker))
         kill_worker(s, worker);
     else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == worker)
         abandon(s, worker);
@@ -83,18 +83,19 @@ static void look_at_doubt(struct pi_supervisor *s, unsigned worker)
     if (index == 0 || !e->backend->kills)
         return;
     uint64_t word = pi_slots_word(&e->segment.slots, index - 1);
-    bool names_it = pi_is(word, PI_RUNNING, worker) || pi_is(word, PI_KILLING, worker);
+    bool names_it =
+        pi_has_state(word, PI_RUNNING, worker) || pi_has_state(word, PI_KILLING, worker);
     if (!names_it || pi_is_on_stack(e, worker, index - 1))
         return;
     if (s->children[worker].state == PI_CHILD_EMPTY)
-        pi_finish_nobodys(e, index - 1, word);
+        pi_finish_ownerless(e, index - 1, word);
     else if (!s->children[worker].stopped) {
         s->children[worker].suspect = true;
         kill_worker(s, worker);
     }
 }
 
-void pi_look_at_tasks(struct pi_supervisor *s)
+void pi_enforce_deadlines(struct pi_supervisor *s)
 {
     s->checked_ns = pi_os_now();
     for (unsigned i = 0; i < s->n_workers; i++) {

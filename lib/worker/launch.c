@@ -156,7 +156,7 @@ const char *pi_program_ended(posse_executor *e)
     return pi_os_socket_closed(e->socket.number, 0) ? "the supervisor died" : NULL;
 }
 
-void pi_program_poke(posse_executor *e)
+void pi_program_notify(posse_executor *e)
 {
     bool sent = pi_os_fd_is_ours(&e->socket) && pi_os_socket_poke(e->socket.number);
     if (!sent && pi_os_identity_is(&e->supervisor_identity))
@@ -187,7 +187,7 @@ void pi_program_join(posse_executor *e)
     while (!has_ended(e)) {
         (void)pi_phase_of(e); /* puts right what is not what we have raised it to */
         (void)pi_monotonic_get(&e->segment.stop);
-        pi_program_poke(e);
+        pi_program_notify(e);
         if (pi_os_now() >= patience && pi_os_fd_is_ours(&e->socket))
             (void)shutdown(e->socket.number, SHUT_WR);
     }

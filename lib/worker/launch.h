@@ -38,6 +38,6 @@ posse_status pi_program_start(posse_executor *executor);
 const char *pi_program_ended(posse_executor *executor);
 void pi_program_join(posse_executor *executor);
 void pi_program_fini(posse_executor *executor);
-void pi_program_poke(posse_executor *executor);
+void pi_program_notify(posse_executor *executor);
 
 #endif

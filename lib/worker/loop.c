@@ -29,7 +29,7 @@ struct worker {
 };
 
 /* Release, with the supervisor, which then finds in shared memory what the worker did before. */
-static void say(struct worker *w, enum pi_worker_state ready)
+static void publish_state(struct worker *w, enum pi_worker_state ready)
 {
     pi_store_release(&w->executor->segment.workers[w->worker].state, (uint32_t)ready);
 }
@@ -76,13 +76,13 @@ static void sleep_idle(struct worker *w)
     bool ask = e->idle_timeout_ms > 0 && !w->asked;
     if (!pi_os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : PI_NEVER)) {
         w->asked = true;
-        say(w, PI_WORKER_IDLE);
-        e->backend->poke(e);
+        publish_state(w, PI_WORKER_IDLE);
+        e->backend->notify(e);
         (void)pi_os_semaphore_wait(wake, PI_NEVER);
     }
 }
 
-static void rest(struct worker *w, enum pi_phase phase)
+static void idle(struct worker *w, enum pi_phase phase)
 {
     struct pi_idle *idle = &w->executor->segment.header->idle;
     if (!w->idle)
@@ -102,7 +102,7 @@ static void rest(struct worker *w, enum pi_phase phase)
 }
 
 /* We have work: others need not rely on us to look out any more. */
-static void stop_resting(struct worker *w)
+static void stop_idling(struct worker *w)
 {
     if (!w->idle)
         return;
@@ -130,16 +130,16 @@ static void look_at_limits(struct worker *w)
     if (!(e->max_tasks && pi_self->ran >= e->max_tasks) && !has_grown(w))
         return;
     w->retiring = true;
-    say(w, PI_WORKER_RETIRING);
-    e->backend->poke(e);
+    publish_state(w, PI_WORKER_RETIRING);
+    e->backend->notify(e);
 }
 
 static void run(struct worker *w, uint32_t index, uint64_t word)
 {
     posse_executor *e = w->executor;
-    stop_resting(w);
+    stop_idling(w);
     if (w->asked)
-        say(w, PI_WORKER_READY);
+        publish_state(w, PI_WORKER_READY);
     w->asked = false;
     if (e->queue_limit)
         pi_wake_room(e);
@@ -163,13 +163,13 @@ static void work(struct worker *w)
             continue;
         }
         pi_see_blocks(e); /* a worker that cannot open them goes: before it has a task */
-        uint32_t index = pi_slots_take(&e->segment.slots, &e->segment.ring, w->worker, &word);
+        uint32_t index = pi_slots_claim_next(&e->segment.slots, &e->segment.ring, w->worker, &word);
         if (index != PI_NO_INDEX)
             run(w, index, word);
         else if (phase == PI_DRAINING)
             return;
         else
-            rest(w, phase);
+            idle(w, phase);
     }
 }
 
@@ -180,15 +180,15 @@ static void work(struct worker *w)
 static void leave(struct worker *w)
 {
     posse_executor *e = w->executor;
-    say(w, PI_WORKER_EXITING);
+    publish_state(w, PI_WORKER_EXITING);
     pi_idle_leave(&e->segment.header->idle, w->worker);
     if (!work_is_there(w) || !pi_wake_worker(e, true))
-        e->backend->poke(e);
+        e->backend->notify(e);
     if (!e->backend->kills || pi_phase_of(e) < PI_STOPPING) /* else the kill is on its way */
         pi_finalize(e, w->worker);
     if (e->owner == w->worker) /* a process has a mail box of its own; threads use the program's */
-        pi_mail_fini(e);
-    say(w, PI_WORKER_EXITED);
+        pi_dispatch_fini(e);
+    publish_state(w, PI_WORKER_EXITED);
 }
 
 void pi_worker_loop(posse_executor *e, unsigned worker)
@@ -197,14 +197,14 @@ void pi_worker_loop(posse_executor *e, unsigned worker)
     struct worker w = {.executor = e, .worker = worker};
     struct pi_error why;
     pi_self = &self;
-    if (pi_initialize(e, worker, &why) && (!e->backend->settle || e->backend->settle(e, &why))) {
+    if (pi_initialize(e, worker, &why) && (!e->backend->rearm || e->backend->rearm(e, &why))) {
         w.resident = e->max_rss ? pi_os_resident() : 0;
-        say(&w, PI_WORKER_READY);
+        publish_state(&w, PI_WORKER_READY);
         work(&w);
         leave(&w);
     } else {
-        pi_report_write(&e->segment.header->initializer, worker, &why);
-        say(&w, PI_WORKER_FAILED);
+        pi_error_cell_write(&e->segment.header->initializer, worker, &why);
+        publish_state(&w, PI_WORKER_FAILED);
     }
     pi_self = NULL;
 }

@@ -16,7 +16,7 @@
  *   a sub is    meaning                                  who takes it on                     to
  *   waiting     in the box, in its index                 the leader, when the task ended     dealt
  *                                                        (or cannot end any more)
- *   dealt       in the list of its watch, in order       the watch's thread                  taken
+ *   dealt       in the list of its cq, in order       the watch's thread                  taken
  *   taken       in neither
  *   A watch that closes takes all of its subs out of both, whatever they are, so none is freed
  *   while anybody may come upon it. On its way from the one to the other a sub is still the box's:
@@ -58,22 +58,22 @@ struct pi_verify {
 /* One wish. In memory of its watch's owner. */
 struct pi_subscription {
     posse_future future;
-    struct pi_cq *watch;
+    struct pi_cq *cq;
     struct pi_subscription *older,
         *younger; /* in the same list of the box's index; the box's lock */
     struct pi_subscription *prev_delivered,
-        *next_delivered;    /* dealt to the same watch; the watch's lock */
-    bool listed;            /* it is in the list of its watch; the watch's lock */
-    bool boxed;             /* it is in the index, so its executor is there; the watch's lock */
-    bool delivered;         /* the box's lock */
-    bool foreign;           /* the word names another process's box */
-    struct pi_verify doubt; /* the box's lock */
+        *next_delivered;     /* dealt to the same watch; the watch's lock */
+    bool listed;             /* it is in the list of its watch; the watch's lock */
+    bool boxed;              /* it is in the index, so its executor is there; the watch's lock */
+    bool delivered;          /* the box's lock */
+    bool foreign;            /* the word names another process's box */
+    struct pi_verify verify; /* the box's lock */
 };
 
 /* One executor of a watch. */
 struct pi_membership {
     posse_executor *executor;
-    struct pi_cq *watch;
+    struct pi_cq *cq;
     struct pi_membership *next; /* of another watch that sleeps on its bell; the box's lock */
 };
 
@@ -129,59 +129,59 @@ struct pi_dispatcher {
 };
 
 /* What a new executor has. 0 or an errno. */
-int pi_mail_init(struct pi_dispatcher *mail);
+int pi_dispatch_init(struct pi_dispatcher *dispatcher);
 /* Before the executor is being destroyed: deals all that has ended. */
-void pi_mail_catch_up(posse_executor *executor);
+void pi_dispatch_flush(posse_executor *executor);
 /* After the last task has ended: deals everything that is left, and waits for the threads. */
-void pi_mail_close(posse_executor *executor);
-void pi_mail_fini(posse_executor *executor);
+void pi_dispatch_close(posse_executor *executor);
+void pi_dispatch_fini(posse_executor *executor);
 
 /* Makes the box usable. POSSE_NO_MEMORY. */
-posse_status pi_mail_open(posse_executor *executor);
+posse_status pi_dispatch_open(posse_executor *executor);
 /* Starts one of the two threads. POSSE_NO_MEMORY, POSSE_SYSTEM. */
-posse_status pi_mail_start_thread(posse_executor *executor, pthread_t *thread,
-                                  void *(*body)(void *));
+posse_status pi_dispatch_start_thread(posse_executor *executor, pthread_t *thread,
+                                      void *(*body)(void *));
 /* Has a thread lead that does nothing else. POSSE_NO_MEMORY, POSSE_SYSTEM. */
-posse_status pi_mail_start_leader(posse_executor *executor);
+posse_status pi_dispatch_start_leader(posse_executor *executor);
 
 /* A new sub goes into the index, then is named; both with the lock of an open box held, and without
  * giving it back if `sub` must not be dealt in between. Naming deals it at once if its future has
  * ended. */
-void pi_mail_put(struct pi_subscription *sub);
-void pi_mail_name(struct pi_subscription *sub);
+void pi_dispatch_link(struct pi_subscription *sub);
+void pi_dispatch_arm(struct pi_subscription *sub);
 /* Deals what has come; `doubt`: the list may have lost some, so all subs are looked at. The lock is
  * held. */
-void pi_mail_deal(posse_executor *executor, bool doubt);
+void pi_dispatch_deliver(posse_executor *executor, bool doubt);
 /* Looks after the tasks that are waited for, when nothing was heard for a second. The lock is held,
  * so nobody is woken here by an end in this process. */
-void pi_mail_look_after(posse_executor *executor);
+void pi_dispatch_verify(posse_executor *executor);
 /* Deals what is due of one slot, if the parker that its word names is this box's. False: it is not.
  * The lock is not held. */
-bool pi_mail_tell(posse_executor *executor, uint32_t slot, uint32_t parker);
-/* Takes it out of its box and of the list of its watch, so that it may be freed; fine if it is in
+bool pi_dispatch_slot(posse_executor *executor, uint32_t slot, uint32_t parker);
+/* Takes it out of its box and of the list of its cq, so that it may be freed; fine if it is in
  * neither, or its executor is gone. No lock is held. */
-void pi_mail_remove(struct pi_subscription *sub);
+void pi_dispatch_unlink(struct pi_subscription *sub);
 /* The same with the watch's lock held. False: not now, as the box is busy. */
-bool pi_mail_try_remove(struct pi_subscription *sub);
+bool pi_dispatch_try_unlink(struct pi_subscription *sub);
 /* Wakes all who wait for many tasks, to see that the executor is destroyed. */
-void pi_mail_rouse(posse_executor *executor);
-/* The newest sub of this future and watch, or NULL. The lock is held. */
-struct pi_subscription *pi_mail_find(posse_future future, const struct pi_cq *watch);
+void pi_dispatch_wake_all(posse_executor *executor);
+/* The newest sub of this future and cq, or NULL. The lock is held. */
+struct pi_subscription *pi_dispatch_find(posse_future future, const struct pi_cq *cq);
 
 /* ---- watches ---- */
 
 /* 0 or an errno: then there is nothing to be ended. */
-int pi_watch_init(struct pi_cq *watch);
-void pi_watch_fini(struct pi_cq *watch);
+int pi_cq_init(struct pi_cq *cq);
+void pi_cq_fini(struct pi_cq *cq);
 
 /* Puts a sub last into the list, and rings if it is the only one; takes it out, wherever it stands;
  * fine if it is not there. The lock is held. */
-void pi_watch_append(struct pi_cq *watch, struct pi_subscription *sub);
-void pi_watch_unlist(struct pi_cq *watch, struct pi_subscription *sub);
+void pi_cq_append(struct pi_cq *cq, struct pi_subscription *sub);
+void pi_cq_unlist(struct pi_cq *cq, struct pi_subscription *sub);
 /* Takes the next sub that was dealt, NULL: there is none. */
-struct pi_subscription *pi_watch_take(struct pi_cq *watch);
+struct pi_subscription *pi_cq_try_next(struct pi_cq *cq);
 /* The same; waits until the moment. The caller looks at the future itself: it has ended, or is
  * stale, or cannot end any more. NULL: *status is POSSE_TIMEOUT, or POSSE_SHUT_DOWN. */
-struct pi_subscription *pi_watch_next(struct pi_cq *watch, uint64_t until, posse_status *status);
+struct pi_subscription *pi_cq_next(struct pi_cq *cq, uint64_t until, posse_status *status);
 
 #endif

@@ -23,93 +23,92 @@ static uint32_t next_serial(posse_executor *e)
     return serial;
 }
 
-posse_status pi_object_acquire(posse_executor *e, enum pi_sync_type type, size_t size,
-                               struct pi_sync *object)
+posse_status pi_sync_acquire(posse_executor *e, enum pi_sync_type type, size_t size,
+                             struct pi_sync *sync)
 {
-    *object = (struct pi_sync){.executor = e, .type = type, .serial = next_serial(e)};
+    *sync = (struct pi_sync){.executor = e, .type = type, .serial = next_serial(e)};
     unsigned owner = pi_owner_here(e);
-    pi_will_give(e, owner);
-    posse_status status = pi_block_acquire(e, owner, size, &object->ref);
+    pi_mark_escaping(e, owner);
+    posse_status status = pi_block_acquire(e, owner, size, &sync->ref);
     if (status != POSSE_OK)
         return status;
-    object->lock = pi_block_bytes(e, object->ref, size);
-    object->size = pi_block_room(e, object->ref);
-    pi_robust_lock_init(object->lock, object->serial);
+    sync->lock = pi_block_bytes(e, sync->ref, size);
+    sync->size = pi_block_room(e, sync->ref);
+    pi_robust_lock_init(sync->lock, sync->serial);
     return POSSE_OK;
 }
 
-uint64_t pi_object_publish(struct pi_sync *object)
+uint64_t pi_sync_publish(struct pi_sync *sync)
 {
-    struct pi_arena *arena = &object->executor->segment.arena;
+    struct pi_arena *arena = &sync->executor->segment.arena;
     struct pi_block block;
-    if (!pi_arena_find(arena, object->ref, &block))
+    if (!pi_arena_find(arena, sync->ref, &block))
         return 0;
     if (block.span)
         pi_span_mark(arena, block.unit);
-    /* release: with the acquire of pi_object_find */
+    /* release: with the acquire of pi_sync_find */
     pi_store_release(block.tag,
-                     pi_tag_sync(object->type, pi_owner_here(object->executor), object->serial));
-    return object->ref << SERIAL_BITS | object->serial;
+                     pi_tag_sync(sync->type, pi_owner_here(sync->executor), sync->serial));
+    return sync->ref << SERIAL_BITS | sync->serial;
 }
 
-/* The block of the object and its tag, if it still is one. */
-static bool find(const struct pi_sync *object, struct pi_block *block, uint64_t *tag)
+/* The block of the sync and its tag, if it still is one. */
+static bool find(const struct pi_sync *sync, struct pi_block *block, uint64_t *tag)
 {
-    if (!pi_arena_find(&object->executor->segment.arena, object->ref, block))
+    if (!pi_arena_find(&sync->executor->segment.arena, sync->ref, block))
         return false;
-    *tag = pi_load_acquire(block->tag); /* with the release of pi_object_publish */
-    return pi_tag_kind(*tag) == PI_TAG_SYNC && pi_tag_type(*tag) == object->type &&
-           pi_tag_serial(*tag) == object->serial;
+    *tag = pi_load_acquire(block->tag); /* with the release of pi_sync_publish */
+    return pi_tag_kind(*tag) == PI_TAG_SYNC && pi_tag_type(*tag) == sync->type &&
+           pi_tag_serial(*tag) == sync->serial;
 }
 
-posse_status pi_object_find(posse_executor *e, enum pi_sync_type type, uint64_t id,
-                            struct pi_sync *object)
+posse_status pi_sync_find(posse_executor *e, enum pi_sync_type type, uint64_t id,
+                          struct pi_sync *sync)
 {
     struct pi_block block;
     uint64_t tag;
-    *object = (struct pi_sync){.executor = e,
-                               .type = type,
-                               .ref = id >> SERIAL_BITS,
-                               .serial = (uint32_t)id & PI_SERIAL_MASK};
-    if (!find(object, &block, &tag) || block.size < sizeof *object->lock)
+    *sync = (struct pi_sync){.executor = e,
+                             .type = type,
+                             .ref = id >> SERIAL_BITS,
+                             .serial = (uint32_t)id & PI_SERIAL_MASK};
+    if (!find(sync, &block, &tag) || block.size < sizeof *sync->lock)
         return pi_refuse(POSSE_INVALID, STALE);
-    object->size = block.size;
-    object->lock = (struct pi_robust_lock *)(void *)block.bytes;
-    return pi_robust_lock_is_gone(object->lock, object->serial) ? pi_object_lost(object) : POSSE_OK;
+    sync->size = block.size;
+    sync->lock = (struct pi_robust_lock *)(void *)block.bytes;
+    return pi_robust_lock_is_gone(sync->lock, sync->serial) ? pi_sync_lost(sync) : POSSE_OK;
 }
 
-void pi_object_free(const struct pi_sync *object)
+void pi_sync_free(const struct pi_sync *sync)
 {
-    posse_executor *e = object->executor;
+    posse_executor *e = sync->executor;
     struct pi_block block;
     uint64_t tag;
-    while (find(object, &block, &tag)) /* again: its owner may just have changed */
-        if (pi_block_release(e, pi_owner_here(e), object->ref, tag))
+    while (find(sync, &block, &tag)) /* again: its owner may just have changed */
+        if (pi_block_release(e, pi_owner_here(e), sync->ref, tag))
             return;
 }
 
-bool pi_object_exists(const struct pi_sync *object)
+bool pi_sync_exists(const struct pi_sync *sync)
 {
     struct pi_block block;
     uint64_t tag;
-    return find(object, &block, &tag);
+    return find(sync, &block, &tag);
 }
 
-posse_status pi_object_lost(const struct pi_sync *object)
+posse_status pi_sync_lost(const struct pi_sync *sync)
 {
-    if (!pi_object_exists(object))
+    if (!pi_sync_exists(sync))
         return pi_refuse(POSSE_INVALID, STALE);
-    uint64_t word = pi_load_seq(&object->lock->word);
-    return pi_stamped(word, object->serial) && (word & PI_LOCK_GONE)
-               ? pi_refuse(POSSE_INVALID, STALE)
-               : POSSE_BROKEN;
+    uint64_t word = pi_load_seq(&sync->lock->word);
+    return pi_stamped(word, sync->serial) && (word & PI_LOCK_GONE) ? pi_refuse(POSSE_INVALID, STALE)
+                                                                   : POSSE_BROKEN;
 }
 
-posse_status pi_object_wait(const struct pi_sync *object)
+posse_status pi_sync_wait(const struct pi_sync *sync)
 {
-    if (pi_destroying(object->executor))
+    if (pi_destroying(sync->executor))
         return POSSE_SHUT_DOWN;
-    return pi_phase_of(object->executor) == PI_DEAD ? POSSE_BROKEN : POSSE_TIMEOUT;
+    return pi_phase_of(sync->executor) == PI_DEAD ? POSSE_BROKEN : POSSE_TIMEOUT;
 }
 
 /* ---- waiting ---- */
@@ -124,53 +123,53 @@ static posse_status look_at_event(void *context)
 
 static posse_status park(const struct pi_condition *event, uint32_t parker, uint64_t until)
 {
-    const struct pi_sync *object = event->object;
+    const struct pi_sync *sync = event->sync;
     for (;;) {
-        if (!pi_object_exists(object))
+        if (!pi_sync_exists(sync))
             return pi_refuse(POSSE_INVALID, STALE);
-        if (!pi_waiters_add(event->waiters, object->serial, parker))
-            return pi_object_lost(object);
+        if (!pi_waiters_add(event->waiters, sync->serial, parker))
+            return pi_sync_lost(sync);
         posse_status status = event->look(event); /* seq, after the bit: see waiters.h */
         if (status != POSSE_TIMEOUT || pi_os_now() >= until)
             return status;
-        (void)pi_sleep_on(object->executor, parker, until);
+        (void)pi_park_until(sync->executor, parker, until);
     }
 }
 
-posse_status pi_wait_event(const struct pi_condition *event, uint64_t until)
+posse_status pi_await_condition(const struct pi_condition *event, uint64_t until)
 {
-    posse_executor *e = event->object->executor;
+    posse_executor *e = event->sync->executor;
     posse_status status = pi_spin(e, look_at_event, (void *)(uintptr_t)event); /* only read */
     if (status != POSSE_TIMEOUT)
         return status;
-    uint32_t parker = pi_take_parker(e, pi_owner_here(e));
+    uint32_t parker = pi_park_acquire(e, pi_owner_here(e));
     if (parker == PI_NO_INDEX)
         return pi_failure(PI_NO_PARKER);
     status = parker < PI_MAX_WAITERS ? park(event, parker, until)
                                      : pi_refuse_errno(ENOMEM, PI_NO_PARKER);
     if (status != POSSE_INVALID) /* its memory may be gone */
-        pi_waiters_remove(event->waiters, event->object->serial, parker);
+        pi_waiters_remove(event->waiters, event->sync->serial, parker);
     pi_parkers_release(&e->segment.parkers, parker);
     if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
         status = event->look(event);
     return status;
 }
 
-bool pi_wake_one(const struct pi_sync *object, struct pi_waiters *waiters)
+bool pi_sync_wake_one(const struct pi_sync *sync, struct pi_waiters *waiters)
 {
     for (unsigned tries = 0; tries < PI_MAX_WAITERS; tries++) {
-        uint32_t index = pi_waiters_claim(waiters, object->serial);
+        uint32_t index = pi_waiters_claim(waiters, sync->serial);
         if (index == PI_NO_INDEX)
             return false;
-        if (pi_post_parker(object->executor, index))
+        if (pi_post_parker(sync->executor, index))
             return true;
     }
     return false;
 }
 
-void pi_wake_each(const struct pi_sync *object, struct pi_waiters *waiters)
+void pi_sync_wake_all(const struct pi_sync *sync, struct pi_waiters *waiters)
 {
-    for (unsigned i = 0; i < PI_MAX_WAITERS && pi_wake_one(object, waiters); i++)
+    for (unsigned i = 0; i < PI_MAX_WAITERS && pi_sync_wake_one(sync, waiters); i++)
         ;
 }
 
@@ -188,59 +187,59 @@ static uint32_t holder_here(const posse_executor *e)
 }
 
 /* Nobody is who holds it, so a task has scribbled on it. */
-static bool held_by_nobody(const struct pi_sync *object)
+static bool held_by_nobody(const struct pi_sync *sync)
 {
-    uint64_t word = pi_load_seq(&object->lock->word);
+    uint64_t word = pi_load_seq(&sync->lock->word);
     unsigned owner = pi_robust_lock_owner(word);
     return pi_robust_lock_holder(word) != 0 && owner != PI_OWNER_PROGRAM &&
-           owner >= pi_workers_count(&object->executor->segment);
+           owner >= pi_workers_count(&sync->executor->segment);
 }
 
 static posse_status look_lock(const struct pi_condition *event)
 {
-    const struct pi_sync *object = event->object;
-    uint32_t holder = holder_here(object->executor);
-    switch (pi_robust_lock_acquire(object->lock, object->serial, holder)) {
+    const struct pi_sync *sync = event->sync;
+    uint32_t holder = holder_here(sync->executor);
+    switch (pi_robust_lock_acquire(sync->lock, sync->serial, holder)) {
     case PI_LOCK_DONE: return POSSE_OK;
     case PI_LOCK_TOLD: return POSSE_OWNER_DIED;
     case PI_LOCK_MINE: return POSSE_DEADLOCK;
-    case PI_LOCK_BUSY: return held_by_nobody(object) ? POSSE_BROKEN : pi_object_wait(object);
-    default: return pi_object_lost(object);
+    case PI_LOCK_BUSY: return held_by_nobody(sync) ? POSSE_BROKEN : pi_sync_wait(sync);
+    default: return pi_sync_lost(sync);
     }
 }
 
-static bool is_free(const struct pi_sync *object)
+static bool is_free(const struct pi_sync *sync)
 {
-    uint64_t word = pi_load_seq(&object->lock->word); /* seq: after our bit was removed */
-    return pi_stamped(word, object->serial) && pi_robust_lock_holder(word) == 0;
+    uint64_t word = pi_load_seq(&sync->lock->word); /* seq: after our bit was removed */
+    return pi_stamped(word, sync->serial) && pi_robust_lock_holder(word) == 0;
 }
 
-posse_status pi_object_lock(const struct pi_sync *object, uint64_t until)
+posse_status pi_sync_lock(const struct pi_sync *sync, uint64_t until)
 {
-    posse_executor *e = object->executor;
-    struct pi_condition event = {object, &object->lock->waiters, look_lock};
-    pi_will_give(e, pi_owner_here(e));
+    posse_executor *e = sync->executor;
+    struct pi_condition event = {sync, &sync->lock->waiters, look_lock};
+    pi_mark_escaping(e, pi_owner_here(e));
     posse_status status = look_lock(&event);
     pi_see_blocks(e); /* what it guards may name one */
-    if (status == POSSE_TIMEOUT && until == 0 && !pi_supervised(e))
+    if (status == POSSE_TIMEOUT && until == 0 && !pi_poll_supervisor(e))
         status = look_lock(&event);
     if (status != POSSE_TIMEOUT || until == 0)
         return status;
-    pi_enter(e);
-    status = pi_wait_event(&event, until);
+    pi_call_enter(e);
+    status = pi_await_condition(&event, until);
     pi_see_blocks(e);
     bool taken = status == POSSE_OK || status == POSSE_OWNER_DIED;
-    if (!taken && status != POSSE_INVALID && is_free(object))
-        (void)pi_wake_one(object, event.waiters); /* in our place: see waiters.h */
-    pi_leave(e);
+    if (!taken && status != POSSE_INVALID && is_free(sync))
+        (void)pi_sync_wake_one(sync, event.waiters); /* in our place: see waiters.h */
+    pi_call_exit(e);
     return status;
 }
 
-posse_status pi_object_unlock(const struct pi_sync *object)
+posse_status pi_sync_unlock(const struct pi_sync *sync)
 {
-    switch (pi_robust_lock_release(object->lock, object->serial, holder_here(object->executor))) {
-    case PI_LOCK_DONE: (void)pi_wake_one(object, &object->lock->waiters); return POSSE_OK;
-    case PI_LOCK_LAST: pi_object_free(object); return POSSE_OK;
+    switch (pi_robust_lock_release(sync->lock, sync->serial, holder_here(sync->executor))) {
+    case PI_LOCK_DONE: (void)pi_sync_wake_one(sync, &sync->lock->waiters); return POSSE_OK;
+    case PI_LOCK_LAST: pi_sync_free(sync); return POSSE_OK;
     default: return pi_refuse(POSSE_INVALID, "this thread does not hold the lock");
     }
 }

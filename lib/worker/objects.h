@@ -42,49 +42,49 @@ struct pi_sync {
 };
 
 /* A block of at least size bytes, HELD, not yet an object. POSSE_NO_MEMORY, POSSE_TOO_LARGE. */
-posse_status pi_object_acquire(posse_executor *executor, enum pi_sync_type type, size_t size,
-                               struct pi_sync *object);
-/* Makes it an object, once it is filled; its lock too. The handle's id. */
-uint64_t pi_object_publish(struct pi_sync *object);
+posse_status pi_sync_acquire(posse_executor *executor, enum pi_sync_type type, size_t size,
+                             struct pi_sync *sync);
+/* Makes it an sync, once it is filled; its lock too. The handle's id. */
+uint64_t pi_sync_publish(struct pi_sync *sync);
 /* What a handle names. POSSE_INVALID: nothing, or it is stale. */
-posse_status pi_object_find(posse_executor *executor, enum pi_sync_type type, uint64_t id,
-                            struct pi_sync *object);
+posse_status pi_sync_find(posse_executor *executor, enum pi_sync_type type, uint64_t id,
+                          struct pi_sync *sync);
 /* Frees the block of an object that is GONE, if nobody else does. */
-void pi_object_free(const struct pi_sync *object);
+void pi_sync_free(const struct pi_sync *sync);
 
 /* Whether it is still there, by the tag of its block: before each look at its memory. */
-bool pi_object_exists(const struct pi_sync *object);
+bool pi_sync_exists(const struct pi_sync *sync);
 /* Why an object is not what it was: POSSE_INVALID, it has ended; POSSE_BROKEN, a task has scribbled
  * on it. */
-posse_status pi_object_lost(const struct pi_sync *object);
+posse_status pi_sync_lost(const struct pi_sync *sync);
 /* What is to be said to somebody who cannot go on: POSSE_TIMEOUT, wait; POSSE_SHUT_DOWN,
  * POSSE_BROKEN. */
-posse_status pi_object_wait(const struct pi_sync *object);
+posse_status pi_sync_wait(const struct pi_sync *sync);
 
 /* The last moment for a call; 0: it does not wait. */
 uint64_t pi_until(long timeout_ms);
 
 /* What a caller waits for. `look` says POSSE_TIMEOUT as long as it is to wait. */
 struct pi_condition {
-    const struct pi_sync *object;
+    const struct pi_sync *sync;
     struct pi_waiters *waiters;
     posse_status (*look)(const struct pi_condition *event);
 };
 
-/* Waits, at most until the moment; between pi_enter and pi_leave. What `look` said, POSSE_TIMEOUT,
+/* Waits, at most until the moment; between pi_call_enter and pi_call_exit. What `look` said, POSSE_TIMEOUT,
  * POSSE_NO_MEMORY. A caller that does not take what it waited for then wakes another one. */
-posse_status pi_wait_event(const struct pi_condition *event, uint64_t until);
+posse_status pi_await_condition(const struct pi_condition *event, uint64_t until);
 /* Wakes one of those who wait; false: nobody does. Wakes all of them. */
-bool pi_wake_one(const struct pi_sync *object, struct pi_waiters *waiters);
-void pi_wake_each(const struct pi_sync *object, struct pi_waiters *waiters);
+bool pi_sync_wake_one(const struct pi_sync *sync, struct pi_waiters *waiters);
+void pi_sync_wake_all(const struct pi_sync *sync, struct pi_waiters *waiters);
 
 /* Takes and releases the object's lock. POSSE_OK, POSSE_OWNER_DIED (it is held), POSSE_TIMEOUT,
  * POSSE_DEADLOCK, POSSE_INVALID, ... */
-posse_status pi_object_lock(const struct pi_sync *object, uint64_t until);
-posse_status pi_object_unlock(const struct pi_sync *object);
+posse_status pi_sync_lock(const struct pi_sync *sync, uint64_t until);
+posse_status pi_sync_unlock(const struct pi_sync *sync);
 
 /* After a worker was reaped: frees its locks, and ends its objects if it died, or gives them to the
  * program if it left by itself. If it died the caller wakes everybody. (recover_objects.c) */
-void pi_recover_objects(posse_executor *executor, unsigned worker, bool died);
+void pi_recover_sync(posse_executor *executor, unsigned worker, bool died);
 
 #endif

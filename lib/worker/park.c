@@ -12,19 +12,19 @@
 #define SPIN_NS 20000u
 #define SPIN_ROUNDS 1000 /* far more, should the clock stand still */
 
-uint64_t pi_look_ns = 1000000000u;
+uint64_t pi_verify_interval_ns = 1000000000u;
 
-void pi_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
+void pi_call_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 
-void pi_leave(posse_executor *e) { (void)atomic_fetch_sub(&e->blocked, 1); }
+void pi_call_exit(posse_executor *e) { (void)atomic_fetch_sub(&e->blocked, 1); }
 
-void pi_leave_left(void *executor) { pi_leave(executor); }
+void pi_call_exit_unwound(void *executor) { pi_call_exit(executor); }
 
-void pi_wait_unblocked(posse_executor *e)
+void pi_await_callers(posse_executor *e)
 {
-    while (atomic_load(&e->blocked) != 0) { /* with pi_leave, a caller's last access */
+    while (atomic_load(&e->blocked) != 0) { /* with pi_call_exit, a caller's last access */
         pi_wake_all_parkers(e);
-        pi_mail_rouse(e);
+        pi_dispatch_wake_all(e);
         pi_os_sleep(50000);
     }
 }
@@ -34,13 +34,13 @@ bool pi_check_supervisor(posse_executor *e)
     const char *how = e->owner == PI_OWNER_PROGRAM ? e->backend->ended(e) : NULL;
     if (!how)
         return true; /* a worker dies with its supervisor */
-    struct pi_error why = pi_reason_of(how);
+    struct pi_error why = pi_error_from_words(how);
     if (pi_phase_of(e) != PI_CLOSED)
         pi_break(e, &why);
     return false;
 }
 
-bool pi_supervised(posse_executor *e)
+bool pi_poll_supervisor(posse_executor *e)
 {
     uint32_t calls = atomic_load_explicit(&e->calls, memory_order_relaxed);
     /* A lost count does no harm. */
@@ -48,7 +48,7 @@ bool pi_supervised(posse_executor *e)
     return calls % CHECK_EVERY != 0 || pi_check_supervisor(e);
 }
 
-uint32_t pi_take_parker(posse_executor *e, unsigned owner)
+uint32_t pi_park_acquire(posse_executor *e, unsigned owner)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     uint32_t index;
@@ -69,13 +69,13 @@ uint32_t pi_take_parker(posse_executor *e, unsigned owner)
     return index;
 }
 
-bool pi_sleep_on(posse_executor *e, uint32_t parker, uint64_t until)
+bool pi_park_until(posse_executor *e, uint32_t parker, uint64_t until)
 {
-    uint64_t look = pi_os_now() + pi_look_ns, earlier = until < look ? until : look;
+    uint64_t look = pi_os_now() + pi_verify_interval_ns, earlier = until < look ? until : look;
     if (pi_os_semaphore_wait(&e->segment.parkers.at[parker].wake, earlier))
         return true;
     if (earlier == look)
-        pi_look_after_pool(e);
+        pi_verify_pool(e);
     return false;
 }
 

@@ -86,8 +86,8 @@ struct posse_executor {
     _Atomic uint32_t destroying;     /* posse_destroy was called: nobody may sleep any more */
     /* Callers that sleep, or have slept and still read: destroy waits for them. */
     _Atomic uint32_t blocked;
-    struct pi_stall stuck;
-    struct pi_dispatcher mail; /* of this process */
+    struct pi_stall stall;
+    struct pi_dispatcher dispatcher; /* of this process */
     /* Process backend: the socket to the supervisor, and which process that is. */
     struct pi_os_fd socket;
     struct pi_os_identity supervisor_identity;
@@ -149,13 +149,13 @@ static inline unsigned pi_owner_here(const posse_executor *executor)
 }
 
 /* Before `owner` takes what may outlive it, if it is a worker: see `escaped` in core/worker_record.h. */
-static inline void pi_will_give(const posse_executor *executor, unsigned owner)
+static inline void pi_mark_escaping(const posse_executor *executor, unsigned owner)
 {
     if (owner >= PI_MAX_WORKERS)
         return;
     _Atomic uint32_t *escaped = &executor->segment.workers[owner].escaped;
     if (pi_load_relaxed(escaped) == 0) /* relaxed: only this worker writes it */
-        pi_store_release(escaped, 1);  /* with bury, in supervisor.c */
+        pi_store_release(escaped, 1);  /* with reap_worker, in supervisor.c */
 }
 
 /* Before `owner`, if it is a worker, changes a slot: see `touched` and `walk` in core/worker_record.h.
@@ -182,13 +182,13 @@ static inline bool pi_destroying(const posse_executor *executor)
 }
 
 /* Whether a handle is of the life that the slot's word shows, and was not given back. */
-static inline bool pi_fresh(uint64_t word, posse_future future)
+static inline bool pi_handle_valid(uint64_t word, posse_future future)
 {
     return pi_generation(word) == future.generation && pi_state(word) >= PI_PENDING &&
            !(word & PI_DETACHED);
 }
 
-/* Seq, with pi_slot_leave: what was written before a task ended is seen after it. 0, as if it were
+/* Seq, with pi_slot_transition: what was written before a task ended is seen after it. 0, as if it were
  * stale, if there is no such slot any more. */
 static inline uint64_t pi_word_of(posse_future future)
 {
@@ -219,9 +219,9 @@ static inline enum pi_phase pi_phase_of(posse_executor *executor)
 
 /* For a task that was pushed: wakes a worker as pi_wake_worker does, or asks for one more if all
  * are busy and there may be more. */
-bool pi_call_worker(posse_executor *executor);
+bool pi_wake_or_grow(posse_executor *executor);
 /* The same for a worker that has a task now, and leaves those that wait to others. */
-void pi_call_others(posse_executor *executor);
+void pi_wake_for_backlog(posse_executor *executor);
 /* Wakes one sleeping worker, if none is looking for work already. `force`: even then.
  * True: it did. */
 bool pi_wake_worker(posse_executor *executor, bool force);
@@ -262,49 +262,49 @@ posse_status pi_phase_status(enum pi_phase phase);
 
 /* How long a caller sleeps before it looks after the pool. A constant, but for tests: they make it
  * long, so that a caller that nobody wakes sleeps on. */
-extern uint64_t pi_look_ns;
+extern uint64_t pi_verify_interval_ns;
 /* A parker for that owner, its semaphore empty; PI_NO_INDEX: none is to be had, errno tells why. */
-uint32_t pi_take_parker(posse_executor *executor, unsigned owner);
+uint32_t pi_park_acquire(posse_executor *executor, unsigned owner);
 /* Looks for a few microseconds, while there are processors to spare and the answer is
  * POSSE_TIMEOUT: for what is about to happen it is cheaper than to sleep and be woken. */
 typedef posse_status pi_probe_fn(void *context);
 posse_status pi_spin(posse_executor *executor, pi_probe_fn *look, void *context);
 /* Sleeps on it, at most until the moment, and looks after the pool when that took a second.
  * False: it was not woken. */
-bool pi_sleep_on(posse_executor *executor, uint32_t parker, uint64_t until);
+bool pi_park_until(posse_executor *executor, uint32_t parker, uint64_t until);
 /* Around all that a caller which may sleep does with an executor: destroy waits for its leaving. */
-void pi_enter(posse_executor *executor);
-void pi_leave(posse_executor *executor);
+void pi_call_enter(posse_executor *executor);
+void pi_call_exit(posse_executor *executor);
 /* The same for os/unwind.h. */
-void pi_leave_left(void *executor);
+void pi_call_exit_unwound(void *executor);
 /* Wakes all callers that sleep, and waits until they have left.
  * The phase must be such that they do. */
-void pi_wait_unblocked(posse_executor *executor);
+void pi_await_callers(posse_executor *executor);
 /* Whether the supervisor lives; if not, the executor is marked broken. Two system calls. */
 bool pi_check_supervisor(posse_executor *executor);
 /* The same now and then: for calls that do not wait. */
-bool pi_supervised(posse_executor *executor);
+bool pi_poll_supervisor(posse_executor *executor);
 
 /* ---- doubt.c ---- */
 
 /* Whether the supervisor lives and the ring is in order, and wakes workers for what waits. */
-void pi_look_after_pool(posse_executor *executor);
+void pi_verify_pool(posse_executor *executor);
 /* Whether a task can still end, as its word and the ring are in order: looked at again and again by
  * who waits for it, who keeps what it has seen, zero at first. */
-void pi_look_after_task(posse_executor *executor, uint32_t index, struct pi_verify *doubt);
+void pi_verify_task(posse_executor *executor, uint32_t index, struct pi_verify *verify);
 /* Tasks on one stack that are looked at: beyond that the chain is scribbled. */
 #define PI_MAX_NESTED 1000000u
 /* Whether a worker has this task on its stack, or says so, or says so much that it is not known. */
 bool pi_is_on_stack(posse_executor *executor, unsigned worker, uint32_t index);
 /* Ends a task whose word names a worker that there is not: LOST. */
-void pi_finish_nobodys(posse_executor *executor, uint32_t index, uint64_t word);
+void pi_finish_ownerless(posse_executor *executor, uint32_t index, uint64_t word);
 
 /* ---- wait.c ---- */
 
-/* Waits until a task is final. `slow` tells that the caller must call pi_leave when it has read
+/* Waits until a task is final. `slow` tells that the caller must call pi_call_exit when it has read
  * what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN, POSSE_SHUT_DOWN,
  * POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SYSTEM. */
-posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
+posse_status pi_await_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
 /* A task that waits for one which nobody has begun (`word` is its word) runs it itself.
  * POSSE_OK: it did. POSSE_TIMEOUT: not this one; the task may wait for it. POSSE_NO_MEMORY: its
  * stack has no room for that. It must not wait then: all workers may have come so far, and nobody
@@ -315,12 +315,12 @@ bool pi_on_this_stack(posse_executor *executor, posse_future future);
 /* Whether as many tasks wait as queue_limit allows. */
 bool pi_is_full(posse_executor *executor);
 /* Waits until the ring has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
-posse_status pi_wait_room(posse_executor *executor, uint64_t until);
+posse_status pi_await_room(posse_executor *executor, uint64_t until);
 /* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
-posse_status pi_wait_closed(posse_executor *executor, uint64_t until);
+posse_status pi_await_closed(posse_executor *executor, uint64_t until);
 /* Waits until all callbacks have returned, or the executor is being destroyed: posse_destroy waits
  * until this caller has left, and then has the others called. The phase is not PI_OPEN. */
-posse_status pi_wait_settled(posse_executor *executor, uint64_t until);
+posse_status pi_await_callbacks(posse_executor *executor, uint64_t until);
 
 /* ---- run.c, loop.c ---- */
 
@@ -329,9 +329,9 @@ void pi_run(posse_executor *executor, unsigned worker, uint32_t index, uint64_t 
 /* After a task's function has returned: ends the process if it is a child that the task has forked,
  * which has nothing to return to, or a worker in which a task has jumped out (longjmp) to this one
  * that waited for it, and can never be ended. */
-void pi_came_back(const struct posse_task *task);
+void pi_check_return(const struct posse_task *task);
 /* How many tasks ended so in a worker; exact also while its worker works or when it has died. */
-uint64_t pi_ended(posse_executor *executor, unsigned worker, enum pi_end end);
+uint64_t pi_count_finished(posse_executor *executor, unsigned worker, enum pi_end end);
 /* A worker's life, from its initializer to the mark that it has left. Sets pi_self. */
 void pi_worker_loop(posse_executor *executor, unsigned worker);
 
@@ -372,15 +372,16 @@ posse_status pi_refuse_errno(int error, const char *words);
 posse_status pi_failure(const char *words);
 
 /* A reason that is no more than words; the same for what has failed with an errno. */
-struct pi_error pi_reason_of(const char *words);
-struct pi_error pi_reason_of_error(const char *what, int error);
-struct pi_error pi_reason_of_death(const struct pi_death *death);
+struct pi_error pi_error_from_words(const char *words);
+struct pi_error pi_error_from_errno(const char *what, int error);
+struct pi_error pi_error_from_death(const struct pi_death *death);
 /* The end of a worker in words. */
 void pi_describe_death(const struct pi_death *death, char *text, size_t size);
 /* Says it, in the name of `owner`, unless something is said already. */
-void pi_report_write(struct pi_error_cell *report, unsigned owner, const struct pi_error *reason);
+void pi_error_cell_write(struct pi_error_cell *report, unsigned owner,
+                         const struct pi_error *reason);
 /* False: nothing (more) is said. Whatever the memory holds, the message ends. */
-bool pi_report_read(struct pi_error_cell *report, struct pi_error *reason);
+bool pi_error_cell_read(struct pi_error_cell *report, struct pi_error *reason);
 /* Fills error as posse_why_broken does: POSSE_OK if the executor is not broken. */
 void pi_why_broken(posse_executor *executor, posse_error *error);
 

@@ -173,7 +173,7 @@ static int spawn(struct pi_supervisor *s, unsigned worker)
 
 /* The kernel does not end a process with its parent any more if it has become another user. One
  * that has given up the call itself, and is the same user, is ended as before. */
-static bool settle(posse_executor *e, struct pi_error *why)
+static bool rearm(posse_executor *e, struct pi_error *why)
 {
     if (!e->initializer.fn)
         return true;
@@ -184,8 +184,8 @@ static bool settle(posse_executor *e, struct pi_error *why)
         _exit(0);
     if (error == 0 || (geteuid() == e->user && getegid() == e->group))
         return true;
-    *why = pi_reason_of_error("the worker would outlive the executor, as it is another user now",
-                              error);
+    *why = pi_error_from_errno("the worker would outlive the executor, as it is another user now",
+                               error);
     return false;
 }
 
@@ -201,10 +201,10 @@ static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
 
 static void reap(struct pi_supervisor *s, unsigned worker) { pi_os_reap(s->children[worker].pid); }
 
-static void poke(posse_executor *e)
+static void notify(posse_executor *e)
 {
     if (e->owner == PI_OWNER_PROGRAM)
-        pi_program_poke(e);
+        pi_program_notify(e);
     else if (kill(getppid(), SIGCHLD) != 0) /* both do nothing to others, should it be dead */
         (void)kill(getppid(), SIGCONT);
 }
@@ -217,8 +217,8 @@ const struct pi_backend pi_process_backend = {
     .ended = pi_program_ended,
     .join = pi_program_join,
     .fini = pi_program_fini,
-    .poke = poke,
-    .settle = settle,
+    .notify = notify,
+    .rearm = rearm,
     .spawn = spawn,
     .event = event,
     .signal = send_signal,

@@ -29,7 +29,7 @@ posse_status pi_failure(const char *words)
     return pi_refuse_errno(errno ? errno : ENOMEM, words);
 }
 
-struct pi_error pi_reason_of(const char *words)
+struct pi_error pi_error_from_words(const char *words)
 {
     struct pi_error reason = {.death.pid = -1};
     snprintf(reason.message, sizeof reason.message, "%s", words);
@@ -55,7 +55,7 @@ static const char *words_of_error(int error)
     }
 }
 
-struct pi_error pi_reason_of_error(const char *what, int error)
+struct pi_error pi_error_from_errno(const char *what, int error)
 {
     struct pi_error reason = {.death.pid = -1};
     snprintf(reason.message, sizeof reason.message, "%s: error %d%s", what, error,
@@ -97,25 +97,26 @@ void pi_describe_death(const struct pi_death *death, char *text, size_t size)
                  (int)death->exit_code);
 }
 
-struct pi_error pi_reason_of_death(const struct pi_death *death)
+struct pi_error pi_error_from_death(const struct pi_death *death)
 {
     struct pi_error reason = {.death = *death};
     pi_describe_death(death, reason.message, sizeof reason.message);
     return reason;
 }
 
-void pi_report_write(struct pi_error_cell *report, unsigned owner, const struct pi_error *reason)
+void pi_error_cell_write(struct pi_error_cell *report, unsigned owner,
+                         const struct pi_error *reason)
 {
     uint32_t none = 0;
     if (!pi_cas(&report->state, &none, PI_ERROR_CLAIMED + owner))
         return;
     report->reason = *reason;
-    pi_store_release(&report->state, PI_ERROR_WRITTEN + owner); /* with pi_report_read */
+    pi_store_release(&report->state, PI_ERROR_WRITTEN + owner); /* with pi_error_cell_read */
 }
 
-bool pi_report_read(struct pi_error_cell *report, struct pi_error *reason)
+bool pi_error_cell_read(struct pi_error_cell *report, struct pi_error *reason)
 {
-    if (!(pi_load_acquire(&report->state) & PI_ERROR_WRITTEN)) /* with pi_report_write */
+    if (!(pi_load_acquire(&report->state) & PI_ERROR_WRITTEN)) /* with pi_error_cell_write */
         return false;
     *reason = report->reason;
     reason->message[sizeof reason->message - 1] = 0;
@@ -129,8 +130,8 @@ void pi_why_broken(posse_executor *e, posse_error *error)
     if (pi_phase_of(e) < PI_DEAD)
         return;
     /* Nothing is said if whoever broke it died, or is about to say it. */
-    if (!pi_report_read(&e->segment.header->broken, &reason))
-        reason = pi_reason_of(posse_status_message(POSSE_BROKEN));
+    if (!pi_error_cell_read(&e->segment.header->broken, &reason))
+        reason = pi_error_from_words(posse_status_message(POSSE_BROKEN));
     bool death = reason.death.pid >= 0;
     error->status = POSSE_BROKEN;
     error->code = reason.code;

@@ -98,7 +98,7 @@ static void recover_running(posse_executor *e, uint32_t index, uint64_t word,
     drop_attached(e, index, word);
     if (slot->retries > 0 && !(word & PI_CANCEL_REQUESTED) && pi_phase_of(e) < PI_STOPPING) {
         slot->retries--;
-        if (pi_slot_leave(slot, &word, PI_PENDING, PI_IN_RING, 0) && !(word & PI_IN_RING))
+        if (pi_slot_transition(slot, &word, PI_PENDING, PI_IN_RING, 0) && !(word & PI_IN_RING))
             push_again(e, index, pi_with_state(word | PI_IN_RING, PI_PENDING));
         return;
     }
@@ -132,7 +132,7 @@ static void recover_pinned(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed: published with the state. As above */
-    if (pi_slot_leave(slot, &word, pi_state(word), 0, PI_PINNED) && (word & PI_DETACHED))
+    if (pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED) && (word & PI_DETACHED))
         (void)pi_discard(e, index, word & ~(uint64_t)PI_PINNED);
 }
 
@@ -160,12 +160,13 @@ static void recover_task(const struct loss *loss, uint32_t index)
     posse_executor *e = loss->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t word = pi_load_seq(&slot->word);
-    if (pi_is(word, PI_FILLING, loss->worker))
+    if (pi_has_state(word, PI_FILLING, loss->worker))
         (void)pi_discard(e, index, word);
-    else if (pi_is(word, PI_RUNNING, loss->worker))
+    else if (pi_has_state(word, PI_RUNNING, loss->worker))
         recover_running(e, index, word, loss->death);
     word = pi_load_seq(&slot->word);
-    if (pi_is(word, PI_KILLING, loss->worker)) /* perhaps only now: posse_kill may come between */
+    if (pi_has_state(word, PI_KILLING,
+                     loss->worker)) /* perhaps only now: posse_kill may come between */
         recover_killed(e, index, word);
     else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == loss->worker)
         recover_pinned(e, index, word);
@@ -260,7 +261,8 @@ static void recover_parkers(posse_executor *e, unsigned worker)
 static void recover_counts(posse_executor *e, unsigned worker)
 {
     for (enum pi_end end = 0; end < PI_ENDS; end++)
-        pi_store_relaxed(&e->segment.workers[worker].finished[end], 2 * pi_ended(e, worker, end));
+        pi_store_relaxed(&e->segment.workers[worker].finished[end],
+                         2 * pi_count_finished(e, worker, end));
 }
 
 void pi_recover(struct pi_supervisor *s, unsigned worker, const struct pi_death *death)
@@ -282,7 +284,7 @@ void pi_recover(struct pi_supervisor *s, unsigned worker, const struct pi_death 
     pi_store_seq(&at->deadline_ns, 0);
     /* Before its task is seen to be lost: its locks can be had then. Before the parkers too, as it
      * asks whose they are. */
-    pi_recover_objects(e, worker, true);
+    pi_recover_sync(e, worker, true);
     recover_slots(&loss);
     pi_recover_blocks(e, worker);
     pi_recount(e); /* it may have counted memory that it had not yet taken */

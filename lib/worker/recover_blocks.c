@@ -35,7 +35,7 @@ void pi_recover_blocks(posse_executor *e, unsigned worker)
         recover_unit(e, unit, worker);
 }
 
-void pi_inherit_blocks(posse_executor *e, unsigned worker)
+void pi_reparent_blocks(posse_executor *e, unsigned worker)
 {
     struct pi_arena *arena = &e->segment.arena;
     for (uint32_t unit = 0, end = pi_arena_end(arena); unit < end; unit++) {

@@ -49,11 +49,11 @@ static void set_deadline(struct posse_task *task)
     /* relaxed: seen by the supervisor's look after the store below */
     pi_store_relaxed(&slot->deadline_ns, task->deadline);
     uint64_t first = earliest && earliest < task->deadline ? earliest : task->deadline;
-    /* seq: before next_look, see worker_record.h */
+    /* seq: before next_check, see worker_record.h */
     pi_store_seq(&e->segment.workers[task->worker].deadline_ns, first);
     uint64_t look = pi_load_seq(&e->segment.header->next_check_ns);
     if (look == 0 || first < look || pi_os_now() >= first)
-        e->backend->poke(e);
+        e->backend->notify(e);
 }
 
 /* Forgets what was returned. */
@@ -66,7 +66,7 @@ static void drop_result(struct posse_task *task)
 }
 
 /* The end as the task wants it: writes the result, or the message of a failure, into the slot. */
-static enum pi_state settle(struct posse_task *task, int code)
+static enum pi_state compute_outcome(struct posse_task *task, int code)
 {
     struct pi_slot *slot = task->slot;
     bool ok = code == 0 && !task->failed;
@@ -95,9 +95,9 @@ static void too_late(struct posse_task *task)
     posse_executor *e = task->executor;
     struct pi_slot *slot = task->slot;
     /* It comes at once, unless a task has scribbled on the word: then it names us no more. */
-    while (e->backend->kills && pi_is(pi_load_seq(&slot->word), PI_KILLING, task->worker)) {
+    while (e->backend->kills && pi_has_state(pi_load_seq(&slot->word), PI_KILLING, task->worker)) {
         pi_os_sleep(WAIT_NS);
-        e->backend->poke(e);
+        e->backend->notify(e);
     }
     if (e->backend->kills)
         _exit(1); /* the word is none that this worker can have: somebody has scribbled on it */
@@ -110,7 +110,7 @@ static void too_late(struct posse_task *task)
     pi_block_ref arg = pi_slot_arg(e, slot).ref;
     if (arg)
         pi_block_release(e, task->worker, arg, tag);
-    (void)pi_slot_leave(slot, &word, pi_state(word), 0, PI_PINNED);
+    (void)pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED);
     if (word & PI_DETACHED)
         pi_discard(e, task->index, word & ~(uint64_t)PI_PINNED);
 }
@@ -133,11 +133,11 @@ static bool finish(struct posse_task *task, enum pi_state state)
     uint64_t before = pi_load_relaxed(ended); /* relaxed: ours */
     pi_store_relaxed(ended, before + 1);      /* relaxed: published with the state */
     bool done = pi_finish(e, task->index, &task->word, state, 0);
-    pi_store_release(ended, done ? before + 2 : before); /* with pi_ended */
+    pi_store_release(ended, done ? before + 2 : before); /* with pi_count_finished */
     return done;
 }
 
-uint64_t pi_ended(posse_executor *e, unsigned worker, enum pi_end end)
+uint64_t pi_count_finished(posse_executor *e, unsigned worker, enum pi_end end)
 {
     struct pi_worker *s = &e->segment.workers[worker];
     uint64_t seen, word;
@@ -147,11 +147,11 @@ uint64_t pi_ended(posse_executor *e, unsigned worker, enum pi_end end)
         uint32_t current = pi_load_acquire(&s->current);
         word = current ? pi_slots_word(&e->segment.slots, current - 1) : 0;
     } while (seen % 2 && pi_load_acquire(&s->finished[end]) != seen && ++tries < 100);
-    bool open = pi_is(word, PI_RUNNING, worker) || pi_is(word, PI_KILLING, worker);
+    bool open = pi_has_state(word, PI_RUNNING, worker) || pi_has_state(word, PI_KILLING, worker);
     return seen / 2 + (seen % 2 && !open);
 }
 
-void pi_came_back(const struct posse_task *task)
+void pi_check_return(const struct posse_task *task)
 {
     const posse_executor *e = task->executor;
     if (!pi_os_guard_holds(&e->guard))
@@ -173,16 +173,16 @@ static int call(struct posse_task *task, struct pi_bytes arg)
 static void end(struct posse_task *task, int code)
 {
     posse_executor *e = task->executor;
-    pi_came_back(task);
+    pi_check_return(task);
     if (e->backend->kills)
         pi_os_stdio_flush();
-    if (!finish(task, settle(task, code)))
+    if (!finish(task, compute_outcome(task, code)))
         too_late(task);
     pop_task(task);
     pi_self->task = task->outer;
     pi_self->ran++;
     if (task->outer)
-        pi_call_others(e); /* busy again, with that one */
+        pi_wake_for_backlog(e); /* busy again, with that one */
 }
 
 static void end_left(void *context)
@@ -217,9 +217,9 @@ void pi_run(posse_executor *e, unsigned worker, uint32_t index, uint64_t word)
     push_task(&task);
     /* Whoever ended it since the claim poked the supervisor, which did not see it on this stack.
      * seq: after `current`, as the supervisor reads the other way round. */
-    if (!pi_is(pi_load_seq(&slot->word), PI_RUNNING, worker))
-        e->backend->poke(e);
-    pi_call_others(e);
+    if (!pi_has_state(pi_load_seq(&slot->word), PI_RUNNING, worker))
+        e->backend->notify(e);
+    pi_wake_for_backlog(e);
     pi_see_blocks(e); /* the argument may name one */
     set_deadline(&task);
     bool alone = worker != PI_OWNER_PROGRAM && !task.outer;

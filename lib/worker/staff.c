@@ -67,7 +67,7 @@ static enum pi_worker_state ready_of(const struct pi_supervisor *s, unsigned wor
     return (enum pi_worker_state)pi_load_acquire(&s->executor->segment.workers[worker].state);
 }
 
-bool pi_counts(const struct pi_supervisor *s, unsigned worker)
+bool pi_is_active(const struct pi_supervisor *s, unsigned worker)
 {
     const struct pi_child *child = &s->children[worker];
     if (child->state != PI_CHILD_ALIVE || child->told_to_exit || child->retiring)
@@ -78,11 +78,11 @@ bool pi_counts(const struct pi_supervisor *s, unsigned worker)
 
 static bool works(const struct pi_supervisor *s, unsigned worker)
 {
-    return pi_counts(s, worker) && s->children[worker].initialized &&
+    return pi_is_active(s, worker) && s->children[worker].initialized &&
            ready_of(s, worker) != PI_WORKER_FAILED;
 }
 
-void pi_look_at_starts(struct pi_supervisor *s)
+void pi_note_initialized(struct pi_supervisor *s)
 {
     for (unsigned i = 0; i < s->n_workers; i++) {
         enum pi_worker_state ready = ready_of(s, i);
@@ -100,7 +100,7 @@ static void count_staff(struct pi_supervisor *s)
     for (unsigned i = 0; i < s->n_workers; i++) {
         if (s->children[i].state == PI_CHILD_ALIVE && ready_of(s, i) == PI_WORKER_RETIRING)
             s->children[i].retiring = true;
-        s->active += pi_counts(s, i);
+        s->active += pi_is_active(s, i);
     }
 }
 
@@ -136,7 +136,7 @@ static int prepare_seat(struct pi_supervisor *s, unsigned number)
     if (number >= e->workers && number >= s->n_workers && !pi_grow_workers(e, number, number + 1))
         return errno;
     if (child->escaped)
-        pi_inherit(s, number);
+        pi_reparent(s, number);
     child->escaped = false;
     int error = prepare_semaphore(child, worker);
     if (error)
@@ -157,7 +157,7 @@ static int prepare_seat(struct pi_supervisor *s, unsigned number)
     return 0;
 }
 
-void pi_put_off_starts(struct pi_supervisor *s)
+void pi_delay_starts(struct pi_supervisor *s)
 {
     uint64_t now = pi_os_now();
     if (s->retry_at != PI_NEVER && now < s->retry_at)
@@ -180,7 +180,7 @@ void pi_start_failed(struct pi_supervisor *s)
     uint64_t now = pi_os_now();
     if (s->start_failures++ == 0)
         s->failing_since = now;
-    pi_put_off_starts(s);
+    pi_delay_starts(s);
     bool again_and_again =
         s->start_failures >= MAX_START_FAILURES && now - s->failing_since >= MIN_FAILING_NS;
     if (s->init_failures >= MAX_INIT_FAILURES || (again_and_again && !anyone_works(s)))
@@ -208,7 +208,7 @@ static bool start_one(struct pi_supervisor *s)
         s->error = s->executor->backend->spawn(s, worker);
     if (s->error) {
         count_worker(header, -1);
-        s->why = pi_reason_of_error("workers could not be started", s->error);
+        s->why = pi_error_from_errno("workers could not be started", s->error);
         pi_start_failed(s);
         return false;
     }
@@ -251,10 +251,10 @@ static void look_at_demand(struct pi_supervisor *s)
     if (pi_load_relaxed(&e->segment.header->grow_on_demand) !=
         grows)                                                   /* relaxed: only we write it */
         pi_store_seq(&e->segment.header->grow_on_demand, grows); /* before the count */
-    unsigned more = grows ? pi_demand(s) : 0;
+    unsigned more = grows ? pi_backlog(s) : 0;
     if (more > 0 && s->active + more > s->target)
         s->target = s->active + more;
-    if (draining && s->target > s->active && !(grows ? more > 0 : pi_anything_waits(s)))
+    if (draining && s->target > s->active && !(grows ? more > 0 : pi_has_backlog(s)))
         s->target = s->active;
     if (s->target > s->max)
         s->target = s->max;
@@ -262,10 +262,10 @@ static void look_at_demand(struct pi_supervisor *s)
 
 /* ---- sending away ---- */
 
-void pi_send_away(struct pi_supervisor *s, unsigned worker)
+void pi_retire(struct pi_supervisor *s, unsigned worker)
 {
     struct pi_worker *at = &s->executor->segment.workers[worker];
-    s->active -= pi_counts(s, worker);
+    s->active -= pi_is_active(s, worker);
     s->children[worker].told_to_exit = true;
     pi_store_release(&at->exit_requested, 1); /* with the worker's look before each task */
     pi_os_semaphore_post(&at->wake);
@@ -282,7 +282,7 @@ static void let_retire(struct pi_supervisor *s)
         if (keep > 0)
             keep--;
         else
-            pi_send_away(s, i);
+            pi_retire(s, i);
     }
 }
 
@@ -292,12 +292,12 @@ static void let_idle_go(struct pi_supervisor *s)
 {
     bool looked = false;
     for (unsigned i = s->n_workers; i-- > 0 && s->active > s->executor->min_workers;) {
-        if (!pi_counts(s, i) || ready_of(s, i) != PI_WORKER_IDLE)
+        if (!pi_is_active(s, i) || ready_of(s, i) != PI_WORKER_IDLE)
             continue;
-        if (!looked && pi_anything_waits(s))
+        if (!looked && pi_has_backlog(s))
             return;
         looked = true;
-        pi_send_away(s, i);
+        pi_retire(s, i);
         s->target = s->target < s->active ? s->target : s->active;
     }
 }
@@ -306,12 +306,12 @@ static void let_idle_go(struct pi_supervisor *s)
 static void shrink(struct pi_supervisor *s, bool busy_too)
 {
     for (unsigned i = s->n_workers; i-- > 0 && s->active > s->max;)
-        if (pi_counts(s, i) && (busy_too || !pi_task_of(s, i)))
-            pi_send_away(s, i);
+        if (pi_is_active(s, i) && (busy_too || !pi_task_of(s, i)))
+            pi_retire(s, i);
 }
 
 /* First those who go, so that the count of what waits is after that, and may_grow says so. */
-void pi_look_at_staff(struct pi_supervisor *s)
+void pi_scale(struct pi_supervisor *s)
 {
     (void)pi_workers_count(&s->executor->segment); /* puts it right, should a task have scribbled */
     count_staff(s);

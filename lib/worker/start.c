@@ -44,7 +44,7 @@ static bool call(posse_executor *e, unsigned worker, const struct pi_hook *what,
     task.outer = pi_self->task;
     pi_self->task = &task;
     int code = what->fn(&task, what->arg, what->size);
-    pi_came_back(&task);
+    pi_check_return(&task);
     pi_self->task = task.outer;
     bool good = code == 0 && !task.failed;
     if (!good)

@@ -46,7 +46,7 @@ int pi_supervisor_begin(struct pi_supervisor *s)
 {
     s->begun =
         !s->executor->backend->kills; /* a thread costs nothing, a fork a copy of page tables */
-    pi_look_at_staff(s);
+    pi_scale(s);
     s->begun = true;
     return s->alive > 0 ? 0 : s->error;
 }
@@ -59,10 +59,10 @@ int pi_supervisor_begin(struct pi_supervisor *s)
 static bool take_reason(struct pi_supervisor *s, unsigned worker, bool others, struct pi_error *why)
 {
     struct pi_error_cell *report = &s->executor->segment.header->initializer;
-    uint32_t state = pi_load_acquire(&report->state); /* with pi_report_write */
+    uint32_t state = pi_load_acquire(&report->state); /* with pi_error_cell_write */
     bool its = state != 0 && (state & 0xffff) == worker;
     struct pi_error said;
-    bool whole = (its || others) && pi_report_read(report, &said);
+    bool whole = (its || others) && pi_error_cell_read(report, &said);
     if (its)
         pi_store_release(&report->state, 0); /* with the CAS of the next that fails */
     if (whole) {
@@ -86,8 +86,8 @@ static bool was_killed(const struct pi_death *death)
 
 /* What a death means for the pool: nobody's loss but its task's, unless it was the start that came
  * to nothing, or POSSE_BREAK says more. */
-static void judge(struct pi_supervisor *s, unsigned worker, enum pi_worker_state ready,
-                  const struct pi_death *death)
+static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_worker_state ready,
+                              const struct pi_death *death)
 {
     posse_executor *e = s->executor;
     bool by_us = s->children[worker].killed || s->phase_seen >= PI_STOPPING;
@@ -95,18 +95,18 @@ static void judge(struct pi_supervisor *s, unsigned worker, enum pi_worker_state
     bool failed = ready == PI_WORKER_FAILED;
     if (by_us || goes)
         return;
-    struct pi_error why = pi_reason_of_death(death);
+    struct pi_error why = pi_error_from_death(death);
     if (!failed && e->break_on_loss)
         pi_break(e, &why);
     if (!failed && ready != PI_WORKER_STARTING)
         return;
     bool said = take_reason(s, worker, failed, &why);
     if (!failed && !said && was_killed(death)) {
-        pi_put_off_starts(s);
+        pi_delay_starts(s);
         return;
     }
     if (!said && failed)
-        why = s->init_failures ? s->why : pi_reason_of("the initializer failed");
+        why = s->init_failures ? s->why : pi_error_from_words("the initializer failed");
     s->why = why;
     if (e->initializer.fn)
         s->init_failures++;
@@ -117,12 +117,12 @@ static void judge(struct pi_supervisor *s, unsigned worker, enum pi_worker_state
  * written it. Who failed or left was in no task, and who left has ended well. A worker that got
  * through its start once did not die in it. If a leave is not believed that was one, what the
  * worker gave to others is lost; no more. */
-static enum pi_worker_state last_word(const struct pi_supervisor *s, unsigned worker,
-                                      const struct pi_os_death *how)
+static enum pi_worker_state final_state(const struct pi_supervisor *s, unsigned worker,
+                                        const struct pi_os_death *how)
 {
     const struct pi_worker *at = &s->executor->segment.workers[worker];
     enum pi_worker_state ready =
-        (enum pi_worker_state)pi_load_acquire(&at->state); /* with say, in loop.c */
+        (enum pi_worker_state)pi_load_acquire(&at->state); /* with publish_state, in loop.c */
     bool in_task = pi_load_acquire(&at->current) != 0, ended_well = !how->signal && !how->exit_code;
     bool through = s->children[worker].initialized;
     switch (ready) {
@@ -137,14 +137,14 @@ static enum pi_worker_state last_word(const struct pi_supervisor *s, unsigned wo
 
 /* Takes a dead worker off the books. What it started dies with it:
  * its group is killed while its pid is still its. */
-static void bury(struct pi_supervisor *s, unsigned worker, const struct pi_os_death *how)
+static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct pi_os_death *how)
 {
     posse_executor *e = s->executor;
     struct pi_header *header = e->segment.header;
     struct pi_child *child = &s->children[worker];
     struct pi_death death = {how->signal, how->exit_code, child->pid};
-    pi_look_at_starts(s); /* it may have got through just before */
-    enum pi_worker_state ready = last_word(s, worker, how);
+    pi_note_initialized(s); /* it may have got through just before */
+    enum pi_worker_state ready = final_state(s, worker, how);
     e->backend->signal(s, worker, SIGKILL);
     e->backend->reap(s, worker);
     child->state = PI_CHILD_EMPTY;
@@ -159,8 +159,8 @@ static void bury(struct pi_supervisor *s, unsigned worker, const struct pi_os_de
         s->phase_seen < PI_DEAD) /* else all futures were told that they will not end */
         pi_recover(s, worker, &death);
     else if (!child->exited || child->escaped) /* ... or forgot to release */
-        pi_recover_objects(e, worker, false);
-    judge(s, worker, ready, &death);
+        pi_recover_sync(e, worker, false);
+    apply_loss_policy(s, worker, ready, &death);
 }
 
 /* A worker that was stopped must not be relied on; one that goes on looks for itself. */
@@ -178,14 +178,14 @@ static void stopped(struct pi_supervisor *s, unsigned worker, bool goes_on)
 
 static void look_at_workers(struct pi_supervisor *s)
 {
-    pi_look_at_starts(s); /* before the failures are counted */
+    pi_note_initialized(s); /* before the failures are counted */
     for (unsigned i = 0; i < s->n_workers; i++) {
         struct pi_os_death death;
         if (s->children[i].state == PI_CHILD_EMPTY)
             continue;
         enum pi_os_event event = s->executor->backend->event(s, i, &death);
         if (event == PI_OS_DEAD)
-            bury(s, i, &death);
+            reap_worker(s, i, &death);
         else if (event != PI_OS_NOTHING)
             stopped(s, i, event == PI_OS_CONTINUED);
     }
@@ -262,14 +262,14 @@ void pi_supervisor_run(struct pi_supervisor *s)
         if (s->put_off == 0) /* else it sees what waits, and can do nothing about it */
             pi_monotonic(&s->executor->segment.header->supervisor_rounds);
         look_at_workers(s);
-        pi_look_at_tasks(s);
+        pi_enforce_deadlines(s);
         look_at_phase(s); /* before the staff: it must not look at the ring before DRAINING */
-        pi_look_at_staff(s);
+        pi_scale(s);
         if (pi_phase_of(s->executor) != s->phase_seen)
             continue;
         if (s->alive == 0 && s->missing == 0 && s->phase_seen >= PI_DRAINING)
             break;
-        pi_look_at_trim(s);
+        pi_trim_when_due(s);
         if (!s->executor->backend->sleep(s, plan(s))) {
             signal_all(s, SIGKILL); /* the program has died: nobody is left to look at anything */
             return;

@@ -12,7 +12,7 @@ static unsigned default_workers(unsigned cpus) { return cpus + 4 < 32 ? cpus + 4
 
 /* ---- workers ---- */
 
-static void poke(posse_executor *e) { pi_os_semaphore_post(&e->supervisor->poked); }
+static void notify(posse_executor *e) { pi_os_semaphore_post(&e->supervisor->poked); }
 
 /* Runs whether the loop ended or a task called pthread_exit. */
 static void at_end(void *context)
@@ -20,7 +20,7 @@ static void at_end(void *context)
     struct pi_child *child = context;
     pi_self = NULL;
     pi_store_release(&child->gone, 1); /* with the supervisor's look */
-    poke(child->executor);
+    notify(child->executor);
 }
 
 static void *worker_main(void *context)
@@ -129,7 +129,7 @@ const struct pi_backend pi_thread_backend = {
     .ended = ended,
     .join = join,
     .fini = fini,
-    .poke = poke,
+    .notify = notify,
     .spawn = spawn,
     .event = event,
     .signal = send_signal,

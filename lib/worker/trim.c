@@ -154,7 +154,7 @@ void pi_ask_for_trim(posse_executor *e)
     if (!e->backend->spawn)
         trim_here(e);
     else if (e->owner != PI_OWNER_NONE) /* the supervisor process looks by itself */
-        e->backend->poke(e);
+        e->backend->notify(e);
     errno = error;
 }
 
@@ -173,7 +173,7 @@ void pi_note_freed(posse_executor *e, size_t bytes)
     pi_ask_for_trim(e);
 }
 
-void pi_look_at_trim(struct pi_supervisor *s)
+void pi_trim_when_due(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
     uint64_t now = pi_os_now(), end = pi_ring_end(&e->segment.ring);

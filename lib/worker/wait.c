@@ -14,7 +14,7 @@
 static bool may_help(const struct pi_self *self)
 {
     for (struct posse_task *task = self->task; task; task = task->outer)
-        if (!pi_is(pi_load_seq(&task->slot->word), PI_RUNNING, self->worker))
+        if (!pi_has_state(pi_load_seq(&task->slot->word), PI_RUNNING, self->worker))
             return false;
     return true;
 }
@@ -22,11 +22,11 @@ static bool may_help(const struct pi_self *self)
 /* Gives a claimed task back: it is PENDING again, and in the ring. */
 static void give_back(posse_executor *e, uint32_t index, uint64_t word)
 {
-    if (!pi_slot_leave(&e->segment.slots.at[index], &word, PI_PENDING, PI_IN_RING, 0))
+    if (!pi_slot_transition(&e->segment.slots.at[index], &word, PI_PENDING, PI_IN_RING, 0))
         return;
     if (!(word & PI_IN_RING))
         (void)pi_push(e, index, 0);
-    pi_call_worker(e);
+    pi_wake_or_grow(e);
 }
 
 posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
@@ -63,7 +63,7 @@ static posse_status look(posse_executor *e, posse_future future, uint64_t *word)
 {
     enum pi_phase phase = pi_phase_of(e); /* before the word: CLOSED comes after the last end */
     *word = pi_word_of(future);
-    if (!pi_fresh(*word, future))
+    if (!pi_handle_valid(*word, future))
         return pi_refuse(POSSE_INVALID, PI_STALE);
     if (pi_final(*word))
         return POSSE_OK;
@@ -118,10 +118,10 @@ static bool announced(uint64_t word, uint32_t parker)
 
 static posse_status park(posse_executor *e, posse_future future, uint64_t until, uint64_t *word)
 {
-    uint32_t parker = pi_take_parker(e, pi_owner_here(e));
+    uint32_t parker = pi_park_acquire(e, pi_owner_here(e));
     if (parker == PI_NO_INDEX)
         return pi_failure(PI_NO_PARKER);
-    struct pi_verify doubt = {.word = 0};
+    struct pi_verify verify = {.word = 0};
     posse_status status;
     while ((status = look(e, future, word)) == POSSE_TIMEOUT && pi_os_now() < until) {
         posse_status helped = pi_help(e, future.slot, *word);
@@ -133,8 +133,8 @@ static posse_status park(posse_executor *e, posse_future future, uint64_t until,
             continue;
         if (!announced(*word, parker))
             announce(e, future, *word, parker);
-        else if (!pi_sleep_on(e, parker, until))
-            pi_look_after_task(e, future.slot, &doubt);
+        else if (!pi_park_until(e, parker, until))
+            pi_verify_task(e, future.slot, &verify);
     }
     withdraw(e, future, parker);
     pi_parkers_release(&e->segment.parkers, parker);
@@ -156,18 +156,18 @@ static posse_status wait_slowly(posse_future future, uint64_t until, uint64_t *w
     return status;
 }
 
-posse_status pi_wait_final(posse_future future, uint64_t until, uint64_t *word, bool *slow)
+posse_status pi_await_final(posse_future future, uint64_t until, uint64_t *word, bool *slow)
 {
     posse_executor *e = future.executor;
     *slow = false;
     posse_status status = look(e, future, word);
-    if (status == POSSE_TIMEOUT && until == 0 && !pi_supervised(e))
+    if (status == POSSE_TIMEOUT && until == 0 && !pi_poll_supervisor(e))
         status = look(e, future, word);
     if (status != POSSE_TIMEOUT || until == 0)
         return status;
-    pi_enter(e);
+    pi_call_enter(e);
     *slow = true;
-    PI_OS_IF_LEFT(pi_leave_left, e); /* by a task that runs here */
+    PI_OS_IF_LEFT(pi_call_exit_unwound, e); /* by a task that runs here */
     status = wait_slowly(future, until, word);
     PI_OS_END_IF_LEFT;
     return status;
@@ -189,14 +189,14 @@ bool pi_is_full(posse_executor *e)
 {
     uint64_t length = pi_ring_length(&e->segment.ring);
     return length >= e->queue_limit &&
-           length - pi_slots_stale(&e->segment.slots, &e->segment.ring) >= e->queue_limit;
+           length - pi_slots_count_stale(&e->segment.slots, &e->segment.ring) >= e->queue_limit;
 }
 
 static bool closed(posse_executor *e) { return pi_phase_of(e) >= PI_CLOSED || pi_destroying(e); }
 
-static bool settled(posse_executor *e)
+static bool has_no_callbacks(posse_executor *e)
 {
-    return atomic_load(&e->mail.callbacks_left) == 0 || pi_destroying(e);
+    return atomic_load(&e->dispatcher.callbacks_left) == 0 || pi_destroying(e);
 }
 
 static bool has_room(posse_executor *e)
@@ -208,7 +208,7 @@ static bool has_room(posse_executor *e)
 static void tell_again(posse_executor *e)
 {
     (void)pi_phase_of(e); /* puts right what others see */
-    e->backend->poke(e);
+    e->backend->notify(e);
     if (pi_phase_of(e) != PI_OPEN)
         pi_wake_all_workers(e);
 }
@@ -216,7 +216,7 @@ static void tell_again(posse_executor *e)
 static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *), bool for_room,
                                uint64_t until)
 {
-    uint32_t parker = pi_take_parker(e, pi_owner_here(e));
+    uint32_t parker = pi_park_acquire(e, pi_owner_here(e));
     if (parker == PI_NO_INDEX)
         return pi_failure(PI_NO_PARKER);
     bool happened = event(e);
@@ -224,14 +224,14 @@ static posse_status wait_until(posse_executor *e, bool (*event)(posse_executor *
         if (for_room)
             announce_room(e, parker);
         happened = event(e);
-        if (!happened && !pi_sleep_on(e, parker, until))
+        if (!happened && !pi_park_until(e, parker, until))
             tell_again(e);
     }
     pi_parkers_release(&e->segment.parkers, parker);
     return happened ? POSSE_OK : POSSE_TIMEOUT;
 }
 
-posse_status pi_wait_room(posse_executor *e, uint64_t until)
+posse_status pi_await_room(posse_executor *e, uint64_t until)
 {
     posse_status status = wait_until(e, has_room, true, until);
     if (status == POSSE_OK && pi_destroying(e))
@@ -239,12 +239,12 @@ posse_status pi_wait_room(posse_executor *e, uint64_t until)
     return status == POSSE_OK ? pi_phase_status(pi_phase_of(e)) : status;
 }
 
-posse_status pi_wait_closed(posse_executor *e, uint64_t until)
+posse_status pi_await_closed(posse_executor *e, uint64_t until)
 {
     return wait_until(e, closed, false, until);
 }
 
-posse_status pi_wait_settled(posse_executor *e, uint64_t until)
+posse_status pi_await_callbacks(posse_executor *e, uint64_t until)
 {
-    return settled(e) ? POSSE_OK : wait_until(e, settled, false, until);
+    return has_no_callbacks(e) ? POSSE_OK : wait_until(e, has_no_callbacks, false, until);
 }

@@ -17,20 +17,20 @@ static bool may_grow(posse_executor *e)
     return pi_load_seq(&e->segment.header->grow_on_demand); /* see staff.c */
 }
 
-bool pi_call_worker(posse_executor *e)
+bool pi_wake_or_grow(posse_executor *e)
 {
     bool woken = pi_wake_worker(e, false);
     if (!woken && may_grow(e) &&
         !pi_idle_any(&e->segment.header->idle, pi_workers_count(&e->segment)))
-        e->backend->poke(e);
+        e->backend->notify(e);
     return woken;
 }
 
-void pi_call_others(posse_executor *e)
+void pi_wake_for_backlog(posse_executor *e)
 {
     uint64_t position;
     if (may_grow(e) && pi_ring_peek(&e->segment.ring, &position) != PI_NO_INDEX)
-        (void)pi_call_worker(e);
+        (void)pi_wake_or_grow(e);
 }
 
 void pi_wake_all_workers(posse_executor *e)
@@ -74,7 +74,7 @@ void pi_wake_all_parkers(posse_executor *e)
 /* Posts the parker that the word of a task names. If it collects it is given the slot; or, of a
  * task that was released, told to look what has become of it, unless it is ours: then
  * we look here. */
-static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool ended)
+static void notify_parker(posse_executor *e, uint32_t slot, uint64_t word, bool ended)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     uint32_t index = pi_parker(word) - 1;
@@ -84,7 +84,7 @@ static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool en
     bool collects = pi_load_seq(&parker->collects), post = true;
     if (collects && ended)
         post = pi_done_list_push(&e->segment.slots, parker, slot, pi_generation(word));
-    else if (collects && (post = !pi_mail_tell(e, slot, index)))
+    else if (collects && (post = !pi_dispatch_slot(e, slot, index)))
         pi_store_seq(&parker->rescan, 1);
     if (post)
         (void)pi_post_parker(e, index);
@@ -93,7 +93,7 @@ static void tell_parker(posse_executor *e, uint32_t slot, uint64_t word, bool en
 void pi_wake_waiters(posse_executor *e, uint32_t slot, uint64_t word, bool ended)
 {
     if (pi_parker(word))
-        tell_parker(e, slot, word, ended);
+        notify_parker(e, slot, word, ended);
     if (word & PI_BROADCAST)
         post_parkers(e);
 }
@@ -173,7 +173,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, enum pi_state 
     pi_block_ref arg =
         pi_slot_arg(e, slot).ref; /* before the end: after it the slot may change hands */
     pi_touch(e, owner, index);
-    if (!pi_slot_leave(slot, from, state, set, 0))
+    if (!pi_slot_transition(slot, from, state, set, 0))
         return false;
     uint64_t word = *from;
     if (arg && !(set & PI_PINNED)) /* a thread that is still inside may read it */
@@ -212,14 +212,14 @@ bool pi_raise_phase(posse_executor *e, enum pi_phase phase)
 
 void pi_break(posse_executor *e, const struct pi_error *why)
 {
-    pi_report_write(&e->segment.header->broken, 0, why); /* before anybody looks for it */
+    pi_error_cell_write(&e->segment.header->broken, 0, why); /* before anybody looks for it */
     (void)pi_raise_phase(e, PI_DEAD);
     pi_wake_all_parkers(e);
 }
 
 void pi_break_queue(posse_executor *e)
 {
-    struct pi_error why = pi_reason_of("the queue in shared memory is damaged");
+    struct pi_error why = pi_error_from_words("the queue in shared memory is damaged");
     pi_break(e, &why);
 }
 

@@ -191,7 +191,7 @@ static int count_ended(void)
     return found;
 }
 
-/* Its handler may bury the supervisor first, or not: nobody waits for ever, and each of its own
+/* Its handler may reap_worker the supervisor first, or not: nobody waits for ever, and each of its own
  * children is told to it once. */
 static int buries_all(bool adopts)
 {

@@ -23,17 +23,17 @@ static void wait_while(_Atomic bool *held)
     }
 }
 
-uint32_t __real_pi_slots_take(struct pi_slots *, struct pi_ring *, unsigned, uint64_t *);
-uint32_t __wrap_pi_slots_take(struct pi_slots *, struct pi_ring *, unsigned, uint64_t *);
-uint32_t __wrap_pi_slots_take(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
-                              uint64_t *word)
+uint32_t __real_pi_slots_claim_next(struct pi_slots *, struct pi_ring *, unsigned, uint64_t *);
+uint32_t __wrap_pi_slots_claim_next(struct pi_slots *, struct pi_ring *, unsigned, uint64_t *);
+uint32_t __wrap_pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
+                                    uint64_t *word)
 {
     is_worker = true;
     for (long end = now_ms() + PATIENCE_MS;
          atomic_load(&way.hold_worker) && atomic_load(&way.may_take) == 0 && now_ms() < end;) {
         pause_ms(1);
     }
-    uint32_t index = __real_pi_slots_take(slots, ring, owner, word);
+    uint32_t index = __real_pi_slots_claim_next(slots, ring, owner, word);
     if (index != PI_NO_INDEX && atomic_load(&way.hold_worker)) {
         atomic_fetch_sub(&way.may_take, 1);
     }
@@ -70,7 +70,7 @@ TEST(one_slot_is_not_counted_twice)
     atomic_store(&way.hold_worker, true);
     posse_future first = submitted_long(pool, square_task, 3);
     atomic_store(&way.hold_supervisor, true);
-    pool->backend->poke(pool);
+    pool->backend->notify(pool);
     assert_eventually(atomic_load(&way.supervisor_held));
     atomic_store(&way.may_take, 1);
     assert_int_equal(take_long(first), 9);
@@ -78,7 +78,7 @@ TEST(one_slot_is_not_counted_twice)
     assert_int_equal(second.slot, first.slot);
     uint64_t rounds = atomic_load(&pool->segment.header->supervisor_rounds);
     atomic_store(&way.hold_supervisor, false);
-    pool->backend->poke(pool);
+    pool->backend->notify(pool);
     assert_eventually(atomic_load(&pool->segment.header->supervisor_rounds) > rounds);
     assert_int_equal(stats_of(pool).workers_started, 1);
     atomic_store(&way.hold_worker, false);

@@ -13,8 +13,8 @@
 static void look_long(posse_executor *pool)
 {
     for (int i = 0; i < LOOKS; i++) {
-        atomic_store(&pool->stuck.checked_ns, 0);
-        pi_look_after_pool(pool);
+        atomic_store(&pool->stall.checked_ns, 0);
+        pi_verify_pool(pool);
     }
 }
 
@@ -22,7 +22,7 @@ static void look_long_at(posse_executor *pool, posse_future future)
 {
     struct pi_verify doubt = {.word = 0};
     for (int i = 0; i < LOOKS; i++) {
-        pi_look_after_task(pool, future.slot, &doubt);
+        pi_verify_task(pool, future.slot, &doubt);
     }
 }
 
@@ -104,7 +104,7 @@ TEST(retried_task)
     struct pi_verify doubt = {.word = 0};
     uint64_t end = pi_ring_end(&segment->ring);
     for (uint8_t attempt = 1; attempt < LOOKS; attempt++) {
-        pi_look_after_task(scene.pool, future.slot, &doubt);
+        pi_verify_task(scene.pool, future.slot, &doubt);
         doubt.since = 0; /* the head is past that, as if the task had been taken */
         atomic_store(&slot->attempt, attempt);
     }

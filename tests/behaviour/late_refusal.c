@@ -14,11 +14,11 @@
 
 static void (*meanwhile)(posse_executor *pool); /* NULL: nothing happens */
 
-bool __real_pi_call_worker(posse_executor *pool);
-bool __wrap_pi_call_worker(posse_executor *pool);
-bool __wrap_pi_call_worker(posse_executor *pool)
+bool __real_pi_wake_or_grow(posse_executor *pool);
+bool __wrap_pi_wake_or_grow(posse_executor *pool);
+bool __wrap_pi_wake_or_grow(posse_executor *pool)
 {
-    bool woken = __real_pi_call_worker(pool);
+    bool woken = __real_pi_wake_or_grow(pool);
     if (meanwhile && pi_self_in(pool) == NULL && pool->owner == PI_OWNER_PROGRAM) {
         meanwhile(pool);
     }

@@ -174,7 +174,7 @@ static void scribble(posse_executor *pool, posse_future future, uint64_t head)
     struct pi_slot *slot = &pool->segment.slots.at[future.slot];
     uint64_t tag = pi_done_tag(future.generation) << PI_DONE_REF_BITS;
     atomic_store(&slot->link, tag | pi_done_ref_make(future.slot, future.generation)); /* itself */
-    atomic_store(&pool->segment.parkers.at[pool->mail.parker].done, head);
+    atomic_store(&pool->segment.parkers.at[pool->dispatcher.parker].done, head);
 }
 
 /* A scribbled list delays, but loses nobody. */

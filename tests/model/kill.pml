@@ -57,7 +57,7 @@ byte deadline[2];      /* of the slot, 0: none */
 byte below[2];
 byte current;          /* worker: 1 + slot on top of the stack */
 byte seat_deadline;
-byte next_look;
+byte next_check;
 bit poked;
 byte now = 1;
 
@@ -103,7 +103,7 @@ inline push_task(s, under)
         atomic { until = now + 1; deadline[s] = until }
         seat_deadline = until;
         atomic {
-            look = next_look;
+            look = next_check;
             if :: look == 0 || until < look -> look = 1 :: else -> look = 0 fi
         }
         if :: look -> poked = 1 :: else fi
@@ -257,7 +257,7 @@ endloop:
        od;
        /* plan */
 #ifndef NO_PLAN_FIRST
-       next_look = 0;
+       next_check = 0;
 #endif
        first = seat_deadline;
        atomic {
@@ -268,7 +268,7 @@ endloop:
            fi;
            first = 0; top = 0; looked = 0; rest = NEVER
        }
-       atomic { if :: next == NEVER -> next_look = 0 :: else -> next_look = next fi }
+       atomic { if :: next == NEVER -> next_check = 0 :: else -> next_check = next fi }
     od
 }
 

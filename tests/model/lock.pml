@@ -1,6 +1,6 @@
 /* lock.pml - a lock, those who wait for it, and a worker that may die anywhere.
  *
- * Models lib/core/lock.h and waiters.h, pi_wait_event, pi_object_lock and pi_object_unlock of
+ * Models lib/core/lock.h and waiters.h, pi_await_condition, pi_sync_lock and pi_sync_unlock of
  * lib/worker/objects.c, and recover_objects.c. Sequentially consistent; every atomic operation is
  * one step. sem_post adds first and wakes the sleeper in a second step.
  *

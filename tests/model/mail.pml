@@ -1,8 +1,8 @@
 /* mail.pml - threads of one process that wait for many tasks: one leads, the others follow.
  *
- * Models lib/worker/mail.h, pi_mail_put, pi_mail_name, pi_mail_deal, pi_mail_tell, hand_out and
- * pi_mail_remove of mail.c, pi_watch_next, rest, lead, follow and hand_over of watch.c, and
- * pi_mail_close of box.c.
+ * Models lib/worker/mail.h, pi_dispatch_link, pi_dispatch_arm, pi_dispatch_deliver, pi_dispatch_slot, hand_out and
+ * pi_dispatch_unlink of mail.c, pi_cq_next, rest, lead, follow and hand_over of watch.c, and
+ * pi_dispatch_close of box.c.
  * Sequentially consistent; what is done while the box's lock is held is one step, as those who do
  * not take it see no part of it but mail and bells, which come one after the other.
  *
@@ -88,7 +88,7 @@ inline deal(doubt)
     found = 0
 }
 
-/* pi_mail_put; then the word is looked at, perhaps by the CAS that puts the name there. */
+/* pi_dispatch_link; then the word is looked at, perhaps by the CAS that puts the name there. */
 inline subscribe(w)
 {
     waiting[w] = 1; undealt++;
@@ -103,7 +103,7 @@ inline subscribe(w)
     fi
 }
 
-/* pi_watch_next; got: a sub was taken. */
+/* pi_cq_next; got: a sub was taken. */
 inline next(w, lasting)
 {
     do
@@ -178,7 +178,7 @@ proctype thread(byte me)
     bit got, over, rested, leads, woken, late;
     atomic { subscribe(me) }
     next(me, 0);
-    atomic { /* pi_mail_remove */
+    atomic { /* pi_dispatch_unlink */
         if :: waiting[me] -> waiting[me] = 0; undealt-- :: else fi;
         mail[me] = 0; back++
     }
@@ -210,7 +210,7 @@ proctype finisher(byte s)
     fi
 }
 
-/* posse_release of the first task, and pi_mail_tell */
+/* posse_release of the first task, and pi_dispatch_slot */
 proctype releaser()
 {
     byte i;
@@ -242,7 +242,7 @@ init
     }
     atomic { subscribe(NT) }
     (back == NT && called == 1);
-    atomic { /* pi_mail_close */
+    atomic { /* pi_dispatch_close */
         closing = 1;
         deal(1);
 #ifndef NO_CLOSE_POST

@@ -1,6 +1,6 @@
 /* ready.pml - one who waits for many tasks, and those who end them and may die meanwhile.
  *
- * Models lib/core/ready.h and ready.c, tell_parker and pi_wake_all_parkers of lib/worker/wake.c,
+ * Models lib/core/ready.h and ready.c, notify_parker and pi_wake_all_parkers of lib/worker/wake.c,
  * deal and lead of lib/worker/mail.c, and what recover.c does for them. Sequentially consistent;
  * every atomic operation is one step, and the worker that dies may do so between any two.
  *

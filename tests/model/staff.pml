@@ -1,9 +1,9 @@
 /* staff.pml - workers come and go: who starts one, who leaves, who retires, who is told, and how
  * an executor is shut down meanwhile.
  *
- * Models lib/worker/staff.c (all of pi_look_at_staff), pi_supervisor_run, look_at_phase and
- * close_pool of supervisor.c, pi_call_worker and pi_call_others of wake.c, work, rest, sleep_idle
- * and leave of loop.c, and recheck of lib/submit.c. Sequentially consistent; each atomic operation
+ * Models lib/worker/staff.c (all of pi_scale), pi_supervisor_run, look_at_phase and
+ * close_pool of supervisor.c, pi_wake_or_grow and pi_wake_for_backlog of wake.c, work, rest, sleep_idle
+ * and leave of loop.c, and undo_if_closed of lib/submit.c. Sequentially consistent; each atomic operation
  * is one step, and a worker may be killed between any two.
  *
  * Abstracted: ring and slots are a number of READY tasks (see pool.pml); nobody spins but who was
@@ -253,7 +253,7 @@ inline send_away(w)
     atomic { value[w]++; asleep[w] = 0 }
 }
 
-inline bury(w)
+inline reap_worker(w)
 {
     /* pi_recover, and what it wakes */
     atomic {
@@ -290,7 +290,7 @@ endloop:
     do
     :: atomic { poked -> poked = 0; buried = 0; staff = 0; free = 0; w = 0 }
 look:  do
-       :: w < NW && alive[w] && gone[w] -> bury(w); buried = 1; w++
+       :: w < NW && alive[w] && gone[w] -> reap_worker(w); buried = 1; w++
        :: w < NW && !(alive[w] && gone[w]) -> w++
        :: w == NW -> w = 0; break
        od;
@@ -417,7 +417,7 @@ inline submit()
         if
 #ifndef NO_RECHECK
         :: phase != OPEN ->
-            atomic { /* recheck */
+            atomic { /* undo_if_closed */
                 if
                 :: cancelled -> cancelled = 0; left--
                 :: mine -> mine = 0; ready--; left-- /* taken back */

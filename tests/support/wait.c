@@ -21,12 +21,12 @@ long now_ms(void)
 }
 
 /* A test that is linked with the shared library has none. */
-#pragma weak pi_look_ns
+#pragma weak pi_verify_interval_ns
 
 static void look_after(uint64_t seconds)
 {
-    if (&pi_look_ns != NULL) {
-        pi_look_ns = seconds * 1000000000u;
+    if (&pi_verify_interval_ns != NULL) {
+        pi_verify_interval_ns = seconds * 1000000000u;
     }
 }
 

@@ -296,8 +296,8 @@ TEST(entries_of_closed_groups_are_passed)
     assert_true(pi_slots_close(&table->slots, 0));
     assert_int_equal(push(&table->queue, 7), PI_PUSHED);
     assert_int_equal(submit(table), PI_GROUP_SLOTS);
-    assert_int_equal(pi_slots_stale(&table->slots, &table->queue.ring), 1);
-    assert_int_equal(pi_slots_waiting(&table->slots, &table->queue.ring, 9), 1);
+    assert_int_equal(pi_slots_count_stale(&table->slots, &table->queue.ring), 1);
+    assert_int_equal(pi_slots_count_pending(&table->slots, &table->queue.ring, 9), 1);
     assert_int_equal(take(table, WORKER, &word), PI_GROUP_SLOTS);
     assert_int_equal(pi_state(word_of(table, 7)), PI_NO_SLOT);
     free_table(table);

@@ -33,7 +33,7 @@ TEST(group_of_a_slot_that_is_taken_has_the_mark)
     uint32_t index = pi_slots_acquire(&table->slots, WORKER, 0, &word);
     assert_null(reopened);
     assert_in_range(index, 0, SLOTS - 1);
-    assert_true(pi_is(word_of(table, index), PI_FILLING, WORKER));
+    assert_true(pi_has_state(word_of(table, index), PI_FILLING, WORKER));
     assert_true(pi_group_has_mark(atomic_load(&table->slots.groups[0]), WORKER));
     free_table(table);
 }

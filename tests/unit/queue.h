@@ -54,7 +54,7 @@ static inline uint32_t pop(struct queue *queue)
     uint64_t position;
     uint32_t slot = pi_ring_peek(&queue->ring, &position);
     if (slot != PI_NO_INDEX) {
-        pi_ring_pass(&queue->ring, position);
+        pi_ring_advance(&queue->ring, position);
     }
     return slot;
 }

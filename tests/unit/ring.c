@@ -57,10 +57,10 @@ TEST(an_entry_is_passed_once)
     uint64_t position;
     assert_pushed(&queue, 0, 3);
     assert_int_equal(pi_ring_peek(&queue.ring, &position), 0);
-    pi_ring_pass(&queue.ring, position);
-    pi_ring_pass(&queue.ring, position);
+    pi_ring_advance(&queue.ring, position);
+    pi_ring_advance(&queue.ring, position);
     assert_popped(&queue, 1, 3);
-    pi_ring_pass(&queue.ring, position);
+    pi_ring_advance(&queue.ring, position);
     assert_int_equal(pi_ring_length(&queue.ring), 0);
     assert_pushed(&queue, 3, 4);
     assert_popped(&queue, 3, 4);

@@ -50,7 +50,7 @@ static int every_call_returns(void *context)
     time_limit(PATIENCE_S);
     REQUIRE(push(queue, 1) <= PI_PUSH_BROKEN);
     REQUIRE(is_entry(pi_ring_peek(&queue->ring, &position)));
-    pi_ring_pass(&queue->ring, position);
+    pi_ring_advance(&queue->ring, position);
     REQUIRE(is_entry(pi_ring_peek(&queue->ring, &position)));
     for (size_t i = 0; i < COUNT(patterns); i++) {
         uint32_t slot = pi_ring_at(&queue->ring, patterns[i], &mark);
@@ -225,10 +225,10 @@ TEST(a_gap_is_mended)
     uint64_t head = atomic_load(&queue.shared->head), position;
     atomic_store(cell_of(&queue, head), 0);
     assert_int_equal(pop(&queue), PI_NO_INDEX);
-    pi_ring_mend(&queue.ring);
+    pi_ring_repair(&queue.ring);
     assert_true(atomic_load(&queue.shared->head) == atomic_load(&queue.shared->tail));
     while (pi_ring_peek(&queue.ring, &position) != PI_NO_INDEX) { /* the tail lags behind */
-        pi_ring_pass(&queue.ring, position);
+        pi_ring_advance(&queue.ring, position);
     }
     assert_pushed(&queue, 0, 30);
     assert_popped(&queue, 0, 30);
@@ -239,10 +239,10 @@ TEST(a_sound_queue_is_not_mended)
 {
     struct queue queue = make_used_queue();
     for (uint32_t i = 0; i < WAITING; i++) {
-        pi_ring_mend(&queue.ring);
+        pi_ring_repair(&queue.ring);
         assert_int_equal(pop(&queue), HISTORY + i);
     }
-    pi_ring_mend(&queue.ring);
+    pi_ring_repair(&queue.ring);
     assert_int_equal(pop(&queue), PI_NO_INDEX);
     assert_true(pi_ring_end(&queue.ring) == atomic_load(&queue.shared->head));
     free_queue(&queue);

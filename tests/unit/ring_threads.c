@@ -57,7 +57,7 @@ static bool consume_one(struct traffic *traffic, uint32_t next[PRODUCERS])
         return false;
     }
     look_at(traffic, entry, next);
-    pi_ring_pass(&traffic->queue.ring, position);
+    pi_ring_advance(&traffic->queue.ring, position);
     return true;
 }
 

@@ -29,7 +29,7 @@ TEST(each_arrow)
 {
     for (size_t i = 0; i < COUNT(arrows); i++) {
         uint64_t from = set_word(arrows[i][0], PI_IN_RING), left = from;
-        assert_true(pi_slot_leave(&slot, &left, arrows[i][1], 0, 0));
+        assert_true(pi_slot_transition(&slot, &left, arrows[i][1], 0, 0));
         assert_int_equal(left, from);
         assert_int_equal(get_word(), pi_with_state(from, arrows[i][1]));
     }
@@ -38,7 +38,7 @@ TEST(each_arrow)
 TEST(sets_and_clears_flags)
 {
     uint64_t from = set_word(PI_RUNNING, PI_CANCEL_REQUESTED | PI_BROADCAST);
-    assert_true(pi_slot_leave(&slot, &from, PI_KILLING, PI_EXPIRED, PI_CANCEL_REQUESTED));
+    assert_true(pi_slot_transition(&slot, &from, PI_KILLING, PI_EXPIRED, PI_CANCEL_REQUESTED));
     assert_int_equal(get_word(), set_word(PI_KILLING, PI_BROADCAST | PI_EXPIRED));
 }
 
@@ -47,7 +47,7 @@ TEST(keeps_what_comes_in_meanwhile)
 {
     uint64_t from = set_word(PI_RUNNING, 0), parked = pi_with_parker(from | PI_CANCEL_REQUESTED, 9);
     atomic_store(&slot.word, parked);
-    assert_true(pi_slot_leave(&slot, &from, PI_DONE, 0, 0));
+    assert_true(pi_slot_transition(&slot, &from, PI_DONE, 0, 0));
     assert_int_equal(from, parked); /* so that the finisher knows whom to wake */
     assert_int_equal(get_word(), pi_with_state(parked, PI_DONE));
 }
@@ -56,7 +56,7 @@ TEST(keeps_that_a_flag_went_meanwhile)
 {
     uint64_t from = set_word(PI_RUNNING, PI_IN_RING);
     uint64_t passed = set_word(PI_RUNNING, 0);
-    assert_true(pi_slot_leave(&slot, &from, PI_FAILED, PI_DETACHED, 0));
+    assert_true(pi_slot_transition(&slot, &from, PI_FAILED, PI_DETACHED, 0));
     assert_int_equal(from, passed);
     assert_int_equal(get_word(), set_word(PI_FAILED, PI_DETACHED));
 }
@@ -64,7 +64,7 @@ TEST(keeps_that_a_flag_went_meanwhile)
 static void assert_refused(uint64_t from, uint64_t now)
 {
     atomic_store(&slot.word, now);
-    assert_false(pi_slot_leave(&slot, &from, PI_DONE, 0, 0));
+    assert_false(pi_slot_transition(&slot, &from, PI_DONE, 0, 0));
     assert_int_equal(from, now); /* what there is */
     assert_int_equal(get_word(), now);
 }
@@ -104,7 +104,7 @@ TEST(emptying_before_it_is_freed)
     uint64_t word = set_word(PI_DONE, PI_IN_RING | PI_BROADCAST), other = word;
     assert_true(pi_slot_empty(&slot, &word, 9));
     assert_int_equal(get_word(), word);
-    assert_true(pi_is(word, PI_FILLING, 9));
+    assert_true(pi_has_state(word, PI_FILLING, 9));
     assert_int_equal(pi_generation(word), pi_generation(other));
     assert_true(word & PI_IN_RING);
     assert_false(pi_slot_empty(&slot, &other, 10)); /* a second holder of the same handle */

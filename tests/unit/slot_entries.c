@@ -21,7 +21,7 @@ static struct table *table_with_a_stale_entry(enum pi_state state)
     assert_int_equal(submit(table), 1);
     uint64_t word = word_of(table, 0);
     if (state == PI_CANCELLED) {
-        assert_true(pi_slot_leave(slot_at(table, 0), &word, PI_CANCELLED, 0, 0));
+        assert_true(pi_slot_transition(slot_at(table, 0), &word, PI_CANCELLED, 0, 0));
         return table;
     }
     assert_true(pi_slot_claim(slot_at(table, 0), WORKER, &word));
@@ -52,7 +52,7 @@ TEST(ready_with_an_entry_needs_no_push)
     uint64_t word;
     assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &word), 0);
     assert_int_equal(pi_generation(word), 1);
-    assert_false(pi_slot_ready(slot_at(table, 0), word, PI_CANCEL_REQUESTED));
+    assert_false(pi_slot_publish(slot_at(table, 0), word, PI_CANCEL_REQUESTED));
     assert_int_equal(word_of(table, 0) & 0xff, PI_PENDING | PI_CANCEL_REQUESTED | PI_IN_RING);
     assert_int_equal(pi_ring_length(&table->queue.ring), 2);
     assert_int_equal(take(table, WORKER, &word), 0);
@@ -67,7 +67,7 @@ TEST(ready_when_the_entry_was_just_passed)
     uint64_t fill, word;
     assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &fill), 0);
     assert_int_equal(take(table, WORKER, &word), 1);
-    assert_true(pi_slot_ready(slot_at(table, 0), fill, 0));
+    assert_true(pi_slot_publish(slot_at(table, 0), fill, 0));
     assert_true(is_queued(table, 0));
     assert_int_equal(push(&table->queue, 0), PI_PUSHED);
     assert_int_equal(take(table, WORKER, &word), 0);

@@ -85,7 +85,7 @@ TEST(ready_asks_for_a_push)
     struct table *table = make_table(64, 64);
     uint64_t word;
     uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 0, &word);
-    assert_true(pi_slot_ready(slot_at(table, index), word, PI_DETACHED));
+    assert_true(pi_slot_publish(slot_at(table, index), word, PI_DETACHED));
     assert_int_equal(
         word_of(table, index),
         pi_with_state(pi_with_owner(PI_DETACHED | PI_IN_RING, PI_OWNER_NONE), PI_PENDING));

@@ -69,7 +69,7 @@ static void submit_one(struct crowd *crowd, uint32_t number, unsigned owner, boo
     struct pi_slot *slot = slot_at(table, index);
     slot->fn = number;
     uint32_t generation = pi_generation(word);
-    if (pi_slot_ready(slot, word, 0)) {
+    if (pi_slot_publish(slot, word, 0)) {
         atomic_fetch_add(&crowd->refused, push(&table->queue, index) != PI_PUSHED);
     }
     word = word_of(table, index);

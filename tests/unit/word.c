@@ -123,10 +123,10 @@ TEST(slots_that_are_free_or_not_there_are_not_in_use)
 TEST(is_looks_at_state_and_owner)
 {
     uint64_t word = full_word(PI_RUNNING, 7);
-    assert_true(pi_is(word, PI_RUNNING, 517));
-    assert_true(pi_is(with_generation(word, 8), PI_RUNNING, 517));
-    assert_false(pi_is(word, PI_KILLING, 517));
-    assert_false(pi_is(word, PI_RUNNING, 516));
+    assert_true(pi_has_state(word, PI_RUNNING, 517));
+    assert_true(pi_has_state(with_generation(word, 8), PI_RUNNING, 517));
+    assert_false(pi_has_state(word, PI_KILLING, 517));
+    assert_false(pi_has_state(word, PI_RUNNING, 516));
 }
 
 int main(int argc, char **argv)

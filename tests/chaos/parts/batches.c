@@ -151,7 +151,7 @@ void play_batch(struct driver *driver)
     interfere(driver);
     wait_somehow(driver);
     for (size_t i = 0; i < driver->given; i++) {
-        judge(driver, driver->owners[i]);
+        apply_loss_policy(driver, driver->owners[i]);
     }
     count(driver->chaos, BATCHES, 1);
 }

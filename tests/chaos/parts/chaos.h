@@ -231,7 +231,7 @@ struct entry *next_entry(struct driver *driver, bool unseen);
 uint64_t loss_of(const struct driver *driver, uint64_t number);
 
 /* Judges and releases one order that has ended (fates.c). */
-void judge(struct driver *driver, struct bid *bid);
+void apply_loss_policy(struct driver *driver, struct bid *bid);
 
 /* ---- killers (killers.c) --------------------------------------------------------------------- */
 

@@ -134,7 +134,7 @@ static const char *judge_runs(struct driver *driver, const struct bid *bid,
     return more ? "it ran more often than it was tried" : NULL;
 }
 
-void judge(struct driver *driver, struct bid *bid)
+void apply_loss_policy(struct driver *driver, struct bid *bid)
 {
     struct entry *entry = bid->order.entry;
     posse_error error = {.struct_size = sizeof error};
