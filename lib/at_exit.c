@@ -9,7 +9,7 @@
  * thread that it does not have. So the lock names the process that holds it, and another takes it
  * over; an executor that is another's is passed over, as its guard says so.
  */
-#include "api.h"
+#include "internal.h"
 
 #include "os/clock.h"
 
@@ -41,7 +41,7 @@ static posse_executor *next(void)
 {
     lock();
     posse_executor *e = list;
-    while (e && !pi_os_guard_holds(&e->guard))
+    while (e && !pi_os_fork_detect_holds(&e->guard))
         e = e->at_exit_next;
     list = e ? e->at_exit_next : NULL;
     if (e)

@@ -1,5 +1,5 @@
 /* Callbacks: called by one thread of the executor's, which waits for the futures that have any. */
-#include "api.h"
+#include "internal.h"
 
 #include "os/clock.h"
 #include "os/semaphore.h"

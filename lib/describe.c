@@ -1,6 +1,6 @@
 /* How a task ended, and what it does until then, in words. They begin with its name, if it has one:
  * "thumbnail: worker 123 was killed by signal 9 (Killed)", "thumbnail: pending". */
-#include "api.h"
+#include "internal.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "api.h"
+#include "internal.h"
 
 #include "os/clock.h"
 #include "os/cpus.h"
@@ -33,7 +33,7 @@ static posse_status make_segment(posse_executor *e)
     for (e->max_memory = memory_of(e->max_memory); e->max_memory >= PI_MIN_MEMORY;
          e->max_memory /= 2) {
         size_t size = pi_segment_size(e->max_memory);
-        error = pi_os_memory_create(&e->memory, size, e->backend->shared);
+        error = pi_os_shm_create(&e->memory, size, e->backend->shared);
         if (error == 0) {
             pi_segment_layout(&e->segment, e->memory.base, e->max_memory);
             return pi_memory_begin(e) ? POSSE_OK : pi_failure(PI_NO_SHARED);
@@ -60,7 +60,8 @@ static void tell_of_threads(posse_executor *e)
 
 static posse_status build(posse_executor *e)
 {
-    posse_status status = pi_refuse_errno(pi_os_guard_init(&e->guard), "forks cannot be noticed");
+    posse_status status =
+        pi_refuse_errno(pi_os_fork_detect_init(&e->guard), "forks cannot be noticed");
     if (status == POSSE_OK && e->backend->kills)
         status = pi_refuse_errno(pi_os_code_init(&e->code), "the map of memory cannot be read");
     if (status == POSSE_OK)
@@ -88,10 +89,10 @@ static void tear_down(void *context)
     pi_dispatch_fini(e);
     if (e->backend)
         e->backend->fini(e);
-    pi_os_memory_clear(&e->memory);
-    pi_os_memory_destroy(&e->memory);
+    pi_os_shm_clear(&e->memory);
+    pi_os_shm_destroy(&e->memory);
     pi_os_code_fini(&e->code);
-    pi_os_guard_fini(&e->guard);
+    pi_os_fork_detect_fini(&e->guard);
     free(e->initializer.arg);
     free(e->finalizer.arg);
     free(e);

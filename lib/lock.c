@@ -1,6 +1,6 @@
 /* Locks for tasks and the program. */
-#include "api.h"
-#include "worker/objects.h"
+#include "internal.h"
+#include "pool/sync.h"
 
 posse_status posse_lock_create(posse_executor *e, posse_lock *lock)
 {

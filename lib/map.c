@@ -1,4 +1,4 @@
-#include "mapping.h"
+#include "map.h"
 
 #include "os/unwind.h"
 

@@ -4,7 +4,7 @@
  * it likes, so it is asked only while no chunk can be given. But if the caller is slower than the
  * workers, there always is one, and the workers would wait for the caller. So a source that has
  * been quick for long is asked without that look. */
-#include "mapping.h"
+#include "map.h"
 
 #include "os/clock.h"
 

@@ -1,5 +1,5 @@
 /* Which chunk is given next: the oldest, or if order does not matter, the first that ends. */
-#include "mapping.h"
+#include "map.h"
 
 #include "os/unwind.h"
 

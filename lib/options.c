@@ -1,7 +1,7 @@
 /* What posse_create is told. */
-#include "api.h"
+#include "internal.h"
 
-#include "os/resident.h"
+#include "os/rss.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ static posse_status check_options(const posse_options *o)
         return pi_refuse(POSSE_TOO_LARGE, wrong);
     if ((wrong = find_unknown(o)))
         return pi_refuse(POSSE_INVALID, wrong);
-    if (o->max_rss_per_worker && (o->backend != POSSE_PROCESS || pi_os_resident() < 0))
+    if (o->max_rss_per_worker && (o->backend != POSSE_PROCESS || pi_os_rss() < 0))
         return pi_refuse(POSSE_NOT_SUPPORTED, "options.max_rss_per_worker: a worker's own memory "
                                               "cannot be measured");
     return POSSE_OK;

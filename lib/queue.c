@@ -17,8 +17,8 @@
  * Whatever is read here a task may have scribbled on: sizes are checked, before they are used,
  * against the memory that the block has, which is never more than its class says in private memory.
  */
-#include "api.h"
-#include "worker/objects.h"
+#include "internal.h"
+#include "pool/sync.h"
 
 #include "os/clock.h"
 

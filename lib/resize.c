@@ -1,4 +1,4 @@
-#include "api.h"
+#include "internal.h"
 
 posse_status posse_resize(posse_executor *e, long max_workers)
 {

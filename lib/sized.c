@@ -4,7 +4,7 @@
  * So that this goes on working, a new version of posse.h adds fields at the end of a struct only,
  * never where an older one has padding, and has no padding behind them: what stands there need not
  * be zero. */
-#include "api.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "api.h"
+#include "internal.h"
 
 static void count_workers(posse_executor *e, posse_stats *stats)
 {

@@ -1,4 +1,4 @@
-#include "api.h"
+#include "internal.h"
 
 const char *posse_status_name(posse_status status)
 {

@@ -1,4 +1,4 @@
-#include "api.h"
+#include "internal.h"
 
 #include "os/clock.h"
 

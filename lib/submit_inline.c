@@ -1,6 +1,6 @@
 /* Submitting without workers: the call runs the task itself, on the stack of its caller. An
  * exception that leaves the task, or the end of its thread, leaves the call too. */
-#include "api.h"
+#include "internal.h"
 
 #include "os/unwind.h"
 

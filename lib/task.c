@@ -1,5 +1,5 @@
 /* What a running task may ask and say. All of it concerns only its own worker's memory and slot. */
-#include "api.h"
+#include "internal.h"
 
 #include "os/clock.h"
 

@@ -71,7 +71,7 @@
 #ifndef PI_ARENA_H
 #define PI_ARENA_H
 
-#include "core/slots.h"
+#include "core/slot.h"
 
 #define PI_UNIT_SHIFT 16
 #define PI_UNIT ((size_t)1 << PI_UNIT_SHIFT)

@@ -1,6 +1,6 @@
 #include "core/groups.h"
 
-#include "core/slots.h"
+#include "core/slot.h"
 
 #define ALL UINT64_MAX
 

@@ -52,8 +52,8 @@
 #ifndef PI_GROUPS_H
 #define PI_GROUPS_H
 
-#include "core/atomic.h"
-#include "core/word.h"
+#include "base/atomic.h"
+#include "core/state.h"
 
 #define PI_GROUP_SLOTS 64u
 

@@ -9,7 +9,7 @@
 /* What happens a few times in the use of a ring is kept out of the way of what each entry needs. */
 #define SELDOM __attribute__((cold, noinline))
 
-/* `backed`, in a word of count.h: bits 0-4 the rings, 5 GIVING, 6-31 the version. */
+/* `backed`, in a word of monotonic.h: bits 0-4 the rings, 5 GIVING, 6-31 the version. */
 #define RINGS_MASK 31u
 #define GIVING 32u
 #define VERSION 64u

@@ -111,9 +111,9 @@
 #ifndef PI_RING_H
 #define PI_RING_H
 
-#include "core/atomic.h"
-#include "core/count.h"
-#include "core/map.h"
+#include "base/atomic.h"
+#include "core/monotonic.h"
+#include "core/bitmap.h"
 
 #define PI_RINGS 17
 #define PI_RING_CELLS 512u       /* of ring 0 */

@@ -9,18 +9,18 @@
  * that depend on the largest size of the memory alone. The front part of an area is in use: it has
  * memory, and each process opens it, that is makes it readable and writable for itself, before it
  * looks there. The rest can be neither read nor written, so nothing that walks the memory of a
- * process finds it. A process comes to know that a table has grown by its count (count.h), which
+ * process finds it. A process comes to know that a table has grown by its count (monotonic.h), which
  * opens the new part before it says so.
  */
 #ifndef PI_SEGMENT_H
 #define PI_SEGMENT_H
 
 #include "core/arena.h"
-#include "core/parkers.h"
-#include "core/ready.h"
+#include "core/parker.h"
+#include "core/done_list.h"
 #include "core/ring.h"
 #include "core/worker_record.h"
-#include "core/slots.h"
+#include "core/slot.h"
 
 enum pi_phase {
     PI_OPEN = 1,
@@ -61,7 +61,7 @@ struct pi_error_cell {
 
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
-    /* These three, and the counts below: see count.h. Read by all, seldom written: by CAS up the
+    /* These three, and the counts below: see monotonic.h. Read by all, seldom written: by CAS up the
      * list of phases; seq, as a submitter looks at it after its push. */
     _Alignas(128) _Atomic uint64_t phase;
     _Atomic uint64_t stop;          /* enum pi_stop, with STOPPING; raised by the program */
@@ -69,15 +69,15 @@ struct pi_header {
     _Atomic uint64_t slots_count;   /* see pi_slots, */
     _Atomic uint64_t parkers_count; /* pi_parkers, */
     _Atomic uint64_t arena_end;     /* pi_arena */
-    /* How many workers there may be, as a word of count.h: written, seq, by posse_resize before it
+    /* How many workers there may be, as a word of monotonic.h: written, seq, by posse_resize before it
      * pokes the supervisor, which reads it each time. */
     _Atomic uint64_t max_workers;
     /* Bytes that have memory, as those who back and give back count them. */
     _Atomic uint64_t committed;
     /* 1: the supervisor starts a worker if it is poked and a task waits. Written by it alone, seq,
-     * before it counts the tasks that wait; read, seq, after a push. See worker/staff.c. */
+     * before it counts the tasks that wait; read, seq, after a push. See supervisor/scale.c. */
     _Atomic uint32_t grow_on_demand;
-    /* 1: the supervisor is to give memory back. See worker/trim.c. */
+    /* 1: the supervisor is to give memory back. See pool/trim.c. */
     _Atomic uint32_t trim;
 
     _Alignas(128) struct pi_idle idle;

@@ -1,4 +1,4 @@
-/* waiters.h - who sleeps until one event: a bit for each parker (parkers.h).
+/* waiters.h - who sleeps until one event: a bit for each parker (parker.h).
  *
  *   who                    step
  *   waiter                 adds its bit (seq), looks whether it has happened (seq), sleeps on its
@@ -28,8 +28,8 @@
 #ifndef PI_WAITERS_H
 #define PI_WAITERS_H
 
-#include "core/atomic.h"
-#include "core/map.h"
+#include "base/atomic.h"
+#include "core/bitmap.h"
 
 #define PI_WAITERS_WORDS 126u
 #define PI_MAX_WAITERS (PI_WAITERS_WORDS * 32)

@@ -53,8 +53,8 @@
 #ifndef PI_WORKER_RECORD_H
 #define PI_WORKER_RECORD_H
 
-#include "core/atomic.h"
-#include "core/map.h"
+#include "base/atomic.h"
+#include "core/bitmap.h"
 #include "os/semaphore.h"
 
 #define PI_MAX_WORKERS 1000
@@ -74,7 +74,7 @@ enum pi_worker_state {
 
 struct pi_worker {
     /* One sleeper: the worker. Posted by whoever claimed its SLEEPING bit, by callers that were
-     * blocked for a second (worker/doubt.c), and by the supervisor after `exit_requested`. Made anew after a
+     * blocked for a second (pool/verify.c), and by the supervisor after `exit_requested`. Made anew after a
      * death. */
     _Alignas(128) struct pi_os_semaphore wake;
     /* The earliest deadline of the tasks on the worker's stack, 0: none. Worker stores (seq) before
@@ -95,7 +95,7 @@ struct pi_worker {
      * for. After a death all is looked through, whatever it says. */
     _Atomic uint32_t escaped;
     /* 1 + a slot whose word names this worker, and which it seems not to have; 0: none. Callers
-     * that are blocked write it, seq, before they poke the supervisor, which takes it (kills.c). */
+     * that are blocked write it, seq, before they poke the supervisor, which takes it (deadline.c). */
     _Atomic uint32_t suspect;
     /* 1 + the slot that the worker has changed last, or was about to; 0: none. And PI_BITMAP_NOTED
      * while it clears or sets the slot's bit in the map: before and after, others may. Written by

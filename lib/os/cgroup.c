@@ -1,6 +1,6 @@
 #include "os/cgroup.h"
 
-#include "os/file.h"
+#include "os/fd.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ bool pi_os_cgroup_read(const char *directory, const char *name, char *text, size
 {
     char path[MAX_PATH + 64];
     snprintf(path, sizeof path, "%s/%s", directory, name);
-    return pi_os_file_read(path, text, size) > 0;
+    return pi_os_fd_read(path, text, size) > 0;
 }
 
 /* The least of a group and those above it. A container may see the groups above its own as the
@@ -76,7 +76,7 @@ uint64_t pi_os_cgroup_allowed(const struct pi_os_cgroup *kind, const char *root)
     char path[MAX_PATH], text[4096], *rest = text;
     uint64_t result = PI_OS_NO_LIMIT;
     snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-    if (pi_os_file_read(path, text, sizeof text) <= 0)
+    if (pi_os_fd_read(path, text, sizeof text) <= 0)
         return result;
     for (char *line; (line = strtok_r(rest, "\n", &rest));) {
         uint64_t allowed = allowed_by(kind, root, line);

@@ -19,7 +19,7 @@ struct pi_os_cgroup {
  * be read limits nothing. root: "", or for tests a directory that holds another /proc and /sys. */
 uint64_t pi_os_cgroup_allowed(const struct pi_os_cgroup *kind, const char *root);
 
-/* For the function above: reads a small file as pi_os_file_read does. False: it has no text. */
+/* For the function above: reads a small file as pi_os_fd_read does. False: it has no text. */
 bool pi_os_cgroup_read(const char *directory, const char *name, char *text, size_t size);
 
 #endif

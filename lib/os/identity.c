@@ -1,6 +1,6 @@
 #include "os/identity.h"
 
-#include "os/file.h"
+#include "os/fd.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -46,7 +46,7 @@ static bool parse(const char *line, struct stat_line *found)
 static bool read_stat(const char *path, struct stat_line *found)
 {
     char line[1024];
-    return pi_os_file_read(path, line, sizeof line) > 0 && parse(line, found);
+    return pi_os_fd_read(path, line, sizeof line) > 0 && parse(line, found);
 }
 
 static bool read_stat_of(pid_t pid, struct stat_line *found)

@@ -1,6 +1,6 @@
 #include "os/limits.h"
 
-#include "os/resident.h"
+#include "os/rss.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 #include "os/process.h"
 
 #include "os/cancel.h"
-#include "os/file.h"
+#include "os/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -92,7 +92,7 @@ int pi_os_pidfd(pid_t pid)
 {
 #ifdef SYS_pidfd_open
     long fd = syscall(SYS_pidfd_open, pid, 0);
-    return fd < 0 ? -1 : pi_os_file_above_stdio((int)fd);
+    return fd < 0 ? -1 : pi_os_fd_above_stdio((int)fd);
 #else
     (void)pid;
     errno = ENOSYS;

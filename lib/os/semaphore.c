@@ -3,7 +3,7 @@
  */
 #include "os/semaphore.h"
 
-#include "core/atomic.h"
+#include "base/atomic.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 

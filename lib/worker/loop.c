@@ -5,10 +5,10 @@
  * idle for long, it has run its tasks) it only tells, and the supervisor decides, which alone knows
  * who else is there.
  */
-#include "worker/backend.h"
+#include "supervisor/backend.h"
 
 #include "os/clock.h"
-#include "os/resident.h"
+#include "os/rss.h"
 #include "os/semaphore.h"
 
 #define SPIN_NS 20000u
@@ -120,7 +120,7 @@ static bool is_sent_away(const struct worker *w)
 
 static bool has_grown(const struct worker *w)
 {
-    return w->executor->max_rss && pi_os_resident() - w->resident > (long)w->executor->max_rss;
+    return w->executor->max_rss && pi_os_rss() - w->resident > (long)w->executor->max_rss;
 }
 
 /* After a task: has it been the last one? */
@@ -198,7 +198,7 @@ void pi_worker_loop(posse_executor *e, unsigned worker)
     struct pi_error why;
     pi_self = &self;
     if (pi_initialize(e, worker, &why) && (!e->backend->rearm || e->backend->rearm(e, &why))) {
-        w.resident = e->max_rss ? pi_os_resident() : 0;
+        w.resident = e->max_rss ? pi_os_rss() : 0;
         publish_state(&w, PI_WORKER_READY);
         work(&w);
         leave(&w);

@@ -1,4 +1,4 @@
-#include "worker/backend.h"
+#include "supervisor/backend.h"
 
 #include "os/clock.h"
 #include "os/stdio.h"
@@ -154,7 +154,7 @@ uint64_t pi_count_finished(posse_executor *e, unsigned worker, enum pi_end end)
 void pi_check_return(const struct posse_task *task)
 {
     const posse_executor *e = task->executor;
-    if (!pi_os_guard_holds(&e->guard))
+    if (!pi_os_fork_detect_holds(&e->guard))
         _exit(0);
     if (e->backend->kills && pi_self->task != task)
         _exit(1);

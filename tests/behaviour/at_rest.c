@@ -5,7 +5,7 @@
  */
 #include "support/support.h"
 
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #include <string.h>
 

@@ -2,11 +2,11 @@
  * the system takes none back, when a table grows while all memory is in freed blocks, while
  * others are given back, and while tasks wait.
  *
- * The linker leads pi_os_memory_discard here.
+ * The linker leads pi_os_shm_discard here.
  */
 #include "support/support.h"
 
-#include "worker/backend.h"
+#include "supervisor/backend.h"
 
 #define MB ((size_t)1 << 20)
 #define BLOCK ((size_t)100000)
@@ -24,15 +24,15 @@ static bool can_take(posse_executor *pool, size_t size)
     return posse_alloc(pool, size, &memory) == POSSE_OK && posse_free(pool, memory) == POSSE_OK;
 }
 
-bool __real_pi_os_memory_discard(struct pi_os_memory *, size_t, size_t);
-bool __wrap_pi_os_memory_discard(struct pi_os_memory *, size_t, size_t);
-bool __wrap_pi_os_memory_discard(struct pi_os_memory *memory, size_t offset, size_t length)
+bool __real_pi_os_shm_discard(struct pi_os_shm *, size_t, size_t);
+bool __wrap_pi_os_shm_discard(struct pi_os_shm *, size_t, size_t);
+bool __wrap_pi_os_shm_discard(struct pi_os_shm *memory, size_t offset, size_t length)
 {
     posse_executor *pool = atomic_exchange(&asked, NULL);
     if (pool != NULL && !can_take(pool, BLOCK)) {
         atomic_fetch_add(&refused, 1);
     }
-    return !kept && __real_pi_os_memory_discard(memory, offset, length);
+    return !kept && __real_pi_os_shm_discard(memory, offset, length);
 }
 
 static posse_executor *limited(size_t most)

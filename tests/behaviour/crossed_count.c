@@ -6,7 +6,7 @@
  */
 #include "support/support.h"
 
-#include "worker/backend.h"
+#include "supervisor/backend.h"
 
 static struct {
     _Atomic bool hold_supervisor, supervisor_held; /* at the next entry that it sees */

@@ -2,8 +2,8 @@
  * run it. */
 #include "support/support.h"
 
-#include "api.h"
-#include "worker/backend.h" /* the insides: to see who was sent away */
+#include "internal.h"
+#include "supervisor/backend.h" /* the insides: to see who was sent away */
 
 #include <signal.h>
 #include <string.h>

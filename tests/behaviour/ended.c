@@ -1,6 +1,6 @@
 /* ended.c - a future that has ended stays as it is, and all who look see the same. */
 #include "support/support.h"
-#include "worker/backend.h" /* the insides: to end a task a second time */
+#include "supervisor/backend.h" /* the insides: to end a task a second time */
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * itself breaks it, see initializer_fails.c. */
 #include "support/support.h"
 
-#include "worker/backend.h"
+#include "supervisor/backend.h"
 
 #include <limits.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
  * too little. */
 #include "support/support.h"
 
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #include <string.h>
 #include <sys/statvfs.h>

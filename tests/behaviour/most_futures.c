@@ -2,7 +2,7 @@
  * released. The real table has room for 16 million; here it is cut short from inside. */
 #include "support/support.h"
 
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #include <stdlib.h>
 

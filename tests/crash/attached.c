@@ -5,7 +5,7 @@
  */
 #include "support/support.h"
 
-#include "worker/backend.h"
+#include "supervisor/backend.h"
 
 #include <signal.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  */
 #include "support/support.h"
 
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
  * dies: nobody waits for ever, and no death is taken for a leave. */
 #include "support/support.h"
 
-#include "worker/backend.h" /* the insides: where to write */
+#include "supervisor/backend.h" /* the insides: where to write */
 
 #include <signal.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * writes to shared memory.
  *
  * In the library that this is linked with, every shared write stands between two points
- * (core/crash.h). A scene is played, and it is counted who passes where; then it is played again
+ * (base/crash_point.h). A scene is played, and it is counted who passes where; then it is played again
  * and again, with a death at one point, or with two. After each all that the pool promises must
  * hold: every future ends, nothing is lost but the task of the dead, whoever sleeps is woken in
  * time, the pool works on as if nothing had been, and at the end nothing is left inside.

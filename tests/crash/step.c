@@ -12,7 +12,7 @@
  */
 #include "support/trace.h"
 
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * which says how the worker ended. exits.c has the usual ways. */
 #include "support/hostile.h"
 
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -43,14 +43,14 @@ HOSTILE(allows_itself_no_system_call)
 
 HOSTILE(unmaps_the_segment)
 {
-    struct pi_os_memory memory = posse_task_executor(task)->memory;
+    struct pi_os_shm memory = posse_task_executor(task)->memory;
     (void)munmap(memory.base, memory.size);
     return 0;
 }
 
 HOSTILE(write_protects_the_segment)
 {
-    struct pi_os_memory memory = posse_task_executor(task)->memory;
+    struct pi_os_shm memory = posse_task_executor(task)->memory;
     (void)mprotect(memory.base, memory.size, PROT_READ);
     return 0;
 }
@@ -58,7 +58,7 @@ HOSTILE(write_protects_the_segment)
 /* It then finds itself in a pool that is all zero. */
 HOSTILE(maps_zeros_over_the_segment)
 {
-    struct pi_os_memory memory = posse_task_executor(task)->memory;
+    struct pi_os_shm memory = posse_task_executor(task)->memory;
     (void)mmap(memory.base, memory.size, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     return 0;

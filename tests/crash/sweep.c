@@ -1,14 +1,14 @@
 /* sweep.c - a worker dies, and the recovery sweeps, just when the program has taken the bit of a
  * thing in a map and has not yet put its name into the thing's word. The sweep takes the bit for
  * one that a dead taker left, and clears it. Then the thing is taken though its bit is clear, which
- * costs the next taker a step and nothing else (core/map.h). Of slots this is so only if all of
+ * costs the next taker a step and nothing else (core/bitmap.h). Of slots this is so only if all of
  * them are looked at: else the dead worker has said which bit was its own.
  *
  * The linker leads pi_bitmap_alloc_noted here.
  */
 #include "support/support.h"
 
-#include "worker/backend.h"
+#include "supervisor/backend.h"
 
 #include <signal.h>
 

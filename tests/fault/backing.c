@@ -8,7 +8,7 @@
 #include "fault/kit/fault.h"
 #include "support/shm.h"
 
-#include "os/memory.h"
+#include "os/shm.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,10 +18,10 @@
 #define ROOM ((size_t)1 << 20)
 
 /* Takes all that is left. */
-static int take_the_rest(struct pi_os_memory *memory)
+static int take_the_rest(struct pi_os_shm *memory)
 {
     size_t offset = 0;
-    while (offset < memory->size && pi_os_memory_back(memory, offset, PAGE) == 0) {
+    while (offset < memory->size && pi_os_shm_back(memory, offset, PAGE) == 0) {
         offset += PAGE;
     }
     REQUIRE(offset < memory->size);
@@ -30,19 +30,18 @@ static int take_the_rest(struct pi_os_memory *memory)
 
 static int outlives_a_failure(size_t pages)
 {
-    struct pi_os_memory first, others;
-    REQUIRE(pi_os_memory_create(&first, 4 * ROOM, true) == 0);
-    REQUIRE(pi_os_memory_open(&first, 0, 4 * ROOM, true) == 0);
-    REQUIRE(pi_os_memory_create(&others, 4 * ROOM, true) == 0);
-    REQUIRE(pi_os_memory_open(&others, 0, 4 * ROOM, true) == 0);
-    REQUIRE(pi_os_memory_back(&others, 0, ROOM / 2) == 0);
-    REQUIRE(pi_os_memory_back(&first, 0, pages * PAGE) == 0);
-    REQUIRE(pi_os_memory_back(&first, 0, ROOM * 3 / 4) ==
-            ENOSPC); /* what another process asks for */
+    struct pi_os_shm first, others;
+    REQUIRE(pi_os_shm_create(&first, 4 * ROOM, true) == 0);
+    REQUIRE(pi_os_shm_open(&first, 0, 4 * ROOM, true) == 0);
+    REQUIRE(pi_os_shm_create(&others, 4 * ROOM, true) == 0);
+    REQUIRE(pi_os_shm_open(&others, 0, 4 * ROOM, true) == 0);
+    REQUIRE(pi_os_shm_back(&others, 0, ROOM / 2) == 0);
+    REQUIRE(pi_os_shm_back(&first, 0, pages * PAGE) == 0);
+    REQUIRE(pi_os_shm_back(&first, 0, ROOM * 3 / 4) == ENOSPC); /* what another process asks for */
     REQUIRE(take_the_rest(&others) == 0);
     memset(first.base, 'x', pages * PAGE); /* or SIGBUS */
-    pi_os_memory_destroy(&first);
-    pi_os_memory_destroy(&others);
+    pi_os_shm_destroy(&first);
+    pi_os_shm_destroy(&others);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* arena.pml - blocks of shared memory: who holds them, and who frees them when somebody dies.
  *
- * Models lib/core/arena.h, arena.c and span.c, of lib/worker/block.c acquire_small, acquire_large
+ * Models lib/core/arena.h, arena.c and span.c, of lib/pool/block.c acquire_small, acquire_large
  * and pi_reclaim_blocks, and recover_unit of recover_blocks.c. Sequentially consistent; every
  * atomic operation is one step, and a worker may be killed between any two.
  *

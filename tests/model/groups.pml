@@ -2,7 +2,7 @@
  * free its slots, and a worker that does all of this may be killed.
  *
  * Models lib/core/groups.c, pi_slots_acquire (slots.c), pi_bitmap_alloc_noted and what frees a slot
- * (worker/wake.c: pi_discard), with the part of worker/recover.c that mends them. Sequentially
+ * (pool/wake.c: pi_discard), with the part of supervisor/recover.c that mends them. Sequentially
  * consistent; every atomic operation is one step, and the worker may be killed between any two.
  * Operations that repeat a compare-and-swap until it succeeds or may not succeed any more are one
  * step.

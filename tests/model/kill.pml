@@ -1,7 +1,7 @@
 /* kill.pml - running tasks that are ended: by posse_kill, or because of their deadline.
  *
- * Models KILLING of lib/core/word.h, posse_kill of lib/future.c, push_task, set_deadline, settle
- * and too_late of lib/worker/run.c, expire, look_at_task and look_at_stack of kills.c, plan of
+ * Models KILLING of lib/core/state.h, posse_kill of lib/future.c, push_task, set_deadline, settle
+ * and too_late of lib/worker/run.c, expire, look_at_task and look_at_stack of deadline.c, plan of
  * supervisor.c, and the end of such tasks in recover.c. Sequentially consistent; every atomic
  * operation is one step. A signal takes any time to arrive.
  *

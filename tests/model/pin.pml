@@ -1,7 +1,7 @@
 /* pin.pml - a thread whose task is ended while it is still inside: PINNED.
  *
- * Models PI_PINNED of lib/core/word.h as it is used with threads, which cannot be killed:
- * end_running and posse_release of lib/future.c, expire of lib/worker/kills.c, too_late of run.c,
+ * Models PI_PINNED of lib/core/state.h as it is used with threads, which cannot be killed:
+ * end_running and posse_release of lib/future.c, expire of lib/supervisor/deadline.c, too_late of run.c,
  * pi_finish and pi_discard of wake.c, and recover_pinned and recover_orphan of recover.c.
  * Sequentially consistent; every atomic operation is one step.
  *

@@ -1,6 +1,6 @@
 /* pool.pml - a task's way: slot words, ring, claim, nested tasks, cancel, kill, and the recovery.
  *
- * Models lib/core/word.h, slots.c, ring.c, lib/submit.c (enqueue, take_back), lib/worker/run.c,
+ * Models lib/core/state.h, slots.c, ring.c, lib/submit.c (enqueue, take_back), lib/worker/run.c,
  * wake.c (pi_finish, pi_discard), wait.c (help), lib/future.c (cancel, kill, release) and
  * recover.c. Sequentially consistent; every atomic operation is one step, and a worker may be
  * killed between any two. Operations that repeat a compare-and-swap until it succeeds or may not

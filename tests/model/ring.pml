@@ -1,7 +1,7 @@
 /* ring.pml - the queue goes on in a larger ring and back in the first, whose memory is kept, and
  * the memory of the larger one comes and goes.
  *
- * Models lib/core/ring.c and pi_push and pi_grow_ring of lib/worker/grow.c. Sequentially
+ * Models lib/core/ring.c and pi_push and pi_grow_ring of lib/pool/grow.c. Sequentially
  * consistent; every atomic operation is one step, and so is the search for a ring among the cuts
  * with the load before it.
  *

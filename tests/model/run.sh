@@ -10,7 +10,7 @@
 #
 # What is not shown here: spin runs the steps of all processes in one order that everybody sees,
 # and so knows no weak memory. Where the library uses less than the seq operations of
-# lib/core/atomic.h, each order is named in the code with its partner, and the thread sanitizer
+# lib/base/atomic.h, each order is named in the code with its partner, and the thread sanitizer
 # looks at it with the thread backend, which shares all of that code (tests/run.sh --sanitize
 # thread); it reports data that is read without an acquire of its release, but not a store that
 # must come before a load: these are all seq. Nor do models show that they are the code: the head
@@ -197,15 +197,15 @@ fails lock -DNO_WAKE_ALL
 fails lock -DKEEP_BITS
 fails lock -DNO_RECOVERY
 
-# ---- ready.pml ----
-holds -O1 ready
-holds -O1 ready -DSECOND=3 -DKILLS=0
-fails ready -DNO_TAG
-fails ready -DNO_RESCAN
-fails ready -DNO_WAKE
-fails ready -DNEVER_POST -DKILLS=0
-fails ready -DPOST_LATER -DKILLS=0
-fails ready -DLINK_AFTER -DKILLS=0
+# ---- done_list.pml ----
+holds -O1 done_list
+holds -O1 done_list -DSECOND=3 -DKILLS=0
+fails done_list -DNO_TAG
+fails done_list -DNO_RESCAN
+fails done_list -DNO_WAKE
+fails done_list -DNEVER_POST -DKILLS=0
+fails done_list -DPOST_LATER -DKILLS=0
+fails done_list -DLINK_AFTER -DKILLS=0
 
 # ---- kill.pml ----
 holds -O0 kill -DENDLESS=1
@@ -247,19 +247,19 @@ fails pin -DFREE_PINNED
 fails pin -DNO_LAST
 fails pin -DNO_RECOVERY
 
-# ---- mail.pml ----
-holds -O1 mail -DNT=1
-holds -O1 mail -DNT=1 -DRELEASE=1
-holds -O1 mail -DNS=1
-fails mail -DNO_HAND_OVER -DTIMEOUTS=0 -DNT=1
-fails mail -DLEADERS_ONLY
-fails mail -DNO_LOOK_AGAIN -DTIMEOUTS=0 -DNT=1
-fails mail -DFOLLOW_LATE -DTIMEOUTS=0 -DNT=1
-fails mail -DNO_BELL -DTIMEOUTS=0 -DNT=1
-fails mail -DNO_TELL -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
-fails mail -DNO_LEADER -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
-fails mail -DPUT_ONLY -DTIMEOUTS=0 -DNT=1
-fails mail -DNO_CLOSE_POST -DTIMEOUTS=0 -DNT=1
+# ---- dispatch.pml ----
+holds -O1 dispatch -DNT=1
+holds -O1 dispatch -DNT=1 -DRELEASE=1
+holds -O1 dispatch -DNS=1
+fails dispatch -DNO_HAND_OVER -DTIMEOUTS=0 -DNT=1
+fails dispatch -DLEADERS_ONLY
+fails dispatch -DNO_LOOK_AGAIN -DTIMEOUTS=0 -DNT=1
+fails dispatch -DFOLLOW_LATE -DTIMEOUTS=0 -DNT=1
+fails dispatch -DNO_BELL -DTIMEOUTS=0 -DNT=1
+fails dispatch -DNO_TELL -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
+fails dispatch -DNO_LEADER -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
+fails dispatch -DPUT_ONLY -DTIMEOUTS=0 -DNT=1
+fails dispatch -DNO_CLOSE_POST -DTIMEOUTS=0 -DNT=1
 
 # ---- ring.pml ----
 holds -O1 ring -DQUICK=11 -DAGAIN=0 -DKILLS=1
@@ -276,34 +276,34 @@ fails ring -DALWAYS_BARE -DQUICK=5
 fails ring -DCUT_BACK -DQUICK=11
 fails ring -DNO_USE_CHECK -DQUICK=11
 
-# ---- staff.pml ----
-holds -O1 staff -DIDLES=0
-holds -O1 staff -DT=1 -DIDLES=0 -DRETIRES=1 -DKILLS=1
-holds -O1 staff -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
-holds -O1 staff -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DONDEMAND=0
-holds -O1 staff -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=1 -DLONG=0
-holds -O1 staff -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DCH=1
-holds -O1 staff -DMAX=2 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
-fails staff -DNO_RECHECK -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
-fails staff -DNO_PHASE_WAKE -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DONDEMAND=0
-fails staff -DNO_SECOND_LOOK
-fails staff -DNO_POKE
-fails staff -DNO_CALL_OTHERS -DIDLES=0
-fails staff -DGROW_LAST -DIDLES=0
-fails staff -DNO_REPLACEMENT -DIDLES=0 -DRETIRES=1
-fails staff -DNO_RECOUNT -DT=1 -DIDLES=0 -DKILLS=1
+# ---- scale.pml ----
+holds -O1 scale -DIDLES=0
+holds -O1 scale -DT=1 -DIDLES=0 -DRETIRES=1 -DKILLS=1
+holds -O1 scale -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
+holds -O1 scale -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DONDEMAND=0
+holds -O1 scale -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=1 -DLONG=0
+holds -O1 scale -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DCH=1
+holds -O1 scale -DMAX=2 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
+fails scale -DNO_RECHECK -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0
+fails scale -DNO_PHASE_WAKE -DMAX=1 -DDRAIN=1 -DT=1 -DIDLES=0 -DLONG=0 -DONDEMAND=0
+fails scale -DNO_SECOND_LOOK
+fails scale -DNO_POKE
+fails scale -DNO_CALL_OTHERS -DIDLES=0
+fails scale -DGROW_LAST -DIDLES=0
+fails scale -DNO_REPLACEMENT -DIDLES=0 -DRETIRES=1
+fails scale -DNO_RECOUNT -DT=1 -DIDLES=0 -DKILLS=1
 
 if [ "$long" ]; then
     holds -O2 ring -DQUICK=11 -DAGAIN=1 -DKILLS=1
-    holds -O2 mail
-    holds -O2 mail -DRELEASE=1
+    holds -O2 dispatch
+    holds -O2 dispatch -DRELEASE=1
     holds -O2 arena -DLARGES=0 -DCROWD=1
     holds -O2 arena -DROUNDS=1 -DKILLS=2
     holds -O2 pool -DSCRIPT=1 -DCH=2
-    holds -O2 staff
-    holds -O2 staff -DIDLES=0 -DRETIRES=1
-    holds -O2 staff -DIDLES=0 -DKILLS=1
-    holds -O2 staff -DT=1 -DIDLES=1 -DRETIRES=1 -DKILLS=1
+    holds -O2 scale
+    holds -O2 scale -DIDLES=0 -DRETIRES=1
+    holds -O2 scale -DIDLES=0 -DKILLS=1
+    holds -O2 scale -DT=1 -DIDLES=1 -DRETIRES=1 -DKILLS=1
     holds -O2 pool -DSCRIPT=1 -DCH=1 -DRETRIES=1
     holds -O2 pool -DSCRIPT=5 -DCH=1 -DKILLS=0
     holds -O2 pool -DSCRIPT=5 -DCH=0 -DNS=2 -DRETRIES=1

@@ -1,6 +1,6 @@
 /* wait.pml - callers who sleep until a task is final, and a worker that may die while ending it.
  *
- * Models lib/core/parkers.h and parkers.c, lib/worker/wait.c (take_parker, park, announce,
+ * Models lib/core/parker.h and parkers.c, lib/pool/await.c (take_parker, park, announce,
  * withdraw), pi_finish and pi_wake_all_parkers of wake.c, and what recover.c does for waiters.
  * Sequentially consistent; every atomic operation is one step, and the worker may be killed between
  * any two: sem_post, too, adds first and wakes the sleeper in a second step.

@@ -15,7 +15,7 @@
 #define SCRIBBLE_H
 
 #include "support/support.h"
-#include "worker/objects.h" /* the insides: where to scribble */
+#include "pool/sync.h" /* the insides: where to scribble */
 
 /* Parts of the segment. */
 #define PARTS(X)                                                                                   \

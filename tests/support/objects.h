@@ -1,4 +1,4 @@
-/* objects.h - what tests of locks and queues share (objects.c). */
+/* sync.h - what tests of locks and queues share (sync.c). */
 #ifndef OBJECTS_H
 #define OBJECTS_H
 

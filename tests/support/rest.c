@@ -6,7 +6,7 @@
  */
 #include "support.h"
 
-#include "worker/backend.h"
+#include "supervisor/backend.h"
 
 /* A test that is linked with the shared library has none of these: it cannot look. */
 #pragma weak pi_ring_length
@@ -142,7 +142,7 @@ static bool is_box(posse_executor *e, uint32_t parker, uint32_t owner)
     return (own || worker) && pi_load_seq(&e->segment.parkers.at[parker].collects);
 }
 
-/* The bit of one that is taken may be clear, if a recovery swept as it was taken (core/map.h). */
+/* The bit of one that is taken may be clear, if a recovery swept as it was taken (core/bitmap.h). */
 static bool parkers_are_free(posse_executor *e)
 {
     struct pi_parkers *parkers = &e->segment.parkers;

@@ -1,7 +1,7 @@
 /* wait.c - time. */
 #include "support.h"
 
-#include "worker/pool.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <time.h>

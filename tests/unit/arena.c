@@ -207,7 +207,7 @@ static void claim_partly(struct box *box, uint32_t joined)
     }
 }
 
-/* As lib/worker/recover_blocks.c does for OWNER. */
+/* As lib/supervisor/recover_blocks.c does for OWNER. */
 static void recover(struct box *box)
 {
     for (uint32_t unit = 0; unit < pi_arena_end(&box->arena); unit++) {

@@ -48,7 +48,7 @@ static inline uint32_t unit_value(struct box *box, uint32_t unit)
     return (uint32_t)pi_load_seq(&box->arena.units[unit].info);
 }
 
-/* As lib/worker/block.c does, but memory is always there. */
+/* As lib/pool/block.c does, but memory is always there. */
 static inline uint32_t claim_units(struct box *box, uint32_t n, unsigned owner)
 {
     uint32_t unit = pi_units_claim(&box->arena, n, owner, true);

@@ -72,7 +72,7 @@ static void let_go(struct crowd *crowd, struct kept *kept, unsigned owner)
     kept->ref = 0;
 }
 
-/* What lib/worker/block.c does without memory, and the trim; discarded bytes are gone. */
+/* What lib/pool/block.c does without memory, and the trim; discarded bytes are gone. */
 static void give_back(struct crowd *crowd, unsigned owner, bool trim)
 {
     struct pi_arena *arena = &crowd->box->arena;

@@ -2,7 +2,7 @@
 #ifndef UNIT_BITS_H
 #define UNIT_BITS_H
 
-#include "core/map.h"
+#include "core/bitmap.h"
 
 static inline void give_all(struct pi_bitmap *map, uint32_t count)
 {

@@ -3,7 +3,7 @@
 #include "table.h"
 #include "threads.h"
 
-#include "core/ready.h"
+#include "core/done_list.h"
 
 #define GROUPS 4u
 #define SLOTS (GROUPS * PI_GROUP_SLOTS)
@@ -260,7 +260,7 @@ TEST(no_close_while_a_slot_is_taken)
     free_table(table);
 }
 
-/* Its bit is clear, as a sweep was wrong (core/map.h). */
+/* Its bit is clear, as a sweep was wrong (core/bitmap.h). */
 TEST(no_close_while_a_slot_is_taken_and_its_bit_is_clear)
 {
     for (uint32_t used = 0; used < PI_GROUP_SLOTS; used += 21) {

@@ -3,7 +3,7 @@
 #include "support/tree.h"
 
 #include "os/limits.h"
-#include "os/resident.h"
+#include "os/rss.h"
 
 #include <stdio.h>
 #include <string.h>

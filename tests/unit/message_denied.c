@@ -4,7 +4,7 @@
  */
 #include "support/support.h"
 
-#include "os/file.h"
+#include "os/fd.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* slot_arrows.c - a slot's word from state to state: exact, but for what others add meanwhile. */
 #include "support/support.h"
 
-#include "core/slots.h"
+#include "core/slot.h"
 
 #define OWNER 5u
 #define GENERATION ((uint64_t)77 << PI_GENERATION_SHIFT)

@@ -100,7 +100,7 @@ TEST(a_larger_class_serves_if_there_is_no_other)
 }
 
 /* A freer may die between its tag and the word that tells of it: a look at all of the span is
- * left out, but for the one of somebody who finds no unit either (lib/worker/block.c closes). */
+ * left out, but for the one of somebody who finds no unit either (lib/pool/block.c closes). */
 TEST(an_empty_span_is_closed_whatever_its_value)
 {
     struct box *box = make_box(1, 1);

@@ -4,7 +4,7 @@
 
 #include "queue.h"
 
-#include "core/slots.h"
+#include "core/slot.h"
 
 #define SUBMITTER 1000u
 #define WORKER 3u

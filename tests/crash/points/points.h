@@ -1,4 +1,4 @@
-/* points.h - plays scenes in which processes die at points of the library (core/crash.h).
+/* points.h - plays scenes in which processes die at points of the library (base/crash_point.h).
  *
  *   stage.c     plays one scene with its deaths, and asserts all that must hold after it
  *   aim.c       where to die: each point alone, two workers in one scene, in the midst of recovery
@@ -11,7 +11,7 @@
 
 #include "support/support.h"
 
-#include "core/crash.h"
+#include "base/crash_point.h"
 
 /* One way to use a pool, in which workers may die. */
 struct act {

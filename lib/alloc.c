@@ -1,0 +1,53 @@
+/* Memory that tasks and the program share. */
+#include "internal.h"
+
+#include <string.h>
+
+posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
+{
+    pi_block_ref ref;
+    if (!memory)
+        return pi_refuse(POSSE_INVALID, "memory is NULL");
+    *memory = NULL;
+    posse_status status = pi_check(e);
+    if (status == POSSE_OK && size == 0)
+        status = pi_refuse(POSSE_INVALID, "size is 0");
+    if (status != POSSE_OK)
+        return status;
+    unsigned owner = pi_owner_here(e);
+    pi_mark_escaping(e, owner);
+    status = pi_block_acquire(e, owner, size, &ref);
+    if (status != POSSE_OK)
+        return status;
+    *memory = pi_block_bytes(e, ref, size);
+    if (e->wipe)
+        memset(*memory, 0, size);
+    return POSSE_OK;
+}
+
+static bool release(posse_executor *e, const void *at)
+{
+    struct pi_block block;
+    pi_block_ref ref = pi_arena_ref(&e->segment.arena, at);
+    if (!pi_arena_find(&e->segment.arena, ref, &block))
+        return false;
+    uint64_t tag = pi_load_acquire(block.tag);
+    bool freed = false;
+    /* Another tag: it was a worker's, which has left, and has become the program's (reparent.c). */
+    for (uint64_t last = 0; !freed && tag != last && pi_tag_kind(tag) == PI_TAG_HELD;) {
+        freed = pi_block_release(e, pi_owner_here(e), ref, tag);
+        last = tag;
+        tag = pi_load_acquire(block.tag);
+    }
+    if (freed)
+        pi_note_freed(e, block.size);
+    return freed;
+}
+
+posse_status posse_free(posse_executor *e, void *memory)
+{
+    posse_status status = pi_check(e);
+    if (status != POSSE_OK || !memory || release(e, memory))
+        return status;
+    return pi_refuse(POSSE_INVALID, "memory is not of posse_alloc, or is free already");
+}

@@ -1,0 +1,163 @@
+/* The completion descriptor: a watch whose bell is a descriptor. */
+#include "internal.h"
+
+#include "os/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct entry {
+    struct pi_subscription sub; /* comes first: one is the other */
+    void *context;
+    struct entry *before, *after;
+};
+
+struct posse_completions {
+    struct pi_cq cq;                /* comes first, as above */
+    struct pi_os_fork_detect guard; /* by process id */
+    struct pi_os_pollable flag;
+    struct entry *entries; /* all that were added and not yet taken; the watch's lock */
+};
+
+/* The lock is held. */
+static void free_entry(struct posse_completions *c, struct entry *entry)
+{
+    if (entry->after)
+        entry->after->before = entry->before;
+    if (entry->before)
+        entry->before->after = entry->after;
+    else
+        c->entries = entry->after;
+    free(entry);
+}
+
+static void forget(struct pi_subscription *sub)
+{
+    free_entry((struct posse_completions *)sub->cq, (struct entry *)sub);
+}
+
+posse_status posse_completions_create(posse_completions **completions)
+{
+    if (!completions)
+        return pi_refuse(POSSE_INVALID, "completions is NULL");
+    *completions = NULL;
+    posse_completions *c = calloc(1, sizeof *c);
+    if (!c)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    int error = pi_os_pollable_init(&c->flag);
+    if (error == 0) {
+        error = pi_cq_init(&c->cq);
+        if (error)
+            pi_os_pollable_fini(&c->flag);
+    }
+    if (error) {
+        free(c);
+        return pi_refuse_errno(error, "the descriptor cannot be made");
+    }
+    pi_os_fork_detect_set(&c->guard);
+    c->cq.flag = &c->flag;
+    c->cq.drop = forget;
+    c->cq.outlives_destroy = true;
+    *completions = c;
+    return POSSE_OK;
+}
+
+static bool is_lost(const posse_completions *c) /* relaxed: no more than a reason */
+{
+    return atomic_load_explicit(&c->flag.lost, memory_order_relaxed);
+}
+
+int posse_completions_fd(const posse_completions *c)
+{
+    bool ours = c && !is_lost(c) && pi_os_fd_is_ours(&c->flag.reader);
+    return ours ? c->flag.reader.number : -1;
+}
+
+static struct entry *make_entry(posse_completions *c, posse_future future, void *context)
+{
+    struct entry *entry = malloc(sizeof *entry);
+    if (!entry)
+        return NULL;
+    *entry = (struct entry){.sub = {.future = future, .cq = &c->cq}, .context = context};
+    pthread_mutex_lock(&c->cq.lock);
+    entry->after = c->entries;
+    if (c->entries)
+        c->entries->before = entry;
+    c->entries = entry;
+    pthread_mutex_unlock(&c->cq.lock);
+    return entry;
+}
+
+posse_status posse_completions_add(posse_completions *c, posse_future future, void *context)
+{
+    struct pi_slot *slot;
+    uint64_t word;
+    posse_status status =
+        c ? pi_future_look(future, &slot, &word) : pi_refuse(POSSE_INVALID, "completions is NULL");
+    if (status == POSSE_OK && !pi_os_fork_detect_holds(&c->guard))
+        status = POSSE_WRONG_PROCESS;
+    if (status == POSSE_OK && future.executor->owner != PI_OWNER_PROGRAM)
+        status = pi_refuse(POSSE_NOT_SUPPORTED, "a worker process has no descriptor of its own");
+    if (status == POSSE_OK && is_lost(c))
+        status = pi_refuse_errno(EBADF, "the program has closed the descriptor, or replaced it");
+    if (status == POSSE_OK)
+        status = pi_dispatch_open(future.executor);
+    if (status == POSSE_OK)
+        status = pi_dispatch_start_leader(future.executor);
+    if (status != POSSE_OK)
+        return status;
+    struct entry *entry = make_entry(c, future, context);
+    if (!entry)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    pthread_mutex_lock(&future.executor->dispatcher.lock);
+    pi_dispatch_link(&entry->sub);
+    pi_dispatch_arm(&entry->sub);
+    pthread_mutex_unlock(&future.executor->dispatcher.lock);
+    return POSSE_OK;
+}
+
+size_t posse_completions_take(posse_completions *c, posse_completion *taken, size_t capacity)
+{
+    size_t n = 0;
+    struct pi_subscription *sub;
+    if (!c || !pi_os_fork_detect_holds(&c->guard))
+        return 0;
+    while (n < capacity && (sub = pi_cq_try_next(&c->cq)) != NULL) {
+        struct entry *entry = (struct entry *)sub;
+        taken[n++] = (posse_completion){sub->future, entry->context};
+        pthread_mutex_lock(&c->cq.lock);
+        free_entry(c, entry);
+        pthread_mutex_unlock(&c->cq.lock);
+    }
+    return n;
+}
+
+/* Takes all entries out of their boxes and of our list: after that nobody knows them any more. */
+static void drop_all(struct posse_completions *c)
+{
+    pthread_mutex_lock(&c->cq.lock);
+    while (c->entries) {
+        if (pi_dispatch_try_unlink(&c->entries->sub)) {
+            free_entry(c, c->entries); /* NOLINT(clang-analyzer-unix.Malloc): the first has none
+                                          before it, so it is not there after this */
+            continue;
+        }
+        pthread_mutex_unlock(&c->cq.lock); /* for whoever deals */
+        pi_os_yield();
+        pthread_mutex_lock(&c->cq.lock);
+    }
+    pthread_mutex_unlock(&c->cq.lock);
+}
+
+void posse_completions_destroy(posse_completions *c)
+{
+    if (!c)
+        return;
+    if (pi_os_fork_detect_holds(
+            &c->guard)) { /* in a forked child the lock may stay held for ever */
+        drop_all(c);
+        pi_cq_fini(&c->cq);
+    }
+    pi_os_pollable_fini(&c->flag);
+    free(c);
+}

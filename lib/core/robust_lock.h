@@ -1,0 +1,84 @@
+/* robust_lock.h - a lock that outlives whoever holds it: one word, and those who wait for it.
+ *
+ * It is not a pthread mutex, since a task gone wild may scribble on one, and the C library would
+ * then take the program down. Here a scribbled word is at worst a lock that is not to be had.
+ *
+ *   word           meaning                          who may leave it            to
+ *   FREE           nobody's                         anyone                      HELD
+ *                                                   whoever ends it             GONE
+ *   FREE, DIED     nobody's; who held it has died   anyone, who is told         HELD
+ *                                                   whoever ends it             GONE
+ *   HELD(h)        holder h's                       h                           FREE
+ *                                                   supervisor, h was reaped    FREE, DIED
+ *                                                   whoever ends it             HELD(h), GONE
+ *   HELD(h), GONE  the last holder is inside        h; supervisor, h reaped     GONE
+ *   GONE           the block may be freed           nobody
+ *
+ * Every arrow is one compare-and-swap (seq) from the exact word, so a survivor finds one of these
+ * and nothing in between:
+ *
+ *   a holder died ...             left behind                repair
+ *   before it took it             nothing                    none
+ *   holding it                    HELD(h)                    FREE, DIED; everyone is woken
+ *   after FREE, before the wake   a sleeper                  everyone is woken
+ *   after GONE                    a block that nobody owns   freed by the sweep
+ *
+ * The model is tests/model/lock.pml.
+ *
+ *   bits 0-21    which thread of the holder's process: 1 and up
+ *   bits 22-31   the holder's owner (state.h): the program, or a worker
+ *   bit 32       DIED
+ *   bit 33       GONE
+ *   bits 34-63   the stamp of this life, see waiters.h
+ */
+#ifndef PI_ROBUST_LOCK_H
+#define PI_ROBUST_LOCK_H
+
+#include "core/waiters.h"
+
+#define PI_HOLDER_SHIFT 22
+#define PI_HOLDER_THREADS (((uint32_t)1 << PI_HOLDER_SHIFT) - 1)
+#define PI_LOCK_DIED ((uint64_t)1 << 32)
+#define PI_LOCK_GONE ((uint64_t)1 << 33)
+
+struct pi_robust_lock {
+    _Atomic uint64_t word;     /* see the table */
+    struct pi_waiters waiters; /* for FREE; see its own */
+};
+
+enum pi_robust_lock_result {
+    PI_LOCK_DONE,
+    PI_LOCK_TOLD,  /* done, and the holder before had died */
+    PI_LOCK_BUSY,  /* another one holds it */
+    PI_LOCK_MINE,  /* the caller holds it already */
+    PI_LOCK_LAST,  /* done, and it is GONE: the caller frees the block */
+    PI_LOCK_STALE, /* it is GONE, or of another life; or, to leave, not the caller's */
+};
+
+static inline uint32_t pi_holder(unsigned owner, uint32_t thread)
+{
+    return (uint32_t)owner << PI_HOLDER_SHIFT | (thread & PI_HOLDER_THREADS);
+}
+static inline uint32_t pi_robust_lock_holder(uint64_t word) { return (uint32_t)word; }
+static inline unsigned pi_robust_lock_owner(uint64_t word)
+{
+    return pi_robust_lock_holder(word) >> PI_HOLDER_SHIFT;
+}
+
+void pi_robust_lock_init(struct pi_robust_lock *lock, uint32_t serial);
+/* Whether this life of it is over. */
+bool pi_robust_lock_is_gone(struct pi_robust_lock *lock, uint32_t serial);
+/* FREE -> HELD: DONE, TOLD, BUSY, MINE, STALE. */
+enum pi_robust_lock_result pi_robust_lock_acquire(struct pi_robust_lock *lock, uint32_t serial,
+                                                  uint32_t holder);
+/* HELD -> FREE: DONE, LAST, STALE. The caller then wakes a waiter. */
+enum pi_robust_lock_result pi_robust_lock_release(struct pi_robust_lock *lock, uint32_t serial,
+                                                  uint32_t holder);
+/* Sets GONE: DONE, the block may be freed; BUSY, its holder will do so (`force`) or it was left as
+ * it is (not `force`); STALE. */
+enum pi_robust_lock_result pi_robust_lock_end(struct pi_robust_lock *lock, uint32_t serial,
+                                              bool force);
+/* Supervisor, after the owner was reaped: HELD -> FREE, DIED. True: it was its. */
+bool pi_robust_lock_recover(struct pi_robust_lock *lock, unsigned owner);
+
+#endif

@@ -1,0 +1,165 @@
+#include "core/slot.h"
+
+#define AHEAD 3 /* entries */
+
+/* As pi_group_enter, but with one load if there is nothing to mark. */
+static inline bool enter(struct pi_slots *slots, uint32_t group, unsigned owner)
+{
+    uint64_t word = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */
+    bool open = pi_group_state(word) == PI_GROUP_OPEN;
+    return (open && owner >= PI_MAX_WORKERS) || pi_group_enter(slots, group, owner);
+}
+
+uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word)
+{
+    _Atomic uint32_t *note = owner < PI_MAX_WORKERS ? &slots->workers[owner].touched : NULL;
+    for (;;) {
+        uint32_t index = pi_bitmap_alloc_noted(&slots->map, pi_slots_count(slots), hint, note);
+        if (index == PI_NO_INDEX)
+            return PI_NO_INDEX;
+        if (!enter(slots, index / PI_GROUP_SLOTS, owner))
+            continue; /* whoever opens the group gives the bit back */
+        struct pi_slot *slot = &slots->at[index];
+        uint64_t seen = pi_load_relaxed(&slot->word); /* relaxed: the CAS checks it */
+        while (pi_state(seen) == PI_FREE) {
+            *word = pi_with_state(pi_with_owner(seen, owner), PI_FILLING);
+            if (pi_cas(&slot->word, &seen, *word)) { /* acquire: with that of pi_slot_free */
+                pi_slots_touch(slots, owner, index); /* its bit is right now */
+                if (owner <
+                    PI_MAX_WORKERS) /* again: it may have been closed and opened meanwhile */
+                    (void)pi_group_enter(slots, index / PI_GROUP_SLOTS, owner);
+                return index;
+            }
+        }
+        /* The bit was wrong: the slot is taken, and whoever frees it gives the bit back. */
+    }
+}
+
+bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
+{
+    uint64_t owner = pi_with_owner(fill, PI_OWNER_NONE);
+    uint64_t ready = pi_with_state(owner, PI_PENDING) | flags | PI_IN_RING;
+    if (!(fill & PI_IN_RING)) {               /* nobody else writes the word of such a slot */
+        pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
+        return true;
+    }
+    /* An entry of an earlier life is still in the ring, and may just be passed over:
+     * then a push is needed. */
+    if (pi_cas_seq(&slot->word, &fill, ready))
+        return false;
+    pi_store_release(&slot->word, ready);
+    return true;
+}
+
+/* Deals with the entry at the head: claims its task if it is PENDING, and in any case clears IN_RING,
+ * as the entry is about to be passed. True: claimed. */
+static bool claim_head(struct pi_slots *slots, uint32_t index, unsigned owner, uint64_t *word)
+{
+    struct pi_slot *slot = &slots->at[index];
+    pi_slots_touch(slots, owner, index);
+    uint64_t seen = pi_load_seq(&slot->word);
+    while (seen & PI_IN_RING) {
+        bool ready = pi_state(seen) == PI_PENDING;
+        *word = seen & ~(uint64_t)PI_IN_RING;
+        if (ready)
+            *word = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
+        if (pi_cas_seq(&slot->word, &seen,
+                       *word)) /* acquire: with the release of pi_slot_publish */
+            return ready;
+    }
+    return false;
+}
+
+/* Lets the cache fetch a slot that will be claimed soon: another processor wrote it last. */
+static void fetch_ahead(struct pi_slots *slots, struct pi_ring *ring, uint64_t position)
+{
+    bool mark;
+    uint32_t index = pi_ring_at(ring, position, &mark);
+    if (index < slots->max)
+        pi_prefetch(&slots->at[index]);
+}
+
+uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
+                             uint64_t *word)
+{
+    uint64_t position;
+    for (;;) {
+        uint32_t index = pi_ring_peek(ring, &position);
+        if (index == PI_NO_INDEX)
+            return PI_NO_INDEX;
+        bool claimed = pi_slots_has(slots, index) && claim_head(slots, index, owner, word);
+        pi_ring_advance(ring, position);
+        if (!claimed)
+            continue;
+        fetch_ahead(slots, ring, position + AHEAD);
+        return index;
+    }
+}
+
+uint64_t pi_slots_count_stale(struct pi_slots *slots, struct pi_ring *ring)
+{
+    uint64_t stale = 0, position = pi_load_acquire(&ring->shared->head);
+    for (uint64_t step = 0; step < pi_ring_scan_limit(ring); step++, position++) {
+        bool mark;
+        uint32_t index = pi_ring_at(ring, position, &mark);
+        if (index == PI_NO_INDEX && !mark)
+            return stale;
+        /* seq: a submitter has set `room_waiter` before, a canceller looks there after */
+        stale += mark || pi_state(pi_slots_word(slots, index)) != PI_PENDING;
+    }
+    return stale;
+}
+
+unsigned pi_slots_count_pending(struct pi_slots *slots, struct pi_ring *ring, unsigned most)
+{
+    uint64_t position = pi_load_seq(&ring->shared->head);
+    unsigned waiting = 0;
+    for (uint64_t step = 0; waiting < most && step < pi_ring_scan_limit(ring); step++, position++) {
+        bool mark;
+        uint32_t index = pi_ring_at(ring, position, &mark);
+        if (index == PI_NO_INDEX && !mark)
+            return waiting;
+        /* seq: see the order of who looks for whom in supervisor/scale.c */
+        waiting += !mark && pi_state(pi_slots_word(slots, index)) == PI_PENDING;
+    }
+    return waiting;
+}
+
+bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word)
+{
+    uint64_t run = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
+    if (pi_state(*word) != PI_PENDING || !pi_cas(&slot->word, word, run))
+        return false;
+    *word = run;
+    return true;
+}
+
+bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
+                        uint64_t clear)
+{
+    const uint64_t fixed =
+        (uint64_t)15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;
+    uint64_t must = *from & fixed;
+    while ((*from & fixed) == must) {
+        uint64_t next = pi_with_state((*from | set) & ~clear, to);
+        /* release: publishes the result, with the acquire of whoever sees the state;
+         * acquire: the parker's sleep */
+        if (pi_cas_seq(&slot->word, from, next))
+            return true;
+    }
+    return false;
+}
+
+bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner)
+{
+    uint64_t emptied = pi_emptied(*word, owner);
+    if (!pi_cas(&slot->word, word, emptied))
+        return false;
+    *word = emptied;
+    return true;
+}
+
+bool pi_slot_free(struct pi_slot *slot, uint64_t *word)
+{
+    return pi_cas(&slot->word, word, pi_freed(*word));
+}

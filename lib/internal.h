@@ -1,0 +1,88 @@
+/* internal.h - what the calls of posse.h have in common. */
+#ifndef PI_INTERNAL_H
+#define PI_INTERNAL_H
+
+#include "supervisor/backend.h"
+
+/* POSSE_OK if the executor may be used here; POSSE_INVALID (NULL), POSSE_WRONG_PROCESS. */
+static inline posse_status pi_check(const posse_executor *executor)
+{
+    if (!executor)
+        return pi_refuse(POSSE_INVALID, "executor is NULL");
+    return pi_os_fork_detect_holds(&executor->guard) ? POSSE_OK : POSSE_WRONG_PROCESS;
+}
+
+/* ---- sized.c: structs that begin with their size ---- */
+
+static inline size_t pi_size_of(const void *sized) { return *(const size_t *)sized; }
+/* A struct that a call is given, as this library knows it (`known` bytes): itself if its size is
+ * that; else `copy`, with zeros for what it lacks. NULL: it has no valid size, or says more than
+ * this library knows. */
+const void *pi_sized_copy(const void *given, void *copy, size_t known);
+static inline const void *pi_sized_read(const void *given, void *copy, size_t known)
+{
+    return given && pi_size_of(given) == known ? given : pi_sized_copy(given, copy, known);
+}
+/* A struct that a call fills: POSSE_INVALID if it is NULL or has no valid size. */
+posse_status pi_sized_check(const void *given);
+/* Fills it from one of `known` bytes, as far as it goes, and with zeros from there on. */
+void pi_sized_write(void *to, const void *from, size_t known);
+
+/* ---- */
+
+/* options.c: the options that were given, or their defaults, checked; what they say of an executor.
+ * POSSE_INVALID, POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED; POSSE_NO_MEMORY. */
+posse_status pi_options_read(const posse_options *given, posse_options *options);
+posse_status pi_options_apply(posse_executor *executor, const posse_options *options);
+
+/* at_exit.c: makes ready for executors that exit waits for. POSSE_NO_MEMORY. */
+posse_status pi_at_exit_begin(void);
+/* Has exit wait for its tasks, as long as it is not taken back. */
+void pi_at_exit_add(posse_executor *executor);
+void pi_at_exit_remove(posse_executor *executor);
+
+/* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
+posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
+/* How a final word says that the task ended. */
+posse_status pi_end_of(uint64_t word);
+/* Waits for the end: as posse_result before it has looked how. slow: pi_call_exit must follow, when all
+ * is read. */
+posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
+                      bool *slow);
+/* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may
+ * have released it meanwhile, which changed the word (pi_discard) before another task could write
+ * anything there. */
+static inline posse_status pi_confirm(posse_future future, struct pi_slot *slot,
+                                      posse_status status)
+{
+    return pi_handle_valid(pi_load_again(&slot->word), future) ? status
+                                                               : pi_refuse(POSSE_INVALID, PI_STALE);
+}
+/* What posse_error says for a call that gives this status: that, in words, and else nothing. */
+void pi_error_of_call(posse_status status, posse_error *error);
+/* posse_done without a word to the mail box, whose lock may be held. */
+bool pi_has_ended(posse_future future);
+
+/* Whether the workers have this function. */
+bool pi_loaded(posse_executor *executor, uintptr_t address);
+
+/* POSSE_OK: this thread's tasks are accepted; else why not. */
+posse_status pi_accepts(posse_executor *executor);
+
+/* As posse_submit_with; the argument is written to its place by a function like memcpy, which gets
+ * job->arg to read. */
+typedef void *pi_writer(void *to, const void *from, size_t size);
+posse_status pi_submit(posse_executor *executor, const posse_job *job, pi_writer *write,
+                       posse_future *future);
+
+/* submit_inline.c: runs a task that is FILLING, exactly `word`, to its end; `flags` are added to its
+ * word. POSSE_OK, or why it was not accepted: it is freed then. */
+posse_status pi_submit_inline(posse_executor *executor, uint32_t index, uint64_t word,
+                              uint64_t flags);
+
+/* Whether this thread is in a callback of the executor's. */
+bool pi_calls_back(const posse_executor *executor);
+/* Waits until no callback is left to be called; not if one calls it. As pi_await_callbacks. */
+posse_status pi_finish_callbacks(posse_executor *executor, uint64_t until);
+
+#endif

@@ -1,0 +1,24 @@
+/* fork_detect.h - tells a forked child from the process that made an executor, at the cost of one load.
+ *
+ * Where Linux can wipe a page in forked children, the mark is such a page; elsewhere it is the
+ * process id.
+ */
+#ifndef PI_OS_FORK_DETECT_H
+#define PI_OS_FORK_DETECT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct pi_os_fork_detect {
+    volatile int *mark; /* 1 in the process that set it; NULL: the system cannot wipe pages */
+    pid_t pid;
+};
+
+/* 0 or an errno. */
+int pi_os_fork_detect_init(struct pi_os_fork_detect *guard);
+void pi_os_fork_detect_fini(struct pi_os_fork_detect *guard);
+/* Says that this process is the one from now on. */
+void pi_os_fork_detect_set(struct pi_os_fork_detect *guard);
+bool pi_os_fork_detect_holds(const struct pi_os_fork_detect *guard);
+
+#endif

@@ -1,0 +1,60 @@
+#include "os/pollable.h"
+
+#include "os/cancel.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define MAX_TRIES 100 /* of a tenth of a second */
+
+int pi_os_pollable_init(struct pi_os_pollable *flag)
+{
+    PI_OS_NO_CANCEL;
+    int sockets[2];
+    atomic_init(&flag->lost, false);
+    flag->reader.number = flag->writer.number = -1;
+    int error = pi_os_socket_pair(sockets);
+    if (error)
+        return error;
+    error = pi_os_fd_own(&flag->reader, sockets[0]);
+    if (error)
+        close(sockets[1]);
+    else
+        error = pi_os_fd_own(&flag->writer, sockets[1]);
+    if (error)
+        pi_os_fd_close(&flag->reader);
+    return error;
+}
+
+void pi_os_pollable_fini(struct pi_os_pollable *flag)
+{
+    pi_os_fd_close(&flag->reader);
+    pi_os_fd_close(&flag->writer);
+}
+
+/* Relaxed: only tells a later call why nothing comes. */
+static void lose(struct pi_os_pollable *flag)
+{
+    atomic_store_explicit(&flag->lost, true, memory_order_relaxed);
+}
+
+/* No later call would send the byte: so this one tries until the kernel has memory. */
+void pi_os_pollable_set(struct pi_os_pollable *flag)
+{
+    bool sent = false;
+    for (int tries = 0; tries < MAX_TRIES && !sent; tries++) {
+        if (!pi_os_fd_is_ours(&flag->writer))
+            break;
+        sent = pi_os_socket_poke(flag->writer.number);
+        if (!sent && errno != ENOMEM && errno != ENOBUFS && errno != EINTR)
+            break;
+    }
+    if (!sent)
+        lose(flag);
+}
+
+void pi_os_pollable_clear(struct pi_os_pollable *flag)
+{
+    if (!pi_os_fd_is_ours(&flag->reader) || !pi_os_socket_drain(flag->reader.number))
+        lose(flag);
+}

@@ -1,0 +1,188 @@
+/* Growing the tables of the segment: a caller that finds a table too short opens and backs more of
+ * it, then raises its count. If two callers do so at once, both back the same, and one of them
+ * raises the count.
+ */
+#include "supervisor/backend.h"
+
+#include "os/clock.h"
+
+#include <errno.h>
+
+#define FIRST_SLOTS 256u
+#define MAX_NEW_SLOTS 4096u
+#define NEW_PARKERS 64u
+#define MAX_WAITS 1000 /* for the memory of rings that is just given back: a second */
+#define WAIT_NS 1000000
+
+/* A table is as long as it may be. */
+static bool no_more(void)
+{
+    errno = ENOMEM;
+    return false;
+}
+
+/* Raises a count to what there is memory for. False: somebody else did, and has counted the
+ * memory. */
+static bool raise_count(posse_executor *e, struct pi_monotonic *count, uint32_t to, size_t size)
+{
+    bool raised = pi_monotonic_raise(count, to);
+    if (!raised)
+        pi_uncommit(e, size);
+    return raised;
+}
+
+/* ---- the ring ---- */
+
+/* Counts so many bytes, and backs them. */
+static bool back(posse_executor *e, void *from, size_t size)
+{
+    return pi_back_pieces(e, &(struct pi_piece){from, 0, size}, 1, &size);
+}
+
+/* What the rings have. While some give their memory back it waits, but not for ever: the supervisor
+ * may be stopped just there. */
+static struct pi_ring_backing look_at_rings(posse_executor *e)
+{
+    struct pi_ring_backing backed = pi_ring_backed(&e->segment.ring);
+    for (int wait = 0; backed.giving && wait < MAX_WAITS; wait++) {
+        pi_os_sleep(WAIT_NS);
+        backed = pi_ring_backed(&e->segment.ring);
+    }
+    return backed;
+}
+
+bool pi_grow_ring(posse_executor *e)
+{
+    struct pi_ring *ring = &e->segment.ring;
+    struct pi_ring_backing backed = look_at_rings(e);
+    uint32_t k = backed.rings;
+    if (backed.giving || k >= ring->rings)
+        return no_more();
+    size_t length = pi_ring_cells(k) * sizeof(uint64_t);
+    if (!pi_open_rings(e, k) || !back(e, ring->cells + pi_ring_start(k), length))
+        return false;
+    if (!pi_ring_raise(ring, &backed)) /* somebody else did, and has counted the memory */
+        pi_uncommit(e, length);
+    return true;
+}
+
+/* Whether a ring has twice as many cells as there are slots, so that it does not fill up. */
+static bool has_ring_for(posse_executor *e, uint64_t slots)
+{
+    uint32_t rings = pi_ring_backed(&e->segment.ring).rings;
+    return rings > 0 && rings <= e->segment.ring.rings && pi_ring_cells(rings - 1) >= 2 * slots;
+}
+
+enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
+{
+    enum pi_push pushed;
+    do
+        pushed = pi_ring_push(&e->segment.ring, index, limit);
+    while (pushed == PI_PUSH_NO_CELL && pi_grow_ring(e));
+    return pushed;
+}
+
+/* ---- slots ---- */
+
+/* Slots that a table of so many grows by. */
+static uint32_t more_slots(const struct pi_slots *slots, uint32_t count)
+{
+    uint32_t more = count / 4;
+    more = more < FIRST_SLOTS ? FIRST_SLOTS : more > MAX_NEW_SLOTS ? MAX_NEW_SLOTS : more & ~63u;
+    return more < slots->max - count ? more : slots->max - count;
+}
+
+/* Makes the table longer by groups that are CLOSED. */
+static bool extend_slots(posse_executor *e)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    uint32_t count = pi_slots_count(slots), more = more_slots(slots, count), to = count + more;
+    struct pi_piece pieces[] = {{(void *)slots->map.level[2], pi_bitmap_front(&slots->map, count),
+                                 pi_bitmap_front(&slots->map, to)},
+                                {(void *)slots->groups, pi_groups_size(count), pi_groups_size(to)}};
+    size_t size;
+    if (more == 0)
+        return no_more();
+    if (!has_ring_for(e, to) && !pi_grow_ring(e))
+        return false;
+    if (!pi_open_slots(e, to) || !pi_back_pieces(e, pieces, 2, &size))
+        return false;
+    (void)raise_count(e, &slots->count, to, size);
+    return true;
+}
+
+/* Opens groups that we have claimed. False: there is no memory for them. */
+static bool open_groups(posse_executor *e, uint32_t first, uint32_t n)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    bool backed = back(e, &slots->at[(size_t)first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
+    for (uint32_t i = 0; i < n; i++)
+        if (backed)
+            pi_group_open(slots, first + i);
+        else
+            pi_group_leave(slots, first + i, PI_GROUP_MEMORY);
+    return backed;
+}
+
+bool pi_grow_slots(posse_executor *e)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    uint32_t most = more_slots(slots, pi_slots_count(slots)) / PI_GROUP_SLOTS, first = 0, n;
+    unsigned owner = pi_owner_here(e);
+    while ((n = pi_groups_claim(slots, owner, most ? most : 1, &first)) == 0)
+        if (!extend_slots(e))
+            return false;
+    return open_groups(e, first, n);
+}
+
+/* ---- parkers, workers, the arena ---- */
+
+/* Gives the new things to the map. The caller has raised the count. */
+static void give_new(struct pi_bitmap *map, uint32_t count, uint32_t more)
+{
+    for (uint32_t i = count; i < count + more; i++)
+        pi_bitmap_free(map, i);
+}
+
+bool pi_grow_parkers(posse_executor *e)
+{
+    struct pi_parkers *parkers = &e->segment.parkers;
+    uint32_t count = pi_parkers_count(parkers), more = NEW_PARKERS;
+    if (more > PI_MAX_PARKERS - count)
+        more = PI_MAX_PARKERS - count;
+    struct pi_piece piece = {parkers->at, count * sizeof *parkers->at,
+                             (count + more) * sizeof *parkers->at};
+    size_t size;
+    if (more == 0)
+        return no_more();
+    if (!pi_back_pieces(e, &piece, 1, &size))
+        return false;
+    if (raise_count(e, &parkers->count, count + more, size))
+        give_new(&parkers->map, count, more);
+    return true;
+}
+
+bool pi_grow_workers(posse_executor *e, unsigned from, unsigned to)
+{
+    struct pi_worker *workers = e->segment.workers;
+    struct pi_piece piece = {workers, from * sizeof *workers, to * sizeof *workers};
+    size_t size;
+    return pi_back_pieces(e, &piece, 1, &size);
+}
+
+uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
+{
+    struct pi_arena *arena = &e->segment.arena;
+    uint32_t end = pi_arena_end(arena), first = end - pi_units_tail(arena, n);
+    struct pi_piece piece = {arena->units, end * sizeof *arena->units,
+                             (first + n) * sizeof *arena->units};
+    size_t size;
+    if (n > arena->max - first) {
+        (void)no_more();
+        return PI_NO_INDEX;
+    }
+    if (!pi_open_arena(e, first + n) || !pi_back_pieces(e, &piece, 1, &size))
+        return PI_NO_INDEX;
+    (void)raise_count(e, &arena->end, first + n, size);
+    return first;
+}

@@ -1,0 +1,245 @@
+/* See sync.h. */
+#include "supervisor/backend.h"
+#include "pool/sync.h"
+
+#include "os/clock.h"
+#include "os/semaphore.h"
+
+#include <errno.h>
+
+#define SERIAL_BITS 30 /* of a handle's id; above them is the reference */
+#define STALE "the lock or queue has ended, or the handle is none"
+#define SERIAL_STEP 0x2545f491u /* odd, so each serial comes once: neighbours look unlike */
+
+/* ---- making, finding, ending ---- */
+
+static uint32_t next_serial(posse_executor *e)
+{
+    uint32_t serial;
+    do /* relaxed: only the value counts */
+        serial = ((uint32_t)pi_add_relaxed(&e->segment.header->sync_serial, 1) + 1) * SERIAL_STEP &
+                 PI_SERIAL_MASK;
+    while (serial == 0); /* what memory that was never used holds */
+    return serial;
+}
+
+posse_status pi_sync_acquire(posse_executor *e, enum pi_sync_type type, size_t size,
+                             struct pi_sync *sync)
+{
+    *sync = (struct pi_sync){.executor = e, .type = type, .serial = next_serial(e)};
+    unsigned owner = pi_owner_here(e);
+    pi_mark_escaping(e, owner);
+    posse_status status = pi_block_acquire(e, owner, size, &sync->ref);
+    if (status != POSSE_OK)
+        return status;
+    sync->lock = pi_block_bytes(e, sync->ref, size);
+    sync->size = pi_block_room(e, sync->ref);
+    pi_robust_lock_init(sync->lock, sync->serial);
+    return POSSE_OK;
+}
+
+uint64_t pi_sync_publish(struct pi_sync *sync)
+{
+    struct pi_arena *arena = &sync->executor->segment.arena;
+    struct pi_block block;
+    if (!pi_arena_find(arena, sync->ref, &block))
+        return 0;
+    if (block.span)
+        pi_span_mark(arena, block.unit);
+    /* release: with the acquire of pi_sync_find */
+    pi_store_release(block.tag,
+                     pi_tag_sync(sync->type, pi_owner_here(sync->executor), sync->serial));
+    return sync->ref << SERIAL_BITS | sync->serial;
+}
+
+/* The block of the sync and its tag, if it still is one. */
+static bool find(const struct pi_sync *sync, struct pi_block *block, uint64_t *tag)
+{
+    if (!pi_arena_find(&sync->executor->segment.arena, sync->ref, block))
+        return false;
+    *tag = pi_load_acquire(block->tag); /* with the release of pi_sync_publish */
+    return pi_tag_kind(*tag) == PI_TAG_SYNC && pi_tag_type(*tag) == sync->type &&
+           pi_tag_serial(*tag) == sync->serial;
+}
+
+posse_status pi_sync_find(posse_executor *e, enum pi_sync_type type, uint64_t id,
+                          struct pi_sync *sync)
+{
+    struct pi_block block;
+    uint64_t tag;
+    *sync = (struct pi_sync){.executor = e,
+                             .type = type,
+                             .ref = id >> SERIAL_BITS,
+                             .serial = (uint32_t)id & PI_SERIAL_MASK};
+    if (!find(sync, &block, &tag) || block.size < sizeof *sync->lock)
+        return pi_refuse(POSSE_INVALID, STALE);
+    sync->size = block.size;
+    sync->lock = (struct pi_robust_lock *)(void *)block.bytes;
+    return pi_robust_lock_is_gone(sync->lock, sync->serial) ? pi_sync_lost(sync) : POSSE_OK;
+}
+
+void pi_sync_free(const struct pi_sync *sync)
+{
+    posse_executor *e = sync->executor;
+    struct pi_block block;
+    uint64_t tag;
+    while (find(sync, &block, &tag)) /* again: its owner may just have changed */
+        if (pi_block_release(e, pi_owner_here(e), sync->ref, tag))
+            return;
+}
+
+bool pi_sync_exists(const struct pi_sync *sync)
+{
+    struct pi_block block;
+    uint64_t tag;
+    return find(sync, &block, &tag);
+}
+
+posse_status pi_sync_lost(const struct pi_sync *sync)
+{
+    if (!pi_sync_exists(sync))
+        return pi_refuse(POSSE_INVALID, STALE);
+    uint64_t word = pi_load_seq(&sync->lock->word);
+    return pi_stamped(word, sync->serial) && (word & PI_LOCK_GONE) ? pi_refuse(POSSE_INVALID, STALE)
+                                                                   : POSSE_BROKEN;
+}
+
+posse_status pi_sync_wait(const struct pi_sync *sync)
+{
+    if (pi_destroying(sync->executor))
+        return POSSE_SHUT_DOWN;
+    return pi_phase_of(sync->executor) == PI_DEAD ? POSSE_BROKEN : POSSE_TIMEOUT;
+}
+
+/* ---- waiting ---- */
+
+uint64_t pi_until(long timeout_ms) { return timeout_ms ? pi_os_after_ms(timeout_ms) : 0; }
+
+static posse_status look_at_event(void *context)
+{
+    const struct pi_condition *event = context;
+    return event->look(event);
+}
+
+static posse_status park(const struct pi_condition *event, uint32_t parker, uint64_t until)
+{
+    const struct pi_sync *sync = event->sync;
+    for (;;) {
+        if (!pi_sync_exists(sync))
+            return pi_refuse(POSSE_INVALID, STALE);
+        if (!pi_waiters_add(event->waiters, sync->serial, parker))
+            return pi_sync_lost(sync);
+        posse_status status = event->look(event); /* seq, after the bit: see waiters.h */
+        if (status != POSSE_TIMEOUT || pi_os_now() >= until)
+            return status;
+        (void)pi_park_until(sync->executor, parker, until);
+    }
+}
+
+posse_status pi_await_condition(const struct pi_condition *event, uint64_t until)
+{
+    posse_executor *e = event->sync->executor;
+    posse_status status = pi_spin(e, look_at_event, (void *)(uintptr_t)event); /* only read */
+    if (status != POSSE_TIMEOUT)
+        return status;
+    uint32_t parker = pi_park_acquire(e, pi_owner_here(e));
+    if (parker == PI_NO_INDEX)
+        return pi_failure(PI_NO_PARKER);
+    status = parker < PI_MAX_WAITERS ? park(event, parker, until)
+                                     : pi_refuse_errno(ENOMEM, PI_NO_PARKER);
+    if (status != POSSE_INVALID) /* its memory may be gone */
+        pi_waiters_remove(event->waiters, event->sync->serial, parker);
+    pi_parkers_release(&e->segment.parkers, parker);
+    if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
+        status = event->look(event);
+    return status;
+}
+
+bool pi_sync_wake_one(const struct pi_sync *sync, struct pi_waiters *waiters)
+{
+    for (unsigned tries = 0; tries < PI_MAX_WAITERS; tries++) {
+        uint32_t index = pi_waiters_claim(waiters, sync->serial);
+        if (index == PI_NO_INDEX)
+            return false;
+        if (pi_post_parker(sync->executor, index))
+            return true;
+    }
+    return false;
+}
+
+void pi_sync_wake_all(const struct pi_sync *sync, struct pi_waiters *waiters)
+{
+    for (unsigned i = 0; i < PI_MAX_WAITERS && pi_sync_wake_one(sync, waiters); i++)
+        ;
+}
+
+/* ---- the lock ---- */
+
+/* This thread as a holder. */
+static uint32_t holder_here(const posse_executor *e)
+{
+    static _Atomic uint32_t threads;
+    static _Thread_local uint32_t thread;
+    while (thread == 0) /* relaxed: only the value counts */
+        thread =
+            (atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1) & PI_HOLDER_THREADS;
+    return pi_holder(pi_owner_here(e), thread);
+}
+
+/* Nobody is who holds it, so a task has scribbled on it. */
+static bool held_by_nobody(const struct pi_sync *sync)
+{
+    uint64_t word = pi_load_seq(&sync->lock->word);
+    unsigned owner = pi_robust_lock_owner(word);
+    return pi_robust_lock_holder(word) != 0 && owner != PI_OWNER_PROGRAM &&
+           owner >= pi_workers_count(&sync->executor->segment);
+}
+
+static posse_status look_lock(const struct pi_condition *event)
+{
+    const struct pi_sync *sync = event->sync;
+    uint32_t holder = holder_here(sync->executor);
+    switch (pi_robust_lock_acquire(sync->lock, sync->serial, holder)) {
+    case PI_LOCK_DONE: return POSSE_OK;
+    case PI_LOCK_TOLD: return POSSE_OWNER_DIED;
+    case PI_LOCK_MINE: return POSSE_DEADLOCK;
+    case PI_LOCK_BUSY: return held_by_nobody(sync) ? POSSE_BROKEN : pi_sync_wait(sync);
+    default: return pi_sync_lost(sync);
+    }
+}
+
+static bool is_free(const struct pi_sync *sync)
+{
+    uint64_t word = pi_load_seq(&sync->lock->word); /* seq: after our bit was removed */
+    return pi_stamped(word, sync->serial) && pi_robust_lock_holder(word) == 0;
+}
+
+posse_status pi_sync_lock(const struct pi_sync *sync, uint64_t until)
+{
+    posse_executor *e = sync->executor;
+    struct pi_condition event = {sync, &sync->lock->waiters, look_lock};
+    pi_mark_escaping(e, pi_owner_here(e));
+    posse_status status = look_lock(&event);
+    pi_see_blocks(e); /* what it guards may name one */
+    if (status == POSSE_TIMEOUT && until == 0 && !pi_poll_supervisor(e))
+        status = look_lock(&event);
+    if (status != POSSE_TIMEOUT || until == 0)
+        return status;
+    pi_call_enter(e);
+    status = pi_await_condition(&event, until);
+    pi_see_blocks(e);
+    bool taken = status == POSSE_OK || status == POSSE_OWNER_DIED;
+    if (!taken && status != POSSE_INVALID && is_free(sync))
+        (void)pi_sync_wake_one(sync, event.waiters); /* in our place: see waiters.h */
+    pi_call_exit(e);
+    return status;
+}
+
+posse_status pi_sync_unlock(const struct pi_sync *sync)
+{
+    switch (pi_robust_lock_release(sync->lock, sync->serial, holder_here(sync->executor))) {
+    case PI_LOCK_DONE: (void)pi_sync_wake_one(sync, &sync->lock->waiters); return POSSE_OK;
+    case PI_LOCK_LAST: pi_sync_free(sync); return POSSE_OK;
+    default: return pi_refuse(POSSE_INVALID, "this thread does not hold the lock");
+    }
+}

@@ -1,0 +1,160 @@
+/* backend.h - where processes, threads and "inline" differ: starting, ending and watching workers.
+ * All else is one engine.
+ */
+#ifndef PI_BACKEND_H
+#define PI_BACKEND_H
+
+#include "os/process.h"
+#include "os/semaphore.h"
+#include "pool/pool.h"
+#include <pthread.h>
+#include <signal.h>
+
+/* What the supervisor knows of a worker, in its private memory:
+ * nothing here is believed from shared memory. */
+enum pi_child_state { PI_CHILD_EMPTY, PI_CHILD_ALIVE, PI_CHILD_ABANDONED };
+struct pi_child {
+    enum pi_child_state state;
+    bool killed;            /* SIGKILL is on its way */
+    bool used;              /* the worker's semaphore was made before */
+    bool exited;            /* the last one left on purpose, */
+    bool escaped;           /* and may have given something away, which is not settled */
+    bool initialized;       /* its initializer has ended well */
+    bool stopped;           /* by SIGSTOP: not to be relied on */
+    bool suspect;           /* killed as its task and its worker contradict each other */
+    bool retiring;          /* it wants to go, once there is another in its place */
+    bool told_to_exit;      /* it was told to go */
+    uint64_t current_task;  /* the task that it was last seen to run, 0: none */
+    uint64_t next_deadline; /* of the tasks on its stack, when it was last looked at */
+    pid_t pid;              /* process backend */
+    pthread_t thread;       /* thread backend, and the rest: */
+    posse_executor *executor;
+    unsigned worker;
+    _Atomic uint32_t gone; /* 1: the thread has ended and can be joined */
+};
+
+/* A round of trim.c. */
+struct pi_trim {
+    unsigned rounds;      /* that are over, since somebody has asked */
+    uint32_t group, unit; /* where this one goes on */
+    bool found;           /* something that the next one may give back */
+};
+
+struct pi_supervisor {
+    posse_executor *executor;
+    struct pi_child children[PI_MAX_WORKERS];
+    unsigned n_workers; /* that are or were used */
+    unsigned alive;     /* children that are not EMPTY */
+    unsigned active;    /* children that count as workers: see scale.c */
+    unsigned max;       /* workers at most, as it was last seen */
+    unsigned target;    /* workers that there should be */
+    unsigned missing;   /* of these, workers still to be started */
+    bool begun;         /* the first one was started: then all that are missing are */
+    /* Starts that came to nothing: see scale.c. All are 0 once a worker gets through its start. */
+    unsigned put_off;         /* how often in a row the next one was put off */
+    unsigned start_failures;  /* in a row, that failed by themselves; */
+    uint64_t failing_since;   /* the first of them */
+    unsigned init_failures;   /* of the failures, those in the initializer */
+    int error;                /* errno of the last one that could not be started at all */
+    struct pi_error why;      /* how the last start failed */
+    uint64_t retry_at;        /* the next try, PI_NEVER: none is due */
+    uint64_t kill_at;         /* when those that SIGTERM did not end are killed, PI_NEVER: never */
+    int sent;                 /* the signal that all workers were sent, 0: none */
+    uint64_t checked_ns;      /* when the deadlines were last looked at */
+    enum pi_phase phase_seen; /* the phase that was acted on */
+    uint64_t trim_at;         /* the next round of trim.c, PI_NEVER: none */
+    uint64_t trim_end;        /* where the queue ended when it was last looked at */
+    struct pi_trim trim;      /* how far it is */
+    int socket, program;      /* process backend: to the program, and its pidfd (-1: none), */
+    struct pi_os_identity program_identity; /* or how else it is known */
+    sigset_t ignored;                       /* signals that the program ignores: see os/signals.h */
+    pthread_t thread;                       /* thread backend: the supervisor itself, */
+    bool joined;                            /* whether it has ended, and what wakes it */
+    struct pi_os_semaphore poked;
+};
+
+struct pi_backend {
+    bool shared; /* memory is shared between processes */
+    bool kills;  /* a running task can be killed with its worker */
+    unsigned (*default_workers)(unsigned cpus);
+
+    /* In the program. */
+    /* Starts the supervisor, which starts the workers. POSSE_OK, or another status and errno. */
+    posse_status (*start)(posse_executor *executor);
+    /* Why there is no supervisor any more, in words; NULL: it lives. Two system calls. */
+    const char *(*ended)(posse_executor *executor);
+    /* Waits for its end; fine if it never started, or has ended. It may be poked still. */
+    void (*join)(posse_executor *executor);
+    /* Frees what start made. */
+    void (*fini)(posse_executor *executor);
+
+    /* In the program or a worker: something has changed that the supervisor acts on. */
+    void (*notify)(posse_executor *executor);
+
+    /* In a worker whose initializer has ended well: does again what that may have undone. False: it
+     * cannot be done, and *why says so. May be NULL. */
+    bool (*rearm)(posse_executor *executor, struct pi_error *why);
+
+    /* In the supervisor. */
+    int (*spawn)(struct pi_supervisor *supervisor, unsigned worker);
+    enum pi_os_event (*event)(struct pi_supervisor *supervisor, unsigned worker,
+                              struct pi_os_death *death);
+    void (*signal)(struct pi_supervisor *supervisor, unsigned worker, int signal);
+    void (*reap)(struct pi_supervisor *supervisor, unsigned worker);
+    /* False: the program is gone. */
+    bool (*sleep)(struct pi_supervisor *supervisor, uint64_t until);
+};
+
+extern const struct pi_backend pi_process_backend, pi_thread_backend, pi_inline_backend;
+
+/* supervisor.c */
+/* Prepares private memory for it; NULL: none. */
+struct pi_supervisor *pi_supervisor_create(posse_executor *executor);
+void pi_supervisor_destroy(struct pi_supervisor *supervisor);
+/* Starts the first workers: of processes one, and pi_supervisor_run starts the others while the
+ * program goes on. 0, or the errno that kept all of them from starting. */
+int pi_supervisor_begin(struct pi_supervisor *supervisor);
+/* Does its work until no worker is left:
+ * the executor was shut down or broke, or the program died. */
+void pi_supervisor_run(struct pi_supervisor *supervisor);
+
+/* scale.c */
+/* Starts and sends away workers, as the tasks, the options and posse_resize want it. */
+void pi_scale(struct pi_supervisor *supervisor);
+/* Notes which workers have got through their start. */
+void pi_note_initialized(struct pi_supervisor *supervisor);
+/* Has a worker go when its task has ended. */
+void pi_retire(struct pi_supervisor *supervisor, unsigned worker);
+/* A start came to nothing: tries again later. */
+void pi_delay_starts(struct pi_supervisor *supervisor);
+/* The same for one that failed by itself, as supervisor->why says; or breaks the pool. */
+void pi_start_failed(struct pi_supervisor *supervisor);
+
+/* Whether a worker is one of the staff: it lives, and will take another task. */
+bool pi_is_active(const struct pi_supervisor *supervisor, unsigned worker);
+
+/* backlog.c */
+/* The task that a worker is in: its life, and 1 + its slot; 0: none. */
+uint64_t pi_task_of(const struct pi_supervisor *supervisor, unsigned worker);
+/* How many workers more the tasks that wait could use; notes who is busy. */
+unsigned pi_backlog(struct pi_supervisor *supervisor);
+bool pi_has_backlog(struct pi_supervisor *supervisor);
+
+/* reparent.c: what the last worker of a worker, which left on purpose, has given to others becomes
+ * the program's. */
+void pi_reparent(struct pi_supervisor *supervisor, unsigned worker);
+void pi_reparent_blocks(posse_executor *executor, unsigned worker);
+
+static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* deadline.c: ends the tasks whose time is over or that are to be killed; notes the next deadlines. */
+void pi_enforce_deadlines(struct pi_supervisor *supervisor);
+
+/* trim.c: gives memory back, if somebody has asked, the executor is idle, and it is time. */
+void pi_trim_when_due(struct pi_supervisor *supervisor);
+
+/* recover.c: repairs what a worker left that has died and was reaped. */
+void pi_recover(struct pi_supervisor *supervisor, unsigned worker, const struct pi_death *death);
+void pi_recover_blocks(posse_executor *executor, unsigned worker);
+
+#endif

@@ -1,0 +1,81 @@
+/* The inline backend: no workers and no supervisor;
+ * a task runs inside submit, on the caller's stack. */
+#include "supervisor/backend.h"
+
+#include "os/unwind.h"
+
+static unsigned default_workers(unsigned cpus)
+{
+    (void)cpus;
+    return 1;
+}
+
+static void restore_self(void *outer) { pi_self = outer; }
+
+/* The caller is the only worker there is. If it does not get through the initializer, the executor
+ * is as broken as one with workers would soon be. */
+static posse_status start(posse_executor *e)
+{
+    struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM}, *outer = pi_self;
+    struct pi_error why;
+    pi_self = &self;
+    PI_OS_IF_LEFT(restore_self, outer);
+    if (!pi_initialize(e, PI_OWNER_PROGRAM, &why))
+        pi_break(e, &why);
+    PI_OS_END_IF_LEFT;
+    pi_self = outer;
+    return POSSE_OK;
+}
+
+static const char *ended(posse_executor *e)
+{
+    (void)e;
+    return NULL;
+}
+
+static void nothing(posse_executor *e) { (void)e; }
+
+/* A call of the finalizer. */
+struct last {
+    posse_executor *executor;
+    struct pi_self *outer;
+};
+
+static void close_after(void *context)
+{
+    const struct last *last = context;
+    pi_self = last->outer;
+    if (pi_raise_phase(last->executor, PI_CLOSED))
+        pi_wake_all_parkers(last->executor);
+}
+
+static void finalize_and_close(posse_executor *e)
+{
+    struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM};
+    struct last last = {e, pi_self};
+    pi_self = &self;
+    PI_OS_IF_LEFT(close_after, &last);
+    pi_finalize(e, PI_OWNER_PROGRAM);
+    PI_OS_END_IF_LEFT;
+    close_after(&last);
+}
+
+/* Where a supervisor would act on a phase: all is over when no submit runs a task. */
+static void notify(posse_executor *e)
+{
+    enum pi_phase phase = pi_phase_of(e);
+    if (phase < PI_DRAINING || phase >= PI_CLOSED || atomic_load(&e->inline_running) > 0)
+        return;
+    if (atomic_exchange(&e->inline_ending, 1) != 0)
+        return;
+    finalize_and_close(e);
+}
+
+const struct pi_backend pi_inline_backend = {
+    .default_workers = default_workers,
+    .start = start,
+    .ended = ended,
+    .join = nothing,
+    .fini = nothing,
+    .notify = notify,
+};

@@ -1,0 +1,227 @@
+/* The process backend: the supervisor is a process that the program forks once, as nobody's child,
+ * and the workers are the supervisor's children.
+ *
+ *   the program            the supervisor                   a worker
+ *   has the socket; its    has the other end and a pidfd    is killed by the kernel when the
+ *   end of file is the     of the program, or looks twice   supervisor dies; leads a process
+ *   supervisor's end       a second whether it lives;       group of its own, so what a task
+ *                          when either tells of its end     starts dies with its worker
+ *                          it kills the workers and goes
+ *
+ * Orphans are adopted by process 1, or by a process that has asked for them. If that is the program
+ * itself, the supervisor is its child after all: whoever waits for its end here buries it too.
+ *
+ * Poking the supervisor is a byte from the program, and a signal from a worker, whose descriptors a
+ * task may have closed: SIGCHLD, or SIGCONT, which everybody in the session may send, if a task has
+ * become a user who may not send the other.
+ */
+#include "supervisor/launch.h"
+
+#include "os/clock.h"
+#include "os/limits.h"
+#include "os/signals.h"
+#include "os/stdio.h"
+#include "os/unwind.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#define LOOK_NS 500000000u /* between looks at a program without a pidfd */
+
+static unsigned default_workers(unsigned cpus) { return cpus; }
+
+/* ---- in the supervisor ---- */
+
+/* Where there is no pidfd of the program it is looked at now and then. */
+static bool program_lives(const struct pi_supervisor *s)
+{
+    return s->program >= 0 || pi_os_identity_lives(&s->program_identity);
+}
+
+static bool sleep_until(struct pi_supervisor *s, uint64_t until)
+{
+    struct pollfd fds[2] = {{.fd = s->socket, .events = POLLIN},
+                            {.fd = s->program, .events = POLLIN}};
+    uint64_t now = pi_os_now();
+    if (s->program < 0 && s->program_identity.start != 0)
+        until = pi_earlier(until, now + LOOK_NS);
+    uint64_t rest = until > now ? until - now : 0;
+    struct timespec timeout = {(time_t)(rest / 1000000000u), (long)(rest % 1000000000u)};
+    sigset_t mask;
+    pi_os_signals_of_sleep(&mask);
+    int n = ppoll(fds, 2, until == PI_NEVER ? NULL : &timeout, &mask);
+    if (n < 0 && errno != EINTR) { /* no memory even for that: the socket alone tells */
+        pi_os_sleep(1000000);
+        return pi_os_socket_drain(s->socket);
+    }
+    if (n <= 0)
+        return program_lives(s);
+    return pi_os_socket_drain(s->socket) && !(fds[1].revents & POLLIN);
+}
+
+/* The supervisor's own socket, whose other end is for the program: no child that another thread of
+ * the program forks meanwhile has a copy of the supervisor's. 0 or an errno. */
+static int open_socket(int sockets[2])
+{
+    int error = pi_os_socket_pair(sockets);
+    if (error == 0 && !(pi_os_socket_poke(sockets[1]) && pi_os_socket_drain(sockets[0])))
+        error = errno; /* bytes cannot be sent, or received */
+    return error;
+}
+
+/* Tries what supervising needs, and tells the program. False: this supervisor cannot start. */
+static bool prepare(struct pi_launch *launch)
+{
+    int sockets[2] = {-1, -1};
+    struct pi_launch_report report = {.error = pi_os_supervision_denied(), .pid = getpid()};
+    report.denied = report.error != 0;
+    if (report.error == 0)
+        report.error = open_socket(sockets);
+    int error = pi_os_socket_tell(launch->sockets[1], &report, sizeof report, sockets[1]);
+    if (error && report.error == 0)
+        report.error = error;
+    if (error && pi_os_socket_tell(launch->sockets[1], &report, sizeof report, -1) != 0)
+        _exit(0); /* the program sees the socket's end */
+    if (report.error != 0)
+        return false;
+    close(sockets[1]);
+    close(launch->sockets[1]);
+    launch->supervisor->socket = sockets[0];
+    return true;
+}
+
+/* Until give_up closes the socket: as long as that our pid stays ours. */
+static _Noreturn void await_end(struct pi_supervisor *s)
+{
+    while (sleep_until(s, PI_NEVER))
+        ;
+    _exit(0);
+}
+
+void pi_supervisor_main(void *context)
+{
+    struct pi_launch *launch = context;
+    struct pi_supervisor *s = launch->supervisor;
+    PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
+    pi_os_signals_of_supervisor(&s->ignored);
+    pi_os_process_name(s->executor->name);
+    close(launch->sockets[0]);
+    s->executor->owner = PI_OWNER_NONE; /* it has no socket of the program's: that comes later */
+    char byte;
+    int none;
+    if (!prepare(launch))
+        await_end(s);
+    if (pi_os_socket_hear(s->socket, &byte, sizeof byte, &none) != 0)
+        _exit(0); /* the program could not take its socket */
+    struct pi_launch_report report = {.error = pi_supervisor_begin(s), .pid = getpid()};
+    if (pi_os_socket_tell(s->socket, &report, sizeof report, -1) != 0)
+        _exit(0); /* the program sees the socket's end, and the workers die with us */
+    if (report.error != 0)
+        await_end(s);
+    pi_supervisor_run(s);
+    _exit(0);
+}
+
+void pi_supervisor_failed(void *context, int error)
+{
+    struct pi_launch *launch = context;
+    struct pi_launch_report report = {.error = error};
+    /* not heard: it sees the socket's end */
+    (void)pi_os_socket_tell(launch->sockets[1], &report, sizeof report, -1);
+}
+
+__attribute__((noinline)) static void worker_main(struct pi_supervisor *s, unsigned worker,
+                                                  pid_t supervisor)
+{
+    PI_OS_STACK_BEGINS();
+    posse_executor *e = s->executor;
+    char name[16];
+    pi_os_signals_of_worker(&s->ignored);
+    if (setpgid(0, 0) != 0 || pi_os_die_with_parent() != 0)
+        _exit(1); /* the supervisor has tried both: they cannot be done now */
+    if (getppid() != supervisor)
+        _exit(0); /* it has died before */
+    close(s->socket);
+    if (s->program >= 0)
+        close(s->program);
+    pi_os_raise_oom_score(); /* a task is lost then, and not the program or the supervisor */
+    pi_os_fork_detect_set(&e->guard);
+    e->owner = worker;
+    e->parent = supervisor;
+    e->user = geteuid();
+    e->group = getegid();
+    pi_worker_name(e, worker, name);
+    pi_os_process_name(name);
+    PI_TAKE_ROLE(PI_ROLE_WORKER);
+    pi_worker_loop(e, worker);
+    pi_os_stdio_flush();
+    _exit(0);
+}
+
+static int spawn(struct pi_supervisor *s, unsigned worker)
+{
+    pid_t supervisor = getpid(), pid = fork();
+    if (pid < 0)
+        return errno;
+    if (pid == 0)
+        worker_main(s, worker, supervisor);
+    (void)setpgid(pid, pid); /* whoever comes first */
+    s->children[worker].pid = pid;
+    return 0;
+}
+
+/* The kernel does not end a process with its parent any more if it has become another user. One
+ * that has given up the call itself, and is the same user, is ended as before. */
+static bool rearm(posse_executor *e, struct pi_error *why)
+{
+    if (!e->initializer.fn)
+        return true;
+    if (pi_os_address_space_left() < e->segment.size) /* it has set a limit: that is for tasks */
+        pi_give_up_space(e);
+    int error = pi_os_die_with_parent();
+    if (getppid() != e->parent)
+        _exit(0);
+    if (error == 0 || (geteuid() == e->user && getegid() == e->group))
+        return true;
+    *why = pi_error_from_errno("the worker would outlive the executor, as it is another user now",
+                               error);
+    return false;
+}
+
+static enum pi_os_event event(struct pi_supervisor *s, unsigned worker, struct pi_os_death *death)
+{
+    return pi_os_child_event(s->children[worker].pid, death);
+}
+
+static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
+{
+    pi_os_signal_group(s->children[worker].pid, signal);
+}
+
+static void reap(struct pi_supervisor *s, unsigned worker) { pi_os_reap(s->children[worker].pid); }
+
+static void notify(posse_executor *e)
+{
+    if (e->owner == PI_OWNER_PROGRAM)
+        pi_program_notify(e);
+    else if (kill(getppid(), SIGCHLD) != 0) /* both do nothing to others, should it be dead */
+        (void)kill(getppid(), SIGCONT);
+}
+
+const struct pi_backend pi_process_backend = {
+    .shared = true,
+    .kills = true,
+    .default_workers = default_workers,
+    .start = pi_program_start,
+    .ended = pi_program_ended,
+    .join = pi_program_join,
+    .fini = pi_program_fini,
+    .notify = notify,
+    .rearm = rearm,
+    .spawn = spawn,
+    .event = event,
+    .signal = send_signal,
+    .reap = reap,
+    .sleep = sleep_until,
+};

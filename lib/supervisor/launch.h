@@ -1,0 +1,43 @@
+/* launch.h - how a supervisor process and the program begin with each other: process.c is the
+ * supervisor's side, launch.c the program's.
+ *
+ *   the program                                the supervisor
+ *   makes two sockets, forks                   tries what it needs of the system, makes two others
+ *   hears a report, takes that socket for  <-  sends a report and one of those, closes both that
+ *   its own, closes its first one              the program made
+ *   sends a byte                           ->
+ *   hears the second report                <-  starts the workers, sends a report
+ *
+ * If a report tells of an error, the supervisor lives until the program has closed the socket.
+ */
+#ifndef PI_LAUNCH_H
+#define PI_LAUNCH_H
+
+#include "os/fd.h"
+#include "os/process.h"
+#include "supervisor/backend.h"
+
+struct pi_launch {
+    struct pi_supervisor *supervisor;
+    int sockets[2]; /* the program's, the supervisor's */
+};
+
+struct pi_launch_report {
+    int error;   /* 0 or an errno */
+    bool denied; /* the system does not let processes be supervised */
+    pid_t pid;   /* of the supervisor; 0: there is none */
+};
+
+/* process.c: in the supervisor; in the process between, if there is none. The context is a struct
+ * pi_launch. */
+void pi_supervisor_main(void *context);
+void pi_supervisor_failed(void *context, int error);
+
+/* launch.c: the process backend in the program, as backend.h says. */
+posse_status pi_program_start(posse_executor *executor);
+const char *pi_program_ended(posse_executor *executor);
+void pi_program_join(posse_executor *executor);
+void pi_program_fini(posse_executor *executor);
+void pi_program_notify(posse_executor *executor);
+
+#endif

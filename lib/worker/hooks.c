@@ -1,0 +1,69 @@
+/* A worker's first and last act. Initializer and finalizer are called with a task that has a slot
+ * of its own on this stack: all that a task may do works in them, its results are dropped, and
+ * nothing that others see is touched. */
+#include "supervisor/backend.h"
+
+#include "os/clock.h"
+#include "os/stdio.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void pi_worker_name(const posse_executor *e, unsigned worker, char name[16])
+{
+    char number[12];
+    int digits = snprintf(number, sizeof number, "_%u", worker);
+    snprintf(name, 16, "%.*s%s", 15 - digits, e->name, number);
+}
+
+/* What posse_task_fail has said, or a text of ours. */
+static struct pi_error failure(posse_executor *e, struct posse_task *task, int code)
+{
+    struct pi_error reason = {.death.pid = -1, .code = task->failed ? task->code : code};
+    size_t size = task->failed ? (size_t)task->size : 0;
+    const void *bytes =
+        task->block ? pi_block_bytes(e, task->block, size) : pi_slot_result_room(task->slot, size);
+    if (size > 0 && bytes)
+        snprintf(reason.message, sizeof reason.message, "%.*s", (int)size, (const char *)bytes);
+    else
+        snprintf(reason.message, sizeof reason.message, "the initializer returned %d",
+                 (int)reason.code);
+    return reason;
+}
+
+/* Calls it; whether it did well. */
+static bool call(posse_executor *e, unsigned worker, const struct pi_hook *what,
+                 struct pi_error *why)
+{
+    struct pi_slot slot = {.fn = 0};
+    struct posse_task task = {
+        .executor = e, .slot = &slot, .index = PI_NO_INDEX, .worker = worker, .deadline = PI_NEVER};
+    task.word = pi_with_owner(PI_RUNNING, worker);
+    atomic_init(&slot.word, task.word);
+    atomic_init(&slot.attempt, 1);
+    task.outer = pi_self->task;
+    pi_self->task = &task;
+    int code = what->fn(&task, what->arg, what->size);
+    pi_check_return(&task);
+    pi_self->task = task.outer;
+    bool good = code == 0 && !task.failed;
+    if (!good)
+        *why = failure(e, &task, code);
+    if (task.block)
+        (void)pi_block_release(e, worker, task.block, pi_tag_held(worker));
+    if (e->backend->kills)
+        pi_os_stdio_flush();
+    return good;
+}
+
+bool pi_initialize(posse_executor *e, unsigned worker, struct pi_error *why)
+{
+    return !e->initializer.fn || call(e, worker, &e->initializer, why);
+}
+
+void pi_finalize(posse_executor *e, unsigned worker)
+{
+    struct pi_error ignored;
+    if (e->finalizer.fn)
+        (void)call(e, worker, &e->finalizer, &ignored);
+}

@@ -1,0 +1,151 @@
+/* verify.c - callers that have been blocked for long look whether memory was scribbled on. A pool
+ * that is sound, and only slow or stopped, passes all their looks: these are made here one after
+ * another, as if seconds lay between them. */
+#include "support/support.h"
+
+#include "supervisor/backend.h"
+
+#include <signal.h>
+
+#define LOOKS 50
+
+/* As many looks at the pool as a caller takes in that many seconds. */
+static void look_long(posse_executor *pool)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        atomic_store(&pool->stall.checked_ns, 0);
+        pi_verify_pool(pool);
+    }
+}
+
+static void look_long_at(posse_executor *pool, posse_future future)
+{
+    struct pi_verify doubt = {.word = 0};
+    for (int i = 0; i < LOOKS; i++) {
+        pi_verify_task(pool, future.slot, &doubt);
+    }
+}
+
+/* Its only worker is at the gate. */
+struct scene {
+    posse_executor *pool;
+    struct gate *gate;
+    posse_future held;
+};
+
+static struct scene hold_worker(void)
+{
+    struct scene scene = {.pool = make_pool(1)};
+    scene.gate = make_gate(scene.pool);
+    scene.held = submitted_hold(scene.pool, scene.gate);
+    await_entered(scene.gate, 1);
+    return scene;
+}
+
+static void end_scene(struct scene scene)
+{
+    free_gate(scene.pool, scene.gate);
+    end_pool(scene.pool);
+}
+
+TEST(stopped_worker)
+{
+    posse_executor *pool = make_pool(1);
+    pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
+    kill(worker, SIGSTOP);
+    posse_future future = submitted_long(pool, square_task, 5);
+    look_long(pool);
+    look_long_at(pool, future);
+    kill(worker, SIGCONT);
+    assert_int_equal(take_long(future), 25);
+    end_pool(pool);
+}
+
+/* It starts no worker, and so nobody takes the task. */
+TEST(stopped_supervisor)
+{
+    posse_options options = default_options();
+    options.on_demand = true;
+    options.max_workers = 1;
+    options.idle_timeout_ms = 1;
+    posse_executor *pool = make_pool_with(options);
+    pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
+    assert_eventually(stats_of(pool).workers == 0);
+    kill(supervisor, SIGSTOP);
+    posse_future future = submitted_long(pool, square_task, 6);
+    look_long(pool);
+    look_long_at(pool, future);
+    kill(supervisor, SIGCONT);
+    assert_int_equal(take_long(future), 36);
+    end_pool(pool);
+}
+
+TEST(busy_worker)
+{
+    struct scene scene = hold_worker();
+    posse_future future = submitted_long(scene.pool, square_task, 7);
+    look_long(scene.pool);
+    look_long_at(scene.pool, scene.held);
+    look_long_at(scene.pool, future);
+    open_gate(scene.gate);
+    assert_int_equal(take_long(future), 49);
+    (void)take_long(scene.held);
+    assert_int_equal(stats_of(scene.pool).workers_lost, 0);
+    end_scene(scene);
+}
+
+/* What was seen at an earlier attempt says nothing of this one. */
+TEST(retried_task)
+{
+    struct scene scene = hold_worker();
+    struct pi_segment *segment = &scene.pool->segment;
+    posse_future future = submitted_long(scene.pool, square_task, 8);
+    struct pi_slot *slot = &segment->slots.at[future.slot];
+    struct pi_verify doubt = {.word = 0};
+    uint64_t end = pi_ring_end(&segment->ring);
+    for (uint8_t attempt = 1; attempt < LOOKS; attempt++) {
+        pi_verify_task(scene.pool, future.slot, &doubt);
+        doubt.since = 0; /* the head is past that, as if the task had been taken */
+        atomic_store(&slot->attempt, attempt);
+    }
+    assert_int_equal(pi_ring_end(&segment->ring), end); /* nothing was pushed */
+    atomic_store(&slot->attempt, 0);
+    open_gate(scene.gate);
+    assert_int_equal(take_long(future), 64);
+    (void)take_long(scene.held);
+    end_scene(scene);
+}
+
+/* An entry that is lost is put there again. */
+TEST(lost_entry)
+{
+    struct scene scene = hold_worker();
+    struct pi_ring *ring = &scene.pool->segment.ring;
+    posse_future future = submitted_long(scene.pool, square_task, 9);
+    atomic_store(&ring->shared->head, pi_ring_end(ring)); /* past it */
+    open_gate(scene.gate);
+    (void)take_long(scene.held);
+    look_long_at(scene.pool, future);
+    assert_int_equal(take_long(future), 81);
+    end_scene(scene);
+}
+
+/* Its worker is killed, and only then it is lost. */
+TEST(worker_without_its_task)
+{
+    struct scene scene = hold_worker();
+    assert_true(pi_is_on_stack(scene.pool, 0, scene.held.slot));
+    atomic_store(&scene.pool->segment.workers[0].current, 0); /* scribbled */
+    look_long_at(scene.pool, scene.held);
+    assert_int_equal(take_error(scene.held, POSSE_WORKER_LOST).signal, SIGKILL);
+    assert_int_equal(take_long(submitted_long(scene.pool, square_task, 10)), 100);
+    end_scene(scene);
+}
+
+static const struct check checks[] = {
+    CHECK(stopped_worker, PROCESSES), CHECK(stopped_supervisor, PROCESSES),
+    CHECK(busy_worker, PARALLEL),     CHECK(retried_task, PARALLEL),
+    CHECK(lost_entry, PARALLEL),      CHECK(worker_without_its_task, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

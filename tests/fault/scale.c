@@ -1,0 +1,104 @@
+/* scale.c - workers come and go while calls fail: dead ones are replaced, others are started on
+ * demand, by a resize, after so many tasks, or because one was killed for its task. */
+#include "fault/kit/fault.h"
+
+#include <signal.h>
+
+static posse_executor *open_with(posse_options options)
+{
+    posse_executor *pool = NULL;
+    return posse_create(&options, &pool) == POSSE_OK ? pool : NULL;
+}
+
+static int replacement(void)
+{
+    long signal = SIGKILL;
+    posse_future future;
+    posse_executor *pool = open_pool(1);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    posse_status status = posse_submit(pool, signal_task, &signal, sizeof signal, &future);
+    ALLOW(status, ACCEPTED);
+    if (status == POSSE_OK) {
+        ALLOW(posse_result(future, -1, NULL, NULL),
+              AS(POSSE_WORKER_LOST) | AS(POSSE_NO_MEMORY) | AS(POSSE_BROKEN));
+        REQUIRE(posse_release(future) == POSSE_OK);
+    }
+    REQUIRE(use_pool(pool) == 0);
+    return leave_pool(pool);
+}
+
+static int on_demand(void)
+{
+    posse_options options = default_options();
+    options.max_workers = 2;
+    options.on_demand = true;
+    options.idle_timeout_ms = 1;
+    posse_executor *pool = open_with(options);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    REQUIRE(use_pool(pool) == 0);
+    return leave_pool(pool);
+}
+
+static int recycling(void)
+{
+    posse_options options = default_options();
+    options.max_workers = 1;
+    options.max_tasks_per_worker = 1;
+    posse_executor *pool = open_with(options);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    REQUIRE(use_pool(pool) == 0);
+    return leave_pool(pool);
+}
+
+static int resizing(void)
+{
+    posse_executor *pool = open_pool(1);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    ALLOW(posse_resize(pool, 3), AS(POSSE_OK) | AS(POSSE_BROKEN));
+    REQUIRE(use_pool(pool) == 0);
+    ALLOW(posse_resize(pool, 1), AS(POSSE_OK) | AS(POSSE_BROKEN));
+    REQUIRE(use_pool(pool) == 0);
+    return leave_pool(pool);
+}
+
+static int deadline(void)
+{
+    long ms = 100000;
+    posse_future future;
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = sleep_task,
+                     .arg = &ms,
+                     .size = sizeof ms,
+                     .timeout_ms = 1};
+    posse_executor *pool = open_pool(1);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    posse_status status = posse_submit_with(pool, &job, &future);
+    ALLOW(status, ACCEPTED);
+    if (status == POSSE_OK) {
+        ALLOW(posse_result(future, -1, NULL, NULL),
+              AS(POSSE_DEADLINE) | AS(POSSE_NO_MEMORY) | AS(POSSE_BROKEN));
+        REQUIRE(posse_release(future) == POSSE_OK);
+    }
+    return leave_pool(pool);
+}
+
+TEST(dead_workers_are_replaced) { sweep_all("replacement", replacement); }
+TEST(workers_on_demand) { sweep_all("on demand", on_demand); }
+TEST(workers_are_recycled) { sweep_all("recycling", recycling); }
+TEST(resize) { sweep_all("resize", resizing); }
+TEST(deadlines) { sweep_all("deadline", deadline); }
+
+static const struct check checks[] = {
+    CHECK(dead_workers_are_replaced, PROCESSES),
+    CHECK(workers_on_demand, FORKED &PARALLEL),
+    CHECK(workers_are_recycled, FORKED &PARALLEL),
+    CHECK(resize, FORKED &PARALLEL),
+    CHECK(deadlines, PROCESSES),
+};
+
+int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
