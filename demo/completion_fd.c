@@ -21,7 +21,7 @@ struct primes {
 
 struct loop {
     posse_executor *pool;
-    posse_completions *completions;
+    posse_completion_queue *completions;
     long pending; /* tasks whose results have not been printed */
     size_t length;
     char line[80]; /* what has been read of a line */
@@ -69,7 +69,7 @@ static void take_line(struct loop *loop)
     }
     posse_future future;
     demo_check(posse_submit(loop->pool, primes_task, &n, sizeof n, &future), "cannot submit");
-    demo_check(posse_completions_add(loop->completions, future, NULL), "cannot add");
+    demo_check(posse_completion_queue_add(loop->completions, future, NULL), "cannot add");
     loop->pending++;
 }
 
@@ -103,7 +103,7 @@ static void print_results(struct loop *loop)
 {
     posse_completion taken[16];
     size_t count;
-    while ((count = posse_completions_take(loop->completions, taken, 16)) > 0) {
+    while ((count = posse_completion_queue_take(loop->completions, taken, 16)) > 0) {
         for (size_t k = 0; k < count; k++)
             print_result(taken[k].future);
         loop->pending -= (long)count;
@@ -113,7 +113,7 @@ static void print_results(struct loop *loop)
 static void run(struct loop *loop)
 {
     struct pollfd fds[] = {
-        {.fd = posse_completions_fd(loop->completions), .events = POLLIN},
+        {.fd = posse_completion_queue_fd(loop->completions), .events = POLLIN},
         {.fd = STDIN_FILENO, .events = POLLIN},
     };
     while (fds[1].fd >= 0 || loop->pending > 0) {
@@ -141,8 +141,8 @@ int main(int argc, char **argv)
     if (isatty(STDIN_FILENO))
         puts("Numbers, one a line, ended by Ctrl-D: how many primes are there below each?");
     struct loop loop = {.pool = demo_create(&demo)};
-    demo_check(posse_completions_create(&loop.completions), "no descriptor");
+    demo_check(posse_completion_queue_create(&loop.completions), "no descriptor");
     run(&loop);
-    posse_completions_destroy(loop.completions);
+    posse_completion_queue_destroy(loop.completions);
     return demo_end(loop.pool);
 }

@@ -154,16 +154,16 @@ static size_t download(posse_executor *pool, const struct settings *set, posse_f
 {
     for (size_t k = 0; k < set->count; k++)
         futures[k] = submit(pool, set, set->urls[k]);
-    posse_completed *completed;
+    posse_completion_iter *completed;
     demo_check(posse_as_completed(futures, set->count, -1, &completed), "cannot wait");
     size_t saved = 0, index;
     posse_future future;
     for (size_t done = 1; done <= set->count; done++) {
-        demo_check(posse_completed_next(completed, &future, &index), "cannot wait");
+        demo_check(posse_completion_iter_next(completed, &future, &index), "cannot wait");
         printf("%zu of %zu  ", done, set->count);
         saved += finish(set, set->urls[index], future);
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     return saved;
 }
 

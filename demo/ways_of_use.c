@@ -79,14 +79,14 @@ static void use_as_completed(posse_executor *pool)
 {
     posse_future futures[COUNT], next;
     submit_all(pool, futures);
-    posse_completed *completed;
+    posse_completion_iter *completed;
     demo_check(posse_as_completed(futures, COUNT, -1, &completed), "cannot wait");
     posse_status status;
-    while ((status = posse_completed_next(completed, &next, NULL)) == POSSE_OK)
+    while ((status = posse_completion_iter_next(completed, &next, NULL)) == POSSE_OK)
         use(next);
     if (status != POSSE_END)
         demo_check(status, "cannot wait");
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
 }
 
 static void use_in_order(posse_executor *pool)

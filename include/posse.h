@@ -61,9 +61,9 @@ extern "C" {
 #endif
 
 #define POSSE_VERSION_MAJOR 0
-#define POSSE_VERSION_MINOR 2
+#define POSSE_VERSION_MINOR 3
 #define POSSE_VERSION_PATCH 0
-#define POSSE_VERSION "0.2.0"
+#define POSSE_VERSION "0.3.0"
 
 #if defined(__GNUC__)
 #define POSSE_API __attribute__((visibility("default")))
@@ -120,7 +120,7 @@ POSSE_API const char *posse_status_message(posse_status status);
  * posse_task_reserve gave NULL. "" if there was no such call. The string is constant. */
 POSSE_API const char *posse_last_error(void);
 
-/* The version of the library that is linked, e.g. "0.2.0". */
+/* The version of the library that is linked, e.g. "0.3.0". */
 POSSE_API const char *posse_version(void);
 
 /* ---- executor -------------------------------------------------------------------------------- */
@@ -316,20 +316,20 @@ POSSE_API posse_status posse_kill_workers(posse_executor *executor);
 POSSE_API posse_status posse_resize(posse_executor *executor, long max_workers);
 
 typedef struct posse_stats {
-    size_t struct_size;       /* sizeof(posse_stats), set by the caller */
-    uint64_t workers;         /* alive now */
-    uint64_t workers_idle;    /* of these, waiting for work */
-    uint64_t workers_started; /* since create */
-    uint64_t workers_lost;    /* died, or were killed with their task, since create */
-    uint64_t queued;          /* tasks that wait for a worker */
-    uint64_t running;         /* tasks that are running */
-    uint64_t done;            /* ended since create: with a result */
-    uint64_t failed;          /* ... with an error of their own */
-    uint64_t cancelled;       /* ... cancelled before or while running */
-    uint64_t timed_out;       /* ... over their deadline */
-    uint64_t lost;            /* ... with their worker */
-    uint64_t futures;         /* slots in use: tasks under way and ended ones not yet released */
-    uint64_t memory_blocks;   /* of shared memory, that hold arguments, results and posse_alloc */
+    size_t struct_size;        /* sizeof(posse_stats), set by the caller */
+    uint64_t workers;          /* alive now */
+    uint64_t workers_idle;     /* of these, waiting for work */
+    uint64_t workers_started;  /* since create */
+    uint64_t workers_lost;     /* died, or were killed with their task, since create */
+    uint64_t queued;           /* tasks that wait for a worker */
+    uint64_t running;          /* tasks that are running */
+    uint64_t done;             /* ended since create: with a result */
+    uint64_t failed;           /* ... with an error of their own */
+    uint64_t cancelled;        /* ... cancelled before or while running */
+    uint64_t timed_out;        /* ... over their deadline */
+    uint64_t lost;             /* ... with their worker */
+    uint64_t futures;          /* slots in use: tasks under way and ended ones not yet released */
+    uint64_t memory_blocks;    /* of shared memory, that hold arguments, results and posse_alloc */
     uint64_t memory_reserved;  /* bytes of address space for shared memory */
     uint64_t memory_committed; /* of these, bytes that have memory now, used or kept for later */
     uint64_t memory_used;      /* of these, bytes that futures and blocks use */
@@ -557,14 +557,15 @@ POSSE_API posse_status posse_wait(const posse_future *futures, size_t n, posse_w
                                   long timeout_ms, bool *done, size_t *n_done);
 
 /* Gives futures in the order in which they end. Used by one thread at a time. */
-typedef struct posse_completed posse_completed;
+typedef struct posse_completion_iter posse_completion_iter;
 
 /* Begins: those that have ended already come first, then the others as they end, each once, also if
  * it is given twice. The timeout is for all of it, from now on. The array is not needed after the
  * call. Does not block.
  * As posse_wait, but never POSSE_TIMEOUT. */
 POSSE_API POSSE_CHECK posse_status posse_as_completed(const posse_future *futures, size_t n,
-                                                      long timeout_ms, posse_completed **completed);
+                                                      long timeout_ms,
+                                                      posse_completion_iter **iter);
 
 /* The next one; *index, if not NULL, is its first place in the array. It may be released at once.
  * Blocks. A future that somebody has released meanwhile is left out.
@@ -572,27 +573,27 @@ POSSE_API POSSE_CHECK posse_status posse_as_completed(const posse_future *future
  * POSSE_TIMEOUT: time is up; what ends later can still be had by asking again.
  * POSSE_NO_MEMORY: as with posse_result; the same holds.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: the rest will never end. */
-POSSE_API POSSE_CHECK posse_status posse_completed_next(posse_completed *completed,
-                                                        posse_future *future, size_t *index);
+POSSE_API POSSE_CHECK posse_status posse_completion_iter_next(posse_completion_iter *iter,
+                                                              posse_future *future, size_t *index);
 
 /* How many have not been given yet. */
-POSSE_API size_t posse_completed_left(const posse_completed *completed);
+POSSE_API size_t posse_completion_iter_left(const posse_completion_iter *iter);
 
 /* Ends the iteration; the futures stay as they are. NULL is fine; so is an executor that has been
  * destroyed meanwhile. */
-POSSE_API void posse_completed_close(posse_completed *completed);
+POSSE_API void posse_completion_iter_close(posse_completion_iter *iter);
 
 /* A descriptor for poll, epoll and the like that tells of futures that have ended. */
-typedef struct posse_completions posse_completions;
+typedef struct posse_completion_queue posse_completion_queue;
 
 /* Makes one. It belongs to no executor, and takes futures of any of the program's.
  * POSSE_INVALID, POSSE_NO_MEMORY, POSSE_SYSTEM (errno tells). */
-POSSE_API POSSE_CHECK posse_status posse_completions_create(posse_completions **completions);
+POSSE_API POSSE_CHECK posse_status posse_completion_queue_create(posse_completion_queue **queue);
 
 /* The descriptor, which is readable while there is something to take. It is non-blocking and
- * close-on-exec, must be neither read nor closed, and lives until posse_completions_destroy.
+ * close-on-exec, must be neither read nor closed, and lives until posse_completion_queue_destroy.
  * -1: the program has closed it. */
-POSSE_API int posse_completions_fd(const posse_completions *completions);
+POSSE_API int posse_completion_queue_fd(const posse_completion_queue *queue);
 
 /* Has the future told when it has ended (or cannot any more, as its executor broke), with the
  * context. The first one of an executor starts a thread in it, which ends with posse_destroy.
@@ -600,8 +601,8 @@ POSSE_API int posse_completions_fd(const posse_completions *completions);
  * POSSE_NO_MEMORY, POSSE_SYSTEM: no memory or no thread; errno EBADF: the program has closed the
  * descriptor. What was added before can still be taken.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
-POSSE_API posse_status posse_completions_add(posse_completions *completions, posse_future future,
-                                             void *context);
+POSSE_API posse_status posse_completion_queue_add(posse_completion_queue *queue,
+                                                  posse_future future, void *context);
 
 typedef struct posse_completion {
     posse_future future;
@@ -611,11 +612,11 @@ typedef struct posse_completion {
 /* Takes at most capacity of those that have ended, in the order in which they did; their number, 0
  * if there is none. A future that is released before it ends is left out, as are those that had not
  * ended when their executor was destroyed. Does not block. Any thread. */
-POSSE_API size_t posse_completions_take(posse_completions *completions, posse_completion *taken,
-                                        size_t capacity);
+POSSE_API size_t posse_completion_queue_take(posse_completion_queue *queue, posse_completion *taken,
+                                             size_t capacity);
 
 /* Closes the descriptor, and forgets what was added. NULL is fine. Nobody may be using it. */
-POSSE_API void posse_completions_destroy(posse_completions *completions);
+POSSE_API void posse_completion_queue_destroy(posse_completion_queue *queue);
 
 /* ---- map ------------------------------------------------------------------------------------- */
 
@@ -716,15 +717,14 @@ POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const pos
                                              posse_status *statuses);
 
 /* The same, item by item. Used by one thread at a time. */
-typedef struct posse_mapping posse_mapping;
+typedef struct posse_map_iter posse_map_iter;
 
 /* Begins: submits what buffersize allows, or with a source the first chunk. job and its list of
  * inputs are copied, the arrays not. Blocks while the source does, and while the queue is at
- * queue_limit. *mapping is set before the source is asked; it is NULL if the call does not return
+ * queue_limit. *iter is set before the source is asked; it is NULL if the call does not return
  * POSSE_OK. Statuses as posse_map. */
 POSSE_API POSSE_CHECK posse_status posse_map_open(posse_executor *executor,
-                                                  const posse_map_job *job,
-                                                  posse_mapping **mapping);
+                                                  const posse_map_job *job, posse_map_iter **iter);
 
 typedef struct posse_item {
     size_t struct_size; /* sizeof(posse_item), set by the caller */
@@ -740,18 +740,18 @@ typedef struct posse_item {
  * POSSE_END: all were given.
  * POSSE_TIMEOUT: the time for all is up.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_NO_MEMORY, or what the source said: no more items come. */
-POSSE_API POSSE_CHECK posse_status posse_map_next(posse_mapping *mapping, posse_item *item);
+POSSE_API POSSE_CHECK posse_status posse_map_next(posse_map_iter *iter, posse_item *item);
 
 /* How the item that was given last ended, as posse_exception. Unless the call returns POSSE_OK,
  * error->status is what it returns.
  * POSSE_INVALID: no item was given last. */
-POSSE_API posse_status posse_map_exception(posse_mapping *mapping, posse_error *error);
+POSSE_API posse_status posse_map_exception(posse_map_iter *iter, posse_error *error);
 
 /* Ends it: items that have not begun are cancelled. Waits for those that are running if they use
  * memory of the program in place (threads, memory of posse_alloc). NULL is fine. Before
  * posse_destroy.
  * POSSE_OK, POSSE_WRONG_PROCESS; it is freed in either case. */
-POSSE_API posse_status posse_map_close(posse_mapping *mapping);
+POSSE_API posse_status posse_map_close(posse_map_iter *iter);
 
 /* ---- memory that tasks and the program share ------------------------------------------------- */
 

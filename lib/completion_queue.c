@@ -12,7 +12,7 @@ struct entry {
     struct entry *before, *after;
 };
 
-struct posse_completions {
+struct posse_completion_queue {
     struct pi_cq cq;                /* comes first, as above */
     struct pi_os_fork_detect guard; /* by process id */
     struct pi_os_pollable flag;
@@ -20,7 +20,7 @@ struct posse_completions {
 };
 
 /* The lock is held. */
-static void free_entry(struct posse_completions *c, struct entry *entry)
+static void free_entry(struct posse_completion_queue *c, struct entry *entry)
 {
     if (entry->after)
         entry->after->before = entry->before;
@@ -33,15 +33,15 @@ static void free_entry(struct posse_completions *c, struct entry *entry)
 
 static void forget(struct pi_subscription *sub)
 {
-    free_entry((struct posse_completions *)sub->cq, (struct entry *)sub);
+    free_entry((struct posse_completion_queue *)sub->cq, (struct entry *)sub);
 }
 
-posse_status posse_completions_create(posse_completions **completions)
+posse_status posse_completion_queue_create(posse_completion_queue **completions)
 {
     if (!completions)
         return pi_refuse(POSSE_INVALID, "completions is NULL");
     *completions = NULL;
-    posse_completions *c = calloc(1, sizeof *c);
+    posse_completion_queue *c = calloc(1, sizeof *c);
     if (!c)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     int error = pi_os_pollable_init(&c->flag);
@@ -62,18 +62,18 @@ posse_status posse_completions_create(posse_completions **completions)
     return POSSE_OK;
 }
 
-static bool is_lost(const posse_completions *c) /* relaxed: no more than a reason */
+static bool is_lost(const posse_completion_queue *c) /* relaxed: no more than a reason */
 {
     return atomic_load_explicit(&c->flag.lost, memory_order_relaxed);
 }
 
-int posse_completions_fd(const posse_completions *c)
+int posse_completion_queue_fd(const posse_completion_queue *c)
 {
     bool ours = c && !is_lost(c) && pi_os_fd_is_ours(&c->flag.reader);
     return ours ? c->flag.reader.number : -1;
 }
 
-static struct entry *make_entry(posse_completions *c, posse_future future, void *context)
+static struct entry *make_entry(posse_completion_queue *c, posse_future future, void *context)
 {
     struct entry *entry = malloc(sizeof *entry);
     if (!entry)
@@ -88,7 +88,8 @@ static struct entry *make_entry(posse_completions *c, posse_future future, void 
     return entry;
 }
 
-posse_status posse_completions_add(posse_completions *c, posse_future future, void *context)
+posse_status posse_completion_queue_add(posse_completion_queue *c, posse_future future,
+                                        void *context)
 {
     struct pi_slot *slot;
     uint64_t word;
@@ -116,7 +117,8 @@ posse_status posse_completions_add(posse_completions *c, posse_future future, vo
     return POSSE_OK;
 }
 
-size_t posse_completions_take(posse_completions *c, posse_completion *taken, size_t capacity)
+size_t posse_completion_queue_take(posse_completion_queue *c, posse_completion *taken,
+                                   size_t capacity)
 {
     size_t n = 0;
     struct pi_subscription *sub;
@@ -133,7 +135,7 @@ size_t posse_completions_take(posse_completions *c, posse_completion *taken, siz
 }
 
 /* Takes all entries out of their boxes and of our list: after that nobody knows them any more. */
-static void drop_all(struct posse_completions *c)
+static void drop_all(struct posse_completion_queue *c)
 {
     pthread_mutex_lock(&c->cq.lock);
     while (c->entries) {
@@ -149,7 +151,7 @@ static void drop_all(struct posse_completions *c)
     pthread_mutex_unlock(&c->cq.lock);
 }
 
-void posse_completions_destroy(posse_completions *c)
+void posse_completion_queue_destroy(posse_completion_queue *c)
 {
     if (!c)
         return;

@@ -35,7 +35,7 @@ posse_status pi_end_of(uint64_t word)
 }
 
 /* A task ends before it is put into a list (core/done_list.h). Whoever has seen the end here finds it
- * there too: in posse_completed_next, in a descriptor. Fine if it is not ended. */
+ * there too: in posse_completion_iter_next, in a descriptor. Fine if it is not ended. */
 static void hear(posse_future future, uint64_t word)
 {
     if (pi_final(word) && pi_parker(word))

@@ -8,7 +8,7 @@
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
 /* The failures behind the results, which lie in shared memory and may be scribbled. */
-static bool find_failures(posse_mapping *m, const char *data, size_t size, size_t results)
+static bool find_failures(posse_map_iter *m, const char *data, size_t size, size_t results)
 {
     const size_t each = sizeof *m->failures, at = pi_failures_at(results);
     if (size == results)
@@ -21,7 +21,7 @@ static bool find_failures(posse_mapping *m, const char *data, size_t size, size_
 }
 
 /* Finds what a chunk has given, and brings it to where it shall be. */
-static posse_status open_chunk(posse_mapping *m)
+static posse_status open_chunk(posse_map_iter *m)
 {
     const void *data;
     size_t size, results = m->chunk.results.at ? 0 : m->current->count * m->chunk.results.size;
@@ -45,7 +45,7 @@ static posse_status open_chunk(posse_mapping *m)
     return POSSE_OK;
 }
 
-static void begin(posse_mapping *m, struct pi_flight *flight)
+static void begin(posse_map_iter *m, struct pi_flight *flight)
 {
     m->current = flight;
     m->next = 0;
@@ -53,23 +53,23 @@ static void begin(posse_mapping *m, struct pi_flight *flight)
 }
 
 /* Goes on to the next chunk that has ended. */
-static posse_status next_chunk(posse_mapping *m)
+static posse_status next_chunk(posse_map_iter *m)
 {
     if (m->current)
-        pi_mapping_land(m, m->current);
+        pi_map_land(m, m->current);
     m->current = NULL;
     m->failed = NULL;
     if (m->over)
         return POSSE_END;
-    (void)pi_mapping_fill(m, m->buffersize);
+    (void)pi_map_fill(m, m->buffersize);
     m->over = m->n_flights == 0;
     if (m->over)
         return m->end;
     struct pi_flight *flight = NULL;
-    posse_status status = pi_mapping_await(m, &flight);
+    posse_status status = pi_map_await(m, &flight);
     if (status != POSSE_OK) { /* it ends before its time: what has not begun never will */
         m->over = true;
-        pi_mapping_cancel(m);
+        pi_map_cancel(m);
         return status;
     }
     begin(m, flight);
@@ -79,7 +79,7 @@ static posse_status next_chunk(posse_mapping *m)
 /* ---- items ----------------------------------------------------------------------------------- */
 
 /* Goes on to the next item of the chunk: how it ended. */
-static posse_status next_item(posse_mapping *m)
+static posse_status next_item(posse_map_iter *m)
 {
     size_t i = m->next++;
     m->failed = NULL;
@@ -91,7 +91,7 @@ static posse_status next_item(posse_mapping *m)
     return m->status;
 }
 
-static posse_status next(posse_mapping *m, posse_item *item)
+static posse_status next(posse_map_iter *m, posse_item *item)
 {
     posse_status status = POSSE_OK;
     if (!m->current || m->next == m->current->count)
@@ -106,7 +106,7 @@ static posse_status next(posse_mapping *m, posse_item *item)
     return POSSE_OK;
 }
 
-posse_status posse_map_next(posse_mapping *m, posse_item *item)
+posse_status posse_map_next(posse_map_iter *m, posse_item *item)
 {
     posse_item given = {.struct_size = sizeof given};
     if (pi_sized_check(item) != POSSE_OK)
@@ -134,7 +134,7 @@ static void describe_item(const struct pi_failure *failed, posse_error *error)
         snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
 }
 
-static posse_status exception(posse_mapping *m, posse_error *error)
+static posse_status exception(posse_map_iter *m, posse_error *error)
 {
     if (m->status == POSSE_BROKEN) { /* what it gave was scribbled on */
         snprintf(error->message, sizeof error->message, "the results of the map are damaged");
@@ -146,7 +146,7 @@ static posse_status exception(posse_mapping *m, posse_error *error)
     return status;
 }
 
-posse_status posse_map_exception(posse_mapping *m, posse_error *error)
+posse_status posse_map_exception(posse_map_iter *m, posse_error *error)
 {
     posse_error seen = {.struct_size = sizeof seen};
     if (pi_sized_check(error) != POSSE_OK)
@@ -178,7 +178,7 @@ static void note(struct outcome *outcome, size_t index, posse_status status)
     }
 }
 
-static void note_chunk(posse_mapping *m, struct outcome *outcome)
+static void note_chunk(posse_map_iter *m, struct outcome *outcome)
 {
     if (m->status == POSSE_OK && m->n_failures == 0 && !outcome->statuses)
         return;
@@ -187,7 +187,7 @@ static void note_chunk(posse_mapping *m, struct outcome *outcome)
 }
 
 /* The map has ended early: how, for the items that were on their way. */
-static void note_rest(posse_mapping *m, struct outcome *outcome, posse_status status)
+static void note_rest(posse_map_iter *m, struct outcome *outcome, posse_status status)
 {
     for (struct pi_flight *flight = m->oldest; flight; flight = flight->younger) {
         begin(m, flight);
@@ -202,12 +202,12 @@ static void note_rest(posse_mapping *m, struct outcome *outcome, posse_status st
 
 static posse_status map(posse_executor *e, const posse_map_job *job, posse_status *statuses)
 {
-    posse_mapping *m;
+    posse_map_iter *m;
     posse_status status = posse_map_open(e, job, &m);
     if (status != POSSE_OK)
         return status;
     struct outcome outcome = {statuses, POSSE_OK, SIZE_MAX};
-    PI_OS_IF_LEFT(pi_mapping_close_left, &m); /* by a task that runs here */
+    PI_OS_IF_LEFT(pi_map_close_unwound, &m); /* by a task that runs here */
     while ((status = next_chunk(m)) == POSSE_OK)
         note_chunk(m, &outcome);
     PI_OS_END_IF_LEFT;

@@ -24,7 +24,7 @@ struct pi_flight {
     struct pi_flight *older, *younger;
 };
 
-struct posse_mapping {
+struct posse_map_iter {
     posse_executor *executor;
     posse_map_job job; /* with `inputs` */
     posse_input inputs[POSSE_MAX_INPUTS];
@@ -69,29 +69,29 @@ bool pi_map_read(const posse_map_job *given, posse_map_job *job);
 posse_status pi_map_check(posse_executor *executor, const posse_map_job *job);
 /* Lays out the chunks, and chooses how large they are and how many. False: one would be too
  * large. */
-bool pi_map_plan(posse_mapping *mapping);
+bool pi_map_plan(posse_map_iter *mapping);
 
 /* ---- map_ahead.c ---- */
 
 /* Submits until `ahead` items are on their way, or there are no more, or an item can be given and
  * the source would have to be asked. What cannot be submitted now is tried again when there is
  * room. POSSE_OK, or why a chunk was not accepted. */
-posse_status pi_mapping_fill(posse_mapping *mapping, size_t ahead);
+posse_status pi_map_fill(posse_map_iter *mapping, size_t ahead);
 
 /* ---- map_wait.c ---- */
 
-/* Whether pi_mapping_await would return at once. */
-bool pi_mapping_ready(posse_mapping *mapping);
+/* Whether pi_map_await would return at once. */
+bool pi_map_is_ready(posse_map_iter *mapping);
 /* Waits for the chunk that is given next. There is one on its way. */
-posse_status pi_mapping_await(posse_mapping *mapping, struct pi_flight **flight);
+posse_status pi_map_await(posse_map_iter *mapping, struct pi_flight **flight);
 
 /* ---- map_open.c ---- */
 
 /* Cancels those that have not begun, and asks the others to stop. */
-void pi_mapping_cancel(posse_mapping *mapping);
-/* Closes *mapping, a posse_mapping *, and sets it to NULL: for os/unwind.h. */
-void pi_mapping_close_left(void *mapping);
+void pi_map_cancel(posse_map_iter *mapping);
+/* Closes *mapping, a posse_map_iter *, and sets it to NULL: for os/unwind.h. */
+void pi_map_close_unwound(void *mapping);
 /* It is on its way no longer. */
-void pi_mapping_land(posse_mapping *mapping, struct pi_flight *flight);
+void pi_map_land(posse_map_iter *mapping, struct pi_flight *flight);
 
 #endif

@@ -18,14 +18,14 @@
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* No more items are read, and those that were staged never begin. */
-static void end(posse_mapping *m, posse_status why)
+static void end(posse_map_iter *m, posse_status why)
 {
     m->end = why;
     m->n_staged = 0;
 }
 
 /* Whether anything more may begin. If not, nothing ever does. */
-static bool in_time(posse_mapping *m)
+static bool in_time(posse_map_iter *m)
 {
     posse_status status = pi_destroying(m->executor) ? POSSE_SHUT_DOWN : POSSE_OK;
     if (status == POSSE_OK && m->until != PI_NEVER && pi_os_now() >= m->until)
@@ -39,7 +39,7 @@ static bool in_time(posse_mapping *m)
 
 /* Reads an item. The source may leave by an exception of C++ or by pthread_exit: then the item has
  * not been read. */
-static void read_item(posse_mapping *m)
+static void read_item(posse_map_iter *m)
 {
     void *elements[POSSE_MAX_INPUTS] = {NULL};
     char *at = m->staged;
@@ -54,12 +54,12 @@ static void read_item(posse_mapping *m)
 }
 
 /* Whether the source may be asked, which may take long. */
-static bool may_read(posse_mapping *m)
+static bool may_read(posse_map_iter *m)
 {
-    return m->quick >= QUICK_CHUNKS || (in_time(m) && !pi_mapping_ready(m));
+    return m->quick >= QUICK_CHUNKS || (in_time(m) && !pi_map_is_ready(m));
 }
 
-static void note_speed(posse_mapping *m, uint64_t begin)
+static void note_speed(posse_map_iter *m, uint64_t begin)
 {
     if (pi_os_now() - begin > QUICK_NS)
         m->quick = 0;
@@ -68,7 +68,7 @@ static void note_speed(posse_mapping *m, uint64_t begin)
 }
 
 /* Reads items for a chunk of n. How many it has; 0: there are no more, or they are read later. */
-static size_t stage(posse_mapping *m, size_t n)
+static size_t stage(posse_map_iter *m, size_t n)
 {
     size_t before = m->n_staged;
     uint64_t begin = pi_os_now();
@@ -80,7 +80,7 @@ static size_t stage(posse_mapping *m, size_t n)
     return may ? m->n_staged : 0;
 }
 
-static bool has_more(const posse_mapping *m)
+static bool has_more(const posse_map_iter *m)
 {
     if (m->job.source)
         return m->n_staged > 0 || m->end == POSSE_OK;
@@ -88,7 +88,7 @@ static bool has_more(const posse_mapping *m)
 }
 
 /* The next chunk: where its items are, and how many; 0: none is sent now. */
-static size_t prepare(posse_mapping *m, size_t n)
+static size_t prepare(posse_map_iter *m, size_t n)
 {
     if (m->job.source) {
         const char *at = m->staged;
@@ -106,7 +106,7 @@ static size_t prepare(posse_mapping *m, size_t n)
 /* ---- submitting ------------------------------------------------------------------------------ */
 
 /* The columns of one chunk. */
-static void place(posse_mapping *m, struct pi_chunk *chunk, size_t n)
+static void place(posse_map_iter *m, struct pi_chunk *chunk, size_t n)
 {
     *chunk = m->chunk;
     chunk->first = m->taken;
@@ -119,7 +119,7 @@ static void place(posse_mapping *m, struct pi_chunk *chunk, size_t n)
 }
 
 /* Submits n items, and waits for room in the queue only if nothing is on its way. */
-static posse_status submit(posse_mapping *m, size_t n, posse_future *future)
+static posse_status submit(posse_map_iter *m, size_t n, posse_future *future)
 {
     struct pi_chunk chunk;
     place(m, &chunk, n);
@@ -140,7 +140,7 @@ static posse_status submit(posse_mapping *m, size_t n, posse_future *future)
 
 /* Sees to it that there is a spare one. It stays there until the chunk is on its way, as a task
  * that runs inside submit may not come back. */
-static bool provide_flight(posse_mapping *m)
+static bool provide_flight(posse_map_iter *m)
 {
     if (!m->spare) {
         m->spare = malloc(sizeof *m->spare);
@@ -151,7 +151,7 @@ static bool provide_flight(posse_mapping *m)
 }
 
 /* Has the watch told when it ends. */
-static void subscribe(posse_mapping *m, struct pi_flight *flight)
+static void subscribe(posse_map_iter *m, struct pi_flight *flight)
 {
     pthread_mutex_lock(&m->executor->dispatcher.lock);
     pi_dispatch_link(&flight->sub);
@@ -159,7 +159,7 @@ static void subscribe(posse_mapping *m, struct pi_flight *flight)
     pthread_mutex_unlock(&m->executor->dispatcher.lock);
 }
 
-static posse_status launch(posse_mapping *m, size_t n)
+static posse_status launch(posse_map_iter *m, size_t n)
 {
     posse_future future;
     posse_status status =
@@ -185,7 +185,7 @@ static posse_status launch(posse_mapping *m, size_t n)
     return POSSE_OK;
 }
 
-posse_status pi_mapping_fill(posse_mapping *m, size_t ahead)
+posse_status pi_map_fill(posse_map_iter *m, size_t ahead)
 {
     while (m->on_the_way < ahead && has_more(m) && in_time(m)) {
         posse_status status = pi_accepts(m->executor); /* else an item that was read is lost */

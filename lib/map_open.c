@@ -9,7 +9,7 @@
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
-static posse_status allocate(posse_mapping *m)
+static posse_status allocate(posse_map_iter *m)
 {
     size_t staged = 0;
     for (size_t k = 0; k < m->job.n_inputs && m->job.source; k++)
@@ -21,7 +21,7 @@ static posse_status allocate(posse_mapping *m)
 }
 
 /* 0 or an errno. */
-static int init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
+static int init(posse_map_iter *m, posse_executor *e, const posse_map_job *job)
 {
     int error = pi_cq_init(&m->cq);
     if (error)
@@ -38,19 +38,19 @@ static int init(posse_mapping *m, posse_executor *e, const posse_map_job *job)
     return 0;
 }
 
-void pi_mapping_close_left(void *mapping)
+void pi_map_close_unwound(void *mapping)
 {
-    posse_mapping **m = mapping;
+    posse_map_iter **m = mapping;
     (void)posse_map_close(*m);
     *m = NULL;
 }
 
-static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_mapping **mapping)
+static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_map_iter **mapping)
 {
     posse_status status = pi_map_check(e, job);
     if (status != POSSE_OK)
         return status;
-    posse_mapping *m = calloc(1, sizeof *m);
+    posse_map_iter *m = calloc(1, sizeof *m);
     int error = m ? init(m, e, job) : ENOMEM;
     if (error) {
         free(m);
@@ -59,19 +59,19 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
     status = pi_map_plan(m) ? allocate(m) : pi_refuse(POSSE_TOO_LARGE, "a chunk is over 4 GB");
     *mapping = m;
     if (status == POSSE_OK) {
-        PI_OS_IF_LEFT(pi_mapping_close_left, mapping); /* by the source, or a task that runs here */
-        status = pi_mapping_fill(m, job->source ? m->chunksize : m->buffersize);
+        PI_OS_IF_LEFT(pi_map_close_unwound, mapping); /* by the source, or a task that runs here */
+        status = pi_map_fill(m, job->source ? m->chunksize : m->buffersize);
         PI_OS_END_IF_LEFT;
     }
     if (status == POSSE_OK || m->n_flights > 0)
         return POSSE_OK;
     error = errno;
-    pi_mapping_close_left(mapping);
+    pi_map_close_unwound(mapping);
     errno = error;
     return status;
 }
 
-posse_status posse_map_open(posse_executor *e, const posse_map_job *given, posse_mapping **mapping)
+posse_status posse_map_open(posse_executor *e, const posse_map_job *given, posse_map_iter **mapping)
 {
     posse_map_job job;
     if (!mapping)
@@ -80,7 +80,7 @@ posse_status posse_map_open(posse_executor *e, const posse_map_job *given, posse
     return pi_map_read(given, &job) ? open_map(e, &job, mapping) : POSSE_INVALID;
 }
 
-void pi_mapping_land(posse_mapping *m, struct pi_flight *flight)
+void pi_map_land(posse_map_iter *m, struct pi_flight *flight)
 {
     pi_dispatch_unlink(&flight->sub);
     (void)posse_release(flight->sub.future);
@@ -96,7 +96,7 @@ void pi_mapping_land(posse_mapping *m, struct pi_flight *flight)
     m->spare = flight;
 }
 
-void pi_mapping_cancel(posse_mapping *m)
+void pi_map_cancel(posse_map_iter *m)
 {
     /* The youngest first: a worker that stops would begin one of those that are left. */
     for (struct pi_flight *flight = m->youngest; flight; flight = flight->older)
@@ -105,7 +105,7 @@ void pi_mapping_cancel(posse_mapping *m)
 
 /* Until nobody uses the program's memory for it any more. A thread goes on whatever has become of
  * the executor, and then nobody tells. */
-static void await_end(const posse_mapping *m, posse_future future)
+static void await_end(const posse_map_iter *m, posse_future future)
 {
     posse_status status;
     while ((status = posse_exception(future, -1, NULL)) != POSSE_OK && posse_running(future)) {
@@ -126,17 +126,17 @@ static void free_flights(struct pi_flight *flight)
     }
 }
 
-posse_status posse_map_close(posse_mapping *m)
+posse_status posse_map_close(posse_map_iter *m)
 {
     posse_status status = m ? pi_check(m->executor) : POSSE_OK;
     if (!m)
         return POSSE_OK;
     if (status == POSSE_OK)
-        pi_mapping_cancel(m);
+        pi_map_cancel(m);
     while (status == POSSE_OK && m->oldest) {
         if (m->in_place)
             await_end(m, m->oldest->sub.future);
-        pi_mapping_land(m, m->oldest);
+        pi_map_land(m, m->oldest);
     }
     free_flights(m->oldest);
     free_flights(m->spare);

@@ -99,7 +99,7 @@ posse_status pi_map_check(posse_executor *e, const posse_map_job *job)
 
 /* Whether workers may use the program's bytes there. Not a thread that may miss a deadline: it goes
  * on when its item has ended for the program, which may have freed them. */
-static bool is_shared(const posse_mapping *m, const void *at, size_t length)
+static bool is_shared(const posse_map_iter *m, const void *at, size_t length)
 {
     const posse_executor *e = m->executor;
     const char *from = at, *base = e->segment.base;
@@ -112,7 +112,7 @@ static bool is_shared(const posse_mapping *m, const void *at, size_t length)
 }
 
 /* Lays out a column of all chunks; the bytes of an item that are copied. */
-static size_t lay_out_column(posse_mapping *m, struct pi_column *column, const void *at,
+static size_t lay_out_column(posse_map_iter *m, struct pi_column *column, const void *at,
                              size_t stride)
 {
     stride = stride ? stride : column->size;
@@ -128,7 +128,7 @@ static size_t lay_out_column(posse_mapping *m, struct pi_column *column, const v
 }
 
 /* Lays out what all chunks have in common; the bytes of an item that are copied. */
-static size_t lay_out(posse_mapping *m)
+static size_t lay_out(posse_map_iter *m)
 {
     const posse_map_job *job = &m->job;
     struct pi_chunk *chunk = &m->chunk;
@@ -145,7 +145,7 @@ static size_t lay_out(posse_mapping *m)
 }
 
 /* Lays out the argument of the map; its bytes, if it is copied. */
-static size_t lay_out_arg(posse_mapping *m)
+static size_t lay_out_arg(posse_map_iter *m)
 {
     const posse_map_job *job = &m->job;
     m->chunk.arg_size = job->arg_size;
@@ -159,7 +159,7 @@ static size_t lay_out_arg(posse_mapping *m)
 
 /* A chunk copies the argument of the map, and `copied` bytes of each item: at least as many of
  * these. */
-static size_t choose_chunksize(const posse_mapping *m, size_t arg, size_t copied)
+static size_t choose_chunksize(const posse_map_iter *m, size_t arg, size_t copied)
 {
     const posse_map_job *job = &m->job;
     if (job->chunksize)
@@ -174,7 +174,7 @@ static size_t choose_chunksize(const posse_mapping *m, size_t arg, size_t copied
     return size ? size : 1;
 }
 
-bool pi_map_plan(posse_mapping *m)
+bool pi_map_plan(posse_map_iter *m)
 {
     size_t workers = pi_max_workers(m->executor, m->executor->workers), copied = lay_out(m),
            arg = lay_out_arg(m), count = m->job.count;

@@ -4,7 +4,7 @@
 #include "os/unwind.h"
 
 /* A task runs one of its chunks itself: as pi_help. */
-static posse_status help(posse_mapping *m)
+static posse_status help(posse_map_iter *m)
 {
     posse_status status = POSSE_TIMEOUT;
     for (; m->to_help; m->to_help = m->to_help->younger) {
@@ -19,7 +19,7 @@ static posse_status help(posse_mapping *m)
 }
 
 /* Takes one that has ended, if there is none yet, and waits for it until the moment. */
-static posse_status take(posse_mapping *m, uint64_t until)
+static posse_status take(posse_map_iter *m, uint64_t until)
 {
     posse_status status = POSSE_OK;
     if (!m->ready)
@@ -27,7 +27,7 @@ static posse_status take(posse_mapping *m, uint64_t until)
     return m->ready ? POSSE_OK : status;
 }
 
-bool pi_mapping_ready(posse_mapping *m)
+bool pi_map_is_ready(posse_map_iter *m)
 {
     uint64_t word;
     bool slow;
@@ -38,7 +38,7 @@ bool pi_mapping_ready(posse_mapping *m)
     return pi_await_final(m->oldest->sub.future, 0, &word, &slow) != POSSE_TIMEOUT;
 }
 
-static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
+static posse_status await_oldest(posse_map_iter *m, struct pi_flight **flight)
 {
     uint64_t word;
     bool slow;
@@ -49,7 +49,7 @@ static posse_status await_oldest(posse_mapping *m, struct pi_flight **flight)
     return status;
 }
 
-static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
+static posse_status await_any(posse_map_iter *m, struct pi_flight **flight)
 {
     posse_status status, helped = POSSE_OK;
     pi_call_enter(m->executor);
@@ -69,7 +69,7 @@ static posse_status await_any(posse_mapping *m, struct pi_flight **flight)
     return status;
 }
 
-posse_status pi_mapping_await(posse_mapping *m, struct pi_flight **flight)
+posse_status pi_map_await(posse_map_iter *m, struct pi_flight **flight)
 {
     return m->job.unordered ? await_any(m, flight) : await_oldest(m, flight);
 }

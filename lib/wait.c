@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct posse_completed {
+struct posse_completion_iter {
     struct pi_os_fork_detect guard; /* by process id */
     struct pi_cq cq;
     uint64_t until;
@@ -68,7 +68,7 @@ static posse_status open_boxes(struct pi_cq *w)
 
 /* Subscribes to all futures of one executor. None is dealt before all are there, so a future that
  * is given twice is found: its second sub is nobody's, and leads to the first. */
-static void subscribe(struct posse_completed *c, posse_executor *e)
+static void subscribe(struct posse_completion_iter *c, posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
     for (size_t i = 0; i < c->n; i++) {
@@ -89,9 +89,9 @@ static void subscribe(struct posse_completed *c, posse_executor *e)
 }
 
 /* NULL: *status tells why. */
-static struct posse_completed *allocate(size_t n, posse_status *status)
+static struct posse_completion_iter *allocate(size_t n, posse_status *status)
 {
-    struct posse_completed *c = calloc(1, sizeof *c + n * sizeof *c->subs);
+    struct posse_completion_iter *c = calloc(1, sizeof *c + n * sizeof *c->subs);
     int error = c ? pi_cq_init(&c->cq) : ENOMEM;
     if (error) {
         free(c);
@@ -101,7 +101,8 @@ static struct posse_completed *allocate(size_t n, posse_status *status)
     return c;
 }
 
-static posse_status note_executors(struct posse_completed *c, const posse_future *futures, size_t n)
+static posse_status note_executors(struct posse_completion_iter *c, const posse_future *futures,
+                                   size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         c->subs[i].future = futures[i];
@@ -112,11 +113,11 @@ static posse_status note_executors(struct posse_completed *c, const posse_future
 }
 
 /* NULL: *status tells why. */
-static struct posse_completed *open_completed(const posse_future *futures, size_t n,
-                                              long timeout_ms, posse_status *status)
+static struct posse_completion_iter *open_completed(const posse_future *futures, size_t n,
+                                                    long timeout_ms, posse_status *status)
 {
     *status = check(futures, n, timeout_ms);
-    struct posse_completed *c = *status == POSSE_OK ? allocate(n, status) : NULL;
+    struct posse_completion_iter *c = *status == POSSE_OK ? allocate(n, status) : NULL;
     if (!c)
         return NULL;
     pi_os_fork_detect_set(&c->guard);
@@ -126,7 +127,7 @@ static struct posse_completed *open_completed(const posse_future *futures, size_
         *status = open_boxes(&c->cq);
     if (*status != POSSE_OK) {
         int error = errno;
-        posse_completed_close(c);
+        posse_completion_iter_close(c);
         errno = error;
         return NULL;
     }
@@ -139,7 +140,7 @@ static struct posse_completed *open_completed(const posse_future *futures, size_
 }
 
 posse_status posse_as_completed(const posse_future *futures, size_t n, long timeout_ms,
-                                posse_completed **completed)
+                                posse_completion_iter **completed)
 {
     posse_status status;
     if (!completed)
@@ -163,7 +164,7 @@ static posse_status outcome(const struct pi_subscription *sub)
     return pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
 }
 
-static posse_status next(struct posse_completed *c, struct pi_subscription **given)
+static posse_status next(struct posse_completion_iter *c, struct pi_subscription **given)
 {
     while (c->left > c->never) {
         posse_status status;
@@ -203,7 +204,8 @@ static void leave(void *watch)
         pi_call_exit(w->places[i].executor);
 }
 
-posse_status posse_completed_next(posse_completed *c, posse_future *future, size_t *index)
+posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *future,
+                                        size_t *index)
 {
     if (future)
         *future = (posse_future){.executor = NULL};
@@ -229,9 +231,9 @@ posse_status posse_completed_next(posse_completed *c, posse_future *future, size
     return POSSE_OK;
 }
 
-size_t posse_completed_left(const posse_completed *c) { return c ? c->left : 0; }
+size_t posse_completion_iter_left(const posse_completion_iter *c) { return c ? c->left : 0; }
 
-void posse_completed_close(posse_completed *c)
+void posse_completion_iter_close(posse_completion_iter *c)
 {
     if (!c)
         return;
@@ -257,7 +259,7 @@ static bool is_exception(posse_future future)
            pi_state(word) != PI_DONE && pi_state(word) != PI_CANCELLED;
 }
 
-static posse_status await(struct posse_completed *c, posse_when when)
+static posse_status await(struct posse_completion_iter *c, posse_when when)
 {
     struct pi_subscription *sub;
     posse_status status;
@@ -271,7 +273,7 @@ static posse_status await(struct posse_completed *c, posse_when when)
     return c->stale ? pi_refuse(POSSE_INVALID, PI_STALE) : POSSE_OK;
 }
 
-static void report(const struct posse_completed *c, bool *done, size_t *n_done)
+static void report(const struct posse_completion_iter *c, bool *done, size_t *n_done)
 {
     size_t count = 0;
     for (size_t i = 0; i < c->n; i++) {
@@ -287,9 +289,9 @@ static void report(const struct posse_completed *c, bool *done, size_t *n_done)
 
 static void end_wait(void *completed)
 {
-    struct posse_completed *c = completed;
+    struct posse_completion_iter *c = completed;
     leave(&c->cq);
-    posse_completed_close(c);
+    posse_completion_iter_close(c);
 }
 
 posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, long timeout_ms,
@@ -303,7 +305,7 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
     if (when != POSSE_ALL_COMPLETED && when != POSSE_FIRST_COMPLETED &&
         when != POSSE_FIRST_EXCEPTION)
         return pi_refuse(POSSE_INVALID, "when is unknown");
-    struct posse_completed *c = open_completed(futures, n, timeout_ms, &status);
+    struct posse_completion_iter *c = open_completed(futures, n, timeout_ms, &status);
     if (!c)
         return status;
     enter(&c->cq);

@@ -3,28 +3,28 @@
 
 #include <string.h>
 
-static posse_completed *open_over(const posse_future *futures, size_t n, long timeout_ms)
+static posse_completion_iter *open_over(const posse_future *futures, size_t n, long timeout_ms)
 {
-    posse_completed *completed = NULL;
+    posse_completion_iter *completed = NULL;
     assert_ok(posse_as_completed(futures, n, timeout_ms, &completed));
     assert_non_null(completed);
     return completed;
 }
 
-static size_t next_index(posse_completed *completed, const posse_future *futures)
+static size_t next_index(posse_completion_iter *completed, const posse_future *futures)
 {
     posse_future future = {0};
     size_t index = SIZE_MAX;
-    assert_ok(posse_completed_next(completed, &future, &index));
+    assert_ok(posse_completion_iter_next(completed, &future, &index));
     assert_memory_equal(&future, &futures[index], sizeof future);
     return index;
 }
 
-static void assert_end(posse_completed *completed, posse_status how)
+static void assert_end(posse_completion_iter *completed, posse_status how)
 {
     posse_future future = {0};
-    assert_status(posse_completed_next(completed, &future, NULL), how);
-    assert_status(posse_completed_next(completed, &future, NULL), how); /* and it stays so */
+    assert_status(posse_completion_iter_next(completed, &future, NULL), how);
+    assert_status(posse_completion_iter_next(completed, &future, NULL), how); /* and it stays so */
     assert_null(future.executor);
 }
 
@@ -48,7 +48,7 @@ TEST(A01_no_timeout)
     futures[4] = submitted_long(pool, square_task, 3);
     await_entered(gate, 2);
     assert_ok(posse_cancel(futures[4]));
-    posse_completed *completed = open_over(futures, 5, -1);
+    posse_completion_iter *completed = open_over(futures, 5, -1);
     bool given[5] = {false};
     for (int i = 0; i < 5; i++) {
         size_t index = next_index(completed, futures);
@@ -60,7 +60,7 @@ TEST(A01_no_timeout)
         }
     }
     assert_end(completed, POSSE_END);
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     release_all(futures, 5);
     free_gate(pool, gate);
     end_pool(pool);
@@ -73,16 +73,16 @@ static void assert_times_out(long timeout_ms)
     posse_future futures[3] = {submitted_long(pool, square_task, 1),
                                submitted_long(pool, square_task, 2), submitted_hold(pool, gate)};
     await_entered(gate, 1);
-    posse_completed *completed = open_over(futures, 3, timeout_ms);
+    posse_completion_iter *completed = open_over(futures, 3, timeout_ms);
     assert_int_equal(next_index(completed, futures), 0);
     assert_int_equal(next_index(completed, futures), 1);
     assert_end(completed, POSSE_TIMEOUT);
-    assert_int_equal(posse_completed_left(completed), 1);
+    assert_int_equal(posse_completion_iter_left(completed), 1);
     open_gate(gate);
     assert_ok(posse_result(futures[2], -1, NULL, NULL));
     assert_int_equal(next_index(completed, futures), 2); /* ended later, asked again */
     assert_end(completed, POSSE_END);
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     release_all(futures, 3);
     free_gate(pool, gate);
     end_pool(pool);
@@ -100,7 +100,7 @@ TEST(A02_ended_after_the_timeout)
         struct gate *gate = i % 100 ? NULL : make_gate(pool);
         posse_future future =
             gate ? submitted_hold(pool, gate) : submitted_long(pool, square_task, i);
-        posse_completed *completed = open_over(&future, 1, 0);
+        posse_completion_iter *completed = open_over(&future, 1, 0);
         if (gate) {
             assert_end(completed, POSSE_TIMEOUT);
             open_gate(gate);
@@ -108,7 +108,7 @@ TEST(A02_ended_after_the_timeout)
         assert_ok(posse_result(future, -1, NULL, NULL));
         assert_int_equal(next_index(completed, &future), 0);
         assert_end(completed, POSSE_END);
-        posse_completed_close(completed);
+        posse_completion_iter_close(completed);
         assert_ok(posse_release(future));
         if (gate) {
             free_gate(pool, gate);
@@ -123,12 +123,12 @@ TEST(A03_duplicate_futures)
     posse_future one = submitted_long(pool, square_task, 4);
     posse_future other = submitted_long(pool, square_task, 5);
     posse_future futures[5] = {one, one, other, one, other};
-    posse_completed *completed = open_over(futures, 5, -1);
-    assert_int_equal(posse_completed_left(completed), 2);
+    posse_completion_iter *completed = open_over(futures, 5, -1);
+    assert_int_equal(posse_completion_iter_left(completed), 2);
     assert_int_equal(next_index(completed, futures), 0);
     assert_int_equal(next_index(completed, futures), 2); /* the first place of each */
     assert_end(completed, POSSE_END);
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     release_all(&one, 1);
     release_all(&other, 1);
     end_pool(pool);
@@ -143,15 +143,15 @@ TEST(A04_released_at_once)
         for (size_t i = 0; i < COUNT(futures); i++) {
             futures[i] = submitted_long(pool, square_task, (long)i);
         }
-        posse_completed *completed = open_over(futures, COUNT(futures), -1);
+        posse_completion_iter *completed = open_over(futures, COUNT(futures), -1);
         for (size_t i = 0; i < COUNT(futures); i++) {
             size_t index;
-            assert_ok(posse_completed_next(completed, &future, &index));
+            assert_ok(posse_completion_iter_next(completed, &future, &index));
             assert_int_equal(take_long(future), (long)(index * index));
             assert_ok(posse_submit(pool, square_task, &(long){1}, sizeof(long), NULL));
         }
         assert_end(completed, POSSE_END);
-        posse_completed_close(completed);
+        posse_completion_iter_close(completed);
     }
     end_pool(pool);
 }
@@ -164,20 +164,21 @@ TEST(A05_how_many_are_left)
     for (long i = 0; i < 4; i++) {
         futures[i] = i < 2 ? submitted_long(pool, square_task, i) : submitted_hold(pool, gate);
     }
-    posse_completed *completed = open_over(futures, 4, 50);
-    assert_int_equal(posse_completed_left(completed), 4);
+    posse_completion_iter *completed = open_over(futures, 4, 50);
+    assert_int_equal(posse_completion_iter_left(completed), 4);
     posse_future future;
     posse_status status;
-    for (int i = 0; i < 4 && (status = posse_completed_next(completed, &future, NULL)) == POSSE_OK;
+    for (int i = 0;
+         i < 4 && (status = posse_completion_iter_next(completed, &future, NULL)) == POSSE_OK;
          i++) {
     }
     assert_status(status, POSSE_TIMEOUT);
     assert_ok(posse_wait(futures, 2, POSSE_ALL_COMPLETED, -1, NULL, NULL));
-    while (posse_completed_next(completed, &future, NULL) == POSSE_OK) {
+    while (posse_completion_iter_next(completed, &future, NULL) == POSSE_OK) {
     }
-    assert_int_equal(posse_completed_left(completed), 2); /* "2 (of 4) futures unfinished" */
+    assert_int_equal(posse_completion_iter_left(completed), 2); /* "2 (of 4) futures unfinished" */
     open_gate(gate);
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     release_all(futures, 4);
     free_gate(pool, gate);
     end_pool(pool);
@@ -194,12 +195,12 @@ TEST(order_of_ending)
     for (size_t i = 0; i < N; i++) {
         futures[i * 7 % N] = submitted_long(pool, square_task, (long)i);
     }
-    posse_completed *completed = open_over(futures, N, -1);
+    posse_completion_iter *completed = open_over(futures, N, -1);
     open_gate(gate);
     for (size_t i = 0; i < N; i++) {
         assert_int_equal(next_index(completed, futures), i * 7 % N);
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     release_all(futures, N);
     release_all(&hold, 1);
     free_gate(pool, gate);
@@ -214,7 +215,7 @@ TEST(released_ones_are_left_out)
     await_entered(gate, 2);
     futures[2] = submitted_long(pool, square_task, 2);
     futures[3] = submitted_long(pool, square_task, 3);
-    posse_completed *completed = open_over(futures, 4, -1);
+    posse_completion_iter *completed = open_over(futures, 4, -1);
     assert_ok(posse_release(futures[1])); /* running */
     assert_ok(posse_release(futures[2])); /* waiting */
     open_gate(gate);
@@ -224,7 +225,7 @@ TEST(released_ones_are_left_out)
     }
     assert_true(given[0] && given[3]);
     assert_end(completed, POSSE_END);
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     release_all(&futures[0], 1);
     release_all(&futures[3], 1);
     assert_eventually(stats_of(pool).futures == 0);
@@ -236,21 +237,21 @@ TEST(arguments)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 1), zero = {0};
-    posse_completed *completed = NULL;
-    posse_completed *empty = open_over(NULL, 0, -1);
+    posse_completion_iter *completed = NULL;
+    posse_completion_iter *empty = open_over(NULL, 0, -1);
     assert_end(empty, POSSE_END);
-    assert_int_equal(posse_completed_left(empty), 0);
-    posse_completed_close(empty);
-    posse_completed_close(NULL);
+    assert_int_equal(posse_completion_iter_left(empty), 0);
+    posse_completion_iter_close(empty);
+    posse_completion_iter_close(NULL);
     assert_status(posse_as_completed(&future, 1, -1, NULL), POSSE_INVALID);
     assert_status(posse_as_completed(NULL, 1, -1, &completed), POSSE_INVALID);
     assert_status(posse_as_completed(&future, 1, -2, &completed), POSSE_INVALID);
     assert_status(posse_as_completed(&zero, 1, -1, &completed), POSSE_INVALID);
-    assert_status(posse_completed_next(NULL, &zero, NULL), POSSE_INVALID);
+    assert_status(posse_completion_iter_next(NULL, &zero, NULL), POSSE_INVALID);
     completed = open_over(&future, 1, -1);
-    assert_status(posse_completed_next(completed, NULL, NULL), POSSE_INVALID);
-    assert_int_equal(posse_completed_left(completed), 1);
-    posse_completed_close(completed);
+    assert_status(posse_completion_iter_next(completed, NULL, NULL), POSSE_INVALID);
+    assert_int_equal(posse_completion_iter_left(completed), 1);
+    posse_completion_iter_close(completed);
     release_all(&future, 1);
     assert_status(posse_as_completed(&future, 1, -1, &completed), POSSE_INVALID);
     end_pool(pool);
@@ -265,11 +266,11 @@ TEST(closed_early)
         for (size_t i = 0; i < COUNT(futures); i++) {
             futures[i] = submitted_long(pool, square_task, (long)i);
         }
-        posse_completed *completed = open_over(futures, COUNT(futures), -1);
+        posse_completion_iter *completed = open_over(futures, COUNT(futures), -1);
         for (int i = 0; i < round; i++) {
             (void)next_index(completed, futures);
         }
-        posse_completed_close(completed);
+        posse_completion_iter_close(completed);
         release_all(futures, COUNT(futures));
     }
     end_pool(pool);
@@ -284,12 +285,12 @@ TEST(closed_after_destroy)
     for (; backend() == POSSE_PROCESS && n < 3; n++) {
         futures[n] = submitted_hold(pool, gate);
     }
-    posse_completed *completed = open_over(futures, n, -1);
-    posse_completed *used = open_over(futures, n, -1);
+    posse_completion_iter *completed = open_over(futures, n, -1);
+    posse_completion_iter *used = open_over(futures, n, -1);
     (void)next_index(used, futures);
     assert_ok(posse_destroy(pool));
-    posse_completed_close(completed);
-    posse_completed_close(used);
+    posse_completion_iter_close(completed);
+    posse_completion_iter_close(used);
 }
 
 TEST(two_over_the_same)
@@ -299,8 +300,8 @@ TEST(two_over_the_same)
     for (size_t i = 0; i < COUNT(futures); i++) {
         futures[i] = submitted_long(pool, square_task, (long)i);
     }
-    posse_completed *a = open_over(futures, COUNT(futures), -1);
-    posse_completed *b = open_over(futures, COUNT(futures), -1);
+    posse_completion_iter *a = open_over(futures, COUNT(futures), -1);
+    posse_completion_iter *b = open_over(futures, COUNT(futures), -1);
     bool given[2][COUNT(futures)] = {{false}};
     for (size_t i = 0; i < COUNT(futures); i++) {
         given[0][next_index(a, futures)] = true;
@@ -311,8 +312,8 @@ TEST(two_over_the_same)
     }
     assert_end(a, POSSE_END);
     assert_end(b, POSSE_END);
-    posse_completed_close(b);
-    posse_completed_close(a);
+    posse_completion_iter_close(b);
+    posse_completion_iter_close(a);
     release_all(futures, COUNT(futures));
     end_pool(pool);
 }

@@ -83,12 +83,12 @@ static posse_status wait_for_all(struct scene *scene)
 
 static posse_status next(struct scene *scene)
 {
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_future future;
     posse_status status = posse_as_completed(&scene->future, 1, LONG_MS, &completed);
     if (status == POSSE_OK) {
-        status = posse_completed_next(completed, &future, NULL);
-        posse_completed_close(completed);
+        status = posse_completion_iter_next(completed, &future, NULL);
+        posse_completion_iter_close(completed);
     }
     return status;
 }
@@ -269,19 +269,19 @@ static posse_status use_completions(struct scene *scene)
 {
     posse_future future;
     posse_completion taken;
-    posse_completions *completions;
-    posse_status status = posse_completions_create(&completions);
+    posse_completion_queue *completions;
+    posse_status status = posse_completion_queue_create(&completions);
     if (status != POSSE_OK) {
         return status;
     }
     status = posse_submit(scene->pool, square_task, &(long){3}, sizeof(long), &future);
     if (status == POSSE_OK) {
-        status = posse_completions_add(completions, future, NULL);
+        status = posse_completion_queue_add(completions, future, NULL);
     }
-    while (status == POSSE_OK && posse_completions_take(completions, &taken, 1) == 0) {
+    while (status == POSSE_OK && posse_completion_queue_take(completions, &taken, 1) == 0) {
         status = posse_exception(future, -1, NULL);
     }
-    posse_completions_destroy(completions);
+    posse_completion_queue_destroy(completions);
     return status == POSSE_OK ? posse_release(future) : status;
 }
 

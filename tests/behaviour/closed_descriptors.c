@@ -124,12 +124,12 @@ TEST(an_executor)
 }
 
 /* Takes what must come without being told by the descriptor. */
-static int take(posse_completions *completions, size_t count)
+static int take(posse_completion_queue *completions, size_t count)
 {
     posse_completion taken[4];
     size_t n = 0;
     for (long end = now_ms() + PATIENCE_MS; n < count; pause_ms(1)) {
-        n += posse_completions_take(completions, taken, COUNT(taken) - n);
+        n += posse_completion_queue_take(completions, taken, COUNT(taken) - n);
         REQUIRE(now_ms() < end);
     }
     return 0;
@@ -138,26 +138,26 @@ static int take(posse_completions *completions, size_t count)
 static int completions_behind(void *context)
 {
     const struct scene *scene = context;
-    posse_completions *completions;
+    posse_completion_queue *completions;
     posse_future futures[2];
     long value = 5;
     posse_executor *pool = open_pool(2);
-    REQUIRE(pool != NULL && posse_completions_create(&completions) == POSSE_OK);
-    int fd = posse_completions_fd(completions);
+    REQUIRE(pool != NULL && posse_completion_queue_create(&completions) == POSSE_OK);
+    int fd = posse_completion_queue_fd(completions);
     REQUIRE(fd >= FIRST && fd < BEHIND);
     for (int i = 0; i < 2; i++) {
         REQUIRE(posse_submit(pool, square_task, &value, sizeof value, &futures[i]) == POSSE_OK);
         REQUIRE(posse_result(futures[i], -1, NULL, NULL) == POSSE_OK);
     }
-    REQUIRE(posse_completions_add(completions, futures[0], NULL) == POSSE_OK);
+    REQUIRE(posse_completion_queue_add(completions, futures[0], NULL) == POSSE_OK);
     REQUIRE(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, PATIENCE_MS) == 1);
     REQUIRE(close_behind(scene) == 0);
-    REQUIRE(posse_completions_fd(completions) == -1);
+    REQUIRE(posse_completion_queue_fd(completions) == -1);
     REQUIRE(take(completions, 1) == 0 && are_own_still(scene) == 0);
-    REQUIRE(posse_completions_fd(completions) == -1);
-    REQUIRE(posse_completions_add(completions, futures[1], NULL) == POSSE_SYSTEM);
+    REQUIRE(posse_completion_queue_fd(completions) == -1);
+    REQUIRE(posse_completion_queue_add(completions, futures[1], NULL) == POSSE_SYSTEM);
     REQUIRE(errno == EBADF);
-    posse_completions_destroy(completions);
+    posse_completion_queue_destroy(completions);
     REQUIRE(posse_destroy(pool) == POSSE_OK && are_own_still(scene) == 0);
     return 0;
 }
@@ -166,12 +166,12 @@ static int completions_behind(void *context)
 static int unused_completions_behind(void *context)
 {
     const struct scene *scene = context;
-    posse_completions *completions;
-    REQUIRE(posse_completions_create(&completions) == POSSE_OK);
-    REQUIRE(posse_completions_fd(completions) >= FIRST);
+    posse_completion_queue *completions;
+    REQUIRE(posse_completion_queue_create(&completions) == POSSE_OK);
+    REQUIRE(posse_completion_queue_fd(completions) >= FIRST);
     REQUIRE(close_behind(scene) == 0);
-    REQUIRE(posse_completions_fd(completions) == -1);
-    posse_completions_destroy(completions);
+    REQUIRE(posse_completion_queue_fd(completions) == -1);
+    posse_completion_queue_destroy(completions);
     REQUIRE(are_own_still(scene) == 0);
     return 0;
 }

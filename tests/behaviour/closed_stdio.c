@@ -44,31 +44,31 @@ static int use_all(long open)
     posse_options options = default_options();
     posse_executor *pools[2] = {open_pool(2), NULL};
     posse_future futures[2];
-    posse_completions *completions;
+    posse_completion_queue *completions;
     _Atomic int calls = 0;
     long seen = -1;
     options.max_workers = 1;
     options.max_rss_per_worker = backend() == POSSE_PROCESS ? (size_t)1 << 40 : 0;
     REQUIRE(pools[0] != NULL && posse_create(&options, &pools[1]) == POSSE_OK);
-    REQUIRE(posse_completions_create(&completions) == POSSE_OK);
-    REQUIRE(posse_completions_fd(completions) > 2 && open_now() == open);
+    REQUIRE(posse_completion_queue_create(&completions) == POSSE_OK);
+    REQUIRE(posse_completion_queue_fd(completions) > 2 && open_now() == open);
     for (int i = 0; i < 2; i++) {
         REQUIRE(posse_submit(pools[i], look_task, NULL, 0, &futures[i]) == POSSE_OK);
-        REQUIRE(posse_completions_add(completions, futures[i], NULL) == POSSE_OK);
+        REQUIRE(posse_completion_queue_add(completions, futures[i], NULL) == POSSE_OK);
         REQUIRE(posse_add_done_callback(futures[i], note, &calls) == POSSE_OK);
     }
     REQUIRE(posse_wait(futures, 2, POSSE_ALL_COMPLETED, -1, NULL, NULL) == POSSE_OK);
     for (int i = 0; i < 2; i++) {
-        struct pollfd fd = {.fd = posse_completions_fd(completions), .events = POLLIN};
+        struct pollfd fd = {.fd = posse_completion_queue_fd(completions), .events = POLLIN};
         posse_completion taken;
         REQUIRE(poll(&fd, 1, PATIENCE_MS) == 1);
-        REQUIRE(posse_completions_take(completions, &taken, 1) == 1);
+        REQUIRE(posse_completion_queue_take(completions, &taken, 1) == 1);
         REQUIRE(posse_result_into(futures[i], -1, &seen, sizeof seen, NULL) == POSSE_OK);
         REQUIRE(seen == open && open_now() == open);
         REQUIRE(posse_shutdown(pools[i], 0, -1) == POSSE_OK);
         REQUIRE(posse_destroy(pools[i]) == POSSE_OK);
     }
-    posse_completions_destroy(completions);
+    posse_completion_queue_destroy(completions);
     REQUIRE(atomic_load(&calls) == 2 && open_now() == open);
     return 0;
 }

@@ -232,7 +232,7 @@ TEST(IP20_decode_errors_propagate)
     struct gate *gate = make_gate(pool);
     posse_future futures[2] = {SUBMIT_VALUE(pool, pass_and_decode_task, gate),
                                sent(pool, (struct packet){.decode = SPOILT})};
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_future next;
     struct caller callers[COUNT(futures)];
     for (size_t i = 0; i < COUNT(futures); i++) {
@@ -242,11 +242,11 @@ TEST(IP20_decode_errors_propagate)
     assert_ok(posse_as_completed(futures, COUNT(futures), -1, &completed));
     open_gate(gate);
     for (size_t i = 0; i < COUNT(futures); i++) {
-        assert_ok(posse_completed_next(completed, &next, NULL));
+        assert_ok(posse_completion_iter_next(completed, &next, NULL));
         assert_status(end_call(&callers[i]), POSSE_TASK_FAILED);
     }
-    assert_status(posse_completed_next(completed, &next, NULL), POSSE_END);
-    posse_completed_close(completed);
+    assert_status(posse_completion_iter_next(completed, &next, NULL), POSSE_END);
+    posse_completion_iter_close(completed);
     for (size_t i = 0; i < COUNT(futures); i++) {
         assert_int_equal(take_error(futures[i], POSSE_TASK_FAILED).code, BAD_INPUT);
     }

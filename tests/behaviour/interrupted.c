@@ -97,16 +97,16 @@ TEST(iterations)
     struct gate *gate = make_gate(pool);
     posse_future futures[3] = {slow(pool), slow(pool), submitted_hold(pool, gate)};
     posse_future given;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     assert_ok(posse_as_completed(futures, 2, -1, &completed));
     for (size_t i = 0, index; i < 2; i++) {
-        assert_in_storm(posse_completed_next(completed, &given, &index), POSSE_OK);
+        assert_in_storm(posse_completion_iter_next(completed, &given, &index), POSSE_OK);
         assert_int_equal(index, i);
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     assert_ok(posse_as_completed(&futures[2], 1, SHORT_MS, &completed));
-    assert_status(IN_STORM(posse_completed_next(completed, &given, NULL)), POSSE_TIMEOUT);
-    posse_completed_close(completed);
+    assert_status(IN_STORM(posse_completion_iter_next(completed, &given, NULL)), POSSE_TIMEOUT);
+    posse_completion_iter_close(completed);
     open_gate(gate);
     for (size_t i = 0; i < COUNT(futures); i++) {
         take_long(futures[i]);
@@ -119,21 +119,21 @@ TEST(iterations)
 TEST(descriptor)
 {
     posse_executor *pool = make_pool(1);
-    posse_completions *completions;
+    posse_completion_queue *completions;
     posse_future future = slow(pool);
-    assert_ok(posse_completions_create(&completions));
-    struct pollfd fd = {.fd = posse_completions_fd(completions), .events = POLLIN};
-    assert_status(IN_STORM(posse_completions_add(completions, future, &fd)), POSSE_OK);
+    assert_ok(posse_completion_queue_create(&completions));
+    struct pollfd fd = {.fd = posse_completion_queue_fd(completions), .events = POLLIN};
+    assert_status(IN_STORM(posse_completion_queue_add(completions, future, &fd)), POSSE_OK);
     assert_true(begin_storm());
     posse_completion taken = {.context = NULL};
     for (long end = now_ms() + PATIENCE_MS; now_ms() < end && taken.context == NULL;) {
         if (poll(&fd, 1, SHORT_MS) == 1) {
-            (void)posse_completions_take(completions, &taken, 1);
+            (void)posse_completion_queue_take(completions, &taken, 1);
         }
     }
     (void)end_storm(POSSE_OK);
     assert_ptr_equal(taken.context, &fd);
-    posse_completions_destroy(completions);
+    posse_completion_queue_destroy(completions);
     take_long(future);
     end_pool(pool);
 }

@@ -60,7 +60,7 @@ TEST(maps_item_by_item)
     posse_executor *pool = make_pool(1);
     void *memory;
     posse_item item = {.struct_size = sizeof item};
-    posse_mapping *map;
+    posse_map_iter *map;
     assert_ok(posse_alloc(pool, ITEMS_OF_MAP * sizeof(long), &memory));
     memset(memory, 0, ITEMS_OF_MAP * sizeof(long));
     posse_input input = {.data = memory, .size = sizeof(long)};

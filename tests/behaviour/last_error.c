@@ -93,12 +93,12 @@ TEST(the_system)
     skip(); /* it has a limit of descriptors of its own */
 #endif
     struct rlimit before, none;
-    posse_completions *completions;
+    posse_completion_queue *completions;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    posse_status status = posse_completions_create(&completions);
+    posse_status status = posse_completion_queue_create(&completions);
     int error = errno;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_status(status, POSSE_SYSTEM);

@@ -15,7 +15,7 @@ TEST(polls_see_a_broken_pool)
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     struct gate *gate = make_gate(pool);
     posse_future future = submitted_hold(pool, gate), given;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     await_entered(gate, 1);
     assert_ok(posse_as_completed(&future, 1, 20, &completed));
     assert_int_equal(kill(supervisor, SIGKILL), 0);
@@ -25,8 +25,8 @@ TEST(polls_see_a_broken_pool)
         status = posse_wait(&future, 1, POSSE_ALL_COMPLETED, 20, NULL, NULL);
     }
     assert_status(status, POSSE_BROKEN);
-    assert_status(posse_completed_next(completed, &given, NULL), POSSE_BROKEN);
-    posse_completed_close(completed);
+    assert_status(posse_completion_iter_next(completed, &given, NULL), POSSE_BROKEN);
+    posse_completion_iter_close(completed);
     assert_ok(posse_destroy(pool));
 }
 
@@ -60,7 +60,7 @@ TEST(one_of_two_pools_breaks)
     struct gate *gate = make_gate(pool);
     posse_future futures[2] = {submitted_hold(pool, gate), submitted_long(broken, square_task, 1)};
     posse_future given;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     size_t index;
     assert_ok(posse_as_completed(futures, 2, -1, &completed));
     atomic_store(may_fail, 1);
@@ -69,11 +69,11 @@ TEST(one_of_two_pools_breaks)
     assert_status(posse_wait(futures, 2, POSSE_FIRST_COMPLETED, 20, NULL, NULL), POSSE_TIMEOUT);
     open_gate(gate);
     assert_ok(posse_wait(futures, 2, POSSE_FIRST_COMPLETED, -1, NULL, NULL));
-    assert_ok(posse_completed_next(completed, &given, &index));
+    assert_ok(posse_completion_iter_next(completed, &given, &index));
     assert_int_equal(index, 0);
-    assert_status(posse_completed_next(completed, &given, NULL), POSSE_BROKEN);
-    assert_int_equal(posse_completed_left(completed), 1);
-    posse_completed_close(completed);
+    assert_status(posse_completion_iter_next(completed, &given, NULL), POSSE_BROKEN);
+    assert_int_equal(posse_completion_iter_left(completed), 1);
+    posse_completion_iter_close(completed);
     take_error(futures[0], POSSE_OK);
     free_gate(pool, gate);
     end_pool(pool);
@@ -87,7 +87,7 @@ TEST(scribbled_count)
     posse_executor *pool = make_pool(3);
     struct gate *gate = make_gate(pool);
     posse_future futures[3], given;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     for (int i = 0; i < 3; i++) {
         futures[i] = submitted_hold(pool, gate);
     }
@@ -95,13 +95,13 @@ TEST(scribbled_count)
     assert_ok(posse_as_completed(futures, 3, PATIENCE_MS, &completed));
     uint64_t count = atomic_exchange(&pool->segment.header->slots_count, 1);
     open_gate(gate);
-    posse_status status = posse_completed_next(completed, &given, NULL);
+    posse_status status = posse_completion_iter_next(completed, &given, NULL);
     for (int i = 1; i < 3 && status != POSSE_TIMEOUT; i++) {
-        status = posse_completed_next(completed, &given, NULL);
+        status = posse_completion_iter_next(completed, &given, NULL);
     }
     atomic_store(&pool->segment.header->slots_count, count);
     assert_true(status != POSSE_TIMEOUT);
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     for (int i = 0; i < 3; i++) {
         assert_ok(posse_release(futures[i]));
     }

@@ -23,7 +23,7 @@ struct crowd {
 /* Every future comes once, or not at all if it is released; what is asked for is told. */
 static posse_status iterate(const struct crowd *crowd)
 {
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_future future;
     bool given[N] = {false};
     size_t index;
@@ -31,14 +31,14 @@ static posse_status iterate(const struct crowd *crowd)
     if (status != POSSE_OK) {
         return status;
     }
-    while ((status = posse_completed_next(completed, &future, &index)) == POSSE_OK) {
+    while ((status = posse_completion_iter_next(completed, &future, &index)) == POSSE_OK) {
         if (index >= N || given[index]) {
             status = POSSE_SYSTEM;
             break;
         }
         given[index] = true;
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     return status == POSSE_END ? POSSE_OK : status;
 }
 
@@ -125,7 +125,7 @@ static int count_call(posse_future future, void *context)
 static posse_status next_only(void *context)
 {
     posse_future future;
-    return posse_completed_next(context, &future, NULL);
+    return posse_completion_iter_next(context, &future, NULL);
 }
 
 /* In posse_result, in as_completed, by a callback and by a descriptor: all are told of one. */
@@ -135,8 +135,8 @@ TEST(every_way_at_once)
     for (int round = 0; round < 20; round++) {
         struct gate *gate = make_gate(pool);
         posse_future future = submitted_hold(pool, gate);
-        posse_completed *completed;
-        posse_completions *completions;
+        posse_completion_iter *completed;
+        posse_completion_queue *completions;
         struct caller callers[3];
         _Atomic int calls = 0;
         if (round % 2) {
@@ -144,8 +144,8 @@ TEST(every_way_at_once)
             await_parked(&callers[0]);
         }
         assert_ok(posse_as_completed(&future, 1, -1, &completed));
-        assert_ok(posse_completions_create(&completions));
-        assert_ok(posse_completions_add(completions, future, NULL));
+        assert_ok(posse_completion_queue_create(&completions));
+        assert_ok(posse_completion_queue_add(completions, future, NULL));
         assert_ok(posse_add_done_callback(future, count_call, &calls));
         start_call(&callers[1], next_only, completed);
         start_call(&callers[2], call_exception, &future);
@@ -158,10 +158,10 @@ TEST(every_way_at_once)
             assert_ok(end_call(&callers[i]));
         }
         assert_eventually(atomic_load(&calls) == 1);
-        struct pollfd fd = {.fd = posse_completions_fd(completions), .events = POLLIN};
+        struct pollfd fd = {.fd = posse_completion_queue_fd(completions), .events = POLLIN};
         assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
-        posse_completions_destroy(completions);
-        posse_completed_close(completed);
+        posse_completion_queue_destroy(completions);
+        posse_completion_iter_close(completed);
         assert_ok(posse_release(future));
         free_gate(pool, gate);
     }
@@ -186,12 +186,12 @@ TEST(scribbled_list)
                                submitted_long(pool, square_task, 2)};
     assert_ok(posse_result(futures[0], -1, NULL, NULL));
     await_entered(gate, 1);
-    posse_completed *completed;
+    posse_completion_iter *completed;
     assert_ok(posse_as_completed(futures, 3, -1, &completed));
     const uint64_t heads[] = {pi_done_ref_make(futures[0].slot, futures[0].generation), UINT64_MAX,
                               pi_done_ref_make(999999, 0)};
     posse_future given;
-    assert_ok(posse_completed_next(completed, &given, NULL));
+    assert_ok(posse_completion_iter_next(completed, &given, NULL));
     for (size_t i = 0; i < COUNT(heads); i++) {
         size_t n_done;
         scribble(pool, futures[0], heads[i]);
@@ -200,10 +200,10 @@ TEST(scribbled_list)
     }
     scribble(pool, futures[0], heads[0]); /* not empty, so nobody posts */
     open_gate(gate);
-    assert_ok(posse_completed_next(completed, &given, NULL));
-    assert_ok(posse_completed_next(completed, &given, NULL));
-    assert_status(posse_completed_next(completed, &given, NULL), POSSE_END);
-    posse_completed_close(completed);
+    assert_ok(posse_completion_iter_next(completed, &given, NULL));
+    assert_ok(posse_completion_iter_next(completed, &given, NULL));
+    assert_status(posse_completion_iter_next(completed, &given, NULL), POSSE_END);
+    posse_completion_iter_close(completed);
     for (int i = 0; i < 3; i++) {
         take_error(futures[i], POSSE_OK);
     }

@@ -6,7 +6,7 @@
 
 /* A thread that waits for the next of several futures. */
 struct reader {
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_future given;
     size_t index;
 };
@@ -14,7 +14,7 @@ struct reader {
 static posse_status call_next(void *context)
 {
     struct reader *reader = context;
-    return posse_completed_next(reader->completed, &reader->given, &reader->index);
+    return posse_completion_iter_next(reader->completed, &reader->given, &reader->index);
 }
 
 /* Running tasks of a pool. */
@@ -45,9 +45,9 @@ static void let_go(struct held *held)
     free_gate(held->pool, held->gate);
 }
 
-static posse_completed *open_over(const posse_future *futures, size_t n)
+static posse_completion_iter *open_over(const posse_future *futures, size_t n)
 {
-    posse_completed *completed = NULL;
+    posse_completion_iter *completed = NULL;
     assert_ok(posse_as_completed(futures, n, -1, &completed));
     return completed;
 }
@@ -62,7 +62,7 @@ TEST(next_is_woken)
     await_parked(&caller);
     open_gate(held.gate);
     assert_ok(end_call(&caller));
-    posse_completed_close(reader.completed);
+    posse_completion_iter_close(reader.completed);
     let_go(&held);
     end_pool(held.pool);
 }
@@ -81,9 +81,9 @@ TEST(worker_killed)
     assert_status(error.status, POSSE_WORKER_LOST);
     assert_int_equal(error.pid, victim);
     open_gate(held.gate);
-    assert_ok(posse_completed_next(reader.completed, &reader.given, NULL));
+    assert_ok(posse_completion_iter_next(reader.completed, &reader.given, NULL));
     assert_status(error_of(reader.given).status, POSSE_OK);
-    posse_completed_close(reader.completed);
+    posse_completion_iter_close(reader.completed);
     let_go(&held);
     end_pool(held.pool);
 }
@@ -104,7 +104,7 @@ TEST(supervisor_killed)
     posse_future futures[3] = {held.futures[0], ended, held.futures[1]};
     struct reader reader = {.completed = open_over(futures, 3)};
     struct caller callers[2];
-    assert_ok(posse_completed_next(reader.completed, &reader.given, &reader.index));
+    assert_ok(posse_completion_iter_next(reader.completed, &reader.given, &reader.index));
     assert_int_equal(reader.index, 1);
     start_call(&callers[0], call_next, &reader);
     start_call(&callers[1], call_wait, &held);
@@ -116,13 +116,13 @@ TEST(supervisor_killed)
     assert_status(end_call(&callers[1]), POSSE_BROKEN);
     assert_in_range(now_ms() - start, 0, 5000); /* they look about once a second */
     assert_status(call_next(&reader), POSSE_BROKEN);
-    assert_int_equal(posse_completed_left(reader.completed), 2);
-    posse_completed_close(reader.completed);
-    posse_completed *again = open_over(futures, 3); /* what has ended still comes */
-    assert_ok(posse_completed_next(again, &reader.given, &reader.index));
+    assert_int_equal(posse_completion_iter_left(reader.completed), 2);
+    posse_completion_iter_close(reader.completed);
+    posse_completion_iter *again = open_over(futures, 3); /* what has ended still comes */
+    assert_ok(posse_completion_iter_next(again, &reader.given, &reader.index));
     assert_int_equal(reader.index, 1);
-    assert_status(posse_completed_next(again, &reader.given, NULL), POSSE_BROKEN);
-    posse_completed_close(again);
+    assert_status(posse_completion_iter_next(again, &reader.given, NULL), POSSE_BROKEN);
+    posse_completion_iter_close(again);
     assert_ok(posse_destroy(pool));
 }
 
@@ -146,13 +146,13 @@ TEST(destroyed_while_waiting)
         assert_status(end_call(&callers[0]), POSSE_SHUT_DOWN);
         assert_status(end_call(&callers[1]), POSSE_SHUT_DOWN);
     }
-    posse_completed_close(reader.completed);
+    posse_completion_iter_close(reader.completed);
 }
 
 /* The iterator is closed by one thread while another destroys the executor. */
 static posse_status close_only(void *completed)
 {
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     return POSSE_OK;
 }
 
@@ -165,7 +165,7 @@ TEST(closed_beside_destroy)
         for (size_t i = 0; i < COUNT(futures); i++) {
             futures[i] = submitted_long(pool, square_task, (long)i);
         }
-        posse_completed *completed = open_over(futures, COUNT(futures));
+        posse_completion_iter *completed = open_over(futures, COUNT(futures));
         start_call(&caller, close_only, completed);
         for (int i = 0; i < round * 100; i++) {
             (void)posse_done(futures[0]); /* a while that differs */
@@ -207,7 +207,7 @@ static void assert_both_together(posse_executor *a, posse_executor *b)
         assert_int_equal(reader.index % 2, which);
     }
     assert_status(call_next(&reader), POSSE_END);
-    posse_completed_close(reader.completed);
+    posse_completion_iter_close(reader.completed);
     assert_ok(posse_wait(futures, 4, POSSE_ALL_COMPLETED, -1, done, &n_done));
     assert_int_equal(n_done, 4);
     let_go(&held[0]);
@@ -240,7 +240,7 @@ TEST(one_of_two_is_destroyed)
     assert_ok(posse_destroy(first));
     assert_in_range(now_ms() - start, 0, PATIENCE_MS);
     assert_status(end_call(&caller), POSSE_SHUT_DOWN);
-    posse_completed_close(reader.completed);
+    posse_completion_iter_close(reader.completed);
     let_go(&held);
     end_pool(held.pool);
 }
@@ -263,7 +263,7 @@ TEST(one_of_two_breaks)
     assert_ok(end_call(&caller));
     assert_int_equal(reader.index, 0);
     assert_status(call_next(&reader), POSSE_BROKEN);
-    posse_completed_close(reader.completed);
+    posse_completion_iter_close(reader.completed);
     let_go(&a);
     end_pool(a.pool);
     assert_ok(posse_destroy(b.pool));

@@ -185,7 +185,7 @@ static void iterate(struct crowd *crowd, unsigned *seed)
 {
     struct handle handles[SOME];
     posse_future futures[SOME];
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_future future;
     size_t index;
     for (int i = 0; i < SOME; i++) {
@@ -197,11 +197,11 @@ static void iterate(struct crowd *crowd, unsigned *seed)
     if (status != POSSE_OK) {
         return;
     }
-    while ((status = posse_completed_next(completed, &future, &index)) == POSSE_OK) {
+    while ((status = posse_completion_iter_next(completed, &future, &index)) == POSSE_OK) {
         look_at_result(crowd, handles[index], 0);
     }
     expect(crowd, status == POSSE_END || status == POSSE_TIMEOUT, "next", 0);
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
 }
 
 struct listener {

@@ -37,7 +37,7 @@ static int wait_task(posse_task *task, const void *arg, size_t size)
 static int iterate_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future futures[INNER], future;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     long sum = 0, value;
     (void)arg;
     (void)size;
@@ -45,14 +45,14 @@ static int iterate_task(posse_task *task, const void *arg, size_t size)
         posse_as_completed(futures, INNER, -1, &completed) != POSSE_OK) {
         return INNER_FAILED;
     }
-    while (posse_completed_next(completed, &future, NULL) == POSSE_OK) {
+    while (posse_completion_iter_next(completed, &future, NULL) == POSSE_OK) {
         if (posse_result_into(future, 0, &value, sizeof value, NULL) != POSSE_OK) {
             return INNER_FAILED;
         }
         sum += value;
         posse_release(future);
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     return return_long(task, sum);
 }
 
@@ -79,7 +79,7 @@ static int spread_task(posse_task *task, const void *arg, size_t size)
 {
     long n = arg_long(arg), sum = 0, value;
     posse_future halves[2], future;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     (void)size;
     if (n < 2) {
         return return_long(task, n);
@@ -94,13 +94,13 @@ static int spread_task(posse_task *task, const void *arg, size_t size)
     if (posse_as_completed(halves, 2, -1, &completed) != POSSE_OK) {
         return INNER_FAILED;
     }
-    while (posse_completed_next(completed, &future, NULL) == POSSE_OK) {
+    while (posse_completion_iter_next(completed, &future, NULL) == POSSE_OK) {
         if (posse_result_into(future, 0, &value, sizeof value, NULL) == POSSE_OK) {
             sum += value;
         }
         posse_release(future);
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     return return_long(task, sum);
 }
 
@@ -245,14 +245,14 @@ TEST(runs_no_stranger)
 static int endless_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     (void)size;
     memcpy(&future, arg, sizeof future);
     if (posse_as_completed(&future, 1, 60000, &completed) != POSSE_OK) {
         return INNER_FAILED;
     }
-    posse_status status = posse_completed_next(completed, &future, NULL);
-    posse_completed_close(completed);
+    posse_status status = posse_completion_iter_next(completed, &future, NULL);
+    posse_completion_iter_close(completed);
     return return_long(task, status);
 }
 
@@ -265,11 +265,11 @@ TEST(deadline_in_next)
     posse_future future = submitted_job(
         pool,
         (posse_job){.fn = endless_task, .arg = &held, .size = sizeof held, .timeout_ms = 100});
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_future given;
     assert_ok(posse_as_completed(&future, 1, -1, &completed));
-    assert_ok(posse_completed_next(completed, &given, NULL));
-    posse_completed_close(completed);
+    assert_ok(posse_completion_iter_next(completed, &given, NULL));
+    posse_completion_iter_close(completed);
     take_error(future, POSSE_DEADLINE);
     open_gate(gate);
     take_error(held, POSSE_OK);
@@ -286,7 +286,7 @@ struct letter {
 static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
 {
     struct letter *letter = *(struct letter *const *)arg;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     (void)size;
     for (long end = now_ms() + PATIENCE_MS; !atomic_load(&letter->sent); pause_ms(1)) {
         if (now_ms() > end) {

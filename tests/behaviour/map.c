@@ -19,7 +19,7 @@ static void assert_sums(posse_executor *pool, long chunksize)
     posse_input inputs[2] = {LONGS(one_to_ten), LONGS(tens)};
     posse_map_job job = map_job(add_item, inputs, 2, COUNT(tens));
     job.chunksize = chunksize;
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     for (long i = 1; i <= 10; i++) {
         assert_int_equal(next_value(map), 11 * i);
     }
@@ -44,7 +44,7 @@ static void assert_failure_between(posse_executor *pool, long chunksize)
     posse_input input = ORDERS(orders);
     posse_map_job job = map_job(obey, &input, 1, COUNT(orders));
     job.chunksize = chunksize;
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     for (long i = 0; i < 7; i++) {
         if (orders[i].deed == GIVE) {
             assert_int_equal(next_value(map), i);
@@ -149,7 +149,7 @@ static void assert_each_once(posse_executor *pool, struct gate *gate, posse_map_
 {
     memset(seen, 0, sizeof seen);
     atomic_store(&gate->passed, 0);
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     for (size_t i = 0; i < job.count; i++) {
         posse_item item = next_item(map);
         assert_ok(item.status);

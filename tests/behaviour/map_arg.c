@@ -19,7 +19,7 @@ static int scale_block(posse_task *task, const posse_block *block)
 
 static void assert_scaled(posse_executor *pool, posse_map_job job, long factor)
 {
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     for (long i = 0; i < N; i++) {
         assert_int_equal(next_value(map), i * factor);
     }
@@ -176,7 +176,7 @@ TEST(map_in_a_map)
     posse_input input = {.data = &value, .size = sizeof value};
     posse_map_job job = map_job(mapping_item, &input, 1, 1);
     set_arg(&job, factor);
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     assert_int_equal(next_value(map), 321);
     assert_map_ends(map);
     free(factor);

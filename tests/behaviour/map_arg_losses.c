@@ -69,7 +69,7 @@ static int dying_task(posse_task *task, const void *arg, size_t size)
 {
     struct gate *gate = *(struct gate *const *)arg;
     struct factor *factor = make_factor(malloc(100000), 1, 100000);
-    posse_mapping *map;
+    posse_map_iter *map;
     (void)size;
     if (!factor) {
         return GAVE_UP;

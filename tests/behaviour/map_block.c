@@ -82,7 +82,7 @@ TEST(blocks_in_place)
         assert_int_equal(stage->results[i].a, 0x11111111);
     }
     stage->job.results = NULL;
-    posse_mapping *map = open_map(pool, stage->job);
+    posse_map_iter *map = open_map(pool, stage->job);
     for (long i = 0; i < N; i++) {
         assert_int_equal(next_value(map), i / 4 * 4 + 100 * i);
     }
@@ -103,7 +103,7 @@ TEST(block_fails)
         stage.pairs[9].in = -77;
         stage.job.results = own_results ? stage.job.results : NULL;
         assert_status(posse_map(pool, &stage.job, statuses), POSSE_TASK_FAILED);
-        posse_mapping *map = open_map(pool, stage.job);
+        posse_map_iter *map = open_map(pool, stage.job);
         for (size_t i = 0; i < N; i++) {
             posse_item item = next_item(map);
             bool failed = i / 4 == 2;
@@ -143,7 +143,7 @@ TEST(block_goes_on_after_its_failure)
     job.block_fn = fails_early;
     job.result_size = 1000;
     job.chunksize = 10;
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     for (int i = 0; i < 10; i++) {
         assert_status(next_item(map).status, POSSE_TASK_FAILED);
         assert_ok(posse_map_exception(map, &error));
@@ -168,7 +168,7 @@ TEST(return_in_a_map)
     make_stage(&stage, 1);
     stage.orders[0].deed = RETURN;
     stage.job.count = 1;
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     assert_int_equal(next_value(map), POSSE_INVALID);
     assert_map_ends(map);
     stage.job.fn = NULL;
@@ -247,7 +247,7 @@ TEST(bad_arguments)
     long results[3] = {0};
     posse_status statuses[3] = {POSSE_FULL, POSSE_FULL, POSSE_FULL};
     for (size_t i = 0; i < COUNT(refusals); i++) {
-        posse_mapping *map = NULL;
+        posse_map_iter *map = NULL;
         posse_input input = {.data = longs, .size = sizeof(long)};
         posse_map_job job = map_job(square_item, &input, 1, 3);
         job.results = results;
@@ -270,7 +270,7 @@ TEST(no_arguments)
     long longs[1] = {3};
     posse_input input = {.data = longs, .size = sizeof(long)};
     posse_map_job job = map_job(square_item, &input, 1, 1);
-    posse_mapping *map = NULL;
+    posse_map_iter *map = NULL;
     posse_item item = {.struct_size = sizeof item};
     struct numbers numbers = {.n_inputs = 1};
     assert_status(posse_map(NULL, &job, NULL), POSSE_INVALID);

@@ -18,7 +18,7 @@ TEST(unordered_as_they_end)
         stage.orders[0].deed = HOLD;
         stage.job.chunksize = chunksize;
         stage.job.unordered = true;
-        posse_mapping *map = open_map(stage.pool, stage.job);
+        posse_map_iter *map = open_map(stage.pool, stage.job);
         for (long i = 0; i < N; i++) {
             long value = next_value(map);
             assert_true((value < chunksize) == (i >= N - chunksize));
@@ -38,7 +38,7 @@ TEST(ordered_waits_for_the_first)
     make_stage(&stage, 2);
     stage.orders[0].deed = HOLD;
     stage.job.buffersize = N;
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     assert_eventually(stats_of(stage.pool).done == N - 1);
     open_gate(stage.gate);
     for (long i = 0; i < N; i++) {
@@ -119,7 +119,7 @@ static posse_status call_maps(void *context)
         struct numbers numbers = {side->first, side->first + 20, POSSE_END, 1, 0};
         posse_input input = {.size = sizeof(long)};
         posse_map_job job = source_job(&numbers, &input);
-        posse_mapping *map;
+        posse_map_iter *map;
         job.unordered = side->unordered;
         posse_status status = posse_map_open(side->pool, &job, &map);
         posse_item item = {.struct_size = sizeof item};
@@ -212,14 +212,14 @@ TEST(destroyed_meanwhile)
 
 struct forked {
     posse_executor *pool;
-    posse_mapping *map;
+    posse_map_iter *map;
     posse_map_job *job;
 };
 
 static int use_in_child(void *context)
 {
     struct forked *forked = context;
-    posse_mapping *other = NULL;
+    posse_map_iter *other = NULL;
     posse_item item = {.struct_size = sizeof item};
     REQUIRE(posse_map(forked->pool, forked->job, NULL) == POSSE_WRONG_PROCESS);
     REQUIRE(posse_map_open(forked->pool, forked->job, &other) == POSSE_WRONG_PROCESS);
@@ -257,7 +257,7 @@ TEST(resized_before)
     for (int i = 0; i < N; i++) {
         stage.orders[i].deed = HOLD;
     }
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     await_entered(stage.gate, 4);
     open_gate(stage.gate);
     for (long i = 0; i < N; i++) {

@@ -50,7 +50,7 @@ static void assert_map(posse_executor *pool, long items)
     posse_map_job job = map_job(square_item, &input, 1, (size_t)items);
     job.chunksize = 1;
     job.buffersize = 2;
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     assert_squares(map, 0, items);
     assert_map_ends(map);
     free((void *)(uintptr_t)input.data);

@@ -22,7 +22,7 @@ static void assert_time_is_up(long chunksize, bool unordered)
     stage.job.timeout_ms = 300;
     stage.job.chunksize = chunksize;
     stage.job.unordered = unordered;
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     while ((status = posse_map_next(map, &item)) == POSSE_OK) {
         assert_int_equal(*(const long *)item.result, given++);
     }
@@ -59,7 +59,7 @@ TEST(T07_executor_map_current_future_cancel)
         stage.job.timeout_ms = 1;
         stage.job.unordered = unordered;
         stage.job.buffersize = 5;
-        posse_mapping *map = open_map(stage.pool, stage.job);
+        posse_map_iter *map = open_map(stage.pool, stage.job);
         assert_status(posse_map_next(map, &item), POSSE_TIMEOUT);
         assert_map_ends(map);
         assert_status(posse_map(stage.pool, &stage.job, statuses), POSSE_TIMEOUT);
@@ -112,7 +112,7 @@ TEST(endless_source_ends_in_time)
     struct numbers numbers = {.end = -1, .n_inputs = 1};
     posse_map_job job = source_job(&numbers, &input);
     job.timeout_ms = 20;
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     posse_status status = POSSE_OK;
     posse_item item = {.struct_size = sizeof item};
     for (long end = now_ms() + PATIENCE_MS; status == POSSE_OK && now_ms() < end;) {
@@ -135,7 +135,7 @@ static void assert_closed_early(long chunksize, bool unordered)
     stage.job.chunksize = chunksize;
     stage.job.unordered = unordered;
     stage.job.buffersize = 3;
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     next_value(map);
     close_map(map);
     assert_ok(posse_map_close(NULL));
@@ -162,7 +162,7 @@ static void assert_close(struct stage *stage, bool waits)
     stage->orders[1].deed = COUNT_IT;
     memcpy((void *)(uintptr_t)stage->input.data, stage->orders, sizeof stage->orders);
     stage->job.chunksize = N;
-    posse_mapping *map = open_map(stage->pool, stage->job);
+    posse_map_iter *map = open_map(stage->pool, stage->job);
     await_entered(stage->gate, 1);
     start_call(&closer, call_close, map);
     if (waits) {
@@ -210,7 +210,7 @@ TEST(map_cancel)
         }
         stage.job.buffersize = N;
         stage.job.unordered = unordered;
-        posse_mapping *map = open_map(stage.pool, stage.job);
+        posse_map_iter *map = open_map(stage.pool, stage.job);
         await_entered(stage.gate, 2);
         close_map(map);
         assert_eventually(stats_of(stage.pool).running == 0);

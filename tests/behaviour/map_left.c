@@ -12,7 +12,7 @@ static void assert_left(struct stage *stage, long special, bool goes_on)
 {
     jmp_buf out;
     static struct feed feed;
-    static posse_mapping *map;
+    static posse_map_iter *map;
     static volatile long next;
     feed = (struct feed){
         .stage = stage, .end = 7, .special = special, .before = jump, .context = &out};
@@ -57,7 +57,7 @@ TEST(source_jumps_out)
 struct quitter {
     struct stage *stage;
     struct feed feed;
-    posse_mapping *map;
+    posse_map_iter *map;
 };
 
 static posse_status quit(struct feed *feed)

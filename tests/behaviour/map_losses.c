@@ -16,7 +16,7 @@ static void assert_lost(struct stage *stage, posse_status how, size_t first, siz
 {
     posse_error error = {.struct_size = sizeof error};
     posse_status statuses[N];
-    posse_mapping *map = open_map(stage->pool, stage->job);
+    posse_map_iter *map = open_map(stage->pool, stage->job);
     for (size_t i = 0; i < N; i++) {
         posse_item item = next_item(map);
         bool lost = item.index >= first && item.index < end;
@@ -117,7 +117,7 @@ TEST(D15_crash_big_data)
     stage.input = (posse_input){.data = bytes, .size = BIG};
     stage.job.count = TEN;
     stage.job.result_size = BIG;
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     for (size_t i = 0; i < TEN; i++) {
         posse_item item = next_item(map);
         assert_status(item.status, i == 6 ? POSSE_WORKER_LOST : POSSE_OK);
@@ -149,7 +149,7 @@ static void assert_broken(bool unordered, bool at_once)
     struct caller caller;
     struct whole whole = {.stage = &stage};
     posse_item item = {.struct_size = sizeof item};
-    posse_mapping *map = NULL;
+    posse_map_iter *map = NULL;
     make_stage(&stage, 2);
     assert_ok(posse_alloc(stage.pool, sizeof stage.orders, &orders));
     pid_t supervisor = (pid_t)take_long(submitted(stage.pool, parent_task, NULL, 0));

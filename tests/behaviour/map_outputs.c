@@ -30,12 +30,12 @@ static void assert_none_began(posse_executor *pool, const posse_map_job *job, po
 
 static void assert_not_opened(posse_executor *pool, const posse_map_job *job, posse_status expected)
 {
-    posse_mapping *map = (posse_mapping *)pool;
+    posse_map_iter *map = (posse_map_iter *)pool;
     assert_int_equal(posse_map_open(pool, job, &map), expected);
     assert_null(map);
 }
 
-static void assert_no_item(posse_mapping *map, posse_status expected)
+static void assert_no_item(posse_map_iter *map, posse_status expected)
 {
     posse_item item;
     posse_error error;
@@ -93,7 +93,7 @@ TEST(shut_down)
 {
     struct stage stage;
     make_stage(&stage, 1);
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     assert_ok(posse_shutdown(stage.pool, 0, -1));
     assert_none_began(stage.pool, &stage.job, POSSE_SHUT_DOWN);
     assert_not_opened(stage.pool, &stage.job, POSSE_SHUT_DOWN);
@@ -105,7 +105,7 @@ static int use_in_child(void *context)
 {
     struct stage *stage = context;
     posse_status statuses[N];
-    posse_mapping *map = (posse_mapping *)stage->pool;
+    posse_map_iter *map = (posse_map_iter *)stage->pool;
     memset(statuses, POISON, sizeof statuses);
     REQUIRE(posse_map(stage->pool, &stage->job, statuses) == POSSE_WRONG_PROCESS);
     for (int i = 0; i < N; i++) {
@@ -169,7 +169,7 @@ TEST(after_the_end)
     struct stage stage;
     make_stage(&stage, 1);
     stage.job.count = 2;
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     assert_int_equal(next_value(map), 0);
     assert_int_equal(next_value(map), 1);
     assert_no_item(map, POSSE_END);
@@ -186,7 +186,7 @@ TEST(of_an_item_that_failed)
     make_stage(&stage, 1);
     stage.orders[0] = (struct order){.deed = FAIL, .value = 7};
     stage.job.count = 1;
-    posse_mapping *map = open_map(stage.pool, stage.job);
+    posse_map_iter *map = open_map(stage.pool, stage.job);
     memset(&item, POISON, sizeof item);
     item.struct_size = sizeof item;
     assert_ok(posse_map_next(map, &item));

@@ -52,7 +52,7 @@ static void assert_strides(posse_executor *pool, struct row *rows, size_t n)
         assert_ok(posse_map(pool, &job, NULL));
         assert_rows(rows, n);
         fill_rows(rows, n);
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         for (size_t i = 0; i < n; i++) {
             assert_ptr_equal(next_item(map).result, &rows[i].out);
             assert_int_equal(rows[i].out, i * i);
@@ -167,7 +167,7 @@ TEST(list_of_inputs_is_copied)
     posse_input input = LONGS(one_to_ten);
     posse_map_job job = map_job(square_item, &input, 1, 10);
     job.chunksize = job.buffersize = 1;
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     memset(&input, 0, sizeof input);
     memset(&job, 0, sizeof job);
     assert_squares(map, 1, 11);
@@ -182,7 +182,7 @@ TEST(result_is_valid_until_the_next)
     posse_input input = LONGS(one_to_ten);
     posse_map_job job = map_job(square_item, &input, 1, 10);
     job.chunksize = 1;
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     for (long i = 1; i <= 10; i++) {
         posse_item item = next_item(map);
         for (long k = 0; k < 20; k++) {
@@ -204,7 +204,7 @@ TEST(E20_free_reference)
     job.result_size = BIG;
     job.buffersize = job.chunksize = 1;
     for (int i = 0; i < 20; i++) {
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         for (long k = 1; k <= 10; k++) {
             assert_int_equal(next_value(map), k * k);
             assert_in_range(stats_of(pool).memory_blocks, 1, 2);

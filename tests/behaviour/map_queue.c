@@ -61,7 +61,7 @@ TEST(E17_shutdown_race_issue12456)
         posse_input input = {.data = values, .size = sizeof(long)};
         posse_map_job job = map_job(square_item, &input, 1, 4);
         job.unordered = i / 2 % 2;
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         assert_ok(posse_shutdown(pool, 0, -1));
         close_map(map);
         end_pool(pool);

@@ -22,7 +22,7 @@ TEST(what_has_ended_comes_first)
         long n = stage.job.chunksize;
         struct feed feed = {.end = 4 * n, .special = n, .before = wait_for_leave};
         unsigned long done = stats_of(stage.pool).done;
-        posse_mapping *map = open_feed(&stage, &feed, stage.job);
+        posse_map_iter *map = open_feed(&stage, &feed, stage.job);
         assert_int_equal(atomic_load(&feed.calls), n);
         assert_eventually(stats_of(stage.pool).done == done + 1);
         for (long i = 0; i < n; i++) {
@@ -61,7 +61,7 @@ TEST(ended_in_the_middle_of_a_chunk)
         stage.orders[3].deed = HOLD;
         stage.job.chunksize = 4;
         stage.job.unordered = unordered;
-        posse_mapping *map = open_feed(&stage, &feed, stage.job);
+        posse_map_iter *map = open_feed(&stage, &feed, stage.job);
         for (long i = 0; i < 4; i++) {
             assert_int_equal(next_value(map), i);
         }
@@ -86,7 +86,7 @@ static void assert_filled(struct stage *stage, long calls)
 {
     struct caller caller;
     struct feed feed = {.end = -1, .special = -1};
-    posse_mapping *map = open_feed(stage, &feed, stage->job);
+    posse_map_iter *map = open_feed(stage, &feed, stage->job);
     start_call(&caller, call_next, map);
     await_parked(&caller);
     assert_int_equal(atomic_load(&feed.calls), calls);
@@ -133,7 +133,7 @@ TEST(at_the_limit_of_the_queue)
         stage.job.unordered = unordered;
         struct caller caller;
         struct feed feed = {.end = 5, .special = -1};
-        posse_mapping *map = open_feed(&stage, &feed, stage.job);
+        posse_map_iter *map = open_feed(&stage, &feed, stage.job);
         await_entered(stage.gate, 1);
         start_call(&caller, call_next, map);
         await_parked(&caller);
@@ -155,7 +155,7 @@ TEST(quick_for_long)
     struct stage stage;
     make_stage(&stage, 1);
     struct feed feed = {.end = -1, .special = -1};
-    posse_mapping *map = open_feed(&stage, &feed, stage.job);
+    posse_map_iter *map = open_feed(&stage, &feed, stage.job);
     bool asked = false;
     for (long i = 0; i < 2000 && !asked; i++) {
         assert_eventually(stats_of(stage.pool).running + stats_of(stage.pool).queued == 0);
@@ -191,7 +191,7 @@ TEST(source_takes_all_the_time)
         stage.job.timeout_ms = 30;
         stage.job.chunksize = 2;
         stage.job.unordered = kind % 2;
-        posse_mapping *map = open_feed(&stage, &feed, stage.job);
+        posse_map_iter *map = open_feed(&stage, &feed, stage.job);
         while ((status = posse_map_next(map, &item)) == POSSE_OK) {
             assert_true(item.index < 2);
         }

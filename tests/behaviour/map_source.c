@@ -17,7 +17,7 @@ TEST(E09_map_buffersize_value_validation)
 {
     posse_executor *pool = make_pool(1);
     struct numbers numbers = numbers_to(3);
-    posse_mapping *map = NULL;
+    posse_map_iter *map = NULL;
     posse_map_job job = source_job(&numbers, two_longs);
     job.buffersize = -1;
     assert_status(posse_map_open(pool, &job, &map), POSSE_INVALID);
@@ -42,7 +42,7 @@ static void assert_buffersizes(size_t n_inputs)
         posse_map_job job = source_job(&numbers, two_longs);
         job.buffersize = sizes[i / 2];
         job.chunksize = i % 2 ? 3 : 0;
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         for (long k = 0; k < N; k++) {
             assert_int_equal(next_value(map), n_inputs == 1 ? k * k : 11 * k);
         }
@@ -64,7 +64,7 @@ static void assert_endless(size_t n_inputs)
         numbers.n_inputs = n_inputs;
         posse_map_job job = source_job(&numbers, two_longs);
         job.buffersize = buffersize;
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         for (long k = 0; k < 3; k++) {
             assert_int_equal(next_value(map), n_inputs == 1 ? k * k : 11 * k);
         }
@@ -100,7 +100,7 @@ TEST(E16_map_buffersize_when_buffer_is_full)
         posse_map_job job = source_job(&numbers, two_longs);
         job.buffersize = buffersize;
         job.chunksize = buffersize % 4 + 1;
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         assert_in_range(numbers.calls, 1, buffersize);
         for (long i = 0; i < 30; i++) {
             assert_squares(map, i, i + 1);
@@ -129,7 +129,7 @@ TEST(after_shutdown)
         job.buffersize = 5;
         job.unordered = kind % 2;
         job.chunksize = 1;
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         assert_ok(posse_shutdown(pool, 0, -1));
         for (int i = 0; i < (kind / 2 ? 1 : 5); i++) {
             next_value(map);
@@ -147,7 +147,7 @@ TEST(after_shutdown)
 static void assert_submitted(posse_map_job job, long expected)
 {
     posse_executor *pool = make_pool(2);
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(stats_of(pool).done, expected);
     close_map(map);
@@ -188,7 +188,7 @@ TEST(source_fails_in_the_middle)
         posse_map_job job = source_job(&numbers, two_longs);
         job.chunksize = (long)i % 3;
         job.unordered = i / 4 % 2;
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         for (long k = 0; k < numbers.end; k++) {
             next_value(map);
         }
@@ -245,7 +245,7 @@ static void assert_bytes(posse_executor *pool, posse_map_fn *fn, size_t size, lo
     job.source_context = &bytes;
     job.result_size = size;
     job.chunksize = chunksize;
-    posse_mapping *map = open_map(pool, job);
+    posse_map_iter *map = open_map(pool, job);
     for (int i = 0; i < 23; i++) {
         posse_item item = next_item(map);
         assert_status(item.status, size == 1 && i == 13 ? POSSE_TASK_FAILED : POSSE_OK);
@@ -297,7 +297,7 @@ TEST(no_bytes_at_all)
         job.fn = just_count;
         job.result_size = 0;
         job.chunksize = chunksize;
-        posse_mapping *map = open_map(pool, job);
+        posse_map_iter *map = open_map(pool, job);
         for (size_t i = 0; i < 7; i++) {
             posse_item item = next_item(map);
             assert_ok(item.status);

@@ -18,7 +18,7 @@ static int deeper_task(posse_task *task, const void *arg, size_t size);
 
 static posse_status wait_by(enum way way, posse_future future)
 {
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_future first;
     if (way == RESULT) {
         return posse_result(future, -1, NULL, NULL);
@@ -28,8 +28,8 @@ static posse_status wait_by(enum way way, posse_future future)
     }
     posse_status status = posse_as_completed(&future, 1, -1, &completed);
     if (status == POSSE_OK) {
-        status = posse_completed_next(completed, &first, NULL);
-        posse_completed_close(completed);
+        status = posse_completion_iter_next(completed, &first, NULL);
+        posse_completion_iter_close(completed);
     }
     return status;
 }
@@ -70,7 +70,7 @@ static int deepen_by_map(posse_task *task, struct step step, long *depth)
                          .count = 1,
                          .result_size = sizeof *depth,
                          .unordered = step.way == MAP_UNORDERED};
-    posse_mapping *mapping = NULL;
+    posse_map_iter *mapping = NULL;
     posse_item item = {.struct_size = sizeof item};
     if (posse_map_open(posse_task_executor(task), &job, &mapping) != POSSE_OK) {
         return INNER_FAILED;

@@ -21,7 +21,7 @@ static int leave_item(posse_task *task, const void *const *items, void *result)
 
 enum way { RESULT, WAIT, NEXT, MAP, UNORDERED_MAP, WAYS };
 
-static posse_completed *completed; /* that nobody closes but the test */
+static posse_completion_iter *completed; /* that nobody closes but the test */
 
 static posse_status wait_in(enum way way, posse_executor *pool)
 {
@@ -41,7 +41,7 @@ static posse_status wait_in(enum way way, posse_executor *pool)
         status = posse_wait(&future, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL);
     } else if (status == POSSE_OK) {
         status = posse_as_completed(&future, 1, -1, &completed);
-        status = status == POSSE_OK ? posse_completed_next(completed, &future, NULL) : status;
+        status = status == POSSE_OK ? posse_completion_iter_next(completed, &future, NULL) : status;
     }
     return status;
 }
@@ -60,7 +60,7 @@ TEST(lost_with_the_inner_task)
         assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
         assert_ok(posse_shutdown(pool, 0, -1));
         assert_ok(posse_destroy(pool)); /* waits for those who are inside */
-        posse_completed_close(completed);
+        posse_completion_iter_close(completed);
         completed = NULL;
     }
 }

@@ -29,7 +29,7 @@ static void assert_waits_end(void)
     posse_executor *pool = make_pool(1);
     posse_lock lock;
     posse_queue queue;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     struct gate *gate = make_gate(pool);
     posse_future future = submitted_hold(pool, gate), other;
     long value;
@@ -39,8 +39,8 @@ static void assert_waits_end(void)
     assert_status(posse_result(future, 20, NULL, NULL), POSSE_TIMEOUT);
     assert_status(posse_wait(&future, 1, POSSE_ALL_COMPLETED, 20, NULL, NULL), POSSE_TIMEOUT);
     assert_ok(posse_as_completed(&future, 1, 20, &completed));
-    assert_status(posse_completed_next(completed, &other, NULL), POSSE_TIMEOUT);
-    posse_completed_close(completed);
+    assert_status(posse_completion_iter_next(completed, &other, NULL), POSSE_TIMEOUT);
+    posse_completion_iter_close(completed);
     assert_status(get_long(queue, &value, 20), POSSE_TIMEOUT);
     assert_status(posse_shutdown(pool, 0, 20), POSSE_TIMEOUT);
     open_gate(gate);

@@ -60,7 +60,7 @@ static int all_defined_in_child(void *given)
 /* Ends what `given` has but the pool, where an ended task can be released. */
 static void end_given(struct given *given)
 {
-    posse_completed_close(given->completed);
+    posse_completion_iter_close(given->completed);
     assert_ok(posse_result(given->future, -1, NULL, NULL));
     assert_ok(posse_release(given->future));
     assert_ok(posse_queue_destroy(given->queue));
@@ -110,7 +110,7 @@ TEST(broken)
     assert_eventually(posse_why_broken(given.pool, &error) == POSSE_OK &&
                       error.status == POSSE_BROKEN);
     assert_true(all_defined(&given));
-    posse_completed_close(given.completed);
+    posse_completion_iter_close(given.completed);
     assert_ok(posse_destroy(given.pool));
 }
 
@@ -174,7 +174,7 @@ TEST(destroyed)
         open_gate(gate);
     }
     assert_ok(end_call(&destroyer));
-    posse_completed_close(given.completed);
+    posse_completion_iter_close(given.completed);
 }
 
 static const struct check checks[] = {

@@ -91,7 +91,7 @@ TEST(map_job_of_another_version)
 /* ---- what a call fills ---- */
 
 static posse_future the_future;
-static posse_mapping *the_map;
+static posse_map_iter *the_map;
 
 static posse_status get_stats(void *stats) { return posse_get_stats(the_pool, stats); }
 static posse_status exception(void *error) { return posse_exception(the_future, -1, error); }

@@ -14,7 +14,7 @@ enum { THOUSAND = 1000 };
 static double iterate(const struct bench *bench, posse_executor *pool, posse_future *futures,
                       size_t n)
 {
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_future future;
     posse_status status;
     size_t index, count = 0;
@@ -22,11 +22,11 @@ static double iterate(const struct bench *bench, posse_executor *pool, posse_fut
         bench_must(bench, posse_submit(pool, bench_echo, &i, sizeof i, &futures[i]), "submit");
     double start = bench_seconds();
     bench_must(bench, posse_as_completed(futures, n, -1, &completed), "as_completed");
-    while ((status = posse_completed_next(completed, &future, &index)) == POSSE_OK) {
+    while ((status = posse_completion_iter_next(completed, &future, &index)) == POSSE_OK) {
         bench_check(bench, bench_take(bench, future) == index, "another task's result");
         count++;
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     double elapsed = bench_seconds() - start;
     bench_check(bench, status == POSSE_END && count == n, "not all were given");
     return elapsed / (double)n * 1e9;

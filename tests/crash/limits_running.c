@@ -90,11 +90,11 @@ static void assert_edge(struct edge edge) { assert_child(try_edge, &edge); }
 
 static posse_status make_descriptor(posse_executor *pool)
 {
-    posse_completions *completions;
+    posse_completion_queue *completions;
     (void)pool;
-    posse_status status = posse_completions_create(&completions);
+    posse_status status = posse_completion_queue_create(&completions);
     if (status == POSSE_OK) {
-        posse_completions_destroy(completions);
+        posse_completion_queue_destroy(completions);
     }
     return status;
 }

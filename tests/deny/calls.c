@@ -121,7 +121,7 @@ static int call_back(const struct play *play, posse_executor *pool)
     return 0;
 }
 
-static int take(const struct play *play, posse_executor *pool, posse_completions *completions)
+static int take(const struct play *play, posse_executor *pool, posse_completion_queue *completions)
 {
     long value = 4;
     posse_future future = {0};
@@ -132,10 +132,10 @@ static int take(const struct play *play, posse_executor *pool, posse_completions
     }
     bool before = refused;
     refused = false;
-    EXPECT(posse_completions_add(completions, future, NULL), POSSE_OK);
+    EXPECT(posse_completion_queue_add(completions, future, NULL), POSSE_OK);
     for (long end = now_ms() + LONG_MS; !refused; pause_ms(1)) {
         REQUIRE(now_ms() < end);
-        if (posse_completions_take(completions, &taken, 1) == 1) {
+        if (posse_completion_queue_take(completions, &taken, 1) == 1) {
             break;
         }
     }
@@ -146,10 +146,10 @@ static int take(const struct play *play, posse_executor *pool, posse_completions
 
 static int complete(const struct play *play, posse_executor *pool)
 {
-    posse_completions *completions = NULL;
-    EXPECT(posse_completions_create(&completions), POSSE_OK);
+    posse_completion_queue *completions = NULL;
+    EXPECT(posse_completion_queue_create(&completions), POSSE_OK);
     int result = completions != NULL ? take(play, pool, completions) : 0;
-    posse_completions_destroy(completions);
+    posse_completion_queue_destroy(completions);
     return result;
 }
 

@@ -32,7 +32,7 @@ static int release_all(void)
 static int wait_for_all(void)
 {
     size_t n = 0;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL && submit_all(pool) == 0);
     fault_begin();
@@ -43,11 +43,12 @@ static int wait_for_all(void)
     ALLOW(status, BEGUN);
     if (status == POSSE_OK) {
         posse_future future;
-        for (n = 0; (status = posse_completed_next(completed, &future, NULL)) == POSSE_OK; n++) {
+        for (n = 0; (status = posse_completion_iter_next(completed, &future, NULL)) == POSSE_OK;
+             n++) {
         }
         ALLOW(status, AS(POSSE_END) | AS(POSSE_BROKEN));
         REQUIRE(status == POSSE_BROKEN || n == TASKS);
-        posse_completed_close(completed);
+        posse_completion_iter_close(completed);
     }
     REQUIRE(release_all() == 0);
     return leave_pool(pool);
@@ -110,13 +111,13 @@ static int callbacks(void)
 }
 
 /* Takes as many as were added, which all come. */
-static int take_all(posse_completions *completions, int added)
+static int take_all(posse_completion_queue *completions, int added)
 {
-    struct pollfd fd = {.fd = posse_completions_fd(completions), .events = POLLIN};
+    struct pollfd fd = {.fd = posse_completion_queue_fd(completions), .events = POLLIN};
     while (added > 0) {
         posse_completion taken[TASKS];
         REQUIRE(poll(&fd, 1, PATIENCE_MS) == 1);
-        size_t n = posse_completions_take(completions, taken, TASKS);
+        size_t n = posse_completion_queue_take(completions, taken, TASKS);
         REQUIRE(n > 0);
         added -= (int)n;
     }
@@ -126,20 +127,20 @@ static int take_all(posse_completions *completions, int added)
 
 static int completion_descriptor(void)
 {
-    posse_completions *completions = NULL;
+    posse_completion_queue *completions = NULL;
     int added = 0;
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL && submit_all(pool) == 0);
     fault_begin();
-    posse_status status = posse_completions_create(&completions);
+    posse_status status = posse_completion_queue_create(&completions);
     ALLOW(status, CREATED);
     for (int i = 0; i < TASKS && status == POSSE_OK; i++) {
-        posse_status put = posse_completions_add(completions, futures[i], NULL);
+        posse_status put = posse_completion_queue_add(completions, futures[i], NULL);
         ALLOW(put, CREATED);
         added += put == POSSE_OK;
     }
     REQUIRE(take_all(completions, added) == 0);
-    posse_completions_destroy(completions);
+    posse_completion_queue_destroy(completions);
     REQUIRE(release_all() == 0);
     return leave_pool(pool);
 }

@@ -101,9 +101,9 @@ static void tell(struct program *p)
     if (one_in(&p->dice, 2)) {
         (void)CALL(p, 0, posse_add_done_callback(future, callback, p));
     } else {
-        (void)CALL(p, 0, posse_completions_add(p->completions, future, p));
+        (void)CALL(p, 0, posse_completion_queue_add(p->completions, future, p));
     }
-    (void)posse_completions_take(p->completions, taken, COUNT(taken));
+    (void)posse_completion_queue_take(p->completions, taken, COUNT(taken));
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */

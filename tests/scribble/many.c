@@ -28,18 +28,18 @@ void wait_for_many(struct program *p)
 void as_completed(struct program *p)
 {
     posse_future futures[MAX_FUTURES], future;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     size_t n = valid(p, futures), index;
     long limit = a_limit(p);
     if (CALL(p, 0, posse_as_completed(futures, n, limit, &completed)) != POSSE_OK) {
         return;
     }
     for (size_t i = 0; i <= n; i++) {
-        if (CALL(p, limit, posse_completed_next(completed, &future, &index)) != POSSE_OK) {
+        if (CALL(p, limit, posse_completion_iter_next(completed, &future, &index)) != POSSE_OK) {
             break;
         }
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
 }
 
 static int item(posse_task *task, const void *const *items, void *result)
@@ -69,7 +69,7 @@ void map_items(struct program *p)
         (void)CALL(p, limit, posse_map(p->pool, &job, statuses));
         return;
     }
-    posse_mapping *mapping;
+    posse_map_iter *mapping;
     posse_item shown = {.struct_size = sizeof shown};
     if (CALL(p, limit, posse_map_open(p->pool, &job, &mapping)) != POSSE_OK) {
         return;

@@ -23,7 +23,7 @@ static posse_status open_program(struct program *p)
     options.idle_timeout_ms = one_in(&p->dice, 6) ? 5 : 0;
     posse_status status = CALL(p, 0, posse_create(&options, &p->pool));
     if (status == POSSE_OK) {
-        status = posse_completions_create(&p->completions);
+        status = posse_completion_queue_create(&p->completions);
     }
     if (status == POSSE_OK) {
         status = posse_lock_create(p->pool, &p->lock);
@@ -79,7 +79,7 @@ static int play(struct program *p)
     }
     shut_down(p);
     (void)CALL(p, 0, posse_destroy(p->pool));
-    posse_completions_destroy(p->completions);
+    posse_completion_queue_destroy(p->completions);
     atomic_store(&p->notes->call, "looking what is left");
     REQUIRE(alone());
     REQUIRE(count_descriptors() == descriptors);

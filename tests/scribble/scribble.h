@@ -119,7 +119,7 @@ struct program {
     posse_lock lock;
     posse_queue queue;
     void *memory[4];
-    posse_completions *completions;
+    posse_completion_queue *completions;
     bool patient; /* makes calls that have no limit */
     long began;   /* the call */
     _Atomic long callbacks;

@@ -96,22 +96,22 @@ posse_map_job source_job(struct numbers *numbers, const posse_input *inputs)
     return job;
 }
 
-posse_mapping *open_map(posse_executor *pool, posse_map_job job)
+posse_map_iter *open_map(posse_executor *pool, posse_map_job job)
 {
-    posse_mapping *map = NULL;
+    posse_map_iter *map = NULL;
     assert_ok(posse_map_open(pool, &job, &map));
     assert_non_null(map);
     return map;
 }
 
-posse_item next_item(posse_mapping *map)
+posse_item next_item(posse_map_iter *map)
 {
     posse_item item = {.struct_size = sizeof item, .index = SIZE_MAX};
     assert_ok(posse_map_next(map, &item));
     return item;
 }
 
-long next_value(posse_mapping *map)
+long next_value(posse_map_iter *map)
 {
     posse_item item = next_item(map);
     assert_ok(item.status);
@@ -119,14 +119,14 @@ long next_value(posse_mapping *map)
     return *(const long *)item.result;
 }
 
-void assert_squares(posse_mapping *map, long first, long end)
+void assert_squares(posse_map_iter *map, long first, long end)
 {
     for (long i = first; i < end; i++) {
         assert_int_equal(next_value(map), i * i);
     }
 }
 
-void assert_map_ends(posse_mapping *map)
+void assert_map_ends(posse_map_iter *map)
 {
     posse_item item = {.struct_size = sizeof item};
     assert_status(posse_map_next(map, &item), POSSE_END);
@@ -138,7 +138,7 @@ void assert_map_ends(posse_mapping *map)
 
 posse_status sum_map(posse_executor *pool, const posse_map_job *job, long *sum)
 {
-    posse_mapping *map;
+    posse_map_iter *map;
     posse_item item = {.struct_size = sizeof item};
     posse_status status = posse_map_open(pool, job, &map);
     if (status != POSSE_OK) {
@@ -196,7 +196,7 @@ int scale_item(posse_task *task, const void *const *items, void *result)
     return 0;
 }
 
-void close_map(posse_mapping *map) { assert_ok(posse_map_close(map)); }
+void close_map(posse_map_iter *map) { assert_ok(posse_map_close(map)); }
 
 void make_stage(struct stage *stage, long workers)
 {
@@ -232,7 +232,7 @@ posse_status give_order(void *context, void *const *elements)
     return status;
 }
 
-posse_mapping *open_feed(struct stage *stage, struct feed *feed, posse_map_job job)
+posse_map_iter *open_feed(struct stage *stage, struct feed *feed, posse_map_job job)
 {
     feed->stage = stage;
     job.source = give_order;

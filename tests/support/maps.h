@@ -44,14 +44,14 @@ posse_source give_numbers;
 /* A job with such a source. */
 posse_map_job source_job(struct numbers *numbers, const posse_input *inputs);
 
-posse_mapping *open_map(posse_executor *pool, posse_map_job job); /* asserts */
-posse_item next_item(posse_mapping *map);                         /* asserts that there is one */
-long next_value(posse_mapping *map); /* asserts that the next one has a result */
+posse_map_iter *open_map(posse_executor *pool, posse_map_job job); /* asserts */
+posse_item next_item(posse_map_iter *map);                         /* asserts that there is one */
+long next_value(posse_map_iter *map); /* asserts that the next one has a result */
 /* Asserts that the next items have the squares of first to end - 1 as results, in order. */
-void assert_squares(posse_mapping *map, long first, long end);
+void assert_squares(posse_map_iter *map, long first, long end);
 /* Asserts that nothing more comes, also when asked again, and closes. */
-void assert_map_ends(posse_mapping *map);
-void close_map(posse_mapping *map); /* asserts */
+void assert_map_ends(posse_map_iter *map);
+void close_map(posse_map_iter *map); /* asserts */
 
 /* Adds the results up; POSSE_END, or what else ended it. Also for tasks. */
 posse_status sum_map(posse_executor *pool, const posse_map_job *job, long *sum);
@@ -94,7 +94,7 @@ struct feed {
     _Atomic bool allowed;
 };
 posse_source give_order;
-posse_mapping *open_feed(struct stage *stage, struct feed *feed, posse_map_job job); /* asserts */
+posse_map_iter *open_feed(struct stage *stage, struct feed *feed, posse_map_job job); /* asserts */
 
 /* Runs a block with the job in chunks of one to three, in order and not. */
 #define EACH_KIND(job)                                                                             \

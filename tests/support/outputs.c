@@ -134,7 +134,7 @@ static posse_status wait_for(const struct given *given)
 
 static posse_status as_completed(const struct given *given)
 {
-    posse_completed *completed;
+    posse_completion_iter *completed;
     POISONED(completed);
     posse_status status = posse_as_completed(&given->future, 1, -1, &completed);
     return if_defined(status, completed == NULL);
@@ -146,7 +146,7 @@ static posse_status completed_next(const struct given *given)
     size_t index;
     POISONED(future);
     POISONED(index);
-    posse_status status = posse_completed_next(given->completed, &future, &index);
+    posse_status status = posse_completion_iter_next(given->completed, &future, &index);
     return if_defined(status, IS_ZERO(future) && index == 0);
 }
 
@@ -243,7 +243,7 @@ const struct output output_calls[] = {
     {"posse_as_completed",
      as_completed,
      {[EMPTY] = POSSE_INVALID, [STALE] = POSSE_INVALID, [CHILD] = POSSE_WRONG_PROCESS}},
-    {"posse_completed_next",
+    {"posse_completion_iter_next",
      completed_next,
      {[EMPTY] = POSSE_INVALID,
       [CHILD] = POSSE_WRONG_PROCESS,
@@ -289,13 +289,13 @@ const char *const calls_without_outputs[] = {
     "posse_describe",
     "posse_add_done_callback",
     "posse_release",
-    "posse_completed_left",
-    "posse_completed_close",
-    "posse_completions_create", /* fails if there is no memory */
-    "posse_completions_fd",
-    "posse_completions_add",
-    "posse_completions_take",
-    "posse_completions_destroy",
+    "posse_completion_iter_left",
+    "posse_completion_iter_close",
+    "posse_completion_queue_create", /* fails if there is no memory */
+    "posse_completion_queue_fd",
+    "posse_completion_queue_add",
+    "posse_completion_queue_take",
+    "posse_completion_queue_destroy",
     "posse_map*",
     "posse_free",
     "posse_lock_acquire",
@@ -317,7 +317,7 @@ static bool has_words(posse_status status)
 
 bool output_is_defined(const struct output *call, const struct given *given)
 {
-    (void)!posse_completions_create(NULL);
+    (void)!posse_completion_queue_create(NULL);
     const char *before = posse_last_error();
     posse_status status = call->call(given);
     bool told = strcmp(posse_last_error(), before) != 0 && posse_last_error()[0] != '\0';

@@ -23,7 +23,7 @@ struct given {
     posse_executor *pool;
     posse_future future;
     posse_queue queue;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     long timeout_ms;
 };
 

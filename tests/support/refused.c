@@ -7,10 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const free_calls[] = {
-    "posse_status_name",    "posse_status_message", "posse_last_error",
-    "posse_version",        "posse_create",         "posse_completions_create",
-    "posse_completions_fd", "posse_map_arg",        NULL};
+const char *const free_calls[] = {"posse_status_name",
+                                  "posse_status_message",
+                                  "posse_last_error",
+                                  "posse_version",
+                                  "posse_create",
+                                  "posse_completion_queue_create",
+                                  "posse_completion_queue_fd",
+                                  "posse_map_arg",
+                                  NULL};
 
 /* ---- in the child ---- */
 
@@ -28,7 +33,7 @@ static int refused_futures(struct owned *o, posse_future future)
     char text[100];
     posse_error error = {.struct_size = sizeof error};
     bool done[1] = {true};
-    posse_completed *completed;
+    posse_completion_iter *completed;
     REFUSED(posse_result(future, -1, NULL, NULL));
     REFUSED(posse_result_into(future, -1, text, sizeof text, NULL));
     REFUSED(posse_exception(future, -1, &error));
@@ -38,7 +43,7 @@ static int refused_futures(struct owned *o, posse_future future)
     REFUSED(posse_release(future));
     REFUSED(posse_wait(&future, 1, POSSE_ALL_COMPLETED, -1, done, NULL));
     REFUSED(posse_as_completed(&future, 1, -1, &completed));
-    REFUSED(posse_completions_add(o->completions, future, NULL));
+    REFUSED(posse_completion_queue_add(o->completions, future, NULL));
     REQUIRE(!posse_done(future) && !posse_running(future) && !posse_cancelled(future));
     REQUIRE(posse_describe(future, text, sizeof text) == strlen(text));
     REQUIRE(strcmp(text, posse_status_message(POSSE_WRONG_PROCESS)) == 0);
@@ -48,7 +53,7 @@ static int refused_futures(struct owned *o, posse_future future)
 static int refused_submits(posse_executor *pool)
 {
     posse_future future;
-    posse_mapping *mapping;
+    posse_map_iter *mapping;
     long numbers[2] = {1, 2};
     posse_job job = {.struct_size = sizeof job, .fn = identity_task};
     posse_input input = {.data = numbers, .size = sizeof *numbers};
@@ -104,11 +109,11 @@ static int refused_iterations(struct owned *o)
     posse_future future;
     posse_error error = {.struct_size = sizeof error};
     posse_item item = {.struct_size = sizeof item};
-    REFUSED(posse_completed_next(o->completed, &future, NULL));
-    REQUIRE(posse_completed_left(o->completed) == 2);
-    posse_completed_close(o->completed);
-    REQUIRE(posse_completions_take(o->completions, &taken, 1) == 0);
-    posse_completions_destroy(o->completions);
+    REFUSED(posse_completion_iter_next(o->completed, &future, NULL));
+    REQUIRE(posse_completion_iter_left(o->completed) == 2);
+    posse_completion_iter_close(o->completed);
+    REQUIRE(posse_completion_queue_take(o->completions, &taken, 1) == 0);
+    posse_completion_queue_destroy(o->completions);
     REFUSED(posse_map_next(o->mapping, &item));
     REFUSED(posse_map_exception(o->mapping, &error));
     REFUSED(posse_map_close(o->mapping));
@@ -124,7 +129,7 @@ const char *const refused_calls[] = {"posse_result",
                                      "posse_release",
                                      "posse_wait",
                                      "posse_as_completed",
-                                     "posse_completions_add",
+                                     "posse_completion_queue_add",
                                      "posse_done",
                                      "posse_running",
                                      "posse_cancelled",
@@ -152,11 +157,11 @@ const char *const refused_calls[] = {"posse_result",
                                      "posse_queue_close",
                                      "posse_queue_length",
                                      "posse_queue_destroy",
-                                     "posse_completed_next",
-                                     "posse_completed_left",
-                                     "posse_completed_close",
-                                     "posse_completions_take",
-                                     "posse_completions_destroy",
+                                     "posse_completion_iter_next",
+                                     "posse_completion_iter_left",
+                                     "posse_completion_iter_close",
+                                     "posse_completion_queue_take",
+                                     "posse_completion_queue_destroy",
                                      "posse_map_next",
                                      "posse_map_exception",
                                      "posse_map_close",
@@ -184,8 +189,8 @@ static void make_iterations(struct owned *o)
     o->mapping = open_map(o->pool, job);
     next_item(o->mapping);
     assert_ok(posse_as_completed(both, COUNT(both), -1, &o->completed));
-    assert_ok(posse_completions_create(&o->completions));
-    assert_ok(posse_completions_add(o->completions, o->ended, o));
+    assert_ok(posse_completion_queue_create(&o->completions));
+    assert_ok(posse_completion_queue_add(o->completions, o->ended, o));
 }
 
 struct owned *make_owned(void)
@@ -225,13 +230,13 @@ static void end_iterations(struct owned *o)
     assert_int_equal(items, COUNT(o->numbers));
     assert_ok(posse_map_close(o->mapping));
     for (int i = 0; i < 2; i++) {
-        assert_ok(posse_completed_next(o->completed, &future, NULL));
+        assert_ok(posse_completion_iter_next(o->completed, &future, NULL));
     }
-    assert_status(posse_completed_next(o->completed, &future, NULL), POSSE_END);
-    posse_completed_close(o->completed);
-    assert_eventually(posse_completions_take(o->completions, &taken, 1) == 1);
+    assert_status(posse_completion_iter_next(o->completed, &future, NULL), POSSE_END);
+    posse_completion_iter_close(o->completed);
+    assert_eventually(posse_completion_queue_take(o->completions, &taken, 1) == 1);
     assert_ptr_equal(taken.context, o);
-    posse_completions_destroy(o->completions);
+    posse_completion_queue_destroy(o->completions);
 }
 
 void end_owned(struct owned *o)

@@ -14,9 +14,9 @@ struct owned {
     void *memory;
     posse_lock lock; /* held by who made it */
     posse_queue queue;
-    posse_completed *completed;
-    posse_completions *completions;
-    posse_mapping *mapping; /* that has given one item */
+    posse_completion_iter *completed;
+    posse_completion_queue *completions;
+    posse_map_iter *mapping; /* that has given one item */
     long numbers[8];
 };
 

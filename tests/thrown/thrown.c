@@ -20,7 +20,7 @@ struct scene {
     posse_future future;
     posse_future *where;
     posse_map_job *job;
-    posse_mapping *mapping;
+    posse_map_iter *mapping;
     posse_callback *callback;
     posse_fn *fn;
     posse_status status;

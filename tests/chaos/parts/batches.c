@@ -165,7 +165,7 @@ bool driver_begin(struct driver *driver)
     driver->unseen = calloc(ENTRIES, sizeof *driver->unseen);
     if (driver->bytes == NULL || driver->unseen == NULL ||
         posse_alloc(driver->chaos->pool, ENTRIES * sizeof *driver->entries, &entries) != POSSE_OK ||
-        posse_completions_create(&driver->completions) != POSSE_OK) {
+        posse_completion_queue_create(&driver->completions) != POSSE_OK) {
         return false;
     }
     driver->entries = memset(entries, 0, ENTRIES * sizeof *driver->entries);
@@ -174,7 +174,7 @@ bool driver_begin(struct driver *driver)
 
 void driver_end(struct driver *driver)
 {
-    posse_completions_destroy(driver->completions);
+    posse_completion_queue_destroy(driver->completions);
     if (driver->chaos->end != DESTROYED) { /* else there may be tasks that use them */
         (void)went_well(driver->chaos, "free", posse_free(driver->chaos->pool, driver->entries));
     }

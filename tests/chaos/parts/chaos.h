@@ -209,7 +209,7 @@ struct driver {
     struct entry *entries; /* of posse_alloc: never used twice in a round */
     bool *unseen;          /* those whose end nobody sees */
     uint32_t used;
-    posse_completions *completions;
+    posse_completion_queue *completions;
     struct bid bids[MAX_ORDERS];
     posse_future futures[MAX_ORDERS]; /* of those that have one */
     struct bid *owners[MAX_ORDERS];

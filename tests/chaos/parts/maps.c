@@ -47,7 +47,7 @@ static void draw_items(struct driver *driver, struct items *items)
     }
 }
 
-static posse_status open_items(struct driver *driver, struct items *items, posse_mapping **map)
+static posse_status open_items(struct driver *driver, struct items *items, posse_map_iter **map)
 {
     posse_input inputs[2] = {
         {items->shared != NULL ? items->shared : items->values, sizeof *items->values, 0},
@@ -68,7 +68,7 @@ static posse_status open_items(struct driver *driver, struct items *items, posse
 }
 
 /* An item that has come: its own result, or lost with its chunk. */
-static const char *judge_item(struct driver *driver, struct items *items, posse_mapping *map,
+static const char *judge_item(struct driver *driver, struct items *items, posse_map_iter *map,
                               const posse_item *item)
 {
     posse_error error = {.struct_size = sizeof error};
@@ -96,7 +96,7 @@ static const char *judge_item(struct driver *driver, struct items *items, posse_
                                                                        : "no death explains it";
 }
 
-static void take_items(struct driver *driver, struct items *items, posse_mapping *map)
+static void take_items(struct driver *driver, struct items *items, posse_map_iter *map)
 {
     posse_status status = POSSE_OK;
     size_t taken = 0;
@@ -121,7 +121,7 @@ static void take_items(struct driver *driver, struct items *items, posse_mapping
 void play_map(struct driver *driver)
 {
     struct items items = {0};
-    posse_mapping *map = NULL;
+    posse_map_iter *map = NULL;
     draw_items(driver, &items);
     posse_status status = open_items(driver, &items, &map);
     if (status == POSSE_OK) {

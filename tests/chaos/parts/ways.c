@@ -39,18 +39,18 @@ static int announce(posse_future future, void *context)
 
 static void take_as_completed(struct driver *driver)
 {
-    posse_completed *completed = NULL;
+    posse_completion_iter *completed = NULL;
     posse_status status =
         posse_as_completed(driver->futures, driver->given, patience(driver->chaos), &completed);
     posse_future future;
     size_t index;
     while (status == POSSE_OK) {
-        status = posse_completed_next(completed, &future, &index);
+        status = posse_completion_iter_next(completed, &future, &index);
         if (status == POSSE_OK) {
             announce(future, driver->owners[index]);
         }
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     (void)went_well(driver->chaos, "as_completed", status == POSSE_END ? POSSE_OK : status);
 }
 
@@ -81,10 +81,10 @@ static void be_called_back(struct driver *driver)
 
 static void take_completions(struct driver *driver)
 {
-    struct pollfd fd = {.fd = posse_completions_fd(driver->completions), .events = POLLIN};
+    struct pollfd fd = {.fd = posse_completion_queue_fd(driver->completions), .events = POLLIN};
     for (size_t i = 0; i < driver->given; i++) {
         posse_status status =
-            posse_completions_add(driver->completions, driver->futures[i], driver->owners[i]);
+            posse_completion_queue_add(driver->completions, driver->futures[i], driver->owners[i]);
         if (!went_well(driver->chaos, "completions_add", status)) {
             driver->owners[i]->announced = 1;
         }
@@ -94,7 +94,7 @@ static void take_completions(struct driver *driver)
         if (poll(&fd, 1, 1000) <= 0) {
             continue;
         }
-        size_t n = posse_completions_take(driver->completions, taken, COUNT(taken));
+        size_t n = posse_completion_queue_take(driver->completions, taken, COUNT(taken));
         for (size_t i = 0; i < n; i++) {
             announce(taken[i].future, taken[i].context);
         }

@@ -18,8 +18,8 @@ struct play {
     posse_executor *pool;
     size_t n;
     posse_future futures[MOST];
-    posse_completed *completed;
-    posse_completions *completions;
+    posse_completion_iter *completed;
+    posse_completion_queue *completions;
     int yielded[MOST], taken[MOST]; /* how often each came to whom */
     struct caller callers[2];
 };
@@ -29,7 +29,7 @@ struct play {
 static int inner_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future inner[3], future;
-    posse_completed *completed;
+    posse_completion_iter *completed;
     long sum = 0, value;
     int given = 0;
     (void)arg;
@@ -43,13 +43,13 @@ static int inner_task(posse_task *task, const void *arg, size_t size)
     if (posse_as_completed(inner, 3, LONG_MS, &completed) != POSSE_OK) {
         return INNER_FAILED;
     }
-    for (; posse_completed_next(completed, &future, NULL) == POSSE_OK; given++) {
+    for (; posse_completion_iter_next(completed, &future, NULL) == POSSE_OK; given++) {
         if (posse_result_into(future, 0, &value, sizeof value, NULL) == POSSE_OK) {
             sum += value;
         }
         posse_release(future);
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     return given == 3 ? return_long(task, sum) : GAVE_UP;
 }
 
@@ -61,7 +61,7 @@ static posse_status iterate(void *context)
     posse_future future;
     posse_status status;
     size_t index = 0;
-    while ((status = posse_completed_next(play->completed, &future, &index)) == POSSE_OK) {
+    while ((status = posse_completion_iter_next(play->completed, &future, &index)) == POSSE_OK) {
         play->yielded[index]++;
     }
     return status;
@@ -70,13 +70,13 @@ static posse_status iterate(void *context)
 static posse_status poll_all(void *context)
 {
     struct play *play = context;
-    struct pollfd fd = {.fd = posse_completions_fd(play->completions), .events = POLLIN};
+    struct pollfd fd = {.fd = posse_completion_queue_fd(play->completions), .events = POLLIN};
     posse_completion taken[MOST];
     for (size_t all = 0; all < play->n;) {
         if (poll(&fd, 1, LONG_MS) != 1) {
             return POSSE_TIMEOUT;
         }
-        size_t n = posse_completions_take(play->completions, taken, MOST);
+        size_t n = posse_completion_queue_take(play->completions, taken, MOST);
         for (size_t i = 0; i < n; i++) {
             play->taken[*(size_t *)taken[i].context]++;
         }
@@ -116,10 +116,10 @@ static void start_listeners(struct play *play)
 {
     static size_t numbers[MOST];
     assert_ok(posse_as_completed(play->futures, play->n, LONG_MS, &play->completed));
-    assert_ok(posse_completions_create(&play->completions));
+    assert_ok(posse_completion_queue_create(&play->completions));
     for (size_t i = 0; i < play->n; i++) {
         numbers[i] = i;
-        assert_ok(posse_completions_add(play->completions, play->futures[i], &numbers[i]));
+        assert_ok(posse_completion_queue_add(play->completions, play->futures[i], &numbers[i]));
     }
     start_call(&play->callers[0], iterate, play);
     start_call(&play->callers[1], poll_all, play);
@@ -160,8 +160,8 @@ static int play(posse_executor *pool, int deaths)
     open_gate(gate);
     assert_status(end_call(&play.callers[0]), POSSE_END);
     assert_ok(end_call(&play.callers[1]));
-    posse_completed_close(play.completed);
-    posse_completions_destroy(play.completions);
+    posse_completion_iter_close(play.completed);
+    posse_completion_queue_destroy(play.completions);
     int lost = check_ends(&play);
     assert_eventually(stats_of(pool).futures == 0);
     free_gate(pool, gate);

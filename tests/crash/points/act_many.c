@@ -36,7 +36,7 @@ static bool map_squares(posse_executor *pool, bool unordered, struct sums *sums)
                          .chunksize = CHUNK,
                          .buffersize = 3 * CHUNK,
                          .unordered = unordered};
-    posse_mapping *mapping = NULL;
+    posse_map_iter *mapping = NULL;
     posse_item item = {.struct_size = sizeof item};
     for (long i = 0; i < ITEMS; i++) {
         numbers[i] = i;

@@ -73,7 +73,7 @@ static bool use_pool(void)
 {
     posse_options options = default_options();
     struct run run = {.n = 0};
-    posse_completed *completed = NULL;
+    posse_completion_iter *completed = NULL;
     void *memory = NULL;
     bool good = true;
     options.max_workers = 2;
@@ -88,9 +88,9 @@ static bool use_pool(void)
     submit_all(&run);
     status = posse_as_completed(run.futures, (size_t)run.n, PATIENCE_MS, &completed);
     for (posse_future future; status == POSSE_OK;) {
-        status = posse_completed_next(completed, &future, NULL);
+        status = posse_completion_iter_next(completed, &future, NULL);
     }
-    posse_completed_close(completed);
+    posse_completion_iter_close(completed);
     good = good && (status == POSSE_END || status == POSSE_BROKEN || status == POSSE_INVALID);
     for (int i = 0; i < run.n; i++) {
         good = good && is_an_end(posse_result(run.futures[i], PATIENCE_MS, NULL, NULL)) &&
