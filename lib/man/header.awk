@@ -1,0 +1,131 @@
+# header.awk - reads posse.h into items: 1 to n_items, in their order.
+#
+# item_kind[]     "text" (a comment of its own), "function", "type" or "define"
+# item_comment[]  the lines of the comment above, or ""
+# item_code[]     the lines of the declaration, or of several without a blank line between them
+# item_section[]  the number of its section; item_line[] that of its first line
+#
+# head is the comment before everything, version the line that defines POSSE_VERSION.
+#
+# It understands what stands in posse.h, and refuses everything else.
+
+function fail(message)
+{
+    if (!failed)
+        print "posse.h:" at_line ": " message >"/dev/stderr"
+    failed = 1
+    exit 1
+}
+
+function add_item(kind, code)
+{
+    n_items++
+    item_kind[n_items] = kind
+    item_code[n_items] = code
+    item_comment[n_items] = above
+    item_section[n_items] = n_sections
+    item_line[n_items] = at_line
+    above = ""
+}
+
+# A declaration right below another of its kind, without a comment of its own, shares that one's.
+function add_code(kind, code)
+{
+    if (above == "" && joined && kind != "type" && item_kind[n_items] == kind)
+        item_code[n_items] = item_code[n_items] "\n" code
+    else
+        add_item(kind, code)
+    joined = 1
+}
+
+function end_of_paragraph()
+{
+    if (above != "" && n_sections > 0)
+        add_item("text", "")
+    else if (above != "")
+        head = above
+    above = ""
+    joined = 0
+}
+
+# A comment without its end stays.
+function without_comments(code,    at, rest)
+{
+    while ((at = index(code, "/*")) > 0) {
+        rest = substr(code, at + 2)
+        if (index(rest, "*/") == 0)
+            return code
+        code = substr(code, 1, at - 1) substr(rest, index(rest, "*/") + 2)
+    }
+    return code
+}
+
+# Whether a declaration has all of its lines.
+function is_complete(code,    bare)
+{
+    if (code ~ /^#/)
+        return code !~ /\\$/
+    bare = without_comments(code)
+    if (index(bare, "/*") > 0)
+        return 0
+    return gsub(/[{]/, "{", bare) == gsub(/[}]/, "}", bare) && bare ~ /; *$/
+}
+
+function kind_of_code(code)
+{
+    if (code ~ /^POSSE_API /)
+        return "function"
+    if (code ~ /^typedef /)
+        return "type"
+    if (code ~ /^#define POSSE_[A-Z_]+[ (]/)
+        return "define"
+    fail("neither a function, a type nor a constant: " code)
+}
+
+function read_comment(line)
+{
+    above = above (above == "" ? "" : "\n") line
+    in_comment = line !~ /\*\/ *$/
+}
+
+function read_code(line)
+{
+    code = code (code == "" ? "" : "\n") line
+    if (!is_complete(code))
+        return
+    if (n_sections > 0)
+        add_code(kind_of_code(code), code)
+    else if (code ~ /^#define POSSE_VERSION "/)
+        version = code
+    code = ""
+}
+
+function read_section(line)
+{
+    end_of_paragraph()
+    n_sections++
+    sub(/^\/\* ---- /, "", line)
+    sub(/ -*[ -]*\*\/$/, "", line)
+    section_name[n_sections] = line
+}
+
+# What is for C++ alone is left out, and what is before the first section but for the head comment.
+function read_line(line)
+{
+    if (in_comment)
+        read_comment(line)
+    else if (code != "")
+        read_code(line)
+    else if (line ~ /^#ifdef __cplusplus/)
+        left_out = 1
+    else if (left_out)
+        left_out = line !~ /^#endif/
+    else if (line ~ /^\/\* ---- .*\*\/$/)
+        read_section(line)
+    else if (line ~ /^\/\*/)
+        read_comment(line)
+    else if (line ~ /^ *$/ || (n_sections == 0 && line !~ /^#define/) || line ~ /^#endif/)
+        end_of_paragraph()
+    else
+        read_code(line)
+}
