@@ -96,6 +96,7 @@ need make has_build_tool
 need pkg-config command -v pkg-config
 need libcmocka-dev pkg-config --exists cmocka
 need spin command -v spin
+need mandoc command -v mandoc
 [ -z "$valgrind" ] || need valgrind command -v valgrind
 [ -z "$coverage" ] || need gcovr command -v gcovr
 install_missing

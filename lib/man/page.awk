@@ -381,9 +381,9 @@ function write_rules(    i)
 
 function write_pages(    i, name, longest)
 {
-    for (name in about)
-        if (length(name) > length(longest))
-            longest = name
+    for (i = 1; i <= n_sections; i++)
+        if (length(section_page[i]) > length(longest))
+            longest = section_page[i]
     put(".Bl -tag -compact -width \"" longest "(3)\"")
     for (i = 1; i <= n_sections; i++) {
         name = section_page[i]
