@@ -75,11 +75,12 @@ function add_return(heads, text)
 }
 
 # statuses_of(<sentence>): the length of the list that it begins with, and of the sign behind that;
-# 0 if it begins with no status.
+# 0 if it begins with no status, nor with a value of a function that gives none.
 function statuses_of(sentence,    item)
 {
     item = "POSSE_[A-Z_]+( \\([^)]*\\))?"
-    if (match(sentence, "^" item "(, " item ")*[.:;]") || match(sentence, /^(NULL|-?[0-9]+):/))
+    if (match(sentence, "^" item "(, " item ")*[.:;]") || \
+        (!gives_status && match(sentence, /^(NULL|-?[0-9]+):/)))
         return RLENGTH
     return 0
 }
@@ -97,31 +98,39 @@ function add_bare(list,    items, n, i, name, more)
     }
 }
 
-# add_sentence(<sentence>, <whether it begins a paragraph>)
-function add_sentence(sentence, begins,    n, list)
+function add_description(sentence, begins)
+{
+    if (begins || n_parts == 0)
+        add_part("text", "", sentence)
+    else
+        part_text[n_parts] = part_text[n_parts] " " sentence
+}
+
+# add_sentence(<sentence>, <whether it begins a paragraph>): all that follows a status is of these.
+function add_sentence(sentence, begins,    n)
 {
     n = statuses_of(sentence)
-    if (n == length(sentence) && sentence ~ /\.$/) {
+    if (n > 0 || sentence ~ /^(Statuses|Others|Otherwise) as /)
+        in_statuses = 1
+    if (n == length(sentence) && sentence ~ /\.$/)
         add_bare(substr(sentence, 1, n - 1))
-    } else if (n > 0) {
+    else if (n > 0)
         add_return(substr(sentence, 1, n - 1), substr(sentence, n + 2))
-    } else if (n_returns == 0 && sentence !~ /^(Statuses|Others|Otherwise) as /) {
-        if (begins)
-            add_part("text", "", sentence)
-        else
-            part_text[n_parts] = part_text[n_parts] " " sentence
-    } else if (begins || return_text[n_returns] == "") {
+    else if (sentence ~ /^Returns (POSSE_|NULL|true|false|-?[0-9]|the |its |their |how )/)
         add_return("", sentence)
-    } else {
+    else if (!in_statuses)
+        add_description(sentence, begins)
+    else if (begins || n_returns == 0)
+        add_return("", sentence)
+    else
         return_text[n_returns] = return_text[n_returns] " " sentence
-    }
 }
 
 # The last sentence of the description introduces what is returned if it ends with a colon.
 function introduce(    text, at, rest)
 {
     text = part_text[n_parts]
-    if (n_returns > 0 || n_parts == 0 || part_kind[n_parts] != "text" || text !~ /:$/)
+    if (in_statuses || n_parts == 0 || part_kind[n_parts] != "text" || text !~ /:$/)
         return
     for (rest = text; (at = match(rest, /\. /)) > 0;)
         rest = substr(rest, at + 2)
@@ -146,8 +155,9 @@ function add_sentences(text,    at, begins, sentence)
     }
 }
 
-# The parts of a contract: what it returns goes to return_heads and return_text.
-function take_contract_apart(comment,    n, i, kind, term, text)
+# take_contract_apart(<comment>, <type that the function returns>): what is returned goes to
+# return_heads and return_text.
+function take_contract_apart(comment, type,    n, i, kind, term, text)
 {
     take_apart(comment)
     n = n_parts
@@ -156,7 +166,8 @@ function take_contract_apart(comment,    n, i, kind, term, text)
         term[i] = part_term[i]
         text[i] = part_text[i]
     }
-    n_parts = n_returns = 0
+    n_parts = n_returns = in_statuses = 0
+    gives_status = type ~ /posse_status$/
     for (i = 1; i <= n; i++) {
         if (kind[i] == "text")
             add_sentences(text[i])

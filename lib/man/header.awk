@@ -1,8 +1,10 @@
-# header.awk - reads posse.h into items: 1 to n_items, in their order.
+# header.awk - reads posse.h into items, one for each declaration: 1 to n_items, in their order.
 #
 # item_kind[]     "text" (a comment of its own), "function", "type" or "define"
 # item_comment[]  the lines of the comment above, or ""
-# item_code[]     the lines of the declaration, or of several without a blank line between them
+# item_code[]     the lines of the declaration
+# item_first[]    the item itself; or the one that it follows without an empty line or a comment of
+#                 its own, and shares that one's
 # item_section[]  the number of its section; item_line[] that of its first line
 #
 # head is the comment before everything, version the line that defines POSSE_VERSION.
@@ -17,29 +19,23 @@ function fail(message)
     exit 1
 }
 
-function add_item(kind, code)
+function add_item(kind, code,    shares)
 {
+    shares = joined && above == "" && kind != "type" && kind == item_kind[n_items]
     n_items++
     item_kind[n_items] = kind
     item_code[n_items] = code
     item_comment[n_items] = above
     item_section[n_items] = n_sections
-    item_line[n_items] = at_line
+    item_line[n_items] = code_line
+    item_first[n_items] = shares ? item_first[n_items - 1] : n_items
     above = ""
-}
-
-# A declaration right below another of its kind, without a comment of its own, shares that one's.
-function add_code(kind, code)
-{
-    if (above == "" && joined && kind != "type" && item_kind[n_items] == kind)
-        item_code[n_items] = item_code[n_items] "\n" code
-    else
-        add_item(kind, code)
     joined = 1
 }
 
 function end_of_paragraph()
 {
+    code_line = at_line
     if (above != "" && n_sections > 0)
         add_item("text", "")
     else if (above != "")
@@ -90,11 +86,13 @@ function read_comment(line)
 
 function read_code(line)
 {
+    if (code == "")
+        code_line = at_line
     code = code (code == "" ? "" : "\n") line
     if (!is_complete(code))
         return
     if (n_sections > 0)
-        add_code(kind_of_code(code), code)
+        add_item(kind_of_code(code), code)
     else if (code ~ /^#define POSSE_VERSION "/)
         version = code
     code = ""

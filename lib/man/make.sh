@@ -16,7 +16,7 @@ mkdir -p "$out/man3" "$out/man7"
 date=$(sed -n 's/^\.Dd //p' "$here/posse.7")
 awk -v out="$out" -v date="$date" -v overview="$here/posse.7" -f "$here/header.awk" \
     -f "$here/names.awk" -f "$here/comment.awk" -f "$here/text.awk" -f "$here/members.awk" \
-    -f "$here/page.awk" "$here/pages" "$header" >"$out/links"
+    -f "$here/describe.awk" -f "$here/page.awk" "$here/pages" "$header" >"$out/links"
 while read -r name page; do
     ln -s "$page.3" "$out/man3/$name.3"
 done <"$out/links"

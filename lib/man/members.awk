@@ -78,9 +78,11 @@ function write_member_text(i)
     written_above = member_above[i]
 }
 
-# write_members(<macro>): a list; no empty line between those that have a few words behind them.
-function write_members(macro,    i)
+# write_members(<macro>, <code>, <sign behind each>): a list; no empty line between those that have
+# a few words behind them.
+function write_members(macro, code, sign,    i)
 {
+    read_members(code, sign)
     written_above = ""
     open_list()
     for (i = 1; i <= n_members; i++) {

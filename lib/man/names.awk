@@ -1,7 +1,12 @@
 # names.awk - what the declarations of posse.h declare.
 #
-# page_of[] of a function or type; is_type[]; is_constant[]; status_text[] of a status.
-# section_page[] of a section: the function in the list of pages that the section declares.
+# item_name[]       of a function, a type or a constant
+# item_type[], item_arguments[]   of a function or the type of one
+# item_behind[]     the comment behind a declaration, or ""
+# item_kind[]       of a type becomes "opaque", "struct", "enum" or "prototype"; that of the list of
+#                   all statuses "statuses"
+# page_of[]         by the name of a function or type; is_type[], is_constant[], status_text[]
+# section_page[]    the function in the list of pages that the section declares
 
 # On one line, with single spaces, without comments and attributes.
 function plain(code)
@@ -14,57 +19,46 @@ function plain(code)
     return code
 }
 
-# split_code(<code of an item>, <array for its declarations>): their number.
-function split_code(code, parts,    lines, n, i, n_parts_found, part)
-{
-    n = split(code, lines, "\n")
-    for (i = 1; i <= n; i++) {
-        part = part (part == "" ? "" : "\n") lines[i]
-        if (!is_complete(part))
-            continue
-        parts[++n_parts_found] = part
-        part = ""
-    }
-    return n_parts_found
-}
-
-# Takes "type name(arguments);" apart, to returned_type, declared_name and arguments.
-function read_prototype(text)
+# note_prototype(<item>, "type name(arguments);")
+function note_prototype(i, text)
 {
     if (text !~ /^[a-z][a-z0-9_ *]*[ *]posse_[a-z0-9_]+\([^()]+\);$/)
         fail("not a prototype that is understood: " text)
-    arguments = text
-    sub(/^[^(]*\(/, "", arguments)
-    sub(/\);$/, "", arguments)
+    item_arguments[i] = text
+    sub(/^[^(]*\(/, "", item_arguments[i])
+    sub(/\);$/, "", item_arguments[i])
     sub(/\(.*/, "", text)
     match(text, /posse_[a-z0-9_]+$/)
-    declared_name = substr(text, RSTART)
-    returned_type = substr(text, 1, RSTART - 1)
-    sub(/ $/, "", returned_type)
+    item_name[i] = substr(text, RSTART)
+    item_type[i] = substr(text, 1, RSTART - 1)
+    sub(/ $/, "", item_type[i])
 }
 
-# shape_of(<a plain typedef>): "opaque", "struct", "enum" or "function"; declared_name is its name.
-function shape_of(text,    words, n)
+function note_type(i, text,    words, n)
 {
     n = split(text, words, " ")
-    declared_name = words[3]
-    if (words[n] == declared_name ";") {
-        if (text ~ /^typedef struct posse_[a-z_]+ posse_[a-z_]+;$/)
-            return "opaque"
-        if (text ~ /^typedef (struct|enum) posse_[a-z_]+ [{][^{}]*[}] posse_[a-z_]+;$/)
-            return words[2]
+    item_name[i] = words[3]
+    if (text ~ /^typedef struct posse_[a-z_]+ posse_[a-z_]+;$/ && words[4] == words[3] ";") {
+        item_kind[i] = "opaque"
+    } else if (text ~ /^typedef (struct|enum) posse_[a-z_]+ [{][^{}]*[}] posse_[a-z_]+;$/ && \
+               words[n] == words[3] ";") {
+        item_kind[i] = words[2]
+        note_constants(text)
+    } else {
+        sub(/^typedef /, "", text)
+        note_prototype(i, text)
+        item_type[i] = "typedef " item_type[i]
+        item_kind[i] = "prototype"
     }
-    sub(/^typedef /, "", text)
-    read_prototype(text)
-    return "function"
+    is_type[item_name[i]] = 1
 }
 
 function note_statuses(text,    row, parts)
 {
-    gsub(/\\\n/, " ", text)
-    gsub(/[ \n]+/, " ", text)
+    gsub(/\\/, " ", text)
+    gsub(/ +/, " ", text)
     sub(/^#define POSSE_STATUS_LIST\(X\) /, "", text)
-    while (match(text, /^ ?X\(POSSE_[A-Z_]+, [0-9]+, ?"[^"]*"\)/)) {
+    while (match(text, /^ ?X\(POSSE_[A-Z_]+, [0-9]+, "[^"]*"\)/)) {
         row = substr(text, 1, RLENGTH)
         text = substr(text, RLENGTH + 1)
         split(row, parts, /[(,"]/)
@@ -80,49 +74,51 @@ function note_statuses(text,    row, parts)
 
 function note_constants(text)
 {
-    text = without_comments(text)
     while (match(text, /POSSE_[A-Z_]+/)) {
         is_constant[substr(text, RSTART, RLENGTH)] = 1
         text = substr(text, RSTART + RLENGTH)
     }
 }
 
-function note_function(section)
+function note_function(i, text)
 {
-    functions[++n_functions] = declared_name
-    function_section[n_functions] = section
-    if (!(declared_name in about))
+    note_prototype(i, text)
+    if (item_comment[item_first[i]] == "")
+        fail("no comment above " item_name[i])
+    if (!(item_name[i] in about))
         return
-    if (section in section_page)
-        fail("two pages for \"" section_name[section] "\"")
-    section_page[section] = declared_name
+    if (item_section[i] in section_page)
+        fail("two pages for \"" section_name[item_section[i]] "\"")
+    section_page[item_section[i]] = item_name[i]
 }
 
-function note_item(i,    parts, n, k)
+function note_define(i, text,    words)
 {
-    at_line = item_line[i]
-    if (item_kind[i] == "function" && item_comment[i] == "")
-        fail("no comment above " item_code[i])
-    n = split_code(item_code[i], parts)
-    for (k = 1; k <= n; k++) {
-        if (item_kind[i] == "function") {
-            read_prototype(plain(parts[k]))
-            note_function(item_section[i])
-        } else if (item_kind[i] == "type") {
-            item_shape[i] = shape_of(plain(parts[k]))
-            item_name[i] = declared_name
-            is_type[declared_name] = 1
-            note_constants(parts[k])
-        } else if (parts[k] ~ /^#define POSSE_STATUS_LIST\(/) {
-            note_statuses(parts[k])
-            item_kind[i] = "statuses"
-        } else {
-            note_constants(parts[k])
-        }
+    split(text, words, " ")
+    item_name[i] = words[2]
+    if (words[2] == "POSSE_STATUS_LIST(X)") {
+        item_kind[i] = "statuses"
+        note_statuses(text)
+    } else {
+        note_constants(text)
     }
 }
 
-function note_names(    i)
+function note_item(i,    text)
+{
+    at_line = item_line[i]
+    text = plain(item_code[i])
+    if (item_kind[i] == "function")
+        note_function(i, text)
+    else if (item_kind[i] == "type")
+        note_type(i, text)
+    else if (item_kind[i] == "define")
+        note_define(i, text)
+    if (match(item_code[i], /\/\*.*\*\/ *$/))
+        item_behind[i] = content_of(substr(item_code[i], RSTART, RLENGTH))
+}
+
+function note_names(    i, name)
 {
     for (i = 1; i <= n_items; i++)
         note_item(i)
@@ -130,11 +126,9 @@ function note_names(    i)
         if (!(i in section_page))
             fail("lib/man/pages has no page for \"" section_name[i] "\"")
     for (i = 1; i <= n_items; i++)
-        if (item_kind[i] == "type")
+        if (item_kind[i] == "function" || item_name[i] in is_type)
             page_of[item_name[i]] = section_page[item_section[i]]
-    for (i = 1; i <= n_functions; i++)
-        page_of[functions[i]] = section_page[function_section[i]]
-    for (i in about)
-        if (!(i in page_of))
-            fail("lib/man/pages names " i ", which is not declared")
+    for (name in about)
+        if (!(name in page_of))
+            fail("lib/man/pages names " name ", which is not declared")
 }
