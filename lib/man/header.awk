@@ -93,7 +93,9 @@ function read_code(line)
         return
     if (n_sections > 0)
         add_item(kind_of_code(code), code)
-    else if (code ~ /^#define POSSE_VERSION "/)
+    else
+        note_constants(code)
+    if (code ~ /^#define POSSE_VERSION "/)
         version = code
     code = ""
 }
