@@ -1,6 +1,6 @@
 #!/bin/sh
-# make.sh HEADER DIRECTORY - makes the manual pages: man3 from posse.h, one for each line of the file
-# pages, and man7. A page has a link for each of its functions and types.
+# make.sh HEADER DIRECTORY - makes the manual pages: man3 from posse.h, one for each line of the
+# file pages, and man7. A page has a link for each of its functions and types.
 #
 # It goes by the form of posse.h: lines of sections, comments above declarations, statuses at the
 # beginning of sentences. What it does not understand is an error.
