@@ -1,5 +1,9 @@
 /* Memory that tasks and the program share. */
 #include "internal.h"
+#include "pool/block.h"
+#include "pool/error.h"
+#include "pool/pool.h"
+#include "pool/trim.h"
 
 #include <string.h>
 

@@ -10,8 +10,10 @@
  * over; an executor that is another's is passed over, as its guard says so.
  */
 #include "internal.h"
-
 #include "os/clock.h"
+#include "pool/error.h"
+#include "pool/park.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

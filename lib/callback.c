@@ -1,10 +1,15 @@
 /* Callbacks: called by one thread of the executor's, which waits for the futures that have any. */
 #include "internal.h"
-
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
 #include "os/unwind.h"
+#include "pool/await.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/park.h"
+#include "pool/pool.h"
+#include "pool/wake.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,9 @@
 /* The completion descriptor: a watch whose bell is a descriptor. */
 #include "internal.h"
-
 #include "os/clock.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,9 @@
 /* How a task ended, and what it does until then, in words. They begin with its name, if it has one:
  * "thumbnail: worker 123 was killed by signal 9 (Killed)", "thumbnail: pending". */
 #include "internal.h"
+#include "pool/block.h"
+#include "pool/error.h"
+#include "pool/park.h"
 
 #include <stdio.h>
 #include <string.h>

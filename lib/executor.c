@@ -1,10 +1,19 @@
 #include "internal.h"
-
 #include "os/clock.h"
 #include "os/cpus.h"
 #include "os/limits.h"
 #include "os/thread.h"
 #include "os/unwind.h"
+#include "pool/await.h"
+#include "pool/backend.h"
+#include "pool/commit.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/finish.h"
+#include "pool/park.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "pool/wake.h"
 
 #include <errno.h>
 #include <stdio.h>

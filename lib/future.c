@@ -1,6 +1,14 @@
 #include "internal.h"
-
 #include "os/clock.h"
+#include "pool/await.h"
+#include "pool/backend.h"
+#include "pool/block.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/finish.h"
+#include "pool/park.h"
+#include "pool/pool.h"
+#include "pool/wake.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,8 @@
 #ifndef PI_INTERNAL_H
 #define PI_INTERNAL_H
 
-#include "supervisor/backend.h"
+#include "pool/error.h"
+#include "pool/pool.h"
 
 /* POSSE_OK if the executor may be used here; POSSE_INVALID (NULL), POSSE_WRONG_PROCESS. */
 static inline posse_status pi_check(const posse_executor *executor)

@@ -1,5 +1,6 @@
 /* Locks for tasks and the program. */
 #include "internal.h"
+#include "pool/error.h"
 #include "pool/sync.h"
 
 posse_status posse_lock_create(posse_executor *e, posse_lock *lock)

@@ -1,6 +1,8 @@
 #include "map.h"
-
 #include "os/unwind.h"
+#include "pool/error.h"
+#include "pool/park.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdio.h>

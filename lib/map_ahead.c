@@ -5,8 +5,10 @@
  * workers, there always is one, and the workers would wait for the caller. So a source that has
  * been quick for long is asked without that look. */
 #include "map.h"
-
 #include "os/clock.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,7 @@
 #include "map_chunk.h"
-
 #include "internal.h"
-
 #include "os/unwind.h"
+#include "pool/pool.h"
 
 #include <stdlib.h>
 #include <string.h>

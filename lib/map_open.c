@@ -1,7 +1,10 @@
 #include "map.h"
-
 #include "os/clock.h"
 #include "os/unwind.h"
+#include "pool/backend.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

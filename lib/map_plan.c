@@ -1,5 +1,8 @@
 /* What a map is asked to do: whether it can be, what of it is copied, and in what portions. */
 #include "map.h"
+#include "pool/backend.h"
+#include "pool/error.h"
+#include "pool/pool.h"
 
 #define CHUNKS_A_WORKER 4                /* of the items of an array */
 #define AHEAD_A_WORKER 2                 /* chunks on their way, if nothing is said */

@@ -1,7 +1,9 @@
 /* What posse_create is told. */
 #include "internal.h"
-
 #include "os/rss.h"
+#include "pool/backend.h"
+#include "pool/error.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -18,9 +18,10 @@
  * against the memory that the block has, which is never more than its class says in private memory.
  */
 #include "internal.h"
-#include "pool/sync.h"
-
 #include "os/clock.h"
+#include "pool/error.h"
+#include "pool/park.h"
+#include "pool/sync.h"
 
 #include <string.h>
 

@@ -1,4 +1,9 @@
 #include "internal.h"
+#include "pool/backend.h"
+#include "pool/error.h"
+#include "pool/park.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
 
 posse_status posse_resize(posse_executor *e, long max_workers)
 {

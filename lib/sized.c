@@ -5,6 +5,7 @@
  * never where an older one has padding, and has no padding behind them: what stands there need not
  * be zero. */
 #include "internal.h"
+#include "pool/error.h"
 
 #include <string.h>
 

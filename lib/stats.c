@@ -1,4 +1,7 @@
 #include "internal.h"
+#include "pool/block.h"
+#include "pool/pool.h"
+#include "worker/run.h"
 
 static void count_workers(posse_executor *e, posse_stats *stats)
 {

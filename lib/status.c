@@ -1,4 +1,5 @@
 #include "internal.h"
+#include "pool/error.h"
 
 const char *posse_status_name(posse_status status)
 {

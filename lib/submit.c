@@ -1,6 +1,15 @@
 #include "internal.h"
-
 #include "os/clock.h"
+#include "pool/await.h"
+#include "pool/backend.h"
+#include "pool/block.h"
+#include "pool/error.h"
+#include "pool/finish.h"
+#include "pool/grow.h"
+#include "pool/park.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "pool/wake.h"
 
 #include <string.h>
 

@@ -1,8 +1,12 @@
 /* Submitting without workers: the call runs the task itself, on the stack of its caller. An
  * exception that leaves the task, or the end of its thread, leaves the call too. */
 #include "internal.h"
-
 #include "os/unwind.h"
+#include "pool/backend.h"
+#include "pool/finish.h"
+#include "pool/park.h"
+#include "pool/pool.h"
+#include "worker/run.h"
 
 /* A submit that runs its task itself, and what is as it was after it. */
 struct visit {

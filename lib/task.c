@@ -1,7 +1,9 @@
 /* What a running task may ask and say. All of it concerns only its own worker's memory and slot. */
 #include "internal.h"
-
 #include "os/clock.h"
+#include "pool/block.h"
+#include "pool/error.h"
+#include "pool/pool.h"
 
 #include <limits.h>
 #include <stdarg.h>

@@ -1,8 +1,13 @@
 /* Waiting for many futures: posse_as_completed, and posse_wait on top of it. */
 #include "internal.h"
-
 #include "os/clock.h"
 #include "os/unwind.h"
+#include "pool/await.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/park.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,10 +1,19 @@
 /* Sleeping until a task is final, until there is room in the queue, until all is over and told. */
-#include "supervisor/backend.h"
-
+#include "pool/await.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/stack.h"
 #include "os/unwind.h"
+#include "pool/backend.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/grow.h"
+#include "pool/park.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "pool/verify.h"
+#include "pool/wake.h"
+#include "worker/run.h"
 
 #include <errno.h>
 

@@ -1,6 +1,11 @@
 /* Blocks of the arena: finding memory for them, and giving it back. What they are, and what is
  * shared, is in core/arena.h. */
+#include "pool/block.h"
+#include "pool/commit.h"
+#include "pool/error.h"
+#include "pool/grow.h"
 #include "pool/pool.h"
+#include "pool/trim.h"
 
 #include <errno.h>
 

@@ -1,7 +1,12 @@
 /* The memory of the segment: opening it for this process, backing it, and counting it. What lies
  * where, and what opening means, is in core/segment.h; the tables grow in grow.c.
  */
-#include "supervisor/backend.h"
+#include "pool/commit.h"
+#include "pool/backend.h"
+#include "pool/block.h"
+#include "pool/grow.h"
+#include "pool/pool.h"
+#include "pool/trim.h"
 
 #include <errno.h>
 #include <unistd.h>

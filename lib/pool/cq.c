@@ -1,8 +1,10 @@
 /* Waiting on a watch: taking what was dealt, leading, following. */
-#include "supervisor/backend.h"
-
 #include "os/clock.h"
 #include "os/semaphore.h"
+#include "pool/await.h"
+#include "pool/dispatch.h"
+#include "pool/park.h"
+#include "pool/pool.h"
 
 int pi_cq_init(struct pi_cq *w)
 {

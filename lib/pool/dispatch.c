@@ -1,8 +1,9 @@
 /* The box: who has subscribed to what, and dealing out what has ended. */
-#include "supervisor/backend.h"
-
+#include "pool/dispatch.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
+#include "pool/pool.h"
+#include "pool/verify.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,11 @@
 /* Opening and closing a mail box, and its two threads. */
-#include "supervisor/backend.h"
-
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/park.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

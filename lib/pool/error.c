@@ -1,5 +1,6 @@
 /* Why an executor broke, or could not be had. What is read from shared memory is copied first and
  * then made to end, so a task that scribbles there changes a text and no more. */
+#include "pool/error.h"
 #include "pool/pool.h"
 
 #include <errno.h>

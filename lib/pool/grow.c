@@ -2,9 +2,10 @@
  * it, then raises its count. If two callers do so at once, both back the same, and one of them
  * raises the count.
  */
-#include "supervisor/backend.h"
-
+#include "pool/grow.h"
 #include "os/clock.h"
+#include "pool/commit.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 

@@ -1,10 +1,17 @@
 /* Sleeping until something happens, and never on somebody who may be dead: whoever is blocked for a
  * second looks after what it relies on, see verify.c.
  */
-#include "supervisor/backend.h"
-
+#include "pool/park.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
+#include "pool/backend.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/grow.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "pool/verify.h"
+#include "pool/wake.h"
 
 #include <errno.h>
 

@@ -1,9 +1,12 @@
 /* See sync.h. */
-#include "supervisor/backend.h"
 #include "pool/sync.h"
-
 #include "os/clock.h"
 #include "os/semaphore.h"
+#include "pool/block.h"
+#include "pool/error.h"
+#include "pool/park.h"
+#include "pool/pool.h"
+#include "pool/wake.h"
 
 #include <errno.h>
 

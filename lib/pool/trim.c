@@ -24,9 +24,13 @@
  * Without a supervisor (inline) the caller makes all rounds itself: if it was refused memory, or
  * if what was freed since the last rounds is 1 MB and a quarter of what is committed.
  */
-#include "supervisor/backend.h"
-
+#include "pool/trim.h"
 #include "os/clock.h"
+#include "pool/backend.h"
+#include "pool/block.h"
+#include "pool/commit.h"
+#include "pool/pool.h"
+#include "supervisor/supervisor.h"
 
 #include <errno.h>
 

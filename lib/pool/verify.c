@@ -24,9 +24,16 @@
  * is lost. The supervisor spares those that it knows to be stopped; one that a debugger holds just
  * there for so long is killed.
  */
-#include "supervisor/backend.h"
-
+#include "pool/verify.h"
 #include "os/clock.h"
+#include "pool/backend.h"
+#include "pool/dispatch.h"
+#include "pool/finish.h"
+#include "pool/grow.h"
+#include "pool/park.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "pool/wake.h"
 
 #define MANY_LOOKS 6u /* a second lies between two of them */
 #define BETWEEN_LOOKS_NS 900000000u

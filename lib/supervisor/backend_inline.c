@@ -1,8 +1,11 @@
 /* The inline backend: no workers and no supervisor;
  * a task runs inside submit, on the caller's stack. */
-#include "supervisor/backend.h"
-
 #include "os/unwind.h"
+#include "pool/backend.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "pool/wake.h"
+#include "worker/hooks.h"
 
 static unsigned default_workers(unsigned cpus)
 {

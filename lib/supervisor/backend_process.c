@@ -15,13 +15,19 @@
  * task may have closed: SIGCHLD, or SIGCONT, which everybody in the session may send, if a task has
  * become a user who may not send the other.
  */
-#include "supervisor/launch.h"
-
 #include "os/clock.h"
 #include "os/limits.h"
 #include "os/signals.h"
 #include "os/stdio.h"
 #include "os/unwind.h"
+#include "pool/backend.h"
+#include "pool/commit.h"
+#include "pool/error.h"
+#include "pool/pool.h"
+#include "supervisor/launch.h"
+#include "supervisor/supervisor.h"
+#include "worker/hooks.h"
+#include "worker/loop.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,10 +1,15 @@
 /* The thread backend: the same engine with threads of the program.
  * The supervisor is a thread too. */
-#include "supervisor/backend.h"
-
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
+#include "pool/backend.h"
+#include "pool/error.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "supervisor/supervisor.h"
+#include "worker/hooks.h"
+#include "worker/loop.h"
 
 #include <errno.h>
 

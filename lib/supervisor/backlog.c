@@ -1,7 +1,10 @@
 /* What the tasks that wait ask for: how many there are, and how many workers are not busy and will
  * look at them. The order in which this is looked at, and why, is at the head of scale.c.
  */
-#include "supervisor/backend.h"
+#include "supervisor/backlog.h"
+#include "pool/pool.h"
+#include "supervisor/scale.h"
+#include "supervisor/supervisor.h"
 
 #define MAX_LOOKS 100 /* until nothing happens meanwhile */
 

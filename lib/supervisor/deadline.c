@@ -6,9 +6,14 @@
  * that was read after such a word belongs to it, or the compare-and-swap from the word fails. The
  * model is tests/model/kill.pml.
  */
-#include "supervisor/backend.h"
-
+#include "supervisor/deadline.h"
 #include "os/clock.h"
+#include "pool/backend.h"
+#include "pool/finish.h"
+#include "pool/pool.h"
+#include "pool/verify.h"
+#include "supervisor/scale.h"
+#include "supervisor/supervisor.h"
 
 static void kill_worker(struct pi_supervisor *s, unsigned worker)
 {

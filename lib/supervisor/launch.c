@@ -6,11 +6,13 @@
  * sent a signal instead of a byte, and its end is seen by its identity.
  */
 #include "supervisor/launch.h"
-
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/signals.h"
 #include "os/stdio.h"
+#include "pool/error.h"
+#include "pool/pool.h"
+#include "supervisor/supervisor.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -15,7 +15,7 @@
 
 #include "os/fd.h"
 #include "os/process.h"
-#include "supervisor/backend.h"
+#include "supervisor/supervisor.h"
 
 struct pi_launch {
     struct pi_supervisor *supervisor;

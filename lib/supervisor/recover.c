@@ -55,10 +55,18 @@
  * with a worker that dies after any step: pool.pml (slots and ring), groups.pml (groups), idle.pml,
  * wait.pml and done_list.pml (wakes), arena.pml (blocks).
  */
-#include "supervisor/backend.h"
-#include "pool/sync.h"
-
+#include "supervisor/recover.h"
 #include "os/semaphore.h"
+#include "pool/block.h"
+#include "pool/commit.h"
+#include "pool/finish.h"
+#include "pool/grow.h"
+#include "pool/pool.h"
+#include "pool/sync.h"
+#include "pool/verify.h"
+#include "pool/wake.h"
+#include "supervisor/supervisor.h"
+#include "worker/run.h"
 
 /* A death, and what the worker's record says of it. */
 struct loss {

@@ -1,7 +1,9 @@
 /* What a worker leaves in the arena, when it has died or has left by itself. See the table in
  * core/arena.h: what it held, claimed or closed is found by a walk over the tags of units, and over
  * those of the blocks in its own spans and in those of everybody. */
-#include "supervisor/backend.h"
+#include "pool/block.h"
+#include "pool/pool.h"
+#include "supervisor/recover.h"
 
 /* Units that the dead worker was about to make a block of, to free or to discard: it is not known
  * which of them have memory. */

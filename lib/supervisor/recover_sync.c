@@ -13,7 +13,8 @@
  * A worker that has left by itself may have left locks too; its objects live on, as the program's.
  * The model is tests/model/lock.pml, without the end of objects.
  */
-#include "supervisor/backend.h"
+#include "pool/block.h"
+#include "pool/pool.h"
 #include "pool/sync.h"
 
 /* The waiters of the dead get no wakes any more. */

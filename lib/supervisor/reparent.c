@@ -7,7 +7,9 @@
  * supervisor passes over the slots of all groups that have the worker's mark (core/groups.h) and
  * over all blocks; it does so only if the worker ever had anything to give (`escaped`, in its record).
  */
-#include "supervisor/backend.h"
+#include "pool/pool.h"
+#include "supervisor/recover.h"
+#include "supervisor/supervisor.h"
 
 /* Whether the slot is in an open group that the worker has marked. */
 static bool may_be_its(struct pi_slots *slots, uint32_t index, unsigned worker)

@@ -45,10 +45,17 @@
  * READY has a worker that will look at the ring, or as many as there may be are busy. The model is
  * tests/model/staff.pml, DRAINING included.
  */
-#include "supervisor/backend.h"
-
+#include "supervisor/scale.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
+#include "pool/backend.h"
+#include "pool/error.h"
+#include "pool/grow.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "supervisor/backlog.h"
+#include "supervisor/recover.h"
+#include "supervisor/supervisor.h"
 
 #include <errno.h>
 

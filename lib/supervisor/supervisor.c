@@ -5,11 +5,19 @@
  * Nothing waits for it but the end of tasks whose worker died or is to be killed, and it waits for
  * nobody: each of its steps looks, acts, and goes on.
  */
-#include "supervisor/backend.h"
-#include "pool/sync.h"
-
+#include "supervisor/supervisor.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
+#include "pool/backend.h"
+#include "pool/error.h"
+#include "pool/finish.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+#include "pool/sync.h"
+#include "pool/wake.h"
+#include "supervisor/deadline.h"
+#include "supervisor/recover.h"
+#include "supervisor/scale.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,10 +1,13 @@
 /* A worker's first and last act. Initializer and finalizer are called with a task that has a slot
  * of its own on this stack: all that a task may do works in them, its results are dropped, and
  * nothing that others see is touched. */
-#include "supervisor/backend.h"
-
+#include "worker/hooks.h"
 #include "os/clock.h"
 #include "os/stdio.h"
+#include "pool/backend.h"
+#include "pool/block.h"
+#include "pool/pool.h"
+#include "worker/run.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,11 +5,18 @@
  * idle for long, it has run its tasks) it only tells, and the supervisor decides, which alone knows
  * who else is there.
  */
-#include "supervisor/backend.h"
-
+#include "worker/loop.h"
 #include "os/clock.h"
 #include "os/rss.h"
 #include "os/semaphore.h"
+#include "pool/backend.h"
+#include "pool/dispatch.h"
+#include "pool/error.h"
+#include "pool/pool.h"
+#include "pool/trim.h"
+#include "pool/wake.h"
+#include "worker/hooks.h"
+#include "worker/run.h"
 
 #define SPIN_NS 20000u
 #define SPIN_ROUNDS 1000 /* far more, should the clock stand still */

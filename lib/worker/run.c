@@ -1,8 +1,12 @@
-#include "supervisor/backend.h"
-
+#include "worker/run.h"
 #include "os/clock.h"
 #include "os/stdio.h"
 #include "os/unwind.h"
+#include "pool/backend.h"
+#include "pool/block.h"
+#include "pool/finish.h"
+#include "pool/pool.h"
+#include "pool/wake.h"
 
 #include <unistd.h>
 

@@ -3,9 +3,8 @@
  *
  * And it sees nothing after an ordinary life.
  */
-#include "support/support.h"
-
 #include "pool/pool.h"
+#include "support/support.h"
 
 #include <string.h>
 

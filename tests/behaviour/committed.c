@@ -4,9 +4,8 @@
  *
  * The linker leads pi_os_shm_discard here.
  */
+#include "pool/pool.h"
 #include "support/support.h"
-
-#include "supervisor/backend.h"
 
 #define MB ((size_t)1 << 20)
 #define BLOCK ((size_t)100000)

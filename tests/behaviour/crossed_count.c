@@ -4,9 +4,9 @@
  *
  * The linker leads what the supervisor and the worker look with here.
  */
+#include "pool/pool.h"
+#include "pool/backend.h"
 #include "support/support.h"
-
-#include "supervisor/backend.h"
 
 static struct {
     _Atomic bool hold_supervisor, supervisor_held; /* at the next entry that it sees */

@@ -1,9 +1,8 @@
 /* draining.c - what is accepted while an executor is being shut down ends too, whoever is left to
  * run it. */
-#include "support/support.h"
-
+#include "pool/pool.h"
 #include "internal.h"
-#include "supervisor/backend.h" /* the insides: to see who was sent away */
+#include "support/support.h"
 
 #include <signal.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* ended.c - a future that has ended stays as it is, and all who look see the same. */
+#include "pool/pool.h"
+#include "pool/finish.h"
 #include "support/support.h"
-#include "supervisor/backend.h" /* the insides: to end a task a second time */
 
 #include <string.h>
 

@@ -1,8 +1,7 @@
 /* killed_starts.c - workers that are killed as they start: the pool goes on trying. What fails by
  * itself breaks it, see initializer_fails.c. */
+#include "pool/pool.h"
 #include "support/support.h"
-
-#include "supervisor/backend.h"
 
 #include <limits.h>
 #include <signal.h>

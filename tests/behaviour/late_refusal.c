@@ -3,9 +3,8 @@
  *
  * The linker leads the call that lies between the two here.
  */
+#include "pool/pool.h"
 #include "support/support.h"
-
-#include "supervisor/backend.h"
 
 #include <limits.h>
 #include <signal.h>

@@ -1,8 +1,7 @@
 /* left_behind.c - a worker or an executor goes, and others stay: neither too much goes with it nor
  * too little. */
-#include "support/support.h"
-
 #include "pool/pool.h"
+#include "support/support.h"
 
 #include <string.h>
 #include <sys/statvfs.h>

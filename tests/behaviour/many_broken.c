@@ -1,7 +1,7 @@
 /* many_broken.c - waiting for many futures when the pool of some of them ends, and callbacks while
  * their pool is being destroyed. */
-#include "support/support.h"
 #include "pool/pool.h"
+#include "support/support.h"
 
 #include <signal.h>
 #include <unistd.h>

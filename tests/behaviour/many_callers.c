@@ -1,7 +1,7 @@
 /* many_callers.c - many threads wait for the same futures in all ways, while others cancel and
  * release them; and nobody is held up by those who do not listen. */
+#include "pool/pool.h"
 #include "support/support.h"
-#include "supervisor/backend.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -1,8 +1,7 @@
 /* most_futures.c - the table of futures is full: submit says so, and takes tasks again when one was
  * released. The real table has room for 16 million; here it is cut short from inside. */
-#include "support/support.h"
-
 #include "pool/pool.h"
+#include "support/support.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* shared_queue_deaths.c - what becomes of a shared queue when tasks that made it, use it or wait at
  * it die, or write over it. */
-#include "support/objects.h"
 #include "pool/sync.h" /* the insides: where to scribble */
+#include "support/objects.h"
 
 #include <signal.h>
 #include <string.h>

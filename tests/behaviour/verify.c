@@ -1,9 +1,10 @@
 /* verify.c - callers that have been blocked for long look whether memory was scribbled on. A pool
  * that is sound, and only slow or stopped, passes all their looks: these are made here one after
  * another, as if seconds lay between them. */
+#include "pool/pool.h"
+#include "pool/dispatch.h"
+#include "pool/verify.h"
 #include "support/support.h"
-
-#include "supervisor/backend.h"
 
 #include <signal.h>
 

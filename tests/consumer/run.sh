@@ -139,7 +139,7 @@ check_32_bits() {
     refuses cmake -S "$top" -B "$scratch/small" -DCMAKE_C_FLAGS=-m32 \
         -DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY
     # shellcheck disable=SC2086 # a list of words
-    refuses $small -fsyntax-only -I"$top/lib" "$top/lib/core/atomic.h"
+    refuses $small -fsyntax-only -I"$top/lib" "$top/lib/base/atomic.h"
 }
 
 check_exports

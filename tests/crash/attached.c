@@ -3,9 +3,8 @@
  *
  * The linker leads pi_block_attach here.
  */
+#include "pool/pool.h"
 #include "support/support.h"
-
-#include "supervisor/backend.h"
 
 #include <signal.h>
 #include <string.h>

@@ -1,9 +1,8 @@
 /* cost.c - what a death costs is what the worker has left, however much the pool has seen before:
  * the slots that the recovery looks at are counted, which the supervisor does in the header.
  */
-#include "support/support.h"
-
 #include "pool/pool.h"
+#include "support/support.h"
 
 #include <pthread.h>
 #include <signal.h>

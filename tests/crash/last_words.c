@@ -1,8 +1,7 @@
 /* last_words.c - a task gone wild writes into its worker's record what a worker says of itself, and
  * dies: nobody waits for ever, and no death is taken for a leave. */
+#include "pool/pool.h"
 #include "support/support.h"
-
-#include "supervisor/backend.h" /* the insides: where to write */
 
 #include <signal.h>
 #include <string.h>

@@ -10,9 +10,8 @@
  * So that the last instructions do not cost the way to them each time, the worker may also run to
  * one of the places where the task raises SIGTRAP, and the instructions are counted from there.
  */
-#include "support/trace.h"
-
 #include "pool/pool.h"
+#include "support/trace.h"
 
 #include <signal.h>
 #include <stdlib.h>

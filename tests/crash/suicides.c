@@ -1,8 +1,7 @@
 /* suicides.c - tasks that take their worker with them in unusual ways: each costs its one future,
  * which says how the worker ended. exits.c has the usual ways. */
-#include "support/hostile.h"
-
 #include "pool/pool.h"
+#include "support/hostile.h"
 
 #include <signal.h>
 #include <stdlib.h>

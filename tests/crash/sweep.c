@@ -6,9 +6,8 @@
  *
  * The linker leads pi_bitmap_alloc_noted here.
  */
+#include "pool/pool.h"
 #include "support/support.h"
-
-#include "supervisor/backend.h"
 
 #include <signal.h>
 

@@ -14,8 +14,8 @@
 #ifndef SCRIBBLE_H
 #define SCRIBBLE_H
 
+#include "pool/sync.h" /* the insides: where to write */
 #include "support/support.h"
-#include "pool/sync.h" /* the insides: where to scribble */
 
 /* Parts of the segment. */
 #define PARTS(X)                                                                                   \

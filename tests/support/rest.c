@@ -4,9 +4,9 @@
  * Whoever frees a thing does so in several steps (the word, then the bit of the map), so every look
  * is repeated until it holds.
  */
+#include "pool/backend.h"
+#include "pool/pool.h"
 #include "support.h"
-
-#include "supervisor/backend.h"
 
 /* A test that is linked with the shared library has none of these: it cannot look. */
 #pragma weak pi_ring_length

@@ -1,7 +1,7 @@
 /* wait.c - time. */
-#include "support.h"
-
 #include "pool/pool.h"
+#include "pool/park.h"
+#include "support.h"
 
 #include <errno.h>
 #include <time.h>

@@ -77,7 +77,7 @@ static const struct {
     {"supervisor/backend_thread.c", NULL, false, "thread backend"},
     {"pool/await.c", "announce_room", false, "a queue limit holds back the program alone"},
     {"pool/wake.c", "pi_wake_all_parkers", false, "the supervisor, and whoever destroys"},
-    {"pool/wake.c", "pi_finish_counted", true, "somebody else ends the task in between"},
+    {"pool/finish.c", "pi_finish_counted", true, "somebody else ends the task in between"},
     {"pool/wake.c", "notify_parker", true, "a task releases what another process waits for"},
     {"pool/dispatch.c", "pi_dispatch_deliver", true, "after a death, if the list was broken"},
     {"core/slot.c", "pi_slot_publish", true, "an entry of an earlier life is in the ring"},

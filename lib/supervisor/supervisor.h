@@ -1,12 +1,12 @@
-/* backend.h - where processes, threads and "inline" differ: starting, ending and watching workers.
- * All else is one engine.
- */
-#ifndef PI_BACKEND_H
-#define PI_BACKEND_H
+/* supervisor.h - what the supervisor knows, in its private memory; its life. */
+#ifndef PI_SUPERVISOR_H
+#define PI_SUPERVISOR_H
 
 #include "os/process.h"
 #include "os/semaphore.h"
+#include "pool/error.h"
 #include "pool/pool.h"
+
 #include <pthread.h>
 #include <signal.h>
 
@@ -73,41 +73,6 @@ struct pi_supervisor {
     struct pi_os_semaphore poked;
 };
 
-struct pi_backend {
-    bool shared; /* memory is shared between processes */
-    bool kills;  /* a running task can be killed with its worker */
-    unsigned (*default_workers)(unsigned cpus);
-
-    /* In the program. */
-    /* Starts the supervisor, which starts the workers. POSSE_OK, or another status and errno. */
-    posse_status (*start)(posse_executor *executor);
-    /* Why there is no supervisor any more, in words; NULL: it lives. Two system calls. */
-    const char *(*ended)(posse_executor *executor);
-    /* Waits for its end; fine if it never started, or has ended. It may be poked still. */
-    void (*join)(posse_executor *executor);
-    /* Frees what start made. */
-    void (*fini)(posse_executor *executor);
-
-    /* In the program or a worker: something has changed that the supervisor acts on. */
-    void (*notify)(posse_executor *executor);
-
-    /* In a worker whose initializer has ended well: does again what that may have undone. False: it
-     * cannot be done, and *why says so. May be NULL. */
-    bool (*rearm)(posse_executor *executor, struct pi_error *why);
-
-    /* In the supervisor. */
-    int (*spawn)(struct pi_supervisor *supervisor, unsigned worker);
-    enum pi_os_event (*event)(struct pi_supervisor *supervisor, unsigned worker,
-                              struct pi_os_death *death);
-    void (*signal)(struct pi_supervisor *supervisor, unsigned worker, int signal);
-    void (*reap)(struct pi_supervisor *supervisor, unsigned worker);
-    /* False: the program is gone. */
-    bool (*sleep)(struct pi_supervisor *supervisor, uint64_t until);
-};
-
-extern const struct pi_backend pi_process_backend, pi_thread_backend, pi_inline_backend;
-
-/* supervisor.c */
 /* Prepares private memory for it; NULL: none. */
 struct pi_supervisor *pi_supervisor_create(posse_executor *executor);
 void pi_supervisor_destroy(struct pi_supervisor *supervisor);
@@ -118,43 +83,9 @@ int pi_supervisor_begin(struct pi_supervisor *supervisor);
  * the executor was shut down or broke, or the program died. */
 void pi_supervisor_run(struct pi_supervisor *supervisor);
 
-/* scale.c */
-/* Starts and sends away workers, as the tasks, the options and posse_resize want it. */
-void pi_scale(struct pi_supervisor *supervisor);
-/* Notes which workers have got through their start. */
-void pi_note_initialized(struct pi_supervisor *supervisor);
-/* Has a worker go when its task has ended. */
-void pi_retire(struct pi_supervisor *supervisor, unsigned worker);
-/* A start came to nothing: tries again later. */
-void pi_delay_starts(struct pi_supervisor *supervisor);
-/* The same for one that failed by itself, as supervisor->why says; or breaks the pool. */
-void pi_start_failed(struct pi_supervisor *supervisor);
-
-/* Whether a worker is one of the staff: it lives, and will take another task. */
-bool pi_is_active(const struct pi_supervisor *supervisor, unsigned worker);
-
-/* backlog.c */
-/* The task that a worker is in: its life, and 1 + its slot; 0: none. */
-uint64_t pi_task_of(const struct pi_supervisor *supervisor, unsigned worker);
-/* How many workers more the tasks that wait could use; notes who is busy. */
-unsigned pi_backlog(struct pi_supervisor *supervisor);
-bool pi_has_backlog(struct pi_supervisor *supervisor);
-
-/* reparent.c: what the last worker of a worker, which left on purpose, has given to others becomes
- * the program's. */
-void pi_reparent(struct pi_supervisor *supervisor, unsigned worker);
-void pi_reparent_blocks(posse_executor *executor, unsigned worker);
-
 static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
-/* deadline.c: ends the tasks whose time is over or that are to be killed; notes the next deadlines. */
-void pi_enforce_deadlines(struct pi_supervisor *supervisor);
 
 /* trim.c: gives memory back, if somebody has asked, the executor is idle, and it is time. */
 void pi_trim_when_due(struct pi_supervisor *supervisor);
-
-/* recover.c: repairs what a worker left that has died and was reaped. */
-void pi_recover(struct pi_supervisor *supervisor, unsigned worker, const struct pi_death *death);
-void pi_recover_blocks(posse_executor *executor, unsigned worker);
 
 #endif

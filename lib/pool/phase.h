@@ -1,0 +1,17 @@
+/* phase.h - how an executor goes from open to closed, or breaks. */
+#ifndef PI_PHASE_H
+#define PI_PHASE_H
+
+#include "pool/error.h"
+#include "pool/pool.h"
+
+/* Raises the phase; false if it is there or further already. */
+bool pi_raise_phase(posse_executor *executor, enum pi_phase phase);
+/* Marks the executor broken, says why, and wakes everyone. */
+void pi_break(posse_executor *executor, const struct pi_error *why);
+/* The same for a ring that makes no sense any more. */
+void pi_break_queue(posse_executor *executor);
+/* What a phase means to a caller: POSSE_OK while open. */
+posse_status pi_phase_status(enum pi_phase phase);
+
+#endif
