@@ -1,4 +1,4 @@
-/* example.c - the program of the README: futures that nobody releases, and posse_destroy. */
+/* example.c - ten futures that are not released, and posse_destroy. */
 #include "program.h"
 
 int main(int argc, char **argv)
