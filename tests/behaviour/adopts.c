@@ -107,7 +107,7 @@ static int many_pools(bool adopts)
     return 0;
 }
 
-TEST(pools_leave_no_zombies) { assert_in_all_roles(many_pools); }
+TEST(pools_leave_no_zombies, PROCESSES) { assert_in_all_roles(many_pools); }
 
 static int breaks(posse_executor *pool)
 {
@@ -134,7 +134,7 @@ static int broken_pools(bool adopts)
     return 0;
 }
 
-TEST(broken_pools_leave_no_zombies) { assert_in_all_roles(broken_pools); }
+TEST(broken_pools_leave_no_zombies, PROCESSES) { assert_in_all_roles(broken_pools); }
 
 /* Creates that fail at each place: in the program, in the middle, for the first worker. */
 static int failing_creates(bool adopts)
@@ -159,7 +159,7 @@ static int failing_creates(bool adopts)
     return 0;
 }
 
-TEST(failed_creates_leave_no_zombies) { assert_in_all_roles(failing_creates); }
+TEST(failed_creates_leave_no_zombies, PROCESSES) { assert_in_all_roles(failing_creates); }
 
 /* ---- a program that waits for everyone ---- */
 
@@ -218,7 +218,7 @@ static int buries_all(bool adopts)
     return 0;
 }
 
-TEST(a_handler_that_buries_all) { assert_in_all_roles(buries_all); }
+TEST(a_handler_that_buries_all, PROCESSES) { assert_in_all_roles(buries_all); }
 
 /* Nobody buries anything: the system does. */
 static int ignores_children(bool adopts)
@@ -233,7 +233,7 @@ static int ignores_children(bool adopts)
     return 0;
 }
 
-TEST(sigchld_ignored) { assert_in_all_roles(ignores_children); }
+TEST(sigchld_ignored, PROCESSES) { assert_in_all_roles(ignores_children); }
 
 /* A supervisor that was killed leaves its workers to whoever adopts; they die with it. */
 static int loses_the_supervisor(bool adopts)
@@ -257,7 +257,7 @@ static int loses_the_supervisor(bool adopts)
     return 0;
 }
 
-TEST(supervisor_killed) { assert_in_all_roles(loses_the_supervisor); }
+TEST(supervisor_killed, PROCESSES) { assert_in_all_roles(loses_the_supervisor); }
 
 /* A program whose next child would be process 1 of a namespace that dies with it cannot have a
  * supervisor: it is told so. */
@@ -276,16 +276,4 @@ static int between_namespaces(void *context)
     return no_child();
 }
 
-TEST(between_two_namespaces) { assert_child(between_namespaces, NULL); }
-
-static const struct check checks[] = {
-    CHECK(pools_leave_no_zombies, PROCESSES),
-    CHECK(broken_pools_leave_no_zombies, PROCESSES),
-    CHECK(failed_creates_leave_no_zombies, PROCESSES),
-    CHECK(a_handler_that_buries_all, PROCESSES),
-    CHECK(sigchld_ignored, PROCESSES),
-    CHECK(supervisor_killed, PROCESSES),
-    CHECK(between_two_namespaces, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(between_two_namespaces, PROCESSES) { assert_child(between_namespaces, NULL); }

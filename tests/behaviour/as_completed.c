@@ -36,7 +36,7 @@ static void release_all(const posse_future *futures, size_t n)
     }
 }
 
-TEST(A01_no_timeout)
+TEST(A01_no_timeout, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -88,12 +88,12 @@ static void assert_times_out(long timeout_ms)
     end_pool(pool);
 }
 
-TEST(A02_future_times_out) { assert_times_out(100); }
+TEST(A02_future_times_out, PARALLEL) { assert_times_out(100); }
 
-TEST(A02_future_times_out_at_once) { assert_times_out(0); }
+TEST(A02_future_times_out_at_once, PARALLEL) { assert_times_out(0); }
 
 /* Whoever has seen that one has ended is given it, though the time is over. */
-TEST(A02_ended_after_the_timeout)
+TEST(A02_ended_after_the_timeout, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     for (int i = 0; i < 1000; i++) {
@@ -117,7 +117,7 @@ TEST(A02_ended_after_the_timeout)
     end_pool(pool);
 }
 
-TEST(A03_duplicate_futures)
+TEST(A03_duplicate_futures, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future one = submitted_long(pool, square_task, 4);
@@ -135,7 +135,7 @@ TEST(A03_duplicate_futures)
 }
 
 /* The slot that was just released is used at once by the next task. */
-TEST(A04_released_at_once)
+TEST(A04_released_at_once, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (int round = 0; round < 20; round++) {
@@ -156,7 +156,7 @@ TEST(A04_released_at_once)
     end_pool(pool);
 }
 
-TEST(A05_how_many_are_left)
+TEST(A05_how_many_are_left, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -185,7 +185,7 @@ TEST(A05_how_many_are_left)
 }
 
 /* One worker ends them in the order of submission; the array has them in another. */
-TEST(order_of_ending)
+TEST(order_of_ending, PARALLEL)
 {
     enum { N = 40 };
     posse_executor *pool = make_pool(1);
@@ -207,7 +207,7 @@ TEST(order_of_ending)
     end_pool(pool);
 }
 
-TEST(released_ones_are_left_out)
+TEST(released_ones_are_left_out, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -233,7 +233,7 @@ TEST(released_ones_are_left_out)
     end_pool(pool);
 }
 
-TEST(arguments)
+TEST(arguments, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 1), zero = {0};
@@ -258,7 +258,7 @@ TEST(arguments)
 }
 
 /* What was closed early hears of nothing any more. */
-TEST(closed_early)
+TEST(closed_early, ALL)
 {
     posse_executor *pool = make_pool(2);
     posse_future futures[30];
@@ -276,7 +276,7 @@ TEST(closed_early)
     end_pool(pool);
 }
 
-TEST(closed_after_destroy)
+TEST(closed_after_destroy, ALL)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -293,7 +293,7 @@ TEST(closed_after_destroy)
     posse_completion_iter_close(used);
 }
 
-TEST(two_over_the_same)
+TEST(two_over_the_same, ALL)
 {
     posse_executor *pool = make_pool(2);
     posse_future futures[20];
@@ -317,21 +317,3 @@ TEST(two_over_the_same)
     release_all(futures, COUNT(futures));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(A01_no_timeout, PARALLEL),
-    CHECK(A02_future_times_out, PARALLEL),
-    CHECK(A02_future_times_out_at_once, PARALLEL),
-    CHECK(A02_ended_after_the_timeout, PARALLEL),
-    CHECK(A03_duplicate_futures, ALL),
-    CHECK(A04_released_at_once, ALL),
-    CHECK(A05_how_many_are_left, PARALLEL),
-    CHECK(order_of_ending, PARALLEL),
-    CHECK(released_ones_are_left_out, PARALLEL),
-    CHECK(arguments, ALL),
-    CHECK(closed_early, ALL),
-    CHECK(closed_after_destroy, ALL),
-    CHECK(two_over_the_same, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

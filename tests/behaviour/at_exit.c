@@ -89,7 +89,7 @@ static int three_apples(void *context)
     return 3;
 }
 
-TEST(S02_interpreter_shutdown)
+TEST(S02_interpreter_shutdown, FORKED)
 {
     char output[100];
     run_program(three_apples, 3, output, sizeof output);
@@ -114,7 +114,7 @@ static int submits_late(void *context)
     return 0;
 }
 
-TEST(S03_submit_after_interpreter_shutdown)
+TEST(S03_submit_after_interpreter_shutdown, FORKED)
 {
     char output[100];
     run_program(submits_late, 0, output, sizeof output);
@@ -131,7 +131,7 @@ static int shuts_down_without_waiting(void *context)
     return posse_shutdown(pool, POSSE_NO_WAIT, -1) == POSSE_OK ? 0 : 1;
 }
 
-TEST(S06_hang_gh83386)
+TEST(S06_hang_gh83386, FORKED)
 {
     char output[100];
     run_program(shuts_down_without_waiting, 0, output, sizeof output);
@@ -147,7 +147,7 @@ static int cancels(void *context)
     return posse_shutdown(pool, POSSE_NO_WAIT | POSSE_CANCEL_FUTURES, -1) == POSSE_OK ? 0 : 1;
 }
 
-TEST(S14_cancel_futures_wait_false)
+TEST(S14_cancel_futures_wait_false, FORKED)
 {
     char output[100];
     run_program(cancels, 0, output, sizeof output);
@@ -166,7 +166,7 @@ static int does_not_wait(void *context)
     return 0;
 }
 
-TEST(not_waited_for)
+TEST(not_waited_for, PARALLEL_FORKED)
 {
     char output[500];
     run_program(does_not_wait, 0, output, sizeof output);
@@ -185,7 +185,7 @@ static int several(void *context)
     return posse_destroy(kept[1]) == POSSE_OK ? 0 : 1;
 }
 
-TEST(several_executors)
+TEST(several_executors, FORKED)
 {
     char output[100];
     run_program(several, 0, output, sizeof output);
@@ -230,7 +230,13 @@ static int forks(void *context)
     return 0;
 }
 
-TEST(forked_child)
+#ifdef SANITIZED
+#define FORKING PROCESSES /* it looks for leaks in a child that has not all of its threads */
+#else
+#define FORKING PARALLEL
+#endif
+
+TEST(forked_child, FORKED &FORKING)
 {
     char output[200];
     run_program(forks, 0, output, sizeof output);
@@ -263,25 +269,10 @@ static int destroys_meanwhile(void *context)
     return 0;
 }
 
-TEST(destroyed_while_it_waits)
+TEST(destroyed_while_it_waits, PARALLEL_FORKED)
 {
     char output[200];
     run_program(destroys_meanwhile, 0, output, sizeof output);
     assert_string_equal(output, "");
     end_program();
 }
-
-#ifdef SANITIZED
-#define FORKING PROCESSES /* it looks for leaks in a child that has not all of its threads */
-#else
-#define FORKING PARALLEL
-#endif
-
-static const struct check checks[] = {
-    CHECK(S02_interpreter_shutdown, FORKED), CHECK(S03_submit_after_interpreter_shutdown, FORKED),
-    CHECK(S06_hang_gh83386, FORKED),         CHECK(S14_cancel_futures_wait_false, FORKED),
-    CHECK(not_waited_for, FORKED &PARALLEL), CHECK(several_executors, FORKED),
-    CHECK(forked_child, FORKED &FORKING),    CHECK(destroyed_while_it_waits, FORKED &PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -47,7 +47,7 @@ static posse_executor *rested_pool(void)
     return pool;
 }
 
-TEST(sees_slots)
+TEST(sees_slots, PARALLEL)
 {
     posse_executor *pool = rested_pool();
     struct pi_slots *slots = &pool->segment.slots;
@@ -61,7 +61,7 @@ TEST(sees_slots)
     end_pool(pool);
 }
 
-TEST(sees_blocks)
+TEST(sees_blocks, PARALLEL)
 {
     posse_executor *pool = rested_pool();
     struct pi_arena *arena = &pool->segment.arena;
@@ -80,7 +80,7 @@ TEST(sees_blocks)
     end_pool(pool);
 }
 
-TEST(sees_parkers)
+TEST(sees_parkers, PARALLEL)
 {
     posse_executor *pool = rested_pool();
     struct pi_parkers *parkers = &pool->segment.parkers;
@@ -92,7 +92,7 @@ TEST(sees_parkers)
     end_pool(pool);
 }
 
-TEST(sees_workers)
+TEST(sees_workers, PARALLEL)
 {
     posse_executor *pool = rested_pool();
     struct pi_header *header = pool->segment.header;
@@ -112,7 +112,7 @@ TEST(sees_workers)
 }
 
 /* A cell is written where the next one would be. */
-TEST(sees_an_entry)
+TEST(sees_an_entry, PARALLEL)
 {
     posse_executor *pool = rested_pool();
     struct pi_ring *ring = &pool->segment.ring;
@@ -120,10 +120,3 @@ TEST(sees_an_entry)
     assert_seen64(pool, &ring->cells[head % PI_RING_CELLS], head << 24 | 1, "ring");
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(sees_slots, PARALLEL),   CHECK(sees_blocks, PARALLEL),   CHECK(sees_parkers, PARALLEL),
-    CHECK(sees_workers, PARALLEL), CHECK(sees_an_entry, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -35,9 +35,9 @@ static void assert_invalid(posse_future future)
     assert_false(posse_cancelled(future));
 }
 
-TEST(zero_handle) { assert_invalid((posse_future){0}); }
+TEST(zero_handle, ALL) { assert_invalid((posse_future){0}); }
 
-TEST(handle_without_executor)
+TEST(handle_without_executor, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 2);
@@ -48,7 +48,7 @@ TEST(handle_without_executor)
     end_pool(pool);
 }
 
-TEST(stale_handle)
+TEST(stale_handle, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future stale = submitted_long(pool, square_task, 2);
@@ -62,7 +62,7 @@ TEST(stale_handle)
     end_pool(pool);
 }
 
-TEST(double_release)
+TEST(double_release, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 2);
@@ -72,7 +72,7 @@ TEST(double_release)
 }
 
 /* Handles that were never given out: any place, any generation. */
-TEST(made_up_handle)
+TEST(made_up_handle, ALL)
 {
     static const uint32_t values[] = {0,         1, 2, 1000, 1u << 20, 1u << 31, UINT32_MAX - 1,
                                       UINT32_MAX};
@@ -92,7 +92,7 @@ TEST(made_up_handle)
 }
 
 /* A handle of one executor with the pointer of another, which has given out none. */
-TEST(foreign_handle)
+TEST(foreign_handle, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_executor *other = make_pool(1);
@@ -105,7 +105,7 @@ TEST(foreign_handle)
 
 /* ---- submit ---- */
 
-TEST(submit)
+TEST(submit, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = {0};
@@ -131,7 +131,7 @@ static void assert_job(posse_executor *pool, posse_job job, posse_status expecte
     assert_null(future.executor);
 }
 
-TEST(submit_with)
+TEST(submit_with, ALL)
 {
     static const size_t sizes[] = {0, 1, SIZE_MAX};
     posse_executor *pool = make_pool(1);
@@ -152,7 +152,7 @@ TEST(submit_with)
     end_pool(pool);
 }
 
-TEST(submit_with_wrong_limits)
+TEST(submit_with_wrong_limits, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_job job = good_job();
@@ -175,7 +175,7 @@ TEST(submit_with_wrong_limits)
 
 /* ---- the rest ---- */
 
-TEST(executor_is_null)
+TEST(executor_is_null, ALL)
 {
     posse_stats stats = {.struct_size = sizeof stats};
     assert_status(posse_shutdown(NULL, 0, -1), POSSE_INVALID);
@@ -184,7 +184,7 @@ TEST(executor_is_null)
     assert_status(posse_get_stats(NULL, &stats), POSSE_INVALID);
 }
 
-TEST(stats)
+TEST(stats, ALL)
 {
     static const size_t sizes[] = {0, 8, SIZE_MAX};
     posse_executor *pool = make_pool(1);
@@ -200,7 +200,7 @@ TEST(stats)
     end_pool(pool);
 }
 
-TEST(result_without_buffer)
+TEST(result_without_buffer, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 2);
@@ -210,7 +210,7 @@ TEST(result_without_buffer)
 }
 
 /* Nothing may wait for less than no time, except for ever. */
-TEST(wrong_timeouts)
+TEST(wrong_timeouts, ALL)
 {
     static const long wrong[] = {-2, -1000, LONG_MIN};
     posse_executor *pool = make_pool(1);
@@ -240,28 +240,9 @@ static int careless_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, (long)size);
 }
 
-TEST(careless_task_is_told)
+TEST(careless_task_is_told, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, careless_task, NULL, 0)), 0);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(zero_handle, ALL),
-    CHECK(handle_without_executor, ALL),
-    CHECK(stale_handle, ALL),
-    CHECK(double_release, ALL),
-    CHECK(made_up_handle, ALL),
-    CHECK(foreign_handle, ALL),
-    CHECK(submit, ALL),
-    CHECK(submit_with, ALL),
-    CHECK(submit_with_wrong_limits, ALL),
-    CHECK(executor_is_null, ALL),
-    CHECK(stats, ALL),
-    CHECK(result_without_buffer, ALL),
-    CHECK(wrong_timeouts, ALL),
-    CHECK(careless_task_is_told, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

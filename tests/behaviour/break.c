@@ -31,7 +31,7 @@ static void assert_not_broken(posse_executor *pool)
 }
 
 /* One worker is killed: its own task is lost, all that wait or run never end. */
-TEST(P03_killed_child)
+TEST(P03_killed_child, PROCESSES)
 {
     char text[300];
     posse_executor *pool = make_pool_with(breaking(2));
@@ -65,7 +65,7 @@ TEST(P03_killed_child)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(worker_exits)
+TEST(worker_exits, PROCESSES)
 {
     posse_executor *pool = make_pool_with(breaking(2));
     posse_future future = submitted_long(pool, exit_task, 99);
@@ -84,7 +84,7 @@ static int end_thread_task(posse_task *task, const void *arg, size_t size)
     pthread_exit(NULL);
 }
 
-TEST(thread_ends)
+TEST(thread_ends, THREADS)
 {
     posse_executor *pool = make_pool_with(breaking(2));
     take_error(submitted(pool, end_thread_task, NULL, 0), POSSE_WORKER_LOST);
@@ -93,7 +93,7 @@ TEST(thread_ends)
 }
 
 /* What posse ends itself does not break it. */
-TEST(ended_by_posse)
+TEST(ended_by_posse, PARALLEL)
 {
     posse_executor *pool = make_pool_with(breaking(2));
     struct gate *gate = make_gate(pool);
@@ -113,7 +113,7 @@ TEST(ended_by_posse)
     end_pool(pool);
 }
 
-TEST(shut_down_by_force)
+TEST(shut_down_by_force, PROCESSES)
 {
     posse_executor *pool = make_pool_with(breaking(2));
     struct gate *gate = make_gate(pool);
@@ -126,7 +126,7 @@ TEST(shut_down_by_force)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(carries_on)
+TEST(carries_on, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
@@ -135,7 +135,7 @@ TEST(carries_on)
     end_pool(pool);
 }
 
-TEST(supervisor_dies)
+TEST(supervisor_dies, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
@@ -146,7 +146,7 @@ TEST(supervisor_dies)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(not_broken)
+TEST(not_broken, ALL)
 {
     posse_executor *pool = make_pool_with(breaking(1));
     assert_not_broken(pool);
@@ -155,12 +155,3 @@ TEST(not_broken)
     assert_not_broken(pool);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(P03_killed_child, PROCESSES),   CHECK(worker_exits, PROCESSES),
-    CHECK(thread_ends, THREADS),          CHECK(ended_by_posse, PARALLEL),
-    CHECK(shut_down_by_force, PROCESSES), CHECK(carries_on, PROCESSES),
-    CHECK(supervisor_dies, PROCESSES),    CHECK(not_broken, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

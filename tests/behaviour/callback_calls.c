@@ -57,7 +57,7 @@ static int submits(posse_future future, void *context)
     return 0;
 }
 
-TEST(submit_from_callback)
+TEST(submit_from_callback, PARALLEL)
 {
     static struct stage stage;
     set_stage(&stage);
@@ -82,7 +82,7 @@ static int submits_crash(posse_future future, void *context)
     return 0;
 }
 
-TEST(callback_crash_on_submit)
+TEST(callback_crash_on_submit, PROCESSES)
 {
     static struct stage stage;
     set_stage(&stage);
@@ -103,7 +103,7 @@ static int adds_more(posse_future future, void *context)
     return 0;
 }
 
-TEST(callback_adds_callbacks)
+TEST(callback_adds_callbacks, PARALLEL)
 {
     static struct stage stage;
     set_stage(&stage);
@@ -122,7 +122,7 @@ static int releases(posse_future future, void *context)
 }
 
 /* The others of that future are not called then. */
-TEST(callback_releases)
+TEST(callback_releases, PARALLEL)
 {
     static struct stage stage;
     set_stage(&stage);
@@ -160,9 +160,9 @@ static void assert_shuts_down(bool at_once)
     end_stage(&stage);
 }
 
-TEST(callback_shuts_down) { assert_shuts_down(false); }
+TEST(callback_shuts_down, PARALLEL) { assert_shuts_down(false); }
 
-TEST(callback_at_once_shuts_down) { assert_shuts_down(true); }
+TEST(callback_at_once_shuts_down, PARALLEL) { assert_shuts_down(true); }
 
 static int destroys(posse_future future, void *context)
 {
@@ -171,7 +171,7 @@ static int destroys(posse_future future, void *context)
     return 0;
 }
 
-TEST(callback_destroys)
+TEST(callback_destroys, PARALLEL)
 {
     static struct stage stage;
     set_stage(&stage);
@@ -202,7 +202,7 @@ static int adds_to_other(posse_future future, void *context)
     return 0;
 }
 
-TEST(callback_inside_a_callback)
+TEST(callback_inside_a_callback, PARALLEL)
 {
     static struct stage stage;
     posse_executor *other = make_pool(1);
@@ -218,12 +218,3 @@ TEST(callback_inside_a_callback)
     take_error(ended, POSSE_OK);
     end_pool(other);
 }
-
-static const struct check checks[] = {
-    CHECK(submit_from_callback, PARALLEL),    CHECK(callback_crash_on_submit, PROCESSES),
-    CHECK(callback_adds_callbacks, PARALLEL), CHECK(callback_releases, PARALLEL),
-    CHECK(callback_shuts_down, PARALLEL),     CHECK(callback_at_once_shuts_down, PARALLEL),
-    CHECK(callback_destroys, PARALLEL),       CHECK(callback_inside_a_callback, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -13,7 +13,7 @@ static int slow_call(posse_future future, void *context)
     return 0;
 }
 
-TEST(shutdown_waits_for_callbacks)
+TEST(shutdown_waits_for_callbacks, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     _Atomic int calls = 0;
@@ -47,7 +47,7 @@ static int see_end(posse_future future, void *context)
     return 0;
 }
 
-TEST(destroy_calls_those_that_are_left)
+TEST(destroy_calls_those_that_are_left, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     struct ended ended = {0};
@@ -61,7 +61,7 @@ TEST(destroy_calls_those_that_are_left)
 }
 
 /* Who waits in posse_shutdown for callbacks that cannot come yet is told too. */
-TEST(destroyed_while_shutdown_waits)
+TEST(destroyed_while_shutdown_waits, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct ended ended = {0};
@@ -80,7 +80,7 @@ TEST(destroyed_while_shutdown_waits)
     assert_int_equal(atomic_load(&ended.calls), 1);
 }
 
-TEST(supervisor_killed)
+TEST(supervisor_killed, PROCESSES)
 {
     struct ended ended = {0};
     posse_executor *pool = make_pool(1);
@@ -100,7 +100,7 @@ TEST(supervisor_killed)
 }
 
 /* However it ends: its worker killed, itself killed, over its deadline. */
-TEST(hard_ends)
+TEST(hard_ends, PARALLEL)
 {
     posse_executor *pool = make_pool(3);
     struct ended ended = {0};
@@ -136,7 +136,7 @@ TEST(hard_ends)
 #define MANY 10000
 #endif
 
-TEST(ten_thousand_futures)
+TEST(ten_thousand_futures, ALL)
 {
     static posse_future futures[MANY];
     struct ended ended = {0};
@@ -183,7 +183,7 @@ static long naps_of(const char *thread)
     return naps;
 }
 
-TEST(idle_thread_sleeps)
+TEST(idle_thread_sleeps, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct ended ended = {0};
@@ -204,15 +204,3 @@ TEST(idle_thread_sleeps)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(shutdown_waits_for_callbacks, PARALLEL),
-    CHECK(destroy_calls_those_that_are_left, PARALLEL),
-    CHECK(destroyed_while_shutdown_waits, PARALLEL),
-    CHECK(supervisor_killed, PROCESSES),
-    CHECK(hard_ends, PARALLEL),
-    CHECK(ten_thousand_futures, ALL),
-    CHECK(idle_thread_sleeps, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -68,7 +68,7 @@ static void release_all(posse_future *futures)
     }
 }
 
-TEST(others_are_called)
+TEST(others_are_called, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     posse_future futures[N];
@@ -84,7 +84,7 @@ TEST(others_are_called)
     end_pool(pool);
 }
 
-TEST(without_another_thread)
+TEST(without_another_thread, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     posse_future futures[N];
@@ -107,7 +107,7 @@ TEST(without_another_thread)
     end_pool(pool);
 }
 
-TEST(destroyed_meanwhile)
+TEST(destroyed_meanwhile, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     _Atomic int calls = 0;
@@ -135,7 +135,7 @@ static void *add(void *context)
 }
 
 /* The caller itself calls it. */
-TEST(of_an_ended_future)
+TEST(of_an_ended_future, ALL)
 {
     posse_executor *pool = make_pool(1);
     struct adding adding = {.future = submitted_long(pool, square_task, 3)};
@@ -168,7 +168,7 @@ static int complain(posse_future future, void *calls)
     return 1 + atomic_fetch_add((_Atomic int *)calls, 1);
 }
 
-TEST(by_the_log)
+TEST(by_the_log, PARALLEL)
 {
     posse_options options = default_options();
     _Atomic int calls = 0;
@@ -187,11 +187,3 @@ TEST(by_the_log)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(others_are_called, PARALLEL),   CHECK(without_another_thread, PARALLEL),
-    CHECK(destroyed_meanwhile, PARALLEL), CHECK(of_an_ended_future, ALL),
-    CHECK(by_the_log, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -85,7 +85,7 @@ static void end_pending(struct pending *pending)
     end_pool(pending->pool);
 }
 
-TEST(F_01_done_callback_with_result)
+TEST(F_01_done_callback_with_result, PARALLEL)
 {
     static struct pending p;
     make_pending(&p, default_options(), 1);
@@ -100,7 +100,7 @@ TEST(F_01_done_callback_with_result)
     end_pending(&p);
 }
 
-TEST(F_02_done_callback_with_exception)
+TEST(F_02_done_callback_with_exception, PARALLEL)
 {
     static struct pending p;
     make_pending(&p, default_options(), 0);
@@ -114,7 +114,7 @@ TEST(F_02_done_callback_with_exception)
     end_pending(&p);
 }
 
-TEST(F_03_done_callback_with_cancel)
+TEST(F_03_done_callback_with_cancel, PARALLEL)
 {
     static struct pending p;
     make_pending(&p, default_options(), 0);
@@ -150,7 +150,7 @@ static posse_options logged_options(struct log *log)
     return options;
 }
 
-TEST(F_04_done_callback_raises)
+TEST(F_04_done_callback_raises, PARALLEL)
 {
     static struct pending p;
     struct log log = {0};
@@ -166,7 +166,7 @@ TEST(F_04_done_callback_raises)
     end_pending(&p);
 }
 
-TEST(F_08_done_callback_raises_already_succeeded)
+TEST(F_08_done_callback_raises_already_succeeded, ALL)
 {
     struct log log = {0};
     struct record record = {0};
@@ -203,11 +203,14 @@ static void assert_called_at_once(posse_fn *fn, posse_status how)
     end_pool(pool);
 }
 
-TEST(F_05_done_callback_already_successful) { assert_called_at_once(square_task, POSSE_OK); }
+TEST(F_05_done_callback_already_successful, ALL) { assert_called_at_once(square_task, POSSE_OK); }
 
-TEST(F_06_done_callback_already_failed) { assert_called_at_once(code_task, POSSE_TASK_FAILED); }
+TEST(F_06_done_callback_already_failed, ALL)
+{
+    assert_called_at_once(code_task, POSSE_TASK_FAILED);
+}
 
-TEST(F_07_done_callback_already_cancelled)
+TEST(F_07_done_callback_already_cancelled, PARALLEL)
 {
     static struct pending p;
     make_pending(&p, default_options(), 0);
@@ -224,7 +227,7 @@ TEST(F_07_done_callback_already_cancelled)
 
 /* ---- order, number, thread ---- */
 
-TEST(in_order_on_one_thread)
+TEST(in_order_on_one_thread, PARALLEL)
 {
     static struct pending p;
     int threads = count_threads();
@@ -250,7 +253,7 @@ static int nothing(posse_future future, void *context)
     return 0;
 }
 
-TEST(released_ones_are_not_called)
+TEST(released_ones_are_not_called, PARALLEL)
 {
     static struct pending p;
     _Atomic int calls = 0;
@@ -269,7 +272,7 @@ TEST(released_ones_are_not_called)
     end_pending(&p);
 }
 
-TEST(arguments)
+TEST(arguments, ALL)
 {
     _Atomic int calls = 0;
     posse_executor *pool = make_pool(1);
@@ -301,27 +304,10 @@ static int adds_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-TEST(added_by_a_task)
+TEST(added_by_a_task, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, adds_task, NULL, 0)),
                      backend() == POSSE_PROCESS ? POSSE_NOT_SUPPORTED : POSSE_OK);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(F_01_done_callback_with_result, PARALLEL),
-    CHECK(F_02_done_callback_with_exception, PARALLEL),
-    CHECK(F_03_done_callback_with_cancel, PARALLEL),
-    CHECK(F_04_done_callback_raises, PARALLEL),
-    CHECK(F_05_done_callback_already_successful, ALL),
-    CHECK(F_06_done_callback_already_failed, ALL),
-    CHECK(F_07_done_callback_already_cancelled, PARALLEL),
-    CHECK(F_08_done_callback_raises_already_succeeded, ALL),
-    CHECK(in_order_on_one_thread, PARALLEL),
-    CHECK(released_ones_are_not_called, PARALLEL),
-    CHECK(arguments, ALL),
-    CHECK(added_by_a_task, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

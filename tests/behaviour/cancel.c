@@ -59,12 +59,12 @@ static void end_waiting_ones(posse_status (*call)(posse_future))
     end_held(&held);
 }
 
-TEST(cancel_waiting) { end_waiting_ones(posse_cancel); }
+TEST(cancel_waiting, PARALLEL) { end_waiting_ones(posse_cancel); }
 
-TEST(kill_waiting) { end_waiting_ones(posse_kill); }
+TEST(kill_waiting, PARALLEL) { end_waiting_ones(posse_kill); }
 
 /* A running task is only asked; it may heed that, and its result stands. */
-TEST(cancel_running)
+TEST(cancel_running, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -86,7 +86,7 @@ static int not_cancelled_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* That an earlier task was asked to stop does not show in a later one. */
-TEST(cancel_does_not_linger)
+TEST(cancel_does_not_linger, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -101,7 +101,7 @@ TEST(cancel_does_not_linger)
     end_pool(pool);
 }
 
-TEST(kill_running)
+TEST(kill_running, PARALLEL)
 {
     struct held held = make_held();
     posse_future next = submitted_count(&held);
@@ -122,7 +122,7 @@ TEST(kill_running)
 }
 
 /* The thread of a killed task may heed the kill, and what it returns is of no account. */
-TEST(kill_is_seen_by_a_thread)
+TEST(kill_is_seen_by_a_thread, THREADS)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -137,7 +137,7 @@ TEST(kill_is_seen_by_a_thread)
 }
 
 /* After the end nothing changes any more. */
-TEST(too_late)
+TEST(too_late, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future good = submitted_long(pool, square_task, 8);
@@ -154,7 +154,7 @@ TEST(too_late)
     end_pool(pool);
 }
 
-TEST(S07_cancel_at_once)
+TEST(S07_cancel_at_once, ALL)
 {
     enum { ROUNDS = 10000 };
     posse_executor *pool = make_pool(2);
@@ -175,7 +175,7 @@ TEST(S07_cancel_at_once)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(S07_cancel_then_shutdown)
+TEST(S07_cancel_then_shutdown, ALL)
 {
     for (int i = 0; i < 50; i++) {
         posse_executor *pool = make_pool(2);
@@ -190,7 +190,7 @@ TEST(S07_cancel_then_shutdown)
 /* Cancels tasks that are about to start, from another thread than the one that waits. */
 static posse_status call_cancel(void *future) { return posse_cancel(*(posse_future *)future); }
 
-TEST(cancel_race)
+TEST(cancel_race, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     for (int i = 0; i < 300; i++) {
@@ -205,7 +205,7 @@ TEST(cancel_race)
     end_pool(pool);
 }
 
-TEST(release_before_the_end)
+TEST(release_before_the_end, PARALLEL)
 {
     struct held held = make_held();
     posse_future waiting = submitted_count(&held);
@@ -219,7 +219,7 @@ TEST(release_before_the_end)
 }
 
 /* Who waits for a future that another thread gives back is told so. */
-TEST(release_while_waiting)
+TEST(release_while_waiting, PARALLEL)
 {
     struct held held = make_held();
     struct caller caller;
@@ -232,7 +232,7 @@ TEST(release_while_waiting)
     end_held(&held);
 }
 
-TEST(release_at_once)
+TEST(release_at_once, ALL)
 {
     posse_executor *pool = make_pool(2);
     _Atomic long *counter = make_counter(pool);
@@ -245,7 +245,7 @@ TEST(release_at_once)
 }
 
 /* Nothing can be stopped that has ended within submit. */
-TEST(inline_is_too_late)
+TEST(inline_is_too_late, INLINE)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted(pool, not_cancelled_task, NULL, 0);
@@ -254,22 +254,3 @@ TEST(inline_is_too_late)
     take_error(future, POSSE_OK);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(cancel_waiting, PARALLEL),
-    CHECK(kill_waiting, PARALLEL),
-    CHECK(cancel_running, PARALLEL),
-    CHECK(cancel_does_not_linger, PARALLEL),
-    CHECK(kill_running, PARALLEL),
-    CHECK(kill_is_seen_by_a_thread, THREADS),
-    CHECK(too_late, ALL),
-    CHECK(S07_cancel_at_once, ALL),
-    CHECK(S07_cancel_then_shutdown, ALL),
-    CHECK(cancel_race, PARALLEL),
-    CHECK(release_before_the_end, PARALLEL),
-    CHECK(release_while_waiting, PARALLEL),
-    CHECK(release_at_once, ALL),
-    CHECK(inline_is_too_late, INLINE),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -149,7 +149,7 @@ static void end_scene(struct scene *scene)
     end_pool(scene->pool);
 }
 
-TEST(calls_that_wait)
+TEST(calls_that_wait, PARALLEL)
 {
     struct call calls[] = {
         {.name = "result", .call = result, .expected = POSSE_TIMEOUT},
@@ -180,7 +180,7 @@ static int pass(posse_future future, void *context)
     return pass_gate(scene->gate) ? 0 : GAVE_UP;
 }
 
-TEST(shutdown_waits)
+TEST(shutdown_waits, PARALLEL)
 {
     struct call before[] = {{.name = "shutdown", .call = shut_down, .expected = POSSE_TIMEOUT}};
     struct call after[] = {{.name = "shutdown", .call = shut_down, .expected = POSSE_OK}};
@@ -193,7 +193,7 @@ TEST(shutdown_waits)
     end_scene(&scene);
 }
 
-TEST(shutdown_waits_for_callbacks)
+TEST(shutdown_waits_for_callbacks, PARALLEL)
 {
     struct call calls[] = {{.name = "shutdown", .call = shut_down, .expected = POSSE_TIMEOUT}};
     struct scene scene = make_scene();
@@ -218,7 +218,7 @@ static posse_status create(struct scene *scene)
 
 static posse_status destroy(struct scene *scene) { return posse_destroy(scene->pool); }
 
-TEST(create_and_destroy)
+TEST(create_and_destroy, ALL)
 {
     struct call making[] = {{.name = "create", .call = create}};
     struct call ending[] = {{.name = "destroy", .call = destroy}};
@@ -347,7 +347,7 @@ static posse_status wait_for_several(struct scene *scene)
     return status;
 }
 
-TEST(other_calls)
+TEST(other_calls, ALL)
 {
     struct call calls[] = {
         {.name = "destroy", .call = destroy_busy},
@@ -370,7 +370,7 @@ TEST(other_calls)
 
 static posse_status force(struct scene *scene) { return posse_kill_workers(scene->pool); }
 
-TEST(forced_end)
+TEST(forced_end, PROCESSES)
 {
     struct call calls[] = {{.name = "kill_workers", .call = force}};
     struct scene scene = {.pool = make_pool(2)};
@@ -378,14 +378,3 @@ TEST(forced_end)
     assert_ok(posse_shutdown(scene.pool, 0, -1));
     assert_ok(posse_destroy(scene.pool));
 }
-
-static const struct check checks[] = {
-    CHECK(calls_that_wait, PARALLEL),
-    CHECK(shutdown_waits, PARALLEL),
-    CHECK(shutdown_waits_for_callbacks, PARALLEL),
-    CHECK(create_and_destroy, ALL),
-    CHECK(other_calls, ALL),
-    CHECK(forced_end, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

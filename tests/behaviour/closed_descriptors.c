@@ -116,7 +116,7 @@ static int pool_behind(void *context)
     return 0;
 }
 
-TEST(an_executor)
+TEST(an_executor, FORKED)
 {
     for (int i = 0; i < 4; i++) {
         assert_child(pool_behind, &(struct scene){.replaced = i % 2, .copied = i / 2});
@@ -176,17 +176,10 @@ static int unused_completions_behind(void *context)
     return 0;
 }
 
-TEST(a_completion_descriptor)
+TEST(a_completion_descriptor, FORKED)
 {
     assert_child(completions_behind, &(struct scene){.replaced = true});
     assert_child(completions_behind, &(struct scene){.replaced = false});
     assert_child(unused_completions_behind, &(struct scene){.replaced = true});
     assert_child(unused_completions_behind, &(struct scene){.replaced = false});
 }
-
-static const struct check checks[] = {
-    CHECK(an_executor, FORKED),
-    CHECK(a_completion_descriptor, FORKED),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

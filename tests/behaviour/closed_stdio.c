@@ -87,7 +87,7 @@ static int closes_some(void *context)
     return 0;
 }
 
-TEST(every_combination)
+TEST(every_combination, FORKED)
 {
     fflush(NULL);
     for (long open = 0; open < COMBINATIONS; open++) {
@@ -123,15 +123,8 @@ static int opens_later(void *context)
     return 0;
 }
 
-TEST(files_that_are_opened_later)
+TEST(files_that_are_opened_later, FORKED)
 {
     fflush(NULL);
     assert_child(opens_later, NULL);
 }
-
-static const struct check checks[] = {
-    CHECK(every_combination, FORKED),
-    CHECK(files_that_are_opened_later, FORKED),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

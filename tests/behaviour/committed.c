@@ -71,7 +71,7 @@ static void count_too_much(size_t most)
     end_pool(pool);
 }
 
-TEST(too_much_is_counted)
+TEST(too_much_is_counted, ALL)
 {
     count_too_much(MB);
     count_too_much(16 * MB);
@@ -79,7 +79,7 @@ TEST(too_much_is_counted)
 
 /* ---- nothing is taken back ---- */
 
-TEST(blocks_of_any_size_if_no_memory_can_be_given_back)
+TEST(blocks_of_any_size_if_no_memory_can_be_given_back, ALL)
 {
     static const size_t sizes[] = {100000, 20000, 1000000};
     void *memory[MAX_BLOCKS];
@@ -97,7 +97,7 @@ TEST(blocks_of_any_size_if_no_memory_can_be_given_back)
 
 /* ---- what was freed serves a table that grows ---- */
 
-TEST(freed_blocks_make_room_for_tasks)
+TEST(freed_blocks_make_room_for_tasks, PARALLEL)
 {
     void *memory[MAX_BLOCKS];
     posse_executor *pool = limited(16 * MB);
@@ -120,7 +120,7 @@ TEST(freed_blocks_make_room_for_tasks)
 /* ---- given back in pieces ---- */
 
 /* The free blocks lie before others that are in use, and do not serve a large one. */
-TEST(free_blocks_are_there_while_others_are_given_back)
+TEST(free_blocks_are_there_while_others_are_given_back, PROCESSES)
 {
     void *memory[MAX_BLOCKS], *large;
     posse_executor *pool = limited(64 * MB);
@@ -145,7 +145,7 @@ static bool sleeps(posse_executor *pool)
 }
 
 /* The supervisor is asked for memory, and cannot give back that of the queue. */
-TEST(supervisor_sleeps_while_tasks_wait)
+TEST(supervisor_sleeps_while_tasks_wait, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -164,13 +164,3 @@ TEST(supervisor_sleeps_while_tasks_wait)
     assert_eventually(stats_of(pool).memory_committed < 4 * MB);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(too_much_is_counted, ALL),
-    CHECK(blocks_of_any_size_if_no_memory_can_be_given_back, ALL),
-    CHECK(freed_blocks_make_room_for_tasks, PARALLEL),
-    CHECK(free_blocks_are_there_while_others_are_given_back, PROCESSES),
-    CHECK(supervisor_sleeps_while_tasks_wait, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

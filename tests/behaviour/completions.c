@@ -36,7 +36,7 @@ static void assert_nothing(posse_completion_queue *completions)
     assert_int_equal(posse_completion_queue_take(completions, &taken, 1), 0);
 }
 
-TEST(descriptor)
+TEST(descriptor, ALL)
 {
     posse_completion_queue *completions = make_completions();
     int fd = posse_completion_queue_fd(completions);
@@ -50,7 +50,7 @@ TEST(descriptor)
 }
 
 /* Also if the program has closed its own stdin. */
-TEST(descriptor_is_not_stdio)
+TEST(descriptor_is_not_stdio, ALL)
 {
     int saved = dup(STDIN_FILENO);
     close(STDIN_FILENO);
@@ -62,7 +62,7 @@ TEST(descriptor_is_not_stdio)
     assert_true(fd > 2);
 }
 
-TEST(arguments)
+TEST(arguments, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
@@ -81,7 +81,7 @@ TEST(arguments)
 }
 
 /* IP26: an event loop that waits for other things too. */
-TEST(IP26_poll_loop)
+TEST(IP26_poll_loop, ALL)
 {
     enum { N = 60 };
     posse_executor *pool = make_pool(2);
@@ -122,7 +122,7 @@ TEST(IP26_poll_loop)
 }
 
 /* IP27: what was released is heard of no more. */
-TEST(IP27_released_ones_are_left_out)
+TEST(IP27_released_ones_are_left_out, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
@@ -155,7 +155,7 @@ TEST(IP27_released_ones_are_left_out)
 }
 
 /* In batches, in the order in which they ended; readable until the last is taken. */
-TEST(batches_in_order)
+TEST(batches_in_order, PARALLEL)
 {
     enum { N = 10 };
     posse_executor *pool = make_pool(1);
@@ -190,7 +190,7 @@ TEST(batches_in_order)
     end_pool(pool);
 }
 
-TEST(added_after_the_end)
+TEST(added_after_the_end, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
@@ -209,7 +209,7 @@ TEST(added_after_the_end)
     end_pool(pool);
 }
 
-TEST(several_executors)
+TEST(several_executors, ALL)
 {
     posse_executor *pools[3] = {make_pool(1), make_pool(1), make_pool(1)};
     posse_completion_queue *completions = make_completions();
@@ -242,7 +242,7 @@ static posse_future add_held(posse_completion_queue *completions, posse_executor
     return held;
 }
 
-TEST(destroyed_with_pending_ones)
+TEST(destroyed_with_pending_ones, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -259,7 +259,7 @@ TEST(destroyed_with_pending_ones)
     end_pool(pool);
 }
 
-TEST(executor_destroyed_first)
+TEST(executor_destroyed_first, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
@@ -277,7 +277,7 @@ TEST(executor_destroyed_first)
 }
 
 /* It cannot end any more, and that is told. */
-TEST(supervisor_killed)
+TEST(supervisor_killed, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
@@ -294,7 +294,7 @@ TEST(supervisor_killed)
 }
 
 /* Nobody reads: nobody waits for that. */
-TEST(nobody_reads)
+TEST(nobody_reads, ALL)
 {
     enum { N = 3000 };
     static posse_future futures[N];
@@ -343,7 +343,7 @@ static int child_takes_nothing(void *context)
     return 0;
 }
 
-TEST(forked_child)
+TEST(forked_child, ALL)
 {
     posse_executor *pool = make_pool(1);
     struct owned owned = {make_completions(), NULL, submitted_long(pool, square_task, 1)};
@@ -382,7 +382,7 @@ static posse_status bustle(void *context)
 }
 
 /* Some have ended and are not taken, some end meanwhile. */
-TEST(destroyed_while_they_end)
+TEST(destroyed_while_they_end, ALL)
 {
     enum { N = 32 };
     struct bustle other = {.pool = make_pool(2)};
@@ -406,22 +406,3 @@ TEST(destroyed_while_they_end)
     assert_ok(end_call(&caller));
     end_pool(other.pool);
 }
-
-static const struct check checks[] = {
-    CHECK(descriptor, ALL),
-    CHECK(descriptor_is_not_stdio, ALL),
-    CHECK(arguments, ALL),
-    CHECK(IP26_poll_loop, ALL),
-    CHECK(IP27_released_ones_are_left_out, PARALLEL),
-    CHECK(batches_in_order, PARALLEL),
-    CHECK(added_after_the_end, ALL),
-    CHECK(several_executors, ALL),
-    CHECK(destroyed_with_pending_ones, PARALLEL),
-    CHECK(destroyed_while_they_end, ALL),
-    CHECK(executor_destroyed_first, PARALLEL),
-    CHECK(supervisor_killed, PROCESSES),
-    CHECK(nobody_reads, ALL),
-    CHECK(forked_child, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

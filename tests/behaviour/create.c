@@ -11,7 +11,7 @@ static void assert_works(posse_executor *pool)
     assert_int_equal(take_long(submitted_long(pool, square_task, 9)), 81);
 }
 
-TEST(no_options)
+TEST(no_options, PROCESSES)
 {
     posse_executor *pool = NULL;
     assert_ok(posse_create(NULL, &pool));
@@ -19,14 +19,14 @@ TEST(no_options)
     end_pool(pool);
 }
 
-TEST(only_the_backend)
+TEST(only_the_backend, ALL)
 {
     posse_executor *pool = make_pool_with(default_options());
     assert_works(pool);
     end_pool(pool);
 }
 
-TEST(many_workers)
+TEST(many_workers, PARALLEL)
 {
     posse_executor *pool = make_pool(40);
     assert_eventually(stats_of(pool).workers == 40);
@@ -34,7 +34,7 @@ TEST(many_workers)
     end_pool(pool);
 }
 
-TEST(most_workers)
+TEST(most_workers, PARALLEL)
 {
 #ifdef POSSE_TEST_VALGRIND
     skip(); /* a thousand threads take it minutes */
@@ -46,7 +46,7 @@ TEST(most_workers)
 }
 
 /* The default is counted from the processors that this process may use: here one. */
-TEST(T02_default_workers)
+TEST(T02_default_workers, PARALLEL)
 {
     cpu_set_t all;
     cpu_set_t one;
@@ -73,7 +73,7 @@ static void assert_refused(posse_options options, posse_status expected)
     assert_null(pool);
 }
 
-TEST(E19_max_workers_negative)
+TEST(E19_max_workers_negative, ALL)
 {
     static const long negative[] = {-1, -2, LONG_MIN};
     for (size_t i = 0; i < COUNT(negative); i++) {
@@ -83,7 +83,7 @@ TEST(E19_max_workers_negative)
     }
 }
 
-TEST(P01_max_workers_too_large)
+TEST(P01_max_workers_too_large, ALL)
 {
     static const long too_many[] = {POSSE_MAX_WORKERS + 1, 65536, 2147483648, 4294967297, LONG_MAX};
     for (size_t i = 0; i < COUNT(too_many); i++) {
@@ -93,7 +93,7 @@ TEST(P01_max_workers_too_large)
     }
 }
 
-TEST(other_counts)
+TEST(other_counts, ALL)
 {
     posse_options options = default_options();
     options.retries = -1;
@@ -111,7 +111,7 @@ TEST(other_counts)
     assert_refused(options, POSSE_INVALID);
 }
 
-TEST(unknown_backend)
+TEST(unknown_backend, ALL)
 {
     posse_options options = default_options();
     options.backend = (posse_backend)3;
@@ -120,7 +120,7 @@ TEST(unknown_backend)
     assert_refused(options, POSSE_INVALID);
 }
 
-TEST(wrong_size_of_options)
+TEST(wrong_size_of_options, ALL)
 {
     static const size_t sizes[] = {0, 1, SIZE_MAX};
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -131,7 +131,7 @@ TEST(wrong_size_of_options)
 }
 
 /* A later version's options with something set that this version does not know. */
-TEST(unknown_options)
+TEST(unknown_options, ALL)
 {
     struct {
         posse_options known;
@@ -143,15 +143,15 @@ TEST(unknown_options)
     assert_null(pool);
 }
 
-TEST(no_place_for_the_executor)
+TEST(no_place_for_the_executor, ALL)
 {
     posse_options options = default_options();
     assert_status(posse_create(&options, NULL), POSSE_INVALID);
 }
 
-TEST(destroy_null) { assert_ok(posse_destroy(NULL)); }
+TEST(destroy_null, ALL) { assert_ok(posse_destroy(NULL)); }
 
-TEST(several_at_once)
+TEST(several_at_once, ALL)
 {
     posse_executor *pools[5];
     posse_future futures[COUNT(pools)];
@@ -165,7 +165,7 @@ TEST(several_at_once)
     }
 }
 
-TEST(again_and_again)
+TEST(again_and_again, ALL)
 {
     for (int i = 0; i < 100; i++) {
         posse_executor *pool = make_pool(2);
@@ -177,7 +177,7 @@ TEST(again_and_again)
 }
 
 /* Nothing of the options is needed after create. */
-TEST(options_are_copied)
+TEST(options_are_copied, ALL)
 {
     posse_options options = default_options();
     options.max_workers = 2;
@@ -187,7 +187,7 @@ TEST(options_are_copied)
     end_pool(pool);
 }
 
-TEST(names_of_statuses)
+TEST(names_of_statuses, ALL)
 {
 #define CHECK_STATUS(name, value, message)                                                         \
     assert_int_equal(name, value);                                                                 \
@@ -199,25 +199,3 @@ TEST(names_of_statuses)
     assert_non_null(posse_status_message((posse_status)12345));
     assert_string_equal(posse_version(), POSSE_VERSION);
 }
-
-static const struct check checks[] = {
-    CHECK(no_options, PROCESSES),
-    CHECK(only_the_backend, ALL),
-    CHECK(many_workers, PARALLEL),
-    CHECK(most_workers, PARALLEL),
-    CHECK(T02_default_workers, PARALLEL),
-    CHECK(E19_max_workers_negative, ALL),
-    CHECK(P01_max_workers_too_large, ALL),
-    CHECK(other_counts, ALL),
-    CHECK(unknown_backend, ALL),
-    CHECK(wrong_size_of_options, ALL),
-    CHECK(unknown_options, ALL),
-    CHECK(no_place_for_the_executor, ALL),
-    CHECK(destroy_null, ALL),
-    CHECK(several_at_once, ALL),
-    CHECK(again_and_again, ALL),
-    CHECK(options_are_copied, ALL),
-    CHECK(names_of_statuses, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -63,7 +63,7 @@ static posse_executor *make_one_worker(void)
     return pool;
 }
 
-TEST(one_slot_is_not_counted_twice)
+TEST(one_slot_is_not_counted_twice, THREADS)
 {
     posse_executor *pool = make_one_worker();
     assert_eventually(stats_of(pool).workers_idle == 1);
@@ -85,9 +85,3 @@ TEST(one_slot_is_not_counted_twice)
     assert_int_equal(take_long(second), 25);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(one_slot_is_not_counted_twice, THREADS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -8,7 +8,7 @@ static posse_future submitted_limited(posse_executor *pool, posse_fn *fn, struct
     return submitted_job(pool, job);
 }
 
-TEST(ends_on_time)
+TEST(ends_on_time, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -32,7 +32,7 @@ TEST(ends_on_time)
 }
 
 /* Many at once, in another order than they were submitted in; those with time to spare end well. */
-TEST(many_deadlines)
+TEST(many_deadlines, PARALLEL)
 {
     enum { SLOW = 8 };
     posse_executor *pool = make_pool(SLOW);
@@ -56,7 +56,7 @@ TEST(many_deadlines)
     end_pool(pool);
 }
 
-TEST(heeded_by_a_thread)
+TEST(heeded_by_a_thread, THREADS)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -67,7 +67,7 @@ TEST(heeded_by_a_thread)
     end_pool(pool);
 }
 
-TEST(noticed_when_it_returns)
+TEST(noticed_when_it_returns, INLINE)
 {
     posse_executor *pool = make_pool(1);
     long ms = 30;
@@ -80,7 +80,7 @@ TEST(noticed_when_it_returns)
 }
 
 /* The time is the task's own: what it waits for a worker does not count. */
-TEST(counts_from_the_start)
+TEST(counts_from_the_start, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -102,7 +102,7 @@ static int time_left_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, posse_task_time_left(task));
 }
 
-TEST(time_left)
+TEST(time_left, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, time_left_task, NULL, 0)), -1);
@@ -130,7 +130,7 @@ static int overdue_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Where a task outlives its deadline, it sees that it has. */
-TEST(no_time_left)
+TEST(no_time_left, THREADS | INLINE)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -142,7 +142,7 @@ TEST(no_time_left)
 }
 
 /* A deadline is no loss: it is not tried again. */
-TEST(is_not_retried)
+TEST(is_not_retried, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -157,7 +157,7 @@ TEST(is_not_retried)
 }
 
 /* A task with a deadline that nobody observes leaves nothing behind. */
-TEST(unobserved)
+TEST(unobserved, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -188,7 +188,7 @@ static int waits_for_slow_task(posse_task *task, const void *arg, size_t size)
 
 /* With one worker the inner task runs on the outer one's stack. A process dies with both; a
  * thread goes on as soon as the inner task returns. */
-TEST(inner_deadline)
+TEST(inner_deadline, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -205,18 +205,3 @@ TEST(inner_deadline)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(ends_on_time, PARALLEL),
-    CHECK(many_deadlines, PARALLEL),
-    CHECK(heeded_by_a_thread, THREADS),
-    CHECK(noticed_when_it_returns, INLINE),
-    CHECK(counts_from_the_start, PARALLEL),
-    CHECK(time_left, ALL),
-    CHECK(no_time_left, THREADS | INLINE),
-    CHECK(is_not_retried, PARALLEL),
-    CHECK(unobserved, PARALLEL),
-    CHECK(inner_deadline, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

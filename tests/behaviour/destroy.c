@@ -72,9 +72,9 @@ static void assert_orderly_end(int (*count_workers)(void))
     free_shared(deeds, sizeof *deeds);
 }
 
-TEST(S09_threads_are_joined) { assert_orderly_end(count_threads); }
+TEST(S09_threads_are_joined, THREADS) { assert_orderly_end(count_threads); }
 
-TEST(S16_processes_are_joined) { assert_orderly_end(count_processes); }
+TEST(S16_processes_are_joined, PROCESSES) { assert_orderly_end(count_processes); }
 
 /* ---- destroyed at once: what was queued is cancelled and never runs ---- */
 
@@ -86,7 +86,7 @@ static void assert_ends(struct deeds *deeds, posse_status of_running)
 }
 
 /* Threads that run tasks are waited for. */
-TEST(S10_destroy_waits_for_threads)
+TEST(S10_destroy_waits_for_threads, THREADS)
 {
     struct deeds *deeds = make_shared(sizeof *deeds);
     int before = count_threads();
@@ -104,7 +104,7 @@ TEST(S10_destroy_waits_for_threads)
 }
 
 /* Processes that run tasks are killed. */
-TEST(S17_destroy_kills_processes)
+TEST(S17_destroy_kills_processes, PROCESSES)
 {
     struct deeds *deeds = make_shared(sizeof *deeds);
     int processes = count_processes();
@@ -120,12 +120,3 @@ TEST(S17_destroy_kills_processes)
     assert_int_equal(atomic_load(&deeds->finished), 0);
     free_shared(deeds, sizeof *deeds);
 }
-
-static const struct check checks[] = {
-    CHECK(S09_threads_are_joined, THREADS),
-    CHECK(S16_processes_are_joined, PROCESSES),
-    CHECK(S10_destroy_waits_for_threads, THREADS),
-    CHECK(S17_destroy_kills_processes, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -118,7 +118,7 @@ static void let_the_other_end(struct pair *pair)
     pause_ms(10); /* for the supervisor to look around */
 }
 
-TEST(submitted_by_one_who_is_sent_away)
+TEST(submitted_by_one_who_is_sent_away, PARALLEL)
 {
     struct pair pair = make_pair(default_options());
     let_the_other_end(&pair);
@@ -127,7 +127,7 @@ TEST(submitted_by_one_who_is_sent_away)
 }
 
 /* He is killed, and his task is to run once more. */
-TEST(retried_for_one_who_is_sent_away)
+TEST(retried_for_one_who_is_sent_away, PROCESSES)
 {
     struct pair pair = make_pair(default_options());
     let_the_other_end(&pair);
@@ -154,7 +154,7 @@ static int end_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The other one is not gone yet, but takes nothing more: nobody may rely on the finalizer's end. */
-TEST(submitted_while_the_last_one_leaves)
+TEST(submitted_while_the_last_one_leaves, PARALLEL)
 {
     struct end *end = make_shared(sizeof *end);
     posse_options options = default_options();
@@ -173,7 +173,7 @@ TEST(submitted_while_the_last_one_leaves)
 }
 
 /* A thread whose task is over its deadline, and goes on. */
-TEST(submitted_by_an_abandoned_thread)
+TEST(submitted_by_an_abandoned_thread, THREADS)
 {
     posse_executor *pool = make_pool(1);
     struct late *late = make_late(pool);
@@ -223,7 +223,7 @@ static int finalizer(posse_task *task, const void *arg, size_t size)
 }
 
 /* The finalizer is the last to run: a task that was on its way to a caller's thread is refused. */
-TEST(on_its_way_as_the_executor_closes)
+TEST(on_its_way_as_the_executor_closes, INLINE)
 {
     struct caller submitter;
     posse_options options = default_options();
@@ -241,13 +241,3 @@ TEST(on_its_way_as_the_executor_closes)
     assert_int_equal(stats_of(pool).done, 0);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(submitted_by_one_who_is_sent_away, PARALLEL),
-    CHECK(retried_for_one_who_is_sent_away, PROCESSES),
-    CHECK(submitted_while_the_last_one_leaves, PARALLEL),
-    CHECK(submitted_by_an_abandoned_thread, THREADS),
-    CHECK(on_its_way_as_the_executor_closes, INLINE),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

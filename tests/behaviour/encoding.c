@@ -112,7 +112,7 @@ static void assert_fails_alone(struct packet bad, int code, const char *message)
 
 /* What cannot be taken is told at once. Nothing of it is queued, and what was queued before is as
  * it was. */
-TEST(D01_error_at_task_encode)
+TEST(D01_error_at_task_encode, ALL)
 {
     static const struct {
         const char *arg;
@@ -163,7 +163,7 @@ static posse_map_fn *map_fn_at(const void *address)
 }
 
 /* Such as a closure that was put together in memory: told at once, nobody waits for ever. */
-TEST(IP10_submit_closure)
+TEST(IP10_submit_closure, PROCESSES)
 {
     static long closure[8];
     posse_map_fn *map_fn = map_fn_at(closure);
@@ -206,14 +206,17 @@ static void assert_crashed(posse_error error)
     assert_int_equal(error.exit_code, -1);
 }
 
-TEST(D02_exit_at_task_decode) { assert_exited(lost_by_packet((struct packet){.decode = EXITS})); }
+TEST(D02_exit_at_task_decode, PARALLEL)
+{
+    assert_exited(lost_by_packet((struct packet){.decode = EXITS}));
+}
 
-TEST(D03_error_at_task_decode)
+TEST(D03_error_at_task_decode, ALL)
 {
     assert_fails_alone((struct packet){.decode = SPOILT}, BAD_INPUT, "spoilt at byte 5");
 }
 
-TEST(D04_crash_at_task_decode)
+TEST(D04_crash_at_task_decode, PROCESSES)
 {
     assert_crashed(lost_by_packet((struct packet){.decode = CRASHES}));
 }
@@ -226,7 +229,7 @@ static int pass_and_decode_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* It comes to those who were waiting for it before: by one future, and by all of them. */
-TEST(IP20_decode_errors_propagate)
+TEST(IP20_decode_errors_propagate, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -257,17 +260,17 @@ TEST(IP20_decode_errors_propagate)
 /* ---- the result is written ---- */
 
 /* The room that was taken for the result is given back too: lost_by sees that. */
-TEST(D08_crash_during_result_encode)
+TEST(D08_crash_during_result_encode, PROCESSES)
 {
     assert_crashed(lost_by_packet((struct packet){.encode = CRASHES}));
 }
 
-TEST(D09_exit_during_result_encode)
+TEST(D09_exit_during_result_encode, PARALLEL)
 {
     assert_exited(lost_by_packet((struct packet){.encode = EXITS}));
 }
 
-TEST(D10_error_during_result_encode)
+TEST(D10_error_during_result_encode, ALL)
 {
     assert_fails_alone((struct packet){.encode = SPOILT}, BAD_OUTPUT, "spoilt at byte 5");
     assert_fails_alone((struct packet){.encode = TOO_LONG}, BAD_OUTPUT, "POSSE_TOO_LARGE");
@@ -289,7 +292,7 @@ static posse_status call_read(void *context)
 }
 
 /* Two wait for one result: it does not fit for the first, which is its own affair. */
-TEST(D11_error_during_result_decode)
+TEST(D11_error_during_result_decode, PARALLEL_CALLERS)
 {
     static struct reader readers[2];
     posse_executor *pool = make_pool(1);
@@ -331,7 +334,7 @@ static int submit_unreadable_task(posse_task *task, const void *arg, size_t size
 }
 
 /* Each failure after posse_shutdown is told as before, and the workers leave all the same. */
-TEST(D14_shutdown_deadlock_encode)
+TEST(D14_shutdown_deadlock_encode, PARALLEL)
 {
     static const struct packet bad[] = {
         {.decode = SPOILT}, {.encode = TOO_LONG}, {.decode = EXITS}, {.encode = EXITS}};
@@ -357,19 +360,3 @@ TEST(D14_shutdown_deadlock_encode)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(D01_error_at_task_encode, ALL),
-    CHECK(IP10_submit_closure, PROCESSES),
-    CHECK(D02_exit_at_task_decode, PARALLEL),
-    CHECK(D03_error_at_task_decode, ALL),
-    CHECK(D04_crash_at_task_decode, PROCESSES),
-    CHECK(IP20_decode_errors_propagate, PARALLEL),
-    CHECK(D08_crash_during_result_encode, PROCESSES),
-    CHECK(D09_exit_during_result_encode, PARALLEL),
-    CHECK(D10_error_during_result_encode, ALL),
-    CHECK(D11_error_during_result_decode, PARALLEL &CALLERS),
-    CHECK(D14_shutdown_deadlock_encode, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -16,7 +16,7 @@ static bool ends_again(posse_future future, enum pi_state state)
            pi_finish(e, future.slot, &copy, state, 0);
 }
 
-TEST(F_20_multiple_set_result)
+TEST(F_20_multiple_set_result, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 6);
@@ -27,7 +27,7 @@ TEST(F_20_multiple_set_result)
     end_pool(pool);
 }
 
-TEST(F_21_multiple_set_exception)
+TEST(F_21_multiple_set_exception, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, message_task, 6);
@@ -60,7 +60,7 @@ static posse_status snapshots(void *context)
     return POSSE_OK;
 }
 
-TEST(F_22_get_snapshot)
+TEST(F_22_get_snapshot, PARALLEL_CALLERS)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -81,11 +81,3 @@ TEST(F_22_get_snapshot)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(F_20_multiple_set_result, ALL),
-    CHECK(F_21_multiple_set_exception, ALL),
-    CHECK(F_22_get_snapshot, PARALLEL &CALLERS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -41,14 +41,14 @@ static void assert_ended_by_force(struct scene *scene, int signal)
     end_pool(scene->pool);
 }
 
-TEST(P21_terminate_workers)
+TEST(P21_terminate_workers, PROCESSES)
 {
     struct scene scene = make_scene(hold_task);
     assert_ok(posse_terminate_workers(scene.pool));
     assert_ended_by_force(&scene, SIGTERM);
 }
 
-TEST(P22_kill_workers)
+TEST(P22_kill_workers, PROCESSES)
 {
     struct scene scene = make_scene(hold_task);
     assert_ok(posse_kill_workers(scene.pool));
@@ -61,14 +61,14 @@ static int deaf_task(posse_task *task, const void *arg, size_t size)
     return hold_task(task, arg, size);
 }
 
-TEST(P24_ignored_sigterm)
+TEST(P24_ignored_sigterm, PROCESSES)
 {
     struct scene scene = make_scene(deaf_task);
     assert_ok(posse_terminate_workers(scene.pool));
     assert_ended_by_force(&scene, SIGKILL);
 }
 
-TEST(P24_kill_after_terminate)
+TEST(P24_kill_after_terminate, PROCESSES)
 {
     struct scene scene = make_scene(deaf_task);
     assert_ok(posse_terminate_workers(scene.pool));
@@ -87,7 +87,7 @@ static void park_callers(struct caller callers[3], struct scene *scene)
     }
 }
 
-TEST(P17_waiters_are_woken)
+TEST(P17_waiters_are_woken, PROCESSES)
 {
     struct scene scene = make_scene(hold_task);
     struct caller callers[3];
@@ -99,7 +99,7 @@ TEST(P17_waiters_are_woken)
     assert_ended_by_force(&scene, SIGKILL);
 }
 
-TEST(P26_no_task_yet)
+TEST(P26_no_task_yet, PROCESSES)
 {
     static force_fn *const forces[] = {posse_terminate_workers, posse_kill_workers};
     for (size_t i = 0; i < COUNT(forces); i++) {
@@ -110,7 +110,7 @@ TEST(P26_no_task_yet)
     }
 }
 
-TEST(P27_stops_the_pool)
+TEST(P27_stops_the_pool, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     long pid = take_long(submitted(pool, identity_task, NULL, 0));
@@ -123,7 +123,7 @@ TEST(P27_stops_the_pool)
 }
 
 /* Once more, after an orderly shutdown too. */
-TEST(P25_already_ended)
+TEST(P25_already_ended, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     assert_int_equal(take_long(submitted_long(pool, square_task, 2)), 4);
@@ -144,7 +144,7 @@ static int force_task(posse_task *task, const void *arg, size_t size)
     return status == posse_kill_workers(pool) ? return_long(task, status) : WRONG_ARG;
 }
 
-TEST(by_a_task)
+TEST(by_a_task, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_status expected = backend() == POSSE_PROCESS ? POSSE_WRONG_PROCESS : POSSE_NOT_SUPPORTED;
@@ -153,7 +153,7 @@ TEST(by_a_task)
     end_pool(pool);
 }
 
-TEST(not_supported)
+TEST(not_supported, THREADS | INLINE)
 {
     posse_executor *pool = make_pool(1);
     assert_status(posse_terminate_workers(pool), POSSE_NOT_SUPPORTED);
@@ -169,7 +169,7 @@ static int destroy_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, posse_destroy(posse_task_executor(task)));
 }
 
-TEST(destroy_by_a_task)
+TEST(destroy_by_a_task, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, destroy_task, NULL, 0)), POSSE_DEADLOCK);
@@ -178,7 +178,7 @@ TEST(destroy_by_a_task)
 }
 
 /* With futures, results and memory that nobody has given back. */
-TEST(P16_destroy_with_everything_held)
+TEST(P16_destroy_with_everything_held, ALL)
 {
     posse_executor *pool = make_pool(2);
     char large[5000] = "";
@@ -192,7 +192,7 @@ TEST(P16_destroy_with_everything_held)
 
 /* Who waits is told before everything is freed; calls that come later are told too, while a
  * thread still runs. */
-TEST(P16_destroy_while_others_wait)
+TEST(P16_destroy_while_others_wait, PARALLEL)
 {
     struct scene scene = make_scene(hold_task);
     struct caller callers[3];
@@ -209,21 +209,3 @@ TEST(P16_destroy_while_others_wait)
     }
     assert_ok(end_call(&destroyer));
 }
-
-static const struct check checks[] = {
-    CHECK(P21_terminate_workers, PROCESSES),
-    CHECK(P22_kill_workers, PROCESSES),
-    CHECK(P24_ignored_sigterm, PROCESSES),
-    CHECK(P24_kill_after_terminate, PROCESSES),
-    CHECK(P17_waiters_are_woken, PROCESSES),
-    CHECK(P26_no_task_yet, PROCESSES),
-    CHECK(P27_stops_the_pool, PROCESSES),
-    CHECK(P25_already_ended, PROCESSES),
-    CHECK(by_a_task, ALL),
-    CHECK(not_supported, THREADS | INLINE),
-    CHECK(destroy_by_a_task, ALL),
-    CHECK(P16_destroy_with_everything_held, ALL),
-    CHECK(P16_destroy_while_others_wait, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -22,7 +22,7 @@ static int makes_own_pool(void *owned)
     return 0;
 }
 
-TEST(child_makes_its_own_pool)
+TEST(child_makes_its_own_pool, FORKED)
 {
     struct owned *owned = make_owned();
     assert_child(makes_own_pool, owned);
@@ -37,7 +37,7 @@ static int sleeps(void *context)
 }
 
 /* A child that lives longer than the pool, with copies of all descriptors, is no hindrance. */
-TEST(child_outlives_the_pool)
+TEST(child_outlives_the_pool, ALL)
 {
     posse_executor *pool = make_pool(2);
     pid_t child = start_child(sleeps, NULL);
@@ -64,7 +64,7 @@ static int forking_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-TEST(T06_fork_in_a_task)
+TEST(T06_fork_in_a_task, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (int i = 0; i < 20; i++) {
@@ -92,7 +92,7 @@ static int forked_submit_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-TEST(T06_fork_in_a_task_is_refused)
+TEST(T06_fork_in_a_task_is_refused, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, forked_submit_task, NULL, 0)), 0);
@@ -120,7 +120,7 @@ static posse_status keep_busy(void *context)
     return status;
 }
 
-TEST(T05_pools_beside_a_busy_pool)
+TEST(T05_pools_beside_a_busy_pool, ALL)
 {
     struct churn churn = {.pool = make_pool(2)};
     struct caller callers[2];
@@ -155,7 +155,7 @@ static int leaves_by_exit(void *context)
     exit(0);
 }
 
-TEST(S06_exit_after_shutdown_without_waiting)
+TEST(S06_exit_after_shutdown_without_waiting, FORKED)
 {
     unsigned flags[] = {POSSE_NO_WAIT, POSSE_NO_WAIT | POSSE_CANCEL_FUTURES};
     fflush(NULL); /* the child exits as a program does, and must not print this again */
@@ -163,14 +163,3 @@ TEST(S06_exit_after_shutdown_without_waiting)
     assert_child(leaves_by_exit, &flags[1]);
     assert_child(leaves_by_exit, NULL);
 }
-
-static const struct check checks[] = {
-    CHECK(child_makes_its_own_pool, FORKED),
-    CHECK(child_outlives_the_pool, ALL),
-    CHECK(T06_fork_in_a_task, ALL),
-    CHECK(T06_fork_in_a_task_is_refused, ALL),
-    CHECK(T05_pools_beside_a_busy_pool, ALL),
-    CHECK(S06_exit_after_shutdown_without_waiting, FORKED),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -17,7 +17,7 @@
 
 static const char *const calls_of_a_task[] = {"posse_task_*", NULL}; /* see below */
 
-TEST(no_call_is_forgotten)
+TEST(no_call_is_forgotten, ALL)
 {
     assert_all_listed(
         (const char *const *const[]){refused_calls, free_calls, calls_of_a_task, NULL});
@@ -36,7 +36,7 @@ static int refused_deeper(void *owned)
     return all_refused(owned);
 }
 
-TEST(all_calls_are_refused)
+TEST(all_calls_are_refused, ALL)
 {
     struct owned *owned = make_owned();
     assert_child(all_refused, owned);
@@ -74,7 +74,7 @@ static int forking_task(posse_task *task, const void *arg, size_t size)
     return child > 0 && waitpid(child, &status, 0) == child && status == 0 ? 0 : WRONG_ARG;
 }
 
-TEST(calls_of_a_task_are_refused)
+TEST(calls_of_a_task_are_refused, ALL)
 {
     posse_executor *pool = make_pool(1);
     for (int i = 0; i < 5; i++) {
@@ -212,7 +212,7 @@ static long total(const struct busy *busy)
     return sum;
 }
 
-TEST(children_of_a_busy_program)
+TEST(children_of_a_busy_program, FORKED &CALLERS)
 {
     struct owned *owned = make_owned();
     static struct busy busy;
@@ -240,12 +240,3 @@ TEST(children_of_a_busy_program)
     end_pool(busy.pool);
     end_owned(owned);
 }
-
-static const struct check checks[] = {
-    CHECK(no_call_is_forgotten, ALL),
-    CHECK(all_calls_are_refused, ALL),
-    CHECK(calls_of_a_task_are_refused, ALL),
-    CHECK(children_of_a_busy_program, FORKED &CALLERS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -52,7 +52,7 @@ static void assert_truth(bool (*call)(posse_future), const bool expected[STATES]
     end_states(&states);
 }
 
-TEST(F11_cancel)
+TEST(F11_cancel, ALL)
 {
     struct states states = make_states();
     if (backend() != POSSE_INLINE) {
@@ -71,17 +71,20 @@ TEST(F11_cancel)
     end_states(&states);
 }
 
-TEST(F12_cancelled) { assert_truth(posse_cancelled, (const bool[STATES]){[CANCELLED] = true}); }
+TEST(F12_cancelled, ALL)
+{
+    assert_truth(posse_cancelled, (const bool[STATES]){[CANCELLED] = true});
+}
 
-TEST(F13_done)
+TEST(F13_done, ALL)
 {
     assert_truth(posse_done,
                  (const bool[STATES]){[CANCELLED] = true, [FAILED] = true, [SUCCEEDED] = true});
 }
 
-TEST(F14_running) { assert_truth(posse_running, (const bool[STATES]){[RUNNING] = true}); }
+TEST(F14_running, ALL) { assert_truth(posse_running, (const bool[STATES]){[RUNNING] = true}); }
 
-TEST(F09_description)
+TEST(F09_description, ALL)
 {
     static const char *const words[STATES] = {"pending", "running", "cancelled",
                                               "finished: failed with code 5: failed with 5",
@@ -104,7 +107,7 @@ TEST(F09_description)
 static const posse_status ends[STATES] = {POSSE_TIMEOUT, POSSE_TIMEOUT, POSSE_CANCELLED,
                                           POSSE_TASK_FAILED, POSSE_OK};
 
-TEST(F15_result_with_timeout)
+TEST(F15_result_with_timeout, ALL)
 {
     static const long timeouts[] = {0, 20};
     struct states states = make_states();
@@ -120,7 +123,7 @@ TEST(F15_result_with_timeout)
     end_states(&states);
 }
 
-TEST(F18_exception_with_timeout)
+TEST(F18_exception_with_timeout, ALL)
 {
     struct states states = make_states();
     for (int i = backend() == POSSE_INLINE ? FAILED : PENDING; i < STATES; i++) {
@@ -150,11 +153,11 @@ static void assert_wakes(posse_status (*call)(void *))
     end_states(&states);
 }
 
-TEST(F16_result_with_success) { assert_wakes(call_result); }
+TEST(F16_result_with_success, PARALLEL) { assert_wakes(call_result); }
 
-TEST(F19_exception_with_success) { assert_wakes(call_exception); }
+TEST(F19_exception_with_success, PARALLEL) { assert_wakes(call_exception); }
 
-TEST(F17_result_with_cancel)
+TEST(F17_result_with_cancel, PARALLEL)
 {
     struct states states = make_states();
     struct caller caller;
@@ -165,7 +168,7 @@ TEST(F17_result_with_cancel)
     end_states(&states);
 }
 
-TEST(result_with_a_very_long_timeout)
+TEST(result_with_a_very_long_timeout, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, sleep_task, 20);
@@ -176,7 +179,7 @@ TEST(result_with_a_very_long_timeout)
 }
 
 /* Handles are values: copies name the same task, and each task has a handle of its own. */
-TEST(handles_are_values)
+TEST(handles_are_values, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future futures[100];
@@ -195,20 +198,3 @@ TEST(handles_are_values)
     }
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(F09_description, ALL),
-    CHECK(F11_cancel, ALL),
-    CHECK(F12_cancelled, ALL),
-    CHECK(F13_done, ALL),
-    CHECK(F14_running, ALL),
-    CHECK(F15_result_with_timeout, ALL),
-    CHECK(F18_exception_with_timeout, ALL),
-    CHECK(F16_result_with_success, PARALLEL),
-    CHECK(F17_result_with_cancel, PARALLEL),
-    CHECK(F19_exception_with_success, PARALLEL),
-    CHECK(result_with_a_very_long_timeout, ALL),
-    CHECK(handles_are_values, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -52,7 +52,7 @@ static void assert_part(posse_executor *pool, struct part part)
 }
 
 /* The reserved bytes are replaced by a copy of themselves: they must last until it is made. */
-TEST(part_of_a_reserved_result)
+TEST(part_of_a_reserved_result, ALL)
 {
     static const struct part parts[] = {
         {8, 0, 8},           {8, 3, 4},           {100, 0, 100},
@@ -66,7 +66,7 @@ TEST(part_of_a_reserved_result)
 }
 
 /* So much memory goes back to the system as soon as it is freed, and reads as zeros then. */
-TEST(part_of_a_large_reserved_result)
+TEST(part_of_a_large_reserved_result, ALL)
 {
     static const struct part parts[] = {{70 * MEGABYTE, 0, 4096},
                                         {70 * MEGABYTE, 0, 8},
@@ -96,7 +96,7 @@ static int shrinking_task(posse_task *task, const void *arg, size_t size)
                : GAVE_UP;
 }
 
-TEST(shrinking_result)
+TEST(shrinking_result, ALL)
 {
     posse_executor *pool = make_pool(1);
     for (int i = 0; i < 20; i++) {
@@ -135,7 +135,7 @@ static unsigned char *taken_memory(posse_executor *pool, size_t bytes)
 
 /* A worker that leaves in good order is not one that died: what its tasks allocated is the
  * program's now. */
-TEST(memory_outlives_the_workers)
+TEST(memory_outlives_the_workers, ALL)
 {
     static const size_t sizes[] = {1, 1000, 300000, 100 * MEGABYTE};
     unsigned char *memory[COUNT(sizes)];
@@ -151,12 +151,3 @@ TEST(memory_outlives_the_workers)
     }
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(part_of_a_reserved_result, ALL),
-    CHECK(part_of_a_large_reserved_result, ALL),
-    CHECK(shrinking_result, ALL),
-    CHECK(memory_outlives_the_workers, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

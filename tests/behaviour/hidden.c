@@ -96,7 +96,7 @@ static void assert_all_work(posse_executor *pool)
 }
 
 /* The default number of workers is then that of one processor. */
-TEST(P02_limits_cannot_be_read)
+TEST(P02_limits_cannot_be_read, PARALLEL)
 {
     hide(&refusing);
     posse_options options = default_options();
@@ -112,7 +112,7 @@ TEST(P02_limits_cannot_be_read)
 }
 
 /* Where the limits are hidden for as long as the executor lives, in its workers too. */
-TEST(P02_limits_stay_hidden)
+TEST(P02_limits_stay_hidden, ALL)
 {
     hide(&refusing);
     posse_executor *pool = make_pool(3);
@@ -122,7 +122,7 @@ TEST(P02_limits_stay_hidden)
 }
 
 /* A limit that is asked for, and cannot be kept, is no silent loss. */
-TEST(P02_memory_cannot_be_measured)
+TEST(P02_memory_cannot_be_measured, PROCESSES)
 {
     posse_options options = default_options();
     posse_executor *pool = NULL;
@@ -137,7 +137,7 @@ TEST(P02_memory_cannot_be_measured)
 
 /* An executor of processes does not need the one kind of shared memory, and one of threads or none
  * needs no shared memory at all. */
-TEST(IP23_shared_memory_is_unavailable)
+TEST(IP23_shared_memory_is_unavailable, ALL)
 {
     hide(&no_shm);
     posse_executor *pool = make_pool(2);
@@ -146,12 +146,3 @@ TEST(IP23_shared_memory_is_unavailable)
     assert_all_work(pool);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(P02_limits_cannot_be_read, PARALLEL),
-    CHECK(P02_limits_stay_hidden, ALL),
-    CHECK(P02_memory_cannot_be_measured, PROCESSES),
-    CHECK(IP23_shared_memory_is_unavailable, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -32,7 +32,7 @@ static int jumped_over_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The inner one cannot be ended any more, so it and the other are lost with their worker. */
-TEST(jumps_out_into_the_task_that_waits)
+TEST(jumps_out_into_the_task_that_waits, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     for (int i = 0; i < 5; i++) {
@@ -67,7 +67,7 @@ HOSTILE(flooding_task)
 }
 
 /* What was accepted runs once each, also when who has submitted it is dead. */
-TEST(submits_for_ever)
+TEST(submits_for_ever, PARALLEL)
 {
     void *memory = NULL;
     posse_executor *pool = make_pool(2);
@@ -99,9 +99,15 @@ static int strange_executor_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, posse_submit(strange, square_task, &(long){3}, sizeof(long), NULL));
 }
 
+#ifdef SANITIZED
+#define STRANGERS (THREADS | INLINE) /* a worker that looks there is rightly told off */
+#else
+#define STRANGERS ALL
+#endif
+
 /* One that was made when the workers were there already: where it is, they have something else, or
  * nothing at all. */
-TEST(uses_a_younger_executor)
+TEST(uses_a_younger_executor, STRANGERS)
 {
     posse_executor *pool = make_pool(1);
     posse_executor *younger = make_pool(1);
@@ -120,12 +126,6 @@ TEST(uses_a_younger_executor)
     end_pool(younger);
     end_pool(pool);
 }
-
-#ifdef SANITIZED
-#define STRANGERS (THREADS | INLINE) /* a worker that looks there is rightly told off */
-#else
-#define STRANGERS ALL
-#endif
 
 /* ---- threads of its own ---- */
 
@@ -162,7 +162,7 @@ HOSTILE(delegating_task)
 }
 
 /* A thread that a task has started uses the pool when the task has returned long ago. */
-TEST(leaves_a_thread_that_submits)
+TEST(leaves_a_thread_that_submits, PARALLEL_CALLERS)
 {
     void *memory = NULL;
     posse_executor *pool = make_pool(2);
@@ -194,7 +194,7 @@ HOSTILE(deaf_task)
 }
 
 /* Its thread hears of no signal any more, and has deadlines, works and ends as any other. */
-TEST(blocks_all_signals)
+TEST(blocks_all_signals, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -207,13 +207,3 @@ TEST(blocks_all_signals)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(jumps_out_into_the_task_that_waits, PROCESSES),
-    CHECK(submits_for_ever, PARALLEL),
-    CHECK(uses_a_younger_executor, STRANGERS),
-    CHECK(leaves_a_thread_that_submits, PARALLEL &CALLERS),
-    CHECK(blocks_all_signals, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

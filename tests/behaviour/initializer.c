@@ -39,7 +39,7 @@ static int initialized_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Every worker has run it before its first task; its argument was copied. */
-TEST(I01_initializer)
+TEST(I01_initializer, ALL)
 {
     enum { WORKERS = 3 };
     long value = 4711;
@@ -102,7 +102,7 @@ static void assert_initialized_first(const struct letter *letters, int count)
     }
 }
 
-TEST(IP03_initializer_before_tasks)
+TEST(IP03_initializer_before_tasks, ALL)
 {
     enum { TASKS = 50, MOST = TASKS + 3 };
     int fds[2];
@@ -124,7 +124,7 @@ TEST(IP03_initializer_before_tasks)
 }
 
 /* What it changes stays in its worker, or is shared with the program. */
-TEST(IP04_initializer_changes_a_global)
+TEST(IP04_initializer_changes_a_global, ALL)
 {
     long value = 99;
     global = 1;
@@ -174,7 +174,7 @@ static posse_options with_both(struct shared **shared)
 }
 
 /* Once in each worker; its failure is nobody's. */
-TEST(initializer_and_finalizer)
+TEST(initializer_and_finalizer, ALL)
 {
     int workers = backend() == POSSE_INLINE ? 1 : 3;
     struct shared *shared = make_shared(sizeof *shared);
@@ -191,7 +191,7 @@ TEST(initializer_and_finalizer)
 }
 
 /* Processes are killed by it, and a worker that is killed runs nothing more. */
-TEST(finalizer_after_destroy)
+TEST(finalizer_after_destroy, ALL)
 {
     struct shared *shared = make_shared(sizeof *shared);
     posse_executor *pool = make_pool_with(with_both(&shared));
@@ -204,7 +204,7 @@ TEST(finalizer_after_destroy)
 }
 
 /* One that dies in it has lost nothing, and is not replaced. */
-TEST(finalizer_dies)
+TEST(finalizer_dies, PROCESSES)
 {
     long signal = SIGKILL;
     posse_options options = default_options();
@@ -228,7 +228,7 @@ static void assert_refused(posse_options options)
     assert_null(pool);
 }
 
-TEST(invalid_options)
+TEST(invalid_options, ALL)
 {
     long value = 1;
     assert_refused(with_initializer(code_task, NULL, 1));
@@ -245,15 +245,3 @@ TEST(invalid_options)
     assert_refused(options);
     assert_status(posse_why_broken(NULL, NULL), POSSE_INVALID);
 }
-
-static const struct check checks[] = {
-    CHECK(I01_initializer, ALL),
-    CHECK(IP03_initializer_before_tasks, ALL),
-    CHECK(IP04_initializer_changes_a_global, ALL),
-    CHECK(initializer_and_finalizer, ALL),
-    CHECK(finalizer_after_destroy, ALL),
-    CHECK(finalizer_dies, PROCESSES),
-    CHECK(invalid_options, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

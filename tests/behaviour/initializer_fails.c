@@ -52,12 +52,12 @@ static void assert_broken(posse_options options, int code, const char *message)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(I02_failing_initializer)
+TEST(I02_failing_initializer, ALL)
 {
     assert_broken(with_initializer(message_initializer, NULL, 0), 13, "no such page: index");
 }
 
-TEST(initializer_returns_a_code)
+TEST(initializer_returns_a_code, ALL)
 {
     long code = 21;
     assert_broken(with_initializer(code_task, &code, sizeof code), 21,
@@ -65,7 +65,7 @@ TEST(initializer_returns_a_code)
 }
 
 /* Longer than fits into a slot. The runner sees that nothing is left. */
-TEST(I03_failing_initializer_leaves_nothing)
+TEST(I03_failing_initializer_leaves_nothing, ALL)
 {
     char text[200];
     memset(text, 'x', sizeof text);
@@ -93,7 +93,7 @@ static int greedy_initializer(posse_task *task, const void *arg, size_t size)
 }
 
 /* Also what it took is gone, however its workers were started. */
-TEST(I04_failing_initializer_with_resources)
+TEST(I04_failing_initializer_with_resources, ALL)
 {
     static const char text[3000] = "text";
     posse_options options = with_initializer(greedy_initializer, text, sizeof text);
@@ -122,7 +122,7 @@ static int late_failing_initializer(posse_task *task, const void *arg, size_t si
 }
 
 /* Those who wait already for a task that no worker will take are told, with its words. */
-TEST(IP08_failing_initializer_tells_who_waits)
+TEST(IP08_failing_initializer_tells_who_waits, PARALLEL)
 {
     _Atomic long *number = make_shared(sizeof *number);
     posse_executor *pool =
@@ -167,14 +167,14 @@ static posse_error broken_by(posse_fn *initializer, long arg)
     return error;
 }
 
-TEST(initializer_dies)
+TEST(initializer_dies, PROCESSES)
 {
     posse_error error = broken_by(signal_task, SIGABRT);
     assert_int_equal(error.signal, SIGABRT);
     assert_non_null(strstr(error.message, "was killed by signal 6"));
 }
 
-TEST(initializer_exits)
+TEST(initializer_exits, PARALLEL)
 {
     posse_error error = broken_by(exiting_initializer, 7);
     assert_int_equal(error.exit_code, backend() == POSSE_THREAD ? 0 : 7);
@@ -189,7 +189,7 @@ static int fails_at_first(posse_task *task, const void *arg, size_t size)
 }
 
 /* Two that fail are replaced. */
-TEST(initializer_fails_at_first)
+TEST(initializer_fails_at_first, PARALLEL)
 {
     _Atomic long *number = make_shared(sizeof *number);
     atomic_store(number, 2);
@@ -204,16 +204,3 @@ TEST(initializer_fails_at_first)
     end_pool(pool);
     free_shared((void *)number, sizeof *number);
 }
-
-static const struct check checks[] = {
-    CHECK(I02_failing_initializer, ALL),
-    CHECK(initializer_returns_a_code, ALL),
-    CHECK(I03_failing_initializer_leaves_nothing, ALL),
-    CHECK(I04_failing_initializer_with_resources, ALL),
-    CHECK(IP08_failing_initializer_tells_who_waits, PARALLEL),
-    CHECK(initializer_dies, PROCESSES),
-    CHECK(initializer_exits, PARALLEL),
-    CHECK(initializer_fails_at_first, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

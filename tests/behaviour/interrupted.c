@@ -11,7 +11,7 @@ static posse_future slow(posse_executor *pool)
 
 /* ---- one future ---- */
 
-TEST(results)
+TEST(results, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     posse_future futures[3] = {slow(pool), slow(pool), slow(pool)};
@@ -31,7 +31,7 @@ TEST(results)
     end_pool(pool);
 }
 
-TEST(limits_of_one)
+TEST(limits_of_one, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -55,7 +55,7 @@ static int hear(posse_future future, void *context)
 }
 
 /* Of an ended future, which calls it here; and of one for whose callback shutdown waits. */
-TEST(callbacks)
+TEST(callbacks, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     posse_future futures[2] = {slow(pool), slow(pool)};
@@ -71,7 +71,7 @@ TEST(callbacks)
 
 /* ---- many futures ---- */
 
-TEST(waits)
+TEST(waits, PARALLEL)
 {
     posse_executor *pools[2] = {make_pool(1), make_pool(1)};
     struct gate *gate = make_gate(pools[0]);
@@ -91,7 +91,7 @@ TEST(waits)
     end_pool(pools[1]);
 }
 
-TEST(iterations)
+TEST(iterations, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -116,7 +116,7 @@ TEST(iterations)
 }
 
 /* poll is the program's, and is interrupted; what it was told of is there all the same. */
-TEST(descriptor)
+TEST(descriptor, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     posse_completion_queue *completions;
@@ -140,7 +140,7 @@ TEST(descriptor)
 
 /* ---- begin and end ---- */
 
-TEST(full_queue)
+TEST(full_queue, PARALLEL)
 {
     posse_options options = default_options();
     options.max_workers = options.queue_limit = 1;
@@ -181,14 +181,14 @@ static posse_status create_and_use(void)
     return status == POSSE_OK && squared != 81 ? POSSE_TASK_FAILED : status;
 }
 
-TEST(begin_and_end)
+TEST(begin_and_end, ALL)
 {
     for (int i = 0; i < 10; i++) {
         assert_status(IN_STORM(create_and_use()), POSSE_OK);
     }
 }
 
-TEST(shutdowns)
+TEST(shutdowns, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -203,25 +203,10 @@ TEST(shutdowns)
 }
 
 /* With threads it waits for the task. */
-TEST(destroy_while_a_task_runs)
+TEST(destroy_while_a_task_runs, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = slow(pool);
     assert_eventually(posse_running(future) || posse_done(future));
     assert_status(IN_STORM(posse_destroy(pool)), POSSE_OK);
-}
-
-static const struct check checks[] = {
-    CHECK(results, PARALLEL),    CHECK(limits_of_one, PARALLEL),
-    CHECK(callbacks, PARALLEL),  CHECK(waits, PARALLEL),
-    CHECK(iterations, PARALLEL), CHECK(descriptor, PARALLEL),
-    CHECK(full_queue, PARALLEL), CHECK(begin_and_end, ALL),
-    CHECK(shutdowns, PARALLEL),  CHECK(destroy_while_a_task_runs, PARALLEL),
-};
-
-int main(int argc, char **argv)
-{
-    int failed = RUN_CHECKS(argc, argv, checks);
-    print_storms();
-    return failed;
 }

@@ -46,7 +46,7 @@ static void map_them(posse_executor *pool, bool in_place)
     }
 }
 
-TEST(maps)
+TEST(maps, ALL)
 {
     posse_executor *pool = make_pool(2);
     map_them(pool, false);
@@ -55,7 +55,7 @@ TEST(maps)
 }
 
 /* Item by item; the close waits for those that use the array. */
-TEST(maps_item_by_item)
+TEST(maps_item_by_item, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     void *memory;
@@ -76,7 +76,7 @@ TEST(maps_item_by_item)
     end_pool(pool);
 }
 
-TEST(limits_of_maps)
+TEST(limits_of_maps, PARALLEL)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -104,7 +104,7 @@ static int hold_lock_task(posse_task *task, const void *arg, size_t size)
     return posse_lock_release(board->lock) == POSSE_OK ? 0 : GAVE_UP;
 }
 
-TEST(locks)
+TEST(locks, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct board *board = make_board(pool);
@@ -135,7 +135,7 @@ static int slow_end_task(posse_task *task, const void *arg, size_t size)
     return (int)status;
 }
 
-TEST(queues)
+TEST(queues, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct line line = {make_queue(pool, 1, sizeof(long)), 1};
@@ -160,7 +160,7 @@ TEST(queues)
 /* So large that it is not backed between two signals; a small /dev/shm has none, and says so. */
 #define MUCH ((size_t)24 << 20)
 
-TEST(memory)
+TEST(memory, ALL)
 {
     posse_executor *pool = make_pool(1);
     void *memory = NULL;
@@ -204,7 +204,7 @@ static int task_in_storm(posse_task *task, const void *arg, size_t size)
     return timely && good && storm_hits() > 0 ? return_long(task, 1) : WRONG_ARG;
 }
 
-TEST(calls_of_a_task)
+TEST(calls_of_a_task, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     struct line line = {make_queue(pool, 1, sizeof(long)), 0};
@@ -212,21 +212,4 @@ TEST(calls_of_a_task)
         assert_int_equal(take_long(SUBMIT_VALUE(pool, task_in_storm, line)), 1);
     }
     end_queue(line.queue);
-}
-
-static const struct check checks[] = {
-    CHECK(maps, ALL),
-    CHECK(maps_item_by_item, PARALLEL),
-    CHECK(limits_of_maps, PARALLEL),
-    CHECK(locks, PARALLEL),
-    CHECK(queues, PARALLEL),
-    CHECK(memory, ALL),
-    CHECK(calls_of_a_task, PROCESSES),
-};
-
-int main(int argc, char **argv)
-{
-    int failed = RUN_CHECKS(argc, argv, checks);
-    print_storms();
-    return failed;
 }

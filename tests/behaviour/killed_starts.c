@@ -36,7 +36,7 @@ static posse_executor *make_killed(struct fate *fate, long kills)
 
 #define KILLS 11 /* in a row: so many starts that fail by themselves break a pool */
 
-TEST(killed_starts_are_got_over)
+TEST(killed_starts_are_got_over, PROCESSES)
 {
     struct fate *fate = make_shared(sizeof *fate);
     posse_executor *pool = make_killed(fate, KILLS);
@@ -49,7 +49,7 @@ TEST(killed_starts_are_got_over)
 
 /* Callers that are blocked look whether the supervisor goes its rounds and leaves a task where it
  * is, which would mean damage. While its starts come to nothing these do not count. */
-TEST(killed_starts_are_not_taken_for_damage)
+TEST(killed_starts_are_not_taken_for_damage, PROCESSES)
 {
     struct fate *fate = make_shared(sizeof *fate);
     posse_executor *pool = make_killed(fate, LONG_MAX);
@@ -67,7 +67,7 @@ TEST(killed_starts_are_not_taken_for_damage)
 }
 
 /* It ends as any other. */
-TEST(killed_starts_do_not_hold_up_an_end)
+TEST(killed_starts_do_not_hold_up_an_end, PROCESSES)
 {
     struct fate *fate = make_shared(sizeof *fate);
     posse_executor *pool = make_killed(fate, LONG_MAX);
@@ -78,11 +78,3 @@ TEST(killed_starts_do_not_hold_up_an_end)
     end_pool(pool);
     free_shared(fate, sizeof *fate);
 }
-
-static const struct check checks[] = {
-    CHECK(killed_starts_are_got_over, PROCESSES),
-    CHECK(killed_starts_are_not_taken_for_damage, PROCESSES),
-    CHECK(killed_starts_do_not_hold_up_an_end, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -15,7 +15,7 @@ static void assert_refused(posse_options options, posse_status status, const cha
     assert_words(words);
 }
 
-TEST(options)
+TEST(options, ALL)
 {
     posse_options options = default_options();
     options.max_workers = 2;
@@ -30,7 +30,7 @@ TEST(options)
     assert_refused(options, POSSE_INVALID, "struct_size is not the size of the struct");
 }
 
-TEST(job)
+TEST(job, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     posse_job job = {.struct_size = sizeof job, .fn = square_task, .flags = 8};
@@ -54,7 +54,7 @@ static posse_status sees_its_own(void *context)
 }
 
 /* It stays until another call of this thread is refused. */
-TEST(each_thread_has_its_own)
+TEST(each_thread_has_its_own, ALL)
 {
     struct caller caller;
     posse_executor *pool = make_pool(1);
@@ -78,7 +78,7 @@ static int greedy_task(posse_task *task, const void *arg, size_t size)
     return posse_task_fail(task, 1, "%s", posse_last_error());
 }
 
-TEST(in_a_task)
+TEST(in_a_task, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_error error = take_error(submitted(pool, greedy_task, NULL, 0), POSSE_TASK_FAILED);
@@ -87,7 +87,7 @@ TEST(in_a_task)
 }
 
 /* errno tells of the system what the words do not. */
-TEST(the_system)
+TEST(the_system, ALL)
 {
 #ifdef POSSE_TEST_VALGRIND
     skip(); /* it has a limit of descriptors of its own */
@@ -106,10 +106,3 @@ TEST(the_system)
     assert_null(completions);
     assert_words("the descriptor cannot be made");
 }
-
-static const struct check checks[] = {
-    CHECK(options, ALL),   CHECK(job, PARALLEL),   CHECK(each_thread_has_its_own, ALL),
-    CHECK(in_a_task, ALL), CHECK(the_system, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

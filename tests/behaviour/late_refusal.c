@@ -119,7 +119,7 @@ static void end(void)
 }
 
 /* It has run, its worker died of it, and the pool broke: it waits to be run again. */
-TEST(breaks_after_a_run)
+TEST(breaks_after_a_run, PARALLEL)
 {
     posse_future future = {0};
     posse_executor *pool = begin(POSSE_BREAK, 1, LONG_MAX);
@@ -131,7 +131,7 @@ TEST(breaks_after_a_run)
 }
 
 /* It waits to be run again when it is cancelled: it is not the submitter's any more. */
-TEST(is_cancelled_after_a_run)
+TEST(is_cancelled_after_a_run, PARALLEL)
 {
     posse_future future = {0};
     posse_executor *pool = begin(POSSE_CARRY_ON, 1, 1);
@@ -146,7 +146,7 @@ TEST(is_cancelled_after_a_run)
 }
 
 /* Nobody has begun it: it is refused, and never runs. */
-TEST(is_cancelled_before_a_run)
+TEST(is_cancelled_before_a_run, PARALLEL)
 {
     posse_future future = {0};
     posse_executor *pool = begin(POSSE_CARRY_ON, 0, 0);
@@ -160,11 +160,3 @@ TEST(is_cancelled_before_a_run)
     end_pool(pool);
     end();
 }
-
-static const struct check checks[] = {
-    CHECK(breaks_after_a_run, PARALLEL),
-    CHECK(is_cancelled_after_a_run, PARALLEL),
-    CHECK(is_cancelled_before_a_run, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -71,7 +71,7 @@ static int submits_overstaying_task(posse_task *task, const void *arg, size_t si
 
 /* What a worker's tasks submitted is cleared away when it leaves, but not what a thread is still
  * inside of. */
-TEST(argument_outlives_its_submitter)
+TEST(argument_outlives_its_submitter, THREADS)
 {
     int threads = count_threads();
     posse_executor *pool = make_pool(2);
@@ -144,9 +144,9 @@ static void assert_slot_is_freed(bool released_before)
 }
 
 /* The task never returns, and yet the last trace of it goes with its thread. */
-TEST(pthread_exit_after_the_deadline) { assert_slot_is_freed(false); }
+TEST(pthread_exit_after_the_deadline, THREADS) { assert_slot_is_freed(false); }
 
-TEST(pthread_exit_of_a_released_task) { assert_slot_is_freed(true); }
+TEST(pthread_exit_of_a_released_task, THREADS) { assert_slot_is_freed(true); }
 
 /* ---- a worker that is being killed ---- */
 
@@ -170,7 +170,7 @@ static int waits_while_killed_task(posse_task *task, const void *arg, size_t siz
     return (int)posse_result(letter->other, -1, NULL, NULL);
 }
 
-TEST(kill_spares_what_the_task_waits_for)
+TEST(kill_spares_what_the_task_waits_for, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     void *memory = NULL;
@@ -200,7 +200,7 @@ static size_t bytes_in_use(void)
 
 /* The later one's processes were forked while the earlier one's memory was there; they must not
  * hold it. */
-TEST(memory_of_a_destroyed_executor)
+TEST(memory_of_a_destroyed_executor, PROCESSES)
 {
     const size_t size = (size_t)32 << 20;
     posse_executor *earlier = make_pool(1);
@@ -214,13 +214,3 @@ TEST(memory_of_a_destroyed_executor)
     take_long(submitted(later, identity_task, NULL, 0));
     end_pool(later);
 }
-
-static const struct check checks[] = {
-    CHECK(argument_outlives_its_submitter, THREADS),
-    CHECK(pthread_exit_after_the_deadline, THREADS),
-    CHECK(pthread_exit_of_a_released_task, THREADS),
-    CHECK(kill_spares_what_the_task_waits_for, PROCESSES),
-    CHECK(memory_of_a_destroyed_executor, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TEST(many_tasks)
+TEST(many_tasks, ALL)
 {
     enum { TASKS = 100000 };
     posse_executor *pool = make_pool(2);
@@ -24,7 +24,7 @@ TEST(many_tasks)
 }
 
 /* One after the other, so that caller and worker go to sleep and wake each other all the time. */
-TEST(ping_pong)
+TEST(ping_pong, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (long i = 0; i < 20000; i++) {
@@ -60,7 +60,7 @@ static posse_status work(void *context)
     return POSSE_OK;
 }
 
-TEST(many_callers)
+TEST(many_callers, CALLERS)
 {
     struct caller callers[8];
     posse_executor *pool = make_pool(3);
@@ -94,17 +94,17 @@ static void assert_all_woken(size_t count)
     end_pool(pool);
 }
 
-TEST(two_wait_for_the_same)
+TEST(two_wait_for_the_same, PARALLEL)
 {
     for (int i = 0; i < 20; i++) {
         assert_all_woken(2);
     }
 }
 
-TEST(many_wait_for_the_same) { assert_all_woken(32); }
+TEST(many_wait_for_the_same, PARALLEL) { assert_all_woken(32); }
 
 /* Waits that run out at the moment when the task ends: the result is there by the next call. */
-TEST(timeouts_beside_the_end)
+TEST(timeouts_beside_the_end, ALL)
 {
     posse_executor *pool = make_pool(1);
     for (int i = 0; i < 300; i++) {
@@ -117,7 +117,7 @@ TEST(timeouts_beside_the_end)
 }
 
 /* Released in another order than submitted, over and over. */
-TEST(handles_come_and_go)
+TEST(handles_come_and_go, ALL)
 {
     enum { OPEN = 500 };
     static posse_future futures[OPEN];
@@ -183,7 +183,7 @@ static bool stays_asleep(long worker, long supervisor)
 
 /* An idle pool does not wake up by itself: neither a worker nor the supervisor goes to sleep
  * once more. */
-TEST(idle_pool_sleeps)
+TEST(idle_pool_sleeps, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     long process = take_long(submitted(pool, process_task, NULL, 0));
@@ -194,18 +194,3 @@ TEST(idle_pool_sleeps)
     end_pool(pool);
 }
 #endif
-
-static const struct check checks[] = {
-    CHECK(many_tasks, ALL),
-    CHECK(ping_pong, ALL),
-    CHECK(many_callers, CALLERS),
-    CHECK(two_wait_for_the_same, PARALLEL),
-    CHECK(many_wait_for_the_same, PARALLEL),
-    CHECK(timeouts_beside_the_end, ALL),
-    CHECK(handles_come_and_go, ALL),
-#ifndef SANITIZED
-    CHECK(idle_pool_sleeps, PARALLEL),
-#endif
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

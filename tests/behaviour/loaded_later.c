@@ -22,7 +22,7 @@ static posse_fn *load_task(void **library)
 }
 
 /* Worker processes do not have it; threads and the caller do. */
-TEST(after_create)
+TEST(after_create, ALL)
 {
     void *library;
     posse_executor *pool = make_pool(1);
@@ -42,7 +42,7 @@ TEST(after_create)
     dlclose(library);
 }
 
-TEST(before_create)
+TEST(before_create, ALL)
 {
     void *library;
     posse_fn *fn = load_task(&library);
@@ -54,7 +54,7 @@ TEST(before_create)
 
 /* Workers have what was there when their pool was made, whatever pools were made before or
  * after. */
-TEST(each_pool_has_its_own_time)
+TEST(each_pool_has_its_own_time, ALL)
 {
     if (dlopen(POSSE_TEST_MODULE, RTLD_NOW | RTLD_NOLOAD) != NULL) {
         skip(); /* the test before has loaded it, and a dlclose of musl unloads nothing */
@@ -70,11 +70,3 @@ TEST(each_pool_has_its_own_time)
     end_pool(early);
     dlclose(library);
 }
-
-static const struct check checks[] = {
-    CHECK(after_create, ALL),
-    CHECK(before_create, ALL),
-    CHECK(each_pool_has_its_own_time, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -3,7 +3,7 @@
 
 /* ---- one caller ---- */
 
-TEST(taken_and_released)
+TEST(taken_and_released, ALL)
 {
     posse_lock lock = make_lock(make_pool(1));
     for (int i = 0; i < 1000; i++) {
@@ -13,7 +13,7 @@ TEST(taken_and_released)
     end_lock(lock);
 }
 
-TEST(not_recursive)
+TEST(not_recursive, ALL)
 {
     posse_lock lock = make_lock(make_pool(1));
     assert_ok(posse_lock_acquire(lock, -1));
@@ -24,7 +24,7 @@ TEST(not_recursive)
     end_lock(lock);
 }
 
-TEST(bad_arguments)
+TEST(bad_arguments, ALL)
 {
     posse_lock lock = make_lock(make_pool(1));
     posse_lock nothing = {0};
@@ -41,7 +41,7 @@ TEST(bad_arguments)
     end_lock(lock);
 }
 
-TEST(stale_after_destroy)
+TEST(stale_after_destroy, ALL)
 {
     posse_lock lock = make_lock(make_pool(1));
     assert_ok(posse_lock_acquire(lock, 0));
@@ -55,7 +55,7 @@ TEST(stale_after_destroy)
     end_lock(next);
 }
 
-TEST(posse_free_refuses_it)
+TEST(posse_free_refuses_it, ALL)
 {
     posse_executor *pool = make_pool(1);
     void *memory = NULL;
@@ -95,7 +95,7 @@ static posse_status call_count(void *board)
     return count_locked(board) == 0 ? POSSE_OK : POSSE_TASK_FAILED;
 }
 
-TEST(one_at_a_time)
+TEST(one_at_a_time, ALL)
 {
     enum { TASKS = 8 };
     struct board *board = make_board(make_pool(4));
@@ -131,7 +131,7 @@ static posse_status called(posse_status (*call)(void *), void *context)
     return end_call(&caller);
 }
 
-TEST(held_by_another)
+TEST(held_by_another, ALL)
 {
     struct board *board = make_board(make_pool(1));
     assert_ok(posse_lock_acquire(board->lock, -1));
@@ -145,7 +145,7 @@ TEST(held_by_another)
     end_board(board);
 }
 
-TEST(all_who_wait_get_it)
+TEST(all_who_wait_get_it, ALL)
 {
     look_never();
     struct board *board = make_board(make_pool(1));
@@ -163,7 +163,7 @@ TEST(all_who_wait_get_it)
     end_board(board);
 }
 
-TEST(destroy_ends_the_waiting)
+TEST(destroy_ends_the_waiting, ALL)
 {
     struct board *board = make_board(make_pool(1));
     struct caller caller;
@@ -176,7 +176,7 @@ TEST(destroy_ends_the_waiting)
     assert_ok(end_call(&destroyer));
 }
 
-TEST(usable_after_shutdown)
+TEST(usable_after_shutdown, ALL)
 {
     posse_lock lock = make_lock(make_pool(1));
     assert_ok(posse_shutdown(lock.executor, 0, -1));
@@ -193,25 +193,9 @@ static int use_in_child(void *board)
     return 0;
 }
 
-TEST(not_in_a_forked_child)
+TEST(not_in_a_forked_child, ALL)
 {
     struct board *board = make_board(make_pool(1));
     assert_child(use_in_child, board);
     end_board(board);
 }
-
-static const struct check checks[] = {
-    CHECK(taken_and_released, ALL),
-    CHECK(not_recursive, ALL),
-    CHECK(bad_arguments, ALL),
-    CHECK(stale_after_destroy, ALL),
-    CHECK(posse_free_refuses_it, ALL),
-    CHECK(one_at_a_time, ALL),
-    CHECK(held_by_another, ALL),
-    CHECK(all_who_wait_get_it, ALL),
-    CHECK(destroy_ends_the_waiting, ALL),
-    CHECK(usable_after_shutdown, ALL),
-    CHECK(not_in_a_forked_child, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

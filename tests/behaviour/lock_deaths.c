@@ -28,7 +28,7 @@ static posse_future kept(struct board *board)
     return future;
 }
 
-TEST(told_once_that_the_holder_died)
+TEST(told_once_that_the_holder_died, PROCESSES)
 {
     struct board *board = make_board(make_pool(2));
     posse_future future = kept(board);
@@ -42,7 +42,7 @@ TEST(told_once_that_the_holder_died)
     end_board(board);
 }
 
-TEST(one_of_the_waiting_is_told)
+TEST(one_of_the_waiting_is_told, PROCESSES)
 {
     struct board *board = make_board(make_pool(2));
     struct caller callers[6];
@@ -78,7 +78,7 @@ static int acquire_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Nobody relies on a waiter that has died. */
-TEST(waiter_killed)
+TEST(waiter_killed, PROCESSES)
 {
     look_never();
     struct board *board = make_board(make_pool(2));
@@ -104,7 +104,7 @@ static int forget_task(posse_task *task, const void *arg, size_t size)
     return (int)posse_lock_acquire(board_of(arg)->lock, -1);
 }
 
-TEST(forgotten_until_the_worker_leaves)
+TEST(forgotten_until_the_worker_leaves, PARALLEL)
 {
     struct board *board = make_board(make_pool(1));
     struct caller caller;
@@ -134,7 +134,7 @@ static int outer_task(posse_task *task, const void *arg, size_t size)
     return posse_lock_release(board->lock) == POSSE_OK ? error.code : GAVE_UP;
 }
 
-TEST(nested_on_one_stack)
+TEST(nested_on_one_stack, ALL)
 {
     struct board *board = make_board(make_pool(1));
     posse_future future = SUBMIT_VALUE(board->lock.executor, outer_task, board);
@@ -154,7 +154,7 @@ static int make_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* A lock that a task made ends as its worker dies, whoever holds it or waits for it. */
-TEST(made_by_a_task_that_dies)
+TEST(made_by_a_task_that_dies, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     struct board *board = make_board(pool);
@@ -174,7 +174,7 @@ TEST(made_by_a_task_that_dies)
 }
 
 /* One that left by itself leaves it to the others. */
-TEST(made_by_a_task_whose_worker_left)
+TEST(made_by_a_task_whose_worker_left, ALL)
 {
     posse_executor *pool = make_pool(1);
     struct board *board = make_board(pool);
@@ -198,7 +198,7 @@ static int exit_holding_task(posse_task *task, const void *arg, size_t size)
     return GAVE_UP;
 }
 
-TEST(thread_that_exits_holding_it)
+TEST(thread_that_exits_holding_it, THREADS)
 {
     struct board *board = make_board(make_pool(1));
     posse_future future = SUBMIT_VALUE(board->lock.executor, exit_holding_task, board);
@@ -218,7 +218,7 @@ static int scribble_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(scribbled_on)
+TEST(scribbled_on, ALL)
 {
     posse_executor *pool = make_pool(1);
     void *memory = NULL;
@@ -230,17 +230,3 @@ TEST(scribbled_on)
     assert_status(posse_lock_release(lock), POSSE_BROKEN);
     assert_ok(posse_destroy(pool));
 }
-
-static const struct check checks[] = {
-    CHECK(told_once_that_the_holder_died, PROCESSES),
-    CHECK(one_of_the_waiting_is_told, PROCESSES),
-    CHECK(waiter_killed, PROCESSES),
-    CHECK(forgotten_until_the_worker_leaves, PARALLEL),
-    CHECK(nested_on_one_stack, ALL),
-    CHECK(made_by_a_task_that_dies, PROCESSES),
-    CHECK(made_by_a_task_whose_worker_left, ALL),
-    CHECK(thread_that_exits_holding_it, THREADS),
-    CHECK(scribbled_on, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

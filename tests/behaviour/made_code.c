@@ -67,7 +67,7 @@ static void assert_runs_in_all(posse_executor *pool, posse_fn *fn)
     }
 }
 
-TEST(before_create)
+TEST(before_create, ALL)
 {
     void *page = map_code();
     if (page == NULL) {
@@ -81,7 +81,7 @@ TEST(before_create)
 }
 
 /* As where nothing may be both written and run. */
-TEST(before_create_and_then_sealed)
+TEST(before_create_and_then_sealed, ALL)
 {
     void *page =
         mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -94,7 +94,7 @@ TEST(before_create_and_then_sealed)
     munmap(page, page_size());
 }
 
-TEST(after_create)
+TEST(after_create, ALL)
 {
     posse_executor *pool = make_pool(1);
     void *page = map_code();
@@ -119,7 +119,7 @@ static bool allow_on_stack(void *from, size_t size, int protection)
     return mprotect((void *)first, (uintptr_t)from + size - first, protection) == 0;
 }
 
-TEST(on_the_stack)
+TEST(on_the_stack, ALL)
 {
     unsigned char room[ROOM] __attribute__((aligned(ROOM)));
     if (!allow_on_stack(room, sizeof room, PROT_READ | PROT_WRITE | PROT_EXEC)) {
@@ -131,12 +131,3 @@ TEST(on_the_stack)
     end_pool(pool);
     assert_true(allow_on_stack(room, sizeof room, PROT_READ | PROT_WRITE));
 }
-
-static const struct check checks[] = {
-    CHECK(before_create, ALL),
-    CHECK(before_create_and_then_sealed, ALL),
-    CHECK(after_create, ALL),
-    CHECK(on_the_stack, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -9,7 +9,7 @@
 /* ---- pools that break ------------------------------------------------------------------------ */
 
 /* Who asks again and again, each time for less than the second after which a sleeper looks. */
-TEST(polls_see_a_broken_pool)
+TEST(polls_see_a_broken_pool, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
@@ -53,7 +53,7 @@ static posse_executor *make_hopeless_pool(_Atomic int *const *may_fail)
 }
 
 /* One that breaks does not end the wait for another that goes on. */
-TEST(one_of_two_pools_breaks)
+TEST(one_of_two_pools_breaks, PARALLEL)
 {
     _Atomic int *may_fail = make_shared(sizeof *may_fail);
     posse_executor *broken = make_hopeless_pool(&may_fail), *pool = make_pool(1);
@@ -82,7 +82,7 @@ TEST(one_of_two_pools_breaks)
 }
 
 /* A count in shared memory that a task has made smaller hides no future, and leaves none behind. */
-TEST(scribbled_count)
+TEST(scribbled_count, PARALLEL)
 {
     posse_executor *pool = make_pool(3);
     struct gate *gate = make_gate(pool);
@@ -151,7 +151,7 @@ static posse_status open_when_destroying(void *context)
     return POSSE_OK;
 }
 
-TEST(callback_pokes_while_destroyed)
+TEST(callback_pokes_while_destroyed, PARALLEL)
 {
     struct door door = {.status = POSSE_SYSTEM};
     struct caller opener;
@@ -175,7 +175,7 @@ static posse_status add_to_ended(void *door)
 }
 
 /* A callback that another thread calls at once is waited for too. */
-TEST(callback_at_once_is_waited_for)
+TEST(callback_at_once_is_waited_for, PARALLEL_CALLERS)
 {
     struct door door = {0};
     struct caller adder;
@@ -192,13 +192,3 @@ TEST(callback_at_once_is_waited_for)
     assert_ok(posse_release(ended));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(polls_see_a_broken_pool, PROCESSES),
-    CHECK(one_of_two_pools_breaks, PARALLEL),
-    CHECK(scribbled_count, PARALLEL),
-    CHECK(callback_pokes_while_destroyed, PARALLEL),
-    CHECK(callback_at_once_is_waited_for, PARALLEL &CALLERS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -67,7 +67,7 @@ static void start_listening(struct crowd *crowd, struct caller *callers, struct 
     }
 }
 
-TEST(all_hear_of_all)
+TEST(all_hear_of_all, PARALLEL_CALLERS)
 {
     static struct crowd crowd;
     static struct caller callers[CALLERS_AT_ONCE];
@@ -91,7 +91,7 @@ TEST(all_hear_of_all)
 }
 
 /* Some are released while all wait: posse_wait tells that, the others leave them out. */
-TEST(all_hear_of_releases)
+TEST(all_hear_of_releases, PARALLEL_CALLERS)
 {
     static struct crowd crowd;
     static struct caller callers[CALLERS_AT_ONCE];
@@ -129,7 +129,7 @@ static posse_status next_only(void *context)
 }
 
 /* In posse_result, in as_completed, by a callback and by a descriptor: all are told of one. */
-TEST(every_way_at_once)
+TEST(every_way_at_once, PARALLEL_CALLERS)
 {
     posse_executor *pool = make_pool(1);
     for (int round = 0; round < 20; round++) {
@@ -178,7 +178,7 @@ static void scribble(posse_executor *pool, posse_future future, uint64_t head)
 }
 
 /* A scribbled list delays, but loses nobody. */
-TEST(scribbled_list)
+TEST(scribbled_list, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -212,7 +212,7 @@ TEST(scribbled_list)
 }
 
 /* D16: the way to the supervisor is full, and it does not read. */
-TEST(D16_wakeup_channel_full)
+TEST(D16_wakeup_channel_full, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     posse_future futures[100];
@@ -235,11 +235,3 @@ TEST(D16_wakeup_channel_full)
     assert_ok(posse_shutdown(pool, 0, -1));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(all_hear_of_all, PARALLEL &CALLERS),   CHECK(all_hear_of_releases, PARALLEL &CALLERS),
-    CHECK(every_way_at_once, PARALLEL &CALLERS), CHECK(scribbled_list, PARALLEL),
-    CHECK(D16_wakeup_channel_full, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -52,7 +52,7 @@ static posse_completion_iter *open_over(const posse_future *futures, size_t n)
     return completed;
 }
 
-TEST(next_is_woken)
+TEST(next_is_woken, PARALLEL)
 {
     look_never();
     struct held held = hold(make_pool(2), 2);
@@ -67,7 +67,7 @@ TEST(next_is_woken)
     end_pool(held.pool);
 }
 
-TEST(worker_killed)
+TEST(worker_killed, PROCESSES)
 {
     struct held held = hold(make_pool(2), 2);
     struct reader reader = {.completed = open_over(held.futures, 2)};
@@ -94,7 +94,7 @@ static posse_status call_wait(void *context)
     return posse_wait(held->futures, held->n, POSSE_ALL_COMPLETED, -1, NULL, NULL);
 }
 
-TEST(supervisor_killed)
+TEST(supervisor_killed, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
@@ -126,7 +126,7 @@ TEST(supervisor_killed)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(destroyed_while_waiting)
+TEST(destroyed_while_waiting, PARALLEL)
 {
     struct held held = hold(make_pool(2), 2);
     struct reader reader = {.completed = open_over(held.futures, 2)};
@@ -156,7 +156,7 @@ static posse_status close_only(void *completed)
     return POSSE_OK;
 }
 
-TEST(closed_beside_destroy)
+TEST(closed_beside_destroy, PARALLEL_CALLERS)
 {
     for (int round = 0; round < 60; round++) {
         posse_executor *pool = make_pool(1);
@@ -216,16 +216,16 @@ static void assert_both_together(posse_executor *a, posse_executor *b)
     end_pool(b);
 }
 
-TEST(two_executors) { assert_both_together(make_pool(2), make_pool(2)); }
+TEST(two_executors, PARALLEL) { assert_both_together(make_pool(2), make_pool(2)); }
 
-TEST(executors_of_both_kinds)
+TEST(executors_of_both_kinds, PROCESSES)
 {
     assert_both_together(other_pool(POSSE_PROCESS), other_pool(POSSE_THREAD));
 }
 
 /* One executor goes while a thread waits for futures of another: that thread is told, though all
  * futures of the first were given. */
-TEST(one_of_two_is_destroyed)
+TEST(one_of_two_is_destroyed, PARALLEL)
 {
     posse_executor *first = make_pool(1);
     struct held held = hold(make_pool(1), 1);
@@ -246,7 +246,7 @@ TEST(one_of_two_is_destroyed)
 }
 
 /* What breaks in one does not hide what ends in the other. */
-TEST(one_of_two_breaks)
+TEST(one_of_two_breaks, PROCESSES)
 {
     struct held a = hold(make_pool(1), 1);
     struct held b = hold(make_pool(2), 1);
@@ -268,17 +268,3 @@ TEST(one_of_two_breaks)
     end_pool(a.pool);
     assert_ok(posse_destroy(b.pool));
 }
-
-static const struct check checks[] = {
-    CHECK(next_is_woken, PARALLEL),
-    CHECK(worker_killed, PROCESSES),
-    CHECK(supervisor_killed, PROCESSES),
-    CHECK(destroyed_while_waiting, PARALLEL),
-    CHECK(closed_beside_destroy, PARALLEL &CALLERS),
-    CHECK(two_executors, PARALLEL),
-    CHECK(executors_of_both_kinds, PROCESSES),
-    CHECK(one_of_two_is_destroyed, PARALLEL),
-    CHECK(one_of_two_breaks, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -273,7 +273,15 @@ static unsigned seed_of_run(void)
     return set != NULL ? (unsigned)strtoul(set, NULL, 10) : (unsigned)now_ms();
 }
 
-TEST(same_futures)
+/* The thread sanitizer rightly sees that a result is read while its slot is used anew. What was
+ * read is then thrown away: that is the point. */
+#ifdef SANITIZED_THREADS
+#define WHERE PROCESSES
+#else
+#define WHERE ALL
+#endif
+
+TEST(same_futures, WHERE)
 {
     static struct crowd crowd;
     static struct caller callers[THREADS_AT_ONCE];
@@ -303,17 +311,3 @@ TEST(same_futures)
     }
     end_pool(crowd.pool);
 }
-
-/* The thread sanitizer rightly sees that a result is read while its slot is used anew. What was
- * read is then thrown away: that is the point. */
-#ifdef SANITIZED_THREADS
-#define WHERE PROCESSES
-#else
-#define WHERE ALL
-#endif
-
-static const struct check checks[] = {
-    CHECK(same_futures, WHERE),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -69,10 +69,10 @@ static void assert_nested(posse_fn *fn, long workers, long expected)
     end_pool(pool);
 }
 
-TEST(wait_with_one_worker) { assert_nested(wait_task, 1, INNER); }
-TEST(wait_with_three_workers) { assert_nested(wait_task, 3, INNER); }
-TEST(iterate_with_one_worker) { assert_nested(iterate_task, 1, 55); }
-TEST(iterate_with_three_workers) { assert_nested(iterate_task, 3, 55); }
+TEST(wait_with_one_worker, ALL) { assert_nested(wait_task, 1, INNER); }
+TEST(wait_with_three_workers, PARALLEL) { assert_nested(wait_task, 3, INNER); }
+TEST(iterate_with_one_worker, ALL) { assert_nested(iterate_task, 1, 55); }
+TEST(iterate_with_three_workers, PARALLEL) { assert_nested(iterate_task, 3, 55); }
 
 /* As fib_task, by as_completed. */
 static int spread_task(posse_task *task, const void *arg, size_t size)
@@ -104,7 +104,7 @@ static int spread_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, sum);
 }
 
-TEST(recursion)
+TEST(recursion, ALL)
 {
     for (long workers = 1; workers <= 3; workers++) {
         posse_executor *pool = make_pool(workers);
@@ -169,7 +169,7 @@ static void help_once(posse_executor *pool, struct handed *handed)
 }
 
 /* The only worker runs what nobody has begun, whatever other callers do to those futures. */
-TEST(helps_while_others_wait)
+TEST(helps_while_others_wait, PARALLEL_CALLERS)
 {
     posse_executor *pool = make_pool(1);
     void *memory = NULL;
@@ -196,7 +196,7 @@ static int look_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status == POSSE_TIMEOUT && ran == 0);
 }
 
-TEST(look_runs_nothing)
+TEST(look_runs_nothing, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     _Atomic long *counter = make_counter(pool);
@@ -222,7 +222,7 @@ static int patient_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status == POSSE_TIMEOUT ? atomic_load(bystander->counter) : -1);
 }
 
-TEST(runs_no_stranger)
+TEST(runs_no_stranger, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     struct bystander bystander = {.gate = make_gate(pool), .counter = make_counter(pool)};
@@ -256,7 +256,7 @@ static int endless_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-TEST(deadline_in_next)
+TEST(deadline_in_next, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -298,7 +298,7 @@ static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
     return wait == open ? return_long(task, wait) : WRONG_ARG;
 }
 
-TEST(waits_for_itself)
+TEST(waits_for_itself, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     void *memory = NULL;
@@ -311,18 +311,3 @@ TEST(waits_for_itself)
     assert_ok(posse_free(pool, letter));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(wait_with_one_worker, ALL),
-    CHECK(wait_with_three_workers, PARALLEL),
-    CHECK(iterate_with_one_worker, ALL),
-    CHECK(iterate_with_three_workers, PARALLEL),
-    CHECK(recursion, ALL),
-    CHECK(helps_while_others_wait, PARALLEL &CALLERS),
-    CHECK(look_runs_nothing, PARALLEL),
-    CHECK(runs_no_stranger, PARALLEL),
-    CHECK(deadline_in_next, PROCESSES),
-    CHECK(waits_for_itself, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

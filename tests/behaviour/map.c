@@ -26,7 +26,7 @@ static void assert_sums(posse_executor *pool, long chunksize)
     assert_map_ends(map);
 }
 
-TEST(E03_map)
+TEST(E03_map, ALL)
 {
     posse_executor *pool = make_pool(2);
     assert_sums(pool, 0);
@@ -64,7 +64,7 @@ static void assert_failure_between(posse_executor *pool, long chunksize)
     assert_map_ends(map);
 }
 
-TEST(E04_map_exception)
+TEST(E04_map_exception, ALL)
 {
     posse_executor *pool = make_pool(2);
     assert_failure_between(pool, 0);
@@ -75,7 +75,7 @@ TEST(E04_map_exception)
 }
 
 /* An error of the task's own is not the end of the map's time, whatever its number. */
-TEST(E05_map_timeout_from_callable)
+TEST(E05_map_timeout_from_callable, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (long timeout = 0; timeout <= 30000; timeout += 30000) {
@@ -92,7 +92,7 @@ TEST(E05_map_timeout_from_callable)
     end_pool(pool);
 }
 
-TEST(P05_map_chunksize)
+TEST(P05_map_chunksize, ALL)
 {
     static const long sizes[] = {6, 50, 40, LONG_MAX};
     posse_executor *pool = make_pool(2);
@@ -117,7 +117,7 @@ TEST(P05_map_chunksize)
     end_pool(pool);
 }
 
-TEST(E15_map_buffersize_without_iterable)
+TEST(E15_map_buffersize_without_iterable, ALL)
 {
     static const long sizes[] = {0, 1, LONG_MAX};
     posse_executor *pool = make_pool(1);
@@ -178,7 +178,7 @@ static void assert_all_sizes(posse_executor *pool, struct gate *gate, posse_map_
     }
 }
 
-TEST(each_item_once)
+TEST(each_item_once, ALL)
 {
     static const size_t counts[] = {0, 1, 2, 3, 7, 100, 1000, MOST};
     time_limit(300);
@@ -197,14 +197,3 @@ TEST(each_item_once)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(E03_map, ALL),
-    CHECK(E04_map_exception, ALL),
-    CHECK(E05_map_timeout_from_callable, ALL),
-    CHECK(P05_map_chunksize, ALL),
-    CHECK(E15_map_buffersize_without_iterable, ALL),
-    CHECK(each_item_once, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -48,7 +48,7 @@ static void assert_all_ways(posse_executor *pool, const struct factor *factor)
     }
 }
 
-TEST(of_all_sizes)
+TEST(of_all_sizes, ALL)
 {
     static const size_t sizes[] = {0, 1, 8, 40, 1000, 70000, 1 << 20};
     posse_executor *pool = make_pool(2);
@@ -60,7 +60,7 @@ TEST(of_all_sizes)
     end_pool(pool);
 }
 
-TEST(in_shared_memory)
+TEST(in_shared_memory, ALL)
 {
     posse_executor *pool = make_pool(2);
     void *memory;
@@ -93,7 +93,7 @@ static uintptr_t where(posse_executor *pool, const void *arg, size_t size, long 
 }
 
 /* Threads that may overstay get a copy. */
-TEST(used_in_place)
+TEST(used_in_place, ALL)
 {
     posse_executor *pool = make_pool(1);
     long local[4] = {0};
@@ -132,7 +132,7 @@ static int nesting_item(posse_task *task, const void *const *items, void *result
     return status == POSSE_OK && none ? scale_item(task, items, result) : INNER_FAILED;
 }
 
-TEST(of_this_map_alone)
+TEST(of_this_map_alone, ALL)
 {
     posse_executor *pool = make_pool(1);
     struct factor *factor = new_factor(5, sizeof *factor + 100);
@@ -168,7 +168,7 @@ static int mapping_item(posse_task *task, const void *const *items, void *result
     return status == POSSE_OK ? code : INNER_FAILED;
 }
 
-TEST(map_in_a_map)
+TEST(map_in_a_map, ALL)
 {
     posse_executor *pool = make_pool(1);
     struct factor *factor = new_factor(7, sizeof *factor);
@@ -183,7 +183,7 @@ TEST(map_in_a_map)
     end_pool(pool);
 }
 
-TEST(refused)
+TEST(refused, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_map_job job = map_job(where_arg, NULL, 0, 1);
@@ -194,10 +194,3 @@ TEST(refused)
     assert_status(posse_map(pool, &job, NULL), POSSE_TOO_LARGE);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(of_all_sizes, ALL),      CHECK(in_shared_memory, ALL), CHECK(used_in_place, ALL),
-    CHECK(of_this_map_alone, ALL), CHECK(map_in_a_map, ALL),     CHECK(refused, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

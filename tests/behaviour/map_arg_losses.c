@@ -45,7 +45,7 @@ static void assert_after_deaths(long retries, size_t size)
     end_pool(pool);
 }
 
-TEST(after_lost_workers)
+TEST(after_lost_workers, PROCESSES)
 {
     assert_after_deaths(0, 100);
     assert_after_deaths(1, 100);
@@ -90,7 +90,7 @@ static int dying_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The items of a dead task's map go on, and keep what they share. */
-TEST(after_the_death_of_the_caller)
+TEST(after_the_death_of_the_caller, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -108,7 +108,7 @@ TEST(after_the_death_of_the_caller)
 
 /* ---- threads that overstay ------------------------------------------------------------------- */
 
-TEST(after_the_time_of_an_item)
+TEST(after_the_time_of_an_item, THREADS)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -127,11 +127,3 @@ TEST(after_the_time_of_an_item)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(after_lost_workers, PROCESSES),
-    CHECK(after_the_death_of_the_caller, PROCESSES),
-    CHECK(after_the_time_of_an_item, THREADS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

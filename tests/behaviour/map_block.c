@@ -53,7 +53,7 @@ static void make_blocks(struct block_stage *stage, long chunksize)
     stage->job.chunksize = chunksize;
 }
 
-TEST(blocks)
+TEST(blocks, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (long chunksize = 1; chunksize < N + 3; chunksize++) {
@@ -69,7 +69,7 @@ TEST(blocks)
 }
 
 /* In shared memory, in place, and with results that the pool keeps. */
-TEST(blocks_in_place)
+TEST(blocks_in_place, ALL)
 {
     posse_executor *pool = make_pool(2);
     void *memory;
@@ -92,7 +92,7 @@ TEST(blocks_in_place)
 }
 
 /* A block's failure is that of all its items, and the others have their results. */
-TEST(block_fails)
+TEST(block_fails, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (int own_results = 0; own_results < 2; own_results++) {
@@ -135,7 +135,7 @@ static int fails_early(posse_task *task, const posse_block *block)
     return posse_task_fail(task, alone ? code : WRONG_ARG, "late");
 }
 
-TEST(block_goes_on_after_its_failure)
+TEST(block_goes_on_after_its_failure, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_map_job job = map_job(NULL, NULL, 0, 10);
@@ -162,7 +162,7 @@ static int returning_block(posse_task *task, const posse_block *block)
 }
 
 /* The functions of a map write their results to where they are told. */
-TEST(return_in_a_map)
+TEST(return_in_a_map, ALL)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -217,7 +217,7 @@ SPOIL(huge_result_stride, job->result_stride = SIZE_MAX)
 SPOIL(results_of_a_source, job->source = give_numbers)
 SPOIL(huge_chunk, job->results = NULL; job->result_size = (size_t)3 << 30; job->chunksize = 2)
 
-TEST(bad_arguments)
+TEST(bad_arguments, ALL)
 {
     static const struct refusal refusals[] = {
         {POSSE_INVALID, wrong_size, "struct_size"},
@@ -264,7 +264,7 @@ TEST(bad_arguments)
     end_pool(pool);
 }
 
-TEST(no_arguments)
+TEST(no_arguments, ALL)
 {
     posse_executor *pool = make_pool(1);
     long longs[1] = {3};
@@ -294,12 +294,3 @@ TEST(no_arguments)
     assert_int_equal(numbers.calls, 0);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(blocks, ALL),          CHECK(blocks_in_place, ALL),
-    CHECK(block_fails, ALL),     CHECK(block_goes_on_after_its_failure, ALL),
-    CHECK(return_in_a_map, ALL), CHECK(bad_arguments, ALL),
-    CHECK(no_arguments, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -9,7 +9,7 @@ enum { N = STAGE_ITEMS };
 /* ---- chunks as they end ---------------------------------------------------------------------- */
 
 /* The first chunk is held: all others come before it, whichever is seen to have ended first. */
-TEST(unordered_as_they_end)
+TEST(unordered_as_they_end, PARALLEL)
 {
     for (long chunksize = 1; chunksize < 4; chunksize++) {
         struct stage stage;
@@ -32,7 +32,7 @@ TEST(unordered_as_they_end)
     }
 }
 
-TEST(ordered_waits_for_the_first)
+TEST(ordered_waits_for_the_first, PARALLEL)
 {
     struct stage stage;
     make_stage(&stage, 2);
@@ -91,7 +91,7 @@ static void assert_tree(long workers, struct inner inner, long leaves)
     end_pool(pool);
 }
 
-TEST(map_in_a_task)
+TEST(map_in_a_task, ALL)
 {
     for (long i = 0; i < 24; i++) {
         struct inner inner = {.items = 4,
@@ -157,9 +157,9 @@ static void assert_side_by_side(bool closes_early)
     }
 }
 
-TEST(side_by_side) { assert_side_by_side(false); }
+TEST(side_by_side, CALLERS) { assert_side_by_side(false); }
 
-TEST(closed_side_by_side) { assert_side_by_side(true); }
+TEST(closed_side_by_side, CALLERS) { assert_side_by_side(true); }
 
 /* ---- destroyed, forked ----------------------------------------------------------------------- */
 
@@ -180,7 +180,7 @@ static posse_status call_map(void *context)
 
 /* A blocked call returns first; where threads work in its memory, not before they have left. The
  * gate is in memory that outlives the pool. */
-TEST(destroyed_meanwhile)
+TEST(destroyed_meanwhile, PARALLEL)
 {
     for (int unordered = 0; unordered < 2; unordered++) {
         struct gate *gate = make_shared(sizeof *gate);
@@ -229,7 +229,7 @@ static int use_in_child(void *context)
     return 0;
 }
 
-TEST(forked_child_harms_nothing)
+TEST(forked_child_harms_nothing, FORKED)
 {
     for (int unordered = 0; unordered < 2; unordered++) {
         struct stage stage;
@@ -248,7 +248,7 @@ TEST(forked_child_harms_nothing)
 }
 
 /* How far it looks ahead depends on the workers that there are now. */
-TEST(resized_before)
+TEST(resized_before, PARALLEL)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -266,16 +266,3 @@ TEST(resized_before)
     assert_map_ends(map);
     end_stage(&stage);
 }
-
-static const struct check checks[] = {
-    CHECK(resized_before, PARALLEL),
-    CHECK(unordered_as_they_end, PARALLEL),
-    CHECK(ordered_waits_for_the_first, PARALLEL),
-    CHECK(map_in_a_task, ALL),
-    CHECK(side_by_side, CALLERS),
-    CHECK(closed_side_by_side, CALLERS),
-    CHECK(destroyed_meanwhile, PARALLEL),
-    CHECK(forked_child_harms_nothing, FORKED),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

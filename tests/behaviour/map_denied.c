@@ -57,7 +57,7 @@ static void assert_map(posse_executor *pool, long items)
 }
 
 /* The memory of one chunk serves those after it, one by one. */
-TEST(the_map_goes_on_with_the_memory_that_it_has)
+TEST(the_map_goes_on_with_the_memory_that_it_has, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     assert_map(pool, 1);
@@ -66,9 +66,3 @@ TEST(the_map_goes_on_with_the_memory_that_it_has)
     denied = false;
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(the_map_goes_on_with_the_memory_that_it_has, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -34,7 +34,7 @@ static void assert_time_is_up(long chunksize, bool unordered)
     end_stage(&stage);
 }
 
-TEST(E06_map_timeout)
+TEST(E06_map_timeout, PARALLEL)
 {
     for (long chunksize = 1; chunksize < 4; chunksize++) {
         assert_time_is_up(chunksize, false);
@@ -43,7 +43,7 @@ TEST(E06_map_timeout)
 }
 
 /* All workers are held by others, so nothing of it ever begins. */
-TEST(T07_executor_map_current_future_cancel)
+TEST(T07_executor_map_current_future_cancel, PARALLEL)
 {
     for (int unordered = 0; unordered < 2; unordered++) {
         struct stage stage;
@@ -75,7 +75,7 @@ TEST(T07_executor_map_current_future_cancel)
 }
 
 /* What has ended when the time is up keeps its status and its result. */
-TEST(statuses_when_time_is_up)
+TEST(statuses_when_time_is_up, PARALLEL)
 {
     struct stage stage;
     posse_status statuses[N];
@@ -105,7 +105,7 @@ TEST(statuses_when_time_is_up)
 }
 
 /* An endless map ends in time, also where each item is there at once. */
-TEST(endless_source_ends_in_time)
+TEST(endless_source_ends_in_time, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_input input = {.size = sizeof(long)};
@@ -144,7 +144,7 @@ static void assert_closed_early(long chunksize, bool unordered)
     end_stage(&stage);
 }
 
-TEST(E07_map_close)
+TEST(E07_map_close, ALL)
 {
     for (long chunksize = 1; chunksize < 4; chunksize++) {
         assert_closed_early(chunksize, false);
@@ -177,7 +177,7 @@ static void assert_close(struct stage *stage, bool waits)
 }
 
 /* Where items use memory of the program in place, close waits for those that run. */
-TEST(close_waits_for_memory_in_place)
+TEST(close_waits_for_memory_in_place, PARALLEL)
 {
     struct stage stage;
     void *orders;
@@ -190,7 +190,7 @@ TEST(close_waits_for_memory_in_place)
 }
 
 /* What threads may overstay is copied. */
-TEST(close_does_not_wait_for_copies)
+TEST(close_does_not_wait_for_copies, PARALLEL)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -200,7 +200,7 @@ TEST(close_does_not_wait_for_copies)
 }
 
 /* Pebble's map_cancel: what was on its way is cancelled, and what runs is asked to stop. */
-TEST(map_cancel)
+TEST(map_cancel, PARALLEL)
 {
     for (int unordered = 0; unordered < 2; unordered++) {
         struct stage stage;
@@ -219,16 +219,3 @@ TEST(map_cancel)
         end_stage(&stage);
     }
 }
-
-static const struct check checks[] = {
-    CHECK(E06_map_timeout, PARALLEL),
-    CHECK(T07_executor_map_current_future_cancel, PARALLEL),
-    CHECK(statuses_when_time_is_up, PARALLEL),
-    CHECK(endless_source_ends_in_time, ALL),
-    CHECK(E07_map_close, ALL),
-    CHECK(close_waits_for_memory_in_place, PARALLEL),
-    CHECK(close_does_not_wait_for_copies, PARALLEL),
-    CHECK(map_cancel, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

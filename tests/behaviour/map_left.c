@@ -40,7 +40,7 @@ static void assert_left(struct stage *stage, long special, bool goes_on)
     assert_eventually(stats_of(stage->pool).futures == 0);
 }
 
-TEST(source_jumps_out)
+TEST(source_jumps_out, ALL)
 {
     struct stage stage;
     make_stage(&stage, 2);
@@ -80,7 +80,7 @@ static void *map_and_quit(void *context)
     return context;
 }
 
-TEST(source_ends_its_thread)
+TEST(source_ends_its_thread, CALLERS)
 {
     struct stage stage;
     make_stage(&stage, 2);
@@ -100,10 +100,3 @@ TEST(source_ends_its_thread)
     }
     end_stage(&stage);
 }
-
-static const struct check checks[] = {
-    CHECK(source_jumps_out, ALL),
-    CHECK(source_ends_its_thread, CALLERS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

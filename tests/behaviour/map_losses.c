@@ -49,13 +49,13 @@ static void assert_item_over_its_time(long chunksize, size_t first, size_t end)
     }
 }
 
-TEST(map_timeout) { assert_item_over_its_time(1, 4, 5); }
+TEST(map_timeout, ALL) { assert_item_over_its_time(1, 4, 5); }
 
 /* A chunk has the time of all its items, and all are lost. */
-TEST(map_timeout_chunks) { assert_item_over_its_time(3, 3, 6); }
+TEST(map_timeout_chunks, ALL) { assert_item_over_its_time(3, 3, 6); }
 
 /* A thread that is over its time goes on: not in memory of the program. */
-TEST(overdue_thread_leaves_the_program_alone)
+TEST(overdue_thread_leaves_the_program_alone, THREADS)
 {
     struct stage stage;
     long results[N];
@@ -74,7 +74,7 @@ TEST(overdue_thread_leaves_the_program_alone)
     }
 }
 
-TEST(worker_is_killed)
+TEST(worker_is_killed, PROCESSES)
 {
     for (long chunksize = 1; chunksize < 4; chunksize += 2) {
         struct stage stage;
@@ -90,7 +90,7 @@ TEST(worker_is_killed)
 }
 
 /* Pebble's map_error: a failure is of one item, in whatever chunk it is. */
-TEST(map_error)
+TEST(map_error, ALL)
 {
     for (long chunksize = 1; chunksize <= N; chunksize++) {
         struct stage stage;
@@ -103,7 +103,7 @@ TEST(map_error)
 }
 
 /* Ten items of a megabyte each, and such results. */
-TEST(D15_crash_big_data)
+TEST(D15_crash_big_data, PROCESSES)
 {
     enum { TEN = 10, BIG = 1 << 20 };
     struct stage stage;
@@ -173,7 +173,7 @@ static void assert_broken(bool unordered, bool at_once)
     assert_ok(posse_destroy(stage.pool));
 }
 
-TEST(map_broken_pool)
+TEST(map_broken_pool, PROCESSES)
 {
     assert_broken(false, false);
     assert_broken(true, false);
@@ -245,7 +245,7 @@ static int little_memory(void *context)
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;
 }
 
-TEST(without_memory)
+TEST(without_memory, PROCESSES)
 {
     int status = wait_status(start_child(little_memory, NULL));
     if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED) {
@@ -254,16 +254,3 @@ TEST(without_memory)
     }
     assert_int_equal(status, 0);
 }
-
-static const struct check checks[] = {
-    CHECK(map_timeout, ALL),
-    CHECK(map_timeout_chunks, ALL),
-    CHECK(overdue_thread_leaves_the_program_alone, THREADS),
-    CHECK(worker_is_killed, PROCESSES),
-    CHECK(map_error, ALL),
-    CHECK(D15_crash_big_data, PROCESSES),
-    CHECK(map_broken_pool, PROCESSES),
-    CHECK(without_memory, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

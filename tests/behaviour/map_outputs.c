@@ -55,7 +55,7 @@ static void assert_no_item(posse_map_iter *map, posse_status expected)
 
 /* ---- refused --------------------------------------------------------------------------------- */
 
-TEST(refused)
+TEST(refused, ALL)
 {
     struct stage stage;
     struct numbers numbers = {.n_inputs = 1};
@@ -78,7 +78,7 @@ TEST(refused)
 }
 
 /* No array has so many statuses. */
-TEST(too_many_statuses)
+TEST(too_many_statuses, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_map_job job = map_job(square_item, NULL, 0, SIZE_MAX / 2);
@@ -89,7 +89,7 @@ TEST(too_many_statuses)
     end_pool(pool);
 }
 
-TEST(shut_down)
+TEST(shut_down, ALL)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -116,7 +116,7 @@ static int use_in_child(void *context)
     return 0;
 }
 
-TEST(in_a_forked_child)
+TEST(in_a_forked_child, FORKED)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -124,7 +124,7 @@ TEST(in_a_forked_child)
     end_stage(&stage);
 }
 
-TEST(broken)
+TEST(broken, PROCESSES)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -140,7 +140,7 @@ TEST(broken)
 /* ---- out of time ----------------------------------------------------------------------------- */
 
 /* Others hold the worker and fill the queue, so that no chunk is accepted. */
-TEST(queue_stays_full)
+TEST(queue_stays_full, PARALLEL)
 {
     posse_options options = default_options();
     options.max_workers = options.queue_limit = 1;
@@ -164,7 +164,7 @@ TEST(queue_stays_full)
 
 /* ---- after the last item --------------------------------------------------------------------- */
 
-TEST(after_the_end)
+TEST(after_the_end, ALL)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -179,7 +179,7 @@ TEST(after_the_end)
 }
 
 /* An item that failed has no result to be taken for one. */
-TEST(of_an_item_that_failed)
+TEST(of_an_item_that_failed, ALL)
 {
     struct stage stage;
     posse_item item;
@@ -194,12 +194,3 @@ TEST(of_an_item_that_failed)
     assert_map_ends(map);
     end_stage(&stage);
 }
-
-static const struct check checks[] = {
-    CHECK(refused, ALL),       CHECK(too_many_statuses, ALL),
-    CHECK(shut_down, ALL),     CHECK(in_a_forked_child, FORKED),
-    CHECK(broken, PROCESSES),  CHECK(queue_stays_full, PARALLEL),
-    CHECK(after_the_end, ALL), CHECK(of_an_item_that_failed, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

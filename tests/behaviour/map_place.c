@@ -62,7 +62,7 @@ static void assert_strides(posse_executor *pool, struct row *rows, size_t n)
     }
 }
 
-TEST(strides)
+TEST(strides, ALL)
 {
     struct row rows[50];
     posse_executor *pool = make_pool(2);
@@ -70,7 +70,7 @@ TEST(strides)
     end_pool(pool);
 }
 
-TEST(strides_in_shared_memory)
+TEST(strides_in_shared_memory, ALL)
 {
     void *rows;
     posse_executor *pool = make_pool(2);
@@ -88,7 +88,7 @@ static int where_item(posse_task *task, const void *const *items, void *result)
     return 0;
 }
 
-TEST(in_place)
+TEST(in_place, ALL)
 {
     void *shared;
     long local[4] = {0};
@@ -128,7 +128,7 @@ static int eight_item(posse_task *task, const void *const *items, void *result)
     return 0;
 }
 
-TEST(eight_inputs)
+TEST(eight_inputs, ALL)
 {
     enum { N = 9 };
     char bytes[7][7 * N];
@@ -161,7 +161,7 @@ TEST(eight_inputs)
 }
 
 /* The job is copied with its list of inputs: they may be gone when the next item is asked for. */
-TEST(list_of_inputs_is_copied)
+TEST(list_of_inputs_is_copied, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_input input = LONGS(one_to_ten);
@@ -176,7 +176,7 @@ TEST(list_of_inputs_is_copied)
 }
 
 /* What an item shows stays until the next one is asked for, whatever else the pool does. */
-TEST(result_is_valid_until_the_next)
+TEST(result_is_valid_until_the_next, ALL)
 {
     posse_executor *pool = make_pool(2);
     posse_input input = LONGS(one_to_ten);
@@ -195,7 +195,7 @@ TEST(result_is_valid_until_the_next)
 }
 
 /* Room for results is used again: many more bytes go through than the few at a time. */
-TEST(E20_free_reference)
+TEST(E20_free_reference, ALL)
 {
     enum { BIG = 1 << 20 };
     posse_executor *pool = make_pool(1);
@@ -214,15 +214,3 @@ TEST(E20_free_reference)
     }
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(strides, ALL),
-    CHECK(strides_in_shared_memory, ALL),
-    CHECK(in_place, ALL),
-    CHECK(eight_inputs, ALL),
-    CHECK(list_of_inputs_is_copied, ALL),
-    CHECK(result_is_valid_until_the_next, ALL),
-    CHECK(E20_free_reference, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

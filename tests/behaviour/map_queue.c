@@ -9,7 +9,7 @@ static posse_executor *limited_pool(long workers, long limit)
     return make_pool_with(options);
 }
 
-TEST(queue_limit)
+TEST(queue_limit, ALL)
 {
     for (long i = 0; i < 8; i++) {
         posse_executor *pool = limited_pool(2, i % 2 ? 1 : 3);
@@ -26,7 +26,7 @@ TEST(queue_limit)
 }
 
 /* Others hold the workers and fill the queue: it waits, but not longer than it may. */
-TEST(queue_is_full_of_others)
+TEST(queue_is_full_of_others, PARALLEL)
 {
     for (long limit = 1; limit < 4; limit += 2) {
         posse_executor *pool = limited_pool(1, limit);
@@ -53,7 +53,7 @@ TEST(queue_is_full_of_others)
     }
 }
 
-TEST(E17_shutdown_race_issue12456)
+TEST(E17_shutdown_race_issue12456, ALL)
 {
     for (int i = 0; i < 40; i++) {
         posse_executor *pool = limited_pool(3, i % 2);
@@ -67,11 +67,3 @@ TEST(E17_shutdown_race_issue12456)
         end_pool(pool);
     }
 }
-
-static const struct check checks[] = {
-    CHECK(queue_limit, ALL),
-    CHECK(queue_is_full_of_others, PARALLEL),
-    CHECK(E17_shutdown_race_issue12456, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

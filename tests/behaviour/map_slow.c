@@ -13,7 +13,7 @@ static posse_status wait_for_leave(struct feed *feed)
 }
 
 /* The source blocks before the second chunk until the first has been given. */
-TEST(what_has_ended_comes_first)
+TEST(what_has_ended_comes_first, ALL)
 {
     struct stage stage;
     make_stage(&stage, 2);
@@ -52,7 +52,7 @@ static posse_status end_the_first(struct feed *feed)
     return POSSE_OK;
 }
 
-TEST(ended_in_the_middle_of_a_chunk)
+TEST(ended_in_the_middle_of_a_chunk, PARALLEL)
 {
     for (int unordered = 0; unordered < 2; unordered++) {
         struct stage stage;
@@ -99,7 +99,7 @@ static void assert_filled(struct stage *stage, long calls)
 }
 
 /* While there is nothing to give, it is asked for all that buffersize allows. */
-TEST(filled_while_nothing_ends)
+TEST(filled_while_nothing_ends, PARALLEL)
 {
     for (long i = 0; i < 8; i++) {
         struct stage stage;
@@ -115,7 +115,7 @@ TEST(filled_while_nothing_ends)
 }
 
 /* One runs, one is in the queue, and one waits for room. */
-TEST(at_the_limit_of_the_queue)
+TEST(at_the_limit_of_the_queue, PARALLEL)
 {
     for (int unordered = 0; unordered < 2; unordered++) {
         posse_options options = default_options();
@@ -150,7 +150,7 @@ TEST(at_the_limit_of_the_queue)
 
 /* A source that has been quick for long is asked also while there is something to give, so that
  * workers need not wait for a slow caller. */
-TEST(quick_for_long)
+TEST(quick_for_long, ALL)
 {
     struct stage stage;
     make_stage(&stage, 1);
@@ -180,7 +180,7 @@ static posse_status overstay(struct feed *feed)
 }
 
 /* The source's time counts, but is not cut short: the item that comes too late never begins. */
-TEST(source_takes_all_the_time)
+TEST(source_takes_all_the_time, ALL)
 {
     for (int kind = 0; kind < 4; kind++) {
         struct stage stage;
@@ -202,14 +202,3 @@ TEST(source_takes_all_the_time)
         end_stage(&stage);
     }
 }
-
-static const struct check checks[] = {
-    CHECK(what_has_ended_comes_first, ALL),
-    CHECK(ended_in_the_middle_of_a_chunk, PARALLEL),
-    CHECK(filled_while_nothing_ends, PARALLEL),
-    CHECK(at_the_limit_of_the_queue, PARALLEL),
-    CHECK(quick_for_long, ALL),
-    CHECK(source_takes_all_the_time, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

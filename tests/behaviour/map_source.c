@@ -13,7 +13,7 @@ static struct numbers numbers_to(long end)
     return (struct numbers){.end = end, .last = POSSE_END, .n_inputs = 1};
 }
 
-TEST(E09_map_buffersize_value_validation)
+TEST(E09_map_buffersize_value_validation, ALL)
 {
     posse_executor *pool = make_pool(1);
     struct numbers numbers = numbers_to(3);
@@ -52,9 +52,9 @@ static void assert_buffersizes(size_t n_inputs)
     end_pool(pool);
 }
 
-TEST(E10_map_buffersize) { assert_buffersizes(1); }
+TEST(E10_map_buffersize, ALL) { assert_buffersizes(1); }
 
-TEST(E11_map_buffersize_on_multiple_iterables) { assert_buffersizes(2); }
+TEST(E11_map_buffersize_on_multiple_iterables, ALL) { assert_buffersizes(2); }
 
 static void assert_endless(size_t n_inputs)
 {
@@ -73,11 +73,11 @@ static void assert_endless(size_t n_inputs)
     end_pool(pool);
 }
 
-TEST(E12_map_buffersize_on_infinite_iterable) { assert_endless(1); }
+TEST(E12_map_buffersize_on_infinite_iterable, ALL) { assert_endless(1); }
 
-TEST(E13_map_buffersize_on_multiple_infinite_iterables) { assert_endless(2); }
+TEST(E13_map_buffersize_on_multiple_infinite_iterables, ALL) { assert_endless(2); }
 
-TEST(E14_map_buffersize_on_empty_iterable)
+TEST(E14_map_buffersize_on_empty_iterable, ALL)
 {
     static const long sizes[] = {0, 1, 2, LONG_MAX};
     posse_executor *pool = make_pool(1);
@@ -92,7 +92,7 @@ TEST(E14_map_buffersize_on_empty_iterable)
 }
 
 /* Nothing is read while no result is, and one more for each that was given. */
-TEST(E16_map_buffersize_when_buffer_is_full)
+TEST(E16_map_buffersize_when_buffer_is_full, ALL)
 {
     for (long buffersize = 1; buffersize <= 12; buffersize++) {
         posse_executor *pool = make_pool(2);
@@ -116,7 +116,7 @@ TEST(E16_map_buffersize_when_buffer_is_full)
 }
 
 /* What was submitted before is given after a shutdown too. The source is not asked any more. */
-TEST(after_shutdown)
+TEST(after_shutdown, ALL)
 {
     static const long values[10] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     for (int kind = 0; kind < 4; kind++) {
@@ -156,7 +156,7 @@ static void assert_submitted(posse_map_job job, long expected)
 
 /* Nobody reads, and yet all that was submitted runs: of arrays the first N, with a large buffer
  * all; of a source, which may be slow, the first chunk. */
-TEST(T01_map_submits_without_iteration)
+TEST(T01_map_submits_without_iteration, ALL)
 {
     static const long sizes[] = {1, 4, 10, 1000, LONG_MAX};
     static const long values[10] = {0};
@@ -176,7 +176,7 @@ TEST(T01_map_submits_without_iteration)
 }
 
 /* Any other status of the source ends the map, after the items before. */
-TEST(source_fails_in_the_middle)
+TEST(source_fails_in_the_middle, ALL)
 {
     static const posse_status ends[] = {POSSE_TASK_FAILED, POSSE_FULL, POSSE_NO_MEMORY,
                                         POSSE_TIMEOUT, (posse_status)1000};
@@ -261,7 +261,7 @@ static void assert_bytes(posse_executor *pool, posse_map_fn *fn, size_t size, lo
     assert_map_ends(map);
 }
 
-TEST(elements_of_a_byte)
+TEST(elements_of_a_byte, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (long chunksize = 1; chunksize < 40; chunksize++) {
@@ -270,7 +270,7 @@ TEST(elements_of_a_byte)
     end_pool(pool);
 }
 
-TEST(elements_of_a_megabyte)
+TEST(elements_of_a_megabyte, ALL)
 {
     posse_executor *pool = make_pool(2);
     assert_bytes(pool, check_megabyte, 1 << 20, 1);
@@ -288,7 +288,7 @@ static int just_count(posse_task *task, const void *const *items, void *result)
 }
 
 /* A source without elements, and items without results, some of which fail. */
-TEST(no_bytes_at_all)
+TEST(no_bytes_at_all, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (long chunksize = 1; chunksize < 5; chunksize++) {
@@ -308,21 +308,3 @@ TEST(no_bytes_at_all)
     }
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(E09_map_buffersize_value_validation, ALL),
-    CHECK(E10_map_buffersize, ALL),
-    CHECK(E11_map_buffersize_on_multiple_iterables, ALL),
-    CHECK(E12_map_buffersize_on_infinite_iterable, ALL),
-    CHECK(E13_map_buffersize_on_multiple_infinite_iterables, ALL),
-    CHECK(E14_map_buffersize_on_empty_iterable, ALL),
-    CHECK(E16_map_buffersize_when_buffer_is_full, ALL),
-    CHECK(after_shutdown, ALL),
-    CHECK(T01_map_submits_without_iteration, ALL),
-    CHECK(source_fails_in_the_middle, ALL),
-    CHECK(elements_of_a_byte, ALL),
-    CHECK(elements_of_a_megabyte, ALL),
-    CHECK(no_bytes_at_all, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

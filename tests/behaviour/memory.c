@@ -34,7 +34,7 @@ static int bump_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The same address in all processes, and what one writes the other reads. */
-TEST(shared_both_ways)
+TEST(shared_both_ways, ALL)
 {
     static const size_t sizes[] = {1, 63, 64, 65, 100, 4096, 100000, 10000000};
     posse_executor *pool = make_pool(2);
@@ -49,7 +49,7 @@ TEST(shared_both_ways)
     end_pool(pool);
 }
 
-TEST(blocks_do_not_overlap)
+TEST(blocks_do_not_overlap, ALL)
 {
     enum { BLOCKS = 300 };
     posse_executor *pool = make_pool(1);
@@ -83,7 +83,7 @@ static int alloc_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* A task allocates, another one works on it, the program frees. */
-TEST(allocated_by_a_task)
+TEST(allocated_by_a_task, ALL)
 {
     posse_executor *pool = make_pool(2);
     for (long bytes = 1; bytes < 3000000; bytes *= 7) {
@@ -105,7 +105,7 @@ static int free_task(posse_task *task, const void *arg, size_t size)
     return (int)posse_free(posse_task_executor(task), *(void *const *)arg);
 }
 
-TEST(freed_by_a_task)
+TEST(freed_by_a_task, ALL)
 {
     posse_executor *pool = make_pool(1);
     void *memory = allocated(pool, 500);
@@ -116,7 +116,7 @@ TEST(freed_by_a_task)
     end_pool(pool);
 }
 
-TEST(allocation_after_shutdown_is_freed)
+TEST(allocation_after_shutdown_is_freed, ALL)
 {
     posse_executor *pool = make_pool(1);
     void *memory = allocated(pool, 500);
@@ -126,7 +126,7 @@ TEST(allocation_after_shutdown_is_freed)
     end_pool(pool);
 }
 
-TEST(wrong_sizes)
+TEST(wrong_sizes, ALL)
 {
     posse_executor *pool = make_pool(1);
     void *memory = &pool;
@@ -141,7 +141,7 @@ TEST(wrong_sizes)
 }
 
 /* Whatever posse_alloc did not give is refused, and nothing is freed by it. */
-TEST(free_of_other_memory)
+TEST(free_of_other_memory, ALL)
 {
     char local[64];
     posse_executor *pool = make_pool(1);
@@ -167,7 +167,7 @@ TEST(free_of_other_memory)
 }
 
 /* A result belongs to its future, small or large. */
-TEST(free_of_a_result)
+TEST(free_of_a_result, ALL)
 {
     static const char bytes[9000] = "result";
     static const size_t sizes[] = {10, sizeof bytes};
@@ -201,7 +201,7 @@ static int too_large_task(posse_task *task, const void *arg, size_t size)
     return posse_task_return(task, NULL, 8) == POSSE_INVALID ? 0 : WRONG_ARG;
 }
 
-TEST(result_larger_than_memory)
+TEST(result_larger_than_memory, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted(pool, too_large_task, "x", 1);
@@ -212,7 +212,7 @@ TEST(result_larger_than_memory)
     end_pool(pool);
 }
 
-TEST(argument_larger_than_memory)
+TEST(argument_larger_than_memory, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = {0};
@@ -224,7 +224,7 @@ TEST(argument_larger_than_memory)
 }
 
 /* What was freed is used again: the same work over and over needs no more memory. */
-TEST(memory_is_reused)
+TEST(memory_is_reused, ALL)
 {
     static char bytes[400000];
     posse_executor *pool = make_pool(1);
@@ -235,19 +235,3 @@ TEST(memory_is_reused)
     }
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(shared_both_ways, ALL),
-    CHECK(blocks_do_not_overlap, ALL),
-    CHECK(allocated_by_a_task, ALL),
-    CHECK(freed_by_a_task, ALL),
-    CHECK(allocation_after_shutdown_is_freed, ALL),
-    CHECK(wrong_sizes, ALL),
-    CHECK(free_of_other_memory, ALL),
-    CHECK(free_of_a_result, ALL),
-    CHECK(result_larger_than_memory, ALL),
-    CHECK(argument_larger_than_memory, ALL),
-    CHECK(memory_is_reused, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-TEST(full_table)
+TEST(full_table, ALL)
 {
     posse_executor *pool = make_pool(1);
     uint32_t room = pi_slots_count(&pool->segment.slots) + 64;
@@ -29,9 +29,3 @@ TEST(full_table)
     free(futures);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(full_table, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

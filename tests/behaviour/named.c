@@ -28,7 +28,7 @@ static posse_future submitted_named(posse_executor *pool, posse_fn *fn, const lo
         pool, (posse_job){.fn = fn, .arg = value, .size = sizeof *value, .name = "thumbnail"});
 }
 
-TEST(ends)
+TEST(ends, ALL)
 {
     posse_executor *pool = make_pool(1);
     long value = 7;
@@ -41,7 +41,7 @@ TEST(ends)
     end_pool(pool);
 }
 
-TEST(lost)
+TEST(lost, PROCESSES)
 {
     char message[200], description[200];
     posse_executor *pool = make_pool(1);
@@ -57,7 +57,7 @@ TEST(lost)
 }
 
 /* The worker holds a task at the gate, so that another is pending. */
-TEST(not_ended)
+TEST(not_ended, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -84,7 +84,7 @@ TEST(not_ended)
     end_pool(pool);
 }
 
-TEST(deadline)
+TEST(deadline, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -109,7 +109,7 @@ static int wordy_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The longest name does not cut the longest message. */
-TEST(longest)
+TEST(longest, ALL)
 {
     char words[255], message[320];
     memset(words, 'm', sizeof words);
@@ -123,10 +123,3 @@ TEST(longest)
     assert_string_equal(take_error(future, POSSE_TASK_FAILED).message, message);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(ends, ALL),          CHECK(lost, PROCESSES), CHECK(not_ended, PARALLEL),
-    CHECK(deadline, PARALLEL), CHECK(longest, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -81,10 +81,10 @@ static void assert_prefix(const char *prefix)
     end_pool(pool);
 }
 
-TEST(S12_names_assigned) { assert_prefix("SpecialPool"); }
+TEST(S12_names_assigned, PARALLEL) { assert_prefix("SpecialPool"); }
 
 /* Each pool has its own, also for workers that it starts later. */
-TEST(IP24_prefix_of_each_pool)
+TEST(IP24_prefix_of_each_pool, PARALLEL)
 {
     posse_executor *tellers = make_named("Teller", 2);
     posse_executor *cooks = make_named("Cook", 3);
@@ -97,7 +97,7 @@ TEST(IP24_prefix_of_each_pool)
     end_pool(tellers);
 }
 
-TEST(IP25_names_are_cut)
+TEST(IP25_names_are_cut, PARALLEL)
 {
     assert_prefix("a prefix that is much too long");
     assert_prefix("fifteen letters");
@@ -106,7 +106,7 @@ TEST(IP25_names_are_cut)
 }
 
 /* posse-<number of the executor>: each has another. */
-TEST(S13_default_names)
+TEST(S13_default_names, PARALLEL)
 {
     long numbers[2];
     for (int i = 0; i < 2; i++) {
@@ -122,7 +122,7 @@ TEST(S13_default_names)
     assert_int_equal(numbers[1], numbers[0] + 1);
 }
 
-TEST(supervisor_has_the_prefix)
+TEST(supervisor_has_the_prefix, PROCESSES)
 {
     char name[NAME_SIZE];
     posse_executor *pool = make_named("kitchen", 1);
@@ -130,11 +130,3 @@ TEST(supervisor_has_the_prefix)
     assert_string_equal(name, "kitchen");
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(S12_names_assigned, PARALLEL),         CHECK(IP24_prefix_of_each_pool, PARALLEL),
-    CHECK(IP25_names_are_cut, PARALLEL),         CHECK(S13_default_names, PARALLEL),
-    CHECK(supervisor_has_the_prefix, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -17,7 +17,7 @@ static int executor_task(posse_task *task, const void *arg, size_t size)
     return posse_task_executor(task) == *(posse_executor *const *)arg ? 0 : WRONG_ARG;
 }
 
-TEST(executor)
+TEST(executor, ALL)
 {
     posse_executor *pool = make_pool(1);
     take_error(SUBMIT_VALUE(pool, executor_task, pool), POSSE_OK);
@@ -31,13 +31,13 @@ static void assert_fib(long workers, long n, long expected)
     end_pool(pool);
 }
 
-TEST(recursion_with_one_worker) { assert_fib(1, 12, 144); }
+TEST(recursion_with_one_worker, ALL) { assert_fib(1, 12, 144); }
 
-TEST(recursion_with_two_workers) { assert_fib(2, 15, 610); }
+TEST(recursion_with_two_workers, PARALLEL) { assert_fib(2, 15, 610); }
 
-TEST(recursion_with_many_workers) { assert_fib(8, 12, 144); }
+TEST(recursion_with_many_workers, PARALLEL) { assert_fib(8, 12, 144); }
 
-TEST(several_recursions_at_once)
+TEST(several_recursions_at_once, PARALLEL)
 {
     posse_executor *pool = make_pool(3);
     posse_future futures[12];
@@ -68,7 +68,7 @@ static int chain_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, below + 1);
 }
 
-TEST(deep_chain)
+TEST(deep_chain, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted_long(pool, chain_task, 200)), 200);
@@ -91,7 +91,7 @@ static int reads_error_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, error.code);
 }
 
-TEST(inner_error)
+TEST(inner_error, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted_long(pool, reads_error_task, 55)), 55);
@@ -119,7 +119,7 @@ static int large_inner_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, (long)size);
 }
 
-TEST(large_inner_results)
+TEST(large_inner_results, ALL)
 {
     static char bytes[200000];
     memset(bytes, 'b', sizeof bytes);
@@ -139,7 +139,7 @@ static int scatter_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(unobserved_inner_tasks)
+TEST(unobserved_inner_tasks, ALL)
 {
     posse_executor *pool = make_pool(2);
     _Atomic long *counter = make_counter(pool);
@@ -166,7 +166,7 @@ static int cancel_inner_task(posse_task *task, const void *arg, size_t size)
     return cancel == POSSE_OK && result == POSSE_CANCELLED && marked ? 0 : WRONG_ARG;
 }
 
-TEST(cancel_inner)
+TEST(cancel_inner, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     take_error(submitted_long(pool, cancel_inner_task, 1), POSSE_OK);
@@ -193,7 +193,7 @@ static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
                                                              : WRONG_ARG;
 }
 
-TEST(waits_for_itself)
+TEST(waits_for_itself, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     void *memory = NULL;
@@ -229,7 +229,7 @@ static int own_pool_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, value);
 }
 
-TEST(pool_of_a_task)
+TEST(pool_of_a_task, ALL)
 {
     posse_executor *pool = make_pool(2);
     posse_future futures[4];
@@ -251,7 +251,7 @@ static int other_pool_task(posse_task *task, const void *arg, size_t size)
                        posse_submit(*(posse_executor *const *)arg, identity_task, NULL, 0, NULL));
 }
 
-TEST(other_pool)
+TEST(other_pool, ALL)
 {
     posse_executor *other = make_pool(1);
     posse_executor *pool = make_pool(1);
@@ -260,21 +260,3 @@ TEST(other_pool)
     end_pool(pool);
     end_pool(other);
 }
-
-static const struct check checks[] = {
-    CHECK(executor, ALL),
-    CHECK(recursion_with_one_worker, ALL),
-    CHECK(recursion_with_two_workers, PARALLEL),
-    CHECK(recursion_with_many_workers, PARALLEL),
-    CHECK(several_recursions_at_once, PARALLEL),
-    CHECK(deep_chain, ALL),
-    CHECK(inner_error, ALL),
-    CHECK(large_inner_results, ALL),
-    CHECK(unobserved_inner_tasks, ALL),
-    CHECK(cancel_inner, PARALLEL),
-    CHECK(waits_for_itself, PARALLEL),
-    CHECK(pool_of_a_task, ALL),
-    CHECK(other_pool, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -124,14 +124,7 @@ static void assert_bottom(long workers)
     end_pool(pool);
 }
 
-TEST(one_worker_comes_to_the_bottom) { assert_bottom(1); }
+TEST(one_worker_comes_to_the_bottom, PARALLEL) { assert_bottom(1); }
 
 /* Each may have come to its own: nobody waits for the other. */
-TEST(two_workers_come_to_the_bottom) { assert_bottom(2); }
-
-static const struct check checks[] = {
-    CHECK(one_worker_comes_to_the_bottom, PARALLEL),
-    CHECK(two_workers_come_to_the_bottom, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(two_workers_come_to_the_bottom, PARALLEL) { assert_bottom(2); }

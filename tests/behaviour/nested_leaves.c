@@ -52,7 +52,7 @@ static int waiting_task(posse_task *task, const void *arg, size_t size)
     return (int)wait_in(*(const enum way *)arg, posse_task_executor(task));
 }
 
-TEST(lost_with_the_inner_task)
+TEST(lost_with_the_inner_task, THREADS)
 {
     for (enum way way = RESULT; way < WAYS; way++) {
         posse_executor *pool = make_pool(1);
@@ -64,9 +64,3 @@ TEST(lost_with_the_inner_task)
         completed = NULL;
     }
 }
-
-static const struct check checks[] = {
-    CHECK(lost_with_the_inner_task, THREADS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

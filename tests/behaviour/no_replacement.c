@@ -71,7 +71,7 @@ static posse_options recycling(long workers)
 }
 
 /* No worker is left that takes a task, and none can be started. */
-TEST(P18_failed_worker_replacement_breaks_pool)
+TEST(P18_failed_worker_replacement_breaks_pool, PARALLEL)
 {
     char text[300];
     posse_error error = {.struct_size = sizeof error};
@@ -93,7 +93,7 @@ TEST(P18_failed_worker_replacement_breaks_pool)
 }
 
 /* A few failures are got over, and the old worker has waited. */
-TEST(replacement_fails_at_first)
+TEST(replacement_fails_at_first, PARALLEL)
 {
     posse_executor *pool = make_failing(recycling(1));
     atomic_store(failing, 4);
@@ -107,7 +107,7 @@ TEST(replacement_fails_at_first)
 }
 
 /* Others work on while one cannot be replaced. */
-TEST(others_work_on)
+TEST(others_work_on, PARALLEL)
 {
     posse_options options = default_options();
     options.max_workers = 2;
@@ -124,7 +124,7 @@ TEST(others_work_on)
     forget_failing();
 }
 
-TEST(on_demand_fails)
+TEST(on_demand_fails, PARALLEL)
 {
     posse_error error = {.struct_size = sizeof error};
     posse_options options = default_options();
@@ -147,7 +147,7 @@ static int square_item(posse_task *task, const void *const *items, void *result)
 }
 
 /* The items wait for workers that cannot be started: the call is told, and does not hang. */
-TEST(P20_map_without_workers)
+TEST(P20_map_without_workers, PARALLEL)
 {
     enum { ITEMS = 10 };
     long values[ITEMS] = {0};
@@ -171,7 +171,7 @@ TEST(P20_map_without_workers)
 }
 
 /* None can be started from the beginning: there is no executor, or it is broken, and says why. */
-TEST(P20_create_without_workers)
+TEST(P20_create_without_workers, PARALLEL)
 {
     posse_options options = default_options();
     posse_executor *pool = NULL;
@@ -199,7 +199,7 @@ static int count_call(posse_future future, void *context)
 }
 
 /* There is no thread for callbacks: nothing was added, and the executor goes on. */
-TEST(P20_no_thread_for_callbacks)
+TEST(P20_no_thread_for_callbacks, PARALLEL)
 {
     _Atomic int calls = 0;
     posse_executor *pool = make_failing(default_options());
@@ -221,15 +221,3 @@ TEST(P20_no_thread_for_callbacks)
     end_pool(pool);
     forget_failing();
 }
-
-static const struct check checks[] = {
-    CHECK(P18_failed_worker_replacement_breaks_pool, PARALLEL),
-    CHECK(replacement_fails_at_first, PARALLEL),
-    CHECK(others_work_on, PARALLEL),
-    CHECK(on_demand_fails, PARALLEL),
-    CHECK(P20_map_without_workers, PARALLEL),
-    CHECK(P20_create_without_workers, PARALLEL),
-    CHECK(P20_no_thread_for_callbacks, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

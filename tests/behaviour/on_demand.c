@@ -29,12 +29,12 @@ static void assert_reuses_one(void)
     }
 }
 
-TEST(P10_idle_process_reuse_one) { assert_reuses_one(); }
+TEST(P10_idle_process_reuse_one, PROCESSES) { assert_reuses_one(); }
 
-TEST(T04_idle_thread_reuse) { assert_reuses_one(); }
+TEST(T04_idle_thread_reuse, THREADS) { assert_reuses_one(); }
 
 /* Tasks that wait for each other: each has a worker in the end. */
-TEST(P09_T03_saturation_on_demand)
+TEST(P09_T03_saturation_on_demand, PARALLEL)
 {
     for (int round = 0; round < 20; round++) {
         posse_future futures[4];
@@ -64,7 +64,7 @@ static int holding_parent_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Tasks of tasks find workers too. */
-TEST(nested_on_demand)
+TEST(nested_on_demand, PARALLEL)
 {
     posse_executor *pool = make_pool_with(on_demand(4));
     struct gate *gate = make_gate(pool);
@@ -83,7 +83,7 @@ TEST(nested_on_demand)
     end_pool(pool);
 }
 
-TEST(P26_force_shutdown_not_started_yet)
+TEST(P26_force_shutdown_not_started_yet, PARALLEL)
 {
     posse_executor *pool = make_pool_with(on_demand(4));
     assert_ok(backend() == POSSE_PROCESS ? posse_kill_workers(pool) : posse_shutdown(pool, 0, -1));
@@ -92,7 +92,7 @@ TEST(P26_force_shutdown_not_started_yet)
     end_pool(pool);
 }
 
-TEST(shutdown_with_tasks)
+TEST(shutdown_with_tasks, PARALLEL)
 {
     for (int round = 0; round < 20; round++) {
         posse_future futures[10];
@@ -108,7 +108,7 @@ TEST(shutdown_with_tasks)
     }
 }
 
-TEST(min_workers)
+TEST(min_workers, PARALLEL)
 {
     posse_options options = on_demand(4);
     options.min_workers = 2;
@@ -157,7 +157,7 @@ static void assert_comes_back(posse_options options, uint64_t rest)
     end_pool(pool);
 }
 
-TEST(idle_workers_leave)
+TEST(idle_workers_leave, PARALLEL)
 {
     assert_comes_back(idle_after(20, true), 0);
     assert_comes_back(idle_after(20, false), 0);
@@ -169,7 +169,7 @@ TEST(idle_workers_leave)
 }
 
 /* A millisecond, and tasks that come about as slowly: each meets a worker that is just leaving. */
-TEST(loky_worker_timeout)
+TEST(loky_worker_timeout, PARALLEL)
 {
     look_never();
     posse_options options = idle_after(1, true);
@@ -187,7 +187,7 @@ TEST(loky_worker_timeout)
     end_pool(pool);
 }
 
-TEST(loky_timeout_shutdown_no_deadlock)
+TEST(loky_timeout_shutdown_no_deadlock, PARALLEL)
 {
     for (int i = 0; i < 30; i++) {
         posse_options options = idle_after(1, i % 2);
@@ -201,7 +201,7 @@ TEST(loky_timeout_shutdown_no_deadlock)
 }
 
 /* With the longest time and the largest counts nothing happens but what should. */
-TEST(limits_of_options)
+TEST(limits_of_options, ALL)
 {
     posse_options options = idle_after(UINT32_MAX, false);
     options.max_tasks_per_worker = LONG_MAX;
@@ -216,19 +216,3 @@ TEST(limits_of_options)
     options.max_tasks_per_worker = -1;
     assert_status(posse_create(&options, &pool), POSSE_INVALID);
 }
-
-static const struct check checks[] = {
-    CHECK(P10_idle_process_reuse_one, PROCESSES),
-    CHECK(T04_idle_thread_reuse, THREADS),
-    CHECK(P09_T03_saturation_on_demand, PARALLEL),
-    CHECK(nested_on_demand, PARALLEL),
-    CHECK(P26_force_shutdown_not_started_yet, PARALLEL),
-    CHECK(shutdown_with_tasks, PARALLEL),
-    CHECK(min_workers, PARALLEL),
-    CHECK(idle_workers_leave, PARALLEL),
-    CHECK(loky_worker_timeout, PARALLEL),
-    CHECK(loky_timeout_shutdown_no_deadlock, PARALLEL),
-    CHECK(limits_of_options, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

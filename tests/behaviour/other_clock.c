@@ -96,14 +96,14 @@ static void assert_all(void)
     assert_callbacks_are_waited_for();
 }
 
-TEST(a_day_ahead)
+TEST(a_day_ahead, PARALLEL)
 {
     atomic_store(&ahead, 86400);
     assert_all();
     atomic_store(&ahead, 0);
 }
 
-TEST(an_hour_behind)
+TEST(an_hour_behind, PARALLEL)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -113,7 +113,7 @@ TEST(an_hour_behind)
 }
 
 /* Moments never come; all else goes on. */
-TEST(stands_still)
+TEST(stands_still, ALL)
 {
     posse_executor *pool = make_pool(2);
     atomic_store(&stands, 1);
@@ -128,11 +128,3 @@ TEST(stands_still)
     atomic_store(&stands, 0);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(a_day_ahead, PARALLEL),
-    CHECK(an_hour_behind, PARALLEL),
-    CHECK(stands_still, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

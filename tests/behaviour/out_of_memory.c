@@ -34,7 +34,7 @@ static void assert_worker_goes_first(posse_executor *pool, long program)
     assert_int_equal(score_of(getpid()), program);
 }
 
-TEST(workers_go_before_the_program)
+TEST(workers_go_before_the_program, PROCESSES)
 {
     long program = score_of(getpid());
     if (program == HIGHEST) {
@@ -49,7 +49,7 @@ TEST(workers_go_before_the_program)
     end_pool(pool);
 }
 
-TEST(workers_are_the_program)
+TEST(workers_are_the_program, THREADS | INLINE)
 {
     long program = score_of(getpid());
     posse_executor *pool = make_pool(1);
@@ -57,10 +57,3 @@ TEST(workers_are_the_program)
     assert_int_equal(score_of(getpid()), program);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(workers_go_before_the_program, PROCESSES),
-    CHECK(workers_are_the_program, THREADS | INLINE),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-TEST(no_call_is_forgotten)
+TEST(no_call_is_forgotten, ALL)
 {
     const char *names[64] = {NULL};
     for (size_t i = 0; i < output_calls_count; i++) {
@@ -38,9 +38,9 @@ static bool all_defined(const struct given *given)
     return defined;
 }
 
-TEST(empty) { assert_true(all_defined(&(struct given){.scene = EMPTY})); }
+TEST(empty, ALL) { assert_true(all_defined(&(struct given){.scene = EMPTY})); }
 
-TEST(stale)
+TEST(stale, ALL)
 {
     struct given given = {.scene = STALE, .pool = make_pool(1), .timeout_ms = -1};
     given.future = submitted_long(given.pool, square_task, 3);
@@ -66,7 +66,7 @@ static void end_given(struct given *given)
     assert_ok(posse_queue_destroy(given->queue));
 }
 
-TEST(child)
+TEST(child, ALL)
 {
     struct given given = {.scene = CHILD, .pool = make_pool(1), .timeout_ms = -1};
     given.future = submitted_long(given.pool, square_task, 3);
@@ -77,7 +77,7 @@ TEST(child)
     end_pool(given.pool);
 }
 
-TEST(shut_down)
+TEST(shut_down, ALL)
 {
     struct given given = {.scene = SHUT, .pool = make_pool(1)};
     assert_ok(posse_shutdown(given.pool, 0, -1));
@@ -99,7 +99,7 @@ static struct gate *make_pending(struct given *given, posse_options options)
     return gate;
 }
 
-TEST(broken)
+TEST(broken, PROCESSES)
 {
     struct given given = {.scene = BROKEN, .timeout_ms = -1};
     posse_options options = default_options();
@@ -114,7 +114,7 @@ TEST(broken)
     assert_ok(posse_destroy(given.pool));
 }
 
-TEST(late)
+TEST(late, PARALLEL)
 {
     struct given given = {.scene = LATE, .timeout_ms = 5};
     posse_options options = default_options();
@@ -128,7 +128,7 @@ TEST(late)
     end_pool(given.pool);
 }
 
-TEST(too_large)
+TEST(too_large, ALL)
 {
     struct given given = {.scene = LARGE, .pool = make_pool(1), .timeout_ms = -1};
     given.future = submitted_long(given.pool, square_task, 3);
@@ -152,7 +152,7 @@ static posse_status make_call(void *context)
     return output_is_defined(waiting->call, waiting->given) ? POSSE_OK : POSSE_INVALID;
 }
 
-TEST(destroyed)
+TEST(destroyed, PARALLEL_CALLERS)
 {
     static struct waiting waiting[64];
     struct given given = {.scene = ENDED, .timeout_ms = -1};
@@ -176,17 +176,3 @@ TEST(destroyed)
     assert_ok(end_call(&destroyer));
     posse_completion_iter_close(given.completed);
 }
-
-static const struct check checks[] = {
-    CHECK(no_call_is_forgotten, ALL),
-    CHECK(empty, ALL),
-    CHECK(stale, ALL),
-    CHECK(child, ALL),
-    CHECK(shut_down, ALL),
-    CHECK(broken, PROCESSES),
-    CHECK(late, PARALLEL),
-    CHECK(too_large, ALL),
-    CHECK(destroyed, PARALLEL &CALLERS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

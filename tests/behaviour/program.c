@@ -96,7 +96,7 @@ static void use_pool(posse_executor *pool)
     assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
 }
 
-TEST(everything_is_as_it_was)
+TEST(everything_is_as_it_was, ALL)
 {
     static struct snapshot before;
     static struct snapshot now;
@@ -127,7 +127,7 @@ static void assert_no_child(void)
     assert_int_equal(errno, ECHILD);
 }
 
-TEST(no_sigchld)
+TEST(no_sigchld, ALL)
 {
     struct sigaction action = {.sa_handler = count_child};
     struct sigaction before;
@@ -144,7 +144,7 @@ TEST(no_sigchld)
     assert_int_equal(children_ended, 0);
 }
 
-TEST(no_sigchld_is_left_pending)
+TEST(no_sigchld_is_left_pending, ALL)
 {
     sigset_t blocked;
     sigset_t before;
@@ -164,7 +164,7 @@ TEST(no_sigchld_is_left_pending)
 }
 
 /* Programs that ignore SIGCHLD have no zombies to wait for; that must not confuse create. */
-TEST(sigchld_is_ignored)
+TEST(sigchld_is_ignored, ALL)
 {
     void (*before)(int) = signal(SIGCHLD, SIG_IGN);
     posse_executor *pool = make_pool(2);
@@ -180,7 +180,7 @@ static int ends_at_once(void *context)
     return 5;
 }
 
-TEST(own_children_are_not_stolen)
+TEST(own_children_are_not_stolen, ALL)
 {
     pid_t child = start_child(ends_at_once, NULL);
     posse_executor *pool = make_pool(2);
@@ -199,7 +199,7 @@ static int count_not_closed_on_exec(void)
     return found;
 }
 
-TEST(descriptors)
+TEST(descriptors, ALL)
 {
     int before = count_descriptors();
     int open_on_exec = count_not_closed_on_exec();
@@ -218,7 +218,7 @@ TEST(descriptors)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(no_threads)
+TEST(no_threads, PROCESSES | INLINE)
 {
     int before = count_threads();
     posse_executor *pool = make_pool(4);
@@ -229,7 +229,7 @@ TEST(no_threads)
 }
 
 /* What waits in a stream of the program is written once, by the program. */
-TEST(streams_are_not_written_twice)
+TEST(streams_are_not_written_twice, ALL)
 {
     char text[100] = "";
     FILE *stream = tmpfile();
@@ -269,7 +269,7 @@ static int prints(void *context)
     return fflush(stdout);
 }
 
-TEST(stdout_is_in_order)
+TEST(stdout_is_in_order, ALL)
 {
     char text[100] = "";
     FILE *file = tmpfile();
@@ -282,13 +282,3 @@ TEST(stdout_is_in_order)
     fclose(file);
     assert_string_equal(text, "before task after");
 }
-
-static const struct check checks[] = {
-    CHECK(everything_is_as_it_was, ALL),     CHECK(no_sigchld, ALL),
-    CHECK(no_sigchld_is_left_pending, ALL),  CHECK(sigchld_is_ignored, ALL),
-    CHECK(own_children_are_not_stolen, ALL), CHECK(descriptors, ALL),
-    CHECK(no_threads, PROCESSES | INLINE),   CHECK(streams_are_not_written_twice, ALL),
-    CHECK(stdout_is_in_order, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

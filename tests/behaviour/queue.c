@@ -50,7 +50,7 @@ static posse_status submit_no_wait(posse_executor *pool, posse_future *future)
     return posse_submit_with(pool, &job, future);
 }
 
-TEST(full_without_waiting)
+TEST(full_without_waiting, PARALLEL)
 {
     struct full full = make_full();
     posse_future future = {0};
@@ -63,7 +63,7 @@ TEST(full_without_waiting)
     end_full(&full);
 }
 
-TEST(full_with_timeout)
+TEST(full_with_timeout, PARALLEL)
 {
     struct full full = make_full();
     posse_job job = {.struct_size = sizeof job, .fn = identity_task, .queue_timeout_ms = 30};
@@ -86,7 +86,7 @@ static posse_status submit_and_wait(void *pool)
     return status;
 }
 
-TEST(blocks_until_there_is_room)
+TEST(blocks_until_there_is_room, PARALLEL)
 {
     struct full full = make_full();
     struct caller callers[5];
@@ -102,7 +102,7 @@ TEST(blocks_until_there_is_room)
     end_full(&full);
 }
 
-TEST(cancel_makes_room)
+TEST(cancel_makes_room, PARALLEL)
 {
     struct full full = make_full();
     struct caller caller;
@@ -121,7 +121,7 @@ static posse_status submit_only(void *pool)
     return posse_submit(pool, identity_task, NULL, 0, NULL);
 }
 
-TEST(shutdown_wakes_a_submitter)
+TEST(shutdown_wakes_a_submitter, PARALLEL)
 {
     struct full full = make_full();
     struct caller caller;
@@ -132,7 +132,7 @@ TEST(shutdown_wakes_a_submitter)
     end_full(&full);
 }
 
-TEST(destroy_wakes_a_submitter)
+TEST(destroy_wakes_a_submitter, PARALLEL)
 {
     struct full full = make_full();
     struct caller caller;
@@ -148,14 +148,14 @@ TEST(destroy_wakes_a_submitter)
 }
 
 /* Tasks are not held back: with one worker nobody else could make room. */
-TEST(tasks_are_never_held_back)
+TEST(tasks_are_never_held_back, ALL)
 {
     posse_executor *pool = make_limited_pool();
     assert_int_equal(take_long(submitted_long(pool, fib_task, 10)), 55);
     end_pool(pool);
 }
 
-TEST(many_through_a_narrow_queue)
+TEST(many_through_a_narrow_queue, ALL)
 {
     posse_executor *pool = make_limited_pool();
     _Atomic long *counter = make_counter(pool);
@@ -178,7 +178,7 @@ static posse_status submit_many(void *pool)
     return POSSE_OK;
 }
 
-TEST(many_submitters_in_a_narrow_queue)
+TEST(many_submitters_in_a_narrow_queue, CALLERS)
 {
     posse_executor *pool = make_limited_pool();
     struct caller callers[6];
@@ -194,7 +194,7 @@ TEST(many_submitters_in_a_narrow_queue)
 /* Without a limit nobody is held back, and NO_WAIT means nothing. */
 /* An entry of a cancelled task stays in the ring until a worker passes it, and serves the next task
  * of its slot. That one needs room as any other. */
-TEST(no_room_by_an_old_entry)
+TEST(no_room_by_an_old_entry, PARALLEL)
 {
     struct full full = make_full();
     posse_future future = {0};
@@ -210,7 +210,7 @@ TEST(no_room_by_an_old_entry)
     end_full(&full);
 }
 
-TEST(no_limit)
+TEST(no_limit, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -224,19 +224,3 @@ TEST(no_limit)
     free_gate(pool, gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(full_without_waiting, PARALLEL),
-    CHECK(full_with_timeout, PARALLEL),
-    CHECK(blocks_until_there_is_room, PARALLEL),
-    CHECK(cancel_makes_room, PARALLEL),
-    CHECK(shutdown_wakes_a_submitter, PARALLEL),
-    CHECK(destroy_wakes_a_submitter, PARALLEL),
-    CHECK(tasks_are_never_held_back, ALL),
-    CHECK(many_through_a_narrow_queue, ALL),
-    CHECK(many_submitters_in_a_narrow_queue, CALLERS),
-    CHECK(no_room_by_an_old_entry, PARALLEL),
-    CHECK(no_limit, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -14,7 +14,7 @@ static posse_options recycling(long workers, long max_tasks)
 }
 
 /* The thread or process of each task in turn: the same for so many, then another. */
-TEST(P12_max_tasks_per_worker)
+TEST(P12_max_tasks_per_worker, PARALLEL)
 {
     posse_executor *pool = make_pool_with(recycling(1, 3));
     long ran_in[12];
@@ -43,7 +43,7 @@ static void assert_all_end(long workers, long max_tasks, long tasks)
     end_pool(pool);
 }
 
-TEST(P14_pending_tasks)
+TEST(P14_pending_tasks, PARALLEL)
 {
     assert_all_end(1, 2, 6);
     assert_all_end(2, 2, 8);
@@ -66,7 +66,7 @@ static void assert_drains(long workers, long max_tasks, long tasks, unsigned fla
     end_pool(pool);
 }
 
-TEST(P15_P16_shutdown_no_wait)
+TEST(P15_P16_shutdown_no_wait, PARALLEL)
 {
     for (int i = 0; i < 5; i++) {
         assert_drains(1, 1, 6, POSSE_NO_WAIT);
@@ -74,7 +74,7 @@ TEST(P15_P16_shutdown_no_wait)
     }
 }
 
-TEST(P19_max_tasks_early_shutdown)
+TEST(P19_max_tasks_early_shutdown, PARALLEL)
 {
     for (int i = 0; i < 5; i++) {
         assert_drains(3, 1, 6, 0);
@@ -82,7 +82,7 @@ TEST(P19_max_tasks_early_shutdown)
 }
 
 /* The other half of P15 and P16: what is left ends with the executor, at once. */
-TEST(P15_P16_destroy_while_recycling)
+TEST(P15_P16_destroy_while_recycling, PARALLEL)
 {
     for (int round = 0; round < 10; round++) {
         posse_executor *pool = make_pool_with(recycling(2, 1));
@@ -105,12 +105,12 @@ static void assert_failing_one(long workers)
     end_pool(pool);
 }
 
-TEST(S19_shutdown_gh_132969_case_1) { assert_failing_one(2); }
+TEST(S19_shutdown_gh_132969_case_1, PARALLEL) { assert_failing_one(2); }
 
-TEST(S20_shutdown_gh_132969_case_2) { assert_failing_one(4); }
+TEST(S20_shutdown_gh_132969_case_2, PARALLEL) { assert_failing_one(4); }
 
 /* By force nobody is replaced, and what has not begun is cancelled. */
-TEST(P17_force_shutdown_while_recycling)
+TEST(P17_force_shutdown_while_recycling, PROCESSES)
 {
     for (int round = 0; round < 10; round++) {
         posse_future futures[20];
@@ -135,7 +135,7 @@ TEST(P17_force_shutdown_while_recycling)
 }
 
 /* Tasks that are run while waiting for them count too, and are run whatever the number. */
-TEST(nested_tasks)
+TEST(nested_tasks, PARALLEL)
 {
     posse_executor *pool = make_pool_with(recycling(2, 2));
     for (int i = 0; i < 10; i++) {
@@ -166,7 +166,7 @@ static int memory_task(posse_task *task, const void *arg, size_t size)
 
 /* What a worker gave to the program stays when it leaves, and when the next one in its place
  * dies. */
-TEST(what_was_given_stays)
+TEST(what_was_given_stays, PARALLEL)
 {
     posse_executor *pool = make_pool_with(recycling(1, 1));
     long value = 7;
@@ -205,7 +205,7 @@ static int forgets_task(posse_task *task, const void *arg, size_t size)
     return posse_task_return(task, &queue, sizeof queue) == POSSE_OK ? 0 : GAVE_UP;
 }
 
-TEST(what_was_forgotten_is_free)
+TEST(what_was_forgotten_is_free, PARALLEL)
 {
     posse_executor *pool = make_pool_with(recycling(1, 1));
     posse_lock lock;
@@ -244,7 +244,7 @@ static int grow_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, memory[bytes / 2] == 1 ? identity() : 0);
 }
 
-TEST(loky_memory_leak_protection)
+TEST(loky_memory_leak_protection, PROCESSES)
 {
     posse_options options = default_options();
     options.max_workers = 1;
@@ -260,7 +260,7 @@ TEST(loky_memory_leak_protection)
 
 #endif
 
-TEST(memory_is_not_supported)
+TEST(memory_is_not_supported, THREADS | INLINE)
 {
     posse_options options = default_options();
     posse_executor *pool = NULL;
@@ -271,7 +271,7 @@ TEST(memory_is_not_supported)
 /* ---- deaths ---- */
 
 /* Workers are killed while they retire and are replaced: nothing else happens. */
-TEST(killed_while_recycling)
+TEST(killed_while_recycling, PROCESSES)
 {
     posse_future futures[60];
     posse_executor *pool = make_pool_with(recycling(2, 2));
@@ -296,24 +296,3 @@ TEST(killed_while_recycling)
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(P12_max_tasks_per_worker, PARALLEL),
-    CHECK(P14_pending_tasks, PARALLEL),
-    CHECK(P15_P16_shutdown_no_wait, PARALLEL),
-    CHECK(P15_P16_destroy_while_recycling, PARALLEL),
-    CHECK(P17_force_shutdown_while_recycling, PROCESSES),
-    CHECK(P19_max_tasks_early_shutdown, PARALLEL),
-    CHECK(S19_shutdown_gh_132969_case_1, PARALLEL),
-    CHECK(S20_shutdown_gh_132969_case_2, PARALLEL),
-    CHECK(nested_tasks, PARALLEL),
-    CHECK(what_was_given_stays, PARALLEL),
-    CHECK(what_was_forgotten_is_free, PARALLEL),
-#ifndef SANITIZED
-    CHECK(loky_memory_leak_protection, PROCESSES),
-#endif
-    CHECK(memory_is_not_supported, THREADS | INLINE),
-    CHECK(killed_while_recycling, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

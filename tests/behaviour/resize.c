@@ -11,7 +11,7 @@ static bool has_workers(posse_executor *pool, uint64_t workers)
     return stats.workers == workers && stats.workers_idle == workers;
 }
 
-TEST(loky_resize)
+TEST(loky_resize, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     assert_ok(posse_resize(pool, 5));
@@ -27,7 +27,7 @@ TEST(loky_resize)
 }
 
 /* Those that are idle go first, and the others when their tasks have ended. */
-TEST(shrinks_when_tasks_have_ended)
+TEST(shrinks_when_tasks_have_ended, PARALLEL)
 {
     posse_executor *pool = make_pool(4);
     struct gate *gate = make_gate(pool);
@@ -47,7 +47,7 @@ TEST(shrinks_when_tasks_have_ended)
 }
 
 /* As many tasks at once as there are workers now. */
-TEST(saturation_after_resize)
+TEST(saturation_after_resize, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -91,7 +91,7 @@ static void assert_resizes_under_load(posse_options options)
     end_pool(pool);
 }
 
-TEST(loky_resize_many_times)
+TEST(loky_resize_many_times, PARALLEL)
 {
     posse_options options = default_options();
     options.max_workers = 2;
@@ -103,7 +103,7 @@ TEST(loky_resize_many_times)
     assert_resizes_under_load(options);
 }
 
-TEST(loky_kill_after_resize)
+TEST(loky_kill_after_resize, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     assert_ok(posse_resize(pool, 4));
@@ -116,7 +116,7 @@ TEST(loky_kill_after_resize)
     end_pool(pool);
 }
 
-TEST(loky_resize_after_timeout)
+TEST(loky_resize_after_timeout, PARALLEL)
 {
     posse_options options = default_options();
     options.max_workers = 2;
@@ -130,7 +130,7 @@ TEST(loky_resize_after_timeout)
     end_pool(pool);
 }
 
-TEST(on_demand_grows_on_demand)
+TEST(on_demand_grows_on_demand, PARALLEL)
 {
     posse_options options = default_options();
     options.max_workers = 1;
@@ -159,7 +159,7 @@ static int resize_task(posse_task *task, const void *arg, size_t size)
     return (int)posse_resize(posse_task_executor(task), *(const long *)arg);
 }
 
-TEST(by_a_task)
+TEST(by_a_task, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     take_error(submitted_long(pool, resize_task, 3), POSSE_OK);
@@ -167,7 +167,7 @@ TEST(by_a_task)
     end_pool(pool);
 }
 
-TEST(refusals)
+TEST(refusals, ALL)
 {
     posse_executor *pool = make_pool(2);
     assert_status(posse_resize(NULL, 1), POSSE_INVALID);
@@ -193,24 +193,9 @@ static int resize_in_child(void *pool)
     return 0;
 }
 
-TEST(forked_child)
+TEST(forked_child, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_child(resize_in_child, pool);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(loky_resize, PARALLEL),
-    CHECK(shrinks_when_tasks_have_ended, PARALLEL),
-    CHECK(saturation_after_resize, PARALLEL),
-    CHECK(loky_resize_many_times, PARALLEL),
-    CHECK(loky_kill_after_resize, PROCESSES),
-    CHECK(loky_resize_after_timeout, PARALLEL),
-    CHECK(on_demand_grows_on_demand, PARALLEL),
-    CHECK(by_a_task, PARALLEL),
-    CHECK(refusals, ALL),
-    CHECK(forked_child, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

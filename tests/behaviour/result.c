@@ -12,7 +12,7 @@ static int empty_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Without posse_task_return, and with a return of nothing. */
-TEST(empty)
+TEST(empty, ALL)
 {
     posse_executor *pool = make_pool(1);
     for (size_t size = 0; size < 2; size++) {
@@ -42,7 +42,7 @@ static int reserve_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(in_place)
+TEST(in_place, ALL)
 {
     static const long sizes[] = {1, 8, 64, 65, 4096, 100000, 5000000};
     posse_executor *pool = make_pool(1);
@@ -84,7 +84,7 @@ static int again_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(last_return_counts)
+TEST(last_return_counts, ALL)
 {
     static const struct {
         const char *order;
@@ -107,7 +107,7 @@ TEST(last_return_counts)
 }
 
 /* The bytes that posse_result shows stay as they are while other tasks come and go. */
-TEST(stays_until_release)
+TEST(stays_until_release, ALL)
 {
     posse_executor *pool = make_pool(2);
     const char text[100] = "stays";
@@ -125,7 +125,7 @@ TEST(stays_until_release)
     end_pool(pool);
 }
 
-TEST(into_a_small_buffer)
+TEST(into_a_small_buffer, ALL)
 {
     posse_executor *pool = make_pool(1);
     char buffer[100] = "untouched";
@@ -146,7 +146,7 @@ static posse_error failed_with(posse_executor *pool, posse_fn *fn, long code)
     return take_error(submitted_long(pool, fn, code), POSSE_TASK_FAILED);
 }
 
-TEST(D07_error_during_run)
+TEST(D07_error_during_run, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_error error = failed_with(pool, code_task, 7);
@@ -160,7 +160,7 @@ TEST(D07_error_during_run)
     end_pool(pool);
 }
 
-TEST(IP15_error_is_preserved)
+TEST(IP15_error_is_preserved, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_error error = failed_with(pool, message_task, 123);
@@ -194,7 +194,7 @@ static int outer_failing_task(posse_task *task, const void *arg, size_t size)
     return FAIL_HERE(task, error.code + 1, error.message);
 }
 
-TEST(P06_place_of_the_failure)
+TEST(P06_place_of_the_failure, ALL)
 {
     char text[256];
     posse_executor *pool = make_pool(1);
@@ -210,7 +210,7 @@ TEST(P06_place_of_the_failure)
 }
 
 /* Fails with the code 0, and returns 0. */
-TEST(E21_falsy_error)
+TEST(E21_falsy_error, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_error error = failed_with(pool, message_task, 0);
@@ -226,7 +226,7 @@ static int empty_message_task(posse_task *task, const void *arg, size_t size)
     return 0; /* it has failed all the same */
 }
 
-TEST(E21_empty_message)
+TEST(E21_empty_message, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = submitted(pool, empty_message_task, "", 1);
@@ -234,7 +234,7 @@ TEST(E21_empty_message)
     end_pool(pool);
 }
 
-TEST(long_message)
+TEST(long_message, ALL)
 {
     char text[1000];
     memset(text, 'm', sizeof text - 1);
@@ -254,7 +254,7 @@ static int result_then_error_task(posse_task *task, const void *arg, size_t size
     return 3;
 }
 
-TEST(error_after_a_result)
+TEST(error_after_a_result, ALL)
 {
     char text[2000] = "lost";
     posse_executor *pool = make_pool(1);
@@ -266,7 +266,7 @@ TEST(error_after_a_result)
 }
 
 /* A task's own "timed out" is its error, and never the status of the wait. */
-TEST(E05_timeout_from_task)
+TEST(E05_timeout_from_task, ALL)
 {
     static const long timeouts[] = {-1, 5000};
     posse_executor *pool = make_pool(1);
@@ -279,7 +279,7 @@ TEST(E05_timeout_from_task)
 }
 
 /* Errors are values: each caller has its own, which outlives the future. */
-TEST(P04_errors_are_values)
+TEST(P04_errors_are_values, ALL)
 {
     posse_executor *pool = make_pool(2);
     posse_future futures[2] = {submitted_long(pool, message_task, 1),
@@ -291,22 +291,3 @@ TEST(P04_errors_are_values)
     assert_string_equal(errors[1].message, "failed with 2");
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(empty, ALL),
-    CHECK(in_place, ALL),
-    CHECK(last_return_counts, ALL),
-    CHECK(stays_until_release, ALL),
-    CHECK(into_a_small_buffer, ALL),
-    CHECK(D07_error_during_run, ALL),
-    CHECK(IP15_error_is_preserved, ALL),
-    CHECK(P06_place_of_the_failure, ALL),
-    CHECK(E21_falsy_error, ALL),
-    CHECK(E21_empty_message, ALL),
-    CHECK(long_message, ALL),
-    CHECK(error_after_a_result, ALL),
-    CHECK(E05_timeout_from_task, ALL),
-    CHECK(P04_errors_are_values, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

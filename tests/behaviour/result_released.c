@@ -19,7 +19,7 @@ static void release_now(int signal)
     (void)mprotect(room, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
 }
 
-TEST(released_while_it_is_copied)
+TEST(released_while_it_is_copied, ALL)
 {
     posse_executor *pool = make_pool(1);
     struct sigaction before, action = {.sa_handler = release_now};
@@ -36,9 +36,3 @@ TEST(released_while_it_is_copied)
     assert_int_equal(munmap(room, page), 0);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(released_while_it_is_copied, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

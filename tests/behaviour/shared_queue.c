@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-TEST(first_in_first_out)
+TEST(first_in_first_out, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 5, sizeof(long));
     long next = 0;
@@ -17,7 +17,7 @@ TEST(first_in_first_out)
     end_queue(queue);
 }
 
-TEST(sizes)
+TEST(sizes, ALL)
 {
     enum { LARGEST = 300 };
     unsigned char given[LARGEST + 1];
@@ -36,7 +36,7 @@ TEST(sizes)
     end_queue(queue);
 }
 
-TEST(too_large)
+TEST(too_large, ALL)
 {
     char bytes[16] = "item";
     size_t size = 0;
@@ -54,7 +54,7 @@ TEST(too_large)
     end_queue(queue);
 }
 
-TEST(bad_arguments)
+TEST(bad_arguments, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_queue queue = {0};
@@ -80,7 +80,7 @@ TEST(bad_arguments)
     end_queue(queue);
 }
 
-TEST(empty_and_full_with_timeout)
+TEST(empty_and_full_with_timeout, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
     long value = 0;
@@ -96,7 +96,7 @@ TEST(empty_and_full_with_timeout)
     end_queue(queue);
 }
 
-TEST(closed)
+TEST(closed, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 3, sizeof(long));
     long value = 0;
@@ -112,7 +112,7 @@ TEST(closed)
     end_queue(queue);
 }
 
-TEST(stale_after_destroy)
+TEST(stale_after_destroy, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 3, sizeof(long));
     long value = 0;
@@ -127,7 +127,7 @@ TEST(stale_after_destroy)
     end_queue(next);
 }
 
-TEST(usable_after_shutdown)
+TEST(usable_after_shutdown, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 3, sizeof(long));
     long value = 0;
@@ -138,7 +138,7 @@ TEST(usable_after_shutdown)
     end_queue(queue);
 }
 
-TEST(large)
+TEST(large, ALL)
 {
     enum { ITEM = 100000 };
     static unsigned char bytes[ITEM];
@@ -167,24 +167,9 @@ static int use_in_child(void *context)
     return 0;
 }
 
-TEST(not_in_a_forked_child)
+TEST(not_in_a_forked_child, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 3, sizeof(long));
     assert_child(use_in_child, &queue);
     end_queue(queue);
 }
-
-static const struct check checks[] = {
-    CHECK(first_in_first_out, ALL),
-    CHECK(sizes, ALL),
-    CHECK(too_large, ALL),
-    CHECK(bad_arguments, ALL),
-    CHECK(empty_and_full_with_timeout, ALL),
-    CHECK(closed, ALL),
-    CHECK(stale_after_destroy, ALL),
-    CHECK(usable_after_shutdown, ALL),
-    CHECK(large, ALL),
-    CHECK(not_in_a_forked_child, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

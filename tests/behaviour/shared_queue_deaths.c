@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* A reader dies in its sleep; the items are the others'. */
-TEST(sleeping_reader_killed)
+TEST(sleeping_reader_killed, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     struct belt *belt = make_belt(pool, 2);
@@ -30,7 +30,7 @@ TEST(sleeping_reader_killed)
 }
 
 /* A reader was woken, and dies before it can act on it: it was stopped. */
-TEST(woken_reader_killed)
+TEST(woken_reader_killed, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     struct belt *belt = make_belt(pool, 2);
@@ -59,7 +59,7 @@ static int make_task(posse_task *task, const void *arg, size_t size)
     return (int)posse_queue_create(posse_task_executor(task), 2, sizeof(long), &belt->queue);
 }
 
-TEST(made_by_a_task_that_dies)
+TEST(made_by_a_task_that_dies, PROCESSES)
 {
     look_never();
     posse_executor *pool = make_pool(1);
@@ -94,7 +94,7 @@ static posse_status call_use(void *queue)
     return status;
 }
 
-TEST(made_by_a_task_that_dies_as_it_is_used)
+TEST(made_by_a_task_that_dies_as_it_is_used, PROCESSES)
 {
     enum { ROUNDS = 20 };
     posse_executor *pool = make_pool(1);
@@ -119,7 +119,7 @@ TEST(made_by_a_task_that_dies_as_it_is_used)
 }
 
 /* The supervisor is killed: whoever waits is told. */
-TEST(broken_while_somebody_waits)
+TEST(broken_while_somebody_waits, PROCESSES)
 {
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
     struct caller reader;
@@ -173,7 +173,7 @@ static void use_scribbled(posse_executor *pool, struct spot spot)
     (void)posse_queue_destroy(queue);
 }
 
-TEST(scribbled_on)
+TEST(scribbled_on, ALL)
 {
     static const uint64_t values[] = {0, 1, 4, 1000000, UINT64_MAX / 2, UINT64_MAX};
     posse_executor *pool = make_pool(1);
@@ -188,7 +188,7 @@ TEST(scribbled_on)
 }
 
 /* There is no more memory than the block of the queue has: two units. */
-TEST(scribbled_capacity)
+TEST(scribbled_capacity, ALL)
 {
     enum { SIZE = 200, MADE = 400, CLAIMED = 700 };
     void *memory = NULL;
@@ -210,15 +210,3 @@ TEST(scribbled_capacity)
     assert_ok(posse_queue_destroy(queue));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(sleeping_reader_killed, PROCESSES),
-    CHECK(woken_reader_killed, PROCESSES),
-    CHECK(made_by_a_task_that_dies, PROCESSES),
-    CHECK(made_by_a_task_that_dies_as_it_is_used, PROCESSES),
-    CHECK(broken_while_somebody_waits, PROCESSES),
-    CHECK(scribbled_on, ALL),
-    CHECK(scribbled_capacity, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -1,7 +1,7 @@
 /* shared_queue_many.c - shared queues with several who put, take and wait. */
 #include "support/objects.h"
 
-TEST(close_wakes_readers)
+TEST(close_wakes_readers, ALL)
 {
     look_never();
     posse_queue queue = make_queue(make_pool(1), 2, sizeof(long));
@@ -14,7 +14,7 @@ TEST(close_wakes_readers)
     end_queue(queue);
 }
 
-TEST(close_wakes_writers)
+TEST(close_wakes_writers, ALL)
 {
     look_never();
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
@@ -29,7 +29,7 @@ TEST(close_wakes_writers)
     end_queue(queue);
 }
 
-TEST(destroyed_while_somebody_waits)
+TEST(destroyed_while_somebody_waits, ALL)
 {
     look_never();
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
@@ -42,7 +42,7 @@ TEST(destroyed_while_somebody_waits)
     end_pool(queue.executor);
 }
 
-TEST(executor_destroyed_while_somebody_waits)
+TEST(executor_destroyed_while_somebody_waits, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
     struct caller reader;
@@ -53,7 +53,7 @@ TEST(executor_destroyed_while_somebody_waits)
     assert_ok(end_call(&destroyer));
 }
 
-TEST(one_item_wakes_one_reader)
+TEST(one_item_wakes_one_reader, ALL)
 {
     look_never();
     posse_queue queue = make_queue(make_pool(1), 10, sizeof(long));
@@ -79,7 +79,7 @@ static posse_status call_get_briefly(void *queue)
     return status;
 }
 
-TEST(impatient_readers)
+TEST(impatient_readers, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
     struct caller readers[4];
@@ -128,22 +128,8 @@ static void every_item_once(size_t capacity)
     end_belt(belt);
 }
 
-TEST(through_a_queue_of_one) { every_item_once(1); }
+TEST(through_a_queue_of_one, PARALLEL) { every_item_once(1); }
 
-TEST(through_a_queue_of_two) { every_item_once(2); }
+TEST(through_a_queue_of_two, PARALLEL) { every_item_once(2); }
 
-TEST(through_a_queue_of_many) { every_item_once(100); }
-
-static const struct check checks[] = {
-    CHECK(close_wakes_readers, ALL),
-    CHECK(close_wakes_writers, ALL),
-    CHECK(destroyed_while_somebody_waits, ALL),
-    CHECK(executor_destroyed_while_somebody_waits, ALL),
-    CHECK(one_item_wakes_one_reader, ALL),
-    CHECK(impatient_readers, ALL),
-    CHECK(through_a_queue_of_one, PARALLEL),
-    CHECK(through_a_queue_of_two, PARALLEL),
-    CHECK(through_a_queue_of_many, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(through_a_queue_of_many, PARALLEL) { every_item_once(100); }

@@ -13,7 +13,7 @@ static void assert_shut_down(posse_executor *pool)
     assert_null(future.executor);
 }
 
-TEST(S01_run_after_shutdown)
+TEST(S01_run_after_shutdown, ALL)
 {
     posse_executor *pool = make_pool(2);
     posse_future future = submitted_long(pool, square_task, 4);
@@ -24,7 +24,7 @@ TEST(S01_run_after_shutdown)
     end_pool(pool);
 }
 
-TEST(nothing_to_do)
+TEST(nothing_to_do, ALL)
 {
     posse_executor *pool = make_pool(2);
     assert_ok(posse_shutdown(pool, POSSE_NO_WAIT, 0));
@@ -34,7 +34,7 @@ TEST(nothing_to_do)
     end_pool(pool);
 }
 
-TEST(S04_all_results_are_there)
+TEST(S04_all_results_are_there, ALL)
 {
     posse_executor *pool = make_pool(5);
     posse_future futures[50];
@@ -81,7 +81,7 @@ static void end_busy(struct busy *busy)
 
 /* All that have not started are cancelled, by the time that shutdown returns; the others end
  * well. */
-TEST(S05_cancel_futures)
+TEST(S05_cancel_futures, PARALLEL)
 {
     struct busy busy = make_busy(WAITING);
     struct caller caller;
@@ -131,15 +131,15 @@ static void assert_workers_leave(unsigned flags)
     end_busy(&busy);
 }
 
-TEST(S08_threads_terminate) { assert_workers_leave(0); }
+TEST(S08_threads_terminate, THREADS) { assert_workers_leave(0); }
 
-TEST(S11_shutdown_no_wait) { assert_workers_leave(POSSE_NO_WAIT); }
+TEST(S11_shutdown_no_wait, THREADS) { assert_workers_leave(POSSE_NO_WAIT); }
 
-TEST(S15_processes_terminate) { assert_workers_leave(0); }
+TEST(S15_processes_terminate, PROCESSES) { assert_workers_leave(0); }
 
-TEST(S18_shutdown_no_wait) { assert_workers_leave(POSSE_NO_WAIT); }
+TEST(S18_shutdown_no_wait, PROCESSES) { assert_workers_leave(POSSE_NO_WAIT); }
 
-TEST(timeout)
+TEST(timeout, PARALLEL)
 {
     struct busy busy = make_busy(3);
     assert_status(posse_shutdown(busy.pool, 0, 0), POSSE_TIMEOUT);
@@ -157,7 +157,7 @@ TEST(timeout)
     end_busy(&busy);
 }
 
-TEST(from_several_threads)
+TEST(from_several_threads, PARALLEL)
 {
     struct busy busy = make_busy(0);
     struct caller callers[4];
@@ -183,7 +183,7 @@ static int late_fib_task(posse_task *task, const void *arg, size_t size)
     return pass_gate(*(struct gate *const *)arg) ? fib_task(task, &n, sizeof n) : GAVE_UP;
 }
 
-TEST(tasks_go_on_submitting)
+TEST(tasks_go_on_submitting, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
@@ -205,7 +205,7 @@ static int shutdown_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, posse_shutdown(posse_task_executor(task), flags, -1));
 }
 
-TEST(by_a_task)
+TEST(by_a_task, ALL)
 {
     posse_executor *pool = make_pool(2);
     assert_int_equal(take_long(submitted_long(pool, shutdown_task, 0)), POSSE_DEADLOCK);
@@ -217,7 +217,7 @@ TEST(by_a_task)
     end_pool(pool);
 }
 
-TEST(kill_after_shutdown)
+TEST(kill_after_shutdown, PARALLEL)
 {
     struct busy busy = make_busy(1);
     assert_ok(posse_shutdown(busy.pool, POSSE_NO_WAIT, 0));
@@ -232,7 +232,7 @@ TEST(kill_after_shutdown)
     end_busy(&busy);
 }
 
-TEST(P23_unknown_flags)
+TEST(P23_unknown_flags, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_status(posse_shutdown(pool, 4, 0), POSSE_INVALID);
@@ -274,7 +274,7 @@ static void assert_combination(unsigned flags, long timeout_ms)
     end_pool(pool);
 }
 
-TEST(every_combination)
+TEST(every_combination, PARALLEL)
 {
     static const long timeouts[] = {0, 20, -1};
     for (unsigned flags = 0; flags <= (POSSE_NO_WAIT | POSSE_CANCEL_FUTURES); flags++) {
@@ -283,23 +283,3 @@ TEST(every_combination)
         }
     }
 }
-
-static const struct check checks[] = {
-    CHECK(every_combination, PARALLEL),
-    CHECK(S01_run_after_shutdown, ALL),
-    CHECK(nothing_to_do, ALL),
-    CHECK(S04_all_results_are_there, ALL),
-    CHECK(S05_cancel_futures, PARALLEL),
-    CHECK(S08_threads_terminate, THREADS),
-    CHECK(S11_shutdown_no_wait, THREADS),
-    CHECK(S15_processes_terminate, PROCESSES),
-    CHECK(S18_shutdown_no_wait, PROCESSES),
-    CHECK(timeout, PARALLEL),
-    CHECK(from_several_threads, PARALLEL),
-    CHECK(tasks_go_on_submitting, PARALLEL),
-    CHECK(by_a_task, ALL),
-    CHECK(kill_after_shutdown, PARALLEL),
-    CHECK(P23_unknown_flags, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -62,7 +62,7 @@ static void assert_kept(posse_executor *pool)
 }
 
 /* In the first worker, and in the one that takes its place. */
-TEST(ignored_signals_stay_ignored)
+TEST(ignored_signals_stay_ignored, ALL)
 {
     struct sigaction before[COUNT(kept)], usr1;
     for (size_t i = 0; i < COUNT(kept); i++) {
@@ -83,7 +83,7 @@ TEST(ignored_signals_stay_ignored)
 }
 
 /* What is ignored later is not seen in worker processes. */
-TEST(ignored_signals_are_those_at_create)
+TEST(ignored_signals_are_those_at_create, ALL)
 {
     struct sigaction before;
     posse_executor *pool = make_pool(1);
@@ -109,7 +109,7 @@ static int write_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, error);
 }
 
-TEST(a_write_to_a_closed_socket_fails)
+TEST(a_write_to_a_closed_socket_fails, ALL)
 {
     struct sigaction before;
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, &before);
@@ -120,7 +120,7 @@ TEST(a_write_to_a_closed_socket_fails)
 }
 
 /* Its workers ignore SIGTERM as it does: SIGKILL ends them, a second later. */
-TEST(a_program_that_ignores_sigterm)
+TEST(a_program_that_ignores_sigterm, PROCESSES)
 {
     struct sigaction before;
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = SIG_IGN}, &before);
@@ -139,7 +139,7 @@ TEST(a_program_that_ignores_sigterm)
 /* ---- the supervisor ---- */
 
 /* Whatever else is sent to it: it goes on, and still sees its workers end. */
-TEST(no_signal_but_kill_ends_the_supervisor)
+TEST(no_signal_but_kill_ends_the_supervisor, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
@@ -162,7 +162,7 @@ TEST(no_signal_but_kill_ends_the_supervisor)
 
 /* The program's mask does not reach worker processes. A thread of the pool leaves to other threads
  * all that is not about itself. */
-TEST(blocked_in_a_task)
+TEST(blocked_in_a_task, ALL)
 {
     sigset_t mask, before;
     sigemptyset(&mask);
@@ -187,7 +187,7 @@ TEST(blocked_in_a_task)
 
 /* What the program blocks in the thread that makes the pool stays blocked in the pool's: it may
  * take it with sigwait. */
-TEST(blocked_by_the_program)
+TEST(blocked_by_the_program, ALL)
 {
     sigset_t mask, before;
     sigemptyset(&mask);
@@ -222,7 +222,7 @@ static int fault_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* It is the program's own thread that faults, or a process in which the handler is not. */
-TEST(a_fault_reaches_the_handler)
+TEST(a_fault_reaches_the_handler, ALL)
 {
     struct sigaction before;
     page_size = (size_t)sysconf(_SC_PAGESIZE);
@@ -240,16 +240,3 @@ TEST(a_fault_reaches_the_handler)
     sigaction(SIGSEGV, &before, NULL);
     munmap(page, page_size);
 }
-
-static const struct check checks[] = {
-    CHECK(ignored_signals_stay_ignored, ALL),
-    CHECK(ignored_signals_are_those_at_create, ALL),
-    CHECK(a_write_to_a_closed_socket_fails, ALL),
-    CHECK(a_program_that_ignores_sigterm, PROCESSES),
-    CHECK(no_signal_but_kill_ends_the_supervisor, PROCESSES),
-    CHECK(blocked_in_a_task, ALL),
-    CHECK(blocked_by_the_program, ALL),
-    CHECK(a_fault_reaches_the_handler, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

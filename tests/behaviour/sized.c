@@ -61,13 +61,13 @@ static void assert_read(const void *given, size_t known, size_t least,
     free(later);
 }
 
-TEST(options)
+TEST(options, ALL)
 {
     posse_options options = default_options();
     assert_read(&options, sizeof options, offsetof(posse_options, max_workers), create_with);
 }
 
-TEST(job)
+TEST(job, ALL)
 {
     long value = 6;
     posse_job job = {.fn = square_task, .arg = &value, .size = sizeof value};
@@ -78,7 +78,7 @@ TEST(job)
 
 static posse_status map_with(const void *job) { return posse_map(the_pool, job, NULL); }
 
-TEST(map_job_of_another_version)
+TEST(map_job_of_another_version, ALL)
 {
     long numbers[3] = {1, 2, 3};
     posse_input input = {.data = numbers, .size = sizeof *numbers};
@@ -124,7 +124,7 @@ static void assert_filled(posse_status (*call)(void *), size_t known)
     free(whole);
 }
 
-TEST(stats)
+TEST(stats, ALL)
 {
     the_pool = make_pool(1);
     assert_int_equal(take_long(submitted_long(the_pool, square_task, 6)), 36);
@@ -134,7 +134,7 @@ TEST(stats)
     end_pool(the_pool);
 }
 
-TEST(error)
+TEST(error, ALL)
 {
     the_pool = make_pool(1);
     the_future = submitted_long(the_pool, message_task, 6);
@@ -152,7 +152,7 @@ static int failing_item(posse_task *task, const void *const *items, void *result
     return posse_task_fail(task, 7, "no such page");
 }
 
-TEST(item)
+TEST(item, ALL)
 {
     enum { N = 1000 };
     static char bytes[N];
@@ -175,10 +175,3 @@ TEST(item)
     close_map(the_map);
     end_pool(the_pool);
 }
-
-static const struct check checks[] = {
-    CHECK(options, ALL), CHECK(job, ALL),   CHECK(map_job_of_another_version, ALL),
-    CHECK(stats, ALL),   CHECK(error, ALL), CHECK(item, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TEST(E01_submit)
+TEST(E01_submit, ALL)
 {
     posse_executor *pool = make_pool(2);
     assert_int_equal(take_long(submitted_long(pool, square_task, 16)), 256);
@@ -32,7 +32,7 @@ static const size_t sizes[] = {1,    7,    8,    31,    32,    40,    47,    48,
                                64,   65,   96,   127,   128,   129,   255,   256,     1000,
                                4095, 4096, 4097, 65535, 65536, 65537, 99999, 1 << 20, 3000001};
 
-TEST(E02_bytes_arrive_unchanged)
+TEST(E02_bytes_arrive_unchanged, ALL)
 {
     posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -49,7 +49,7 @@ TEST(E02_bytes_arrive_unchanged)
     end_pool(pool);
 }
 
-TEST(E02_no_function)
+TEST(E02_no_function, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future future = {0};
@@ -68,7 +68,7 @@ static int null_task(posse_task *task, const void *arg, size_t size)
     return arg == NULL && size == 0 ? 0 : WRONG_ARG;
 }
 
-TEST(no_argument)
+TEST(no_argument, ALL)
 {
     posse_executor *pool = make_pool(1);
     long unused = 0;
@@ -84,7 +84,7 @@ static int aligned_task(posse_task *task, const void *arg, size_t size)
     return (uintptr_t)arg % _Alignof(max_align_t) == 0 ? 0 : WRONG_ARG;
 }
 
-TEST(argument_is_aligned)
+TEST(argument_is_aligned, ALL)
 {
     posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -96,7 +96,7 @@ TEST(argument_is_aligned)
 }
 
 /* What the caller does to its argument after submit does not reach the task. */
-TEST(argument_is_copied)
+TEST(argument_is_copied, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -119,7 +119,7 @@ TEST(argument_is_copied)
     end_pool(pool);
 }
 
-TEST(unobserved)
+TEST(unobserved, ALL)
 {
     posse_executor *pool = make_pool(2);
     _Atomic long *counter = make_counter(pool);
@@ -132,7 +132,7 @@ TEST(unobserved)
 }
 
 /* Arguments leave the shared memory with their task, also when nobody looks at it. */
-TEST(E18_no_stale_references)
+TEST(E18_no_stale_references, ALL)
 {
     posse_executor *pool = make_pool(2);
     unsigned char *bytes = make_bytes(100000);
@@ -147,7 +147,7 @@ TEST(E18_no_stale_references)
 }
 
 /* The argument is freed after the task, without waiting for the next one or for release. */
-TEST(P08_argument_is_freed)
+TEST(P08_argument_is_freed, ALL)
 {
     posse_executor *pool = make_pool(1);
     unsigned char *bytes = make_bytes(100000);
@@ -159,7 +159,7 @@ TEST(P08_argument_is_freed)
     end_pool(pool);
 }
 
-TEST(job_defaults)
+TEST(job_defaults, ALL)
 {
     posse_executor *pool = make_pool(1);
     long value = 12;
@@ -178,7 +178,7 @@ static void assert_named(posse_executor *pool, const char *name, const char *exp
     assert_string_equal(error.name, expected);
 }
 
-TEST(job_name)
+TEST(job_name, ALL)
 {
     char buffer[] = "changed later";
     posse_executor *pool = make_pool(1);
@@ -194,7 +194,7 @@ TEST(job_name)
 }
 
 /* Limits that are never reached change nothing. */
-TEST(job_with_large_limits)
+TEST(job_with_large_limits, ALL)
 {
     posse_executor *pool = make_pool(1);
     long value = 3;
@@ -211,27 +211,9 @@ TEST(job_with_large_limits)
     end_pool(pool);
 }
 
-TEST(first_attempt)
+TEST(first_attempt, ALL)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, attempt_task, NULL, 0)), 1);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(E01_submit, ALL),
-    CHECK(E02_bytes_arrive_unchanged, ALL),
-    CHECK(E02_no_function, ALL),
-    CHECK(no_argument, ALL),
-    CHECK(argument_is_aligned, ALL),
-    CHECK(argument_is_copied, PARALLEL),
-    CHECK(unobserved, ALL),
-    CHECK(E18_no_stale_references, ALL),
-    CHECK(P08_argument_is_freed, ALL),
-    CHECK(job_defaults, ALL),
-    CHECK(job_name, ALL),
-    CHECK(job_with_large_limits, ALL),
-    CHECK(first_attempt, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -102,7 +102,7 @@ static int program(void *name)
     return wrong;
 }
 
-TEST(tasks_touch_the_terminal)
+TEST(tasks_touch_the_terminal, FORKED)
 {
     char name[128];
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -114,9 +114,3 @@ TEST(tasks_touch_the_terminal)
     assert_child(program, name);
     close(master);
 }
-
-static const struct check checks[] = {
-    CHECK(tasks_touch_the_terminal, FORKED),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -57,7 +57,7 @@ static void end_others(struct caller *callers, int count)
 }
 
 /* With threads or inline nothing is forked, so nothing is told. */
-TEST(other_threads_are_told)
+TEST(other_threads_are_told, ALL)
 {
     struct caller callers[2];
     struct log log = {0};
@@ -74,7 +74,7 @@ TEST(other_threads_are_told)
     }
 }
 
-TEST(a_program_of_one_thread_is_told_nothing)
+TEST(a_program_of_one_thread_is_told_nothing, ALL)
 {
     struct log log = {0};
     if (count_threads() > 1) {
@@ -83,10 +83,3 @@ TEST(a_program_of_one_thread_is_told_nothing)
     make_and_end_pool(&log);
     assert_int_equal(log.messages, 0);
 }
-
-static const struct check checks[] = {
-    CHECK(other_threads_are_told, ALL),
-    CHECK(a_program_of_one_thread_is_told_nothing, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -49,7 +49,7 @@ static void end_scene(struct scene scene)
     end_pool(scene.pool);
 }
 
-TEST(stopped_worker)
+TEST(stopped_worker, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
@@ -63,7 +63,7 @@ TEST(stopped_worker)
 }
 
 /* It starts no worker, and so nobody takes the task. */
-TEST(stopped_supervisor)
+TEST(stopped_supervisor, PROCESSES)
 {
     posse_options options = default_options();
     options.on_demand = true;
@@ -81,7 +81,7 @@ TEST(stopped_supervisor)
     end_pool(pool);
 }
 
-TEST(busy_worker)
+TEST(busy_worker, PARALLEL)
 {
     struct scene scene = hold_worker();
     posse_future future = submitted_long(scene.pool, square_task, 7);
@@ -96,7 +96,7 @@ TEST(busy_worker)
 }
 
 /* What was seen at an earlier attempt says nothing of this one. */
-TEST(retried_task)
+TEST(retried_task, PARALLEL)
 {
     struct scene scene = hold_worker();
     struct pi_segment *segment = &scene.pool->segment;
@@ -118,7 +118,7 @@ TEST(retried_task)
 }
 
 /* An entry that is lost is put there again. */
-TEST(lost_entry)
+TEST(lost_entry, PARALLEL)
 {
     struct scene scene = hold_worker();
     struct pi_ring *ring = &scene.pool->segment.ring;
@@ -132,7 +132,7 @@ TEST(lost_entry)
 }
 
 /* Its worker is killed, and only then it is lost. */
-TEST(worker_without_its_task)
+TEST(worker_without_its_task, PROCESSES)
 {
     struct scene scene = hold_worker();
     assert_true(pi_is_on_stack(scene.pool, 0, scene.held.slot));
@@ -142,11 +142,3 @@ TEST(worker_without_its_task)
     assert_int_equal(take_long(submitted_long(scene.pool, square_task, 10)), 100);
     end_scene(scene);
 }
-
-static const struct check checks[] = {
-    CHECK(stopped_worker, PROCESSES), CHECK(stopped_supervisor, PROCESSES),
-    CHECK(busy_worker, PARALLEL),     CHECK(retried_task, PARALLEL),
-    CHECK(lost_entry, PARALLEL),      CHECK(worker_without_its_task, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -81,7 +81,7 @@ static void assert_done(const struct set *set, const char *picture)
     assert_int_equal(set->n_done, count);
 }
 
-TEST(W01_same_future_twice)
+TEST(W01_same_future_twice, ALL)
 {
     struct set set = make_set(1);
     add_ended(&set, square_task, 2);
@@ -94,7 +94,7 @@ TEST(W01_same_future_twice)
     end_set(&set);
 }
 
-TEST(W01_same_pending_future_twice)
+TEST(W01_same_pending_future_twice, PARALLEL)
 {
     struct set set = make_set(1);
     add_held(&set);
@@ -121,7 +121,7 @@ static posse_status wait_exception(void *context)
 
 static posse_status wait_all(void *context) { return wait_set(context, POSSE_ALL_COMPLETED, -1); }
 
-TEST(W02_first_completed)
+TEST(W02_first_completed, PARALLEL)
 {
     struct set set = make_set(2);
     struct gate *other = make_gate(set.pool);
@@ -139,7 +139,7 @@ TEST(W02_first_completed)
 }
 
 /* Unlike in Python, a cancelled future has ended. */
-TEST(W02_cancelled_is_first)
+TEST(W02_cancelled_is_first, PARALLEL)
 {
     struct set set = make_set(1);
     struct caller caller;
@@ -153,7 +153,7 @@ TEST(W02_cancelled_is_first)
     end_set(&set);
 }
 
-TEST(W03_first_completed_some_already_completed)
+TEST(W03_first_completed_some_already_completed, PARALLEL)
 {
     struct set set = make_set(1);
     add_ended(&set, square_task, 3);
@@ -164,7 +164,7 @@ TEST(W03_first_completed_some_already_completed)
     end_set(&set);
 }
 
-TEST(W04_first_exception)
+TEST(W04_first_exception, PARALLEL)
 {
     struct set set = make_set(2);
     struct caller caller;
@@ -189,7 +189,7 @@ TEST(W04_first_exception)
     end_set(&set);
 }
 
-TEST(W05_first_exception_some_already_complete)
+TEST(W05_first_exception_some_already_complete, PARALLEL)
 {
     struct set set = make_set(2);
     struct gate *failing = make_gate(set.pool);
@@ -210,7 +210,7 @@ TEST(W05_first_exception_some_already_complete)
     end_set(&set);
 }
 
-TEST(W06_first_exception_one_already_failed)
+TEST(W06_first_exception_one_already_failed, ALL)
 {
     struct set set = make_set(1);
     add_ended(&set, code_task, 6);
@@ -222,7 +222,7 @@ TEST(W06_first_exception_one_already_failed)
     end_set(&set);
 }
 
-TEST(first_exception_without_any)
+TEST(first_exception_without_any, ALL)
 {
     struct set set = make_set(1);
     for (long i = 0; i < 3; i++) {
@@ -233,7 +233,7 @@ TEST(first_exception_without_any)
     end_set(&set);
 }
 
-TEST(W07_all_completed)
+TEST(W07_all_completed, PARALLEL)
 {
     struct set set = make_set(2);
     struct caller caller;
@@ -252,7 +252,7 @@ TEST(W07_all_completed)
     end_set(&set);
 }
 
-TEST(W08_timeout)
+TEST(W08_timeout, PARALLEL)
 {
     struct set set = make_set(1);
     add_ended(&set, square_task, 3);
@@ -268,7 +268,7 @@ TEST(W08_timeout)
 
 #define MANY 100
 
-TEST(W09_pending_calls_race)
+TEST(W09_pending_calls_race, PARALLEL)
 {
     static posse_future futures[MANY];
     posse_executor *pool = make_pool(4);
@@ -291,7 +291,7 @@ TEST(W09_pending_calls_race)
 }
 
 /* The usual loop: each round leaves out those that have ended. */
-TEST(shrinking_set)
+TEST(shrinking_set, ALL)
 {
     posse_executor *pool = make_pool(2);
     posse_future left[50];
@@ -318,7 +318,7 @@ TEST(shrinking_set)
     end_pool(pool);
 }
 
-TEST(arguments)
+TEST(arguments, ALL)
 {
     posse_executor *pool = make_pool(1);
     posse_future futures[2] = {submitted_long(pool, square_task, 1), {0}};
@@ -337,7 +337,7 @@ TEST(arguments)
 }
 
 /* One that is released while it is waited for is stale: this is told when the others have ended. */
-TEST(released_meanwhile)
+TEST(released_meanwhile, PARALLEL)
 {
     struct set set = make_set(2);
     struct caller caller;
@@ -351,23 +351,3 @@ TEST(released_meanwhile)
     set.n = 1;
     end_set(&set);
 }
-
-static const struct check checks[] = {
-    CHECK(W01_same_future_twice, ALL),
-    CHECK(W01_same_pending_future_twice, PARALLEL),
-    CHECK(W02_first_completed, PARALLEL),
-    CHECK(W02_cancelled_is_first, PARALLEL),
-    CHECK(W03_first_completed_some_already_completed, PARALLEL),
-    CHECK(W04_first_exception, PARALLEL),
-    CHECK(W05_first_exception_some_already_complete, PARALLEL),
-    CHECK(W06_first_exception_one_already_failed, ALL),
-    CHECK(first_exception_without_any, ALL),
-    CHECK(W07_all_completed, PARALLEL),
-    CHECK(W08_timeout, PARALLEL),
-    CHECK(W09_pending_calls_race, PARALLEL),
-    CHECK(shrinking_set, ALL),
-    CHECK(arguments, ALL),
-    CHECK(released_meanwhile, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

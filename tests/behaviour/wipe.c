@@ -39,7 +39,7 @@ static int filling_task(posse_task *task, const void *arg, size_t size)
     return (int)count;
 }
 
-TEST(results)
+TEST(results, ALL)
 {
     posse_executor *pool = make_wiping(1);
     for (size_t round = 0; round < 3; round++) {
@@ -59,7 +59,7 @@ static int refilling_task(posse_task *task, const void *arg, size_t size)
     return code != 0 ? code : filling_task(task, arg, size);
 }
 
-TEST(second_result)
+TEST(second_result, ALL)
 {
     posse_executor *pool = make_wiping(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -71,7 +71,7 @@ TEST(second_result)
 }
 
 /* Arguments leave what they were where the next result may lie. */
-TEST(arguments)
+TEST(arguments, ALL)
 {
     static char secret[1000000];
     memset(secret, 's', sizeof secret);
@@ -84,7 +84,7 @@ TEST(arguments)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(memory)
+TEST(memory, ALL)
 {
     posse_executor *pool = make_wiping(1);
     for (size_t round = 0; round < 3; round++) {
@@ -112,7 +112,7 @@ static int dying_task(posse_task *task, const void *arg, size_t size)
     return raise(SIGKILL);
 }
 
-TEST(after_a_death)
+TEST(after_a_death, PROCESSES)
 {
     posse_executor *pool = make_wiping(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -127,10 +127,3 @@ TEST(after_a_death)
     }
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(results, ALL), CHECK(second_result, ALL),       CHECK(arguments, ALL),
-    CHECK(memory, ALL),  CHECK(after_a_death, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -22,9 +22,9 @@ static void assert_poll_sees_death(long timeout_ms)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(death_seen_by_short_waits) { assert_poll_sees_death(5); }
+TEST(death_seen_by_short_waits, PROCESSES) { assert_poll_sees_death(5); }
 
-TEST(death_seen_without_waiting) { assert_poll_sees_death(0); }
+TEST(death_seen_without_waiting, PROCESSES) { assert_poll_sees_death(0); }
 
 /* ---- callers that are blocked ---- */
 
@@ -75,7 +75,7 @@ static void end_calls(struct caller *callers, size_t n, posse_status expected)
     }
 }
 
-TEST(shutdown_wakes_all_submitters)
+TEST(shutdown_wakes_all_submitters, PARALLEL)
 {
     look_never();
     struct full full = make_full();
@@ -108,7 +108,7 @@ static int helps_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* A task that runs another one while it waits for it makes room in the queue as well. */
-TEST(room_made_by_a_task_that_waits)
+TEST(room_made_by_a_task_that_waits, PARALLEL)
 {
     look_never();
     posse_options options = default_options();
@@ -145,14 +145,14 @@ static void assert_destroy_wakes(posse_status (*call)(void *))
     assert_ok(end_call(&destroyer));
 }
 
-TEST(destroy_beside_blocked_submitters)
+TEST(destroy_beside_blocked_submitters, PARALLEL)
 {
     for (int i = 0; i < 40; i++) {
         assert_destroy_wakes(submit_only);
     }
 }
 
-TEST(destroy_beside_blocked_shutdowns)
+TEST(destroy_beside_blocked_shutdowns, PARALLEL)
 {
     for (int i = 0; i < 40; i++) {
         assert_destroy_wakes(call_shutdown);
@@ -161,7 +161,7 @@ TEST(destroy_beside_blocked_shutdowns)
 
 /* Shutdown turns the submitter away while the other one goes on waiting, and destroy may come
  * before the submitter has left. */
-TEST(destroy_beside_both)
+TEST(destroy_beside_both, PARALLEL)
 {
     for (int i = 0; i < 40; i++) {
         struct full full = make_full();
@@ -194,7 +194,7 @@ static posse_status submit_hold(void *context)
 }
 
 /* Without workers, a task of another thread is still a task that must end first. */
-TEST(shutdown_waits_for_another_thread)
+TEST(shutdown_waits_for_another_thread, INLINE)
 {
     posse_executor *pool = make_pool(1);
     struct stay stay = {pool, make_gate(pool)};
@@ -213,16 +213,3 @@ TEST(shutdown_waits_for_another_thread)
     free_gate(pool, stay.gate);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(death_seen_by_short_waits, PROCESSES),
-    CHECK(death_seen_without_waiting, PROCESSES),
-    CHECK(shutdown_wakes_all_submitters, PARALLEL),
-    CHECK(room_made_by_a_task_that_waits, PARALLEL),
-    CHECK(destroy_beside_blocked_submitters, PARALLEL),
-    CHECK(destroy_beside_blocked_shutdowns, PARALLEL),
-    CHECK(destroy_beside_both, PARALLEL),
-    CHECK(shutdown_waits_for_another_thread, INLINE),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -52,11 +52,11 @@ static void assert_saturates(size_t workers)
     end_pool(pool);
 }
 
-TEST(P09_saturation) { assert_saturates(2); }
+TEST(P09_saturation, PROCESSES) { assert_saturates(2); }
 
-TEST(T03_saturation) { assert_saturates(4); }
+TEST(T03_saturation, THREADS) { assert_saturates(4); }
 
-TEST(IP16_saturation) { assert_saturates(4); }
+TEST(IP16_saturation, PROCESSES) { assert_saturates(4); }
 
 /* Tasks one after the other never need more than the workers that are there, however often. */
 static void assert_reuses(long workers, size_t tasks)
@@ -71,15 +71,15 @@ static void assert_reuses(long workers, size_t tasks)
     end_pool(pool);
 }
 
-TEST(P10_idle_process_reuse_one) { assert_reuses(1, 100); }
+TEST(P10_idle_process_reuse_one, PROCESSES) { assert_reuses(1, 100); }
 
-TEST(P11_idle_process_reuse_multiple) { assert_reuses(3, 100); }
+TEST(P11_idle_process_reuse_multiple, PROCESSES) { assert_reuses(3, 100); }
 
-TEST(T04_idle_thread_reuse) { assert_reuses(1, 100); }
+TEST(T04_idle_thread_reuse, THREADS) { assert_reuses(1, 100); }
 
-TEST(IP19_idle_worker_reuse) { assert_reuses(3, 3); }
+TEST(IP19_idle_worker_reuse, PARALLEL) { assert_reuses(3, 3); }
 
-TEST(IP17_blocking)
+TEST(IP17_blocking, PARALLEL)
 {
     posse_executor *pool = make_pool(10);
     struct gate *gate = make_gate(pool);
@@ -98,7 +98,7 @@ TEST(IP17_blocking)
     end_pool(pool);
 }
 
-TEST(IP18_blocking_with_limited_workers) { assert_saturates(4); }
+TEST(IP18_blocking_with_limited_workers, PARALLEL) { assert_saturates(4); }
 
 static long global = 7;
 
@@ -118,7 +118,7 @@ static int get_global_task(posse_task *task, const void *arg, size_t size)
 
 /* A task finds the program's memory as it was at create; what it changes stays in its worker, or
  * is shared by all threads of the program. */
-TEST(IP04_global)
+TEST(IP04_global, ALL)
 {
     global = 8;
     posse_executor *pool = make_pool(1);
@@ -132,7 +132,7 @@ TEST(IP04_global)
 }
 
 /* Where a task runs: in another process, in another thread, or in the caller. */
-TEST(place)
+TEST(place, ALL)
 {
     posse_executor *pool = make_pool(1);
     long where = take_long(submitted(pool, identity_task, NULL, 0));
@@ -159,7 +159,7 @@ static int seat_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Every worker has an index of its own. */
-TEST(worker_index)
+TEST(worker_index, PARALLEL)
 {
     enum { WORKERS = 4 };
     posse_future futures[WORKERS];
@@ -183,7 +183,7 @@ TEST(worker_index)
     end_pool(pool);
 }
 
-TEST(inline_worker_index)
+TEST(inline_worker_index, INLINE)
 {
     posse_executor *pool = make_pool(3);
     assert_int_equal(take_long(submitted(pool, worker_task, NULL, 0)), 0);
@@ -191,7 +191,7 @@ TEST(inline_worker_index)
 }
 
 /* All counts after a known mixture of tasks. */
-TEST(counts)
+TEST(counts, ALL)
 {
     posse_executor *pool = make_pool(2);
     posse_future futures[10];
@@ -213,30 +213,10 @@ TEST(counts)
     end_pool(pool);
 }
 
-TEST(all_idle)
+TEST(all_idle, PARALLEL)
 {
     posse_executor *pool = make_pool(3);
     assert_eventually(stats_of(pool).workers_idle == 3);
     assert_int_equal(stats_of(pool).workers, 3);
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(P09_saturation, PROCESSES),
-    CHECK(T03_saturation, THREADS),
-    CHECK(IP16_saturation, PROCESSES),
-    CHECK(P10_idle_process_reuse_one, PROCESSES),
-    CHECK(P11_idle_process_reuse_multiple, PROCESSES),
-    CHECK(T04_idle_thread_reuse, THREADS),
-    CHECK(IP19_idle_worker_reuse, PARALLEL),
-    CHECK(IP17_blocking, PARALLEL),
-    CHECK(IP18_blocking_with_limited_workers, PARALLEL),
-    CHECK(IP04_global, ALL),
-    CHECK(place, ALL),
-    CHECK(worker_index, PARALLEL),
-    CHECK(inline_worker_index, INLINE),
-    CHECK(counts, ALL),
-    CHECK(all_idle, PARALLEL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -231,7 +231,7 @@ static bool goes_on(const long *deaths, long start, long ms)
     return now < ms || (few && now < 4 * ms);
 }
 
-TEST(killed_at_any_moment)
+TEST(killed_at_any_moment, PROCESSES)
 {
     uint64_t seed = chosen_seed();
     long deaths[STAGES] = {0}, worst = 0, round = 0;
@@ -251,14 +251,4 @@ TEST(killed_at_any_moment)
     }
     print_deaths(deaths, round, now_ms() - start, worst);
     assert_true(deaths[CREATES] > 0 && deaths[DESTROYS] > 0);
-}
-
-static const struct check checks[] = {
-    CHECK(killed_at_any_moment, PROCESSES),
-};
-
-int main(int argc, char **argv)
-{
-    watch_births();
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -16,7 +16,7 @@ static long draw_ms(uint64_t seed, long round)
     return most[mix(seed ^ (uint64_t)round) % COUNT(most)];
 }
 
-TEST(killed_at_any_moment)
+TEST(killed_at_any_moment, PROCESSES)
 {
     static struct figures figures;
     uint64_t seed = chosen_seed();
@@ -32,14 +32,4 @@ TEST(killed_at_any_moment)
     print_message("%ld supervisors were killed (%ld a second)\n", round * POOLS,
                   round * POOLS * 1000 / (now_ms() - start));
     assert_true(figures.of[ended_with(POSSE_OK)] > 0 && figures.of[ended_with(POSSE_BROKEN)] > 0);
-}
-
-static const struct check checks[] = {
-    CHECK(killed_at_any_moment, PROCESSES),
-};
-
-int main(int argc, char **argv)
-{
-    watch_births();
-    return RUN_CHECKS(argc, argv, checks);
 }

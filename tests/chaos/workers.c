@@ -21,21 +21,15 @@ static void play(const char *what, struct plan plan, long seconds)
     assert_true(backend() != POSSE_PROCESS || figures.of[KILLS] > 0);
 }
 
-TEST(one_pool) { play("one pool", (struct plan){.pools = 1}, chosen_seconds(8, 300)); }
+TEST(one_pool, PARALLEL) { play("one pool", (struct plan){.pools = 1}, chosen_seconds(8, 300)); }
 
-TEST(three_pools) { play("three pools", (struct plan){.pools = 3}, chosen_seconds(8, 300)); }
+TEST(three_pools, PARALLEL)
+{
+    play("three pools", (struct plan){.pools = 3}, chosen_seconds(8, 300));
+}
 
 /* How many there can be is bounded by how fast a machine forks. */
-TEST(storm) { play("storm", (struct plan){.pools = 3, .storm = true}, chosen_seconds(5, 300)); }
-
-static const struct check checks[] = {
-    CHECK(one_pool, PARALLEL),
-    CHECK(three_pools, PARALLEL),
-    CHECK(storm, PROCESSES),
-};
-
-int main(int argc, char **argv)
+TEST(storm, PROCESSES)
 {
-    watch_births();
-    return RUN_CHECKS(argc, argv, checks);
+    play("storm", (struct plan){.pools = 3, .storm = true}, chosen_seconds(5, 300));
 }

@@ -255,18 +255,18 @@ static void with_each(void (*probe)(posse_executor *pool, posse_fn *fn))
     }
 }
 
-TEST(it_works) { with_each(works); }
+TEST(it_works, PROCESSES) { with_each(works); }
 
-TEST(it_has_deadlines) { with_each(has_deadlines); }
+TEST(it_has_deadlines, PROCESSES) { with_each(has_deadlines); }
 
-TEST(it_can_be_killed) { with_each(can_be_killed); }
+TEST(it_can_be_killed, PROCESSES) { with_each(can_be_killed); }
 
-TEST(it_can_die) { with_each(can_die); }
+TEST(it_can_die, PROCESSES) { with_each(can_die); }
 
-TEST(it_can_be_destroyed) { with_each(can_be_destroyed); }
+TEST(it_can_be_destroyed, PROCESSES) { with_each(can_be_destroyed); }
 
 /* It leaves after its last task, and another takes its place. */
-TEST(it_can_be_replaced)
+TEST(it_can_be_replaced, PROCESSES)
 {
     posse_options options = default_options();
     options.max_workers = 1;
@@ -309,7 +309,7 @@ static void assert_place(posse_executor *pool, const char *expected)
 }
 
 /* Another directory is that of the one worker: neither the program nor the next one has it. */
-TEST(it_stays_in_its_worker)
+TEST(it_stays_in_its_worker, PROCESSES)
 {
     char here[4096], after[4096];
     posse_executor *pool = make_pool(1);
@@ -327,15 +327,3 @@ TEST(it_stays_in_its_worker)
     assert_ok(posse_release(future));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(it_works, PROCESSES),
-    CHECK(it_has_deadlines, PROCESSES),
-    CHECK(it_can_be_killed, PROCESSES),
-    CHECK(it_can_die, PROCESSES),
-    CHECK(it_can_be_replaced, PROCESSES),
-    CHECK(it_can_be_destroyed, PROCESSES),
-    CHECK(it_stays_in_its_worker, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -14,7 +14,7 @@ static posse_future submitted_for(posse_executor *pool, long ms, long timeout_ms
 }
 
 /* Tasks that end just when their time is up, each with one behind it that has no deadline. */
-TEST(deadlines_beside_the_end)
+TEST(deadlines_beside_the_end, PROCESSES)
 {
     enum { ROUNDS = 200 };
     int late = 0;
@@ -46,7 +46,7 @@ static void spin_us(long us)
 }
 
 /* The same with kills that come from another side at the end of the task. */
-TEST(kills_beside_the_end)
+TEST(kills_beside_the_end, PROCESSES)
 {
     enum { ROUNDS = 300 };
     int hit = 0;
@@ -71,7 +71,7 @@ TEST(kills_beside_the_end)
 
 /* Many tasks with and without deadlines in one queue: exactly the slow ones with a deadline end
  * by it. */
-TEST(mixed)
+TEST(mixed, PROCESSES)
 {
     enum { TASKS = 200 };
     posse_future futures[TASKS];
@@ -91,7 +91,7 @@ TEST(mixed)
 static posse_status call_kill(void *future) { return posse_kill(*(posse_future *)future); }
 
 /* Several threads kill the same task: it dies once, and the next one lives. */
-TEST(killed_by_many)
+TEST(killed_by_many, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
@@ -167,7 +167,7 @@ static bool is_lost(posse_future future, long value)
 
 /* Random workers are killed while thousands of tasks run: every future is accounted for, and no
  * kill costs more than one of the program's tasks. */
-TEST(chaos)
+TEST(chaos, PROCESSES)
 {
     enum { TASKS = 20000 };
     static posse_future futures[TASKS];
@@ -194,13 +194,3 @@ TEST(chaos)
     assert_ok(posse_free(pool, memory));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(deadlines_beside_the_end, PROCESSES),
-    CHECK(kills_beside_the_end, PROCESSES),
-    CHECK(mixed, PROCESSES),
-    CHECK(killed_by_many, PROCESSES),
-    CHECK(chaos, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -47,7 +47,7 @@ static int outer_task(posse_task *task, const void *arg, size_t size)
     return posse_release(inner) == POSSE_OK ? 0 : 1;
 }
 
-TEST(after_each_block)
+TEST(after_each_block, PROCESSES)
 {
     static const char arg[LARGE];
     posse_executor *pool;
@@ -66,7 +66,3 @@ TEST(after_each_block)
     free_shared(fuse, sizeof *fuse);
     fuse = NULL;
 }
-
-static const struct check checks[] = {CHECK(after_each_block, PROCESSES)};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -42,7 +42,7 @@ static void end(posse_executor *pool, uint64_t lost)
     end_pool(pool);
 }
 
-TEST(worker_that_runs)
+TEST(worker_that_runs, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     have_a_past(pool);
@@ -56,7 +56,7 @@ TEST(worker_that_runs)
     end(pool, 5);
 }
 
-TEST(worker_that_sleeps)
+TEST(worker_that_sleeps, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     have_a_past(pool);
@@ -83,7 +83,7 @@ static int submitting_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* In how many groups it gets slots depends on who else takes some meanwhile. */
-TEST(worker_that_has_submitted)
+TEST(worker_that_has_submitted, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     have_a_past(pool);
@@ -118,7 +118,13 @@ static int threaded_task(posse_task *task, const void *arg, size_t size)
     return raise(SIGKILL);
 }
 
-TEST(worker_with_threads)
+#ifdef SANITIZED_THREADS /* it gives up when a forked child starts threads */
+#define WITH_THREADS 0
+#else
+#define WITH_THREADS PROCESSES
+#endif
+
+TEST(worker_with_threads, WITH_THREADS)
 {
     posse_executor *pool = make_pool(2);
     have_a_past(pool);
@@ -127,18 +133,3 @@ TEST(worker_with_threads)
     assert_eventually(looked_at(pool) >= PAST);
     end(pool, 1);
 }
-
-#ifdef SANITIZED_THREADS /* it gives up when a forked child starts threads */
-#define WITH_THREADS 0
-#else
-#define WITH_THREADS PROCESSES
-#endif
-
-static const struct check checks[] = {
-    CHECK(worker_that_runs, PROCESSES),
-    CHECK(worker_that_sleeps, PROCESSES),
-    CHECK(worker_that_has_submitted, PROCESSES),
-    CHECK(worker_with_threads, WITH_THREADS),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -29,7 +29,7 @@ static void assert_lost_by_exit(posse_fn *fn, long code)
 
 /* The runner itself handles some of these signals, so a worker that kept its handlers would not
  * die. */
-TEST(D05_crash_during_run)
+TEST(D05_crash_during_run, PROCESSES)
 {
     static const int signals[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
                                   SIGABRT, SIGKILL, SIGSYS, SIGTRAP};
@@ -39,7 +39,7 @@ TEST(D05_crash_during_run)
 }
 
 /* Signals that end a program by default end a worker too. */
-TEST(other_deadly_signals)
+TEST(other_deadly_signals, PROCESSES)
 {
     static const int signals[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, SIGXFSZ};
     for (size_t i = 0; i < COUNT(signals); i++) {
@@ -48,7 +48,7 @@ TEST(other_deadly_signals)
 }
 
 /* Ctrl-C in the terminal reaches all; it is for the program to decide. */
-TEST(terminal_signals_are_ignored)
+TEST(terminal_signals_are_ignored, PROCESSES)
 {
     static const int signals[] = {SIGINT, SIGQUIT};
     posse_executor *pool = make_pool(1);
@@ -61,7 +61,7 @@ TEST(terminal_signals_are_ignored)
     end_pool(pool);
 }
 
-TEST(P07_exit_code)
+TEST(P07_exit_code, PROCESSES)
 {
     assert_lost_by_exit(exit_task, 99);
     assert_lost_by_exit(exit_task, 0);
@@ -74,7 +74,7 @@ static int libc_exit_task(posse_task *task, const void *arg, size_t size)
     exit((int)*(const long *)arg);
 }
 
-TEST(D06_exit_during_run) { assert_lost_by_exit(libc_exit_task, 1); }
+TEST(D06_exit_during_run, PROCESSES) { assert_lost_by_exit(libc_exit_task, 1); }
 
 #ifndef SANITIZED /* whose own thread would go on, or who would see a leak */
 static int pthread_exit_task(posse_task *task, const void *arg, size_t size)
@@ -85,7 +85,7 @@ static int pthread_exit_task(posse_task *task, const void *arg, size_t size)
     pthread_exit(NULL);
 }
 
-TEST(D06_thread_exit_during_run) { assert_lost_by_exit(pthread_exit_task, 0); }
+TEST(D06_thread_exit_during_run, PROCESSES) { assert_lost_by_exit(pthread_exit_task, 0); }
 #endif
 
 static int abort_task(posse_task *task, const void *arg, size_t size)
@@ -126,7 +126,7 @@ static int overflow_task(posse_task *task, const void *arg, size_t size)
     return dig(&start);
 }
 
-TEST(crashes_of_all_kinds)
+TEST(crashes_of_all_kinds, PROCESSES)
 {
     assert_lost_by_signal(abort_task, SIGABRT);
     assert_lost_by_signal(null_pointer_task, SIGSEGV);
@@ -144,7 +144,7 @@ static int closing_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Also the descriptors that the library needs: the worker may be lost, the pool not. */
-TEST(closes_all_descriptors)
+TEST(closes_all_descriptors, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     for (int i = 0; i < 3; i++) {
@@ -176,7 +176,7 @@ static int twice_returning_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, 5);
 }
 
-TEST(returns_in_a_forked_child)
+TEST(returns_in_a_forked_child, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     for (int i = 0; i < 20; i++) {
@@ -203,7 +203,7 @@ static posse_future submitted_unlucky(posse_executor *pool, long lucky_run, long
     return submitted_job(pool, job);
 }
 
-TEST(retries)
+TEST(retries, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     for (long run = 1; run <= 4; run++) {
@@ -218,7 +218,7 @@ TEST(retries)
     end_pool(pool);
 }
 
-TEST(retries_of_the_executor)
+TEST(retries_of_the_executor, PROCESSES)
 {
     posse_options options = default_options();
     options.max_workers = 1;
@@ -246,7 +246,7 @@ static int half_done_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(retry_starts_anew)
+TEST(retry_starts_anew, PROCESSES)
 {
     static char bytes[5000] = "bytes";
     posse_executor *pool = make_pool(1);
@@ -258,17 +258,3 @@ TEST(retry_starts_anew)
     assert_ok(posse_release(future));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(D05_crash_during_run, PROCESSES),         CHECK(other_deadly_signals, PROCESSES),
-    CHECK(terminal_signals_are_ignored, PROCESSES), CHECK(P07_exit_code, PROCESSES),
-    CHECK(D06_exit_during_run, PROCESSES),
-#ifndef SANITIZED
-    CHECK(D06_thread_exit_during_run, PROCESSES),
-#endif
-    CHECK(crashes_of_all_kinds, PROCESSES),         CHECK(closes_all_descriptors, PROCESSES),
-    CHECK(returns_in_a_forked_child, PROCESSES),    CHECK(retries, PROCESSES),
-    CHECK(retries_of_the_executor, PROCESSES),      CHECK(retry_starts_anew, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -202,7 +202,7 @@ static void part(struct company *company)
     end_pool(company->pool);
 }
 
-TEST(deadline_ends_it)
+TEST(deadline_ends_it, PROCESSES)
 {
     for (size_t i = 0; i < COUNT(stayers); i++) {
         print_message("  %s\n", stayers[i].name);
@@ -212,7 +212,7 @@ TEST(deadline_ends_it)
     }
 }
 
-TEST(kill_ends_it)
+TEST(kill_ends_it, PROCESSES)
 {
     for (size_t i = 0; i < COUNT(stayers); i++) {
         print_message("  %s\n", stayers[i].name);
@@ -225,7 +225,7 @@ TEST(kill_ends_it)
 }
 
 /* What it leaves over shows in the census. */
-TEST(destroy_ends_it)
+TEST(destroy_ends_it, PROCESSES)
 {
     int before = count_processes();
     for (size_t i = 0; i < COUNT(stayers); i++) {
@@ -238,7 +238,7 @@ TEST(destroy_ends_it)
 }
 
 /* SIGTERM does not end them all; what ends them then is SIGKILL. */
-TEST(terminate_ends_all)
+TEST(terminate_ends_all, PROCESSES)
 {
     posse_executor *pool = make_pool(COUNT(stayers));
     struct gate *gate = make_gate(pool);
@@ -253,12 +253,3 @@ TEST(terminate_ends_all)
     }
     assert_ok(posse_destroy(pool));
 }
-
-static const struct check checks[] = {
-    CHECK(deadline_ends_it, PROCESSES),
-    CHECK(kill_ends_it, PROCESSES),
-    CHECK(destroy_ends_it, PROCESSES),
-    CHECK(terminate_ends_all, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

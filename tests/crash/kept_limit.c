@@ -55,7 +55,7 @@ static void kill_one(posse_executor *pool, _Atomic long *who, long wait_ns)
     (void)take_error(future, POSSE_WORKER_LOST);
 }
 
-TEST(killed_while_it_takes_memory)
+TEST(killed_while_it_takes_memory, PROCESSES)
 {
     posse_options options = default_options();
     void *who;
@@ -72,7 +72,3 @@ TEST(killed_while_it_takes_memory)
     assert_ok(posse_free(pool, who));
     end_pool(pool);
 }
-
-static const struct check checks[] = {CHECK(killed_while_it_takes_memory, PROCESSES)};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

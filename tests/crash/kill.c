@@ -74,12 +74,12 @@ static void assert_one_is_lost(int signal)
     end_held(&held);
 }
 
-TEST(busy_worker) { assert_one_is_lost(SIGKILL); }
+TEST(busy_worker, PROCESSES) { assert_one_is_lost(SIGKILL); }
 
-TEST(P03_terminated_worker) { assert_one_is_lost(SIGTERM); }
+TEST(P03_terminated_worker, PROCESSES) { assert_one_is_lost(SIGTERM); }
 
 /* A caller that waits is woken, and each error is a value of its own. */
-TEST(P04_waiters_are_told)
+TEST(P04_waiters_are_told, PROCESSES)
 {
     struct held held = make_held(2);
     struct caller callers[2];
@@ -98,7 +98,7 @@ TEST(P04_waiters_are_told)
     end_held(&held);
 }
 
-TEST(idle_worker)
+TEST(idle_worker, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     for (int i = 0; i < 5; i++) {
@@ -113,7 +113,7 @@ TEST(idle_worker)
 }
 
 /* All at the same instant, with more tasks waiting: those run later. */
-TEST(all_at_once)
+TEST(all_at_once, PROCESSES)
 {
     struct held held = make_held(4);
     posse_future waiting[20];
@@ -133,7 +133,7 @@ TEST(all_at_once)
     end_held(&held);
 }
 
-TEST(all_idle_ones_at_once)
+TEST(all_idle_ones_at_once, PROCESSES)
 {
     struct held held = make_held(4);
     open_gate(held.gate);
@@ -150,7 +150,7 @@ TEST(all_idle_ones_at_once)
 }
 
 /* A worker that is stopped and goes on later has lost nothing. */
-TEST(stopped_and_continued)
+TEST(stopped_and_continued, PROCESSES)
 {
     struct held held = make_held(2);
     kill(pid_at(&held, 0), SIGSTOP);
@@ -165,7 +165,7 @@ TEST(stopped_and_continued)
     end_held(&held);
 }
 
-TEST(stopped_and_killed)
+TEST(stopped_and_killed, PROCESSES)
 {
     struct held held = make_held(1);
     kill(pid_at(&held, 0), SIGSTOP);
@@ -176,7 +176,7 @@ TEST(stopped_and_killed)
 }
 
 /* A task that stops itself is ended by its deadline, or by who loses patience. */
-TEST(stops_itself)
+TEST(stops_itself, PROCESSES)
 {
     posse_executor *pool = make_pool(1);
     long signal = SIGSTOP;
@@ -227,14 +227,14 @@ static void assert_children_die(bool from_outside)
     end_pool(pool);
 }
 
-TEST(children_of_a_task)
+TEST(children_of_a_task, PROCESSES)
 {
     assert_children_die(false);
     assert_children_die(true);
 }
 
 /* A worker that dies after shutdown was called holds nobody up. */
-TEST(D13_shutdown_deadlock)
+TEST(D13_shutdown_deadlock, PROCESSES)
 {
     struct held held = make_held(2);
     posse_future waiting = submitted_long(held.pool, square_task, 5);
@@ -264,7 +264,7 @@ static int hoarding_task(posse_task *task, const void *arg, size_t size)
     return GAVE_UP;
 }
 
-TEST(D15_crash_with_big_data)
+TEST(D15_crash_with_big_data, PROCESSES)
 {
     enum { SIZE = 1 << 20 };
     char *bytes = calloc(1, SIZE);
@@ -280,14 +280,3 @@ TEST(D15_crash_with_big_data)
     free(bytes);
     end_pool(pool); /* which also asserts that no block is left */
 }
-
-static const struct check checks[] = {
-    CHECK(busy_worker, PROCESSES),           CHECK(P03_terminated_worker, PROCESSES),
-    CHECK(P04_waiters_are_told, PROCESSES),  CHECK(idle_worker, PROCESSES),
-    CHECK(all_at_once, PROCESSES),           CHECK(all_idle_ones_at_once, PROCESSES),
-    CHECK(stopped_and_continued, PROCESSES), CHECK(stopped_and_killed, PROCESSES),
-    CHECK(stops_itself, PROCESSES),          CHECK(children_of_a_task, PROCESSES),
-    CHECK(D13_shutdown_deadlock, PROCESSES), CHECK(D15_crash_with_big_data, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

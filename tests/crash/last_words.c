@@ -41,7 +41,7 @@ static void assert_lost(posse_options options, struct words words)
     end_pool(pool);
 }
 
-TEST(nobody_is_believed_in_a_task)
+TEST(nobody_is_believed_in_a_task, PROCESSES)
 {
     for (uint32_t ready = 0; ready <= PI_WORKER_EXITED + 1; ready++) {
         posse_options options = default_options();
@@ -52,7 +52,7 @@ TEST(nobody_is_believed_in_a_task)
 }
 
 /* ... and a pool that is to break does. */
-TEST(breaks_all_the_same)
+TEST(breaks_all_the_same, PROCESSES)
 {
     static const uint32_t words[] = {PI_WORKER_EXITING, PI_WORKER_EXITED, PI_WORKER_FAILED};
     for (size_t i = 0; i < COUNT(words); i++) {
@@ -70,10 +70,3 @@ TEST(breaks_all_the_same)
         assert_ok(posse_destroy(pool));
     }
 }
-
-static const struct check checks[] = {
-    CHECK(nobody_is_believed_in_a_task, PROCESSES),
-    CHECK(breaks_all_the_same, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

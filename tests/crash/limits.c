@@ -163,7 +163,7 @@ static int little_address_space(void *context)
     return raise_limit(RLIMIT_AS, used + 65536, 8 << 20, 600);
 }
 
-TEST(address_space_limit) { assert_child(little_address_space, NULL); }
+TEST(address_space_limit, PROCESSES) { assert_child(little_address_space, NULL); }
 
 /* A program that locks all its memory, and may lock only little: what is reserved counts. */
 static int little_locked_memory(void *context)
@@ -176,23 +176,13 @@ static int little_locked_memory(void *context)
     return try_with(RLIMIT_MEMLOCK, most, &status);
 }
 
-TEST(locked_memory_limit) { assert_child(little_locked_memory, NULL); }
+TEST(locked_memory_limit, PROCESSES) { assert_child(little_locked_memory, NULL); }
 #endif
 
-TEST(descriptor_limit) { assert_child(few_descriptors, NULL); }
+TEST(descriptor_limit, PROCESSES) { assert_child(few_descriptors, NULL); }
 
-TEST(process_limit) { assert_child(few_processes_buried_at_once, NULL); }
+TEST(process_limit, PROCESSES) { assert_child(few_processes_buried_at_once, NULL); }
 
-TEST(file_size_limit) { assert_child(small_files, NULL); }
+TEST(file_size_limit, PROCESSES) { assert_child(small_files, NULL); }
 
-TEST(file_size_limit_is_reached) { assert_child(files_of_one_megabyte, NULL); }
-
-static const struct check checks[] = {
-#ifndef SANITIZED
-    CHECK(address_space_limit, PROCESSES), CHECK(locked_memory_limit, PROCESSES),
-#endif
-    CHECK(descriptor_limit, PROCESSES),    CHECK(process_limit, PROCESSES),
-    CHECK(file_size_limit, PROCESSES),     CHECK(file_size_limit_is_reached, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(file_size_limit_is_reached, PROCESSES) { assert_child(files_of_one_megabyte, NULL); }

@@ -99,7 +99,7 @@ static posse_status make_descriptor(posse_executor *pool)
     return status;
 }
 
-TEST(a_descriptor) { assert_edge((struct edge){RLIMIT_NOFILE, 0, 1, make_descriptor}); }
+TEST(a_descriptor, PARALLEL) { assert_edge((struct edge){RLIMIT_NOFILE, 0, 1, make_descriptor}); }
 
 static posse_status make_another_pool(posse_executor *pool)
 {
@@ -115,14 +115,14 @@ static posse_status make_another_pool(posse_executor *pool)
     return status;
 }
 
-TEST(another_pool_by_descriptors)
+TEST(another_pool_by_descriptors, PROCESSES)
 {
     assert_edge((struct edge){RLIMIT_NOFILE, 0, 1, make_another_pool});
 }
 
 /* ---- threads and processes ---- */
 
-TEST(another_pool_by_processes)
+TEST(another_pool_by_processes, PARALLEL)
 {
     assert_edge((struct edge){RLIMIT_NPROC, 1, 1, make_another_pool});
 }
@@ -158,7 +158,10 @@ static posse_status listen_once(posse_executor *pool)
     return atomic_load(&heard) - before == more ? status : POSSE_INVALID;
 }
 
-TEST(a_thread_for_callbacks) { assert_edge((struct edge){RLIMIT_NPROC, 1, 1, listen_once}); }
+TEST(a_thread_for_callbacks, PARALLEL)
+{
+    assert_edge((struct edge){RLIMIT_NPROC, 1, 1, listen_once});
+}
 
 /* ---- address space ---- */
 
@@ -180,8 +183,6 @@ static posse_status wait_for_many(posse_executor *pool)
     return status;
 }
 
-TEST(room_to_wait) { assert_edge((struct edge){RLIMIT_AS, 0, 1 << 20, wait_for_many}); }
-
 /* Sanitizers need threads and address space of their own. */
 #ifdef SANITIZED
 #define WHERE_PLAIN 0
@@ -189,12 +190,7 @@ TEST(room_to_wait) { assert_edge((struct edge){RLIMIT_AS, 0, 1 << 20, wait_for_m
 #define WHERE_PLAIN PARALLEL
 #endif
 
-static const struct check checks[] = {
-    CHECK(a_descriptor, PARALLEL),
-    CHECK(another_pool_by_descriptors, PROCESSES),
-    CHECK(another_pool_by_processes, PARALLEL),
-    CHECK(a_thread_for_callbacks, PARALLEL),
-    CHECK(room_to_wait, WHERE_PLAIN),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(room_to_wait, WHERE_PLAIN)
+{
+    assert_edge((struct edge){RLIMIT_AS, 0, 1 << 20, wait_for_many});
+}

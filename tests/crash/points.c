@@ -13,11 +13,11 @@
 #include "points/points.h"
 
 #define ALONE(act)                                                                                 \
-    TEST(act) { die_alone(&act_##act); }
+    TEST(act, PROCESSES) { die_alone(&act_##act); }
 #define IN_PAIRS(act)                                                                              \
-    TEST(pairs_##act) { die_in_pairs(&act_##act); }
+    TEST(pairs_##act, PROCESSES) { die_in_pairs(&act_##act); }
 #define IN_RECOVERY(act)                                                                           \
-    TEST(recovery_##act) { die_in_recovery(&act_##act); }
+    TEST(recovery_##act, PROCESSES) { die_in_recovery(&act_##act); }
 
 ALONE(one_worker)
 ALONE(two_workers)
@@ -62,62 +62,14 @@ IN_RECOVERY(asking)
 IN_RECOVERY(draining)
 IN_RECOVERY(cancelling)
 
-TEST(supervisor) { supervisor_dies(); }
+TEST(supervisor, PROCESSES) { supervisor_dies(); }
 
-TEST(program) { program_dies(); }
+TEST(program, PROCESSES) { program_dies(); }
 
-TEST(account)
+TEST(account, PROCESSES)
 {
     if (!has_anybody_died()) {
         skip(); /* it was asked for alone */
     }
     assert_all_died_at();
 }
-
-static const struct check checks[] = {
-    CHECK(one_worker, PROCESSES),
-    CHECK(two_workers, PROCESSES),
-    CHECK(listeners, PROCESSES),
-    CHECK(objects, PROCESSES),
-    CHECK(recycling, PROCESSES),
-    CHECK(idle_timeout, PROCESSES),
-    CHECK(resize, PROCESSES),
-    CHECK(failing_start, PROCESSES),
-    CHECK(map, PROCESSES),
-    CHECK(calls, PROCESSES),
-    CHECK(growth, PROCESSES),
-    CHECK(retries, PROCESSES),
-    CHECK(killing, PROCESSES),
-    CHECK(asking, PROCESSES),
-    CHECK(draining, PROCESSES),
-    CHECK(cancelling, PROCESSES),
-    CHECK(pairs_one_worker, PROCESSES),
-    CHECK(pairs_two_workers, PROCESSES),
-    CHECK(pairs_listeners, PROCESSES),
-    CHECK(pairs_objects, PROCESSES),
-    CHECK(pairs_recycling, PROCESSES),
-    CHECK(pairs_idle_timeout, PROCESSES),
-    CHECK(pairs_resize, PROCESSES),
-    CHECK(pairs_map, PROCESSES),
-    CHECK(pairs_calls, PROCESSES),
-    CHECK(pairs_retries, PROCESSES),
-    CHECK(pairs_killing, PROCESSES),
-    CHECK(pairs_asking, PROCESSES),
-    CHECK(pairs_draining, PROCESSES),
-    CHECK(pairs_cancelling, PROCESSES),
-    CHECK(recovery_two_workers, PROCESSES),
-    CHECK(recovery_listeners, PROCESSES),
-    CHECK(recovery_objects, PROCESSES),
-    CHECK(recovery_map, PROCESSES),
-    CHECK(recovery_calls, PROCESSES),
-    CHECK(recovery_retries, PROCESSES),
-    CHECK(recovery_killing, PROCESSES),
-    CHECK(recovery_asking, PROCESSES),
-    CHECK(recovery_draining, PROCESSES),
-    CHECK(recovery_cancelling, PROCESSES),
-    CHECK(supervisor, PROCESSES),
-    CHECK(program, PROCESSES),
-    CHECK(account, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -70,7 +70,7 @@ static int idle_program(void *context)
     stay();
 }
 
-TEST(idle)
+TEST(idle, PROCESSES)
 {
     int workers = 4;
     assert_dies_with(idle_program, &workers);
@@ -117,7 +117,7 @@ static int busy_program(void *context)
     stay();
 }
 
-TEST(busy) { assert_dies_with(busy_program, NULL); }
+TEST(busy, PROCESSES) { assert_dies_with(busy_program, NULL); }
 
 static int waiting_program(void *context)
 {
@@ -131,7 +131,7 @@ static int waiting_program(void *context)
     return posse_result(future, -1, NULL, NULL) == POSSE_OK;
 }
 
-TEST(waiting) { assert_dies_with(waiting_program, NULL); }
+TEST(waiting, PROCESSES) { assert_dies_with(waiting_program, NULL); }
 
 static int shut_down_program(void *context)
 {
@@ -144,7 +144,7 @@ static int shut_down_program(void *context)
     stay();
 }
 
-TEST(shut_down) { assert_dies_with(shut_down_program, NULL); }
+TEST(shut_down, PROCESSES) { assert_dies_with(shut_down_program, NULL); }
 
 /* A child of the program has copies of all its descriptors, so none of them closes when the
  * program dies. */
@@ -163,7 +163,7 @@ static int forking_program(void *context)
     stay();
 }
 
-TEST(with_a_child_that_lives_on) { assert_dies_with(forking_program, NULL); }
+TEST(with_a_child_that_lives_on, PROCESSES) { assert_dies_with(forking_program, NULL); }
 
 /* The same process runs another program: it has not died, and yet all that belonged to the old
  * one must go. */
@@ -175,7 +175,7 @@ static int replaced_program(void *context)
     return 1;
 }
 
-TEST(exec)
+TEST(exec, PROCESSES)
 {
     pid_t program = start_child(replaced_program, NULL);
     assert_all_die(0);
@@ -221,7 +221,7 @@ static void pause_us(long us)
 }
 
 /* Killed inside create and destroy, at a different moment each time. */
-TEST(inside_create)
+TEST(inside_create, PROCESSES)
 {
     unsigned seed = (unsigned)now_ms();
     print_message("seed %u\n", seed);
@@ -239,15 +239,3 @@ TEST(inside_create)
     }
     free_shared(word, sizeof *word);
 }
-
-static const struct check checks[] = {
-    CHECK(idle, PROCESSES),
-    CHECK(busy, PROCESSES),
-    CHECK(waiting, PROCESSES),
-    CHECK(shut_down, PROCESSES),
-    CHECK(with_a_child_that_lives_on, PROCESSES),
-    CHECK(exec, PROCESSES),
-    CHECK(inside_create, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

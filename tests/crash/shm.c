@@ -226,18 +226,24 @@ static int works_or_says_why(void)
     return ends(pool);
 }
 
-TEST(many_small_tasks) { assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_small}); }
+TEST(many_small_tasks, PROCESSES)
+{
+    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_small});
+}
 
-TEST(many_large_tasks) { assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_large}); }
+TEST(many_large_tasks, PROCESSES)
+{
+    assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_large});
+}
 
-TEST(results_without_room)
+TEST(results_without_room, PROCESSES)
 {
     assert_with_shm((struct shm){"/dev/shm", SMALL, 0, many_large_results});
 }
 
-TEST(larger_than_all) { assert_with_shm((struct shm){"/dev/shm", SMALL, 0, too_big}); }
+TEST(larger_than_all, PROCESSES) { assert_with_shm((struct shm){"/dev/shm", SMALL, 0, too_big}); }
 
-TEST(hardly_any)
+TEST(hardly_any, PROCESSES)
 {
     static const char *const sizes[] = {"size=4k", "size=64k", "size=256k", "size=512k",
                                         "size=700k"};
@@ -246,30 +252,19 @@ TEST(hardly_any)
     }
 }
 
-TEST(default_of_containers)
+TEST(default_of_containers, PROCESSES)
 {
     assert_with_shm((struct shm){"/dev/shm", "size=64m", 0, many_large});
 }
 
-TEST(any_size_after_any_other)
+TEST(any_size_after_any_other, PROCESSES)
 {
     assert_with_shm((struct shm){"/dev/shm", "size=64m", 0, one_size_after_another});
 }
 
-TEST(read_only) { assert_with_shm((struct shm){"/dev/shm", SMALL, MS_RDONLY, works_or_says_why}); }
+TEST(read_only, PROCESSES)
+{
+    assert_with_shm((struct shm){"/dev/shm", SMALL, MS_RDONLY, works_or_says_why});
+}
 
-TEST(missing) { assert_with_shm((struct shm){"/dev", SMALL, 0, works_or_says_why}); }
-
-static const struct check checks[] = {
-    CHECK(many_small_tasks, PROCESSES),
-    CHECK(many_large_tasks, PROCESSES),
-    CHECK(results_without_room, PROCESSES),
-    CHECK(larger_than_all, PROCESSES),
-    CHECK(hardly_any, PROCESSES),
-    CHECK(default_of_containers, PROCESSES),
-    CHECK(any_size_after_any_other, PROCESSES),
-    CHECK(read_only, PROCESSES),
-    CHECK(missing, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(missing, PROCESSES) { assert_with_shm((struct shm){"/dev", SMALL, 0, works_or_says_why}); }

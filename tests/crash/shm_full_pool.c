@@ -93,7 +93,7 @@ static int many_wait(void)
     return ends(full.pool);
 }
 
-TEST(no_place_to_wait) { assert_with_shm((struct shm){"/dev/shm", SIZE, 0, many_wait}); }
+TEST(no_place_to_wait, PROCESSES) { assert_with_shm((struct shm){"/dev/shm", SIZE, 0, many_wait}); }
 
 /* ---- workers ---- */
 
@@ -123,7 +123,10 @@ static int grows(void)
     return ends(full.pool);
 }
 
-TEST(more_workers_when_there_is_room) { assert_with_shm((struct shm){"/dev/shm", SIZE, 0, grows}); }
+TEST(more_workers_when_there_is_room, PROCESSES)
+{
+    assert_with_shm((struct shm){"/dev/shm", SIZE, 0, grows});
+}
 
 /* Deaths while there is no memory cost their tasks alone. */
 static int loses_workers(void)
@@ -143,15 +146,7 @@ static int loses_workers(void)
     return posse_destroy(full.pool) == POSSE_OK ? 0 : 1;
 }
 
-TEST(workers_are_replaced_without_memory)
+TEST(workers_are_replaced_without_memory, PROCESSES)
 {
     assert_with_shm((struct shm){"/dev/shm", SIZE, 0, loses_workers});
 }
-
-static const struct check checks[] = {
-    CHECK(no_place_to_wait, PROCESSES),
-    CHECK(more_workers_when_there_is_room, PROCESSES),
-    CHECK(workers_are_replaced_without_memory, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -276,15 +276,15 @@ static void die_after_instructions(enum mark mark)
     close_scene(&scene, &tally);
 }
 
-TEST(from_the_wake_up) { die_after_instructions(FROM_WAKE); }
+TEST(from_the_wake_up, PROCESSES) { die_after_instructions(FROM_WAKE); }
 
-TEST(from_the_nested_submit) { die_after_instructions(FROM_SUBMIT); }
+TEST(from_the_nested_submit, PROCESSES) { die_after_instructions(FROM_SUBMIT); }
 
-TEST(from_the_end) { die_after_instructions(FROM_END); }
+TEST(from_the_end, PROCESSES) { die_after_instructions(FROM_END); }
 
 /* At the begin and end of each system call, and at some moment after, in it if it takes its
  * time. */
-TEST(in_system_calls)
+TEST(in_system_calls, PROCESSES)
 {
     struct scene scene = open_scene();
     struct tally tally = {0};
@@ -300,12 +300,3 @@ TEST(in_system_calls)
     print_message("%ld begins and ends of system calls: ", way.steps - 1);
     close_scene(&scene, &tally);
 }
-
-static const struct check checks[] = {
-    CHECK(from_the_wake_up, PROCESSES),
-    CHECK(from_the_nested_submit, PROCESSES),
-    CHECK(from_the_end, PROCESSES),
-    CHECK(in_system_calls, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -116,7 +116,7 @@ static const struct {
 #endif
 };
 
-TEST(suicides_cost_one_future)
+TEST(suicides_cost_one_future, PROCESSES)
 {
     for (size_t i = 0; i < COUNT(suicides); i++) {
         print_message("  %s\n", suicides[i].name);
@@ -125,9 +125,3 @@ TEST(suicides_cost_one_future)
         assert_int_equal(error.exit_code, suicides[i].exit_code);
     }
 }
-
-static const struct check checks[] = {
-    CHECK(suicides_cost_one_future, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -41,7 +41,7 @@ static void assert_broken(posse_executor *pool)
     assert_null(future.executor);
 }
 
-TEST(killed_while_others_wait)
+TEST(killed_while_others_wait, PROCESSES)
 {
     struct scene scene = make_scene();
     struct caller callers[4];
@@ -63,7 +63,7 @@ TEST(killed_while_others_wait)
 }
 
 /* Workers die with it, and results that are there stay. */
-TEST(workers_die_with_it)
+TEST(workers_die_with_it, PROCESSES)
 {
     struct scene scene = make_scene();
     kill(scene.supervisor, SIGKILL);
@@ -86,7 +86,7 @@ static int become_another_user(posse_task *task, const void *arg, size_t size)
 }
 
 /* Also workers that have given up rights, which makes the kernel forget whom they die with. */
-TEST(workers_of_another_user_die_with_it)
+TEST(workers_of_another_user_die_with_it, PROCESSES)
 {
     if (geteuid() != 0) {
         skip();
@@ -102,7 +102,7 @@ TEST(workers_of_another_user_die_with_it)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(killed_while_idle)
+TEST(killed_while_idle, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
@@ -112,7 +112,7 @@ TEST(killed_while_idle)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(P25_force_on_a_broken_pool)
+TEST(P25_force_on_a_broken_pool, PROCESSES)
 {
     struct scene scene = make_scene();
     kill(scene.supervisor, SIGKILL);
@@ -122,7 +122,7 @@ TEST(P25_force_on_a_broken_pool)
     assert_ok(posse_destroy(scene.pool));
 }
 
-TEST(destroyed_at_once)
+TEST(destroyed_at_once, PROCESSES)
 {
     for (int i = 0; i < 5; i++) {
         posse_executor *pool = make_pool(2);
@@ -133,7 +133,7 @@ TEST(destroyed_at_once)
 }
 
 /* A supervisor that is stopped for a while has only been slow. */
-TEST(stopped_and_continued)
+TEST(stopped_and_continued, PROCESSES)
 {
     struct scene scene = make_scene();
     kill(scene.supervisor, SIGSTOP);
@@ -178,17 +178,4 @@ static int loses_its_last_worker(void *context)
     return 0;
 }
 
-TEST(P18_failed_worker_replacement) { assert_child(loses_its_last_worker, NULL); }
-
-static const struct check checks[] = {
-    CHECK(killed_while_others_wait, PROCESSES),
-    CHECK(workers_die_with_it, PROCESSES),
-    CHECK(workers_of_another_user_die_with_it, PROCESSES),
-    CHECK(killed_while_idle, PROCESSES),
-    CHECK(P25_force_on_a_broken_pool, PROCESSES),
-    CHECK(destroyed_at_once, PROCESSES),
-    CHECK(stopped_and_continued, PROCESSES),
-    CHECK(P18_failed_worker_replacement, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(P18_failed_worker_replacement, PROCESSES) { assert_child(loses_its_last_worker, NULL); }

@@ -79,14 +79,14 @@ static void take_a_slot(struct stage *stage)
     end(stage);
 }
 
-TEST(slot)
+TEST(slot, PROCESSES)
 {
     struct stage stage = begin();
     stage.stays = true;
     take_a_slot(&stage);
 }
 
-TEST(slot_when_all_are_looked_at)
+TEST(slot_when_all_are_looked_at, PROCESSES)
 {
     struct stage stage = begin();
     for (unsigned i = 0; i < 2; i++) { /* as if other threads of the workers had changed slots */
@@ -95,7 +95,7 @@ TEST(slot_when_all_are_looked_at)
     take_a_slot(&stage);
 }
 
-TEST(parker)
+TEST(parker, PROCESSES)
 {
     struct stage stage = begin();
     sweeping = &stage;
@@ -104,19 +104,10 @@ TEST(parker)
 }
 
 /* It is kept as long as the executor lives. */
-TEST(parker_of_a_mail_box)
+TEST(parker_of_a_mail_box, PROCESSES)
 {
     struct stage stage = begin();
     sweeping = &stage;
     assert_status(posse_wait(&stage.held, 1, POSSE_ALL_COMPLETED, 10, NULL, NULL), POSSE_TIMEOUT);
     end(&stage);
 }
-
-static const struct check checks[] = {
-    CHECK(slot, PROCESSES),
-    CHECK(slot_when_all_are_looked_at, PROCESSES),
-    CHECK(parker, PROCESSES),
-    CHECK(parker_of_a_mail_box, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -59,7 +59,7 @@ static bool has_said(const struct word *word, pid_t program)
     return atomic_load(&word->ready) || !process_lives(program);
 }
 
-TEST(workers_die_with_the_program)
+TEST(workers_die_with_the_program, UNSANITIZED(PROCESSES))
 {
     struct word *word = make_shared(sizeof *word);
     pid_t program = start_child(program_with_a_child, word);
@@ -103,7 +103,10 @@ static int first_thread_ends(void *unused)
     pthread_exit(NULL);
 }
 
-TEST(a_program_without_its_first_thread_lives) { assert_played(first_thread_ends, NULL); }
+TEST(a_program_without_its_first_thread_lives, UNSANITIZED(PROCESSES))
+{
+    assert_played(first_thread_ends, NULL);
+}
 
 /* ---- refusals ---- */
 
@@ -129,7 +132,10 @@ static int neither_pidfd_nor_proc(void *unused)
     return deny(&no_proc, EACCES) ? refuses(&no_pidfd, ENOSYS) : NOT_HERE;
 }
 
-TEST(nothing_tells_of_the_end_of_the_program) { assert_played(neither_pidfd_nor_proc, NULL); }
+TEST(nothing_tells_of_the_end_of_the_program, UNSANITIZED(PROCESSES))
+{
+    assert_played(neither_pidfd_nor_proc, NULL);
+}
 
 static int no_signal_at_a_parents_death(void *unused)
 {
@@ -138,7 +144,10 @@ static int no_signal_at_a_parents_death(void *unused)
     return refuses(&no_death_signal, EPERM);
 }
 
-TEST(workers_would_outlive_the_supervisor) { assert_played(no_signal_at_a_parents_death, NULL); }
+TEST(workers_would_outlive_the_supervisor, UNSANITIZED(PROCESSES))
+{
+    assert_played(no_signal_at_a_parents_death, NULL);
+}
 
 /* ---- a worker that gives up the call itself ---- */
 
@@ -165,7 +174,7 @@ static int sealed_workers_work(void *unused)
     return 0;
 }
 
-TEST(a_sealed_worker_works) { assert_played(sealed_workers_work, NULL); }
+TEST(a_sealed_worker_works, UNSANITIZED(PROCESSES)) { assert_played(sealed_workers_work, NULL); }
 
 /* The kernel has forgotten whom it dies with, and cannot be told again. */
 static int another_user_is_refused(void *unused)
@@ -183,28 +192,10 @@ static int another_user_is_refused(void *unused)
     return 0;
 }
 
-TEST(a_sealed_worker_of_another_user_is_refused)
+TEST(a_sealed_worker_of_another_user_is_refused, UNSANITIZED(PROCESSES))
 {
     if (geteuid() != 0) {
         skip();
     }
     assert_played(another_user_is_refused, NULL);
-}
-
-static const struct check checks[] = {
-    CHECK(workers_die_with_the_program, PROCESSES),
-    CHECK(a_program_without_its_first_thread_lives, PROCESSES),
-    CHECK(nothing_tells_of_the_end_of_the_program, PROCESSES),
-    CHECK(workers_would_outlive_the_supervisor, PROCESSES),
-    CHECK(a_sealed_worker_works, PROCESSES),
-    CHECK(a_sealed_worker_of_another_user_is_refused, PROCESSES),
-};
-
-/* Sanitizers make calls of their own. */
-int main(int argc, char **argv)
-{
-#ifdef SANITIZED
-    return NOT_HERE;
-#endif
-    return RUN_CHECKS(argc, argv, checks);
 }

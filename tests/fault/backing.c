@@ -48,12 +48,18 @@ static int outlives_a_failure(size_t pages)
 static int one_page(void) { return outlives_a_failure(1); }
 static int many_pages(void) { return outlives_a_failure(16); }
 
-TEST(one_page_stays) { assert_with_shm((struct shm){"/dev/shm", "size=1m", 0, one_page}); }
+TEST(one_page_stays, PROCESSES)
+{
+    assert_with_shm((struct shm){"/dev/shm", "size=1m", 0, one_page});
+}
 
-TEST(many_pages_stay) { assert_with_shm((struct shm){"/dev/shm", "size=1m", 0, many_pages}); }
+TEST(many_pages_stay, PROCESSES)
+{
+    assert_with_shm((struct shm){"/dev/shm", "size=1m", 0, many_pages});
+}
 
 /* A kernel before 5.14 does not know MADV_POPULATE_WRITE. */
-TEST(pages_stay_with_an_old_kernel)
+TEST(pages_stay_with_an_old_kernel, PROCESSES)
 {
     fault_state = make_shared(sizeof *fault_state);
     fault_arm(&(struct fault_plan){
@@ -63,11 +69,3 @@ TEST(pages_stay_with_an_old_kernel)
     free_shared(fault_state, sizeof *fault_state);
     fault_state = NULL;
 }
-
-static const struct check checks[] = {
-    CHECK(one_page_stays, PROCESSES),
-    CHECK(many_pages_stay, PROCESSES),
-    CHECK(pages_stay_with_an_old_kernel, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

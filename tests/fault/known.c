@@ -92,7 +92,7 @@ static bool is_known(char *symbol)
     return false;
 }
 
-TEST(every_call_is_known)
+TEST(every_call_is_known, PROCESSES)
 {
     int calls = 0, unknown = 0;
     read_symbols(POSSE_TEST_LIBRARY);
@@ -109,7 +109,7 @@ TEST(every_call_is_known)
 }
 
 /* The copy that the other tests are linked with makes none of the calls that may fail itself. */
-TEST(every_call_is_led_to_the_test)
+TEST(every_call_is_led_to_the_test, PROCESSES)
 {
     count = 0;
     read_symbols(POSSE_TEST_COPY);
@@ -122,10 +122,3 @@ TEST(every_call_is_led_to_the_test)
         }
     }
 }
-
-static const struct check checks[] = {
-    CHECK(every_call_is_known, PROCESSES),
-    CHECK(every_call_is_led_to_the_test, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

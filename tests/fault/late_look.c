@@ -66,13 +66,7 @@ static int look_late(void)
     return 0;
 }
 
-TEST(queue_is_destroyed_meanwhile)
+TEST(queue_is_destroyed_meanwhile, PROCESSES)
 {
     assert_with_shm((struct shm){"/dev/shm", "size=4m", 0, look_late});
 }
-
-static const struct check checks[] = {
-    CHECK(queue_is_destroyed_meanwhile, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

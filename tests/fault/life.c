@@ -21,10 +21,4 @@ static int create_and_destroy(void)
     return 0;
 }
 
-TEST(come_and_go) { sweep_all("create and destroy", create_and_destroy); }
-
-static const struct check checks[] = {
-    CHECK(come_and_go, FORKED),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(come_and_go, FORKED) { sweep_all("create and destroy", create_and_destroy); }

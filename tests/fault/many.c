@@ -160,15 +160,8 @@ static int two_pools(void)
     return leave_pool(other);
 }
 
-TEST(waits) { sweep_all("wait and as_completed", wait_for_all); }
-TEST(maps) { sweep_all("map", map_items); }
-TEST(done_callbacks) { sweep_all("callbacks", callbacks); }
-TEST(descriptors) { sweep_all("completion descriptor", completion_descriptor); }
-TEST(several_pools) { sweep_all("several executors", two_pools); }
-
-static const struct check checks[] = {
-    CHECK(waits, FORKED),       CHECK(maps, FORKED),          CHECK(done_callbacks, FORKED),
-    CHECK(descriptors, FORKED), CHECK(several_pools, FORKED),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(waits, FORKED) { sweep_all("wait and as_completed", wait_for_all); }
+TEST(maps, FORKED) { sweep_all("map", map_items); }
+TEST(done_callbacks, FORKED) { sweep_all("callbacks", callbacks); }
+TEST(descriptors, FORKED) { sweep_all("completion descriptor", completion_descriptor); }
+TEST(several_pools, FORKED) { sweep_all("several executors", two_pools); }

@@ -87,18 +87,8 @@ static int deadline(void)
     return leave_pool(pool);
 }
 
-TEST(dead_workers_are_replaced) { sweep_all("replacement", replacement); }
-TEST(workers_on_demand) { sweep_all("on demand", on_demand); }
-TEST(workers_are_recycled) { sweep_all("recycling", recycling); }
-TEST(resize) { sweep_all("resize", resizing); }
-TEST(deadlines) { sweep_all("deadline", deadline); }
-
-static const struct check checks[] = {
-    CHECK(dead_workers_are_replaced, PROCESSES),
-    CHECK(workers_on_demand, FORKED &PARALLEL),
-    CHECK(workers_are_recycled, FORKED &PARALLEL),
-    CHECK(resize, FORKED &PARALLEL),
-    CHECK(deadlines, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(dead_workers_are_replaced, PROCESSES) { sweep_all("replacement", replacement); }
+TEST(workers_on_demand, PARALLEL_FORKED) { sweep_all("on demand", on_demand); }
+TEST(workers_are_recycled, PARALLEL_FORKED) { sweep_all("recycling", recycling); }
+TEST(resize, PARALLEL_FORKED) { sweep_all("resize", resizing); }
+TEST(deadlines, PROCESSES) { sweep_all("deadline", deadline); }

@@ -116,16 +116,8 @@ static int shut_down(void)
     return 0;
 }
 
-TEST(small_tasks) { sweep_all("small task", one_small); }
-TEST(large_arguments_and_results) { sweep_all("large task", one_large); }
-TEST(tables_grow) { sweep_all("many tasks", many_at_once); }
-TEST(locks_queues_memory) { sweep_all("shared things", shared_things); }
-TEST(shutdown) { sweep_all("shutdown", shut_down); }
-
-static const struct check checks[] = {
-    CHECK(small_tasks, FORKED &PARALLEL), CHECK(large_arguments_and_results, FORKED),
-    CHECK(tables_grow, FORKED),           CHECK(locks_queues_memory, FORKED),
-    CHECK(shutdown, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(small_tasks, PARALLEL_FORKED) { sweep_all("small task", one_small); }
+TEST(large_arguments_and_results, FORKED) { sweep_all("large task", one_large); }
+TEST(tables_grow, FORKED) { sweep_all("many tasks", many_at_once); }
+TEST(locks_queues_memory, FORKED) { sweep_all("shared things", shared_things); }
+TEST(shutdown, PROCESSES) { sweep_all("shutdown", shut_down); }

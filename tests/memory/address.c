@@ -42,7 +42,7 @@ static void assert_grown_at_most(struct family family, size_t (*figure)(long), s
     }
 }
 
-TEST(address_space_is_at_most_the_memory_of_the_machine)
+TEST(address_space_is_at_most_the_memory_of_the_machine, ALL)
 {
     size_t before = address_space((long)getpid());
     posse_executor *pool = make_pool(2);
@@ -51,7 +51,7 @@ TEST(address_space_is_at_most_the_memory_of_the_machine)
     end_pool(pool);
 }
 
-TEST(fresh_pool_commits_little)
+TEST(fresh_pool_commits_little, UNSANITIZED(ALL))
 {
     size_t before = committed((long)getpid());
     posse_executor *pool = make_pool(2);
@@ -60,7 +60,7 @@ TEST(fresh_pool_commits_little)
     end_pool(pool);
 }
 
-TEST(use_commits_what_is_used)
+TEST(use_commits_what_is_used, UNSANITIZED(ALL))
 {
     if (available_memory() < 8 * BLOCK) {
         print_message("too little memory is free\n");
@@ -75,11 +75,3 @@ TEST(use_commits_what_is_used)
     assert_ok(posse_free(pool, memory));
     end_pool(pool);
 }
-
-static const struct check checks[] = {
-    CHECK(address_space_is_at_most_the_memory_of_the_machine, ALL),
-    CHECK(fresh_pool_commits_little, UNSANITIZED(ALL)),
-    CHECK(use_commits_what_is_used, UNSANITIZED(ALL)),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -54,7 +54,7 @@ static int limited_before(void *context)
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;
 }
 
-TEST(limit_before_create) { assert_child(limited_before, NULL); }
+TEST(limit_before_create, UNSANITIZED(ALL)) { assert_child(limited_before, NULL); }
 
 static int limited_by_initializer(void *context)
 {
@@ -68,7 +68,10 @@ static int limited_by_initializer(void *context)
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;
 }
 
-TEST(limit_in_the_initializer) { assert_child(limited_by_initializer, NULL); }
+TEST(limit_in_the_initializer, UNSANITIZED(PROCESSES))
+{
+    assert_child(limited_by_initializer, NULL);
+}
 
 /* A worker that cannot open what the program has added goes before it takes a task. */
 static int grown_beyond_limit(void *context)
@@ -91,12 +94,4 @@ static int grown_beyond_limit(void *context)
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;
 }
 
-TEST(growth_beyond_the_limit) { assert_child(grown_beyond_limit, NULL); }
-
-static const struct check checks[] = {
-    CHECK(limit_before_create, UNSANITIZED(ALL)),
-    CHECK(limit_in_the_initializer, UNSANITIZED(PROCESSES)),
-    CHECK(growth_beyond_the_limit, UNSANITIZED(PROCESSES)),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(growth_beyond_the_limit, UNSANITIZED(PROCESSES)) { assert_child(grown_beyond_limit, NULL); }

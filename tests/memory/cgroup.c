@@ -90,11 +90,11 @@ static void assert_costs_one_future(posse_fn *fn)
     assert_guarded((struct guard){.limit = SMALL, .body = costs_one_future, .context = &fn});
 }
 
-TEST(result_over_the_limit) { assert_costs_one_future(result_task); }
+TEST(result_over_the_limit, UNSANITIZED(ALL)) { assert_costs_one_future(result_task); }
 
-TEST(posse_alloc_over_the_limit) { assert_costs_one_future(alloc_task); }
+TEST(posse_alloc_over_the_limit, UNSANITIZED(ALL)) { assert_costs_one_future(alloc_task); }
 
-TEST(malloc_over_the_limit) { assert_costs_one_future(malloc_task); }
+TEST(malloc_over_the_limit, UNSANITIZED(PROCESSES)) { assert_costs_one_future(malloc_task); }
 
 /* ---- the program itself does ---- */
 
@@ -118,7 +118,7 @@ static int program_asks(void *context)
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;
 }
 
-TEST(program_over_the_limit)
+TEST(program_over_the_limit, UNSANITIZED(ALL))
 {
     assert_guarded((struct guard){.limit = SMALL, .body = program_asks});
 }
@@ -138,17 +138,7 @@ static int large_backlog(void *context)
     return end_load(&load);
 }
 
-TEST(backlog_over_the_limit)
+TEST(backlog_over_the_limit, UNSANITIZED(PARALLEL))
 {
     assert_guarded((struct guard){.limit = LARGER, .body = large_backlog});
 }
-
-static const struct check checks[] = {
-    CHECK(result_over_the_limit, UNSANITIZED(ALL)),
-    CHECK(posse_alloc_over_the_limit, UNSANITIZED(ALL)),
-    CHECK(malloc_over_the_limit, UNSANITIZED(PROCESSES)),
-    CHECK(program_over_the_limit, UNSANITIZED(ALL)),
-    CHECK(backlog_over_the_limit, UNSANITIZED(PARALLEL)),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -271,19 +271,10 @@ static void assert_small_core(int (*body)(void *), bool piped)
     assert_ended_well(status);
 }
 
-TEST(core_of_a_worker_to_a_file) { assert_small_core(tasks_crash, false); }
+TEST(core_of_a_worker_to_a_file, UNSANITIZED(PROCESSES)) { assert_small_core(tasks_crash, false); }
 
-TEST(core_of_a_worker_to_a_pipe) { assert_small_core(tasks_crash, true); }
+TEST(core_of_a_worker_to_a_pipe, UNSANITIZED(PROCESSES)) { assert_small_core(tasks_crash, true); }
 
-TEST(core_of_a_program_to_a_file) { assert_small_core(program_crashes, false); }
+TEST(core_of_a_program_to_a_file, UNSANITIZED(ALL)) { assert_small_core(program_crashes, false); }
 
-TEST(core_of_a_program_to_a_pipe) { assert_small_core(program_crashes, true); }
-
-static const struct check checks[] = {
-    CHECK(core_of_a_worker_to_a_file, UNSANITIZED(PROCESSES)),
-    CHECK(core_of_a_worker_to_a_pipe, UNSANITIZED(PROCESSES)),
-    CHECK(core_of_a_program_to_a_file, UNSANITIZED(ALL)),
-    CHECK(core_of_a_program_to_a_pipe, UNSANITIZED(ALL)),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(core_of_a_program_to_a_pipe, UNSANITIZED(ALL)) { assert_small_core(program_crashes, true); }

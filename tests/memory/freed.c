@@ -48,7 +48,7 @@ static int for_anything(void *context)
     return end_load(&load);
 }
 
-TEST(burst_then_small_then_large)
+TEST(burst_then_small_then_large, PROCESSES)
 {
     assert_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = for_anything});
 }
@@ -78,12 +78,12 @@ static int large_then_many(void *context)
     return end_load(&load);
 }
 
-TEST(large_then_many_at_once)
+TEST(large_then_many_at_once, PROCESSES)
 {
     assert_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = large_then_many});
 }
 
-TEST(small_then_large_then_burst)
+TEST(small_then_large_then_burst, PROCESSES)
 {
     assert_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = small_first});
 }
@@ -107,16 +107,7 @@ static int over_and_over(void *context)
     return end_load(&load);
 }
 
-TEST(bursts_of_any_size_over_and_over)
+TEST(bursts_of_any_size_over_and_over, PROCESSES)
 {
     assert_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = over_and_over});
 }
-
-static const struct check checks[] = {
-    CHECK(burst_then_small_then_large, PROCESSES),
-    CHECK(large_then_many_at_once, PROCESSES),
-    CHECK(small_then_large_then_burst, PROCESSES),
-    CHECK(bursts_of_any_size_over_and_over, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -111,11 +111,11 @@ static void assert_gives_back(int (*body)(void *), void *context)
         (struct guard){.seconds = in_long_run(40, 90), .body = body, .context = context});
 }
 
-TEST(after_a_backlog) { assert_gives_back(backlogs, NULL); }
+TEST(after_a_backlog, UNSANITIZED(PARALLEL)) { assert_gives_back(backlogs, NULL); }
 
-TEST(after_many_tasks) { assert_gives_back(many_tasks, NULL); }
+TEST(after_many_tasks, UNSANITIZED(PARALLEL)) { assert_gives_back(many_tasks, NULL); }
 
-TEST(after_posse_free)
+TEST(after_posse_free, UNSANITIZED(ALL))
 {
     size_t size = (size_t)most_tasks() * sizeof(void *);
     void *memory = make_shared(size);
@@ -123,11 +123,3 @@ TEST(after_posse_free)
     assert_gives_back(allocated, memory);
     free_shared(memory, size);
 }
-
-static const struct check checks[] = {
-    CHECK(after_a_backlog, UNSANITIZED(PARALLEL)),
-    CHECK(after_many_tasks, UNSANITIZED(PARALLEL)),
-    CHECK(after_posse_free, UNSANITIZED(ALL)),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

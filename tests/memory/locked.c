@@ -60,11 +60,11 @@ static void assert_can_lock(int (*body)(void *))
     assert_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = body});
 }
 
-TEST(all_is_locked_before_create) { assert_can_lock(locked_before); }
+TEST(all_is_locked_before_create, UNSANITIZED(ALL)) { assert_can_lock(locked_before); }
 
-TEST(all_is_locked_after_create) { assert_can_lock(locked_after); }
+TEST(all_is_locked_after_create, UNSANITIZED(ALL)) { assert_can_lock(locked_after); }
 
-TEST(task_locks_all) { assert_can_lock(locked_by_a_task); }
+TEST(task_locks_all, UNSANITIZED(ALL)) { assert_can_lock(locked_by_a_task); }
 
 /* Another user may lock 64 kB; what is mapped later counts. posse_create works, or says why not. */
 static int locked_by_a_user(void *context)
@@ -86,16 +86,7 @@ static int locked_by_a_user(void *context)
     return 0;
 }
 
-TEST(little_may_be_locked)
+TEST(little_may_be_locked, UNSANITIZED(ALL))
 {
     assert_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = locked_by_a_user});
 }
-
-static const struct check checks[] = {
-    CHECK(all_is_locked_before_create, UNSANITIZED(ALL)),
-    CHECK(all_is_locked_after_create, UNSANITIZED(ALL)),
-    CHECK(task_locks_all, UNSANITIZED(ALL)),
-    CHECK(little_may_be_locked, UNSANITIZED(ALL)),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

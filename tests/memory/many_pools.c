@@ -96,7 +96,7 @@ static int many_pools(void *context)
     return 0;
 }
 
-TEST(thousand_pools)
+TEST(thousand_pools, ALL)
 {
     time_limit(SECONDS + 5);
     int status = wait_status(start_child(many_pools, NULL));
@@ -107,9 +107,3 @@ TEST(thousand_pools)
     }
     assert_ended_well(status);
 }
-
-static const struct check checks[] = {
-    CHECK(thousand_pools, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -40,7 +40,7 @@ static void assert_in_proportion(posse_executor *pool, size_t before)
     assert_true(now <= before + SLACK + threads + 2 * stats.memory_used);
 }
 
-TEST(address_space_of_a_small_pool)
+TEST(address_space_of_a_small_pool, UNSANITIZED(ALL))
 {
     void *memory = NULL;
     size_t before = address_space((long)getpid());
@@ -85,11 +85,11 @@ static int limited_later(void *context)
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;
 }
 
-TEST(address_space_is_limited_later) { assert_child(limited_later, NULL); }
+TEST(address_space_is_limited_later, UNSANITIZED(ALL)) { assert_child(limited_later, NULL); }
 
 /* ---- at the limit ---- */
 
-TEST(posse_alloc_up_to_the_limit)
+TEST(posse_alloc_up_to_the_limit, ALL)
 {
     void *memory = NULL, *more = NULL;
     posse_executor *pool = make_pool_with(limited_options());
@@ -109,7 +109,7 @@ static int reserve_task(posse_task *task, const void *arg, size_t size)
     return posse_task_reserve(task, (size_t) * (const long *)arg) != NULL ? 0 : GAVE_UP;
 }
 
-TEST(results_up_to_the_limit)
+TEST(results_up_to_the_limit, ALL)
 {
     posse_executor *pool = make_pool_with(limited_options());
     for (int i = 0; i < 5; i++) {
@@ -146,10 +146,10 @@ static int backlog_to_the_limit(void *context)
     return end_load(&load);
 }
 
-TEST(backlog_up_to_the_limit) { assert_child(backlog_to_the_limit, NULL); }
+TEST(backlog_up_to_the_limit, PARALLEL) { assert_child(backlog_to_the_limit, NULL); }
 
 /* So little that there can be no pool is a status. */
-TEST(limits_that_are_too_small)
+TEST(limits_that_are_too_small, ALL)
 {
     for (size_t most = 1; most < MOST; most = most * 3 + 1) {
         posse_executor *pool = NULL;
@@ -165,14 +165,3 @@ TEST(limits_that_are_too_small)
         }
     }
 }
-
-static const struct check checks[] = {
-    CHECK(address_space_of_a_small_pool, UNSANITIZED(ALL)),
-    CHECK(address_space_is_limited_later, UNSANITIZED(ALL)),
-    CHECK(posse_alloc_up_to_the_limit, ALL),
-    CHECK(results_up_to_the_limit, ALL),
-    CHECK(backlog_up_to_the_limit, PARALLEL),
-    CHECK(limits_that_are_too_small, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -192,12 +192,5 @@ static void scribble_on(enum part part)
 }
 
 #define PART_TEST(name, text)                                                                      \
-    TEST(name) { scribble_on(PART_##name); }
+    TEST_AS(name, text, PROCESSES) { scribble_on(PART_##name); }
 PARTS(PART_TEST)
-
-int main(int argc, char **argv)
-{
-#define PART_CHECK(name, text) {text, name, PROCESSES},
-    const struct check checks[] = {PARTS(PART_CHECK)};
-    return RUN_CHECKS(argc, argv, checks);
-}

@@ -1,4 +1,9 @@
-/* runner.c - picks the checks for the backend and runs each between two looks at what is there. */
+/* runner.c - the main of every program of tests: runs the tests of the chosen backend, each between
+ * two looks at what is there.
+ *
+ * A test that fails, or that runs out of its time, leaves behind in the log what it did last
+ * (scene_is) and the command that runs just that again.
+ */
 #include "support.h"
 
 #include <signal.h>
@@ -10,7 +15,7 @@
 #include <valgrind/memcheck.h>
 #endif
 
-#define MAX_CHECKS 64
+#define MAX_TESTS 64
 #define SKIPPED 77 /* what ctest and others take for "not run" if they are told */
 
 static const char *const backend_names[] = {
@@ -22,6 +27,28 @@ static const char *const backend_names[] = {
 static posse_backend chosen = POSSE_PROCESS;
 static int begun, skipped; /* tests; a program whose tests were all skipped was not run */
 
+static struct test *tests; /* sorted by their order */
+static const char *program;
+static pid_t runner;
+
+/* The test that runs. */
+static struct {
+    const struct test *test;
+    bool passed;
+    char settings[200]; /* of the environment, to run it again */
+    char scene[600];
+} now;
+
+void add_test(struct test *test)
+{
+    struct test **place = &tests;
+    while (*place != NULL && (*place)->order < test->order) {
+        place = &(*place)->next;
+    }
+    test->next = *place;
+    *place = test;
+}
+
 posse_backend backend(void) { return chosen; }
 
 long in_long_run(long few, long many)
@@ -30,20 +57,84 @@ long in_long_run(long few, long many)
     return set != NULL && strcmp(set, "1") == 0 ? many : few;
 }
 
-/* alarm's default action kills the runner: a test that hangs in a call cannot be ended
- * otherwise. */
+/* ---- what the log says of a test that failed ---- */
+
+void scene_is(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    vsnprintf(now.scene, sizeof now.scene, format, values);
+    va_end(values);
+}
+
+void again_with(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    vsnprintf(now.settings, sizeof now.settings, format, values);
+    va_end(values);
+}
+
+unsigned long test_seed(unsigned long below)
+{
+    const char *given = getenv("POSSE_TEST_SEED");
+    unsigned long seed = given ? strtoul(given, NULL, 10) : (unsigned long)now_ms() % below;
+    again_with("POSSE_TEST_SEED=%lu", seed);
+    return seed;
+}
+
+static void say(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        return; /* nobody reads it */
+}
+
+/* Also in the handler of a signal. */
+static void say_how_to_repeat(void)
+{
+    const char *const words[] = {"scene: ",
+                                 now.scene,
+                                 "\n",
+                                 "again: ",
+                                 now.settings,
+                                 now.settings[0] ? " " : "",
+                                 program,
+                                 " ",
+                                 backend_names[chosen],
+                                 " ",
+                                 now.test->name,
+                                 "\n"};
+    for (size_t i = now.scene[0] ? 0 : 3; i < COUNT(words); i++)
+        say(words[i]);
+}
+
+/* A test that hangs in a call cannot be ended otherwise than with its process. */
+static void run_out_of_time(int signal_number)
+{
+    if (getpid() == runner) {
+        say("the test ran out of its time\n");
+        say_how_to_repeat();
+    }
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number); /* delivered when the handler returns */
+}
+
 void time_limit(unsigned seconds) { alarm(seconds); }
+
+/* ---- one test ---- */
 
 _Noreturn void skip_test(const char *file, int line)
 {
     skipped++;
+    now.passed = true;
     _skip(file, line);
     abort(); /* cmocka does not say that it never comes back */
 }
 
 static int before_test(void **state)
 {
-    (void)state;
+    memset(&now, 0, sizeof now);
+    now.test = *state;
     begun++;
     time_limit(TIME_LIMIT);
     look_each_second();
@@ -51,13 +142,22 @@ static int before_test(void **state)
     return 0;
 }
 
+/* An assertion that does not hold jumps over the end of it. */
+static void run_chosen(void **state)
+{
+    now.test->run(state);
+    now.passed = true;
+}
+
 static int after_test(void **state)
 {
     (void)state;
     time_limit(TIME_LIMIT);
-    int result = census_end() ? 0 : -1;
+    bool clean = census_end();
     time_limit(0);
-    return result;
+    if (!clean || !now.passed)
+        say_how_to_repeat();
+    return clean ? 0 : -1;
 }
 
 static bool choose_backend(const char *name)
@@ -71,15 +171,14 @@ static bool choose_backend(const char *name)
     return false;
 }
 
-static size_t list_tests(const struct check *checks, size_t count, struct CMUnitTest *tests)
+/* Those for the chosen backend. */
+static size_t list_tests(struct CMUnitTest *list)
 {
     size_t listed = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (checks[i].backends & 1u << chosen) {
-            tests[listed++] =
-                (struct CMUnitTest){checks[i].name, checks[i].test, before_test, after_test, NULL};
-        }
-    }
+    for (struct test *test = tests; test != NULL; test = test->next)
+        if (listed < MAX_TESTS && (test->backends & 1u << chosen))
+            list[listed++] =
+                (struct CMUnitTest){test->name, run_chosen, before_test, after_test, test};
     return listed;
 }
 
@@ -108,24 +207,26 @@ static void ignore_nothing(void)
     }
 }
 
-int run_checks(int argc, char **argv, const struct check *checks, size_t count)
+int main(int argc, char **argv)
 {
-    struct CMUnitTest tests[MAX_CHECKS];
-    if ((argc > 1 && !choose_backend(argv[1])) || count > MAX_CHECKS) {
+    struct CMUnitTest list[MAX_TESTS];
+    if (argc > 1 && !choose_backend(argv[1])) {
         fprintf(stderr, "usage: %s [process | thread | inline] [pattern]\n", argv[0]);
         return 2;
     }
-    if (argc > 2) {
+    if (argc > 2)
         cmocka_set_test_filter(argv[2]);
-    }
-    size_t listed = list_tests(checks, count, tests);
+    size_t listed = list_tests(list);
     if (listed == 0) {
         fprintf(stderr, "%s: nothing is tested on this backend\n", argv[0]);
         return SKIPPED;
     }
+    program = argv[0];
+    runner = getpid();
     census_mark();
     ignore_nothing();
-    int failed = _cmocka_run_group_tests(backend_names[chosen], tests, listed, NULL, NULL);
+    (void)signal(SIGALRM, run_out_of_time);
+    int failed = _cmocka_run_group_tests(backend_names[chosen], list, listed, NULL, NULL);
     failed += leaks();
     return failed == 0 && skipped == begun ? SKIPPED : failed;
 }

@@ -2,7 +2,6 @@
 #include "storm.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <time.h>
 
 #ifndef sigev_notify_thread_id
@@ -12,8 +11,6 @@
 #define EVERY_NS 100000
 
 static _Atomic long hits; /* of the storm that blows */
-static long storms;       /* so far, and the signals of all of them */
-static long all_hits;
 static timer_t timer;
 
 static void count_hit(int signal)
@@ -37,11 +34,7 @@ bool begin_storm(void)
 posse_status end_storm(posse_status status)
 {
     timer_delete(timer);
-    storms++;
-    all_hits += atomic_load(&hits);
     return status;
 }
 
 long storm_hits(void) { return atomic_load(&hits); }
-
-void print_storms(void) { printf("%ld calls, %ld signals\n", storms, all_hits); }

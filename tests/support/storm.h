@@ -11,12 +11,11 @@
 bool begin_storm(void);                      /* of the calling thread; also in a task */
 posse_status end_storm(posse_status status); /* gives the status back */
 long storm_hits(void);                       /* signals of the last one */
-void print_storms(void);                     /* how many there were */
 
 /* A call in a storm. */
 #define IN_STORM(call) (begin_storm() ? end_storm(call) : POSSE_SYSTEM)
 
-/* What it waits for may come before the first signal, on a busy machine; print_storms tells. */
+/* What it waits for may come before the first signal, on a busy machine. */
 #define assert_in_storm(call, expected) assert_status(IN_STORM(call), expected)
 
 /* One whose time, SHORT_MS, must be over first: it was interrupted, or this shows nothing. (The

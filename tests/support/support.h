@@ -1,8 +1,8 @@
 /* support.h - what all behaviour and crash tests share.
  *
- * A file of tests is one program. It lists its tests with the backends on which they make sense and
- * hands the list to run_checks; the backend comes from the command line (process, thread or
- * inline). After every test the runner looks at what is left: child processes, workers, threads,
+ * A file of tests is one program, whose main is in runner.c. Each TEST says on which backends it
+ * makes sense; the backend comes from the command line (process, thread or inline), and after it a
+ * pattern of names may. After every test the runner looks at what is left: child processes, workers, threads,
  * descriptors, names in /dev/shm. Anything new is a failure.
  *
  * cmocka's assertions jump back into the runner, so only the runner's main thread may use them
@@ -61,34 +61,70 @@ enum {
     ALL = PARALLEL | INLINE,
 #ifdef SANITIZED_THREADS
     FORKED = PROCESSES | INLINE, /* it gives up when a forked child starts threads */
-    CALLERS = THREADS | INLINE   /* it does not see what workers pass on from thread to thread */
+    CALLERS = THREADS | INLINE,  /* it does not see what workers pass on from thread to thread */
 #else
-    FORKED = ALL, /* where forked children make pools */
-    CALLERS = ALL /* where threads use a pool side by side */
+    FORKED = ALL,  /* where forked children make pools */
+    CALLERS = ALL, /* where threads use a pool side by side */
 #endif
+    PARALLEL_FORKED = PARALLEL & FORKED,
+    PARALLEL_CALLERS = PARALLEL & CALLERS,
 };
 
-struct check {
+/* The backends of a test where a sanitizer has calls, address space or memory of its own. */
+#ifdef SANITIZED
+#define UNSANITIZED(backends) 0
+#else
+#define UNSANITIZED(backends) backends
+#endif
+
+struct test {
     const char *name;
-    CMUnitTestFunction test;
+    CMUnitTestFunction run;
     unsigned backends; /* where it makes sense */
+    int order;         /* in its file */
+    struct test *next;
 };
+void add_test(struct test *test);
 
-#define TEST(name) static void name(void **state_unused __attribute__((unused)))
+/* TEST(name, BACKENDS) { ... } is a test: the runner finds it, and runs it in the order of the
+ * file. TEST_AS gives it a name that is no identifier. */
 /* clang-format off */
-#define CHECK(function, backends) {#function, function, backends}
+#define TEST(function, where) TEST_AS(function, #function, where)
+#define TEST_AS(function, text, where)                                                             \
+    static void function(void **);                                                                 \
+    __attribute__((constructor)) static void register_##function(void)                                  \
+    {                                                                                              \
+        static struct test test = {text, function, where, __COUNTER__, NULL};                      \
+        add_test(&test);                                                                           \
+    }                                                                                              \
+    static void function(void **unused_state)
+
+/* POOL_TEST(name, BACKENDS, workers[, .option = value]...) { ... } has a `pool`, which is made
+ * before it, and after it must be at rest and is destroyed (end_pool). */
+#define POOL_TEST(function, where, ...)                                                            \
+    static void in_pool_##function(posse_executor *pool);                                          \
+    TEST(function, where)                                                                          \
+    {                                                                                              \
+        posse_executor *pool = POOL(__VA_ARGS__);                                                  \
+        in_pool_##function(pool);                                                                  \
+        end_pool(pool);                                                                            \
+    }                                                                                              \
+    static void in_pool_##function(posse_executor *pool)
 /* clang-format on */
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
-/* Runs the checks that are listed for the backend argv[1]; argv[2], if given, is a pattern of
- * names. The result of main: not 0 also if no check is listed for the backend. */
-int run_checks(int argc, char **argv, const struct check *checks, size_t count);
-#define RUN_CHECKS(argc, argv, checks) run_checks(argc, argv, checks, COUNT(checks))
 
 posse_backend backend(void);
 
 /* How much to do: `few` in a run of minutes, `many` after tests/run.sh --long. */
 long in_long_run(long few, long many);
+
+/* What the log says of this test if it fails or hangs: what it did last, and the settings of the
+ * environment that make it do the same again. */
+__attribute__((format(printf, 1, 2))) void scene_is(const char *format, ...);
+__attribute__((format(printf, 1, 2))) void again_with(const char *format, ...);
+
+/* POSSE_TEST_SEED, or another number below that each time. The log says which if the test fails. */
+unsigned long test_seed(unsigned long below);
 
 /* Seconds from now until the runner is killed; every test starts with TIME_LIMIT. */
 #define TIME_LIMIT 60
@@ -129,11 +165,9 @@ void look_each_second(void); /* as before each test */
 /* Looks every millisecond until the condition holds; fails if it takes too long. */
 #define assert_eventually(condition)                                                               \
     do {                                                                                           \
-        for (long end_ = now_ms() + PATIENCE_MS; !(condition); pause_ms(1)) {                      \
-            if (now_ms() > end_) {                                                                 \
+        for (long end_ = now_ms() + PATIENCE_MS; !(condition); pause_ms(1))                        \
+            if (now_ms() > end_)                                                                   \
                 fail_msg("never came: %s", #condition);                                            \
-            }                                                                                      \
-        }                                                                                          \
     } while (0)
 
 /* ---- pools (pool.c) -------------------------------------------------------------------------- */
@@ -149,6 +183,11 @@ posse_options with_initializer(posse_fn *fn, const void *arg, size_t size); /* 3
 posse_executor *open_pool(long workers);               /* NULL if that fails; also for children */
 posse_executor *make_pool(long workers);               /* asserts */
 posse_executor *make_pool_with(posse_options options); /* asserts */
+/* POOL(workers[, .option = value]...): a pool of this backend. Asserts. */
+#define POOL(...) make_pool_with(OPTIONS(__VA_ARGS__))
+#define OPTIONS(...)                                                                               \
+    ((posse_options){                                                                              \
+        .struct_size = sizeof(posse_options), .backend = backend(), .max_workers = __VA_ARGS__})
 
 /* Asserts that the pool comes to rest with nothing held (no task, future or memory), and
  * destroys it. */
@@ -268,9 +307,8 @@ int wait_status(pid_t child);                          /* asserts; the status as
 /* In a child: returns 1 from body, with a word on stderr, unless the condition holds. */
 #define REQUIRE(condition)                                                                         \
     do {                                                                                           \
-        if (!(condition)) {                                                                        \
+        if (!(condition))                                                                          \
             return child_says(__FILE__, __LINE__, #condition);                                     \
-        }                                                                                          \
     } while (0)
 int child_says(const char *file, int line, const char *text);
 

@@ -86,7 +86,7 @@ static void assert_works(posse_executor *pool)
     }
 }
 
-TEST(task_throws_through_submit)
+TEST(task_throws_through_submit, INLINE)
 {
     static const posse_future none;
     posse_future future;
@@ -122,7 +122,7 @@ static int open_task(posse_task *task, const void *arg, size_t size)
     return posse_submit(posse_task_executor(task), throw_task, NULL, 0, &future) == POSSE_OK;
 }
 
-TEST(nested_tasks_throw)
+TEST(nested_tasks_throw, INLINE)
 {
     posse_future future;
     struct scene scene = {.pool = make_pool(1), .fn = open_task, .where = &future};
@@ -164,7 +164,7 @@ enum { WAYS_OUT = 1 };
 enum { WAYS_OUT = 2 };
 #endif
 
-TEST(task_ends_its_thread)
+TEST(task_ends_its_thread, INLINE)
 {
     posse_future future;
     struct scene scene = {.pool = make_pool(1), .where = &future};
@@ -181,7 +181,7 @@ TEST(task_ends_its_thread)
     end_pool(scene.pool);
 }
 
-TEST(initializer_throws)
+TEST(initializer_throws, INLINE)
 {
     struct scene scene = {.options = with_initializer(throw_task, NULL, 0)};
     assert_true(throws(create, &scene));
@@ -190,7 +190,7 @@ TEST(initializer_throws)
     end_pool(make_pool(1));
 }
 
-TEST(finalizer_throws)
+TEST(finalizer_throws, INLINE)
 {
     struct scene scene = {.options = default_options()};
     scene.options.finalizer = throw_task;
@@ -210,7 +210,7 @@ static int close_task(posse_task *task, const void *arg, size_t size)
     return posse_shutdown(posse_task_executor(task), POSSE_NO_WAIT, 0) != POSSE_OK;
 }
 
-TEST(finalizer_throws_after_the_last_task)
+TEST(finalizer_throws_after_the_last_task, INLINE)
 {
     posse_future future = {.executor = NULL};
     struct scene scene = {.options = default_options(), .fn = close_task, .where = &future};
@@ -225,7 +225,7 @@ TEST(finalizer_throws_after_the_last_task)
     assert_ok(posse_destroy(scene.pool)); /* waits for those who are inside */
 }
 
-TEST(item_throws_through_map)
+TEST(item_throws_through_map, INLINE)
 {
     long numbers[6] = {0};
     posse_input input = {.data = numbers, .size = sizeof *numbers};
@@ -246,7 +246,7 @@ static posse_status give_some(void *context, void *const *elements)
                                          : give_numbers(context, elements);
 }
 
-TEST(source_throws)
+TEST(source_throws, ALL)
 {
     struct numbers numbers = {.next = 0, .end = 5, .last = POSSE_END, .n_inputs = 1};
     posse_input input = {.size = sizeof(long)};
@@ -272,7 +272,7 @@ static int complain(posse_future future, void *context)
     return 1;
 }
 
-TEST(callback_throws_through_add)
+TEST(callback_throws_through_add, ALL)
 {
     struct scene scene = {.options = default_options(), .callback = throw_call};
     scene.options.log = throw_log;
@@ -290,7 +290,7 @@ TEST(callback_throws_through_add)
 /* ---- workers ---- */
 
 /* Workers are copies of a thread that would catch: they do not go on as the program. */
-TEST(task_throws_in_a_process)
+TEST(task_throws_in_a_process, PROCESSES)
 {
     struct scene scene = {.options = default_options()};
     pid_t self = getpid();
@@ -332,7 +332,7 @@ static int catching_task(posse_task *task, const void *arg, size_t size)
                                                                    : GAVE_UP;
 }
 
-TEST(task_throws_through_a_wait)
+TEST(task_throws_through_a_wait, PROCESSES | THREADS)
 {
     posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, catching_task, NULL, 0)), true);
@@ -355,26 +355,9 @@ static int thread_throws(void *unused)
     return 1;
 }
 
-TEST(task_throws_in_a_thread)
+TEST(task_throws_in_a_thread, THREADS &FORKED)
 {
     int status = wait_status(start_child(thread_throws, NULL));
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGABRT);
 }
-
-static const struct check checks[] = {
-    CHECK(task_throws_through_submit, INLINE),
-    CHECK(nested_tasks_throw, INLINE),
-    CHECK(task_ends_its_thread, INLINE),
-    CHECK(initializer_throws, INLINE),
-    CHECK(finalizer_throws, INLINE),
-    CHECK(finalizer_throws_after_the_last_task, INLINE),
-    CHECK(item_throws_through_map, INLINE),
-    CHECK(source_throws, ALL),
-    CHECK(callback_throws_through_add, ALL),
-    CHECK(task_throws_in_a_process, PROCESSES),
-    CHECK(task_throws_through_a_wait, PROCESSES | THREADS),
-    CHECK(task_throws_in_a_thread, THREADS &FORKED),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

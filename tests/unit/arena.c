@@ -5,7 +5,7 @@
 #define OWNER 12u
 #define OTHER 13u
 
-TEST(classes_are_powers_of_two)
+TEST(classes_are_powers_of_two, ALL)
 {
     assert_int_equal(pi_size_class_for(0), 0);
     assert_int_equal(pi_size_class_for(1), 0);
@@ -19,7 +19,7 @@ TEST(classes_are_powers_of_two)
     assert_int_equal(pi_size_class_for(SIZE_MAX), PI_CLASSES);
 }
 
-TEST(tags_round_trip)
+TEST(tags_round_trip, ALL)
 {
     const uint32_t numbers[] = {0, 1, UINT32_MAX};
     assert_int_equal(pi_tag_kind(0), PI_TAG_NONE);
@@ -49,7 +49,7 @@ TEST(tags_round_trip)
 }
 
 /* NONE -> CLAIMED, BARE -> backed -> HELD and INSIDE -> CLAIMED -> FREE -> CLAIMED */
-TEST(life_of_a_large_block)
+TEST(life_of_a_large_block, ALL)
 {
     struct box *box = make_box(8, 8);
     struct pi_arena *arena = &box->arena;
@@ -80,7 +80,7 @@ TEST(life_of_a_large_block)
     free_box(box);
 }
 
-TEST(what_cannot_be_backed_is_put_back)
+TEST(what_cannot_be_backed_is_put_back, ALL)
 {
     struct box *box = make_box(4, 4);
     assert_int_equal(claim_units(box, 1, OWNER), 0);
@@ -96,7 +96,7 @@ TEST(what_cannot_be_backed_is_put_back)
     free_box(box);
 }
 
-TEST(runs_are_found_between_others)
+TEST(runs_are_found_between_others, ALL)
 {
     struct box *box = make_box(16, 16);
     pi_block_ref at[8];
@@ -120,7 +120,7 @@ TEST(runs_are_found_between_others)
 }
 
 /* Wherever the last one was found. */
-TEST(a_run_over_the_hint)
+TEST(a_run_over_the_hint, ALL)
 {
     struct box *box = make_box(8, 8);
     for (uint32_t hint = 0; hint < 10; hint++) {
@@ -132,7 +132,7 @@ TEST(a_run_over_the_hint)
     free_box(box);
 }
 
-TEST(a_unit_with_memory_comes_first)
+TEST(a_unit_with_memory_comes_first, ALL)
 {
     struct box *box = make_box(8, 8);
     assert_int_equal(pi_units_claim_at(&box->arena, 5, 1, OWNER), 1);
@@ -158,7 +158,7 @@ static uint32_t discard(struct box *box, bool trim)
     return all;
 }
 
-TEST(the_trim_discards_in_the_second_round)
+TEST(the_trim_discards_in_the_second_round, ALL)
 {
     struct box *box = make_box(8, 8);
     pi_block_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
@@ -176,7 +176,7 @@ TEST(the_trim_discards_in_the_second_round)
     free_box(box);
 }
 
-TEST(who_needs_memory_discards_at_once)
+TEST(who_needs_memory_discards_at_once, ALL)
 {
     struct box *box = make_box(8, 8);
     pi_block_ref ref = take_block(box, 3 * PI_UNIT, OWNER);
@@ -218,7 +218,7 @@ static void recover(struct box *box)
     }
 }
 
-TEST(death_of_a_claimer)
+TEST(death_of_a_claimer, ALL)
 {
     for (uint32_t joined = 0; joined < 4; joined++) {
         struct box *box = make_box(5, 5);
@@ -233,7 +233,7 @@ TEST(death_of_a_claimer)
     }
 }
 
-TEST(death_of_who_frees)
+TEST(death_of_who_frees, ALL)
 {
     for (uint32_t freed = 0; freed < 4; freed++) {
         struct box *box = make_box(5, 5);
@@ -253,7 +253,7 @@ TEST(death_of_who_frees)
 
 /* ---- references ---- */
 
-TEST(references_round_trip)
+TEST(references_round_trip, ALL)
 {
     struct box *box = make_box(16, 16);
     for (size_t size = 1; size <= 4 * PI_UNIT; size *= 2) {
@@ -272,7 +272,7 @@ TEST(references_round_trip)
     free_box(box);
 }
 
-TEST(references_that_name_nothing)
+TEST(references_that_name_nothing, ALL)
 {
     struct box *box = make_box(8, 6);
     pi_block_ref large = take_block(box, 3 * PI_UNIT, OWNER), small = take_block(box, 16384, OWNER);
@@ -299,7 +299,7 @@ TEST(references_that_name_nothing)
 }
 
 /* What somebody has scribbled into a tag or a length names no memory that is not there. */
-TEST(scribbled_units)
+TEST(scribbled_units, ALL)
 {
     struct box *box = make_box(8, 6);
     struct pi_block block;
@@ -331,7 +331,7 @@ TEST(scribbled_units)
     free_box(box);
 }
 
-TEST(a_walk_finds_all_blocks)
+TEST(a_walk_finds_all_blocks, ALL)
 {
     struct box *box = make_box(16, 16);
     uint64_t tag;
@@ -347,26 +347,4 @@ TEST(a_walk_finds_all_blocks)
     }
     assert_int_equal(expected, 0);
     free_box(box);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(classes_are_powers_of_two, ALL),
-        CHECK(tags_round_trip, ALL),
-        CHECK(life_of_a_large_block, ALL),
-        CHECK(what_cannot_be_backed_is_put_back, ALL),
-        CHECK(runs_are_found_between_others, ALL),
-        CHECK(a_run_over_the_hint, ALL),
-        CHECK(a_unit_with_memory_comes_first, ALL),
-        CHECK(the_trim_discards_in_the_second_round, ALL),
-        CHECK(who_needs_memory_discards_at_once, ALL),
-        CHECK(death_of_a_claimer, ALL),
-        CHECK(death_of_who_frees, ALL),
-        CHECK(references_round_trip, ALL),
-        CHECK(references_that_name_nothing, ALL),
-        CHECK(scribbled_units, ALL),
-        CHECK(a_walk_finds_all_blocks, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

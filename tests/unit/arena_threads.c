@@ -135,7 +135,7 @@ static void use(void *context, unsigned number)
     }
 }
 
-TEST(nobodys_bytes_are_anothers)
+TEST(nobodys_bytes_are_anothers, ALL)
 {
     struct crowd crowd = {.box = make_box(UNITS, UNITS)};
     uint64_t tag;
@@ -192,7 +192,7 @@ static void pass(void *context, unsigned number)
     }
 }
 
-TEST(what_is_freed_is_found)
+TEST(what_is_freed_is_found, ALL)
 {
     struct pair pair = {.box = make_box(1, 1)};
     assert_true(pi_arena_free(&pair.box->arena, take_block(pair.box, 32768, 0), pi_tag_held(0), 0));
@@ -200,13 +200,4 @@ TEST(what_is_freed_is_found)
     assert_int_equal(pair.lost, 0);
     assert_int_equal(pi_spans_close(&pair.box->arena, 0, 0, UINT32_MAX), 1);
     free_box(pair.box);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(nobodys_bytes_are_anothers, ALL),
-        CHECK(what_is_freed_is_found, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

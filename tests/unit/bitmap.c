@@ -28,7 +28,7 @@ static void assert_takes(struct pi_bitmap *map, uint32_t first, uint32_t count)
     assert_int_equal(pi_bitmap_alloc(map, count, 0), PI_NO_INDEX);
 }
 
-TEST(nothing_is_free_where_nothing_was_given)
+TEST(nothing_is_free_where_nothing_was_given, ALL)
 {
     struct pi_bitmap map;
     void *memory = calloc(1, pi_bitmap_size(300));
@@ -42,7 +42,7 @@ TEST(nothing_is_free_where_nothing_was_given)
     free_map(&map);
 }
 
-TEST(says_which_it_is_about_to_take)
+TEST(says_which_it_is_about_to_take, ALL)
 {
     struct pi_bitmap map = make_map(300);
     _Atomic uint32_t note = 0;
@@ -53,7 +53,7 @@ TEST(says_which_it_is_about_to_take)
     free_map(&map);
 }
 
-TEST(words_as_a_whole)
+TEST(words_as_a_whole, ALL)
 {
     struct pi_bitmap map = make_map(8192);
     assert_true(pi_bitmap_all_free(&map, 3));
@@ -70,7 +70,7 @@ TEST(words_as_a_whole)
     free_map(&map);
 }
 
-TEST(repair_of_both_levels)
+TEST(repair_of_both_levels, ALL)
 {
     struct pi_bitmap map = make_map(8192);
     atomic_store(&map.level[1][1], 0);
@@ -81,7 +81,7 @@ TEST(repair_of_both_levels)
     free_map(&map);
 }
 
-TEST(takes_the_lowest)
+TEST(takes_the_lowest, ALL)
 {
     struct pi_bitmap map = make_map(256);
     assert_takes(&map, 0, 200);
@@ -94,7 +94,7 @@ TEST(takes_the_lowest)
     free_map(&map);
 }
 
-TEST(says_what_is_taken)
+TEST(says_what_is_taken, ALL)
 {
     struct pi_bitmap map = make_map(128);
     assert_takes(&map, 0, 65);
@@ -107,7 +107,7 @@ TEST(says_what_is_taken)
     free_map(&map);
 }
 
-TEST(takes_near_the_hint)
+TEST(takes_near_the_hint, ALL)
 {
     struct pi_bitmap map = make_map(1024);
     assert_int_equal(pi_bitmap_alloc(&map, 1024, 700) / 64, 700 / 64);
@@ -124,7 +124,7 @@ TEST(takes_near_the_hint)
 
 /* The word of the hint may reach beyond count; what it has there is not to be had, but the rest
  * of the map is. */
-TEST(hint_in_a_last_word_without_free_things)
+TEST(hint_in_a_last_word_without_free_things, ALL)
 {
     struct pi_bitmap map = make_map(128);
     for (uint32_t i = 64; i < 70; i++) {
@@ -134,7 +134,7 @@ TEST(hint_in_a_last_word_without_free_things)
     free_map(&map);
 }
 
-TEST(nothing_beyond_the_count)
+TEST(nothing_beyond_the_count, ALL)
 {
     const uint32_t counts[] = {1, 2, 63, 64, 65, 100, 127, 128};
     for (size_t i = 0; i < COUNT(counts); i++) {
@@ -148,7 +148,7 @@ TEST(nothing_beyond_the_count)
     }
 }
 
-TEST(no_things_at_all)
+TEST(no_things_at_all, ALL)
 {
     struct pi_bitmap map = make_map(64);
     assert_int_equal(pi_bitmap_alloc(&map, 0, 0), PI_NO_INDEX);
@@ -156,7 +156,7 @@ TEST(no_things_at_all)
     free_map(&map);
 }
 
-TEST(grows_by_its_count)
+TEST(grows_by_its_count, ALL)
 {
     const uint32_t counts[] = {0, 1, 64, 100, 4000, 4096, 5000, 262144, 262150};
     struct pi_bitmap map = make_map(262150);
@@ -167,7 +167,7 @@ TEST(grows_by_its_count)
 }
 
 /* 4096 things need a second word at level 1, 262144 one at level 2. */
-TEST(all_levels_fill_and_empty)
+TEST(all_levels_fill_and_empty, ALL)
 {
     const uint32_t counts[] = {4095, 4096, 4097, 262143, 262144, 262145, 300001};
     for (size_t i = 0; i < COUNT(counts); i++) {
@@ -188,7 +188,7 @@ TEST(all_levels_fill_and_empty)
 
 /* A taker that died right after it had said that a word is empty, while somebody gave one of its
  * things. */
-TEST(word_that_only_seems_empty)
+TEST(word_that_only_seems_empty, ALL)
 {
     struct pi_bitmap map = make_map(256);
     atomic_fetch_and(&map.level[1][0], ~(uint64_t)2);
@@ -201,7 +201,7 @@ TEST(word_that_only_seems_empty)
     free_map(&map);
 }
 
-TEST(words_that_all_seem_empty)
+TEST(words_that_all_seem_empty, ALL)
 {
     struct pi_bitmap map = make_map(300001);
     for (int level = 1; level < 3; level++) {
@@ -216,7 +216,7 @@ TEST(words_that_all_seem_empty)
     free_map(&map);
 }
 
-TEST(repair_leaves_what_is_right)
+TEST(repair_leaves_what_is_right, ALL)
 {
     struct pi_bitmap map = make_map(8192);
     assert_takes(&map, 0, 5000);
@@ -228,7 +228,7 @@ TEST(repair_leaves_what_is_right)
 }
 
 /* A taker that died before it said that the word is empty: the next one does. */
-TEST(words_that_are_empty_are_noted)
+TEST(words_that_are_empty_are_noted, ALL)
 {
     struct pi_bitmap map = make_map(8192);
     for (uint32_t i = 0; i < 64; i++) {
@@ -253,7 +253,7 @@ static void assert_parts_in_order(const struct pi_bitmap *map, uint32_t count, u
 }
 
 /* What is backed for a count is what a map of that count uses. */
-TEST(parts_of_a_count)
+TEST(parts_of_a_count, ALL)
 {
     struct pi_bitmap map = make_map(300000);
     size_t length;
@@ -293,7 +293,7 @@ static void assert_touches_only(uint32_t count, uint32_t max)
     munmap(memory, pi_bitmap_size(max));
 }
 
-TEST(touches_nothing_beyond_the_count)
+TEST(touches_nothing_beyond_the_count, ALL)
 {
 #ifdef POSSE_TEST_VALGRIND
     skip(); /* two million steps for each size take it minutes */
@@ -305,29 +305,4 @@ TEST(touches_nothing_beyond_the_count)
     assert_touches_only(64 * 64 * 64, 1u << 26);      /* a word of level 2 */
     assert_touches_only(64 * 64 * 512, 1u << 26);     /* a page of level 1 */
     assert_touches_only(64 * 64 * 512 + 1, 1u << 26); /* and a word */
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(nothing_is_free_where_nothing_was_given, ALL),
-        CHECK(says_which_it_is_about_to_take, ALL),
-        CHECK(words_as_a_whole, ALL),
-        CHECK(repair_of_both_levels, ALL),
-        CHECK(takes_the_lowest, ALL),
-        CHECK(says_what_is_taken, ALL),
-        CHECK(takes_near_the_hint, ALL),
-        CHECK(hint_in_a_last_word_without_free_things, ALL),
-        CHECK(nothing_beyond_the_count, ALL),
-        CHECK(no_things_at_all, ALL),
-        CHECK(grows_by_its_count, ALL),
-        CHECK(all_levels_fill_and_empty, ALL),
-        CHECK(word_that_only_seems_empty, ALL),
-        CHECK(words_that_all_seem_empty, ALL),
-        CHECK(repair_leaves_what_is_right, ALL),
-        CHECK(words_that_are_empty_are_noted, ALL),
-        CHECK(parts_of_a_count, ALL),
-        CHECK(touches_nothing_beyond_the_count, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

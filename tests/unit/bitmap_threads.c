@@ -95,14 +95,14 @@ static void assert_fair_contest(uint32_t count)
     free_contest(contest);
 }
 
-TEST(enough_for_all) { assert_fair_contest(256); }
+TEST(enough_for_all, ALL) { assert_fair_contest(256); }
 
-TEST(too_few_for_all) { assert_fair_contest(10); }
+TEST(too_few_for_all, ALL) { assert_fair_contest(10); }
 
-TEST(partial_last_word) { assert_fair_contest(70); }
+TEST(partial_last_word, ALL) { assert_fair_contest(70); }
 
 /* A wrong bit in the middle of it: a thing that is owned, but looks free. */
-TEST(word_decides_when_bits_are_wrong)
+TEST(word_decides_when_bits_are_wrong, ALL)
 {
     struct contest *contest = make_contest(64, 20000);
     contest->owned[0] = 1;
@@ -150,23 +150,10 @@ static void assert_no_mark_left(uint32_t free_things)
     free_contest(contest);
 }
 
-TEST(marks_are_right_when_one_is_free) { assert_no_mark_left(1); }
+TEST(marks_are_right_when_one_is_free, ALL) { assert_no_mark_left(1); }
 
-TEST(marks_are_right_when_some_are_free)
+TEST(marks_are_right_when_some_are_free, ALL)
 {
     assert_no_mark_left(2);
     assert_no_mark_left(3);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(enough_for_all, ALL),
-        CHECK(too_few_for_all, ALL),
-        CHECK(partial_last_word, ALL),
-        CHECK(word_decides_when_bits_are_wrong, ALL),
-        CHECK(marks_are_right_when_one_is_free, ALL),
-        CHECK(marks_are_right_when_some_are_free, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

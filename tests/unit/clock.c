@@ -7,7 +7,7 @@
 
 #define MS ((uint64_t)1000000)
 
-TEST(goes_on)
+TEST(goes_on, ALL)
 {
     uint64_t before = pi_os_now();
     pause_ms(5);
@@ -16,7 +16,7 @@ TEST(goes_on)
     assert_true(after - before < PATIENCE_MS * MS);
 }
 
-TEST(moments_in_the_future)
+TEST(moments_in_the_future, ALL)
 {
     uint64_t before = pi_os_now(), moment = pi_os_after_ms(5000), after = pi_os_now();
     assert_true(moment >= before + 5000 * MS);
@@ -24,7 +24,7 @@ TEST(moments_in_the_future)
     assert_true(pi_os_after_ms(0) <= pi_os_now());
 }
 
-TEST(never)
+TEST(never, ALL)
 {
     assert_true(pi_os_after_ms(-1) == PI_NEVER);
     assert_true(pi_os_after_ms(LONG_MIN) == PI_NEVER);
@@ -35,14 +35,14 @@ TEST(never)
 }
 
 /* No number of milliseconds makes a moment that is past. */
-TEST(far_moments_do_not_wrap)
+TEST(far_moments_do_not_wrap, ALL)
 {
     for (long ms = 1; ms > 0 && ms < LONG_MAX / 2; ms *= 2) {
         assert_true(pi_os_after_ms(ms) > pi_os_now());
     }
 }
 
-TEST(milliseconds_left)
+TEST(milliseconds_left, ALL)
 {
     assert_int_equal(pi_os_ms_until(0), 0);
     assert_int_equal(pi_os_ms_until(pi_os_now()), 0);
@@ -52,7 +52,7 @@ TEST(milliseconds_left)
 }
 
 /* Rounded up: who polls for so long does not come back before the moment. */
-TEST(less_than_a_millisecond_is_one)
+TEST(less_than_a_millisecond_is_one, ALL)
 {
     int ms = pi_os_ms_until(pi_os_now() + 60 * 1000 * MS + 1);
     assert_in_range(ms, 1, 60 * 1000 + 1);
@@ -61,23 +61,9 @@ TEST(less_than_a_millisecond_is_one)
     assert_true(pi_os_now() >= moment);
 }
 
-TEST(rests)
+TEST(rests, ALL)
 {
     uint64_t before = pi_os_now();
     pi_os_sleep(3 * 1000 * 1000);
     assert_true(pi_os_now() - before >= 3 * MS);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(goes_on, ALL),
-        CHECK(moments_in_the_future, ALL),
-        CHECK(never, ALL),
-        CHECK(far_moments_do_not_wrap, ALL),
-        CHECK(milliseconds_left, ALL),
-        CHECK(less_than_a_millisecond_is_one, ALL),
-        CHECK(rests, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

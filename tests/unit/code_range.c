@@ -39,7 +39,7 @@ static void *load_module(void)
     return module;
 }
 
-TEST(functions_of_the_program_and_its_libraries)
+TEST(functions_of_the_program_and_its_libraries, ALL)
 {
     struct pi_os_code code;
     assert_int_equal(pi_os_code_init(&code), 0);
@@ -49,7 +49,7 @@ TEST(functions_of_the_program_and_its_libraries)
     pi_os_code_fini(&code);
 }
 
-TEST(what_is_no_function)
+TEST(what_is_no_function, ALL)
 {
     struct pi_os_code code;
     static int data;
@@ -67,7 +67,7 @@ TEST(what_is_no_function)
     pi_os_code_fini(&code);
 }
 
-TEST(edges_of_ranges)
+TEST(edges_of_ranges, ALL)
 {
     struct pi_os_code_range ranges[] = {{0x1000, 0x2000}, {0x3000, 0x5000}, {0x6000, 0x6001}};
     for (size_t count = 1; count <= COUNT(ranges); count++) {
@@ -102,7 +102,7 @@ static posse_status keep_mapping(void *unused)
 }
 
 /* Every other page can be run: each is a mapping of its own. */
-TEST(thousands_of_mappings)
+TEST(thousands_of_mappings, ALL)
 {
     enum { PAIRS = 3000 };
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -149,7 +149,7 @@ static void *map_deep_file(void)
     return page;
 }
 
-TEST(a_very_long_line)
+TEST(a_very_long_line, ALL)
 {
     struct pi_os_code code;
     void *page = map_deep_file();
@@ -174,11 +174,11 @@ static int without_descriptors(void *unused)
     return 0;
 }
 
-TEST(no_descriptor_is_left) { assert_child(without_descriptors, NULL); }
+TEST(no_descriptor_is_left, ALL) { assert_child(without_descriptors, NULL); }
 #endif
 
 /* Others load and unload meanwhile; what stays is always seen. */
-TEST(mappings_that_change_meanwhile)
+TEST(mappings_that_change_meanwhile, ALL)
 {
     struct caller caller;
     atomic_store(&stop, 0);
@@ -197,7 +197,7 @@ TEST(mappings_that_change_meanwhile)
 }
 
 /* Workers that were forked before do not have it. */
-TEST(a_library_that_was_loaded_later)
+TEST(a_library_that_was_loaded_later, ALL)
 {
     struct pi_os_code before, after;
     assert_int_equal(pi_os_code_init(&before), 0);
@@ -213,7 +213,7 @@ TEST(a_library_that_was_loaded_later)
 }
 
 /* Where the system cannot tell, everything is taken for loaded. */
-TEST(nothing_known_has_all)
+TEST(nothing_known_has_all, ALL)
 {
     struct pi_os_code code;
     assert_int_equal(pi_os_code_init(&code), 0);
@@ -222,22 +222,4 @@ TEST(nothing_known_has_all)
     assert_null(code.ranges);
     assert_true(pi_os_code_has(&code, 1));
     pi_os_code_fini(&code);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(functions_of_the_program_and_its_libraries, ALL),
-        CHECK(what_is_no_function, ALL),
-        CHECK(edges_of_ranges, ALL),
-        CHECK(thousands_of_mappings, ALL),
-        CHECK(a_very_long_line, ALL),
-#ifndef POSSE_TEST_VALGRIND
-        CHECK(no_descriptor_is_left, ALL),
-#endif
-        CHECK(mappings_that_change_meanwhile, ALL),
-        CHECK(a_library_that_was_loaded_later, ALL),
-        CHECK(nothing_known_has_all, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-TEST(quotas_are_rounded_up)
+TEST(quotas_are_rounded_up, ALL)
 {
     assert_int_equal(pi_os_cpus_of_quota("100000 100000"), 1);
     assert_int_equal(pi_os_cpus_of_quota("150000 100000\n"), 2);
@@ -17,13 +17,13 @@ TEST(quotas_are_rounded_up)
     assert_int_equal(pi_os_cpus_of_quota("1 1"), 1);
 }
 
-TEST(no_quota)
+TEST(no_quota, ALL)
 {
     assert_int_equal(pi_os_cpus_of_quota("max 100000\n"), 0);
     assert_int_equal(pi_os_cpus_of_quota("-1 100000\n"), 0); /* of version 1 */
 }
 
-TEST(garbage_limits_nothing)
+TEST(garbage_limits_nothing, ALL)
 {
     const char *const texts[] = {"",          " ",          "\n",        "max",
                                  "100000",    "100000 max", "0 100000",  "100000 0",
@@ -33,14 +33,14 @@ TEST(garbage_limits_nothing)
     }
 }
 
-TEST(numbers_that_are_too_large)
+TEST(numbers_that_are_too_large, ALL)
 {
     unsigned cpus = pi_os_cpus_of_quota("99999999999999999999 100000");
     assert_true(cpus == 0 || cpus > 1000000);
     assert_int_equal(pi_os_cpus_of_quota("1 99999999999999999999"), 1);
 }
 
-TEST(one_at_least)
+TEST(one_at_least, ALL)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     assert_true(pi_os_cpus() >= 1);
@@ -68,10 +68,10 @@ static int on_one_processor(void *context)
     return 0;
 }
 
-TEST(affinity_counts) { assert_child(on_one_processor, NULL); }
+TEST(affinity_counts, ALL) { assert_child(on_one_processor, NULL); }
 
 /* One processor is the least that a machine has, so a quota of one counts on each. */
-TEST(groups_of_version_2)
+TEST(groups_of_version_2, ALL)
 {
     char *root = make_tree();
     put_file(root, "/proc/self/cgroup", "0::/outer/inner\n");
@@ -83,7 +83,7 @@ TEST(groups_of_version_2)
     free_tree(root);
 }
 
-TEST(groups_of_version_1)
+TEST(groups_of_version_1, ALL)
 {
     char *root = make_tree();
     put_file(root, "/proc/self/cgroup", "2:cpuset:/\n3:cpuacct,cpu:/a\n");
@@ -95,15 +95,4 @@ TEST(groups_of_version_1)
     put_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "-1\n");
     assert_int_equal(pi_os_cpus_in(root), all);
     free_tree(root);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(quotas_are_rounded_up, ALL),  CHECK(no_quota, ALL),
-        CHECK(garbage_limits_nothing, ALL), CHECK(numbers_that_are_too_large, ALL),
-        CHECK(one_at_least, ALL),           CHECK(affinity_counts, ALL),
-        CHECK(groups_of_version_2, ALL),    CHECK(groups_of_version_1, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -43,7 +43,7 @@ static void assert_end(struct list *list, pi_done_ref *at, bool is_broken)
     assert_int_equal(broken, is_broken);
 }
 
-TEST(empty)
+TEST(empty, ALL)
 {
     struct list list = make_list();
     pi_done_ref at = pi_done_list_take(&list.parker);
@@ -51,7 +51,7 @@ TEST(empty)
     free_table(list.table);
 }
 
-TEST(newest_first)
+TEST(newest_first, ALL)
 {
     struct list list = make_list();
     assert_true(push_ready(&list, 5, 1)); /* the owner must be posted for the first only */
@@ -69,7 +69,7 @@ TEST(newest_first)
 }
 
 /* Only the low bits of a generation are kept; large ones are as good. */
-TEST(large_generations)
+TEST(large_generations, ALL)
 {
     struct list list = make_list();
     (void)push_ready(&list, 1, UINT32_MAX);
@@ -82,7 +82,7 @@ TEST(large_generations)
 }
 
 /* The slot in the middle is used again and pushed elsewhere before the owner comes to it. */
-TEST(broken_by_reuse)
+TEST(broken_by_reuse, ALL)
 {
     struct list list = make_list();
     static struct pi_parker other;
@@ -100,7 +100,7 @@ TEST(broken_by_reuse)
     free_table(list.table);
 }
 
-TEST(pushed_again_here)
+TEST(pushed_again_here, ALL)
 {
     struct list list = make_list();
     (void)push_ready(&list, 1, 4);
@@ -120,7 +120,7 @@ static void scribble(struct list *list, pi_done_ref head)
     assert_end(list, &at, true);
 }
 
-TEST(scribbled_heads)
+TEST(scribbled_heads, ALL)
 {
     struct list list = make_list();
     scribble(&list, UINT64_MAX);
@@ -131,7 +131,7 @@ TEST(scribbled_heads)
 }
 
 /* A cycle is walked for ever: whoever walks counts. It never leaves the table. */
-TEST(scribbled_cycle)
+TEST(scribbled_cycle, ALL)
 {
     struct list list = make_list();
     (void)push_ready(&list, 1, 4);
@@ -205,7 +205,7 @@ static void race_body(void *context, unsigned number)
     }
 }
 
-TEST(each_is_taken_once)
+TEST(each_is_taken_once, ALL)
 {
     static struct race race;
     race.list = make_list();
@@ -219,14 +219,4 @@ TEST(each_is_taken_once)
     }
     assert_int_equal(all, PUSHERS * EACH);
     free_table(race.list.table);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(empty, ALL),           CHECK(newest_first, ALL),       CHECK(large_generations, ALL),
-        CHECK(broken_by_reuse, ALL), CHECK(pushed_again_here, ALL),  CHECK(scribbled_heads, ALL),
-        CHECK(scribbled_cycle, ALL), CHECK(each_is_taken_once, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

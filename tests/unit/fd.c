@@ -29,7 +29,7 @@ static void close_pair(struct pair *pair)
     close(pair->end[1]);
 }
 
-TEST(flags)
+TEST(flags, ALL)
 {
     struct pair pair = make_pair();
     for (int i = 0; i < 2; i++) {
@@ -59,9 +59,9 @@ static int without_stdio(void *context)
     return count_descriptors() == before + 2 ? 0 : 3;
 }
 
-TEST(above_stdio_even_if_that_is_closed) { assert_child(without_stdio, NULL); }
+TEST(above_stdio_even_if_that_is_closed, ALL) { assert_child(without_stdio, NULL); }
 
-TEST(moved_above_stdio)
+TEST(moved_above_stdio, ALL)
 {
     int fd = dup(STDERR_FILENO), before = count_descriptors();
     int moved = pi_os_fd_above_stdio(fd);
@@ -99,7 +99,7 @@ static int few_descriptors(void *context)
     return 0;
 }
 
-TEST(nothing_leaks_when_there_are_too_few)
+TEST(nothing_leaks_when_there_are_too_few, ALL)
 {
 #ifdef POSSE_TEST_VALGRIND
     skip(); /* it keeps the limit itself, and says so with another error */
@@ -114,7 +114,7 @@ static bool has_bytes(int socket)
     return n == 1;
 }
 
-TEST(poke_and_drain)
+TEST(poke_and_drain, ALL)
 {
     struct pair pair = make_pair();
     assert_true(pi_os_socket_drain(pair.end[1])); /* nothing there: does not block */
@@ -132,7 +132,7 @@ TEST(poke_and_drain)
 }
 
 /* Nobody reads: pokes are lost, and the one who pokes does not block. */
-TEST(poke_into_a_full_socket)
+TEST(poke_into_a_full_socket, ALL)
 {
     struct pair pair = make_pair();
     for (int i = 0; i < 100000; i++) {
@@ -145,7 +145,7 @@ TEST(poke_into_a_full_socket)
 }
 
 /* No SIGPIPE, which would end the runner. */
-TEST(poke_into_a_closed_socket)
+TEST(poke_into_a_closed_socket, ALL)
 {
     struct pair pair = make_pair();
     close(pair.end[1]);
@@ -156,7 +156,7 @@ TEST(poke_into_a_closed_socket)
     assert_false(pi_os_socket_drain(-1));
 }
 
-TEST(last_words_are_drained_before_the_end)
+TEST(last_words_are_drained_before_the_end, ALL)
 {
     struct pair pair = make_pair();
     pi_os_socket_poke(pair.end[1]);
@@ -167,7 +167,7 @@ TEST(last_words_are_drained_before_the_end)
     close(pair.end[0]);
 }
 
-TEST(open_while_the_other_side_is)
+TEST(open_while_the_other_side_is, ALL)
 {
     struct pair pair = make_pair();
     assert_false(pi_os_socket_closed(pair.end[0], 0));
@@ -190,7 +190,7 @@ static void close_soon(void *context, unsigned number)
     }
 }
 
-TEST(waits_for_the_end)
+TEST(waits_for_the_end, ALL)
 {
     struct pair pair = make_pair(), before = pair;
     run_threads(2, close_soon, &pair);
@@ -209,7 +209,7 @@ static int hold_sockets(void *unused)
 }
 
 /* The other side is a process, which is killed. */
-TEST(sees_the_death_of_a_process)
+TEST(sees_the_death_of_a_process, ALL)
 {
     struct pair pair = make_pair();
     pid_t child = start_child(hold_sockets, NULL);
@@ -223,7 +223,7 @@ TEST(sees_the_death_of_a_process)
 
 /* ---- messages ---- */
 
-TEST(a_message_brings_a_descriptor)
+TEST(a_message_brings_a_descriptor, ALL)
 {
     struct pair pair = make_pair(), other = make_pair();
     long number = 7, heard = 0;
@@ -240,7 +240,7 @@ TEST(a_message_brings_a_descriptor)
     close_pair(&pair);
 }
 
-TEST(a_message_without_a_descriptor)
+TEST(a_message_without_a_descriptor, ALL)
 {
     struct pair pair = make_pair();
     long number = 8, heard = 0;
@@ -257,7 +257,7 @@ TEST(a_message_without_a_descriptor)
 
 /* ---- descriptors that are ours ---- */
 
-TEST(another_file_under_the_same_number_is_not_ours)
+TEST(another_file_under_the_same_number_is_not_ours, ALL)
 {
     struct pair pair = make_pair();
     struct pi_os_fd fd;
@@ -272,7 +272,7 @@ TEST(another_file_under_the_same_number_is_not_ours)
     close(pair.end[1]);
 }
 
-TEST(a_closed_number_is_not_ours)
+TEST(a_closed_number_is_not_ours, ALL)
 {
     struct pair pair = make_pair();
     struct pi_os_fd fd;
@@ -284,26 +284,4 @@ TEST(a_closed_number_is_not_ours)
     assert_int_equal(pi_os_fd_own(&fd, pair.end[0]), EBADF);
     assert_int_equal(fd.number, -1);
     close(pair.end[1]);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(flags, ALL),
-        CHECK(above_stdio_even_if_that_is_closed, ALL),
-        CHECK(moved_above_stdio, ALL),
-        CHECK(nothing_leaks_when_there_are_too_few, ALL),
-        CHECK(poke_and_drain, ALL),
-        CHECK(poke_into_a_full_socket, ALL),
-        CHECK(poke_into_a_closed_socket, ALL),
-        CHECK(last_words_are_drained_before_the_end, ALL),
-        CHECK(open_while_the_other_side_is, ALL),
-        CHECK(waits_for_the_end, ALL),
-        CHECK(sees_the_death_of_a_process, ALL),
-        CHECK(a_message_brings_a_descriptor, ALL),
-        CHECK(a_message_without_a_descriptor, ALL),
-        CHECK(another_file_under_the_same_number_is_not_ours, ALL),
-        CHECK(a_closed_number_is_not_ours, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

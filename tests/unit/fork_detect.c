@@ -12,7 +12,7 @@ static int does_not_hold(void *guard)
     return 0;
 }
 
-TEST(holds_here_but_not_in_a_child)
+TEST(holds_here_but_not_in_a_child, ALL)
 {
     struct pi_os_fork_detect guard;
     assert_int_equal(pi_os_fork_detect_init(&guard), 0);
@@ -40,7 +40,7 @@ static int holds_once_set(void *context)
 }
 
 /* As the supervisor and the workers do. */
-TEST(a_child_may_set_it)
+TEST(a_child_may_set_it, ALL)
 {
     struct pi_os_fork_detect guard;
     assert_int_equal(pi_os_fork_detect_init(&guard), 0);
@@ -50,7 +50,7 @@ TEST(a_child_may_set_it)
 }
 
 /* Where pages cannot be wiped. */
-TEST(by_the_process_id_alone)
+TEST(by_the_process_id_alone, ALL)
 {
     struct pi_os_fork_detect guard = {.mark = NULL};
     pi_os_fork_detect_set(&guard);
@@ -60,22 +60,11 @@ TEST(by_the_process_id_alone)
     pi_os_fork_detect_fini(&guard);
 }
 
-TEST(ended_twice)
+TEST(ended_twice, ALL)
 {
     struct pi_os_fork_detect guard;
     assert_int_equal(pi_os_fork_detect_init(&guard), 0);
     pi_os_fork_detect_fini(&guard);
     assert_null((void *)guard.mark);
     pi_os_fork_detect_fini(&guard);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(holds_here_but_not_in_a_child, ALL),
-        CHECK(a_child_may_set_it, ALL),
-        CHECK(by_the_process_id_alone, ALL),
-        CHECK(ended_twice, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

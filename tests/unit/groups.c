@@ -54,7 +54,7 @@ static uint32_t acquire(struct table *table, unsigned owner, uint32_t hint)
 
 /* ---- opening ---- */
 
-TEST(nothing_is_found_in_a_closed_group)
+TEST(nothing_is_found_in_a_closed_group, ALL)
 {
     struct table *table = make_closed();
     for (uint32_t i = 0; i < SLOTS; i++) {
@@ -68,7 +68,7 @@ TEST(nothing_is_found_in_a_closed_group)
     free_table(table);
 }
 
-TEST(open_group_gives_its_slots)
+TEST(open_group_gives_its_slots, ALL)
 {
     struct table *table = make_closed();
     open_group(table, 1);
@@ -84,7 +84,7 @@ TEST(open_group_gives_its_slots)
     free_table(table);
 }
 
-TEST(claimed_by_one_alone)
+TEST(claimed_by_one_alone, ALL)
 {
     struct table *table = make_closed();
     assert_true(pi_group_claim(&table->slots, 2, SUBMITTER));
@@ -100,7 +100,7 @@ TEST(claimed_by_one_alone)
     free_table(table);
 }
 
-TEST(claims_groups_in_a_row)
+TEST(claims_groups_in_a_row, ALL)
 {
     struct table *table = make_closed();
     uint32_t first = 9;
@@ -117,7 +117,7 @@ TEST(claims_groups_in_a_row)
 
 /* ---- marks ---- */
 
-TEST(workers_mark_the_groups_in_which_they_submit)
+TEST(workers_mark_the_groups_in_which_they_submit, ALL)
 {
     struct table *table = make_closed();
     open_group(table, 0);
@@ -137,7 +137,7 @@ TEST(workers_mark_the_groups_in_which_they_submit)
     free_table(table);
 }
 
-TEST(the_seat_says_which_slot_it_has_touched)
+TEST(the_seat_says_which_slot_it_has_touched, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     const struct pi_worker *worker = &table->slots.workers[WORKER];
@@ -154,7 +154,7 @@ TEST(the_seat_says_which_slot_it_has_touched)
 
 /* ---- closing ---- */
 
-TEST(close_one_that_was_used)
+TEST(close_one_that_was_used, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     uint64_t run;
@@ -188,7 +188,7 @@ static void reopen(struct table *table, uint32_t group)
     open_group(table, group);
 }
 
-TEST(old_handles_stay_stale)
+TEST(old_handles_stay_stale, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     uint64_t run[20];
@@ -206,7 +206,7 @@ TEST(old_handles_stay_stale)
 }
 
 /* An old word does not become right again. */
-TEST(old_words_do_not_match)
+TEST(old_words_do_not_match, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     uint64_t before[PI_GROUP_SLOTS];
@@ -221,7 +221,7 @@ TEST(old_words_do_not_match)
     free_table(table);
 }
 
-TEST(marks_go_when_it_closes)
+TEST(marks_go_when_it_closes, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     assert_int_equal(acquire(table, WORKER, 0), 0);
@@ -252,7 +252,7 @@ static void assert_not_closed(struct table *table, uint32_t used)
     assert_int_equal(acquire(table, SUBMITTER, 0), used == 0 ? 1 : 0);
 }
 
-TEST(no_close_while_a_slot_is_taken)
+TEST(no_close_while_a_slot_is_taken, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     assert_int_equal(submit(table), 0);
@@ -261,7 +261,7 @@ TEST(no_close_while_a_slot_is_taken)
 }
 
 /* Its bit is clear, as a sweep was wrong (core/bitmap.h). */
-TEST(no_close_while_a_slot_is_taken_and_its_bit_is_clear)
+TEST(no_close_while_a_slot_is_taken_and_its_bit_is_clear, ALL)
 {
     for (uint32_t used = 0; used < PI_GROUP_SLOTS; used += 21) {
         struct table *table = make_table(SLOTS, SLOTS);
@@ -272,7 +272,7 @@ TEST(no_close_while_a_slot_is_taken_and_its_bit_is_clear)
 }
 
 /* Its entry is in the ring: it would be taken for one of a later life. */
-TEST(no_close_while_a_free_slot_is_queued)
+TEST(no_close_while_a_free_slot_is_queued, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     atomic_store(&slot_at(table, 40)->word, PI_FREE | PI_IN_RING);
@@ -289,7 +289,7 @@ TEST(no_close_while_a_free_slot_is_queued)
 
 /* ---- what names a slot of a closed group ---- */
 
-TEST(entries_of_closed_groups_are_passed)
+TEST(entries_of_closed_groups_are_passed, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     uint64_t word;
@@ -303,7 +303,7 @@ TEST(entries_of_closed_groups_are_passed)
     free_table(table);
 }
 
-TEST(links_to_closed_groups_break_the_list)
+TEST(links_to_closed_groups_break_the_list, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     struct pi_parker parker;
@@ -321,7 +321,7 @@ TEST(links_to_closed_groups_break_the_list)
     free_table(table);
 }
 
-TEST(next_skips_what_is_closed_or_unused)
+TEST(next_skips_what_is_closed_or_unused, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     uint32_t i = 0;
@@ -340,7 +340,7 @@ TEST(next_skips_what_is_closed_or_unused)
 
 /* ---- deaths ---- */
 
-TEST(death_of_one_that_has_claimed)
+TEST(death_of_one_that_has_claimed, ALL)
 {
     struct table *table = make_closed();
     assert_true(pi_group_claim(&table->slots, 0, WORKER));
@@ -355,7 +355,7 @@ TEST(death_of_one_that_has_claimed)
 }
 
 /* Before it said in the map that they are free, or in the midst of that. */
-TEST(death_of_one_that_has_opened)
+TEST(death_of_one_that_has_opened, ALL)
 {
     for (int given = 0; given < 2; given++) {
         struct table *table = make_table(SLOTS, SLOTS);
@@ -378,7 +378,7 @@ TEST(death_of_one_that_has_opened)
     }
 }
 
-TEST(recovery_leaves_others_alone)
+TEST(recovery_leaves_others_alone, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     assert_int_equal(acquire(table, WORKER, 0), 0);
@@ -441,7 +441,7 @@ static void take_part(void *context, unsigned number)
     }
 }
 
-TEST(threads_that_take_while_groups_close)
+TEST(threads_that_take_while_groups_close, ALL)
 {
     struct rush *rush = calloc(1, sizeof *rush);
     assert_non_null(rush);
@@ -460,31 +460,4 @@ TEST(threads_that_take_while_groups_close)
     }
     free_table(rush->table);
     free(rush);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(nothing_is_found_in_a_closed_group, ALL),
-        CHECK(open_group_gives_its_slots, ALL),
-        CHECK(claimed_by_one_alone, ALL),
-        CHECK(claims_groups_in_a_row, ALL),
-        CHECK(workers_mark_the_groups_in_which_they_submit, ALL),
-        CHECK(the_seat_says_which_slot_it_has_touched, ALL),
-        CHECK(close_one_that_was_used, ALL),
-        CHECK(old_handles_stay_stale, ALL),
-        CHECK(old_words_do_not_match, ALL),
-        CHECK(marks_go_when_it_closes, ALL),
-        CHECK(no_close_while_a_slot_is_taken, ALL),
-        CHECK(no_close_while_a_slot_is_taken_and_its_bit_is_clear, ALL),
-        CHECK(no_close_while_a_free_slot_is_queued, ALL),
-        CHECK(entries_of_closed_groups_are_passed, ALL),
-        CHECK(links_to_closed_groups_break_the_list, ALL),
-        CHECK(next_skips_what_is_closed_or_unused, ALL),
-        CHECK(death_of_one_that_has_claimed, ALL),
-        CHECK(death_of_one_that_has_opened, ALL),
-        CHECK(recovery_leaves_others_alone, ALL),
-        CHECK(threads_that_take_while_groups_close, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

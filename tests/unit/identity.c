@@ -16,7 +16,7 @@ static int pause_for_ever(void *unused)
     return 0;
 }
 
-TEST(this_process)
+TEST(this_process, ALL)
 {
     struct pi_os_identity self = pi_os_identify(getpid());
     assert_int_equal(self.pid, getpid());
@@ -25,7 +25,7 @@ TEST(this_process)
     assert_true(pi_os_identity_lives(&self));
 }
 
-TEST(nobody)
+TEST(nobody, ALL)
 {
     struct pi_os_identity none = pi_os_identify(0);
     assert_int_equal(none.pid, 0);
@@ -34,7 +34,7 @@ TEST(nobody)
 }
 
 /* Dead, it is still there until its parent has reaped it. */
-TEST(a_process_that_dies)
+TEST(a_process_that_dies, ALL)
 {
     pid_t child = start_child(pause_for_ever, NULL);
     struct pi_os_identity identity = pi_os_identify(child);
@@ -51,7 +51,7 @@ TEST(a_process_that_dies)
 }
 
 /* Another one that has got the pid has not begun at the same time. */
-TEST(a_pid_that_is_anothers_by_now)
+TEST(a_pid_that_is_anothers_by_now, ALL)
 {
     struct pi_os_identity identity = pi_os_identify(getpid());
     identity.start++;
@@ -59,7 +59,7 @@ TEST(a_pid_that_is_anothers_by_now)
     assert_false(pi_os_identity_lives(&identity));
 }
 
-TEST(without_a_start_time_the_pid_counts)
+TEST(without_a_start_time_the_pid_counts, ALL)
 {
     struct pi_os_identity identity = {.pid = getpid()};
     assert_true(pi_os_identity_is(&identity));
@@ -80,7 +80,7 @@ static int end_first_thread(void *unused)
     pthread_exit(NULL);
 }
 
-TEST(a_process_whose_first_thread_has_ended_lives)
+TEST(a_process_whose_first_thread_has_ended_lives, ALL)
 {
     pid_t child = start_child(end_first_thread, NULL);
     assert_eventually(process_state(child) == 'Z');
@@ -88,17 +88,4 @@ TEST(a_process_whose_first_thread_has_ended_lives)
     assert_true(pi_os_identity_lives(&identity));
     kill(child, SIGKILL);
     (void)wait_status(child);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(this_process, ALL),
-        CHECK(nobody, ALL),
-        CHECK(a_process_that_dies, ALL),
-        CHECK(a_pid_that_is_anothers_by_now, ALL),
-        CHECK(without_a_start_time_the_pid_counts, ALL),
-        CHECK(a_process_whose_first_thread_has_ended_lives, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -39,7 +39,7 @@ static const struct file second = {"/proc/self/cgroup", "0::/outer/inner\n"};
 static const struct file first = {"/proc/self/cgroup",
                                   "3:cpu,cpuacct:/\n2:memory:/outer/inner\n1:name=systemd:/\n"};
 
-TEST(nothing_is_told)
+TEST(nothing_is_told, ALL)
 {
     assert_true(LIMIT_WITH({"/proc/other", ""}) == PI_OS_NO_LIMIT);
     assert_true(LIMIT_WITH({"/proc/self/cgroup", ""}) == PI_OS_NO_LIMIT);
@@ -47,13 +47,13 @@ TEST(nothing_is_told)
     assert_true(LIMIT_WITH(first) == PI_OS_NO_LIMIT);
 }
 
-TEST(version_2)
+TEST(version_2, ALL)
 {
     assert_int_equal(LIMIT_WITH(second, {GROUPS "/outer/inner/memory.max", "123456\n"}), 123456);
     assert_true(LIMIT_WITH(second, {GROUPS "/outer/inner/memory.max", "max\n"}) == PI_OS_NO_LIMIT);
 }
 
-TEST(groups_above_limit_too)
+TEST(groups_above_limit_too, ALL)
 {
     assert_int_equal(LIMIT_WITH(second, {GROUPS "/outer/inner/memory.max", "max\n"},
                                 {GROUPS "/outer/memory.max", "5000\n"},
@@ -64,14 +64,14 @@ TEST(groups_above_limit_too)
                      6000);
 }
 
-TEST(other_groups_do_not)
+TEST(other_groups_do_not, ALL)
 {
     assert_true(LIMIT_WITH(second, {GROUPS "/outer/inner2/memory.max", "1\n"},
                            {GROUPS "/outer/inner/deep/memory.max", "2\n"},
                            {GROUPS "/inner/memory.max", "3\n"}) == PI_OS_NO_LIMIT);
 }
 
-TEST(version_1)
+TEST(version_1, ALL)
 {
     const struct file inner = {GROUPS "/memory/outer/inner/memory.limit_in_bytes", "123456\n"};
     const struct file outer = {GROUPS "/memory/outer/memory.limit_in_bytes", "1000\n"};
@@ -82,12 +82,12 @@ TEST(version_1)
 }
 
 /* Its own group is the topmost that it sees, but its path is the whole one. */
-TEST(container_of_version_1)
+TEST(container_of_version_1, ALL)
 {
     assert_int_equal(LIMIT_WITH(first, {GROUPS "/memory/memory.limit_in_bytes", "4096\n"}), 4096);
 }
 
-TEST(another_controller_in_version_1)
+TEST(another_controller_in_version_1, ALL)
 {
     assert_true(LIMIT_WITH({"/proc/self/cgroup", "2:memory2,xmemory:/a\n"},
                            {GROUPS "/memory/a/memory.limit_in_bytes", "1\n"}) == PI_OS_NO_LIMIT);
@@ -96,7 +96,7 @@ TEST(another_controller_in_version_1)
                      1);
 }
 
-TEST(garbage_limits_nothing)
+TEST(garbage_limits_nothing, ALL)
 {
     static const char *const texts[] = {"", " ", "\n", "0\n", "-1\n", "max", "x5", "+"};
     static const char *const lines[] = {"\n", "0\n", "0:\n", ":\n", "0:/a\n", "0::a"};
@@ -111,7 +111,7 @@ TEST(garbage_limits_nothing)
                 UINT32_MAX);
 }
 
-TEST(path_that_is_too_long)
+TEST(path_that_is_too_long, ALL)
 {
     char line[3000] = "0::/";
     memset(line + 4, 'a', sizeof line - 5);
@@ -121,7 +121,7 @@ TEST(path_that_is_too_long)
 
 /* ---- this machine ---- */
 
-TEST(limit_of_this_machine)
+TEST(limit_of_this_machine, ALL)
 {
     uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t limit = pi_os_memory_of_machine();
@@ -152,7 +152,7 @@ static int under_a_limit(void *context)
     return 0;
 }
 
-TEST(address_space)
+TEST(address_space, ALL)
 {
     struct rlimit limit;
     assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
@@ -162,21 +162,3 @@ TEST(address_space)
     assert_child(under_a_limit, NULL);
 }
 #endif
-
-static const struct check checks[] = {
-    CHECK(nothing_is_told, ALL),
-    CHECK(version_2, ALL),
-    CHECK(groups_above_limit_too, ALL),
-    CHECK(other_groups_do_not, ALL),
-    CHECK(version_1, ALL),
-    CHECK(container_of_version_1, ALL),
-    CHECK(another_controller_in_version_1, ALL),
-    CHECK(garbage_limits_nothing, ALL),
-    CHECK(path_that_is_too_long, ALL),
-    CHECK(limit_of_this_machine, ALL),
-#ifndef SANITIZED
-    CHECK(address_space, ALL),
-#endif
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

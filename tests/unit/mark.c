@@ -25,7 +25,7 @@ bool __wrap_pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owne
     return entered;
 }
 
-TEST(group_of_a_slot_that_is_taken_has_the_mark)
+TEST(group_of_a_slot_that_is_taken_has_the_mark, ALL)
 {
     uint64_t word;
     struct table *table = make_table(SLOTS, SLOTS);
@@ -37,7 +37,3 @@ TEST(group_of_a_slot_that_is_taken_has_the_mark)
     assert_true(pi_group_has_mark(atomic_load(&table->slots.groups[0]), WORKER));
     free_table(table);
 }
-
-static const struct check checks[] = {CHECK(group_of_a_slot_that_is_taken_has_the_mark, ALL)};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -26,7 +26,7 @@ ssize_t __wrap_recvmsg(int socket, struct msghdr *message, int flags)
     return __real_recvmsg(socket, message, flags);
 }
 
-TEST(no_memory_for_ever)
+TEST(no_memory_for_ever, PROCESSES)
 {
     static const int errors[] = {ENOMEM, ENOBUFS};
     for (size_t i = 0; i < COUNT(errors); i++) {
@@ -45,9 +45,3 @@ TEST(no_memory_for_ever)
         close(sockets[1]);
     }
 }
-
-static const struct check checks[] = {
-    CHECK(no_memory_for_ever, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -16,7 +16,7 @@ static void make_count(struct shared_count *shared, uint32_t number)
     pi_monotonic_init(&shared->count, &shared->word, MAX);
 }
 
-TEST(grows)
+TEST(grows, ALL)
 {
     struct shared_count shared;
     make_count(&shared, 0);
@@ -32,7 +32,7 @@ TEST(grows)
 }
 
 /* What one process raises, another sees. */
-TEST(seen_by_others)
+TEST(seen_by_others, ALL)
 {
     struct shared_count shared;
     struct pi_monotonic other;
@@ -42,7 +42,7 @@ TEST(seen_by_others)
     assert_int_equal(pi_monotonic_get(&other), 20);
 }
 
-TEST(scribbled)
+TEST(scribbled, ALL)
 {
     const uint64_t words[] = {0,
                               UINT64_MAX,
@@ -62,14 +62,4 @@ TEST(scribbled)
         pi_monotonic_raise(&shared.count, 300); /* is not kept from growing */
         assert_int_equal(pi_monotonic_get(&shared.count), 300);
     }
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(grows, ALL),
-        CHECK(seen_by_others, ALL),
-        CHECK(scribbled, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

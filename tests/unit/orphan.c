@@ -87,7 +87,7 @@ static int nothing_to_reap(void *context)
     return 0;
 }
 
-TEST(is_nobodys_child) { assert_child(nothing_to_reap, NULL); }
+TEST(is_nobodys_child, ALL) { assert_child(nothing_to_reap, NULL); }
 
 static int no_signal_waits(void *context)
 {
@@ -97,7 +97,7 @@ static int no_signal_waits(void *context)
     return 0;
 }
 
-TEST(no_signal_is_left_pending) { assert_child(no_signal_waits, NULL); }
+TEST(no_signal_is_left_pending, ALL) { assert_child(no_signal_waits, NULL); }
 
 /* The kernel reaps for a program that ignores the signal. */
 static int ignores_sigchld(void *context)
@@ -106,7 +106,7 @@ static int ignores_sigchld(void *context)
     return no_signal_waits(context);
 }
 
-TEST(with_sigchld_ignored) { assert_child(ignores_sigchld, NULL); }
+TEST(with_sigchld_ignored, ALL) { assert_child(ignores_sigchld, NULL); }
 
 static pid_t fork_own_child(void)
 {
@@ -139,7 +139,7 @@ static int own_child_died_before(void *context)
     return 0;
 }
 
-TEST(keeps_the_signal_of_an_own_child) { assert_child(own_child_died_before, NULL); }
+TEST(keeps_the_signal_of_an_own_child, ALL) { assert_child(own_child_died_before, NULL); }
 
 /* One dies just now: one signal may stand for both deaths, and the program is still told. */
 static int own_child_dies_meanwhile(void *context)
@@ -163,7 +163,10 @@ static int own_child_dies_meanwhile(void *context)
     return 0;
 }
 
-TEST(tells_of_an_own_child_that_dies_meanwhile) { assert_child(own_child_dies_meanwhile, NULL); }
+TEST(tells_of_an_own_child_that_dies_meanwhile, ALL)
+{
+    assert_child(own_child_dies_meanwhile, NULL);
+}
 
 /* A user who owns no process but this one, even if tests run beside each other. */
 static unsigned lonely_user(void) { return 200000u + (unsigned)getpid(); }
@@ -195,23 +198,10 @@ static int too_few_processes(void *context)
     return 0;
 }
 
-TEST(forks_that_fail)
+TEST(forks_that_fail, ALL)
 {
     if (geteuid() != 0) {
         skip();
     }
     assert_child(too_few_processes, NULL);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(is_nobodys_child, ALL),
-        CHECK(no_signal_is_left_pending, ALL),
-        CHECK(with_sigchld_ignored, ALL),
-        CHECK(keeps_the_signal_of_an_own_child, ALL),
-        CHECK(tells_of_an_own_child_that_dies_meanwhile, ALL),
-        CHECK(forks_that_fail, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -45,7 +45,7 @@ static uint32_t owner_word(struct lot *lot, uint32_t index)
     return atomic_load(&lot->parkers.at[index].owner);
 }
 
-TEST(acquire_names_the_owner)
+TEST(acquire_names_the_owner, ALL)
 {
     struct lot *lot = make_lot(4);
     for (uint32_t i = 0; i < 4; i++) {
@@ -59,7 +59,7 @@ TEST(acquire_names_the_owner)
     free_lot(lot);
 }
 
-TEST(released_ones_are_used_again)
+TEST(released_ones_are_used_again, ALL)
 {
     struct lot *lot = make_lot(3);
     for (uint32_t i = 0; i < 3; i++) {
@@ -73,7 +73,7 @@ TEST(released_ones_are_used_again)
 }
 
 /* The bit says free, but somebody sleeps there. */
-TEST(owned_ones_that_look_free)
+TEST(owned_ones_that_look_free, ALL)
 {
     struct lot *lot = make_lot(2);
     atomic_store(&lot->parkers.at[0].owner, 1 + OWNER);
@@ -86,7 +86,7 @@ TEST(owned_ones_that_look_free)
 }
 
 /* The taker died between the bit and the word; the sweep gives the bit back. */
-TEST(free_ones_that_look_owned)
+TEST(free_ones_that_look_owned, ALL)
 {
     struct lot *lot = make_lot(2);
     assert_int_equal(pi_bitmap_alloc(&lot->parkers.map, 2, 0), 0);
@@ -97,7 +97,7 @@ TEST(free_ones_that_look_owned)
     free_lot(lot);
 }
 
-TEST(count_that_is_too_large)
+TEST(count_that_is_too_large, ALL)
 {
     struct lot *lot = make_lot(PI_MAX_PARKERS);
     assert_int_equal(pi_parkers_count(&lot->parkers), PI_MAX_PARKERS);
@@ -126,7 +126,7 @@ static void park_often(void *context, unsigned number)
     }
 }
 
-TEST(one_caller_each)
+TEST(one_caller_each, ALL)
 {
     struct lot *lot = make_lot(3);
     run_threads(4, park_often, lot);
@@ -135,14 +135,4 @@ TEST(one_caller_each)
         assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), i);
     }
     free_lot(lot);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(acquire_names_the_owner, ALL),   CHECK(released_ones_are_used_again, ALL),
-        CHECK(owned_ones_that_look_free, ALL), CHECK(free_ones_that_look_owned, ALL),
-        CHECK(count_that_is_too_large, ALL),   CHECK(one_caller_each, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -29,7 +29,7 @@ static enum pi_os_event next_event(pid_t child, struct pi_os_death *death)
     return event;
 }
 
-TEST(nothing_has_happened)
+TEST(nothing_has_happened, ALL)
 {
     struct pi_os_death death = {.signal = 77};
     pid_t child = start_child(pause_for_ever, NULL);
@@ -40,7 +40,7 @@ TEST(nothing_has_happened)
     assert_int_equal(pi_os_child_event(child, &death), PI_OS_NOTHING); /* no child any more */
 }
 
-TEST(exit_is_seen)
+TEST(exit_is_seen, ALL)
 {
     const int codes[] = {0, 1, 255};
     for (size_t i = 0; i < COUNT(codes); i++) {
@@ -54,7 +54,7 @@ TEST(exit_is_seen)
     }
 }
 
-TEST(signal_is_seen)
+TEST(signal_is_seen, ALL)
 {
     const int signals[] = {SIGKILL, SIGTERM, SIGABRT};
     for (size_t i = 0; i < COUNT(signals); i++) {
@@ -69,7 +69,7 @@ TEST(signal_is_seen)
 }
 
 /* A corpse keeps its pid until it is reaped: its group can be killed safely. */
-TEST(dead_until_it_is_reaped)
+TEST(dead_until_it_is_reaped, ALL)
 {
     struct pi_os_death death;
     int code = 3;
@@ -83,7 +83,7 @@ TEST(dead_until_it_is_reaped)
     assert_int_equal(kill(child, 0), -1);
 }
 
-TEST(stop_and_continue_are_seen)
+TEST(stop_and_continue_are_seen, ALL)
 {
     struct pi_os_death death;
     pid_t child = start_child(pause_for_ever, NULL);
@@ -112,7 +112,7 @@ static int ask_to_be_traced(void *nothing)
 }
 
 /* It has made us its tracer, who is told of its signals before they have done anything. */
-TEST(traced_is_not_dead)
+TEST(traced_is_not_dead, PROCESSES)
 {
     struct pi_os_death death;
     pid_t child = start_child(ask_to_be_traced, NULL);
@@ -125,7 +125,7 @@ TEST(traced_is_not_dead)
     pi_os_reap(child);
 }
 
-TEST(other_children_are_left_alone)
+TEST(other_children_are_left_alone, ALL)
 {
     struct pi_os_death death;
     int code = 9;
@@ -152,7 +152,7 @@ static int have_a_child(void *context)
     return pause_for_ever(NULL);
 }
 
-TEST(a_group_dies_as_a_whole)
+TEST(a_group_dies_as_a_whole, ALL)
 {
     struct family family;
     char byte;
@@ -168,7 +168,7 @@ TEST(a_group_dies_as_a_whole)
     close(family.ends[0]);
 }
 
-TEST(a_child_without_a_group_dies_too)
+TEST(a_child_without_a_group_dies_too, ALL)
 {
     pid_t child = start_child(pause_for_ever, NULL);
     pi_os_signal_group(child, SIGTERM);
@@ -193,7 +193,7 @@ static int leave_a_child_behind(void *context)
     return 0;
 }
 
-TEST(dies_with_its_parent)
+TEST(dies_with_its_parent, ALL)
 {
     struct family family;
     char byte;
@@ -205,7 +205,7 @@ TEST(dies_with_its_parent)
     close(family.ends[0]);
 }
 
-TEST(a_descriptor_for_the_death)
+TEST(a_descriptor_for_the_death, ALL)
 {
     pid_t child = start_child(pause_for_ever, NULL);
     int fd = pi_os_pidfd(child);
@@ -246,28 +246,9 @@ static int raise_oom_score(void *unused)
     return 0;
 }
 
-TEST(oom_score_is_raised)
+TEST(oom_score_is_raised, ALL)
 {
     long before = oom_score();
     assert_child(raise_oom_score, NULL);
     assert_int_equal(oom_score(), before);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(nothing_has_happened, ALL),
-        CHECK(exit_is_seen, ALL),
-        CHECK(signal_is_seen, ALL),
-        CHECK(dead_until_it_is_reaped, ALL),
-        CHECK(stop_and_continue_are_seen, ALL),
-        CHECK(traced_is_not_dead, PROCESSES),
-        CHECK(other_children_are_left_alone, ALL),
-        CHECK(a_group_dies_as_a_whole, ALL),
-        CHECK(a_child_without_a_group_dies_too, ALL),
-        CHECK(dies_with_its_parent, ALL),
-        CHECK(a_descriptor_for_the_death, ALL),
-        CHECK(oom_score_is_raised, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

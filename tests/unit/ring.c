@@ -1,7 +1,7 @@
 /* ring.c - one ring of the queue: order, limits, laps. */
 #include "queue.h"
 
-TEST(begins_empty)
+TEST(begins_empty, ALL)
 {
     struct queue queue = make_queue(1, 1);
     bool mark = true;
@@ -12,7 +12,7 @@ TEST(begins_empty)
     free_queue(&queue);
 }
 
-TEST(first_in_first_out)
+TEST(first_in_first_out, ALL)
 {
     struct queue queue = make_queue(1, 1);
     assert_pushed(&queue, 0, 100);
@@ -23,7 +23,7 @@ TEST(first_in_first_out)
     free_queue(&queue);
 }
 
-TEST(slots_of_all_sizes)
+TEST(slots_of_all_sizes, ALL)
 {
     const uint32_t slots[] = {0, PI_MAX_SLOTS - 1, 1, 0x800000, 0};
     struct queue queue = make_queue(1, 1);
@@ -37,7 +37,7 @@ TEST(slots_of_all_sizes)
     free_queue(&queue);
 }
 
-TEST(peek_takes_nothing)
+TEST(peek_takes_nothing, ALL)
 {
     struct queue queue = make_queue(1, 1);
     uint64_t position = 99;
@@ -51,7 +51,7 @@ TEST(peek_takes_nothing)
 }
 
 /* Two consumers look at the same entry, and both move the head past it. */
-TEST(an_entry_is_passed_once)
+TEST(an_entry_is_passed_once, ALL)
 {
     struct queue queue = make_queue(1, 1);
     uint64_t position;
@@ -67,7 +67,7 @@ TEST(an_entry_is_passed_once)
     free_queue(&queue);
 }
 
-TEST(limit_of_entries)
+TEST(limit_of_entries, ALL)
 {
     struct queue queue = make_queue(1, 1);
     for (uint32_t slot = 0; slot < 3; slot++) {
@@ -97,7 +97,7 @@ static void assert_laps(uint32_t depth)
     free_queue(&queue);
 }
 
-TEST(order_over_laps)
+TEST(order_over_laps, ALL)
 {
     assert_laps(1);
     assert_laps(100);
@@ -105,7 +105,7 @@ TEST(order_over_laps)
 }
 
 /* One cell is kept for the mark, which leads to the next ring. */
-TEST(full_without_a_next_ring)
+TEST(full_without_a_next_ring, ALL)
 {
     struct queue queue = make_queue(1, 1);
     assert_pushed(&queue, 0, PI_RING_CELLS - 1);
@@ -121,7 +121,7 @@ TEST(full_without_a_next_ring)
     free_queue(&queue);
 }
 
-TEST(entries_by_position)
+TEST(entries_by_position, ALL)
 {
     struct queue queue = make_queue(1, 1);
     bool mark = true;
@@ -138,7 +138,7 @@ TEST(entries_by_position)
 }
 
 /* Positions count up for ever; a cell keeps 40 bits of them. */
-TEST(positions_beyond_40_bits)
+TEST(positions_beyond_40_bits, ALL)
 {
     struct queue queue = make_queue(1, 1);
     uint64_t start = ((uint64_t)1 << 40) - 300;
@@ -154,21 +154,4 @@ TEST(positions_beyond_40_bits)
         assert_popped(&queue, slot, slot + 1);
     }
     free_queue(&queue);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(begins_empty, ALL),
-        CHECK(first_in_first_out, ALL),
-        CHECK(slots_of_all_sizes, ALL),
-        CHECK(peek_takes_nothing, ALL),
-        CHECK(an_entry_is_passed_once, ALL),
-        CHECK(limit_of_entries, ALL),
-        CHECK(order_over_laps, ALL),
-        CHECK(full_without_a_next_ring, ALL),
-        CHECK(entries_by_position, ALL),
-        CHECK(positions_beyond_40_bits, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -71,7 +71,7 @@ static void assert_survived(struct queue *queue)
     free_queue(queue);
 }
 
-TEST(head)
+TEST(head, ALL)
 {
     for (size_t i = 0; i < COUNT(patterns); i++) {
         struct queue queue = make_used_queue();
@@ -81,7 +81,7 @@ TEST(head)
 }
 
 /* New tasks are not put where nobody looks. */
-TEST(a_head_too_far_is_followed)
+TEST(a_head_too_far_is_followed, ALL)
 {
     struct queue queue = make_used_queue();
     atomic_store(&queue.shared->head, HISTORY + WAITING + 100);
@@ -92,7 +92,7 @@ TEST(a_head_too_far_is_followed)
     free_queue(&queue);
 }
 
-TEST(tail)
+TEST(tail, ALL)
 {
     for (size_t i = 0; i < COUNT(patterns); i++) {
         struct queue queue = make_used_queue();
@@ -101,7 +101,7 @@ TEST(tail)
     }
 }
 
-TEST(cuts)
+TEST(cuts, ALL)
 {
     for (size_t i = 0; i < COUNT(patterns); i++) {
         struct queue queue = make_used_queue();
@@ -110,7 +110,7 @@ TEST(cuts)
     }
 }
 
-TEST(first_cut)
+TEST(first_cut, ALL)
 {
     for (size_t i = 0; i < COUNT(patterns); i++) {
         struct queue queue = make_used_queue();
@@ -120,7 +120,7 @@ TEST(first_cut)
 }
 
 /* Of no word is it believed that more rings have memory than there are. */
-TEST(count_of_rings)
+TEST(count_of_rings, ALL)
 {
     const uint64_t words[] = {UINT32_MAX,
                               UINT64_MAX,
@@ -140,7 +140,7 @@ TEST(count_of_rings)
     }
 }
 
-TEST(a_count_that_was_scribbled_is_told)
+TEST(a_count_that_was_scribbled_is_told, ALL)
 {
     struct queue queue = make_queue(2, 1);
     atomic_store(&queue.shared->backed, 2);
@@ -149,7 +149,7 @@ TEST(a_count_that_was_scribbled_is_told)
     free_queue(&queue);
 }
 
-TEST(all_but_the_cells)
+TEST(all_but_the_cells, ALL)
 {
     const int bytes[] = {0, 0x41, 0xff};
     for (size_t i = 0; i < COUNT(bytes); i++) {
@@ -159,7 +159,7 @@ TEST(all_but_the_cells)
     }
 }
 
-TEST(all_cells)
+TEST(all_cells, ALL)
 {
     for (size_t i = 0; i < COUNT(patterns); i++) {
         struct queue queue = make_used_queue();
@@ -181,7 +181,7 @@ static _Atomic uint64_t *cell_of(struct queue *queue, uint64_t position)
     return NULL;
 }
 
-TEST(the_first_cell)
+TEST(the_first_cell, ALL)
 {
     for (size_t i = 0; i < COUNT(patterns); i++) {
         struct queue queue = make_used_queue();
@@ -191,7 +191,7 @@ TEST(the_first_cell)
 }
 
 /* Marks one after another: there are not so many rings, or ring 0 leads to itself. */
-TEST(marks_everywhere)
+TEST(marks_everywhere, ALL)
 {
     for (uint32_t mark = DOWN_ENTRY; mark <= MARK_ENTRY; mark++) {
         struct queue queue = make_used_queue();
@@ -207,7 +207,7 @@ TEST(marks_everywhere)
 }
 
 /* Each cell of a ring is a mark of its own position. */
-TEST(marks_in_a_row)
+TEST(marks_in_a_row, ALL)
 {
     for (uint32_t mark = DOWN_ENTRY; mark <= MARK_ENTRY; mark++) {
         struct queue queue = make_queue(RINGS, RINGS);
@@ -219,7 +219,7 @@ TEST(marks_in_a_row)
 }
 
 /* Entries that nobody can come to are given up, and new ones come through. */
-TEST(a_gap_is_mended)
+TEST(a_gap_is_mended, ALL)
 {
     struct queue queue = make_used_queue();
     uint64_t head = atomic_load(&queue.shared->head), position;
@@ -235,7 +235,7 @@ TEST(a_gap_is_mended)
     free_queue(&queue);
 }
 
-TEST(a_sound_queue_is_not_mended)
+TEST(a_sound_queue_is_not_mended, ALL)
 {
     struct queue queue = make_used_queue();
     for (uint32_t i = 0; i < WAITING; i++) {
@@ -250,7 +250,7 @@ TEST(a_sound_queue_is_not_mended)
 
 /* The head points behind the last entry, at a cell of a later lap, and the tail at the first of
  * many entries: a call that goes back and forth between them must count its steps together. */
-TEST(head_tail_and_a_cell)
+TEST(head_tail_and_a_cell, ALL)
 {
     struct queue queue = make_queue(RINGS, RINGS);
     assert_pushed(&queue, 0, 7000);
@@ -261,26 +261,4 @@ TEST(head_tail_and_a_cell)
     atomic_store(&queue.shared->tail, tail);
     atomic_store(&queue.shared->head, head);
     assert_survived(&queue);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(head, ALL),
-        CHECK(a_head_too_far_is_followed, ALL),
-        CHECK(tail, ALL),
-        CHECK(cuts, ALL),
-        CHECK(first_cut, ALL),
-        CHECK(count_of_rings, ALL),
-        CHECK(a_count_that_was_scribbled_is_told, ALL),
-        CHECK(all_but_the_cells, ALL),
-        CHECK(all_cells, ALL),
-        CHECK(the_first_cell, ALL),
-        CHECK(marks_everywhere, ALL),
-        CHECK(marks_in_a_row, ALL),
-        CHECK(a_gap_is_mended, ALL),
-        CHECK(a_sound_queue_is_not_mended, ALL),
-        CHECK(head_tail_and_a_cell, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

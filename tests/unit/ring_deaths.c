@@ -2,7 +2,7 @@
  * entry is lost or out of order. */
 #include "queue.h"
 
-TEST(producer_died_before_the_tail)
+TEST(producer_died_before_the_tail, ALL)
 {
     struct queue queue = make_queue(1, 1);
     assert_pushed(&queue, 0, 3);
@@ -14,7 +14,7 @@ TEST(producer_died_before_the_tail)
     free_queue(&queue);
 }
 
-TEST(the_only_entry_is_of_a_dead_producer)
+TEST(the_only_entry_is_of_a_dead_producer, ALL)
 {
     struct queue queue = make_queue(1, 1);
     push_and_die(&queue, 0, 8);
@@ -24,7 +24,7 @@ TEST(the_only_entry_is_of_a_dead_producer)
     free_queue(&queue);
 }
 
-TEST(many_producers_died)
+TEST(many_producers_died, ALL)
 {
     struct queue queue = make_queue(1, 1);
     for (uint32_t i = 0; i < 40; i++) {
@@ -38,7 +38,7 @@ TEST(many_producers_died)
     free_queue(&queue);
 }
 
-TEST(producers_die_on_every_lap)
+TEST(producers_die_on_every_lap, ALL)
 {
     struct queue queue = make_queue(1, 1);
     for (uint32_t i = 0; i < 2000; i += 2) {
@@ -50,7 +50,7 @@ TEST(producers_die_on_every_lap)
     free_queue(&queue);
 }
 
-TEST(tail_far_behind)
+TEST(tail_far_behind, ALL)
 {
     struct queue queue = make_queue(1, 1);
     assert_pushed(&queue, 0, 200);
@@ -62,7 +62,7 @@ TEST(tail_far_behind)
     free_queue(&queue);
 }
 
-TEST(tail_behind_the_head)
+TEST(tail_behind_the_head, ALL)
 {
     struct queue queue = make_queue(1, 1);
     assert_pushed(&queue, 0, 200);
@@ -77,7 +77,7 @@ TEST(tail_behind_the_head)
 }
 
 /* A tail that lags must not make the limit, or a full ring, look further away than it is. */
-TEST(limit_with_a_tail_behind)
+TEST(limit_with_a_tail_behind, ALL)
 {
     struct queue queue = make_queue(1, 1);
     assert_pushed(&queue, 0, 10);
@@ -91,7 +91,7 @@ TEST(limit_with_a_tail_behind)
 }
 
 /* It has looked, and perhaps claimed the task, and is gone: the next one sees the same entry. */
-TEST(consumer_died_before_the_head)
+TEST(consumer_died_before_the_head, ALL)
 {
     struct queue queue = make_queue(1, 1);
     uint64_t position;
@@ -103,7 +103,7 @@ TEST(consumer_died_before_the_head)
 }
 
 /* A producer that slept for a lap: what it expects in the cell is long gone. */
-TEST(an_old_producer_changes_nothing)
+TEST(an_old_producer_changes_nothing, ALL)
 {
     struct queue queue = make_queue(1, 1);
     for (uint32_t i = 0; i < 600; i++) {
@@ -143,14 +143,14 @@ static void assert_goes_on(struct queue *queue)
     free_queue(queue);
 }
 
-TEST(died_after_the_mark_down)
+TEST(died_after_the_mark_down, ALL)
 {
     uint64_t mark;
     struct queue queue = queue_with_a_mark_down(&mark);
     assert_goes_on(&queue);
 }
 
-TEST(died_after_its_cut)
+TEST(died_after_its_cut, ALL)
 {
     uint64_t mark;
     struct queue queue = queue_with_a_mark_down(&mark);
@@ -158,7 +158,7 @@ TEST(died_after_its_cut)
     assert_goes_on(&queue);
 }
 
-TEST(died_after_its_head)
+TEST(died_after_its_head, ALL)
 {
     uint64_t mark;
     struct queue queue = queue_with_a_mark_down(&mark);
@@ -167,7 +167,7 @@ TEST(died_after_its_head)
     assert_goes_on(&queue);
 }
 
-TEST(a_consumer_finds_the_mark_down)
+TEST(a_consumer_finds_the_mark_down, ALL)
 {
     uint64_t mark;
     struct queue queue = queue_with_a_mark_down(&mark);
@@ -177,7 +177,7 @@ TEST(a_consumer_finds_the_mark_down)
     assert_goes_on(&queue);
 }
 
-TEST(memory_goes_back_after_the_death)
+TEST(memory_goes_back_after_the_death, ALL)
 {
     uint64_t mark;
     struct queue queue = queue_with_a_mark_down(&mark);
@@ -214,7 +214,7 @@ static void assert_not_seen(struct queue *queue)
     free_queue(queue);
 }
 
-TEST(a_late_entry_counts_for_nothing)
+TEST(a_late_entry_counts_for_nothing, ALL)
 {
     uint64_t end;
     struct queue queue = queue_that_gave(&end);
@@ -226,7 +226,7 @@ TEST(a_late_entry_counts_for_nothing)
 }
 
 /* The last place is that of the mark DOWN, and the next position is the first of ring 0. */
-TEST(a_walk_over_late_cells_counts_for_nothing)
+TEST(a_walk_over_late_cells_counts_for_nothing, ALL)
 {
     const uint32_t entries[] = {77, DOWN_ENTRY, MARK_ENTRY};
     for (size_t i = 0; i < COUNT(entries); i++) {
@@ -247,27 +247,4 @@ TEST(a_walk_over_late_cells_counts_for_nothing)
             assert_not_seen(&queue);
         }
     }
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(producer_died_before_the_tail, ALL),
-        CHECK(the_only_entry_is_of_a_dead_producer, ALL),
-        CHECK(many_producers_died, ALL),
-        CHECK(producers_die_on_every_lap, ALL),
-        CHECK(tail_far_behind, ALL),
-        CHECK(tail_behind_the_head, ALL),
-        CHECK(limit_with_a_tail_behind, ALL),
-        CHECK(consumer_died_before_the_head, ALL),
-        CHECK(an_old_producer_changes_nothing, ALL),
-        CHECK(died_after_the_mark_down, ALL),
-        CHECK(died_after_its_cut, ALL),
-        CHECK(died_after_its_head, ALL),
-        CHECK(a_consumer_finds_the_mark_down, ALL),
-        CHECK(memory_goes_back_after_the_death, ALL),
-        CHECK(a_late_entry_counts_for_nothing, ALL),
-        CHECK(a_walk_over_late_cells_counts_for_nothing, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -5,7 +5,7 @@
 #define FIRST (PI_RING_CELLS - 1)      /* entries that ring 0 takes before its mark */
 #define SECOND (2 * PI_RING_CELLS - 1) /* and ring 1 */
 
-TEST(order_over_rings)
+TEST(order_over_rings, ALL)
 {
     struct queue queue = make_queue(4, 4);
     assert_pushed(&queue, 0, 7000);
@@ -16,7 +16,7 @@ TEST(order_over_rings)
     free_queue(&queue);
 }
 
-TEST(order_while_consumers_are_at_work)
+TEST(order_while_consumers_are_at_work, ALL)
 {
     struct queue queue = make_queue(4, 4);
     for (uint32_t i = 0; i < 3000; i++) {
@@ -28,7 +28,7 @@ TEST(order_while_consumers_are_at_work)
     free_queue(&queue);
 }
 
-TEST(no_cell_until_the_next_ring_has_memory)
+TEST(no_cell_until_the_next_ring_has_memory, ALL)
 {
     struct queue queue = make_queue(3, 0);
     set_backed(&queue, 1);
@@ -44,7 +44,7 @@ TEST(no_cell_until_the_next_ring_has_memory)
     free_queue(&queue);
 }
 
-TEST(last_ring_full)
+TEST(last_ring_full, ALL)
 {
     struct queue queue = make_queue(2, 2);
     assert_pushed(&queue, 0, FIRST + SECOND);
@@ -59,7 +59,7 @@ TEST(last_ring_full)
 }
 
 /* Once it has grown it stays in the larger ring, whose laps begin at its first position. */
-TEST(laps_in_a_larger_ring)
+TEST(laps_in_a_larger_ring, ALL)
 {
     struct queue queue = make_queue(3, 2);
     assert_pushed(&queue, 0, 1000);
@@ -75,7 +75,7 @@ TEST(laps_in_a_larger_ring)
 }
 
 /* Each process has its own view; what it remembers is only ever too low. */
-TEST(another_process_finds_the_ring)
+TEST(another_process_finds_the_ring, ALL)
 {
     struct queue queue = make_queue(4, 4);
     struct queue other = queue;
@@ -100,7 +100,7 @@ static struct queue queue_with_a_mark(void)
     return queue;
 }
 
-TEST(a_producer_finds_the_mark)
+TEST(a_producer_finds_the_mark, ALL)
 {
     struct queue queue = queue_with_a_mark();
     assert_pushed(&queue, FIRST, 900);
@@ -109,7 +109,7 @@ TEST(a_producer_finds_the_mark)
     free_queue(&queue);
 }
 
-TEST(a_consumer_finds_the_mark)
+TEST(a_consumer_finds_the_mark, ALL)
 {
     struct queue queue = queue_with_a_mark();
     assert_popped(&queue, 0, FIRST);
@@ -121,7 +121,7 @@ TEST(a_consumer_finds_the_mark)
     free_queue(&queue);
 }
 
-TEST(the_sweep_finds_the_mark)
+TEST(the_sweep_finds_the_mark, ALL)
 {
     struct queue queue = queue_with_a_mark();
     bool mark = false;
@@ -136,7 +136,7 @@ TEST(the_sweep_finds_the_mark)
 }
 
 /* The mark's producer died before the tail, and the consumers have gone on since. */
-TEST(tail_behind_the_mark)
+TEST(tail_behind_the_mark, ALL)
 {
     struct queue queue = make_queue(3, 3);
     assert_pushed(&queue, 0, FIRST + 20);
@@ -163,7 +163,7 @@ static uint32_t rings_with_memory(struct queue *queue)
     return pi_ring_backed(&queue->ring).rings;
 }
 
-TEST(goes_back_to_the_first_ring)
+TEST(goes_back_to_the_first_ring, ALL)
 {
     struct queue queue = make_queue(4, 1);
     assert_false(pi_ring_shrink(&queue.ring)); /* it is there */
@@ -180,7 +180,7 @@ TEST(goes_back_to_the_first_ring)
     free_queue(&queue);
 }
 
-TEST(not_while_an_entry_waits)
+TEST(not_while_an_entry_waits, ALL)
 {
     struct queue queue = make_queue(2, 2);
     assert_pushed(&queue, 0, 1000);
@@ -191,7 +191,7 @@ TEST(not_while_an_entry_waits)
     free_queue(&queue);
 }
 
-TEST(memory_goes_back_when_all_have_left)
+TEST(memory_goes_back_when_all_have_left, ALL)
 {
     struct queue queue = make_queue(4, 1);
     assert_through(&queue, 0, 1000);
@@ -206,7 +206,7 @@ TEST(memory_goes_back_when_all_have_left)
     free_queue(&queue);
 }
 
-TEST(not_while_the_tail_or_the_end_is_in_another_ring)
+TEST(not_while_the_tail_or_the_end_is_in_another_ring, ALL)
 {
     struct queue queue = make_queue(3, 3);
     assert_through(&queue, 0, 1000);
@@ -224,7 +224,7 @@ TEST(not_while_the_tail_or_the_end_is_in_another_ring)
     free_queue(&queue);
 }
 
-TEST(shrinks_and_grows_many_times)
+TEST(shrinks_and_grows_many_times, ALL)
 {
     struct queue queue = make_queue(5, 1);
     for (uint32_t round = 0; round < 60; round++) {
@@ -240,7 +240,7 @@ TEST(shrinks_and_grows_many_times)
 }
 
 /* The cells of a ring that was left and not given back hold what they held. */
-TEST(old_cells_are_no_entries)
+TEST(old_cells_are_no_entries, ALL)
 {
     struct queue queue = make_queue(3, 3);
     for (uint32_t round = 0; round < 20; round++) {
@@ -251,7 +251,7 @@ TEST(old_cells_are_no_entries)
     free_queue(&queue);
 }
 
-TEST(another_process_finds_the_first_ring_again)
+TEST(another_process_finds_the_first_ring_again, ALL)
 {
     struct queue queue = make_queue(4, 4);
     struct queue other = queue;
@@ -267,7 +267,7 @@ TEST(another_process_finds_the_first_ring_again)
 }
 
 /* Who has backed a ring that was given back since has backed nothing. */
-TEST(memory_of_before_does_not_count)
+TEST(memory_of_before_does_not_count, ALL)
 {
     struct queue queue = make_queue(3, 1);
     struct pi_ring_backing old = pi_ring_backed(&queue.ring), now;
@@ -298,7 +298,7 @@ static struct queue queue_that_gives(void)
     return queue;
 }
 
-TEST(no_ring_gets_memory_meanwhile)
+TEST(no_ring_gets_memory_meanwhile, ALL)
 {
     struct queue queue = queue_that_gives();
     assert_int_equal(push(&queue, FIRST), PI_PUSH_NO_CELL);
@@ -314,7 +314,7 @@ TEST(no_ring_gets_memory_meanwhile)
 }
 
 /* Its producer saw that ring 1 had memory, and was slow. */
-TEST(a_late_mark_is_not_followed_before_there_is_memory)
+TEST(a_late_mark_is_not_followed_before_there_is_memory, ALL)
 {
     struct queue queue = queue_that_gives();
     push_and_die(&queue, FIRST, MARK_ENTRY);
@@ -335,7 +335,7 @@ TEST(a_late_mark_is_not_followed_before_there_is_memory)
 }
 
 /* What is behind a mark that was followed is seen, whatever is said of the memory. */
-TEST(a_mark_that_was_followed_is_followed)
+TEST(a_mark_that_was_followed_is_followed, ALL)
 {
     struct queue queue = make_queue(2, 2);
     assert_pushed(&queue, 0, FIRST + 10);
@@ -343,32 +343,4 @@ TEST(a_mark_that_was_followed_is_followed)
     assert_popped(&queue, 0, FIRST + 10);
     assert_empty(&queue);
     free_queue(&queue);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(order_over_rings, ALL),
-        CHECK(order_while_consumers_are_at_work, ALL),
-        CHECK(no_cell_until_the_next_ring_has_memory, ALL),
-        CHECK(last_ring_full, ALL),
-        CHECK(laps_in_a_larger_ring, ALL),
-        CHECK(another_process_finds_the_ring, ALL),
-        CHECK(a_producer_finds_the_mark, ALL),
-        CHECK(a_consumer_finds_the_mark, ALL),
-        CHECK(the_sweep_finds_the_mark, ALL),
-        CHECK(tail_behind_the_mark, ALL),
-        CHECK(goes_back_to_the_first_ring, ALL),
-        CHECK(not_while_an_entry_waits, ALL),
-        CHECK(memory_goes_back_when_all_have_left, ALL),
-        CHECK(not_while_the_tail_or_the_end_is_in_another_ring, ALL),
-        CHECK(shrinks_and_grows_many_times, ALL),
-        CHECK(old_cells_are_no_entries, ALL),
-        CHECK(another_process_finds_the_first_ring_again, ALL),
-        CHECK(memory_of_before_does_not_count, ALL),
-        CHECK(no_ring_gets_memory_meanwhile, ALL),
-        CHECK(a_late_mark_is_not_followed_before_there_is_memory, ALL),
-        CHECK(a_mark_that_was_followed_is_followed, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

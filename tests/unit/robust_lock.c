@@ -17,7 +17,7 @@ static void assert_word(uint64_t bits)
     assert_int_equal(atomic_load(&lock.word), pi_stamp(SERIAL) | bits);
 }
 
-TEST(holders_are_told_apart)
+TEST(holders_are_told_apart, ALL)
 {
     assert_int_equal(pi_holder(SEAT, 1), seat_thread);
     assert_int_not_equal(pi_holder(0, 1), 0);
@@ -28,7 +28,7 @@ TEST(holders_are_told_apart)
         PI_OWNER_PROGRAM);
 }
 
-TEST(take_and_leave)
+TEST(take_and_leave, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_DONE);
@@ -42,7 +42,7 @@ TEST(take_and_leave)
     assert_word(0);
 }
 
-TEST(other_lives)
+TEST(other_lives, ALL)
 {
     pi_robust_lock_init(&lock, LATER);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
@@ -53,7 +53,7 @@ TEST(other_lives)
     assert_false(pi_robust_lock_is_gone(&lock, LATER));
 }
 
-TEST(recovered)
+TEST(recovered, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
     assert_false(pi_robust_lock_recover(&lock, SEAT));
@@ -68,7 +68,7 @@ TEST(recovered)
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_DONE);
 }
 
-TEST(ended)
+TEST(ended, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
     assert_int_equal(pi_robust_lock_end(&lock, SERIAL, false), PI_LOCK_DONE);
@@ -77,7 +77,7 @@ TEST(ended)
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
 }
 
-TEST(ended_while_it_is_held)
+TEST(ended_while_it_is_held, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
@@ -89,7 +89,7 @@ TEST(ended_while_it_is_held)
     assert_word(PI_LOCK_GONE);
 }
 
-TEST(ended_and_its_holder_died)
+TEST(ended_and_its_holder_died, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
@@ -126,7 +126,7 @@ static void count(void *context, unsigned number)
     }
 }
 
-TEST(one_at_a_time)
+TEST(one_at_a_time, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
     counter = deaths = 0;
@@ -136,16 +136,3 @@ TEST(one_at_a_time)
     bool last = atomic_load(&lock.word) & PI_LOCK_DIED; /* nobody came to be told */
     assert_int_equal(deaths, atomic_load(&told) + last);
 }
-
-static const struct check checks[] = {
-    CHECK(holders_are_told_apart, ALL),
-    CHECK(take_and_leave, ALL),
-    CHECK(other_lives, ALL),
-    CHECK(recovered, ALL),
-    CHECK(ended, ALL),
-    CHECK(ended_while_it_is_held, ALL),
-    CHECK(ended_and_its_holder_died, ALL),
-    CHECK(one_at_a_time, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -7,7 +7,7 @@
 
 #define SIZE ((size_t)20 << 20)
 
-TEST(own_memory_counts)
+TEST(own_memory_counts, PROCESSES)
 {
     long before = pi_os_rss();
     assert_true(before > 0);
@@ -22,7 +22,7 @@ TEST(own_memory_counts)
 
 /* The thread sanitizer keeps memory of its own for all that is touched. */
 #ifndef SANITIZED_THREADS
-TEST(shared_memory_does_not)
+TEST(shared_memory_does_not, PROCESSES)
 {
     long before = pi_os_rss();
     void *memory = make_shared(SIZE);
@@ -31,12 +31,3 @@ TEST(shared_memory_does_not)
     free_shared(memory, SIZE);
 }
 #endif
-
-static const struct check checks[] = {
-    CHECK(own_memory_counts, PROCESSES),
-#ifndef SANITIZED_THREADS
-    CHECK(shared_memory_does_not, PROCESSES),
-#endif
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -72,7 +72,7 @@ static void assert_apart(struct regions *regions, size_t size)
     }
 }
 
-TEST(tables_are_apart)
+TEST(tables_are_apart, ALL)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct pi_segment segment;
@@ -85,7 +85,7 @@ TEST(tables_are_apart)
 }
 
 /* Whoever opens the front of one area opens nothing of another. */
-TEST(areas_follow_one_another)
+TEST(areas_follow_one_another, ALL)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct pi_segment segment;
@@ -100,7 +100,7 @@ TEST(areas_follow_one_another)
     }
 }
 
-TEST(address_space_is_in_proportion)
+TEST(address_space_is_in_proportion, ALL)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct pi_segment segment;
@@ -112,7 +112,7 @@ TEST(address_space_is_in_proportion)
 }
 
 /* A program and its workers compute it each for itself. */
-TEST(the_same_wherever_it_lies)
+TEST(the_same_wherever_it_lies, ALL)
 {
     struct pi_segment here, there;
     pi_segment_layout(&here, BASE, sizes[2]);
@@ -123,7 +123,7 @@ TEST(the_same_wherever_it_lies)
     }
 }
 
-TEST(tables_fit_what_names_them)
+TEST(tables_fit_what_names_them, ALL)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct pi_segment s;
@@ -137,7 +137,7 @@ TEST(tables_fit_what_names_them)
 }
 
 /* What is written by many has cache lines of its own. */
-TEST(alignment)
+TEST(alignment, ALL)
 {
     struct pi_segment s;
     pi_segment_layout(&s, BASE, sizes[0]);
@@ -149,7 +149,7 @@ TEST(alignment)
     assert_true(offsetof(struct pi_header, idle) >= 128);
 }
 
-TEST(counts_lie_in_the_header)
+TEST(counts_lie_in_the_header, ALL)
 {
     struct pi_segment s;
     pi_segment_layout(&s, BASE, sizes[0]);
@@ -157,18 +157,4 @@ TEST(counts_lie_in_the_header)
     assert_ptr_equal(s.parkers.count.word, &s.header->parkers_count);
     assert_ptr_equal(s.ring.shared, &s.header->ring);
     assert_ptr_equal(s.arena.end.word, &s.header->arena_end);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(tables_are_apart, ALL),
-        CHECK(areas_follow_one_another, ALL),
-        CHECK(address_space_is_in_proportion, ALL),
-        CHECK(the_same_wherever_it_lies, ALL),
-        CHECK(tables_fit_what_names_them, ALL),
-        CHECK(alignment, ALL),
-        CHECK(counts_lie_in_the_header, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -13,7 +13,7 @@ static struct pi_os_semaphore semaphore;
 
 static void make_semaphore(void) { assert_int_equal(pi_os_semaphore_init(&semaphore), 0); }
 
-TEST(posts_are_counted)
+TEST(posts_are_counted, ALL)
 {
     make_semaphore();
     for (int i = 0; i < 3; i++) {
@@ -26,7 +26,7 @@ TEST(posts_are_counted)
     pi_os_semaphore_fini(&semaphore);
 }
 
-TEST(a_post_is_taken_though_the_moment_has_passed)
+TEST(a_post_is_taken_though_the_moment_has_passed, ALL)
 {
     make_semaphore();
     assert_false(pi_os_semaphore_wait(&semaphore, 0));
@@ -36,7 +36,7 @@ TEST(a_post_is_taken_though_the_moment_has_passed)
     pi_os_semaphore_fini(&semaphore);
 }
 
-TEST(drained_of_all_posts)
+TEST(drained_of_all_posts, ALL)
 {
     make_semaphore();
     for (int i = 0; i < 10; i++) {
@@ -50,7 +50,7 @@ TEST(drained_of_all_posts)
     pi_os_semaphore_fini(&semaphore);
 }
 
-TEST(waits_until_the_deadline)
+TEST(waits_until_the_deadline, ALL)
 {
     make_semaphore();
     uint64_t until = pi_os_after_ms(60);
@@ -60,7 +60,7 @@ TEST(waits_until_the_deadline)
 }
 
 /* Longer than the slices in which one waits where there is no sem_clockwait. */
-TEST(waits_for_more_than_a_second)
+TEST(waits_for_more_than_a_second, ALL)
 {
     make_semaphore();
     uint64_t until = pi_os_after_ms(1300);
@@ -77,7 +77,7 @@ static void *post_soon(void *unused)
     return NULL;
 }
 
-TEST(woken_by_a_post)
+TEST(woken_by_a_post, ALL)
 {
     const uint64_t moments[] = {PI_NEVER, pi_os_after_ms(PATIENCE_MS)};
     make_semaphore();
@@ -97,7 +97,7 @@ static int post_in_child(void *shared)
     return 0;
 }
 
-TEST(shared_between_processes)
+TEST(shared_between_processes, ALL)
 {
     struct pi_os_semaphore *shared = make_shared(sizeof *shared);
     assert_int_equal(pi_os_semaphore_init(shared), 0);
@@ -153,7 +153,7 @@ static bool wait_disturbed(uint64_t until, bool posts)
     return taken;
 }
 
-TEST(signals_do_not_shorten_a_wait)
+TEST(signals_do_not_shorten_a_wait, ALL)
 {
     make_semaphore();
     uint64_t until = pi_os_after_ms(150);
@@ -162,7 +162,7 @@ TEST(signals_do_not_shorten_a_wait)
     pi_os_semaphore_fini(&semaphore);
 }
 
-TEST(signals_are_no_posts)
+TEST(signals_are_no_posts, ALL)
 {
     make_semaphore();
     assert_true(wait_disturbed(PI_NEVER, true));
@@ -171,7 +171,7 @@ TEST(signals_are_no_posts)
 }
 
 /* Whatever a task writes there is a number of posts: calls come back, and posts count again. */
-TEST(scribbled_on)
+TEST(scribbled_on, ALL)
 {
     for (int byte = 0; byte < 256; byte += 51) {
         make_semaphore();
@@ -188,7 +188,7 @@ TEST(scribbled_on)
 }
 
 /* A post that finds one counts for nothing. */
-TEST(posted_once)
+TEST(posted_once, ALL)
 {
     make_semaphore();
     for (int i = 0; i < 5; i++) {
@@ -197,24 +197,4 @@ TEST(posted_once)
     assert_true(pi_os_semaphore_wait(&semaphore, 0));
     assert_false(pi_os_semaphore_wait(&semaphore, 0));
     pi_os_semaphore_fini(&semaphore);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(posts_are_counted, ALL),
-        CHECK(a_post_is_taken_though_the_moment_has_passed, ALL),
-        CHECK(drained_of_all_posts, ALL),
-        CHECK(waits_until_the_deadline, ALL),
-        CHECK(waits_for_more_than_a_second, ALL),
-        CHECK(woken_by_a_post, ALL),
-        CHECK(shared_between_processes, ALL),
-        CHECK(signals_do_not_shorten_a_wait, ALL),
-        CHECK(signals_are_no_posts, ALL),
-#ifdef __linux__
-        CHECK(scribbled_on, ALL),
-#endif
-        CHECK(posted_once, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -44,7 +44,7 @@ static size_t backed_bytes(const struct pi_os_shm *memory)
     return (size_t)status.st_blocks * 512;
 }
 
-TEST(backs_what_is_asked_for)
+TEST(backs_what_is_asked_for, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_int_equal(backed_bytes(&memory), 0);
@@ -58,7 +58,7 @@ TEST(backs_what_is_asked_for)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(backs_the_pages_of_any_bytes)
+TEST(backs_the_pages_of_any_bytes, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_int_equal(pi_os_shm_back(&memory, 5 * PAGE - 1, 2), 0);
@@ -69,7 +69,7 @@ TEST(backs_the_pages_of_any_bytes)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(private_memory)
+TEST(private_memory, ALL)
 {
     struct pi_os_shm memory = make_memory(false);
     assert_int_equal(memory.fd.number, -1);
@@ -81,7 +81,7 @@ TEST(private_memory)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(descriptor_is_out_of_the_way)
+TEST(descriptor_is_out_of_the_way, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_true(memory.fd.number > STDERR_FILENO);
@@ -100,7 +100,7 @@ static int write_x(void *context)
     return 0;
 }
 
-TEST(shared_with_a_forked_child)
+TEST(shared_with_a_forked_child, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_int_equal(pi_os_shm_back(&memory, 0, PAGE), 0);
@@ -109,7 +109,7 @@ TEST(shared_with_a_forked_child)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(discards_whole_pages)
+TEST(discards_whole_pages, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_int_equal(pi_os_shm_back(&memory, 0, 8 << 20), 0);
@@ -126,7 +126,7 @@ TEST(discards_whole_pages)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(too_little_room_is_an_error)
+TEST(too_little_room_is_an_error, ALL)
 {
     struct statvfs room;
     struct pi_os_shm memory;
@@ -168,10 +168,10 @@ static int under_a_file_limit(void *context)
     return 0;
 }
 
-TEST(file_limit_gives_anonymous_memory) { assert_child(under_a_file_limit, NULL); }
+TEST(file_limit_gives_anonymous_memory, ALL) { assert_child(under_a_file_limit, NULL); }
 
 /* A task, or the program, closed the descriptor. */
-TEST(closed_descriptor)
+TEST(closed_descriptor, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_int_equal(close(memory.fd.number), 0);
@@ -191,7 +191,7 @@ static int replace_descriptor(const struct pi_os_shm *memory)
     return file;
 }
 
-TEST(replaced_descriptor)
+TEST(replaced_descriptor, ALL)
 {
     struct stat status;
     struct pi_os_shm memory = make_memory(true);
@@ -207,7 +207,7 @@ TEST(replaced_descriptor)
     close(file);
 }
 
-TEST(destroy_closes_no_file_of_the_program)
+TEST(destroy_closes_no_file_of_the_program, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     int file = replace_descriptor(&memory), number = memory.fd.number;
@@ -216,22 +216,4 @@ TEST(destroy_closes_no_file_of_the_program)
     close(number);
     close(file);
     assert_true(still_open);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(backs_what_is_asked_for, ALL),
-        CHECK(backs_the_pages_of_any_bytes, ALL),
-        CHECK(private_memory, ALL),
-        CHECK(descriptor_is_out_of_the_way, ALL),
-        CHECK(shared_with_a_forked_child, ALL),
-        CHECK(discards_whole_pages, ALL),
-        CHECK(too_little_room_is_an_error, ALL),
-        CHECK(file_limit_gives_anonymous_memory, ALL),
-        CHECK(closed_descriptor, ALL),
-        CHECK(replaced_descriptor, ALL),
-        CHECK(destroy_closes_no_file_of_the_program, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

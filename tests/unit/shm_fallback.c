@@ -84,7 +84,7 @@ static void assert_memory_file(void)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(a_file_in_memory_takes_its_place)
+TEST(a_file_in_memory_takes_its_place, ALL)
 {
     static const int errors[] = {ENOENT, EACCES, EMFILE, ENOSYS};
     for (size_t i = 0; i < COUNT(errors); i++) {
@@ -94,7 +94,7 @@ TEST(a_file_in_memory_takes_its_place)
     no_shm = 0;
 }
 
-TEST(the_kernel_does_not_know_the_seal)
+TEST(the_kernel_does_not_know_the_seal, ALL)
 {
     no_shm = ENOENT;
     no_sealed_file = EINVAL;
@@ -102,7 +102,7 @@ TEST(the_kernel_does_not_know_the_seal)
     no_shm = no_sealed_file = 0;
 }
 
-TEST(the_kernel_wants_the_seal)
+TEST(the_kernel_wants_the_seal, ALL)
 {
     no_shm = ENOENT;
     no_plain_file = EACCES;
@@ -110,7 +110,7 @@ TEST(the_kernel_wants_the_seal)
     no_shm = no_plain_file = 0;
 }
 
-TEST(neither_is_there)
+TEST(neither_is_there, ALL)
 {
     static const int errors[] = {ENOSYS, EPERM, EINVAL, EMFILE};
     struct pi_os_shm memory;
@@ -125,12 +125,3 @@ TEST(neither_is_there)
     }
     no_shm = no_file = 0;
 }
-
-static const struct check checks[] = {
-    CHECK(a_file_in_memory_takes_its_place, ALL),
-    CHECK(the_kernel_does_not_know_the_seal, ALL),
-    CHECK(the_kernel_wants_the_seal, ALL),
-    CHECK(neither_is_there, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -28,7 +28,7 @@ static struct pi_os_shm make_memory(void)
     return memory;
 }
 
-TEST(address_space_goes_and_comes)
+TEST(address_space_goes_and_comes, ALL)
 {
     uint64_t before = pi_os_address_space();
     struct pi_os_shm memory = make_memory();
@@ -55,7 +55,7 @@ static int fill_what_was_given_up(void *context)
     return 0;
 }
 
-TEST(it_is_the_same_memory)
+TEST(it_is_the_same_memory, ALL)
 {
     struct pi_os_shm memory = make_memory();
     assert_child(fill_what_was_given_up, &memory);
@@ -65,7 +65,7 @@ TEST(it_is_the_same_memory)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(only_whole_pages)
+TEST(only_whole_pages, ALL)
 {
     struct pi_os_shm memory;
     assert_int_equal(pi_os_shm_create(&memory, SIZE, true), 0);
@@ -78,7 +78,7 @@ TEST(only_whole_pages)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(not_twice)
+TEST(not_twice, ALL)
 {
     struct pi_os_shm memory = make_memory();
     assert_int_equal(pi_os_shm_give_up(&memory, SIZE / 2, PAGE), EEXIST);
@@ -89,7 +89,7 @@ TEST(not_twice)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(so_many_ranges_and_no_more)
+TEST(so_many_ranges_and_no_more, ALL)
 {
     struct pi_os_shm memory;
     assert_int_equal(pi_os_shm_create(&memory, SIZE, true), 0);
@@ -104,7 +104,7 @@ TEST(so_many_ranges_and_no_more)
 
 /* ---- what cannot be had ---- */
 
-TEST(private_memory_is_kept)
+TEST(private_memory_is_kept, ALL)
 {
     struct pi_os_shm memory;
     assert_int_equal(pi_os_shm_create(&memory, SIZE, false), 0);
@@ -112,7 +112,7 @@ TEST(private_memory_is_kept)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(without_the_file)
+TEST(without_the_file, ALL)
 {
     struct pi_os_shm memory = make_memory();
     assert_int_equal(close(memory.fd.number), 0);
@@ -123,7 +123,7 @@ TEST(without_the_file)
 }
 
 /* The program's own memory is at that place now. Nothing here touches it. */
-TEST(place_that_is_taken)
+TEST(place_that_is_taken, ALL)
 {
     struct pi_os_shm memory = make_memory();
     char *base = memory.base;
@@ -161,7 +161,7 @@ static int under_a_limit(void *context)
     return 0;
 }
 
-TEST(limit_of_address_space)
+TEST(limit_of_address_space, ALL)
 {
     struct pi_os_shm memory = make_memory();
     assert_child(under_a_limit, &memory);
@@ -195,7 +195,7 @@ static void open_with_others(void *context, unsigned number)
     }
 }
 
-TEST(many_open_the_same)
+TEST(many_open_the_same, ALL)
 {
     static struct crowd crowd;
     crowd.memory = make_memory();
@@ -209,22 +209,3 @@ TEST(many_open_the_same)
     pi_os_shm_destroy(&crowd.memory);
 }
 #endif
-
-static const struct check checks[] = {
-    CHECK(address_space_goes_and_comes, ALL),
-    CHECK(it_is_the_same_memory, ALL),
-    CHECK(only_whole_pages, ALL),
-    CHECK(not_twice, ALL),
-    CHECK(so_many_ranges_and_no_more, ALL),
-    CHECK(private_memory_is_kept, ALL),
-    CHECK(without_the_file, ALL),
-    CHECK(place_that_is_taken, ALL),
-#ifndef SANITIZED
-    CHECK(limit_of_address_space, ALL),
-#endif
-#ifndef POSSE_TEST_VALGRIND
-    CHECK(many_open_the_same, ALL),
-#endif
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -31,7 +31,7 @@ int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
     return __real_fallocate(fd, mode, offset, length);
 }
 
-TEST(signals_wait_for_it)
+TEST(signals_wait_for_it, ALL)
 {
     enum { SIZE = 1 << 20 };
     struct pi_os_shm memory;
@@ -46,10 +46,4 @@ TEST(signals_wait_for_it)
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     assert_false(sigismember(&mask, SIGPROF)); /* not for longer than that */
     pi_os_shm_destroy(&memory);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {CHECK(signals_wait_for_it, ALL)};
-    return RUN_CHECKS(argc, argv, checks);
 }

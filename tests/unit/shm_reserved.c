@@ -53,7 +53,7 @@ static bool faults(int (*touch)(void *), void *at)
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
 }
 
-TEST(a_touch_of_what_is_reserved_faults)
+TEST(a_touch_of_what_is_reserved_faults, ALL)
 {
     for (size_t i = 0; i < COUNT(kinds); i++) {
         struct pi_os_shm memory = make_memory(kinds[i]);
@@ -66,7 +66,7 @@ TEST(a_touch_of_what_is_reserved_faults)
     }
 }
 
-TEST(what_is_open_is_zero_and_can_be_written)
+TEST(what_is_open_is_zero_and_can_be_written, ALL)
 {
     for (size_t i = 0; i < COUNT(kinds); i++) {
         struct pi_os_shm memory = make_memory(kinds[i]);
@@ -81,7 +81,7 @@ TEST(what_is_open_is_zero_and_can_be_written)
     }
 }
 
-TEST(all_pages_of_any_bytes_are_open)
+TEST(all_pages_of_any_bytes_are_open, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_int_equal(pi_os_shm_open(&memory, 5 * PAGE - 1, 2, true), 0);
@@ -102,7 +102,7 @@ static int read_what_parent_wrote(void *context)
     return 0;
 }
 
-TEST(each_process_opens_for_itself)
+TEST(each_process_opens_for_itself, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     pid_t child = start_child(read_what_parent_wrote, &memory);
@@ -115,7 +115,7 @@ TEST(each_process_opens_for_itself)
 
 /* ---- what the kernel knows of it ---- */
 
-TEST(no_core_dump_holds_what_is_reserved)
+TEST(no_core_dump_holds_what_is_reserved, ALL)
 {
     for (size_t i = 0; i < COUNT(kinds); i++) {
         struct pi_os_shm memory = make_memory(kinds[i]);
@@ -144,7 +144,7 @@ static int overcommit(void)
     return mode;
 }
 
-TEST(no_commit_limit_counts_what_is_reserved)
+TEST(no_commit_limit_counts_what_is_reserved, ALL)
 {
     for (size_t i = 0; i < COUNT(kinds); i++) {
         struct pi_os_shm memory = make_memory(kinds[i]);
@@ -228,9 +228,9 @@ static void assert_permitted(int (*body)(void *))
     }
 }
 
-TEST(all_is_locked_before) { assert_permitted(lock_before); }
+TEST(all_is_locked_before, ALL) { assert_permitted(lock_before); }
 
-TEST(all_is_locked_after) { assert_permitted(lock_after); }
+TEST(all_is_locked_after, ALL) { assert_permitted(lock_after); }
 
 /* Address space counts against this limit of an ordinary user. */
 static int little_may_be_locked(void *context)
@@ -251,7 +251,7 @@ static int little_may_be_locked(void *context)
     return 0;
 }
 
-TEST(little_is_locked) { assert_child(little_may_be_locked, NULL); }
+TEST(little_is_locked, ALL) { assert_child(little_may_be_locked, NULL); }
 #endif
 
 /* ---- giving back ---- */
@@ -273,7 +273,7 @@ static int open_and_fill(void *context)
 }
 
 /* Another process has opened it. */
-TEST(what_is_not_open_here_is_discarded)
+TEST(what_is_not_open_here_is_discarded, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_child(open_and_fill, &memory);
@@ -297,7 +297,7 @@ static void assert_cleared(struct pi_os_shm *memory)
     assert_int_equal(other.base[OPEN - 1], 0);
 }
 
-TEST(clears_what_is_reserved)
+TEST(clears_what_is_reserved, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     pi_os_shm_clear(&memory);
@@ -307,7 +307,7 @@ TEST(clears_what_is_reserved)
     pi_os_shm_destroy(&memory);
 }
 
-TEST(clears_without_the_file)
+TEST(clears_without_the_file, ALL)
 {
     struct pi_os_shm memory = make_memory(true);
     assert_int_equal(close(memory.fd.number), 0);
@@ -315,22 +315,3 @@ TEST(clears_without_the_file)
     assert_cleared(&memory);
     pi_os_shm_destroy(&memory);
 }
-
-static const struct check checks[] = {
-    CHECK(a_touch_of_what_is_reserved_faults, ALL),
-    CHECK(what_is_open_is_zero_and_can_be_written, ALL),
-    CHECK(all_pages_of_any_bytes_are_open, ALL),
-    CHECK(each_process_opens_for_itself, ALL),
-    CHECK(no_core_dump_holds_what_is_reserved, ALL),
-    CHECK(no_commit_limit_counts_what_is_reserved, ALL),
-#ifndef SANITIZED
-    CHECK(all_is_locked_before, ALL),
-    CHECK(all_is_locked_after, ALL),
-    CHECK(little_is_locked, ALL),
-#endif
-    CHECK(what_is_not_open_here_is_discarded, ALL),
-    CHECK(clears_what_is_reserved, ALL),
-    CHECK(clears_without_the_file, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

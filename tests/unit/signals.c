@@ -16,7 +16,7 @@ static bool is_blocked(int signal)
 }
 
 /* What the program has blocked itself stays so. */
-TEST(blocked_before)
+TEST(blocked_before, ALL)
 {
     sigset_t before, traps;
     sigemptyset(&traps);
@@ -31,7 +31,7 @@ TEST(blocked_before)
     pthread_sigmask(SIG_UNBLOCK, &traps, NULL);
 }
 
-TEST(blocked_and_restored)
+TEST(blocked_and_restored, ALL)
 {
     sigset_t before, usr1;
     sigemptyset(&usr1);
@@ -84,10 +84,10 @@ static int begin_anew(void *unused)
     return 0;
 }
 
-TEST(a_new_process_has_no_handlers) { assert_child(begin_anew, NULL); }
+TEST(a_new_process_has_no_handlers, ALL) { assert_child(begin_anew, NULL); }
 
 /* Only what the supervisor acts on ends its sleep. */
-TEST(signals_that_end_a_sleep)
+TEST(signals_that_end_a_sleep, ALL)
 {
     sigset_t mask;
     pi_os_signals_of_sleep(&mask);
@@ -107,7 +107,7 @@ static int take_a_name(void *unused)
     return 0;
 }
 
-TEST(a_process_has_a_name) { assert_child(take_a_name, NULL); }
+TEST(a_process_has_a_name, ALL) { assert_child(take_a_name, NULL); }
 
 /* ---- threads ---- */
 
@@ -133,7 +133,7 @@ static void *look_around(void *context)
     return context;
 }
 
-TEST(a_thread_of_ours)
+TEST(a_thread_of_ours, ALL)
 {
     struct look look = {.takes_signals = true};
     char name_before[17] = "", name_after[17] = "";
@@ -150,14 +150,4 @@ TEST(a_thread_of_ours)
     assert_string_equal(look.name, "one-of-ours");
     assert_string_equal(name_after, name_before);
     assert_false(is_blocked(SIGTERM)); /* its maker takes them as before */
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(blocked_and_restored, ALL),          CHECK(blocked_before, ALL),
-        CHECK(a_new_process_has_no_handlers, ALL), CHECK(signals_that_end_a_sleep, ALL),
-        CHECK(a_process_has_a_name, ALL),          CHECK(a_thread_of_ours, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

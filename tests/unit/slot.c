@@ -12,7 +12,7 @@ static bool is_queued(struct table *table, uint32_t index)
     return word_of(table, index) & PI_IN_RING;
 }
 
-TEST(acquire_names_the_submitter)
+TEST(acquire_names_the_submitter, ALL)
 {
     struct table *table = make_table(256, 256);
     uint64_t word = 0;
@@ -25,7 +25,7 @@ TEST(acquire_names_the_submitter)
     free_table(table);
 }
 
-TEST(acquire_until_the_table_must_grow)
+TEST(acquire_until_the_table_must_grow, ALL)
 {
     struct table *table = make_table(128, 64);
     for (uint32_t i = 0; i < 64; i++) {
@@ -40,7 +40,7 @@ TEST(acquire_until_the_table_must_grow)
     free_table(table);
 }
 
-TEST(count_that_is_too_large)
+TEST(count_that_is_too_large, ALL)
 {
     struct table *table = make_table(64, 64);
     assert_int_equal(pi_slots_count(&table->slots), 64);
@@ -54,7 +54,7 @@ TEST(count_that_is_too_large)
 }
 
 /* The map says free, the word says taken: the word decides, and the bit is right from then on. */
-TEST(acquire_passes_a_slot_that_only_looks_free)
+TEST(acquire_passes_a_slot_that_only_looks_free, ALL)
 {
     struct table *table = make_table(64, 2);
     assert_int_equal(submit(table), 0);
@@ -69,7 +69,7 @@ TEST(acquire_passes_a_slot_that_only_looks_free)
 }
 
 /* The taker died between the bit and the word: the slot is not to be had until the sweep. */
-TEST(acquire_passes_a_slot_that_looks_taken)
+TEST(acquire_passes_a_slot_that_looks_taken, ALL)
 {
     struct table *table = make_table(64, 2);
     assert_int_equal(pi_bitmap_alloc(&table->slots.map, 2, 0), 0);
@@ -80,7 +80,7 @@ TEST(acquire_passes_a_slot_that_looks_taken)
     free_table(table);
 }
 
-TEST(ready_asks_for_a_push)
+TEST(ready_asks_for_a_push, ALL)
 {
     struct table *table = make_table(64, 64);
     uint64_t word;
@@ -92,7 +92,7 @@ TEST(ready_asks_for_a_push)
     free_table(table);
 }
 
-TEST(take_claims_in_order)
+TEST(take_claims_in_order, ALL)
 {
     struct table *table = make_table(64, 64);
     uint64_t word = 0;
@@ -110,7 +110,7 @@ TEST(take_claims_in_order)
     free_table(table);
 }
 
-TEST(claim_out_of_turn)
+TEST(claim_out_of_turn, ALL)
 {
     struct table *table = make_table(64, 64);
     assert_int_equal(submit(table), 0);
@@ -127,7 +127,7 @@ TEST(claim_out_of_turn)
     free_table(table);
 }
 
-TEST(claim_of_an_earlier_life)
+TEST(claim_of_an_earlier_life, ALL)
 {
     struct table *table = make_table(64, 1);
     uint64_t run = 0;
@@ -139,20 +139,4 @@ TEST(claim_of_an_earlier_life)
     assert_false(pi_slot_claim(slot_at(table, 0), WORKER, &old));
     assert_state(table, 0, PI_PENDING, PI_OWNER_NONE);
     free_table(table);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(acquire_names_the_submitter, ALL),
-        CHECK(acquire_until_the_table_must_grow, ALL),
-        CHECK(count_that_is_too_large, ALL),
-        CHECK(acquire_passes_a_slot_that_only_looks_free, ALL),
-        CHECK(acquire_passes_a_slot_that_looks_taken, ALL),
-        CHECK(ready_asks_for_a_push, ALL),
-        CHECK(take_claims_in_order, ALL),
-        CHECK(claim_out_of_turn, ALL),
-        CHECK(claim_of_an_earlier_life, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

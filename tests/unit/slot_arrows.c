@@ -25,7 +25,7 @@ static const enum pi_state arrows[][2] = {
     {PI_KILLING, PI_CANCELLED},
 };
 
-TEST(each_arrow)
+TEST(each_arrow, ALL)
 {
     for (size_t i = 0; i < COUNT(arrows); i++) {
         uint64_t from = set_word(arrows[i][0], PI_IN_RING), left = from;
@@ -35,7 +35,7 @@ TEST(each_arrow)
     }
 }
 
-TEST(sets_and_clears_flags)
+TEST(sets_and_clears_flags, ALL)
 {
     uint64_t from = set_word(PI_RUNNING, PI_CANCEL_REQUESTED | PI_BROADCAST);
     assert_true(pi_slot_transition(&slot, &from, PI_KILLING, PI_EXPIRED, PI_CANCEL_REQUESTED));
@@ -43,7 +43,7 @@ TEST(sets_and_clears_flags)
 }
 
 /* Somebody detaches, cancels, or comes to sleep, after the word was read. */
-TEST(keeps_what_comes_in_meanwhile)
+TEST(keeps_what_comes_in_meanwhile, ALL)
 {
     uint64_t from = set_word(PI_RUNNING, 0), parked = pi_with_parker(from | PI_CANCEL_REQUESTED, 9);
     atomic_store(&slot.word, parked);
@@ -52,7 +52,7 @@ TEST(keeps_what_comes_in_meanwhile)
     assert_int_equal(get_word(), pi_with_state(parked, PI_DONE));
 }
 
-TEST(keeps_that_a_flag_went_meanwhile)
+TEST(keeps_that_a_flag_went_meanwhile, ALL)
 {
     uint64_t from = set_word(PI_RUNNING, PI_IN_RING);
     uint64_t passed = set_word(PI_RUNNING, 0);
@@ -69,7 +69,7 @@ static void assert_refused(uint64_t from, uint64_t now)
     assert_int_equal(get_word(), now);
 }
 
-TEST(refused_when_it_is_another_task_or_state)
+TEST(refused_when_it_is_another_task_or_state, ALL)
 {
     uint64_t run = set_word(PI_RUNNING, 0);
     assert_refused(run, pi_with_state(run, PI_KILLING));
@@ -79,7 +79,7 @@ TEST(refused_when_it_is_another_task_or_state)
     assert_refused(run, run + ((uint64_t)1 << 63));
 }
 
-TEST(final_states_are_left_by_freeing)
+TEST(final_states_are_left_by_freeing, ALL)
 {
     for (unsigned state = PI_DONE; state < PI_STATES; state++) {
         uint64_t word =
@@ -91,7 +91,7 @@ TEST(final_states_are_left_by_freeing)
 }
 
 /* The entry in the ring stays, so the flag does. */
-TEST(freeing_keeps_queued)
+TEST(freeing_keeps_queued, ALL)
 {
     uint64_t word = set_word(PI_CANCELLED, PI_IN_RING | PI_BROADCAST);
     assert_true(pi_slot_free(&slot, &word));
@@ -99,7 +99,7 @@ TEST(freeing_keeps_queued)
 }
 
 /* In two steps, if there are blocks to be freed in between. */
-TEST(emptying_before_it_is_freed)
+TEST(emptying_before_it_is_freed, ALL)
 {
     uint64_t word = set_word(PI_DONE, PI_IN_RING | PI_BROADCAST), other = word;
     assert_true(pi_slot_empty(&slot, &word, 9));
@@ -113,7 +113,7 @@ TEST(emptying_before_it_is_freed)
     assert_int_equal(get_word(), (uint64_t)78 << PI_GENERATION_SHIFT | PI_IN_RING | PI_FREE);
 }
 
-TEST(freeing_an_inexact_word)
+TEST(freeing_an_inexact_word, ALL)
 {
     uint64_t word = set_word(PI_DONE, PI_IN_RING), passed = set_word(PI_DONE, 0);
     assert_false(pi_slot_free(&slot, &word));
@@ -123,27 +123,10 @@ TEST(freeing_an_inexact_word)
     assert_false(pi_slot_free(&slot, &passed)); /* a second holder of the same handle */
 }
 
-TEST(generations_go_round)
+TEST(generations_go_round, ALL)
 {
     uint64_t word = pi_with_state((uint64_t)UINT32_MAX << PI_GENERATION_SHIFT, PI_LOST);
     atomic_store(&slot.word, word);
     assert_true(pi_slot_free(&slot, &word));
     assert_int_equal(get_word(), PI_FREE);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(each_arrow, ALL),
-        CHECK(sets_and_clears_flags, ALL),
-        CHECK(keeps_what_comes_in_meanwhile, ALL),
-        CHECK(keeps_that_a_flag_went_meanwhile, ALL),
-        CHECK(refused_when_it_is_another_task_or_state, ALL),
-        CHECK(final_states_are_left_by_freeing, ALL),
-        CHECK(freeing_keeps_queued, ALL),
-        CHECK(emptying_before_it_is_freed, ALL),
-        CHECK(freeing_an_inexact_word, ALL),
-        CHECK(generations_go_round, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -31,7 +31,7 @@ static struct table *table_with_a_stale_entry(enum pi_state state)
     return table;
 }
 
-TEST(take_passes_stale_entries)
+TEST(take_passes_stale_entries, ALL)
 {
     const enum pi_state states[] = {PI_CANCELLED, PI_RUNNING, PI_FREE};
     for (size_t i = 0; i < COUNT(states); i++) {
@@ -46,7 +46,7 @@ TEST(take_passes_stale_entries)
 }
 
 /* A slot is used again while an entry of its earlier life is in the ring: that one serves. */
-TEST(ready_with_an_entry_needs_no_push)
+TEST(ready_with_an_entry_needs_no_push, ALL)
 {
     struct table *table = table_with_a_stale_entry(PI_FREE);
     uint64_t word;
@@ -61,7 +61,7 @@ TEST(ready_with_an_entry_needs_no_push)
 }
 
 /* The entry is passed between the submitter's look at the word and its CAS. */
-TEST(ready_when_the_entry_was_just_passed)
+TEST(ready_when_the_entry_was_just_passed, ALL)
 {
     struct table *table = table_with_a_stale_entry(PI_FREE);
     uint64_t fill, word;
@@ -74,7 +74,7 @@ TEST(ready_when_the_entry_was_just_passed)
     free_table(table);
 }
 
-TEST(entries_that_name_nothing)
+TEST(entries_that_name_nothing, ALL)
 {
     struct table *table = make_table(64, 10);
     uint64_t word;
@@ -89,7 +89,7 @@ TEST(entries_that_name_nothing)
 }
 
 /* Pushed again by the supervisor, though it was in the ring: it runs once. */
-TEST(duplicate_entries)
+TEST(duplicate_entries, ALL)
 {
     struct table *table = make_table(64, 10);
     uint64_t word;
@@ -102,7 +102,7 @@ TEST(duplicate_entries)
 }
 
 /* The worker died after its claim and before the head's CAS. */
-TEST(head_behind_a_claimed_entry)
+TEST(head_behind_a_claimed_entry, ALL)
 {
     struct table *table = make_table(64, 10);
     uint64_t word;
@@ -117,7 +117,7 @@ TEST(head_behind_a_claimed_entry)
 
 /* A task that waits for its own tasks runs them out of turn, again and again: the entries must not
  * pile up while no worker looks at the ring. */
-TEST(recursion_leaves_no_more_entries_than_slots)
+TEST(recursion_leaves_no_more_entries_than_slots, ALL)
 {
     struct table *table = make_table(64, 8);
     for (uint32_t i = 0; i < 5000; i++) {
@@ -136,18 +136,4 @@ TEST(recursion_leaves_no_more_entries_than_slots)
     assert_int_equal(submit(table), 0);
     assert_int_equal(take(table, WORKER, &word), 0);
     free_table(table);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(take_passes_stale_entries, ALL),
-        CHECK(ready_with_an_entry_needs_no_push, ALL),
-        CHECK(ready_when_the_entry_was_just_passed, ALL),
-        CHECK(entries_that_name_nothing, ALL),
-        CHECK(duplicate_entries, ALL),
-        CHECK(head_behind_a_claimed_entry, ALL),
-        CHECK(recursion_leaves_no_more_entries_than_slots, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -117,30 +117,19 @@ static void assert_each_task_runs_once(uint32_t slots, unsigned impatience)
     free(crowd);
 }
 
-TEST(all_are_claimed_in_turn) { assert_each_task_runs_once(8, 0); }
+TEST(all_are_claimed_in_turn, ALL) { assert_each_task_runs_once(8, 0); }
 
-TEST(submitters_claim_all) { assert_each_task_runs_once(8, 1); }
+TEST(submitters_claim_all, ALL) { assert_each_task_runs_once(8, 1); }
 
 /* One slot: each use meets the entry of the one before. */
-TEST(one_slot)
+TEST(one_slot, ALL)
 {
     assert_each_task_runs_once(1, 1);
     assert_each_task_runs_once(1, 2);
 }
 
-TEST(some_are_claimed_out_of_turn)
+TEST(some_are_claimed_out_of_turn, ALL)
 {
     assert_each_task_runs_once(3, 2);
     assert_each_task_runs_once(32, 3);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(all_are_claimed_in_turn, ALL),
-        CHECK(submitters_claim_all, ALL),
-        CHECK(one_slot, ALL),
-        CHECK(some_are_claimed_out_of_turn, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

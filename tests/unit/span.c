@@ -18,7 +18,7 @@ static void assert_one_unit(struct box *box)
 }
 
 /* NONE -> HELD, FREE -> HELD -> FREE -> NONE */
-TEST(life_of_a_small_block)
+TEST(life_of_a_small_block, ALL)
 {
     struct box *box = make_box(2, 1);
     pi_block_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OWNER);
@@ -44,7 +44,7 @@ TEST(life_of_a_small_block)
     free_box(box);
 }
 
-TEST(each_class_fills_its_span)
+TEST(each_class_fills_its_span, ALL)
 {
     for (unsigned class = 0; class < PI_CLASSES; class ++) {
         struct box *box = make_box(1, 1);
@@ -72,7 +72,7 @@ TEST(each_class_fills_its_span)
     }
 }
 
-TEST(each_owner_has_its_own)
+TEST(each_owner_has_its_own, ALL)
 {
     struct box *box = make_box(4, 2);
     pi_block_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OTHER);
@@ -90,7 +90,7 @@ TEST(each_owner_has_its_own)
     free_box(box);
 }
 
-TEST(a_larger_class_serves_if_there_is_no_other)
+TEST(a_larger_class_serves_if_there_is_no_other, ALL)
 {
     struct box *box = make_box(1, 1);
     assert_int_equal(take_block(box, PAIR, OWNER), pi_block_ref_make(0, 0));
@@ -101,7 +101,7 @@ TEST(a_larger_class_serves_if_there_is_no_other)
 
 /* A freer may die between its tag and the word that tells of it: a look at all of the span is
  * left out, but for the one of somebody who finds no unit either (lib/pool/block.c closes). */
-TEST(an_empty_span_is_closed_whatever_its_value)
+TEST(an_empty_span_is_closed_whatever_its_value, ALL)
 {
     struct box *box = make_box(1, 1);
     pi_block_ref first = take_block(box, PAIR, OWNER), second = take_block(box, PAIR, OWNER);
@@ -113,7 +113,7 @@ TEST(an_empty_span_is_closed_whatever_its_value)
     free_box(box);
 }
 
-TEST(objects_are_found_and_keep_their_memory)
+TEST(objects_are_found_and_keep_their_memory, ALL)
 {
     struct box *box = make_box(2, 2);
     uint64_t tag;
@@ -135,7 +135,7 @@ TEST(objects_are_found_and_keep_their_memory)
 
 /* ---- deaths ---- */
 
-TEST(death_of_a_holder)
+TEST(death_of_a_holder, ALL)
 {
     struct box *box = make_box(4, 4);
     pi_block_ref mine = take_block(box, PAIR, OWNER), others = take_block(box, PAIR, OTHER);
@@ -152,7 +152,7 @@ TEST(death_of_a_holder)
     free_box(box);
 }
 
-TEST(death_of_who_took_anywhere)
+TEST(death_of_who_took_anywhere, ALL)
 {
     struct box *box = make_box(1, 1);
     pi_block_ref first = take_block(box, PAIR, OTHER);
@@ -165,7 +165,7 @@ TEST(death_of_who_took_anywhere)
     free_box(box);
 }
 
-TEST(a_worker_that_left)
+TEST(a_worker_that_left, ALL)
 {
     struct box *box = make_box(1, 1);
     pi_block_ref ref = take_block(box, PAIR, OWNER);
@@ -176,7 +176,7 @@ TEST(a_worker_that_left)
 }
 
 /* After any of its steps. */
-TEST(death_of_a_closer)
+TEST(death_of_a_closer, ALL)
 {
     for (uint32_t steps = 0; steps <= PI_TAGS >> 5; steps++) {
         struct box *box = make_box(1, 1);
@@ -197,7 +197,7 @@ TEST(death_of_a_closer)
 }
 
 /* A tag that is none, as somebody has scribbled there: it is not taken, nor is its span closed. */
-TEST(scribbled_tags)
+TEST(scribbled_tags, ALL)
 {
     struct box *box = make_box(1, 1);
     assert_true(release(box, take_block(box, PAIR, OWNER), OWNER));
@@ -210,22 +210,4 @@ TEST(scribbled_tags)
         assert_true(release(box, pi_block_ref_make(0, 1), OWNER));
     }
     free_box(box);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(life_of_a_small_block, ALL),
-        CHECK(each_class_fills_its_span, ALL),
-        CHECK(each_owner_has_its_own, ALL),
-        CHECK(a_larger_class_serves_if_there_is_no_other, ALL),
-        CHECK(an_empty_span_is_closed_whatever_its_value, ALL),
-        CHECK(objects_are_found_and_keep_their_memory, ALL),
-        CHECK(death_of_a_holder, ALL),
-        CHECK(death_of_who_took_anywhere, ALL),
-        CHECK(a_worker_that_left, ALL),
-        CHECK(death_of_a_closer, ALL),
-        CHECK(scribbled_tags, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -17,7 +17,7 @@ static uint64_t with_generation(uint64_t word, uint32_t generation)
 
 static const uint64_t extremes[] = {0, UINT64_MAX, 0x5555555555555555, 0xaaaaaaaaaaaaaaaa};
 
-TEST(state_round_trips)
+TEST(state_round_trips, ALL)
 {
     for (size_t i = 0; i < COUNT(extremes); i++) {
         for (unsigned state = 0; state < PI_STATES; state++) {
@@ -28,7 +28,7 @@ TEST(state_round_trips)
     }
 }
 
-TEST(owner_round_trips)
+TEST(owner_round_trips, ALL)
 {
     for (size_t i = 0; i < COUNT(extremes); i++) {
         for (unsigned owner = 0; owner < 1024; owner++) {
@@ -39,7 +39,7 @@ TEST(owner_round_trips)
     }
 }
 
-TEST(parker_round_trips)
+TEST(parker_round_trips, ALL)
 {
     for (size_t i = 0; i < COUNT(extremes); i++) {
         for (unsigned parker = 0; parker < 4096; parker++) {
@@ -50,7 +50,7 @@ TEST(parker_round_trips)
     }
 }
 
-TEST(generation_is_the_upper_half)
+TEST(generation_is_the_upper_half, ALL)
 {
     assert_int_equal(pi_generation(UINT32_MAX), 0);
     assert_int_equal(pi_generation(with_generation(0, UINT32_MAX)), UINT32_MAX);
@@ -58,7 +58,7 @@ TEST(generation_is_the_upper_half)
 }
 
 /* Each flag is one bit of its own, outside all fields. */
-TEST(flags_are_apart)
+TEST(flags_are_apart, ALL)
 {
     uint64_t seen = 15 | PI_OWNER_MASK | PI_PARKER_MASK | (uint64_t)UINT32_MAX << 32;
     for (size_t i = 0; i < COUNT(flags); i++) {
@@ -69,7 +69,7 @@ TEST(flags_are_apart)
     assert_int_equal(seen, UINT64_MAX);
 }
 
-TEST(states_from_done_on_are_final)
+TEST(states_from_done_on_are_final, ALL)
 {
     for (unsigned state = 0; state < PI_STATES; state++) {
         uint64_t word = pi_with_state(UINT64_MAX, (enum pi_state)state);
@@ -79,7 +79,7 @@ TEST(states_from_done_on_are_final)
     assert_true(PI_STATES <= 16);
 }
 
-TEST(owners_that_are_no_worker_fit)
+TEST(owners_that_are_no_worker_fit, ALL)
 {
     assert_int_equal(pi_owner(pi_with_owner(0, PI_OWNER_PROGRAM)), PI_OWNER_PROGRAM);
     assert_int_equal(pi_owner(pi_with_owner(0, PI_OWNER_NONE)), PI_OWNER_NONE);
@@ -92,27 +92,27 @@ static uint64_t full_word(enum pi_state state, uint32_t generation)
     return with_generation(pi_with_state(word, state), generation);
 }
 
-TEST(freed_keeps_the_rings_flag_alone)
+TEST(freed_keeps_the_rings_flag_alone, ALL)
 {
     uint64_t word = full_word(PI_LOST, 41);
     assert_int_equal(pi_freed(word), with_generation(PI_IN_RING | PI_FREE, 42));
     assert_int_equal(pi_freed(word & ~(uint64_t)PI_IN_RING), with_generation(PI_FREE, 42));
 }
 
-TEST(freed_after_the_last_generation)
+TEST(freed_after_the_last_generation, ALL)
 {
     uint64_t word = full_word(PI_DONE, UINT32_MAX);
     assert_int_equal(pi_freed(word), PI_IN_RING | PI_FREE);
 }
 
-TEST(emptied_names_the_freer_and_keeps_the_life)
+TEST(emptied_names_the_freer_and_keeps_the_life, ALL)
 {
     uint64_t word = full_word(PI_LOST, 41), emptied = pi_emptied(word, 9);
     assert_int_equal(emptied, with_generation(pi_with_owner(PI_IN_RING | PI_FILLING, 9), 41));
     assert_int_equal(pi_emptied(word & ~(uint64_t)PI_IN_RING, 9), emptied & ~(uint64_t)PI_IN_RING);
 }
 
-TEST(slots_that_are_free_or_not_there_are_not_in_use)
+TEST(slots_that_are_free_or_not_there_are_not_in_use, ALL)
 {
     for (unsigned state = 0; state < PI_STATES; state++) {
         bool used = state != PI_NO_SLOT && state != PI_FREE;
@@ -120,30 +120,11 @@ TEST(slots_that_are_free_or_not_there_are_not_in_use)
     }
 }
 
-TEST(is_looks_at_state_and_owner)
+TEST(is_looks_at_state_and_owner, ALL)
 {
     uint64_t word = full_word(PI_RUNNING, 7);
     assert_true(pi_has_state(word, PI_RUNNING, 517));
     assert_true(pi_has_state(with_generation(word, 8), PI_RUNNING, 517));
     assert_false(pi_has_state(word, PI_KILLING, 517));
     assert_false(pi_has_state(word, PI_RUNNING, 516));
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(state_round_trips, ALL),
-        CHECK(owner_round_trips, ALL),
-        CHECK(parker_round_trips, ALL),
-        CHECK(generation_is_the_upper_half, ALL),
-        CHECK(flags_are_apart, ALL),
-        CHECK(states_from_done_on_are_final, ALL),
-        CHECK(owners_that_are_no_worker_fit, ALL),
-        CHECK(freed_keeps_the_rings_flag_alone, ALL),
-        CHECK(freed_after_the_last_generation, ALL),
-        CHECK(emptied_names_the_freer_and_keeps_the_life, ALL),
-        CHECK(slots_that_are_free_or_not_there_are_not_in_use, ALL),
-        CHECK(is_looks_at_state_and_owner, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -10,7 +10,7 @@
 
 static struct pi_waiters waiters;
 
-TEST(nobody_waits)
+TEST(nobody_waits, ALL)
 {
     pi_waiters_init(&waiters, SERIAL);
     assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
@@ -18,7 +18,7 @@ TEST(nobody_waits)
     assert_false(pi_waiters_has(&waiters, SERIAL, 5));
 }
 
-TEST(each_is_claimed_once)
+TEST(each_is_claimed_once, ALL)
 {
     static const uint32_t parkers[] = {0, 1, 31, 32, 63, 64, 1000, PI_MAX_WAITERS - 1};
     pi_waiters_init(&waiters, SERIAL);
@@ -34,7 +34,7 @@ TEST(each_is_claimed_once)
     assert_int_equal(pi_waiters_claim(&waiters, SERIAL), PI_NO_INDEX);
 }
 
-TEST(one_that_left_is_not_claimed)
+TEST(one_that_left_is_not_claimed, ALL)
 {
     pi_waiters_init(&waiters, SERIAL);
     assert_true(pi_waiters_add(&waiters, SERIAL, 3));
@@ -45,7 +45,7 @@ TEST(one_that_left_is_not_claimed)
 }
 
 /* The one who comes back at once is not preferred. */
-TEST(each_has_its_turn)
+TEST(each_has_its_turn, ALL)
 {
     pi_waiters_init(&waiters, SERIAL);
     for (uint32_t parker = 30; parker < 35; parker++) {
@@ -58,7 +58,7 @@ TEST(each_has_its_turn)
     }
 }
 
-TEST(too_many)
+TEST(too_many, ALL)
 {
     pi_waiters_init(&waiters, SERIAL);
     assert_false(pi_waiters_add(&waiters, SERIAL, PI_MAX_WAITERS));
@@ -68,7 +68,7 @@ TEST(too_many)
 }
 
 /* Another life of the memory, or other bytes altogether: nothing is written. */
-TEST(late_callers_change_nothing)
+TEST(late_callers_change_nothing, ALL)
 {
     static const uint64_t bytes[] = {0, 1, UINT64_MAX, 0xa5a5a5a5a5a5a5a5u};
     pi_waiters_init(&waiters, LATER);
@@ -89,7 +89,7 @@ TEST(late_callers_change_nothing)
 }
 
 /* Scribbled counts lead nowhere. */
-TEST(impossible_counts)
+TEST(impossible_counts, ALL)
 {
     pi_waiters_init(&waiters, SERIAL);
     assert_true(pi_waiters_add(&waiters, SERIAL, 9));
@@ -162,7 +162,7 @@ static void take_part(void *context, unsigned number)
     }
 }
 
-TEST(no_wake_is_lost)
+TEST(no_wake_is_lost, ALL)
 {
     pi_waiters_init(&waiters, SERIAL);
     atomic_store(&tokens, 0);
@@ -174,16 +174,3 @@ TEST(no_wake_is_lost)
     run_threads(1 + WAITERS, take_part, NULL);
     assert_int_equal(atomic_load(&taken), TOKENS);
 }
-
-static const struct check checks[] = {
-    CHECK(nobody_waits, ALL),
-    CHECK(each_is_claimed_once, ALL),
-    CHECK(one_that_left_is_not_claimed, ALL),
-    CHECK(each_has_its_turn, ALL),
-    CHECK(too_many, ALL),
-    CHECK(late_callers_change_nothing, ALL),
-    CHECK(impossible_counts, ALL),
-    CHECK(no_wake_is_lost, ALL),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }

@@ -12,7 +12,7 @@ static struct pi_idle *make_idle(void)
     return idle;
 }
 
-TEST(nobody_at_first)
+TEST(nobody_at_first, ALL)
 {
     struct pi_idle *idle = make_idle();
     assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 0);
@@ -48,7 +48,7 @@ static void assert_seat_changes(unsigned worker, unsigned spinner, unsigned slee
     free(idle);
 }
 
-TEST(one_seat_changes)
+TEST(one_seat_changes, ALL)
 {
     assert_seat_changes(0, 1, 2);
     assert_seat_changes(31, 30, 32);
@@ -56,7 +56,7 @@ TEST(one_seat_changes)
     assert_seat_changes(PI_MAX_WORKERS - 1, PI_MAX_WORKERS - 2, 31);
 }
 
-TEST(a_claimed_sleeper_spins)
+TEST(a_claimed_sleeper_spins, ALL)
 {
     struct pi_idle *idle = make_idle();
     pi_idle_sleep(idle, 4);
@@ -70,7 +70,7 @@ TEST(a_claimed_sleeper_spins)
 }
 
 /* One who looks already is enough, unless everybody shall look. */
-TEST(no_claim_while_somebody_spins)
+TEST(no_claim_while_somebody_spins, ALL)
 {
     struct pi_idle *idle = make_idle();
     for (unsigned worker = 0; worker < 4; worker++) {
@@ -89,7 +89,7 @@ TEST(no_claim_while_somebody_spins)
     free(idle);
 }
 
-TEST(seats_in_several_words)
+TEST(seats_in_several_words, ALL)
 {
     const unsigned workers[] = {5, 31, 32, 63, 64, 500, PI_MAX_WORKERS - 1};
     struct pi_idle *idle = make_idle();
@@ -105,7 +105,7 @@ TEST(seats_in_several_words)
 }
 
 /* Only the words of the workers that there are cost a look. */
-TEST(words_beyond_the_seats)
+TEST(words_beyond_the_seats, ALL)
 {
     struct pi_idle *idle = make_idle();
     pi_idle_sleep(idle, 40);
@@ -135,7 +135,7 @@ static void claim_all(void *context, unsigned number)
     }
 }
 
-TEST(each_sleeper_is_claimed_once)
+TEST(each_sleeper_is_claimed_once, ALL)
 {
     struct wake_up *all = calloc(1, sizeof *all);
     assert_non_null(all);
@@ -165,7 +165,7 @@ static void go_round(void *context, unsigned number)
     pi_idle_sleep(idle, number);
 }
 
-TEST(neighbours_do_not_disturb_each_other)
+TEST(neighbours_do_not_disturb_each_other, ALL)
 {
     struct pi_idle *idle = make_idle();
     run_threads(CLAIMERS, go_round, idle);
@@ -174,19 +174,4 @@ TEST(neighbours_do_not_disturb_each_other)
         assert_int_equal(pi_idle_claim(idle, 32, true), worker);
     }
     free(idle);
-}
-
-int main(int argc, char **argv)
-{
-    const struct check checks[] = {
-        CHECK(nobody_at_first, ALL),
-        CHECK(one_seat_changes, ALL),
-        CHECK(a_claimed_sleeper_spins, ALL),
-        CHECK(no_claim_while_somebody_spins, ALL),
-        CHECK(seats_in_several_words, ALL),
-        CHECK(words_beyond_the_seats, ALL),
-        CHECK(each_sleeper_is_claimed_once, ALL),
-        CHECK(neighbours_do_not_disturb_each_other, ALL),
-    };
-    return RUN_CHECKS(argc, argv, checks);
 }

@@ -6,6 +6,8 @@
  */
 #include "chaos.h"
 
+#include <stdlib.h>
+
 #include "os/process.h"
 
 #include <signal.h>
@@ -36,7 +38,12 @@ static void enter(void)
     }
 }
 
-void watch_births(void) { assert_int_equal(pthread_atfork(NULL, NULL, enter), 0); }
+__attribute__((constructor)) static void watch_births(void)
+{
+    if (pthread_atfork(NULL, NULL, enter) != 0) {
+        abort();
+    }
+}
 
 struct roster *open_roster(void)
 {

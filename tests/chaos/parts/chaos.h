@@ -59,7 +59,6 @@ struct roster {
 
 struct roster *open_roster(void); /* asserts; of the pools that are created from now on */
 void close_roster(struct roster *roster);
-void watch_births(void); /* once */
 
 /* For use in a task: the worker is there, and is to die by its own hand in about so long; 0:
  * not. */

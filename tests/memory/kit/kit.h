@@ -70,12 +70,4 @@ int end_load(struct load *load); /* 0 if no task and no worker was lost */
 /* Runs a task with a long as its argument, and gives how it ended; *value gets its result. */
 posse_status run_task(posse_executor *pool, posse_fn *fn, long arg, long *value);
 
-/* The backends of a check that a sanitizer leaves nothing of: it takes address space and memory for
- * itself, and keeps what is freed. */
-#ifdef SANITIZED
-#define UNSANITIZED(backends) 0
-#else
-#define UNSANITIZED(backends) backends
-#endif
-
 #endif

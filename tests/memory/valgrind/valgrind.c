@@ -99,19 +99,10 @@ static void assert_clean(const char *program)
     }
 }
 
-TEST(example_of_the_readme) { assert_clean("example"); }
+TEST(example_of_the_readme, ALL) { assert_clean("example"); }
 
-TEST(exit_without_destroy) { assert_clean("no_destroy"); }
+TEST(exit_without_destroy, ALL) { assert_clean("no_destroy"); }
 
-TEST(task_that_crashes) { assert_clean("crash"); }
+TEST(task_that_crashes, PROCESSES) { assert_clean("crash"); }
 
-TEST(task_that_is_killed_by_its_deadline) { assert_clean("deadline"); }
-
-static const struct check checks[] = {
-    CHECK(example_of_the_readme, ALL),
-    CHECK(exit_without_destroy, ALL),
-    CHECK(task_that_crashes, PROCESSES),
-    CHECK(task_that_is_killed_by_its_deadline, PROCESSES),
-};
-
-int main(int argc, char **argv) { return RUN_CHECKS(argc, argv, checks); }
+TEST(task_that_is_killed_by_its_deadline, PROCESSES) { assert_clean("deadline"); }
