@@ -36,9 +36,8 @@ static void release_all(const posse_future *futures, size_t n)
     }
 }
 
-TEST(A01_no_timeout, PARALLEL)
+POOL_TEST(A01_no_timeout, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
     posse_future futures[5] = {submitted_long(pool, square_task, 1),
                                submitted_long(pool, code_task, 2)};
@@ -63,7 +62,6 @@ TEST(A01_no_timeout, PARALLEL)
     posse_completion_iter_close(completed);
     release_all(futures, 5);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 static void assert_times_out(long timeout_ms)
@@ -93,9 +91,8 @@ TEST(A02_future_times_out, PARALLEL) { assert_times_out(100); }
 TEST(A02_future_times_out_at_once, PARALLEL) { assert_times_out(0); }
 
 /* Whoever has seen that one has ended is given it, though the time is over. */
-TEST(A02_ended_after_the_timeout, PARALLEL)
+POOL_TEST(A02_ended_after_the_timeout, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (int i = 0; i < 1000; i++) {
         struct gate *gate = i % 100 ? NULL : make_gate(pool);
         posse_future future =
@@ -114,12 +111,10 @@ TEST(A02_ended_after_the_timeout, PARALLEL)
             free_gate(pool, gate);
         }
     }
-    end_pool(pool);
 }
 
-TEST(A03_duplicate_futures, ALL)
+POOL_TEST(A03_duplicate_futures, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future one = submitted_long(pool, square_task, 4);
     posse_future other = submitted_long(pool, square_task, 5);
     posse_future futures[5] = {one, one, other, one, other};
@@ -131,13 +126,11 @@ TEST(A03_duplicate_futures, ALL)
     posse_completion_iter_close(completed);
     release_all(&one, 1);
     release_all(&other, 1);
-    end_pool(pool);
 }
 
 /* The slot that was just released is used at once by the next task. */
-TEST(A04_released_at_once, ALL)
+POOL_TEST(A04_released_at_once, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (int round = 0; round < 20; round++) {
         posse_future futures[20], future;
         for (size_t i = 0; i < COUNT(futures); i++) {
@@ -153,12 +146,10 @@ TEST(A04_released_at_once, ALL)
         assert_end(completed, POSSE_END);
         posse_completion_iter_close(completed);
     }
-    end_pool(pool);
 }
 
-TEST(A05_how_many_are_left, PARALLEL)
+POOL_TEST(A05_how_many_are_left, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
     posse_future futures[4];
     for (long i = 0; i < 4; i++) {
@@ -181,14 +172,12 @@ TEST(A05_how_many_are_left, PARALLEL)
     posse_completion_iter_close(completed);
     release_all(futures, 4);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* One worker ends them in the order of submission; the array has them in another. */
-TEST(order_of_ending, PARALLEL)
+POOL_TEST(order_of_ending, PARALLEL, 1)
 {
     enum { N = 40 };
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future hold = submitted_hold(pool, gate), futures[N];
     await_entered(gate, 1);
@@ -204,12 +193,10 @@ TEST(order_of_ending, PARALLEL)
     release_all(futures, N);
     release_all(&hold, 1);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
-TEST(released_ones_are_left_out, PARALLEL)
+POOL_TEST(released_ones_are_left_out, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
     posse_future futures[4] = {submitted_hold(pool, gate), submitted_hold(pool, gate)};
     await_entered(gate, 2);
@@ -230,12 +217,10 @@ TEST(released_ones_are_left_out, PARALLEL)
     release_all(&futures[3], 1);
     assert_eventually(stats_of(pool).futures == 0);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
-TEST(arguments, ALL)
+POOL_TEST(arguments, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 1), zero = {0};
     posse_completion_iter *completed = NULL;
     posse_completion_iter *empty = open_over(NULL, 0, -1);
@@ -254,13 +239,11 @@ TEST(arguments, ALL)
     posse_completion_iter_close(completed);
     release_all(&future, 1);
     assert_status(posse_as_completed(&future, 1, -1, &completed), POSSE_INVALID);
-    end_pool(pool);
 }
 
 /* What was closed early hears of nothing any more. */
-TEST(closed_early, ALL)
+POOL_TEST(closed_early, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_future futures[30];
     for (int round = 0; round < 20; round++) {
         for (size_t i = 0; i < COUNT(futures); i++) {
@@ -273,7 +256,6 @@ TEST(closed_early, ALL)
         posse_completion_iter_close(completed);
         release_all(futures, COUNT(futures));
     }
-    end_pool(pool);
 }
 
 TEST(closed_after_destroy, ALL)
@@ -293,9 +275,8 @@ TEST(closed_after_destroy, ALL)
     posse_completion_iter_close(used);
 }
 
-TEST(two_over_the_same, ALL)
+POOL_TEST(two_over_the_same, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_future futures[20];
     for (size_t i = 0; i < COUNT(futures); i++) {
         futures[i] = submitted_long(pool, square_task, (long)i);
@@ -315,5 +296,4 @@ TEST(two_over_the_same, ALL)
     posse_completion_iter_close(b);
     posse_completion_iter_close(a);
     release_all(futures, COUNT(futures));
-    end_pool(pool);
 }

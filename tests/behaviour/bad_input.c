@@ -37,20 +37,17 @@ static void assert_invalid(posse_future future)
 
 TEST(zero_handle, ALL) { assert_invalid((posse_future){0}); }
 
-TEST(handle_without_executor, ALL)
+POOL_TEST(handle_without_executor, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 2);
     posse_future nobodys = future;
     nobodys.executor = NULL;
     assert_invalid(nobodys);
     assert_int_equal(take_long(future), 4);
-    end_pool(pool);
 }
 
-TEST(stale_handle, ALL)
+POOL_TEST(stale_handle, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future stale = submitted_long(pool, square_task, 2);
     assert_int_equal(take_long(stale), 4);
     assert_invalid(stale);
@@ -59,24 +56,20 @@ TEST(stale_handle, ALL)
         assert_invalid(stale);
         assert_int_equal(take_long(future), i * i);
     }
-    end_pool(pool);
 }
 
-TEST(double_release, ALL)
+POOL_TEST(double_release, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 2);
     assert_ok(posse_release(future));
     assert_status(posse_release(future), POSSE_INVALID);
-    end_pool(pool);
 }
 
 /* Handles that were never given out: any place, any generation. */
-TEST(made_up_handle, ALL)
+POOL_TEST(made_up_handle, ALL, 1)
 {
     static const uint32_t values[] = {0,         1, 2, 1000, 1u << 20, 1u << 31, UINT32_MAX - 1,
                                       UINT32_MAX};
-    posse_executor *pool = make_pool(1);
     posse_future real = submitted_long(pool, square_task, 3);
     assert_ok(posse_result(real, -1, NULL, NULL));
     for (size_t slot = 0; slot < COUNT(values); slot++) {
@@ -88,7 +81,6 @@ TEST(made_up_handle, ALL)
         }
     }
     assert_int_equal(take_long(real), 9);
-    end_pool(pool);
 }
 
 /* A handle of one executor with the pointer of another, which has given out none. */
@@ -105,9 +97,8 @@ TEST(foreign_handle, ALL)
 
 /* ---- submit ---- */
 
-TEST(submit, ALL)
+POOL_TEST(submit, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = {0};
     long value = 1;
     assert_status(posse_submit(NULL, square_task, &value, sizeof value, &future), POSSE_INVALID);
@@ -116,7 +107,6 @@ TEST(submit, ALL)
     assert_status(posse_submit_with(pool, NULL, &future), POSSE_INVALID);
     assert_null(future.executor);
     assert_int_equal(stats_of(pool).futures, 0);
-    end_pool(pool);
 }
 
 static posse_job good_job(void)
@@ -131,10 +121,9 @@ static void assert_job(posse_executor *pool, posse_job job, posse_status expecte
     assert_null(future.executor);
 }
 
-TEST(submit_with, ALL)
+POOL_TEST(submit_with, ALL, 1)
 {
     static const size_t sizes[] = {0, 1, SIZE_MAX};
-    posse_executor *pool = make_pool(1);
     posse_job job = good_job();
     for (size_t i = 0; i < COUNT(sizes); i++) {
         job.struct_size = sizes[i];
@@ -149,12 +138,10 @@ TEST(submit_with, ALL)
     assert_job(pool, job, POSSE_INVALID);
     job.flags = 1u << 31 | POSSE_NO_WAIT;
     assert_job(pool, job, POSSE_INVALID);
-    end_pool(pool);
 }
 
-TEST(submit_with_wrong_limits, ALL)
+POOL_TEST(submit_with_wrong_limits, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_job job = good_job();
     job.timeout_ms = -1;
     assert_job(pool, job, POSSE_INVALID);
@@ -170,7 +157,6 @@ TEST(submit_with_wrong_limits, ALL)
     assert_job(pool, job, POSSE_INVALID);
     job.retries = 256;
     assert_job(pool, job, POSSE_TOO_LARGE);
-    end_pool(pool);
 }
 
 /* ---- the rest ---- */
@@ -184,10 +170,9 @@ TEST(executor_is_null, ALL)
     assert_status(posse_get_stats(NULL, &stats), POSSE_INVALID);
 }
 
-TEST(stats, ALL)
+POOL_TEST(stats, ALL, 1)
 {
     static const size_t sizes[] = {0, 8, SIZE_MAX};
-    posse_executor *pool = make_pool(1);
     assert_status(posse_get_stats(pool, NULL), POSSE_INVALID);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         posse_stats stats;
@@ -197,23 +182,19 @@ TEST(stats, ALL)
         assert_status(posse_get_stats(pool, &stats), POSSE_INVALID);
         assert_memory_equal(&stats, &before, sizeof stats);
     }
-    end_pool(pool);
 }
 
-TEST(result_without_buffer, ALL)
+POOL_TEST(result_without_buffer, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 2);
     assert_status(posse_result_into(future, -1, NULL, 8, NULL), POSSE_INVALID);
     assert_int_equal(take_long(future), 4);
-    end_pool(pool);
 }
 
 /* Nothing may wait for less than no time, except for ever. */
-TEST(wrong_timeouts, ALL)
+POOL_TEST(wrong_timeouts, ALL, 1)
 {
     static const long wrong[] = {-2, -1000, LONG_MIN};
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 2);
     for (size_t i = 0; i < COUNT(wrong); i++) {
         long value;
@@ -224,7 +205,6 @@ TEST(wrong_timeouts, ALL)
         assert_status(posse_shutdown(pool, 0, wrong[i]), POSSE_INVALID);
     }
     assert_int_equal(take_long(future), 4);
-    end_pool(pool);
 }
 
 /* A task that calls with wrong arguments; 0 if each is refused. */
@@ -240,9 +220,7 @@ static int careless_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, (long)size);
 }
 
-TEST(careless_task_is_told, ALL)
+POOL_TEST(careless_task_is_told, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, careless_task, NULL, 0)), 0);
-    end_pool(pool);
 }

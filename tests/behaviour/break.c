@@ -126,13 +126,11 @@ TEST(shut_down_by_force, PROCESSES)
     assert_ok(posse_destroy(pool));
 }
 
-TEST(carries_on, PROCESSES)
+POOL_TEST(carries_on, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
     assert_not_broken(pool);
-    end_pool(pool);
 }
 
 TEST(supervisor_dies, PROCESSES)

@@ -13,9 +13,8 @@ static int slow_call(posse_future future, void *context)
     return 0;
 }
 
-TEST(shutdown_waits_for_callbacks, PARALLEL)
+POOL_TEST(shutdown_waits_for_callbacks, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     _Atomic int calls = 0;
     posse_future futures[4];
     struct gate *gate = make_gate(pool);
@@ -31,7 +30,6 @@ TEST(shutdown_waits_for_callbacks, PARALLEL)
         take_error(futures[i], POSSE_OK);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 struct ended {
@@ -100,9 +98,8 @@ TEST(supervisor_killed, PROCESSES)
 }
 
 /* However it ends: its worker killed, itself killed, over its deadline. */
-TEST(hard_ends, PARALLEL)
+POOL_TEST(hard_ends, PARALLEL, 3)
 {
-    posse_executor *pool = make_pool(3);
     struct ended ended = {0};
     struct gate *gate = make_gate(pool);
     posse_future futures[3];
@@ -127,7 +124,6 @@ TEST(hard_ends, PARALLEL)
     take_error(futures[2], POSSE_DEADLINE);
     assert_eventually(stats_of(pool).running == 0 && stats_of(pool).futures == 0);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 #ifdef SANITIZED
@@ -136,11 +132,10 @@ TEST(hard_ends, PARALLEL)
 #define MANY 10000
 #endif
 
-TEST(ten_thousand_futures, ALL)
+POOL_TEST(ten_thousand_futures, ALL, 2)
 {
     static posse_future futures[MANY];
     struct ended ended = {0};
-    posse_executor *pool = make_pool(2);
     for (int i = 0; i < MANY; i++) {
         futures[i] = submitted_long(pool, square_task, i);
         assert_ok(posse_add_done_callback(futures[i], see_end, &ended));
@@ -152,7 +147,6 @@ TEST(ten_thousand_futures, ALL)
     for (int i = 0; i < MANY; i++) {
         assert_ok(posse_release(futures[i]));
     }
-    end_pool(pool);
 }
 
 /* How often the thread has gone to sleep by itself; -1: there is none of that name. */
@@ -183,9 +177,8 @@ static long naps_of(const char *thread)
     return naps;
 }
 
-TEST(idle_thread_sleeps, PARALLEL)
+POOL_TEST(idle_thread_sleeps, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct ended ended = {0};
     struct gate *gate = make_gate(pool);
     posse_future future = submitted_hold(pool, gate);
@@ -202,5 +195,4 @@ TEST(idle_thread_sleeps, PARALLEL)
     }
     assert_true(sleeps);
     free_gate(pool, gate);
-    end_pool(pool);
 }

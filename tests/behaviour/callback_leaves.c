@@ -68,9 +68,8 @@ static void release_all(posse_future *futures)
     }
 }
 
-TEST(others_are_called, PARALLEL)
+POOL_TEST(others_are_called, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_future futures[N];
     _Atomic int calls = 0;
     struct gate *gate = make_gate(pool);
@@ -81,12 +80,10 @@ TEST(others_are_called, PARALLEL)
     assert_int_equal(atomic_load(&calls), 4 * N);
     release_all(futures);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
-TEST(without_another_thread, PARALLEL)
+POOL_TEST(without_another_thread, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future futures[N];
     _Atomic int calls = 0;
     struct gate *gate = make_gate(pool);
@@ -104,7 +101,6 @@ TEST(without_another_thread, PARALLEL)
     take_error(held, POSSE_OK);
     release_all(futures);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 TEST(destroyed_meanwhile, PARALLEL)
@@ -135,9 +131,8 @@ static void *add(void *context)
 }
 
 /* The caller itself calls it. */
-TEST(of_an_ended_future, ALL)
+POOL_TEST(of_an_ended_future, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct adding adding = {.future = submitted_long(pool, square_task, 3)};
     assert_ok(posse_result(adding.future, -1, NULL, NULL));
     for (int i = 0; i < WAYS_OUT; i++) {
@@ -152,7 +147,6 @@ TEST(of_an_ended_future, ALL)
     assert_int_equal(atomic_load(&adding.calls), WAYS_OUT + 1);
     assert_ok(posse_shutdown(pool, 0, -1));
     take_error(adding.future, POSSE_OK);
-    end_pool(pool);
 }
 
 static void leave_log(void *context, const char *message)
@@ -168,13 +162,9 @@ static int complain(posse_future future, void *calls)
     return 1 + atomic_fetch_add((_Atomic int *)calls, 1);
 }
 
-TEST(by_the_log, PARALLEL)
+POOL_TEST(by_the_log, PARALLEL, 1, .log = leave_log)
 {
-    posse_options options = default_options();
     _Atomic int calls = 0;
-    options.max_workers = 1;
-    options.log = leave_log;
-    posse_executor *pool = make_pool_with(options);
     struct gate *gate = make_gate(pool);
     posse_future future = submitted_hold(pool, gate);
     for (int i = 0; i < 4; i++) {
@@ -185,5 +175,4 @@ TEST(by_the_log, PARALLEL)
     assert_int_equal(atomic_load(&calls), 4);
     take_error(future, POSSE_OK);
     free_gate(pool, gate);
-    end_pool(pool);
 }

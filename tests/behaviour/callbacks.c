@@ -272,17 +272,15 @@ TEST(released_ones_are_not_called, PARALLEL)
     end_pending(&p);
 }
 
-TEST(arguments, ALL)
+POOL_TEST(arguments, ALL, 1)
 {
     _Atomic int calls = 0;
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 2);
     assert_status(posse_add_done_callback(future, NULL, NULL), POSSE_INVALID);
     assert_status(posse_add_done_callback((posse_future){0}, nothing, &calls), POSSE_INVALID);
     take_error(future, POSSE_OK);
     assert_status(posse_add_done_callback(future, nothing, &calls), POSSE_INVALID);
     assert_int_equal(atomic_load(&calls), 0);
-    end_pool(pool);
 }
 
 static int adds_task(posse_task *task, const void *arg, size_t size)
@@ -304,10 +302,8 @@ static int adds_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-TEST(added_by_a_task, ALL)
+POOL_TEST(added_by_a_task, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, adds_task, NULL, 0)),
                      backend() == POSSE_PROCESS ? POSSE_NOT_SUPPORTED : POSSE_OK);
-    end_pool(pool);
 }

@@ -64,9 +64,8 @@ TEST(cancel_waiting, PARALLEL) { end_waiting_ones(posse_cancel); }
 TEST(kill_waiting, PARALLEL) { end_waiting_ones(posse_kill); }
 
 /* A running task is only asked; it may heed that, and its result stands. */
-TEST(cancel_running, PARALLEL)
+POOL_TEST(cancel_running, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future future = SUBMIT_VALUE(pool, heed_task, gate);
     await_entered(gate, 1);
@@ -75,7 +74,6 @@ TEST(cancel_running, PARALLEL)
     take_long(future);
     assert_int_equal(atomic_load(&gate->passed), 1);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 static int not_cancelled_task(posse_task *task, const void *arg, size_t size)
@@ -86,9 +84,8 @@ static int not_cancelled_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* That an earlier task was asked to stop does not show in a later one. */
-TEST(cancel_does_not_linger, PARALLEL)
+POOL_TEST(cancel_does_not_linger, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     for (int i = 1; i <= 5; i++) {
         posse_future future = SUBMIT_VALUE(pool, heed_task, gate);
@@ -98,7 +95,6 @@ TEST(cancel_does_not_linger, PARALLEL)
         take_error(submitted(pool, not_cancelled_task, NULL, 0), POSSE_OK);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 TEST(kill_running, PARALLEL)
@@ -122,9 +118,8 @@ TEST(kill_running, PARALLEL)
 }
 
 /* The thread of a killed task may heed the kill, and what it returns is of no account. */
-TEST(kill_is_seen_by_a_thread, THREADS)
+POOL_TEST(kill_is_seen_by_a_thread, THREADS, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future future = SUBMIT_VALUE(pool, heed_task, gate);
     await_entered(gate, 1);
@@ -133,13 +128,11 @@ TEST(kill_is_seen_by_a_thread, THREADS)
     assert_eventually(atomic_load(&gate->passed) == 1);
     assert_eventually(stats_of(pool).running == 0);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* After the end nothing changes any more. */
-TEST(too_late, ALL)
+POOL_TEST(too_late, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future good = submitted_long(pool, square_task, 8);
     posse_future bad = submitted_long(pool, code_task, 8);
     assert_ok(posse_exception(good, -1, NULL));
@@ -151,7 +144,6 @@ TEST(too_late, ALL)
     assert_int_equal(take_long(good), 64);
     assert_int_equal(take_error(bad, POSSE_TASK_FAILED).code, 8);
     assert_int_equal(stats_of(pool).cancelled, 0);
-    end_pool(pool);
 }
 
 TEST(S07_cancel_at_once, ALL)
@@ -190,9 +182,8 @@ TEST(S07_cancel_then_shutdown, ALL)
 /* Cancels tasks that are about to start, from another thread than the one that waits. */
 static posse_status call_cancel(void *future) { return posse_cancel(*(posse_future *)future); }
 
-TEST(cancel_race, PARALLEL)
+POOL_TEST(cancel_race, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (int i = 0; i < 300; i++) {
         posse_future future = submitted_long(pool, square_task, 7);
         struct caller caller;
@@ -202,7 +193,6 @@ TEST(cancel_race, PARALLEL)
         assert_status(result, cancel == POSSE_OK ? POSSE_CANCELLED : POSSE_OK);
         assert_ok(posse_release(future));
     }
-    end_pool(pool);
 }
 
 TEST(release_before_the_end, PARALLEL)
@@ -232,25 +222,21 @@ TEST(release_while_waiting, PARALLEL)
     end_held(&held);
 }
 
-TEST(release_at_once, ALL)
+POOL_TEST(release_at_once, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     _Atomic long *counter = make_counter(pool);
     for (int i = 0; i < 10000; i++) {
         assert_ok(posse_release(SUBMIT_VALUE(pool, count_task, counter)));
     }
     assert_eventually(atomic_load(counter) == 10000);
     assert_ok(posse_free(pool, (void *)counter));
-    end_pool(pool);
 }
 
 /* Nothing can be stopped that has ended within submit. */
-TEST(inline_is_too_late, INLINE)
+POOL_TEST(inline_is_too_late, INLINE, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted(pool, not_cancelled_task, NULL, 0);
     assert_status(posse_cancel(future), POSSE_TOO_LATE);
     assert_status(posse_kill(future), POSSE_TOO_LATE);
     take_error(future, POSSE_OK);
-    end_pool(pool);
 }

@@ -145,9 +145,8 @@ static bool sleeps(posse_executor *pool)
 }
 
 /* The supervisor is asked for memory, and cannot give back that of the queue. */
-TEST(supervisor_sleeps_while_tasks_wait, PARALLEL)
+POOL_TEST(supervisor_sleeps_while_tasks_wait, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
     await_entered(gate, 1);
@@ -162,5 +161,4 @@ TEST(supervisor_sleeps_while_tasks_wait, PARALLEL)
     free_gate(pool, gate);
     assert_eventually(sleeps(pool));
     assert_eventually(stats_of(pool).memory_committed < 4 * MB);
-    end_pool(pool);
 }

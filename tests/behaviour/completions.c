@@ -62,9 +62,8 @@ TEST(descriptor_is_not_stdio, ALL)
     assert_true(fd > 2);
 }
 
-TEST(arguments, ALL)
+POOL_TEST(arguments, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
     posse_future future = submitted_long(pool, square_task, 1);
     posse_completion taken;
@@ -77,14 +76,12 @@ TEST(arguments, ALL)
     assert_status(posse_completion_queue_add(completions, future, NULL), POSSE_INVALID);
     assert_nothing(completions);
     posse_completion_queue_destroy(completions);
-    end_pool(pool);
 }
 
 /* IP26: an event loop that waits for other things too. */
-TEST(IP26_poll_loop, ALL)
+POOL_TEST(IP26_poll_loop, ALL, 2)
 {
     enum { N = 60 };
-    posse_executor *pool = make_pool(2);
     posse_completion_queue *completions = make_completions();
     posse_future futures[N];
     int other[2];
@@ -118,13 +115,11 @@ TEST(IP26_poll_loop, ALL)
     posse_completion_queue_destroy(completions);
     close(other[0]);
     close(other[1]);
-    end_pool(pool);
 }
 
 /* IP27: what was released is heard of no more. */
-TEST(IP27_released_ones_are_left_out, PARALLEL)
+POOL_TEST(IP27_released_ones_are_left_out, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
@@ -151,14 +146,12 @@ TEST(IP27_released_ones_are_left_out, PARALLEL)
     assert_nothing(completions);
     posse_completion_queue_destroy(completions);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* In batches, in the order in which they ended; readable until the last is taken. */
-TEST(batches_in_order, PARALLEL)
+POOL_TEST(batches_in_order, PARALLEL, 1)
 {
     enum { N = 10 };
-    posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate), futures[N];
@@ -187,12 +180,10 @@ TEST(batches_in_order, PARALLEL)
     take_error(held, POSSE_OK);
     posse_completion_queue_destroy(completions);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
-TEST(added_after_the_end, ALL)
+POOL_TEST(added_after_the_end, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_completion_queue *completions = make_completions();
     posse_future future = submitted_long(pool, square_task, 3);
     assert_ok(posse_result(future, -1, NULL, NULL));
@@ -206,7 +197,6 @@ TEST(added_after_the_end, ALL)
     assert_nothing(completions);
     take_error(future, POSSE_OK);
     posse_completion_queue_destroy(completions);
-    end_pool(pool);
 }
 
 TEST(several_executors, ALL)
@@ -242,9 +232,8 @@ static posse_future add_held(posse_completion_queue *completions, posse_executor
     return held;
 }
 
-TEST(destroyed_with_pending_ones, PARALLEL)
+POOL_TEST(destroyed_with_pending_ones, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_completion_queue *completions = make_completions();
     posse_future ended = submitted_long(pool, square_task, 1);
@@ -256,7 +245,6 @@ TEST(destroyed_with_pending_ones, PARALLEL)
     take_error(held, POSSE_OK);
     take_error(ended, POSSE_OK);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 TEST(executor_destroyed_first, PARALLEL)
@@ -294,11 +282,10 @@ TEST(supervisor_killed, PROCESSES)
 }
 
 /* Nobody reads: nobody waits for that. */
-TEST(nobody_reads, ALL)
+POOL_TEST(nobody_reads, ALL, 2)
 {
     enum { N = 3000 };
     static posse_future futures[N];
-    posse_executor *pool = make_pool(2);
     posse_completion_queue *completions = make_completions();
     posse_completion taken[100];
     size_t n, all = 0;
@@ -317,7 +304,6 @@ TEST(nobody_reads, ALL)
         assert_ok(posse_release(futures[i]));
     }
     posse_completion_queue_destroy(completions);
-    end_pool(pool);
 }
 
 struct owned {
@@ -343,9 +329,8 @@ static int child_takes_nothing(void *context)
     return 0;
 }
 
-TEST(forked_child, ALL)
+POOL_TEST(forked_child, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct owned owned = {make_completions(), NULL, submitted_long(pool, square_task, 1)};
     assert_ok(posse_completion_queue_add(owned.completions, owned.future, &owned));
     assert_ok(posse_as_completed(&owned.future, 1, -1, &owned.completed));
@@ -357,7 +342,6 @@ TEST(forked_child, ALL)
     assert_ptr_equal(take_one(owned.completions).context, &owned);
     posse_completion_queue_destroy(owned.completions);
     take_error(future, POSSE_OK);
-    end_pool(pool);
 }
 
 struct bustle {

@@ -26,12 +26,10 @@ TEST(only_the_backend, ALL)
     end_pool(pool);
 }
 
-TEST(many_workers, PARALLEL)
+POOL_TEST(many_workers, PARALLEL, 40)
 {
-    posse_executor *pool = make_pool(40);
     assert_eventually(stats_of(pool).workers == 40);
     assert_works(pool);
-    end_pool(pool);
 }
 
 TEST(most_workers, PARALLEL)

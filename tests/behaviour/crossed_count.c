@@ -54,10 +54,7 @@ uint32_t __wrap_pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
 
 static posse_executor *make_one_worker(void)
 {
-    posse_options options = default_options();
-    options.max_workers = 4;
-    options.on_demand = true;
-    posse_executor *pool = make_pool_with(options);
+    posse_executor *pool = POOL(4, .on_demand = true);
     assert_int_equal(take_long(submitted_long(pool, square_task, 2)), 4);
     assert_int_equal(stats_of(pool).workers_started, 1);
     return pool;

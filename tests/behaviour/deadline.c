@@ -8,9 +8,8 @@ static posse_future submitted_limited(posse_executor *pool, posse_fn *fn, struct
     return submitted_job(pool, job);
 }
 
-TEST(ends_on_time, PARALLEL)
+POOL_TEST(ends_on_time, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future slow = submitted_limited(pool, hold_task, gate, 30);
     posse_future next = submitted(pool, identity_task, NULL, 0);
@@ -28,7 +27,6 @@ TEST(ends_on_time, PARALLEL)
     }
     assert_eventually(stats_of(pool).workers == 1);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* Many at once, in another order than they were submitted in; those with time to spare end well. */
@@ -56,33 +54,28 @@ TEST(many_deadlines, PARALLEL)
     end_pool(pool);
 }
 
-TEST(heeded_by_a_thread, THREADS)
+POOL_TEST(heeded_by_a_thread, THREADS, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future slow = submitted_limited(pool, heed_task, gate, 20);
     take_error(slow, POSSE_DEADLINE);
     assert_eventually(atomic_load(&gate->passed) == 1);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
-TEST(noticed_when_it_returns, INLINE)
+POOL_TEST(noticed_when_it_returns, INLINE, 1)
 {
-    posse_executor *pool = make_pool(1);
     long ms = 30;
     posse_job job = {.fn = sleep_task, .arg = &ms, .size = sizeof ms, .timeout_ms = 5};
     take_error(submitted_job(pool, job), POSSE_DEADLINE);
     job.timeout_ms = 30000;
     assert_int_equal(take_long(submitted_job(pool, job)), 30);
     assert_int_equal(stats_of(pool).timed_out, 1);
-    end_pool(pool);
 }
 
 /* The time is the task's own: what it waits for a worker does not count. */
-TEST(counts_from_the_start, PARALLEL)
+POOL_TEST(counts_from_the_start, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future holder = submitted_hold(pool, gate);
     posse_job job = {.fn = identity_task, .timeout_ms = 1000};
@@ -92,7 +85,6 @@ TEST(counts_from_the_start, PARALLEL)
     take_long(holder);
     take_long(future);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 static int time_left_task(posse_task *task, const void *arg, size_t size)
@@ -102,15 +94,13 @@ static int time_left_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, posse_task_time_left(task));
 }
 
-TEST(time_left, ALL)
+POOL_TEST(time_left, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, time_left_task, NULL, 0)), -1);
     posse_job job = {.fn = time_left_task, .timeout_ms = 30000};
     assert_in_range(take_long(submitted_job(pool, job)), 1, 30000);
     job.timeout_ms = UINT32_MAX;
     assert_true(take_long(submitted_job(pool, job)) > 1000000);
-    end_pool(pool);
 }
 
 /* Runs until its time is up, as the task itself sees it. Returns 0 if all it sees agrees. */
@@ -130,21 +120,18 @@ static int overdue_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Where a task outlives its deadline, it sees that it has. */
-TEST(no_time_left, THREADS | INLINE)
+POOL_TEST(no_time_left, THREADS | INLINE, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     take_error(submitted_limited(pool, overdue_task, gate, 20), POSSE_DEADLINE);
     assert_eventually(atomic_load(&gate->open));
     assert_eventually(stats_of(pool).running == 0);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* A deadline is no loss: it is not tried again. */
-TEST(is_not_retried, PARALLEL)
+POOL_TEST(is_not_retried, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_job job = {
         .fn = hold_task, .arg = &gate, .size = sizeof gate, .timeout_ms = 20, .retries = 3};
@@ -153,13 +140,11 @@ TEST(is_not_retried, PARALLEL)
     open_gate(gate);
     assert_eventually(atomic_load(&gate->passed) == (backend() == POSSE_THREAD));
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* A task with a deadline that nobody observes leaves nothing behind. */
-TEST(unobserved, PARALLEL)
+POOL_TEST(unobserved, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
     for (int i = 0; i < 5; i++) {
         assert_ok(posse_release(submitted_limited(pool, hold_task, gate, 10)));
@@ -168,7 +153,6 @@ TEST(unobserved, PARALLEL)
     open_gate(gate);
     assert_eventually(atomic_load(&gate->passed) == (backend() == POSSE_THREAD ? 5 : 0));
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* Waits for an inner task that is held at a gate and has a deadline; gives back how the inner
@@ -188,9 +172,8 @@ static int waits_for_slow_task(posse_task *task, const void *arg, size_t size)
 
 /* With one worker the inner task runs on the outer one's stack. A process dies with both; a
  * thread goes on as soon as the inner task returns. */
-TEST(inner_deadline, PARALLEL)
+POOL_TEST(inner_deadline, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future outer = SUBMIT_VALUE(pool, waits_for_slow_task, gate);
     if (backend() == POSSE_PROCESS) {
@@ -203,5 +186,4 @@ TEST(inner_deadline, PARALLEL)
     assert_eventually(stats_of(pool).timed_out == 1); /* the outer one's end may be seen first */
     take_long(submitted(pool, identity_task, NULL, 0));
     free_gate(pool, gate);
-    end_pool(pool);
 }

@@ -173,9 +173,8 @@ TEST(submitted_while_the_last_one_leaves, PARALLEL)
 }
 
 /* A thread whose task is over its deadline, and goes on. */
-TEST(submitted_by_an_abandoned_thread, THREADS)
+POOL_TEST(submitted_by_an_abandoned_thread, THREADS, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct late *late = make_late(pool);
     posse_job job = {.fn = late_task, .arg = &late, .size = sizeof(void *), .timeout_ms = 5};
     posse_future future = submitted_job(pool, job);
@@ -189,7 +188,6 @@ TEST(submitted_by_an_abandoned_thread, THREADS)
     assert_eventually(atomic_load(late->begun) == 1);
     assert_ok(posse_shutdown(pool, 0, -1));
     free_late(pool, late);
-    end_pool(pool);
 }
 
 /* ---- inline ---- */
@@ -223,12 +221,9 @@ static int finalizer(posse_task *task, const void *arg, size_t size)
 }
 
 /* The finalizer is the last to run: a task that was on its way to a caller's thread is refused. */
-TEST(on_its_way_as_the_executor_closes, INLINE)
+POOL_TEST(on_its_way_as_the_executor_closes, INLINE, 0, .finalizer = finalizer)
 {
     struct caller submitter;
-    posse_options options = default_options();
-    options.finalizer = finalizer;
-    posse_executor *pool = make_pool_with(options);
     atomic_store(&writing, 0);
     atomic_store(&let_go, 0);
     atomic_store(&order, 0);
@@ -239,5 +234,4 @@ TEST(on_its_way_as_the_executor_closes, INLINE)
     atomic_store(&let_go, 1);
     assert_status(end_call(&submitter), POSSE_SHUT_DOWN);
     assert_int_equal(stats_of(pool).done, 0);
-    end_pool(pool);
 }

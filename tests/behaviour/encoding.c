@@ -112,7 +112,7 @@ static void assert_fails_alone(struct packet bad, int code, const char *message)
 
 /* What cannot be taken is told at once. Nothing of it is queued, and what was queued before is as
  * it was. */
-TEST(D01_error_at_task_encode, ALL)
+POOL_TEST(D01_error_at_task_encode, ALL, 1)
 {
     static const struct {
         const char *arg;
@@ -123,7 +123,6 @@ TEST(D01_error_at_task_encode, ALL)
                {"x", SIZE_MAX, POSSE_TOO_LARGE},
                {"x", SIZE_MAX / 4, POSSE_TOO_LARGE},
                {"x", (size_t)1 << 46, POSSE_TOO_LARGE}};
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     if (backend() == POSSE_INLINE) {
         open_gate(gate);
@@ -150,7 +149,6 @@ TEST(D01_error_at_task_encode, ALL)
     assert_square(before, 4);
     assert_square(after, 5);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* ---- the function is not one that workers have ---- */
@@ -229,9 +227,8 @@ static int pass_and_decode_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* It comes to those who were waiting for it before: by one future, and by all of them. */
-TEST(IP20_decode_errors_propagate, PARALLEL)
+POOL_TEST(IP20_decode_errors_propagate, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future futures[2] = {SUBMIT_VALUE(pool, pass_and_decode_task, gate),
                                sent(pool, (struct packet){.decode = SPOILT})};
@@ -254,7 +251,6 @@ TEST(IP20_decode_errors_propagate, PARALLEL)
         assert_int_equal(take_error(futures[i], POSSE_TASK_FAILED).code, BAD_INPUT);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* ---- the result is written ---- */
@@ -292,10 +288,9 @@ static posse_status call_read(void *context)
 }
 
 /* Two wait for one result: it does not fit for the first, which is its own affair. */
-TEST(D11_error_during_result_decode, PARALLEL_CALLERS)
+POOL_TEST(D11_error_during_result_decode, PARALLEL_CALLERS, 1)
 {
     static struct reader readers[2];
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
     posse_future future = sent(pool, (struct packet){.value = 7});
@@ -317,7 +312,6 @@ TEST(D11_error_during_result_decode, PARALLEL_CALLERS)
     take_long(held);
     assert_int_equal(stats_of(pool).failed + stats_of(pool).workers_lost, 0);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* ---- while the executor ends ---- */
@@ -334,11 +328,10 @@ static int submit_unreadable_task(posse_task *task, const void *arg, size_t size
 }
 
 /* Each failure after posse_shutdown is told as before, and the workers leave all the same. */
-TEST(D14_shutdown_deadlock_encode, PARALLEL)
+POOL_TEST(D14_shutdown_deadlock_encode, PARALLEL, 1)
 {
     static const struct packet bad[] = {
         {.decode = SPOILT}, {.encode = TOO_LONG}, {.decode = EXITS}, {.encode = EXITS}};
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future futures[COUNT(bad)];
     posse_future submitter = SUBMIT_VALUE(pool, submit_unreadable_task, gate);
@@ -358,5 +351,4 @@ TEST(D14_shutdown_deadlock_encode, PARALLEL)
     }
     assert_square(last, 8);
     free_gate(pool, gate);
-    end_pool(pool);
 }

@@ -16,26 +16,22 @@ static bool ends_again(posse_future future, enum pi_state state)
            pi_finish(e, future.slot, &copy, state, 0);
 }
 
-TEST(F_20_multiple_set_result, ALL)
+POOL_TEST(F_20_multiple_set_result, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, square_task, 6);
     assert_ok(posse_result(future, -1, NULL, NULL));
     assert_false(ends_again(future, PI_DONE));
     assert_false(ends_again(future, PI_FAILED));
     assert_int_equal(take_long(future), 36);
-    end_pool(pool);
 }
 
-TEST(F_21_multiple_set_exception, ALL)
+POOL_TEST(F_21_multiple_set_exception, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, message_task, 6);
     assert_ok(posse_exception(future, -1, NULL));
     assert_false(ends_again(future, PI_FAILED));
     assert_false(ends_again(future, PI_DONE));
     assert_string_equal(take_error(future, POSSE_TASK_FAILED).message, "failed with 6");
-    end_pool(pool);
 }
 
 /* Looks a thousand times: before the end nothing is there, after it everything. */
@@ -60,9 +56,8 @@ static posse_status snapshots(void *context)
     return POSSE_OK;
 }
 
-TEST(F_22_get_snapshot, PARALLEL_CALLERS)
+POOL_TEST(F_22_get_snapshot, PARALLEL_CALLERS, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
     posse_future future = submitted_long(pool, message_task, 9);
@@ -79,5 +74,4 @@ TEST(F_22_get_snapshot, PARALLEL_CALLERS)
     take_error(future, POSSE_TASK_FAILED);
     take_long(held);
     free_gate(pool, gate);
-    end_pool(pool);
 }

@@ -110,28 +110,24 @@ TEST(P26_no_task_yet, PROCESSES)
     }
 }
 
-TEST(P27_stops_the_pool, PROCESSES)
+POOL_TEST(P27_stops_the_pool, PROCESSES, 2)
 {
-    posse_executor *pool = make_pool(2);
     long pid = take_long(submitted(pool, identity_task, NULL, 0));
     assert_true(process_lives((pid_t)pid));
     assert_ok(posse_kill_workers(pool));
     assert_status(posse_submit(pool, identity_task, NULL, 0, NULL), POSSE_SHUT_DOWN);
     assert_eventually(!process_lives((pid_t)pid));
     assert_ok(posse_shutdown(pool, 0, -1));
-    end_pool(pool);
 }
 
 /* Once more, after an orderly shutdown too. */
-TEST(P25_already_ended, PROCESSES)
+POOL_TEST(P25_already_ended, PROCESSES, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_int_equal(take_long(submitted_long(pool, square_task, 2)), 4);
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_ok(posse_terminate_workers(pool));
     assert_ok(posse_kill_workers(pool));
     assert_ok(posse_kill_workers(pool));
-    end_pool(pool);
 }
 
 /* Calls posse_terminate_workers and posse_kill_workers on its own executor. */
@@ -144,22 +140,18 @@ static int force_task(posse_task *task, const void *arg, size_t size)
     return status == posse_kill_workers(pool) ? return_long(task, status) : WRONG_ARG;
 }
 
-TEST(by_a_task, ALL)
+POOL_TEST(by_a_task, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_status expected = backend() == POSSE_PROCESS ? POSSE_WRONG_PROCESS : POSSE_NOT_SUPPORTED;
     assert_int_equal(take_long(submitted(pool, force_task, NULL, 0)), expected);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
-    end_pool(pool);
 }
 
-TEST(not_supported, THREADS | INLINE)
+POOL_TEST(not_supported, THREADS | INLINE, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_status(posse_terminate_workers(pool), POSSE_NOT_SUPPORTED);
     assert_status(posse_kill_workers(pool), POSSE_NOT_SUPPORTED);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
-    end_pool(pool);
 }
 
 static int destroy_task(posse_task *task, const void *arg, size_t size)
@@ -169,12 +161,10 @@ static int destroy_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, posse_destroy(posse_task_executor(task)));
 }
 
-TEST(destroy_by_a_task, ALL)
+POOL_TEST(destroy_by_a_task, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, destroy_task, NULL, 0)), POSSE_DEADLOCK);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
-    end_pool(pool);
 }
 
 /* With futures, results and memory that nobody has given back. */

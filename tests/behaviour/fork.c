@@ -64,13 +64,11 @@ static int forking_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-TEST(T06_fork_in_a_task, ALL)
+POOL_TEST(T06_fork_in_a_task, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(take_long(submitted(pool, forking_task, NULL, 0)), 0);
     }
-    end_pool(pool);
 }
 
 /* In the child of a task: the executor that the task may use is not the child's. */
@@ -92,11 +90,9 @@ static int forked_submit_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-TEST(T06_fork_in_a_task_is_refused, ALL)
+POOL_TEST(T06_fork_in_a_task_is_refused, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, forked_submit_task, NULL, 0)), 0);
-    end_pool(pool);
 }
 
 /* A pool that never stops submitting, while pools of processes are forked from the same program. */

@@ -74,13 +74,11 @@ static int forking_task(posse_task *task, const void *arg, size_t size)
     return child > 0 && waitpid(child, &status, 0) == child && status == 0 ? 0 : WRONG_ARG;
 }
 
-TEST(calls_of_a_task_are_refused, ALL)
+POOL_TEST(calls_of_a_task_are_refused, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(take_long(submitted(pool, forking_task, NULL, 0)), 5);
     }
-    end_pool(pool);
 }
 
 /* ---- children of a busy program ---- */

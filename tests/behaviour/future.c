@@ -168,20 +168,17 @@ TEST(F17_result_with_cancel, PARALLEL)
     end_states(&states);
 }
 
-TEST(result_with_a_very_long_timeout, ALL)
+POOL_TEST(result_with_a_very_long_timeout, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted_long(pool, sleep_task, 20);
     assert_ok(posse_result(future, INTPTR_MAX, NULL, NULL));
     assert_ok(posse_exception(future, INTPTR_MAX, NULL));
     assert_ok(posse_release(future));
-    end_pool(pool);
 }
 
 /* Handles are values: copies name the same task, and each task has a handle of its own. */
-TEST(handles_are_values, ALL)
+POOL_TEST(handles_are_values, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future futures[100];
     for (size_t i = 0; i < COUNT(futures); i++) {
         futures[i] = submitted_long(pool, square_task, (long)i);
@@ -196,5 +193,4 @@ TEST(handles_are_values, ALL)
         assert_int_equal(take_long(copy), (long)(i * i));
         assert_status(posse_release(futures[i]), POSSE_INVALID);
     }
-    end_pool(pool);
 }

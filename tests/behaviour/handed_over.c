@@ -52,31 +52,27 @@ static void assert_part(posse_executor *pool, struct part part)
 }
 
 /* The reserved bytes are replaced by a copy of themselves: they must last until it is made. */
-TEST(part_of_a_reserved_result, ALL)
+POOL_TEST(part_of_a_reserved_result, ALL, 1)
 {
     static const struct part parts[] = {
         {8, 0, 8},           {8, 3, 4},           {100, 0, 100},
         {100, 20, 40},       {5000, 0, 8},        {5000, 4000, 1000},
         {300000, 1000, 100}, {300000, 0, 300000}, {300000, 1, 299999}};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(parts); i++) {
         assert_part(pool, parts[i]);
     }
-    end_pool(pool);
 }
 
 /* So much memory goes back to the system as soon as it is freed, and reads as zeros then. */
-TEST(part_of_a_large_reserved_result, ALL)
+POOL_TEST(part_of_a_large_reserved_result, ALL, 1)
 {
     static const struct part parts[] = {{70 * MEGABYTE, 0, 4096},
                                         {70 * MEGABYTE, 0, 8},
                                         {70 * MEGABYTE, 69 * MEGABYTE, MEGABYTE},
                                         {2 * MEGABYTE, 1, 2 * MEGABYTE - 1}};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(parts); i++) {
         assert_part(pool, parts[i]);
     }
-    end_pool(pool);
 }
 
 /* From large to small: each result is a part of the one before. */
@@ -96,9 +92,8 @@ static int shrinking_task(posse_task *task, const void *arg, size_t size)
                : GAVE_UP;
 }
 
-TEST(shrinking_result, ALL)
+POOL_TEST(shrinking_result, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (int i = 0; i < 20; i++) {
         posse_future future = submitted(pool, shrinking_task, NULL, 0);
         char bytes[5];
@@ -108,7 +103,6 @@ TEST(shrinking_result, ALL)
         assert_memory_equal(bytes, "\7\7\7\7\7", 5);
         assert_ok(posse_release(future));
     }
-    end_pool(pool);
 }
 
 /* Gives the program memory of as many bytes as the argument says. */
@@ -135,11 +129,10 @@ static unsigned char *taken_memory(posse_executor *pool, size_t bytes)
 
 /* A worker that leaves in good order is not one that died: what its tasks allocated is the
  * program's now. */
-TEST(memory_outlives_the_workers, ALL)
+POOL_TEST(memory_outlives_the_workers, ALL, 2)
 {
     static const size_t sizes[] = {1, 1000, 300000, 100 * MEGABYTE};
     unsigned char *memory[COUNT(sizes)];
-    posse_executor *pool = make_pool(2);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         memory[i] = taken_memory(pool, sizes[i]);
     }
@@ -149,5 +142,4 @@ TEST(memory_outlives_the_workers, ALL)
         assert_filled(memory[i], sizes[i] < 4096 ? sizes[i] : 4096);
         assert_ok(posse_free(pool, memory[i]));
     }
-    end_pool(pool);
 }

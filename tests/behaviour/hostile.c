@@ -32,9 +32,8 @@ static int jumped_over_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The inner one cannot be ended any more, so it and the other are lost with their worker. */
-TEST(jumps_out_into_the_task_that_waits, PROCESSES)
+POOL_TEST(jumps_out_into_the_task_that_waits, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (int i = 0; i < 5; i++) {
         posse_error error =
             take_error(submitted(pool, jumped_over_task, NULL, 0), POSSE_WORKER_LOST);
@@ -42,7 +41,6 @@ TEST(jumps_out_into_the_task_that_waits, PROCESSES)
         assert_goes_on(pool);
     }
     assert_int_equal(stats_of(pool).lost, 5 * 2);
-    end_pool(pool);
 }
 
 /* ---- submitting for ever ---- */
@@ -67,10 +65,9 @@ HOSTILE(flooding_task)
 }
 
 /* What was accepted runs once each, also when who has submitted it is dead. */
-TEST(submits_for_ever, PARALLEL)
+POOL_TEST(submits_for_ever, PARALLEL, 2)
 {
     void *memory = NULL;
-    posse_executor *pool = make_pool(2);
     assert_ok(posse_alloc(pool, sizeof(struct flood), &memory));
     struct flood *flood = memset(memory, 0, sizeof *flood);
     for (int i = 0; i < 3; i++) {
@@ -87,7 +84,6 @@ TEST(submits_for_ever, PARALLEL)
                       more <= most);
     print_message("%ld tasks\n", atomic_load(&flood->run));
     assert_ok(posse_free(pool, flood));
-    end_pool(pool);
 }
 
 /* ---- other executors ---- */
@@ -162,10 +158,9 @@ HOSTILE(delegating_task)
 }
 
 /* A thread that a task has started uses the pool when the task has returned long ago. */
-TEST(leaves_a_thread_that_submits, PARALLEL_CALLERS)
+POOL_TEST(leaves_a_thread_that_submits, PARALLEL_CALLERS, 2)
 {
     void *memory = NULL;
-    posse_executor *pool = make_pool(2);
     int threads = count_threads();
     assert_ok(posse_alloc(pool, sizeof(struct errand), &memory));
     struct errand *errand = memset(memory, 0, sizeof *errand);
@@ -178,7 +173,6 @@ TEST(leaves_a_thread_that_submits, PARALLEL_CALLERS)
     assert_eventually(count_threads() <= threads);
     free_gate(pool, errand->gate);
     assert_ok(posse_free(pool, errand));
-    end_pool(pool);
 }
 
 /* ---- signals ---- */
@@ -194,9 +188,8 @@ HOSTILE(deaf_task)
 }
 
 /* Its thread hears of no signal any more, and has deadlines, works and ends as any other. */
-TEST(blocks_all_signals, PARALLEL)
+POOL_TEST(blocks_all_signals, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     take_error(submitted(pool, deaf_task, NULL, 0), POSSE_OK);
     assert_goes_on(pool);
@@ -205,5 +198,4 @@ TEST(blocks_all_signals, PARALLEL)
     assert_goes_on(pool);
     assert_eventually(backend() == POSSE_PROCESS || atomic_load(&gate->passed) == 1);
     free_gate(pool, gate);
-    end_pool(pool);
 }

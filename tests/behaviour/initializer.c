@@ -207,13 +207,8 @@ TEST(finalizer_after_destroy, ALL)
 TEST(finalizer_dies, PROCESSES)
 {
     long signal = SIGKILL;
-    posse_options options = default_options();
-    options.max_workers = 2;
-    options.finalizer = signal_task;
-    options.finalizer_arg = &signal;
-    options.finalizer_size = sizeof signal;
-    options.on_worker_lost = POSSE_BREAK;
-    posse_executor *pool = make_pool_with(options);
+    posse_executor *pool = POOL(2, .finalizer = signal_task, .finalizer_arg = &signal,
+                                .finalizer_size = sizeof signal, .on_worker_lost = POSSE_BREAK);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(stats_of(pool).workers_lost, 0);

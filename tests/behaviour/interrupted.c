@@ -11,9 +11,8 @@ static posse_future slow(posse_executor *pool)
 
 /* ---- one future ---- */
 
-TEST(results, PARALLEL)
+POOL_TEST(results, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future futures[3] = {slow(pool), slow(pool), slow(pool)};
     const void *data = NULL;
     long value = 0;
@@ -28,12 +27,10 @@ TEST(results, PARALLEL)
     for (size_t i = 0; i < COUNT(futures); i++) {
         assert_ok(posse_release(futures[i]));
     }
-    end_pool(pool);
 }
 
-TEST(limits_of_one, PARALLEL)
+POOL_TEST(limits_of_one, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future future = submitted_hold(pool, gate);
     char byte;
@@ -43,7 +40,6 @@ TEST(limits_of_one, PARALLEL)
     open_gate(gate);
     take_long(future);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 static int hear(posse_future future, void *context)
@@ -91,9 +87,8 @@ TEST(waits, PARALLEL)
     end_pool(pools[1]);
 }
 
-TEST(iterations, PARALLEL)
+POOL_TEST(iterations, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future futures[3] = {slow(pool), slow(pool), submitted_hold(pool, gate)};
     posse_future given;
@@ -112,13 +107,11 @@ TEST(iterations, PARALLEL)
         take_long(futures[i]);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* poll is the program's, and is interrupted; what it was told of is there all the same. */
-TEST(descriptor, PARALLEL)
+POOL_TEST(descriptor, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_completion_queue *completions;
     posse_future future = slow(pool);
     assert_ok(posse_completion_queue_create(&completions));
@@ -135,7 +128,6 @@ TEST(descriptor, PARALLEL)
     assert_ptr_equal(taken.context, &fd);
     posse_completion_queue_destroy(completions);
     take_long(future);
-    end_pool(pool);
 }
 
 /* ---- begin and end ---- */
@@ -188,9 +180,8 @@ TEST(begin_and_end, ALL)
     }
 }
 
-TEST(shutdowns, PARALLEL)
+POOL_TEST(shutdowns, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future future = submitted_hold(pool, gate);
     await_entered(gate, 1);
@@ -199,7 +190,6 @@ TEST(shutdowns, PARALLEL)
     assert_status(IN_STORM(posse_shutdown(pool, 0, -1)), POSSE_OK);
     take_long(future);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* With threads it waits for the task. */

@@ -46,18 +46,15 @@ static void map_them(posse_executor *pool, bool in_place)
     }
 }
 
-TEST(maps, ALL)
+POOL_TEST(maps, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     map_them(pool, false);
     map_them(pool, true);
-    end_pool(pool);
 }
 
 /* Item by item; the close waits for those that use the array. */
-TEST(maps_item_by_item, PARALLEL)
+POOL_TEST(maps_item_by_item, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     void *memory;
     posse_item item = {.struct_size = sizeof item};
     posse_map_iter *map;
@@ -73,7 +70,6 @@ TEST(maps_item_by_item, PARALLEL)
     }
     assert_status(IN_STORM(posse_map_close(map)), POSSE_OK);
     assert_ok(posse_free(pool, memory));
-    end_pool(pool);
 }
 
 TEST(limits_of_maps, PARALLEL)
@@ -160,9 +156,8 @@ TEST(queues, PARALLEL)
 /* So large that it is not backed between two signals; a small /dev/shm has none, and says so. */
 #define MUCH ((size_t)24 << 20)
 
-TEST(memory, ALL)
+POOL_TEST(memory, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     void *memory = NULL;
     posse_status status = IN_STORM(posse_alloc(pool, MUCH, &memory));
     assert_true(status == POSSE_OK || status == POSSE_NO_MEMORY);
@@ -176,7 +171,6 @@ TEST(memory, ALL)
             take_error(future, POSSE_OK);
         }
     }
-    end_pool(pool);
 }
 
 /* ---- in a task ---- */

@@ -30,9 +30,8 @@ TEST(options, ALL)
     assert_refused(options, POSSE_INVALID, "struct_size is not the size of the struct");
 }
 
-TEST(job, PARALLEL)
+POOL_TEST(job, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_job job = {.struct_size = sizeof job, .fn = square_task, .flags = 8};
     assert_status(posse_submit_with(pool, &job, NULL), POSSE_INVALID);
     assert_words("job.flags has an unknown bit");
@@ -40,7 +39,6 @@ TEST(job, PARALLEL)
     assert_words("fn is NULL");
     assert_status(posse_resize(pool, 0), POSSE_INVALID);
     assert_words("max_workers is under 1");
-    end_pool(pool);
 }
 
 static posse_status sees_its_own(void *context)
@@ -78,12 +76,10 @@ static int greedy_task(posse_task *task, const void *arg, size_t size)
     return posse_task_fail(task, 1, "%s", posse_last_error());
 }
 
-TEST(in_a_task, ALL)
+POOL_TEST(in_a_task, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_error error = take_error(submitted(pool, greedy_task, NULL, 0), POSSE_TASK_FAILED);
     assert_string_equal(error.message, "size is over the largest block of shared memory");
-    end_pool(pool);
 }
 
 /* errno tells of the system what the words do not. */

@@ -170,9 +170,8 @@ static int waits_while_killed_task(posse_task *task, const void *arg, size_t siz
     return (int)posse_result(letter->other, -1, NULL, NULL);
 }
 
-TEST(kill_spares_what_the_task_waits_for, PROCESSES)
+POOL_TEST(kill_spares_what_the_task_waits_for, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     void *memory = NULL;
     assert_ok(posse_alloc(pool, sizeof(struct letter), &memory));
     struct letter *letter = memory;
@@ -186,7 +185,6 @@ TEST(kill_spares_what_the_task_waits_for, PROCESSES)
         assert_int_equal(take_long(letter->other), 20);
     }
     assert_ok(posse_free(pool, letter));
-    end_pool(pool);
 }
 
 /* ---- an executor beside another one ---- */

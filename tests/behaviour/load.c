@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-TEST(many_tasks, ALL)
+POOL_TEST(many_tasks, ALL, 2)
 {
     enum { TASKS = 100000 };
-    posse_executor *pool = make_pool(2);
     posse_future *futures = calloc(TASKS, sizeof *futures);
     assert_non_null(futures);
     for (long i = 0; i < TASKS; i++) {
@@ -20,17 +19,14 @@ TEST(many_tasks, ALL)
     }
     assert_int_equal(stats_of(pool).done, TASKS);
     free(futures);
-    end_pool(pool);
 }
 
 /* One after the other, so that caller and worker go to sleep and wake each other all the time. */
-TEST(ping_pong, ALL)
+POOL_TEST(ping_pong, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (long i = 0; i < 20000; i++) {
         assert_int_equal(take_long(submitted_long(pool, square_task, i)), i * i);
     }
-    end_pool(pool);
 }
 
 /* Submits in small batches and checks every result; some are large. */
@@ -60,10 +56,9 @@ static posse_status work(void *context)
     return POSSE_OK;
 }
 
-TEST(many_callers, CALLERS)
+POOL_TEST(many_callers, CALLERS, 3)
 {
     struct caller callers[8];
-    posse_executor *pool = make_pool(3);
     for (size_t i = 0; i < COUNT(callers); i++) {
         start_call(&callers[i], work, pool);
     }
@@ -71,7 +66,6 @@ TEST(many_callers, CALLERS)
         assert_ok(end_call(&callers[i]));
     }
     assert_int_equal(stats_of(pool).done, COUNT(callers) * 3000);
-    end_pool(pool);
 }
 
 /* All wait for the same future: each is woken. */
@@ -104,24 +98,21 @@ TEST(two_wait_for_the_same, PARALLEL)
 TEST(many_wait_for_the_same, PARALLEL) { assert_all_woken(32); }
 
 /* Waits that run out at the moment when the task ends: the result is there by the next call. */
-TEST(timeouts_beside_the_end, ALL)
+POOL_TEST(timeouts_beside_the_end, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (int i = 0; i < 300; i++) {
         posse_future future = submitted_long(pool, sleep_task, 1);
         posse_status status = posse_result(future, 1, NULL, NULL);
         assert_true(status == POSSE_OK || status == POSSE_TIMEOUT);
         assert_int_equal(take_long(future), 1);
     }
-    end_pool(pool);
 }
 
 /* Released in another order than submitted, over and over. */
-TEST(handles_come_and_go, ALL)
+POOL_TEST(handles_come_and_go, ALL, 2)
 {
     enum { OPEN = 500 };
     static posse_future futures[OPEN];
-    posse_executor *pool = make_pool(2);
     for (long i = 0; i < OPEN; i++) {
         futures[i] = submitted_long(pool, square_task, i);
     }
@@ -134,7 +125,6 @@ TEST(handles_come_and_go, ALL)
         long value = take_long(futures[i]);
         assert_in_range(value, 0, 20000l * 20000);
     }
-    end_pool(pool);
 }
 
 #ifndef SANITIZED /* a sanitizer's own thread does not sleep */
@@ -183,14 +173,12 @@ static bool stays_asleep(long worker, long supervisor)
 
 /* An idle pool does not wake up by itself: neither a worker nor the supervisor goes to sleep
  * once more. */
-TEST(idle_pool_sleeps, PARALLEL)
+POOL_TEST(idle_pool_sleeps, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     long process = take_long(submitted(pool, process_task, NULL, 0));
     long parent = take_long(submitted(pool, parent_task, NULL, 0));
     long supervisor = backend() == POSSE_PROCESS ? parent : process; /* threads are all in one */
     assert_eventually(switches_of(process) > 0);                     /* or nothing is measured */
     assert_eventually(stays_asleep(process, supervisor));
-    end_pool(pool);
 }
 #endif

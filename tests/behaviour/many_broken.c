@@ -175,11 +175,10 @@ static posse_status add_to_ended(void *door)
 }
 
 /* A callback that another thread calls at once is waited for too. */
-TEST(callback_at_once_is_waited_for, PARALLEL_CALLERS)
+POOL_TEST(callback_at_once_is_waited_for, PARALLEL_CALLERS, 1)
 {
     struct door door = {0};
     struct caller adder;
-    posse_executor *pool = make_pool(1);
     ended = submitted_long(pool, square_task, 3);
     assert_ok(posse_exception(ended, -1, NULL));
     start_call(&adder, add_to_ended, &door);
@@ -190,5 +189,4 @@ TEST(callback_at_once_is_waited_for, PARALLEL_CALLERS)
     assert_int_equal(atomic_load(&door.inside), 0);
     assert_ok(end_call(&adder));
     assert_ok(posse_release(ended));
-    end_pool(pool);
 }

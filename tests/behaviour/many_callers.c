@@ -129,9 +129,8 @@ static posse_status next_only(void *context)
 }
 
 /* In posse_result, in as_completed, by a callback and by a descriptor: all are told of one. */
-TEST(every_way_at_once, PARALLEL_CALLERS)
+POOL_TEST(every_way_at_once, PARALLEL_CALLERS, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (int round = 0; round < 20; round++) {
         struct gate *gate = make_gate(pool);
         posse_future future = submitted_hold(pool, gate);
@@ -165,7 +164,6 @@ TEST(every_way_at_once, PARALLEL_CALLERS)
         assert_ok(posse_release(future));
         free_gate(pool, gate);
     }
-    end_pool(pool);
 }
 
 /* Writes what a wild task might into the list of those that have ended. */
@@ -178,9 +176,8 @@ static void scribble(posse_executor *pool, posse_future future, uint64_t head)
 }
 
 /* A scribbled list delays, but loses nobody. */
-TEST(scribbled_list, PARALLEL)
+POOL_TEST(scribbled_list, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future futures[3] = {submitted_long(pool, square_task, 1), submitted_hold(pool, gate),
                                submitted_long(pool, square_task, 2)};
@@ -208,13 +205,11 @@ TEST(scribbled_list, PARALLEL)
         take_error(futures[i], POSSE_OK);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* D16: the way to the supervisor is full, and it does not read. */
-TEST(D16_wakeup_channel_full, PROCESSES)
+POOL_TEST(D16_wakeup_channel_full, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future futures[100];
     char bytes[512] = {0};
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
@@ -233,5 +228,4 @@ TEST(D16_wakeup_channel_full, PROCESSES)
     }
     assert_int_equal(kill(supervisor, SIGCONT), 0);
     assert_ok(posse_shutdown(pool, 0, -1));
-    end_pool(pool);
 }

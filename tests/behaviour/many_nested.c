@@ -169,9 +169,8 @@ static void help_once(posse_executor *pool, struct handed *handed)
 }
 
 /* The only worker runs what nobody has begun, whatever other callers do to those futures. */
-TEST(helps_while_others_wait, PARALLEL_CALLERS)
+POOL_TEST(helps_while_others_wait, PARALLEL_CALLERS, 1)
 {
-    posse_executor *pool = make_pool(1);
     void *memory = NULL;
     assert_ok(posse_alloc(pool, sizeof(struct handed), &memory));
     struct handed *handed = memset(memory, 0, sizeof *handed);
@@ -179,7 +178,6 @@ TEST(helps_while_others_wait, PARALLEL_CALLERS)
         help_once(pool, handed);
     }
     assert_ok(posse_free(pool, memory));
-    end_pool(pool);
 }
 
 /* A look that does not wait runs nothing. */
@@ -196,14 +194,12 @@ static int look_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status == POSSE_TIMEOUT && ran == 0);
 }
 
-TEST(look_runs_nothing, PARALLEL)
+POOL_TEST(look_runs_nothing, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     _Atomic long *counter = make_counter(pool);
     assert_int_equal(take_long(SUBMIT_VALUE(pool, look_task, counter)), 1);
     assert_eventually(atomic_load(counter) == 1);
     assert_ok(posse_free(pool, (void *)counter));
-    end_pool(pool);
 }
 
 /* Waits for a task that another worker runs; meanwhile it must not begin what it does not wait
@@ -222,9 +218,8 @@ static int patient_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status == POSSE_TIMEOUT ? atomic_load(bystander->counter) : -1);
 }
 
-TEST(runs_no_stranger, PARALLEL)
+POOL_TEST(runs_no_stranger, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct bystander bystander = {.gate = make_gate(pool), .counter = make_counter(pool)};
     bystander.awaited = submitted_hold(pool, bystander.gate);
     await_entered(bystander.gate, 1);
@@ -237,7 +232,6 @@ TEST(runs_no_stranger, PARALLEL)
     take_error(stranger, POSSE_OK);
     free_gate(pool, bystander.gate);
     assert_ok(posse_free(pool, (void *)bystander.counter));
-    end_pool(pool);
 }
 
 /* ---- ends ---- */
@@ -256,9 +250,8 @@ static int endless_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-TEST(deadline_in_next, PROCESSES)
+POOL_TEST(deadline_in_next, PROCESSES, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
     await_entered(gate, 1);
@@ -275,7 +268,6 @@ TEST(deadline_in_next, PROCESSES)
     take_error(held, POSSE_OK);
     assert_eventually(stats_of(pool).running == 0);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 struct letter {
@@ -298,9 +290,8 @@ static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
     return wait == open ? return_long(task, wait) : WRONG_ARG;
 }
 
-TEST(waits_for_itself, PARALLEL)
+POOL_TEST(waits_for_itself, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     void *memory = NULL;
     assert_ok(posse_alloc(pool, sizeof(struct letter), &memory));
     struct letter *letter = memset(memory, 0, sizeof *letter);
@@ -309,5 +300,4 @@ TEST(waits_for_itself, PARALLEL)
     atomic_store(&letter->sent, 1);
     assert_int_equal(take_long(future), POSSE_DEADLOCK);
     assert_ok(posse_free(pool, letter));
-    end_pool(pool);
 }

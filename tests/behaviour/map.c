@@ -26,12 +26,10 @@ static void assert_sums(posse_executor *pool, long chunksize)
     assert_map_ends(map);
 }
 
-TEST(E03_map, ALL)
+POOL_TEST(E03_map, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_sums(pool, 0);
     assert_sums(pool, 3);
-    end_pool(pool);
 }
 
 static void assert_failure_between(posse_executor *pool, long chunksize)
@@ -64,20 +62,17 @@ static void assert_failure_between(posse_executor *pool, long chunksize)
     assert_map_ends(map);
 }
 
-TEST(E04_map_exception, ALL)
+POOL_TEST(E04_map_exception, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_failure_between(pool, 0);
     assert_failure_between(pool, 1);
     assert_failure_between(pool, 3);
     assert_failure_between(pool, 7);
-    end_pool(pool);
 }
 
 /* An error of the task's own is not the end of the map's time, whatever its number. */
-TEST(E05_map_timeout_from_callable, ALL)
+POOL_TEST(E05_map_timeout_from_callable, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (long timeout = 0; timeout <= 30000; timeout += 30000) {
         struct order orders[3] = {
             {.value = 1}, {.deed = FAIL, .value = POSSE_TIMEOUT}, {.value = 3}};
@@ -89,13 +84,11 @@ TEST(E05_map_timeout_from_callable, ALL)
         assert_status(statuses[1], POSSE_TASK_FAILED);
         assert_status(statuses[2], POSSE_OK);
     }
-    end_pool(pool);
 }
 
-TEST(P05_map_chunksize, ALL)
+POOL_TEST(P05_map_chunksize, ALL, 2)
 {
     static const long sizes[] = {6, 50, 40, LONG_MAX};
-    posse_executor *pool = make_pool(2);
     long numbers[40];
     long results[40];
     for (long i = 0; i < 40; i++) {
@@ -114,13 +107,11 @@ TEST(P05_map_chunksize, ALL)
     }
     job.chunksize = -1;
     assert_status(posse_map(pool, &job, NULL), POSSE_INVALID);
-    end_pool(pool);
 }
 
-TEST(E15_map_buffersize_without_iterable, ALL)
+POOL_TEST(E15_map_buffersize_without_iterable, ALL, 1)
 {
     static const long sizes[] = {0, 1, LONG_MAX};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         posse_input input = {.size = sizeof(long)};
         posse_map_job job = map_job(square_item, &input, 1, 0);
@@ -132,7 +123,6 @@ TEST(E15_map_buffersize_without_iterable, ALL)
         job.n_inputs = 0;
         assert_map_ends(open_map(pool, job));
     }
-    end_pool(pool);
 }
 
 /* ---- every item once ------------------------------------------------------------------------- */

@@ -48,26 +48,22 @@ static void assert_all_ways(posse_executor *pool, const struct factor *factor)
     }
 }
 
-TEST(of_all_sizes, ALL)
+POOL_TEST(of_all_sizes, ALL, 2)
 {
     static const size_t sizes[] = {0, 1, 8, 40, 1000, 70000, 1 << 20};
-    posse_executor *pool = make_pool(2);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct factor *factor = new_factor((long)i + 3, sizeof *factor + sizes[i]);
         assert_all_ways(pool, factor);
         free(factor);
     }
-    end_pool(pool);
 }
 
-TEST(in_shared_memory, ALL)
+POOL_TEST(in_shared_memory, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     void *memory;
     assert_ok(posse_alloc(pool, 70000, &memory));
     assert_all_ways(pool, make_factor(memory, 9, 70000));
     assert_ok(posse_free(pool, memory));
-    end_pool(pool);
 }
 
 /* ---- where it is ----------------------------------------------------------------------------- */
@@ -93,9 +89,8 @@ static uintptr_t where(posse_executor *pool, const void *arg, size_t size, long 
 }
 
 /* Threads that may overstay get a copy. */
-TEST(used_in_place, ALL)
+POOL_TEST(used_in_place, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     long local[4] = {0};
     void *shared;
     assert_ok(posse_alloc(pool, sizeof local, &shared));
@@ -108,7 +103,6 @@ TEST(used_in_place, ALL)
     assert_int_equal(where(pool, NULL, 0, 0), 0);
     assert_int_equal(where(pool, local, 0, 0), 0);
     assert_ok(posse_free(pool, shared));
-    end_pool(pool);
 }
 
 static int arg_task(posse_task *task, const void *arg, size_t size)
@@ -132,9 +126,8 @@ static int nesting_item(posse_task *task, const void *const *items, void *result
     return status == POSSE_OK && none ? scale_item(task, items, result) : INNER_FAILED;
 }
 
-TEST(of_this_map_alone, ALL)
+POOL_TEST(of_this_map_alone, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct factor *factor = new_factor(5, sizeof *factor + 100);
     long values[N] = {1};
     size_t size = 77;
@@ -149,7 +142,6 @@ TEST(of_this_map_alone, ALL)
     assert_null(posse_map_arg(NULL, &size));
     assert_int_equal(size, 0);
     free(factor);
-    end_pool(pool);
 }
 
 /* A map in a map: each has its own. */
@@ -168,9 +160,8 @@ static int mapping_item(posse_task *task, const void *const *items, void *result
     return status == POSSE_OK ? code : INNER_FAILED;
 }
 
-TEST(map_in_a_map, ALL)
+POOL_TEST(map_in_a_map, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct factor *factor = new_factor(7, sizeof *factor);
     long value = 3;
     posse_input input = {.data = &value, .size = sizeof value};
@@ -180,17 +171,14 @@ TEST(map_in_a_map, ALL)
     assert_int_equal(next_value(map), 321);
     assert_map_ends(map);
     free(factor);
-    end_pool(pool);
 }
 
-TEST(refused, ALL)
+POOL_TEST(refused, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_map_job job = map_job(where_arg, NULL, 0, 1);
     job.arg_size = 1;
     assert_status(posse_map(pool, &job, NULL), POSSE_INVALID);
     job.arg = &job;
     job.arg_size = SIZE_MAX;
     assert_status(posse_map(pool, &job, NULL), POSSE_TOO_LARGE);
-    end_pool(pool);
 }

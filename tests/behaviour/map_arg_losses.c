@@ -20,10 +20,7 @@ static int dies_first(posse_task *task, const void *const *items, void *result)
 
 static void assert_after_deaths(long retries, size_t size)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
-    options.retries = retries;
-    posse_executor *pool = make_pool_with(options);
+    posse_executor *pool = POOL(2, .retries = retries);
     struct factor *factor = new_factor(11, sizeof *factor + size);
     posse_status statuses[N];
     long results[N];
@@ -90,9 +87,8 @@ static int dying_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The items of a dead task's map go on, and keep what they share. */
-TEST(after_the_death_of_the_caller, PROCESSES)
+POOL_TEST(after_the_death_of_the_caller, PROCESSES, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
     take_error(SUBMIT_VALUE(pool, dying_task, gate), POSSE_WORKER_LOST);
     void *other;
@@ -103,14 +99,12 @@ TEST(after_the_death_of_the_caller, PROCESSES)
     assert_int_equal(atomic_load(&gate->passed), 4004);
     assert_ok(posse_free(pool, other));
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* ---- threads that overstay ------------------------------------------------------------------- */
 
-TEST(after_the_time_of_an_item, THREADS)
+POOL_TEST(after_the_time_of_an_item, THREADS, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     struct factor *factor = new_factor(1, 100000);
     factor->gate = gate;
@@ -125,5 +119,4 @@ TEST(after_the_time_of_an_item, THREADS)
     assert_eventually(atomic_load(&gate->passed) == 1001);
     assert_eventually(stats_of(pool).running == 0);
     free_gate(pool, gate);
-    end_pool(pool);
 }

@@ -53,9 +53,8 @@ static void make_blocks(struct block_stage *stage, long chunksize)
     stage->job.chunksize = chunksize;
 }
 
-TEST(blocks, ALL)
+POOL_TEST(blocks, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (long chunksize = 1; chunksize < N + 3; chunksize++) {
         struct block_stage stage;
         make_blocks(&stage, chunksize);
@@ -65,13 +64,11 @@ TEST(blocks, ALL)
             assert_int_equal(stage.results[i].a, 0x11111111);
         }
     }
-    end_pool(pool);
 }
 
 /* In shared memory, in place, and with results that the pool keeps. */
-TEST(blocks_in_place, ALL)
+POOL_TEST(blocks_in_place, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     void *memory;
     assert_ok(posse_alloc(pool, sizeof(struct block_stage), &memory));
     struct block_stage *stage = memory;
@@ -88,13 +85,11 @@ TEST(blocks_in_place, ALL)
     }
     assert_map_ends(map);
     assert_ok(posse_free(pool, memory));
-    end_pool(pool);
 }
 
 /* A block's failure is that of all its items, and the others have their results. */
-TEST(block_fails, ALL)
+POOL_TEST(block_fails, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (int own_results = 0; own_results < 2; own_results++) {
         struct block_stage stage;
         posse_status statuses[N];
@@ -115,7 +110,6 @@ TEST(block_fails, ALL)
         }
         assert_map_ends(map);
     }
-    end_pool(pool);
 }
 
 /* Fails first, and writes its results then: into memory that is still its own. */
@@ -135,9 +129,8 @@ static int fails_early(posse_task *task, const posse_block *block)
     return posse_task_fail(task, alone ? code : WRONG_ARG, "late");
 }
 
-TEST(block_goes_on_after_its_failure, ALL)
+POOL_TEST(block_goes_on_after_its_failure, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_map_job job = map_job(NULL, NULL, 0, 10);
     posse_error error = {.struct_size = sizeof error};
     job.block_fn = fails_early;
@@ -151,7 +144,6 @@ TEST(block_goes_on_after_its_failure, ALL)
         assert_string_equal(error.message, "late");
     }
     assert_map_ends(map);
-    end_pool(pool);
 }
 
 static int returning_block(posse_task *task, const posse_block *block)
@@ -217,7 +209,7 @@ SPOIL(huge_result_stride, job->result_stride = SIZE_MAX)
 SPOIL(results_of_a_source, job->source = give_numbers)
 SPOIL(huge_chunk, job->results = NULL; job->result_size = (size_t)3 << 30; job->chunksize = 2)
 
-TEST(bad_arguments, ALL)
+POOL_TEST(bad_arguments, ALL, 1)
 {
     static const struct refusal refusals[] = {
         {POSSE_INVALID, wrong_size, "struct_size"},
@@ -242,7 +234,6 @@ TEST(bad_arguments, ALL)
         {POSSE_INVALID, results_of_a_source, "source"},
         {POSSE_TOO_LARGE, huge_chunk, "chunk"},
     };
-    posse_executor *pool = make_pool(1);
     long longs[3] = {1, 2, 3};
     long results[3] = {0};
     posse_status statuses[3] = {POSSE_FULL, POSSE_FULL, POSSE_FULL};
@@ -261,12 +252,10 @@ TEST(bad_arguments, ALL)
         assert_true(statuses[0] != POSSE_OK && results[0] == 0);
         assert_int_equal(stats_of(pool).done, 0);
     }
-    end_pool(pool);
 }
 
-TEST(no_arguments, ALL)
+POOL_TEST(no_arguments, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     long longs[1] = {3};
     posse_input input = {.data = longs, .size = sizeof(long)};
     posse_map_job job = map_job(square_item, &input, 1, 1);
@@ -292,5 +281,4 @@ TEST(no_arguments, ALL)
     job = source_job(&numbers, &input);
     assert_status(posse_map(pool, &job, NULL), POSSE_INVALID);
     assert_int_equal(numbers.calls, 0);
-    end_pool(pool);
 }

@@ -57,12 +57,10 @@ static void assert_map(posse_executor *pool, long items)
 }
 
 /* The memory of one chunk serves those after it, one by one. */
-TEST(the_map_goes_on_with_the_memory_that_it_has, PROCESSES)
+POOL_TEST(the_map_goes_on_with_the_memory_that_it_has, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_map(pool, 1);
     denied = true;
     assert_map(pool, 4);
     denied = false;
-    end_pool(pool);
 }

@@ -105,9 +105,8 @@ TEST(statuses_when_time_is_up, PARALLEL)
 }
 
 /* An endless map ends in time, also where each item is there at once. */
-TEST(endless_source_ends_in_time, ALL)
+POOL_TEST(endless_source_ends_in_time, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_input input = {.size = sizeof(long)};
     struct numbers numbers = {.end = -1, .n_inputs = 1};
     posse_map_job job = source_job(&numbers, &input);
@@ -120,7 +119,6 @@ TEST(endless_source_ends_in_time, ALL)
     }
     assert_status(status, POSSE_TIMEOUT);
     assert_map_ends(map);
-    end_pool(pool);
 }
 
 /* ---- close ----------------------------------------------------------------------------------- */

@@ -78,15 +78,13 @@ TEST(refused, ALL)
 }
 
 /* No array has so many statuses. */
-TEST(too_many_statuses, ALL)
+POOL_TEST(too_many_statuses, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_map_job job = map_job(square_item, NULL, 0, SIZE_MAX / 2);
     posse_status status = POSSE_FULL;
     job.result_size = 0;
     assert_status(posse_map(pool, &job, &status), POSSE_TOO_LARGE);
     assert_status(status, POSSE_FULL);
-    end_pool(pool);
 }
 
 TEST(shut_down, ALL)

@@ -62,22 +62,18 @@ static void assert_strides(posse_executor *pool, struct row *rows, size_t n)
     }
 }
 
-TEST(strides, ALL)
+POOL_TEST(strides, ALL, 2)
 {
     struct row rows[50];
-    posse_executor *pool = make_pool(2);
     assert_strides(pool, rows, COUNT(rows));
-    end_pool(pool);
 }
 
-TEST(strides_in_shared_memory, ALL)
+POOL_TEST(strides_in_shared_memory, ALL, 2)
 {
     void *rows;
-    posse_executor *pool = make_pool(2);
     assert_ok(posse_alloc(pool, 50 * sizeof(struct row), &rows));
     assert_strides(pool, rows, 50);
     assert_ok(posse_free(pool, rows));
-    end_pool(pool);
 }
 
 /* Gives the address of its item: shared memory is used in place, other memory by threads only. */
@@ -88,11 +84,10 @@ static int where_item(posse_task *task, const void *const *items, void *result)
     return 0;
 }
 
-TEST(in_place, ALL)
+POOL_TEST(in_place, ALL, 1)
 {
     void *shared;
     long local[4] = {0};
-    posse_executor *pool = make_pool(1);
     assert_ok(posse_alloc(pool, sizeof local, &shared));
     memset(shared, 0, sizeof local);
     const long *arrays[2] = {shared, local};
@@ -108,7 +103,6 @@ TEST(in_place, ALL)
         }
     }
     assert_ok(posse_free(pool, shared));
-    end_pool(pool);
 }
 
 /* Inputs of 1 to 7 bytes and a double, which must lie where a double may. */
@@ -161,9 +155,8 @@ TEST(eight_inputs, ALL)
 }
 
 /* The job is copied with its list of inputs: they may be gone when the next item is asked for. */
-TEST(list_of_inputs_is_copied, ALL)
+POOL_TEST(list_of_inputs_is_copied, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_input input = LONGS(one_to_ten);
     posse_map_job job = map_job(square_item, &input, 1, 10);
     job.chunksize = job.buffersize = 1;
@@ -172,13 +165,11 @@ TEST(list_of_inputs_is_copied, ALL)
     memset(&job, 0, sizeof job);
     assert_squares(map, 1, 11);
     assert_map_ends(map);
-    end_pool(pool);
 }
 
 /* What an item shows stays until the next one is asked for, whatever else the pool does. */
-TEST(result_is_valid_until_the_next, ALL)
+POOL_TEST(result_is_valid_until_the_next, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_input input = LONGS(one_to_ten);
     posse_map_job job = map_job(square_item, &input, 1, 10);
     job.chunksize = 1;
@@ -191,14 +182,12 @@ TEST(result_is_valid_until_the_next, ALL)
         assert_int_equal(*(const long *)item.result, i * i);
     }
     assert_map_ends(map);
-    end_pool(pool);
 }
 
 /* Room for results is used again: many more bytes go through than the few at a time. */
-TEST(E20_free_reference, ALL)
+POOL_TEST(E20_free_reference, ALL, 1)
 {
     enum { BIG = 1 << 20 };
-    posse_executor *pool = make_pool(1);
     posse_input input = LONGS(one_to_ten);
     posse_map_job job = map_job(square_item, &input, 1, 10);
     job.result_size = BIG;
@@ -212,5 +201,4 @@ TEST(E20_free_reference, ALL)
         assert_map_ends(map);
         assert_int_equal(stats_of(pool).futures, 0);
     }
-    end_pool(pool);
 }

@@ -13,9 +13,8 @@ static struct numbers numbers_to(long end)
     return (struct numbers){.end = end, .last = POSSE_END, .n_inputs = 1};
 }
 
-TEST(E09_map_buffersize_value_validation, ALL)
+POOL_TEST(E09_map_buffersize_value_validation, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct numbers numbers = numbers_to(3);
     posse_map_iter *map = NULL;
     posse_map_job job = source_job(&numbers, two_longs);
@@ -28,7 +27,6 @@ TEST(E09_map_buffersize_value_validation, ALL)
     assert_status(posse_map_open(pool, &job, &map), POSSE_INVALID);
     assert_null(map);
     assert_int_equal(numbers.calls, 0);
-    end_pool(pool);
 }
 
 static void assert_buffersizes(size_t n_inputs)
@@ -77,10 +75,9 @@ TEST(E12_map_buffersize_on_infinite_iterable, ALL) { assert_endless(1); }
 
 TEST(E13_map_buffersize_on_multiple_infinite_iterables, ALL) { assert_endless(2); }
 
-TEST(E14_map_buffersize_on_empty_iterable, ALL)
+POOL_TEST(E14_map_buffersize_on_empty_iterable, ALL, 1)
 {
     static const long sizes[] = {0, 1, 2, LONG_MAX};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct numbers numbers = numbers_to(0);
         posse_map_job job = source_job(&numbers, two_longs);
@@ -88,7 +85,6 @@ TEST(E14_map_buffersize_on_empty_iterable, ALL)
         assert_map_ends(open_map(pool, job));
         assert_int_equal(numbers.calls, 1);
     }
-    end_pool(pool);
 }
 
 /* Nothing is read while no result is, and one more for each that was given. */
@@ -176,11 +172,10 @@ TEST(T01_map_submits_without_iteration, ALL)
 }
 
 /* Any other status of the source ends the map, after the items before. */
-TEST(source_fails_in_the_middle, ALL)
+POOL_TEST(source_fails_in_the_middle, ALL, 2)
 {
     static const posse_status ends[] = {POSSE_TASK_FAILED, POSSE_FULL, POSSE_NO_MEMORY,
                                         POSSE_TIMEOUT, (posse_status)1000};
-    posse_executor *pool = make_pool(2);
     for (size_t i = 0; i < COUNT(ends) * 8; i++) {
         struct numbers numbers = numbers_to((long)(i % 4) * 3);
         posse_item item = {.struct_size = sizeof item};
@@ -196,7 +191,6 @@ TEST(source_fails_in_the_middle, ALL)
         assert_int_equal(numbers.calls, numbers.end + 1);
         close_map(map);
     }
-    end_pool(pool);
 }
 
 /* ---- small and large elements ---------------------------------------------------------------- */
@@ -261,21 +255,17 @@ static void assert_bytes(posse_executor *pool, posse_map_fn *fn, size_t size, lo
     assert_map_ends(map);
 }
 
-TEST(elements_of_a_byte, ALL)
+POOL_TEST(elements_of_a_byte, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (long chunksize = 1; chunksize < 40; chunksize++) {
         assert_bytes(pool, first_byte, 1, chunksize);
     }
-    end_pool(pool);
 }
 
-TEST(elements_of_a_megabyte, ALL)
+POOL_TEST(elements_of_a_megabyte, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_bytes(pool, check_megabyte, 1 << 20, 1);
     assert_bytes(pool, check_megabyte, 1 << 20, 4);
-    end_pool(pool);
 }
 
 /* ---- nothing of it --------------------------------------------------------------------------- */
@@ -288,9 +278,8 @@ static int just_count(posse_task *task, const void *const *items, void *result)
 }
 
 /* A source without elements, and items without results, some of which fail. */
-TEST(no_bytes_at_all, ALL)
+POOL_TEST(no_bytes_at_all, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (long chunksize = 1; chunksize < 5; chunksize++) {
         struct numbers numbers = {.end = 7, .last = POSSE_END};
         posse_map_job job = source_job(&numbers, NULL);
@@ -306,5 +295,4 @@ TEST(no_bytes_at_all, ALL)
         }
         assert_map_ends(map);
     }
-    end_pool(pool);
 }

@@ -34,10 +34,9 @@ static int bump_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The same address in all processes, and what one writes the other reads. */
-TEST(shared_both_ways, ALL)
+POOL_TEST(shared_both_ways, ALL, 2)
 {
     static const size_t sizes[] = {1, 63, 64, 65, 100, 4096, 100000, 10000000};
-    posse_executor *pool = make_pool(2);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct span span = {allocated(pool, sizes[i]), sizes[i]};
         memset(span.bytes, 1, span.size);
@@ -46,13 +45,11 @@ TEST(shared_both_ways, ALL)
         assert_int_equal(span.bytes[span.size - 1], 2);
         assert_ok(posse_free(pool, span.bytes));
     }
-    end_pool(pool);
 }
 
-TEST(blocks_do_not_overlap, ALL)
+POOL_TEST(blocks_do_not_overlap, ALL, 1)
 {
     enum { BLOCKS = 300 };
-    posse_executor *pool = make_pool(1);
     struct span blocks[BLOCKS];
     for (size_t i = 0; i < BLOCKS; i++) {
         size_t size = i * i % 7001 + 1;
@@ -66,7 +63,6 @@ TEST(blocks_do_not_overlap, ALL)
         }
         assert_ok(posse_free(pool, blocks[i].bytes));
     }
-    end_pool(pool);
 }
 
 static int alloc_task(posse_task *task, const void *arg, size_t size)
@@ -83,9 +79,8 @@ static int alloc_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* A task allocates, another one works on it, the program frees. */
-TEST(allocated_by_a_task, ALL)
+POOL_TEST(allocated_by_a_task, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (long bytes = 1; bytes < 3000000; bytes *= 7) {
         struct span span;
         posse_future future = submitted_long(pool, alloc_task, bytes);
@@ -96,7 +91,6 @@ TEST(allocated_by_a_task, ALL)
         assert_int_equal(span.bytes[bytes - 1], 2);
         assert_ok(posse_free(pool, span.bytes));
     }
-    end_pool(pool);
 }
 
 static int free_task(posse_task *task, const void *arg, size_t size)
@@ -105,25 +99,21 @@ static int free_task(posse_task *task, const void *arg, size_t size)
     return (int)posse_free(posse_task_executor(task), *(void *const *)arg);
 }
 
-TEST(freed_by_a_task, ALL)
+POOL_TEST(freed_by_a_task, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     void *memory = allocated(pool, 500);
     take_error(SUBMIT_VALUE(pool, free_task, memory), POSSE_OK);
     assert_status(posse_free(pool, memory), POSSE_INVALID);
     posse_future again = SUBMIT_VALUE(pool, free_task, memory);
     assert_int_equal(take_error(again, POSSE_TASK_FAILED).code, POSSE_INVALID);
-    end_pool(pool);
 }
 
-TEST(allocation_after_shutdown_is_freed, ALL)
+POOL_TEST(allocation_after_shutdown_is_freed, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     void *memory = allocated(pool, 500);
     assert_ok(posse_shutdown(pool, 0, -1));
     memset(memory, 1, 500);
     assert_ok(posse_free(pool, memory));
-    end_pool(pool);
 }
 
 TEST(wrong_sizes, ALL)
@@ -167,11 +157,10 @@ TEST(free_of_other_memory, ALL)
 }
 
 /* A result belongs to its future, small or large. */
-TEST(free_of_a_result, ALL)
+POOL_TEST(free_of_a_result, ALL, 1)
 {
     static const char bytes[9000] = "result";
     static const size_t sizes[] = {10, sizeof bytes};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         posse_future future = submitted(pool, echo_task, bytes, sizes[i]);
         const void *data = NULL;
@@ -180,7 +169,6 @@ TEST(free_of_a_result, ALL)
         assert_string_equal(data, "result");
         assert_ok(posse_release(future));
     }
-    end_pool(pool);
 }
 
 /* More than there can be: the task is told, goes on, and its earlier result stands. */
@@ -201,37 +189,31 @@ static int too_large_task(posse_task *task, const void *arg, size_t size)
     return posse_task_return(task, NULL, 8) == POSSE_INVALID ? 0 : WRONG_ARG;
 }
 
-TEST(result_larger_than_memory, ALL)
+POOL_TEST(result_larger_than_memory, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted(pool, too_large_task, "x", 1);
     const void *data = NULL;
     assert_ok(posse_result(future, -1, &data, NULL));
     assert_string_equal(data, "before");
     assert_ok(posse_release(future));
-    end_pool(pool);
 }
 
-TEST(argument_larger_than_memory, ALL)
+POOL_TEST(argument_larger_than_memory, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = {0};
     char byte = 0;
     assert_status(posse_submit(pool, echo_task, &byte, SIZE_MAX, &future), POSSE_TOO_LARGE);
     assert_status(posse_submit(pool, echo_task, &byte, SIZE_MAX / 2, &future), POSSE_TOO_LARGE);
     assert_null(future.executor);
-    end_pool(pool);
 }
 
 /* What was freed is used again: the same work over and over needs no more memory. */
-TEST(memory_is_reused, ALL)
+POOL_TEST(memory_is_reused, ALL, 1)
 {
     static char bytes[400000];
-    posse_executor *pool = make_pool(1);
     for (int i = 0; i < 2000; i++) {
         posse_future future = submitted(pool, echo_task, bytes, sizeof bytes - (size_t)i * 100);
         assert_ok(posse_result(future, -1, NULL, NULL));
         assert_ok(posse_release(future));
     }
-    end_pool(pool);
 }

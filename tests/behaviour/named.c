@@ -28,9 +28,8 @@ static posse_future submitted_named(posse_executor *pool, posse_fn *fn, const lo
         pool, (posse_job){.fn = fn, .arg = value, .size = sizeof *value, .name = "thumbnail"});
 }
 
-TEST(ends, ALL)
+POOL_TEST(ends, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     long value = 7;
     assert_said(submitted_named(pool, square_task, &value), "",
                 "thumbnail: finished: returned 8 bytes");
@@ -38,13 +37,11 @@ TEST(ends, ALL)
                 "thumbnail: finished: failed with code 7: failed with 7");
     assert_said(submitted_named(pool, code_task, &value), "thumbnail: the task returned 7",
                 "thumbnail: finished: failed with code 7: the task returned 7");
-    end_pool(pool);
 }
 
-TEST(lost, PROCESSES)
+POOL_TEST(lost, PROCESSES, 1)
 {
     char message[200], description[200];
-    posse_executor *pool = make_pool(1);
     long signal = SIGKILL;
     posse_future future = submitted_named(pool, signal_task, &signal);
     snprintf(message, sizeof message, "thumbnail: worker %ld was killed by signal 9 (Killed)",
@@ -53,13 +50,11 @@ TEST(lost, PROCESSES)
              "thumbnail: finished: worker %ld was killed by signal 9 (Killed)",
              error_of(future).pid);
     assert_said(future, message, description);
-    end_pool(pool);
 }
 
 /* The worker holds a task at the gate, so that another is pending. */
-TEST(not_ended, PARALLEL)
+POOL_TEST(not_ended, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     long limit = 0;
     posse_job job = {.fn = hold_task, .arg = &gate, .size = sizeof gate, .name = "thumbnail"};
@@ -81,12 +76,10 @@ TEST(not_ended, PARALLEL)
     assert_ok(posse_release(running));
     assert_int_equal(take_long(pending), 0);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
-TEST(deadline, PARALLEL)
+POOL_TEST(deadline, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future late = submitted_job(pool, (posse_job){.fn = hold_task,
                                                         .arg = &gate,
@@ -100,7 +93,6 @@ TEST(deadline, PARALLEL)
         assert_eventually(atomic_load(&gate->passed) == 1);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 static int wordy_task(posse_task *task, const void *arg, size_t size)

@@ -17,12 +17,7 @@ static int executor_task(posse_task *task, const void *arg, size_t size)
     return posse_task_executor(task) == *(posse_executor *const *)arg ? 0 : WRONG_ARG;
 }
 
-TEST(executor, ALL)
-{
-    posse_executor *pool = make_pool(1);
-    take_error(SUBMIT_VALUE(pool, executor_task, pool), POSSE_OK);
-    end_pool(pool);
-}
+POOL_TEST(executor, ALL, 1) { take_error(SUBMIT_VALUE(pool, executor_task, pool), POSSE_OK); }
 
 static void assert_fib(long workers, long n, long expected)
 {
@@ -37,9 +32,8 @@ TEST(recursion_with_two_workers, PARALLEL) { assert_fib(2, 15, 610); }
 
 TEST(recursion_with_many_workers, PARALLEL) { assert_fib(8, 12, 144); }
 
-TEST(several_recursions_at_once, PARALLEL)
+POOL_TEST(several_recursions_at_once, PARALLEL, 3)
 {
-    posse_executor *pool = make_pool(3);
     posse_future futures[12];
     for (size_t i = 0; i < COUNT(futures); i++) {
         futures[i] = submitted_long(pool, fib_task, 8);
@@ -47,7 +41,6 @@ TEST(several_recursions_at_once, PARALLEL)
     for (size_t i = 0; i < COUNT(futures); i++) {
         assert_int_equal(take_long(futures[i]), 21);
     }
-    end_pool(pool);
 }
 
 /* n levels, each waits for the next. */
@@ -68,11 +61,9 @@ static int chain_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, below + 1);
 }
 
-TEST(deep_chain, ALL)
+POOL_TEST(deep_chain, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted_long(pool, chain_task, 200)), 200);
-    end_pool(pool);
 }
 
 /* How an inner task ends is seen by the outer one: it gives back the code that it read. */
@@ -91,11 +82,9 @@ static int reads_error_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, error.code);
 }
 
-TEST(inner_error, ALL)
+POOL_TEST(inner_error, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted_long(pool, reads_error_task, 55)), 55);
-    end_pool(pool);
 }
 
 /* Inner tasks with large arguments and results; all but one are released. */
@@ -139,16 +128,14 @@ static int scatter_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(unobserved_inner_tasks, ALL)
+POOL_TEST(unobserved_inner_tasks, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     _Atomic long *counter = make_counter(pool);
     for (int i = 0; i < 10; i++) {
         take_error(SUBMIT_VALUE(pool, scatter_task, counter), POSSE_OK);
     }
     assert_eventually(atomic_load(counter) == 100);
     assert_ok(posse_free(pool, (void *)counter));
-    end_pool(pool);
 }
 
 /* Cancels its inner task before anybody can start it, which nobody else does with one worker. */
@@ -166,11 +153,9 @@ static int cancel_inner_task(posse_task *task, const void *arg, size_t size)
     return cancel == POSSE_OK && result == POSSE_CANCELLED && marked ? 0 : WRONG_ARG;
 }
 
-TEST(cancel_inner, PARALLEL)
+POOL_TEST(cancel_inner, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     take_error(submitted_long(pool, cancel_inner_task, 1), POSSE_OK);
-    end_pool(pool);
 }
 
 /* Learns its own handle through shared memory, and waits for it. */
@@ -193,9 +178,8 @@ static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
                                                              : WRONG_ARG;
 }
 
-TEST(waits_for_itself, PARALLEL)
+POOL_TEST(waits_for_itself, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     void *memory = NULL;
     assert_ok(posse_alloc(pool, sizeof(struct letter), &memory));
     struct letter *letter = memset(memory, 0, sizeof *letter);
@@ -204,7 +188,6 @@ TEST(waits_for_itself, PARALLEL)
     atomic_store(&letter->sent, 1);
     assert_int_equal(take_long(future), POSSE_DEADLOCK);
     assert_ok(posse_free(pool, letter));
-    end_pool(pool);
 }
 
 /* A pool that a task makes for itself is as good as any. */
@@ -229,9 +212,8 @@ static int own_pool_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, value);
 }
 
-TEST(pool_of_a_task, ALL)
+POOL_TEST(pool_of_a_task, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_future futures[4];
     for (size_t i = 0; i < COUNT(futures); i++) {
         futures[i] = submitted_long(pool, own_pool_task, (long)i);
@@ -239,7 +221,6 @@ TEST(pool_of_a_task, ALL)
     for (size_t i = 0; i < COUNT(futures); i++) {
         assert_int_equal(take_long(futures[i]), (long)(i * i));
     }
-    end_pool(pool);
 }
 
 /* The program's other pools belong to its process: threads may use them, worker processes may

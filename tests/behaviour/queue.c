@@ -210,9 +210,8 @@ TEST(no_room_by_an_old_entry, PARALLEL)
     end_full(&full);
 }
 
-TEST(no_limit, PARALLEL)
+POOL_TEST(no_limit, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future holder = submitted_hold(pool, gate);
     for (int i = 0; i < 20000; i++) {
@@ -222,5 +221,4 @@ TEST(no_limit, PARALLEL)
     take_long(holder);
     assert_eventually(stats_of(pool).done == 20001);
     free_gate(pool, gate);
-    end_pool(pool);
 }

@@ -244,18 +244,13 @@ static int grow_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, memory[bytes / 2] == 1 ? identity() : 0);
 }
 
-TEST(loky_memory_leak_protection, PROCESSES)
+POOL_TEST(loky_memory_leak_protection, PROCESSES, 1, .max_rss_per_worker = 16 << 20)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.max_rss_per_worker = 16 << 20;
-    posse_executor *pool = make_pool_with(options);
     long small = take_long(submitted_long(pool, grow_task, 100000));
     assert_int_equal(take_long(submitted_long(pool, grow_task, 100000)), small);
     assert_int_equal(take_long(submitted_long(pool, grow_task, 40 << 20)), small);
     assert_int_not_equal(take_long(submitted_long(pool, grow_task, 100000)), small);
     assert_int_equal(stats_of(pool).workers_lost, 0);
-    end_pool(pool);
 }
 
 #endif

@@ -11,9 +11,8 @@ static bool has_workers(posse_executor *pool, uint64_t workers)
     return stats.workers == workers && stats.workers_idle == workers;
 }
 
-TEST(loky_resize, PARALLEL)
+POOL_TEST(loky_resize, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_ok(posse_resize(pool, 5));
     assert_eventually(has_workers(pool, 5));
     assert_ok(posse_resize(pool, 1));
@@ -23,13 +22,11 @@ TEST(loky_resize, PARALLEL)
     assert_eventually(has_workers(pool, 3));
     assert_int_equal(stats_of(pool).workers_lost, 0);
     assert_int_equal(stats_of(pool).workers_started, 7);
-    end_pool(pool);
 }
 
 /* Those that are idle go first, and the others when their tasks have ended. */
-TEST(shrinks_when_tasks_have_ended, PARALLEL)
+POOL_TEST(shrinks_when_tasks_have_ended, PARALLEL, 4)
 {
-    posse_executor *pool = make_pool(4);
     struct gate *gate = make_gate(pool);
     posse_future held[2] = {submitted_hold(pool, gate), submitted_hold(pool, gate)};
     await_entered(gate, 2);
@@ -43,13 +40,11 @@ TEST(shrinks_when_tasks_have_ended, PARALLEL)
     assert_eventually(stats_of(pool).workers == 1);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* As many tasks at once as there are workers now. */
-TEST(saturation_after_resize, PARALLEL)
+POOL_TEST(saturation_after_resize, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
     posse_future held[6];
     for (int i = 0; i < 6; i++) {
@@ -65,7 +60,6 @@ TEST(saturation_after_resize, PARALLEL)
         (void)take_long(held[i]);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 static void assert_resizes_under_load(posse_options options)
@@ -103,9 +97,8 @@ TEST(loky_resize_many_times, PARALLEL)
     assert_resizes_under_load(options);
 }
 
-TEST(loky_kill_after_resize, PROCESSES)
+POOL_TEST(loky_kill_after_resize, PROCESSES, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_ok(posse_resize(pool, 4));
     take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
     assert_eventually(has_workers(pool, 4));
@@ -113,29 +106,19 @@ TEST(loky_kill_after_resize, PROCESSES)
     take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
     assert_eventually(has_workers(pool, 1));
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
-    end_pool(pool);
 }
 
-TEST(loky_resize_after_timeout, PARALLEL)
+POOL_TEST(loky_resize_after_timeout, PARALLEL, 2, .idle_timeout_ms = 5)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
-    options.idle_timeout_ms = 5;
-    posse_executor *pool = make_pool_with(options);
     assert_eventually(stats_of(pool).workers == 0);
     assert_ok(posse_resize(pool, 4));
     assert_eventually(stats_of(pool).workers_started == 6); /* at once, and then they leave again */
     assert_eventually(stats_of(pool).workers == 0);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
-    end_pool(pool);
 }
 
-TEST(on_demand_grows_on_demand, PARALLEL)
+POOL_TEST(on_demand_grows_on_demand, PARALLEL, 1, .on_demand = true)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.on_demand = true;
-    posse_executor *pool = make_pool_with(options);
     struct gate *gate = make_gate(pool);
     posse_future held[3];
     for (int i = 0; i < 3; i++) {
@@ -150,7 +133,6 @@ TEST(on_demand_grows_on_demand, PARALLEL)
         (void)take_long(held[i]);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 static int resize_task(posse_task *task, const void *arg, size_t size)
@@ -159,17 +141,14 @@ static int resize_task(posse_task *task, const void *arg, size_t size)
     return (int)posse_resize(posse_task_executor(task), *(const long *)arg);
 }
 
-TEST(by_a_task, PARALLEL)
+POOL_TEST(by_a_task, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     take_error(submitted_long(pool, resize_task, 3), POSSE_OK);
     assert_eventually(has_workers(pool, 3));
-    end_pool(pool);
 }
 
-TEST(refusals, ALL)
+POOL_TEST(refusals, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_status(posse_resize(NULL, 1), POSSE_INVALID);
     assert_status(posse_resize(pool, 0), POSSE_INVALID);
     assert_status(posse_resize(pool, LONG_MIN), POSSE_INVALID);
@@ -182,7 +161,6 @@ TEST(refusals, ALL)
         assert_ok(posse_shutdown(pool, 0, -1));
         assert_status(posse_resize(pool, 2), POSSE_SHUT_DOWN);
     }
-    end_pool(pool);
 }
 
 static int resize_in_child(void *pool)
@@ -193,9 +171,4 @@ static int resize_in_child(void *pool)
     return 0;
 }
 
-TEST(forked_child, ALL)
-{
-    posse_executor *pool = make_pool(1);
-    assert_child(resize_in_child, pool);
-    end_pool(pool);
-}
+POOL_TEST(forked_child, ALL, 1) { assert_child(resize_in_child, pool); }

@@ -12,9 +12,8 @@ static int empty_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Without posse_task_return, and with a return of nothing. */
-TEST(empty, ALL)
+POOL_TEST(empty, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (size_t size = 0; size < 2; size++) {
         posse_future future = submitted(pool, empty_task, "x", size);
         const void *data = "unset";
@@ -26,7 +25,6 @@ TEST(empty, ALL)
         assert_ok(posse_result(future, -1, NULL, NULL));
         assert_ok(posse_release(future));
     }
-    end_pool(pool);
 }
 
 /* Makes a result of so many bytes in place. */
@@ -42,10 +40,9 @@ static int reserve_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(in_place, ALL)
+POOL_TEST(in_place, ALL, 1)
 {
     static const long sizes[] = {1, 8, 64, 65, 4096, 100000, 5000000};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         posse_future future = submitted_long(pool, reserve_task, sizes[i]);
         const unsigned char *data = NULL;
@@ -58,7 +55,6 @@ TEST(in_place, ALL)
         assert_int_equal(data[size - 1], sizes[i] % 251);
         assert_ok(posse_release(future));
     }
-    end_pool(pool);
 }
 
 /* Returns several times, inline and large by turns; the order is the argument's. */
@@ -84,7 +80,7 @@ static int again_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(last_return_counts, ALL)
+POOL_TEST(last_return_counts, ALL, 1)
 {
     static const struct {
         const char *order;
@@ -93,7 +89,6 @@ TEST(last_return_counts, ALL)
     } cases[] = {{"ss", "small", 6},    {"ls", "small", 6},       {"sl", "large", 5000},
                  {"ll", "large", 5000}, {"rs", "small", 6},       {"lr", "reserved", 3000},
                  {"rl", "large", 5000}, {"rr", "reserved", 3000}, {"srlrs", "small", 6}};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(cases); i++) {
         posse_future future = submitted(pool, again_task, cases[i].order, strlen(cases[i].order));
         const void *data = NULL;
@@ -103,13 +98,11 @@ TEST(last_return_counts, ALL)
         assert_string_equal(data, cases[i].expected);
         assert_ok(posse_release(future));
     }
-    end_pool(pool);
 }
 
 /* The bytes that posse_result shows stay as they are while other tasks come and go. */
-TEST(stays_until_release, ALL)
+POOL_TEST(stays_until_release, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     const char text[100] = "stays";
     posse_future future = submitted(pool, echo_task, text, sizeof text);
     const void *data = NULL;
@@ -122,12 +115,10 @@ TEST(stays_until_release, ALL)
     assert_ptr_equal(again, data);
     assert_memory_equal(data, text, sizeof text);
     assert_ok(posse_release(future));
-    end_pool(pool);
 }
 
-TEST(into_a_small_buffer, ALL)
+POOL_TEST(into_a_small_buffer, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     char buffer[100] = "untouched";
     size_t size = 0;
     posse_future future = submitted_long(pool, reserve_task, 100);
@@ -138,7 +129,6 @@ TEST(into_a_small_buffer, ALL)
     assert_ok(posse_result_into(future, -1, buffer, 100, NULL));
     assert_int_equal(buffer[99], 100);
     assert_ok(posse_release(future));
-    end_pool(pool);
 }
 
 static posse_error failed_with(posse_executor *pool, posse_fn *fn, long code)
@@ -146,9 +136,8 @@ static posse_error failed_with(posse_executor *pool, posse_fn *fn, long code)
     return take_error(submitted_long(pool, fn, code), POSSE_TASK_FAILED);
 }
 
-TEST(D07_error_during_run, ALL)
+POOL_TEST(D07_error_during_run, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_error error = failed_with(pool, code_task, 7);
     assert_int_equal(error.code, 7);
     assert_int_equal(error.signal, 0);
@@ -157,16 +146,13 @@ TEST(D07_error_during_run, ALL)
     assert_int_equal(failed_with(pool, code_task, -1).code, -1);
     assert_int_equal(failed_with(pool, code_task, INT32_MIN).code, INT32_MIN);
     assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
-    end_pool(pool);
 }
 
-TEST(IP15_error_is_preserved, ALL)
+POOL_TEST(IP15_error_is_preserved, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_error error = failed_with(pool, message_task, 123);
     assert_int_equal(error.code, 123);
     assert_string_equal(error.message, "failed with 123");
-    end_pool(pool);
 }
 
 /* Where it happened: FAIL_HERE writes it, and a task that waited for the one that failed adds its
@@ -194,10 +180,9 @@ static int outer_failing_task(posse_task *task, const void *arg, size_t size)
     return FAIL_HERE(task, error.code + 1, error.message);
 }
 
-TEST(P06_place_of_the_failure, ALL)
+POOL_TEST(P06_place_of_the_failure, ALL, 1)
 {
     char text[256];
-    posse_executor *pool = make_pool(1);
     int length = snprintf(text, sizeof text, "no such page\n  at result.c:%d", INNER_LINE);
     posse_error error = failed_with(pool, inner_failing_task, 123);
     assert_string_equal(error.message, text);
@@ -206,17 +191,14 @@ TEST(P06_place_of_the_failure, ALL)
     error = failed_with(pool, outer_failing_task, 123);
     assert_string_equal(error.message, text);
     assert_int_equal(error.code, 124);
-    end_pool(pool);
 }
 
 /* Fails with the code 0, and returns 0. */
-TEST(E21_falsy_error, ALL)
+POOL_TEST(E21_falsy_error, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_error error = failed_with(pool, message_task, 0);
     assert_int_equal(error.code, 0);
     assert_string_equal(error.message, "failed with 0");
-    end_pool(pool);
 }
 
 static int empty_message_task(posse_task *task, const void *arg, size_t size)
@@ -226,12 +208,10 @@ static int empty_message_task(posse_task *task, const void *arg, size_t size)
     return 0; /* it has failed all the same */
 }
 
-TEST(E21_empty_message, ALL)
+POOL_TEST(E21_empty_message, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = submitted(pool, empty_message_task, "", 1);
     assert_int_equal(take_error(future, POSSE_TASK_FAILED).code, 0);
-    end_pool(pool);
 }
 
 TEST(long_message, ALL)
@@ -254,34 +234,29 @@ static int result_then_error_task(posse_task *task, const void *arg, size_t size
     return 3;
 }
 
-TEST(error_after_a_result, ALL)
+POOL_TEST(error_after_a_result, ALL, 1)
 {
     char text[2000] = "lost";
-    posse_executor *pool = make_pool(1);
     for (size_t size = 8; size <= sizeof text; size += sizeof text - 8) {
         posse_future future = submitted(pool, result_then_error_task, text, size);
         assert_int_equal(take_error(future, POSSE_TASK_FAILED).code, 3);
     }
-    end_pool(pool);
 }
 
 /* A task's own "timed out" is its error, and never the status of the wait. */
-TEST(E05_timeout_from_task, ALL)
+POOL_TEST(E05_timeout_from_task, ALL, 1)
 {
     static const long timeouts[] = {-1, 5000};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(timeouts); i++) {
         posse_future future = submitted_long(pool, code_task, ETIMEDOUT);
         assert_status(posse_result(future, timeouts[i], NULL, NULL), POSSE_TASK_FAILED);
         assert_int_equal(take_error(future, POSSE_TASK_FAILED).code, ETIMEDOUT);
     }
-    end_pool(pool);
 }
 
 /* Errors are values: each caller has its own, which outlives the future. */
-TEST(P04_errors_are_values, ALL)
+POOL_TEST(P04_errors_are_values, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_future futures[2] = {submitted_long(pool, message_task, 1),
                                submitted_long(pool, message_task, 2)};
     posse_error errors[2] = {take_error(futures[0], POSSE_TASK_FAILED),
@@ -289,5 +264,4 @@ TEST(P04_errors_are_values, ALL)
     take_error(submitted_long(pool, message_task, 3), POSSE_TASK_FAILED);
     assert_string_equal(errors[0].message, "failed with 1");
     assert_string_equal(errors[1].message, "failed with 2");
-    end_pool(pool);
 }

@@ -19,9 +19,8 @@ static void release_now(int signal)
     (void)mprotect(room, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
 }
 
-TEST(released_while_it_is_copied, ALL)
+POOL_TEST(released_while_it_is_copied, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct sigaction before, action = {.sa_handler = release_now};
     size_t page = (size_t)sysconf(_SC_PAGESIZE), size = 1;
     room = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -34,5 +33,4 @@ TEST(released_while_it_is_copied, ALL)
     assert_status(status, POSSE_INVALID);
     assert_int_equal(size, 0);
     assert_int_equal(munmap(room, page), 0);
-    end_pool(pool);
 }

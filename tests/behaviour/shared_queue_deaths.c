@@ -188,12 +188,11 @@ TEST(scribbled_on, ALL)
 }
 
 /* There is no more memory than the block of the queue has: two units. */
-TEST(scribbled_capacity, ALL)
+POOL_TEST(scribbled_capacity, ALL, 1)
 {
     enum { SIZE = 200, MADE = 400, CLAIMED = 700 };
     void *memory = NULL;
     long value = 0;
-    posse_executor *pool = make_pool(1);
     assert_ok(posse_alloc(pool, 80000, &memory));
     assert_ok(posse_free(pool, memory));
     posse_queue queue = make_queue(pool, MADE, SIZE); /* it lies there now */
@@ -208,5 +207,4 @@ TEST(scribbled_capacity, ALL)
     take_error(SUBMIT_VALUE(pool, scribble_task, spot), POSSE_OK);
     assert_int_equal(posse_queue_length(queue), 2);
     assert_ok(posse_queue_destroy(queue));
-    end_pool(pool);
 }

@@ -13,30 +13,25 @@ static void assert_shut_down(posse_executor *pool)
     assert_null(future.executor);
 }
 
-TEST(S01_run_after_shutdown, ALL)
+POOL_TEST(S01_run_after_shutdown, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_future future = submitted_long(pool, square_task, 4);
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_shut_down(pool);
     assert_true(posse_done(future));
     assert_int_equal(take_long(future), 16); /* results stay readable */
-    end_pool(pool);
 }
 
-TEST(nothing_to_do, ALL)
+POOL_TEST(nothing_to_do, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_ok(posse_shutdown(pool, POSSE_NO_WAIT, 0));
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_ok(posse_shutdown(pool, POSSE_CANCEL_FUTURES, -1));
     assert_eventually(stats_of(pool).workers == 0);
-    end_pool(pool);
 }
 
-TEST(S04_all_results_are_there, ALL)
+POOL_TEST(S04_all_results_are_there, ALL, 5)
 {
-    posse_executor *pool = make_pool(5);
     posse_future futures[50];
     for (size_t i = 0; i < COUNT(futures); i++) {
         futures[i] = submitted_long(pool, sleep_task, 5);
@@ -46,7 +41,6 @@ TEST(S04_all_results_are_there, ALL)
         assert_true(posse_done(futures[i]));
         assert_int_equal(take_long(futures[i]), 5);
     }
-    end_pool(pool);
 }
 
 /* Holds every worker of a pool at a gate, and lets more tasks wait. */
@@ -183,9 +177,8 @@ static int late_fib_task(posse_task *task, const void *arg, size_t size)
     return pass_gate(*(struct gate *const *)arg) ? fib_task(task, &n, sizeof n) : GAVE_UP;
 }
 
-TEST(tasks_go_on_submitting, PARALLEL)
+POOL_TEST(tasks_go_on_submitting, PARALLEL, 2)
 {
-    posse_executor *pool = make_pool(2);
     struct gate *gate = make_gate(pool);
     posse_future future = SUBMIT_VALUE(pool, late_fib_task, gate);
     await_entered(gate, 1);
@@ -194,7 +187,6 @@ TEST(tasks_go_on_submitting, PARALLEL)
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(take_long(future), 21);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* Shuts its own executor down with the flags of the argument; the status is its result. */
@@ -205,16 +197,14 @@ static int shutdown_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, posse_shutdown(posse_task_executor(task), flags, -1));
 }
 
-TEST(by_a_task, ALL)
+POOL_TEST(by_a_task, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_int_equal(take_long(submitted_long(pool, shutdown_task, 0)), POSSE_DEADLOCK);
     assert_int_equal(take_long(submitted_long(pool, square_task, 2)), 4); /* nothing has changed */
     posse_future last = submitted_long(pool, shutdown_task, POSSE_NO_WAIT);
     assert_int_equal(take_long(last), POSSE_OK);
     assert_shut_down(pool);
     assert_ok(posse_shutdown(pool, 0, -1));
-    end_pool(pool);
 }
 
 TEST(kill_after_shutdown, PARALLEL)
@@ -232,14 +222,12 @@ TEST(kill_after_shutdown, PARALLEL)
     end_busy(&busy);
 }
 
-TEST(P23_unknown_flags, ALL)
+POOL_TEST(P23_unknown_flags, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_status(posse_shutdown(pool, 4, 0), POSSE_INVALID);
     assert_status(posse_shutdown(pool, 1u << 31 | POSSE_NO_WAIT, 0), POSSE_INVALID);
     assert_status(posse_shutdown(NULL, 0, 0), POSSE_INVALID);
     assert_int_equal(take_long(submitted_long(pool, square_task, 2)), 4); /* it was not shut down */
-    end_pool(pool);
 }
 
 /* One task is at the gate and two wait behind it. A call without a limit opens the gate before, so

@@ -83,14 +83,12 @@ TEST(ignored_signals_stay_ignored, ALL)
 }
 
 /* What is ignored later is not seen in worker processes. */
-TEST(ignored_signals_are_those_at_create, ALL)
+POOL_TEST(ignored_signals_are_those_at_create, ALL, 1)
 {
     struct sigaction before;
-    posse_executor *pool = make_pool(1);
     sigaction(SIGUSR2, &(struct sigaction){.sa_handler = SIG_IGN}, &before);
     assert_reaction(pool, SIGUSR2, backend() == POSSE_PROCESS ? DEFAULT : IGNORED);
     sigaction(SIGUSR2, &before, NULL);
-    end_pool(pool);
 }
 
 /* -> long, the errno of a write to a peer that has gone */
@@ -139,9 +137,8 @@ TEST(a_program_that_ignores_sigterm, PROCESSES)
 /* ---- the supervisor ---- */
 
 /* Whatever else is sent to it: it goes on, and still sees its workers end. */
-TEST(no_signal_but_kill_ends_the_supervisor, PROCESSES)
+POOL_TEST(no_signal_but_kill_ends_the_supervisor, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     for (int signal = 1; signal <= SIGRTMAX; signal++) {
         bool of_libc = signal >= 32 && signal < SIGRTMIN; /* which does not let them be blocked */
@@ -153,7 +150,6 @@ TEST(no_signal_but_kill_ends_the_supervisor, PROCESSES)
         take_error(submitted_long(pool, exit_task, 1), POSSE_WORKER_LOST);
     }
     assert_int_equal(take_long(submitted(pool, parent_task, NULL, 0)), supervisor);
-    end_pool(pool);
 }
 
 /* ---- masks ---- */

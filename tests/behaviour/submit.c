@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-TEST(E01_submit, ALL)
+POOL_TEST(E01_submit, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     assert_int_equal(take_long(submitted_long(pool, square_task, 16)), 256);
-    end_pool(pool);
 }
 
 static unsigned char byte_at(size_t i, size_t size)
@@ -32,9 +30,8 @@ static const size_t sizes[] = {1,    7,    8,    31,    32,    40,    47,    48,
                                64,   65,   96,   127,   128,   129,   255,   256,     1000,
                                4095, 4096, 4097, 65535, 65536, 65537, 99999, 1 << 20, 3000001};
 
-TEST(E02_bytes_arrive_unchanged, ALL)
+POOL_TEST(E02_bytes_arrive_unchanged, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         unsigned char *bytes = make_bytes(sizes[i]);
         posse_future future = submitted(pool, echo_task, bytes, sizes[i]);
@@ -46,19 +43,16 @@ TEST(E02_bytes_arrive_unchanged, ALL)
         assert_ok(posse_release(future));
         free(bytes);
     }
-    end_pool(pool);
 }
 
-TEST(E02_no_function, ALL)
+POOL_TEST(E02_no_function, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future future = {0};
     long arg = 1;
     assert_status(posse_submit(pool, NULL, &arg, sizeof arg, &future), POSSE_INVALID);
     posse_job job = {.struct_size = sizeof job};
     assert_status(posse_submit_with(pool, &job, &future), POSSE_INVALID);
     assert_null(future.executor);
-    end_pool(pool);
 }
 
 /* 0 if there is no argument, as there should be. */
@@ -68,13 +62,11 @@ static int null_task(posse_task *task, const void *arg, size_t size)
     return arg == NULL && size == 0 ? 0 : WRONG_ARG;
 }
 
-TEST(no_argument, ALL)
+POOL_TEST(no_argument, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     long unused = 0;
     take_error(submitted(pool, null_task, NULL, 0), POSSE_OK);
     take_error(submitted(pool, null_task, &unused, 0), POSSE_OK);
-    end_pool(pool);
 }
 
 static int aligned_task(posse_task *task, const void *arg, size_t size)
@@ -84,21 +76,18 @@ static int aligned_task(posse_task *task, const void *arg, size_t size)
     return (uintptr_t)arg % _Alignof(max_align_t) == 0 ? 0 : WRONG_ARG;
 }
 
-TEST(argument_is_aligned, ALL)
+POOL_TEST(argument_is_aligned, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         unsigned char *bytes = make_bytes(sizes[i]);
         take_error(submitted(pool, aligned_task, bytes, sizes[i]), POSSE_OK);
         free(bytes);
     }
-    end_pool(pool);
 }
 
 /* What the caller does to its argument after submit does not reach the task. */
-TEST(argument_is_copied, PARALLEL)
+POOL_TEST(argument_is_copied, PARALLEL, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
     long small = 5;
@@ -116,25 +105,21 @@ TEST(argument_is_copied, PARALLEL)
     take_long(held);
     free(large);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
-TEST(unobserved, ALL)
+POOL_TEST(unobserved, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     _Atomic long *counter = make_counter(pool);
     for (int i = 0; i < 1000; i++) {
         assert_ok(posse_submit(pool, count_task, &counter, sizeof counter, NULL));
     }
     assert_eventually(atomic_load(counter) == 1000);
     assert_ok(posse_free(pool, (void *)counter));
-    end_pool(pool);
 }
 
 /* Arguments leave the shared memory with their task, also when nobody looks at it. */
-TEST(E18_no_stale_references, ALL)
+POOL_TEST(E18_no_stale_references, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     unsigned char *bytes = make_bytes(100000);
     for (int i = 0; i < 20; i++) {
         assert_ok(posse_submit(pool, echo_task, bytes, 100000, NULL));
@@ -143,32 +128,27 @@ TEST(E18_no_stale_references, ALL)
     assert_eventually((stats = stats_of(pool)).done == 20 && stats.memory_blocks == 0);
     assert_eventually(stats_of(pool).futures == 0);
     free(bytes);
-    end_pool(pool);
 }
 
 /* The argument is freed after the task, without waiting for the next one or for release. */
-TEST(P08_argument_is_freed, ALL)
+POOL_TEST(P08_argument_is_freed, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     unsigned char *bytes = make_bytes(100000);
     posse_future future = submitted(pool, aligned_task, bytes, 100000);
     assert_ok(posse_result(future, -1, NULL, NULL));
     assert_eventually(stats_of(pool).memory_blocks == 0);
     assert_ok(posse_release(future));
     free(bytes);
-    end_pool(pool);
 }
 
-TEST(job_defaults, ALL)
+POOL_TEST(job_defaults, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     long value = 12;
     posse_job job = {.fn = square_task, .arg = &value, .size = sizeof value};
     assert_int_equal(take_long(submitted_job(pool, job)), 144);
     job.struct_size = sizeof job;
     assert_ok(posse_submit_with(pool, &job, NULL));
     assert_eventually(stats_of(pool).done == 2);
-    end_pool(pool);
 }
 
 static void assert_named(posse_executor *pool, const char *name, const char *expected)
@@ -178,10 +158,9 @@ static void assert_named(posse_executor *pool, const char *name, const char *exp
     assert_string_equal(error.name, expected);
 }
 
-TEST(job_name, ALL)
+POOL_TEST(job_name, ALL, 1)
 {
     char buffer[] = "changed later";
-    posse_executor *pool = make_pool(1);
     assert_named(pool, NULL, "");
     assert_named(pool, "", "");
     assert_named(pool, "a page", "a page");
@@ -190,13 +169,11 @@ TEST(job_name, ALL)
     posse_future future = submitted_job(pool, (posse_job){.fn = null_task, .name = buffer});
     buffer[0] = 'C';
     assert_string_equal(take_error(future, POSSE_OK).name, "changed later");
-    end_pool(pool);
 }
 
 /* Limits that are never reached change nothing. */
-TEST(job_with_large_limits, ALL)
+POOL_TEST(job_with_large_limits, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     long value = 3;
     posse_job job = {.fn = square_task,
                      .arg = &value,
@@ -208,12 +185,9 @@ TEST(job_with_large_limits, ALL)
     assert_int_equal(take_long(submitted_job(pool, job)), 9);
     job.retries = -1;
     assert_int_equal(take_long(submitted_job(pool, job)), 9);
-    end_pool(pool);
 }
 
-TEST(first_attempt, ALL)
+POOL_TEST(first_attempt, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, attempt_task, NULL, 0)), 1);
-    end_pool(pool);
 }

@@ -20,11 +20,7 @@ static void write_log(void *context, const char *message)
 
 static void make_and_end_pool(struct log *log)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
-    options.log = log ? write_log : NULL;
-    options.log_context = log;
-    posse_executor *pool = make_pool_with(options);
+    posse_executor *pool = POOL(2, .log = log ? write_log : NULL, .log_context = log);
     assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
     end_pool(pool);
 }

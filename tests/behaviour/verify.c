@@ -49,9 +49,8 @@ static void end_scene(struct scene scene)
     end_pool(scene.pool);
 }
 
-TEST(stopped_worker, PROCESSES)
+POOL_TEST(stopped_worker, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
     kill(worker, SIGSTOP);
     posse_future future = submitted_long(pool, square_task, 5);
@@ -59,17 +58,11 @@ TEST(stopped_worker, PROCESSES)
     look_long_at(pool, future);
     kill(worker, SIGCONT);
     assert_int_equal(take_long(future), 25);
-    end_pool(pool);
 }
 
 /* It starts no worker, and so nobody takes the task. */
-TEST(stopped_supervisor, PROCESSES)
+POOL_TEST(stopped_supervisor, PROCESSES, 1, .on_demand = true, .idle_timeout_ms = 1)
 {
-    posse_options options = default_options();
-    options.on_demand = true;
-    options.max_workers = 1;
-    options.idle_timeout_ms = 1;
-    posse_executor *pool = make_pool_with(options);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     assert_eventually(stats_of(pool).workers == 0);
     kill(supervisor, SIGSTOP);
@@ -78,7 +71,6 @@ TEST(stopped_supervisor, PROCESSES)
     look_long_at(pool, future);
     kill(supervisor, SIGCONT);
     assert_int_equal(take_long(future), 36);
-    end_pool(pool);
 }
 
 TEST(busy_worker, PARALLEL)

@@ -268,10 +268,9 @@ TEST(W08_timeout, PARALLEL)
 
 #define MANY 100
 
-TEST(W09_pending_calls_race, PARALLEL)
+POOL_TEST(W09_pending_calls_race, PARALLEL, 4)
 {
     static posse_future futures[MANY];
-    posse_executor *pool = make_pool(4);
     for (int round = 0; round < 10; round++) {
         struct gate *gate = make_gate(pool);
         size_t n_done = 0;
@@ -287,13 +286,11 @@ TEST(W09_pending_calls_race, PARALLEL)
         }
         free_gate(pool, gate);
     }
-    end_pool(pool);
 }
 
 /* The usual loop: each round leaves out those that have ended. */
-TEST(shrinking_set, ALL)
+POOL_TEST(shrinking_set, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_future left[50];
     size_t n = COUNT(left);
     for (size_t i = 0; i < n; i++) {
@@ -315,12 +312,10 @@ TEST(shrinking_set, ALL)
         assert_int_equal(kept, n - n_done);
         n = kept;
     }
-    end_pool(pool);
 }
 
-TEST(arguments, ALL)
+POOL_TEST(arguments, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     posse_future futures[2] = {submitted_long(pool, square_task, 1), {0}};
     size_t n_done = 7;
     assert_ok(posse_wait(NULL, 0, POSSE_ALL_COMPLETED, -1, NULL, &n_done));
@@ -333,7 +328,6 @@ TEST(arguments, ALL)
     assert_ok(posse_wait(futures, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL));
     assert_ok(posse_release(futures[0]));
     assert_status(posse_wait(futures, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL), POSSE_INVALID);
-    end_pool(pool);
 }
 
 /* One that is released while it is waited for is stale: this is told when the others have ended. */

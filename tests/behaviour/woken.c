@@ -111,10 +111,7 @@ static int helps_task(posse_task *task, const void *arg, size_t size)
 TEST(room_made_by_a_task_that_waits, PARALLEL)
 {
     look_never();
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.queue_limit = 1;
-    posse_executor *pool = make_pool_with(options);
+    posse_executor *pool = POOL(1, .queue_limit = 1);
     struct stages stages = {make_gate(pool), make_gate(pool)};
     posse_future outer = SUBMIT_VALUE(pool, helps_task, stages);
     struct caller caller;
@@ -194,9 +191,8 @@ static posse_status submit_hold(void *context)
 }
 
 /* Without workers, a task of another thread is still a task that must end first. */
-TEST(shutdown_waits_for_another_thread, INLINE)
+POOL_TEST(shutdown_waits_for_another_thread, INLINE, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct stay stay = {pool, make_gate(pool)};
     struct caller runner;
     struct caller shutter;
@@ -211,5 +207,4 @@ TEST(shutdown_waits_for_another_thread, INLINE)
     assert_int_equal(atomic_load(&stay.gate->passed), 1);
     assert_ok(end_call(&runner));
     free_gate(pool, stay.gate);
-    end_pool(pool);
 }

@@ -79,9 +79,8 @@ TEST(T04_idle_thread_reuse, THREADS) { assert_reuses(1, 100); }
 
 TEST(IP19_idle_worker_reuse, PARALLEL) { assert_reuses(3, 3); }
 
-TEST(IP17_blocking, PARALLEL)
+POOL_TEST(IP17_blocking, PARALLEL, 10)
 {
-    posse_executor *pool = make_pool(10);
     struct gate *gate = make_gate(pool);
     posse_future futures[10];
     for (size_t i = 0; i < COUNT(futures); i++) {
@@ -95,7 +94,6 @@ TEST(IP17_blocking, PARALLEL)
         take_long(futures[i]);
     }
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 TEST(IP18_blocking_with_limited_workers, PARALLEL) { assert_saturates(4); }
@@ -132,15 +130,13 @@ TEST(IP04_global, ALL)
 }
 
 /* Where a task runs: in another process, in another thread, or in the caller. */
-TEST(place, ALL)
+POOL_TEST(place, ALL, 1)
 {
-    posse_executor *pool = make_pool(1);
     long where = take_long(submitted(pool, identity_task, NULL, 0));
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%ld", where);
     assert_int_equal(access(path, F_OK) == 0, backend() != POSSE_PROCESS);
     assert_int_equal(where == identity(), backend() == POSSE_INLINE);
-    end_pool(pool);
 }
 
 struct worker {
@@ -183,17 +179,14 @@ TEST(worker_index, PARALLEL)
     end_pool(pool);
 }
 
-TEST(inline_worker_index, INLINE)
+POOL_TEST(inline_worker_index, INLINE, 3)
 {
-    posse_executor *pool = make_pool(3);
     assert_int_equal(take_long(submitted(pool, worker_task, NULL, 0)), 0);
-    end_pool(pool);
 }
 
 /* All counts after a known mixture of tasks. */
-TEST(counts, ALL)
+POOL_TEST(counts, ALL, 2)
 {
-    posse_executor *pool = make_pool(2);
     posse_future futures[10];
     for (size_t i = 0; i < COUNT(futures); i++) {
         futures[i] = submitted_long(pool, i < 7 ? square_task : code_task, 3);
@@ -210,13 +203,10 @@ TEST(counts, ALL)
         assert_ok(posse_release(futures[i]));
     }
     assert_int_equal(stats_of(pool).futures, 0);
-    end_pool(pool);
 }
 
-TEST(all_idle, PARALLEL)
+POOL_TEST(all_idle, PARALLEL, 3)
 {
-    posse_executor *pool = make_pool(3);
     assert_eventually(stats_of(pool).workers_idle == 3);
     assert_int_equal(stats_of(pool).workers, 3);
-    end_pool(pool);
 }

@@ -309,10 +309,9 @@ static void assert_place(posse_executor *pool, const char *expected)
 }
 
 /* Another directory is that of the one worker: neither the program nor the next one has it. */
-TEST(it_stays_in_its_worker, PROCESSES)
+POOL_TEST(it_stays_in_its_worker, PROCESSES, 1)
 {
     char here[4096], after[4096];
-    posse_executor *pool = make_pool(1);
     mode_t mask = umask(022);
     assert_non_null(getcwd(here, sizeof here));
     (void)burden(pool, another_directory);
@@ -325,5 +324,4 @@ TEST(it_stays_in_its_worker, PROCESSES)
     assert_ok(posse_result(future, -1, &place, NULL));
     assert_string_equal((const char *)place + 4, here);
     assert_ok(posse_release(future));
-    end_pool(pool);
 }

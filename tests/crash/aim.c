@@ -14,11 +14,10 @@ static posse_future submitted_for(posse_executor *pool, long ms, long timeout_ms
 }
 
 /* Tasks that end just when their time is up, each with one behind it that has no deadline. */
-TEST(deadlines_beside_the_end, PROCESSES)
+POOL_TEST(deadlines_beside_the_end, PROCESSES, 2)
 {
     enum { ROUNDS = 200 };
     int late = 0;
-    posse_executor *pool = make_pool(2);
     for (long i = 0; i < ROUNDS; i++) {
         posse_future close_call = submitted_for(pool, 2, 2);
         posse_future next[2] = {submitted_long(pool, square_task, i),
@@ -33,7 +32,6 @@ TEST(deadlines_beside_the_end, PROCESSES)
     print_message("%d of %d were late\n", late, ROUNDS);
     assert_int_equal(stats_of(pool).timed_out, late);
     assert_int_equal(stats_of(pool).lost, 0);
-    end_pool(pool);
 }
 
 static void spin_us(long us)
@@ -46,11 +44,10 @@ static void spin_us(long us)
 }
 
 /* The same with kills that come from another side at the end of the task. */
-TEST(kills_beside_the_end, PROCESSES)
+POOL_TEST(kills_beside_the_end, PROCESSES, 1)
 {
     enum { ROUNDS = 300 };
     int hit = 0;
-    posse_executor *pool = make_pool(1);
     for (long i = 0; i < ROUNDS; i++) {
         posse_future target = submitted_long(pool, square_task, i);
         posse_future next = submitted_long(pool, square_task, i);
@@ -66,16 +63,14 @@ TEST(kills_beside_the_end, PROCESSES)
     }
     print_message("%d of %d were hit\n", hit, ROUNDS);
     assert_int_equal(stats_of(pool).lost, 0);
-    end_pool(pool);
 }
 
 /* Many tasks with and without deadlines in one queue: exactly the slow ones with a deadline end
  * by it. */
-TEST(mixed, PROCESSES)
+POOL_TEST(mixed, PROCESSES, 4)
 {
     enum { TASKS = 200 };
     posse_future futures[TASKS];
-    posse_executor *pool = make_pool(4);
     for (long i = 0; i < TASKS; i++) {
         bool slow = i % 10 == 0;
         futures[i] = submitted_for(pool, slow ? 20000 : 1, slow ? 15 : i % 2 == 0 ? 0 : 20000);
@@ -85,15 +80,13 @@ TEST(mixed, PROCESSES)
     }
     assert_int_equal(stats_of(pool).timed_out, TASKS / 10);
     assert_int_equal(stats_of(pool).workers_lost, TASKS / 10);
-    end_pool(pool);
 }
 
 static posse_status call_kill(void *future) { return posse_kill(*(posse_future *)future); }
 
 /* Several threads kill the same task: it dies once, and the next one lives. */
-TEST(killed_by_many, PROCESSES)
+POOL_TEST(killed_by_many, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
     for (int round = 1; round <= 30; round++) {
         struct caller callers[3];
@@ -111,7 +104,6 @@ TEST(killed_by_many, PROCESSES)
     }
     assert_int_equal(stats_of(pool).workers_lost, 30);
     free_gate(pool, gate);
-    end_pool(pool);
 }
 
 /* Each task writes down who runs it, so that somebody can kill workers while they are busy. */
@@ -167,11 +159,10 @@ static bool is_lost(posse_future future, long value)
 
 /* Random workers are killed while thousands of tasks run: every future is accounted for, and no
  * kill costs more than one of the program's tasks. */
-TEST(chaos, PROCESSES)
+POOL_TEST(chaos, PROCESSES, WORKERS)
 {
     enum { TASKS = 20000 };
     static posse_future futures[TASKS];
-    posse_executor *pool = make_pool(WORKERS);
     void *memory = NULL;
     assert_ok(posse_alloc(pool, sizeof(struct roster), &memory));
     struct roster *roster = memset(memory, 0, sizeof *roster);
@@ -192,5 +183,4 @@ TEST(chaos, PROCESSES)
     assert_eventually(stats_of(pool).workers == WORKERS);
     assert_eventually(stats_of(pool).queued + stats_of(pool).running == 0);
     assert_ok(posse_free(pool, memory));
-    end_pool(pool);
 }

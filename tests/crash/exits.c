@@ -48,17 +48,15 @@ TEST(other_deadly_signals, PROCESSES)
 }
 
 /* Ctrl-C in the terminal reaches all; it is for the program to decide. */
-TEST(terminal_signals_are_ignored, PROCESSES)
+POOL_TEST(terminal_signals_are_ignored, PROCESSES, 1)
 {
     static const int signals[] = {SIGINT, SIGQUIT};
-    posse_executor *pool = make_pool(1);
     for (size_t i = 0; i < COUNT(signals); i++) {
         posse_error error =
             take_error(submitted_long(pool, signal_task, signals[i]), POSSE_TASK_FAILED);
         assert_int_equal(error.code, GAVE_UP);
     }
     assert_int_equal(stats_of(pool).workers_lost, 0);
-    end_pool(pool);
 }
 
 TEST(P07_exit_code, PROCESSES)
@@ -144,9 +142,8 @@ static int closing_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Also the descriptors that the library needs: the worker may be lost, the pool not. */
-TEST(closes_all_descriptors, PROCESSES)
+POOL_TEST(closes_all_descriptors, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (int i = 0; i < 3; i++) {
         posse_future future = submitted(pool, closing_task, NULL, 0);
         posse_status status = posse_result(future, -1, NULL, NULL);
@@ -156,7 +153,6 @@ TEST(closes_all_descriptors, PROCESSES)
     }
     take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
     assert_goes_on(pool);
-    end_pool(pool);
 }
 
 /* Returns in two processes; only the first is the worker. The second could end the task a second
@@ -176,14 +172,12 @@ static int twice_returning_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, 5);
 }
 
-TEST(returns_in_a_forked_child, PROCESSES)
+POOL_TEST(returns_in_a_forked_child, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(take_long(submitted(pool, twice_returning_task, NULL, 0)), 5);
     }
     assert_int_equal(stats_of(pool).done, 20);
-    end_pool(pool);
 }
 
 /* Dies in all runs before the one that is given; then gives its number. */
@@ -203,9 +197,8 @@ static posse_future submitted_unlucky(posse_executor *pool, long lucky_run, long
     return submitted_job(pool, job);
 }
 
-TEST(retries, PROCESSES)
+POOL_TEST(retries, PROCESSES, 2)
 {
-    posse_executor *pool = make_pool(2);
     for (long run = 1; run <= 4; run++) {
         posse_future future = submitted_unlucky(pool, run, 3);
         assert_int_equal(error_of(future).attempt, run);
@@ -215,20 +208,14 @@ TEST(retries, PROCESSES)
     assert_int_equal(take_error(submitted_unlucky(pool, 2, 0), POSSE_WORKER_LOST).attempt, 1);
     assert_int_equal(stats_of(pool).workers_lost, 0 + 1 + 2 + 3 + 4 + 1);
     assert_int_equal(stats_of(pool).lost, 2);
-    end_pool(pool);
 }
 
-TEST(retries_of_the_executor, PROCESSES)
+POOL_TEST(retries_of_the_executor, PROCESSES, 1, .retries = 2)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.retries = 2;
-    posse_executor *pool = make_pool_with(options);
     assert_int_equal(take_long(submitted_long(pool, unlucky_task, 3)), 3);
     assert_int_equal(take_long(submitted_unlucky(pool, 3, 0)), 3);
     assert_int_equal(take_error(submitted_unlucky(pool, 2, -1), POSSE_WORKER_LOST).attempt, 1);
     assert_int_equal(take_error(submitted_unlucky(pool, 9, 1), POSSE_WORKER_LOST).attempt, 2);
-    end_pool(pool);
 }
 
 /* The argument is there in each run; what an earlier run returned, or said of its failure, is
@@ -246,15 +233,13 @@ static int half_done_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-TEST(retry_starts_anew, PROCESSES)
+POOL_TEST(retry_starts_anew, PROCESSES, 1)
 {
     static char bytes[5000] = "bytes";
-    posse_executor *pool = make_pool(1);
     posse_job job = {.fn = half_done_task, .arg = bytes, .size = sizeof bytes, .retries = 3};
     posse_future future = submitted_job(pool, job);
     size_t size = 99;
     assert_ok(posse_result(future, -1, NULL, &size));
     assert_int_equal(size, 0);
     assert_ok(posse_release(future));
-    end_pool(pool);
 }

@@ -55,13 +55,9 @@ static void kill_one(posse_executor *pool, _Atomic long *who, long wait_ns)
     (void)take_error(future, POSSE_WORKER_LOST);
 }
 
-TEST(killed_while_it_takes_memory, PROCESSES)
+POOL_TEST(killed_while_it_takes_memory, PROCESSES, 2, .max_memory = MAX_MB * MB)
 {
-    posse_options options = default_options();
     void *who;
-    options.max_workers = 2;
-    options.max_memory = MAX_MB * MB;
-    posse_executor *pool = make_pool_with(options);
     assert_ok(posse_alloc(pool, sizeof(_Atomic long), &who));
     for (int i = 0; i < KILLS; i++) {
         kill_one(pool, who, i * 7 % STEPS * STEP_NS);
@@ -70,5 +66,4 @@ TEST(killed_while_it_takes_memory, PROCESSES)
     assert_eventually(take_long(submitted_long(pool, take_large, 0)) == 1);
     assert_true(stats_of(pool).memory_committed <= MAX_MB * MB);
     assert_ok(posse_free(pool, who));
-    end_pool(pool);
 }

@@ -98,9 +98,8 @@ TEST(P04_waiters_are_told, PROCESSES)
     end_held(&held);
 }
 
-TEST(idle_worker, PROCESSES)
+POOL_TEST(idle_worker, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     for (int i = 0; i < 5; i++) {
         pid_t pid = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
         assert_eventually(stats_of(pool).workers_idle == 1);
@@ -109,7 +108,6 @@ TEST(idle_worker, PROCESSES)
     }
     assert_int_equal(stats_of(pool).workers_lost, 5);
     assert_int_equal(stats_of(pool).lost, 0);
-    end_pool(pool);
 }
 
 /* All at the same instant, with more tasks waiting: those run later. */
@@ -176,9 +174,8 @@ TEST(stopped_and_killed, PROCESSES)
 }
 
 /* A task that stops itself is ended by its deadline, or by who loses patience. */
-TEST(stops_itself, PROCESSES)
+POOL_TEST(stops_itself, PROCESSES, 1)
 {
-    posse_executor *pool = make_pool(1);
     long signal = SIGSTOP;
     posse_job job = {.fn = signal_task, .arg = &signal, .size = sizeof signal, .timeout_ms = 50};
     take_error(submitted_job(pool, job), POSSE_DEADLINE);
@@ -188,7 +185,6 @@ TEST(stops_itself, PROCESSES)
     assert_ok(posse_kill(future));
     take_error(future, POSSE_CANCELLED);
     assert_int_equal(take_long(submitted_long(pool, square_task, 12)), 144);
-    end_pool(pool);
 }
 
 /* Starts a child, lets the gate know, and stays. */

@@ -57,10 +57,7 @@ TEST(breaks_all_the_same, PROCESSES)
     static const uint32_t words[] = {PI_WORKER_EXITING, PI_WORKER_EXITED, PI_WORKER_FAILED};
     for (size_t i = 0; i < COUNT(words); i++) {
         posse_error error = {.struct_size = sizeof error};
-        posse_options options = default_options();
-        options.max_workers = 1;
-        options.on_worker_lost = POSSE_BREAK;
-        posse_executor *pool = make_pool_with(options);
+        posse_executor *pool = POOL(1, .on_worker_lost = POSSE_BREAK);
         assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
         struct words said = {words[i], SIGKILL};
         (void)SUBMIT_VALUE(pool, lying_task, said);

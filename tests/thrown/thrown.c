@@ -332,16 +332,14 @@ static int catching_task(posse_task *task, const void *arg, size_t size)
                                                                    : GAVE_UP;
 }
 
-TEST(task_throws_through_a_wait, PROCESSES | THREADS)
+POOL_TEST(task_throws_through_a_wait, PROCESSES | THREADS, 1)
 {
-    posse_executor *pool = make_pool(1);
     assert_int_equal(take_long(submitted(pool, catching_task, NULL, 0)), true);
     assert_works(pool);
     posse_stats stats = stats_of(pool);
     assert_int_equal(stats.futures, 0);
     assert_int_equal(stats.running, 0);
     assert_int_equal(stats.failed, 1);
-    end_pool(pool);
 }
 
 static int thread_throws(void *unused)
