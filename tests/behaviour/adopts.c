@@ -121,7 +121,6 @@ static int breaks(posse_executor *pool)
 /* The supervisor may end before create looks at it. */
 static int broken_pools(bool adopts)
 {
-    (void)adopts;
     for (int i = 0; i < 8; i++) {
         long code = 5;
         posse_options options = with_initializer(code_task, &code, sizeof code);
@@ -142,7 +141,6 @@ static int failing_creates(bool adopts)
     enum { MOST = 200 };
     int failures = 0;
     bool made = false;
-    (void)adopts;
     REQUIRE(geteuid() != 0 || setuid(54322) == 0); /* nothing is too much for root */
     for (rlim_t i = 0; i < MOST && !made; i++) {
         posse_executor *pool = NULL;
@@ -172,7 +170,6 @@ static void bury_all(int number)
 {
     int status;
     int error = errno;
-    (void)number;
     while (waitpid(-1, &status, WNOHANG) > 0) {
         buried++;
         if (WIFEXITED(status) && WEXITSTATUS(status) >= 100 && WEXITSTATUS(status) < 100 + OWN) {
@@ -223,7 +220,6 @@ TEST(a_handler_that_buries_all, PROCESSES) { assert_in_all_roles(buries_all); }
 /* Nobody buries anything: the system does. */
 static int ignores_children(bool adopts)
 {
-    (void)adopts;
     REQUIRE(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
     for (int i = 0; i < 5; i++) {
         posse_executor *pool = open_pool(2);
@@ -263,7 +259,6 @@ TEST(supervisor_killed, PROCESSES) { assert_in_all_roles(loses_the_supervisor); 
  * supervisor: it is told so. */
 static int between_namespaces(void *context)
 {
-    (void)context;
     posse_executor *pool = NULL;
     posse_options options = default_options();
     posse_executor *before = open_pool(1);

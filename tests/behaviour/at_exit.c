@@ -21,9 +21,6 @@ static posse_executor *kept[3]; /* where a look for leaks finds them */
 
 static int apple_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     atomic_fetch_add(&shared->begun, 1);
     pause_ms(100);
     printf("apple\n");
@@ -83,7 +80,6 @@ static void end_program(void) { free_shared(shared, sizeof *shared); }
 
 static int three_apples(void *context)
 {
-    (void)context;
     posse_executor *pool = open_waiting(0, true);
     REQUIRE(pool != NULL && submit_apples(pool, 3));
     return 3;
@@ -107,7 +103,6 @@ static void submit_late(void)
 /* Its handler runs after ours, as it was there before. */
 static int submits_late(void *context)
 {
-    (void)context;
     REQUIRE(atexit(submit_late) == 0);
     posse_executor *pool = open_waiting(0, true);
     REQUIRE(pool != NULL && submit_apples(pool, 1));
@@ -125,7 +120,6 @@ TEST(S03_submit_after_interpreter_shutdown, FORKED)
 
 static int shuts_down_without_waiting(void *context)
 {
-    (void)context;
     posse_executor *pool = open_waiting(0, true);
     REQUIRE(pool != NULL && submit_apples(pool, 2));
     return posse_shutdown(pool, POSSE_NO_WAIT, -1) == POSSE_OK ? 0 : 1;
@@ -141,7 +135,6 @@ TEST(S06_hang_gh83386, FORKED)
 
 static int cancels(void *context)
 {
-    (void)context;
     posse_executor *pool = open_waiting(0, true);
     REQUIRE(pool != NULL && submit_apples(pool, 5));
     return posse_shutdown(pool, POSSE_NO_WAIT | POSSE_CANCEL_FUTURES, -1) == POSSE_OK ? 0 : 1;
@@ -160,7 +153,6 @@ TEST(S14_cancel_futures_wait_false, FORKED)
 /* Without the option exit waits for nothing. */
 static int does_not_wait(void *context)
 {
-    (void)context;
     posse_executor *pool = open_waiting(0, false);
     REQUIRE(pool != NULL && submit_apples(pool, 50));
     return 0;
@@ -177,7 +169,6 @@ TEST(not_waited_for, PARALLEL_FORKED)
 /* Several, of which one is destroyed before. */
 static int several(void *context)
 {
-    (void)context;
     for (int i = 0; i < 3; i++) {
         REQUIRE(open_waiting(i, true) != NULL && submit_apples(kept[i], 1));
     }
@@ -195,9 +186,6 @@ TEST(several_executors, FORKED)
 
 static int wait_for_go_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     atomic_fetch_add(&shared->begun, 1);
     while (atomic_load(&shared->go_on) == 0) {
         pause_ms(1);
@@ -210,7 +198,6 @@ static int wait_for_go_task(posse_task *task, const void *arg, size_t size)
 static int forks(void *context)
 {
     int status;
-    (void)context;
     posse_executor *pool = open_waiting(0, true);
     REQUIRE(pool != NULL && posse_submit(pool, wait_for_go_task, NULL, 0, NULL) == POSSE_OK);
     while (atomic_load(&shared->begun) == 0) {
@@ -247,7 +234,6 @@ TEST(forked_child, FORKED &FORKING)
 
 static void *destroy_soon(void *context)
 {
-    (void)context;
     pause_ms(50);
     posse_destroy(kept[0]);
     return NULL;
@@ -260,7 +246,6 @@ static void let_go(void) { atomic_store(&shared->go_on, 1); }
 static int destroys_meanwhile(void *context)
 {
     pthread_t thread;
-    (void)context;
     REQUIRE(atexit(let_go) == 0);
     posse_executor *pool = open_waiting(0, true);
     REQUIRE(pool != NULL && posse_submit(pool, wait_for_go_task, NULL, 0, NULL) == POSSE_OK);

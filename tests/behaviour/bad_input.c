@@ -210,7 +210,6 @@ POOL_TEST(wrong_timeouts, ALL, 1)
 /* A task that calls with wrong arguments; 0 if each is refused. */
 static int careless_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
     if (posse_task_return(task, NULL, 1) != POSSE_INVALID ||
         posse_task_return(task, "", SIZE_MAX) == POSSE_OK ||
         posse_result((posse_future){posse_task_executor(task), 1u << 30, 1}, -1, NULL, NULL) !=

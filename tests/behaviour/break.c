@@ -76,13 +76,7 @@ TEST(worker_exits, PROCESSES)
     assert_ok(posse_destroy(pool));
 }
 
-static int end_thread_task(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    pthread_exit(NULL);
-}
+static int end_thread_task(posse_task *task, const void *arg, size_t size) { pthread_exit(NULL); }
 
 TEST(thread_ends, THREADS)
 {

@@ -6,7 +6,6 @@
 
 static int count_call(posse_future future, void *context)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)context, 1);
     return 0;
 }
@@ -185,7 +184,6 @@ TEST(callback_destroys, PARALLEL)
 static int shuts_down_other(posse_future future, void *context)
 {
     struct stage *stage = context;
-    (void)future;
     posse_status status = posse_shutdown(stage->pool, 0, -1);
     posse_status destroy = posse_destroy(stage->pool);
     atomic_store(&stage->status, (int)(destroy == POSSE_DEADLOCK ? status : destroy));
@@ -195,7 +193,6 @@ static int shuts_down_other(posse_future future, void *context)
 static int adds_to_other(posse_future future, void *context)
 {
     struct stage *stage = context;
-    (void)future;
     if (posse_add_done_callback(stage->other, shuts_down_other, stage) != POSSE_OK) {
         atomic_store(&stage->status, -2);
     }

@@ -7,7 +7,6 @@
 
 static int slow_call(posse_future future, void *context)
 {
-    (void)future;
     pause_ms(50);
     atomic_fetch_add((_Atomic int *)context, 1);
     return 0;

@@ -17,21 +17,18 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 
 static int count_call(posse_future future, void *calls)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)calls, 1);
     return 0;
 }
 
 static int exit_thread(posse_future future, void *calls)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)calls, 1);
     pthread_exit(NULL);
 }
 
 static int cancel_thread(posse_future future, void *calls)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)calls, 1);
     pthread_cancel(pthread_self());
     pause_ms(1);
@@ -149,16 +146,10 @@ POOL_TEST(of_an_ended_future, ALL, 1)
     take_error(adding.future, POSSE_OK);
 }
 
-static void leave_log(void *context, const char *message)
-{
-    (void)context;
-    (void)message;
-    pthread_exit(NULL);
-}
+static void leave_log(void *context, const char *message) { pthread_exit(NULL); }
 
 static int complain(posse_future future, void *calls)
 {
-    (void)future;
     return 1 + atomic_fetch_add((_Atomic int *)calls, 1);
 }
 

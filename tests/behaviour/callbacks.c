@@ -248,7 +248,6 @@ TEST(in_order_on_one_thread, PARALLEL)
 
 static int nothing(posse_future future, void *context)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)context, 1);
     return 0;
 }
@@ -287,8 +286,6 @@ static int adds_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
     _Atomic int calls = 0;
-    (void)arg;
-    (void)size;
     if (posse_submit(posse_task_executor(task), identity_task, NULL, 0, &future) != POSSE_OK) {
         return INNER_FAILED;
     }

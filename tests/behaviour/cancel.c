@@ -78,8 +78,6 @@ POOL_TEST(cancel_running, PARALLEL, 1)
 
 static int not_cancelled_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return posse_task_cancelled(task) ? WRONG_ARG : 0;
 }
 

@@ -175,7 +175,6 @@ static posse_status shut_down(struct scene *scene)
 static int pass(posse_future future, void *context)
 {
     struct scene *scene = context;
-    (void)future;
     atomic_fetch_add(&scene->calls, 1);
     return pass_gate(scene->gate) ? 0 : GAVE_UP;
 }
@@ -242,7 +241,6 @@ static posse_status destroy_busy(struct scene *scene)
 
 static int count_call(posse_future future, void *context)
 {
-    (void)future;
     atomic_fetch_add(&((struct scene *)context)->calls, 1);
     return 0;
 }

@@ -25,15 +25,12 @@ static long open_now(void)
 /* Prints, which may fail, and tells which are open in its process. */
 static int look_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     (void)printf("nobody reads this\n");
     return return_long(task, open_now());
 }
 
 static int note(posse_future future, void *calls)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)calls, 1);
     return 0;
 }
@@ -106,7 +103,6 @@ static int opens_later(void *context)
     long result = 0;
     long value = 6;
     posse_future future;
-    (void)context;
     (void)(close(0) + close(1) + close(2));
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL);

@@ -89,8 +89,6 @@ POOL_TEST(counts_from_the_start, PARALLEL, 1)
 
 static int time_left_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, posse_task_time_left(task));
 }
 
@@ -107,7 +105,6 @@ POOL_TEST(time_left, ALL, 1)
 static int overdue_task(posse_task *task, const void *arg, size_t size)
 {
     struct gate *gate = *(struct gate *const *)arg;
-    (void)size;
     for (long end = now_ms() + PATIENCE_MS; posse_task_time_left(task) > 0; pause_ms(1)) {
         if (now_ms() > end) {
             return GAVE_UP;

@@ -19,8 +19,6 @@ struct deeds {
 static int slow_task(posse_task *task, const void *arg, size_t size)
 {
     struct deeds *deeds = *(struct deeds *const *)arg;
-    (void)task;
-    (void)size;
     int place = atomic_fetch_add(&deeds->begun, 1);
     atomic_store(&deeds->who[place % WORKERS], identity());
     for (long end = now_ms() + PATIENCE_MS; !atomic_load(&deeds->may_finish); pause_ms(1)) {

@@ -28,7 +28,6 @@ static bool comes_to(_Atomic long *counter, long value)
 static int late_task(posse_task *task, const void *arg, size_t size)
 {
     struct late *late = *(struct late *const *)arg;
-    (void)size;
     atomic_store(&late->worker, posse_task_worker(task) + 1);
     if (!pass_gate(late->gate)) {
         return GAVE_UP;
@@ -146,7 +145,6 @@ struct end {
 static int end_task(posse_task *task, const void *arg, size_t size)
 {
     struct end *end = *(struct end *const *)arg;
-    (void)size;
     if (posse_task_worker(task) == 0 && atomic_fetch_add(&end->come, 1) == 0) {
         (void)(comes_to(end->begun, 1) || comes_to(end->begun, 1)); /* longer than that one waits */
     }
@@ -213,9 +211,6 @@ static posse_status call_submit(void *context)
 
 static int finalizer(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     atomic_store(&order, 1);
     return 0;
 }

@@ -222,7 +222,6 @@ TEST(D04_crash_at_task_decode, PROCESSES)
 static int pass_and_decode_task(posse_task *task, const void *arg, size_t size)
 {
     struct packet bad = {.decode = SPOILT};
-    (void)size;
     return pass_gate(*(struct gate *const *)arg) ? codec_task(task, &bad, sizeof bad) : GAVE_UP;
 }
 
@@ -320,7 +319,6 @@ POOL_TEST(D11_error_during_result_decode, PARALLEL_CALLERS, 1)
 static int submit_unreadable_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
-    (void)size;
     if (!pass_gate(*(struct gate *const *)arg)) {
         return GAVE_UP;
     }

@@ -134,8 +134,6 @@ POOL_TEST(P25_already_ended, PROCESSES, 2)
 static int force_task(posse_task *task, const void *arg, size_t size)
 {
     posse_executor *pool = posse_task_executor(task);
-    (void)arg;
-    (void)size;
     posse_status status = posse_terminate_workers(pool);
     return status == posse_kill_workers(pool) ? return_long(task, status) : WRONG_ARG;
 }
@@ -156,8 +154,6 @@ POOL_TEST(not_supported, THREADS | INLINE, 1)
 
 static int destroy_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, posse_destroy(posse_task_executor(task)));
 }
 

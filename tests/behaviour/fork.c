@@ -31,7 +31,6 @@ TEST(child_makes_its_own_pool, FORKED)
 
 static int sleeps(void *context)
 {
-    (void)context;
     pause(); /* until it is killed */
     return 1;
 }
@@ -52,8 +51,6 @@ TEST(child_outlives_the_pool, ALL)
 static int forking_task(posse_task *task, const void *arg, size_t size)
 {
     int status = 0;
-    (void)arg;
-    (void)size;
     pid_t child = fork();
     if (child == 0) {
         _exit(0);
@@ -75,8 +72,6 @@ POOL_TEST(T06_fork_in_a_task, ALL, 2)
 static int forked_submit_task(posse_task *task, const void *arg, size_t size)
 {
     int status = 0;
-    (void)arg;
-    (void)size;
     posse_executor *pool = posse_task_executor(task);
     pid_t child = fork();
     if (child == 0) {

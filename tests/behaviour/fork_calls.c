@@ -62,8 +62,6 @@ static int refused_of_task(posse_task *task)
 static int forking_task(posse_task *task, const void *arg, size_t size)
 {
     int status = 1;
-    (void)arg;
-    (void)size;
     if (return_long(task, 5) != 0) {
         return GAVE_UP;
     }
@@ -106,7 +104,6 @@ struct busy {
 
 static int note_call(posse_future future, void *busy)
 {
-    (void)future;
     atomic_fetch_add(&((struct busy *)busy)->calls, 1);
     return 0;
 }
@@ -153,7 +150,6 @@ static posse_status map_some(struct busy *busy)
 
 static posse_status create_and_destroy(struct busy *busy)
 {
-    (void)busy;
     posse_executor *pool = open_pool(1);
     return pool == NULL ? POSSE_SYSTEM : posse_destroy(pool);
 }

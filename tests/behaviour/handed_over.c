@@ -31,7 +31,6 @@ static void assert_filled(const unsigned char *bytes, size_t size)
 static int part_task(posse_task *task, const void *arg, size_t size)
 {
     const struct part *part = arg;
-    (void)size;
     unsigned char *room = posse_task_reserve(task, part->reserved);
     if (room == NULL) {
         return GAVE_UP;
@@ -79,8 +78,6 @@ POOL_TEST(part_of_a_large_reserved_result, ALL, 1)
 static int shrinking_task(posse_task *task, const void *arg, size_t size)
 {
     unsigned char *room = posse_task_reserve(task, 3 * MEGABYTE);
-    (void)arg;
-    (void)size;
     if (room == NULL) {
         return GAVE_UP;
     }
@@ -110,7 +107,6 @@ static int alloc_task(posse_task *task, const void *arg, size_t size)
 {
     size_t bytes = *(const size_t *)arg;
     void *memory = NULL;
-    (void)size;
     if (posse_alloc(posse_task_executor(task), bytes, &memory) != POSSE_OK) {
         return GAVE_UP;
     }

@@ -20,8 +20,6 @@ static int jumped_over_task(posse_task *task, const void *arg, size_t size)
 {
     posse_executor *pool = posse_task_executor(task);
     static _Thread_local posse_future inner;
-    (void)arg;
-    (void)size;
     if (setjmp(outside) == 0) {
         if (posse_submit(pool, jumping_task, NULL, 0, &inner) == POSSE_OK) {
             (void)posse_result(inner, -1, NULL, NULL);

@@ -23,7 +23,6 @@ static struct shared *shared_of(const void *arg)
 
 static int mark_initializer(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
     if (size != sizeof initialized) {
         return WRONG_ARG;
     }
@@ -34,7 +33,6 @@ static int mark_initializer(posse_task *task, const void *arg, size_t size)
 
 static int initialized_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return pass_gate(*(struct gate *const *)arg) ? return_long(task, initialized) : GAVE_UP;
 }
 
@@ -77,15 +75,11 @@ static int write_letter(long letter, const void *fd)
 
 static int writing_initializer(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     return write_letter('i', arg);
 }
 
 static int writing_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     return write_letter('t', arg);
 }
 
@@ -159,7 +153,6 @@ static int busy_initializer(posse_task *task, const void *arg, size_t size)
 
 static int counting_finalizer(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     atomic_fetch_add(&shared_of(arg)->finalized, 1);
     return posse_task_fail(task, 3, "nobody hears this");
 }

@@ -16,14 +16,11 @@ static _Atomic long *number_of(const void *arg)
 
 static int message_initializer(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return posse_task_fail(task, 13, "no such page: %s", "index");
 }
 
 static int long_initializer(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return posse_task_fail(task, 5, "%s", (const char *)arg);
 }
 
@@ -114,7 +111,6 @@ TEST(I04_failing_initializer_with_resources, ALL)
 /* Fails once it is told to. */
 static int late_failing_initializer(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     while (atomic_load(number_of(arg)) == 0) {
         pause_ms(1);
     }
@@ -183,8 +179,6 @@ TEST(initializer_exits, PARALLEL)
 
 static int fails_at_first(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
-    (void)task;
     return atomic_fetch_sub(number_of(arg), 1) > 0 ? 1 : 0;
 }
 

@@ -44,7 +44,6 @@ POOL_TEST(limits_of_one, PARALLEL, 1)
 
 static int hear(posse_future future, void *context)
 {
-    (void)future;
     pause_ms(SHORT_MS);
     atomic_fetch_add((_Atomic int *)context, 1);
     return 0;

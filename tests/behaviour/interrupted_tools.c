@@ -10,7 +10,6 @@
 
 static int sleep_item(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
     pause_ms(3);
     memcpy(result, items[0], sizeof(long));
     return 0;
@@ -86,8 +85,6 @@ TEST(limits_of_maps, PARALLEL)
 
 static int hold_lock_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     struct board *board = board_of(arg);
     if (posse_lock_acquire(board->lock, PATIENCE_MS) != POSSE_OK) {
         return GAVE_UP;
@@ -123,7 +120,6 @@ static int slow_end_task(posse_task *task, const void *arg, size_t size)
 {
     struct line line;
     long value = 7;
-    (void)task;
     memcpy(&line, arg, size < sizeof line ? size : sizeof line);
     pause_ms(SHORT_MS);
     posse_status status = line.puts ? put_long(line.queue, value, PATIENCE_MS)

@@ -17,7 +17,6 @@ static int killed_initializer(posse_task *task, const void *arg, size_t size)
 {
     static const int signals[] = {SIGKILL, SIGTERM, SIGHUP, SIGUSR1};
     struct fate *fate;
-    (void)task;
     memcpy(&fate, arg, size);
     long start = atomic_fetch_add(&fate->starts, 1);
     if (atomic_fetch_sub(&fate->kills, 1) > 0) {

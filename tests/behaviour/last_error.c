@@ -43,7 +43,6 @@ POOL_TEST(job, PARALLEL, 1)
 
 static posse_status sees_its_own(void *context)
 {
-    (void)context;
     if (posse_last_error()[0] != '\0') {
         return POSSE_SYSTEM;
     }
@@ -68,8 +67,6 @@ TEST(each_thread_has_its_own, ALL)
 
 static int greedy_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     if (posse_task_reserve(task, SIZE_MAX) != NULL) {
         return WRONG_ARG;
     }

@@ -35,9 +35,6 @@ static struct story *story;
 
 static int start_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     int start = atomic_fetch_add(&story->starts, 1);
     for (long end = now_ms() + PATIENCE_MS; start >= atomic_load(&story->may_start); pause_ms(1)) {
         if (now_ms() > end) {
@@ -50,9 +47,6 @@ static int start_task(posse_task *task, const void *arg, size_t size)
 /* Kills its worker while there are deaths left. */
 static int deadly_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     atomic_fetch_add(&story->runs, 1);
     if (atomic_fetch_sub(&story->deaths_left, 1) <= 0) {
         return 0;
@@ -75,7 +69,6 @@ static void await_break(posse_executor *pool) { assert_eventually(is_broken(pool
 /* The next worker is starting, so what the last one left was repaired. */
 static void await_second_start(posse_executor *pool)
 {
-    (void)pool;
     assert_eventually(atomic_load(&story->starts) > 1);
 }
 

@@ -33,8 +33,6 @@ static int overstays_task(posse_task *task, const void *arg, size_t size)
 {
     const struct parcel *parcel = arg;
     struct gate *gate = parcel->gate;
-    (void)task;
-    (void)size;
     enter_gate(gate);
     for (long end = now_ms() + PATIENCE_MS; !atomic_load(&gate->open); pause_ms(1)) {
         if (now_ms() > end) {
@@ -160,7 +158,6 @@ struct letter {
 static int waits_while_killed_task(posse_task *task, const void *arg, size_t size)
 {
     struct letter *letter = *(struct letter *const *)arg;
-    (void)size;
     atomic_store(&letter->sent, 1);
     for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task);) {
         if (now_ms() > end) {

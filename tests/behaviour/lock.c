@@ -85,8 +85,6 @@ static int count_locked(struct board *board)
 
 static int count_locked_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     return count_locked(board_of(arg));
 }
 

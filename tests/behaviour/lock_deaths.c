@@ -9,8 +9,6 @@
 static int keep_task(posse_task *task, const void *arg, size_t size)
 {
     struct board *board = board_of(arg);
-    (void)task;
-    (void)size;
     posse_status status = posse_lock_acquire(board->lock, -1);
     atomic_store(&board->who, identity());
     atomic_fetch_add(&board->told, status == POSSE_OWNER_DIED);
@@ -66,8 +64,6 @@ TEST(one_of_the_waiting_is_told, PROCESSES)
 static int acquire_task(posse_task *task, const void *arg, size_t size)
 {
     struct board *board = board_of(arg);
-    (void)task;
-    (void)size;
     atomic_store(&board->who, identity());
     posse_status status = posse_lock_acquire(board->lock, -1);
     if (status != POSSE_OK) {
@@ -99,8 +95,6 @@ TEST(waiter_killed, PROCESSES)
 /* Returns with the lock held: it stays its worker's. */
 static int forget_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     return (int)posse_lock_acquire(board_of(arg)->lock, -1);
 }
 
@@ -145,7 +139,6 @@ TEST(nested_on_one_stack, ALL)
 static int make_task(posse_task *task, const void *arg, size_t size)
 {
     struct board *board = board_of(arg);
-    (void)size;
     if (posse_lock_create(posse_task_executor(task), &board->lock) != POSSE_OK) {
         return GAVE_UP;
     }
@@ -190,8 +183,6 @@ TEST(made_by_a_task_whose_worker_left, ALL)
 
 static int exit_holding_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     if (posse_lock_acquire(board_of(arg)->lock, -1) == POSSE_OK) {
         pthread_exit(NULL);
     }
@@ -212,8 +203,6 @@ TEST(thread_that_exits_holding_it, THREADS)
 static int scribble_task(posse_task *task, const void *arg, size_t size)
 {
     unsigned char *bytes = *(unsigned char *const *)arg;
-    (void)task;
-    (void)size;
     memset(bytes, 0xa5, 1024);
     return 0;
 }

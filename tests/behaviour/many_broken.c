@@ -34,8 +34,6 @@ TEST(polls_see_a_broken_pool, PROCESSES)
 static int fail_then(posse_task *task, const void *arg, size_t size)
 {
     _Atomic int *may_fail = *(_Atomic int *const *)arg;
-    (void)task;
-    (void)size;
     for (long end = now_ms() + PATIENCE_MS; !atomic_load(may_fail) && now_ms() < end; pause_ms(1)) {
     }
     return 9;
@@ -119,7 +117,6 @@ struct door {
 static int stand_in_the_door(posse_future future, void *context)
 {
     struct door *door = context;
-    (void)future;
     atomic_fetch_add(&door->inside, 1);
     for (int i = 0; i < 5000 && !atomic_load(&door->open); i++) {
         pause_ms(1);

@@ -117,7 +117,6 @@ TEST(all_hear_of_releases, PARALLEL_CALLERS)
 
 static int count_call(posse_future future, void *context)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)context, 1);
     return 0;
 }

@@ -22,8 +22,6 @@ static int wait_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future futures[INNER];
     size_t n_done = 0;
-    (void)arg;
-    (void)size;
     if (submit_inner(task, square_task, futures) != 0 ||
         posse_wait(futures, INNER, POSSE_ALL_COMPLETED, -1, NULL, &n_done) != POSSE_OK) {
         return INNER_FAILED;
@@ -39,8 +37,6 @@ static int iterate_task(posse_task *task, const void *arg, size_t size)
     posse_future futures[INNER], future;
     posse_completion_iter *completed;
     long sum = 0, value;
-    (void)arg;
-    (void)size;
     if (submit_inner(task, square_task, futures) != 0 ||
         posse_as_completed(futures, INNER, -1, &completed) != POSSE_OK) {
         return INNER_FAILED;
@@ -80,7 +76,6 @@ static int spread_task(posse_task *task, const void *arg, size_t size)
     long n = arg_long(arg), sum = 0, value;
     posse_future halves[2], future;
     posse_completion_iter *completed;
-    (void)size;
     if (n < 2) {
         return return_long(task, n);
     }
@@ -122,7 +117,6 @@ static int handed_task(posse_task *task, const void *arg, size_t size)
 {
     const struct handed *handed = *(struct handed *const *)arg;
     size_t n_done = 0;
-    (void)size;
     posse_status status =
         posse_wait(handed->futures, INNER, POSSE_ALL_COMPLETED, PATIENCE_MS, NULL, &n_done);
     return status == POSSE_OK
@@ -184,7 +178,6 @@ POOL_TEST(helps_while_others_wait, PARALLEL_CALLERS, 1)
 static int look_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
-    (void)size;
     if (posse_submit(posse_task_executor(task), count_task, arg, size, &future) != POSSE_OK) {
         return INNER_FAILED;
     }
@@ -213,7 +206,6 @@ struct bystander {
 static int patient_task(posse_task *task, const void *arg, size_t size)
 {
     const struct bystander *bystander = arg;
-    (void)size;
     posse_status status = posse_wait(&bystander->awaited, 1, POSSE_ALL_COMPLETED, 300, NULL, NULL);
     return return_long(task, status == POSSE_TIMEOUT ? atomic_load(bystander->counter) : -1);
 }
@@ -240,7 +232,6 @@ static int endless_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
     posse_completion_iter *completed;
-    (void)size;
     memcpy(&future, arg, sizeof future);
     if (posse_as_completed(&future, 1, 60000, &completed) != POSSE_OK) {
         return INNER_FAILED;
@@ -279,7 +270,6 @@ static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
 {
     struct letter *letter = *(struct letter *const *)arg;
     posse_completion_iter *completed;
-    (void)size;
     for (long end = now_ms() + PATIENCE_MS; !atomic_load(&letter->sent); pause_ms(1)) {
         if (now_ms() > end) {
             return GAVE_UP;

@@ -71,7 +71,6 @@ POOL_TEST(in_shared_memory, ALL, 2)
 static int where_arg(posse_task *task, const void *const *items, void *result)
 {
     size_t size = 77;
-    (void)items;
     *(uintptr_t *)result = (uintptr_t)posse_map_arg(task, &size) + size;
     return 0;
 }
@@ -108,8 +107,6 @@ POOL_TEST(used_in_place, ALL, 1)
 static int arg_task(posse_task *task, const void *arg, size_t size)
 {
     size_t found = 77;
-    (void)arg;
-    (void)size;
     return return_long(task, posse_map_arg(task, &found) == NULL && found == 0);
 }
 

@@ -54,8 +54,6 @@ static int held_item(posse_task *task, const void *const *items, void *result)
 {
     const struct factor *factor = posse_map_arg(task, NULL);
     struct gate *gate = factor->gate;
-    (void)items;
-    (void)result;
     bool passed = pass_gate(gate);
     atomic_fetch_add(&gate->passed, passed && factor_of(task) == factor ? 1000 : 0);
     return 0;
@@ -67,7 +65,6 @@ static int dying_task(posse_task *task, const void *arg, size_t size)
     struct gate *gate = *(struct gate *const *)arg;
     struct factor *factor = make_factor(malloc(100000), 1, 100000);
     posse_map_iter *map;
-    (void)size;
     if (!factor) {
         return GAVE_UP;
     }

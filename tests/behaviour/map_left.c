@@ -60,11 +60,7 @@ struct quitter {
     posse_map_iter *map;
 };
 
-static posse_status quit(struct feed *feed)
-{
-    (void)feed;
-    pthread_exit(NULL);
-}
+static posse_status quit(struct feed *feed) { pthread_exit(NULL); }
 
 static void *map_and_quit(void *context)
 {

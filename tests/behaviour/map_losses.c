@@ -184,7 +184,6 @@ TEST(map_broken_pool, PROCESSES)
 
 static int large_item(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
     memcpy(result, items[0], sizeof(long));
     return 0;
 }
@@ -228,7 +227,6 @@ static int map_of(posse_executor *pool, const char *bytes, size_t size, posse_st
 static int little_memory(void *context)
 {
     posse_status status;
-    (void)context;
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=4m") != 0) {
         return NOT_PERMITTED;

@@ -79,7 +79,6 @@ POOL_TEST(strides_in_shared_memory, ALL, 2)
 /* Gives the address of its item: shared memory is used in place, other memory by threads only. */
 static int where_item(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
     *(uintptr_t *)result = (uintptr_t)items[0];
     return 0;
 }
@@ -109,7 +108,6 @@ POOL_TEST(in_place, ALL, 1)
 static int eight_item(posse_task *task, const void *const *items, void *result)
 {
     long sum = 0;
-    (void)task;
     for (size_t k = 0; k < 7; k++) {
         for (size_t i = 0; i <= k; i++) {
             sum += ((const char *)items[k])[i];

@@ -174,7 +174,6 @@ TEST(quick_for_long, ALL)
 
 static posse_status overstay(struct feed *feed)
 {
-    (void)feed;
     pause_ms(60);
     return POSSE_OK;
 }

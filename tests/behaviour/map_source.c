@@ -212,7 +212,6 @@ static posse_status give_bytes(void *context, void *const *elements)
 
 static int first_byte(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
     memcpy(result, items[0], 1);
     return *(const unsigned char *)items[0] == 13 ? 13 : 0;
 }
@@ -220,7 +219,6 @@ static int first_byte(posse_task *task, const void *const *items, void *result)
 static int check_megabyte(posse_task *task, const void *const *items, void *result)
 {
     const unsigned char *bytes = items[0];
-    (void)task;
     for (size_t i = 1; i < 1 << 20; i++) {
         if (bytes[i] != bytes[0]) {
             return WRONG_ARG;
@@ -272,8 +270,6 @@ POOL_TEST(elements_of_a_megabyte, ALL, 2)
 
 static int just_count(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
-    (void)items;
     return result == NULL ? 0 : WRONG_ARG;
 }
 

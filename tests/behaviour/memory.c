@@ -22,8 +22,6 @@ struct span {
 static int bump_task(posse_task *task, const void *arg, size_t size)
 {
     struct span span = *(const struct span *)arg;
-    (void)task;
-    (void)size;
     for (size_t i = 0; i < span.size; i++) {
         if (span.bytes[i] != 1) {
             return WRONG_ARG;
@@ -68,7 +66,6 @@ POOL_TEST(blocks_do_not_overlap, ALL, 1)
 static int alloc_task(posse_task *task, const void *arg, size_t size)
 {
     long bytes = *(const long *)arg;
-    (void)size;
     struct span span = {NULL, (size_t)bytes};
     void *memory;
     if (posse_alloc(posse_task_executor(task), span.size, &memory) != POSSE_OK) {
@@ -95,7 +92,6 @@ POOL_TEST(allocated_by_a_task, ALL, 2)
 
 static int free_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return (int)posse_free(posse_task_executor(task), *(void *const *)arg);
 }
 
@@ -174,7 +170,6 @@ POOL_TEST(free_of_a_result, ALL, 1)
 /* More than there can be: the task is told, goes on, and its earlier result stands. */
 static int too_large_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     if (posse_task_return(task, "before", 7) != POSSE_OK) {
         return GAVE_UP;
     }

@@ -31,7 +31,6 @@ struct who {
 
 static int who_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     struct who who = {posse_task_worker(task), identity()};
     return pass_gate(*(struct gate *const *)arg) &&
                    posse_task_return(task, &who, sizeof who) == POSSE_OK

@@ -13,7 +13,6 @@ static posse_status submit_own(posse_task *task, posse_fn *fn, long value, posse
 
 static int executor_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return posse_task_executor(task) == *(posse_executor *const *)arg ? 0 : WRONG_ARG;
 }
 
@@ -49,7 +48,6 @@ static int chain_task(posse_task *task, const void *arg, size_t size)
     long n = arg_long(arg);
     long below = 0;
     posse_future next;
-    (void)size;
     if (n == 0) {
         return return_long(task, 0);
     }
@@ -71,7 +69,6 @@ static int reads_error_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future inner;
     posse_error error = {.struct_size = sizeof error};
-    (void)size;
     if (submit_own(task, message_task, arg_long(arg), &inner) != POSSE_OK ||
         posse_exception(inner, -1, &error) != POSSE_OK || error.status != POSSE_TASK_FAILED ||
         posse_result(inner, 0, NULL, NULL) != POSSE_TASK_FAILED ||
@@ -142,7 +139,6 @@ POOL_TEST(unobserved_inner_tasks, ALL, 2)
 static int cancel_inner_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future inner;
-    (void)size;
     if (submit_own(task, code_task, arg_long(arg), &inner) != POSSE_OK) {
         return INNER_FAILED;
     }
@@ -167,7 +163,6 @@ struct letter {
 static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
 {
     struct letter *letter = *(struct letter *const *)arg;
-    (void)size;
     for (long end = now_ms() + PATIENCE_MS; !atomic_load(&letter->sent); pause_ms(1)) {
         if (now_ms() > end) {
             return GAVE_UP;
@@ -227,7 +222,6 @@ POOL_TEST(pool_of_a_task, ALL, 2)
  * not. */
 static int other_pool_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return return_long(task,
                        posse_submit(*(posse_executor *const *)arg, identity_task, NULL, 0, NULL));
 }

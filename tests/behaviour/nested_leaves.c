@@ -3,19 +3,10 @@
 #include "support/maps.h"
 #include "support/support.h"
 
-static int leave_task(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    pthread_exit(NULL);
-}
+static int leave_task(posse_task *task, const void *arg, size_t size) { pthread_exit(NULL); }
 
 static int leave_item(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
-    (void)items;
-    (void)result;
     pthread_exit(NULL);
 }
 
@@ -48,7 +39,6 @@ static posse_status wait_in(enum way way, posse_executor *pool)
 
 static int waiting_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return (int)wait_in(*(const enum way *)arg, posse_task_executor(task));
 }
 

@@ -45,7 +45,6 @@ char *__wrap_strerror(int error);
 char *__wrap_strerror(int error)
 {
     static char text[] = "by strerror";
-    (void)error;
     return text;
 }
 
@@ -141,7 +140,6 @@ TEST(on_demand_fails, PARALLEL)
 static int square_item(posse_task *task, const void *const *items, void *result)
 {
     long value = *(const long *)items[0];
-    (void)task;
     *(long *)result = value * value;
     return 0;
 }
@@ -193,7 +191,6 @@ TEST(P20_create_without_workers, PARALLEL)
 
 static int count_call(posse_future future, void *context)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)context, 1);
     return 0;
 }

@@ -65,11 +65,7 @@ static void assert_deadlines_come(void)
     end_pool(pool);
 }
 
-static int slow_call(posse_future future, void *gate)
-{
-    (void)future;
-    return pass_gate(gate) ? 0 : GAVE_UP;
-}
+static int slow_call(posse_future future, void *gate) { return pass_gate(gate) ? 0 : GAVE_UP; }
 
 static void assert_callbacks_are_waited_for(void)
 {

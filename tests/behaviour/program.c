@@ -114,11 +114,7 @@ TEST(everything_is_as_it_was, ALL)
 
 static volatile sig_atomic_t children_ended;
 
-static void count_child(int signal)
-{
-    (void)signal;
-    children_ended++;
-}
+static void count_child(int signal) { children_ended++; }
 
 static void assert_no_child(void)
 {
@@ -174,11 +170,7 @@ TEST(sigchld_is_ignored, ALL)
 }
 
 /* A pending SIGCHLD of the program's own is still there afterwards, and so is its dead child. */
-static int ends_at_once(void *context)
-{
-    (void)context;
-    return 5;
-}
+static int ends_at_once(void *context) { return 5; }
 
 TEST(own_children_are_not_stolen, ALL)
 {
@@ -246,9 +238,6 @@ TEST(streams_are_not_written_twice, ALL)
 
 static int print_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     printf("task ");
     return 0;
 }

@@ -193,7 +193,6 @@ static int forgets_task(posse_task *task, const void *arg, size_t size)
 {
     posse_lock lock;
     memcpy(&lock, arg, sizeof lock);
-    (void)size;
     posse_queue queue;
     posse_status status = posse_lock_acquire(lock, -1);
     if (status != POSSE_OK && status != POSSE_OWNER_DIED) {

@@ -137,7 +137,6 @@ POOL_TEST(on_demand_grows_on_demand, PARALLEL, 1, .on_demand = true)
 
 static int resize_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return (int)posse_resize(posse_task_executor(task), *(const long *)arg);
 }
 

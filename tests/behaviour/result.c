@@ -7,7 +7,6 @@
 
 static int empty_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
     return size == 0 ? 0 : posse_task_return(task, NULL, 0) == POSSE_OK ? 0 : GAVE_UP;
 }
 
@@ -30,7 +29,6 @@ POOL_TEST(empty, ALL, 1)
 /* Makes a result of so many bytes in place. */
 static int reserve_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     long bytes = *(const long *)arg;
     unsigned char *room = posse_task_reserve(task, (size_t)bytes);
     if (room == NULL) {
@@ -164,7 +162,6 @@ enum { INNER_LINE = __LINE__ + 5, OUTER_LINE = INNER_LINE + 12 };
 
 static int inner_failing_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return FAIL_HERE(task, (int)*(const long *)arg, "no such page");
 }
 
@@ -203,7 +200,6 @@ POOL_TEST(E21_falsy_error, ALL, 1)
 
 static int empty_message_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     posse_task_fail(task, 0, "%s", (const char *)arg);
     return 0; /* it has failed all the same */
 }

@@ -14,7 +14,6 @@ static char *room;
 
 static void release_now(int signal)
 {
-    (void)signal;
     (void)posse_release(future);
     (void)mprotect(room, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
 }

@@ -54,7 +54,6 @@ TEST(woken_reader_killed, PROCESSES)
 static int make_task(posse_task *task, const void *arg, size_t size)
 {
     struct belt *belt = *(struct belt *const *)arg;
-    (void)size;
     atomic_store(&belt->who, identity());
     return (int)posse_queue_create(posse_task_executor(task), 2, sizeof(long), &belt->queue);
 }
@@ -140,8 +139,6 @@ struct spot {
 static int scribble_task(posse_task *task, const void *arg, size_t size)
 {
     const struct spot *spot = arg;
-    (void)task;
-    (void)size;
     spot->words[spot->at] = spot->value;
     return 0;
 }

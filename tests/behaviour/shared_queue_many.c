@@ -98,8 +98,6 @@ TEST(impatient_readers, ALL)
 
 static int produce_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     return produce(*(struct belt *const *)arg);
 }
 

@@ -173,7 +173,6 @@ TEST(from_several_threads, PARALLEL)
 static int late_fib_task(posse_task *task, const void *arg, size_t size)
 {
     long n = 8;
-    (void)size;
     return pass_gate(*(struct gate *const *)arg) ? fib_task(task, &n, sizeof n) : GAVE_UP;
 }
 
@@ -192,7 +191,6 @@ POOL_TEST(tasks_go_on_submitting, PARALLEL, 2)
 /* Shuts its own executor down with the flags of the argument; the status is its result. */
 static int shutdown_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     unsigned flags = (unsigned)*(const long *)arg;
     return return_long(task, posse_shutdown(posse_task_executor(task), flags, -1));
 }

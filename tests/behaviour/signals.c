@@ -14,7 +14,6 @@ enum reaction { DEFAULT, IGNORED, HANDLED };
 static int reaction_task(posse_task *task, const void *arg, size_t size)
 {
     struct sigaction action;
-    (void)size;
     if (sigaction((int)*(const long *)arg, NULL, &action) != 0) {
         return GAVE_UP;
     }
@@ -28,8 +27,6 @@ static int mask_task(posse_task *task, const void *arg, size_t size)
 {
     sigset_t mask;
     long blocked = 0;
-    (void)arg;
-    (void)size;
     if (pthread_sigmask(SIG_BLOCK, NULL, &mask) != 0) {
         return GAVE_UP;
     }
@@ -95,8 +92,6 @@ POOL_TEST(ignored_signals_are_those_at_create, ALL, 1)
 static int write_task(posse_task *task, const void *arg, size_t size)
 {
     int pair[2];
-    (void)arg;
-    (void)size;
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) {
         return GAVE_UP;
     }
@@ -203,16 +198,10 @@ TEST(blocked_by_the_program, ALL)
 static char *page; /* that nobody may write, until the handler has been called */
 static size_t page_size;
 
-static void open_page(int signal)
-{
-    (void)signal;
-    (void)mprotect(page, page_size, PROT_READ | PROT_WRITE);
-}
+static void open_page(int signal) { (void)mprotect(page, page_size, PROT_READ | PROT_WRITE); }
 
 static int fault_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     *(volatile char *)page = 7;
     return return_long(task, *(volatile char *)page);
 }

@@ -147,8 +147,6 @@ TEST(error, ALL)
 
 static int failing_item(posse_task *task, const void *const *items, void *result)
 {
-    (void)items;
-    (void)result;
     return posse_task_fail(task, 7, "no such page");
 }
 

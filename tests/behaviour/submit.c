@@ -58,7 +58,6 @@ POOL_TEST(E02_no_function, ALL, 1)
 /* 0 if there is no argument, as there should be. */
 static int null_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
     return arg == NULL && size == 0 ? 0 : WRONG_ARG;
 }
 
@@ -71,8 +70,6 @@ POOL_TEST(no_argument, ALL, 1)
 
 static int aligned_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     return (uintptr_t)arg % _Alignof(max_align_t) == 0 ? 0 : WRONG_ARG;
 }
 

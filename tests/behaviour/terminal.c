@@ -18,34 +18,22 @@
 static int set_task(posse_task *task, const void *arg, size_t size)
 {
     struct termios mode;
-    (void)task;
-    (void)arg;
-    (void)size;
     return tcgetattr(STDIN_FILENO, &mode) != 0 || tcsetattr(STDIN_FILENO, TCSANOW, &mode) != 0;
 }
 
 static int print_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     return printf("a line\n") < 0 || fflush(stdout) != 0;
 }
 
 static int run_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     return system("stty sane") != 0; /* NOLINT(cert-env33-c) */
 }
 
 static int read_task(posse_task *task, const void *arg, size_t size)
 {
     char byte;
-    (void)task;
-    (void)arg;
-    (void)size;
     return read(STDIN_FILENO, &byte, 1) >= 0 ? 1 : errno == EIO ? 0 : errno;
 }
 

@@ -29,7 +29,6 @@ static _Atomic int stop;
 
 static posse_status wait_for_stop(void *unused)
 {
-    (void)unused;
     while (!atomic_load(&stop)) {
         pause_ms(1);
     }

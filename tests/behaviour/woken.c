@@ -96,7 +96,6 @@ static int helps_task(posse_task *task, const void *arg, size_t size)
 {
     const struct stages *stages = arg;
     posse_future inner;
-    (void)size;
     if (posse_submit(posse_task_executor(task), hold_task, &stages->helped, sizeof stages->helped,
                      &inner) != POSSE_OK ||
         !pass_gate(stages->submitted)) {

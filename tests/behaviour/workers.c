@@ -102,15 +102,12 @@ static long global = 7;
 
 static int set_global_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     global = *(const long *)arg;
     return return_long(task, global);
 }
 
 static int get_global_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, global);
 }
 
@@ -146,7 +143,6 @@ struct worker {
 
 static int seat_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     if (!pass_gate(*(struct gate *const *)arg)) {
         return GAVE_UP;
     }

@@ -63,7 +63,6 @@ static int square_block(posse_task *task, const posse_block *block)
 {
     const uint64_t *in = (const void *)block->inputs[0];
     uint64_t *out = (void *)block->results;
-    (void)task;
     for (size_t i = 0; i < block->count; i++)
         out[i] = in[i] * in[i];
     return 0;
@@ -72,7 +71,6 @@ static int square_block(posse_task *task, const posse_block *block)
 static int square_item(posse_task *task, const void *const *items, void *result)
 {
     uint64_t x = *(const uint64_t *)items[0];
-    (void)task;
     *(uint64_t *)result = x * x;
     return 0;
 }

@@ -94,13 +94,7 @@ void bench_stats_past(const struct bench *bench)
     bench_destroy(bench, pool);
 }
 
-static int dying_task(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    return raise(SIGKILL);
-}
+static int dying_task(posse_task *task, const void *arg, size_t size) { return raise(SIGKILL); }
 
 /* From the submit of a task that kills its worker to the next result, as the median of a few. */
 static double recovery_us(const struct bench *bench, posse_executor *pool)

@@ -119,7 +119,6 @@ static int reserve_task(posse_task *task, const void *arg, size_t size)
 static double reserve_round(const struct bench *bench, posse_executor *pool, unsigned char *bytes,
                             uint64_t round)
 {
-    (void)bytes;
     struct order order = {.size = payload_size(bench), .round = round};
     posse_future future;
     const void *data = NULL;

@@ -84,7 +84,6 @@ static void complain(const char *words)
 
 static void out_of_time(int signal)
 {
-    (void)signal;
     complain("posse_bench: ");
     complain(current->who);
     complain(", ");

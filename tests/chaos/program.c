@@ -29,8 +29,6 @@ struct word {
 
 static int spinning_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     work_for(*(const uint32_t *)arg % 3000);
     return 0;
 }
@@ -38,9 +36,6 @@ static int spinning_task(posse_task *task, const void *arg, size_t size)
 /* Deaf, and with a child that is in the way too. */
 static int deaf_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     signal(SIGTERM, SIG_IGN);
     if (fork() == 0) {
         pause_ms(HANG_MS);
@@ -60,11 +55,7 @@ static int large_task(posse_task *task, const void *arg, size_t size)
     return posse_task_return(task, arg, size) == POSSE_OK ? 0 : NO_ROOM;
 }
 
-static int be_told(posse_future future, void *context)
-{
-    (void)context;
-    return posse_release(future) != POSSE_OK;
-}
+static int be_told(posse_future future, void *context) { return posse_release(future) != POSSE_OK; }
 
 static bool load(struct word *word, posse_executor *pool, uint64_t *random)
 {

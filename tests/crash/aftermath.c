@@ -289,8 +289,6 @@ static int place_task(posse_task *task, const void *arg, size_t size)
 {
     char place[4096];
     mode_t mask = umask(0);
-    (void)arg;
-    (void)size;
     umask(mask);
     int length = snprintf(place, sizeof place, "%03o ", (unsigned)mask);
     if (getcwd(place + length, sizeof place - (size_t)length) == NULL) {

@@ -122,7 +122,6 @@ struct order {
 static int listed_task(posse_task *task, const void *arg, size_t size)
 {
     struct order order = *(const struct order *)arg;
-    (void)size;
     atomic_store(&order.roster->pids[posse_task_worker(task)], identity());
     return order.value % 9 == 0 ? fib_task(task, &(long){order.value % 6}, sizeof(long))
                                 : return_long(task, order.value);

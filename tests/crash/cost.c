@@ -71,8 +71,6 @@ TEST(worker_that_sleeps, PROCESSES)
 static int submitting_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future futures[20];
-    (void)arg;
-    (void)size;
     for (long i = 0; i < 20; i++) {
         if (posse_submit(posse_task_executor(task), square_task, &i, sizeof i, &futures[i]) !=
             POSSE_OK) {
@@ -109,8 +107,6 @@ static int threaded_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future = {.executor = posse_task_executor(task)};
     pthread_t thread;
-    (void)arg;
-    (void)size;
     if (pthread_create(&thread, NULL, submit_beside, &future) != 0 ||
         pthread_join(thread, NULL) != 0 || !future.executor) {
         return GAVE_UP;

@@ -67,32 +67,18 @@ TEST(P07_exit_code, PROCESSES)
 
 static int libc_exit_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     exit((int)*(const long *)arg);
 }
 
 TEST(D06_exit_during_run, PROCESSES) { assert_lost_by_exit(libc_exit_task, 1); }
 
 #ifndef SANITIZED /* whose own thread would go on, or who would see a leak */
-static int pthread_exit_task(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    pthread_exit(NULL);
-}
+static int pthread_exit_task(posse_task *task, const void *arg, size_t size) { pthread_exit(NULL); }
 
 TEST(D06_thread_exit_during_run, PROCESSES) { assert_lost_by_exit(pthread_exit_task, 0); }
 #endif
 
-static int abort_task(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    abort();
-}
+static int abort_task(posse_task *task, const void *arg, size_t size) { abort(); }
 
 /* These two do what sanitizers are there to prevent. */
 #define WILD __attribute__((no_sanitize("undefined", "address")))
@@ -100,9 +86,6 @@ static int abort_task(posse_task *task, const void *arg, size_t size)
 WILD static int null_pointer_task(posse_task *task, const void *arg, size_t size)
 {
     int *volatile nowhere = NULL;
-    (void)task;
-    (void)arg;
-    (void)size;
     return *nowhere;
 }
 
@@ -118,9 +101,6 @@ WILD static int dig(volatile char *above)
 static int overflow_task(posse_task *task, const void *arg, size_t size)
 {
     volatile char start = 0;
-    (void)task;
-    (void)arg;
-    (void)size;
     return dig(&start);
 }
 
@@ -133,8 +113,6 @@ TEST(crashes_of_all_kinds, PROCESSES)
 
 static int closing_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     for (int fd = 0; fd < 1024; fd++) {
         close(fd);
     }
@@ -160,8 +138,6 @@ POOL_TEST(closes_all_descriptors, PROCESSES, 1)
 static int twice_returning_task(posse_task *task, const void *arg, size_t size)
 {
     int status;
-    (void)arg;
-    (void)size;
     pid_t child = fork();
     if (child == 0) {
         return return_long(task, -1);
@@ -183,7 +159,6 @@ POOL_TEST(returns_in_a_forked_child, PROCESSES, 1)
 /* Dies in all runs before the one that is given; then gives its number. */
 static int unlucky_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     if (posse_task_attempt(task) < *(const long *)arg) {
         raise(SIGKILL);
     }

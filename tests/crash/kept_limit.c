@@ -19,7 +19,6 @@ static int take_and_free(posse_task *task, const void *arg, size_t size)
     posse_executor *pool = posse_task_executor(task);
     _Atomic long *who;
     void *block;
-    (void)size;
     memcpy(&who, arg, sizeof who);
     atomic_store(who, (long)getpid());
     for (int i = 0; i < ROUNDS; i++) {
@@ -35,8 +34,6 @@ static int take_large(posse_task *task, const void *arg, size_t size)
 {
     posse_executor *pool = posse_task_executor(task);
     void *block;
-    (void)arg;
-    (void)size;
     bool given = posse_alloc(pool, LARGE_MB * MB, &block) == POSSE_OK;
     if (given) {
         (void)posse_free(pool, block);

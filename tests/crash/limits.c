@@ -72,14 +72,12 @@ static int raise_limit(int resource, rlim_t from, rlim_t step, int steps)
 
 static int few_descriptors(void *context)
 {
-    (void)context;
     return raise_limit(RLIMIT_NOFILE, (rlim_t)count_descriptors(), 1, 30);
 }
 
 /* Another user's, as nothing is too much for root. The child itself is a process of that user. */
 static int few_processes(void *context)
 {
-    (void)context;
     REQUIRE(geteuid() != 0 || setuid(54321) == 0);
     return raise_limit(RLIMIT_NPROC, 0, 1, 200);
 }
@@ -108,7 +106,6 @@ static int few_processes_buried_at_once(void *context)
 static int small_files(void *context)
 {
     static const rlim_t limits[] = {0, 4096, 65536, 262144, 1 << 20, 4 << 20, 64 << 20};
-    (void)context;
     for (size_t i = 0; i < COUNT(limits); i++) {
         posse_status status;
         REQUIRE(try_with(RLIMIT_FSIZE, limits[i], &status) == 0);
@@ -125,7 +122,6 @@ static int files_of_one_megabyte(void *context)
     posse_executor *pool = NULL;
     posse_options options = default_options();
     posse_status status = POSSE_OK;
-    (void)context;
     REQUIRE(set_limit(RLIMIT_FSIZE, 1 << 20) == 0);
     if (posse_create(&options, &pool) != POSSE_OK) {
         return 0; /* small_files shows which status it gives */
@@ -157,7 +153,6 @@ static rlim_t address_space(void)
 
 static int little_address_space(void *context)
 {
-    (void)context;
     rlim_t used = address_space();
     REQUIRE(used > 0);
     return raise_limit(RLIMIT_AS, used + 65536, 8 << 20, 600);
@@ -170,7 +165,6 @@ static int little_locked_memory(void *context)
 {
     const rlim_t most = (rlim_t)16 << 20;
     posse_status status;
-    (void)context;
     REQUIRE(geteuid() != 0 || setuid(54321) == 0);
     REQUIRE(set_limit(RLIMIT_MEMLOCK, most) == 0 && mlockall(MCL_FUTURE) == 0);
     return try_with(RLIMIT_MEMLOCK, most, &status);

@@ -91,7 +91,6 @@ static void assert_edge(struct edge edge) { assert_child(try_edge, &edge); }
 static posse_status make_descriptor(posse_executor *pool)
 {
     posse_completion_queue *completions;
-    (void)pool;
     posse_status status = posse_completion_queue_create(&completions);
     if (status == POSSE_OK) {
         posse_completion_queue_destroy(completions);
@@ -105,7 +104,6 @@ static posse_status make_another_pool(posse_executor *pool)
 {
     posse_executor *other = NULL;
     posse_options options = default_options();
-    (void)pool;
     options.max_workers = 2;
     posse_status status = posse_create(&options, &other);
     if (status == POSSE_OK) {
@@ -129,7 +127,6 @@ TEST(another_pool_by_processes, PARALLEL)
 
 static int hear(posse_future future, void *heard)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)heard, 1);
     return 0;
 }

@@ -87,8 +87,6 @@ static int sleeping_task(posse_task *task, const void *arg, size_t size)
 
 static int spinning_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     while (!posse_task_cancelled(task)) {
     }
     return 0;
@@ -109,7 +107,6 @@ static int busy_program(void *context)
     static posse_fn *const tasks[] = {sleeping_task, spinning_task, parent_of_sleeper_task};
     posse_executor *pool = open_pool(3);
     long ms = 100000;
-    (void)context;
     REQUIRE(pool != NULL);
     for (size_t i = 0; i < 30; i++) {
         REQUIRE(posse_submit(pool, tasks[i % 3], &ms, sizeof ms, NULL) == POSSE_OK);
@@ -124,7 +121,6 @@ static int waiting_program(void *context)
     posse_executor *pool = open_pool(2);
     posse_future future;
     long ms = 100000;
-    (void)context;
     REQUIRE(pool != NULL);
     REQUIRE(posse_submit(pool, sleep_task, &ms, sizeof ms, &future) == POSSE_OK);
     atomic_store(&word->ready, 1);
@@ -137,7 +133,6 @@ static int shut_down_program(void *context)
 {
     posse_executor *pool = open_pool(2);
     long ms = 100000;
-    (void)context;
     REQUIRE(pool != NULL);
     REQUIRE(posse_submit(pool, sleep_task, &ms, sizeof ms, NULL) == POSSE_OK);
     REQUIRE(posse_shutdown(pool, POSSE_NO_WAIT, 0) == POSSE_OK);
@@ -151,7 +146,6 @@ TEST(shut_down, PROCESSES) { assert_dies_with(shut_down_program, NULL); }
 static int forking_program(void *context)
 {
     posse_executor *pool = open_pool(2);
-    (void)context;
     REQUIRE(pool != NULL);
     pid_t helper = fork();
     if (helper == 0) {
@@ -169,7 +163,6 @@ TEST(with_a_child_that_lives_on, PROCESSES) { assert_dies_with(forking_program, 
  * one must go. */
 static int replaced_program(void *context)
 {
-    (void)context;
     REQUIRE(open_pool(2) != NULL);
     execlp("sleep", "sleep", "30", (char *)NULL);
     return 1;
@@ -204,7 +197,6 @@ static void remove_empty_names(pid_t program)
 
 static int creating_program(void *context)
 {
-    (void)context;
     atomic_store(&word->ready, 1);
     for (;;) {
         posse_executor *pool = open_pool(3);

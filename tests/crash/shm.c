@@ -115,8 +115,6 @@ static int many_large(void) { return fill_and_empty(500); }
 static int big_result_task(posse_task *task, const void *arg, size_t size)
 {
     enum { BIG = 8 << 20 };
-    (void)arg;
-    (void)size;
     char *bytes = calloc(1, BIG);
     posse_status status = posse_task_return(task, bytes, BIG);
     free(bytes);
@@ -146,8 +144,6 @@ static int too_big(void)
 static int large_result_task(posse_task *task, const void *arg, size_t size)
 {
     static const char bytes[4000] = "x";
-    (void)arg;
-    (void)size;
     return posse_task_return(task, bytes, sizeof bytes) == POSSE_OK ? 0 : GAVE_UP;
 }
 

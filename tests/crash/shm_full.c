@@ -94,7 +94,6 @@ static int burst(struct churn *churn)
 
 static int copy_item(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
     memcpy(result, items[0], sizeof(long));
     return 0;
 }
@@ -138,7 +137,6 @@ static int needing_task(posse_task *task, const void *arg, size_t size)
     posse_executor *pool = posse_task_executor(task);
     posse_future future;
     void *memory;
-    (void)arg;
     for (size_t bytes = size; bytes < MAX_BYTES; bytes *= 5) {
         void *result = posse_task_reserve(task, bytes);
         if (result != NULL) {

@@ -61,7 +61,6 @@ static int outer_task(posse_task *task, const void *arg, size_t size)
     struct stage *stage = *(struct stage *const *)arg;
     posse_future inner;
     long square = 0;
-    (void)size;
     come_to(stage, FROM_SUBMIT);
     if (!submit_two(posse_task_executor(task), stage, &inner) ||
         posse_result_into(inner, -1, &square, sizeof square, NULL) != POSSE_OK || square != 49 ||

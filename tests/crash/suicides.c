@@ -79,7 +79,6 @@ HOSTILE(dies_and_leaves_a_child_to_return)
 #ifndef SANITIZED_THREADS /* it gives up when a forked child starts threads */
 static void *crash_in_thread(void *nothing)
 {
-    (void)nothing;
     raise(SIGSEGV);
     return NULL;
 }

@@ -79,9 +79,6 @@ TEST(workers_die_with_it, PROCESSES)
 
 static int become_another_user(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     return setuid(54321);
 }
 
@@ -158,7 +155,6 @@ static int loses_its_last_worker(void *context)
     struct rlimit none = {0, 0};
     long pids[2];
     posse_future futures[2];
-    (void)context;
     REQUIRE(geteuid() != 0 || setuid(54321) == 0);
     posse_executor *pool = open_pool(1);
     REQUIRE(pool != NULL);

@@ -74,8 +74,6 @@ static int run_task(const struct play *play, posse_executor *pool, posse_job job
 /* Without a call of the system. */
 static int spin_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     while (!posse_task_cancelled(task)) {
     }
     return 0;
@@ -100,7 +98,6 @@ static int run_tasks(const struct play *play, posse_executor *pool)
 
 static int note_call(posse_future future, void *calls)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)calls, 1);
     return 0;
 }

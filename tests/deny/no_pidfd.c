@@ -94,7 +94,6 @@ static void *go_on(void *context)
 static int first_thread_ends(void *unused)
 {
     static pthread_t first, second;
-    (void)unused;
     if (!deny(&no_pidfd, EPERM)) {
         return NOT_HERE;
     }
@@ -128,7 +127,6 @@ static int refuses(const struct denial *denial, int error)
 
 static int neither_pidfd_nor_proc(void *unused)
 {
-    (void)unused;
     return deny(&no_proc, EACCES) ? refuses(&no_pidfd, ENOSYS) : NOT_HERE;
 }
 
@@ -139,7 +137,6 @@ TEST(nothing_tells_of_the_end_of_the_program, UNSANITIZED(PROCESSES))
 
 static int no_signal_at_a_parents_death(void *unused)
 {
-    (void)unused;
     REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     return refuses(&no_death_signal, EPERM);
 }
@@ -154,8 +151,6 @@ TEST(workers_would_outlive_the_supervisor, UNSANITIZED(PROCESSES))
 static int seal(posse_task *task, const void *arg, size_t size)
 {
     bool becomes_another;
-    (void)task;
-    (void)size;
     memcpy(&becomes_another, arg, sizeof becomes_another);
     if (becomes_another && setuid(geteuid() == 0 ? 54321 : geteuid()) != 0) {
         return 1;
@@ -168,7 +163,6 @@ static int sealed_workers_work(void *unused)
     bool becomes_another = false;
     posse_options options = with_initializer(seal, &becomes_another, sizeof becomes_another);
     posse_executor *pool = NULL;
-    (void)unused;
     REQUIRE(posse_create(&options, &pool) == POSSE_OK && pool_works(pool) == 0);
     REQUIRE(posse_destroy(pool) == POSSE_OK);
     return 0;
@@ -183,7 +177,6 @@ static int another_user_is_refused(void *unused)
     posse_options options = with_initializer(seal, &becomes_another, sizeof becomes_another);
     posse_executor *pool = NULL;
     posse_error why = {.struct_size = sizeof why, .status = POSSE_OK};
-    (void)unused;
     REQUIRE(posse_create(&options, &pool) == POSSE_OK);
     for (long end = now_ms() + PATIENCE_MS; why.status != POSSE_BROKEN; pause_ms(1)) {
         REQUIRE(now_ms() < end && posse_why_broken(pool, &why) == POSSE_OK);

@@ -18,8 +18,6 @@ static bool filled;
 static int get_task(posse_task *task, const void *arg, size_t size)
 {
     long item = 0;
-    (void)task;
-    (void)size;
     posse_status status =
         posse_queue_get(*(const posse_queue *)arg, &item, sizeof item, NULL, PATIENCE_MS);
     return status == POSSE_OK || status == POSSE_INVALID ? 0 : GAVE_UP;

@@ -84,7 +84,6 @@ static int map_items(void)
 
 static int count_call(posse_future future, void *calls)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)calls, 1);
     return 0;
 }

@@ -16,15 +16,12 @@ static int limit_address_space(void)
 
 static int limiting(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return limit_address_space() == 0 ? 0 : posse_task_fail(task, 1, "setrlimit");
 }
 
 /* Whether malloc gives so many MB. */
 static int malloc_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     volatile char *memory = malloc((size_t) * (const long *)arg * MB);
     if (memory != NULL) {
         memory[0] = 1;
@@ -47,7 +44,6 @@ static int malloc_is_limited(posse_executor *pool)
 
 static int limited_before(void *context)
 {
-    (void)context;
     REQUIRE(limit_address_space() == 0);
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL && malloc_is_limited(pool) == 0);
@@ -60,7 +56,6 @@ static int limited_by_initializer(void *context)
 {
     posse_executor *pool = NULL;
     posse_options options = default_options();
-    (void)context;
     options.max_workers = 2;
     options.initializer = limiting;
     REQUIRE(posse_create(&options, &pool) == POSSE_OK);
@@ -79,7 +74,6 @@ static int grown_beyond_limit(void *context)
     posse_executor *pool = NULL;
     posse_options options = default_options();
     void *block;
-    (void)context;
     options.max_workers = 2;
     options.initializer = limiting;
     options.max_memory = (size_t)4 * LIMIT_MB * MB;

@@ -18,7 +18,6 @@
 static int result_task(posse_task *task, const void *arg, size_t size)
 {
     size_t bytes = (size_t) * (const long *)arg * MB;
-    (void)size;
     void *room = posse_task_reserve(task, bytes);
     if (room == NULL) {
         return NO_MEMORY_CODE;
@@ -31,7 +30,6 @@ static int alloc_task(posse_task *task, const void *arg, size_t size)
 {
     size_t bytes = (size_t) * (const long *)arg * MB;
     void *memory;
-    (void)size;
     if (posse_alloc(posse_task_executor(task), bytes, &memory) != POSSE_OK) {
         return NO_MEMORY_CODE;
     }
@@ -43,8 +41,6 @@ static int alloc_task(posse_task *task, const void *arg, size_t size)
 static int malloc_task(posse_task *task, const void *arg, size_t size)
 {
     size_t bytes = (size_t) * (const long *)arg * MB;
-    (void)task;
-    (void)size;
     volatile char *memory = malloc(bytes);
     if (memory == NULL) {
         return NO_MEMORY_CODE;
@@ -109,7 +105,6 @@ static int program_asks(void *context)
     posse_future future;
     char *arg = calloc(TOO_MUCH_MB, MB); /* pages of zeros that nobody touches */
     posse_executor *pool = open_pool(2);
-    (void)context;
     REQUIRE(arg != NULL && pool != NULL);
     REQUIRE(is_refusal(posse_alloc(pool, TOO_MUCH_MB * MB, &memory)));
     REQUIRE(is_refusal(posse_submit(pool, echo_task, arg, TOO_MUCH_MB * MB, &future)));
@@ -128,7 +123,6 @@ TEST(program_over_the_limit, UNSANITIZED(ALL))
 static int large_backlog(void *context)
 {
     struct load load;
-    (void)context;
     REQUIRE(hold_workers(&load, default_options()) == 0);
     submit_many(&load, 1000, 1000000);
     dprintf(STDOUT_FILENO, "%ld tasks accepted, then %s\n", load.accepted,

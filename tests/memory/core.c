@@ -114,7 +114,6 @@ static bool find_file(const char *directory, bool (*call)(const char *path, size
 
 static bool remove_file(const char *path, size_t *size)
 {
-    (void)size;
     (void)unlink(path);
     return false;
 }
@@ -186,8 +185,6 @@ static size_t plain_core(const struct place *place)
 
 static int crashing_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     (void)signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would stand in between */
     raise((int)*(const long *)arg);
     return 1;

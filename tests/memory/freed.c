@@ -38,7 +38,6 @@ static int has_room_for_large(struct load *load, long patience_ms)
 static int for_anything(void *context)
 {
     struct load load;
-    (void)context;
     REQUIRE(hold_workers(&load, default_options()) == 0);
     REQUIRE(burst(&load, BURST) == 0);
     REQUIRE(hold_again(&load) == 0);
@@ -57,7 +56,6 @@ TEST(burst_then_small_then_large, PROCESSES)
 static int small_first(void *context)
 {
     struct load load;
-    (void)context;
     REQUIRE(hold_workers(&load, default_options()) == 0);
     REQUIRE(burst(&load, SMALL) == 0 && has_room_for_large(&load, PATIENCE_MS) == 0);
     REQUIRE(hold_again(&load) == 0 && burst(&load, BURST) == 0);
@@ -68,7 +66,6 @@ static int small_first(void *context)
 static int large_then_many(void *context)
 {
     struct load load;
-    (void)context;
     REQUIRE(hold_workers(&load, default_options()) == 0);
     REQUIRE(burst(&load, 2 * MB) == 0);
     REQUIRE(hold_again(&load) == 0);
@@ -94,7 +91,6 @@ static int over_and_over(void *context)
 {
     static const size_t sizes[] = {30000, 1000, 5000, 200000, 2000000, 100};
     struct load load;
-    (void)context;
     REQUIRE(hold_workers(&load, default_options()) == 0);
     for (size_t i = 0; i < 3 * COUNT(sizes); i++) {
         long before = load.accepted;

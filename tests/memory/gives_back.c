@@ -49,7 +49,6 @@ static int backlog(size_t size)
 
 static int backlogs(void *context)
 {
-    (void)context;
     for (size_t i = 0; i < COUNT(sizes); i++) {
         REQUIRE(backlog(sizes[i]) == 0);
     }
@@ -62,7 +61,6 @@ static int many_tasks(void *context)
 {
     struct load load;
     size_t before = held();
-    (void)context;
     REQUIRE(hold_workers(&load, default_options()) == 0);
     submit_many(&load, sizeof(long), most_tasks());
     REQUIRE(load.status == POSSE_OK && let_go(&load) == 0);

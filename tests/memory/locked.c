@@ -21,14 +21,12 @@ static int works_and_ends(posse_executor *pool)
 
 static int locked_before(void *context)
 {
-    (void)context;
     REQUIRE(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
     return works_and_ends(open_pool(2));
 }
 
 static int locked_after(void *context)
 {
-    (void)context;
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL && pool_works(pool) == 0);
     REQUIRE(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
@@ -37,15 +35,12 @@ static int locked_after(void *context)
 
 static int lock_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, mlockall(MCL_CURRENT | MCL_FUTURE));
 }
 
 static int locked_by_a_task(void *context)
 {
     long value = -1;
-    (void)context;
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL && run_task(pool, lock_task, 0, &value) == POSSE_OK && value == 0);
     return works_and_ends(pool);
@@ -72,7 +67,6 @@ static int locked_by_a_user(void *context)
     struct rlimit limit = {65536, 65536};
     posse_executor *pool = NULL;
     posse_options options = default_options();
-    (void)context;
     options.max_workers = 2;
     REQUIRE(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
     REQUIRE(geteuid() != 0 || setuid(54321) == 0);

@@ -84,7 +84,6 @@ enum { NO_ROOM = 3 };
 
 static int many_pools(void *context)
 {
-    (void)context;
     time_limit(SECONDS);
     if (!machine_has_room() || !open_all()) {
         return NO_ROOM; /* what was made ends with this process */

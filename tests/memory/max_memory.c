@@ -77,7 +77,6 @@ static int limited_later(void *context)
     struct rlimit limit = {512 * MB, 512 * MB};
     posse_executor *pool = NULL;
     posse_options options = limited_options();
-    (void)context;
     REQUIRE(posse_create(&options, &pool) == POSSE_OK && pool_works(pool) == 0);
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
     REQUIRE(has_room_for(100 * MB) && !has_room_for(600 * MB));
@@ -105,7 +104,6 @@ TEST(posse_alloc_up_to_the_limit, ALL)
 
 static int reserve_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return posse_task_reserve(task, (size_t) * (const long *)arg) != NULL ? 0 : GAVE_UP;
 }
 
@@ -127,7 +125,6 @@ static int backlog_to_the_limit(void *context)
 {
     static const size_t sizes[] = {100, 1000, 30000, 1000000, sizeof(long)};
     struct load load;
-    (void)context;
     REQUIRE(hold_workers(&load, limited_options()) == 0);
     for (size_t i = 0; i < 2 * COUNT(sizes); i++) {
         posse_stats stats = {.struct_size = sizeof stats};

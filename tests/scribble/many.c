@@ -44,7 +44,6 @@ void as_completed(struct program *p)
 
 static int item(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
     memcpy(result, items[0], sizeof(long));
     return 0;
 }

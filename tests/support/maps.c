@@ -50,14 +50,12 @@ int obey(posse_task *task, const void *const *items, void *result)
 int square_item(posse_task *task, const void *const *items, void *result)
 {
     long value = *(const long *)items[0];
-    (void)task;
     *(long *)result = value * value;
     return 0;
 }
 
 int add_item(posse_task *task, const void *const *items, void *result)
 {
-    (void)task;
     *(long *)result = *(const long *)items[0] + *(const long *)items[1];
     return 0;
 }

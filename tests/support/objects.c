@@ -116,8 +116,6 @@ static int consume(struct belt *belt)
 int consume_task(posse_task *task, const void *arg, size_t size)
 {
     struct belt *belt = *(struct belt *const *)arg;
-    (void)task;
-    (void)size;
     atomic_store(&belt->who, identity());
     return consume(belt);
 }

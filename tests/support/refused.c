@@ -21,12 +21,7 @@ const char *const free_calls[] = {"posse_status_name",
 
 #define REFUSED(call) REQUIRE((call) == POSSE_WRONG_PROCESS)
 
-static int hear(posse_future future, void *context)
-{
-    (void)future;
-    (void)context;
-    abort(); /* nobody may call it in a child */
-}
+static int hear(posse_future future, void *context) { abort(); /* nobody may call it in a child */ }
 
 static int refused_futures(struct owned *o, posse_future future)
 {

@@ -151,7 +151,6 @@ static void run_chosen(void **state)
 
 static int after_test(void **state)
 {
-    (void)state;
     time_limit(TIME_LIMIT);
     bool clean = census_end();
     time_limit(0);

@@ -38,11 +38,7 @@ int echo_task(posse_task *task, const void *arg, size_t size)
     return posse_task_return(task, arg, size) == POSSE_OK ? 0 : GAVE_UP;
 }
 
-int code_task(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    return (int)long_of(arg, size);
-}
+int code_task(posse_task *task, const void *arg, size_t size) { return (int)long_of(arg, size); }
 
 int message_task(posse_task *task, const void *arg, size_t size)
 {
@@ -59,48 +55,36 @@ int sleep_task(posse_task *task, const void *arg, size_t size)
 
 int identity_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, identity());
 }
 
 int process_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, getpid());
 }
 
 int parent_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, getppid());
 }
 
 int worker_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, posse_task_worker(task));
 }
 
 int attempt_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return return_long(task, posse_task_attempt(task));
 }
 
 int hold_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     return pass_gate(pointer_of(arg)) ? return_long(task, identity()) : GAVE_UP;
 }
 
 int heed_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)size;
     struct gate *gate = pointer_of(arg);
     enter_gate(gate);
     for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1)) {
@@ -114,8 +98,6 @@ int heed_task(posse_task *task, const void *arg, size_t size)
 
 int count_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)size;
     _Atomic long *counter = pointer_of(arg);
     atomic_fetch_add(counter, 1);
     return 0;
@@ -123,16 +105,11 @@ int count_task(posse_task *task, const void *arg, size_t size)
 
 int signal_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
     raise((int)long_of(arg, size));
     return GAVE_UP; /* it came back: the signal was ignored or handled */
 }
 
-int exit_task(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    _exit((int)long_of(arg, size));
-}
+int exit_task(posse_task *task, const void *arg, size_t size) { _exit((int)long_of(arg, size)); }
 
 /* Adds the result of a task to *sum and releases it. */
 static posse_status add_result(posse_future future, long *sum)

@@ -39,9 +39,6 @@ void put_file(const char *root, const char *path, const char *text)
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
-    (void)status;
-    (void)kind;
-    (void)place;
     return remove(path);
 }
 

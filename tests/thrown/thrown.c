@@ -110,15 +110,12 @@ static int outer_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
     struct scene scene = {.pool = posse_task_executor(task), .fn = throw_task, .where = &future};
-    (void)arg;
     return throws(submit, &scene) && size == 0 ? return_long(task, 7) : GAVE_UP;
 }
 
 static int open_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
-    (void)arg;
-    (void)size;
     return posse_submit(posse_task_executor(task), throw_task, NULL, 0, &future) == POSSE_OK;
 }
 
@@ -133,19 +130,10 @@ TEST(nested_tasks_throw, INLINE)
     end_pool(scene.pool);
 }
 
-static int exit_task_here(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    pthread_exit(NULL);
-}
+static int exit_task_here(posse_task *task, const void *arg, size_t size) { pthread_exit(NULL); }
 
 static int cancelled_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     pthread_cancel(pthread_self());
     pause_ms(1);
     return 0;
@@ -205,8 +193,6 @@ TEST(finalizer_throws, INLINE)
 
 static int close_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return posse_shutdown(posse_task_executor(task), POSSE_NO_WAIT, 0) != POSSE_OK;
 }
 
@@ -265,12 +251,7 @@ TEST(source_throws, ALL)
     end_pool(scene.pool);
 }
 
-static int complain(posse_future future, void *context)
-{
-    (void)future;
-    (void)context;
-    return 1;
-}
+static int complain(posse_future future, void *context) { return 1; }
 
 TEST(callback_throws_through_add, ALL)
 {
@@ -320,8 +301,6 @@ static int catching_task(posse_task *task, const void *arg, size_t size)
 {
     struct scene scene = {.pool = posse_task_executor(task)};
     posse_error error = {.struct_size = sizeof error};
-    (void)arg;
-    (void)size;
     if (posse_submit(scene.pool, throw_task, NULL, 0, &scene.future) != POSSE_OK) {
         return GAVE_UP;
     }
@@ -344,7 +323,6 @@ POOL_TEST(task_throws_through_a_wait, PROCESSES | THREADS, 1)
 
 static int thread_throws(void *unused)
 {
-    (void)unused;
     posse_executor *pool = open_pool(1);
     posse_future future;
     REQUIRE(pool != NULL);

@@ -117,7 +117,6 @@ TEST(word_decides_when_bits_are_wrong, ALL)
 static void hold_one_at_a_time(void *context, unsigned number)
 {
     struct contest *contest = context;
-    (void)number;
     for (unsigned round = 0; round < contest->rounds; round++) {
         uint32_t index = take(contest, 0);
         if (index != PI_NO_INDEX) {

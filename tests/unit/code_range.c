@@ -87,7 +87,6 @@ static posse_status keep_mapping(void *unused)
 {
     enum { PAGES = 16 };
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    (void)unused;
     while (!atomic_load(&stop)) {
         char *pages = mmap(NULL, PAGES * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (pages == MAP_FAILED) {
@@ -167,7 +166,6 @@ static int without_descriptors(void *unused)
 {
     struct pi_os_code code;
     struct rlimit none = {0, 0};
-    (void)unused;
     REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
     REQUIRE(pi_os_code_init(&code) == EMFILE);
     REQUIRE(code.ranges == NULL);

@@ -50,7 +50,6 @@ TEST(one_at_least, ALL)
 static int on_one_processor(void *context)
 {
     cpu_set_t allowed, one;
-    (void)context;
     REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
     unsigned before = pi_os_cpus();
     REQUIRE(before <= (unsigned)CPU_COUNT(&allowed));

@@ -43,7 +43,6 @@ TEST(flags, ALL)
 static int without_stdio(void *context)
 {
     int sockets[2];
-    (void)context;
     int before = count_descriptors() - 3;
     for (int fd = 0; fd < 3; fd++) {
         close(fd);
@@ -77,7 +76,6 @@ TEST(moved_above_stdio, ALL)
 static int few_descriptors(void *context)
 {
     struct rlimit limit;
-    (void)context;
     REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     int before = count_descriptors(), failures = 0, last = dup(STDERR_FILENO);
     close(last);
@@ -201,7 +199,6 @@ TEST(waits_for_the_end, ALL)
 
 static int hold_sockets(void *unused)
 {
-    (void)unused;
     for (;;) {
         pause();
     }

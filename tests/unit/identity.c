@@ -9,7 +9,6 @@
 
 static int pause_for_ever(void *unused)
 {
-    (void)unused;
     for (;;) {
         pause();
     }
@@ -75,7 +74,6 @@ static void *wait_in_a_thread(void *unused)
 static int end_first_thread(void *unused)
 {
     pthread_t other;
-    (void)unused;
     REQUIRE(pthread_create(&other, NULL, wait_in_a_thread, NULL) == 0);
     pthread_exit(NULL);
 }

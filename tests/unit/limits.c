@@ -136,7 +136,6 @@ TEST(limit_of_this_machine, ALL)
 
 static int under_a_limit(void *context)
 {
-    (void)context;
     uint64_t used = pi_os_address_space();
     REQUIRE(used > 0);
     const struct rlimit limit = {used + ROOM, used + ROOM};

@@ -79,7 +79,6 @@ static int nothing_to_reap(void *context)
 {
     struct birth birth = {.victim = 0};
     struct cry cry;
-    (void)context;
     REQUIRE(make_orphan(&birth, &cry) == 0);
     REQUIRE(no_child_left());
     REQUIRE(cry.error == 0);
@@ -125,7 +124,6 @@ static int own_child_died_before(void *context)
     struct birth birth = {.victim = 0};
     struct cry cry;
     siginfo_t info;
-    (void)context;
     sigset_t set = block_sigchld();
     pid_t own = fork_own_child();
     REQUIRE(own > 0 && kill(own, SIGKILL) == 0);
@@ -144,7 +142,6 @@ TEST(keeps_the_signal_of_an_own_child, ALL) { assert_child(own_child_died_before
 /* One dies just now: one signal may stand for both deaths, and the program is still told. */
 static int own_child_dies_meanwhile(void *context)
 {
-    (void)context;
     sigset_t set = block_sigchld();
     for (int i = 0; i < 50; i++) {
         struct birth birth = {.victim = fork_own_child()};
@@ -176,7 +173,6 @@ static int too_few_processes(void *context)
 {
     struct birth birth = {.victim = 0};
     struct cry cry;
-    (void)context;
     if (setuid(lonely_user()) != 0) {
         return 0; /* only root can make the limit sure */
     }

@@ -13,7 +13,6 @@
 
 static int pause_for_ever(void *unused)
 {
-    (void)unused;
     for (;;) {
         pause();
     }
@@ -105,7 +104,6 @@ TEST(stop_and_continue_are_seen, ALL)
 
 static int ask_to_be_traced(void *nothing)
 {
-    (void)nothing;
     REQUIRE(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
     raise(SIGUSR1);
     return pause_for_ever(NULL);
@@ -237,7 +235,6 @@ static long oom_score(void)
 static int raise_oom_score(void *unused)
 {
     int descriptors = count_descriptors();
-    (void)unused;
     for (int i = 0; i < 2; i++) {
         pi_os_raise_oom_score();
         REQUIRE(oom_score() == 1000);

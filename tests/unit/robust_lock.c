@@ -108,7 +108,6 @@ static long deaths;
 static void count(void *context, unsigned number)
 {
     uint32_t holder = pi_holder(number, number + 1);
-    (void)context;
     for (int i = 0; i < EACH; i++) {
         enum pi_robust_lock_result answer;
         while ((answer = pi_robust_lock_acquire(&lock, SERIAL, holder)) == PI_LOCK_BUSY) {

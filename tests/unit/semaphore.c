@@ -71,7 +71,6 @@ TEST(waits_for_more_than_a_second, ALL)
 
 static void *post_soon(void *unused)
 {
-    (void)unused;
     pause_ms(20);
     pi_os_semaphore_post(&semaphore);
     return NULL;
@@ -117,11 +116,7 @@ struct disturber {
 
 static _Atomic int handled;
 
-static void handle(int signal)
-{
-    (void)signal;
-    atomic_fetch_add(&handled, 1);
-}
+static void handle(int signal) { atomic_fetch_add(&handled, 1); }
 
 static void *disturb(void *context)
 {

@@ -147,7 +147,6 @@ static int under_a_file_limit(void *context)
 {
     struct pi_os_shm memory;
     const struct rlimit limit = {.rlim_cur = SIZE - 1, .rlim_max = SIZE - 1};
-    (void)context;
     signal(SIGXFSZ, SIG_DFL);
     REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     REQUIRE(pi_os_shm_create(&memory, SIZE, true) == 0);

@@ -237,7 +237,6 @@ static int little_may_be_locked(void *context)
 {
     struct pi_os_shm memory;
     const struct rlimit limit = {8 << 20, 8 << 20};
-    (void)context;
     REQUIRE(geteuid() != 0 || setuid(USER) == 0);
     REQUIRE(setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && mlockall(MCL_FUTURE) == 0);
     int descriptors = count_descriptors();

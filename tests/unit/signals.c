@@ -63,7 +63,6 @@ static bool is_set_to(int signal, void (*handler)(int))
 static int begin_anew(void *unused)
 {
     sigset_t ignored;
-    (void)unused;
     signal(SIGTERM, handle);
     signal(SIGUSR1, SIG_IGN);
     signal(SIGCHLD, SIG_IGN);
@@ -100,7 +99,6 @@ TEST(signals_that_end_a_sleep, ALL)
 static int take_a_name(void *unused)
 {
     char name[17] = "";
-    (void)unused;
     pi_os_process_name("a-name-of-more-than-15");
     REQUIRE(prctl(PR_GET_NAME, name) == 0);
     REQUIRE(strcmp(name, "a-name-of-more-") == 0);

@@ -28,7 +28,6 @@ static bool comes_out(int fd, const char *text)
 
 static int writes_what_is_there(void *unused)
 {
-    (void)unused;
     fflush(NULL);
     int fd = redirect_stdout();
     REQUIRE(fd >= 0);
@@ -59,7 +58,6 @@ static void *hold_stdout(void *unused)
 static int leaves_a_held_stream(void *unused)
 {
     pthread_t thread;
-    (void)unused;
     fflush(NULL);
     int fd = redirect_stdout();
     REQUIRE(fd >= 0);

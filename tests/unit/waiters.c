@@ -154,7 +154,6 @@ static void bring_tokens(void)
 
 static void take_part(void *context, unsigned number)
 {
-    (void)context;
     if (number == 0) {
         bring_tokens();
     } else {

@@ -21,7 +21,6 @@ static int bring(posse_task *task, const void *arg, size_t size)
 {
     const struct belt_order *order = arg;
     uint32_t brought = 0;
-    (void)size;
     meet(order->roster, order->die_after_us);
     for (posse_status status = POSSE_OK; status == POSSE_OK && brought < EACH;) {
         uint32_t item = order->producer * EACH + brought;
@@ -48,7 +47,6 @@ static posse_status take_one(const struct belt_order *order)
 static int take(posse_task *task, const void *arg, size_t size)
 {
     const struct belt_order *order = arg;
-    (void)size;
     meet(order->roster, order->die_after_us);
     for (int i = 0; i < EACH; i++) {
         posse_status status = take_one(order);

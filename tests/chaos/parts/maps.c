@@ -21,7 +21,6 @@ static int map_item(posse_task *task, const void *const *items, void *result)
 {
     uint64_t value;
     struct entry *entry;
-    (void)task;
     memcpy(&value, items[0], sizeof value);
     memcpy(&entry, items[1], sizeof entry);
     atomic_fetch_add(&entry->runs, 1);

@@ -126,7 +126,6 @@ static int nested(posse_task *task, const struct order *order)
 static int obey_node(posse_task *task, const void *arg, size_t size)
 {
     const struct order *order = arg;
-    (void)size;
     meet(order->roster, order->die_after_us);
     work_for(order->work_us / 8);
     return nested(task, order);

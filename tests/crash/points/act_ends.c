@@ -42,8 +42,6 @@ static void twice_more(posse_options *options) { options->retries = 2; }
 static int stubborn_task(posse_task *task, const void *arg, size_t size)
 {
     struct gate *const *gate = arg;
-    (void)task;
-    (void)size;
     return pass_gate(*gate) ? 0 : GAVE_UP;
 }
 
@@ -51,7 +49,6 @@ static int stubborn_task(posse_task *task, const void *arg, size_t size)
 static int play_killing(posse_executor *pool, int deaths)
 {
     int lost = 0;
-    (void)deaths;
     struct gate *gate = make_gate(pool);
     posse_job job = {.fn = stubborn_task, .arg = &gate, .size = sizeof gate, .timeout_ms = 5};
     posse_future late = submitted_job(pool, job), killed = submitted_hold(pool, gate);
@@ -79,7 +76,6 @@ static int play_killing(posse_executor *pool, int deaths)
 static int patient_task(posse_task *task, const void *arg, size_t size)
 {
     struct gate *const *gate = arg;
-    (void)size;
     for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1)) {
         if (atomic_load(&(*gate)->open) || now_ms() > end) {
             return GAVE_UP;
@@ -111,7 +107,6 @@ static int asking_task(posse_task *task, const void *arg, size_t size)
 static int play_asking(posse_executor *pool, int deaths)
 {
     int lost = 0;
-    (void)deaths;
     for (int i = 0; i < 2; i++) {
         struct gate *gate = make_gate(pool);
         posse_future future = SUBMIT_VALUE(pool, asking_task, gate);
@@ -131,8 +126,6 @@ static int play_asking(posse_executor *pool, int deaths)
 
 static int closing_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return posse_shutdown(posse_task_executor(task), POSSE_NO_WAIT, 0) == POSSE_OK ? 0 : 1;
 }
 
@@ -169,15 +162,10 @@ static int end_with(posse_executor *pool, unsigned flags)
     return lost;
 }
 
-static int play_draining(posse_executor *pool, int deaths)
-{
-    (void)deaths;
-    return end_with(pool, 0);
-}
+static int play_draining(posse_executor *pool, int deaths) { return end_with(pool, 0); }
 
 static int play_cancelling(posse_executor *pool, int deaths)
 {
-    (void)deaths;
     return end_with(pool, POSSE_CANCEL_FUTURES);
 }
 

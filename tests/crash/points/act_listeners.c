@@ -32,8 +32,6 @@ static int inner_task(posse_task *task, const void *arg, size_t size)
     posse_completion_iter *completed;
     long sum = 0, value;
     int given = 0;
-    (void)arg;
-    (void)size;
     for (long i = 0; i < 3; i++) {
         if (posse_submit(posse_task_executor(task), square_task, &i, sizeof i, &inner[i]) !=
             POSSE_OK) {
@@ -151,7 +149,6 @@ static int check_ends(struct play *play)
 static int play(posse_executor *pool, int deaths)
 {
     static struct play play;
-    (void)deaths;
     memset(&play, 0, sizeof play);
     play.pool = pool;
     struct gate *gate = make_gate(pool);

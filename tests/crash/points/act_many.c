@@ -62,8 +62,6 @@ static bool map_squares(posse_executor *pool, bool unordered, struct sums *sums)
 static int mapping_task(posse_task *task, const void *arg, size_t size)
 {
     struct sums sums = {0};
-    (void)arg;
-    (void)size;
     if (!map_squares(posse_task_executor(task), false, &sums) || sums.wrong) {
         return INNER_FAILED;
     }
@@ -74,7 +72,6 @@ static int mapping_task(posse_task *task, const void *arg, size_t size)
 static int play_map(posse_executor *pool, int deaths)
 {
     struct sums sums = {0};
-    (void)deaths;
     posse_future outer = submitted(pool, mapping_task, NULL, 0);
     assert_true(map_squares(pool, false, &sums));
     assert_true(map_squares(pool, true, &sums));
@@ -109,7 +106,6 @@ struct call {
 static int on_done(posse_future future, void *context)
 {
     struct call *call = context;
-    (void)future;
     atomic_fetch_add(&call->calls->of[call->number], 1);
     atomic_fetch_add(&call->calls->all, 1);
     return 0;
@@ -122,7 +118,6 @@ static int play_calls(posse_executor *pool, int deaths)
     struct call contexts[CALLS];
     posse_future futures[CALLS];
     int lost = 0;
-    (void)deaths;
     struct gate *gate = make_gate(pool);
     for (int i = 0; i < CALLS; i++) {
         contexts[i] = (struct call){&calls, i};

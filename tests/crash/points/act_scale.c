@@ -13,8 +13,6 @@
 
 static int little_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     void *memory = NULL;
     posse_executor *pool = posse_task_executor(task);
     bool good = posse_alloc(pool, 100, &memory) == POSSE_OK && posse_free(pool, memory) == POSSE_OK;
@@ -49,14 +47,12 @@ static int play_tasks(posse_executor *pool, long workers, long other)
 
 static int play_recycling(posse_executor *pool, int deaths)
 {
-    (void)deaths;
     return play_tasks(pool, 1, 0) + play_tasks(pool, 1, 0);
 }
 
 static int play_idle(posse_executor *pool, int deaths)
 {
     int lost = 0;
-    (void)deaths;
     for (int i = 0; i < 2; i++) {
         lost += play_tasks(pool, 2, 0);
         assert_eventually(stats_of(pool).workers == 0);
@@ -66,7 +62,6 @@ static int play_idle(posse_executor *pool, int deaths)
 
 static int play_resize(posse_executor *pool, int deaths)
 {
-    (void)deaths;
     return play_tasks(pool, 1, 2) + play_tasks(pool, 1, 2);
 }
 
@@ -89,8 +84,6 @@ static void one(posse_options *options) { options->max_workers = 1; }
 
 static int failing_task(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg;
-    (void)size;
     return posse_task_fail(task, 8, "no kitchen");
 }
 

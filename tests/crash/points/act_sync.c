@@ -64,7 +64,6 @@ static int use_task(posse_task *task, const void *arg, size_t size)
 {
     const struct part *part = arg;
     struct stage *stage = part->stage;
-    (void)size;
     bool good = own_lock(posse_task_executor(task)) && own_queue(posse_task_executor(task));
     for (int i = 0; i < EACH; i++) {
         struct item item = {part->number, i};

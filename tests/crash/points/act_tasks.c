@@ -17,17 +17,9 @@ static int play(posse_executor *pool, int workers)
     return count_lost(&scene);
 }
 
-static int play_one(posse_executor *pool, int deaths)
-{
-    (void)deaths;
-    return play(pool, 1);
-}
+static int play_one(posse_executor *pool, int deaths) { return play(pool, 1); }
 
-static int play_two(posse_executor *pool, int deaths)
-{
-    (void)deaths;
-    return play(pool, 2);
-}
+static int play_two(posse_executor *pool, int deaths) { return play(pool, 2); }
 
 const struct act act_one_worker = {.name = "one worker", .set = one, .play = play_one, .few = 9};
 const struct act act_two_workers = {.name = "two workers", .set = two, .play = play_two};

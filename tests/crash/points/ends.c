@@ -17,7 +17,6 @@ static int locked_task(posse_task *task, const void *arg, size_t size)
 {
     const posse_lock *lock = arg;
     void *memory = NULL;
-    (void)size;
     posse_status locked = posse_lock_acquire(*lock, -1);
     bool good = locked == POSSE_OK || locked == POSSE_OWNER_DIED;
     good = good && posse_alloc(posse_task_executor(task), 500, &memory) == POSSE_OK;
@@ -33,7 +32,6 @@ struct run {
 
 static int count_call(posse_future future, void *context)
 {
-    (void)future;
     atomic_fetch_add((_Atomic int *)context, 1);
     return 0;
 }
@@ -151,11 +149,7 @@ void supervisor_dies(void)
 
 /* ---- the program ---- */
 
-static int program(void *context)
-{
-    (void)context;
-    return use_pool() ? 0 : 1;
-}
+static int program(void *context) { return use_pool() ? 0 : 1; }
 
 /* The program dies at a point, if it comes there. How long the rest has lived, in ms; -1: it did
  * not. */

@@ -276,7 +276,6 @@ int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec
 int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
 {
     int error = FAILS(sem_clockwait, EINTR);
-    (void)semaphore, (void)clock, (void)until;
     return error ? MINUS(error, ) : sem_clockwait(semaphore, clock, until);
 }
 
@@ -309,21 +308,18 @@ long fault_sysconf(int name)
 ssize_t fault___read_chk(int fd, void *to, size_t size, size_t room);
 ssize_t fault___read_chk(int fd, void *to, size_t size, size_t room)
 {
-    (void)room;
     return fault_read(fd, to, size);
 }
 
 ssize_t fault___recv_chk(int fd, void *to, size_t size, size_t room, int flags);
 ssize_t fault___recv_chk(int fd, void *to, size_t size, size_t room, int flags)
 {
-    (void)room;
     return fault_recv(fd, to, size, flags);
 }
 
 int fault___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
 int fault___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 {
-    (void)room;
     return fault_poll(fds, n, timeout);
 }
 
@@ -332,6 +328,5 @@ int fault___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeo
 int fault___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
                       const sigset_t *mask, size_t room)
 {
-    (void)room;
     return fault_ppoll(fds, n, timeout, mask);
 }

@@ -166,7 +166,6 @@ static void count_run(void)
 static int run_all(void *unused)
 {
     bool past_end;
-    (void)unused;
     do {
         time_limit(RUN_LIMIT);
         int wrong = run_once();

@@ -3,13 +3,7 @@
 
 #include <stdlib.h>
 
-static int aborting(posse_task *task, const void *arg, size_t size)
-{
-    (void)task;
-    (void)arg;
-    (void)size;
-    abort();
-}
+static int aborting(posse_task *task, const void *arg, size_t size) { abort(); }
 
 int main(int argc, char **argv)
 {

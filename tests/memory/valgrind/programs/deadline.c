@@ -5,9 +5,6 @@
 
 static int endless(posse_task *task, const void *arg, size_t size)
 {
-    (void)task;
-    (void)arg;
-    (void)size;
     while (pause() == -1) {
     }
     return 1;
