@@ -30,9 +30,8 @@ struct scene {
 static int play_below(const struct scene *scene)
 {
     int status = 0;
-    if (unshare(CLONE_NEWPID) != 0) {
+    if (unshare(CLONE_NEWPID) != 0)
         return NOT_PERMITTED;
-    }
     pid_t child = fork();
     if (child == 0) {
         time_limit(TIME_LIMIT);
@@ -46,9 +45,8 @@ static int play_below(const struct scene *scene)
 static int play(void *context)
 {
     const struct scene *scene = context;
-    if (scene->role == PROCESS_1) {
+    if (scene->role == PROCESS_1)
         return play_below(scene);
-    }
     REQUIRE(scene->role == ORDINARY || prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     return scene->play(scene->role == SUBREAPER);
 }
@@ -58,11 +56,10 @@ static void assert_in_all_roles(int (*body)(bool adopts))
     for (int role = ORDINARY; role < ROLES; role++) {
         struct scene scene = {(enum role)role, body};
         int status = wait_status(start_child(play, &scene));
-        if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED) {
+        if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED)
             print_message("as %s: not permitted here\n", role_names[role]);
-        } else if (status != 0) {
+        else if (status != 0)
             fail_msg("as %s: status %x", role_names[role], (unsigned)status);
-        }
     }
 }
 
@@ -112,9 +109,8 @@ TEST(pools_leave_no_zombies, PROCESSES) { assert_in_all_roles(many_pools); }
 static int breaks(posse_executor *pool)
 {
     posse_error why = {.struct_size = sizeof why};
-    for (long end = now_ms() + PATIENCE_MS; why.status != POSSE_BROKEN; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; why.status != POSSE_BROKEN; pause_ms(1))
         REQUIRE(now_ms() < end && posse_why_broken(pool, &why) == POSSE_OK);
-    }
     return 0;
 }
 
@@ -172,9 +168,8 @@ static void bury_all(int number)
     int error = errno;
     while (waitpid(-1, &status, WNOHANG) > 0) {
         buried++;
-        if (WIFEXITED(status) && WEXITSTATUS(status) >= 100 && WEXITSTATUS(status) < 100 + OWN) {
+        if (WIFEXITED(status) && WEXITSTATUS(status) >= 100 && WEXITSTATUS(status) < 100 + OWN)
             ended[WEXITSTATUS(status) - 100]++;
-        }
     }
     errno = error;
 }
@@ -182,9 +177,8 @@ static void bury_all(int number)
 static int count_ended(void)
 {
     int found = 0;
-    for (int i = 0; i < OWN; i++) {
+    for (int i = 0; i < OWN; i++)
         found += ended[i] == 1;
-    }
     return found;
 }
 
@@ -194,22 +188,19 @@ static int buries_all(bool adopts)
 {
     struct sigaction action = {.sa_handler = bury_all, .sa_flags = SA_RESTART};
     buried = 0;
-    for (int i = 0; i < OWN; i++) {
+    for (int i = 0; i < OWN; i++)
         ended[i] = 0;
-    }
     REQUIRE(sigaction(SIGCHLD, &action, NULL) == 0);
     for (int i = 0; i < OWN; i++) {
         posse_executor *pool = open_pool(1);
         REQUIRE(pool != NULL && squares(pool, i) == 0);
         pid_t child = fork();
-        if (child == 0) {
+        if (child == 0)
             _exit(100 + i);
-        }
         REQUIRE(child > 0 && posse_destroy(pool) == POSSE_OK);
     }
-    for (long end = now_ms() + PATIENCE_MS; count_ended() < OWN; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; count_ended() < OWN; pause_ms(1))
         REQUIRE(now_ms() < end);
-    }
     REQUIRE(no_child() == 0);
     REQUIRE(buried >= OWN && buried <= (adopts ? 2 * OWN : OWN));
     return 0;
@@ -242,13 +233,11 @@ static int loses_the_supervisor(bool adopts)
     REQUIRE(posse_submit(pool, parent_task, NULL, 0, &future) == POSSE_OK);
     REQUIRE(posse_result_into(future, -1, &supervisor, sizeof supervisor, NULL) == POSSE_OK);
     REQUIRE(kill((pid_t)supervisor, SIGKILL) == 0);
-    for (long end = now_ms() + PATIENCE_MS; posse_shutdown(pool, 0, -1) != POSSE_BROKEN;) {
+    for (long end = now_ms() + PATIENCE_MS; posse_shutdown(pool, 0, -1) != POSSE_BROKEN;)
         REQUIRE(now_ms() < end);
-    }
     REQUIRE(posse_destroy(pool) == POSSE_OK);
-    while (waitpid(-1, NULL, 0) > 0) { /* which ends, or the time limit does */
+    while (waitpid(-1, NULL, 0) > 0) /* which ends, or the time limit does */
         dead++;
-    }
     REQUIRE(errno == ECHILD && dead <= (adopts ? 2 : 0));
     return 0;
 }
@@ -263,9 +252,8 @@ static int between_namespaces(void *context)
     posse_options options = default_options();
     posse_executor *before = open_pool(1);
     REQUIRE(before != NULL);
-    if (unshare(CLONE_NEWPID) == 0) {
+    if (unshare(CLONE_NEWPID) == 0)
         REQUIRE(posse_create(&options, &pool) == POSSE_SYSTEM && errno != 0 && pool == NULL);
-    }
     REQUIRE(squares(before, 3) == 0 && loses_a_worker(before) == 0 && squares(before, 4) == 0);
     REQUIRE(posse_destroy(before) == POSSE_OK);
     return no_child();

@@ -107,9 +107,8 @@ POOL_TEST(A02_ended_after_the_timeout, PARALLEL, 2)
         assert_end(completed, POSSE_END);
         posse_completion_iter_close(completed);
         assert_ok(posse_release(future));
-        if (gate) {
+        if (gate)
             free_gate(pool, gate);
-        }
     }
 }
 
@@ -133,9 +132,8 @@ POOL_TEST(A04_released_at_once, ALL, 2)
 {
     for (int round = 0; round < 20; round++) {
         posse_future futures[20], future;
-        for (size_t i = 0; i < COUNT(futures); i++) {
+        for (size_t i = 0; i < COUNT(futures); i++)
             futures[i] = submitted_long(pool, square_task, (long)i);
-        }
         posse_completion_iter *completed = open_over(futures, COUNT(futures), -1);
         for (size_t i = 0; i < COUNT(futures); i++) {
             size_t index;
@@ -152,9 +150,8 @@ POOL_TEST(A05_how_many_are_left, PARALLEL, 2)
 {
     struct gate *gate = make_gate(pool);
     posse_future futures[4];
-    for (long i = 0; i < 4; i++) {
+    for (long i = 0; i < 4; i++)
         futures[i] = i < 2 ? submitted_long(pool, square_task, i) : submitted_hold(pool, gate);
-    }
     posse_completion_iter *completed = open_over(futures, 4, 50);
     assert_int_equal(posse_completion_iter_left(completed), 4);
     posse_future future;
@@ -181,14 +178,12 @@ POOL_TEST(order_of_ending, PARALLEL, 1)
     struct gate *gate = make_gate(pool);
     posse_future hold = submitted_hold(pool, gate), futures[N];
     await_entered(gate, 1);
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < N; i++)
         futures[i * 7 % N] = submitted_long(pool, square_task, (long)i);
-    }
     posse_completion_iter *completed = open_over(futures, N, -1);
     open_gate(gate);
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < N; i++)
         assert_int_equal(next_index(completed, futures), i * 7 % N);
-    }
     posse_completion_iter_close(completed);
     release_all(futures, N);
     release_all(&hold, 1);
@@ -207,9 +202,8 @@ POOL_TEST(released_ones_are_left_out, PARALLEL, 2)
     assert_ok(posse_release(futures[2])); /* waiting */
     open_gate(gate);
     bool given[4] = {false};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         given[next_index(completed, futures)] = true;
-    }
     assert_true(given[0] && given[3]);
     assert_end(completed, POSSE_END);
     posse_completion_iter_close(completed);
@@ -246,13 +240,11 @@ POOL_TEST(closed_early, ALL, 2)
 {
     posse_future futures[30];
     for (int round = 0; round < 20; round++) {
-        for (size_t i = 0; i < COUNT(futures); i++) {
+        for (size_t i = 0; i < COUNT(futures); i++)
             futures[i] = submitted_long(pool, square_task, (long)i);
-        }
         posse_completion_iter *completed = open_over(futures, COUNT(futures), -1);
-        for (int i = 0; i < round; i++) {
+        for (int i = 0; i < round; i++)
             (void)next_index(completed, futures);
-        }
         posse_completion_iter_close(completed);
         release_all(futures, COUNT(futures));
     }
@@ -264,9 +256,8 @@ TEST(closed_after_destroy, ALL)
     struct gate *gate = make_gate(pool);
     posse_future futures[3] = {submitted_long(pool, square_task, 1)};
     size_t n = 1;
-    for (; backend() == POSSE_PROCESS && n < 3; n++) {
+    for (; backend() == POSSE_PROCESS && n < 3; n++)
         futures[n] = submitted_hold(pool, gate);
-    }
     posse_completion_iter *completed = open_over(futures, n, -1);
     posse_completion_iter *used = open_over(futures, n, -1);
     (void)next_index(used, futures);
@@ -278,9 +269,8 @@ TEST(closed_after_destroy, ALL)
 POOL_TEST(two_over_the_same, ALL, 2)
 {
     posse_future futures[20];
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         futures[i] = submitted_long(pool, square_task, (long)i);
-    }
     posse_completion_iter *a = open_over(futures, COUNT(futures), -1);
     posse_completion_iter *b = open_over(futures, COUNT(futures), -1);
     bool given[2][COUNT(futures)] = {{false}};
@@ -288,9 +278,8 @@ POOL_TEST(two_over_the_same, ALL, 2)
         given[0][next_index(a, futures)] = true;
         given[1][next_index(b, futures)] = true;
     }
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_true(given[0][i] && given[1][i]);
-    }
     assert_end(a, POSSE_END);
     assert_end(b, POSSE_END);
     posse_completion_iter_close(b);

@@ -38,11 +38,9 @@ static posse_executor *open_waiting(int place, bool wait)
 
 static bool submit_apples(posse_executor *pool, int count)
 {
-    for (int i = 0; i < count; i++) {
-        if (posse_submit(pool, apple_task, NULL, 0, NULL) != POSSE_OK) {
+    for (int i = 0; i < count; i++)
+        if (posse_submit(pool, apple_task, NULL, 0, NULL) != POSSE_OK)
             return false;
-        }
-    }
     return true;
 }
 
@@ -64,9 +62,8 @@ static void run_program(int (*body)(void *), int expected, char *output, size_t 
         exit(body(NULL));
     }
     close(pipe_ends[1]);
-    while ((length = read(pipe_ends[0], output + used, capacity - 1 - used)) > 0) {
+    while ((length = read(pipe_ends[0], output + used, capacity - 1 - used)) > 0)
         used += (size_t)length;
-    }
     output[used] = '\0';
     close(pipe_ends[0]);
     int status = wait_status(child);
@@ -144,9 +141,8 @@ TEST(S14_cancel_futures_wait_false, FORKED)
 {
     char output[100];
     run_program(cancels, 0, output, sizeof output);
-    if (backend() != POSSE_INLINE) {
+    if (backend() != POSSE_INLINE)
         assert_true(strcmp(output, "apple\n") == 0 || strcmp(output, "") == 0);
-    }
     end_program();
 }
 
@@ -169,9 +165,8 @@ TEST(not_waited_for, PARALLEL_FORKED)
 /* Several, of which one is destroyed before. */
 static int several(void *context)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         REQUIRE(open_waiting(i, true) != NULL && submit_apples(kept[i], 1));
-    }
     REQUIRE(posse_shutdown(kept[1], 0, -1) == POSSE_OK);
     return posse_destroy(kept[1]) == POSSE_OK ? 0 : 1;
 }
@@ -187,9 +182,8 @@ TEST(several_executors, FORKED)
 static int wait_for_go_task(posse_task *task, const void *arg, size_t size)
 {
     atomic_fetch_add(&shared->begun, 1);
-    while (atomic_load(&shared->go_on) == 0) {
+    while (atomic_load(&shared->go_on) == 0)
         pause_ms(1);
-    }
     atomic_fetch_add(&shared->ended, 1);
     return 0;
 }
@@ -200,15 +194,13 @@ static int forks(void *context)
     int status;
     posse_executor *pool = open_waiting(0, true);
     REQUIRE(pool != NULL && posse_submit(pool, wait_for_go_task, NULL, 0, NULL) == POSSE_OK);
-    while (atomic_load(&shared->begun) == 0) {
+    while (atomic_load(&shared->begun) == 0)
         pause_ms(1);
-    }
     for (int i = 0; i < 2; i++) {
         pid_t child = fork();
         REQUIRE(child >= 0);
-        if (child == 0) {
+        if (child == 0)
             exit(i == 0 || (open_waiting(1, true) != NULL && submit_apples(kept[1], 1)) ? 5 : 1);
-        }
         REQUIRE(waitpid(child, &status, 0) == child && WIFEXITED(status));
         REQUIRE(WEXITSTATUS(status) == 5 && atomic_load(&shared->ended) == i);
         REQUIRE(i == 1 || atomic_load(&shared->ended) == 0);

@@ -27,9 +27,8 @@ static void assert_invalid(posse_future future)
 {
     static posse_status (*const calls[])(posse_future) = {result_call,  into_call,  exception_call,
                                                           posse_cancel, posse_kill, posse_release};
-    for (size_t i = 0; i < COUNT(calls); i++) {
+    for (size_t i = 0; i < COUNT(calls); i++)
         assert_status(calls[i](future), POSSE_INVALID);
-    }
     assert_false(posse_done(future));
     assert_false(posse_running(future));
     assert_false(posse_cancelled(future));
@@ -75,9 +74,8 @@ POOL_TEST(made_up_handle, ALL, 1)
     for (size_t slot = 0; slot < COUNT(values); slot++) {
         for (size_t generation = 0; generation < COUNT(values); generation++) {
             posse_future future = {pool, values[slot], values[generation]};
-            if (future.slot != real.slot || future.generation != real.generation) {
+            if (future.slot != real.slot || future.generation != real.generation)
                 assert_invalid(future);
-            }
         }
     }
     assert_int_equal(take_long(real), 9);
@@ -213,9 +211,8 @@ static int careless_task(posse_task *task, const void *arg, size_t size)
     if (posse_task_return(task, NULL, 1) != POSSE_INVALID ||
         posse_task_return(task, "", SIZE_MAX) == POSSE_OK ||
         posse_result((posse_future){posse_task_executor(task), 1u << 30, 1}, -1, NULL, NULL) !=
-            POSSE_INVALID) {
+            POSSE_INVALID)
         return WRONG_ARG;
-    }
     return return_long(task, (long)size);
 }
 

@@ -100,9 +100,8 @@ TEST(ended_by_posse, PARALLEL)
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
     assert_not_broken(pool);
     open_gate(gate);
-    if (backend() == POSSE_THREAD) {
+    if (backend() == POSSE_THREAD)
         assert_eventually(atomic_load(&gate->passed) == 2);
-    }
     free_gate(pool, gate);
     end_pool(pool);
 }

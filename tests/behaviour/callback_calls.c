@@ -74,9 +74,8 @@ static int submits_crash(posse_future future, void *context)
     long signal = SIGSEGV;
     posse_status status =
         posse_submit(future.executor, signal_task, &signal, sizeof signal, &stage->other);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_result(stage->other, -1, NULL, NULL);
-    }
     atomic_store(&stage->status, (int)status);
     return 0;
 }
@@ -193,9 +192,8 @@ static int shuts_down_other(posse_future future, void *context)
 static int adds_to_other(posse_future future, void *context)
 {
     struct stage *stage = context;
-    if (posse_add_done_callback(stage->other, shuts_down_other, stage) != POSSE_OK) {
+    if (posse_add_done_callback(stage->other, shuts_down_other, stage) != POSSE_OK)
         atomic_store(&stage->status, -2);
-    }
     return 0;
 }
 

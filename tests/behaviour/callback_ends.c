@@ -25,9 +25,8 @@ POOL_TEST(shutdown_waits_for_callbacks, PARALLEL, 2)
     open_gate(gate);
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(atomic_load(&calls), 4);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         take_error(futures[i], POSSE_OK);
-    }
     free_gate(pool, gate);
 }
 
@@ -111,9 +110,8 @@ POOL_TEST(hard_ends, PARALLEL, 3)
         assert_ok(posse_add_done_callback(futures[i], see_end, &ended));
     }
     assert_ok(posse_kill(futures[1]));
-    if (backend() == POSSE_PROCESS) {
+    if (backend() == POSSE_PROCESS)
         kill((pid_t)atomic_load(&gate->who[0]), SIGKILL);
-    }
     assert_eventually(atomic_load(&ended.calls) == (backend() == POSSE_PROCESS ? 3 : 2));
     open_gate(gate);
     assert_eventually(atomic_load(&ended.calls) == 3);
@@ -143,9 +141,8 @@ POOL_TEST(ten_thousand_futures, ALL, 2)
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(atomic_load(&ended.calls), 2 * MANY);
     assert_int_equal(atomic_load(&ended.undone), 0);
-    for (int i = 0; i < MANY; i++) {
+    for (int i = 0; i < MANY; i++)
         assert_ok(posse_release(futures[i]));
-    }
 }
 
 /* How often the thread has gone to sleep by itself; -1: there is none of that name. */
@@ -162,17 +159,14 @@ static long naps_of(const char *thread)
         while (status != NULL && fgets(line, sizeof line, status) != NULL) {
             (void)sscanf(line, "Name: %39s", name);
             if (strcmp(name, thread) == 0 &&
-                sscanf(line, "voluntary_ctxt_switches: %ld", &count) == 1) {
+                sscanf(line, "voluntary_ctxt_switches: %ld", &count) == 1)
                 naps = count;
-            }
         }
-        if (status != NULL) {
+        if (status != NULL)
             fclose(status);
-        }
     }
-    if (list != NULL) {
+    if (list != NULL)
         pclose(list);
-    }
     return naps;
 }
 

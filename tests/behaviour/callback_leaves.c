@@ -60,9 +60,8 @@ static void add_all(posse_executor *pool, struct gate *gate, posse_future *futur
 
 static void release_all(posse_future *futures)
 {
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++)
         take_error(futures[i], POSSE_OK);
-    }
 }
 
 POOL_TEST(others_are_called, PARALLEL, 2)
@@ -158,9 +157,8 @@ POOL_TEST(by_the_log, PARALLEL, 1, .log = leave_log)
     _Atomic int calls = 0;
     struct gate *gate = make_gate(pool);
     posse_future future = submitted_hold(pool, gate);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         assert_ok(posse_add_done_callback(future, complain, &calls));
-    }
     open_gate(gate);
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(atomic_load(&calls), 4);

@@ -240,9 +240,8 @@ TEST(in_order_on_one_thread, PARALLEL)
         assert_int_equal(p.record.call[i].thread, p.record.call[0].thread);
     }
     assert_true(p.record.call[0].thread != identity());
-    if (backend() == POSSE_PROCESS) {
+    if (backend() == POSSE_PROCESS)
         assert_int_equal(with_one, threads + 1);
-    }
     end_pending(&p);
 }
 
@@ -286,15 +285,13 @@ static int adds_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
     _Atomic int calls = 0;
-    if (posse_submit(posse_task_executor(task), identity_task, NULL, 0, &future) != POSSE_OK) {
+    if (posse_submit(posse_task_executor(task), identity_task, NULL, 0, &future) != POSSE_OK)
         return INNER_FAILED;
-    }
     posse_status status = posse_add_done_callback(future, nothing, &calls);
     (void)posse_result(future, -1, NULL, NULL);
     for (long end = now_ms() + PATIENCE_MS;
-         status == POSSE_OK && !atomic_load(&calls) && now_ms() < end;) {
+         status == POSSE_OK && !atomic_load(&calls) && now_ms() < end;)
         pause_ms(1);
-    }
     posse_release(future);
     return return_long(task, status);
 }

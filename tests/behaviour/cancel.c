@@ -44,9 +44,8 @@ static void end_waiting_ones(posse_status (*call)(posse_future))
 {
     struct held held = make_held();
     posse_future futures[3];
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         futures[i] = submitted_count(&held);
-    }
     assert_ok(call(futures[0]));
     assert_ok(call(futures[2]));
     open_gate(held.gate);
@@ -109,9 +108,8 @@ TEST(kill_running, PARALLEL)
     assert_int_equal(error.attempt, 1);
     assert_int_equal(atomic_load(&held.gate->passed), 0);
     open_gate(held.gate);
-    if (backend() == POSSE_THREAD) {
+    if (backend() == POSSE_THREAD)
         assert_eventually(atomic_load(&held.gate->passed) == 1);
-    }
     end_held(&held);
 }
 
@@ -223,9 +221,8 @@ TEST(release_while_waiting, PARALLEL)
 POOL_TEST(release_at_once, ALL, 2)
 {
     _Atomic long *counter = make_counter(pool);
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 10000; i++)
         assert_ok(posse_release(SUBMIT_VALUE(pool, count_task, counter)));
-    }
     assert_eventually(atomic_load(counter) == 10000);
     assert_ok(posse_free(pool, (void *)counter));
 }

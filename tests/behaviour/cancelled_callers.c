@@ -108,9 +108,8 @@ static posse_status submit_to_full_queue(struct scene *scene)
 {
     posse_job job = {.struct_size = sizeof job, .fn = identity_task, .queue_timeout_ms = LONG_MS};
     posse_status status = POSSE_OK;
-    while (status == POSSE_OK) {
+    while (status == POSSE_OK)
         status = posse_submit_with(scene->pool, &job, NULL);
-    }
     return status;
 }
 
@@ -223,9 +222,8 @@ TEST(create_and_destroy, ALL)
     struct call ending[] = {{.name = "destroy", .call = destroy}};
     struct scene scene = {.pool = NULL};
     MAKE_CALLS(&scene, making);
-    for (long i = 0; i < 100; i++) {
+    for (long i = 0; i < 100; i++)
         assert_int_equal(take_long(submitted_long(scene.pool, square_task, i)), i * i);
-    }
     assert_int_equal(stats_of(scene.pool).workers_lost, 0);
     MAKE_CALLS(&scene, ending);
 }
@@ -233,9 +231,8 @@ TEST(create_and_destroy, ALL)
 static posse_status destroy_busy(struct scene *scene)
 {
     posse_status status = create(scene);
-    for (int i = 0; i < 50 && status == POSSE_OK; i++) {
+    for (int i = 0; i < 50 && status == POSSE_OK; i++)
         status = posse_submit(scene->pool, square_task, &(long){3}, sizeof(long), NULL);
-    }
     return status == POSSE_OK ? posse_destroy(scene->pool) : status;
 }
 
@@ -251,9 +248,8 @@ static posse_status use_futures(struct scene *scene)
     posse_future future;
     char text[100];
     posse_status status = posse_submit(scene->pool, echo_task, large, sizeof large, &future);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return status;
-    }
     (void)posse_cancel(future);
     (void)posse_kill(future);
     (void)posse_describe(future, text, sizeof text);
@@ -269,16 +265,13 @@ static posse_status use_completions(struct scene *scene)
     posse_completion taken;
     posse_completion_queue *completions;
     posse_status status = posse_completion_queue_create(&completions);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return status;
-    }
     status = posse_submit(scene->pool, square_task, &(long){3}, sizeof(long), &future);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_completion_queue_add(completions, future, NULL);
-    }
-    while (status == POSSE_OK && posse_completion_queue_take(completions, &taken, 1) == 0) {
+    while (status == POSSE_OK && posse_completion_queue_take(completions, &taken, 1) == 0)
         status = posse_exception(future, -1, NULL);
-    }
     posse_completion_queue_destroy(completions);
     return status == POSSE_OK ? posse_release(future) : status;
 }
@@ -330,9 +323,8 @@ static posse_status wait_for_several(struct scene *scene)
     struct scene other = *scene;
     posse_future futures[2];
     posse_status status = create(&other);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return status;
-    }
     for (int i = 0; i < 2 && status == POSSE_OK; i++) {
         posse_executor *pool = i ? other.pool : scene->pool;
         status = posse_submit(pool, square_task, &(long){3}, sizeof(long), &futures[i]);

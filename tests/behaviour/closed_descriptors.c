@@ -25,9 +25,8 @@ struct scene {
 
 static void close_all(void)
 {
-    for (int fd = FIRST; fd < BEHIND; fd++) {
+    for (int fd = FIRST; fd < BEHIND; fd++)
         (void)close(fd);
-    }
 }
 
 /* Sockets and eventfds by turns, under each number. */
@@ -56,20 +55,17 @@ static int own_are_untouched(void)
 
 static int own_are_closed(void)
 {
-    for (int fd = FIRST; fd < BEHIND; fd++) {
+    for (int fd = FIRST; fd < BEHIND; fd++)
         REQUIRE(close(fd) < 0 && errno == EBADF);
-    }
     return 0;
 }
 
 static pid_t fork_helper(void)
 {
     pid_t helper = fork();
-    if (helper == 0) {
-        for (;;) {
+    if (helper == 0)
+        for (;;)
             pause();
-        }
-    }
     return helper;
 }
 
@@ -118,9 +114,8 @@ static int pool_behind(void *context)
 
 TEST(an_executor, FORKED)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         assert_child(pool_behind, &(struct scene){.replaced = i % 2, .copied = i / 2});
-    }
 }
 
 /* Takes what must come without being told by the descriptor. */

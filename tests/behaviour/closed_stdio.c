@@ -16,9 +16,8 @@ enum { COMBINATIONS = 8 };
 static long open_now(void)
 {
     long bits = 0;
-    for (int fd = 0; fd < 3; fd++) {
+    for (int fd = 0; fd < 3; fd++)
         bits |= fcntl(fd, F_GETFD) >= 0 ? 1L << fd : 0;
-    }
     return bits;
 }
 
@@ -89,9 +88,8 @@ TEST(every_combination, FORKED)
     fflush(NULL);
     for (long open = 0; open < COMBINATIONS; open++) {
         int status = wait_status(start_child(closes_some, &open));
-        if (status != 0) {
+        if (status != 0)
             fail_msg("with %lx open: status %x", (unsigned long)open, (unsigned)status);
-        }
     }
 }
 
@@ -113,9 +111,8 @@ static int opens_later(void *context)
     REQUIRE(posse_submit(pool, square_task, &value, sizeof value, &future) == POSSE_OK);
     REQUIRE(posse_result_into(future, -1, &result, sizeof result, NULL) == POSSE_OK);
     REQUIRE(result == 36 && posse_destroy(pool) == POSSE_OK);
-    for (int fd = 0; fd < 3; fd++) {
+    for (int fd = 0; fd < 3; fd++)
         REQUIRE(fstat(fd, &now) == 0 && now.st_ino == before[fd].st_ino && now.st_size == 0);
-    }
     return 0;
 }
 

@@ -28,9 +28,8 @@ bool __wrap_pi_os_shm_discard(struct pi_os_shm *, size_t, size_t);
 bool __wrap_pi_os_shm_discard(struct pi_os_shm *memory, size_t offset, size_t length)
 {
     posse_executor *pool = atomic_exchange(&asked, NULL);
-    if (pool != NULL && !can_take(pool, BLOCK)) {
+    if (pool != NULL && !can_take(pool, BLOCK))
         atomic_fetch_add(&refused, 1);
-    }
     return !kept && __real_pi_os_shm_discard(memory, offset, length);
 }
 
@@ -52,9 +51,8 @@ static int take_all(posse_executor *pool, size_t size, void **memory)
 
 static void free_all(posse_executor *pool, void **memory, int n)
 {
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         assert_ok(posse_free(pool, memory[i]));
-    }
 }
 
 /* ---- counted wrong ---- */
@@ -107,9 +105,8 @@ TEST(freed_blocks_make_room_for_tasks, PARALLEL)
     int n = take_all(pool, BLOCK, memory);
     assert_in_range(n, 50, MAX_BLOCKS - 1);
     free_all(pool, memory, n);
-    for (int i = 0; i < TASKS; i++) {
+    for (int i = 0; i < TASKS; i++)
         assert_ok(posse_submit(pool, echo_task, NULL, 0, NULL));
-    }
     open_gate(gate);
     assert_ok(posse_result(held, -1, NULL, NULL));
     assert_ok(posse_release(held));
@@ -150,9 +147,8 @@ POOL_TEST(supervisor_sleeps_while_tasks_wait, PARALLEL, 1)
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
     await_entered(gate, 1);
-    for (int i = 0; i < 2 * TASKS; i++) {
+    for (int i = 0; i < 2 * TASKS; i++)
         assert_ok(posse_submit(pool, echo_task, NULL, 0, NULL));
-    }
     assert_true(can_take(pool, 4 * MB));
     assert_eventually(sleeps(pool));
     open_gate(gate);

@@ -128,9 +128,8 @@ POOL_TEST(IP27_released_ones_are_left_out, PARALLEL, 1)
     posse_future cancelled = submitted_long(pool, square_task, 3);
     posse_future last = submitted_long(pool, square_task, 4);
     posse_future all[4] = {held, waiting, cancelled, last};
-    for (size_t i = 0; i < COUNT(all); i++) {
+    for (size_t i = 0; i < COUNT(all); i++)
         assert_ok(posse_completion_queue_add(completions, all[i], NULL));
-    }
     assert_ok(posse_release(held));
     assert_ok(posse_release(waiting));
     assert_nothing(completions);
@@ -155,12 +154,10 @@ POOL_TEST(batches_in_order, PARALLEL, 1)
     posse_completion_queue *completions = make_completions();
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate), futures[N];
-    for (long i = 0; i < N; i++) {
+    for (long i = 0; i < N; i++)
         futures[i] = submitted_long(pool, square_task, i);
-    }
-    for (int i = N - 1; i >= 0; i--) {
+    for (int i = N - 1; i >= 0; i--)
         assert_ok(posse_completion_queue_add(completions, futures[i], &futures[i]));
-    }
     assert_nothing(completions);
     open_gate(gate);
     assert_ok(posse_wait(futures, N, POSSE_ALL_COMPLETED, -1, NULL, NULL));
@@ -187,13 +184,11 @@ POOL_TEST(added_after_the_end, ALL, 1)
     posse_completion_queue *completions = make_completions();
     posse_future future = submitted_long(pool, square_task, 3);
     assert_ok(posse_result(future, -1, NULL, NULL));
-    for (int i = 0; i < 2; i++) { /* and twice */
+    for (int i = 0; i < 2; i++) /* and twice */
         assert_ok(posse_completion_queue_add(completions, future, &future));
-    }
     assert_true(readable(completions, 0));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_ptr_equal(take_one(completions).context, &future);
-    }
     assert_nothing(completions);
     take_error(future, POSSE_OK);
     posse_completion_queue_destroy(completions);
@@ -209,18 +204,16 @@ TEST(several_executors, ALL)
         futures[i] = submitted_long(pools[i % 3], square_task, i);
         assert_ok(posse_completion_queue_add(completions, futures[i], &futures[i]));
     }
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 30; i++)
         taken[(posse_future *)take_one(completions).context - futures] = true;
-    }
     for (int i = 0; i < 30; i++) {
         assert_true(taken[i]);
         take_error(futures[i], POSSE_OK);
     }
     assert_nothing(completions);
     posse_completion_queue_destroy(completions);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         end_pool(pools[i]);
-    }
 }
 
 static posse_future add_held(posse_completion_queue *completions, posse_executor *pool,
@@ -300,9 +293,8 @@ POOL_TEST(nobody_reads, ALL, 2)
     }
     assert_int_equal(all, N);
     assert_nothing(completions);
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++)
         assert_ok(posse_release(futures[i]));
-    }
     posse_completion_queue_destroy(completions);
 }
 
@@ -375,16 +367,13 @@ TEST(destroyed_while_they_end, ALL)
     start_call(&caller, bustle, &other);
     for (long rounds = in_long_run(300, 10000); rounds > 0; rounds--) {
         posse_completion_queue *completions = make_completions();
-        for (long i = 0; i < N; i++) {
+        for (long i = 0; i < N; i++)
             futures[i] = submitted_long(other.pool, square_task, i);
-        }
-        for (long i = N - 1; i >= 0; i--) { /* those that were added first are forgotten last */
+        for (long i = N - 1; i >= 0; i--) /* those that were added first are forgotten last */
             assert_ok(posse_completion_queue_add(completions, futures[i], NULL));
-        }
         posse_completion_queue_destroy(completions);
-        for (long i = 0; i < N; i++) {
+        for (long i = 0; i < N; i++)
             assert_int_equal(take_long(futures[i]), i * i);
-        }
     }
     atomic_store(&other.over, 1);
     assert_ok(end_call(&caller));

@@ -50,11 +50,9 @@ TEST(T02_default_workers, PARALLEL)
     cpu_set_t one;
     assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
     CPU_ZERO(&one);
-    for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++) {
-        if (CPU_ISSET(cpu, &all)) {
+    for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+        if (CPU_ISSET(cpu, &all))
             CPU_SET(cpu, &one);
-        }
-    }
     assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
     posse_executor *pool = make_pool(0);
     assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
@@ -167,9 +165,8 @@ TEST(again_and_again, ALL)
 {
     for (int i = 0; i < 100; i++) {
         posse_executor *pool = make_pool(2);
-        if (i % 2 == 0) {
+        if (i % 2 == 0)
             assert_works(pool);
-        }
         assert_ok(posse_destroy(pool));
     }
 }

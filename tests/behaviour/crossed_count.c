@@ -18,9 +18,8 @@ static _Thread_local bool is_worker;
 
 static void wait_while(_Atomic bool *held)
 {
-    for (long end = now_ms() + PATIENCE_MS; atomic_load(held) && now_ms() < end;) {
+    for (long end = now_ms() + PATIENCE_MS; atomic_load(held) && now_ms() < end;)
         pause_ms(1);
-    }
 }
 
 uint32_t __real_pi_slots_claim_next(struct pi_slots *, struct pi_ring *, unsigned, uint64_t *);
@@ -30,13 +29,11 @@ uint32_t __wrap_pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring
 {
     is_worker = true;
     for (long end = now_ms() + PATIENCE_MS;
-         atomic_load(&way.hold_worker) && atomic_load(&way.may_take) == 0 && now_ms() < end;) {
+         atomic_load(&way.hold_worker) && atomic_load(&way.may_take) == 0 && now_ms() < end;)
         pause_ms(1);
-    }
     uint32_t index = __real_pi_slots_claim_next(slots, ring, owner, word);
-    if (index != PI_NO_INDEX && atomic_load(&way.hold_worker)) {
+    if (index != PI_NO_INDEX && atomic_load(&way.hold_worker))
         atomic_fetch_sub(&way.may_take, 1);
-    }
     return index;
 }
 

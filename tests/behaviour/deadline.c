@@ -22,9 +22,8 @@ POOL_TEST(ends_on_time, PARALLEL, 1)
     assert_int_equal(atomic_load(&gate->passed), 0);
     assert_int_equal(stats_of(pool).timed_out, 1);
     open_gate(gate);
-    if (backend() == POSSE_THREAD) { /* it goes on, of no account, and leaves */
+    if (backend() == POSSE_THREAD) /* it goes on, of no account, and leaves */
         assert_eventually(atomic_load(&gate->passed) == 1);
-    }
     assert_eventually(stats_of(pool).workers == 1);
     free_gate(pool, gate);
 }
@@ -36,12 +35,10 @@ TEST(many_deadlines, PARALLEL)
     posse_executor *pool = make_pool(SLOW);
     struct gate *gate = make_gate(pool);
     posse_future slow[SLOW];
-    for (long i = 0; i < SLOW; i++) {
+    for (long i = 0; i < SLOW; i++)
         slow[i] = submitted_limited(pool, hold_task, gate, 20 + (i * 5 % SLOW) * 10);
-    }
-    for (long i = 0; i < SLOW; i++) {
+    for (long i = 0; i < SLOW; i++)
         take_error(slow[i], POSSE_DEADLINE);
-    }
     for (int i = 0; i < 50; i++) {
         long value = i;
         posse_job job = {
@@ -105,14 +102,11 @@ POOL_TEST(time_left, ALL, 1)
 static int overdue_task(posse_task *task, const void *arg, size_t size)
 {
     struct gate *gate = *(struct gate *const *)arg;
-    for (long end = now_ms() + PATIENCE_MS; posse_task_time_left(task) > 0; pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; posse_task_time_left(task) > 0; pause_ms(1))
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
-    if (posse_task_time_left(task) == 0 && posse_task_cancelled(task)) {
+    if (posse_task_time_left(task) == 0 && posse_task_cancelled(task))
         atomic_store(&gate->open, 1);
-    }
     return 0;
 }
 
@@ -143,9 +137,8 @@ POOL_TEST(is_not_retried, PARALLEL, 1)
 POOL_TEST(unobserved, PARALLEL, 2)
 {
     struct gate *gate = make_gate(pool);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         assert_ok(posse_release(submitted_limited(pool, hold_task, gate, 10)));
-    }
     assert_eventually(stats_of(pool).timed_out == 5);
     open_gate(gate);
     assert_eventually(atomic_load(&gate->passed) == (backend() == POSSE_THREAD ? 5 : 0));
@@ -159,9 +152,8 @@ static int waits_for_slow_task(posse_task *task, const void *arg, size_t size)
     posse_job job = {
         .struct_size = sizeof job, .fn = hold_task, .arg = arg, .size = size, .timeout_ms = 50};
     posse_future inner;
-    if (posse_submit_with(posse_task_executor(task), &job, &inner) != POSSE_OK) {
+    if (posse_submit_with(posse_task_executor(task), &job, &inner) != POSSE_OK)
         return INNER_FAILED;
-    }
     posse_status status = posse_result(inner, -1, NULL, NULL);
     posse_release(inner);
     return return_long(task, status);

@@ -21,11 +21,9 @@ static int slow_task(posse_task *task, const void *arg, size_t size)
     struct deeds *deeds = *(struct deeds *const *)arg;
     int place = atomic_fetch_add(&deeds->begun, 1);
     atomic_store(&deeds->who[place % WORKERS], identity());
-    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&deeds->may_finish); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&deeds->may_finish); pause_ms(1))
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
     atomic_fetch_add(&deeds->finished, 1);
     return 0;
 }
@@ -34,9 +32,8 @@ static int note_end(posse_future future, void *context)
 {
     struct deeds *deeds = context;
     posse_error error = {.struct_size = sizeof error};
-    if (posse_exception(future, 0, &error) != POSSE_OK || error.status > POSSE_DEADLINE) {
+    if (posse_exception(future, 0, &error) != POSSE_OK || error.status > POSSE_DEADLINE)
         return 1;
-    }
     atomic_fetch_add(&deeds->ends[error.status], 1);
     return 0;
 }
@@ -108,9 +105,8 @@ TEST(S17_destroy_kills_processes, PROCESSES)
     int processes = count_processes();
     int threads = count_threads();
     assert_ok(posse_destroy(make_busy(deeds)));
-    for (int i = 0; i < WORKERS; i++) {
+    for (int i = 0; i < WORKERS; i++)
         assert_eventually(!process_lives((pid_t)atomic_load(&deeds->who[i])));
-    }
     atomic_store(&deeds->may_finish, 1);
     assert_ends(deeds, POSSE_WORKER_LOST);
     assert_eventually(count_processes() == processes);

@@ -17,11 +17,9 @@ struct late {
 
 static bool comes_to(_Atomic long *counter, long value)
 {
-    for (long end = now_ms() + PATIENCE_MS / 2; atomic_load(counter) < value; pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS / 2; atomic_load(counter) < value; pause_ms(1))
+        if (now_ms() > end)
             return false;
-        }
-    }
     return true;
 }
 
@@ -29,16 +27,13 @@ static int late_task(posse_task *task, const void *arg, size_t size)
 {
     struct late *late = *(struct late *const *)arg;
     atomic_store(&late->worker, posse_task_worker(task) + 1);
-    if (!pass_gate(late->gate)) {
+    if (!pass_gate(late->gate))
         return GAVE_UP;
-    }
-    if (atomic_load(&late->quiet)) {
+    if (atomic_load(&late->quiet))
         return 0;
-    }
     posse_executor *pool = posse_task_executor(task);
-    if (posse_submit(pool, count_task, &late->begun, sizeof(void *), NULL) != POSSE_OK) {
+    if (posse_submit(pool, count_task, &late->begun, sizeof(void *), NULL) != POSSE_OK)
         return INNER_FAILED;
-    }
     return comes_to(late->begun, 1) ? 0 : GAVE_UP;
 }
 
@@ -145,9 +140,8 @@ struct end {
 static int end_task(posse_task *task, const void *arg, size_t size)
 {
     struct end *end = *(struct end *const *)arg;
-    if (posse_task_worker(task) == 0 && atomic_fetch_add(&end->come, 1) == 0) {
+    if (posse_task_worker(task) == 0 && atomic_fetch_add(&end->come, 1) == 0)
         (void)(comes_to(end->begun, 1) || comes_to(end->begun, 1)); /* longer than that one waits */
-    }
     return 0;
 }
 

@@ -43,9 +43,8 @@ static bool gets_over(posse_task *task, enum fault fault, int code)
         }
         return false;
     case EXITS:
-        if (backend() == POSSE_THREAD) {
+        if (backend() == POSSE_THREAD)
             pthread_exit(NULL);
-        }
         _exit(EXIT_CODE);
     case CRASHES: return read_nowhere() != 0;
     }
@@ -58,13 +57,11 @@ static bool gets_over(posse_task *task, enum fault fault, int code)
 static int codec_task(posse_task *task, const void *arg, size_t size)
 {
     const struct packet *packet = arg;
-    if (size != sizeof *packet || !gets_over(task, packet->decode, BAD_INPUT)) {
+    if (size != sizeof *packet || !gets_over(task, packet->decode, BAD_INPUT))
         return BAD_INPUT;
-    }
     char *room = posse_task_reserve(task, ROOM);
-    if (room == NULL || !gets_over(task, packet->encode, BAD_OUTPUT)) {
+    if (room == NULL || !gets_over(task, packet->encode, BAD_OUTPUT))
         return BAD_OUTPUT;
-    }
     long square = packet->value * packet->value;
     memset(room, 0, ROOM);
     memcpy(room, &square, sizeof square);
@@ -91,9 +88,8 @@ static void assert_fails_alone(struct packet bad, int code, const char *message)
 {
     posse_executor *pool = make_pool(2);
     posse_future futures[30];
-    for (long i = 0; i < (long)COUNT(futures); i++) {
+    for (long i = 0; i < (long)COUNT(futures); i++)
         futures[i] = sent(pool, i % 3 == 1 ? bad : (struct packet){.value = i});
-    }
     for (long i = 0; i < (long)COUNT(futures); i++) {
         if (i % 3 == 1) {
             posse_error error = take_error(futures[i], POSSE_TASK_FAILED);
@@ -124,9 +120,8 @@ POOL_TEST(D01_error_at_task_encode, ALL, 1)
                {"x", SIZE_MAX / 4, POSSE_TOO_LARGE},
                {"x", (size_t)1 << 46, POSSE_TOO_LARGE}};
     struct gate *gate = make_gate(pool);
-    if (backend() == POSSE_INLINE) {
+    if (backend() == POSSE_INLINE)
         open_gate(gate);
-    }
     posse_future held = submitted_hold(pool, gate);
     await_entered(gate, 1);
     posse_future before = sent(pool, (struct packet){.value = 4});
@@ -246,9 +241,8 @@ POOL_TEST(IP20_decode_errors_propagate, PARALLEL, 1)
     }
     assert_status(posse_completion_iter_next(completed, &next, NULL), POSSE_END);
     posse_completion_iter_close(completed);
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_int_equal(take_error(futures[i], POSSE_TASK_FAILED).code, BAD_INPUT);
-    }
     free_gate(pool, gate);
 }
 
@@ -319,9 +313,8 @@ POOL_TEST(D11_error_during_result_decode, PARALLEL_CALLERS, 1)
 static int submit_unreadable_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
-    if (!pass_gate(*(struct gate *const *)arg)) {
+    if (!pass_gate(*(struct gate *const *)arg))
         return GAVE_UP;
-    }
     return return_long(task, posse_submit(posse_task_executor(task), codec_task, NULL, 8, &future));
 }
 
@@ -334,9 +327,8 @@ POOL_TEST(D14_shutdown_deadlock_encode, PARALLEL, 1)
     posse_future futures[COUNT(bad)];
     posse_future submitter = SUBMIT_VALUE(pool, submit_unreadable_task, gate);
     await_entered(gate, 1);
-    for (size_t i = 0; i < COUNT(bad); i++) {
+    for (size_t i = 0; i < COUNT(bad); i++)
         futures[i] = sent(pool, bad[i]);
-    }
     posse_future last = sent(pool, (struct packet){.value = 8});
     assert_ok(posse_shutdown(pool, POSSE_NO_WAIT, 0));
     open_gate(gate);

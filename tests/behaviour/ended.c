@@ -42,16 +42,14 @@ static posse_status snapshots(void *context)
     bool ended = false;
     for (int i = 0; i < 1000; i++) {
         posse_status status = posse_exception(future, 0, &error);
-        if (status == POSSE_TIMEOUT && !ended) {
+        if (status == POSSE_TIMEOUT && !ended)
             continue;
-        }
         first = ended ? first : error;
         ended = true;
         if (status != POSSE_OK || memcmp(&first, &error, sizeof first) != 0 ||
             posse_result(future, 0, NULL, NULL) != error.status || !posse_done(future) ||
-            posse_running(future) || posse_cancelled(future)) {
+            posse_running(future) || posse_cancelled(future))
             return POSSE_SYSTEM;
-        }
     }
     return POSSE_OK;
 }
@@ -62,13 +60,11 @@ POOL_TEST(F_22_get_snapshot, PARALLEL_CALLERS, 1)
     posse_future held = submitted_hold(pool, gate);
     posse_future future = submitted_long(pool, message_task, 9);
     struct caller callers[4];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         start_call(&callers[i], snapshots, &future);
-    }
     open_gate(gate);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         assert_ok(end_call(&callers[i]));
-    }
     assert_ok(posse_exception(future, -1, NULL));
     assert_ok(snapshots(&future));
     take_error(future, POSSE_TASK_FAILED);

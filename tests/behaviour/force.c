@@ -20,9 +20,8 @@ static struct scene make_scene(posse_fn *fn)
     scene.gate = make_gate(scene.pool);
     scene.running = SUBMIT_VALUE(scene.pool, fn, scene.gate);
     await_entered(scene.gate, 1);
-    for (size_t i = 0; i < WAITING; i++) {
+    for (size_t i = 0; i < WAITING; i++)
         scene.waiting[i] = submitted_long(scene.pool, square_task, (long)i);
-    }
     return scene;
 }
 
@@ -31,9 +30,8 @@ static void assert_ended_by_force(struct scene *scene, int signal)
     posse_error error = take_error(scene->running, POSSE_WORKER_LOST);
     assert_int_equal(error.signal, signal);
     assert_int_equal(error.exit_code, -1);
-    for (size_t i = 0; i < WAITING; i++) {
+    for (size_t i = 0; i < WAITING; i++)
         take_error(scene->waiting[i], POSSE_CANCELLED);
-    }
     assert_eventually(stats_of(scene->pool).workers == 0);
     assert_int_equal(atomic_load(&scene->gate->passed), 0);
     assert_status(posse_submit(scene->pool, identity_task, NULL, 0, NULL), POSSE_SHUT_DOWN);
@@ -82,9 +80,8 @@ static void park_callers(struct caller callers[3], struct scene *scene)
     start_call(&callers[0], call_result, &scene->running);
     start_call(&callers[1], call_exception, &scene->waiting[0]);
     start_call(&callers[2], call_shutdown, scene->pool);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         await_parked(&callers[i]);
-    }
 }
 
 TEST(P17_waiters_are_woken, PROCESSES)
@@ -170,9 +167,8 @@ TEST(P16_destroy_with_everything_held, ALL)
     char large[5000] = "";
     void *memory = NULL;
     assert_ok(posse_alloc(pool, 12345, &memory));
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100; i++)
         submitted(pool, echo_task, large, sizeof large);
-    }
     assert_ok(posse_destroy(pool));
 }
 
@@ -185,9 +181,8 @@ TEST(P16_destroy_while_others_wait, PARALLEL)
     park_callers(callers, &scene);
     struct caller destroyer;
     start_call(&destroyer, call_destroy, scene.pool);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_status(end_call(&callers[i]), POSSE_SHUT_DOWN);
-    }
     if (backend() == POSSE_THREAD) { /* destroy waits for the task at the gate */
         assert_status(posse_result(scene.running, -1, NULL, NULL), POSSE_SHUT_DOWN);
         assert_status(posse_submit(scene.pool, identity_task, NULL, 0, NULL), POSSE_SHUT_DOWN);

@@ -52,20 +52,17 @@ static int forking_task(posse_task *task, const void *arg, size_t size)
 {
     int status = 0;
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         _exit(0);
-    }
-    if (child < 0 || waitpid(child, &status, 0) != child) {
+    if (child < 0 || waitpid(child, &status, 0) != child)
         return GAVE_UP;
-    }
     return return_long(task, status);
 }
 
 POOL_TEST(T06_fork_in_a_task, ALL, 2)
 {
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         assert_int_equal(take_long(submitted(pool, forking_task, NULL, 0)), 0);
-    }
 }
 
 /* In the child of a task: the executor that the task may use is not the child's. */
@@ -79,9 +76,8 @@ static int forked_submit_task(posse_task *task, const void *arg, size_t size)
                        posse_task_return(task, "child", 6) == POSSE_WRONG_PROCESS;
         _exit(refused ? 0 : 1);
     }
-    if (child < 0 || waitpid(child, &status, 0) != child) {
+    if (child < 0 || waitpid(child, &status, 0) != child)
         return GAVE_UP;
-    }
     return return_long(task, status);
 }
 
@@ -115,9 +111,8 @@ TEST(T05_pools_beside_a_busy_pool, ALL)
 {
     struct churn churn = {.pool = make_pool(2)};
     struct caller callers[2];
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         start_call(&callers[i], keep_busy, &churn);
-    }
     for (long i = 0; i < 50; i++) {
         posse_options options = {.struct_size = sizeof options, .max_workers = 1};
         posse_executor *pool = make_pool_with(options);
@@ -125,9 +120,8 @@ TEST(T05_pools_beside_a_busy_pool, ALL)
         end_pool(pool);
     }
     atomic_store(&churn.stop, 1);
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         assert_ok(end_call(&callers[i]));
-    }
     end_pool(churn.pool);
 }
 
@@ -137,12 +131,10 @@ static int leaves_by_exit(void *context)
     posse_executor *pool = open_pool(2);
     long ms = 20;
     REQUIRE(pool != NULL);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         REQUIRE(posse_submit(pool, sleep_task, &ms, sizeof ms, NULL) == POSSE_OK);
-    }
-    if (context != NULL) {
+    if (context != NULL)
         REQUIRE(posse_shutdown(pool, *(unsigned *)context, 0) == POSSE_OK);
-    }
     exit(0);
 }
 

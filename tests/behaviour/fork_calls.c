@@ -29,9 +29,8 @@ static int refused_deeper(void *owned)
 {
     int status = 0;
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         _exit(all_refused(owned));
-    }
     REQUIRE(child > 0 && waitpid(child, &status, 0) == child && status == 0);
     return all_refused(owned);
 }
@@ -62,21 +61,18 @@ static int refused_of_task(posse_task *task)
 static int forking_task(posse_task *task, const void *arg, size_t size)
 {
     int status = 1;
-    if (return_long(task, 5) != 0) {
+    if (return_long(task, 5) != 0)
         return GAVE_UP;
-    }
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         _exit(refused_of_task(task));
-    }
     return child > 0 && waitpid(child, &status, 0) == child && status == 0 ? 0 : WRONG_ARG;
 }
 
 POOL_TEST(calls_of_a_task_are_refused, ALL, 1)
 {
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         assert_int_equal(take_long(submitted(pool, forking_task, NULL, 0)), 5);
-    }
 }
 
 /* ---- children of a busy program ---- */
@@ -114,16 +110,13 @@ static posse_status wait_for_batch(struct busy *busy)
     posse_status status = POSSE_OK;
     for (long i = 0; i < BATCH && status == POSSE_OK; i++) {
         status = posse_submit(busy->pool, square_task, &i, sizeof i, &futures[i]);
-        if (status == POSSE_OK && i % 4 == 0) {
+        if (status == POSSE_OK && i % 4 == 0)
             status = posse_add_done_callback(futures[i], note_call, busy);
-        }
     }
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_wait(futures, BATCH, POSSE_ALL_COMPLETED, -1, NULL, NULL);
-    }
-    for (int i = 0; i < BATCH && status == POSSE_OK; i++) {
+    for (int i = 0; i < BATCH && status == POSSE_OK; i++)
         status = posse_release(futures[i]);
-    }
     return status;
 }
 
@@ -214,18 +207,16 @@ TEST(children_of_a_busy_program, FORKED &CALLERS)
     busy = (struct busy){.pool = make_pool(2)};
     busy.lock = make_lock(busy.pool);
     busy.queue = make_queue(busy.pool, 4, sizeof(long));
-    for (int i = 0; i < KINDS; i++) {
+    for (int i = 0; i < KINDS; i++)
         start_call(&callers[i], keep_on, &busy);
-    }
     long children = in_long_run(FEW, MANY);
     for (long i = 0; i < children; i++) {
         time_limit(TIME_LIMIT);
         assert_child(MAY_ALLOCATE && i % 3 == 0 ? lives_its_own_life : all_refused, owned);
     }
     atomic_store(&busy.stop, 1);
-    for (int i = 0; i < KINDS; i++) {
+    for (int i = 0; i < KINDS; i++)
         assert_ok(end_call(&callers[i]));
-    }
     print_message("%ld children, %ld rounds of calls, %d callbacks\n", children, total(&busy),
                   atomic_load(&busy.calls));
     assert_ok(posse_lock_destroy(busy.lock));

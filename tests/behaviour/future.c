@@ -32,11 +32,9 @@ static struct states make_states(void)
 static void end_states(struct states *states)
 {
     open_gate(states->gate);
-    for (int i = 0; i < STATES; i++) {
-        if (states->in[i].executor != NULL) {
+    for (int i = 0; i < STATES; i++)
+        if (states->in[i].executor != NULL)
             assert_ok(posse_release(states->in[i]));
-        }
-    }
     assert_eventually(stats_of(states->pool).futures == 0);
     free_gate(states->pool, states->gate);
     end_pool(states->pool);
@@ -46,9 +44,8 @@ static void end_states(struct states *states)
 static void assert_truth(bool (*call)(posse_future), const bool expected[STATES])
 {
     struct states states = make_states();
-    for (int i = backend() == POSSE_INLINE ? FAILED : PENDING; i < STATES; i++) {
+    for (int i = backend() == POSSE_INLINE ? FAILED : PENDING; i < STATES; i++)
         assert_int_equal(call(states.in[i]), expected[i]);
-    }
     end_states(&states);
 }
 

@@ -14,27 +14,23 @@ struct part {
 
 static void fill(unsigned char *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         bytes[i] = (unsigned char)(i % 251 + 1);
-    }
 }
 
 static void assert_filled(const unsigned char *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != i % 251 + 1) {
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != i % 251 + 1)
             fail_msg("byte %zu of %zu is %d", i, size, bytes[i]);
-        }
-    }
 }
 
 static int part_task(posse_task *task, const void *arg, size_t size)
 {
     const struct part *part = arg;
     unsigned char *room = posse_task_reserve(task, part->reserved);
-    if (room == NULL) {
+    if (room == NULL)
         return GAVE_UP;
-    }
     fill(room + part->from, part->size);
     return posse_task_return(task, room + part->from, part->size) == POSSE_OK ? 0 : GAVE_UP;
 }
@@ -57,9 +53,8 @@ POOL_TEST(part_of_a_reserved_result, ALL, 1)
         {8, 0, 8},           {8, 3, 4},           {100, 0, 100},
         {100, 20, 40},       {5000, 0, 8},        {5000, 4000, 1000},
         {300000, 1000, 100}, {300000, 0, 300000}, {300000, 1, 299999}};
-    for (size_t i = 0; i < COUNT(parts); i++) {
+    for (size_t i = 0; i < COUNT(parts); i++)
         assert_part(pool, parts[i]);
-    }
 }
 
 /* So much memory goes back to the system as soon as it is freed, and reads as zeros then. */
@@ -69,18 +64,16 @@ POOL_TEST(part_of_a_large_reserved_result, ALL, 1)
                                         {70 * MEGABYTE, 0, 8},
                                         {70 * MEGABYTE, 69 * MEGABYTE, MEGABYTE},
                                         {2 * MEGABYTE, 1, 2 * MEGABYTE - 1}};
-    for (size_t i = 0; i < COUNT(parts); i++) {
+    for (size_t i = 0; i < COUNT(parts); i++)
         assert_part(pool, parts[i]);
-    }
 }
 
 /* From large to small: each result is a part of the one before. */
 static int shrinking_task(posse_task *task, const void *arg, size_t size)
 {
     unsigned char *room = posse_task_reserve(task, 3 * MEGABYTE);
-    if (room == NULL) {
+    if (room == NULL)
         return GAVE_UP;
-    }
     fill(room, MEGABYTE);
     return posse_task_return(task, room, MEGABYTE) == POSSE_OK &&
                    (room = posse_task_reserve(task, 1000)) != NULL &&
@@ -107,9 +100,8 @@ static int alloc_task(posse_task *task, const void *arg, size_t size)
 {
     size_t bytes = *(const size_t *)arg;
     void *memory = NULL;
-    if (posse_alloc(posse_task_executor(task), bytes, &memory) != POSSE_OK) {
+    if (posse_alloc(posse_task_executor(task), bytes, &memory) != POSSE_OK)
         return GAVE_UP;
-    }
     fill(memory, bytes < 4096 ? bytes : 4096);
     return posse_task_return(task, &memory, sizeof memory) == POSSE_OK ? 0 : GAVE_UP;
 }
@@ -129,9 +121,8 @@ POOL_TEST(memory_outlives_the_workers, ALL, 2)
 {
     static const size_t sizes[] = {1, 1000, 300000, 100 * MEGABYTE};
     unsigned char *memory[COUNT(sizes)];
-    for (size_t i = 0; i < COUNT(sizes); i++) {
+    for (size_t i = 0; i < COUNT(sizes); i++)
         memory[i] = taken_memory(pool, sizes[i]);
-    }
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(stats_of(pool).memory_blocks, COUNT(sizes));
     for (size_t i = 0; i < COUNT(sizes); i++) {

@@ -85,12 +85,10 @@ static void assert_all_work(posse_executor *pool)
     enum { TASKS = 200 };
     static const char large[100000] = "large";
     posse_future futures[TASKS];
-    for (long i = 0; i < TASKS; i++) {
+    for (long i = 0; i < TASKS; i++)
         futures[i] = submitted_long(pool, square_task, i);
-    }
-    for (long i = 0; i < TASKS; i++) {
+    for (long i = 0; i < TASKS; i++)
         assert_int_equal(take_long(futures[i]), i * i);
-    }
     take_error(submitted(pool, echo_task, large, sizeof large), POSSE_OK);
     assert_int_equal(stats_of(pool).workers_lost, 0);
 }

@@ -21,9 +21,8 @@ static int jumped_over_task(posse_task *task, const void *arg, size_t size)
     posse_executor *pool = posse_task_executor(task);
     static _Thread_local posse_future inner;
     if (setjmp(outside) == 0) {
-        if (posse_submit(pool, jumping_task, NULL, 0, &inner) == POSSE_OK) {
+        if (posse_submit(pool, jumping_task, NULL, 0, &inner) == POSSE_OK)
             (void)posse_result(inner, -1, NULL, NULL);
-        }
         return GAVE_UP;
     }
     return return_long(task, 5);
@@ -107,14 +106,12 @@ TEST(uses_a_younger_executor, STRANGERS)
     posse_executor *younger = make_pool(1);
     posse_future future = SUBMIT_VALUE(pool, strange_executor_task, younger);
     posse_error error = error_of(future);
-    if (backend() == POSSE_PROCESS) {
+    if (backend() == POSSE_PROCESS)
         assert_true(error.status == POSSE_WORKER_LOST || take_long(future) == POSSE_WRONG_PROCESS);
-    } else {
+    else
         assert_int_equal(take_long(future), POSSE_OK);
-    }
-    if (error.status == POSSE_WORKER_LOST) {
+    if (error.status == POSSE_WORKER_LOST)
         assert_ok(posse_release(future));
-    }
     assert_goes_on(pool);
     assert_goes_on(younger);
     end_pool(younger);
@@ -179,9 +176,8 @@ HOSTILE(deaf_task)
 {
     sigset_t all;
     sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, NULL) != 0) {
+    if (pthread_sigmask(SIG_SETMASK, &all, NULL) != 0)
         return GAVE_UP;
-    }
     return arg == NULL ? 0 : heed_task(task, arg, size);
 }
 

@@ -23,9 +23,8 @@ static struct shared *shared_of(const void *arg)
 
 static int mark_initializer(posse_task *task, const void *arg, size_t size)
 {
-    if (size != sizeof initialized) {
+    if (size != sizeof initialized)
         return WRONG_ARG;
-    }
     memcpy(&initialized, arg, sizeof initialized);
     global = initialized;
     return 0;
@@ -46,17 +45,14 @@ TEST(I01_initializer, ALL)
     posse_executor *pool = make_pool_with(with_initializer(mark_initializer, &value, sizeof value));
     value = 0;
     struct gate *gate = make_gate(pool);
-    if (backend() == POSSE_INLINE) {
+    if (backend() == POSSE_INLINE)
         open_gate(gate);
-    }
-    for (int i = 0; i < WORKERS; i++) {
+    for (int i = 0; i < WORKERS; i++)
         futures[i] = SUBMIT_VALUE(pool, initialized_task, gate);
-    }
     await_entered(gate, WORKERS);
     open_gate(gate);
-    for (int i = 0; i < WORKERS; i++) {
+    for (int i = 0; i < WORKERS; i++)
         assert_int_equal(take_long(futures[i]), 4711);
-    }
     free_gate(pool, gate);
     end_pool(pool);
 }
@@ -89,9 +85,8 @@ static void assert_initialized_first(const struct letter *letters, int count)
 {
     for (int i = 0; i < count; i++) {
         int initializers = 0;
-        for (int k = 0; k <= i; k++) {
+        for (int k = 0; k <= i; k++)
             initializers += letters[k].who == letters[i].who && letters[k].letter == 'i';
-        }
         assert_int_equal(initializers, 1);
     }
 }
@@ -104,9 +99,8 @@ TEST(IP03_initializer_before_tasks, ALL)
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     posse_options options = with_initializer(writing_initializer, &fds[1], sizeof fds[1]);
     posse_executor *pool = make_pool_with(options);
-    for (int i = 0; i < TASKS; i++) {
+    for (int i = 0; i < TASKS; i++)
         assert_ok(posse_submit(pool, writing_task, &fds[1], sizeof fds[1], NULL));
-    }
     assert_ok(posse_shutdown(pool, 0, -1));
     int workers = backend() == POSSE_INLINE ? 1 : (int)stats_of(pool).workers_started;
     ssize_t bytes = (TASKS + workers) * (ssize_t)sizeof letters[0];

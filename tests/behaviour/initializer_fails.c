@@ -67,9 +67,8 @@ TEST(I03_failing_initializer_leaves_nothing, ALL)
     char text[200];
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = '\0';
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         assert_broken(with_initializer(long_initializer, text, sizeof text), 5, text);
-    }
 }
 
 /* Takes what it can get, and fails. */
@@ -111,9 +110,8 @@ TEST(I04_failing_initializer_with_resources, ALL)
 /* Fails once it is told to. */
 static int late_failing_initializer(posse_task *task, const void *arg, size_t size)
 {
-    while (atomic_load(number_of(arg)) == 0) {
+    while (atomic_load(number_of(arg)) == 0)
         pause_ms(1);
-    }
     return posse_task_fail(task, 8, "no such table: %s", "pages");
 }
 
@@ -144,9 +142,8 @@ TEST(IP08_failing_initializer_tells_who_waits, PARALLEL)
 
 static int exiting_initializer(posse_task *task, const void *arg, size_t size)
 {
-    if (backend() == POSSE_THREAD) {
+    if (backend() == POSSE_THREAD)
         pthread_exit(NULL);
-    }
     return exit_task(task, arg, size);
 }
 

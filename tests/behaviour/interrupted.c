@@ -24,9 +24,8 @@ POOL_TEST(results, PARALLEL, 1)
     assert_int_equal(value, SHORT_MS);
     assert_in_storm(posse_exception(futures[2], -1, &error), POSSE_OK);
     assert_status(error.status, POSSE_OK);
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_ok(posse_release(futures[i]));
-    }
 }
 
 POOL_TEST(limits_of_one, PARALLEL, 1)
@@ -78,9 +77,8 @@ TEST(waits, PARALLEL)
     assert_ok(posse_wait(futures, 2, POSSE_ALL_COMPLETED, -1, NULL, NULL));
     assert_times_out(posse_wait(&futures[2], 1, POSSE_FIRST_EXCEPTION, SHORT_MS, NULL, NULL));
     open_gate(gate);
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         take_long(futures[i]);
-    }
     free_gate(pools[0], gate);
     end_pool(pools[0]);
     end_pool(pools[1]);
@@ -102,9 +100,8 @@ POOL_TEST(iterations, PARALLEL, 1)
     assert_status(IN_STORM(posse_completion_iter_next(completed, &given, NULL)), POSSE_TIMEOUT);
     posse_completion_iter_close(completed);
     open_gate(gate);
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         take_long(futures[i]);
-    }
     free_gate(pool, gate);
 }
 
@@ -118,11 +115,9 @@ POOL_TEST(descriptor, PARALLEL, 1)
     assert_status(IN_STORM(posse_completion_queue_add(completions, future, &fd)), POSSE_OK);
     assert_true(begin_storm());
     posse_completion taken = {.context = NULL};
-    for (long end = now_ms() + PATIENCE_MS; now_ms() < end && taken.context == NULL;) {
-        if (poll(&fd, 1, SHORT_MS) == 1) {
+    for (long end = now_ms() + PATIENCE_MS; now_ms() < end && taken.context == NULL;)
+        if (poll(&fd, 1, SHORT_MS) == 1)
             (void)posse_completion_queue_take(completions, &taken, 1);
-        }
-    }
     (void)end_storm(POSSE_OK);
     assert_ptr_equal(taken.context, &fd);
     posse_completion_queue_destroy(completions);
@@ -141,9 +136,8 @@ TEST(full_queue, PARALLEL)
     assert_eventually(posse_running(futures[0]) || posse_done(futures[0]));
     futures[1] = slow(pool);
     assert_in_storm(posse_submit(pool, identity_task, NULL, 0, &futures[2]), POSSE_OK);
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         take_long(futures[i]);
-    }
     struct gate *gate = make_gate(pool);
     posse_future held = submitted_hold(pool, gate);
     await_entered(gate, 1);
@@ -161,22 +155,19 @@ static posse_status create_and_use(void)
     posse_future future;
     long value = 9;
     long squared = 0;
-    if (pool == NULL) {
+    if (pool == NULL)
         return POSSE_SYSTEM;
-    }
     posse_status status = posse_submit(pool, square_task, &value, sizeof value, &future);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_result_into(future, -1, &squared, sizeof squared, NULL);
-    }
     (void)posse_destroy(pool);
     return status == POSSE_OK && squared != 81 ? POSSE_TASK_FAILED : status;
 }
 
 TEST(begin_and_end, ALL)
 {
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         assert_status(IN_STORM(create_and_use()), POSSE_OK);
-    }
 }
 
 POOL_TEST(shutdowns, PARALLEL, 1)

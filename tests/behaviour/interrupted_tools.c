@@ -22,9 +22,8 @@ static void map_them(posse_executor *pool, bool in_place)
 {
     long plain[2][ITEMS_OF_MAP];
     void *memory = plain;
-    if (in_place) {
+    if (in_place)
         assert_ok(posse_alloc(pool, sizeof plain, &memory));
-    }
     long *values = memory;
     long *results = values + ITEMS_OF_MAP;
     posse_input input = {.data = values, .size = sizeof *values};
@@ -40,9 +39,8 @@ static void map_them(posse_executor *pool, bool in_place)
         assert_in_storm(posse_map(pool, &job, NULL), POSSE_OK);
         assert_memory_equal(results, values, ITEMS_OF_MAP * sizeof *values);
     }
-    if (in_place) {
+    if (in_place)
         assert_ok(posse_free(pool, memory));
-    }
 }
 
 POOL_TEST(maps, ALL, 2)
@@ -86,13 +84,11 @@ TEST(limits_of_maps, PARALLEL)
 static int hold_lock_task(posse_task *task, const void *arg, size_t size)
 {
     struct board *board = board_of(arg);
-    if (posse_lock_acquire(board->lock, PATIENCE_MS) != POSSE_OK) {
+    if (posse_lock_acquire(board->lock, PATIENCE_MS) != POSSE_OK)
         return GAVE_UP;
-    }
     atomic_store(&board->taken, 1);
-    while (!atomic_load(&board->go_on)) {
+    while (!atomic_load(&board->go_on))
         pause_ms(1);
-    }
     pause_ms(SHORT_MS);
     return posse_lock_release(board->lock) == POSSE_OK ? 0 : GAVE_UP;
 }
@@ -163,9 +159,8 @@ POOL_TEST(memory, ALL, 1)
         assert_ok(posse_free(pool, memory));
         status = IN_STORM(posse_submit(pool, square_task, memory, MUCH, &future));
         assert_true(status == POSSE_OK || status == POSSE_NO_MEMORY);
-        if (status == POSSE_OK) {
+        if (status == POSSE_OK)
             take_error(future, POSSE_OK);
-        }
     }
 }
 
@@ -181,9 +176,8 @@ static int task_in_storm(posse_task *task, const void *arg, size_t size)
     posse_future future;
     long ms = SHORT_MS;
     memcpy(&line, arg, size < sizeof line ? size : sizeof line);
-    if (!begin_storm()) {
+    if (!begin_storm())
         return GAVE_UP;
-    }
     bool timely = get_long(line.queue, &value, SHORT_MS) == POSSE_TIMEOUT;
     bool good = posse_submit(pool, sleep_task, &ms, sizeof ms, &future) == POSSE_OK &&
                 posse_result(future, -1, NULL, NULL) == POSSE_OK &&
@@ -198,8 +192,7 @@ TEST(calls_of_a_task, PROCESSES)
 {
     posse_executor *pool = make_pool(2);
     struct line line = {make_queue(pool, 1, sizeof(long)), 0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_int_equal(take_long(SUBMIT_VALUE(pool, task_in_storm, line)), 1);
-    }
     end_queue(line.queue);
 }

@@ -19,9 +19,8 @@ static int killed_initializer(posse_task *task, const void *arg, size_t size)
     struct fate *fate;
     memcpy(&fate, arg, size);
     long start = atomic_fetch_add(&fate->starts, 1);
-    if (atomic_fetch_sub(&fate->kills, 1) > 0) {
+    if (atomic_fetch_sub(&fate->kills, 1) > 0)
         raise(signals[(unsigned long)start % COUNT(signals)]);
-    }
     return 0;
 }
 

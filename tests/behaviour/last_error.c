@@ -43,9 +43,8 @@ POOL_TEST(job, PARALLEL, 1)
 
 static posse_status sees_its_own(void *context)
 {
-    if (posse_last_error()[0] != '\0') {
+    if (posse_last_error()[0] != '\0')
         return POSSE_SYSTEM;
-    }
     posse_status status = posse_resize(NULL, 1);
     return strcmp(posse_last_error(), "executor is NULL") == 0 ? status : POSSE_SYSTEM;
 }
@@ -67,9 +66,8 @@ TEST(each_thread_has_its_own, ALL)
 
 static int greedy_task(posse_task *task, const void *arg, size_t size)
 {
-    if (posse_task_reserve(task, SIZE_MAX) != NULL) {
+    if (posse_task_reserve(task, SIZE_MAX) != NULL)
         return WRONG_ARG;
-    }
     return posse_task_fail(task, 1, "%s", posse_last_error());
 }
 

@@ -18,9 +18,8 @@ bool __wrap_pi_wake_or_grow(posse_executor *pool);
 bool __wrap_pi_wake_or_grow(posse_executor *pool)
 {
     bool woken = __real_pi_wake_or_grow(pool);
-    if (meanwhile && pi_self_in(pool) == NULL && pool->owner == PI_OWNER_PROGRAM) {
+    if (meanwhile && pi_self_in(pool) == NULL && pool->owner == PI_OWNER_PROGRAM)
         meanwhile(pool);
-    }
     return woken;
 }
 
@@ -36,11 +35,9 @@ static struct story *story;
 static int start_task(posse_task *task, const void *arg, size_t size)
 {
     int start = atomic_fetch_add(&story->starts, 1);
-    for (long end = now_ms() + PATIENCE_MS; start >= atomic_load(&story->may_start); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; start >= atomic_load(&story->may_start); pause_ms(1))
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
     return 0;
 }
 
@@ -48,12 +45,10 @@ static int start_task(posse_task *task, const void *arg, size_t size)
 static int deadly_task(posse_task *task, const void *arg, size_t size)
 {
     atomic_fetch_add(&story->runs, 1);
-    if (atomic_fetch_sub(&story->deaths_left, 1) <= 0) {
+    if (atomic_fetch_sub(&story->deaths_left, 1) <= 0)
         return 0;
-    }
-    if (backend() == POSSE_THREAD) {
+    if (backend() == POSSE_THREAD)
         pthread_exit(NULL);
-    }
     kill(getpid(), SIGKILL);
     return GAVE_UP;
 }

@@ -34,11 +34,9 @@ static int overstays_task(posse_task *task, const void *arg, size_t size)
     const struct parcel *parcel = arg;
     struct gate *gate = parcel->gate;
     enter_gate(gate);
-    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&gate->open); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&gate->open); pause_ms(1))
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
     atomic_store(&gate->who[1], is_whole(parcel) ? 1 : 2);
     atomic_fetch_add(&gate->passed, 1);
     return 0;
@@ -54,14 +52,11 @@ static int submits_overstaying_task(posse_task *task, const void *arg, size_t si
                      .size = size,
                      .timeout_ms = 50};
     posse_future inner;
-    if (posse_submit_with(posse_task_executor(task), &job, &inner) != POSSE_OK) {
+    if (posse_submit_with(posse_task_executor(task), &job, &inner) != POSSE_OK)
         return INNER_FAILED;
-    }
-    for (long end = now_ms() + PATIENCE_MS; atomic_load(&parcel->gate->entered) == 0; pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; atomic_load(&parcel->gate->entered) == 0; pause_ms(1))
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
     posse_status status = posse_result(inner, -1, NULL, NULL);
     posse_release(inner);
     return status == POSSE_DEADLINE ? 0 : INNER_FAILED;
@@ -127,14 +122,12 @@ static void assert_slot_is_freed(bool released_before)
                                                           .size = sizeof parcel,
                                                           .timeout_ms = 30});
     assert_status(posse_result(future, -1, NULL, NULL), POSSE_DEADLINE);
-    if (released_before) {
+    if (released_before)
         assert_ok(posse_release(future));
-    }
     open_gate(gate);
     assert_eventually(atomic_load(&gate->passed) == 1);
-    if (!released_before) {
+    if (!released_before)
         take_error(future, POSSE_DEADLINE);
-    }
     assert_eventually(stats_of(pool).futures == 0 && stats_of(pool).workers == 1);
     assert_next_is_left_alone(pool);
     free_gate(pool, gate);
@@ -159,11 +152,9 @@ static int waits_while_killed_task(posse_task *task, const void *arg, size_t siz
 {
     struct letter *letter = *(struct letter *const *)arg;
     atomic_store(&letter->sent, 1);
-    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task);) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task);)
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
     return (int)posse_result(letter->other, -1, NULL, NULL);
 }
 

@@ -11,12 +11,10 @@ POOL_TEST(many_tasks, ALL, 2)
     enum { TASKS = 100000 };
     posse_future *futures = calloc(TASKS, sizeof *futures);
     assert_non_null(futures);
-    for (long i = 0; i < TASKS; i++) {
+    for (long i = 0; i < TASKS; i++)
         futures[i] = submitted_long(pool, square_task, i);
-    }
-    for (long i = 0; i < TASKS; i++) {
+    for (long i = 0; i < TASKS; i++)
         assert_int_equal(take_long(futures[i]), i * i);
-    }
     assert_int_equal(stats_of(pool).done, TASKS);
     free(futures);
 }
@@ -24,9 +22,8 @@ POOL_TEST(many_tasks, ALL, 2)
 /* One after the other, so that caller and worker go to sleep and wake each other all the time. */
 POOL_TEST(ping_pong, ALL, 2)
 {
-    for (long i = 0; i < 20000; i++) {
+    for (long i = 0; i < 20000; i++)
         assert_int_equal(take_long(submitted_long(pool, square_task, i)), i * i);
-    }
 }
 
 /* Submits in small batches and checks every result; some are large. */
@@ -40,16 +37,14 @@ static posse_status work(void *context)
         for (int i = 0; i < BATCH; i++) {
             size_t size = i % 3 == 0 ? sizeof bytes : (size_t)(10 + i);
             posse_status status = posse_submit(pool, echo_task, bytes, size, &futures[i]);
-            if (status != POSSE_OK) {
+            if (status != POSSE_OK)
                 return status;
-            }
         }
         for (int i = 0; i < BATCH; i++) {
             const void *data;
             posse_status status = posse_result(futures[i], -1, &data, NULL);
-            if (status != POSSE_OK || strcmp(data, "bytes") != 0) {
+            if (status != POSSE_OK || strcmp(data, "bytes") != 0)
                 return status == POSSE_OK ? POSSE_SYSTEM : status;
-            }
             posse_release(futures[i]);
         }
     }
@@ -59,12 +54,10 @@ static posse_status work(void *context)
 POOL_TEST(many_callers, CALLERS, 3)
 {
     struct caller callers[8];
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         start_call(&callers[i], work, pool);
-    }
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         assert_ok(end_call(&callers[i]));
-    }
     assert_int_equal(stats_of(pool).done, COUNT(callers) * 3000);
 }
 
@@ -80,9 +73,8 @@ static void assert_all_woken(size_t count)
         await_parked(&callers[i]);
     }
     open_gate(gate);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         assert_ok(end_call(&callers[i]));
-    }
     take_long(future);
     free_gate(pool, gate);
     end_pool(pool);
@@ -90,9 +82,8 @@ static void assert_all_woken(size_t count)
 
 TEST(two_wait_for_the_same, PARALLEL)
 {
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         assert_all_woken(2);
-    }
 }
 
 TEST(many_wait_for_the_same, PARALLEL) { assert_all_woken(32); }
@@ -113,9 +104,8 @@ POOL_TEST(handles_come_and_go, ALL, 2)
 {
     enum { OPEN = 500 };
     static posse_future futures[OPEN];
-    for (long i = 0; i < OPEN; i++) {
+    for (long i = 0; i < OPEN; i++)
         futures[i] = submitted_long(pool, square_task, i);
-    }
     for (long i = OPEN; i < 20000; i++) {
         long at = i * 7919 % OPEN;
         assert_ok(posse_release(futures[at]));
@@ -133,14 +123,11 @@ static long switches_in(const char *path)
     char line[128];
     long switches = 0;
     FILE *status = fopen(path, "re");
-    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
-        if (sscanf(line, "voluntary_ctxt_switches: %ld", &switches) == 1) {
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "voluntary_ctxt_switches: %ld", &switches) == 1)
             break;
-        }
-    }
-    if (status != NULL) {
+    if (status != NULL)
         fclose(status);
-    }
     return switches;
 }
 
@@ -158,9 +145,8 @@ static long switches_of(long pid)
             sum += switches_in(path);
         }
     }
-    if (tasks != NULL) {
+    if (tasks != NULL)
         closedir(tasks);
-    }
     return sum;
 }
 

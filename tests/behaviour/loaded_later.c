@@ -12,9 +12,8 @@ static posse_fn *load_task(void **library)
 {
     posse_fn *fn = NULL;
     *library = dlopen(POSSE_TEST_MODULE, RTLD_NOW | RTLD_LOCAL);
-    if (*library == NULL) {
+    if (*library == NULL)
         fail_msg("%s", dlerror());
-    }
     void *symbol = dlsym(*library, "late_task");
     assert_non_null(symbol);
     memcpy(&fn, &symbol, sizeof fn); /* ISO C has no cast from an object to a function */
@@ -56,9 +55,8 @@ TEST(before_create, ALL)
  * after. */
 TEST(each_pool_has_its_own_time, ALL)
 {
-    if (dlopen(POSSE_TEST_MODULE, RTLD_NOW | RTLD_NOLOAD) != NULL) {
+    if (dlopen(POSSE_TEST_MODULE, RTLD_NOW | RTLD_NOLOAD) != NULL)
         skip(); /* the test before has loaded it, and a dlclose of musl unloads nothing */
-    }
     void *library;
     posse_executor *early = make_pool(1);
     posse_fn *fn = load_task(&library);

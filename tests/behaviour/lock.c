@@ -72,13 +72,11 @@ TEST(posse_free_refuses_it, ALL)
 static int count_locked(struct board *board)
 {
     for (long i = 0; i < board->rounds; i++) {
-        if (posse_lock_acquire(board->lock, -1) != POSSE_OK) {
+        if (posse_lock_acquire(board->lock, -1) != POSSE_OK)
             return GAVE_UP;
-        }
         board->plain++;
-        if (posse_lock_release(board->lock) != POSSE_OK) {
+        if (posse_lock_release(board->lock) != POSSE_OK)
             return GAVE_UP;
-        }
     }
     return 0;
 }
@@ -101,12 +99,10 @@ TEST(one_at_a_time, ALL)
     struct caller caller;
     posse_future futures[TASKS];
     start_call(&caller, call_count, board);
-    for (int i = 0; i < TASKS; i++) {
+    for (int i = 0; i < TASKS; i++)
         futures[i] = SUBMIT_VALUE(board->lock.executor, count_locked_task, board);
-    }
-    for (int i = 0; i < TASKS; i++) {
+    for (int i = 0; i < TASKS; i++)
         take_error(futures[i], POSSE_OK);
-    }
     assert_ok(end_call(&caller));
     assert_int_equal(board->plain, (TASKS + 1) * board->rounds);
     end_board(board);
@@ -149,15 +145,13 @@ TEST(all_who_wait_get_it, ALL)
     struct board *board = make_board(make_pool(1));
     struct caller callers[40]; /* in more than one word of bits */
     assert_ok(posse_lock_acquire(board->lock, -1));
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         start_call(&callers[i], call_acquire, board);
-    }
     await_parked(&callers[0]);
     await_parked(&callers[COUNT(callers) - 1]);
     assert_ok(posse_lock_release(board->lock));
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         assert_ok(end_call(&callers[i]));
-    }
     end_board(board);
 }
 

@@ -13,9 +13,8 @@ static int keep_task(posse_task *task, const void *arg, size_t size)
     atomic_store(&board->who, identity());
     atomic_fetch_add(&board->told, status == POSSE_OWNER_DIED);
     atomic_fetch_add(&board->taken, 1);
-    while (!atomic_load(&board->go_on)) {
+    while (!atomic_load(&board->go_on))
         pause_ms(1);
-    }
     return posse_lock_release(board->lock) == POSSE_OK ? 0 : GAVE_UP;
 }
 
@@ -66,9 +65,8 @@ static int acquire_task(posse_task *task, const void *arg, size_t size)
     struct board *board = board_of(arg);
     atomic_store(&board->who, identity());
     posse_status status = posse_lock_acquire(board->lock, -1);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return (int)status;
-    }
     atomic_fetch_add(&board->taken, 1);
     return (int)posse_lock_release(board->lock);
 }
@@ -117,13 +115,11 @@ static int outer_task(posse_task *task, const void *arg, size_t size)
     struct board *board = board_of(arg);
     posse_executor *pool = posse_task_executor(task);
     if (posse_lock_acquire(board->lock, -1) != POSSE_OK ||
-        posse_submit(pool, acquire_task, arg, size, &future) != POSSE_OK) {
+        posse_submit(pool, acquire_task, arg, size, &future) != POSSE_OK)
         return GAVE_UP;
-    }
     posse_error error = {.struct_size = sizeof error};
-    if (posse_exception(future, -1, &error) != POSSE_OK) {
+    if (posse_exception(future, -1, &error) != POSSE_OK)
         return GAVE_UP;
-    }
     posse_release(future);
     return posse_lock_release(board->lock) == POSSE_OK ? error.code : GAVE_UP;
 }
@@ -139,9 +135,8 @@ TEST(nested_on_one_stack, ALL)
 static int make_task(posse_task *task, const void *arg, size_t size)
 {
     struct board *board = board_of(arg);
-    if (posse_lock_create(posse_task_executor(task), &board->lock) != POSSE_OK) {
+    if (posse_lock_create(posse_task_executor(task), &board->lock) != POSSE_OK)
         return GAVE_UP;
-    }
     atomic_store(&board->who, identity());
     return 0;
 }
@@ -183,9 +178,8 @@ TEST(made_by_a_task_whose_worker_left, ALL)
 
 static int exit_holding_task(posse_task *task, const void *arg, size_t size)
 {
-    if (posse_lock_acquire(board_of(arg)->lock, -1) == POSSE_OK) {
+    if (posse_lock_acquire(board_of(arg)->lock, -1) == POSSE_OK)
         pthread_exit(NULL);
-    }
     return GAVE_UP;
 }
 

@@ -70,9 +70,8 @@ static void assert_runs_in_all(posse_executor *pool, posse_fn *fn)
 TEST(before_create, ALL)
 {
     void *page = map_code();
-    if (page == NULL) {
+    if (page == NULL)
         skip();
-    }
     posse_fn *fn = write_code(page);
     posse_executor *pool = make_pool(1);
     assert_runs_in_all(pool, fn);
@@ -103,11 +102,10 @@ TEST(after_create, ALL)
         skip();
     }
     posse_fn *fn = write_code(page);
-    if (backend() == POSSE_PROCESS) {
+    if (backend() == POSSE_PROCESS)
         assert_is_refused(pool, fn);
-    } else {
+    else
         assert_runs(pool, fn);
-    }
     end_pool(pool);
     munmap(page, page_size());
 }
@@ -122,9 +120,8 @@ static bool allow_on_stack(void *from, size_t size, int protection)
 TEST(on_the_stack, ALL)
 {
     unsigned char room[ROOM] __attribute__((aligned(ROOM)));
-    if (!allow_on_stack(room, sizeof room, PROT_READ | PROT_WRITE | PROT_EXEC)) {
+    if (!allow_on_stack(room, sizeof room, PROT_READ | PROT_WRITE | PROT_EXEC))
         skip();
-    }
     posse_fn *fn = write_code(room);
     posse_executor *pool = make_pool(1);
     assert_runs_in_all(pool, fn);

@@ -21,9 +21,8 @@ TEST(polls_see_a_broken_pool, PROCESSES)
     assert_int_equal(kill(supervisor, SIGKILL), 0);
     assert_eventually(!process_lives(supervisor));
     posse_status status = POSSE_TIMEOUT;
-    for (int i = 0; i < 100 && status == POSSE_TIMEOUT; i++) {
+    for (int i = 0; i < 100 && status == POSSE_TIMEOUT; i++)
         status = posse_wait(&future, 1, POSSE_ALL_COMPLETED, 20, NULL, NULL);
-    }
     assert_status(status, POSSE_BROKEN);
     assert_status(posse_completion_iter_next(completed, &given, NULL), POSSE_BROKEN);
     posse_completion_iter_close(completed);
@@ -86,23 +85,20 @@ TEST(scribbled_count, PARALLEL)
     struct gate *gate = make_gate(pool);
     posse_future futures[3], given;
     posse_completion_iter *completed;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         futures[i] = submitted_hold(pool, gate);
-    }
     await_entered(gate, 3);
     assert_ok(posse_as_completed(futures, 3, PATIENCE_MS, &completed));
     uint64_t count = atomic_exchange(&pool->segment.header->slots_count, 1);
     open_gate(gate);
     posse_status status = posse_completion_iter_next(completed, &given, NULL);
-    for (int i = 1; i < 3 && status != POSSE_TIMEOUT; i++) {
+    for (int i = 1; i < 3 && status != POSSE_TIMEOUT; i++)
         status = posse_completion_iter_next(completed, &given, NULL);
-    }
     atomic_store(&pool->segment.header->slots_count, count);
     assert_true(status != POSSE_TIMEOUT);
     posse_completion_iter_close(completed);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_ok(posse_release(futures[i]));
-    }
     free_gate(pool, gate);
     end_pool(pool);
 }
@@ -118,9 +114,8 @@ static int stand_in_the_door(posse_future future, void *context)
 {
     struct door *door = context;
     atomic_fetch_add(&door->inside, 1);
-    for (int i = 0; i < 5000 && !atomic_load(&door->open); i++) {
+    for (int i = 0; i < 5000 && !atomic_load(&door->open); i++)
         pause_ms(1);
-    }
     atomic_fetch_sub(&door->inside, 1);
     return 0;
 }
@@ -141,9 +136,8 @@ static struct door *awaited;
 static posse_status open_when_destroying(void *context)
 {
     posse_executor *pool = context;
-    for (int i = 0; i < 5000 && pi_phase_of(pool) < PI_CLOSED; i++) {
+    for (int i = 0; i < 5000 && pi_phase_of(pool) < PI_CLOSED; i++)
         pause_ms(1);
-    }
     atomic_store(&awaited->open, 1);
     return POSSE_OK;
 }

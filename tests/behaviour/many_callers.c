@@ -28,9 +28,8 @@ static posse_status iterate(const struct crowd *crowd)
     bool given[N] = {false};
     size_t index;
     posse_status status = posse_as_completed(crowd->futures, N, 20000, &completed);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return status;
-    }
     while ((status = posse_completion_iter_next(completed, &future, &index)) == POSSE_OK) {
         if (index >= N || given[index]) {
             status = POSSE_SYSTEM;
@@ -59,12 +58,10 @@ static void start_listening(struct crowd *crowd, struct caller *callers, struct 
         crowd->futures[i] =
             i < 2 ? submitted_hold(crowd->pool, gate) : submitted_long(crowd->pool, square_task, i);
     }
-    for (int i = 0; i < CALLERS_AT_ONCE; i++) {
+    for (int i = 0; i < CALLERS_AT_ONCE; i++)
         start_call(&callers[i], hear, crowd);
-    }
-    for (int i = 0; i < CALLERS_AT_ONCE; i++) {
+    for (int i = 0; i < CALLERS_AT_ONCE; i++)
         await_parked(&callers[i]);
-    }
 }
 
 TEST(all_hear_of_all, PARALLEL_CALLERS)
@@ -79,9 +76,8 @@ TEST(all_hear_of_all, PARALLEL_CALLERS)
         assert_true(status == POSSE_OK || status == POSSE_TOO_LATE);
     }
     open_gate(gate);
-    for (int i = 0; i < CALLERS_AT_ONCE; i++) {
+    for (int i = 0; i < CALLERS_AT_ONCE; i++)
         assert_ok(end_call(&callers[i]));
-    }
     for (int i = 0; i < N; i++) {
         assert_true(posse_done(crowd.futures[i]));
         assert_ok(posse_release(crowd.futures[i]));
@@ -107,9 +103,8 @@ TEST(all_hear_of_releases, PARALLEL_CALLERS)
         posse_status status = end_call(&callers[i]);
         assert_true(status == POSSE_OK || status == POSSE_INVALID);
     }
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++)
         assert_status(posse_release(crowd.futures[i]), i % 3 == 0 ? POSSE_INVALID : POSSE_OK);
-    }
     assert_eventually(stats_of(crowd.pool).futures == 0);
     free_gate(crowd.pool, gate);
     end_pool(crowd.pool);
@@ -147,14 +142,12 @@ POOL_TEST(every_way_at_once, PARALLEL_CALLERS, 1)
         assert_ok(posse_add_done_callback(future, count_call, &calls));
         start_call(&callers[1], next_only, completed);
         start_call(&callers[2], call_exception, &future);
-        if (round % 2 == 0) {
+        if (round % 2 == 0)
             start_call(&callers[0], call_result, &future);
-        }
         await_parked(&callers[2]);
         open_gate(gate);
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 3; i++)
             assert_ok(end_call(&callers[i]));
-        }
         assert_eventually(atomic_load(&calls) == 1);
         struct pollfd fd = {.fd = posse_completion_queue_fd(completions), .events = POLLIN};
         assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
@@ -200,9 +193,8 @@ POOL_TEST(scribbled_list, PARALLEL, 1)
     assert_ok(posse_completion_iter_next(completed, &given, NULL));
     assert_status(posse_completion_iter_next(completed, &given, NULL), POSSE_END);
     posse_completion_iter_close(completed);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         take_error(futures[i], POSSE_OK);
-    }
     free_gate(pool, gate);
 }
 
@@ -214,17 +206,14 @@ POOL_TEST(D16_wakeup_channel_full, PROCESSES, 1)
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     assert_int_equal(kill(supervisor, SIGSTOP), 0);
     int sent = 0;
-    while (sent < 100000 && send(pool->socket.number, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+    while (sent < 100000 && send(pool->socket.number, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
         sent++;
-    }
     assert_in_range(sent, 1, 99999);
-    for (long i = 0; i < 100; i++) {
+    for (long i = 0; i < 100; i++)
         futures[i] = submitted_long(pool, square_task, i);
-    }
     assert_ok(posse_shutdown(pool, POSSE_NO_WAIT, 0)); /* a poke */
-    for (long i = 0; i < 100; i++) {
+    for (long i = 0; i < 100; i++)
         assert_int_equal(take_long(futures[i]), i * i);
-    }
     assert_int_equal(kill(supervisor, SIGCONT), 0);
     assert_ok(posse_shutdown(pool, 0, -1));
 }

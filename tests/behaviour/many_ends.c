@@ -28,9 +28,8 @@ struct held {
 static struct held hold(posse_executor *pool, size_t n)
 {
     struct held held = {.pool = pool, .gate = make_gate(pool), .n = n};
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         held.futures[i] = submitted_hold(pool, held.gate);
-    }
     await_entered(held.gate, (int)n);
     return held;
 }
@@ -162,14 +161,12 @@ TEST(closed_beside_destroy, PARALLEL_CALLERS)
         posse_executor *pool = make_pool(1);
         posse_future futures[200];
         struct caller caller;
-        for (size_t i = 0; i < COUNT(futures); i++) {
+        for (size_t i = 0; i < COUNT(futures); i++)
             futures[i] = submitted_long(pool, square_task, (long)i);
-        }
         posse_completion_iter *completed = open_over(futures, COUNT(futures));
         start_call(&caller, close_only, completed);
-        for (int i = 0; i < round * 100; i++) {
+        for (int i = 0; i < round * 100; i++)
             (void)posse_done(futures[0]); /* a while that differs */
-        }
         assert_ok(posse_destroy(pool));
         assert_ok(end_call(&caller));
     }

@@ -44,13 +44,11 @@ static int number_task(posse_task *task, const void *arg, size_t size)
 {
     long number = 0;
     memcpy(&number, arg, size < sizeof number ? size : sizeof number);
-    if (fails(number)) {
+    if (fails(number))
         return posse_task_fail(task, (int)number, "%ld", number);
-    }
     long *result = posse_task_reserve(task, longs_of(number) * sizeof number);
-    for (size_t i = 0; result != NULL && i < longs_of(number); i++) {
+    for (size_t i = 0; result != NULL && i < longs_of(number); i++)
         result[i] = number;
-    }
     return result != NULL ? 0 : GAVE_UP;
 }
 
@@ -78,9 +76,8 @@ static bool may_be(posse_status status)
 
 static void expect(struct crowd *crowd, bool good, const char *what, long number)
 {
-    if (!good && atomic_fetch_add(&crowd->wrong, 1) == 0) {
+    if (!good && atomic_fetch_add(&crowd->wrong, 1) == 0)
         fprintf(stderr, "%s of task %ld (seed %u)\n", what, number, first_seed);
-    }
 }
 
 static void look_at_result(struct crowd *crowd, struct handle handle, long timeout_ms)
@@ -92,14 +89,12 @@ static void look_at_result(struct crowd *crowd, struct handle handle, long timeo
     expect(crowd, may_be(status), "status", handle.number);
     expect(crowd, status != POSSE_TASK_FAILED || fails(handle.number), "failure", handle.number);
     atomic_fetch_add(&crowd->stale, status == POSSE_INVALID);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return;
-    }
     atomic_fetch_add(&crowd->given, 1);
     bool good = !fails(handle.number) && size == longs_of(handle.number) * sizeof *values;
-    for (size_t i = 0; good && i < longs_of(handle.number); i++) {
+    for (size_t i = 0; good && i < longs_of(handle.number); i++)
         good = values[i] == handle.number;
-    }
     expect(crowd, good, "result", handle.number);
 }
 
@@ -109,9 +104,8 @@ static void look_at_error(struct crowd *crowd, struct handle handle)
     char number[32], message[64];
     posse_status status = posse_exception(handle.future, 1, &error);
     expect(crowd, may_be(status), "status", handle.number);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return;
-    }
     snprintf(number, sizeof number, "%ld", handle.number);
     snprintf(message, sizeof message, "%ld: %ld", handle.number, handle.number);
     expect(crowd, strcmp(error.name, number) == 0, "name", handle.number);
@@ -156,9 +150,8 @@ static void renew(struct crowd *crowd, unsigned *seed)
     struct handle fresh;
     posse_status status = submit_one(crowd, &fresh);
     expect(crowd, status == POSSE_OK, posse_status_name(status), fresh.number);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return;
-    }
     pthread_mutex_lock(&crowd->locks[i]);
     struct handle old = crowd->handles[i];
     crowd->handles[i] = fresh;
@@ -173,9 +166,8 @@ static void renew(struct crowd *crowd, unsigned *seed)
 static void wait_for_some(struct crowd *crowd, unsigned *seed)
 {
     posse_future futures[SOME];
-    for (int i = 0; i < SOME; i++) {
+    for (int i = 0; i < SOME; i++)
         futures[i] = any_handle(crowd, seed).future;
-    }
     posse_when when = (posse_when)(rand_r(seed) % 3);
     posse_status status = posse_wait(futures, SOME, when, 2, NULL, NULL);
     expect(crowd, may_be(status), "wait", 0);
@@ -194,12 +186,10 @@ static void iterate(struct crowd *crowd, unsigned *seed)
     }
     posse_status status = posse_as_completed(futures, SOME, 5, &completed);
     expect(crowd, may_be(status), "as_completed", 0);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return;
-    }
-    while ((status = posse_completion_iter_next(completed, &future, &index)) == POSSE_OK) {
+    while ((status = posse_completion_iter_next(completed, &future, &index)) == POSSE_OK)
         look_at_result(crowd, handles[index], 0);
-    }
     expect(crowd, status == POSSE_END || status == POSSE_TIMEOUT, "next", 0);
     posse_completion_iter_close(completed);
 }
@@ -261,9 +251,8 @@ static posse_status take_part(void *context)
     struct crowd *crowd = context;
     unsigned seed = first_seed + atomic_fetch_add(&number, 1);
     long rounds = in_long_run(FEW, MANY);
-    for (long i = 0; i < rounds && atomic_load(&crowd->wrong) == 0; i++) {
+    for (long i = 0; i < rounds && atomic_load(&crowd->wrong) == 0; i++)
         act(crowd, &seed);
-    }
     return POSSE_OK;
 }
 
@@ -292,12 +281,10 @@ TEST(same_futures, WHERE)
         assert_ok(submit_one(&crowd, &crowd.handles[i]));
     }
     time_limit((unsigned)in_long_run(TIME_LIMIT, 600));
-    for (int i = 0; i < THREADS_AT_ONCE; i++) {
+    for (int i = 0; i < THREADS_AT_ONCE; i++)
         start_call(&callers[i], take_part, &crowd);
-    }
-    for (int i = 0; i < THREADS_AT_ONCE; i++) {
+    for (int i = 0; i < THREADS_AT_ONCE; i++)
         assert_ok(end_call(&callers[i]));
-    }
     print_message(
         "seed %u: %ld tasks, %ld results, %ld stale, %ld cancelled, %ld heard, %ld wrong\n",
         first_seed, atomic_load(&crowd.next_number), atomic_load(&crowd.given),

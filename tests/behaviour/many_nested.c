@@ -10,11 +10,9 @@ static long arg_long(const void *arg) { return *(const long *)arg; }
 
 static int submit_inner(posse_task *task, posse_fn *fn, posse_future *futures)
 {
-    for (long i = 0; i < INNER; i++) {
-        if (posse_submit(posse_task_executor(task), fn, &i, sizeof i, &futures[i]) != POSSE_OK) {
+    for (long i = 0; i < INNER; i++)
+        if (posse_submit(posse_task_executor(task), fn, &i, sizeof i, &futures[i]) != POSSE_OK)
             return INNER_FAILED;
-        }
-    }
     return 0;
 }
 
@@ -23,12 +21,10 @@ static int wait_task(posse_task *task, const void *arg, size_t size)
     posse_future futures[INNER];
     size_t n_done = 0;
     if (submit_inner(task, square_task, futures) != 0 ||
-        posse_wait(futures, INNER, POSSE_ALL_COMPLETED, -1, NULL, &n_done) != POSSE_OK) {
+        posse_wait(futures, INNER, POSSE_ALL_COMPLETED, -1, NULL, &n_done) != POSSE_OK)
         return INNER_FAILED;
-    }
-    for (int i = 0; i < INNER; i++) {
+    for (int i = 0; i < INNER; i++)
         posse_release(futures[i]);
-    }
     return return_long(task, (long)n_done);
 }
 
@@ -38,13 +34,11 @@ static int iterate_task(posse_task *task, const void *arg, size_t size)
     posse_completion_iter *completed;
     long sum = 0, value;
     if (submit_inner(task, square_task, futures) != 0 ||
-        posse_as_completed(futures, INNER, -1, &completed) != POSSE_OK) {
+        posse_as_completed(futures, INNER, -1, &completed) != POSSE_OK)
         return INNER_FAILED;
-    }
     while (posse_completion_iter_next(completed, &future, NULL) == POSSE_OK) {
-        if (posse_result_into(future, 0, &value, sizeof value, NULL) != POSSE_OK) {
+        if (posse_result_into(future, 0, &value, sizeof value, NULL) != POSSE_OK)
             return INNER_FAILED;
-        }
         sum += value;
         posse_release(future);
     }
@@ -56,12 +50,10 @@ static void assert_nested(posse_fn *fn, long workers, long expected)
 {
     posse_executor *pool = make_pool(workers);
     posse_future futures[6];
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         futures[i] = submitted(pool, fn, NULL, 0);
-    }
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_int_equal(take_long(futures[i]), expected);
-    }
     end_pool(pool);
 }
 
@@ -76,23 +68,19 @@ static int spread_task(posse_task *task, const void *arg, size_t size)
     long n = arg_long(arg), sum = 0, value;
     posse_future halves[2], future;
     posse_completion_iter *completed;
-    if (n < 2) {
+    if (n < 2)
         return return_long(task, n);
-    }
     for (int i = 0; i < 2; i++) {
         long smaller = n - 1 - i;
         if (posse_submit(posse_task_executor(task), spread_task, &smaller, sizeof smaller,
-                         &halves[i]) != POSSE_OK) {
+                         &halves[i]) != POSSE_OK)
             return INNER_FAILED;
-        }
     }
-    if (posse_as_completed(halves, 2, -1, &completed) != POSSE_OK) {
+    if (posse_as_completed(halves, 2, -1, &completed) != POSSE_OK)
         return INNER_FAILED;
-    }
     while (posse_completion_iter_next(completed, &future, NULL) == POSSE_OK) {
-        if (posse_result_into(future, 0, &value, sizeof value, NULL) == POSSE_OK) {
+        if (posse_result_into(future, 0, &value, sizeof value, NULL) == POSSE_OK)
             sum += value;
-        }
         posse_release(future);
     }
     posse_completion_iter_close(completed);
@@ -127,12 +115,10 @@ static int handed_task(posse_task *task, const void *arg, size_t size)
 static posse_status wait_shortly(void *context)
 {
     const struct handed *handed = context;
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 5000; i++)
         if (posse_result(handed->futures[i % INNER], 1, NULL, NULL) == POSSE_OK &&
-            i % INNER == INNER - 1) {
+            i % INNER == INNER - 1)
             return POSSE_OK;
-        }
-    }
     return POSSE_TIMEOUT;
 }
 
@@ -144,20 +130,16 @@ static void help_once(posse_executor *pool, struct handed *handed)
     posse_future held = submitted_hold(pool, gate);
     await_entered(gate, 1);
     posse_future outer = SUBMIT_VALUE(pool, handed_task, handed);
-    for (int i = 0; i < INNER; i++) {
+    for (int i = 0; i < INNER; i++)
         handed->futures[i] = submitted_long(pool, square_task, i);
-    }
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         start_call(&callers[i], wait_shortly, handed);
-    }
     open_gate(gate);
     assert_int_equal(take_long(outer), INNER);
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         (void)end_call(&callers[i]);
-    }
-    for (int i = 0; i < INNER; i++) {
+    for (int i = 0; i < INNER; i++)
         take_error(handed->futures[i], POSSE_OK);
-    }
     take_error(held, POSSE_OK);
     free_gate(pool, gate);
 }
@@ -168,9 +150,8 @@ POOL_TEST(helps_while_others_wait, PARALLEL_CALLERS, 1)
     void *memory = NULL;
     assert_ok(posse_alloc(pool, sizeof(struct handed), &memory));
     struct handed *handed = memset(memory, 0, sizeof *handed);
-    for (int round = 0; round < 50; round++) {
+    for (int round = 0; round < 50; round++)
         help_once(pool, handed);
-    }
     assert_ok(posse_free(pool, memory));
 }
 
@@ -178,9 +159,8 @@ POOL_TEST(helps_while_others_wait, PARALLEL_CALLERS, 1)
 static int look_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future future;
-    if (posse_submit(posse_task_executor(task), count_task, arg, size, &future) != POSSE_OK) {
+    if (posse_submit(posse_task_executor(task), count_task, arg, size, &future) != POSSE_OK)
         return INNER_FAILED;
-    }
     posse_status status = posse_wait(&future, 1, POSSE_ALL_COMPLETED, 0, NULL, NULL);
     long ran = atomic_load(*(_Atomic long *const *)arg);
     posse_release(future);
@@ -233,9 +213,8 @@ static int endless_task(posse_task *task, const void *arg, size_t size)
     posse_future future;
     posse_completion_iter *completed;
     memcpy(&future, arg, sizeof future);
-    if (posse_as_completed(&future, 1, 60000, &completed) != POSSE_OK) {
+    if (posse_as_completed(&future, 1, 60000, &completed) != POSSE_OK)
         return INNER_FAILED;
-    }
     posse_status status = posse_completion_iter_next(completed, &future, NULL);
     posse_completion_iter_close(completed);
     return return_long(task, status);
@@ -270,11 +249,9 @@ static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
 {
     struct letter *letter = *(struct letter *const *)arg;
     posse_completion_iter *completed;
-    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&letter->sent); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&letter->sent); pause_ms(1))
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
     posse_status wait = posse_wait(&letter->self, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL);
     posse_status open = posse_as_completed(&letter->self, 1, -1, &completed);
     return wait == open ? return_long(task, wait) : WRONG_ARG;

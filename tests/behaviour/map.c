@@ -13,16 +13,14 @@ static const long one_to_ten[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 static void assert_sums(posse_executor *pool, long chunksize)
 {
     long tens[10];
-    for (size_t i = 0; i < COUNT(tens); i++) {
+    for (size_t i = 0; i < COUNT(tens); i++)
         tens[i] = 10 * one_to_ten[i];
-    }
     posse_input inputs[2] = {LONGS(one_to_ten), LONGS(tens)};
     posse_map_job job = map_job(add_item, inputs, 2, COUNT(tens));
     job.chunksize = chunksize;
     posse_map_iter *map = open_map(pool, job);
-    for (long i = 1; i <= 10; i++) {
+    for (long i = 1; i <= 10; i++)
         assert_int_equal(next_value(map), 11 * i);
-    }
     assert_map_ends(map);
 }
 
@@ -91,9 +89,8 @@ POOL_TEST(P05_map_chunksize, ALL, 2)
     static const long sizes[] = {6, 50, 40, LONG_MAX};
     long numbers[40];
     long results[40];
-    for (long i = 0; i < 40; i++) {
+    for (long i = 0; i < 40; i++)
         numbers[i] = i;
-    }
     posse_input input = LONGS(numbers);
     posse_map_job job = map_job(square_item, &input, 1, 40);
     job.results = results;
@@ -101,9 +98,8 @@ POOL_TEST(P05_map_chunksize, ALL, 2)
         memset(results, 0xff, sizeof results);
         job.chunksize = sizes[k];
         assert_ok(posse_map(pool, &job, NULL));
-        for (long i = 0; i < 40; i++) {
+        for (long i = 0; i < 40; i++)
             assert_int_equal(results[i], i * i);
-        }
     }
     job.chunksize = -1;
     assert_status(posse_map(pool, &job, NULL), POSSE_INVALID);
@@ -162,9 +158,8 @@ static void assert_all_sizes(posse_executor *pool, struct gate *gate, posse_map_
         job.buffersize = buffers[i / 2 / COUNT(chunks)];
         job.unordered = i % 2;
         bool slow = n > 1000 && (job.buffersize == 1 || job.buffersize == 2);
-        if (!slow || (job.chunksize == 1 && job.buffersize == 2)) {
+        if (!slow || (job.chunksize == 1 && job.buffersize == 2))
             assert_each_once(pool, gate, job);
-        }
     }
 }
 
@@ -176,9 +171,8 @@ TEST(each_item_once, ALL)
     struct gate *gate = make_gate(pool);
     struct order *orders = calloc(MOST, sizeof *orders);
     assert_non_null(orders);
-    for (long i = 0; i < MOST; i++) {
+    for (long i = 0; i < MOST; i++)
         orders[i] = (struct order){.gate = gate, .deed = COUNT_IT, .value = i};
-    }
     for (size_t i = 0; i < COUNT(counts); i++) {
         posse_input input = ORDERS(orders);
         assert_all_sizes(pool, gate, map_job(obey, &input, 1, counts[i]));

@@ -10,9 +10,8 @@ static int scale_block(posse_task *task, const posse_block *block)
 {
     for (size_t i = 0; i < block->count; i++) {
         const void *items[1] = {block->inputs[0] + i * block->strides[0]};
-        if (scale_item(task, items, block->results + i * block->result_stride) != 0) {
+        if (scale_item(task, items, block->results + i * block->result_stride) != 0)
             return WRONG_ARG;
-        }
     }
     return 0;
 }
@@ -20,18 +19,16 @@ static int scale_block(posse_task *task, const posse_block *block)
 static void assert_scaled(posse_executor *pool, posse_map_job job, long factor)
 {
     posse_map_iter *map = open_map(pool, job);
-    for (long i = 0; i < N; i++) {
+    for (long i = 0; i < N; i++)
         assert_int_equal(next_value(map), i * factor);
-    }
     assert_map_ends(map);
 }
 
 static void assert_all_ways(posse_executor *pool, const struct factor *factor)
 {
     long values[N];
-    for (long i = 0; i < N; i++) {
+    for (long i = 0; i < N; i++)
         values[i] = i;
-    }
     for (long chunksize = 0; chunksize <= N; chunksize += 4) {
         posse_input input = {.data = values, .size = sizeof(long)};
         posse_map_job job = map_job(scale_item, &input, 1, N);
@@ -114,9 +111,8 @@ static int arg_task(posse_task *task, const void *arg, size_t size)
 static int nesting_item(posse_task *task, const void *const *items, void *result)
 {
     posse_future inner;
-    if (posse_submit(posse_task_executor(task), arg_task, NULL, 0, &inner) != POSSE_OK) {
+    if (posse_submit(posse_task_executor(task), arg_task, NULL, 0, &inner) != POSSE_OK)
         return INNER_FAILED;
-    }
     posse_status status = posse_result_into(inner, -1, result, sizeof(long), NULL);
     posse_release(inner);
     long none = *(long *)result;

@@ -12,9 +12,8 @@ enum { N = STAGE_ITEMS };
 
 static int dies_first(posse_task *task, const void *const *items, void *result)
 {
-    if (posse_task_attempt(task) == 1 && *(const long *)items[0] % 2) {
+    if (posse_task_attempt(task) == 1 && *(const long *)items[0] % 2)
         raise(SIGKILL);
-    }
     return scale_item(task, items, result);
 }
 
@@ -25,9 +24,8 @@ static void assert_after_deaths(long retries, size_t size)
     posse_status statuses[N];
     long results[N];
     long values[N];
-    for (long i = 0; i < N; i++) {
+    for (long i = 0; i < N; i++)
         values[i] = i;
-    }
     posse_input input = {.data = values, .size = sizeof(long)};
     posse_map_job job = map_job(dies_first, &input, 1, N);
     set_arg(&job, factor);
@@ -65,20 +63,17 @@ static int dying_task(posse_task *task, const void *arg, size_t size)
     struct gate *gate = *(struct gate *const *)arg;
     struct factor *factor = make_factor(malloc(100000), 1, 100000);
     posse_map_iter *map;
-    if (!factor) {
+    if (!factor)
         return GAVE_UP;
-    }
     factor->gate = gate;
     posse_map_job job = map_job(held_item, NULL, 0, 4);
     job.result_size = 0;
     job.chunksize = 1;
     set_arg(&job, factor);
-    if (posse_map_open(posse_task_executor(task), &job, &map) != POSSE_OK) {
+    if (posse_map_open(posse_task_executor(task), &job, &map) != POSSE_OK)
         return INNER_FAILED;
-    }
-    for (long end = now_ms() + PATIENCE_MS; atomic_load(&gate->entered) < 1 && now_ms() < end;) {
+    for (long end = now_ms() + PATIENCE_MS; atomic_load(&gate->entered) < 1 && now_ms() < end;)
         pause_ms(1);
-    }
     raise(SIGKILL);
     return GAVE_UP;
 }

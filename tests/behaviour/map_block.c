@@ -18,12 +18,10 @@ static int sum_block(posse_task *task, const posse_block *block)
     for (size_t i = 0; i < block->count; i++) {
         long in = *(const long *)(block->inputs[0] + i * block->strides[0]);
         short number = *(const short *)(block->inputs[1] + i * block->strides[1]);
-        if (number != (short)(block->first + i)) {
+        if (number != (short)(block->first + i))
             return WRONG_ARG;
-        }
-        if (in < 0) {
+        if (in < 0)
             fail = in;
-        }
         *(long *)(block->results + i * block->result_stride) = (long)block->first + in;
     }
     return fail == -1 ? 0 : posse_task_fail(task, (int)-fail, "block at %zu", block->first);
@@ -80,9 +78,8 @@ POOL_TEST(blocks_in_place, ALL, 2)
     }
     stage->job.results = NULL;
     posse_map_iter *map = open_map(pool, stage->job);
-    for (long i = 0; i < N; i++) {
+    for (long i = 0; i < N; i++)
         assert_int_equal(next_value(map), i / 4 * 4 + 100 * i);
-    }
     assert_map_ends(map);
     assert_ok(posse_free(pool, memory));
 }
@@ -119,9 +116,8 @@ static int fails_early(posse_task *task, const posse_block *block)
     void *other;
     int code = posse_task_fail(task, 3, "early");
     size_t size = block->count * block->result_stride;
-    if (posse_alloc(pool, size, &other) != POSSE_OK) {
+    if (posse_alloc(pool, size, &other) != POSSE_OK)
         return GAVE_UP;
-    }
     memset(other, 1, size);
     memset(block->results, 2, size);
     bool alone = *(char *)other == 1 && block->results != other;

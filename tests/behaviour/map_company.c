@@ -23,9 +23,8 @@ TEST(unordered_as_they_end, PARALLEL)
             long value = next_value(map);
             assert_true((value < chunksize) == (i >= N - chunksize));
             assert_int_equal(seen[value]++, 0);
-            if (i == N - chunksize - 1) {
+            if (i == N - chunksize - 1)
                 open_gate(stage.gate);
-            }
         }
         assert_map_ends(map);
         end_stage(&stage);
@@ -41,9 +40,8 @@ TEST(ordered_waits_for_the_first, PARALLEL)
     posse_map_iter *map = open_map(stage.pool, stage.job);
     assert_eventually(stats_of(stage.pool).done == N - 1);
     open_gate(stage.gate);
-    for (long i = 0; i < N; i++) {
+    for (long i = 0; i < N; i++)
         assert_int_equal(next_value(map), i);
-    }
     assert_map_ends(map);
     end_stage(&stage);
 }
@@ -63,18 +61,16 @@ static int tree_item(posse_task *task, const void *const *items, void *result)
     inner[0].depth--;
     posse_input input = {.data = inner, .size = sizeof inner[0]};
     posse_map_job job = map_job(tree_item, &input, 1, (size_t)inner[0].items);
-    for (long i = 1; i < inner[0].items; i++) {
+    for (long i = 1; i < inner[0].items; i++)
         inner[i] = inner[0];
-    }
     job.chunksize = inner[0].chunksize;
     job.buffersize = inner[0].buffersize;
     job.unordered = inner[0].unordered;
     posse_status status = POSSE_END;
-    if (inner[0].depth >= 0) {
+    if (inner[0].depth >= 0)
         status = sum_map(posse_task_executor(task), &job, &sum);
-    } else {
+    else
         sum = 1;
-    }
     *(long *)result = sum;
     return status == POSSE_END ? 0 : INNER_FAILED;
 }
@@ -129,13 +125,11 @@ static posse_status call_maps(void *context)
             sum += status == POSSE_OK ? *(const long *)item.result : 0;
         }
         (void)posse_map_close(map);
-        if (status != (side->closes_early ? POSSE_OK : POSSE_END)) {
+        if (status != (side->closes_early ? POSSE_OK : POSSE_END))
             return status == POSSE_OK ? POSSE_INVALID : status;
-        }
         long n = side->first;
-        if (!side->closes_early && sum != 20 * n * n + 380 * n + 2470) {
+        if (!side->closes_early && sum != 20 * n * n + 380 * n + 2470)
             return POSSE_INVALID;
-        }
     }
     return POSSE_OK;
 }
@@ -150,9 +144,8 @@ static void assert_side_by_side(bool closes_early)
             sides[i] = (struct side){pool, 100 * i, unordered, closes_early && i < 2};
             start_call(&callers[i], call_maps, &sides[i]);
         }
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 3; i++)
             assert_ok(end_call(&callers[i]));
-        }
         end_pool(pool);
     }
 }
@@ -187,9 +180,8 @@ TEST(destroyed_meanwhile, PARALLEL)
         struct order orders[N];
         struct caller mapper;
         struct caller destroyer;
-        for (long i = 0; i < N; i++) {
+        for (long i = 0; i < N; i++)
             orders[i] = (struct order){gate, HOLD, i};
-        }
         posse_input input = {.data = orders, .size = sizeof orders[0]};
         struct whole whole = {make_pool(2), map_job(obey, &input, 1, N), gate, -1};
         whole.job.unordered = unordered;
@@ -238,9 +230,8 @@ TEST(forked_child_harms_nothing, FORKED)
         struct forked forked = {stage.pool, open_map(stage.pool, stage.job), &stage.job};
         long sum = next_value(forked.map);
         assert_child(use_in_child, &forked);
-        for (long i = 1; i < N; i++) {
+        for (long i = 1; i < N; i++)
             sum += next_value(forked.map);
-        }
         assert_int_equal(sum, N * (N - 1) / 2);
         assert_map_ends(forked.map);
         end_stage(&stage);
@@ -254,15 +245,13 @@ TEST(resized_before, PARALLEL)
     make_stage(&stage, 1);
     assert_ok(posse_resize(stage.pool, 4));
     assert_eventually(stats_of(stage.pool).workers == 4);
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++)
         stage.orders[i].deed = HOLD;
-    }
     posse_map_iter *map = open_map(stage.pool, stage.job);
     await_entered(stage.gate, 4);
     open_gate(stage.gate);
-    for (long i = 0; i < N; i++) {
+    for (long i = 0; i < N; i++)
         assert_int_equal(next_value(map), i);
-    }
     assert_map_ends(map);
     end_stage(&stage);
 }

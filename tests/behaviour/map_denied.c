@@ -38,9 +38,8 @@ static posse_input make_input(size_t items)
 {
     char *data = calloc(items, ITEM);
     assert_non_null(data);
-    for (size_t i = 0; i < items; i++) {
+    for (size_t i = 0; i < items; i++)
         *(long *)(void *)(data + i * ITEM) = (long)i;
-    }
     return (posse_input){.data = data, .size = ITEM};
 }
 

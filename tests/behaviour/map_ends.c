@@ -16,16 +16,14 @@ static void assert_time_is_up(long chunksize, bool unordered)
     posse_status status;
     int given = 0;
     make_stage(&stage, 1);
-    for (size_t i = 4; i < N; i++) {
+    for (size_t i = 4; i < N; i++)
         stage.orders[i].deed = i == 4 ? HEED : COUNT_IT;
-    }
     stage.job.timeout_ms = 300;
     stage.job.chunksize = chunksize;
     stage.job.unordered = unordered;
     posse_map_iter *map = open_map(stage.pool, stage.job);
-    while ((status = posse_map_next(map, &item)) == POSSE_OK) {
+    while ((status = posse_map_next(map, &item)) == POSSE_OK)
         assert_int_equal(*(const long *)item.result, given++);
-    }
     assert_status(status, POSSE_TIMEOUT);
     assert_in_range(given, 0, 4);
     assert_map_ends(map);
@@ -53,9 +51,8 @@ TEST(T07_executor_map_current_future_cancel, PARALLEL)
         posse_future held[2] = {submitted_hold(stage.pool, stage.gate),
                                 submitted_hold(stage.pool, stage.gate)};
         await_entered(stage.gate, 2);
-        for (size_t i = 0; i < N; i++) {
+        for (size_t i = 0; i < N; i++)
             stage.orders[i].deed = COUNT_IT;
-        }
         stage.job.timeout_ms = 1;
         stage.job.unordered = unordered;
         stage.job.buffersize = 5;
@@ -63,9 +60,8 @@ TEST(T07_executor_map_current_future_cancel, PARALLEL)
         assert_status(posse_map_next(map, &item), POSSE_TIMEOUT);
         assert_map_ends(map);
         assert_status(posse_map(stage.pool, &stage.job, statuses), POSSE_TIMEOUT);
-        for (size_t i = 0; i < N; i++) {
+        for (size_t i = 0; i < N; i++)
             assert_status(statuses[i], POSSE_CANCELLED);
-        }
         open_gate(stage.gate);
         take_long(held[0]);
         take_long(held[1]);
@@ -96,9 +92,8 @@ TEST(statuses_when_time_is_up, PARALLEL)
             continue;
         }
         assert_status(statuses[i], expected);
-        if (expected == POSSE_OK) {
+        if (expected == POSSE_OK)
             assert_int_equal(results[i], i);
-        }
     }
     assert_eventually(stats_of(stage.pool).running == 0);
     end_stage(&stage);
@@ -114,9 +109,8 @@ POOL_TEST(endless_source_ends_in_time, ALL, 1)
     posse_map_iter *map = open_map(pool, job);
     posse_status status = POSSE_OK;
     posse_item item = {.struct_size = sizeof item};
-    for (long end = now_ms() + PATIENCE_MS; status == POSSE_OK && now_ms() < end;) {
+    for (long end = now_ms() + PATIENCE_MS; status == POSSE_OK && now_ms() < end;)
         status = posse_map_next(map, &item);
-    }
     assert_status(status, POSSE_TIMEOUT);
     assert_map_ends(map);
 }
@@ -127,9 +121,8 @@ static void assert_closed_early(long chunksize, bool unordered)
 {
     struct stage stage;
     make_stage(&stage, 2);
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < N; i++)
         stage.orders[i].deed = i < 3 ? GIVE : COUNT_IT;
-    }
     stage.job.chunksize = chunksize;
     stage.job.unordered = unordered;
     stage.job.buffersize = 3;
@@ -203,9 +196,8 @@ TEST(map_cancel, PARALLEL)
     for (int unordered = 0; unordered < 2; unordered++) {
         struct stage stage;
         make_stage(&stage, 2);
-        for (size_t i = 0; i < N; i++) {
+        for (size_t i = 0; i < N; i++)
             stage.orders[i].deed = i < 2 ? HEED : COUNT_IT;
-        }
         stage.job.buffersize = N;
         stage.job.unordered = unordered;
         posse_map_iter *map = open_map(stage.pool, stage.job);

@@ -22,9 +22,8 @@ static void assert_left(struct stage *stage, long special, bool goes_on)
     map = NULL;
     next = 0;
     bool left = setjmp(out) != 0;
-    if (!map && !left) {
+    if (!map && !left)
         assert_ok(posse_map_open(stage->pool, &job, &map));
-    }
     assert_non_null(map);
     while (next < 7 && (goes_on || !left)) {
         long value = next_value(map);
@@ -32,11 +31,10 @@ static void assert_left(struct stage *stage, long special, bool goes_on)
         next = next + 1;
     }
     assert_true(left);
-    if (goes_on) {
+    if (goes_on)
         assert_map_ends(map);
-    } else {
+    else
         close_map(map);
-    }
     assert_eventually(stats_of(stage->pool).futures == 0);
 }
 

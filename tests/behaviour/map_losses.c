@@ -29,9 +29,8 @@ static void assert_lost(struct stage *stage, posse_status how, size_t first, siz
     }
     assert_map_ends(map);
     assert_status(posse_map(stage->pool, &stage->job, statuses), how);
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < N; i++)
         assert_status(statuses[i], i >= first && i < end ? how : POSSE_OK);
-    }
 }
 
 static void assert_item_over_its_time(long chunksize, size_t first, size_t end)
@@ -69,9 +68,8 @@ TEST(overdue_thread_leaves_the_program_alone, THREADS)
     open_gate(stage.gate);
     assert_eventually(atomic_load(&stage.gate->passed) == 1);
     end_stage(&stage); /* the thread has ended */
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < N; i++)
         assert_int_equal(results[i], 0x5a5a5a5a5a5a5a5a);
-    }
 }
 
 TEST(worker_is_killed, PROCESSES)
@@ -157,18 +155,16 @@ static void assert_broken(bool unordered, bool at_once)
     memcpy(orders, stage.orders, sizeof stage.orders);
     stage.input.data = orders;
     stage.job.unordered = unordered;
-    if (at_once) {
+    if (at_once)
         start_call(&caller, call_map, &whole);
-    } else {
+    else
         map = open_map(stage.pool, stage.job);
-    }
     await_entered(stage.gate, 2);
     kill(supervisor, SIGKILL);
     assert_status(at_once ? end_call(&caller) : posse_map_next(map, &item), POSSE_BROKEN);
     assert_status(at_once ? whole.statuses[0] : POSSE_BROKEN, POSSE_BROKEN);
-    if (!at_once) {
+    if (!at_once)
         assert_map_ends(map);
-    }
     assert_status(posse_map_open(stage.pool, &stage.job, &map), POSSE_BROKEN);
     assert_ok(posse_destroy(stage.pool));
 }
@@ -211,9 +207,8 @@ static int map_of(posse_executor *pool, const char *bytes, size_t size, posse_st
     posse_stats stats = {.struct_size = sizeof stats};
     for (long end = now_ms() + PATIENCE_MS; now_ms() < end; pause_ms(1)) {
         REQUIRE(posse_get_stats(pool, &stats) == POSSE_OK);
-        if (stats.futures + stats.memory_blocks == 0) {
+        if (stats.futures + stats.memory_blocks == 0)
             break;
-        }
     }
     /* Not asserted yet: that no worker is lost. See "Known fault" in the README. */
     REQUIRE(stats.futures + stats.memory_blocks == 0);
@@ -228,9 +223,8 @@ static int little_memory(void *context)
 {
     posse_status status;
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=4m") != 0) {
+        mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=4m") != 0)
         return NOT_PERMITTED;
-    }
     char *bytes = calloc(40, 8 << 20);
     posse_executor *pool = open_pool(2);
     REQUIRE(bytes != NULL && pool != NULL);

@@ -11,9 +11,8 @@ enum { N = STAGE_ITEMS };
 
 static void assert_all(const posse_status *statuses, posse_status expected)
 {
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < N; i++)
         assert_status(statuses[i], expected);
-    }
 }
 
 /* posse_map returns this, and no item has begun. */
@@ -106,9 +105,8 @@ static int use_in_child(void *context)
     posse_map_iter *map = (posse_map_iter *)stage->pool;
     memset(statuses, POISON, sizeof statuses);
     REQUIRE(posse_map(stage->pool, &stage->job, statuses) == POSSE_WRONG_PROCESS);
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++)
         REQUIRE(statuses[i] == POSSE_CANCELLED);
-    }
     REQUIRE(posse_map_open(stage->pool, &stage->job, &map) == POSSE_WRONG_PROCESS);
     REQUIRE(map == NULL);
     return 0;

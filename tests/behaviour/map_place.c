@@ -108,14 +108,11 @@ POOL_TEST(in_place, ALL, 1)
 static int eight_item(posse_task *task, const void *const *items, void *result)
 {
     long sum = 0;
-    for (size_t k = 0; k < 7; k++) {
-        for (size_t i = 0; i <= k; i++) {
+    for (size_t k = 0; k < 7; k++)
+        for (size_t i = 0; i <= k; i++)
             sum += ((const char *)items[k])[i];
-        }
-    }
-    if ((uintptr_t)items[7] % _Alignof(double) != 0 || (uintptr_t)result % _Alignof(long) != 0) {
+    if ((uintptr_t)items[7] % _Alignof(double) != 0 || (uintptr_t)result % _Alignof(long) != 0)
         return WRONG_ARG;
-    }
     *(long *)result = sum + (long)*(const double *)items[7];
     return 0;
 }
@@ -129,13 +126,11 @@ TEST(eight_inputs, ALL)
     posse_input inputs[POSSE_MAX_INPUTS + 1] = {{0}};
     for (long i = 0; i < N; i++) {
         doubles[i] = 1000. * (double)i;
-        for (size_t k = 0; k < 7; k++) {
+        for (size_t k = 0; k < 7; k++)
             memset(bytes[k] + (size_t)i * (k + 1), (int)i, k + 1);
-        }
     }
-    for (size_t k = 0; k < 7; k++) {
+    for (size_t k = 0; k < 7; k++)
         inputs[k] = (posse_input){bytes[k], k + 1, 0};
-    }
     inputs[7] = (posse_input){doubles, sizeof(double), 0};
     inputs[8] = inputs[7];
     posse_executor *pool = make_pool(2);
@@ -143,9 +138,8 @@ TEST(eight_inputs, ALL)
     job.results = results;
     for (job.chunksize = 0; job.chunksize < 5; job.chunksize++) {
         assert_ok(posse_map(pool, &job, NULL));
-        for (long i = 0; i < N; i++) {
+        for (long i = 0; i < N; i++)
             assert_int_equal(results[i], 28 * i + 1000 * i);
-        }
     }
     job.n_inputs = 9;
     assert_status(posse_map(pool, &job, NULL), POSSE_TOO_LARGE);
@@ -174,9 +168,8 @@ POOL_TEST(result_is_valid_until_the_next, ALL, 2)
     posse_map_iter *map = open_map(pool, job);
     for (long i = 1; i <= 10; i++) {
         posse_item item = next_item(map);
-        for (long k = 0; k < 20; k++) {
+        for (long k = 0; k < 20; k++)
             take_long(submitted_long(pool, square_task, k));
-        }
         assert_int_equal(*(const long *)item.result, i * i);
     }
     assert_map_ends(map);

@@ -33,9 +33,8 @@ TEST(queue_is_full_of_others, PARALLEL)
         struct gate *gate = make_gate(pool);
         posse_future held[4] = {submitted_hold(pool, gate)};
         await_entered(gate, 1);
-        for (long i = 1; i <= limit; i++) {
+        for (long i = 1; i <= limit; i++)
             held[i] = submitted_hold(pool, gate);
-        }
         long value = 5;
         posse_input input = {.data = &value, .size = sizeof value};
         posse_map_job job = map_job(square_item, &input, 1, 1);
@@ -43,9 +42,8 @@ TEST(queue_is_full_of_others, PARALLEL)
         job.timeout_ms = 30;
         assert_status(posse_map(pool, &job, &status), POSSE_TIMEOUT);
         open_gate(gate);
-        for (long i = 0; i <= limit; i++) {
+        for (long i = 0; i <= limit; i++)
             take_long(held[i]);
-        }
         job.timeout_ms = 0;
         assert_ok(posse_map(pool, &job, &status));
         free_gate(pool, gate);

@@ -4,11 +4,9 @@
 /* Waits until it is allowed; POSSE_DEADLOCK: never. */
 static posse_status wait_for_leave(struct feed *feed)
 {
-    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&feed->allowed); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&feed->allowed); pause_ms(1))
+        if (now_ms() > end)
             return POSSE_DEADLOCK;
-        }
-    }
     return POSSE_OK;
 }
 
@@ -25,9 +23,8 @@ TEST(what_has_ended_comes_first, ALL)
         posse_map_iter *map = open_feed(&stage, &feed, stage.job);
         assert_int_equal(atomic_load(&feed.calls), n);
         assert_eventually(stats_of(stage.pool).done == done + 1);
-        for (long i = 0; i < n; i++) {
+        for (long i = 0; i < n; i++)
             assert_int_equal(next_value(map), i);
-        }
         assert_int_equal(atomic_load(&feed.calls), n);
         atomic_store(&feed.allowed, true);
         for (long i = n, sum = 0; i < 4 * n; i++) {
@@ -44,11 +41,9 @@ static posse_status end_the_first(struct feed *feed)
 {
     posse_stats stats = {.struct_size = sizeof stats};
     open_gate(feed->stage->gate);
-    for (long end = now_ms() + PATIENCE_MS; stats.done == 0; pause_ms(1)) {
-        if (now_ms() > end || posse_get_stats(feed->stage->pool, &stats) != POSSE_OK) {
+    for (long end = now_ms() + PATIENCE_MS; stats.done == 0; pause_ms(1))
+        if (now_ms() > end || posse_get_stats(feed->stage->pool, &stats) != POSSE_OK)
             return POSSE_DEADLOCK;
-        }
-    }
     return POSSE_OK;
 }
 
@@ -62,13 +57,11 @@ TEST(ended_in_the_middle_of_a_chunk, PARALLEL)
         stage.job.chunksize = 4;
         stage.job.unordered = unordered;
         posse_map_iter *map = open_feed(&stage, &feed, stage.job);
-        for (long i = 0; i < 4; i++) {
+        for (long i = 0; i < 4; i++)
             assert_int_equal(next_value(map), i);
-        }
         assert_int_equal(atomic_load(&feed.calls), 5);
-        for (long i = 4; i < 8; i++) {
+        for (long i = 4; i < 8; i++)
             assert_int_equal(next_value(map), i);
-        }
         assert_map_ends(map);
         end_stage(&stage);
     }
@@ -92,9 +85,8 @@ static void assert_filled(struct stage *stage, long calls)
     assert_int_equal(atomic_load(&feed.calls), calls);
     open_gate(stage->gate);
     assert_ok(end_call(&caller));
-    for (long i = 0; i < 20; i++) {
+    for (long i = 0; i < 20; i++)
         next_value(map);
-    }
     close_map(map);
 }
 
@@ -126,9 +118,8 @@ TEST(at_the_limit_of_the_queue, PARALLEL)
         options.max_workers = options.queue_limit = 1;
         stage.pool = make_pool_with(options);
         stage.gate = make_gate(stage.pool);
-        for (int i = 0; i < STAGE_ITEMS; i++) {
+        for (int i = 0; i < STAGE_ITEMS; i++)
             stage.orders[i] = (struct order){.gate = stage.gate, .deed = HOLD};
-        }
         stage.job.buffersize = 9;
         stage.job.unordered = unordered;
         struct caller caller;
@@ -140,9 +131,8 @@ TEST(at_the_limit_of_the_queue, PARALLEL)
         assert_int_equal(atomic_load(&feed.calls), 3);
         open_gate(stage.gate);
         assert_ok(end_call(&caller));
-        for (long i = 1; i < 5; i++) {
+        for (long i = 1; i < 5; i++)
             assert_int_equal(next_value(map), i);
-        }
         assert_map_ends(map);
         end_stage(&stage);
     }
@@ -191,9 +181,8 @@ TEST(source_takes_all_the_time, ALL)
         stage.job.chunksize = 2;
         stage.job.unordered = kind % 2;
         posse_map_iter *map = open_feed(&stage, &feed, stage.job);
-        while ((status = posse_map_next(map, &item)) == POSSE_OK) {
+        while ((status = posse_map_next(map, &item)) == POSSE_OK)
             assert_true(item.index < 2);
-        }
         assert_status(status, POSSE_TIMEOUT);
         assert_map_ends(map);
         assert_in_range(feed.next, 1, 3);

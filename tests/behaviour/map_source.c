@@ -41,9 +41,8 @@ static void assert_buffersizes(size_t n_inputs)
         job.buffersize = sizes[i / 2];
         job.chunksize = i % 2 ? 3 : 0;
         posse_map_iter *map = open_map(pool, job);
-        for (long k = 0; k < N; k++) {
+        for (long k = 0; k < N; k++)
             assert_int_equal(next_value(map), n_inputs == 1 ? k * k : 11 * k);
-        }
         assert_map_ends(map);
         assert_int_equal(numbers.calls, N + 1);
     }
@@ -63,9 +62,8 @@ static void assert_endless(size_t n_inputs)
         posse_map_job job = source_job(&numbers, two_longs);
         job.buffersize = buffersize;
         posse_map_iter *map = open_map(pool, job);
-        for (long k = 0; k < 3; k++) {
+        for (long k = 0; k < 3; k++)
             assert_int_equal(next_value(map), n_inputs == 1 ? k * k : 11 * k);
-        }
         close_map(map);
     }
     end_pool(pool);
@@ -127,9 +125,8 @@ TEST(after_shutdown, ALL)
         job.chunksize = 1;
         posse_map_iter *map = open_map(pool, job);
         assert_ok(posse_shutdown(pool, 0, -1));
-        for (int i = 0; i < (kind / 2 ? 1 : 5); i++) {
+        for (int i = 0; i < (kind / 2 ? 1 : 5); i++)
             next_value(map);
-        }
         assert_status(posse_map_next(map, &item), POSSE_SHUT_DOWN);
         assert_int_equal(numbers.calls, kind / 2);
         close_map(map);
@@ -184,9 +181,8 @@ POOL_TEST(source_fails_in_the_middle, ALL, 2)
         job.chunksize = (long)i % 3;
         job.unordered = i / 4 % 2;
         posse_map_iter *map = open_map(pool, job);
-        for (long k = 0; k < numbers.end; k++) {
+        for (long k = 0; k < numbers.end; k++)
             next_value(map);
-        }
         assert_int_equal(posse_map_next(map, &item), numbers.last);
         assert_int_equal(numbers.calls, numbers.end + 1);
         close_map(map);
@@ -203,9 +199,8 @@ struct bytes {
 static posse_status give_bytes(void *context, void *const *elements)
 {
     struct bytes *bytes = context;
-    if (bytes->next == bytes->end) {
+    if (bytes->next == bytes->end)
         return POSSE_END;
-    }
     memset(elements[0], bytes->next++, bytes->size);
     return POSSE_OK;
 }
@@ -219,11 +214,9 @@ static int first_byte(posse_task *task, const void *const *items, void *result)
 static int check_megabyte(posse_task *task, const void *const *items, void *result)
 {
     const unsigned char *bytes = items[0];
-    for (size_t i = 1; i < 1 << 20; i++) {
-        if (bytes[i] != bytes[0]) {
+    for (size_t i = 1; i < 1 << 20; i++)
+        if (bytes[i] != bytes[0])
             return WRONG_ARG;
-        }
-    }
     memset(result, bytes[0], 1 << 20);
     return 0;
 }
@@ -255,9 +248,8 @@ static void assert_bytes(posse_executor *pool, posse_map_fn *fn, size_t size, lo
 
 POOL_TEST(elements_of_a_byte, ALL, 2)
 {
-    for (long chunksize = 1; chunksize < 40; chunksize++) {
+    for (long chunksize = 1; chunksize < 40; chunksize++)
         assert_bytes(pool, first_byte, 1, chunksize);
-    }
 }
 
 POOL_TEST(elements_of_a_megabyte, ALL, 2)

@@ -23,9 +23,8 @@ static int bump_task(posse_task *task, const void *arg, size_t size)
 {
     struct span span = *(const struct span *)arg;
     for (size_t i = 0; i < span.size; i++) {
-        if (span.bytes[i] != 1) {
+        if (span.bytes[i] != 1)
             return WRONG_ARG;
-        }
         span.bytes[i] = 2;
     }
     return 0;
@@ -56,9 +55,8 @@ POOL_TEST(blocks_do_not_overlap, ALL, 1)
     }
     assert_int_equal(stats_of(pool).memory_blocks, BLOCKS);
     for (size_t i = 0; i < BLOCKS; i++) {
-        for (size_t k = 0; k < blocks[i].size; k++) {
+        for (size_t k = 0; k < blocks[i].size; k++)
             assert_int_equal(blocks[i].bytes[k], i % 251);
-        }
         assert_ok(posse_free(pool, blocks[i].bytes));
     }
 }
@@ -68,9 +66,8 @@ static int alloc_task(posse_task *task, const void *arg, size_t size)
     long bytes = *(const long *)arg;
     struct span span = {NULL, (size_t)bytes};
     void *memory;
-    if (posse_alloc(posse_task_executor(task), span.size, &memory) != POSSE_OK) {
+    if (posse_alloc(posse_task_executor(task), span.size, &memory) != POSSE_OK)
         return GAVE_UP;
-    }
     span.bytes = memset(memory, 1, span.size);
     return posse_task_return(task, &span, sizeof span) == POSSE_OK ? 0 : GAVE_UP;
 }
@@ -170,17 +167,14 @@ POOL_TEST(free_of_a_result, ALL, 1)
 /* More than there can be: the task is told, goes on, and its earlier result stands. */
 static int too_large_task(posse_task *task, const void *arg, size_t size)
 {
-    if (posse_task_return(task, "before", 7) != POSSE_OK) {
+    if (posse_task_return(task, "before", 7) != POSSE_OK)
         return GAVE_UP;
-    }
     posse_status status = posse_task_return(task, arg, SIZE_MAX / 2);
-    if (status != POSSE_TOO_LARGE && status != POSSE_NO_MEMORY) {
+    if (status != POSSE_TOO_LARGE && status != POSSE_NO_MEMORY)
         return WRONG_ARG;
-    }
     if (posse_task_reserve(task, SIZE_MAX) != NULL ||
-        posse_task_reserve(task, SIZE_MAX / 2) != NULL) {
+        posse_task_reserve(task, SIZE_MAX / 2) != NULL)
         return WRONG_ARG;
-    }
     return posse_task_return(task, NULL, 8) == POSSE_INVALID ? 0 : WRONG_ARG;
 }
 

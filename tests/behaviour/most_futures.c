@@ -13,9 +13,8 @@ TEST(full_table, ALL)
     posse_future *futures = calloc(room, sizeof *futures), one_more;
     long value = 3;
     assert_non_null(futures);
-    for (uint32_t i = 0; i < room; i++) {
+    for (uint32_t i = 0; i < room; i++)
         futures[i] = submitted_long(pool, square_task, value);
-    }
     for (int i = 0; i < 2; i++) {
         assert_status(posse_submit(pool, square_task, &value, sizeof value, &one_more),
                       POSSE_NO_MEMORY);
@@ -23,9 +22,8 @@ TEST(full_table, ALL)
         assert_int_equal(take_long(futures[0]), 9);
         futures[0] = submitted_long(pool, square_task, value);
     }
-    for (uint32_t i = 0; i < room; i++) {
+    for (uint32_t i = 0; i < room; i++)
         assert_int_equal(take_long(futures[i]), 9);
-    }
     free(futures);
     end_pool(pool);
 }

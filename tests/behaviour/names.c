@@ -16,9 +16,8 @@ static void read_name(long identity, char name[NAME_SIZE])
     FILE *file = fopen(path, "re");
     name[0] = '\0';
     if (file != NULL) {
-        if (fgets(name, NAME_SIZE, file) == NULL) {
+        if (fgets(name, NAME_SIZE, file) == NULL)
             name[0] = '\0';
-        }
         fclose(file);
     }
     name[strcspn(name, "\n")] = '\0';
@@ -45,9 +44,8 @@ static void assert_names(posse_executor *pool, int workers, const char *prefix)
     char name[NAME_SIZE];
     char expected[64];
     struct gate *gate = make_gate(pool);
-    for (int i = 0; i < workers; i++) {
+    for (int i = 0; i < workers; i++)
         futures[i] = SUBMIT_VALUE(pool, who_task, gate);
-    }
     await_entered(gate, workers);
     open_gate(gate);
     for (int i = 0; i < workers; i++) {

@@ -34,12 +34,10 @@ TEST(recursion_with_many_workers, PARALLEL) { assert_fib(8, 12, 144); }
 POOL_TEST(several_recursions_at_once, PARALLEL, 3)
 {
     posse_future futures[12];
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         futures[i] = submitted_long(pool, fib_task, 8);
-    }
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_int_equal(take_long(futures[i]), 21);
-    }
 }
 
 /* n levels, each waits for the next. */
@@ -48,13 +46,11 @@ static int chain_task(posse_task *task, const void *arg, size_t size)
     long n = arg_long(arg);
     long below = 0;
     posse_future next;
-    if (n == 0) {
+    if (n == 0)
         return return_long(task, 0);
-    }
     if (submit_own(task, chain_task, n - 1, &next) != POSSE_OK ||
-        posse_result_into(next, -1, &below, sizeof below, NULL) != POSSE_OK) {
+        posse_result_into(next, -1, &below, sizeof below, NULL) != POSSE_OK)
         return INNER_FAILED;
-    }
     posse_release(next);
     return return_long(task, below + 1);
 }
@@ -72,9 +68,8 @@ static int reads_error_task(posse_task *task, const void *arg, size_t size)
     if (submit_own(task, message_task, arg_long(arg), &inner) != POSSE_OK ||
         posse_exception(inner, -1, &error) != POSSE_OK || error.status != POSSE_TASK_FAILED ||
         posse_result(inner, 0, NULL, NULL) != POSSE_TASK_FAILED ||
-        strcmp(error.message, "failed with 55") != 0) {
+        strcmp(error.message, "failed with 55") != 0)
         return INNER_FAILED;
-    }
     posse_release(inner);
     return return_long(task, error.code);
 }
@@ -88,18 +83,15 @@ POOL_TEST(inner_error, ALL, 1)
 static int large_inner_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future inner[3];
-    for (int i = 0; i < 3; i++) {
-        if (posse_submit(posse_task_executor(task), echo_task, arg, size, &inner[i]) != POSSE_OK) {
+    for (int i = 0; i < 3; i++)
+        if (posse_submit(posse_task_executor(task), echo_task, arg, size, &inner[i]) != POSSE_OK)
             return INNER_FAILED;
-        }
-    }
     for (int i = 0; i < 3; i++) {
         const void *data;
         size_t length;
         if (posse_result(inner[i], -1, &data, &length) != POSSE_OK || length != size ||
-            memcmp(data, arg, size) != 0) {
+            memcmp(data, arg, size) != 0)
             return INNER_FAILED;
-        }
         posse_release(inner[i]);
     }
     return return_long(task, (long)size);
@@ -117,20 +109,17 @@ TEST(large_inner_results, ALL)
 /* Submits tasks that nobody observes, and leaves. */
 static int scatter_task(posse_task *task, const void *arg, size_t size)
 {
-    for (int i = 0; i < 10; i++) {
-        if (posse_submit(posse_task_executor(task), count_task, arg, size, NULL) != POSSE_OK) {
+    for (int i = 0; i < 10; i++)
+        if (posse_submit(posse_task_executor(task), count_task, arg, size, NULL) != POSSE_OK)
             return INNER_FAILED;
-        }
-    }
     return 0;
 }
 
 POOL_TEST(unobserved_inner_tasks, ALL, 2)
 {
     _Atomic long *counter = make_counter(pool);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         take_error(SUBMIT_VALUE(pool, scatter_task, counter), POSSE_OK);
-    }
     assert_eventually(atomic_load(counter) == 100);
     assert_ok(posse_free(pool, (void *)counter));
 }
@@ -139,9 +128,8 @@ POOL_TEST(unobserved_inner_tasks, ALL, 2)
 static int cancel_inner_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future inner;
-    if (submit_own(task, code_task, arg_long(arg), &inner) != POSSE_OK) {
+    if (submit_own(task, code_task, arg_long(arg), &inner) != POSSE_OK)
         return INNER_FAILED;
-    }
     posse_status cancel = posse_cancel(inner);
     posse_status result = posse_result(inner, -1, NULL, NULL);
     bool marked = posse_cancelled(inner) && posse_done(inner) && !posse_running(inner);
@@ -163,11 +151,9 @@ struct letter {
 static int waits_for_itself_task(posse_task *task, const void *arg, size_t size)
 {
     struct letter *letter = *(struct letter *const *)arg;
-    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&letter->sent); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&letter->sent); pause_ms(1))
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
     posse_status status = posse_result(letter->self, -1, NULL, NULL);
     return status == posse_exception(letter->self, -1, NULL) ? return_long(task, status)
                                                              : WRONG_ARG;
@@ -194,28 +180,23 @@ static int own_pool_task(posse_task *task, const void *arg, size_t size)
     long value = 0;
     options.max_workers = 2;
     posse_status status = posse_create(&options, &pool);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return posse_task_fail(task, GAVE_UP, "create: %s", posse_status_name(status));
-    }
     status = posse_submit(pool, square_task, arg, size, &future);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_result_into(future, -1, &value, sizeof value, NULL);
-    }
-    if (posse_destroy(pool) != POSSE_OK || status != POSSE_OK) {
+    if (posse_destroy(pool) != POSSE_OK || status != POSSE_OK)
         return posse_task_fail(task, GAVE_UP, "use: %s", posse_status_name(status));
-    }
     return return_long(task, value);
 }
 
 POOL_TEST(pool_of_a_task, ALL, 2)
 {
     posse_future futures[4];
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         futures[i] = submitted_long(pool, own_pool_task, (long)i);
-    }
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_int_equal(take_long(futures[i]), (long)(i * i));
-    }
 }
 
 /* The program's other pools belong to its process: threads may use them, worker processes may

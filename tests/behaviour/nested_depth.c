@@ -20,12 +20,10 @@ static posse_status wait_by(enum way way, posse_future future)
 {
     posse_completion_iter *completed;
     posse_future first;
-    if (way == RESULT) {
+    if (way == RESULT)
         return posse_result(future, -1, NULL, NULL);
-    }
-    if (way == WAIT) {
+    if (way == WAIT)
         return posse_wait(&future, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL);
-    }
     posse_status status = posse_as_completed(&future, 1, -1, &completed);
     if (status == POSSE_OK) {
         status = posse_completion_iter_next(completed, &first, NULL);
@@ -41,18 +39,15 @@ static int deepen_by_wait(posse_task *task, struct step step)
     posse_future inner;
     long depth = step.depth;
     if (posse_submit(posse_task_executor(task), deeper_task, &next, sizeof next, &inner) !=
-        POSSE_OK) {
+        POSSE_OK)
         return INNER_FAILED;
-    }
     posse_status status;
-    while ((status = wait_by(step.way, inner)) == POSSE_NO_MEMORY) {
+    while ((status = wait_by(step.way, inner)) == POSSE_NO_MEMORY)
         if (posse_cancel(inner) == POSSE_OK) {
             return posse_release(inner) == POSSE_OK ? return_long(task, depth) : INNER_FAILED;
         } /* else another worker has just begun it */
-    }
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_result_into(inner, 0, &depth, sizeof depth, NULL);
-    }
     bool good = status == POSSE_OK && posse_release(inner) == POSSE_OK;
     return good ? return_long(task, depth) : INNER_FAILED;
 }
@@ -72,14 +67,12 @@ static int deepen_by_map(posse_task *task, struct step step, long *depth)
                          .unordered = step.way == MAP_UNORDERED};
     posse_map_iter *mapping = NULL;
     posse_item item = {.struct_size = sizeof item};
-    if (posse_map_open(posse_task_executor(task), &job, &mapping) != POSSE_OK) {
+    if (posse_map_open(posse_task_executor(task), &job, &mapping) != POSSE_OK)
         return INNER_FAILED;
-    }
     posse_status status = posse_map_next(mapping, &item);
     *depth = step.depth;
-    if (status == POSSE_OK && item.status == POSSE_OK) {
+    if (status == POSSE_OK && item.status == POSSE_OK)
         memcpy(depth, item.result, sizeof *depth);
-    }
     bool good = status == POSSE_NO_MEMORY || (status == POSSE_OK && item.status == POSSE_OK);
     return posse_map_close(mapping) == POSSE_OK && good ? 0 : INNER_FAILED;
 }
@@ -103,9 +96,8 @@ static int deeper_task(posse_task *task, const void *arg, size_t size)
     long depth = 0;
     memcpy(&step, arg, size);
     ballast[step.depth % BALLAST] = 1;
-    if (step.way < MAP) {
+    if (step.way < MAP)
         return deepen_by_wait(task, step) || ballast[step.depth % BALLAST] != 1;
-    }
     int code = deepen_by_map(task, step, &depth);
     return code || ballast[step.depth % BALLAST] != 1 ? code : return_long(task, depth);
 }

@@ -22,9 +22,8 @@ static posse_status wait_in(enum way way, posse_executor *pool)
     posse_map_job job = map_job(leave_item, &input, 1, COUNT(numbers));
     job.chunksize = 2;
     job.unordered = way == UNORDERED_MAP;
-    if (way == MAP || way == UNORDERED_MAP) {
+    if (way == MAP || way == UNORDERED_MAP)
         return posse_map(pool, &job, NULL);
-    }
     posse_status status = posse_submit(pool, leave_task, NULL, 0, &future);
     if (status == POSSE_OK && way == RESULT) {
         status = posse_result(future, -1, NULL, NULL);

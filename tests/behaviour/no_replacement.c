@@ -35,9 +35,8 @@ int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, body *, void *);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, body *start,
                           void *context)
 {
-    if ((no_threads || backend() == POSSE_THREAD) && fails()) {
+    if ((no_threads || backend() == POSSE_THREAD) && fails())
         return EAGAIN;
-    }
     return __real_pthread_create(thread, attributes, start, context);
 }
 
@@ -96,9 +95,8 @@ TEST(replacement_fails_at_first, PARALLEL)
 {
     posse_executor *pool = make_failing(recycling(1));
     atomic_store(failing, 4);
-    for (long i = 0; i < 5; i++) {
+    for (long i = 0; i < 5; i++)
         assert_int_equal(take_long(submitted_long(pool, square_task, i)), i * i);
-    }
     assert_eventually(stats_of(pool).workers == 1);
     assert_int_equal(stats_of(pool).workers_lost, 0);
     end_pool(pool);
@@ -114,9 +112,8 @@ TEST(others_work_on, PARALLEL)
     atomic_store(failing, LONG_MAX);
     assert_ok(posse_resize(pool, 3));
     assert_eventually(atomic_load(failing) < LONG_MAX - 8);
-    for (long i = 0; i < 5; i++) {
+    for (long i = 0; i < 5; i++)
         assert_int_equal(take_long(submitted_long(pool, square_task, i)), i * i);
-    }
     atomic_store(failing, 0);
     assert_eventually(stats_of(pool).workers == 3);
     end_pool(pool);
@@ -205,9 +202,8 @@ TEST(P20_no_thread_for_callbacks, PARALLEL)
     await_entered(gate, 1);
     no_threads = true;
     atomic_store(failing, 2);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_status(posse_add_done_callback(future, count_call, &calls), POSSE_NO_MEMORY);
-    }
     assert_ok(posse_add_done_callback(future, count_call, &calls)); /* now there is one */
     no_threads = false;
     open_gate(gate);

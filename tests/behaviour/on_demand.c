@@ -20,9 +20,8 @@ static void assert_reuses_one(void)
         assert_int_equal(stats_of(pool).workers_started, 0);
         for (int i = 0; i < 60; i++) {
             (void)take_long(submitted(pool, identity_task, NULL, 0));
-            if (round % 2 && i % 10 == 0) {
+            if (round % 2 && i % 10 == 0)
                 pause_ms(1);
-            }
         }
         assert_int_equal(stats_of(pool).workers_started, 1);
         end_pool(pool);
@@ -40,15 +39,13 @@ TEST(P09_T03_saturation_on_demand, PARALLEL)
         posse_future futures[4];
         posse_executor *pool = make_pool_with(on_demand(4));
         struct gate *gate = make_gate(pool);
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             futures[i] = submitted_hold(pool, gate);
-        }
         await_entered(gate, 4);
         assert_int_equal(stats_of(pool).workers_started, 4);
         open_gate(gate);
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             (void)take_long(futures[i]);
-        }
         free_gate(pool, gate);
         end_pool(pool);
     }
@@ -57,9 +54,8 @@ TEST(P09_T03_saturation_on_demand, PARALLEL)
 static int holding_parent_task(posse_task *task, const void *arg, size_t size)
 {
     posse_executor *pool = posse_task_executor(task);
-    if (posse_submit(pool, hold_task, arg, size, NULL) != POSSE_OK) {
+    if (posse_submit(pool, hold_task, arg, size, NULL) != POSSE_OK)
         return INNER_FAILED;
-    }
     return hold_task(task, arg, size);
 }
 
@@ -69,14 +65,12 @@ TEST(nested_on_demand, PARALLEL)
     posse_executor *pool = make_pool_with(on_demand(4));
     struct gate *gate = make_gate(pool);
     posse_future futures[2];
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         futures[i] = SUBMIT_VALUE(pool, holding_parent_task, gate);
-    }
     await_entered(gate, 4);
     open_gate(gate);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         (void)take_long(futures[i]);
-    }
     assert_eventually(atomic_load(&gate->passed) == 4);
     assert_int_equal(take_long(submitted_long(pool, fib_task, 9)), 34);
     free_gate(pool, gate);
@@ -97,13 +91,11 @@ TEST(shutdown_with_tasks, PARALLEL)
     for (int round = 0; round < 20; round++) {
         posse_future futures[10];
         posse_executor *pool = make_pool_with(on_demand(3));
-        for (long i = 0; i < 10; i++) {
+        for (long i = 0; i < 10; i++)
             futures[i] = submitted_long(pool, square_task, i);
-        }
         assert_ok(posse_shutdown(pool, 0, -1));
-        for (long i = 0; i < 10; i++) {
+        for (long i = 0; i < 10; i++)
             assert_int_equal(take_long(futures[i]), i * i);
-        }
         end_pool(pool);
     }
 }
@@ -140,14 +132,12 @@ static void assert_comes_back(posse_options options, uint64_t rest)
     for (int round = 0; round < 3; round++) {
         posse_future futures[4];
         struct gate *gate = make_gate(pool);
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             futures[i] = submitted_hold(pool, gate);
-        }
         await_entered(gate, 4);
         open_gate(gate);
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             (void)take_long(futures[i]);
-        }
         free_gate(pool, gate);
         assert_eventually(stats_of(pool).workers == rest);
         pause_ms(30);

@@ -17,9 +17,8 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 {
     int result = __real_clock_gettime(clock, time);
     time->tv_sec += atomic_load(&ahead);
-    if (atomic_load(&stands)) {
+    if (atomic_load(&stands))
         *time = (struct timespec){.tv_sec = 1000000};
-    }
     return result;
 }
 

@@ -37,9 +37,8 @@ static void assert_worker_goes_first(posse_executor *pool, long program)
 TEST(workers_go_before_the_program, PROCESSES)
 {
     long program = score_of(getpid());
-    if (program == HIGHEST) {
+    if (program == HIGHEST)
         skip();
-    }
     posse_executor *pool = make_pool(1);
     assert_worker_goes_first(pool, program);
     long worker = asked(pool, process_task);

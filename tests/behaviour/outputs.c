@@ -14,9 +14,8 @@
 TEST(no_call_is_forgotten, ALL)
 {
     const char *names[64] = {NULL};
-    for (size_t i = 0; i < output_calls_count; i++) {
+    for (size_t i = 0; i < output_calls_count; i++)
         names[i] = output_calls[i].name;
-    }
     assert_all_listed((const char *const *const[]){names, calls_without_outputs, NULL});
 }
 
@@ -30,11 +29,9 @@ static bool is_made(const struct output *call, enum scene scene)
 static bool all_defined(const struct given *given)
 {
     bool defined = true;
-    for (size_t i = 0; i < output_calls_count; i++) {
-        if (is_made(&output_calls[i], given->scene)) {
+    for (size_t i = 0; i < output_calls_count; i++)
+        if (is_made(&output_calls[i], given->scene))
             defined = output_is_defined(&output_calls[i], given) && defined;
-        }
-    }
     return defined;
 }
 
@@ -167,12 +164,10 @@ TEST(destroyed, PARALLEL_CALLERS)
     }
     struct caller destroyer;
     start_call(&destroyer, call_destroy, given.pool);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         assert_ok(end_call(&waiting[i].caller));
-    }
-    if (backend() == POSSE_THREAD) { /* for which destroy waits */
+    if (backend() == POSSE_THREAD) /* for which destroy waits */
         open_gate(gate);
-    }
     assert_ok(end_call(&destroyer));
     posse_completion_iter_close(given.completed);
 }

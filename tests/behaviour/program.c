@@ -36,9 +36,8 @@ struct snapshot {
 static uint64_t signals_in(const sigset_t *set)
 {
     uint64_t bits = 0;
-    for (int i = 1; i <= SIGNALS; i++) {
+    for (int i = 1; i <= SIGNALS; i++)
         bits |= sigismember(set, i) == 1 ? (uint64_t)1 << (i - 1) : 0;
-    }
     return bits;
 }
 
@@ -75,9 +74,8 @@ static void take_snapshot(struct snapshot *shot)
     memset(shot, 0, sizeof *shot); /* they are compared as bytes */
     note_signals(shot);
     note_environment(shot);
-    for (int i = 0; i < (int)RLIM_NLIMITS; i++) {
+    for (int i = 0; i < (int)RLIM_NLIMITS; i++)
         getrlimit((__rlimit_resource_t)i, &shot->limits[i]);
-    }
     assert_non_null(getcwd(shot->directory, sizeof shot->directory));
     shot->group = getpgrp();
     shot->session = getsid(0);
@@ -202,9 +200,8 @@ TEST(descriptors, ALL)
     assert_int_equal(count_descriptors(), before);
     pool = make_pool(40);
     assert_int_equal(count_descriptors(), with_one);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         submitted_long(pool, square_task, i);
-    }
     assert_int_equal(count_descriptors(), with_one);
     assert_int_equal(count_not_closed_on_exec(), open_on_exec);
     assert_ok(posse_destroy(pool));

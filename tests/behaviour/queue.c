@@ -35,11 +35,9 @@ static void end_full(struct full *full)
 {
     open_gate(full->gate);
     take_long(full->holder);
-    for (int i = 0; i < LIMIT; i++) {
-        if (posse_release(full->waiting[i]) != POSSE_OK) {
+    for (int i = 0; i < LIMIT; i++)
+        if (posse_release(full->waiting[i]) != POSSE_OK)
             fail_msg("future %d is gone", i);
-        }
-    }
     free_gate(full->pool, full->gate);
     end_pool(full->pool);
 }
@@ -96,9 +94,8 @@ TEST(blocks_until_there_is_room, PARALLEL)
     }
     assert_int_equal(stats_of(full.pool).queued, LIMIT);
     open_gate(full.gate);
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         assert_ok(end_call(&callers[i]));
-    }
     end_full(&full);
 }
 
@@ -141,9 +138,8 @@ TEST(destroy_wakes_a_submitter, PARALLEL)
     await_parked(&caller);
     start_call(&destroyer, call_destroy, full.pool);
     assert_status(end_call(&caller), POSSE_SHUT_DOWN);
-    if (backend() == POSSE_THREAD) { /* destroy waits for the task at the gate */
+    if (backend() == POSSE_THREAD) /* destroy waits for the task at the gate */
         open_gate(full.gate);
-    }
     assert_ok(end_call(&destroyer));
 }
 
@@ -159,9 +155,8 @@ TEST(many_through_a_narrow_queue, ALL)
 {
     posse_executor *pool = make_limited_pool();
     _Atomic long *counter = make_counter(pool);
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 20000; i++)
         assert_ok(posse_submit(pool, count_task, &counter, sizeof counter, NULL));
-    }
     assert_eventually(atomic_load(counter) == 20000);
     assert_ok(posse_free(pool, (void *)counter));
     end_pool(pool);
@@ -171,9 +166,8 @@ static posse_status submit_many(void *pool)
 {
     for (int i = 0; i < 2000; i++) {
         posse_status status = submit_and_wait(pool);
-        if (status != POSSE_OK) {
+        if (status != POSSE_OK)
             return status;
-        }
     }
     return POSSE_OK;
 }
@@ -182,12 +176,10 @@ TEST(many_submitters_in_a_narrow_queue, CALLERS)
 {
     posse_executor *pool = make_limited_pool();
     struct caller callers[6];
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         start_call(&callers[i], submit_many, pool);
-    }
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         assert_ok(end_call(&callers[i]));
-    }
     end_pool(pool);
 }
 
@@ -214,9 +206,8 @@ POOL_TEST(no_limit, PARALLEL, 1)
 {
     struct gate *gate = make_gate(pool);
     posse_future holder = submitted_hold(pool, gate);
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 20000; i++)
         assert_ok(submit_no_wait(pool, NULL));
-    }
     open_gate(gate);
     take_long(holder);
     assert_eventually(stats_of(pool).done == 20001);

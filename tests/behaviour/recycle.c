@@ -32,12 +32,10 @@ static void assert_all_end(long workers, long max_tasks, long tasks)
 {
     posse_future futures[200];
     posse_executor *pool = make_pool_with(recycling(workers, max_tasks));
-    for (long i = 0; i < tasks; i++) {
+    for (long i = 0; i < tasks; i++)
         futures[i] = submitted_long(pool, square_task, i);
-    }
-    for (long i = 0; i < tasks; i++) {
+    for (long i = 0; i < tasks; i++)
         assert_int_equal(take_long(futures[i]), i * i);
-    }
     assert_eventually(stats_of(pool).workers_idle == (uint64_t)workers);
     assert_int_equal(stats_of(pool).workers_lost, 0);
     end_pool(pool);
@@ -55,13 +53,11 @@ static void assert_drains(long workers, long max_tasks, long tasks, unsigned fla
 {
     posse_future futures[50];
     posse_executor *pool = make_pool_with(recycling(workers, max_tasks));
-    for (long i = 0; i < tasks; i++) {
+    for (long i = 0; i < tasks; i++)
         futures[i] = submitted_long(pool, square_task, i);
-    }
     assert_ok(posse_shutdown(pool, flags, -1));
-    for (long i = 0; i < tasks; i++) {
+    for (long i = 0; i < tasks; i++)
         assert_int_equal(take_long(futures[i]), i * i);
-    }
     assert_ok(posse_shutdown(pool, 0, -1));
     end_pool(pool);
 }
@@ -76,9 +72,8 @@ TEST(P15_P16_shutdown_no_wait, PARALLEL)
 
 TEST(P19_max_tasks_early_shutdown, PARALLEL)
 {
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         assert_drains(3, 1, 6, 0);
-    }
 }
 
 /* The other half of P15 and P16: what is left ends with the executor, at once. */
@@ -86,9 +81,8 @@ TEST(P15_P16_destroy_while_recycling, PARALLEL)
 {
     for (int round = 0; round < 10; round++) {
         posse_executor *pool = make_pool_with(recycling(2, 1));
-        for (long i = 0; i < 30; i++) {
+        for (long i = 0; i < 30; i++)
             (void)submitted_long(pool, square_task, i);
-        }
         assert_ok(posse_destroy(pool));
     }
 }
@@ -115,9 +109,8 @@ TEST(P17_force_shutdown_while_recycling, PROCESSES)
     for (int round = 0; round < 10; round++) {
         posse_future futures[20];
         posse_executor *pool = make_pool_with(recycling(2, 1));
-        for (long i = 0; i < (long)COUNT(futures); i++) {
+        for (long i = 0; i < (long)COUNT(futures); i++)
             futures[i] = submitted_long(pool, sleep_task, 1);
-        }
         assert_ok(posse_result(futures[round], -1, NULL, NULL));
         assert_ok(posse_kill_workers(pool));
         assert_ok(posse_shutdown(pool, 0, -1));
@@ -138,9 +131,8 @@ TEST(P17_force_shutdown_while_recycling, PROCESSES)
 TEST(nested_tasks, PARALLEL)
 {
     posse_executor *pool = make_pool_with(recycling(2, 2));
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         assert_int_equal(take_long(submitted_long(pool, fib_task, 8)), 21);
-    }
     assert_true(stats_of(pool).workers_started > 5);
     end_pool(pool);
 }
@@ -148,18 +140,16 @@ TEST(nested_tasks, PARALLEL)
 static int nested_handle_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future inner;
-    if (posse_submit(posse_task_executor(task), square_task, arg, size, &inner) != POSSE_OK) {
+    if (posse_submit(posse_task_executor(task), square_task, arg, size, &inner) != POSSE_OK)
         return INNER_FAILED;
-    }
     return posse_task_return(task, &inner, sizeof inner) == POSSE_OK ? 0 : GAVE_UP;
 }
 
 static int memory_task(posse_task *task, const void *arg, size_t size)
 {
     void *memory = NULL;
-    if (posse_alloc(posse_task_executor(task), size, &memory) != POSSE_OK) {
+    if (posse_alloc(posse_task_executor(task), size, &memory) != POSSE_OK)
         return GAVE_UP;
-    }
     memcpy(memory, arg, size);
     return posse_task_return(task, &memory, sizeof(void *)) == POSSE_OK ? 0 : GAVE_UP;
 }
@@ -195,12 +185,10 @@ static int forgets_task(posse_task *task, const void *arg, size_t size)
     memcpy(&lock, arg, sizeof lock);
     posse_queue queue;
     posse_status status = posse_lock_acquire(lock, -1);
-    if (status != POSSE_OK && status != POSSE_OWNER_DIED) {
+    if (status != POSSE_OK && status != POSSE_OWNER_DIED)
         return GAVE_UP;
-    }
-    if (posse_queue_create(posse_task_executor(task), 1, sizeof(long), &queue) != POSSE_OK) {
+    if (posse_queue_create(posse_task_executor(task), 1, sizeof(long), &queue) != POSSE_OK)
         return GAVE_UP;
-    }
     return posse_task_return(task, &queue, sizeof queue) == POSSE_OK ? 0 : GAVE_UP;
 }
 
@@ -215,9 +203,8 @@ TEST(what_was_forgotten_is_free, PARALLEL)
         assert_ok(posse_result_into(future, -1, &queue, sizeof queue, NULL));
         assert_ok(posse_release(future));
         (void)take_long(submitted(pool, identity_task, NULL, 0));
-        if (backend() == POSSE_PROCESS) {
+        if (backend() == POSSE_PROCESS)
             take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
-        }
         assert_status(posse_lock_acquire(lock, PATIENCE_MS), POSSE_OWNER_DIED);
         assert_ok(posse_lock_release(lock));
         assert_ok(posse_queue_put(queue, &i, sizeof i, 0));
@@ -236,9 +223,8 @@ static int grow_task(posse_task *task, const void *arg, size_t size)
     long bytes;
     memcpy(&bytes, arg, size);
     char *memory = malloc((size_t)bytes);
-    if (memory == NULL) {
+    if (memory == NULL)
         return GAVE_UP;
-    }
     memset(memory, 1, (size_t)bytes); /* and it is never freed */
     return return_long(task, memory[bytes / 2] == 1 ? identity() : 0);
 }
@@ -269,9 +255,8 @@ TEST(killed_while_recycling, PROCESSES)
 {
     posse_future futures[60];
     posse_executor *pool = make_pool_with(recycling(2, 2));
-    for (long i = 0; i < (long)COUNT(futures); i++) {
+    for (long i = 0; i < (long)COUNT(futures); i++)
         futures[i] = submitted(pool, identity_task, NULL, 0);
-    }
     int lost = 0;
     for (size_t i = 0; i < COUNT(futures); i++) {
         posse_error error = error_of(futures[i]);

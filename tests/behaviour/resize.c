@@ -47,18 +47,16 @@ POOL_TEST(saturation_after_resize, PARALLEL, 2)
 {
     struct gate *gate = make_gate(pool);
     posse_future held[6];
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         held[i] = submitted_hold(pool, gate);
-    }
     await_entered(gate, 2);
     assert_ok(posse_resize(pool, 4));
     await_entered(gate, 4);
     pause_ms(20);
     assert_int_equal(atomic_load(&gate->entered), 4);
     open_gate(gate);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         (void)take_long(held[i]);
-    }
     free_gate(pool, gate);
 }
 
@@ -71,13 +69,11 @@ static void assert_resizes_under_load(posse_options options)
         posse_future futures[TASKS];
         for (long i = 0; i < TASKS; i++) {
             futures[i] = submitted_long(pool, square_task, i);
-            if (i % 7 == 3) {
+            if (i % 7 == 3)
                 assert_ok(posse_resize(pool, sizes[(round + i) % (long)COUNT(sizes)]));
-            }
         }
-        for (long i = 0; i < TASKS; i++) {
+        for (long i = 0; i < TASKS; i++)
             assert_int_equal(take_long(futures[i]), i * i);
-        }
     }
     assert_ok(posse_resize(pool, 2));
     assert_eventually(stats_of(pool).workers <= 2);
@@ -121,17 +117,15 @@ POOL_TEST(on_demand_grows_on_demand, PARALLEL, 1, .on_demand = true)
 {
     struct gate *gate = make_gate(pool);
     posse_future held[3];
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         held[i] = submitted_hold(pool, gate);
-    }
     await_entered(gate, 1);
     assert_ok(posse_resize(pool, 10));
     await_entered(gate, 3);
     assert_int_equal(stats_of(pool).workers_started, 3);
     open_gate(gate);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         (void)take_long(held[i]);
-    }
     free_gate(pool, gate);
 }
 

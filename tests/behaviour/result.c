@@ -31,9 +31,8 @@ static int reserve_task(posse_task *task, const void *arg, size_t size)
 {
     long bytes = *(const long *)arg;
     unsigned char *room = posse_task_reserve(task, (size_t)bytes);
-    if (room == NULL) {
+    if (room == NULL)
         return GAVE_UP;
-    }
     memset(room, (int)(bytes % 251), (size_t)bytes);
     return 0;
 }
@@ -61,17 +60,14 @@ static int again_task(posse_task *task, const void *arg, size_t size)
     static const char large[5000] = "large";
     const char *order = arg;
     for (size_t i = 0; i < size; i++) {
-        if (order[i] == 's' && posse_task_return(task, "small", 6) != POSSE_OK) {
+        if (order[i] == 's' && posse_task_return(task, "small", 6) != POSSE_OK)
             return GAVE_UP;
-        }
-        if (order[i] == 'l' && posse_task_return(task, large, sizeof large) != POSSE_OK) {
+        if (order[i] == 'l' && posse_task_return(task, large, sizeof large) != POSSE_OK)
             return GAVE_UP;
-        }
         if (order[i] == 'r') {
             char *room = posse_task_reserve(task, 3000);
-            if (room == NULL) {
+            if (room == NULL)
                 return GAVE_UP;
-            }
             strcpy(room, "reserved");
         }
     }
@@ -105,9 +101,8 @@ POOL_TEST(stays_until_release, ALL, 2)
     posse_future future = submitted(pool, echo_task, text, sizeof text);
     const void *data = NULL;
     assert_ok(posse_result(future, -1, &data, NULL));
-    for (long i = 0; i < 300; i++) {
+    for (long i = 0; i < 300; i++)
         take_error(submitted_long(pool, reserve_task, 100 + i), POSSE_OK);
-    }
     const void *again = NULL;
     assert_ok(posse_result(future, -1, &again, NULL));
     assert_ptr_equal(again, data);
@@ -171,9 +166,8 @@ static int outer_failing_task(posse_task *task, const void *arg, size_t size)
     posse_error error = {.struct_size = sizeof error};
     if (posse_submit(posse_task_executor(task), inner_failing_task, arg, size, &inner) !=
             POSSE_OK ||
-        posse_exception(inner, -1, &error) != POSSE_OK || posse_release(inner) != POSSE_OK) {
+        posse_exception(inner, -1, &error) != POSSE_OK || posse_release(inner) != POSSE_OK)
         return GAVE_UP;
-    }
     return FAIL_HERE(task, error.code + 1, error.message);
 }
 

@@ -20,9 +20,8 @@ TEST(sleeping_reader_killed, PROCESSES)
     assert_int_equal(kill((pid_t)atomic_load(&belt->who), SIGKILL), 0);
     take_error(future, POSSE_WORKER_LOST);
     long start = now_ms();
-    for (int i = 0; i < PRODUCERS; i++) {
+    for (int i = 0; i < PRODUCERS; i++)
         assert_int_equal(produce(belt), 0);
-    }
     assert_ok(posse_queue_close(belt->queue));
     assert_ok(end_call(&caller));
     assert_in_range(now_ms() - start, 0, PATIENCE_MS);
@@ -69,9 +68,8 @@ TEST(made_by_a_task_that_dies, PROCESSES)
     posse_queue made = belt->queue;
     start_parked(readers, COUNT(readers), call_get, &made);
     assert_int_equal(kill((pid_t)atomic_load(&belt->who), SIGKILL), 0);
-    for (size_t i = 0; i < COUNT(readers); i++) {
+    for (size_t i = 0; i < COUNT(readers); i++)
         assert_status(end_call(&readers[i]), POSSE_INVALID);
-    }
     assert_status(put_long(made, 1, 0), POSSE_INVALID);
     belt->queue = own;
     memset((void *)belt->came, 1, sizeof belt->came);
@@ -86,9 +84,8 @@ static posse_status call_use(void *queue)
     posse_status status;
     do {
         status = put_long(*(posse_queue *)queue, 1, 1);
-        if (status == POSSE_OK || status == POSSE_TIMEOUT) {
+        if (status == POSSE_OK || status == POSSE_TIMEOUT)
             status = get_long(*(posse_queue *)queue, &value, 1);
-        }
     } while (status == POSSE_OK || status == POSSE_TIMEOUT);
     return status;
 }
@@ -103,14 +100,12 @@ TEST(made_by_a_task_that_dies_as_it_is_used, PROCESSES)
         struct caller users[3];
         take_error(SUBMIT_VALUE(pool, make_task, belt), POSSE_OK);
         posse_queue made = belt->queue;
-        for (size_t i = 0; i < COUNT(users); i++) {
+        for (size_t i = 0; i < COUNT(users); i++)
             start_call(&users[i], call_use, &made);
-        }
         pause_ms(3);
         assert_int_equal(kill((pid_t)atomic_load(&belt->who), SIGKILL), 0);
-        for (size_t i = 0; i < COUNT(users); i++) {
+        for (size_t i = 0; i < COUNT(users); i++)
             assert_status(end_call(&users[i]), POSSE_INVALID);
-        }
     }
     belt->queue = own;
     memset((void *)belt->came, 1, sizeof belt->came);

@@ -8,9 +8,8 @@ TEST(close_wakes_readers, ALL)
     struct caller readers[4];
     start_parked(readers, COUNT(readers), call_get, &queue);
     assert_ok(posse_queue_close(queue));
-    for (size_t i = 0; i < COUNT(readers); i++) {
+    for (size_t i = 0; i < COUNT(readers); i++)
         assert_status(end_call(&readers[i]), POSSE_CLOSED);
-    }
     end_queue(queue);
 }
 
@@ -22,9 +21,8 @@ TEST(close_wakes_writers, ALL)
     assert_ok(put_long(queue, 1, 0));
     start_parked(writers, COUNT(writers), call_put, &queue);
     assert_ok(posse_queue_close(queue));
-    for (size_t i = 0; i < COUNT(writers); i++) {
+    for (size_t i = 0; i < COUNT(writers); i++)
         assert_status(end_call(&writers[i]), POSSE_CLOSED);
-    }
     assert_int_equal(posse_queue_length(queue), 1);
     end_queue(queue);
 }
@@ -36,9 +34,8 @@ TEST(destroyed_while_somebody_waits, ALL)
     struct caller readers[3];
     start_parked(readers, COUNT(readers), call_get, &queue);
     assert_ok(posse_queue_destroy(queue));
-    for (size_t i = 0; i < COUNT(readers); i++) {
+    for (size_t i = 0; i < COUNT(readers); i++)
         assert_status(end_call(&readers[i]), POSSE_INVALID);
-    }
     end_pool(queue.executor);
 }
 
@@ -59,12 +56,10 @@ TEST(one_item_wakes_one_reader, ALL)
     posse_queue queue = make_queue(make_pool(1), 10, sizeof(long));
     struct caller readers[5];
     start_parked(readers, COUNT(readers), call_get, &queue);
-    for (size_t i = 0; i < COUNT(readers); i++) {
+    for (size_t i = 0; i < COUNT(readers); i++)
         assert_ok(put_long(queue, 1, 0));
-    }
-    for (size_t i = 0; i < COUNT(readers); i++) {
+    for (size_t i = 0; i < COUNT(readers); i++)
         assert_ok(end_call(&readers[i]));
-    }
     end_queue(queue);
 }
 
@@ -83,16 +78,13 @@ TEST(impatient_readers, ALL)
 {
     posse_queue queue = make_queue(make_pool(1), 1, sizeof(long));
     struct caller readers[4];
-    for (size_t i = 0; i < COUNT(readers); i++) {
+    for (size_t i = 0; i < COUNT(readers); i++)
         start_call(&readers[i], call_get_briefly, &queue);
-    }
-    for (long i = 0; i < 2000; i++) {
+    for (long i = 0; i < 2000; i++)
         assert_ok(put_long(queue, i, -1));
-    }
     assert_ok(posse_queue_close(queue));
-    for (size_t i = 0; i < COUNT(readers); i++) {
+    for (size_t i = 0; i < COUNT(readers); i++)
         assert_status(end_call(&readers[i]), POSSE_CLOSED);
-    }
     end_queue(queue);
 }
 
@@ -109,19 +101,15 @@ static void every_item_once(size_t capacity)
     posse_future consumers[CONSUMERS];
     posse_future producers[PRODUCERS];
     start_call(&caller, call_consume, belt);
-    for (int i = 0; i < CONSUMERS; i++) {
+    for (int i = 0; i < CONSUMERS; i++)
         consumers[i] = SUBMIT_VALUE(pool, consume_task, belt);
-    }
-    for (int i = 0; i < PRODUCERS; i++) {
+    for (int i = 0; i < PRODUCERS; i++)
         producers[i] = SUBMIT_VALUE(pool, produce_task, belt);
-    }
-    for (int i = 0; i < PRODUCERS; i++) {
+    for (int i = 0; i < PRODUCERS; i++)
         take_error(producers[i], POSSE_OK);
-    }
     assert_ok(posse_queue_close(belt->queue));
-    for (int i = 0; i < CONSUMERS; i++) {
+    for (int i = 0; i < CONSUMERS; i++)
         take_error(consumers[i], POSSE_OK);
-    }
     assert_ok(end_call(&caller));
     end_belt(belt);
 }

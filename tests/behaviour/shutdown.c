@@ -33,9 +33,8 @@ POOL_TEST(nothing_to_do, ALL, 2)
 POOL_TEST(S04_all_results_are_there, ALL, 5)
 {
     posse_future futures[50];
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         futures[i] = submitted_long(pool, sleep_task, 5);
-    }
     assert_ok(posse_shutdown(pool, 0, -1));
     for (size_t i = 0; i < COUNT(futures); i++) {
         assert_true(posse_done(futures[i]));
@@ -57,13 +56,11 @@ static struct busy make_busy(size_t waiting)
 {
     struct busy busy = {.pool = make_pool(HELD)};
     busy.gate = make_gate(busy.pool);
-    for (size_t i = 0; i < HELD; i++) {
+    for (size_t i = 0; i < HELD; i++)
         busy.held[i] = submitted_hold(busy.pool, busy.gate);
-    }
     await_entered(busy.gate, HELD);
-    for (size_t i = 0; i < waiting; i++) {
+    for (size_t i = 0; i < waiting; i++)
         busy.waiting[i] = submitted_long(busy.pool, square_task, (long)i);
-    }
     return busy;
 }
 
@@ -89,9 +86,8 @@ TEST(S05_cancel_futures, PARALLEL)
     }
     open_gate(busy.gate);
     assert_ok(posse_shutdown(busy.pool, 0, -1));
-    for (size_t i = 0; i < HELD; i++) {
+    for (size_t i = 0; i < HELD; i++)
         take_long(busy.held[i]);
-    }
     end_busy(&busy);
 }
 
@@ -110,9 +106,8 @@ static void assert_workers_leave(unsigned flags)
         await_parked(&caller);
     }
     open_gate(busy.gate);
-    for (size_t i = 0; i < HELD; i++) {
+    for (size_t i = 0; i < HELD; i++)
         take_long(busy.held[i]);
-    }
     assert_int_equal(take_long(busy.waiting[0]), 0);
     assert_int_equal(take_long(busy.waiting[1]), 1);
     if (!(flags & POSSE_NO_WAIT)) {
@@ -160,12 +155,10 @@ TEST(from_several_threads, PARALLEL)
         await_parked(&callers[i]);
     }
     open_gate(busy.gate);
-    for (size_t i = 0; i < COUNT(callers); i++) {
+    for (size_t i = 0; i < COUNT(callers); i++)
         assert_ok(end_call(&callers[i]));
-    }
-    for (size_t i = 0; i < HELD; i++) {
+    for (size_t i = 0; i < HELD; i++)
         take_long(busy.held[i]);
-    }
     end_busy(&busy);
 }
 
@@ -239,9 +232,8 @@ static void assert_combination(unsigned flags, long timeout_ms)
                               submitted_long(pool, square_task, 3)};
     bool waits = !(flags & POSSE_NO_WAIT), opened = waits && timeout_ms < 0;
     await_entered(gate, 1);
-    if (opened) {
+    if (opened)
         open_gate(gate);
-    }
     assert_status(posse_shutdown(pool, flags, timeout_ms),
                   waits && !opened ? POSSE_TIMEOUT : POSSE_OK);
     assert_status(posse_submit(pool, square_task, NULL, 0, &future), POSSE_SHUT_DOWN);
@@ -263,9 +255,7 @@ static void assert_combination(unsigned flags, long timeout_ms)
 TEST(every_combination, PARALLEL)
 {
     static const long timeouts[] = {0, 20, -1};
-    for (unsigned flags = 0; flags <= (POSSE_NO_WAIT | POSSE_CANCEL_FUTURES); flags++) {
-        for (size_t i = 0; i < COUNT(timeouts); i++) {
+    for (unsigned flags = 0; flags <= (POSSE_NO_WAIT | POSSE_CANCEL_FUTURES); flags++)
+        for (size_t i = 0; i < COUNT(timeouts); i++)
             assert_combination(flags, timeouts[i]);
-        }
-    }
 }

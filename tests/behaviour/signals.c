@@ -14,9 +14,8 @@ enum reaction { DEFAULT, IGNORED, HANDLED };
 static int reaction_task(posse_task *task, const void *arg, size_t size)
 {
     struct sigaction action;
-    if (sigaction((int)*(const long *)arg, NULL, &action) != 0) {
+    if (sigaction((int)*(const long *)arg, NULL, &action) != 0)
         return GAVE_UP;
-    }
     return return_long(task, action.sa_handler == SIG_IGN   ? IGNORED
                              : action.sa_handler == SIG_DFL ? DEFAULT
                                                             : HANDLED);
@@ -27,12 +26,10 @@ static int mask_task(posse_task *task, const void *arg, size_t size)
 {
     sigset_t mask;
     long blocked = 0;
-    if (pthread_sigmask(SIG_BLOCK, NULL, &mask) != 0) {
+    if (pthread_sigmask(SIG_BLOCK, NULL, &mask) != 0)
         return GAVE_UP;
-    }
-    for (int signal = 1; signal < 32; signal++) {
+    for (int signal = 1; signal < 32; signal++)
         blocked |= sigismember(&mask, signal) == 1 ? 1L << signal : 0;
-    }
     return return_long(task, blocked);
 }
 
@@ -51,9 +48,8 @@ static const int kept[] = {SIGPIPE, SIGXFSZ, SIGHUP, SIGTERM, SIGCHLD, SIGALRM, 
 
 static void assert_kept(posse_executor *pool)
 {
-    for (size_t i = 0; i < COUNT(kept); i++) {
+    for (size_t i = 0; i < COUNT(kept); i++)
         assert_reaction(pool, kept[i], IGNORED);
-    }
     assert_reaction(pool, SIGUSR1, HANDLED);
     assert_reaction(pool, SIGURG, DEFAULT);
 }
@@ -62,9 +58,8 @@ static void assert_kept(posse_executor *pool)
 TEST(ignored_signals_stay_ignored, ALL)
 {
     struct sigaction before[COUNT(kept)], usr1;
-    for (size_t i = 0; i < COUNT(kept); i++) {
+    for (size_t i = 0; i < COUNT(kept); i++)
         sigaction(kept[i], &(struct sigaction){.sa_handler = SIG_IGN}, &before[i]);
-    }
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = handle}, &usr1);
     posse_executor *pool = make_pool(1);
     assert_kept(pool);
@@ -74,9 +69,8 @@ TEST(ignored_signals_stay_ignored, ALL)
     }
     end_pool(pool);
     sigaction(SIGUSR1, &usr1, NULL);
-    for (size_t i = 0; i < COUNT(kept); i++) {
+    for (size_t i = 0; i < COUNT(kept); i++)
         sigaction(kept[i], &before[i], NULL);
-    }
 }
 
 /* What is ignored later is not seen in worker processes. */
@@ -92,9 +86,8 @@ POOL_TEST(ignored_signals_are_those_at_create, ALL, 1)
 static int write_task(posse_task *task, const void *arg, size_t size)
 {
     int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
         return GAVE_UP;
-    }
     close(pair[1]);
     errno = 0;
     long error = write(pair[0], "x", 1) < 0 ? errno : 0;
@@ -137,13 +130,11 @@ POOL_TEST(no_signal_but_kill_ends_the_supervisor, PROCESSES, 1)
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     for (int signal = 1; signal <= SIGRTMAX; signal++) {
         bool of_libc = signal >= 32 && signal < SIGRTMIN; /* which does not let them be blocked */
-        if (signal != SIGKILL && signal != SIGSTOP && !of_libc) {
+        if (signal != SIGKILL && signal != SIGSTOP && !of_libc)
             assert_int_equal(kill(supervisor, signal), 0);
-        }
     }
-    for (long i = 0; i < 3; i++) {
+    for (long i = 0; i < 3; i++)
         take_error(submitted_long(pool, exit_task, 1), POSSE_WORKER_LOST);
-    }
     assert_int_equal(take_long(submitted(pool, parent_task, NULL, 0)), supervisor);
 }
 
@@ -216,11 +207,10 @@ TEST(a_fault_reaches_the_handler, ALL)
     sigaction(SIGSEGV, &(struct sigaction){.sa_handler = open_page}, &before);
     posse_executor *pool = make_pool(1);
     posse_future future = submitted(pool, fault_task, NULL, 0);
-    if (backend() == POSSE_PROCESS) {
+    if (backend() == POSSE_PROCESS)
         assert_int_equal(take_error(future, POSSE_WORKER_LOST).signal, SIGSEGV);
-    } else {
+    else
         assert_int_equal(take_long(future), 7);
-    }
     end_pool(pool);
     sigaction(SIGSEGV, &before, NULL);
     munmap(page, page_size);

@@ -25,9 +25,8 @@ static posse_status create_with(const void *options)
 {
     posse_executor *pool = NULL;
     posse_status status = posse_create(options, &pool);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         assert_int_equal(take_long(submitted_long(pool, square_task, 6)), 36);
-    }
     assert_ok(posse_destroy(pool));
     return status;
 }
@@ -38,9 +37,8 @@ static posse_status submit_with(const void *job)
 {
     posse_future future = {0};
     posse_status status = posse_submit_with(the_pool, job, &future);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         assert_int_equal(take_long(future), 36);
-    }
     return status;
 }
 

@@ -18,9 +18,8 @@ static unsigned char *make_bytes(size_t size)
 {
     unsigned char *bytes = malloc(size + 1);
     assert_non_null(bytes);
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         bytes[i] = byte_at(i, size);
-    }
     return bytes;
 }
 
@@ -107,9 +106,8 @@ POOL_TEST(argument_is_copied, PARALLEL, 1)
 POOL_TEST(unobserved, ALL, 2)
 {
     _Atomic long *counter = make_counter(pool);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         assert_ok(posse_submit(pool, count_task, &counter, sizeof counter, NULL));
-    }
     assert_eventually(atomic_load(counter) == 1000);
     assert_ok(posse_free(pool, (void *)counter));
 }
@@ -118,9 +116,8 @@ POOL_TEST(unobserved, ALL, 2)
 POOL_TEST(E18_no_stale_references, ALL, 2)
 {
     unsigned char *bytes = make_bytes(100000);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         assert_ok(posse_submit(pool, echo_task, bytes, 100000, NULL));
-    }
     posse_stats stats;
     assert_eventually((stats = stats_of(pool)).done == 20 && stats.memory_blocks == 0);
     assert_eventually(stats_of(pool).futures == 0);

@@ -45,17 +45,13 @@ static bool take_terminal(const char *name)
 {
     struct termios mode;
     int terminal = setsid() < 0 ? -1 : open(name, O_RDWR);
-    if (terminal < 0 || ioctl(terminal, TIOCSCTTY, 0) != 0) {
+    if (terminal < 0 || ioctl(terminal, TIOCSCTTY, 0) != 0)
         return false;
-    }
-    for (int fd = 0; fd < 3; fd++) {
-        if (dup2(terminal, fd) != fd) {
+    for (int fd = 0; fd < 3; fd++)
+        if (dup2(terminal, fd) != fd)
             return false;
-        }
-    }
-    if (terminal > 2) {
+    if (terminal > 2)
         close(terminal);
-    }
     (void)signal(SIGHUP, SIG_IGN); /* what the end of the session is told with */
     return tcgetattr(0, &mode) == 0 && (mode.c_lflag |= TOSTOP) != 0 &&
            tcsetattr(0, TCSANOW, &mode) == 0;
@@ -80,12 +76,10 @@ static int program(void *name)
     REQUIRE(dup2(error_stream, STDERR_FILENO) == STDERR_FILENO && close(error_stream) == 0);
     posse_executor *pool = open_pool(1);
     REQUIRE(pool != NULL);
-    for (size_t i = 0; i < COUNT(tasks); i++) {
+    for (size_t i = 0; i < COUNT(tasks); i++)
         wrong |= run_on_terminal(pool, tasks[i]);
-    }
-    if (backend() == POSSE_PROCESS) { /* else it is the program that reads, and waits for a line */
+    if (backend() == POSSE_PROCESS) /* else it is the program that reads, and waits for a line */
         wrong |= run_on_terminal(pool, read_task);
-    }
     REQUIRE(posse_destroy(pool) == POSSE_OK);
     return wrong;
 }
@@ -94,9 +88,8 @@ TEST(tasks_touch_the_terminal, FORKED)
 {
     char name[128];
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (master < 0) {
+    if (master < 0)
         skip();
-    }
     assert_int_equal(grantpt(master) | unlockpt(master), 0);
     assert_int_equal(ptsname_r(master, name, sizeof name), 0);
     assert_child(program, name);

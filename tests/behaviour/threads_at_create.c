@@ -29,26 +29,23 @@ static _Atomic int stop;
 
 static posse_status wait_for_stop(void *unused)
 {
-    while (!atomic_load(&stop)) {
+    while (!atomic_load(&stop))
         pause_ms(1);
-    }
     return POSSE_OK;
 }
 
 static void start_others(struct caller *callers, int count)
 {
     atomic_store(&stop, 0);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         start_call(&callers[i], wait_for_stop, NULL);
-    }
 }
 
 static void end_others(struct caller *callers, int count)
 {
     atomic_store(&stop, 1);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         assert_ok(end_call(&callers[i]));
-    }
 }
 
 /* With threads or inline nothing is forked, so nothing is told. */
@@ -72,9 +69,8 @@ TEST(other_threads_are_told, ALL)
 TEST(a_program_of_one_thread_is_told_nothing, ALL)
 {
     struct log log = {0};
-    if (count_threads() > 1) {
+    if (count_threads() > 1)
         skip();
-    }
     make_and_end_pool(&log);
     assert_int_equal(log.messages, 0);
 }

@@ -22,9 +22,8 @@ static void look_long(posse_executor *pool)
 static void look_long_at(posse_executor *pool, posse_future future)
 {
     struct pi_verify doubt = {.word = 0};
-    for (int i = 0; i < LOOKS; i++) {
+    for (int i = 0; i < LOOKS; i++)
         pi_verify_task(pool, future.slot, &doubt);
-    }
 }
 
 /* Its only worker is at the gate. */

@@ -214,9 +214,8 @@ TEST(W06_first_exception_one_already_failed, ALL)
 {
     struct set set = make_set(1);
     add_ended(&set, code_task, 6);
-    if (backend() != POSSE_INLINE) {
+    if (backend() != POSSE_INLINE)
         add_held(&set);
-    }
     assert_ok(wait_set(&set, POSSE_FIRST_EXCEPTION, -1));
     assert_done(&set, "+-");
     end_set(&set);
@@ -225,9 +224,8 @@ TEST(W06_first_exception_one_already_failed, ALL)
 TEST(first_exception_without_any, ALL)
 {
     struct set set = make_set(1);
-    for (long i = 0; i < 3; i++) {
+    for (long i = 0; i < 3; i++)
         add(&set, submitted_long(set.pool, square_task, i));
-    }
     assert_ok(wait_set(&set, POSSE_FIRST_EXCEPTION, -1));
     assert_done(&set, "+++");
     end_set(&set);
@@ -274,16 +272,14 @@ POOL_TEST(W09_pending_calls_race, PARALLEL, 4)
     for (int round = 0; round < 10; round++) {
         struct gate *gate = make_gate(pool);
         size_t n_done = 0;
-        for (int i = 0; i < MANY; i++) {
+        for (int i = 0; i < MANY; i++)
             futures[i] = i < 4 ? submitted_hold(pool, gate) : submitted_long(pool, square_task, i);
-        }
         await_entered(gate, 4);
         open_gate(gate);
         assert_ok(posse_wait(futures, MANY, POSSE_ALL_COMPLETED, PATIENCE_MS, NULL, &n_done));
         assert_int_equal(n_done, MANY);
-        for (int i = 0; i < MANY; i++) {
+        for (int i = 0; i < MANY; i++)
             assert_ok(posse_release(futures[i]));
-        }
         free_gate(pool, gate);
     }
 }
@@ -293,22 +289,19 @@ POOL_TEST(shrinking_set, ALL, 2)
 {
     posse_future left[50];
     size_t n = COUNT(left);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         left[i] = submitted_long(pool, square_task, (long)i);
-    }
     for (int rounds = 0; n > 0; rounds++) {
         bool done[COUNT(left)];
         size_t n_done, kept = 0;
         assert_in_range(rounds, 0, COUNT(left));
         assert_ok(posse_wait(left, n, POSSE_FIRST_COMPLETED, -1, done, &n_done));
         assert_in_range(n_done, 1, n);
-        for (size_t i = 0; i < n; i++) {
-            if (done[i]) {
+        for (size_t i = 0; i < n; i++)
+            if (done[i])
                 assert_ok(posse_release(left[i]));
-            } else {
+            else
                 left[kept++] = left[i];
-            }
-        }
         assert_int_equal(kept, n - n_done);
         n = kept;
     }

@@ -18,9 +18,8 @@ static posse_executor *make_wiping(long workers)
 static size_t count_bytes(const char *bytes, size_t size)
 {
     size_t count = 0;
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         count += bytes[i] != 0;
-    }
     return count;
 }
 
@@ -31,9 +30,8 @@ static int filling_task(posse_task *task, const void *arg, size_t size)
     size_t wanted;
     memcpy(&wanted, arg, sizeof wanted);
     char *result = posse_task_reserve(task, wanted);
-    if (result == NULL || size != sizeof wanted) {
+    if (result == NULL || size != sizeof wanted)
         return WRONG_ARG;
-    }
     size_t count = count_bytes(result, wanted);
     memset(result, 's', wanted);
     return (int)count;
@@ -106,9 +104,8 @@ static int dying_task(posse_task *task, const void *arg, size_t size)
     size_t wanted;
     memcpy(&wanted, arg, sizeof wanted);
     if (filling_task(task, arg, size) == 0 &&
-        posse_alloc(posse_task_executor(task), wanted, &memory) == POSSE_OK) {
+        posse_alloc(posse_task_executor(task), wanted, &memory) == POSSE_OK)
         memset(memory, 's', wanted);
-    }
     return raise(SIGKILL);
 }
 

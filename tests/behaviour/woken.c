@@ -70,9 +70,8 @@ static void start_parked(struct caller *callers, size_t n, posse_status (*call)(
 
 static void end_calls(struct caller *callers, size_t n, posse_status expected)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         assert_status(end_call(&callers[i]), expected);
-    }
 }
 
 TEST(shutdown_wakes_all_submitters, PARALLEL)
@@ -98,9 +97,8 @@ static int helps_task(posse_task *task, const void *arg, size_t size)
     posse_future inner;
     if (posse_submit(posse_task_executor(task), hold_task, &stages->helped, sizeof stages->helped,
                      &inner) != POSSE_OK ||
-        !pass_gate(stages->submitted)) {
+        !pass_gate(stages->submitted))
         return INNER_FAILED;
-    }
     posse_status status = posse_result(inner, -1, NULL, NULL);
     posse_release(inner);
     return status == POSSE_OK ? 0 : INNER_FAILED;
@@ -135,24 +133,21 @@ static void assert_destroy_wakes(posse_status (*call)(void *))
     start_parked(callers, COUNT(callers), call, full.pool);
     start_call(&destroyer, call_destroy, full.pool);
     end_calls(callers, COUNT(callers), POSSE_SHUT_DOWN);
-    if (backend() == POSSE_THREAD) { /* destroy waits for the task at the gate */
+    if (backend() == POSSE_THREAD) /* destroy waits for the task at the gate */
         open_gate(full.gate);
-    }
     assert_ok(end_call(&destroyer));
 }
 
 TEST(destroy_beside_blocked_submitters, PARALLEL)
 {
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 40; i++)
         assert_destroy_wakes(submit_only);
-    }
 }
 
 TEST(destroy_beside_blocked_shutdowns, PARALLEL)
 {
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 40; i++)
         assert_destroy_wakes(call_shutdown);
-    }
 }
 
 /* Shutdown turns the submitter away while the other one goes on waiting, and destroy may come
@@ -169,9 +164,8 @@ TEST(destroy_beside_both, PARALLEL)
         start_call(&destroyer, call_destroy, full.pool);
         assert_status(end_call(&submitter), POSSE_SHUT_DOWN);
         assert_status(end_call(&shutter), POSSE_SHUT_DOWN);
-        if (backend() == POSSE_THREAD) {
+        if (backend() == POSSE_THREAD)
             open_gate(full.gate);
-        }
         assert_ok(end_call(&destroyer));
     }
 }

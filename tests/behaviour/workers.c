@@ -16,9 +16,8 @@ static size_t count_distinct(long *values, size_t n)
 {
     qsort(values, n, sizeof *values, compare_longs);
     size_t distinct = n > 0;
-    for (size_t i = 1; i < n; i++) {
+    for (size_t i = 1; i < n; i++)
         distinct += values[i] != values[i - 1];
-    }
     return distinct;
 }
 
@@ -31,9 +30,8 @@ static void assert_saturates(size_t workers)
     size_t tasks = 15 * workers;
     posse_executor *pool = make_pool((long)workers);
     struct gate *gate = make_gate(pool);
-    for (size_t i = 0; i < tasks; i++) {
+    for (size_t i = 0; i < tasks; i++)
         futures[i] = submitted_hold(pool, gate);
-    }
     await_entered(gate, (int)workers);
     pause_ms(20); /* one worker too many would have time to show */
     posse_stats stats = stats_of(pool);
@@ -44,9 +42,8 @@ static void assert_saturates(size_t workers)
     assert_int_equal(stats.queued, tasks - workers);
     assert_int_equal(stats.futures, tasks);
     open_gate(gate);
-    for (size_t i = 0; i < tasks; i++) {
+    for (size_t i = 0; i < tasks; i++)
         ran_in[i] = take_long(futures[i]);
-    }
     assert_int_equal(count_distinct(ran_in, tasks), workers);
     free_gate(pool, gate);
     end_pool(pool);
@@ -63,9 +60,8 @@ static void assert_reuses(long workers, size_t tasks)
 {
     long ran_in[100];
     posse_executor *pool = make_pool(workers);
-    for (size_t i = 0; i < tasks; i++) {
+    for (size_t i = 0; i < tasks; i++)
         ran_in[i] = take_long(submitted(pool, identity_task, NULL, 0));
-    }
     assert_in_range(count_distinct(ran_in, tasks), 1, (size_t)workers);
     assert_eventually(stats_of(pool).workers == (uint64_t)workers);
     end_pool(pool);
@@ -83,16 +79,13 @@ POOL_TEST(IP17_blocking, PARALLEL, 10)
 {
     struct gate *gate = make_gate(pool);
     posse_future futures[10];
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         futures[i] = submitted_hold(pool, gate);
-    }
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_status(posse_result(futures[i], 0, NULL, NULL), POSSE_TIMEOUT);
-    }
     open_gate(gate);
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         take_long(futures[i]);
-    }
     free_gate(pool, gate);
 }
 
@@ -143,9 +136,8 @@ struct worker {
 
 static int seat_task(posse_task *task, const void *arg, size_t size)
 {
-    if (!pass_gate(*(struct gate *const *)arg)) {
+    if (!pass_gate(*(struct gate *const *)arg))
         return GAVE_UP;
-    }
     struct worker worker = {posse_task_worker(task), identity()};
     return posse_task_return(task, &worker, sizeof worker) == POSSE_OK ? 0 : GAVE_UP;
 }
@@ -158,9 +150,8 @@ TEST(worker_index, PARALLEL)
     bool seen[WORKERS] = {false};
     posse_executor *pool = make_pool(WORKERS);
     struct gate *gate = make_gate(pool);
-    for (int i = 0; i < WORKERS; i++) {
+    for (int i = 0; i < WORKERS; i++)
         futures[i] = SUBMIT_VALUE(pool, seat_task, gate);
-    }
     await_entered(gate, WORKERS);
     open_gate(gate);
     for (int i = 0; i < WORKERS; i++) {
@@ -184,20 +175,17 @@ POOL_TEST(inline_worker_index, INLINE, 3)
 POOL_TEST(counts, ALL, 2)
 {
     posse_future futures[10];
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         futures[i] = submitted_long(pool, i < 7 ? square_task : code_task, 3);
-    }
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_ok(posse_exception(futures[i], -1, NULL));
-    }
     posse_stats stats;
     assert_eventually((stats = stats_of(pool)).done == 7 && stats.failed == 3);
     assert_int_equal(stats.cancelled + stats.timed_out + stats.lost + stats.workers_lost, 0);
     assert_int_equal(stats.queued + stats.running, 0);
     assert_int_equal(stats.futures, 10);
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         assert_ok(posse_release(futures[i]));
-    }
     assert_int_equal(stats_of(pool).futures, 0);
 }
 

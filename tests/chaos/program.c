@@ -48,9 +48,8 @@ static int deaf_task(posse_task *task, const void *arg, size_t size)
 static int large_task(posse_task *task, const void *arg, size_t size)
 {
     void *memory;
-    if (posse_alloc(posse_task_executor(task), 300000, &memory) != POSSE_OK) {
+    if (posse_alloc(posse_task_executor(task), 300000, &memory) != POSSE_OK)
         return NO_ROOM;
-    }
     fill(memory, 300000, size);
     return posse_task_return(task, arg, size) == POSSE_OK ? 0 : NO_ROOM;
 }
@@ -66,16 +65,13 @@ static bool load(struct word *word, posse_executor *pool, uint64_t *random)
         size_t which = below(random, COUNT(tasks));
         size_t size = which == 3 ? sizeof bytes : 4 + below(random, 200);
         if (posse_submit(pool, tasks[which], bytes, size, &futures[i]) != POSSE_OK ||
-            (i % 4 == 0 && posse_add_done_callback(futures[i], be_told, NULL) != POSSE_OK)) {
+            (i % 4 == 0 && posse_add_done_callback(futures[i], be_told, NULL) != POSSE_OK))
             return false;
-        }
     }
     atomic_store(&word->stage, WAITS);
-    for (size_t i = 1; i < below(random, COUNT(futures)); i += 2) {
-        if (posse_exception(futures[i], -1, NULL) == POSSE_BROKEN) {
+    for (size_t i = 1; i < below(random, COUNT(futures)); i += 2)
+        if (posse_exception(futures[i], -1, NULL) == POSSE_BROKEN)
             return false;
-        }
-    }
     return true;
 }
 
@@ -86,9 +82,8 @@ static bool play_pool(struct word *word, uint64_t *random)
     options.max_workers = 1 + (long)below(random, 6);
     options.max_tasks_per_worker = (long)below(random, 3);
     atomic_store(&word->stage, CREATES);
-    if (posse_create(&options, &pool) != POSSE_OK) {
+    if (posse_create(&options, &pool) != POSSE_OK)
         return false;
-    }
     atomic_store(&word->stage, LOADS);
     bool loaded = below(random, 3) == 0 || load(word, pool, random);
     if (below(random, 2) == 0) {
@@ -103,9 +98,8 @@ static int program(void *context)
 {
     struct word *word = context;
     uint64_t random = word->random;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 100000; i++)
         REQUIRE(play_pool(word, &random));
-    }
     return 0;
 }
 
@@ -126,9 +120,8 @@ static bool holds_memory(pid_t pid)
             unlinkat(dirfd(names), entry->d_name, 0);
         }
     }
-    if (names != NULL) {
+    if (names != NULL)
         closedir(names);
-    }
     return holds;
 }
 
@@ -136,9 +129,8 @@ static bool anybody_lives(struct roster *roster)
 {
     for (int i = 0; i < RECENT; i++) {
         pid_t pid = (pid_t)atomic_load(&roster->recent[i]);
-        if (pid > 0 && process_lives(pid)) {
+        if (pid > 0 && process_lives(pid))
             return true;
-        }
     }
     return false;
 }
@@ -172,9 +164,8 @@ static int kill_at_some_moment(pid_t child, struct word *word, uint64_t *random)
 {
     static const uint32_t most_us[] = {1000, 3000, 3000, 30000};
     bool begins = below(random, 8) != 0;
-    for (long end = now_ms() + PATIENCE_MS; begins && now_ms() < end;) {
+    for (long end = now_ms() + PATIENCE_MS; begins && now_ms() < end;)
         begins = atomic_load(&word->stage) == BEGINS;
-    }
     uint32_t us = below(random, most_us[below(random, COUNT(most_us))]);
     pause_ms(us / 1000);
     work_for(us % 1000);
@@ -208,9 +199,8 @@ static void print_deaths(const long *deaths, long programs, long ms, long worst)
     print_message("%ld programs were killed (%ld a second), the last worker died at most %ld ms "
                   "later:",
                   programs, programs * 1000 / (ms > 0 ? ms : 1), worst);
-    for (int i = 0; i < STAGES; i++) {
+    for (int i = 0; i < STAGES; i++)
         print_message(" %ld in %s", deaths[i], stages[i]);
-    }
     print_message("\n");
 }
 
@@ -236,9 +226,8 @@ TEST(killed_at_any_moment, PROCESSES)
         }
         deaths[dead.stage]++;
         worst = dead.ms > worst ? dead.ms : worst;
-        if (round % 50 == 0) {
+        if (round % 50 == 0)
             assert_eventually(count_processes() == 0);
-        }
     }
     print_deaths(deaths, round, now_ms() - start, worst);
     assert_true(deaths[CREATES] > 0 && deaths[DESTROYS] > 0);

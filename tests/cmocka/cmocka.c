@@ -100,13 +100,11 @@ void _assert_in_range(unsigned long long value, unsigned long long minimum,
 static int run(const struct CMUnitTest *test)
 {
     void *state = test->initial_state;
-    if (test->setup_func != NULL && test->setup_func(&state) != 0) {
+    if (test->setup_func != NULL && test->setup_func(&state) != 0)
         return FAILED;
-    }
     volatile int end = setjmp(back); /* cmocka does no less */
-    if (end == 0) {
+    if (end == 0)
         test->test_func(&state);
-    }
     bool torn_down = test->teardown_func == NULL || test->teardown_func(&state) == 0;
     return torn_down ? end : FAILED;
 }
@@ -120,9 +118,8 @@ int _cmocka_run_group_tests(const char *group, const struct CMUnitTest *tests, s
     int failed = setup != NULL && setup(&state) != 0;
     print_message("[==========] %s: up to %zu tests\n", group, count);
     for (size_t i = 0; i < count; i++) {
-        if (filter != NULL && fnmatch(filter, tests[i].name, 0) != 0) {
+        if (filter != NULL && fnmatch(filter, tests[i].name, 0) != 0)
             continue;
-        }
         print_message("[ RUNNING      ] %s\n", tests[i].name);
         int end = run(&tests[i]);
         print_message("%s %s\n", words[end], tests[i].name);

@@ -88,9 +88,8 @@ static rlim_t address_space(void)
     unsigned long pages = 0;
     FILE *statm = fopen("/proc/self/statm", "re");
     if (statm != NULL) {
-        if (fscanf(statm, "%lu", &pages) != 1) {
+        if (fscanf(statm, "%lu", &pages) != 1)
             pages = 0;
-        }
         fclose(statm);
     }
     return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
@@ -100,14 +99,11 @@ static rlim_t address_space(void)
 HOSTILE(no_memory)
 {
     rlim_t most = address_space() + (4 << 20);
-    if (setrlimit(RLIMIT_AS, &(struct rlimit){most, most}) != 0) {
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){most, most}) != 0)
         return GAVE_UP;
-    }
-    for (size_t piece = 1 << 20; piece >= 1024; piece /= 2) {
-        for (void *taken; (taken = malloc(piece)) != NULL;) {
+    for (size_t piece = 1 << 20; piece >= 1024; piece /= 2)
+        for (void *taken; (taken = malloc(piece)) != NULL;)
             memset(taken, 1, piece);
-        }
-    }
     return 0;
 }
 #endif
@@ -120,9 +116,8 @@ HOSTILE(no_processes) { return limit(RLIMIT_NPROC, 0); }
 
 static void *go_on(void *nothing)
 {
-    for (;;) {
+    for (;;)
         pause();
-    }
     return nothing;
 }
 
@@ -137,9 +132,8 @@ HOSTILE(a_thread)
 HOSTILE(a_child)
 {
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         go_on(NULL);
-    }
     return child < 0;
 }
 
@@ -291,9 +285,8 @@ static int place_task(posse_task *task, const void *arg, size_t size)
     mode_t mask = umask(0);
     umask(mask);
     int length = snprintf(place, sizeof place, "%03o ", (unsigned)mask);
-    if (getcwd(place + length, sizeof place - (size_t)length) == NULL) {
+    if (getcwd(place + length, sizeof place - (size_t)length) == NULL)
         return GAVE_UP;
-    }
     return posse_task_return(task, place, strlen(place) + 1) == POSSE_OK ? 0 : GAVE_UP;
 }
 

@@ -38,9 +38,8 @@ static void spin_us(long us)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    for (long start = now.tv_nsec; (now.tv_nsec - start + 1000000000) % 1000000000 < us * 1000;) {
+    for (long start = now.tv_nsec; (now.tv_nsec - start + 1000000000) % 1000000000 < us * 1000;)
         clock_gettime(CLOCK_MONOTONIC, &now);
-    }
 }
 
 /* The same with kills that come from another side at the end of the task. */
@@ -75,9 +74,8 @@ POOL_TEST(mixed, PROCESSES, 4)
         bool slow = i % 10 == 0;
         futures[i] = submitted_for(pool, slow ? 20000 : 1, slow ? 15 : i % 2 == 0 ? 0 : 20000);
     }
-    for (long i = 0; i < TASKS; i++) {
+    for (long i = 0; i < TASKS; i++)
         take_error(futures[i], i % 10 == 0 ? POSSE_DEADLINE : POSSE_OK);
-    }
     assert_int_equal(stats_of(pool).timed_out, TASKS / 10);
     assert_int_equal(stats_of(pool).workers_lost, TASKS / 10);
 }
@@ -93,14 +91,12 @@ POOL_TEST(killed_by_many, PROCESSES, 1)
         posse_future target = submitted_hold(pool, gate);
         posse_future next = submitted_long(pool, square_task, round);
         await_entered(gate, round);
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 3; i++)
             start_call(&callers[i], call_kill, &target);
-        }
         take_error(target, POSSE_CANCELLED);
         assert_int_equal(take_long(next), (long)round * round);
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 3; i++)
             end_call(&callers[i]); /* which of them came in time, nobody can say */
-        }
     }
     assert_int_equal(stats_of(pool).workers_lost, 30);
     free_gate(pool, gate);
@@ -133,9 +129,8 @@ static posse_status kill_at_random(void *context)
     unsigned seed = (unsigned)now_ms();
     while (!atomic_load(&roster->stop)) {
         long pid = atomic_exchange(&roster->pids[(unsigned)rand_r(&seed) % WORKERS], 0);
-        if (pid != 0) {
+        if (pid != 0)
             atomic_fetch_add(&roster->kills, kill((pid_t)pid, SIGKILL) == 0);
-        }
         pause_ms(rand_r(&seed) % 5);
     }
     return POSSE_OK;
@@ -172,9 +167,8 @@ POOL_TEST(chaos, PROCESSES, WORKERS)
         struct order order = {roster, i};
         futures[i] = SUBMIT_VALUE(pool, listed_task, order);
     }
-    for (long i = 0; i < TASKS; i++) {
+    for (long i = 0; i < TASKS; i++)
         lost += is_lost(futures[i], i);
-    }
     atomic_store(&roster->stop, 1);
     end_call(&killer);
     print_message("%d kills, %d tasks lost\n", atomic_load(&roster->kills), lost);

@@ -22,9 +22,8 @@ void __wrap_pi_block_attach(posse_executor *, pi_block_ref, uint32_t, uint32_t);
 void __wrap_pi_block_attach(posse_executor *e, pi_block_ref ref, uint32_t slot, uint32_t generation)
 {
     __real_pi_block_attach(e, ref, slot, generation);
-    if (fuse && e->owner < PI_MAX_WORKERS && atomic_fetch_sub(&fuse->left, 1) == 0) {
+    if (fuse && e->owner < PI_MAX_WORKERS && atomic_fetch_sub(&fuse->left, 1) == 0)
         kill(getpid(), SIGKILL);
-    }
 }
 
 static int large_task(posse_task *task, const void *arg, size_t size)
@@ -41,9 +40,8 @@ static int outer_task(posse_task *task, const void *arg, size_t size)
     const void *data;
     if (posse_submit_with(posse_task_executor(task), &job, &inner) != POSSE_OK ||
         posse_result(inner, -1, &data, &size) != POSSE_OK ||
-        posse_task_return(task, data, size) != POSSE_OK) {
+        posse_task_return(task, data, size) != POSSE_OK)
         return 1;
-    }
     return posse_release(inner) == POSSE_OK ? 0 : 1;
 }
 

@@ -22,12 +22,10 @@ static void have_a_past(posse_executor *pool)
 {
     posse_future *futures = calloc(PAST, sizeof *futures);
     assert_non_null(futures);
-    for (long i = 0; i < PAST; i++) {
+    for (long i = 0; i < PAST; i++)
         futures[i] = submitted_long(pool, square_task, i);
-    }
-    for (long i = 0; i < PAST; i++) {
+    for (long i = 0; i < PAST; i++)
         assert_int_equal(take_long(futures[i]), i * i);
-    }
     free(futures);
     assert_in_range(pi_slots_count(&pool->segment.slots), PAST, 2 * PAST);
     assert_int_equal(looked_at(pool), 0);
@@ -71,12 +69,10 @@ TEST(worker_that_sleeps, PROCESSES)
 static int submitting_task(posse_task *task, const void *arg, size_t size)
 {
     posse_future futures[20];
-    for (long i = 0; i < 20; i++) {
+    for (long i = 0; i < 20; i++)
         if (posse_submit(posse_task_executor(task), square_task, &i, sizeof i, &futures[i]) !=
-            POSSE_OK) {
+            POSSE_OK)
             return GAVE_UP;
-        }
-    }
     return raise(SIGKILL);
 }
 
@@ -96,9 +92,8 @@ static void *submit_beside(void *context)
 {
     posse_future *future = context;
     long value = 3;
-    if (posse_submit(future->executor, square_task, &value, sizeof value, future) != POSSE_OK) {
+    if (posse_submit(future->executor, square_task, &value, sizeof value, future) != POSSE_OK)
         future->executor = NULL;
-    }
     return NULL;
 }
 
@@ -108,9 +103,8 @@ static int threaded_task(posse_task *task, const void *arg, size_t size)
     posse_future future = {.executor = posse_task_executor(task)};
     pthread_t thread;
     if (pthread_create(&thread, NULL, submit_beside, &future) != 0 ||
-        pthread_join(thread, NULL) != 0 || !future.executor) {
+        pthread_join(thread, NULL) != 0 || !future.executor)
         return GAVE_UP;
-    }
     return raise(SIGKILL);
 }
 

@@ -33,18 +33,16 @@ TEST(D05_crash_during_run, PROCESSES)
 {
     static const int signals[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
                                   SIGABRT, SIGKILL, SIGSYS, SIGTRAP};
-    for (size_t i = 0; i < COUNT(signals); i++) {
+    for (size_t i = 0; i < COUNT(signals); i++)
         assert_lost_by_signal(signal_task, signals[i]);
-    }
 }
 
 /* Signals that end a program by default end a worker too. */
 TEST(other_deadly_signals, PROCESSES)
 {
     static const int signals[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, SIGXFSZ};
-    for (size_t i = 0; i < COUNT(signals); i++) {
+    for (size_t i = 0; i < COUNT(signals); i++)
         assert_lost_by_signal(signal_task, signals[i]);
-    }
 }
 
 /* Ctrl-C in the terminal reaches all; it is for the program to decide. */
@@ -113,9 +111,8 @@ TEST(crashes_of_all_kinds, PROCESSES)
 
 static int closing_task(posse_task *task, const void *arg, size_t size)
 {
-    for (int fd = 0; fd < 1024; fd++) {
+    for (int fd = 0; fd < 1024; fd++)
         close(fd);
-    }
     return return_long(task, 1);
 }
 
@@ -139,29 +136,25 @@ static int twice_returning_task(posse_task *task, const void *arg, size_t size)
 {
     int status;
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         return return_long(task, -1);
-    }
-    if (child < 0 || waitpid(child, &status, 0) != child) {
+    if (child < 0 || waitpid(child, &status, 0) != child)
         return GAVE_UP;
-    }
     return return_long(task, 5);
 }
 
 POOL_TEST(returns_in_a_forked_child, PROCESSES, 1)
 {
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         assert_int_equal(take_long(submitted(pool, twice_returning_task, NULL, 0)), 5);
-    }
     assert_int_equal(stats_of(pool).done, 20);
 }
 
 /* Dies in all runs before the one that is given; then gives its number. */
 static int unlucky_task(posse_task *task, const void *arg, size_t size)
 {
-    if (posse_task_attempt(task) < *(const long *)arg) {
+    if (posse_task_attempt(task) < *(const long *)arg)
         raise(SIGKILL);
-    }
     return return_long(task, posse_task_attempt(task));
 }
 
@@ -197,9 +190,8 @@ POOL_TEST(retries_of_the_executor, PROCESSES, 1, .retries = 2)
  * gone. */
 static int half_done_task(posse_task *task, const void *arg, size_t size)
 {
-    if (size != 5000 || strcmp(arg, "bytes") != 0) {
+    if (size != 5000 || strcmp(arg, "bytes") != 0)
         return WRONG_ARG;
-    }
     if (posse_task_attempt(task) < 4) {
         posse_task_return(task, arg, posse_task_attempt(task) == 1 ? 10 : size);
         posse_task_fail(task, 1, "half done");

@@ -20,9 +20,8 @@ static volatile bool forever = true;
 
 static int stay(void)
 {
-    while (forever) {
+    while (forever)
         pause();
-    }
     return GAVE_UP;
 }
 
@@ -39,9 +38,8 @@ static void on_signal(int signal) { (void)signal; }
 
 HOSTILE(handles_all_signals)
 {
-    for (int signal = 1; signal < NSIG; signal++) {
+    for (int signal = 1; signal < NSIG; signal++)
         (void)sigaction(signal, &(struct sigaction){.sa_handler = on_signal}, NULL);
-    }
     enter_gate(gate_of(arg));
     return stay();
 }
@@ -115,9 +113,8 @@ static void *stay_in_thread(void *gate)
 HOSTILE(goes_on_in_a_thread)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, stay_in_thread, gate_of(arg)) != 0) {
+    if (pthread_create(&thread, NULL, stay_in_thread, gate_of(arg)) != 0)
         return GAVE_UP;
-    }
     syscall(SYS_exit, 0);
     return GAVE_UP;
 }
@@ -127,12 +124,10 @@ HOSTILE(goes_on_in_a_thread)
 HOSTILE(breeds)
 {
     pid_t first = getpid();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         (void)!fork();
-    }
-    if (getpid() == first) {
+    if (getpid() == first)
         enter_gate(gate_of(arg));
-    }
     return stay();
 }
 
@@ -243,13 +238,11 @@ TEST(terminate_ends_all, PROCESSES)
     posse_executor *pool = make_pool(COUNT(stayers));
     struct gate *gate = make_gate(pool);
     posse_future futures[COUNT(stayers)];
-    for (size_t i = 0; i < COUNT(stayers); i++) {
+    for (size_t i = 0; i < COUNT(stayers); i++)
         futures[i] = SUBMIT_VALUE(pool, stayers[i].fn, gate);
-    }
     await_entered(gate, COUNT(stayers));
     assert_ok(posse_terminate_workers(pool));
-    for (size_t i = 0; i < COUNT(stayers); i++) {
+    for (size_t i = 0; i < COUNT(stayers); i++)
         take_error(futures[i], POSSE_WORKER_LOST);
-    }
     assert_ok(posse_destroy(pool));
 }

@@ -21,11 +21,9 @@ static int take_and_free(posse_task *task, const void *arg, size_t size)
     void *block;
     memcpy(&who, arg, sizeof who);
     atomic_store(who, (long)getpid());
-    for (int i = 0; i < ROUNDS; i++) {
-        if (posse_alloc(pool, BLOCK_MB * MB, &block) == POSSE_OK) {
+    for (int i = 0; i < ROUNDS; i++)
+        if (posse_alloc(pool, BLOCK_MB * MB, &block) == POSSE_OK)
             (void)posse_free(pool, block);
-        }
-    }
     return GAVE_UP;
 }
 
@@ -35,9 +33,8 @@ static int take_large(posse_task *task, const void *arg, size_t size)
     posse_executor *pool = posse_task_executor(task);
     void *block;
     bool given = posse_alloc(pool, LARGE_MB * MB, &block) == POSSE_OK;
-    if (given) {
+    if (given)
         (void)posse_free(pool, block);
-    }
     return return_long(task, given);
 }
 
@@ -56,9 +53,8 @@ POOL_TEST(killed_while_it_takes_memory, PROCESSES, 2, .max_memory = MAX_MB * MB)
 {
     void *who;
     assert_ok(posse_alloc(pool, sizeof(_Atomic long), &who));
-    for (int i = 0; i < KILLS; i++) {
+    for (int i = 0; i < KILLS; i++)
         kill_one(pool, who, i * 7 % STEPS * STEP_NS);
-    }
     /* What the last one held is freed soon; there is no pause meanwhile. */
     assert_eventually(take_long(submitted_long(pool, take_large, 0)) == 1);
     assert_true(stats_of(pool).memory_committed <= MAX_MB * MB);

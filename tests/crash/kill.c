@@ -20,9 +20,8 @@ static struct held make_held(int workers)
 {
     struct held held = {.pool = make_pool(workers), .count = workers};
     held.gate = make_gate(held.pool);
-    for (int i = 0; i < workers; i++) {
+    for (int i = 0; i < workers; i++)
         held.futures[i] = submitted_hold(held.pool, held.gate);
-    }
     await_entered(held.gate, workers);
     return held;
 }
@@ -115,18 +114,14 @@ TEST(all_at_once, PROCESSES)
 {
     struct held held = make_held(4);
     posse_future waiting[20];
-    for (size_t i = 0; i < COUNT(waiting); i++) {
+    for (size_t i = 0; i < COUNT(waiting); i++)
         waiting[i] = submitted_long(held.pool, square_task, (long)i);
-    }
-    for (int i = 0; i < held.count; i++) {
+    for (int i = 0; i < held.count; i++)
         kill(pid_at(&held, i), SIGKILL);
-    }
-    for (int i = 0; i < held.count; i++) {
+    for (int i = 0; i < held.count; i++)
         assert_lost_to(held.futures[i], SIGKILL);
-    }
-    for (size_t i = 0; i < COUNT(waiting); i++) {
+    for (size_t i = 0; i < COUNT(waiting); i++)
         assert_int_equal(take_long(waiting[i]), (long)(i * i));
-    }
     assert_int_equal(stats_of(held.pool).workers_lost, 4);
     end_held(&held);
 }
@@ -135,13 +130,11 @@ TEST(all_idle_ones_at_once, PROCESSES)
 {
     struct held held = make_held(4);
     open_gate(held.gate);
-    for (int i = 0; i < held.count; i++) {
+    for (int i = 0; i < held.count; i++)
         take_long(held.futures[i]);
-    }
     assert_eventually(stats_of(held.pool).workers_idle == 4);
-    for (int i = 0; i < held.count; i++) {
+    for (int i = 0; i < held.count; i++)
         kill(pid_at(&held, i), SIGKILL);
-    }
     assert_eventually(stats_of(held.pool).workers_lost == 4);
     assert_int_equal(stats_of(held.pool).lost, 0);
     end_held(&held);
@@ -197,9 +190,8 @@ static int breeding_task(posse_task *task, const void *arg, size_t size)
         pause();
         _exit(0);
     }
-    for (int looks = 0; looks < PATIENCE_MS && atomic_load(&gate->who[10]) == 0; looks++) {
+    for (int looks = 0; looks < PATIENCE_MS && atomic_load(&gate->who[10]) == 0; looks++)
         pause_ms(1);
-    }
     return hold_task(task, arg, size);
 }
 
@@ -212,11 +204,10 @@ static void assert_children_die(bool from_outside)
     await_entered(gate, 1);
     pid_t child = (pid_t)atomic_load(&gate->who[10]);
     assert_true(child > 0 && process_lives(child));
-    if (from_outside) {
+    if (from_outside)
         kill((pid_t)atomic_load(&gate->who[0]), SIGKILL);
-    } else {
+    else
         assert_ok(posse_kill(future));
-    }
     take_error(future, from_outside ? POSSE_WORKER_LOST : POSSE_CANCELLED);
     assert_eventually(!process_lives(child));
     free_gate(pool, gate);
@@ -252,9 +243,8 @@ static int hoarding_task(posse_task *task, const void *arg, size_t size)
 {
     void *memory;
     if (posse_task_return(task, arg, size) != POSSE_OK ||
-        posse_alloc(posse_task_executor(task), size, &memory) != POSSE_OK) {
+        posse_alloc(posse_task_executor(task), size, &memory) != POSSE_OK)
         return GAVE_UP;
-    }
     memset(memory, 1, size);
     raise(SIGKILL);
     return GAVE_UP;
@@ -267,12 +257,10 @@ TEST(D15_crash_with_big_data, PROCESSES)
     posse_executor *pool = make_pool(2);
     posse_future futures[10];
     assert_non_null(bytes);
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         futures[i] = submitted(pool, i % 2 == 0 ? hoarding_task : echo_task, bytes, SIZE);
-    }
-    for (size_t i = 0; i < COUNT(futures); i++) {
+    for (size_t i = 0; i < COUNT(futures); i++)
         take_error(futures[i], i % 2 == 0 ? POSSE_WORKER_LOST : POSSE_OK);
-    }
     free(bytes);
     end_pool(pool); /* which also asserts that no block is left */
 }

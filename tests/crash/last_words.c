@@ -17,9 +17,8 @@ static int lying_task(posse_task *task, const void *arg, size_t size)
     struct words words;
     memcpy(&words, arg, size);
     pi_store_release(&task->executor->segment.workers[task->worker].state, words.ready);
-    if (words.signal == 0) {
+    if (words.signal == 0)
         _exit(0);
-    }
     raise(words.signal);
     return 0;
 }

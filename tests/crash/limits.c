@@ -24,9 +24,8 @@ static int nothing_is_left(int descriptors)
 {
     REQUIRE(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
     REQUIRE(count_descriptors() == descriptors);
-    for (long end = now_ms() + PATIENCE_MS; count_processes() > others; pause_ms(2)) {
+    for (long end = now_ms() + PATIENCE_MS; count_processes() > others; pause_ms(2))
         REQUIRE(now_ms() < end);
-    }
     return 0;
 }
 
@@ -92,14 +91,11 @@ static int few_processes_buried_at_once(void *context)
     REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     others++;
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         _exit(few_processes(context));
-    }
-    while ((ended = wait(&status)) > 0) {
-        if (ended == child) {
+    while ((ended = wait(&status)) > 0)
+        if (ended == child)
             result = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-        }
-    }
     return result;
 }
 
@@ -123,9 +119,8 @@ static int files_of_one_megabyte(void *context)
     posse_options options = default_options();
     posse_status status = POSSE_OK;
     REQUIRE(set_limit(RLIMIT_FSIZE, 1 << 20) == 0);
-    if (posse_create(&options, &pool) != POSSE_OK) {
+    if (posse_create(&options, &pool) != POSSE_OK)
         return 0; /* small_files shows which status it gives */
-    }
     for (int i = 0; i < 3000 && status == POSSE_OK; i++) { /* 30 MB, if nothing stopped it */
         posse_future future;
         status = posse_submit(pool, echo_task, bytes, sizeof bytes, &future);
@@ -143,9 +138,8 @@ static rlim_t address_space(void)
     unsigned long pages = 0;
     FILE *statm = fopen("/proc/self/statm", "re");
     if (statm != NULL) {
-        if (fscanf(statm, "%lu", &pages) != 1) {
+        if (fscanf(statm, "%lu", &pages) != 1)
             pages = 0;
-        }
         fclose(statm);
     }
     return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);

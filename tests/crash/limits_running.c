@@ -39,9 +39,8 @@ static int try_with(posse_executor *pool, const struct edge *edge, rlim_t most,
     REQUIRE(*status == POSSE_OK || *status == POSSE_NO_MEMORY ||
             (*status == POSSE_SYSTEM && error != 0));
     REQUIRE(pool_works(pool) == 0 && count_descriptors() == descriptors);
-    for (long end = now_ms() + PATIENCE_MS; *status != POSSE_OK && count_threads() != threads;) {
+    for (long end = now_ms() + PATIENCE_MS; *status != POSSE_OK && count_threads() != threads;)
         REQUIRE(now_ms() < end); /* one that was joined is seen for an instant longer */
-    }
     return 0;
 }
 
@@ -92,9 +91,8 @@ static posse_status make_descriptor(posse_executor *pool)
 {
     posse_completion_queue *completions;
     posse_status status = posse_completion_queue_create(&completions);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         posse_completion_queue_destroy(completions);
-    }
     return status;
 }
 
@@ -138,18 +136,15 @@ static posse_status listen_once(posse_executor *pool)
     posse_future future;
     long ms = 20;
     int before = atomic_load(&heard);
-    if (posse_submit(pool, sleep_task, &ms, sizeof ms, &future) != POSSE_OK) {
+    if (posse_submit(pool, sleep_task, &ms, sizeof ms, &future) != POSSE_OK)
         return POSSE_INVALID;
-    }
     posse_status status = posse_add_done_callback(future, hear, &heard);
     int error = errno;
     (void)posse_result(future, -1, NULL, NULL);
     int more = status == POSSE_OK;
-    for (long end = now_ms() + PATIENCE_MS; now_ms() < end; pause_ms(1)) {
-        if (atomic_load(&heard) - before == more) {
+    for (long end = now_ms() + PATIENCE_MS; now_ms() < end; pause_ms(1))
+        if (atomic_load(&heard) - before == more)
             break;
-        }
-    }
     (void)posse_release(future);
     errno = error;
     return atomic_load(&heard) - before == more ? status : POSSE_INVALID;
@@ -168,12 +163,10 @@ static posse_status wait_for_many(posse_executor *pool)
     enum { N = 100000 };
     static posse_future many[N];
     posse_status status = posse_submit(pool, identity_task, NULL, 0, &many[0]);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return status;
-    }
-    for (int i = 1; i < N; i++) {
+    for (int i = 1; i < N; i++)
         many[i] = many[0];
-    }
     status = posse_wait(many, N, POSSE_ALL_COMPLETED, -1, NULL, NULL);
     (void)posse_result(many[0], -1, NULL, NULL);
     (void)posse_release(many[0]);

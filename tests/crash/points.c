@@ -68,8 +68,7 @@ TEST(program, PROCESSES) { program_dies(); }
 
 TEST(account, PROCESSES)
 {
-    if (!has_anybody_died()) {
+    if (!has_anybody_died())
         skip(); /* it was asked for alone */
-    }
     assert_all_died_at();
 }

@@ -50,18 +50,16 @@ static void assert_dies_with(int (*program)(void *), void *context)
     kill_program(pid);
     pid_t helper = (pid_t)atomic_load(&word->helper);
     assert_all_die(helper != 0);
-    if (helper != 0) {
+    if (helper != 0)
         kill(helper, SIGKILL);
-    }
     free_shared(word, sizeof *word);
 }
 
 static _Noreturn void stay(void)
 {
     atomic_store(&word->ready, 1);
-    for (;;) {
+    for (;;)
         pause();
-    }
 }
 
 static int idle_program(void *context)
@@ -94,11 +92,9 @@ static int spinning_task(posse_task *task, const void *arg, size_t size)
 
 static int parent_of_sleeper_task(posse_task *task, const void *arg, size_t size)
 {
-    if (fork() == 0) {
-        for (;;) {
+    if (fork() == 0)
+        for (;;)
             pause();
-        }
-    }
     return sleep_task(task, arg, size);
 }
 
@@ -108,9 +104,8 @@ static int busy_program(void *context)
     posse_executor *pool = open_pool(3);
     long ms = 100000;
     REQUIRE(pool != NULL);
-    for (size_t i = 0; i < 30; i++) {
+    for (size_t i = 0; i < 30; i++)
         REQUIRE(posse_submit(pool, tasks[i % 3], &ms, sizeof ms, NULL) == POSSE_OK);
-    }
     stay();
 }
 
@@ -148,11 +143,9 @@ static int forking_program(void *context)
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL);
     pid_t helper = fork();
-    if (helper == 0) {
-        for (;;) {
+    if (helper == 0)
+        for (;;)
             pause();
-        }
-    }
     atomic_store(&word->helper, helper);
     stay();
 }
@@ -190,9 +183,8 @@ static void remove_empty_names(pid_t program)
             unlinkat(dirfd(names), entry->d_name, 0);
         }
     }
-    if (names != NULL) {
+    if (names != NULL)
         closedir(names);
-    }
 }
 
 static int creating_program(void *context)

@@ -23,9 +23,8 @@ static int sum_task(posse_task *task, const void *arg, size_t size)
 {
     const long *values = arg;
     long sum = 0;
-    for (size_t i = 0; i < size / sizeof *values; i++) {
+    for (size_t i = 0; i < size / sizeof *values; i++)
         sum += values[i];
-    }
     return return_long(task, sum);
 }
 
@@ -74,9 +73,8 @@ static int hold(posse_executor *pool, struct holders *holders)
         REQUIRE(posse_submit(pool, hold_task, &holders->gate, sizeof holders->gate,
                              &holders->futures[i]) == POSSE_OK);
     }
-    for (long end = now_ms() + PATIENCE_MS; atomic_load(&holders->gate->entered) < 2; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; atomic_load(&holders->gate->entered) < 2; pause_ms(1))
         REQUIRE(now_ms() < end);
-    }
     return 0;
 }
 
@@ -118,9 +116,8 @@ static int big_result_task(posse_task *task, const void *arg, size_t size)
     char *bytes = calloc(1, BIG);
     posse_status status = posse_task_return(task, bytes, BIG);
     free(bytes);
-    if (status != POSSE_NO_MEMORY || posse_task_reserve(task, BIG) != NULL) {
+    if (status != POSSE_NO_MEMORY || posse_task_reserve(task, BIG) != NULL)
         return WRONG_ARG;
-    }
     return return_long(task, 5);
 }
 
@@ -156,13 +153,11 @@ static int many_large_results(void)
     int failed = 0;
     struct holders holders;
     REQUIRE(create_in(&pool) == POSSE_OK && hold(pool, &holders) == 0);
-    for (int i = 0; i < TASKS; i++) { /* all, before their results take the room */
+    for (int i = 0; i < TASKS; i++) /* all, before their results take the room */
         REQUIRE(posse_submit(pool, large_result_task, NULL, 0, &futures[i]) == POSSE_OK);
-    }
     REQUIRE(let_go(pool, &holders) == 0);
-    for (int i = 0; i < TASKS; i++) {
+    for (int i = 0; i < TASKS; i++)
         REQUIRE(posse_exception(futures[i], -1, NULL) == POSSE_OK);
-    }
     for (int i = 0; i < TASKS; i++) {
         posse_error error = {.struct_size = sizeof error};
         REQUIRE(posse_exception(futures[i], -1, &error) == POSSE_OK);
@@ -183,12 +178,10 @@ static size_t take_all(posse_executor *pool, size_t size)
     static void *blocks[MOST];
     size_t n = 0;
     bool good = true;
-    while (n < MOST && posse_alloc(pool, size, &blocks[n]) == POSSE_OK) {
+    while (n < MOST && posse_alloc(pool, size, &blocks[n]) == POSSE_OK)
         memset(blocks[n++], 1, size);
-    }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         good = good && posse_free(pool, blocks[i]) == POSSE_OK;
-    }
     dprintf(STDOUT_FILENO, "%zu blocks of %zu bytes\n", n, size);
     return good ? n * size : 0;
 }
@@ -243,9 +236,8 @@ TEST(hardly_any, PROCESSES)
 {
     static const char *const sizes[] = {"size=4k", "size=64k", "size=256k", "size=512k",
                                         "size=700k"};
-    for (size_t i = 0; i < COUNT(sizes); i++) {
+    for (size_t i = 0; i < COUNT(sizes); i++)
         assert_with_shm((struct shm){"/dev/shm", sizes[i], 0, works_or_says_why});
-    }
 }
 
 TEST(default_of_containers, PROCESSES)

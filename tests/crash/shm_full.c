@@ -46,15 +46,13 @@ static int allocate(struct churn *churn)
         size_t size = any_size(churn);
         posse_status status = posse_alloc(churn->pool, size, &memory[i]);
         REQUIRE(noted(churn, status));
-        if (status == POSSE_OK) {
+        if (status == POSSE_OK)
             memset(memory[i], 0x5a, size);
-        } else {
+        else
             memory[i] = NULL;
-        }
     }
-    for (size_t i = 0; i < COUNT(memory); i++) {
+    for (size_t i = 0; i < COUNT(memory); i++)
         REQUIRE(posse_free(churn->pool, memory[i]) == POSSE_OK);
-    }
     return 0;
 }
 
@@ -69,9 +67,8 @@ static int echo(struct churn *churn)
     posse_future future;
     posse_status status = posse_submit(churn->pool, echo_task, bytes, size, &future);
     REQUIRE(noted(churn, status));
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return 0;
-    }
     REQUIRE(posse_exception(future, -1, &error) == POSSE_OK);
     REQUIRE(error.status == POSSE_OK ||
             (error.status == POSSE_TASK_FAILED && error.code == GAVE_UP));
@@ -86,9 +83,8 @@ static int echo(struct churn *churn)
 /* Small ones, more than there were ever slots for. */
 static int burst(struct churn *churn)
 {
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 300; i++)
         REQUIRE(noted(churn, posse_submit(churn->pool, identity_task, NULL, 0, NULL)));
-    }
     return 0;
 }
 
@@ -139,14 +135,12 @@ static int needing_task(posse_task *task, const void *arg, size_t size)
     void *memory;
     for (size_t bytes = size; bytes < MAX_BYTES; bytes *= 5) {
         void *result = posse_task_reserve(task, bytes);
-        if (result != NULL) {
+        if (result != NULL)
             memset(result, 1, bytes);
-        }
         if (posse_alloc(pool, bytes, &memory) == POSSE_OK) {
             memset(memory, 1, bytes);
-            if (posse_free(pool, memory) != POSSE_OK) {
+            if (posse_free(pool, memory) != POSSE_OK)
                 return WRONG_ARG;
-            }
         }
         if (posse_submit(pool, echo_task, arg, size, &future) == POSSE_OK) {
             (void)posse_result(future, -1, NULL, NULL);
@@ -190,9 +184,8 @@ static int nothing_left(void)
     REQUIRE(filler >= 0 && create_in(&churn.pool) == POSSE_OK && pool_works(churn.pool) == 0);
     for (int round = 0; round < 20; round++) {
         fill_up(filler);
-        for (size_t i = 0; i < COUNT(needs); i++) {
+        for (size_t i = 0; i < COUNT(needs); i++)
             REQUIRE(needs[i](&churn) == 0);
-        }
         make_room(filler);
         REQUIRE(pool_works(churn.pool) == 0);
     }

@@ -29,9 +29,8 @@ static int begin(struct full *full)
     full->gate = memset(memory, 0, sizeof(struct gate));
     REQUIRE(posse_submit(full->pool, hold_task, &full->gate, sizeof full->gate, &full->held) ==
             POSSE_OK);
-    for (long end = now_ms() + PATIENCE_MS; !posse_running(full->held); pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; !posse_running(full->held); pause_ms(1))
         REQUIRE(now_ms() < end);
-    }
     fill_up(full->filler);
     return 0;
 }
@@ -80,9 +79,8 @@ static int many_wait(void)
         waiters[i] = (struct waiter){.full = &full, .by_mail = i % 10 == 0};
         REQUIRE(pthread_create(&waiters[i].thread, NULL, wait_for_it, &waiters[i]) == 0);
     }
-    for (long end = now_ms() + PATIENCE_MS; atomic_load(&refused) == 0; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; atomic_load(&refused) == 0; pause_ms(1))
         REQUIRE(now_ms() < end);
-    }
     open_gate(full.gate);
     for (int i = 0; i < WAITERS; i++) {
         pthread_join(waiters[i].thread, NULL);
@@ -115,9 +113,8 @@ static int grows(void)
     }
     REQUIRE(before >= 2 && before < MORE_WORKERS);
     make_room(full.filler);
-    for (long end = now_ms() + PATIENCE_MS; workers_of(full.pool) < MORE_WORKERS; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; workers_of(full.pool) < MORE_WORKERS; pause_ms(1))
         REQUIRE(now_ms() < end);
-    }
     dprintf(STDOUT_FILENO, "%d workers without memory, then %d\n", (int)before, MORE_WORKERS);
     REQUIRE(end(&full) == 0);
     return ends(full.pool);

@@ -39,13 +39,11 @@ struct stage {
 
 static void come_to(struct stage *stage, enum mark mark)
 {
-    if (atomic_load(&stage->victim) != getpid()) {
+    if (atomic_load(&stage->victim) != getpid())
         return;
-    }
     atomic_store(&stage->reached, (unsigned)mark);
-    if (stage->mark == mark) {
+    if (stage->mark == mark)
         raise(SIGTRAP);
-    }
 }
 
 static bool submit_two(posse_executor *pool, struct stage *stage, posse_future *inner)
@@ -64,14 +62,12 @@ static int outer_task(posse_task *task, const void *arg, size_t size)
     come_to(stage, FROM_SUBMIT);
     if (!submit_two(posse_task_executor(task), stage, &inner) ||
         posse_result_into(inner, -1, &square, sizeof square, NULL) != POSSE_OK || square != 49 ||
-        posse_release(inner) != POSSE_OK) {
+        posse_release(inner) != POSSE_OK)
         return INNER_FAILED;
-    }
     come_to(stage, FROM_END);
     long *result = posse_task_reserve(task, RESULT_SIZE);
-    if (result == NULL) {
+    if (result == NULL)
         return GAVE_UP;
-    }
     *result = getpid();
     return 0;
 }
@@ -117,9 +113,8 @@ static bool step(const struct scene *scene, const struct way *way)
         return comes_to_stop(scene->victim);
     }
     trace_step(scene->victim);
-    if (may_fall_asleep(scene->pool)) {
+    if (may_fall_asleep(scene->pool))
         return comes_to_stop(scene->victim);
-    }
     await_stop(scene->victim);
     return true;
 }
@@ -134,9 +129,8 @@ static bool lead(const struct scene *scene, const struct way *way)
         await_stop(scene->victim);
     }
     while (made < way->steps && (way->by_calls || scene->stage->reached == (unsigned)way->mark) &&
-           step(scene, way)) {
+           step(scene, way))
         made++;
-    }
     if (made == way->steps && way->rest_us >= 0) {
         trace_run(scene->victim);
         spin_us(way->rest_us);

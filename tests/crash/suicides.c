@@ -34,9 +34,8 @@ HOSTILE(aborts_with_the_signal_blocked)
 
 HOSTILE(allows_itself_no_system_call)
 {
-    if (prctl(PR_SET_SECCOMP, 1 /* SECCOMP_MODE_STRICT */) != 0) {
+    if (prctl(PR_SET_SECCOMP, 1 /* SECCOMP_MODE_STRICT */) != 0)
         raise(SIGKILL); /* not everywhere can it be had */
-    }
     return (int)syscall(SYS_getpid);
 }
 
@@ -86,9 +85,8 @@ static void *crash_in_thread(void *nothing)
 HOSTILE(crashes_in_a_thread)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, crash_in_thread, NULL) == 0) {
+    if (pthread_create(&thread, NULL, crash_in_thread, NULL) == 0)
         pthread_join(thread, NULL);
-    }
     return GAVE_UP;
 }
 #endif

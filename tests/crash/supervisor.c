@@ -23,9 +23,8 @@ static struct scene make_scene(void)
     scene.supervisor = (pid_t)take_long(submitted(scene.pool, parent_task, NULL, 0));
     scene.ended = submitted_long(scene.pool, square_task, 3);
     assert_ok(posse_result(scene.ended, -1, NULL, NULL));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         scene.running[i] = submitted_hold(scene.pool, scene.gate);
-    }
     await_entered(scene.gate, 2);
     scene.waiting = submitted_long(scene.pool, square_task, 4);
     return scene;
@@ -49,14 +48,12 @@ TEST(killed_while_others_wait, PROCESSES)
     start_call(&callers[1], call_exception, &scene.running[1]);
     start_call(&callers[2], call_result, &scene.waiting);
     start_call(&callers[3], call_shutdown, scene.pool);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         await_parked(&callers[i]);
-    }
     long start = now_ms();
     kill(scene.supervisor, SIGKILL);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         assert_status(end_call(&callers[i]), POSSE_BROKEN);
-    }
     assert_in_range(now_ms() - start, 0, 5000); /* they look about once a second */
     assert_broken(scene.pool);
     assert_ok(posse_destroy(scene.pool));
@@ -67,9 +64,8 @@ TEST(workers_die_with_it, PROCESSES)
 {
     struct scene scene = make_scene();
     kill(scene.supervisor, SIGKILL);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_eventually(!process_lives((pid_t)atomic_load(&scene.gate->who[i])));
-    }
     assert_status(posse_result(scene.waiting, -1, NULL, NULL), POSSE_BROKEN);
     assert_broken(scene.pool);
     assert_int_equal(take_long(scene.ended), 9);
@@ -85,9 +81,8 @@ static int become_another_user(posse_task *task, const void *arg, size_t size)
 /* Also workers that have given up rights, which makes the kernel forget whom they die with. */
 TEST(workers_of_another_user_die_with_it, PROCESSES)
 {
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     posse_executor *pool = make_pool_with(with_initializer(become_another_user, NULL, 0));
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));

@@ -89,9 +89,8 @@ TEST(slot, PROCESSES)
 TEST(slot_when_all_are_looked_at, PROCESSES)
 {
     struct stage stage = begin();
-    for (unsigned i = 0; i < 2; i++) { /* as if other threads of the workers had changed slots */
+    for (unsigned i = 0; i < 2; i++) /* as if other threads of the workers had changed slots */
         atomic_store(&stage.pool->segment.workers[i].walk, 1);
-    }
     take_a_slot(&stage);
 }
 

@@ -63,9 +63,8 @@ static int run_task(const struct play *play, posse_executor *pool, posse_job job
     posse_future future = {0};
     job.struct_size = sizeof job;
     EXPECT(posse_submit_with(pool, &job, &future), POSSE_OK);
-    if (future.executor == NULL) {
+    if (future.executor == NULL)
         return 0;
-    }
     EXPECT(posse_result(future, LONG_MS, NULL, NULL), how);
     EXPECT(posse_release(future), POSSE_OK);
     return 0;
@@ -89,9 +88,8 @@ static int run_tasks(const struct play *play, posse_executor *pool)
     posse_job late = {.fn = spin_task, .timeout_ms = 30};
     REQUIRE(run_task(play, pool, square, POSSE_OK) == 0);
     REQUIRE(run_task(play, pool, echo, POSSE_OK) == 0);
-    if (backend() == POSSE_PROCESS) {
+    if (backend() == POSSE_PROCESS)
         REQUIRE(run_task(play, pool, ends, POSSE_WORKER_LOST) == 0);
-    }
     REQUIRE(run_task(play, pool, late, POSSE_DEADLINE) == 0);
     return run_task(play, pool, square, POSSE_OK);
 }
@@ -108,9 +106,8 @@ static int call_back(const struct play *play, posse_executor *pool)
     long value = 3;
     posse_future future = {0};
     EXPECT(posse_submit(pool, square_task, &value, sizeof value, &future), POSSE_OK);
-    if (future.executor == NULL) {
+    if (future.executor == NULL)
         return 0;
-    }
     EXPECT(posse_add_done_callback(future, note_call, &calls), POSSE_OK);
     EXPECT(posse_result(future, LONG_MS, NULL, NULL), POSSE_OK);
     EXPECT(posse_wait(&future, 1, POSSE_ALL_COMPLETED, LONG_MS, NULL, NULL), POSSE_OK);
@@ -124,17 +121,15 @@ static int take(const struct play *play, posse_executor *pool, posse_completion_
     posse_future future = {0};
     posse_completion taken;
     EXPECT(posse_submit(pool, square_task, &value, sizeof value, &future), POSSE_OK);
-    if (future.executor == NULL) {
+    if (future.executor == NULL)
         return 0;
-    }
     bool before = refused;
     refused = false;
     EXPECT(posse_completion_queue_add(completions, future, NULL), POSSE_OK);
     for (long end = now_ms() + LONG_MS; !refused; pause_ms(1)) {
         REQUIRE(now_ms() < end);
-        if (posse_completion_queue_take(completions, &taken, 1) == 1) {
+        if (posse_completion_queue_take(completions, &taken, 1) == 1)
             break;
-        }
     }
     refused |= before;
     EXPECT(posse_release(future), POSSE_OK);
@@ -217,15 +212,13 @@ static int run_play(void *context)
     REQUIRE(!play->adopts || prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     unsigned long long before = open_fds();
     int not_here = play->later ? 0 : begin(play);
-    if (not_here) {
+    if (not_here)
         return not_here;
-    }
     EXPECT(posse_create(&options, &pool), POSSE_OK);
     REQUIRE((pool == NULL) == refused);
     not_here = play->later ? begin(play) : 0;
-    if (not_here) {
+    if (not_here)
         return not_here;
-    }
     REQUIRE(pool == NULL || use(play, pool) == 0);
     REQUIRE(no_child_is_left(play) == 0 && open_fds() == before);
     return pool == NULL ? REFUSED : refused ? PARTLY : 0;
@@ -256,9 +249,8 @@ static bool goes_well(const struct play *play)
                   : play->error == EPERM ? "EPERM"
                                          : "EINVAL",
                   outcome(code), play->adopts ? ", a program that adopts" : "");
-    if (!well) {
+    if (!well)
         print_error("%s: wait status %x\n", play->denial->name, (unsigned)status);
-    }
     return well;
 }
 

@@ -27,9 +27,8 @@ static const struct denial no_death_signal = {"prctl", SYS_prctl, PR_SET_PDEATHS
 static void assert_played(int (*body)(void *), void *context)
 {
     int status = wait_status(start_child(body, context));
-    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_HERE) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_HERE)
         skip();
-    }
     assert_int_equal(status, 0);
 }
 
@@ -39,9 +38,8 @@ static void assert_played(int (*body)(void *), void *context)
 static int program_with_a_child(void *context)
 {
     struct word *word = context;
-    if (!deny(&no_pidfd, ENOSYS)) {
+    if (!deny(&no_pidfd, ENOSYS))
         return NOT_HERE;
-    }
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL && pool_works(pool) == 0);
     pid_t helper = fork();
@@ -49,9 +47,8 @@ static int program_with_a_child(void *context)
         atomic_store(&word->helper, helper);
         atomic_store(&word->ready, 1);
     }
-    for (;;) {
+    for (;;)
         pause();
-    }
 }
 
 static bool has_said(const struct word *word, pid_t program)
@@ -74,9 +71,8 @@ TEST(workers_die_with_the_program, UNSANITIZED(PROCESSES))
     (void)wait_status(program);
     assert_eventually(count_processes() == 0);
     free_shared(word, sizeof *word);
-    if (!ready) {
+    if (!ready)
         skip();
-    }
 }
 
 /* ---- it lives, and looks as if it were dead ---- */
@@ -94,9 +90,8 @@ static void *go_on(void *context)
 static int first_thread_ends(void *unused)
 {
     static pthread_t first, second;
-    if (!deny(&no_pidfd, EPERM)) {
+    if (!deny(&no_pidfd, EPERM))
         return NOT_HERE;
-    }
     first = pthread_self();
     REQUIRE(pthread_create(&second, NULL, go_on, &first) == 0);
     pthread_exit(NULL);
@@ -113,9 +108,8 @@ static int refuses(const struct denial *denial, int error)
 {
     posse_executor *pool = NULL;
     posse_options options = default_options();
-    if (!deny(denial, error)) {
+    if (!deny(denial, error))
         return NOT_HERE;
-    }
     errno = 0;
     REQUIRE(posse_create(&options, &pool) == POSSE_NOT_SUPPORTED && errno == error);
     REQUIRE(pool == NULL && waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
@@ -152,9 +146,8 @@ static int seal(posse_task *task, const void *arg, size_t size)
 {
     bool becomes_another;
     memcpy(&becomes_another, arg, sizeof becomes_another);
-    if (becomes_another && setuid(geteuid() == 0 ? 54321 : geteuid()) != 0) {
+    if (becomes_another && setuid(geteuid() == 0 ? 54321 : geteuid()) != 0)
         return 1;
-    }
     return deny(&no_death_signal, EPERM) ? 0 : 1;
 }
 
@@ -178,17 +171,15 @@ static int another_user_is_refused(void *unused)
     posse_executor *pool = NULL;
     posse_error why = {.struct_size = sizeof why, .status = POSSE_OK};
     REQUIRE(posse_create(&options, &pool) == POSSE_OK);
-    for (long end = now_ms() + PATIENCE_MS; why.status != POSSE_BROKEN; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; why.status != POSSE_BROKEN; pause_ms(1))
         REQUIRE(now_ms() < end && posse_why_broken(pool, &why) == POSSE_OK);
-    }
     REQUIRE(strstr(why.message, "outlive") != NULL && posse_destroy(pool) == POSSE_OK);
     return 0;
 }
 
 TEST(a_sealed_worker_of_another_user_is_refused, UNSANITIZED(PROCESSES))
 {
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     assert_played(another_user_is_refused, NULL);
 }

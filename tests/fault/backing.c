@@ -21,9 +21,8 @@
 static int take_the_rest(struct pi_os_shm *memory)
 {
     size_t offset = 0;
-    while (offset < memory->size && pi_os_shm_back(memory, offset, PAGE) == 0) {
+    while (offset < memory->size && pi_os_shm_back(memory, offset, PAGE) == 0)
         offset += PAGE;
-    }
     REQUIRE(offset < memory->size);
     return 0;
 }

@@ -30,12 +30,10 @@ static int count;
 static int place_of(const char *name)
 {
     int i = 0;
-    while (i < count && strcmp(names[i], name) != 0) {
+    while (i < count && strcmp(names[i], name) != 0)
         i++;
-    }
-    if (i == count && count < MAX_SYMBOLS) {
+    if (i == count && count < MAX_SYMBOLS)
         snprintf(names[count++], sizeof names[0], "%s", name);
-    }
     return i;
 }
 
@@ -78,17 +76,13 @@ static const char *plain(char *name)
 
 static bool is_known(char *symbol)
 {
-    for (size_t i = 0; i < COUNT(instruments); i++) {
-        if (strncmp(symbol, instruments[i], strlen(instruments[i])) == 0) {
+    for (size_t i = 0; i < COUNT(instruments); i++)
+        if (strncmp(symbol, instruments[i], strlen(instruments[i])) == 0)
             return true;
-        }
-    }
     const char *name = plain(symbol);
-    for (size_t i = 0; i < COUNT(known); i++) {
-        if (strcmp(name, known[i]) == 0) {
+    for (size_t i = 0; i < COUNT(known); i++)
+        if (strcmp(name, known[i]) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -115,10 +109,8 @@ TEST(every_call_is_led_to_the_test, PROCESSES)
     read_symbols(POSSE_TEST_COPY);
     for (int i = 0; i < count; i++) {
         const char *name = plain(names[i]);
-        for (int k = 0; k < CALLS; k++) {
-            if (strcmp(name, fault_names[k]) == 0) {
+        for (int k = 0; k < CALLS; k++)
+            if (strcmp(name, fault_names[k]) == 0)
                 fail_msg("%s is called", name);
-            }
-        }
     }
 }

@@ -29,11 +29,9 @@ static void destroy_and_fill(void)
 {
     void *memory;
     bool destroyed = posse_queue_destroy(queue) == POSSE_OK;
-    for (size_t size = (size_t)256 << 10; size >= 64; size /= 2) {
-        while (posse_alloc(pool, size, &memory) == POSSE_OK) {
+    for (size_t size = (size_t)256 << 10; size >= 64; size /= 2)
+        while (posse_alloc(pool, size, &memory) == POSSE_OK)
             ((volatile char *)memory)[0] = 'x';
-        }
-    }
     filled = destroyed;
 }
 

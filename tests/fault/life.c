@@ -14,9 +14,8 @@ static int create_and_destroy(void)
     ALLOW(status, CREATED);
     REQUIRE((status == POSSE_OK) == (pool != NULL));
     REQUIRE(status == POSSE_OK || errno != 0);
-    if (fault_is_spent() && pool == NULL) {
+    if (fault_is_spent() && pool == NULL)
         REQUIRE(posse_create(&options, &pool) == POSSE_OK); /* nothing stands in its way */
-    }
     REQUIRE(posse_destroy(pool) == POSSE_OK);
     return 0;
 }

@@ -13,17 +13,15 @@ static posse_future futures[TASKS];
 /* Submits without failures. */
 static int submit_all(posse_executor *pool)
 {
-    for (long i = 0; i < TASKS; i++) {
+    for (long i = 0; i < TASKS; i++)
         REQUIRE(posse_submit(pool, square_task, &i, sizeof i, &futures[i]) == POSSE_OK);
-    }
     return 0;
 }
 
 static int release_all(void)
 {
-    for (int i = 0; i < TASKS; i++) {
+    for (int i = 0; i < TASKS; i++)
         REQUIRE(posse_release(futures[i]) == POSSE_OK);
-    }
     return 0;
 }
 
@@ -68,17 +66,15 @@ static int map_items(void)
                          .unordered = true,
                          .result_size = sizeof squares[0],
                          .results = squares};
-    for (long i = 0; i < ITEMS; i++) {
+    for (long i = 0; i < ITEMS; i++)
         values[i] = i;
-    }
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL);
     fault_begin();
     posse_status status = posse_map(pool, &job, NULL);
     ALLOW(status, BEGUN | AS(POSSE_WORKER_LOST)); /* a worker that cannot open memory goes */
-    for (long i = 0; i < ITEMS && status == POSSE_OK; i++) {
+    for (long i = 0; i < ITEMS && status == POSSE_OK; i++)
         REQUIRE(squares[i] == i * i);
-    }
     return leave_pool(pool);
 }
 
@@ -101,9 +97,8 @@ static int callbacks(void)
         added += status == POSSE_OK;
     }
     REQUIRE(fault_is_spent() || fault_lasts() || added >= TASKS - 1);
-    if (fault_is_spent()) {
+    if (fault_is_spent())
         REQUIRE(posse_shutdown(pool, 0, -1) == POSSE_OK);
-    }
     REQUIRE(posse_destroy(pool) == POSSE_OK);
     REQUIRE(atomic_load(&calls) == added);
     return 0;

@@ -68,9 +68,8 @@ static int use_queue(posse_executor *pool)
     long item = 5;
     posse_status status = posse_queue_create(pool, 4, 40000, &queue);
     ALLOW(status, CREATED);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return 0;
-    }
     ALLOW(posse_queue_put(queue, &item, sizeof item, 1000), AS(POSSE_OK));
     ALLOW(posse_queue_get(queue, &item, sizeof item, NULL, 1000), AS(POSSE_OK));
     /* nothing is there: it sleeps */
@@ -107,9 +106,8 @@ static int shut_down(void)
     posse_executor *pool = open_pool(2);
     REQUIRE(pool != NULL);
     fault_begin();
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         ALLOW(posse_submit(pool, square_task, &value, sizeof value, NULL), ACCEPTED);
-    }
     posse_status status = posse_shutdown(pool, 0, -1);
     ALLOW(status, ENDED);
     REQUIRE(posse_destroy(pool) == POSSE_OK);

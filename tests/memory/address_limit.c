@@ -23,9 +23,8 @@ static int limiting(posse_task *task, const void *arg, size_t size)
 static int malloc_task(posse_task *task, const void *arg, size_t size)
 {
     volatile char *memory = malloc((size_t) * (const long *)arg * MB);
-    if (memory != NULL) {
+    if (memory != NULL)
         memory[0] = 1;
-    }
     free((void *)memory);
     return return_long(task, memory != NULL);
 }

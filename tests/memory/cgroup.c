@@ -19,9 +19,8 @@ static int result_task(posse_task *task, const void *arg, size_t size)
 {
     size_t bytes = (size_t) * (const long *)arg * MB;
     void *room = posse_task_reserve(task, bytes);
-    if (room == NULL) {
+    if (room == NULL)
         return NO_MEMORY_CODE;
-    }
     memset(room, 1, bytes);
     return 0;
 }
@@ -30,9 +29,8 @@ static int alloc_task(posse_task *task, const void *arg, size_t size)
 {
     size_t bytes = (size_t) * (const long *)arg * MB;
     void *memory;
-    if (posse_alloc(posse_task_executor(task), bytes, &memory) != POSSE_OK) {
+    if (posse_alloc(posse_task_executor(task), bytes, &memory) != POSSE_OK)
         return NO_MEMORY_CODE;
-    }
     memset(memory, 1, bytes);
     return 0;
 }
@@ -42,12 +40,10 @@ static int malloc_task(posse_task *task, const void *arg, size_t size)
 {
     size_t bytes = (size_t) * (const long *)arg * MB;
     volatile char *memory = malloc(bytes);
-    if (memory == NULL) {
+    if (memory == NULL)
         return NO_MEMORY_CODE;
-    }
-    for (size_t i = 0; i < bytes; i += 1024) {
+    for (size_t i = 0; i < bytes; i += 1024)
         memory[i] = 1;
-    }
     free((void *)memory);
     return 0;
 }
@@ -73,9 +69,8 @@ static int costs_one_future(void *context)
     posse_executor *pool = open_pool(2);
     posse_stats stats = {.struct_size = sizeof stats};
     REQUIRE(pool != NULL && pool_works(pool) == 0);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         REQUIRE(asks_for_too_much(pool, *fn) == 0);
-    }
     REQUIRE(posse_get_stats(pool, &stats) == POSSE_OK && stats.futures == 0);
     REQUIRE(stats.lost + stats.failed == 3);
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;

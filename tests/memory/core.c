@@ -41,9 +41,8 @@ static bool read_pattern(char text[256])
 {
     int fd = open(PATTERN, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd >= 0 ? read(fd, text, 255) : -1;
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     text[length > 0 ? length : 0] = '\0';
     return length > 0;
 }
@@ -52,9 +51,8 @@ static bool write_pattern(const char *text)
 {
     int fd = open(PATTERN, O_WRONLY | O_CLOEXEC);
     bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     return written;
 }
 
@@ -64,9 +62,8 @@ static bool make_counter_program(struct place *place)
     char path[128];
     snprintf(path, sizeof path, "%s/count", place->directory);
     FILE *script = fopen(path, "we");
-    if (script == NULL) {
+    if (script == NULL)
         return false;
-    }
     fprintf(script, "#!/bin/sh\nwc -c >%s/new.$1\nmv %s/new.$1 %s/size.$1\n", place->directory,
             place->directory, place->directory);
     bool made = fchmod(fileno(script), 0755) == 0;
@@ -81,9 +78,8 @@ static bool begin_place(struct place *place, bool piped)
                             .lock = open(PATTERN, O_RDONLY | O_CLOEXEC)};
     (void)flock(place->lock, LOCK_EX); /* where it cannot be locked nobody else is expected */
     if (!read_pattern(place->before) || mkdtemp(place->directory) == NULL ||
-        chmod(place->directory, 0777) != 0) {
+        chmod(place->directory, 0777) != 0)
         return false;
-    }
     if (!piped && place->before[0] != '|' && strchr(place->before, '/') == NULL) {
         place->before[0] = '\0'; /* it may stay */
         return true;
@@ -106,9 +102,8 @@ static bool find_file(const char *directory, bool (*call)(const char *path, size
             found = call(path, size);
         }
     }
-    if (files != NULL) {
+    if (files != NULL)
         closedir(files);
-    }
     return found;
 }
 
@@ -124,14 +119,12 @@ static bool take_core(const char *path, size_t *size)
     struct stat status;
     const char *name = strrchr(path, '/') + 1;
     unsigned long number = 0;
-    if (strncmp(name, "new", 3) == 0 || strcmp(name, "count") == 0 || stat(path, &status) != 0) {
+    if (strncmp(name, "new", 3) == 0 || strcmp(name, "count") == 0 || stat(path, &status) != 0)
         return false;
-    }
     if (strncmp(name, "size", 4) == 0) {
         FILE *text = fopen(path, "re");
-        if (text == NULL || fscanf(text, "%lu", &number) != 1) {
+        if (text == NULL || fscanf(text, "%lu", &number) != 1)
             number = 0;
-        }
         (void)(text != NULL && fclose(text));
     }
     *size = number > 0 ? (size_t)number : (size_t)status.st_size;
@@ -142,19 +135,16 @@ static bool take_core(const char *path, size_t *size)
 static size_t core_size(const struct place *place)
 {
     size_t size = 0;
-    for (long end = now_ms() + PATIENCE_MS; now_ms() < end; pause_ms(5)) {
-        if (find_file(place->directory, take_core, &size)) {
+    for (long end = now_ms() + PATIENCE_MS; now_ms() < end; pause_ms(5))
+        if (find_file(place->directory, take_core, &size))
             return size;
-        }
-    }
     return 0;
 }
 
 static void end_place(struct place *place)
 {
-    if (place->before[0] != '\0' && !write_pattern(place->before)) {
+    if (place->before[0] != '\0' && !write_pattern(place->before))
         print_error("%s cannot be put back to %s\n", PATTERN, place->before);
-    }
     (void)find_file(place->directory, remove_file, NULL);
     (void)rmdir(place->directory);
     (void)flock(place->lock, LOCK_UN);
@@ -176,9 +166,8 @@ static size_t plain_core(const struct place *place)
 {
     int status;
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         abort();
-    }
     return child > 0 && waitpid(child, &status, 0) == child && WCOREDUMP(status) ? core_size(place)
                                                                                  : 0;
 }
@@ -235,9 +224,8 @@ static int program_crashes(void *context)
     REQUIRE(enter_place(place) == 0);
     size_t plain = plain_core(place);
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         _exit(pool_and_abort());
-    }
     REQUIRE(child > 0 && waitpid(child, &status, 0) == child);
     REQUIRE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && WCOREDUMP(status));
     size_t size = core_size(place);

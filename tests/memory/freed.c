@@ -29,9 +29,8 @@ static int has_room_for_large(struct load *load, long patience_ms)
 {
     void *memory = NULL;
     for (long end = now_ms() + patience_ms; posse_alloc(load->pool, LARGE, &memory) != POSSE_OK;
-         pause_ms(10)) {
+         pause_ms(10))
         REQUIRE(now_ms() < end);
-    }
     return posse_free(load->pool, memory) == POSSE_OK ? 0 : 1;
 }
 

@@ -49,9 +49,8 @@ static int backlog(size_t size)
 
 static int backlogs(void *context)
 {
-    for (size_t i = 0; i < COUNT(sizes); i++) {
+    for (size_t i = 0; i < COUNT(sizes); i++)
         REQUIRE(backlog(sizes[i]) == 0);
-    }
     return 0;
 }
 
@@ -77,9 +76,8 @@ static int blocks(posse_executor *pool, void **memory, size_t size)
         REQUIRE(posse_alloc(pool, size, &memory[i]) == POSSE_OK);
         memset(memory[i], 1, size);
     }
-    for (long i = 0; i < count; i++) {
+    for (long i = 0; i < count; i++)
         REQUIRE(posse_free(pool, memory[i]) == POSSE_OK);
-    }
     return 0;
 }
 

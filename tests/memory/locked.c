@@ -73,9 +73,8 @@ static int locked_by_a_user(void *context)
     REQUIRE(mlockall(MCL_FUTURE) == 0);
     posse_status status = posse_create(&options, &pool);
     dprintf(STDOUT_FILENO, "under a limit of locked memory: %s\n", posse_status_name(status));
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         return works_and_ends(pool);
-    }
     REQUIRE(pool == NULL && (status == POSSE_NO_MEMORY || status == POSSE_SYSTEM));
     return 0;
 }

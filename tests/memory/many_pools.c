@@ -22,9 +22,8 @@ static posse_executor *pools[POOLS];
 static rlim_t raised(int resource)
 {
     struct rlimit limit;
-    if (getrlimit((__rlimit_resource_t)resource, &limit) != 0) {
+    if (getrlimit((__rlimit_resource_t)resource, &limit) != 0)
         return 0;
-    }
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit((__rlimit_resource_t)resource, &limit);
     return limit.rlim_cur;
@@ -35,9 +34,8 @@ static long number_in(const char *path)
     long number = 0;
     FILE *file = fopen(path, "re");
     if (file != NULL) {
-        if (fscanf(file, "%ld", &number) != 1) {
+        if (fscanf(file, "%ld", &number) != 1)
             number = 0;
-        }
         fclose(file);
     }
     return number;
@@ -85,13 +83,11 @@ enum { NO_ROOM = 3 };
 static int many_pools(void *context)
 {
     time_limit(SECONDS);
-    if (!machine_has_room() || !open_all()) {
+    if (!machine_has_room() || !open_all())
         return NO_ROOM; /* what was made ends with this process */
-    }
     REQUIRE(each_runs_a_task() == 0);
-    for (int i = 0; i < POOLS; i++) {
+    for (int i = 0; i < POOLS; i++)
         REQUIRE(posse_destroy(pools[i]) == POSSE_OK);
-    }
     return 0;
 }
 

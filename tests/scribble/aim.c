@@ -47,9 +47,8 @@ static struct target in_tags(struct pi_arena *arena, struct dice *dice)
 {
     uint32_t unit = a_unit(arena, dice);
     uint64_t tag = pi_load_relaxed(&arena->units[unit].tag);
-    if (pi_span_blocks(tag) == 0 || one_in(dice, 2)) {
+    if (pi_span_blocks(tag) == 0 || one_in(dice, 2))
         return (struct target){(char *)&arena->units[unit], sizeof arena->units[unit]};
-    }
     uint64_t index = below(dice, pi_span_blocks(tag) < TAGS ? pi_span_blocks(tag) : TAGS);
     return (struct target){(char *)&arena->tags[unit * PI_TAGS + index], sizeof *arena->tags};
 }
@@ -72,13 +71,11 @@ static struct target in_object(struct pi_segment *s, struct dice *dice)
     struct pi_block block;
     while ((ref = pi_arena_next(&s->arena, ref, true, &tag)) != 0) {
         if (pi_tag_kind(tag) != PI_TAG_SYNC || one_in(dice, 2) ||
-            !pi_arena_find(&s->arena, ref, &block)) {
+            !pi_arena_find(&s->arena, ref, &block))
             continue;
-        }
         size_t tail = offsetof(struct pi_queue, capacity);
-        if (one_in(dice, 2) || block.size < tail + 128) {
+        if (one_in(dice, 2) || block.size < tail + 128)
             return (struct target){block.bytes, 48};
-        }
         return (struct target){block.bytes + tail, 128};
     }
     return in_block(&s->arena, dice);

@@ -16,9 +16,8 @@ void begin_call(struct program *p, const char *name)
 posse_status end_call_of(struct program *p, posse_status status, long limit_ms)
 {
     long late = now_ms() - p->began - limit_ms;
-    if (limit_ms != NO_LIMIT && late > atomic_load(&p->notes->late_ms)) {
+    if (limit_ms != NO_LIMIT && late > atomic_load(&p->notes->late_ms))
         atomic_store(&p->notes->late_ms, late);
-    }
     bool known = (int)status >= 0 && status <= POSSE_OWNER_DIED;
     atomic_fetch_add(known ? &p->notes->statuses[status] : &p->notes->wrong, 1);
     return status;
@@ -27,9 +26,8 @@ posse_status end_call_of(struct program *p, posse_status status, long limit_ms)
 long a_limit(struct program *p)
 {
     static const long limits[] = {0, 0, 1, 3, 10, 30};
-    if (p->patient && one_in(&p->dice, 4)) {
+    if (p->patient && one_in(&p->dice, 4))
         return NO_LIMIT;
-    }
     return limits[below(&p->dice, COUNT(limits))];
 }
 
@@ -40,9 +38,8 @@ posse_future *a_future(struct program *p) { return &p->futures[below(&p->dice, M
 void read_all(const void *data, size_t size)
 {
     const volatile unsigned char *at = data;
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         (void)at[i];
-    }
 }
 
 /* ---- one future ------------------------------------------------------------------------------ */
@@ -54,9 +51,8 @@ static void result(struct program *p)
     size_t size = 0;
     long limit = a_limit(p);
     posse_future future = *a_future(p);
-    if (CALL(p, limit, posse_result(future, limit, &data, &size)) == POSSE_OK) {
+    if (CALL(p, limit, posse_result(future, limit, &data, &size)) == POSSE_OK)
         read_all(data, size);
-    }
     (void)CALL(p, 0, posse_result_into(future, 0, buffer, sizeof buffer, &size));
 }
 
@@ -98,11 +94,10 @@ static void tell(struct program *p)
 {
     posse_completion taken[4];
     posse_future future = *a_future(p);
-    if (one_in(&p->dice, 2)) {
+    if (one_in(&p->dice, 2))
         (void)CALL(p, 0, posse_add_done_callback(future, callback, p));
-    } else {
+    else
         (void)CALL(p, 0, posse_completion_queue_add(p->completions, future, p));
-    }
     (void)posse_completion_queue_take(p->completions, taken, COUNT(taken));
 }
 
@@ -115,9 +110,8 @@ static void memory(struct program *p)
     size_t size = sizes[below(&p->dice, COUNT(sizes))];
     (void)CALL(p, 0, posse_free(p->pool, *memory));
     *memory = NULL;
-    if (CALL(p, 0, posse_alloc(p->pool, size, memory)) == POSSE_OK) {
+    if (CALL(p, 0, posse_alloc(p->pool, size, memory)) == POSSE_OK)
         memset(*memory, 1, size);
-    }
 }
 
 static void lock(struct program *p)
@@ -128,9 +122,8 @@ static void lock(struct program *p)
         (void)CALL(p, 0, posse_lock_create(p->pool, &p->lock));
     }
     posse_status status = CALL(p, limit, posse_lock_acquire(p->lock, limit));
-    if (status == POSSE_OK || status == POSSE_OWNER_DIED) {
+    if (status == POSSE_OK || status == POSSE_OWNER_DIED)
         (void)CALL(p, 0, posse_lock_release(p->lock));
-    }
 }
 
 /* It may take a second more than its limit, see posse.h. */
@@ -158,9 +151,8 @@ static void look_around(struct program *p)
 {
     posse_stats stats = {.struct_size = sizeof stats};
     (void)CALL(p, 0, posse_get_stats(p->pool, &stats));
-    if (one_in(&p->dice, 4)) {
+    if (one_in(&p->dice, 4))
         (void)CALL(p, 0, posse_resize(p->pool, 1 + (long)below(&p->dice, 3)));
-    }
 }
 
 void make_call(struct program *p)
@@ -170,7 +162,6 @@ void make_call(struct program *p)
         tell,       map_items,  wait_for_many, as_completed, memory, lock,   queue,     look_around,
     };
     calls[below(&p->dice, COUNT(calls))](p);
-    if (one_in(&p->dice, 3)) {
+    if (one_in(&p->dice, 3))
         go_wild(p);
-    }
 }

@@ -7,11 +7,9 @@
 static size_t valid(struct program *p, posse_future *futures)
 {
     size_t n = 0;
-    for (size_t i = 0; i < MAX_FUTURES; i++) {
-        if (posse_result(p->futures[i], 0, NULL, NULL) != POSSE_INVALID) {
+    for (size_t i = 0; i < MAX_FUTURES; i++)
+        if (posse_result(p->futures[i], 0, NULL, NULL) != POSSE_INVALID)
             futures[n++] = p->futures[i];
-        }
-    }
     return n;
 }
 
@@ -31,14 +29,11 @@ void as_completed(struct program *p)
     posse_completion_iter *completed;
     size_t n = valid(p, futures), index;
     long limit = a_limit(p);
-    if (CALL(p, 0, posse_as_completed(futures, n, limit, &completed)) != POSSE_OK) {
+    if (CALL(p, 0, posse_as_completed(futures, n, limit, &completed)) != POSSE_OK)
         return;
-    }
-    for (size_t i = 0; i <= n; i++) {
-        if (CALL(p, limit, posse_completion_iter_next(completed, &future, &index)) != POSSE_OK) {
+    for (size_t i = 0; i <= n; i++)
+        if (CALL(p, limit, posse_completion_iter_next(completed, &future, &index)) != POSSE_OK)
             break;
-        }
-    }
     posse_completion_iter_close(completed);
 }
 
@@ -70,9 +65,8 @@ void map_items(struct program *p)
     }
     posse_map_iter *mapping;
     posse_item shown = {.struct_size = sizeof shown};
-    if (CALL(p, limit, posse_map_open(p->pool, &job, &mapping)) != POSSE_OK) {
+    if (CALL(p, limit, posse_map_open(p->pool, &job, &mapping)) != POSSE_OK)
         return;
-    }
     while (CALL(p, limit, posse_map_next(mapping, &shown)) == POSSE_OK) {
         read_all(shown.result, shown.result ? sizeof(long) : 0);
         (void)posse_map_exception(mapping, &(posse_error){.struct_size = sizeof(posse_error)});

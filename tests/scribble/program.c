@@ -22,12 +22,10 @@ static posse_status open_program(struct program *p)
     options.on_demand = one_in(&p->dice, 5);
     options.idle_timeout_ms = one_in(&p->dice, 6) ? 5 : 0;
     posse_status status = CALL(p, 0, posse_create(&options, &p->pool));
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_completion_queue_create(&p->completions);
-    }
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_lock_create(p->pool, &p->lock);
-    }
     return status == POSSE_OK ? posse_queue_create(p->pool, 3, 16, &p->queue) : status;
 }
 
@@ -74,9 +72,8 @@ static int play(struct program *p)
     REQUIRE(open_program(p) == POSSE_OK);
     atomic_store(&p->notes->supervisor_pid, supervisor_of(p));
     REQUIRE(atomic_load(&p->notes->supervisor_pid) > 1);
-    for (long step = 0; step < STEPS && step < p->run->steps; step++) {
+    for (long step = 0; step < STEPS && step < p->run->steps; step++)
         make_call(p);
-    }
     shut_down(p);
     (void)CALL(p, 0, posse_destroy(p->pool));
     posse_completion_queue_destroy(p->completions);
@@ -108,15 +105,12 @@ static bool all_gone(struct notes *notes)
     pid_t ended;
     int how;
     while ((ended = waitpid(-1, &how, WNOHANG)) >= 0 || errno == EINTR) {
-        if (ended > 0 && ended == atomic_load(&notes->supervisor_pid)) {
+        if (ended > 0 && ended == atomic_load(&notes->supervisor_pid))
             atomic_store(&notes->supervisor, how);
-        }
-        if (ended <= 0 && now_ms() > end) {
+        if (ended <= 0 && now_ms() > end)
             return false;
-        }
-        if (ended <= 0) {
+        if (ended <= 0)
             pause_ms(1);
-        }
     }
     return true;
 }
@@ -130,13 +124,11 @@ int run_program(void *context)
     REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     pid_t program = fork();
     REQUIRE(program >= 0);
-    if (program == 0) {
+    if (program == 0)
         _exit(play_alone(order));
-    }
     REQUIRE(waitpid(program, &how, 0) == program);
-    if (WIFSIGNALED(how)) {
+    if (WIFSIGNALED(how))
         (void)raise(WTERMSIG(how)); /* as it ended */
-    }
     REQUIRE(WIFEXITED(how) && WEXITSTATUS(how) == 0);
     REQUIRE(all_gone(order->notes));
     REQUIRE(atomic_load(&order->notes->supervisor) == 0);

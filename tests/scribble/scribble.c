@@ -74,9 +74,8 @@ static void settle(struct series *series, struct flight *flight, int how)
     series->calls += atomic_load(&notes->calls);
     series->ok += atomic_load(&notes->statuses[POSSE_OK]);
     series->broken += atomic_load(&notes->broken);
-    if (atomic_load(&notes->late_ms) > series->late_ms) {
+    if (atomic_load(&notes->late_ms) > series->late_ms)
         series->late_ms = atomic_load(&notes->late_ms);
-    }
     if (!good) {
         series->failures++;
         tell(flight, how);
@@ -108,9 +107,8 @@ static int watched(void *order)
 static void take_off(struct series *series, struct run run)
 {
     size_t i = 0;
-    while (i < BESIDE && series->flights[i].child != 0) {
+    while (i < BESIDE && series->flights[i].child != 0)
         i++;
-    }
     struct flight *flight = i < BESIDE ? &series->flights[i] : land(series);
     struct notes *notes = &series->notes[flight - series->flights];
     memset((void *)notes, 0, sizeof *notes);
@@ -121,11 +119,9 @@ static void take_off(struct series *series, struct run run)
 
 static void land_all(struct series *series)
 {
-    for (size_t i = 0; i < BESIDE; i++) {
-        while (series->flights[i].child != 0) {
+    for (size_t i = 0; i < BESIDE; i++)
+        while (series->flights[i].child != 0)
             (void)land(series);
-        }
-    }
 }
 
 /* "part:kind:seed:steps" of the environment; false: there is none. */
@@ -135,18 +131,15 @@ static bool chosen(struct run *run)
     char part[16] = "", kind[16] = "";
     unsigned long long seed = 0;
     run->steps = LONG_MAX;
-    if (!text || sscanf(text, "%15[^:]:%15[^:]:%llu:%ld", part, kind, &seed, &run->steps) < 3) {
+    if (!text || sscanf(text, "%15[^:]:%15[^:]:%llu:%ld", part, kind, &seed, &run->steps) < 3)
         return false;
-    }
     run->seed = seed;
     run->part = PART_PHASE;
-    while (run->part < N_PARTS && strcmp(parts[run->part], part) != 0) {
+    while (run->part < N_PARTS && strcmp(parts[run->part], part) != 0)
         run->part++;
-    }
     run->kind = KIND_BYTES;
-    while (run->kind < N_KINDS && strcmp(kinds[run->kind], kind) != 0) {
+    while (run->kind < N_KINDS && strcmp(kinds[run->kind], kind) != 0)
         run->kind++;
-    }
     assert_true(run->part < N_PARTS && run->kind < N_KINDS);
     return true;
 }
@@ -164,16 +157,14 @@ static void play(struct series *series, enum part part)
 {
     struct run run;
     if (chosen(&run)) {
-        if (run.part == part) {
+        if (run.part == part)
             take_off(series, run);
-        }
         return;
     }
     long runs = said("POSSE_SCRIBBLE_RUNS", in_long_run(FEW, MANY));
     uint64_t seed = first_seed();
-    for (long i = 0; i < runs && series->failures < MAX_START_FAILURES; i++, seed++) {
+    for (long i = 0; i < runs && series->failures < MAX_START_FAILURES; i++, seed++)
         take_off(series, (struct run){part, (enum kind)(seed % N_KINDS), seed, LONG_MAX});
-    }
 }
 
 static void scribble_on(enum part part)

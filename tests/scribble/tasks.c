@@ -16,11 +16,9 @@ static int nest_task(posse_task *task, const void *arg, size_t size)
     posse_executor *pool = posse_task_executor(task);
     posse_future futures[2];
     long n = size > 0 ? *(const unsigned char *)arg : 0;
-    for (size_t i = 0; i < COUNT(futures); i++) {
-        if (posse_submit(pool, square_task, &n, sizeof n, &futures[i]) != POSSE_OK) {
+    for (size_t i = 0; i < COUNT(futures); i++)
+        if (posse_submit(pool, square_task, &n, sizeof n, &futures[i]) != POSSE_OK)
             return INNER_FAILED;
-        }
-    }
     (void)posse_wait(futures, COUNT(futures), POSSE_ALL_COMPLETED, 20, NULL, NULL);
     for (size_t i = 0; i < COUNT(futures); i++) {
         (void)posse_result(futures[i], 20, NULL, NULL);
@@ -40,15 +38,13 @@ static int tools_task(posse_task *task, const void *arg, size_t size)
     struct tools tools = {0};
     void *memory;
     long n = 7;
-    if (size == sizeof tools) {
+    if (size == sizeof tools)
         memcpy(&tools, arg, sizeof tools);
-    }
     tools.lock.executor = tools.queue.executor = pool;
     posse_status status = posse_lock_acquire(tools.lock, 5);
     (void)posse_queue_put(tools.queue, &n, sizeof n, 3);
-    if (status == POSSE_OK || status == POSSE_OWNER_DIED) {
+    if (status == POSSE_OK || status == POSSE_OWNER_DIED)
         (void)posse_lock_release(tools.lock);
-    }
     (void)posse_queue_get(tools.queue, &n, sizeof n, NULL, 3);
     if (posse_alloc(pool, 300, &memory) == POSSE_OK) {
         memset(memory, 1, 300);
@@ -60,17 +56,15 @@ static int tools_task(posse_task *task, const void *arg, size_t size)
 static int wild_task(posse_task *task, const void *arg, size_t size)
 {
     struct run run = {.steps = 0};
-    if (size == sizeof run) {
+    if (size == sizeof run)
         memcpy(&run, arg, sizeof run);
-    }
     run.part = (unsigned)run.part < N_PARTS ? run.part : PART_ANY;
     run.kind = (unsigned)run.kind < N_KINDS ? run.kind : KIND_MIXED;
     struct dice dice = {run.seed};
     for (uint64_t n = 1 + below(&dice, 12); n > 0; n--) {
         scribble(posse_task_executor(task), &run, &dice);
-        if (one_in(&dice, 3)) {
+        if (one_in(&dice, 3))
             pause_ms((long)below(&dice, 2));
-        }
     }
     return 0;
 }
@@ -122,7 +116,6 @@ void go_wild(struct program *p)
         submit_wild(p);
         return;
     }
-    for (uint64_t n = 1 + below(&p->dice, 3); n > 0; n--) {
+    for (uint64_t n = 1 + below(&p->dice, 3); n > 0; n--)
         scribble(p->pool, p->run, &p->dice);
-    }
 }

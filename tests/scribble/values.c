@@ -66,9 +66,8 @@ static uint64_t value(posse_executor *pool, struct target target, enum kind kind
 static void write_bytes(struct target target, struct dice *dice)
 {
     size_t at = below(dice, target.size), length = 1 + below(dice, 8);
-    for (size_t i = at; i < at + length && i < target.size; i++) {
+    for (size_t i = at; i < at + length && i < target.size; i++)
         target.at[i] = (char)roll(dice);
-    }
 }
 
 static void wipe(struct target target, struct dice *dice)
@@ -98,11 +97,10 @@ void scribble(posse_executor *pool, const struct run *run, struct dice *dice)
 {
     struct target target = aim(pool, run->part, dice);
     enum kind kind = run->kind == KIND_MIXED ? (enum kind)below(dice, KIND_MIXED) : run->kind;
-    if (kind == KIND_BYTES) {
+    if (kind == KIND_BYTES)
         write_bytes(target, dice);
-    } else if (kind == KIND_WIPE) {
+    else if (kind == KIND_WIPE)
         wipe(target, dice);
-    } else {
+    else
         write_word(pool, target, kind, dice);
-    }
 }

@@ -28,9 +28,8 @@ static bool thread_sleeps(long id)
     snprintf(path, sizeof path, "/proc/self/task/%ld/stat", id);
     FILE *stat = fopen(path, "re");
     if (stat != NULL) {
-        if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) {
+        if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
             state = 'R';
-        }
         fclose(stat);
     }
     return state == 'S';
@@ -41,9 +40,8 @@ static bool thread_sleeps(long id)
 static bool sleeps_on(const struct caller *caller)
 {
     for (int looks = 0; looks < 5; looks++) {
-        if (!thread_sleeps(atomic_load(&caller->identity))) {
+        if (!thread_sleeps(atomic_load(&caller->identity)))
             return false;
-        }
         pause_ms(1);
     }
     return true;
@@ -85,9 +83,8 @@ static bool other_threads_sleep(void)
         long id = atol(entry->d_name);
         sleep = !isdigit((unsigned char)entry->d_name[0]) || id == identity() || thread_sleeps(id);
     }
-    if (threads != NULL) {
+    if (threads != NULL)
         closedir(threads);
-    }
     return sleep;
 }
 

@@ -46,9 +46,8 @@ static void start_first_thread(void)
     pthread_t thread;
     long who = 0;
     char path[64];
-    if (pthread_create(&thread, NULL, say_who, &who) != 0) {
+    if (pthread_create(&thread, NULL, say_who, &who) != 0)
         return;
-    }
     pthread_join(thread, NULL);
     snprintf(path, sizeof path, "/proc/self/task/%ld", who);
     for (long end = now_ms() + 2000; access(path, F_OK) == 0 && now_ms() < end; pause_ms(1)) {
@@ -63,9 +62,8 @@ void census_mark(void)
     snprintf(mark, sizeof mark, "%s ", name);
     int fd = memfd_create(name, MFD_CLOEXEC);
     void *page = MAP_FAILED;
-    if (fd >= 0 && ftruncate(fd, 4096) == 0) {
+    if (fd >= 0 && ftruncate(fd, 4096) == 0)
         page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-    }
     if (page == MAP_FAILED) {
         perror("cannot mark the runner");
         exit(2);
@@ -77,12 +75,10 @@ static int count_entries(const char *path)
 {
     DIR *directory = opendir(path);
     int entries = 0;
-    while (directory != NULL && readdir(directory) != NULL) {
+    while (directory != NULL && readdir(directory) != NULL)
         entries++;
-    }
-    if (directory != NULL) {
+    if (directory != NULL)
         closedir(directory);
-    }
     return entries - 2; /* . and .. */
 }
 
@@ -98,13 +94,11 @@ static bool carries_mark(const char *pid)
     char *line = NULL;
     size_t capacity = 0;
     bool found = false;
-    while (maps != NULL && !found && getline(&line, &capacity, maps) >= 0) {
+    while (maps != NULL && !found && getline(&line, &capacity, maps) >= 0)
         found = strstr(line, mark) != NULL;
-    }
     free(line);
-    if (maps != NULL) {
+    if (maps != NULL)
         fclose(maps);
-    }
     return found;
 }
 
@@ -116,9 +110,8 @@ int count_processes(void)
         bool other = isdigit((unsigned char)entry->d_name[0]) && atol(entry->d_name) != getpid();
         found += other && carries_mark(entry->d_name);
     }
-    if (processes != NULL) {
+    if (processes != NULL)
         closedir(processes);
-    }
     return found;
 }
 
@@ -129,9 +122,8 @@ char process_state(pid_t pid)
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     FILE *stat = fopen(path, "re");
     if (stat != NULL) {
-        if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) {
+        if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
             state = 'X';
-        }
         fclose(stat);
     }
     return state;
@@ -145,9 +137,8 @@ bool process_lives(pid_t pid)
 
 static void free_names(struct dirent **names, int n)
 {
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         free(names[i]);
-    }
     free(names);
 }
 
@@ -158,11 +149,9 @@ static int is_of_posse(const struct dirent *entry)
 
 static bool is_old_name(const char *name)
 {
-    for (int i = 0; i < first.n_names; i++) {
-        if (strcmp(first.names[i]->d_name, name) == 0) {
+    for (int i = 0; i < first.n_names; i++)
+        if (strcmp(first.names[i]->d_name, name) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -179,9 +168,8 @@ int count_new_names(void)
     struct dirent **names = NULL;
     int n = scandir("/dev/shm", &names, is_of_posse, alphasort);
     int fresh = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         fresh += !is_old_name(names[i]->d_name) && !is_of_others(names[i]->d_name);
-    }
     free_names(names, n);
     return fresh;
 }
@@ -200,28 +188,24 @@ void census_begin(void)
  * another program that has just died. */
 static bool comes_to(int (*count)(void), int expected)
 {
-    for (long end = now_ms() + 2000; now_ms() < end; pause_ms(2)) {
-        if (count() == expected) {
+    for (long end = now_ms() + 2000; now_ms() < end; pause_ms(2))
+        if (count() == expected)
             return true;
-        }
-    }
     return count() == expected;
 }
 
 static bool nothing_left(const char *what, int (*count)(void), int expected)
 {
-    if (comes_to(count, expected)) {
+    if (comes_to(count, expected))
         return true;
-    }
     print_error("after the test: %d %s, %d before it\n", count(), what, expected);
     return false;
 }
 
 static bool no_child(void)
 {
-    if (waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD) {
+    if (waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD)
         return true;
-    }
     print_error("after the test: a child process is left\n");
     return false;
 }

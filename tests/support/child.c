@@ -18,9 +18,8 @@ int child_says(const char *file, int line, const char *text)
 static void drop_handlers(void)
 {
     static const int caught[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS};
-    for (size_t i = 0; i < COUNT(caught); i++) {
+    for (size_t i = 0; i < COUNT(caught); i++)
         (void)signal(caught[i], SIG_DFL);
-    }
 }
 
 pid_t start_child(int (*body)(void *), void *context)

@@ -36,11 +36,9 @@ void enter_gate(struct gate *gate)
 bool pass_gate(struct gate *gate)
 {
     enter_gate(gate);
-    for (long end = now_ms() + GATE_MS; !atomic_load(&gate->open); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + GATE_MS; !atomic_load(&gate->open); pause_ms(1))
+        if (now_ms() > end)
             return false;
-        }
-    }
     atomic_fetch_add(&gate->passed, 1);
     return true;
 }

@@ -9,17 +9,15 @@
 static bool matches(const char *name, const char *pattern)
 {
     size_t length = strlen(pattern);
-    if (length > 0 && pattern[length - 1] == '*') {
+    if (length > 0 && pattern[length - 1] == '*')
         return strncmp(name, pattern, length - 1) == 0;
-    }
     return strcmp(name, pattern) == 0;
 }
 
 bool is_listed(const char *name, const char *const *list)
 {
-    while (*list != NULL && !matches(name, *list)) {
+    while (*list != NULL && !matches(name, *list))
         list++;
-    }
     return *list != NULL;
 }
 
@@ -28,21 +26,18 @@ static bool name_in(const char *declaration, char name[64])
 {
     size_t length = strcspn(declaration, "(;");
     size_t from = length;
-    while (from > 0 && strchr(" *\n", declaration[from - 1]) == NULL) {
+    while (from > 0 && strchr(" *\n", declaration[from - 1]) == NULL)
         from--;
-    }
     snprintf(name, 64, "%.*s", (int)(length - from), declaration + from);
     return strncmp(name, "posse_", 6) == 0;
 }
 
 static void assert_in_one(const char *name, const char *const *const *lists)
 {
-    while (*lists != NULL && !is_listed(name, *lists)) {
+    while (*lists != NULL && !is_listed(name, *lists))
         lists++;
-    }
-    if (*lists == NULL) {
+    if (*lists == NULL)
         fail_msg("%s is in no list", name);
-    }
 }
 
 void assert_all_listed(const char *const *const *lists)

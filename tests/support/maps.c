@@ -8,11 +8,9 @@
 static bool heed(posse_task *task, struct gate *gate)
 {
     enter_gate(gate);
-    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1))
+        if (now_ms() > end)
             return false;
-        }
-    }
     atomic_fetch_add(&gate->passed, 1);
     return true;
 }
@@ -34,9 +32,8 @@ static int do_more(posse_task *task, const struct order *order, long *result)
 int obey(posse_task *task, const void *const *items, void *result)
 {
     const struct order *order = items[0];
-    if (order->deed == HOLD && !pass_gate(order->gate)) {
+    if (order->deed == HOLD && !pass_gate(order->gate))
         return GAVE_UP;
-    }
     *(long *)result = order->value;
     switch (order->deed) {
     case HOLD:
@@ -75,12 +72,10 @@ posse_status give_numbers(void *context, void *const *elements)
     struct numbers *numbers = context;
     long value = numbers->next;
     numbers->calls++;
-    if (value == numbers->end) {
+    if (value == numbers->end)
         return numbers->last;
-    }
-    for (size_t k = 0; k < numbers->n_inputs; k++, value *= 10) {
+    for (size_t k = 0; k < numbers->n_inputs; k++, value *= 10)
         *(long *)elements[k] = value;
-    }
     numbers->next++;
     return POSSE_OK;
 }
@@ -119,9 +114,8 @@ long next_value(posse_map_iter *map)
 
 void assert_squares(posse_map_iter *map, long first, long end)
 {
-    for (long i = first; i < end; i++) {
+    for (long i = first; i < end; i++)
         assert_int_equal(next_value(map), i * i);
-    }
 }
 
 void assert_map_ends(posse_map_iter *map)
@@ -139,12 +133,10 @@ posse_status sum_map(posse_executor *pool, const posse_map_job *job, long *sum)
     posse_map_iter *map;
     posse_item item = {.struct_size = sizeof item};
     posse_status status = posse_map_open(pool, job, &map);
-    if (status != POSSE_OK) {
+    if (status != POSSE_OK)
         return status;
-    }
-    while ((status = posse_map_next(map, &item)) == POSSE_OK && item.status == POSSE_OK) {
+    while ((status = posse_map_next(map, &item)) == POSSE_OK && item.status == POSSE_OK)
         *sum += *(const long *)item.result;
-    }
     status = status == POSSE_OK ? item.status : status;
     posse_map_close(map);
     return status;
@@ -177,9 +169,8 @@ const struct factor *factor_of(const posse_task *task)
 {
     size_t size = 0;
     const struct factor *factor = posse_map_arg(task, &size);
-    if (!factor || factor->size != size || (uintptr_t)factor % _Alignof(max_align_t) != 0) {
+    if (!factor || factor->size != size || (uintptr_t)factor % _Alignof(max_align_t) != 0)
         return NULL;
-    }
     bool whole = size == sizeof *factor || ((const unsigned char *)factor)[size - 1] == 42;
     return whole && factor == posse_map_arg(task, NULL) ? factor : NULL;
 }
@@ -187,9 +178,8 @@ const struct factor *factor_of(const posse_task *task)
 int scale_item(posse_task *task, const void *const *items, void *result)
 {
     const struct factor *factor = factor_of(task);
-    if (!factor) {
+    if (!factor)
         return WRONG_ARG;
-    }
     *(long *)result = *(const long *)items[0] * factor->factor;
     return 0;
 }
@@ -200,9 +190,8 @@ void make_stage(struct stage *stage, long workers)
 {
     *stage = (struct stage){.pool = make_pool(workers)};
     stage->gate = make_gate(stage->pool);
-    for (long i = 0; i < STAGE_ITEMS; i++) {
+    for (long i = 0; i < STAGE_ITEMS; i++)
         stage->orders[i] = (struct order){.gate = stage->gate, .value = i};
-    }
     stage->input = (posse_input){.data = stage->orders, .size = sizeof(struct order)};
     stage->job = map_job(obey, &stage->input, 1, STAGE_ITEMS);
     stage->job.chunksize = 1;
@@ -218,9 +207,8 @@ posse_status give_order(void *context, void *const *elements)
 {
     struct feed *feed = context;
     atomic_fetch_add(&feed->calls, 1);
-    if (feed->next == feed->end) {
+    if (feed->next == feed->end)
         return POSSE_END;
-    }
     posse_status status = feed->next == feed->special ? feed->before(feed) : POSSE_OK;
     if (status == POSSE_OK) {
         struct order order = feed->stage->orders[feed->next % STAGE_ITEMS];

@@ -42,9 +42,8 @@ struct board *board_of(const void *arg) { return *(struct board *const *)arg; }
 posse_status call_acquire(void *board)
 {
     posse_status status = posse_lock_acquire(((struct board *)board)->lock, -1);
-    if (status == POSSE_OK || status == POSSE_OWNER_DIED) {
+    if (status == POSSE_OK || status == POSSE_OWNER_DIED)
         posse_lock_release(((struct board *)board)->lock);
-    }
     return status;
 }
 
@@ -96,9 +95,8 @@ int produce(struct belt *belt)
     long first = atomic_fetch_add(&belt->next_producer, 1) * (long)ITEMS;
     for (long i = 0; i < ITEMS; i++) {
         posse_status status = put_long(belt->queue, first + i, -1);
-        if (status != POSSE_OK) {
+        if (status != POSSE_OK)
             return (int)status;
-        }
     }
     return 0;
 }
@@ -107,9 +105,8 @@ static int consume(struct belt *belt)
 {
     long value;
     posse_status status;
-    while ((status = get_long(belt->queue, &value, -1)) == POSSE_OK) {
+    while ((status = get_long(belt->queue, &value, -1)) == POSSE_OK)
         atomic_fetch_add(&belt->came[value], 1);
-    }
     return status == POSSE_CLOSED ? 0 : (int)status;
 }
 
@@ -135,11 +132,9 @@ struct belt *make_belt(posse_executor *pool, size_t capacity)
 void end_belt(struct belt *belt)
 {
     posse_executor *pool = belt->queue.executor;
-    for (size_t i = 0; i < COUNT(belt->came); i++) {
-        if (belt->came[i] != 1) {
+    for (size_t i = 0; i < COUNT(belt->came); i++)
+        if (belt->came[i] != 1)
             fail_msg("item %zu came %d times", i, belt->came[i]);
-        }
-    }
     assert_ok(posse_queue_destroy(belt->queue));
     assert_ok(posse_free(pool, belt));
     end_pool(pool);

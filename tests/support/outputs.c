@@ -9,9 +9,8 @@ static bool all_bytes(const void *memory, size_t size, unsigned char byte)
 {
     const unsigned char *bytes = memory;
     size_t i = 0;
-    while (i < size && bytes[i] == byte) {
+    while (i < size && bytes[i] == byte)
         i++;
-    }
     return i == size;
 }
 
@@ -92,9 +91,8 @@ static posse_status result_into(const struct given *given)
 /* Says what the call said, and nothing else. */
 static bool says(const posse_error *error, posse_status status)
 {
-    if (status == POSSE_BROKEN) {
+    if (status == POSSE_BROKEN)
         return error->status == status && error->message[0] != '\0';
-    }
     posse_error expected = {.struct_size = sizeof expected, .status = status};
     strcpy(expected.message, posse_status_message(status));
     return error->status == status && strcmp(error->message, expected.message) == 0 &&
@@ -321,9 +319,8 @@ bool output_is_defined(const struct output *call, const struct given *given)
     const char *before = posse_last_error();
     posse_status status = call->call(given);
     bool told = strcmp(posse_last_error(), before) != 0 && posse_last_error()[0] != '\0';
-    if (status == call->expected[given->scene] && told == has_words(status)) {
+    if (status == call->expected[given->scene] && told == has_words(status))
         return true;
-    }
     print_error("%s in scene %d: %s, or something is undefined; %s\n", call->name,
                 (int)given->scene, posse_status_name(status), posse_last_error());
     return false;

@@ -115,9 +115,8 @@ posse_error error_of(posse_future future)
 posse_error take_error(posse_future future, posse_status how)
 {
     posse_error error = error_of(future);
-    if (error.status != how) {
+    if (error.status != how)
         print_error("the task: %s\n", error.message);
-    }
     assert_status(error.status, how);
     assert_status(posse_result(future, 0, NULL, NULL), how);
     assert_ok(posse_release(future));

@@ -174,9 +174,8 @@ int all_refused(void *owned)
 static void make_iterations(struct owned *o)
 {
     const posse_future both[2] = {o->ended, o->waiting};
-    for (long i = 0; i < (long)COUNT(o->numbers); i++) {
+    for (long i = 0; i < (long)COUNT(o->numbers); i++)
         o->numbers[i] = i;
-    }
     posse_input input = {.data = o->numbers, .size = sizeof *o->numbers};
     posse_map_job job = map_job(square_item, &input, 1, COUNT(o->numbers));
     job.chunksize = 1;
@@ -224,9 +223,8 @@ static void end_iterations(struct owned *o)
     }
     assert_int_equal(items, COUNT(o->numbers));
     assert_ok(posse_map_close(o->mapping));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_ok(posse_completion_iter_next(o->completed, &future, NULL));
-    }
     assert_status(posse_completion_iter_next(o->completed, &future, NULL), POSSE_END);
     posse_completion_iter_close(o->completed);
     assert_eventually(posse_completion_queue_take(o->completions, &taken, 1) == 1);

@@ -18,12 +18,10 @@
 static bool slots_are_free(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
-    for (uint32_t i = 0; i < pi_slots_count(slots); i++) {
+    for (uint32_t i = 0; i < pi_slots_count(slots); i++)
         if (pi_slots_has(slots, i) && (pi_state(pi_load_seq(&slots->at[i].word)) != PI_FREE ||
-                                       pi_bitmap_is_allocated(&slots->map, i))) {
+                                       pi_bitmap_is_allocated(&slots->map, i)))
             return false;
-        }
-    }
     return true;
 }
 
@@ -35,9 +33,8 @@ static bool groups_are_settled(posse_executor *e)
         uint64_t group = pi_load_seq(&slots->groups[i]);
         enum pi_group state = pi_group_state(group);
         if (state != PI_GROUP_CLOSED &&
-            !(state == PI_GROUP_OPEN && pi_group_owner(group) == PI_OWNER_NONE)) {
+            !(state == PI_GROUP_OPEN && pi_group_owner(group) == PI_OWNER_NONE))
             return false;
-        }
     }
     return true;
 }
@@ -46,11 +43,9 @@ static bool is_in_ring(struct pi_ring *ring, uint32_t slot)
 {
     uint64_t position = pi_load_seq(&ring->shared->head);
     bool mark = false;
-    for (uint32_t at; (at = pi_ring_at(ring, position, &mark)) != PI_NO_INDEX || mark; position++) {
-        if (at == slot) {
+    for (uint32_t at; (at = pi_ring_at(ring, position, &mark)) != PI_NO_INDEX || mark; position++)
+        if (at == slot)
             return true;
-        }
-    }
     return false;
 }
 
@@ -58,11 +53,9 @@ static bool is_in_ring(struct pi_ring *ring, uint32_t slot)
 static bool queued_are_in_the_ring(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
-    for (uint32_t i = 0; i < pi_slots_count(slots); i++) {
-        if ((pi_slots_word(slots, i) & PI_IN_RING) && !is_in_ring(&e->segment.ring, i)) {
+    for (uint32_t i = 0; i < pi_slots_count(slots); i++)
+        if ((pi_slots_word(slots, i) & PI_IN_RING) && !is_in_ring(&e->segment.ring, i))
             return false;
-        }
-    }
     return true;
 }
 
@@ -84,12 +77,9 @@ static bool head_meets_tail(posse_executor *e)
 static bool span_is_free(struct pi_arena *arena, uint32_t unit, uint64_t span)
 {
     uint64_t none = (uint64_t)pi_tag_life(span) << 32;
-    for (uint32_t i = 0; i < pi_span_blocks(span); i++) {
-        if (pi_load_seq(&arena->tags[(size_t)unit * PI_TAGS + i]) !=
-            pi_tag_free(pi_tag_life(span))) {
+    for (uint32_t i = 0; i < pi_span_blocks(span); i++)
+        if (pi_load_seq(&arena->tags[(size_t)unit * PI_TAGS + i]) != pi_tag_free(pi_tag_life(span)))
             return false;
-        }
-    }
     return pi_span_blocks(span) != 0 && pi_tag_closer(span) == 0 &&
            pi_load_seq(&arena->units[unit].info) == (none | 1);
 }
@@ -100,9 +90,8 @@ static bool blocks_are_free(posse_executor *e)
     for (uint32_t unit = 0; unit < pi_arena_end(arena); unit++) {
         uint64_t tag = pi_load_seq(&arena->units[unit].tag);
         bool nobodys = tag == 0 || tag == pi_tag_free(0);
-        if (!nobodys && !span_is_free(arena, unit, tag)) {
+        if (!nobodys && !span_is_free(arena, unit, tag))
             return false;
-        }
     }
     return true;
 }
@@ -116,9 +105,8 @@ static bool levels_are_right(const struct pi_bitmap *map, uint32_t count)
         count = (count + 63) / 64;
         for (uint32_t i = 0; i < count; i++) {
             bool said = pi_load_seq(&map->level[level][i / 64]) >> (i % 64) & 1;
-            if (!said && pi_load_seq(&map->level[level - 1][i]) != 0) {
+            if (!said && pi_load_seq(&map->level[level - 1][i]) != 0)
                 return false;
-            }
         }
     }
     return true;
@@ -150,14 +138,12 @@ static bool parkers_are_free(posse_executor *e)
     for (uint32_t i = 0; i < pi_parkers_count(parkers); i++) {
         uint32_t owner = pi_load_seq(&parkers->at[i].owner);
         if (owner == 0) {
-            if (pi_bitmap_is_allocated(&parkers->map, i)) {
+            if (pi_bitmap_is_allocated(&parkers->map, i))
                 return false;
-            }
             continue;
         }
-        if (!is_box(e, i, owner) || (owner <= PI_MAX_WORKERS && seen[owner - 1])) {
+        if (!is_box(e, i, owner) || (owner <= PI_MAX_WORKERS && seen[owner - 1]))
             return false;
-        }
         seen[owner <= PI_MAX_WORKERS ? owner - 1 : 0] |= owner <= PI_MAX_WORKERS;
     }
     return true;
@@ -175,12 +161,10 @@ static bool seats_run_nothing(posse_executor *e)
     for (unsigned i = 0; i < pi_workers_count(&e->segment); i++) {
         const struct pi_worker *worker = &e->segment.workers[i];
         bool odd = false;
-        for (unsigned end = 0; end < PI_ENDS; end++) {
+        for (unsigned end = 0; end < PI_ENDS; end++)
             odd = odd || pi_load_seq(&worker->finished[end]) % 2;
-        }
-        if (odd || pi_load_seq(&worker->current) != 0 || pi_load_seq(&worker->deadline_ns) != 0) {
+        if (odd || pi_load_seq(&worker->current) != 0 || pi_load_seq(&worker->deadline_ns) != 0)
             return false;
-        }
     }
     return true;
 }
@@ -200,9 +184,8 @@ static bool workers_sleep(posse_executor *e)
     for (unsigned i = 0; i < PI_MAX_WORKERS; i++) {
         uint64_t word = pi_load_seq(&s->header->idle.word[i / 32]);
         bool sleeps = word >> (i % 32) & 1, spins = word >> (32 + i % 32) & 1;
-        if (spins || (sleeps && (i >= pi_workers_count(s) || !may_sleep(&s->workers[i])))) {
+        if (spins || (sleeps && (i >= pi_workers_count(s) || !may_sleep(&s->workers[i]))))
             return false;
-        }
         asleep += sleeps;
     }
     return asleep == pi_load_seq(&s->header->workers);
@@ -235,20 +218,16 @@ static const struct {
 
 const char *unrest(posse_executor *pool)
 {
-    for (size_t i = 0; pi_monotonic_reload != NULL && i < COUNT(looks); i++) {
-        if (!looks[i].holds(pool)) {
+    for (size_t i = 0; pi_monotonic_reload != NULL && i < COUNT(looks); i++)
+        if (!looks[i].holds(pool))
             return looks[i].what;
-        }
-    }
     return NULL;
 }
 
 void assert_at_rest(posse_executor *pool)
 {
     const char *what;
-    for (long end = now_ms() + PATIENCE_MS; (what = unrest(pool)) != NULL; pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; (what = unrest(pool)) != NULL; pause_ms(1))
+        if (now_ms() > end)
             fail_msg("it never came to hold that %s", what);
-        }
-    }
 }

@@ -42,9 +42,8 @@ static struct {
 void add_test(struct test *test)
 {
     struct test **place = &tests;
-    while (*place != NULL && (*place)->order < test->order) {
+    while (*place != NULL && (*place)->order < test->order)
         place = &(*place)->next;
-    }
     test->next = *place;
     *place = test;
 }
@@ -200,9 +199,8 @@ static void ignore_nothing(void)
 {
     for (int i = 1; i < NSIG; i++) {
         struct sigaction action;
-        if (sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN) {
+        if (sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
             (void)signal(i, SIG_DFL);
-        }
     }
 }
 

@@ -48,18 +48,16 @@ static posse_status submit_and_wait(void *context)
 static int count_held(const struct scene *scene)
 {
     int held = atomic_load(&scene->gate->entered);
-    for (int i = 0; i < scene->workers; i++) {
+    for (int i = 0; i < scene->workers; i++)
         held += posse_done(scene->held[i]);
-    }
     return held;
 }
 
 /* Every worker stands at the gate, or has died on the way. */
 static void hold_workers(struct scene *scene)
 {
-    for (int i = 0; i < scene->workers; i++) {
+    for (int i = 0; i < scene->workers; i++)
         scene->held[i] = submitted_hold(scene->pool, scene->gate);
-    }
     assert_eventually(count_held(scene) >= scene->workers);
 }
 
@@ -77,9 +75,8 @@ static void fill_queue(struct scene *scene)
     scene->nested = submitted_long(scene->pool, fib_task, 3);
     scene->versatile = SUBMIT_VALUE(scene->pool, versatile_task, scene->counters[1]);
     scene->failing = submitted_job(scene->pool, failing);
-    for (int i = 0; i < DETACHED; i++) {
+    for (int i = 0; i < DETACHED; i++)
         assert_ok(posse_submit(scene->pool, count_task, &scene->counters[0], sizeof(void *), NULL));
-    }
     scene->unwanted = submitted_long(scene->pool, square_task, 5);
 }
 
@@ -153,18 +150,16 @@ static int lost_failing(posse_future future)
     int is_lost = lost(future, POSSE_TASK_FAILED);
     posse_error error = error_of(future);
     assert_string_equal(error.name, "failing");
-    if (!is_lost) {
+    if (!is_lost)
         assert_string_equal(error.message, "failing: failed with 7");
-    }
     assert_ok(posse_release(future));
     return is_lost;
 }
 
 static int lost_unwanted(struct scene *scene)
 {
-    if (!scene->cancelled) {
+    if (!scene->cancelled)
         return lost_value(scene->unwanted, 25);
-    }
     take_error(scene->unwanted, POSSE_CANCELLED);
     return 0;
 }
@@ -202,9 +197,8 @@ static int lost_detached(struct scene *scene)
 int count_lost(struct scene *scene)
 {
     int found = lost_in_callers(scene);
-    for (int i = 0; i < scene->workers; i++) {
+    for (int i = 0; i < scene->workers; i++)
         found += lost_value(scene->held[i], 0);
-    }
     scene->versatile_is_lost = lost_value(scene->versatile, 77);
     found += scene->versatile_is_lost + lost_large(scene->large) + lost_nested(scene->nested);
     found += lost_failing(scene->failing) + lost_unwanted(scene);

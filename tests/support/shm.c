@@ -15,9 +15,8 @@ static int run_with_shm(void *context)
 {
     const struct shm *shm = context;
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", shm->where, "tmpfs", shm->flags, shm->options) != 0) {
+        mount("tmpfs", shm->where, "tmpfs", shm->flags, shm->options) != 0)
         return NOT_PERMITTED;
-    }
     return shm->body();
 }
 
@@ -28,9 +27,8 @@ void assert_with_shm(struct shm shm)
         print_message("mounting over %s is not permitted here\n", shm.where);
         skip();
     }
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status))
         fail_msg("killed by signal %d", WTERMSIG(status));
-    }
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
@@ -61,13 +59,11 @@ int open_filler(void) { return open("/dev/shm/filler", O_CREAT | O_RDWR | O_CLOE
 void fill_up(int filler)
 {
     off_t at = lseek(filler, 0, SEEK_END);
-    for (off_t step = 1 << 20; step >= 4096;) {
-        if (posix_fallocate(filler, at, step) == 0) {
+    for (off_t step = 1 << 20; step >= 4096;)
+        if (posix_fallocate(filler, at, step) == 0)
             at += step;
-        } else {
+        else
             step /= 2;
-        }
-    }
 }
 
 void make_room(int filler) { (void)(ftruncate(filler, 0) + lseek(filler, 0, SEEK_SET)); }

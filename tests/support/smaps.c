@@ -22,8 +22,7 @@ bool has_flag(const void *address, const char *flag)
             found = strstr(line, wanted) != NULL;
         }
     }
-    if (smaps != NULL) {
+    if (smaps != NULL)
         fclose(smaps);
-    }
     return found;
 }

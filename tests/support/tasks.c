@@ -87,11 +87,9 @@ int heed_task(posse_task *task, const void *arg, size_t size)
 {
     struct gate *gate = pointer_of(arg);
     enter_gate(gate);
-    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1))
+        if (now_ms() > end)
             return GAVE_UP;
-        }
-    }
     atomic_fetch_add(&gate->passed, 1);
     return return_long(task, identity());
 }
@@ -124,9 +122,8 @@ static posse_status add_result(posse_future future, long *sum)
 int fib_task(posse_task *task, const void *arg, size_t size)
 {
     long n = long_of(arg, size);
-    if (n < 2) {
+    if (n < 2)
         return return_long(task, n);
-    }
     long sum = 0;
     posse_status worst = POSSE_OK;
     posse_future half[2];
@@ -134,17 +131,15 @@ int fib_task(posse_task *task, const void *arg, size_t size)
         long smaller = n - 1 - i;
         posse_executor *pool = posse_task_executor(task);
         posse_status status = posse_submit(pool, fib_task, &smaller, sizeof smaller, &half[i]);
-        if (status != POSSE_OK) {
+        if (status != POSSE_OK)
             return posse_task_fail(task, INNER_FAILED, "submit: %s", posse_status_name(status));
-        }
     }
     for (int i = 0; i < 2; i++) {
         posse_status status = add_result(half[i], &sum);
         worst = status == POSSE_OK ? worst : status;
     }
-    if (worst != POSSE_OK) {
+    if (worst != POSSE_OK)
         return posse_task_fail(task, INNER_FAILED, "%s", posse_status_name(worst));
-    }
     return return_long(task, sum);
 }
 

@@ -14,9 +14,8 @@
 
 static void require(long result, const char *what)
 {
-    if (result < 0) {
+    if (result < 0)
         fail_msg("%s: %s", what, strerror(errno));
-    }
 }
 
 bool may_trace(void)
@@ -58,9 +57,8 @@ bool comes_to_stop(pid_t pid)
     pid_t stopped;
     long look = now_ms() + SLEEP_MS;
     while ((stopped = waitpid(pid, &status, __WALL | WNOHANG)) == 0) {
-        if (now_ms() > look && process_state(pid) == 'S') {
+        if (now_ms() > look && process_state(pid) == 'S')
             return false;
-        }
         sched_yield();
     }
     require(stopped, "wait for a stop");

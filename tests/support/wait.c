@@ -25,9 +25,8 @@ long now_ms(void)
 
 static void look_after(uint64_t seconds)
 {
-    if (&pi_verify_interval_ns != NULL) {
+    if (&pi_verify_interval_ns != NULL)
         pi_verify_interval_ns = seconds * 1000000000u;
-    }
 }
 
 void look_never(void) { look_after(3600); }

@@ -66,9 +66,8 @@ static void map_next(void *context)
 {
     struct scene *scene = context;
     posse_item item = {.struct_size = sizeof item};
-    while ((scene->status = posse_map_next(scene->mapping, &item)) == POSSE_OK) {
+    while ((scene->status = posse_map_next(scene->mapping, &item)) == POSSE_OK)
         assert_ok(item.status);
-    }
 }
 
 static void add_callback(void *context)
@@ -81,9 +80,8 @@ static void add_callback(void *context)
 
 static void assert_works(posse_executor *pool)
 {
-    for (long i = 0; i < 5; i++) {
+    for (long i = 0; i < 5; i++)
         assert_int_equal(take_long(submitted_long(pool, square_task, i)), i * i);
-    }
 }
 
 TEST(task_throws_through_submit, INLINE)
@@ -277,9 +275,8 @@ TEST(task_throws_in_a_process, PROCESSES)
     pid_t self = getpid();
     scene.options.max_workers = 1;
     bool thrown = throws(create, &scene);
-    if (getpid() != self) {
+    if (getpid() != self)
         _exit(99);
-    }
     assert_false(thrown);
     for (int i = 0; i < 2; i++) { /* the second worker is a copy of the supervisor */
         posse_future future = submitted(scene.pool, throw_task, NULL, 0);
@@ -301,9 +298,8 @@ static int catching_task(posse_task *task, const void *arg, size_t size)
 {
     struct scene scene = {.pool = posse_task_executor(task)};
     posse_error error = {.struct_size = sizeof error};
-    if (posse_submit(scene.pool, throw_task, NULL, 0, &scene.future) != POSSE_OK) {
+    if (posse_submit(scene.pool, throw_task, NULL, 0, &scene.future) != POSSE_OK)
         return GAVE_UP;
-    }
     bool thrown = throws(await, &scene);
     posse_status status = posse_exception(scene.future, 0, &error);
     (void)posse_release(scene.future);

@@ -54,9 +54,8 @@ TEST(life_of_a_large_block, ALL)
     struct box *box = make_box(8, 8);
     struct pi_arena *arena = &box->arena;
     assert_int_equal(pi_units_claim(arena, 3, OWNER, false), 0);
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(unit_tag(box, i), pi_tag_claimed(OWNER, PI_BARE));
-    }
     assert_int_equal(pi_units_bare(arena, 0, 3), 3);
     pi_units_mark(arena, 0, 3, pi_tag_claimed(OWNER, 0));
     assert_int_equal(pi_units_bare(arena, 0, 3), 0);
@@ -202,9 +201,8 @@ TEST(who_needs_memory_discards_at_once, ALL)
 static void claim_partly(struct box *box, uint32_t joined)
 {
     assert_int_equal(claim_units(box, 4, OWNER), 0);
-    for (uint32_t i = 1; i <= joined; i++) {
+    for (uint32_t i = 1; i <= joined; i++)
         atomic_store(&box->arena.units[i].tag, pi_tag_inside(0));
-    }
 }
 
 /* As lib/supervisor/recover_blocks.c does for OWNER. */
@@ -212,9 +210,8 @@ static void recover(struct box *box)
 {
     for (uint32_t unit = 0; unit < pi_arena_end(&box->arena); unit++) {
         uint64_t tag = unit_tag(box, unit);
-        if (pi_tag_kind(tag) == PI_TAG_CLAIMED && pi_tag_owner(tag) == OWNER) {
+        if (pi_tag_kind(tag) == PI_TAG_CLAIMED && pi_tag_owner(tag) == OWNER)
             pi_units_discarded(&box->arena, unit, pi_units_of(&box->arena, unit), false);
-        }
     }
 }
 
@@ -240,9 +237,8 @@ TEST(death_of_who_frees, ALL)
         pi_block_ref ref = take_block(box, 4 * PI_UNIT, OTHER);
         assert_int_equal(take_block(box, PI_UNIT, OTHER), pi_block_ref_make(4, 0));
         atomic_store(tag_of(box, ref), pi_tag_claimed(OWNER, 0));
-        for (uint32_t i = 4 - freed; i < 4; i++) {
+        for (uint32_t i = 4 - freed; i < 4; i++)
             atomic_store(&box->arena.units[i].tag, pi_tag_free(0));
-        }
         recover(box);
         assert_int_equal(unit_tag(box, 4), pi_tag_held(OTHER));
         assert_true(pi_arena_free(&box->arena, pi_block_ref_make(4, 0), pi_tag_held(OTHER), OTHER));
@@ -323,9 +319,8 @@ TEST(scribbled_units, ALL)
         uint64_t tag;
         pi_block_ref next = 0;
         atomic_store(&box->arena.units[0].tag, kind << 60 | 0x7ff);
-        while ((next = pi_arena_next(&box->arena, next, false, &tag)) != 0) {
+        while ((next = pi_arena_next(&box->arena, next, false, &tag)) != 0)
             assert_true(pi_tag_in_use(tag));
-        }
         (void)pi_arena_free(&box->arena, ref, kind << 60 | 0x7ff, OWNER);
     }
     free_box(box);

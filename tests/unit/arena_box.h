@@ -65,16 +65,13 @@ static inline pi_block_ref take_block(struct box *box, size_t size, unsigned own
     unsigned class = pi_size_class_for(size);
     uint32_t n = (uint32_t)((size + PI_UNIT - 1) / PI_UNIT);
     pi_block_ref ref = class < PI_CLASSES ? pi_span_take(&box->arena, class, owner) : 0;
-    if (ref != 0) {
+    if (ref != 0)
         return ref;
-    }
     uint32_t unit = claim_units(box, n, owner);
-    if (unit == PI_NO_INDEX) {
+    if (unit == PI_NO_INDEX)
         return 0;
-    }
-    if (class < PI_CLASSES) {
+    if (class < PI_CLASSES)
         return pi_span_open(&box->arena, unit, class, owner);
-    }
     pi_units_join(&box->arena, unit, n, owner);
     return pi_block_ref_make(unit, 0);
 }

@@ -49,9 +49,8 @@ static void write_marks(char *bytes, const struct kept *kept)
     memcpy(bytes, &mark, kept->size < 4 ? kept->size : 4);
     memcpy(bytes + kept->size - (kept->size < 4 ? kept->size : 4), &mark,
            kept->size < 4 ? kept->size : 4);
-    if (kept->size > 8192) {
+    if (kept->size > 8192)
         memcpy(bytes + kept->size / 2, &mark, 4);
-    }
 }
 
 static bool has_marks(const char *bytes, const struct kept *kept)
@@ -79,14 +78,12 @@ static void give_back(struct crowd *crowd, unsigned owner, bool trim)
     (void)pi_spans_close(arena, owner, 0, UINT32_MAX);
     for (uint32_t unit = 0, n; unit < UNITS; unit += n ? n : 1) {
         n = pi_units_claim_idle(arena, unit, owner, trim);
-        if (n > 0) {
+        if (n > 0)
             memset(pi_unit_bytes(arena, unit), 0xdd, n * PI_UNIT);
-        }
         pi_units_discarded(arena, unit, n, trim);
     }
-    if (trim) {
+    if (trim)
         (void)pi_units_see(arena, owner, 0, UINT32_MAX);
-    }
 }
 
 static void take(struct crowd *crowd, struct kept *kept, unsigned owner, uint32_t *dice)
@@ -98,15 +95,13 @@ static void take(struct crowd *crowd, struct kept *kept, unsigned owner, uint32_
         give_back(crowd, owner, false);
         kept->ref = take_block(crowd->box, kept->size, owner);
     }
-    if (kept->ref == 0 && kept->size <= 32768) {
+    if (kept->ref == 0 && kept->size <= 32768)
         kept->ref = pi_span_take_any(&crowd->box->arena, pi_size_class_for(kept->size), owner);
-    }
     crowd->refused += kept->ref == 0;
     char *bytes = kept->ref ? bytes_of(crowd, kept) : NULL;
     crowd->wrong += kept->ref && !bytes;
-    if (bytes) {
+    if (bytes)
         write_marks(bytes, kept);
-    }
 }
 
 /* Two threads are one owner, as those of a program are. */
@@ -118,21 +113,18 @@ static void use(void *context, unsigned number)
     uint32_t dice = number + 1;
     for (uint32_t i = 0; i < ROUNDS; i++) {
         struct kept *one = &kept[next(&dice) % KEEP];
-        if (one->ref) {
+        if (one->ref)
             let_go(crowd, one, owner);
-        } else {
+        else
             take(crowd, one, owner, &dice);
-        }
         if (next(&dice) % 512 == 0) {
             give_back(crowd, owner, next(&dice) % 2);
             sched_yield();
         }
     }
-    for (uint32_t i = 0; i < KEEP; i++) {
-        if (kept[i].ref) {
+    for (uint32_t i = 0; i < KEEP; i++)
+        if (kept[i].ref)
             let_go(crowd, &kept[i], owner);
-        }
-    }
 }
 
 TEST(nobodys_bytes_are_anothers, ALL)
@@ -170,23 +162,20 @@ static void pass(void *context, unsigned number)
         /* Two blocks and one that holds: with both free or one, a take must not fail for good. */
         for (int tries = 0; ref == 0 && tries < 1000000; tries++) {
             ref = pi_span_take(&pair->box->arena, PI_CLASSES - 1, 0);
-            if (ref == 0) {
+            if (ref == 0)
                 sched_yield();
-            }
         }
         pair->lost += ref == 0;
         atomic_store(&pair->passed[i % 64], ref);
     }
-    if (number == 0) {
+    if (number == 0)
         atomic_store(&pair->over, true);
-    }
     for (bool over = false; number == 1 && !over;) {
         over = atomic_load(&pair->over);
         for (int i = 0; i < 64; i++) {
             pi_block_ref ref = atomic_exchange(&pair->passed[i], 0);
-            if (ref) {
+            if (ref)
                 pair->lost += !pi_arena_free(&pair->box->arena, ref, pi_tag_held(0), 1);
-            }
         }
         sched_yield();
     }

@@ -22,9 +22,8 @@ static void free_map(struct pi_bitmap *map) { free(map->level[2]); }
 /* Takes everything from `first` on: in order, and nothing at or beyond count. */
 static void assert_takes(struct pi_bitmap *map, uint32_t first, uint32_t count)
 {
-    for (uint32_t i = first; i < count; i++) {
+    for (uint32_t i = first; i < count; i++)
         assert_int_equal(pi_bitmap_alloc(map, count, 0), i);
-    }
     assert_int_equal(pi_bitmap_alloc(map, count, 0), PI_NO_INDEX);
 }
 
@@ -115,9 +114,8 @@ TEST(takes_near_the_hint, ALL)
     assert_int_equal(pi_bitmap_alloc(&map, 1024, 1024),
                      1); /* a hint that names nothing is no harm */
     assert_int_equal(pi_bitmap_alloc(&map, 1024, UINT32_MAX), 2);
-    for (int i = 0; i < 63; i++) {
+    for (int i = 0; i < 63; i++)
         assert_int_equal(pi_bitmap_alloc(&map, 1024, 700) / 64, 700 / 64);
-    }
     assert_int_equal(pi_bitmap_alloc(&map, 1024, 700), 3); /* its word is full now */
     free_map(&map);
 }
@@ -127,9 +125,8 @@ TEST(takes_near_the_hint, ALL)
 TEST(hint_in_a_last_word_without_free_things, ALL)
 {
     struct pi_bitmap map = make_map(128);
-    for (uint32_t i = 64; i < 70; i++) {
+    for (uint32_t i = 64; i < 70; i++)
         assert_int_equal(pi_bitmap_alloc(&map, 70, 64), i);
-    }
     assert_int_equal(pi_bitmap_alloc(&map, 70, 69), 0);
     free_map(&map);
 }
@@ -141,9 +138,8 @@ TEST(nothing_beyond_the_count, ALL)
         struct pi_bitmap map = make_map(128);
         assert_takes(&map, 0, counts[i]);
         assert_int_equal(pi_bitmap_alloc(&map, counts[i], 0), PI_NO_INDEX);
-        for (uint32_t index = counts[i]; index < 128; index++) {
+        for (uint32_t index = counts[i]; index < 128; index++)
             assert_false(pi_bitmap_is_allocated(&map, index));
-        }
         free_map(&map);
     }
 }
@@ -160,9 +156,8 @@ TEST(grows_by_its_count, ALL)
 {
     const uint32_t counts[] = {0, 1, 64, 100, 4000, 4096, 5000, 262144, 262150};
     struct pi_bitmap map = make_map(262150);
-    for (size_t i = 1; i < COUNT(counts); i++) {
+    for (size_t i = 1; i < COUNT(counts); i++)
         assert_takes(&map, counts[i - 1], counts[i]);
-    }
     free_map(&map);
 }
 
@@ -193,9 +188,8 @@ TEST(word_that_only_seems_empty, ALL)
     struct pi_bitmap map = make_map(256);
     atomic_fetch_and(&map.level[1][0], ~(uint64_t)2);
     assert_takes(&map, 0, 64);
-    for (uint32_t i = 128; i < 256; i++) {
+    for (uint32_t i = 128; i < 256; i++)
         pi_bitmap_free(&map, i); /* gives elsewhere do not mend it */
-    }
     pi_bitmap_repair(&map, 256);
     assert_int_equal(pi_bitmap_alloc(&map, 256, 0), 64);
     free_map(&map);
@@ -204,11 +198,9 @@ TEST(word_that_only_seems_empty, ALL)
 TEST(words_that_all_seem_empty, ALL)
 {
     struct pi_bitmap map = make_map(300001);
-    for (int level = 1; level < 3; level++) {
-        for (uint32_t i = 0; i < map.words[level]; i++) {
+    for (int level = 1; level < 3; level++)
+        for (uint32_t i = 0; i < map.words[level]; i++)
             atomic_store(&map.level[level][i], 0);
-        }
-    }
     assert_int_equal(pi_bitmap_alloc(&map, 300001, UINT32_MAX),
                      PI_NO_INDEX); /* no hint: they decide */
     pi_bitmap_repair(&map, 300001);
@@ -231,9 +223,8 @@ TEST(repair_leaves_what_is_right, ALL)
 TEST(words_that_are_empty_are_noted, ALL)
 {
     struct pi_bitmap map = make_map(8192);
-    for (uint32_t i = 0; i < 64; i++) {
+    for (uint32_t i = 0; i < 64; i++)
         atomic_store(&map.level[0][i], 0);
-    }
     assert_int_equal(pi_bitmap_alloc(&map, 8192, 0), 4096);
     assert_int_equal(atomic_load(&map.level[1][0]), 0);
     assert_int_equal(atomic_load(&map.level[2][0]), 2);

@@ -67,21 +67,18 @@ static void take_and_give(void *context, unsigned number)
         unsigned n = 0;
         for (unsigned i = 0; i < COUNT(held); i++) {
             uint32_t index = take(contest, round % 2 ? number * 64 : 0);
-            if (index != PI_NO_INDEX) {
+            if (index != PI_NO_INDEX)
                 held[n++] = index;
-            }
         }
-        while (n > 0) {
+        while (n > 0)
             give(contest, held[--n]);
-        }
     }
 }
 
 static void assert_all_free(struct contest *contest)
 {
-    for (uint32_t i = 0; i < contest->count; i++) {
+    for (uint32_t i = 0; i < contest->count; i++)
         assert_int_equal(pi_bitmap_alloc(&contest->map, contest->count, 0), i);
-    }
     assert_int_equal(pi_bitmap_alloc(&contest->map, contest->count, 0), PI_NO_INDEX);
 }
 
@@ -119,9 +116,8 @@ static void hold_one_at_a_time(void *context, unsigned number)
     struct contest *contest = context;
     for (unsigned round = 0; round < contest->rounds; round++) {
         uint32_t index = take(contest, 0);
-        if (index != PI_NO_INDEX) {
+        if (index != PI_NO_INDEX)
             give(contest, index);
-        }
     }
 }
 
@@ -137,13 +133,11 @@ static void assert_no_mark_left(uint32_t free_things)
     while (take(contest, 0) != PI_NO_INDEX) {
     }
     for (int tries = 0; tries < 10; tries++) {
-        for (uint32_t i = 0; i < free_things; i++) {
+        for (uint32_t i = 0; i < free_things; i++)
             give(contest, FIRST_FREE + i);
-        }
         run_threads(THREADS_AT_ONCE, hold_one_at_a_time, contest);
-        for (uint32_t i = 0; i < free_things; i++) {
+        for (uint32_t i = 0; i < free_things; i++)
             assert_int_equal(take(contest, 0), FIRST_FREE + i);
-        }
         assert_int_equal(take(contest, 0), PI_NO_INDEX);
     }
     free_contest(contest);

@@ -6,9 +6,8 @@
 
 static inline void give_all(struct pi_bitmap *map, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         pi_bitmap_free(map, i);
-    }
 }
 
 #endif

@@ -28,18 +28,16 @@ TEST(never, ALL)
 {
     assert_true(pi_os_after_ms(-1) == PI_NEVER);
     assert_true(pi_os_after_ms(LONG_MIN) == PI_NEVER);
-    if (sizeof(long) > 4) {
+    if (sizeof(long) > 4)
         assert_true(pi_os_after_ms(LONG_MAX) == PI_NEVER);
-    }
     assert_int_equal(pi_os_ms_until(PI_NEVER), -1);
 }
 
 /* No number of milliseconds makes a moment that is past. */
 TEST(far_moments_do_not_wrap, ALL)
 {
-    for (long ms = 1; ms > 0 && ms < LONG_MAX / 2; ms *= 2) {
+    for (long ms = 1; ms > 0 && ms < LONG_MAX / 2; ms *= 2)
         assert_true(pi_os_after_ms(ms) > pi_os_now());
-    }
 }
 
 TEST(milliseconds_left, ALL)

@@ -32,9 +32,8 @@ static void *load_module(void)
         *slash = '\0';
     }
     void *module = dlopen(strcat(path, MODULE), RTLD_NOW | RTLD_LOCAL);
-    if (module == NULL) {
+    if (module == NULL)
         print_error("%s\n", dlerror());
-    }
     assert_non_null(module);
     return module;
 }
@@ -89,12 +88,10 @@ static posse_status keep_mapping(void *unused)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     while (!atomic_load(&stop)) {
         char *pages = mmap(NULL, PAGES * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (pages == MAP_FAILED) {
+        if (pages == MAP_FAILED)
             return POSSE_NO_MEMORY;
-        }
-        for (size_t i = 0; i < PAGES; i += 2) {
+        for (size_t i = 0; i < PAGES; i += 2)
             (void)mprotect(pages + i * page, page, PROT_READ | PROT_EXEC);
-        }
         munmap(pages, PAGES * page);
     }
     return POSSE_OK;
@@ -108,9 +105,8 @@ TEST(thousands_of_mappings, ALL)
     struct pi_os_code code;
     char *pages = mmap(NULL, 2 * PAIRS * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(pages != MAP_FAILED);
-    for (size_t i = 0; i < PAIRS; i++) {
+    for (size_t i = 0; i < PAIRS; i++)
         assert_int_equal(mprotect(pages + 2 * i * page, page, PROT_READ | PROT_EXEC), 0);
-    }
     assert_int_equal(pi_os_code_init(&code), 0);
     for (size_t i = 0; i < PAIRS; i++) {
         uintptr_t at = (uintptr_t)pages + 2 * i * page;

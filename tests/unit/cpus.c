@@ -28,9 +28,8 @@ TEST(garbage_limits_nothing, ALL)
     const char *const texts[] = {"",          " ",          "\n",        "max",
                                  "100000",    "100000 max", "0 100000",  "100000 0",
                                  "100000 -5", "x 1",        "1,5 100000"};
-    for (size_t i = 0; i < COUNT(texts); i++) {
+    for (size_t i = 0; i < COUNT(texts); i++)
         assert_int_equal(pi_os_cpus_of_quota(texts[i]), 0);
-    }
 }
 
 TEST(numbers_that_are_too_large, ALL)
@@ -54,9 +53,8 @@ static int on_one_processor(void *context)
     unsigned before = pi_os_cpus();
     REQUIRE(before <= (unsigned)CPU_COUNT(&allowed));
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &allowed)) {
+        if (!CPU_ISSET(cpu, &allowed))
             continue;
-        }
         CPU_ZERO(&one);
         CPU_SET(cpu, &one);
         REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);

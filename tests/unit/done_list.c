@@ -139,9 +139,8 @@ TEST(scribbled_cycle, ALL)
     uint64_t tag = pi_done_tag(4) << PI_DONE_REF_BITS;
     atomic_store(&slot_at(list.table, 1)->link, tag | pi_done_ref_make(2, 4));
     pi_done_ref at = pi_done_list_take(&list.parker);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         assert_next(&list, &at, i % 2 ? 1 : 2);
-    }
     free_table(list.table);
 }
 
@@ -164,9 +163,8 @@ static void take_once(struct race *race)
     uint32_t slot;
     bool broken = false;
     atomic_fetch_add(&race->empties, at != 0);
-    while (pi_done_list_next(slots, pi_slots_count(slots), &at, &slot, &broken)) {
+    while (pi_done_list_next(slots, pi_slots_count(slots), &at, &slot, &broken))
         atomic_fetch_add(&race->taken[slot], 1);
-    }
     atomic_fetch_add(&race->wrong, broken);
 }
 
@@ -177,12 +175,10 @@ static void push_often(struct race *race, unsigned number)
     uint32_t first = number * SLOTS_EACH;
     for (uint32_t i = 0; i < EACH; i++) {
         uint32_t slot = first + i % SLOTS_EACH, generation = i / SLOTS_EACH + 1;
-        while (atomic_load(&race->taken[slot]) != generation - 1) {
+        while (atomic_load(&race->taken[slot]) != generation - 1)
             take_once(race);
-        }
-        if (push_ready(&race->list, slot, generation)) {
+        if (push_ready(&race->list, slot, generation))
             atomic_fetch_add(&race->posts, 1);
-        }
     }
     atomic_fetch_sub(&race->pushing, 1);
 }
@@ -198,11 +194,10 @@ static void take_often(struct race *race)
 
 static void race_body(void *context, unsigned number)
 {
-    if (number < PUSHERS) {
+    if (number < PUSHERS)
         push_often(context, number);
-    } else {
+    else
         take_often(context);
-    }
 }
 
 TEST(each_is_taken_once, ALL)
@@ -214,9 +209,8 @@ TEST(each_is_taken_once, ALL)
     assert_int_equal(race.wrong, 0);
     assert_int_equal(race.posts, race.empties); /* one post for each list that was taken */
     uint32_t all = 0;
-    for (uint32_t i = 0; i < SLOTS; i++) {
+    for (uint32_t i = 0; i < SLOTS; i++)
         all += race.taken[i];
-    }
     assert_int_equal(all, PUSHERS * EACH);
     free_table(race.list.table);
 }

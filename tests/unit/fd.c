@@ -44,17 +44,13 @@ static int without_stdio(void *context)
 {
     int sockets[2];
     int before = count_descriptors() - 3;
-    for (int fd = 0; fd < 3; fd++) {
+    for (int fd = 0; fd < 3; fd++)
         close(fd);
-    }
-    if (pi_os_socket_pair(sockets) != 0 || sockets[0] < 3 || sockets[1] < 3) {
+    if (pi_os_socket_pair(sockets) != 0 || sockets[0] < 3 || sockets[1] < 3)
         return 1;
-    }
-    for (int fd = 0; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) != -1) {
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) != -1)
             return 2; /* something of ours was left there */
-        }
-    }
     return count_descriptors() == before + 2 ? 0 : 3;
 }
 
@@ -119,9 +115,8 @@ TEST(poke_and_drain, ALL)
     pi_os_socket_poke(pair.end[0]);
     assert_true(has_bytes(pair.end[1]));
     assert_false(has_bytes(pair.end[1]));
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 200; i++)
         pi_os_socket_poke(pair.end[0]);
-    }
     assert_true(pi_os_socket_drain(pair.end[1]));
     assert_false(has_bytes(pair.end[1]));
     pi_os_socket_poke(pair.end[1]); /* the other way */
@@ -133,9 +128,8 @@ TEST(poke_and_drain, ALL)
 TEST(poke_into_a_full_socket, ALL)
 {
     struct pair pair = make_pair();
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 100000; i++)
         pi_os_socket_poke(pair.end[0]);
-    }
     assert_true(pi_os_socket_drain(pair.end[1]));
     pi_os_socket_poke(pair.end[0]);
     assert_true(has_bytes(pair.end[1]));
@@ -199,9 +193,8 @@ TEST(waits_for_the_end, ALL)
 
 static int hold_sockets(void *unused)
 {
-    for (;;) {
+    for (;;)
         pause();
-    }
     return 0;
 }
 

@@ -29,9 +29,8 @@ static int holds_once_set(void *context)
     REQUIRE(pi_os_fork_detect_holds(guard));
     pid_t child = fork();
     REQUIRE(child >= 0);
-    if (child == 0) {
+    if (child == 0)
         _exit(does_not_hold(guard));
-    }
     int status = -1;
     REQUIRE(waitpid(child, &status, 0) == child);
     REQUIRE(status == 0);

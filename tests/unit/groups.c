@@ -62,9 +62,8 @@ TEST(nothing_is_found_in_a_closed_group, ALL)
         assert_int_equal(pi_slots_word(&table->slots, i), 0);
     }
     assert_int_equal(acquire(table, SUBMITTER, 70), PI_NO_INDEX);
-    for (uint32_t i = 0; i < SLOTS; i++) {
+    for (uint32_t i = 0; i < SLOTS; i++)
         assert_int_equal(word_of(table, i), 0); /* nobody has touched it */
-    }
     free_table(table);
 }
 
@@ -72,12 +71,10 @@ TEST(open_group_gives_its_slots, ALL)
 {
     struct table *table = make_closed();
     open_group(table, 1);
-    for (uint32_t i = 0; i < SLOTS; i++) {
+    for (uint32_t i = 0; i < SLOTS; i++)
         assert_int_equal(pi_slots_has(&table->slots, i), i / PI_GROUP_SLOTS == 1);
-    }
-    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
+    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
         assert_int_equal(acquire(table, SUBMITTER, 0), PI_GROUP_SLOTS + i);
-    }
     assert_int_equal(acquire(table, SUBMITTER, 0), PI_NO_INDEX);
     open_group(table, 0); /* also where somebody has looked for a slot before */
     assert_int_equal(acquire(table, SUBMITTER, 0), 0);
@@ -129,9 +126,8 @@ TEST(workers_mark_the_groups_in_which_they_submit, ALL)
     assert_int_equal(acquire(table, 0, 0), 2);
     assert_false(pi_group_has_mark(group_word(table, 0), 1));
     assert_int_equal(acquire(table, PI_MAX_WORKERS - 1, 0), 3);
-    for (unsigned worker = 0; worker < PI_MAX_WORKERS; worker++) {
+    for (unsigned worker = 0; worker < PI_MAX_WORKERS; worker++)
         assert_true(pi_group_has_mark(group_word(table, 0), worker)); /* of MANY */
-    }
     assert_int_equal(acquire(table, 5, 0), 4);
     assert_int_equal(state_of(table, 0), PI_GROUP_OPEN);
     free_table(table);
@@ -159,9 +155,8 @@ TEST(close_one_that_was_used, ALL)
     struct table *table = make_table(SLOTS, SLOTS);
     uint64_t run;
     uint32_t index = run_one(table, &run);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         assert_int_equal(run_one(table, &run), index);
-    }
     assert_true(pi_slots_close(&table->slots, 0));
     assert_int_equal(state_of(table, 0), PI_GROUP_CLOSED);
     assert_true(group_word(table, 0) & PI_GROUP_MEMORY);
@@ -194,12 +189,10 @@ TEST(old_handles_stay_stale, ALL)
     uint64_t run[20];
     for (int i = 0; i < 20; i++) {
         assert_int_equal(run_one(table, &run[i]), 0);
-        if (i % 3 == 0) {
+        if (i % 3 == 0)
             reopen(table, 0);
-        }
-        for (int j = 0; j <= i; j++) {
+        for (int j = 0; j <= i; j++)
             assert_true(pi_generation(word_of(table, 0)) > pi_generation(run[j]));
-        }
         assert_true(pi_generation(word_of(table, 63)) <= pi_generation(word_of(table, 0)));
     }
     free_table(table);
@@ -210,9 +203,8 @@ TEST(old_words_do_not_match, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     uint64_t before[PI_GROUP_SLOTS];
-    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
+    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
         before[i] = word_of(table, i);
-    }
     reopen(table, 0);
     for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
         assert_int_not_equal(word_of(table, i), before[i]);
@@ -238,14 +230,12 @@ TEST(marks_go_when_it_closes, ALL)
 static void assert_not_closed(struct table *table, uint32_t used)
 {
     uint64_t before[PI_GROUP_SLOTS];
-    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
+    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
         before[i] = word_of(table, i);
-    }
     uint64_t map = map_word(table, 0), group = group_word(table, 0);
     assert_false(pi_slots_close(&table->slots, 0));
-    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
+    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
         assert_int_equal(word_of(table, i), before[i]);
-    }
     assert_int_equal(group_word(table, 0), group);
     assert_true(map_word(table, 0) == map || map_word(table, 0) == (map & ~((uint64_t)1 << used)));
     assert_true(pi_slots_has(&table->slots, used));
@@ -279,9 +269,8 @@ TEST(no_close_while_a_free_slot_is_queued, ALL)
     uint64_t map = map_word(table, 0);
     assert_false(pi_slots_close(&table->slots, 0));
     assert_int_equal(map_word(table, 0), map);
-    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
+    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
         assert_int_equal(word_of(table, i), i == 40 ? PI_FREE | PI_IN_RING : PI_FREE);
-    }
     atomic_store(&slot_at(table, 40)->word, PI_FREE);
     assert_true(pi_slots_close(&table->slots, 0));
     free_table(table);
@@ -408,13 +397,11 @@ static void hold_one(struct rush *rush, unsigned owner, uint32_t hint)
 {
     struct pi_slots *slots = &rush->table->slots;
     uint64_t word;
-    if (!pi_slots_has(slots, hint) && pi_group_claim(slots, hint / PI_GROUP_SLOTS, owner)) {
+    if (!pi_slots_has(slots, hint) && pi_group_claim(slots, hint / PI_GROUP_SLOTS, owner))
         pi_group_open(slots, hint / PI_GROUP_SLOTS);
-    }
     uint32_t index = pi_slots_acquire(slots, owner, hint, &word);
-    if (index == PI_NO_INDEX) {
+    if (index == PI_NO_INDEX)
         return;
-    }
     bool held = atomic_fetch_add(&rush->holders[index], 1) != 0;
     bool gone = !pi_slots_has(slots, index);
     atomic_fetch_sub(&rush->holders[index], 1);
@@ -428,17 +415,14 @@ static void take_part(void *context, unsigned number)
 {
     struct rush *rush = context;
     if (number < TAKERS) {
-        for (uint32_t i = 0; i < ROUNDS; i++) {
+        for (uint32_t i = 0; i < ROUNDS; i++)
             hold_one(rush, number, i % SLOTS);
-        }
         atomic_fetch_sub(&rush->takers, 1);
         return;
     }
-    while (atomic_load(&rush->takers) > 0) {
-        for (uint32_t i = 0; i < GROUPS; i++) {
+    while (atomic_load(&rush->takers) > 0)
+        for (uint32_t i = 0; i < GROUPS; i++)
             atomic_fetch_add(&rush->closed, pi_slots_close(&rush->table->slots, i) ? 1u : 0u);
-        }
-    }
 }
 
 TEST(threads_that_take_while_groups_close, ALL)
@@ -454,9 +438,8 @@ TEST(threads_that_take_while_groups_close, ALL)
     for (uint32_t i = 0; i < GROUPS; i++) {
         bool open = state_of(rush->table, i) == PI_GROUP_OPEN;
         assert_true(open || state_of(rush->table, i) == PI_GROUP_CLOSED);
-        for (uint32_t j = 0; open && j < PI_GROUP_SLOTS; j++) {
+        for (uint32_t j = 0; open && j < PI_GROUP_SLOTS; j++)
             assert_int_equal(pi_state(word_of(rush->table, i * PI_GROUP_SLOTS + j)), PI_FREE);
-        }
     }
     free_table(rush->table);
     free(rush);

@@ -9,9 +9,8 @@
 
 static int pause_for_ever(void *unused)
 {
-    for (;;) {
+    for (;;)
         pause();
-    }
     return 0;
 }
 

@@ -23,9 +23,8 @@ struct file {
 static uint64_t limit_with(const struct file *files, size_t count)
 {
     char *root = make_tree();
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         put_file(root, files[i].path, files[i].text);
-    }
     uint64_t limit = pi_os_memory_of_groups(root);
     free_tree(root);
     return limit;
@@ -100,9 +99,8 @@ TEST(garbage_limits_nothing, ALL)
 {
     static const char *const texts[] = {"", " ", "\n", "0\n", "-1\n", "max", "x5", "+"};
     static const char *const lines[] = {"\n", "0\n", "0:\n", ":\n", "0:/a\n", "0::a"};
-    for (size_t i = 0; i < COUNT(texts); i++) {
+    for (size_t i = 0; i < COUNT(texts); i++)
         assert_true(LIMIT_WITH(second, {GROUPS "/outer/memory.max", texts[i]}) == PI_OS_NO_LIMIT);
-    }
     for (size_t i = 0; i < COUNT(lines); i++) {
         assert_true(LIMIT_WITH({"/proc/self/cgroup", lines[i]}, {GROUPS "/a/memory.max", "5\n"}) ==
                     PI_OS_NO_LIMIT);
@@ -155,9 +153,8 @@ TEST(address_space, ALL)
 {
     struct rlimit limit;
     assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
-    if (limit.rlim_cur != RLIM_INFINITY) {
+    if (limit.rlim_cur != RLIM_INFINITY)
         skip();
-    }
     assert_child(under_a_limit, NULL);
 }
 #endif

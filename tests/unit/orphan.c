@@ -31,9 +31,8 @@ static void say(struct birth *birth, int error)
 static void be_born(void *context)
 {
     struct birth *birth = context;
-    if (birth->victim != 0) {
+    if (birth->victim != 0)
         kill(birth->victim, SIGKILL);
-    }
     say(birth, 0);
 }
 
@@ -110,11 +109,9 @@ TEST(with_sigchld_ignored, ALL) { assert_child(ignores_sigchld, NULL); }
 static pid_t fork_own_child(void)
 {
     pid_t own = fork();
-    if (own == 0) {
-        for (;;) {
+    if (own == 0)
+        for (;;)
             pause();
-        }
-    }
     return own;
 }
 
@@ -153,9 +150,8 @@ static int own_child_dies_meanwhile(void *context)
         REQUIRE(sigtimedwait(&set, NULL, &(struct timespec){.tv_sec = 10}) == SIGCHLD);
         REQUIRE(waitpid(birth.victim, NULL, 0) == birth.victim);
         REQUIRE(no_child_left());
-        while (sigchld_is_pending()) {
+        while (sigchld_is_pending())
             sigtimedwait(&set, NULL, &(struct timespec){.tv_sec = 0});
-        }
     }
     return 0;
 }
@@ -173,12 +169,10 @@ static int too_few_processes(void *context)
 {
     struct birth birth = {.victim = 0};
     struct cry cry;
-    if (setuid(lonely_user()) != 0) {
+    if (setuid(lonely_user()) != 0)
         return 0; /* only root can make the limit sure */
-    }
-    if (count_threads() != 1) {
+    if (count_threads() != 1)
         return 0; /* a sanitizer has one, which counts too */
-    }
     REQUIRE(setrlimit(RLIMIT_NPROC, &(struct rlimit){2, 2}) == 0);
     REQUIRE(make_orphan(&birth, &cry) == 0);
     REQUIRE(cry.error == EAGAIN);
@@ -196,8 +190,7 @@ static int too_few_processes(void *context)
 
 TEST(forks_that_fail, ALL)
 {
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         skip();
-    }
     assert_child(too_few_processes, NULL);
 }

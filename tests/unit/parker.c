@@ -62,9 +62,8 @@ TEST(acquire_names_the_owner, ALL)
 TEST(released_ones_are_used_again, ALL)
 {
     struct lot *lot = make_lot(3);
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), i);
-    }
     pi_parkers_release(&lot->parkers, 1);
     assert_int_equal(owner_word(lot, 1), 0);
     assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER + 1), 1);
@@ -103,9 +102,8 @@ TEST(count_that_is_too_large, ALL)
     assert_int_equal(pi_parkers_count(&lot->parkers), PI_MAX_PARKERS);
     atomic_store(&lot->count, pi_monotonic_word(UINT32_MAX));
     assert_int_equal(pi_parkers_count(&lot->parkers), PI_MAX_PARKERS);
-    for (uint32_t i = 0; i < PI_MAX_PARKERS; i++) {
+    for (uint32_t i = 0; i < PI_MAX_PARKERS; i++)
         assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), i);
-    }
     assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), PI_NO_INDEX);
     free_lot(lot);
 }
@@ -115,12 +113,10 @@ static void park_often(void *context, unsigned number)
     struct lot *lot = context;
     for (int i = 0; i < 20000; i++) {
         uint32_t index = pi_parkers_acquire(&lot->parkers, number);
-        if (index == PI_NO_INDEX) {
+        if (index == PI_NO_INDEX)
             continue;
-        }
-        if (atomic_fetch_add(&lot->users[index], 1) != 0) {
+        if (atomic_fetch_add(&lot->users[index], 1) != 0)
             atomic_fetch_add(&lot->shared, 1);
-        }
         atomic_fetch_sub(&lot->users[index], 1);
         pi_parkers_release(&lot->parkers, index);
     }
@@ -131,8 +127,7 @@ TEST(one_caller_each, ALL)
     struct lot *lot = make_lot(3);
     run_threads(4, park_often, lot);
     assert_int_equal(lot->shared, 0);
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(pi_parkers_acquire(&lot->parkers, OWNER), i);
-    }
     free_lot(lot);
 }

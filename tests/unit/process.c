@@ -13,9 +13,8 @@
 
 static int pause_for_ever(void *unused)
 {
-    for (;;) {
+    for (;;)
         pause();
-    }
     return 0;
 }
 
@@ -157,9 +156,8 @@ TEST(a_group_dies_as_a_whole, ALL)
     assert_int_equal(pipe(family.ends), 0);
     pid_t child = start_child(have_a_child, &family);
     close(family.ends[1]);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_int_equal(read(family.ends[0], &byte, 1), 1);
-    }
     pi_os_signal_group(child, SIGKILL);
     assert_int_equal(read(family.ends[0], &byte, 1), 0);
     pi_os_reap(child);

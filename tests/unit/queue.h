@@ -53,9 +53,8 @@ static inline uint32_t pop(struct queue *queue)
 {
     uint64_t position;
     uint32_t slot = pi_ring_peek(&queue->ring, &position);
-    if (slot != PI_NO_INDEX) {
+    if (slot != PI_NO_INDEX)
         pi_ring_advance(&queue->ring, position);
-    }
     return slot;
 }
 
@@ -77,9 +76,8 @@ static inline enum pi_push push_growing(struct queue *queue, uint32_t slot)
     enum pi_push pushed;
     while ((pushed = push(queue, slot)) == PI_PUSH_NO_CELL) {
         struct pi_ring_backing backed = pi_ring_backed(&queue->ring);
-        if (backed.rings >= queue->ring.rings) {
+        if (backed.rings >= queue->ring.rings)
             return pushed;
-        }
         (void)pi_ring_raise(&queue->ring, &backed);
     }
     return pushed;
@@ -89,9 +87,8 @@ static inline enum pi_push push_growing(struct queue *queue, uint32_t slot)
 static inline bool give_back(struct queue *queue)
 {
     uint32_t rings = pi_ring_leave(&queue->ring);
-    for (uint64_t i = pi_ring_start(1); rings > 0 && i < pi_ring_start(rings); i++) {
+    for (uint64_t i = pi_ring_start(1); rings > 0 && i < pi_ring_start(rings); i++)
         atomic_store_explicit(&queue->cells[i], 0, memory_order_relaxed);
-    }
     pi_ring_left(&queue->ring);
     return rings > 0;
 }
@@ -101,9 +98,8 @@ static inline bool give_back(struct queue *queue)
 static inline void require_pushed(struct queue *queue, uint32_t from, uint32_t to, const char *file,
                                   int line)
 {
-    for (uint32_t slot = from; slot < to; slot++) {
+    for (uint32_t slot = from; slot < to; slot++)
         _assert_int_equal(push(queue, slot), PI_PUSHED, file, line);
-    }
 }
 
 #define assert_pushed_growing(queue, from, to)                                                     \
@@ -111,18 +107,16 @@ static inline void require_pushed(struct queue *queue, uint32_t from, uint32_t t
 static inline void require_pushed_growing(struct queue *queue, uint32_t from, uint32_t to,
                                           const char *file, int line)
 {
-    for (uint32_t slot = from; slot < to; slot++) {
+    for (uint32_t slot = from; slot < to; slot++)
         _assert_int_equal(push_growing(queue, slot), PI_PUSHED, file, line);
-    }
 }
 
 #define assert_popped(queue, from, to) require_popped(queue, from, to, __FILE__, __LINE__)
 static inline void require_popped(struct queue *queue, uint32_t from, uint32_t to, const char *file,
                                   int line)
 {
-    for (uint32_t slot = from; slot < to; slot++) {
+    for (uint32_t slot = from; slot < to; slot++)
         _assert_int_equal(pop(queue), slot, file, line);
-    }
 }
 
 #define assert_empty(queue) assert_int_equal(pop(queue), PI_NO_INDEX)

@@ -27,12 +27,10 @@ TEST(slots_of_all_sizes, ALL)
 {
     const uint32_t slots[] = {0, PI_MAX_SLOTS - 1, 1, 0x800000, 0};
     struct queue queue = make_queue(1, 1);
-    for (size_t i = 0; i < COUNT(slots); i++) {
+    for (size_t i = 0; i < COUNT(slots); i++)
         assert_int_equal(push(&queue, slots[i]), PI_PUSHED);
-    }
-    for (size_t i = 0; i < COUNT(slots); i++) {
+    for (size_t i = 0; i < COUNT(slots); i++)
         assert_int_equal(pop(&queue), slots[i]);
-    }
     assert_empty(&queue);
     free_queue(&queue);
 }
@@ -70,9 +68,8 @@ TEST(an_entry_is_passed_once, ALL)
 TEST(limit_of_entries, ALL)
 {
     struct queue queue = make_queue(1, 1);
-    for (uint32_t slot = 0; slot < 3; slot++) {
+    for (uint32_t slot = 0; slot < 3; slot++)
         assert_int_equal(pi_ring_push(&queue.ring, slot, 3), PI_PUSHED);
-    }
     assert_int_equal(pi_ring_push(&queue.ring, 3, 3), PI_PUSH_LIMIT);
     assert_int_equal(pi_ring_length(&queue.ring), 3);
     assert_popped(&queue, 0, 1);
@@ -109,9 +106,8 @@ TEST(full_without_a_next_ring, ALL)
 {
     struct queue queue = make_queue(1, 1);
     assert_pushed(&queue, 0, PI_RING_CELLS - 1);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_int_equal(push(&queue, 9), PI_PUSH_NO_CELL);
-    }
     assert_int_equal(pi_ring_length(&queue.ring), PI_RING_CELLS - 1);
     assert_popped(&queue, 0, 1);
     assert_pushed(&queue, PI_RING_CELLS - 1, PI_RING_CELLS);

@@ -163,20 +163,17 @@ TEST(all_cells, ALL)
 {
     for (size_t i = 0; i < COUNT(patterns); i++) {
         struct queue queue = make_used_queue();
-        for (size_t cell = 0; cell < queue.count; cell++) {
+        for (size_t cell = 0; cell < queue.count; cell++)
             atomic_store(&queue.cells[cell], patterns[i]);
-        }
         assert_survived(&queue);
     }
 }
 
 static _Atomic uint64_t *cell_of(struct queue *queue, uint64_t position)
 {
-    for (size_t i = 0; i < queue->count; i++) {
-        if (atomic_load(&queue->cells[i]) >> 24 == position && atomic_load(&queue->cells[i]) != 0) {
+    for (size_t i = 0; i < queue->count; i++)
+        if (atomic_load(&queue->cells[i]) >> 24 == position && atomic_load(&queue->cells[i]) != 0)
             return &queue->cells[i];
-        }
-    }
     fail_msg("there is no entry at that position");
     return NULL;
 }
@@ -196,12 +193,10 @@ TEST(marks_everywhere, ALL)
     for (uint32_t mark = DOWN_ENTRY; mark <= MARK_ENTRY; mark++) {
         struct queue queue = make_used_queue();
         uint64_t head = atomic_load(&queue.shared->head);
-        for (size_t cell = 0; cell < queue.count; cell++) {
+        for (size_t cell = 0; cell < queue.count; cell++)
             atomic_store(&queue.cells[cell], cell_for(head, mark));
-        }
-        for (uint64_t i = 0; i < WAITING; i++) {
+        for (uint64_t i = 0; i < WAITING; i++)
             push_and_die(&queue, head + i, mark);
-        }
         assert_survived(&queue);
     }
 }
@@ -211,9 +206,8 @@ TEST(marks_in_a_row, ALL)
 {
     for (uint32_t mark = DOWN_ENTRY; mark <= MARK_ENTRY; mark++) {
         struct queue queue = make_queue(RINGS, RINGS);
-        for (uint64_t i = 0; i < PI_RING_CELLS; i++) {
+        for (uint64_t i = 0; i < PI_RING_CELLS; i++)
             push_and_die(&queue, i, mark);
-        }
         assert_survived(&queue);
     }
 }
@@ -227,9 +221,8 @@ TEST(a_gap_is_mended, ALL)
     assert_int_equal(pop(&queue), PI_NO_INDEX);
     pi_ring_repair(&queue.ring);
     assert_true(atomic_load(&queue.shared->head) == atomic_load(&queue.shared->tail));
-    while (pi_ring_peek(&queue.ring, &position) != PI_NO_INDEX) { /* the tail lags behind */
+    while (pi_ring_peek(&queue.ring, &position) != PI_NO_INDEX) /* the tail lags behind */
         pi_ring_advance(&queue.ring, position);
-    }
     assert_pushed(&queue, 0, 30);
     assert_popped(&queue, 0, 30);
     free_queue(&queue);

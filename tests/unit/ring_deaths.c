@@ -27,9 +27,8 @@ TEST(the_only_entry_is_of_a_dead_producer, ALL)
 TEST(many_producers_died, ALL)
 {
     struct queue queue = make_queue(1, 1);
-    for (uint32_t i = 0; i < 40; i++) {
+    for (uint32_t i = 0; i < 40; i++)
         push_and_die(&queue, i, i);
-    }
     assert_pushed(&queue, 40, 41);
     assert_true(atomic_load(&queue.shared->tail) > 32); /* the living help it on */
     assert_pushed(&queue, 41, 300);
@@ -181,9 +180,8 @@ TEST(memory_goes_back_after_the_death, ALL)
 {
     uint64_t mark;
     struct queue queue = queue_with_a_mark_down(&mark);
-    for (int round = 0; round < 2; round++) { /* the head, the tail */
+    for (int round = 0; round < 2; round++) /* the head, the tail */
         assert_false(give_back(&queue));
-    }
     assert_true(give_back(&queue));
     assert_goes_on(&queue);
 }
@@ -218,9 +216,8 @@ TEST(a_late_entry_counts_for_nothing, ALL)
 {
     uint64_t end;
     struct queue queue = queue_that_gave(&end);
-    for (uint64_t at = end - 100; at <= end; at++) {
+    for (uint64_t at = end - 100; at <= end; at++)
         atomic_store(&queue.cells[pi_ring_start(1) + at % pi_ring_cells(1)], cell_for(at, 77));
-    }
     assert_empty(&queue);
     assert_not_seen(&queue);
 }

@@ -68,9 +68,8 @@ TEST(laps_in_a_larger_ring, ALL)
         assert_pushed(&queue, slot + 1000, slot + 1001);
         assert_int_equal(pi_ring_length(&queue.ring), slot < FIRST ? 1001 : 1000);
     }
-    for (uint64_t i = 0; i < FIRST; i++) {
+    for (uint64_t i = 0; i < FIRST; i++)
         assert_int_equal(atomic_load(&queue.cells[i]), cell_for(i, (uint32_t)i));
-    }
     free_queue(&queue);
 }
 
@@ -229,12 +228,10 @@ TEST(shrinks_and_grows_many_times, ALL)
     struct queue queue = make_queue(5, 1);
     for (uint32_t round = 0; round < 60; round++) {
         assert_through(&queue, round, round + 1 + round * 997 % 9000);
-        if (round % 3 != 0) {
+        if (round % 3 != 0)
             (void)pi_ring_shrink(&queue.ring);
-        }
-        if (round % 2 == 0) {
+        if (round % 2 == 0)
             (void)give_back(&queue);
-        }
     }
     free_queue(&queue);
 }

@@ -38,9 +38,8 @@ static void look_at(struct traffic *traffic, uint32_t entry, uint32_t next[PRODU
 /* Without the time that whoever is slow gets elsewhere. */
 static void give(struct traffic *traffic)
 {
-    if (!traffic->gives || atomic_exchange(&traffic->giving, 1)) {
+    if (!traffic->gives || atomic_exchange(&traffic->giving, 1))
         return;
-    }
     (void)pi_ring_shrink(&traffic->queue.ring);
     atomic_fetch_add(&traffic->given, give_back(&traffic->queue));
     atomic_store(&traffic->giving, 0);
@@ -75,9 +74,8 @@ static void produce(struct traffic *traffic, uint32_t producer)
         while ((pushed = pi_ring_push(&traffic->queue.ring, producer * EACH + i, traffic->limit)) !=
                PI_PUSHED) {
             atomic_fetch_add(&traffic->broken, pushed == PI_PUSH_BROKEN);
-            if (pushed == PI_PUSH_NO_CELL) {
+            if (pushed == PI_PUSH_NO_CELL)
                 add_ring(traffic);
-            }
             (void)consume_one(traffic, next); /* full */
         }
         while (traffic->gives && i % BURST == 0 && consume_one(traffic, next)) {
@@ -91,23 +89,20 @@ static void consume(struct traffic *traffic)
     uint32_t next[PRODUCERS] = {0};
     for (;;) {
         unsigned producing = atomic_load(&traffic->producing);
-        if (consume_one(traffic, next)) {
+        if (consume_one(traffic, next))
             continue;
-        }
-        if (producing == 0) {
+        if (producing == 0)
             return;
-        }
         sched_yield();
     }
 }
 
 static void take_part(void *context, unsigned number)
 {
-    if (number < PRODUCERS) {
+    if (number < PRODUCERS)
         produce(context, number);
-    } else {
+    else
         consume(context);
-    }
 }
 
 static void assert_traffic(uint32_t rings, uint64_t limit, bool gives)
@@ -122,9 +117,8 @@ static void assert_traffic(uint32_t rings, uint64_t limit, bool gives)
     assert_int_equal(traffic->broken, 0);
     assert_int_equal(traffic->disordered, 0);
     assert_int_equal(traffic->unknown, 0);
-    for (uint32_t entry = 0; entry < PRODUCERS * EACH; entry++) {
+    for (uint32_t entry = 0; entry < PRODUCERS * EACH; entry++)
         assert_true(traffic->seen[entry]);
-    }
     assert_int_equal(pi_ring_length(&traffic->queue.ring), 0);
     assert_true(!gives || traffic->given > 0);
     free_queue(&traffic->queue);
@@ -139,7 +133,6 @@ TEST(few_entries_at_a_time, ALL) { assert_traffic(1, 2, false); }
 
 TEST(rings_that_come_and_go, ALL)
 {
-    for (int round = 0; round < 5; round++) {
+    for (int round = 0; round < 5; round++)
         assert_traffic(5, 0, true);
-    }
 }

@@ -110,18 +110,16 @@ static void count(void *context, unsigned number)
     uint32_t holder = pi_holder(number, number + 1);
     for (int i = 0; i < EACH; i++) {
         enum pi_robust_lock_result answer;
-        while ((answer = pi_robust_lock_acquire(&lock, SERIAL, holder)) == PI_LOCK_BUSY) {
+        while ((answer = pi_robust_lock_acquire(&lock, SERIAL, holder)) == PI_LOCK_BUSY)
             pi_pause();
-        }
         atomic_fetch_add(&told, answer == PI_LOCK_TOLD);
         counter++;
         bool dies = i % 10 == 0;
         deaths += dies;
-        if (dies) {
+        if (dies)
             (void)pi_robust_lock_recover(&lock, number);
-        } else {
+        else
             (void)pi_robust_lock_release(&lock, SERIAL, holder);
-        }
     }
 }
 

@@ -13,9 +13,8 @@ TEST(own_memory_counts, PROCESSES)
     assert_true(before > 0);
     char *memory = malloc(SIZE);
     assert_non_null(memory);
-    for (size_t i = 0; i < SIZE; i += 4096) {
+    for (size_t i = 0; i < SIZE; i += 4096)
         ((volatile char *)memory)[i] = 1; /* a compiler may leave out what nobody reads */
-    }
     assert_true(pi_os_rss() - before >= (long)SIZE * 9 / 10);
     free(memory);
 }

@@ -53,9 +53,8 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
 static int by_begin(const void *left, const void *right)
 {
     const struct region *a = left, *b = right;
-    if (a->begin != b->begin) {
+    if (a->begin != b->begin)
         return a->begin < b->begin ? -1 : 1;
-    }
     return (a->size > b->size) - (a->size < b->size); /* empty ones first */
 }
 
@@ -118,9 +117,8 @@ TEST(the_same_wherever_it_lies, ALL)
     pi_segment_layout(&here, BASE, sizes[2]);
     pi_segment_layout(&there, BASE + ((size_t)1 << 30), sizes[2]);
     assert_int_equal(here.size, there.size);
-    for (int area = 0; area < PI_AREAS; area++) {
+    for (int area = 0; area < PI_AREAS; area++)
         assert_int_equal(there.areas[area].base - there.base, here.areas[area].base - here.base);
-    }
 }
 
 TEST(tables_fit_what_names_them, ALL)

@@ -16,12 +16,10 @@ static void make_semaphore(void) { assert_int_equal(pi_os_semaphore_init(&semaph
 TEST(posts_are_counted, ALL)
 {
     make_semaphore();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         pi_os_semaphore_post(&semaphore);
-    }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_true(pi_os_semaphore_wait(&semaphore, PI_NEVER));
-    }
     assert_false(pi_os_semaphore_wait(&semaphore, 0));
     pi_os_semaphore_fini(&semaphore);
 }
@@ -39,9 +37,8 @@ TEST(a_post_is_taken_though_the_moment_has_passed, ALL)
 TEST(drained_of_all_posts, ALL)
 {
     make_semaphore();
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         pi_os_semaphore_post(&semaphore);
-    }
     pi_os_semaphore_drain(&semaphore);
     assert_false(pi_os_semaphore_wait(&semaphore, 0));
     pi_os_semaphore_drain(&semaphore);
@@ -125,9 +122,8 @@ static void *disturb(void *context)
         pause_ms(3);
         pthread_kill(disturber->victim, SIGUSR1);
     }
-    if (disturber->posts) {
+    if (disturber->posts)
         pi_os_semaphore_post(&semaphore);
-    }
     return NULL;
 }
 
@@ -186,9 +182,8 @@ TEST(scribbled_on, ALL)
 TEST(posted_once, ALL)
 {
     make_semaphore();
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         pi_os_semaphore_post_once(&semaphore);
-    }
     assert_true(pi_os_semaphore_wait(&semaphore, 0));
     assert_false(pi_os_semaphore_wait(&semaphore, 0));
     pi_os_semaphore_fini(&semaphore);

@@ -29,11 +29,9 @@ static struct pi_os_shm make_memory(bool shared)
 
 static bool is_all(const char *bytes, size_t size, char value)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != value) {
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != value)
             return false;
-        }
-    }
     return true;
 }
 
@@ -132,9 +130,8 @@ TEST(too_little_room_is_an_error, ALL)
     struct pi_os_shm memory;
     assert_int_equal(statvfs("/dev/shm", &room), 0);
     size_t all = (size_t)room.f_blocks * room.f_frsize;
-    if (all == 0) {
+    if (all == 0)
         skip(); /* no limit there */
-    }
     assert_int_equal(pi_os_shm_create(&memory, all + SIZE, true), 0);
     assert_int_equal(pi_os_shm_open(&memory, 0, PAGE, true), 0);
     assert_int_equal(pi_os_shm_back(&memory, 0, all + SIZE), ENOSPC);

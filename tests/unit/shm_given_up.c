@@ -93,9 +93,8 @@ TEST(so_many_ranges_and_no_more, ALL)
 {
     struct pi_os_shm memory;
     assert_int_equal(pi_os_shm_create(&memory, SIZE, true), 0);
-    for (size_t i = 0; i < PI_OS_MAX_GAPS; i++) {
+    for (size_t i = 0; i < PI_OS_MAX_GAPS; i++)
         assert_int_equal(pi_os_shm_give_up(&memory, (2 * i + 1) * USED, USED), 0);
-    }
     assert_int_equal(pi_os_shm_give_up(&memory, SIZE - USED, USED), ENOMEM);
     assert_int_equal(pi_os_shm_open(&memory, 0, SIZE, true), 0);
     assert_int_equal(memory.gaps, 0);
@@ -187,11 +186,10 @@ static void open_with_others(void *context, unsigned number)
     for (size_t i = 1; i <= ROUNDS; i++) {
         pthread_barrier_wait(&crowd->round);
         if (pi_os_shm_open(memory, i * USED, USED, true) != 0 ||
-            pi_os_shm_back(memory, i * USED + number * PAGE, PAGE) != 0) {
+            pi_os_shm_back(memory, i * USED + number * PAGE, PAGE) != 0)
             atomic_fetch_add(&crowd->failures, 1);
-        } else {
+        else
             memory->base[i * USED + number * PAGE] = 'y';
-        }
     }
 }
 
@@ -202,9 +200,8 @@ TEST(many_open_the_same, ALL)
     assert_int_equal(pthread_barrier_init(&crowd.round, NULL, CROWD), 0);
     run_threads(CROWD, open_with_others, &crowd);
     assert_int_equal(atomic_load(&crowd.failures), 0);
-    for (size_t i = 1; i <= ROUNDS; i++) {
+    for (size_t i = 1; i <= ROUNDS; i++)
         assert_int_equal(crowd.memory.base[i * USED], 'y');
-    }
     pthread_barrier_destroy(&crowd.round);
     pi_os_shm_destroy(&crowd.memory);
 }

@@ -96,9 +96,8 @@ static int read_what_parent_wrote(void *context)
     struct pi_os_shm *memory = context;
     REQUIRE(!has_flag(memory->base, "rd")); /* the parent opens it after the fork */
     REQUIRE(pi_os_shm_open(memory, 0, PAGE, true) == 0);
-    for (long end = now_ms() + PATIENCE_MS; memory->base[0] != 'x'; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; memory->base[0] != 'x'; pause_ms(1))
         REQUIRE(now_ms() < end);
-    }
     return 0;
 }
 
@@ -165,12 +164,10 @@ static size_t resident(void)
     char line[256];
     unsigned long kib = 0;
     FILE *status = fopen("/proc/self/status", "re");
-    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
         (void)sscanf(line, "VmRSS: %lu", &kib);
-    }
-    if (status != NULL) {
+    if (status != NULL)
         fclose(status);
-    }
     return (size_t)kib << 10;
 }
 
@@ -193,9 +190,8 @@ enum { NOT_PERMITTED = 77 };
 static int lock_before(void *shared)
 {
     struct pi_os_shm memory;
-    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
         return NOT_PERMITTED;
-    }
     size_t before = resident();
     REQUIRE(pi_os_shm_create(&memory, SIZE, *(const bool *)shared) == 0);
     REQUIRE(use_locked(&memory) == 0);
@@ -209,9 +205,8 @@ static int lock_after(void *shared)
     REQUIRE(pi_os_shm_create(&memory, SIZE, *(const bool *)shared) == 0);
     REQUIRE(pi_os_shm_open(&memory, 0, OPEN / 2, true) == 0);
     size_t before = resident();
-    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
         return NOT_PERMITTED;
-    }
     REQUIRE(use_locked(&memory) == 0);
     REQUIRE(resident() < before + SIZE / 2);
     return 0;
@@ -221,9 +216,8 @@ static void assert_permitted(int (*body)(void *))
 {
     for (size_t i = 0; i < COUNT(kinds); i++) {
         int status = wait_status(start_child(body, (void *)(uintptr_t)&kinds[i]));
-        if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED) {
+        if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED)
             skip();
-        }
         assert_int_equal(status, 0);
     }
 }

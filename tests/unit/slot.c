@@ -28,14 +28,12 @@ TEST(acquire_names_the_submitter, ALL)
 TEST(acquire_until_the_table_must_grow, ALL)
 {
     struct table *table = make_table(128, 64);
-    for (uint32_t i = 0; i < 64; i++) {
+    for (uint32_t i = 0; i < 64; i++)
         assert_int_equal(submit(table), i);
-    }
     assert_int_equal(submit(table), PI_NO_INDEX);
     open_slots(table, 128);
-    for (uint32_t i = 64; i < 128; i++) {
+    for (uint32_t i = 64; i < 128; i++)
         assert_int_equal(submit(table), i);
-    }
     assert_int_equal(submit(table), PI_NO_INDEX);
     free_table(table);
 }
@@ -46,9 +44,8 @@ TEST(count_that_is_too_large, ALL)
     assert_int_equal(pi_slots_count(&table->slots), 64);
     atomic_store(&table->count, pi_monotonic_word(UINT32_MAX));
     assert_int_equal(pi_slots_count(&table->slots), 64);
-    for (uint32_t i = 0; i < 64; i++) {
+    for (uint32_t i = 0; i < 64; i++)
         assert_int_equal(submit(table), i);
-    }
     assert_int_equal(submit(table), PI_NO_INDEX);
     free_table(table);
 }
@@ -96,9 +93,8 @@ TEST(take_claims_in_order, ALL)
 {
     struct table *table = make_table(64, 64);
     uint64_t word = 0;
-    for (uint32_t i = 0; i < 5; i++) {
+    for (uint32_t i = 0; i < 5; i++)
         assert_int_equal(submit(table), i);
-    }
     for (uint32_t i = 0; i < 5; i++) {
         assert_int_equal(take(table, WORKER + i, &word), i);
         assert_int_equal(word, word_of(table, i));

@@ -25,9 +25,8 @@ static struct table *table_with_a_stale_entry(enum pi_state state)
         return table;
     }
     assert_true(pi_slot_claim(slot_at(table, 0), WORKER, &word));
-    if (state == PI_FREE) {
+    if (state == PI_FREE)
         assert_true(end_task(table, 0, word));
-    }
     return table;
 }
 
@@ -122,9 +121,8 @@ TEST(recursion_leaves_no_more_entries_than_slots, ALL)
     struct table *table = make_table(64, 8);
     for (uint32_t i = 0; i < 5000; i++) {
         uint32_t depth = 1 + i % 8;
-        for (uint32_t j = 0; j < depth; j++) {
+        for (uint32_t j = 0; j < depth; j++)
             assert_int_equal(submit(table), j);
-        }
         for (uint32_t j = depth; j-- > 0;) {
             uint64_t word = word_of(table, j);
             assert_true(pi_slot_claim(slot_at(table, j), WORKER, &word));

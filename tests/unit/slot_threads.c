@@ -23,9 +23,8 @@ static void run(struct crowd *crowd, uint32_t index, uint64_t word)
 {
     uint64_t number = slot_at(crowd->table, index)->fn;
     atomic_fetch_add(&crowd->runs[number], 1);
-    if (!end_task(crowd->table, index, word)) {
+    if (!end_task(crowd->table, index, word))
         atomic_fetch_add(&crowd->ended_by_others, 1);
-    }
 }
 
 /* False: nothing waits. */
@@ -33,9 +32,8 @@ static bool work_once(struct crowd *crowd, unsigned worker)
 {
     uint64_t word;
     uint32_t index = take(crowd->table, worker, &word);
-    if (index == PI_NO_INDEX) {
+    if (index == PI_NO_INDEX)
         return false;
-    }
     run(crowd, index, word);
     return true;
 }
@@ -44,12 +42,10 @@ static void work(struct crowd *crowd, unsigned worker)
 {
     for (;;) {
         unsigned submitting = atomic_load(&crowd->submitting);
-        if (work_once(crowd, worker)) {
+        if (work_once(crowd, worker))
             continue;
-        }
-        if (submitting == 0) {
+        if (submitting == 0)
             return;
-        }
         sched_yield();
     }
 }
@@ -61,21 +57,17 @@ static void submit_one(struct crowd *crowd, uint32_t number, unsigned owner, boo
     struct table *table = crowd->table;
     uint64_t word;
     uint32_t index;
-    while ((index = pi_slots_acquire(&table->slots, owner, 0, &word)) == PI_NO_INDEX) {
-        if (!work_once(crowd, owner)) {
+    while ((index = pi_slots_acquire(&table->slots, owner, 0, &word)) == PI_NO_INDEX)
+        if (!work_once(crowd, owner))
             sched_yield(); /* another thread is about to queue, or to end, what is in the slots */
-        }
-    }
     struct pi_slot *slot = slot_at(table, index);
     slot->fn = number;
     uint32_t generation = pi_generation(word);
-    if (pi_slot_publish(slot, word, 0)) {
+    if (pi_slot_publish(slot, word, 0))
         atomic_fetch_add(&crowd->refused, push(&table->queue, index) != PI_PUSHED);
-    }
     word = word_of(table, index);
-    if (claims && pi_generation(word) == generation && pi_slot_claim(slot, owner, &word)) {
+    if (claims && pi_generation(word) == generation && pi_slot_claim(slot, owner, &word))
         run(crowd, index, word);
-    }
 }
 
 static void submit_all(struct crowd *crowd, unsigned submitter)
@@ -89,11 +81,10 @@ static void submit_all(struct crowd *crowd, unsigned submitter)
 
 static void take_part(void *context, unsigned number)
 {
-    if (number < SUBMITTERS) {
+    if (number < SUBMITTERS)
         submit_all(context, number);
-    } else {
+    else
         work(context, number);
-    }
 }
 
 static void assert_each_task_runs_once(uint32_t slots, unsigned impatience)
@@ -104,15 +95,13 @@ static void assert_each_task_runs_once(uint32_t slots, unsigned impatience)
     crowd->submitting = SUBMITTERS;
     crowd->impatience = impatience;
     run_threads(SUBMITTERS + WORKERS, take_part, crowd);
-    for (uint32_t i = 0; i < SUBMITTERS * EACH; i++) {
+    for (uint32_t i = 0; i < SUBMITTERS * EACH; i++)
         assert_int_equal(crowd->runs[i], 1);
-    }
     assert_int_equal(crowd->ended_by_others, 0);
     assert_int_equal(crowd->refused, 0);
     assert_int_equal(pi_ring_length(&crowd->table->queue.ring), 0);
-    for (uint32_t i = 0; i < slots; i++) {
+    for (uint32_t i = 0; i < slots; i++)
         assert_int_equal(word_of(crowd->table, i) & UINT32_MAX, PI_FREE);
-    }
     free_table(crowd->table);
     free(crowd);
 }

@@ -140,9 +140,8 @@ TEST(death_of_a_holder, ALL)
     struct box *box = make_box(4, 4);
     pi_block_ref mine = take_block(box, PAIR, OWNER), others = take_block(box, PAIR, OTHER);
     atomic_store(tag_of(box, take_block(box, PAIR, OWNER)), pi_tag_attached(1, 1));
-    for (uint32_t unit = 0; unit < 4; unit++) {
+    for (uint32_t unit = 0; unit < 4; unit++)
         pi_span_recover(&box->arena, unit, OWNER, PI_OWNER_NONE);
-    }
     assert_int_equal(pi_load_seq(tag_of(box, mine)), pi_tag_free(1));
     assert_int_equal(pi_load_seq(tag_of(box, others)), pi_tag_held(OTHER));
     assert_int_equal(pi_load_seq(tag_of(box, mine + 1)), pi_tag_attached(1, 1));
@@ -183,9 +182,8 @@ TEST(death_of_a_closer, ALL)
         pi_block_ref ref = take_block(box, 4096, OTHER);
         assert_true(release(box, ref, OTHER));
         atomic_store(&box->arena.units[0].tag, pi_tag_with_closer(unit_tag(box, 0), OWNER + 1));
-        for (uint32_t i = 0; i < steps; i++) {
+        for (uint32_t i = 0; i < steps; i++)
             atomic_store(&box->arena.tags[i], 0);
-        }
         assert_int_equal(pi_span_take(&box->arena, 5, OTHER), 0);
         assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 0);
         pi_span_recover(&box->arena, 0, OWNER, PI_OWNER_NONE);

@@ -12,9 +12,8 @@ static int redirect_stdout(void)
 {
     int ends[2];
     static char buffer[256];
-    if (pipe(ends) != 0 || dup2(ends[1], STDOUT_FILENO) < 0) {
+    if (pipe(ends) != 0 || dup2(ends[1], STDOUT_FILENO) < 0)
         return -1;
-    }
     close(ends[1]);
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     return ends[0];

@@ -81,9 +81,8 @@ static inline uint32_t submit(struct table *table)
 {
     uint64_t word;
     uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 0, &word);
-    if (index != PI_NO_INDEX && pi_slot_publish(slot_at(table, index), word, 0)) {
+    if (index != PI_NO_INDEX && pi_slot_publish(slot_at(table, index), word, 0))
         (void)push(&table->queue, index);
-    }
     return index;
 }
 
@@ -95,15 +94,12 @@ static inline uint32_t take(struct table *table, unsigned worker, uint64_t *word
 /* Ends a task that runs and frees its slot. False: somebody else did. */
 static inline bool end_task(struct table *table, uint32_t index, uint64_t run)
 {
-    if (!pi_slot_transition(slot_at(table, index), &run, PI_DONE, 0, 0)) {
+    if (!pi_slot_transition(slot_at(table, index), &run, PI_DONE, 0, 0))
         return false;
-    }
     uint64_t word = word_of(table, index);
-    while (!pi_slot_free(slot_at(table, index), &word)) {
-        if (!pi_final(word)) {
+    while (!pi_slot_free(slot_at(table, index), &word))
+        if (!pi_final(word))
             return false;
-        }
-    }
     pi_bitmap_free(&table->slots.map, index);
     return true;
 }

@@ -36,9 +36,8 @@ static inline void run_threads(unsigned n, void (*body)(void *, unsigned), void 
         assert_int_equal(pthread_create(&threads[i].thread, NULL, unit_thread_main, &threads[i]),
                          0);
     }
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++)
         pthread_join(threads[i].thread, NULL);
-    }
     pthread_barrier_destroy(&start);
 }
 

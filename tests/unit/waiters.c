@@ -48,9 +48,8 @@ TEST(one_that_left_is_not_claimed, ALL)
 TEST(each_has_its_turn, ALL)
 {
     pi_waiters_init(&waiters, SERIAL);
-    for (uint32_t parker = 30; parker < 35; parker++) {
+    for (uint32_t parker = 30; parker < 35; parker++)
         assert_true(pi_waiters_add(&waiters, SERIAL, parker));
-    }
     for (uint32_t i = 0; i < 20; i++) {
         uint32_t claimed = pi_waiters_claim(&waiters, SERIAL);
         assert_int_equal(claimed, 30 + i % 5);
@@ -126,9 +125,8 @@ static void wait_for_tokens(uint32_t parker)
 {
     while (atomic_load(&taken) < TOKENS) {
         (void)pi_waiters_add(&waiters, SERIAL, parker);
-        if (!take_token()) {
+        if (!take_token())
             sem_wait(&woken[parker]);
-        }
     }
 }
 
@@ -137,28 +135,23 @@ static void bring_tokens(void)
     for (int i = 0; i < TOKENS; i++) {
         atomic_fetch_add(&tokens, 1);
         uint32_t parker = pi_waiters_claim(&waiters, SERIAL);
-        if (parker != PI_NO_INDEX) {
+        if (parker != PI_NO_INDEX)
             sem_post(&woken[parker]);
-        }
-        while (atomic_load(&tokens) > 3) {
+        while (atomic_load(&tokens) > 3)
             sem_wait(&taken_one);
-        }
     }
-    while (atomic_load(&taken) < TOKENS) {
+    while (atomic_load(&taken) < TOKENS)
         sem_wait(&taken_one);
-    }
-    for (unsigned i = 1; i <= WAITERS; i++) {
+    for (unsigned i = 1; i <= WAITERS; i++)
         sem_post(&woken[parker_of(i)]); /* it is over */
-    }
 }
 
 static void take_part(void *context, unsigned number)
 {
-    if (number == 0) {
+    if (number == 0)
         bring_tokens();
-    } else {
+    else
         wait_for_tokens(parker_of(number));
-    }
 }
 
 TEST(no_wake_is_lost, ALL)
@@ -167,9 +160,8 @@ TEST(no_wake_is_lost, ALL)
     atomic_store(&tokens, 0);
     atomic_store(&taken, 0);
     assert_int_equal(sem_init(&taken_one, 0, 0), 0);
-    for (unsigned i = 1; i <= WAITERS; i++) {
+    for (unsigned i = 1; i <= WAITERS; i++)
         assert_int_equal(sem_init(&woken[parker_of(i)], 0, 0), 0);
-    }
     run_threads(1 + WAITERS, take_part, NULL);
     assert_int_equal(atomic_load(&taken), TOKENS);
 }

@@ -73,9 +73,8 @@ TEST(a_claimed_sleeper_spins, ALL)
 TEST(no_claim_while_somebody_spins, ALL)
 {
     struct pi_idle *idle = make_idle();
-    for (unsigned worker = 0; worker < 4; worker++) {
+    for (unsigned worker = 0; worker < 4; worker++)
         pi_idle_sleep(idle, worker);
-    }
     pi_idle_spin(idle, 70); /* in another word */
     assert_int_equal(pi_idle_claim(idle, 80, false), PI_NO_INDEX);
     assert_int_equal(pi_idle_claim(idle, 80, true), 0);
@@ -93,13 +92,11 @@ TEST(seats_in_several_words, ALL)
 {
     const unsigned workers[] = {5, 31, 32, 63, 64, 500, PI_MAX_WORKERS - 1};
     struct pi_idle *idle = make_idle();
-    for (size_t i = 0; i < COUNT(workers); i++) {
+    for (size_t i = 0; i < COUNT(workers); i++)
         pi_idle_sleep(idle, workers[i]);
-    }
     assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), COUNT(workers));
-    for (size_t i = 0; i < COUNT(workers); i++) {
+    for (size_t i = 0; i < COUNT(workers); i++)
         assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), workers[i]);
-    }
     assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), PI_NO_INDEX);
     free(idle);
 }
@@ -129,9 +126,8 @@ static void claim_all(void *context, unsigned number)
 {
     struct wake_up *all = context;
     uint32_t worker;
-    while ((worker = pi_idle_claim(&all->idle, SLEEPERS, true)) != PI_NO_INDEX) {
+    while ((worker = pi_idle_claim(&all->idle, SLEEPERS, true)) != PI_NO_INDEX)
         atomic_fetch_add(&all->woken[worker], 1);
-    }
 }
 
 TEST(each_sleeper_is_claimed_once, ALL)
@@ -169,8 +165,7 @@ TEST(neighbours_do_not_disturb_each_other, ALL)
     struct pi_idle *idle = make_idle();
     run_threads(CLAIMERS, go_round, idle);
     assert_int_equal(pi_idle_count(idle, 32), CLAIMERS);
-    for (unsigned worker = 0; worker < CLAIMERS; worker++) {
+    for (unsigned worker = 0; worker < CLAIMERS; worker++)
         assert_int_equal(pi_idle_claim(idle, 32, true), worker);
-    }
     free(idle);
 }

@@ -23,13 +23,11 @@ static enum kind draw_kind(struct driver *driver)
 {
     static const enum kind kinds[] = {PLAIN, PLAIN, PLAIN,  PLAIN,  PLAIN,  FAILING, BIG,
                                       SLOW,  SLOW,  NESTED, NESTED, LOCKED, GIFT};
-    if (driver->chaos->storm) {
+    if (driver->chaos->storm)
         return PLAIN;
-    }
     enum kind kind = kinds[below(&driver->random, COUNT(kinds))];
-    if (kind == GIFT && driver->chaos->roster != NULL) {
+    if (kind == GIFT && driver->chaos->roster != NULL)
         return LOCKED; /* what a worker gave dies with it */
-    }
     return kind == NESTED && driver->chaos->flat ? PLAIN : kind;
 }
 
@@ -37,12 +35,10 @@ static enum kind draw_kind(struct driver *driver)
 static enum fate draw_fate(struct driver *driver, enum kind kind)
 {
     enum fate fate = (enum fate)below(&driver->random, FATES);
-    if (kind == SLOW) {
+    if (kind == SLOW)
         return fate % 2 == 0 ? KILL : LIMIT;
-    }
-    if (kind == GIFT) {
+    if (kind == GIFT)
         return LEAVE;
-    }
     return kind == PLAIN || fate == CANCEL || fate == AGAIN || fate == FORGET ? fate : LEAVE;
 }
 
@@ -110,9 +106,8 @@ static void give_order(struct driver *driver, struct bid *bid)
     if (status != POSSE_OK) {
         driver->unseen[bid->order.entry - driver->entries] = false;
         count(driver->chaos, STARVED, 1);
-        if (status != POSSE_FULL && status != POSSE_TIMEOUT && status != POSSE_NO_MEMORY) {
+        if (status != POSSE_FULL && status != POSSE_TIMEOUT && status != POSSE_NO_MEMORY)
             (void)was_let_in(driver->chaos, "submit", status);
-        }
         return;
     }
     count(driver->chaos, ACCEPTED, 1);
@@ -130,14 +125,12 @@ static void interfere(struct driver *driver)
     for (size_t i = 0; i < driver->given; i++) {
         struct bid *bid = driver->owners[i];
         bid->told = POSSE_TOO_LATE;
-        if (bid->fate != CANCEL && bid->fate != KILL) {
+        if (bid->fate != CANCEL && bid->fate != KILL)
             continue;
-        }
         work_for(below(&driver->random, 300));
         bid->told = bid->fate == CANCEL ? posse_cancel(bid->future) : posse_kill(bid->future);
-        if (bid->told != POSSE_TOO_LATE) {
+        if (bid->told != POSSE_TOO_LATE)
             (void)went_well(driver->chaos, "cancel or kill", bid->told);
-        }
     }
 }
 
@@ -145,14 +138,12 @@ void play_batch(struct driver *driver)
 {
     size_t n = 1 + below(&driver->random, MAX_ORDERS);
     driver->given = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         give_order(driver, &driver->bids[i]);
-    }
     interfere(driver);
     wait_somehow(driver);
-    for (size_t i = 0; i < driver->given; i++) {
+    for (size_t i = 0; i < driver->given; i++)
         apply_loss_policy(driver, driver->owners[i]);
-    }
     count(driver->chaos, BATCHES, 1);
 }
 
@@ -165,9 +156,8 @@ bool driver_begin(struct driver *driver)
     driver->unseen = calloc(ENTRIES, sizeof *driver->unseen);
     if (driver->bytes == NULL || driver->unseen == NULL ||
         posse_alloc(driver->chaos->pool, ENTRIES * sizeof *driver->entries, &entries) != POSSE_OK ||
-        posse_completion_queue_create(&driver->completions) != POSSE_OK) {
+        posse_completion_queue_create(&driver->completions) != POSSE_OK)
         return false;
-    }
     driver->entries = memset(entries, 0, ENTRIES * sizeof *driver->entries);
     return true;
 }
@@ -175,9 +165,8 @@ bool driver_begin(struct driver *driver)
 void driver_end(struct driver *driver)
 {
     posse_completion_queue_destroy(driver->completions);
-    if (driver->chaos->end != DESTROYED) { /* else there may be tasks that use them */
+    if (driver->chaos->end != DESTROYED) /* else there may be tasks that use them */
         (void)went_well(driver->chaos, "free", posse_free(driver->chaos->pool, driver->entries));
-    }
     free(driver->unseen);
     free(driver->bytes);
 }
@@ -189,15 +178,14 @@ void *drive(void *argument)
     while (now_ms() < chaos->end_ms && !atomic_load(&chaos->faults) && !atomic_load(&chaos->shut) &&
            driver->used + 1000 < ENTRIES) {
         uint32_t what = chaos->storm ? 11 : below(&driver->random, 12);
-        if (what == 0 && !chaos->flat) {
+        if (what == 0 && !chaos->flat)
             play_map(driver);
-        } else if (what == 1) {
+        else if (what == 1)
             play_belt(driver);
-        } else if (what == 2) {
+        else if (what == 2)
             play_memory(driver);
-        } else {
+        else
             play_batch(driver);
-        }
     }
     return NULL;
 }

@@ -26,9 +26,8 @@ static int bring(posse_task *task, const void *arg, size_t size)
         uint32_t item = order->producer * EACH + brought;
         status = posse_queue_put(order->queue, &item, sizeof item, SOON_MS);
         brought += status == POSSE_OK;
-        if (status != POSSE_OK && status != POSSE_TIMEOUT) {
+        if (status != POSSE_OK && status != POSSE_TIMEOUT)
             return posse_task_fail(task, WRONG_END, "put: %s", posse_status_name(status));
-        }
     }
     return posse_task_return(task, &brought, sizeof brought) == POSSE_OK ? 0 : NO_ROOM;
 }
@@ -38,9 +37,8 @@ static posse_status take_one(const struct belt_order *order)
     uint32_t item = 0;
     size_t size = 0;
     posse_status status = posse_queue_get(order->queue, &item, sizeof item, &size, SOON_MS);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         atomic_fetch_add(&order->came[item % (HANDS * EACH)].runs, 1);
-    }
     return status;
 }
 
@@ -50,12 +48,10 @@ static int take(posse_task *task, const void *arg, size_t size)
     meet(order->roster, order->die_after_us);
     for (int i = 0; i < EACH; i++) {
         posse_status status = take_one(order);
-        if (status == POSSE_TIMEOUT) {
+        if (status == POSSE_TIMEOUT)
             break;
-        }
-        if (status != POSSE_OK) {
+        if (status != POSSE_OK)
             return posse_task_fail(task, WRONG_END, "get: %s", posse_status_name(status));
-        }
     }
     return 0;
 }
@@ -89,22 +85,19 @@ static void count_items(struct driver *driver, const struct belt_order *order, c
         uint32_t came = atomic_load(&order->came[i].runs);
         long said = brought[i / EACH];
         missing += i % EACH < said && came == 0;
-        if (came > 1 || (said >= 0 && i % EACH >= said && came > 0)) {
+        if (came > 1 || (said >= 0 && i % EACH >= said && came > 0))
             blame(driver->chaos, "item %d of %ld came %u times", i, said, came);
-        }
     }
-    if (missing > deaths && !driver->chaos->mortal) {
+    if (missing > deaths && !driver->chaos->mortal)
         blame(driver->chaos, "%ld items were lost with %ld consumers", missing, deaths);
-    }
 }
 
 static struct belt_order make_order(struct driver *driver, posse_queue queue)
 {
     struct belt_order order = {.queue = queue, .roster = driver->chaos->roster};
     order.came = next_entry(driver, false);
-    for (int i = 1; i < HANDS * EACH; i++) {
+    for (int i = 1; i < HANDS * EACH; i++)
         (void)next_entry(driver, false);
-    }
     return order;
 }
 
@@ -120,9 +113,8 @@ static void run_belt(struct driver *driver, struct belt_order *order)
             driver->chaos->arm_us != 0 ? 1 + below(&driver->random, driver->chaos->arm_us) : 0;
         posse_status status = posse_submit(driver->chaos->pool, i % 2 == 0 ? bring : take, order,
                                            sizeof *order, &futures[i]);
-        if (!was_let_in(driver->chaos, "submit at a queue", status)) {
+        if (!was_let_in(driver->chaos, "submit at a queue", status))
             break;
-        }
         count(driver->chaos, ACCEPTED, 1);
     }
     for (int i = 0; i < 4 && take_one(order) == POSSE_OK; i++) {
@@ -159,15 +151,12 @@ void play_memory(struct driver *driver)
     uint64_t seed = mix(driver->random);
     for (size_t i = 0; i < COUNT(blocks); i++) {
         sizes[i] = 1 + below(&driver->random, i == 0 ? 300000 : 5000);
-        if (posse_alloc(driver->chaos->pool, sizes[i], &blocks[i]) == POSSE_OK) {
+        if (posse_alloc(driver->chaos->pool, sizes[i], &blocks[i]) == POSSE_OK)
             fill(blocks[i], sizes[i], seed + i);
-        }
     }
     work_for(below(&driver->random, 200));
-    for (size_t i = 0; i < COUNT(blocks); i++) {
+    for (size_t i = 0; i < COUNT(blocks); i++)
         if (blocks[i] != NULL && (!is_filled(blocks[i], sizes[i], seed + i) ||
-                                  posse_free(driver->chaos->pool, blocks[i]) != POSSE_OK)) {
+                                  posse_free(driver->chaos->pool, blocks[i]) != POSSE_OK))
             blame(driver->chaos, "a block of %zu bytes was written to, or freed", sizes[i]);
-        }
-    }
 }

@@ -26,9 +26,8 @@ static int forks;
 static void enter(void)
 {
     forks++;
-    if (roster == NULL) {
+    if (roster == NULL)
         return;
-    }
     int pid = getpid();
     if (forks == 1) {
         atomic_store(&roster->supervisor, pid);
@@ -40,9 +39,8 @@ static void enter(void)
 
 __attribute__((constructor)) static void watch_births(void)
 {
-    if (pthread_atfork(NULL, NULL, enter) != 0) {
+    if (pthread_atfork(NULL, NULL, enter) != 0)
         abort();
-    }
 }
 
 struct roster *open_roster(void)
@@ -66,17 +64,15 @@ static void kill_self_later(uint32_t us)
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
     struct itimerspec after = {.it_value = {us / 1000000, us % 1000000 * 1000L}};
     timer_t timer;
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0) {
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
         timer_settime(timer, 0, &after, NULL);
-    }
 }
 
 void meet(struct roster *mine, uint32_t die_after_us)
 {
     static pid_t met;
-    if (mine == NULL || met == getpid()) {
+    if (mine == NULL || met == getpid())
         return;
-    }
     met = getpid();
     struct life *life = &mine->lives[met];
     atomic_store(&life->met, atomic_load(&life->born));
@@ -95,9 +91,8 @@ static pid_t parent_of(pid_t pid)
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     FILE *stat = fopen(path, "re");
     if (stat != NULL) {
-        if (fscanf(stat, "%*d (%*[^)]) %c %d", &state, &parent) != 2) {
+        if (fscanf(stat, "%*d (%*[^)]) %c %d", &state, &parent) != 2)
             state = 'X';
-        }
         fclose(stat);
     }
     return state == 'X' || state == 'Z' ? 0 : parent;
@@ -118,27 +113,23 @@ bool pick_victim(struct roster *from, uint64_t random, struct victim *victim)
 {
     uint32_t births = atomic_load(&from->births);
     uint32_t last = births < 8 ? births : 8;
-    if (last == 0) {
+    if (last == 0)
         return false;
-    }
     victim->pid = atomic_load(&from->recent[(births - 1 - random % last) % RECENT]);
     victim->fd = victim->pid > 0 ? pi_os_pidfd(victim->pid) : -1;
-    if (victim->fd < 0) {
+    if (victim->fd < 0)
         return false;
-    }
     if (parent_of(victim->pid) == atomic_load(&from->supervisor) &&
-        may_be_killed(from, victim->pid)) {
+        may_be_killed(from, victim->pid))
         return true;
-    }
     close(victim->fd);
     return false;
 }
 
 bool signal_victim(struct roster *from, struct victim victim, int signal)
 {
-    if (signal == SIGKILL) {
+    if (signal == SIGKILL)
         atomic_fetch_add(&from->lives[victim.pid].doomed, 1);
-    }
     return syscall(SYS_pidfd_send_signal, victim.fd, signal, NULL, 0) == 0;
 }
 

@@ -16,11 +16,10 @@ void *close_pool(void *argument)
     uint32_t ms = below(&killer->random, (uint32_t)killer->ms);
     pause_ms(ms);
     atomic_store(&chaos->closing, 1);
-    if (chaos->end == FORCED && below(&killer->random, 2) == 0) {
+    if (chaos->end == FORCED && below(&killer->random, 2) == 0)
         (void)went_well(chaos, "kill_workers", posse_kill_workers(chaos->pool));
-    } else if (chaos->end == FORCED) {
+    else if (chaos->end == FORCED)
         (void)went_well(chaos, "terminate_workers", posse_terminate_workers(chaos->pool));
-    }
     unsigned flags = chaos->end == CANCELS ? POSSE_CANCEL_FUTURES : 0;
     (void)went_well(chaos, "shutdown", posse_shutdown(chaos->pool, flags, HANG_MS));
     return NULL;
@@ -43,33 +42,27 @@ static void destroy_at_work(struct scene *scene)
                          .size = sizeof order,
                          .flags = POSSE_NO_WAIT};
         posse_status status = posse_submit_with(chaos->pool, &job, i % 3 == 0 ? NULL : &future);
-        if (status != POSSE_FULL) {
+        if (status != POSSE_FULL)
             (void)went_well(chaos, "submit", status);
-        }
     }
     (void)went_well(chaos, "destroy", posse_destroy(chaos->pool));
 }
 
 void end_use(struct scene *scene)
 {
-    for (int i = 0; i < DRIVERS; i++) {
+    for (int i = 0; i < DRIVERS; i++)
         pthread_join(scene->drivers[i].thread, NULL);
-    }
-    if (has_ender(&scene->chaos)) {
+    if (has_ender(&scene->chaos))
         pthread_join(scene->ender.thread, NULL);
-    }
     atomic_store(&scene->chaos.over, 1);
     pthread_join(scene->onlooker.thread, NULL);
-    if (scene->governed) {
+    if (scene->governed)
         pthread_join(scene->governor.thread, NULL);
-    }
-    if (scene->chaos.end == DESTROYED) {
+    if (scene->chaos.end == DESTROYED)
         destroy_at_work(scene);
-    }
     atomic_store(&scene->chaos.calm, 1);
-    for (int i = 0; i < scene->n_killers; i++) {
+    for (int i = 0; i < scene->n_killers; i++)
         pthread_join(scene->killers[i].thread, NULL);
-    }
 }
 
 /* Waits until all that was accepted has ended, and gives its counts. */
@@ -96,9 +89,8 @@ static void count_unseen(struct scene *scene)
         for (uint32_t i = 0; i < driver->used; i++) {
             uint32_t runs = driver->unseen[i] ? atomic_load(&driver->entries[i].runs) : 1;
             count(&scene->chaos, SILENT, runs == 0);
-            if (runs > 1) {
+            if (runs > 1)
                 blame(&scene->chaos, "thread %d, order %u: nobody saw it run %u times", d, i, runs);
-            }
         }
     }
 }
@@ -112,12 +104,10 @@ static void add_up(struct chaos *chaos, const posse_stats *now)
     count(chaos, DEATHS, (long)now->workers_lost);
     count(chaos, LOSSES, (long)now->lost);
     count(chaos, STARTS, (long)now->workers_started);
-    if (losses > (long)now->workers_lost && !cancels(chaos)) {
+    if (losses > (long)now->workers_lost && !cancels(chaos))
         blame(chaos, "%ld losses, and %ld deaths", losses, (long)now->workers_lost);
-    }
-    if (chaos->flat && ended != figures->of[ACCEPTED]) {
+    if (chaos->flat && ended != figures->of[ACCEPTED])
         blame(chaos, "%ld tasks were accepted, and %ld ended", figures->of[ACCEPTED], ended);
-    }
 }
 
 /* Frees what the round itself had, and looks whether anything else is left. */
@@ -129,30 +119,26 @@ static void leave_nothing(struct chaos *chaos)
     }
     posse_status lock = posse_lock_destroy(chaos->locked->lock);
     posse_status memory = posse_free(chaos->pool, chaos->locked);
-    if (lock == POSSE_INVALID && chaos->mortal) {
+    if (lock == POSSE_INVALID && chaos->mortal)
         lock = POSSE_OK; /* a worker that died with its supervisor holds it for ever */
-    }
     (void)went_well(chaos, "lock_destroy", lock);
     (void)went_well(chaos, "free", memory);
-    if (chaos->mortal) {
+    if (chaos->mortal)
         return;
-    }
     const char *left = unrest(chaos->pool);
     for (long end = now_ms() + PATIENCE_MS; left != NULL && now_ms() < end;) {
         pause_ms(1);
         left = unrest(chaos->pool);
     }
-    if (left != NULL || stats_of(chaos->pool).memory_blocks != 0) {
+    if (left != NULL || stats_of(chaos->pool).memory_blocks != 0)
         blame(chaos, "it does not come to rest: %s", left != NULL ? left : "memory is held");
-    }
 }
 
 static void look_at_the_end(struct scene *scene)
 {
     struct chaos *chaos = &scene->chaos;
-    if (chaos->mortal && !atomic_load(&chaos->shut)) {
+    if (chaos->mortal && !atomic_load(&chaos->shut))
         blame(chaos, "the supervisor is dead, and no call says so");
-    }
     if (!chaos->mortal && chaos->end != DESTROYED) {
         posse_stats now = await_end(chaos);
         count_unseen(scene);
@@ -164,9 +150,8 @@ int end_scene(struct scene *scene)
 {
     struct chaos *chaos = &scene->chaos;
     look_at_the_end(scene);
-    for (int i = 0; i < DRIVERS; i++) {
+    for (int i = 0; i < DRIVERS; i++)
         driver_end(&scene->drivers[i]);
-    }
     if (chaos->end != DESTROYED) {
         leave_nothing(chaos);
         (void)went_well(chaos, "destroy", posse_destroy(chaos->pool));

@@ -19,9 +19,8 @@ void *kill_supervisor(void *argument)
     struct chaos *chaos = killer->chaos;
     struct victim victim = {.fd = chaos->supervisor};
     pause_us(below(&killer->random, (uint32_t)killer->ms * 1000));
-    if (!signal_victim(chaos->roster, victim, SIGKILL)) {
+    if (!signal_victim(chaos->roster, victim, SIGKILL))
         blame(chaos, "the supervisor could not be killed");
-    }
     return NULL;
 }
 
@@ -38,16 +37,14 @@ static void hold_up_supervisor(struct killer *killer)
 static void hold_up(struct killer *killer, struct victim victim)
 {
     struct chaos *chaos = killer->chaos;
-    if (!signal_victim(chaos->roster, victim, SIGSTOP)) {
+    if (!signal_victim(chaos->roster, victim, SIGSTOP))
         return;
-    }
     count(chaos, STOPS, 1);
     pause_us(below(&killer->random, 2000));
-    if (below(&killer->random, 2) == 0) {
+    if (below(&killer->random, 2) == 0)
         signal_victim(chaos->roster, victim, SIGCONT);
-    } else if (signal_victim(chaos->roster, victim, SIGKILL)) {
+    else if (signal_victim(chaos->roster, victim, SIGKILL))
         count(chaos, KILLS, 1);
-    }
 }
 
 void *kill_workers(void *argument)
@@ -57,17 +54,14 @@ void *kill_workers(void *argument)
     while (!atomic_load(&chaos->calm)) {
         struct victim victim;
         pause_us(below(&killer->random, (uint32_t)chaos->gap_us));
-        if (below(&killer->random, 256) == 0) {
+        if (below(&killer->random, 256) == 0)
             hold_up_supervisor(killer);
-        }
-        if (!pick_victim(chaos->roster, mix(killer->random), &victim)) {
+        if (!pick_victim(chaos->roster, mix(killer->random), &victim))
             continue;
-        }
-        if (below(&killer->random, 16) == 0) {
+        if (below(&killer->random, 16) == 0)
             hold_up(killer, victim);
-        } else if (signal_victim(chaos->roster, victim, SIGKILL)) {
+        else if (signal_victim(chaos->roster, victim, SIGKILL))
             count(chaos, KILLS, 1);
-        }
         close(victim.fd);
     }
     return NULL;
@@ -98,9 +92,8 @@ void *look_on(void *argument)
             posse_error error = {.struct_size = sizeof error};
             status = posse_exception(future, below(&killer->random, 50), &error);
         }
-        if (status != POSSE_INVALID && status != POSSE_TIMEOUT) {
+        if (status != POSSE_INVALID && status != POSSE_TIMEOUT)
             (void)went_well(chaos, "a look at the future of another", status);
-        }
         pause_us(below(&killer->random, 300));
     }
     return NULL;
@@ -115,9 +108,8 @@ void *govern(void *argument)
         long workers = 1 + below(&killer->random, (uint32_t)chaos->most_workers);
         posse_status resized = posse_resize(chaos->pool, workers);
         posse_status looked = posse_get_stats(chaos->pool, &stats);
-        if (!was_let_in(chaos, "resize", resized) || !went_well(chaos, "stats", looked)) {
+        if (!was_let_in(chaos, "resize", resized) || !went_well(chaos, "stats", looked))
             return NULL;
-        }
         pause_us(below(&killer->random, 20000));
     }
     return NULL;

@@ -41,9 +41,8 @@ static void draw_items(struct driver *driver, struct items *items)
     }
     void *shared = NULL;
     if (below(&driver->random, 2) == 0 &&
-        posse_alloc(driver->chaos->pool, sizeof items->values, &shared) == POSSE_OK) {
+        posse_alloc(driver->chaos->pool, sizeof items->values, &shared) == POSSE_OK)
         items->shared = memcpy(shared, items->values, sizeof items->values);
-    }
 }
 
 static posse_status open_items(struct driver *driver, struct items *items, posse_map_iter **map)
@@ -72,9 +71,8 @@ static const char *judge_item(struct driver *driver, struct items *items, posse_
 {
     posse_error error = {.struct_size = sizeof error};
     uint64_t value;
-    if (item->index >= items->count || items->came[item->index]) {
+    if (item->index >= items->count || items->came[item->index])
         return "came twice";
-    }
     items->came[item->index] = true;
     uint32_t runs = atomic_load(&items->entries[item->index]->runs);
     if (item->status == POSSE_OK) {
@@ -83,14 +81,12 @@ static const char *judge_item(struct driver *driver, struct items *items, posse_
                : value != mix(items->values[item->index]) ? "is wrong"
                                                           : NULL;
     }
-    if (item->status == POSSE_CANCELLED && cancels(driver->chaos) && runs == 0) {
+    if (item->status == POSSE_CANCELLED && cancels(driver->chaos) && runs == 0)
         return NULL;
-    }
     uint64_t chunk = items->first + item->index / (uint64_t)items->chunk * (uint64_t)items->chunk;
     if (item->status != POSSE_WORKER_LOST || runs > 1 ||
-        posse_map_exception(map, &error) != POSSE_OK) {
+        posse_map_exception(map, &error) != POSSE_OK)
         return "ended in a way that it cannot";
-    }
     return explained(driver->chaos, error.pid, loss_of(driver, chunk)) ? NULL
                                                                        : "no death explains it";
 }
@@ -102,18 +98,16 @@ static void take_items(struct driver *driver, struct items *items, posse_map_ite
     size_t enough = below(&driver->random, 4) == 0 ? below(&driver->random, MAX_ITEMS) : SIZE_MAX;
     for (posse_item item = {.struct_size = sizeof item}; taken < enough; taken++) {
         status = posse_map_next(map, &item);
-        if (status != POSSE_OK) {
+        if (status != POSSE_OK)
             break;
-        }
         const char *what = judge_item(driver, items, map, &item);
         if (what != NULL) {
             blame(driver->chaos, "thread %d, item %zu of %zu of a map: %s, %s", driver->number,
                   item.index, items->count, posse_status_name(item.status), what);
         }
     }
-    if (status == POSSE_END && taken != items->count) {
+    if (status == POSSE_END && taken != items->count)
         blame(driver->chaos, "map: end after %zu of %zu items", taken, items->count);
-    }
     (void)was_let_in(driver->chaos, "map", status == POSSE_END ? POSSE_OK : status);
 }
 
@@ -123,14 +117,12 @@ void play_map(struct driver *driver)
     posse_map_iter *map = NULL;
     draw_items(driver, &items);
     posse_status status = open_items(driver, &items, &map);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         take_items(driver, &items, map);
-    } else if (status != POSSE_NO_MEMORY) {
+    else if (status != POSSE_NO_MEMORY)
         (void)was_let_in(driver->chaos, "map_open", status);
-    }
     posse_map_close(map);
     count(driver->chaos, MAPS, 1);
-    if (items.shared != NULL) {
+    if (items.shared != NULL)
         (void)went_well(driver->chaos, "free", posse_free(driver->chaos->pool, items.shared));
-    }
 }

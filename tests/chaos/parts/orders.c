@@ -33,9 +33,8 @@ bool is_filled(const void *bytes, size_t size, uint64_t seed)
     const unsigned char *from = bytes;
     for (size_t at = 0; at < size; at += sizeof seed) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        if (memcmp(from + at, &seed, size - at < sizeof seed ? size - at : sizeof seed) != 0) {
+        if (memcmp(from + at, &seed, size - at < sizeof seed ? size - at : sizeof seed) != 0)
             return false;
-        }
     }
     return true;
 }
@@ -86,12 +85,10 @@ static posse_fn obey_node;
 /* Tells which worker was lost further in; what else may be wrong there is a fault. */
 static int pass_on(posse_task *task, const posse_error *error)
 {
-    if (error->status == POSSE_WORKER_LOST) {
+    if (error->status == POSSE_WORKER_LOST)
         return posse_task_fail(task, LOST_INSIDE, "%ld", error->pid);
-    }
-    if (error->status == POSSE_TASK_FAILED) {
+    if (error->status == POSSE_TASK_FAILED)
         return posse_task_fail(task, error->code, "%s", error->message);
-    }
     return posse_task_fail(task, WRONG_END, "inner: %s", posse_status_name(error->status));
 }
 
@@ -106,9 +103,8 @@ static int nested(posse_task *task, const struct order *order)
         smaller.value = order->value - 1 - i;
         posse_status status =
             posse_submit(posse_task_executor(task), obey_node, &smaller, sizeof smaller, &half[i]);
-        if (status != POSSE_OK) {
+        if (status != POSSE_OK)
             return posse_task_fail(task, WRONG_END, "submit: %s", posse_status_name(status));
-        }
     }
     sum = order->value >= 2 ? 0 : sum;
     for (int i = 0; order->value >= 2 && i < 2; i++) {
@@ -137,18 +133,15 @@ static int big(posse_task *task, const struct order *order)
 {
     void *scratch = NULL;
     posse_executor *pool = posse_task_executor(task);
-    if (posse_alloc(pool, order->payload, &scratch) != POSSE_OK) {
+    if (posse_alloc(pool, order->payload, &scratch) != POSSE_OK)
         return NO_ROOM;
-    }
     memcpy(scratch, order + 1, order->payload);
     bool right = is_filled(scratch, order->payload, order->value);
-    if (posse_free(pool, scratch) != POSSE_OK || !right) {
+    if (posse_free(pool, scratch) != POSSE_OK || !right)
         return WRONG_BYTES;
-    }
     void *reply = posse_task_reserve(task, order->reply);
-    if (reply == NULL) {
+    if (reply == NULL)
         return NO_ROOM;
-    }
     fill(reply, order->reply, ~order->value);
     return 0;
 }
@@ -156,9 +149,8 @@ static int big(posse_task *task, const struct order *order)
 static int slow(posse_task *task, const struct order *order)
 {
     for (long end = now_ms() + HANG_MS; now_ms() < end;) {
-        if (order->heeds && posse_task_cancelled(task)) {
+        if (order->heeds && posse_task_cancelled(task))
             return 0;
-        }
         pause_ms(1);
     }
     return WRONG_END;
@@ -169,9 +161,8 @@ static int locked(posse_task *task, const struct order *order)
 {
     struct locked *shared = order->locked;
     posse_status status = posse_lock_acquire(shared->lock, HANG_MS);
-    if (status != POSSE_OK && status != POSSE_OWNER_DIED) {
+    if (status != POSSE_OK && status != POSSE_OWNER_DIED)
         return posse_task_fail(task, WRONG_LOCK, "acquire: %s", posse_status_name(status));
-    }
     long inside = shared->guard;
     shared->guard = (long)order->value | 1;
     shared->count++;
@@ -190,9 +181,8 @@ static int locked(posse_task *task, const struct order *order)
 static int gift(posse_task *task, const struct order *order)
 {
     void *memory = NULL;
-    if (posse_alloc(posse_task_executor(task), GIFT_SIZE, &memory) != POSSE_OK) {
+    if (posse_alloc(posse_task_executor(task), GIFT_SIZE, &memory) != POSSE_OK)
         return NO_ROOM;
-    }
     fill(memory, GIFT_SIZE, order->value);
     return give(task, (uintptr_t)memory);
 }
@@ -204,9 +194,8 @@ int obey_order(posse_task *task, const void *arg, size_t size)
         [SLOW] = slow,   [LOCKED] = locked,   [GIFT] = gift,
     };
     const struct order *order = arg;
-    if (size != sizeof *order + order->payload) {
+    if (size != sizeof *order + order->payload)
         return WRONG_BYTES;
-    }
     atomic_fetch_add(&order->entry->runs, 1);
     meet(order->roster, order->die_after_us);
     work_for(order->work_us);

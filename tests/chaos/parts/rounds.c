@@ -93,13 +93,11 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
 
 static void start_threads(struct scene *scene)
 {
-    for (int i = 0; i < DRIVERS; i++) {
+    for (int i = 0; i < DRIVERS; i++)
         start(&scene->drivers[i].thread, drive, &scene->drivers[i]);
-    }
     start(&scene->onlooker.thread, look_on, &scene->onlooker);
-    if (scene->governed) {
+    if (scene->governed)
         start(&scene->governor.thread, govern, &scene->governor);
-    }
     if (has_ender(&scene->chaos)) {
         start(&scene->ender.thread, scene->chaos.mortal ? kill_supervisor : close_pool,
               &scene->ender);
@@ -108,15 +106,12 @@ static void start_threads(struct scene *scene)
 
 static void play_scenes(const struct plan *plan, struct scene *scenes)
 {
-    for (int i = 0; i < plan->pools; i++) {
+    for (int i = 0; i < plan->pools; i++)
         begin_scene(&scenes[i], plan, mix(plan->seed + (uint64_t)(plan->round * 16 + i)));
-    }
-    for (int i = 0; i < plan->pools; i++) {
+    for (int i = 0; i < plan->pools; i++)
         start_threads(&scenes[i]);
-    }
-    for (int i = 0; i < plan->pools; i++) {
+    for (int i = 0; i < plan->pools; i++)
         end_use(&scenes[i]);
-    }
 }
 
 void play_round(const struct plan *plan, struct figures *figures)
@@ -127,9 +122,8 @@ void play_round(const struct plan *plan, struct figures *figures)
     play_scenes(plan, scenes);
     for (int i = 0; i < plan->pools; i++) {
         faults += end_scene(&scenes[i]);
-        for (int f = 0; f < FIGURES; f++) {
+        for (int f = 0; f < FIGURES; f++)
             figures->of[f] += scenes[i].chaos.figures.of[f];
-        }
     }
     free(scenes);
     assert_int_equal(faults, 0);

@@ -25,27 +25,24 @@ long patience(const struct chaos *chaos)
 static void blame_call(struct chaos *chaos, const char *call, posse_status status)
 {
     posse_error why = {.struct_size = sizeof why};
-    if (status == POSSE_BROKEN) {
+    if (status == POSSE_BROKEN)
         (void)posse_why_broken(chaos->pool, &why);
-    }
     blame(chaos, "%s: %s %s", call, posse_status_name(status), why.message);
 }
 
 bool went_well(struct chaos *chaos, const char *call, posse_status status)
 {
-    if (status == POSSE_BROKEN && chaos->mortal) {
+    if (status == POSSE_BROKEN && chaos->mortal)
         atomic_store(&chaos->shut, 1);
-    } else if (status != POSSE_OK) {
+    else if (status != POSSE_OK)
         blame_call(chaos, call, status);
-    }
     return status == POSSE_OK;
 }
 
 bool was_let_in(struct chaos *chaos, const char *call, posse_status status)
 {
-    if (status != POSSE_SHUT_DOWN || !atomic_load(&chaos->closing)) {
+    if (status != POSSE_SHUT_DOWN || !atomic_load(&chaos->closing))
         return went_well(chaos, call, status);
-    }
     atomic_store(&chaos->shut, 1);
     return false;
 }

@@ -19,14 +19,12 @@ static void wait_for_all(struct driver *driver)
     posse_when when = (posse_when)below(&driver->random, 3);
     posse_status first =
         posse_wait(driver->futures, driver->given, when, patience(driver->chaos), NULL, &done);
-    if (went_well(driver->chaos, "wait", first) && done == 0 && driver->given > 0) {
+    if (went_well(driver->chaos, "wait", first) && done == 0 && driver->given > 0)
         blame(driver->chaos, "wait (%d): none is done", when);
-    }
     posse_status all = posse_wait(driver->futures, driver->given, POSSE_ALL_COMPLETED,
                                   patience(driver->chaos), NULL, &done);
-    if (went_well(driver->chaos, "wait for all", all) && done != driver->given) {
+    if (went_well(driver->chaos, "wait for all", all) && done != driver->given)
         blame(driver->chaos, "wait: %zu of %zu are done", done, driver->given);
-    }
 }
 
 static int announce(posse_future future, void *context)
@@ -46,9 +44,8 @@ static void take_as_completed(struct driver *driver)
     size_t index;
     while (status == POSSE_OK) {
         status = posse_completion_iter_next(completed, &future, &index);
-        if (status == POSSE_OK) {
+        if (status == POSSE_OK)
             announce(future, driver->owners[index]);
-        }
     }
     posse_completion_iter_close(completed);
     (void)went_well(driver->chaos, "as_completed", status == POSSE_END ? POSSE_OK : status);
@@ -56,11 +53,9 @@ static void take_as_completed(struct driver *driver)
 
 static bool all_announced(const struct driver *driver)
 {
-    for (size_t i = 0; i < driver->given; i++) {
-        if (atomic_load(&driver->owners[i]->announced) == 0) {
+    for (size_t i = 0; i < driver->given; i++)
+        if (atomic_load(&driver->owners[i]->announced) == 0)
             return false;
-        }
-    }
     return true;
 }
 
@@ -69,14 +64,12 @@ static void be_called_back(struct driver *driver)
     for (size_t i = 0; i < driver->given; i++) {
         posse_status status =
             posse_add_done_callback(driver->futures[i], announce, driver->owners[i]);
-        if (!went_well(driver->chaos, "add_done_callback", status)) {
+        if (!went_well(driver->chaos, "add_done_callback", status))
             driver->owners[i]->announced = 1;
-        }
     }
     wait_for_each(driver);
-    for (long end = now_ms() + patience(driver->chaos); !all_announced(driver) && now_ms() < end;) {
+    for (long end = now_ms() + patience(driver->chaos); !all_announced(driver) && now_ms() < end;)
         pause_ms(1);
-    }
 }
 
 static void take_completions(struct driver *driver)
@@ -85,19 +78,16 @@ static void take_completions(struct driver *driver)
     for (size_t i = 0; i < driver->given; i++) {
         posse_status status =
             posse_completion_queue_add(driver->completions, driver->futures[i], driver->owners[i]);
-        if (!went_well(driver->chaos, "completions_add", status)) {
+        if (!went_well(driver->chaos, "completions_add", status))
             driver->owners[i]->announced = 1;
-        }
     }
     for (long end = now_ms() + patience(driver->chaos); !all_announced(driver) && now_ms() < end;) {
         posse_completion taken[4];
-        if (poll(&fd, 1, 1000) <= 0) {
+        if (poll(&fd, 1, 1000) <= 0)
             continue;
-        }
         size_t n = posse_completion_queue_take(driver->completions, taken, COUNT(taken));
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n; i++)
             announce(taken[i].future, taken[i].context);
-        }
     }
 }
 

@@ -76,11 +76,9 @@ static int play_killing(posse_executor *pool, int deaths)
 static int patient_task(posse_task *task, const void *arg, size_t size)
 {
     struct gate *const *gate = arg;
-    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1)) {
-        if (atomic_load(&(*gate)->open) || now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task); pause_ms(1))
+        if (atomic_load(&(*gate)->open) || now_ms() > end)
             return GAVE_UP;
-        }
-    }
     return 0;
 }
 
@@ -91,12 +89,10 @@ static int asking_task(posse_task *task, const void *arg, size_t size)
     posse_job job = {
         .struct_size = sizeof job, .fn = patient_task, .arg = arg, .size = size, .name = "inner"};
     posse_future inner;
-    if (posse_resize(pool, 2) != POSSE_OK || posse_submit_with(pool, &job, &inner) != POSSE_OK) {
+    if (posse_resize(pool, 2) != POSSE_OK || posse_submit_with(pool, &job, &inner) != POSSE_OK)
         return INNER_FAILED;
-    }
-    while (!posse_running(inner) && !posse_done(inner)) {
+    while (!posse_running(inner) && !posse_done(inner))
         pause_ms(1);
-    }
     posse_status status = posse_result(inner, 2, NULL, NULL);
     bool good = status == POSSE_TIMEOUT && posse_cancel(inner) == POSSE_TOO_LATE;
     good = good && posse_result(inner, -1, NULL, NULL) == POSSE_OK;

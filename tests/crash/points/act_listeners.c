@@ -32,19 +32,15 @@ static int inner_task(posse_task *task, const void *arg, size_t size)
     posse_completion_iter *completed;
     long sum = 0, value;
     int given = 0;
-    for (long i = 0; i < 3; i++) {
+    for (long i = 0; i < 3; i++)
         if (posse_submit(posse_task_executor(task), square_task, &i, sizeof i, &inner[i]) !=
-            POSSE_OK) {
+            POSSE_OK)
             return INNER_FAILED;
-        }
-    }
-    if (posse_as_completed(inner, 3, LONG_MS, &completed) != POSSE_OK) {
+    if (posse_as_completed(inner, 3, LONG_MS, &completed) != POSSE_OK)
         return INNER_FAILED;
-    }
     for (; posse_completion_iter_next(completed, &future, NULL) == POSSE_OK; given++) {
-        if (posse_result_into(future, 0, &value, sizeof value, NULL) == POSSE_OK) {
+        if (posse_result_into(future, 0, &value, sizeof value, NULL) == POSSE_OK)
             sum += value;
-        }
         posse_release(future);
     }
     posse_completion_iter_close(completed);
@@ -59,9 +55,8 @@ static posse_status iterate(void *context)
     posse_future future;
     posse_status status;
     size_t index = 0;
-    while ((status = posse_completion_iter_next(play->completed, &future, &index)) == POSSE_OK) {
+    while ((status = posse_completion_iter_next(play->completed, &future, &index)) == POSSE_OK)
         play->yielded[index]++;
-    }
     return status;
 }
 
@@ -71,13 +66,11 @@ static posse_status poll_all(void *context)
     struct pollfd fd = {.fd = posse_completion_queue_fd(play->completions), .events = POLLIN};
     posse_completion taken[MOST];
     for (size_t all = 0; all < play->n;) {
-        if (poll(&fd, 1, LONG_MS) != 1) {
+        if (poll(&fd, 1, LONG_MS) != 1)
             return POSSE_TIMEOUT;
-        }
         size_t n = posse_completion_queue_take(play->completions, taken, MOST);
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n; i++)
             play->taken[*(size_t *)taken[i].context]++;
-        }
         all += n;
     }
     return POSSE_OK;
@@ -88,9 +81,8 @@ static posse_status poll_all(void *context)
 static int count_arrived(const struct play *play, struct gate *gate)
 {
     int arrived = atomic_load(&gate->entered);
-    for (size_t i = 0; i < WORKERS; i++) {
+    for (size_t i = 0; i < WORKERS; i++)
         arrived += posse_done(play->futures[i]);
-    }
     return arrived;
 }
 
@@ -98,9 +90,8 @@ static void submit_all(struct play *play, struct gate *gate)
 {
     static const char large[3000] = "large";
     play->n = WORKERS + TASKS;
-    for (size_t i = 0; i < WORKERS; i++) {
+    for (size_t i = 0; i < WORKERS; i++)
         play->futures[i] = submitted_hold(play->pool, gate);
-    }
     assert_eventually(count_arrived(play, gate) >= (int)WORKERS);
     posse_future *rest = play->futures + WORKERS;
     rest[0] = submitted_long(play->pool, square_task, 3);

@@ -38,18 +38,15 @@ static bool map_squares(posse_executor *pool, bool unordered, struct sums *sums)
                          .unordered = unordered};
     posse_map_iter *mapping = NULL;
     posse_item item = {.struct_size = sizeof item};
-    for (long i = 0; i < ITEMS; i++) {
+    for (long i = 0; i < ITEMS; i++)
         numbers[i] = i;
-    }
-    if (posse_map_open(pool, &job, &mapping) != POSSE_OK) {
+    if (posse_map_open(pool, &job, &mapping) != POSSE_OK)
         return false;
-    }
     while (posse_map_next(mapping, &item) == POSSE_OK) {
         long i = (long)item.index, value = 0;
         bool fails = i % 7 == 3;
-        if (item.result) {
+        if (item.result)
             memcpy(&value, item.result, sizeof value);
-        }
         sums->lost += item.status == POSSE_WORKER_LOST;
         bool right =
             fails ? item.status == POSSE_TASK_FAILED : item.status == POSSE_OK && value == i * i;
@@ -62,9 +59,8 @@ static bool map_squares(posse_executor *pool, bool unordered, struct sums *sums)
 static int mapping_task(posse_task *task, const void *arg, size_t size)
 {
     struct sums sums = {0};
-    if (!map_squares(posse_task_executor(task), false, &sums) || sums.wrong) {
+    if (!map_squares(posse_task_executor(task), false, &sums) || sums.wrong)
         return INNER_FAILED;
-    }
     return return_long(task, sums.right + sums.lost == ITEMS ? sums.lost : -1);
 }
 
@@ -149,12 +145,10 @@ static bool use_large_blocks(posse_executor *pool)
     void *memory[3];
     static const size_t sizes[] = {LARGE, LARGE, HUGE};
     bool good = true;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         good = good && posse_alloc(pool, sizes[i], &memory[i]) == POSSE_OK;
-    }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         good = good && posse_free(pool, memory[i]) == POSSE_OK;
-    }
     return good;
 }
 
@@ -163,9 +157,8 @@ static int crowd_task(posse_task *task, const void *arg, size_t size)
     posse_executor *pool = posse_task_executor(task);
     posse_future *futures = posse_task_reserve(task, CROWD * sizeof *futures);
     bool good = futures != NULL;
-    for (int i = 0; good && i < CROWD; i++) {
+    for (int i = 0; good && i < CROWD; i++)
         good = posse_submit(pool, count_task, arg, size, &futures[i]) == POSSE_OK;
-    }
     good = good && use_large_blocks(pool);
     for (int i = 0; good && i < CROWD; i++) {
         posse_status status = posse_result(futures[i], -1, NULL, NULL);

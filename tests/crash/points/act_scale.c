@@ -27,9 +27,8 @@ static int play_tasks(posse_executor *pool, long workers, long other)
     int lost = 0;
     for (long i = 0; i < TASKS; i++) {
         futures[i] = submitted_long(pool, i % 3 == 2 ? fib_task : square_task, 3);
-        if (other && i % 2 == 0) {
+        if (other && i % 2 == 0)
             assert_ok(posse_resize(pool, i % 4 == 0 ? other : workers));
-        }
     }
     for (long i = 0; i < TASKS; i++) {
         posse_error error = error_of(futures[i]);

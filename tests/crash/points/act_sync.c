@@ -28,9 +28,8 @@ static bool locked_step(struct stage *stage)
 {
     posse_status status = posse_lock_acquire(stage->lock, -1);
     atomic_fetch_add(&stage->told, status == POSSE_OWNER_DIED);
-    if (status != POSSE_OK && status != POSSE_OWNER_DIED) {
+    if (status != POSSE_OK && status != POSSE_OWNER_DIED)
         return false;
-    }
     stage->plain++;
     return posse_lock_release(stage->lock) == POSSE_OK;
 }
@@ -71,9 +70,8 @@ static int use_task(posse_task *task, const void *arg, size_t size)
                posse_queue_put(stage->queue, &item, sizeof item, -1) == POSSE_OK;
         atomic_store(&stage->put[part->number][i], 1);
         posse_status status = posse_queue_get(stage->queue, &item, sizeof item, NULL, 1);
-        if (status == POSSE_OK) {
+        if (status == POSSE_OK)
             atomic_fetch_add(&stage->came[item.task][item.number], 1);
-        }
         good = good && (status == POSSE_OK || status == POSSE_TIMEOUT);
     }
     atomic_fetch_add(&stage->wrong, !good);
@@ -87,19 +85,16 @@ static posse_status read_all(void *context)
     struct stage *stage = context;
     struct item item;
     posse_status status;
-    while ((status = posse_queue_get(stage->queue, &item, sizeof item, NULL, -1)) == POSSE_OK) {
+    while ((status = posse_queue_get(stage->queue, &item, sizeof item, NULL, -1)) == POSSE_OK)
         atomic_fetch_add(&stage->came[item.task][item.number], 1);
-    }
     return status;
 }
 
 static posse_status lock_often(void *context)
 {
-    for (int i = 0; i < 3; i++) {
-        if (!locked_step(context)) {
+    for (int i = 0; i < 3; i++)
+        if (!locked_step(context))
             return POSSE_INVALID;
-        }
-    }
     return POSSE_OK;
 }
 

@@ -77,9 +77,8 @@ void die_alone(const struct act *act)
     int deaths = 0, points = 0;
     begin_points();
     seed_points();
-    for (uint32_t i = 0; i < PI_MAX_POINTS; i++) {
+    for (uint32_t i = 0; i < PI_MAX_POINTS; i++)
         tried[i] = false;
-    }
     rehearse(act, &targets, PI_ROLE_WORKER);
     for (int round = 0; round < ROUNDS; round++) {
         find_targets(&targets, PI_ROLE_WORKER);
@@ -146,9 +145,8 @@ void die_in_recovery(const struct act *act)
         point = lot_of(&supervisor, &pass);
         plan.steps[2] = step_of(PI_ROLE_SUPERVISOR, PI_KILL_FROZEN, point, 1);
         all += stage(act, &plan);
-        if (i % 8 == 7) {
+        if (i % 8 == 7)
             find_targets(&supervisor, PI_ROLE_SUPERVISOR); /* it depends on who dies where */
-        }
     }
     print_message("\r%s: %ld plays, in %d of them killed in the midst of recovery\033[K\n",
                   act->name, plays, all);

@@ -50,9 +50,8 @@ static void submit_all(struct run *run)
         job.fn = i % 4 == 3 ? square_task : job.fn;
         job.arg = i % 4 == 1 ? (const void *)bytes : i % 4 == 2 ? (const void *)&run->lock : &i;
         job.size = i % 4 == 1 ? sizeof bytes : i % 4 == 2 ? sizeof run->lock : sizeof i;
-        if (posse_submit_with(run->pool, &job, &run->futures[run->n]) == POSSE_OK) {
+        if (posse_submit_with(run->pool, &job, &run->futures[run->n]) == POSSE_OK)
             run->n++;
-        }
     }
     if (run->n > 0) {
         (void)posse_cancel(run->futures[run->n - 1]);
@@ -75,19 +74,16 @@ static bool use_pool(void)
     void *memory = NULL;
     bool good = true;
     options.max_workers = 2;
-    if (posse_create(&options, &run.pool) != POSSE_OK) {
+    if (posse_create(&options, &run.pool) != POSSE_OK)
         return true;
-    }
     posse_status status = posse_alloc(run.pool, 100000, &memory);
-    if (status == POSSE_OK) {
+    if (status == POSSE_OK)
         status = posse_lock_create(run.pool, &run.lock);
-    }
     good = status == POSSE_OK || status == POSSE_BROKEN;
     submit_all(&run);
     status = posse_as_completed(run.futures, (size_t)run.n, PATIENCE_MS, &completed);
-    for (posse_future future; status == POSSE_OK;) {
+    for (posse_future future; status == POSSE_OK;)
         status = posse_completion_iter_next(completed, &future, NULL);
-    }
     posse_completion_iter_close(completed);
     good = good && (status == POSSE_END || status == POSSE_BROKEN || status == POSSE_INVALID);
     for (int i = 0; i < run.n; i++) {
@@ -125,9 +121,8 @@ void supervisor_dies(void)
         stage(&act_any_end, &(struct plan){.steps = {first}, .n = 1});
     }
     for (uint32_t i = 0; i < count_points(); i++) {
-        if (passes_at(PI_ROLE_SUPERVISOR, i) == 0 || (uint32_t)tried++ % stride != 0) {
+        if (passes_at(PI_ROLE_SUPERVISOR, i) == 0 || (uint32_t)tried++ % stride != 0)
             continue;
-        }
         for (int times = 0; times < (int)in_long_run(2, 4);
              times++) { /* undisturbed, then as it repairs something */
             struct plan plan = {.n = 1};
@@ -168,9 +163,8 @@ static long kill_program(uint32_t point, uint32_t pass)
     long ms = now_ms() - start;
     assert_in_range(ms, 0, MAX_MS);
     assert_eventually(count_new_names() == 0);
-    if (steps_done() > 0) {
+    if (steps_done() > 0)
         note_death(PI_ROLE_PROGRAM, point);
-    }
     bool died = steps_done() > 0;
     disarm();
     return died ? ms : -1;
@@ -188,9 +182,8 @@ void program_dies(void)
     stage(&act_any_end, &(struct plan){.n = 0});
     for (uint32_t i = 0; i < count_points(); i++) {
         uint32_t passes = passes_at(PI_ROLE_PROGRAM, i);
-        if (passes == 0 || (uint32_t)tried++ % stride != 0) {
+        if (passes == 0 || (uint32_t)tried++ % stride != 0)
             continue;
-        }
         for (uint32_t k = 0; k < few && k < passes; k++) {
             long ms = kill_program(i, 1 + (uint32_t)below(passes));
             died += ms >= 0;

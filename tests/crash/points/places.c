@@ -101,9 +101,8 @@ static bool same(uint32_t a, uint32_t b)
 static uint32_t first_of(uint32_t point)
 {
     uint32_t first = 0;
-    while (!same(first, point)) {
+    while (!same(first, point))
         first++;
-    }
     return first;
 }
 
@@ -122,9 +121,8 @@ void forget_passes(void) { memset(passes, 0, sizeof passes); }
 static struct showing *showing_of(const struct act *act)
 {
     size_t i = 0;
-    while (i < n_showings && showings[i].act != act) {
+    while (i < n_showings && showings[i].act != act)
         i++;
-    }
     assert_in_range(i, 0, MAX_ACTS - 1);
     n_showings = i < n_showings ? n_showings : i + 1;
     showings[i].act = act;
@@ -135,12 +133,10 @@ static struct showing *showing_of(const struct act *act)
 static const struct act *likeliest(uint32_t point)
 {
     const struct showing *best = NULL;
-    for (const struct showing *at = showings; at < showings + n_showings; at++) {
+    for (const struct showing *at = showings; at < showings + n_showings; at++)
         if (at->brought[point] > 0 &&
-            (!best || at->brought[point] * best->plays > best->brought[point] * at->plays)) {
+            (!best || at->brought[point] * best->plays > best->brought[point] * at->plays))
             best = at;
-        }
-    }
     return best ? best->act : NULL;
 }
 
@@ -187,9 +183,8 @@ static bool is_excused(uint32_t point)
         bool here =
             strcmp(excused[i].file, file_of(point)) == 0 &&
             (!excused[i].function || strcmp(excused[i].function, pi_points[point].function) == 0);
-        if (here && (excused[i].seldom || !passed[PI_ROLE_WORKER][point])) {
+        if (here && (excused[i].seldom || !passed[PI_ROLE_WORKER][point]))
             return true;
-        }
     }
     return false;
 }
@@ -207,34 +202,28 @@ static void try_again(uint32_t point)
 static void try_stragglers(void)
 {
     begin_points();
-    for (uint32_t i = 0; i < count_points(); i++) {
-        if (deaths_at(PI_ROLE_WORKER, i) == 0) {
+    for (uint32_t i = 0; i < count_points(); i++)
+        if (deaths_at(PI_ROLE_WORKER, i) == 0)
             try_again(i);
-        }
-    }
     end_points();
     print_message("\r\033[K");
 }
 
 bool has_anybody_died(void)
 {
-    for (uint32_t i = 0; i < count_points(); i++) {
-        if (deaths[PI_ROLE_WORKER][i] > 0) {
+    for (uint32_t i = 0; i < count_points(); i++)
+        if (deaths[PI_ROLE_WORKER][i] > 0)
             return true;
-        }
-    }
     return false;
 }
 
 /* Somebody died on the other side of the same write: to be here at the right moment was chance. */
 static bool has_twin(uint32_t point)
 {
-    for (uint32_t i = 0; i < count_points(); i++) {
+    for (uint32_t i = 0; i < count_points(); i++)
         if (deaths[PI_ROLE_WORKER][i] > 0 && pi_points[i].line == pi_points[point].line &&
-            strcmp(pi_points[i].file, pi_points[point].file) == 0) {
+            strcmp(pi_points[i].file, pi_points[point].file) == 0)
             return passed[PI_ROLE_WORKER][point];
-        }
-    }
     return false;
 }
 
@@ -246,9 +235,8 @@ void assert_all_died_at(void)
     count_role(PI_ROLE_SUPERVISOR, "the supervisor");
     count_role(PI_ROLE_PROGRAM, "the program");
     for (uint32_t i = 0; i < count_points(); i++) {
-        if (first_of(i) != i || deaths[PI_ROLE_WORKER][i] > 0 || is_excused(i)) {
+        if (first_of(i) != i || deaths[PI_ROLE_WORKER][i] > 0 || is_excused(i))
             continue;
-        }
         missing += !has_twin(i);
         print_message("no worker died %s", passed[PI_ROLE_WORKER][i] ? "where one was: " : "");
         print_place(i);

@@ -84,15 +84,12 @@ static void tell(const struct act *act, const struct plan *plan)
 
 static void check_after(const struct act *act, posse_executor *pool, long workers, int deaths)
 {
-    if (!act->leaves) {
+    if (!act->leaves)
         assert_eventually(stats_of(pool).workers_lost == (uint64_t)deaths);
-    }
-    if (!act->ends && deaths > 0) {
+    if (!act->ends && deaths > 0)
         assert_int_equal(act->play(pool, 0), 0); /* it works on as if nothing had been */
-    }
-    if (!act->leaves && !act->ends) {
+    if (!act->leaves && !act->ends)
         assert_eventually(stats_of(pool).workers == (uint64_t)workers);
-    }
 }
 
 static void end_scene(const struct act *act, posse_executor *pool, int deaths)
@@ -110,9 +107,8 @@ static void play_once(const struct act *act, int expected)
 {
     posse_options options = default_options();
     options.max_workers = 2;
-    if (act->set) {
+    if (act->set)
         act->set(&options);
-    }
     posse_executor *pool = make_pool_with(options);
     int lost = act->play(pool, expected);
     disarm();
@@ -124,20 +120,17 @@ static void play_once(const struct act *act, int expected)
 
 static void note_deaths(void)
 {
-    for (uint32_t i = 0; i < steps_done(); i++) {
-        if (pi_crash->steps[i].fate != PI_KILL_FROZEN) {
+    for (uint32_t i = 0; i < steps_done(); i++)
+        if (pi_crash->steps[i].fate != PI_KILL_FROZEN)
             note_death(pi_crash->steps[i].role, pi_crash->steps[i].done_at);
-        }
-    }
 }
 
 bool stage(const struct act *act, const struct plan *plan)
 {
     int expected = 0;
     playing = act;
-    for (uint32_t i = 0; i < plan->n; i++) {
+    for (uint32_t i = 0; i < plan->n; i++)
         expected += plan->steps[i].fate != PI_KILL_FROZEN;
-    }
     tell(act, plan);
     time_limit(TIME_LIMIT); /* for each */
     arm(plan);

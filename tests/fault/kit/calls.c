@@ -84,9 +84,8 @@ void *fault_realloc(void *block, size_t size);
 void *fault_realloc(void *block, size_t size)
 {
     int error = FAILS(realloc, ENOMEM);
-    if (error) {
+    if (error)
         return NOTHING(error, );
-    }
     bool fresh = block == NULL;
     void *moved = realloc(block, size);
     return fresh ? counted(moved) : moved;
@@ -193,9 +192,8 @@ pid_t fault_waitpid(pid_t pid, int *status, int options);
 pid_t fault_waitpid(pid_t pid, int *status, int options)
 {
     int error = FAILS(waitpid, EINTR, ECHILD);
-    if (error == ECHILD) {
+    if (error == ECHILD)
         return DONE(error, waitpid(pid, status, options));
-    }
     return error ? MINUS(error, ) : waitpid(pid, status, options);
 }
 
@@ -220,9 +218,8 @@ long fault_syscall(long number, ...)
     va_list rest;
     long words[6];
     va_start(rest, number);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         words[i] = va_arg(rest, long);
-    }
     va_end(rest);
     int error = number == SYS_pidfd_open ? FAILS(syscall, ENOSYS, EMFILE, EPERM, ENOMEM) : 0;
     long result = error
@@ -258,14 +255,12 @@ int fault_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, vo
 {
     int error = FAILS(pthread_create, EAGAIN, ENOMEM, EPERM);
     struct thread *copy = error ? NULL : malloc(sizeof *copy);
-    if (copy == NULL) {
+    if (copy == NULL)
         return error ? error : ENOMEM;
-    }
     *copy = (struct thread){body, context, fault_starts + 1};
     error = pthread_create(thread, attributes, start_thread, copy);
-    if (error) {
+    if (error)
         free(copy);
-    }
     return error;
 }
 

@@ -16,9 +16,8 @@ static _Thread_local bool interrupted[CALLS];
 
 static unsigned class_here(void)
 {
-    if (backend() == POSSE_PROCESS) {
+    if (backend() == POSSE_PROCESS)
         return fault_forks == 0 ? PROGRAM : fault_forks < 3 ? SUPERVISOR : WORKER;
-    }
     return fault_starts == 0 ? PROGRAM : HELPERS;
 }
 
@@ -48,9 +47,8 @@ static bool counts(enum fault_call call)
 static bool is_hit(enum fault_call call, long number)
 {
     const struct fault_plan *plan = &fault_state->plan;
-    if (plan->at == 0 || number < plan->at) {
+    if (plan->at == 0 || number < plan->at)
         return false;
-    }
     return number == plan->at || plan->mode == EVERYTHING ||
            (plan->mode == ITS_KIND && atomic_load(&fault_state->call) == (int)call);
 }
@@ -74,22 +72,18 @@ static bool recovers(enum fault_call call)
 int fault_error(enum fault_call call, const int *errors)
 {
     struct fault_state *state = fault_state;
-    if (state == NULL || !atomic_load(&state->armed) || !counts(call)) {
+    if (state == NULL || !atomic_load(&state->armed) || !counts(call))
         return 0;
-    }
-    if (!is_hit(call, atomic_fetch_add(&state->calls, 1) + 1)) {
+    if (!is_hit(call, atomic_fetch_add(&state->calls, 1) + 1))
         return 0;
-    }
     unsigned n = 0;
-    while (n < FAULT_MOST_ERRORS && errors[n] != 0) {
+    while (n < FAULT_MOST_ERRORS && errors[n] != 0)
         n++;
-    }
     int error = errors[state->plan.choice % n];
     bool transient = passes(call, error);
     interrupted[call] = transient && !interrupted[call];
-    if ((transient && !interrupted[call]) || recovers(call)) {
+    if ((transient && !interrupted[call]) || recovers(call))
         return 0;
-    }
     if (atomic_fetch_add(&state->failed, 1) == 0) {
         atomic_store(&state->error, error);
         atomic_store(&state->call, (int)call);

@@ -8,9 +8,8 @@ int use_pool(posse_executor *pool)
         long square = i * i;
         posse_status status = posse_submit(pool, square_task, &i, sizeof i, &future);
         ALLOW(status, ACCEPTED);
-        if (status != POSSE_OK) {
+        if (status != POSSE_OK)
             continue;
-        }
         ALLOW(posse_result_into(future, -1, &square, sizeof square, NULL), ENDED);
         REQUIRE(square == i * i);
         REQUIRE(posse_release(future) == POSSE_OK);
@@ -39,9 +38,8 @@ void sweep_all(const char *name, fault_scene *scene)
         faults += sweep(name, scene, SUPERVISOR);
         faults += sweep(name, scene, WORKER);
     }
-    if (backend() == POSSE_THREAD) {
+    if (backend() == POSSE_THREAD)
         faults += sweep(name, scene, HELPERS);
-    }
     /* Without processes a warm pool may need no call that can fail. */
     assert_true(faults > 0 || backend() != POSSE_PROCESS);
 }

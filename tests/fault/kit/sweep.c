@@ -49,20 +49,17 @@ bool is_among(posse_status status, unsigned set)
     int error = errno;
     atomic_fetch_add(&now->statuses[status], 1);
     bool among = (set & AS(status)) != 0;
-    if (!among) {
+    if (!among)
         fprintf(stderr, "%s is not expected here\n", posse_status_name(status));
-    }
-    if (!errno_belongs_to(status, error)) {
+    if (!errno_belongs_to(status, error))
         fprintf(stderr, "%s with errno %d\n", posse_status_name(status), error);
-    }
     return among && errno_belongs_to(status, error);
 }
 
 void fault_begin(void)
 {
-    if (now->next.at > 0) {
+    if (now->next.at > 0)
         fault_arm(&now->next);
-    }
 }
 
 bool fault_lasts(void) { return now->next.mode != ONCE; }
@@ -97,9 +94,8 @@ static bool all_are_gone(struct before *before)
 static bool threads_are(int threads)
 {
     long end = now_ms() + 2000;
-    while (count_threads() != threads && now_ms() < end) {
+    while (count_threads() != threads && now_ms() < end)
         pause_ms(1); /* a joined one may be seen for an instant longer */
-    }
     return count_threads() == threads;
 }
 
@@ -146,9 +142,8 @@ static bool step(bool past_end)
         return true;
     }
     next->choice = choices() > 1 ? next->choice + 1 : first_choice(next->mode + 1);
-    if (choices() > 1 && next->choice < MAX_CHOICES) {
+    if (choices() > 1 && next->choice < MAX_CHOICES)
         return true;
-    }
     next->choice = choices() > 1 ? 0 : next->choice;
     return ++next->mode < FAULT_MODES;
 }
@@ -158,9 +153,8 @@ static void count_run(void)
     long calls = atomic_load(&now->state.calls);
     atomic_fetch_add(&now->runs, 1);
     atomic_fetch_add(&now->faults, atomic_load(&now->state.failed));
-    if (calls > atomic_load(&now->most_calls)) {
+    if (calls > atomic_load(&now->most_calls))
         atomic_store(&now->most_calls, calls);
-    }
 }
 
 static int run_all(void *unused)
@@ -170,12 +164,10 @@ static int run_all(void *unused)
         time_limit(RUN_LIMIT);
         int wrong = run_once();
         count_run();
-        if (wrong) {
+        if (wrong)
             say_where();
-        }
-        if (wrong && atomic_fetch_add(&now->wrong, 1) + 1 >= MAX_WRONG) {
+        if (wrong && atomic_fetch_add(&now->wrong, 1) + 1 >= MAX_WRONG)
             return 0;
-        }
         past_end = atomic_load(&now->state.calls) < now->next.at;
     } while (step(past_end));
     now->next.mode = FAULT_MODES;
@@ -187,9 +179,8 @@ static void choose_begin(unsigned classes)
     const char *given = getenv("POSSE_FAULT");
     int mode = ONCE;
     now->next = (struct fault_plan){classes, ONCE, first_choice(1), 1, 0};
-    if (given != NULL && sscanf(given, "%d %u %ld", &mode, &now->next.choice, &now->next.at) == 3) {
+    if (given != NULL && sscanf(given, "%d %u %ld", &mode, &now->next.choice, &now->next.at) == 3)
         now->next.mode = (enum fault_mode)mode;
-    }
 }
 
 static void run_children(void)

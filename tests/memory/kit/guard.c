@@ -28,9 +28,8 @@ static bool write_word(const char *directory, const char *name, const char *word
     snprintf(path, sizeof path, "%s/%s", directory, name);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     bool written = fd >= 0 && write(fd, word, strlen(word)) == (ssize_t)strlen(word);
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     return written;
 }
 
@@ -41,9 +40,8 @@ static bool find_mount(char at[PATH], bool *unified)
     bool found = false;
     FILE *mounts = fopen("/proc/self/mounts", "re");
     while (mounts != NULL && fgets(line, sizeof line, mounts) != NULL) {
-        if (sscanf(line, "%*s %1023s %31s %1023s", place, type, options) != 3) {
+        if (sscanf(line, "%*s %1023s %31s %1023s", place, type, options) != 3)
             continue;
-        }
         bool second = strcmp(type, "cgroup2") == 0;
         if ((strcmp(type, "cgroup") == 0 && strstr(options, "memory") != NULL) ||
             (second && !found)) {
@@ -52,9 +50,8 @@ static bool find_mount(char at[PATH], bool *unified)
             found = true;
         }
     }
-    if (mounts != NULL) {
+    if (mounts != NULL)
         fclose(mounts);
-    }
     return found;
 }
 
@@ -68,13 +65,11 @@ static void find_own(bool unified, char path[PATH])
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         const char *names = strchr(line, ':');
         const char *at = names != NULL ? strchr(names + 1, ':') : NULL;
-        if (at != NULL && (unified ? names + 1 == at : strstr(names, "memory:") == names + 1)) {
+        if (at != NULL && (unified ? names + 1 == at : strstr(names, "memory:") == names + 1))
             snprintf(path, PATH, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
-        }
     }
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
 }
 
 static bool make_group_in(const char *at, const char *below, bool unified, size_t limit)
@@ -99,9 +94,8 @@ static bool make_group(size_t limit)
 {
     char at[PATH], own[PATH];
     bool unified;
-    if (!find_mount(at, &unified)) {
+    if (!find_mount(at, &unified))
         return false;
-    }
     find_own(unified, own);
     return make_group_in(at, own, unified, limit) || make_group_in(at, "", unified, limit);
 }
@@ -112,12 +106,10 @@ static void kill_group(void)
     long pid;
     snprintf(path, sizeof path, "%s/cgroup.procs", group);
     FILE *pids = fopen(path, "re");
-    while (pids != NULL && fscanf(pids, "%ld", &pid) == 1) {
+    while (pids != NULL && fscanf(pids, "%ld", &pid) == 1)
         (void)kill((pid_t)pid, SIGKILL);
-    }
-    if (pids != NULL) {
+    if (pids != NULL)
         fclose(pids);
-    }
 }
 
 /* Whatever is left in it ends too, and may take a while to be gone. */
@@ -147,17 +139,15 @@ static int run_body(void *context)
     (void)setpgid(0, 0);
     time_limit((unsigned)guard->seconds);
     if ((guard->limit > 0 && !write_word(group, "cgroup.procs", "0")) ||
-        (guard->shm != NULL && !mount_shm(guard->shm))) {
+        (guard->shm != NULL && !mount_shm(guard->shm)))
         return NOT_PERMITTED;
-    }
     return guard->body(guard->context);
 }
 
 int run_guarded(struct guard guard)
 {
-    if (guard.limit > 0 && !make_group(guard.limit)) {
+    if (guard.limit > 0 && !make_group(guard.limit))
         return NO_GUARD;
-    }
     guard.seconds = guard.seconds > 0 ? guard.seconds : SECONDS;
     time_limit((unsigned)guard.seconds + 15); /* what was begun is cleared away before */
     pid_t child = start_child(run_body, &guard);
@@ -173,9 +163,8 @@ void assert_ended_well(int status)
         print_message("a memory cgroup or a /dev/shm of its own is not permitted here\n");
         skip();
     }
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status))
         fail_msg("killed by signal %d", WTERMSIG(status));
-    }
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 

@@ -65,9 +65,8 @@ int let_go(struct load *load)
         REQUIRE(posse_result(load->holders[i], patience_ms, NULL, NULL) == POSSE_OK);
         REQUIRE(posse_release(load->holders[i]) == POSSE_OK);
     }
-    for (long end = now_ms() + patience_ms; !at_rest(load); pause_ms(1)) {
+    for (long end = now_ms() + patience_ms; !at_rest(load); pause_ms(1))
         REQUIRE(now_ms() < end);
-    }
     REQUIRE(atomic_load(load->counter) == load->accepted);
     return 0;
 }

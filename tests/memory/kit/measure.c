@@ -19,9 +19,8 @@ static size_t figure(const char *path, const char *name)
             break;
         }
     }
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
     return (size_t)kb * 1024;
 }
 
@@ -40,13 +39,11 @@ size_t committed(long pid)
     FILE *file = fopen(path, "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         (void)sscanf(line, "Size: %lu kB", &kb);
-        if (strncmp(line, "VmFlags:", strlen("VmFlags:")) == 0 && strstr(line, " ac") != NULL) {
+        if (strncmp(line, "VmFlags:", strlen("VmFlags:")) == 0 && strstr(line, " ac") != NULL)
             sum += kb;
-        }
     }
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
     return (size_t)sum * 1024;
 }
 
@@ -60,9 +57,8 @@ static bool mapped_bytes(unsigned long from, unsigned long to, size_t *bytes)
     char path[96];
     struct stat status;
     snprintf(path, sizeof path, "/proc/self/map_files/%lx-%lx", from, to);
-    if (stat(path, &status) != 0) {
+    if (stat(path, &status) != 0)
         return false;
-    }
     *bytes = (size_t)status.st_blocks * 512;
     return true;
 }
@@ -80,9 +76,8 @@ static bool shared_bytes(size_t *sum)
     while (maps != NULL && fgets(line, sizeof line, maps) != NULL && files < MAX_FILES) {
         bool known = sscanf(line, "%lx-%lx %*3c%c %*x %*s %lu", &from, &to, &shared, &inode) != 4 ||
                      shared != 's';
-        for (int i = 0; i < files && !known; i++) {
+        for (int i = 0; i < files && !known; i++)
             known = seen[i] == inode;
-        }
         size_t bytes = 0;
         if (!known) {
             told &= mapped_bytes(from, to, &bytes);
@@ -90,18 +85,16 @@ static bool shared_bytes(size_t *sum)
             *sum += bytes;
         }
     }
-    if (maps != NULL) {
+    if (maps != NULL)
         fclose(maps);
-    }
     return told && maps != NULL;
 }
 
 size_t held(void)
 {
     size_t sum = 0;
-    if (backend() != POSSE_PROCESS) {
+    if (backend() != POSSE_PROCESS)
         return figure("/proc/self/status", "RssAnon:");
-    }
     (void)shared_bytes(&sum);
     return sum;
 }
@@ -115,10 +108,8 @@ bool tells_held(void)
 
 bool comes_down_to(size_t most)
 {
-    for (long end = now_ms() + PATIENCE_MS; held() > most; pause_ms(10)) {
-        if (now_ms() > end) {
+    for (long end = now_ms() + PATIENCE_MS; held() > most; pause_ms(10))
+        if (now_ms() > end)
             return false;
-        }
-    }
     return true;
 }

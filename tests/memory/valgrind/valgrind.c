@@ -29,9 +29,8 @@ static bool has_valgrind(void)
     for (char *rest, *at = strtok_r(copy, ":", &rest); at != NULL;
          at = strtok_r(NULL, ":", &rest)) {
         snprintf(file, sizeof file, "%s/valgrind", at);
-        if (access(file, X_OK) == 0) {
+        if (access(file, X_OK) == 0)
             return true;
-        }
     }
     return false;
 }
@@ -68,9 +67,8 @@ static int run_watched(void *context)
     size_t peak = 0;
     long begin = now_ms();
     pid_t child = fork();
-    if (child == 0) {
+    if (child == 0)
         exec_valgrind(context);
-    }
     REQUIRE(child > 0);
     while (waitpid(child, &status, WNOHANG) == 0 && peak <= MAX_SHARED) {
         size_t now = shm_used();
@@ -78,9 +76,8 @@ static int run_watched(void *context)
         pause_ms(5);
     }
     dprintf(STDOUT_FILENO, "%ld ms, %zu kB of shared memory\n", now_ms() - begin, peak / 1024);
-    if (peak > MAX_SHARED) {
+    if (peak > MAX_SHARED)
         (void)kill(child, SIGKILL);
-    }
     REQUIRE(peak <= MAX_SHARED);
     REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     return 0;

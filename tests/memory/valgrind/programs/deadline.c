@@ -16,9 +16,7 @@ int main(int argc, char **argv)
     posse_job job = {.struct_size = sizeof job, .fn = endless, .timeout_ms = 100};
     posse_future future;
     if (pool == NULL || posse_submit_with(pool, &job, &future) != POSSE_OK ||
-        posse_result(future, -1, NULL, NULL) != POSSE_DEADLINE ||
-        posse_release(future) != POSSE_OK) {
+        posse_result(future, -1, NULL, NULL) != POSSE_DEADLINE || posse_release(future) != POSSE_OK)
         return 1;
-    }
     return cubes(pool) != 0 || posse_destroy(pool) != POSSE_OK;
 }

@@ -10,9 +10,8 @@ static inline posse_executor *open_program_pool(int argc, char **argv)
 {
     posse_options options = {.struct_size = sizeof options, .max_workers = 2};
     posse_executor *pool = NULL;
-    if (argc > 1 && strcmp(argv[1], "process") != 0) {
+    if (argc > 1 && strcmp(argv[1], "process") != 0)
         options.backend = strcmp(argv[1], "thread") == 0 ? POSSE_THREAD : POSSE_INLINE;
-    }
     return posse_create(&options, &pool) == POSSE_OK ? pool : NULL;
 }
 
@@ -27,17 +26,13 @@ static int cube(posse_task *task, const void *arg, size_t size)
 static inline int cubes(posse_executor *pool)
 {
     posse_future futures[10];
-    for (long n = 0; n < 10; n++) {
-        if (posse_submit(pool, cube, &n, sizeof n, &futures[n]) != POSSE_OK) {
+    for (long n = 0; n < 10; n++)
+        if (posse_submit(pool, cube, &n, sizeof n, &futures[n]) != POSSE_OK)
             return 1;
-        }
-    }
-    for (long n = 0, result; n < 10; n++) {
+    for (long n = 0, result; n < 10; n++)
         if (posse_result_into(futures[n], -1, &result, sizeof result, NULL) != POSSE_OK ||
-            result != n * n * n) {
+            result != n * n * n)
             return 1;
-        }
-    }
     return 0;
 }
 
