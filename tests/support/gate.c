@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define GATE_MS 60000 /* a task that was forgotten at a gate ends by itself */
-
 struct gate *make_gate(posse_executor *pool)
 {
     void *memory = NULL;
@@ -36,7 +34,7 @@ void enter_gate(struct gate *gate)
 bool pass_gate(struct gate *gate)
 {
     enter_gate(gate);
-    for (long end = now_ms() + GATE_MS; !atomic_load(&gate->open); pause_ms(1))
+    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&gate->open); pause_ms(1))
         if (now_ms() > end)
             return false;
     atomic_fetch_add(&gate->passed, 1);

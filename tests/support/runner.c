@@ -136,7 +136,8 @@ static int before_test(void **state)
     now.test = *state;
     begun++;
     time_limit(TIME_LIMIT);
-    look_each_second();
+    look_every(SECOND_MS);
+    retry_after(RETRY_US);
     census_begin();
     return 0;
 }

@@ -1,7 +1,8 @@
 /* wait.c - time. */
-#include "pool/pool.h"
-#include "pool/park.h"
 #include "support.h"
+
+#include "pool/park.h"
+#include "supervisor/scale.h"
 
 #include <errno.h>
 #include <time.h>
@@ -20,15 +21,20 @@ long now_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* A test that is linked with the shared library has none. */
+/* A test that is linked with the shared library has none of them. */
 #pragma weak pi_verify_interval_ns
+#pragma weak pi_retry_ns
 
-static void look_after(uint64_t seconds)
+void look_every(long ms)
 {
     if (&pi_verify_interval_ns != NULL)
-        pi_verify_interval_ns = seconds * 1000000000u;
+        pi_verify_interval_ns = (uint64_t)ms * 1000000u;
 }
 
-void look_never(void) { look_after(3600); }
+void look_never(void) { look_every(3600000); }
 
-void look_each_second(void) { look_after(1); }
+void retry_after(long us)
+{
+    if (&pi_retry_ns != NULL)
+        pi_retry_ns = (uint64_t)us * 1000u;
+}

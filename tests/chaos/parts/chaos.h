@@ -31,7 +31,7 @@ enum {
     MAX_ORDERS = 24,   /* in a batch */
     DRIVERS = 3,
     KILLERS = 2,
-    HANG_MS = 30000
+    HANG_MS = PATIENCE_MS
 };
 
 /* Codes of tasks. */

@@ -19,7 +19,7 @@ void blame(struct chaos *chaos, const char *format, ...)
 
 long patience(const struct chaos *chaos)
 {
-    return atomic_load(&chaos->faults) != 0 ? PATIENCE_MS / 10 : HANG_MS;
+    return atomic_load(&chaos->faults) != 0 ? 1000 : HANG_MS;
 }
 
 static void blame_call(struct chaos *chaos, const char *call, posse_status status)

