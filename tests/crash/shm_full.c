@@ -228,7 +228,7 @@ static int at_any_moment(void)
     struct churn churn = {.seed = first_seed()};
     pthread_t thread;
     unsigned seed = churn.seed;
-    long ms = in_long_run(6000, 45000);
+    long ms = in_long_run(2000, 45000);
     REQUIRE(create_in(&churn.pool) == POSSE_OK);
     REQUIRE(pthread_create(&thread, NULL, come_and_go, &churn) == 0);
     for (long end = now_ms() + ms; now_ms() < end;) {

@@ -259,7 +259,7 @@ static void die_after_instructions(enum mark mark)
 {
     struct scene scene = open_scene();
     struct tally tally = {0};
-    long stride = in_long_run(24, 1) * SPARSER;
+    long stride = in_long_run(48, 1) * SPARSER;
     struct way way = {.mark = mark, .steps = seed() % stride, .rest_us = -1};
     while (die_on(&scene, &way, &tally)) {
         way.steps += stride;
@@ -281,7 +281,7 @@ TEST(in_system_calls, PROCESSES)
 {
     struct scene scene = open_scene();
     struct tally tally = {0};
-    long moments = in_long_run(10, 200);
+    long moments = in_long_run(4, 200);
     unsigned random = seed();
     struct way way = {.mark = FROM_WAKE, .by_calls = true};
     for (bool more = true; more; way.steps++) {

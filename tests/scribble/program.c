@@ -92,6 +92,7 @@ static int play_alone(void *context)
                                        (uint64_t)order->run.part * N_KINDS + order->run.kind}};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     time_limit(WATCH_S);
+    look_every(LOOK_MS);
     program.patient = one_in(&program.dice, 2);
     return play(&program);
 }

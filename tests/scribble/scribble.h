@@ -96,6 +96,9 @@ void scribble(posse_executor *pool, const struct run *run, struct dice *dice);
 
 #define MAX_FUTURES 12
 
+/* What keeps a call waiting is found by its looks: they come sooner than after a second. */
+#define LOOK_MS 100
+
 /* Seconds for one run, which takes a tenth of a second, or some if much is lost. */
 #define WATCH_S TIME_LIMIT
 
