@@ -24,7 +24,7 @@ Installs what is missing, builds everything, and runs the tests with ctest.
   --build DIR            where to build (build, or build-COMPILER-SANITIZERS...)
   --help                 show this
 
-Tests run side by side, one more than there are processors; -j1 keeps them apart.
+Tests run side by side, two for each processor, as many of them mostly wait; -j1 keeps them apart.
 For example: tests/run.sh --sanitize thread -L 'unit|thread' --repeat until-fail:3
 END
 }
@@ -106,8 +106,8 @@ if [ -z "$directory" ]; then
     directory=$top/build${compiler:+-$compiler}${sanitize:+-$(echo "$sanitize" | tr , -)}
     directory=$directory${valgrind:+-$valgrind}${coverage:+-$coverage}
 fi
-timeout=120
-[ -z "$sanitize$valgrind$coverage$toolchain" ] || timeout=300
+timeout=300
+[ -z "$sanitize$valgrind$coverage$toolchain" ] || timeout=600
 [ -z "$long" ] || timeout=7200
 
 # What looks on is slow enough without an optimizer that takes minutes to build.
@@ -134,7 +134,7 @@ esac
 [ -z "$coverage" ] || find "$directory" -name '*.gcda' -delete
 rm -rf "$scratch"
 cd "$directory"
-CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$(($(nproc) + 1))}
+CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$((2 * $(nproc)))}
 export CTEST_PARALLEL_LEVEL
 [ -n "$coverage" ] || exec $fixed ctest --output-on-failure --no-tests=error "$@"
 
