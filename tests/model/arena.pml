@@ -1,8 +1,10 @@
 /* arena.pml - blocks of shared memory: who holds them, and who frees them when somebody dies.
  *
- * Models lib/core/arena.h, arena.c and span.c, of lib/pool/block.c acquire_small, acquire_large
- * and pi_reclaim_blocks, and recover_unit of recover_blocks.c. Sequentially consistent; every
- * atomic operation is one step, and a worker may be killed between any two.
+ * Mirrors: arena.h, arena.c, span.c, acquire_small, acquire_large, pi_reclaim_blocks,
+ * recover_claimed, recover_unit
+ *
+ * Sequentially consistent; every atomic operation is one step, and a worker may be killed between
+ * any two.
  *
  * Two units. A span has two blocks, a large block is both units. The program and the workers take
  * blocks, write there, look whether what they wrote is still there, and free them; a worker gives

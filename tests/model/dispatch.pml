@@ -1,8 +1,9 @@
 /* dispatch.pml - threads of one process that wait for many tasks: one leads, the others follow.
  *
- * Models lib/pool/dispatch.h, pi_dispatch_link, pi_dispatch_arm, pi_dispatch_deliver, pi_dispatch_slot, hand_out and
- * pi_dispatch_unlink of dispatch.c, pi_cq_next, rest, lead, follow and hand_over of cq.c, and
- * pi_dispatch_close of dispatch_threads.c.
+ * Mirrors: dispatch.h, pi_dispatch_link, pi_dispatch_arm, pi_dispatch_deliver, pi_dispatch_slot,
+ * hand_out, pi_dispatch_unlink, pi_dispatch_close, pi_cq_next, sleep_until_verify, lead, follow,
+ * hand_over
+ *
  * Sequentially consistent; what is done while the box's lock is held is one step, as those who do
  * not take it see no part of it but mail and bells, which come one after the other.
  *

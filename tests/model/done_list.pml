@@ -1,8 +1,10 @@
 /* done_list.pml - one who waits for many tasks, and those who end them and may die meanwhile.
  *
- * Models lib/core/done_list.h and ready.c, notify_parker and pi_wake_all_parkers of lib/pool/wake.c,
- * deal and lead of lib/pool/dispatch.c, and what recover.c does for them. Sequentially consistent;
- * every atomic operation is one step, and the worker that dies may do so between any two.
+ * Mirrors: done_list.h, done_list.c, notify_parker, pi_wake_all_parkers, pi_dispatch_deliver,
+ * gather, recover_parkers
+ *
+ * Sequentially consistent; every atomic operation is one step, and the worker that dies may do so
+ * between any two.
  *
  * The owner waits for a task in each of the slots, and takes each back as soon as it is given:
  * it releases the slot, and submits the next task there with a new generation, SECOND times in all.

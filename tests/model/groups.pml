@@ -1,11 +1,12 @@
 /* groups.pml - a group of slots that is opened, closed, and given no memory, while others take and
  * free its slots, and a worker that does all of this may be killed.
  *
- * Models lib/core/groups.c, pi_slots_acquire (slots.c), pi_bitmap_alloc_noted and what frees a slot
- * (pool/wake.c: pi_discard), with the part of supervisor/recover.c that mends them. Sequentially
- * consistent; every atomic operation is one step, and the worker may be killed between any two.
- * Operations that repeat a compare-and-swap until it succeeds or may not succeed any more are one
- * step.
+ * Mirrors: groups.h, groups.c, pi_slots_acquire, pi_bitmap_alloc_noted, pi_slot_free, pi_discard,
+ * recover_group
+ *
+ * Sequentially consistent; every atomic operation is one step, and the worker may be killed between
+ * any two. Operations that repeat a compare-and-swap until it succeeds or may not succeed any more
+ * are one step.
  *
  * Abstracted: all groups but one; tasks (a slot is FREE, or FILLING by the one which holds it); the
  * ring, and so IN_RING; the upper levels of the map, which say what the lowest does; that the memory

@@ -1,9 +1,10 @@
 /* idle.pml - who sleeps, who looks out, and who is woken.
  *
- * Models lib/core/worker_record.h and worker_record.c, lib/worker/loop.c, pi_wake_worker and pi_wake_all_workers of
- * wake.c, and what recover.c does to the bits of a dead worker. Sequentially consistent; every
- * atomic operation is one step, and a worker may be killed between any two: sem_post, too, adds
- * first and wakes the sleeper in a second step.
+ * Mirrors: worker_record.h, worker_record.c, loop.c, pi_wake_worker, pi_wake_all_workers,
+ * pi_recover
+ *
+ * Sequentially consistent; every atomic operation is one step, and a worker may be killed between
+ * any two: sem_post, too, adds first and wakes the sleeper in a second step.
  *
  * Abstracted: ring and slots are a number of PENDING tasks, which a worker takes in one step
  * (pool.pml has the rest); a task of a dead worker ends, lost, with the recovery; a worker spins

@@ -1,9 +1,9 @@
 /* kill.pml - running tasks that are ended: by posse_kill, or because of their deadline.
  *
- * Models KILLING of lib/core/state.h, posse_kill of lib/future.c, push_task, set_deadline, settle
- * and too_late of lib/worker/run.c, expire, look_at_task and look_at_stack of deadline.c, plan of
- * supervisor.c, and the end of such tasks in recover.c. Sequentially consistent; every atomic
- * operation is one step. A signal takes any time to arrive.
+ * Mirrors: state.h, posse_kill, end_running, push_task, set_deadline, compute_outcome, too_late,
+ * expire, look_at_task, look_at_stack, plan, recover_killed, recover_running
+ *
+ * Sequentially consistent; every atomic operation is one step. A signal takes any time to arrive.
  *
  * One worker, two slots. The program submits task 0 and task 1; perhaps task 0 is killed, or has a
  * deadline; when it has ended, its slot is used again for task 2. With NEST task 0 runs task 1 on

@@ -1,8 +1,10 @@
 /* lock.pml - a lock, those who wait for it, and a worker that may die anywhere.
  *
- * Models lib/core/robust_lock.h and waiters.h, pi_await_condition, pi_sync_lock and pi_sync_unlock of
- * lib/pool/sync.c, and recover_sync.c. Sequentially consistent; every atomic operation is
- * one step. sem_post adds first and wakes the sleeper in a second step.
+ * Mirrors: robust_lock.h, robust_lock.c, waiters.h, waiters.c, pi_await_condition, pi_sync_lock,
+ * pi_sync_unlock, recover_sync.c
+ *
+ * Sequentially consistent; every atomic operation is one step. sem_post adds first and wakes the
+ * sleeper in a second step.
  *
  * NP callers take the lock ROUNDS times each; the first is a worker that may be killed between any
  * two steps. Some waits time out, and that caller gives up. Readers and writers of a queue wait in

@@ -1,9 +1,10 @@
 /* pin.pml - a thread whose task is ended while it is still inside: PINNED.
  *
- * Models PI_PINNED of lib/core/state.h as it is used with threads, which cannot be killed:
- * end_running and posse_release of lib/future.c, expire of lib/supervisor/deadline.c, too_late of run.c,
- * pi_finish and pi_discard of wake.c, and recover_pinned and recover_orphan of recover.c.
- * Sequentially consistent; every atomic operation is one step.
+ * Mirrors: state.h, end_running, posse_release, expire, too_late, pi_finish, pi_discard,
+ * recover_pinned, recover_orphan
+ *
+ * PINNED is used with threads, which cannot be killed. Sequentially consistent; every atomic
+ * operation is one step.
  *
  * One slot and one block. The program submits ROUNDS tasks there, each with its argument in the
  * block if that is free; somebody ends one of them while it runs; the program releases each when it

@@ -1,10 +1,11 @@
 /* pool.pml - a task's way: slot words, ring, claim, nested tasks, cancel, kill, and the recovery.
  *
- * Models lib/core/state.h, slots.c, ring.c, lib/submit.c (enqueue, take_back), lib/worker/run.c,
- * wake.c (pi_finish, pi_discard), wait.c (help), lib/future.c (cancel, kill, release) and
- * recover.c. Sequentially consistent; every atomic operation is one step, and a worker may be
- * killed between any two. Operations that repeat a compare-and-swap until it succeeds or may not
- * succeed any more are one step.
+ * Mirrors: state.h, slot.h, slot.c, ring.h, ring.c, enqueue, take_back, run.c, pi_finish,
+ * pi_discard, pi_help, cancel, posse_kill, posse_release, recover.c
+ *
+ * Sequentially consistent; every atomic operation is one step, and a worker may be killed between
+ * any two. Operations that repeat a compare-and-swap until it succeeds or may not succeed any more
+ * are one step.
  *
  * Abstracted: sleeping and waking (idle.pml, wait.pml: here whoever waits sees at once what it
  * waits for, and an idle worker sees an entry), the map of free slots (the lowest free slot is

@@ -1,9 +1,10 @@
 /* ring.pml - the queue goes on in a larger ring and back in the first, whose memory is kept, and
  * the memory of the larger one comes and goes.
  *
- * Models lib/core/ring.c and pi_push and pi_grow_ring of lib/pool/grow.c. Sequentially
- * consistent; every atomic operation is one step, and so is the search for a ring among the cuts
- * with the load before it.
+ * Mirrors: ring.h, ring.c, pi_push, pi_grow_ring
+ *
+ * Sequentially consistent; every atomic operation is one step, and so is the search for a ring
+ * among the cuts with the load before it.
  *
  * There are two rings, of two and of four cells. The consumer enters FIRST entries itself, consumes
  * until it finds none, enters AGAIN more, and consumes. When it finds none it sleeps until an entry

@@ -1,7 +1,14 @@
 #!/bin/sh
 # Checks the models, and that their mutants are found out.
 #
-#   run.sh [--long]     --long, or POSSE_TEST_LONG=1: larger configurations too, ten minutes in all
+#   run.sh              the models that have changed since they were recorded, or whose code has
+#   run.sh --record     the same; then records those that were as they should be
+#   run.sh --long       all, in larger configurations too, ten minutes in all (POSSE_TEST_LONG=1 too)
+#
+# The head of a model names what it mirrors, after "Mirrors:": functions of lib/, and whole files.
+# The file `checked` has a hash of each model for which all searches went well: of the model, its
+# searches below, and the code that it mirrors, without comments and white space. A model whose hash
+# is not there is searched.
 #
 # A model must be searched to its end without an error; a mutant must show one. One line each, in
 # the order in which they end: what it was, the number of states, the seconds of the search; and a
@@ -90,26 +97,21 @@ one()
 }
 
 long=$POSSE_TEST_LONG
+record=
 case $1 in
 '') ;;
 --long) long=1 ;;
+--record) record=1 ;;
 --one) # run.sh itself, by xargs
     shift
     one "$@"
     exit 0
     ;;
 *)
-    echo "usage: $0 [--long]" >&2
+    echo "usage: $0 [--long | --record]" >&2
     exit 2
     ;;
 esac
-
-for tool in spin "$cc"; do
-    if ! command -v "$tool" >/dev/null 2>&1; then
-        echo "skipped: there is no $tool"
-        exit 77
-    fi
-done
 
 POSSE_MODEL_WORK=$(mktemp -d) || exit 1
 export POSSE_MODEL_WORK
@@ -117,12 +119,14 @@ trap 'rm -rf "$POSSE_MODEL_WORK"' EXIT
 trap 'exit 1' HUP INT TERM
 list=$POSSE_MODEL_WORK/list
 
+# Each line of the list: the model, and the words of `one`.
+
 # holds <C flags> <model> <-D...>...: to be searched below
-holds() { echo "holds $*" >>"$list"; }
+holds() { echo "$2 holds $*" >>"$list"; }
 
 # fails <model> <-D...>...: a mutant. Optimised code would take longer to compile than most of them
 # to search, and the reverse order comes upon most errors much sooner.
-fails() { echo "fails '-O0 -DREVERSE' $*" >>"$list"; }
+fails() { echo "$1 fails '-O0 -DREVERSE' $*" >>"$list"; }
 
 # ---- pool.pml ----
 holds -O1 pool -DSCRIPT=1 -DCH=1
@@ -293,6 +297,33 @@ fails scale -DGROW_LAST -DIDLES=0
 fails scale -DNO_REPLACEMENT -DIDLES=0 -DRETIRES=1
 fails scale -DNO_RECOUNT -DT=1 -DIDLES=0 -DKILLS=1
 
+# ---- which of them are searched ----
+
+# The names in a model's head.
+mirrored()
+{
+    sed -n '/^ \* Mirrors:/,/^ \*$/p' "$here/$1.pml" | sed 's/^ \*\( Mirrors:\)*//' |
+        tr -s ', ' '\n'
+}
+
+# What a model's hash is of.
+hashed()
+{
+    for name in $(mirrored "$1"); do
+        awk -F'\t' -v name="$name" '$1 == name { found = 1; print } END { exit !found }' "$code" ||
+            echo "SURPRISE: the head of $1.pml names $name, which is not in lib/" |
+            tee -a "$POSSE_MODEL_WORK/surprises" >&2
+    done
+    awk -f "$here/code.awk" "$here/$1.pml" | tail -n 1
+    grep "^$1 " "$list"
+}
+
+code=$POSSE_MODEL_WORK/code
+find "$here/../../lib" -name '*.[ch]' | LC_ALL=C sort | xargs awk -f "$here/code.awk" >"$code"
+for model in $(cut -d' ' -f1 "$list" | uniq); do
+    printf '%s  %s\n' "$(hashed "$model" | sha256sum | cut -d' ' -f1)" "$model"
+done >"$POSSE_MODEL_WORK/hashes"
+
 if [ "$long" ]; then
     holds -O2 ring -DQUICK=11 -DAGAIN=1 -DKILLS=1
     holds -O2 dispatch
@@ -313,9 +344,28 @@ if [ "$long" ]; then
     holds -O2 idle -DNW=3 -DKILLS=0 -DCH=0 -DLONG=0
     holds -O2 wait -DTIMEOUTS=2
     holds -O2 wait -DNP=3 -DNF=1 -DTIMEOUTS=0
+else
+    # Those that are not recorded with the hash that they have now.
+    changed=$(grep -vxFf "$here/checked" "$POSSE_MODEL_WORK/hashes" | sed 's/.* //')
+    for model in $changed; do
+        grep "^$model " "$list"
+    done >"$list.changed"
+    mv "$list.changed" "$list"
+    # shellcheck disable=SC2086 # words
+    echo "changed since they were recorded:" ${changed:-none}
 fi
 
-xargs -P 2 -L 1 sh "$here/run.sh" --one <"$list"
+if [ -s "$list" ]; then
+    for tool in spin "$cc"; do
+        if ! command -v "$tool" >/dev/null 2>&1; then
+            echo "skipped: there is no $tool"
+            exit 77
+        fi
+    done
+fi
+
+: >"$POSSE_MODEL_WORK/lines"
+cut -d' ' -f2- "$list" | xargs -r -P 2 -L 1 sh "$here/run.sh" --one
 
 # sum <pattern>: how many such searches, and their states
 sum()
@@ -333,3 +383,4 @@ if [ -s "$POSSE_MODEL_WORK/surprises" ] ||
     exit 1
 fi
 echo "all $runs searches of models went as they should"
+[ -z "$record" ] || cp "$POSSE_MODEL_WORK/hashes" "$here/checked"

@@ -1,10 +1,11 @@
 /* scale.pml - workers come and go: who starts one, who leaves, who retires, who is told, and how
  * an executor is shut down meanwhile.
  *
- * Models lib/supervisor/scale.c (all of pi_scale), pi_supervisor_run, look_at_phase and
- * close_pool of supervisor.c, pi_wake_or_grow and pi_wake_for_backlog of wake.c, work, rest, sleep_idle
- * and leave of loop.c, and undo_if_closed of lib/submit.c. Sequentially consistent; each atomic operation
- * is one step, and a worker may be killed between any two.
+ * Mirrors: scale.c, pi_supervisor_run, look_at_phase, close_pool, pi_wake_or_grow,
+ * pi_wake_for_backlog, work, idle, sleep_idle, leave, undo_if_closed
+ *
+ * Sequentially consistent; each atomic operation is one step, and a worker may be killed between
+ * any two.
  *
  * Abstracted: ring and slots are a number of READY tasks (see pool.pml); nobody spins but who was
  * claimed (see idle.pml); a worker may find that it was idle for long, or that it has to retire,
