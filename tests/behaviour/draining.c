@@ -109,7 +109,7 @@ static void let_the_other_end(struct pair *pair)
     open_gate(pair->late[0]->gate);
     assert_ok(posse_result(pair->future[0], -1, NULL, NULL));
     assert_eventually(stats_of(pair->pool).workers == 1);
-    pause_ms(10); /* for the supervisor to look around */
+    await_rounds(pair->pool);
 }
 
 TEST(submitted_by_one_who_is_sent_away, PARALLEL)
@@ -158,7 +158,7 @@ TEST(submitted_while_the_last_one_leaves, PARALLEL)
     atomic_store(&pair.late[0]->quiet, 1);
     open_gate(pair.late[0]->gate);
     assert_eventually(atomic_load(&end->come) == 1);
-    pause_ms(10);
+    await_rounds(pair.pool);
     open_gate(pair.late[1]->gate);
     end_pair(&pair);
     free_shared(end, sizeof *end);
@@ -175,7 +175,7 @@ POOL_TEST(submitted_by_an_abandoned_thread, THREADS, 1)
     assert_eventually(stats_of(pool).workers == 2);
     assert_ok(posse_shutdown(pool, POSSE_NO_WAIT, 0));
     assert_eventually(stats_of(pool).workers == 1);
-    pause_ms(10);
+    await_rounds(pool);
     open_gate(late->gate);
     assert_eventually(atomic_load(late->begun) == 1);
     assert_ok(posse_shutdown(pool, 0, -1));

@@ -89,24 +89,13 @@ static int leaves_thread_task(posse_task *task, const void *arg, size_t size)
     pthread_exit(NULL);
 }
 
-/* The supervisor looks at every worker's tasks once more. */
-static void await_look(posse_executor *pool)
-{
-    _Atomic uint64_t *rounds = &pool->segment.header->supervisor_rounds;
-    for (int i = 0; i < 2; i++) { /* the second begins when the first has ended */
-        uint64_t before = atomic_load(rounds);
-        assert_ok(posse_resize(pool, 1));
-        assert_eventually(atomic_load(rounds) != before);
-    }
-}
-
 /* Nothing of the task before is left in the slot, above all not its deadline. */
 static void assert_next_is_left_alone(posse_executor *pool)
 {
     struct gate *gate = make_gate(pool);
     posse_future future = submitted_hold(pool, gate);
     await_entered(gate, 1);
-    await_look(pool);
+    await_rounds(pool);
     open_gate(gate);
     (void)take_long(future);
     free_gate(pool, gate);

@@ -80,7 +80,7 @@ TEST(waiter_killed, PROCESSES)
     assert_ok(posse_lock_acquire(board->lock, -1));
     posse_future future = SUBMIT_VALUE(board->lock.executor, acquire_task, board);
     assert_eventually(atomic_load(&board->who) != 0);
-    pause_ms(20);
+    await_asleep(atomic_load(&board->who));
     start_call(&caller, call_acquire, board);
     await_parked(&caller);
     assert_int_equal(kill((pid_t)atomic_load(&board->who), SIGKILL), 0);

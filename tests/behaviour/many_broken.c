@@ -114,7 +114,7 @@ static int stand_in_the_door(posse_future future, void *context)
 {
     struct door *door = context;
     atomic_fetch_add(&door->inside, 1);
-    for (int i = 0; i < 5000 && !atomic_load(&door->open); i++)
+    for (int i = 0; i < PATIENCE_MS && !atomic_load(&door->open); i++)
         pause_ms(1);
     atomic_fetch_sub(&door->inside, 1);
     return 0;
@@ -136,7 +136,7 @@ static struct door *awaited;
 static posse_status open_when_destroying(void *context)
 {
     posse_executor *pool = context;
-    for (int i = 0; i < 5000 && pi_phase_of(pool) < PI_CLOSED; i++)
+    for (int i = 0; i < PATIENCE_MS && pi_phase_of(pool) < PI_CLOSED; i++)
         pause_ms(1);
     atomic_store(&awaited->open, 1);
     return POSSE_OK;

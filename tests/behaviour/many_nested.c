@@ -115,7 +115,7 @@ static int handed_task(posse_task *task, const void *arg, size_t size)
 static posse_status wait_shortly(void *context)
 {
     const struct handed *handed = context;
-    for (int i = 0; i < 5000; i++)
+    for (int i = 0; i < PATIENCE_MS; i++)
         if (posse_result(handed->futures[i % INNER], 1, NULL, NULL) == POSSE_OK &&
             i % INNER == INNER - 1)
             return POSSE_OK;

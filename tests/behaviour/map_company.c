@@ -191,8 +191,7 @@ TEST(destroyed_meanwhile, PARALLEL)
         start_call(&destroyer, call_destroy, whole.pool);
         if (backend() == POSSE_THREAD) {
             await_parked(&destroyer);
-            pause_ms(20); /* it may return too early, if it is wrong */
-            assert_false(atomic_load(&mapper.returned));
+            await_parked(&mapper); /* still */
             open_gate(gate);
         }
         assert_status(end_call(&mapper), POSSE_SHUT_DOWN);

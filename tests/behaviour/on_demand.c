@@ -140,7 +140,7 @@ static void assert_comes_back(posse_options options, uint64_t rest)
             (void)take_long(futures[i]);
         free_gate(pool, gate);
         assert_eventually(stats_of(pool).workers == rest);
-        pause_ms(30);
+        await_rounds(pool);
         assert_int_equal(stats_of(pool).workers, rest);
     }
     assert_int_equal(stats_of(pool).workers_lost, 0);

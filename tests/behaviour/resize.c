@@ -32,7 +32,7 @@ POOL_TEST(shrinks_when_tasks_have_ended, PARALLEL, 4)
     await_entered(gate, 2);
     assert_ok(posse_resize(pool, 1));
     assert_eventually(stats_of(pool).workers == 2);
-    pause_ms(20);
+    await_rounds(pool);
     assert_int_equal(stats_of(pool).workers, 2);
     open_gate(gate);
     (void)take_long(held[0]);
@@ -52,7 +52,7 @@ POOL_TEST(saturation_after_resize, PARALLEL, 2)
     await_entered(gate, 2);
     assert_ok(posse_resize(pool, 4));
     await_entered(gate, 4);
-    pause_ms(20);
+    await_rounds(pool);
     assert_int_equal(atomic_load(&gate->entered), 4);
     open_gate(gate);
     for (int i = 0; i < 6; i++)

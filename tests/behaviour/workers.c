@@ -33,7 +33,7 @@ static void assert_saturates(size_t workers)
     for (size_t i = 0; i < tasks; i++)
         futures[i] = submitted_hold(pool, gate);
     await_entered(gate, (int)workers);
-    pause_ms(20); /* one worker too many would have time to show */
+    await_rounds(pool); /* one worker too many would show */
     posse_stats stats = stats_of(pool);
     assert_int_equal(atomic_load(&gate->entered), workers);
     assert_int_equal(stats.workers, workers);

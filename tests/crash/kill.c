@@ -147,7 +147,7 @@ TEST(stopped_and_continued, PROCESSES)
     kill(pid_at(&held, 0), SIGSTOP);
     open_gate(held.gate);
     assert_eventually(posse_done(held.futures[0]) || posse_done(held.futures[1]));
-    pause_ms(100);
+    await_rounds(held.pool);
     assert_false(posse_done(held.futures[0]) && posse_done(held.futures[1]));
     kill(pid_at(&held, 0), SIGCONT);
     take_long(held.futures[0]);
@@ -160,7 +160,7 @@ TEST(stopped_and_killed, PROCESSES)
 {
     struct held held = make_held(1);
     kill(pid_at(&held, 0), SIGSTOP);
-    pause_ms(20);
+    assert_eventually(process_state(pid_at(&held, 0)) == 'T');
     assert_ok(posse_kill(held.futures[0]));
     take_error(held.futures[0], POSSE_CANCELLED);
     end_held(&held);

@@ -42,6 +42,7 @@ static void assert_broken(posse_executor *pool)
 
 TEST(killed_while_others_wait, PROCESSES)
 {
+    look_every(20);
     struct scene scene = make_scene();
     struct caller callers[4];
     start_call(&callers[0], call_result, &scene.running[0]);
@@ -50,11 +51,9 @@ TEST(killed_while_others_wait, PROCESSES)
     start_call(&callers[3], call_shutdown, scene.pool);
     for (int i = 0; i < 4; i++)
         await_parked(&callers[i]);
-    long start = now_ms();
     kill(scene.supervisor, SIGKILL);
     for (int i = 0; i < 4; i++)
         assert_status(end_call(&callers[i]), POSSE_BROKEN);
-    assert_in_range(now_ms() - start, 0, 5000); /* they look about once a second */
     assert_broken(scene.pool);
     assert_ok(posse_destroy(scene.pool));
 }

@@ -3,6 +3,8 @@
  */
 #include "deny/kit/filter.h"
 
+#include "pool/pool.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -77,13 +79,24 @@ TEST(workers_die_with_the_program, UNSANITIZED(PROCESSES))
 
 /* ---- it lives, and looks as if it were dead ---- */
 
+/* The supervisor has looked whether the program lives, more than once. */
+static bool is_looked_at(posse_executor *pool)
+{
+    _Atomic uint64_t *rounds = &pool->segment.header->supervisor_rounds;
+    for (uint64_t before = atomic_load(rounds); atomic_load(rounds) < before + 3;)
+        pause_ms(10);
+    return true;
+}
+
 static void *go_on(void *context)
 {
     pthread_t first = *(pthread_t *)context;
     posse_executor *pool = open_pool(1);
     pthread_join(first, NULL);
-    pause_ms(1200); /* the supervisor looks meanwhile */
-    _exit(pool != NULL && pool_works(pool) == 0 && posse_destroy(pool) == POSSE_OK ? 0 : 1);
+    _exit(pool != NULL && is_looked_at(pool) && pool_works(pool) == 0 &&
+                  posse_destroy(pool) == POSSE_OK
+              ? 0
+              : 1);
 }
 
 /* A process whose first thread has ended is a zombie in /proc. */

@@ -21,35 +21,23 @@ void start_call(struct caller *caller, posse_status (*call)(void *), void *conte
     assert_int_equal(pthread_create(&caller->thread, NULL, make_call, caller), 0);
 }
 
-static bool thread_sleeps(long id)
-{
-    char path[64];
-    char state = 'R';
-    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", id);
-    FILE *stat = fopen(path, "re");
-    if (stat != NULL) {
-        if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
-            state = 'R';
-        fclose(stat);
-    }
-    return state == 'S';
-}
-
 /* A thread that is on its way into the call may sleep for an instant too, at a lock: hence
  * several looks. */
-static bool sleeps_on(const struct caller *caller)
+static bool sleeps_on(long id)
 {
     for (int looks = 0; looks < 5; looks++) {
-        if (!thread_sleeps(atomic_load(&caller->identity)))
+        if (process_state((pid_t)id) != 'S')
             return false;
         pause_ms(1);
     }
     return true;
 }
 
+void await_asleep(long id) { assert_eventually(sleeps_on(id)); }
+
 bool comes_to_park(struct caller *caller)
 {
-    assert_eventually(sleeps_on(caller) || atomic_load(&caller->returned));
+    assert_eventually(sleeps_on(atomic_load(&caller->identity)) || atomic_load(&caller->returned));
     return !atomic_load(&caller->returned);
 }
 
@@ -81,7 +69,8 @@ static bool other_threads_sleep(void)
     bool sleep = threads != NULL;
     for (struct dirent *entry; sleep && (entry = readdir(threads)) != NULL;) {
         long id = atol(entry->d_name);
-        sleep = !isdigit((unsigned char)entry->d_name[0]) || id == identity() || thread_sleeps(id);
+        sleep = !isdigit((unsigned char)entry->d_name[0]) || id == identity() ||
+                process_state((pid_t)id) == 'S';
     }
     if (threads != NULL)
         closedir(threads);

@@ -144,6 +144,8 @@ int count_processes(void);
 int count_new_names(void);
 
 bool process_lives(pid_t pid); /* a zombie does not */
+/* Asserts that the process, or a thread, of that number comes to sleep in a call. */
+void await_asleep(long id);
 char process_state(pid_t pid); /* as in /proc/<pid>/stat, X: there is none */
 
 void census_mark(void);  /* once: makes this runner's descendants recognizable */
@@ -177,6 +179,10 @@ void retry_after(long us);
             if (now_ms() > end_)                                                                   \
                 fail_msg("never came: %s", #condition);                                            \
     } while (0)
+
+/* Waits until the supervisor has looked at all that it looks at once more: what it would do by
+ * itself, it has done. Asserts. */
+void await_rounds(posse_executor *pool);
 
 /* ---- pools (pool.c) -------------------------------------------------------------------------- */
 

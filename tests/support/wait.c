@@ -31,6 +31,16 @@ void look_every(long ms)
         pi_verify_interval_ns = (uint64_t)ms * 1000000u;
 }
 
+void await_rounds(posse_executor *pool)
+{
+    _Atomic uint64_t *rounds = &pool->segment.header->supervisor_rounds;
+    for (int i = 0; i < 2; i++) { /* the second begins when the first has ended */
+        uint64_t before = atomic_load(rounds);
+        pool->backend->notify(pool);
+        assert_eventually(atomic_load(rounds) != before);
+    }
+}
+
 void look_never(void) { look_every(3600000); }
 
 void retry_after(long us)

@@ -66,9 +66,16 @@ TEST(waits_for_more_than_a_second, ALL)
     pi_os_semaphore_fini(&semaphore);
 }
 
+/* Of the first thread of a process. */
+static void await_sleep_of(pid_t process)
+{
+    while (process_state(process) != 'S')
+        pause_ms(1);
+}
+
 static void *post_soon(void *unused)
 {
-    pause_ms(20);
+    await_sleep_of(getpid());
     pi_os_semaphore_post(&semaphore);
     return NULL;
 }
@@ -88,7 +95,7 @@ TEST(woken_by_a_post, ALL)
 
 static int post_in_child(void *shared)
 {
-    pause_ms(10);
+    await_sleep_of(getppid());
     pi_os_semaphore_post(shared);
     return 0;
 }

@@ -88,7 +88,7 @@ void die_alone(const struct act *act)
             tried[targets.points[i]] = true;
         }
     }
-    print_message("\r%s: %d deaths, at %d points\033[K\n", act->name, deaths, points);
+    print_message("%s: %d deaths, at %d points\n", act->name, deaths, points);
     assert_true(points > 5);
     end_points();
 }
@@ -117,7 +117,7 @@ void die_in_pairs(const struct act *act)
         plan.steps[1] = second_death(&targets);
         both += stage(act, &plan);
     }
-    print_message("\r%s: %ld pairs, of which both died in %d\033[K\n", act->name, pairs, both);
+    print_message("%s: %ld pairs, of which both died in %d\n", act->name, pairs, both);
     end_points();
 }
 
@@ -145,7 +145,7 @@ void die_in_recovery(const struct act *act)
         if (plays % 4 == 3)
             find_targets(&supervisor, PI_ROLE_SUPERVISOR); /* it depends on who dies where */
     }
-    print_message("\r%s: %ld plays, in %d of them killed in the midst of recovery\033[K\n",
-                  act->name, plays, all);
+    print_message("%s: %ld plays, in %d of them killed in the midst of recovery\n", act->name,
+                  plays, all);
     end_points();
 }

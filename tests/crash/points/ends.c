@@ -135,7 +135,7 @@ void supervisor_dies(void)
             died += stage(&act_any_end, &plan);
         }
     }
-    print_message("\r\033[Kthe supervisor died %d times, at every %u. of %d points\n", died,
+    print_message("the supervisor died %d times, at every %u. of %d points\n", died,
                   (unsigned)stride, tried);
     assert_true(died > 10);
     end_points();
@@ -150,9 +150,8 @@ static int program(void *context) { return use_pool() ? 0 : 1; }
 static long kill_program(uint32_t point, uint32_t pass)
 {
     struct plan plan = {.steps = {step_of(PI_ROLE_PROGRAM, PI_DIE, point, pass)}, .n = 1};
-    print_message("\rthe program dies (pass %u) ", pass);
-    print_place(point);
-    print_message("\033[K");
+    char place[100];
+    scene_is("the program dies (pass %u) %s", pass, place_text(point, place, sizeof place));
     time_limit(TIME_LIMIT);
     arm(&plan);
     int status = wait_status(start_child(program, NULL));
@@ -188,10 +187,9 @@ void program_dies(void)
             longest = ms > longest ? ms : longest;
         }
     }
-    print_message(
-        "\r\033[Kthe program died %d times, at every %u. of %d points; the last worker lived "
-        "%ld ms longer\n",
-        died, (unsigned)stride, tried, longest);
+    print_message("the program died %d times, at every %u. of %d points; the last worker lived "
+                  "%ld ms longer\n",
+                  died, (unsigned)stride, tried, longest);
     assert_true(died > 10);
     end_points();
 }

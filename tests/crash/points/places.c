@@ -5,6 +5,7 @@
  */
 #include "points.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TRIES 20
@@ -106,14 +107,14 @@ static uint32_t first_of(uint32_t point)
     return first;
 }
 
-void print_place(uint32_t point)
+const char *place_text(uint32_t point, char *text, size_t size)
 {
-    if (point == PI_ANYWHERE) {
-        print_message("anywhere");
-    } else {
-        print_message("%s %s:%d (%s)", pi_points[point].after ? "after" : "before", file_of(point),
-                      pi_points[point].line, pi_points[point].function);
-    }
+    if (point == PI_ANYWHERE)
+        snprintf(text, size, "anywhere");
+    else
+        snprintf(text, size, "%s %s:%d (%s)", pi_points[point].after ? "after" : "before",
+                 file_of(point), pi_points[point].line, pi_points[point].function);
+    return text;
 }
 
 void forget_passes(void) { memset(passes, 0, sizeof passes); }
@@ -206,7 +207,6 @@ static void try_stragglers(void)
         if (deaths_at(PI_ROLE_WORKER, i) == 0)
             try_again(i);
     end_points();
-    print_message("\r\033[K");
 }
 
 bool has_anybody_died(void)
@@ -238,9 +238,9 @@ void assert_all_died_at(void)
         if (first_of(i) != i || deaths[PI_ROLE_WORKER][i] > 0 || is_excused(i))
             continue;
         missing += !has_twin(i);
-        print_message("no worker died %s", passed[PI_ROLE_WORKER][i] ? "where one was: " : "");
-        print_place(i);
-        print_message("\n");
+        char place[100];
+        print_message("no worker died %s%s\n", passed[PI_ROLE_WORKER][i] ? "where one was: " : "",
+                      place_text(i, place, sizeof place));
     }
     assert_int_equal(missing, 0);
 }

@@ -47,7 +47,7 @@ struct plan {
 
 void begin_points(void); /* asserts; of each test */
 void end_points(void);
-unsigned seed_points(void); /* prints what the test draws its lots by */
+void seed_points(void); /* what the test draws its lots by */
 
 struct pi_step step_of(enum pi_role role, enum pi_fate fate, uint32_t point, uint32_t pass);
 void arm(const struct plan *plan);
@@ -86,6 +86,6 @@ uint32_t count_points(void);
 /* Prints how many places were died at, and asserts that none is missing that a worker can reach. */
 void assert_all_died_at(void);
 bool has_anybody_died(void);
-void print_place(uint32_t point);
+const char *place_text(uint32_t point, char *text, size_t size); /* the text */
 
 #endif

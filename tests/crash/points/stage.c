@@ -1,6 +1,7 @@
 /* stage.c - one scene and its deaths: see points.h. */
 #include "points.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,14 +29,7 @@ void end_points(void)
     free_shared(crash, sizeof *crash);
 }
 
-unsigned seed_points(void)
-{
-    const char *given = getenv("POSSE_TEST_SEED");
-    unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)now_ms();
-    print_message("seed %u\n", seed);
-    srand(seed);
-    return seed;
-}
+void seed_points(void) { srand((unsigned)test_seed(UINT32_MAX)); }
 
 void arm(const struct plan *plan)
 {
@@ -70,19 +64,20 @@ int count_deaths(void)
     return deaths;
 }
 
-/* What is written there when the test fails. */
+/* What the log says of it if the test fails. */
 static void tell(const struct act *act, const struct plan *plan)
 {
     static const char *const roles[] = {"program", "supervisor", "worker"};
     static const char *const fates[] = {"dies", "freezes", "kills"};
-    print_message("\r%s", act->name);
+    char steps[PI_MAX_STEPS][160] = {""};
     for (uint32_t i = 0; i < plan->n; i++) {
         const struct pi_step *step = &plan->steps[i];
-        print_message("; %s %s (pass %u) ", roles[step->role], fates[step->fate],
-                      (unsigned)atomic_load(&step->left));
-        print_place(step->point);
+        char place[100];
+        snprintf(steps[i], sizeof steps[i], "; %s %s (pass %u) %s", roles[step->role],
+                 fates[step->fate], (unsigned)atomic_load(&step->left),
+                 place_text(step->point, place, sizeof place));
     }
-    print_message("\033[K");
+    scene_is("%s%s%s%s", act->name, steps[0], steps[1], steps[2]);
 }
 
 static void check_after(const struct act *act, posse_executor *pool, long workers, int deaths)
