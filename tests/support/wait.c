@@ -1,6 +1,7 @@
 /* wait.c - time. */
 #include "support.h"
 
+#include "pool/backend.h"
 #include "pool/park.h"
 #include "supervisor/scale.h"
 
