@@ -168,6 +168,7 @@ static bool take_back(struct pi_slot *slot, uint64_t *fill_word, bool entry)
     while (is_untouched(seen, PI_PENDING, *fill_word)) {
         uint64_t back = *fill_word & ~(uint64_t)PI_IN_RING;
         back |= entry ? seen & PI_IN_RING : 0;
+        PI_ASSERT_ARROW(seen, back);
         if (pi_cas(&slot->word, &seen, back)) {
             *fill_word = back;
             return true;

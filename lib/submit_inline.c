@@ -57,7 +57,8 @@ static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
     uint32_t index = visit->future.slot;
     struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM};
     uint64_t run = pi_with_state(word, PI_RUNNING) | flags;
-    pi_store_release(&e->segment.slots.at[index].word, run);
+    PI_ASSERT_ARROW(word, run);
+    pi_store_release(&e->segment.slots.at[index].word, run); /* with pi_word_of */
     if (!pi_self_in(e))
         pi_self = &self;
     PI_OS_IF_LEFT(leave_visit, visit);

@@ -110,8 +110,10 @@ void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
 static bool empty_slot(_Atomic uint64_t *word, uint64_t *floor)
 {
     uint64_t seen = pi_load_seq(word), next = (uint64_t)pi_generation(seen) + 1;
-    if (pi_state(seen) != PI_FREE || (seen & PI_IN_RING) ||
-        !pi_cas_seq(word, &seen, pi_with_state(seen, PI_NO_SLOT)))
+    if (pi_state(seen) != PI_FREE || (seen & PI_IN_RING))
+        return false;
+    PI_ASSERT_ARROW(seen, PI_NO_SLOT);
+    if (!pi_cas_seq(word, &seen, pi_with_state(seen, PI_NO_SLOT)))
         return false;
     next = next << PI_GROUP_FLOOR_SHIFT;
     *floor = *floor > next ? *floor : next;

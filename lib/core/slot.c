@@ -23,6 +23,7 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
         uint64_t seen = pi_load_relaxed(&slot->word); /* relaxed: the CAS checks it */
         while (pi_state(seen) == PI_FREE) {
             *word = pi_with_state(pi_with_owner(seen, owner), PI_FILLING);
+            PI_ASSERT_ARROW(seen, *word);
             if (pi_cas(&slot->word, &seen, *word)) { /* acquire: with that of pi_slot_free */
                 pi_slots_touch(slots, owner, index); /* its bit is right now */
                 if (owner <
@@ -39,6 +40,7 @@ bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
 {
     uint64_t owner = pi_with_owner(fill, PI_OWNER_NONE);
     uint64_t ready = pi_with_state(owner, PI_PENDING) | flags | PI_IN_RING;
+    PI_ASSERT_ARROW(fill, ready);
     if (!(fill & PI_IN_RING)) {               /* nobody else writes the word of such a slot */
         pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
         return true;
@@ -63,6 +65,7 @@ static bool claim_head(struct pi_slots *slots, uint32_t index, unsigned owner, u
         *word = seen & ~(uint64_t)PI_IN_RING;
         if (ready)
             *word = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
+        PI_ASSERT_ARROW(seen, *word);
         if (pi_cas_seq(&slot->word, &seen,
                        *word)) /* acquire: with the release of pi_slot_publish */
             return ready;
@@ -128,7 +131,10 @@ unsigned pi_slots_count_pending(struct pi_slots *slots, struct pi_ring *ring, un
 bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word)
 {
     uint64_t run = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
-    if (pi_state(*word) != PI_PENDING || !pi_cas(&slot->word, word, run))
+    if (pi_state(*word) != PI_PENDING)
+        return false;
+    PI_ASSERT_ARROW(*word, run);
+    if (!pi_cas(&slot->word, word, run)) /* acquire: with the release of pi_slot_publish */
         return false;
     *word = run;
     return true;
@@ -137,11 +143,10 @@ bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word)
 bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
                         uint64_t clear)
 {
-    const uint64_t fixed =
-        (uint64_t)15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;
-    uint64_t must = *from & fixed;
-    while ((*from & fixed) == must) {
+    uint64_t first = *from;
+    while (pi_same_state(*from, first)) {
         uint64_t next = pi_with_state((*from | set) & ~clear, to);
+        PI_ASSERT_ARROW(*from, next);
         /* release: publishes the result, with the acquire of whoever sees the state;
          * acquire: the parker's sleep */
         if (pi_cas_seq(&slot->word, from, next))
@@ -153,6 +158,7 @@ bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, 
 bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner)
 {
     uint64_t emptied = pi_emptied(*word, owner);
+    PI_ASSERT_ARROW(*word, emptied);
     if (!pi_cas(&slot->word, word, emptied))
         return false;
     *word = emptied;
@@ -161,5 +167,6 @@ bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner)
 
 bool pi_slot_free(struct pi_slot *slot, uint64_t *word)
 {
+    PI_ASSERT_ARROW(*word, pi_freed(*word));
     return pi_cas(&slot->word, word, pi_freed(*word));
 }

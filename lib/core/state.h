@@ -1,78 +1,92 @@
 /* state.h - the state word of a slot: the one truth about a task.
  *
- *   state       meaning                         who may leave it           to
- *   NO_SLOT     nothing is here: memory that    whoever opens the group    FREE
- *               was never used, or was          (groups.h)
- *               given back
- *   FREE        nobody's                        a submitter                FILLING
- *                                               the trim, not if IN_RING    NO_SLOT
- *   FILLING(s)     submitter s writes the task,    s                          PENDING, FREE
- *               or frees what the task had
- *                                               the supervisor, when       FREE
- *                                               s is reaped
- *   PENDING       may be claimed; is in the       a worker                   RUNNING
- *               ring (IN_RING)                   a canceller                CANCELLED
- *                                               its submitter, if nobody   FILLING
- *                                               has claimed it and there
- *                                               is no room, or the
- *                                               executor closed meanwhile
- *   RUNNING(w)      worker w is running it          w                          DONE, FAILED, TIMED_OUT
- *                                               w, which gives back what   PENDING
- *                                               it claimed to help with
- *                                               supervisor, killer         KILLING
- *                                               supervisor, w reaped       LOST, PENDING
- *   KILLING(w)  w is about to be killed for     supervisor: w reaped       TIMED_OUT, CANCELLED
- *               this task; if it ends now w     (or w is a thread)
- *               pauses and takes nothing more
- *   either, and there is no worker w: somebody  anyone (pool/verify.c)    LOST
- *   has scribbled on the word
- *   the rest    final: the result stands        whoever holds the handle,  FILLING, if the task has
- *                                               or ended it if it is       blocks to be freed;
- *                                               DETACHED                   FREE, generation + 1
+ * Runs in: program, worker, supervisor. The list below is the whole state machine. From it come the
+ * enum, the mask of arrows that test builds assert, and the unit test. w and s are owners, as the
+ * word names them. An arrow that keeps the state changes flags alone, and is always allowed.
  *
- * Every arrow is one compare-and-swap from the exact word, which is why one word carries all of
- * this:
+ * Every arrow is one compare-and-swap from the exact word, so one word carries all of this:
  *
  *   bits 0-3    state
  *   bits 4-9    flags, below
- *   bits 10-19  owner: the submitter of FILLING, the worker of RUNNING and KILLING; it stays, so PI_OWNER_NONE
- *               in PENDING, or an end, says that the task was never claimed
- *   bits 20-31  parker: 1 + the index of the caller that sleeps until the task ends, 0 for none
- *   bits 32-63  generation: grows when the slot is freed, so an old handle is seen to be stale
+ *   bits 10-19  owner: the submitter of FILLING, the worker of RUNNING and KILLING. It stays in a
+ *               final state; PI_OWNER_NONE there, or in PENDING, says: the task was never claimed
+ *   bits 20-31  parker: 1 + the index of the caller that sleeps until the task ends; 0: none
+ *   bits 32-63  generation: grows when the slot is freed, so that old handles are stale
  *
- * The models are tests/model/pool.pml; kill.pml and pin.pml, for tasks that are ended while they
+ * The models are tests/model/pool.pml; kill.pml and pin.pml for tasks that are ended while they
  * run, by processes and by threads.
  */
 #ifndef PI_STATE_H
 #define PI_STATE_H
 
+#include "base/assert.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
-enum pi_state {
-    PI_NO_SLOT,
-    PI_FREE,
-    PI_FILLING,
-    PI_PENDING,
-    PI_RUNNING,
-    PI_KILLING,
-    PI_DONE, /* this and all that follow are final */
-    PI_FAILED,
-    PI_CANCELLED,
-    PI_TIMED_OUT,
-    PI_LOST,
-    PI_STATES
-};
+/* STATE(name, targets): a state and what it means. TO(state): an arrow, who takes it and when. */
+/* clang-format off */
+#define PI_STATE_LIST(STATE, TO)                                                                   \
+    STATE(NO_SLOT,       /* There is no slot: the memory was never used, or was given back. */     \
+        TO(FREE))        /* whoever opens the group (groups.h) */                                  \
+    STATE(FREE,          /* Nobody owns the slot. */                                               \
+        TO(FILLING)      /* a submitter */                                                         \
+        TO(NO_SLOT))     /* the trim, unless IN_RING */                                            \
+    STATE(FILLING,       /* Submitter s writes the task, or s frees the blocks of the last one. */ \
+        TO(PENDING)      /* s */                                                                   \
+        TO(RUNNING)      /* s, inline: s runs the task itself */                                   \
+        TO(FREE)         /* s; the supervisor, when s is reaped */                                 \
+        TO(FILLING))     /* the supervisor, when s is reaped and has left blocks */                \
+    STATE(PENDING,       /* Any worker may claim the task. It is in the ring (IN_RING). */         \
+        TO(RUNNING)      /* worker w; the caller that waits for the task, if it is in a task */    \
+        TO(FILLING)      /* the submitter: no room, or closed, and nobody has claimed the task */  \
+        TO(CANCELLED)    /* a canceller */                                                         \
+        TO(LOST))        /* the supervisor: no memory to push a dead worker's task again */        \
+    STATE(RUNNING,       /* Worker w runs the task; inline, its submitter does. */                 \
+        TO(DONE)         /* w */                                                                   \
+        TO(FAILED)       /* w */                                                                   \
+        TO(TIMED_OUT)    /* w, late itself; threads: the supervisor, and sets PINNED */            \
+        TO(CANCELLED)    /* posse_kill with threads, and sets PINNED */                            \
+        TO(KILLING)      /* posse_kill, or the supervisor at the deadline; with processes */       \
+        TO(PENDING)      /* w, back from helping; the supervisor, w reaped: the next attempt */    \
+        TO(LOST))        /* the supervisor, w reaped; anyone, if there is no worker w */           \
+    STATE(KILLING,       /* Worker w is about to be killed. If the task ends now, w pauses. */     \
+        TO(TIMED_OUT)    /* the supervisor, w reaped: EXPIRED */                                   \
+        TO(CANCELLED)    /* the supervisor, w reaped: by posse_kill */                             \
+        TO(LOST))        /* anyone, if there is no worker w (pool/verify.c) */                     \
+    STATE(DONE,          /* This and all below are final. Whoever holds the handle, or ends a */   \
+        TO(FREE)         /* DETACHED task, frees the slot: generation + 1, */                      \
+        TO(FILLING))     /* or, if the task has blocks, frees them first. */                       \
+    STATE(FAILED,    TO(FREE) TO(FILLING))                                                         \
+    STATE(CANCELLED, TO(FREE) TO(FILLING))                                                         \
+    STATE(TIMED_OUT, TO(FREE) TO(FILLING))                                                         \
+    STATE(LOST,      TO(FREE) TO(FILLING))
+/* clang-format on */
+
+#define PI_STATE_NAME_(name, targets) PI_##name,
+enum pi_state { PI_STATE_LIST(PI_STATE_NAME_, ) PI_STATES };
+
+/* Whether a slot may go from one state to the other. */
+static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
+{
+#define PI_STATE_BIT_(name) | 1u << PI_##name
+#define PI_STATE_MASK_(name, targets) [PI_##name] = (1u << PI_##name) targets,
+    static const unsigned may[PI_STATES] = {PI_STATE_LIST(PI_STATE_MASK_, PI_STATE_BIT_)};
+    return from < PI_STATES && to < PI_STATES && (may[from] >> to & 1);
+}
+
+/* For test builds: whoever writes a state word asserts that its state was left by an arrow. */
+#define PI_ASSERT_ARROW(from, to) PI_ASSERT(pi_is_arrow(pi_state(from), pi_state(to)))
 
 #define PI_DETACHED 0x10u         /* nobody holds a handle: whoever makes it final frees it */
 #define PI_CANCEL_REQUESTED 0x20u /* the task has been asked to stop */
-/* An entry of the ring names this slot; whoever passes that entry clears the flag. */
+/* An entry of the ring names this slot. Whoever passes that entry clears the flag. */
 #define PI_IN_RING 0x40u
-#define PI_BROADCAST                                                                               \
-    0x80u /* several callers sleep on it: whoever makes it final wakes all parkers */
+/* Several callers sleep until the task ends: whoever makes it final wakes all parkers. */
+#define PI_BROADCAST 0x80u
 /* Final, but a thread is still inside the task: that thread frees it if it is DETACHED. */
 #define PI_PINNED 0x100u
-#define PI_EXPIRED 0x200u /* KILLING because of the deadline, not of a kill */
+#define PI_EXPIRED 0x200u /* KILLING because of the deadline, not of posse_kill */
 
 #define PI_OWNER_SHIFT 10
 #define PI_OWNER_MASK ((uint64_t)0x3ff << PI_OWNER_SHIFT)
@@ -83,6 +97,7 @@ enum pi_state {
 #define PI_PARKER_MASK ((uint64_t)0xfff << PI_PARKER_SHIFT)
 
 #define PI_GENERATION_SHIFT 32
+#define PI_GENERATION_MASK ((uint64_t)UINT32_MAX << PI_GENERATION_SHIFT)
 
 static inline enum pi_state pi_state(uint64_t word) { return (enum pi_state)(word & 15); }
 static inline bool pi_final(uint64_t word) { return pi_state(word) >= PI_DONE; }
@@ -117,11 +132,10 @@ static inline uint64_t pi_freed(uint64_t word)
     return (uint64_t)(pi_generation(word) + 1) << PI_GENERATION_SHIFT | (word & PI_IN_RING) |
            PI_FREE;
 }
-/* The word of a slot that its freer takes first, as it has blocks to free: its handle is stale. */
+/* The word of a slot whose blocks `owner` is about to free: FILLING. Its handle is stale. */
 static inline uint64_t pi_emptied(uint64_t word, unsigned owner)
 {
-    uint64_t kept = word & ((uint64_t)UINT32_MAX << PI_GENERATION_SHIFT | PI_IN_RING);
-    return pi_with_owner(kept, owner) | PI_FILLING;
+    return pi_with_owner(word & (PI_GENERATION_MASK | PI_IN_RING), owner) | PI_FILLING;
 }
 /* Whether there is a slot, and somebody has it. */
 static inline bool pi_in_use(uint64_t word) { return pi_state(word) > PI_FREE; }
@@ -129,6 +143,11 @@ static inline bool pi_in_use(uint64_t word) { return pi_state(word) > PI_FREE; }
 static inline bool pi_has_state(uint64_t word, enum pi_state state, unsigned owner)
 {
     return pi_state(word) == state && pi_owner(word) == owner;
+}
+/* Whether two words are of one life in one state and of one owner, whatever their flags are. */
+static inline bool pi_same_state(uint64_t a, uint64_t b)
+{
+    return ((a ^ b) & (15 | PI_OWNER_MASK | PI_GENERATION_MASK)) == 0;
 }
 
 #endif

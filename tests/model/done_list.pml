@@ -40,11 +40,12 @@
 #endif
 #define ALL (NS + SECOND)
 
-/* the words */
+/* states: lib/core/state.h */
 #define FREE 0
-#define READY 1
+#define PENDING 1
 #define RUNNING 2 /* RUNNING + f: finisher f runs it */
-#define FINAL 9
+
+#define FINAL 9 /* any state that is final */
 byte state[NS], generation[NS];
 
 /* a reference is slot + 1 and a generation; a link also carries that of its own slot */
@@ -99,9 +100,9 @@ proctype finisher(byte f)
     {
         do
         :: atomic { given == ALL -> break }
-        :: atomic { state[0] == READY -> state[0] = RUNNING + f; s = 0; g = generation[0] }
+        :: atomic { state[0] == PENDING -> state[0] = RUNNING + f; s = 0; g = generation[0] }
            goto ending
-        :: atomic { state[NS - 1] == READY -> state[NS - 1] = RUNNING + f; s = NS - 1;
+        :: atomic { state[NS - 1] == PENDING -> state[NS - 1] = RUNNING + f; s = NS - 1;
                     g = generation[NS - 1] }
 ending:    state[s] = FINAL;
            tell(s, g);
@@ -142,7 +143,7 @@ inline gather(s)
        atomic { state[s] = FREE; generation[s]++ }
        if
        :: atomic { submitted < ALL ->
-                   submitted++; state[s] = READY;
+                   submitted++; state[s] = PENDING;
                    wanted[s] = 1; wanted_generation[s] = generation[s] }
        :: else
        fi
@@ -199,7 +200,7 @@ init
 {
     byte i;
     atomic {
-        for (i : 0 .. NS - 1) { state[i] = READY; wanted[i] = 1; submitted++ }
+        for (i : 0 .. NS - 1) { state[i] = PENDING; wanted[i] = 1; submitted++ }
         run owner();
         for (i : 0 .. NF - 1) { run finisher(i) }
         run supervisor();

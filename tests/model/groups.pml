@@ -51,6 +51,7 @@
 #define SUPERVISOR 3
 #define NONE 15
 
+/* states: lib/core/state.h */
 #define NO_SLOT 0
 #define FREE 1
 #define FILLING 2

@@ -39,6 +39,8 @@
 #ifndef ENDLESS
 #define ENDLESS 0 /* 1: task 0 does not end by itself; 2: task 2 */
 #endif
+
+/* states: lib/core/state.h */
 #define FREE 0
 #define PENDING 2
 #define RUNNING 3
@@ -47,6 +49,7 @@
 #define CANCELLED 6
 #define TIMED_OUT 7
 #define LOST 8
+
 #define NEVER 15
 
 /* the words: state, generation and a flag, changed as one; the owner is the one worker */

@@ -24,6 +24,8 @@
 #ifndef ROUNDS
 #define ROUNDS 2
 #endif
+
+/* states: lib/core/state.h */
 #define FREE 0
 #define FILLING 1
 #define PENDING 2
@@ -31,6 +33,7 @@
 #define DONE 4
 #define CANCELLED 5
 #define LOST 6
+
 #define STRANGER 9
 #define FINAL (state >= DONE)
 

@@ -71,6 +71,7 @@
 
 /* ---- the word: bits 0-3 state, 4-6 flags, 7-9 owner, 10-14 generation ---- */
 
+/* states: lib/core/state.h */
 #define FREE 0
 #define FILLING 1
 #define PENDING 2
@@ -80,6 +81,7 @@
 #define CANCELLED 6
 #define TIMED_OUT 7
 #define LOST 8
+
 #define DETACHED 16
 #define IN_RING 32
 #define EXPIRED 64

@@ -7,7 +7,7 @@
  * Sequentially consistent; each atomic operation is one step, and a worker may be killed between
  * any two.
  *
- * Abstracted: ring and slots are a number of READY tasks (see pool.pml); nobody spins but who was
+ * Abstracted: ring and slots are a number of PENDING tasks (see pool.pml); nobody spins but who was
  * claimed (see idle.pml); a worker may find that it was idle for long, or that it has to retire,
  * whenever there is some left of IDLES or RETIRES; a finalizer lasts until all tasks have ended, so
  * that nothing may rely on its end (with DRAIN: unless it takes the last worker). The tries to start
@@ -71,7 +71,7 @@
 
 byte phase;
 byte ready, left;
-bit mine;      /* one of those READY is the program's last, of which it does not know yet if it is
+bit mine;      /* one of those PENDING is the program's last, of which it does not know yet if it is
                   accepted */
 bit cancelled; /* ... and it was, as nobody is left */
 byte children = CH, wanted = MAX;

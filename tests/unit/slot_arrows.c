@@ -3,6 +3,12 @@
 
 #include "core/slot.h"
 
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define OWNER 5u
 #define GENERATION ((uint64_t)77 << PI_GENERATION_SHIFT)
 
@@ -18,21 +24,61 @@ static uint64_t set_word(enum pi_state state, uint64_t flags)
 
 static uint64_t get_word(void) { return atomic_load(&slot.word); }
 
-static const enum pi_state arrows[][2] = {
-    {PI_FILLING, PI_PENDING},   {PI_PENDING, PI_CANCELLED}, {PI_RUNNING, PI_DONE},
-    {PI_RUNNING, PI_FAILED},    {PI_RUNNING, PI_KILLING},   {PI_RUNNING, PI_LOST},
-    {PI_RUNNING, PI_PENDING},   {PI_RUNNING, PI_TIMED_OUT}, {PI_KILLING, PI_TIMED_OUT},
-    {PI_KILLING, PI_CANCELLED},
-};
+#define TARGET(state) | 1u << PI_##state
+#define ROW(state, targets) [PI_##state] = 0 targets,
+static const unsigned arrows[PI_STATES] = {PI_STATE_LIST(ROW, TARGET)};
 
-TEST(each_arrow, ALL)
+static bool is_listed(unsigned from, unsigned to) { return arrows[from] >> to & 1; }
+
+TEST(each_arrow_of_the_list, ALL)
 {
-    for (size_t i = 0; i < COUNT(arrows); i++) {
-        uint64_t from = set_word(arrows[i][0], PI_IN_RING), left = from;
-        assert_true(pi_slot_transition(&slot, &left, arrows[i][1], 0, 0));
+    for (unsigned pair = 0; pair < PI_STATES * PI_STATES; pair++) {
+        enum pi_state state = pair / PI_STATES, to = pair % PI_STATES;
+        assert_int_equal(pi_is_arrow(state, to), state == to || is_listed(state, to));
+        if (!is_listed(state, to))
+            continue;
+        uint64_t from = set_word(state, PI_IN_RING), left = from;
+        assert_true(pi_slot_transition(&slot, &left, to, 0, 0));
         assert_int_equal(left, from);
-        assert_int_equal(get_word(), pi_with_state(from, arrows[i][1]));
+        assert_int_equal(get_word(), pi_with_state(from, to));
     }
+}
+
+static int take_arrow(void *context)
+{
+    unsigned pair = *(unsigned *)context;
+    const struct rlimit no_core = {0, 0};
+    uint64_t word = set_word(pair / PI_STATES, 0);
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    close(STDERR_FILENO); /* it says what was asserted */
+    (void)pi_slot_transition(&slot, &word, pair % PI_STATES, 0, 0);
+    return 0;
+}
+
+TEST(no_other_arrow, ALL)
+{
+    for (unsigned pair = 0; pair < PI_STATES * PI_STATES; pair++) {
+        if (pi_is_arrow(pair / PI_STATES, pair % PI_STATES))
+            continue;
+        int status = wait_status(start_child(take_arrow, &pair));
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGABRT);
+    }
+}
+
+/* Its number in the word is that of the list, in which the final states are the last. */
+TEST(the_list_is_whole, ALL)
+{
+#define NAME(state, targets) #state,
+    static const char *const names[] = {PI_STATE_LIST(NAME, )};
+    assert_int_equal(COUNT(names), PI_STATES);
+    for (unsigned state = 0; state < PI_STATES; state++) {
+        assert_true(arrows[state] != 0); /* none is left for ever */
+        assert_true(arrows[state] < 1u << PI_STATES);
+        assert_int_equal(pi_final(state), strcmp(names[state], "DONE") == 0 || state > PI_DONE);
+    }
+    assert_false(pi_is_arrow(PI_STATES, PI_FREE)); /* a word that somebody has scribbled on */
+    assert_false(pi_is_arrow(PI_FREE, PI_STATES));
 }
 
 TEST(sets_and_clears_flags, ALL)

@@ -1,0 +1,17 @@
+/* assert.h - private invariants, checked where tests run and nowhere else.
+ *
+ * Runs in: program, worker, supervisor. POSSE_TEST_CHECKS is set for the library posse_crash and in
+ * builds with sanitizers. A library that is installed never aborts, so there PI_ASSERT is nothing.
+ */
+#ifndef PI_ASSERT_H
+#define PI_ASSERT_H
+
+#ifdef POSSE_TEST_CHECKS
+#undef NDEBUG
+#include <assert.h>
+#define PI_ASSERT(condition) assert(condition)
+#else
+#define PI_ASSERT(condition) ((void)sizeof(condition)) /* its names count as used */
+#endif
+
+#endif
