@@ -1,16 +1,15 @@
-/* Dying at a point, in builds with POSSE_CRASH_POINTS: see base/crash_point.h. */
+/* Dying at a point. In builds with POSSE_CRASH_POINTS alone, so it makes system calls itself: what
+ * lies in lib/os has points of its own. */
 #include "base/crash_point.h"
 
 #ifdef POSSE_CRASH_POINTS
-#include "os/clock.h"
-
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
-#define FROZEN_NS 80000000u /* then whoever should have killed it never came there */
-#define LOOK_NS 1000000u
+#define FROZEN_MS 80 /* after that, the process that should kill it does not come there */
 
 struct pi_crash *pi_crash;
 enum pi_role pi_crash_role;
@@ -24,8 +23,8 @@ static void die(void)
 static void freeze(void)
 {
     atomic_store(&pi_crash->frozen, (long)getpid());
-    for (uint64_t end = pi_os_now() + FROZEN_NS; pi_os_now() < end;)
-        pi_os_sleep(LOOK_NS);
+    for (int i = 0; i < FROZEN_MS; i++)
+        (void)nanosleep(&(struct timespec){0, 1000000}, NULL);
     die();
 }
 
@@ -57,7 +56,7 @@ void pi_crash_point(const struct pi_point *point)
         atomic_fetch_sub(&step->left, 1) != 1)
         return;
     step->done_at = number;
-    /* Unless the steps have been called off just now: a death would not be counted any more. */
+    /* If the test has just called the steps off, it would not count a death any more. */
     if (atomic_compare_exchange_strong(&pi_crash->due, &due, due + 1))
         meet(step->fate);
 }

@@ -1,12 +1,12 @@
 /* crash_point.h - places to die at, in builds with POSSE_CRASH_POINTS, for the tests.
  *
- * Before and after each write to shared memory stands a point (atomic.h). Each has a record in a
- * section of its own, so the list of all points is made by the linker and none can be forgotten. A
- * point's number is the place of its record there.
+ * Runs in: program, worker, supervisor. A point stands before and after each write to shared memory
+ * (atomic.h). Each has a record in one section of the object file, so the linker makes the list of
+ * all points, and none can be forgotten. A point's number is the place of its record there.
  *
- * A test lays down in memory that all processes share which of them comes to its end where: steps,
- * one after another. Whoever passes the point of the step that is due for the last time that it
- * may, does what the step says. All passes are counted, so that the test knows where it can aim.
+ * A test writes steps into memory that all processes share: which process dies at which point, one
+ * step after another. When a process passes the point of the step that is due, and has no passes
+ * left, it does what the step says. All passes are counted, so the test knows where it can aim.
  */
 #ifndef PI_CRASH_POINT_H
 #define PI_CRASH_POINT_H
@@ -20,15 +20,15 @@ enum pi_role { PI_ROLE_PROGRAM, PI_ROLE_SUPERVISOR, PI_ROLE_WORKER, PI_ROLES };
 
 enum pi_fate {
     PI_DIE,
-    PI_FREEZE,     /* stands still until it is killed; after a while it dies by itself */
-    PI_KILL_FROZEN /* kills who stands still, and goes on */
+    PI_FREEZE,     /* stands still until it is killed, or dies by itself after 80 ms */
+    PI_KILL_FROZEN /* kills the process that stands still, and goes on */
 };
 
 struct pi_point {
     _Alignas(32) const char *file; /* as large as it is aligned, so that a section is an array */
     const char *function;
     int line;
-    int after; /* the write */
+    int after; /* 1: after the write */
 };
 _Static_assert(sizeof(struct pi_point) == 32, "no gaps");
 
@@ -40,7 +40,7 @@ struct pi_step {
     enum pi_role role;
     enum pi_fate fate;
     uint32_t point;        /* PI_ANYWHERE: any */
-    _Atomic uint32_t left; /* passes until it is done */
+    _Atomic uint32_t left; /* passes, the one that does it included */
     uint32_t done_at;      /* the point */
 };
 

@@ -19,7 +19,7 @@
 #include "core/parker.h"
 #include "core/done_list.h"
 #include "core/ring.h"
-#include "core/worker_record.h"
+#include "core/idle.h"
 #include "core/slot.h"
 
 enum pi_phase {

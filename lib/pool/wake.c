@@ -6,7 +6,8 @@
 bool pi_wake_worker(posse_executor *e, bool force)
 {
     struct pi_segment *s = &e->segment;
-    uint32_t worker = pi_idle_claim(&s->header->idle, pi_workers_count(s), force);
+    uint32_t worker = force ? pi_idle_claim(&s->header->idle, pi_workers_count(s))
+                            : pi_idle_claim_if_none_spins(&s->header->idle, pi_workers_count(s));
     if (worker == PI_NO_INDEX)
         return false;
     pi_os_semaphore_post(&s->workers[worker].wake);

@@ -1,5 +1,5 @@
 /* A worker's life: take, run, and when there is nothing to take, spin for a moment and sleep. See
- * core/worker_record.h for how it is woken, and for what it tells the supervisor.
+ * core/idle.h for how it is woken, core/worker_record.h for its states.
  *
  * It leaves when the phase ends, or when the supervisor says so. What it would like itself (it was
  * idle for long, it has run its tasks) it only tells, and the supervisor decides, which alone knows
@@ -99,7 +99,7 @@ static void idle(struct worker *w, enum pi_phase phase)
         return;
     pi_idle_sleep(idle, w->worker);
     if (work_is_there(w) ||
-        pi_phase_of(w->executor) != phase) /* it came in between: see worker_record.h */
+        pi_phase_of(w->executor) != phase) /* it came in between: see idle.h */
         return;
     uint64_t since = pi_os_now();
     pi_note_freed(w->executor, 0);

@@ -1,7 +1,7 @@
-/* worker_record.c - who of the workers spins, who sleeps, and who is woken. */
+/* idle.c - which workers spin, which sleep, and which is woken. */
 #include "threads.h"
 
-#include "core/worker_record.h"
+#include "core/idle.h"
 
 #include <stdlib.h>
 
@@ -17,13 +17,13 @@ TEST(nobody_at_first, ALL)
     struct pi_idle *idle = make_idle();
     assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 0);
     assert_false(pi_idle_any_spinner(idle, PI_MAX_WORKERS));
-    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, false), PI_NO_INDEX);
-    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), PI_NO_INDEX);
+    assert_int_equal(pi_idle_claim_if_none_spins(idle, PI_MAX_WORKERS), PI_NO_INDEX);
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS), PI_NO_INDEX);
     free(idle);
 }
 
 /* All states of one worker, while its neighbours stay what they are. */
-static void assert_seat_changes(unsigned worker, unsigned spinner, unsigned sleeper)
+static void assert_worker_changes(unsigned worker, unsigned spinner, unsigned sleeper)
 {
     struct pi_idle *idle = make_idle();
     pi_idle_spin(idle, spinner);
@@ -44,16 +44,16 @@ static void assert_seat_changes(unsigned worker, unsigned spinner, unsigned slee
     assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 2);
     assert_true(pi_idle_is_spinning(idle, spinner));
     assert_false(pi_idle_is_spinning(idle, sleeper));
-    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), sleeper);
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS), sleeper);
     free(idle);
 }
 
-TEST(one_seat_changes, ALL)
+TEST(one_worker_changes, ALL)
 {
-    assert_seat_changes(0, 1, 2);
-    assert_seat_changes(31, 30, 32);
-    assert_seat_changes(32, 64, 0);
-    assert_seat_changes(PI_MAX_WORKERS - 1, PI_MAX_WORKERS - 2, 31);
+    assert_worker_changes(0, 1, 2);
+    assert_worker_changes(31, 30, 32);
+    assert_worker_changes(32, 64, 0);
+    assert_worker_changes(PI_MAX_WORKERS - 1, PI_MAX_WORKERS - 2, 31);
 }
 
 TEST(a_claimed_sleeper_spins, ALL)
@@ -61,11 +61,11 @@ TEST(a_claimed_sleeper_spins, ALL)
     struct pi_idle *idle = make_idle();
     pi_idle_sleep(idle, 4);
     assert_false(pi_idle_any_spinner(idle, 8));
-    assert_int_equal(pi_idle_claim(idle, 8, false), 4);
+    assert_int_equal(pi_idle_claim_if_none_spins(idle, 8), 4);
     assert_true(pi_idle_is_spinning(idle, 4));
     assert_true(pi_idle_any_spinner(idle, 8));
     assert_int_equal(pi_idle_count(idle, 8), 1);
-    assert_int_equal(pi_idle_claim(idle, 8, true), PI_NO_INDEX); /* it is nobody's to claim again */
+    assert_int_equal(pi_idle_claim(idle, 8), PI_NO_INDEX); /* it is nobody's to claim again */
     free(idle);
 }
 
@@ -76,41 +76,43 @@ TEST(no_claim_while_somebody_spins, ALL)
     for (unsigned worker = 0; worker < 4; worker++)
         pi_idle_sleep(idle, worker);
     pi_idle_spin(idle, 70); /* in another word */
-    assert_int_equal(pi_idle_claim(idle, 80, false), PI_NO_INDEX);
-    assert_int_equal(pi_idle_claim(idle, 80, true), 0);
+    assert_int_equal(pi_idle_claim_if_none_spins(idle, 80), PI_NO_INDEX);
+    assert_int_equal(pi_idle_claim(idle, 80), 0);
     pi_idle_leave(idle, 70);
-    assert_int_equal(pi_idle_claim(idle, 80, false), PI_NO_INDEX); /* the one that was claimed */
+    assert_int_equal(pi_idle_claim_if_none_spins(idle, 80),
+                     PI_NO_INDEX); /* the one that was claimed */
     pi_idle_leave(idle, 0);
-    assert_int_equal(pi_idle_claim(idle, 80, false), 1);
-    assert_int_equal(pi_idle_claim(idle, 80, true), 2);
-    assert_int_equal(pi_idle_claim(idle, 80, true), 3);
-    assert_int_equal(pi_idle_claim(idle, 80, true), PI_NO_INDEX);
+    assert_int_equal(pi_idle_claim_if_none_spins(idle, 80), 1);
+    assert_int_equal(pi_idle_claim(idle, 80), 2);
+    assert_int_equal(pi_idle_claim(idle, 80), 3);
+    assert_int_equal(pi_idle_claim(idle, 80), PI_NO_INDEX);
     free(idle);
 }
 
-TEST(seats_in_several_words, ALL)
+TEST(workers_in_several_words, ALL)
 {
     const unsigned workers[] = {5, 31, 32, 63, 64, 500, PI_MAX_WORKERS - 1};
     struct pi_idle *idle = make_idle();
     for (size_t i = 0; i < COUNT(workers); i++)
         pi_idle_sleep(idle, workers[i]);
     assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), COUNT(workers));
-    for (size_t i = 0; i < COUNT(workers); i++)
-        assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), workers[i]);
-    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS, true), PI_NO_INDEX);
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS), workers[i]);
+    }
+    assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS), PI_NO_INDEX);
     free(idle);
 }
 
 /* Only the words of the workers that there are cost a look. */
-TEST(words_beyond_the_seats, ALL)
+TEST(words_beyond_the_workers, ALL)
 {
     struct pi_idle *idle = make_idle();
     pi_idle_sleep(idle, 40);
     pi_idle_spin(idle, 41);
     assert_int_equal(pi_idle_count(idle, 32), 0);
     assert_false(pi_idle_any_spinner(idle, 32));
-    assert_int_equal(pi_idle_claim(idle, 32, true), PI_NO_INDEX);
-    assert_int_equal(pi_idle_claim(idle, 41, true), 40);
+    assert_int_equal(pi_idle_claim(idle, 32), PI_NO_INDEX);
+    assert_int_equal(pi_idle_claim(idle, 41), 40);
     free(idle);
 }
 
@@ -126,7 +128,8 @@ static void claim_all(void *context, unsigned number)
 {
     struct wake_up *all = context;
     uint32_t worker;
-    while ((worker = pi_idle_claim(&all->idle, SLEEPERS, true)) != PI_NO_INDEX)
+    (void)number;
+    while ((worker = pi_idle_claim(&all->idle, SLEEPERS)) != PI_NO_INDEX) {
         atomic_fetch_add(&all->woken[worker], 1);
 }
 
