@@ -7,10 +7,12 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
     cat <<END
-usage: tests/lint.sh [--install-only | --help]
+usage: tests/lint.sh [--rules | --install-only | --help]
 
 Reads, with the tools of Debian bookworm (others find other things):
 
+  the rules of this repository, by the scripts in tests/lint: calls go downward, no circles, system
+  calls in lib/os alone, names, words, orderings, columns (only these with --rules)
   the header alone, as C11, C17, C++11 and C++17, by gcc and clang, every warning an error
   all scripts, by shellcheck
   lib/, include/ and demo/, by cppcheck and clang-tidy (see .clang-tidy)
@@ -21,20 +23,22 @@ END
 }
 
 case ${1-} in
-'' | --install-only) ;;
+'' | --rules | --install-only) ;;
 --help) usage && exit ;;
 *) usage >&2 && exit 2 ;;
 esac
 
 need "gcc libc6-dev" compiles gcc
-need "g++" command -v g++
-need "clang libc6-dev" compiles clang
-need cmake command -v cmake
-need make has_build_tool
-need pkg-config command -v pkg-config
-need shellcheck command -v shellcheck
-need cppcheck command -v cppcheck
-need clang-tidy command -v clang-tidy
+if [ "${1:-}" != --rules ]; then
+    need "g++" command -v g++
+    need "clang libc6-dev" compiles clang
+    need cmake command -v cmake
+    need make has_build_tool
+    need pkg-config command -v pkg-config
+    need shellcheck command -v shellcheck
+    need cppcheck command -v cppcheck
+    need clang-tidy command -v clang-tidy
+fi
 install_missing
 [ "${1:-}" != --install-only ] || exit 0
 cd "$top"
@@ -52,6 +56,27 @@ check() {
         found=1
     fi
 }
+
+# rule <script of tests/lint> <what is clean> [word...]
+rule() {
+    script=$1
+    said=$2
+    shift 2
+    [ ! -f "tests/lint/$script.sh" ] || check "$said" sh "tests/lint/$script.sh" "$@"
+}
+
+graph=$scratch/graph
+sh tests/lint/graph.sh "$graph"
+rule layers "calls and includes go downward" "$graph"
+rule circles "no circles between files" "$graph"
+rule system_calls "system calls in lib/os alone" "$graph"
+rule names "no base name twice in lib"
+rule booleans "no bool parameters in lib/core and lib/pool"
+rule orderings "every ordering names its partner"
+rule words "words"
+rule columns "at most 100 columns"
+sh tests/lint/sizes.sh
+[ "${1:-}" != --rules ] || exit $found
 
 # header <compiler> <language> <standard>
 header() {

@@ -1,0 +1,24 @@
+#!/bin/sh
+# usage: tests/lint/layers.sh [GRAPH of graph.sh]
+#
+# Prints each include and each call that goes upward. Calls go downward only:
+#
+#   public functions (lib/*.c) -> supervisor -> worker -> pool -> core -> os -> base
+#
+# The supervisor starts workers, so it stands above them. The way up is a pointer to a function.
+set -eu
+# shellcheck source=tests/lint/kit.sh
+. "$(dirname "$0")/kit.sh"
+with_graph "$@"
+awk '
+    BEGIN { split("base os core pool worker supervisor .", rooms, " ")
+            for (i in rooms) level[rooms[i]] = i }
+    function room(file) { sub(/\/[^\/]*$/, "", file); return file }
+    $1 != "system" && $3 != "./posse.h" {
+        from = room($2); to = room($3)
+        if (!(from in level) || !(to in level))
+            print $2 ": in a folder that has no level, or includes one: " $3
+        else if (level[from] < level[to])
+            print $2 ": " ($1 == "call" ? "calls " $4 " of " : "includes ") $3
+    }' "$graph" | sort -u >"$findings"
+report

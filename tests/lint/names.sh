@@ -1,0 +1,11 @@
+#!/bin/sh
+# usage: tests/lint/names.sh
+#
+# Prints the names that two files of lib/ share: debuggers and coverage show only the base name.
+# A header has the name of its source file, in the same folder.
+set -eu
+# shellcheck source=tests/lint/kit.sh
+. "$(dirname "$0")/kit.sh"
+find lib -name '*.[ch]' | sed 's/\.[ch]$//' | sort -u | awk -F / '
+    { if ($NF in place) print place[$NF] " and " $0; place[$NF] = $0 }' >"$findings"
+report
