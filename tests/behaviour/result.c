@@ -153,7 +153,7 @@ POOL_TEST(IP15_error_is_preserved, ALL, 1)
 #define FAIL_HERE(task, code, text)                                                                \
     posse_task_fail(task, code, "%s\n  at %s:%d", text, strrchr("/" __FILE__, '/') + 1, __LINE__)
 
-enum { INNER_LINE = __LINE__ + 5, OUTER_LINE = INNER_LINE + 12 };
+enum { INNER_LINE = __LINE__ + 4, OUTER_LINE = INNER_LINE + 11 };
 
 static int inner_failing_task(posse_task *task, const void *arg, size_t size)
 {

@@ -96,9 +96,8 @@ TEST(workers_in_several_words, ALL)
     for (size_t i = 0; i < COUNT(workers); i++)
         pi_idle_sleep(idle, workers[i]);
     assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), COUNT(workers));
-    for (size_t i = 0; i < COUNT(workers); i++) {
+    for (size_t i = 0; i < COUNT(workers); i++)
         assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS), workers[i]);
-    }
     assert_int_equal(pi_idle_claim(idle, PI_MAX_WORKERS), PI_NO_INDEX);
     free(idle);
 }
@@ -129,7 +128,7 @@ static void claim_all(void *context, unsigned number)
     struct wake_up *all = context;
     uint32_t worker;
     (void)number;
-    while ((worker = pi_idle_claim(&all->idle, SLEEPERS)) != PI_NO_INDEX) {
+    while ((worker = pi_idle_claim(&all->idle, SLEEPERS)) != PI_NO_INDEX)
         atomic_fetch_add(&all->woken[worker], 1);
 }
 
@@ -169,6 +168,6 @@ TEST(neighbours_do_not_disturb_each_other, ALL)
     run_threads(CLAIMERS, go_round, idle);
     assert_int_equal(pi_idle_count(idle, 32), CLAIMERS);
     for (unsigned worker = 0; worker < CLAIMERS; worker++)
-        assert_int_equal(pi_idle_claim(idle, 32, true), worker);
+        assert_int_equal(pi_idle_claim(idle, 32), worker);
     free(idle);
 }
