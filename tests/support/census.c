@@ -3,7 +3,8 @@
  * Workers and their supervisor are not children of the runner, and the tests do not know all of
  * their pids. So the runner maps a page of a memory file with a name of its own: whatever is
  * forked from it inherits the mapping, and shows it in /proc/<pid>/maps until it dies. A zombie
- * has no mappings.
+ * has no mappings. The page lies before all others, so that the first line of each process tells:
+ * other tests' processes have thousands of lines.
  *
  * The names of posse in /dev/shm tell the pid of the program that made them. Those of a program
  * that lives without the mark are not counted, so that tests may run side by side. Whose program
@@ -22,8 +23,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define FIRST_PAGE ((void *)0x10000) /* the lowest that every system lets a program map */
+
 static char
     mark[64]; /* as in maps, with what follows the name so that no pid is the start of another */
+
+static bool mark_is_first; /* of all mappings */
 
 static struct {
     int descriptors;
@@ -64,11 +69,12 @@ void census_mark(void)
     int fd = memfd_create(name, MFD_CLOEXEC);
     void *page = MAP_FAILED;
     if (fd >= 0 && ftruncate(fd, 4096) == 0)
-        page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+        page = mmap(FIRST_PAGE, 4096, PROT_READ, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED) {
         perror("cannot mark the runner");
         exit(2);
     }
+    mark_is_first = page == FIRST_PAGE;
     close(fd);
 }
 
@@ -95,8 +101,11 @@ static bool carries_mark(const char *pid)
     char *line = NULL;
     size_t capacity = 0;
     bool found = false;
-    while (maps != NULL && !found && getline(&line, &capacity, maps) >= 0)
+    bool more = maps != NULL;
+    while (more && getline(&line, &capacity, maps) >= 0) {
         found = strstr(line, mark) != NULL;
+        more = !found && !mark_is_first;
+    }
     free(line);
     if (maps != NULL)
         fclose(maps);
