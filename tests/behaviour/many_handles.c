@@ -6,6 +6,7 @@
  */
 #include "support/support.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,12 +257,6 @@ static posse_status take_part(void *context)
     return POSSE_OK;
 }
 
-static unsigned seed_of_run(void)
-{
-    const char *set = getenv("POSSE_TEST_SEED");
-    return set != NULL ? (unsigned)strtoul(set, NULL, 10) : (unsigned)now_ms();
-}
-
 /* The thread sanitizer rightly sees that a result is read while its slot is used anew. What was
  * read is then thrown away: that is the point. */
 #ifdef SANITIZED_THREADS
@@ -274,7 +269,7 @@ TEST(same_futures, WHERE)
 {
     static struct crowd crowd;
     static struct caller callers[THREADS_AT_ONCE];
-    first_seed = seed_of_run();
+    first_seed = (unsigned)test_seed(UINT_MAX);
     crowd = (struct crowd){.pool = make_pool(3), .next_number = 1};
     for (int i = 0; i < CELLS; i++) {
         pthread_mutex_init(&crowd.locks[i], NULL);
@@ -285,11 +280,10 @@ TEST(same_futures, WHERE)
         start_call(&callers[i], take_part, &crowd);
     for (int i = 0; i < THREADS_AT_ONCE; i++)
         assert_ok(end_call(&callers[i]));
-    print_message(
-        "seed %u: %ld tasks, %ld results, %ld stale, %ld cancelled, %ld heard, %ld wrong\n",
-        first_seed, atomic_load(&crowd.next_number), atomic_load(&crowd.given),
-        atomic_load(&crowd.stale), atomic_load(&crowd.cancelled), atomic_load(&crowd.heard),
-        atomic_load(&crowd.wrong));
+    print_message("%ld tasks, %ld results, %ld stale, %ld cancelled, %ld heard, %ld wrong\n",
+                  atomic_load(&crowd.next_number), atomic_load(&crowd.given),
+                  atomic_load(&crowd.stale), atomic_load(&crowd.cancelled),
+                  atomic_load(&crowd.heard), atomic_load(&crowd.wrong));
     assert_int_equal(atomic_load(&crowd.wrong), 0);
     assert_true(atomic_load(&crowd.given) > 0 && atomic_load(&crowd.released) > 0);
     for (int i = 0; i < CELLS; i++) {

@@ -2,11 +2,12 @@
  * soon after nothing lives that it has started, and no name with memory is left.
  *
  * The program is a forked child; what is born of it enters itself in the roster (parts/book.c).
- * POSSE_CHAOS_SEED and POSSE_CHAOS_SECONDS set the seed and the time.
+ * POSSE_TEST_SEED and POSSE_CHAOS_SECONDS set the first seed and the time.
  */
 #include "parts/chaos.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,16 +206,15 @@ static bool goes_on(const long *deaths, long start, long ms)
 
 TEST(killed_at_any_moment, PROCESSES)
 {
-    uint64_t seed = chosen_seed();
+    unsigned long seed = test_seed(LONG_MAX);
     long deaths[STAGES] = {0}, worst = 0, round = 0;
     long start = now_ms(), ms = chosen_seconds(3, 300) * 1000;
-    for (; goes_on(deaths, start, ms); round++) {
+    for (; goes_on(deaths, start, ms); round++, seed++) {
+        again_with("POSSE_TEST_SEED=%lu POSSE_CHAOS_SECONDS=1", seed);
         time_limit(TIME_LIMIT);
-        struct victim_program dead = kill_once(mix(seed + (uint64_t)round));
-        if (dead.wrong != NULL) {
-            fail_msg("seed %llu, round %ld: killed in %s: %s, %ld ms later",
-                     (unsigned long long)seed, round, stages[dead.stage], dead.wrong, dead.ms);
-        }
+        struct victim_program dead = kill_once(mix(seed));
+        if (dead.wrong != NULL)
+            fail_msg("killed in %s: %s, %ld ms later", stages[dead.stage], dead.wrong, dead.ms);
         deaths[dead.stage]++;
         worst = dead.ms > worst ? dead.ms : worst;
         if (round % 50 == 0)

@@ -242,7 +242,7 @@ static void with_each(void (*probe)(posse_executor *pool, posse_fn *fn))
     int before = count_processes();
     for (size_t i = 0; i < COUNT(legacies); i++) {
         posse_executor *pool = make_pool(1);
-        print_message("  %s\n", legacies[i].name);
+        scene_is("%s", legacies[i].name);
         probe(pool, legacies[i].fn);
         end_pool(pool);
         assert_eventually(count_processes() == before);
@@ -266,7 +266,7 @@ TEST(it_can_be_replaced, PROCESSES)
     options.max_workers = 1;
     options.max_tasks_per_worker = 2;
     for (size_t i = 0; i < COUNT(legacies); i++) {
-        print_message("  %s\n", legacies[i].name);
+        scene_is("%s", legacies[i].name);
         posse_executor *pool = make_pool_with(options);
         pid_t worker = burden(pool, legacies[i].fn);
         assert_is(pool, worker, false);

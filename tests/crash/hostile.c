@@ -200,7 +200,7 @@ static void part(struct company *company)
 TEST(deadline_ends_it, PROCESSES)
 {
     for (size_t i = 0; i < COUNT(stayers); i++) {
-        print_message("  %s\n", stayers[i].name);
+        scene_is("%s", stayers[i].name);
         struct company company = invite(stayers[i].fn, DEADLINE_MS);
         take_error(company.hostile, POSSE_DEADLINE);
         part(&company);
@@ -210,7 +210,7 @@ TEST(deadline_ends_it, PROCESSES)
 TEST(kill_ends_it, PROCESSES)
 {
     for (size_t i = 0; i < COUNT(stayers); i++) {
-        print_message("  %s\n", stayers[i].name);
+        scene_is("%s", stayers[i].name);
         struct company company = invite(stayers[i].fn, 0);
         await_entered(company.gate, 2);
         assert_ok(posse_kill(company.hostile));
@@ -224,7 +224,7 @@ TEST(destroy_ends_it, PROCESSES)
 {
     int before = count_processes();
     for (size_t i = 0; i < COUNT(stayers); i++) {
-        print_message("  %s\n", stayers[i].name);
+        scene_is("%s", stayers[i].name);
         struct company company = invite(stayers[i].fn, 0);
         await_entered(company.gate, 2);
         assert_ok(posse_destroy(company.pool));

@@ -6,6 +6,7 @@
  */
 #include "support/support.h"
 
+#include <limits.h>
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -204,9 +205,7 @@ static void pause_us(long us)
 /* Killed inside create and destroy, at a different moment each time. */
 TEST(inside_create, PROCESSES)
 {
-    unsigned seed = (unsigned)now_ms();
-    print_message("seed %u\n", seed);
-    srand(seed);
+    srand((unsigned)test_seed(UINT_MAX));
     word = make_shared(sizeof *word);
     for (int i = 0; i < 150; i++) {
         atomic_store(&word->ready, 0);

@@ -7,6 +7,7 @@
 #include "support/objects.h"
 #include "support/shm.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,26 +218,17 @@ static void *come_and_go(void *context)
     return NULL;
 }
 
-static unsigned first_seed(void)
-{
-    const char *set = getenv("POSSE_TEST_SEED");
-    return set != NULL ? (unsigned)strtoul(set, NULL, 10) : (unsigned)now_ms();
-}
-
 static int at_any_moment(void)
 {
-    struct churn churn = {.seed = first_seed()};
+    struct churn churn = {.seed = (unsigned)test_seed(UINT_MAX)};
     pthread_t thread;
     unsigned seed = churn.seed;
     long ms = in_long_run(2000, 45000);
     REQUIRE(create_in(&churn.pool) == POSSE_OK);
     REQUIRE(pthread_create(&thread, NULL, come_and_go, &churn) == 0);
-    for (long end = now_ms() + ms; now_ms() < end;) {
-        if (needs[(size_t)rand_r(&churn.seed) % COUNT(needs)](&churn) != 0) {
-            dprintf(STDERR_FILENO, "seed %u\n", seed);
+    for (long end = now_ms() + ms; now_ms() < end;)
+        if (needs[(size_t)rand_r(&churn.seed) % COUNT(needs)](&churn) != 0)
             return 1;
-        }
-    }
     atomic_store(&churn.stop, 1);
     pthread_join(thread, NULL);
     dprintf(STDOUT_FILENO, "seed %u: %ld calls, %ld of them refused\n", seed,

@@ -13,6 +13,7 @@
 #include "pool/pool.h"
 #include "support/trace.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -217,6 +218,8 @@ static bool die_on(struct scene *scene, const struct way *way, struct tally *tal
 {
     uint64_t lost_before = stats_of(scene->pool).lost;
     time_limit(TIME_LIMIT); /* for each */
+    scene_is("from mark %d it goes %ld %s, and runs %ld us more", (int)way->mark, way->steps,
+             way->by_calls ? "begins and ends of system calls" : "instructions", way->rest_us);
     set(scene, way->mark);
     bool whole = lead(scene, way);
     kill_traced(scene->victim);
@@ -246,24 +249,17 @@ static void close_scene(struct scene *scene, const struct tally *tally)
     free_shared(scene->stage, sizeof *scene->stage);
 }
 
-/* A run that failed is made again with the number that it printed. */
-static unsigned seed(void)
-{
-    const char *set = getenv("POSSE_TEST_SEED");
-    unsigned seed = set != NULL ? (unsigned)atol(set) : (unsigned)now_ms();
-    print_message("POSSE_TEST_SEED=%u\n", seed);
-    return seed;
-}
-
 static void die_after_instructions(enum mark mark)
 {
     struct scene scene = open_scene();
     struct tally tally = {0};
     long stride = in_long_run(48, 1) * SPARSER;
-    struct way way = {.mark = mark, .steps = seed() % stride, .rest_us = -1};
+    struct way way = {.mark = mark, .rest_us = -1};
+    way.steps = (long)test_seed((unsigned long)stride);
     while (die_on(&scene, &way, &tally)) {
         way.steps += stride;
         assert_in_range(way.steps, 0, MAX_STEPS);
+        again_with("POSSE_TEST_SEED=%ld", way.steps);
     }
     print_message("%ld instructions and every %ld%s: ", way.steps, stride, stride == 1 ? "" : "th");
     close_scene(&scene, &tally);
@@ -282,7 +278,7 @@ TEST(in_system_calls, PROCESSES)
     struct scene scene = open_scene();
     struct tally tally = {0};
     long moments = in_long_run(4, 200);
-    unsigned random = seed();
+    unsigned random = (unsigned)test_seed(UINT_MAX);
     struct way way = {.mark = FROM_WAKE, .by_calls = true};
     for (bool more = true; more; way.steps++) {
         for (long moment = 0; moment < moments && more; moment++) {

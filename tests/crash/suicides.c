@@ -116,7 +116,7 @@ static const struct {
 TEST(suicides_cost_one_future, PROCESSES)
 {
     for (size_t i = 0; i < COUNT(suicides); i++) {
-        print_message("  %s\n", suicides[i].name);
+        scene_is("%s", suicides[i].name);
         posse_error error = lost_by(suicides[i].fn, NULL, 0);
         assert_int_equal(error.signal, suicides[i].signal);
         assert_int_equal(error.exit_code, suicides[i].exit_code);

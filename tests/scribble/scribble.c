@@ -59,6 +59,8 @@ static void tell(const struct flight *flight, int how)
     } else {
         snprintf(end, sizeof end, "ended with %d", WEXITSTATUS(how));
     }
+    again_with("POSSE_SCRIBBLE=%s:%s:%llu", parts[run->part], kinds[run->kind],
+               (unsigned long long)run->seed);
     print_error("POSSE_SCRIBBLE=%s:%s:%llu %s; supervisor %ld, %ld ms late; in %s\n",
                 parts[run->part], kinds[run->kind], (unsigned long long)run->seed, end,
                 atomic_load(&flight->order.notes->supervisor),

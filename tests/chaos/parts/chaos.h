@@ -120,8 +120,7 @@ struct chaos {
     posse_executor *pool;
     struct roster *roster; /* NULL: threads, nobody dies */
     struct locked *locked;
-    uint64_t seed;
-    long round, gap_us, end_ms;
+    long gap_us, end_ms;
     bool storm;      /* short tasks only */
     bool flat;       /* no task submits tasks */
     uint32_t arm_us; /* workers are to kill themselves; 0: not */
@@ -139,7 +138,7 @@ struct chaos {
     struct figures figures;
 };
 
-/* Says what went wrong, with seed and round. */
+/* Says what went wrong. */
 void blame(struct chaos *chaos, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What takes longer will never come, in ms; after a first fault less. */
@@ -264,10 +263,9 @@ void end_use(struct scene *scene);  /* joins all threads */
 int end_scene(struct scene *scene); /* the sum; then all goes. Its faults */
 
 struct plan {
-    uint64_t seed;
-    long round;
-    int pools; /* at once */
-    long ms;   /* for how long; mortal: the supervisor dies by then */
+    unsigned long seed; /* of this round */
+    int pools;          /* at once */
+    long ms;            /* for how long; mortal: the supervisor dies by then */
     bool mortal;
     bool storm; /* nothing but short tasks and kills, as many as there can be */
 };
@@ -276,8 +274,7 @@ struct plan {
 void play_round(const struct plan *plan, struct figures *figures);
 void print_figures(const char *what, const struct figures *figures, long ms);
 
-/* From the environment, or drawn: printed, so that a run can be repeated. */
-uint64_t chosen_seed(void);
+/* POSSE_CHAOS_SECONDS, or how long a run of minutes, or a long one, takes. */
 long chosen_seconds(long few, long many);
 
 #endif

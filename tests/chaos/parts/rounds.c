@@ -66,8 +66,6 @@ static void start_killers(struct scene *scene, uint64_t random)
 static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t random)
 {
     struct chaos *chaos = &scene->chaos;
-    chaos->seed = plan->seed;
-    chaos->round = plan->round;
     chaos->mortal = plan->mortal;
     chaos->storm = plan->storm;
     pthread_mutex_init(&chaos->lock, NULL);
@@ -107,7 +105,7 @@ static void start_threads(struct scene *scene)
 static void play_scenes(const struct plan *plan, struct scene *scenes)
 {
     for (int i = 0; i < plan->pools; i++)
-        begin_scene(&scenes[i], plan, mix(plan->seed + (uint64_t)(plan->round * 16 + i)));
+        begin_scene(&scenes[i], plan, mix(plan->seed + (unsigned long)i));
     for (int i = 0; i < plan->pools; i++)
         start_threads(&scenes[i]);
     for (int i = 0; i < plan->pools; i++)
@@ -119,6 +117,7 @@ void play_round(const struct plan *plan, struct figures *figures)
     struct scene *scenes = calloc((size_t)plan->pools, sizeof *scenes);
     int faults = 0;
     assert_non_null(scenes);
+    again_with("POSSE_TEST_SEED=%lu POSSE_CHAOS_SECONDS=1", plan->seed);
     play_scenes(plan, scenes);
     for (int i = 0; i < plan->pools; i++) {
         faults += end_scene(&scenes[i]);

@@ -12,8 +12,7 @@ void blame(struct chaos *chaos, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (atomic_fetch_add(&chaos->faults, 1) < 10) {
-        print_error("seed %llu, round %ld: %s\n", (unsigned long long)chaos->seed, chaos->round,
-                    text);
+        print_error("%s\n", text);
     }
 }
 
@@ -57,22 +56,10 @@ void count(struct chaos *chaos, unsigned figure, long more)
     atomic_fetch_add(&chaos->figures.of[figure], more);
 }
 
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 0) : otherwise;
-}
-
-uint64_t chosen_seed(void)
-{
-    uint64_t seed = from_environment("POSSE_CHAOS_SEED", (uint64_t)now_ms());
-    print_message("seed %llu\n", (unsigned long long)seed);
-    return seed;
-}
-
 long chosen_seconds(long few, long many)
 {
-    return (long)from_environment("POSSE_CHAOS_SECONDS", (uint64_t)in_long_run(few, many));
+    const char *given = getenv("POSSE_CHAOS_SECONDS");
+    return given ? strtol(given, NULL, 10) : in_long_run(few, many);
 }
 
 void print_figures(const char *what, const struct figures *figures, long ms)

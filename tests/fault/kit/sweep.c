@@ -6,7 +6,7 @@
  *
  * In the short form each call fails with one of its errors, another in each mode, and not all k are
  * tried with failures that last; in the long one with all of them.
- * POSSE_FAULT="<mode> <choice> <k>" begins there, to see a failure again.
+ * POSSE_FAULT="<classes> <mode> <choice> <k>" makes no run but that, to see a failure again.
  */
 #include "fault/kit/fault.h"
 
@@ -28,6 +28,8 @@ static const char *const mode_names[] = {"once", "its kind for ever", "everythin
 struct sweep {
     struct fault_state state;
     struct fault_plan next;
+    struct fault_plan failed; /* the first that was wrong */
+    bool only;                /* one run is asked for */
     fault_scene *scene;
     _Atomic long runs, faults, most_calls, wrong;
     _Atomic long statuses[32];
@@ -63,13 +65,15 @@ void fault_begin(void)
 
 bool fault_lasts(void) { return now->next.mode != ONCE; }
 
-static void say_where(void)
+/* With "... ", as a child has said before what was wrong. */
+static void note_wrong(void)
 {
     int call = atomic_load(&now->state.call);
-    fprintf(stderr, "... with call %ld failing (%s: %s, %s), POSSE_FAULT=\"%d %u %ld\"\n",
-            now->next.at, call < CALLS ? fault_names[call] : "none yet",
-            strerror(atomic_load(&now->state.error)), mode_names[now->next.mode],
-            (int)now->next.mode, now->next.choice, now->next.at);
+    fprintf(stderr, "... with call %ld failing (%s: %s, %s)\n", now->next.at,
+            call < CALLS ? fault_names[call] : "none yet", strerror(atomic_load(&now->state.error)),
+            mode_names[now->next.mode]);
+    if (atomic_fetch_add(&now->wrong, 1) == 0)
+        now->failed = now->next;
 }
 
 /* ---- one run ---- */
@@ -164,11 +168,11 @@ static int run_all(void *unused)
         int wrong = run_once();
         count_run();
         if (wrong)
-            say_where();
-        if (wrong && atomic_fetch_add(&now->wrong, 1) + 1 >= MAX_WRONG)
+            note_wrong();
+        if (atomic_load(&now->wrong) >= MAX_WRONG)
             return 0;
         past_end = atomic_load(&now->state.calls) < now->next.at;
-    } while (step(past_end));
+    } while (!now->only && step(past_end));
     now->next.mode = FAULT_MODES;
     return 0;
 }
@@ -178,8 +182,14 @@ static void choose_begin(unsigned classes)
     const char *given = getenv("POSSE_FAULT");
     int mode = ONCE;
     now->next = (struct fault_plan){classes, ONCE, first_choice(1), 1, 0};
-    if (given != NULL && sscanf(given, "%d %u %ld", &mode, &now->next.choice, &now->next.at) == 3)
-        now->next.mode = (enum fault_mode)mode;
+    if (given != NULL) {
+        struct fault_plan *next = &now->next;
+        now->only = true;
+        assert_int_equal(
+            sscanf(given, "%u %d %u %ld", &next->classes, &mode, &next->choice, &next->at), 4);
+        next->mode = next->classes == classes ? (enum fault_mode)mode : FAULT_MODES;
+        next->classes = classes;
+    }
 }
 
 static void run_children(void)
@@ -191,9 +201,9 @@ static void run_children(void)
         if (status != 0) {
             fault_disarm(); /* what is left of the executor finds its way out */
             fprintf(stderr, "a run died or hung, wait status %d\n", status);
-            say_where();
-            atomic_fetch_add(&now->wrong, 1);
-            (void)step(false);
+            note_wrong();
+            if (now->only || !step(false))
+                now->next.mode = FAULT_MODES;
         }
     }
 }
@@ -226,7 +236,12 @@ long sweep(const char *name, fault_scene *scene, unsigned classes)
     atomic_store(&now->state.call, CALLS);
     run_children();
     print_figures(name, now_ms() - begin);
-    long wrong = atomic_load(&now->wrong), faults = atomic_load(&now->faults);
+    long wrong = atomic_load(&now->wrong), faults = atomic_load(&now->faults) + now->only;
+    if (wrong > 0) {
+        again_with("POSSE_FAULT='%u %d %u %ld'", now->failed.classes, (int)now->failed.mode,
+                   now->failed.choice, now->failed.at);
+        scene_is("%s", name);
+    }
     fault_state = NULL;
     free_shared(now, sizeof *now);
     assert_int_equal(wrong, 0);
