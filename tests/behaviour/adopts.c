@@ -141,8 +141,7 @@ static int failing_creates(bool adopts)
     for (rlim_t i = 0; i < MOST && !made; i++) {
         posse_executor *pool = NULL;
         REQUIRE(setrlimit(RLIMIT_NPROC, &(struct rlimit){i, MOST}) == 0);
-        posse_options options = default_options();
-        options.max_workers = 1;
+        posse_options options = OPTIONS(1);
         made = posse_create(&options, &pool) == POSSE_OK;
         failures += !made;
         REQUIRE(!made || squares(pool, 7) == 0);

@@ -30,9 +30,7 @@ static int apple_task(posse_task *task, const void *arg, size_t size)
 
 static posse_executor *open_waiting(int place, bool wait)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.wait_at_exit = wait;
+    posse_options options = OPTIONS(1, .wait_at_exit = wait);
     return posse_create(&options, &kept[place]) == POSSE_OK ? kept[place] : NULL;
 }
 
@@ -73,6 +71,14 @@ static void run_program(int (*body)(void *), int expected, char *output, size_t 
 
 static void end_program(void) { free_shared(shared, sizeof *shared); }
 
+/* Runs a program that must write just this. What it counted is there until end_program. */
+static void assert_program(int (*body)(void *), int expected, const char *text)
+{
+    char output[200];
+    run_program(body, expected, output, sizeof output);
+    assert_string_equal(output, text);
+}
+
 /* ---- programs ---- */
 
 static int three_apples(void *context)
@@ -84,9 +90,7 @@ static int three_apples(void *context)
 
 TEST(S02_interpreter_shutdown, FORKED)
 {
-    char output[100];
-    run_program(three_apples, 3, output, sizeof output);
-    assert_string_equal(output, "apple\napple\napple\n");
+    assert_program(three_apples, 3, "apple\napple\napple\n");
     assert_int_equal(atomic_load(&shared->ended), 3);
     end_program();
 }
@@ -108,9 +112,7 @@ static int submits_late(void *context)
 
 TEST(S03_submit_after_interpreter_shutdown, FORKED)
 {
-    char output[100];
-    run_program(submits_late, 0, output, sizeof output);
-    assert_string_equal(output, "apple\n");
+    assert_program(submits_late, 0, "apple\n");
     assert_int_equal(atomic_load(&shared->status), 1 + POSSE_SHUT_DOWN);
     end_program();
 }
@@ -124,9 +126,7 @@ static int shuts_down_without_waiting(void *context)
 
 TEST(S06_hang_gh83386, FORKED)
 {
-    char output[100];
-    run_program(shuts_down_without_waiting, 0, output, sizeof output);
-    assert_string_equal(output, "apple\napple\n");
+    assert_program(shuts_down_without_waiting, 0, "apple\napple\n");
     end_program();
 }
 
@@ -173,9 +173,7 @@ static int several(void *context)
 
 TEST(several_executors, FORKED)
 {
-    char output[100];
-    run_program(several, 0, output, sizeof output);
-    assert_string_equal(output, "apple\napple\napple\n");
+    assert_program(several, 0, "apple\napple\napple\n");
     end_program();
 }
 
@@ -217,9 +215,7 @@ static int forks(void *context)
 
 TEST(forked_child, FORKED &FORKING)
 {
-    char output[200];
-    run_program(forks, 0, output, sizeof output);
-    assert_string_equal(output, "apple\n");
+    assert_program(forks, 0, "apple\n");
     assert_int_equal(atomic_load(&shared->ended), 2);
     end_program();
 }
@@ -248,8 +244,6 @@ static int destroys_meanwhile(void *context)
 
 TEST(destroyed_while_it_waits, PARALLEL_FORKED)
 {
-    char output[200];
-    run_program(destroys_meanwhile, 0, output, sizeof output);
-    assert_string_equal(output, "");
+    assert_program(destroys_meanwhile, 0, "");
     end_program();
 }

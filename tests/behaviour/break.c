@@ -8,9 +8,7 @@
 
 static posse_options breaking(long workers)
 {
-    posse_options options = default_options();
-    options.max_workers = workers;
-    options.on_worker_lost = POSSE_BREAK;
+    posse_options options = OPTIONS(workers, .on_worker_lost = POSSE_BREAK);
     return options;
 }
 

@@ -144,9 +144,7 @@ static void write_log(void *context, const char *message)
 
 static posse_options logged_options(struct log *log)
 {
-    posse_options options = default_options();
-    options.log = write_log;
-    options.log_context = log;
+    posse_options options = OPTIONS(0, .log = write_log, .log_context = log);
     return options;
 }
 

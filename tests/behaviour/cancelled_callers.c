@@ -124,10 +124,7 @@ static posse_status map(struct scene *scene)
 
 static struct scene make_scene(void)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.queue_limit = backend() == POSSE_INLINE ? 0 : 10;
-    struct scene scene = {.pool = make_pool_with(options)};
+    struct scene scene = {.pool = POOL(1, .queue_limit = backend() == POSSE_INLINE ? 0 : 10)};
     assert_ok(posse_lock_create(scene.pool, &scene.lock));
     assert_ok(posse_lock_acquire(scene.lock, -1));
     assert_ok(posse_queue_create(scene.pool, 1, sizeof(long), &scene.queue));
@@ -209,8 +206,7 @@ TEST(shutdown_waits_for_callbacks, PARALLEL)
 
 static posse_status create(struct scene *scene)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
+    posse_options options = OPTIONS(2);
     return posse_create(&options, &scene->pool);
 }
 

@@ -33,13 +33,7 @@ bool __wrap_pi_os_shm_discard(struct pi_os_shm *memory, size_t offset, size_t le
     return !kept && __real_pi_os_shm_discard(memory, offset, length);
 }
 
-static posse_executor *limited(size_t most)
-{
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.max_memory = most;
-    return make_pool_with(options);
-}
+static posse_executor *limited(size_t most) { return POOL(1, .max_memory = most); }
 
 static int take_all(posse_executor *pool, size_t size, void **memory)
 {

@@ -73,8 +73,7 @@ TEST(E19_max_workers_negative, ALL)
 {
     static const long negative[] = {-1, -2, LONG_MIN};
     for (size_t i = 0; i < COUNT(negative); i++) {
-        posse_options options = default_options();
-        options.max_workers = negative[i];
+        posse_options options = OPTIONS(negative[i]);
         assert_refused(options, POSSE_INVALID);
     }
 }
@@ -83,16 +82,14 @@ TEST(P01_max_workers_too_large, ALL)
 {
     static const long too_many[] = {POSSE_MAX_WORKERS + 1, 65536, 2147483648, 4294967297, LONG_MAX};
     for (size_t i = 0; i < COUNT(too_many); i++) {
-        posse_options options = default_options();
-        options.max_workers = too_many[i];
+        posse_options options = OPTIONS(too_many[i]);
         assert_refused(options, POSSE_TOO_LARGE);
     }
 }
 
 TEST(other_counts, ALL)
 {
-    posse_options options = default_options();
-    options.retries = -1;
+    posse_options options = OPTIONS(0, .retries = -1);
     assert_refused(options, POSSE_INVALID);
     options.retries = 256;
     assert_refused(options, POSSE_TOO_LARGE);
@@ -174,8 +171,7 @@ TEST(again_and_again, ALL)
 /* Nothing of the options is needed after create. */
 TEST(options_are_copied, ALL)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
+    posse_options options = OPTIONS(2);
     posse_executor *pool = make_pool_with(options);
     memset(&options, 0xff, sizeof options);
     assert_works(pool);

@@ -149,10 +149,8 @@ static int end_task(posse_task *task, const void *arg, size_t size)
 TEST(submitted_while_the_last_one_leaves, PARALLEL)
 {
     struct end *end = make_shared(sizeof *end);
-    posse_options options = default_options();
-    options.finalizer = end_task;
-    options.finalizer_arg = &end;
-    options.finalizer_size = sizeof(void *);
+    posse_options options =
+        OPTIONS(0, .finalizer = end_task, .finalizer_arg = &end, .finalizer_size = sizeof(void *));
     struct pair pair = make_pair(options);
     end->begun = pair.late[1]->begun;
     atomic_store(&pair.late[0]->quiet, 1);

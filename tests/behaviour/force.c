@@ -39,39 +39,37 @@ static void assert_ended_by_force(struct scene *scene, int signal)
     end_pool(scene->pool);
 }
 
-TEST(P21_terminate_workers, PROCESSES)
-{
-    struct scene scene = make_scene(hold_task);
-    assert_ok(posse_terminate_workers(scene.pool));
-    assert_ended_by_force(&scene, SIGTERM);
-}
-
-TEST(P22_kill_workers, PROCESSES)
-{
-    struct scene scene = make_scene(hold_task);
-    assert_ok(posse_kill_workers(scene.pool));
-    assert_ended_by_force(&scene, SIGKILL);
-}
-
 static int deaf_task(posse_task *task, const void *arg, size_t size)
 {
     signal(SIGTERM, SIG_IGN);
     return hold_task(task, arg, size);
 }
 
+/* Ends the workers in one way, and then perhaps in another; they die by the signal. */
+static void end_by_force(posse_fn *fn, force_fn *first, force_fn *then, int signal)
+{
+    struct scene scene = make_scene(fn);
+    assert_ok(first(scene.pool));
+    if (then)
+        assert_ok(then(scene.pool));
+    assert_ended_by_force(&scene, signal);
+}
+
+TEST(P21_terminate_workers, PROCESSES)
+{
+    end_by_force(hold_task, posse_terminate_workers, NULL, SIGTERM);
+}
+
+TEST(P22_kill_workers, PROCESSES) { end_by_force(hold_task, posse_kill_workers, NULL, SIGKILL); }
+
 TEST(P24_ignored_sigterm, PROCESSES)
 {
-    struct scene scene = make_scene(deaf_task);
-    assert_ok(posse_terminate_workers(scene.pool));
-    assert_ended_by_force(&scene, SIGKILL);
+    end_by_force(deaf_task, posse_terminate_workers, NULL, SIGKILL);
 }
 
 TEST(P24_kill_after_terminate, PROCESSES)
 {
-    struct scene scene = make_scene(deaf_task);
-    assert_ok(posse_terminate_workers(scene.pool));
-    assert_ok(posse_kill_workers(scene.pool));
-    assert_ended_by_force(&scene, SIGKILL);
+    end_by_force(deaf_task, posse_terminate_workers, posse_kill_workers, SIGKILL);
 }
 
 /* Three threads: one waits for the running task, one for a waiting one, one for the end of all. */

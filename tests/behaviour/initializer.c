@@ -215,9 +215,7 @@ TEST(invalid_options, ALL)
     long value = 1;
     assert_refused(with_initializer(code_task, NULL, 1));
     assert_refused(with_initializer(NULL, &value, sizeof value));
-    posse_options options = default_options();
-    options.finalizer = code_task;
-    options.finalizer_size = 8;
+    posse_options options = OPTIONS(0, .finalizer = code_task, .finalizer_size = 8);
     assert_refused(options);
     options = default_options();
     options.finalizer_arg = &value;

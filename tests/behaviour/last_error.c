@@ -17,9 +17,7 @@ static void assert_refused(posse_options options, posse_status status, const cha
 
 TEST(options, ALL)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
-    options.min_workers = 3;
+    posse_options options = OPTIONS(2, .min_workers = 3);
     assert_refused(options, POSSE_INVALID, "options.min_workers is over options.max_workers");
     options.min_workers = -1;
     assert_refused(options, POSSE_INVALID, "options.min_workers is negative");

@@ -83,12 +83,7 @@ static posse_executor *begin(posse_on_worker_lost on_worker_lost, int deaths, lo
     story = make_shared(sizeof *story);
     atomic_store(&story->deaths_left, deaths);
     atomic_store(&story->may_start, may_start);
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.retries = 1;
-    options.on_worker_lost = on_worker_lost;
-    options.initializer = start_task;
-    return make_pool_with(options);
+    return POOL(1, .retries = 1, .on_worker_lost = on_worker_lost, .initializer = start_task);
 }
 
 static posse_status submit_while(posse_executor *pool, void (*what)(posse_executor *),

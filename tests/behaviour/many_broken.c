@@ -41,12 +41,8 @@ static int fail_then(posse_task *task, const void *arg, size_t size)
 /* Its initializer never succeeds, so its futures never end. */
 static posse_executor *make_hopeless_pool(_Atomic int *const *may_fail)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.initializer = fail_then;
-    options.initializer_arg = may_fail;
-    options.initializer_size = sizeof *may_fail;
-    return make_pool_with(options);
+    return POOL(1, .initializer = fail_then, .initializer_arg = may_fail,
+                .initializer_size = sizeof *may_fail);
 }
 
 /* One that breaks does not end the wait for another that goes on. */

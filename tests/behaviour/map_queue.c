@@ -3,10 +3,7 @@
 
 static posse_executor *limited_pool(long workers, long limit)
 {
-    posse_options options = default_options();
-    options.max_workers = workers;
-    options.queue_limit = limit;
-    return make_pool_with(options);
+    return POOL(workers, .queue_limit = limit);
 }
 
 TEST(queue_limit, ALL)

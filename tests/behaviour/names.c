@@ -62,10 +62,7 @@ static void assert_names(posse_executor *pool, int workers, const char *prefix)
 
 static posse_executor *make_named(const char *prefix, long workers)
 {
-    posse_options options = default_options();
-    options.max_workers = workers;
-    options.worker_name_prefix = prefix;
-    return make_pool_with(options);
+    return POOL(workers, .worker_name_prefix = prefix);
 }
 
 static void assert_prefix(const char *prefix)

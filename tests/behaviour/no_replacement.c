@@ -62,9 +62,7 @@ static void forget_failing(void)
 
 static posse_options recycling(long workers)
 {
-    posse_options options = default_options();
-    options.max_workers = workers;
-    options.max_tasks_per_worker = 1;
+    posse_options options = OPTIONS(workers, .max_tasks_per_worker = 1);
     return options;
 }
 
@@ -106,8 +104,7 @@ TEST(replacement_fails_at_first, PARALLEL)
 /* Others work on while one cannot be replaced. */
 TEST(others_work_on, PARALLEL)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
+    posse_options options = OPTIONS(2);
     posse_executor *pool = make_failing(options);
     atomic_store(failing, LONG_MAX);
     assert_ok(posse_resize(pool, 3));
@@ -123,8 +120,7 @@ TEST(others_work_on, PARALLEL)
 TEST(on_demand_fails, PARALLEL)
 {
     posse_error error = {.struct_size = sizeof error};
-    posse_options options = default_options();
-    options.on_demand = true;
+    posse_options options = OPTIONS(0, .on_demand = true);
     posse_executor *pool = make_failing(options);
     atomic_store(failing, LONG_MAX);
     posse_future future = submitted_long(pool, square_task, 3);
@@ -156,8 +152,7 @@ TEST(P20_map_without_workers, PARALLEL)
                          .chunksize = 1,
                          .result_size = sizeof squares[0],
                          .results = squares};
-    posse_options options = default_options();
-    options.on_demand = true;
+    posse_options options = OPTIONS(0, .on_demand = true);
     posse_executor *pool = make_failing(options);
     atomic_store(failing, LONG_MAX);
     assert_status(posse_map(pool, &job, NULL), POSSE_BROKEN);

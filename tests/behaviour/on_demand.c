@@ -6,9 +6,7 @@
 
 static posse_options on_demand(long workers)
 {
-    posse_options options = default_options();
-    options.max_workers = workers;
-    options.on_demand = true;
+    posse_options options = OPTIONS(workers, .on_demand = true);
     return options;
 }
 

@@ -99,8 +99,7 @@ static struct gate *make_pending(struct given *given, posse_options options)
 TEST(broken, PROCESSES)
 {
     struct given given = {.scene = BROKEN, .timeout_ms = -1};
-    posse_options options = default_options();
-    options.on_worker_lost = POSSE_BREAK;
+    posse_options options = OPTIONS(0, .on_worker_lost = POSSE_BREAK);
     struct gate *gate = make_pending(&given, options);
     assert_int_equal(kill((pid_t)atomic_load(&gate->who[0]), SIGKILL), 0);
     posse_error error = {.struct_size = sizeof error};
@@ -114,8 +113,7 @@ TEST(broken, PROCESSES)
 TEST(late, PARALLEL)
 {
     struct given given = {.scene = LATE, .timeout_ms = 5};
-    posse_options options = default_options();
-    options.queue_limit = 1;
+    posse_options options = OPTIONS(0, .queue_limit = 1);
     struct gate *gate = make_pending(&given, options);
     assert_true(all_defined(&given));
     open_gate(gate);

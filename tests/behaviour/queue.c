@@ -10,13 +10,7 @@ struct full {
     posse_future waiting[LIMIT];
 };
 
-static posse_executor *make_limited_pool(void)
-{
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.queue_limit = LIMIT;
-    return make_pool_with(options);
-}
+static posse_executor *make_limited_pool(void) { return POOL(1, .queue_limit = LIMIT); }
 
 static struct full make_full(void)
 {

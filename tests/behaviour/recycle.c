@@ -7,9 +7,7 @@
 
 static posse_options recycling(long workers, long max_tasks)
 {
-    posse_options options = default_options();
-    options.max_workers = workers;
-    options.max_tasks_per_worker = max_tasks;
+    posse_options options = OPTIONS(workers, .max_tasks_per_worker = max_tasks);
     return options;
 }
 

@@ -83,8 +83,7 @@ static void assert_resizes_under_load(posse_options options)
 
 TEST(loky_resize_many_times, PARALLEL)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
+    posse_options options = OPTIONS(2);
     assert_resizes_under_load(options);
     options.max_tasks_per_worker = 3;
     assert_resizes_under_load(options);

@@ -7,13 +7,7 @@
 
 static const size_t sizes[] = {1, 8, 9, 32, 33, 64, 100, 5000, 70000, 1000000};
 
-static posse_executor *make_wiping(long workers)
-{
-    posse_options options = default_options();
-    options.max_workers = workers;
-    options.wipe = true;
-    return make_pool_with(options);
-}
+static posse_executor *make_wiping(long workers) { return POOL(workers, .wipe = true); }
 
 static size_t count_bytes(const char *bytes, size_t size)
 {

@@ -36,10 +36,7 @@ struct full {
 
 static struct full make_full(void)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.queue_limit = 1;
-    struct full full = {.pool = make_pool_with(options)};
+    struct full full = {.pool = POOL(1, .queue_limit = 1)};
     full.gate = make_gate(full.pool);
     assert_ok(posse_release(submitted_hold(full.pool, full.gate)));
     await_entered(full.gate, 1);

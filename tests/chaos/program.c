@@ -141,9 +141,8 @@ static bool anybody_lives(struct roster *roster)
 static void await_deaths(struct roster *roster)
 {
     for (long looks = 1; anybody_lives(roster); looks++) {
-        if (looks % 100 == 0 && count_processes() == 0) {
+        if (looks % 100 == 0 && count_processes() == 0)
             return;
-        }
         pause_ms(1);
     }
 }

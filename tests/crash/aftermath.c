@@ -262,9 +262,7 @@ TEST(it_can_be_destroyed, PROCESSES) { with_each(can_be_destroyed); }
 /* It leaves after its last task, and another takes its place. */
 TEST(it_can_be_replaced, PROCESSES)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.max_tasks_per_worker = 2;
+    posse_options options = OPTIONS(1, .max_tasks_per_worker = 2);
     for (size_t i = 0; i < COUNT(legacies); i++) {
         scene_is("%s", legacies[i].name);
         posse_executor *pool = make_pool_with(options);

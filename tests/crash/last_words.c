@@ -43,8 +43,7 @@ static void assert_lost(posse_options options, struct words words)
 TEST(nobody_is_believed_in_a_task, PROCESSES)
 {
     for (uint32_t ready = 0; ready <= PI_WORKER_EXITED + 1; ready++) {
-        posse_options options = default_options();
-        options.max_workers = 1;
+        posse_options options = OPTIONS(1);
         assert_lost(options, (struct words){ready, SIGKILL});
         assert_lost(options, (struct words){ready, 0});
     }

@@ -36,8 +36,7 @@ static int try_with(int resource, rlim_t limit, posse_status *status)
     int descriptors = count_descriptors();
     struct rlimit before;
     posse_executor *pool = NULL;
-    posse_options options = default_options();
-    options.max_workers = 3;
+    posse_options options = OPTIONS(3);
     REQUIRE(getrlimit((__rlimit_resource_t)resource, &before) == 0);
     REQUIRE(set_limit(resource, limit) == 0);
     errno = 0;

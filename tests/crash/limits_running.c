@@ -101,8 +101,7 @@ TEST(a_descriptor, PARALLEL) { assert_edge((struct edge){RLIMIT_NOFILE, 0, 1, ma
 static posse_status make_another_pool(posse_executor *pool)
 {
     posse_executor *other = NULL;
-    posse_options options = default_options();
-    options.max_workers = 2;
+    posse_options options = OPTIONS(2);
     posse_status status = posse_create(&options, &other);
     if (status == POSSE_OK) {
         status = pool_works(other) == 0 ? POSSE_OK : POSSE_INVALID;

@@ -30,10 +30,7 @@ static int replacement(void)
 
 static int on_demand(void)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
-    options.on_demand = true;
-    options.idle_timeout_ms = 1;
+    posse_options options = OPTIONS(2, .on_demand = true, .idle_timeout_ms = 1);
     posse_executor *pool = open_with(options);
     REQUIRE(pool != NULL);
     fault_begin();
@@ -43,9 +40,7 @@ static int on_demand(void)
 
 static int recycling(void)
 {
-    posse_options options = default_options();
-    options.max_workers = 1;
-    options.max_tasks_per_worker = 1;
+    posse_options options = OPTIONS(1, .max_tasks_per_worker = 1);
     posse_executor *pool = open_with(options);
     REQUIRE(pool != NULL);
     fault_begin();

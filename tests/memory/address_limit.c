@@ -54,9 +54,7 @@ TEST(limit_before_create, UNSANITIZED(ALL)) { assert_child(limited_before, NULL)
 static int limited_by_initializer(void *context)
 {
     posse_executor *pool = NULL;
-    posse_options options = default_options();
-    options.max_workers = 2;
-    options.initializer = limiting;
+    posse_options options = OPTIONS(2, .initializer = limiting);
     REQUIRE(posse_create(&options, &pool) == POSSE_OK);
     REQUIRE(malloc_is_limited(pool) == 0);
     return posse_destroy(pool) == POSSE_OK ? 0 : 1;

@@ -66,8 +66,7 @@ static int locked_by_a_user(void *context)
 {
     struct rlimit limit = {65536, 65536};
     posse_executor *pool = NULL;
-    posse_options options = default_options();
-    options.max_workers = 2;
+    posse_options options = OPTIONS(2);
     REQUIRE(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
     REQUIRE(geteuid() != 0 || setuid(54321) == 0);
     REQUIRE(mlockall(MCL_FUTURE) == 0);

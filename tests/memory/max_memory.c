@@ -16,9 +16,7 @@
 
 static posse_options limited_options(void)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
-    options.max_memory = MOST;
+    posse_options options = OPTIONS(2, .max_memory = MOST);
     return options;
 }
 

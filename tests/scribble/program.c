@@ -13,13 +13,10 @@
 
 static posse_status open_program(struct program *p)
 {
-    posse_options options = default_options();
-    options.max_workers = 1 + (long)below(&p->dice, 2);
-    options.queue_limit = one_in(&p->dice, 3) ? 3 : 0;
-    options.retries = one_in(&p->dice, 4);
-    options.max_tasks_per_worker = one_in(&p->dice, 6) ? 5 : 0;
-    options.on_demand = one_in(&p->dice, 5);
-    options.idle_timeout_ms = one_in(&p->dice, 6) ? 5 : 0;
+    posse_options options =
+        OPTIONS(1 + (long)below(&p->dice, 2), .queue_limit = one_in(&p->dice, 3) ? 3 : 0,
+                .retries = one_in(&p->dice, 4), .max_tasks_per_worker = one_in(&p->dice, 6) ? 5 : 0,
+                .on_demand = one_in(&p->dice, 5), .idle_timeout_ms = one_in(&p->dice, 6) ? 5 : 0);
     posse_status status = CALL(p, 0, posse_create(&options, &p->pool));
     if (status == POSSE_OK)
         status = posse_completion_queue_create(&p->completions);

@@ -22,26 +22,21 @@ posse_options default_options(void)
 
 posse_options with_initializer(posse_fn *fn, const void *arg, size_t size)
 {
-    posse_options options = default_options();
-    options.max_workers = 3;
-    options.initializer = fn;
-    options.initializer_arg = arg;
-    options.initializer_size = size;
+    posse_options options =
+        OPTIONS(3, .initializer = fn, .initializer_arg = arg, .initializer_size = size);
     return options;
 }
 
 posse_executor *open_pool(long workers)
 {
     posse_executor *pool = NULL;
-    posse_options options = default_options();
-    options.max_workers = workers;
+    posse_options options = OPTIONS(workers);
     return posse_create(&options, &pool) == POSSE_OK ? pool : NULL;
 }
 
 posse_executor *make_pool(long workers)
 {
-    posse_options options = default_options();
-    options.max_workers = workers;
+    posse_options options = OPTIONS(workers);
     return make_pool_with(options);
 }
 

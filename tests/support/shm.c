@@ -40,8 +40,7 @@ posse_status stats_in(posse_executor *pool, posse_stats *stats)
 
 posse_status create_in(posse_executor **pool)
 {
-    posse_options options = default_options();
-    options.max_workers = 2;
+    posse_options options = OPTIONS(2);
     return posse_create(&options, pool);
 }
 

@@ -19,12 +19,11 @@ static posse_options draw_options(struct scene *scene, uint64_t *random)
 {
     struct chaos *chaos = &scene->chaos;
     static const long gaps[] = {50, 200, 200, 1000, 5000};
-    posse_options options = default_options();
-    options.max_workers = 2 + (long)below(random, 5);
-    options.on_demand = below(random, 4) == 0;
-    options.idle_timeout_ms = below(random, 4) == 0 ? 1 + (long)below(random, 20) : 0;
-    options.max_tasks_per_worker = below(random, 3) == 0 ? 1 + (long)below(random, 50) : 0;
-    options.queue_limit = below(random, 3) == 0 ? 10 + (long)below(random, 50) : 0;
+    posse_options options =
+        OPTIONS(2 + (long)below(random, 5), .on_demand = below(random, 4) == 0,
+                .idle_timeout_ms = below(random, 4) == 0 ? 1 + (long)below(random, 20) : 0,
+                .max_tasks_per_worker = below(random, 3) == 0 ? 1 + (long)below(random, 50) : 0,
+                .queue_limit = below(random, 3) == 0 ? 10 + (long)below(random, 50) : 0);
     chaos->flat = below(random, 3) == 0;
     chaos->gap_us = gaps[below(random, COUNT(gaps))];
     chaos->arm_us = chaos->roster != NULL && below(random, 3) == 0 ? 3000 : 0;

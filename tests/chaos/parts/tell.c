@@ -11,9 +11,8 @@ void blame(struct chaos *chaos, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (atomic_fetch_add(&chaos->faults, 1) < 10) {
+    if (atomic_fetch_add(&chaos->faults, 1) < 10)
         print_error("%s\n", text);
-    }
 }
 
 long patience(const struct chaos *chaos)
