@@ -1,19 +1,15 @@
 /* census.c - counts what a test may leave behind.
  *
  * Workers and their supervisor are not children of the runner, and the tests do not know all of
- * their pids. So the runner maps a page of a memory file with a name of its own: whatever is
- * forked from it inherits the mapping, and shows it in /proc/<pid>/maps until it dies. A zombie
- * has no mappings. The page lies before all others, so that the first line of each process tells:
- * other tests' processes have thousands of lines.
+ * their pids. So the runner maps a memory file with a name of its own. Whatever is forked from it
+ * inherits the mapping, notes its pid there, and shows the name in /proc/<pid>/maps until it dies: a
+ * pid may belong to another process later. A zombie has no mappings.
  *
- * The names of posse in /dev/shm tell the pid of the program that made them. Those of a program
- * that lives without the mark are not counted, so that tests may run side by side. Whose program
- * is dead is not known: its names count. Another test whose programs are killed removes theirs at
- * once, and nothing_left looks for longer than that takes.
+ * The names of posse in /dev/shm tell the pid of the program that made them. Those of programs that
+ * were not forked from the runner are not counted, so that tests may run side by side.
  */
 #include "support.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -23,12 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIRST_PAGE ((void *)0x10000) /* the lowest that every system lets a program map */
-
 static char
     mark[64]; /* as in maps, with what follows the name so that no pid is the start of another */
 
-static bool mark_is_first; /* of all mappings */
+#define MAX_PIDS (1 << 22) /* the most that Linux has */
+
+static _Atomic uint64_t *forked; /* a bit for each pid; shared with what is forked */
 
 static struct {
     int descriptors;
@@ -60,6 +56,19 @@ static void start_first_thread(void)
     }
 }
 
+static void note_fork(void)
+{
+    pid_t pid = getpid();
+    atomic_fetch_or(&forked[pid / 64], (uint64_t)1 << pid % 64);
+}
+
+static bool was_forked(const char *pid)
+{
+    long number = atol(pid);
+    return number > 0 && number < MAX_PIDS &&
+           (atomic_load(&forked[number / 64]) >> number % 64 & 1);
+}
+
 void census_mark(void)
 {
     start_first_thread();
@@ -67,15 +76,16 @@ void census_mark(void)
     snprintf(name, sizeof name, "posse-test-%ld", (long)getpid());
     snprintf(mark, sizeof mark, "%s ", name);
     int fd = memfd_create(name, MFD_CLOEXEC);
-    void *page = MAP_FAILED;
-    if (fd >= 0 && ftruncate(fd, 4096) == 0)
-        page = mmap(FIRST_PAGE, 4096, PROT_READ, MAP_SHARED, fd, 0);
-    if (page == MAP_FAILED) {
+    void *pids = MAP_FAILED;
+    if (fd >= 0 && ftruncate(fd, MAX_PIDS / 8) == 0)
+        pids = mmap(NULL, MAX_PIDS / 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (pids == MAP_FAILED || pthread_atfork(NULL, NULL, note_fork) != 0) {
         perror("cannot mark the runner");
         exit(2);
     }
-    mark_is_first = page == FIRST_PAGE;
     close(fd);
+    forked = pids;
+    note_fork();
 }
 
 static int count_entries(const char *path)
@@ -101,11 +111,8 @@ static bool carries_mark(const char *pid)
     char *line = NULL;
     size_t capacity = 0;
     bool found = false;
-    bool more = maps != NULL;
-    while (more && getline(&line, &capacity, maps) >= 0) {
+    while (maps != NULL && !found && getline(&line, &capacity, maps) >= 0)
         found = strstr(line, mark) != NULL;
-        more = !found && !mark_is_first;
-    }
     free(line);
     if (maps != NULL)
         fclose(maps);
@@ -117,8 +124,8 @@ int count_processes(void)
     DIR *processes = opendir("/proc");
     int found = 0;
     for (struct dirent *entry; processes != NULL && (entry = readdir(processes)) != NULL;) {
-        bool other = isdigit((unsigned char)entry->d_name[0]) && atol(entry->d_name) != getpid();
-        found += other && carries_mark(entry->d_name);
+        const char *pid = entry->d_name;
+        found += was_forked(pid) && atol(pid) != getpid() && carries_mark(pid);
     }
     if (processes != NULL)
         closedir(processes);
@@ -165,12 +172,11 @@ static bool is_old_name(const char *name)
     return false;
 }
 
-/* Whether the program that made the name lives and is not of this runner. */
+/* Whether the program that made the name was not forked from this runner. */
 static bool is_of_others(const char *name)
 {
     char pid[24];
-    return sscanf(name, "posse-%20[0-9]-", pid) == 1 && process_lives((pid_t)atol(pid)) &&
-           !carries_mark(pid);
+    return sscanf(name, "posse-%20[0-9]-", pid) == 1 && !was_forked(pid);
 }
 
 int count_new_names(void)
