@@ -46,7 +46,7 @@ posse_status posse_lock_destroy(posse_lock lock)
     posse_status status = find(lock, &sync);
     if (status != POSSE_OK)
         return status;
-    if (pi_robust_lock_end(sync.lock, sync.serial, false) != PI_LOCK_DONE)
+    if (pi_robust_lock_end_if_free(sync.lock, sync.serial) != PI_LOCK_DONE)
         return pi_refuse(POSSE_INVALID, "the lock is held");
     pi_sync_wake_all(&sync, &sync.lock->waiters); /* they find it stale */
     pi_sync_free(&sync);

@@ -222,7 +222,7 @@ static posse_status close_it(const struct view *view, struct item *item)
 static posse_status end_it(const struct view *view, struct item *item)
 {
     (void)item;
-    (void)pi_robust_lock_end(&view->queue->lock, view->sync.serial, true); /* freed when we leave */
+    (void)pi_robust_lock_end(&view->queue->lock, view->sync.serial); /* freed when we leave */
     pi_sync_wake_all(&view->sync, &view->queue->lock.waiters);
     wake_all(view);
     return POSSE_OK;

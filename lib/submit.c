@@ -183,7 +183,7 @@ static enum pi_push push(posse_executor *e, uint32_t index, uint64_t limit)
     enum pi_push pushed = pi_push(e, index, limit);
     if (pushed != PI_PUSH_LIMIT)
         return pushed;
-    uint64_t stale = pi_slots_count_stale(&e->segment.slots, &e->segment.ring);
+    uint64_t stale = pi_slots_count_entries(&e->segment.slots, &e->segment.ring, UINT32_MAX).stale;
     return stale ? pi_push(e, index, limit + stale) : pushed;
 }
 

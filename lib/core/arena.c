@@ -13,7 +13,7 @@ unsigned pi_size_class_for(size_t size)
     return class;
 }
 
-/* ---- info: written by the claimer of the unit, so relaxed; published with the tag ---- */
+/* ---- info. order: relaxed, as it is the claimer's; the tag publishes it ---- */
 
 static uint32_t value_of(struct pi_arena *arena, uint32_t unit)
 {
@@ -24,6 +24,12 @@ static void set_value(struct pi_arena *arena, uint32_t unit, uint32_t value)
 {
     uint64_t info = pi_load_relaxed(&arena->units[unit].info);
     pi_store_relaxed(&arena->units[unit].info, (info & ~VALUE_MASK) | value);
+}
+
+/* The tag of a unit, which a later CAS checks. */
+static uint64_t hint_of(struct pi_arena *arena, uint32_t unit)
+{
+    return pi_load_relaxed(&arena->units[unit].tag); /* relaxed: as said */
 }
 
 /* ---- blocks ---- */
@@ -75,13 +81,15 @@ pi_block_ref pi_arena_ref(struct pi_arena *arena, const void *at)
     return within % size ? 0 : pi_block_ref_make(unit, (uint32_t)(within / size));
 }
 
-pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, bool objects, uint64_t *tag)
+/* `part`: bits of a span's tag without which its blocks are left out. */
+static pi_block_ref next_block(struct pi_arena *arena, pi_block_ref after, uint64_t part,
+                               uint64_t *tag)
 {
     uint64_t place = after, end = (uint64_t)pi_arena_end(arena) * PI_TAGS;
     for (; place < end; place++) {
         uint32_t unit = (uint32_t)(place / PI_TAGS), index = (uint32_t)(place % PI_TAGS);
         *tag = pi_load_acquire(&arena->units[unit].tag); /* as in pi_arena_find */
-        bool small = index < pi_span_blocks(*tag) && (!objects || (*tag & PI_SPAN_HAS_SYNC));
+        bool small = index < pi_span_blocks(*tag) && (*tag & part) == part;
         if (small)
             *tag = pi_load_acquire(&arena->tags[place]); /* with pi_sync_publish */
         if ((small || index == 0) && pi_tag_in_use(*tag))
@@ -92,13 +100,23 @@ pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, bool obje
     return 0;
 }
 
-/* From the last unit down to the head, so that a death leaves the rest of it with the head. */
-static void free_units(struct pi_arena *arena, uint32_t head, uint32_t rest)
+pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, uint64_t *tag)
 {
-    for (uint32_t n = pi_units_of(arena, head); n-- > 1;) /* release: with the next claim */
+    return next_block(arena, after, 0, tag);
+}
+
+pi_block_ref pi_arena_next_sync(struct pi_arena *arena, pi_block_ref after, uint64_t *tag)
+{
+    return next_block(arena, after, PI_SPAN_HAS_SYNC, tag);
+}
+
+/* From the last unit down to the head, so that a death leaves the rest with the head. */
+static void free_units(struct pi_arena *arena, uint32_t head, enum pi_rest rest)
+{
+    for (uint32_t n = pi_units_of(arena, head); n-- > 1;) /* with claim_one */
         pi_store_release(&arena->units[head + n].tag, pi_tag_free(0));
     set_value(arena, head, rest);
-    pi_store_release(&arena->units[head].tag, pi_tag_free(0)); /* the same */
+    pi_store_release(&arena->units[head].tag, pi_tag_free(0)); /* with claim_one */
 }
 
 bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsigned owner)
@@ -109,7 +127,7 @@ bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsig
     if (block.span)
         return pi_span_free(arena, &block, tag);
     uint64_t seen = tag;
-    if (!pi_cas(block.tag, &seen, pi_tag_claimed(owner, 0)))
+    if (!pi_cas(block.tag, &seen, pi_tag_claimed(owner, 0))) /* with pi_units_join */
         return false;
     free_units(arena, block.unit, pi_tag_kind(tag) == PI_TAG_SYNC ? PI_KEPT : PI_USED);
     return true;
@@ -117,16 +135,19 @@ bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsig
 
 /* ---- claiming ---- */
 
-static bool is_nobodys(uint64_t tag)
+static bool is_free(uint64_t tag)
 {
     return pi_tag_kind(tag) == PI_TAG_NONE || pi_tag_kind(tag) == PI_TAG_FREE;
 }
 
+static bool has_memory(uint64_t tag) { return pi_tag_kind(tag) == PI_TAG_FREE; }
+
 static bool claim_one(struct pi_arena *arena, uint32_t unit, unsigned owner)
 {
-    uint64_t tag = pi_load_relaxed(&arena->units[unit].tag); /* relaxed: the CAS checks it */
-    uint32_t bare = pi_tag_kind(tag) == PI_TAG_NONE ? PI_BARE : 0;
-    return is_nobodys(tag) && pi_cas(&arena->units[unit].tag, &tag, pi_tag_claimed(owner, bare));
+    uint64_t tag = hint_of(arena, unit);
+    uint32_t bare = has_memory(tag) ? 0 : PI_BARE;
+    return is_free(tag) && /* acquire: with the last owner's store */
+           pi_cas(&arena->units[unit].tag, &tag, pi_tag_claimed(owner, bare));
 }
 
 uint32_t pi_units_claim_at(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner)
@@ -140,32 +161,30 @@ uint32_t pi_units_claim_at(struct pi_arena *arena, uint32_t unit, uint32_t n, un
 }
 
 /* Units from there on that are of one thing, as far as can be seen: a hint. */
-static uint32_t stride(struct pi_arena *arena, uint32_t unit, uint64_t tag, uint32_t most)
+static uint32_t stride(struct pi_arena *arena, uint32_t unit, uint64_t tag, uint32_t max)
 {
     uint32_t n = pi_tag_in_use(tag) ? value_of(arena, unit) : 1;
-    return n == 0 || n > most ? 1 : n;
+    return n == 0 || n > max ? 1 : n;
 }
 
 struct search {
     struct pi_arena *arena;
     uint32_t n;
     unsigned owner;
-    uint32_t looks; /* left */
-    uint32_t place; /* where it goes on */
-    bool warm;      /* only what has memory */
+    uint32_t looks;                  /* left */
+    uint32_t place;                  /* where it goes on */
+    bool (*is_wanted)(uint64_t tag); /* is_free, or has_memory */
 };
 
 /* Claims a run between two units. False: there is none, or no look is left. */
 static bool claim_between(struct search *s, uint32_t from, uint32_t to)
 {
     uint32_t run = 0;
-    s->place = from;
-    for (; s->place < to && s->looks > 0; s->looks--) {
-        /* relaxed: claim_one checks it */
-        uint64_t tag = pi_load_relaxed(&s->arena->units[s->place].tag);
-        bool nobodys = s->warm ? pi_tag_kind(tag) == PI_TAG_FREE : is_nobodys(tag);
-        s->place += nobodys ? 1 : stride(s->arena, s->place, tag, to - s->place);
-        run = nobodys ? run + 1 : 0;
+    for (s->place = from; s->place < to && s->looks > 0; s->looks--) {
+        uint64_t tag = hint_of(s->arena, s->place);
+        bool wanted = s->is_wanted(tag);
+        s->place += wanted ? 1 : stride(s->arena, s->place, tag, to - s->place);
+        run = wanted ? run + 1 : 0;
         if (run < s->n)
             continue;
         s->place -= run;
@@ -178,59 +197,45 @@ static bool claim_between(struct search *s, uint32_t from, uint32_t to)
     return false;
 }
 
-/* A unit that has memory. */
-static bool claim_warm(struct search *s, uint32_t from, uint32_t end, uint32_t looks)
-{
-    for (uint32_t i = 0; i < end && i < looks; i++) {
-        s->place = from + i < end ? from + i : from + i - end;
-        /* relaxed: claim_one checks it; if that takes another kind it is as good */
-        uint64_t tag = pi_load_relaxed(&s->arena->units[s->place].tag);
-        if (pi_tag_kind(tag) == PI_TAG_FREE && claim_one(s->arena, s->place, s->owner))
-            return true;
-    }
-    return false;
-}
-
 /* Claims a run anywhere: from `from` on, then before it, and what begins there and goes beyond. */
-static bool claim_around(struct search *s, uint32_t from, uint32_t end)
+static bool claim_around(struct search *s, uint32_t from, uint32_t looks,
+                         bool (*is_wanted)(uint64_t tag))
 {
+    uint32_t end = pi_arena_end(s->arena);
+    s->looks = looks;
+    s->is_wanted = is_wanted;
     return claim_between(s, from, end) ||
            (s->looks > 0 && claim_between(s, 0, end - from < s->n ? end : from + s->n - 1));
 }
 
-uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, bool thorough)
+/* Units with memory first: for a single one only a few looks, as a new one costs little. */
+uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, enum pi_search search)
 {
-    uint32_t end = pi_arena_end(arena), looks = thorough ? UINT32_MAX : n + FEW_LOOKS;
+    struct search s = {.arena = arena, .n = n, .owner = owner};
+    uint32_t looks = search == PI_SEARCH_ALL ? UINT32_MAX : n + FEW_LOOKS;
+    uint32_t warm = search == PI_SEARCH_PART && n == 1 ? WARM_LOOKS : looks;
     uint32_t from = atomic_load_explicit(&arena->place, memory_order_relaxed); /* a hint */
-    struct search s = {.arena = arena, .n = n, .owner = owner, .looks = looks, .warm = true};
-    if (from >= end)
+    if (from >= pi_arena_end(arena))
         from = 0;
-    bool found = n == 1 ? claim_warm(&s, from, end, thorough ? end : WARM_LOOKS)
-                        : claim_around(&s, from, end);
-    if (!found) {
-        s.looks = looks;
-        s.warm = false;
-        found = claim_around(&s, from, end);
-    }
-    atomic_store_explicit(&arena->place, s.place, memory_order_relaxed);
+    bool found = claim_around(&s, from, warm, has_memory) || claim_around(&s, from, looks, is_free);
+    atomic_store_explicit(&arena->place, s.place, memory_order_relaxed); /* a hint */
     return found ? s.place : PI_NO_INDEX;
 }
 
 uint32_t pi_units_tail(struct pi_arena *arena, uint32_t n)
 {
     uint32_t end = pi_arena_end(arena), tail = 0;
-    while (tail < end && tail < n && /* relaxed: pi_units_claim_at checks it */
-           is_nobodys(pi_load_relaxed(&arena->units[end - tail - 1].tag)))
+    while (tail < end && tail < n && is_free(hint_of(arena, end - tail - 1)))
         tail++;
     return tail;
 }
 
-/* ---- what was claimed: it is ours, so relaxed is enough for all reads ---- */
+/* ---- what was claimed. order: it is ours, so relaxed is enough for all reads ---- */
 
 uint32_t pi_units_bare(struct pi_arena *arena, uint32_t unit, uint32_t n)
 {
     uint32_t bare = 0;
-    for (; bare < n && (pi_load_relaxed(&arena->units[unit + bare].tag) & PI_BARE); bare++)
+    for (; bare < n && (hint_of(arena, unit + bare) & PI_BARE); bare++)
         set_value(arena, unit + bare, PI_USED);
     return bare;
 }
@@ -244,9 +249,9 @@ void pi_units_mark(struct pi_arena *arena, uint32_t unit, uint32_t n, uint64_t t
 void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n)
 {
     while (n-- > 0) {
-        bool bare = pi_load_relaxed(&arena->units[unit + n].tag) & PI_BARE;
-        /* release: with the next claim */
-        pi_store_release(&arena->units[unit + n].tag, bare ? 0 : pi_tag_free(0));
+        bool bare = hint_of(arena, unit + n) & PI_BARE;
+        pi_store_release(&arena->units[unit + n].tag, /* with claim_one */
+                         bare ? 0 : pi_tag_free(0));
     }
 }
 
@@ -262,32 +267,31 @@ void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned o
 
 uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit)
 {
-    uint32_t n = 1, most = pi_arena_end(arena) - unit;
-    while (n < most && pi_load_relaxed(&arena->units[unit + n].tag) == pi_tag_inside(unit))
+    uint32_t n = 1, max = pi_arena_end(arena) - unit;
+    while (n < max && hint_of(arena, unit + n) == pi_tag_inside(unit))
         n++;
     return n;
 }
 
 /* ---- giving back ---- */
 
-#define MAX_IDLE 256u /* at a time: others may need the rest meanwhile */
+#define MAX_CLAIMED 256u /* at a time: others may need the rest meanwhile */
 
-static bool is_idle(struct pi_arena *arena, uint32_t unit, uint64_t tag, bool trim)
-{
-    uint32_t value = value_of(arena, unit);
-    return trim ? value == PI_SEEN && is_nobodys(tag)
-                : value != PI_KEPT && pi_tag_kind(tag) == PI_TAG_FREE;
-}
+/* What the trim may discard. */
+static bool is_seen(uint64_t tag, uint32_t value) { return is_free(tag) && value == PI_SEEN; }
 
-uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner, bool trim)
+/* What a caller without memory may discard. */
+static bool is_spare(uint64_t tag, uint32_t value) { return has_memory(tag) && value != PI_KEPT; }
+
+static uint32_t claim_while(struct pi_arena *arena, uint32_t unit, unsigned owner,
+                            bool (*may_go)(uint64_t tag, uint32_t value))
 {
     uint32_t n = 0, end = pi_arena_end(arena);
-    for (; unit + n < end && n < MAX_IDLE; n++) {
-        /* relaxed: claim_one checks it */
-        uint64_t tag = pi_load_relaxed(&arena->units[unit + n].tag);
-        if (!is_idle(arena, unit + n, tag, trim) || !claim_one(arena, unit + n, owner))
+    for (; unit + n < end && n < MAX_CLAIMED; n++) {
+        uint64_t tag = hint_of(arena, unit + n);
+        if (!may_go(tag, value_of(arena, unit + n)) || !claim_one(arena, unit + n, owner))
             break;
-        if (!is_idle(arena, unit + n, tag, trim)) { /* it was used meanwhile */
+        if (!may_go(tag, value_of(arena, unit + n))) { /* it was used meanwhile */
             pi_units_put_back(arena, unit + n, 1);
             break;
         }
@@ -295,22 +299,32 @@ uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned own
     return n;
 }
 
+uint32_t pi_units_claim_seen(struct pi_arena *arena, uint32_t unit, unsigned owner)
+{
+    return claim_while(arena, unit, owner, is_seen);
+}
+
+uint32_t pi_units_claim_free(struct pi_arena *arena, uint32_t unit, unsigned owner)
+{
+    return claim_while(arena, unit, owner, is_spare);
+}
+
 uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n)
 {
     uint32_t with = 0;
     for (uint32_t i = unit; i < unit + n; i++) {
-        uint64_t tag = pi_load_relaxed(&arena->units[i].tag); /* relaxed: it is counted, no more */
+        uint64_t tag = hint_of(arena, i); /* only counted */
         bool bare = pi_tag_kind(tag) == PI_TAG_CLAIMED && (tag & PI_BARE);
         with += pi_tag_kind(tag) != PI_TAG_NONE && !bare;
     }
     return with;
 }
 
-void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, bool clean)
+void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, enum pi_rest rest)
 {
     while (n-- > 0) {
-        set_value(arena, unit + n, clean ? PI_CLEAN : PI_USED);
-        pi_store_release(&arena->units[unit + n].tag, 0); /* with the next claim */
+        set_value(arena, unit + n, rest);
+        pi_store_release(&arena->units[unit + n].tag, 0); /* with claim_one */
     }
 }
 
@@ -318,9 +332,8 @@ uint32_t pi_units_see(struct pi_arena *arena, unsigned owner, uint32_t from, uin
 {
     uint32_t seen = 0, end = pi_arena_end(arena);
     for (uint32_t unit = from; unit < end && unit < to; unit++) {
-        /* relaxed: claim_one checks it */
-        uint64_t tag = pi_load_relaxed(&arena->units[unit].tag);
-        if (!is_nobodys(tag) || value_of(arena, unit) == PI_CLEAN || !claim_one(arena, unit, owner))
+        if (!is_free(hint_of(arena, unit)) || value_of(arena, unit) == PI_CLEAN ||
+            !claim_one(arena, unit, owner))
             continue;
         set_value(arena, unit, PI_SEEN);
         pi_units_put_back(arena, unit, 1);

@@ -1,63 +1,66 @@
 /* arena.h - blocks of shared memory for arguments, results and posse_alloc.
  *
- * The arena is an array of units of 64 KiB. A block over 32 KiB is a run of whole units. Smaller
- * blocks are of 9 classes, 128 bytes to 32 KiB, and a unit of them is a span: blocks of one class,
- * packed. A unit is whatever it is needed for next, so freed memory can be used for anything.
+ * Runs in: program, worker, supervisor. The arena is an array of units of 64 KiB. A block over 32
+ * KiB is a run of whole units. Smaller blocks are of 9 classes, 128 bytes to 32 KiB, and a unit of
+ * them is a span: blocks of one class. A unit becomes whatever is needed next.
  *
  * Each unit has a tag, and each block of a span has one, outside the span. Tags are the truth.
  *
  *   unit's tag        meaning                            who may change it          to
- *   NONE              nobody's, has no memory            anyone, by CAS             CLAIMED
- *   FREE              nobody's, has memory               anyone, by CAS             CLAIMED
- *   CLAIMED(owner)    owner makes, frees or discards     owner                      any other
- *                     it; BARE: it is not counted yet    supervisor, owner reaped   NONE
- *   HELD(owner)       a large block: owner fills it, or  owner                      ATTACHED,
- *                     posse_alloc gave it                                           OBJECT, CLAIMED
+ *   NONE              free, has no memory                anyone, by CAS             CLAIMED
+ *   FREE              free, has memory                   anyone, by CAS             CLAIMED
+ *   CLAIMED(owner)    the owner makes, frees or          the owner                  any other
+ *                     discards it; BARE: not counted yet supervisor, owner reaped   NONE
+ *   HELD(owner)       a large block: the owner fills it, the owner                  ATTACHED,
+ *                     or has it from posse_alloc                                    SYNC, CLAIMED
  *                                                        supervisor, owner reaped   CLAIMED
- *                                                        ... or has left by itself  HELD(program)
+ *                                                        ... or exited cleanly      HELD(program)
  *   ATTACHED(slot,    a large block: argument or result  whoever ends that life     CLAIMED
  *   generation)       of that life of the slot
- *   OBJECT(type,      a large block: a queue, named by   whoever ends it (lock.h)   CLAIMED
+ *   SYNC(type,        a large block: a queue, named by   whoever ends it            CLAIMED
  *   owner, serial)    handles with that serial           supervisor, owner reaped   CLAIMED
- *                                                        ... or has left by itself  owner: program
+ *                                                        ... or exited cleanly      owner: program
  *   INSIDE(head)      a part of the large block that     whoever has CLAIMED the    FREE, NONE
  *                     begins at unit `head`              head
- *   SPAN(class,       blocks of a class. `life` counts   see below
- *   life, owner,      the spans that the unit has been
- *   closer)
+ *   SPAN(class, life, blocks of a class; `life` counts   see below
+ *   owner, closer)    the spans that the unit has been
  *
  *   block's tag       meaning                            who may change it          to
- *   NONE              there is no such block             whoever makes the span     FREE
- *   FREE(life)        nobody's, in that life of the      anyone, by CAS             HELD
- *                     span                               the closer, by CAS         NONE
+ *   NONE              there is no such block             the span's maker           FREE
+ *   FREE(life)        free, in that life of the span     anyone, by CAS             HELD
+ *                                                        the closer, by CAS         NONE
  *   HELD, ATTACHED,   as above                           as above, but by one CAS   FREE(life)
- *   OBJECT                                               from the exact tag
+ *   SYNC                                                 from the exact tag
  *
  *   a SPAN's part     meaning                            who may change it          to
- *   owner: a worker,  it takes blocks of the span; what  anyone without memory      ANYONE
- *   the program, or   a dead worker held is in spans of  supervisor, the owner was  program
- *   ANYONE            its own, or of ANYONE              reaped or has left
- *   closer: 0         it is open                         anyone, by CAS             a closer
+ *   owner: a worker,  it takes blocks of the span; a     anyone without memory      SHARED
+ *   the program, or   dead worker held blocks of its     supervisor, owner reaped   program
+ *   SHARED            own spans, or of SHARED ones       or exited
+ *   closer: 0         the span is open                   anyone, by CAS             a closer
  *   closer            turns FREE blocks into NONE        the closer: a block is     0
  *                                                        not FREE; supervisor,
- *                                                        when it was reaped
+ *                                                        closer reaped
  *                                                        the closer: all are NONE   (CLAIMED)
- *   OBJECTS           a block is, or was, an object      whoever publishes one      set
+ *   HAS_SYNC          a block is, or was, a lock or      the maker of one           set
+ *                     queue
  *
- * A taker knows the span's life, so its CAS fails if the unit has become another span since.
+ * order: who changes a tag does so by CAS, or by a release store of its own; acquire loads of the
+ * tag pair with both. A taker knows the span's life, so its CAS fails if the unit is another span
+ * by now.
  *
- * `info` of a unit is a word of a life and a value. The value is
- *   of a large block    its units, written by the claimer; published with the tag
+ * `info` of a unit is a life and a value. Who has claimed a unit writes it relaxed: the tag
+ * publishes it. The value is
+ *   of a large block    its units
  *   of a SPAN           1: a block may be free; 0: a look at all found none. A taker that finds
- *                       none stores 0 (seq), then looks again (seq); a freer stores the tag (seq),
- *                       then reads the value (seq), and changes 0 to 1. One sees the other.
- *   of nobody's unit    what there is to give back: CLEAN, nothing; USED, something, in a while;
- *                       KEPT, the same, and it has held an object; SEEN, something, now.
+ *                       none stores 0 (seq), then looks again (seq); whoever frees a block stores
+ *                       the tag (seq), then reads the value (seq), and changes 0 to 1. So one of
+ *                       the two sees the other.
+ *   of a free unit      what there is to give back: CLEAN, nothing; USED, something; KEPT, the
+ *                       same, and it has been SYNC; SEEN, something, in this round of the trim
  *
- * A late look at a block that was freed finds another tag, or an object's bytes with another
- * serial; but it must find memory. So the trim discards a unit only if the round before has found
- * the unit unused, too (SEEN). A caller that needs memory discards FREE units at once, but neither
- * their tags nor KEPT units: another call may be about to look there.
+ * A late look at a freed block finds another tag or serial, but it must find memory. So the trim
+ * discards a unit only if the round before has found it unused, too (SEEN). A caller that needs
+ * memory discards FREE units at once, but neither their tags nor KEPT units.
  *
  *   a worker died ...                     left behind             repair
  *   claiming units                        CLAIMED(w)              discarded, NONE
@@ -75,7 +78,7 @@
 
 #define PI_UNIT_SHIFT 16
 #define PI_UNIT ((size_t)1 << PI_UNIT_SHIFT)
-#define PI_UNIT_COST (PI_UNIT + PI_TAGS * sizeof(uint64_t)) /* its tags count, used or not */
+#define PI_UNIT_COST (PI_UNIT + PI_TAGS * sizeof(uint64_t)) /* with its tags, used or not */
 #define PI_CLASS_FIRST 7                                    /* 128 bytes */
 #define PI_CLASSES 9                                        /* up to 32 KiB */
 #define PI_TAGS 512u          /* of a unit: blocks of the first class */
@@ -96,12 +99,12 @@ enum pi_sync_type { PI_SYNC_LOCK = 1, PI_SYNC_QUEUE };
 #define PI_BARE 1u
 #define PI_SPAN_HAS_SYNC ((uint64_t)1 << 55)
 
-/* Values of a unit that is nobody's; no large block has so many units. */
+/* Values of a free unit; no large block has so many units. */
 enum pi_rest { PI_CLEAN, PI_USED = 0x40000000, PI_KEPT, PI_SEEN };
 
 struct pi_unit {
-    _Atomic uint64_t tag;
-    _Atomic uint64_t info;
+    _Atomic uint64_t tag;  /* see the table */
+    _Atomic uint64_t info; /* see above */
 };
 
 /* Where an owner has last found a block of each class. Two owners may share a row. */
@@ -205,64 +208,67 @@ static inline uint32_t pi_arena_end(struct pi_arena *arena)
 /* The first class whose blocks hold size bytes; PI_CLASSES: it needs whole units. */
 unsigned pi_size_class_for(size_t size);
 
-/* The block that a reference names. False: there is no such block, or it is large and nobody has
- * it. References come from shared memory. */
+/* The block that a reference names, which may be any number. False: there is no such block, or it is
+ * large and nobody has it. */
 bool pi_arena_find(struct pi_arena *arena, pi_block_ref ref, struct pi_block *block);
-/* The block that begins at an address, 0 if none does. */
+/* The block that begins at an address; 0: none does. */
 pi_block_ref pi_arena_ref(struct pi_arena *arena, const void *at);
-/* The first block after `after` (0: of all) that somebody has, and its tag; 0: there is none. With
- * `objects` only where objects are, or were. */
-pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, bool objects, uint64_t *tag);
-/* Frees a block if its tag is exactly that; in the name of owner. */
+/* The first block after `after` (0: of all) that somebody has, and its tag. 0: there is none. */
+pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, uint64_t *tag);
+/* The same, only where locks and queues are, or were. */
+pi_block_ref pi_arena_next_sync(struct pi_arena *arena, pi_block_ref after, uint64_t *tag);
+/* Frees a block if its tag is exactly that; owner claims its units meanwhile. */
 bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsigned owner);
 
-/* ---- units (arena.c) ---- */
+/* ---- units (arena.c): `owner` claims them, n of them from `unit` on ---- */
 
-/* Claims n units in a row: the first of them, or PI_NO_INDEX. Without `thorough` it looks only at a
- * part of a large arena, another one each time. */
-uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, bool thorough);
-/* Claims n units from there on, or none: how many it could claim before it came to one that it
- * could not. */
+/* How much of a large arena is looked at: a part, another one each time; or all. */
+enum pi_search { PI_SEARCH_PART, PI_SEARCH_ALL };
+/* Claims n units in a row. Returns the first, or PI_NO_INDEX. */
+uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, enum pi_search search);
+/* Claims n units from there on, or none. Returns how many were free before one that is not. */
 uint32_t pi_units_claim_at(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
-/* How many units before the end are nobody's; at most n. */
+/* How many units before the end are free; at most n. */
 uint32_t pi_units_tail(struct pi_arena *arena, uint32_t n);
-/* How many of n claimed units are BARE, up to the first that is not. They count as USED now: the
- * caller is about to back them. */
+/* How many of n claimed units are BARE, up to the first that is not. The caller backs them next, so
+ * their value becomes USED. */
 uint32_t pi_units_bare(struct pi_arena *arena, uint32_t unit, uint32_t n);
 /* Gives n claimed units the tag of their owner, BARE or not. */
 void pi_units_mark(struct pi_arena *arena, uint32_t unit, uint32_t n, uint64_t tag);
-/* Makes them nobody's again: FREE, and NONE if they are BARE. */
+/* Frees n claimed units: NONE if they are BARE, else FREE. */
 void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n);
-/* Makes a large block of them, HELD. */
+/* Makes a large block of n claimed units, HELD. */
 void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
-/* Claims the first units from there on that may be discarded; how many, 256 at most. For the trim
- * these are the SEEN ones; else those that are FREE and not KEPT. */
-uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner, bool trim);
-/* How many of n units have memory: those that are CLAIMED and not BARE, or are not NONE. */
+/* Claim the first units from there on that may be discarded. Return how many, 256 at most: for the
+ * trim, those that are SEEN; for a caller without memory, those that are FREE and not KEPT. */
+uint32_t pi_units_claim_seen(struct pi_arena *arena, uint32_t unit, unsigned owner);
+uint32_t pi_units_claim_free(struct pi_arena *arena, uint32_t unit, unsigned owner);
+/* How many of n units have memory: all that are not NONE, nor CLAIMED and BARE. */
 uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n);
-/* Makes them NONE, once they are discarded: CLEAN if their tags are, too. */
-void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, bool clean);
-/* Marks as SEEN what may be discarded in the next round of the trim; how many units. */
+/* The caller has discarded n claimed units: they become NONE. rest: PI_CLEAN if it has discarded
+ * their tags too, else PI_USED. */
+void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, enum pi_rest rest);
+/* Marks as SEEN what the next round of the trim may discard. Returns how many units. */
 uint32_t pi_units_see(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
 /* The units of a large block, or of what is left of one, that begins there. */
 uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit);
 
 /* ---- spans (span.c) ---- */
 
-/* Makes a claimed unit, whose bytes and tags have memory, a span; its first block is HELD. */
+/* Makes a claimed unit, whose bytes and tags have memory, a span. Its first block is HELD. */
 pi_block_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class, unsigned owner);
-/* Takes a block of a class that owner's spans have: HELD. 0: none was found. */
+/* Takes a block of a class from the owner's spans, or shared ones: HELD. 0: none was found. */
 pi_block_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner);
 /* The same from any span of at least that class, because there is no memory for another one. */
 pi_block_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned owner);
 /* Frees a block of a span, if its tag is exactly that. */
 bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t tag);
-/* Sets OBJECTS, before the holder of a block publishes an object there. */
+/* Sets HAS_SYNC, before the holder of a block publishes a lock or queue there. */
 void pi_span_mark(struct pi_arena *arena, uint32_t unit);
-/* Makes empty spans FREE units; how many. */
+/* Makes empty spans FREE units. Returns how many. */
 uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
-/* Supervisor, when the worker was reaped or has left: what it held becomes the next owner's, or is
- * freed if that is PI_OWNER_NONE; its spans become the program's. */
+/* Supervisor, when the worker was reaped or has exited: the next owner holds what the worker held;
+ * PI_OWNER_NONE: it is freed. Its spans become the program's. */
 void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next);
 
 #endif

@@ -6,7 +6,7 @@
 #define DOWN (SLOT_MASK - 1)
 #define TAIL_LAG 8
 
-/* What happens a few times in the use of a ring is kept out of the way of what each entry needs. */
+/* What happens a few times in the use of a ring is kept out of the path of each entry. */
 #define SELDOM __attribute__((cold, noinline))
 
 /* `backed`, in a word of monotonic.h: bits 0-4 the rings, 5 GIVING, 6-31 the version. */
@@ -41,7 +41,7 @@ static bool is_open(const struct pi_ring *ring, uint32_t k)
 
 struct pi_ring_backing pi_ring_backed(struct pi_ring *ring)
 {
-    uint64_t word = pi_load_seq(&ring->shared->backed); /* see the table: after the mark */
+    uint64_t word = pi_load_seq(&ring->shared->backed); /* after the mark */
     uint32_t rings = pi_monotonic_is_valid(word) ? (uint32_t)word & RINGS_MASK : PI_NO_INDEX;
     return (struct pi_ring_backing){word, rings <= ring->rings ? rings : PI_NO_INDEX,
                                     word & GIVING};
@@ -61,8 +61,8 @@ static uint64_t cut_of(struct pi_ring *ring, uint32_t k)
     return pi_load_acquire(&ring->shared->cut[k]); /* with the CAS of follow */
 }
 
-/* The ring with the largest cut up to position. Rings that were given back are looked at by nobody,
- * so that a position which is a little old does not lead there. */
+/* The ring with the largest cut up to position, without those that were given back: an old position
+ * must not lead there. */
 SELDOM static uint32_t find_ring(struct pi_ring *ring, uint64_t position)
 {
     uint32_t rings = pi_ring_backed(ring).rings, found = 0;
@@ -74,14 +74,13 @@ SELDOM static uint32_t find_ring(struct pi_ring *ring, uint64_t position)
             largest = cut;
         }
     }
-    atomic_store_explicit(&ring->hint, found, memory_order_relaxed);
+    atomic_store_explicit(&ring->hint, found, memory_order_relaxed); /* a hint: it is checked */
     return found;
 }
 
-/* The ring that holds a position which was read from head or tail (acquire: the cuts before it are
- * seen). From ring k the queue goes on in ring k + 1 or in ring 0, so no other cut can lie between
- * cut[k] and a position if these two do not. Of a position that the head has passed meanwhile this
- * may be any ring. */
+/* The ring that holds a position of head or tail (an acquire load: the cuts before it are seen).
+ * From ring k the queue goes on in ring k + 1 or in ring 0. So if these two cuts are not between
+ * cut[k] and the position, no other is. If the head has passed the position, it may be any ring. */
 static uint32_t ring_of(struct pi_ring *ring, uint64_t position)
 {
     uint32_t k = pi_load_relaxed(&ring->hint); /* relaxed: checked against the cuts */
@@ -103,8 +102,8 @@ enum lead {
     ASTRAY /* the mark is an old one, or a task has scribbled */
 };
 
-/* The mark stands just before `first`: positions from there on are in the ring that it leads to,
- * which becomes *k. All who help write the same cut. */
+/* The mark stands just before `first`. Positions from there on are in the ring that it leads to,
+ * which becomes *k. All callers write the same cut. */
 SELDOM static enum lead follow(struct pi_ring *ring, uint32_t *k, uint64_t mark, uint64_t first)
 {
     uint32_t next = (mark & SLOT_MASK) == UP ? *k + 1 : 0;
@@ -115,7 +114,7 @@ SELDOM static enum lead follow(struct pi_ring *ring, uint32_t *k, uint64_t mark,
         struct pi_ring_backing backed = pi_ring_backed(ring);
         if (next > 0 && (next >= backed.rings || backed.giving))
             return BARE;
-        if (pi_cas(&ring->shared->cut[next], &cut, first))
+        if (pi_cas(&ring->shared->cut[next], &cut, first)) /* with cut_of */
             cut = first;
     }
     if (cut != first)
@@ -134,11 +133,11 @@ struct walk {
     uint64_t value; /* of its cell */
     uint64_t head;  /* as it was after that */
     uint32_t k;
-    uint32_t patience;
+    uint32_t steps; /* left */
 };
 
-/* Whether ring k is in use at this position, if the head is not past it. A walk over cells of a
- * ring that was left comes to the first position of ring 0 at most. */
+/* Whether ring k is in use at this position, if the head is not past it. In a ring that was left, a
+ * walk comes to the first position of ring 0 at most. */
 static bool is_in_use(struct pi_ring *ring, uint32_t k, uint64_t position)
 {
     uint64_t cut = cut_of(ring, k);
@@ -151,11 +150,11 @@ static void begin(struct pi_ring *ring, struct walk *walk, uint64_t position)
     walk->k = ring_of(ring, position);
 }
 
-/* PI_PUSHED: it was found, and the head is not past it. PI_PUSH_NO_CELL: it would be in a ring
- * without memory. PI_PUSH_BROKEN: not in so many steps as patience says, which is used up. */
+/* PI_PUSHED: the end was found, and the head is not past it. PI_PUSH_NO_CELL: it would be in a ring
+ * without memory. PI_PUSH_BROKEN: the steps are used up. */
 static enum pi_push find_end(struct pi_ring *ring, struct walk *walk)
 {
-    while (--walk->patience > 0) {
+    while (--walk->steps > 0) {
         walk->value = pi_load_seq(cell_at(ring, walk->k, walk->position)); /* with its CAS */
         enum lead lead = LED;
         if (belongs(walk->value, walk->position)) {
@@ -167,18 +166,16 @@ static enum pi_push find_end(struct pi_ring *ring, struct walk *walk)
             if (lead == BARE)
                 return PI_PUSH_NO_CELL;
         }
-        /* acquire: those before it have been dealt with */
-        walk->head = pi_load_acquire(&ring->shared->head);
+        walk->head = pi_load_acquire(&ring->shared->head); /* with pi_ring_advance */
         if (lead == LED && walk->head <= walk->position && is_in_use(ring, walk->k, walk->position))
             return PI_PUSHED;
-        uint64_t tail = pi_load_acquire(&ring->shared->tail);
+        uint64_t tail = pi_load_acquire(&ring->shared->tail); /* with help_tail */
         begin(ring, walk, tail > walk->head ? tail : walk->head);
     }
     return PI_PUSH_BROKEN;
 }
 
-/* Whether the entry at the end may go into its ring:
- * false if the ring is full but for the cell of the mark. */
+/* Whether the ring has room for an entry at its end. Its last cell is for the mark. */
 static bool has_room(struct pi_ring *ring, const struct walk *end)
 {
     uint64_t cut = cut_of(ring, end->k);
@@ -186,8 +183,8 @@ static bool has_room(struct pi_ring *ring, const struct walk *end)
     return end->position - first < pi_ring_cells(end->k) - 1;
 }
 
-/* Puts an entry at the end. One that replaces zero may be in a cell that was given back: then the
- * head has passed it, and it counts for nothing. */
+/* Puts an entry at the end. If it replaces zero, its cell may have been given back: then the head
+ * has passed it, and it counts for nothing. seq: the entry, then the looks at head and sleepers. */
 static inline bool put(struct pi_ring *ring, const struct walk *end, uint64_t entry)
 {
     uint64_t value = end->value;
@@ -196,7 +193,7 @@ static inline bool put(struct pi_ring *ring, const struct walk *end, uint64_t en
            (value != 0 || pi_load_seq(&ring->shared->head) <= end->position);
 }
 
-/* Puts a mark UP at the end, or helps the head over the mark DOWN before; then the caller looks
+/* Puts a mark UP at the end, or moves the head over the mark DOWN first. PI_PUSHED: the caller looks
  * again. */
 SELDOM static enum pi_push go_up(struct pi_ring *ring, const struct walk *end)
 {
@@ -213,16 +210,16 @@ SELDOM static enum pi_push go_up(struct pi_ring *ring, const struct walk *end)
     return PI_PUSHED;
 }
 
+/* If it fails, another has moved the tail. release: the cells before it, with the next producer. */
 static void help_tail(struct pi_ring *ring, uint64_t seen, uint64_t end)
 {
-    if (end - seen >= TAIL_LAG)
-        (void)pi_cas(&ring->shared->tail, &seen, end);
+    (void)pi_cas(&ring->shared->tail, &seen, end); /* as said */
 }
 
 enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
 {
-    uint64_t seen = pi_load_acquire(&ring->shared->tail);
-    struct walk walk = {.patience = PI_RING_STEPS};
+    uint64_t seen = pi_load_acquire(&ring->shared->tail); /* with help_tail */
+    struct walk walk = {.steps = PI_RING_STEPS};
     begin(ring, &walk, seen);
     for (;;) {
         enum pi_push found = find_end(ring, &walk);
@@ -234,7 +231,8 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
             if ((found = go_up(ring, &walk)) != PI_PUSHED)
                 return found;
         } else if (put(ring, &walk, slot + 1)) {
-            help_tail(ring, seen, walk.position + 1);
+            if (walk.position + 1 - seen >= TAIL_LAG)
+                help_tail(ring, seen, walk.position + 1);
             return PI_PUSHED;
         }
     }
@@ -242,15 +240,14 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
 
 uint64_t pi_ring_end(struct pi_ring *ring)
 {
-    struct walk walk = {.patience = PI_RING_STEPS};
-    begin(ring, &walk, pi_load_acquire(&ring->shared->tail));
+    struct walk walk = {.steps = PI_RING_STEPS};
+    begin(ring, &walk, pi_load_acquire(&ring->shared->tail)); /* with help_tail */
     return find_end(ring, &walk) == PI_PUSH_BROKEN ? 0 : walk.position;
 }
 
 uint64_t pi_ring_length(struct pi_ring *ring)
 {
-    uint64_t head =
-        pi_load_seq(&ring->shared->head); /* after `room_waiter` was set: see segment.h */
+    uint64_t head = pi_load_seq(&ring->shared->head); /* after `room_waiter` was set */
     uint64_t end = pi_ring_end(ring);
     return end > head ? end - head : 0;
 }
@@ -262,7 +259,7 @@ uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
     for (uint32_t step = 0; step < PI_RING_STEPS; step++) {
         uint64_t head = pi_load_seq(&ring->shared->head);
         uint32_t k = ring_of(ring, head);
-        uint64_t cell = pi_load_seq(cell_at(ring, k, head));
+        uint64_t cell = pi_load_seq(cell_at(ring, k, head)); /* with put, and after our idle bit */
         bool found = belongs(cell, head);
         if (found && !is_mark(cell)) {
             *position = head;
@@ -270,7 +267,7 @@ uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
         }
         if (found && follow(ring, &k, cell, head + 1) == LED)
             pi_ring_advance(ring, head);
-        else if (head == pi_load_seq(&ring->shared->head)) /* else what we have seen is old */
+        else if (head == pi_load_seq(&ring->shared->head)) /* else the cell was an old one */
             return PI_NO_INDEX;
     }
     return PI_NO_INDEX;
@@ -284,7 +281,7 @@ void pi_ring_advance(struct pi_ring *ring, uint64_t position)
 uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
 {
     uint32_t k = ring_of(ring, position);
-    uint64_t cell = pi_load_acquire(cell_at(ring, k, position));
+    uint64_t cell = pi_load_acquire(cell_at(ring, k, position)); /* with put */
     bool found = belongs(cell, position);
     *mark = found && is_mark(cell);
     if (*mark)
@@ -297,7 +294,7 @@ void pi_ring_repair(struct pi_ring *ring)
     uint64_t tail = pi_load_seq(&ring->shared->tail); /* first: the head may pass it meanwhile */
     uint64_t head = pi_load_seq(&ring->shared->head);
     uint32_t k = ring_of(ring, head);
-    uint64_t cell = pi_load_seq(cell_at(ring, k, head));
+    uint64_t cell = pi_load_seq(cell_at(ring, k, head)); /* with put */
     bool found = belongs(cell, head);
     bool gap = !found && head < tail; /* it was an entry once */
     bool astray = found && is_mark(cell) && follow(ring, &k, cell, head + 1) == ASTRAY;
@@ -309,28 +306,28 @@ void pi_ring_repair(struct pi_ring *ring)
 
 bool pi_ring_shrink(struct pi_ring *ring)
 {
-    struct walk at = {0};
+    struct walk at = {.position = 0};
     if (pi_ring_peek(ring, &at.position) != PI_NO_INDEX) /* moves the head over marks, too */
         return false;
     at.head = pi_load_seq(&ring->shared->head);
     begin(ring, &at, at.head);
-    at.value = pi_load_seq(cell_at(ring, at.k, at.position));
+    at.value = pi_load_seq(cell_at(ring, at.k, at.position)); /* with put, before the head */
     if (at.k == 0 || belongs(at.value, at.position) ||
         pi_load_seq(&ring->shared->head) != at.head || !put(ring, &at, DOWN))
         return false;
     if (follow(ring, &at.k, DOWN, at.position + 1) == LED)
         pi_ring_advance(ring, at.position);
-    uint64_t tail = pi_load_acquire(&ring->shared->tail);
+    uint64_t tail = pi_load_acquire(&ring->shared->tail); /* with help_tail */
     if (tail <= at.position)
-        (void)pi_cas(&ring->shared->tail, &tail, at.position + 1);
+        help_tail(ring, tail, at.position + 1);
     return true;
 }
 
 /* Whether head, tail and end are in ring 0, and no mark leads on. If only the head or the tail is
- * behind it is helped on; those who have just looked there need time. */
+ * behind, it is moved on, but others who have just looked there need time: false. */
 static bool is_in_first(struct pi_ring *ring)
 {
-    struct walk walk = {.patience = PI_RING_STEPS};
+    struct walk walk = {.steps = PI_RING_STEPS};
     uint64_t tail = pi_load_seq(&ring->shared->tail);
     begin(ring, &walk, tail);
     if (find_end(ring, &walk) != PI_PUSHED || walk.k != 0)
@@ -339,7 +336,7 @@ static bool is_in_first(struct pi_ring *ring)
     if (walk.head < first)
         pi_ring_advance(ring, first - 1);
     else if (tail < first)
-        (void)pi_cas(&ring->shared->tail, &tail, walk.position);
+        help_tail(ring, tail, walk.position);
     else
         return true;
     return false;

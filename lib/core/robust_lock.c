@@ -41,17 +41,25 @@ enum pi_robust_lock_result pi_robust_lock_release(struct pi_robust_lock *lock, u
     return PI_LOCK_STALE;
 }
 
-enum pi_robust_lock_result pi_robust_lock_end(struct pi_robust_lock *lock, uint32_t serial,
-                                              bool force)
+/* `holders`: bits of the word; if one is set the lock stays as it is. */
+static enum pi_robust_lock_result end(struct pi_robust_lock *lock, uint32_t serial,
+                                      uint64_t holders)
 {
     uint64_t seen = pi_load_seq(&lock->word);
-    while (!over(seen, serial)) {
-        if (pi_robust_lock_holder(seen) != 0 && !force)
-            return PI_LOCK_BUSY;
+    while (!over(seen, serial) && !(seen & holders))
         if (pi_cas_seq(&lock->word, &seen, seen | PI_LOCK_GONE))
             return pi_robust_lock_holder(seen) != 0 ? PI_LOCK_BUSY : PI_LOCK_DONE;
-    }
-    return PI_LOCK_STALE;
+    return over(seen, serial) ? PI_LOCK_STALE : PI_LOCK_BUSY;
+}
+
+enum pi_robust_lock_result pi_robust_lock_end(struct pi_robust_lock *lock, uint32_t serial)
+{
+    return end(lock, serial, 0);
+}
+
+enum pi_robust_lock_result pi_robust_lock_end_if_free(struct pi_robust_lock *lock, uint32_t serial)
+{
+    return end(lock, serial, HOLDER_MASK);
 }
 
 bool pi_robust_lock_recover(struct pi_robust_lock *lock, unsigned owner)

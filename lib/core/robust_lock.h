@@ -1,27 +1,27 @@
-/* robust_lock.h - a lock that outlives whoever holds it: one word, and those who wait for it.
+/* robust_lock.h - a lock that outlives its holder: one word, and the callers that wait for it.
  *
- * It is not a pthread mutex, since a task gone wild may scribble on one, and the C library would
- * then take the program down. Here a scribbled word is at worst a lock that is not to be had.
+ * Runs in: program, worker, supervisor. It is not a pthread mutex: if a task scribbles on one, the C
+ * library may end the program. Here a scribbled word is at worst a lock that nobody gets.
  *
  *   word           meaning                          who may leave it            to
- *   FREE           nobody's                         anyone                      HELD
+ *   FREE           nobody holds it                  anyone                      HELD
  *                                                   whoever ends it             GONE
- *   FREE, DIED     nobody's; who held it has died   anyone, who is told         HELD
+ *   FREE, DIED     nobody; the last holder died     anyone: TOLD                HELD
  *                                                   whoever ends it             GONE
- *   HELD(h)        holder h's                       h                           FREE
+ *   HELD(h)        h holds it                       h                           FREE
  *                                                   supervisor, h was reaped    FREE, DIED
  *                                                   whoever ends it             HELD(h), GONE
  *   HELD(h), GONE  the last holder is inside        h; supervisor, h reaped     GONE
  *   GONE           the block may be freed           nobody
  *
- * Every arrow is one compare-and-swap (seq) from the exact word, so a survivor finds one of these
- * and nothing in between:
+ * order: every arrow is one compare-and-swap (seq) from the exact word. FREE precedes the look for
+ * waiters; a waiter's bit precedes its look at the word. A survivor finds one of these states:
  *
  *   a holder died ...             left behind                repair
  *   before it took it             nothing                    none
  *   holding it                    HELD(h)                    FREE, DIED; everyone is woken
  *   after FREE, before the wake   a sleeper                  everyone is woken
- *   after GONE                    a block that nobody owns   freed by the sweep
+ *   after GONE                    a block without an owner   freed (recover_sync.c)
  *
  * The model is tests/model/lock.pml.
  *
@@ -42,8 +42,8 @@
 #define PI_LOCK_GONE ((uint64_t)1 << 33)
 
 struct pi_robust_lock {
-    _Atomic uint64_t word;     /* see the table */
-    struct pi_waiters waiters; /* for FREE; see its own */
+    _Atomic uint64_t word;     /* order: see above */
+    struct pi_waiters waiters; /* until it is FREE */
 };
 
 enum pi_robust_lock_result {
@@ -52,7 +52,7 @@ enum pi_robust_lock_result {
     PI_LOCK_BUSY,  /* another one holds it */
     PI_LOCK_MINE,  /* the caller holds it already */
     PI_LOCK_LAST,  /* done, and it is GONE: the caller frees the block */
-    PI_LOCK_STALE, /* it is GONE, or of another life; or, to leave, not the caller's */
+    PI_LOCK_STALE, /* it is GONE, or of another life; or the caller does not hold it */
 };
 
 static inline uint32_t pi_holder(unsigned owner, uint32_t thread)
@@ -66,7 +66,7 @@ static inline unsigned pi_robust_lock_owner(uint64_t word)
 }
 
 void pi_robust_lock_init(struct pi_robust_lock *lock, uint32_t serial);
-/* Whether this life of it is over. */
+/* Whether this life of the lock is over. */
 bool pi_robust_lock_is_gone(struct pi_robust_lock *lock, uint32_t serial);
 /* FREE -> HELD: DONE, TOLD, BUSY, MINE, STALE. */
 enum pi_robust_lock_result pi_robust_lock_acquire(struct pi_robust_lock *lock, uint32_t serial,
@@ -74,11 +74,11 @@ enum pi_robust_lock_result pi_robust_lock_acquire(struct pi_robust_lock *lock, u
 /* HELD -> FREE: DONE, LAST, STALE. The caller then wakes a waiter. */
 enum pi_robust_lock_result pi_robust_lock_release(struct pi_robust_lock *lock, uint32_t serial,
                                                   uint32_t holder);
-/* Sets GONE: DONE, the block may be freed; BUSY, its holder will do so (`force`) or it was left as
- * it is (not `force`); STALE. */
-enum pi_robust_lock_result pi_robust_lock_end(struct pi_robust_lock *lock, uint32_t serial,
-                                              bool force);
-/* Supervisor, after the owner was reaped: HELD -> FREE, DIED. True: it was its. */
+/* Sets GONE. DONE: the caller frees the block. BUSY: its holder will. STALE. */
+enum pi_robust_lock_result pi_robust_lock_end(struct pi_robust_lock *lock, uint32_t serial);
+/* The same, but it does nothing if somebody holds it: BUSY. */
+enum pi_robust_lock_result pi_robust_lock_end_if_free(struct pi_robust_lock *lock, uint32_t serial);
+/* Supervisor, after the owner was reaped: HELD -> FREE, DIED. True: the owner held it. */
 bool pi_robust_lock_recover(struct pi_robust_lock *lock, unsigned owner);
 
 #endif

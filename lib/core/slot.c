@@ -26,8 +26,7 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
             PI_ASSERT_ARROW(seen, *word);
             if (pi_cas(&slot->word, &seen, *word)) { /* acquire: with that of pi_slot_free */
                 pi_slots_touch(slots, owner, index); /* its bit is right now */
-                if (owner <
-                    PI_MAX_WORKERS) /* again: it may have been closed and opened meanwhile */
+                if (owner < PI_MAX_WORKERS) /* again: others may have closed and opened it */
                     (void)pi_group_enter(slots, index / PI_GROUP_SLOTS, owner);
                 return index;
             }
@@ -41,34 +40,30 @@ bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
     uint64_t owner = pi_with_owner(fill, PI_OWNER_NONE);
     uint64_t ready = pi_with_state(owner, PI_PENDING) | flags | PI_IN_RING;
     PI_ASSERT_ARROW(fill, ready);
-    if (!(fill & PI_IN_RING)) {               /* nobody else writes the word of such a slot */
-        pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
-        return true;
-    }
-    /* An entry of an earlier life is still in the ring, and may just be passed over:
-     * then a push is needed. */
-    if (pi_cas_seq(&slot->word, &fill, ready))
+    /* If an entry of an earlier life is still in the ring, it serves this one, unless somebody
+     * passes it just now. Else nobody but us writes the word.
+     * seq, with the CAS of claim_head */
+    if ((fill & PI_IN_RING) && pi_cas_seq(&slot->word, &fill, ready))
         return false;
-    pi_store_release(&slot->word, ready);
+    pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
     return true;
 }
 
-/* Deals with the entry at the head: claims its task if it is PENDING, and in any case clears IN_RING,
- * as the entry is about to be passed. True: claimed. */
+/* The entry at the head is about to be passed: clears IN_RING, and claims the task if it is
+ * PENDING. True: claimed. */
 static bool claim_head(struct pi_slots *slots, uint32_t index, unsigned owner, uint64_t *word)
 {
     struct pi_slot *slot = &slots->at[index];
     pi_slots_touch(slots, owner, index);
-    uint64_t seen = pi_load_seq(&slot->word);
+    uint64_t seen = pi_load_seq(&slot->word); /* with pi_slot_publish */
     while (seen & PI_IN_RING) {
-        bool ready = pi_state(seen) == PI_PENDING;
+        bool pending = pi_state(seen) == PI_PENDING;
         *word = seen & ~(uint64_t)PI_IN_RING;
-        if (ready)
+        if (pending)
             *word = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
         PI_ASSERT_ARROW(seen, *word);
-        if (pi_cas_seq(&slot->word, &seen,
-                       *word)) /* acquire: with the release of pi_slot_publish */
-            return ready;
+        if (pi_cas_seq(&slot->word, &seen, *word)) /* acquire: with pi_slot_publish */
+            return pending;
     }
     return false;
 }
@@ -99,33 +94,22 @@ uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsig
     }
 }
 
-uint64_t pi_slots_count_stale(struct pi_slots *slots, struct pi_ring *ring)
+struct pi_entries pi_slots_count_entries(struct pi_slots *slots, struct pi_ring *ring, unsigned max)
 {
-    uint64_t stale = 0, position = pi_load_acquire(&ring->shared->head);
-    for (uint64_t step = 0; step < pi_ring_scan_limit(ring); step++, position++) {
-        bool mark;
-        uint32_t index = pi_ring_at(ring, position, &mark);
-        if (index == PI_NO_INDEX && !mark)
-            return stale;
-        /* seq: a submitter has set `room_waiter` before, a canceller looks there after */
-        stale += mark || pi_state(pi_slots_word(slots, index)) != PI_PENDING;
+    struct pi_entries count = {0, 0};
+    /* seq, as are the looks at words. A submitter has set `room_waiter` before, and a canceller
+     * looks there after. supervisor/scale.c has its own order. */
+    struct pi_ring_walk walk = {.position = pi_load_seq(&ring->shared->head)};
+    while (count.pending < max) {
+        uint32_t index = pi_ring_next(ring, &walk);
+        if (index == PI_NO_INDEX && !walk.mark)
+            break;
+        if (!walk.mark && pi_state(pi_slots_word(slots, index)) == PI_PENDING)
+            count.pending++;
+        else
+            count.stale++;
     }
-    return stale;
-}
-
-unsigned pi_slots_count_pending(struct pi_slots *slots, struct pi_ring *ring, unsigned most)
-{
-    uint64_t position = pi_load_seq(&ring->shared->head);
-    unsigned waiting = 0;
-    for (uint64_t step = 0; waiting < most && step < pi_ring_scan_limit(ring); step++, position++) {
-        bool mark;
-        uint32_t index = pi_ring_at(ring, position, &mark);
-        if (index == PI_NO_INDEX && !mark)
-            return waiting;
-        /* seq: see the order of who looks for whom in supervisor/scale.c */
-        waiting += !mark && pi_state(pi_slots_word(slots, index)) == PI_PENDING;
-    }
-    return waiting;
+    return count;
 }
 
 bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word)
@@ -159,7 +143,7 @@ bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner)
 {
     uint64_t emptied = pi_emptied(*word, owner);
     PI_ASSERT_ARROW(*word, emptied);
-    if (!pi_cas(&slot->word, word, emptied))
+    if (!pi_cas(&slot->word, word, emptied)) /* before the blocks are free: with pi_confirm */
         return false;
     *word = emptied;
     return true;
@@ -168,5 +152,5 @@ bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner)
 bool pi_slot_free(struct pi_slot *slot, uint64_t *word)
 {
     PI_ASSERT_ARROW(*word, pi_freed(*word));
-    return pi_cas(&slot->word, word, pi_freed(*word));
+    return pi_cas(&slot->word, word, pi_freed(*word)); /* with the CAS of pi_slots_acquire */
 }

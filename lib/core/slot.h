@@ -1,22 +1,22 @@
 /* slot.h - the table of tasks and their futures, in shared memory.
  *
- * The state word (state.h) orders everything in a slot: a field is written by whoever owns the slot
- * in that state, published by the compare-and-swap that leaves the state, and read after a load
- * (acquire) that saw it.
+ * Runs in: program, worker, supervisor. The state word (state.h) orders everything in a slot. The
+ * owner of the slot in a state writes its fields; the compare-and-swap that leaves the state
+ * publishes them (release); whoever loads that word (acquire) may read them.
  *
- * Each line of a slot that a task touches travels from the program's processor to the worker's and
- * back, which is most of what a small task costs. So a task with a small argument and a small
- * result touches one.
+ * Each cache line of a slot that a task touches travels to the worker's processor and back, which
+ * is most of what a small task costs. So a task with a small argument and a small result touches
+ * one line.
  */
 #ifndef PI_SLOT_H
 #define PI_SLOT_H
 
-#include "core/monotonic.h"
-#include "core/groups.h"
 #include "core/bitmap.h"
+#include "core/groups.h"
+#include "core/monotonic.h"
 #include "core/ring.h"
-#include "core/worker_record.h"
 #include "core/state.h"
+#include "core/worker_record.h"
 
 #define PI_SMALL_ARG 16
 #define PI_SMALL_RESULT 8
@@ -40,28 +40,27 @@ typedef uint64_t pi_block_ref;
 struct pi_slot {
     /* ---- the first line: all that a small task needs ---- */
 
-    /* The state word: see its table. */
-    _Alignas(64) _Atomic uint64_t word;
+    _Alignas(64) _Atomic uint64_t word; /* see state.h */
 
-    /* Written in FILLING by the submitter, then constant, but for what is said.
-     * A submitter that dies leaves FILLING, and the supervisor frees it. */
+    /* The submitter writes these in FILLING; then they are constant, unless it says otherwise. If
+     * it dies, the supervisor frees the slot. */
     uint64_t fn;
-    /* And PI_NAMED, PI_TIMED. Atomic, as are `arg`, `result_size`, `result` and `name`: these are
-     * looked at to free a slot that may change hands. */
+    /* And PI_NAMED, PI_TIMED. Atomic, as are `arg`, `result_size`, `result` and `name`: a caller
+     * that frees a slot reads them, and the slot may have changed hands. */
     _Atomic uint64_t arg_size;
-    _Atomic uint16_t submitter; /* an owner: a worker's handles are orphans when it is reaped */
-    uint8_t retries; /* left; counted down by the supervisor between RUNNING and PENDING */
-    /* Runs so far; counted up by the claimer, in RUNNING. Atomic, as somebody else may end the task. */
+    _Atomic uint16_t submitter; /* an owner; when it is reaped, its handles are orphans */
+    uint8_t retries;            /* left; the supervisor counts down, from RUNNING to PENDING */
+    /* Runs so far; the claimer counts up, in RUNNING. Atomic: another may end the task. */
     _Atomic uint8_t attempt;
-    /* 1 + the slot that the same worker was running before this one; 0: none. By the claimer. */
+    /* 1 + the slot that the worker ran before this one; 0: none. The claimer writes it. */
     _Atomic uint32_t outer;
     union {
         _Alignas(16) unsigned char small_arg[PI_SMALL_ARG];
         _Atomic pi_block_ref arg; /* if the size is over PI_INLINE_ARG */
     };
 
-    /* Written in RUNNING by the worker, as is `inline_result`. If it dies, the supervisor frees a block
-     * that `result` attached to this slot. */
+    /* The worker writes these in RUNNING, and `inline_result`. If it dies, the supervisor frees a
+     * block that `result` has attached to this slot. */
     _Atomic uint64_t result_size;
     union {
         _Alignas(8) unsigned char small_result[PI_SMALL_RESULT];
@@ -78,13 +77,12 @@ struct pi_slot {
         unsigned char inline_result[PI_INLINE_RESULT]; /* begins the line, so it is aligned */
         struct pi_death death;                         /* by the supervisor, before LOST */
     };
-    /* Written in FILLING if the task is NAMED: a block of PI_NAME_SIZE bytes, as long as this life. */
+    /* In FILLING, if NAMED: a block of PI_NAME_SIZE bytes that lasts as long as this life. */
     _Atomic pi_block_ref name;
-    /* Absolute; 0 but in RUNNING and KILLING, see deadline.c. By the worker. */
-    _Atomic uint64_t deadline_ns;
+    _Atomic uint64_t deadline_ns; /* by the worker; 0 but in RUNNING and KILLING: see deadline.c */
     _Atomic uint64_t link; /* by whoever made it final, or an earlier life of it: see done_list.h */
-    uint32_t timeout_ms;   /* written in FILLING if the task is TIMED */
-    int32_t code;          /* written in RUNNING by the worker if the task fails */
+    uint32_t timeout_ms;   /* in FILLING, if the task is TIMED */
+    int32_t code;          /* in RUNNING, if the task fails */
 };
 _Static_assert(sizeof(struct pi_slot) == 192, "a slot is three cache lines");
 #define PI_GROUP_SIZE (PI_GROUP_SLOTS * sizeof(struct pi_slot))
@@ -99,13 +97,13 @@ struct pi_slots {
     struct pi_worker *workers; /* where a worker says which slot it is about to change */
 };
 
-/* How many there are; never more than there is address space for, whatever the shared word says. */
+/* How many slots there are; never more than there is address space for. */
 static inline uint32_t pi_slots_count(struct pi_slots *slots)
 {
     return pi_monotonic_get(&slots->count);
 }
 
-/* Whether the slot of an index that may be from long ago is there. */
+/* Whether there is a slot of this index, which may be old. */
 static inline bool pi_slots_has(struct pi_slots *slots, uint32_t index)
 {
     if (index >= pi_slots_count(slots))
@@ -115,14 +113,14 @@ static inline bool pi_slots_has(struct pi_slots *slots, uint32_t index)
     return pi_group_state(group) == PI_GROUP_OPEN;
 }
 
-/* The word of such a slot, 0 if it is not there. Seq, with pi_slot_transition. */
+/* The word of such a slot; 0: there is none. seq: with pi_slot_transition. */
 static inline uint64_t pi_slots_word(struct pi_slots *slots, uint32_t index)
 {
-    return pi_slots_has(slots, index) ? pi_load_seq(&slots->at[index].word) : 0;
+    return pi_slots_has(slots, index) ? pi_load_seq(&slots->at[index].word) : 0; /* as said */
 }
 
-/* Goes on from *index to the next slot below count whose group is open and has one that is taken,
- * as far as the map tells. False: there is none. */
+/* Goes on from *index to the next slot below count, without groups that are closed or, as far as
+ * the map tells, all free. False: there is none. */
 static inline bool pi_slots_next(struct pi_slots *slots, uint32_t count, uint32_t *index)
 {
     while (
@@ -132,48 +130,47 @@ static inline bool pi_slots_next(struct pi_slots *slots, uint32_t count, uint32_
     return *index < count;
 }
 
-/* Before the step that changes a slot, if it is a worker's: see `touched` in worker_record.h. Relaxed, as
- * that step is a release. */
+/* A worker calls it before a step that changes a slot: see `touched` in worker_record.h. */
 static inline void pi_slots_touch(struct pi_slots *slots, unsigned owner, uint32_t index)
 {
-    if (owner < PI_MAX_WORKERS)
+    if (owner < PI_MAX_WORKERS) /* relaxed: that step is a release */
         pi_store_relaxed(&slots->workers[owner].touched, index + 1);
 }
 
-/* Takes a free slot: FREE -> FILLING(owner).
- * Its index, or PI_NO_INDEX: all are taken, the table must grow. */
+/* FREE -> FILLING(owner). Returns the slot, or PI_NO_INDEX: all are taken, the table must grow. */
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word);
 
-/* FILLING -> PENDING, with `flags`. True: the slot has no entry in the ring and must be pushed. */
+/* FILLING -> PENDING, with `flags`. True: no entry of the ring names the slot, the caller must push
+ * it. */
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags);
 
-/* Claims the first PENDING task of the ring: PENDING -> RUNNING(owner).
- * Its index, or PI_NO_INDEX: the ring is empty. */
+/* PENDING -> RUNNING(owner), of the first such task in the ring. Returns its slot, or PI_NO_INDEX:
+ * the ring is empty. */
 uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
                              uint64_t *word);
 
-/* Entries of the ring whose task is not PENDING any more. A pass over the ring. */
-uint64_t pi_slots_count_stale(struct pi_slots *slots, struct pi_ring *ring);
+/* Entries of the ring: those whose task is PENDING, and the others. It stops at `max` PENDING. */
+struct pi_entries {
+    unsigned pending;
+    uint64_t stale;
+};
+struct pi_entries pi_slots_count_entries(struct pi_slots *slots, struct pi_ring *ring,
+                                         unsigned max);
 
-/* Entries of the ring whose task is PENDING, counted up to `most`. */
-unsigned pi_slots_count_pending(struct pi_slots *slots, struct pi_ring *ring, unsigned most);
-
-/* Claims a PENDING task out of turn, for the one who waits for it.
- * The entry in the ring becomes a stale hint. */
+/* PENDING -> RUNNING(owner), out of turn. Its entry in the ring becomes a stale hint. */
 bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word);
 
-/* The compare-and-swap of any other arrow: `from` must be exact, but for flags and parkers that
- * come in meanwhile. It goes on while state, owner and generation are those of *from; true if it
- * was done, and then *from is what was left. */
+/* Any other arrow, and changes of flags. It is repeated while state, owner and generation are those
+ * of *from, as flags and parkers may come in meanwhile. True: done, and *from is what was left. */
 bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
                         uint64_t clear);
 
-/* final or PENDING -> FILLING(owner), which is about to free the task's blocks. True: *word is that now;
- * false: *word was not exact and is now what there is. */
+/* FILLING or final -> FILLING(owner), before the caller frees the task's blocks. True: *word is that
+ * now. False: *word was not exact, and is now what there is. */
 bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner);
 
-/* final or FILLING -> FREE. False: *word was not exact and is now what there is. The caller then gives
- * the slot to the map. */
+/* FILLING or final -> FREE. False: *word was not exact, and is now what there is. True: the caller
+ * then gives the slot to the map. */
 bool pi_slot_free(struct pi_slot *slot, uint64_t *word);
 
 #endif

@@ -196,9 +196,10 @@ static void announce_room(posse_executor *e, uint32_t parker)
 
 bool pi_is_full(posse_executor *e)
 {
-    uint64_t length = pi_ring_length(&e->segment.ring);
+    struct pi_segment *s = &e->segment;
+    uint64_t length = pi_ring_length(&s->ring);
     return length >= e->queue_limit &&
-           length - pi_slots_count_stale(&e->segment.slots, &e->segment.ring) >= e->queue_limit;
+           length - pi_slots_count_entries(&s->slots, &s->ring, UINT32_MAX).stale >= e->queue_limit;
 }
 
 static bool closed(posse_executor *e) { return pi_phase_of(e) >= PI_CLOSED || pi_destroying(e); }

@@ -38,11 +38,12 @@ static bool back_units(posse_executor *e, uint32_t unit, uint32_t n, unsigned ow
 static uint32_t claim(posse_executor *e, uint32_t n, unsigned owner, bool thorough)
 {
     struct pi_arena *arena = &e->segment.arena;
-    uint32_t unit = pi_units_claim(arena, n, owner, thorough);
+    enum pi_search search = thorough ? PI_SEARCH_ALL : PI_SEARCH_PART;
+    uint32_t unit = pi_units_claim(arena, n, owner, search);
     for (int i = 0; unit == PI_NO_INDEX && i < ATTEMPTS; i++) {
         unit = pi_grow_arena(e, n);
         if (unit == PI_NO_INDEX)
-            return pi_units_claim(arena, n, owner, true);
+            return pi_units_claim(arena, n, owner, PI_SEARCH_ALL);
         if (pi_units_claim_at(arena, unit, n, owner) != n)
             unit = PI_NO_INDEX;
     }
@@ -69,7 +70,7 @@ void pi_units_discard(posse_executor *e, uint32_t unit, uint32_t n, bool tags)
     pi_uncommit(e, with * PI_UNIT_COST);
     if (tags)
         pi_give_back(e, &arena->tags[(size_t)unit * PI_TAGS], n * TAGS_SIZE);
-    pi_units_discarded(arena, unit, n, tags);
+    pi_units_discarded(arena, unit, n, tags ? PI_CLEAN : PI_USED);
 }
 
 /* Of the units between two; the last run may go beyond. */
@@ -77,7 +78,8 @@ static void discard_idle(posse_executor *e, unsigned owner, uint32_t from, uint3
 {
     struct pi_arena *arena = &e->segment.arena;
     for (uint32_t unit = from, n; unit < pi_arena_end(arena) && unit < to; unit += n ? n : 1) {
-        n = pi_units_claim_idle(arena, unit, owner, trim);
+        n = trim ? pi_units_claim_seen(arena, unit, owner)
+                 : pi_units_claim_free(arena, unit, owner);
         if (n > 0)
             pi_units_discard(e, unit, n, trim);
     }

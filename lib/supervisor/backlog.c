@@ -50,12 +50,13 @@ unsigned pi_backlog(struct pi_supervisor *s)
     do {
         head = pi_load_seq(&segment->header->ring.head);
         free = count_free(s);
-        waiting = pi_slots_count_pending(&segment->slots, &segment->ring, free + s->max);
+        waiting = pi_slots_count_entries(&segment->slots, &segment->ring, free + s->max).pending;
     } while (waiting > free && !is_the_same(s, head) && ++looks < MAX_LOOKS);
     return waiting > free ? waiting - free : 0;
 }
 
 bool pi_has_backlog(struct pi_supervisor *s)
 {
-    return pi_slots_count_pending(&s->executor->segment.slots, &s->executor->segment.ring, 1) > 0;
+    struct pi_segment *segment = &s->executor->segment;
+    return pi_slots_count_entries(&segment->slots, &segment->ring, 1).pending > 0;
 }

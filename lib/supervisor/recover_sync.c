@@ -41,7 +41,7 @@ static void forget_all_waiters(const struct pi_sync *sync, unsigned worker)
 /* The maker died. True: nobody is inside, so it may be freed. Who only holds a lock is not. */
 static bool end_object(const struct pi_sync *sync)
 {
-    bool busy = pi_robust_lock_end(sync->lock, sync->serial, true) == PI_LOCK_BUSY;
+    bool busy = pi_robust_lock_end(sync->lock, sync->serial) == PI_LOCK_BUSY;
     return sync->type != PI_SYNC_QUEUE || !busy;
 }
 
@@ -80,7 +80,7 @@ void pi_recover_sync(posse_executor *e, unsigned worker, bool died)
     if (pi_load_relaxed(&e->segment.header->sync_serial) ==
         0) /* relaxed: the dead counted before */
         return;
-    while ((ref = pi_arena_next(&e->segment.arena, ref, true, &tag)) != 0) {
+    while ((ref = pi_arena_next_sync(&e->segment.arena, ref, &tag)) != 0) {
         struct pi_sync sync = {.executor = e,
                                .type = (enum pi_sync_type)pi_tag_type(tag),
                                .ref = ref,

@@ -53,7 +53,7 @@ TEST(life_of_a_large_block, ALL)
 {
     struct box *box = make_box(8, 8);
     struct pi_arena *arena = &box->arena;
-    assert_int_equal(pi_units_claim(arena, 3, OWNER, false), 0);
+    assert_int_equal(pi_units_claim(arena, 3, OWNER, PI_SEARCH_PART), 0);
     for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(unit_tag(box, i), pi_tag_claimed(OWNER, PI_BARE));
     assert_int_equal(pi_units_bare(arena, 0, 3), 3);
@@ -74,7 +74,7 @@ TEST(life_of_a_large_block, ALL)
         assert_int_equal(unit_value(box, i), PI_USED);
     }
     assert_false(pi_arena_free(arena, pi_block_ref_make(0, 0), pi_tag_held(OWNER), OWNER));
-    assert_int_equal(pi_units_claim(arena, 1, OTHER, false), 0);
+    assert_int_equal(pi_units_claim(arena, 1, OTHER, PI_SEARCH_PART), 0);
     assert_int_equal(unit_tag(box, 0), pi_tag_claimed(OTHER, 0));
     free_box(box);
 }
@@ -85,7 +85,7 @@ TEST(what_cannot_be_backed_is_put_back, ALL)
     assert_int_equal(claim_units(box, 1, OWNER), 0);
     pi_units_put_back(&box->arena, 0, 1);
     assert_int_equal(unit_tag(box, 0), pi_tag_free(0));
-    assert_int_equal(pi_units_claim(&box->arena, 3, OWNER, false), 0);
+    assert_int_equal(pi_units_claim(&box->arena, 3, OWNER, PI_SEARCH_PART), 0);
     assert_int_equal(pi_units_bare(&box->arena, 1, 2), 2);
     pi_units_put_back(&box->arena, 0, 3);
     assert_int_equal(unit_tag(box, 0), pi_tag_free(0)); /* it had memory */
@@ -137,7 +137,7 @@ TEST(a_unit_with_memory_comes_first, ALL)
     assert_int_equal(pi_units_claim_at(&box->arena, 5, 1, OWNER), 1);
     pi_units_mark(&box->arena, 5, 1, pi_tag_claimed(OWNER, 0));
     pi_units_put_back(&box->arena, 5, 1);
-    assert_int_equal(pi_units_claim(&box->arena, 1, OWNER, false), 5);
+    assert_int_equal(pi_units_claim(&box->arena, 1, OWNER, PI_SEARCH_PART), 5);
     assert_int_equal(pi_units_claim_at(&box->arena, 3, 4, OTHER), 2); /* 3 and 4 */
     assert_int_equal(unit_tag(box, 3), 0);
     assert_int_equal(unit_tag(box, 5), pi_tag_claimed(OWNER, 0));
@@ -150,8 +150,9 @@ static uint32_t discard(struct box *box, bool trim)
 {
     uint32_t all = 0;
     for (uint32_t unit = 0, n; unit < pi_arena_end(&box->arena); unit += n ? n : 1) {
-        n = pi_units_claim_idle(&box->arena, unit, OTHER, trim);
-        pi_units_discarded(&box->arena, unit, n, trim);
+        n = trim ? pi_units_claim_seen(&box->arena, unit, OTHER)
+                 : pi_units_claim_free(&box->arena, unit, OTHER);
+        pi_units_discarded(&box->arena, unit, n, trim ? PI_CLEAN : PI_USED);
         all += n;
     }
     return all;
@@ -211,7 +212,7 @@ static void recover(struct box *box)
     for (uint32_t unit = 0; unit < pi_arena_end(&box->arena); unit++) {
         uint64_t tag = unit_tag(box, unit);
         if (pi_tag_kind(tag) == PI_TAG_CLAIMED && pi_tag_owner(tag) == OWNER)
-            pi_units_discarded(&box->arena, unit, pi_units_of(&box->arena, unit), false);
+            pi_units_discarded(&box->arena, unit, pi_units_of(&box->arena, unit), PI_USED);
     }
 }
 
@@ -319,7 +320,7 @@ TEST(scribbled_units, ALL)
         uint64_t tag;
         pi_block_ref next = 0;
         atomic_store(&box->arena.units[0].tag, kind << 60 | 0x7ff);
-        while ((next = pi_arena_next(&box->arena, next, false, &tag)) != 0)
+        while ((next = pi_arena_next(&box->arena, next, &tag)) != 0)
             assert_true(pi_tag_in_use(tag));
         (void)pi_arena_free(&box->arena, ref, kind << 60 | 0x7ff, OWNER);
     }
@@ -331,12 +332,12 @@ TEST(a_walk_finds_all_blocks, ALL)
     struct box *box = make_box(16, 16);
     uint64_t tag;
     pi_block_ref expected = 0, ref = 0;
-    assert_int_equal(pi_arena_next(&box->arena, 0, false, &tag), 0);
+    assert_int_equal(pi_arena_next(&box->arena, 0, &tag), 0);
     for (int i = 0; i < 3; i++) {
         expected += take_block(box, 100, OWNER) + take_block(box, 5000, OWNER) +
                     take_block(box, 2 * PI_UNIT, OWNER);
     }
-    while ((ref = pi_arena_next(&box->arena, ref, false, &tag)) != 0) {
+    while ((ref = pi_arena_next(&box->arena, ref, &tag)) != 0) {
         assert_int_equal(tag, pi_tag_held(OWNER));
         expected -= ref;
     }

@@ -51,7 +51,7 @@ static inline uint32_t unit_value(struct box *box, uint32_t unit)
 /* As lib/pool/block.c does, but memory is always there. */
 static inline uint32_t claim_units(struct box *box, uint32_t n, unsigned owner)
 {
-    uint32_t unit = pi_units_claim(&box->arena, n, owner, true);
+    uint32_t unit = pi_units_claim(&box->arena, n, owner, PI_SEARCH_ALL);
     for (uint32_t i = 0; unit != PI_NO_INDEX && i < n; i++) {
         uint32_t bare = pi_units_bare(&box->arena, unit + i, n - i);
         pi_units_mark(&box->arena, unit + i, bare, pi_tag_claimed(owner, 0));

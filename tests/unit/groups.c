@@ -285,8 +285,8 @@ TEST(entries_of_closed_groups_are_passed, ALL)
     assert_true(pi_slots_close(&table->slots, 0));
     assert_int_equal(push(&table->queue, 7), PI_PUSHED);
     assert_int_equal(submit(table), PI_GROUP_SLOTS);
-    assert_int_equal(pi_slots_count_stale(&table->slots, &table->queue.ring), 1);
-    assert_int_equal(pi_slots_count_pending(&table->slots, &table->queue.ring, 9), 1);
+    assert_int_equal(pi_slots_count_entries(&table->slots, &table->queue.ring, 9).stale, 1);
+    assert_int_equal(pi_slots_count_entries(&table->slots, &table->queue.ring, 9).pending, 1);
     assert_int_equal(take(table, WORKER, &word), PI_GROUP_SLOTS);
     assert_int_equal(pi_state(word_of(table, 7)), PI_NO_SLOT);
     free_table(table);

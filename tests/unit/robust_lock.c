@@ -48,7 +48,7 @@ TEST(other_lives, ALL)
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
     assert_int_equal(pi_robust_lock_acquire(&lock, LATER, 11), PI_LOCK_DONE);
     assert_int_equal(pi_robust_lock_release(&lock, SERIAL, 11), PI_LOCK_STALE);
-    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, true), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL), PI_LOCK_STALE);
     assert_true(pi_robust_lock_is_gone(&lock, SERIAL));
     assert_false(pi_robust_lock_is_gone(&lock, LATER));
 }
@@ -71,9 +71,9 @@ TEST(recovered, ALL)
 TEST(ended, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
-    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, false), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_end_if_free(&lock, SERIAL), PI_LOCK_DONE);
     assert_true(pi_robust_lock_is_gone(&lock, SERIAL));
-    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, true), PI_LOCK_STALE);
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL), PI_LOCK_STALE);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
 }
 
@@ -81,9 +81,9 @@ TEST(ended_while_it_is_held, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
-    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, false), PI_LOCK_BUSY);
+    assert_int_equal(pi_robust_lock_end_if_free(&lock, SERIAL), PI_LOCK_BUSY);
     assert_false(pi_robust_lock_is_gone(&lock, SERIAL));
-    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, true), PI_LOCK_BUSY);
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL), PI_LOCK_BUSY);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 12), PI_LOCK_STALE);
     assert_int_equal(pi_robust_lock_release(&lock, SERIAL, seat_thread), PI_LOCK_LAST);
     assert_word(PI_LOCK_GONE);
@@ -93,7 +93,7 @@ TEST(ended_and_its_holder_died, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
-    assert_int_equal(pi_robust_lock_end(&lock, SERIAL, true), PI_LOCK_BUSY);
+    assert_int_equal(pi_robust_lock_end(&lock, SERIAL), PI_LOCK_BUSY);
     assert_true(pi_robust_lock_recover(&lock, SEAT));
     assert_word(PI_LOCK_GONE | PI_LOCK_DIED);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
