@@ -1,5 +1,5 @@
 /* Dying at a point. In builds with POSSE_CRASH_POINTS alone, so it makes system calls itself: what
- * lies in lib/os has points of its own. */
+ * lies in lib/os has points of its own. order: seq, all; nothing here is fast. */
 #include "base/crash_point.h"
 
 #ifdef POSSE_CRASH_POINTS

@@ -208,8 +208,8 @@ static inline uint32_t pi_arena_end(struct pi_arena *arena)
 /* The first class whose blocks hold size bytes; PI_CLASSES: it needs whole units. */
 unsigned pi_size_class_for(size_t size);
 
-/* The block that a reference names, which may be any number. False: there is no such block, or it is
- * large and nobody has it. */
+/* The block that a reference names, which may be any number. False: there is no such block, or it
+ * is large and nobody has it. */
 bool pi_arena_find(struct pi_arena *arena, pi_block_ref ref, struct pi_block *block);
 /* The block that begins at an address; 0: none does. */
 pi_block_ref pi_arena_ref(struct pi_arena *arena, const void *at);

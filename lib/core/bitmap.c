@@ -1,6 +1,5 @@
+/* order: all seq but where it says so, as the head of bitmap.h says. */
 #include "core/bitmap.h"
-
-#define ALL UINT64_MAX
 
 static uint32_t words_for(uint32_t bits) { return (bits + 63) / 64; }
 
@@ -32,15 +31,14 @@ size_t pi_bitmap_part(const struct pi_bitmap *map, int level, uint32_t count, si
 static uint64_t bit_of(uint32_t i) { return (uint64_t)1 << (i % 64); }
 
 /* Sets bits of word i of a level, and those above if it had none. */
-static void give(struct pi_bitmap *map, int level, uint32_t i, uint64_t bits)
+static void set_bits(struct pi_bitmap *map, int level, uint32_t i, uint64_t bits)
 {
     for (; level < 3 && pi_or_seq(&map->level[level][i], bits) == 0; level++, i /= 64)
         bits = bit_of(i);
 }
 
-/* Word i of a level has no bit: says so one level up, and takes that back if somebody gave
- * meanwhile. The giver sets its bit (seq), then the one above; we clear that (seq), then read the
- * word: one of the two sees the other. */
+/* Word i of a level has no bit: says so one level up, and takes that back if somebody has set one
+ * meanwhile. */
 static void note_empty(struct pi_bitmap *map, int level, uint32_t i)
 {
     if (level == 2)
@@ -49,10 +47,10 @@ static void note_empty(struct pi_bitmap *map, int level, uint32_t i)
     if ((pi_and_seq(&map->level[level + 1][i / 64], ~bit) & ~bit) == 0)
         note_empty(map, level + 1, i / 64);
     if (pi_load_seq(&map->level[level][i]) != 0)
-        give(map, level + 1, i / 64, bit);
+        set_bits(map, level + 1, i / 64, bit);
 }
 
-/* Takes a bit of word i of level 0. Relaxed look: the and decides. */
+/* Takes a bit of word i of level 0. order: a relaxed look, as the and decides. */
 static uint32_t take_in(struct pi_bitmap *map, uint32_t i, _Atomic uint32_t *note)
 {
     uint64_t word = pi_load_relaxed(&map->level[0][i]);
@@ -71,8 +69,8 @@ static uint32_t take_in(struct pi_bitmap *map, uint32_t i, _Atomic uint32_t *not
     return PI_NO_INDEX;
 }
 
-/* The lowest of the first `words` words of level 0 that is said to have a bit, or PI_NO_INDEX. Reads
- * nothing beyond what these use: there may be no memory. Relaxed: these are hints of hints. */
+/* The lowest of the first `words` words of level 0 that seems to have a bit, or PI_NO_INDEX. Reads
+ * nothing beyond these: there may be no memory. order: relaxed, these are hints of hints. */
 static uint32_t find_word(struct pi_bitmap *map, uint32_t words)
 {
     uint32_t words1 = words_for(words), words2 = words_for(words1);
@@ -86,7 +84,7 @@ static uint32_t find_word(struct pi_bitmap *map, uint32_t words)
         uint64_t free1 = pi_load_relaxed(&map->level[1][j]);
         if (free1)
             return j * 64 + (uint32_t)__builtin_ctzll(free1);
-        note_empty(map, 1, j); /* stale: mend it and look here again */
+        note_empty(map, 1, j); /* stale: repair it and look here again */
         i--;
     }
     return PI_NO_INDEX;
@@ -122,12 +120,12 @@ uint32_t pi_bitmap_alloc_noted(struct pi_bitmap *map, uint32_t count, uint32_t h
 
 void pi_bitmap_free(struct pi_bitmap *map, uint32_t index)
 {
-    give(map, 0, index / 64, bit_of(index));
+    set_bits(map, 0, index / 64, bit_of(index));
 }
 
 bool pi_bitmap_alloc_word(struct pi_bitmap *map, uint32_t i)
 {
-    uint64_t all = ALL;
+    uint64_t all = UINT64_MAX;
     if (!pi_cas_seq(&map->level[0][i], &all, 0))
         return false;
     note_empty(map, 0, i);
@@ -136,11 +134,11 @@ bool pi_bitmap_alloc_word(struct pi_bitmap *map, uint32_t i)
 
 void pi_bitmap_free_word(struct pi_bitmap *map, uint32_t i, uint64_t bits)
 {
-    give(map, 0, i, bits);
+    set_bits(map, 0, i, bits);
 }
 
 /* What is right is only read. */
-static void mend(struct pi_bitmap *map, uint32_t i)
+static void repair(struct pi_bitmap *map, uint32_t i)
 {
     for (int level = 0; level < 2; level++, i /= 64) {
         _Atomic uint64_t *above = &map->level[level + 1][i / 64];
@@ -152,5 +150,5 @@ static void mend(struct pi_bitmap *map, uint32_t i)
 void pi_bitmap_repair(struct pi_bitmap *map, uint32_t count)
 {
     for (uint32_t i = 0; i < words_for(count); i++)
-        mend(map, i);
+        repair(map, i);
 }

@@ -7,13 +7,14 @@ bool pi_done_list_push(struct pi_slots *slots, struct pi_parker *parker, uint32_
     uint64_t tag = pi_done_tag(generation) << PI_DONE_REF_BITS;
     do /* relaxed: published by the CAS */
         pi_store_relaxed(&slots->at[slot].link, tag | head);
-    while (!pi_cas_seq(&parker->done, &head, pi_done_ref_make(slot, generation)));
+    while (!pi_cas_seq(&parker->done, &head, /* with the exchange of pi_done_list_take */
+                       pi_done_ref_make(slot, generation)));
     return head == 0;
 }
 
 pi_done_ref pi_done_list_take(struct pi_parker *parker)
 {
-    return pi_exchange_seq(&parker->done, 0);
+    return pi_exchange_seq(&parker->done, 0); /* with the CAS of pi_done_list_push */
 }
 
 bool pi_done_list_next(struct pi_slots *slots, uint32_t count, pi_done_ref *at, uint32_t *slot,

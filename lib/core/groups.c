@@ -1,8 +1,7 @@
+/* order: as the table in groups.h says. */
 #include "core/groups.h"
 
 #include "core/slot.h"
-
-#define ALL UINT64_MAX
 
 static _Atomic uint64_t *word_at(struct pi_slots *slots, uint32_t group, uint32_t i)
 {
@@ -33,7 +32,7 @@ uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, 
 uint32_t pi_groups_in_use(struct pi_slots *slots)
 {
     uint32_t groups = pi_slots_count(slots) / PI_GROUP_SLOTS, used = 0;
-    for (uint32_t i = 0; i < groups; i++) /* relaxed: it is counted, no more */
+    for (uint32_t i = 0; i < groups; i++) /* relaxed: only counted */
         used += pi_group_state(pi_load_relaxed(&slots->groups[i])) != PI_GROUP_CLOSED;
     return used;
 }
@@ -52,11 +51,11 @@ void pi_group_open(struct pi_slots *slots, uint32_t group)
 {
     uint64_t claimed = pi_load_relaxed(&slots->groups[group]); /* relaxed: ours */
     uint64_t floor = pi_group_floor(claimed);
-    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) /* relaxed: published by the next store */
+    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) /* relaxed: the next store publishes it */
         pi_store_relaxed(word_at(slots, group, i), floor | PI_FREE);
     pi_store_release(&slots->groups[group],
                      pi_group_make(PI_GROUP_OPEN, pi_group_owner(claimed), floor));
-    pi_bitmap_free_word(&slots->map, group, ALL);
+    pi_bitmap_free_word(&slots->map, group, UINT64_MAX);
     end_opening(slots, group);
 }
 
@@ -80,7 +79,7 @@ bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner)
     return false;
 }
 
-/* The bits of those that are free: nobody finds them while these are clear. */
+/* The bits of the slots that are FREE: nobody finds these while the map's are clear. */
 static uint64_t free_bits(struct pi_slots *slots, uint32_t group)
 {
     uint64_t bits = 0;
@@ -106,7 +105,7 @@ void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
 
 /* ---- closing ---- */
 
-/* FREE -> NO_SLOT; *floor: more than its generation, if that is not enough yet. */
+/* FREE -> NO_SLOT. Raises *floor above its generation. */
 static bool empty_slot(_Atomic uint64_t *word, uint64_t *floor)
 {
     uint64_t seen = pi_load_seq(word), next = (uint64_t)pi_generation(seen) + 1;
@@ -129,7 +128,7 @@ static void undo(struct pi_slots *slots, uint32_t group, uint32_t emptied)
     pi_bitmap_free_word(&slots->map, group, free_bits(slots, group));
 }
 
-/* Somebody who has passed pi_group_enter before may still put a mark there; no more than that. */
+/* A worker in pi_group_enter may still put a mark there, and no more than that. */
 static void close_word(_Atomic uint64_t *at, uint64_t floor)
 {
     uint64_t seen = pi_load_acquire(at);

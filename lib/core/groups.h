@@ -1,50 +1,49 @@
 /* groups.h - which slots have memory. 64 slots are a group, which has memory or none as a whole:
- * 12 KiB, three pages, and one word of the slots' map. Each group has a word of its own here.
+ * 12 KiB, three pages, and one word of the slots' map. Each group has a word here.
  *
- *   state       meaning                              who may change it           to
- *   CLOSED      there is no slot here. MEMORY: its   whoever needs slots, or     CLAIMED(o)
- *               memory is still there, but nobody    gives the memory back
- *               may look at it
- *   CLAIMED(o)  o gives the group memory and writes  o                           OPEN(o), CLOSED
- *               the words of its slots, or gives     the supervisor, when o is   CLOSED, MEMORY
- *               its memory back                      reaped
- *   OPEN(o)     its slots may be used; o is about    o                           OPEN
- *               to say so in the map                 the supervisor, when o is   OPEN
- *                                                    reaped: says so in the map
- *   OPEN        its slots may be used                the trim, if all are free   CLOSED, MEMORY
- *               a worker that is about to take a     the worker, in OPEN(o) too  its mark
- *               slot here marks it as its own
+ * Runs in: program, worker, supervisor.
  *
- * Every arrow is one compare-and-swap from the exact word, but that the one which has CLAIMED it
- * leaves that by a store.
+ *   state       meaning                               who may change it            to
+ *   CLOSED      there is no slot here. MEMORY: there  whoever needs slots, or      CLAIMED(o)
+ *               is memory, but nobody may look at it  gives the memory back
+ *   CLAIMED(o)  o makes the slots, or gives their     o                            OPEN(o), CLOSED
+ *               memory back                           the supervisor, o reaped     CLOSED, MEMORY
+ *   OPEN(o)     the slots may be used; o is about to  o                            OPEN
+ *               set their bits in the map             the supervisor, o reaped,    OPEN
+ *                                                     sets them
+ *   OPEN        the slots may be used                 the trim, if all are free    CLOSED, MEMORY
+ *               a worker that takes a slot here puts  the worker, in OPEN(o) too   its mark
+ *               its mark
+ *
+ * order: every arrow is one compare-and-swap from the exact word (acquire and release), but the one
+ * that has CLAIMED it leaves that by a release store. Whoever loads the word (acquire) may look at
+ * the slots. Words of slots are seq where a group closes: each FREE -> NO_SLOT before the next
+ * look.
  *
  *   opening                                         if it dies after that
  *   CLOSED -> CLAIMED(o): its bits are clear        CLOSED, MEMORY
  *   backs the memory; words := FREE, of generation  the same
  *   `floor`
- *   CLAIMED(o) -> OPEN(o), release                  the supervisor sets the bits of those that are
+ *   CLAIMED(o) -> OPEN(o)                           the supervisor sets the bits of those that are
  *                                                   FREE
  *   sets all bits of the map; OPEN(o) -> OPEN       nothing is left to do
  *
- *   closing (by the trim alone, which does not die: with the supervisor the executor is broken)
- *   clears all bits of the map, if all were set     from now on nobody finds a slot here
- *   each word FREE -> NO_SLOT, if it is not IN_RING  if one is not, all that was done is undone
- *   OPEN -> CLOSED, MEMORY; floor := more than the  an old handle is stale also when the group is
- *   generation of any slot here                     open again
+ *   closing, by the trim (if the supervisor dies, so does the executor)
+ *   clears all bits of the map, if all were set       now nobody finds a slot here
+ *   each word FREE -> NO_SLOT, if it is not IN_RING   if one is not, it undoes all that
+ *   OPEN -> CLOSED, MEMORY; floor := more than the    an old handle is stale also when the group is
+ *   generation of any slot here                       open again
  *
- * A caller may look at a slot by an index that it has had for a while: from a stale handle, an
- * entry of the ring, a link of a list. It asks pi_slots_has first. If the group is closed between
- * that look and the next one, the caller finds NO_SLOT. There is still memory, because the trim
- * gives it back 100 ms after it has closed the group, and not before. (If the thread does not run
- * in all that time, its look makes a page of zeros: NO_SLOT too. If there is no memory for the
- * page, it dies.)
+ * A caller may look at a slot whose index it has had for a while. It asks pi_slots_has first. If
+ * the group closes between the two, the caller finds NO_SLOT: the trim gives the memory back 100 ms
+ * after it has closed the group, not before. (If a thread does not run for so long, its look makes
+ * a page of zeros, which is NO_SLOT too; without memory for that page, the thread's process dies.)
  *
  *   bits 0-1     state
  *   bit 2        MEMORY
  *   bits 4-13    o; PI_OWNER_NONE in OPEN
- *   bits 14-23   the mark: 0, 1 + a worker, or MANY workers. The recovery looks for what a dead
- *                worker has submitted in the groups with its mark or MANY; a mark goes when a group
- *                closes
+ *   bits 14-23   the mark: 0, 1 + a worker, or MANY. The recovery looks in groups with the dead
+ *                worker's mark, or MANY, for what it has submitted. A mark goes when a group closes
  *   bits 32-63   floor
  *
  * The model is tests/model/groups.pml.
@@ -97,7 +96,7 @@ static inline bool pi_group_has_mark(uint64_t group, unsigned worker)
     return (group & PI_GROUP_MARK_MASK) == PI_GROUP_MANY || pi_group_marked(group, worker) == group;
 }
 
-/* The bytes of the words of so many slots' groups. */
+/* Bytes of the words of so many slots' groups. */
 static inline size_t pi_groups_size(uint32_t slots)
 {
     return slots / PI_GROUP_SLOTS * sizeof(uint64_t);
@@ -107,21 +106,21 @@ struct pi_slots;
 
 /* CLOSED -> CLAIMED(owner), of a group below the count. */
 bool pi_group_claim(struct pi_slots *slots, uint32_t group, unsigned owner);
-/* Claims the first CLOSED groups that lie in a row, at most so many. How many they are; 0: all are
- * in use, or being opened. */
+/* Claims the first CLOSED groups that lie in a row, at most so many. Returns how many; 0: all are
+ * in use. */
 uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, uint32_t *first);
 /* How many are not CLOSED. */
 uint32_t pi_groups_in_use(struct pi_slots *slots);
-/* CLAIMED -> OPEN, by the one which has claimed it and given it memory. */
+/* CLAIMED -> OPEN, by the claimer, which has given the group memory. */
 void pi_group_open(struct pi_slots *slots, uint32_t group);
-/* CLAIMED -> CLOSED, by the one which has claimed it. `memory`: PI_GROUP_MEMORY or 0. */
+/* CLAIMED -> CLOSED, by the claimer. `memory`: PI_GROUP_MEMORY or 0. */
 void pi_group_leave(struct pi_slots *slots, uint32_t group, unsigned memory);
-/* Makes sure that a worker which takes a slot there is found by its mark. False: it is not open. */
+/* Puts the owner's mark, if it is a worker that takes a slot there. False: it is not open. */
 bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner);
-/* What a dead worker has begun with it. */
+/* Ends what a dead worker has begun with it. */
 void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker);
-/* OPEN -> CLOSED, MEMORY, for the trim. False: some of its slots are in use. True: once nobody who
- * has looked before can still look, its memory may be given back: pi_group_claim, punch,
+/* OPEN -> CLOSED, MEMORY, for the trim. False: some of its slots are in use. True: when nobody can
+ * still look who has looked before, the trim may give the memory back: pi_group_claim, then
  * pi_group_leave(..., 0). */
 bool pi_slots_close(struct pi_slots *slots, uint32_t group);
 

@@ -1,3 +1,6 @@
+/* order: `word` is seq, as a submitter looks at counts and phase after its push; `seen` is private
+ * to the process, and acquire and release by the seq of <stdatomic.h>: what it stands for is
+ * open. */
 #include "core/monotonic.h"
 
 void pi_monotonic_init(struct pi_monotonic *count, _Atomic uint64_t *word, uint32_t max)
@@ -13,7 +16,7 @@ static bool open(struct pi_monotonic *count, uint32_t number)
     return !count->open || count->open(count->context, number);
 }
 
-/* What may be a number that somebody has raised to. */
+/* Whether somebody may have raised the number to that. */
 static bool is_possible(const struct pi_monotonic *count, uint64_t word)
 {
     return pi_monotonic_is_valid(word) && (uint32_t)word <= count->max;
@@ -32,7 +35,7 @@ static uint64_t remember(struct pi_monotonic *count, uint64_t word)
     return seen;
 }
 
-/* A number that could not be opened here stays: others can. */
+/* A number that this process cannot open stays: others can. */
 uint32_t pi_monotonic_reload(struct pi_monotonic *count, uint64_t word)
 {
     uint64_t seen = remember(count, word);

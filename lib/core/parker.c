@@ -7,9 +7,9 @@ uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner)
         if (index == PI_NO_INDEX)
             return PI_NO_INDEX;
         uint32_t nobody = 0;
-        if (pi_cas_seq(&parkers->at[index].owner, &nobody, owner + 1))
+        if (pi_cas_seq(&parkers->at[index].owner, &nobody, owner + 1)) /* with the release below */
             return index;
-        /* The bit was wrong: whoever releases that parker gives the bit back. */
+        /* The bit was wrong: whoever releases that parker sets it. */
     }
 }
 

@@ -1,39 +1,41 @@
 /* parker.h - where callers sleep: one semaphore for each caller that is blocked.
  *
- * A caller takes a parker, puts its number into the word of what it waits for (a slot, or the
- * header's `room_waiter`), looks once more, and sleeps. Whoever makes that happen finds the number and
- * posts. A post that comes late, when the parker has found another user, only makes that one look
- * once more: all sleepers look again after every wake.
+ * Runs in: program, worker, supervisor. A caller takes a parker, puts its number into the word of
+ * what it waits for (a slot, or `room_waiter` of the header), looks once more, and sleeps. Whoever
+ * makes that happen finds the number and posts. All sleepers look again after every wake. So a late
+ * post, when the parker has found another user, only makes that one look once more.
  *
- * One who waits for many tasks has a parker that collects them: see done_list.h. The model is
+ * A caller that waits for many tasks has a parker that collects them: see done_list.h. The model is
  * tests/model/wait.pml.
  *
- *   owner   meaning                                      who may change it               to
- *   0       free                                         anyone, by CAS                  1 + owner
- *   1 + w   a caller in process or worker w sleeps on it   that caller                     0
- *                                                        the supervisor, w reaped        0
+ *   owner   meaning                                        who may change it          to
+ *   0       free                                           anyone, by CAS             1 + owner
+ *   1 + w   a caller in process or worker w sleeps on it   that caller                0
+ *                                                          the supervisor, w reaped   0
  */
 #ifndef PI_PARKER_H
 #define PI_PARKER_H
 
 #include "base/atomic.h"
-#include "core/monotonic.h"
 #include "core/bitmap.h"
+#include "core/monotonic.h"
 #include "os/semaphore.h"
 
 #define PI_MAX_PARKERS 4095u /* as many as a slot's word can name */
 
 struct pi_parker {
-    _Alignas(64) struct pi_os_semaphore wake; /* posted by anyone, waited for by the owner */
-    _Atomic uint32_t owner;                   /* see the table */
-    /* 1: the semaphore is initialized; set by the first owner, who died if it is still 0. */
+    _Alignas(64) struct pi_os_semaphore wake; /* anyone posts, the owner waits */
+    /* See the table. order: the CAS and the release of pi_parkers_release pair. */
+    _Atomic uint32_t owner;
+    /* 1: the semaphore is initialized. The first owner sets it; if it is 0, that one died. */
     _Atomic uint32_t made;
-    /* The newest of the tasks that have ended: see done_list.h. Meant only if it collects. */
+    /* The newest of the tasks that have ended: see done_list.h. Unused unless it collects. */
     _Atomic uint64_t done;
-    /* 1: whoever ends a task that names this parker pushes it on `done`. Set by the owner (seq)
-     * before its first name, cleared with its leaving. */
+    /* 1: whoever ends a task that names this parker pushes it on `done`. order: the owner sets it
+     * (seq) before it puts the name anywhere, and clears it when it leaves. */
     _Atomic uint32_t collects;
-    /* 1: the owner is to look at all it waits for. Set by the supervisor (seq) before it posts. */
+    /* 1: the owner must look at all that it waits for. order: the supervisor sets it (seq) before
+     * it posts. */
     _Atomic uint32_t rescan;
 };
 
@@ -48,7 +50,7 @@ static inline uint32_t pi_parkers_count(struct pi_parkers *parkers)
     return pi_monotonic_get(&parkers->count);
 }
 
-/* A free parker, now the owner's, or PI_NO_INDEX: all are taken, the table must grow. */
+/* Takes a free parker. PI_NO_INDEX: all are taken, the table must grow. */
 uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner);
 void pi_parkers_release(struct pi_parkers *parkers, uint32_t index);
 

@@ -193,8 +193,8 @@ static inline bool put(struct pi_ring *ring, const struct walk *end, uint64_t en
            (value != 0 || pi_load_seq(&ring->shared->head) <= end->position);
 }
 
-/* Puts a mark UP at the end, or moves the head over the mark DOWN first. PI_PUSHED: the caller looks
- * again. */
+/* Puts a mark UP at the end, or moves the head over the mark DOWN first. PI_PUSHED: the caller
+ * looks again. */
 SELDOM static enum pi_push go_up(struct pi_ring *ring, const struct walk *end)
 {
     struct pi_ring_backing backed = pi_ring_backed(ring);

@@ -12,10 +12,10 @@
  *                                           moves the head
  *
  * Entries are hints too: one whose slot is not PENDING is passed over. A slot has one entry at most
- * (IN_RING in its word), but for duplicates after races and deaths. So a ring of twice as many cells
- * as slots does not fill up. A cell belongs to a position if it has its tag; any other cell is no
- * entry there. Whoever finds no entry reads the head after that. If the head is past the position,
- * the position was old, and the walk begins again.
+ * (IN_RING in its word), but for duplicates after races and deaths. So a ring of twice as many
+ * cells as slots does not fill up. A cell belongs to a position if it has its tag; any other cell
+ * is no entry there. Whoever finds no entry reads the head after that. If the head is past the
+ * position, the position was old, and the walk begins again.
  *
  * Rings. Ring k has 512 << k cells. A MARK is an entry that ends the use of a ring:
  *
@@ -25,10 +25,10 @@
  *   DOWN   pi_ring_shrink                              the head: it is     ring 0
  *                                                      empty
  *
- * cut[k] is the first position of the present use of ring k. It follows from the mark, so anyone may
- * write it, and does before it moves head or tail past the mark; it only grows. A position is in the
- * ring with the largest cut that is not above it (of two, in ring 0). A ring is used again only when
- * the head has left its earlier use. So no cut passes a position that is still needed.
+ * cut[k] is the first position of the present use of ring k. It follows from the mark, so anyone
+ * may write it, and does before it moves head or tail past the mark; it only grows. A position is
+ * in the ring with the largest cut that is not above it (of two, in ring 0). A ring is used again
+ * only when the head has left its earlier use. So no cut passes a position that is still needed.
  *
  * Memory. Rings 0 to n - 1 have memory. `backed` holds n, a flag GIVING, and a version:
  *
@@ -48,8 +48,8 @@
  *   have followed                             `backed` says, as pi_ring_leave sees that mark.
  *   producer in a ring that was left          Its CAS fails. Or the cell was given back and is zero
  *                                             again: then its entry, or mark, is dead, and the head
- *                                             is past it. So whoever replaced a zero reads the head,
- *                                             and enters again. (This may make a duplicate.)
+ *                                             is past it. So whoever replaced a zero reads the
+ *                                             head, and enters again. (This may make a duplicate.)
  *   walk that meets a dead entry or mark      An end in ring k counts only if cut[k] is above
  *                                             cut[0], and not above the end.
  *   walk that follows an old mark             The cut is larger already. It begins again.

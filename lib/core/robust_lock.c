@@ -1,3 +1,4 @@
+/* order: all seq, as the table in robust_lock.h says. */
 #include "core/robust_lock.h"
 
 #define HOLDER_MASK ((uint64_t)UINT32_MAX)

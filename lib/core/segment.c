@@ -25,7 +25,7 @@ static void lay_header(struct pi_segment *s)
     pi_monotonic_init(&s->stop, &s->header->stop, PI_STOP_KILL);
 }
 
-static void lay_seats(struct pi_segment *s)
+static void lay_workers(struct pi_segment *s)
 {
     s->workers = cut(s, PI_AREA_WORKERS, PI_MAX_WORKERS * sizeof *s->workers);
     pi_monotonic_init(&s->workers_count, &s->header->workers_count, PI_MAX_WORKERS);
@@ -71,7 +71,7 @@ void pi_segment_layout(struct pi_segment *s, char *base, size_t memory)
     s->base = base;
     s->size = 0;
     lay_header(s);
-    lay_seats(s);
+    lay_workers(s);
     lay_slots(s, memory);
     lay_arena(s, memory);
 }

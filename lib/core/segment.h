@@ -1,37 +1,32 @@
 /* segment.h - the one shared segment: what is where in it.
  *
- * The segment is a mapping made before the first fork, so it has the same address in the program,
- * the supervisor and all workers. Still nothing in it is an address of it: slots, blocks, workers and
- * parkers are named by index. Each process finds them through its own `struct pi_segment`, whose
- * layout it computed itself and never reads from shared memory.
+ * Runs in: program, worker, supervisor. The segment is a mapping made before the first fork, so it
+ * has the same address everywhere. Still it holds no address of itself: slots, blocks, workers and
+ * parkers are named by index. Each process finds them through its own `struct pi_segment`, which it
+ * computes, and never reads from shared memory.
  *
- * The mapping is address space and no more. It is cut into areas, one for each table, at places
- * that depend on the largest size of the memory alone. The front part of an area is in use: it has
- * memory, and each process opens it, that is makes it readable and writable for itself, before it
- * looks there. The rest can be neither read nor written, so nothing that walks the memory of a
- * process finds it. A process comes to know that a table has grown by its count (monotonic.h), which
- * opens the new part before it says so.
+ * The mapping is only address space. It is cut into areas, one for each table, whose places depend
+ * on max_memory alone. The front part of an area is in use: it has memory, and each process opens
+ * it (makes it readable and writable) before it looks there. The rest is neither, so nothing that
+ * walks the memory of a process finds it. A process learns that a table has grown by its count
+ * (monotonic.h), which opens the new part before it says so.
  */
 #ifndef PI_SEGMENT_H
 #define PI_SEGMENT_H
 
 #include "core/arena.h"
-#include "core/parker.h"
 #include "core/done_list.h"
-#include "core/ring.h"
 #include "core/idle.h"
+#include "core/parker.h"
+#include "core/ring.h"
 #include "core/slot.h"
 
 enum pi_phase {
     PI_OPEN = 1,
-    /* No more tasks from the program; the accepted ones end. By the program, from OPEN. */
-    PI_DRAINING,
-    /* No task is started; workers end, by force if `stop` says so. By the program. */
-    PI_STOPPING,
-    /* All workers have ended. By the supervisor. */
-    PI_CLOSED,
-    /* No worker can be started, the supervisor died, or the ring is damaged. By who finds that. */
-    PI_DEAD
+    PI_DRAINING, /* the program: no more tasks of its own; the accepted ones end */
+    PI_STOPPING, /* the program: no task is started; workers end, by force if `stop` says so */
+    PI_CLOSED,   /* the supervisor: all workers have ended */
+    PI_DEAD      /* anyone: no worker can start, the supervisor died, or the ring is damaged */
 };
 
 /* What ends the workers. */
@@ -41,16 +36,16 @@ enum pi_stop { PI_STOP_TASKS_END, PI_STOP_TERMINATE, PI_STOP_KILL };
 struct pi_error {
     struct pi_death death; /* of a worker; else zero, and -1 for the pid */
     int32_t code;          /* of an initializer */
-    char message[256];     /* ends with 0: checked by who reads it */
+    char message[256];     /* ends with 0: the reader checks it */
 };
 
-/* A reason in shared memory. Whoever writes it claims it first: a claimer that dies leaves a text
- * that nobody reads, and the first one wins.
+/* An error in shared memory. The first writer claims it. A claimer that dies leaves a text that
+ * nobody reads.
  *
- *   state          meaning                who may change it                         to
- *   0              nothing is said        anyone, by CAS                            CLAIMED
- *   CLAIMED + w    w is writing           w, release, with the acquire of a reader  WRITTEN + w
- *   WRITTEN + w    may be read            the supervisor, for a new start           0
+ *   state          meaning        who may change it                         to
+ *   0              no error       anyone, by CAS                            CLAIMED
+ *   CLAIMED + w    w is writing   w, release, with the acquire of a reader  WRITTEN + w
+ *   WRITTEN + w    may be read    the supervisor, for a new start           0
  */
 struct pi_error_cell {
     _Atomic uint32_t state;
@@ -61,59 +56,58 @@ struct pi_error_cell {
 
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
-    /* These three, and the counts below: see monotonic.h. Read by all, seldom written: by CAS up the
-     * list of phases; seq, as a submitter looks at it after its push. */
+    /* phase to arena_end are numbers of monotonic.h: all read, few write, by CAS upwards. order:
+     * seq, as a submitter looks at the phase after its push. */
     _Alignas(128) _Atomic uint64_t phase;
-    _Atomic uint64_t stop;          /* enum pi_stop, with STOPPING; raised by the program */
-    _Atomic uint64_t workers_count; /* in use or once used: raised by the supervisor */
-    _Atomic uint64_t slots_count;   /* see pi_slots, */
-    _Atomic uint64_t parkers_count; /* pi_parkers, */
-    _Atomic uint64_t arena_end;     /* pi_arena */
-    /* How many workers there may be, as a word of monotonic.h: written, seq, by posse_resize before it
-     * pokes the supervisor, which reads it each time. */
+    _Atomic uint64_t stop;          /* enum pi_stop, with STOPPING; the program raises it */
+    _Atomic uint64_t workers_count; /* in use or once used; the supervisor raises it */
+    _Atomic uint64_t slots_count;
+    _Atomic uint64_t parkers_count;
+    _Atomic uint64_t arena_end;
+    /* How many workers there may be, in the form of monotonic.h. order: posse_resize stores it
+     * (seq) before it notifies the supervisor, which reads it each time. */
     _Atomic uint64_t max_workers;
-    /* Bytes that have memory, as those who back and give back count them. */
+    /* Bytes that have memory, as those count that back and give back. */
     _Atomic uint64_t committed;
-    /* 1: the supervisor starts a worker if it is poked and a task waits. Written by it alone, seq,
-     * before it counts the tasks that wait; read, seq, after a push. See supervisor/scale.c. */
+    /* 1: the supervisor starts a worker if it is notified and a task waits. order: it alone stores
+     * it (seq) before it counts the tasks that wait; read (seq) after a push. See scale.c. */
     _Atomic uint32_t grow_on_demand;
-    /* 1: the supervisor is to give memory back. See pool/trim.c. */
+    /* 1: the supervisor must give memory back. See pool/trim.c. */
     _Atomic uint32_t trim;
 
     _Alignas(128) struct pi_idle idle;
     struct pi_ring_shared ring;
 
     /* 1 + the parker of a submitter that waits for room in the ring, and MANY if there are more.
-     * Submitter sets (seq), looks at the head (seq); a worker moves the head (seq), then looks here
-     * (seq) and wakes all who are named. */
+     * order: a submitter sets it (seq), then looks at the head (seq). A worker moves the head
+     * (seq), then looks here (seq) and wakes those that are named. */
     _Alignas(128) _Atomic uint32_t room_waiter;
 
-    /* When the supervisor will look at the deadlines by itself, 0: never. See pi_worker. */
+    /* When the supervisor looks at the deadlines by itself, 0: never. See pi_worker. */
     _Alignas(128) _Atomic uint64_t next_check_ns;
     /* By the supervisor alone. */
     _Atomic uint64_t workers;
     _Atomic uint64_t workers_started;
     _Atomic uint64_t workers_lost;
     _Atomic uint64_t lost;
-    /* That it went while workers could be started. Relaxed: callers that doubt look whether it is
-     * awake and leaves a task where it is. */
+    /* While it could start workers. relaxed: callers only see whether it is awake. */
     _Atomic uint64_t supervisor_rounds;
-    _Atomic uint64_t slots_recovered; /* slots, by recoveries: what a death costs */
+    _Atomic uint64_t slots_recovered; /* slots that recoveries looked at: what a death costs */
     /* By anyone; added up. */
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;
     _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a worker, but plain counts */
-    /* Locks and queues made so far: gives each its serial. 0: there never was one. */
+    /* Locks and queues made so far, which gives each its serial. 0: there never was one. */
     _Atomic uint64_t sync_serial;
 
-    struct pi_error_cell broken;      /* why the phase is DEAD: by whoever raises it, before */
-    struct pi_error_cell initializer; /* how it failed, by the worker; taken by the supervisor */
+    struct pi_error_cell broken;      /* why the phase is DEAD; written before it is raised */
+    struct pi_error_cell initializer; /* how it failed; the worker writes, the supervisor takes */
 };
 
 #define PI_ROOM_MANY 0x80000000u
 
-/* A table's place, and how much of its front this process has opened: private, it only grows. (The
- * first three are open as a whole.) */
+/* A table's place, and how much of its front this process has opened: private, it only grows. The
+ * first three are open as a whole. */
 struct pi_area {
     char *base;
     size_t size;
@@ -147,8 +141,8 @@ struct pi_segment {
     struct pi_arena arena;
 };
 
-/* Workers in use or once used. seq: a submitter reads it after its push, so that a new worker either
- * is counted or sees the task when it first looks at the ring. */
+/* Workers in use or once used. A submitter reads it after its push: so it counts a new worker, or
+ * that worker sees the task at its first look at the ring. */
 static inline unsigned pi_workers_count(struct pi_segment *segment)
 {
     return pi_monotonic_get(&segment->workers_count);
@@ -157,9 +151,9 @@ static inline unsigned pi_workers_count(struct pi_segment *segment)
 #define PI_MIN_MEMORY ((size_t)1 << 20)
 #define PI_MAX_MEMORY ((size_t)256 << 30) /* a reference to a block has 32 bits in places */
 
-/* Lays out a segment at base whose tables and blocks take up to `memory` bytes. */
+/* Lays out a segment at base, whose tables and blocks take up to `memory` bytes. */
 void pi_segment_layout(struct pi_segment *segment, char *base, size_t memory);
-/* The address space that it takes: less than twice as much. */
+/* The address space that it takes: less than twice `memory`. */
 size_t pi_segment_size(size_t memory);
 
 #endif

@@ -165,8 +165,8 @@ bool pi_slot_claim(struct pi_slot *slot, unsigned owner, uint64_t *word);
 bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, uint64_t set,
                         uint64_t clear);
 
-/* FILLING or final -> FILLING(owner), before the caller frees the task's blocks. True: *word is that
- * now. False: *word was not exact, and is now what there is. */
+/* FILLING or final -> FILLING(owner), before the caller frees the task's blocks. True: *word is
+ * that now. False: *word was not exact, and is now what there is. */
 bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner);
 
 /* FILLING or final -> FREE. False: *word was not exact, and is now what there is. True: the caller

@@ -1,9 +1,12 @@
-/* Spans: units of small blocks. See arena.h. */
+/* Spans: units of small blocks.
+ *
+ * order: as arena.h says. Tags change by compare-and-swap and pair with each other; a span is
+ * published by the release of its tag. `info` is seq, so that a freed block is not missed.
+ */
 #include "core/arena.h"
 
-#define LOOKS 64u /* at units, for a span with a free block, before a new one is made */
-/* A look for a free block begins again at this many tags, which the cache still has. */
-#define WINDOW 32u
+#define LOOKS 64u  /* at units, for a span with a free block, before a new one is made */
+#define WINDOW 32u /* tags: a look begins again at such a place, which the cache still has */
 
 static uint64_t info_of(uint64_t span, uint32_t value)
 {
@@ -26,10 +29,11 @@ pi_block_ref pi_span_open(struct pi_arena *arena, uint32_t unit, unsigned class,
     uint32_t life = (uint32_t)(pi_load_relaxed(&u->info) >> 32) + 1; /* relaxed: it is ours */
     uint64_t span = pi_tag_span(class, owner, life);
     _Atomic uint64_t *tags = tags_of(arena, unit);
-    pi_store_relaxed(&tags[0], pi_tag_held(owner)); /* relaxed: published with the unit's tag, as */
+    /* relaxed, all: the unit's tag publishes them */
+    pi_store_relaxed(&tags[0], pi_tag_held(owner));
     for (uint32_t i = 1; i < pi_span_blocks(span); i++)
-        pi_store_relaxed(&tags[i], pi_tag_free(life)); /* this, */
-    pi_store_relaxed(&u->info, info_of(span, 1));      /* and this */
+        pi_store_relaxed(&tags[i], pi_tag_free(life)); /* as above */
+    pi_store_relaxed(&u->info, info_of(span, 1));      /* as above */
     pi_store_release(&u->tag, span);                   /* with span_at */
     return pi_block_ref_make(unit, 0);
 }
@@ -56,15 +60,15 @@ static uint32_t look_in(const struct taker *t, uint32_t unit, uint64_t span, uin
     for (uint32_t i = 0; i < blocks; i++) {
         uint32_t index = (from + i) % blocks;
         uint64_t tag = pi_tag_free(pi_tag_life(span));
-        if (pi_load_seq(&tags[index]) == tag && /* seq: after the store of pi_span_take_in */
+        if (pi_load_seq(&tags[index]) == tag && /* after the 0 of take_in */
             pi_cas(&tags[index], &tag, pi_tag_held(t->owner)))
             return index;
     }
     return PI_NO_INDEX;
 }
 
-/* Says that the value of a span is `to`; false: it was not `from`, or is of another span. */
-static bool set_span_hint(struct pi_arena *arena, uint32_t unit, uint64_t span, uint32_t to)
+/* Makes the value of a span `to`. False: it was that, or is of another span. */
+static bool change_hint(struct pi_arena *arena, uint32_t unit, uint64_t span, uint32_t to)
 {
     uint64_t info = info_of(span, !to);
     return pi_cas_seq(&arena->units[unit].info, &info, info_of(span, to));
@@ -76,10 +80,10 @@ static pi_block_ref take_in(const struct taker *t, uint32_t unit, uint32_t from)
     if (!may_take(t, span) || pi_load_seq(&t->arena->units[unit].info) == info_of(span, 0))
         return 0;
     uint32_t index = look_in(t, unit, span, from);
-    if (index == PI_NO_INDEX && set_span_hint(t->arena, unit, span, 0)) {
+    if (index == PI_NO_INDEX && change_hint(t->arena, unit, span, 0)) {
         index = look_in(t, unit, span, from);
         if (index != PI_NO_INDEX)
-            (void)set_span_hint(t->arena, unit, span, 1);
+            (void)change_hint(t->arena, unit, span, 1);
     }
     return index == PI_NO_INDEX ? 0 : pi_block_ref_make(unit, index);
 }
@@ -88,21 +92,20 @@ pi_block_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner
 {
     struct taker t = {arena, class, owner};
     _Atomic uint32_t *hint = &arena->hints[owner % PI_HINTS].place[class];
-    uint32_t place = atomic_load_explicit(hint, memory_order_relaxed), end = pi_arena_end(arena);
+    uint32_t place = atomic_load_explicit(hint, memory_order_relaxed); /* relaxed: a hint */
+    uint32_t end = pi_arena_end(arena);
     uint32_t unit = place / PI_TAGS < end ? place / PI_TAGS : 0;
     pi_block_ref ref = 0;
     for (uint32_t i = 0; ref == 0 && i < LOOKS && i < end; i++) {
         ref = take_in(&t, unit, i == 0 ? place % PI_TAGS & ~(WINDOW - 1) : 0);
         unit = unit + 1 < end ? unit + 1 : 0;
     }
-    if (ref == 0) /* on from there the next time */
-        atomic_store_explicit(hint, unit * PI_TAGS, memory_order_relaxed);
-    else
-        atomic_store_explicit(hint, (uint32_t)ref - 1, memory_order_relaxed);
+    /* relaxed: a hint, where the next look goes on */
+    atomic_store_explicit(hint, ref ? (uint32_t)ref - 1 : unit * PI_TAGS, memory_order_relaxed);
     return ref;
 }
 
-/* A span of another owner becomes everybody's, before anything is taken there. */
+/* Makes a span of another owner SHARED, before anything is taken there. */
 static void share(struct pi_arena *arena, uint32_t unit, unsigned class)
 {
     uint64_t span = span_at(arena, unit);
@@ -131,17 +134,17 @@ pi_block_ref pi_span_take_any(struct pi_arena *arena, unsigned class, unsigned o
 /* ---- freeing ---- */
 
 /* After a block has become FREE. */
-static void tell(struct pi_arena *arena, uint32_t unit, uint64_t span)
+static void set_hint(struct pi_arena *arena, uint32_t unit, uint64_t span)
 {
     if (pi_load_seq(&arena->units[unit].info) == info_of(span, 0))
-        (void)set_span_hint(arena, unit, span, 1);
+        (void)change_hint(arena, unit, span, 1);
 }
 
 bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t tag)
 {
     if (!pi_cas_seq(block->tag, &tag, pi_tag_free(pi_tag_life(block->span))))
         return false;
-    tell(arena, block->unit, block->span);
+    set_hint(arena, block->unit, block->span);
     return true;
 }
 
@@ -166,13 +169,14 @@ static void reopen(struct pi_arena *arena, uint32_t unit)
     while (pi_span_blocks(span) != 0 && pi_tag_closer(span) != 0)
         if (pi_cas(&arena->units[unit].tag, &span, pi_tag_with_closer(span, 0)))
             break;
-    tell(arena, unit, span);
+    set_hint(arena, unit, span);
 }
 
 static bool looks_empty(struct pi_arena *arena, uint32_t unit, uint64_t span)
 {
     _Atomic uint64_t *tags = tags_of(arena, unit);
-    for (uint32_t i = 0; i < pi_span_blocks(span); i++) /* relaxed: the CAS checks them */
+    for (uint32_t i = 0; i < pi_span_blocks(span); i++)
+        /* relaxed: the CAS checks it */
         if (pi_load_relaxed(&tags[i]) != pi_tag_free(pi_tag_life(span)))
             return false;
     return pi_span_blocks(span) != 0 && pi_tag_closer(span) == 0;
@@ -189,7 +193,8 @@ static bool take_all(struct pi_arena *arena, uint32_t unit, uint64_t span)
     return true;
 }
 
-/* Makes an empty span a unit that owner has CLAIMED. The span; 0: it is none, or not empty. */
+/* Makes an empty span a unit that owner has CLAIMED. Returns the span; 0: it is none, or not empty.
+ */
 static uint64_t close_span(struct pi_arena *arena, uint32_t unit, unsigned owner)
 {
     struct pi_unit *u = &arena->units[unit];
@@ -202,7 +207,7 @@ static uint64_t close_span(struct pi_arena *arena, uint32_t unit, unsigned owner
         return 0;
     }
     span = span_at(arena, unit);
-    while (pi_tag_closer(span) == owner + 1) /* again: its owner may just have changed */
+    while (pi_tag_closer(span) == owner + 1) /* again: its owner may change meanwhile */
         if (pi_cas(&u->tag, &span, pi_tag_claimed(owner, 0)))
             return span;
     return 0;
@@ -226,16 +231,16 @@ uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, u
 
 /* ---- recovery ---- */
 
-static void give_blocks(struct pi_arena *arena, uint32_t unit, uint64_t span,
-                        const uint64_t tags[2])
+static void give_blocks(struct pi_arena *arena, uint32_t unit, uint64_t span, uint64_t from,
+                        uint64_t to)
 {
     _Atomic uint64_t *at = tags_of(arena, unit);
     for (uint32_t i = 0; i < pi_span_blocks(span); i++) {
-        uint64_t tag = tags[0];
+        uint64_t tag = from;
         if (pi_load_relaxed(&at[i]) == tag) /* relaxed: the CAS checks it */
-            (void)pi_cas_seq(&at[i], &tag, tags[1]);
+            (void)pi_cas_seq(&at[i], &tag, to);
     }
-    tell(arena, unit, span);
+    set_hint(arena, unit, span);
 }
 
 void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next)
@@ -243,7 +248,7 @@ void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, uns
     uint64_t span = span_at(arena, unit);
     if (pi_span_blocks(span) == 0)
         return;
-    tell(arena, unit, span); /* in its place, wherever it has freed a block or looked at all */
+    set_hint(arena, unit, span); /* it may have died between the free block and the value */
     if (pi_tag_closer(span) == worker + 1) {
         reopen(arena, unit);
         span = span_at(arena, unit);
@@ -251,7 +256,7 @@ void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, uns
     if (pi_tag_owner(span) == worker || pi_tag_owner(span) == PI_OWNER_SHARED) {
         bool freed = next == PI_OWNER_NONE;
         uint64_t to = freed ? pi_tag_free(pi_tag_life(span)) : pi_tag_held(next);
-        give_blocks(arena, unit, span, (uint64_t[2]){pi_tag_held(worker), to});
+        give_blocks(arena, unit, span, pi_tag_held(worker), to);
     }
     while (pi_span_blocks(span) != 0 && pi_tag_owner(span) == worker)
         if (pi_cas(&arena->units[unit].tag, &span, pi_tag_with_owner(span, PI_OWNER_PROGRAM)))

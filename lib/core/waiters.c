@@ -1,3 +1,4 @@
+/* order: all seq, as the table in waiters.h says. */
 #include "core/waiters.h"
 
 #define USED_MASK 0xffffu
@@ -7,7 +8,7 @@
 static unsigned words_used(uint64_t used)
 {
     unsigned words = used & USED_MASK;
-    return words < PI_WAITERS_WORDS ? words : PI_WAITERS_WORDS;
+    return words < PI_WAITERS_WORDS ? words : PI_WAITERS_WORDS; /* a task may have scribbled */
 }
 
 void pi_waiters_init(struct pi_waiters *waiters, uint32_t serial)
@@ -17,7 +18,7 @@ void pi_waiters_init(struct pi_waiters *waiters, uint32_t serial)
         atomic_init(&waiters->word[i], pi_stamp(serial));
 }
 
-/* Before the bit: a waker that does not see the bit's word counted has come before the look. */
+/* Before the bit: a waker that finds this word not yet used came before the waiter's look. */
 static bool use_words(struct pi_waiters *waiters, uint32_t serial, unsigned words)
 {
     uint64_t seen = pi_load_seq(&waiters->used);
@@ -97,12 +98,10 @@ uint32_t pi_waiters_claim(struct pi_waiters *waiters, uint32_t serial)
         if (parker == PI_NO_INDEX)
             return PI_NO_INDEX;
         if (!clear(waiters, serial, parker))
-            continue; /* somebody else claimed it, or it left */
-        next = parker + 1;
-        /* If it fails somebody else has moved it. */
-        (void)pi_cas_seq(&waiters->used, &used,
-                         (used & ~((uint64_t)USED_MASK << NEXT_SHIFT)) | (uint64_t)next
-                                                                             << NEXT_SHIFT);
+            continue; /* another has claimed it, or it left */
+        uint64_t rest = used & ~((uint64_t)USED_MASK << NEXT_SHIFT);
+        /* If it fails, another has moved it. */
+        (void)pi_cas_seq(&waiters->used, &used, rest | (uint64_t)(parker + 1) << NEXT_SHIFT);
         return parker;
     }
 }

@@ -46,11 +46,11 @@ function is_ordered(text,    field)
 }
 
 # Each statement begins behind a line that ends with ; { } or a comment.
-function check(file,    line, n, above, statement, from, comment, head, section, whole, count, i, ops)
+function check(file,    line, n, above, statement, from, comment, head, section, whole, first, count, ops)
 {
     n = 0
     above = statement = comment = ""
-    head = section = whole = 0
+    head = section = whole = first = 0
     while ((getline line < file) > 0) {
         n++
         if (comment != "" || (line ~ /^[ \t]*\/\*/ && line !~ /^[ \t]*\/\*.*\*\/[ \t]*[^ \t]/)) {
@@ -79,9 +79,8 @@ function check(file,    line, n, above, statement, from, comment, head, section,
             for (count = 0; match(ops, operation); count++)
                 ops = substr(ops, RSTART + RLENGTH)
             all += count
-            if (line ~ /^#define/)
-                count = count
-            if (says(statement) || says(above) || whole || section || head || is_ordered(statement))
+            if (says(statement) || says(above) || whole || section || is_ordered(statement) ||
+                (head && statement !~ /_relaxed/))
                 explained += count
             else if (count > 0)
                 print file ":" from ": " trim(statement)

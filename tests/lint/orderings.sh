@@ -4,9 +4,10 @@
 #   orderings.sh [<file or directory>...]     lib/base and lib/core if there is none
 #
 # An operation is explained if a comment stands on a line of its statement or on the line above it,
-# or if the comment at its function, at its section ("---- name: why ----") or at the head of its
-# file has the word "order:" and says so for all. A seq operation is also explained if the field
-# that it names is declared under a comment with "order:" in some header of lib/.
+# or if the comment at its function or its section ("---- name. order: why ----") has the word
+# "order:", and so speaks for all. At the head of a file that word speaks for all but the relaxed
+# ones. A seq operation is also explained if the field that it names is declared in some header of
+# lib/ under a comment with "order:".
 #
 # Prints file and line of each operation that is not explained, then how many are. Exit: 0 if all.
 set -eu
