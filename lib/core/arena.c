@@ -341,3 +341,17 @@ uint32_t pi_units_see(struct pi_arena *arena, unsigned owner, uint32_t from, uin
     }
     return seen;
 }
+
+/* ---- recovery ---- */
+
+bool pi_unit_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next)
+{
+    uint64_t tag = pi_load_acquire(&arena->units[unit].tag); /* with the worker's last store */
+    if (pi_tag_kind(tag) == PI_TAG_SPAN)
+        pi_span_recover(arena, unit, worker, next);
+    else if (tag == pi_tag_held(worker) && next == PI_OWNER_NONE)
+        (void)pi_arena_free(arena, pi_block_ref_make(unit, 0), tag, next);
+    else if (tag == pi_tag_held(worker)) /* if it fails, the holder of an address has freed it */
+        (void)pi_cas(&arena->units[unit].tag, &tag, pi_tag_held(next));
+    return pi_tag_kind(tag) == PI_TAG_CLAIMED && pi_tag_owner(tag) == worker;
+}

@@ -44,11 +44,11 @@
  *   HAS_SYNC          a block is, or was, a lock or      the maker of one           set
  *                     queue
  *
- * order: who changes a tag does so by CAS, or by a release store of its own; acquire loads of the
+ * order: a tag changes by CAS, or by a release store of its own; acquire loads of the
  * tag pair with both. A taker knows the span's life, so its CAS fails if the unit is another span
  * by now.
  *
- * `info` of a unit is a life and a value. Who has claimed a unit writes it relaxed: the tag
+ * `info` of a unit is a life and a value. The claimer of a unit writes it relaxed: the tag
  * publishes it. The value is
  *   of a large block    its units
  *   of a SPAN           1: a block may be free; 0: a look at all found none. A taker that finds
@@ -99,7 +99,7 @@ enum pi_sync_type { PI_SYNC_LOCK = 1, PI_SYNC_QUEUE };
 #define PI_BARE 1u
 #define PI_SPAN_HAS_SYNC ((uint64_t)1 << 55)
 
-/* Values of a free unit; no large block has so many units. */
+/* Values of a free unit, above all that a large block can have. */
 enum pi_rest { PI_CLEAN, PI_USED = 0x40000000, PI_KEPT, PI_SEEN };
 
 struct pi_unit {
@@ -253,6 +253,11 @@ uint32_t pi_units_see(struct pi_arena *arena, unsigned owner, uint32_t from, uin
 /* The units of a large block, or of what is left of one, that begins there. */
 uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit);
 
+/* Supervisor, when the worker was reaped or has exited: the next owner holds what the worker held
+ * there; PI_OWNER_NONE: it is freed. True: the worker had CLAIMED the unit, and the caller must
+ * discard pi_units_of units. */
+bool pi_unit_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next);
+
 /* ---- spans (span.c) ---- */
 
 /* Makes a claimed unit, whose bytes and tags have memory, a span. Its first block is HELD. */
@@ -267,8 +272,7 @@ bool pi_span_free(struct pi_arena *arena, const struct pi_block *block, uint64_t
 void pi_span_mark(struct pi_arena *arena, uint32_t unit);
 /* Makes empty spans FREE units. Returns how many. */
 uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
-/* Supervisor, when the worker was reaped or has exited: the next owner holds what the worker held;
- * PI_OWNER_NONE: it is freed. Its spans become the program's. */
+/* As pi_unit_recover. The worker's spans become the program's. */
 void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next);
 
 #endif

@@ -96,7 +96,7 @@ static inline bool pi_group_has_mark(uint64_t group, unsigned worker)
     return (group & PI_GROUP_MARK_MASK) == PI_GROUP_MANY || pi_group_marked(group, worker) == group;
 }
 
-/* Bytes of the words of so many slots' groups. */
+/* Bytes of the words of the groups of `slots` slots. */
 static inline size_t pi_groups_size(uint32_t slots)
 {
     return slots / PI_GROUP_SLOTS * sizeof(uint64_t);
@@ -106,7 +106,7 @@ struct pi_slots;
 
 /* CLOSED -> CLAIMED(owner), of a group below the count. */
 bool pi_group_claim(struct pi_slots *slots, uint32_t group, unsigned owner);
-/* Claims the first CLOSED groups that lie in a row, at most so many. Returns how many; 0: all are
+/* Claims the first CLOSED groups that lie in a row, `most` of them. Returns how many; 0: all are
  * in use. */
 uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, uint32_t *first);
 /* How many are not CLOSED. */

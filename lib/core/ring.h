@@ -119,7 +119,7 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit);
 
 /* The first entry and its position, or PI_NO_INDEX. Takes nothing. */
 uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position);
-/* Moves the head past an entry that the caller has dealt with. */
+/* Moves the head past an entry whose task the caller has claimed or found stale. */
 void pi_ring_advance(struct pi_ring *ring, uint64_t position);
 /* The slot at a position from the head on. PI_NO_INDEX: no entry, or a mark (then *mark is set). */
 uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark);

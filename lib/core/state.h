@@ -66,13 +66,14 @@
 #define PI_STATE_NAME_(name, targets) PI_##name,
 enum pi_state { PI_STATE_LIST(PI_STATE_NAME_, ) PI_STATES };
 
-/* Whether a slot may go from one state to the other. */
+/* Whether a slot may go from one state to the other. Either may be none of these, if a task has
+ * scribbled on the word. */
 static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
 {
 #define PI_STATE_BIT_(name) | 1u << PI_##name
-#define PI_STATE_MASK_(name, targets) [PI_##name] = (1u << PI_##name) targets,
+#define PI_STATE_MASK_(name, targets) [PI_##name] = 0 targets,
     static const unsigned may[PI_STATES] = {PI_STATE_LIST(PI_STATE_MASK_, PI_STATE_BIT_)};
-    return from < PI_STATES && to < PI_STATES && (may[from] >> to & 1);
+    return from == to || (from < PI_STATES && (may[from] >> to & 1));
 }
 
 /* For test builds: whoever writes a state word asserts that its state was left by an arrow. */

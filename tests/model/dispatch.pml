@@ -4,29 +4,29 @@
  * hand_out, pi_dispatch_unlink, pi_dispatch_close, pi_cq_next, sleep_until_verify, lead, follow,
  * hand_over
  *
- * Sequentially consistent; what is done while the box's lock is held is one step, as those who do
- * not take it see no part of it but mail and bells, which come one after the other.
+ * Sequentially consistent. What happens while the dispatcher's lock is held is one step: whoever
+ * does not take the lock sees only `delivered` and `wakeup`, which come one after the other.
  *
- * NT threads wait for a task each, and may give up; a thread for callbacks, to which the program
- * adds one, goes on until the box is closed. A finisher for each slot ends its task; with RELEASE
- * somebody releases the first one meanwhile.
+ * NT threads wait for a task each, and may give up. A thread for callbacks, to which the program
+ * adds one, goes on until the dispatcher is closed. A finisher for each slot ends its task. With
+ * RELEASE somebody releases the first one meanwhile.
  *
- * Abstracted: the chain of what has ended (done_list.pml: here it is a set, and whoever finds it empty
- * posts), names of several boxes in a word, watches of several executors (they only ever follow),
- * descriptors, tasks that run what they wait for, and the look that a leader takes every second:
- * here a wake that is lost shows as a thread that sleeps for ever.
+ * Abstracted: the list of what has ended (done_list.pml: here it is a set, and a finisher that
+ * finds it empty posts), names of several dispatchers in a word, completion queues of several
+ * executors (they only ever follow), descriptors, tasks that run what they wait for, and the look
+ * that a leader takes every second: here a lost wake-up shows as a thread that sleeps for ever.
  *
- * Checked: every thread comes back, the callback is called, once, and the box can be closed.
+ * Checked: every thread comes back, the callback is called once, and the dispatcher can be closed.
  *
  * Mutants, which must fail:
- *   NO_HAND_OVER    who leaves does not wake another to lead
- *   LEADERS_ONLY    ... but if it has led itself (the heir may leave instead of leading)
- *   NO_LOOK_AGAIN   a thread leads without a look at its mail under the lock
+ *   NO_HAND_OVER    a thread that leaves does not wake another to lead
+ *   LEADERS_ONLY    ... unless it has led itself (the one that it woke may leave, too)
+ *   NO_LOOK_AGAIN   a thread leads without a look at what was delivered, under the lock
  *   FOLLOW_LATE     a thread is a follower only after it has given the lock back
- *   NO_BELL         dealing does not ring
- *   NO_TELL         a release does not tell the box (seen with RELEASE, as the next)
- *   NO_LEADER       ... or rings, but does not post the leader, who sleeps on the parker
- *   PUT_ONLY        a new sub's word is not looked at again when it is named
+ *   NO_WAKEUP       delivering does not wake the thread
+ *   NO_TELL         a release does not deliver (seen with RELEASE, as the next)
+ *   NO_LEADER       ... or does, but does not post the leader, which sleeps on the parker
+ *   PUT_ONLY        a new subscription's word is not looked at again when it is named
  *   NO_CLOSE_POST   closing does not post the parker
  */
 #ifndef NT
@@ -41,7 +41,7 @@
 #ifndef RELEASE
 #define RELEASE 0
 #endif
-#define NW (NT + 1) /* watches; the last one is for callbacks */
+#define NW (NT + 1) /* completion queues; the last one is for callbacks */
 #define SLOT(w) ((w) % NS)
 #define FOLLOW 1
 #define LEAD 2
@@ -51,12 +51,12 @@ bit list[NS]; /* of the parker */
 byte value;   /* of its semaphore; as in code, more posts than one do no more */
 
 bit led, closing;
-byte undealt;
-bit waiting[NW]; /* the watch's sub is in the box */
+byte pending;
+bit waiting[NW]; /* the queue's subscription is in the dispatcher */
 bit follows[NW];
 
-bit mail[NW]; /* dealt to the watch */
-byte bell[NW];
+bit delivered[NW]; /* to the queue */
+byte wakeup[NW];
 
 byte timeouts = TIMEOUTS;
 byte back, called;
@@ -64,27 +64,27 @@ byte back, called;
 #define DUE(w) (waiting[w] && (final[SLOT(w)] || stale[SLOT(w)] || closing))
 
 inline post() { if :: value < 2 -> value++ :: else fi }
-inline ring(w) { if :: bell[w] < 3 -> bell[w]++ :: else fi }
+inline wake(w) { if :: wakeup[w] < 3 -> wakeup[w]++ :: else fi }
 
-/* gather and deal_out */
-inline deal_if(w, condition)
+/* gather and hand_out */
+inline deliver_if(w, condition)
 {
     if
     :: DUE(w) && (condition) ->
-        waiting[w] = 0; undealt--; mail[w] = 1;
-#ifndef NO_BELL
-        ring(w)
+        waiting[w] = 0; pending--; delivered[w] = 1;
+#ifndef NO_WAKEUP
+        wake(w)
 #endif
     :: else
     fi
 }
 
-inline deal(doubt)
+inline deliver(all)
 {
     found = (list[0] -> 1 : 0) | (list[NS - 1] -> (1 << (NS - 1)) : 0);
     list[0] = 0;
     list[NS - 1] = 0;
-    for (i : 0 .. NT) { deal_if(i, doubt || closing || (found & (1 << SLOT(i)))) }
+    for (i : 0 .. NT) { deliver_if(i, all || closing || (found & (1 << SLOT(i)))) }
     i = 0;
     found = 0
 }
@@ -92,32 +92,32 @@ inline deal(doubt)
 /* pi_dispatch_link; then the word is looked at, perhaps by the CAS that puts the name there. */
 inline subscribe(w)
 {
-    waiting[w] = 1; undealt++;
-    if :: undealt == 1 && led -> post() :: else fi;
+    waiting[w] = 1; pending++;
+    if :: pending == 1 && led -> post() :: else fi;
     if
 #ifdef PUT_ONLY
     :: true -> named[SLOT(w)] = 1
 #else
-    :: DUE(w) -> deal_if(w, 1)
+    :: DUE(w) -> deliver_if(w, 1)
     :: else -> named[SLOT(w)] = 1
 #endif
     fi
 }
 
-/* pi_cq_next; got: a sub was taken. */
-inline next(w, lasting)
+/* pi_cq_next; got: a subscription was taken. */
+inline next(w, outlives)
 {
     do
-    :: atomic { mail[w] -> mail[w] = 0; got = 1; break }
-    :: atomic { !mail[w] -> over = closing }
-       atomic { deal(0) }
+    :: atomic { delivered[w] -> delivered[w] = 0; got = 1; break }
+    :: atomic { !delivered[w] -> over = closing }
+       atomic { deliver(0) }
        if
-       :: mail[w]
-       :: !mail[w] && lasting && over -> break
+       :: delivered[w]
+       :: !delivered[w] && outlives && over -> break
        :: else ->
            if
            :: late -> break
-           :: atomic { !late && !lasting && timeouts > 0 -> timeouts--; break }
+           :: atomic { !late && !outlives && timeouts > 0 -> timeouts--; break }
            :: !late
            fi;
            atomic { /* rest */
@@ -130,7 +130,7 @@ inline next(w, lasting)
 #ifdef NO_LOOK_AGAIN
                :: else -> bed = LEAD; led = 1
 #else
-               :: !led && !mail[w] && !(lasting && closing) -> bed = LEAD; led = 1
+               :: !led && !delivered[w] && !(outlives && closing) -> bed = LEAD; led = 1
                :: else -> bed = 0
 #endif
                fi
@@ -141,17 +141,17 @@ inline next(w, lasting)
                follows[w] = 1;
 #endif
                if
-               :: atomic { bell[w] > 0 -> bell[w]-- }
-               :: atomic { !lasting && timeouts > 0 -> timeouts--; late = 1 }
+               :: atomic { wakeup[w] > 0 -> wakeup[w]-- }
+               :: atomic { !outlives && timeouts > 0 -> timeouts--; late = 1 }
                fi;
                follows[w] = 0
            :: bed == LEAD ->
                leads = 1;
                if
                :: atomic { value > 0 -> value--; woken = 1 }
-               :: atomic { !lasting && timeouts > 0 -> timeouts--; late = 1 }
+               :: atomic { !outlives && timeouts > 0 -> timeouts--; late = 1 }
                fi;
-               atomic { led = 0; deal(!woken); woken = 0 }
+               atomic { led = 0; deliver(!woken); woken = 0 }
            :: else
            fi;
            atomic { rested = 1; bed = 0 }
@@ -166,7 +166,7 @@ inline next(w, lasting)
 #else
         :: rested && !led ->
 #endif
-            for (i : 0 .. NT) { if :: follows[i] -> ring(i); break :: else fi }
+            for (i : 0 .. NT) { if :: follows[i] -> wake(i); break :: else fi }
         :: else
         fi;
         i = 0; rested = 0; leads = 0; over = 0
@@ -180,8 +180,8 @@ proctype thread(byte me)
     atomic { subscribe(me) }
     next(me, 0);
     atomic { /* pi_dispatch_unlink */
-        if :: waiting[me] -> waiting[me] = 0; undealt-- :: else fi;
-        mail[me] = 0; back++
+        if :: waiting[me] -> waiting[me] = 0; pending-- :: else fi;
+        delivered[me] = 0; back++
     }
 }
 
@@ -221,7 +221,7 @@ proctype releaser()
     if
     :: atomic {
            tell ->
-           for (i : 0 .. NT) { deal_if(i, SLOT(i) == 0) }
+           for (i : 0 .. NT) { deliver_if(i, SLOT(i) == 0) }
 #ifndef NO_LEADER
            if :: led -> post() :: else fi
 #endif
@@ -245,12 +245,12 @@ init
     (back == NT && called == 1);
     atomic { /* pi_dispatch_close */
         closing = 1;
-        deal(1);
+        deliver(1);
 #ifndef NO_CLOSE_POST
         post();
 #endif
-        ring(NT)
+        wake(NT)
     }
     (back == NT + 1);
-    assert(called == 1 && undealt == 0)
+    assert(called == 1 && pending == 0)
 }

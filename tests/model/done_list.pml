@@ -154,38 +154,38 @@ inline gather(s)
 proctype owner()
 {
     byte at, at_generation, s, steps;
-    bit doubt;
+    bit broken;
     do
     :: given == ALL -> break
     :: else ->
         /* deal */
-        atomic { doubt = rescan; rescan = 0 }
+        atomic { broken = rescan; rescan = 0 }
         atomic { at = head_slot; at_generation = head_generation;
                  head_slot = 0; head_generation = 0; steps = 0 }
         do
         :: at == 0 -> break
-        :: at != 0 && steps > ALL -> doubt = 1; break /* it goes round */
+        :: at != 0 && steps > ALL -> broken = 1; break /* it goes round */
         :: at != 0 && steps <= ALL ->
             atomic {
                 s = at - 1; steps++;
 #ifndef NO_TAG
-                if :: link_tag[s] != at_generation -> doubt = 1; at = 0
+                if :: link_tag[s] != at_generation -> broken = 1; at = 0
                    :: else -> at = link_slot[s]; at_generation = link_generation[s]
                 fi
 #else
                 at = link_slot[s]; at_generation = link_generation[s]
 #endif
             }
-            if :: at == 0 && doubt :: else -> gather(s) fi
+            if :: at == 0 && broken :: else -> gather(s) fi
         od;
         atomic { at = 0; at_generation = 0; steps = 0; s = 0 }
         if
-        :: doubt ->
+        :: broken ->
             do
             :: s < NS -> gather(s); s++
             :: else -> break
             od;
-            atomic { s = 0; doubt = 0 }
+            atomic { s = 0; broken = 0 }
         :: else
         fi;
         /* lead */

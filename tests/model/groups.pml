@@ -9,9 +9,9 @@
  * are one step.
  *
  * Abstracted: all groups but one; tasks (a slot is FREE, or FILLING by the one which holds it); the
- * ring, and so IN_RING; the upper levels of the map, which say what the lowest does; that the memory
- * is given back only 100 ms after the close (here it may be at once: whoever looks there then finds
- * zero, which is NO_SLOT).
+ * ring, and so IN_RING; the upper levels of the map, which say what the lowest does; that the
+ * memory is given back only 100 ms after the close (here it may be at once: whoever looks there
+ * then finds zero, which is NO_SLOT).
  *
  * Checked: a slot is held by one at a time, in an open group that has memory; no generation comes
  * twice; what a worker holds is in a group with its mark; in the end nothing is held, each bit says

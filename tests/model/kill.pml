@@ -59,7 +59,7 @@ byte task[2];
 byte deadline[2];      /* of the slot, 0: none */
 byte below[2];
 byte current;          /* worker: 1 + slot on top of the stack */
-byte seat_deadline;
+byte worker_deadline;
 byte next_check;
 bit poked;
 byte now = 1;
@@ -104,7 +104,7 @@ inline push_task(s, under)
     if
     :: HAS_DEADLINE(task[s]) ->
         atomic { until = now + 1; deadline[s] = until }
-        seat_deadline = until;
+        worker_deadline = until;
         atomic {
             look = next_check;
             if :: look == 0 || until < look -> look = 1 :: else -> look = 0 fi
@@ -118,7 +118,7 @@ inline push_task(s, under)
 inline pop_task(s, under)
 {
     atomic { ok = HAS_DEADLINE(task[s]); current = under }
-    if :: ok -> seat_deadline = 0 :: else fi
+    if :: ok -> worker_deadline = 0 :: else fi
 }
 
 proctype worker()
@@ -141,7 +141,9 @@ endidle:
            if
            :: task[s] == 0 && NEST ->
                ok = 0;
-               atomic { if :: state[1] == PENDING -> state[1] = RUNNING; ok = 1; on_top = 1 :: else fi }
+               atomic {
+                   if :: state[1] == PENDING -> state[1] = RUNNING; ok = 1; on_top = 1 :: else fi
+               }
                if
                :: ok ->
                    push_task(1, 1);
@@ -169,7 +171,7 @@ proctype outside()
 endloop:
     do
     :: atomic { signalled -> signalled = 0; dead = 1 }
-    :: atomic { DEADLINE && (now < 3 || now < seat_deadline) -> now++ }
+    :: atomic { DEADLINE && (now < 3 || now < worker_deadline) -> now++ }
     od
 }
 
@@ -236,7 +238,7 @@ endloop:
        if
        :: gone ->
            current = 0;
-           seat_deadline = 0;
+           worker_deadline = 0;
            recover(0);
            recover(1);
            atomic { gone = 0; killed = 0 }
@@ -262,7 +264,7 @@ endloop:
 #ifndef NO_PLAN_FIRST
        next_check = 0;
 #endif
-       first = seat_deadline;
+       first = worker_deadline;
        atomic {
            if
            :: first == 0

@@ -16,7 +16,8 @@
  *
  * Checked: a task is claimed at most once an attempt, has no more attempts than it may, and ends
  * exactly once; a handle stays valid until it is released; nothing deadlocks; in the end every slot
- * is FREE without IN_RING and the ring is empty, so nothing PENDING is unreachable and no IN_RING lies.
+ * is FREE without IN_RING and the ring is empty, so nothing PENDING is unreachable and no IN_RING
+ * lies.
  *
  * SCRIPT is what the program does, see init.
  *
@@ -110,7 +111,7 @@ byte cell[RN]; /* its slot */
 byte head, tail;
 
 bit dead[NW]; /* it does no more step */
-bit gone[NW]; /* it is a corpse, which waitpid returns */
+bit gone[NW]; /* it is dead: waitpid returns it */
 #ifdef EARLY
 bit dying[NW]; /* it has been sent a signal */
 #endif
@@ -135,8 +136,8 @@ inline note_end(t) { assert(!ended[t]); ended[t] = 1 }
 
 /* ---- what everyone does. Locals: x (word), ok, p, q, v, e ---- */
 
-/* RUNNING, KILLING or PENDING -> an end, from the exact state, owner and generation; the flags may have
- * changed. Then frees it if nobody holds it. */
+/* RUNNING, KILLING or PENDING -> an end, from the exact state, owner and generation; the flags may
+ * have changed. Then frees it if nobody holds it. */
 inline finish(s, from, to)
 {
     atomic {
@@ -164,8 +165,9 @@ inline discard(s, was)
     }
 }
 
-/* FREE -> FILLING(who), the fields, FILLING -> PENDING, push. s: its slot, NONE if there was none free.
- * x: the word of PENDING. r: 1 accepted, 0 the queue was full and the slot is FILLING again. */
+/* FREE -> FILLING(who), the fields, FILLING -> PENDING, push. s: its slot, NONE if there was none
+ * free. x: the word of PENDING. r: 1 accepted, 0 the queue was full and the slot is FILLING
+ * again. */
 inline submit(s, who, t, flags, limit)
 {
     atomic {
@@ -294,7 +296,7 @@ inline push(s, limit)
 
 inline pass() { atomic { if :: head == h -> head = h + 1 :: else fi; h = 0 } }
 
-/* Deals with the entry at h. ok: its task is ours now, c its slot, x its word. */
+/* Passes the entry at h. ok: its task is ours now, c its slot, x its word. */
 inline settle()
 {
     ok = 0;

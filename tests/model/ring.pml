@@ -369,7 +369,7 @@ inline peek()
     od
 }
 
-/* Deals with the first entry, if there is one. */
+/* Takes the first entry, if there is one. */
 inline consume()
 {
     peek();

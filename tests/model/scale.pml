@@ -10,22 +10,22 @@
  * Abstracted: ring and slots are a number of PENDING tasks (see pool.pml); nobody spins but who was
  * claimed (see idle.pml); a worker may find that it was idle for long, or that it has to retire,
  * whenever there is some left of IDLES or RETIRES; a finalizer lasts until all tasks have ended, so
- * that nothing may rely on its end (with DRAIN: unless it takes the last worker). The tries to start
- * a worker succeed. The supervisor looks again at who is busy after the count, which is against too
- * many workers and is left out, as are STOPPING and the executor's death.
+ * that nothing may rely on its end (with DRAIN: unless it takes the last worker). The tries to
+ * start a worker succeed. The supervisor looks again at who is busy after the count, which is
+ * against too many workers and is left out, as are STOPPING and the executor's death.
  *
  * Checked: the program ends only when all tasks that were accepted have ended, and nothing else may
  * be the end; one task lasts until all others have ended, so that these need another worker. With
  * DRAIN the pool closes, and what is cancelled then was not accepted.
  *
  * Mutants, which must fail:
- *   NO_SECOND_LOOK  a worker leaves without a look at the ring (a task that came for it waits beside
+ *   NO_SECOND_LOOK  a worker leaves without a look at the ring (a task that came for it is beside
  *                   another worker, which sleeps and counts as free)
  *   NO_POKE         ... or finds one, but nobody to wake, and does not tell the supervisor
- *   NO_RECOUNT      the tasks are not counted when a worker was buried (seen with KILLS=1)
+ *   NO_RECOUNT      the tasks are not counted when a worker was reaped (seen with KILLS=1)
  *   NO_CALL_OTHERS  a worker does not look at the ring when it has set `current`
  *   GROW_LAST       may_grow is set after the count
- *   NO_REPLACEMENT  one that retires counts as staff: nobody is started for it, and it waits
+ *   NO_REPLACEMENT  one that retires counts as active: nobody is started for it, and it waits
  *   NO_RECHECK      a submitter does not look at the phase again after its push (with DRAIN, as all
  *                   below)
  *   NO_PHASE_WAKE   the supervisor does not wake the workers when the phase has changed
@@ -67,7 +67,7 @@
 #define OPEN 0
 #define DRAINING 1
 #define CLOSED 2
-#define DRAINING_ALONE(seen, staff) ((seen) == DRAINING && (staff) == 0)
+#define DRAINING_ALONE(seen, n_active) ((seen) == DRAINING && (n_active) == 0)
 
 byte phase;
 byte ready, left;
@@ -236,19 +236,20 @@ proctype killer()
     do
     :: atomic { kills > 0 && alive[0] && !gone[0] && !leaving[0] -> dead[0] = 1; kills-- }
     :: atomic { kills > 0 && alive[1] && !gone[1] && !leaving[1] -> dead[1] = 1; kills-- }
-    :: atomic { kills > 0 && alive[LAST] && !gone[LAST] && !leaving[LAST] -> dead[LAST] = 1; kills-- }
+    :: atomic { kills > 0 && alive[LAST] && !gone[LAST] && !leaving[LAST] ->
+           dead[LAST] = 1; kills-- }
     :: atomic { kills > 0 -> kills = 0 }
     :: kills == 0 -> break
     od
 }
 
 #ifdef NO_REPLACEMENT
-#define COUNTS(w) (alive[w] && !leaving[w] && !leave[w])
+#define IS_ACTIVE(w) (alive[w] && !leaving[w] && !leave[w])
 #else
-#define COUNTS(w) (alive[w] && !leaving[w] && !leave[w] && !retiring[w])
+#define IS_ACTIVE(w) (alive[w] && !leaving[w] && !leave[w] && !retiring[w])
 #endif
 
-inline send_away(w)
+inline retire(w)
 {
     leave[w] = 1;
     atomic { value[w]++; asleep[w] = 0 }
@@ -278,25 +279,25 @@ inline shrink(condition)
     do
     :: w > 0 ->
         w--;
-        if :: staff > max && COUNTS(w) && (condition) -> staff--; send_away(w) :: else fi
+        if :: n_active > max && IS_ACTIVE(w) && (condition) -> n_active--; retire(w) :: else fi
     :: else -> break
     od
 }
 
 proctype supervisor()
 {
-    byte w, i, staff, free, target = (ONDEMAND -> 0 : MAX), seen, max = MAX, more;
-    bit buried, grows;
+    byte w, i, n_active, free, target = (ONDEMAND -> 0 : MAX), seen, max = MAX, more;
+    bit reaped, grows;
 endloop:
     do
-    :: atomic { poked -> poked = 0; buried = 0; staff = 0; free = 0; w = 0 }
+    :: atomic { poked -> poked = 0; reaped = 0; n_active = 0; free = 0; w = 0 }
 look:  do
-       :: w < NW && alive[w] && gone[w] -> reap_worker(w); buried = 1; w++
+       :: w < NW && alive[w] && gone[w] -> reap_worker(w); reaped = 1; w++
        :: w < NW && !(alive[w] && gone[w]) -> w++
        :: w == NW -> w = 0; break
        od;
 #ifdef NO_RECOUNT
-       if :: buried -> goto endloop :: else fi;
+       if :: reaped -> goto endloop :: else fi;
 #endif
        atomic { more = (phase != seen); seen = phase } /* look_at_phase */
 #ifndef NO_PHASE_WAKE
@@ -306,7 +307,7 @@ look:  do
        od;
 #endif
        do
-       :: w < NW -> atomic { staff = staff + COUNTS(w); w++ }
+       :: w < NW -> atomic { n_active = n_active + IS_ACTIVE(w); w++ }
        :: else -> break
        od;
 #if RESIZE
@@ -320,11 +321,11 @@ look:  do
        do /* let_idle_go */
        :: IDLES && w < NW ->
            if
-           :: seen == OPEN && COUNTS(w) && wants[w] ->
+           :: seen == OPEN && IS_ACTIVE(w) && wants[w] ->
                if
                :: ready == 0 ->
-                   staff--; send_away(w);
-                   target = (target < staff -> target : staff)
+                   n_active--; retire(w);
+                   target = (target < n_active -> target : n_active)
                :: else
                fi
            :: else
@@ -334,22 +335,22 @@ look:  do
        od;
        /* look_at_demand */
        atomic {
-           grows = (ONDEMAND || IDLES || DRAINING_ALONE(seen, staff)) && staff < max;
-           if :: ONDEMAND -> target = staff :: else fi
+           grows = (ONDEMAND || IDLES || DRAINING_ALONE(seen, n_active)) && n_active < max;
+           if :: ONDEMAND -> target = n_active :: else fi
        }
 #ifndef GROW_LAST
        may_grow = grows;
 #endif
        do /* count_free */
-       :: w < NW -> atomic { free = free + (COUNTS(w) && !current[w]); w++ }
+       :: w < NW -> atomic { free = free + (IS_ACTIVE(w) && !current[w]); w++ }
        :: else -> w = 0; break
        od;
        atomic {
            more = (grows && ready > free -> ready - free : 0);
-           if :: more > 0 && staff + more > target -> target = staff + more :: else fi;
+           if :: more > 0 && n_active + more > target -> target = n_active + more :: else fi;
            if
-           :: seen == DRAINING && target > staff && (grows -> more == 0 : ready == 0) ->
-               target = staff
+           :: seen == DRAINING && target > n_active && (grows -> more == 0 : ready == 0) ->
+               target = n_active
            :: else
            fi;
            if :: target > max -> target = max :: else fi;
@@ -359,31 +360,31 @@ look:  do
        may_grow = grows;
 #endif
        do /* start_missing: in a free worker */
-       :: staff < target && !alive[0] ->
-           atomic { alive[0] = 1; gone[0] = 0; value[0] = 0; staff++ }
-       :: staff < target && alive[0] && !alive[1] ->
-           atomic { alive[1] = 1; gone[1] = 0; value[1] = 0; staff++ }
-       :: staff < target && alive[0] && alive[1] && !alive[LAST] ->
-           atomic { alive[LAST] = 1; gone[LAST] = 0; value[LAST] = 0; staff++ }
+       :: n_active < target && !alive[0] ->
+           atomic { alive[0] = 1; gone[0] = 0; value[0] = 0; n_active++ }
+       :: n_active < target && alive[0] && !alive[1] ->
+           atomic { alive[1] = 1; gone[1] = 0; value[1] = 0; n_active++ }
+       :: n_active < target && alive[0] && alive[1] && !alive[LAST] ->
+           atomic { alive[LAST] = 1; gone[LAST] = 0; value[LAST] = 0; n_active++ }
        :: else -> break
        od;
 #ifndef NO_REPLACEMENT
        do /* let_retire: there is no worker for another, or nobody is missing */
        :: RETIRES && w < NW ->
-           if :: alive[w] && retiring[w] && !leave[w] -> send_away(w) :: else fi;
+           if :: alive[w] && retiring[w] && !leave[w] -> retire(w) :: else fi;
            w++
        :: else -> w = 0; break
        od;
 #endif
        if
        :: phase != seen ->
-           atomic { staff = 0; w = 0; if :: ONDEMAND -> target = 0 :: else fi }
+           atomic { n_active = 0; w = 0; if :: ONDEMAND -> target = 0 :: else fi }
            goto look
        :: phase == seen && seen == DRAINING && !(alive[0] || alive[1] || alive[LAST]) &&
-          target <= staff -> break
+          target <= n_active -> break
        :: else
        fi;
-       atomic { staff = 0; grows = 0; w = 0; if :: ONDEMAND -> target = 0 :: else fi }
+       atomic { n_active = 0; grows = 0; w = 0; if :: ONDEMAND -> target = 0 :: else fi }
     od;
     /* close_pool: what is cancelled here must be a task that was not yet accepted */
     atomic {

@@ -1,4 +1,4 @@
-/* map.c - the tree of bits: what it gives, in which order, and what wrong bits cost. */
+/* bitmap.c - the tree of bits: what it gives, in which order, and what wrong bits cost. */
 #include "bits.h"
 #include "support/support.h"
 
@@ -120,8 +120,8 @@ TEST(takes_near_the_hint, ALL)
     free_map(&map);
 }
 
-/* The word of the hint may reach beyond count; what it has there is not to be had, but the rest
- * of the map is. */
+/* The word of the hint may reach beyond count; what it has there is not found, but the rest of
+ * the map is. */
 TEST(hint_in_a_last_word_without_free_things, ALL)
 {
     struct pi_bitmap map = make_map(128);

@@ -1,4 +1,4 @@
-/* map_threads.c - the tree of bits under threads that take and give at once. */
+/* bitmap_threads.c - the tree of bits under threads that take and give at once. */
 #include "bits.h"
 #include "threads.h"
 

@@ -1,4 +1,4 @@
-/* ready.c - the list of tasks that have ended: order, generations, chains that lead astray. */
+/* done_list.c - the list of tasks that have ended: order, generations, chains that lead astray. */
 #include "table.h"
 #include "threads.h"
 

@@ -1,5 +1,5 @@
-/* groups.c - groups of slots come and go: who opens and closes them, what is found in one that is
- * closed, and what a death in between leaves. */
+/* groups.c - groups of slots come and go: which calls open and close them, what is found in one
+ * that is closed, and what a death in between leaves. */
 #include "table.h"
 #include "threads.h"
 
@@ -133,7 +133,7 @@ TEST(workers_mark_the_groups_in_which_they_submit, ALL)
     free_table(table);
 }
 
-TEST(the_seat_says_which_slot_it_has_touched, ALL)
+TEST(the_worker_says_which_slot_it_has_touched, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);
     const struct pi_worker *worker = &table->slots.workers[WORKER];

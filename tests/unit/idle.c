@@ -127,7 +127,6 @@ static void claim_all(void *context, unsigned number)
 {
     struct wake_up *all = context;
     uint32_t worker;
-    (void)number;
     while ((worker = pi_idle_claim(&all->idle, SLEEPERS)) != PI_NO_INDEX)
         atomic_fetch_add(&all->woken[worker], 1);
 }

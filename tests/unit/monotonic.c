@@ -1,4 +1,4 @@
-/* count.c - numbers in shared memory that only grow: none that was scribbled is believed. */
+/* monotonic.c - numbers in shared memory that only grow: a scribbled one is not believed. */
 #include "support/support.h"
 
 #include "core/monotonic.h"

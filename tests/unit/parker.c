@@ -1,4 +1,4 @@
-/* parkers.c - the places where callers sleep: each is one caller's. */
+/* parker.c - the places where callers sleep: each is one caller's. */
 #include "bits.h"
 #include "threads.h"
 

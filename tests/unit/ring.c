@@ -81,7 +81,7 @@ TEST(limit_of_entries, ALL)
     free_queue(&queue);
 }
 
-/* Several laps, with so many entries in the ring all the time. */
+/* Several laps, with `depth` entries in the ring all the time. */
 static void assert_laps(uint32_t depth)
 {
     struct queue queue = make_queue(1, 1);

@@ -187,7 +187,7 @@ TEST(the_first_cell, ALL)
     }
 }
 
-/* Marks one after another: there are not so many rings, or ring 0 leads to itself. */
+/* Marks one after another: they lead beyond the last ring, or ring 0 leads to itself. */
 TEST(marks_everywhere, ALL)
 {
     for (uint32_t mark = DOWN_ENTRY; mark <= MARK_ENTRY; mark++) {

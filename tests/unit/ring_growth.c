@@ -147,7 +147,7 @@ TEST(tail_behind_the_mark, ALL)
     free_queue(&queue);
 }
 
-/* Pushes and pops so many entries at once. */
+/* Pushes entries `from` to `to`, then pops them. */
 #define assert_through(queue, from, to) require_through(queue, from, to, __FILE__, __LINE__)
 static void require_through(struct queue *queue, uint32_t from, uint32_t to, const char *file,
                             int line)

@@ -1,4 +1,4 @@
-/* lock.c - the word of a lock: each arrow of its table, and nothing but those. */
+/* robust_lock.c - the word of a lock: each arrow of its table, and nothing but those. */
 #include "threads.h"
 
 #include "core/robust_lock.h"
@@ -6,11 +6,11 @@
 
 #define SERIAL 77u
 #define LATER 78u
-#define SEAT 5u
+#define WORKER 5u
 
 static struct pi_robust_lock lock;
 
-static const uint32_t seat_thread = SEAT << PI_HOLDER_SHIFT | 1;
+static const uint32_t worker_thread = WORKER << PI_HOLDER_SHIFT | 1;
 
 static void assert_word(uint64_t bits)
 {
@@ -19,7 +19,7 @@ static void assert_word(uint64_t bits)
 
 TEST(holders_are_told_apart, ALL)
 {
-    assert_int_equal(pi_holder(SEAT, 1), seat_thread);
+    assert_int_equal(pi_holder(WORKER, 1), worker_thread);
     assert_int_not_equal(pi_holder(0, 1), 0);
     assert_int_not_equal(pi_holder(0, 1), pi_holder(1, 1));
     assert_int_not_equal(pi_holder(0, 1), pi_holder(0, 2));
@@ -56,11 +56,11 @@ TEST(other_lives, ALL)
 TEST(recovered, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
-    assert_false(pi_robust_lock_recover(&lock, SEAT));
+    assert_false(pi_robust_lock_recover(&lock, WORKER));
     assert_false(pi_robust_lock_recover(&lock, 0));
-    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
-    assert_false(pi_robust_lock_recover(&lock, SEAT + 1));
-    assert_true(pi_robust_lock_recover(&lock, SEAT));
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, worker_thread), PI_LOCK_DONE);
+    assert_false(pi_robust_lock_recover(&lock, WORKER + 1));
+    assert_true(pi_robust_lock_recover(&lock, WORKER));
     assert_word(PI_LOCK_DIED);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_TOLD);
     assert_word(11);
@@ -80,21 +80,21 @@ TEST(ended, ALL)
 TEST(ended_while_it_is_held, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
-    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, worker_thread), PI_LOCK_DONE);
     assert_int_equal(pi_robust_lock_end_if_free(&lock, SERIAL), PI_LOCK_BUSY);
     assert_false(pi_robust_lock_is_gone(&lock, SERIAL));
     assert_int_equal(pi_robust_lock_end(&lock, SERIAL), PI_LOCK_BUSY);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 12), PI_LOCK_STALE);
-    assert_int_equal(pi_robust_lock_release(&lock, SERIAL, seat_thread), PI_LOCK_LAST);
+    assert_int_equal(pi_robust_lock_release(&lock, SERIAL, worker_thread), PI_LOCK_LAST);
     assert_word(PI_LOCK_GONE);
 }
 
 TEST(ended_and_its_holder_died, ALL)
 {
     pi_robust_lock_init(&lock, SERIAL);
-    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, seat_thread), PI_LOCK_DONE);
+    assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, worker_thread), PI_LOCK_DONE);
     assert_int_equal(pi_robust_lock_end(&lock, SERIAL), PI_LOCK_BUSY);
-    assert_true(pi_robust_lock_recover(&lock, SEAT));
+    assert_true(pi_robust_lock_recover(&lock, WORKER));
     assert_word(PI_LOCK_GONE | PI_LOCK_DIED);
     assert_int_equal(pi_robust_lock_acquire(&lock, SERIAL, 11), PI_LOCK_STALE);
 }

@@ -1,4 +1,4 @@
-/* slots.c - who gets a slot, and who gets to run what is in it. */
+/* slot.c - which caller gets a slot, and which worker runs what is in it. */
 #include "table.h"
 
 static void assert_state(struct table *table, uint32_t index, enum pi_state state, unsigned owner)
@@ -65,7 +65,7 @@ TEST(acquire_passes_a_slot_that_only_looks_free, ALL)
     free_table(table);
 }
 
-/* The taker died between the bit and the word: the slot is not to be had until the sweep. */
+/* The taker died between the bit and the word: nobody finds the slot until the recovery. */
 TEST(acquire_passes_a_slot_that_looks_taken, ALL)
 {
     struct table *table = make_table(64, 2);

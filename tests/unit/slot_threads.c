@@ -1,4 +1,4 @@
-/* slots_threads.c - submitters, workers and callers who claim out of turn, all at once: each task
+/* slot_threads.c - submitters, workers and callers that claim out of turn, all at once: each task
  * runs once, and none is left without an entry in the ring. Nobody waits for a thread that may have
  * no processor: a submitter that finds no slot works itself. */
 #include "table.h"
@@ -16,7 +16,7 @@ struct crowd {
     _Atomic unsigned submitting;
     _Atomic unsigned ended_by_others; /* tasks that somebody else ended as they ran */
     _Atomic unsigned refused;         /* pushes, as the ring was full */
-    unsigned impatience;              /* one task of so many is claimed by its submitter */
+    unsigned impatience;              /* a submitter claims one task in this number */
 };
 
 static void run(struct crowd *crowd, uint32_t index, uint64_t word)

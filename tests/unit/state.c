@@ -1,4 +1,4 @@
-/* word.c - the fields of a slot's word do not touch each other. */
+/* state.c - the fields of a slot's word do not touch each other. */
 #include "support/support.h"
 
 #include "core/state.h"

@@ -56,6 +56,7 @@ static const struct {
     {"core/arena.c", "pi_units_discarded", true, "there is no memory left"},
     {"core/arena.c", "pi_units_put_back", true, "there is no memory left, or two claim a unit"},
     {"core/arena.c", "pi_units_see", false, "the supervisor"},
+    {"core/arena.c", "pi_unit_recover", false, "the supervisor"},
     {"core/span.c", "share", true, "there is no memory left"},
     {"core/span.c", "reopen", true, "there is no memory left"},
     {"core/span.c", "take_all", true, "there is no memory left"},
