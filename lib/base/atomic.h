@@ -1,18 +1,20 @@
 /* atomic.h - the memory orders that posse uses, by name.
  *
- * Four kinds suffice:
+ * Runs in: program, worker, supervisor. Four kinds suffice:
  *   relaxed   the value alone counts: hints, statistics, or a word that a later compare-and-swap
  *             checks again
  *   acquire   a load that sees a release finds everything written before it
  *   release   publishes everything written before it
  *   seq       both, and in one order with all other seq operations: where a store must precede
- *             a load (somebody goes to sleep while somebody else brings work)
- * and one fence: `load_again` comes after all reads before it, whatever their order, and tells
+ *             a load (one goes to sleep while another brings work)
+ * and one fence: `load_again` comes after all reads before it, whatever their order, and shows
  * whether what they saw was still there.
  * A compare-and-swap is `cas` (acquire and release) or `cas_seq`; a failed one reloads *expected.
  *
- * Every write to shared memory goes through here, so a build with POSSE_CRASH_POINTS kills a
- * process before and after any of them; see crash_point.h and tests/crash/points.c.
+ * A comment beside each use names its partner, its table, or why relaxed is enough:
+ * tests/lint/orderings.sh counts them. Every write to shared memory goes through here. So a build
+ * with POSSE_CRASH_POINTS kills a process before and after any of them; see crash_point.h and
+ * tests/crash/points.c.
  */
 #ifndef PI_ATOMIC_H
 #define PI_ATOMIC_H
@@ -74,7 +76,7 @@
 #define pi_exchange_seq(p, v) PI_VALUE_(atomic_exchange_explicit(p, v, memory_order_seq_cst))
 
 /* Adds to a counter that has one writer: no locked operation. */
-#define pi_monotonic(p) pi_store_relaxed(p, pi_load_relaxed(p) + 1)
+#define pi_increment(p) pi_store_relaxed(p, pi_load_relaxed(p) + 1)
 
 /* A short rest in a loop that waits for another processor. */
 static inline void pi_pause(void)

@@ -1,5 +1,7 @@
 #include "core/arena.h"
 
+#include "base/assert.h"
+
 #define WARM_LOOKS 64u  /* for a unit that has memory, before one is taken that has none */
 #define FEW_LOOKS 4096u /* before the end is raised: a page walk for each raise would cost more */
 
@@ -211,6 +213,7 @@ static bool claim_around(struct search *s, uint32_t from, uint32_t looks,
 /* Units with memory first: for a single one only a few looks, as a new one costs little. */
 uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, enum pi_search search)
 {
+    PI_ASSERT(n > 0);
     struct search s = {.arena = arena, .n = n, .owner = owner};
     uint32_t looks = search == PI_SEARCH_ALL ? UINT32_MAX : n + FEW_LOOKS;
     uint32_t warm = search == PI_SEARCH_PART && n == 1 ? WARM_LOOKS : looks;
@@ -257,6 +260,7 @@ void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n)
 
 void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner)
 {
+    PI_ASSERT(n > 0);
     for (uint32_t i = 1; i < n; i++) {
         set_value(arena, unit + i, PI_USED);
         pi_store_relaxed(&arena->units[unit + i].tag, pi_tag_inside(unit)); /* with the head */

@@ -1,6 +1,8 @@
 /* order: all seq but where it says so, as the head of bitmap.h says. */
 #include "core/bitmap.h"
 
+#include "base/assert.h"
+
 static uint32_t words_for(uint32_t bits) { return (bits + 63) / 64; }
 
 size_t pi_bitmap_size(uint32_t max)
@@ -33,6 +35,7 @@ static uint64_t bit_of(uint32_t i) { return (uint64_t)1 << (i % 64); }
 /* Sets bits of word i of a level, and those above if it had none. */
 static void set_bits(struct pi_bitmap *map, int level, uint32_t i, uint64_t bits)
 {
+    PI_ASSERT(i < map->words[level]);
     for (; level < 3 && pi_or_seq(&map->level[level][i], bits) == 0; level++, i /= 64)
         bits = bit_of(i);
 }

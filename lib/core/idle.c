@@ -1,10 +1,13 @@
 #include "core/idle.h"
 
+#include "base/assert.h"
+
 #define SPINNING(worker) ((uint64_t)1 << (32 + (worker) % 32))
 #define SLEEPING(worker) ((uint64_t)1 << ((worker) % 32))
 
 static _Atomic uint64_t *word_of(struct pi_idle *idle, unsigned worker)
 {
+    PI_ASSERT(worker < PI_MAX_WORKERS);
     return &idle->word[worker / 32];
 }
 

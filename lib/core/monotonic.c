@@ -3,6 +3,8 @@
  * open. */
 #include "core/monotonic.h"
 
+#include "base/assert.h"
+
 void pi_monotonic_init(struct pi_monotonic *count, _Atomic uint64_t *word, uint32_t max)
 {
     count->word = word;
@@ -47,6 +49,7 @@ uint32_t pi_monotonic_reload(struct pi_monotonic *count, uint64_t word)
 bool pi_monotonic_raise(struct pi_monotonic *count, uint32_t to)
 {
     uint64_t raised = pi_monotonic_word(to), word = pi_load_seq(count->word);
+    PI_ASSERT(to <= count->max);
     bool done = false;
     while (!done && pi_monotonic_reload(count, word) < to &&
            (!is_possible(count, word) || (uint32_t)word < to))

@@ -1,5 +1,7 @@
 #include "core/ring.h"
 
+#include "base/assert.h"
+
 #define SLOT_BITS 24
 #define SLOT_MASK (((uint64_t)1 << SLOT_BITS) - 1)
 #define UP SLOT_MASK
@@ -220,6 +222,7 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
 {
     uint64_t seen = pi_load_acquire(&ring->shared->tail); /* with help_tail */
     struct walk walk = {.steps = PI_RING_STEPS};
+    PI_ASSERT(slot < PI_MAX_SLOTS);
     begin(ring, &walk, seen);
     for (;;) {
         enum pi_push found = find_end(ring, &walk);

@@ -1,6 +1,8 @@
 /* order: all seq, as the table in robust_lock.h says. */
 #include "core/robust_lock.h"
 
+#include "base/assert.h"
+
 #define HOLDER_MASK ((uint64_t)UINT32_MAX)
 
 void pi_robust_lock_init(struct pi_robust_lock *lock, uint32_t serial)
@@ -22,6 +24,7 @@ bool pi_robust_lock_is_gone(struct pi_robust_lock *lock, uint32_t serial)
 enum pi_robust_lock_result pi_robust_lock_acquire(struct pi_robust_lock *lock, uint32_t serial,
                                                   uint32_t holder)
 {
+    PI_ASSERT(holder != 0);
     uint64_t seen = pi_load_seq(&lock->word); /* seq: after our bit, before we sleep */
     while (!over(seen, serial)) {
         if (pi_robust_lock_holder(seen) != 0)

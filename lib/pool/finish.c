@@ -4,20 +4,12 @@
 #include "pool/trim.h"
 #include "pool/wake.h"
 
-/* Whether a word is that of the same life in the same state, whatever flags have come or gone. */
-static bool is_same(uint64_t a, uint64_t b)
-{
-    const uint64_t fixed =
-        (uint64_t)15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;
-    return (a & fixed) == (b & fixed);
-}
-
 /* Makes the handle stale: FREE if there are no blocks, else FILLING, as they are freed only then: a
  * reader of them finds it stale (pi_confirm). False: somebody else did, or has claimed it. */
 static bool empty(struct pi_slot *slot, uint64_t *word, unsigned owner, bool blocks)
 {
     uint64_t was = *word;
-    while (is_same(*word, was))
+    while (pi_same_state(*word, was))
         if (blocks ? pi_slot_empty(slot, word, owner) : pi_slot_free(slot, word))
             return true;
     return false;

@@ -40,8 +40,7 @@
 /* Flags and parkers come and go; a retry is a life of its own. */
 static bool same_life(const struct pi_verify *verify, uint64_t word, uint8_t attempt)
 {
-    const uint64_t life = 15 | PI_OWNER_MASK | (uint64_t)UINT32_MAX << PI_GENERATION_SHIFT;
-    return (verify->word & life) == (word & life) && verify->attempt == attempt;
+    return pi_same_state(verify->word, word) && verify->attempt == attempt;
 }
 
 static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_verify *verify)

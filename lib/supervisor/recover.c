@@ -189,7 +189,7 @@ static void recover_slot(const struct loss *loss, uint32_t index)
 {
     posse_executor *e = loss->executor;
     struct pi_slots *slots = &e->segment.slots;
-    pi_monotonic(&e->segment.header->slots_recovered);
+    pi_increment(&e->segment.header->slots_recovered);
     recover_task(loss, index);
     uint64_t word = pi_load_seq(&slots->at[index].word);
     if ((word & PI_IN_RING) && is_touched(loss, index))

@@ -162,7 +162,7 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     s->alive--;
     pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
     if (ready != PI_WORKER_EXITED && ready != PI_WORKER_EXITING && ready != PI_WORKER_FAILED)
-        pi_monotonic(&header->workers_lost);
+        pi_increment(&header->workers_lost);
     if (!child->exited &&
         s->phase_seen < PI_DEAD) /* else all futures were told that they will not end */
         pi_recover(s, worker, &death);
@@ -268,7 +268,7 @@ void pi_supervisor_run(struct pi_supervisor *s)
 {
     for (;;) {
         if (s->put_off == 0) /* else it sees what waits, and can do nothing about it */
-            pi_monotonic(&s->executor->segment.header->supervisor_rounds);
+            pi_increment(&s->executor->segment.header->supervisor_rounds);
         look_at_workers(s);
         pi_enforce_deadlines(s);
         look_at_phase(s); /* before the staff: it must not look at the ring before DRAINING */
