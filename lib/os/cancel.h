@@ -1,9 +1,11 @@
-/* cancel.h - keeps pthread_cancel out: no thread is ended in the middle of a call of posse.
+/* cancel.h - keeps pthread_cancel out: no thread ends in the middle of a call of posse.
  *
- * Each function of os/ that makes a system call which is a cancellation point begins with
- * PI_OS_NO_CANCEL, so none of os/ is one, and a cancel waits for one of the program's own.
- * Functions of the program that posse calls run with the cancel state of the caller. Waits on a
- * futex need nothing: syscall() is no cancellation point.
+ * Runs in: program, supervisor, worker.
+ *
+ * Each function of os/ whose system call is a cancellation point begins with PI_OS_NO_CANCEL. So
+ * none of them is one, and a cancel waits for a cancellation point of the program. A function of the
+ * program that posse calls runs with the cancel state of the caller. A wait on a futex needs
+ * nothing: syscall() is no cancellation point.
  */
 #ifndef PI_OS_CANCEL_H
 #define PI_OS_CANCEL_H
@@ -22,7 +24,7 @@ static inline void pi_os_cancel_let(const int *before)
     (void)pthread_setcancelstate(*before, NULL);
 }
 
-/* Until the end of the block that it is declared in. */
+/* Until the end of the block that it stands in. */
 #define PI_OS_NO_CANCEL                                                                            \
     int cancel_before __attribute__((cleanup(pi_os_cancel_let), unused)) = pi_os_cancel_hold()
 

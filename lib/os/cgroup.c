@@ -1,28 +1,28 @@
 #include "os/cgroup.h"
 
+#include "base/tuning.h"
 #include "os/fd.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define GROUPS "/sys/fs/cgroup"
-#define MAX_PATH 1024 /* a longer one limits nothing */
 
-/* Where the groups of one hierarchy are: the directory of the topmost, and the path of a group. */
+/* A group of one hierarchy: the directory of the topmost group, and the path from there. */
 struct place {
-    char directory[MAX_PATH];
+    char directory[PI_MAX_PATH];
     size_t top; /* length of the directory of the topmost group */
 };
 
 bool pi_os_cgroup_read(const char *directory, const char *name, char *text, size_t size)
 {
-    char path[MAX_PATH + 64];
+    char path[PI_MAX_PATH + 64];
     snprintf(path, sizeof path, "%s/%s", directory, name);
     return pi_os_fd_read(path, text, size) > 0;
 }
 
-/* The least of a group and those above it. A container may see the groups above its own as the
- * topmost one: then those between are not there. */
+/* The least of a group and those above it. A container may see its own group as the topmost one:
+ * then those between are not there. */
 static uint64_t least(const struct pi_os_cgroup *kind, struct place *place)
 {
     uint64_t result = PI_OS_NO_LIMIT;
@@ -73,7 +73,7 @@ static uint64_t allowed_by(const struct pi_os_cgroup *kind, const char *root, ch
 
 uint64_t pi_os_cgroup_allowed(const struct pi_os_cgroup *kind, const char *root)
 {
-    char path[MAX_PATH], text[4096], *rest = text;
+    char path[PI_MAX_PATH], text[4096], *rest = text;
     uint64_t result = PI_OS_NO_LIMIT;
     snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
     if (pi_os_fd_read(path, text, sizeof text) <= 0)

@@ -1,18 +1,18 @@
 #include "os/code_range.h"
 
-#include "os/cancel.h"
+#include "os/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#define PIECE 2048 /* bytes that are read at once, on the stack; of lines about 20 */
+#define PIECE 2048 /* bytes for each read, on the stack: about 20 lines */
 
-/* A line is "begin-end rwxp offset ...", with numbers to the base of 16: of it the first bytes. */
+/* A line is "begin-end rwxp offset ...", with hexadecimal numbers: what it has told so far. */
 struct line {
-    char start[sizeof(uintptr_t) * 4 + sizeof "- rwxp"];
-    size_t length;
+    uintptr_t number[2];
+    int field; /* begin, end, permissions, rest */
+    bool executable;
 };
 
 /* The lines come in order and do not overlap. Neighbours become one range. */
@@ -34,15 +34,15 @@ static int add_range(struct pi_os_code *code, uintptr_t begin, uintptr_t end)
     return 0;
 }
 
-static int add_line(struct pi_os_code *code, const struct line *line)
+static void add_character(struct line *line, char c)
 {
-    char *at;
-    uintptr_t begin = strtoul(line->start, &at, 16);
-    if (*at != '-')
-        return 0;
-    uintptr_t end = strtoul(at + 1, &at, 16);
-    bool executable = at[0] == ' ' && at[1] && at[2] && at[3] == 'x';
-    return executable ? add_range(code, begin, end) : 0;
+    if (c == ' ' || (c == '-' && line->field == 0))
+        line->field++;
+    else if (line->field < 2)
+        line->number[line->field] =
+            line->number[line->field] * 16 + (uintptr_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    else if (line->field == 2 && c == 'x')
+        line->executable = true;
 }
 
 /* A piece of the file, which may begin and end within a line. */
@@ -50,13 +50,13 @@ static int add_piece(struct pi_os_code *code, struct line *line, const char *pie
 {
     int error = 0;
     for (size_t i = 0; i < size && !error; i++) {
-        if (piece[i] == '\n') {
-            line->start[line->length] = '\0';
-            error = add_line(code, line);
-            line->length = 0;
-        } else if (line->length < sizeof line->start - 1) {
-            line->start[line->length++] = piece[i];
+        if (piece[i] != '\n') {
+            add_character(line, piece[i]);
+            continue;
         }
+        if (line->executable)
+            error = add_range(code, line->number[0], line->number[1]);
+        *line = (struct line){.field = 0};
     }
     return error;
 }
@@ -64,11 +64,9 @@ static int add_piece(struct pi_os_code *code, struct line *line, const char *pie
 static int add_file(struct pi_os_code *code, int fd)
 {
     char piece[PIECE];
-    struct line line = {.length = 0};
+    struct line line = {.field = 0};
     for (;;) {
-        ssize_t size = read(fd, piece, sizeof piece);
-        if (size < 0 && errno == EINTR)
-            continue;
+        ssize_t size = pi_os_fd_read_some(fd, piece, sizeof piece);
         if (size <= 0)
             return size < 0 ? errno : 0;
         int error = add_piece(code, &line, piece, (size_t)size);
@@ -79,19 +77,16 @@ static int add_file(struct pi_os_code *code, int fd)
 
 static int read_maps(struct pi_os_code *code)
 {
-    int fd;
-    while ((fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)) < 0 && errno == EINTR)
-        ;
+    int fd = pi_os_fd_open("/proc/self/maps", O_RDONLY);
     if (fd < 0)
         return errno;
     int error = add_file(code, fd);
-    close(fd);
+    pi_os_close(fd);
     return error;
 }
 
 int pi_os_code_init(struct pi_os_code *code)
 {
-    PI_OS_NO_CANCEL;
     *code = (struct pi_os_code){NULL, 0};
     int error = read_maps(code);
     if (error)

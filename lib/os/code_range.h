@@ -1,5 +1,7 @@
-/* code_range.h - which functions a process has:
- * the memory that can be executed at one moment. */
+/* code_range.h - which functions a process has: the memory that it can execute at one moment.
+ *
+ * Runs in: program, when it makes an executor and when it submits.
+ */
 #ifndef PI_OS_CODE_RANGE_H
 #define PI_OS_CODE_RANGE_H
 
@@ -13,13 +15,12 @@ struct pi_os_code_range {
 
 struct pi_os_code {
     struct pi_os_code_range *ranges; /* in order; none touches the next one */
-    size_t count; /* 0: the system does not tell, every function is taken for there */
+    size_t count; /* 0: the system does not tell, so every function counts as there */
 };
 
-/* Reads /proc/self/maps, in pieces. Each mapping is seen as it is at some moment of the call; one
- * that stays as it is during the call is never left out. Takes no lock that a fork could meet.
- * 0, also if the system does not tell: no /proc, or no right to read it. Else an errno: too few
- * descriptors, or too little memory. */
+/* Reads /proc/self/maps, in pieces. A mapping that does not change during the call is never left
+ * out. Takes no lock that a fork could meet. 0, also if the system does not tell: no /proc, or no
+ * right to read it. Else an errno: too few descriptors, or too little memory. */
 int pi_os_code_init(struct pi_os_code *code);
 void pi_os_code_fini(struct pi_os_code *code);
 bool pi_os_code_has(const struct pi_os_code *code, uintptr_t address);

@@ -37,7 +37,7 @@ static uint64_t of_group(const char *directory)
 static unsigned affinity(void)
 {
 #ifdef CPU_COUNT
-    /* Of 1024 processors; more make the call fail, and then all that are online count. */
+    /* Of 1024 processors. With more the call fails, and all that are online count. */
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         return (unsigned)CPU_COUNT(&set);

@@ -1,4 +1,7 @@
-/* cpus.h - how many processors this process may use. */
+/* cpus.h - how many processors this process may use.
+ *
+ * Runs in: program.
+ */
 #ifndef PI_OS_CPUS_H
 #define PI_OS_CPUS_H
 
@@ -9,8 +12,8 @@ unsigned pi_os_cpus(void);
 /* The same with the control groups below root: see pi_os_cgroup_allowed. For tests. */
 unsigned pi_os_cpus_in(const char *root);
 
-/* The quota that the files of a control group give in processors, rounded up, 0 for none. For
- * tests: `text` is what cpu.max of version 2 holds ("max 100000", "150000 100000"). */
+/* A quota in processors, rounded up, 0: none. `text` is what cpu.max of version 2 holds ("max
+ * 100000", "150000 100000"). For tests. */
 unsigned pi_os_cpus_of_quota(const char *text);
 
 #endif

@@ -1,7 +1,8 @@
-/* fork_detect.h - tells a forked child from the process that made an executor, at the cost of one load.
+/* fork_detect.h - tells a forked child from the process that made an executor, by one load.
  *
- * Where Linux can wipe a page in forked children, the mark is such a page; elsewhere it is the
- * process id.
+ * Runs in: program, worker.
+ *
+ * The mark is a page that Linux wipes in forked children; elsewhere it is the process id.
  */
 #ifndef PI_OS_FORK_DETECT_H
 #define PI_OS_FORK_DETECT_H
@@ -17,7 +18,7 @@ struct pi_os_fork_detect {
 /* 0 or an errno. */
 int pi_os_fork_detect_init(struct pi_os_fork_detect *guard);
 void pi_os_fork_detect_fini(struct pi_os_fork_detect *guard);
-/* Says that this process is the one from now on. */
+/* Makes this process the one that holds the mark. */
 void pi_os_fork_detect_set(struct pi_os_fork_detect *guard);
 bool pi_os_fork_detect_holds(const struct pi_os_fork_detect *guard);
 

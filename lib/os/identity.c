@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What /proc tells of a process: fields 1, 3, 20 and 22 of its stat. */
+/* Fields 1, 3, 20 and 22 of a process's stat in /proc. */
 struct stat_line {
     uint64_t pid, threads, start;
     char state;
@@ -22,7 +22,7 @@ static uint64_t number_at(const char *at)
     return number;
 }
 
-/* What follows that number of spaces, or the end. */
+/* Behind that number of spaces, or the end. */
 static const char *after_spaces(const char *at, int spaces)
 {
     for (; *at && spaces > 0; at++)
@@ -30,7 +30,7 @@ static const char *after_spaces(const char *at, int spaces)
     return at;
 }
 
-/* The name, which may hold anything, ends with the last parenthesis. */
+/* The name, which may hold anything, ends with the last parenthesis of the line. */
 static bool parse(const char *line, struct stat_line *found)
 {
     const char *end = strrchr(line, ')');
@@ -74,7 +74,7 @@ struct pi_os_identity pi_os_identify(pid_t pid)
     return (struct pi_os_identity){.pid = pid, .start = known ? line.start : 0};
 }
 
-/* Its line, if that can be read. False: it is not there. */
+/* Its line, if /proc has one. False: the process is not there. */
 static bool look(const struct pi_os_identity *identity, struct stat_line *line)
 {
     line->state = 0;
@@ -91,11 +91,21 @@ bool pi_os_identity_is(const struct pi_os_identity *identity)
     return look(identity, &line);
 }
 
-/* A process whose first thread has ended is a zombie too, with more threads than that. */
+/* A process whose first thread alone has ended is a zombie too, but has more threads. */
 bool pi_os_identity_lives(const struct pi_os_identity *identity)
 {
     struct stat_line line;
     if (!look(identity, &line))
         return false;
     return !(line.state == 'Z' || line.state == 'X') || line.threads > 1;
+}
+
+struct pi_os_user pi_os_user(void)
+{
+    return (struct pi_os_user){.user = geteuid(), .group = getegid()};
+}
+
+bool pi_os_user_is(const struct pi_os_user *user)
+{
+    return geteuid() == user->user && getegid() == user->group;
 }

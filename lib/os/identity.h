@@ -1,6 +1,8 @@
-/* identity.h - a process that is known again where there is no pidfd of it.
+/* identity.h - knows a process again where there is no pidfd of it.
  *
- * A pid may be given to another process. So its start time is compared too, as /proc tells it.
+ * Runs in: program, supervisor, worker.
+ *
+ * The system may give a pid to another process. So the start time that /proc tells is compared too.
  * Where /proc does not tell, the pid alone counts.
  */
 #ifndef PI_OS_IDENTITY_H
@@ -12,7 +14,7 @@
 
 struct pi_os_identity {
     pid_t pid;      /* 0: none */
-    uint64_t start; /* in ticks since the boot; 0: not known */
+    uint64_t start; /* in ticks since the boot; 0: unknown */
 };
 
 /* Of a process that lives, or is dead and not reaped yet. Pid 0 if there is none. */
@@ -21,5 +23,14 @@ struct pi_os_identity pi_os_identify(pid_t pid);
 bool pi_os_identity_is(const struct pi_os_identity *identity);
 /* Whether it lives. A process whose parent has not reaped it is dead. */
 bool pi_os_identity_lives(const struct pi_os_identity *identity);
+
+/* As whom this process acts. */
+struct pi_os_user {
+    uid_t user;
+    gid_t group;
+};
+
+struct pi_os_user pi_os_user(void);
+bool pi_os_user_is(const struct pi_os_user *user);
 
 #endif

@@ -1,12 +1,16 @@
-/* limits.h - how much memory there may be. PI_OS_NO_LIMIT: the system does not limit it, or does
- * not tell. */
+/* limits.h - how much memory there may be.
+ *
+ * Runs in: program, worker.
+ *
+ * PI_OS_NO_LIMIT: the system does not limit it, or does not tell.
+ */
 #ifndef PI_OS_LIMITS_H
 #define PI_OS_LIMITS_H
 
 #include "os/cgroup.h"
 
-/* Bytes of memory that all processes here may have together: those of the machine, but no more than
- * its control groups (v2 and v1) allow. Swap does not count. */
+/* Bytes that all processes here may have together: the machine's memory, but no more than its
+ * control groups (v2 and v1) allow. Swap does not count. */
 uint64_t pi_os_memory_of_machine(void);
 
 /* What the control groups alone allow. root: see pi_os_cgroup_allowed. */

@@ -1,24 +1,21 @@
 #include "os/pollable.h"
 
-#include "os/cancel.h"
+#include "base/tuning.h"
+#include "os/channel.h"
 
 #include <errno.h>
-#include <unistd.h>
-
-#define MAX_TRIES 100 /* of a tenth of a second */
 
 int pi_os_pollable_init(struct pi_os_pollable *flag)
 {
-    PI_OS_NO_CANCEL;
     int sockets[2];
     atomic_init(&flag->lost, false);
     flag->reader.number = flag->writer.number = -1;
-    int error = pi_os_socket_pair(sockets);
+    int error = pi_os_channel_pair(sockets);
     if (error)
         return error;
     error = pi_os_fd_own(&flag->reader, sockets[0]);
     if (error)
-        close(sockets[1]);
+        pi_os_close(sockets[1]);
     else
         error = pi_os_fd_own(&flag->writer, sockets[1]);
     if (error)
@@ -41,20 +38,19 @@ static void lose(struct pi_os_pollable *flag)
 /* No later call would send the byte: so this one tries until the kernel has memory. */
 void pi_os_pollable_set(struct pi_os_pollable *flag)
 {
-    bool sent = false;
-    for (int tries = 0; tries < MAX_TRIES && !sent; tries++) {
+    for (int tries = 0; tries < PI_MAX_POLLABLE_RETRIES; tries++) {
         if (!pi_os_fd_is_ours(&flag->writer))
             break;
-        sent = pi_os_socket_poke(flag->writer.number);
-        if (!sent && errno != ENOMEM && errno != ENOBUFS && errno != EINTR)
+        if (pi_os_channel_poke(flag->writer.number))
+            return;
+        if (!pi_os_channel_passes(errno))
             break;
     }
-    if (!sent)
-        lose(flag);
+    lose(flag);
 }
 
 void pi_os_pollable_clear(struct pi_os_pollable *flag)
 {
-    if (!pi_os_fd_is_ours(&flag->reader) || !pi_os_socket_drain(flag->reader.number))
+    if (!pi_os_fd_is_ours(&flag->reader) || !pi_os_channel_drain(flag->reader.number))
         lose(flag);
 }

@@ -1,7 +1,9 @@
 /* pollable.h - a descriptor that is readable while a flag is set, for poll.
  *
- * It is one end of two connected sockets: unlike eventfds they have inodes of their own, so a
- * descriptor that the program has closed, or replaced by one of its own, is noticed.
+ * Runs in: program.
+ *
+ * The descriptor is one end of two connected sockets. Unlike eventfds these have inodes of their
+ * own, so a descriptor that the program has closed or replaced is noticed.
  */
 #ifndef PI_OS_POLLABLE_H
 #define PI_OS_POLLABLE_H
@@ -18,8 +20,8 @@ struct pi_os_pollable {
 /* Above stdio, non-blocking, close-on-exec. 0 or an errno. */
 int pi_os_pollable_init(struct pi_os_pollable *flag);
 void pi_os_pollable_fini(struct pi_os_pollable *flag);
-/* One thread at a time; set only when it is clear. Setting waits only for a kernel without memory,
- * about ten seconds; clearing does not wait. */
+/* One thread at a time; set only when it is clear. Setting waits up to ten seconds for a kernel
+ * without memory; clearing does not wait. */
 void pi_os_pollable_set(struct pi_os_pollable *flag);
 void pi_os_pollable_clear(struct pi_os_pollable *flag);
 

@@ -15,15 +15,56 @@
 #include <sys/prctl.h>
 #endif
 
+/* ---- this process ---- */
+
+pid_t pi_os_self(void) { return getpid(); }
+
+pid_t pi_os_parent(void) { return getppid(); }
+
+void pi_os_exit(int code) { _exit(code); }
+
+int pi_os_die_with_parent(void)
+{
+#ifdef __linux__
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : errno;
+#else
+    return 0;
+#endif
+}
+
+/* The largest value: with less the kernel may kill a large program before a small worker. */
+void pi_os_raise_oom_score(void)
+{
+#ifdef __linux__
+    PI_OS_NO_CANCEL;
+    int fd = pi_os_fd_open("/proc/self/oom_score_adj", O_WRONLY);
+    if (fd < 0)
+        return;
+    ssize_t written = write(fd, "1000", 4);
+    (void)written;
+    pi_os_close(fd);
+#endif
+}
+
+void pi_os_process_name(const char *name)
+{
+#ifdef __linux__
+    (void)prctl(PR_SET_NAME, name);
+#else
+    (void)name;
+#endif
+}
+
+/* ---- forking ---- */
+
 static bool sigchld_pending(void)
 {
     sigset_t pending;
     return sigpending(&pending) == 0 && sigismember(&pending, SIGCHLD) == 1;
 }
 
-/* The middle process has died. If the program keeps SIGCHLD blocked, the signal would wait for it
- * after create: takes it, unless a child of the program's own died too, which would have been told
- * by the same signal. */
+/* The middle process has died. If the program blocks SIGCHLD, the signal would stay pending after
+ * create. This takes it, unless a child of the program died too and shares the signal. */
 static void take_sigchld(const struct pi_os_orphan *orphan, bool was_pending, pid_t middle)
 {
     sigset_t only;
@@ -41,20 +82,9 @@ static void take_sigchld(const struct pi_os_orphan *orphan, bool was_pending, pi
         kill(getpid(), SIGCHLD);
 }
 
-void pi_os_reap(pid_t pid)
-{
-    PI_OS_NO_CANCEL;
-    pid_t ended;
-    siginfo_t info;
-    while ((ended = waitpid(pid, NULL, 0)) < 0 && errno == EINTR)
-        ;
-    if (ended < 0 && errno != ECHILD) /* a filter denies that call by now */
-        (void)waitid(P_PID, (id_t)pid, &info, WEXITED);
-}
-
-/* The process between this one and the orphan only forks, so where it can it shares our memory: the
- * page tables, which take long to copy for a large program, are copied once, for the orphan. This
- * thread goes on when the middle process has ended; all that it has written is its own frame. */
+/* The process between this one and the orphan only forks, so by vfork it shares our memory: the page
+ * tables, which take long to copy for a large program, are copied once. This thread goes on when the
+ * middle process has ended, which has written to its own frame alone. */
 static pid_t fork_middle(const struct pi_os_orphan *orphan)
 {
     /* NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
@@ -81,40 +111,49 @@ int pi_os_fork_orphan(const struct pi_os_orphan *orphan)
     pid_t middle = fork_middle(orphan);
     if (middle < 0)
         return errno;
-    /* The program may ignore SIGCHLD or wait for any child itself:
-     * then there is nothing to reap. */
-    pi_os_reap(middle);
+    pi_os_reap(middle); /* if the program has not reaped it: by SIG_IGN, or a wait for any child */
     take_sigchld(orphan, was_pending, middle);
     return 0;
 }
 
-int pi_os_pidfd(pid_t pid)
+static void lead_group(pid_t parent)
 {
-#ifdef SYS_pidfd_open
-    long fd = syscall(SYS_pidfd_open, pid, 0);
-    return fd < 0 ? -1 : pi_os_fd_above_stdio((int)fd);
-#else
-    (void)pid;
-    errno = ENOSYS;
-    return -1;
-#endif
+    if (setpgid(0, 0) != 0 || pi_os_die_with_parent() != 0)
+        _exit(1); /* pi_os_supervision_denied has tried both, so this is new */
+    if (getppid() != parent)
+        _exit(0); /* the parent has died before */
 }
 
-/* For this process, which is no child of its own. */
-static bool waits_in_vain(int result) { return result < 0 && (errno == ECHILD || errno == EINTR); }
+int pi_os_fork_child(void (*body)(void *context), void *context, pid_t *child)
+{
+    pid_t parent = getpid();
+    *child = fork();
+    if (*child < 0)
+        return errno;
+    if (*child == 0) {
+        lead_group(parent);
+        body(context);
+        _exit(0);
+    }
+    (void)setpgid(*child, *child); /* parent or child, whichever is first */
+    return 0;
+}
+
+/* The answer about this process, which is no child of its own. */
+static bool has_no_child(int result) { return result < 0 && (errno == ECHILD || errno == EINTR); }
 
 int pi_os_children_denied(void)
 {
     PI_OS_NO_CANCEL;
     siginfo_t info;
     pid_t self = getpid();
-    if (kill(self, 0) != 0 || !waits_in_vain(waitpid(self, NULL, WNOHANG)) ||
-        !waits_in_vain(waitid(P_PID, (id_t)self, &info, WEXITED | WNOHANG | WNOWAIT)))
+    if (kill(self, 0) != 0 || !has_no_child(waitpid(self, NULL, WNOHANG)) ||
+        !has_no_child(waitid(P_PID, (id_t)self, &info, WEXITED | WNOHANG | WNOWAIT)))
         return errno;
     return 0;
 }
 
-/* The C library takes getppid for a call that cannot fail: it leaves errno as it is. */
+/* The C library does not set errno if getppid fails. */
 static int parent_denied(void)
 {
     pid_t parent = getppid();
@@ -137,42 +176,21 @@ int pi_os_supervision_denied(void)
     return ppoll(NULL, 0, &no_time, NULL) != 0 && errno != EINTR ? errno : 0;
 }
 
-int pi_os_die_with_parent(void)
+/* ---- watching and ending ---- */
+
+int pi_os_pidfd(pid_t pid)
 {
-#ifdef __linux__
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : errno;
+#ifdef SYS_pidfd_open
+    long fd = syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -1 : pi_os_fd_above_stdio((int)fd);
 #else
-    return 0;
+    (void)pid;
+    errno = ENOSYS;
+    return -1;
 #endif
 }
 
-/* The largest value there is: any less would count the worker as larger than it is by a part of the
- * memory of the machine, and a program that uses more than that part would be killed first. */
-void pi_os_raise_oom_score(void)
-{
-#ifdef __linux__
-    PI_OS_NO_CANCEL;
-    static const char most[] = "1000";
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    ssize_t written = write(fd, most, sizeof most - 1);
-    (void)written;
-    close(fd);
-#endif
-}
-
-void pi_os_process_name(const char *name)
-{
-#ifdef __linux__
-    (void)prctl(PR_SET_NAME, name);
-#else
-    (void)name;
-#endif
-}
-
-/* Linux also tells of the stops of a child that has asked to be traced by us, which is as good as a
- * stop: who has asked for it must bear it. */
+/* A task may make the supervisor its tracer. Linux then tells of traps, which count as stops. */
 enum pi_os_event pi_os_child_event(pid_t pid, struct pi_os_death *death)
 {
     PI_OS_NO_CANCEL;
@@ -190,10 +208,27 @@ enum pi_os_event pi_os_child_event(pid_t pid, struct pi_os_death *death)
     return info.si_code == CLD_CONTINUED ? PI_OS_CONTINUED : PI_OS_STOPPED;
 }
 
+void pi_os_reap(pid_t pid)
+{
+    PI_OS_NO_CANCEL;
+    pid_t ended;
+    siginfo_t info;
+    while ((ended = waitpid(pid, NULL, 0)) < 0 && errno == EINTR)
+        ;
+    if (ended < 0 && errno != ECHILD) /* a filter may deny that call by now */
+        (void)waitid(P_PID, (id_t)pid, &info, WEXITED);
+}
+
 void pi_os_reap_adopted(const struct pi_os_identity *orphan)
 {
     if (pi_os_identity_is(orphan))
         pi_os_reap(orphan->pid);
+}
+
+/* SIGCONT may be sent in the whole session, also if a task has become another user. */
+bool pi_os_poke(pid_t supervisor)
+{
+    return kill(supervisor, SIGCHLD) == 0 || kill(supervisor, SIGCONT) == 0;
 }
 
 void pi_os_signal_group(pid_t pid, int signal)

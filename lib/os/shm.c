@@ -22,14 +22,14 @@
 
 size_t pi_os_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
-/* All that a range touches. */
+/* All pages that a range touches. */
 static struct pi_os_pages pages_around(size_t offset, size_t length)
 {
     size_t page = pi_os_page_size();
     return (struct pi_os_pages){offset & ~(page - 1), (offset + length + page - 1) & ~(page - 1)};
 }
 
-/* All that lies wholly in a range; `first` is not before `end` if there is none. */
+/* All pages that lie wholly in a range; `first` is not before `end` if there is none. */
 static struct pi_os_pages pages_within(size_t offset, size_t length)
 {
     size_t page = pi_os_page_size();
@@ -88,13 +88,13 @@ int pi_os_shm_create(struct pi_os_shm *memory, size_t size, bool shared)
 
 /* ---- opening and backing ---- */
 
-/* Whether this process has given up a part of these pages. The caller has the lock. */
-static bool has_gap(const struct pi_os_shm *memory, const struct pi_os_pages *pages)
+/* Whether this process has given up a part of these pages. */
+static bool has_gap_locked(const struct pi_os_shm *memory, const struct pi_os_pages *pages)
 {
     return next_gap(memory, pages->first).first < pages->end;
 }
 
-/* Reserves again what was given up, at its old place, unless something else is there now. */
+/* Reserves again what was given up, unless something else is there now. */
 static int map_again(struct pi_os_shm *memory, const struct pi_os_pages *pages)
 {
 #ifdef MAP_FIXED_NOREPLACE
@@ -106,7 +106,7 @@ static int map_again(struct pi_os_shm *memory, const struct pi_os_pages *pages)
                     memory->fd.number, (off_t)pages->first);
     if (at == MAP_FAILED)
         return errno;
-    if (at != wanted) { /* an old kernel takes the flag for nothing */
+    if (at != wanted) { /* an old kernel ignores the flag */
         munmap(at, length);
         return EEXIST;
     }
@@ -119,8 +119,8 @@ static int map_again(struct pi_os_shm *memory, const struct pi_os_pages *pages)
 #endif
 }
 
-/* Closes the gaps in front of the end of these pages, as far as they reach there. */
-static int close_gaps(struct pi_os_shm *memory, const struct pi_os_pages *pages)
+/* Closes the gaps that reach into these pages, up to the end of the pages. */
+static int close_gaps_locked(struct pi_os_shm *memory, const struct pi_os_pages *pages)
 {
     for (unsigned i = 0; i < memory->gaps;) {
         struct pi_os_pages *gap = &memory->gap[i], part = *gap;
@@ -145,7 +145,7 @@ int pi_os_shm_open(struct pi_os_shm *memory, size_t offset, size_t length, bool 
     struct pi_os_pages pages = pages_around(offset, length);
     char *from = memory->base + pages.first;
     pthread_mutex_lock(&memory->lock);
-    int error = close_gaps(memory, &pages);
+    int error = close_gaps_locked(memory, &pages);
     if (error == 0 && mprotect(from, pages.end - pages.first, PROT_READ | PROT_WRITE) != 0)
         error = errno;
     pthread_mutex_unlock(&memory->lock);
@@ -158,9 +158,9 @@ int pi_os_shm_open(struct pi_os_shm *memory, size_t offset, size_t length, bool 
     return error;
 }
 
-static int add_gap(struct pi_os_shm *memory, const struct pi_os_pages *pages)
+static int add_gap_locked(struct pi_os_shm *memory, const struct pi_os_pages *pages)
 {
-    if (has_gap(memory, pages))
+    if (has_gap_locked(memory, pages))
         return EEXIST;
     if (memory->gaps == PI_OS_MAX_GAPS)
         return ENOMEM;
@@ -179,12 +179,12 @@ int pi_os_shm_give_up(struct pi_os_shm *memory, size_t offset, size_t length)
     if (!pi_os_fd_is_ours(&memory->fd))
         return ENOTSUP;
     pthread_mutex_lock(&memory->lock);
-    int error = add_gap(memory, &pages);
+    int error = add_gap_locked(memory, &pages);
     pthread_mutex_unlock(&memory->lock);
     return error;
 }
 
-/* Makes the kernel map pages now, for writing. EFAULT: there is no room for them. */
+/* Makes the kernel map pages now, for writing. It says EFAULT if there is no memory for them. */
 static int populate(char *from, size_t length)
 {
 #ifdef MADV_POPULATE_WRITE
@@ -202,7 +202,7 @@ static int populate(char *from, size_t length)
 #endif
 }
 
-/* Whether the call itself is refused: by the file system, an old kernel, or a filter. */
+/* Whether the file system, an old kernel or a filter refuses the call itself. */
 static bool is_denied(int error)
 {
     return error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL ||
@@ -218,7 +218,7 @@ int pi_os_shm_back(struct pi_os_shm *memory, size_t offset, size_t length)
     int denied = 0;
     if (pi_os_fd_is_ours(&memory->fd)) {
         int error = pi_os_shm_object_allocate(memory->fd.number, pages.first, size);
-        /* Cheaper at once than a fault a page. */
+        /* One call is cheaper than a fault for each page. */
         if (error == 0 && size > pi_os_page_size())
             (void)populate(from, size);
         if (!is_denied(error))
@@ -226,13 +226,12 @@ int pi_os_shm_back(struct pi_os_shm *memory, size_t offset, size_t length)
         denied = error;
     }
     int error = populate(from, size);
-    return is_denied(error) ? denied : error; /* an old kernel: pages come when they are touched */
+    return is_denied(error) ? denied : error; /* an old kernel backs a page at its first touch */
 }
 
 /* ---- giving back ---- */
 
-/* Linux does not let go of what is locked in memory at the common request. In a gap there may be
- * somebody else's memory by now. */
+/* MADV_DONTNEED refuses what is locked in memory. A gap may hold memory of the program by now. */
 static bool drop(struct pi_os_shm *memory, const struct pi_os_pages *pages)
 {
     bool gone = false;
@@ -240,7 +239,7 @@ static bool drop(struct pi_os_shm *memory, const struct pi_os_pages *pages)
     char *from = memory->base + pages->first;
     size_t size = pages->end - pages->first;
     pthread_mutex_lock(&memory->lock);
-    if (!has_gap(memory, pages))
+    if (!has_gap_locked(memory, pages))
         gone = memory->shared ? madvise(from, size, MADV_REMOVE) == 0
                               : madvise(from, size, MADV_DONTNEED) == 0 ||
                                     madvise(from, size, MADV_DONTNEED_LOCKED) == 0;
@@ -252,7 +251,7 @@ static bool drop(struct pi_os_shm *memory, const struct pi_os_pages *pages)
     return gone;
 }
 
-/* Also what is locked, or not open in this process: no kernel's `drop` does all of that. */
+/* Unlike `drop`, also what is locked, or not open in this process. */
 static bool punch(const struct pi_os_shm *memory, const struct pi_os_pages *pages)
 {
     return pi_os_fd_is_ours(&memory->fd) &&
@@ -269,7 +268,7 @@ bool pi_os_shm_discard(struct pi_os_shm *memory, size_t offset, size_t length)
     return gone;
 }
 
-/* Older kernels drop only what is open here. */
+/* Older kernels drop only what is open in this process. */
 void pi_os_shm_clear(struct pi_os_shm *memory)
 {
     PI_OS_NO_CANCEL;

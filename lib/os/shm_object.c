@@ -1,6 +1,8 @@
 #include "os/shm_object.h"
 
+#include "base/tuning.h"
 #include "os/cancel.h"
+#include "os/clock.h"
 #include "os/signals.h"
 
 #include <errno.h>
@@ -9,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(MFD_CLOEXEC) && !defined(MFD_NOEXEC_SEAL)
@@ -22,18 +23,16 @@ static int remove_name(const char *name)
     return shm_unlink(name) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-/* A shared memory object that nobody can open, or -1; *stays: why its name could not be removed.
- * None is made where names cannot be removed, as is seen by removing one that is not there. A kill
- * between making and removing it leaves a name without bytes. */
+/* A shared memory object whose name is gone, or -1; *stays: why the name could not be removed. To
+ * remove a name that is not there shows first whether the system removes names at all. A kill
+ * between making and removing a name leaves it, without bytes. */
 static int open_object(int *stays)
 {
     static _Atomic unsigned serial; /* only makes a clash less likely: O_EXCL decides */
-    for (int tries = 0; tries < 100; tries++) {
-        struct timespec now;
+    for (int tries = 0; tries < PI_MAX_NAMES; tries++) {
         char name[64];
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        snprintf(name, sizeof name, "/posse-%ld-%lx-%x", (long)getpid(), (unsigned long)now.tv_nsec,
-                 serial++);
+        snprintf(name, sizeof name, "/posse-%ld-%lx-%x", (long)getpid(),
+                 (unsigned long)(pi_os_now() % PI_SECOND), serial++);
         if (remove_name(name) != 0)
             return -1;
         int fd = shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
@@ -48,7 +47,7 @@ static int open_object(int *stays)
 }
 
 /* An object that never had a name, or -1. Some systems refuse an object that may be executed; older
- * ones do not know the flag that says that it may not. */
+ * ones do not know the flag against it. */
 static int open_unnamed(void)
 {
 #ifdef MFD_CLOEXEC
@@ -61,7 +60,7 @@ static int open_unnamed(void)
 #endif
 }
 
-/* Whether a file may become that long: beyond RLIMIT_FSIZE the kernel sends SIGXFSZ. */
+/* Whether a file may have that length: beyond RLIMIT_FSIZE the kernel sends SIGXFSZ. */
 static bool length_allowed(size_t length)
 {
     struct rlimit limit;
@@ -79,16 +78,14 @@ int pi_os_shm_object_make(struct pi_os_fd *fd, size_t size)
     int number = open_object(&stays);
     if (number < 0 && !stays)
         number = open_unnamed();
-    if (number >= 0 && (stays || ftruncate(number, (off_t)size) != 0)) {
-        close(number);
-        number = -1;
-    }
-    if (number >= 0)
+    if (number >= 0 && !stays && ftruncate(number, (off_t)size) == 0)
         (void)pi_os_fd_own(fd, number);
+    else
+        pi_os_close(number);
     return stays;
 }
 
-/* Not posix_fallocate, which writes zeros itself if the file system does not help: over what a
+/* Not posix_fallocate: where the file system does not help, it writes zeros itself, over what a
  * worker has just written there. */
 static int allocate_once(int fd, off_t offset, off_t length)
 {
@@ -99,8 +96,8 @@ static int allocate_once(int fd, off_t offset, off_t length)
 #endif
 }
 
-/* Some kernels give up half-way at a signal, and take back what they did: a profiler's timer could
- * have that go on for ever. So the second time signals wait. */
+/* Some kernels give up half-way at a signal, and undo what they did: a profiler's timer could
+ * interrupt each try. So the second one runs with signals blocked. */
 int pi_os_shm_object_allocate(int fd, size_t offset, size_t length)
 {
     PI_OS_NO_CANCEL;

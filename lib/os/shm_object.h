@@ -1,18 +1,21 @@
-/* shm_object.h - a file in memory without a name, which forked children share. */
+/* shm_object.h - a file in memory without a name, which forked children share.
+ *
+ * Runs in: program, supervisor, worker.
+ */
 #ifndef PI_OS_SHM_OBJECT_H
 #define PI_OS_SHM_OBJECT_H
 
 #include "os/fd.h"
 
-/* Makes one of that size, a hole as a whole: by shm_open, and unlinks it at once; if that fails, by
- * memfd_create. fd->number is -1 if the system has neither. 0, or an errno: the name stays, as the
- * system first said that it can remove names and then did not. */
+/* Makes one of that size, a hole as a whole: by shm_open and shm_unlink, or else by memfd_create.
+ * fd->number is -1 if the system has neither. 0, or an errno: the system said that it can remove
+ * names, then did not, and the name stays. */
 int pi_os_shm_object_make(struct pi_os_fd *fd, size_t size);
 
 /* Gives whole pages memory, and leaves what they hold. 0 or an errno. */
 int pi_os_shm_object_allocate(int fd, size_t offset, size_t length);
 
-/* Takes the memory of whole pages back: they are zero then. False: the system does not let us. */
+/* Takes the memory of whole pages back: they are zero then. False: the system refuses. */
 bool pi_os_shm_object_punch(int fd, size_t offset, size_t length);
 
 #endif

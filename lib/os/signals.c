@@ -45,7 +45,7 @@ void pi_os_signals_restore(const sigset_t *before) { pthread_sigmask(SIG_SETMASK
 
 static void on_poke(int signal) { (void)signal; }
 
-/* sigaction fails for signals that cannot be changed: the kernel's, and those of the C library. */
+/* sigaction fails for signals of the kernel and of the C library, which cannot change. */
 void pi_os_signals_of_supervisor(sigset_t *ignored)
 {
     sigset_t all;
@@ -62,7 +62,7 @@ void pi_os_signals_of_supervisor(sigset_t *ignored)
 
 void pi_os_signals_of_sleep(sigset_t *mask) { fill_without(mask, pokes); }
 
-/* The supervisor has put all but `pokes` to their default. */
+/* The supervisor has set all but `pokes` to their default. */
 void pi_os_signals_of_worker(const sigset_t *ignored)
 {
     sigset_t none;

@@ -1,5 +1,7 @@
 /* signals.h - what signals do in our processes and threads.
  *
+ * Runs in: program, supervisor, worker.
+ *
  *   signal                  supervisor   worker process         our threads in the program
  *   SIGSEGV SIGBUS SIGFPE
  *   SIGILL SIGTRAP SIGSYS
@@ -35,8 +37,8 @@
 
 #include <signal.h>
 
-/* Blocks, in this thread, what is not about the thread itself; *before is the mask before. Also
- * blocks SIGPROF, which would interrupt the calls that this is for. */
+/* Blocks, in this thread, what is not about the thread itself, and SIGPROF, which would interrupt
+ * the calls that this is for. *before is the mask before. */
 void pi_os_signals_block(sigset_t *before);
 /* The same without SIGPROF, for a thread that is about to be made and inherits the mask. */
 void pi_os_signals_block_for_thread(sigset_t *before);
@@ -45,8 +47,8 @@ void pi_os_signals_restore(const sigset_t *before);
 /* In the supervisor, just forked by the program with signals blocked; *ignored is what the program
  * ignores. */
 void pi_os_signals_of_supervisor(sigset_t *ignored);
-/* The mask with which it sleeps. Signals come at no other time, so none is missed between a look
- * and a sleep. */
+/* The mask with which the supervisor sleeps. Signals come at no other time, so it misses none
+ * between a look and a sleep. */
 void pi_os_signals_of_sleep(sigset_t *mask);
 /* In a worker process, just forked by the supervisor. */
 void pi_os_signals_of_worker(const sigset_t *ignored);

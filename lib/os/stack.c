@@ -1,23 +1,21 @@
 #include "os/stack.h"
 
 #ifdef __linux__
+#include "base/tuning.h"
+
 #include <pthread.h>
-#include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 
-#define MARGIN ((uintptr_t)128 << 10)
-#define MAX_STACK ((uintptr_t)64 << 20) /* the kernel leaves the first thread more than that */
-
-/* The stack of a process's first thread grows from the top, where the kernel has put the name of
- * the program's file, to a limit that may change. pthread_getattr_np reads /proc to find it, or,
- * with musl, tells what is mapped so far. False: this is another thread. */
+/* The stack of a process's first thread grows down from its top, where the kernel puts the name of
+ * the program's file, to a limit that may change. pthread_getattr_np would read /proc for it; musl's
+ * tells what is mapped so far. False: this is another thread. */
 static bool find_first(uintptr_t here, uintptr_t *lowest, uintptr_t *size)
 {
     struct rlimit limit;
     uintptr_t top = (uintptr_t)getauxval(AT_EXECFN);
-    *size = MAX_STACK;
-    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < MAX_STACK)
+    *size = PI_MAX_STACK;
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < PI_MAX_STACK)
         *size = (uintptr_t)limit.rlim_cur;
     *lowest = top - *size;
     return here < top && here >= *lowest;
@@ -37,7 +35,7 @@ static bool find_other(uintptr_t *lowest, uintptr_t *size)
     return found;
 }
 
-/* Of this thread: where its stack begins to be short. 0: not looked for yet. */
+/* Of this thread: the end of its stack, and where it begins to be short. 0: not looked for yet. */
 static _Thread_local uintptr_t lowest_end, short_end;
 
 static void find_ends(uintptr_t here)
@@ -47,7 +45,7 @@ static void find_ends(uintptr_t here)
     if (!find_first(here, &lowest, &size) && !find_other(&lowest, &size))
         return;
     lowest_end = lowest;
-    short_end = lowest + (size / 4 < MARGIN ? size / 4 : MARGIN);
+    short_end = lowest + (size / 4 < PI_STACK_MARGIN ? size / 4 : PI_STACK_MARGIN);
 }
 
 bool pi_os_stack_has_room(void)

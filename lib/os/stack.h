@@ -1,12 +1,15 @@
-/* stack.h - how much of its stack a thread has left. */
+/* stack.h - whether a thread has stack enough for one more task on it.
+ *
+ * Runs in: program, worker.
+ */
 #ifndef PI_OS_STACK_H
 #define PI_OS_STACK_H
 
 #include <stdbool.h>
 
-/* Whether the calling thread has room for about 128 KiB more, or for a quarter of a stack of less
- * than half a megabyte. True also where that is not known: on a stack that the program has made
- * itself, and not on Linux. */
+/* Whether the calling thread has room for 128 KiB more, or for a quarter of a stack of less than
+ * half a megabyte. Also true where nobody knows: on a stack that the program has made itself, and
+ * not on Linux. */
 bool pi_os_stack_has_room(void);
 
 #endif

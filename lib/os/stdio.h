@@ -1,9 +1,11 @@
-/* stdio.h - the standard streams' buffers around a fork. */
+/* stdio.h - the standard streams' buffers, before a fork and before a worker ends.
+ *
+ * Runs in: program, worker.
+ */
 #ifndef PI_OS_STDIO_H
 #define PI_OS_STDIO_H
 
-/* Writes what is buffered for stdout and stderr;
- * a stream that another thread holds is left alone. */
+/* Writes what stdout and stderr have buffered. Leaves a stream alone that another thread holds. */
 void pi_os_stdio_flush(void);
 
 #endif

@@ -1,19 +1,17 @@
 #include "os/thread.h"
 
+#include "base/tuning.h"
 #include "os/cancel.h"
 #include "os/process.h"
 #include "os/signals.h"
 
-#include <limits.h>
 #include <sys/stat.h>
-
-#define MIN_STACK ((size_t)1 << 20) /* musl's default is smaller */
 
 static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
                   void *context)
 {
     sigset_t before;
-    pi_os_signals_block_for_thread(&before); /* inherited by the thread */
+    pi_os_signals_block_for_thread(&before); /* the thread inherits that */
     int error = pthread_create(thread, attributes, body, context);
     pi_os_signals_restore(&before);
     return error;
@@ -26,8 +24,8 @@ int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
     int error = pthread_attr_init(&attributes);
     if (error)
         return error;
-    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < MIN_STACK)
-        (void)pthread_attr_setstacksize(&attributes, MIN_STACK);
+    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < PI_MIN_STACK)
+        (void)pthread_attr_setstacksize(&attributes, PI_MIN_STACK);
     error = create(thread, &attributes, body, context);
     pthread_attr_destroy(&attributes);
     return error;

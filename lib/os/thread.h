@@ -1,5 +1,9 @@
-/* thread.h - threads of ours in the program:
- * they take no signal that is not about themselves, and have room enough on their stack. */
+/* thread.h - threads of ours in the program.
+ *
+ * Runs in: program, worker.
+ *
+ * They take only signals about themselves (signals.h), and have stack enough.
+ */
 #ifndef PI_OS_THREAD_H
 #define PI_OS_THREAD_H
 

@@ -1,14 +1,16 @@
-/* unwind.h - what is to be undone if code of the program's that is called here does not return: it
- * throws a C++ exception, ends its thread by pthread_exit, or its thread is cancelled in it.
+/* unwind.h - undoes what posse has begun if a function of the program's does not return: it throws a
+ * C++ exception, calls pthread_exit, or its thread is cancelled in it.
+ *
+ * Runs in: program, worker.
  *
  *     PI_OS_IF_LEFT(undo, context);
  *     call_the_program();
  *     PI_OS_END_IF_LEFT;
  *
- * Exceptions run what is bound to variables, if the library is compiled with -fexceptions (see
- * lib/CMakeLists.txt); the end of a thread does so in some C libraries, in others it runs what was
- * pushed. So it is both, and the first one acts. Nothing between the two may jump out (return,
- * break).
+ * An exception runs the cleanup of variables, if the library is compiled with -fexceptions (see
+ * lib/CMakeLists.txt). The end of a thread does so in some C libraries, and in others runs the
+ * cleanup that was pushed. So there are both, and the first one acts. Nothing between the two macros
+ * may jump out (return, break).
  */
 #ifndef PI_OS_UNWIND_H
 #define PI_OS_UNWIND_H
@@ -16,9 +18,9 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* First in a function that does not return, and is not inlined: unwinding ends at this function, as
- * if it were the first on its stack. The stack of a process that was forked has the frames of the
- * program, too: an exception of a task would run their destructors, and be caught there. */
+/* Stands first in a function that does not return and is not inlined: unwinding ends there. Below it
+ * a forked process has the program's frames. An exception of a task would run their destructors,
+ * and be caught there. */
 #if defined(__x86_64__) && defined(__GCC_HAVE_DWARF2_CFI_ASM)
 #define PI_OS_STACK_BEGINS() __asm__ volatile(".cfi_undefined rip")
 #elif defined(__aarch64__) && defined(__GCC_HAVE_DWARF2_CFI_ASM)
@@ -28,7 +30,7 @@
 #endif
 
 struct pi_os_undo {
-    void (*undo)(void *context); /* NULL: nothing is to be done any more */
+    void (*undo)(void *context); /* NULL: it is done, or not needed */
     void *context;
 };
 

@@ -1,0 +1,129 @@
+/* tuning.h - the time constants and limits of the library, each with its reason.
+ *
+ * Runs in: program, supervisor, worker.
+ *
+ * Whatever waits, spins, looks again or gives up does it by a number from here. What the layout of
+ * shared memory fixes (bits of a word, entries of a table) stands beside that layout.
+ */
+#ifndef PI_TUNING_H
+#define PI_TUNING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PI_MS 1000000ull /* in nanoseconds */
+#define PI_SECOND (1000 * PI_MS)
+
+/* ---- os ---- */
+
+/* Between two tries of a call that the kernel refuses for a moment, and between two looks where
+ * nothing can wake us: short for a user, long for a processor. */
+#define PI_RETRY_NS (1 * PI_MS)
+/* So a call without memory fails after a tenth of a second ... */
+#define PI_MAX_RETRIES 100
+/* ... but the byte of a pollable is sent by no later call: ten seconds. */
+#define PI_MAX_POLLABLE_RETRIES 100
+/* Names of shared memory objects that are tried: a clash is rare, and never meant. */
+#define PI_MAX_NAMES 100
+/* Posts of a semaphore. No code makes more: a larger number is damage, and counts as none. */
+#define PI_MAX_POSTS 1000000u
+/* The stack of a thread of ours. musl's own default is too small for the program's callbacks. */
+#define PI_MIN_STACK ((size_t)1 << 20)
+/* What counts of the limit of the first thread's stack: the kernel leaves it more than that. */
+#define PI_MAX_STACK ((uintptr_t)64 << 20)
+/* A stack with less left is short: a nested task and a signal handler need less than half. */
+#define PI_STACK_MARGIN ((uintptr_t)128 << 10)
+/* The path of a control group. A longer one limits nothing. */
+#define PI_MAX_PATH 1024
+
+/* ---- core ---- */
+
+/* Units with memory that are looked at before one is taken that has none. */
+#define PI_WARM_UNITS 64u
+/* Units that are looked at before the end of the arena is raised, which costs a walk over pages. */
+#define PI_ARENA_LOOKS 4096u
+/* Idle units that one call may hold: others may need the rest meanwhile. */
+#define PI_MAX_IDLE_UNITS 256u
+
+/* ---- pool ---- */
+
+/* A task of some microseconds is answered before a sleeper could be woken. */
+#define PI_SPIN_NS (20 * PI_MS / 1000)
+/* A spin ends then though the clock stands still: far more rounds than PI_SPIN_NS allows. */
+#define PI_MAX_SPIN_ROUNDS 1000
+/* Calls that do not wait, between two looks at the supervisor: a look is a system call. */
+#define PI_CALLS_PER_CHECK 64u
+/* A blocked caller verifies shared memory that often. Tests set it: see pi_verify_interval_ns. */
+#define PI_VERIFY_NS PI_SECOND
+/* Two looks closer than that count as one: a task may have been between two steps at both. */
+#define PI_BETWEEN_CHECKS_NS (900 * PI_MS)
+/* Looks, each after PI_VERIFY_NS, that find the same before a task counts as stuck. */
+#define PI_STUCK_CHECKS 6u
+/* Tasks on one stack. A longer chain is damage. */
+#define PI_MAX_NESTED 1000000u
+/* The slots at first, and at most those that one growth adds. */
+#define PI_FIRST_SLOTS 256u
+#define PI_MAX_NEW_SLOTS 4096u
+#define PI_NEW_PARKERS 64u
+/* A ring's memory that is just being given back is waited for: a second, in steps of
+ * PI_RETRY_NS. */
+#define PI_MAX_RING_WAITS 1000
+/* Bytes of blocks, and groups of slots, that an idle executor keeps: the next tasks need some. */
+#define PI_KEPT_BYTES ((uint64_t)2 << 20)
+#define PI_KEPT_GROUPS 16u
+/* Between two rounds of a trim, and without a task before the first: a short pause is not idle. */
+#define PI_QUIET_NS (100 * PI_MS)
+/* Rounds for one request. The ring needs five. */
+#define PI_MAX_TRIM_ROUNDS 8
+/* Groups and units for each part of a round: the supervisor looks at workers between two parts, so
+ * a part takes less than a millisecond. */
+#define PI_GROUPS_AT_ONCE 512u
+#define PI_UNITS_AT_ONCE 64u
+
+/* ---- worker ---- */
+
+/* A worker that would have slept shorter spins before its next sleep. */
+#define PI_SHORT_SLEEP_NS (200 * PI_MS / 1000)
+/* Between two looks of a worker that waits to be killed. */
+#define PI_KILL_WAIT_NS (100 * PI_MS)
+
+/* ---- supervisor ---- */
+
+/* Workers that could not be started, in a row and for that long, before the executor breaks: the
+ * system may be short of processes for a moment. */
+#define PI_MAX_START_FAILURES 10
+#define PI_MIN_FAILING_NS (500 * PI_MS)
+/* Initializers that failed in a row, before the executor breaks. */
+#define PI_MAX_INIT_FAILURES 3
+/* Before the next start; doubled each time, but no more often than that. */
+#define PI_FIRST_RETRY_NS (1 * PI_MS)
+#define PI_MAX_DOUBLINGS 10
+/* Between SIGTERM and SIGKILL: time for the handler that a task has set. */
+#define PI_GRACE_NS PI_SECOND
+/* Between two looks at a program without a pidfd. */
+#define PI_PROGRAM_CHECK_NS (500 * PI_MS)
+/* The program tells the supervisor again to end, and after that time closes its socket. */
+#define PI_TELL_AGAIN_MS 500
+#define PI_MAX_JOIN_MS 10000
+/* Walks of the ring for one count of its backlog, until nothing happens meanwhile. */
+#define PI_MAX_BACKLOG_WALKS 100
+
+/* ---- public functions ---- */
+
+/* A thousand executors of that size fit into the address space of a process. */
+#define PI_MAX_DEFAULT_BYTES ((uint64_t)64 << 30)
+/* A call on a queue waits that long beyond its own time for others inside it, which may be stopped;
+ * a call without a time of its own that long. */
+#define PI_QUEUE_PATIENCE_NS PI_SECOND
+#define PI_QUEUE_FINISH_NS (5 * PI_SECOND)
+/* Chunks of an array for each worker: fewer leave workers idle at the end. */
+#define PI_CHUNKS_PER_WORKER 4
+/* Chunks under way for each worker, unless the program says it. */
+#define PI_AHEAD_PER_WORKER 2
+/* Of copied items in a chunk: they should stay in the cache. */
+#define PI_CHUNK_BYTES ((size_t)192 << 10)
+/* A source whose last chunks came that fast is asked without looking at results in between. */
+#define PI_QUICK_NS (1 * PI_MS)
+#define PI_QUICK_CHUNKS 64
+
+#endif
