@@ -11,13 +11,13 @@
  */
 #include "internal.h"
 #include "os/clock.h"
+#include "os/process.h"
 #include "pool/error.h"
 #include "pool/park.h"
 #include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static _Atomic long holder; /* of the list; 0: nobody */
 static posse_executor *list;
@@ -26,7 +26,7 @@ static bool registered;
 /* Held for a few instructions, so whoever finds it taken yields. */
 static void lock(void)
 {
-    long self = (long)getpid(), seen = 0;
+    long self = (long)pi_os_self(), seen = 0;
     while (!atomic_compare_exchange_weak_explicit(&holder, &seen, self, memory_order_acquire,
                                                   memory_order_relaxed)) {
         if (seen == self) { /* a thread of this process */

@@ -46,12 +46,4 @@ enum pi_os_wakeup pi_os_channel_sleep(int socket, int pidfd, uint64_t until);
 /* Whether an errno of a call above passes: the same call may do later. */
 bool pi_os_channel_passes(int error);
 
-/* Old names, until their callers have the new ones. */
-#define pi_os_socket_pair pi_os_channel_pair
-#define pi_os_socket_poke pi_os_channel_poke
-#define pi_os_socket_drain pi_os_channel_drain
-#define pi_os_socket_closed pi_os_channel_closed
-#define pi_os_socket_tell pi_os_channel_tell
-#define pi_os_socket_hear pi_os_channel_hear
-
 #endif

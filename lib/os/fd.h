@@ -42,6 +42,4 @@ bool pi_os_fd_is_ours(const struct pi_os_fd *fd);
 /* Closes it if it is ours. */
 void pi_os_fd_close(struct pi_os_fd *fd);
 
-#include "os/channel.h" /* until those that need it include it */
-
 #endif

@@ -2,6 +2,8 @@
  * where, and what opening means, is in core/segment.h; the tables grow in grow.c.
  */
 #include "pool/commit.h"
+
+#include "os/process.h"
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/grow.h"
@@ -9,7 +11,6 @@
 #include "pool/trim.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #define DUMPED ((size_t)4 << 20) /* of each area: a core of a worker shows so much of it */
 
@@ -142,7 +143,7 @@ bool pi_open_rings(void *context, uint32_t k)
 static bool see(posse_executor *e, bool opened)
 {
     if (!opened && e->backend->kills && e->owner < PI_MAX_WORKERS)
-        _exit(1);
+        pi_os_exit(1);
     return opened;
 }
 

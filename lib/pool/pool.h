@@ -67,9 +67,8 @@ struct posse_executor {
     /* Process backend: the socket to the supervisor, and which process that is. */
     struct pi_os_fd socket;
     struct pi_os_identity supervisor_identity;
-    pid_t parent; /* in a worker process: the supervisor, */
-    uid_t user;   /* and whose it is at first */
-    gid_t group;
+    pid_t parent;           /* in a worker process: the supervisor, */
+    struct pi_os_user user; /* and as whom the worker acts at first */
     /* Thread backend: private memory of the supervisor; else NULL here. */
     struct pi_supervisor *supervisor;
     struct posse_executor *at_exit_next; /* see at_exit.c */

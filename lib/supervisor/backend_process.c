@@ -15,7 +15,10 @@
  * task may have closed: SIGCHLD, or SIGCONT, which everybody in the session may send, if a task has
  * become a user who may not send the other.
  */
+#include "base/tuning.h"
+#include "os/channel.h"
 #include "os/clock.h"
+#include "os/fd.h"
 #include "os/limits.h"
 #include "os/signals.h"
 #include "os/stdio.h"
@@ -30,10 +33,6 @@
 #include "worker/loop.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <unistd.h>
-
-#define LOOK_NS 500000000u /* between looks at a program without a pidfd */
 
 static unsigned default_workers(unsigned cpus) { return cpus; }
 
@@ -47,31 +46,18 @@ static bool program_lives(const struct pi_supervisor *s)
 
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 {
-    struct pollfd fds[2] = {{.fd = s->socket, .events = POLLIN},
-                            {.fd = s->program, .events = POLLIN}};
-    uint64_t now = pi_os_now();
     if (s->program < 0 && s->program_identity.start != 0)
-        until = pi_earlier(until, now + LOOK_NS);
-    uint64_t rest = until > now ? until - now : 0;
-    struct timespec timeout = {(time_t)(rest / 1000000000u), (long)(rest % 1000000000u)};
-    sigset_t mask;
-    pi_os_signals_of_sleep(&mask);
-    int n = ppoll(fds, 2, until == PI_NEVER ? NULL : &timeout, &mask);
-    if (n < 0 && errno != EINTR) { /* no memory even for that: the socket alone tells */
-        pi_os_sleep(1000000);
-        return pi_os_socket_drain(s->socket);
-    }
-    if (n <= 0)
-        return program_lives(s);
-    return pi_os_socket_drain(s->socket) && !(fds[1].revents & POLLIN);
+        until = pi_earlier(until, pi_os_now() + PI_PROGRAM_CHECK_NS);
+    enum pi_os_wakeup why = pi_os_channel_sleep(s->socket, s->program, until);
+    return why == PI_OS_TIME ? program_lives(s) : why == PI_OS_POKED;
 }
 
 /* The supervisor's own socket, whose other end is for the program: no child that another thread of
  * the program forks meanwhile has a copy of the supervisor's. 0 or an errno. */
 static int open_socket(int sockets[2])
 {
-    int error = pi_os_socket_pair(sockets);
-    if (error == 0 && !(pi_os_socket_poke(sockets[1]) && pi_os_socket_drain(sockets[0])))
+    int error = pi_os_channel_pair(sockets);
+    if (error == 0 && !(pi_os_channel_poke(sockets[1]) && pi_os_channel_drain(sockets[0])))
         error = errno; /* bytes cannot be sent, or received */
     return error;
 }
@@ -80,19 +66,19 @@ static int open_socket(int sockets[2])
 static bool prepare(struct pi_launch *launch)
 {
     int sockets[2] = {-1, -1};
-    struct pi_launch_report report = {.error = pi_os_supervision_denied(), .pid = getpid()};
+    struct pi_launch_report report = {.error = pi_os_supervision_denied(), .pid = pi_os_self()};
     report.denied = report.error != 0;
     if (report.error == 0)
         report.error = open_socket(sockets);
-    int error = pi_os_socket_tell(launch->sockets[1], &report, sizeof report, sockets[1]);
+    int error = pi_os_channel_tell(launch->sockets[1], &report, sizeof report, sockets[1]);
     if (error && report.error == 0)
         report.error = error;
-    if (error && pi_os_socket_tell(launch->sockets[1], &report, sizeof report, -1) != 0)
-        _exit(0); /* the program sees the socket's end */
+    if (error && pi_os_channel_tell(launch->sockets[1], &report, sizeof report, -1) != 0)
+        pi_os_exit(0); /* the program sees the socket's end */
     if (report.error != 0)
         return false;
-    close(sockets[1]);
-    close(launch->sockets[1]);
+    pi_os_close(sockets[1]);
+    pi_os_close(launch->sockets[1]);
     launch->supervisor->socket = sockets[0];
     return true;
 }
@@ -102,7 +88,7 @@ static _Noreturn void await_end(struct pi_supervisor *s)
 {
     while (sleep_until(s, PI_NEVER))
         ;
-    _exit(0);
+    pi_os_exit(0);
 }
 
 void pi_supervisor_main(void *context)
@@ -112,21 +98,21 @@ void pi_supervisor_main(void *context)
     PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
     pi_os_signals_of_supervisor(&s->ignored);
     pi_os_process_name(s->executor->name);
-    close(launch->sockets[0]);
+    pi_os_close(launch->sockets[0]);
     s->executor->owner = PI_OWNER_NONE; /* it has no socket of the program's: that comes later */
     char byte;
     int none;
     if (!prepare(launch))
         await_end(s);
-    if (pi_os_socket_hear(s->socket, &byte, sizeof byte, &none) != 0)
-        _exit(0); /* the program could not take its socket */
-    struct pi_launch_report report = {.error = pi_supervisor_begin(s), .pid = getpid()};
-    if (pi_os_socket_tell(s->socket, &report, sizeof report, -1) != 0)
-        _exit(0); /* the program sees the socket's end, and the workers die with us */
+    if (pi_os_channel_hear(s->socket, &byte, sizeof byte, &none) != 0)
+        pi_os_exit(0); /* the program could not take its socket */
+    struct pi_launch_report report = {.error = pi_supervisor_begin(s), .pid = pi_os_self()};
+    if (pi_os_channel_tell(s->socket, &report, sizeof report, -1) != 0)
+        pi_os_exit(0); /* the program sees the socket's end, and the workers die with us */
     if (report.error != 0)
         await_end(s);
     pi_supervisor_run(s);
-    _exit(0);
+    pi_os_exit(0);
 }
 
 void pi_supervisor_failed(void *context, int error)
@@ -134,47 +120,47 @@ void pi_supervisor_failed(void *context, int error)
     struct pi_launch *launch = context;
     struct pi_launch_report report = {.error = error};
     /* not heard: it sees the socket's end */
-    (void)pi_os_socket_tell(launch->sockets[1], &report, sizeof report, -1);
+    (void)pi_os_channel_tell(launch->sockets[1], &report, sizeof report, -1);
 }
 
-__attribute__((noinline)) static void worker_main(struct pi_supervisor *s, unsigned worker,
-                                                  pid_t supervisor)
+struct start {
+    struct pi_supervisor *supervisor;
+    unsigned worker;
+    pid_t parent;
+};
+
+__attribute__((noinline)) static void worker_main(void *context)
 {
     PI_OS_STACK_BEGINS();
+    const struct start *start = context;
+    struct pi_supervisor *s = start->supervisor;
+    unsigned worker = start->worker;
     posse_executor *e = s->executor;
     char name[16];
     pi_os_signals_of_worker(&s->ignored);
-    if (setpgid(0, 0) != 0 || pi_os_die_with_parent() != 0)
-        _exit(1); /* the supervisor has tried both: they cannot be done now */
-    if (getppid() != supervisor)
-        _exit(0); /* it has died before */
-    close(s->socket);
-    if (s->program >= 0)
-        close(s->program);
+    pi_os_close(s->socket);
+    pi_os_close(s->program);
     pi_os_raise_oom_score(); /* a task is lost then, and not the program or the supervisor */
     pi_os_fork_detect_set(&e->guard);
     e->owner = worker;
-    e->parent = supervisor;
-    e->user = geteuid();
-    e->group = getegid();
+    e->parent = start->parent;
+    e->user = pi_os_user();
     pi_worker_name(e, worker, name);
     pi_os_process_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
     pi_worker_loop(e, worker);
     pi_os_stdio_flush();
-    _exit(0);
+    pi_os_exit(0);
 }
 
 static int spawn(struct pi_supervisor *s, unsigned worker)
 {
-    pid_t supervisor = getpid(), pid = fork();
-    if (pid < 0)
-        return errno;
-    if (pid == 0)
-        worker_main(s, worker, supervisor);
-    (void)setpgid(pid, pid); /* whoever comes first */
-    s->children[worker].pid = pid;
-    return 0;
+    struct start start = {s, worker, pi_os_self()};
+    pid_t child;
+    int error = pi_os_fork_child(worker_main, &start, &child);
+    if (error == 0)
+        s->children[worker].pid = child;
+    return error;
 }
 
 /* The kernel does not end a process with its parent any more if it has become another user. One
@@ -186,9 +172,9 @@ static bool rearm(posse_executor *e, struct pi_error *why)
     if (pi_os_address_space_left() < e->segment.size) /* it has set a limit: that is for tasks */
         pi_give_up_space(e);
     int error = pi_os_die_with_parent();
-    if (getppid() != e->parent)
-        _exit(0);
-    if (error == 0 || (geteuid() == e->user && getegid() == e->group))
+    if (pi_os_parent() != e->parent)
+        pi_os_exit(0);
+    if (error == 0 || pi_os_user_is(&e->user))
         return true;
     *why = pi_error_from_errno("the worker would outlive the executor, as it is another user now",
                                error);
@@ -211,8 +197,8 @@ static void notify(posse_executor *e)
 {
     if (e->owner == PI_OWNER_PROGRAM)
         pi_program_notify(e);
-    else if (kill(getppid(), SIGCHLD) != 0) /* both do nothing to others, should it be dead */
-        (void)kill(getppid(), SIGCONT);
+    else
+        (void)pi_os_poke(pi_os_parent()); /* does nothing to another process, should it be dead */
 }
 
 const struct pi_backend pi_process_backend = {

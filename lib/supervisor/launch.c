@@ -6,7 +6,9 @@
  * sent a signal instead of a byte, and its end is seen by its identity.
  */
 #include "supervisor/launch.h"
+#include "base/tuning.h"
 #include "os/cancel.h"
+#include "os/channel.h"
 #include "os/clock.h"
 #include "os/signals.h"
 #include "os/stdio.h"
@@ -15,12 +17,6 @@
 #include "supervisor/supervisor.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#define TELL_AGAIN_MS 500
-#define LOOK_AGAIN_NS 1000000 /* for the end of a supervisor without a socket */
-#define PATIENCE_MS 10000
 
 /* ---- starting ---- */
 
@@ -34,8 +30,7 @@ static posse_status status_of(const struct pi_launch_report *report)
  * socket. */
 static void give_up(int socket, pid_t supervisor)
 {
-    (void)shutdown(socket, SHUT_RDWR);
-    close(socket);
+    pi_os_channel_cut(socket);
     if (supervisor > 0)
         pi_os_reap(supervisor); /* if we have adopted it */
 }
@@ -44,13 +39,13 @@ static void give_up(int socket, pid_t supervisor)
 static struct pi_launch_report take_socket(posse_executor *e, int first)
 {
     struct pi_launch_report report = {.pid = 0};
-    int fd, error = pi_os_socket_hear(first, &report, sizeof report, &fd);
+    int fd, error = pi_os_channel_hear(first, &report, sizeof report, &fd);
     if (error)
         report.error = error;
     if (report.error == 0)
         report.error = pi_os_fd_own(&e->socket, fd);
-    else if (fd >= 0)
-        close(fd);
+    else
+        pi_os_close(fd);
     e->supervisor_identity = pi_os_identify(report.pid);
     return report;
 }
@@ -72,12 +67,12 @@ static struct pi_launch_report meet(posse_executor *e, int first)
         give_up(first, report.pid);
         return report;
     }
-    close(first);
-    (void)pi_os_socket_poke(e->socket.number);
-    int error = pi_os_socket_hear(e->socket.number, &report, sizeof report, &none);
+    pi_os_close(first);
+    (void)pi_os_channel_poke(e->socket.number);
+    int error = pi_os_channel_hear(e->socket.number, &report, sizeof report, &none);
     if (error && error != ECHILD)
         report.error = error;
-    if (report.error == 0 && (error || pi_os_socket_closed(e->socket.number, 0)))
+    if (report.error == 0 && (error || pi_os_channel_closed(e->socket.number, 0)))
         report.error = ended_early(e);
     if (report.error != 0) {
         give_up(e->socket.number, e->supervisor_identity.pid);
@@ -95,10 +90,10 @@ static struct pi_launch_report launch_supervisor(posse_executor *e, struct pi_la
     pi_os_signals_block(&mask);
     report.error = pi_os_fork_orphan(&orphan);
     pi_os_signals_restore(&mask);
-    close(launch->sockets[1]);
+    pi_os_close(launch->sockets[1]);
     if (report.error == 0)
         return meet(e, launch->sockets[0]);
-    close(launch->sockets[0]);
+    pi_os_close(launch->sockets[0]);
     return report;
 }
 
@@ -109,11 +104,11 @@ static struct pi_launch_report find_watch(struct pi_supervisor *s)
     report.denied = report.error != 0;
     if (report.denied)
         return report;
-    s->program = pi_os_pidfd(getpid());
+    s->program = pi_os_pidfd(pi_os_self());
 #ifdef __linux__
     int error = errno;
     if (s->program < 0)
-        s->program_identity = pi_os_identify(getpid());
+        s->program_identity = pi_os_identify(pi_os_self());
     if (s->program < 0 && s->program_identity.start == 0)
         report =
             (struct pi_launch_report){.error = error, .denied = error == ENOSYS || error == EPERM};
@@ -126,13 +121,12 @@ static struct pi_launch_report start(posse_executor *e, struct pi_supervisor *s)
     struct pi_launch launch = {.supervisor = s};
     struct pi_launch_report report = find_watch(s);
     if (report.error == 0)
-        report.error = pi_os_socket_pair(launch.sockets);
+        report.error = pi_os_channel_pair(launch.sockets);
     if (report.error == 0) {
         s->socket = launch.sockets[1];
         report = launch_supervisor(e, &launch);
     }
-    if (s->program >= 0)
-        close(s->program);
+    pi_os_close(s->program);
     return report;
 }
 
@@ -155,26 +149,26 @@ const char *pi_program_ended(posse_executor *e)
 {
     if (!pi_os_fd_is_ours(&e->socket))
         return "the program has closed the socket of the executor, or replaced it";
-    return pi_os_socket_closed(e->socket.number, 0) ? "the supervisor died" : NULL;
+    return pi_os_channel_closed(e->socket.number, 0) ? "the supervisor died" : NULL;
 }
 
 void pi_program_notify(posse_executor *e)
 {
-    bool sent = pi_os_fd_is_ours(&e->socket) && pi_os_socket_poke(e->socket.number);
+    bool sent = pi_os_fd_is_ours(&e->socket) && pi_os_channel_poke(e->socket.number);
     if (!sent && pi_os_identity_is(&e->supervisor_identity))
-        (void)kill(e->supervisor_identity.pid, SIGCHLD);
+        (void)pi_os_poke(e->supervisor_identity.pid);
 }
 
 /* Waits a while for the supervisor's end. */
 static bool has_ended(posse_executor *e)
 {
     if (pi_os_fd_is_ours(&e->socket))
-        return pi_os_socket_closed(e->socket.number, TELL_AGAIN_MS);
+        return pi_os_channel_closed(e->socket.number, PI_TELL_AGAIN_MS);
     struct pi_os_death death;
     if (!pi_os_identity_lives(&e->supervisor_identity) ||
         pi_os_child_event(e->supervisor_identity.pid, &death) == PI_OS_DEAD)
         return true;
-    pi_os_sleep(LOOK_AGAIN_NS);
+    pi_os_sleep(PI_RETRY_NS);
     return false;
 }
 
@@ -183,7 +177,7 @@ static bool has_ended(posse_executor *e)
  * the end of file, as if the program had died. */
 void pi_program_join(posse_executor *e)
 {
-    uint64_t patience = pi_os_after_ms(PATIENCE_MS);
+    uint64_t patience = pi_os_after_ms(PI_MAX_JOIN_MS);
     if (e->socket.number < 0)
         return;
     while (!has_ended(e)) {
@@ -191,7 +185,7 @@ void pi_program_join(posse_executor *e)
         (void)pi_monotonic_get(&e->segment.stop);
         pi_program_notify(e);
         if (pi_os_now() >= patience && pi_os_fd_is_ours(&e->socket))
-            (void)shutdown(e->socket.number, SHUT_WR);
+            pi_os_channel_end(e->socket.number);
     }
     pi_os_reap_adopted(&e->supervisor_identity);
 }

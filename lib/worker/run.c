@@ -1,5 +1,6 @@
 #include "worker/run.h"
 #include "os/clock.h"
+#include "os/process.h"
 #include "os/stdio.h"
 #include "os/unwind.h"
 #include "pool/backend.h"
@@ -7,8 +8,6 @@
 #include "pool/finish.h"
 #include "pool/pool.h"
 #include "pool/wake.h"
-
-#include <unistd.h>
 
 #define WAIT_NS 100000000 /* for the kill, between looks */
 
@@ -104,7 +103,8 @@ static void too_late(struct posse_task *task)
         e->backend->notify(e);
     }
     if (e->backend->kills)
-        _exit(1); /* the word is none that this worker can have: somebody has scribbled on it */
+        pi_os_exit(
+            1); /* the word is none that this worker can have: somebody has scribbled on it */
     uint64_t tag = pi_tag_attached(task->index, pi_generation(task->word));
     uint64_t word = pi_load_acquire(&slot->word);
     if (pi_generation(word) != pi_generation(task->word))
@@ -159,9 +159,9 @@ void pi_check_return(const struct posse_task *task)
 {
     const posse_executor *e = task->executor;
     if (!pi_os_fork_detect_holds(&e->guard))
-        _exit(0);
+        pi_os_exit(0);
     if (e->backend->kills && pi_self->task != task)
-        _exit(1);
+        pi_os_exit(1);
 }
 
 /* An argument that is nowhere was scribbled on. */

@@ -1,6 +1,7 @@
 /* file.c - our sockets: out of the program's way, and their end is seen. */
 #include "threads.h"
 
+#include "os/channel.h"
 #include "os/fd.h"
 #include "os/process.h"
 
@@ -19,7 +20,7 @@ struct pair {
 static struct pair make_pair(void)
 {
     struct pair pair;
-    assert_int_equal(pi_os_socket_pair(pair.end), 0);
+    assert_int_equal(pi_os_channel_pair(pair.end), 0);
     return pair;
 }
 
@@ -46,7 +47,7 @@ static int without_stdio(void *context)
     int before = count_descriptors() - 3;
     for (int fd = 0; fd < 3; fd++)
         close(fd);
-    if (pi_os_socket_pair(sockets) != 0 || sockets[0] < 3 || sockets[1] < 3)
+    if (pi_os_channel_pair(sockets) != 0 || sockets[0] < 3 || sockets[1] < 3)
         return 1;
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) != -1)
@@ -79,7 +80,7 @@ static int few_descriptors(void *context)
         int sockets[2];
         REQUIRE(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)(last + more), limit.rlim_max}) ==
                 0);
-        int error = pi_os_socket_pair(sockets);
+        int error = pi_os_channel_pair(sockets);
         if (error == 0) {
             close(sockets[0]);
             close(sockets[1]);
@@ -111,15 +112,15 @@ static bool has_bytes(int socket)
 TEST(poke_and_drain, ALL)
 {
     struct pair pair = make_pair();
-    assert_true(pi_os_socket_drain(pair.end[1])); /* nothing there: does not block */
-    pi_os_socket_poke(pair.end[0]);
+    assert_true(pi_os_channel_drain(pair.end[1])); /* nothing there: does not block */
+    pi_os_channel_poke(pair.end[0]);
     assert_true(has_bytes(pair.end[1]));
     assert_false(has_bytes(pair.end[1]));
     for (int i = 0; i < 200; i++)
-        pi_os_socket_poke(pair.end[0]);
-    assert_true(pi_os_socket_drain(pair.end[1]));
+        pi_os_channel_poke(pair.end[0]);
+    assert_true(pi_os_channel_drain(pair.end[1]));
     assert_false(has_bytes(pair.end[1]));
-    pi_os_socket_poke(pair.end[1]); /* the other way */
+    pi_os_channel_poke(pair.end[1]); /* the other way */
     assert_true(has_bytes(pair.end[0]));
     close_pair(&pair);
 }
@@ -129,9 +130,9 @@ TEST(poke_into_a_full_socket, ALL)
 {
     struct pair pair = make_pair();
     for (int i = 0; i < 100000; i++)
-        pi_os_socket_poke(pair.end[0]);
-    assert_true(pi_os_socket_drain(pair.end[1]));
-    pi_os_socket_poke(pair.end[0]);
+        pi_os_channel_poke(pair.end[0]);
+    assert_true(pi_os_channel_drain(pair.end[1]));
+    pi_os_channel_poke(pair.end[0]);
     assert_true(has_bytes(pair.end[1]));
     close_pair(&pair);
 }
@@ -141,31 +142,31 @@ TEST(poke_into_a_closed_socket, ALL)
 {
     struct pair pair = make_pair();
     close(pair.end[1]);
-    pi_os_socket_poke(pair.end[0]);
-    assert_false(pi_os_socket_drain(pair.end[0]));
+    pi_os_channel_poke(pair.end[0]);
+    assert_false(pi_os_channel_drain(pair.end[0]));
     close(pair.end[0]);
-    pi_os_socket_poke(-1);
-    assert_false(pi_os_socket_drain(-1));
+    pi_os_channel_poke(-1);
+    assert_false(pi_os_channel_drain(-1));
 }
 
 TEST(last_words_are_drained_before_the_end, ALL)
 {
     struct pair pair = make_pair();
-    pi_os_socket_poke(pair.end[1]);
+    pi_os_channel_poke(pair.end[1]);
     close(pair.end[1]);
-    assert_true(pi_os_socket_closed(pair.end[0], 0));
+    assert_true(pi_os_channel_closed(pair.end[0], 0));
     assert_true(has_bytes(pair.end[0]));
-    assert_false(pi_os_socket_drain(pair.end[0]));
+    assert_false(pi_os_channel_drain(pair.end[0]));
     close(pair.end[0]);
 }
 
 TEST(open_while_the_other_side_is, ALL)
 {
     struct pair pair = make_pair();
-    assert_false(pi_os_socket_closed(pair.end[0], 0));
-    pi_os_socket_poke(pair.end[1]);
+    assert_false(pi_os_channel_closed(pair.end[0], 0));
+    pi_os_channel_poke(pair.end[1]);
     long before = now_ms();
-    assert_false(pi_os_socket_closed(pair.end[0], 30)); /* a byte is no end */
+    assert_false(pi_os_channel_closed(pair.end[0], 30)); /* a byte is no end */
     assert_true(now_ms() - before >= 29);
     assert_true(has_bytes(pair.end[0])); /* and is not read */
     close_pair(&pair);
@@ -177,7 +178,7 @@ static void close_soon(void *context, unsigned number)
     if (number == 0) {
         pause_ms(20);
         shutdown(pair->end[1], SHUT_RDWR);
-    } else if (!pi_os_socket_closed(pair->end[0], -1)) {
+    } else if (!pi_os_channel_closed(pair->end[0], -1)) {
         pair->end[0] = -1;
     }
 }
@@ -187,7 +188,7 @@ TEST(waits_for_the_end, ALL)
     struct pair pair = make_pair(), before = pair;
     run_threads(2, close_soon, &pair);
     assert_int_equal(pair.end[0], before.end[0]);
-    assert_true(pi_os_socket_closed(before.end[0], 0));
+    assert_true(pi_os_channel_closed(before.end[0], 0));
     close_pair(&before);
 }
 
@@ -204,9 +205,9 @@ TEST(sees_the_death_of_a_process, ALL)
     struct pair pair = make_pair();
     pid_t child = start_child(hold_sockets, NULL);
     close(pair.end[1]);
-    assert_false(pi_os_socket_closed(pair.end[0], 10));
+    assert_false(pi_os_channel_closed(pair.end[0], 10));
     kill(child, SIGKILL);
-    assert_true(pi_os_socket_closed(pair.end[0], PATIENCE_MS));
+    assert_true(pi_os_channel_closed(pair.end[0], PATIENCE_MS));
     assert_true(WIFSIGNALED(wait_status(child)));
     close(pair.end[0]);
 }
@@ -218,14 +219,14 @@ TEST(a_message_brings_a_descriptor, ALL)
     struct pair pair = make_pair(), other = make_pair();
     long number = 7, heard = 0;
     int fd = -1;
-    assert_int_equal(pi_os_socket_tell(pair.end[0], &number, sizeof number, other.end[0]), 0);
-    assert_int_equal(pi_os_socket_hear(pair.end[1], &heard, sizeof heard, &fd), 0);
+    assert_int_equal(pi_os_channel_tell(pair.end[0], &number, sizeof number, other.end[0]), 0);
+    assert_int_equal(pi_os_channel_hear(pair.end[1], &heard, sizeof heard, &fd), 0);
     assert_int_equal(heard, 7);
     assert_true(fd > STDERR_FILENO && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
     close(other.end[0]);
-    assert_false(pi_os_socket_closed(other.end[1], 0)); /* the copy is open */
+    assert_false(pi_os_channel_closed(other.end[1], 0)); /* the copy is open */
     close(fd);
-    assert_true(pi_os_socket_closed(other.end[1], 0));
+    assert_true(pi_os_channel_closed(other.end[1], 0));
     close(other.end[1]);
     close_pair(&pair);
 }
@@ -235,13 +236,13 @@ TEST(a_message_without_a_descriptor, ALL)
     struct pair pair = make_pair();
     long number = 8, heard = 0;
     int fd = 0;
-    assert_int_equal(pi_os_socket_tell(pair.end[0], &number, sizeof number, -1), 0);
-    assert_int_equal(pi_os_socket_hear(pair.end[1], &heard, sizeof heard, &fd), 0);
+    assert_int_equal(pi_os_channel_tell(pair.end[0], &number, sizeof number, -1), 0);
+    assert_int_equal(pi_os_channel_hear(pair.end[1], &heard, sizeof heard, &fd), 0);
     assert_int_equal(heard, 8);
     assert_int_equal(fd, -1);
     close(pair.end[0]);
-    assert_int_equal(pi_os_socket_hear(pair.end[1], &heard, sizeof heard, &fd), ECHILD);
-    assert_int_equal(pi_os_socket_tell(pair.end[1], &number, sizeof number, -1), EPIPE);
+    assert_int_equal(pi_os_channel_hear(pair.end[1], &heard, sizeof heard, &fd), ECHILD);
+    assert_int_equal(pi_os_channel_tell(pair.end[1], &number, sizeof number, -1), EPIPE);
     close(pair.end[1]);
 }
 

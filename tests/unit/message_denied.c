@@ -4,7 +4,7 @@
  */
 #include "support/support.h"
 
-#include "os/fd.h"
+#include "os/channel.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -32,14 +32,14 @@ TEST(no_memory_for_ever, PROCESSES)
     for (size_t i = 0; i < COUNT(errors); i++) {
         int sockets[2], fd = 7;
         long number = 5, heard = 0;
-        assert_int_equal(pi_os_socket_pair(sockets), 0);
-        assert_int_equal(pi_os_socket_tell(sockets[0], &number, sizeof number, -1), 0);
+        assert_int_equal(pi_os_channel_pair(sockets), 0);
+        assert_int_equal(pi_os_channel_tell(sockets[0], &number, sizeof number, -1), 0);
         failing = errors[i];
-        int error = pi_os_socket_hear(sockets[1], &heard, sizeof heard, &fd);
+        int error = pi_os_channel_hear(sockets[1], &heard, sizeof heard, &fd);
         failing = calls = 0;
         assert_int_equal(error, errors[i]);
         assert_int_equal(fd, -1);
-        assert_int_equal(pi_os_socket_hear(sockets[1], &heard, sizeof heard, &fd), 0);
+        assert_int_equal(pi_os_channel_hear(sockets[1], &heard, sizeof heard, &fd), 0);
         assert_int_equal(heard, 5);
         close(sockets[0]);
         close(sockets[1]);
