@@ -86,3 +86,14 @@ TEST(a_process_whose_first_thread_has_ended_lives, ALL)
     kill(child, SIGKILL);
     (void)wait_status(child);
 }
+
+static int become_another_user(void *unused)
+{
+    struct pi_os_user user = pi_os_user();
+    REQUIRE(pi_os_user_is(&user));
+    if (setegid(user.group + 1) == 0) /* only root may */
+        REQUIRE(!pi_os_user_is(&user));
+    return 0;
+}
+
+TEST(another_user, ALL) { assert_child(become_another_user, NULL); }

@@ -201,6 +201,57 @@ TEST(dies_with_its_parent, ALL)
     close(family.ends[0]);
 }
 
+/* ---- forking ---- */
+
+struct cradle {
+    int ends[2]; /* of a pipe */
+    pid_t parent;
+};
+
+/* 'y': it leads a group, and has the right parent. */
+static void tell_of_itself(void *context)
+{
+    struct cradle *cradle = context;
+    bool right = getpgrp() == getpid() && pi_os_self() == getpid() &&
+                 pi_os_parent() == cradle->parent && getppid() == cradle->parent;
+    (void)!write(cradle->ends[1], right ? "y" : "n", 1);
+    pause_for_ever(NULL);
+}
+
+static int fork_and_end(void *context)
+{
+    struct cradle *cradle = context;
+    pid_t child;
+    char byte = 'n';
+    cradle->parent = getpid();
+    REQUIRE(pi_os_fork_child(tell_of_itself, cradle, &child) == 0);
+    close(cradle->ends[1]);
+    REQUIRE(getpgid(child) == child);
+    REQUIRE(read(cradle->ends[0], &byte, 1) == 1);
+    REQUIRE(byte == 'y');
+    pi_os_exit(7);
+}
+
+TEST(a_forked_child_leads_its_group_and_dies_with_its_parent, ALL)
+{
+    struct cradle cradle;
+    char byte;
+    assert_int_equal(pipe(cradle.ends), 0);
+    pid_t child = start_child(fork_and_end, &cradle);
+    close(cradle.ends[1]);
+    assert_int_equal(WEXITSTATUS(wait_status(child)), 7);
+    assert_int_equal(read(cradle.ends[0], &byte, 1), 0);
+    close(cradle.ends[0]);
+}
+
+TEST(nobody_is_poked, ALL)
+{
+    int code = 0;
+    pid_t child = start_child(end_with, &code);
+    (void)wait_status(child);
+    assert_false(pi_os_poke(child));
+}
+
 TEST(a_descriptor_for_the_death, ALL)
 {
     pid_t child = start_child(pause_for_ever, NULL);
