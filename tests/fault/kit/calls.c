@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <semaphore.h>
 #include <unistd.h>
 
 #ifdef __GLIBC__
@@ -263,19 +262,6 @@ int fault_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, vo
         free(copy);
     return error;
 }
-
-int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until);
-#ifndef __GLIBC__ /* others do not have it, nor is it called there */
-#define sem_clockwait(semaphore, clock, until) MINUS(ENOSYS, )
-#endif
-int fault_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
-{
-    int error = FAILS(sem_clockwait, EINTR);
-    return error ? MINUS(error, ) : sem_clockwait(semaphore, clock, until);
-}
-
-int fault_sem_post(sem_t *semaphore);
-int fault_sem_post(sem_t *semaphore) { return sem_post(semaphore); }
 
 /* ---- limits ---- */
 
