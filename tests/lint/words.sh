@@ -21,6 +21,7 @@ of_kind() {
         function finish() { if (text != "") print place "\t" text; text = "" }
         FNR == 1 { finish(); script = FILENAME !~ /\.(md|[1-9])$/ }
         script && !/^ *# / || !script && /^[ |`-]*$/ { finish(); next }
+        /^\|/ { finish() }
         { if (text == "") place = FILENAME ":" FNR ":"
           sub(/^ *# /, ""); text = text " " $0 }
         END { finish() }'
