@@ -72,7 +72,8 @@ rule circles "no circles between files" "$graph"
 rule system_calls "system calls in lib/os alone" "$graph"
 rule names "no base name twice in lib, no missing file in its README"
 rule booleans "no bool parameters in lib/core and lib/pool"
-rule orderings "every ordering names its partner"
+rule orderings "every ordering names its partner" lib
+rule states "the models name the states of lib/core/state.h"
 rule words "words"
 rule columns "at most 100 columns"
 sh tests/lint/sizes.sh

@@ -1,7 +1,6 @@
 /* tuning.h - the time constants and limits of the library, each with its reason.
  *
  * Runs in: program, supervisor, worker.
- *
  * Whatever waits, spins, looks again or gives up does it by a number from here. What the layout of
  * shared memory fixes (bits of a word, entries of a table) stands beside that layout.
  */

@@ -1,11 +1,9 @@
 /* cancel.h - keeps pthread_cancel out: no thread ends in the middle of a call of posse.
  *
  * Runs in: program, supervisor, worker.
- *
- * Each function of os/ whose system call is a cancellation point begins with PI_OS_NO_CANCEL. So
- * none of them is one, and a cancel waits for a cancellation point of the program. A function of the
- * program that posse calls runs with the cancel state of the caller. A wait on a futex needs
- * nothing: syscall() is no cancellation point.
+ * Each function of os/ whose system call is a cancellation point begins with PI_OS_NO_CANCEL. So a
+ * cancel waits for a cancellation point of the program. A function of the program that posse calls
+ * runs with the cancel state of the caller. syscall(), of a futex, is no cancellation point.
  */
 #ifndef PI_OS_CANCEL_H
 #define PI_OS_CANCEL_H

@@ -1,7 +1,5 @@
 /* cgroup.h - the limits of the control groups that this process is in, of versions 2 and 1.
- *
- * Runs in: program.
- */
+ * Runs in: program. */
 #ifndef PI_OS_CGROUP_H
 #define PI_OS_CGROUP_H
 

@@ -1,7 +1,5 @@
 /* clock.h - the monotonic clock, in nanoseconds, and moments on it.
- *
- * Runs in: program, supervisor, worker.
- */
+ * Runs in: program, supervisor, worker. */
 #ifndef PI_OS_CLOCK_H
 #define PI_OS_CLOCK_H
 

@@ -1,7 +1,5 @@
 /* code_range.h - which functions a process has: the memory that it can execute at one moment.
- *
- * Runs in: program, when it makes an executor and when it submits.
- */
+ * Runs in: program, when it makes an executor and when it submits. */
 #ifndef PI_OS_CODE_RANGE_H
 #define PI_OS_CODE_RANGE_H
 

@@ -1,7 +1,4 @@
-/* cpus.h - how many processors this process may use.
- *
- * Runs in: program.
- */
+/* cpus.h - how many processors this process may use. Runs in: program. */
 #ifndef PI_OS_CPUS_H
 #define PI_OS_CPUS_H
 

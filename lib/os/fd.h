@@ -1,7 +1,6 @@
 /* fd.h - descriptors that do not get in the program's way, and are known again.
  *
  * Runs in: program, supervisor, worker.
- *
  * A program may run without stdin, stdout or stderr, so ours stand above these. It may close all
  * descriptors that it does not know, and open its own under the same numbers. So a descriptor that
  * is kept between calls is compared with the file that it was opened for before each use.

@@ -1,7 +1,6 @@
 /* fork_detect.h - tells a forked child from the process that made an executor, by one load.
  *
  * Runs in: program, worker.
- *
  * The mark is a page that Linux wipes in forked children; elsewhere it is the process id.
  */
 #ifndef PI_OS_FORK_DETECT_H

@@ -1,7 +1,6 @@
 /* identity.h - knows a process again where there is no pidfd of it.
  *
  * Runs in: program, supervisor, worker.
- *
  * The system may give a pid to another process. So the start time that /proc tells is compared too.
  * Where /proc does not tell, the pid alone counts.
  */

@@ -6,8 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Of the text of memory.max or memory.limit_in_bytes: "max", or a number. Version 1 says no limit by
- * a number that is larger than any memory. */
+/* memory.max or memory.limit_in_bytes holds "max", or a number. Without a limit version 1 has a
+ * number that is larger than any memory. */
 static uint64_t limit_of(const char *text)
 {
     unsigned long limit = text[0] >= '1' && text[0] <= '9' ? strtoul(text, NULL, 10) : 0;

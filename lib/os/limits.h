@@ -1,7 +1,6 @@
 /* limits.h - how much memory there may be.
  *
  * Runs in: program, worker.
- *
  * PI_OS_NO_LIMIT: the system does not limit it, or does not tell.
  */
 #ifndef PI_OS_LIMITS_H

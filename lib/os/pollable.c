@@ -29,9 +29,9 @@ void pi_os_pollable_fini(struct pi_os_pollable *flag)
     pi_os_fd_close(&flag->writer);
 }
 
-/* Relaxed: only tells a later call why nothing comes. */
 static void lose(struct pi_os_pollable *flag)
 {
+    /* relaxed: only tells a later call why nothing comes */
     atomic_store_explicit(&flag->lost, true, memory_order_relaxed);
 }
 

@@ -1,7 +1,6 @@
 /* pollable.h - a descriptor that is readable while a flag is set, for poll.
  *
  * Runs in: program.
- *
  * The descriptor is one end of two connected sockets. Unlike eventfds these have inodes of their
  * own, so a descriptor that the program has closed or replaced is noticed.
  */

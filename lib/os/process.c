@@ -82,9 +82,9 @@ static void take_sigchld(const struct pi_os_orphan *orphan, bool was_pending, pi
         kill(getpid(), SIGCHLD);
 }
 
-/* The process between this one and the orphan only forks, so by vfork it shares our memory: the page
- * tables, which take long to copy for a large program, are copied once. This thread goes on when the
- * middle process has ended, which has written to its own frame alone. */
+/* The middle process only forks, so vfork will do: the page tables of a large program are copied
+ * once, for the orphan. This thread goes on when the middle process has ended, which writes to its
+ * own frame alone. */
 static pid_t fork_middle(const struct pi_os_orphan *orphan)
 {
     /* NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */

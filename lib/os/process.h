@@ -1,7 +1,6 @@
 /* process.h - forks, watches and ends our own processes, and no other.
  *
  * Runs in: program, supervisor, worker.
- *
  * The supervisor is an orphan that the program forks; the workers are its children.
  */
 #ifndef PI_OS_PROCESS_H

@@ -1,7 +1,4 @@
-/* rss.h - how much memory this process uses.
- *
- * Runs in: program, worker.
- */
+/* rss.h - how much memory this process uses. Runs in: program, worker. */
 #ifndef PI_OS_RSS_H
 #define PI_OS_RSS_H
 

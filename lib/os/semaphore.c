@@ -19,8 +19,8 @@ static void wake_one(struct pi_os_semaphore *semaphore)
     (void)syscall(SYS_futex, &semaphore->posts, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Sleeps while there is no post. NULL: for ever. The kernel gets a duration, not a moment: its clock
- * may differ from the one that this process sees (libfaketime). */
+/* Sleeps while there is no post; NULL: for ever. The kernel gets a duration, not a moment: this
+ * process may see another clock (libfaketime). */
 static void sleep_on(struct pi_os_semaphore *semaphore, const struct timespec *rest)
 {
     if (syscall(SYS_futex, &semaphore->posts, FUTEX_WAIT, 0, rest, NULL, 0) != 0 &&

@@ -1,7 +1,6 @@
 /* semaphore.h - process-shared semaphores whose deadlines are monotonic.
  *
  * Runs in: program, supervisor, worker.
- *
  * A semaphore is one number in shared memory. Any value is a valid number of posts, so a task that
  * overwrites it does no harm: the C library's semaphore would call abort(). Nothing counts the
  * sleepers, so a killed sleeper leaves nothing behind. Every post makes a system call therefore. A
@@ -15,14 +14,15 @@
 #include <stdint.h>
 
 struct pi_os_semaphore {
-    _Atomic uint32_t posts; /* seq: whoever takes a post sees what came before it */
+    /* order: all seq. Whoever takes a post sees what its maker wrote before. */
+    _Atomic uint32_t posts;
 };
 
 /* 0: it cannot fail. */
 int pi_os_semaphore_init(struct pi_os_semaphore *semaphore);
 void pi_os_semaphore_fini(struct pi_os_semaphore *semaphore);
 void pi_os_semaphore_post(struct pi_os_semaphore *semaphore);
-/* The same, but adds nothing to a post that is there: that one wakes the sleeper anyway. The sleeper
+/* The same, but adds nothing to a post that is there, which wakes the sleeper anyway. The sleeper
  * then sees only what a seq operation wrote before. */
 void pi_os_semaphore_post_once(struct pi_os_semaphore *semaphore);
 /* Takes a post; waits for one until the moment (clock.h). False: none came. Signals do not end the

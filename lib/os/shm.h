@@ -51,11 +51,11 @@ void pi_os_shm_destroy(struct pi_os_shm *memory);
  * dumps hold them. May be called again for the same range, and from any thread. 0 or an errno. */
 int pi_os_shm_open(struct pi_os_shm *memory, size_t offset, size_t length, bool dump);
 
-/* Gives up address space of this process, for a small RLIMIT_AS: the pages that lie wholly in a
- * range which is reserved and not open. pi_os_shm_open reserves them again, from the front on: EEXIST
- * if something else is there now, ENOMEM if the limit does not allow it. (Linux puts new mappings at
- * the end of a gap.) 0 or an errno; ENOTSUP: there is no file that could be mapped again; EEXIST: a
- * part is given up already; ENOMEM: there are PI_OS_MAX_GAPS gaps. */
+/* Gives up address space of this process, for a small RLIMIT_AS: the whole pages of a range that is
+ * reserved and not open. pi_os_shm_open reserves them again, from the front on: EEXIST if something
+ * else is there now (Linux puts new mappings at the end of a gap), ENOMEM if the limit refuses.
+ * 0 or an errno; ENOTSUP: there is no file that could be mapped again; EEXIST: a part is given up
+ * already; ENOMEM: there are PI_OS_MAX_GAPS gaps. */
 int pi_os_shm_give_up(struct pi_os_shm *memory, size_t offset, size_t length);
 
 /* Backs a range that is open. May be called again for the same one, and from any thread. 0 or an

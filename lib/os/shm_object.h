@@ -1,7 +1,5 @@
 /* shm_object.h - a file in memory without a name, which forked children share.
- *
- * Runs in: program, supervisor, worker.
- */
+ * Runs in: program, supervisor, worker. */
 #ifndef PI_OS_SHM_OBJECT_H
 #define PI_OS_SHM_OBJECT_H
 

@@ -7,9 +7,9 @@
 #include <sys/auxv.h>
 #include <sys/resource.h>
 
-/* The stack of a process's first thread grows down from its top, where the kernel puts the name of
- * the program's file, to a limit that may change. pthread_getattr_np would read /proc for it; musl's
- * tells what is mapped so far. False: this is another thread. */
+/* The stack of a process's first thread grows down from the name of the program's file, to a limit
+ * that may change. (pthread_getattr_np reads /proc for it, or with musl tells what is mapped so
+ * far.) False: this is another thread. */
 static bool find_first(uintptr_t here, uintptr_t *lowest, uintptr_t *size)
 {
     struct rlimit limit;

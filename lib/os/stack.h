@@ -1,7 +1,4 @@
-/* stack.h - whether a thread has stack enough for one more task on it.
- *
- * Runs in: program, worker.
- */
+/* stack.h - whether a thread has stack enough for one more task on it. Runs in: program, worker. */
 #ifndef PI_OS_STACK_H
 #define PI_OS_STACK_H
 

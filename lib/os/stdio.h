@@ -1,7 +1,5 @@
 /* stdio.h - the standard streams' buffers, before a fork and before a worker ends.
- *
- * Runs in: program, worker.
- */
+ * Runs in: program, worker. */
 #ifndef PI_OS_STDIO_H
 #define PI_OS_STDIO_H
 

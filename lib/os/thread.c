@@ -7,26 +7,19 @@
 
 #include <sys/stat.h>
 
-static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
-                  void *context)
-{
-    sigset_t before;
-    pi_os_signals_block_for_thread(&before); /* the thread inherits that */
-    int error = pthread_create(thread, attributes, body, context);
-    pi_os_signals_restore(&before);
-    return error;
-}
-
 int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context)
 {
     pthread_attr_t attributes;
+    sigset_t before;
     size_t stack;
     int error = pthread_attr_init(&attributes);
     if (error)
         return error;
     if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < PI_MIN_STACK)
         (void)pthread_attr_setstacksize(&attributes, PI_MIN_STACK);
-    error = create(thread, &attributes, body, context);
+    pi_os_signals_block_for_thread(&before); /* the thread inherits that */
+    error = pthread_create(thread, &attributes, body, context);
+    pi_os_signals_restore(&before);
     pthread_attr_destroy(&attributes);
     return error;
 }

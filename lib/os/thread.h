@@ -1,7 +1,6 @@
 /* thread.h - threads of ours in the program.
  *
  * Runs in: program, worker.
- *
  * They take only signals about themselves (signals.h), and have stack enough.
  */
 #ifndef PI_OS_THREAD_H

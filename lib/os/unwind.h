@@ -1,5 +1,5 @@
-/* unwind.h - undoes what posse has begun if a function of the program's does not return: it throws a
- * C++ exception, calls pthread_exit, or its thread is cancelled in it.
+/* unwind.h - undoes what posse has begun if a function of the program's does not return: by a C++
+ * exception, by pthread_exit, or by a cancel of its thread.
  *
  * Runs in: program, worker.
  *
@@ -8,9 +8,9 @@
  *     PI_OS_END_IF_LEFT;
  *
  * An exception runs the cleanup of variables, if the library is compiled with -fexceptions (see
- * lib/CMakeLists.txt). The end of a thread does so in some C libraries, and in others runs the
- * cleanup that was pushed. So there are both, and the first one acts. Nothing between the two macros
- * may jump out (return, break).
+ * lib/CMakeLists.txt). The end of a thread runs that in some C libraries, in others what was pushed.
+ * There are both, and the first one acts. Nothing between the two macros may jump out (return,
+ * break).
  */
 #ifndef PI_OS_UNWIND_H
 #define PI_OS_UNWIND_H
@@ -18,9 +18,9 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* Stands first in a function that does not return and is not inlined: unwinding ends there. Below it
- * a forked process has the program's frames. An exception of a task would run their destructors,
- * and be caught there. */
+/* Stands first in a function that does not return and is not inlined: unwinding ends there. The
+ * frames below are the program's, in a forked process: an exception of a task would run their
+ * destructors, and be caught in them. */
 #if defined(__x86_64__) && defined(__GCC_HAVE_DWARF2_CFI_ASM)
 #define PI_OS_STACK_BEGINS() __asm__ volatile(".cfi_undefined rip")
 #elif defined(__aarch64__) && defined(__GCC_HAVE_DWARF2_CFI_ASM)

@@ -49,7 +49,7 @@ TEST(milliseconds_left, ALL)
     assert_int_equal(pi_os_ms_until(pi_os_now() + 2 * MS * (uint64_t)INT_MAX), INT_MAX);
 }
 
-/* Rounded up: who polls for so long does not come back before the moment. */
+/* Rounded up: a poll of that time does not return before the moment. */
 TEST(less_than_a_millisecond_is_one, ALL)
 {
     int ms = pi_os_ms_until(pi_os_now() + 60 * 1000 * MS + 1);

@@ -1,4 +1,4 @@
-/* guard.c - a forked child is not the process that made the executor. */
+/* fork_detect.c - a forked child is not the process that made the executor. */
 #include "support/support.h"
 
 #include "os/fork_detect.h"

@@ -1,6 +1,6 @@
-/* orphan.c - a process that is nobody's child: its maker has nothing to reap, and no signal of it.
+/* orphan.c - a process without a parent: its maker has nothing to reap, and gets no signal of it.
  *
- * The makers are forked children of the runner, as it is their signals that are looked at. */
+ * The makers are forked children of the runner: their signals are what the tests look at. */
 #include "support/support.h"
 
 #include "os/process.h"
@@ -19,7 +19,7 @@ struct birth {
 
 struct cry {
     pid_t pid;
-    int error; /* 0: it was born */
+    int error; /* 0: it runs */
 };
 
 static void say(struct birth *birth, int error)

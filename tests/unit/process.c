@@ -66,7 +66,7 @@ TEST(signal_is_seen, ALL)
     }
 }
 
-/* A corpse keeps its pid until it is reaped: its group can be killed safely. */
+/* A dead process keeps its pid until it is reaped, so its group can be killed safely. */
 TEST(dead_until_it_is_reaped, ALL)
 {
     struct pi_os_death death;

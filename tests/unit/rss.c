@@ -1,4 +1,4 @@
-/* resident.c - the memory of this process alone. */
+/* rss.c - the memory of this process alone. */
 #include "os/rss.h"
 #include "support/support.h"
 

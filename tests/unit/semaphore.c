@@ -56,7 +56,6 @@ TEST(waits_until_the_deadline, ALL)
     pi_os_semaphore_fini(&semaphore);
 }
 
-/* Longer than the slices in which one waits where there is no sem_clockwait. */
 TEST(waits_for_more_than_a_second, ALL)
 {
     make_semaphore();

@@ -1,4 +1,4 @@
-/* memory.c - the shared mapping: backed piece by piece, never a signal, and nobody else's file. */
+/* shm.c - the shared mapping: backed piece by piece, no signal, no other file is touched. */
 #include "support/support.h"
 
 #include "os/shm.h"

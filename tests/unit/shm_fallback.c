@@ -1,4 +1,4 @@
-/* memory_fallback.c - shared memory where there is no /dev/shm, or no file in memory at all.
+/* shm_fallback.c - shared memory where there is no /dev/shm, or no file in memory at all.
  *
  * The linker leads shm_open and memfd_create here, and a test may have them refused.
  */

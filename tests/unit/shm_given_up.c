@@ -1,4 +1,4 @@
-/* memory_given_up.c - a process gives up address space that it does not use, and has it again. */
+/* shm_given_up.c - a process gives up address space that it does not use, and gets it again. */
 #include "support/smaps.h"
 #include "support/support.h"
 #include "threads.h"
@@ -101,7 +101,7 @@ TEST(so_many_ranges_and_no_more, ALL)
     pi_os_shm_destroy(&memory);
 }
 
-/* ---- what cannot be had ---- */
+/* ---- what fails ---- */
 
 TEST(private_memory_is_kept, ALL)
 {

@@ -1,8 +1,7 @@
-/* memory_interrupted.c - memory is backed also where any signal makes the kernel begin anew.
+/* shm_interrupted.c - memory is backed though each signal makes the kernel begin anew.
  *
- * The linker leads fallocate here. It does what Linux did for long with a signal that came in
- * the middle: gives up, and keeps nothing. Signals that come faster than the memory can be backed
- * are those that are not blocked.
+ * The linker leads fallocate here. It does what older kernels did at a signal: gives up, and keeps
+ * nothing. Only signals that are blocked do not come faster than the memory can be backed.
  */
 #include "support/support.h"
 

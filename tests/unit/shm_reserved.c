@@ -1,4 +1,4 @@
-/* memory_reserved.c - memory is address space alone until a process opens a range of it: no touch
+/* shm_reserved.c - memory is address space alone until a process opens a range of it: no touch
  * works, no core dump holds it, no commit limit counts it, and mlockall takes nothing for it. */
 #include "support/smaps.h"
 #include "support/support.h"

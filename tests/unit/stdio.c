@@ -53,7 +53,7 @@ static void *hold_stdout(void *unused)
     return unused;
 }
 
-/* A thread is in the middle of its output, perhaps for long. */
+/* A thread is in the middle of its output, for as long as it likes. */
 static int leaves_a_held_stream(void *unused)
 {
     pthread_t thread;
