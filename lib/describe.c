@@ -114,6 +114,23 @@ posse_status posse_exception(posse_future future, long timeout_ms, posse_error *
     return status;
 }
 
+posse_status posse_why_broken(posse_executor *e, posse_error *error)
+{
+    posse_error seen;
+    posse_status status = pi_sized_check(error);
+    if (status != POSSE_OK)
+        return status;
+    status = pi_check(e);
+    if (status == POSSE_OK) {
+        (void)pi_check_supervisor(e);
+        pi_why_broken(e, &seen);
+    } else {
+        pi_error_of_call(status, &seen);
+    }
+    pi_sized_write(error, &seen, sizeof seen);
+    return status;
+}
+
 /* ---- posse_describe ---- */
 
 static int describe_ended(posse_future future, const posse_error *error, char text[512])

@@ -6,7 +6,7 @@
 #include "os/unwind.h"
 #include "pool/await.h"
 #include "pool/backend.h"
-#include "pool/commit.h"
+#include "pool/grow.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
 #include "pool/finish.h"
@@ -141,6 +141,31 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     if (options.wait_at_exit)
         pi_at_exit_add(e);
     *executor = e;
+    return POSSE_OK;
+}
+
+/* ---- how many workers ---- */
+
+posse_status posse_resize(posse_executor *e, long max_workers)
+{
+    posse_status status = pi_check(e);
+    if (status != POSSE_OK)
+        return status;
+    if (max_workers < 1)
+        return pi_refuse(POSSE_INVALID, "max_workers is under 1");
+    if (max_workers < (long)e->min_workers)
+        return pi_refuse(POSSE_INVALID, "max_workers is under options.min_workers");
+    if (max_workers > POSSE_MAX_WORKERS)
+        return pi_refuse(POSSE_TOO_LARGE, "max_workers is over POSSE_MAX_WORKERS");
+    if (!e->backend->spawn)
+        return pi_refuse(POSSE_NOT_SUPPORTED, "inline there are no workers");
+    (void)pi_check_supervisor(e);
+    enum pi_phase phase = pi_phase_of(e);
+    if (phase != PI_OPEN)
+        return pi_phase_status(phase);
+    uint64_t word = pi_monotonic_word((uint32_t)max_workers);
+    pi_store_seq(&e->segment.header->max_workers, word); /* before the poke */
+    e->backend->notify(e);
     return POSSE_OK;
 }
 

@@ -1,19 +1,23 @@
-/* Blocks of the arena: finding memory for them, and giving it back. What they are, and what is
- * shared, is in core/arena.h. */
+/* Runs in: program, worker, supervisor.
+ *
+ * Blocks of the arena: finding memory for a new one, and the bytes of one that a reference names.
+ * What blocks are, and what is shared, is in core/arena.h. A caller that finds no block looks
+ * longer, then gives back all free memory of the arena and looks again, then takes a larger block
+ * than it needs, and only then is refused.
+ */
 #include "pool/block.h"
 #include "pool/commit.h"
 #include "pool/error.h"
 #include "pool/grow.h"
-#include "pool/pool.h"
 #include "pool/trim.h"
 
 #include <errno.h>
 
 #define ATTEMPTS 100 /* others may take what was found */
-#define TAGS_SIZE (PI_TAGS * sizeof(uint64_t))
 
-/* ---- memory ---- */
+/* ---- units ---- */
 
+/* Backs those of n claimed units that are BARE. */
 static bool back_units(posse_executor *e, uint32_t unit, uint32_t n, unsigned owner)
 {
     struct pi_arena *arena = &e->segment.arena;
@@ -23,8 +27,8 @@ static bool back_units(posse_executor *e, uint32_t unit, uint32_t n, unsigned ow
             continue;
         if (!pi_commit(e, bare * PI_UNIT_COST))
             return false;
-        /* Before they are backed, which takes time: who repairs after a death uncommits those that
-         * are not BARE. */
+        /* Before they are backed, which takes time: after a death the supervisor uncommits those
+         * that are not BARE. */
         pi_units_mark(arena, unit + i, bare, pi_tag_claimed(owner, 0));
         if (!pi_back(e, pi_unit_bytes(arena, unit + i), bare * PI_UNIT)) {
             pi_units_mark(arena, unit + i, bare, pi_tag_claimed(owner, PI_BARE));
@@ -62,43 +66,7 @@ static uint32_t acquire_units(posse_executor *e, uint32_t n, unsigned owner, boo
     return PI_NO_INDEX;
 }
 
-void pi_units_discard(posse_executor *e, uint32_t unit, uint32_t n, bool tags)
-{
-    struct pi_arena *arena = &e->segment.arena;
-    uint32_t with = pi_units_with_memory(arena, unit, n);
-    pi_give_back(e, pi_unit_bytes(arena, unit), n * PI_UNIT);
-    pi_uncommit(e, with * PI_UNIT_COST);
-    if (tags)
-        pi_give_back(e, &arena->tags[(size_t)unit * PI_TAGS], n * TAGS_SIZE);
-    pi_units_discarded(arena, unit, n, tags ? PI_CLEAN : PI_USED);
-}
-
-/* Of the units between two; the last run may go beyond. */
-static void discard_idle(posse_executor *e, unsigned owner, uint32_t from, uint32_t to, bool trim)
-{
-    struct pi_arena *arena = &e->segment.arena;
-    for (uint32_t unit = from, n; unit < pi_arena_end(arena) && unit < to; unit += n ? n : 1) {
-        n = trim ? pi_units_claim_seen(arena, unit, owner)
-                 : pi_units_claim_free(arena, unit, owner);
-        if (n > 0)
-            pi_units_discard(e, unit, n, trim);
-    }
-}
-
-uint32_t pi_trim_blocks(posse_executor *e, unsigned owner, uint32_t from, uint32_t to)
-{
-    discard_idle(e, owner, from, to, true);
-    (void)pi_spans_close(&e->segment.arena, owner, from, to);
-    return pi_units_see(&e->segment.arena, owner, from, to);
-}
-
-void pi_reclaim_blocks(posse_executor *e, unsigned owner)
-{
-    (void)pi_spans_close(&e->segment.arena, owner, 0, UINT32_MAX);
-    discard_idle(e, owner, 0, UINT32_MAX, false);
-}
-
-/* ---- taking and freeing ---- */
+/* ---- taking ---- */
 
 static pi_block_ref acquire_large(posse_executor *e, unsigned owner, size_t size, bool thorough)
 {
@@ -125,38 +93,29 @@ static pi_block_ref acquire_small(posse_executor *e, unsigned owner, unsigned cl
     return 0;
 }
 
-static pi_block_ref acquire(posse_executor *e, unsigned owner, size_t size, bool thorough)
-{
-    unsigned class = pi_size_class_for(size);
-    return class < PI_CLASSES ? acquire_small(e, owner, class, thorough)
-                              : acquire_large(e, owner, size, thorough);
-}
-
 posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi_block_ref *ref)
 {
     struct pi_arena *arena = &e->segment.arena;
+    unsigned class = pi_size_class_for(size);
     *ref = 0;
     if (size > arena->max * PI_UNIT)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
-    *ref = acquire(e, owner, size, false);
-    if (*ref == 0)
-        *ref = acquire(e, owner, size, true);
-    if (*ref == 0) {
-        pi_reclaim_blocks(e, owner);
-        *ref = acquire(e, owner, size, true);
+    for (int attempt = 0; attempt < 3 && *ref == 0; attempt++) {
+        bool thorough = attempt > 0;
+        if (attempt == 2)
+            pi_reclaim_blocks(e, owner);
+        *ref = class < PI_CLASSES ? acquire_small(e, owner, class, thorough)
+                                  : acquire_large(e, owner, size, thorough);
     }
     if (*ref == 0)
-        *ref = pi_span_take_any(arena, pi_size_class_for(size), owner);
+        *ref = pi_span_take_any(arena, class, owner);
     if (*ref != 0)
         return POSSE_OK;
     pi_ask_for_trim(e);
     return pi_failure(PI_NO_SHARED);
 }
 
-bool pi_block_release(posse_executor *e, unsigned owner, pi_block_ref ref, uint64_t tag)
-{
-    return pi_arena_free(&e->segment.arena, ref, tag, owner);
-}
+/* ---- what a reference names ---- */
 
 void pi_block_attach(posse_executor *e, pi_block_ref ref, uint32_t slot, uint32_t generation)
 {
@@ -166,15 +125,14 @@ void pi_block_attach(posse_executor *e, pi_block_ref ref, uint32_t slot, uint32_
     /* A task may have freed it meanwhile, if it knows where it is: then it is another's. */
     uint64_t tag = pi_load_relaxed(block.tag); /* relaxed: the CAS checks it */
     if (pi_tag_kind(tag) == PI_TAG_HELD)
-        (void)pi_cas(block.tag, &tag, pi_tag_attached(slot, generation));
+        (void)pi_cas(block.tag, &tag, pi_tag_attached(slot, generation)); /* with pi_arena_free */
 }
 
 void *pi_block_bytes(posse_executor *e, pi_block_ref ref, uint64_t size)
 {
     struct pi_block block;
-    if (!pi_arena_find(&e->segment.arena, ref, &block) || size > block.size)
-        return NULL;
-    return block.bytes;
+    bool found = pi_arena_find(&e->segment.arena, ref, &block) && size <= block.size;
+    return found ? block.bytes : NULL;
 }
 
 size_t pi_block_room(posse_executor *e, pi_block_ref ref)
@@ -183,21 +141,21 @@ size_t pi_block_room(posse_executor *e, pi_block_ref ref)
     return pi_arena_find(&e->segment.arena, ref, &block) ? block.size : 0;
 }
 
-/* ---- what a slot refers to ---- */
+/* ---- what a slot refers to: all of it is published with the state, so relaxed is enough ---- */
 
-/* Relaxed, all of these: published with the state. */
+static struct pi_bytes in_block(posse_executor *e, uint64_t size, pi_block_ref ref)
+{
+    return (struct pi_bytes){size, ref ? pi_block_bytes(e, ref, size) : NULL, ref};
+}
+
 struct pi_bytes pi_slot_arg(posse_executor *e, struct pi_slot *slot)
 {
-    struct pi_bytes data = {.size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK,
-                            .bytes = slot->small_arg};
-    if (data.size <= PI_SMALL_ARG)
-        return data;
-    data.bytes = slot->inline_arg;
-    if (data.size <= PI_INLINE_ARG)
-        return data;
-    data.ref = pi_load_relaxed(&slot->arg);
-    data.bytes = pi_block_bytes(e, data.ref, data.size);
-    return data;
+    uint64_t size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK; /* relaxed: see above */
+    if (size <= PI_SMALL_ARG)
+        return (struct pi_bytes){.size = size, .bytes = slot->small_arg};
+    if (size <= PI_INLINE_ARG)
+        return (struct pi_bytes){.size = size, .bytes = slot->inline_arg};
+    return in_block(e, size, pi_load_relaxed(&slot->arg)); /* relaxed: see above */
 }
 
 void *pi_slot_result_room(struct pi_slot *slot, uint64_t size)
@@ -207,20 +165,14 @@ void *pi_slot_result_room(struct pi_slot *slot, uint64_t size)
 
 struct pi_bytes pi_slot_result(posse_executor *e, struct pi_slot *slot)
 {
-    struct pi_bytes data = {.size = pi_load_relaxed(&slot->result_size)};
-    data.bytes = pi_slot_result_room(slot, data.size);
-    if (data.size <= PI_INLINE_RESULT)
-        return data;
-    data.ref = pi_load_relaxed(&slot->result);
-    data.bytes = pi_block_bytes(e, data.ref, data.size);
-    return data;
+    uint64_t size = pi_load_relaxed(&slot->result_size); /* relaxed: see above */
+    if (size <= PI_INLINE_RESULT)
+        return (struct pi_bytes){.size = size, .bytes = pi_slot_result_room(slot, size)};
+    return in_block(e, size, pi_load_relaxed(&slot->result)); /* relaxed: see above */
 }
 
 struct pi_bytes pi_slot_name(posse_executor *e, struct pi_slot *slot)
 {
-    struct pi_bytes data = {.size = PI_NAME_SIZE};
-    if (pi_load_relaxed(&slot->arg_size) & PI_NAMED)
-        data.ref = pi_load_relaxed(&slot->name);
-    data.bytes = data.ref ? pi_block_bytes(e, data.ref, data.size) : NULL;
-    return data;
+    bool named = pi_load_relaxed(&slot->arg_size) & PI_NAMED; /* relaxed: see above */
+    return in_block(e, PI_NAME_SIZE, named ? pi_load_relaxed(&slot->name) : 0); /* relaxed: so */
 }

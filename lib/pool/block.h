@@ -7,27 +7,22 @@
 /* A block of at least size bytes, HELD(owner). POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_TOO_LARGE. */
 posse_status pi_block_acquire(posse_executor *executor, unsigned owner, size_t size,
                               pi_block_ref *ref);
-/* Frees a block if its tag is exactly that; else nothing. In the name of owner. */
-bool pi_block_release(posse_executor *executor, unsigned owner, pi_block_ref ref, uint64_t tag);
+/* Frees a block, in the name of owner, if its tag is exactly that; else it does nothing. */
+static inline bool pi_block_release(posse_executor *executor, unsigned owner, pi_block_ref ref,
+                                    uint64_t tag)
+{
+    return pi_arena_free(&executor->segment.arena, ref, tag, owner);
+}
 /* HELD -> ATTACHED, by the holder. */
 void pi_block_attach(posse_executor *executor, pi_block_ref ref, uint32_t slot,
                      uint32_t generation);
-/* How many bytes a block that is held or in use has; 0: no reference. */
+/* How many bytes a block that is held or in use has; 0: the reference is not valid. */
 size_t pi_block_room(posse_executor *executor, pi_block_ref ref);
 /* Its bytes, at least size of them, or NULL: the reference is not valid. */
 void *pi_block_bytes(posse_executor *executor, pi_block_ref ref, uint64_t size);
-/* Gives back the memory of units that owner has claimed, and makes them NONE. */
-void pi_units_discard(posse_executor *executor, uint32_t unit, uint32_t n, bool tags);
-/* A round of the trim, for units `from` to before `to`, by the supervisor (inline: by the caller
- * that frees): closes empty spans, and gives back what the round before has found unused. How many
- * units the next round may give back. */
-uint32_t pi_trim_blocks(posse_executor *executor, unsigned owner, uint32_t from, uint32_t to);
-/* Gives back all free memory of the arena at once, because the caller has found none. */
-void pi_reclaim_blocks(posse_executor *executor, unsigned owner);
-
 
 /* Size, bytes and block (0 if inline) of a slot's argument, result and name. The bytes are NULL if
- * what the slot says is impossible, as a task has scribbled on it, or if there is no name. */
+ * what the slot says is impossible, because a task has scribbled on it, or if there is no name. */
 struct pi_bytes {
     uint64_t size;
     void *bytes;

@@ -1,11 +1,13 @@
-/* Growing the tables of the segment: a caller that finds a table too short opens and backs more of
- * it, then raises its count. If two callers do so at once, both back the same, and one of them
- * raises the count.
+/* Runs in: program, worker, supervisor.
+ *
+ * Growing the tables of the segment: a caller that finds a table too short opens and backs more of
+ * it, then raises its count. If two callers do so at once, both back the same pages, and one of them
+ * raises the count. If memory is short, a caller gives back that of free blocks first.
  */
 #include "pool/grow.h"
 #include "os/clock.h"
 #include "pool/commit.h"
-#include "pool/pool.h"
+#include "pool/trim.h"
 
 #include <errno.h>
 
@@ -22,8 +24,56 @@ static bool no_more(void)
     return false;
 }
 
-/* Raises a count to what there is memory for. False: somebody else did, and has counted the
- * memory. */
+/* ---- backing ---- */
+
+/* The bytes of a table from `from`, where its memory ends, to `to`. */
+struct piece {
+    void *table;
+    size_t from, to;
+};
+
+/* The pages that a piece lacks. */
+static size_t new_pages(const struct piece *piece)
+{
+    return pi_whole_pages(piece->to) - pi_whole_pages(piece->from);
+}
+
+static bool back_counted(posse_executor *e, const struct piece *pieces, unsigned n, size_t size)
+{
+    bool backed = true;
+    if (!pi_commit(e, size))
+        return false;
+    for (unsigned i = 0; i < n && backed; i++)
+        backed = pi_back(e, (char *)pieces[i].table + pi_whole_pages(pieces[i].from),
+                         new_pages(&pieces[i]));
+    if (!backed)
+        pi_uncommit(e, size);
+    return backed;
+}
+
+/* Backs the pages that n pieces lack, and counts them: *size bytes. All or nothing is counted. */
+static bool back(posse_executor *e, const struct piece *pieces, unsigned n, size_t *size)
+{
+    *size = 0;
+    for (unsigned i = 0; i < n; i++)
+        *size += new_pages(&pieces[i]);
+    if (back_counted(e, pieces, n, *size))
+        return true;
+    pi_reclaim_blocks(e, pi_owner_here(e)); /* memory of free blocks serves as well */
+    if (back_counted(e, pieces, n, *size))
+        return true;
+    pi_ask_for_trim(e);
+    return false;
+}
+
+/* The same for pages that are the caller's alone. */
+static bool back_whole(posse_executor *e, void *from, size_t size)
+{
+    return back(e, &(struct piece){from, 0, size}, 1, &size);
+}
+
+/* Raises a count after `size` bytes were backed for it. False: another caller did, and has counted
+ * the memory. */
 static bool raise_count(posse_executor *e, struct pi_monotonic *count, uint32_t to, size_t size)
 {
     bool raised = pi_monotonic_raise(count, to);
@@ -34,15 +84,9 @@ static bool raise_count(posse_executor *e, struct pi_monotonic *count, uint32_t 
 
 /* ---- the ring ---- */
 
-/* Counts so many bytes, and backs them. */
-static bool back(posse_executor *e, void *from, size_t size)
-{
-    return pi_back_pieces(e, &(struct pi_piece){from, 0, size}, 1, &size);
-}
-
-/* What the rings have. While some give their memory back it waits, but not for ever: the supervisor
- * may be stopped just there. */
-static struct pi_ring_backing look_at_rings(posse_executor *e)
+/* How much of the rings is backed. While some give their memory back the caller waits, but not for
+ * ever: the supervisor may be stopped just there. */
+static struct pi_ring_backing await_backing(posse_executor *e)
 {
     struct pi_ring_backing backed = pi_ring_backed(&e->segment.ring);
     for (int wait = 0; backed.giving && wait < MAX_WAITS; wait++) {
@@ -55,14 +99,14 @@ static struct pi_ring_backing look_at_rings(posse_executor *e)
 bool pi_grow_ring(posse_executor *e)
 {
     struct pi_ring *ring = &e->segment.ring;
-    struct pi_ring_backing backed = look_at_rings(e);
+    struct pi_ring_backing backed = await_backing(e);
     uint32_t k = backed.rings;
     if (backed.giving || k >= ring->rings)
         return no_more();
     size_t length = pi_ring_cells(k) * sizeof(uint64_t);
-    if (!pi_open_rings(e, k) || !back(e, ring->cells + pi_ring_start(k), length))
+    if (!pi_open_rings(e, k) || !back_whole(e, ring->cells + pi_ring_start(k), length))
         return false;
-    if (!pi_ring_raise(ring, &backed)) /* somebody else did, and has counted the memory */
+    if (!pi_ring_raise(ring, &backed)) /* another caller did, and has counted the memory */
         pi_uncommit(e, length);
     return true;
 }
@@ -85,7 +129,7 @@ enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
 
 /* ---- slots ---- */
 
-/* Slots that a table of so many grows by. */
+/* How many slots a table of `count` grows by. */
 static uint32_t more_slots(const struct pi_slots *slots, uint32_t count)
 {
     uint32_t more = count / 4;
@@ -98,25 +142,25 @@ static bool extend_slots(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     uint32_t count = pi_slots_count(slots), more = more_slots(slots, count), to = count + more;
-    struct pi_piece pieces[] = {{(void *)slots->map.level[2], pi_bitmap_front(&slots->map, count),
-                                 pi_bitmap_front(&slots->map, to)},
-                                {(void *)slots->groups, pi_groups_size(count), pi_groups_size(to)}};
+    struct piece pieces[] = {{(void *)slots->map.level[2], pi_bitmap_front(&slots->map, count),
+                              pi_bitmap_front(&slots->map, to)},
+                             {(void *)slots->groups, pi_groups_size(count), pi_groups_size(to)}};
     size_t size;
     if (more == 0)
         return no_more();
     if (!has_ring_for(e, to) && !pi_grow_ring(e))
         return false;
-    if (!pi_open_slots(e, to) || !pi_back_pieces(e, pieces, 2, &size))
+    if (!pi_open_slots(e, to) || !back(e, pieces, 2, &size))
         return false;
     (void)raise_count(e, &slots->count, to, size);
     return true;
 }
 
-/* Opens groups that we have claimed. False: there is no memory for them. */
+/* Opens groups that the caller has claimed. False: there is no memory for them. */
 static bool open_groups(posse_executor *e, uint32_t first, uint32_t n)
 {
     struct pi_slots *slots = &e->segment.slots;
-    bool backed = back(e, &slots->at[(size_t)first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
+    bool backed = back_whole(e, &slots->at[(size_t)first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
     for (uint32_t i = 0; i < n; i++)
         if (backed)
             pi_group_open(slots, first + i);
@@ -138,52 +182,56 @@ bool pi_grow_slots(posse_executor *e)
 
 /* ---- parkers, workers, the arena ---- */
 
-/* Gives the new things to the map. The caller has raised the count. */
-static void give_new(struct pi_bitmap *map, uint32_t count, uint32_t more)
-{
-    for (uint32_t i = count; i < count + more; i++)
-        pi_bitmap_free(map, i);
-}
-
 bool pi_grow_parkers(posse_executor *e)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
-    uint32_t count = pi_parkers_count(parkers), more = NEW_PARKERS;
-    if (more > PI_MAX_PARKERS - count)
-        more = PI_MAX_PARKERS - count;
-    struct pi_piece piece = {parkers->at, count * sizeof *parkers->at,
-                             (count + more) * sizeof *parkers->at};
+    uint32_t count = pi_parkers_count(parkers), left = PI_MAX_PARKERS - count;
+    uint32_t to = count + (left < NEW_PARKERS ? left : NEW_PARKERS);
+    struct piece piece = {parkers->at, count * sizeof *parkers->at, to * sizeof *parkers->at};
     size_t size;
-    if (more == 0)
+    if (left == 0)
         return no_more();
-    if (!pi_back_pieces(e, &piece, 1, &size))
+    if (!back(e, &piece, 1, &size))
         return false;
-    if (raise_count(e, &parkers->count, count + more, size))
-        give_new(&parkers->map, count, more);
+    if (raise_count(e, &parkers->count, to, size))
+        for (uint32_t i = count; i < to; i++)
+            pi_bitmap_free(&parkers->map, i);
     return true;
 }
 
 bool pi_grow_workers(posse_executor *e, unsigned from, unsigned to)
 {
     struct pi_worker *workers = e->segment.workers;
-    struct pi_piece piece = {workers, from * sizeof *workers, to * sizeof *workers};
+    struct piece piece = {workers, from * sizeof *workers, to * sizeof *workers};
     size_t size;
-    return pi_back_pieces(e, &piece, 1, &size);
+    return back(e, &piece, 1, &size);
 }
 
 uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
 {
     struct pi_arena *arena = &e->segment.arena;
     uint32_t end = pi_arena_end(arena), first = end - pi_units_tail(arena, n);
-    struct pi_piece piece = {arena->units, end * sizeof *arena->units,
-                             (first + n) * sizeof *arena->units};
+    struct piece piece = {arena->units, end * sizeof *arena->units,
+                          (first + n) * sizeof *arena->units};
     size_t size;
     if (n > arena->max - first) {
         (void)no_more();
         return PI_NO_INDEX;
     }
-    if (!pi_open_arena(e, first + n) || !pi_back_pieces(e, &piece, 1, &size))
+    if (!pi_open_arena(e, first + n) || !back(e, &piece, 1, &size))
         return PI_NO_INDEX;
     (void)raise_count(e, &arena->end, first + n, size);
     return first;
+}
+
+/* ---- the beginning ---- */
+
+bool pi_memory_begin(posse_executor *e)
+{
+    size_t front = pi_header_front(e);
+    if (!pi_open_first(e) || !pi_back(e, e->segment.header, front))
+        return false;
+    /* relaxed: no other process is there yet */
+    pi_store_relaxed(&e->segment.header->committed, pi_whole_pages(front));
+    return pi_grow_workers(e, 0, e->workers) && pi_grow_parkers(e) && pi_grow_slots(e);
 }

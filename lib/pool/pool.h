@@ -56,7 +56,7 @@ struct posse_executor {
     uint8_t retries;                 /* default of a task */
     _Atomic uint32_t calls;          /* submits, to look at the supervisor now and then */
     _Atomic uint32_t hint;           /* where a free slot may be */
-    _Atomic uint64_t freed;          /* inline: bytes since the last trim */
+    _Atomic uint64_t inline_freed;   /* inline: bytes since the last trim */
     _Atomic uint32_t inline_running; /* inline backend: tasks that are running, */
     _Atomic uint32_t inline_ending;  /* 1: and somebody has begun to close it */
     _Atomic uint32_t destroying;     /* posse_destroy was called: nobody may sleep any more */

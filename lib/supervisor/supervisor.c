@@ -14,6 +14,7 @@
 #include "pool/phase.h"
 #include "pool/pool.h"
 #include "pool/sync.h"
+#include "pool/trim.h"
 #include "pool/wake.h"
 #include "supervisor/deadline.h"
 #include "supervisor/recover.h"
@@ -37,7 +38,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     s->target = e->on_demand ? e->min_workers : e->workers;
     s->max = e->workers;
     s->phase_seen = PI_OPEN;
-    s->retry_at = s->kill_at = s->trim_at = PI_NEVER;
+    s->retry_at = s->kill_at = s->trim.at = PI_NEVER;
     s->socket = s->program = -1;
     return s;
 }
@@ -252,7 +253,7 @@ static uint64_t plan(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;
     uint64_t next = pi_earlier(s->missing ? s->retry_at : PI_NEVER, s->kill_at);
-    next = pi_earlier(next, s->trim_at);
+    next = pi_earlier(next, s->trim.at);
     pi_store_seq(&segment->header->next_check_ns, 0);
     for (unsigned i = 0; i < s->n_workers; i++) {
         uint64_t deadline = pi_load_seq(&segment->workers[i].deadline_ns);
@@ -277,7 +278,10 @@ void pi_supervisor_run(struct pi_supervisor *s)
             continue;
         if (s->alive == 0 && s->missing == 0 && s->phase_seen >= PI_DRAINING)
             break;
-        pi_trim_when_due(s);
+        if (s->phase_seen == PI_OPEN)
+            pi_trim_when_due(s->executor, &s->trim);
+        else
+            s->trim.at = PI_NEVER; /* all memory goes soon */
         if (!s->executor->backend->sleep(s, plan(s))) {
             signal_all(s, SIGKILL); /* the program has died: nobody is left to look at anything */
             return;

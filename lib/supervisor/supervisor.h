@@ -6,6 +6,7 @@
 #include "os/semaphore.h"
 #include "pool/error.h"
 #include "pool/pool.h"
+#include "pool/trim.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -33,13 +34,6 @@ struct pi_child {
     _Atomic uint32_t gone; /* 1: the thread has ended and can be joined */
 };
 
-/* A round of trim.c. */
-struct pi_trim {
-    unsigned rounds;      /* that are over, since somebody has asked */
-    uint32_t group, unit; /* where this one goes on */
-    bool found;           /* something that the next one may give back */
-};
-
 struct pi_supervisor {
     posse_executor *executor;
     struct pi_child children[PI_MAX_WORKERS];
@@ -62,9 +56,7 @@ struct pi_supervisor {
     int sent;                 /* the signal that all workers were sent, 0: none */
     uint64_t checked_ns;      /* when the deadlines were last looked at */
     enum pi_phase phase_seen; /* the phase that was acted on */
-    uint64_t trim_at;         /* the next round of trim.c, PI_NEVER: none */
-    uint64_t trim_end;        /* where the queue ended when it was last looked at */
-    struct pi_trim trim;      /* how far it is */
+    struct pi_trim trim;      /* how far the trim is */
     int socket, program;      /* process backend: to the program, and its pidfd (-1: none), */
     struct pi_os_identity program_identity; /* or how else it is known */
     sigset_t ignored;                       /* signals that the program ignores: see os/signals.h */
@@ -84,8 +76,5 @@ int pi_supervisor_begin(struct pi_supervisor *supervisor);
 void pi_supervisor_run(struct pi_supervisor *supervisor);
 
 static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
-/* trim.c: gives memory back, if somebody has asked, the executor is idle, and it is time. */
-void pi_trim_when_due(struct pi_supervisor *supervisor);
 
 #endif
