@@ -176,8 +176,7 @@ bool posse_cancelled(posse_future future)
 static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
 {
     posse_executor *e = future.executor;
-    if (!pi_finish_counted(e, future.slot, word, PI_CANCELLED, flags,
-                           &e->segment.header->cancelled))
+    if (!pi_finish(e, future.slot, word, PI_CANCELLED | flags, &e->segment.header->cancelled))
         return false;
     if (e->queue_limit)
         pi_wake_room(e);
@@ -253,7 +252,10 @@ posse_status posse_release(posse_future future)
             break;
         if (pi_cas(&slot->word, &word, word | PI_DETACHED)) {
             /* Other threads may wait: it is stale for them too. */
-            pi_wake_waiters(future.executor, future.slot, word, false);
+            if (pi_parker(word) &&
+                pi_dispatch_slot(future.executor, future.slot, pi_parker(word) - 1))
+                word = pi_with_parker(word, 0); /* our own dispatcher, which knows it now */
+            pi_wake_released(future.executor, word);
             return POSSE_OK;
         }
     }

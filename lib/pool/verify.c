@@ -76,7 +76,7 @@ void pi_finish_ownerless(posse_executor *e, uint32_t index, uint64_t word)
     struct pi_slot *slot = &e->segment.slots.at[index];
     slot->death = (struct pi_death){.exit_code = -1};
     pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed: published with the end */
-    (void)pi_finish_counted(e, index, &word, PI_LOST, 0, &e->segment.header->lost);
+    (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
 }
 
 /* Inline a task runs in whatever thread submits it. */

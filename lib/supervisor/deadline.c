@@ -37,8 +37,8 @@ static void expire(posse_executor *e, uint32_t index, uint64_t word)
     if (e->backend->kills)
         (void)pi_slot_transition(&e->segment.slots.at[index], &word, PI_KILLING, PI_EXPIRED, 0);
     else
-        (void)pi_finish_counted(e, index, &word, PI_TIMED_OUT, PI_PINNED,
-                                &e->segment.header->timed_out);
+        (void)pi_finish(e, index, &word, (uint64_t)PI_TIMED_OUT | PI_PINNED,
+                        &e->segment.header->timed_out);
 }
 
 /* A task of the worker's stack, with a word that names the worker: what is to be done about it? */

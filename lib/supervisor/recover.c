@@ -85,7 +85,7 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word)
     if (pi_push(e, index, 0) == PI_PUSHED)
         return;
     e->segment.slots.at[index].death = (struct pi_death){.exit_code = -1};
-    (void)pi_finish(e, index, &word, PI_LOST, 0);
+    (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
 }
 
 /* A result block that the dead worker had attached already belongs to no result. */
@@ -111,7 +111,7 @@ static void recover_running(posse_executor *e, uint32_t index, uint64_t word,
         return;
     }
     slot->death = *death;
-    (void)pi_finish_counted(e, index, &word, PI_LOST, 0, &e->segment.header->lost);
+    (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
 }
 
 static void recover_killed(posse_executor *e, uint32_t index, uint64_t word)
@@ -119,8 +119,8 @@ static void recover_killed(posse_executor *e, uint32_t index, uint64_t word)
     struct pi_header *header = e->segment.header;
     bool expired = word & PI_EXPIRED;
     drop_attached(e, index, word);
-    (void)pi_finish_counted(e, index, &word, expired ? PI_TIMED_OUT : PI_CANCELLED, 0,
-                            expired ? &header->timed_out : &header->cancelled);
+    (void)pi_finish(e, index, &word, expired ? PI_TIMED_OUT : PI_CANCELLED,
+                    expired ? &header->timed_out : &header->cancelled);
 }
 
 /* The handle of a nested task whose holder has died. */

@@ -116,7 +116,7 @@ static void stop_idling(struct worker *w)
     w->idle = false;
     pi_idle_leave(&w->executor->segment.header->idle, w->worker);
     if (work_is_there(w))
-        pi_wake_worker(w->executor, false);
+        pi_wake_worker(w->executor);
 }
 
 static bool is_sent_away(const struct worker *w)
@@ -189,7 +189,7 @@ static void leave(struct worker *w)
     posse_executor *e = w->executor;
     publish_state(w, PI_WORKER_EXITING);
     pi_idle_leave(&e->segment.header->idle, w->worker);
-    if (!work_is_there(w) || !pi_wake_worker(e, true))
+    if (!work_is_there(w) || !pi_wake_sleeper(e))
         e->backend->notify(e);
     if (!e->backend->kills || pi_phase_of(e) < PI_STOPPING) /* else the kill is on its way */
         pi_finalize(e, w->worker);

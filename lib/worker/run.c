@@ -131,12 +131,11 @@ static bool finish(struct posse_task *task, enum pi_state state)
     struct pi_segment *s = &e->segment;
     enum pi_end end = end_of(state);
     if (task->worker == PI_OWNER_PROGRAM)
-        return pi_finish_counted(e, task->index, &task->word, state, 0,
-                                 &s->header->inline_ended[end]);
+        return pi_finish(e, task->index, &task->word, state, &s->header->inline_ended[end]);
     _Atomic uint64_t *ended = &s->workers[task->worker].finished[end];
     uint64_t before = pi_load_relaxed(ended); /* relaxed: ours */
     pi_store_relaxed(ended, before + 1);      /* relaxed: published with the state */
-    bool done = pi_finish(e, task->index, &task->word, state, 0);
+    bool done = pi_finish(e, task->index, &task->word, state, NULL);
     pi_store_release(ended, done ? before + 2 : before); /* with pi_count_finished */
     return done;
 }

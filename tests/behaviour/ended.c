@@ -13,7 +13,7 @@ static bool ends_again(posse_future future, enum pi_state state)
     uint64_t run = pi_with_state(pi_load_seq(&slot->word), PI_RUNNING);
     uint64_t copy = run;
     return pi_slot_transition(slot, &run, state, 0, 0) ||
-           pi_finish(e, future.slot, &copy, state, 0);
+           pi_finish(e, future.slot, &copy, state, NULL);
 }
 
 POOL_TEST(F_20_multiple_set_result, ALL, 1)
