@@ -3,6 +3,7 @@
 #include "pool/block.h"
 #include "pool/error.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/trim.h"
 
 #include <string.h>

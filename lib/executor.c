@@ -13,6 +13,7 @@
 #include "pool/park.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/wake.h"
 
 #include <errno.h>
@@ -102,8 +103,8 @@ static void tear_down(void *context)
     pi_os_shm_destroy(&e->memory);
     pi_os_code_fini(&e->code);
     pi_os_fork_detect_fini(&e->guard);
-    free(e->initializer.arg);
-    free(e->finalizer.arg);
+    free(e->hooks.initializer.arg);
+    free(e->hooks.finalizer.arg);
     free(e);
     errno = error;
 }

@@ -2,6 +2,7 @@
 #include "internal.h"
 #include "os/unwind.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -112,9 +112,9 @@ static void set_name(posse_executor *e, const char *prefix)
     static _Atomic unsigned executors; /* of this process and those that it was forked from */
     unsigned number = atomic_fetch_add_explicit(&executors, 1, memory_order_relaxed) + 1;
     if (prefix)
-        snprintf(e->name, sizeof e->name, "%s", prefix);
+        snprintf(e->hooks.name, sizeof e->hooks.name, "%s", prefix);
     else
-        snprintf(e->name, sizeof e->name, "posse-%u", number);
+        snprintf(e->hooks.name, sizeof e->hooks.name, "posse-%u", number);
 }
 
 static bool set_call(struct pi_hook *call, posse_fn *fn, const void *arg, size_t size)
@@ -148,7 +148,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->log_context = o->log_context;
     set_name(e, o->worker_name_prefix);
     bool copied =
-        set_call(&e->initializer, o->initializer, o->initializer_arg, o->initializer_size) &&
-        set_call(&e->finalizer, o->finalizer, o->finalizer_arg, o->finalizer_size);
+        set_call(&e->hooks.initializer, o->initializer, o->initializer_arg, o->initializer_size) &&
+        set_call(&e->hooks.finalizer, o->finalizer, o->finalizer_arg, o->finalizer_size);
     return copied ? POSSE_OK : pi_refuse_errno(ENOMEM, PI_NO_HEAP);
 }

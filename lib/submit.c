@@ -9,6 +9,7 @@
 #include "pool/park.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/wake.h"
 
 #include <string.h>

@@ -6,6 +6,7 @@
 #include "pool/finish.h"
 #include "pool/park.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "worker/run.h"
 
 /* A submit that runs its task itself, and what is as it was after it. */
@@ -34,7 +35,7 @@ static void end_visit(struct visit *visit)
 {
     posse_executor *e = visit->future.executor;
     pi_self = visit->outer;
-    if (atomic_fetch_sub(&e->inline_running, 1) == 1) {
+    if (atomic_fetch_sub(&e->without_workers.running, 1) == 1) {
         PI_OS_IF_LEFT(leave_end, visit); /* by a finalizer that runs here */
         e->backend->notify(e);
         PI_OS_END_IF_LEFT;
@@ -73,7 +74,7 @@ posse_status pi_submit_inline(posse_executor *e, uint32_t index, uint64_t word, 
 {
     struct visit visit = {{e, index, pi_generation(word)}, pi_self};
     pi_call_enter(e);
-    atomic_fetch_add(&e->inline_running, 1);
+    atomic_fetch_add(&e->without_workers.running, 1);
     posse_status status = pi_accepts(e);
     if (status == POSSE_OK)
         run_inline(&visit, word, flags);

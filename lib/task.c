@@ -4,6 +4,7 @@
 #include "pool/block.h"
 #include "pool/error.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 
 #include <limits.h>
 #include <stdarg.h>

@@ -11,6 +11,7 @@
 #include "pool/park.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/verify.h"
 #include "pool/wake.h"
 #include "worker/run.h"

@@ -5,6 +5,7 @@
 #include "pool/dispatch.h"
 #include "pool/park.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 
 int pi_cq_init(struct pi_cq *w)
 {

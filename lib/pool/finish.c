@@ -12,6 +12,7 @@
 #include "pool/finish.h"
 #include "pool/backend.h"
 #include "pool/block.h"
+#include "pool/self.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
 

@@ -7,6 +7,7 @@
 #include "pool/grow.h"
 #include "os/clock.h"
 #include "pool/commit.h"
+#include "pool/self.h"
 #include "pool/trim.h"
 
 #include <errno.h>

@@ -33,6 +33,7 @@
 #include "pool/park.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/wake.h"
 
 #define MANY_LOOKS 6u /* a second lies between two of them */

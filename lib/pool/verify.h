@@ -2,7 +2,18 @@
 #ifndef PI_VERIFY_H
 #define PI_VERIFY_H
 
-#include "pool/pool.h"
+#include "posse.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pi_verify;
+
+/* The first entry of the ring, as blocked callers of this process have seen it. */
+struct pi_stall {
+    _Atomic uint64_t position, checked_ns, rounds;
+    _Atomic uint32_t looks;
+};
 
 /* Whether the supervisor lives and the ring is in order, and wakes workers for what waits. */
 void pi_verify_pool(posse_executor *executor);

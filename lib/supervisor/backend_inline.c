@@ -4,6 +4,7 @@
 #include "pool/backend.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/wake.h"
 #include "worker/hooks.h"
 
@@ -67,9 +68,9 @@ static void finalize_and_close(posse_executor *e)
 static void notify(posse_executor *e)
 {
     enum pi_phase phase = pi_phase_of(e);
-    if (phase < PI_DRAINING || phase >= PI_CLOSED || atomic_load(&e->inline_running) > 0)
+    if (phase < PI_DRAINING || phase >= PI_CLOSED || atomic_load(&e->without_workers.running) > 0)
         return;
-    if (atomic_exchange(&e->inline_ending, 1) != 0)
+    if (atomic_exchange(&e->without_workers.ending, 1) != 0)
         return;
     finalize_and_close(e);
 }

@@ -97,7 +97,7 @@ void pi_supervisor_main(void *context)
     struct pi_supervisor *s = launch->supervisor;
     PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
     pi_os_signals_of_supervisor(&s->ignored);
-    pi_os_process_name(s->executor->name);
+    pi_os_process_name(s->executor->hooks.name);
     pi_os_close(launch->sockets[0]);
     s->executor->owner = PI_OWNER_NONE; /* it has no socket of the program's: that comes later */
     char byte;
@@ -167,7 +167,7 @@ static int spawn(struct pi_supervisor *s, unsigned worker)
  * that has given up the call itself, and is the same user, is ended as before. */
 static bool rearm(posse_executor *e, struct pi_error *why)
 {
-    if (!e->initializer.fn)
+    if (!e->hooks.initializer.fn)
         return true;
     if (pi_os_address_space_left() < e->segment.size) /* it has set a limit: that is for tasks */
         pi_give_up_space(e);

@@ -7,6 +7,7 @@
 #include "pool/error.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "supervisor/supervisor.h"
 #include "worker/hooks.h"
 #include "worker/loop.h"
@@ -76,7 +77,7 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 static void *supervisor_main(void *context)
 {
     struct pi_supervisor *s = context;
-    pi_os_thread_name(s->executor->name);
+    pi_os_thread_name(s->executor->hooks.name);
     pi_supervisor_run(s);
     return NULL;
 }

@@ -117,7 +117,7 @@ static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_
     if (!said && failed)
         why = s->init_failures ? s->why : pi_error_from_words("the initializer failed");
     s->why = why;
-    if (e->initializer.fn)
+    if (e->hooks.initializer.fn)
         s->init_failures++;
     pi_start_failed(s);
 }

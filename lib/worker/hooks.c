@@ -7,6 +7,7 @@
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "worker/run.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ void pi_worker_name(const posse_executor *e, unsigned worker, char name[16])
 {
     char number[12];
     int digits = snprintf(number, sizeof number, "_%u", worker);
-    snprintf(name, 16, "%.*s%s", 15 - digits, e->name, number);
+    snprintf(name, 16, "%.*s%s", 15 - digits, e->hooks.name, number);
 }
 
 /* What posse_task_fail has said, or a text of ours. */
@@ -61,12 +62,12 @@ static bool call(posse_executor *e, unsigned worker, const struct pi_hook *what,
 
 bool pi_initialize(posse_executor *e, unsigned worker, struct pi_error *why)
 {
-    return !e->initializer.fn || call(e, worker, &e->initializer, why);
+    return !e->hooks.initializer.fn || call(e, worker, &e->hooks.initializer, why);
 }
 
 void pi_finalize(posse_executor *e, unsigned worker)
 {
     struct pi_error ignored;
-    if (e->finalizer.fn)
-        (void)call(e, worker, &e->finalizer, &ignored);
+    if (e->hooks.finalizer.fn)
+        (void)call(e, worker, &e->hooks.finalizer, &ignored);
 }

@@ -13,6 +13,7 @@
 #include "pool/dispatch.h"
 #include "pool/error.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
 #include "worker/hooks.h"

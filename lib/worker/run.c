@@ -7,6 +7,7 @@
 #include "pool/block.h"
 #include "pool/finish.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/wake.h"
 
 #define WAIT_NS 100000000 /* for the kill, between looks */

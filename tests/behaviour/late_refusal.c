@@ -3,7 +3,7 @@
  *
  * The linker leads the call that lies between the two here.
  */
-#include "pool/pool.h"
+#include "pool/self.h"
 #include "support/support.h"
 
 #include <limits.h>

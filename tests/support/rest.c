@@ -151,7 +151,7 @@ static bool parkers_are_free(posse_executor *e)
 
 static bool nobody_is_blocked(posse_executor *e)
 {
-    return atomic_load(&e->blocked) == 0 && atomic_load(&e->inline_running) == 0;
+    return atomic_load(&e->blocked) == 0 && atomic_load(&e->without_workers.running) == 0;
 }
 
 /* ---- workers ---- */

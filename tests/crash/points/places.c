@@ -65,7 +65,7 @@ static const struct {
     {"core/span.c", "give_blocks", false, "the supervisor"},
     {"core/span.c", "pi_span_recover", false, "the supervisor"},
     {"core/span.c", "change_hint", true, "all blocks of a span are taken"},
-    {"pool/pool.h", "pi_will_touch", true, "another thread of a worker submits: crash/cost.c"},
+    {"pool/self.h", "pi_will_touch", true, "another thread of a worker submits: crash/cost.c"},
     {"pool/grow.c", "pi_memory_begin", false, "the program"},
     {"pool/commit.c", "pi_recount", false, "the supervisor"},
     {"pool/commit.c", "pi_uncommit", true, "there is no memory left, or two grow a table"},

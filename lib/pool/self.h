@@ -1,0 +1,84 @@
+/* self.h - what this thread is: a worker, or a caller that runs a task inline, and its task. */
+#ifndef PI_SELF_H
+#define PI_SELF_H
+
+#include "pool/pool.h"
+
+/* What all items of a map share; and how one of them, or a block, has failed so far. */
+struct pi_item {
+    const void *arg;
+    size_t arg_size;
+    bool failed;
+    int code;
+    char message[256];
+};
+
+/* A running task. On its worker's stack. */
+struct posse_task {
+    posse_executor *executor;
+    struct posse_task *outer; /* that waits for it on the same stack, or NULL */
+    struct pi_slot *slot;
+    uint64_t word;   /* RUNNING, exact when it began */
+    uint32_t index;  /* of the slot */
+    unsigned worker; /* PI_OWNER_PROGRAM inline */
+    bool failed;     /* posse_task_fail was called */
+    int code;
+    uint64_t deadline;    /* PI_NEVER: none */
+    uint32_t outer_index; /* what was on its worker's stack before, as in the worker, */
+    uint64_t earliest;    /* and the first deadline there */
+    uint64_t size;        /* of the result so far */
+    pi_block_ref block;   /* that holds it, HELD by this worker, if it is not inline */
+    struct pi_item *item; /* in a function of a map: failures go here */
+};
+
+struct pi_self {
+    posse_executor *executor;
+    unsigned worker;         /* PI_OWNER_PROGRAM inline */
+    long ran;                /* tasks so far */
+    struct posse_task *task; /* that runs now, or NULL */
+};
+extern _Thread_local struct pi_self *pi_self; /* NULL: neither */
+
+/* This thread as a worker of the executor, or NULL. */
+static inline struct pi_self *pi_self_in(const posse_executor *executor)
+{
+    return pi_self && pi_self->executor == executor ? pi_self : NULL;
+}
+
+/* In whose name this thread takes slots, blocks and parkers. */
+static inline unsigned pi_owner_here(const posse_executor *executor)
+{
+    struct pi_self *self = pi_self_in(executor);
+    return self ? self->worker : executor->owner;
+}
+
+/* Before `owner` takes what may outlive it, if it is a worker: see `escaped` in
+ * core/worker_record.h. */
+static inline void pi_mark_escaping(const posse_executor *executor, unsigned owner)
+{
+    if (owner >= PI_MAX_WORKERS)
+        return;
+    _Atomic uint32_t *escaped = &executor->segment.workers[owner].escaped;
+    if (pi_load_relaxed(escaped) == 0) /* relaxed: only this worker writes it */
+        pi_store_release(escaped, 1);  /* with reap_worker, in supervisor.c */
+}
+
+/* Before `owner`, if it is a worker, changes a slot: see `touched` and `walk` in
+ * core/worker_record.h. True: this thread runs the worker's tasks. */
+static inline bool pi_will_touch(posse_executor *executor, unsigned owner)
+{
+    if (owner >= PI_MAX_WORKERS)
+        return false;
+    _Atomic uint32_t *walk = &executor->segment.workers[owner].walk;
+    bool runs_tasks = pi_self_in(executor) != NULL;
+    if (!runs_tasks && pi_load_relaxed(walk) == 0) /* relaxed, both: the change of the slot is */
+        pi_store_relaxed(walk, 1);                 /* a release, so it publishes this */
+    return runs_tasks;
+}
+static inline void pi_touch(posse_executor *executor, unsigned owner, uint32_t index)
+{
+    if (pi_will_touch(executor, owner))
+        pi_slots_touch(&executor->segment.slots, owner, index);
+}
+
+#endif
