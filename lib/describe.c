@@ -53,6 +53,25 @@ void pi_error_of_call(posse_status status, posse_error *error)
         snprintf(error->message, sizeof error->message, "%s", posse_status_message(status));
 }
 
+/* Why the executor is broken; POSSE_OK if it is not. */
+static void describe_break(posse_executor *e, posse_error *error)
+{
+    struct pi_error why;
+    *error = (posse_error){.struct_size = sizeof *error, .status = POSSE_OK};
+    if (pi_phase_of(e) < PI_DEAD)
+        return;
+    /* Nothing is written if the process that broke it has died, or is about to write. */
+    if (!pi_error_cell_read(&e->segment.header->broken, &why))
+        why = pi_error_from_words(posse_status_message(POSSE_BROKEN));
+    bool death = why.death.pid >= 0;
+    error->status = POSSE_BROKEN;
+    error->code = why.code;
+    error->signal = death ? why.death.signal : 0;
+    error->exit_code = death ? why.death.exit_code : 0;
+    error->pid = death ? (long)why.death.pid : 0;
+    memcpy(error->message, why.message, sizeof why.message);
+}
+
 /* As posse_exception, but the name does not stand in the message. */
 static posse_status tell(posse_future future, long timeout_ms, posse_error *error)
 {
@@ -71,7 +90,7 @@ static posse_status tell(posse_future future, long timeout_ms, posse_error *erro
         if (status == POSSE_INVALID)
             pi_error_of_call(status, error);
     } else if (status == POSSE_BROKEN) {
-        pi_why_broken(future.executor, error);
+        describe_break(future.executor, error);
     }
     if (slow)
         pi_call_exit(future.executor);
@@ -123,7 +142,7 @@ posse_status posse_why_broken(posse_executor *e, posse_error *error)
     status = pi_check(e);
     if (status == POSSE_OK) {
         (void)pi_check_supervisor(e);
-        pi_why_broken(e, &seen);
+        describe_break(e, &seen);
     } else {
         pi_error_of_call(status, &seen);
     }

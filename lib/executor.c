@@ -1,3 +1,10 @@
+/* Runs in: program; posse_shutdown with POSSE_NO_WAIT and posse_resize in workers, too.
+ *
+ * The life of an executor. posse_create builds it part by part, and tears down what it has built if
+ * one fails. posse_shutdown raises the phase and waits until the last task has ended.
+ * posse_terminate_workers and posse_kill_workers end the workers by force. posse_destroy does both:
+ * it lets all callers go, ends what is left, and waits until no worker lives.
+ */
 #include "internal.h"
 #include "os/clock.h"
 #include "os/cpus.h"
@@ -19,13 +26,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* A thousand executors then fit into the address space of a process. */
 #define MAX_BY_DEFAULT ((uint64_t)64 << 30)
 
-/* What the executor may have: if the program does not say it, half of what the machine has, or the
- * control group. The address space for it must leave room for everything else. */
+/* The memory that the executor may have: by default half of what the machine or the control group
+ * has. Its address space must leave room for everything else. */
 static size_t memory_of(size_t given)
 {
     uint64_t half = pi_os_memory_of_machine() / 2;
@@ -55,7 +61,7 @@ static posse_status make_segment(posse_executor *e)
 }
 
 /* Before a fork: see `log` in posse.h. */
-static void tell_of_threads(posse_executor *e)
+static void log_threads(posse_executor *e)
 {
     char text[160];
     unsigned others = e->log ? pi_os_other_threads() : 0;
@@ -78,24 +84,24 @@ static posse_status build(posse_executor *e)
         status = make_segment(e);
     if (status != POSSE_OK)
         return status;
-    /* relaxed: nobody is there */
+    /* relaxed: no other process is there yet */
     pi_store_relaxed(&e->segment.header->max_workers, pi_monotonic_word(e->workers));
     (void)pi_raise_phase(e, PI_OPEN);
     if (e->backend->kills)
-        tell_of_threads(e);
+        log_threads(e);
     status = e->backend->start(e);
-    (void)pi_workers_count(&e->segment); /* before any task runs: seen once, it stays */
+    (void)pi_workers_count(&e->segment); /* before any task runs: read once, it stays */
     return status;
 }
 
-/* Frees an executor, half-built or whole, that nobody uses any more. */
+/* Frees an executor, half-built or whole, that no call uses any more. */
 static void tear_down(void *context)
 {
     posse_executor *e = context;
     int error = errno;
     if (e->backend)
         e->backend->join(e);
-    pi_dispatch_close(e); /* callbacks are called until then, and may poke */
+    pi_dispatch_close(e); /* callbacks are called until then, and may notify the supervisor */
     pi_dispatch_fini(e);
     if (e->backend)
         e->backend->fini(e);
@@ -107,6 +113,16 @@ static void tear_down(void *context)
     free(e->hooks.finalizer.arg);
     free(e);
     errno = error;
+}
+
+/* With wait_at_exit. */
+static void shut_down_all(void)
+{
+    posse_executor *e;
+    while ((e = pi_at_exit_next())) {
+        (void)posse_shutdown(e, 0, -1);
+        pi_call_exit(e);
+    }
 }
 
 posse_status posse_create(const posse_options *given, posse_executor **executor)
@@ -129,7 +145,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     e->socket.number = e->memory.fd.number = -1;
     status = pi_options_apply(e, &options);
     if (status == POSSE_OK && options.wait_at_exit)
-        status = pi_at_exit_begin();
+        status = pi_at_exit_begin(shut_down_all);
     if (status == POSSE_OK) {
         PI_OS_IF_LEFT(tear_down, e); /* by an initializer that runs here */
         status = build(e);
@@ -165,7 +181,7 @@ posse_status posse_resize(posse_executor *e, long max_workers)
     if (phase != PI_OPEN)
         return pi_phase_status(phase);
     uint64_t word = pi_monotonic_word((uint32_t)max_workers);
-    pi_store_seq(&e->segment.header->max_workers, word); /* before the poke */
+    pi_store_seq(&e->segment.header->max_workers, word); /* with pi_max_workers, after the poke */
     e->backend->notify(e);
     return POSSE_OK;
 }
@@ -179,7 +195,8 @@ static void raise_phase(posse_executor *e, enum pi_phase phase)
     pi_wake_room(e);
 }
 
-static posse_status ended(posse_executor *e)
+/* How a shutdown ends that need not wait any longer. */
+static posse_status shutdown_status(posse_executor *e)
 {
     if (pi_phase_of(e) == PI_DEAD)
         return POSSE_BROKEN;
@@ -192,7 +209,7 @@ static posse_status await_shutdown(posse_executor *e, uint64_t until)
     posse_status status = pi_await_closed(e, until);
     if (status == POSSE_OK)
         status = pi_finish_callbacks(e, until);
-    return status == POSSE_OK ? ended(e) : status;
+    return status == POSSE_OK ? shutdown_status(e) : status;
 }
 
 posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
@@ -211,7 +228,7 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
     if (flags & POSSE_CANCEL_FUTURES)
         pi_cancel_all(e);
     if (!wait)
-        return ended(e);
+        return shutdown_status(e);
     pi_call_enter(e);
     PI_OS_IF_LEFT(pi_call_exit_unwound, e); /* by a finalizer that runs here */
     status = await_shutdown(e, pi_os_after_ms(timeout_ms));
@@ -244,13 +261,13 @@ posse_status posse_terminate_workers(posse_executor *e) { return force(e, PI_STO
 
 posse_status posse_kill_workers(posse_executor *e) { return force(e, PI_STOP_KILL); }
 
-/* Nobody is inside, and all workers are to end. */
+/* No caller is inside, and all workers have been told to end. */
 static void end(void *context)
 {
     posse_executor *e = context;
     pi_cancel_all(e);
     e->backend->join(e);
-    pi_await_callers(e); /* those who have come since */
+    pi_await_callers(e); /* those that have come since */
     tear_down(e);
 }
 
@@ -264,10 +281,10 @@ posse_status posse_destroy(posse_executor *e)
     if (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM || pi_calls_back(e))
         return POSSE_DEADLOCK;
     pi_at_exit_remove(e);
-    pi_dispatch_flush(e); /* descriptors tell what has ended, but not what now is ended */
-    atomic_store(&e->destroying, 1);
-    pi_await_callers(e);   /* those who sleep are told before their tasks are ended */
-    PI_OS_IF_LEFT(end, e); /* by a finalizer that runs here */
+    pi_dispatch_flush(e); /* descriptors tell what has ended, but not what ends from now on */
+    atomic_store(&e->destroying, 1); /* with pi_destroying */
+    pi_await_callers(e);             /* those that sleep return before their tasks are ended */
+    PI_OS_IF_LEFT(end, e);           /* by a finalizer that runs here */
     stop(e, e->backend->kills ? PI_STOP_KILL : PI_STOP_TASKS_END);
     PI_OS_END_IF_LEFT;
     end(e);

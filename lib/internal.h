@@ -36,11 +36,15 @@ void pi_sized_write(void *to, const void *from, size_t known);
 posse_status pi_options_read(const posse_options *given, posse_options *options);
 posse_status pi_options_apply(posse_executor *executor, const posse_options *options);
 
-/* at_exit.c: makes ready for executors that exit waits for. POSSE_NO_MEMORY. */
-posse_status pi_at_exit_begin(void);
-/* Has exit wait for its tasks, as long as it is not taken back. */
+/* ---- at_exit.c: the list of executors that exit waits for ---- */
+
+/* Registers the handler of atexit, once. POSSE_NO_MEMORY. */
+posse_status pi_at_exit_begin(void (*handler)(void));
 void pi_at_exit_add(posse_executor *executor);
 void pi_at_exit_remove(posse_executor *executor);
+/* Takes the next executor of this process off the list; NULL: there is none. Calls pi_call_enter,
+ * so that destroy waits for the caller, which then calls pi_call_exit. */
+posse_executor *pi_at_exit_next(void);
 
 /* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);

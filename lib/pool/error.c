@@ -1,7 +1,14 @@
-/* Why an executor broke, or could not be had. What is read from shared memory is copied first and
- * then made to end, so a task that scribbles there changes a text and no more. */
+/* Runs in: program, worker, supervisor.
+ *
+ * What failed, in words. A call that refuses notes constant words for posse_last_error, one pointer
+ * for each thread. An executor that breaks has a cell in shared memory that says why; the first
+ * error stays. What is read from there is copied first and then made to end, so a task that
+ * overwrites it changes a text and no more.
+ *
+ * Errors and signals have the words of glibc, but in no locale's language, and without a lock that
+ * another thread may have held at the fork.
+ */
 #include "pool/error.h"
-#include "pool/pool.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -30,114 +37,102 @@ posse_status pi_failure(const char *words)
     return pi_refuse_errno(errno ? errno : ENOMEM, words);
 }
 
-struct pi_error pi_error_from_words(const char *words)
+/* ---- words ---- */
+
+struct numbered {
+    int number;
+    const char *words;
+};
+
+/* The last entry has number 0; "" for numbers that the list lacks. */
+static const char *find(const struct numbered *list, int number)
 {
-    struct pi_error reason = {.death.pid = -1};
-    snprintf(reason.message, sizeof reason.message, "%s", words);
-    return reason;
+    while (list->number != 0 && list->number != number)
+        list++;
+    return list->words;
 }
 
-/* Errors and signals as glibc says them, but in no locale's language, and without a lock that
- * another thread may have held at the fork. */
+/* Those that the start of a worker may fail with. */
+static const struct numbered errors[] = {
+    {EPERM, " (Operation not permitted)"},
+    {EAGAIN, " (Resource temporarily unavailable)"},
+    {ENOMEM, " (Cannot allocate memory)"},
+    {EACCES, " (Permission denied)"},
+    {EINVAL, " (Invalid argument)"},
+    {EFBIG, " (File too large)"},
+    {ENOSPC, " (No space left on device)"},
+    {ENOSYS, " (Function not implemented)"},
+    {0, ""},
+};
 
-/* Those that a start of a worker may end with; "" for others. */
-static const char *words_of_error(int error)
-{
-    switch (error) {
-    case EPERM: return " (Operation not permitted)";
-    case EAGAIN: return " (Resource temporarily unavailable)";
-    case ENOMEM: return " (Cannot allocate memory)";
-    case EACCES: return " (Permission denied)";
-    case EINVAL: return " (Invalid argument)";
-    case EFBIG: return " (File too large)";
-    case ENOSPC: return " (No space left on device)";
-    case ENOSYS: return " (Function not implemented)";
-    default: return "";
-    }
-}
-
-struct pi_error pi_error_from_errno(const char *what, int error)
-{
-    struct pi_error reason = {.death.pid = -1};
-    snprintf(reason.message, sizeof reason.message, "%s: error %d%s", what, error,
-             words_of_error(error));
-    return reason;
-}
-
-static const char *words_of_signal(int signal)
-{
-    switch (signal) {
-    case SIGHUP: return " (Hangup)";
-    case SIGINT: return " (Interrupt)";
-    case SIGQUIT: return " (Quit)";
-    case SIGILL: return " (Illegal instruction)";
-    case SIGTRAP: return " (Trace/breakpoint trap)";
-    case SIGABRT: return " (Aborted)";
-    case SIGBUS: return " (Bus error)";
-    case SIGFPE: return " (Floating point exception)";
-    case SIGKILL: return " (Killed)";
-    case SIGSEGV: return " (Segmentation fault)";
-    case SIGPIPE: return " (Broken pipe)";
-    case SIGALRM: return " (Alarm clock)";
-    case SIGTERM: return " (Terminated)";
-    case SIGXCPU: return " (CPU time limit exceeded)";
-    case SIGXFSZ: return " (File size limit exceeded)";
-    case SIGSYS: return " (Bad system call)";
-    default: return "";
-    }
-}
+static const struct numbered signals[] = {
+    {SIGHUP, " (Hangup)"},
+    {SIGINT, " (Interrupt)"},
+    {SIGQUIT, " (Quit)"},
+    {SIGILL, " (Illegal instruction)"},
+    {SIGTRAP, " (Trace/breakpoint trap)"},
+    {SIGABRT, " (Aborted)"},
+    {SIGBUS, " (Bus error)"},
+    {SIGFPE, " (Floating point exception)"},
+    {SIGKILL, " (Killed)"},
+    {SIGSEGV, " (Segmentation fault)"},
+    {SIGPIPE, " (Broken pipe)"},
+    {SIGALRM, " (Alarm clock)"},
+    {SIGTERM, " (Terminated)"},
+    {SIGXCPU, " (CPU time limit exceeded)"},
+    {SIGXFSZ, " (File size limit exceeded)"},
+    {SIGSYS, " (Bad system call)"},
+    {0, ""},
+};
 
 void pi_describe_death(const struct pi_death *death, char *text, size_t size)
 {
     long pid = (long)death->pid;
     if (death->signal)
         snprintf(text, size, "worker %ld was killed by signal %d%s", pid, (int)death->signal,
-                 words_of_signal(death->signal));
+                 find(signals, death->signal));
     else
         snprintf(text, size, "worker %ld terminated abruptly with exit code %d", pid,
                  (int)death->exit_code);
 }
 
+struct pi_error pi_error_from_words(const char *words)
+{
+    struct pi_error why = {.death.pid = -1};
+    snprintf(why.message, sizeof why.message, "%s", words);
+    return why;
+}
+
+struct pi_error pi_error_from_errno(const char *what, int error)
+{
+    struct pi_error why = {.death.pid = -1};
+    snprintf(why.message, sizeof why.message, "%s: error %d%s", what, error, find(errors, error));
+    return why;
+}
+
 struct pi_error pi_error_from_death(const struct pi_death *death)
 {
-    struct pi_error reason = {.death = *death};
-    pi_describe_death(death, reason.message, sizeof reason.message);
-    return reason;
+    struct pi_error why = {.death = *death};
+    pi_describe_death(death, why.message, sizeof why.message);
+    return why;
 }
 
-void pi_error_cell_write(struct pi_error_cell *report, unsigned owner,
-                         const struct pi_error *reason)
+/* ---- in shared memory ---- */
+
+void pi_error_cell_write(struct pi_error_cell *cell, unsigned owner, const struct pi_error *error)
 {
     uint32_t none = 0;
-    if (!pi_cas(&report->state, &none, PI_ERROR_CLAIMED + owner))
+    if (!pi_cas(&cell->state, &none, PI_ERROR_CLAIMED + owner)) /* orders nothing: it claims */
         return;
-    report->reason = *reason;
-    pi_store_release(&report->state, PI_ERROR_WRITTEN + owner); /* with pi_error_cell_read */
+    cell->reason = *error;
+    pi_store_release(&cell->state, PI_ERROR_WRITTEN + owner); /* with pi_error_cell_read */
 }
 
-bool pi_error_cell_read(struct pi_error_cell *report, struct pi_error *reason)
+bool pi_error_cell_read(struct pi_error_cell *cell, struct pi_error *error)
 {
-    if (!(pi_load_acquire(&report->state) & PI_ERROR_WRITTEN)) /* with pi_error_cell_write */
+    if (!(pi_load_acquire(&cell->state) & PI_ERROR_WRITTEN)) /* with pi_error_cell_write */
         return false;
-    *reason = report->reason;
-    reason->message[sizeof reason->message - 1] = 0;
+    *error = cell->reason;
+    error->message[sizeof error->message - 1] = 0;
     return true;
-}
-
-void pi_why_broken(posse_executor *e, posse_error *error)
-{
-    struct pi_error reason;
-    *error = (posse_error){.struct_size = sizeof *error, .status = POSSE_OK};
-    if (pi_phase_of(e) < PI_DEAD)
-        return;
-    /* Nothing is said if whoever broke it died, or is about to say it. */
-    if (!pi_error_cell_read(&e->segment.header->broken, &reason))
-        reason = pi_error_from_words(posse_status_message(POSSE_BROKEN));
-    bool death = reason.death.pid >= 0;
-    error->status = POSSE_BROKEN;
-    error->code = reason.code;
-    error->signal = death ? reason.death.signal : 0;
-    error->exit_code = death ? reason.death.exit_code : 0;
-    error->pid = death ? (long)reason.death.pid : 0;
-    memcpy(error->message, reason.message, sizeof reason.message);
 }

@@ -1,3 +1,9 @@
+/* Runs in: program, worker, supervisor.
+ *
+ * The phase of an executor only rises (core/segment.h). Whoever breaks the executor writes why
+ * before it raises the phase, so a caller that sees PI_DEAD finds the reason. Then it wakes all
+ * callers that sleep; each sees the phase.
+ */
 #include "pool/phase.h"
 #include "pool/wake.h"
 
@@ -8,7 +14,7 @@ bool pi_raise_phase(posse_executor *e, enum pi_phase phase)
 
 void pi_break(posse_executor *e, const struct pi_error *why)
 {
-    pi_error_cell_write(&e->segment.header->broken, 0, why); /* before anybody looks for it */
+    pi_error_cell_write(&e->segment.header->broken, 0, why);
     (void)pi_raise_phase(e, PI_DEAD);
     pi_wake_all_parkers(e);
 }
@@ -21,12 +27,7 @@ void pi_break_queue(posse_executor *e)
 
 posse_status pi_phase_status(enum pi_phase phase)
 {
-    switch (phase) {
-    case PI_OPEN: return POSSE_OK;
-    case PI_DRAINING:
-    case PI_STOPPING:
-    case PI_CLOSED: return POSSE_SHUT_DOWN;
-    case PI_DEAD:
-    default: return POSSE_BROKEN;
-    }
+    return phase == PI_OPEN                             ? POSSE_OK
+           : phase >= PI_DRAINING && phase <= PI_CLOSED ? POSSE_SHUT_DOWN
+                                                        : POSSE_BROKEN;
 }

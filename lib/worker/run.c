@@ -12,8 +12,6 @@
 
 #define WAIT_NS 100000000 /* for the kill, between looks */
 
-_Thread_local struct pi_self *pi_self;
-
 /* Puts the task on the worker's stack, where the supervisor finds it. */
 static void push_task(struct posse_task *task)
 {

@@ -1,0 +1,3 @@
+#include "pool/self.h"
+
+_Thread_local struct pi_self *pi_self;
