@@ -1,23 +1,25 @@
-/* Queues for tasks and the program: a ring of cells of one size behind a lock.
+/* Runs in: program, worker.
  *
- * An item is in the queue, or out of it, by one store of tail or head. So whoever dies holding the
- * lock leaves nothing to repair: before that store the item is not put, or not taken; after it, it
- * is. What is left to see to is that nobody sleeps beside an item, or beside room:
+ * Queues for tasks and the program: a ring of cells of one size behind a lock.
  *
- *   who                                     does
- *   anyone, after any call that looked      if there are items, wakes one reader; if there is room,
- *                                           one writer: more than one may be there, or a wake of
- *                                           its own is handed on as it leaves with nothing
+ * One store of tail puts an item into the queue; one store of head takes it out. So a holder of the
+ * lock that dies leaves nothing to repair. No reader may sleep beside an item, and no writer beside
+ * room:
+ *
+ *   process                                 does
+ *   any, after any call that looked         if there are items, wakes one reader; if there is room,
+ *                                           one writer. A caller that leaves with nothing so passes
+ *                                           its own wake on
  *   supervisor, after a worker was reaped   frees the lock and wakes everybody
  *
- * A call that does not hold the lock any more, or not yet, may find that the queue is gone: its
- * head stays memory (KEPT, core/arena.h), and what is in it is stamped. The cells are touched with
- * the lock held only.
+ * A call that does not hold the lock may find that the queue has ended: its first unit stays memory
+ * (KEPT, core/arena.h), and what is in it is stamped. Cells are touched with the lock held only.
  *
- * Whatever is read here a task may have scribbled on: sizes are checked, before they are used,
- * against the memory that the block has, which is never more than its class says in private memory.
+ * A task may have overwritten whatever is read here. Sizes are checked before they are used, against
+ * the memory that the block has by the tables of this process.
  */
 #include "internal.h"
+#include "base/container_of.h"
 #include "os/clock.h"
 #include "pool/error.h"
 #include "pool/park.h"
@@ -27,12 +29,12 @@
 
 _Static_assert(sizeof(struct pi_queue) <= PI_UNIT, "the first unit of a queue is KEPT");
 
-/* How long a call waits for others that are inside, beyond its own time: they may be stopped. */
-#define PATIENCE_NS 1000000000u
+/* How long a call waits for the lock, even if its own time is shorter: the holder may be stopped. */
+#define LOCK_NS 1000000000u
 /* The same for calls without a time of their own. */
 #define FINISH_NS 5000000000u
 
-/* By whoever holds the lock; published by tail, given back by head. */
+/* Belongs to the holder of the lock; published by tail, given back by head. */
 struct cell {
     _Atomic uint64_t size; /* atomic, so that it is read once */
     unsigned char bytes[];
@@ -72,7 +74,7 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
     status = pi_sync_acquire(e, PI_SYNC_QUEUE, (size_t)size, &sync);
     if (status != POSSE_OK)
         return status;
-    struct pi_queue *queue = (struct pi_queue *)sync.lock;
+    struct pi_queue *queue = PI_CONTAINER_OF(sync.lock, struct pi_queue, lock);
     pi_waiters_init(&queue->readers, sync.serial);
     pi_waiters_init(&queue->writers, sync.serial);
     atomic_init(&queue->capacity, capacity);
@@ -96,7 +98,7 @@ static posse_status find(posse_queue handle, struct view *view)
         return status;
     if (view->sync.size < sizeof *view->queue)
         return POSSE_BROKEN;
-    view->queue = (struct pi_queue *)view->sync.lock;
+    view->queue = PI_CONTAINER_OF(view->sync.lock, struct pi_queue, lock);
     view->capacity = pi_load_relaxed(&view->queue->capacity);   /* relaxed: constant, and */
     view->item_size = pi_load_relaxed(&view->queue->item_size); /* published with the tag */
     bool sound = view->capacity != 0 &&
@@ -113,35 +115,36 @@ static uint64_t length(const struct view *view)
     return pi_load_seq(&view->queue->tail) - head;
 }
 
-static bool is_closed(const struct view *view) { return pi_load_seq(&view->queue->closed) != 0; }
-
-/* The view whose sync the event is for. */
-static const struct view *view_of(const struct pi_condition *event)
+static bool is_closed(const struct view *view)
 {
-    return (const struct view *)event->sync; /* its first member */
+    return pi_load_seq(&view->queue->closed) != 0; /* with close_it */
 }
 
-static posse_status look(const struct view *view, uint64_t unless_items)
+static const struct view *view_of(const struct pi_condition *condition)
+{
+    return PI_CONTAINER_OF(condition->sync, const struct view, sync);
+}
+
+/* POSSE_TIMEOUT as long as the queue has `items` items. */
+static posse_status look(const struct view *view, uint64_t items)
 {
     if (pi_robust_lock_is_gone(&view->queue->lock, view->sync.serial))
         return pi_sync_lost(&view->sync);
-    if (length(view) != unless_items || is_closed(view))
-        return POSSE_OK;
-    return pi_sync_wait(&view->sync);
+    return length(view) != items || is_closed(view) ? POSSE_OK : pi_sync_may_wait(&view->sync);
 }
 
-static posse_status look_for_item(const struct pi_condition *event)
+static posse_status look_for_item(const struct pi_condition *condition)
 {
-    return look(view_of(event), 0);
+    return look(view_of(condition), 0);
 }
 
-static posse_status look_for_room(const struct pi_condition *event)
+static posse_status look_for_room(const struct pi_condition *condition)
 {
-    return look(view_of(event), view_of(event)->capacity);
+    return look(view_of(condition), view_of(condition)->capacity);
 }
 
-/* Wakes one of those who could go on. */
-static void tell(const struct view *view)
+/* Wakes one reader and one writer, if they could go on. */
+static void wake_next(const struct view *view)
 {
     uint64_t items = length(view);
     if (items != 0)
@@ -165,7 +168,7 @@ static struct cell *cell_at(const struct view *view, uint64_t position)
     return (struct cell *)(void *)(cells + position % view->capacity * view->stride);
 }
 
-/* The steps below are taken with the lock held. POSSE_TIMEOUT: it cannot be done now. */
+/* A step of the holder of the lock. POSSE_TIMEOUT: it cannot be done now. */
 typedef posse_status step_fn(const struct view *view, struct item *item);
 
 static posse_status put(const struct view *view, struct item *item)
@@ -214,7 +217,7 @@ static void wake_all(const struct view *view)
 static posse_status close_it(const struct view *view, struct item *item)
 {
     (void)item;
-    pi_store_seq(&view->queue->closed, 1);
+    pi_store_seq(&view->queue->closed, 1); /* before the look at the waiters */
     wake_all(view);
     return POSSE_OK;
 }
@@ -222,7 +225,7 @@ static posse_status close_it(const struct view *view, struct item *item)
 static posse_status end_it(const struct view *view, struct item *item)
 {
     (void)item;
-    (void)pi_robust_lock_end(&view->queue->lock, view->sync.serial); /* freed when we leave */
+    (void)pi_robust_lock_end(&view->queue->lock, view->sync.serial); /* the unlock frees it */
     pi_sync_wake_all(&view->sync, &view->queue->lock.waiters);
     wake_all(view);
     return POSSE_OK;
@@ -230,24 +233,19 @@ static posse_status end_it(const struct view *view, struct item *item)
 
 /* ---- calls ---- */
 
-/* Takes the lock, which is never held for long, unless its holder was stopped. */
-static posse_status enter(const struct view *view, uint64_t until)
-{
-    posse_status status = pi_sync_lock(&view->sync, 0);
-    if (status == POSSE_TIMEOUT) {
-        uint64_t least = pi_os_now() + PATIENCE_NS;
-        status = pi_sync_lock(&view->sync, until > least ? until : least);
-    }
-    if (status == POSSE_OWNER_DIED) /* it left nothing to repair */
-        return POSSE_OK;
-    return status == POSSE_DEADLOCK ? POSSE_BROKEN : status; /* we are not inside */
-}
-
+/* Calls hold the lock for one step only, unless the holder is stopped. One that has died with the
+ * lock has left nothing to repair. */
 static posse_status do_step(const struct view *view, step_fn *step, struct item *item,
                             uint64_t until)
 {
-    posse_status status = enter(view, until);
-    if (status != POSSE_OK)
+    posse_status status = pi_sync_lock(&view->sync, 0);
+    if (status == POSSE_TIMEOUT) {
+        uint64_t soonest = pi_os_now() + LOCK_NS;
+        status = pi_sync_lock(&view->sync, until > soonest ? until : soonest);
+    }
+    if (status == POSSE_DEADLOCK) /* this thread is not inside: a task has overwritten the lock */
+        return POSSE_BROKEN;
+    if (status != POSSE_OK && status != POSSE_OWNER_DIED)
         return status;
     status = step(view, item);
     (void)pi_sync_unlock(&view->sync);
@@ -259,17 +257,18 @@ static posse_status transfer(const struct view *view, step_fn *step, struct item
                              uint64_t until)
 {
     bool puts = step == put;
-    struct pi_condition event = {&view->sync, puts ? &view->queue->writers : &view->queue->readers,
-                                 puts ? look_for_room : look_for_item};
+    struct pi_condition condition = {&view->sync,
+                                     puts ? &view->queue->writers : &view->queue->readers,
+                                     puts ? look_for_room : look_for_item};
     pi_call_enter(view->sync.executor);
     posse_status status = do_step(view, step, item, until);
     while (status == POSSE_TIMEOUT && until != 0 && pi_os_now() < until) {
-        status = pi_await_condition(&event, until);
+        status = pi_await_condition(&condition, until);
         if (status == POSSE_OK)
             status = do_step(view, step, item, until);
     }
-    if (status != POSSE_INVALID) /* then there is none to tell of */
-        tell(view);
+    if (status != POSSE_INVALID) /* else its memory may be gone */
+        wake_next(view);
     pi_call_exit(view->sync.executor);
     return status;
 }
@@ -277,6 +276,7 @@ static posse_status transfer(const struct view *view, step_fn *step, struct item
 posse_status posse_queue_put(posse_queue handle, const void *data, size_t size, long timeout_ms)
 {
     struct view view;
+    struct item item = {.bytes = (void *)(uintptr_t)data, .size = size}; /* only read */
     posse_status status = find(handle, &view);
     if (status != POSSE_OK)
         return status;
@@ -286,7 +286,6 @@ posse_status posse_queue_put(posse_queue handle, const void *data, size_t size, 
         return pi_refuse(POSSE_INVALID, "data is NULL, but size is not 0");
     if (size > view.item_size)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the item_size of the queue");
-    struct item item = {.bytes = (void *)(uintptr_t)data, .size = size}; /* only read */
     return transfer(&view, put, &item, pi_until(timeout_ms));
 }
 
@@ -294,19 +293,16 @@ posse_status posse_queue_get(posse_queue handle, void *buffer, size_t capacity, 
                              long timeout_ms)
 {
     struct view view;
-    if (size)
-        *size = 0;
-    posse_status status = find(handle, &view);
-    if (status != POSSE_OK)
-        return status;
-    if (timeout_ms < -1)
-        return pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
-    if (!buffer && capacity > 0)
-        return pi_refuse(POSSE_INVALID, "buffer is NULL, but capacity is not 0");
     struct item item = {.bytes = buffer, .capacity = capacity};
-    status = transfer(&view, get, &item, pi_until(timeout_ms));
-    if (size && (status == POSSE_OK || status == POSSE_TOO_LARGE))
-        *size = item.size;
+    posse_status status = find(handle, &view);
+    if (status == POSSE_OK && timeout_ms < -1)
+        status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
+    else if (status == POSSE_OK && !buffer && capacity > 0)
+        status = pi_refuse(POSSE_INVALID, "buffer is NULL, but capacity is not 0");
+    else if (status == POSSE_OK)
+        status = transfer(&view, get, &item, pi_until(timeout_ms));
+    if (size)
+        *size = status == POSSE_OK || status == POSSE_TOO_LARGE ? item.size : 0;
     return status;
 }
 

@@ -1,4 +1,10 @@
-/* See sync.h. */
+/* Runs in: program, worker, supervisor.
+ *
+ * Making, finding and ending locks and queues, and waiting for them; see sync.h. A caller that must
+ * wait adds its bit to the waiters, looks once more, and sleeps on a parker. Whoever makes the
+ * condition true looks at the bits afterwards, and wakes one waiter (core/waiters.h). A waiter that
+ * leaves with nothing wakes another one if it could go on, because its own wake may be spent.
+ */
 #include "pool/sync.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
@@ -13,7 +19,7 @@
 
 #define SERIAL_BITS 30 /* of a handle's id; above them is the reference */
 #define STALE "the lock or queue has ended, or the handle is none"
-#define SERIAL_STEP 0x2545f491u /* odd, so each serial comes once: neighbours look unlike */
+#define SERIAL_STEP 0x2545f491u /* odd, so each serial comes once; neighbours differ in many bits */
 
 /* ---- making, finding, ending ---- */
 
@@ -23,7 +29,7 @@ static uint32_t next_serial(posse_executor *e)
     do /* relaxed: only the value counts */
         serial = ((uint32_t)pi_add_relaxed(&e->segment.header->sync_serial, 1) + 1) * SERIAL_STEP &
                  PI_SERIAL_MASK;
-    while (serial == 0); /* what memory that was never used holds */
+    while (serial == 0); /* 0 is in memory that was never used */
     return serial;
 }
 
@@ -50,7 +56,7 @@ uint64_t pi_sync_publish(struct pi_sync *sync)
         return 0;
     if (block.span)
         pi_span_mark(arena, block.unit);
-    /* release: with the acquire of pi_sync_find */
+    /* with the acquire of find */
     pi_store_release(block.tag,
                      pi_tag_sync(sync->type, pi_owner_here(sync->executor), sync->serial));
     return sync->ref << SERIAL_BITS | sync->serial;
@@ -61,7 +67,7 @@ static bool find(const struct pi_sync *sync, struct pi_block *block, uint64_t *t
 {
     if (!pi_arena_find(&sync->executor->segment.arena, sync->ref, block))
         return false;
-    *tag = pi_load_acquire(block->tag); /* with the release of pi_sync_publish */
+    *tag = pi_load_acquire(block->tag); /* with pi_sync_publish */
     return pi_tag_kind(*tag) == PI_TAG_SYNC && pi_tag_type(*tag) == sync->type &&
            pi_tag_serial(*tag) == sync->serial;
 }
@@ -87,7 +93,7 @@ void pi_sync_free(const struct pi_sync *sync)
     posse_executor *e = sync->executor;
     struct pi_block block;
     uint64_t tag;
-    while (find(sync, &block, &tag)) /* again: its owner may just have changed */
+    while (find(sync, &block, &tag)) /* again: the tag's owner may just have changed */
         if (pi_block_release(e, pi_owner_here(e), sync->ref, tag))
             return;
 }
@@ -103,12 +109,12 @@ posse_status pi_sync_lost(const struct pi_sync *sync)
 {
     if (!pi_sync_exists(sync))
         return pi_refuse(POSSE_INVALID, STALE);
-    uint64_t word = pi_load_seq(&sync->lock->word);
-    return pi_stamped(word, sync->serial) && (word & PI_LOCK_GONE) ? pi_refuse(POSSE_INVALID, STALE)
-                                                                   : POSSE_BROKEN;
+    uint64_t word = pi_load_seq(&sync->lock->word); /* with pi_robust_lock_end */
+    bool gone = pi_stamped(word, sync->serial) && (word & PI_LOCK_GONE);
+    return gone ? pi_refuse(POSSE_INVALID, STALE) : POSSE_BROKEN;
 }
 
-posse_status pi_sync_wait(const struct pi_sync *sync)
+posse_status pi_sync_may_wait(const struct pi_sync *sync)
 {
     if (pi_destroying(sync->executor))
         return POSSE_SHUT_DOWN;
@@ -119,43 +125,43 @@ posse_status pi_sync_wait(const struct pi_sync *sync)
 
 uint64_t pi_until(long timeout_ms) { return timeout_ms ? pi_os_after_ms(timeout_ms) : 0; }
 
-static posse_status look_at_event(void *context)
+static posse_status look(void *context)
 {
-    const struct pi_condition *event = context;
-    return event->look(event);
+    const struct pi_condition *condition = context;
+    return condition->look(condition);
 }
 
-static posse_status park(const struct pi_condition *event, uint32_t parker, uint64_t until)
+static posse_status park(const struct pi_condition *condition, uint32_t parker, uint64_t until)
 {
-    const struct pi_sync *sync = event->sync;
+    const struct pi_sync *sync = condition->sync;
     for (;;) {
         if (!pi_sync_exists(sync))
             return pi_refuse(POSSE_INVALID, STALE);
-        if (!pi_waiters_add(event->waiters, sync->serial, parker))
+        if (!pi_waiters_add(condition->waiters, sync->serial, parker))
             return pi_sync_lost(sync);
-        posse_status status = event->look(event); /* seq, after the bit: see waiters.h */
+        posse_status status = condition->look(condition); /* seq, after the bit: see waiters.h */
         if (status != POSSE_TIMEOUT || pi_os_now() >= until)
             return status;
         (void)pi_park_until(sync->executor, parker, until);
     }
 }
 
-posse_status pi_await_condition(const struct pi_condition *event, uint64_t until)
+posse_status pi_await_condition(const struct pi_condition *condition, uint64_t until)
 {
-    posse_executor *e = event->sync->executor;
-    posse_status status = pi_spin(e, look_at_event, (void *)(uintptr_t)event); /* only read */
+    posse_executor *e = condition->sync->executor;
+    posse_status status = pi_spin(e, look, (void *)(uintptr_t)condition); /* only read */
     if (status != POSSE_TIMEOUT)
         return status;
     uint32_t parker = pi_park_acquire(e, pi_owner_here(e));
     if (parker == PI_NO_INDEX)
         return pi_failure(PI_NO_PARKER);
-    status = parker < PI_MAX_WAITERS ? park(event, parker, until)
+    status = parker < PI_MAX_WAITERS ? park(condition, parker, until)
                                      : pi_refuse_errno(ENOMEM, PI_NO_PARKER);
     if (status != POSSE_INVALID) /* its memory may be gone */
-        pi_waiters_remove(event->waiters, event->sync->serial, parker);
+        pi_waiters_remove(condition->waiters, condition->sync->serial, parker);
     pi_parkers_release(&e->segment.parkers, parker);
     if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
-        status = event->look(event);
+        status = condition->look(condition);
     return status;
 }
 
@@ -179,62 +185,63 @@ void pi_sync_wake_all(const struct pi_sync *sync, struct pi_waiters *waiters)
 
 /* ---- the lock ---- */
 
-/* This thread as a holder. */
+/* This thread as a holder. relaxed: only the value counts. */
 static uint32_t holder_here(const posse_executor *e)
 {
     static _Atomic uint32_t threads;
     static _Thread_local uint32_t thread;
-    while (thread == 0) /* relaxed: only the value counts */
+    while (thread == 0)
         thread =
             (atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1) & PI_HOLDER_THREADS;
     return pi_holder(pi_owner_here(e), thread);
 }
 
-/* Nobody is who holds it, so a task has scribbled on it. */
+/* The holder is no worker that exists, so a task has overwritten the word. */
 static bool held_by_nobody(const struct pi_sync *sync)
 {
-    uint64_t word = pi_load_seq(&sync->lock->word);
+    uint64_t word = pi_load_seq(&sync->lock->word); /* only the value counts */
     unsigned owner = pi_robust_lock_owner(word);
     return pi_robust_lock_holder(word) != 0 && owner != PI_OWNER_PROGRAM &&
            owner >= pi_workers_count(&sync->executor->segment);
 }
 
-static posse_status look_lock(const struct pi_condition *event)
+static posse_status look_lock(const struct pi_condition *condition)
 {
-    const struct pi_sync *sync = event->sync;
+    const struct pi_sync *sync = condition->sync;
     uint32_t holder = holder_here(sync->executor);
     switch (pi_robust_lock_acquire(sync->lock, sync->serial, holder)) {
     case PI_LOCK_DONE: return POSSE_OK;
     case PI_LOCK_TOLD: return POSSE_OWNER_DIED;
     case PI_LOCK_MINE: return POSSE_DEADLOCK;
-    case PI_LOCK_BUSY: return held_by_nobody(sync) ? POSSE_BROKEN : pi_sync_wait(sync);
+    case PI_LOCK_BUSY: return held_by_nobody(sync) ? POSSE_BROKEN : pi_sync_may_wait(sync);
     default: return pi_sync_lost(sync);
     }
 }
 
 static bool is_free(const struct pi_sync *sync)
 {
-    uint64_t word = pi_load_seq(&sync->lock->word); /* seq: after our bit was removed */
+    uint64_t word = pi_load_seq(&sync->lock->word); /* seq: after the caller's bit was removed */
     return pi_stamped(word, sync->serial) && pi_robust_lock_holder(word) == 0;
 }
 
 posse_status pi_sync_lock(const struct pi_sync *sync, uint64_t until)
 {
     posse_executor *e = sync->executor;
-    struct pi_condition event = {sync, &sync->lock->waiters, look_lock};
+    struct pi_condition condition = {sync, &sync->lock->waiters, look_lock};
     pi_mark_escaping(e, pi_owner_here(e));
-    posse_status status = look_lock(&event);
-    pi_see_blocks(e); /* what it guards may name one */
+    posse_status status = look_lock(&condition);
+    pi_see_blocks(e); /* what the lock guards may name one */
     if (status == POSSE_TIMEOUT && until == 0 && !pi_poll_supervisor(e))
-        status = look_lock(&event);
+        status = look_lock(&condition);
     if (status != POSSE_TIMEOUT || until == 0)
         return status;
     pi_call_enter(e);
-    status = pi_await_condition(&event, until);
+    status = pi_await_condition(&condition, until);
     pi_see_blocks(e);
     bool taken = status == POSSE_OK || status == POSSE_OWNER_DIED;
     if (!taken && status != POSSE_INVALID && is_free(sync))
-        (void)pi_sync_wake_one(sync, event.waiters); /* in our place: see waiters.h */
+        (void)pi_sync_wake_one(sync,
+                               condition.waiters); /* in place of this caller: see waiters.h */
     pi_call_exit(e);
     return status;
 }

@@ -1,0 +1,15 @@
+/* container_of.h - the struct that a member lies in.
+ *
+ * Runs in: program, worker, supervisor.
+ */
+#ifndef PI_CONTAINER_OF_H
+#define PI_CONTAINER_OF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* `type` may be const. The caller knows that the pointer is to the member of such a struct. */
+#define PI_CONTAINER_OF(pointer, type, member)                                                     \
+    ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
+
+#endif
