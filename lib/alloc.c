@@ -1,4 +1,8 @@
-/* Memory that tasks and the program share. */
+/* Runs in: program, worker.
+ *
+ * Memory that tasks and the program share. A block belongs to whoever allocated it: when a worker
+ * dies its blocks are freed, when it exits cleanly they become the program's. Anyone may free one.
+ */
 #include "internal.h"
 #include "pool/block.h"
 #include "pool/error.h"
@@ -36,17 +40,17 @@ static bool release(posse_executor *e, const void *at)
     pi_block_ref ref = pi_arena_ref(&e->segment.arena, at);
     if (!pi_arena_find(&e->segment.arena, ref, &block))
         return false;
-    uint64_t tag = pi_load_acquire(block.tag);
-    bool freed = false;
-    /* Another tag: it was a worker's, which has left, and has become the program's (reparent.c). */
-    for (uint64_t last = 0; !freed && tag != last && pi_tag_kind(tag) == PI_TAG_HELD;) {
-        freed = pi_block_release(e, pi_owner_here(e), ref, tag);
-        last = tag;
-        tag = pi_load_acquire(block.tag);
+    uint64_t tag, seen = 0;
+    /* Another tag: the block was a worker's, which has exited, and is the program's now. acquire:
+     * with the CAS that gave it its owner. */
+    while (pi_tag_kind(tag = pi_load_acquire(block.tag)) == PI_TAG_HELD && tag != seen) {
+        if (pi_block_release(e, pi_owner_here(e), ref, tag)) {
+            pi_note_freed(e, block.size);
+            return true;
+        }
+        seen = tag;
     }
-    if (freed)
-        pi_note_freed(e, block.size);
-    return freed;
+    return false;
 }
 
 posse_status posse_free(posse_executor *e, void *memory)

@@ -5,9 +5,9 @@
  * off before. If exit has come first, the handler is one of the callers that destroy lets go first:
  * it ends without having waited for the tasks.
  *
- * A process that the program forks has a copy of the list, and of the lock, perhaps held by a thread
- * that it does not have. So the lock names the process that holds it, and another process takes it
- * over. The child passes over executors of its parent: their guards say whose they are.
+ * A process that the program forks has a copy of the list, and of the lock, perhaps held by a
+ * thread that it does not have. So the lock names the process that holds it, and another process
+ * takes it over. The child passes over executors of its parent: their guards say whose they are.
  */
 #include "internal.h"
 #include "os/clock.h"

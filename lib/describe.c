@@ -1,5 +1,12 @@
-/* How a task ended, and what it does until then, in words. They begin with its name, if it has one:
- * "thumbnail: worker 123 was killed by signal 9 (Killed)", "thumbnail: pending". */
+/* Runs in: program, worker.
+ *
+ * How a task ended, what it does until then, and why an executor broke, in words. Those about a
+ * task begin with its name, if it has one: "thumbnail: worker 123 was killed by signal 9 (Killed)",
+ * "thumbnail: pending".
+ *
+ * What is read from a slot may be another task's if the handle was released meanwhile. So it is
+ * copied first, and pi_confirm then looks whether the handle is still valid.
+ */
 #include "internal.h"
 #include "pool/block.h"
 #include "pool/error.h"
@@ -33,7 +40,7 @@ static void describe_loss(struct pi_slot *slot, posse_error *error)
 static void describe_end(posse_executor *e, struct pi_slot *slot, uint64_t word, posse_error *error)
 {
     error->status = pi_end_of(word);
-    error->attempt = pi_load_relaxed(&slot->attempt);
+    error->attempt = pi_load_relaxed(&slot->attempt); /* relaxed: published with the state */
     if (error->status == POSSE_TASK_FAILED)
         describe_failure(e, slot, error);
     else if (error->status == POSSE_WORKER_LOST)

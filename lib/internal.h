@@ -29,11 +29,12 @@ posse_status pi_sized_check(const void *given);
 /* Fills it from one of `known` bytes, as far as it goes, and with zeros from there on. */
 void pi_sized_write(void *to, const void *from, size_t known);
 
-/* ---- */
+/* ---- options.c ---- */
 
-/* options.c: the options that were given, or their defaults, checked; what they say of an executor.
- * POSSE_INVALID, POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED; POSSE_NO_MEMORY. */
+/* Copies the options that were given, or the defaults, and checks them. POSSE_INVALID,
+ * POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED. */
 posse_status pi_options_read(const posse_options *given, posse_options *options);
+/* Writes them into the executor. POSSE_INVALID, POSSE_NO_MEMORY. */
 posse_status pi_options_apply(posse_executor *executor, const posse_options *options);
 
 /* ---- at_exit.c: the list of executors that exit waits for ---- */
@@ -46,27 +47,31 @@ void pi_at_exit_remove(posse_executor *executor);
  * so that destroy waits for the caller, which then calls pi_call_exit. */
 posse_executor *pi_at_exit_next(void);
 
+/* ---- future.c, describe.c: how a task ended ---- */
+
 /* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
 /* How a final word says that the task ended. */
 posse_status pi_end_of(uint64_t word);
-/* Waits for the end: as posse_result before it has looked how. slow: pi_call_exit must follow, when all
- * is read. */
+/* Waits until the task has ended, as posse_result does. `slow`: the caller must call pi_call_exit
+ * once it has read all. */
 posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
                       bool *slow);
-/* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may
- * have released it meanwhile, which changed the word (pi_discard) before another task could write
- * anything there. */
+/* The status if what was read of a slot was this task's, else POSSE_INVALID: another thread has
+ * released it meanwhile. order: pi_discard changes the word before another task can write there;
+ * the fence keeps this load behind the reads. */
 static inline posse_status pi_confirm(posse_future future, struct pi_slot *slot,
                                       posse_status status)
 {
     return pi_handle_valid(pi_load_again(&slot->word), future) ? status
                                                                : pi_refuse(POSSE_INVALID, PI_STALE);
 }
-/* What posse_error says for a call that gives this status: that, in words, and else nothing. */
+/* Fills an error with a call's status and its words, and nothing else. */
 void pi_error_of_call(posse_status status, posse_error *error);
-/* posse_done without a word to the mail box, whose lock may be held. */
+/* As posse_done, but does not take the dispatcher's lock, which the caller may hold. */
 bool pi_has_ended(posse_future future);
+
+/* ---- submit.c, submit_inline.c, callback.c ---- */
 
 /* Whether the workers have this function. */
 bool pi_loaded(posse_executor *executor, uintptr_t address);
@@ -80,8 +85,8 @@ typedef void *pi_writer(void *to, const void *from, size_t size);
 posse_status pi_submit(posse_executor *executor, const posse_job *job, pi_writer *write,
                        posse_future *future);
 
-/* submit_inline.c: runs a task that is FILLING, exactly `word`, to its end; `flags` are added to its
- * word. POSSE_OK, or why it was not accepted: it is freed then. */
+/* submit_inline.c: runs a task that is FILLING, exactly `word`, to its end; `flags` are added to
+ * its word. POSSE_OK, or why it was not accepted: it is freed then. */
 posse_status pi_submit_inline(posse_executor *executor, uint32_t index, uint64_t word,
                               uint64_t flags);
 

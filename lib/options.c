@@ -1,4 +1,7 @@
-/* What posse_create is told. */
+/* Runs in: program.
+ *
+ * The options of posse_create: copied, checked, and written into the executor.
+ */
 #include "internal.h"
 #include "os/rss.h"
 #include "pool/backend.h"
@@ -96,7 +99,7 @@ posse_status pi_options_read(const posse_options *given, posse_options *options)
     return status == POSSE_OK ? check_options(options) : status;
 }
 
-/* ---- what they say of an executor ---- */
+/* ---- into the executor ---- */
 
 static unsigned workers_of(const posse_options *options, const struct pi_backend *backend,
                            unsigned cpus)
@@ -106,10 +109,11 @@ static unsigned workers_of(const posse_options *options, const struct pi_backend
     return workers < POSSE_MAX_WORKERS ? workers : POSSE_MAX_WORKERS;
 }
 
-/* Names its workers, each executor otherwise if the program does not say. */
+/* How its workers are named; by default each executor has a number. */
 static void set_name(posse_executor *e, const char *prefix)
 {
     static _Atomic unsigned executors; /* of this process and those that it was forked from */
+    /* relaxed: only the value counts */
     unsigned number = atomic_fetch_add_explicit(&executors, 1, memory_order_relaxed) + 1;
     if (prefix)
         snprintf(e->hooks.name, sizeof e->hooks.name, "%s", prefix);

@@ -15,8 +15,8 @@
  * A call that does not hold the lock may find that the queue has ended: its first unit stays memory
  * (KEPT, core/arena.h), and what is in it is stamped. Cells are touched with the lock held only.
  *
- * A task may have overwritten whatever is read here. Sizes are checked before they are used, against
- * the memory that the block has by the tables of this process.
+ * A task may have overwritten whatever is read here. Sizes are checked before they are used,
+ * against the memory that the block has by the tables of this process.
  */
 #include "internal.h"
 #include "base/container_of.h"
@@ -29,7 +29,8 @@
 
 _Static_assert(sizeof(struct pi_queue) <= PI_UNIT, "the first unit of a queue is KEPT");
 
-/* How long a call waits for the lock, even if its own time is shorter: the holder may be stopped. */
+/* How long a call waits for the lock, even if its own time is shorter: the holder may be stopped.
+ * */
 #define LOCK_NS 1000000000u
 /* The same for calls without a time of their own. */
 #define FINISH_NS 5000000000u

@@ -1,23 +1,26 @@
-/* The structs of posse.h that begin with their own size. A program that was built with an older or
- * a later posse.h gives fewer or more bytes than this library knows.
+/* Runs in: anywhere.
  *
- * So that this goes on working, a new version of posse.h adds fields at the end of a struct only,
- * never where an older one has padding, and has no padding behind them: what stands there need not
- * be zero. */
+ * The structs of posse.h that begin with their own size. A program that was built with an older or
+ * a later posse.h gives fewer or more bytes than this library knows. What it lacks is zero; what it
+ * has beyond must be zero.
+ *
+ * Therefore a new version of posse.h adds fields at the end of a struct only, never where an older
+ * one has padding, and leaves no padding behind them, because padding need not be zero.
+ */
 #include "internal.h"
 #include "pool/error.h"
 
 #include <string.h>
 
-#define LEAST (2 * sizeof(size_t)) /* the size, and something behind it */
-#define MOST ((size_t)4096)        /* more is no size but what the memory happened to hold */
+#define MIN_SIZE (2 * sizeof(size_t)) /* the size, and something behind it */
+#define MAX_SIZE ((size_t)4096)       /* more is no size: the field was not set */
 
 posse_status pi_sized_check(const void *given)
 {
     if (!given)
         return pi_refuse(POSSE_INVALID, "the struct is NULL");
     size_t size = pi_size_of(given);
-    return size >= LEAST && size <= MOST
+    return size >= MIN_SIZE && size <= MAX_SIZE
                ? POSSE_OK
                : pi_refuse(POSSE_INVALID, "struct_size is not the size of the struct");
 }

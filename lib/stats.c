@@ -1,13 +1,18 @@
+/* Runs in: program, worker.
+ *
+ * What posse_get_stats counts: the counters that each worker and the supervisor keep, and one pass
+ * over the slots and the blocks. All goes on meanwhile, so the numbers are those of no one moment.
+ */
 #include "internal.h"
 #include "pool/block.h"
 #include "pool/pool.h"
 #include "worker/run.h"
 
+/* order: relaxed, because each value counts alone. */
 static void count_workers(posse_executor *e, posse_stats *stats)
 {
     struct pi_segment *s = &e->segment;
     unsigned workers = pi_workers_count(s);
-    /* all relaxed below: counts of this moment */
     stats->workers = pi_load_relaxed(&s->header->workers);
     stats->workers_started = pi_load_relaxed(&s->header->workers_started);
     stats->workers_lost = pi_load_relaxed(&s->header->workers_lost);
@@ -31,7 +36,7 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
     struct pi_slots *slots = &e->segment.slots;
     uint32_t count = pi_slots_count(slots);
     for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
-        uint64_t word = pi_load_relaxed(&slots->at[i].word);
+        uint64_t word = pi_load_relaxed(&slots->at[i].word); /* relaxed: as above */
         stats->queued += pi_state(word) == PI_PENDING;
         stats->running += pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
         stats->futures += pi_in_use(word);
@@ -50,11 +55,10 @@ static void count_blocks(posse_executor *e, posse_stats *stats)
 
 static void count_memory(posse_executor *e, posse_stats *stats)
 {
-    uint64_t committed = pi_load_relaxed(&e->segment.header->committed);
+    uint64_t committed = pi_load_relaxed(&e->segment.header->committed); /* relaxed: as above */
+    bool too_little = (int64_t)committed < (int64_t)stats->memory_used;  /* see commit.c */
+    stats->memory_committed = too_little ? stats->memory_used : committed;
     stats->memory_reserved = e->segment.size;
-    if ((int64_t)committed < (int64_t)stats->memory_used) /* it may say too little: see pi_commit */
-        committed = stats->memory_used;
-    stats->memory_committed = committed;
 }
 
 posse_status posse_get_stats(posse_executor *e, posse_stats *stats)

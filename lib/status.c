@@ -1,3 +1,4 @@
+/* Runs in: anywhere. Statuses in words, from the list in posse.h, and the version. */
 #include "internal.h"
 #include "pool/error.h"
 

@@ -106,8 +106,9 @@ static bool open_front(posse_executor *e, enum pi_area_of which, size_t used)
     size_t at = offset_of(e, area->base) + from;
     if (!succeeded(pi_os_shm_open(&e->memory, at, used - from, used <= DUMPED)))
         return false;
+    /* With the load above; another thread may have opened more meanwhile. */
     while (from < used && !atomic_compare_exchange_strong(&area->opened, &from, used))
-        ; /* with the load above; another thread may have opened more */
+        ;
     return true;
 }
 

@@ -16,7 +16,8 @@
 #include "pool/trim.h"
 #include "pool/wake.h"
 
-/* To FILLING, so that the handle is stale. False, as below: somebody else did, or has claimed it. */
+/* To FILLING, so that the handle is stale. False, as below: somebody else did, or has claimed it.
+ * */
 static bool empty_slot(struct pi_slot *slot, uint64_t *word, unsigned owner)
 {
     for (uint64_t was = *word; pi_same_state(*word, was);)

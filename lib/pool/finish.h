@@ -5,9 +5,9 @@
 #include "pool/pool.h"
 
 /* Makes a task final: *from becomes `end`, a final state and flags to be set, unless the task is in
- * another state by now. Before anybody can see that, it adds 1 to *counter; NULL: the caller counts.
- * Then it frees the argument, wakes those who wait for the task, and frees the slot if nobody holds
- * its handle. */
+ * another state by now. Before anybody can see that, it adds 1 to *counter; NULL: the caller
+ * counts. Then it frees the argument, wakes those who wait for the task, and frees the slot if
+ * nobody holds its handle. */
 bool pi_finish(posse_executor *executor, uint32_t index, uint64_t *from, uint64_t end,
                _Atomic uint64_t *counter);
 /* Frees a slot that is final, or FILLING or PENDING and given up by its submitter, with its blocks.

@@ -1,8 +1,8 @@
 /* Runs in: program, worker, supervisor.
  *
  * Growing the tables of the segment: a caller that finds a table too short opens and backs more of
- * it, then raises its count. If two callers do so at once, both back the same pages, and one of them
- * raises the count. If memory is short, a caller gives back that of free blocks first.
+ * it, then raises its count. If two callers do so at once, both back the same pages, and one of
+ * them raises the count. If memory is short, a caller gives back that of free blocks first.
  */
 #include "pool/grow.h"
 #include "os/clock.h"

@@ -12,8 +12,8 @@ bool pi_grow_slots(posse_executor *executor);
 bool pi_grow_ring(posse_executor *executor);
 bool pi_grow_parkers(posse_executor *executor);
 bool pi_grow_workers(posse_executor *executor, unsigned from, unsigned to);
-/* Raises the arena's end until n units before it are nobody's. Returns the first of these, which the
- * caller still has to claim, or PI_NO_INDEX. */
+/* Raises the arena's end until n units before it are nobody's. Returns the first of these, which
+ * the caller still has to claim, or PI_NO_INDEX. */
 uint32_t pi_grow_arena(posse_executor *executor, uint32_t n);
 /* Puts a slot into the ring, which grows if it must. */
 enum pi_push pi_push(posse_executor *executor, uint32_t index, uint64_t limit);

@@ -1,7 +1,7 @@
 /* pool.h - an executor as one process sees it.
  *
- * The struct is private to a process; the supervisor and the worker processes have copies of it from
- * the fork. What the processes share is in the segment (core/segment.h).
+ * The struct is private to a process; the supervisor and the worker processes have copies of it
+ * from the fork. What the processes share is in the segment (core/segment.h).
  */
 #ifndef PI_POOL_H
 #define PI_POOL_H
@@ -18,8 +18,8 @@
 struct pi_backend;
 struct pi_supervisor;
 
-/* worker/hooks.c: what a worker runs at its start and end, with the executor's copy of the argument,
- * and how workers are named. */
+/* worker/hooks.c: what a worker runs at its start and end, with the executor's copy of the
+ * argument, and how workers are named. */
 struct pi_hook {
     posse_fn *fn; /* NULL: nothing */
     void *arg;
@@ -85,7 +85,7 @@ struct posse_executor {
     struct pi_supervisor *supervisor; /* as a thread; else NULL */
 };
 
-/* With posse_destroy, which sets it and then wakes all callers; both seq. */
+/* order: seq; posse_destroy sets it (seq) and then wakes all callers. */
 static inline bool pi_destroying(const posse_executor *executor)
 {
     return atomic_load(&executor->destroying) != 0;

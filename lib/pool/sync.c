@@ -185,7 +185,7 @@ void pi_sync_wake_all(const struct pi_sync *sync, struct pi_waiters *waiters)
 
 /* ---- the lock ---- */
 
-/* This thread as a holder. relaxed: only the value counts. */
+/* This thread as a holder. order: relaxed, because only the value counts. */
 static uint32_t holder_here(const posse_executor *e)
 {
     static _Atomic uint32_t threads;

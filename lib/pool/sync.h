@@ -27,8 +27,8 @@ struct pi_queue {
     _Atomic uint64_t capacity, item_size;
     /* Items ever taken, and ever put, and whether there will be no more: by the holder of the lock.
      * order: seq; each is stored before the look at the waiters, who read it after they have set
-     * their bit. Each store is a whole step, so a holder that dies before or after it leaves a sound
-     * queue. */
+     * their bit. Each store is a whole step, so a holder that dies before or after it leaves a
+     * sound queue. */
     _Atomic uint64_t head, tail;
     _Atomic uint64_t closed;
 };
@@ -56,9 +56,11 @@ void pi_sync_free(const struct pi_sync *sync);
 
 /* Whether it is still there, by the tag of its block: before each look at its memory. */
 bool pi_sync_exists(const struct pi_sync *sync);
-/* Why it is not what it was. POSSE_INVALID: it has ended. POSSE_BROKEN: a task has overwritten it. */
+/* Why it is not what it was. POSSE_INVALID: it has ended. POSSE_BROKEN: a task has overwritten it.
+ * */
 posse_status pi_sync_lost(const struct pi_sync *sync);
-/* Whether a caller that cannot go on may wait: POSSE_TIMEOUT, it may; POSSE_SHUT_DOWN, POSSE_BROKEN. */
+/* Whether a caller that cannot go on may wait: POSSE_TIMEOUT, it may; POSSE_SHUT_DOWN,
+ * POSSE_BROKEN. */
 posse_status pi_sync_may_wait(const struct pi_sync *sync);
 
 /* The last moment for a call; 0: it does not wait. */
@@ -84,8 +86,8 @@ void pi_sync_wake_all(const struct pi_sync *sync, struct pi_waiters *waiters);
 posse_status pi_sync_lock(const struct pi_sync *sync, uint64_t until);
 posse_status pi_sync_unlock(const struct pi_sync *sync);
 
-/* After a worker was reaped: frees its locks, and ends what it had made if it died, or gives that to
- * the program if it exited cleanly. If it died the caller wakes everybody. (recover_sync.c) */
+/* After a worker was reaped: frees its locks, and ends what it had made if it died, or gives that
+ * to the program if it exited cleanly. If it died the caller wakes everybody. (recover_sync.c) */
 void pi_recover_sync(posse_executor *executor, unsigned worker, bool died);
 
 #endif

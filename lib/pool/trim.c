@@ -224,14 +224,14 @@ void pi_ask_for_trim(posse_executor *e)
     errno = error;
 }
 
-/* Inline. Whether enough was freed for a round to pay; a race costs a round more or less. */
+/* Inline. Whether enough was freed for a round to pay. order: relaxed, because it only counts. */
 static bool freed_enough(posse_executor *e, size_t bytes, uint64_t committed)
 {
     _Atomic uint64_t *at = &e->without_workers.freed;
     uint64_t freed = atomic_fetch_add_explicit(at, bytes, memory_order_relaxed) + bytes;
     if (freed < KEPT / 2 || freed < committed / 4)
         return false;
-    atomic_store_explicit(at, 0, memory_order_relaxed); /* relaxed, both: the value only counts */
+    atomic_store_explicit(at, 0, memory_order_relaxed);
     return true;
 }
 
