@@ -60,16 +60,11 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     return freed;
 }
 
-static bool count_and_end(struct pi_slot *slot, uint64_t *from, uint64_t end,
-                          _Atomic uint64_t *counter)
+/* Another process has ended the task in between. */
+static void uncount(_Atomic uint64_t *counter)
 {
     if (counter)
-        pi_add_relaxed(counter, 1); /* relaxed: published with the state */
-    if (pi_slot_transition(slot, from, pi_state(end), end, 0))
-        return true;
-    if (counter)
         pi_add_relaxed(counter, (uint64_t)-1); /* relaxed: only the sum counts */
-    return false;
 }
 
 bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
@@ -80,9 +75,13 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     bool pinned = end & PI_PINNED; /* a thread that is still inside may read the argument */
     /* Before the end: after it the slot may belong to another task. */
     pi_block_ref arg = pi_slot_arg(e, slot).ref;
+    if (counter)
+        pi_add_relaxed(counter, 1); /* relaxed: published with the state */
     pi_touch(e, owner, index);
-    if (!count_and_end(slot, from, end, counter))
+    if (!pi_slot_transition(slot, from, pi_state(end), end, 0)) {
+        uncount(counter);
         return false;
+    }
     uint64_t word = *from;
     if (arg && !pinned)
         pi_block_release(e, owner, arg, pi_tag_attached(index, pi_generation(word)));

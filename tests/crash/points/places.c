@@ -78,7 +78,7 @@ static const struct {
     {"pool/trim.c", "trim_here", false, "inline, where there is no worker"},
     {"supervisor/backend_thread.c", NULL, false, "thread backend"},
     {"pool/await.c", "announce_room", false, "a queue limit holds back the program alone"},
-    {"pool/finish.c", "count_and_end", true, "somebody else ends the task in between"},
+    {"pool/finish.c", "uncount", true, "somebody else ends the task in between"},
     {"pool/wake.c", "ask_for_rescan", true, "a release of what another process waits for, or destroy"},
     {"pool/dispatch.c", "pi_dispatch_deliver", true, "after a death, if the list was broken"},
     {"core/slot.c", "pi_slot_publish", true, "an entry of an earlier life is in the ring"},
