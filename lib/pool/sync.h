@@ -86,8 +86,4 @@ void pi_sync_wake_all(const struct pi_sync *sync, struct pi_waiters *waiters);
 posse_status pi_sync_lock(const struct pi_sync *sync, uint64_t until);
 posse_status pi_sync_unlock(const struct pi_sync *sync);
 
-/* After a worker was reaped: frees its locks, and ends what it had made if it died, or gives that
- * to the program if it exited cleanly. If it died the caller wakes everybody. (recover_sync.c) */
-void pi_recover_sync(posse_executor *executor, unsigned worker, bool died);
-
 #endif

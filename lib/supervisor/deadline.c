@@ -1,19 +1,21 @@
-/* Running tasks that must end: over their deadline, or by posse_kill. The supervisor walks the
- * tasks on each worker's stack. A kill can hit no other task than the one it is meant for: its word
- * says KILLING first, and a worker that then ends the task takes nothing more.
+/* Runs in: supervisor.
  *
- * A slot's deadline is 0 but while a task with a time limit is in RUNNING or KILLING, so a deadline
- * that was read after such a word belongs to it, or the compare-and-swap from the word fails. The
+ * Ends running tasks that are over their deadline, or that posse_kill names. The supervisor walks
+ * the tasks on each worker's stack. A kill hits no other task: the task's word says KILLING first,
+ * and a worker that then ends the task takes nothing more.
+ *
+ * A slot's deadline is 0 except while a task with a time limit is RUNNING or KILLING. So a deadline
+ * that is read after such a word is that task's, or the compare-and-swap from the word fails. The
  * model is tests/model/kill.pml.
  */
 #include "supervisor/deadline.h"
 #include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/finish.h"
-#include "pool/pool.h"
 #include "pool/verify.h"
-#include "supervisor/scale.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/child.h"
+
+#define MAX_WALKS 1000 /* until the worker does not move meanwhile */
 
 static void kill_worker(struct pi_supervisor *s, unsigned worker)
 {
@@ -22,14 +24,14 @@ static void kill_worker(struct pi_supervisor *s, unsigned worker)
     s->children[worker].killed = true;
 }
 
-/* The thread cannot be ended; another takes its place, and it leaves when its task returns. */
+/* A thread cannot be killed. Another one takes its place; this one exits when its task returns. */
 static void abandon(struct pi_supervisor *s, unsigned worker)
 {
     struct pi_child *child = &s->children[worker];
     if (child->state != PI_CHILD_ALIVE)
         return;
     child->state = PI_CHILD_ABANDONED;
-    pi_retire(s, worker); /* and as it does not count any more, another is started */
+    pi_retire(s, worker); /* it is not active any more, so another one is started */
 }
 
 static void expire(posse_executor *e, uint32_t index, uint64_t word)
@@ -41,50 +43,55 @@ static void expire(posse_executor *e, uint32_t index, uint64_t word)
                         &e->segment.header->timed_out);
 }
 
-/* A task of the worker's stack, with a word that names the worker: what is to be done about it? */
-static void look_at_task(struct pi_supervisor *s, unsigned worker, uint32_t index)
+/* Acts on one task of a worker's stack, if its word names the worker. */
+static void check_task(struct pi_supervisor *s, unsigned worker, uint32_t index)
 {
     posse_executor *e = s->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t word = pi_load_seq(&slot->word), deadline = pi_load_relaxed(&slot->deadline_ns);
+    uint64_t word = pi_load_seq(&slot->word); /* with pi_slot_transition */
+    uint64_t deadline =
+        pi_load_relaxed(&slot->deadline_ns); /* relaxed: the CAS from word checks it */
     if (pi_has_state(word, PI_RUNNING, worker) && deadline > s->checked_ns)
         s->children[worker].next_deadline = pi_earlier(s->children[worker].next_deadline, deadline);
     else if (pi_has_state(word, PI_RUNNING, worker) && deadline != 0)
         expire(e, index, word);
-    word = pi_load_seq(&slot->word);
+    word = pi_load_seq(&slot->word); /* with the change just now, or posse_kill's */
     if (pi_has_state(word, PI_KILLING, worker))
         kill_worker(s, worker);
     else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == worker)
         abandon(s, worker);
 }
 
-/* Walks the tasks on a worker's stack. If the worker goes on meanwhile the chain may lead astray,
- * which does no harm as every word is checked; then it is walked once more. */
-static void look_at_stack(struct pi_supervisor *s, unsigned worker)
+/* If the worker goes on meanwhile, the links may lead to other stacks. That does no harm, as each
+ * word is checked; the stack is walked once more. */
+static void check_stack(struct pi_supervisor *s, unsigned worker)
 {
     struct pi_segment *segment = &s->executor->segment;
     unsigned tries = 0;
     uint32_t current;
     do {
-        current = pi_load_seq(&segment->workers[worker].current);
+        current = pi_load_seq(&segment->workers[worker].current); /* with push_task in run.c */
         uint32_t next = current;
         s->children[worker].next_deadline = PI_NEVER;
         for (uint32_t step = 0; step < PI_MAX_NESTED; step++) {
             if (next == 0 || !pi_slots_has(&segment->slots, next - 1))
                 break;
-            look_at_task(s, worker, next - 1);
+            check_task(s, worker, next - 1);
             /* relaxed: checked as said */
             next = pi_load_relaxed(&segment->slots.at[next - 1].outer);
         }
-    } while (pi_load_acquire(&segment->workers[worker].current) != current && ++tries < 1000);
+        /* acquire: with pop_task in run.c */
+    } while (pi_load_acquire(&segment->workers[worker].current) != current && ++tries < MAX_WALKS);
 }
 
-/* A caller doubts that the worker has a task that names it: memory was scribbled on (verify.c). What
- * is true only its corpse tells. A worker that is stopped may just have claimed the task. */
-static void look_at_doubt(struct pi_supervisor *s, unsigned worker)
+/* A caller has found a task that names the worker and is not on its stack: a task has overwritten
+ * memory (pool/verify.c). Only a dead worker surely does not have it. A worker that is stopped may
+ * have claimed it just before. */
+static void check_suspect(struct pi_supervisor *s, unsigned worker)
 {
     posse_executor *e = s->executor;
-    uint32_t index = pi_exchange_seq(&e->segment.workers[worker].suspect, 0);
+    struct pi_child *child = &s->children[worker];
+    uint32_t index = pi_exchange_seq(&e->segment.workers[worker].suspect, 0); /* with verify.c */
     if (index == 0 || !e->backend->kills)
         return;
     uint64_t word = pi_slots_word(&e->segment.slots, index - 1);
@@ -92,10 +99,10 @@ static void look_at_doubt(struct pi_supervisor *s, unsigned worker)
         pi_has_state(word, PI_RUNNING, worker) || pi_has_state(word, PI_KILLING, worker);
     if (!names_it || pi_is_on_stack(e, worker, index - 1))
         return;
-    if (s->children[worker].state == PI_CHILD_EMPTY)
+    if (child->state == PI_CHILD_EMPTY) {
         pi_finish_ownerless(e, index - 1, word);
-    else if (!s->children[worker].stopped) {
-        s->children[worker].suspect = true;
+    } else if (!child->stopped) {
+        child->suspect = true;
         kill_worker(s, worker);
     }
 }
@@ -105,8 +112,8 @@ void pi_enforce_deadlines(struct pi_supervisor *s)
     s->checked_ns = pi_os_now();
     for (unsigned i = 0; i < s->n_workers; i++) {
         if (s->children[i].state != PI_CHILD_EMPTY)
-            look_at_stack(s, i);
-        if (pi_load_seq(&s->executor->segment.workers[i].suspect) != 0)
-            look_at_doubt(s, i);
+            check_stack(s, i);
+        if (pi_load_seq(&s->executor->segment.workers[i].suspect) != 0) /* with verify.c */
+            check_suspect(s, i);
     }
 }

@@ -1,16 +1,18 @@
-/* recover.h - repairing what a worker left, and giving what it escaped to the program. */
+/* recover.h - repairs what a worker has left in shared memory. */
 #ifndef PI_RECOVER_H
 #define PI_RECOVER_H
 
-#include "supervisor/supervisor.h"
+#include "core/segment.h"
+#include "pool/pool.h"
 
-/* reparent.c: what the last worker of a worker, which left on purpose, has given to others becomes
- * the program's. */
-void pi_reparent(struct pi_supervisor *supervisor, unsigned worker);
-void pi_reparent_blocks(posse_executor *executor, unsigned worker);
+/* Both after the worker was reaped. */
+/* A worker died: repairs what it left half done, and ends its tasks. */
+void pi_recover(posse_executor *executor, unsigned worker, const struct pi_death *death);
+/* A worker exited cleanly: what it had handed to others becomes the program's. */
+void pi_reparent(posse_executor *executor, unsigned worker);
 
-/* recover.c: repairs what a worker left that has died and was reaped. */
-void pi_recover(struct pi_supervisor *supervisor, unsigned worker, const struct pi_death *death);
-void pi_recover_blocks(posse_executor *executor, unsigned worker);
+/* recover_sync.c: the same for locks and queues. The worker's own ones become `next`'s:
+ * PI_OWNER_PROGRAM, or PI_OWNER_NONE, then they end. */
+void pi_recover_sync(posse_executor *executor, unsigned worker, unsigned next);
 
 #endif

@@ -1,26 +1,26 @@
-/* The supervisor: one thread that starts workers (scale.c), sees them die, repairs what they left
- * (recover.c), and kills those whose task is over its deadline or was killed (deadline.c). With
- * processes it is a process of its own, with threads a thread.
+/* Runs in: supervisor.
  *
- * Nothing waits for it but the end of tasks whose worker died or is to be killed, and it waits for
- * nobody: each of its steps looks, acts, and goes on.
+ * One thread that starts workers (scale.c), sees them die, repairs what they left (recover.c), and
+ * ends tasks that are late or to be killed (deadline.c). With processes it is a process of its own,
+ * with threads a thread.
+ *
+ * Only the end of a task whose worker died or is to be killed waits for the supervisor. It waits for
+ * nobody: in each round it looks, acts, and goes on.
  */
 #include "supervisor/supervisor.h"
 #include "os/clock.h"
-#include "os/semaphore.h"
 #include "pool/backend.h"
 #include "pool/error.h"
 #include "pool/finish.h"
 #include "pool/phase.h"
-#include "pool/pool.h"
 #include "pool/sync.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
+#include "supervisor/child.h"
 #include "supervisor/deadline.h"
 #include "supervisor/recover.h"
 #include "supervisor/scale.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define GRACE_NS 1000000000u /* between SIGTERM and SIGKILL */
@@ -53,27 +53,26 @@ void pi_supervisor_destroy(struct pi_supervisor *s)
 
 int pi_supervisor_begin(struct pi_supervisor *s)
 {
-    s->begun =
-        !s->executor->backend->kills; /* a thread costs nothing, a fork a copy of page tables */
+    s->begun = !s->executor->backend->kills; /* a fork copies page tables, a thread costs little */
     pi_scale(s);
     s->begun = true;
     return s->alive > 0 ? 0 : s->error;
 }
 
-/* ---- ends ---- */
+/* ---- ends of workers ---- */
 
-/* What the initializer has said that failed in a worker, or, if several failed at once, in another.
- * False: nothing. The place is free then for the next one, also if the worker died while it
- * wrote. */
-static bool take_reason(struct pi_supervisor *s, unsigned worker, bool others, struct pi_error *why)
+/* What the initializer has said that failed in this worker; if it failed, or in another one. False:
+ * nothing. What this worker has said, whole or not, makes place for the next. */
+static bool take_error(struct pi_supervisor *s, unsigned worker, enum pi_worker_state state,
+                       struct pi_error *why)
 {
-    struct pi_error_cell *report = &s->executor->segment.header->initializer;
-    uint32_t state = pi_load_acquire(&report->state); /* with pi_error_cell_write */
-    bool its = state != 0 && (state & 0xffff) == worker;
+    struct pi_error_cell *cell = &s->executor->segment.header->initializer;
+    uint32_t written = pi_load_acquire(&cell->state); /* with pi_error_cell_write */
+    bool its = written != 0 && (written & 0xffff) == worker;
     struct pi_error said;
-    bool whole = (its || others) && pi_error_cell_read(report, &said);
+    bool whole = (its || state == PI_WORKER_FAILED) && pi_error_cell_read(cell, &said);
     if (its)
-        pi_store_release(&report->state, 0); /* with the CAS of the next that fails */
+        pi_store_release(&cell->state, 0); /* with the CAS of the next pi_error_cell_write */
     if (whole) {
         *why = said;
         why->death = (struct pi_death){.pid = -1};
@@ -81,40 +80,39 @@ static bool take_reason(struct pi_supervisor *s, unsigned worker, bool others, s
     return whole;
 }
 
-/* Whether somebody else has killed the worker. A process brings these on itself, and would again;
- * the other signals come from a person, a program, or the kernel when memory runs out. */
+/* Whether another process has killed the worker. A process brings these signals on itself, and would
+ * again; others come from a person, a program, or the kernel when memory runs out. */
 static bool was_killed(const struct pi_death *death)
 {
     static const int own[] = {SIGABRT, SIGALRM, SIGBUS,  SIGFPE,  SIGILL, SIGPIPE,
                               SIGSEGV, SIGSYS,  SIGTRAP, SIGXCPU, SIGXFSZ};
-    bool is_own = death->signal == 0; /* it has exited */
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-        is_own |= death->signal == own[i];
-    return !is_own;
+        if (death->signal == own[i])
+            return false;
+    return death->signal != 0;
 }
 
-/* What a death means for the pool: nobody's loss but its task's, unless it was the start that came
- * to nothing, or POSSE_BREAK says more. */
-static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_worker_state ready,
+/* What a death means for the executor: nothing, unless the worker died in its start, or the options
+ * say POSSE_BREAK. */
+static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_worker_state state,
                               const struct pi_death *death)
 {
     posse_executor *e = s->executor;
+    bool failed = state == PI_WORKER_FAILED;
     bool by_us = s->children[worker].killed || s->phase_seen >= PI_STOPPING;
-    bool goes = ready == PI_WORKER_EXITED || ready == PI_WORKER_EXITING;
-    bool failed = ready == PI_WORKER_FAILED;
-    if (by_us || goes)
+    if (by_us || state == PI_WORKER_EXITED || state == PI_WORKER_EXITING)
         return;
     struct pi_error why = pi_error_from_death(death);
     if (!failed && e->break_on_loss)
         pi_break(e, &why);
-    if (!failed && ready != PI_WORKER_STARTING)
+    if (!failed && state != PI_WORKER_STARTING)
         return;
-    bool said = take_reason(s, worker, failed, &why);
+    bool said = take_error(s, worker, state, &why);
     if (!failed && !said && was_killed(death)) {
         pi_delay_starts(s);
         return;
     }
-    if (!said && failed)
+    if (failed && !said)
         why = s->init_failures ? s->why : pi_error_from_words("the initializer failed");
     s->why = why;
     if (e->hooks.initializer.fn)
@@ -122,81 +120,83 @@ static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_
     pi_start_failed(s);
 }
 
-/* What a dead worker has said of itself last, as far as it is believed: a task gone wild may have
- * written it. Who failed or left was in no task, and who left has ended well. A worker that got
- * through its start once did not die in it. If a leave is not believed that was one, what the
- * worker gave to others is lost; no more. */
+/* The state of a dead worker, as far as it is believed: a task may have overwritten it. A worker
+ * that failed or exited was in no task, and one that exited has ended with 0. A worker that once
+ * ended its initializer did not die in it. If a true exit is not believed, only what the worker had
+ * handed to others is lost. */
 static enum pi_worker_state final_state(const struct pi_supervisor *s, unsigned worker,
                                         const struct pi_os_death *how)
 {
-    const struct pi_worker *at = &s->executor->segment.workers[worker];
-    enum pi_worker_state ready =
-        (enum pi_worker_state)pi_load_acquire(&at->state); /* with publish_state, in loop.c */
-    bool in_task = pi_load_acquire(&at->current) != 0, ended_well = !how->signal && !how->exit_code;
-    bool through = s->children[worker].initialized;
-    switch (ready) {
-    case PI_WORKER_STARTING: return through ? PI_WORKER_READY : ready;
-    case PI_WORKER_FAILED: return through || in_task ? PI_WORKER_READY : ready;
-    case PI_WORKER_EXITING: return in_task ? PI_WORKER_READY : ready;
+    enum pi_worker_state state = pi_worker_state(s, worker);
+    /* acquire: with pop_task in run.c */
+    bool in_task = pi_load_acquire(&s->executor->segment.workers[worker].current) != 0;
+    bool initialized = s->children[worker].initialized;
+    switch (state) {
+    case PI_WORKER_STARTING: return initialized ? PI_WORKER_READY : state;
+    case PI_WORKER_FAILED: return initialized || in_task ? PI_WORKER_READY : state;
+    case PI_WORKER_EXITING: return in_task ? PI_WORKER_READY : state;
     case PI_WORKER_EXITED:
-        return in_task ? PI_WORKER_READY : ended_well ? ready : PI_WORKER_EXITING;
+        return in_task                         ? PI_WORKER_READY
+               : how->signal || how->exit_code ? PI_WORKER_EXITING
+                                               : state;
     default: return PI_WORKER_READY;
     }
 }
 
-/* Takes a dead worker off the books. What it started dies with it:
- * its group is killed while its pid is still its. */
+/* The worker's group is killed while its pid is still its own: so dies what its tasks started. */
 static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct pi_os_death *how)
 {
     posse_executor *e = s->executor;
     struct pi_header *header = e->segment.header;
+    struct pi_worker *record = &e->segment.workers[worker];
     struct pi_child *child = &s->children[worker];
     struct pi_death death = {how->signal, how->exit_code, child->pid};
-    pi_note_initialized(s); /* it may have got through just before */
-    enum pi_worker_state ready = final_state(s, worker, how);
+    pi_note_initialized(s); /* it may have ended its initializer just before */
+    enum pi_worker_state state = final_state(s, worker, how);
     e->backend->signal(s, worker, SIGKILL);
     e->backend->reap(s, worker);
     child->state = PI_CHILD_EMPTY;
-    child->exited =
-        ready == PI_WORKER_EXITED; /* then it holds nothing but what it gave to others */
-    child->escaped = child->exited && pi_load_acquire(&e->segment.workers[worker].escaped) != 0;
+    child->exited = state == PI_WORKER_EXITED;
     s->alive--;
     pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
-    if (ready != PI_WORKER_EXITED && ready != PI_WORKER_EXITING && ready != PI_WORKER_FAILED)
+    if (state == PI_WORKER_READY || state == PI_WORKER_STARTING)
         pi_increment(&header->workers_lost);
-    if (!child->exited &&
-        s->phase_seen < PI_DEAD) /* else all futures were told that they will not end */
-        pi_recover(s, worker, &death);
-    else if (!child->exited || child->escaped) /* ... or forgot to release */
-        pi_recover_sync(e, worker, false);
-    apply_loss_policy(s, worker, ready, &death);
+    if (child->suspect)
+        pi_store_relaxed(&record->walk, 1);        /* relaxed: the supervisor alone reads it now */
+    if (!child->exited && s->phase_seen < PI_DEAD) /* DEAD: all callers know that no task ends */
+        pi_recover(e, worker, &death);
+    else if (!child->exited || pi_load_acquire(&record->escaped)) /* with pi_mark_escaping */
+        pi_reparent(e, worker);
+    apply_loss_policy(s, worker, state, &death);
 }
 
-/* A worker that was stopped must not be relied on; one that goes on looks for itself. */
-static void stopped(struct pi_supervisor *s, unsigned worker, bool goes_on)
+/* No caller may rely on a stopped worker: others are woken for what is queued. */
+static void note_stopped(struct pi_supervisor *s, unsigned worker)
 {
-    posse_executor *e = s->executor;
-    s->children[worker].stopped = !goes_on;
-    if (goes_on) {
-        pi_os_semaphore_post(&e->segment.workers[worker].wake);
-        return;
-    }
-    pi_idle_leave(&e->segment.header->idle, worker);
-    pi_wake_all_workers(e);
+    s->children[worker].stopped = true;
+    pi_idle_leave(&s->executor->segment.header->idle, worker);
+    pi_wake_all_workers(s->executor);
 }
 
-static void look_at_workers(struct pi_supervisor *s)
+static void note_continued(struct pi_supervisor *s, unsigned worker)
 {
-    pi_note_initialized(s); /* before the failures are counted */
+    s->children[worker].stopped = false;
+    pi_os_semaphore_post(&s->executor->segment.workers[worker].wake); /* it looks at the ring */
+}
+
+static void check_workers(struct pi_supervisor *s)
+{
+    pi_note_initialized(s); /* before failures are counted */
     for (unsigned i = 0; i < s->n_workers; i++) {
         struct pi_os_death death;
         if (s->children[i].state == PI_CHILD_EMPTY)
             continue;
-        enum pi_os_event event = s->executor->backend->event(s, i, &death);
-        if (event == PI_OS_DEAD)
-            reap_worker(s, i, &death);
-        else if (event != PI_OS_NOTHING)
-            stopped(s, i, event == PI_OS_CONTINUED);
+        switch (s->executor->backend->event(s, i, &death)) {
+        case PI_OS_DEAD: reap_worker(s, i, &death); break;
+        case PI_OS_STOPPED: note_stopped(s, i); break;
+        case PI_OS_CONTINUED: note_continued(s, i); break;
+        default: break;
+        }
     }
 }
 
@@ -209,7 +209,7 @@ static void signal_all(struct pi_supervisor *s, int signal)
             s->executor->backend->signal(s, i, signal);
 }
 
-/* Sends each kind of signal once; those that SIGTERM did not end are killed after a while. */
+/* Sends each signal once. Workers that SIGTERM did not end are killed after GRACE_NS. */
 static void end_workers(struct pi_supervisor *s, int signal)
 {
     if (s->kill_at != PI_NEVER && pi_os_now() >= s->kill_at)
@@ -221,21 +221,21 @@ static void end_workers(struct pi_supervisor *s, int signal)
     s->kill_at = signal == SIGTERM ? pi_os_now() + GRACE_NS : PI_NEVER;
 }
 
-static void look_at_phase(struct pi_supervisor *s)
+static void check_phase(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
     static const int signals[] = {0, SIGTERM, SIGKILL}; /* of enum pi_stop */
     enum pi_phase phase = pi_phase_of(e);
     if (phase == PI_STOPPING)
         end_workers(s, signals[pi_monotonic_get(&e->segment.stop)]);
-    else if (phase >= PI_CLOSED) /* CLOSED only if it is scribbled: it is for us to say */
+    else if (phase >= PI_CLOSED) /* CLOSED only if it is damaged: the supervisor alone sets it */
         end_workers(s, SIGKILL);
     if (s->phase_seen != phase)
         pi_wake_all_workers(e);
     s->phase_seen = phase;
 }
 
-/* No worker is left: nobody will run what is left. */
+/* No worker is left, so nobody will run what is pending. */
 static void close_pool(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
@@ -245,10 +245,10 @@ static void close_pool(struct pi_supervisor *s)
     pi_wake_all_parkers(e);
 }
 
-/* ---- sleeping ---- */
+/* ---- rounds ---- */
 
-/* The next moment when there is something to do. It is published before the deadlines are read, so
- * a worker that sets an earlier one afterwards sees that it must poke us. */
+/* When the next round is due. It is published before the deadlines are read, so a worker that sets
+ * an earlier one afterwards sees that it must notify (core/worker_record.h). */
 static uint64_t plan(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;
@@ -267,23 +267,24 @@ static uint64_t plan(struct pi_supervisor *s)
 
 void pi_supervisor_run(struct pi_supervisor *s)
 {
+    posse_executor *e = s->executor;
     for (;;) {
-        if (s->put_off == 0) /* else it sees what waits, and can do nothing about it */
-            pi_increment(&s->executor->segment.header->supervisor_rounds);
-        look_at_workers(s);
+        if (s->put_off == 0) /* else it sees pending tasks, and can start no worker for them */
+            pi_increment(&e->segment.header->supervisor_rounds);
+        check_workers(s);
         pi_enforce_deadlines(s);
-        look_at_phase(s); /* before the staff: it must not look at the ring before DRAINING */
+        check_phase(s); /* before pi_scale: that must not look at the ring before DRAINING */
         pi_scale(s);
-        if (pi_phase_of(s->executor) != s->phase_seen)
+        if (pi_phase_of(e) != s->phase_seen)
             continue;
         if (s->alive == 0 && s->missing == 0 && s->phase_seen >= PI_DRAINING)
             break;
         if (s->phase_seen == PI_OPEN)
-            pi_trim_when_due(s->executor, &s->trim);
+            pi_trim_when_due(e, &s->trim);
         else
             s->trim.at = PI_NEVER; /* all memory goes soon */
-        if (!s->executor->backend->sleep(s, plan(s))) {
-            signal_all(s, SIGKILL); /* the program has died: nobody is left to look at anything */
+        if (!e->backend->sleep(s, plan(s))) {
+            signal_all(s, SIGKILL); /* the program has died: nobody is left that reads anything */
             return;
         }
     }

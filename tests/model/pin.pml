@@ -1,7 +1,7 @@
 /* pin.pml - a thread whose task is ended while it is still inside: PINNED.
  *
  * Mirrors: state.h, end_running, posse_release, expire, too_late, pi_finish, pi_discard,
- * recover_pinned, recover_orphan
+ * recover_pinned, recover_handle
  *
  * PINNED is used with threads, which cannot be killed. Sequentially consistent; every atomic
  * operation is one step.

@@ -1,7 +1,7 @@
 /* scale.pml - workers come and go: who starts one, who leaves, who retires, who is told, and how
  * an executor is shut down meanwhile.
  *
- * Mirrors: scale.c, pi_supervisor_run, look_at_phase, close_pool, pi_wake_or_grow,
+ * Mirrors: scale.c, child.c, pi_supervisor_run, check_phase, close_pool, pi_wake_or_grow,
  * pi_wake_for_backlog, work, idle, sleep_idle, leave, undo_if_closed
  *
  * Sequentially consistent; each atomic operation is one step, and a worker may be killed between

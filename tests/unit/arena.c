@@ -206,7 +206,7 @@ static void claim_partly(struct box *box, uint32_t joined)
         atomic_store(&box->arena.units[i].tag, pi_tag_inside(0));
 }
 
-/* As lib/supervisor/recover_blocks.c does for OWNER. */
+/* As recover_blocks of lib/supervisor/recover.c does for OWNER. */
 static void recover(struct box *box)
 {
     for (uint32_t unit = 0; unit < pi_arena_end(&box->arena); unit++) {

@@ -1,0 +1,193 @@
+/* Runs in: supervisor.
+ *
+ * One worker, as the supervisor sees it: its state, its start, the request to exit.
+ *
+ * A failed start puts the next one off, twice as long each time, up to a second. The executor
+ * breaks only if starts fail by themselves, again and again:
+ *
+ *   the worker                                counts as      the executor breaks
+ *   cannot be started                         start failure  after ten in a row, if they took half
+ *   exits, or dies of a signal of its own     start failure  a second and no worker works
+ *   ... in the initializer, or this fails     init failure   after three in a row
+ *   is killed by a signal that others send    nothing        never
+ */
+#include "supervisor/child.h"
+#include "os/clock.h"
+#include "os/semaphore.h"
+#include "pool/backend.h"
+#include "pool/error.h"
+#include "pool/grow.h"
+#include "pool/phase.h"
+
+#include <errno.h>
+
+#define MAX_START_FAILURES 10
+#define MAX_INIT_FAILURES 3
+#define MAX_DOUBLINGS 10 /* of pi_retry_ns */
+#define MIN_FAILING 500  /* times pi_retry_ns */
+
+uint64_t pi_retry_ns = 1000000u;
+
+/* ---- what it does ---- */
+
+enum pi_worker_state pi_worker_state(const struct pi_supervisor *s, unsigned worker)
+{
+    /* acquire: with publish_state in loop.c, and with prepare */
+    return (enum pi_worker_state)pi_load_acquire(&s->executor->segment.workers[worker].state);
+}
+
+bool pi_is_active(const struct pi_supervisor *s, unsigned worker)
+{
+    const struct pi_child *child = &s->children[worker];
+    if (child->state != PI_CHILD_ALIVE || child->told_to_exit || child->retiring)
+        return false;
+    enum pi_worker_state state = pi_worker_state(s, worker);
+    return state != PI_WORKER_EXITING && state != PI_WORKER_EXITED;
+}
+
+uint64_t pi_current_task(const struct pi_supervisor *s, unsigned worker)
+{
+    struct pi_slots *slots = &s->executor->segment.slots;
+    uint32_t current = pi_load_seq(&s->executor->segment.workers[worker].current); /* see scale.c */
+    uint64_t word = current ? pi_slots_word(slots, current - 1) : 0;
+    if (!pi_has_state(word, PI_RUNNING, worker) && !pi_has_state(word, PI_KILLING, worker))
+        return 0; /* the task has ended: the worker is about to look at the ring */
+    return (uint64_t)pi_generation(word) << 32 | current;
+}
+
+void pi_note_initialized(struct pi_supervisor *s)
+{
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        struct pi_child *child = &s->children[i];
+        enum pi_worker_state state = pi_worker_state(s, i);
+        if (child->state == PI_CHILD_EMPTY || child->initialized || state == PI_WORKER_STARTING ||
+            state == PI_WORKER_FAILED)
+            continue;
+        child->initialized = true;
+        s->put_off = s->start_failures = s->init_failures = 0;
+    }
+}
+
+/* ---- failed starts ---- */
+
+void pi_delay_starts(struct pi_supervisor *s)
+{
+    uint64_t now = pi_os_now();
+    if (s->retry_at != PI_NEVER && now < s->retry_at)
+        return; /* another start of the same round has failed, too */
+    unsigned doublings = s->put_off < MAX_DOUBLINGS ? s->put_off : MAX_DOUBLINGS;
+    s->retry_at = now + (pi_retry_ns << doublings);
+    s->put_off++;
+}
+
+static bool anyone_works(const struct pi_supervisor *s)
+{
+    for (unsigned i = 0; i < s->n_workers; i++)
+        if (pi_is_active(s, i) && s->children[i].initialized &&
+            pi_worker_state(s, i) != PI_WORKER_FAILED)
+            return true;
+    return false;
+}
+
+void pi_start_failed(struct pi_supervisor *s)
+{
+    uint64_t now = pi_os_now();
+    if (s->start_failures++ == 0)
+        s->failing_since = now;
+    pi_delay_starts(s);
+    bool again_and_again = s->start_failures >= MAX_START_FAILURES &&
+                           now - s->failing_since >= MIN_FAILING * pi_retry_ns;
+    if (s->init_failures >= MAX_INIT_FAILURES || (again_and_again && !anyone_works(s)))
+        pi_break(s->executor, &s->why);
+}
+
+/* ---- start and exit ---- */
+
+static unsigned empty_child(const struct pi_supervisor *s)
+{
+    unsigned worker = 0;
+    while (worker < PI_MAX_WORKERS && s->children[worker].state != PI_CHILD_EMPTY)
+        worker++;
+    return worker;
+}
+
+bool pi_can_start(const struct pi_supervisor *s) { return empty_child(s) < PI_MAX_WORKERS; }
+
+/* If the last worker died, a semaphore of the C library may still count it as a sleeper. If the
+ * last worker exited, another process may be about to post the semaphore, which does no harm. 0 or
+ * an errno. */
+static int prepare_semaphore(struct pi_child *last, struct pi_worker *worker)
+{
+    if (last->has_semaphore && last->exited)
+        return 0;
+    if (last->has_semaphore)
+        pi_os_semaphore_fini(&worker->wake);
+    last->has_semaphore = false;
+    return pi_os_semaphore_init(&worker->wake);
+}
+
+/* Makes a record ready for a new worker. No worker has it, so nobody else writes there. 0 or an
+ * errno. */
+static int prepare(struct pi_supervisor *s, unsigned number)
+{
+    posse_executor *e = s->executor;
+    struct pi_worker *worker = &e->segment.workers[number];
+    struct pi_child *child = &s->children[number];
+    if (number >= e->workers && number >= s->n_workers && !pi_grow_workers(e, number, number + 1))
+        return errno;
+    int error = prepare_semaphore(child, worker);
+    if (error)
+        return error;
+    /* relaxed, all: the fork, or the start of the thread, publishes them */
+    pi_store_relaxed(&worker->exit_requested, 0);
+    pi_store_relaxed(&worker->escaped, 0);
+    pi_store_relaxed(&worker->suspect, 0);
+    pi_store_relaxed(&worker->touched, 0);
+    pi_store_relaxed(&worker->walk, 0);
+    pi_store_release(&worker->state, PI_WORKER_STARTING); /* with pi_worker_state */
+    *child = (struct pi_child){.has_semaphore = true, .executor = e, .worker = number};
+    if (number < s->n_workers)
+        return 0;
+    s->n_workers = number + 1;
+    (void)pi_monotonic_raise(&e->segment.workers_count, s->n_workers); /* before its first sleep */
+    return 0;
+}
+
+/* Relaxed: statistics, which the supervisor alone writes. */
+static void count_start(struct pi_header *header, int change)
+{
+    pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) + (uint64_t)change);
+    pi_store_relaxed(&header->workers_started,
+                     pi_load_relaxed(&header->workers_started) + (uint64_t)change);
+}
+
+bool pi_start_worker(struct pi_supervisor *s)
+{
+    struct pi_header *header = s->executor->segment.header;
+    unsigned worker = empty_child(s);
+    if (worker >= PI_MAX_WORKERS)
+        return false; /* threads that do not return have all records; one of them ends first */
+    count_start(header, 1); /* before anyone can see it work */
+    s->error = prepare(s, worker);
+    if (s->error == 0)
+        s->error = s->executor->backend->spawn(s, worker);
+    if (s->error) {
+        count_start(header, -1);
+        s->why = pi_error_from_errno("workers could not be started", s->error);
+        pi_start_failed(s);
+        return false;
+    }
+    s->children[worker].state = PI_CHILD_ALIVE;
+    s->alive++;
+    s->active++;
+    return true;
+}
+
+void pi_retire(struct pi_supervisor *s, unsigned worker)
+{
+    struct pi_worker *at = &s->executor->segment.workers[worker];
+    s->active -= pi_is_active(s, worker);
+    s->children[worker].told_to_exit = true;
+    pi_store_release(&at->exit_requested, 1); /* with must_exit in loop.c */
+    pi_os_semaphore_post(&at->wake);
+}
