@@ -5,6 +5,7 @@
 #include "pool/error.h"
 #include "pool/pool.h"
 #include "pool/self.h"
+#include "worker/run.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -79,22 +80,6 @@ void *posse_task_reserve(posse_task *task, size_t size)
     return bytes;
 }
 
-/* The failure of a task: its message takes the place of the result. */
-static void fail(posse_task *task, int code, const char *text)
-{
-    pi_block_ref block;
-    void *bytes;
-    size_t size = strlen(text);
-    if (make_room(task, size, &block, &bytes) != POSSE_OK) {
-        size = PI_INLINE_RESULT; /* no memory: as much as the slot holds */
-        (void)make_room(task, size, &block, &bytes);
-    }
-    memcpy(bytes, text, size);
-    replace(task, size, block);
-    task->failed = true;
-    task->code = code;
-}
-
 int posse_task_fail(posse_task *task, int code, const char *format, ...)
 {
     char text[sizeof task->item->message] = "";
@@ -111,7 +96,7 @@ int posse_task_fail(posse_task *task, int code, const char *format, ...)
         task->item->code = code;
         memcpy(task->item->message, text, sizeof text);
     } else {
-        fail(task, code, text);
+        pi_task_fail(task, code, text);
     }
     return code;
 }

@@ -3,42 +3,42 @@
  * Repairs what a worker has left, after it was reaped: what the worker left stands still. All other
  * processes go on meanwhile, so every repair is one compare-and-swap like any other.
  *
- * The cost grows with what the worker has left, not with what the executor has ever had. One of four
- * things names each slot that a worker has left half done:
+ * The cost grows with what the worker has left, not with what the executor has ever had. One of
+ * four things names each slot that a worker has left half done:
  *
  *   T  `touched` in its record: the slot that it has changed last, or was about to change
  *   S  its stack: `current` in its record, and from there `outer` in each slot
  *   M  the groups of slots that have its mark, or MANY (core/groups.h): it may have submitted there
  *   G  the groups that name it as their owner: it gives them memory, or takes it
  *
- *   the worker died ...                        left behind              found  repair
- *   after the map's bit of a free slot         FREE, bit clear          T      bit set
- *   after it took a free slot                  FILLING(w)               T, M   FREE
- *   after PENDING, before or in its push       PENDING, not in ring     T      pushed again
- *   ... and the task was cancelled or freed    IN_RING, not in ring     T      IN_RING cleared
- *   after the push to a cell, before the tail  in ring, tail behind     -      anyone helps
- *   after the push, before or in the wake      a sleeper is not woken   -      all are woken
- *   after it was woken, or while it spun       its idle bit             -      cleared, all are woken
- *   after the claim, before `current`          RUNNING(w), head behind  T      LOST; anyone helps
- *   while it gave a claimed task back          PENDING, not in ring     T      pushed again
- *   after it cleared IN_RING of an old entry   head behind              -      anyone helps
- *   while it ran a task or wrote its result    RUNNING(w), or a block   S      LOST; PENDING if the
- *                                                                              task has retries left
- *   while the supervisor was to kill it        KILLING(w)               S, T   TIMED_OUT, CANCELLED
- *   (thread) after its task was ended          final, PINNED            S, T   not PINNED; FREE if
- *                                                                              DETACHED
- *   after the end, before it woke a waiter     final, waiter asleep     -      all are woken
- *   after that, before it freed the slot       final, DETACHED          T      FREE
- *   after it emptied a slot, before the blocks FILLING(w)               T      its blocks, too: FREE
- *   after FREE, before the map's bit           FREE, bit clear          T      bit set
- *   between a bit of a map and those above it  wrong bits above         walk   corrected
- *   while it held handles of nested tasks      no holder                M      DETACHED, or FREE if
- *                                                                              final
- *   after it claimed a group of slots          CLAIMED(w)               G      CLOSED
- *   after it opened one, before the map's bits OPEN(w), bits clear      G      bits set
- *   while it had a parker                      owner w                  walk   free
- *   after it moved the head, before it woke    submitter asleep, room   -      all are woken
- *   with blocks, locks, queues                 core/arena.h, recover_sync.c
+ *   the worker died ...                          left behind              found  repair
+ *   after the map's bit of a free slot           FREE, bit clear          T      bit set
+ *   after it took a free slot                    FILLING(w)               T, M   FREE
+ *   after PENDING, before or in its push         PENDING, not in ring     T      pushed again
+ *   ... and the task was cancelled or freed      IN_RING, not in ring     T      IN_RING cleared
+ *   after a cell of the ring, before the tail    in ring, tail behind            anyone helps
+ *   after the push, before or in the wake        a sleeper is not woken          all are woken
+ *   after it was woken, or while it spun         its idle bit                    cleared; all woken
+ *   after the claim, before `current`            RUNNING(w), head behind  T      LOST; anyone helps
+ *   while it gave a claimed task back            PENDING, not in ring     T      pushed again
+ *   after IN_RING of a stale entry was cleared   head behind                     anyone helps
+ *   while it ran a task or wrote its result      RUNNING(w), or a block   S      LOST, or PENDING if
+ *                                                                                retries are left
+ *   while it was to be killed for its task       KILLING(w)               S, T   TIMED_OUT, CANCELLED
+ *   (a thread) after its task was ended          final, PINNED            S, T   not PINNED; FREE if
+ *                                                                                it is DETACHED
+ *   after the end, before it woke the waiter     final, waiter asleep            all are woken
+ *   after that, before it freed the slot         final, DETACHED          T      FREE
+ *   after it emptied a slot, before its blocks   FILLING(w)               T      blocks, too: FREE
+ *   after FREE, before the map's bit             FREE, bit clear          T      bit set
+ *   after a bit of a map, before those above     wrong bits above         walk   corrected
+ *   while it held the handle of a task           no holder                M      DETACHED; FREE if it
+ *                                                                                is final
+ *   after it claimed a group of slots            CLAIMED(w)               G      CLOSED
+ *   after it opened one, before the map's bits   OPEN(w), bits clear      G      bits set
+ *   while it had a parker                        owner w                  walk   free
+ *   after the head, before it woke a submitter   submitter asleep, room          all are woken
+ *   with blocks, locks or queues                 recover_blocks.c         walk   see there
  *
  * If T and S do not tell all, the recovery looks at all open groups, and pushes again what the
  * worker has submitted. That is so if
@@ -53,7 +53,8 @@
  * groups.pml (groups), idle.pml, wait.pml and done_list.pml (wakes), arena.pml (blocks).
  *
  * A worker that exited cleanly has left nothing half done. What it had handed to others (handles,
- * blocks, locks, queues) becomes the program's, or it would end with the next worker of this record.
+ * blocks, locks, queues) becomes the program's, or it would end with the next worker of this
+ * record.
  */
 #include "supervisor/recover.h"
 #include "os/semaphore.h"

@@ -12,8 +12,8 @@
  *   that it had claimed                                                woken
  *   after GONE, before it freed the block           GONE               FREE
  *
- * A worker that exited may have left locks held, too. Its locks and queues live on as the program's.
- * The model is tests/model/lock.pml, without the end of locks and queues.
+ * A worker that exited may have left locks held, too. Its locks and queues live on as the
+ * program's. The model is tests/model/lock.pml, without the end of locks and queues.
  */
 #include "pool/block.h"
 #include "pool/sync.h"
@@ -41,8 +41,8 @@ static void remove_all_waiters(const struct pi_sync *sync, unsigned worker)
     remove_waiters(sync, &queue->writers, worker);
 }
 
-/* Sets GONE. True: the block may be freed, as no call is inside a queue. A lock that is held is only
- * a word. */
+/* Sets GONE. True: the block may be freed, as no call is inside a queue. A lock that is held is
+ * only a word. */
 static bool end_sync(const struct pi_sync *sync)
 {
     bool busy = pi_robust_lock_end(sync->lock, sync->serial) == PI_LOCK_BUSY;

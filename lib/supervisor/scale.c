@@ -1,8 +1,8 @@
 /* Runs in: supervisor.
  *
  * How many workers there are: which are started, which are told to exit, and when. The supervisor
- * calls this in each of its rounds. A worker is active if it lives, or starts, and will take another
- * task. `target` is how many there should be:
+ * calls this in each of its rounds. A worker is active if it lives, or starts, and will take
+ * another task. `target` is how many there should be:
  *
  *   all at once   max_workers; one less for each that left after its idle timeout, until a task
  *                 finds no free worker
@@ -17,15 +17,15 @@
  * Each pending task has a worker that will look at the ring, or as many workers as there may be are
  * busy. Each step is seq, so of two that cross one sees the other:
  *
- *   actor        does                                 then
- *   submitter    pushes                               wakes an idle worker; if there is none and
- *                                                     grow_on_demand is set, notifies
- *   worker       sets `current`, after a claim or     if the ring is not empty: as a submitter
+ *   actor        does                               then
+ *   submitter    pushes                             wakes an idle worker; if there is none and
+ *                                                   grow_on_demand is set, notifies
+ *   worker       sets `current`, after a claim or   if the ring is not empty: as a submitter
  *                after an inner task
- *   ... exits    clears its idle bits                 if the ring is not empty: wakes a sleeper even
- *                                                     if another spins; if it wakes none, notifies
- *   supervisor   sets grow_on_demand, reads each      counts the pending tasks in the ring, starts a
- *                `current`                            worker for each beyond the free workers
+ *   ... exits    clears its idle bits               if the ring is not empty: wakes a sleeper, even
+ *                                                   if another spins; if it wakes none, notifies
+ *   supervisor   sets grow_on_demand, reads each    counts the pending tasks in the ring; starts a
+ *                `current`                          worker for each beyond the free workers
  *
  * So a pending task was pushed before the count, or its submitter notifies. A worker that becomes
  * free after the supervisor has read its `current` looks at the ring itself. When a worker exits or
@@ -74,9 +74,9 @@ static bool is_the_same(const struct pi_supervisor *s, uint64_t head)
     return true;
 }
 
-/* How many more workers the pending tasks could use. A worker that ends its task during the count is
- * free for a pending one, and a slot may be counted twice if its entry is passed and its next task
- * has another one. Then all is counted again. */
+/* How many more workers the pending tasks could use. A worker that ends its task during the count
+ * is free for a pending one, and a slot may be counted twice if its entry is passed and its next
+ * task has another one. Then all is counted again. */
 static unsigned backlog(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;

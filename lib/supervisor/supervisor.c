@@ -4,8 +4,8 @@
  * ends tasks that are late or to be killed (deadline.c). With processes it is a process of its own,
  * with threads a thread.
  *
- * Only the end of a task whose worker died or is to be killed waits for the supervisor. It waits for
- * nobody: in each round it looks, acts, and goes on.
+ * Only the end of a task whose worker died or is to be killed waits for the supervisor. It waits
+ * for nobody: in each round it looks, acts, and goes on.
  */
 #include "supervisor/supervisor.h"
 #include "os/clock.h"
@@ -80,8 +80,8 @@ static bool take_error(struct pi_supervisor *s, unsigned worker, enum pi_worker_
     return whole;
 }
 
-/* Whether another process has killed the worker. A process brings these signals on itself, and would
- * again; others come from a person, a program, or the kernel when memory runs out. */
+/* Whether another process has killed the worker. A process brings these signals on itself, and
+ * would again; others come from a person, a program, or the kernel when memory runs out. */
 static bool was_killed(const struct pi_death *death)
 {
     static const int own[] = {SIGABRT, SIGALRM, SIGBUS,  SIGFPE,  SIGILL, SIGPIPE,

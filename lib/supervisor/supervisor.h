@@ -65,7 +65,8 @@ struct pi_supervisor {
     int socket, program;
     struct pi_os_identity program_identity;
     sigset_t ignored; /* signals that the program ignores: see os/signals.h */
-    /* Thread backend: the supervisor itself, whether it was joined (the program's), and its sleep. */
+    /* Thread backend: the supervisor itself, whether it was joined (the program's), and its
+     * sleep. */
     pthread_t thread;
     bool joined;
     struct pi_os_semaphore poked;
@@ -77,7 +78,8 @@ void pi_supervisor_destroy(struct pi_supervisor *supervisor);
 /* Starts the first workers: with processes one, so that the program goes on soon. 0, or the errno
  * that kept all of them from starting. */
 int pi_supervisor_begin(struct pi_supervisor *supervisor);
-/* Makes rounds until no worker is left: the executor was shut down or broke, or the program died. */
+/* Makes rounds until no worker is left: the executor was shut down or broke, or the program
+ * died. */
 void pi_supervisor_run(struct pi_supervisor *supervisor);
 
 static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }

@@ -1,9 +1,11 @@
-/* A worker's life: take, run, and when there is nothing to take, spin for a moment and sleep. See
- * core/idle.h for how it is woken, core/worker_record.h for its states.
+/* Runs in: worker.
  *
- * It leaves when the phase ends, or when the supervisor says so. What it would like itself (it was
- * idle for long, it has run its tasks) it only tells, and the supervisor decides, which alone knows
- * who else is there.
+ * A worker's life: it claims a task, runs it (run.c), and when the ring is empty it spins for a
+ * moment and sleeps. core/idle.h tells how it is woken, core/worker_record.h its states.
+ *
+ * A worker exits when the phase ends, or when the supervisor tells it to. After its idle timeout,
+ * and when it has run all its tasks, it only notifies the supervisor. The supervisor decides, as it
+ * alone knows the other workers.
  */
 #include "worker/loop.h"
 #include "os/clock.h"
@@ -12,7 +14,6 @@
 #include "pool/backend.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
@@ -26,24 +27,30 @@
 struct worker {
     posse_executor *executor;
     unsigned worker;
-    /* Our bit may be set: clear it, and pass the look-out on, when there is work. */
-    bool idle;
-    bool busy_times;     /* work comes fast: spin before the next sleep */
-    bool retiring;       /* takes nothing more */
-    bool asked;          /* has told that it is idle, and has not worked since */
+    bool idle;           /* its idle bit may be set: cleared, and passed on, when it has a task */
+    bool busy_times;     /* the last sleep was short: spin before the next one */
+    bool retiring;       /* it has run all its tasks, and takes nothing more */
+    bool asked;          /* it has told that its idle timeout is over, and has run no task since */
     unsigned taken;      /* tasks since the last sleep */
     uint64_t idle_since; /* while `idle` */
-    long resident;       /* bytes of memory before its first task, if that is limited */
+    long resident;       /* bytes of private memory before its first task, if that is limited */
 };
 
-/* Release, with the supervisor, which then finds in shared memory what the worker did before. */
-static void publish_state(struct worker *w, enum pi_worker_state ready)
+/* Release: the supervisor, which loads it with acquire, finds all that the worker did before. */
+static void publish_state(struct worker *w, enum pi_worker_state state)
 {
-    pi_store_release(&w->executor->segment.workers[w->worker].state, (uint32_t)ready);
+    pi_store_release(&w->executor->segment.workers[w->worker].state, (uint32_t)state);
 }
 
-/* A processor would be free for spinning, and nobody spins yet.
- * Advice only, so nothing is ordered. */
+static bool ring_has_task(const struct worker *w)
+{
+    uint64_t position;
+    return pi_ring_peek(&w->executor->segment.ring, &position) != PI_NO_INDEX;
+}
+
+/* ---- without a task ---- */
+
+/* Whether a processor is free for spinning, and no worker spins yet. relaxed: advice only. */
 static bool may_spin(const struct worker *w)
 {
     struct pi_header *header = w->executor->segment.header;
@@ -53,55 +60,47 @@ static bool may_spin(const struct worker *w)
            !pi_idle_any_spinner(&header->idle, workers);
 }
 
-static bool work_is_there(const struct worker *w)
-{
-    uint64_t position;
-    return pi_ring_peek(&w->executor->segment.ring, &position) != PI_NO_INDEX;
-}
-
 static bool spin(struct worker *w)
 {
     pi_idle_spin(&w->executor->segment.header->idle, w->worker);
     uint64_t end = pi_os_now() + SPIN_NS;
     for (int n = 0; n < SPIN_ROUNDS && pi_os_now() < end; n++) {
         for (int i = 0; i < 16; i++) {
-            if (work_is_there(w))
+            if (ring_has_task(w))
                 return true;
             pi_pause();
         }
-        pi_os_yield(); /* whoever brings work may want this very processor */
+        pi_os_yield(); /* the submitter may want this very processor */
     }
     return false;
 }
 
-/* Sleeps until it is woken. When it has been idle for long it tells the supervisor, once, and
- * sleeps on: whether it may leave is not for it to say. */
+/* Sleeps until it is woken. When its idle timeout is over it notifies the supervisor, once, and
+ * sleeps on. */
 static void sleep_idle(struct worker *w)
 {
     posse_executor *e = w->executor;
     struct pi_os_semaphore *wake = &e->segment.workers[w->worker].wake;
     uint64_t idle_ns = (uint64_t)e->idle_timeout_ms * 1000000u;
     bool ask = e->idle_timeout_ms > 0 && !w->asked;
-    if (!pi_os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : PI_NEVER)) {
-        w->asked = true;
-        publish_state(w, PI_WORKER_IDLE);
-        e->backend->notify(e);
-        (void)pi_os_semaphore_wait(wake, PI_NEVER);
-    }
+    if (pi_os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : PI_NEVER))
+        return;
+    w->asked = true;
+    publish_state(w, PI_WORKER_IDLE);
+    e->backend->notify(e);
+    (void)pi_os_semaphore_wait(wake, PI_NEVER);
 }
 
 static void idle(struct worker *w, enum pi_phase phase)
 {
-    struct pi_idle *idle = &w->executor->segment.header->idle;
     if (!w->idle)
         w->idle_since = pi_os_now();
     w->idle = true;
     if ((w->busy_times || w->taken > 1) && may_spin(w) && spin(w))
         return;
-    pi_idle_sleep(idle, w->worker);
-    if (work_is_there(w) ||
-        pi_phase_of(w->executor) != phase) /* it came in between: see idle.h */
-        return;
+    pi_idle_sleep(&w->executor->segment.header->idle, w->worker);
+    if (ring_has_task(w) || pi_phase_of(w->executor) != phase)
+        return; /* it came in between: see core/idle.h */
     uint64_t since = pi_os_now();
     pi_note_freed(w->executor, 0);
     sleep_idle(w);
@@ -109,92 +108,85 @@ static void idle(struct worker *w, enum pi_phase phase)
     w->taken = 0;
 }
 
-/* We have work: others need not rely on us to look out any more. */
+/* The worker has a task: if more are queued it wakes another worker, as submitters relied on it. */
 static void stop_idling(struct worker *w)
 {
-    if (!w->idle)
-        return;
     w->idle = false;
     pi_idle_leave(&w->executor->segment.header->idle, w->worker);
-    if (work_is_there(w))
+    if (ring_has_task(w))
         pi_wake_worker(w->executor);
+    if (w->asked)
+        publish_state(w, PI_WORKER_READY);
+    w->asked = false;
 }
 
-static bool is_sent_away(const struct worker *w)
+/* ---- with tasks ---- */
+
+static bool must_exit(const struct worker *w)
 {
-    /* with the supervisor's store, which precedes its post: whoever is woken by that sees it */
+    /* acquire: with pi_retire, which stores before its post, so a worker that this wakes sees it */
     return pi_load_acquire(&w->executor->segment.workers[w->worker].exit_requested);
 }
 
-static bool has_grown(const struct worker *w)
-{
-    return w->executor->max_rss && pi_os_rss() - w->resident > (long)w->executor->max_rss;
-}
-
-/* After a task: has it been the last one? */
-static void look_at_limits(struct worker *w)
+/* After a task: retires if it was the last one. */
+static void check_limits(struct worker *w)
 {
     posse_executor *e = w->executor;
-    if (!(e->max_tasks && pi_self->ran >= e->max_tasks) && !has_grown(w))
+    bool ran_all = e->max_tasks && pi_self->ran >= e->max_tasks;
+    bool has_grown = e->max_rss && pi_os_rss() - w->resident > (long)e->max_rss;
+    if (!ran_all && !has_grown)
         return;
     w->retiring = true;
     publish_state(w, PI_WORKER_RETIRING);
     e->backend->notify(e);
 }
 
-static void run(struct worker *w, uint32_t index, uint64_t word)
-{
-    posse_executor *e = w->executor;
-    stop_idling(w);
-    if (w->asked)
-        publish_state(w, PI_WORKER_READY);
-    w->asked = false;
-    if (e->queue_limit)
-        pi_wake_room(e);
-    pi_run(e, w->worker, index, word);
-    w->taken++;
-    if (e->max_tasks || e->max_rss)
-        look_at_limits(w);
-}
-
 static void work(struct worker *w)
 {
     posse_executor *e = w->executor;
-    while (!is_sent_away(w)) {
+    struct pi_segment *segment = &e->segment;
+    while (!must_exit(w)) {
         uint64_t word;
-        /* Before the ring: DRAINING comes after the last push. */
-        enum pi_phase phase = pi_phase_of(e);
+        enum pi_phase phase = pi_phase_of(e); /* before the ring: DRAINING follows the last push */
         if (phase >= PI_STOPPING)
             return;
-        if (w->retiring) { /* it is not idle, so it is posted for this alone, or in vain */
-            (void)pi_os_semaphore_wait(&e->segment.workers[w->worker].wake, PI_NEVER);
+        if (w->retiring) { /* it has no idle bit: it is posted for its exit, or in vain */
+            (void)pi_os_semaphore_wait(&segment->workers[w->worker].wake, PI_NEVER);
             continue;
         }
-        pi_see_blocks(e); /* a worker that cannot open them goes: before it has a task */
-        uint32_t index = pi_slots_claim_next(&e->segment.slots, &e->segment.ring, w->worker, &word);
-        if (index != PI_NO_INDEX)
-            run(w, index, word);
-        else if (phase == PI_DRAINING)
+        pi_see_blocks(e); /* a worker that cannot open them ends: before it has a task */
+        uint32_t index = pi_slots_claim_next(&segment->slots, &segment->ring, w->worker, &word);
+        if (index == PI_NO_INDEX && phase == PI_DRAINING)
             return;
-        else
+        if (index == PI_NO_INDEX) {
             idle(w, phase);
+            continue;
+        }
+        if (w->idle)
+            stop_idling(w);
+        if (e->queue_limit)
+            pi_wake_room(e);
+        pi_run(e, w->worker, index, word);
+        w->taken++;
+        if (e->max_tasks || e->max_rss)
+            check_limits(w);
     }
 }
 
-/* Nobody may rely on us any more. A task that came for us goes to somebody else: a worker that is
- * idle, or one that the supervisor starts, as it does not count us from now on. It is told also if
- * no task is there: we may have been the last one, and our finalizer may take its time. If we die
- * first, it looks when it has buried us. */
+/* The worker is not active from EXITING on. A task for which it was woken goes to a sleeping
+ * worker, or the supervisor starts one. The supervisor is notified also if no task is queued: this
+ * may be the last worker, and its finalizer may take long. If the worker dies first, the supervisor
+ * looks when it has reaped it. */
 static void leave(struct worker *w)
 {
     posse_executor *e = w->executor;
     publish_state(w, PI_WORKER_EXITING);
     pi_idle_leave(&e->segment.header->idle, w->worker);
-    if (!work_is_there(w) || !pi_wake_sleeper(e))
+    if (!ring_has_task(w) || !pi_wake_sleeper(e))
         e->backend->notify(e);
-    if (!e->backend->kills || pi_phase_of(e) < PI_STOPPING) /* else the kill is on its way */
+    if (!e->backend->kills || pi_phase_of(e) < PI_STOPPING) /* else a kill is on its way */
         pi_finalize(e, w->worker);
-    if (e->owner == w->worker) /* a process has a mail box of its own; threads use the program's */
+    if (e->owner == w->worker) /* a process has a dispatcher of its own; threads share one */
         pi_dispatch_fini(e);
     publish_state(w, PI_WORKER_EXITED);
 }

@@ -4,7 +4,7 @@
 
 #include "pool/pool.h"
 
-/* A worker's life, from its initializer to the mark that it has left. Sets pi_self. */
+/* From the initializer until the worker says that it has exited or failed. Sets pi_self. */
 void pi_worker_loop(posse_executor *executor, unsigned worker);
 
 #endif

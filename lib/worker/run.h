@@ -1,4 +1,4 @@
-/* run.h - running one task. */
+/* run.h - runs one task. */
 #ifndef PI_RUN_H
 #define PI_RUN_H
 
@@ -6,11 +6,14 @@
 
 /* Runs a claimed task to its end; `word` is RUNNING, exact. */
 void pi_run(posse_executor *executor, unsigned worker, uint32_t index, uint64_t word);
-/* After a task's function has returned: ends the process if it is a child that the task has forked,
- * which has nothing to return to, or a worker in which a task has jumped out (longjmp) to this one
- * that waited for it, and can never be ended. */
+/* Makes a running task fail: the text takes the place of its result. If memory is short, the text
+ * is cut to what the slot holds. */
+void pi_task_fail(struct posse_task *task, int code, const char *text);
+/* After a function of the program has returned. Ends the process if it is a child that the task has
+ * forked: that has nothing to return to. Ends the worker if a task has jumped out (longjmp) to
+ * `task`, which waited for it: such a task can never end. */
 void pi_check_return(const struct posse_task *task);
-/* How many tasks ended so in a worker; exact also while its worker works or when it has died. */
+/* How many tasks of a worker ended like that. Exact while the worker works, and after its death. */
 uint64_t pi_count_finished(posse_executor *executor, unsigned worker, enum pi_end end);
 
 #endif
