@@ -3,7 +3,7 @@
 
 #include "pool/backend.h"
 #include "pool/park.h"
-#include "supervisor/scale.h"
+#include "supervisor/child.h"
 
 #include <errno.h>
 #include <time.h>
