@@ -1,9 +1,11 @@
-/* The inline backend: no workers and no supervisor;
- * a task runs inside submit, on the caller's stack. */
+/* Runs in: program.
+ *
+ * The inline backend has no workers and no supervisor: a task runs inside submit, on the stack of
+ * the caller.
+ */
 #include "os/unwind.h"
 #include "pool/backend.h"
 #include "pool/phase.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "pool/wake.h"
 #include "worker/hooks.h"
@@ -16,8 +18,8 @@ static unsigned default_workers(unsigned cpus)
 
 static void restore_self(void *outer) { pi_self = outer; }
 
-/* The caller is the only worker there is. If it does not get through the initializer, the executor
- * is as broken as one with workers would soon be. */
+/* The caller is the only worker. If its initializer fails, the executor breaks, as one with workers
+ * does after a few tries. */
 static posse_status start(posse_executor *e)
 {
     struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM}, *outer = pi_self;
@@ -37,34 +39,34 @@ static const char *ended(posse_executor *e)
     return NULL;
 }
 
-static void nothing(posse_executor *e) { (void)e; }
+static void do_nothing(posse_executor *e) { (void)e; }
 
-/* A call of the finalizer. */
-struct last {
+struct finalizing {
     posse_executor *executor;
     struct pi_self *outer;
 };
 
 static void close_after(void *context)
 {
-    const struct last *last = context;
-    pi_self = last->outer;
-    if (pi_raise_phase(last->executor, PI_CLOSED))
-        pi_wake_all_parkers(last->executor);
+    const struct finalizing *call = context;
+    pi_self = call->outer;
+    if (pi_raise_phase(call->executor, PI_CLOSED))
+        pi_wake_all_parkers(call->executor);
 }
 
 static void finalize_and_close(posse_executor *e)
 {
     struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM};
-    struct last last = {e, pi_self};
+    struct finalizing call = {e, pi_self};
     pi_self = &self;
-    PI_OS_IF_LEFT(close_after, &last);
+    PI_OS_IF_LEFT(close_after, &call);
     pi_finalize(e, PI_OWNER_PROGRAM);
     PI_OS_END_IF_LEFT;
-    close_after(&last);
+    close_after(&call);
 }
 
-/* Where a supervisor would act on a phase: all is over when no submit runs a task. */
+/* After the phase was raised, or a submit has run a task: closes the executor, once no task
+ * runs. */
 static void notify(posse_executor *e)
 {
     enum pi_phase phase = pi_phase_of(e);
@@ -79,7 +81,7 @@ const struct pi_backend pi_inline_backend = {
     .default_workers = default_workers,
     .start = start,
     .ended = ended,
-    .join = nothing,
-    .fini = nothing,
+    .join = do_nothing,
+    .fini = do_nothing,
     .notify = notify,
 };

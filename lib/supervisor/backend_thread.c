@@ -1,12 +1,14 @@
-/* The thread backend: the same engine with threads of the program.
- * The supervisor is a thread too. */
+/* Runs in: program.
+ *
+ * The thread backend: workers and supervisor are threads of the program, and all else is as with
+ * processes. A thread cannot be killed: a task that is late runs on in a thread that is given up.
+ */
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
 #include "pool/backend.h"
 #include "pool/error.h"
 #include "pool/phase.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "supervisor/supervisor.h"
 #include "worker/hooks.h"
@@ -20,12 +22,12 @@ static unsigned default_workers(unsigned cpus) { return cpus + 4 < 32 ? cpus + 4
 
 static void notify(posse_executor *e) { pi_os_semaphore_post(&e->supervisor->poked); }
 
-/* Runs whether the loop ended or a task called pthread_exit. */
+/* Also if a task has called pthread_exit. */
 static void at_end(void *context)
 {
     struct pi_child *child = context;
     pi_self = NULL;
-    pi_store_release(&child->gone, 1); /* with the supervisor's look */
+    pi_store_release(&child->gone, 1); /* with event */
     notify(child->executor);
 }
 
@@ -52,12 +54,13 @@ static int spawn(struct pi_supervisor *s, unsigned worker)
 static enum pi_os_event event(struct pi_supervisor *s, unsigned worker, struct pi_os_death *death)
 {
     *death = (struct pi_os_death){.signal = 0, .exit_code = 0};
-    return pi_load_acquire(&s->children[worker].gone) ? PI_OS_DEAD : PI_OS_NOTHING;
+    return pi_load_acquire(&s->children[worker].gone) ? PI_OS_DEAD
+                                                      : PI_OS_NOTHING; /* with at_end */
 }
 
 static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
 {
-    (void)s; /* a thread cannot be ended: it sees the phase when its task returns */
+    (void)s; /* a thread sees the phase when its task returns */
     (void)worker;
     (void)signal;
 }
@@ -84,7 +87,7 @@ static void *supervisor_main(void *context)
 
 /* ---- in the program ---- */
 
-/* Ends the workers of a supervisor that could not be started itself, in its place. */
+/* The supervisor cannot be started: ends its workers in its place. */
 static void give_up(posse_executor *e)
 {
     (void)pi_raise_phase(e, PI_STOPPING);
@@ -111,7 +114,7 @@ static posse_status start(posse_executor *e)
 
 static const char *ended(posse_executor *e)
 {
-    (void)e; /* its end is that of the program */
+    (void)e; /* it ends with the program */
     return NULL;
 }
 

@@ -1,12 +1,13 @@
-/* A worker's first and last act. Initializer and finalizer are called with a task that has a slot
- * of its own on this stack: all that a task may do works in them, its results are dropped, and
- * nothing that others see is touched. */
+/* Runs in: worker; inline in the program.
+ *
+ * The initializer and the finalizer of a worker. Each is called as a task whose slot is on this
+ * stack: it may do all that a task may do, its result is dropped, and no other process sees it.
+ */
 #include "worker/hooks.h"
 #include "os/clock.h"
 #include "os/stdio.h"
 #include "pool/backend.h"
 #include "pool/block.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "worker/run.h"
 
@@ -20,23 +21,22 @@ void pi_worker_name(const posse_executor *e, unsigned worker, char name[16])
     snprintf(name, 16, "%.*s%s", 15 - digits, e->hooks.name, number);
 }
 
-/* What posse_task_fail has said, or a text of ours. */
+/* The message of posse_task_fail, or one of our own. */
 static struct pi_error failure(posse_executor *e, struct posse_task *task, int code)
 {
-    struct pi_error reason = {.death.pid = -1, .code = task->failed ? task->code : code};
+    struct pi_error why = {.death.pid = -1, .code = task->failed ? task->code : code};
     size_t size = task->failed ? (size_t)task->size : 0;
     const void *bytes =
         task->block ? pi_block_bytes(e, task->block, size) : pi_slot_result_room(task->slot, size);
     if (size > 0 && bytes)
-        snprintf(reason.message, sizeof reason.message, "%.*s", (int)size, (const char *)bytes);
+        snprintf(why.message, sizeof why.message, "%.*s", (int)size, (const char *)bytes);
     else
-        snprintf(reason.message, sizeof reason.message, "the initializer returned %d",
-                 (int)reason.code);
-    return reason;
+        snprintf(why.message, sizeof why.message, "the initializer returned %d", (int)why.code);
+    return why;
 }
 
-/* Calls it; whether it did well. */
-static bool call(posse_executor *e, unsigned worker, const struct pi_hook *what,
+/* False: it failed, and *why says how. */
+static bool call(posse_executor *e, unsigned worker, const struct pi_hook *hook,
                  struct pi_error *why)
 {
     struct pi_slot slot = {.fn = 0};
@@ -47,7 +47,7 @@ static bool call(posse_executor *e, unsigned worker, const struct pi_hook *what,
     atomic_init(&slot.attempt, 1);
     task.outer = pi_self->task;
     pi_self->task = &task;
-    int code = what->fn(&task, what->arg, what->size);
+    int code = hook->fn(&task, hook->arg, hook->size);
     pi_check_return(&task);
     pi_self->task = task.outer;
     bool good = code == 0 && !task.failed;

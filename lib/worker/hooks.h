@@ -6,8 +6,8 @@
 
 /* <prefix>_<worker>, in at most 15 bytes. */
 void pi_worker_name(const posse_executor *executor, unsigned worker, char name[16]);
-/* Runs the initializer as a task that has no future. False: it failed, and *why says how. pi_self
- * must be set. */
+/* Both run the program's function as a task without a future. The caller must have set pi_self. */
+/* False: it failed, and *why says how. */
 bool pi_initialize(posse_executor *executor, unsigned worker, struct pi_error *why);
 void pi_finalize(posse_executor *executor, unsigned worker);
 

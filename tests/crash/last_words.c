@@ -1,6 +1,7 @@
 /* last_words.c - a task gone wild writes into its worker's record what a worker says of itself, and
  * dies: nobody waits for ever, and no death is taken for a leave. */
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "support/support.h"
 
 #include <signal.h>
