@@ -1,4 +1,5 @@
-/* Callbacks: called by one thread of the executor's, which waits for the futures that have any. */
+/* Done callbacks: one thread of the executor's calls them. It is the user of a cq, to which each
+ * callback is a subscription. */
 #include "internal.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
@@ -9,6 +10,7 @@
 #include "pool/error.h"
 #include "pool/park.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 #include "pool/wake.h"
 
 #include <errno.h>
@@ -19,6 +21,22 @@ struct callback {
     struct pi_subscription sub; /* comes first: one is the other */
     posse_callback *function;
     void *context;
+};
+
+/* Of an executor, from its first callback on. */
+struct pi_callbacks {
+    struct pi_cq cq;
+    struct pi_membership membership;
+    bool started; /* the thread; the dispatcher's lock */
+    pthread_t thread;
+    /* The thread before it, if a callback has ended that one and it is not joined yet. By the
+     * thread alone. */
+    bool has_ended;
+    pthread_t ended_thread;
+    struct pi_os_semaphore all_called; /* posted when the thread has nothing more to do */
+    /* Added, and not yet returned. seq: the thread that makes it 0 looks at the phase afterwards,
+     * which posse_shutdown has raised before it waits for that. */
+    _Atomic size_t left;
 };
 
 /* A callback that this thread is in. */
@@ -38,16 +56,18 @@ bool pi_calls_back(const posse_executor *e)
     return frame != NULL;
 }
 
-/* One callback less to be called: it was, or its future was released. */
+/* ---- the calls ---- */
+
+/* The callback was called, or its future was released. */
 static void drop(posse_executor *e, struct callback *callback)
 {
     pi_dispatch_unlink(&callback->sub);
     free(callback);
-    if (atomic_fetch_sub(&e->dispatcher.callbacks_left, 1) == 1 && pi_phase_of(e) != PI_OPEN)
+    if (atomic_fetch_sub(&e->dispatcher.callbacks->left, 1) == 1 && pi_phase_of(e) != PI_OPEN)
         pi_wake_all_parkers(e);
 }
 
-/* The callback has returned, or was left. */
+/* The callback has returned, or has ended its thread. */
 static void end_frame(void *context)
 {
     struct frame *frame = context;
@@ -57,97 +77,176 @@ static void end_frame(void *context)
         pi_call_exit(frame->executor);
 }
 
-static void tell(posse_executor *e, int code)
+static void log_code(posse_executor *e, int code)
 {
     char text[64];
     snprintf(text, sizeof text, "a done callback returned %d", code);
     e->log(e->log_context, text);
 }
 
-static void call(struct callback *callback, bool inside)
+static void call(struct frame *frame)
 {
-    posse_executor *e = callback->sub.future.executor;
-    struct frame frame = {e, innermost, callback, inside};
-    innermost = &frame;
-    PI_OS_IF_LEFT(end_frame, &frame);
+    struct callback *callback = frame->callback;
+    posse_executor *e = frame->executor;
+    frame->outer = innermost;
+    innermost = frame;
+    PI_OS_IF_LEFT(end_frame, frame);
     int code = callback->function(callback->sub.future, callback->context);
     if (code != 0 && e->log)
-        tell(e, code);
+        log_code(e, code);
     PI_OS_END_IF_LEFT;
-    end_frame(&frame);
+    end_frame(frame);
 }
 
 /* ---- the thread ---- */
 
-static void *call_all(void *context);
+static void *call_all(void *executor);
 
-/* Waits for the thread before this one, which a callback has ended. */
-static void join_left(struct pi_dispatcher *dispatcher)
+static posse_status start(posse_executor *e)
 {
-    if (dispatcher->has_left)
-        pi_os_thread_join(dispatcher->left_thread);
-    dispatcher->has_left = false;
+    int error = pi_os_thread_create(&e->dispatcher.callbacks->thread, call_all, e);
+    return pi_refuse_errno(error, "a thread cannot be started");
+}
+
+static void join_ended(struct pi_callbacks *callbacks)
+{
+    if (callbacks->has_ended)
+        pi_os_thread_join(callbacks->ended_thread);
+    callbacks->has_ended = false;
 }
 
 /* A callback ends the thread. Another thread goes on; if none can be started, this one does. */
-static void go_on(void *context)
+static void go_on(void *executor)
 {
-    posse_executor *e = context;
-    struct pi_dispatcher *dispatcher = &e->dispatcher;
-    join_left(dispatcher);
-    pthread_mutex_lock(&dispatcher->lock);
-    dispatcher->left_thread = pthread_self();
-    dispatcher->has_left =
-        pi_dispatch_start_thread(e, &dispatcher->callback_thread, call_all) == POSSE_OK;
-    bool alone = !dispatcher->has_left;
-    pthread_mutex_unlock(&dispatcher->lock);
-    if (alone)
+    posse_executor *e = executor;
+    struct pi_callbacks *callbacks = e->dispatcher.callbacks;
+    join_ended(callbacks);
+    pthread_mutex_lock(&e->dispatcher.lock);
+    callbacks->ended_thread = pthread_self();
+    bool started = callbacks->has_ended = start(e) == POSSE_OK;
+    pthread_mutex_unlock(&e->dispatcher.lock);
+    if (!started)
         (void)call_all(e);
 }
 
-static void call_next(struct callback *callback)
+static void *call_all(void *executor)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    if (pi_future_look(callback->sub.future, &slot, &word) == POSSE_OK)
-        call(callback, false);
-    else
-        drop(callback->sub.future.executor, callback);
-}
-
-static void *call_all(void *context)
-{
-    posse_executor *e = context;
+    posse_executor *e = executor;
+    struct pi_callbacks *callbacks = e->dispatcher.callbacks;
     struct pi_subscription *sub;
     posse_status status;
     pi_os_thread_name("posse-callbacks");
     PI_OS_IF_LEFT(go_on, e);
-    while ((sub = pi_cq_next(&e->dispatcher.callbacks, PI_NEVER, &status)) != NULL)
-        call_next((struct callback *)sub);
+    while ((sub = pi_cq_next(&callbacks->cq, PI_NEVER, &status)) != NULL) {
+        if (pi_handle_valid(pi_word_of(sub->future), sub->future))
+            call(&(struct frame){.executor = e, .callback = (struct callback *)sub});
+        else
+            drop(e, (struct callback *)sub);
+    }
     PI_OS_END_IF_LEFT;
-    join_left(&e->dispatcher);
-    pi_os_semaphore_post(&e->dispatcher.all_called);
+    join_ended(callbacks);
+    pi_os_semaphore_post(&callbacks->all_called);
     return NULL;
 }
 
-/* Leaves the callback to the thread, unless the future has ended and none of its others are still
- * to be called. */
-static posse_status add(posse_executor *e, struct pi_subscription *sub, bool *now)
+/* ---- opening and closing ---- */
+
+static int init(struct pi_callbacks *callbacks, posse_executor *e)
 {
-    struct pi_dispatcher *dispatcher = &e->dispatcher;
-    posse_status status = POSSE_OK;
-    pthread_mutex_lock(&dispatcher->lock);
-    *now = pi_has_ended(sub->future) && !pi_dispatch_find(sub->future, &dispatcher->callbacks);
-    if (!*now && !dispatcher->has_callbacks) {
-        status = pi_dispatch_start_thread(e, &dispatcher->callback_thread, call_all);
-        dispatcher->has_callbacks = status == POSSE_OK;
+    int error = pi_cq_init(&callbacks->cq);
+    if (error)
+        return error;
+    error = pi_os_semaphore_init(&callbacks->all_called);
+    if (error) {
+        pi_cq_fini(&callbacks->cq);
+        return error;
     }
-    dispatcher->callbacks_left += status == POSSE_OK;
-    if (!*now && status == POSSE_OK) {
-        pi_dispatch_link(sub);
-        pi_dispatch_arm(sub);
+    callbacks->membership.executor = e;
+    callbacks->cq.memberships = &callbacks->membership;
+    callbacks->cq.n_memberships = 1;
+    callbacks->cq.outlives_destroy = callbacks->cq.keep_linked = true;
+    return 0;
+}
+
+static posse_status open_callbacks_locked(posse_executor *e)
+{
+    if (e->dispatcher.callbacks)
+        return POSSE_OK;
+    struct pi_callbacks *callbacks = calloc(1, sizeof *callbacks);
+    int error = callbacks ? init(callbacks, e) : ENOMEM;
+    if (error) {
+        free(callbacks);
+        return pi_refuse_errno(error, PI_NO_HEAP);
     }
-    pthread_mutex_unlock(&dispatcher->lock);
+    e->dispatcher.callbacks = callbacks;
+    return POSSE_OK;
+}
+
+void pi_close_callbacks(posse_executor *e)
+{
+    struct pi_callbacks *callbacks = e->dispatcher.callbacks;
+    if (!callbacks)
+        return;
+    if (callbacks->started) { /* only after the post it is known which thread is the last */
+        (void)pi_os_semaphore_wait(&callbacks->all_called, PI_NEVER);
+        pi_os_thread_join(callbacks->thread);
+    }
+    pi_os_semaphore_fini(&callbacks->all_called);
+    pi_cq_fini(&callbacks->cq);
+    free(callbacks);
+}
+
+static bool all_called(posse_executor *e, uint32_t parker)
+{
+    (void)parker;
+    pthread_mutex_lock(&e->dispatcher.lock);
+    struct pi_callbacks *callbacks = e->dispatcher.callbacks;
+    pthread_mutex_unlock(&e->dispatcher.lock);
+    return !callbacks || atomic_load(&callbacks->left) == 0 || pi_destroying(e);
+}
+
+posse_status pi_finish_callbacks(posse_executor *e, uint64_t until)
+{
+    return pi_calls_back(e) || all_called(e, 0) ? POSSE_OK : pi_await_event(e, all_called, until);
+}
+
+/* ---- posse_add_done_callback ---- */
+
+/* Leaves the callback to the thread, unless the future has ended and none of its others are still
+ * to be called: *now then. */
+static posse_status add_locked(posse_executor *e, struct pi_subscription *sub, bool *now)
+{
+    struct pi_callbacks *callbacks = e->dispatcher.callbacks;
+    *now = pi_has_ended(sub->future) && !pi_dispatch_find_locked(sub->future, &callbacks->cq);
+    if (!*now && !callbacks->started) {
+        posse_status status = start(e);
+        if (status != POSSE_OK)
+            return status;
+        callbacks->started = true;
+    }
+    (void)atomic_fetch_add(&callbacks->left, 1);
+    if (!*now) {
+        pi_dispatch_link_locked(sub);
+        pi_dispatch_arm_locked(sub);
+    }
+    return POSSE_OK;
+}
+
+static posse_status add(posse_executor *e, struct callback *callback)
+{
+    bool now = false;
+    pi_call_enter(e); /* posse_destroy waits for a callback that is called here */
+    pthread_mutex_lock(&e->dispatcher.lock);
+    posse_status status = open_callbacks_locked(e);
+    if (status == POSSE_OK) {
+        callback->sub.cq = &e->dispatcher.callbacks->cq;
+        status = add_locked(e, &callback->sub, &now);
+    }
+    pthread_mutex_unlock(&e->dispatcher.lock);
+    if (now)
+        call(&(struct frame){.executor = e, .callback = callback, .inside = true});
+    else
+        pi_call_exit(e);
     return status;
 }
 
@@ -155,7 +254,6 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
 {
     struct pi_slot *slot;
     uint64_t word;
-    bool now = false;
     posse_status status = pi_future_look(future, &slot, &word);
     if (status == POSSE_OK && !function)
         status = pi_refuse(POSSE_INVALID, "callback is NULL");
@@ -168,21 +266,9 @@ posse_status posse_add_done_callback(posse_future future, posse_callback *functi
     struct callback *callback = malloc(sizeof *callback);
     if (!callback)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    *callback = (struct callback){
-        {.future = future, .cq = &future.executor->dispatcher.callbacks}, function, context};
-    pi_call_enter(future.executor); /* destroy waits for a callback that is called here */
-    status = add(future.executor, &callback->sub, &now);
-    if (now && status == POSSE_OK) {
-        call(callback, true);
-        return POSSE_OK;
-    }
+    *callback = (struct callback){{.future = future}, function, context};
+    status = add(future.executor, callback);
     if (status != POSSE_OK)
         free(callback);
-    pi_call_exit(future.executor);
     return status;
-}
-
-posse_status pi_finish_callbacks(posse_executor *e, uint64_t until)
-{
-    return pi_calls_back(e) ? POSSE_OK : pi_await_callbacks(e, until);
 }

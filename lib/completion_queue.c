@@ -1,4 +1,4 @@
-/* The completion descriptor: a watch whose bell is a descriptor. */
+/* The completion queue as a descriptor: its cq sets a pollable instead of waking a thread. */
 #include "internal.h"
 #include "os/clock.h"
 #include "pool/dispatch.h"
@@ -17,12 +17,11 @@ struct entry {
 struct posse_completion_queue {
     struct pi_cq cq;                /* comes first, as above */
     struct pi_os_fork_detect guard; /* by process id */
-    struct pi_os_pollable flag;
-    struct entry *entries; /* all that were added and not yet taken; the watch's lock */
+    struct pi_os_pollable pollable;
+    struct entry *entries; /* all that were added and not yet taken; the cq's lock */
 };
 
-/* The lock is held. */
-static void free_entry(struct posse_completion_queue *c, struct entry *entry)
+static void free_entry_locked(struct posse_completion_queue *c, struct entry *entry)
 {
     if (entry->after)
         entry->after->before = entry->before;
@@ -33,9 +32,26 @@ static void free_entry(struct posse_completion_queue *c, struct entry *entry)
     free(entry);
 }
 
-static void forget(struct pi_subscription *sub)
+static void drop_locked(struct pi_subscription *sub)
 {
-    free_entry((struct posse_completion_queue *)sub->cq, (struct entry *)sub);
+    free_entry_locked((struct posse_completion_queue *)sub->cq, (struct entry *)sub);
+}
+
+static int init(posse_completion_queue *c)
+{
+    int error = pi_os_pollable_init(&c->pollable);
+    if (error)
+        return error;
+    error = pi_cq_init(&c->cq);
+    if (error) {
+        pi_os_pollable_fini(&c->pollable);
+        return error;
+    }
+    pi_os_fork_detect_set(&c->guard);
+    c->cq.pollable = &c->pollable;
+    c->cq.drop = drop_locked;
+    c->cq.outlives_destroy = true;
+    return 0;
 }
 
 posse_status posse_completion_queue_create(posse_completion_queue **completions)
@@ -46,33 +62,24 @@ posse_status posse_completion_queue_create(posse_completion_queue **completions)
     posse_completion_queue *c = calloc(1, sizeof *c);
     if (!c)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    int error = pi_os_pollable_init(&c->flag);
-    if (error == 0) {
-        error = pi_cq_init(&c->cq);
-        if (error)
-            pi_os_pollable_fini(&c->flag);
-    }
+    int error = init(c);
     if (error) {
         free(c);
         return pi_refuse_errno(error, "the descriptor cannot be made");
     }
-    pi_os_fork_detect_set(&c->guard);
-    c->cq.flag = &c->flag;
-    c->cq.drop = forget;
-    c->cq.outlives_destroy = true;
     *completions = c;
     return POSSE_OK;
 }
 
 static bool is_lost(const posse_completion_queue *c) /* relaxed: no more than a reason */
 {
-    return atomic_load_explicit(&c->flag.lost, memory_order_relaxed);
+    return atomic_load_explicit(&c->pollable.lost, memory_order_relaxed);
 }
 
 int posse_completion_queue_fd(const posse_completion_queue *c)
 {
-    bool ours = c && !is_lost(c) && pi_os_fd_is_ours(&c->flag.reader);
-    return ours ? c->flag.reader.number : -1;
+    bool ours = c && !is_lost(c) && pi_os_fd_is_ours(&c->pollable.reader);
+    return ours ? c->pollable.reader.number : -1;
 }
 
 static struct entry *make_entry(posse_completion_queue *c, posse_future future, void *context)
@@ -112,10 +119,7 @@ posse_status posse_completion_queue_add(posse_completion_queue *c, posse_future 
     struct entry *entry = make_entry(c, future, context);
     if (!entry)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    pthread_mutex_lock(&future.executor->dispatcher.lock);
-    pi_dispatch_link(&entry->sub);
-    pi_dispatch_arm(&entry->sub);
-    pthread_mutex_unlock(&future.executor->dispatcher.lock);
+    pi_dispatch_subscribe(&entry->sub);
     return POSSE_OK;
 }
 
@@ -130,23 +134,24 @@ size_t posse_completion_queue_take(posse_completion_queue *c, posse_completion *
         struct entry *entry = (struct entry *)sub;
         taken[n++] = (posse_completion){sub->future, entry->context};
         pthread_mutex_lock(&c->cq.lock);
-        free_entry(c, entry);
+        free_entry_locked(c, entry);
         pthread_mutex_unlock(&c->cq.lock);
     }
     return n;
 }
 
-/* Takes all entries out of their boxes and of our list: after that nobody knows them any more. */
+/* Unlinks and frees all entries. */
 static void drop_all(struct posse_completion_queue *c)
 {
     pthread_mutex_lock(&c->cq.lock);
     while (c->entries) {
-        if (pi_dispatch_try_unlink(&c->entries->sub)) {
-            free_entry(c, c->entries); /* NOLINT(clang-analyzer-unix.Malloc): the first has none
+        if (pi_dispatch_try_unlink_locked(&c->entries->sub)) {
+            free_entry_locked(c,
+                              c->entries); /* NOLINT(clang-analyzer-unix.Malloc): the first has none
                                           before it, so it is not there after this */
             continue;
         }
-        pthread_mutex_unlock(&c->cq.lock); /* for whoever deals */
+        pthread_mutex_unlock(&c->cq.lock); /* for the thread that delivers */
         pi_os_yield();
         pthread_mutex_lock(&c->cq.lock);
     }
@@ -157,11 +162,11 @@ void posse_completion_queue_destroy(posse_completion_queue *c)
 {
     if (!c)
         return;
-    if (pi_os_fork_detect_holds(
-            &c->guard)) { /* in a forked child the lock may stay held for ever */
+    /* In a forked child the lock may stay held for ever. */
+    if (pi_os_fork_detect_holds(&c->guard)) {
         drop_all(c);
         pi_cq_fini(&c->cq);
     }
-    pi_os_pollable_fini(&c->flag);
+    pi_os_pollable_fini(&c->pollable);
     free(c);
 }

@@ -101,7 +101,8 @@ static void tear_down(void *context)
     int error = errno;
     if (e->backend)
         e->backend->join(e);
-    pi_dispatch_close(e); /* callbacks are called until then, and may notify the supervisor */
+    pi_dispatch_close(e);
+    pi_close_callbacks(e); /* callbacks are called until then, and may notify the supervisor */
     pi_dispatch_fini(e);
     if (e->backend)
         e->backend->fini(e);

@@ -1,6 +1,5 @@
 #include "internal.h"
 #include "os/clock.h"
-#include "pool/await.h"
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/dispatch.h"
@@ -9,6 +8,7 @@
 #include "pool/park.h"
 #include "pool/pool.h"
 #include "pool/wake.h"
+#include "worker/help.h"
 
 #include <stdio.h>
 #include <string.h>

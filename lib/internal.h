@@ -92,7 +92,10 @@ posse_status pi_submit_inline(posse_executor *executor, uint32_t index, uint64_t
 
 /* Whether this thread is in a callback of the executor's. */
 bool pi_calls_back(const posse_executor *executor);
-/* Waits until no callback is left to be called; not if one calls it. As pi_await_callbacks. */
+/* Waits until all callbacks have returned, or the executor is being destroyed: posse_destroy calls
+ * the others. Does not wait in a callback. The phase is not PI_OPEN. POSSE_OK, POSSE_TIMEOUT. */
 posse_status pi_finish_callbacks(posse_executor *executor, uint64_t until);
+/* After pi_dispatch_close: waits for the thread, which calls the last callbacks. */
+void pi_close_callbacks(posse_executor *executor);
 
 #endif

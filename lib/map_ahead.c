@@ -152,15 +152,6 @@ static bool provide_flight(posse_map_iter *m)
     return m->spare != NULL;
 }
 
-/* Has the watch told when it ends. */
-static void subscribe(posse_map_iter *m, struct pi_flight *flight)
-{
-    pthread_mutex_lock(&m->executor->dispatcher.lock);
-    pi_dispatch_link(&flight->sub);
-    pi_dispatch_arm(&flight->sub);
-    pthread_mutex_unlock(&m->executor->dispatcher.lock);
-}
-
 static posse_status launch(posse_map_iter *m, size_t n)
 {
     posse_future future;
@@ -183,7 +174,7 @@ static posse_status launch(posse_map_iter *m, size_t n)
     m->on_the_way += n;
     m->n_staged = 0;
     if (m->job.unordered)
-        subscribe(m, flight);
+        pi_dispatch_subscribe(&flight->sub);
     return POSSE_OK;
 }
 

@@ -36,8 +36,8 @@ static int init(posse_map_iter *m, posse_executor *e, const posse_map_job *job)
     m->job.inputs = m->inputs;
     m->until = job->timeout_ms ? pi_os_after_ms(job->timeout_ms) : PI_NEVER;
     m->place.executor = e;
-    m->cq.places = &m->place;
-    m->cq.n_places = 1;
+    m->cq.memberships = &m->place;
+    m->cq.n_memberships = 1;
     return 0;
 }
 

@@ -1,10 +1,10 @@
 /* Which chunk is given next: the oldest, or if order does not matter, the first that ends. */
 #include "map.h"
 #include "os/unwind.h"
-#include "pool/await.h"
 #include "pool/dispatch.h"
 #include "pool/park.h"
 #include "pool/pool.h"
+#include "worker/help.h"
 
 /* A task runs one of its chunks itself: as pi_help. */
 static posse_status help(posse_map_iter *m)

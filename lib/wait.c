@@ -8,6 +8,8 @@
 #include "pool/park.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
+#include "pool/self.h"
+#include "worker/help.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,12 +20,13 @@ struct posse_completion_iter {
     struct pi_cq cq;
     uint64_t until;
     size_t left;  /* not yet given */
-    size_t never; /* of these, that cannot end any more, as `over` says */
+    size_t never; /* of these, that can end no more, as `over` says */
     posse_status over;
-    bool all;   /* or none: it is over when one cannot end any more */
-    bool stale; /* one was released meanwhile */
+    bool all;      /* or none: it is over when one can end no more */
+    bool stale;    /* one was released meanwhile */
+    size_t helped; /* a task that waits has tried to run those before this one itself */
     size_t n;
-    struct pi_subscription subs[];
+    struct pi_subscription subs[]; /* of a future that is given twice, only the first is used */
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -47,32 +50,32 @@ static posse_status check(const posse_future *futures, size_t n, long timeout_ms
 }
 
 /* Adds the executor to those of the cq, which are few. False: no memory. */
-static bool note_executor(struct pi_cq *w, posse_executor *e)
+static bool add_executor(struct pi_cq *cq, posse_executor *e)
 {
-    for (size_t i = w->n_places; i > 0; i--)
-        if (w->places[i - 1].executor == e)
+    for (size_t i = cq->n_memberships; i > 0; i--)
+        if (cq->memberships[i - 1].executor == e)
             return true;
-    struct pi_membership *more = realloc(w->places, (w->n_places + 1) * sizeof *more);
+    struct pi_membership *more = realloc(cq->memberships, (cq->n_memberships + 1) * sizeof *more);
     if (!more)
         return false;
-    more[w->n_places++] = (struct pi_membership){.executor = e};
-    w->places = more;
+    more[cq->n_memberships++] = (struct pi_membership){.executor = e};
+    cq->memberships = more;
     return true;
 }
 
-static posse_status open_boxes(struct pi_cq *w)
+static posse_status open_dispatchers(struct pi_cq *cq)
 {
     posse_status status = POSSE_OK;
-    for (size_t i = 0; i < w->n_places && status == POSSE_OK; i++) {
-        status = pi_dispatch_open(w->places[i].executor);
-        if (status == POSSE_OK && w->n_places > 1)
-            status = pi_dispatch_start_leader(w->places[i].executor);
+    for (size_t i = 0; i < cq->n_memberships && status == POSSE_OK; i++) {
+        status = pi_dispatch_open(cq->memberships[i].executor);
+        if (status == POSSE_OK && cq->n_memberships > 1)
+            status = pi_dispatch_start_leader(cq->memberships[i].executor);
     }
     return status;
 }
 
-/* Subscribes to all futures of one executor. None is dealt before all are there, so a future that
- * is given twice is found: its second sub is nobody's, and leads to the first. */
+/* Subscribes to all futures of one executor. All are linked before one is delivered, so a future
+ * that is given twice is found: its second subscription has no cq, and leads to the first. */
 static void subscribe(struct posse_completion_iter *c, posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
@@ -80,16 +83,16 @@ static void subscribe(struct posse_completion_iter *c, posse_executor *e)
         struct pi_subscription *sub = &c->subs[i];
         if (sub->future.executor != e)
             continue;
-        sub->older = pi_dispatch_find(sub->future, &c->cq);
+        sub->older = pi_dispatch_find_locked(sub->future, &c->cq);
         if (sub->older)
             continue;
         sub->cq = &c->cq;
-        pi_dispatch_link(sub);
+        pi_dispatch_link_locked(sub);
         c->left++;
     }
     for (size_t i = 0; i < c->n; i++)
         if (c->subs[i].future.executor == e && c->subs[i].cq)
-            pi_dispatch_arm(&c->subs[i]);
+            pi_dispatch_arm_locked(&c->subs[i]);
     pthread_mutex_unlock(&e->dispatcher.lock);
 }
 
@@ -106,12 +109,12 @@ static struct posse_completion_iter *allocate(size_t n, posse_status *status)
     return c;
 }
 
-static posse_status note_executors(struct posse_completion_iter *c, const posse_future *futures,
-                                   size_t n)
+static posse_status add_executors(struct posse_completion_iter *c, const posse_future *futures,
+                                  size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         c->subs[i].future = futures[i];
-        if (!note_executor(&c->cq, futures[i].executor))
+        if (!add_executor(&c->cq, futures[i].executor))
             return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     }
     return POSSE_OK;
@@ -127,9 +130,9 @@ static struct posse_completion_iter *open_completed(const posse_future *futures,
         return NULL;
     pi_os_fork_detect_set(&c->guard);
     c->until = pi_os_after_ms(timeout_ms);
-    *status = note_executors(c, futures, n);
+    *status = add_executors(c, futures, n);
     if (*status == POSSE_OK)
-        *status = open_boxes(&c->cq);
+        *status = open_dispatchers(&c->cq);
     if (*status != POSSE_OK) {
         int error = errno;
         posse_completion_iter_close(c);
@@ -137,10 +140,8 @@ static struct posse_completion_iter *open_completed(const posse_future *futures,
         return NULL;
     }
     c->n = n;
-    c->cq.subs = c->subs;
-    c->cq.n_subs = n;
-    for (size_t i = 0; i < c->cq.n_places; i++)
-        subscribe(c, c->cq.places[i].executor);
+    for (size_t i = 0; i < c->cq.n_memberships; i++)
+        subscribe(c, c->cq.memberships[i].executor);
     return c;
 }
 
@@ -156,8 +157,8 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
 
 /* ---- giving ---------------------------------------------------------------------------------- */
 
-/* What a sub that was dealt has come to: POSSE_OK, it has ended; POSSE_INVALID; or it never
- * will. */
+/* What has become of a delivered future. POSSE_OK: it has ended. POSSE_INVALID: it was released. Else
+ * it can end no more. */
 static posse_status outcome(const struct pi_subscription *sub)
 {
     struct pi_slot *slot;
@@ -169,11 +170,35 @@ static posse_status outcome(const struct pi_subscription *sub)
     return pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
 }
 
+/* A task that waits runs one of the tasks itself. POSSE_TIMEOUT: there is none to be run. */
+static posse_status help(struct posse_completion_iter *c)
+{
+    posse_status status = POSSE_TIMEOUT;
+    for (; c->helped < c->n; c->helped++)
+        if ((status = pi_help_with(c->subs[c->helped].future)) != POSSE_TIMEOUT)
+            break;
+    return status;
+}
+
+/* The next delivered subscription. NULL: *status says why. */
+static struct pi_subscription *await_next(struct posse_completion_iter *c, posse_status *status)
+{
+    while (pi_self && c->helped < c->n && pi_os_now() < c->until) {
+        struct pi_subscription *sub = pi_cq_next(&c->cq, 0, status);
+        if (sub || *status != POSSE_TIMEOUT)
+            return sub;
+        *status = help(c);
+        if (*status == POSSE_NO_MEMORY)
+            return NULL;
+    }
+    return pi_cq_next(&c->cq, c->until, status);
+}
+
 static posse_status next(struct posse_completion_iter *c, struct pi_subscription **given)
 {
     while (c->left > c->never) {
         posse_status status;
-        struct pi_subscription *sub = pi_cq_next(&c->cq, c->until, &status);
+        struct pi_subscription *sub = await_next(c, &status);
         if (!sub)
             return status;
         status = outcome(sub);
@@ -195,18 +220,18 @@ static posse_status next(struct posse_completion_iter *c, struct pi_subscription
     return c->never ? c->over : POSSE_END;
 }
 
-/* Destroying an executor waits for those who are inside. */
-static void enter(const struct pi_cq *w)
+/* posse_destroy waits for the callers that are inside. */
+static void enter(const struct pi_cq *cq)
 {
-    for (size_t i = 0; i < w->n_places; i++)
-        pi_call_enter(w->places[i].executor);
+    for (size_t i = 0; i < cq->n_memberships; i++)
+        pi_call_enter(cq->memberships[i].executor);
 }
 
-static void leave(void *watch)
+static void leave(void *context)
 {
-    const struct pi_cq *w = watch;
-    for (size_t i = 0; i < w->n_places; i++)
-        pi_call_exit(w->places[i].executor);
+    const struct pi_cq *cq = context;
+    for (size_t i = 0; i < cq->n_memberships; i++)
+        pi_call_exit(cq->memberships[i].executor);
 }
 
 posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *future,
@@ -218,8 +243,8 @@ posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *
         *index = 0;
     if (!c || !future)
         return pi_refuse(POSSE_INVALID, c ? "future is NULL" : "completed is NULL");
-    for (size_t i = 0; i < c->cq.n_places; i++)
-        if (pi_check(c->cq.places[i].executor) != POSSE_OK)
+    for (size_t i = 0; i < c->cq.n_memberships; i++)
+        if (pi_check(c->cq.memberships[i].executor) != POSSE_OK)
             return POSSE_WRONG_PROCESS;
     struct pi_subscription *sub;
     posse_status status;
@@ -242,14 +267,14 @@ void posse_completion_iter_close(posse_completion_iter *c)
 {
     if (!c)
         return;
-    if (pi_os_fork_detect_holds(
-            &c->guard)) { /* in a forked child the locks may stay held for ever */
+    /* In a forked child the locks may stay held for ever. */
+    if (pi_os_fork_detect_holds(&c->guard)) {
         for (size_t i = 0; i < c->n; i++)
             if (c->subs[i].cq)
                 pi_dispatch_unlink(&c->subs[i]);
         pi_cq_fini(&c->cq);
     }
-    free(c->cq.places);
+    free(c->cq.memberships);
     free(c);
 }
 

@@ -1,4 +1,3 @@
-/* The box: who has subscribed to what, and dealing out what has ended. */
 #include "pool/dispatch.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
@@ -14,13 +13,13 @@ static struct pi_parker *parker_of(posse_executor *e)
 
 /* ---- the index ---- */
 
-/* The list that has the subs of a slot: its newest. */
+/* The list of a slot: its newest subscription. */
 static struct pi_subscription **list_of(const struct pi_dispatcher *dispatcher, uint32_t slot)
 {
     return &dispatcher->index[slot & (dispatcher->lists - 1)];
 }
 
-static void box(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
+static void insert(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
 {
     struct pi_subscription **newest = list_of(dispatcher, sub->future.slot);
     sub->younger = NULL;
@@ -30,7 +29,7 @@ static void box(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
     *newest = sub;
 }
 
-static void unbox(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
+static void extract(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
 {
     if (sub->older)
         sub->older->younger = sub->younger;
@@ -38,24 +37,24 @@ static void unbox(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
         sub->younger->older = sub->older;
     else
         *list_of(dispatcher, sub->future.slot) = sub->older;
-    dispatcher->boxed--;
+    dispatcher->linked--;
 }
 
-/* Boxes those of a list again, the oldest first. */
-static void box_again(struct pi_dispatcher *dispatcher, struct pi_subscription *newest)
+/* Inserts a list again, the oldest first. */
+static void insert_list(struct pi_dispatcher *dispatcher, struct pi_subscription *newest)
 {
     struct pi_subscription *sub = newest;
     while (sub && sub->older)
         sub = sub->older;
     while (sub) {
         struct pi_subscription *younger = sub->younger;
-        box(dispatcher, sub);
+        insert(dispatcher, sub);
         sub = younger;
     }
 }
 
-/* Makes the lists shorter. Without memory for more of them they stay long. */
-static void spread(struct pi_dispatcher *dispatcher)
+/* Doubles the number of lists. Without memory for more the lists stay long. */
+static void widen(struct pi_dispatcher *dispatcher)
 {
     uint32_t lists = dispatcher->lists;
     struct pi_subscription **index = dispatcher->index;
@@ -66,22 +65,30 @@ static void spread(struct pi_dispatcher *dispatcher)
     dispatcher->index = more;
     dispatcher->lists = 2 * lists;
     for (uint32_t i = 0; i < lists; i++)
-        box_again(dispatcher, index[i]);
+        insert_list(dispatcher, index[i]);
     free(index);
 }
 
-/* ---- dealing ---- */
+/* ---- delivery ---- */
 
-static void hand_out(struct pi_subscription *sub)
+static void deliver(struct pi_subscription *sub)
 {
-    struct pi_cq *w = sub->cq;
-    pthread_mutex_lock(&w->lock);
-    sub->boxed = w->keep_linked; /* else it is the watch's alone from now on */
-    pi_cq_append(w, sub);
-    pthread_mutex_unlock(&w->lock);
+    struct pi_cq *cq = sub->cq;
+    pthread_mutex_lock(&cq->lock);
+    sub->linked = cq->keep_linked; /* else it is the cq's alone from now on */
+    pi_cq_append_locked(cq, sub);
+    pthread_mutex_unlock(&cq->lock);
 }
 
-/* It waits no longer. */
+static void deliver_list(struct pi_subscription *list)
+{
+    while (list) {
+        struct pi_subscription *sub = list;
+        list = sub->next;
+        deliver(sub);
+    }
+}
+
 static void mark_delivered(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
 {
     sub->delivered = true;
@@ -89,7 +96,7 @@ static void mark_delivered(struct pi_dispatcher *dispatcher, struct pi_subscript
     dispatcher->foreign -= sub->foreign;
 }
 
-/* Whether there is nothing more to wait for. */
+/* Whether the task has ended, or can end no more. */
 static bool is_due(posse_executor *e, const struct pi_subscription *sub)
 {
     /* Before the word: CLOSED comes after the last end. */
@@ -99,57 +106,50 @@ static bool is_due(posse_executor *e, const struct pi_subscription *sub)
     return over || pi_final(word) || !pi_handle_valid(word, sub->future);
 }
 
-/* Whoever holds a descriptor is not told of futures that were released, or whose executor is being
- * destroyed: it could do nothing with them. */
-static bool is_worthless(const struct pi_subscription *sub)
+/* A descriptor does not tell of futures that were released, or whose executor is being destroyed:
+ * the program could do nothing with them. */
+static bool is_useless(const struct pi_subscription *sub)
 {
-    return pi_destroying(sub->future.executor) ||
-           !pi_handle_valid(pi_word_of(sub->future), sub->future);
+    return sub->cq->pollable && (pi_destroying(sub->future.executor) ||
+                                 !pi_handle_valid(pi_word_of(sub->future), sub->future));
 }
 
-static void forget(struct pi_subscription *sub)
+static void drop(struct pi_subscription *sub)
 {
-    struct pi_cq *w = sub->cq;
-    pthread_mutex_lock(&w->lock);
-    w->drop(sub);
-    pthread_mutex_unlock(&w->lock);
+    struct pi_cq *cq = sub->cq;
+    pthread_mutex_lock(&cq->lock);
+    cq->drop(sub);
+    pthread_mutex_unlock(&cq->lock);
 }
 
-/* Takes a sub that is due out, and puts it in front of the list. */
-static struct pi_subscription *take(posse_executor *e, struct pi_subscription *sub,
-                                    struct pi_subscription *list)
+/* Puts a subscription in front of the list, if it is pending and due. */
+static struct pi_subscription *gather(posse_executor *e, struct pi_subscription *sub,
+                                      struct pi_subscription *list)
 {
+    if (sub->delivered || !is_due(e, sub))
+        return list;
     mark_delivered(&e->dispatcher, sub);
     if (!sub->cq->keep_linked)
-        unbox(&e->dispatcher, sub);
-    if (sub->cq->flag && is_worthless(sub)) {
-        forget(sub);
+        extract(&e->dispatcher, sub);
+    if (is_useless(sub)) {
+        drop(sub);
         return list;
     }
-    sub->next_delivered = list;
+    sub->next = list;
     return sub;
 }
 
-/* Puts those of a slot that are due in front of the list, the oldest first. */
-static struct pi_subscription *gather(posse_executor *e, uint32_t slot,
-                                      struct pi_subscription *list)
+/* The same with those of a slot: afterwards the oldest comes first. */
+static struct pi_subscription *gather_slot(posse_executor *e, uint32_t slot,
+                                           struct pi_subscription *list)
 {
     struct pi_subscription *older;
     for (struct pi_subscription *sub = *list_of(&e->dispatcher, slot); sub; sub = older) {
         older = sub->older;
-        if (sub->future.slot == slot && !sub->delivered && is_due(e, sub))
-            list = take(e, sub, list);
+        if (sub->future.slot == slot)
+            list = gather(e, sub, list);
     }
     return list;
-}
-
-static void deal_out(struct pi_subscription *list)
-{
-    while (list) {
-        struct pi_subscription *sub = list;
-        list = sub->next_delivered;
-        hand_out(sub);
-    }
 }
 
 static struct pi_subscription *gather_all(posse_executor *e, struct pi_subscription *list)
@@ -158,23 +158,22 @@ static struct pi_subscription *gather_all(posse_executor *e, struct pi_subscript
         struct pi_subscription *older;
         for (struct pi_subscription *sub = e->dispatcher.index[i - 1]; sub; sub = older) {
             older = sub->older;
-            if (!sub->delivered && is_due(e, sub))
-                list = take(e, sub, list);
+            list = gather(e, sub, list);
         }
     }
     return list;
 }
 
-/* Those in the list of the parker. *broken: it leads astray. */
-static struct pi_subscription *gather_ready(posse_executor *e, bool *broken)
+/* Takes the parker's list of ended tasks. *broken: the chain leads astray. */
+static struct pi_subscription *gather_done(posse_executor *e, bool *broken)
 {
     struct pi_slots *slots = &e->segment.slots;
     struct pi_subscription *list = NULL;
     pi_done_ref at = pi_done_list_take(parker_of(e));
     uint32_t slot, step = 0;
     while (pi_done_list_next(slots, e->dispatcher.slots, &at, &slot, broken)) {
-        list = gather(e, slot, list);
-        if (++step > e->dispatcher.slots) { /* scribbled: it goes round */
+        list = gather_slot(e, slot, list);
+        if (++step > e->dispatcher.slots) { /* a task has overwritten a link: the chain is a ring */
             *broken = true;
             break;
         }
@@ -182,19 +181,30 @@ static struct pi_subscription *gather_ready(posse_executor *e, bool *broken)
     return list;
 }
 
-void pi_dispatch_deliver(posse_executor *e, bool doubt)
+/* Whether tasks may have ended that are not in the list. seq: the exchange clears the request
+ * before the scan; with pi_wake_all_parkers, and the supervisor after a death. */
+static bool must_rescan(posse_executor *e)
 {
-    struct pi_dispatcher *dispatcher = &e->dispatcher;
-    bool broken;
-    doubt |= pi_load_seq(&parker_of(e)->rescan) && pi_exchange_seq(&parker_of(e)->rescan, 0);
-    struct pi_subscription *list = gather_ready(e, &broken);
-    if (doubt || broken || dispatcher->foreign > 0 || dispatcher->closing || pi_destroying(e) ||
-        pi_phase_of(e) >= PI_CLOSED)
-        list = gather_all(e, list);
-    deal_out(list);
+    const struct pi_dispatcher *dispatcher = &e->dispatcher;
+    _Atomic uint32_t *rescan = &parker_of(e)->rescan;
+    return (pi_load_seq(rescan) && pi_exchange_seq(rescan, 0)) || dispatcher->foreign > 0 ||
+           dispatcher->closing || pi_destroying(e) || pi_phase_of(e) >= PI_CLOSED;
 }
 
-void pi_dispatch_verify(posse_executor *e)
+void pi_dispatch_deliver_locked(posse_executor *e)
+{
+    bool broken, rescan = must_rescan(e);
+    struct pi_subscription *list = gather_done(e, &broken);
+    deliver_list(rescan || broken ? gather_all(e, list) : list);
+}
+
+void pi_dispatch_rescan_locked(posse_executor *e)
+{
+    bool broken;
+    deliver_list(gather_all(e, gather_done(e, &broken)));
+}
+
+void pi_dispatch_verify_locked(posse_executor *e)
 {
     for (uint32_t i = e->dispatcher.lists; i > 0 && e->dispatcher.pending > 0; i--)
         for (struct pi_subscription *sub = e->dispatcher.index[i - 1]; sub; sub = sub->older)
@@ -206,41 +216,51 @@ bool pi_dispatch_slot(posse_executor *e, uint32_t slot, uint32_t parker)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
     bool ours = e->dispatcher.index && e->dispatcher.parker == parker;
-    struct pi_subscription *list = ours ? gather(e, slot, NULL) : NULL;
-    deal_out(list);
-    /* If it was the leader's: it sleeps on this, not on the bell of its watch. */
-    if (list && e->dispatcher.led)
+    struct pi_subscription *list = ours ? gather_slot(e, slot, NULL) : NULL;
+    deliver_list(list);
+    if (list && e->dispatcher.led) /* the leader may have got some: it sleeps on the parker */
         pi_os_semaphore_post(&parker_of(e)->wake);
     pthread_mutex_unlock(&e->dispatcher.lock);
     return ours;
 }
 
-/* ---- subscribing ---- */
+/* ---- subscriptions ---- */
 
-void pi_dispatch_link(struct pi_subscription *sub)
+void pi_dispatch_appoint_locked(struct pi_dispatcher *dispatcher)
+{
+    bool vacant = !dispatcher->led && dispatcher->pending > 0;
+    struct pi_membership *follower = vacant ? dispatcher->followers : NULL;
+    while (follower && follower->cq->n_memberships > 1)
+        follower = follower->next;
+    if (follower)
+        pi_os_semaphore_post_once(&follower->cq->wakeup);
+}
+
+void pi_dispatch_link_locked(struct pi_subscription *sub)
 {
     struct pi_dispatcher *dispatcher = &sub->future.executor->dispatcher;
-    sub->delivered = sub->foreign = sub->listed = false;
+    sub->delivered = sub->foreign = sub->queued = false;
     sub->verify = (struct pi_verify){.word = 0};
-    if (++dispatcher->boxed > dispatcher->lists)
-        spread(dispatcher);
-    box(dispatcher, sub);
+    if (++dispatcher->linked > dispatcher->lists)
+        widen(dispatcher);
+    insert(dispatcher, sub);
     if (dispatcher->slots <= sub->future.slot)
         dispatcher->slots = sub->future.slot + 1;
-    sub->boxed = true;                                  /* nobody else looks yet */
-    if (++dispatcher->pending == 1 && dispatcher->idle) /* it sleeps without looks until now */
-        pi_os_semaphore_post(&dispatcher->idle->wakeup);
+    sub->linked = true;
+    if (++dispatcher->pending == 1)
+        pi_dispatch_appoint_locked(dispatcher);
 }
 
 static bool collects(posse_executor *e, unsigned parker)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
+    /* seq: with the store of open_dispatcher */
     return parker <= pi_parkers_count(parkers) && pi_load_seq(&parkers->at[parker - 1].collects);
 }
 
-/* The word with our name in it. A name of one who waits for this task alone gives way, as everyone
- * is woken for BROADCAST; that of another box stays. */
-static uint64_t named(struct pi_subscription *sub, uint64_t word)
+/* The word with our parker in it. The parker of a thread that waits for this task alone gives way,
+ * as everyone is woken for BROADCAST; that of another dispatcher stays. */
+static uint64_t with_our_parker(struct pi_subscription *sub, uint64_t word)
 {
     posse_executor *e = sub->future.executor;
     unsigned there = pi_parker(word), ours = e->dispatcher.parker + 1;
@@ -251,38 +271,47 @@ static uint64_t named(struct pi_subscription *sub, uint64_t word)
                         : pi_with_parker(word, ours) | (there ? (uint64_t)PI_BROADCAST : 0);
 }
 
-void pi_dispatch_arm(struct pi_subscription *sub)
+void pi_dispatch_arm_locked(struct pi_subscription *sub)
 {
     posse_executor *e = sub->future.executor;
     _Atomic uint64_t *at = &e->segment.slots.at[sub->future.slot].word;
     uint64_t word = pi_word_of(sub->future);
-    bool done = false;
-    while (!done && !is_due(e, sub)) {
-        uint64_t next = named(sub, word);
-        /* seq: whoever ends the task finds the name there, or we find it ended */
-        done = next == word || pi_cas_seq(at, &word, next);
+    bool armed = false;
+    while (!armed && !is_due(e, sub)) {
+        uint64_t next = with_our_parker(sub, word);
+        /* seq: with pi_slot_transition. Whoever ends the task finds the parker, or we the end. */
+        armed = next == word || pi_cas_seq(at, &word, next);
     }
-    if (done) {
+    if (armed) {
         e->dispatcher.foreign += sub->foreign;
     } else {
         sub->foreign = false;
-        deal_out(gather(e, sub->future.slot, NULL));
+        deliver_list(gather_slot(e, sub->future.slot, NULL));
     }
 }
 
-bool pi_dispatch_try_unlink(struct pi_subscription *sub)
+void pi_dispatch_subscribe(struct pi_subscription *sub)
 {
-    if (sub->boxed) { /* else its executor may be gone */
+    pthread_mutex_t *lock = &sub->future.executor->dispatcher.lock;
+    pthread_mutex_lock(lock);
+    pi_dispatch_link_locked(sub);
+    pi_dispatch_arm_locked(sub);
+    pthread_mutex_unlock(lock);
+}
+
+bool pi_dispatch_try_unlink_locked(struct pi_subscription *sub)
+{
+    if (sub->linked) { /* else its executor may be gone */
         struct pi_dispatcher *dispatcher = &sub->future.executor->dispatcher;
         if (pthread_mutex_trylock(&dispatcher->lock) != 0)
-            return false; /* it may be about to deal this very sub, with the watch's lock */
+            return false; /* its holder may wait for the cq's lock, to deliver this */
         if (!sub->delivered)
             mark_delivered(dispatcher, sub);
-        unbox(dispatcher, sub);
-        sub->boxed = false;
+        extract(dispatcher, sub);
+        sub->linked = false;
         pthread_mutex_unlock(&dispatcher->lock);
     }
-    pi_cq_unlist(sub->cq, sub);
+    pi_cq_remove_locked(sub->cq, sub);
     return true;
 }
 
@@ -290,7 +319,7 @@ void pi_dispatch_unlink(struct pi_subscription *sub)
 {
     for (bool removed = false; !removed;) {
         pthread_mutex_lock(&sub->cq->lock);
-        removed = pi_dispatch_try_unlink(sub);
+        removed = pi_dispatch_try_unlink_locked(sub);
         pthread_mutex_unlock(&sub->cq->lock);
         if (!removed)
             pi_os_yield();
@@ -300,12 +329,12 @@ void pi_dispatch_unlink(struct pi_subscription *sub)
 void pi_dispatch_wake_all(posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
-    for (struct pi_membership *place = e->dispatcher.followers; place; place = place->next)
-        pi_os_semaphore_post(&place->cq->wakeup);
+    for (struct pi_membership *m = e->dispatcher.followers; m; m = m->next)
+        pi_os_semaphore_post_once(&m->cq->wakeup);
     pthread_mutex_unlock(&e->dispatcher.lock);
 }
 
-struct pi_subscription *pi_dispatch_find(posse_future future, const struct pi_cq *cq)
+struct pi_subscription *pi_dispatch_find_locked(posse_future future, const struct pi_cq *cq)
 {
     struct pi_subscription *sub = *list_of(&future.executor->dispatcher, future.slot);
     while (sub && (sub->cq != cq || sub->future.slot != future.slot ||

@@ -1,4 +1,4 @@
-/* Opening and closing a mail box, and its two threads. */
+/* Opening and closing a dispatcher, and its leader thread. */
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
@@ -17,58 +17,22 @@ int pi_dispatch_init(struct pi_dispatcher *dispatcher)
     return pthread_mutex_init(&dispatcher->lock, NULL);
 }
 
-/* What the two threads would wait for. */
-static int open_watches(struct pi_dispatcher *dispatcher)
-{
-    int error = pi_cq_init(&dispatcher->callbacks);
-    if (error)
-        return error;
-    error = pi_cq_init(&dispatcher->nothing);
-    if (!error) {
-        error = pi_os_semaphore_init(&dispatcher->all_called);
-        if (error)
-            pi_cq_fini(&dispatcher->nothing);
-    }
-    if (error)
-        pi_cq_fini(&dispatcher->callbacks);
-    return error;
-}
-
-/* All that can fail. The lock is held. */
-static posse_status begin_box(posse_executor *e, struct pi_subscription ***index)
+static posse_status open_locked(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
-    *index = calloc(FIRST_LISTS, sizeof(struct pi_subscription *));
-    if (!*index)
+    struct pi_subscription **index = calloc(FIRST_LISTS, sizeof(struct pi_subscription *));
+    if (!index)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     dispatcher->parker = pi_park_acquire(e, e->owner);
-    int error = dispatcher->parker == PI_NO_INDEX ? errno : open_watches(dispatcher);
-    if (error == 0)
-        return POSSE_OK;
-    if (dispatcher->parker != PI_NO_INDEX)
-        pi_parkers_release(&e->segment.parkers, dispatcher->parker);
-    free(*index);
-    return pi_refuse_errno(error, PI_NO_PARKER);
-}
-
-/* The lock is held. */
-static posse_status open_box(posse_executor *e)
-{
-    struct pi_subscription **index;
-    struct pi_dispatcher *dispatcher = &e->dispatcher;
-    posse_status status = begin_box(e, &index);
-    if (status != POSSE_OK)
-        return status;
+    if (dispatcher->parker == PI_NO_INDEX) {
+        int error = errno;
+        free(index);
+        return pi_refuse_errno(error, PI_NO_PARKER);
+    }
     struct pi_parker *parker = &e->segment.parkers.at[dispatcher->parker];
     pi_store_relaxed(&parker->done, 0); /* relaxed, both: published with */
     pi_store_relaxed(&parker->rescan, 0);
-    pi_store_seq(&parker->collects, 1); /* this, before our first name in a word */
-    dispatcher->callbacks.outlives_destroy = dispatcher->callbacks.keep_linked =
-        dispatcher->nothing.outlives_destroy = true;
-    dispatcher->home[0].executor = dispatcher->home[1].executor = e;
-    dispatcher->callbacks.places = &dispatcher->home[0];
-    dispatcher->nothing.places = &dispatcher->home[1];
-    dispatcher->callbacks.n_places = dispatcher->nothing.n_places = 1;
+    pi_store_seq(&parker->collects, 1); /* this, which precedes our first name in a word */
     dispatcher->lists = FIRST_LISTS;
     dispatcher->index = index;
     return POSSE_OK;
@@ -77,35 +41,54 @@ static posse_status open_box(posse_executor *e)
 posse_status pi_dispatch_open(posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
-    posse_status status = e->dispatcher.index ? POSSE_OK : open_box(e);
+    posse_status status = e->dispatcher.index ? POSSE_OK : open_locked(e);
     pthread_mutex_unlock(&e->dispatcher.lock);
     return status;
 }
 
-posse_status pi_dispatch_start_thread(posse_executor *e, pthread_t *thread, void *(*body)(void *))
+/* Nothing is ever delivered to its cq, so it leads, or follows, until the close. */
+static void *lead(void *cq)
 {
-    return pi_refuse_errno(pi_os_thread_create(thread, body, e), "a thread cannot be started");
-}
-
-static void *lead(void *context)
-{
-    posse_executor *e = context;
     posse_status status;
     pi_os_thread_name("posse-leader");
-    (void)pi_cq_next(&e->dispatcher.nothing, PI_NEVER, &status);
+    (void)pi_cq_next(cq, PI_NEVER, &status);
     return NULL;
+}
+
+static void free_cq(struct pi_cq *cq)
+{
+    if (cq)
+        pi_cq_fini(cq);
+    free(cq);
+}
+
+static posse_status start_leader_locked(posse_executor *e)
+{
+    struct pi_dispatcher *dispatcher = &e->dispatcher;
+    struct pi_cq *cq = malloc(sizeof *cq);
+    int error = cq ? pi_cq_init(cq) : ENOMEM;
+    if (error) {
+        free(cq);
+        return pi_refuse_errno(error, PI_NO_HEAP);
+    }
+    dispatcher->leader_membership = (struct pi_membership){.executor = e};
+    cq->memberships = &dispatcher->leader_membership;
+    cq->n_memberships = 1;
+    cq->outlives_destroy = true;
+    error = pi_os_thread_create(&dispatcher->leader_thread, lead, cq);
+    if (error) {
+        free_cq(cq);
+        return pi_refuse_errno(error, "a thread cannot be started");
+    }
+    dispatcher->leader = cq;
+    return POSSE_OK;
 }
 
 posse_status pi_dispatch_start_leader(posse_executor *e)
 {
-    struct pi_dispatcher *dispatcher = &e->dispatcher;
-    posse_status status = POSSE_OK;
-    pthread_mutex_lock(&dispatcher->lock);
-    if (!dispatcher->has_leader) {
-        status = pi_dispatch_start_thread(e, &dispatcher->leader_thread, lead);
-        dispatcher->has_leader = status == POSSE_OK;
-    }
-    pthread_mutex_unlock(&dispatcher->lock);
+    pthread_mutex_lock(&e->dispatcher.lock);
+    posse_status status = e->dispatcher.leader ? POSSE_OK : start_leader_locked(e);
+    pthread_mutex_unlock(&e->dispatcher.lock);
     return status;
 }
 
@@ -113,7 +96,7 @@ void pi_dispatch_flush(posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
     if (e->dispatcher.index)
-        pi_dispatch_deliver(e, true);
+        pi_dispatch_rescan_locked(e);
     pthread_mutex_unlock(&e->dispatcher.lock);
 }
 
@@ -123,17 +106,12 @@ void pi_dispatch_close(posse_executor *e)
     if (!dispatcher->index)
         return;
     pthread_mutex_lock(&dispatcher->lock);
-    atomic_store(&dispatcher->closing, true); /* with the threads' looks */
-    pi_dispatch_deliver(e, true);
+    atomic_store(&dispatcher->closing, true); /* seq: with is_over, in dispatch_wait.c */
+    pi_dispatch_rescan_locked(e);
     pi_os_semaphore_post(&e->segment.parkers.at[dispatcher->parker].wake);
-    pi_os_semaphore_post(&dispatcher->callbacks.wakeup);
-    pi_os_semaphore_post(&dispatcher->nothing.wakeup);
     pthread_mutex_unlock(&dispatcher->lock);
-    if (dispatcher->has_callbacks) { /* only then it is known which thread is the last one */
-        (void)pi_os_semaphore_wait(&dispatcher->all_called, PI_NEVER);
-        pi_os_thread_join(dispatcher->callback_thread);
-    }
-    if (dispatcher->has_leader)
+    pi_dispatch_wake_all(e);
+    if (dispatcher->leader)
         pi_os_thread_join(dispatcher->leader_thread);
 }
 
@@ -141,9 +119,7 @@ void pi_dispatch_fini(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
     if (dispatcher->index) {
-        pi_cq_fini(&dispatcher->callbacks);
-        pi_cq_fini(&dispatcher->nothing);
-        pi_os_semaphore_fini(&dispatcher->all_called);
+        free_cq(dispatcher->leader);
         free(dispatcher->index);
         pi_parkers_release(&e->segment.parkers, dispatcher->parker);
     }

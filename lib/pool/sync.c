@@ -13,6 +13,7 @@
 #include "pool/park.h"
 #include "pool/pool.h"
 #include "pool/self.h"
+#include "pool/verify.h"
 #include "pool/wake.h"
 
 #include <errno.h>
@@ -142,14 +143,15 @@ static posse_status park(const struct pi_condition *condition, uint32_t parker, 
         posse_status status = condition->look(condition); /* seq, after the bit: see waiters.h */
         if (status != POSSE_TIMEOUT || pi_os_now() >= until)
             return status;
-        (void)pi_park_until(sync->executor, parker, until);
+        if (pi_park_until(sync->executor, parker, until) == PI_PARK_VERIFY)
+            pi_verify_pool(sync->executor);
     }
 }
 
 posse_status pi_await_condition(const struct pi_condition *condition, uint64_t until)
 {
     posse_executor *e = condition->sync->executor;
-    posse_status status = pi_spin(e, look, (void *)(uintptr_t)condition); /* only read */
+    posse_status status = pi_spin_if_spare(e, look, (void *)(uintptr_t)condition); /* only read */
     if (status != POSSE_TIMEOUT)
         return status;
     uint32_t parker = pi_park_acquire(e, pi_owner_here(e));

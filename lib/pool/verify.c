@@ -1,33 +1,6 @@
-/* What a caller looks at that has been blocked for a second: it relies on memory where a task may
- * have scribbled, and nothing of that kind may keep it waiting for ever. Nobody looks who is not
- * blocked, and the pool is looked at about once a second, however many are.
- *
- *   what may be wrong                        how it is seen, and what is done
- *   the supervisor is dead                   see pi_check_supervisor
- *   a task waits and no worker was woken,    the ring is not empty: all workers are posted, and the
- *   or the one that was is stopped           supervisor is poked
- *   head and tail contradict the cells       pi_ring_repair
- *   an entry is there, and idle workers do   they took their posts, or it went its round, and at
- *   not see it, or the supervisor does not   MANY_LOOKS none has taken it: the queue is broken
- *   its task is PENDING, but in no entry       PENDING, and the head is past where the ring ended at an
- *                                            earlier look: it is pushed again; if that was so at
- *                                            MANY_LOOKS of the same attempt the queue is broken
- *   its task is RUNNING or KILLING by a worker   there is no such worker: LOST. Or it had it on its
- *   that does not have it                    stack at none of MANY_LOOKS: the supervisor is asked,
- *                                            which kills that worker, and only then it is LOST
- *   its task is to be killed, or late, and   the supervisor is poked
- *   the supervisor was not told
- *
- * A pool that is sound but slow or stopped passes all this: a push too many is a stale entry, and
- * only what workers have looked at and left counts against the queue. A worker may rest between its
- * claim and its next store, so no task that one may have is ended here: only a corpse says that it
- * is lost. The supervisor spares those that it knows to be stopped; one that a debugger holds just
- * there for so long is killed.
- */
 #include "pool/verify.h"
 #include "os/clock.h"
 #include "pool/backend.h"
-#include "pool/dispatch.h"
 #include "pool/finish.h"
 #include "pool/grow.h"
 #include "pool/park.h"
@@ -38,17 +11,28 @@
 
 #define MANY_LOOKS 6u /* a second lies between two of them */
 
-/* Flags and parkers come and go; a retry is a life of its own. */
-static bool same_life(const struct pi_verify *verify, uint64_t word, uint8_t attempt)
+/* ---- a task ---- */
+
+/* Whether the word is of the same attempt in the same state. Flags and parkers come and go. */
+static bool is_same(const struct pi_verify *verify, uint64_t word, uint8_t attempt)
 {
     return pi_same_state(verify->word, word) && verify->attempt == attempt;
+}
+
+/* Whether no entry before that position is still to come. A ring that has become shorter was
+ * overwritten. */
+static bool is_passed(posse_executor *e, uint64_t position)
+{
+    /* seq: with pi_ring_advance, which comes after the claim */
+    return pi_load_seq(&e->segment.header->ring.head) >= position ||
+           pi_ring_end(&e->segment.ring) < position;
 }
 
 static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_verify *verify)
 {
     _Atomic uint64_t *at = &e->segment.slots.at[index].word;
     pi_touch(e, pi_owner_here(e), index);
-    /* Without IN_RING an entry of it counts as stale. */
+    /* Without IN_RING an entry of it counts as stale. seq: with claim_head, in core/slot.c */
     if (!(word & PI_IN_RING) && !pi_cas_seq(at, &word, word | PI_IN_RING))
         return;
     if (++verify->looks > MANY_LOOKS)
@@ -61,7 +45,7 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct 
 bool pi_is_on_stack(posse_executor *e, unsigned worker, uint32_t index)
 {
     struct pi_segment *s = &e->segment;
-    uint32_t next = pi_load_seq(&s->workers[worker].current);
+    uint32_t next = pi_load_seq(&s->workers[worker].current); /* with push_task, in run.c */
     for (uint32_t step = 0; step < PI_MAX_NESTED; step++) {
         if (next == 0 || !pi_slots_has(&s->slots, next - 1))
             return false;
@@ -69,7 +53,7 @@ bool pi_is_on_stack(posse_executor *e, unsigned worker, uint32_t index)
             return true;
         next = pi_load_relaxed(&s->slots.at[next - 1].outer); /* relaxed: looked at again later */
     }
-    return true; /* who knows */
+    return true;
 }
 
 void pi_finish_ownerless(posse_executor *e, uint32_t index, uint64_t word)
@@ -80,31 +64,25 @@ void pi_finish_ownerless(posse_executor *e, uint32_t index, uint64_t word)
     (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
 }
 
-/* Inline a task runs in whatever thread submits it. */
-static void look_at_running(posse_executor *e, uint32_t index, uint64_t word,
-                            struct pi_verify *verify)
+static void verify_running(posse_executor *e, uint32_t index, uint64_t word,
+                           struct pi_verify *verify)
 {
+    /* relaxed: looked at again later */
     uint64_t deadline = pi_load_relaxed(&e->segment.slots.at[index].deadline_ns);
     unsigned worker = pi_owner(word);
     if (pi_state(word) == PI_KILLING || (deadline != 0 && deadline < pi_os_now()))
         e->backend->notify(e);
-    if (!e->backend->spawn)
+    if (!e->backend->spawn) /* inline a task runs in whatever thread submits it */
         return;
     if (worker >= pi_workers_count(&e->segment)) {
         pi_finish_ownerless(e, index, word);
     } else if (pi_is_on_stack(e, worker, index)) {
         verify->looks = 0;
     } else if (++verify->looks >= MANY_LOOKS) {
-        pi_store_seq(&e->segment.workers[worker].suspect, index + 1); /* before the poke */
+        /* before the notification; with look_at_doubt, in supervisor/deadline.c */
+        pi_store_seq(&e->segment.workers[worker].suspect, index + 1);
         e->backend->notify(e);
     }
-}
-
-/* Whether no entry before that position is to come; a ring that has become shorter was damaged. */
-static bool is_passed(posse_executor *e, uint64_t position)
-{
-    return pi_load_seq(&e->segment.header->ring.head) >= position ||
-           pi_ring_end(&e->segment.ring) < position;
 }
 
 void pi_verify_task(posse_executor *e, uint32_t index, struct pi_verify *verify)
@@ -112,23 +90,25 @@ void pi_verify_task(posse_executor *e, uint32_t index, struct pi_verify *verify)
     struct pi_slot *slot = &e->segment.slots.at[index];
     if (!pi_slots_has(&e->segment.slots, index))
         return;
-    uint64_t word = pi_load_seq(&slot->word);
+    uint64_t word = pi_load_seq(&slot->word);          /* with pi_slot_transition */
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: looked at again later */
-    if (!same_life(verify, word, attempt))
+    if (!is_same(verify, word, attempt))
         *verify = (struct pi_verify){word, pi_ring_end(&e->segment.ring), 0, attempt};
     else if (pi_state(word) == PI_PENDING && is_passed(e, verify->since))
         push_again(e, index, word, verify);
     else if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING)
-        look_at_running(e, index, word, verify);
+        verify_running(e, index, word, verify);
 }
 
-/* Whether somebody who would take an entry is awake: an idle worker took the post of the last look,
- * or, if there are no workers, the supervisor went its round. One that is stopped did not. */
-static bool somebody_looked(posse_executor *e)
+/* ---- the pool ---- */
+
+/* Whether some thread that would take an entry is awake: an idle worker took the post of the last
+ * look, or, if there are no workers, the supervisor went its round. A stopped one did not. */
+static bool is_attended(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    uint64_t rounds =
-        pi_load_relaxed(&s->header->supervisor_rounds); /* relaxed, both: counts alone */
+    /* relaxed, all: counts alone */
+    uint64_t rounds = pi_load_relaxed(&s->header->supervisor_rounds);
     bool round = atomic_exchange_explicit(&e->stall.rounds, rounds, memory_order_relaxed) != rounds;
     if (pi_load_relaxed(&s->header->workers) == 0)
         return round;
@@ -138,18 +118,29 @@ static bool somebody_looked(posse_executor *e)
     return false;
 }
 
-/* Whether the first entry has been left there at many looks. One thread at a time comes here. */
-static bool is_left(posse_executor *e, uint64_t position)
+/* Whether the head has been left there at many looks. Relaxed, all: is_our_turn lets one thread at a
+ * time come here, and orders them. */
+static bool is_stuck(posse_executor *e, uint64_t head)
 {
     struct pi_stall *stall = &e->stall;
-    bool looked = somebody_looked(e);
-    if (pi_load_relaxed(&stall->position) != position) {
-        atomic_store_explicit(&stall->position, position, memory_order_relaxed);
+    bool attended = is_attended(e);
+    if (pi_load_relaxed(&stall->position) != head) {
+        atomic_store_explicit(&stall->position, head, memory_order_relaxed);
         atomic_store_explicit(&stall->looks, 0, memory_order_relaxed);
         return false;
     }
-    return looked &&
+    return attended &&
            atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= MANY_LOOKS;
+}
+
+/* Whether the ring says that something is in it, and where its head is. It may lie: then there is
+ * no entry at the head. */
+static bool has_entries(posse_executor *e, uint64_t *head)
+{
+    if (pi_ring_peek(&e->segment.ring, head) != PI_NO_INDEX)
+        return true;
+    *head = pi_load_seq(&e->segment.header->ring.head); /* with pi_ring_advance */
+    return pi_ring_end(&e->segment.ring) != *head;
 }
 
 /* One caller a second, of those that are blocked: their sleeps may end a little early. */
@@ -162,15 +153,14 @@ static bool is_our_turn(struct pi_stall *stall)
 
 void pi_verify_pool(posse_executor *e)
 {
-    uint64_t position;
+    uint64_t head;
     if (!pi_check_supervisor(e) || pi_phase_of(e) >= PI_STOPPING || !is_our_turn(&e->stall))
         return;
     if (e->backend->spawn)
-        e->backend->notify(e); /* what somebody has told it may have been lost, or not seen */
-    pi_ring_repair(&e->segment.ring);
-    if (pi_ring_peek(&e->segment.ring, &position) == PI_NO_INDEX)
+        e->backend->notify(e); /* an earlier notification may have been lost */
+    if (!has_entries(e, &head))
         return;
-    if (is_left(e, position))
+    if (is_stuck(e, head))
         pi_break_queue(e);
     pi_wake_all_workers(e);
 }

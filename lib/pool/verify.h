@@ -1,4 +1,31 @@
-/* verify.h - what a caller that has been blocked for a second checks. */
+/* verify.h - what a caller that has been blocked for a second checks.
+ *
+ * Runs in: program, worker. (pi_is_on_stack, pi_finish_ownerless: supervisor, too.)
+ *
+ * A caller relies on shared memory that a task may have overwritten, and that must never keep it
+ * waiting for ever. Callers that are not blocked do not check. The pool as a whole is checked once
+ * a second, however many callers are blocked.
+ *
+ *   what may be wrong                         how a caller sees it, and what it does
+ *   the supervisor is dead                    see pi_check_supervisor
+ *   a task waits and no worker was woken,     the ring is not empty: posts all workers, and notifies
+ *   or the woken worker is stopped            the supervisor
+ *   an entry is never taken; head, tail and   MANY_LOOKS found the head where it was, and workers
+ *   cells contradict one another              or the supervisor were awake: breaks the pool
+ *   a task is PENDING, but in no entry        the head is past the end of the ring at an earlier
+ *                                             look: pushes the task again; at MANY_LOOKS of the
+ *                                             same attempt, breaks the pool
+ *   a task is RUNNING or KILLING by a worker  there is no such worker: the task is LOST. Or
+ *   that does not have it                     MANY_LOOKS did not find it on the worker's stack:
+ *                                             asks the supervisor, which kills the worker
+ *   a task is late, or about to be killed,    notifies the supervisor
+ *   and the supervisor was not notified
+ *
+ * A worker or supervisor that is only slow or stopped is never treated as damaged. One may be
+ * stopped between the step that makes a task PENDING and the push: a caller cannot tell this from a
+ * lost entry, so it pushes. A second entry is harmless. A worker may be stopped between its claim
+ * and its next store: so only its death says that the task is lost.
+ */
 #ifndef PI_VERIFY_H
 #define PI_VERIFY_H
 
@@ -7,7 +34,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct pi_verify;
+/* What a caller has seen of a task that it is blocked on. */
+struct pi_verify {
+    uint64_t word;
+    uint64_t since; /* the end of the ring when the caller saw that word first */
+    uint32_t looks; /* that spoke against it */
+    uint8_t attempt;
+};
 
 /* The first entry of the ring, as blocked callers of this process have seen it. */
 struct pi_stall {
@@ -15,16 +48,16 @@ struct pi_stall {
     _Atomic uint32_t looks;
 };
 
-/* Whether the supervisor lives and the ring is in order, and wakes workers for what waits. */
+/* Checks the supervisor and the ring, and wakes workers for the tasks that wait. */
 void pi_verify_pool(posse_executor *executor);
-/* Whether a task can still end, as its word and the ring are in order: looked at again and again by
- * who waits for it, who keeps what it has seen, zero at first. */
+/* Checks whether a task can still end. The caller keeps `verify`, zero at first, between checks. */
 void pi_verify_task(posse_executor *executor, uint32_t index, struct pi_verify *verify);
-/* Tasks on one stack that are looked at: beyond that the chain is scribbled. */
+
+/* Tasks on one stack that are looked at: a longer chain was overwritten. */
 #define PI_MAX_NESTED 1000000u
-/* Whether a worker has this task on its stack, or says so, or says so much that it is not known. */
+/* Whether a worker has this task on its stack, or its chain is too long to tell. */
 bool pi_is_on_stack(posse_executor *executor, unsigned worker, uint32_t index);
-/* Ends a task whose word names a worker that there is not: LOST. */
+/* Ends a task whose word names a worker that does not exist: LOST. */
 void pi_finish_ownerless(posse_executor *executor, uint32_t index, uint64_t word);
 
 #endif

@@ -1,0 +1,71 @@
+/* cq.h - completion queues: which tasks have ended, in order, for one user of the process.
+ *
+ * Runs in: program, worker.
+ *
+ * A user that waits for many tasks has a completion queue (cq): a call of posse_wait, an iterator,
+ * a map, a descriptor, the callbacks of an executor. For each future that it waits for, the user
+ * makes a subscription and links it to the dispatcher of the future's executor. When the task has
+ * ended, the dispatcher appends the subscription to the queue and wakes the user. A cq and its
+ * subscriptions are private memory of the process. This file knows the queue alone; dispatch.h
+ * tells how subscriptions come into it.
+ */
+#ifndef PI_CQ_H
+#define PI_CQ_H
+
+#include "os/pollable.h"
+#include "os/semaphore.h"
+#include "pool/verify.h"
+#include "posse.h"
+#include <pthread.h>
+#include <stdbool.h>
+
+struct pi_cq;
+
+/* One future that a cq waits for. In memory of the user. Guarded by the lock of the dispatcher (D),
+ * or of the cq (Q). */
+struct pi_subscription {
+    posse_future future;
+    struct pi_cq *cq;
+    struct pi_subscription *older, *younger; /* D: in the same list of the dispatcher's index */
+    struct pi_subscription *prev, *next;     /* Q: in the queue */
+    bool queued;                             /* Q */
+    bool linked;                             /* Q: it is in the index, so its executor exists */
+    bool delivered;                          /* D */
+    bool foreign;                            /* D: the word names another process's dispatcher */
+    struct pi_verify verify;                 /* D */
+};
+
+/* One executor of a cq. */
+struct pi_membership {
+    posse_executor *executor;
+    struct pi_cq *cq;
+    struct pi_membership *next; /* another cq that follows; the dispatcher's lock */
+};
+
+struct pi_cq {
+    pthread_mutex_t lock;
+    struct pi_subscription *first, *last; /* delivered, in the order in which they ended */
+    struct pi_os_semaphore wakeup;        /* posted when the queue was empty; or, if not NULL, */
+    struct pi_os_pollable *pollable;      /* this is set while the queue is not empty */
+    struct pi_membership *memberships;    /* none of a descriptor, which nobody waits on here */
+    size_t n_memberships;                 /* with more than one it never leads */
+    bool outlives_destroy; /* goes on until the dispatcher closes, not until posse_destroy */
+    bool keep_linked;      /* its subscriptions stay in the index until the user unlinks them */
+    /* With a pollable: frees a subscription that is of no use any more, instead of its delivery.
+     * Both locks are held. */
+    void (*drop)(struct pi_subscription *sub);
+};
+
+/* 0 or an errno: then there is nothing to end. */
+int pi_cq_init(struct pi_cq *cq);
+void pi_cq_fini(struct pi_cq *cq);
+
+/* Appends a subscription, and wakes the user if it is the only one. */
+void pi_cq_append_locked(struct pi_cq *cq, struct pi_subscription *sub);
+/* Takes a subscription out of the queue, wherever it stands, if it is there. */
+void pi_cq_remove_locked(struct pi_cq *cq, struct pi_subscription *sub);
+/* Takes the first subscription. NULL: the queue is empty. */
+struct pi_subscription *pi_cq_try_next(struct pi_cq *cq);
+bool pi_cq_is_empty(struct pi_cq *cq);
+
+#endif

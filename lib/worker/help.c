@@ -1,0 +1,104 @@
+#include "worker/help.h"
+#include "os/clock.h"
+#include "os/stack.h"
+#include "os/unwind.h"
+#include "pool/await.h"
+#include "pool/error.h"
+#include "pool/grow.h"
+#include "pool/park.h"
+#include "pool/self.h"
+#include "pool/wake.h"
+#include "worker/run.h"
+
+#include <errno.h>
+
+/* Whether no task on this stack is about to be killed, which would hit what else runs on it. */
+static bool may_help(const struct pi_self *self)
+{
+    for (struct posse_task *task = self->task; task; task = task->outer)
+        if (!pi_has_state(pi_load_seq(&task->slot->word), PI_RUNNING, self->worker))
+            return false; /* seq: with pi_slot_transition, in posse_kill */
+    return true;
+}
+
+/* Gives a claimed task back: it is PENDING again, and in the ring. */
+static void give_back(posse_executor *e, uint32_t index, uint64_t word)
+{
+    if (!pi_slot_transition(&e->segment.slots.at[index], &word, PI_PENDING, PI_IN_RING, 0))
+        return;
+    if (!(word & PI_IN_RING))
+        (void)pi_push(e, index, 0);
+    pi_wake_or_grow(e);
+}
+
+posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
+{
+    struct pi_self *self = pi_self_in(e);
+    if (!self || pi_state(word) != PI_PENDING || !may_help(self))
+        return POSSE_TIMEOUT;
+    if (!pi_os_stack_has_room())
+        return pi_refuse_errno(ENOMEM, "no room on the stack for the task that is waited for");
+    pi_slots_touch(&e->segment.slots, self->worker, index);
+    if (!pi_slot_claim(&e->segment.slots.at[index], self->worker, &word))
+        return POSSE_TIMEOUT;
+    if (!may_help(self)) { /* posse_kill came meanwhile */
+        give_back(e, index, word);
+        return POSSE_TIMEOUT;
+    }
+    if (e->queue_limit)
+        pi_wake_room(e);
+    pi_run(e, self->worker, index, word);
+    return POSSE_OK;
+}
+
+posse_status pi_help_with(posse_future future)
+{
+    if (!pi_self || !future.executor)
+        return POSSE_TIMEOUT;
+    posse_status status = POSSE_TIMEOUT;
+    uint64_t word = pi_word_of(future), seen = 0;
+    /* Again: a claim also fails because another caller has just put its parker into the word. */
+    while (status == POSSE_TIMEOUT && word != seen && pi_handle_valid(word, future) &&
+           pi_state(word) == PI_PENDING) {
+        status = pi_help(future.executor, future.slot, word);
+        seen = word;
+        word = pi_word_of(future);
+    }
+    return status;
+}
+
+static posse_status await_slowly(struct pi_await *wait, uint64_t until)
+{
+    posse_executor *e = wait->future.executor;
+    posse_status status;
+    while ((status = pi_await_look(wait)) == POSSE_TIMEOUT && pi_os_now() < until) {
+        status = pi_help(e, wait->future.slot, wait->word);
+        if (status == POSSE_TIMEOUT)
+            status = pi_await_step(wait, until);
+        if (status != POSSE_OK)
+            break;
+    }
+    pi_await_end(wait);
+    if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
+        status = pi_await_look(wait);
+    return status;
+}
+
+posse_status pi_await_final(posse_future future, uint64_t until, uint64_t *word, bool *slow)
+{
+    posse_executor *e = future.executor;
+    struct pi_await wait = {.future = future};
+    *slow = false;
+    posse_status status = pi_await_look(&wait);
+    if (status == POSSE_TIMEOUT && until == 0 && !pi_poll_supervisor(e))
+        status = pi_await_look(&wait);
+    if (status == POSSE_TIMEOUT && until != 0) {
+        pi_call_enter(e);
+        *slow = true;
+        PI_OS_IF_LEFT(pi_call_exit_unwound, e); /* by a task that runs here */
+        status = await_slowly(&wait, until);
+        PI_OS_END_IF_LEFT;
+    }
+    *word = wait.word;
+    return status;
+}

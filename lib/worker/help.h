@@ -1,0 +1,26 @@
+/* help.h - waiting for a task; a task that waits for one which nobody has begun runs it itself.
+ *
+ * Runs in: program, worker.
+ *
+ * A waiting task runs no other task than the one that it waits for: an unrelated one might wait for
+ * something that only this worker can do. So nested tasks come to their end with one worker, too.
+ */
+#ifndef PI_HELP_H
+#define PI_HELP_H
+
+#include "pool/pool.h"
+
+/* Waits until a task is final; *word is its word then. `slow` tells that the caller must call
+ * pi_call_exit when it has read what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID,
+ * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SYSTEM. */
+posse_status pi_await_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
+
+/* Runs a task that this thread's task waits for; `word` is its word. POSSE_OK: it did.
+ * POSSE_TIMEOUT: not this one; the caller may wait for it. POSSE_NO_MEMORY: the stack has no room
+ * for that. The caller must not wait then: all workers may have come so far, and none would run
+ * the task. */
+posse_status pi_help(posse_executor *executor, uint32_t index, uint64_t word);
+/* The same, with the word as it is now, and with any thread and executor. */
+posse_status pi_help_with(posse_future future);
+
+#endif
