@@ -259,11 +259,12 @@ fails dispatch -DNO_HAND_OVER -DTIMEOUTS=0 -DNT=1
 fails dispatch -DLEADERS_ONLY
 fails dispatch -DNO_LOOK_AGAIN -DTIMEOUTS=0 -DNT=1
 fails dispatch -DFOLLOW_LATE -DTIMEOUTS=0 -DNT=1
+fails dispatch -DNO_OVER -DTIMEOUTS=0 -DNT=1
 fails dispatch -DNO_WAKEUP -DTIMEOUTS=0 -DNT=1
+fails dispatch -DNO_APPOINT -DTIMEOUTS=0 -DNT=1
 fails dispatch -DNO_TELL -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
 fails dispatch -DNO_LEADER -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
 fails dispatch -DPUT_ONLY -DTIMEOUTS=0 -DNT=1
-fails dispatch -DNO_CLOSE_POST -DTIMEOUTS=0 -DNT=1
 
 # ---- ring.pml ----
 holds -O1 ring -DQUICK=11 -DAGAIN=0 -DKILLS=1

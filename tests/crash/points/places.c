@@ -45,7 +45,6 @@ static const struct {
     {"core/bitmap.c", "repair", false, "the supervisor"},
     {"submit.c", "undo_if_closed", true, "the executor is stopped as a task submits"},
     {"core/monotonic.c", "pi_monotonic_reload", true, "memory was scribbled on"},
-    {"core/ring.c", "pi_ring_repair", true, "memory was scribbled on"},
     {"core/ring.c", "pi_ring_shrink", false, "the supervisor"},
     {"core/ring.c", "pi_ring_leave", false, "the supervisor"},
     {"core/ring.c", "is_in_first", false, "the supervisor"},
@@ -79,7 +78,7 @@ static const struct {
     {"pool/await.c", "announce_room", false, "a queue limit holds back the program alone"},
     {"pool/finish.c", "uncount", true, "somebody else ends the task in between"},
     {"pool/wake.c", "ask_for_rescan", true, "a release of what another process waits for, or destroy"},
-    {"pool/dispatch.c", "pi_dispatch_deliver", true, "after a death, if the list was broken"},
+    {"pool/dispatch.c", "must_rescan", true, "after a death, if the list was broken"},
     {"core/slot.c", "pi_slot_publish", true, "an entry of an earlier life is in the ring"},
     {"core/waiters.c", "use_words", true, "the first who sleeps for an object"},
 };
