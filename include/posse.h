@@ -1,7 +1,7 @@
 /* posse.h - a process pool with futures for C.
  *
- * Tasks are functions of the program. They are submitted to an executor, run in worker processes
- * (or in threads, or inside submit: a flag chooses), and give their results through futures:
+ * A task is a function of the program. An executor runs its tasks in worker processes, in threads,
+ * or inside submit: a flag chooses. A future gives the result of one task:
  *
  *     posse_executor *pool;
  *     posse_future sum;
@@ -14,40 +14,42 @@
  *     }
  *
  * Rules for all calls, unless a declaration says otherwise:
- *   threads   any thread may call anything at any time, but nobody may use an executor that
+ *   threads   any thread may call anything at any time, but no thread may use an executor that
  *             posse_destroy has freed
- *   fork      a child that the program forks gets POSSE_WRONG_PROCESS and harms nothing;
- *             tasks may call what they are given, see posse_task_executor
+ *   fork      in a child that the program forks each call returns POSSE_WRONG_PROCESS and harms
+ *             nothing; tasks may use their executor, see posse_task_executor
  *   signals   no call is safe in a signal handler; a handler that interrupts a blocking call
  *             does not end it
- *   leaving   no call is a cancellation point: pthread_cancel waits until it has returned; but what
- *             a call runs in the calling thread (an inline task, a callback, a source, the log) may
- *             be cancelled, exit the thread or throw, through the call, which holds nothing then.
- *             A thread whose cancel type is asynchronous may make no call, as with most of libc
- *   time      milliseconds; a timeout of -1 waits for ever, 0 looks and returns;
- *             clocks are monotonic
- *   errors    every call gives a status; a bad argument gives POSSE_INVALID and changes nothing,
- *             and posse_last_error says which; with POSSE_SYSTEM and POSSE_NO_MEMORY errno tells
- *             what the system said. A call that may return POSSE_NO_MEMORY returns POSSE_SYSTEM if
- *             the system denies the memory for another reason, such as a filter of system calls
+ *   leaving   no call is a cancellation point: pthread_cancel takes effect after the call. But code
+ *             of the program that a call runs in the calling thread (an inline task, a callback, a
+ *             source, the log) may be cancelled, exit the thread or throw through the call, which
+ *             holds nothing then. A thread whose cancel type is asynchronous may make no call, as
+ *             with most of libc
+ *   time      milliseconds; a timeout of -1 waits for ever, 0 does not wait; clocks are monotonic
+ *   errors    every call returns a status. After a bad argument that is POSSE_INVALID, and nothing
+ *             has changed; posse_last_error says which argument. With POSSE_SYSTEM and
+ *             POSSE_NO_MEMORY errno has the system's reason. A call that may return POSSE_NO_MEMORY
+ *             returns POSSE_SYSTEM if the system denies the memory for another reason, such as a
+ *             filter of system calls
  *   limits    of an executor: POSSE_MAX_WORKERS workers; 4000 threads and tasks that wait at a
  *             time; one future for each 512 bytes of options.max_memory, but at least 1024 and at
- *             most 16 million: beyond that POSSE_NO_MEMORY. One argument, result, queue or
- *             posse_alloc that is larger than max_memory is POSSE_TOO_LARGE
- *   outputs   a call that fails leaves no output as it was: a pointer is NULL, a number 0, a flag
- *             false, a handle all zero (which no call takes), a struct all zero but for its status,
- *             which is what the call gave (posse_error, posse_item). Untouched are buffers, what
- *             has no valid struct_size, and of an array the places beyond the number that the call
- *             gives
+ *             most 16 million. Beyond that calls return POSSE_NO_MEMORY. One argument, result,
+ *             queue or posse_alloc that is larger than max_memory is POSSE_TOO_LARGE
+ *   outputs   a call that fails still sets its outputs: a pointer to NULL, a number to 0, a flag to
+ *             false, a handle to all zero (which no call accepts), a struct to all zero but for its
+ *             status (posse_error, posse_item), which is what the call returned. It leaves buffers
+ *             as they were, also structs without a valid struct_size, and in an array the places
+ *             beyond the number that the call gives
  *   structs   the caller sets struct_size to the sizeof of the struct before each call, also where
  *             the call fills the struct. So programs and libraries of different versions work
- *             together: what an older program does not say is zero; what a later one says beyond
- *             what this library knows must be zero; a call fills as much as the struct holds.
+ *             together: members that an older program does not have count as zero; members that
+ *             this library does not know must be zero; a call fills as much as the struct holds.
  *             POSSE_INVALID: struct_size is not set, under 16 or over 4096
  *   files     posse keeps descriptors of its own. A program that closes all descriptors, as
- *             daemon and closefrom do, does so before posse_create; later its executors break, see
- *             posse_why_broken. posse looks before each use whether a descriptor is still its own,
- *             and never touches another; only a close by another thread just then is not noticed
+ *             daemon and closefrom do, must do so before posse_create; later its executors break,
+ *             see posse_why_broken. Before each use posse checks that a descriptor is still its
+ *             own, and never touches another; only a close by another thread at that very moment
+ *             goes unnoticed
  */
 #ifndef POSSE_H
 #define POSSE_H
@@ -108,19 +110,20 @@ typedef enum posse_status {
 #undef POSSE_STATUS_CONSTANT
 } posse_status;
 
-/* "POSSE_OK", ...; "POSSE_UNKNOWN" for a value that is none. The string is constant. */
+/* Returns the constant's name, such as "POSSE_OK"; "POSSE_UNKNOWN" for a value that is none. The
+ * string is constant. */
 POSSE_API const char *posse_status_name(posse_status status);
 
-/* The meaning in words. The string is constant. */
+/* Returns the meaning in words. The string is constant. */
 POSSE_API const char *posse_status_message(posse_status status);
 
-/* What was wrong, in words, with the last call of this thread that gave POSSE_INVALID,
+/* Says in words what was wrong with this thread's last call that returned POSSE_INVALID,
  * POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY or POSSE_SYSTEM: which argument, or what
- * could not be had; "options.min_workers is over options.max_workers". Also after
- * posse_task_reserve gave NULL. "" if there was no such call. The string is constant. */
+ * was not available; "options.min_workers is over options.max_workers". The same after
+ * posse_task_reserve returned NULL. "" if there was no such call. The string is constant. */
 POSSE_API const char *posse_last_error(void);
 
-/* The version of the library that is linked, e.g. "0.3.0". */
+/* The version of the library that is linked: "0.3.0". */
 POSSE_API const char *posse_version(void);
 
 /* ---- executor -------------------------------------------------------------------------------- */
@@ -130,8 +133,8 @@ typedef struct posse_executor posse_executor;
 /* A running task, as it sees itself; valid until it returns. */
 typedef struct posse_task posse_task;
 
-/* A future: a value of 16 bytes that may be copied and compared. It names one task of one executor,
- * and stays valid until posse_release; after that it is stale and every call says POSSE_INVALID
+/* A future: a value of 16 bytes that may be copied and compared. It names one task of one executor
+ * and stays valid until posse_release. After that it is stale: every call returns POSSE_INVALID
  * (until its place has been used four billion times more).
  * All zero is never valid. */
 typedef struct posse_future {
@@ -148,11 +151,11 @@ typedef enum posse_backend {
 
 #define POSSE_MAX_WORKERS 1000
 
-/* A task, or what a worker runs at its start or end; see "tasks" below. */
+/* A task, or what a worker runs at its start or end; see posse_task_return. */
 typedef int posse_fn(posse_task *task, const void *arg, size_t size);
 
 typedef enum posse_on_worker_lost {
-    POSSE_CARRY_ON = 0, /* only the task that it ran is lost; another worker takes its place */
+    POSSE_CARRY_ON = 0, /* only the worker's task is lost; another worker takes its place */
     POSSE_BREAK = 1     /* the executor is broken, as in Python */
 } posse_on_worker_lost;
 
@@ -160,115 +163,114 @@ typedef enum posse_on_worker_lost {
 typedef struct posse_options {
     size_t struct_size; /* sizeof(posse_options) */
     posse_backend backend;
-    /* 0: as many as processors may be used (processes), at most 32 and those + 4 (threads). */
+    /* 0: with processes the number of usable processors; with threads 4 more, but at most 32. */
     long max_workers;
-    /* Tasks that may wait for a worker before submit holds the program back (at most 16777216);
-     * 0: no limit. */
+    /* The length of the queue. When it is full, submit blocks. At most 16777216; 0: no limit. */
     long queue_limit;
-    /* How often a task is run again after its worker was lost (0 to 255). */
+    /* How often a task runs again after its worker was lost (0 to 255). */
     long retries;
 
-    /* A worker is called <prefix>_<its number> in ps and in a debugger; the prefix is cut so that
-     * this has at most 15 bytes. NULL: posse-<number of the executor>. */
+    /* ps and debuggers show a worker as <prefix>_<its number>. The prefix is cut so that this has at
+     * most 15 bytes. NULL: posse-<number of the executor>. */
     const char *worker_name_prefix;
 
-    /* Runs in each worker before its first task, with a copy of its argument: it may return a code
-     * or call posse_task_fail as a task does. If three workers in a row fail in it, exit or crash,
-     * the executor is broken, see posse_why_broken. One that others kill in it (see posse_create)
-     * does not count. Inline it runs in posse_create, once, and if it fails, posse_create gives an
-     * executor that is broken. */
+    /* Runs in each worker before its first task, with a copy of its argument. It may return a code
+     * or call posse_task_fail, as a task does. If three workers in a row fail in it, exit or crash,
+     * the executor is broken, see posse_why_broken. A worker that something else kills in it (see
+     * posse_create) does not count. Inline it runs once, in posse_create; if it fails, posse_create
+     * gives an executor that is broken. */
     posse_fn *initializer;
     const void *initializer_arg;
     size_t initializer_size;
-    /* Runs in each worker that leaves on purpose, also when the executor is shut down, as its last
-     * act; not in one that is killed, as processes are by posse_destroy. How it ends does not
-     * matter. */
+    /* Runs in each worker that leaves on purpose, also at posse_shutdown, as the worker's last act.
+     * It does not run in a worker that is killed, as posse_destroy kills processes. How it ends
+     * does not matter. */
     posse_fn *finalizer;
     const void *finalizer_arg;
     size_t finalizer_size;
 
-    /* After so many tasks a worker leaves; 0: never. It takes no other task, and another worker is
-     * started before it goes; with on_demand only if a task waits for one. What it gave to others
-     * (memory of posse_alloc, futures of tasks that it submitted) stays. */
+    /* A worker is replaced after this many tasks; 0: never. The next worker starts before it
+     * leaves; with on_demand only if a task waits for a worker. What it gave to others stays:
+     * memory of posse_alloc, futures of tasks that it submitted. */
     long max_tasks_per_worker;
-    /* A worker also leaves after a task that left it with so many bytes of memory more than it had
-     * before its first one; 0: never. Its own memory as it is now counts, not what is shared.
-     * Processes only. */
+    /* A worker is replaced after a task if its memory has grown by at least this many bytes since
+     * before its first task; 0: never. Shared memory does not count. Processes only. */
     size_t max_rss_per_worker;
 
-    /* Workers are started when a task finds none free, up to max_workers; at first there are
-     * min_workers. False: all are started at once. */
+    /* True: posse_create starts min_workers, and more start when a task finds none idle, up to
+     * max_workers. False: all start at once. */
     bool on_demand;
-    /* A worker that was idle for so long leaves, as long as more than min_workers are there;
-     * another is started when a task finds none free. At most 49 days; 0: never. */
+    /* A worker that has been idle for so long leaves if more than min_workers are there. Another
+     * starts when a task finds none idle. At most 49 days; 0: never. */
     long idle_timeout_ms;
     long min_workers; /* at most max_workers */
 
     /* When a worker dies that posse has not ended itself. */
     posse_on_worker_lost on_worker_lost;
 
-    /* When the program exits (by exit, or a return from main) it waits for all accepted tasks
-     * first, as by posse_shutdown, unless posse_destroy is called meanwhile. A child that the
-     * program has forked does not wait. False: they end with the program. */
+    /* True: when the program exits (by exit, or a return from main), it first waits for all
+     * accepted tasks, as by posse_shutdown, unless posse_destroy is called meanwhile. A child that
+     * the program has forked does not wait. False: tasks end with the program. */
     bool wait_at_exit;
 
-    /* posse_task_reserve, and with it the results of a map, and posse_alloc give cleared memory.
-     * False: that memory shows what other tasks had there before. This prevents disclosure by
-     * mistake; a task that wants to can read all shared memory, see posse_create. */
+    /* True: posse_task_reserve, and with it the results of a map, and posse_alloc give cleared
+     * memory. False: that memory shows what other tasks had there before. Clearing prevents
+     * disclosure by mistake; a task can still read all shared memory, see posse_create. */
     bool wipe;
 
-    /* Called with a message, in words: if a done callback returns an error, in the thread that ran
-     * the callback; and by posse_create, before it forks processes, if the program has other
-     * threads (Linux only). A lock that one of these holds at that moment stays locked in every
-     * worker. The C library has such locks, too: localtime_r, mktime, setlocale, setenv, rand or
-     * syslog may then hang in tasks. NULL: nothing is called. */
+    /* Called with a message in words. First case: a done callback returns non-zero; the thread that
+     * ran the callback calls log. Second case: the program has other threads when posse_create
+     * forks processes (Linux only); posse_create calls log before. A lock that such a thread holds
+     * at that moment stays locked in every worker. The C library has such locks, too: localtime_r,
+     * mktime, setlocale, setenv, rand or syslog may then hang in tasks. NULL: nothing is called. */
     void (*log)(void *context, const char *message);
     void *log_context;
 
-    /* The most bytes of shared memory that the executor has, for futures, arguments, results and
-     * posse_alloc together: from 1 MiB to 256 GiB (more counts as 256 GiB). Beyond that calls
-     * return POSSE_NO_MEMORY. posse_create reserves address space for them, less than twice as
-     * much. Memory is taken when it is first used, and given back when the executor is idle.
-     * 0: half of the memory that the machine has, or that the program's memory cgroup allows if
-     * that is less, and at most 64 GiB. If the address space is limited (RLIMIT_AS), max_memory is
-     * at most an eighth of what is left of it; if the system does not reserve so much, it is
-     * halved until the system does. */
+    /* Shared memory of the executor in bytes, for futures, arguments, results and posse_alloc
+     * together: from 1 MiB to 256 GiB (more counts as 256 GiB). Beyond that calls return
+     * POSSE_NO_MEMORY. posse_create reserves address space for it, less than twice as much. Memory
+     * is taken when it is first used, and given back when the executor is idle.
+     * 0: half of the memory of the machine, or of the program's memory cgroup if that allows less,
+     * and at most 64 GiB. If the address space is limited (RLIMIT_AS), at most an eighth of what is
+     * left of it. If the system does not reserve so much, posse_create halves it until the system
+     * does. */
     size_t max_memory;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
- * here and never later: what the program had at this moment (memory, open descriptors, loaded
- * libraries, rights) is what tasks find. stdout and stderr are flushed. Blocks for about a
- * millisecond. In that time the supervisor and the first worker are forked, so the program's page
- * tables are copied twice; the supervisor forks the other workers after that.
+ * here and never later: tasks find what the program had at this moment (memory, open descriptors,
+ * loaded libraries, rights). stdout and stderr are flushed. Blocks for about a millisecond. In that
+ * time the supervisor and the first worker are forked, so the program's page tables are copied
+ * twice; the supervisor forks the other workers after that.
  * The pool is no security boundary between tasks: each can read and write all shared memory of the
  * executor. Create it after dropping privileges.
- * Worker processes are not children of the program. A program that adopts orphans (process 1 of a
- * container, or with PR_SET_CHILD_SUBREAPER) becomes the parent of one process of each executor,
- * the supervisor: wait(-1) finds it, posse_destroy ends and reaps it, and SIGCHLD tells its end. If
- * somebody kills the supervisor, the program becomes the parent of its workers, too.
- * A worker that dies is replaced. If starts fail by themselves, ten times in a row and for half a
- * second, and no worker is left, the executor is broken. A worker that somebody kills as it starts
- * (by SIGKILL, as the kernel does when memory runs out, SIGTERM, SIGHUP or another signal that is
- * not of a crash) does not count: another is started after a pause that doubles up to a second,
+ * Worker processes are not children of the program. A process that adopts orphans (process 1 of a
+ * container, or one with PR_SET_CHILD_SUBREAPER) becomes the parent of one process of each
+ * executor, the supervisor: wait(-1) finds it, posse_destroy ends and reaps it, and SIGCHLD reports
+ * its end. If something else kills the supervisor, that process becomes the parent of the workers,
+ * too.
+ * A worker that dies is replaced. If ten starts in a row fail by themselves, over at least half a
+ * second, and no worker is left, the executor is broken. A worker that something else kills as it
+ * starts does not count (SIGKILL, which the kernel sends when memory runs out, SIGTERM, SIGHUP or
+ * another signal that is not of a crash). Another starts after a pause that doubles up to a second,
  * for ever. Meanwhile calls wait as long as their timeouts say, and workers_lost of
  * posse_get_stats grows.
  * A worker process ignores the signals that the program ignores at this moment (SIGTERM and SIGCHLD
- * too), and always SIGINT, SIGQUIT, SIGTTIN and SIGTTOU; all others are at their default, and none
+ * too), and always SIGINT, SIGQUIT, SIGTTIN and SIGTTOU. All others are at their default, and none
  * is blocked. So a task may write to the terminal and set it, but reading from it fails with EIO.
  * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
- * POSSE_INVALID: a negative count, an unknown backend or policy, a size without its argument, an
- * argument without its function, min_workers over max_workers, a max_memory under 1 MiB, executor
- * is NULL.
- * POSSE_TOO_LARGE: max_workers over POSSE_MAX_WORKERS; queue_limit, retries or idle_timeout_ms over
- * its maximum.
- * POSSE_NOT_SUPPORTED: max_rss_per_worker with threads or inline, or where memory cannot be
+ * POSSE_INVALID: a count is negative, a backend or policy unknown, a size without its argument, an
+ * argument without its function, min_workers over max_workers, max_memory under 1 MiB, or executor
+ * NULL.
+ * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries or
+ * idle_timeout_ms over its maximum.
+ * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
  * measured. With processes also if the system denies a call without which workers cannot be watched
  * or would outlive the program, as filters of system calls do: errno tells. Where only pidfd_open
- * is denied, the supervisor looks twice a second whether the program lives.
- * POSSE_NO_MEMORY: no room in /dev/shm, no memory, or no more processes or threads are allowed.
- * POSSE_SYSTEM: also too many open files. */
+ * is denied, the supervisor checks twice a second that the program lives.
+ * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
+ * POSSE_SYSTEM: a system call failed; also too many files are open. */
 POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
                                                 posse_executor **executor);
 
@@ -276,42 +278,41 @@ POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
 #define POSSE_CANCEL_FUTURES 2u /* cancel every task that has not started */
 
 /* Accepts no more tasks from the program, lets the accepted ones end, then ends the workers. Blocks
- * until that is done and their callbacks have returned, or for timeout_ms, unless POSSE_NO_WAIT is
- * given. Tasks that are still running may submit and wait as before. May be called again, with
- * other flags too, and by a callback (which does not wait for callbacks). Results stay readable
- * until posse_destroy.
+ * up to timeout_ms until that is done and the callbacks have returned; not with POSSE_NO_WAIT.
+ * Tasks that are still running may submit and wait as before. It may be called again, with other
+ * flags too, and by a callback (which does not wait for callbacks). Results stay readable until
+ * posse_destroy.
  * POSSE_TIMEOUT: tasks are left; they go on.
- * POSSE_DEADLOCK: called by a task of this executor without POSSE_NO_WAIT.
- * POSSE_NO_MEMORY: shut down, but too many threads are waiting for this one to wait, too.
- * POSSE_INVALID: unknown flags.
+ * POSSE_DEADLOCK: a task of this executor called it without POSSE_NO_WAIT.
+ * POSSE_NO_MEMORY: it is shut down, but too many threads wait already, so this one did not.
+ * POSSE_INVALID: a flag is unknown.
  * POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_shutdown(posse_executor *executor, unsigned flags, long timeout_ms);
 
-/* Ends an executor at once and frees it with all its futures, results and memory from posse_alloc:
- * queued tasks are cancelled, running ones are killed (processes) or waited for (threads; that may
- * block for as long as they run). Threads that are blocked in a call on the executor return first,
- * with POSSE_SHUT_DOWN. Callbacks of all futures have returned when it does. For an orderly end
- * call posse_shutdown before. NULL is fine.
- * POSSE_DEADLOCK: called by a task or a callback of this executor.
+/* Ends an executor at once and frees it with all its futures, results and memory from posse_alloc.
+ * Queued tasks are cancelled. Running tasks are killed (processes) or waited for (threads; blocks
+ * as long as they run). Threads that are blocked in a call on the executor return first, with
+ * POSSE_SHUT_DOWN. Callbacks of all futures have returned when it does. For an orderly end call
+ * posse_shutdown before. NULL is fine.
+ * POSSE_DEADLOCK: a task or a callback of this executor called it.
  * POSSE_WRONG_PROCESS.
  * POSSE_OK otherwise, also if it is broken. */
 POSSE_API posse_status posse_destroy(posse_executor *executor);
 
 /* Shuts the executor down by force: running tasks end as POSSE_WORKER_LOST, queued ones as
- * POSSE_CANCELLED, and no worker is replaced. terminate sends SIGTERM, and SIGKILL a second later
- * to those that are still there (all of them, if the program ignored SIGTERM at posse_create); kill
- * sends SIGKILL. Do not block. Fine on an executor that is already shut down or broken.
+ * POSSE_CANCELLED, and no worker is replaced. terminate sends SIGTERM, and a second later SIGKILL
+ * to workers that are still there (to all of them, if the program ignored SIGTERM at posse_create).
+ * kill sends SIGKILL. Neither blocks. Both are fine on an executor that is shut down or broken.
  * POSSE_NOT_SUPPORTED: threads cannot be killed.
  * POSSE_WRONG_PROCESS: also when called by a task. */
 POSSE_API posse_status posse_terminate_workers(posse_executor *executor);
 POSSE_API posse_status posse_kill_workers(posse_executor *executor);
 
-/* Changes how many workers there are at most (and with on_demand unset, there will be). More are
- * started at once, or on demand; those that are too many leave, idle ones first, when their tasks
- * have ended. Does not block. Any thread, and tasks too.
- * POSSE_INVALID: less than 1, or less than min_workers.
- * POSSE_TOO_LARGE: over POSSE_MAX_WORKERS.
- * POSSE_NOT_SUPPORTED: inline.
+/* Changes max_workers. More workers start at once, or on demand. Workers that are too many leave,
+ * idle ones first, when their tasks have ended. Does not block. Any thread, and tasks too.
+ * POSSE_INVALID: it is less than 1 or less than min_workers.
+ * POSSE_TOO_LARGE: it is over POSSE_MAX_WORKERS.
+ * POSSE_NOT_SUPPORTED: the executor is inline.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_resize(posse_executor *executor, long max_workers);
 
@@ -323,11 +324,11 @@ typedef struct posse_stats {
     uint64_t workers_lost;     /* died, or were killed with their task, since create */
     uint64_t queued;           /* tasks that wait for a worker */
     uint64_t running;          /* tasks that are running */
-    uint64_t done;             /* ended since create: with a result */
-    uint64_t failed;           /* ... with an error of their own */
-    uint64_t cancelled;        /* ... cancelled before or while running */
-    uint64_t timed_out;        /* ... over their deadline */
-    uint64_t lost;             /* ... with their worker */
+    uint64_t done;             /* tasks that ended since create with a result */
+    uint64_t failed;           /* tasks that ended with an error of their own */
+    uint64_t cancelled;        /* tasks that were cancelled before or while running */
+    uint64_t timed_out;        /* tasks that passed their deadline */
+    uint64_t lost;             /* tasks that were lost with their worker */
     uint64_t futures;          /* slots in use: tasks under way and ended ones not yet released */
     uint64_t memory_blocks;    /* of shared memory, that hold arguments, results and posse_alloc */
     uint64_t memory_reserved;  /* bytes of address space for shared memory */
@@ -335,8 +336,8 @@ typedef struct posse_stats {
     uint64_t memory_used;      /* of these, bytes that futures and blocks use */
 } posse_stats;
 
-/* Counts at this moment; under load each is exact but they need not add up. Costs a pass over the
- * outstanding futures and the blocks of shared memory.
+/* Fills stats with the counts of this moment. Under load each is exact, but they need not add up.
+ * Costs a pass over the outstanding futures and the blocks of shared memory.
  * POSSE_INVALID: stats is NULL, or its struct_size is not valid.
  * POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *stats);
@@ -344,71 +345,72 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
 /* A task is a posse_fn. arg points to its own copy of the argument, aligned for any type, or is
- * NULL if the size is 0. Returns 0 for success, anything else is the task's own error code. It may
- * run in another process: it finds the program's memory as it was at create, and what it changes
- * there stays in its worker. It must not leave by longjmp, not even to a task that waits for it: a
- * worker process is lost with both then, in a thread the future never ends. With pthread_exit it is
- * lost with its worker. A C++ exception that leaves it kills its worker process (by signal 6), or,
- * in a thread, the program (std::terminate). Inline both go through posse_submit, which has given
- * no future then; the task has failed. It has failed too if a task that waits for it runs it (see
- * posse_task_executor) and catches the exception, which goes through the call that waits. */
+ * NULL if the size is 0. It returns 0 for success; anything else is the task's own error code. It
+ * may run in another process: there it finds the program's memory as it was at posse_create, and
+ * what it changes stays in its worker. It must not leave by longjmp, not even to a task that waits
+ * for it: a worker process is lost with both then, in a thread the future never ends. With
+ * pthread_exit it is lost with its worker. A C++ exception that leaves it kills its worker process
+ * (by signal 6), or, in a thread, the program (std::terminate). Inline both go through
+ * posse_submit, which has given no future then; the task has failed. It has also failed if a task
+ * that waits for it runs it (see posse_task_executor) and catches the exception, which goes through
+ * the call that waits. */
 
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.
- * POSSE_INVALID: also in a map, whose functions write their results to where they are told.
+ * POSSE_INVALID: also in a map, whose functions write their results in place.
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE: nothing has changed, the task goes on. */
 POSSE_API posse_status posse_task_return(posse_task *task, const void *data, size_t size);
 
-/* Room for a result of size bytes, to be written in place: no copy is made. Not cleared unless
+/* Gives room for a result of size bytes, to be written in place without a copy. Not cleared unless
  * options.wipe is set: it shows what was there before, also of other tasks. Aligned for any type of
  * that size. Replaces an earlier result.
- * NULL: no memory, or the task has failed, or it is a map's. */
+ * NULL: there is no memory, or the task has failed, or it is a map's. */
 POSSE_API void *posse_task_reserve(posse_task *task, size_t size);
 
-/* Makes the task fail, with a code (0 is possible) and a message, which is cut after 255 bytes,
- * whatever it returns later. Returns code, for
+/* Makes the task fail, whatever it returns later, with a code (0 is possible) and a message, which
+ * is cut after 255 bytes. Returns code, for
  * `return posse_task_fail(task, 7, "no such page: %s", url);` */
 POSSE_API int posse_task_fail(posse_task *task, int code, const char *format, ...)
     POSSE_PRINTF(3, 4);
 
-/* True once posse_cancel or posse_kill was called for it, or it has passed its deadline: a long
- * task looks now and then and returns early. */
+/* True once posse_cancel or posse_kill was called for the task, or it has passed its deadline. A
+ * long task checks this now and then and returns early. */
 POSSE_API bool posse_task_cancelled(const posse_task *task);
 
 /* Milliseconds to the deadline, 0 after it, -1 without one. */
 POSSE_API long posse_task_time_left(const posse_task *task);
 
-/* Which worker runs it: 0 to max_workers - 1, or more while workers are being replaced, or threads
- * that missed a deadline are still running. */
+/* The number of the worker that runs it: 0 to max_workers - 1. It is larger while workers are being
+ * replaced, or threads that missed a deadline are still running. */
 POSSE_API int posse_task_worker(const posse_task *task);
 
 /* Which run this is: 1, or more after workers were lost; 255 for all after that. */
 POSSE_API int posse_task_attempt(const posse_task *task);
 
 /* The executor that runs it, for tasks that submit tasks. A task may submit to it, wait for what it
- * submitted, cancel and release; a task that waits for one that nobody has started runs it itself,
- * so recursion works with one worker. The tasks that do so lie on one stack: a worker process has
- * as much as the thread that called posse_create, a thread the default of the C library, at least
- * 1 MiB. A level costs about 1 KiB and what the task itself uses, so 8 MiB hold some
- * thousands. When less than 128 KiB are left (or a quarter, of a small stack) a wait that would run
- * one more gives POSSE_NO_MEMORY instead; the future stays as it is. Not inline, where a submit is
- * an ordinary call. */
+ * submitted, cancel and release. A task that waits for one that has not started runs it itself, so
+ * recursion works with one worker. Tasks that do so lie on one stack: a worker process has as much
+ * as the thread that called posse_create, a thread the default of the C library, at least 1 MiB. A
+ * level costs about 1 KiB and what the task itself uses, so 8 MiB hold some thousands. When less
+ * than 128 KiB are left (or a quarter, of a small stack), a wait that would run one more returns
+ * POSSE_NO_MEMORY instead; the future stays as it is. Not inline, where a submit is an ordinary
+ * call. */
 POSSE_API posse_executor *posse_task_executor(const posse_task *task);
 
 /* ---- submit ---------------------------------------------------------------------------------- */
 
-/* Queues fn(arg) and gives a future that the caller must release, or runs it unobserved if future
- * is NULL. The size bytes at arg are copied. Blocks only while the queue is at queue_limit; tasks
- * themselves are never held back.
- * POSSE_INVALID: executor or fn is NULL, a size without arg.
- * POSSE_TOO_LARGE: the argument.
- * POSSE_NOT_LOADED: fn lies in memory that could not be executed at posse_create: it was loaded, or
- * made, later. A function that was made later in memory that could be executed already (by a
- * compiler at run time) is not noticed: it costs the worker. Where /proc is missing nothing is.
- * POSSE_NO_MEMORY: nothing was queued: the system has no memory left, or the executor has reached
- * options.max_memory, or as many futures as it can have at once (see limits, above).
- * With any status but POSSE_OK the task has not run and never will.
- * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
+/* Queues fn(arg) and gives a future, which the caller must release. If future is NULL, the task
+ * runs unobserved. The size bytes at arg are copied. Blocks only while the queue is at queue_limit;
+ * submits by tasks never block.
+ * POSSE_INVALID: executor or fn is NULL, or a size has no arg.
+ * POSSE_TOO_LARGE: the argument is larger than shared memory can be.
+ * POSSE_NOT_LOADED: fn lies in memory that could not be executed at posse_create, as it was loaded
+ * or made later. A function that a compiler made later in memory that could be executed already is
+ * not noticed: it costs the worker. Where /proc is missing nothing is noticed.
+ * POSSE_NO_MEMORY: the system has no memory left, or the executor has reached options.max_memory,
+ * or it has as many futures as it can have at once, see limits in posse(7).
+ * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS.
+ * With any status but POSSE_OK the task has not run and never will. */
 POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_fn *fn,
                                                 const void *arg, size_t size, posse_future *future);
 
@@ -419,53 +421,54 @@ typedef struct posse_job {
     const void *arg;
     size_t size;      /* of the argument in bytes */
     const char *name; /* stands in errors and descriptions, cut after 31 bytes; copied */
-    /* How long the task may run, counted from its start (at most 49 days); 0: for ever. A process
-     * is killed and replaced. A thread cannot be: its future ends on time, another thread takes its
-     * place, unless there are POSSE_MAX_WORKERS already, and it leaves when its task returns.
-     * Inline it is noticed when the task returns. */
+    /* How long the task may run, counted from its start (at most 49 days); 0: for ever. A worker
+     * process that overruns it is killed and replaced. A thread cannot be killed: its future ends
+     * on time, and the thread leaves when its task returns. Another thread takes its place, unless
+     * there are POSSE_MAX_WORKERS already. Inline it is noticed when the task returns. */
     long timeout_ms;
-    /* How often to run it again if its worker is lost (0 to 255);
-     * 0: as the executor's options say, -1: never. */
+    /* How often the task runs again if its worker is lost (0 to 255); 0: as in the executor's
+     * options, -1: never. */
     long retries;
     long queue_timeout_ms; /* at queue_limit: how long to wait for room; 0: for ever */
     unsigned flags;        /* POSSE_NO_WAIT: at queue_limit return POSSE_FULL at once */
 } posse_job;
 
-/* As posse_submit. Also:
- * POSSE_FULL: the queue is at queue_limit, with POSSE_NO_WAIT.
+/* Submits a job. Statuses as posse_submit. Also:
+ * POSSE_FULL: the queue is at queue_limit, and POSSE_NO_WAIT is set.
  * POSSE_TIMEOUT: queue_timeout_ms has passed.
- * POSSE_TOO_LARGE: also timeout_ms or retries over its maximum.
- * POSSE_INVALID: also a negative number, an unknown flag. */
+ * POSSE_TOO_LARGE: also timeout_ms or retries is over its maximum.
+ * POSSE_INVALID: also a number is negative, or a flag unknown. */
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,
                                                      posse_future *future);
 
 /* ---- futures --------------------------------------------------------------------------------- */
 
-/* Waits for the end of the task and shows its result in place: *data points to *size bytes that
- * stay valid until posse_release (NULL and 0 for an empty result). Either may be NULL.
+/* Blocks up to timeout_ms until the task has ended, and shows its result in place: *data points to
+ * *size bytes that stay valid until posse_release (NULL and 0 for an empty result). Either may be
+ * NULL.
  * POSSE_OK: there is a result.
- * POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_DEADLINE: how it ended, see
+ * POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_DEADLINE: the task ended so, see
  * posse_exception.
- * POSSE_TIMEOUT: not ended yet.
- * POSSE_BROKEN, POSSE_SHUT_DOWN: it never will.
+ * POSSE_TIMEOUT: the task has not ended yet.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN: the task will never end.
  * POSSE_DEADLOCK: a task waits for itself.
- * POSSE_NO_MEMORY: over 4000 threads and tasks are waiting already, or no memory for another; or a
- * task waits, and its stack has no room to run the other one: see posse_task_executor. */
+ * POSSE_NO_MEMORY: over 4000 threads and tasks wait already, or there is no memory for another; or
+ * the stack of a task that waits has no room to run the other one, see posse_task_executor. */
 POSSE_API posse_status posse_result(posse_future future, long timeout_ms, const void **data,
                                     size_t *size);
 
 /* As posse_result, but copies the result into buffer. *size, if not NULL, gets the result's size.
  * POSSE_TOO_LARGE: the result is larger than capacity; nothing was copied, *size says how large it
  * is, and the future is as before.
- * POSSE_INVALID: also if another thread releases it meanwhile; what is in buffer is of no use. */
+ * POSSE_INVALID: also if another thread releases the future meanwhile; buffer has no result then. */
 POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer,
                                          size_t capacity, size_t *size);
 
-/* How a task ended; or, after a call that gave another status, that status, in words. */
+/* How a task ended; or, after a call that returned another status, that status, in words. */
 typedef struct posse_error {
     size_t struct_size; /* sizeof(posse_error), set by the caller */
     /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST or POSSE_DEADLINE; or what
-     * the call gave */
+     * the call returned */
     posse_status status;
     int code;          /* of the task, with POSSE_TASK_FAILED */
     int signal;        /* that killed the worker, with POSSE_WORKER_LOST; 0 if it exited */
@@ -476,28 +479,29 @@ typedef struct posse_error {
     char message[320]; /* in words, after "<name>: " if it has a name; "" for POSSE_OK */
 } posse_error;
 
-/* Waits for the end of the task and tells how it ended: "thumbnail: worker 123 was killed by signal
- * 9 (Killed)". error may be NULL.
- * POSSE_OK: it has ended, error->status says how.
+/* Blocks up to timeout_ms until the task has ended, and says how: "thumbnail: worker 123 was killed
+ * by signal 9 (Killed)". error may be NULL.
+ * POSSE_OK: the task has ended, error->status says how.
  * POSSE_BROKEN: it never will; error is as by posse_why_broken.
  * Otherwise as posse_result. */
 POSSE_API posse_status posse_exception(posse_future future, long timeout_ms, posse_error *error);
 
-/* Why an executor is broken: error->status is POSSE_BROKEN, with the code and message of the
- * initializer, or the end of the worker, or what else it was in words; POSSE_OK if it is not.
+/* Says why an executor is broken: error->status is POSSE_BROKEN, with the code and message of the
+ * initializer, or the end of the worker, or the other reason in words. It is POSSE_OK if the
+ * executor is not broken.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_why_broken(posse_executor *executor, posse_error *error);
 
 /* Cancels a task that has not started. A running one is only asked to stop (posse_task_cancelled).
- * POSSE_OK: it will never run, and its future has ended.
- * POSSE_TOO_LATE: it is running or has ended. */
+ * POSSE_OK: the task will never run, and its future has ended.
+ * POSSE_TOO_LATE: the task is running or has ended. */
 POSSE_API posse_status posse_cancel(posse_future future);
 
-/* As posse_cancel, and ends a running task too: its worker process is killed and replaced; the
+/* As posse_cancel, and ends a running task too. Its worker process is killed and replaced. The
  * future of a thread's task ends, while the thread goes on until the task returns. Only this task
  * is hit (and tasks that wait for it on the same worker). Does not block: the future ends soon
  * after, as POSSE_CANCELLED.
- * POSSE_TOO_LATE: it has ended, or it runs inline. */
+ * POSSE_TOO_LATE: the task has ended, or it runs inline. */
 POSSE_API posse_status posse_kill(posse_future future);
 
 /* The state now. All are false for a stale handle. */
@@ -507,28 +511,29 @@ POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCE
 
 /* The state in words, for logs: "pending", "running", "cancelled", "finished: returned 8 bytes",
  * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9
- * (Killed)", ...; all of these after "<name>: " if the job has a name: "thumbnail: pending"; and
- * "stale". As snprintf: writes at most capacity bytes, the end included, and returns the length
- * that it has without that limit. Does not block. */
+ * (Killed)", ...; after "<name>: " if the job has a name: "thumbnail: pending"; and "stale". As
+ * snprintf: writes at most capacity bytes, the end included, and returns the length that the text
+ * has without that limit. Does not block. */
 POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
 
-/* Called when a future has ended. Returns 0; anything else is told to options.log. */
+/* Called when a future has ended. Returns 0; anything else goes to options.log. */
 typedef int posse_callback(posse_future future, void *context);
 
-/* Has callback(future, context) called once when the future has ended, in any way; or, if it cannot
- * end any more, as the executor broke. Callbacks of one future are called in the order in which
- * they were added, one after another, on one thread of the executor's that is started for the first
- * one; for a future that has ended already (and no callbacks of which are still to be called) the
- * calling thread calls it, before this returns. It may call anything but posse_destroy of its
- * executor. If it ends that thread (pthread_exit), another calls the rest; a C++ exception there
- * ends the program. A future that was released has no callbacks called any more.
- * POSSE_NOT_SUPPORTED: called by a task in a worker process.
- * POSSE_NO_MEMORY, POSSE_SYSTEM: no memory or no thread, as with posse_create; nothing was added.
+/* Makes posse call callback(future, context) once, when the future has ended in any way, or cannot
+ * end any more as its executor broke. One thread of the executor, which the first callback starts,
+ * calls them one after another, those of one future in the order in which they were added. If the
+ * future has ended already and no callback of it is due, the calling thread calls it before this
+ * returns. A callback may call anything but posse_destroy of its executor. If it ends its thread
+ * (pthread_exit), another thread calls the rest; a C++ exception there ends the program. Callbacks
+ * of a future that was released are not called any more.
+ * POSSE_NOT_SUPPORTED: a task in a worker process called it.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: there is no memory or no thread, as with posse_create; nothing was
+ * added.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_add_done_callback(posse_future future, posse_callback *callback,
                                                void *context);
 
-/* Gives the future back; it is stale from now on, and so is the result shown by posse_result. A
+/* Gives the future back. From now on it is stale, and so is the result that posse_result showed. A
  * task that has not ended goes on unobserved.
  * POSSE_INVALID: it was released before. */
 POSSE_API posse_status posse_release(posse_future future);
@@ -541,37 +546,38 @@ POSSE_API posse_status posse_release(posse_future future);
 typedef enum posse_when {
     POSSE_ALL_COMPLETED = 0,
     POSSE_FIRST_COMPLETED = 1,
-    POSSE_FIRST_EXCEPTION = 2 /* one has ended otherwise than with a result or by cancel; or all */
+    POSSE_FIRST_EXCEPTION =
+        2 /* a task has ended, but not with a result or by cancel; or all have */
 } posse_when;
 
-/* Waits until all, or the first, of n futures have ended. done, if not NULL, has n places and tells
- * of each whether it has; *n_done, if not NULL, gets their number, where a future that is given
- * twice counts once. Both also tell it after a wait that ended otherwise than with POSSE_OK.
+/* Blocks up to timeout_ms until the condition `when` holds for n futures. done, if not NULL, has n
+ * places and gets for each whether it has ended. *n_done, if not NULL, gets their number, where a
+ * future that is given twice counts once. Both are also set if the call does not return POSSE_OK.
  * POSSE_OK: the condition holds.
  * POSSE_TIMEOUT: it did not hold in time.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: it can never hold.
  * POSSE_DEADLOCK: a task waits for itself.
  * POSSE_NO_MEMORY, POSSE_SYSTEM.
- * POSSE_INVALID: one is not valid, an unknown `when`. POSSE_WRONG_PROCESS. */
+ * POSSE_INVALID: a future is not valid, or `when` is unknown. POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_wait(const posse_future *futures, size_t n, posse_when when,
                                   long timeout_ms, bool *done, size_t *n_done);
 
 /* Gives futures in the order in which they end. Used by one thread at a time. */
 typedef struct posse_completion_iter posse_completion_iter;
 
-/* Begins: those that have ended already come first, then the others as they end, each once, also if
- * it is given twice. The timeout is for all of it, from now on. The array is not needed after the
- * call. Does not block.
- * As posse_wait, but never POSSE_TIMEOUT. */
+/* Begins: futures that have ended already come first, then the others as they end. Each comes once,
+ * also if it is given twice. The timeout is for all of it, from now on. The array is not needed
+ * after the call. Does not block.
+ * Statuses as posse_wait, but never POSSE_TIMEOUT. */
 POSSE_API POSSE_CHECK posse_status posse_as_completed(const posse_future *futures, size_t n,
                                                       long timeout_ms,
                                                       posse_completion_iter **iter);
 
-/* The next one; *index, if not NULL, is its first place in the array. It may be released at once.
- * Blocks. A future that somebody has released meanwhile is left out.
+/* Gives the next one, which may be released at once. *index, if not NULL, gets its first place in
+ * the array. Blocks. A future that was released meanwhile is left out.
  * POSSE_END: all were given.
- * POSSE_TIMEOUT: time is up; what ends later can still be had by asking again.
- * POSSE_NO_MEMORY: as with posse_result; the same holds.
+ * POSSE_TIMEOUT: time is up; asking again gives what ends later.
+ * POSSE_NO_MEMORY: as with posse_result; asking again is possible, too.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: the rest will never end. */
 POSSE_API POSSE_CHECK posse_status posse_completion_iter_next(posse_completion_iter *iter,
                                                               posse_future *future, size_t *index);
@@ -583,7 +589,7 @@ POSSE_API size_t posse_completion_iter_left(const posse_completion_iter *iter);
  * destroyed meanwhile. */
 POSSE_API void posse_completion_iter_close(posse_completion_iter *iter);
 
-/* A descriptor for poll, epoll and the like that tells of futures that have ended. */
+/* A descriptor for poll, epoll and the like that reports futures that have ended. */
 typedef struct posse_completion_queue posse_completion_queue;
 
 /* Makes one. It belongs to no executor, and takes futures of any of the program's.
@@ -595,11 +601,12 @@ POSSE_API POSSE_CHECK posse_status posse_completion_queue_create(posse_completio
  * -1: the program has closed it. */
 POSSE_API int posse_completion_queue_fd(const posse_completion_queue *queue);
 
-/* Has the future told when it has ended (or cannot any more, as its executor broke), with the
- * context. The first one of an executor starts a thread in it, which ends with posse_destroy.
- * POSSE_NOT_SUPPORTED: called by a task in a worker process.
- * POSSE_NO_MEMORY, POSSE_SYSTEM: no memory or no thread; errno EBADF: the program has closed the
- * descriptor. What was added before can still be taken.
+/* Adds a future with a context. The queue delivers both when the future has ended, or cannot end
+ * any more as its executor broke. The first one of an executor starts a thread in it, which ends
+ * with posse_destroy.
+ * POSSE_NOT_SUPPORTED: a task in a worker process called it.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: there is no memory or no thread; with errno EBADF the program has
+ * closed the descriptor. What was added before can still be taken.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_completion_queue_add(posse_completion_queue *queue,
                                                   posse_future future, void *context);
@@ -609,13 +616,13 @@ typedef struct posse_completion {
     void *context;
 } posse_completion;
 
-/* Takes at most capacity of those that have ended, in the order in which they did; their number, 0
- * if there is none. A future that is released before it ends is left out, as are those that had not
- * ended when their executor was destroyed. Does not block. Any thread. */
+/* Takes at most capacity futures that have ended, in the order in which they did. Returns their
+ * number, 0 if there is none. Left out are futures that were released before they ended, and those
+ * that had not ended when their executor was destroyed. Does not block. Any thread. */
 POSSE_API size_t posse_completion_queue_take(posse_completion_queue *queue, posse_completion *taken,
                                              size_t capacity);
 
-/* Closes the descriptor, and forgets what was added. NULL is fine. Nobody may be using it. */
+/* Closes the descriptor, and forgets what was added. NULL is fine. No thread may be using it. */
 POSSE_API void posse_completion_queue_destroy(posse_completion_queue *queue);
 
 /* ---- map ------------------------------------------------------------------------------------- */
@@ -630,8 +637,8 @@ typedef struct posse_input {
 } posse_input;
 
 /* Runs on one item: items[k] points to its element of input k, result to room for its result (not
- * cleared unless options.wipe is set). Returns 0, or fails as a task does; that is this item's
- * failure alone. */
+ * cleared unless options.wipe is set). Returns 0, or fails as a task does; only this item fails
+ * then. */
 typedef int posse_map_fn(posse_task *task, const void *const *items, void *result);
 
 /* Several items in a row, for a function that loops over them itself, which is fastest for small
@@ -646,34 +653,35 @@ typedef struct posse_block {
     size_t result_stride;
 } posse_block;
 
-/* Its failure is that of all of its items. */
+/* Runs on a block. If it fails, all items of the block have failed. */
 typedef int posse_block_fn(posse_task *task, const posse_block *block);
 
 /* Gives the next item: writes its element of input k to elements[k]. The thread that calls
  * posse_map_open or posse_map_next calls it, at most as far ahead as buffersize says. It may block:
- * so it is asked only while there is no item to give, unless its last 64 chunks came in less than a
- * millisecond each. timeout_ms does not cut it short, but an item that comes too late never begins.
- * It may leave by an exception of C++ or by pthread_exit. posse_map_open closes the map then;
- * after posse_map_next posse_map_close is still due.
- * POSSE_OK: there it is. POSSE_END: there are no more. Anything else ends the map too, and is what
- * posse_map_next says after the items before. */
+ * so it is called only while there is no item to give, unless its last 64 chunks came in less than
+ * a millisecond each. timeout_ms does not cut it short, but an item that comes too late never
+ * begins. It may leave by an exception of C++ or by pthread_exit. posse_map_open closes the map
+ * then; after posse_map_next the caller must still call posse_map_close.
+ * POSSE_OK: it has written an item.
+ * POSSE_END: there are no more.
+ * Otherwise the map ends too: after the items before posse_map_next returns what it returned. */
 typedef posse_status posse_source(void *context, void *const *elements);
 
 /* What posse_map does. Zero is the default everywhere. */
 typedef struct posse_map_job {
     size_t struct_size;       /* sizeof(posse_map_job) */
-    posse_map_fn *fn;         /* this, */
-    posse_block_fn *block_fn; /* or this */
-    /* What it gets: arrays of `count` items each (data must stay until the end), or, with a source,
-     * the sizes of its elements, while data is not used. Memory of posse_alloc is used in place by
-     * worker processes, other memory is copied; threads use all in place, unless there is an
-     * item_timeout_ms, which they may overstay. */
+    posse_map_fn *fn;         /* runs on one item */
+    posse_block_fn *block_fn; /* runs on a block; set one of the two */
+    /* What the function gets: arrays of `count` items each, whose data must stay until the end.
+     * With a source only the sizes of its elements count, and data is not used. Worker processes
+     * use memory of posse_alloc in place, other memory is copied. Threads use all in place, unless
+     * there is an item_timeout_ms, after which they may still run. */
     const posse_input *inputs;
     size_t n_inputs; /* at most POSSE_MAX_INPUTS */
     size_t count;
     posse_source *source;
     void *source_context;
-    /* What it gives: result_size bytes an item. An array for the results of all items, in place as
+    /* What it gives: result_size bytes an item. results is an array for all items, in place as
      * above, or NULL: posse_map_next shows them. result_stride 0: result_size. */
     size_t result_size;
     void *results;
@@ -686,8 +694,8 @@ typedef struct posse_map_job {
     bool unordered;       /* posse_map_next gives chunks as they end */
     long timeout_ms;      /* for all of it, from posse_map or posse_map_open on; 0: for ever */
     long item_timeout_ms; /* for an item; a chunk has that times its items; 0: for ever */
-    /* What all items share: posse_map_arg gives it to the function. It must stay until the end, and
-     * is used in place as inputs are, or copied with each chunk. So if it is large, it should be
+    /* What all items share: posse_map_arg gives it to the function. It must stay until the end. It
+     * is used in place as inputs are, or copied with each chunk, so if it is large, it should be
      * memory of posse_alloc. */
     const void *arg;
     size_t arg_size;
@@ -697,20 +705,21 @@ typedef struct posse_map_job {
  * any type. NULL and 0: the map has none, or the task is not a map's. */
 POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
 
-/* Runs a function on all items, and waits. If a worker dies, every item of its chunk is lost.
- * statuses, if not NULL, has `count` places and tells how each item ended, as posse_exception does.
- * The call fills it whatever it returns: an item that never began has POSSE_CANCELLED, one that was
- * still running has the status that the call returns. The bytes in job.results of an item without
- * POSSE_OK mean nothing.
- * POSSE_OK: all items have results. POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_DEADLINE,
- * POSSE_CANCELLED: of the first item that has none; the others have theirs.
+/* Runs a function on all items. Blocks up to the job's timeout_ms. If a worker dies, every item of
+ * its chunk is lost. statuses, if not NULL, has `count` places and gets how each item ended, as
+ * posse_exception says it. The call fills it whatever it returns: an item that never began has
+ * POSSE_CANCELLED, one that was still running has the status that the call returns. The bytes in
+ * job.results of an item without POSSE_OK mean nothing.
+ * POSSE_OK: all items have results.
+ * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_DEADLINE, POSSE_CANCELLED: the first item that has no
+ * result ended so; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
- * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was),
- * neither or both functions, negative numbers, a size of 0 or an array of NULL where there are
- * items, results that overlap, a size without arg, an array of results for a source, a source (see
- * posse_map_open), ...
- * POSSE_TOO_LARGE: too many inputs, a chunk or arg of over 4 GB, item_timeout_ms over 49 days, more
- * statuses than memory can hold (they stay as they were).
+ * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was);
+ * neither or both functions are set; a number is negative; a size is 0 or an array NULL where there
+ * are items; results overlap; a size has no arg; a source has an array of results; job has a source
+ * (see posse_map_open).
+ * POSSE_TOO_LARGE: there are too many inputs, a chunk or arg is over 4 GB, item_timeout_ms is over
+ * 49 days, or there are more statuses than memory can hold (they stay as they were).
  * POSSE_NOT_LOADED, POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN,
  * POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const posse_map_job *job,
@@ -721,7 +730,7 @@ typedef struct posse_map_iter posse_map_iter;
 
 /* Begins: submits what buffersize allows, or with a source the first chunk. job and its list of
  * inputs are copied, the arrays not. Blocks while the source does, and while the queue is at
- * queue_limit. *iter is set before the source is asked; it is NULL if the call does not return
+ * queue_limit. *iter is set before the source is called; it is NULL if the call does not return
  * POSSE_OK. Statuses as posse_map. */
 POSSE_API POSSE_CHECK posse_status posse_map_open(posse_executor *executor,
                                                   const posse_map_job *job, posse_map_iter **iter);
@@ -734,30 +743,31 @@ typedef struct posse_item {
 } posse_item;
 
 /* Gives the next item that has ended, in their order, unless the job is unordered. If there is
- * none, asks the source for more, then waits. Blocks.
+ * none, it asks the source for more, then blocks until one has ended.
  * POSSE_OK: item is filled; item->status says how it ended.
  * Otherwise item->status is what the call returns, the rest of the item is zero:
  * POSSE_END: all were given.
  * POSSE_TIMEOUT: the time for all is up.
- * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_NO_MEMORY, or what the source said: no more items come. */
+ * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_NO_MEMORY: no more items come. If the source ended the map
+ * with a status of its own, the call returns that. */
 POSSE_API POSSE_CHECK posse_status posse_map_next(posse_map_iter *iter, posse_item *item);
 
-/* How the item that was given last ended, as posse_exception. Unless the call returns POSSE_OK,
- * error->status is what it returns.
+/* Says how the item that was given last ended, as posse_exception. Unless the call returns
+ * POSSE_OK, error->status is what it returns.
  * POSSE_INVALID: no item was given last. */
 POSSE_API posse_status posse_map_exception(posse_map_iter *iter, posse_error *error);
 
-/* Ends it: items that have not begun are cancelled. Waits for those that are running if they use
- * memory of the program in place (threads, memory of posse_alloc). NULL is fine. Before
- * posse_destroy.
+/* Ends it: items that have not begun are cancelled. Blocks until running items have ended if they
+ * use memory of the program in place (threads, memory of posse_alloc). NULL is fine. The caller
+ * must call it before posse_destroy.
  * POSSE_OK, POSSE_WRONG_PROCESS; it is freed in either case. */
 POSSE_API posse_status posse_map_close(posse_map_iter *iter);
 
 /* ---- memory that tasks and the program share ------------------------------------------------- */
 
-/* size bytes that have the same address in the program and in all workers: pass the pointer in an
- * argument, and no copy is made. Not cleared unless options.wipe is set; aligned to 64 bytes. What
- * the program allocates lives until posse_free or posse_destroy; what a task allocates is also
+/* Gives size bytes that have the same address in the program and in all workers: pass the pointer
+ * in an argument, and no copy is made. Not cleared unless options.wipe is set; aligned to 64 bytes.
+ * What the program allocates lives until posse_free or posse_destroy; what a task allocates is also
  * freed when its worker dies.
  * A process can use memory that another process has allocated once it has made a call of posse
  * after that: to start a task, to show a result, to take a lock, to get an item from a queue. If
@@ -775,38 +785,40 @@ POSSE_API posse_status posse_free(posse_executor *executor, void *memory);
 
 /* A lock and a bounded queue in the executor's shared memory, for the program's threads and tasks
  * on any backend. Both are values that may be copied, and passed in arguments. They live until they
- * are destroyed, or posse_destroy, and can be used after posse_shutdown too; afterwards they are
- * stale, and every call says POSSE_INVALID, also to those who wait. Made by a task, they also end
- * when its worker dies; a worker that leaves by itself leaves them to the others. All zero is never
- * valid.
- * POSSE_BROKEN is also said if a task has written where they lie. */
+ * are destroyed, or until posse_destroy, and can be used after posse_shutdown too. Afterwards they
+ * are stale: every call returns POSSE_INVALID, calls that are waiting too. What a task made also
+ * ends when its worker dies; a worker that leaves on purpose leaves it to the others. All zero is
+ * never valid.
+ * POSSE_BROKEN is also returned if a task has overwritten their memory. */
 
 typedef struct posse_lock {
     posse_executor *executor;
     uint64_t id;
 } posse_lock;
 
-/* POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
+/* Makes a lock, which no thread holds yet.
+ * POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_lock_create(posse_executor *executor, posse_lock *lock);
 
-/* Takes the lock for the calling thread; a task that runs on the stack of one that waits for it is
- * the same thread. It is not recursive, and not given to the waiting in order. A task that returns
- * without releasing it leaves it with its worker; when that ends, it is as if it had died. Once a
- * task is seen to be lost, its locks can be had.
- * POSSE_OK: it is held by this thread now.
- * POSSE_OWNER_DIED: so it is, but the worker that held it has ended, so what it guards may be half
- * changed. Told once, to the next one.
+/* Takes the lock for the calling thread. Blocks up to timeout_ms. A task that runs on the stack of
+ * one that waits for it is the same thread. The lock is not recursive, and waiting threads do not
+ * get it in order. If a task returns without releasing it, its worker keeps it; when the worker
+ * ends, that counts as a death. Once a task is seen to be lost, its locks can be taken.
+ * POSSE_OK: this thread holds the lock now.
+ * POSSE_OWNER_DIED: so it does, but the worker that held it has ended, so what it guards may be
+ * half changed. Only the next holder gets this.
  * POSSE_TIMEOUT.
  * POSSE_DEADLOCK: this thread holds it already.
- * POSSE_BROKEN, POSSE_SHUT_DOWN: not taken; the executor is destroyed or broken.
- * POSSE_NO_MEMORY: over 4000 threads and tasks are waiting already.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN: it was not taken; the executor is broken or destroyed.
+ * POSSE_NO_MEMORY: over 4000 threads and tasks wait already.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_lock_acquire(posse_lock lock, long timeout_ms);
 
-/* POSSE_INVALID: this thread does not hold it. POSSE_BROKEN, POSSE_WRONG_PROCESS. */
+/* Releases the lock, which another thread or task may take then.
+ * POSSE_INVALID: this thread does not hold it. POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_lock_release(posse_lock lock);
 
-/* Those who wait for it are told POSSE_INVALID.
+/* Destroys the lock; calls that wait for it return POSSE_INVALID.
  * POSSE_INVALID: it is held. POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_lock_destroy(posse_lock lock);
 
@@ -815,33 +827,36 @@ typedef struct posse_queue {
     uint64_t id;
 } posse_queue;
 
-/* A queue of at most `capacity` items of at most item_size bytes each; its memory is taken now.
+/* Makes a queue of at most `capacity` items of at most item_size bytes each, and takes its memory.
  * POSSE_INVALID: one of them is 0.
- * POSSE_TOO_LARGE: capacity times (item_size + 16) bytes is over max_memory, see limits.
+ * POSSE_TOO_LARGE: capacity times (item_size + 16) bytes is over max_memory, see limits in
+ * posse(7).
  * POSSE_NO_MEMORY, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_queue_create(posse_executor *executor, size_t capacity,
                                                       size_t item_size, posse_queue *queue);
 
-/* Appends a copy of size bytes (0 is possible); waits for room. If its worker dies meanwhile the
- * item is in the queue, whole, or it is not. A caller that is stopped while it copies holds the
- * others up; they may wait a second longer than their timeout.
- * POSSE_TIMEOUT: there was none.
+/* Appends a copy of size bytes (0 is possible). Blocks up to timeout_ms for room. If its worker
+ * dies meanwhile, the whole item is in the queue, or nothing of it. A caller that is stopped while
+ * it copies holds the others up; they may wait a second longer than their timeout.
+ * POSSE_TIMEOUT: there was no room in time.
  * POSSE_CLOSED: the queue is closed.
- * POSSE_TOO_LARGE: over item_size.
+ * POSSE_TOO_LARGE: size is over item_size.
  * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_queue_put(posse_queue queue, const void *data, size_t size,
                                        long timeout_ms);
 
-/* Takes the first item; waits for one. *size, if not NULL, gets its size. If its worker dies
- * meanwhile the item is still in the queue, or it was taken and is lost with the worker.
- * POSSE_TIMEOUT: there was none.
+/* Takes the first item. Blocks up to timeout_ms for one. *size, if not NULL, gets its size. If its
+ * worker dies meanwhile, the item is still in the queue, or it was taken and is lost with the
+ * worker.
+ * POSSE_TIMEOUT: there was no item in time.
  * POSSE_CLOSED: the queue is closed and empty.
  * POSSE_TOO_LARGE: the item is larger than capacity; it stays, *size says how large.
  * Others as posse_queue_put. */
 POSSE_API posse_status posse_queue_get(posse_queue queue, void *buffer, size_t capacity,
                                        size_t *size, long timeout_ms);
 
-/* No more puts; gets go on until the queue is empty. Wakes all who wait. May be called again.
+/* Closes the queue: no more puts; gets go on until it is empty. Wakes all callers that wait. May be
+ * called again.
  * POSSE_TIMEOUT: nothing was done, as others were inside for five seconds; one may be stopped.
  * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_queue_close(posse_queue queue);
@@ -849,7 +864,7 @@ POSSE_API posse_status posse_queue_close(posse_queue queue);
 /* Items in it now; 0 if the handle is not valid. */
 POSSE_API size_t posse_queue_length(posse_queue queue);
 
-/* Items left in it are lost; those who wait are told POSSE_INVALID.
+/* Destroys the queue: its items are lost, calls that wait return POSSE_INVALID.
  * Statuses as posse_queue_close. */
 POSSE_API posse_status posse_queue_destroy(posse_queue queue);
 
