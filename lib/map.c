@@ -1,15 +1,113 @@
+/* The iterator of a map: opens it, gives its items one by one, closes it. */
 #include "map.h"
+#include "os/clock.h"
 #include "os/unwind.h"
-#include "pool/error.h"
+#include "pool/dispatch.h"
 #include "pool/park.h"
 #include "pool/pool.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static posse_status prepare(posse_map_iter *m)
+{
+    size_t staged = 1;
+    posse_status status = pi_map_plan(m);
+    if (status != POSSE_OK)
+        return status;
+    for (size_t k = 0; k < m->job.n_inputs && m->job.source; k++)
+        staged += m->chunksize * m->chunk.inputs[k].size;
+    m->staged = malloc(staged);
+    if (!m->staged)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    return m->job.unordered ? pi_dispatch_open(m->executor) : POSSE_OK;
+}
+
+/* NULL: *status tells why. */
+static posse_map_iter *make(posse_executor *e, const posse_map_job *job, posse_status *status)
+{
+    posse_map_iter *m = calloc(1, sizeof *m);
+    if (!m) {
+        *status = pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+        return NULL;
+    }
+    m->executor = e;
+    m->job = *job;
+    if (job->n_inputs)
+        memcpy(m->inputs, job->inputs, job->n_inputs * sizeof *job->inputs);
+    m->job.inputs = m->inputs;
+    m->until = job->timeout_ms ? pi_os_after_ms(job->timeout_ms) : PI_NEVER;
+    *status = pi_map_wait_init(m);
+    if (*status == POSSE_OK)
+        return m;
+    free(m);
+    return NULL;
+}
+
+void pi_map_close_left(void *map)
+{
+    posse_map_iter **m = map;
+    int error = errno;
+    (void)posse_map_close(*m);
+    errno = error;
+    *m = NULL;
+}
+
+static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_map_iter **map)
+{
+    posse_status status = pi_map_check(e, job);
+    if (status == POSSE_OK)
+        *map = make(e, job, &status);
+    if (status == POSSE_OK)
+        status = prepare(*map);
+    if (status == POSSE_OK) {
+        PI_OS_IF_LEFT(pi_map_close_left, map); /* by the source, or a task that runs here */
+        status = pi_map_fill(*map, job->source ? (*map)->chunksize : (*map)->buffersize);
+        PI_OS_END_IF_LEFT;
+    }
+    if (status == POSSE_OK || (*map && (*map)->oldest))
+        return POSSE_OK;
+    pi_map_close_left(map);
+    return status;
+}
+
+posse_status posse_map_open(posse_executor *e, const posse_map_job *given, posse_map_iter **map)
+{
+    posse_map_job job;
+    if (!map)
+        return pi_refuse(POSSE_INVALID, "iter is NULL");
+    *map = NULL;
+    posse_status status = pi_map_read(given, &job);
+    return status == POSSE_OK ? open_map(e, &job, map) : status;
+}
+
+posse_status posse_map_close(posse_map_iter *m)
+{
+    if (!m)
+        return POSSE_OK;
+    posse_status status = pi_check(m->executor);
+    if (status == POSSE_OK) { /* in a forked child locks may stay held for ever */
+        pi_map_cancel(m);
+        pi_map_land_all(m);
+        pi_map_wait_fini(m);
+    }
+    for (struct pi_flight *flight = m->oldest, *next; flight; flight = next) {
+        next = flight->younger;
+        free(flight);
+    }
+    free(m->spare);
+    free(m->staged);
+    free(m);
+    return status;
+}
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-/* The failures behind the results, which lie in shared memory and may be scribbled. */
+/* Finds the failures behind the results. A task may have overwritten them. */
 static bool find_failures(posse_map_iter *m, const char *data, size_t size, size_t results)
 {
     const size_t each = sizeof *m->failures, at = pi_failures_at(results);
@@ -22,23 +120,22 @@ static bool find_failures(posse_map_iter *m, const char *data, size_t size, size
     return true;
 }
 
-/* Finds what a chunk has given, and brings it to where it shall be. */
-static posse_status open_chunk(posse_map_iter *m)
+/* Finds what a chunk has given, and copies it to the array of results. */
+static posse_status read_results(posse_map_iter *m)
 {
     const void *data;
     size_t size, results = m->chunk.results.at ? 0 : m->current->count * m->chunk.results.size;
     posse_status status = posse_result(m->current->sub.future, 0, &data, &size);
-    m->results = NULL;
-    m->n_failures = 0;
     if (status != POSSE_OK)
         return status;
     if (!find_failures(m, data, size, results))
         return POSSE_BROKEN;
     m->results = data;
-    m->stride = m->chunk.results.size;
+    m->stride = m->job.result_size;
     if (!m->job.results)
         return POSSE_OK;
-    m->stride = m->job.result_stride ? m->job.result_stride : m->job.result_size;
+    if (m->job.result_stride)
+        m->stride = m->job.result_stride;
     char *array = (char *)m->job.results + m->current->first * m->stride;
     if (results)
         pi_copy_items(array, m->stride, data, m->job.result_size, m->job.result_size,
@@ -47,15 +144,16 @@ static posse_status open_chunk(posse_map_iter *m)
     return POSSE_OK;
 }
 
-static void begin(posse_map_iter *m, struct pi_flight *flight)
+void pi_map_begin(posse_map_iter *m, struct pi_flight *flight)
 {
     m->current = flight;
     m->next = 0;
-    m->status = open_chunk(m);
+    m->results = NULL;
+    m->n_failures = 0;
+    m->status = read_results(m);
 }
 
-/* Goes on to the next chunk that has ended. */
-static posse_status next_chunk(posse_map_iter *m)
+posse_status pi_map_next_chunk(posse_map_iter *m)
 {
     if (m->current)
         pi_map_land(m, m->current);
@@ -64,24 +162,18 @@ static posse_status next_chunk(posse_map_iter *m)
     if (m->over)
         return POSSE_END;
     (void)pi_map_fill(m, m->buffersize);
-    m->over = m->n_flights == 0;
+    posse_status status = m->oldest ? pi_map_wait(m, m->until) : m->end;
+    m->over = status != POSSE_OK;
     if (m->over)
-        return m->end;
-    struct pi_flight *flight = NULL;
-    posse_status status = pi_map_await(m, &flight);
-    if (status != POSSE_OK) { /* it ends before its time: what has not begun never will */
-        m->over = true;
-        pi_map_cancel(m);
-        return status;
-    }
-    begin(m, flight);
-    return POSSE_OK;
+        pi_map_cancel(m); /* it may end before its time: what has not begun never will */
+    else
+        pi_map_begin(m, m->ready);
+    return status;
 }
 
 /* ---- items ----------------------------------------------------------------------------------- */
 
-/* Goes on to the next item of the chunk: how it ended. */
-static posse_status next_item(posse_map_iter *m)
+posse_status pi_map_next_item(posse_map_iter *m)
 {
     size_t i = m->next++;
     m->failed = NULL;
@@ -97,12 +189,12 @@ static posse_status next(posse_map_iter *m, posse_item *item)
 {
     posse_status status = POSSE_OK;
     if (!m->current || m->next == m->current->count)
-        status = next_chunk(m);
+        status = pi_map_next_chunk(m);
     if (status != POSSE_OK)
         return status;
     size_t i = m->next;
     item->index = m->current->first + i;
-    item->status = next_item(m);
+    item->status = pi_map_next_item(m);
     if (item->status == POSSE_OK && m->results)
         item->result = m->results + i * m->stride;
     return POSSE_OK;
@@ -113,7 +205,7 @@ posse_status posse_map_next(posse_map_iter *m, posse_item *item)
     posse_item given = {.struct_size = sizeof given};
     if (pi_sized_check(item) != POSSE_OK)
         return POSSE_INVALID;
-    posse_status status = m ? pi_check(m->executor) : pi_refuse(POSSE_INVALID, "mapping is NULL");
+    posse_status status = m ? pi_check(m->executor) : pi_refuse(POSSE_INVALID, "iter is NULL");
     if (status == POSSE_OK)
         status = next(m, &given);
     if (status == POSSE_OK)
@@ -138,7 +230,7 @@ static void describe_item(const struct pi_failure *failed, posse_error *error)
 
 static posse_status exception(posse_map_iter *m, posse_error *error)
 {
-    if (m->status == POSSE_BROKEN) { /* what it gave was scribbled on */
+    if (m->status == POSSE_BROKEN) { /* a task has overwritten what it gave */
         snprintf(error->message, sizeof error->message, "the results of the map are damaged");
         return POSSE_BROKEN;
     }
@@ -158,87 +250,5 @@ posse_status posse_map_exception(posse_map_iter *m, posse_error *error)
     if (status != POSSE_OK)
         seen.status = status;
     pi_sized_write(error, &seen, sizeof seen);
-    return status;
-}
-
-/* ---- the whole ------------------------------------------------------------------------------- */
-
-/* Where posse_map notes how items ended. */
-struct outcome {
-    posse_status *statuses; /* or NULL */
-    posse_status first;     /* of those that did not end well */
-    size_t first_index;
-};
-
-static void note(struct outcome *outcome, size_t index, posse_status status)
-{
-    if (outcome->statuses)
-        outcome->statuses[index] = status;
-    if (status != POSSE_OK && index < outcome->first_index) {
-        outcome->first = status;
-        outcome->first_index = index;
-    }
-}
-
-static void note_chunk(posse_map_iter *m, struct outcome *outcome)
-{
-    if (m->status == POSSE_OK && m->n_failures == 0 && !outcome->statuses)
-        return;
-    for (size_t i = 0; i < m->current->count; i++)
-        note(outcome, m->current->first + i, next_item(m));
-}
-
-/* The map has ended early: how, for the items that were on their way. */
-static void note_rest(posse_map_iter *m, struct outcome *outcome, posse_status status)
-{
-    for (struct pi_flight *flight = m->oldest; flight; flight = flight->younger) {
-        begin(m, flight);
-        bool stopped =
-            m->job.fn && m->status == POSSE_TASK_FAILED; /* its items fail by themselves */
-        if (stopped || !posse_done(flight->sub.future))
-            m->status = status;
-        note_chunk(m, outcome);
-    }
-    m->current = NULL;
-}
-
-static posse_status map(posse_executor *e, const posse_map_job *job, posse_status *statuses)
-{
-    posse_map_iter *m;
-    posse_status status = posse_map_open(e, job, &m);
-    if (status != POSSE_OK)
-        return status;
-    struct outcome outcome = {statuses, POSSE_OK, SIZE_MAX};
-    PI_OS_IF_LEFT(pi_map_close_unwound, &m); /* by a task that runs here */
-    while ((status = next_chunk(m)) == POSSE_OK)
-        note_chunk(m, &outcome);
-    PI_OS_END_IF_LEFT;
-    if (status != POSSE_END)
-        note_rest(m, &outcome, status);
-    int error = errno;
-    (void)posse_map_close(m);
-    errno = error;
-    return status == POSSE_END ? outcome.first : status;
-}
-
-posse_status posse_map(posse_executor *e, const posse_map_job *given, posse_status *statuses)
-{
-    posse_map_job job;
-    if (!pi_map_read(given, &job))
-        return POSSE_INVALID;
-    if (statuses && job.count > PTRDIFF_MAX / sizeof *statuses)
-        return pi_refuse(POSSE_TOO_LARGE, "job.count is larger than an array can be");
-    for (size_t i = 0; statuses && i < job.count; i++)
-        statuses[i] = POSSE_CANCELLED; /* so do those end that never begin */
-    posse_status status = pi_check(e);
-    if (status == POSSE_OK && job.source)
-        status = pi_refuse(POSSE_INVALID, "job.source is for posse_map_open");
-    if (status != POSSE_OK)
-        return status;
-    pi_call_enter(e); /* destroy waits until all of it is over */
-    PI_OS_IF_LEFT(pi_call_exit_unwound, e);
-    status = map(e, &job, statuses);
-    PI_OS_END_IF_LEFT;
-    pi_call_exit(e);
     return status;
 }

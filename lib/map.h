@@ -1,15 +1,20 @@
-/* map.h - posse_map: chunks (map_chunk.h) that are on their way through the executor.
+/* map.h - posse_map: chunks (map_chunk.h) on their way through the executor.
  *
- * Items are read from the source, or their place in the arrays, as chunks are submitted, which
- * buffersize bounds; from a slow source only while no chunk can be given. A chunk is given item by
- * item when it has ended: the oldest, or if order does not matter the first that has. It is
- * released when the next one is asked for.
+ * Runs in: program, worker.
  *
- * map_plan.c     checks what is asked for, and chooses the sizes
- * map_open.c     opens and closes it
- * map_ahead.c   reads items, and sends chunks on their way
- * map_wait.c    waits for chunks to end
- * map.c         gives what comes out
+ * A chunk is a task like others: a map submits, awaits, cancels and releases it by the calls of
+ * posse.h. Two things are its own: a writer puts the argument of the task together in shared memory
+ * (pi_submit), and chunks that are given as they end have a completion queue (map_wait.c).
+ *
+ * Items are read, from the source or from the arrays, when their chunk is submitted; buffersize
+ * bounds how far ahead. A chunk that has ended is given item by item. The chunk is released when
+ * the next one is asked for.
+ *
+ *   map_plan.c    checks a job, and chooses the sizes
+ *   map_ahead.c   reads items and submits chunks
+ *   map_wait.c    the chunks on their way
+ *   map.c         the iterator: gives what comes out
+ *   map_all.c     posse_map, which goes through all of it
  */
 #ifndef PI_MAP_H
 #define PI_MAP_H
@@ -19,7 +24,7 @@
 
 /* A chunk on its way. */
 struct pi_flight {
-    struct pi_subscription sub; /* its future; in the mail box if order does not matter */
+    struct pi_subscription sub; /* of its future; linked if the map is unordered */
     size_t first, count;        /* items */
     struct pi_flight *older, *younger;
 };
@@ -30,7 +35,7 @@ struct posse_map_iter {
     posse_input inputs[POSSE_MAX_INPUTS];
     struct pi_chunk chunk; /* what all chunks have in common */
     struct pi_chunk_source from;
-    bool in_place; /* workers use memory of the program's */
+    bool in_place; /* workers use memory of the program */
     size_t chunksize, buffersize;
     uint64_t until;
 
@@ -41,14 +46,13 @@ struct posse_map_iter {
     size_t on_the_way; /* of these, not yet given */
     posse_status end;  /* why no more are read; POSSE_OK: there are more */
 
-    /* In the order of their items. They stay where they are, as the mail box knows their subs. */
+    /* In the order of their items. A flight stays where it is, as `sub` is linked. */
     struct pi_flight *oldest, *youngest;
-    size_t n_flights;
-    struct pi_flight *spare;   /* to be used again, linked by `younger` */
-    struct pi_flight *ready;   /* taken from the cq, to be given next; NULL: none */
+    struct pi_flight *spare;   /* for the next one, or NULL */
+    struct pi_flight *ready;   /* that ended and is given next; NULL: not known yet */
     struct pi_flight *to_help; /* the first that a task has not tried to run itself */
     struct pi_cq cq;
-    struct pi_membership place; /* of it */
+    struct pi_membership membership;
 
     /* The chunk that is being given. */
     struct pi_flight *current;
@@ -58,40 +62,49 @@ struct posse_map_iter {
     size_t stride;
     const struct pi_failure *failures; /* of those items that are still to be given */
     size_t n_failures;
-    const struct pi_failure *failed; /* the item given last, if it failed by itself */
+    const struct pi_failure *failed; /* of the item given last; NULL: it did not fail by itself */
     bool over;                       /* no more chunks are given */
 };
 
 /* ---- map_plan.c ---- */
 
-/* Reads what the program asks for. False: it is NULL, or its size is not known. */
-bool pi_map_read(const posse_map_job *given, posse_map_job *job);
+/* Reads and checks what the program asks for. */
+posse_status pi_map_read(const posse_map_job *given, posse_map_job *job);
 posse_status pi_map_check(posse_executor *executor, const posse_map_job *job);
-/* Lays out the chunks, and chooses how large they are and how many. False: one would be too
- * large. */
-bool pi_map_plan(posse_map_iter *mapping);
+/* Chooses what chunks copy, how large they are, and how many are on their way. */
+posse_status pi_map_plan(posse_map_iter *map);
 
 /* ---- map_ahead.c ---- */
 
 /* Submits until `ahead` items are on their way, or there are no more, or an item can be given and
- * the source would have to be asked. What cannot be submitted now is tried again when there is
+ * the source would have to be called. What cannot be submitted now is tried again when there is
  * room. POSSE_OK, or why a chunk was not accepted. */
-posse_status pi_map_fill(posse_map_iter *mapping, size_t ahead);
+posse_status pi_map_fill(posse_map_iter *map, size_t ahead);
 
 /* ---- map_wait.c ---- */
 
-/* Whether pi_map_await would return at once. */
-bool pi_map_is_ready(posse_map_iter *mapping);
-/* Waits for the chunk that is given next. There is one on its way. */
-posse_status pi_map_await(posse_map_iter *mapping, struct pi_flight **flight);
+posse_status pi_map_wait_init(posse_map_iter *map);
+void pi_map_wait_fini(posse_map_iter *map);
+/* Makes `spare` the youngest chunk on its way. */
+void pi_map_depart(posse_map_iter *map, posse_future future, size_t count);
+/* Waits until map->ready is the chunk that is given next. There is one on its way. */
+posse_status pi_map_wait(posse_map_iter *map, uint64_t until);
+/* Releases a chunk, which is on its way no longer. */
+void pi_map_land(posse_map_iter *map, struct pi_flight *flight);
+/* Cancels chunks that have not begun, and asks the others to stop. */
+void pi_map_cancel(posse_map_iter *map);
+/* Releases all chunks, when none uses memory of the program in place any more. */
+void pi_map_land_all(posse_map_iter *map);
 
-/* ---- map_open.c ---- */
+/* ---- map.c ---- */
 
-/* Cancels those that have not begun, and asks the others to stop. */
-void pi_map_cancel(posse_map_iter *mapping);
-/* Closes *mapping, a posse_map_iter *, and sets it to NULL: for os/unwind.h. */
-void pi_map_close_unwound(void *mapping);
-/* It is on its way no longer. */
-void pi_map_land(posse_map_iter *mapping, struct pi_flight *flight);
+/* Goes on to the next chunk that has ended. POSSE_END, or as posse_map_next: there is none. */
+posse_status pi_map_next_chunk(posse_map_iter *map);
+/* Goes on to the next item of the chunk. Returns how the item ended. */
+posse_status pi_map_next_item(posse_map_iter *map);
+/* Makes a chunk, which may not have ended, the one that is being given. */
+void pi_map_begin(posse_map_iter *map, struct pi_flight *flight);
+/* Closes *map, a posse_map_iter *, and sets it to NULL. */
+void pi_map_close_left(void *map);
 
 #endif

@@ -16,19 +16,21 @@ static size_t head(const struct pi_chunk *chunk)
     return offsetof(struct pi_chunk, inputs) + chunk->n_inputs * sizeof *chunk->inputs;
 }
 
-/* Bytes of the copy of the map's argument. */
-static size_t arg_copy(const struct pi_chunk *chunk)
+/* Puts copies of n items at the end. Returns where they end. */
+static size_t append_copies(struct pi_column *column, size_t n, size_t end)
 {
-    return chunk->arg ? 0 : aligned(chunk->arg_size);
+    if (column->at)
+        return end;
+    column->copy = aligned(end);
+    return column->copy + n * column->size;
 }
 
-size_t pi_chunk_size(const struct pi_chunk *chunk)
+size_t pi_chunk_lay_out(struct pi_chunk *chunk)
 {
-    size_t size = head(chunk), copies = arg_copy(chunk);
+    size_t end = append_copies(&chunk->arg, 1, head(chunk));
     for (size_t k = 0; k < chunk->n_inputs; k++)
-        if (!chunk->inputs[k].at)
-            copies += aligned(chunk->count * chunk->inputs[k].size);
-    return copies ? aligned(size) + copies : size;
+        end = append_copies(&chunk->inputs[k], chunk->count, end);
+    return end;
 }
 
 void pi_copy_items(char *to, size_t to_stride, const char *from, size_t from_stride, size_t size,
@@ -47,168 +49,165 @@ void *pi_chunk_write(void *to, const void *source, size_t size)
     const struct pi_chunk_source *from = source;
     const struct pi_chunk *chunk = from->chunk;
     (void)size;
-    char *at = (char *)to + aligned(head(chunk));
     memcpy(to, chunk, head(chunk));
-    if (arg_copy(chunk))
-        memcpy(at, from->arg, chunk->arg_size);
-    at += arg_copy(chunk);
+    if (!chunk->arg.at && chunk->arg.size)
+        memcpy((char *)to + chunk->arg.copy, from->arg, chunk->arg.size);
     for (size_t k = 0; k < chunk->n_inputs; k++) {
         const struct pi_column *input = &chunk->inputs[k];
-        if (input->at)
-            continue;
-        pi_copy_items(at, input->size, from->from[k], from->strides[k], input->size, chunk->count);
-        at += aligned(chunk->count * input->size);
+        if (!input->at)
+            pi_copy_items((char *)to + input->copy, input->size, from->from[k], from->strides[k],
+                          input->size, chunk->count);
     }
     return to;
 }
 
 /* ---- in the worker --------------------------------------------------------------------------- */
 
-/* A chunk as its function sees it. */
+/* A chunk that runs. */
 struct work {
-    const struct pi_chunk *chunk;
-    posse_block block;
+    posse_task *task;
+    struct pi_chunk chunk;
+    posse_block block;   /* the items, as the function sees them */
     size_t room;         /* bytes of results in the task's own result */
-    struct pi_item item; /* the map's argument; how the item that runs has failed */
+    struct pi_item item; /* the map's argument, and the failure of the item that runs */
+    struct pi_failure *failures;
+    size_t n_failures, failures_room;
 };
 
-static void lay_out(const struct pi_chunk *chunk, struct work *work)
+/* Notes the failure of item i. False: no memory. */
+static bool note_failure(struct work *work, size_t i, int code)
 {
-    const char *copies = (const char *)chunk + aligned(head(chunk));
-    work->item.arg = chunk->arg ? chunk->arg : chunk->arg_size ? copies : NULL;
-    work->item.arg_size = chunk->arg_size;
-    copies += arg_copy(chunk);
-    work->block.first = chunk->first;
-    work->block.count = chunk->count;
-    work->block.result_stride = chunk->results.stride;
-    for (size_t k = 0; k < chunk->n_inputs; k++) {
-        const struct pi_column *input = &chunk->inputs[k];
-        work->block.inputs[k] = input->at ? input->at : copies;
-        work->block.strides[k] = input->stride;
-        if (!input->at)
-            copies += aligned(chunk->count * input->size);
-    }
-}
-
-/* What failed so far, in memory of the worker. */
-struct failures {
-    struct pi_failure *at;
-    size_t count, room;
-    bool stopped; /* before all items were done */
-};
-
-static bool note(struct failures *failures, size_t item, int code, const struct pi_item *how)
-{
-    if (failures->count == failures->room) {
-        size_t room = failures->room ? 2 * failures->room : 4;
-        struct pi_failure *more = realloc(failures->at, room * sizeof *more);
+    if (work->n_failures == work->failures_room) {
+        size_t room = work->failures_room ? 2 * work->failures_room : 4;
+        struct pi_failure *more = realloc(work->failures, room * sizeof *more);
         if (!more)
             return false;
-        failures->at = more;
-        failures->room = room;
+        work->failures = more;
+        work->failures_room = room;
     }
-    struct pi_failure *failure = &failures->at[failures->count++];
-    *failure = (struct pi_failure){.item = item, .code = how->failed ? how->code : code};
-    if (how->failed)
-        memcpy(failure->message, how->message, sizeof failure->message);
+    struct pi_failure *failure = &work->failures[work->n_failures++];
+    *failure = (struct pi_failure){.item = i, .code = work->item.failed ? work->item.code : code};
+    if (work->item.failed)
+        memcpy(failure->message, work->item.message, sizeof failure->message);
+    work->item.failed = false;
     return true;
 }
 
-/* The program has closed the map, or killed the task. */
+/* Whether the program has closed the map, or killed the task. Relaxed: seen soon enough. */
 static bool is_stopped(const posse_task *task)
 {
-    uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: seen soon enough */
+    uint64_t word = pi_load_relaxed(&task->slot->word);
     return pi_state(word) != PI_RUNNING || (word & PI_CANCEL_REQUESTED);
 }
 
-/* Runs item after item. A task has one failure, an item of a map its own: so posse_task_fail writes
- * to `item` meanwhile. */
-static bool run_items(posse_task *task, struct work *work, struct failures *failures)
+static int run_item(struct work *work, size_t i)
 {
-    const struct pi_chunk *chunk = work->chunk;
     const posse_block *block = &work->block;
-    bool ok = true;
-    task->item = &work->item;
-    for (size_t i = 0; i < block->count && ok; i++) {
-        const void *items[POSSE_MAX_INPUTS];
-        for (size_t k = 0; k < chunk->n_inputs; k++)
-            items[k] = block->inputs[k] + i * block->strides[k];
-        char *result = block->results ? block->results + i * block->result_stride : NULL;
-        int code = chunk->fn(task, items, result);
-        if (code != 0 || work->item.failed) {
-            ok = note(failures, i, code, &work->item);
-            work->item.failed = false;
-        }
-        failures->stopped = i + 1 < block->count && is_stopped(task);
-        ok = ok && !failures->stopped;
-    }
-    task->item = NULL;
-    return ok;
+    const void *items[POSSE_MAX_INPUTS];
+    for (size_t k = 0; k < work->chunk.n_inputs; k++)
+        items[k] = block->inputs[k] + i * block->strides[k];
+    return work->chunk.fn(work->task, items,
+                          block->results ? block->results + i * block->result_stride : NULL);
 }
 
-/* Puts the failures behind the results, of which there are `size` bytes. */
-static bool append_failures(posse_task *task, const void *results, size_t size,
-                            const struct failures *failures)
+/* Puts the failures behind the results. False: no memory. */
+static bool append_failures(const struct work *work)
 {
-    size_t at = pi_failures_at(size), more = failures->count * sizeof *failures->at;
+    size_t at = pi_failures_at(work->room), more = work->n_failures * sizeof *work->failures;
     char *all = calloc(1, at + more);
     if (!all)
         return false;
-    if (size)
-        memcpy(all, results, size);
-    memcpy(all + at, failures->at, more);
-    bool ok = posse_task_return(task, all, at + more) == POSSE_OK;
+    if (work->room)
+        memcpy(all, work->block.results, work->room);
+    memcpy(all + at, work->failures, more);
+    bool ok = posse_task_return(work->task, all, at + more) == POSSE_OK;
     free(all);
     return ok;
 }
 
-static void free_failures(void *failures) { free(((struct failures *)failures)->at); }
-
-static int run_all_items(posse_task *task, struct work *work)
+/* Runs item after item. NULL, or why the whole task fails. */
+static const char *run_items(struct work *work)
 {
-    struct failures failures = {.at = NULL};
-    bool ok;
-    PI_OS_IF_LEFT(free_failures, &failures);
-    ok = run_items(task, work, &failures);
-    PI_OS_END_IF_LEFT;
-    if (ok && failures.count > 0)
-        ok = append_failures(task, work->block.results, work->room, &failures);
-    free_failures(&failures);
-    if (ok)
-        return 0;
-    return posse_task_fail(task, 0, "%s",
-                           failures.stopped ? "the map has ended"
-                                            : "no memory for what the items of a map gave");
+    static const char *const no_memory = "no memory for what the items of a map gave";
+    for (size_t i = 0; i < work->block.count; i++) {
+        if (i > 0 && is_stopped(work->task))
+            return "the map has ended";
+        int code = run_item(work, i);
+        if ((code != 0 || work->item.failed) && !note_failure(work, i, code))
+            return no_memory;
+    }
+    work->task->item = NULL;
+    return work->n_failures == 0 || append_failures(work) ? NULL : no_memory;
 }
 
-/* A failure is kept until the function has returned, as its message takes the place of the results,
- * which it may still be writing. */
-static int run_block(posse_task *task, struct work *work)
+static void free_failures(void *work) { free(((struct work *)work)->failures); }
+
+static int run_each(struct work *work)
+{
+    const char *failure;
+    PI_OS_IF_LEFT(free_failures, work);
+    failure = run_items(work);
+    PI_OS_END_IF_LEFT;
+    free_failures(work);
+    work->task->item = NULL;
+    return failure ? posse_task_fail(work->task, 0, "%s", failure) : 0;
+}
+
+/* The task fails only when the function has returned: the message takes the place of the results,
+ * which the function may still write. */
+static int run_block(struct work *work)
 {
     const struct pi_item *item = &work->item;
-    task->item = &work->item;
-    int code = work->chunk->block_fn(task, &work->block);
-    task->item = NULL;
-    return item->failed ? posse_task_fail(task, item->code, "%s", item->message) : code;
+    int code = work->chunk.block_fn(work->task, &work->block);
+    work->task->item = NULL;
+    return item->failed ? posse_task_fail(work->task, item->code, "%s", item->message) : code;
 }
 
-/* What a task has scribbled on need not be one. */
-static bool is_whole(const struct pi_chunk *chunk, size_t size)
+/* False: a task has overwritten it, and it is none any more. */
+static bool read_chunk(struct pi_chunk *chunk, const char *arg, size_t size)
 {
-    return size >= offsetof(struct pi_chunk, inputs) && chunk->n_inputs <= POSSE_MAX_INPUTS &&
-           size >= pi_chunk_size(chunk);
+    const size_t at = offsetof(struct pi_chunk, inputs);
+    if (size < at)
+        return false;
+    memcpy(chunk, arg, at);
+    if (chunk->n_inputs > POSSE_MAX_INPUTS || size < head(chunk))
+        return false;
+    memcpy(chunk->inputs, arg + at, chunk->n_inputs * sizeof *chunk->inputs);
+    return pi_chunk_lay_out(chunk) <= size;
+}
+
+static const char *place_of(const struct pi_column *column, const char *arg)
+{
+    return column->at ? column->at : arg + column->copy;
+}
+
+/* Shows the function where its items are. */
+static void show(struct work *work, const char *arg)
+{
+    const struct pi_chunk *chunk = &work->chunk;
+    work->block.first = chunk->first;
+    work->block.count = chunk->count;
+    work->block.result_stride = chunk->results.stride;
+    for (size_t k = 0; k < chunk->n_inputs; k++) {
+        work->block.inputs[k] = place_of(&chunk->inputs[k], arg);
+        work->block.strides[k] = chunk->inputs[k].stride;
+    }
+    work->item.arg_size = chunk->arg.size;
+    if (chunk->arg.size)
+        work->item.arg = place_of(&chunk->arg, arg);
 }
 
 int pi_chunk_run(posse_task *task, const void *arg, size_t size)
 {
-    const struct pi_chunk *chunk = arg;
-    if (!is_whole(chunk, size))
+    struct work work = {.task = task};
+    if (!read_chunk(&work.chunk, arg, size))
         return posse_task_fail(task, 0, "the argument of a map is damaged");
-    struct work work = {.chunk = chunk, .block.results = chunk->results.at};
-    if (!chunk->results.at)
-        work.room = chunk->count * chunk->results.size;
+    work.block.results = work.chunk.results.at;
+    if (!work.block.results)
+        work.room = work.chunk.count * work.chunk.results.size;
     if (work.room && !(work.block.results = posse_task_reserve(task, work.room)))
         return posse_task_fail(task, 0, "no memory for the results of a map");
-    lay_out(chunk, &work);
-    return chunk->fn ? run_all_items(task, &work) : run_block(task, &work);
+    show(&work, arg);
+    task->item = &work.item; /* posse_task_fail writes there: an item has a failure of its own */
+    return work.chunk.fn ? run_each(&work) : run_block(&work);
 }

@@ -1,78 +1,148 @@
-/* Which chunk is given next: the oldest, or if order does not matter, the first that ends. */
+/* An ordered map waits for its oldest chunk by posse_exception. An unordered one has a completion
+ * queue of its own (pool/cq). No call of posse.h does that: posse_as_completed takes all futures at
+ * once, and a map adds one for each that it gives; posse_completion_queue starts a thread, and is
+ * not for tasks. */
 #include "map.h"
+#include "os/clock.h"
 #include "os/unwind.h"
+#include "pool/backend.h"
 #include "pool/dispatch.h"
 #include "pool/park.h"
-#include "pool/pool.h"
 #include "worker/help.h"
+
+#include <stdlib.h>
+
+#define RETRY_NS 1000000 /* between two waits that failed for want of memory */
+
+posse_status pi_map_wait_init(posse_map_iter *m)
+{
+    int error = pi_cq_init(&m->cq);
+    m->membership.executor = m->executor;
+    m->cq.memberships = &m->membership;
+    m->cq.n_memberships = 1;
+    return error ? pi_refuse_errno(error, PI_NO_HEAP) : POSSE_OK;
+}
+
+void pi_map_wait_fini(posse_map_iter *m) { pi_cq_fini(&m->cq); }
+
+void pi_map_depart(posse_map_iter *m, posse_future future, size_t count)
+{
+    struct pi_flight *flight = m->spare;
+    m->spare = NULL;
+    *flight = (struct pi_flight){.sub = {.future = future, .cq = &m->cq},
+                                 .first = m->taken,
+                                 .count = count,
+                                 .older = m->youngest};
+    *(m->youngest ? &m->youngest->younger : &m->oldest) = flight;
+    m->youngest = flight;
+    if (!m->to_help)
+        m->to_help = flight;
+    m->taken += count;
+    m->on_the_way += count;
+    if (m->job.unordered)
+        pi_dispatch_subscribe(&flight->sub);
+}
+
+void pi_map_land(posse_map_iter *m, struct pi_flight *flight)
+{
+    if (m->job.unordered)
+        pi_dispatch_unlink(&flight->sub);
+    (void)posse_release(flight->sub.future);
+    *(flight->older ? &flight->older->younger : &m->oldest) = flight->younger;
+    *(flight->younger ? &flight->younger->older : &m->youngest) = flight->older;
+    if (m->ready == flight)
+        m->ready = NULL;
+    if (m->to_help == flight)
+        m->to_help = flight->younger;
+    m->on_the_way -= flight->count;
+    free(m->spare);
+    m->spare = flight;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 /* A task runs one of its chunks itself: as pi_help. */
 static posse_status help(posse_map_iter *m)
 {
     posse_status status = POSSE_TIMEOUT;
-    for (; m->to_help; m->to_help = m->to_help->younger) {
+    for (; m->to_help && status == POSSE_TIMEOUT; m->to_help = m->to_help->younger) {
         posse_future future = m->to_help->sub.future;
         uint64_t word = pi_word_of(future);
         if (pi_handle_valid(word, future))
             status = pi_help(m->executor, future.slot, word);
-        if (status != POSSE_TIMEOUT)
-            return status;
     }
     return status;
 }
 
-/* Takes one that has ended, if there is none yet, and waits for it until the moment. */
+/* Takes the next chunk that has ended, or can end no more. */
 static posse_status take(posse_map_iter *m, uint64_t until)
 {
     posse_status status = POSSE_OK;
-    if (!m->ready)
-        m->ready = (struct pi_flight *)pi_cq_next(&m->cq, until, &status);
+    m->ready =
+        (struct pi_flight *)pi_cq_next(&m->cq, until, &status); /* `sub` is the first member */
     return m->ready ? POSSE_OK : status;
 }
 
-bool pi_map_is_ready(posse_map_iter *m)
+static posse_status await_any(posse_map_iter *m, uint64_t until)
 {
-    uint64_t word;
-    bool slow;
-    if (!m->oldest)
-        return false;
-    if (m->job.unordered)
-        return take(m, 0) != POSSE_TIMEOUT;
-    return pi_await_final(m->oldest->sub.future, 0, &word, &slow) != POSSE_TIMEOUT;
-}
-
-static posse_status await_oldest(posse_map_iter *m, struct pi_flight **flight)
-{
-    uint64_t word;
-    bool slow;
-    *flight = m->oldest;
-    posse_status status = pi_await_final(m->oldest->sub.future, m->until, &word, &slow);
-    if (slow)
-        pi_call_exit(m->executor);
-    return status;
-}
-
-static posse_status await_any(posse_map_iter *m, struct pi_flight **flight)
-{
-    posse_status status, helped = POSSE_OK;
-    pi_call_enter(m->executor);
-    PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor); /* by a task that runs here */
-    while ((status = take(m, 0)) == POSSE_TIMEOUT && helped == POSSE_OK)
-        helped = help(m);
-    PI_OS_END_IF_LEFT;
+    posse_status helped = POSSE_OK, status = take(m, 0);
+    while (status == POSSE_TIMEOUT && until && helped == POSSE_OK)
+        if ((helped = help(m)) == POSSE_OK)
+            status = take(m, 0);
     if (helped == POSSE_NO_MEMORY)
-        status = helped;
-    else if (status == POSSE_TIMEOUT)
-        status = take(m, m->until);
-    *flight = m->ready;
-    m->ready = NULL;
-    if (*flight)
-        status = posse_exception((*flight)->sub.future, 0, NULL);
-    pi_call_exit(m->executor);
+        return helped;
+    return status == POSSE_TIMEOUT && until ? take(m, until) : status;
+}
+
+posse_status pi_map_wait(posse_map_iter *m, uint64_t until)
+{
+    posse_status status = POSSE_OK;
+    if (!m->job.unordered) {
+        m->ready = m->oldest;
+    } else if (!m->ready) {
+        pi_call_enter(m->executor);
+        PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor); /* by a task that runs here */
+        status = await_any(m, until);
+        PI_OS_END_IF_LEFT;
+        pi_call_exit(m->executor);
+        until = 0; /* it has ended, or never will */
+    }
+    if (status != POSSE_OK)
+        return status;
+    do /* again, as pi_os_ms_until gives 24 days at most */
+        status = posse_exception(m->ready->sub.future, until ? pi_os_ms_until(until) : 0, NULL);
+    while (status == POSSE_TIMEOUT && until && pi_os_now() < until);
     return status;
 }
 
-posse_status pi_map_await(posse_map_iter *m, struct pi_flight **flight)
+/* ---- the end --------------------------------------------------------------------------------- */
+
+void pi_map_cancel(posse_map_iter *m)
 {
-    return m->job.unordered ? await_any(m, flight) : await_oldest(m, flight);
+    /* The youngest first: a worker that stops would begin one of those that are left. */
+    for (struct pi_flight *flight = m->youngest; flight; flight = flight->older)
+        (void)posse_cancel(flight->sub.future);
+}
+
+/* Waits until no worker uses the program's memory for it. A thread goes on whatever has become of
+ * the executor, and a call that has no memory cannot wait: then only time helps. */
+static void await_end(const posse_map_iter *m, posse_future future)
+{
+    posse_status status;
+    while ((status = posse_exception(future, -1, NULL)) != POSSE_OK && posse_running(future)) {
+        bool ends =
+            !m->executor->backend->shared && (status == POSSE_SHUT_DOWN || status == POSSE_BROKEN);
+        if (!ends && status != POSSE_NO_MEMORY && status != POSSE_SYSTEM)
+            return;
+        pi_os_sleep(RETRY_NS);
+    }
+}
+
+void pi_map_land_all(posse_map_iter *m)
+{
+    while (m->oldest) {
+        if (m->in_place)
+            await_end(m, m->oldest->sub.future);
+        pi_map_land(m, m->oldest);
+    }
 }
