@@ -1,3 +1,15 @@
+/* Runs in: program, worker.
+ *
+ * Submitting a task: take a free slot, write the task into it, publish it as PENDING, push it into
+ * the ring, wake a worker. With PENDING the task is accepted: whatever the submitter does after
+ * that, the supervisor sees that a PENDING task is in the ring. So a submitter that finds the queue
+ * full, or the executor closed, must take the task back first. It can do that as long as no worker
+ * has claimed the task.
+ *
+ *   posse_submit > pi_submit > queue > enqueue > pi_slot_publish
+ *                                              > pi_ring_push > put: the entry
+ *                                    > pi_wake_or_grow > pi_wake_worker: its semaphore
+ */
 #include "internal.h"
 #include "os/clock.h"
 #include "pool/await.h"
@@ -16,15 +28,26 @@
 
 #define MAX_BYTES (PI_SIZE_MASK / 2) /* of an argument: far more than there can be */
 
-static bool nested(const posse_executor *e)
-{
-    return pi_self_in(e) || e->owner != PI_OWNER_PROGRAM;
-}
+/* A task on its way into the ring. */
+struct submit {
+    posse_executor *executor;
+    const posse_job *job;
+    pi_writer *write; /* copies the argument, or puts it together in place */
+    uint64_t flags;   /* for the word of the task */
+    unsigned owner;
+    uint64_t limit; /* of the queue; 0: none */
+    uint64_t until; /* to wait for room; 0: it has not waited yet */
+    /* Its slot, and the slot's word: FILLING, exact. */
+    uint32_t index;
+    struct pi_slot *slot;
+    uint64_t word;
+};
 
-/* ---- what is asked for ---- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 bool pi_loaded(posse_executor *e, uintptr_t address)
 {
+    /* relaxed, both: only the value counts, and the code was there at posse_create */
     if (atomic_load_explicit(&e->last_fn, memory_order_relaxed) == address)
         return true;
     if (!pi_os_code_has(&e->code, address))
@@ -33,34 +56,24 @@ bool pi_loaded(posse_executor *e, uintptr_t address)
     return true;
 }
 
-/* What is wrong with a job, and its status; NULL: nothing. */
-static const char *find_wrong(const posse_job *job, posse_status *status)
-{
-    *status = POSSE_INVALID;
-    if (!job->fn)
-        return "fn is NULL";
-    if (job->size && !job->arg)
-        return "arg is NULL, but size is not 0";
-    if (job->flags & ~POSSE_NO_WAIT)
-        return "job.flags has an unknown bit";
-    if (job->timeout_ms < 0 || job->queue_timeout_ms < 0)
-        return "job.timeout_ms or job.queue_timeout_ms is negative";
-    if (job->retries < -1)
-        return "job.retries is under -1";
-    *status = POSSE_TOO_LARGE;
-    if (job->size > MAX_BYTES)
-        return "size is over the largest block of shared memory";
-    if (job->retries > 255)
-        return "job.retries is over 255";
-    return job->timeout_ms > UINT32_MAX ? "job.timeout_ms is over 49 days" : NULL;
-}
-
 static posse_status check_job(posse_executor *e, const posse_job *job)
 {
-    posse_status status;
-    const char *wrong = find_wrong(job, &status);
-    if (wrong)
-        return pi_refuse(status, wrong);
+    if (!job->fn)
+        return pi_refuse(POSSE_INVALID, "fn is NULL");
+    if (job->size && !job->arg)
+        return pi_refuse(POSSE_INVALID, "arg is NULL, but size is not 0");
+    if (job->flags & ~POSSE_NO_WAIT)
+        return pi_refuse(POSSE_INVALID, "job.flags has an unknown bit");
+    if (job->timeout_ms < 0 || job->queue_timeout_ms < 0)
+        return pi_refuse(POSSE_INVALID, "job.timeout_ms or job.queue_timeout_ms is negative");
+    if (job->retries < -1)
+        return pi_refuse(POSSE_INVALID, "job.retries is under -1");
+    if (job->size > MAX_BYTES)
+        return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
+    if (job->retries > 255)
+        return pi_refuse(POSSE_TOO_LARGE, "job.retries is over 255");
+    if (job->timeout_ms > UINT32_MAX)
+        return pi_refuse(POSSE_TOO_LARGE, "job.timeout_ms is over 49 days");
     return pi_loaded(e, (uintptr_t)job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
 }
 
@@ -68,249 +81,237 @@ static posse_status check_job(posse_executor *e, const posse_job *job)
 posse_status pi_accepts(posse_executor *e)
 {
     enum pi_phase phase = pi_phase_of(e);
-    if (phase == PI_OPEN || (phase == PI_DRAINING && nested(e)))
+    if (phase == PI_OPEN)
+        return POSSE_OK;
+    if (phase == PI_DRAINING && (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM))
         return POSSE_OK;
     return pi_phase_status(phase);
 }
 
-/* ---- the slot ---- */
+/* ---- the slot -------------------------------------------------------------------------------- */
 
-static posse_status take_slot(posse_executor *e, unsigned owner, uint32_t *index, uint64_t *word)
+static posse_status take_slot(struct submit *s)
 {
+    posse_executor *e = s->executor;
+    struct pi_slots *slots = &e->segment.slots;
+    /* relaxed, both: a hint */
     uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
-    pi_mark_escaping(e, owner);
-    pi_will_touch(e, owner);
-    while ((*index = pi_slots_acquire(&e->segment.slots, owner, hint, word)) == PI_NO_INDEX)
+    pi_mark_escaping(e, s->owner);
+    pi_will_touch(e, s->owner);
+    while ((s->index = pi_slots_acquire(slots, s->owner, hint, &s->word)) == PI_NO_INDEX)
         if (!pi_grow_slots(e))
             return pi_failure(PI_NO_SHARED);
-    atomic_store_explicit(&e->hint, *index, memory_order_relaxed);
-    pi_prefetch(&e->segment.slots.at[*index + 4]);
+    atomic_store_explicit(&e->hint, s->index, memory_order_relaxed);
+    s->slot = &slots->at[s->index];
+    pi_prefetch(s->slot + 4);
     return POSSE_OK;
 }
 
-/* What is submitted, and how its argument is written: copied, or put together in place. */
-struct request {
-    const posse_job *job;
-    pi_writer *write;
-};
-
-/* A block that belongs to this life of the slot; its reference is published with PENDING.
+/* A block for this life of the slot. PENDING publishes the reference, so relaxed is enough.
  * NULL: *status tells why. */
-static void *take_block(posse_executor *e, uint32_t index, uint64_t word, size_t size,
-                        _Atomic pi_block_ref *where, posse_status *status)
+static void *take_block(struct submit *s, size_t size, _Atomic pi_block_ref *where,
+                        posse_status *status)
 {
     pi_block_ref ref;
-    *status = pi_block_acquire(e, pi_owner(word), size, &ref);
+    *status = pi_block_acquire(s->executor, s->owner, size, &ref);
     if (*status != POSSE_OK)
         return NULL;
     pi_store_relaxed(where, ref);
-    pi_block_attach(e, ref, index, pi_generation(word));
-    return pi_block_bytes(e, ref, size);
+    pi_block_attach(s->executor, ref, s->index, pi_generation(s->word));
+    return pi_block_bytes(s->executor, ref, size);
 }
 
-static posse_status fill_name(posse_executor *e, uint32_t index, uint64_t word, const char *name)
+static posse_status fill_arg(struct submit *s)
 {
-    posse_status status;
-    char *to = take_block(e, index, word, PI_NAME_SIZE, &e->segment.slots.at[index].name, &status);
-    if (to)
-        strncpy(to, name, PI_NAME_SIZE - 1)[PI_NAME_SIZE - 1] = '\0';
-    return status;
-}
-
-static posse_status fill_arg(posse_executor *e, const struct request *request, uint32_t index,
-                             uint64_t word)
-{
-    struct pi_slot *slot = &e->segment.slots.at[index];
+    struct pi_slot *slot = s->slot;
     posse_status status = POSSE_OK;
-    size_t size = request->job->size;
+    size_t size = s->job->size;
     void *to = size <= PI_SMALL_ARG ? slot->small_arg : slot->inline_arg;
     if (size > PI_INLINE_ARG)
-        to = take_block(e, index, word, size, &slot->arg, &status);
+        to = take_block(s, size, &slot->arg, &status);
     if (size && to)
-        request->write(to, request->job->arg, size);
+        s->write(to, s->job->arg, size);
     return status;
 }
 
-/* Writes the task into its slot. All of it is published with PENDING, so relaxed is enough. */
-static posse_status fill(posse_executor *e, const struct request *request, uint32_t index,
-                         uint64_t word)
+static posse_status fill_name(struct submit *s)
 {
-    const posse_job *job = request->job;
-    struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t flags = (job->timeout_ms ? PI_TIMED : 0) | (job->name ? PI_NAMED : 0);
+    posse_status status;
+    char *to = take_block(s, PI_NAME_SIZE, &s->slot->name, &status);
+    if (to)
+        strncpy(to, s->job->name, PI_NAME_SIZE - 1)[PI_NAME_SIZE - 1] = '\0';
+    return status;
+}
+
+/* Writes the task into its slot. PENDING publishes all of it, so relaxed is enough. */
+static posse_status fill(struct submit *s)
+{
+    const posse_job *job = s->job;
+    struct pi_slot *slot = s->slot;
     slot->fn = (uintptr_t)job->fn;
-    pi_store_relaxed(&slot->submitter, (uint16_t)pi_owner(word));
-    slot->retries = job->retries == 0 ? e->retries : job->retries < 0 ? 0 : (uint8_t)job->retries;
+    pi_store_relaxed(&slot->submitter, (uint16_t)s->owner);
+    slot->retries = job->retries == 0  ? s->executor->retries
+                    : job->retries < 0 ? 0
+                                       : (uint8_t)job->retries;
     pi_store_relaxed(&slot->attempt, 0);
     if (job->timeout_ms)
         slot->timeout_ms = (uint32_t)job->timeout_ms;
-    pi_store_relaxed(&slot->arg_size, job->size | flags); /* before the blocks, for pi_discard */
-    posse_status status = fill_arg(e, request, index, word);
+    pi_store_relaxed(&slot->arg_size, /* before the blocks, for pi_discard */
+                     job->size | (job->timeout_ms ? PI_TIMED : 0) | (job->name ? PI_NAMED : 0));
+    posse_status status = fill_arg(s);
     if (status == POSSE_OK && job->name)
-        status = fill_name(e, index, word, job->name);
+        status = fill_name(s);
+    if (status != POSSE_OK)
+        (void)pi_discard(s->executor, s->index, s->word);
     return status;
 }
 
-/* ---- the queue ---- */
+/* ---- the ring -------------------------------------------------------------------------------- */
 
-/* Whether the task has this state, and nobody has ever claimed it: a claim leaves its owner in the
- * word, also when the task is PENDING again for another run. */
-static bool is_untouched(uint64_t seen, enum pi_state state, uint64_t fill_word)
+/* Whether the task has this state, and was never claimed: a claim leaves its owner in the word,
+ * also when the task is PENDING again for another run. */
+static bool is_untouched(const struct submit *s, uint64_t seen, enum pi_state state)
 {
     return pi_has_state(seen, state, PI_OWNER_NONE) &&
-           pi_generation(seen) == pi_generation(fill_word);
+           pi_generation(seen) == pi_generation(s->word);
 }
 
-/* PENDING -> FILLING. `entry` says whether the ring has an entry of it. False: somebody has claimed or
- * cancelled the task meanwhile. */
-static bool take_back(struct pi_slot *slot, uint64_t *fill_word, bool entry)
+/* PENDING -> FILLING. `entry` is PI_IN_RING if the ring may have an entry of it, else 0. False: the
+ * task was claimed or cancelled meanwhile. */
+static bool take_back(struct submit *s, uint64_t entry)
 {
-    uint64_t seen = pi_load_acquire(&slot->word);
-    while (is_untouched(seen, PI_PENDING, *fill_word)) {
-        uint64_t back = *fill_word & ~(uint64_t)PI_IN_RING;
-        back |= entry ? seen & PI_IN_RING : 0;
+    uint64_t seen = pi_load_acquire(&s->slot->word); /* with pi_slot_transition */
+    while (is_untouched(s, seen, PI_PENDING)) {
+        uint64_t back = (s->word & ~(uint64_t)PI_IN_RING) | (seen & entry);
         PI_ASSERT_ARROW(seen, back);
-        if (pi_cas(&slot->word, &seen, back)) {
-            *fill_word = back;
+        if (pi_cas(&s->slot->word, &seen, back)) { /* as above */
+            s->word = back;
             return true;
         }
     }
     return false;
 }
 
-/* Pushes. At the limit entries whose task was cancelled do not count. */
-static enum pi_push push(posse_executor *e, uint32_t index, uint64_t limit)
+/* The ring has not taken the task at once. It grows if it must; at the limit entries whose task was
+ * cancelled do not count. POSSE_FULL: the task is FILLING again. */
+static posse_status push_again(struct submit *s, enum pi_push pushed)
 {
-    enum pi_push pushed = pi_push(e, index, limit);
-    if (pushed != PI_PUSH_LIMIT)
-        return pushed;
-    uint64_t stale = pi_slots_count_entries(&e->segment.slots, &e->segment.ring, UINT32_MAX).stale;
-    return stale ? pi_push(e, index, limit + stale) : pushed;
-}
-
-/* Makes the task PENDING and puts it into the ring. POSSE_FULL: it is FILLING again, and *word says
- * so. */
-static posse_status enqueue(posse_executor *e, uint32_t index, uint64_t *word, uint64_t flags,
-                            uint64_t limit)
-{
-    struct pi_slot *slot = &e->segment.slots.at[index];
-    if ((*word & PI_IN_RING) && limit && pi_is_full(e))
-        return POSSE_FULL; /* no push would say so */
-    if (!pi_slot_publish(slot, *word, flags))
-        return POSSE_OK; /* an entry of an earlier life serves it */
-    enum pi_push pushed = push(e, index, limit);
+    posse_executor *e = s->executor;
+    uint64_t limit = s->limit;
+    if (pushed == PI_PUSH_LIMIT)
+        limit += pi_slots_count_entries(&e->segment.slots, &e->segment.ring, UINT32_MAX).stale;
+    if (pushed != PI_PUSH_BROKEN)
+        pushed = pi_push(e, s->index, limit);
     if (pushed == PI_PUSH_BROKEN)
         pi_break_queue(e);
     /* If it cannot be taken back, the supervisor pushed it or it was cancelled: it was accepted. */
-    if (pushed == PI_PUSHED || !take_back(slot, word, false))
+    if (pushed == PI_PUSHED || !take_back(s, 0))
         return POSSE_OK;
-    return pushed == PI_PUSH_LIMIT     ? POSSE_FULL
-           : pushed == PI_PUSH_NO_CELL ? pi_failure(PI_NO_SHARED)
-                                       : POSSE_BROKEN;
+    if (pushed == PI_PUSH_NO_CELL)
+        return pi_failure(PI_NO_SHARED);
+    return pushed == PI_PUSH_LIMIT ? POSSE_FULL : POSSE_BROKEN;
 }
 
-/* Enqueues, and while the queue is full waits for room. */
-static posse_status enqueue_patiently(posse_executor *e, const posse_job *job, uint32_t index,
-                                      uint64_t *word, uint64_t flags)
+static posse_status enqueue(struct submit *s)
 {
-    uint64_t limit = nested(e) ? 0 : e->queue_limit;
-    uint64_t until =
-        job->queue_timeout_ms && limit ? pi_os_after_ms(job->queue_timeout_ms) : PI_NEVER;
-    for (;;) {
-        posse_status status = enqueue(e, index, word, flags, limit);
-        if (status != POSSE_FULL || (job->flags & POSSE_NO_WAIT))
-            return status;
-        status = pi_os_now() < until ? pi_await_room(e, until) : POSSE_TIMEOUT;
-        if (status != POSSE_OK)
-            return status;
-    }
+    posse_executor *e = s->executor;
+    if ((s->word & PI_IN_RING) && s->limit && pi_is_full(e))
+        return POSSE_FULL; /* no push would say so */
+    if (!pi_slot_publish(s->slot, s->word, s->flags))
+        return POSSE_OK; /* an entry of an earlier life serves it */
+    enum pi_push pushed = pi_ring_push(&e->segment.ring, s->index, s->limit);
+    return pushed == PI_PUSHED ? POSSE_OK : push_again(s, pushed);
 }
 
-/* The executor closed while the task was on its way: takes it back, if nobody has begun it yet. */
-static posse_status undo_if_closed(posse_executor *e, uint32_t index, uint64_t word)
+static posse_status await_room(struct submit *s)
 {
-    struct pi_slot *slot = &e->segment.slots.at[index];
+    long timeout_ms = s->job->queue_timeout_ms;
+    if (s->job->flags & POSSE_NO_WAIT)
+        return POSSE_FULL;
+    if (s->until == 0)
+        s->until = timeout_ms ? pi_os_after_ms(timeout_ms) : PI_NEVER;
+    return pi_os_now() < s->until ? pi_await_room(s->executor, s->until) : POSSE_TIMEOUT;
+}
+
+/* The executor closed while the task was on its way: takes it back, if no worker has begun it. */
+static posse_status undo_if_closed(struct submit *s)
+{
+    posse_executor *e = s->executor;
     posse_status status = pi_accepts(e); /* after the push: the last worker looks the other way */
     if (status == POSSE_OK)
         return POSSE_OK;
-    uint64_t seen = pi_load_acquire(&slot->word);
-    bool cancelled = is_untouched(seen, PI_CANCELLED, word);
-    if (!cancelled && !take_back(slot, &word, true))
+    uint64_t seen = pi_load_acquire(&s->slot->word); /* with pi_slot_transition */
+    bool cancelled = is_untouched(s, seen, PI_CANCELLED);
+    if (!cancelled && !take_back(s, PI_IN_RING))
         return POSSE_OK; /* it runs, has run, or was cancelled just now: it was accepted */
-    if (pi_discard(e, index, cancelled ? seen : word) && cancelled)
-        /* Whoever closed it has counted that before. It is refused, so it was no task.
+    if (pi_discard(e, s->index, cancelled ? seen : s->word) && cancelled)
+        /* Whoever closed the executor has counted it. It is refused, so it was no task.
          * Relaxed: only the value counts. */
         pi_add_relaxed(&e->segment.header->cancelled, (uint64_t)-1);
     return status;
 }
 
-static posse_status submit_queued(posse_executor *e, const posse_job *job, uint32_t index,
-                                  uint64_t word, uint64_t flags)
+static posse_status queue(struct submit *s)
 {
-    posse_status status = enqueue_patiently(e, job, index, &word, flags);
+    posse_executor *e = s->executor;
+    posse_status status;
+    while ((status = enqueue(s)) == POSSE_FULL && (status = await_room(s)) == POSSE_OK) {
+    }
     if (status != POSSE_OK) {
-        (void)pi_discard(e, index, word);
+        (void)pi_discard(e, s->index, s->word);
         return status;
     }
-    if (pi_wake_or_grow(e)) /* worth a look: all workers may sleep because they are dead */
+    if (pi_wake_or_grow(e)) /* all workers may sleep because they are dead */
         (void)pi_check_supervisor(e);
-    return undo_if_closed(e, index, word);
+    return undo_if_closed(s);
 }
 
-/* Submits by the program may sleep until there is room; destroy waits until they have left. */
-static posse_status submit_by_program(posse_executor *e, const posse_job *job, uint32_t index,
-                                      uint64_t word, uint64_t flags)
+/* With a limit a submit may sleep: posse_destroy waits until it has left. */
+static posse_status queue_limited(struct submit *s)
 {
-    if (e->queue_limit)
-        pi_call_enter(e);
-    posse_status status = submit_queued(e, job, index, word, flags);
-    if (e->queue_limit)
-        pi_call_exit(e);
+    pi_call_enter(s->executor);
+    posse_status status = queue(s);
+    pi_call_exit(s->executor);
     return status;
 }
 
-static posse_status submit(posse_executor *e, const struct request *request, posse_future *future)
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static posse_status check(struct submit *s, const posse_job *given, posse_job *copy)
 {
-    uint32_t index;
-    uint64_t word, flags = future ? 0 : PI_DETACHED;
-    unsigned owner = pi_owner_here(e);
-    posse_status status = take_slot(e, owner, &index, &word);
-    if (status != POSSE_OK)
-        return status;
-    uint32_t generation = pi_generation(word);
-    status = fill(e, request, index, word);
-    if (status != POSSE_OK)
-        (void)pi_discard(e, index, pi_load_acquire(&e->segment.slots.at[index].word));
-    else if (e->backend->spawn)
-        status = submit_by_program(e, request->job, index, word, flags);
-    else {
-        if (future) /* the task may leave by an exception */
-            *future = (posse_future){.executor = NULL};
-        status = pi_submit_inline(e, index, word, flags);
-    }
-    if (future && status == POSSE_OK)
-        *future = (posse_future){e, index, generation};
+    posse_executor *e = s->executor;
+    posse_status status = pi_check(e);
+    if (status == POSSE_OK && !(s->job = pi_sized_read(given, copy, sizeof *copy)))
+        status = POSSE_INVALID; /* pi_sized_read has said why */
+    if (status == POSSE_OK)
+        status = check_job(e, s->job);
+    if (status == POSSE_OK)
+        status = pi_poll_supervisor(e) ? pi_accepts(e) : pi_phase_status(pi_phase_of(e));
     return status;
 }
 
-posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write,
+posse_status pi_submit(posse_executor *e, const posse_job *given, pi_writer *write,
                        posse_future *future)
 {
     posse_job copy;
-    struct request request = {.write = write};
-    posse_status status = pi_check(e);
-    if (status == POSSE_OK && !(request.job = pi_sized_read(job, &copy, sizeof copy)))
-        status = POSSE_INVALID; /* pi_sized_read has said why */
+    struct submit s = {.executor = e, .write = write, .flags = future ? 0 : PI_DETACHED};
+    posse_status status = check(&s, given, &copy);
+    if (status == POSSE_OK) {
+        s.owner = pi_owner_here(e);
+        s.limit = s.owner == PI_OWNER_PROGRAM ? e->queue_limit : 0;
+        status = take_slot(&s);
+    }
+    uint32_t generation = pi_generation(s.word);
     if (status == POSSE_OK)
-        status = check_job(e, request.job);
-    if (status == POSSE_OK && !pi_poll_supervisor(e))
-        status = pi_phase_status(pi_phase_of(e));
-    if (status == POSSE_OK)
-        status = pi_accepts(e);
-    if (status == POSSE_OK)
-        status = submit(e, &request, future);
-    if (future && status != POSSE_OK) /* not before: arg may be read from there */
+        status = fill(&s);
+    if (future) /* not before: arg may be read from there */
         *future = (posse_future){.executor = NULL};
+    if (status == POSSE_OK && !e->backend->spawn)
+        status = pi_submit_inline(e, s.index, s.word, s.flags);
+    else if (status == POSSE_OK)
+        status = e->queue_limit ? queue_limited(&s) : queue(&s);
+    if (future && status == POSSE_OK)
+        *future = (posse_future){e, s.index, generation};
     return status;
 }
 
@@ -323,5 +324,5 @@ posse_status posse_submit(posse_executor *e, posse_fn *fn, const void *arg, size
                           posse_future *future)
 {
     posse_job job = {.struct_size = sizeof job, .fn = fn, .arg = arg, .size = size};
-    return posse_submit_with(e, &job, future);
+    return pi_submit(e, &job, memcpy, future);
 }
