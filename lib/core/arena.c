@@ -1,11 +1,5 @@
+/* Blocks of the arena: what a reference names. See arena.h. */
 #include "core/arena.h"
-
-#include "base/assert.h"
-
-#define WARM_LOOKS 64u  /* for a unit that has memory, before one is taken that has none */
-#define FEW_LOOKS 4096u /* before the end is raised: a page walk for each raise would cost more */
-
-#define VALUE_MASK ((uint64_t)UINT32_MAX)
 
 unsigned pi_size_class_for(size_t size)
 {
@@ -15,30 +9,9 @@ unsigned pi_size_class_for(size_t size)
     return class;
 }
 
-/* ---- info. order: relaxed, as it is the claimer's; the tag publishes it ---- */
-
-static uint32_t value_of(struct pi_arena *arena, uint32_t unit)
-{
-    return (uint32_t)pi_load_relaxed(&arena->units[unit].info);
-}
-
-static void set_value(struct pi_arena *arena, uint32_t unit, uint32_t value)
-{
-    uint64_t info = pi_load_relaxed(&arena->units[unit].info);
-    pi_store_relaxed(&arena->units[unit].info, (info & ~VALUE_MASK) | value);
-}
-
-/* The tag of a unit, which a later CAS checks. */
-static uint64_t hint_of(struct pi_arena *arena, uint32_t unit)
-{
-    return pi_load_relaxed(&arena->units[unit].tag); /* relaxed: as said */
-}
-
-/* ---- blocks ---- */
-
 static bool find_large(struct pi_arena *arena, uint32_t end, struct pi_block *block)
 {
-    uint32_t n = value_of(arena, block->unit), last = block->unit + n - 1;
+    uint32_t n = pi_unit_value(arena, block->unit), last = block->unit + n - 1;
     if (n == 0 || n > end - block->unit)
         return false;
     /* relaxed: these are constant while the block is whole; else somebody has scribbled there */
@@ -112,15 +85,6 @@ pi_block_ref pi_arena_next_sync(struct pi_arena *arena, pi_block_ref after, uint
     return next_block(arena, after, PI_SPAN_HAS_SYNC, tag);
 }
 
-/* From the last unit down to the head, so that a death leaves the rest with the head. */
-static void free_units(struct pi_arena *arena, uint32_t head, enum pi_rest rest)
-{
-    for (uint32_t n = pi_units_of(arena, head); n-- > 1;) /* with claim_one */
-        pi_store_release(&arena->units[head + n].tag, pi_tag_free(0));
-    set_value(arena, head, rest);
-    pi_store_release(&arena->units[head].tag, pi_tag_free(0)); /* with claim_one */
-}
-
 bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsigned owner)
 {
     struct pi_block block;
@@ -131,222 +95,9 @@ bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsig
     uint64_t seen = tag;
     if (!pi_cas(block.tag, &seen, pi_tag_claimed(owner, 0))) /* with pi_units_join */
         return false;
-    free_units(arena, block.unit, pi_tag_kind(tag) == PI_TAG_SYNC ? PI_KEPT : PI_USED);
+    pi_units_free(arena, block.unit, pi_tag_kind(tag) == PI_TAG_SYNC ? PI_KEPT : PI_USED);
     return true;
 }
-
-/* ---- claiming ---- */
-
-static bool is_free(uint64_t tag)
-{
-    return pi_tag_kind(tag) == PI_TAG_NONE || pi_tag_kind(tag) == PI_TAG_FREE;
-}
-
-static bool has_memory(uint64_t tag) { return pi_tag_kind(tag) == PI_TAG_FREE; }
-
-static bool claim_one(struct pi_arena *arena, uint32_t unit, unsigned owner)
-{
-    uint64_t tag = hint_of(arena, unit);
-    uint32_t bare = has_memory(tag) ? 0 : PI_BARE;
-    return is_free(tag) && /* acquire: with the last owner's store */
-           pi_cas(&arena->units[unit].tag, &tag, pi_tag_claimed(owner, bare));
-}
-
-uint32_t pi_units_claim_at(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner)
-{
-    uint32_t claimed = 0;
-    while (claimed < n && claim_one(arena, unit + claimed, owner))
-        claimed++;
-    if (claimed < n)
-        pi_units_put_back(arena, unit, claimed);
-    return claimed;
-}
-
-/* Units from there on that are of one thing, as far as can be seen: a hint. */
-static uint32_t stride(struct pi_arena *arena, uint32_t unit, uint64_t tag, uint32_t max)
-{
-    uint32_t n = pi_tag_in_use(tag) ? value_of(arena, unit) : 1;
-    return n == 0 || n > max ? 1 : n;
-}
-
-struct search {
-    struct pi_arena *arena;
-    uint32_t n;
-    unsigned owner;
-    uint32_t looks;                  /* left */
-    uint32_t place;                  /* where it goes on */
-    bool (*is_wanted)(uint64_t tag); /* is_free, or has_memory */
-};
-
-/* Claims a run between two units. False: there is none, or no look is left. */
-static bool claim_between(struct search *s, uint32_t from, uint32_t to)
-{
-    uint32_t run = 0;
-    for (s->place = from; s->place < to && s->looks > 0; s->looks--) {
-        uint64_t tag = hint_of(s->arena, s->place);
-        bool wanted = s->is_wanted(tag);
-        s->place += wanted ? 1 : stride(s->arena, s->place, tag, to - s->place);
-        run = wanted ? run + 1 : 0;
-        if (run < s->n)
-            continue;
-        s->place -= run;
-        uint32_t claimed = pi_units_claim_at(s->arena, s->place, run, s->owner);
-        if (claimed == run)
-            return true;
-        s->place += claimed + 1; /* behind the one that somebody has just taken */
-        run = 0;
-    }
-    return false;
-}
-
-/* Claims a run anywhere: from `from` on, then before it, and what begins there and goes beyond. */
-static bool claim_around(struct search *s, uint32_t from, uint32_t looks,
-                         bool (*is_wanted)(uint64_t tag))
-{
-    uint32_t end = pi_arena_end(s->arena);
-    s->looks = looks;
-    s->is_wanted = is_wanted;
-    return claim_between(s, from, end) ||
-           (s->looks > 0 && claim_between(s, 0, end - from < s->n ? end : from + s->n - 1));
-}
-
-/* Units with memory first: for a single one only a few looks, as a new one costs little. */
-uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, enum pi_search search)
-{
-    PI_ASSERT(n > 0);
-    struct search s = {.arena = arena, .n = n, .owner = owner};
-    uint32_t looks = search == PI_SEARCH_ALL ? UINT32_MAX : n + FEW_LOOKS;
-    uint32_t warm = search == PI_SEARCH_PART && n == 1 ? WARM_LOOKS : looks;
-    uint32_t from = atomic_load_explicit(&arena->place, memory_order_relaxed); /* a hint */
-    if (from >= pi_arena_end(arena))
-        from = 0;
-    bool found = claim_around(&s, from, warm, has_memory) || claim_around(&s, from, looks, is_free);
-    atomic_store_explicit(&arena->place, s.place, memory_order_relaxed); /* a hint */
-    return found ? s.place : PI_NO_INDEX;
-}
-
-uint32_t pi_units_tail(struct pi_arena *arena, uint32_t n)
-{
-    uint32_t end = pi_arena_end(arena), tail = 0;
-    while (tail < end && tail < n && is_free(hint_of(arena, end - tail - 1)))
-        tail++;
-    return tail;
-}
-
-/* ---- what was claimed. order: it is ours, so relaxed is enough for all reads ---- */
-
-uint32_t pi_units_bare(struct pi_arena *arena, uint32_t unit, uint32_t n)
-{
-    uint32_t bare = 0;
-    for (; bare < n && (hint_of(arena, unit + bare) & PI_BARE); bare++)
-        set_value(arena, unit + bare, PI_USED);
-    return bare;
-}
-
-void pi_units_mark(struct pi_arena *arena, uint32_t unit, uint32_t n, uint64_t tag)
-{
-    for (uint32_t i = 0; i < n; i++) /* relaxed: nobody reads it before the next store */
-        pi_store_relaxed(&arena->units[unit + i].tag, tag);
-}
-
-void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n)
-{
-    while (n-- > 0) {
-        bool bare = hint_of(arena, unit + n) & PI_BARE;
-        pi_store_release(&arena->units[unit + n].tag, /* with claim_one */
-                         bare ? 0 : pi_tag_free(0));
-    }
-}
-
-void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner)
-{
-    PI_ASSERT(n > 0);
-    for (uint32_t i = 1; i < n; i++) {
-        set_value(arena, unit + i, PI_USED);
-        pi_store_relaxed(&arena->units[unit + i].tag, pi_tag_inside(unit)); /* with the head */
-    }
-    set_value(arena, unit, n);
-    pi_store_release(&arena->units[unit].tag, pi_tag_held(owner)); /* with pi_arena_find */
-}
-
-uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit)
-{
-    uint32_t n = 1, max = pi_arena_end(arena) - unit;
-    while (n < max && hint_of(arena, unit + n) == pi_tag_inside(unit))
-        n++;
-    return n;
-}
-
-/* ---- giving back ---- */
-
-#define MAX_CLAIMED 256u /* at a time: others may need the rest meanwhile */
-
-/* What the trim may discard. */
-static bool is_seen(uint64_t tag, uint32_t value) { return is_free(tag) && value == PI_SEEN; }
-
-/* What a caller without memory may discard. */
-static bool is_spare(uint64_t tag, uint32_t value) { return has_memory(tag) && value != PI_KEPT; }
-
-static uint32_t claim_while(struct pi_arena *arena, uint32_t unit, unsigned owner,
-                            bool (*may_go)(uint64_t tag, uint32_t value))
-{
-    uint32_t n = 0, end = pi_arena_end(arena);
-    for (; unit + n < end && n < MAX_CLAIMED; n++) {
-        uint64_t tag = hint_of(arena, unit + n);
-        if (!may_go(tag, value_of(arena, unit + n)) || !claim_one(arena, unit + n, owner))
-            break;
-        if (!may_go(tag, value_of(arena, unit + n))) { /* it was used meanwhile */
-            pi_units_put_back(arena, unit + n, 1);
-            break;
-        }
-    }
-    return n;
-}
-
-uint32_t pi_units_claim_seen(struct pi_arena *arena, uint32_t unit, unsigned owner)
-{
-    return claim_while(arena, unit, owner, is_seen);
-}
-
-uint32_t pi_units_claim_free(struct pi_arena *arena, uint32_t unit, unsigned owner)
-{
-    return claim_while(arena, unit, owner, is_spare);
-}
-
-uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n)
-{
-    uint32_t with = 0;
-    for (uint32_t i = unit; i < unit + n; i++) {
-        uint64_t tag = hint_of(arena, i); /* only counted */
-        bool bare = pi_tag_kind(tag) == PI_TAG_CLAIMED && (tag & PI_BARE);
-        with += pi_tag_kind(tag) != PI_TAG_NONE && !bare;
-    }
-    return with;
-}
-
-void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, enum pi_rest rest)
-{
-    while (n-- > 0) {
-        set_value(arena, unit + n, rest);
-        pi_store_release(&arena->units[unit + n].tag, 0); /* with claim_one */
-    }
-}
-
-uint32_t pi_units_see(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to)
-{
-    uint32_t seen = 0, end = pi_arena_end(arena);
-    for (uint32_t unit = from; unit < end && unit < to; unit++) {
-        if (!is_free(hint_of(arena, unit)) || value_of(arena, unit) == PI_CLEAN ||
-            !claim_one(arena, unit, owner))
-            continue;
-        set_value(arena, unit, PI_SEEN);
-        pi_units_put_back(arena, unit, 1);
-        seen++;
-    }
-    return seen;
-}
-
-/* ---- recovery ---- */
 
 bool pi_unit_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next)
 {

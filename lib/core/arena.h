@@ -205,6 +205,12 @@ static inline uint32_t pi_arena_end(struct pi_arena *arena)
     return pi_monotonic_get(&arena->end);
 }
 
+/* The value of its `info`. relaxed: published with the tag, or checked by who uses it. */
+static inline uint32_t pi_unit_value(struct pi_arena *arena, uint32_t unit)
+{
+    return (uint32_t)pi_load_relaxed(&arena->units[unit].info); /* as said */
+}
+
 /* The first class whose blocks hold size bytes; PI_CLASSES: it needs whole units. */
 unsigned pi_size_class_for(size_t size);
 
@@ -220,7 +226,12 @@ pi_block_ref pi_arena_next_sync(struct pi_arena *arena, pi_block_ref after, uint
 /* Frees a block if its tag is exactly that; owner claims its units meanwhile. */
 bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsigned owner);
 
-/* ---- units (arena.c): `owner` claims them, n of them from `unit` on ---- */
+/* Supervisor, when the worker was reaped or has exited: the next owner holds what the worker held
+ * there; PI_OWNER_NONE: it is freed. True: the worker had CLAIMED the unit, and the caller must
+ * discard pi_units_of units. */
+bool pi_unit_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next);
+
+/* ---- units (units.c): `owner` claims them, n of them from `unit` on ---- */
 
 /* How much of a large arena is looked at: a part, another one each time; or all. */
 enum pi_search { PI_SEARCH_PART, PI_SEARCH_ALL };
@@ -243,6 +254,10 @@ void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned o
  * trim, those that are SEEN; for a caller without memory, those that are FREE and not KEPT. */
 uint32_t pi_units_claim_seen(struct pi_arena *arena, uint32_t unit, unsigned owner);
 uint32_t pi_units_claim_free(struct pi_arena *arena, uint32_t unit, unsigned owner);
+/* Calls fn for each unit between two, or up to the end. Returns for how many it said true. */
+typedef bool pi_unit_fn(struct pi_arena *arena, uint32_t unit, unsigned owner);
+uint32_t pi_units_each(struct pi_arena *arena, uint32_t from, uint32_t to, pi_unit_fn *fn,
+                       unsigned owner);
 /* How many of n units have memory: all that are not NONE, nor CLAIMED and BARE. */
 uint32_t pi_units_with_memory(struct pi_arena *arena, uint32_t unit, uint32_t n);
 /* The caller has discarded n claimed units: they become NONE. rest: PI_CLEAN if it has discarded
@@ -252,11 +267,8 @@ void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, enum 
 uint32_t pi_units_see(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
 /* The units of a large block, or of what is left of one, that begins there. */
 uint32_t pi_units_of(struct pi_arena *arena, uint32_t unit);
-
-/* Supervisor, when the worker was reaped or has exited: the next owner holds what the worker held
- * there; PI_OWNER_NONE: it is freed. True: the worker had CLAIMED the unit, and the caller must
- * discard pi_units_of units. */
-bool pi_unit_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next);
+/* Frees the units of a large block whose head is claimed. rest: PI_USED or PI_KEPT. */
+void pi_units_free(struct pi_arena *arena, uint32_t head, enum pi_rest rest);
 
 /* ---- spans (span.c) ---- */
 

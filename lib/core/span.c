@@ -182,15 +182,18 @@ static bool looks_empty(struct pi_arena *arena, uint32_t unit, uint64_t span)
     return pi_span_blocks(span) != 0 && pi_tag_closer(span) == 0;
 }
 
-static bool take_all(struct pi_arena *arena, uint32_t unit, uint64_t span)
+/* Changes the tags of blocks that are `from`. Returns how many. */
+static uint32_t change_blocks(struct pi_arena *arena, uint32_t unit, uint64_t span, uint64_t from,
+                              uint64_t to)
 {
     _Atomic uint64_t *tags = tags_of(arena, unit);
+    uint32_t changed = 0;
     for (uint32_t i = 0; i < pi_span_blocks(span); i++) {
-        uint64_t tag = pi_tag_free(pi_tag_life(span));
-        if (!pi_cas(&tags[i], &tag, 0))
-            return false;
+        uint64_t tag = from;
+        if (pi_load_relaxed(&tags[i]) == tag) /* relaxed: the CAS checks it */
+            changed += pi_cas_seq(&tags[i], &tag, to);
     }
-    return true;
+    return changed;
 }
 
 /* Makes an empty span a unit that owner has CLAIMED. Returns the span; 0: it is none, or not empty.
@@ -202,7 +205,8 @@ static uint64_t close_span(struct pi_arena *arena, uint32_t unit, unsigned owner
     if (!looks_empty(arena, unit, span) ||
         !pi_cas(&u->tag, &span, pi_tag_with_closer(span, owner + 1)))
         return 0;
-    if (!take_all(arena, unit, span)) {
+    if (change_blocks(arena, unit, span, pi_tag_free(pi_tag_life(span)), 0) !=
+        pi_span_blocks(span)) {
         reopen(arena, unit);
         return 0;
     }
@@ -213,35 +217,24 @@ static uint64_t close_span(struct pi_arena *arena, uint32_t unit, unsigned owner
     return 0;
 }
 
+static bool close_unit(struct pi_arena *arena, uint32_t unit, unsigned owner)
+{
+    uint64_t span = close_span(arena, unit, owner);
+    if (span == 0)
+        return false;
+    /* relaxed: the tag publishes it */
+    pi_store_relaxed(&arena->units[unit].info,
+                     info_of(span, span & PI_SPAN_HAS_SYNC ? PI_KEPT : PI_USED));
+    pi_units_put_back(arena, unit, 1);
+    return true;
+}
+
 uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to)
 {
-    uint32_t closed = 0, end = pi_arena_end(arena);
-    for (uint32_t unit = from; unit < end && unit < to; unit++) {
-        uint64_t span = close_span(arena, unit, owner);
-        if (span == 0)
-            continue;
-        /* relaxed: published with the tag */
-        pi_store_relaxed(&arena->units[unit].info,
-                         info_of(span, span & PI_SPAN_HAS_SYNC ? PI_KEPT : PI_USED));
-        pi_units_put_back(arena, unit, 1);
-        closed++;
-    }
-    return closed;
+    return pi_units_each(arena, from, to, close_unit, owner);
 }
 
 /* ---- recovery ---- */
-
-static void give_blocks(struct pi_arena *arena, uint32_t unit, uint64_t span, uint64_t from,
-                        uint64_t to)
-{
-    _Atomic uint64_t *at = tags_of(arena, unit);
-    for (uint32_t i = 0; i < pi_span_blocks(span); i++) {
-        uint64_t tag = from;
-        if (pi_load_relaxed(&at[i]) == tag) /* relaxed: the CAS checks it */
-            (void)pi_cas_seq(&at[i], &tag, to);
-    }
-    set_hint(arena, unit, span);
-}
 
 void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next)
 {
@@ -256,7 +249,8 @@ void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, uns
     if (pi_tag_owner(span) == worker || pi_tag_owner(span) == PI_OWNER_SHARED) {
         bool freed = next == PI_OWNER_NONE;
         uint64_t to = freed ? pi_tag_free(pi_tag_life(span)) : pi_tag_held(next);
-        give_blocks(arena, unit, span, pi_tag_held(worker), to);
+        (void)change_blocks(arena, unit, span, pi_tag_held(worker), to);
+        set_hint(arena, unit, span);
     }
     while (pi_span_blocks(span) != 0 && pi_tag_owner(span) == worker)
         if (pi_cas(&arena->units[unit].tag, &span, pi_tag_with_owner(span, PI_OWNER_PROGRAM)))
