@@ -1,8 +1,8 @@
 /* crash_point.h - places to die at, in builds with POSSE_CRASH_POINTS, for the tests.
  *
  * Runs in: program, worker, supervisor. A point stands before and after each write to shared memory
- * (atomic.h). Each has a record in one section of the object file, so the linker makes the list of
- * all points, and none can be forgotten. A point's number is the place of its record there.
+ * (atomic.h). Each has a record in one section of the object file. So the linker makes the list of
+ * all points. A point's number is the place of its record there.
  *
  * A test writes steps into memory that all processes share: which process dies at which point, one
  * step after another. When a process passes the point of the step that is due, and has no passes

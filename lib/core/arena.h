@@ -205,7 +205,7 @@ static inline uint32_t pi_arena_end(struct pi_arena *arena)
     return pi_monotonic_get(&arena->end);
 }
 
-/* The value of its `info`. relaxed: published with the tag, or checked by who uses it. */
+/* The value of its `info`. relaxed: published with the tag, or a later CAS of the tag checks it. */
 static inline uint32_t pi_unit_value(struct pi_arena *arena, uint32_t unit)
 {
     return (uint32_t)pi_load_relaxed(&arena->units[unit].info); /* as said */

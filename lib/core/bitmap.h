@@ -47,8 +47,8 @@ static inline size_t pi_bitmap_front(const struct pi_bitmap *map, uint32_t count
 }
 
 /* Takes a free thing below count, near hint if there is one, else the lowest. PI_NO_INDEX: all are
- * taken. Before its bit is cleared, `note` (unless NULL) becomes PI_BITMAP_NOTED and 1 + the thing,
- * so that a taker that dies has said which one. */
+ * taken. Unless `note` is NULL, it becomes PI_BITMAP_NOTED and 1 + the thing before the bit is
+ * cleared. So a taker that dies has said which one. */
 #define PI_BITMAP_NOTED 0x80000000u
 uint32_t pi_bitmap_alloc_noted(struct pi_bitmap *map, uint32_t count, uint32_t hint,
                                _Atomic uint32_t *note);

@@ -15,8 +15,8 @@
  *               a worker that takes a slot here puts  the worker, in OPEN(o) too   its mark
  *               its mark
  *
- * order: every arrow is one compare-and-swap from the exact word (acquire and release), but the one
- * that has CLAIMED it leaves that by a release store. Whoever loads the word (acquire) may look at
+ * order: every arrow is one compare-and-swap from the exact word (acquire and release). The
+ * claimer leaves CLAIMED by a release store. Whoever loads the word (acquire) may look at
  * the slots. Words of slots are seq where a group closes: each FREE -> NO_SLOT before the next
  * look.
  *

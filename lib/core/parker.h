@@ -1,7 +1,8 @@
 /* parker.h - where callers sleep: one semaphore for each caller that is blocked.
  *
- * Runs in: program, worker, supervisor. A caller takes a parker, puts its number into the word of
- * what it waits for (a slot, or `room_waiter` of the header), looks once more, and sleeps. Whoever
+ * Runs in: program, worker, supervisor. A caller takes a parker, and puts its number into the
+ * word of what it waits for: a slot, or `room_waiter` of the header. Then it looks once more, and
+ * sleeps. Whoever
  * makes that happen finds the number and posts. All sleepers look again after every wake. So a late
  * post, when the parker has found another user, only makes that one look once more.
  *

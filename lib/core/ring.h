@@ -58,8 +58,8 @@
  *   reader of a cell that was given back      It reads zero. Its page gets memory, so 100 ms pass
  *                                             between pi_ring_shrink and pi_ring_leave.
  *
- * Not exact: if a cell is used again after exactly 2^40 entries, its old entry is taken for a new
- * one, and the task of its slot is looked at once more. Scribbled memory: a ring has an index below
+ * Not exact: if a cell is used again after exactly 2^40 entries, its old entry counts as a new one,
+ * and a consumer looks at its slot once more. Scribbled memory: a ring has an index below
  * `rings`, a cell is inside its ring, and a call ends after PI_RING_STEPS steps.
  *
  * The models are tests/model/pool.pml, with a ring that does not grow, and ring.pml.

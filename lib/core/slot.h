@@ -4,7 +4,7 @@
  * owner of the slot in a state writes its fields; the compare-and-swap that leaves the state
  * publishes them (release); whoever loads that word (acquire) may read them.
  *
- * Each cache line of a slot that a task touches travels to the worker's processor and back, which
+ * Each cache line of a slot that a task touches travels to the worker's processor and back. That
  * is most of what a small task costs. So a task with a small argument and a small result touches
  * one line.
  */

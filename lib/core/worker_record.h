@@ -19,10 +19,10 @@
  * The supervisor reads the state once, when it sees the death. STARTING and FAILED: the start came
  * to nothing. EXITING and EXITED: no task is lost. EXITED: nothing must be recovered. A task may
  * have scribbled any of them here. So the supervisor believes FAILED, EXITING and EXITED only if
- * `current` is 0, EXITED only if the exit code is 0, and STARTING and FAILED only if it has not
- * seen the worker initialized. Every other worker died at work. Recovering a worker that exited
- * cleanly is safe, but it frees what that worker had handed to others. A living worker that claims
- * EXITING and stays gets a second one beside it, which is harmless.
+ * `current` is 0, and EXITED only if the exit code is 0. It believes STARTING and FAILED only if it
+ * has not seen the worker initialized. Every other worker died at work. Recovering a worker that
+ * exited cleanly is safe, but it frees what that worker had handed to others. A living worker that
+ * claims EXITING and stays gets a second one beside it, which is harmless.
  */
 #ifndef PI_WORKER_RECORD_H
 #define PI_WORKER_RECORD_H
@@ -72,11 +72,11 @@ struct pi_worker {
     _Atomic uint32_t suspect;
     /* 1 + the slot that the worker changed last, or is about to change; 0: none. With
      * PI_BITMAP_NOTED while it clears or sets the slot's bit in the map: before and after, others
-     * may. The thread that runs its tasks writes it before it takes a slot from the map, and before
-     * it claims, ends, pushes or frees a task. So whatever a dead worker has left half done is this
-     * slot, a task on its stack, or a task that it has submitted (groups.h). */
+     * may. The thread that runs its tasks writes it before it takes, claims, ends, pushes or frees
+     * a slot. So what a dead worker has left half done is this slot, a task on its stack, or a task
+     * that it has submitted (groups.h). */
     _Atomic uint32_t touched;
-    /* 1: another thread of the worker's process did such a thing, so `touched` does not tell all,
+    /* 1: another thread of the worker's process did such a thing. So `touched` does not tell all,
      * and after a death the supervisor looks at each slot. Set before the first time. */
     _Atomic uint32_t walk;
     /* Tasks that ended here, by how: twice the count, and 1 more while the worker makes `current`
