@@ -8,12 +8,6 @@
 
 #define GROUPS "/sys/fs/cgroup"
 
-/* A group of one hierarchy: the directory of the topmost group, and the path from there. */
-struct place {
-    char directory[PI_MAX_PATH];
-    size_t top; /* length of the directory of the topmost group */
-};
-
 bool pi_os_cgroup_read(const char *directory, const char *name, char *text, size_t size)
 {
     char path[PI_MAX_PATH + 64];
@@ -22,15 +16,15 @@ bool pi_os_cgroup_read(const char *directory, const char *name, char *text, size
 }
 
 /* The least of a group and those above it. A container may see its own group as the topmost one:
- * then those between are not there. */
-static uint64_t least(const struct pi_os_cgroup *kind, struct place *place)
+ * then those between are not there. `top`: the length of the topmost group's directory. */
+static uint64_t least(const struct pi_os_cgroup *kind, char *directory, size_t top)
 {
     uint64_t result = PI_OS_NO_LIMIT;
     for (;;) {
-        uint64_t allowed = kind->allowed(place->directory);
+        uint64_t allowed = kind->allowed(directory);
         if (allowed < result)
             result = allowed;
-        char *slash = strrchr(place->directory + place->top, '/');
+        char *slash = strrchr(directory + top, '/');
         if (!slash)
             return result;
         *slash = '\0';
@@ -52,8 +46,7 @@ static bool has_name(const char *list, const char *name)
 /* A line of /proc/self/cgroup is "id:controllers:/group"; version 2 has no controllers. */
 static uint64_t allowed_by(const struct pi_os_cgroup *kind, const char *root, char *line)
 {
-    struct place place;
-    char *controllers = strchr(line, ':');
+    char directory[PI_MAX_PATH], *controllers = strchr(line, ':');
     char *group = controllers ? strchr(controllers + 1, ':') : NULL;
     if (!group)
         return PI_OS_NO_LIMIT;
@@ -62,13 +55,12 @@ static uint64_t allowed_by(const struct pi_os_cgroup *kind, const char *root, ch
     bool second = *controllers == '\0';
     if (!second && !has_name(controllers, kind->controller))
         return PI_OS_NO_LIMIT;
-    int top = snprintf(place.directory, sizeof place.directory, "%s" GROUPS "%s%s", root,
-                       second ? "" : "/", second ? "" : kind->controller);
-    if (top < 0 || (size_t)top + strlen(group) >= sizeof place.directory)
+    int top = snprintf(directory, sizeof directory, "%s" GROUPS "%s%s", root, second ? "" : "/",
+                       second ? "" : kind->controller);
+    if (top < 0 || (size_t)top + strlen(group) >= sizeof directory)
         return PI_OS_NO_LIMIT;
-    place.top = (size_t)top;
-    strcpy(place.directory + top, group);
-    return least(kind, &place);
+    strcpy(directory + top, group);
+    return least(kind, directory, (size_t)top);
 }
 
 uint64_t pi_os_cgroup_allowed(const struct pi_os_cgroup *kind, const char *root)

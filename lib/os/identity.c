@@ -43,24 +43,25 @@ static bool parse(const char *line, struct stat_line *found)
     return found->start != 0;
 }
 
-static bool read_stat(const char *path, struct stat_line *found)
+static bool read_stat(const char *path, pid_t pid, struct stat_line *found)
 {
     char line[1024];
-    return pi_os_fd_read(path, line, sizeof line) > 0 && parse(line, found);
+    return pi_os_fd_read(path, line, sizeof line) > 0 && parse(line, found) &&
+           found->pid == (uint64_t)pid;
 }
 
 static bool read_stat_of(pid_t pid, struct stat_line *found)
 {
     char path[40];
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    return read_stat(path, found) && found->pid == (uint64_t)pid;
+    return read_stat(path, pid, found);
 }
 
 /* Whether /proc is that of our pid namespace. */
 static bool proc_is_ours(void)
 {
     struct stat_line self;
-    return read_stat("/proc/self/stat", &self) && self.pid == (uint64_t)getpid();
+    return read_stat("/proc/self/stat", getpid(), &self);
 }
 
 static bool is_used(pid_t pid) { return kill(pid, 0) == 0 || errno != ESRCH; }

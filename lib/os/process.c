@@ -116,14 +116,6 @@ int pi_os_fork_orphan(const struct pi_os_orphan *orphan)
     return 0;
 }
 
-static void lead_group(pid_t parent)
-{
-    if (setpgid(0, 0) != 0 || pi_os_die_with_parent() != 0)
-        _exit(1); /* pi_os_supervision_denied has tried both, so this is new */
-    if (getppid() != parent)
-        _exit(0); /* the parent has died before */
-}
-
 int pi_os_fork_child(void (*body)(void *context), void *context, pid_t *child)
 {
     pid_t parent = getpid();
@@ -131,8 +123,10 @@ int pi_os_fork_child(void (*body)(void *context), void *context, pid_t *child)
     if (*child < 0)
         return errno;
     if (*child == 0) {
-        lead_group(parent);
-        body(context);
+        if (setpgid(0, 0) != 0 || pi_os_die_with_parent() != 0)
+            _exit(1);            /* pi_os_supervision_denied has tried both, so this is new */
+        if (getppid() == parent) /* else the parent has died before */
+            body(context);
         _exit(0);
     }
     (void)setpgid(*child, *child); /* parent or child, whichever is first */
@@ -153,22 +147,15 @@ int pi_os_children_denied(void)
     return 0;
 }
 
-/* The C library does not set errno if getppid fails. */
-static int parent_denied(void)
-{
-    pid_t parent = getppid();
-    return parent < 0 ? -parent : 0;
-}
-
 int pi_os_supervision_denied(void)
 {
     PI_OS_NO_CANCEL;
     const struct timespec no_time = {0, 0};
     if (setpgid(0, 0) != 0)
         return errno;
-    int error = parent_denied();
-    if (error)
-        return error;
+    pid_t parent = getppid();
+    if (parent < 0)
+        return -parent; /* the C library does not set errno */
 #ifdef __linux__
     if (prctl(PR_SET_PDEATHSIG, 0) != 0)
         return errno;
