@@ -74,6 +74,7 @@ rule names "no base name twice in lib, no missing file in its README"
 rule booleans "no bool parameters in lib/core and lib/pool"
 rule orderings "every ordering names its partner" lib
 rule states "the models name the states of lib/core/state.h"
+rule tuning "times and limits stand in lib/base/tuning.h"
 rule words "words"
 rule columns "at most 100 columns"
 sh tests/lint/sizes.sh

@@ -41,6 +41,8 @@
 #define PI_WARM_UNITS 64u
 /* Units that are looked at before the end of the arena is raised, which costs a walk over pages. */
 #define PI_ARENA_LOOKS 4096u
+/* Units that are looked at for a span with a free block, before a new span is made. */
+#define PI_SPAN_LOOKS 64u
 /* Idle units that one call may hold: others may need the rest meanwhile. */
 #define PI_MAX_IDLE_UNITS 256u
 
@@ -52,14 +54,18 @@
 #define PI_MAX_SPIN_ROUNDS 1000
 /* Calls that do not wait, between two looks at the supervisor: a look is a system call. */
 #define PI_CALLS_PER_CHECK 64u
+/* Between two looks of posse_destroy at callers that are just returning. */
+#define PI_CALLERS_WAIT_NS (50 * PI_MS / 1000)
 /* A blocked caller verifies shared memory that often. Tests set it: see pi_verify_interval_ns. */
 #define PI_VERIFY_NS PI_SECOND
-/* Two looks closer than that count as one: a task may have been between two steps at both. */
-#define PI_BETWEEN_CHECKS_NS (900 * PI_MS)
 /* Looks, each after PI_VERIFY_NS, that find the same before a task counts as stuck. */
 #define PI_STUCK_CHECKS 6u
 /* Tasks on one stack. A longer chain is damage. */
 #define PI_MAX_NESTED 1000000u
+/* Tries to take a block that was found free: others may take it first. */
+#define PI_MAX_BLOCK_TRIES 100
+/* Bytes of each area that a core dump of a worker shows: a full one would fill the disk. */
+#define PI_DUMPED_BYTES ((size_t)4 << 20)
 /* The slots at first, and at most those that one growth adds. */
 #define PI_FIRST_SLOTS 256u
 #define PI_MAX_NEW_SLOTS 4096u
@@ -88,15 +94,16 @@
 
 /* ---- supervisor ---- */
 
-/* Workers that could not be started, in a row and for that long, before the executor breaks: the
- * system may be short of processes for a moment. */
-#define PI_MAX_START_FAILURES 10
-#define PI_MIN_FAILING_NS (500 * PI_MS)
-/* Initializers that failed in a row, before the executor breaks. */
-#define PI_MAX_INIT_FAILURES 3
-/* Before the next start; doubled each time, but no more often than that. */
+/* Before the next start of a worker after one that failed; doubled each time, but no more often than
+ * that. Tests set the first: see pi_retry_ns. */
 #define PI_FIRST_RETRY_NS (1 * PI_MS)
 #define PI_MAX_DOUBLINGS 10
+/* Starts that failed in a row, and for how many times the first rest, before the executor breaks: the
+ * system may be short of processes for a moment. */
+#define PI_MAX_START_FAILURES 10
+#define PI_MIN_FAILING 500
+/* Initializers that failed in a row, before the executor breaks. */
+#define PI_MAX_INIT_FAILURES 3
 /* Between SIGTERM and SIGKILL: time for the handler that a task has set. */
 #define PI_GRACE_NS PI_SECOND
 /* Between two looks at a program without a pidfd. */
@@ -104,8 +111,10 @@
 /* The program tells the supervisor again to end, and after that time closes its socket. */
 #define PI_TELL_AGAIN_MS 500
 #define PI_MAX_JOIN_MS 10000
-/* Walks of the ring for one count of its backlog, until nothing happens meanwhile. */
+/* Walks of the ring for one count of its backlog, until nothing happens meanwhile; and of a worker's
+ * stack of tasks, until the worker does not move meanwhile. */
 #define PI_MAX_BACKLOG_WALKS 100
+#define PI_MAX_STACK_WALKS 1000
 
 /* ---- public functions ---- */
 
