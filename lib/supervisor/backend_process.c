@@ -100,7 +100,7 @@ void pi_supervisor_main(void *context)
     pi_os_process_name(s->executor->hooks.name);
     pi_os_close(launch->sockets[0]);
     s->executor->owner = PI_OWNER_NONE; /* it has no socket of the program's: that comes later */
-    char byte;
+    char byte = 0;
     int none;
     if (!prepare(launch))
         await_end(s);
