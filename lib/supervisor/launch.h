@@ -1,5 +1,7 @@
-/* launch.h - how a supervisor process and the program begin with each other: process.c is the
+/* launch.h - how a supervisor process and the program begin with each other: launched.c is the
  * supervisor's side, launch.c the program's.
+ *
+ * Runs in: program, supervisor.
  *
  *   the program                                the supervisor
  *   makes two sockets, forks                   tries what it needs of the system, makes two others
@@ -28,12 +30,13 @@ struct pi_launch_report {
     pid_t pid;   /* of the supervisor; 0: there is none */
 };
 
-/* process.c: in the supervisor; in the process between, if there is none. The context is a struct
- * pi_launch. */
+/* In the supervisor, or in the process between if there is none. The context is a struct pi_launch. */
 void pi_supervisor_main(void *context);
 void pi_supervisor_failed(void *context, int error);
+/* The backend's `sleep`: until the moment, or until poked. False: the program is gone. */
+bool pi_supervisor_sleep(struct pi_supervisor *supervisor, uint64_t until);
 
-/* launch.c: the process backend in the program, as backend.h says. */
+/* The process backend in the program, as backend.h says. */
 posse_status pi_program_start(posse_executor *executor);
 const char *pi_program_ended(posse_executor *executor);
 void pi_program_join(posse_executor *executor);
