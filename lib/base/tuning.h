@@ -52,9 +52,11 @@
 #define PI_SPIN_NS (20 * PI_MS / 1000)
 /* A spin ends then though the clock stands still: far more rounds than PI_SPIN_NS allows. */
 #define PI_MAX_SPIN_ROUNDS 1000
+/* Probes of a round, between two looks at the clock. */
+#define PI_SPIN_PROBES 16
 /* Calls that do not wait, between two looks at the supervisor: a look is a system call. */
 #define PI_CALLS_PER_CHECK 64u
-/* Between two looks of posse_destroy at callers that are just returning. */
+/* posse_destroy wakes callers that have not left yet that often. */
 #define PI_CALLERS_WAIT_NS (50 * PI_MS / 1000)
 /* A blocked caller verifies shared memory that often. Tests set it: see pi_verify_interval_ns. */
 #define PI_VERIFY_NS PI_SECOND

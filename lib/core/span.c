@@ -5,7 +5,7 @@
  */
 #include "core/arena.h"
 
-#define LOOKS 64u  /* at units, for a span with a free block, before a new one is made */
+#include "base/tuning.h"
 #define WINDOW 32u /* tags: a look begins again at such a place, which the cache still has */
 
 static uint64_t info_of(uint64_t span, uint32_t value)
@@ -96,7 +96,7 @@ pi_block_ref pi_span_take(struct pi_arena *arena, unsigned class, unsigned owner
     uint32_t end = pi_arena_end(arena);
     uint32_t unit = place / PI_TAGS < end ? place / PI_TAGS : 0;
     pi_block_ref ref = 0;
-    for (uint32_t i = 0; ref == 0 && i < LOOKS && i < end; i++) {
+    for (uint32_t i = 0; ref == 0 && i < PI_SPAN_LOOKS && i < end; i++) {
         ref = take_in(&t, unit, i == 0 ? place % PI_TAGS & ~(WINDOW - 1) : 0);
         unit = unit + 1 < end ? unit + 1 : 0;
     }

@@ -1,10 +1,9 @@
 /* Units of the arena: which are free, which are claimed, what they give back. See arena.h. */
 #include "core/arena.h"
+#include "base/tuning.h"
 
 #include "base/assert.h"
 
-#define WARM_LOOKS 64u  /* for a unit that has memory, before one is taken that has none */
-#define FEW_LOOKS 4096u /* before the end is raised: a page walk for each raise would cost more */
 
 #define VALUE_MASK ((uint64_t)UINT32_MAX)
 
@@ -102,8 +101,8 @@ uint32_t pi_units_claim(struct pi_arena *arena, uint32_t n, unsigned owner, enum
 {
     PI_ASSERT(n > 0);
     struct search s = {.arena = arena, .n = n, .owner = owner};
-    uint32_t looks = search == PI_SEARCH_ALL ? UINT32_MAX : n + FEW_LOOKS;
-    uint32_t warm = search == PI_SEARCH_PART && n == 1 ? WARM_LOOKS : looks;
+    uint32_t looks = search == PI_SEARCH_ALL ? UINT32_MAX : n + PI_ARENA_LOOKS;
+    uint32_t warm = search == PI_SEARCH_PART && n == 1 ? PI_WARM_UNITS : looks;
     uint32_t from = atomic_load_explicit(&arena->place, memory_order_relaxed); /* a hint */
     if (from >= pi_arena_end(arena))
         from = 0;
@@ -175,7 +174,6 @@ void pi_units_free(struct pi_arena *arena, uint32_t head, enum pi_rest rest)
 
 /* ---- giving back ---- */
 
-#define MAX_CLAIMED 256u /* at a time: others may need the rest meanwhile */
 
 /* What the trim may discard. */
 static bool is_seen(uint64_t tag, uint32_t value) { return is_free(tag) && value == PI_SEEN; }
@@ -187,7 +185,7 @@ static uint32_t claim_while(struct pi_arena *arena, uint32_t unit, unsigned owne
                             bool (*may_go)(uint64_t tag, uint32_t value))
 {
     uint32_t n = 0, end = pi_arena_end(arena);
-    for (; unit + n < end && n < MAX_CLAIMED; n++) {
+    for (; unit + n < end && n < PI_MAX_IDLE_UNITS; n++) {
         uint64_t tag = hint_of(arena, unit + n);
         if (!may_go(tag, pi_unit_value(arena, unit + n)) || !claim_one(arena, unit + n, owner))
             break;

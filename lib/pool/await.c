@@ -1,4 +1,5 @@
 #include "pool/await.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/dispatch.h"
@@ -9,8 +10,6 @@
 #include "pool/self.h"
 #include "pool/verify.h"
 #include "pool/wake.h"
-
-#define CALLERS_NS 50000u /* between two wakes of callers that are to leave */
 
 /* ---- until a task is final ---- */
 
@@ -174,6 +173,6 @@ void pi_await_callers(posse_executor *e)
     while (atomic_load(&e->blocked) != 0) { /* with pi_call_exit, a caller's last access */
         pi_wake_all_parkers(e);
         pi_dispatch_wake_all(e);
-        pi_os_sleep(CALLERS_NS);
+        pi_os_sleep(PI_CALLERS_WAIT_NS);
     }
 }

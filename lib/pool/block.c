@@ -5,6 +5,7 @@
  * longer, then gives back all free memory of the arena and looks again, then takes a larger block
  * than it needs, and only then is refused.
  */
+#include "base/tuning.h"
 #include "pool/block.h"
 #include "pool/commit.h"
 #include "pool/error.h"
@@ -12,8 +13,6 @@
 #include "pool/trim.h"
 
 #include <errno.h>
-
-#define ATTEMPTS 100 /* others may take what was found */
 
 /* ---- units ---- */
 
@@ -44,7 +43,7 @@ static uint32_t claim(posse_executor *e, uint32_t n, unsigned owner, bool thorou
     struct pi_arena *arena = &e->segment.arena;
     enum pi_search search = thorough ? PI_SEARCH_ALL : PI_SEARCH_PART;
     uint32_t unit = pi_units_claim(arena, n, owner, search);
-    for (int i = 0; unit == PI_NO_INDEX && i < ATTEMPTS; i++) {
+    for (int i = 0; unit == PI_NO_INDEX && i < PI_MAX_BLOCK_TRIES; i++) {
         unit = pi_grow_arena(e, n);
         if (unit == PI_NO_INDEX)
             return pi_units_claim(arena, n, owner, PI_SEARCH_ALL);

@@ -10,12 +10,11 @@
  */
 #include "pool/commit.h"
 
+#include "base/tuning.h"
 #include "os/process.h"
 #include "pool/backend.h"
 
 #include <errno.h>
-
-#define DUMPED ((size_t)4 << 20) /* of each area: a core of a worker shows so much of it */
 
 static size_t offset_of(const posse_executor *e, const void *at)
 {
@@ -104,7 +103,7 @@ static bool open_front(posse_executor *e, enum pi_area_of which, size_t used)
     if (used <= from)
         return true;
     size_t at = offset_of(e, area->base) + from;
-    if (!succeeded(pi_os_shm_open(&e->memory, at, used - from, used <= DUMPED)))
+    if (!succeeded(pi_os_shm_open(&e->memory, at, used - from, used <= PI_DUMPED_BYTES)))
         return false;
     /* With the load above; another thread may have opened more meanwhile. */
     while (from < used && !atomic_compare_exchange_strong(&area->opened, &from, used))

@@ -5,18 +5,13 @@
  * them raises the count. If memory is short, a caller gives back that of free blocks first.
  */
 #include "pool/grow.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/commit.h"
 #include "pool/self.h"
 #include "pool/trim.h"
 
 #include <errno.h>
-
-#define FIRST_SLOTS 256u
-#define MAX_NEW_SLOTS 4096u
-#define NEW_PARKERS 64u
-#define MAX_WAITS 1000 /* for the memory of rings that is just given back: a second */
-#define WAIT_NS 1000000
 
 /* A table is as long as it may be. */
 static bool no_more(void)
@@ -90,8 +85,8 @@ static bool raise_count(posse_executor *e, struct pi_monotonic *count, uint32_t 
 static struct pi_ring_backing await_backing(posse_executor *e)
 {
     struct pi_ring_backing backed = pi_ring_backed(&e->segment.ring);
-    for (int wait = 0; backed.giving && wait < MAX_WAITS; wait++) {
-        pi_os_sleep(WAIT_NS);
+    for (int wait = 0; backed.giving && wait < PI_MAX_RING_WAITS; wait++) {
+        pi_os_sleep(PI_RETRY_NS);
         backed = pi_ring_backed(&e->segment.ring);
     }
     return backed;
@@ -134,7 +129,9 @@ enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
 static uint32_t more_slots(const struct pi_slots *slots, uint32_t count)
 {
     uint32_t more = count / 4;
-    more = more < FIRST_SLOTS ? FIRST_SLOTS : more > MAX_NEW_SLOTS ? MAX_NEW_SLOTS : more & ~63u;
+    more = more < PI_FIRST_SLOTS     ? PI_FIRST_SLOTS
+           : more > PI_MAX_NEW_SLOTS ? PI_MAX_NEW_SLOTS
+                                     : more & ~63u;
     return more < slots->max - count ? more : slots->max - count;
 }
 
@@ -187,7 +184,7 @@ bool pi_grow_parkers(posse_executor *e)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
     uint32_t count = pi_parkers_count(parkers), left = PI_MAX_PARKERS - count;
-    uint32_t to = count + (left < NEW_PARKERS ? left : NEW_PARKERS);
+    uint32_t to = count + (left < PI_NEW_PARKERS ? left : PI_NEW_PARKERS);
     struct piece piece = {parkers->at, count * sizeof *parkers->at, to * sizeof *parkers->at};
     size_t size;
     if (left == 0)

@@ -1,4 +1,5 @@
 #include "pool/park.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "pool/backend.h"
@@ -9,12 +10,7 @@
 
 #include <errno.h>
 
-#define CHECK_EVERY 64u /* calls that do not wait, between looks at the supervisor */
-#define SPIN_NS 20000u
-#define SPIN_ROUNDS 1000 /* far more, should the clock stand still */
-#define SPIN_PROBES 16   /* in a round, between two looks at the clock */
-
-uint64_t pi_verify_interval_ns = 1000000000u;
+uint64_t pi_verify_interval_ns = PI_VERIFY_NS;
 
 /* ---- sleeping ---- */
 
@@ -52,9 +48,9 @@ enum pi_park_end pi_park_until(posse_executor *e, uint32_t parker, uint64_t unti
 posse_status pi_spin(pi_probe_fn *probe, void *context)
 {
     posse_status status = POSSE_TIMEOUT;
-    uint64_t end = pi_os_now() + SPIN_NS;
-    for (int n = 0; n < SPIN_ROUNDS && status == POSSE_TIMEOUT && pi_os_now() < end; n++) {
-        for (int i = 0; i < SPIN_PROBES && (status = probe(context)) == POSSE_TIMEOUT; i++)
+    uint64_t end = pi_os_now() + PI_SPIN_NS;
+    for (int n = 0; n < PI_MAX_SPIN_ROUNDS && status == POSSE_TIMEOUT && pi_os_now() < end; n++) {
+        for (int i = 0; i < PI_SPIN_PROBES && (status = probe(context)) == POSSE_TIMEOUT; i++)
             pi_pause();
         if (status == POSSE_TIMEOUT)
             pi_os_yield(); /* whoever brings it may need this processor */
@@ -101,5 +97,5 @@ bool pi_poll_supervisor(posse_executor *e)
     /* relaxed, both: a lost count does no harm */
     uint32_t calls = atomic_load_explicit(&e->calls, memory_order_relaxed);
     atomic_store_explicit(&e->calls, calls + 1, memory_order_relaxed);
-    return calls % CHECK_EVERY != 0 || pi_check_supervisor(e);
+    return calls % PI_CALLS_PER_CHECK != 0 || pi_check_supervisor(e);
 }

@@ -24,19 +24,14 @@
  * of what is committed were freed since the last rounds.
  */
 #include "pool/trim.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/commit.h"
 
 #include <errno.h>
 
-#define KEPT ((uint64_t)2 << 20) /* bytes that an idle executor may have */
-#define KEPT_GROUPS 16u          /* groups of slots that stay open */
-#define QUIET_NS 100000000u      /* without a task before a round, and between two rounds */
-#define MAX_ROUNDS 8             /* for one request; the ring needs five */
 /* A part of a round; between two parts the supervisor looks at its workers. */
-#define GROUPS_AT_ONCE 512u
-#define UNITS_AT_ONCE 64u
 #define TAGS_SIZE (PI_TAGS * sizeof(uint64_t))
 
 /* ---- slots ---- */
@@ -65,7 +60,7 @@ static bool trim_slots(posse_executor *e, unsigned owner, uint32_t from, uint32_
     bool closed = false;
     for (uint32_t i = from; i < to;) {
         uint32_t n = punch_groups(e, i, to, owner);
-        if (n == 0 && i >= KEPT_GROUPS && pi_bitmap_all_free(&slots->map, i) &&
+        if (n == 0 && i >= PI_KEPT_GROUPS && pi_bitmap_all_free(&slots->map, i) &&
             pi_slots_close(slots, i)) {
             pi_uncommit(e, PI_GROUP_SIZE);
             closed = true;
@@ -153,12 +148,12 @@ static bool trim_part(posse_executor *e, unsigned owner, struct pi_trim *t)
     uint32_t groups = pi_slots_count(&e->segment.slots) / PI_GROUP_SLOTS, group = t->group;
     uint32_t units = pi_arena_end(&e->segment.arena), unit = t->unit;
     if (group < groups) {
-        t->group = min(groups, group + GROUPS_AT_ONCE);
+        t->group = min(groups, group + PI_GROUPS_AT_ONCE);
         t->found |= trim_slots(e, owner, group, t->group);
         return false;
     }
     if (unit < units) {
-        t->unit = min(units, unit + UNITS_AT_ONCE);
+        t->unit = min(units, unit + PI_UNITS_AT_ONCE);
         t->found |= trim_blocks(e, owner, unit, t->unit);
         return false;
     }
@@ -171,7 +166,7 @@ static bool begin_next(posse_executor *e, struct pi_trim *t)
 {
     bool found = t->found;
     *t = (struct pi_trim){.at = t->at, .end = t->end, .rounds = t->rounds + 1};
-    if (found && t->rounds < MAX_ROUNDS)
+    if (found && t->rounds < PI_MAX_TRIM_ROUNDS)
         return true;
     pi_recount(e); /* deaths may have made the count wrong */
     return false;
@@ -184,11 +179,11 @@ void pi_trim_when_due(posse_executor *e, struct pi_trim *t)
     bool due = t->at <= now;
     /* seq, both accesses: see the table */
     if ((t->at == PI_NEVER && pi_load_seq(asked) != 0) || (due && t->end != end)) {
-        *t = (struct pi_trim){.at = now + QUIET_NS, .end = end};
+        *t = (struct pi_trim){.at = now + PI_QUIET_NS, .end = end};
     } else if (due) {
         pi_store_seq(asked, 0); /* before the look */
         if (trim_part(e, PI_OWNER_NONE, t))
-            t->at = begin_next(e, t) ? now + QUIET_NS : PI_NEVER;
+            t->at = begin_next(e, t) ? now + PI_QUIET_NS : PI_NEVER;
     }
 }
 
@@ -229,7 +224,7 @@ static bool freed_enough(posse_executor *e, size_t bytes, uint64_t committed)
 {
     _Atomic uint64_t *at = &e->without_workers.freed;
     uint64_t freed = atomic_fetch_add_explicit(at, bytes, memory_order_relaxed) + bytes;
-    if (freed < KEPT / 2 || freed < committed / 4)
+    if (freed < PI_KEPT_BYTES / 2 || freed < committed / 4)
         return false;
     atomic_store_explicit(at, 0, memory_order_relaxed);
     return true;
@@ -239,7 +234,7 @@ void pi_note_freed(posse_executor *e, size_t bytes)
 {
     uint64_t committed =
         pi_load_relaxed(&e->segment.header->committed); /* relaxed: it only counts */
-    if ((int64_t)committed > (int64_t)KEPT &&
+    if ((int64_t)committed > (int64_t)PI_KEPT_BYTES &&
         (e->backend->spawn || freed_enough(e, bytes, committed)))
         pi_ask_for_trim(e);
 }

@@ -1,4 +1,5 @@
 #include "pool/verify.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/finish.h"
@@ -8,8 +9,6 @@
 #include "pool/pool.h"
 #include "pool/self.h"
 #include "pool/wake.h"
-
-#define MANY_LOOKS 6u /* a second lies between two of them */
 
 /* ---- a task ---- */
 
@@ -35,7 +34,7 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct 
     /* Without IN_RING an entry of it counts as stale. seq: with claim_head, in core/slot.c */
     if (!(word & PI_IN_RING) && !pi_cas_seq(at, &word, word | PI_IN_RING))
         return;
-    if (++verify->looks > MANY_LOOKS)
+    if (++verify->looks > PI_STUCK_CHECKS)
         pi_break_queue(e);
     if (pi_push(e, index, 0) == PI_PUSHED) /* else there is no memory now */
         verify->since = pi_ring_end(&e->segment.ring);
@@ -78,7 +77,7 @@ static void verify_running(posse_executor *e, uint32_t index, uint64_t word,
         pi_finish_ownerless(e, index, word);
     } else if (pi_is_on_stack(e, worker, index)) {
         verify->looks = 0;
-    } else if (++verify->looks >= MANY_LOOKS) {
+    } else if (++verify->looks >= PI_STUCK_CHECKS) {
         /* before the notification; with look_at_doubt, in supervisor/deadline.c */
         pi_store_seq(&e->segment.workers[worker].suspect, index + 1);
         e->backend->notify(e);
@@ -130,7 +129,7 @@ static bool is_stuck(posse_executor *e, uint64_t head)
         return false;
     }
     return attended &&
-           atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= MANY_LOOKS;
+           atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= PI_STUCK_CHECKS;
 }
 
 /* Whether the ring says that something is in it, and where its head is. It may lie: then there is

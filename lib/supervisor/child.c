@@ -12,6 +12,7 @@
  *   is killed by a signal that others send    nothing        never
  */
 #include "supervisor/child.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "pool/backend.h"
@@ -21,12 +22,7 @@
 
 #include <errno.h>
 
-#define MAX_START_FAILURES 10
-#define MAX_INIT_FAILURES 3
-#define MAX_DOUBLINGS 10 /* of pi_retry_ns */
-#define MIN_FAILING 500  /* times pi_retry_ns */
-
-uint64_t pi_retry_ns = 1000000u;
+uint64_t pi_retry_ns = PI_FIRST_RETRY_NS;
 
 /* ---- what it does ---- */
 
@@ -75,7 +71,7 @@ void pi_delay_starts(struct pi_supervisor *s)
     uint64_t now = pi_os_now();
     if (s->retry_at != PI_NEVER && now < s->retry_at)
         return; /* another start of the same round has failed, too */
-    unsigned doublings = s->put_off < MAX_DOUBLINGS ? s->put_off : MAX_DOUBLINGS;
+    unsigned doublings = s->put_off < PI_MAX_DOUBLINGS ? s->put_off : PI_MAX_DOUBLINGS;
     s->retry_at = now + (pi_retry_ns << doublings);
     s->put_off++;
 }
@@ -95,9 +91,9 @@ void pi_start_failed(struct pi_supervisor *s)
     if (s->start_failures++ == 0)
         s->failing_since = now;
     pi_delay_starts(s);
-    bool again_and_again = s->start_failures >= MAX_START_FAILURES &&
-                           now - s->failing_since >= MIN_FAILING * pi_retry_ns;
-    if (s->init_failures >= MAX_INIT_FAILURES || (again_and_again && !anyone_works(s)))
+    bool again_and_again = s->start_failures >= PI_MAX_START_FAILURES &&
+                           now - s->failing_since >= PI_MIN_FAILING * pi_retry_ns;
+    if (s->init_failures >= PI_MAX_INIT_FAILURES || (again_and_again && !anyone_works(s)))
         pi_break(s->executor, &s->why);
 }
 

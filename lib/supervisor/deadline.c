@@ -9,13 +9,12 @@
  * model is tests/model/kill.pml.
  */
 #include "supervisor/deadline.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/finish.h"
 #include "pool/verify.h"
 #include "supervisor/child.h"
-
-#define MAX_WALKS 1000 /* until the worker does not move meanwhile */
 
 static void kill_worker(struct pi_supervisor *s, unsigned worker)
 {
@@ -81,7 +80,8 @@ static void check_stack(struct pi_supervisor *s, unsigned worker)
             next = pi_load_relaxed(&segment->slots.at[next - 1].outer);
         }
         /* acquire: with pop_task in run.c */
-    } while (pi_load_acquire(&segment->workers[worker].current) != current && ++tries < MAX_WALKS);
+    } while (pi_load_acquire(&segment->workers[worker].current) != current &&
+             ++tries < PI_MAX_STACK_WALKS);
 }
 
 /* A caller has found a task that names the worker and is not on its stack: a task has overwritten

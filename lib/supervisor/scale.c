@@ -32,10 +32,9 @@
  * dies, the supervisor counts again. The model is tests/model/scale.pml.
  */
 #include "supervisor/scale.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "supervisor/child.h"
-
-#define MAX_WALKS 100 /* until nothing happens meanwhile */
 
 static void count_active(struct pi_supervisor *s)
 {
@@ -86,7 +85,7 @@ static unsigned backlog(struct pi_supervisor *s)
         head = pi_load_seq(&segment->header->ring.head); /* with pi_ring_advance */
         free = count_free(s);
         pending = pi_slots_count_entries(&segment->slots, &segment->ring, free + s->max).pending;
-    } while (pending > free && !is_the_same(s, head) && ++walks < MAX_WALKS);
+    } while (pending > free && !is_the_same(s, head) && ++walks < PI_MAX_BACKLOG_WALKS);
     return pending > free ? pending - free : 0;
 }
 

@@ -8,6 +8,7 @@
  * for nobody: in each round it looks, acts, and goes on.
  */
 #include "supervisor/supervisor.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/error.h"
@@ -22,8 +23,6 @@
 #include "supervisor/scale.h"
 
 #include <stdlib.h>
-
-#define GRACE_NS 1000000000u /* between SIGTERM and SIGKILL */
 
 struct pi_supervisor *pi_supervisor_create(posse_executor *e)
 {
@@ -209,7 +208,7 @@ static void signal_all(struct pi_supervisor *s, int signal)
             s->executor->backend->signal(s, i, signal);
 }
 
-/* Sends each signal once. Workers that SIGTERM did not end are killed after GRACE_NS. */
+/* Sends each signal once. Workers that SIGTERM did not end are killed after PI_GRACE_NS. */
 static void end_workers(struct pi_supervisor *s, int signal)
 {
     if (s->kill_at != PI_NEVER && pi_os_now() >= s->kill_at)
@@ -218,7 +217,7 @@ static void end_workers(struct pi_supervisor *s, int signal)
         return;
     signal_all(s, signal);
     s->sent = signal;
-    s->kill_at = signal == SIGTERM ? pi_os_now() + GRACE_NS : PI_NEVER;
+    s->kill_at = signal == SIGTERM ? pi_os_now() + PI_GRACE_NS : PI_NEVER;
 }
 
 static void check_phase(struct pi_supervisor *s)

@@ -8,6 +8,7 @@
  * alone knows the other workers.
  */
 #include "worker/loop.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "os/rss.h"
 #include "os/semaphore.h"
@@ -19,10 +20,6 @@
 #include "pool/wake.h"
 #include "worker/hooks.h"
 #include "worker/run.h"
-
-#define SPIN_NS 20000u
-#define SPIN_ROUNDS 1000 /* far more, should the clock stand still */
-#define SOON_NS 200000u  /* a sleep shorter than this would better have been spun through */
 
 struct worker {
     posse_executor *executor;
@@ -63,8 +60,8 @@ static bool may_spin(const struct worker *w)
 static bool spin(struct worker *w)
 {
     pi_idle_spin(&w->executor->segment.header->idle, w->worker);
-    uint64_t end = pi_os_now() + SPIN_NS;
-    for (int n = 0; n < SPIN_ROUNDS && pi_os_now() < end; n++) {
+    uint64_t end = pi_os_now() + PI_SPIN_NS;
+    for (int n = 0; n < PI_MAX_SPIN_ROUNDS && pi_os_now() < end; n++) {
         for (int i = 0; i < 16; i++) {
             if (ring_has_task(w))
                 return true;
@@ -104,7 +101,7 @@ static void idle(struct worker *w, enum pi_phase phase)
     uint64_t since = pi_os_now();
     pi_note_freed(w->executor, 0);
     sleep_idle(w);
-    w->busy_times = pi_os_now() - since < SOON_NS;
+    w->busy_times = pi_os_now() - since < PI_SHORT_SLEEP_NS;
     w->taken = 0;
 }
 

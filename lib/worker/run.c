@@ -12,6 +12,7 @@
  * supervisor finds there which tasks run, and which a death has ended.
  */
 #include "worker/run.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "os/process.h"
 #include "os/stdio.h"
@@ -23,8 +24,6 @@
 #include "pool/wake.h"
 
 #include <string.h>
-
-#define WAIT_NS 100000000 /* between two looks of a worker that waits to be killed */
 
 /* ---- the worker's stack ---- */
 
@@ -124,7 +123,7 @@ static _Noreturn void await_kill(const struct posse_task *task)
 {
     posse_executor *e = task->executor;
     while (pi_has_state(pi_load_seq(&task->slot->word), PI_KILLING, task->worker)) {
-        pi_os_sleep(WAIT_NS);
+        pi_os_sleep(PI_KILL_WAIT_NS);
         e->backend->notify(e);
     }
     pi_os_exit(1); /* this worker cannot have that word: a task has overwritten it */
