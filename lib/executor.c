@@ -5,6 +5,7 @@
  * posse_terminate_workers and posse_kill_workers end the workers by force. posse_destroy does both:
  * it lets all callers go, ends what is left, and waits until no worker lives.
  */
+#include "base/tuning.h"
 #include "internal.h"
 #include "os/clock.h"
 #include "os/cpus.h"
@@ -27,15 +28,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A thousand executors then fit into the address space of a process. */
-#define MAX_BY_DEFAULT ((uint64_t)64 << 30)
-
 /* The memory that the executor may have: by default half of what the machine or the control group
  * has. Its address space must leave room for everything else. */
 static size_t memory_of(size_t given)
 {
     uint64_t half = pi_os_memory_of_machine() / 2;
-    uint64_t memory = given ? given : half < MAX_BY_DEFAULT ? half : MAX_BY_DEFAULT;
+    uint64_t memory = given ? given : half < PI_MAX_DEFAULT_BYTES ? half : PI_MAX_DEFAULT_BYTES;
     uint64_t space = pi_os_address_space_left() / 8;
     memory = memory < space ? memory : space;
     memory = memory < PI_MAX_MEMORY ? memory : PI_MAX_MEMORY;

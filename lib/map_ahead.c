@@ -4,15 +4,13 @@
  * as it likes, so it is called only while no chunk can be given. But if the caller is slower than
  * the workers, a chunk can always be given, and the workers would wait for the caller. So a source
  * that has been quick for many chunks is called without that check. */
+#include "base/tuning.h"
 #include "map.h"
 #include "os/clock.h"
 #include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define QUICK_NS 1000000 /* of a chunk from the source */
-#define QUICK_CHUNKS 64  /* in a row: then the source is quick */
 
 static size_t min(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -61,7 +59,7 @@ static void read_item(posse_map_iter *m)
 /* Whether the source may be called, which may take long. */
 static bool may_read(posse_map_iter *m)
 {
-    return m->quick >= QUICK_CHUNKS ||
+    return m->quick >= PI_QUICK_CHUNKS ||
            (in_time(m) && (!m->oldest || pi_map_wait(m, 0) == POSSE_TIMEOUT));
 }
 
@@ -75,7 +73,7 @@ static size_t stage(posse_map_iter *m, size_t n)
     while (m->n_staged < n && m->end == POSSE_OK && (may = may_read(m)))
         read_item(m);
     if (m->n_staged > before)
-        m->quick = pi_os_now() - begin > QUICK_NS ? 0 : m->quick + (m->quick < QUICK_CHUNKS);
+        m->quick = pi_os_now() - begin > PI_QUICK_NS ? 0 : m->quick + (m->quick < PI_QUICK_CHUNKS);
     return may ? m->n_staged : 0;
 }
 

@@ -1,12 +1,10 @@
 /* What a map is asked to do: whether it can be, what of it is copied, and in what portions. */
+#include "base/tuning.h"
 #include "map.h"
 #include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/pool.h"
 
-#define CHUNKS_A_WORKER 4                /* of the items of an array */
-#define AHEAD_A_WORKER 2                 /* chunks on their way, if nothing is said */
-#define COPIED_BYTES ((size_t)192 << 10) /* of a chunk: what is copied should stay in the cache */
 #define MAX_BYTES ((size_t)4 << 30)
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
@@ -153,9 +151,9 @@ static size_t choose_chunksize(const posse_map_iter *m, size_t workers, size_t a
         return (size_t)job->chunksize;
     if (job->source || job->item_timeout_ms)
         return 1;
-    size_t chunks = workers * CHUNKS_A_WORKER;
+    size_t chunks = workers * PI_CHUNKS_PER_WORKER;
     size_t size = job->count / chunks + (job->count % chunks != 0);
-    size_t most = arg > COPIED_BYTES ? arg : COPIED_BYTES;
+    size_t most = arg > PI_CHUNK_BYTES ? arg : PI_CHUNK_BYTES;
     if (copied && size > most / copied)
         size = most / copied;
     return size ? size : 1;
@@ -163,7 +161,7 @@ static size_t choose_chunksize(const posse_map_iter *m, size_t workers, size_t a
 
 static size_t choose_buffersize(const posse_map_iter *m, size_t workers)
 {
-    size_t size = (size_t)m->job.buffersize, chunks = AHEAD_A_WORKER * workers;
+    size_t size = (size_t)m->job.buffersize, chunks = PI_AHEAD_PER_WORKER * workers;
     if (!size)
         size = m->chunksize > SIZE_MAX / 2 / chunks ? SIZE_MAX / 2 : m->chunksize * chunks;
     if (!m->job.source && size > m->job.count)

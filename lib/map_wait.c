@@ -2,6 +2,7 @@
  * queue of its own (pool/cq). No call of posse.h does that: posse_as_completed takes all futures at
  * once, and a map adds one for each that it gives; posse_completion_queue starts a thread, and is
  * not for tasks. */
+#include "base/tuning.h"
 #include "map.h"
 #include "os/clock.h"
 #include "os/unwind.h"
@@ -11,8 +12,6 @@
 #include "worker/help.h"
 
 #include <stdlib.h>
-
-#define RETRY_NS 1000000 /* between two waits that failed for want of memory */
 
 posse_status pi_map_wait_init(posse_map_iter *m)
 {
@@ -134,7 +133,7 @@ static void await_end(const posse_map_iter *m, posse_future future)
             !m->executor->backend->shared && (status == POSSE_SHUT_DOWN || status == POSSE_BROKEN);
         if (!ends && status != POSSE_NO_MEMORY && status != POSSE_SYSTEM)
             return;
-        pi_os_sleep(RETRY_NS);
+        pi_os_sleep(PI_RETRY_NS);
     }
 }
 

@@ -20,6 +20,7 @@
  */
 #include "internal.h"
 #include "base/container_of.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/error.h"
 #include "pool/park.h"
@@ -28,12 +29,6 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct pi_queue) <= PI_UNIT, "the first unit of a queue is KEPT");
-
-/* How long a call waits for the lock, even if its own time is shorter: the holder may be stopped.
- * */
-#define LOCK_NS 1000000000u
-/* The same for calls without a time of their own. */
-#define FINISH_NS 5000000000u
 
 /* Belongs to the holder of the lock; published by tail, given back by head. */
 struct cell {
@@ -241,7 +236,7 @@ static posse_status do_step(const struct view *view, step_fn *step, struct item 
 {
     posse_status status = pi_sync_lock(&view->sync, 0);
     if (status == POSSE_TIMEOUT) {
-        uint64_t soonest = pi_os_now() + LOCK_NS;
+        uint64_t soonest = pi_os_now() + PI_QUEUE_PATIENCE_NS;
         status = pi_sync_lock(&view->sync, until > soonest ? until : soonest);
     }
     if (status == POSSE_DEADLOCK) /* this thread is not inside: a task has overwritten the lock */
@@ -314,7 +309,7 @@ static posse_status finish(posse_queue handle, step_fn *step)
     if (status != POSSE_OK)
         return status;
     pi_call_enter(handle.executor);
-    status = do_step(&view, step, NULL, pi_os_now() + FINISH_NS);
+    status = do_step(&view, step, NULL, pi_os_now() + PI_QUEUE_FINISH_NS);
     pi_call_exit(handle.executor);
     return status;
 }
