@@ -1,21 +1,27 @@
-/* The process backend: the program forks the supervisor once, as a process without a parent, and the
- * workers are the supervisor's children.
+/* Runs in: program, supervisor, worker.
  *
- * Runs in: supervisor, worker; its parts in the program are in launch.c.
+ * The process backend: the program forks the supervisor once, and the supervisor forks the workers.
  *
- *   the program            the supervisor                   a worker
- *   has the socket; its    has the other end and a pidfd    is killed by the kernel when the
- *   end of file is the     of the program, or looks twice   supervisor dies; leads a process
- *   supervisor's end       a second whether it lives;       group of its own, so what a task
- *                          when either tells of its end     starts dies with its worker
- *                          it kills the workers and goes
+ *   process      sees the end of             by                    and then
+ *   program      the supervisor              the socket's end      breaks the executor
+ *   supervisor   the program                 the socket's end and  kills the workers, exits
+ *                                            a pidfd, or /proc
+ *                                            twice a second
+ *   supervisor   a worker                    waitpid               recovers it
+ *   worker       the supervisor              the kernel kills it
  *
- * Process 1 adopts the supervisor, or a process that has asked for orphans. If that is the program,
- * the program reaps it when it waits for its end (pi_program_join).
+ * A worker leads a process group of its own, so what a task starts dies with its worker. The
+ * supervisor is an orphan. If the program adopts orphans, it is the program's child after all, and
+ * posse_destroy reaps it.
  *
- * The program pokes the supervisor by a byte. A worker, whose descriptors a task may have closed,
- * sends a signal (pi_os_poke).
+ * The program notifies the supervisor by a byte. A task may have closed a worker's descriptors, so
+ * a worker sends a signal. The program may close the socket, as one of the descriptors that it does
+ * not know. Then the executor is broken: the program sends a signal instead of a byte, and sees the
+ * supervisor's end by its identity.
  */
+#include "base/tuning.h"
+#include "os/channel.h"
+#include "os/clock.h"
 #include "os/fd.h"
 #include "os/limits.h"
 #include "os/signals.h"
@@ -24,7 +30,6 @@
 #include "pool/backend.h"
 #include "pool/commit.h"
 #include "pool/error.h"
-#include "pool/pool.h"
 #include "supervisor/launch.h"
 #include "supervisor/supervisor.h"
 #include "worker/hooks.h"
@@ -32,7 +37,60 @@
 
 static unsigned default_workers(unsigned cpus) { return cpus; }
 
-/* ---- in the supervisor, and in a worker ---- */
+/* ---- in the program ---- */
+
+static const char *ended(posse_executor *e)
+{
+    if (!pi_os_fd_is_ours(&e->socket))
+        return "the program has closed the socket of the executor, or replaced it";
+    return pi_os_channel_closed(e->socket.number, 0) ? "the supervisor died" : NULL;
+}
+
+static void notify(posse_executor *e)
+{
+    if (e->owner != PI_OWNER_PROGRAM) { /* a worker; if the supervisor is dead, it hits no other */
+        (void)pi_os_poke(pi_os_parent());
+        return;
+    }
+    bool sent = pi_os_fd_is_ours(&e->socket) && pi_os_channel_poke(e->socket.number);
+    if (!sent && pi_os_identity_is(&e->supervisor_identity))
+        (void)pi_os_poke(e->supervisor_identity.pid);
+}
+
+/* Blocks up to PI_TELL_AGAIN_MS. */
+static bool has_ended(posse_executor *e)
+{
+    if (pi_os_fd_is_ours(&e->socket))
+        return pi_os_channel_closed(e->socket.number, PI_TELL_AGAIN_MS);
+    struct pi_os_death death;
+    if (!pi_os_identity_lives(&e->supervisor_identity) ||
+        pi_os_child_event(e->supervisor_identity.pid, &death) == PI_OS_DEAD)
+        return true;
+    pi_os_sleep(PI_RETRY_NS);
+    return false;
+}
+
+/* The phase has told the supervisor to end. It ends when it has reaped its workers, unless a task
+ * has overwritten the phase, or the kernel had no memory for our byte. So the program notifies it
+ * again; at last the supervisor finds the end of the socket, as if the program had died. */
+static void join(posse_executor *e)
+{
+    uint64_t patience = pi_os_after_ms(PI_MAX_JOIN_MS);
+    if (e->socket.number < 0)
+        return;
+    while (!has_ended(e)) {
+        (void)pi_phase_of(e); /* both repair what is not as the program has raised it */
+        (void)pi_monotonic_get(&e->segment.stop);
+        notify(e);
+        if (pi_os_now() >= patience && pi_os_fd_is_ours(&e->socket))
+            pi_os_channel_end(e->socket.number);
+    }
+    pi_os_reap_adopted(&e->supervisor_identity);
+}
+
+static void fini(posse_executor *e) { pi_os_fd_close(&e->socket); }
+
+/* ---- in a worker ---- */
 
 struct start {
     struct pi_supervisor *supervisor;
@@ -45,42 +103,31 @@ __attribute__((noinline)) static void worker_main(void *context)
     PI_OS_STACK_BEGINS();
     const struct start *start = context;
     struct pi_supervisor *s = start->supervisor;
-    unsigned worker = start->worker;
     posse_executor *e = s->executor;
     char name[16];
     pi_os_signals_of_worker(&s->ignored);
     pi_os_close(s->socket);
     pi_os_close(s->program);
-    pi_os_raise_oom_score(); /* a task is lost then, and not the program or the supervisor */
+    pi_os_raise_oom_score(); /* without memory a task is lost, not the program or the supervisor */
     pi_os_fork_detect_set(&e->guard);
-    e->owner = worker;
+    e->owner = start->worker;
     e->parent = start->parent;
     e->user = pi_os_user();
-    pi_worker_name(e, worker, name);
+    pi_worker_name(e, e->owner, name);
     pi_os_process_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
-    pi_worker_loop(e, worker);
+    pi_worker_loop(e, e->owner);
     pi_os_stdio_flush();
     pi_os_exit(0);
 }
 
-static int spawn(struct pi_supervisor *s, unsigned worker)
-{
-    struct start start = {s, worker, pi_os_self()};
-    pid_t child;
-    int error = pi_os_fork_child(worker_main, &start, &child);
-    if (error == 0)
-        s->children[worker].pid = child;
-    return error;
-}
-
-/* The kernel does not end a process with its parent any more if it has become another user. One
- * that has given up the call itself, and is the same user, is ended as before. */
+/* When a process becomes another user, the kernel does not end it with its parent any more. A
+ * worker whose initializer has given up that call, and is the same user, still ends. */
 static bool rearm(posse_executor *e, struct pi_error *why)
 {
     if (!e->hooks.initializer.fn)
         return true;
-    if (pi_os_address_space_left() < e->segment.size) /* it has set a limit: that is for tasks */
+    if (pi_os_address_space_left() < e->segment.size) /* its limit is meant for tasks */
         pi_give_up_space(e);
     int error = pi_os_die_with_parent();
     if (pi_os_parent() != e->parent)
@@ -90,6 +137,18 @@ static bool rearm(posse_executor *e, struct pi_error *why)
     *why = pi_error_from_errno("the worker would outlive the executor, as it is another user now",
                                error);
     return false;
+}
+
+/* ---- in the supervisor ---- */
+
+static int spawn(struct pi_supervisor *s, unsigned worker)
+{
+    struct start start = {s, worker, pi_os_self()};
+    pid_t child;
+    int error = pi_os_fork_child(worker_main, &start, &child);
+    if (error == 0)
+        s->children[worker].pid = child;
+    return error;
 }
 
 static enum pi_os_event event(struct pi_supervisor *s, unsigned worker, struct pi_os_death *death)
@@ -104,27 +163,29 @@ static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
 
 static void reap(struct pi_supervisor *s, unsigned worker) { pi_os_reap(s->children[worker].pid); }
 
-static void notify(posse_executor *e)
+static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 {
-    if (e->owner == PI_OWNER_PROGRAM)
-        pi_program_notify(e);
-    else
-        (void)pi_os_poke(pi_os_parent()); /* does nothing to another process, should it be dead */
+    if (s->program < 0 && s->program_identity.start != 0)
+        until = pi_earlier(until, pi_os_now() + PI_PROGRAM_CHECK_NS);
+    enum pi_os_wakeup why = pi_os_channel_sleep(s->socket, s->program, until);
+    if (why == PI_OS_TIME)
+        return s->program >= 0 || pi_os_identity_lives(&s->program_identity);
+    return why == PI_OS_POKED;
 }
 
 const struct pi_backend pi_process_backend = {
     .shared = true,
     .kills = true,
     .default_workers = default_workers,
-    .start = pi_program_start,
-    .ended = pi_program_ended,
-    .join = pi_program_join,
-    .fini = pi_program_fini,
+    .start = pi_launch,
+    .ended = ended,
+    .join = join,
+    .fini = fini,
     .notify = notify,
     .rearm = rearm,
     .spawn = spawn,
     .event = event,
     .signal = send_signal,
     .reap = reap,
-    .sleep = pi_supervisor_sleep,
+    .sleep = sleep_until,
 };

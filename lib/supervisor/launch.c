@@ -1,44 +1,130 @@
-/* The process backend in the program: starts the supervisor, and sees its end.
+/* Runs in: program, supervisor.
  *
- * What the program keeps is one socket and the supervisor's pid. The program may close the socket,
- * as one of the descriptors that it does not know. Then the executor is broken: the supervisor sees
- * the end of file, unless a child of the program has a copy of the socket. So the supervisor is
- * sent a signal instead of a byte, and its end is seen by its identity.
+ * How the program and a supervisor process begin with each other:
+ *
+ *   the program                                the supervisor
+ *   makes two sockets, forks                   tries what it needs of the system, makes two others
+ *   hears a report, keeps that socket,      <- sends a report and one of its sockets, closes both
+ *   closes its first one                       that the program made
+ *   sends a byte                            ->
+ *   hears the second report                 <- starts the workers, sends a report
+ *
+ * The second pair is the supervisor's, so that no child which another thread of the program forks
+ * meanwhile has a copy of the supervisor's end. If a report has an error, the supervisor lives
+ * until the program has closed the socket: so long its pid stays its own.
  */
 #include "supervisor/launch.h"
-#include "base/tuning.h"
 #include "os/cancel.h"
 #include "os/channel.h"
 #include "os/clock.h"
+#include "os/fd.h"
+#include "os/process.h"
 #include "os/signals.h"
 #include "os/stdio.h"
+#include "pool/backend.h"
 #include "pool/error.h"
-#include "pool/pool.h"
 #include "supervisor/supervisor.h"
 
 #include <errno.h>
 
-/* ---- starting ---- */
+struct launch {
+    struct pi_supervisor *supervisor;
+    int sockets[2]; /* the program's, the supervisor's */
+};
 
-static posse_status status_of(const struct pi_launch_report *report)
+struct report {
+    int error;   /* 0 or an errno */
+    bool denied; /* the system does not let processes be supervised */
+    pid_t pid;   /* of the supervisor; 0: there is none */
+};
+
+/* ---- in the supervisor ---- */
+
+/* 0 or an errno. */
+static int open_socket(int sockets[2])
 {
-    posse_status status = pi_refuse_errno(report->error, "the workers cannot be started");
-    return report->denied ? POSSE_NOT_SUPPORTED : status;
+    int error = pi_os_channel_pair(sockets);
+    if (error == 0 && !(pi_os_channel_poke(sockets[1]) && pi_os_channel_drain(sockets[0])))
+        error = errno; /* bytes cannot be sent, or received */
+    return error;
 }
 
-/* The supervisor lives until the socket is closed, so the pid is its. Others may have a copy of the
- * socket. */
+/* Tries what supervising needs, and sends the first report. False: this supervisor cannot start. */
+static bool prepare(struct launch *launch)
+{
+    int sockets[2] = {-1, -1};
+    struct report report = {.error = pi_os_supervision_denied(), .pid = pi_os_self()};
+    report.denied = report.error != 0;
+    if (report.error == 0)
+        report.error = open_socket(sockets);
+    int error = pi_os_channel_tell(launch->sockets[1], &report, sizeof report, sockets[1]);
+    if (error && report.error == 0)
+        report.error = error;
+    if (error && pi_os_channel_tell(launch->sockets[1], &report, sizeof report, -1) != 0)
+        pi_os_exit(0); /* the program finds the socket's end */
+    if (report.error != 0)
+        return false;
+    pi_os_close(sockets[1]);
+    pi_os_close(launch->sockets[1]);
+    launch->supervisor->socket = sockets[0];
+    return true;
+}
+
+/* Until give_up closes the socket. */
+static _Noreturn void await_end(struct pi_supervisor *s)
+{
+    while (s->executor->backend->sleep(s, PI_NEVER))
+        ;
+    pi_os_exit(0);
+}
+
+static void supervisor_main(void *context)
+{
+    struct launch *launch = context;
+    struct pi_supervisor *s = launch->supervisor;
+    PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
+    pi_os_signals_of_supervisor(&s->ignored);
+    pi_os_process_name(s->executor->hooks.name);
+    pi_os_close(launch->sockets[0]);
+    s->executor->owner = PI_OWNER_NONE; /* it makes the socket of the program only now */
+    char byte;
+    int none;
+    if (!prepare(launch))
+        await_end(s);
+    if (pi_os_channel_hear(s->socket, &byte, sizeof byte, &none) != 0)
+        pi_os_exit(0); /* the program could not keep the socket */
+    struct report report = {.error = pi_supervisor_begin(s), .pid = pi_os_self()};
+    if (pi_os_channel_tell(s->socket, &report, sizeof report, -1) != 0)
+        pi_os_exit(0); /* the program finds the socket's end, and the workers die, too */
+    if (report.error != 0)
+        await_end(s);
+    pi_supervisor_run(s);
+    pi_os_exit(0);
+}
+
+/* In the process between: there is no supervisor. */
+static void fork_failed(void *context, int error)
+{
+    struct launch *launch = context;
+    struct report report = {.error = error};
+    /* if it cannot be sent, the program finds the socket's end */
+    (void)pi_os_channel_tell(launch->sockets[1], &report, sizeof report, -1);
+}
+
+/* ---- in the program ---- */
+
+/* Others may have a copy of the socket, so it is cut, not only closed. */
 static void give_up(int socket, pid_t supervisor)
 {
     pi_os_channel_cut(socket);
     if (supervisor > 0)
-        pi_os_reap(supervisor); /* if we have adopted it */
+        pi_os_reap(supervisor); /* if this process has adopted it */
 }
 
-/* What the first report brings: the socket, and which process is at its other end. */
-static struct pi_launch_report take_socket(posse_executor *e, int first)
+/* The first report brings the socket, and says which process is at its other end. */
+static struct report take_socket(posse_executor *e, int first)
 {
-    struct pi_launch_report report = {.pid = 0};
+    struct report report = {.pid = 0};
     int fd, error = pi_os_channel_hear(first, &report, sizeof report, &fd);
     if (error)
         report.error = error;
@@ -50,8 +136,8 @@ static struct pi_launch_report take_socket(posse_executor *e, int first)
     return report;
 }
 
-/* The supervisor has ended already: that is no error of ours if the executor broke, as initializers
- * failed. */
+/* The supervisor has ended already. That is no error of the launch if the executor broke because
+ * initializers failed. */
 static int ended_early(posse_executor *e)
 {
     pi_os_reap_adopted(&e->supervisor_identity);
@@ -59,10 +145,10 @@ static int ended_early(posse_executor *e)
     return pi_phase_of(e) == PI_DEAD ? 0 : ECHILD;
 }
 
-static struct pi_launch_report meet(posse_executor *e, int first)
+static struct report meet(posse_executor *e, int first)
 {
     int none;
-    struct pi_launch_report report = take_socket(e, first);
+    struct report report = take_socket(e, first);
     if (report.error != 0) {
         give_up(first, report.pid);
         return report;
@@ -81,11 +167,11 @@ static struct pi_launch_report meet(posse_executor *e, int first)
     return report;
 }
 
-static struct pi_launch_report launch_supervisor(posse_executor *e, struct pi_launch *launch)
+static struct report fork_supervisor(posse_executor *e, struct launch *launch)
 {
     sigset_t mask;
-    struct pi_os_orphan orphan = {pi_supervisor_main, pi_supervisor_failed, launch, &mask};
-    struct pi_launch_report report = {.pid = 0};
+    struct pi_os_orphan orphan = {supervisor_main, fork_failed, launch, &mask};
+    struct report report = {.pid = 0};
     pi_os_stdio_flush();
     pi_os_signals_block(&mask);
     report.error = pi_os_fork_orphan(&orphan);
@@ -97,10 +183,10 @@ static struct pi_launch_report launch_supervisor(posse_executor *e, struct pi_la
     return report;
 }
 
-/* How the supervisor sees the program's end: by a pidfd, or by looking at /proc now and then. */
-static struct pi_launch_report find_watch(struct pi_supervisor *s)
+/* How the supervisor will see the program's end: by a pidfd, or by its identity in /proc. */
+static struct report find_watch(struct pi_supervisor *s)
 {
-    struct pi_launch_report report = {.error = pi_os_children_denied()};
+    struct report report = {.error = pi_os_children_denied()};
     report.denied = report.error != 0;
     if (report.denied)
         return report;
@@ -110,84 +196,35 @@ static struct pi_launch_report find_watch(struct pi_supervisor *s)
     if (s->program < 0)
         s->program_identity = pi_os_identify(pi_os_self());
     if (s->program < 0 && s->program_identity.start == 0)
-        report =
-            (struct pi_launch_report){.error = error, .denied = error == ENOSYS || error == EPERM};
+        report = (struct report){.error = error, .denied = error == ENOSYS || error == EPERM};
 #endif
     return report;
 }
 
-static struct pi_launch_report start(posse_executor *e, struct pi_supervisor *s)
+static struct report launch(posse_executor *e, struct pi_supervisor *s)
 {
-    struct pi_launch launch = {.supervisor = s};
-    struct pi_launch_report report = find_watch(s);
+    struct launch launch = {.supervisor = s};
+    struct report report = find_watch(s);
     if (report.error == 0)
         report.error = pi_os_channel_pair(launch.sockets);
     if (report.error == 0) {
         s->socket = launch.sockets[1];
-        report = launch_supervisor(e, &launch);
+        report = fork_supervisor(e, &launch);
     }
     pi_os_close(s->program);
     return report;
 }
 
-/* The supervisor and the workers are copies of this thread. A cancel of this thread may be waiting,
+/* The supervisor and the workers are copies of this thread. A cancel of this thread may be pending,
  * so cancels stay disabled in the copies. */
-posse_status pi_program_start(posse_executor *e)
+posse_status pi_launch(posse_executor *e)
 {
     PI_OS_NO_CANCEL;
     struct pi_supervisor *s = pi_supervisor_create(e);
     if (!s)
         return pi_failure(PI_NO_HEAP);
-    struct pi_launch_report report = start(e, s);
-    pi_supervisor_destroy(s); /* our copy; the supervisor has its own */
-    return status_of(&report);
+    struct report report = launch(e, s);
+    pi_supervisor_destroy(s); /* the supervisor has its own copy */
+    posse_status status = pi_refuse_errno(report.error, "the workers cannot be started");
+    return report.denied ? POSSE_NOT_SUPPORTED : status;
 }
-
-/* ---- until its end ---- */
-
-const char *pi_program_ended(posse_executor *e)
-{
-    if (!pi_os_fd_is_ours(&e->socket))
-        return "the program has closed the socket of the executor, or replaced it";
-    return pi_os_channel_closed(e->socket.number, 0) ? "the supervisor died" : NULL;
-}
-
-void pi_program_notify(posse_executor *e)
-{
-    bool sent = pi_os_fd_is_ours(&e->socket) && pi_os_channel_poke(e->socket.number);
-    if (!sent && pi_os_identity_is(&e->supervisor_identity))
-        (void)pi_os_poke(e->supervisor_identity.pid);
-}
-
-/* Waits a while for the supervisor's end. */
-static bool has_ended(posse_executor *e)
-{
-    if (pi_os_fd_is_ours(&e->socket))
-        return pi_os_channel_closed(e->socket.number, PI_TELL_AGAIN_MS);
-    struct pi_os_death death;
-    if (!pi_os_identity_lives(&e->supervisor_identity) ||
-        pi_os_child_event(e->supervisor_identity.pid, &death) == PI_OS_DEAD)
-        return true;
-    pi_os_sleep(PI_RETRY_NS);
-    return false;
-}
-
-/* It was told to go, and goes as soon as it has reaped its workers; unless a task has scribbled
- * over the word, or the kernel had no memory for our byte. So it is told again, and at last sees
- * the end of file, as if the program had died. */
-void pi_program_join(posse_executor *e)
-{
-    uint64_t patience = pi_os_after_ms(PI_MAX_JOIN_MS);
-    if (e->socket.number < 0)
-        return;
-    while (!has_ended(e)) {
-        (void)pi_phase_of(e); /* puts right what is not what we have raised it to */
-        (void)pi_monotonic_get(&e->segment.stop);
-        pi_program_notify(e);
-        if (pi_os_now() >= patience && pi_os_fd_is_ours(&e->socket))
-            pi_os_channel_end(e->socket.number);
-    }
-    pi_os_reap_adopted(&e->supervisor_identity);
-}
-
-void pi_program_fini(posse_executor *e) { pi_os_fd_close(&e->socket); }

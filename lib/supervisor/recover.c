@@ -38,7 +38,7 @@
  *   after it opened one, before the map's bits  OPEN(w), bits clear      G     bits set
  *   while it had a parker                       owner w                  walk  free
  *   after the head, before it woke a submitter  submitter asleep, room         all are woken
- *   with blocks, locks or queues                recover_blocks.c         walk  see there
+ *   with blocks, locks or queues                see core/arena.h and recover_sync.c
  *
  * If T and S do not tell all, the recovery looks at all open groups, and pushes again what the
  * worker has submitted. That is so if

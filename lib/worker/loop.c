@@ -78,7 +78,7 @@ static void sleep_idle(struct worker *w)
 {
     posse_executor *e = w->executor;
     struct pi_os_semaphore *wake = &e->segment.workers[w->worker].wake;
-    uint64_t idle_ns = (uint64_t)e->idle_timeout_ms * 1000000u;
+    uint64_t idle_ns = (uint64_t)e->idle_timeout_ms * PI_MS;
     bool ask = e->idle_timeout_ms > 0 && !w->asked;
     if (pi_os_semaphore_wait(wake, ask ? w->idle_since + idle_ns : PI_NEVER))
         return;
