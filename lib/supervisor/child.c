@@ -91,9 +91,8 @@ void pi_start_failed(struct pi_supervisor *s)
     if (s->start_failures++ == 0)
         s->failing_since = now;
     pi_delay_starts(s);
-    uint64_t least = PI_MIN_FAILING_NS / PI_FIRST_RETRY_NS * pi_retry_ns;
-    bool again_and_again =
-        s->start_failures >= PI_MAX_START_FAILURES && now - s->failing_since >= least;
+    bool again_and_again = s->start_failures >= PI_MAX_START_FAILURES &&
+                           now - s->failing_since >= PI_MIN_FAILING * pi_retry_ns;
     if (s->init_failures >= PI_MAX_INIT_FAILURES || (again_and_again && !anyone_works(s)))
         pi_break(s->executor, &s->why);
 }
