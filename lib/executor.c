@@ -75,7 +75,7 @@ static void log_threads(posse_executor *e)
 static posse_status build(posse_executor *e)
 {
     posse_status status =
-        pi_refuse_errno(pi_os_fork_detect_init(&e->guard), "forks cannot be noticed");
+        pi_refuse_errno(pi_os_fork_detect_init(&e->guard), "forks cannot be detected");
     if (status == POSSE_OK && e->backend->kills)
         status = pi_refuse_errno(pi_os_code_init(&e->code), "the map of memory cannot be read");
     if (status == POSSE_OK)
@@ -174,7 +174,7 @@ posse_status posse_resize(posse_executor *e, long max_workers)
     if (max_workers > POSSE_MAX_WORKERS)
         return pi_refuse(POSSE_TOO_LARGE, "max_workers is over POSSE_MAX_WORKERS");
     if (!e->backend->spawn)
-        return pi_refuse(POSSE_NOT_SUPPORTED, "inline there are no workers");
+        return pi_refuse(POSSE_NOT_SUPPORTED, "an inline executor has no workers");
     (void)pi_check_supervisor(e);
     enum pi_phase phase = pi_phase_of(e);
     if (phase != PI_OPEN)

@@ -20,7 +20,7 @@ posse_status posse_lock_create(posse_executor *e, posse_lock *lock)
 static posse_status find(posse_lock lock, struct pi_sync *sync)
 {
     if (!lock.executor)
-        return pi_refuse(POSSE_INVALID, "the lock is empty");
+        return pi_refuse(POSSE_INVALID, "the lock has no executor: it was never created");
     posse_status status = pi_check(lock.executor);
     return status == POSSE_OK ? pi_sync_find(lock.executor, PI_SYNC_LOCK, lock.id, sync) : status;
 }

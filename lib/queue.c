@@ -66,7 +66,7 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
     if (capacity == 0 || item_size == 0)
         return pi_refuse(POSSE_INVALID, "capacity or item_size is 0");
     if (!sizes(capacity, item_size, &stride, &size) || size > SIZE_MAX)
-        return pi_refuse(POSSE_TOO_LARGE, "capacity times item_size is too much");
+        return pi_refuse(POSSE_TOO_LARGE, "capacity times item_size is too large");
     status = pi_sync_acquire(e, PI_SYNC_QUEUE, (size_t)size, &sync);
     if (status != POSSE_OK)
         return status;
@@ -86,7 +86,7 @@ static posse_status find(posse_queue handle, struct view *view)
 {
     uint64_t size;
     if (!handle.executor)
-        return pi_refuse(POSSE_INVALID, "the queue is empty: it has no executor");
+        return pi_refuse(POSSE_INVALID, "the queue has no executor: it was never created");
     posse_status status = pi_check(handle.executor);
     if (status == POSSE_OK)
         status = pi_sync_find(handle.executor, PI_SYNC_QUEUE, handle.id, &view->sync);

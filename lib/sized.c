@@ -32,7 +32,7 @@ const void *pi_sized_copy(const void *given, void *copy, size_t known)
     size_t size = pi_size_of(given);
     for (size_t i = known; i < size; i++)
         if (((const char *)given)[i] != 0) {
-            (void)pi_refuse(POSSE_INVALID, "the struct says more than this version knows");
+            (void)pi_refuse(POSSE_INVALID, "the struct has fields that this version does not know");
             return NULL;
         }
     memset(copy, 0, known);

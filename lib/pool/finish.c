@@ -10,6 +10,7 @@
  * its death the supervisor looks there.
  */
 #include "pool/finish.h"
+#include "base/assert.h"
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/self.h"
@@ -72,6 +73,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     unsigned owner = pi_owner_here(e);
+    PI_ASSERT(pi_final(end));
     bool pinned = end & PI_PINNED; /* a thread that is still inside may read the argument */
     /* Before the end: after it the slot may belong to another task. */
     pi_block_ref arg = pi_slot_arg(e, slot).ref;

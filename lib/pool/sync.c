@@ -19,7 +19,7 @@
 #include <errno.h>
 
 #define SERIAL_BITS 30 /* of a handle's id; above them is the reference */
-#define STALE "the lock or queue has ended, or the handle is none"
+#define STALE "the lock or queue was destroyed, or the handle names none"
 #define SERIAL_STEP 0x2545f491u /* odd, so each serial comes once; neighbours differ in many bits */
 
 /* ---- making, finding, ending ---- */
