@@ -7,6 +7,7 @@
  */
 #include "base/tuning.h"
 #include "internal.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "os/cpus.h"
 #include "os/limits.h"

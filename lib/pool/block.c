@@ -38,10 +38,9 @@ static bool back_units(posse_executor *e, uint32_t unit, uint32_t n, unsigned ow
     return true;
 }
 
-static uint32_t claim(posse_executor *e, uint32_t n, unsigned owner, bool thorough)
+static uint32_t claim(posse_executor *e, uint32_t n, unsigned owner, enum pi_search search)
 {
     struct pi_arena *arena = &e->segment.arena;
-    enum pi_search search = thorough ? PI_SEARCH_ALL : PI_SEARCH_PART;
     uint32_t unit = pi_units_claim(arena, n, owner, search);
     for (int i = 0; unit == PI_NO_INDEX && i < PI_MAX_BLOCK_TRIES; i++) {
         unit = pi_grow_arena(e, n);
@@ -56,9 +55,9 @@ static uint32_t claim(posse_executor *e, uint32_t n, unsigned owner, bool thorou
 }
 
 /* Units that are claimed and have memory. */
-static uint32_t acquire_units(posse_executor *e, uint32_t n, unsigned owner, bool thorough)
+static uint32_t acquire_units(posse_executor *e, uint32_t n, unsigned owner, enum pi_search search)
 {
-    uint32_t unit = claim(e, n, owner, thorough);
+    uint32_t unit = claim(e, n, owner, search);
     if (unit == PI_NO_INDEX || back_units(e, unit, n, owner))
         return unit;
     pi_units_put_back(&e->segment.arena, unit, n);
@@ -67,23 +66,25 @@ static uint32_t acquire_units(posse_executor *e, uint32_t n, unsigned owner, boo
 
 /* ---- taking ---- */
 
-static pi_block_ref acquire_large(posse_executor *e, unsigned owner, size_t size, bool thorough)
+static pi_block_ref acquire_large(posse_executor *e, unsigned owner, size_t size,
+                                  enum pi_search search)
 {
     uint32_t n = (uint32_t)((size + PI_UNIT - 1) / PI_UNIT);
-    uint32_t unit = acquire_units(e, n, owner, thorough);
+    uint32_t unit = acquire_units(e, n, owner, search);
     if (unit == PI_NO_INDEX)
         return 0;
     pi_units_join(&e->segment.arena, unit, n, owner);
     return pi_block_ref_make(unit, 0);
 }
 
-static pi_block_ref acquire_small(posse_executor *e, unsigned owner, unsigned class, bool thorough)
+static pi_block_ref acquire_small(posse_executor *e, unsigned owner, unsigned class,
+                                  enum pi_search search)
 {
     struct pi_arena *arena = &e->segment.arena;
     pi_block_ref ref = pi_span_take(arena, class, owner);
     if (ref != 0)
         return ref;
-    uint32_t unit = acquire_units(e, 1, owner, thorough);
+    uint32_t unit = acquire_units(e, 1, owner, search);
     if (unit == PI_NO_INDEX)
         return 0;
     if (pi_back(e, &arena->tags[(size_t)unit * PI_TAGS], (PI_TAGS >> class) * sizeof *arena->tags))
@@ -100,11 +101,11 @@ posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi
     if (size > arena->max * PI_UNIT)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
     for (int attempt = 0; attempt < 3 && *ref == 0; attempt++) {
-        bool thorough = attempt > 0;
+        enum pi_search search = attempt == 0 ? PI_SEARCH_PART : PI_SEARCH_ALL;
         if (attempt == 2)
             pi_reclaim_blocks(e, owner);
-        *ref = class < PI_CLASSES ? acquire_small(e, owner, class, thorough)
-                                  : acquire_large(e, owner, size, thorough);
+        *ref = class < PI_CLASSES ? acquire_small(e, owner, class, search)
+                                  : acquire_large(e, owner, size, search);
     }
     if (*ref == 0)
         *ref = pi_span_take_any(arena, class, owner);

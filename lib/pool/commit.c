@@ -136,27 +136,19 @@ bool pi_open_rings(void *context, uint32_t k)
 /* A worker that cannot open what others have made would pass over their tasks, so it exits. It does
  * so before it has claimed one of them (loop.c), or else costs the task that it runs. Other
  * processes go on with what they have opened; their calls say that the rest is stale. */
-static bool opened_or_exit(posse_executor *e, bool opened)
+static bool open_or_exit(posse_executor *e, bool (*open)(void *, uint32_t), uint32_t number)
 {
+    bool opened = open(e, number);
     if (!opened && e->backend->kills && e->owner < PI_MAX_WORKERS)
         pi_os_exit(1);
     return opened;
 }
 
-static bool see_arena(void *context, uint32_t end)
-{
-    return opened_or_exit(context, pi_open_arena(context, end));
-}
+static bool see_arena(void *e, uint32_t end) { return open_or_exit(e, pi_open_arena, end); }
 
-static bool see_slots(void *context, uint32_t number)
-{
-    return opened_or_exit(context, pi_open_slots(context, number));
-}
+static bool see_slots(void *e, uint32_t number) { return open_or_exit(e, pi_open_slots, number); }
 
-static bool see_rings(void *context, uint32_t k)
-{
-    return opened_or_exit(context, pi_open_rings(context, k));
-}
+static bool see_rings(void *e, uint32_t k) { return open_or_exit(e, pi_open_rings, k); }
 
 /* The header, workers and parkers are small, and open as a whole: a mapping for each part of them
  * would make every fork of the program take longer. Core dumps do not hold them, because only parts

@@ -31,7 +31,6 @@
 
 #include <errno.h>
 
-/* A part of a round; between two parts the supervisor looks at its workers. */
 #define TAGS_SIZE (PI_TAGS * sizeof(uint64_t))
 
 /* ---- slots ---- */
