@@ -4,6 +4,7 @@
  *   sync.c           making, finding and ending them; waiting for them
  *   recover_sync.c   what a death leaves in them
  *   lib/lock.c       posse_lock_...
+ *   sync_queue.c     what is a queue's alone
  *   lib/queue.c      posse_queue_...
  *
  * A lock or queue is a block of the arena with the tag SYNC. It begins with a pi_robust_lock, which
@@ -19,7 +20,7 @@
 #include "core/robust_lock.h"
 #include "pool/pool.h"
 
-/* A queue; its cells follow, see lib/queue.c. */
+/* A queue; its cells follow, see sync_queue.c. */
 struct pi_queue {
     struct pi_robust_lock lock; /* guards all that follows but the waiters; must be first */
     struct pi_waiters readers, writers;
