@@ -1,7 +1,6 @@
 /* idle.pml - who sleeps, who looks out, and who is woken.
  *
- * Mirrors: idle.h, idle.c, loop.c, pi_wake_worker, pi_wake_all_workers,
- * pi_recover
+ * Mirrors: idle.h, idle.c, loop.c, pi_wake_worker, pi_wake_all_workers, pi_recover
  *
  * Sequentially consistent; every atomic operation is one step, and a worker may be killed between
  * any two: sem_post, too, adds first and wakes the sleeper in a second step.

@@ -1,7 +1,7 @@
 /* kill.pml - running tasks that are ended: by posse_kill, or because of their deadline.
  *
- * Mirrors: state.h, posse_kill, end_running, push_task, set_deadline, compute_outcome, too_late,
- * expire, check_task, check_stack, plan, recover_killing, recover_running
+ * Mirrors: state.h, posse_kill, end_running, push_task, set_deadline, compute_outcome, await_kill,
+ * finish, expire, check_task, check_stack, plan, recover_killing, recover_running
  *
  * Sequentially consistent; every atomic operation is one step. A signal takes any time to arrive.
  *

@@ -1,6 +1,6 @@
 /* pin.pml - a thread whose task is ended while it is still inside: PINNED.
  *
- * Mirrors: state.h, end_running, posse_release, expire, too_late, pi_finish, pi_discard,
+ * Mirrors: state.h, end_running, posse_release, expire, unpin, finish, pi_finish, pi_discard,
  * recover_pinned, recover_handle
  *
  * PINNED is used with threads, which cannot be killed. Sequentially consistent; every atomic
