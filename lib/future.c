@@ -1,3 +1,10 @@
+/* Runs in: program, worker.
+ *
+ * The calls about one future. A handle names a slot and a generation; each call reads the slot's
+ * word first, and does nothing if the word is of another life (pi_future_look). What a call has
+ * read of a slot counts only if the word is still the same after that (pi_confirm), as another
+ * thread may release the future meanwhile.
+ */
 #include "internal.h"
 #include "os/clock.h"
 #include "pool/backend.h"
@@ -42,9 +49,9 @@ posse_status pi_end_of(uint64_t word)
     }
 }
 
-/* A task ends before it is put into a list (core/done_list.h). Whoever has seen the end here finds it
- * there too: in posse_completion_iter_next, in a descriptor. Fine if it is not ended. */
-static void hear(posse_future future, uint64_t word)
+/* A task ends before the dispatcher hears of it (core/done_list.h). This delivers the end, so that a
+ * caller who has seen it here also finds it in posse_completion_iter_next, or in a descriptor. */
+static void deliver(posse_future future, uint64_t word)
 {
     if (pi_final(word) && pi_parker(word))
         (void)pi_dispatch_slot(future.executor, future.slot, pi_parker(word) - 1);
@@ -60,7 +67,7 @@ posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slo
     if (status == POSSE_OK && !pi_final(*word))
         status = pi_await_final(future, timeout_ms ? pi_os_after_ms(timeout_ms) : 0, word, slow);
     if (status == POSSE_OK) {
-        hear(future, *word);
+        deliver(future, *word);
         pi_see_blocks(future.executor); /* the result may name one */
     }
     return status;
@@ -70,7 +77,7 @@ static inline posse_status show(posse_future future, struct pi_slot *slot, const
                                 size_t *size)
 {
     struct pi_bytes result = pi_slot_result(future.executor, slot);
-    /* BROKEN: a task has scribbled on it */
+    /* BROKEN: a task has overwritten it */
     posse_status status = pi_confirm(future, slot, result.bytes ? POSSE_OK : POSSE_BROKEN);
     if (status == POSSE_OK && data)
         *data = result.size ? result.bytes : NULL;
@@ -150,7 +157,7 @@ bool posse_done(posse_future future)
     uint64_t word;
     if (pi_future_look(future, &slot, &word) != POSSE_OK)
         return false;
-    hear(future, word);
+    deliver(future, word);
     return pi_final(word);
 }
 
@@ -172,7 +179,7 @@ bool posse_cancelled(posse_future future)
 
 /* ---- cancel, kill, release ---- */
 
-/* Makes it CANCELLED, which `from` may be still on the way to. */
+/* Makes a task CANCELLED, unless its state is another than that of *word by now. */
 static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
 {
     posse_executor *e = future.executor;
@@ -183,8 +190,9 @@ static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
     return true;
 }
 
-/* Of a task that waits it is the end; one that runs is asked to stop. If its worker dies just then
- * and it waits for another run, it is looked at again. */
+/* Ends a task that is PENDING, and asks one that runs to stop. If its worker dies just then, the task
+ * may be PENDING again: another look. order: the CAS of the flag needs no partner, as
+ * posse_task_cancelled reads only that. */
 posse_status posse_cancel(posse_future future)
 {
     struct pi_slot *slot;
@@ -204,7 +212,7 @@ posse_status posse_cancel(posse_future future)
     return POSSE_TOO_LATE;
 }
 
-/* Ends a running task: with processes by the supervisor, with threads here. */
+/* Ends a running task: a process by the supervisor, a thread's task here. */
 static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *word)
 {
     posse_executor *e = future.executor;
@@ -226,7 +234,7 @@ posse_status posse_kill(posse_future future)
         if (pi_state(word) == PI_PENDING && cancel(future, &word, 0))
             return POSSE_OK;
         if (pi_state(word) == PI_KILLING)
-            return POSSE_OK; /* it is on its way */
+            return POSSE_OK; /* it is about to end */
         if (pi_state(word) != PI_RUNNING)
             continue;
         if (pi_owner(word) == PI_OWNER_PROGRAM)
@@ -237,6 +245,8 @@ posse_status posse_kill(posse_future future)
     return POSSE_TOO_LATE;
 }
 
+/* order: the CAS of DETACHED, with pi_finish: either that sees the flag and frees the slot, or the
+ * CAS fails and this sees the end. */
 posse_status posse_release(posse_future future)
 {
     struct pi_slot *slot;

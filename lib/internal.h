@@ -57,9 +57,9 @@ posse_status pi_end_of(uint64_t word);
  * once it has read all. */
 posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
                       bool *slow);
-/* The status if what was read of a slot was this task's, else POSSE_INVALID: another thread has
- * released it meanwhile. order: pi_discard changes the word before another task can write there;
- * the fence keeps this load behind the reads. */
+/* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may
+ * have released it meanwhile. order: pi_discard changes the word before another task can write
+ * anything there. */
 static inline posse_status pi_confirm(posse_future future, struct pi_slot *slot,
                                       posse_status status)
 {
@@ -68,19 +68,18 @@ static inline posse_status pi_confirm(posse_future future, struct pi_slot *slot,
 }
 /* Fills an error with a call's status and its words, and nothing else. */
 void pi_error_of_call(posse_status status, posse_error *error);
-/* As posse_done, but does not take the dispatcher's lock, which the caller may hold. */
+/* As posse_done, but delivers nothing: the caller may hold the dispatcher's lock. */
 bool pi_has_ended(posse_future future);
 
-/* ---- submit.c, submit_inline.c, callback.c ---- */
-
-/* Whether the workers have this function. */
+/* submit_check.c: whether the workers have this function. */
 bool pi_loaded(posse_executor *executor, uintptr_t address);
-
-/* POSSE_OK: this thread's tasks are accepted; else why not. */
+/* POSSE_OK: the executor accepts tasks of this thread. */
 posse_status pi_accepts(posse_executor *executor);
+/* POSSE_OK: the job is right, and its function loaded. */
+posse_status pi_check_job(posse_executor *executor, const posse_job *job);
 
-/* As posse_submit_with; the argument is written to its place by a function like memcpy, which gets
- * job->arg to read. */
+/* submit.c: as posse_submit_with; but `write`, a function like memcpy, writes the argument to its
+ * place. It gets job->arg to read. */
 typedef void *pi_writer(void *to, const void *from, size_t size);
 posse_status pi_submit(posse_executor *executor, const posse_job *job, pi_writer *write,
                        posse_future *future);

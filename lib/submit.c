@@ -26,8 +26,6 @@
 
 #include <string.h>
 
-#define MAX_BYTES (PI_SIZE_MASK / 2) /* of an argument: far more than there can be */
-
 /* A task on its way into the ring. */
 struct submit {
     posse_executor *executor;
@@ -43,58 +41,13 @@ struct submit {
     uint64_t word;
 };
 
-/* ---- what is asked for ----------------------------------------------------------------------- */
-
-bool pi_loaded(posse_executor *e, uintptr_t address)
-{
-    /* relaxed, both: only the value counts, and the code was there at posse_create */
-    if (atomic_load_explicit(&e->last_fn, memory_order_relaxed) == address)
-        return true;
-    if (!pi_os_code_has(&e->code, address))
-        return false;
-    atomic_store_explicit(&e->last_fn, address, memory_order_relaxed);
-    return true;
-}
-
-static posse_status check_job(posse_executor *e, const posse_job *job)
-{
-    if (!job->fn)
-        return pi_refuse(POSSE_INVALID, "fn is NULL");
-    if (job->size && !job->arg)
-        return pi_refuse(POSSE_INVALID, "arg is NULL, but size is not 0");
-    if (job->flags & ~POSSE_NO_WAIT)
-        return pi_refuse(POSSE_INVALID, "job.flags has an unknown bit");
-    if (job->timeout_ms < 0 || job->queue_timeout_ms < 0)
-        return pi_refuse(POSSE_INVALID, "job.timeout_ms or job.queue_timeout_ms is negative");
-    if (job->retries < -1)
-        return pi_refuse(POSSE_INVALID, "job.retries is under -1");
-    if (job->size > MAX_BYTES)
-        return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
-    if (job->retries > 255)
-        return pi_refuse(POSSE_TOO_LARGE, "job.retries is over 255");
-    if (job->timeout_ms > UINT32_MAX)
-        return pi_refuse(POSSE_TOO_LARGE, "job.timeout_ms is over 49 days");
-    return pi_loaded(e, (uintptr_t)job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
-}
-
-/* A task may submit while the executor drains; the program may not. */
-posse_status pi_accepts(posse_executor *e)
-{
-    enum pi_phase phase = pi_phase_of(e);
-    if (phase == PI_OPEN)
-        return POSSE_OK;
-    if (phase == PI_DRAINING && (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM))
-        return POSSE_OK;
-    return pi_phase_status(phase);
-}
-
 /* ---- the slot -------------------------------------------------------------------------------- */
 
+/* order: relaxed: `hint` need not be right. */
 static posse_status take_slot(struct submit *s)
 {
     posse_executor *e = s->executor;
     struct pi_slots *slots = &e->segment.slots;
-    /* relaxed, both: a hint */
     uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
     pi_mark_escaping(e, s->owner);
     pi_will_touch(e, s->owner);
@@ -107,8 +60,8 @@ static posse_status take_slot(struct submit *s)
     return POSSE_OK;
 }
 
-/* A block for this life of the slot. PENDING publishes the reference, so relaxed is enough.
- * NULL: *status tells why. */
+/* A block for this life of the slot. NULL: *status tells why. order: relaxed: PENDING publishes the
+ * reference. */
 static void *take_block(struct submit *s, size_t size, _Atomic pi_block_ref *where,
                         posse_status *status)
 {
@@ -143,7 +96,7 @@ static posse_status fill_name(struct submit *s)
     return status;
 }
 
-/* Writes the task into its slot. PENDING publishes all of it, so relaxed is enough. */
+/* Writes the task into its slot. order: relaxed: PENDING publishes all of it. */
 static posse_status fill(struct submit *s)
 {
     const posse_job *job = s->job;
@@ -246,7 +199,7 @@ static posse_status undo_if_closed(struct submit *s)
         return POSSE_OK; /* it runs, has run, or was cancelled just now: it was accepted */
     if (pi_discard(e, s->index, cancelled ? seen : s->word) && cancelled)
         /* Whoever closed the executor has counted it. It is refused, so it was no task.
-         * Relaxed: only the value counts. */
+         * relaxed: only the value counts */
         pi_add_relaxed(&e->segment.header->cancelled, (uint64_t)-1);
     return status;
 }
@@ -284,7 +237,7 @@ static posse_status check(struct submit *s, const posse_job *given, posse_job *c
     if (status == POSSE_OK && !(s->job = pi_sized_read(given, copy, sizeof *copy)))
         status = POSSE_INVALID; /* pi_sized_read has said why */
     if (status == POSSE_OK)
-        status = check_job(e, s->job);
+        status = pi_check_job(e, s->job);
     if (status == POSSE_OK)
         status = pi_poll_supervisor(e) ? pi_accepts(e) : pi_phase_status(pi_phase_of(e));
     return status;

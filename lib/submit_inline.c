@@ -1,5 +1,13 @@
-/* Submitting without workers: the call runs the task itself, on the stack of its caller. An
- * exception that leaves the task, or the end of its thread, leaves the call too. */
+/* Runs in: program.
+ *
+ * Submitting without workers: posse_submit runs the task itself, on the stack of its caller. If an
+ * exception or the end of its thread leaves the task, it leaves the submit too: then the task has
+ * failed, and nobody gets its future.
+ *
+ * order: `inline_running` is seq. A submit adds to it, then reads the phase; a caller that closes
+ * the executor raises the phase, then reads it. So one of the two sees the other, and the finalizer
+ * runs after the last task.
+ */
 #include "internal.h"
 #include "os/unwind.h"
 #include "pool/backend.h"
@@ -9,13 +17,13 @@
 #include "pool/self.h"
 #include "worker/run.h"
 
-/* A submit that runs its task itself, and what is as it was after it. */
+/* A submit that runs its task. */
 struct visit {
     posse_future future;
-    struct pi_self *outer;
+    struct pi_self *outer; /* what this thread was before, and is again after it */
 };
 
-/* The submit does not return, so nobody gets the handle: frees what the task gave. */
+/* The submit does not return, so the task's handle is lost: frees its slot. */
 static void forget(const struct visit *visit)
 {
     uint64_t word = pi_word_of(visit->future);
@@ -43,7 +51,7 @@ static void end_visit(struct visit *visit)
     pi_call_exit(e);
 }
 
-/* The task was left, and so is its submit. It has failed. */
+/* The task was left, and so is its submit. */
 static void leave_visit(void *context)
 {
     struct visit *visit = context;
@@ -68,8 +76,6 @@ static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
     pi_self = visit->outer; /* before self is gone */
 }
 
-/* The phase is looked at once more when whoever closes the executor sees that a task runs: else its
- * finalizer could come first. Both are seq, as is the other side: phase, then inline_running. */
 posse_status pi_submit_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
 {
     struct visit visit = {{e, index, pi_generation(word)}, pi_self};

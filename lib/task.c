@@ -1,4 +1,7 @@
-/* What a running task may ask and say. All of it concerns only its own worker's memory and slot. */
+/* Runs in: worker; inline in the program.
+ *
+ * What a running task may ask and say. All of it concerns only its own slot, and its worker's memory.
+ */
 #include "internal.h"
 #include "os/clock.h"
 #include "pool/block.h"
@@ -27,7 +30,7 @@ static posse_status make_room(posse_task *task, size_t size, pi_block_ref *block
     return status;
 }
 
-/* Puts a new result in the place of the one before, which is freed. */
+/* Puts a new result in the place of the earlier one, which is freed. */
 static void replace(posse_task *task, size_t size, pi_block_ref block)
 {
     if (task->block)
@@ -36,7 +39,7 @@ static void replace(posse_task *task, size_t size, pi_block_ref block)
     task->size = size;
 }
 
-/* Whether the task may give a result: not a child that it has forked. */
+/* Whether the task may give a result; a child that it has forked may not. */
 static posse_status check(const posse_task *task)
 {
     if (!task)
@@ -60,7 +63,7 @@ posse_status posse_task_return(posse_task *task, const void *data, size_t size)
     if (status != POSSE_OK)
         return status;
     if (size)
-        memmove(bytes, data, size); /* data may lie in the result before, so that is freed after */
+        memmove(bytes, data, size); /* data may lie in the earlier result, which is freed after */
     replace(task, size, block);
     return POSSE_OK;
 }
@@ -113,7 +116,7 @@ bool posse_task_cancelled(const posse_task *task)
 {
     if (!task)
         return false;
-    uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: seen soon enough */
+    uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: it need not be seen at once */
     return pi_state(word) != PI_RUNNING || (word & PI_CANCEL_REQUESTED) ||
            (task->deadline != PI_NEVER && pi_os_now() >= task->deadline);
 }
@@ -135,7 +138,7 @@ int posse_task_worker(const posse_task *task)
 
 int posse_task_attempt(const posse_task *task)
 {
-    return task ? pi_load_relaxed(&task->slot->attempt) : 0;
+    return task ? pi_load_relaxed(&task->slot->attempt) : 0; /* relaxed: its own worker's */
 }
 
 posse_executor *posse_task_executor(const posse_task *task) { return task ? task->executor : NULL; }

@@ -1,0 +1,53 @@
+/* Runs in: program, worker.
+ *
+ * Whether a task may be submitted: what submit.c, submit_inline.c and maps ask before they do so.
+ */
+#include "internal.h"
+#include "core/slot.h"
+#include "pool/phase.h"
+#include "pool/pool.h"
+
+#define MAX_BYTES (PI_SIZE_MASK / 2) /* of an argument: far more than there can be */
+
+/* order: relaxed: only the value counts, as the code was there before posse_create. */
+bool pi_loaded(posse_executor *e, uintptr_t address)
+{
+    if (atomic_load_explicit(&e->last_fn, memory_order_relaxed) == address)
+        return true;
+    if (!pi_os_code_has(&e->code, address))
+        return false;
+    atomic_store_explicit(&e->last_fn, address, memory_order_relaxed);
+    return true;
+}
+
+posse_status pi_check_job(posse_executor *e, const posse_job *job)
+{
+    if (!job->fn)
+        return pi_refuse(POSSE_INVALID, "fn is NULL");
+    if (job->size && !job->arg)
+        return pi_refuse(POSSE_INVALID, "arg is NULL, but size is not 0");
+    if (job->flags & ~POSSE_NO_WAIT)
+        return pi_refuse(POSSE_INVALID, "job.flags has an unknown bit");
+    if (job->timeout_ms < 0 || job->queue_timeout_ms < 0)
+        return pi_refuse(POSSE_INVALID, "job.timeout_ms or job.queue_timeout_ms is negative");
+    if (job->retries < -1)
+        return pi_refuse(POSSE_INVALID, "job.retries is under -1");
+    if (job->size > MAX_BYTES)
+        return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
+    if (job->retries > 255)
+        return pi_refuse(POSSE_TOO_LARGE, "job.retries is over 255");
+    if (job->timeout_ms > UINT32_MAX)
+        return pi_refuse(POSSE_TOO_LARGE, "job.timeout_ms is over 49 days");
+    return pi_loaded(e, (uintptr_t)job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
+}
+
+/* A task may submit while the executor drains; the program may not. */
+posse_status pi_accepts(posse_executor *e)
+{
+    enum pi_phase phase = pi_phase_of(e);
+    if (phase == PI_OPEN)
+        return POSSE_OK;
+    if (phase == PI_DRAINING && (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM))
+        return POSSE_OK;
+    return pi_phase_status(phase);
+}
