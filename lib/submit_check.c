@@ -6,6 +6,7 @@
 #include "core/slot.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
+#include "pool/self.h"
 
 #define MAX_BYTES (PI_SIZE_MASK / 2) /* of an argument: far more than there can be */
 
