@@ -207,13 +207,11 @@ static void claim_partly(struct box *box, uint32_t joined)
 }
 
 /* As recover_blocks of lib/supervisor/recover.c does for OWNER. */
-static void recover(struct box *box)
+static void recover(struct box *box, unsigned next)
 {
-    for (uint32_t unit = 0; unit < pi_arena_end(&box->arena); unit++) {
-        uint64_t tag = unit_tag(box, unit);
-        if (pi_tag_kind(tag) == PI_TAG_CLAIMED && pi_tag_owner(tag) == OWNER)
+    for (uint32_t unit = 0; unit < pi_arena_end(&box->arena); unit++)
+        if (pi_unit_recover(&box->arena, unit, OWNER, next))
             pi_units_discarded(&box->arena, unit, pi_units_of(&box->arena, unit), PI_USED);
-    }
 }
 
 TEST(death_of_a_claimer, ALL)
@@ -222,11 +220,30 @@ TEST(death_of_a_claimer, ALL)
         struct box *box = make_box(5, 5);
         claim_partly(box, joined);
         assert_false(pi_arena_find(&box->arena, pi_block_ref_make(0, 0), &(struct pi_block){0}));
-        recover(box);
+        recover(box, PI_OWNER_NONE);
         for (uint32_t i = 0; i < 4; i++) {
             assert_int_equal(unit_tag(box, i), 0);
             assert_int_equal(unit_value(box, i), PI_USED);
         }
+        free_box(box);
+    }
+}
+
+TEST(what_a_worker_held, ALL)
+{
+    const unsigned next[] = {PI_OWNER_NONE, PI_OWNER_PROGRAM};
+    for (size_t i = 0; i < COUNT(next); i++) {
+        struct box *box = make_box(5, 5);
+        pi_block_ref its = take_block(box, 2 * PI_UNIT, OWNER);
+        pi_block_ref other = take_block(box, PI_UNIT, OTHER);
+        pi_block_ref small = take_block(box, 100, OWNER);
+        recover(box, next[i]);
+        bool freed = next[i] == PI_OWNER_NONE;
+        assert_int_equal(unit_tag(box, (uint32_t)(its - 1) / PI_TAGS),
+                         freed ? pi_tag_free(0) : pi_tag_held(next[i]));
+        assert_int_equal(atomic_load(tag_of(box, other)), pi_tag_held(OTHER));
+        uint64_t tag = atomic_load(tag_of(box, small));
+        assert_true(freed ? pi_tag_kind(tag) == PI_TAG_FREE : tag == pi_tag_held(next[i]));
         free_box(box);
     }
 }
@@ -240,7 +257,7 @@ TEST(death_of_who_frees, ALL)
         atomic_store(tag_of(box, ref), pi_tag_claimed(OWNER, 0));
         for (uint32_t i = 4 - freed; i < 4; i++)
             atomic_store(&box->arena.units[i].tag, pi_tag_free(0));
-        recover(box);
+        recover(box, PI_OWNER_NONE);
         assert_int_equal(unit_tag(box, 4), pi_tag_held(OTHER));
         assert_true(pi_arena_free(&box->arena, pi_block_ref_make(4, 0), pi_tag_held(OTHER), OTHER));
         assert_int_equal(take_block(box, 5 * PI_UNIT, OTHER), ref);
