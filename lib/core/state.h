@@ -36,7 +36,7 @@
         TO(PENDING)      /* s */                                                                   \
         TO(RUNNING)      /* s, inline: s runs the task itself */                                   \
         TO(FREE)         /* s; the supervisor, when s is reaped */                                 \
-        TO(FILLING))     /* the supervisor, when s is reaped and has left blocks */                \
+        TO(FILLING))     /* s; the supervisor, when s is reaped: before it frees blocks */         \
     STATE(PENDING,       /* Any worker may claim the task. It is in the ring (IN_RING). */         \
         TO(RUNNING)      /* worker w; the caller that waits for the task, if it is in a task */    \
         TO(FILLING)      /* the submitter: no room, or closed, and nobody has claimed the task */  \
