@@ -82,8 +82,8 @@ sh tests/lint/sizes.sh
 
 # header <compiler> <language> <standard>
 header() {
-    check "posse.h as $3, $1" "$1" -x "$2" -std="$3" -Wall -Wextra -Wpedantic -Wconversion -Wshadow \
-        -Wundef -Werror -fsyntax-only include/posse.h
+    check "posse.h as $3, $1" "$1" -x "$2" -std="$3" -Wall -Wextra -Wpedantic -Wconversion \
+        -Wshadow -Wundef -Werror -fsyntax-only include/posse.h
 }
 
 for standard in c11 c17; do

@@ -96,12 +96,12 @@
 
 /* ---- supervisor ---- */
 
-/* Before the next start of a worker after one that failed; doubled each time, but no more often than
+/* The rest before the next start after one that failed; doubled each time, but not more often than
  * that. Tests set the first: see pi_retry_ns. */
 #define PI_FIRST_RETRY_NS (1 * PI_MS)
 #define PI_MAX_DOUBLINGS 10
-/* Starts that failed in a row, and for how many times the first rest, before the executor breaks: the
- * system may be short of processes for a moment. */
+/* Starts that failed in a row, and for how many times the first rest, before the executor breaks:
+ * the system may be short of processes for a moment. */
 #define PI_MAX_START_FAILURES 10
 #define PI_MIN_FAILING 500
 /* Initializers that failed in a row, before the executor breaks. */
@@ -113,8 +113,8 @@
 /* The program tells the supervisor again to end, and after that time closes its socket. */
 #define PI_TELL_AGAIN_MS 500
 #define PI_MAX_JOIN_MS 10000
-/* Walks of the ring for one count of its backlog, until nothing happens meanwhile; and of a worker's
- * stack of tasks, until the worker does not move meanwhile. */
+/* Walks of the ring for one count of its backlog, until nothing happens meanwhile; and walks of a
+ * worker's stack of tasks, until the worker does not move meanwhile. */
 #define PI_MAX_BACKLOG_WALKS 100
 #define PI_MAX_STACK_WALKS 1000
 

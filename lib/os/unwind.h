@@ -8,9 +8,9 @@
  *     PI_OS_END_IF_LEFT;
  *
  * An exception runs the cleanup of variables, if the library is compiled with -fexceptions (see
- * lib/CMakeLists.txt). The end of a thread runs that in some C libraries, in others what was pushed.
- * There are both, and the first one acts. Nothing between the two macros may jump out (return,
- * break).
+ * lib/CMakeLists.txt). The end of a thread runs that in some C libraries, and in others what was
+ * pushed. There are both, and the first one acts. Nothing between the two macros may jump out
+ * (return, break).
  */
 #ifndef PI_OS_UNWIND_H
 #define PI_OS_UNWIND_H

@@ -1,7 +1,8 @@
 #!/bin/sh
 # usage: tests/lint/booleans.sh
 #
-# Prints the bool parameters in lib/core and lib/pool: two functions or an enum say more than "true".
+# Prints the bool parameters in lib/core and lib/pool: two functions, or an enum, say more than
+# "true".
 set -eu
 # shellcheck source=tests/lint/kit.sh
 . "$(dirname "$0")/kit.sh"
@@ -11,7 +12,8 @@ find lib/core lib/pool -name '*.[ch]' -exec awk '
         sub(/\/\*.*/, "", line)
         if ($0 ~ /^ *(\/\*|\* )/ || line ~ /^ \*/)
             next
-        if (line ~ /[(,] *(const )?bool [a-z_]+ *[,)]/ || line ~ /^ +(const )?bool [a-z_]+[,)]/)
+        if (line ~ /[(,] *(const )?bool [a-z_]+ *[,)]/ ||
+            line ~ /^ +(const )?bool [a-z_]+[,)]/ && line !~ /=/)
             print FILENAME ":" FNR ": " $0
     }' {} + >"$findings"
 report

@@ -6,5 +6,6 @@ set -eu
 # shellcheck source=tests/lint/kit.sh
 . "$(dirname "$0")/kit.sh"
 { texts; find lib tests demo CMakeLists.txt -name CMakeLists.txt; find tests/lint -type f; } |
-    grep -v '\.md$' | LC_ALL=C.UTF-8 xargs grep -nE '^.{101}' >"$findings" || true
+    grep -vE '\.md$|tests/demo/factorials.sh' | # whose numbers are longer
+    LC_ALL=C.UTF-8 xargs grep -nE '^.{101}' >"$findings" || true
 report

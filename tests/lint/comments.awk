@@ -1,5 +1,5 @@
-# comments.awk - the comments of C files, one a line, as "FILE:LINE:", a tab, and its words. An empty line
-# within a comment begins a new one.
+# comments.awk - the comments of C files, one a line, as "FILE:LINE:", a tab, and its words. An
+# empty line within a comment begins a new one.
 FNR == 1 { finish(); inside = 0 }
 
 function finish()
