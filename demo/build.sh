@@ -1,6 +1,6 @@
 # build.sh - what demo/run.sh and tests/run.sh share: installing what is missing, and a quiet build.
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # top, the top of the repository, is set by who reads this
+# shellcheck disable=SC2154 # top, the top of the repository, is set by the script that reads this
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

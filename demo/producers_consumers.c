@@ -12,7 +12,7 @@
 #define EACH 12 /* items of a producer */
 #define ITEMS (PAIRS * EACH)
 #define CAPACITY 2
-#define PATIENCE 10000 /* a producer gives up after so many milliseconds if nobody consumes */
+#define PATIENCE 10000 /* milliseconds after which a producer gives up if nobody consumes */
 
 struct work {
     posse_queue queue;

@@ -47,7 +47,7 @@ struct pi_failure {
     char message[PI_MESSAGE_SIZE];
 };
 
-/* Where failures begin, behind so many bytes of results. */
+/* Where failures begin, behind that number of bytes of results. */
 static inline size_t pi_failures_at(size_t results)
 {
     const size_t align = _Alignof(struct pi_failure);

@@ -78,7 +78,7 @@ static void verify_running(posse_executor *e, uint32_t index, uint64_t word,
     } else if (pi_is_on_stack(e, worker, index)) {
         verify->looks = 0;
     } else if (++verify->looks >= PI_STUCK_CHECKS) {
-        /* before the notification; with look_at_doubt, in supervisor/deadline.c */
+        /* before the notification; with the exchange in supervisor/deadline.c */
         pi_store_seq(&e->segment.workers[worker].suspect, index + 1);
         e->backend->notify(e);
     }

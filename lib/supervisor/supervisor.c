@@ -1,11 +1,11 @@
 /* Runs in: supervisor.
  *
  * One thread that starts workers (scale.c), sees them die, repairs what they left (recover.c), and
- * ends tasks that are late or to be killed (deadline.c). With processes it is a process of its own,
- * with threads a thread.
+ * ends tasks that are late or that somebody kills (deadline.c). With processes it is a process of
+ * its own, with threads a thread.
  *
- * Only the end of a task whose worker died or is to be killed waits for the supervisor. It waits
- * for nobody: in each round it looks, acts, and goes on.
+ * Only the end of a task whose worker died or must die waits for the supervisor. The supervisor
+ * waits for nobody: in each round it looks, acts, and goes on.
  */
 #include "supervisor/supervisor.h"
 #include "base/tuning.h"

@@ -147,7 +147,7 @@ static void work(struct worker *w)
         enum pi_phase phase = pi_phase_of(e); /* before the ring: DRAINING follows the last push */
         if (phase >= PI_STOPPING)
             return;
-        if (w->retiring) { /* it has no idle bit: it is posted for its exit, or in vain */
+        if (w->retiring) { /* it has no idle bit, so only a request to exit posts it */
             (void)pi_os_semaphore_wait(&segment->workers[w->worker].wake, PI_NEVER);
             continue;
         }

@@ -58,7 +58,7 @@ static int without_stdio(void *context)
 
 TEST(above_stdio_even_if_that_is_closed, ALL) { assert_child(without_stdio, NULL); }
 
-/* However many descriptors are to be had: all or nothing. */
+/* Whatever the limit of descriptors: both sockets or none. */
 static int few_descriptors(void *context)
 {
     struct rlimit limit;
