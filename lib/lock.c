@@ -1,4 +1,4 @@
-/* Locks for tasks and the program. */
+/* Runs in: program, worker. Locks for tasks and the program; how they work: pool/sync.c. */
 #include "internal.h"
 #include "pool/error.h"
 #include "pool/sync.h"

@@ -1,5 +1,7 @@
 /* pool.h - an executor as one process sees it.
  *
+ * Runs in: program, worker, supervisor.
+ *
  * The struct is private to a process; the supervisor and the worker processes have copies of it
  * from the fork. What the processes share is in the segment (core/segment.h).
  */
