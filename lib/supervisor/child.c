@@ -134,12 +134,10 @@ static int prepare(struct pi_supervisor *s, unsigned number)
     int error = prepare_semaphore(child, worker);
     if (error)
         return error;
-    /* relaxed, all: the fork, or the start of the thread, publishes them */
-    pi_store_relaxed(&worker->exit_requested, 0);
-    pi_store_relaxed(&worker->escaped, 0);
-    pi_store_relaxed(&worker->suspect, 0);
-    pi_store_relaxed(&worker->touched, 0);
-    pi_store_relaxed(&worker->walk, 0);
+    _Atomic uint32_t *const cleared[] = {&worker->exit_requested, &worker->escaped,
+                                         &worker->suspect, &worker->touched, &worker->walk};
+    for (size_t i = 0; i < sizeof cleared / sizeof cleared[0]; i++)
+        pi_store_relaxed(cleared[i], 0); /* relaxed: published by the start of the worker */
     pi_store_release(&worker->state, PI_WORKER_STARTING); /* with pi_worker_state */
     *child = (struct pi_child){.has_semaphore = true, .executor = e, .worker = number};
     if (number < s->n_workers)
@@ -149,12 +147,11 @@ static int prepare(struct pi_supervisor *s, unsigned number)
     return 0;
 }
 
-/* Relaxed: statistics, which the supervisor alone writes. */
 static void count_start(struct pi_header *header, int change)
 {
-    pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) + (uint64_t)change);
-    pi_store_relaxed(&header->workers_started,
-                     pi_load_relaxed(&header->workers_started) + (uint64_t)change);
+    _Atomic uint64_t *const counts[] = {&header->workers, &header->workers_started};
+    for (int i = 0; i < 2; i++) /* relaxed: statistics, which the supervisor alone writes */
+        pi_store_relaxed(counts[i], pi_load_relaxed(counts[i]) + (uint64_t)change);
 }
 
 bool pi_start_worker(struct pi_supervisor *s)

@@ -95,9 +95,8 @@ static void drop_result(posse_executor *e, uint32_t index, uint64_t word)
     pi_block_ref ref = pi_slot_result(e, slot).ref;
     if (ref && ref != pi_slot_arg(e, slot).ref && ref != pi_slot_name(e, slot).ref)
         (void)pi_block_release(e, PI_OWNER_NONE, ref, pi_tag_attached(index, pi_generation(word)));
-    /* relaxed, both: published with the state. The next run or life begins without them */
-    pi_store_relaxed(&slot->result_size, 0);
-    pi_store_relaxed(&slot->deadline_ns, 0);
+    pi_store_relaxed(&slot->result_size, 0); /* relaxed: published with the state, as */
+    pi_store_relaxed(&slot->deadline_ns, 0); /* this is: the next run or life begins without one */
 }
 
 static void recover_running(const struct loss *loss, uint32_t index, uint64_t word)
@@ -139,7 +138,8 @@ static void recover_handle(posse_executor *e, uint32_t index, uint64_t word)
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint32_t generation = pi_generation(word);
     while (pi_generation(word) == generation && (!pi_final(word) || (word & PI_PINNED)))
-        if ((word & PI_DETACHED) || pi_cas(&slot->word, &word, word | PI_DETACHED))
+        if ((word & PI_DETACHED) ||
+            pi_cas(&slot->word, &word, word | PI_DETACHED)) /* with pi_slot_transition */
             return;
     if (pi_generation(word) == generation)
         (void)pi_discard(e, index, word);
@@ -150,7 +150,7 @@ static void recover_entry(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     while ((word & PI_IN_RING) && pi_state(word) != PI_PENDING)
-        if (pi_cas(&slot->word, &word, word & ~(uint64_t)PI_IN_RING))
+        if (pi_cas(&slot->word, &word, word & ~(uint64_t)PI_IN_RING)) /* with claim_head */
             return;
     if (pi_state(word) == PI_PENDING)
         push_again(e, index, word);
@@ -173,6 +173,7 @@ static void recover_task(const struct loss *loss, uint32_t index)
     else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == loss->worker)
         recover_pinned(e, index, word);
     word = pi_load_seq(&slot->word);
+    /* relaxed: constant after FILLING */
     if (pi_state(word) >= PI_PENDING && pi_load_relaxed(&slot->submitter) == loss->worker)
         recover_handle(e, index, word);
     else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED))

@@ -62,7 +62,7 @@ static void set_owner(const struct pi_sync *sync, uint64_t tag, unsigned owner)
 {
     struct pi_block block;
     if (pi_arena_find(&sync->executor->segment.arena, sync->ref, &block))
-        (void)pi_cas(block.tag, &tag, pi_tag_with_owner(tag, owner));
+        (void)pi_cas(block.tag, &tag, pi_tag_with_owner(tag, owner)); /* with find, in sync.c */
 }
 
 static void recover(const struct pi_sync *sync, uint64_t tag, unsigned worker, unsigned next)

@@ -4,8 +4,8 @@
  * ends tasks that are late or that somebody kills (deadline.c). With processes it is a process of
  * its own, with threads a thread.
  *
- * Only the end of a task whose worker died or must die waits for the supervisor. The supervisor
- * waits for nobody: in each round it looks, acts, and goes on.
+ * Only the end of a task waits for the supervisor: when its worker has died, or must be killed. The
+ * supervisor waits for no other process: in each round it looks, acts, and goes on.
  */
 #include "supervisor/supervisor.h"
 #include "base/tuning.h"

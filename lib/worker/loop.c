@@ -15,6 +15,7 @@
 #include "pool/backend.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
+#include "pool/park.h"
 #include "pool/self.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
@@ -33,9 +34,9 @@ struct worker {
     long resident;       /* bytes of private memory before its first task, if that is limited */
 };
 
-/* Release: the supervisor, which loads it with acquire, finds all that the worker did before. */
 static void publish_state(struct worker *w, enum pi_worker_state state)
 {
+    /* release: with pi_worker_state in child.c, which then finds all that the worker did before */
     pi_store_release(&w->executor->segment.workers[w->worker].state, (uint32_t)state);
 }
 
@@ -47,29 +48,19 @@ static bool ring_has_task(const struct worker *w)
 
 /* ---- without a task ---- */
 
-/* Whether a processor is free for spinning, and no worker spins yet. relaxed: advice only. */
+/* Whether a processor is free for spinning, and no worker spins yet. */
 static bool may_spin(const struct worker *w)
 {
     struct pi_header *header = w->executor->segment.header;
     unsigned workers = pi_workers_count(&w->executor->segment);
-    uint64_t alive = pi_load_relaxed(&header->workers);
+    uint64_t alive = pi_load_relaxed(&header->workers); /* relaxed: advice only */
     return alive < pi_idle_count(&header->idle, workers) + w->executor->cpus &&
            !pi_idle_any_spinner(&header->idle, workers);
 }
 
-static bool spin(struct worker *w)
+static posse_status probe_ring(void *worker)
 {
-    pi_idle_spin(&w->executor->segment.header->idle, w->worker);
-    uint64_t end = pi_os_now() + PI_SPIN_NS;
-    for (int n = 0; n < PI_MAX_SPIN_ROUNDS && pi_os_now() < end; n++) {
-        for (int i = 0; i < 16; i++) {
-            if (ring_has_task(w))
-                return true;
-            pi_pause();
-        }
-        pi_os_yield(); /* the submitter may want this very processor */
-    }
-    return false;
+    return ring_has_task(worker) ? POSSE_OK : POSSE_TIMEOUT;
 }
 
 /* Sleeps until it is woken. When its idle timeout is over it notifies the supervisor, once, and
@@ -90,12 +81,16 @@ static void sleep_idle(struct worker *w)
 
 static void idle(struct worker *w, enum pi_phase phase)
 {
+    struct pi_idle *idle_mask = &w->executor->segment.header->idle;
     if (!w->idle)
         w->idle_since = pi_os_now();
     w->idle = true;
-    if ((w->busy_times || w->taken > 1) && may_spin(w) && spin(w))
-        return;
-    pi_idle_sleep(&w->executor->segment.header->idle, w->worker);
+    if ((w->busy_times || w->taken > 1) && may_spin(w)) {
+        pi_idle_spin(idle_mask, w->worker);
+        if (pi_spin(probe_ring, w) == POSSE_OK)
+            return;
+    }
+    pi_idle_sleep(idle_mask, w->worker);
     if (ring_has_task(w) || pi_phase_of(w->executor) != phase)
         return; /* it came in between: see core/idle.h */
     uint64_t since = pi_os_now();
@@ -147,7 +142,7 @@ static void work(struct worker *w)
         enum pi_phase phase = pi_phase_of(e); /* before the ring: DRAINING follows the last push */
         if (phase >= PI_STOPPING)
             return;
-        if (w->retiring) { /* it has no idle bit, so only a request to exit posts it */
+        if (w->retiring) { /* it has no idle bit: it is posted for its exit, or without effect */
             (void)pi_os_semaphore_wait(&segment->workers[w->worker].wake, PI_NEVER);
             continue;
         }

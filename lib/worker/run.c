@@ -32,9 +32,8 @@ static void push_task(struct posse_task *task)
     if (task->worker == PI_OWNER_PROGRAM)
         return;
     struct pi_worker *worker = &task->executor->segment.workers[task->worker];
-    /* relaxed, both: this worker alone writes them */
-    task->outer_index = pi_load_relaxed(&worker->current);
-    task->earliest = pi_load_relaxed(&worker->deadline_ns);
+    task->outer_index = pi_load_relaxed(&worker->current);   /* relaxed: this worker alone */
+    task->earliest = pi_load_relaxed(&worker->deadline_ns);  /* writes them, here too */
     pi_store_relaxed(&task->slot->outer, task->outer_index); /* relaxed: published by `current` */
     pi_store_seq(&worker->current, task->index + 1);         /* with check_stack in deadline.c */
 }
@@ -94,8 +93,9 @@ void pi_task_fail(struct posse_task *task, int code, const char *text)
     task->code = code;
 }
 
-/* Writes the result, or the message of a failure, into the slot; the state in which the task ends.
- * If it ends after its deadline, the supervisor has not killed it yet. */
+/* Writes the result, or the message of a failure, into the slot, and clears its deadline for its
+ * next life. Returns the state in which the task ends. If it ends after its deadline, the
+ * supervisor has not killed it yet. */
 static enum pi_state compute_outcome(struct posse_task *task, int code)
 {
     struct pi_slot *slot = task->slot;
@@ -105,12 +105,11 @@ static enum pi_state compute_outcome(struct posse_task *task, int code)
         drop_result(task);
     if (!ok)
         slot->code = task->failed ? task->code : code;
-    /* relaxed, all: published with the state. The slot's next life begins without a deadline */
     if (task->deadline != PI_NEVER)
-        pi_store_relaxed(&slot->deadline_ns, 0);
-    pi_store_relaxed(&slot->result_size, task->size);
+        pi_store_relaxed(&slot->deadline_ns, 0);      /* relaxed: published with the state */
+    pi_store_relaxed(&slot->result_size, task->size); /* relaxed: the same */
     if (task->block) {
-        pi_store_relaxed(&slot->result, task->block);
+        pi_store_relaxed(&slot->result, task->block); /* relaxed: the same */
         pi_block_attach(task->executor, task->block, task->index, pi_generation(task->word));
     }
     return late ? PI_TIMED_OUT : ok ? PI_DONE : PI_FAILED;
@@ -246,9 +245,9 @@ void pi_run(posse_executor *e, unsigned worker, uint32_t index, uint64_t word)
     struct posse_task task = {
         .executor = e, .slot = slot, .word = word, .index = index, .worker = worker};
     struct pi_bytes arg = pi_slot_arg(e, slot);
-    uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed, both: only the value counts */
+    uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: only the value counts */
     if (attempt < UINT8_MAX)
-        pi_store_relaxed(&slot->attempt, (uint8_t)(attempt + 1));
+        pi_store_relaxed(&slot->attempt, (uint8_t)(attempt + 1)); /* relaxed: the same */
     task.outer = pi_self->task;
     pi_self->task = &task;
     push_task(&task);
