@@ -69,12 +69,13 @@ static void finalize_and_close(posse_executor *e)
  * runs. */
 static void notify(posse_executor *e)
 {
+    struct pi_inline *own = &e->without_workers;
     enum pi_phase phase = pi_phase_of(e);
-    if (phase < PI_DRAINING || phase >= PI_CLOSED || atomic_load(&e->without_workers.running) > 0)
+    /* seq: after the phase, as submit_inline.c counts its task, then looks at the phase */
+    if (phase < PI_DRAINING || phase >= PI_CLOSED || atomic_load(&own->running) > 0)
         return;
-    if (atomic_exchange(&e->without_workers.ending, 1) != 0)
-        return;
-    finalize_and_close(e);
+    if (atomic_exchange(&own->ending, 1) == 0) /* the first of several callers */
+        finalize_and_close(e);
 }
 
 const struct pi_backend pi_inline_backend = {

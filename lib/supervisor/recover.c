@@ -11,34 +11,31 @@
  *   M  the groups of slots that have its mark, or MANY (core/groups.h): it may have submitted there
  *   G  the groups that name it as their owner: it gives them memory, or takes it
  *
- *   the worker died ...                         left behind              by    repair
- *   after the map's bit of a free slot          FREE, bit clear          T     bit set
- *   after it took a free slot                   FILLING(w)               T, M  FREE
- *   after PENDING, before or in its push        PENDING, not in ring     T     pushed again
- *   ... and the task was cancelled or freed     IN_RING, not in ring     T     IN_RING cleared
- *   after a cell of the ring, before the tail   in ring, tail behind           anyone helps
- *   after the push, before or in the wake       a sleeper is not woken         all are woken
- *   after it was woken, or while it spun        its idle bit                   cleared; all woken
- *   after the claim, before `current`           RUNNING(w), head behind  T     LOST; anyone helps
- *   while it gave a claimed task back           PENDING, not in ring     T     pushed again
- *   after IN_RING of a stale entry was cleared  head behind                    anyone helps
- *   while it ran a task or wrote its result     RUNNING(w), or a block   S     LOST, or PENDING if
- *                                                                              retries are left
- *   while it was to be killed for its task      KILLING(w)               S, T  TIMED_OUT, CANCELLED
- *   (a thread) after its task was ended         final, PINNED            S, T  not PINNED; FREE if
- *                                                                              it is DETACHED
- *   after the end, before it woke the waiter    final, waiter asleep           all are woken
- *   after that, before it freed the slot        final, DETACHED          T     FREE
- *   after it emptied a slot, before its blocks  FILLING(w)               T     blocks, too: FREE
- *   after FREE, before the map's bit            FREE, bit clear          T     bit set
- *   after a bit of a map, before those above    wrong bits above         walk  corrected
- *   while it held the handle of a task          no holder                M     DETACHED; FREE if it
- *                                                                              is final
- *   after it claimed a group of slots           CLAIMED(w)               G     CLOSED
- *   after it opened one, before the map's bits  OPEN(w), bits clear      G     bits set
- *   while it had a parker                       owner w                  walk  free
- *   after the head, before it woke a submitter  submitter asleep, room         all are woken
- *   with blocks, locks or queues                see core/arena.h and recover_sync.c
+ *   the worker died ...                        left behind              by    repair
+ *   after the map's bit of a free slot         FREE, bit clear          T     bit set
+ *   after it took a free slot                  FILLING(w)               T, M  FREE
+ *   after PENDING, before or in its push       PENDING, not in ring     T     pushed again
+ *   ... and the task was cancelled or freed    IN_RING, not in ring     T     IN_RING cleared
+ *   after a cell of the ring, before the tail  in ring, tail behind           anyone helps
+ *   after the push, before or in the wake      a sleeper is not woken         all are woken
+ *   after it was woken, or while it spun       its idle bit                   cleared; all woken
+ *   after the claim, before `current`          RUNNING(w), head behind  T     LOST; anyone helps
+ *   while it gave a claimed task back          PENDING, not in ring     T     pushed again
+ *   after it cleared a stale entry's IN_RING   head behind                    anyone helps
+ *   while it ran a task or wrote its result    RUNNING(w), or a block   S     LOST, or PENDING
+ *   while it was to be killed for its task     KILLING(w)               S, T  TIMED_OUT, CANCELLED
+ *   (a thread) after its task was ended        final, PINNED            S, T  as unpin in run.c
+ *   after the end, before it woke the waiter   final, waiter asleep           all are woken
+ *   after that, before it freed the slot       final, DETACHED          T     FREE
+ *   after it emptied a slot, before blocks     FILLING(w)               T     its blocks, too: FREE
+ *   after FREE, before the map's bit           FREE, bit clear          T     bit set
+ *   after a bit of a map, before those above   wrong bits above         walk  corrected
+ *   while it held the handle of a task         no holder                M     DETACHED; final: FREE
+ *   after it claimed a group of slots          CLAIMED(w)               G     CLOSED
+ *   after it opened one, before the map        OPEN(w), bits clear      G     bits set
+ *   while it had a parker                      owner w                  walk  free
+ *   after the head, before it woke submitters  submitter asleep, room         all are woken
+ *   with blocks, locks or queues               see core/arena.h and recover_sync.c
  *
  * If T and S do not tell all, the recovery looks at all open groups, and pushes again what the
  * worker has submitted. That is so if

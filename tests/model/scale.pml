@@ -299,7 +299,7 @@ look:  do
 #ifdef NO_RECOUNT
        if :: reaped -> goto endloop :: else fi;
 #endif
-       atomic { more = (phase != seen); seen = phase } /* look_at_phase */
+       atomic { more = (phase != seen); seen = phase } /* check_phase */
 #ifndef NO_PHASE_WAKE
        do
        :: more && w < NW -> atomic { value[w]++; asleep[w] = 0; w++ }
@@ -318,7 +318,7 @@ look:  do
 #else
        w = 0;
 #endif
-       do /* let_idle_go */
+       do /* retire_idle */
        :: IDLES && w < NW ->
            if
            :: seen == OPEN && IS_ACTIVE(w) && wants[w] ->
@@ -333,7 +333,7 @@ look:  do
            w++
        :: else -> w = 0; break
        od;
-       /* look_at_demand */
+       /* set_target */
        atomic {
            grows = (ONDEMAND || IDLES || DRAINING_ALONE(seen, n_active)) && n_active < max;
            if :: ONDEMAND -> target = n_active :: else fi
