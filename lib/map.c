@@ -77,12 +77,12 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
 
 posse_status posse_map_open(posse_executor *e, const posse_map_job *given, posse_map_iter **map)
 {
-    posse_map_job job;
+    posse_map_job copy;
     if (!map)
         return pi_refuse(POSSE_INVALID, "iter is NULL");
     *map = NULL;
-    posse_status status = pi_map_read(given, &job);
-    return status == POSSE_OK ? open_map(e, &job, map) : status;
+    const posse_map_job *job = pi_sized_read(given, &copy, sizeof copy);
+    return job ? open_map(e, job, map) : POSSE_INVALID;
 }
 
 posse_status posse_map_close(posse_map_iter *m)

@@ -68,8 +68,7 @@ struct posse_map_iter {
 
 /* ---- map_plan.c ---- */
 
-/* Reads and checks what the program asks for. */
-posse_status pi_map_read(const posse_map_job *given, posse_map_job *job);
+/* Checks what the program asks for. */
 posse_status pi_map_check(posse_executor *executor, const posse_map_job *job);
 /* Chooses what chunks copy, how large they are, and how many are on their way. */
 posse_status pi_map_plan(posse_map_iter *map);

@@ -60,22 +60,22 @@ static posse_status map_all(posse_executor *e, const posse_map_job *job, posse_s
 
 posse_status posse_map(posse_executor *e, const posse_map_job *given, posse_status *statuses)
 {
-    posse_map_job job;
-    posse_status status = pi_map_read(given, &job);
-    if (status != POSSE_OK)
-        return status;
-    if (statuses && job.count > PTRDIFF_MAX / sizeof *statuses)
+    posse_map_job copy;
+    const posse_map_job *job = pi_sized_read(given, &copy, sizeof copy);
+    if (!job)
+        return POSSE_INVALID;
+    if (statuses && job->count > PTRDIFF_MAX / sizeof *statuses)
         return pi_refuse(POSSE_TOO_LARGE, "job.count is larger than an array can be");
-    for (size_t i = 0; statuses && i < job.count; i++)
+    for (size_t i = 0; statuses && i < job->count; i++)
         statuses[i] = POSSE_CANCELLED; /* so do those end that never begin */
-    status = pi_check(e);
-    if (status == POSSE_OK && job.source)
+    posse_status status = pi_check(e);
+    if (status == POSSE_OK && job->source)
         status = pi_refuse(POSSE_INVALID, "job.source is for posse_map_open");
     if (status != POSSE_OK)
         return status;
     pi_call_enter(e); /* destroy waits until all of it is over */
     PI_OS_IF_LEFT(pi_call_exit_unwound, e);
-    status = map_all(e, &job, statuses);
+    status = map_all(e, job, statuses);
     PI_OS_END_IF_LEFT;
     pi_call_exit(e);
     return status;

@@ -70,25 +70,28 @@ struct work {
     posse_block block;   /* the items, as the function sees them */
     size_t room;         /* bytes of results in the task's own result */
     struct pi_item item; /* the map's argument, and the failure of the item that runs */
-    struct pi_failure *failures;
-    size_t n_failures, failures_room;
+    char *kept; /* room for the results, and behind it the failures; NULL: there are none */
+    size_t n_failures, max_failures;
 };
 
 /* Notes the failure of item i. False: no memory. */
 static bool note_failure(struct work *work, size_t i, int code)
 {
-    if (work->n_failures == work->failures_room) {
-        size_t room = work->failures_room ? 2 * work->failures_room : 4;
-        struct pi_failure *more = realloc(work->failures, room * sizeof *more);
+    const struct pi_item *item = &work->item;
+    if (work->n_failures == work->max_failures) {
+        size_t max = work->max_failures ? 2 * work->max_failures : 4;
+        char *more =
+            realloc(work->kept, pi_failures_at(work->room) + max * sizeof(struct pi_failure));
         if (!more)
             return false;
-        work->failures = more;
-        work->failures_room = room;
+        work->kept = more;
+        work->max_failures = max;
     }
-    struct pi_failure *failure = &work->failures[work->n_failures++];
-    *failure = (struct pi_failure){.item = i, .code = work->item.failed ? work->item.code : code};
-    if (work->item.failed)
-        memcpy(failure->message, work->item.message, sizeof failure->message);
+    struct pi_failure *failures = (void *)(work->kept + pi_failures_at(work->room));
+    struct pi_failure *failure = &failures[work->n_failures++];
+    *failure = (struct pi_failure){.item = i, .code = item->failed ? item->code : code};
+    if (item->failed)
+        memcpy(failure->message, item->message, sizeof failure->message);
     work->item.failed = false;
     return true;
 }
@@ -111,25 +114,11 @@ static int run_item(struct work *work, size_t i)
                           block->results ? block->results + i * block->result_stride : NULL);
 }
 
-/* Puts the failures behind the results. False: no memory. */
-static bool append_failures(const struct work *work)
-{
-    size_t at = pi_failures_at(work->room), more = work->n_failures * sizeof *work->failures;
-    char *all = calloc(1, at + more);
-    if (!all)
-        return false;
-    if (work->room)
-        memcpy(all, work->block.results, work->room);
-    memcpy(all + at, work->failures, more);
-    bool ok = posse_task_return(work->task, all, at + more) == POSSE_OK;
-    free(all);
-    return ok;
-}
-
 /* Runs item after item. NULL, or why the whole task fails. */
 static const char *run_items(struct work *work)
 {
     static const char *const no_memory = "no memory for what the items of a map gave";
+    size_t size = pi_failures_at(work->room);
     for (size_t i = 0; i < work->block.count; i++) {
         if (i > 0 && is_stopped(work->task))
             return "the map has ended";
@@ -138,18 +127,24 @@ static const char *run_items(struct work *work)
             return no_memory;
     }
     work->task->item = NULL;
-    return work->n_failures == 0 || append_failures(work) ? NULL : no_memory;
+    if (!work->kept)
+        return NULL;
+    if (work->room)
+        memcpy(work->kept, work->block.results, work->room);
+    memset(work->kept + work->room, 0, size - work->room);
+    size += work->n_failures * sizeof(struct pi_failure);
+    return posse_task_return(work->task, work->kept, size) == POSSE_OK ? NULL : no_memory;
 }
 
-static void free_failures(void *work) { free(((struct work *)work)->failures); }
+static void free_kept(void *work) { free(((struct work *)work)->kept); }
 
 static int run_each(struct work *work)
 {
     const char *failure;
-    PI_OS_IF_LEFT(free_failures, work);
+    PI_OS_IF_LEFT(free_kept, work);
     failure = run_items(work);
     PI_OS_END_IF_LEFT;
-    free_failures(work);
+    free_kept(work);
     work->task->item = NULL;
     return failure ? posse_task_fail(work->task, 0, "%s", failure) : 0;
 }

@@ -9,6 +9,21 @@
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
 
+struct mistake {
+    bool made;
+    posse_status status;
+    const char *words;
+};
+
+static posse_status refuse_first(const struct mistake *mistakes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (mistakes[i].made)
+            return pi_refuse(mistakes[i].status, mistakes[i].words);
+    return POSSE_OK;
+}
+#define REFUSE_FIRST(mistakes) refuse_first(mistakes, sizeof(mistakes) / sizeof *(mistakes))
+
 /* Whether the items of an array would lie over more memory than there can be. */
 static bool is_too_long(const posse_map_job *job, size_t size, size_t stride)
 {
@@ -17,78 +32,53 @@ static bool is_too_long(const posse_map_job *job, size_t size, size_t stride)
 
 static posse_status check_input(const posse_map_job *job, const posse_input *input)
 {
-    if (input->size == 0)
-        return pi_refuse(POSSE_INVALID, "the size of an input is 0");
-    if (!job->source && job->count && !input->data)
-        return pi_refuse(POSSE_INVALID, "the data of an input is NULL");
-    if (is_too_long(job, input->size, input->stride ? input->stride : input->size))
-        return pi_refuse(POSSE_TOO_LARGE, "an input is larger than memory can be");
-    return POSSE_OK;
-}
-
-static posse_status check_inputs(const posse_map_job *job)
-{
-    posse_status status = POSSE_OK;
-    if (job->n_inputs > POSSE_MAX_INPUTS)
-        return pi_refuse(POSSE_TOO_LARGE, "job.n_inputs is over POSSE_MAX_INPUTS");
-    if (job->n_inputs && !job->inputs)
-        return pi_refuse(POSSE_INVALID, "job.inputs is NULL, but n_inputs is not 0");
-    for (size_t k = 0; k < job->n_inputs && status == POSSE_OK; k++)
-        status = check_input(job, &job->inputs[k]);
-    return status;
-}
-
-static posse_status check_results(const posse_map_job *job)
-{
-    size_t stride = job->result_stride ? job->result_stride : job->result_size;
-    if (job->results && job->source) /* nobody knows how long the array would have to be */
-        return pi_refuse(POSSE_INVALID, "job.results is given for a source, whose items have no "
-                                        "number yet");
-    if (job->results && job->result_size == 0)
-        return pi_refuse(POSSE_INVALID, "job.results is given, but result_size is 0");
-    if (job->results && stride < job->result_size)
-        return pi_refuse(POSSE_INVALID, "job.result_stride is under result_size: results would "
-                                        "overlap");
-    if (is_too_long(job, job->result_size, stride))
-        return pi_refuse(POSSE_TOO_LARGE, "the results are larger than memory can be");
-    return check_inputs(job);
+    const struct mistake mistakes[] = {
+        {input->size == 0, POSSE_INVALID, "the size of an input is 0"},
+        {!job->source && job->count && !input->data, POSSE_INVALID, "the data of an input is NULL"},
+        {is_too_long(job, input->size, input->stride ? input->stride : input->size),
+         POSSE_TOO_LARGE, "an input is larger than memory can be"},
+    };
+    return REFUSE_FIRST(mistakes);
 }
 
 static posse_status check_job(const posse_map_job *job)
 {
-    if (!job->fn == !job->block_fn)
-        return pi_refuse(POSSE_INVALID, job->fn ? "job.fn and block_fn are both given"
-                                                : "job.fn and block_fn are NULL");
-    if (job->chunksize < 0 || job->buffersize < 0)
-        return pi_refuse(POSSE_INVALID, "job.chunksize or buffersize is negative");
-    if (job->timeout_ms < 0 || job->item_timeout_ms < 0)
-        return pi_refuse(POSSE_INVALID, "job.timeout_ms or item_timeout_ms is negative");
-    if (job->arg_size && !job->arg)
-        return pi_refuse(POSSE_INVALID, "job.arg is NULL, but arg_size is not 0");
-    if (job->item_timeout_ms > UINT32_MAX)
-        return pi_refuse(POSSE_TOO_LARGE, "job.item_timeout_ms is over 49 days");
-    if (job->arg_size > MAX_BYTES)
-        return pi_refuse(POSSE_TOO_LARGE, "job.arg_size is over 4 GB");
-    return check_results(job);
-}
-
-posse_status pi_map_read(const posse_map_job *given, posse_map_job *job)
-{
-    const posse_map_job *known = pi_sized_read(given, job, sizeof *job);
-    if (known && known != job)
-        *job = *known;
-    return known ? POSSE_OK : POSSE_INVALID;
+    size_t stride = job->result_stride ? job->result_stride : job->result_size;
+    const struct mistake mistakes[] = {
+        {!job->fn && !job->block_fn, POSSE_INVALID, "job.fn and block_fn are NULL"},
+        {job->fn && job->block_fn, POSSE_INVALID, "job.fn and block_fn are both given"},
+        {job->chunksize < 0 || job->buffersize < 0, POSSE_INVALID,
+         "job.chunksize or buffersize is negative"},
+        {job->timeout_ms < 0 || job->item_timeout_ms < 0, POSSE_INVALID,
+         "job.timeout_ms or item_timeout_ms is negative"},
+        {job->arg_size && !job->arg, POSSE_INVALID, "job.arg is NULL, but arg_size is not 0"},
+        {job->item_timeout_ms > UINT32_MAX, POSSE_TOO_LARGE, "job.item_timeout_ms is over 49 days"},
+        {job->arg_size > MAX_BYTES, POSSE_TOO_LARGE, "job.arg_size is over 4 GB"},
+        {job->results && job->source, POSSE_INVALID,
+         "job.results is given for a source, whose items have no number yet"},
+        {job->results && job->result_size == 0, POSSE_INVALID,
+         "job.results is given, but result_size is 0"},
+        {job->results && stride < job->result_size, POSSE_INVALID,
+         "job.result_stride is under result_size: results would overlap"},
+        {is_too_long(job, job->result_size, stride), POSSE_TOO_LARGE,
+         "the results are larger than memory can be"},
+        {job->n_inputs > POSSE_MAX_INPUTS, POSSE_TOO_LARGE,
+         "job.n_inputs is over POSSE_MAX_INPUTS"},
+        {job->n_inputs && !job->inputs, POSSE_INVALID, "job.inputs is NULL, but n_inputs is not 0"},
+    };
+    posse_status status = REFUSE_FIRST(mistakes);
+    for (size_t k = 0; status == POSSE_OK && k < job->n_inputs; k++)
+        status = check_input(job, &job->inputs[k]);
+    return status;
 }
 
 posse_status pi_map_check(posse_executor *e, const posse_map_job *job)
 {
     posse_status status = pi_check(e);
+    uintptr_t fn = job->fn ? (uintptr_t)job->fn : (uintptr_t)job->block_fn;
     if (status == POSSE_OK)
         status = check_job(job);
-    if (status == POSSE_OK &&
-        !pi_loaded(e, job->fn ? (uintptr_t)job->fn : (uintptr_t)job->block_fn))
-        status = POSSE_NOT_LOADED;
-    return status;
+    return status == POSSE_OK && !pi_loaded(e, fn) ? POSSE_NOT_LOADED : status;
 }
 
 /* ---- what is copied, and in what portions ---------------------------------------------------- */
