@@ -292,19 +292,6 @@ uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
     return !found || *mark ? PI_NO_INDEX : (uint32_t)(cell & SLOT_MASK) - 1;
 }
 
-void pi_ring_repair(struct pi_ring *ring)
-{
-    uint64_t tail = pi_load_seq(&ring->shared->tail); /* first: the head may pass it meanwhile */
-    uint64_t head = pi_load_seq(&ring->shared->head);
-    uint32_t k = ring_of(ring, head);
-    uint64_t cell = pi_load_seq(cell_at(ring, k, head)); /* with put */
-    bool found = belongs(cell, head);
-    bool gap = !found && head < tail; /* it was an entry once */
-    bool astray = found && is_mark(cell) && follow(ring, &k, cell, head + 1) == ASTRAY;
-    if (gap || astray)
-        (void)pi_cas_seq(&ring->shared->head, &head, tail);
-}
-
 /* ---- giving back ---- */
 
 bool pi_ring_shrink(struct pi_ring *ring)

@@ -127,9 +127,6 @@ uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark);
 uint64_t pi_ring_end(struct pi_ring *ring);
 /* Entries, those of tasks that are not PENDING included. */
 uint64_t pi_ring_length(struct pi_ring *ring);
-/* If head and tail contradict the cells, which shows that a task has scribbled: drops what is
- * between the two, and both go on from the tail. */
-void pi_ring_repair(struct pi_ring *ring);
 
 /* A walk over entries and marks from a position on. It ends at the first position without either,
  * or when it has seen all cells of the largest ring twice. */

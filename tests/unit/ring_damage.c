@@ -212,35 +212,6 @@ TEST(marks_in_a_row, ALL)
     }
 }
 
-/* Entries that nobody can come to are given up, and new ones come through. */
-TEST(a_gap_is_mended, ALL)
-{
-    struct queue queue = make_used_queue();
-    uint64_t head = atomic_load(&queue.shared->head), position;
-    atomic_store(cell_of(&queue, head), 0);
-    assert_int_equal(pop(&queue), PI_NO_INDEX);
-    pi_ring_repair(&queue.ring);
-    assert_true(atomic_load(&queue.shared->head) == atomic_load(&queue.shared->tail));
-    while (pi_ring_peek(&queue.ring, &position) != PI_NO_INDEX) /* the tail lags behind */
-        pi_ring_advance(&queue.ring, position);
-    assert_pushed(&queue, 0, 30);
-    assert_popped(&queue, 0, 30);
-    free_queue(&queue);
-}
-
-TEST(a_sound_queue_is_not_mended, ALL)
-{
-    struct queue queue = make_used_queue();
-    for (uint32_t i = 0; i < WAITING; i++) {
-        pi_ring_repair(&queue.ring);
-        assert_int_equal(pop(&queue), HISTORY + i);
-    }
-    pi_ring_repair(&queue.ring);
-    assert_int_equal(pop(&queue), PI_NO_INDEX);
-    assert_true(pi_ring_end(&queue.ring) == atomic_load(&queue.shared->head));
-    free_queue(&queue);
-}
-
 /* The head points behind the last entry, at a cell of a later lap, and the tail at the first of
  * many entries: a call that goes back and forth between them must count its steps together. */
 TEST(head_tail_and_a_cell, ALL)
