@@ -26,7 +26,6 @@ struct callback {
 /* Of an executor, from its first callback on. */
 struct pi_callbacks {
     struct pi_cq cq;
-    struct pi_membership membership;
     bool started; /* the thread; the dispatcher's lock */
     pthread_t thread;
     /* The thread before it, if a callback has ended that one and it is not joined yet. By the
@@ -151,33 +150,17 @@ static void *call_all(void *executor)
 
 /* ---- opening and closing ---- */
 
-static int init(struct pi_callbacks *callbacks, posse_executor *e)
-{
-    int error = pi_cq_init(&callbacks->cq);
-    if (error)
-        return error;
-    error = pi_os_semaphore_init(&callbacks->all_called);
-    if (error) {
-        pi_cq_fini(&callbacks->cq);
-        return error;
-    }
-    callbacks->membership.executor = e;
-    callbacks->cq.memberships = &callbacks->membership;
-    callbacks->cq.n_memberships = 1;
-    callbacks->cq.outlives_destroy = callbacks->cq.keep_linked = true;
-    return 0;
-}
-
 static posse_status open_callbacks_locked(posse_executor *e)
 {
     if (e->dispatcher.callbacks)
         return POSSE_OK;
     struct pi_callbacks *callbacks = calloc(1, sizeof *callbacks);
-    int error = callbacks ? init(callbacks, e) : ENOMEM;
-    if (error) {
-        free(callbacks);
-        return pi_refuse_errno(error, PI_NO_HEAP);
-    }
+    if (!callbacks)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    pi_cq_init(&callbacks->cq);
+    (void)pi_cq_join(&callbacks->cq, e); /* the first: it cannot fail */
+    callbacks->cq.outlives_destroy = callbacks->cq.keep_linked = true;
+    (void)pi_os_semaphore_init(&callbacks->all_called); /* cannot fail */
     e->dispatcher.callbacks = callbacks;
     return POSSE_OK;
 }

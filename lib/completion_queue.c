@@ -37,23 +37,6 @@ static void drop_locked(struct pi_subscription *sub)
     free_entry_locked((struct posse_completion_queue *)sub->cq, (struct entry *)sub);
 }
 
-static int init(posse_completion_queue *c)
-{
-    int error = pi_os_pollable_init(&c->pollable);
-    if (error)
-        return error;
-    error = pi_cq_init(&c->cq);
-    if (error) {
-        pi_os_pollable_fini(&c->pollable);
-        return error;
-    }
-    pi_os_fork_detect_set(&c->guard);
-    c->cq.pollable = &c->pollable;
-    c->cq.drop = drop_locked;
-    c->cq.outlives_destroy = true;
-    return 0;
-}
-
 posse_status posse_completion_queue_create(posse_completion_queue **completions)
 {
     if (!completions)
@@ -62,11 +45,16 @@ posse_status posse_completion_queue_create(posse_completion_queue **completions)
     posse_completion_queue *c = calloc(1, sizeof *c);
     if (!c)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    int error = init(c);
+    int error = pi_os_pollable_init(&c->pollable);
     if (error) {
         free(c);
         return pi_refuse_errno(error, "the descriptor cannot be made");
     }
+    pi_os_fork_detect_set(&c->guard);
+    pi_cq_init(&c->cq);
+    c->cq.pollable = &c->pollable;
+    c->cq.drop = drop_locked;
+    c->cq.outlives_destroy = true;
     *completions = c;
     return POSSE_OK;
 }

@@ -135,11 +135,9 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     if (status != POSSE_OK)
         return status;
     posse_executor *e = calloc(1, sizeof *e);
-    int error = e ? pi_dispatch_init(&e->dispatcher) : ENOMEM;
-    if (error) {
-        free(e);
-        return pi_refuse_errno(error, PI_NO_HEAP);
-    }
+    if (!e)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    pi_dispatch_init(&e->dispatcher);
     e->cpus = pi_os_cpus();
     e->owner = PI_OWNER_PROGRAM;
     e->socket.number = e->memory.fd.number = -1;

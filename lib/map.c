@@ -41,11 +41,8 @@ static posse_map_iter *make(posse_executor *e, const posse_map_job *job, posse_s
         memcpy(m->inputs, job->inputs, job->n_inputs * sizeof *job->inputs);
     m->job.inputs = m->inputs;
     m->until = job->timeout_ms ? pi_os_after_ms(job->timeout_ms) : PI_NEVER;
-    *status = pi_map_wait_init(m);
-    if (*status == POSSE_OK)
-        return m;
-    free(m);
-    return NULL;
+    pi_map_wait_init(m);
+    return m;
 }
 
 void pi_map_close_left(void *map)

@@ -52,7 +52,6 @@ struct posse_map_iter {
     struct pi_flight *ready;   /* that ended and is given next; NULL: not known yet */
     struct pi_flight *to_help; /* the first that a task has not tried to run itself */
     struct pi_cq cq;
-    struct pi_membership membership;
 
     /* The chunk that is being given. */
     struct pi_flight *current;
@@ -82,7 +81,7 @@ posse_status pi_map_fill(posse_map_iter *map, size_t ahead);
 
 /* ---- map_wait.c ---- */
 
-posse_status pi_map_wait_init(posse_map_iter *map);
+void pi_map_wait_init(posse_map_iter *map);
 void pi_map_wait_fini(posse_map_iter *map);
 /* Makes `spare` the youngest chunk on its way. */
 void pi_map_depart(posse_map_iter *map, posse_future future, size_t count);

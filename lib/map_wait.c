@@ -13,13 +13,10 @@
 
 #include <stdlib.h>
 
-posse_status pi_map_wait_init(posse_map_iter *m)
+void pi_map_wait_init(posse_map_iter *m)
 {
-    int error = pi_cq_init(&m->cq);
-    m->membership.executor = m->executor;
-    m->cq.memberships = &m->membership;
-    m->cq.n_memberships = 1;
-    return error ? pi_refuse_errno(error, PI_NO_HEAP) : POSSE_OK;
+    pi_cq_init(&m->cq);
+    (void)pi_cq_join(&m->cq, m->executor); /* the first: it cannot fail */
 }
 
 void pi_map_wait_fini(posse_map_iter *m) { pi_cq_fini(&m->cq); }

@@ -49,20 +49,6 @@ static posse_status check(const posse_future *futures, size_t n, long timeout_ms
     return POSSE_OK;
 }
 
-/* Adds the executor to those of the cq, which are few. False: no memory. */
-static bool add_executor(struct pi_cq *cq, posse_executor *e)
-{
-    for (size_t i = cq->n_memberships; i > 0; i--)
-        if (cq->memberships[i - 1].executor == e)
-            return true;
-    struct pi_membership *more = realloc(cq->memberships, (cq->n_memberships + 1) * sizeof *more);
-    if (!more)
-        return false;
-    more[cq->n_memberships++] = (struct pi_membership){.executor = e};
-    cq->memberships = more;
-    return true;
-}
-
 static posse_status open_dispatchers(struct pi_cq *cq)
 {
     posse_status status = POSSE_OK;
@@ -96,50 +82,40 @@ static void subscribe(struct posse_completion_iter *c, posse_executor *e)
     pthread_mutex_unlock(&e->dispatcher.lock);
 }
 
-/* NULL: *status tells why. */
-static struct posse_completion_iter *allocate(size_t n, posse_status *status)
+/* Adds the futures and their executors. */
+static posse_status add_futures(struct posse_completion_iter *c, const posse_future *futures)
 {
-    struct posse_completion_iter *c = calloc(1, sizeof *c + n * sizeof *c->subs);
-    int error = c ? pi_cq_init(&c->cq) : ENOMEM;
-    if (error) {
-        free(c);
-        c = NULL;
-    }
-    *status = pi_refuse_errno(error, PI_NO_HEAP);
-    return c;
-}
-
-static posse_status add_executors(struct posse_completion_iter *c, const posse_future *futures,
-                                  size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < c->n; i++) {
         c->subs[i].future = futures[i];
-        if (!add_executor(&c->cq, futures[i].executor))
+        if (!pi_cq_join(&c->cq, futures[i].executor))
             return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     }
-    return POSSE_OK;
+    return open_dispatchers(&c->cq);
 }
 
 /* NULL: *status tells why. */
-static struct posse_completion_iter *open_completed(const posse_future *futures, size_t n,
-                                                    long timeout_ms, posse_status *status)
+static struct posse_completion_iter *open_iter(const posse_future *futures, size_t n,
+                                               long timeout_ms, posse_status *status)
 {
     *status = check(futures, n, timeout_ms);
-    struct posse_completion_iter *c = *status == POSSE_OK ? allocate(n, status) : NULL;
-    if (!c)
+    if (*status != POSSE_OK)
         return NULL;
+    struct posse_completion_iter *c = calloc(1, sizeof *c + n * sizeof *c->subs);
+    if (!c) {
+        *status = pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+        return NULL;
+    }
+    pi_cq_init(&c->cq);
     pi_os_fork_detect_set(&c->guard);
     c->until = pi_os_after_ms(timeout_ms);
-    *status = add_executors(c, futures, n);
-    if (*status == POSSE_OK)
-        *status = open_dispatchers(&c->cq);
+    c->n = n;
+    *status = add_futures(c, futures);
     if (*status != POSSE_OK) {
         int error = errno;
         posse_completion_iter_close(c);
         errno = error;
         return NULL;
     }
-    c->n = n;
     for (size_t i = 0; i < c->cq.n_memberships; i++)
         subscribe(c, c->cq.memberships[i].executor);
     return c;
@@ -151,7 +127,7 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
     posse_status status;
     if (!completed)
         return pi_refuse(POSSE_INVALID, "completed is NULL");
-    *completed = open_completed(futures, n, timeout_ms, &status);
+    *completed = open_iter(futures, n, timeout_ms, &status);
     return status;
 }
 
@@ -268,13 +244,10 @@ void posse_completion_iter_close(posse_completion_iter *c)
     if (!c)
         return;
     /* In a forked child the locks may stay held for ever. */
-    if (pi_os_fork_detect_holds(&c->guard)) {
-        for (size_t i = 0; i < c->n; i++)
-            if (c->subs[i].cq)
-                pi_dispatch_unlink(&c->subs[i]);
-        pi_cq_fini(&c->cq);
-    }
-    free(c->cq.memberships);
+    for (size_t i = 0; pi_os_fork_detect_holds(&c->guard) && i < c->n; i++)
+        if (c->subs[i].cq)
+            pi_dispatch_unlink(&c->subs[i]);
+    pi_cq_fini(&c->cq);
     free(c);
 }
 
@@ -335,7 +308,7 @@ posse_status posse_wait(const posse_future *futures, size_t n, posse_when when, 
     if (when != POSSE_ALL_COMPLETED && when != POSSE_FIRST_COMPLETED &&
         when != POSSE_FIRST_EXCEPTION)
         return pi_refuse(POSSE_INVALID, "when is unknown");
-    struct posse_completion_iter *c = open_completed(futures, n, timeout_ms, &status);
+    struct posse_completion_iter *c = open_iter(futures, n, timeout_ms, &status);
     if (!c)
         return status;
     enter(&c->cq);

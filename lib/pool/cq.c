@@ -1,21 +1,38 @@
 #include "pool/cq.h"
 
-int pi_cq_init(struct pi_cq *cq)
+#include <stdlib.h>
+
+void pi_cq_init(struct pi_cq *cq)
 {
-    *cq = (struct pi_cq){.pollable = NULL};
-    int error = pi_os_semaphore_init(&cq->wakeup);
-    if (error)
-        return error;
-    error = pthread_mutex_init(&cq->lock, NULL);
-    if (error)
-        pi_os_semaphore_fini(&cq->wakeup);
-    return error;
+    *cq = (struct pi_cq){.lock = PTHREAD_MUTEX_INITIALIZER};
+    (void)pi_os_semaphore_init(&cq->wakeup); /* cannot fail */
 }
 
 void pi_cq_fini(struct pi_cq *cq)
 {
+    if (cq->memberships != &cq->only)
+        free(cq->memberships);
     (void)pthread_mutex_destroy(&cq->lock);
     pi_os_semaphore_fini(&cq->wakeup);
+}
+
+bool pi_cq_join(struct pi_cq *cq, posse_executor *executor)
+{
+    size_t n = cq->n_memberships;
+    for (size_t i = n; i > 0; i--)
+        if (cq->memberships[i - 1].executor == executor)
+            return true;
+    struct pi_membership *more = &cq->only;
+    if (n > 0)
+        more = realloc(n > 1 ? cq->memberships : NULL, (n + 1) * sizeof *more);
+    if (!more)
+        return false;
+    if (n == 1)
+        more[0] = cq->only;
+    more[n] = (struct pi_membership){.executor = executor};
+    cq->memberships = more;
+    cq->n_memberships = n + 1;
+    return true;
 }
 
 void pi_cq_append_locked(struct pi_cq *cq, struct pi_subscription *sub)

@@ -47,8 +47,10 @@ struct pi_cq {
     struct pi_subscription *first, *last; /* delivered, in the order in which they ended */
     struct pi_os_semaphore wakeup;        /* posted when the queue was empty; or, if not NULL, */
     struct pi_os_pollable *pollable;      /* this is set while the queue is not empty */
-    struct pi_membership *memberships;    /* none of a descriptor, which nobody waits on here */
-    size_t n_memberships;                 /* with more than one it never leads */
+    /* Its executors. None of a descriptor, which nobody waits on here; with more than one the cq
+     * never leads. */
+    struct pi_membership *memberships, only;
+    size_t n_memberships;
     bool outlives_destroy; /* goes on until the dispatcher closes, not until posse_destroy */
     bool keep_linked;      /* its subscriptions stay in the index until the user unlinks them */
     /* With a pollable: frees a subscription that is of no use any more, instead of its delivery.
@@ -56,9 +58,11 @@ struct pi_cq {
     void (*drop)(struct pi_subscription *sub);
 };
 
-/* 0 or an errno: then there is nothing to end. */
-int pi_cq_init(struct pi_cq *cq);
+void pi_cq_init(struct pi_cq *cq);
 void pi_cq_fini(struct pi_cq *cq);
+/* Before its first subscription: the cq gets subscriptions of this executor, too. False: no memory;
+ * not for the first executor. */
+bool pi_cq_join(struct pi_cq *cq, posse_executor *executor);
 
 /* Appends a subscription, and wakes the user if it is the only one. */
 void pi_cq_append_locked(struct pi_cq *cq, struct pi_subscription *sub);

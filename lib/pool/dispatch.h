@@ -52,14 +52,13 @@ struct pi_dispatcher {
     bool led;
     _Atomic bool closing;
     struct pi_membership *followers; /* cqs that sleep on their wakeups */
-    struct pi_cq *leader;            /* of the leader thread, once it runs */
-    struct pi_membership leader_membership;
+    struct pi_cq leader;             /* of the leader thread: nothing is delivered to it */
+    bool has_leader;
     pthread_t leader_thread;
     struct pi_callbacks *callbacks; /* of callback.c; NULL: there were none */
 };
 
-/* Of a new executor. 0 or an errno. */
-int pi_dispatch_init(struct pi_dispatcher *dispatcher);
+void pi_dispatch_init(struct pi_dispatcher *dispatcher);
 /* Before posse_destroy: delivers all that has ended. */
 void pi_dispatch_flush(posse_executor *executor);
 /* After the last task has ended: delivers all that is left, and waits for the leader thread. */

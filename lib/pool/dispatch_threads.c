@@ -12,9 +12,11 @@
 
 #define FIRST_LISTS 64u
 
-int pi_dispatch_init(struct pi_dispatcher *dispatcher)
+void pi_dispatch_init(struct pi_dispatcher *dispatcher)
 {
-    return pthread_mutex_init(&dispatcher->lock, NULL);
+    *dispatcher = (struct pi_dispatcher){.lock = PTHREAD_MUTEX_INITIALIZER};
+    pi_cq_init(&dispatcher->leader);
+    dispatcher->leader.outlives_destroy = true;
 }
 
 static posse_status open_locked(posse_executor *e)
@@ -55,39 +57,19 @@ static void *lead(void *cq)
     return NULL;
 }
 
-static void free_cq(struct pi_cq *cq)
-{
-    if (cq)
-        pi_cq_fini(cq);
-    free(cq);
-}
-
 static posse_status start_leader_locked(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
-    struct pi_cq *cq = malloc(sizeof *cq);
-    int error = cq ? pi_cq_init(cq) : ENOMEM;
-    if (error) {
-        free(cq);
-        return pi_refuse_errno(error, PI_NO_HEAP);
-    }
-    dispatcher->leader_membership = (struct pi_membership){.executor = e};
-    cq->memberships = &dispatcher->leader_membership;
-    cq->n_memberships = 1;
-    cq->outlives_destroy = true;
-    error = pi_os_thread_create(&dispatcher->leader_thread, lead, cq);
-    if (error) {
-        free_cq(cq);
-        return pi_refuse_errno(error, "a thread cannot be started");
-    }
-    dispatcher->leader = cq;
-    return POSSE_OK;
+    (void)pi_cq_join(&dispatcher->leader, e); /* the first: it cannot fail */
+    int error = pi_os_thread_create(&dispatcher->leader_thread, lead, &dispatcher->leader);
+    dispatcher->has_leader = error == 0;
+    return pi_refuse_errno(error, "a thread cannot be started");
 }
 
 posse_status pi_dispatch_start_leader(posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
-    posse_status status = e->dispatcher.leader ? POSSE_OK : start_leader_locked(e);
+    posse_status status = e->dispatcher.has_leader ? POSSE_OK : start_leader_locked(e);
     pthread_mutex_unlock(&e->dispatcher.lock);
     return status;
 }
@@ -111,7 +93,7 @@ void pi_dispatch_close(posse_executor *e)
     pi_os_semaphore_post(&e->segment.parkers.at[dispatcher->parker].wake);
     pthread_mutex_unlock(&dispatcher->lock);
     pi_dispatch_wake_all(e);
-    if (dispatcher->leader)
+    if (dispatcher->has_leader)
         pi_os_thread_join(dispatcher->leader_thread);
 }
 
@@ -119,9 +101,9 @@ void pi_dispatch_fini(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
     if (dispatcher->index) {
-        free_cq(dispatcher->leader);
         free(dispatcher->index);
         pi_parkers_release(&e->segment.parkers, dispatcher->parker);
     }
+    pi_cq_fini(&dispatcher->leader);
     (void)pthread_mutex_destroy(&dispatcher->lock);
 }

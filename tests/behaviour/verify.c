@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #define LOOKS 50
+#define WAITING 20 /* entries: the tail of the ring lags less behind */
 
 /* As many looks at the pool as a caller takes in that many seconds. */
 static void look_long(posse_executor *pool)
@@ -21,9 +22,9 @@ static void look_long(posse_executor *pool)
 
 static void look_long_at(posse_executor *pool, posse_future future)
 {
-    struct pi_verify doubt = {.word = 0};
+    struct pi_verify verify = {.word = 0};
     for (int i = 0; i < LOOKS; i++)
-        pi_verify_task(pool, future.slot, &doubt);
+        pi_verify_task(pool, future.slot, &verify);
 }
 
 /* Its only worker is at the gate. */
@@ -93,11 +94,11 @@ TEST(retried_task, PARALLEL)
     struct pi_segment *segment = &scene.pool->segment;
     posse_future future = submitted_long(scene.pool, square_task, 8);
     struct pi_slot *slot = &segment->slots.at[future.slot];
-    struct pi_verify doubt = {.word = 0};
+    struct pi_verify verify = {.word = 0};
     uint64_t end = pi_ring_end(&segment->ring);
     for (uint8_t attempt = 1; attempt < LOOKS; attempt++) {
-        pi_verify_task(scene.pool, future.slot, &doubt);
-        doubt.since = 0; /* the head is past that, as if the task had been taken */
+        pi_verify_task(scene.pool, future.slot, &verify);
+        verify.since = 0; /* the head is past that, as if the task had been taken */
         atomic_store(&slot->attempt, attempt);
     }
     assert_int_equal(pi_ring_end(&segment->ring), end); /* nothing was pushed */
@@ -119,6 +120,42 @@ TEST(lost_entry, PARALLEL)
     (void)take_long(scene.held);
     look_long_at(scene.pool, future);
     assert_int_equal(take_long(future), 81);
+    end_scene(scene);
+}
+
+/* A task has overwritten the cell at the head: no worker comes past it, and the pool breaks. */
+TEST(gap_in_the_ring, PARALLEL)
+{
+    struct scene scene = hold_worker();
+    struct pi_ring *ring = &scene.pool->segment.ring;
+    for (int i = 0; i < WAITING; i++)
+        assert_ok(posse_submit(scene.pool, square_task, &(long){9}, sizeof(long), NULL));
+    posse_future future = submitted_long(scene.pool, square_task, 9);
+    atomic_store(&ring->cells[atomic_load(&ring->shared->head) % PI_RING_CELLS], 0);
+    open_gate(scene.gate);
+    (void)take_long(scene.held);
+    assert_eventually((look_long(scene.pool), posse_result(future, 0, NULL, NULL) == POSSE_BROKEN));
+    assert_ok(posse_destroy(scene.pool)); /* it is not at rest */
+}
+
+/* Only callers that have been blocked for a second count as looks: a worker that was interrupted
+ * between its claim and its next store is not suspect, however often others wait shortly. */
+TEST(short_waits, PARALLEL)
+{
+    struct scene scene = hold_worker();
+    _Atomic uint32_t *current = &scene.pool->segment.workers[0].current;
+    uint32_t task = atomic_exchange(current, 0);
+    posse_completion_iter *iter;
+    look_never();
+    assert_ok(posse_as_completed(&scene.held, 1, -1, &iter));
+    for (int i = 0; i < LOOKS; i++)
+        assert_int_equal(posse_wait(&scene.held, 1, POSSE_ALL_COMPLETED, 1, NULL, NULL),
+                         POSSE_TIMEOUT);
+    assert_int_equal(atomic_load(&scene.pool->segment.workers[0].suspect), 0);
+    atomic_store(current, task);
+    posse_completion_iter_close(iter);
+    open_gate(scene.gate);
+    (void)take_long(scene.held);
     end_scene(scene);
 }
 
