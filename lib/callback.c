@@ -1,5 +1,10 @@
-/* Done callbacks: one thread of the executor's calls them. It is the user of a cq, to which each
- * callback is a subscription. */
+/* Runs in: program.
+ *
+ * Done callbacks. The first one that must wait starts a thread, which calls all callbacks of the
+ * executor in the order in which their futures end. The thread is the user of a completion queue
+ * (pool/cq.h), and each callback is a subscription. A future that has ended already is called back
+ * at once, unless others of its callbacks still wait.
+ */
 #include "internal.h"
 #include "os/clock.h"
 #include "os/semaphore.h"

@@ -1,4 +1,8 @@
-/* The completion queue as a descriptor: its cq sets a pollable instead of waking a thread. */
+/* Runs in: program.
+ *
+ * The completion queue as a descriptor, for the program's own event loop. Its cq (pool/cq.h) sets a
+ * pollable instead of waking a thread; the leader thread of each executor delivers to it.
+ */
 #include "internal.h"
 #include "os/clock.h"
 #include "pool/dispatch.h"

@@ -1,4 +1,10 @@
-/* Waiting for many futures: posse_as_completed, and posse_wait on top of it. */
+/* Runs in: program, worker.
+ *
+ * Waiting for many futures: posse_as_completed, and posse_wait on top of it. An iterator is a
+ * completion queue (pool/cq.h) with a subscription for each future. The dispatchers deliver what
+ * has ended; the iterator gives it out in that order, so N futures cost O(N). A task that waits
+ * runs those futures' tasks itself that nobody has begun.
+ */
 #include "internal.h"
 #include "os/clock.h"
 #include "os/unwind.h"
@@ -133,8 +139,8 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
 
 /* ---- giving ---------------------------------------------------------------------------------- */
 
-/* What has become of a delivered future. POSSE_OK: it has ended. POSSE_INVALID: it was released. Else
- * it can end no more. */
+/* What has become of a delivered future. POSSE_OK: it has ended. POSSE_INVALID: it was released.
+ * Else it can end no more. */
 static posse_status outcome(const struct pi_subscription *sub)
 {
     struct pi_slot *slot;

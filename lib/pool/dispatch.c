@@ -4,69 +4,9 @@
 #include "pool/pool.h"
 #include "pool/verify.h"
 
-#include <stdlib.h>
-
 static struct pi_parker *parker_of(posse_executor *e)
 {
     return &e->segment.parkers.at[e->dispatcher.parker];
-}
-
-/* ---- the index ---- */
-
-/* The list of a slot: its newest subscription. */
-static struct pi_subscription **list_of(const struct pi_dispatcher *dispatcher, uint32_t slot)
-{
-    return &dispatcher->index[slot & (dispatcher->lists - 1)];
-}
-
-static void insert(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
-{
-    struct pi_subscription **newest = list_of(dispatcher, sub->future.slot);
-    sub->younger = NULL;
-    sub->older = *newest;
-    if (sub->older)
-        sub->older->younger = sub;
-    *newest = sub;
-}
-
-static void extract(struct pi_dispatcher *dispatcher, struct pi_subscription *sub)
-{
-    if (sub->older)
-        sub->older->younger = sub->younger;
-    if (sub->younger)
-        sub->younger->older = sub->older;
-    else
-        *list_of(dispatcher, sub->future.slot) = sub->older;
-    dispatcher->linked--;
-}
-
-/* Inserts a list again, the oldest first. */
-static void insert_list(struct pi_dispatcher *dispatcher, struct pi_subscription *newest)
-{
-    struct pi_subscription *sub = newest;
-    while (sub && sub->older)
-        sub = sub->older;
-    while (sub) {
-        struct pi_subscription *younger = sub->younger;
-        insert(dispatcher, sub);
-        sub = younger;
-    }
-}
-
-/* Doubles the number of lists. Without memory for more the lists stay long. */
-static void widen(struct pi_dispatcher *dispatcher)
-{
-    uint32_t lists = dispatcher->lists;
-    struct pi_subscription **index = dispatcher->index;
-    struct pi_subscription **more =
-        lists < PI_MAX_SLOTS ? calloc(2 * (size_t)lists, sizeof(struct pi_subscription *)) : NULL;
-    if (!more)
-        return;
-    dispatcher->index = more;
-    dispatcher->lists = 2 * lists;
-    for (uint32_t i = 0; i < lists; i++)
-        insert_list(dispatcher, index[i]);
-    free(index);
 }
 
 /* ---- delivery ---- */
@@ -130,7 +70,7 @@ static struct pi_subscription *gather(posse_executor *e, struct pi_subscription 
         return list;
     mark_delivered(&e->dispatcher, sub);
     if (!sub->cq->keep_linked)
-        extract(&e->dispatcher, sub);
+        pi_subscriptions_remove(&e->dispatcher.subscriptions, sub);
     if (is_useless(sub)) {
         drop(sub);
         return list;
@@ -144,7 +84,8 @@ static struct pi_subscription *gather_slot(posse_executor *e, uint32_t slot,
                                            struct pi_subscription *list)
 {
     struct pi_subscription *older;
-    for (struct pi_subscription *sub = *list_of(&e->dispatcher, slot); sub; sub = older) {
+    for (struct pi_subscription *sub = *pi_subscriptions_of(&e->dispatcher.subscriptions, slot);
+         sub; sub = older) {
         older = sub->older;
         if (sub->future.slot == slot)
             list = gather(e, sub, list);
@@ -154,9 +95,10 @@ static struct pi_subscription *gather_slot(posse_executor *e, uint32_t slot,
 
 static struct pi_subscription *gather_all(posse_executor *e, struct pi_subscription *list)
 {
-    for (uint32_t i = e->dispatcher.lists; i > 0 && e->dispatcher.pending > 0; i--) {
+    const struct pi_subscriptions *all = &e->dispatcher.subscriptions;
+    for (uint32_t i = all->lists; i > 0 && e->dispatcher.pending > 0; i--) {
         struct pi_subscription *older;
-        for (struct pi_subscription *sub = e->dispatcher.index[i - 1]; sub; sub = older) {
+        for (struct pi_subscription *sub = all->newest[i - 1]; sub; sub = older) {
             older = sub->older;
             list = gather(e, sub, list);
         }
@@ -193,7 +135,8 @@ static bool must_rescan(posse_executor *e)
 
 void pi_dispatch_deliver_locked(posse_executor *e)
 {
-    bool broken, rescan = must_rescan(e);
+    bool broken;
+    bool rescan = must_rescan(e);
     struct pi_subscription *list = gather_done(e, &broken);
     deliver_list(rescan || broken ? gather_all(e, list) : list);
 }
@@ -206,8 +149,9 @@ void pi_dispatch_rescan_locked(posse_executor *e)
 
 void pi_dispatch_verify_locked(posse_executor *e)
 {
-    for (uint32_t i = e->dispatcher.lists; i > 0 && e->dispatcher.pending > 0; i--)
-        for (struct pi_subscription *sub = e->dispatcher.index[i - 1]; sub; sub = sub->older)
+    const struct pi_subscriptions *all = &e->dispatcher.subscriptions;
+    for (uint32_t i = all->lists; i > 0 && e->dispatcher.pending > 0; i--)
+        for (struct pi_subscription *sub = all->newest[i - 1]; sub; sub = sub->older)
             if (!sub->delivered && pi_handle_valid(pi_word_of(sub->future), sub->future))
                 pi_verify_task(e, sub->future.slot, &sub->verify);
 }
@@ -215,7 +159,7 @@ void pi_dispatch_verify_locked(posse_executor *e)
 bool pi_dispatch_slot(posse_executor *e, uint32_t slot, uint32_t parker)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
-    bool ours = e->dispatcher.index && e->dispatcher.parker == parker;
+    bool ours = e->dispatcher.subscriptions.lists > 0 && e->dispatcher.parker == parker;
     struct pi_subscription *list = ours ? gather_slot(e, slot, NULL) : NULL;
     deliver_list(list);
     if (list && e->dispatcher.led) /* the leader may have got some: it sleeps on the parker */
@@ -241,9 +185,7 @@ void pi_dispatch_link_locked(struct pi_subscription *sub)
     struct pi_dispatcher *dispatcher = &sub->future.executor->dispatcher;
     sub->delivered = sub->foreign = sub->queued = false;
     sub->verify = (struct pi_verify){.word = 0};
-    if (++dispatcher->linked > dispatcher->lists)
-        widen(dispatcher);
-    insert(dispatcher, sub);
+    pi_subscriptions_insert(&dispatcher->subscriptions, sub);
     if (dispatcher->slots <= sub->future.slot)
         dispatcher->slots = sub->future.slot + 1;
     sub->linked = true;
@@ -307,7 +249,7 @@ bool pi_dispatch_try_unlink_locked(struct pi_subscription *sub)
             return false; /* its holder may wait for the cq's lock, to deliver this */
         if (!sub->delivered)
             mark_delivered(dispatcher, sub);
-        extract(dispatcher, sub);
+        pi_subscriptions_remove(&dispatcher->subscriptions, sub);
         sub->linked = false;
         pthread_mutex_unlock(&dispatcher->lock);
     }
@@ -336,9 +278,5 @@ void pi_dispatch_wake_all(posse_executor *e)
 
 struct pi_subscription *pi_dispatch_find_locked(posse_future future, const struct pi_cq *cq)
 {
-    struct pi_subscription *sub = *list_of(&future.executor->dispatcher, future.slot);
-    while (sub && (sub->cq != cq || sub->future.slot != future.slot ||
-                   sub->future.generation != future.generation))
-        sub = sub->older;
-    return sub;
+    return pi_subscriptions_find(&future.executor->dispatcher.subscriptions, future, cq);
 }

@@ -10,11 +10,10 @@
  * wakes a follower, which leads. A cq of several executors never leads; there a thread of posse's
  * leads. While no subscription is pending, nobody leads: a follower sleeps in private memory.
  *
- *   a subscription is   meaning                                 taken on by                to
- *   pending             in the index                            the delivering thread,     delivered
- *                                                               when the task has ended or
- *                                                               can end no more
- *   delivered           in the queue of its cq                  the cq's user              taken
+ *   a subscription is   meaning                  taken on by                             to
+ *   pending             in the index             the delivering thread, when the task    delivered
+ *                                                has ended or can end no more
+ *   delivered           in the queue of its cq   the cq's user                           taken
  *   A user that closes its cq unlinks all subscriptions, whatever they are. A thread that delivers
  *   one holds the dispatcher's lock until the subscription is in the queue, so none is freed
  *   meanwhile.
@@ -34,20 +33,17 @@
 #define PI_DISPATCH_H
 
 #include "pool/cq.h"
+#include "pool/subscriptions.h"
 #include <stdatomic.h>
 
 struct pi_callbacks;
 
 struct pi_dispatcher {
     pthread_mutex_t lock;
-    /* The newest subscription of each list; a list has all slots with the same low bits. NULL:
-     * nobody has used the dispatcher yet. */
-    struct pi_subscription **index;
-    uint32_t lists; /* a power of two */
+    struct pi_subscriptions subscriptions; /* no lists: nobody has used the dispatcher yet */
     uint32_t parker;
     uint32_t slots; /* all subscriptions are below: bounds what shared memory says */
-    size_t linked;  /* subscriptions in the index */
-    size_t pending; /* of these */
+    size_t pending; /* subscriptions */
     size_t foreign; /* of these */
     bool led;
     _Atomic bool closing;

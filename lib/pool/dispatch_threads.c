@@ -8,9 +8,6 @@
 #include "pool/pool.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-#define FIRST_LISTS 64u
 
 void pi_dispatch_init(struct pi_dispatcher *dispatcher)
 {
@@ -22,28 +19,27 @@ void pi_dispatch_init(struct pi_dispatcher *dispatcher)
 static posse_status open_locked(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
-    struct pi_subscription **index = calloc(FIRST_LISTS, sizeof(struct pi_subscription *));
-    if (!index)
+    struct pi_subscriptions subscriptions;
+    if (!pi_subscriptions_init(&subscriptions))
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     dispatcher->parker = pi_park_acquire(e, e->owner);
     if (dispatcher->parker == PI_NO_INDEX) {
         int error = errno;
-        free(index);
+        pi_subscriptions_fini(&subscriptions);
         return pi_refuse_errno(error, PI_NO_PARKER);
     }
     struct pi_parker *parker = &e->segment.parkers.at[dispatcher->parker];
     pi_store_relaxed(&parker->done, 0); /* relaxed, both: published with */
     pi_store_relaxed(&parker->rescan, 0);
     pi_store_seq(&parker->collects, 1); /* this, which precedes our first name in a word */
-    dispatcher->lists = FIRST_LISTS;
-    dispatcher->index = index;
+    dispatcher->subscriptions = subscriptions;
     return POSSE_OK;
 }
 
 posse_status pi_dispatch_open(posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
-    posse_status status = e->dispatcher.index ? POSSE_OK : open_locked(e);
+    posse_status status = e->dispatcher.subscriptions.lists ? POSSE_OK : open_locked(e);
     pthread_mutex_unlock(&e->dispatcher.lock);
     return status;
 }
@@ -77,7 +73,7 @@ posse_status pi_dispatch_start_leader(posse_executor *e)
 void pi_dispatch_flush(posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
-    if (e->dispatcher.index)
+    if (e->dispatcher.subscriptions.lists)
         pi_dispatch_rescan_locked(e);
     pthread_mutex_unlock(&e->dispatcher.lock);
 }
@@ -85,7 +81,7 @@ void pi_dispatch_flush(posse_executor *e)
 void pi_dispatch_close(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
-    if (!dispatcher->index)
+    if (!dispatcher->subscriptions.lists)
         return;
     pthread_mutex_lock(&dispatcher->lock);
     atomic_store(&dispatcher->closing, true); /* seq: with is_over, in dispatch_wait.c */
@@ -100,8 +96,8 @@ void pi_dispatch_close(posse_executor *e)
 void pi_dispatch_fini(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
-    if (dispatcher->index) {
-        free(dispatcher->index);
+    if (dispatcher->subscriptions.lists) {
+        pi_subscriptions_fini(&dispatcher->subscriptions);
         pi_parkers_release(&e->segment.parkers, dispatcher->parker);
     }
     pi_cq_fini(&dispatcher->leader);

@@ -1,4 +1,7 @@
-/* Waiting on a completion queue: a thread leads or follows, see dispatch.h. */
+/* Waiting on a completion queue: a thread leads or follows, see dispatch.h. A thread takes what was
+ * delivered to its cq. If there is nothing, it delivers what has ended; if none of that is its own,
+ * it leads if nobody does, and else it follows.
+ */
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "pool/dispatch.h"

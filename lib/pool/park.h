@@ -2,9 +2,9 @@
  *
  * Runs in: program, worker.
  *
- * A caller takes a parker (core/parker.h), puts its number where the wake will come from, looks once
- * more, and sleeps. It relies on memory that a task may have overwritten. So a sleep ends after a
- * second at the most, and the caller then verifies what it waits for: see verify.h.
+ * A caller takes a parker (core/parker.h), puts its number where the wake will come from, looks
+ * once more, and sleeps. It relies on memory that a task may have overwritten. So a sleep ends
+ * after a second at the most, and the caller then verifies what it waits for: see verify.h.
  */
 #ifndef PI_PARK_H
 #define PI_PARK_H

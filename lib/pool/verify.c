@@ -78,7 +78,7 @@ static void verify_running(posse_executor *e, uint32_t index, uint64_t word,
     } else if (pi_is_on_stack(e, worker, index)) {
         verify->looks = 0;
     } else if (++verify->looks >= PI_STUCK_CHECKS) {
-        /* before the notification; with the exchange in supervisor/deadline.c */
+        /* before the notification; with check_suspect, in deadline.c */
         pi_store_seq(&e->segment.workers[worker].suspect, index + 1);
         e->backend->notify(e);
     }
@@ -117,8 +117,8 @@ static bool is_attended(posse_executor *e)
     return false;
 }
 
-/* Whether the head has been left there at many looks. Relaxed, all: is_our_turn lets one thread at a
- * time come here, and orders them. */
+/* Whether many looks have found the head there. Relaxed, all: is_our_turn lets one thread at a time
+ * come here, and orders them. */
 static bool is_stuck(posse_executor *e, uint64_t head)
 {
     struct pi_stall *stall = &e->stall;

@@ -125,8 +125,8 @@ static bool maps_are_right(posse_executor *e)
 static bool is_box(posse_executor *e, uint32_t parker, uint32_t owner)
 {
     bool worker = owner - 1 < pi_workers_count(&e->segment);
-    bool own =
-        owner == PI_OWNER_PROGRAM + 1 && e->dispatcher.index && e->dispatcher.parker == parker;
+    bool own = owner == PI_OWNER_PROGRAM + 1 && e->dispatcher.subscriptions.lists > 0 &&
+               e->dispatcher.parker == parker;
     return (own || worker) && pi_load_seq(&e->segment.parkers.at[parker].collects);
 }
 
