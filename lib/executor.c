@@ -78,7 +78,8 @@ static posse_status build(posse_executor *e)
     posse_status status =
         pi_refuse_errno(pi_os_fork_detect_init(&e->guard), "forks cannot be detected");
     if (status == POSSE_OK && e->backend->kills)
-        status = pi_refuse_errno(pi_os_code_init(&e->code), "the map of memory cannot be read");
+        status = pi_refuse_errno(pi_os_code_init(&e->functions.code),
+                                 "the map of memory cannot be read");
     if (status == POSSE_OK)
         status = make_segment(e);
     if (status != POSSE_OK)
@@ -107,7 +108,7 @@ static void tear_down(void *context)
         e->backend->fini(e);
     pi_os_shm_clear(&e->memory);
     pi_os_shm_destroy(&e->memory);
-    pi_os_code_fini(&e->code);
+    pi_os_code_fini(&e->functions.code);
     pi_os_fork_detect_fini(&e->guard);
     free(e->hooks.initializer.arg);
     free(e->hooks.finalizer.arg);
@@ -140,7 +141,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     pi_dispatch_init(&e->dispatcher);
     e->cpus = pi_os_cpus();
     e->owner = PI_OWNER_PROGRAM;
-    e->socket.number = e->memory.fd.number = -1;
+    e->link.socket.number = e->memory.fd.number = -1;
     status = pi_options_apply(e, &options);
     if (status == POSSE_OK && options.wait_at_exit)
         status = pi_at_exit_begin(shut_down_all);

@@ -13,11 +13,11 @@
 /* order: relaxed: only the value counts, as the code was there before posse_create. */
 bool pi_loaded(posse_executor *e, uintptr_t address)
 {
-    if (atomic_load_explicit(&e->last_fn, memory_order_relaxed) == address)
+    if (atomic_load_explicit(&e->functions.last, memory_order_relaxed) == address)
         return true;
-    if (!pi_os_code_has(&e->code, address))
+    if (!pi_os_code_has(&e->functions.code, address))
         return false;
-    atomic_store_explicit(&e->last_fn, address, memory_order_relaxed);
+    atomic_store_explicit(&e->functions.last, address, memory_order_relaxed);
     return true;
 }
 

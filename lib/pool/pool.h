@@ -32,6 +32,20 @@ struct pi_hooks {
     struct pi_hook initializer, finalizer;
 };
 
+/* submit_check.c: the functions that worker processes have, and the one that was found last. */
+struct pi_functions {
+    struct pi_os_code code;
+    _Atomic uintptr_t last;
+};
+
+/* supervisor/launch.c, backend_process.c: how processes reach each other. */
+struct pi_link {
+    struct pi_os_fd socket;           /* in the program: to the supervisor, */
+    struct pi_os_identity supervisor; /* and which process that is */
+    pid_t parent;                     /* in a worker: the supervisor, */
+    struct pi_os_user user;           /* and whose it is at first */
+};
+
 /* Without workers: submit_inline.c, supervisor/backend_inline.c and pool/trim.c. */
 struct pi_inline {
     _Atomic uint32_t running; /* tasks that are running */
@@ -68,8 +82,9 @@ struct posse_executor {
     struct pi_dispatcher dispatcher;
     struct pi_stall stall;
     struct pi_inline without_workers;
-    struct pi_os_code code;              /* submit.c: the functions that worker processes have, */
-    _Atomic uintptr_t last_fn;           /* and the one that was found last */
+    struct pi_functions functions;
+    struct pi_link link;
+    struct pi_supervisor *supervisor;    /* backend_thread.c; else NULL */
     struct posse_executor *at_exit_next; /* at_exit.c */
 
     /* Its callers. */
@@ -77,14 +92,6 @@ struct posse_executor {
     _Atomic uint32_t hint;    /* submit.c: where a free slot may be */
     _Atomic uint32_t blocked; /* between pi_call_enter and pi_call_exit: destroy waits for them */
     _Atomic uint32_t destroying; /* posse_destroy was called: no call may sleep any more */
-
-    /* The supervisor. As a process: the socket to it, and which process it is. In a worker process
-     * also its pid as the parent, and its user and group at first. */
-    struct pi_os_fd socket;
-    struct pi_os_identity supervisor_identity;
-    pid_t parent;
-    struct pi_os_user user;
-    struct pi_supervisor *supervisor; /* as a thread; else NULL */
 };
 
 /* order: seq; posse_destroy sets it (seq) and then wakes all callers. */

@@ -41,9 +41,9 @@ static unsigned default_workers(unsigned cpus) { return cpus; }
 
 static const char *ended(posse_executor *e)
 {
-    if (!pi_os_fd_is_ours(&e->socket))
+    if (!pi_os_fd_is_ours(&e->link.socket))
         return "the program has closed the socket of the executor, or replaced it";
-    return pi_os_channel_closed(e->socket.number, 0) ? "the supervisor died" : NULL;
+    return pi_os_channel_closed(e->link.socket.number, 0) ? "the supervisor died" : NULL;
 }
 
 static void notify(posse_executor *e)
@@ -52,19 +52,19 @@ static void notify(posse_executor *e)
         (void)pi_os_poke(pi_os_parent());
         return;
     }
-    bool sent = pi_os_fd_is_ours(&e->socket) && pi_os_channel_poke(e->socket.number);
-    if (!sent && pi_os_identity_is(&e->supervisor_identity))
-        (void)pi_os_poke(e->supervisor_identity.pid);
+    bool sent = pi_os_fd_is_ours(&e->link.socket) && pi_os_channel_poke(e->link.socket.number);
+    if (!sent && pi_os_identity_is(&e->link.supervisor))
+        (void)pi_os_poke(e->link.supervisor.pid);
 }
 
 /* Blocks up to PI_TELL_AGAIN_MS. */
 static bool has_ended(posse_executor *e)
 {
-    if (pi_os_fd_is_ours(&e->socket))
-        return pi_os_channel_closed(e->socket.number, PI_TELL_AGAIN_MS);
+    if (pi_os_fd_is_ours(&e->link.socket))
+        return pi_os_channel_closed(e->link.socket.number, PI_TELL_AGAIN_MS);
     struct pi_os_death death;
-    if (!pi_os_identity_lives(&e->supervisor_identity) ||
-        pi_os_child_event(e->supervisor_identity.pid, &death) == PI_OS_DEAD)
+    if (!pi_os_identity_lives(&e->link.supervisor) ||
+        pi_os_child_event(e->link.supervisor.pid, &death) == PI_OS_DEAD)
         return true;
     pi_os_sleep(PI_RETRY_NS);
     return false;
@@ -76,19 +76,19 @@ static bool has_ended(posse_executor *e)
 static void join(posse_executor *e)
 {
     uint64_t patience = pi_os_after_ms(PI_MAX_JOIN_MS);
-    if (e->socket.number < 0)
+    if (e->link.socket.number < 0)
         return;
     while (!has_ended(e)) {
         (void)pi_phase_of(e); /* both repair what is not as the program has raised it */
         (void)pi_monotonic_get(&e->segment.stop);
         notify(e);
-        if (pi_os_now() >= patience && pi_os_fd_is_ours(&e->socket))
-            pi_os_channel_end(e->socket.number);
+        if (pi_os_now() >= patience && pi_os_fd_is_ours(&e->link.socket))
+            pi_os_channel_end(e->link.socket.number);
     }
-    pi_os_reap_adopted(&e->supervisor_identity);
+    pi_os_reap_adopted(&e->link.supervisor);
 }
 
-static void fini(posse_executor *e) { pi_os_fd_close(&e->socket); }
+static void fini(posse_executor *e) { pi_os_fd_close(&e->link.socket); }
 
 /* ---- in a worker ---- */
 
@@ -111,8 +111,8 @@ __attribute__((noinline)) static void worker_main(void *context)
     pi_os_raise_oom_score(); /* without memory a task is lost, not the program or the supervisor */
     pi_os_fork_detect_set(&e->guard);
     e->owner = start->worker;
-    e->parent = start->parent;
-    e->user = pi_os_user();
+    e->link.parent = start->parent;
+    e->link.user = pi_os_user();
     pi_worker_name(e, e->owner, name);
     pi_os_process_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
@@ -130,9 +130,9 @@ static bool rearm(posse_executor *e, struct pi_error *why)
     if (pi_os_address_space_left() < e->segment.size) /* its limit is meant for tasks */
         pi_give_up_space(e);
     int error = pi_os_die_with_parent();
-    if (pi_os_parent() != e->parent)
+    if (pi_os_parent() != e->link.parent)
         pi_os_exit(0);
-    if (error == 0 || pi_os_user_is(&e->user))
+    if (error == 0 || pi_os_user_is(&e->link.user))
         return true;
     *why = pi_error_from_errno("the worker would outlive the executor, as it is another user now",
                                error);

@@ -129,10 +129,10 @@ static struct report take_socket(posse_executor *e, int first)
     if (error)
         report.error = error;
     if (report.error == 0)
-        report.error = pi_os_fd_own(&e->socket, fd);
+        report.error = pi_os_fd_own(&e->link.socket, fd);
     else
         pi_os_close(fd);
-    e->supervisor_identity = pi_os_identify(report.pid);
+    e->link.supervisor = pi_os_identify(report.pid);
     return report;
 }
 
@@ -140,8 +140,8 @@ static struct report take_socket(posse_executor *e, int first)
  * initializers failed. */
 static int ended_early(posse_executor *e)
 {
-    pi_os_reap_adopted(&e->supervisor_identity);
-    e->supervisor_identity.pid = 0;
+    pi_os_reap_adopted(&e->link.supervisor);
+    e->link.supervisor.pid = 0;
     return pi_phase_of(e) == PI_DEAD ? 0 : ECHILD;
 }
 
@@ -154,15 +154,15 @@ static struct report meet(posse_executor *e, int first)
         return report;
     }
     pi_os_close(first);
-    (void)pi_os_channel_poke(e->socket.number);
-    int error = pi_os_channel_hear(e->socket.number, &report, sizeof report, &none);
+    (void)pi_os_channel_poke(e->link.socket.number);
+    int error = pi_os_channel_hear(e->link.socket.number, &report, sizeof report, &none);
     if (error && error != ECHILD)
         report.error = error;
-    if (report.error == 0 && (error || pi_os_channel_closed(e->socket.number, 0)))
+    if (report.error == 0 && (error || pi_os_channel_closed(e->link.socket.number, 0)))
         report.error = ended_early(e);
     if (report.error != 0) {
-        give_up(e->socket.number, e->supervisor_identity.pid);
-        e->socket.number = -1;
+        give_up(e->link.socket.number, e->link.supervisor.pid);
+        e->link.socket.number = -1;
     }
     return report;
 }

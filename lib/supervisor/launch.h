@@ -4,7 +4,7 @@
 
 #include "pool/pool.h"
 
-/* In the program. POSSE_OK: executor->socket leads to the supervisor, which has started its first
+/* In the program. POSSE_OK: executor->link.socket leads to the supervisor, which has started its first
  * workers. */
 posse_status pi_launch(posse_executor *executor);
 

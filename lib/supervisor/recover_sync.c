@@ -15,6 +15,7 @@
  * A worker that exited may have left locks held, too. Its locks and queues live on as the
  * program's. The model is tests/model/lock.pml, without the end of locks and queues.
  */
+#include "base/container_of.h"
 #include "pool/block.h"
 #include "pool/sync.h"
 #include "supervisor/recover.h"
@@ -36,7 +37,7 @@ static void remove_all_waiters(const struct pi_sync *sync, unsigned worker)
     remove_waiters(sync, &sync->lock->waiters, worker);
     if (sync->type != PI_SYNC_QUEUE || sync->size < sizeof(struct pi_queue))
         return;
-    struct pi_queue *queue = (struct pi_queue *)sync->lock;
+    struct pi_queue *queue = PI_CONTAINER_OF(sync->lock, struct pi_queue, lock);
     remove_waiters(sync, &queue->readers, worker);
     remove_waiters(sync, &queue->writers, worker);
 }

@@ -206,7 +206,7 @@ POOL_TEST(D16_wakeup_channel_full, PROCESSES, 1)
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     assert_int_equal(kill(supervisor, SIGSTOP), 0);
     int sent = 0;
-    while (sent < 100000 && send(pool->socket.number, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+    while (sent < 100000 && send(pool->link.socket.number, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
         sent++;
     assert_in_range(sent, 1, 99999);
     for (long i = 0; i < 100; i++)
