@@ -12,6 +12,7 @@
  *   is killed by a signal that others send    nothing        never
  */
 #include "supervisor/child.h"
+#include "base/assert.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
@@ -179,6 +180,7 @@ bool pi_start_worker(struct pi_supervisor *s)
 void pi_retire(struct pi_supervisor *s, unsigned worker)
 {
     struct pi_worker *at = &s->executor->segment.workers[worker];
+    PI_ASSERT(s->children[worker].state != PI_CHILD_EMPTY);
     s->active -= pi_is_active(s, worker);
     s->children[worker].told_to_exit = true;
     pi_store_release(&at->exit_requested, 1); /* with must_exit in loop.c */

@@ -32,6 +32,7 @@
  * dies, the supervisor counts again. The model is tests/model/scale.pml.
  */
 #include "supervisor/scale.h"
+#include "base/assert.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "supervisor/child.h"
@@ -104,6 +105,7 @@ static void read_max(struct pi_supervisor *s)
     if (max > s->max && !s->executor->on_demand)
         s->target = max;
     s->max = max;
+    PI_ASSERT(max >= 1 && max <= PI_MAX_WORKERS);
 }
 
 static void set_target(struct pi_supervisor *s)

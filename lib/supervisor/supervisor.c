@@ -8,6 +8,7 @@
  * supervisor waits for no other process: in each round it looks, acts, and goes on.
  */
 #include "supervisor/supervisor.h"
+#include "base/assert.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
@@ -60,8 +61,9 @@ int pi_supervisor_begin(struct pi_supervisor *s)
 
 /* ---- ends of workers ---- */
 
-/* What the initializer has said that failed in this worker; if it failed, or in another one. False:
- * nothing. What this worker has said, whole or not, makes place for the next. */
+/* The error that this worker's initializer wrote. If it failed and wrote none, the error of another
+ * worker that failed at the same time. False: there is none. Clears what this worker wrote, also if
+ * the worker died while it wrote, so that the next one may write. */
 static bool take_error(struct pi_supervisor *s, unsigned worker, enum pi_worker_state state,
                        struct pi_error *why)
 {
@@ -150,6 +152,7 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     struct pi_worker *record = &e->segment.workers[worker];
     struct pi_child *child = &s->children[worker];
     struct pi_death death = {how->signal, how->exit_code, child->pid};
+    PI_ASSERT(child->state != PI_CHILD_EMPTY && s->alive > 0);
     pi_note_initialized(s); /* it may have ended its initializer just before */
     enum pi_worker_state state = final_state(s, worker, how);
     e->backend->signal(s, worker, SIGKILL);

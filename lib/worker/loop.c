@@ -28,7 +28,7 @@ struct worker {
     bool idle;           /* its idle bit may be set: cleared, and passed on, when it has a task */
     bool busy_times;     /* the last sleep was short: spin before the next one */
     bool retiring;       /* it has run all its tasks, and takes nothing more */
-    bool asked;          /* it has told that its idle timeout is over, and has run no task since */
+    bool asked;          /* it has notified of its idle timeout, and run no task since */
     unsigned taken;      /* tasks since the last sleep */
     uint64_t idle_since; /* while `idle` */
     long resident;       /* bytes of private memory before its first task, if that is limited */

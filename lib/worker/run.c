@@ -12,6 +12,7 @@
  * supervisor finds there which tasks run, and which a death has ended.
  */
 #include "worker/run.h"
+#include "base/assert.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "os/process.h"
@@ -245,6 +246,7 @@ void pi_run(posse_executor *e, unsigned worker, uint32_t index, uint64_t word)
     struct posse_task task = {
         .executor = e, .slot = slot, .word = word, .index = index, .worker = worker};
     struct pi_bytes arg = pi_slot_arg(e, slot);
+    PI_ASSERT(pi_has_state(word, PI_RUNNING, worker) && pi_self_in(e));
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: only the value counts */
     if (attempt < UINT8_MAX)
         pi_store_relaxed(&slot->attempt, (uint8_t)(attempt + 1)); /* relaxed: the same */

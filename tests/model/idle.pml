@@ -142,7 +142,7 @@ start:
                atomic {
                    (!is_long[me] || left == 1) -> is_long[me] = 0; running[me] = 0; left--
                }
-           :: else -> /* rest */
+           :: else -> /* idle */
                idle = 1;
                if
                :: spinning = spinning | (1 << me);

@@ -175,7 +175,7 @@ endloop:
     od
 }
 
-inline look_at_task(s)
+inline check_task(s)
 {
     atomic { seen = state[s]; generation = life[s] }
     first = deadline[s];
@@ -251,7 +251,7 @@ endloop:
           do
           :: at == 0 -> break
           :: else ->
-              look_at_task(at - 1);
+              check_task(at - 1);
 #ifdef TOP_ONLY
               at = 0
 #else

@@ -191,7 +191,7 @@ endtask:            atomic {
                     :: true
                     fi
                 :: !running[me] && seen >= DRAINING -> break
-                :: else -> /* rest */
+                :: else -> /* idle */
                     atomic {
                         spinning = spinning & (7 - (1 << me));
                         sleeping = sleeping | (1 << me)
