@@ -1,4 +1,8 @@
-/* The iterator of a map: opens it, gives its items one by one, closes it. */
+/* Runs in: program, worker.
+ *
+ * The iterator of a map: opens it, gives its items one by one, closes it. The results of a chunk
+ * stay in the task's own memory until the next chunk begins, unless the program gave an array.
+ */
 #include "map.h"
 #include "os/clock.h"
 #include "os/unwind.h"

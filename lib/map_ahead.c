@@ -1,9 +1,12 @@
-/* Reading ahead: items become chunks, and chunks are submitted.
+/* Runs in: program, worker.
+ *
+ * Reading ahead: items become chunks, and chunks are submitted.
  *
  * The items of arrays are submitted as far ahead as buffersize says. A source may block for as long
  * as it likes, so it is called only while no chunk can be given. But if the caller is slower than
  * the workers, a chunk can always be given, and the workers would wait for the caller. So a source
- * that has been quick for many chunks is called without that check. */
+ * that has been quick for many chunks is called without that check.
+ */
 #include "base/tuning.h"
 #include "map.h"
 #include "os/clock.h"

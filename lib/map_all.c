@@ -1,5 +1,8 @@
-/* posse_map: all items, chunk by chunk. It reads the items of a chunk only if some have failed or the
- * caller wants to know. */
+/* Runs in: program, worker.
+ *
+ * posse_map: all items, chunk by chunk. It reads the items of a chunk only if some have failed or
+ * the caller wants to know.
+ */
 #include "map.h"
 #include "os/unwind.h"
 #include "pool/park.h"

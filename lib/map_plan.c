@@ -1,4 +1,7 @@
-/* What a map is asked to do: whether it can be, what of it is copied, and in what portions. */
+/* Runs in: program, worker.
+ *
+ * What a map is asked to do: whether it can be, what of it is copied, and in what portions.
+ */
 #include "base/tuning.h"
 #include "map.h"
 #include "os/clock.h"

@@ -1,9 +1,13 @@
-/* An ordered map waits for its oldest chunk by posse_exception. An unordered one has a completion
- * queue of its own (pool/cq). No call of posse.h does that: posse_as_completed takes all futures at
- * once, and a map adds one for each that it gives; posse_completion_queue starts a thread, and is
- * not for tasks. */
-#include "base/tuning.h"
+/* Runs in: program, worker.
+ *
+ * The chunks on their way. An ordered map waits for its oldest chunk by posse_exception. An
+ * unordered map has a completion queue of its own (pool/cq.h), as no call of posse.h serves here:
+ * posse_as_completed takes all futures at once, while a map adds one for each that it gives;
+ * posse_completion_queue starts a thread, and refuses tasks in worker processes.
+ */
 #include "map.h"
+#include "base/container_of.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "os/unwind.h"
 #include "pool/backend.h"
@@ -57,37 +61,32 @@ void pi_map_land(posse_map_iter *m, struct pi_flight *flight)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
+/* Takes the next chunk that has ended, or can end no more. */
+static posse_status take(posse_map_iter *m, uint64_t until)
+{
+    posse_status status;
+    struct pi_subscription *sub = pi_cq_next(&m->cq, until, &status);
+    m->ready = sub ? PI_CONTAINER_OF(sub, struct pi_flight, sub) : NULL;
+    return sub ? POSSE_OK : status;
+}
+
 /* A task runs one of its chunks itself: as pi_help. */
 static posse_status help(posse_map_iter *m)
 {
     posse_status status = POSSE_TIMEOUT;
-    for (; m->to_help && status == POSSE_TIMEOUT; m->to_help = m->to_help->younger) {
-        posse_future future = m->to_help->sub.future;
-        uint64_t word = pi_word_of(future);
-        if (pi_handle_valid(word, future))
-            status = pi_help(m->executor, future.slot, word);
-    }
+    for (; m->to_help && status == POSSE_TIMEOUT; m->to_help = m->to_help->younger)
+        status = pi_help_with(m->to_help->sub.future);
     return status;
-}
-
-/* Takes the next chunk that has ended, or can end no more. */
-static posse_status take(posse_map_iter *m, uint64_t until)
-{
-    posse_status status = POSSE_OK;
-    m->ready =
-        (struct pi_flight *)pi_cq_next(&m->cq, until, &status); /* `sub` is the first member */
-    return m->ready ? POSSE_OK : status;
 }
 
 static posse_status await_any(posse_map_iter *m, uint64_t until)
 {
-    posse_status helped = POSSE_OK, status = take(m, 0);
-    while (status == POSSE_TIMEOUT && until && helped == POSSE_OK)
-        if ((helped = help(m)) == POSSE_OK)
-            status = take(m, 0);
-    if (helped == POSSE_NO_MEMORY)
-        return helped;
-    return status == POSSE_TIMEOUT && until ? take(m, until) : status;
+    posse_status status, helped = POSSE_OK;
+    while ((status = take(m, helped == POSSE_OK ? 0 : until)) == POSSE_TIMEOUT && until &&
+           helped == POSSE_OK)
+        if ((helped = help(m)) == POSSE_NO_MEMORY)
+            return helped;
+    return status;
 }
 
 posse_status pi_map_wait(posse_map_iter *m, uint64_t until)
