@@ -170,8 +170,8 @@ typedef struct posse_options {
     /* How often a task runs again after its worker was lost (0 to 255). */
     long retries;
 
-    /* ps and debuggers show a worker as <prefix>_<its number>. The prefix is cut so that this has at
-     * most 15 bytes. NULL: posse-<number of the executor>. */
+    /* ps and debuggers show a worker as <prefix>_<its number>. The prefix is cut so that this has
+     * at most 15 bytes. NULL: posse-<number of the executor>. */
     const char *worker_name_prefix;
 
     /* Runs in each worker before its first task, with a copy of its argument. It may return a code
@@ -460,7 +460,7 @@ POSSE_API posse_status posse_result(posse_future future, long timeout_ms, const 
 /* As posse_result, but copies the result into buffer. *size, if not NULL, gets the result's size.
  * POSSE_TOO_LARGE: the result is larger than capacity; nothing was copied, *size says how large it
  * is, and the future is as before.
- * POSSE_INVALID: also if another thread releases the future meanwhile; buffer has no result then. */
+ * POSSE_INVALID: also if another thread releases it meanwhile; buffer has no result then. */
 POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer,
                                          size_t capacity, size_t *size);
 

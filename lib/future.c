@@ -49,8 +49,8 @@ posse_status pi_end_of(uint64_t word)
     }
 }
 
-/* A task ends before the dispatcher hears of it (core/done_list.h). This delivers the end, so that a
- * caller who has seen it here also finds it in posse_completion_iter_next, or in a descriptor. */
+/* A task ends before the dispatcher knows it (core/done_list.h). This delivers the end, so that a
+ * caller that has seen it here also finds it in posse_completion_iter_next, or in a descriptor. */
 static void deliver(posse_future future, uint64_t word)
 {
     if (pi_final(word) && pi_parker(word))
@@ -190,9 +190,9 @@ static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
     return true;
 }
 
-/* Ends a task that is PENDING, and asks one that runs to stop. If its worker dies just then, the task
- * may be PENDING again: another look. order: the CAS of the flag needs no partner, as
- * posse_task_cancelled reads only that. */
+/* Ends a task that is PENDING, and asks one that runs to stop. If the worker dies just then, the
+ * task may be PENDING again: the call looks once more. order: the CAS of the flag needs no partner,
+ * as posse_task_cancelled reads only the flag. */
 posse_status posse_cancel(posse_future future)
 {
     struct pi_slot *slot;

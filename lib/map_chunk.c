@@ -96,8 +96,8 @@ static bool note_failure(struct work *work, size_t i, int code)
     return true;
 }
 
-/* Whether the program has closed the map, or killed the task. order: relaxed: it need not be seen at
- * once. */
+/* Whether the program has closed the map, or killed the task. order: relaxed: a later item may see
+ * it. */
 static bool is_stopped(const posse_task *task)
 {
     uint64_t word = pi_load_relaxed(&task->slot->word);

@@ -1,6 +1,7 @@
 /* Runs in: worker; inline in the program.
  *
- * What a running task may ask and say. All of it concerns only its own slot, and its worker's memory.
+ * What a running task may ask and say. It concerns only the task's own slot, and its worker's
+ * memory.
  */
 #include "internal.h"
 #include "os/clock.h"
