@@ -141,6 +141,7 @@ static void free_kept(void *work) { free(((struct work *)work)->kept); }
 static int run_each(struct work *work)
 {
     const char *failure;
+    work->task->item = &work->item; /* posse_task_fail writes there: an item fails by itself */
     PI_OS_IF_LEFT(free_kept, work);
     failure = run_items(work);
     PI_OS_END_IF_LEFT;
@@ -154,6 +155,7 @@ static int run_each(struct work *work)
 static int run_block(struct work *work)
 {
     const struct pi_item *item = &work->item;
+    work->task->item = &work->item;
     int code = work->chunk.block_fn(work->task, &work->block);
     work->task->item = NULL;
     return item->failed ? posse_task_fail(work->task, item->code, "%s", item->message) : code;
@@ -204,6 +206,5 @@ int pi_chunk_run(posse_task *task, const void *arg, size_t size)
     if (work.room && !(work.block.results = posse_task_reserve(task, work.room)))
         return posse_task_fail(task, 0, "no memory for the results of a map");
     show(&work, arg);
-    task->item = &work.item; /* posse_task_fail writes there: an item has a failure of its own */
     return work.chunk.fn ? run_each(&work) : run_block(&work);
 }

@@ -67,9 +67,10 @@ static posse_status check_job(const posse_map_job *job)
          "the results are larger than memory can be"},
         {job->n_inputs > POSSE_MAX_INPUTS, POSSE_TOO_LARGE,
          "job.n_inputs is over POSSE_MAX_INPUTS"},
-        {job->n_inputs && !job->inputs, POSSE_INVALID, "job.inputs is NULL, but n_inputs is not 0"},
     };
     posse_status status = REFUSE_FIRST(mistakes);
+    if (status == POSSE_OK && job->n_inputs && !job->inputs)
+        return pi_refuse(POSSE_INVALID, "job.inputs is NULL, but n_inputs is not 0");
     for (size_t k = 0; status == POSSE_OK && k < job->n_inputs; k++)
         status = check_input(job, &job->inputs[k]);
     return status;

@@ -102,7 +102,7 @@ posse_status pi_map_wait(posse_map_iter *m, uint64_t until)
         pi_call_exit(m->executor);
         until = 0; /* it has ended, or never will */
     }
-    if (status != POSSE_OK)
+    if (!m->ready)
         return status;
     do /* again, as pi_os_ms_until gives 24 days at most */
         status = posse_exception(m->ready->sub.future, until ? pi_os_ms_until(until) : 0, NULL);
@@ -135,9 +135,10 @@ static void await_end(const posse_map_iter *m, posse_future future)
 
 void pi_map_land_all(posse_map_iter *m)
 {
-    while (m->oldest) {
+    for (struct pi_flight *flight = m->oldest, *younger; flight; flight = younger) {
+        younger = flight->younger;
         if (m->in_place)
-            await_end(m, m->oldest->sub.future);
-        pi_map_land(m, m->oldest);
+            await_end(m, flight->sub.future);
+        pi_map_land(m, flight);
     }
 }

@@ -243,12 +243,12 @@ static posse_status check(struct submit *s, const posse_job *given, posse_job *c
     return status;
 }
 
-posse_status pi_submit(posse_executor *e, const posse_job *given, pi_writer *write,
+posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write,
                        posse_future *future)
 {
     posse_job copy;
     struct submit s = {.executor = e, .write = write, .flags = future ? 0 : PI_DETACHED};
-    posse_status status = check(&s, given, &copy);
+    posse_status status = check(&s, job, &copy);
     if (status == POSSE_OK) {
         s.owner = pi_owner_here(e);
         s.limit = s.owner == PI_OWNER_PROGRAM ? e->queue_limit : 0;
