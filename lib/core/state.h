@@ -71,7 +71,8 @@ enum pi_state { PI_STATE_LIST(PI_STATE_NAME_, ) PI_STATES };
 static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
 {
 #define PI_STATE_BIT_(name) | 1u << PI_##name
-#define PI_STATE_MASK_(name, targets) [PI_##name] = 0 targets,
+#define PI_STATE_MASK_(name, targets)                                                              \
+    [PI_##name] = 0 targets, /* NOLINT(bugprone-macro-parentheses): a list of operands */
     static const unsigned may[PI_STATES] = {PI_STATE_LIST(PI_STATE_MASK_, PI_STATE_BIT_)};
     return from == to || (from < PI_STATES && (may[from] >> to & 1));
 }
