@@ -10,13 +10,13 @@
  *   the supervisor is dead                    see pi_check_supervisor
  *   a task waits and no worker was woken,     the ring is not empty: posts all workers, and
  *   or the woken worker is stopped            notifies the supervisor
- *   an entry is never taken; head, tail and   PI_STUCK_CHECKS found the head where it was, and workers
- *   cells contradict one another              or the supervisor were awake: breaks the pool
+ *   an entry is never taken; head, tail and   PI_STUCK_CHECKS looks found the head there, and
+ *   cells contradict one another              workers or the supervisor awake: breaks the pool
  *   a task is PENDING, but in no entry        the head is past the end of the ring at an earlier
- *                                             look: pushes the task again; at PI_STUCK_CHECKS of the
- *                                             same attempt, breaks the pool
+ *                                             look: pushes the task again; at PI_STUCK_CHECKS looks
+ *                                             of the same attempt, breaks the pool
  *   a task is RUNNING or KILLING by a worker  there is no such worker: the task is LOST. Or
- *   that does not have it                     PI_STUCK_CHECKS did not find it on the worker's stack:
+ *   that does not have it                     PI_STUCK_CHECKS looks did not find it on the stack:
  *                                             asks the supervisor, which kills the worker
  *   a task is late, or about to be killed,    notifies the supervisor
  *   and the supervisor was not notified
