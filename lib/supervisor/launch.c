@@ -201,8 +201,14 @@ static struct report find_watch(struct pi_supervisor *s)
     return report;
 }
 
-static struct report launch(posse_executor *e, struct pi_supervisor *s)
+/* The supervisor and the workers are copies of this thread. A cancel of this thread may be pending,
+ * so cancels stay disabled in the copies. */
+posse_status pi_launch(posse_executor *e)
 {
+    PI_OS_NO_CANCEL;
+    struct pi_supervisor *s = pi_supervisor_create(e);
+    if (!s)
+        return pi_failure(PI_NO_HEAP);
     struct launch launch = {.supervisor = s};
     struct report report = find_watch(s);
     if (report.error == 0)
@@ -212,18 +218,6 @@ static struct report launch(posse_executor *e, struct pi_supervisor *s)
         report = fork_supervisor(e, &launch);
     }
     pi_os_close(s->program);
-    return report;
-}
-
-/* The supervisor and the workers are copies of this thread. A cancel of this thread may be pending,
- * so cancels stay disabled in the copies. */
-posse_status pi_launch(posse_executor *e)
-{
-    PI_OS_NO_CANCEL;
-    struct pi_supervisor *s = pi_supervisor_create(e);
-    if (!s)
-        return pi_failure(PI_NO_HEAP);
-    struct report report = launch(e, s);
     pi_supervisor_destroy(s); /* the supervisor has its own copy */
     posse_status status = pi_refuse_errno(report.error, "the workers cannot be started");
     return report.denied ? POSSE_NOT_SUPPORTED : status;

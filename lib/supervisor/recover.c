@@ -79,10 +79,8 @@ struct loss {
 /* Without memory for the ring the task is lost. */
 static void push_again(posse_executor *e, uint32_t index, uint64_t word)
 {
-    if (pi_push(e, index, 0) == PI_PUSHED)
-        return;
-    e->segment.slots.at[index].death = (struct pi_death){.exit_code = -1};
-    (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
+    if (pi_push(e, index, 0) != PI_PUSHED)
+        pi_finish_ownerless(e, index, word);
 }
 
 /* A result block that the worker had attached belongs to no result. */
@@ -135,9 +133,8 @@ static void recover_handle(posse_executor *e, uint32_t index, uint64_t word)
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint32_t generation = pi_generation(word);
     while (pi_generation(word) == generation && (!pi_final(word) || (word & PI_PINNED)))
-        if ((word & PI_DETACHED) ||
-            pi_cas(&slot->word, &word, word | PI_DETACHED)) /* with pi_slot_transition */
-            return;
+        if ((word & PI_DETACHED) || pi_cas(&slot->word, &word, word | PI_DETACHED))
+            return; /* with the CAS of the finisher, which then frees it */
     if (pi_generation(word) == generation)
         (void)pi_discard(e, index, word);
 }
