@@ -2,7 +2,8 @@
  *
  * For each n of a range it adds up i * i for all i below n. Both ways call the same function, so
  * the two times tell what the pool gains; the pool's includes making and ending it. A single time
- * of a few milliseconds tells little, so the two ways take turns for a while, and the medians count.
+ * of a few milliseconds tells little. So the two ways take turns for a while, and it compares the
+ * medians.
  */
 #include <err.h>
 #include <getopt.h>

@@ -1,6 +1,6 @@
 /* adopts.c - programs that adopt orphans: process 1 of a pid namespace, and a subreaper. There the
- * supervisor is a child of the program after all: one, alive as long as the pool, and buried with
- * it, so that no zombies pile up; and the program's own children are not touched.
+ * supervisor is a child of the program after all: one, alive as long as the pool. posse_destroy
+ * reaps it, so that no zombies pile up. posse does not touch the program's own children.
  *
  * Each scene is played by a forked child in three roles: an ordinary program, a subreaper, and
  * process 1, which is skipped where namespaces are not permitted.
@@ -158,15 +158,15 @@ TEST(failed_creates_leave_no_zombies, PROCESSES) { assert_in_all_roles(failing_c
 
 enum { OWN = 20 };
 
-static volatile sig_atomic_t buried;     /* by the handler, in all */
+static volatile sig_atomic_t reaped;     /* by the handler, in all */
 static volatile sig_atomic_t ended[OWN]; /* own children, by what they exited with */
 
-static void bury_all(int number)
+static void reap_all(int number)
 {
     int status;
     int error = errno;
     while (waitpid(-1, &status, WNOHANG) > 0) {
-        buried++;
+        reaped++;
         if (WIFEXITED(status) && WEXITSTATUS(status) >= 100 && WEXITSTATUS(status) < 100 + OWN)
             ended[WEXITSTATUS(status) - 100]++;
     }
@@ -181,12 +181,12 @@ static int count_ended(void)
     return found;
 }
 
-/* Its handler may reap_worker the supervisor first, or not: nobody waits for ever, and each of its own
- * children is told to it once. */
-static int buries_all(bool adopts)
+/* The program's handler may reap the supervisor before posse_destroy does. No call waits for ever,
+ * and the handler reaps each of the program's own children once. */
+static int reaps_all(bool adopts)
 {
-    struct sigaction action = {.sa_handler = bury_all, .sa_flags = SA_RESTART};
-    buried = 0;
+    struct sigaction action = {.sa_handler = reap_all, .sa_flags = SA_RESTART};
+    reaped = 0;
     for (int i = 0; i < OWN; i++)
         ended[i] = 0;
     REQUIRE(sigaction(SIGCHLD, &action, NULL) == 0);
@@ -201,13 +201,13 @@ static int buries_all(bool adopts)
     for (long end = now_ms() + PATIENCE_MS; count_ended() < OWN; pause_ms(1))
         REQUIRE(now_ms() < end);
     REQUIRE(no_child() == 0);
-    REQUIRE(buried >= OWN && buried <= (adopts ? 2 * OWN : OWN));
+    REQUIRE(reaped >= OWN && reaped <= (adopts ? 2 * OWN : OWN));
     return 0;
 }
 
-TEST(a_handler_that_buries_all, PROCESSES) { assert_in_all_roles(buries_all); }
+TEST(a_handler_that_reaps_all, PROCESSES) { assert_in_all_roles(reaps_all); }
 
-/* Nobody buries anything: the system does. */
+/* The program waits for no child: the system reaps them. */
 static int ignores_children(bool adopts)
 {
     REQUIRE(signal(SIGCHLD, SIG_IGN) != SIG_ERR);

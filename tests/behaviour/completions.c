@@ -341,7 +341,7 @@ struct bustle {
     _Atomic int over;
 };
 
-/* Keeps the mail box busy. */
+/* Keeps the dispatcher busy. */
 static posse_status bustle(void *context)
 {
     struct bustle *bustle = context;

@@ -1,8 +1,8 @@
-/* crossed_count.c - the supervisor counts the tasks that wait, and is held up on its way: a worker
- * takes a task that was counted, and the next one comes, in the same slot. It is no second task that
- * waits, so no second worker is started for it.
+/* crossed_count.c - the supervisor counts the tasks that wait, and is held up on its way. A worker
+ * takes a task that was counted, and the next task comes, in the same slot. Only one task waits, so
+ * the supervisor starts no second worker.
  *
- * The linker leads what the supervisor and the worker look with here.
+ * The linker leads here the functions by which the supervisor and the worker look at the ring.
  */
 #include "pool/pool.h"
 #include "pool/backend.h"
@@ -10,8 +10,8 @@
 
 static struct {
     _Atomic bool hold_supervisor, supervisor_held; /* at the next entry that it sees */
-    _Atomic bool hold_worker;                      /* before it takes a task, unless */
-    _Atomic int may_take;                          /* so many are left that it may take */
+    _Atomic bool hold_worker;                      /* the worker waits before it takes a task, */
+    _Atomic int may_take; /* unless this is above 0; a task counts it down */
 } way;
 
 static _Thread_local bool is_worker;

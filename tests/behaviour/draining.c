@@ -120,7 +120,7 @@ TEST(submitted_by_one_who_is_sent_away, PARALLEL)
     end_pair(&pair);
 }
 
-/* He is killed, and his task is to run once more. */
+/* The retiring worker is killed, and its task runs once more. */
 TEST(retried_for_one_who_is_sent_away, PROCESSES)
 {
     struct pair pair = make_pair(default_options());

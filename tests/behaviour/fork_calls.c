@@ -80,9 +80,9 @@ POOL_TEST(calls_of_a_task_are_refused, ALL, 1)
 enum { BATCH = 20, KINDS = 6, FEW = 60, MANY = 3000 };
 
 /* AddressSanitizer (gcc 12, clang 14) does nothing at a fork. If another thread is inside its
- * allocator then, the lock of that size class stays locked in the child, whose next malloc of such a
- * size sleeps in __sanitizer::Mutex::Lock for ever. Three threads that call malloc and free beside
- * children that call malloc show it within some tens of forks, without posse. */
+ * allocator then, the lock of that size class stays locked in the child. The child's next malloc of
+ * such a size sleeps in __sanitizer::Mutex::Lock for ever. Without posse, three threads that call
+ * malloc and free, beside children that call malloc, show it within some tens of forks. */
 #ifdef SANITIZED
 #define MAY_ALLOCATE false
 #else

@@ -102,7 +102,7 @@ TEST(P02_limits_cannot_be_read, PARALLEL)
     posse_status status = posse_create(&options, &pool);
     refusing = false;
     assert_ok(status);
-    assert_true(refused >= 2); /* it was asked, in vain */
+    assert_true(refused >= 2); /* posse asked for the limit, and got none */
     unsigned expected = backend() == POSSE_THREAD ? 5 : 1;
     assert_eventually(stats_of(pool).workers == expected);
     assert_all_work(pool);

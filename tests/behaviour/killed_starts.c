@@ -32,7 +32,7 @@ static posse_executor *make_killed(struct fate *fate, long kills)
     return make_pool_with(options);
 }
 
-#define KILLS 11 /* in a row: so many starts that fail by themselves break a pool */
+#define KILLS 11 /* in a row: more than the failed starts that break a pool */
 
 TEST(killed_starts_are_got_over, PROCESSES)
 {

@@ -27,7 +27,7 @@ bool __wrap_pi_wake_or_grow(posse_executor *pool)
 struct story {
     _Atomic int runs;
     _Atomic int starts;      /* of workers */
-    _Atomic long may_start;  /* so many; more wait */
+    _Atomic long may_start;  /* workers that may start; further ones wait */
     _Atomic int deaths_left; /* runs that take their worker with them */
 };
 static struct story *story;

@@ -184,7 +184,7 @@ static int large_item(posse_task *task, const void *const *items, void *result)
     return 0;
 }
 
-/* Items of so many bytes in a pool that has 4 MB. */
+/* Maps 40 items of `size` bytes in a pool that has 4 MB. */
 static int map_of(posse_executor *pool, const char *bytes, size_t size, posse_status *status)
 {
     enum { COUNT_OF = 40 };

@@ -76,7 +76,7 @@ TEST(refused, ALL)
     end_stage(&stage);
 }
 
-/* No array has so many statuses. */
+/* No array can hold a status for each item. */
 POOL_TEST(too_many_statuses, ALL, 1)
 {
     posse_map_job job = map_job(square_item, NULL, 0, SIZE_MAX / 2);

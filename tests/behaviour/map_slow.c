@@ -138,8 +138,8 @@ TEST(at_the_limit_of_the_queue, PARALLEL)
     }
 }
 
-/* A source that has been quick for long is asked also while there is something to give, so that
- * workers need not wait for a slow caller. */
+/* A source that has always been quick is also read while results are ready, so that workers need
+ * not wait for a slow caller. */
 TEST(quick_for_long, ALL)
 {
     struct stage stage;

@@ -1,5 +1,5 @@
-/* nested_depth.c - tasks wait for tasks that wait for tasks, on one stack, until there is no room on
- * it: the wait says so, and no worker is lost. */
+/* nested_depth.c - tasks wait for tasks that wait for tasks, on one stack, until it is full. The
+ * wait says so, and no worker is lost. */
 #include "support/support.h"
 
 #include <string.h>

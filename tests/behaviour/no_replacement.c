@@ -1,4 +1,4 @@
-/* no_replacement.c - fork or pthread_create fails when a worker is to be replaced.
+/* no_replacement.c - fork or pthread_create fails when the supervisor replaces a worker.
  *
  * The linker leads both here. How many calls fail lies in memory that the supervisor shares. It
  * leads strerror here, too, which takes locks: another thread of the program may have held one at

@@ -11,7 +11,7 @@ static posse_options recycling(long workers, long max_tasks)
     return options;
 }
 
-/* The thread or process of each task in turn: the same for so many, then another. */
+/* A worker runs three tasks, then another thread or process takes its place. */
 TEST(P12_max_tasks_per_worker, PARALLEL)
 {
     posse_executor *pool = make_pool_with(recycling(1, 3));

@@ -26,7 +26,7 @@ POOL_TEST(empty, ALL, 1)
     }
 }
 
-/* Makes a result of so many bytes in place. */
+/* Makes a result in place; arg is its size in bytes. */
 static int reserve_task(posse_task *task, const void *arg, size_t size)
 {
     long bytes = *(const long *)arg;

@@ -1,5 +1,5 @@
-/* verify.c - callers that have been blocked for long look whether memory was scribbled on. A pool
- * that is sound, and only slow or stopped, passes all their looks: these are made here one after
+/* verify.c - a caller that has been blocked for a second checks whether a task overwrote memory. A
+ * sound pool that is only slow or stopped passes all checks. The tests make the checks one after
  * another, as if seconds lay between them. */
 #include "pool/pool.h"
 #include "pool/dispatch.h"

@@ -134,7 +134,7 @@ struct worker {
     long identity;
 };
 
-static int seat_task(posse_task *task, const void *arg, size_t size)
+static int place_task(posse_task *task, const void *arg, size_t size)
 {
     if (!pass_gate(*(struct gate *const *)arg))
         return GAVE_UP;
@@ -151,7 +151,7 @@ TEST(worker_index, PARALLEL)
     posse_executor *pool = make_pool(WORKERS);
     struct gate *gate = make_gate(pool);
     for (int i = 0; i < WORKERS; i++)
-        futures[i] = SUBMIT_VALUE(pool, seat_task, gate);
+        futures[i] = SUBMIT_VALUE(pool, place_task, gate);
     await_entered(gate, WORKERS);
     open_gate(gate);
     for (int i = 0; i < WORKERS; i++) {

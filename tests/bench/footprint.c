@@ -102,7 +102,7 @@ static bool read_file(const char *path, char *text, size_t size)
     return length > 0;
 }
 
-/* schedstat counts nanoseconds; stat, everywhere to be had, only ticks of 10 ms. */
+/* schedstat counts nanoseconds. stat counts ticks of 10 ms, but every system has it. */
 static double thread_us(const char *dir)
 {
     char path[160], text[1024];

@@ -29,7 +29,7 @@ static int held_task(posse_task *task, const void *arg, size_t size)
     return posse_task_return(task, &result, sizeof result) == POSSE_OK ? 0 : 1;
 }
 
-/* So many tasks wait, then run, and are forgotten; the only worker is idle again. */
+/* `n` tasks wait, then run, and are forgotten; the only worker is idle again. */
 static void have_past(const struct bench *bench, posse_executor *pool)
 {
     const int n = bench_count(bench, 1000000, 2000);

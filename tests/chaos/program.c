@@ -1,7 +1,7 @@
 /* program.c - the program is killed at random moments, also inside posse_create and posse_destroy:
  * soon after nothing lives that it has started, and no name with memory is left.
  *
- * The program is a forked child; what is born of it enters itself in the roster (parts/book.c).
+ * The program is a forked child; its descendants enter themselves in the roster (parts/roster.c).
  * POSSE_TEST_SEED and POSSE_CHAOS_SECONDS set the first seed and the time.
  */
 #include "parts/chaos.h"

@@ -63,7 +63,8 @@ check_exports() {
 check_names() {
     symbols -g "$library/libposse.a" >"$scratch/names"
     grep -q '^posse_create$' "$scratch/names" || fail "no names found in libposse.a"
-    ! grep -v -e '^posse_' -e '^pi_' -e '^DW\.ref\.' "$scratch/names" || fail "libposse.a defines these names"
+    ! grep -v -e '^posse_' -e '^pi_' -e '^DW\.ref\.' "$scratch/names" ||
+        fail "libposse.a defines these names"
 }
 
 # own_names: a file of C that defines the names of the library's lowest layer without the prefix,
@@ -80,7 +81,8 @@ check_soname() {
     soname=$(readelf -d "$library/libposse.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
     [ "$soname" = "libposse.so.$expected" ] || fail "SONAME is $soname, the version $version"
     [ -e "$library/$soname" ] || fail "$soname is not installed"
-    readelf -d "$scratch/c" | grep -q "NEEDED.*\[$soname\]" || fail "programs do not ask for $soname"
+    readelf -d "$scratch/c" | grep -q "NEEDED.*\[$soname\]" ||
+        fail "programs do not ask for $soname"
 }
 
 # run <program> <what it is>

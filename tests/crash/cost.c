@@ -17,7 +17,7 @@ static uint64_t looked_at(posse_executor *pool)
     return pi_load_seq(&pool->segment.header->slots_recovered);
 }
 
-/* So many are there at the same time, so each has a slot of its own. */
+/* PAST futures exist at the same time, so each has a slot of its own. */
 static void have_a_past(posse_executor *pool)
 {
     posse_future *futures = calloc(PAST, sizeof *futures);

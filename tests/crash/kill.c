@@ -166,7 +166,7 @@ TEST(stopped_and_killed, PROCESSES)
     end_held(&held);
 }
 
-/* A task that stops itself is ended by its deadline, or by who loses patience. */
+/* A task that stops itself is ended by its deadline, or by posse_kill. */
 POOL_TEST(stops_itself, PROCESSES, 1)
 {
     long signal = SIGSTOP;
@@ -238,7 +238,7 @@ TEST(D13_shutdown_deadlock, PROCESSES)
     end_pool(held.pool);
 }
 
-/* Dies with large blocks in its hands: its argument, its result, memory of its own. */
+/* The worker dies while it holds large blocks: its argument, its result, memory of its own. */
 static int hoarding_task(posse_task *task, const void *arg, size_t size)
 {
     void *memory;

@@ -80,9 +80,9 @@ static int few_processes(void *context)
     return raise_limit(RLIMIT_NPROC, 0, 1, 200);
 }
 
-/* A dead orphan counts as a process of its user until somebody has buried it. The system may take
- * its time, so here the parent of the one who tries does it. */
-static int few_processes_buried_at_once(void *context)
+/* A dead orphan counts as a process of its user until a process reaps it. The system may take its
+ * time. So a parent that adopts orphans does it here. */
+static int few_processes_reaped_at_once(void *context)
 {
     int status;
     int result = 1;
@@ -168,7 +168,7 @@ TEST(locked_memory_limit, PROCESSES) { assert_child(little_locked_memory, NULL);
 
 TEST(descriptor_limit, PROCESSES) { assert_child(few_descriptors, NULL); }
 
-TEST(process_limit, PROCESSES) { assert_child(few_processes_buried_at_once, NULL); }
+TEST(process_limit, PROCESSES) { assert_child(few_processes_reaped_at_once, NULL); }
 
 TEST(file_size_limit, PROCESSES) { assert_child(small_files, NULL); }
 

@@ -156,7 +156,7 @@ TEST(a_thread_for_callbacks, PARALLEL)
 
 /* ---- address space ---- */
 
-/* For so many futures that what waits for them has no room. */
+/* Waits for N futures, for which the waiting call has no memory. */
 static posse_status wait_for_many(posse_executor *pool)
 {
     enum { N = 100000 };

@@ -2,10 +2,10 @@
  * writes to shared memory.
  *
  * In the library that this is linked with, every shared write stands between two points
- * (base/crash_point.h). A scene is played, and it is counted who passes where; then it is played again
- * and again, with a death at one point, or with two. After each all that the pool promises must
- * hold: every future ends, nothing is lost but the task of the dead, whoever sleeps is woken in
- * time, the pool works on as if nothing had been, and at the end nothing is left inside.
+ * (base/crash_point.h). A scene is played once, to count which process passes which point. Then it
+ * is played again and again, with a death at one point, or with two. After each death all that the
+ * pool promises must hold. Every future ends, and only the task of the dead worker is lost. Each
+ * sleeping caller is woken in time. The pool works on, and at the end nothing is left inside.
  *
  * The last test takes account: the list of all points comes from the linker, and if there is one at
  * which no worker died and which is not excused with a reason (points/places.c), it fails.

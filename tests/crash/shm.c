@@ -31,7 +31,7 @@ static int sum_task(posse_task *task, const void *arg, size_t size)
 #define MOST 200000 /* more than can have room in a small /dev/shm */
 static posse_future futures[MOST];
 
-/* Submits arguments of so many longs until there is no more memory. Gives how many were
+/* Submits arguments of `longs` longs until there is no more memory. Returns how many were
  * accepted, or -1. */
 static long fill(posse_executor *pool, size_t longs)
 {

@@ -54,7 +54,7 @@ struct waiter {
     struct full *full;
     pthread_t thread;
     posse_status status;
-    bool by_mail;
+    bool by_dispatcher;
 };
 
 static _Atomic int refused;
@@ -63,8 +63,9 @@ static void *wait_for_it(void *context)
 {
     struct waiter *waiter = context;
     const posse_future *held = &waiter->full->held;
-    waiter->status = waiter->by_mail ? posse_wait(held, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL)
-                                     : posse_result(*held, -1, NULL, NULL);
+    waiter->status = waiter->by_dispatcher
+                         ? posse_wait(held, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL)
+                         : posse_result(*held, -1, NULL, NULL);
     atomic_fetch_add(&refused, waiter->status == POSSE_NO_MEMORY);
     return NULL;
 }
@@ -76,7 +77,7 @@ static int many_wait(void)
     struct full full;
     REQUIRE(begin(&full) == 0);
     for (int i = 0; i < WAITERS; i++) {
-        waiters[i] = (struct waiter){.full = &full, .by_mail = i % 10 == 0};
+        waiters[i] = (struct waiter){.full = &full, .by_dispatcher = i % 10 == 0};
         REQUIRE(pthread_create(&waiters[i].thread, NULL, wait_for_it, &waiters[i]) == 0);
     }
     for (long end = now_ms() + PATIENCE_MS; atomic_load(&refused) == 0; pause_ms(1))

@@ -1,10 +1,10 @@
 /* step.c - a worker is killed after every single instruction of its way through a task.
  *
  * The test traces the only worker of a pool, which sleeps. A task is submitted, a caller goes to
- * sleep until it ends, and the worker is led through so many instructions, in the library, the C
- * library and the task, and killed there. The task submits two others, waits for one and releases
- * it, so on the way are: the wake-up, a claim, a nested submit, a nested run, the end, the waking
- * of the caller, the next tasks, and falling asleep. After each death every future has ended, at
+ * sleep until it ends, and the worker is led through a number of instructions, in the library,
+ * the C library and the task, and killed there. The task submits two others, waits for one and
+ * releases it. On the way are the wake-up, a claim, a nested submit, a nested run, the end, the
+ * waking of the caller, the next tasks, and falling asleep. After each death every future has ended, at
  * most the one that was claimed is lost, and the replacement, which is the next victim, works.
  *
  * So that the last instructions do not cost the way to them each time, the worker may also run to
@@ -102,7 +102,7 @@ static bool may_fall_asleep(posse_executor *pool)
 /* How a victim is led to its death. */
 struct way {
     enum mark mark; /* it runs to there, */
-    long steps;     /* goes so many instructions, or begins and ends of system calls, */
+    long steps;     /* then goes this many instructions, or begins and ends of system calls, */
     bool by_calls;
     long rest_us; /* and runs for so long; -1: it does not */
 };

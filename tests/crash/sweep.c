@@ -103,7 +103,7 @@ TEST(parker, PROCESSES)
 }
 
 /* It is kept as long as the executor lives. */
-TEST(parker_of_a_mail_box, PROCESSES)
+TEST(parker_of_a_dispatcher, PROCESSES)
 {
     struct stage stage = begin();
     sweeping = &stage;

@@ -52,7 +52,8 @@ expect_failure() {
 }
 
 # Good pages.
-set -- /fast /kept-open /empty /empty-chunked /until-end /bare-lines /chunked /large /large-until-end
+set -- /fast /kept-open /empty /empty-chunked /until-end /bare-lines /chunked /large \
+    /large-until-end
 download "$@"
 [ "$status" -eq 0 ] || fail "exit status $status for good pages: $(cat "$scratch/out")"
 for page; do
@@ -104,9 +105,9 @@ fi
 options=
 
 # Names: never out of the directory, hidden, or one for two.
-# shellcheck disable=SC2016 # nothing is to be expanded
-download /any/../../../../tmp/evil /any/.. /any/.hidden /any/-rf '/any/a%2f..%2fb' / '/any/q?x=/../y' \
-    '/any/x#/../y' /any/ "$site" '/any/a&b;c$d'
+# shellcheck disable=SC2016 # these are names, not expansions
+download /any/../../../../tmp/evil /any/.. /any/.hidden /any/-rf '/any/a%2f..%2fb' / \
+    '/any/q?x=/../y' '/any/x#/../y' /any/ "$site" '/any/a&b;c$d'
 [ "$status" -eq 0 ] || fail "exit status $status for odd names: $(cat "$scratch/out")"
 names() {
     find "$into" -type f | sed 's|.*/||' | LC_ALL=C sort | tr '\n' ' '

@@ -1,5 +1,5 @@
 #!/bin/sh
-# producers_consumers.sh PROGRAM BACKEND - each item is taken once, and those of a producer in their order.
+# producers_consumers.sh PROGRAM BACKEND - each item is taken once, those of a producer in order.
 # shellcheck disable=SC2119 # some calls have no options
 set -eu
 # shellcheck source=tests/demo/lib.sh
@@ -8,7 +8,8 @@ set -eu
 expect_success
 items='\( [0-9]*\)* *[a-z]*'
 expect_lines "consumer 1 took$items" "consumer 2 took$items" 'each of 24 items was taken once'
-sed -n 's/^consumer . took//p' "$scratch/out" | tr ' ' '\n' | grep '[0-9]' | sort -n >"$scratch/took"
+sed -n 's/^consumer . took//p' "$scratch/out" | tr ' ' '\n' | grep '[0-9]' |
+    sort -n >"$scratch/took"
 seq 24 | diff - "$scratch/took" || fail "items are missing or there twice"
 for consumer in 1 2; do
     sed -n "s/^consumer $consumer took//p" "$scratch/out" | tr ' ' '\n' | grep '[0-9]' \

@@ -4,7 +4,7 @@ set -eu
 # shellcheck source=tests/demo/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# expect_sums <option>...: once, the sums on stdin, then three lines of times, and nothing on stderr.
+# expect_sums <option>...: the sums on stdin once, then three lines of times; nothing on stderr.
 expect_sums() {
     expect_success --seconds 0 "$@"
     cat - >"$scratch/sums"
@@ -59,8 +59,8 @@ run --from 10 --count 25 --seconds 0 --progress
 
 # On a terminal one line each.
 if command -v script >"$scratch/out"; then
-    script -qec "$program --backend $backend --from 10 --count 3 --seconds 0 --progress" "$scratch/tty" \
-        >"$scratch/out" </dev/null
+    script -qec "$program --backend $backend --from 10 --count 3 --seconds 0 --progress" \
+        "$scratch/tty" >"$scratch/out" </dev/null
     tr '\r' '\n' <"$scratch/out" >"$scratch/lines"
     grep -q '^serial: 1 of 3$' "$scratch/lines" || fail "--progress on a terminal"
     [ "$(grep -c 'of 3' "$scratch/out")" -eq 2 ] || fail "--progress takes more than a line"

@@ -1,5 +1,5 @@
 /* scale.c - workers come and go while calls fail: dead ones are replaced, others are started on
- * demand, by a resize, after so many tasks, or because one was killed for its task. */
+ * demand, by a resize, after a number of tasks, or because one was killed for its task. */
 #include "fault/kit/fault.h"
 
 #include <signal.h>

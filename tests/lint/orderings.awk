@@ -3,12 +3,14 @@
 BEGIN {
     operation = "(pi_(load|store)_(relaxed|acquire|release|seq|again)|pi_cas|pi_cas_seq|" \
                 "pi_(or|and|exchange)_seq|pi_add_relaxed|" \
-                "atomic_(load|store|exchange|fetch_[a-z]+|compare_exchange_(strong|weak))(_explicit)?)\\("
+                "atomic_(load|store|exchange|fetch_[a-z]+|compare_exchange_(strong|weak))" \
+                "(_explicit)?)\\("
     for (i = 1; i < ARGC && ARGV[i] != "--"; i++)
         learn(ARGV[i])
     for (i++; i < ARGC; i++)
         check(ARGV[i])
-    printf "%d of %d orderings explained (%d %%)\n", explained, all, all ? 100 * explained / all : 100
+    printf "%d of %d orderings explained (%d %%)\n", explained, all,
+           all ? 100 * explained / all : 100
     exit explained < all
 }
 
@@ -46,7 +48,8 @@ function is_ordered(text,    field)
 }
 
 # Each statement begins behind a line that ends with ; { } or a comment.
-function check(file,    line, n, above, statement, from, comment, head, section, whole, first, count, ops)
+function check(file,    line, n, above, statement, from, comment, head, section, whole, first,
+               count, ops)
 {
     n = 0
     above = statement = comment = ""
@@ -73,7 +76,8 @@ function check(file,    line, n, above, statement, from, comment, head, section,
         statement = statement "\n" line
         if (line ~ /^}/)
             whole = 0
-        if (line ~ /[;{}:)][ \t]*(\/\*.*\*\/)?[ \t]*$/ && line !~ /^[ \t]*(&&|\|\|)/ || line ~ /^#/ || line == "") {
+        if (line ~ /[;{}:)][ \t]*(\/\*.*\*\/)?[ \t]*$/ && line !~ /^[ \t]*(&&|\|\|)/ ||
+            line ~ /^#/ || line == "") {
             ops = statement
             sub(/\/\*.*\*\//, "", ops)
             for (count = 0; match(ops, operation); count++)

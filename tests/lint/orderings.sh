@@ -14,4 +14,5 @@ set -eu
 cd "$(dirname "$0")/../.."
 [ $# -gt 0 ] || set -- lib/base lib/core
 # shellcheck disable=SC2046 # no file has a space in its name
-awk -f tests/lint/orderings.awk $(find lib -name '*.h') -- $(find "$@" -name '*.[ch]' ! -name atomic.h)
+awk -f tests/lint/orderings.awk $(find lib -name '*.h') -- \
+    $(find "$@" -name '*.[ch]' ! -name atomic.h)

@@ -42,7 +42,8 @@ done >"$findings"
 # anywhere <file of patterns> <option of grep> <before and behind each> <what is wrong>
 anywhere() {
     sed "/^#/d; s/.*/$3/" "$lint/$1" >"$here/patterns"
-    grep -v /CHANGES.md "$here/files" | xargs grep "$2" -f "$here/patterns" | sed "s/\$/ -> $4/" || true
+    grep -v /CHANGES.md "$here/files" | xargs grep "$2" -f "$here/patterns" |
+        sed "s/\$/ -> $4/" || true
 }
 anywhere gone.txt -HnE '\\b(&)\\b' 'a name that is gone' >>"$findings"
 anywhere gone_parts.txt -HniE '(^|[^a-zA-Z])(&)([^a-zA-Z]|$)' 'a word that is gone' >>"$findings"

@@ -19,7 +19,7 @@ static int limiting(posse_task *task, const void *arg, size_t size)
     return limit_address_space() == 0 ? 0 : posse_task_fail(task, 1, "setrlimit");
 }
 
-/* Whether malloc gives so many MB. */
+/* Whether malloc gives that many MB: arg is their number. */
 static int malloc_task(posse_task *task, const void *arg, size_t size)
 {
     volatile char *memory = malloc((size_t) * (const long *)arg * MB);

@@ -3,7 +3,7 @@
 #
 #   run.sh              the models that have changed since they were recorded, or whose code has
 #   run.sh --record     the same; then records those that were as they should be
-#   run.sh --long       all, in larger configurations too, ten minutes in all (POSSE_TEST_LONG=1 too)
+#   run.sh --long       all, in larger configurations too: ten minutes (POSSE_TEST_LONG=1 too)
 #
 # The head of a model names what it mirrors, after "Mirrors:": functions of lib/, and whole files.
 # The file `checked` has a hash of each model for which all searches went well: of the model, its

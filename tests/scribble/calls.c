@@ -1,7 +1,7 @@
-/* calls.c - what the program does meanwhile: any call, on any future that it holds. Whatever a call
- * says is fine, if it is a status and comes before the watch of the run. How late it comes is only
- * told: a size that was scribbled may make a task take gigabytes, for which the kernel needs
- * seconds. What is shown is read, every byte. */
+/* calls.c - what the program does meanwhile: any call, on any future that it holds. Any status
+ * is fine that comes before the time limit of the run. How late it comes is only told: an
+ * overwritten size may make a task take gigabytes, for which the kernel needs seconds. The program
+ * reads every byte that a call shows. */
 #include "scribble.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
  * its time with a status that there is, and in the end nothing may be left: no process, thread or
  * descriptor. The supervisor may not crash either. What the calls say does not count.
  *
- * Each run is a child of its own, with a watch. One that fails is named, as
+ * Each run is a child of its own, with a time limit. One that fails is named, as
  * POSSE_SCRIBBLE=<part>:<kind>:<seed>[:<steps>], which in the environment of this test plays
  * nothing but that run; fewer steps may tell which call it was. POSSE_SCRIBBLE_FROM and
  * POSSE_SCRIBBLE_RUNS say which seeds come first, and how many of them for each part.

@@ -1,9 +1,9 @@
 /* census.c - counts what a test may leave behind.
  *
  * Workers and their supervisor are not children of the runner, and the tests do not know all of
- * their pids. So the runner maps a memory file with a name of its own. Whatever is forked from it
- * inherits the mapping, notes its pid there, and shows the name in /proc/<pid>/maps until it dies: a
- * pid may belong to another process later. A zombie has no mappings.
+ * their pids. So the runner maps a memory file with a name of its own. A process forked from it
+ * inherits the mapping, notes its pid there, and shows the name in /proc/<pid>/maps until it dies.
+ * Later the pid may belong to another process. A zombie has no mappings.
  *
  * The names of posse in /dev/shm tell the pid of the program that made them. Those of programs that
  * were not forked from the runner are not counted, so that tests may run side by side.

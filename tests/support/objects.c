@@ -1,4 +1,4 @@
-/* sync.c - locks and queues that tasks and the program share. */
+/* objects.c - locks and queues that tasks and the program share. */
 #include "objects.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* sync.h - what tests of locks and queues share (sync.c). */
+/* objects.h - what tests of locks and queues share (objects.c). */
 #ifndef OBJECTS_H
 #define OBJECTS_H
 

@@ -12,7 +12,7 @@ struct owned {
     posse_future waiting; /* held at the gate, where tasks can wait */
     struct gate *gate;
     void *memory;
-    posse_lock lock; /* held by who made it */
+    posse_lock lock; /* held by the thread that made it */
     posse_queue queue;
     posse_completion_iter *completed;
     posse_completion_queue *completions;

@@ -121,8 +121,8 @@ static bool maps_are_right(posse_executor *e)
 
 /* ---- parkers ---- */
 
-/* Its process has opened its mail box, and keeps the parker. */
-static bool is_box(posse_executor *e, uint32_t parker, uint32_t owner)
+/* Its process has started its dispatcher, and keeps the parker. */
+static bool is_dispatchers(posse_executor *e, uint32_t parker, uint32_t owner)
 {
     bool worker = owner - 1 < pi_workers_count(&e->segment);
     bool own = owner == PI_OWNER_PROGRAM + 1 && e->dispatcher.subscriptions.lists > 0 &&
@@ -130,7 +130,7 @@ static bool is_box(posse_executor *e, uint32_t parker, uint32_t owner)
     return (own || worker) && pi_load_seq(&e->segment.parkers.at[parker].collects);
 }
 
-/* The bit of one that is taken may be clear, if a recovery swept as it was taken (core/bitmap.h). */
+/* The bit of a taken parker may be clear, if a recovery swept at that time (core/bitmap.h). */
 static bool parkers_are_free(posse_executor *e)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
@@ -142,7 +142,7 @@ static bool parkers_are_free(posse_executor *e)
                 return false;
             continue;
         }
-        if (!is_box(e, i, owner) || (owner <= PI_MAX_WORKERS && seen[owner - 1]))
+        if (!is_dispatchers(e, i, owner) || (owner <= PI_MAX_WORKERS && seen[owner - 1]))
             return false;
         seen[owner <= PI_MAX_WORKERS ? owner - 1 : 0] |= owner <= PI_MAX_WORKERS;
     }
@@ -156,7 +156,7 @@ static bool nobody_is_blocked(posse_executor *e)
 
 /* ---- workers ---- */
 
-static bool seats_run_nothing(posse_executor *e)
+static bool workers_run_nothing(posse_executor *e)
 {
     for (unsigned i = 0; i < pi_workers_count(&e->segment); i++) {
         const struct pi_worker *worker = &e->segment.workers[i];
@@ -209,9 +209,9 @@ static const struct {
     {"the ring's head meets its tail", head_meets_tail},
     {"all blocks are free, and units that are nobody's say so", blocks_are_free},
     {"the levels of the maps are right", maps_are_right},
-    {"no parker is taken but those of mail boxes", parkers_are_free},
+    {"no parker is taken but those of dispatchers", parkers_are_free},
     {"nobody is inside a call", nobody_is_blocked},
-    {"no worker has a task, a deadline or half a count", seats_run_nothing},
+    {"no worker has a task, a deadline or half a count", workers_run_nothing},
     {"the workers that sleep are those that there are", workers_sleep},
     {"no reason is said, or half said", nothing_is_half_said},
 };

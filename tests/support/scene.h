@@ -1,6 +1,6 @@
 /* scene.h - a scene with all that a pool does, in which at most one worker may die.
  *
- * Callers sleep while it is played: who polled would not notice that nobody woke him.
+ * Callers sleep while it is played: a caller that polled would not notice a lost wake-up.
  */
 #ifndef SCENE_H
 #define SCENE_H

@@ -2,8 +2,8 @@
  *
  * A file of tests is one program, whose main is in runner.c. Each TEST says on which backends it
  * makes sense; the backend comes from the command line (process, thread or inline), and after it a
- * pattern of names may. After every test the runner looks at what is left: child processes, workers, threads,
- * descriptors, names in /dev/shm. Anything new is a failure.
+ * pattern of names may. After every test the runner looks at what is left: child processes,
+ * workers, threads, descriptors, names in /dev/shm. Anything new is a failure.
  *
  * cmocka's assertions jump back into the runner, so only the runner's main thread may use them
  * (and the helpers here that say "asserts"). Tasks report through their results, threads through
@@ -92,7 +92,7 @@ void add_test(struct test *test);
 #define TEST(function, where) TEST_AS(function, #function, where)
 #define TEST_AS(function, text, where)                                                             \
     static void function(void **);                                                                 \
-    __attribute__((constructor)) static void register_##function(void)                                  \
+    __attribute__((constructor)) static void register_##function(void)                             \
     {                                                                                              \
         static struct test test = {text, function, where, __COUNTER__, NULL};                      \
         add_test(&test);                                                                           \
@@ -245,7 +245,7 @@ struct gate {
 struct gate *make_gate(posse_executor *pool);            /* asserts */
 void free_gate(posse_executor *pool, struct gate *gate); /* asserts */
 void open_gate(struct gate *gate);
-void await_entered(struct gate *gate, int tasks); /* asserts that so many come */
+void await_entered(struct gate *gate, int tasks); /* asserts that `tasks` come */
 posse_future submitted_hold(posse_executor *pool, struct gate *gate);
 
 /* For use in a task: comes to the gate; comes to it and waits. False if it does not open. */

@@ -1,7 +1,7 @@
 /* belts.c - tasks that bring items to a bounded queue and take them from it; memory.
  *
  * A producer that ends well tells how many items it brought: each of these came out once, but for
- * one that each dead consumer may have had in its hands.
+ * one that each dead consumer may have taken.
  */
 #include "chaos.h"
 

@@ -1,7 +1,7 @@
-/* chaos.h - a pool under a mixed load, whose workers are killed all the time, and the book that is
- * kept of it.
+/* chaos.h - a pool under a mixed load, whose workers are killed all the time, and the roster of
+ * them.
  *
- *   book.c      who was born, who was killed, and which loss each death explains
+ *   roster.c    which workers were started and killed, and which loss each death explains
  *   killers.c   threads that kill, stop and continue workers
  *   orders.c    what the tasks do
  *   batches.c   program threads that submit orders
@@ -37,14 +37,14 @@ enum {
 /* Codes of tasks. */
 enum { NO_ROOM = 905, WRONG_BYTES, LOST_INSIDE, WRONG_LOCK, WRONG_END, FAILS_SO };
 
-/* ---- the book (book.c) ----------------------------------------------------------------------- */
+/* ---- the roster (roster.c) ------------------------------------------------------------------- */
 
 /* What is known of the workers that have, or had, a pid. */
 struct life {
     _Atomic uint32_t born;   /* workers that got this pid */
     _Atomic uint32_t met;    /* `born` of the last one that ran a task */
     _Atomic uint32_t doomed; /* how often somebody set out to kill it */
-    uint32_t explains;       /* losses; the book's lock guards it and the next */
+    uint32_t explains;       /* losses; the roster's lock guards it and the next */
     uint64_t last;           /* the loss that it explained last */
 };
 
@@ -53,15 +53,14 @@ struct roster {
     _Atomic int supervisor;
     _Atomic uint32_t births;
     _Atomic int recent[RECENT];
-    _Atomic int fresh; /* so many may be killed before another one has run a task */
+    _Atomic int fresh; /* how many may be killed before another one has run a task */
     struct life lives[MAX_PIDS];
 };
 
 struct roster *open_roster(void); /* asserts; of the pools that are created from now on */
 void close_roster(struct roster *roster);
 
-/* For use in a task: the worker is there, and is to die by its own hand in about so long; 0:
- * not. */
+/* For use in a task: the worker is there, and kills itself after about this time; 0: never. */
 void meet(struct roster *roster, uint32_t die_after_us);
 
 /* A worker, and a descriptor that names nobody else. */
@@ -123,9 +122,9 @@ struct chaos {
     long gap_us, end_ms;
     bool storm;      /* short tasks only */
     bool flat;       /* no task submits tasks */
-    uint32_t arm_us; /* workers are to kill themselves; 0: not */
+    uint32_t arm_us; /* workers kill themselves after about this time; 0: never */
     long most_workers;
-    bool mortal;      /* the supervisor is to be killed: then calls may say POSSE_BROKEN */
+    bool mortal;      /* somebody kills the supervisor: calls may say POSSE_BROKEN */
     _Atomic int shut; /* one has, or POSSE_SHUT_DOWN: the drivers go */
     enum end end;
     _Atomic int supervisor; /* its pidfd, or -1 */

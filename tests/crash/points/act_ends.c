@@ -82,7 +82,7 @@ static int patient_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
-/* Starts a task, waits for it in vain, and asks it to stop. */
+/* Starts a task, waits for it without effect, and asks it to stop. */
 static int asking_task(posse_task *task, const void *arg, size_t size)
 {
     posse_executor *pool = posse_task_executor(task);

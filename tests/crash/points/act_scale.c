@@ -1,5 +1,5 @@
-/* act_staff.c - workers come and go: they are recycled, leave for being idle, are sent away by
- * resize, or fail in their initializer.
+/* act_scale.c - workers come and go: posse recycles them, they exit after the idle timeout, a
+ * resize retires them, or their initializer fails.
  *
  * In a smaller scene each worker soon has another one in its place. A death in an initializer or
  * finalizer loses no task.

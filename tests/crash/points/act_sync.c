@@ -1,5 +1,5 @@
-/* act_objects.c - two tasks use a lock and a queue beside each other and callers who sleep, and
- * make such objects of their own. */
+/* act_sync.c - two tasks use a lock and a queue beside each other and callers that sleep, and make
+ * such objects of their own. */
 #include "points.h"
 
 #include <string.h>

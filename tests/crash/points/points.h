@@ -18,11 +18,11 @@ struct act {
     const char *name;
     /* Changes the default options, of two workers; NULL: none. */
     void (*set)(posse_options *options);
-    /* Uses the pool, in which up to so many workers die meanwhile. Asserts that all that was
-     * promised is kept, and gives how many tasks were lost. */
+    /* Uses the pool, in which up to `deaths` workers die meanwhile. Asserts that the pool keeps
+     * its promises, and returns how many tasks were lost. */
     int (*play)(posse_executor *pool, int deaths);
     int costs;   /* tasks that one death may take with it; 0: one */
-    bool leaves; /* workers also leave by themselves: who dies then is not always lost */
+    bool leaves; /* workers also leave by themselves: one that dies then is not always lost */
     bool ends;   /* the pool is over after it */
     int kills;   /* workers that the pool itself kills */
     /* In its stead, if the scene is of another kind: makes the pool, uses it, ends it. */

@@ -38,7 +38,7 @@ void arm(const struct plan *plan)
     pi_crash->n_steps = plan->n;
 }
 
-/* Nobody dies any more. Who stands still is waited for: it dies in any case. */
+/* Nothing dies any more. A process that stands still dies in any case: this waits for it. */
 void disarm(void)
 {
     uint32_t due = atomic_exchange(&pi_crash->due, PI_MAX_STEPS);

@@ -19,7 +19,7 @@ struct program {
 #define LOAD 0x20 /* a word of what the call is: */
 #define NUMBER 0
 #define FIRST 16
-#define IF_EQUAL 0x15 /* goes on, or skips so many */
+#define IF_EQUAL 0x15 /* goes on, or skips a number of instructions */
 #define RETURN 0x06
 #define ALLOW 0x7fff0000u
 #define ERRNO 0x00050000u

@@ -12,7 +12,7 @@ struct denial {
 };
 #define ANY (-1L)
 
-/* False: filters are not to be had here. */
+/* False: this system has no filters. */
 bool deny(const struct denial *denial, int error);
 
 /* All that the library makes and that a program can do without, ended by one without a name. Left

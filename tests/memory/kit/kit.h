@@ -22,7 +22,7 @@ size_t available_memory(void);
  * its private memory (threads, inline). */
 size_t held(void);
 bool tells_held(void); /* false: the system does not show it to this user */
-/* Whether held() comes down to so many bytes, within a bound. */
+/* Whether held() comes down to `most` bytes, within a bound. */
 bool comes_down_to(size_t most);
 
 /* ---- guards (guard.c) ---- */

@@ -1,7 +1,7 @@
-/* book.c - who was born and who was killed, and which loss each death explains.
+/* roster.c - which workers were started and killed, and which loss each death explains.
  *
- * A worker is entered in the instant of its fork, by a handler that the supervisor inherits, so
- * that also those can be killed that have not begun to work. Pids come round: a pid may explain as
+ * A handler that the supervisor inherits enters a worker at its fork. So a worker can be killed
+ * before it has begun to work. Pids come round: a pid may explain as
  * many losses as there were workers that had it, and that somebody set out to kill.
  */
 #include "chaos.h"
