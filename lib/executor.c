@@ -103,6 +103,7 @@ static void tear_down(void *context)
         e->backend->join(e);
     pi_dispatch_close(e);
     pi_close_callbacks(e); /* callbacks are called until then, and may notify the supervisor */
+    pi_dispatch_join(e);
     pi_dispatch_fini(e);
     if (e->backend)
         e->backend->fini(e);

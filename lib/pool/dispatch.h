@@ -57,8 +57,10 @@ struct pi_dispatcher {
 void pi_dispatch_init(struct pi_dispatcher *dispatcher);
 /* Before posse_destroy: delivers all that has ended. */
 void pi_dispatch_flush(posse_executor *executor);
-/* After the last task has ended: delivers all that is left, and waits for the leader thread. */
+/* After the last task has ended: delivers all that is left. */
 void pi_dispatch_close(posse_executor *executor);
+/* After the last callback has returned, as it may start the leader thread: waits for its end. */
+void pi_dispatch_join(posse_executor *executor);
 void pi_dispatch_fini(posse_executor *executor);
 
 /* Makes the dispatcher usable. POSSE_NO_MEMORY. */

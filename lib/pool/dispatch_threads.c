@@ -89,8 +89,12 @@ void pi_dispatch_close(posse_executor *e)
     pi_os_semaphore_post(&e->segment.parkers.at[dispatcher->parker].wake);
     pthread_mutex_unlock(&dispatcher->lock);
     pi_dispatch_wake_all(e);
-    if (dispatcher->has_leader)
-        pi_os_thread_join(dispatcher->leader_thread);
+}
+
+void pi_dispatch_join(posse_executor *e)
+{
+    if (e->dispatcher.has_leader)
+        pi_os_thread_join(e->dispatcher.leader_thread);
 }
 
 void pi_dispatch_fini(posse_executor *e)

@@ -1,4 +1,5 @@
 /* callback_calls.c - what callbacks may do. */
+#include "pool/pool.h"
 #include "support/support.h"
 
 #include <signal.h>
@@ -212,4 +213,27 @@ TEST(callback_inside_a_callback, PARALLEL)
     end_stage(&stage);
     take_error(ended, POSSE_OK);
     end_pool(other);
+}
+
+/* A descriptor needs a thread of the executor's, also when that is about to go. */
+static int adds_late(posse_future future, void *queue)
+{
+    while (!atomic_load(&future.executor->dispatcher.closing))
+        pause_ms(1);
+    pause_ms(20); /* destroy waits for this callback now */
+    (void)posse_completion_queue_add(queue, future, NULL);
+    return 0;
+}
+
+TEST(descriptor_during_destroy, PARALLEL)
+{
+    for (int i = 0; i < 5; i++) {
+        posse_completion_queue *queue;
+        assert_ok(posse_completion_queue_create(&queue));
+        posse_executor *pool = make_pool(1);
+        posse_future future = submitted_long(pool, square_task, 3);
+        assert_ok(posse_add_done_callback(future, adds_late, queue));
+        assert_ok(posse_destroy(pool));
+        posse_completion_queue_destroy(queue);
+    }
 }
