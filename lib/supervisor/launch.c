@@ -154,12 +154,14 @@ static struct report meet(posse_executor *e, int first)
         return report;
     }
     pi_os_close(first);
-    (void)pi_os_channel_poke(e->link.socket.number);
+    int refused = pi_os_channel_poke(e->link.socket.number) ? 0 : errno;
+    if (refused)
+        pi_os_channel_end(e->link.socket.number); /* the supervisor finds that and exits */
     int error = pi_os_channel_hear(e->link.socket.number, &report, sizeof report, &none);
     if (error && error != ECHILD)
         report.error = error;
     if (report.error == 0 && (error || pi_os_channel_closed(e->link.socket.number, 0)))
-        report.error = ended_early(e);
+        report.error = refused ? refused : ended_early(e);
     if (report.error != 0) {
         give_up(e->link.socket.number, e->link.supervisor.pid);
         e->link.socket.number = -1;
