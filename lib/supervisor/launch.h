@@ -4,8 +4,8 @@
 
 #include "pool/pool.h"
 
-/* In the program. POSSE_OK: executor->link.socket leads to the supervisor, which has started its first
- * workers. */
+/* In the program. POSSE_OK: the executor's link leads to the supervisor, which has started its
+ * first workers. */
 posse_status pi_launch(posse_executor *executor);
 
 #endif

@@ -132,9 +132,10 @@ static void recover_handle(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint32_t generation = pi_generation(word);
+    /* with the CAS of the finisher, which then frees the slot */
     while (pi_generation(word) == generation && (!pi_final(word) || (word & PI_PINNED)))
-        if ((word & PI_DETACHED) || pi_cas(&slot->word, &word, word | PI_DETACHED))
-            return; /* with the CAS of the finisher, which then frees it */
+        if ((word & PI_DETACHED) || pi_cas(&slot->word, &word, word | PI_DETACHED)) /* the same */
+            return;
     if (pi_generation(word) == generation)
         (void)pi_discard(e, index, word);
 }
