@@ -67,6 +67,7 @@ static void drop(posse_executor *e, struct callback *callback)
 {
     pi_dispatch_unlink(&callback->sub);
     free(callback);
+    /* seq: before the phase; with all_called */
     if (atomic_fetch_sub(&e->dispatcher.callbacks->left, 1) == 1 && pi_phase_of(e) != PI_OPEN)
         pi_wake_all_parkers(e);
 }
@@ -190,6 +191,7 @@ static bool all_called(posse_executor *e, uint32_t parker)
     pthread_mutex_lock(&e->dispatcher.lock);
     struct pi_callbacks *callbacks = e->dispatcher.callbacks;
     pthread_mutex_unlock(&e->dispatcher.lock);
+    /* seq: after the phase was raised; with drop */
     return !callbacks || atomic_load(&callbacks->left) == 0 || pi_destroying(e);
 }
 
@@ -212,7 +214,7 @@ static posse_status add_locked(posse_executor *e, struct pi_subscription *sub, b
             return status;
         callbacks->started = true;
     }
-    (void)atomic_fetch_add(&callbacks->left, 1);
+    (void)atomic_fetch_add(&callbacks->left, 1); /* under the lock, with all_called */
     if (!*now) {
         pi_dispatch_link_locked(sub);
         pi_dispatch_arm_locked(sub);

@@ -63,8 +63,9 @@ posse_status posse_completion_queue_create(posse_completion_queue **completions)
     return POSSE_OK;
 }
 
-static bool is_lost(const posse_completion_queue *c) /* relaxed: no more than a reason */
+static bool is_lost(const posse_completion_queue *c)
 {
+    /* relaxed: no more than a reason */
     return atomic_load_explicit(&c->pollable.lost, memory_order_relaxed);
 }
 

@@ -4,9 +4,9 @@
  * exception or the end of its thread leaves the task, it leaves the submit too: then the task has
  * failed, and nobody gets its future.
  *
- * order: `inline_running` is seq. A submit adds to it, then reads the phase; a caller that closes
- * the executor raises the phase, then reads it. So one of the two sees the other, and the finalizer
- * runs after the last task.
+ * order: `without_workers.running` is seq. A submit adds to it, then reads the phase. A caller
+ * that closes the executor raises the phase, then reads the count. So one of the two sees the
+ * other, and the finalizer runs after the last task.
  */
 #include "internal.h"
 #include "os/unwind.h"

@@ -125,7 +125,7 @@ posse_status pi_await_event(posse_executor *e, pi_event_fn *event, uint64_t unti
     return happened ? POSSE_OK : POSSE_TIMEOUT;
 }
 
-/* Says in `room_waiter` that the caller waits. seq: with pi_wake_room. */
+/* Says in `room_waiter` that the caller waits. order: seq, with pi_wake_room. */
 static void announce_room(posse_executor *e, uint32_t parker)
 {
     _Atomic uint32_t *room = &e->segment.header->room_waiter;

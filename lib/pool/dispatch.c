@@ -123,8 +123,8 @@ static struct pi_subscription *gather_done(posse_executor *e, bool *broken)
     return list;
 }
 
-/* Whether tasks may have ended that are not in the list. seq: the exchange clears the request
- * before the scan; with pi_wake_all_parkers, and the supervisor after a death. */
+/* Whether tasks may have ended that are not in the list. order: the exchange (seq) clears the
+ * request before the scan; with pi_wake_all_parkers, and the supervisor after a death. */
 static bool must_rescan(posse_executor *e)
 {
     const struct pi_dispatcher *dispatcher = &e->dispatcher;
@@ -196,7 +196,7 @@ void pi_dispatch_link_locked(struct pi_subscription *sub)
 static bool collects(posse_executor *e, unsigned parker)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
-    /* seq: with the store of open_dispatcher */
+    /* seq: with the store of open_locked, in dispatch_threads.c */
     return parker <= pi_parkers_count(parkers) && pi_load_seq(&parkers->at[parker - 1].collects);
 }
 

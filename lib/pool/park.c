@@ -75,8 +75,10 @@ posse_status pi_spin_if_spare(posse_executor *e, pi_probe_fn *probe, void *conte
 
 /* ---- calls ---- */
 
+/* order: seq. The caller adds, then reads `destroying`. posse_destroy sets it, then reads this. */
 void pi_call_enter(posse_executor *e) { (void)atomic_fetch_add(&e->blocked, 1); }
 
+/* order: a caller's last access, with pi_await_callers */
 void pi_call_exit(posse_executor *e) { (void)atomic_fetch_sub(&e->blocked, 1); }
 
 void pi_call_exit_unwound(void *executor) { pi_call_exit(executor); }
@@ -96,6 +98,6 @@ bool pi_poll_supervisor(posse_executor *e)
 {
     /* relaxed, both: a lost count does no harm */
     uint32_t calls = atomic_load_explicit(&e->calls, memory_order_relaxed);
-    atomic_store_explicit(&e->calls, calls + 1, memory_order_relaxed);
+    atomic_store_explicit(&e->calls, calls + 1, memory_order_relaxed); /* relaxed: as above */
     return calls % PI_CALLS_PER_CHECK != 0 || pi_check_supervisor(e);
 }

@@ -108,8 +108,9 @@ static bool is_attended(posse_executor *e)
     struct pi_segment *s = &e->segment;
     /* relaxed, all: counts alone */
     uint64_t rounds = pi_load_relaxed(&s->header->supervisor_rounds);
+    /* relaxed: as above */
     bool round = atomic_exchange_explicit(&e->stall.rounds, rounds, memory_order_relaxed) != rounds;
-    if (pi_load_relaxed(&s->header->workers) == 0)
+    if (pi_load_relaxed(&s->header->workers) == 0) /* relaxed: as above */
         return round;
     for (unsigned i = 0; i < pi_workers_count(s); i++)
         if (pi_idle_has(&s->header->idle, i) && !pi_os_semaphore_posted(&s->workers[i].wake))
@@ -117,15 +118,16 @@ static bool is_attended(posse_executor *e)
     return false;
 }
 
-/* Whether many looks have found the head there. Relaxed, all: is_our_turn lets one thread at a time
- * come here, and orders them. */
+/* Whether PI_STUCK_CHECKS looks have found the head there. order: is_our_turn lets in one
+ * thread a second. If that thread is held up here, the next one comes beside it. So `looks` is 0
+ * before the position is published (release, acquire). The rest is relaxed: only counts. */
 static bool is_stuck(posse_executor *e, uint64_t head)
 {
     struct pi_stall *stall = &e->stall;
     bool attended = is_attended(e);
-    if (pi_load_relaxed(&stall->position) != head) {
-        atomic_store_explicit(&stall->position, head, memory_order_relaxed);
+    if (pi_load_acquire(&stall->position) != head) {
         atomic_store_explicit(&stall->looks, 0, memory_order_relaxed);
+        atomic_store_explicit(&stall->position, head, memory_order_release);
         return false;
     }
     return attended &&
@@ -142,7 +144,8 @@ static bool has_entries(posse_executor *e, uint64_t *head)
     return pi_ring_end(&e->segment.ring) != *head;
 }
 
-/* One caller a second, of those that are blocked: their sleeps may end a little early. */
+/* One caller a second, of those that are blocked: their sleeps may end a little early. order: the
+ * CAS chooses one of them, and publishes nothing. */
 static bool is_our_turn(struct pi_stall *stall)
 {
     uint64_t now = pi_os_now(), last = atomic_load(&stall->checked_ns);

@@ -4,8 +4,8 @@
  * sleep until it ends, and the worker is led through a number of instructions, in the library,
  * the C library and the task, and killed there. The task submits two others, waits for one and
  * releases it. On the way are the wake-up, a claim, a nested submit, a nested run, the end, the
- * waking of the caller, the next tasks, and falling asleep. After each death every future has ended, at
- * most the one that was claimed is lost, and the replacement, which is the next victim, works.
+ * waking of the caller, the next tasks, and falling asleep. After each death every future has
+ * ended, and only the claimed one may be lost. The replacement, which is the next victim, works.
  *
  * So that the last instructions do not cost the way to them each time, the worker may also run to
  * one of the places where the task raises SIGTRAP, and the instructions are counted from there.
