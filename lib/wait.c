@@ -250,7 +250,8 @@ void posse_completion_iter_close(posse_completion_iter *c)
     if (!c)
         return;
     /* In a forked child the locks may stay held for ever. */
-    for (size_t i = 0; pi_os_fork_detect_holds(&c->guard) && i < c->n; i++)
+    size_t n = pi_os_fork_detect_holds(&c->guard) ? c->n : 0;
+    for (size_t i = 0; i < n; i++)
         if (c->subs[i].cq)
             pi_dispatch_unlink(&c->subs[i]);
     pi_cq_fini(&c->cq);
