@@ -15,7 +15,6 @@
 #include "pool/error.h"
 #include "pool/park.h"
 #include "pool/pool.h"
-#include "pool/self.h"
 #include "pool/wake.h"
 
 #include <errno.h>

@@ -5,7 +5,6 @@
  * posse_terminate_workers and posse_kill_workers end the workers by force. posse_destroy does both:
  * it lets all callers go, ends what is left, and waits until no worker lives.
  */
-#include "base/tuning.h"
 #include "internal.h"
 #include "base/tuning.h"
 #include "os/clock.h"
@@ -181,7 +180,7 @@ posse_status posse_resize(posse_executor *e, long max_workers)
     if (phase != PI_OPEN)
         return pi_phase_status(phase);
     uint64_t word = pi_monotonic_word((uint32_t)max_workers);
-    pi_store_seq(&e->segment.header->max_workers, word); /* with pi_max_workers, after the poke */
+    pi_store_seq(&e->segment.header->max_workers, word); /* with pi_max_workers, after notify */
     e->backend->notify(e);
     return POSSE_OK;
 }

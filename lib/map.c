@@ -7,7 +7,6 @@
 #include "os/clock.h"
 #include "os/unwind.h"
 #include "pool/dispatch.h"
-#include "pool/park.h"
 #include "pool/pool.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 #include "map_chunk.h"
-#include "internal.h"
 #include "os/unwind.h"
 #include "pool/pool.h"
 #include "pool/self.h"

@@ -4,7 +4,6 @@
  */
 #include "base/tuning.h"
 #include "map.h"
-#include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/pool.h"
 

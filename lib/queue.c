@@ -31,7 +31,7 @@ static posse_status find(posse_queue queue, struct pi_queue_view *view)
 posse_status posse_queue_put(posse_queue queue, const void *data, size_t size, long timeout_ms)
 {
     struct pi_queue_view view;
-    struct pi_item item = {.bytes = (void *)(uintptr_t)data, .size = size}; /* only read */
+    struct pi_queue_item item = {.bytes = (void *)(uintptr_t)data, .size = size}; /* only read */
     posse_status status = find(queue, &view);
     if (status != POSSE_OK)
         return status;
@@ -48,7 +48,7 @@ posse_status posse_queue_get(posse_queue queue, void *buffer, size_t capacity, s
                              long timeout_ms)
 {
     struct pi_queue_view view;
-    struct pi_item item = {.bytes = buffer, .capacity = capacity};
+    struct pi_queue_item item = {.bytes = buffer, .capacity = capacity};
     posse_status status = find(queue, &view);
     if (status == POSSE_OK && timeout_ms < -1)
         status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);

@@ -89,11 +89,11 @@ struct pi_header {
     _Atomic uint64_t workers;
     _Atomic uint64_t workers_started;
     _Atomic uint64_t workers_lost;
-    _Atomic uint64_t lost;
     /* While it could start workers. relaxed: callers only see whether it is awake. */
     _Atomic uint64_t supervisor_rounds;
     _Atomic uint64_t slots_recovered; /* slots that recoveries looked at: what a death costs */
-    /* By anyone; added up. */
+    /* By all processes; added up. */
+    _Atomic uint64_t lost;
     _Atomic uint64_t timed_out;
     _Atomic uint64_t cancelled;
     _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a worker, but plain counts */

@@ -4,8 +4,8 @@
  * published by the release of its tag. `info` is seq, so that a freed block is not missed.
  */
 #include "core/arena.h"
-
 #include "base/tuning.h"
+
 #define WINDOW 32u /* tags: a look begins again at such a place, which the cache still has */
 
 static uint64_t info_of(uint64_t span, uint32_t value)

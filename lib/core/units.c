@@ -1,9 +1,7 @@
 /* Units of the arena: which are free, which are claimed, what they give back. See arena.h. */
 #include "core/arena.h"
-#include "base/tuning.h"
-
 #include "base/assert.h"
-
+#include "base/tuning.h"
 
 #define VALUE_MASK ((uint64_t)UINT32_MAX)
 
@@ -173,7 +171,6 @@ void pi_units_free(struct pi_arena *arena, uint32_t head, enum pi_rest rest)
 }
 
 /* ---- giving back ---- */
-
 
 /* What the trim may discard. */
 static bool is_seen(uint64_t tag, uint32_t value) { return is_free(tag) && value == PI_SEEN; }

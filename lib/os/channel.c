@@ -77,7 +77,7 @@ void pi_os_channel_cut(int socket)
 
 /* ---- bytes ---- */
 
-bool pi_os_channel_poke(int socket)
+bool pi_os_channel_notify(int socket)
 {
     PI_OS_NO_CANCEL;
     int tries = 0;
@@ -121,7 +121,7 @@ bool pi_os_channel_closed(int socket, int timeout_ms)
 
 static enum pi_os_wakeup drained(int socket)
 {
-    return pi_os_channel_drain(socket) ? PI_OS_POKED : PI_OS_GONE;
+    return pi_os_channel_drain(socket) ? PI_OS_NOTIFIED : PI_OS_GONE;
 }
 
 enum pi_os_wakeup pi_os_channel_sleep(int socket, int pidfd, uint64_t until)

@@ -2,7 +2,7 @@
  *
  * Runs in: program, supervisor. A worker closes its copies.
  *
- *   poke, drain   a byte wakes the other side, which takes all bytes at once
+ *   notify, drain a byte wakes the other side, which takes all bytes at once
  *   tell, hear    short messages while the supervisor starts, perhaps with a descriptor
  *   closed        the other side's end, by death or by close, is the end of file
  *
@@ -20,7 +20,7 @@
 int pi_os_channel_pair(int sockets[2]);
 /* Sends one byte, unless the buffer is full: then the other side has something to read anyway.
  * False and errno: it cannot be sent; see pi_os_channel_passes. */
-bool pi_os_channel_poke(int socket);
+bool pi_os_channel_notify(int socket);
 /* Reads all that is there. False: the other side is gone. */
 bool pi_os_channel_drain(int socket);
 /* Whether the other side is gone. Waits for that up to timeout_ms, -1: for ever. A signal, or a
@@ -40,7 +40,7 @@ int pi_os_channel_hear(int socket, void *message, size_t size, int *fd);
 
 /* Sleeps until the moment. What ends it earlier: bytes or the end of the channel, the death of the
  * process behind a pidfd (-1: none), or a signal that ends a sleep (signals.h). */
-enum pi_os_wakeup { PI_OS_TIME, PI_OS_POKED, PI_OS_GONE };
+enum pi_os_wakeup { PI_OS_TIME, PI_OS_NOTIFIED, PI_OS_GONE };
 enum pi_os_wakeup pi_os_channel_sleep(int socket, int pidfd, uint64_t until);
 
 /* Whether an errno of a call above passes: the same call may do later. */

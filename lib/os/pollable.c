@@ -41,7 +41,7 @@ void pi_os_pollable_set(struct pi_os_pollable *flag)
     for (int tries = 0; tries < PI_MAX_POLLABLE_RETRIES; tries++) {
         if (!pi_os_fd_is_ours(&flag->writer))
             break;
-        if (pi_os_channel_poke(flag->writer.number))
+        if (pi_os_channel_notify(flag->writer.number))
             return;
         if (!pi_os_channel_passes(errno))
             break;

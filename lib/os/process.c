@@ -213,7 +213,7 @@ void pi_os_reap_adopted(const struct pi_os_identity *orphan)
 }
 
 /* SIGCONT may be sent in the whole session, also if a task has become another user. */
-bool pi_os_poke(pid_t supervisor)
+bool pi_os_notify(pid_t supervisor)
 {
     return kill(supervisor, SIGCHLD) == 0 || kill(supervisor, SIGCONT) == 0;
 }

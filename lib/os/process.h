@@ -72,7 +72,7 @@ void pi_os_reap(pid_t pid);
 void pi_os_reap_adopted(const struct pi_os_identity *orphan);
 
 /* Ends the supervisor's sleep (signals.h). False: there is no such process. */
-bool pi_os_poke(pid_t supervisor);
+bool pi_os_notify(pid_t supervisor);
 /* Sends a signal to a child's process group and to the child, which may not lead its group yet. */
 void pi_os_signal_group(pid_t pid, int signal);
 

@@ -6,7 +6,7 @@
 /* Each list ends with 0. */
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, 0};
 static const int of_terminal[] = {SIGINT, SIGQUIT, SIGTTIN, SIGTTOU, 0};
-static const int pokes[] = {SIGCHLD, SIGCONT, 0};
+static const int wakeups[] = {SIGCHLD, SIGCONT, 0};
 
 static bool is_one_of(const int *list, int signal)
 {
@@ -43,7 +43,7 @@ void pi_os_signals_restore(const sigset_t *before) { pthread_sigmask(SIG_SETMASK
 
 /* ---- in processes of ours ---- */
 
-static void on_poke(int signal) { (void)signal; }
+static void do_nothing(int signal) { (void)signal; }
 
 /* sigaction fails for signals of the kernel and of the C library, which cannot change. */
 void pi_os_signals_of_supervisor(sigset_t *ignored)
@@ -53,23 +53,23 @@ void pi_os_signals_of_supervisor(sigset_t *ignored)
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     sigemptyset(ignored);
     for (int signal = 1; signal < NSIG; signal++) {
-        struct sigaction action = {.sa_handler = is_one_of(pokes, signal) ? on_poke : SIG_DFL};
+        struct sigaction action = {.sa_handler = is_one_of(wakeups, signal) ? do_nothing : SIG_DFL};
         struct sigaction before;
         if (sigaction(signal, &action, &before) == 0 && before.sa_handler == SIG_IGN)
             sigaddset(ignored, signal);
     }
 }
 
-void pi_os_signals_of_sleep(sigset_t *mask) { fill_without(mask, pokes); }
+void pi_os_signals_of_sleep(sigset_t *mask) { fill_without(mask, wakeups); }
 
-/* The supervisor has set all but `pokes` to their default. */
+/* The supervisor has set all but `wakeups` to their default. */
 void pi_os_signals_of_worker(const sigset_t *ignored)
 {
     sigset_t none;
     for (int signal = 1; signal < NSIG; signal++) {
         bool ignores = is_one_of(of_terminal, signal) || sigismember(ignored, signal) == 1;
         struct sigaction action = {.sa_handler = ignores ? SIG_IGN : SIG_DFL};
-        if (ignores || is_one_of(pokes, signal))
+        if (ignores || is_one_of(wakeups, signal))
             (void)sigaction(signal, &action, NULL);
     }
     sigemptyset(&none);

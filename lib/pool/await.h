@@ -8,7 +8,6 @@
 #ifndef PI_AWAIT_H
 #define PI_AWAIT_H
 
-#include "pool/cq.h"
 #include "pool/pool.h"
 
 /* One caller's wait for one task. Set `future`, zero the rest. */

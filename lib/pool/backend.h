@@ -3,7 +3,6 @@
 #define PI_BACKEND_H
 
 #include "os/process.h"
-#include "pool/error.h"
 #include "pool/pool.h"
 
 struct pi_supervisor;
@@ -18,7 +17,7 @@ struct pi_backend {
     posse_status (*start)(posse_executor *executor);
     /* Why there is no supervisor any more, in words; NULL: it lives. Two system calls. */
     const char *(*ended)(posse_executor *executor);
-    /* Waits for its end; fine if it never started, or has ended. It may be poked still. */
+    /* Waits for its end; fine if it never started, or has ended. Callers may still notify it. */
     void (*join)(posse_executor *executor);
     /* Frees what start made. */
     void (*fini)(posse_executor *executor);

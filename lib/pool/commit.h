@@ -17,8 +17,7 @@ void pi_give_back(posse_executor *executor, const void *from, size_t length);
 
 /* `size` rounded up to whole pages. */
 size_t pi_whole_pages(size_t size);
-/* The bytes from the start of the segment to the end of the parkers' map, which are always backed.
- * */
+/* From the start of the segment to the end of the parkers' map: bytes that are always backed. */
 size_t pi_header_front(const posse_executor *executor);
 
 /* Opens slots, units of the arena or rings for this process: those below the number, and rings 0 to

@@ -23,8 +23,8 @@ const char *pi_refusal(void);
 #define PI_NO_SHARED "shared memory is exhausted: /dev/shm, a resource limit, or the machine"
 
 /* What an errno means to a caller, which finds it in errno too. POSSE_OK: it is 0. POSSE_NO_MEMORY:
- * memory, processes or threads are exhausted. POSSE_SYSTEM: any other. The words say what failed.
- * */
+ * memory, processes or threads are exhausted. POSSE_SYSTEM: any other. The words name what
+ * failed. */
 posse_status pi_refuse_errno(int error, const char *words);
 /* The same for a function that has just failed and set errno. */
 posse_status pi_failure(const char *words);

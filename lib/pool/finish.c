@@ -17,8 +17,7 @@
 #include "pool/trim.h"
 #include "pool/wake.h"
 
-/* To FILLING, so that the handle is stale. False, as below: somebody else did, or has claimed it.
- * */
+/* To FILLING, so that the handle is stale. False: another process did it, or claimed the slot. */
 static bool empty_slot(struct pi_slot *slot, uint64_t *word, unsigned owner)
 {
     for (uint64_t was = *word; pi_same_state(*word, was);)

@@ -5,6 +5,7 @@
  * callers that sleep; each sees the phase.
  */
 #include "pool/phase.h"
+#include "pool/error.h"
 #include "pool/wake.h"
 
 bool pi_raise_phase(posse_executor *e, enum pi_phase phase)

@@ -2,7 +2,6 @@
 #ifndef PI_PHASE_H
 #define PI_PHASE_H
 
-#include "pool/error.h"
 #include "pool/pool.h"
 
 /* Raises the phase. False: it is there or further already. */

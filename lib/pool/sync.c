@@ -7,7 +7,6 @@
  */
 #include "pool/sync.h"
 #include "os/clock.h"
-#include "os/semaphore.h"
 #include "pool/block.h"
 #include "pool/error.h"
 #include "pool/park.h"
@@ -99,7 +98,7 @@ void pi_sync_free(const struct pi_sync *sync)
             return;
 }
 
-bool pi_sync_exists(const struct pi_sync *sync)
+static bool exists(const struct pi_sync *sync)
 {
     struct pi_block block;
     uint64_t tag;
@@ -108,7 +107,7 @@ bool pi_sync_exists(const struct pi_sync *sync)
 
 posse_status pi_sync_lost(const struct pi_sync *sync)
 {
-    if (!pi_sync_exists(sync))
+    if (!exists(sync))
         return pi_refuse(POSSE_INVALID, STALE);
     uint64_t word = pi_load_seq(&sync->lock->word); /* with pi_robust_lock_end */
     bool gone = pi_stamped(word, sync->serial) && (word & PI_LOCK_GONE);
@@ -136,7 +135,7 @@ static posse_status park(const struct pi_condition *condition, uint32_t parker, 
 {
     const struct pi_sync *sync = condition->sync;
     for (;;) {
-        if (!pi_sync_exists(sync))
+        if (!exists(sync))
             return pi_refuse(POSSE_INVALID, STALE);
         if (!pi_waiters_add(condition->waiters, sync->serial, parker))
             return pi_sync_lost(sync);

@@ -55,10 +55,7 @@ posse_status pi_sync_find(posse_executor *executor, enum pi_sync_type type, uint
 /* Frees the block of a lock or queue that is GONE, unless another process does. */
 void pi_sync_free(const struct pi_sync *sync);
 
-/* Whether it is still there, by the tag of its block: before each look at its memory. */
-bool pi_sync_exists(const struct pi_sync *sync);
-/* Why it is not what it was. POSSE_INVALID: it has ended. POSSE_BROKEN: a task has overwritten it.
- * */
+/* Why it is not what it was. POSSE_INVALID: it has ended. POSSE_BROKEN: a task overwrote it. */
 posse_status pi_sync_lost(const struct pi_sync *sync);
 /* Whether a caller that cannot go on may wait: POSSE_TIMEOUT, it may; POSSE_SHUT_DOWN,
  * POSSE_BROKEN. */

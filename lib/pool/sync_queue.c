@@ -138,9 +138,9 @@ static struct cell *cell_at(const struct pi_queue_view *view, uint64_t position)
 }
 
 /* A step of the holder of the lock. POSSE_TIMEOUT: it cannot be done now. */
-typedef posse_status step_fn(const struct pi_queue_view *view, struct pi_item *item);
+typedef posse_status step_fn(const struct pi_queue_view *view, struct pi_queue_item *item);
 
-static posse_status put(const struct pi_queue_view *view, struct pi_item *item)
+static posse_status put(const struct pi_queue_view *view, struct pi_queue_item *item)
 {
     struct pi_queue *queue = view->queue;
     uint64_t tail = pi_load_relaxed(&queue->tail); /* relaxed: under the lock */
@@ -157,7 +157,7 @@ static posse_status put(const struct pi_queue_view *view, struct pi_item *item)
     return POSSE_OK;
 }
 
-static posse_status get(const struct pi_queue_view *view, struct pi_item *item)
+static posse_status get(const struct pi_queue_view *view, struct pi_queue_item *item)
 {
     struct pi_queue *queue = view->queue;
     uint64_t head = pi_load_relaxed(&queue->head); /* relaxed: under the lock */
@@ -183,7 +183,7 @@ static void wake_all(const struct pi_queue_view *view)
     pi_sync_wake_all(&view->sync, &view->queue->writers);
 }
 
-static posse_status close_it(const struct pi_queue_view *view, struct pi_item *item)
+static posse_status close_it(const struct pi_queue_view *view, struct pi_queue_item *item)
 {
     (void)item;
     pi_store_seq(&view->queue->closed, 1); /* before the look at the waiters */
@@ -191,7 +191,7 @@ static posse_status close_it(const struct pi_queue_view *view, struct pi_item *i
     return POSSE_OK;
 }
 
-static posse_status end_it(const struct pi_queue_view *view, struct pi_item *item)
+static posse_status end_it(const struct pi_queue_view *view, struct pi_queue_item *item)
 {
     (void)item;
     (void)pi_robust_lock_end(&view->queue->lock, view->sync.serial); /* the unlock frees it */
@@ -204,8 +204,8 @@ static posse_status end_it(const struct pi_queue_view *view, struct pi_item *ite
 
 /* Calls hold the lock for one step only, unless the holder is stopped. One that has died with the
  * lock has left nothing to repair. */
-static posse_status do_step(const struct pi_queue_view *view, step_fn *step, struct pi_item *item,
-                            uint64_t until)
+static posse_status do_step(const struct pi_queue_view *view, step_fn *step,
+                            struct pi_queue_item *item, uint64_t until)
 {
     posse_status status = pi_sync_lock(&view->sync, 0);
     if (status == POSSE_TIMEOUT) {
@@ -222,8 +222,8 @@ static posse_status do_step(const struct pi_queue_view *view, step_fn *step, str
 }
 
 /* Does a step as soon as it can be done. */
-static posse_status transfer(const struct pi_queue_view *view, step_fn *step, struct pi_item *item,
-                             uint64_t until)
+static posse_status transfer(const struct pi_queue_view *view, step_fn *step,
+                             struct pi_queue_item *item, uint64_t until)
 {
     bool puts = step == put;
     struct pi_condition condition = {&view->sync,
@@ -242,12 +242,14 @@ static posse_status transfer(const struct pi_queue_view *view, step_fn *step, st
     return status;
 }
 
-posse_status pi_queue_put(const struct pi_queue_view *view, struct pi_item *item, uint64_t until)
+posse_status pi_queue_put(const struct pi_queue_view *view, struct pi_queue_item *item,
+                          uint64_t until)
 {
     return transfer(view, put, item, until);
 }
 
-posse_status pi_queue_get(const struct pi_queue_view *view, struct pi_item *item, uint64_t until)
+posse_status pi_queue_get(const struct pi_queue_view *view, struct pi_queue_item *item,
+                          uint64_t until)
 {
     return transfer(view, get, item, until);
 }

@@ -13,7 +13,7 @@ struct pi_queue_view {
 };
 
 /* What a call moves. */
-struct pi_item {
+struct pi_queue_item {
     void *bytes;     /* from here, or to here */
     size_t size;     /* of the item */
     size_t capacity; /* of the room for it */
@@ -25,8 +25,10 @@ posse_status pi_queue_create(posse_executor *executor, uint64_t capacity, uint64
 /* POSSE_INVALID, POSSE_BROKEN. */
 posse_status pi_queue_find(posse_executor *executor, uint64_t id, struct pi_queue_view *view);
 /* Block up to `until`. */
-posse_status pi_queue_put(const struct pi_queue_view *view, struct pi_item *item, uint64_t until);
-posse_status pi_queue_get(const struct pi_queue_view *view, struct pi_item *item, uint64_t until);
+posse_status pi_queue_put(const struct pi_queue_view *view, struct pi_queue_item *item,
+                          uint64_t until);
+posse_status pi_queue_get(const struct pi_queue_view *view, struct pi_queue_item *item,
+                          uint64_t until);
 /* No item comes after it; the end of the queue. Block up to five seconds, for a holder of the lock
  * that is stopped. */
 posse_status pi_queue_close(const struct pi_queue_view *view);

@@ -6,8 +6,8 @@
  *
  *   process            step
  *   program, worker    frees something, goes to sleep, or is refused memory, and finds more memory
- *                      than an idle executor keeps: sets `trim` from 0 to 1 (seq), then pokes the
- *                      supervisor
+ *                      than an idle executor keeps: sets `trim` from 0 to 1 (seq), then
+ *                      notifies the supervisor
  *   supervisor         sees `trim` (seq): notes where the queue ends, and sleeps for 100 ms
  *   ... then           if the queue has grown, the same again; else clears `trim` (seq) and makes
  *                      a round. If that has found something, the next follows after 100 ms
@@ -208,7 +208,7 @@ void pi_ask_for_trim(posse_executor *e)
     /* If it is not open there is no supervisor yet, or all memory goes soon. */
     if (pi_phase_of(e) != PI_OPEN)
         return;
-    if (pi_exchange_seq(asked, 1) != 0) /* with pi_trim_when_due, which the poke wakes */
+    if (pi_exchange_seq(asked, 1) != 0) /* with pi_trim_when_due, which notify wakes */
         return;
     int error = errno;
     if (!e->backend->spawn)

@@ -53,11 +53,9 @@ void pi_verify_pool(posse_executor *executor);
 /* Checks whether a task can still end. The caller keeps `verify`, zero at first, between checks. */
 void pi_verify_task(posse_executor *executor, uint32_t index, struct pi_verify *verify);
 
-/* Tasks on one stack that are looked at: a longer chain was overwritten. */
-#define PI_MAX_NESTED 1000000u
 /* Whether a worker has this task on its stack, or its chain is too long to tell. */
 bool pi_is_on_stack(posse_executor *executor, unsigned worker, uint32_t index);
-/* Ends a task whose word names a worker that does not exist: LOST. */
+/* Makes a task LOST whose worker does not exist, or that has no room in the ring. */
 void pi_finish_ownerless(posse_executor *executor, uint32_t index, uint64_t word);
 
 #endif

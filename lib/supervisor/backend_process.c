@@ -49,12 +49,12 @@ static const char *ended(posse_executor *e)
 static void notify(posse_executor *e)
 {
     if (e->owner != PI_OWNER_PROGRAM) { /* a worker; if the supervisor is dead, it hits no other */
-        (void)pi_os_poke(pi_os_parent());
+        (void)pi_os_notify(pi_os_parent());
         return;
     }
-    bool sent = pi_os_fd_is_ours(&e->link.socket) && pi_os_channel_poke(e->link.socket.number);
+    bool sent = pi_os_fd_is_ours(&e->link.socket) && pi_os_channel_notify(e->link.socket.number);
     if (!sent && pi_os_identity_is(&e->link.supervisor))
-        (void)pi_os_poke(e->link.supervisor.pid);
+        (void)pi_os_notify(e->link.supervisor.pid);
 }
 
 /* Blocks up to PI_TELL_AGAIN_MS. */
@@ -170,7 +170,7 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
     enum pi_os_wakeup why = pi_os_channel_sleep(s->socket, s->program, until);
     if (why == PI_OS_TIME)
         return s->program >= 0 || pi_os_identity_lives(&s->program_identity);
-    return why == PI_OS_POKED;
+    return why == PI_OS_NOTIFIED;
 }
 
 const struct pi_backend pi_process_backend = {

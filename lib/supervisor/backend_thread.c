@@ -1,9 +1,8 @@
-/* Runs in: program.
+/* Runs in: program; spawn, event, reap and sleep in the supervisor's thread.
  *
  * The thread backend: workers and supervisor are threads of the program, and all else is as with
  * processes. A thread cannot be killed: a task that is late runs on in a thread that is given up.
  */
-#include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
 #include "pool/backend.h"
@@ -20,7 +19,7 @@ static unsigned default_workers(unsigned cpus) { return cpus + 4 < 32 ? cpus + 4
 
 /* ---- workers ---- */
 
-static void notify(posse_executor *e) { pi_os_semaphore_post(&e->supervisor->poked); }
+static void notify(posse_executor *e) { pi_os_semaphore_post(&e->supervisor->notified); }
 
 /* Also if a task has called pthread_exit. */
 static void at_end(void *context)
@@ -72,8 +71,8 @@ static void reap(struct pi_supervisor *s, unsigned worker)
 
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 {
-    if (pi_os_semaphore_wait(&s->poked, until))
-        pi_os_semaphore_drain(&s->poked);
+    if (pi_os_semaphore_wait(&s->notified, until))
+        pi_os_semaphore_drain(&s->notified);
     return true;
 }
 

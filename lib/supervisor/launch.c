@@ -44,7 +44,7 @@ struct report {
 static int open_socket(int sockets[2])
 {
     int error = pi_os_channel_pair(sockets);
-    if (error == 0 && !(pi_os_channel_poke(sockets[1]) && pi_os_channel_drain(sockets[0])))
+    if (error == 0 && !(pi_os_channel_notify(sockets[1]) && pi_os_channel_drain(sockets[0])))
         error = errno; /* bytes cannot be sent, or received */
     return error;
 }
@@ -154,7 +154,7 @@ static struct report meet(posse_executor *e, int first)
         return report;
     }
     pi_os_close(first);
-    int refused = pi_os_channel_poke(e->link.socket.number) ? 0 : errno;
+    int refused = pi_os_channel_notify(e->link.socket.number) ? 0 : errno;
     if (refused)
         pi_os_channel_end(e->link.socket.number); /* the supervisor finds that and exits */
     int error = pi_os_channel_hear(e->link.socket.number, &report, sizeof report, &none);

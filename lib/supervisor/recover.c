@@ -54,7 +54,7 @@
  * record.
  */
 #include "supervisor/recover.h"
-#include "os/semaphore.h"
+#include "base/tuning.h"
 #include "pool/block.h"
 #include "pool/commit.h"
 #include "pool/finish.h"

@@ -15,7 +15,6 @@
 #include "pool/error.h"
 #include "pool/finish.h"
 #include "pool/phase.h"
-#include "pool/sync.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
 #include "supervisor/child.h"
@@ -30,7 +29,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     struct pi_supervisor *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    if (pi_os_semaphore_init(&s->poked) != 0) {
+    if (pi_os_semaphore_init(&s->notified) != 0) {
         free(s);
         return NULL;
     }
@@ -47,7 +46,7 @@ void pi_supervisor_destroy(struct pi_supervisor *s)
 {
     if (!s)
         return;
-    pi_os_semaphore_fini(&s->poked);
+    pi_os_semaphore_fini(&s->notified);
     free(s);
 }
 

@@ -69,7 +69,7 @@ struct pi_supervisor {
      * sleep. */
     pthread_t thread;
     bool joined;
-    struct pi_os_semaphore poked;
+    struct pi_os_semaphore notified;
 };
 
 /* In the program. NULL: there is no memory. */

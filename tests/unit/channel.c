@@ -98,50 +98,50 @@ static bool has_bytes(int socket)
     return n == 1;
 }
 
-TEST(poke_and_drain, ALL)
+TEST(notify_and_drain, ALL)
 {
     struct pair pair = make_pair();
     assert_true(pi_os_channel_drain(pair.end[1])); /* nothing there: does not block */
-    pi_os_channel_poke(pair.end[0]);
+    pi_os_channel_notify(pair.end[0]);
     assert_true(has_bytes(pair.end[1]));
     assert_false(has_bytes(pair.end[1]));
     for (int i = 0; i < 200; i++)
-        pi_os_channel_poke(pair.end[0]);
+        pi_os_channel_notify(pair.end[0]);
     assert_true(pi_os_channel_drain(pair.end[1]));
     assert_false(has_bytes(pair.end[1]));
-    pi_os_channel_poke(pair.end[1]); /* the other way */
+    pi_os_channel_notify(pair.end[1]); /* the other way */
     assert_true(has_bytes(pair.end[0]));
     close_pair(&pair);
 }
 
-/* Nobody reads: pokes are lost, and the one who pokes does not block. */
-TEST(poke_into_a_full_socket, ALL)
+/* The other side does not read: notify loses its byte and does not block. */
+TEST(notify_into_a_full_socket, ALL)
 {
     struct pair pair = make_pair();
     for (int i = 0; i < 100000; i++)
-        pi_os_channel_poke(pair.end[0]);
+        pi_os_channel_notify(pair.end[0]);
     assert_true(pi_os_channel_drain(pair.end[1]));
-    pi_os_channel_poke(pair.end[0]);
+    pi_os_channel_notify(pair.end[0]);
     assert_true(has_bytes(pair.end[1]));
     close_pair(&pair);
 }
 
 /* No SIGPIPE, which would end the runner. */
-TEST(poke_into_a_closed_socket, ALL)
+TEST(notify_into_a_closed_socket, ALL)
 {
     struct pair pair = make_pair();
     close(pair.end[1]);
-    pi_os_channel_poke(pair.end[0]);
+    pi_os_channel_notify(pair.end[0]);
     assert_false(pi_os_channel_drain(pair.end[0]));
     close(pair.end[0]);
-    pi_os_channel_poke(-1);
+    pi_os_channel_notify(-1);
     assert_false(pi_os_channel_drain(-1));
 }
 
 TEST(last_words_are_drained_before_the_end, ALL)
 {
     struct pair pair = make_pair();
-    pi_os_channel_poke(pair.end[1]);
+    pi_os_channel_notify(pair.end[1]);
     close(pair.end[1]);
     assert_true(pi_os_channel_closed(pair.end[0], 0));
     assert_true(has_bytes(pair.end[0]));
@@ -153,7 +153,7 @@ TEST(open_while_the_other_side_is, ALL)
 {
     struct pair pair = make_pair();
     assert_false(pi_os_channel_closed(pair.end[0], 0));
-    pi_os_channel_poke(pair.end[1]);
+    pi_os_channel_notify(pair.end[1]);
     long before = now_ms();
     assert_false(pi_os_channel_closed(pair.end[0], 30)); /* a byte is no end */
     assert_true(now_ms() - before >= 29);
@@ -242,7 +242,7 @@ TEST(an_end_leaves_the_other_direction, ALL)
     struct pair pair = make_pair();
     pi_os_channel_end(pair.end[0]);
     assert_false(pi_os_channel_drain(pair.end[1]));
-    assert_true(pi_os_channel_poke(pair.end[1]));
+    assert_true(pi_os_channel_notify(pair.end[1]));
     assert_true(has_bytes(pair.end[0]));
     close_pair(&pair);
 }
@@ -272,11 +272,11 @@ TEST(sleeps_until_the_moment, ALL)
     close_pair(&pair);
 }
 
-TEST(a_poke_ends_a_sleep, ALL)
+TEST(notify_ends_a_sleep, ALL)
 {
     struct pair pair = make_pair();
-    pi_os_channel_poke(pair.end[1]);
-    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, PI_NEVER), PI_OS_POKED);
+    pi_os_channel_notify(pair.end[1]);
+    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, PI_NEVER), PI_OS_NOTIFIED);
     assert_false(has_bytes(pair.end[0]));
     close_pair(&pair);
 }
@@ -310,7 +310,7 @@ static int sleep_with_a_signal(void *context)
     struct pair *pair = context;
     sigset_t ignored;
     pi_os_signals_of_supervisor(&ignored);
-    REQUIRE(pi_os_poke(getpid()));
+    REQUIRE(pi_os_notify(getpid()));
     REQUIRE(pi_os_channel_sleep(pair->end[0], -1, PI_NEVER) == PI_OS_TIME);
     return 0;
 }

@@ -244,12 +244,12 @@ TEST(a_forked_child_leads_its_group_and_dies_with_its_parent, ALL)
     close(cradle.ends[0]);
 }
 
-TEST(nobody_is_poked, ALL)
+TEST(no_process_is_notified, ALL)
 {
     int code = 0;
     pid_t child = start_child(end_with, &code);
     (void)wait_status(child);
-    assert_false(pi_os_poke(child));
+    assert_false(pi_os_notify(child));
 }
 
 TEST(a_descriptor_for_the_death, ALL)
