@@ -54,12 +54,12 @@ static bool lead(struct pi_cq *cq, uint64_t until)
         pi_verify_pool(e);
     pthread_mutex_lock(&dispatcher->lock);
     dispatcher->led = false;
-    if (end == PI_PARK_VERIFY) {
+    if (end == PI_PARK_VERIFY)
         pi_dispatch_verify_locked(e);
-        pi_dispatch_rescan_locked(e);
-    } else {
+    if (end == PI_PARK_WOKEN)
         pi_dispatch_deliver_locked(e);
-    }
+    else /* a task may have ended that is not in the list yet */
+        pi_dispatch_rescan_locked(e);
     pthread_mutex_unlock(&dispatcher->lock);
     return true;
 }

@@ -135,13 +135,14 @@ static bool is_stuck(posse_executor *e, uint64_t head)
 }
 
 /* Whether the ring says that something is in it, and where its head is. It may lie: then there is
- * no entry at the head. */
+ * no entry at the head. While rings are given back the head may stand at a mark, until the
+ * supervisor goes on. */
 static bool has_entries(posse_executor *e, uint64_t *head)
 {
     if (pi_ring_peek(&e->segment.ring, head) != PI_NO_INDEX)
         return true;
     *head = pi_load_seq(&e->segment.header->ring.head); /* with pi_ring_advance */
-    return pi_ring_end(&e->segment.ring) != *head;
+    return pi_ring_end(&e->segment.ring) != *head && !pi_ring_backed(&e->segment.ring).giving;
 }
 
 /* One caller a second, of those that are blocked: their sleeps may end a little early. order: the

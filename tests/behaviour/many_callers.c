@@ -198,6 +198,36 @@ POOL_TEST(scribbled_list, PARALLEL, 1)
     free_gate(pool, gate);
 }
 
+/* Waits again and again until the task has ended. */
+static posse_status wait_in_pieces(void *future)
+{
+    posse_status status;
+    size_t n_done;
+    do
+        status = posse_wait(future, 1, POSSE_ALL_COMPLETED, 500, NULL, &n_done);
+    while (status == POSSE_TIMEOUT && n_done == 0);
+    return status;
+}
+
+/* A task ends, and nothing says so: as if it were not in the list yet. A wait whose time is up
+ * says that all have ended, if they have. */
+POOL_TEST(end_without_a_wake, PARALLEL, 1)
+{
+    struct gate *gate = make_gate(pool);
+    posse_future future = submitted_hold(pool, gate);
+    struct caller caller;
+    await_entered(gate, 1);
+    start_call(&caller, wait_in_pieces, &future);
+    await_parked(&caller);
+    atomic_store(&pool->segment.parkers.at[pool->dispatcher.parker].collects, 0);
+    atomic_store(&pool->segment.slots.at[future.slot].word, pi_with_parker(pi_word_of(future), 0));
+    open_gate(gate);
+    assert_ok(end_call(&caller));
+    atomic_store(&pool->segment.parkers.at[pool->dispatcher.parker].collects, 1);
+    take_error(future, POSSE_OK);
+    free_gate(pool, gate);
+}
+
 /* D16: the way to the supervisor is full, and it does not read. */
 POOL_TEST(D16_wakeup_channel_full, PROCESSES, 1)
 {

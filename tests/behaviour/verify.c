@@ -2,6 +2,8 @@
  * sound pool that is only slow or stopped passes all checks. The tests make the checks one after
  * another, as if seconds lay between them. */
 #include "pool/pool.h"
+#include "pool/grow.h"
+#include "pool/phase.h"
 #include "pool/dispatch.h"
 #include "pool/verify.h"
 #include "support/support.h"
@@ -9,7 +11,9 @@
 #include <signal.h>
 
 #define LOOKS 50
-#define WAITING 20 /* entries: the tail of the ring lags less behind */
+#define GIVING 32u        /* in the word `backed`, */
+#define MARK_UP 0xffffffu /* and a cell: see core/ring.c */
+#define WAITING 20        /* entries: the tail of the ring lags less behind */
 
 /* As many looks at the pool as a caller takes in that many seconds. */
 static void look_long(posse_executor *pool)
@@ -136,6 +140,27 @@ TEST(gap_in_the_ring, PARALLEL)
     (void)take_long(scene.held);
     assert_eventually((look_long(scene.pool), posse_result(future, 0, NULL, NULL) == POSSE_BROKEN));
     assert_ok(posse_destroy(scene.pool)); /* it is not at rest */
+}
+
+/* The supervisor is stopped as it gives rings back, and the head stands at a mark that a producer
+ * has just put: that is no damage. */
+POOL_TEST(stopped_while_rings_go, PARALLEL, 1)
+{
+    struct pi_ring *ring = &pool->segment.ring;
+    assert_eventually(stats_of(pool).workers_idle == 1);
+    if (pi_ring_backed(ring).rings < 2)
+        assert_true(pi_grow_ring(pool));
+    uint64_t backed = pi_ring_backed(ring).word;
+    _Atomic uint64_t *cell = &ring->cells[atomic_load(&ring->shared->head) % PI_RING_CELLS];
+    uint64_t before = atomic_load(cell);
+    atomic_store(&ring->shared->backed, pi_monotonic_word((uint32_t)backed | GIVING));
+    assert_true(pi_ring_backed(ring).giving);
+    atomic_store(cell, atomic_load(&ring->shared->head) << 24 | MARK_UP);
+    look_long(pool);
+    assert_int_equal(pi_phase_of(pool), PI_OPEN);
+    atomic_store(cell, before);
+    atomic_store(&ring->shared->backed, backed);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
 }
 
 /* Only callers that have been blocked for a second count as looks: a worker that was interrupted
