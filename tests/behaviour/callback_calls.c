@@ -231,8 +231,11 @@ TEST(descriptor_during_destroy, PARALLEL)
         posse_completion_queue *queue;
         assert_ok(posse_completion_queue_create(&queue));
         posse_executor *pool = make_pool(1);
-        posse_future future = submitted_long(pool, square_task, 3);
+        struct gate *gate = make_gate(pool);
+        posse_future future = submitted_hold(pool, gate);
+        /* The future has not ended: else the callback would wait here for the destroy below. */
         assert_ok(posse_add_done_callback(future, adds_late, queue));
+        open_gate(gate);
         assert_ok(posse_destroy(pool));
         posse_completion_queue_destroy(queue);
     }
