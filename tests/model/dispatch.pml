@@ -9,7 +9,8 @@
  *
  * NT threads wait for a task each, and may give up. A thread for callbacks, to which the program
  * adds one, goes on until the dispatcher is closed. A finisher for each slot ends its task. With
- * RELEASE a thread releases the first one meanwhile.
+ * RELEASE a thread releases the first one meanwhile. With CHAIN the second task ends only after a
+ * thread has come back with the first.
  *
  * Abstracted: the list of what has ended (done_list.pml: here it is a set, and a finisher that
  * finds it empty posts), parkers of several dispatchers in a word, completion queues of several
@@ -21,7 +22,7 @@
  * Mutants, which must fail:
  *   NO_HAND_OVER    a thread that leaves does not wake another to lead
  *   LEADERS_ONLY    ... unless it has led itself (the one that it woke may leave, too)
- *   NO_LOOK_AGAIN   a thread leads without a look at its queue, under the lock
+ *   NO_LOOK_AGAIN   a thread leads without a look at its queue, under the lock (with CHAIN)
  *   FOLLOW_LATE     a follower does not look again whether a thread leads
  *   NO_OVER         ... or whether the dispatcher is closed
  *   NO_WAKEUP       delivering does not post the wakeup
@@ -212,6 +213,9 @@ proctype callbacks()
 proctype finisher(byte s)
 {
     bit tell, first;
+#ifdef CHAIN
+    (s == 0 || back > 0);
+#endif
     atomic { final[s] = 1; tell = named[s] }
     if
     :: tell ->

@@ -255,9 +255,10 @@ fails pin -DNO_RECOVERY
 holds -O1 dispatch -DNT=1
 holds -O1 dispatch -DNT=1 -DRELEASE=1
 holds -O1 dispatch -DNS=1
+holds -O1 dispatch -DCHAIN -DNT=1
 fails dispatch -DNO_HAND_OVER -DTIMEOUTS=0 -DNT=1
 fails dispatch -DLEADERS_ONLY
-fails dispatch -DNO_LOOK_AGAIN -DTIMEOUTS=0 -DNT=1
+fails dispatch -DNO_LOOK_AGAIN -DCHAIN -DTIMEOUTS=0 -DNT=1
 fails dispatch -DFOLLOW_LATE -DTIMEOUTS=0 -DNT=1
 fails dispatch -DNO_OVER -DTIMEOUTS=0 -DNT=1
 fails dispatch -DNO_WAKEUP -DTIMEOUTS=0 -DNT=1
