@@ -138,10 +138,10 @@ static void drop_all(struct posse_completion_queue *c)
 {
     pthread_mutex_lock(&c->cq.lock);
     while (c->entries) {
-        if (pi_dispatch_try_unlink_locked(&c->entries->sub)) {
-            free_entry_locked(c,
-                              c->entries); /* NOLINT(clang-analyzer-unix.Malloc): the first has none
-                                          before it, so it is not there after this */
+        struct entry *first = c->entries;
+        if (pi_dispatch_try_unlink_locked(&first->sub)) {
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is not the first after this */
+            free_entry_locked(c, first);
             continue;
         }
         pthread_mutex_unlock(&c->cq.lock); /* for the thread that delivers */

@@ -30,14 +30,12 @@ static posse_status prepare(posse_map_iter *m)
     return m->job.unordered ? pi_dispatch_open(m->executor) : POSSE_OK;
 }
 
-/* NULL: *status tells why. */
-static posse_map_iter *make(posse_executor *e, const posse_map_job *job, posse_status *status)
+/* NULL: the program has no memory. */
+static posse_map_iter *make(posse_executor *e, const posse_map_job *job)
 {
     posse_map_iter *m = calloc(1, sizeof *m);
-    if (!m) {
-        *status = pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    if (!m)
         return NULL;
-    }
     m->executor = e;
     m->job = *job;
     if (job->n_inputs)
@@ -60,10 +58,12 @@ void pi_map_close_left(void *map)
 static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_map_iter **map)
 {
     posse_status status = pi_map_check(e, job);
-    if (status == POSSE_OK)
-        *map = make(e, job, &status);
-    if (status == POSSE_OK)
-        status = prepare(*map);
+    if (status != POSSE_OK)
+        return status;
+    *map = make(e, job);
+    if (!*map)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    status = prepare(*map);
     if (status == POSSE_OK) {
         PI_OS_IF_LEFT(pi_map_close_left, map); /* by the source, or a task that runs here */
         status = pi_map_fill(*map, job->source ? (*map)->chunksize : (*map)->buffersize);
