@@ -219,11 +219,14 @@ POOL_TEST(end_without_a_wake, PARALLEL, 1)
     await_entered(gate, 1);
     start_call(&caller, wait_in_pieces, &future);
     await_parked(&caller);
-    atomic_store(&pool->segment.parkers.at[pool->dispatcher.parker].collects, 0);
+    pthread_mutex_lock(&pool->dispatcher.lock);
+    _Atomic uint32_t *collects = &pool->segment.parkers.at[pool->dispatcher.parker].collects;
+    pthread_mutex_unlock(&pool->dispatcher.lock);
+    atomic_store(collects, 0);
     atomic_store(&pool->segment.slots.at[future.slot].word, pi_with_parker(pi_word_of(future), 0));
     open_gate(gate);
     assert_ok(end_call(&caller));
-    atomic_store(&pool->segment.parkers.at[pool->dispatcher.parker].collects, 1);
+    atomic_store(collects, 1);
     take_error(future, POSSE_OK);
     free_gate(pool, gate);
 }
