@@ -1,7 +1,8 @@
 /* assert.h - private invariants, checked where tests run and nowhere else.
  *
- * Runs in: program, worker, supervisor. POSSE_TEST_CHECKS is set for the library posse_crash and in
- * builds with sanitizers. A library that is installed never aborts, so there PI_ASSERT is nothing.
+ * Runs in: program, worker, supervisor. POSSE_TEST_CHECKS is set for the library posse_crash. In all
+ * others PI_ASSERT is nothing: a library that is installed never aborts, and in the tests of
+ * tests/scribble a task overwrites what is asserted.
  */
 #ifndef PI_ASSERT_H
 #define PI_ASSERT_H

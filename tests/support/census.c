@@ -136,7 +136,8 @@ char process_state(pid_t pid)
 {
     char path[64];
     char state = 'X';
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    /* Not /proc/<pid>/stat: of that qemu makes up what it says of its own process. */
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/stat", (long)pid, (long)pid);
     FILE *stat = fopen(path, "re");
     if (stat != NULL) {
         if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
