@@ -165,7 +165,6 @@ static posse_status open_callbacks_locked(posse_executor *e)
     pi_cq_init(&callbacks->cq);
     (void)pi_cq_join(&callbacks->cq, e); /* the first: it cannot fail */
     callbacks->cq.outlives_destroy = callbacks->cq.keep_linked = true;
-    (void)pi_os_semaphore_init(&callbacks->all_called); /* cannot fail */
     e->dispatcher.callbacks = callbacks;
     return POSSE_OK;
 }
@@ -179,7 +178,6 @@ void pi_close_callbacks(posse_executor *e)
         (void)pi_os_semaphore_wait(&callbacks->all_called, PI_NEVER);
         pi_os_thread_join(callbacks->thread);
     }
-    pi_os_semaphore_fini(&callbacks->all_called);
     pi_cq_fini(&callbacks->cq);
     free(callbacks);
 }

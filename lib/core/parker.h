@@ -27,8 +27,6 @@ struct pi_parker {
     _Alignas(64) struct pi_os_semaphore wake; /* anyone posts, the owner waits */
     /* See the table. order: the CAS and the release of pi_parkers_release pair. */
     _Atomic uint32_t owner;
-    /* 1: the semaphore is initialized. The first owner sets it; if it is 0, that one died. */
-    _Atomic uint32_t made;
     /* The newest of the tasks that have ended: see done_list.h. Unused unless it collects. */
     _Atomic uint64_t done;
     /* 1: whoever ends a task that names this parker pushes it on `done`. order: the owner sets it

@@ -38,14 +38,6 @@ static void sleep_on(struct pi_os_semaphore *semaphore, const struct timespec *r
 }
 #endif
 
-int pi_os_semaphore_init(struct pi_os_semaphore *semaphore)
-{
-    atomic_init(&semaphore->posts, 0);
-    return 0;
-}
-
-void pi_os_semaphore_fini(struct pi_os_semaphore *semaphore) { (void)semaphore; }
-
 void pi_os_semaphore_post(struct pi_os_semaphore *semaphore)
 {
     uint32_t posts = pi_load_relaxed(&semaphore->posts); /* relaxed: the CAS checks it */

@@ -13,14 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Zero: no post. Nothing needs to be freed. */
 struct pi_os_semaphore {
     /* order: all seq. Whoever takes a post sees what its maker wrote before. */
     _Atomic uint32_t posts;
 };
 
-/* 0: it cannot fail. */
-int pi_os_semaphore_init(struct pi_os_semaphore *semaphore);
-void pi_os_semaphore_fini(struct pi_os_semaphore *semaphore);
 void pi_os_semaphore_post(struct pi_os_semaphore *semaphore);
 /* The same, but adds nothing to a post that is there, which wakes the sleeper anyway. The sleeper
  * then sees only what a seq operation wrote before. */

@@ -2,18 +2,13 @@
 
 #include <stdlib.h>
 
-void pi_cq_init(struct pi_cq *cq)
-{
-    *cq = (struct pi_cq){.lock = PTHREAD_MUTEX_INITIALIZER};
-    (void)pi_os_semaphore_init(&cq->wakeup); /* cannot fail */
-}
+void pi_cq_init(struct pi_cq *cq) { *cq = (struct pi_cq){.lock = PTHREAD_MUTEX_INITIALIZER}; }
 
 void pi_cq_fini(struct pi_cq *cq)
 {
     if (cq->memberships != &cq->only)
         free(cq->memberships);
     (void)pthread_mutex_destroy(&cq->lock);
-    pi_os_semaphore_fini(&cq->wakeup);
 }
 
 bool pi_cq_join(struct pi_cq *cq, posse_executor *executor)

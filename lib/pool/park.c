@@ -8,8 +8,6 @@
 #include "pool/phase.h"
 #include "pool/pool.h"
 
-#include <errno.h>
-
 uint64_t pi_verify_interval_ns = PI_VERIFY_NS;
 
 /* ---- sleeping ---- */
@@ -21,17 +19,7 @@ uint32_t pi_park_acquire(posse_executor *e, unsigned owner)
     while ((index = pi_parkers_acquire(parkers, owner)) == PI_NO_INDEX)
         if (!pi_grow_parkers(e))
             return PI_NO_INDEX;
-    struct pi_parker *parker = &parkers->at[index];
-    if (!pi_load_relaxed(&parker->made)) { /* relaxed: the owner before us released the parker */
-        int error = pi_os_semaphore_init(&parker->wake);
-        if (error) {
-            pi_parkers_release(parkers, index);
-            errno = error;
-            return PI_NO_INDEX;
-        }
-        pi_store_seq(&parker->made, 1); /* with pi_post_parker; before the look at what we await */
-    }
-    pi_os_semaphore_drain(&parker->wake);
+    pi_os_semaphore_drain(&parkers->at[index].wake);
     return index;
 }
 

@@ -69,9 +69,8 @@ void pi_wake_all_workers(posse_executor *e)
 bool pi_post_parker(posse_executor *e, uint32_t index)
 {
     struct pi_parkers *parkers = &e->segment.parkers;
-    /* seq: after the caller's own store; a new owner looks for that store after it has set these */
-    if (index >= pi_parkers_count(parkers) || pi_load_seq(&parkers->at[index].owner) == 0 ||
-        !pi_load_seq(&parkers->at[index].made))
+    /* seq: after the caller's own store; a new owner looks for that store after it has set this */
+    if (index >= pi_parkers_count(parkers) || pi_load_seq(&parkers->at[index].owner) == 0)
         return false;
     pi_os_semaphore_post_once(&parkers->at[index].wake);
     return true;

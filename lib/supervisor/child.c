@@ -110,37 +110,21 @@ static unsigned empty_child(const struct pi_supervisor *s)
 
 bool pi_can_start(const struct pi_supervisor *s) { return empty_child(s) < PI_MAX_WORKERS; }
 
-/* If the last worker died, a semaphore of the C library may still count it as a sleeper. If the
- * last worker exited, another process may be about to post the semaphore, which does no harm. 0 or
- * an errno. */
-static int prepare_semaphore(struct pi_child *last, struct pi_worker *worker)
-{
-    if (last->has_semaphore && last->exited)
-        return 0;
-    if (last->has_semaphore)
-        pi_os_semaphore_fini(&worker->wake);
-    last->has_semaphore = false;
-    return pi_os_semaphore_init(&worker->wake);
-}
-
 /* Makes a record ready for a new worker. No worker has it, so nobody else writes there. 0 or an
  * errno. */
 static int prepare(struct pi_supervisor *s, unsigned number)
 {
     posse_executor *e = s->executor;
     struct pi_worker *worker = &e->segment.workers[number];
-    struct pi_child *child = &s->children[number];
     if (number >= e->workers && number >= s->n_workers && !pi_grow_workers(e, number, number + 1))
         return errno;
-    int error = prepare_semaphore(child, worker);
-    if (error)
-        return error;
+    pi_os_semaphore_drain(&worker->wake); /* a post that comes late only makes the worker look */
     _Atomic uint32_t *const cleared[] = {&worker->exit_requested, &worker->escaped,
                                          &worker->suspect, &worker->touched, &worker->walk};
     for (size_t i = 0; i < sizeof cleared / sizeof cleared[0]; i++)
         pi_store_relaxed(cleared[i], 0); /* relaxed: published by the start of the worker */
     pi_store_release(&worker->state, PI_WORKER_STARTING); /* with pi_worker_state */
-    *child = (struct pi_child){.has_semaphore = true, .executor = e, .worker = number};
+    s->children[number] = (struct pi_child){.executor = e, .worker = number};
     if (number < s->n_workers)
         return 0;
     s->n_workers = number + 1;

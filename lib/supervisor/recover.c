@@ -260,14 +260,10 @@ static void recover_parkers(posse_executor *e, unsigned worker)
     uint32_t count = pi_parkers_count(parkers);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t owner = pi_load_seq(&parkers->at[i].owner); /* with pi_parkers_acquire */
-        if (owner == worker + 1) {
-            /* A semaphore of the C library still counts the dead sleeper. Release: with the next
-             * owner's load in pi_park_acquire. */
-            pi_store_release(&parkers->at[i].made, 0);
+        if (owner == worker + 1)
             pi_parkers_release(parkers, i);
-        } else if (owner == 0 && pi_bitmap_is_allocated(&parkers->map, i)) {
+        else if (owner == 0 && pi_bitmap_is_allocated(&parkers->map, i))
             pi_bitmap_free(&parkers->map, i);
-        }
     }
     pi_bitmap_repair(&parkers->map, count);
 }

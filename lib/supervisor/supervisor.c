@@ -29,10 +29,6 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     struct pi_supervisor *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    if (pi_os_semaphore_init(&s->notified) != 0) {
-        free(s);
-        return NULL;
-    }
     s->executor = e;
     s->target = e->on_demand ? e->min_workers : e->workers;
     s->max = e->workers;
@@ -42,13 +38,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     return s;
 }
 
-void pi_supervisor_destroy(struct pi_supervisor *s)
-{
-    if (!s)
-        return;
-    pi_os_semaphore_fini(&s->notified);
-    free(s);
-}
+void pi_supervisor_destroy(struct pi_supervisor *s) { free(s); }
 
 int pi_supervisor_begin(struct pi_supervisor *s)
 {
@@ -157,16 +147,16 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     e->backend->signal(s, worker, SIGKILL);
     e->backend->reap(s, worker);
     child->state = PI_CHILD_EMPTY;
-    child->exited = state == PI_WORKER_EXITED;
+    bool exited = state == PI_WORKER_EXITED;
     s->alive--;
     pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
     if (state == PI_WORKER_READY || state == PI_WORKER_STARTING)
         pi_increment(&header->workers_lost);
     if (child->suspect)
-        pi_store_relaxed(&record->walk, 1);        /* relaxed: the supervisor alone reads it now */
-    if (!child->exited && s->phase_seen < PI_DEAD) /* DEAD: all callers know that no task ends */
+        pi_store_relaxed(&record->walk, 1); /* relaxed: the supervisor alone reads it now */
+    if (!exited && s->phase_seen < PI_DEAD) /* DEAD: all callers know that no task ends */
         pi_recover(e, worker, &death);
-    else if (!child->exited || pi_load_acquire(&record->escaped)) /* with pi_mark_escaping */
+    else if (!exited || pi_load_acquire(&record->escaped)) /* with pi_mark_escaping */
         pi_reparent(e, worker);
     apply_loss_policy(s, worker, state, &death);
 }

@@ -23,8 +23,6 @@ struct pi_child {
     bool stopped;           /* by SIGSTOP: it takes no task */
     bool killed;            /* SIGKILL is on its way */
     bool suspect;           /* it was killed because it lacks a task that names it */
-    bool exited;            /* EMPTY: the last worker exited cleanly */
-    bool has_semaphore;     /* the semaphore in its record was made */
     uint64_t current_task;  /* the task that it was last seen to run, 0: none */
     uint64_t next_deadline; /* of the tasks on its stack, when the supervisor last looked */
     pid_t pid;              /* process backend */
