@@ -1,8 +1,8 @@
 /* assert.h - private invariants, checked where tests run and nowhere else.
  *
- * Runs in: program, worker, supervisor. POSSE_TEST_CHECKS is set for the library posse_crash. In all
- * others PI_ASSERT is nothing: a library that is installed never aborts, and in the tests of
- * tests/scribble a task overwrites what is asserted.
+ * Runs in: program, worker, supervisor. POSSE_TEST_CHECKS is set for the library posse_crash. In
+ * all others PI_ASSERT is nothing: an installed library never aborts, and in tests/scribble a task
+ * overwrites what is asserted.
  */
 #ifndef PI_ASSERT_H
 #define PI_ASSERT_H

@@ -14,7 +14,7 @@ static bool find_large(struct pi_arena *arena, uint32_t end, struct pi_block *bl
     uint32_t n = pi_unit_value(arena, block->unit), last = block->unit + n - 1;
     if (n == 0 || n > end - block->unit)
         return false;
-    /* relaxed: these are constant while the block is whole; else somebody has scribbled there */
+    /* relaxed: these are constant while the block is whole; else a task has overwritten them */
     if (n > 1 && pi_load_relaxed(&arena->units[last].tag) != pi_tag_inside(block->unit))
         return false;
     block->tag = &arena->units[block->unit].tag;

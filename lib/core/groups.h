@@ -119,9 +119,9 @@ void pi_group_leave(struct pi_slots *slots, uint32_t group, unsigned memory);
 bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner);
 /* Ends what a dead worker has begun with it. */
 void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker);
-/* OPEN -> CLOSED, MEMORY, for the trim. False: some of its slots are in use. True: when nobody can
- * still look who has looked before, the trim may give the memory back: pi_group_claim, then
- * pi_group_leave(..., 0). */
+/* OPEN -> CLOSED, MEMORY, for the trim. False: some of its slots are in use. True: the trim waits
+ * until no caller that found the group open can still look. Then it may give the memory back:
+ * pi_group_claim, then pi_group_leave(..., 0). */
 bool pi_slots_close(struct pi_slots *slots, uint32_t group);
 
 #endif

@@ -1,7 +1,7 @@
 /* monotonic.h - a number in shared memory that only grows: how many things of a table have memory,
  * or how far an executor is on its way to its end.
  *
- * Runs in: program, worker, supervisor. A task may scribble here. Whoever believed a number that is
+ * Runs in: program, worker, supervisor. A task may overwrite it. Whoever believed a number that is
  * far too large would touch memory that is not there, or take the executor for closed. So the word
  * holds the number and, above it, a product of it; any other word is not believed. Each process
  * keeps the largest number that it has seen, believes none below it, and puts it back if it finds

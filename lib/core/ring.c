@@ -101,7 +101,7 @@ static _Atomic uint64_t *cell_at(struct pi_ring *ring, uint32_t k, uint64_t posi
 enum lead {
     LED,
     BARE,  /* the ring has no memory */
-    ASTRAY /* the mark is an old one, or a task has scribbled */
+    ASTRAY /* the mark is an old one, or a task has overwritten it */
 };
 
 /* The mark stands just before `first`. Positions from there on are in the ring that it leads to,

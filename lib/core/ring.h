@@ -59,7 +59,7 @@
  *                                             between pi_ring_shrink and pi_ring_leave.
  *
  * Not exact: if a cell is used again after exactly 2^40 entries, its old entry counts as a new one,
- * and a consumer looks at its slot once more. Scribbled memory: a ring has an index below
+ * and a consumer looks at its slot once more. Overwritten memory: a ring has an index below
  * `rings`, a cell is inside its ring, and a call ends after PI_RING_STEPS steps.
  *
  * The models are tests/model/pool.pml, with a ring that does not grow, and ring.pml.
@@ -74,7 +74,7 @@
 #define PI_RINGS 17
 #define PI_RING_CELLS 512u       /* of ring 0 */
 #define PI_MAX_SLOTS 0xfffff0u   /* what a cell can name */
-#define PI_RING_STEPS (1u << 20) /* steps of one call, before the ring is said to be scribbled */
+#define PI_RING_STEPS (1u << 20) /* steps of one call, before the ring counts as overwritten */
 
 struct pi_ring_shared {
     /* Consumers: CAS up by one. order: seq, as it precedes the look at `room_waiter` (segment.h);
@@ -148,7 +148,7 @@ static inline uint32_t pi_ring_next(struct pi_ring *ring, struct pi_ring_walk *w
 
 /* ---- memory ---- */
 
-/* What `backed` says. rings: that have memory; more than ring->rings: a task has scribbled. */
+/* What `backed` says. rings: that have memory; more than ring->rings: a task has overwritten it. */
 struct pi_ring_backing {
     uint64_t word;
     uint32_t rings;

@@ -1,7 +1,7 @@
 /* robust_lock.h - a lock that outlives its holder: one word, and the callers that wait for it.
  *
- * Runs in: program, worker, supervisor. It is not a pthread mutex: if a task scribbles on one, the
- * C library may end the program. Here a scribbled word is at worst a lock that nobody gets.
+ * Runs in: program, worker, supervisor. It is not a pthread mutex: if a task overwrites one, the
+ * C library may end the program. Here an overwritten word is at worst a lock that nobody gets.
  *
  *   word           meaning                          who may leave it            to
  *   FREE           nobody holds it                  anyone                      HELD

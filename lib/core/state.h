@@ -67,7 +67,7 @@
 enum pi_state { PI_STATE_LIST(PI_STATE_NAME_, ) PI_STATES };
 
 /* Whether a slot may go from one state to the other. Either may be none of these, if a task has
- * scribbled on the word. */
+ * overwritten the word. */
 static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
 {
 #define PI_STATE_BIT_(name) | 1u << PI_##name

@@ -8,7 +8,7 @@
 static unsigned words_used(uint64_t used)
 {
     unsigned words = used & USED_MASK;
-    return words < PI_WAITERS_WORDS ? words : PI_WAITERS_WORDS; /* a task may have scribbled */
+    return words < PI_WAITERS_WORDS ? words : PI_WAITERS_WORDS; /* a task may have overwritten it */
 }
 
 void pi_waiters_init(struct pi_waiters *waiters, uint32_t serial)

@@ -52,7 +52,7 @@ struct pi_waiters {
 
 /* Before anyone else can see it. */
 void pi_waiters_init(struct pi_waiters *waiters, uint32_t serial);
-/* Adds a parker, unless it is there. False: this life is over, or somebody has scribbled on it, or
+/* Adds a parker, unless it is there. False: this life is over, or a task has overwritten it, or
  * the parker is over PI_MAX_WAITERS. */
 bool pi_waiters_add(struct pi_waiters *waiters, uint32_t serial, uint32_t parker);
 void pi_waiters_remove(struct pi_waiters *waiters, uint32_t serial, uint32_t parker);

@@ -18,7 +18,7 @@
  *
  * The supervisor reads the state once, when it sees the death. STARTING and FAILED: the start came
  * to nothing. EXITING and EXITED: no task is lost. EXITED: nothing must be recovered. A task may
- * have scribbled any of them here. So the supervisor believes FAILED, EXITING and EXITED only if
+ * have written any of them here. So the supervisor believes FAILED, EXITING and EXITED only if
  * `current` is 0, and EXITED only if the exit code is 0. It believes STARTING and FAILED only if it
  * has not seen the worker initialized. Every other worker died at work. Recovering a worker that
  * exited cleanly is safe, but it frees what that worker had handed to others. A living worker that

@@ -22,7 +22,7 @@ size_t pi_block_room(posse_executor *executor, pi_block_ref ref);
 void *pi_block_bytes(posse_executor *executor, pi_block_ref ref, uint64_t size);
 
 /* Size, bytes and block (0 if inline) of a slot's argument, result and name. The bytes are NULL if
- * what the slot says is impossible, because a task has scribbled on it, or if there is no name. */
+ * what the slot says is impossible, because a task has overwritten it, or if there is no name. */
 struct pi_bytes {
     uint64_t size;
     void *bytes;

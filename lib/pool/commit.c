@@ -74,7 +74,7 @@ static size_t tables_size(posse_executor *e)
     uint32_t slots = pi_slots_count(&s->slots), workers = pi_workers_count(s);
     workers = workers > e->workers ? workers : e->workers;
     uint32_t rings = pi_ring_backed(&s->ring).rings;
-    rings = rings <= s->ring.rings ? rings : 0; /* a task has scribbled there */
+    rings = rings <= s->ring.rings ? rings : 0; /* a task has overwritten it */
     return pi_whole_pages(pi_header_front(e)) + pi_whole_pages(workers * sizeof *s->workers) +
            pi_whole_pages(pi_parkers_count(&s->parkers) * sizeof *s->parkers.at) +
            pi_whole_pages(pi_bitmap_front(&s->slots.map, slots)) +

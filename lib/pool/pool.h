@@ -121,7 +121,7 @@ static inline void pi_see_blocks(posse_executor *executor)
     (void)pi_arena_end(&executor->segment.arena);
 }
 
-/* How many workers there may be at most, now. `last` if a task has scribbled there. */
+/* How many workers there may be at most, now. `last` if a task has overwritten it. */
 static inline unsigned pi_max_workers(const posse_executor *executor, unsigned last)
 {
     uint64_t word = pi_load_seq(&executor->segment.header->max_workers); /* with posse_resize */
