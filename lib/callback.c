@@ -6,6 +6,7 @@
  * at once, unless others of its callbacks still wait.
  */
 #include "internal.h"
+#include "base/container_of.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
@@ -22,7 +23,7 @@
 #include <stdlib.h>
 
 struct callback {
-    struct pi_subscription sub; /* comes first: one is the other */
+    struct pi_subscription sub;
     posse_callback *function;
     void *context;
 };
@@ -142,10 +143,11 @@ static void *call_all(void *executor)
     pi_os_thread_name("posse-callbacks");
     PI_OS_IF_LEFT(go_on, e);
     while ((sub = pi_cq_next(&callbacks->cq, PI_NEVER, &status)) != NULL) {
+        struct callback *callback = PI_CONTAINER_OF(sub, struct callback, sub);
         if (pi_handle_valid(pi_word_of(sub->future), sub->future))
-            call(&(struct frame){.executor = e, .callback = (struct callback *)sub});
+            call(&(struct frame){.executor = e, .callback = callback});
         else
-            drop(e, (struct callback *)sub);
+            drop(e, callback);
     }
     PI_OS_END_IF_LEFT;
     join_ended(callbacks);

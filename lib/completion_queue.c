@@ -4,6 +4,7 @@
  * pollable instead of waking a thread; the leader thread of each executor delivers to it.
  */
 #include "internal.h"
+#include "base/container_of.h"
 #include "os/clock.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
@@ -13,13 +14,13 @@
 #include <stdlib.h>
 
 struct entry {
-    struct pi_subscription sub; /* comes first: one is the other */
+    struct pi_subscription sub;
     void *context;
     struct entry *before, *after;
 };
 
 struct posse_completion_queue {
-    struct pi_cq cq;                /* comes first, as above */
+    struct pi_cq cq;
     struct pi_os_fork_detect guard; /* by process id */
     struct pi_os_pollable pollable;
     struct entry *entries; /* all that were added and not yet taken; the cq's lock */
@@ -38,14 +39,15 @@ static void free_entry_locked(struct posse_completion_queue *c, struct entry *en
 
 static void drop_locked(struct pi_subscription *sub)
 {
-    free_entry_locked((struct posse_completion_queue *)sub->cq, (struct entry *)sub);
+    free_entry_locked(PI_CONTAINER_OF(sub->cq, struct posse_completion_queue, cq),
+                      PI_CONTAINER_OF(sub, struct entry, sub));
 }
 
-posse_status posse_completion_queue_create(posse_completion_queue **completions)
+posse_status posse_completion_queue_create(posse_completion_queue **queue)
 {
-    if (!completions)
-        return pi_refuse(POSSE_INVALID, "completions is NULL");
-    *completions = NULL;
+    if (!queue)
+        return pi_refuse(POSSE_INVALID, "queue is NULL");
+    *queue = NULL;
     posse_completion_queue *c = calloc(1, sizeof *c);
     if (!c)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
@@ -59,7 +61,7 @@ posse_status posse_completion_queue_create(posse_completion_queue **completions)
     c->cq.pollable = &c->pollable;
     c->cq.drop = drop_locked;
     c->cq.outlives_destroy = true;
-    *completions = c;
+    *queue = c;
     return POSSE_OK;
 }
 
@@ -96,7 +98,7 @@ posse_status posse_completion_queue_add(posse_completion_queue *c, posse_future 
     struct pi_slot *slot;
     uint64_t word;
     posse_status status =
-        c ? pi_future_look(future, &slot, &word) : pi_refuse(POSSE_INVALID, "completions is NULL");
+        c ? pi_future_look(future, &slot, &word) : pi_refuse(POSSE_INVALID, "queue is NULL");
     if (status == POSSE_OK && !pi_os_fork_detect_holds(&c->guard))
         status = POSSE_WRONG_PROCESS;
     if (status == POSSE_OK && future.executor->owner != PI_OWNER_PROGRAM)
@@ -124,7 +126,7 @@ size_t posse_completion_queue_take(posse_completion_queue *c, posse_completion *
     if (!c || !pi_os_fork_detect_holds(&c->guard))
         return 0;
     while (n < capacity && (sub = pi_cq_try_next(&c->cq)) != NULL) {
-        struct entry *entry = (struct entry *)sub;
+        struct entry *entry = PI_CONTAINER_OF(sub, struct entry, sub);
         taken[n++] = (posse_completion){sub->future, entry->context};
         pthread_mutex_lock(&c->cq.lock);
         free_entry_locked(c, entry);

@@ -132,7 +132,7 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
 {
     posse_status status;
     if (!completed)
-        return pi_refuse(POSSE_INVALID, "completed is NULL");
+        return pi_refuse(POSSE_INVALID, "iter is NULL");
     *completed = open_iter(futures, n, timeout_ms, &status);
     return status;
 }
@@ -224,7 +224,7 @@ posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *
     if (index)
         *index = 0;
     if (!c || !future)
-        return pi_refuse(POSSE_INVALID, c ? "future is NULL" : "completed is NULL");
+        return pi_refuse(POSSE_INVALID, c ? "future is NULL" : "iter is NULL");
     for (size_t i = 0; i < c->cq.n_memberships; i++)
         if (pi_check(c->cq.memberships[i].executor) != POSSE_OK)
             return POSSE_WRONG_PROCESS;

@@ -39,6 +39,25 @@ POOL_TEST(job, PARALLEL, 1)
     assert_words("max_workers is under 1");
 }
 
+/* By the names that the arguments have in posse.h. */
+TEST(arguments_that_are_null, ALL)
+{
+    posse_map_job job = {.struct_size = sizeof job};
+    posse_future none = {0};
+    assert_status(posse_create(NULL, NULL), POSSE_INVALID);
+    assert_words("executor is NULL");
+    assert_status(posse_as_completed(NULL, 0, -1, NULL), POSSE_INVALID);
+    assert_words("iter is NULL");
+    assert_status(posse_completion_iter_next(NULL, &none, NULL), POSSE_INVALID);
+    assert_words("iter is NULL");
+    assert_status(posse_map_open(NULL, &job, NULL), POSSE_INVALID);
+    assert_words("iter is NULL");
+    assert_status(posse_completion_queue_create(NULL), POSSE_INVALID);
+    assert_words("queue is NULL");
+    assert_status(posse_completion_queue_add(NULL, none, NULL), POSSE_INVALID);
+    assert_words("queue is NULL");
+}
+
 static posse_status sees_its_own(void *context)
 {
     if (posse_last_error()[0] != '\0')
