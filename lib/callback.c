@@ -65,7 +65,7 @@ bool pi_calls_back(const posse_executor *e)
 /* The callback was called, or its future was released. */
 static void drop(posse_executor *e, struct callback *callback)
 {
-    pi_dispatch_unlink(&callback->sub);
+    pi_dispatch_unlink(callback->sub.cq, &callback->sub, 1);
     free(callback);
     /* seq: before the phase; with all_called */
     if (atomic_fetch_sub(&e->dispatcher.callbacks->left, 1) == 1 && pi_phase_of(e) != PI_OPEN)

@@ -46,7 +46,7 @@ void pi_map_depart(posse_map_iter *m, posse_future future, size_t count)
 void pi_map_land(posse_map_iter *m, struct pi_flight *flight)
 {
     if (m->job.unordered)
-        pi_dispatch_unlink(&flight->sub);
+        pi_dispatch_unlink(flight->sub.cq, &flight->sub, 1);
     (void)posse_release(flight->sub.future);
     *(flight->older ? &flight->older->younger : &m->oldest) = flight->younger;
     *(flight->younger ? &flight->younger->older : &m->youngest) = flight->older;

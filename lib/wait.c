@@ -176,27 +176,31 @@ static struct pi_subscription *await_next(struct posse_completion_iter *c, posse
     return pi_cq_next(&c->cq, c->until, status);
 }
 
+/* Counts a delivered subscription by its outcome, which it returns. */
+static posse_status take(struct posse_completion_iter *c, const struct pi_subscription *sub)
+{
+    posse_status status = outcome(sub);
+    if (status == POSSE_OK || status == POSSE_INVALID) {
+        c->left--;
+        c->stale |= status == POSSE_INVALID;
+    } else {
+        c->never++;
+        c->over = status;
+    }
+    return status;
+}
+
 static posse_status next(struct posse_completion_iter *c, struct pi_subscription **given)
 {
     while (c->left > c->never) {
         posse_status status;
-        struct pi_subscription *sub = await_next(c, &status);
-        if (!sub)
+        *given = await_next(c, &status);
+        if (!*given)
             return status;
-        status = outcome(sub);
-        if (status == POSSE_OK || status == POSSE_INVALID)
-            c->left--;
-        if (status == POSSE_OK) {
-            *given = sub;
+        status = take(c, *given);
+        if (status == POSSE_OK)
             return POSSE_OK;
-        }
-        if (status == POSSE_INVALID) {
-            c->stale = true;
-            continue;
-        }
-        c->never++;
-        c->over = status;
-        if (c->all)
+        if (status != POSSE_INVALID && c->all)
             break;
     }
     return c->never ? c->over : POSSE_END;
@@ -216,6 +220,18 @@ static void leave(void *context)
         pi_call_exit(cq->memberships[i].executor);
 }
 
+/* The same for a call that may sleep. */
+static posse_status next_inside(struct posse_completion_iter *c, struct pi_subscription **given)
+{
+    posse_status status;
+    enter(&c->cq);
+    PI_OS_IF_LEFT(leave, &c->cq); /* by a task that runs here */
+    status = next(c, given);
+    PI_OS_END_IF_LEFT;
+    leave(&c->cq);
+    return status;
+}
+
 posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *future,
                                         size_t *index)
 {
@@ -228,13 +244,10 @@ posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *
     for (size_t i = 0; i < c->cq.n_memberships; i++)
         if (pi_check(c->cq.memberships[i].executor) != POSSE_OK)
             return POSSE_WRONG_PROCESS;
-    struct pi_subscription *sub;
-    posse_status status;
-    enter(&c->cq);
-    PI_OS_IF_LEFT(leave, &c->cq); /* by a task that runs here */
-    status = next(c, &sub);
-    PI_OS_END_IF_LEFT;
-    leave(&c->cq);
+    struct pi_subscription *sub = pi_cq_try_next(&c->cq);
+    posse_status status = sub ? take(c, sub) : POSSE_TIMEOUT;
+    if (status != POSSE_OK)
+        status = next_inside(c, &sub);
     if (status != POSSE_OK)
         return status;
     *future = sub->future;
@@ -251,9 +264,7 @@ void posse_completion_iter_close(posse_completion_iter *c)
         return;
     /* In a forked child the locks may stay held for ever. */
     size_t n = pi_os_fork_detect_holds(&c->guard) ? c->n : 0;
-    for (size_t i = 0; i < n; i++)
-        if (c->subs[i].cq)
-            pi_dispatch_unlink(&c->subs[i]);
+    pi_dispatch_unlink(&c->cq, c->subs, n);
     pi_cq_fini(&c->cq);
     free(c);
 }

@@ -11,21 +11,19 @@ static struct pi_parker *parker_of(posse_executor *e)
 
 /* ---- delivery ---- */
 
-static void deliver(struct pi_subscription *sub)
-{
-    struct pi_cq *cq = sub->cq;
-    pthread_mutex_lock(&cq->lock);
-    sub->linked = cq->keep_linked; /* else it is the cq's alone from now on */
-    pi_cq_append_locked(cq, sub);
-    pthread_mutex_unlock(&cq->lock);
-}
-
+/* Takes the cq's lock once for all of its subscriptions that follow each other. */
 static void deliver_list(struct pi_subscription *list)
 {
     while (list) {
-        struct pi_subscription *sub = list;
-        list = sub->next;
-        deliver(sub);
+        struct pi_cq *cq = list->cq;
+        pthread_mutex_lock(&cq->lock);
+        while (list && list->cq == cq) {
+            struct pi_subscription *sub = list;
+            list = sub->next;
+            sub->linked = cq->keep_linked; /* else it is the cq's alone from now on */
+            pi_cq_append_locked(cq, sub);
+        }
+        pthread_mutex_unlock(&cq->lock);
     }
 }
 
@@ -257,13 +255,14 @@ bool pi_dispatch_try_unlink_locked(struct pi_subscription *sub)
     return true;
 }
 
-void pi_dispatch_unlink(struct pi_subscription *sub)
+void pi_dispatch_unlink(struct pi_cq *cq, struct pi_subscription *subs, size_t n)
 {
-    for (bool removed = false; !removed;) {
-        pthread_mutex_lock(&sub->cq->lock);
-        removed = pi_dispatch_try_unlink_locked(sub);
-        pthread_mutex_unlock(&sub->cq->lock);
-        if (!removed)
+    for (size_t i = 0; i < n;) {
+        pthread_mutex_lock(&cq->lock);
+        while (i < n && pi_dispatch_try_unlink_locked(&subs[i]))
+            i++;
+        pthread_mutex_unlock(&cq->lock);
+        if (i < n)
             pi_os_yield();
     }
 }

@@ -76,10 +76,10 @@ void pi_dispatch_link_locked(struct pi_subscription *sub);
 void pi_dispatch_arm_locked(struct pi_subscription *sub);
 /* The newest linked subscription of this future and cq, or NULL. */
 struct pi_subscription *pi_dispatch_find_locked(posse_future future, const struct pi_cq *cq);
-/* Takes a subscription out of the index and of the queue, so that it may be freed. It may be in
- * neither, and its executor may be gone. No lock is held. */
-void pi_dispatch_unlink(struct pi_subscription *sub);
-/* The same with the cq's lock held. False: not now, as another thread holds the dispatcher's. */
+/* Takes n subscriptions of a cq out of the index and of the queue, so that they may be freed. One
+ * may be in neither, and its executor may be gone. No lock is held. */
+void pi_dispatch_unlink(struct pi_cq *cq, struct pi_subscription *subs, size_t n);
+/* The same of one, with the cq's lock held. False: not now, as another thread holds the dispatcher's. */
 bool pi_dispatch_try_unlink_locked(struct pi_subscription *sub);
 
 /* Delivers what has ended. */
