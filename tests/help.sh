@@ -1,5 +1,6 @@
 #!/bin/sh
-# help.sh - every command of the repository tells its use, where nothing is installed that builds.
+# help.sh - every command of the repository tells its use, where nothing is installed that builds,
+# and tests/run.sh refuses an option that neither it nor ctest has.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 bin=$(mktemp -d)
@@ -19,3 +20,8 @@ for command in .ci/run demo/run.sh tests/run.sh tests/lint.sh tests/fresh.sh \
     }
     grep -qi 'usage: ' "$bin/said" || { echo "FAILED: $command --help tells no usage" && exit 1; }
 done
+
+status=0
+PATH=$bin sh "$top/tests/run.sh" --nonsense >"$bin/said" 2>&1 || status=$?
+[ "$status" -eq 2 ] || { echo "FAILED: tests/run.sh --nonsense ends with $status" && exit 1; }
+grep -q 'usage: ' "$bin/said" || { echo "FAILED: it tells no usage" && exit 1; }

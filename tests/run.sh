@@ -7,7 +7,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
     cat <<END
-usage: tests/run.sh [option...] [option of ctest...]
+usage: tests/run.sh [option...]
 
 Installs what is missing, builds everything, and runs the tests with ctest.
 
@@ -23,6 +23,8 @@ Installs what is missing, builds everything, and runs the tests with ctest.
   --install-only         installs what is missing for this, and no more
   --build DIR            where to build (build, or build-COMPILER-SANITIZERS...)
   --help                 show this
+  -L, -LE, -R, -E, -I, --repeat VALUE; -jN, -N, -V, -VV, --rerun-failed, --stop-on-failure
+                         go to ctest
 
 Tests run side by side, two for each processor, as many of them mostly wait; -j1 keeps them apart.
 For example: tests/run.sh --sanitize thread -L 'unit|thread' --repeat until-fail:3
@@ -37,14 +39,14 @@ long=
 install_only=
 directory=
 
-# Options that are not ours go to the end of "$@", for ctest.
+# Options of ctest go to the end of "$@". ctest itself ignores an option that it does not know.
 left=$#
 while [ "$left" -gt 0 ]; do
     option=$1
     shift
     left=$((left - 1))
     case $option in
-    --compiler | --sanitize | --build)
+    --compiler | --sanitize | --build | -L | -LE | -R | -E | -I | --repeat)
         [ "$left" -gt 0 ] || fail "$option needs a value"
         value=$1
         shift
@@ -60,7 +62,13 @@ while [ "$left" -gt 0 ]; do
     --long) long=1 ;;
     --install-only) install_only=1 ;;
     --help) usage && exit ;;
-    *) set -- "$@" "$option" ;;
+    -L | -LE | -R | -E | -I | --repeat) set -- "$@" "$option" "$value" ;;
+    -j[0-9]* | -N | -V | -VV | --rerun-failed | --stop-on-failure) set -- "$@" "$option" ;;
+    *)
+        echo "$0: unknown: $option" >&2
+        usage >&2
+        exit 2
+        ;;
     esac
 done
 
