@@ -441,6 +441,22 @@ typedef struct posse_job {
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,
                                                      posse_future *future);
 
+/* Submits n jobs at once, which costs less than one by one. All have the same struct_size, which is
+ * the distance from one to the next. Jobs enter the queue in their order, each as posse_submit_with
+ * says, up to the first for which there is no room or no memory in time, or until the executor
+ * closes. So the first *accepted tasks are accepted, and the others have not run and never will.
+ * futures has n places, and gets a future for each accepted task, and all zero for the others. If
+ * it is NULL, the tasks run unobserved. No argument may lie in it. accepted may be NULL.
+ * Before the first job enters, all are checked: if one is not valid, *accepted is 0. At queue_limit
+ * each job waits as its own queue_timeout_ms and flags say, counted from when it is the next.
+ * POSSE_OK: all are accepted, also if n is 0.
+ * POSSE_INVALID: also jobs is NULL, or struct_size is not the same in all. No job was submitted.
+ * POSSE_NOT_LOADED: no job was submitted.
+ * Others as posse_submit_with: they tell why the first job that was not accepted was refused. */
+POSSE_API POSSE_CHECK posse_status posse_submit_many(posse_executor *executor,
+                                                     const posse_job *jobs, size_t n,
+                                                     posse_future *futures, size_t *accepted);
+
 /* ---- futures --------------------------------------------------------------------------------- */
 
 /* Blocks up to timeout_ms until the task has ended, and shows its result in place: *data points to

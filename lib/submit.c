@@ -10,7 +10,7 @@
  *                                              > pi_ring_push > put: the entry
  *                                    > pi_wake_or_grow > pi_wake_worker: its semaphore
  */
-#include "internal.h"
+#include "submit.h"
 #include "os/clock.h"
 #include "pool/await.h"
 #include "pool/backend.h"
@@ -26,25 +26,10 @@
 
 #include <string.h>
 
-/* A task on its way into the ring. */
-struct submit {
-    posse_executor *executor;
-    const posse_job *job;
-    pi_writer *write; /* copies the argument, or puts it together in place */
-    uint64_t flags;   /* for the word of the task */
-    unsigned owner;
-    uint64_t limit; /* of the queue; 0: none */
-    uint64_t until; /* to wait for room; 0: it has not waited yet */
-    /* Its slot, and the slot's word: FILLING, exact. */
-    uint32_t index;
-    struct pi_slot *slot;
-    uint64_t word;
-};
-
 /* ---- the slot -------------------------------------------------------------------------------- */
 
 /* order: relaxed: `hint` need not be right. */
-static posse_status take_slot(struct submit *s)
+static posse_status take_slot(struct pi_submission *s)
 {
     posse_executor *e = s->executor;
     struct pi_slots *slots = &e->segment.slots;
@@ -62,7 +47,7 @@ static posse_status take_slot(struct submit *s)
 
 /* A block for this life of the slot. NULL: *status tells why. order: relaxed: PENDING publishes the
  * reference. */
-static void *take_block(struct submit *s, size_t size, _Atomic pi_block_ref *where,
+static void *take_block(struct pi_submission *s, size_t size, _Atomic pi_block_ref *where,
                         posse_status *status)
 {
     pi_block_ref ref;
@@ -74,7 +59,7 @@ static void *take_block(struct submit *s, size_t size, _Atomic pi_block_ref *whe
     return pi_block_bytes(s->executor, ref, size);
 }
 
-static posse_status fill_arg(struct submit *s)
+static posse_status fill_arg(struct pi_submission *s)
 {
     struct pi_slot *slot = s->slot;
     posse_status status = POSSE_OK;
@@ -87,7 +72,7 @@ static posse_status fill_arg(struct submit *s)
     return status;
 }
 
-static posse_status fill_name(struct submit *s)
+static posse_status fill_name(struct pi_submission *s)
 {
     posse_status status;
     char *to = take_block(s, PI_NAME_SIZE, &s->slot->name, &status);
@@ -96,8 +81,8 @@ static posse_status fill_name(struct submit *s)
     return status;
 }
 
-/* Writes the task into its slot. order: relaxed: PENDING publishes all of it. */
-static posse_status fill(struct submit *s)
+/* order: relaxed: PENDING publishes all of it. */
+posse_status pi_submit_fill(struct pi_submission *s)
 {
     const posse_job *job = s->job;
     struct pi_slot *slot = s->slot;
@@ -123,7 +108,7 @@ static posse_status fill(struct submit *s)
 
 /* Whether the task has this state, and was never claimed: a claim leaves its owner in the word,
  * also when the task is PENDING again for another run. */
-static bool is_untouched(const struct submit *s, uint64_t seen, enum pi_state state)
+static bool is_untouched(const struct pi_submission *s, uint64_t seen, enum pi_state state)
 {
     return pi_has_state(seen, state, PI_OWNER_NONE) &&
            pi_generation(seen) == pi_generation(s->word);
@@ -131,7 +116,7 @@ static bool is_untouched(const struct submit *s, uint64_t seen, enum pi_state st
 
 /* PENDING -> FILLING. `entry` is PI_IN_RING if the ring may have an entry of it, else 0. False: the
  * task was claimed or cancelled meanwhile. */
-static bool take_back(struct submit *s, uint64_t entry)
+static bool take_back(struct pi_submission *s, uint64_t entry)
 {
     uint64_t seen = pi_load_acquire(&s->slot->word); /* with pi_slot_transition */
     while (is_untouched(s, seen, PI_PENDING)) {
@@ -145,9 +130,8 @@ static bool take_back(struct submit *s, uint64_t entry)
     return false;
 }
 
-/* The ring has not taken the task at once. It grows if it must; at the limit entries whose task was
- * cancelled do not count. POSSE_FULL: the task is FILLING again. */
-static posse_status push_again(struct submit *s, enum pi_push pushed)
+/* The ring grows if it must; at the limit entries whose task was cancelled do not count. */
+posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
 {
     posse_executor *e = s->executor;
     uint64_t limit = s->limit;
@@ -165,7 +149,7 @@ static posse_status push_again(struct submit *s, enum pi_push pushed)
     return pushed == PI_PUSH_LIMIT ? POSSE_FULL : POSSE_BROKEN;
 }
 
-static posse_status enqueue(struct submit *s)
+static posse_status enqueue(struct pi_submission *s)
 {
     posse_executor *e = s->executor;
     if ((s->word & PI_IN_RING) && s->limit && pi_is_full(e))
@@ -173,10 +157,10 @@ static posse_status enqueue(struct submit *s)
     if (!pi_slot_publish(s->slot, s->word, s->flags))
         return POSSE_OK; /* an entry of an earlier life serves it */
     enum pi_push pushed = pi_ring_push(&e->segment.ring, s->index, s->limit);
-    return pushed == PI_PUSHED ? POSSE_OK : push_again(s, pushed);
+    return pushed == PI_PUSHED ? POSSE_OK : pi_submit_push_again(s, pushed);
 }
 
-static posse_status await_room(struct submit *s)
+posse_status pi_submit_await_room(struct pi_submission *s)
 {
     long timeout_ms = s->job->queue_timeout_ms;
     if (s->job->flags & POSSE_NO_WAIT)
@@ -186,29 +170,32 @@ static posse_status await_room(struct submit *s)
     return pi_os_now() < s->until ? pi_await_room(s->executor, s->until) : POSSE_TIMEOUT;
 }
 
-/* The executor closed while the task was on its way: takes it back, if no worker has begun it. */
-static posse_status undo_if_closed(struct submit *s)
+bool pi_submit_undo(struct pi_submission *s)
 {
     posse_executor *e = s->executor;
-    posse_status status = pi_accepts(e); /* after the push: the last worker looks the other way */
-    if (status == POSSE_OK)
-        return POSSE_OK;
     uint64_t seen = pi_load_acquire(&s->slot->word); /* with pi_slot_transition */
     bool cancelled = is_untouched(s, seen, PI_CANCELLED);
     if (!cancelled && !take_back(s, PI_IN_RING))
-        return POSSE_OK; /* it runs, has run, or was cancelled just now: it was accepted */
+        return false; /* it runs, has run, or was cancelled just now: it was accepted */
     if (pi_discard(e, s->index, cancelled ? seen : s->word) && cancelled)
         /* Whoever closed the executor has counted it. It is refused, so it was no task.
          * relaxed: only the value counts */
         pi_add_relaxed(&e->segment.header->cancelled, (uint64_t)-1);
-    return status;
+    return true;
 }
 
-static posse_status queue(struct submit *s)
+/* The executor closed while the task was on its way: takes it back, if no worker has begun it. */
+static posse_status undo_if_closed(struct pi_submission *s)
+{
+    posse_status status = pi_accepts(s->executor); /* after the push: the last worker looks the */
+    return status == POSSE_OK || pi_submit_undo(s) ? status : POSSE_OK; /* other way */
+}
+
+static posse_status queue(struct pi_submission *s)
 {
     posse_executor *e = s->executor;
     posse_status status;
-    while ((status = enqueue(s)) == POSSE_FULL && (status = await_room(s)) == POSSE_OK) {
+    while ((status = enqueue(s)) == POSSE_FULL && (status = pi_submit_await_room(s)) == POSSE_OK) {
     }
     if (status != POSSE_OK) {
         (void)pi_discard(e, s->index, s->word);
@@ -220,7 +207,7 @@ static posse_status queue(struct submit *s)
 }
 
 /* With a limit a submit may sleep: posse_destroy waits until it has left. */
-static posse_status queue_limited(struct submit *s)
+static posse_status queue_limited(struct pi_submission *s)
 {
     pi_call_enter(s->executor);
     posse_status status = queue(s);
@@ -230,7 +217,7 @@ static posse_status queue_limited(struct submit *s)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static posse_status check(struct submit *s, const posse_job *given, posse_job *copy)
+static posse_status check(struct pi_submission *s, const posse_job *given, posse_job *copy)
 {
     posse_executor *e = s->executor;
     posse_status status = pi_check(e);
@@ -247,7 +234,7 @@ posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write
                        posse_future *future)
 {
     posse_job copy;
-    struct submit s = {.executor = e, .write = write, .flags = future ? 0 : PI_DETACHED};
+    struct pi_submission s = {.executor = e, .write = write, .flags = future ? 0 : PI_DETACHED};
     posse_status status = check(&s, job, &copy);
     if (status == POSSE_OK) {
         s.owner = pi_owner_here(e);
@@ -256,7 +243,7 @@ posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write
     }
     uint32_t generation = pi_generation(s.word);
     if (status == POSSE_OK)
-        status = fill(&s);
+        status = pi_submit_fill(&s);
     if (future) /* not before: arg may be read from there */
         *future = (posse_future){.executor = NULL};
     if (status == POSSE_OK && !e->backend->spawn)

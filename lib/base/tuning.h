@@ -126,6 +126,11 @@
  * a call without a time of its own that long. */
 #define PI_QUEUE_PATIENCE_NS PI_SECOND
 #define PI_QUEUE_FINISH_NS (5 * PI_SECOND)
+/* Tasks of posse_submit_many that go in together: the more, the longer the first one waits for the
+ * others to be written. That takes some microseconds, */
+#define PI_BATCH_TASKS 64u
+/* also if arguments are large. */
+#define PI_BATCH_BYTES ((size_t)64 << 10)
 /* Chunks of an array for each worker: fewer leave workers idle at the end. */
 #define PI_CHUNKS_PER_WORKER 4
 /* Chunks under way for each worker, unless the program says it. */

@@ -121,6 +121,49 @@ uint32_t pi_bitmap_alloc_noted(struct pi_bitmap *map, uint32_t count, uint32_t h
     return index;
 }
 
+/* The lowest n bits of a word. */
+static uint64_t lowest(uint64_t word, unsigned n)
+{
+    uint64_t rest = word;
+    for (; n > 0 && rest != 0; n--)
+        rest &= rest - 1;
+    return word & ~rest;
+}
+
+/* Takes up to `most` bits of word i of level 0 that are below count. order: as take_in */
+static uint64_t take_bits(struct pi_bitmap *map, uint32_t i, uint32_t count, unsigned most)
+{
+    uint64_t below = i < count / 64 ? UINT64_MAX : bit_of(count) - 1;
+    uint64_t word = pi_load_relaxed(&map->level[0][i]), taken = 0; /* relaxed: as take_in */
+    while (taken == 0 && (word & below) != 0) {
+        uint64_t wanted = lowest(word & below, most);
+        word = pi_and_seq(&map->level[0][i], ~wanted);
+        taken = word & wanted;
+        word &= ~wanted;
+    }
+    if (word == 0)
+        note_empty(map, 0, i);
+    return taken;
+}
+
+struct pi_bitmap_bits pi_bitmap_alloc_bits(struct pi_bitmap *map, uint32_t count, uint32_t hint,
+                                           unsigned most)
+{
+    uint32_t words = words_for(count);
+    struct pi_bitmap_bits found = {hint / 64, 0};
+    if (found.word < words)
+        found.bits = take_bits(map, found.word, count, most);
+    for (int tries = 0; found.bits == 0 && tries < 1000; tries++) {
+        found.word = find_word(map, words);
+        if (found.word >= words)
+            break;
+        found.bits = take_bits(map, found.word, count, most);
+        if (found.bits == 0 && found.word == words - 1)
+            break; /* as pi_bitmap_alloc_noted */
+    }
+    return found;
+}
+
 void pi_bitmap_free(struct pi_bitmap *map, uint32_t index)
 {
     set_bits(map, 0, index / 64, bit_of(index));

@@ -58,6 +58,16 @@ static inline uint32_t pi_bitmap_alloc(struct pi_bitmap *map, uint32_t count, ui
 }
 void pi_bitmap_free(struct pi_bitmap *map, uint32_t index);
 
+/* Some things of one word of level 0: bit b is thing 64 * word + b. */
+struct pi_bitmap_bits {
+    uint32_t word;
+    uint64_t bits;
+};
+/* Takes up to `most` free things below count that share a word, near hint if there are any. No
+ * bits: all are taken. */
+struct pi_bitmap_bits pi_bitmap_alloc_bits(struct pi_bitmap *map, uint32_t count, uint32_t hint,
+                                           unsigned most);
+
 /* For the 64 things of word i of level 0 at once: takes all, if all are free; frees those in
  * `bits`.
  */

@@ -58,6 +58,15 @@ bool pi_idle_any_spinner(struct pi_idle *idle, unsigned workers)
     return false;
 }
 
+unsigned pi_idle_count_spinners(struct pi_idle *idle, unsigned workers)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < words_for(workers); i++) /* seq: after a push */
+        count += (unsigned)__builtin_popcountll(pi_load_seq(&idle->word[i]) >> 32 &
+                                                sleeping_in(workers, i));
+    return count;
+}
+
 bool pi_idle_any(struct pi_idle *idle, unsigned workers)
 {
     for (unsigned i = 0; i < words_for(workers); i++)

@@ -46,8 +46,10 @@ bool pi_idle_is_spinning(struct pi_idle *idle, unsigned worker);
 /* Whether the worker sleeps or spins. */
 bool pi_idle_has(struct pi_idle *idle, unsigned worker);
 
-/* Of the first n workers: whether one spins; whether one sleeps or spins; how many do. */
+/* Of the first n workers: whether one spins, and how many do; whether one sleeps or spins, and how
+ * many do. */
 bool pi_idle_any_spinner(struct pi_idle *idle, unsigned workers);
+unsigned pi_idle_count_spinners(struct pi_idle *idle, unsigned workers);
 bool pi_idle_any(struct pi_idle *idle, unsigned workers);
 unsigned pi_idle_count(struct pi_idle *idle, unsigned workers);
 

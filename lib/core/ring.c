@@ -218,28 +218,89 @@ static void help_tail(struct pi_ring *ring, uint64_t seen, uint64_t end)
     (void)pi_cas(&ring->shared->tail, &seen, end); /* as said */
 }
 
-enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
+static void help_tail_along(struct pi_ring *ring, uint64_t seen, uint64_t end)
 {
-    uint64_t seen = pi_load_acquire(&ring->shared->tail); /* with help_tail */
-    struct walk walk = {.steps = PI_RING_STEPS};
+    if (end - seen >= TAIL_LAG)
+        help_tail(ring, seen, end);
+}
+
+/* Searches for the end from the walk's position on, and puts the entry there. */
+static inline enum pi_push append(struct pi_ring *ring, struct walk *walk, uint32_t slot,
+                                  uint64_t limit)
+{
     PI_ASSERT(slot < PI_MAX_SLOTS);
-    begin(ring, &walk, seen);
     for (;;) {
-        enum pi_push found = find_end(ring, &walk);
+        enum pi_push found = find_end(ring, walk);
         if (found != PI_PUSHED)
             return found;
-        if (limit && walk.position - walk.head >= limit)
+        if (limit && walk->position - walk->head >= limit)
             return PI_PUSH_LIMIT;
-        if (!has_room(ring, &walk)) {
-            if ((found = go_up(ring, &walk)) != PI_PUSHED)
+        if (!has_room(ring, walk)) {
+            if ((found = go_up(ring, walk)) != PI_PUSHED)
                 return found;
-        } else if (put(ring, &walk, slot + 1)) {
-            if (walk.position + 1 - seen >= TAIL_LAG)
-                help_tail(ring, seen, walk.position + 1);
+        } else if (put(ring, walk, slot + 1)) {
             return PI_PUSHED;
         }
     }
 }
+
+enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
+{
+    uint64_t seen = pi_load_acquire(&ring->shared->tail); /* with help_tail */
+    struct walk walk = {.steps = PI_RING_STEPS};
+    begin(ring, &walk, seen);
+    enum pi_push pushed = append(ring, &walk, slot, limit);
+    if (pushed == PI_PUSHED)
+        help_tail_along(ring, seen, walk.position + 1);
+    return pushed;
+}
+
+/* ---- runs ---- */
+
+/* Whether a cell holds what is older than this position, or nothing. What a cell holds only gets
+ * younger, so there was no entry of this position yet. */
+static bool is_older(uint64_t cell, uint64_t position)
+{
+    return cell == 0 || ((position << SLOT_BITS) - (cell & ~SLOT_MASK)) >> 63 == 0;
+}
+
+/* Puts the entry at walk.position, behind one of our own: if its cell is still older, that is the
+ * end, in the same ring. The head is an old one, so there seems to be less room than there is.
+ * False: the end must be searched for. */
+static bool put_behind(struct pi_ring *ring, struct walk *walk, uint32_t slot, uint64_t limit)
+{
+    walk->value = pi_load_seq(cell_at(ring, walk->k, walk->position)); /* with its CAS */
+    return !(limit && walk->position - walk->head >= limit) &&
+           !belongs(walk->value, walk->position) && is_older(walk->value, walk->position) &&
+           has_room(ring, walk) && put(ring, walk, slot + 1);
+}
+
+enum pi_push pi_ring_append(struct pi_ring *ring, struct pi_ring_run *run, uint32_t slot,
+                            uint64_t limit)
+{
+    struct walk walk = {
+        .position = run->position + 1, .head = run->head, .k = run->k, .steps = PI_RING_STEPS};
+    if (!run->begun) {
+        run->tail = pi_load_acquire(&ring->shared->tail); /* with help_tail */
+        begin(ring, &walk, run->tail);
+    }
+    if (!run->begun || !put_behind(ring, &walk, slot, limit)) {
+        enum pi_push pushed = append(ring, &walk, slot, limit);
+        if (pushed != PI_PUSHED)
+            return pushed;
+    }
+    *run = (struct pi_ring_run){true, walk.k, walk.position, walk.head, run->tail};
+    return PI_PUSHED;
+}
+
+void pi_ring_end_run(struct pi_ring *ring, struct pi_ring_run *run)
+{
+    if (run->begun)
+        help_tail_along(ring, run->tail, run->position + 1);
+    run->begun = false;
+}
+
+/* ---- how long it is ---- */
 
 uint64_t pi_ring_end(struct pi_ring *ring)
 {

@@ -80,7 +80,8 @@ struct pi_ring_shared {
     /* Consumers: CAS up by one. order: seq, as it precedes the look at `room_waiter` (segment.h);
      * a failed CAS of an old position does nothing. */
     _Alignas(128) _Atomic uint64_t head;
-    /* Producers: CAS up; may lag by 8. order: release, with the acquire of the next producer. */
+    /* Producers: CAS up; may lag by 8, or by a run. order: release, with the acquire of the next
+     * producer. */
     _Alignas(128) _Atomic uint64_t tail;
     /* Anyone: CAS up. order: release, before the head or tail that leads past it; the last one
      * stays 0. */
@@ -116,6 +117,20 @@ void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cel
 /* Appends. PI_PUSH_LIMIT: there are `limit` entries (0: no limit). PI_PUSH_NO_CELL: a ring is
  * missing; the caller must back it, see pi_ring_backed, and try again. */
 enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit);
+
+/* Appends several, one after the other, as pi_ring_push does. The end is searched for once, and the
+ * tail moves once, in pi_ring_end_run: that ends the run, and the next one may begin. If the
+ * producer dies before that, the next one walks over the entries. Begin with zeros. */
+struct pi_ring_run {
+    bool begun;
+    uint32_t k;        /* the ring of the last entry, */
+    uint64_t position; /* where it is, */
+    uint64_t head;     /* and the head as it was at the last search */
+    uint64_t tail;     /* as it was before the first entry */
+};
+enum pi_push pi_ring_append(struct pi_ring *ring, struct pi_ring_run *run, uint32_t slot,
+                            uint64_t limit);
+void pi_ring_end_run(struct pi_ring *ring, struct pi_ring_run *run);
 
 /* The first entry and its position, or PI_NO_INDEX. Takes nothing. */
 uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position);

@@ -10,6 +10,26 @@ static inline bool enter(struct pi_slots *slots, uint32_t group, unsigned owner)
     return (open && owner >= PI_MAX_WORKERS) || pi_group_enter(slots, group, owner);
 }
 
+/* False: the bit of the map was wrong. The slot is taken, and whoever frees it gives the bit back.
+ */
+static inline bool begin_filling(struct pi_slot *slot, unsigned owner, uint64_t *word)
+{
+    uint64_t seen = pi_load_relaxed(&slot->word); /* relaxed: the CAS checks it */
+    while (pi_state(seen) == PI_FREE) {
+        *word = pi_with_state(pi_with_owner(seen, owner), PI_FILLING);
+        PI_ASSERT_ARROW(seen, *word);
+        if (pi_cas(&slot->word, &seen, *word)) /* acquire: with that of pi_slot_free */
+            return true;
+    }
+    return false;
+}
+
+/* The slot of the lowest bit. A word of the map is a group. */
+static uint32_t slot_of(const struct pi_bitmap_bits *found, uint64_t bits)
+{
+    return found->word * PI_GROUP_SLOTS + (uint32_t)__builtin_ctzll(bits);
+}
+
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word)
 {
     _Atomic uint32_t *note = owner < PI_MAX_WORKERS ? &slots->workers[owner].touched : NULL;
@@ -19,20 +39,32 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
             return PI_NO_INDEX;
         if (!enter(slots, index / PI_GROUP_SLOTS, owner))
             continue; /* whoever opens the group gives the bit back */
-        struct pi_slot *slot = &slots->at[index];
-        uint64_t seen = pi_load_relaxed(&slot->word); /* relaxed: the CAS checks it */
-        while (pi_state(seen) == PI_FREE) {
-            *word = pi_with_state(pi_with_owner(seen, owner), PI_FILLING);
-            PI_ASSERT_ARROW(seen, *word);
-            if (pi_cas(&slot->word, &seen, *word)) { /* acquire: with that of pi_slot_free */
-                pi_slots_touch(slots, owner, index); /* its bit is right now */
-                if (owner < PI_MAX_WORKERS) /* again: others may have closed and opened it */
-                    (void)pi_group_enter(slots, index / PI_GROUP_SLOTS, owner);
-                return index;
-            }
+        if (begin_filling(&slots->at[index], owner, word)) {
+            pi_slots_touch(slots, owner, index); /* its bit is right now */
+            if (owner < PI_MAX_WORKERS)          /* again: others may have closed and opened it */
+                (void)pi_group_enter(slots, index / PI_GROUP_SLOTS, owner);
+            return index;
         }
-        /* The bit was wrong: the slot is taken, and whoever frees it gives the bit back. */
     }
+}
+
+unsigned pi_slots_acquire_some(struct pi_slots *slots, uint32_t hint, unsigned most,
+                               struct pi_filling *acquired)
+{
+    struct pi_bitmap_bits found;
+    unsigned n = 0;
+    do {
+        found = pi_bitmap_alloc_bits(&slots->map, pi_slots_count(slots), hint, most);
+        if (found.bits == 0 || !enter(slots, found.word, PI_OWNER_PROGRAM))
+            continue; /* as above */
+        for (uint64_t bits = found.bits; bits != 0; bits &= bits - 1)
+            pi_prefetch(&slots->at[slot_of(&found, bits)]);
+        for (uint64_t bits = found.bits; bits != 0; bits &= bits - 1) {
+            acquired[n].index = slot_of(&found, bits);
+            n += begin_filling(&slots->at[acquired[n].index], PI_OWNER_PROGRAM, &acquired[n].word);
+        }
+    } while (n == 0 && found.bits != 0);
+    return n;
 }
 
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)

@@ -140,6 +140,15 @@ static inline void pi_slots_touch(struct pi_slots *slots, unsigned owner, uint32
 /* FREE -> FILLING(owner). Returns the slot, or PI_NO_INDEX: all are taken, the table must grow. */
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word);
 
+/* The same for up to `most` slots of one group at once. For the program alone: a worker that dies
+ * must have said which slot it was about to change. Returns how many; 0: all are taken. */
+struct pi_filling {
+    uint32_t index;
+    uint64_t word;
+};
+unsigned pi_slots_acquire_some(struct pi_slots *slots, uint32_t hint, unsigned most,
+                               struct pi_filling *acquired);
+
 /* FILLING -> PENDING, with `flags`. True: no entry of the ring names the slot, the caller must push
  * it. */
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags);

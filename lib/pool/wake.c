@@ -49,6 +49,18 @@ bool pi_wake_or_grow(posse_executor *e)
     return woken;
 }
 
+bool pi_wake_or_grow_for(posse_executor *e, unsigned tasks)
+{
+    struct pi_segment *s = &e->segment;
+    unsigned spinning = pi_idle_count_spinners(&s->header->idle, pi_workers_count(s));
+    unsigned awake = spinning;
+    while (awake < tasks && pi_wake_sleeper(e))
+        awake++;
+    if (awake < tasks && may_grow(e))
+        e->backend->notify(e);
+    return awake > spinning;
+}
+
 void pi_wake_for_backlog(posse_executor *e)
 {
     uint64_t position;

@@ -7,6 +7,9 @@
 /* For a task that was pushed: wakes a worker as pi_wake_worker does. If all are busy and there may
  * be more, the supervisor is asked to start one. True: it woke a worker. */
 bool pi_wake_or_grow(posse_executor *executor);
+/* The same for several tasks that were pushed: wakes a worker for each that no worker looks for
+ * already. True: it woke one. */
+bool pi_wake_or_grow_for(posse_executor *executor, unsigned tasks);
 /* The same for a worker that has a task now, and leaves the tasks that wait to others. */
 void pi_wake_for_backlog(posse_executor *executor);
 /* Wakes one sleeping worker, unless another looks for work already. True: it did. */

@@ -70,6 +70,7 @@ uint64_t bench_work(uint64_t arg, uint64_t grain);
 typedef void bench_scenario(const struct bench *bench);
 
 bench_scenario bench_submit;
+bench_scenario bench_submit_many;
 bench_scenario bench_roundtrip_hot;
 bench_scenario bench_roundtrip_parked;
 bench_scenario bench_metg50;

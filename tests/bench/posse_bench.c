@@ -36,6 +36,7 @@ struct scenario {
 
 static const struct scenario scenarios[] = {
     {"submit", bench_submit, ON_ALL, "1,000,000 tasks submitted, then all results read; ns/task"},
+    {"submit-many", bench_submit_many, ON_ALL, "the same, 1,000 tasks a call; ns/task"},
     {"roundtrip-hot", bench_roundtrip_hot, ON_ALL,
      "submit one, read its result, again at once; us"},
     {"roundtrip-parked", bench_roundtrip_parked, ON_WORKERS, "the same, 2 ms apart; median; us"},

@@ -1,0 +1,36 @@
+/* submit.h - the steps of submitting that submit.c and submit_many.c have in common.
+ *
+ * Runs in: program, worker.
+ */
+#ifndef PI_SUBMIT_H
+#define PI_SUBMIT_H
+
+#include "core/ring.h"
+#include "internal.h"
+
+/* A task on its way into the ring. */
+struct pi_submission {
+    posse_executor *executor;
+    const posse_job *job;
+    pi_writer *write; /* copies the argument, or puts it together in place */
+    uint64_t flags;   /* for the word of the task */
+    unsigned owner;
+    uint64_t limit; /* of the queue; 0: none */
+    uint64_t until; /* to wait for room; 0: it has not waited yet */
+    /* Its slot, and the slot's word: FILLING, exact. */
+    uint32_t index;
+    struct pi_slot *slot;
+    uint64_t word;
+};
+
+/* Writes the task into its slot. If that fails, the slot is freed. */
+posse_status pi_submit_fill(struct pi_submission *s);
+/* After a push that has not taken the task at once: `pushed` is what it returned. POSSE_FULL: the
+ * task is FILLING again. */
+posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed);
+/* After POSSE_FULL: waits for room, as the job says. */
+posse_status pi_submit_await_room(struct pi_submission *s);
+/* The executor has closed: frees the slot of a task that was pushed. False: it was accepted. */
+bool pi_submit_undo(struct pi_submission *s);
+
+#endif
