@@ -65,6 +65,20 @@ static posse_status submit_with(const struct given *given)
     return if_defined(status, IS_ZERO(future));
 }
 
+static posse_status submit_many(const struct given *given)
+{
+    posse_future futures[2];
+    size_t accepted;
+    POISONED(futures);
+    POISONED(accepted);
+    posse_job job = {.struct_size = sizeof job, .fn = identity_task};
+    job.retries = given->scene == LARGE ? 256 : 0;
+    job.queue_timeout_ms = 1;
+    posse_job jobs[2] = {job, job};
+    posse_status status = posse_submit_many(given->pool, jobs, 2, futures, &accepted);
+    return if_defined(status, IS_ZERO(futures) && accepted == 0);
+}
+
 static posse_status result(const struct given *given)
 {
     const void *data;
@@ -198,6 +212,14 @@ const struct output output_calls[] = {
       [LARGE] = POSSE_TOO_LARGE}},
     {"posse_submit_with",
      submit_with,
+     {[EMPTY] = POSSE_INVALID,
+      [CHILD] = POSSE_WRONG_PROCESS,
+      [SHUT] = POSSE_SHUT_DOWN,
+      [BROKEN] = POSSE_BROKEN,
+      [LATE] = POSSE_TIMEOUT,
+      [LARGE] = POSSE_TOO_LARGE}},
+    {"posse_submit_many",
+     submit_many,
      {[EMPTY] = POSSE_INVALID,
       [CHILD] = POSSE_WRONG_PROCESS,
       [SHUT] = POSSE_SHUT_DOWN,

@@ -56,6 +56,7 @@ static int refused_submits(posse_executor *pool)
     REFUSED(posse_submit(pool, identity_task, NULL, 0, &future));
     REFUSED(posse_submit(pool, identity_task, NULL, 0, NULL));
     REFUSED(posse_submit_with(pool, &job, &future));
+    REFUSED(posse_submit_many(pool, &job, 1, &future, NULL));
     REFUSED(posse_map(pool, &items, NULL));
     REFUSED(posse_map_open(pool, &items, &mapping));
     return 0;
@@ -131,6 +132,7 @@ const char *const refused_calls[] = {"posse_result",
                                      "posse_describe",
                                      "posse_submit",
                                      "posse_submit_with",
+                                     "posse_submit_many",
                                      "posse_map",
                                      "posse_map_open",
                                      "posse_get_stats",
