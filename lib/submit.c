@@ -81,8 +81,8 @@ static posse_status fill_name(struct pi_submission *s)
     return status;
 }
 
-/* order: relaxed: PENDING publishes all of it. */
-posse_status pi_submit_fill(struct pi_submission *s)
+/* Writes the task into its slot. order: relaxed: PENDING publishes all of it. */
+static inline posse_status fill(struct pi_submission *s)
 {
     const posse_job *job = s->job;
     struct pi_slot *slot = s->slot;
@@ -103,6 +103,8 @@ posse_status pi_submit_fill(struct pi_submission *s)
         (void)pi_discard(s->executor, s->index, s->word);
     return status;
 }
+
+posse_status pi_submit_fill(struct pi_submission *s) { return fill(s); }
 
 /* ---- the ring -------------------------------------------------------------------------------- */
 
@@ -243,7 +245,7 @@ posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write
     }
     uint32_t generation = pi_generation(s.word);
     if (status == POSSE_OK)
-        status = pi_submit_fill(&s);
+        status = fill(&s);
     if (future) /* not before: arg may be read from there */
         *future = (posse_future){.executor = NULL};
     if (status == POSSE_OK && !e->backend->spawn)

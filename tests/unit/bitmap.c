@@ -52,6 +52,57 @@ TEST(says_which_it_is_about_to_take, ALL)
     free_map(&map);
 }
 
+static void assert_bits(struct pi_bitmap_bits taken, uint32_t word, uint64_t bits)
+{
+    assert_int_equal(taken.bits, bits);
+    if (bits != 0)
+        assert_int_equal(taken.word, word);
+}
+
+TEST(several_of_one_word, ALL)
+{
+    struct pi_bitmap map = make_map(8192);
+    assert_bits(pi_bitmap_alloc_bits(&map, 8192, 70, 3), 1, 7);
+    assert_int_equal(pi_bitmap_alloc(&map, 8192, 70), 67);
+    pi_bitmap_free(&map, 65);
+    assert_bits(pi_bitmap_alloc_bits(&map, 8192, 127, 2), 1, 1 << 1 | 1 << 4);
+    assert_bits(pi_bitmap_alloc_bits(&map, 8192, 64, 64), 1, ~(uint64_t)31);
+    assert_bits(pi_bitmap_alloc_bits(&map, 8192, 64, 64), 0, UINT64_MAX); /* its word is full */
+    assert_bits(pi_bitmap_alloc_bits(&map, 8192, UINT32_MAX, 1), 2, 1);
+    assert_int_equal(pi_bitmap_alloc(&map, 8192, 0), 129);
+    free_map(&map);
+}
+
+TEST(several_below_the_count, ALL)
+{
+    struct pi_bitmap map = make_map(256);
+    assert_bits(pi_bitmap_alloc_bits(&map, 70, 69, 64), 1, 63);
+    assert_bits(pi_bitmap_alloc_bits(&map, 70, 69, 64), 0, UINT64_MAX);
+    assert_bits(pi_bitmap_alloc_bits(&map, 70, 69, 64), 0, 0);
+    assert_bits(pi_bitmap_alloc_bits(&map, 70, 0, 64), 0, 0);
+    for (uint32_t i = 70; i < 256; i++)
+        assert_false(pi_bitmap_is_allocated(&map, i));
+    assert_bits(pi_bitmap_alloc_bits(&map, 0, 0, 64), 0, 0);
+    free_map(&map);
+}
+
+/* All levels above are right after it. */
+TEST(several_until_all_are_taken, ALL)
+{
+    enum { THINGS = 300001 };
+    struct pi_bitmap map = make_map(THINGS);
+    for (int round = 0; round < 2; round++) {
+        uint32_t taken = 0;
+        for (struct pi_bitmap_bits some;
+             (some = pi_bitmap_alloc_bits(&map, THINGS, 0, 50)).bits != 0;)
+            taken += (uint32_t)__builtin_popcountll(some.bits);
+        assert_int_equal(taken, THINGS);
+        assert_int_equal(pi_bitmap_alloc(&map, THINGS, 0), PI_NO_INDEX);
+        give_all(&map, THINGS);
+    }
+    free_map(&map);
+}
+
 TEST(words_as_a_whole, ALL)
 {
     struct pi_bitmap map = make_map(8192);

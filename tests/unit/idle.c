@@ -56,6 +56,23 @@ TEST(one_worker_changes, ALL)
     assert_worker_changes(PI_MAX_WORKERS - 1, PI_MAX_WORKERS - 2, 31);
 }
 
+TEST(how_many_spin, ALL)
+{
+    static const unsigned workers[] = {0, 5, 31, 32, 63, 64, 999};
+    struct pi_idle *idle = make_idle();
+    for (unsigned i = 0; i < COUNT(workers); i++) {
+        assert_int_equal(pi_idle_count_spinners(idle, PI_MAX_WORKERS), i);
+        pi_idle_spin(idle, workers[i]);
+        pi_idle_sleep(idle, workers[i] ^ 2); /* another one */
+    }
+    assert_int_equal(pi_idle_count_spinners(idle, 32), 3);
+    assert_int_equal(pi_idle_count_spinners(idle, 64), 5);
+    for (unsigned i = 0; i < COUNT(workers); i++)
+        assert_int_not_equal(pi_idle_claim(idle, PI_MAX_WORKERS), PI_NO_INDEX);
+    assert_int_equal(pi_idle_count_spinners(idle, PI_MAX_WORKERS), 2 * COUNT(workers));
+    free(idle);
+}
+
 TEST(a_claimed_sleeper_spins, ALL)
 {
     struct pi_idle *idle = make_idle();
