@@ -13,14 +13,25 @@
 
 static void (*meanwhile)(posse_executor *pool); /* NULL: nothing happens */
 
+static bool and_then(posse_executor *pool, bool woken)
+{
+    if (meanwhile && pi_self_in(pool) == NULL && pool->owner == PI_OWNER_PROGRAM)
+        meanwhile(pool);
+    return woken;
+}
+
 bool __real_pi_wake_or_grow(posse_executor *pool);
 bool __wrap_pi_wake_or_grow(posse_executor *pool);
 bool __wrap_pi_wake_or_grow(posse_executor *pool)
 {
-    bool woken = __real_pi_wake_or_grow(pool);
-    if (meanwhile && pi_self_in(pool) == NULL && pool->owner == PI_OWNER_PROGRAM)
-        meanwhile(pool);
-    return woken;
+    return and_then(pool, __real_pi_wake_or_grow(pool));
+}
+
+bool __real_pi_wake_or_grow_for(posse_executor *pool, unsigned tasks);
+bool __wrap_pi_wake_or_grow_for(posse_executor *pool, unsigned tasks);
+bool __wrap_pi_wake_or_grow_for(posse_executor *pool, unsigned tasks)
+{
+    return and_then(pool, __real_pi_wake_or_grow_for(pool, tasks));
 }
 
 /* In memory that the runner and the workers share. */
@@ -141,5 +152,130 @@ TEST(is_cancelled_before_a_run, PARALLEL)
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(atomic_load(&story->runs), 0);
     end_pool(pool);
+    end();
+}
+
+/* ---- many in one call ---- */
+
+#define MANY 200
+
+static int run_task(posse_task *task, const void *arg, size_t size)
+{
+    atomic_fetch_add(&story->runs, 1);
+    return 0;
+}
+
+/* The first, then all that come after it wait behind it. */
+static int first_task(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *gate;
+    memcpy(&gate, arg, sizeof gate);
+    atomic_fetch_add(&story->runs, 1);
+    return pass_gate(gate) ? 0 : GAVE_UP;
+}
+
+static struct gate *the_gate;
+
+static void make_jobs(posse_job *jobs)
+{
+    for (int i = 0; i < MANY; i++)
+        jobs[i] = (posse_job){.struct_size = sizeof *jobs, .fn = run_task};
+}
+
+static void stop_meanwhile(posse_executor *pool)
+{
+    meanwhile = NULL; /* the first batch alone */
+    close_it(pool);
+}
+
+/* No worker has begun: all are refused. */
+static void assert_none(bool observed)
+{
+    posse_job jobs[MANY];
+    posse_future futures[MANY];
+    posse_executor *pool = begin(POSSE_CARRY_ON, 0, 0);
+    size_t accepted = 7;
+    make_jobs(jobs);
+    meanwhile = stop_meanwhile;
+    posse_status status = posse_submit_many(pool, jobs, MANY, observed ? futures : NULL, &accepted);
+    meanwhile = NULL;
+    if (observed) { /* what nobody observes was freed, as if it had run */
+        assert_status(status, POSSE_SHUT_DOWN);
+        assert_int_equal(accepted, 0);
+        assert_int_equal(stats_of(pool).cancelled, 0);
+    }
+    for (int i = 0; observed && i < MANY; i++)
+        assert_null(futures[i].executor);
+    assert_int_equal(stats_of(pool).futures, 0);
+    atomic_store(&story->may_start, LONG_MAX);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_int_equal(atomic_load(&story->runs), 0);
+    end_pool(pool);
+    end();
+}
+
+TEST(many_before_a_run, PARALLEL) { assert_none(true); }
+
+TEST(many_unobserved_before_a_run, PARALLEL) { assert_none(false); }
+
+static void stop_after_the_first(posse_executor *pool)
+{
+    await_entered(the_gate, 1);
+    meanwhile = NULL;
+    assert_ok(posse_shutdown(pool, POSSE_NO_WAIT, 0));
+    open_gate(the_gate);
+}
+
+/* A worker has begun the first ones: these are accepted, and run. The others do not. */
+TEST(many_of_which_the_first_runs, PARALLEL)
+{
+    posse_job jobs[MANY];
+    posse_future futures[MANY];
+    posse_executor *pool = begin(POSSE_CARRY_ON, 0, LONG_MAX);
+    size_t accepted = 0;
+    make_jobs(jobs);
+    the_gate = make_gate(pool);
+    jobs[0].fn = first_task;
+    jobs[0].arg = &the_gate;
+    jobs[0].size = sizeof the_gate;
+    meanwhile = stop_after_the_first;
+    assert_status(posse_submit_many(pool, jobs, MANY, futures, &accepted), POSSE_SHUT_DOWN);
+    meanwhile = NULL;
+    assert_in_range(accepted, 1, 64); /* a batch */
+    for (size_t i = 0; i < MANY; i++) {
+        if (i < accepted)
+            (void)take_error(futures[i], POSSE_OK);
+        else
+            assert_null(futures[i].executor);
+    }
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_int_equal(atomic_load(&story->runs), accepted);
+    free_gate(pool, the_gate);
+    end_pool(pool);
+    end();
+}
+
+static void fail_all(posse_executor *pool)
+{
+    meanwhile = NULL;
+    await_break(pool);
+}
+
+/* The executor breaks on the first one: what was accepted before has its future. */
+TEST(many_and_it_breaks, PARALLEL)
+{
+    posse_job jobs[MANY];
+    posse_future futures[MANY];
+    posse_executor *pool = begin(POSSE_BREAK, 1, LONG_MAX);
+    size_t accepted = 0;
+    make_jobs(jobs);
+    jobs[0].fn = deadly_task;
+    meanwhile = fail_all;
+    assert_status(posse_submit_many(pool, jobs, MANY, futures, &accepted), POSSE_BROKEN);
+    meanwhile = NULL;
+    assert_int_equal(atomic_load(&story->runs), 1);
+    assert_int_equal(accepted, 1);
+    assert_status(posse_result(futures[0], -1, NULL, NULL), POSSE_BROKEN);
+    assert_ok(posse_destroy(pool));
     end();
 }

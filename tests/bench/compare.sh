@@ -131,7 +131,8 @@ whos = []
 for by_who in figures.values():
     whos += [who for who in by_who if who not in whos]
 whos.sort(key=lambda who: (who != "limit", not who.startswith("posse")))  # stable
-order = ["submit", "roundtrip-hot", "roundtrip-parked", "metg50", "sum", "map", "map-plain",
+order = ["submit", "submit-many", "roundtrip-hot", "roundtrip-parked", "metg50", "sum", "map",
+         "map-plain",
          "map-shared", "map-plain-items", "map-shared-items", "as-completed-1000",
          "as-completed-100000", "as-completed-1000000", "payload",
          "payload-reserve", "payload-copy", "memcpy", "lifecycle", "recover", "recover-busy",
@@ -146,6 +147,7 @@ table(["median"] + whos, medians)
 same = "the same"
 wanted = [
     ("submit", "oneTBB task_group", "submit"),
+    ("submit-many", "limit", "submit"),
     ("roundtrip-hot", "limit", "roundtrip-hot"),
     ("roundtrip-parked", "limit", "roundtrip-parked"),
     ("metg50", "oneTBB task_group", "metg50"),

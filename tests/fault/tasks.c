@@ -62,6 +62,39 @@ static int many_at_once(void)
     return leave_pool(pool);
 }
 
+/* In one call: the first `accepted` are in, whatever failed, and the others have no future. */
+static int many_in_one_call(void)
+{
+    static posse_future futures[MANY];
+    static long numbers[MANY];
+    static posse_job jobs[MANY];
+    size_t accepted = MANY + 1;
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL);
+    for (long i = 0; i < MANY; i++) {
+        numbers[i] = i;
+        jobs[i] = (posse_job){.struct_size = sizeof *jobs,
+                              .fn = square_task,
+                              .arg = &numbers[i],
+                              .size = sizeof numbers[i],
+                              .name = i % 50 == 7 ? "named" : NULL};
+    }
+    fault_begin();
+    posse_status status = posse_submit_many(pool, jobs, MANY, futures, &accepted);
+    ALLOW(status, ACCEPTED);
+    REQUIRE((status == POSSE_OK) == (accepted == MANY) && accepted <= MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        long square = (long)(i * i);
+        REQUIRE((futures[i].executor != NULL) == (i < accepted));
+        if (i >= accepted)
+            continue;
+        ALLOW(posse_result_into(futures[i], -1, &square, sizeof square, NULL), ENDED);
+        REQUIRE(square == (long)(i * i));
+        REQUIRE(posse_release(futures[i]) == POSSE_OK);
+    }
+    return leave_pool(pool);
+}
+
 static int use_queue(posse_executor *pool)
 {
     posse_queue queue;
@@ -117,5 +150,6 @@ static int shut_down(void)
 TEST(small_tasks, PARALLEL_FORKED) { sweep_all("small task", one_small); }
 TEST(large_arguments_and_results, FORKED) { sweep_all("large task", one_large); }
 TEST(tables_grow, FORKED) { sweep_all("many tasks", many_at_once); }
+TEST(tables_grow_in_one_call, FORKED) { sweep_all("many in one call", many_in_one_call); }
 TEST(locks_queues_memory, FORKED) { sweep_all("shared things", shared_things); }
 TEST(shutdown, PROCESSES) { sweep_all("shutdown", shut_down); }
