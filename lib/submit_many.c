@@ -34,6 +34,7 @@
 #include "pool/wake.h"
 #include "submit.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct batch {
@@ -47,7 +48,19 @@ struct batch {
     size_t first;
     unsigned n, pushed, accepted;
     struct pi_filling slots[PI_BATCH_TASKS];
+    /* Why the first job that was not accepted was refused, and the errno of that. */
+    posse_status status;
+    int error;
 };
+
+/* Keeps a failure while the tasks before it go on. A later step fails at an earlier job. */
+static void note(struct batch *b, posse_status status)
+{
+    if (status == POSSE_OK)
+        return;
+    b->status = status;
+    b->error = errno;
+}
 
 /* ---- jobs ---- */
 
@@ -117,18 +130,16 @@ static unsigned take_some(struct batch *b, unsigned most, struct pi_filling *tak
 }
 
 /* Takes b->n slots; if it fails, as many as there are. */
-static posse_status take_slots(struct batch *b)
+static void take_slots(struct batch *b)
 {
     posse_executor *e = b->task.executor;
     unsigned n = 0, got;
-    posse_status status = POSSE_OK;
     pi_mark_escaping(e, b->task.owner);
     pi_will_touch(e, b->task.owner);
-    for (; n < b->n && status == POSSE_OK; n += got)
+    for (; n < b->n && b->status == POSSE_OK; n += got)
         if ((got = take_some(b, b->n - n, &b->slots[n])) == 0 && !pi_grow_slots(e))
-            status = pi_failure(PI_NO_SHARED);
+            note(b, pi_failure(PI_NO_SHARED));
     b->n = n;
-    return status;
 }
 
 /* Task i of the batch, at hand. */
@@ -150,17 +161,17 @@ static void discard_from(struct batch *b, unsigned i)
 }
 
 /* If it fails, the tasks before that are left. */
-static posse_status fill(struct batch *b)
+static void fill(struct batch *b)
 {
     unsigned i = 0;
     posse_status status = POSSE_OK;
     while (i < b->n && (status = pi_submit_fill(at(b, i))) == POSSE_OK)
         i++;
+    note(b, status);
     if (status != POSSE_OK) {
         discard_from(b, i + 1);
         b->n = i;
     }
-    return status;
 }
 
 /* ---- the ring ---- */
@@ -206,7 +217,7 @@ static posse_status make_room(struct batch *b)
     return status == POSSE_OK ? pi_submit_await_room(at(b, b->pushed)) : status;
 }
 
-static posse_status push(struct batch *b)
+static void push(struct batch *b)
 {
     posse_status status = POSSE_OK;
     b->pushed = b->accepted = 0;
@@ -220,39 +231,41 @@ static posse_status push(struct batch *b)
             b->task.until = 0;
         }
     }
+    note(b, status);
     discard_from(b, b->pushed);
     posse_status open = hand_over(b);
-    return status == POSSE_OK ? open : status;
+    if (status == POSSE_OK)
+        note(b, open);
 }
 
 /* ---- the whole ---- */
 
-/* Whatever failed first in the order of the jobs is told. */
-static posse_status submit_batch(struct batch *b, size_t left)
+static void submit_batch(struct batch *b, size_t left)
 {
     b->n = batch_length(b, left);
-    posse_status taken = take_slots(b);
-    posse_status filled = fill(b);
-    posse_status pushed = push(b);
-    return pushed != POSSE_OK ? pushed : filled != POSSE_OK ? filled : taken;
+    take_slots(b);
+    fill(b);
+    push(b);
 }
 
 static posse_status submit_batches(struct batch *b, size_t n, posse_future *futures)
 {
     posse_executor *e = b->task.executor;
-    posse_status status = POSSE_OK;
     b->task.owner = pi_owner_here(e);
     b->task.limit = b->task.owner == PI_OWNER_PROGRAM ? e->queue_limit : 0;
     pi_call_enter(e);
-    while (status == POSSE_OK && b->first < n) {
-        status = submit_batch(b, n - b->first);
+    while (b->status == POSSE_OK && b->first < n) {
+        submit_batch(b, n - b->first);
         for (unsigned i = 0; futures && i < b->accepted; i++)
             futures[b->first + i] =
                 (posse_future){e, b->slots[i].index, pi_generation(b->slots[i].word)};
         b->first += b->accepted;
     }
     pi_call_exit(e);
-    return b->first == n ? POSSE_OK : status; /* closed, but all were accepted before */
+    if (b->first == n) /* closed, but all were accepted before */
+        return POSSE_OK;
+    errno = b->error;
+    return b->status;
 }
 
 /* Without workers each task ends before the next begins. One may leave the call. */
