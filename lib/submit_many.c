@@ -7,7 +7,7 @@
  *
  *   posse_submit_many > submit_batch > take_slots > pi_slots_acquire_some
  *                                    > fill > pi_submit_fill
- *                                    > push > enqueue > pi_slot_publish, pi_ring_append
+ *                                    > push > push_one > pi_slot_publish, pi_ring_append
  *                                           > hand_over > pi_ring_end_run, pi_wake_or_grow_for
  *
  * A worker that submits may be killed at any step. `touched` in its record names one slot. So a
@@ -176,7 +176,7 @@ static void fill(struct batch *b)
 
 /* ---- the ring ---- */
 
-static posse_status enqueue(struct batch *b, unsigned i)
+static posse_status push_one(struct batch *b, unsigned i)
 {
     struct pi_submission *s = at(b, i);
     posse_executor *e = s->executor;
@@ -223,7 +223,7 @@ static void push(struct batch *b)
     b->pushed = b->accepted = 0;
     b->task.until = 0;
     while (status == POSSE_OK && b->pushed < b->n) {
-        status = enqueue(b, b->pushed);
+        status = push_one(b, b->pushed);
         if (status == POSSE_FULL) {
             status = make_room(b);
         } else if (status == POSSE_OK) {

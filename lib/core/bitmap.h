@@ -63,8 +63,8 @@ struct pi_bitmap_bits {
     uint32_t word;
     uint64_t bits;
 };
-/* Takes up to `most` (at least 1) free things below count that share a word, near hint if there are any. No
- * bits: all are taken. */
+/* Takes up to `most`, at least 1, free things below count that share a word, near hint if there are
+ * any. No bits: all are taken. */
 struct pi_bitmap_bits pi_bitmap_alloc_bits(struct pi_bitmap *map, uint32_t count, uint32_t hint,
                                            unsigned most);
 

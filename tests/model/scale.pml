@@ -2,7 +2,8 @@
  * an executor is shut down meanwhile.
  *
  * Mirrors: scale.c, child.c, pi_supervisor_run, check_phase, close_pool, pi_wake_or_grow,
- * pi_wake_for_backlog, work, idle, sleep_idle, leave, undo_if_closed
+ * pi_wake_for_backlog, work, idle, sleep_idle, leave, undo_if_closed,
+ * pi_submit_undo
  *
  * Sequentially consistent; each atomic operation is one step, and a worker may be killed between
  * any two.

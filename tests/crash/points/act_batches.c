@@ -86,8 +86,7 @@ static struct ledger *make_ledger(posse_executor *pool)
     return memory;
 }
 
-/* Whose death took a line with it, while it ran or in the hand of its worker, is one that did not
- * take the submitter in the midst of the call. */
+/* A death that took a running line with it did not take the submitter in the midst of its call. */
 static void check_ledger(posse_executor *pool, struct ledger *ledger, int deaths)
 {
     int last = JOBS - 1, missing = 0;
