@@ -762,7 +762,7 @@ typedef struct posse_item {
  * none, it asks the source for more, then blocks until one has ended.
  * POSSE_OK: item is filled; item->status says how it ended.
  * Otherwise item->status is what the call returns, the rest of the item is zero:
- * POSSE_END: all were given.
+ * POSSE_END: all were given, or an earlier call has said that no more items come.
  * POSSE_TIMEOUT: the time for all is up.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_NO_MEMORY: no more items come. If the source ended the map
  * with a status of its own, the call returns that. */
