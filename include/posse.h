@@ -529,7 +529,7 @@ POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCE
  * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9
  * (Killed)", ...; after "<name>: " if the job has a name: "thumbnail: pending"; and "stale". As
  * snprintf: writes at most capacity bytes, the end included, and returns the length that the text
- * has without that limit. Does not block. */
+ * has without that limit. If buffer is NULL it writes nothing. Does not block. */
 POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
 
 /* Called when a future has ended. Returns 0; anything else goes to options.log. */
@@ -594,7 +594,8 @@ POSSE_API POSSE_CHECK posse_status posse_as_completed(const posse_future *future
  * POSSE_END: all were given.
  * POSSE_TIMEOUT: time is up; asking again gives what ends later.
  * POSSE_NO_MEMORY: as with posse_result; asking again is possible, too.
- * POSSE_BROKEN, POSSE_SHUT_DOWN: the rest will never end. */
+ * POSSE_BROKEN, POSSE_SHUT_DOWN: the rest will never end.
+ * Once posse_destroy of one of the executors has returned, only the close may be called. */
 POSSE_API POSSE_CHECK posse_status posse_completion_iter_next(posse_completion_iter *iter,
                                                               posse_future *future, size_t *index);
 
@@ -633,8 +634,9 @@ typedef struct posse_completion {
 } posse_completion;
 
 /* Takes at most capacity futures that have ended, in the order in which they did. Returns their
- * number, 0 if there is none. Left out are futures that were released before they ended, and those
- * that had not ended when their executor was destroyed. Does not block. Any thread. */
+ * number, 0 if there is none or taken is NULL. Left out are futures that were released before they
+ * ended, and those that had not ended when their executor was destroyed. Does not block. Any thread.
+ */
 POSSE_API size_t posse_completion_queue_take(posse_completion_queue *queue, posse_completion *taken,
                                              size_t capacity);
 

@@ -123,7 +123,7 @@ size_t posse_completion_queue_take(posse_completion_queue *c, posse_completion *
 {
     size_t n = 0;
     struct pi_subscription *sub;
-    if (!c || !pi_os_fork_detect_holds(&c->guard))
+    if (!c || !taken || !pi_os_fork_detect_holds(&c->guard))
         return 0;
     while (n < capacity && (sub = pi_cq_try_next(&c->cq)) != NULL) {
         struct entry *entry = PI_CONTAINER_OF(sub, struct entry, sub);

@@ -185,6 +185,7 @@ size_t posse_describe(posse_future future, char *buffer, size_t capacity)
         snprintf(text, sizeof text, "%s", posse_running(future) ? "running" : "pending");
     else /* or it will never end */
         snprintf(text, sizeof text, "%s", status == POSSE_INVALID ? "stale" : error.message);
-    int length = snprintf(buffer, capacity, "%s%s%s", error.name, error.name[0] ? ": " : "", text);
+    int length = snprintf(buffer, buffer ? capacity : 0, "%s%s%s", error.name,
+                          error.name[0] ? ": " : "", text);
     return length < 0 ? 0 : (size_t)length;
 }

@@ -79,7 +79,7 @@ struct pi_subscription *pi_dispatch_find_locked(posse_future future, const struc
 /* Takes n subscriptions of a cq out of the index and of the queue, so that they may be freed. One
  * may be in neither, and its executor may be gone. No lock is held. */
 void pi_dispatch_unlink(struct pi_cq *cq, struct pi_subscription *subs, size_t n);
-/* The same of one, with the cq's lock held. False: not now, as another thread holds the dispatcher's. */
+/* The same of one, with the cq's lock held. False: another thread holds the dispatcher's. */
 bool pi_dispatch_try_unlink_locked(struct pi_subscription *sub);
 
 /* Delivers what has ended. */

@@ -163,6 +163,7 @@ POOL_TEST(batches_in_order, PARALLEL, 1)
     assert_ok(posse_wait(futures, N, POSSE_ALL_COMPLETED, -1, NULL, NULL));
     posse_completion taken[N];
     assert_int_equal(posse_completion_queue_take(completions, taken, 0), 0);
+    assert_int_equal(posse_completion_queue_take(completions, NULL, 1), 0);
     for (size_t at = 0; at < N;) {
         assert_true(readable(completions, PATIENCE_MS));
         size_t n = posse_completion_queue_take(completions, &taken[at], at == 0 ? 4 : 3);

@@ -95,6 +95,7 @@ TEST(F09_description, ALL)
         assert_memory_equal(cut, words[i], sizeof cut - 1);
         assert_int_equal(cut[sizeof cut - 1], '\0');
         assert_int_equal(posse_describe(states.in[i], NULL, 0), strlen(words[i]));
+        assert_int_equal(posse_describe(states.in[i], NULL, sizeof text), strlen(words[i]));
     }
     end_states(&states);
     (void)posse_describe((posse_future){NULL, 0, 0}, text, sizeof text);

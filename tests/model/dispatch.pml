@@ -1,8 +1,8 @@
 /* dispatch.pml - threads of one process that wait for many tasks: one leads, the others follow.
  *
  * Mirrors: dispatch.h, pi_dispatch_link_locked, pi_dispatch_arm_locked, pi_dispatch_deliver_locked,
- * pi_dispatch_slot, pi_dispatch_appoint_locked, deliver_list, pi_dispatch_unlink, pi_dispatch_close,
- * dispatch_wait.c
+ * pi_dispatch_slot, pi_dispatch_appoint_locked, deliver_list, pi_dispatch_unlink,
+ * pi_dispatch_close, dispatch_wait.c
  *
  * Sequentially consistent. What happens while the dispatcher's lock is held is one step: a thread
  * that does not take the lock sees only `queue` and `wakeup`, which come one after the other.
