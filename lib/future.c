@@ -216,8 +216,8 @@ posse_status posse_cancel(posse_future future)
 static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *word)
 {
     posse_executor *e = future.executor;
-    bool ok = e->backend->kills ? pi_slot_transition(slot, word, PI_KILLING, PI_CANCEL_REQUESTED, 0)
-                                : cancel(future, word, PI_CANCEL_REQUESTED | PI_PINNED);
+    bool ok = e->backend->kills ? pi_slot_transition(slot, word, PI_KILLING, 0, PI_EXPIRED)
+                                : cancel(future, word, PI_PINNED);
     if (ok)
         e->backend->notify(e); /* to kill the worker, or to put another in its place */
     return ok;

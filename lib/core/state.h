@@ -80,15 +80,17 @@ static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
 /* For test builds: whoever writes a state word asserts that its state was left by an arrow. */
 #define PI_ASSERT_ARROW(from, to) PI_ASSERT(pi_is_arrow(pi_state(from), pi_state(to)))
 
-#define PI_DETACHED 0x10u         /* nobody holds a handle: whoever makes it final frees it */
-#define PI_CANCEL_REQUESTED 0x20u /* the task has been asked to stop */
-/* An entry of the ring names this slot. Whoever passes that entry clears the flag. */
-#define PI_IN_RING 0x40u
-/* Several callers sleep until the task ends: whoever makes it final wakes all parkers. */
-#define PI_BROADCAST 0x80u
+#define PI_DETACHED 0x10u /* nobody holds a handle: whoever makes it final frees it */
+/* One bit, of which the state says what it means. Whoever enters KILLING or a final state sets it
+ * or clears it. */
+#define PI_CANCEL_REQUESTED 0x20u /* PENDING, RUNNING: the task has been asked to stop */
+#define PI_EXPIRED 0x20u          /* KILLING: because of the deadline, not of posse_kill */
 /* Final, but a thread is still inside the task: that thread frees it if it is DETACHED. */
-#define PI_PINNED 0x100u
-#define PI_EXPIRED 0x200u /* KILLING because of the deadline, not of posse_kill */
+#define PI_PINNED 0x20u
+/* Several callers sleep until the task ends: whoever makes it final wakes all parkers. */
+#define PI_BROADCAST 0x40u
+/* An entry of the ring names this slot. Whoever passes that entry clears the flag. */
+#define PI_IN_RING 0x80u
 
 #define PI_OWNER_SHIFT 10
 #define PI_OWNER_MASK ((uint64_t)0x3ff << PI_OWNER_SHIFT)

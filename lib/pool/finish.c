@@ -79,7 +79,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     if (counter)
         pi_add_relaxed(counter, 1); /* relaxed: published with the state */
     pi_touch(e, owner, index);
-    if (!pi_slot_transition(slot, from, pi_state(end), end, 0)) {
+    if (!pi_slot_transition(slot, from, pi_state(end), end, PI_PINNED & ~end)) {
         uncount(counter);
         return false;
     }
@@ -88,7 +88,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
         pi_block_release(e, owner, arg, pi_tag_attached(index, pi_generation(word)));
     pi_wake_waiters(e, index, word);
     if ((word & PI_DETACHED) && !pinned)
-        pi_discard(e, index, pi_with_state(word | end, pi_state(end)));
+        pi_discard(e, index, pi_with_state(word & ~(uint64_t)PI_PINNED, pi_state(end)));
     return true;
 }
 

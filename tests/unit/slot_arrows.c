@@ -84,8 +84,8 @@ TEST(the_list_is_whole, ALL)
 TEST(sets_and_clears_flags, ALL)
 {
     uint64_t from = set_word(PI_RUNNING, PI_CANCEL_REQUESTED | PI_BROADCAST);
-    assert_true(pi_slot_transition(&slot, &from, PI_KILLING, PI_EXPIRED, PI_CANCEL_REQUESTED));
-    assert_int_equal(get_word(), set_word(PI_KILLING, PI_BROADCAST | PI_EXPIRED));
+    assert_true(pi_slot_transition(&slot, &from, PI_KILLING, PI_DETACHED, PI_CANCEL_REQUESTED));
+    assert_int_equal(get_word(), set_word(PI_KILLING, PI_BROADCAST | PI_DETACHED));
 }
 
 /* Somebody detaches, cancels, or comes to sleep, after the word was read. */
