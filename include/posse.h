@@ -414,6 +414,18 @@ POSSE_API posse_executor *posse_task_executor(const posse_task *task);
 POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_fn *fn,
                                                 const void *arg, size_t size, posse_future *future);
 
+/* Which of the tasks that wait is taken next: the first HIGH one, else the first NORMAL one, else
+ * the first LOW one. No task is interrupted for it, so an urgent one starts when a worker ends the
+ * task that it runs. Of 32 tasks that are taken, one is the first LOW one, if one waits: so LOW
+ * tasks get a little time whatever else is submitted. But NORMAL tasks wait for as long as HIGH
+ * ones keep all workers busy. A task keeps its priority when it runs again. A task that waits for
+ * another one may run that one itself, whatever its priority. Without workers it has no effect. */
+typedef enum posse_priority {
+    POSSE_PRIORITY_LOW = -1,
+    POSSE_PRIORITY_NORMAL = 0,
+    POSSE_PRIORITY_HIGH = 1
+} posse_priority;
+
 /* A task with more to say about it. Zero is the default everywhere. */
 typedef struct posse_job {
     size_t struct_size; /* sizeof(posse_job) */
@@ -431,13 +443,14 @@ typedef struct posse_job {
     long retries;
     long queue_timeout_ms; /* at queue_limit: how long to wait for room; 0: for ever */
     unsigned flags;        /* POSSE_NO_WAIT: at queue_limit return POSSE_FULL at once */
+    long priority;         /* posse_priority: which of the tasks that wait is next */
 } posse_job;
 
 /* Submits a job. Statuses as posse_submit. Also:
  * POSSE_FULL: the queue is at queue_limit, and POSSE_NO_WAIT is set.
  * POSSE_TIMEOUT: queue_timeout_ms has passed.
  * POSSE_TOO_LARGE: also timeout_ms or retries is over its maximum.
- * POSSE_INVALID: also a number is negative, or a flag unknown. */
+ * POSSE_INVALID: also a number is negative, or a flag or priority unknown. */
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,
                                                      posse_future *future);
 

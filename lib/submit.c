@@ -1,13 +1,13 @@
 /* Runs in: program, worker.
  *
  * Submitting a task: take a free slot, write the task into it, publish it as PENDING, push it into
- * the ring, wake a worker. With PENDING the task is accepted: whatever the submitter does after
- * that, the supervisor sees that a PENDING task is in the ring. So a submitter that finds the queue
- * full, or the executor closed, must take the task back first. It can do that as long as no worker
- * has claimed the task.
+ * the ring of its lane, wake a worker. With PENDING the task is accepted: whatever the submitter
+ * does after that, the supervisor sees that a PENDING task is in its ring. So a submitter that
+ * finds the queue full, or the executor closed, must take the task back first. It can do that as
+ * long as no worker has claimed the task.
  *
  *   posse_submit > pi_submit > queue > enqueue > pi_slot_publish
- *                                              > pi_ring_push > put: the entry
+ *                                              > pi_lanes_push > pi_ring_push: the entry
  *                                    > pi_wake_or_grow > pi_wake_worker: its semaphore
  */
 #include "submit.h"
@@ -95,7 +95,8 @@ static inline posse_status fill(struct pi_submission *s)
     if (job->timeout_ms)
         slot->timeout_ms = (uint32_t)job->timeout_ms;
     pi_store_relaxed(&slot->arg_size, /* before the blocks, for pi_discard */
-                     job->size | (job->timeout_ms ? PI_TIMED : 0) | (job->name ? PI_NAMED : 0));
+                     job->size | (job->timeout_ms ? PI_TIMED : 0) | (job->name ? PI_NAMED : 0) |
+                         (uint64_t)pi_submit_lane(job) << PI_LANE_SHIFT);
     posse_status status = fill_arg(s);
     if (status == POSSE_OK && job->name)
         status = fill_name(s);
@@ -106,7 +107,7 @@ static inline posse_status fill(struct pi_submission *s)
 
 posse_status pi_submit_fill(struct pi_submission *s) { return fill(s); }
 
-/* ---- the ring -------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 /* Whether the task has this state, and was never claimed: a claim leaves its owner in the word,
  * also when the task is PENDING again for another run. */
@@ -116,13 +117,13 @@ static bool is_untouched(const struct pi_submission *s, uint64_t seen, enum pi_s
            pi_generation(seen) == pi_generation(s->word);
 }
 
-/* PENDING -> FILLING. `entry` is PI_IN_RING if the ring may have an entry of it, else 0. False: the
+/* PENDING -> FILLING. `entries` are the flags of IN_RING that still hold. False: the
  * task was claimed or cancelled meanwhile. */
-static bool take_back(struct pi_submission *s, uint64_t entry)
+static bool take_back(struct pi_submission *s, uint64_t entries)
 {
     uint64_t seen = pi_load_acquire(&s->slot->word); /* with pi_slot_transition */
     while (is_untouched(s, seen, PI_PENDING)) {
-        uint64_t back = (s->word & ~(uint64_t)PI_IN_RING) | (seen & entry);
+        uint64_t back = (s->word & ~PI_IN_RING) | (seen & entries);
         PI_ASSERT_ARROW(seen, back);
         if (pi_cas(&s->slot->word, &seen, back)) { /* as above */
             s->word = back;
@@ -132,33 +133,46 @@ static bool take_back(struct pi_submission *s, uint64_t entry)
     return false;
 }
 
+/* The flag of IN_RING that is set while the task waits. */
+static uint64_t entry_of(const struct pi_submission *s)
+{
+    return pi_in_ring(pi_submit_lane(s->job));
+}
+
 /* The ring grows if it must; at the limit entries whose task was cancelled do not count. */
 posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
 {
     posse_executor *e = s->executor;
     uint64_t limit = s->limit;
     if (pushed == PI_PUSH_LIMIT)
-        limit += pi_slots_count_entries(&e->segment.slots, &e->segment.ring, UINT32_MAX).stale;
+        limit += pi_lanes_count_entries(&e->segment.lanes, &e->segment.slots, UINT32_MAX).stale;
     if (pushed != PI_PUSH_BROKEN)
-        pushed = pi_push(e, s->index, limit);
+        pushed = pi_push(e, pi_submit_lane(s->job), s->index, limit);
     if (pushed == PI_PUSH_BROKEN)
         pi_break_queue(e);
     /* If it cannot be taken back, the supervisor pushed it or it was cancelled: it was accepted. */
-    if (pushed == PI_PUSHED || !take_back(s, 0))
+    if (pushed == PI_PUSHED || !take_back(s, PI_IN_RING & ~entry_of(s)))
         return POSSE_OK;
     if (pushed == PI_PUSH_NO_CELL)
         return pi_failure(PI_NO_SHARED);
     return pushed == PI_PUSH_LIMIT ? POSSE_FULL : POSSE_BROKEN;
 }
 
-static posse_status enqueue(struct pi_submission *s)
+bool pi_submit_is_full(const struct pi_submission *s)
 {
     posse_executor *e = s->executor;
-    if ((s->word & PI_IN_RING) && s->limit && pi_is_full(e))
-        return POSSE_FULL; /* no push would say so */
+    bool tells = !(s->word & entry_of(s)) && pi_lanes_count(&e->segment.lanes) == 1; /* the push */
+    return s->limit && !tells && pi_is_full(e);
+}
+
+static posse_status enqueue(struct pi_submission *s)
+{
+    if (pi_submit_is_full(s))
+        return POSSE_FULL;
     if (!pi_slot_publish(s->slot, s->word, s->flags))
         return POSSE_OK; /* an entry of an earlier life serves it */
-    enum pi_push pushed = pi_ring_push(&e->segment.ring, s->index, s->limit);
+    struct pi_lanes *lanes = &s->executor->segment.lanes;
+    enum pi_push pushed = pi_lanes_push(lanes, pi_submit_lane(s->job), s->index, s->limit);
     return pushed == PI_PUSHED ? POSSE_OK : pi_submit_push_again(s, pushed);
 }
 

@@ -5,7 +5,7 @@
 #ifndef PI_SUBMIT_H
 #define PI_SUBMIT_H
 
-#include "core/ring.h"
+#include "core/lanes.h"
 #include "internal.h"
 
 /* A task on its way into the ring. */
@@ -23,8 +23,17 @@ struct pi_submission {
     uint64_t word;
 };
 
+static inline enum pi_lane pi_submit_lane(const posse_job *job)
+{
+    return job->priority == POSSE_PRIORITY_NORMAL ? PI_LANE_NORMAL
+           : job->priority > 0                    ? PI_LANE_HIGH
+                                                  : PI_LANE_LOW;
+}
+
 /* Writes the task into its slot. If that fails, the slot is freed. */
 posse_status pi_submit_fill(struct pi_submission *s);
+/* Whether the queue is full, if no push would say so. */
+bool pi_submit_is_full(const struct pi_submission *s);
 /* After a push that has not taken the task at once: `pushed` is what it returned. POSSE_FULL: the
  * task is FILLING again. */
 posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed);

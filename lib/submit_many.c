@@ -2,12 +2,12 @@
  *
  * Submitting many tasks, in batches, by the steps of submit.c. A batch takes its slots and fills
  * them all. Then it publishes and pushes one task after the other, in the order of the jobs. So
- * what a failure leaves out is always the rest. At its end it moves the tail of the ring, wakes as
+ * what a failure leaves out is always the rest. At its end it moves the ring's tail, wakes as
  * many workers as it has tasks, and looks whether the executor is still open.
  *
  *   posse_submit_many > submit_batch > take_slots > pi_slots_acquire_some
  *                                    > fill > pi_submit_fill
- *                                    > push > push_one > pi_slot_publish, pi_ring_append
+ *                                    > push > push_one > pi_slot_publish, append
  *                                           > hand_over > pi_ring_end_run, pi_wake_or_grow_for
  *
  * A worker that submits may be killed at any step. `touched` in its record names one slot. So a
@@ -39,7 +39,8 @@
 
 struct batch {
     struct pi_submission task; /* the one at hand */
-    struct pi_ring_run run;
+    struct pi_ring_run run; /* in `ring`, if that is not NULL */
+    struct pi_ring *ring;
     /* All jobs of the call, and a copy of one that is of another version. */
     const char *jobs;
     size_t stride;
@@ -176,16 +177,37 @@ static void fill(struct batch *b)
 
 /* ---- the ring ---- */
 
+static void end_run(struct batch *b)
+{
+    if (b->ring)
+        pi_ring_end_run(b->ring, &b->run);
+}
+
+/* Appends the task at hand to its lane. If the task before it went into another lane, a new run
+ * begins. */
+static enum pi_push append(struct batch *b)
+{
+    struct pi_submission *s = &b->task;
+    struct pi_lanes *lanes = &s->executor->segment.lanes;
+    enum pi_lane lane = pi_submit_lane(s->job);
+    if (!pi_lanes_has(lanes, lane))
+        return PI_PUSH_NO_CELL;
+    if (b->ring != &lanes->ring[lane])
+        end_run(b);
+    b->ring = &lanes->ring[lane];
+    return pi_ring_append(b->ring, &b->run, s->index, s->limit);
+}
+
 static posse_status push_one(struct batch *b, unsigned i)
 {
     struct pi_submission *s = at(b, i);
     posse_executor *e = s->executor;
-    if ((s->word & PI_IN_RING) && s->limit && pi_is_full(e))
-        return POSSE_FULL; /* no push would say so */
+    if (pi_submit_is_full(s))
+        return POSSE_FULL;
     pi_touch(e, s->owner, s->index);
     if (!pi_slot_publish(s->slot, s->word, s->flags))
         return POSSE_OK; /* an entry of an earlier life serves it */
-    enum pi_push pushed = pi_ring_append(&e->segment.ring, &b->run, s->index, s->limit);
+    enum pi_push pushed = append(b);
     if (pushed == PI_PUSHED)
         return POSSE_OK;
     posse_status status = pi_submit_push_again(s, pushed);
@@ -200,7 +222,7 @@ static posse_status hand_over(struct batch *b)
 {
     posse_executor *e = b->task.executor;
     unsigned n = b->pushed;
-    pi_ring_end_run(&e->segment.ring, &b->run);
+    end_run(b);
     if (pi_wake_or_grow_for(e, n - b->accepted)) /* all workers may sleep because they are dead */
         (void)pi_check_supervisor(e);
     posse_status status = pi_accepts(e); /* after the push: the last worker looks the other way */

@@ -43,6 +43,9 @@
 #define PI_ARENA_LOOKS 4096u
 /* Units that are looked at for a span with a free block, before a new span is made. */
 #define PI_SPAN_LOOKS 64u
+/* Each time out of that many, a worker looks for a task in the lane LOW first: so such a task
+ * waits, but not for ever, and HIGH and NORMAL have nearly all of the workers' time. */
+#define PI_CLAIMS_PER_LOW 32u
 /* Idle units that one call may hold: others may need the rest meanwhile. */
 #define PI_MAX_IDLE_UNITS 256u
 

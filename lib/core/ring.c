@@ -31,15 +31,13 @@ void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cel
     ring->shared = shared;
     ring->cells = cells;
     ring->rings = rings;
+    ring->lane = 0;
     atomic_init(&ring->hint, 0);
     ring->open = NULL;
 }
 
 /* Whether this process can look at rings 0 to k. */
-static bool is_open(const struct pi_ring *ring, uint32_t k)
-{
-    return !ring->open || ring->open(ring->context, k);
-}
+static bool is_open(struct pi_ring *ring, uint32_t k) { return !ring->open || ring->open(ring, k); }
 
 struct pi_ring_backing pi_ring_backed(struct pi_ring *ring)
 {

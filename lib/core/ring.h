@@ -96,11 +96,12 @@ struct pi_ring {
      * for sleeping workers and at `backed`; with the acquire of consumers. */
     _Atomic uint64_t *cells;
     uint32_t rings;        /* that there is address space for */
+    uint32_t lane;         /* enum pi_lane: which tasks it holds. For slot.c and whoever opens it */
     _Atomic uint32_t hint; /* the ring last found: private, checked against the cuts */
     /* Opens rings 0 to k for this process, before it looks there. False: it cannot. NULL: all is
      * open. Any thread may call it at any time. */
-    bool (*open)(void *context, uint32_t k);
-    void *context;
+    bool (*open)(struct pi_ring *ring, uint32_t k);
+    void *context; /* for `open` */
 };
 
 enum pi_push { PI_PUSHED, PI_PUSH_LIMIT, PI_PUSH_NO_CELL, PI_PUSH_BROKEN };

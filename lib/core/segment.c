@@ -6,7 +6,7 @@
 #define MIN_SLOTS ((size_t)1024)
 
 /* Begins an area after all that were cut before. */
-static void *cut(struct pi_segment *s, enum pi_area_of which, size_t size)
+static void *cut(struct pi_segment *s, unsigned which, size_t size)
 {
     struct pi_area *area = &s->areas[which];
     area->base = s->base + s->size;
@@ -42,17 +42,28 @@ static uint32_t slots_in(size_t memory)
 
 static void lay_slots(struct pi_segment *s, size_t memory)
 {
-    uint32_t max = slots_in(memory), rings = 1;
-    while (rings < PI_RINGS && pi_ring_cells(rings - 1) < 2 * (uint64_t)max)
-        rings++;
+    uint32_t max = slots_in(memory);
     s->slots.max = max;
     s->slots.workers = s->workers;
     pi_bitmap_init(&s->slots.map, cut(s, PI_AREA_SLOT_MAP, pi_bitmap_size(max)), max);
     s->slots.groups = cut(s, PI_AREA_GROUPS, max / PI_GROUP_SLOTS * sizeof(uint64_t));
     s->slots.at = cut(s, PI_AREA_SLOTS, max * sizeof(struct pi_slot));
     pi_monotonic_init(&s->slots.count, &s->header->slots_count, max);
-    void *cells = cut(s, PI_AREA_RING, pi_ring_start(rings) * sizeof(uint64_t));
-    pi_ring_init(&s->ring, &s->header->ring, cells, rings);
+}
+
+static void lay_lanes(struct pi_segment *s)
+{
+    uint32_t rings = 1;
+    while (rings < PI_RINGS && pi_ring_cells(rings - 1) < 2 * (uint64_t)s->slots.max)
+        rings++;
+    for (unsigned lane = 0; lane < PI_LANES; lane++) {
+        struct pi_ring *ring = &s->lanes.ring[lane];
+        void *cells = cut(s, PI_AREA_LANES + lane, pi_ring_start(rings) * sizeof(uint64_t));
+        pi_ring_init(ring, &s->header->lane[lane], cells, rings);
+        ring->lane = lane;
+    }
+    s->lanes.claims = &s->header->lane_claims;
+    pi_monotonic_init(&s->lanes.more, &s->header->more_lanes, 1);
 }
 
 static void lay_arena(struct pi_segment *s, size_t memory)
@@ -73,6 +84,7 @@ void pi_segment_layout(struct pi_segment *s, char *base, size_t memory)
     lay_header(s);
     lay_workers(s);
     lay_slots(s, memory);
+    lay_lanes(s);
     lay_arena(s, memory);
 }
 

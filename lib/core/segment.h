@@ -17,9 +17,8 @@
 #include "core/arena.h"
 #include "core/done_list.h"
 #include "core/idle.h"
+#include "core/lanes.h"
 #include "core/parker.h"
-#include "core/ring.h"
-#include "core/slot.h"
 
 enum pi_phase {
     PI_OPEN = 1,
@@ -56,7 +55,7 @@ struct pi_error_cell {
 
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
-    /* phase to arena_end are numbers of monotonic.h: all read, few write, by CAS upwards. order:
+    /* phase to more_lanes are numbers of monotonic.h: all read, few write, by CAS upwards. order:
      * seq, as a submitter looks at the phase after its push. */
     _Alignas(128) _Atomic uint64_t phase;
     _Atomic uint64_t stop;          /* enum pi_stop, with STOPPING; the program raises it */
@@ -64,6 +63,7 @@ struct pi_header {
     _Atomic uint64_t slots_count;
     _Atomic uint64_t parkers_count;
     _Atomic uint64_t arena_end;
+    _Atomic uint64_t more_lanes; /* 1: see lanes.h */
     /* How many workers there may be, in the form of monotonic.h. order: posse_resize stores it
      * (seq) before it notifies the supervisor, which reads it each time. */
     _Atomic uint64_t max_workers;
@@ -76,9 +76,11 @@ struct pi_header {
     _Atomic uint32_t trim;
 
     _Alignas(128) struct pi_idle idle;
-    struct pi_ring_shared ring;
+    struct pi_ring_shared lane[PI_LANES];
+    /* Whose turn it is, see lanes.h. order: relaxed, because it only counts. */
+    _Alignas(128) _Atomic uint32_t lane_claims;
 
-    /* 1 + the parker of a submitter that waits for room in the ring, and MANY if there are more.
+    /* 1 + the parker of a submitter that waits for room in the queue, and MANY if there are more.
      * order: a submitter sets it (seq), then looks at the head (seq). A worker moves the head
      * (seq), then looks here (seq) and wakes those that are named. */
     _Alignas(128) _Atomic uint32_t room_waiter;
@@ -121,8 +123,8 @@ enum pi_area_of {
     PI_AREA_SLOT_MAP,
     PI_AREA_GROUPS,
     PI_AREA_SLOTS,
-    PI_AREA_RING,
-    PI_AREA_UNITS,
+    PI_AREA_LANES, /* one for each */
+    PI_AREA_UNITS = PI_AREA_LANES + PI_LANES,
     PI_AREA_TAGS,
     PI_AREA_BYTES,
     PI_AREAS
@@ -136,7 +138,7 @@ struct pi_segment {
     struct pi_monotonic phase, stop, workers_count;
     struct pi_worker *workers;
     struct pi_slots slots;
-    struct pi_ring ring;
+    struct pi_lanes lanes;
     struct pi_parkers parkers;
     struct pi_arena arena;
 };

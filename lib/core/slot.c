@@ -69,28 +69,34 @@ unsigned pi_slots_acquire_some(struct pi_slots *slots, uint32_t hint, unsigned m
 
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
 {
-    uint64_t owner = pi_with_owner(fill, PI_OWNER_NONE);
-    uint64_t ready = pi_with_state(owner, PI_PENDING) | flags | PI_IN_RING;
+    uint64_t entry = pi_in_ring(pi_slot_lane(slot));
+    uint64_t owner = pi_with_owner(fill & ~PI_IN_RING, PI_OWNER_NONE);
+    uint64_t ready = pi_with_state(owner, PI_PENDING) | flags | entry;
     PI_ASSERT_ARROW(fill, ready);
-    /* If an entry of an earlier life is still in the ring, it serves this one, unless somebody
-     * passes it just now. Else nobody but us writes the word.
-     * seq, with the CAS of claim_head */
-    if ((fill & PI_IN_RING) && pi_cas_seq(&slot->word, &fill, ready))
-        return false;
+    /* Entries of earlier lives may still be in rings, where somebody may pass them just now. One
+     * that is in the ring of this lane serves this life. Without entries nobody but us writes the
+     * word. seq, with the CAS of claim_head */
+    while (fill & PI_IN_RING)
+        if (pi_cas_seq(&slot->word, &fill, ready | (fill & PI_IN_RING)))
+            return !(fill & entry);
     pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
     return true;
 }
 
-/* The entry at the head is about to be passed: clears IN_RING, and claims the task if it is
- * PENDING. True: claimed. */
-static bool claim_head(struct pi_slots *slots, uint32_t index, unsigned owner, uint64_t *word)
+/* Whether the task of a word that was just read waits in this lane. */
+static bool is_pending(struct pi_slot *slot, uint64_t word, enum pi_lane lane)
 {
-    struct pi_slot *slot = &slots->at[index];
-    pi_slots_touch(slots, owner, index);
-    uint64_t seen = pi_load_seq(&slot->word); /* with pi_slot_publish */
-    while (seen & PI_IN_RING) {
-        bool pending = pi_state(seen) == PI_PENDING;
-        *word = seen & ~(uint64_t)PI_IN_RING;
+    return pi_state(word) == PI_PENDING && pi_slot_lane(slot) == lane;
+}
+
+/* The entry at the head of a lane is about to be passed: clears its IN_RING, and claims the task if
+ * it is PENDING there. True: claimed. */
+static bool claim_head(struct pi_slot *slot, enum pi_lane lane, unsigned owner, uint64_t *word)
+{
+    uint64_t entry = pi_in_ring(lane), seen = pi_load_seq(&slot->word); /* with pi_slot_publish */
+    while (seen & entry) {
+        bool pending = is_pending(slot, seen, lane);
+        *word = seen & ~entry;
         if (pending)
             *word = pi_with_state(pi_with_owner(*word, owner), PI_RUNNING);
         PI_ASSERT_ARROW(seen, *word);
@@ -117,7 +123,11 @@ uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsig
         uint32_t index = pi_ring_peek(ring, &position);
         if (index == PI_NO_INDEX)
             return PI_NO_INDEX;
-        bool claimed = pi_slots_has(slots, index) && claim_head(slots, index, owner, word);
+        bool claimed = false;
+        if (pi_slots_has(slots, index)) {
+            pi_slots_touch(slots, owner, index);
+            claimed = claim_head(&slots->at[index], (enum pi_lane)ring->lane, owner, word);
+        }
         pi_ring_advance(ring, position);
         if (!claimed)
             continue;
@@ -136,7 +146,8 @@ struct pi_entries pi_slots_count_entries(struct pi_slots *slots, struct pi_ring 
         uint32_t index = pi_ring_next(ring, &walk);
         if (index == PI_NO_INDEX && !walk.mark)
             break;
-        if (!walk.mark && pi_state(pi_slots_word(slots, index)) == PI_PENDING)
+        if (!walk.mark &&
+            is_pending(&slots->at[index], pi_slots_word(slots, index), (enum pi_lane)ring->lane))
             count.pending++;
         else
             count.stale++;

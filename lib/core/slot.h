@@ -24,7 +24,8 @@
 #define PI_INLINE_RESULT 32
 #define PI_SIZE_MASK (((uint64_t)1 << 48) - 1)
 #define PI_NAMED ((uint64_t)1 << 63) /* in arg_size: the task has a name, */
-#define PI_TIMED ((uint64_t)1 << 62) /* or a time limit */
+#define PI_TIMED ((uint64_t)1 << 62) /* or a time limit; */
+#define PI_LANE_SHIFT 60             /* and two bits are its lane (lanes.h) */
 #define PI_NAME_SIZE 32
 
 /* Why a worker was lost. */
@@ -45,8 +46,8 @@ struct pi_slot {
     /* The submitter writes these in FILLING; then they are constant, unless it says otherwise. If
      * it dies, the supervisor frees the slot. */
     uint64_t fn;
-    /* And PI_NAMED, PI_TIMED. Atomic, as are `arg`, `result_size`, `result` and `name`: a caller
-     * that frees a slot reads them, and the slot may have changed hands. */
+    /* And PI_NAMED, PI_TIMED, the lane. Atomic, as are `arg`, `result_size`, `result` and `name`: a
+     * caller that frees a slot reads them, and the slot may have changed hands. */
     _Atomic uint64_t arg_size;
     _Atomic uint16_t submitter; /* an owner; when it is reaped, its handles are orphans */
     uint8_t retries;            /* left; the supervisor counts down, from RUNNING to PENDING */
@@ -113,6 +114,14 @@ static inline bool pi_slots_has(struct pi_slots *slots, uint32_t index)
     return pi_group_state(group) == PI_GROUP_OPEN;
 }
 
+/* The lane of the slot's task. relaxed: constant after FILLING; if the task may end meanwhile, the
+ * caller's CAS of the word checks it. */
+static inline enum pi_lane pi_slot_lane(struct pi_slot *slot)
+{
+    unsigned lane = (unsigned)(pi_load_relaxed(&slot->arg_size) >> PI_LANE_SHIFT) & 3; /* as said */
+    return lane < PI_LANES ? (enum pi_lane)lane : PI_LANE_NORMAL; /* or it was overwritten */
+}
+
 /* The word of such a slot; 0: there is none. seq: with pi_slot_transition. */
 static inline uint64_t pi_slots_word(struct pi_slots *slots, uint32_t index)
 {
@@ -149,16 +158,17 @@ struct pi_filling {
 unsigned pi_slots_acquire_some(struct pi_slots *slots, uint32_t hint, unsigned most,
                                struct pi_filling *acquired);
 
-/* FILLING -> PENDING, with `flags`. True: no entry of the ring names the slot, the caller must push
- * it. */
+/* FILLING -> PENDING, with `flags`. True: no entry of the task's lane names the slot, the caller
+ * must push it. */
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags);
 
-/* PENDING -> RUNNING(owner), of the first such task in the ring. Returns its slot, or PI_NO_INDEX:
- * the ring is empty. */
+/* PENDING -> RUNNING(owner), of the first such task of the ring's lane in it. Returns its slot, or
+ * PI_NO_INDEX: the ring is empty. */
 uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,
                              uint64_t *word);
 
-/* Entries of the ring: those whose task is PENDING, and the others. It stops at `max` PENDING. */
+/* Entries of the ring: those whose task is PENDING, and of its lane, and the others. It stops at
+ * `max` PENDING. */
 struct pi_entries {
     unsigned pending;
     uint64_t stale;

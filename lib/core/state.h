@@ -37,7 +37,7 @@
         TO(RUNNING)      /* s, inline: s runs the task itself */                                   \
         TO(FREE)         /* s; the supervisor, when s is reaped */                                 \
         TO(FILLING))     /* s; the supervisor, when s is reaped: before it frees blocks */         \
-    STATE(PENDING,       /* Any worker may claim the task. It is in the ring (IN_RING). */         \
+    STATE(PENDING,       /* Any worker may claim the task. It is in its ring (IN_RING). */        \
         TO(RUNNING)      /* worker w; the caller that waits for the task, if it is in a task */    \
         TO(FILLING)      /* the submitter: no room, or closed, and nobody has claimed the task */  \
         TO(CANCELLED)    /* a canceller */                                                         \
@@ -89,8 +89,10 @@ static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
 #define PI_PINNED 0x20u
 /* Several callers sleep until the task ends: whoever makes it final wakes all parkers. */
 #define PI_BROADCAST 0x40u
-/* An entry of the ring names this slot. Whoever passes that entry clears the flag. */
-#define PI_IN_RING 0x80u
+/* Entries name this slot, in the ring of each lane whose flag is set. Whoever passes such an entry
+ * clears the flag. */
+#define PI_IN_RING_SHIFT 7
+#define PI_IN_RING ((uint64_t)7 << PI_IN_RING_SHIFT)
 
 #define PI_OWNER_SHIFT 10
 #define PI_OWNER_MASK ((uint64_t)0x3ff << PI_OWNER_SHIFT)
@@ -102,6 +104,15 @@ static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
 
 #define PI_GENERATION_SHIFT 32
 #define PI_GENERATION_MASK ((uint64_t)UINT32_MAX << PI_GENERATION_SHIFT)
+
+/* The rings of the queue, see lanes.h. */
+enum pi_lane { PI_LANE_NORMAL, PI_LANE_HIGH, PI_LANE_LOW, PI_LANES };
+
+/* The flag of one lane. */
+static inline uint64_t pi_in_ring(enum pi_lane lane)
+{
+    return (uint64_t)1 << (PI_IN_RING_SHIFT + lane);
+}
 
 static inline enum pi_state pi_state(uint64_t word) { return (enum pi_state)(word & 15); }
 static inline bool pi_final(uint64_t word) { return pi_state(word) >= PI_DONE; }
@@ -130,7 +141,7 @@ static inline uint64_t pi_with_parker(uint64_t word, unsigned parker)
 {
     return (word & ~PI_PARKER_MASK) | (uint64_t)parker << PI_PARKER_SHIFT;
 }
-/* The word of a slot that its holder frees: only the ring's flag stays. */
+/* The word of a slot that its holder frees: only the rings' flags stay. */
 static inline uint64_t pi_freed(uint64_t word)
 {
     return (uint64_t)(pi_generation(word) + 1) << PI_GENERATION_SHIFT | (word & PI_IN_RING) |

@@ -138,9 +138,10 @@ static void announce_room(posse_executor *e, uint32_t parker)
 bool pi_is_full(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
-    uint64_t length = pi_ring_length(&s->ring);
+    uint64_t length = pi_lanes_length(&s->lanes);
     return length >= e->queue_limit &&
-           length - pi_slots_count_entries(&s->slots, &s->ring, UINT32_MAX).stale >= e->queue_limit;
+           length - pi_lanes_count_entries(&s->lanes, &s->slots, UINT32_MAX).stale >=
+               e->queue_limit;
 }
 
 static bool has_room(posse_executor *e, uint32_t parker)

@@ -68,19 +68,27 @@ size_t pi_header_front(const posse_executor *e)
     return offset_of(e, e->segment.parkers.map.level[2]) + pi_bitmap_size(PI_MAX_PARKERS);
 }
 
+static size_t lanes_size(struct pi_lanes *lanes)
+{
+    size_t cells = 0;
+    for (unsigned lane = 0; lane < PI_LANES; lane++) {
+        uint32_t rings = pi_ring_backed(&lanes->ring[lane]).rings;
+        if (rings <= lanes->ring[lane].rings) /* else a task has overwritten it */
+            cells += pi_ring_start(rings);
+    }
+    return cells * sizeof(uint64_t);
+}
+
 static size_t tables_size(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
     uint32_t slots = pi_slots_count(&s->slots), workers = pi_workers_count(s);
     workers = workers > e->workers ? workers : e->workers;
-    uint32_t rings = pi_ring_backed(&s->ring).rings;
-    rings = rings <= s->ring.rings ? rings : 0; /* a task has overwritten it */
     return pi_whole_pages(pi_header_front(e)) + pi_whole_pages(workers * sizeof *s->workers) +
            pi_whole_pages(pi_parkers_count(&s->parkers) * sizeof *s->parkers.at) +
            pi_whole_pages(pi_bitmap_front(&s->slots.map, slots)) +
            pi_whole_pages(pi_groups_size(slots)) +
-           pi_whole_pages(pi_arena_end(&s->arena) * sizeof *s->arena.units) +
-           pi_ring_start(rings) * sizeof(uint64_t);
+           pi_whole_pages(pi_arena_end(&s->arena) * sizeof *s->arena.units) + lanes_size(&s->lanes);
 }
 
 void pi_recount(posse_executor *e)
@@ -96,7 +104,7 @@ void pi_recount(posse_executor *e)
 /* ---- opening ---- */
 
 /* Opens the part of an area that is not open yet, below its first `used` bytes. */
-static bool open_front(posse_executor *e, enum pi_area_of which, size_t used)
+static bool open_front(posse_executor *e, unsigned which, size_t used)
 {
     struct pi_area *area = &e->segment.areas[which];
     size_t from = pi_load_acquire(&area->opened); /* with the exchange below, by another thread */
@@ -127,28 +135,45 @@ bool pi_open_arena(void *context, uint32_t end)
            open_front(e, PI_AREA_BYTES, end * PI_UNIT);
 }
 
-bool pi_open_rings(void *context, uint32_t k)
+bool pi_open_rings(struct pi_ring *ring, uint32_t k)
 {
-    posse_executor *e = context;
-    return open_front(e, PI_AREA_RING, pi_ring_start(k + 1) * sizeof(uint64_t));
+    return open_front(ring->context, PI_AREA_LANES + ring->lane,
+                      pi_ring_start(k + 1) * sizeof(uint64_t));
+}
+
+/* All but the first of the lanes: each with its first ring. */
+static bool open_more_lanes(void *context, uint32_t more)
+{
+    struct pi_ring *ring = ((posse_executor *)context)->segment.lanes.ring;
+    return !more || (pi_open_rings(&ring[PI_LANE_HIGH], 0) && pi_open_rings(&ring[PI_LANE_LOW], 0));
 }
 
 /* A worker that cannot open what others have made would pass over their tasks, so it exits. It does
  * so before it has claimed one of them (loop.c), or else costs the task that it runs. Other
  * processes go on with what they have opened; their calls say that the rest is stale. */
-static bool open_or_exit(posse_executor *e, bool (*open)(void *, uint32_t), uint32_t number)
+static bool not_opened(posse_executor *e)
 {
-    bool opened = open(e, number);
-    if (!opened && e->backend->kills && e->owner < PI_MAX_WORKERS)
+    if (e->backend->kills && e->owner < PI_MAX_WORKERS)
         pi_os_exit(1);
-    return opened;
+    return false;
 }
 
-static bool see_arena(void *e, uint32_t end) { return open_or_exit(e, pi_open_arena, end); }
+static bool see_arena(void *e, uint32_t end) { return pi_open_arena(e, end) || not_opened(e); }
 
-static bool see_slots(void *e, uint32_t number) { return open_or_exit(e, pi_open_slots, number); }
+static bool see_slots(void *e, uint32_t number)
+{
+    return pi_open_slots(e, number) || not_opened(e);
+}
 
-static bool see_rings(void *e, uint32_t k) { return open_or_exit(e, pi_open_rings, k); }
+static bool see_rings(struct pi_ring *ring, uint32_t k)
+{
+    return pi_open_rings(ring, k) || not_opened(ring->context);
+}
+
+static bool see_more_lanes(void *e, uint32_t more)
+{
+    return open_more_lanes(e, more) || not_opened(e);
+}
 
 /* The header, workers and parkers are small, and open as a whole: a mapping for each part of them
  * would make every fork of the program take longer. Core dumps do not hold them, because only parts
@@ -159,8 +184,12 @@ bool pi_open_first(posse_executor *e)
     size_t size = 0;
     s->slots.count.open = see_slots;
     s->arena.end.open = see_arena;
-    s->ring.open = see_rings;
-    s->slots.count.context = s->arena.end.context = s->ring.context = e;
+    s->lanes.more.open = see_more_lanes;
+    s->slots.count.context = s->arena.end.context = s->lanes.more.context = e;
+    for (unsigned lane = 0; lane < PI_LANES; lane++) {
+        s->lanes.ring[lane].open = see_rings;
+        s->lanes.ring[lane].context = e;
+    }
     for (int i = 0; i <= PI_AREA_PARKERS; i++) {
         atomic_init(&s->areas[i].opened, s->areas[i].size); /* no other thread uses it yet */
         size += s->areas[i].size;

@@ -78,48 +78,67 @@ static bool raise_count(posse_executor *e, struct pi_monotonic *count, uint32_t 
     return raised;
 }
 
-/* ---- the ring ---- */
+/* ---- the rings ---- */
 
-/* How much of the rings is backed. While some give their memory back the caller waits, but not for
+/* How much of a ring is backed. While some give their memory back the caller waits, but not for
  * ever: the supervisor may be stopped just there. */
-static struct pi_ring_backing await_backing(posse_executor *e)
+static struct pi_ring_backing await_backing(struct pi_ring *ring)
 {
-    struct pi_ring_backing backed = pi_ring_backed(&e->segment.ring);
+    struct pi_ring_backing backed = pi_ring_backed(ring);
     for (int wait = 0; backed.giving && wait < PI_MAX_RING_WAITS; wait++) {
         pi_os_sleep(PI_RETRY_NS);
-        backed = pi_ring_backed(&e->segment.ring);
+        backed = pi_ring_backed(ring);
     }
     return backed;
 }
 
-bool pi_grow_ring(posse_executor *e)
+bool pi_grow_ring(posse_executor *e, struct pi_ring *ring)
 {
-    struct pi_ring *ring = &e->segment.ring;
-    struct pi_ring_backing backed = await_backing(e);
+    struct pi_ring_backing backed = await_backing(ring);
     uint32_t k = backed.rings;
     if (backed.giving || k >= ring->rings)
         return no_more();
     size_t length = pi_ring_cells(k) * sizeof(uint64_t);
-    if (!pi_open_rings(e, k) || !back_whole(e, ring->cells + pi_ring_start(k), length))
+    if (!pi_open_rings(ring, k) || !back_whole(e, ring->cells + pi_ring_start(k), length))
         return false;
     if (!pi_ring_raise(ring, &backed)) /* another caller did, and has counted the memory */
         pi_uncommit(e, length);
     return true;
 }
 
-/* Whether a ring has twice as many cells as there are slots, so that it does not fill up. */
-static bool has_ring_for(posse_executor *e, uint64_t slots)
+/* The first submit with a priority: gives the lanes other than NORMAL their first memory. */
+static bool add_lanes(posse_executor *e)
 {
-    uint32_t rings = pi_ring_backed(&e->segment.ring).rings;
-    return rings > 0 && rings <= e->segment.ring.rings && pi_ring_cells(rings - 1) >= 2 * slots;
+    struct pi_lanes *lanes = &e->segment.lanes;
+    for (unsigned lane = PI_LANE_NORMAL + 1; lane < PI_LANES; lane++)
+        if (pi_ring_backed(&lanes->ring[lane]).rings == 0 && !pi_grow_ring(e, &lanes->ring[lane]))
+            return false;
+    (void)pi_monotonic_raise(&lanes->more, 1);
+    return pi_lanes_count(lanes) == PI_LANES;
 }
 
-enum pi_push pi_push(posse_executor *e, uint32_t index, uint64_t limit)
+/* Whether the ring has twice as many cells as there are slots, so that it does not fill up. */
+static bool has_ring_for(posse_executor *e, uint64_t slots)
+{
+    struct pi_ring *ring = &e->segment.lanes.ring[PI_LANE_NORMAL];
+    uint32_t rings = pi_ring_backed(ring).rings;
+    return rings > 0 && rings <= ring->rings && pi_ring_cells(rings - 1) >= 2 * slots;
+}
+
+static bool grow_lane(posse_executor *e, enum pi_lane lane)
+{
+    struct pi_lanes *lanes = &e->segment.lanes;
+    if (lane != PI_LANE_NORMAL && pi_lanes_count(lanes) == 1)
+        return add_lanes(e);
+    return pi_grow_ring(e, &lanes->ring[lane]);
+}
+
+enum pi_push pi_push(posse_executor *e, enum pi_lane lane, uint32_t index, uint64_t limit)
 {
     enum pi_push pushed;
     do
-        pushed = pi_ring_push(&e->segment.ring, index, limit);
-    while (pushed == PI_PUSH_NO_CELL && pi_grow_ring(e));
+        pushed = pi_lanes_push(&e->segment.lanes, lane, index, limit);
+    while (pushed == PI_PUSH_NO_CELL && grow_lane(e, lane));
     return pushed;
 }
 
@@ -146,7 +165,7 @@ static bool extend_slots(posse_executor *e)
     size_t size;
     if (more == 0)
         return no_more();
-    if (!has_ring_for(e, to) && !pi_grow_ring(e))
+    if (!has_ring_for(e, to) && !pi_grow_ring(e, &e->segment.lanes.ring[PI_LANE_NORMAL]))
         return false;
     if (!pi_open_slots(e, to) || !back(e, pieces, 2, &size))
         return false;

@@ -9,13 +9,13 @@ bool pi_memory_begin(posse_executor *executor);
 
 /* Makes a table longer. */
 bool pi_grow_slots(posse_executor *executor);
-bool pi_grow_ring(posse_executor *executor);
+bool pi_grow_ring(posse_executor *executor, struct pi_ring *ring);
 bool pi_grow_parkers(posse_executor *executor);
 bool pi_grow_workers(posse_executor *executor, unsigned from, unsigned to);
 /* Raises the arena's end until n units before it are nobody's. Returns the first of these, which
  * the caller still has to claim, or PI_NO_INDEX. */
 uint32_t pi_grow_arena(posse_executor *executor, uint32_t n);
-/* Puts a slot into the ring, which grows if it must. */
-enum pi_push pi_push(posse_executor *executor, uint32_t index, uint64_t limit);
+/* As pi_lanes_push, but the lane gets memory, or grows, if it must. */
+enum pi_push pi_push(posse_executor *executor, enum pi_lane lane, uint32_t index, uint64_t limit);
 
 #endif

@@ -118,12 +118,11 @@ void pi_reclaim_blocks(posse_executor *e, unsigned owner)
     }
 }
 
-/* ---- the ring ---- */
+/* ---- the rings ---- */
 
 /* True: a later round has something to give back. */
-static bool trim_ring(posse_executor *e)
+static bool trim_ring(posse_executor *e, struct pi_ring *ring)
 {
-    struct pi_ring *ring = &e->segment.ring;
     uint32_t rings = pi_ring_leave(ring);
     if (rings > 0) {
         size_t size = (pi_ring_start(rings) - pi_ring_start(1)) * sizeof(uint64_t);
@@ -136,11 +135,20 @@ static bool trim_ring(posse_executor *e)
     return pi_ring_backed(ring).rings > 1;
 }
 
+static bool trim_lanes(posse_executor *e)
+{
+    struct pi_lanes *lanes = &e->segment.lanes;
+    bool more = false;
+    for (unsigned lane = 0, n = pi_lanes_count(lanes); lane < n; lane++)
+        more |= trim_ring(e, &lanes->ring[lane]);
+    return more;
+}
+
 /* ---- rounds ---- */
 
 static uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-/* Does a part of a round: the slots come first, then the blocks, then the ring. True: that was the
+/* Does a part of a round: the slots come first, then the blocks, then the rings. True: that was the
  * last part. */
 static bool trim_part(posse_executor *e, unsigned owner, struct pi_trim *t)
 {
@@ -156,7 +164,7 @@ static bool trim_part(posse_executor *e, unsigned owner, struct pi_trim *t)
         t->found |= trim_blocks(e, owner, unit, t->unit);
         return false;
     }
-    t->found |= trim_ring(e);
+    t->found |= trim_lanes(e);
     return true;
 }
 
@@ -174,7 +182,7 @@ static bool begin_next(posse_executor *e, struct pi_trim *t)
 void pi_trim_when_due(posse_executor *e, struct pi_trim *t)
 {
     _Atomic uint32_t *asked = &e->segment.header->trim;
-    uint64_t now = pi_os_now(), end = pi_ring_end(&e->segment.ring);
+    uint64_t now = pi_os_now(), end = pi_lanes_end(&e->segment.lanes);
     bool due = t->at <= now;
     /* seq, both accesses: see the table */
     if ((t->at == PI_NEVER && pi_load_seq(asked) != 0) || (due && t->end != end)) {

@@ -18,26 +18,36 @@ static bool is_same(const struct pi_verify *verify, uint64_t word, uint8_t attem
     return pi_same_state(verify->word, word) && verify->attempt == attempt;
 }
 
-/* Whether no entry before that position is still to come. A ring that has become shorter was
- * overwritten. */
-static bool is_passed(posse_executor *e, uint64_t position)
+/* Whether no entry before that position of a lane is still to come. A ring that has become shorter
+ * was overwritten. */
+static bool is_passed(struct pi_ring *ring, uint64_t position)
 {
     /* seq: with pi_ring_advance, which comes after the claim */
-    return pi_load_seq(&e->segment.header->ring.head) >= position ||
-           pi_ring_end(&e->segment.ring) < position;
+    return pi_load_seq(&ring->shared->head) >= position || pi_ring_end(ring) < position;
+}
+
+/* The lane of a slot's task. A lane that has no memory yet has no task either: then a task has
+ * overwritten the slot. */
+static struct pi_ring *ring_of(posse_executor *e, uint32_t index)
+{
+    struct pi_lanes *lanes = &e->segment.lanes;
+    enum pi_lane lane = pi_slot_lane(&e->segment.slots.at[index]);
+    return &lanes->ring[lane < pi_lanes_count(lanes) ? lane : PI_LANE_NORMAL];
 }
 
 static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_verify *verify)
 {
     _Atomic uint64_t *at = &e->segment.slots.at[index].word;
+    struct pi_ring *ring = ring_of(e, index);
+    enum pi_lane lane = (enum pi_lane)ring->lane;
     pi_touch(e, pi_owner_here(e), index);
     /* Without IN_RING an entry of it counts as stale. seq: with claim_head, in core/slot.c */
-    if (!(word & PI_IN_RING) && !pi_cas_seq(at, &word, word | PI_IN_RING))
+    if (!(word & pi_in_ring(lane)) && !pi_cas_seq(at, &word, word | pi_in_ring(lane)))
         return;
     if (++verify->looks > PI_STUCK_CHECKS)
         pi_break_queue(e);
-    if (pi_push(e, index, 0) == PI_PUSHED) /* else there is no memory now */
-        verify->since = pi_ring_end(&e->segment.ring);
+    if (pi_push(e, lane, index, 0) == PI_PUSHED) /* else there is no memory now */
+        verify->since = pi_ring_end(ring);
     (void)pi_wake_or_grow(e);
 }
 
@@ -92,8 +102,8 @@ void pi_verify_task(posse_executor *e, uint32_t index, struct pi_verify *verify)
     uint64_t word = pi_load_seq(&slot->word);          /* with pi_slot_transition */
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: looked at again later */
     if (!is_same(verify, word, attempt))
-        *verify = (struct pi_verify){word, pi_ring_end(&e->segment.ring), 0, attempt};
-    else if (pi_state(word) == PI_PENDING && is_passed(e, verify->since))
+        *verify = (struct pi_verify){word, pi_ring_end(ring_of(e, index)), 0, attempt};
+    else if (pi_state(word) == PI_PENDING && is_passed(ring_of(e, index), verify->since))
         push_again(e, index, word, verify);
     else if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING)
         verify_running(e, index, word, verify);
@@ -118,31 +128,50 @@ static bool is_attended(posse_executor *e)
     return false;
 }
 
-/* Whether PI_STUCK_CHECKS looks have found the head there. order: is_our_turn lets in one
+/* Whether the look before this one has found a lane's head there. order: is_our_turn lets in one
  * thread a second. If that thread is held up here, the next one comes beside it. So `looks` is 0
  * before the position is published (release, acquire). The rest is relaxed: only counts. */
-static bool is_stuck(posse_executor *e, uint64_t head)
+static bool is_there_again(struct pi_stalled_lane *stall, uint64_t head)
 {
-    struct pi_stall *stall = &e->stall;
-    bool attended = is_attended(e);
-    if (pi_load_acquire(&stall->position) != head) {
-        atomic_store_explicit(&stall->looks, 0, memory_order_relaxed);
-        atomic_store_explicit(&stall->position, head, memory_order_release);
-        return false;
-    }
-    return attended &&
-           atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= PI_STUCK_CHECKS;
+    if (pi_load_acquire(&stall->position) == head)
+        return true;
+    atomic_store_explicit(&stall->looks, 0, memory_order_relaxed);
+    atomic_store_explicit(&stall->position, head, memory_order_release);
+    return false;
 }
 
-/* Whether the ring says that something is in it, and where its head is. It may lie: then there is
- * no entry at the head. While rings are given back the head may stand at a mark, until the
- * supervisor goes on. */
-static bool has_entries(posse_executor *e, uint64_t *head)
+/* Counts such a look. Whether there were PI_STUCK_CHECKS before it. order: as said. */
+static bool is_stuck(struct pi_stalled_lane *stall)
 {
-    if (pi_ring_peek(&e->segment.ring, head) != PI_NO_INDEX)
+    return atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= PI_STUCK_CHECKS;
+}
+
+/* Whether a ring says that something is in it, and where its head is. It may lie: then there is no
+ * entry at the head. While rings are given back the head may stand at a mark, until the
+ * supervisor goes on. */
+static bool has_entries(struct pi_ring *ring, uint64_t *head)
+{
+    if (pi_ring_peek(ring, head) != PI_NO_INDEX)
         return true;
-    *head = pi_load_seq(&e->segment.header->ring.head); /* with pi_ring_advance */
-    return pi_ring_end(&e->segment.ring) != *head && !pi_ring_backed(&e->segment.ring).giving;
+    *head = pi_load_seq(&ring->shared->head); /* with pi_ring_advance */
+    return pi_ring_end(ring) != *head && !pi_ring_backed(ring).giving;
+}
+
+/* Whether a lane has entries. Breaks the pool if one is stuck. */
+static bool check_lanes(posse_executor *e)
+{
+    struct pi_lanes *lanes = &e->segment.lanes;
+    bool entries = false, attended = is_attended(e);
+    for (unsigned lane = 0, n = pi_lanes_count(lanes); lane < n; lane++) {
+        uint64_t head;
+        if (!has_entries(&lanes->ring[lane], &head))
+            continue;
+        entries = true;
+        struct pi_stalled_lane *stall = &e->stall.lane[lane];
+        if (is_there_again(stall, head) && attended && is_stuck(stall))
+            pi_break_queue(e);
+    }
+    return entries;
 }
 
 /* One caller a second, of those that are blocked: their sleeps may end a little early. order: the
@@ -156,14 +185,10 @@ static bool is_our_turn(struct pi_stall *stall)
 
 void pi_verify_pool(posse_executor *e)
 {
-    uint64_t head;
     if (!pi_check_supervisor(e) || pi_phase_of(e) >= PI_STOPPING || !is_our_turn(&e->stall))
         return;
     if (e->backend->spawn)
         e->backend->notify(e); /* an earlier notification may have been lost */
-    if (!has_entries(e, &head))
-        return;
-    if (is_stuck(e, head))
-        pi_break_queue(e);
-    pi_wake_all_workers(e);
+    if (check_lanes(e))
+        pi_wake_all_workers(e);
 }

@@ -12,7 +12,7 @@
  *   or the woken worker is stopped            notifies the supervisor
  *   an entry is never taken; head, tail and   PI_STUCK_CHECKS looks found the head there, and
  *   cells contradict one another              workers or the supervisor awake: breaks the pool
- *   a task is PENDING, but in no entry        the head is past the end of the ring at an earlier
+ *   a task is PENDING, but in no entry        the head is past the end of its ring at an earlier
  *                                             look: pushes the task again; at PI_STUCK_CHECKS looks
  *                                             of the same attempt, breaks the pool
  *   a task is RUNNING or KILLING by a worker  there is no such worker: the task is LOST. Or
@@ -29,6 +29,7 @@
 #ifndef PI_VERIFY_H
 #define PI_VERIFY_H
 
+#include "core/state.h"
 #include "posse.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -37,15 +38,18 @@
 /* What a caller has seen of a task that it is blocked on. */
 struct pi_verify {
     uint64_t word;
-    uint64_t since; /* the end of the ring when the caller saw that word first */
+    uint64_t since; /* the end of its ring when the caller saw that word first */
     uint32_t looks; /* that spoke against it */
     uint8_t attempt;
 };
 
-/* The first entry of the ring, as blocked callers of this process have seen it. */
+/* The first entry of each lane, as blocked callers of this process have seen it. */
 struct pi_stall {
-    _Atomic uint64_t position, checked_ns, rounds;
-    _Atomic uint32_t looks;
+    _Atomic uint64_t checked_ns, rounds;
+    struct pi_stalled_lane {
+        _Atomic uint64_t position;
+        _Atomic uint32_t looks;
+    } lane[PI_LANES];
 };
 
 /* Checks the supervisor and the ring, and wakes workers for the tasks that wait. */

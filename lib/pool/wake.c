@@ -63,8 +63,7 @@ bool pi_wake_or_grow_for(posse_executor *e, unsigned tasks)
 
 void pi_wake_for_backlog(posse_executor *e)
 {
-    uint64_t position;
-    if (may_grow(e) && pi_ring_peek(&e->segment.ring, &position) != PI_NO_INDEX)
+    if (may_grow(e) && pi_lanes_any(&e->segment.lanes))
         (void)pi_wake_or_grow(e);
 }
 

@@ -77,9 +77,9 @@ struct loss {
 /* ---- what may be wrong with a slot ---- */
 
 /* Without memory for the ring the task is lost. */
-static void push_again(posse_executor *e, uint32_t index, uint64_t word)
+static void push_again(posse_executor *e, enum pi_lane lane, uint32_t index, uint64_t word)
 {
-    if (pi_push(e, index, 0) != PI_PUSHED)
+    if (pi_push(e, lane, index, 0) != PI_PUSHED)
         pi_finish_ownerless(e, index, word);
 }
 
@@ -100,9 +100,11 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
     struct pi_slot *slot = &e->segment.slots.at[index];
     drop_result(e, index, word);
     if (slot->retries > 0 && !(word & PI_CANCEL_REQUESTED) && pi_phase_of(e) < PI_STOPPING) {
+        enum pi_lane lane = pi_slot_lane(slot);
+        uint64_t entry = pi_in_ring(lane);
         slot->retries--;
-        if (pi_slot_transition(slot, &word, PI_PENDING, PI_IN_RING, 0) && !(word & PI_IN_RING))
-            push_again(e, index, pi_with_state(word | PI_IN_RING, PI_PENDING));
+        if (pi_slot_transition(slot, &word, PI_PENDING, entry, 0) && !(word & entry))
+            push_again(e, lane, index, pi_with_state(word | entry, PI_PENDING));
         return;
     }
     slot->death = *loss->death;
@@ -140,15 +142,21 @@ static void recover_handle(posse_executor *e, uint32_t index, uint64_t word)
         (void)pi_discard(e, index, word);
 }
 
-/* A slot says IN_RING, and may not be in the ring. */
+/* A slot says IN_RING, and may not be in one of the rings. The task that waits there is pushed
+ * again, other entries count as stale. */
 static void recover_entry(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    while ((word & PI_IN_RING) && pi_state(word) != PI_PENDING)
-        if (pi_cas(&slot->word, &word, word & ~(uint64_t)PI_IN_RING)) /* with claim_head */
-            return;
-    if (pi_state(word) == PI_PENDING)
-        push_again(e, index, word);
+    for (;;) {
+        enum pi_lane lane = pi_slot_lane(slot);
+        bool pending = pi_state(word) == PI_PENDING;
+        uint64_t left = word & ~(PI_IN_RING & ~(pending ? pi_in_ring(lane) : 0));
+        if (left != word && !pi_cas(&slot->word, &word, left)) /* with claim_head */
+            continue;
+        if (pending)
+            push_again(e, lane, index, left);
+        return;
+    }
 }
 
 /* ---- slots ---- */

@@ -64,9 +64,9 @@ static unsigned count_free(struct pi_supervisor *s)
 
 /* Whether nothing has happened since the count began: no entry was passed, and every worker that
  * was busy is still busy with the same task. */
-static bool is_the_same(const struct pi_supervisor *s, uint64_t head)
+static bool is_the_same(const struct pi_supervisor *s, uint64_t passed)
 {
-    if (pi_load_seq(&s->executor->segment.header->ring.head) != head) /* with pi_ring_advance */
+    if (pi_lanes_passed(&s->executor->segment.lanes) != passed)
         return false;
     for (unsigned i = 0; i < s->n_workers; i++)
         if (s->children[i].current_task && pi_current_task(s, i) != s->children[i].current_task)
@@ -81,19 +81,19 @@ static unsigned backlog(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;
     unsigned pending, free, walks = 0;
-    uint64_t head;
+    uint64_t passed;
     do {
-        head = pi_load_seq(&segment->header->ring.head); /* with pi_ring_advance */
+        passed = pi_lanes_passed(&segment->lanes);
         free = count_free(s);
-        pending = pi_slots_count_entries(&segment->slots, &segment->ring, free + s->max).pending;
-    } while (pending > free && !is_the_same(s, head) && ++walks < PI_MAX_BACKLOG_WALKS);
+        pending = pi_lanes_count_entries(&segment->lanes, &segment->slots, free + s->max).pending;
+    } while (pending > free && !is_the_same(s, passed) && ++walks < PI_MAX_BACKLOG_WALKS);
     return pending > free ? pending - free : 0;
 }
 
 static bool has_backlog(struct pi_supervisor *s)
 {
     struct pi_segment *segment = &s->executor->segment;
-    return pi_slots_count_entries(&segment->slots, &segment->ring, 1).pending > 0;
+    return pi_lanes_count_entries(&segment->lanes, &segment->slots, 1).pending > 0;
 }
 
 /* ---- the target ---- */

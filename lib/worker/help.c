@@ -24,10 +24,13 @@ static bool may_help(const struct pi_self *self)
 /* Gives a claimed task back: it is PENDING again, and in the ring. */
 static void give_back(posse_executor *e, uint32_t index, uint64_t word)
 {
-    if (!pi_slot_transition(&e->segment.slots.at[index], &word, PI_PENDING, PI_IN_RING, 0))
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    enum pi_lane lane = pi_slot_lane(slot);
+    uint64_t entry = pi_in_ring(lane);
+    if (!pi_slot_transition(slot, &word, PI_PENDING, entry, 0))
         return;
-    if (!(word & PI_IN_RING))
-        (void)pi_push(e, index, 0);
+    if (!(word & entry))
+        (void)pi_push(e, lane, index, 0);
     pi_wake_or_grow(e);
 }
 

@@ -1,6 +1,6 @@
 /* Runs in: worker.
  *
- * A worker's life: it claims a task, runs it (run.c), and when the ring is empty it spins for a
+ * A worker's life: it claims a task, runs it (run.c), and when the queue is empty it spins for a
  * moment and sleeps. core/idle.h tells how it is woken, core/worker_record.h its states.
  *
  * A worker exits when the phase ends, or when the supervisor tells it to. After its idle timeout,
@@ -40,10 +40,9 @@ static void publish_state(struct worker *w, enum pi_worker_state state)
     pi_store_release(&w->executor->segment.workers[w->worker].state, (uint32_t)state);
 }
 
-static bool ring_has_task(const struct worker *w)
+static bool queue_has_task(const struct worker *w)
 {
-    uint64_t position;
-    return pi_ring_peek(&w->executor->segment.ring, &position) != PI_NO_INDEX;
+    return pi_lanes_any(&w->executor->segment.lanes);
 }
 
 /* ---- without a task ---- */
@@ -58,9 +57,9 @@ static bool may_spin(const struct worker *w)
            !pi_idle_any_spinner(&header->idle, workers);
 }
 
-static posse_status probe_ring(void *worker)
+static posse_status probe_queue(void *worker)
 {
-    return ring_has_task(worker) ? POSSE_OK : POSSE_TIMEOUT;
+    return queue_has_task(worker) ? POSSE_OK : POSSE_TIMEOUT;
 }
 
 /* Sleeps until it is woken. When its idle timeout is over it notifies the supervisor, once, and
@@ -87,11 +86,11 @@ static void idle(struct worker *w, enum pi_phase phase)
     w->idle = true;
     if ((w->busy_times || w->taken > 1) && may_spin(w)) {
         pi_idle_spin(idle_mask, w->worker);
-        if (pi_spin(probe_ring, w) == POSSE_OK)
+        if (pi_spin(probe_queue, w) == POSSE_OK)
             return;
     }
     pi_idle_sleep(idle_mask, w->worker);
-    if (ring_has_task(w) || pi_phase_of(w->executor) != phase)
+    if (queue_has_task(w) || pi_phase_of(w->executor) != phase)
         return; /* it came in between: see core/idle.h */
     uint64_t since = pi_os_now();
     pi_note_freed(w->executor, 0);
@@ -105,7 +104,7 @@ static void stop_idling(struct worker *w)
 {
     w->idle = false;
     pi_idle_leave(&w->executor->segment.header->idle, w->worker);
-    if (ring_has_task(w))
+    if (queue_has_task(w))
         pi_wake_worker(w->executor);
     if (w->asked)
         publish_state(w, PI_WORKER_READY);
@@ -147,7 +146,7 @@ static void work(struct worker *w)
             continue;
         }
         pi_see_blocks(e); /* a worker that cannot open them ends: before it has a task */
-        uint32_t index = pi_slots_claim_next(&segment->slots, &segment->ring, w->worker, &word);
+        uint32_t index = pi_lanes_claim_next(&segment->lanes, &segment->slots, w->worker, &word);
         if (index == PI_NO_INDEX && phase == PI_DRAINING)
             return;
         if (index == PI_NO_INDEX) {
@@ -174,7 +173,7 @@ static void leave(struct worker *w)
     posse_executor *e = w->executor;
     publish_state(w, PI_WORKER_EXITING);
     pi_idle_leave(&e->segment.header->idle, w->worker);
-    if (!ring_has_task(w) || !pi_wake_sleeper(e))
+    if (!queue_has_task(w) || !pi_wake_sleeper(e))
         e->backend->notify(e);
     if (!e->backend->kills || pi_phase_of(e) < PI_STOPPING) /* else a kill is on its way */
         pi_finalize(e, w->worker);

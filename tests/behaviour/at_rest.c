@@ -53,7 +53,9 @@ TEST(sees_slots, PARALLEL)
     struct pi_slots *slots = &pool->segment.slots;
     uint64_t last = pi_slots_count(slots) - 1, word = pi_load_seq(&slots->at[last].word);
     assert_seen64(pool, &slots->at[last].word, pi_with_state(word, PI_FILLING), "slots");
-    assert_seen64(pool, &slots->at[last].word, word | PI_IN_RING, "in the ring");
+    for (unsigned lane = 0; lane < PI_LANES; lane++)
+        assert_seen64(pool, &slots->at[last].word, word | pi_in_ring((enum pi_lane)lane),
+                      "in the ring");
     assert_seen64(pool, &slots->map.level[0][last / 64], (uint64_t)1 << (last % 64), "map");
     assert_seen64(pool, &slots->map.level[1][0], 0, "levels");
     assert_seen64(pool, &slots->groups[0], pi_group_make(PI_GROUP_CLAIMED, 1, 0), "group");
@@ -115,7 +117,7 @@ TEST(sees_workers, PARALLEL)
 TEST(sees_an_entry, PARALLEL)
 {
     posse_executor *pool = rested_pool();
-    struct pi_ring *ring = &pool->segment.ring;
+    struct pi_ring *ring = &pool->segment.lanes.ring[0];
     uint64_t head = pi_load_seq(&ring->shared->head);
     assert_seen64(pool, &ring->cells[head % PI_RING_CELLS], head << 24 | 1, "ring");
     end_pool(pool);

@@ -99,13 +99,13 @@ TEST(retried_task, PARALLEL)
     posse_future future = submitted_long(scene.pool, square_task, 8);
     struct pi_slot *slot = &segment->slots.at[future.slot];
     struct pi_verify verify = {.word = 0};
-    uint64_t end = pi_ring_end(&segment->ring);
+    uint64_t end = pi_ring_end(&segment->lanes.ring[0]);
     for (uint8_t attempt = 1; attempt < LOOKS; attempt++) {
         pi_verify_task(scene.pool, future.slot, &verify);
         verify.since = 0; /* the head is past that, as if the task had been taken */
         atomic_store(&slot->attempt, attempt);
     }
-    assert_int_equal(pi_ring_end(&segment->ring), end); /* nothing was pushed */
+    assert_int_equal(pi_ring_end(&segment->lanes.ring[0]), end); /* nothing was pushed */
     atomic_store(&slot->attempt, 0);
     open_gate(scene.gate);
     assert_int_equal(take_long(future), 64);
@@ -117,7 +117,7 @@ TEST(retried_task, PARALLEL)
 TEST(lost_entry, PARALLEL)
 {
     struct scene scene = hold_worker();
-    struct pi_ring *ring = &scene.pool->segment.ring;
+    struct pi_ring *ring = &scene.pool->segment.lanes.ring[0];
     posse_future future = submitted_long(scene.pool, square_task, 9);
     atomic_store(&ring->shared->head, pi_ring_end(ring)); /* past it */
     open_gate(scene.gate);
@@ -131,7 +131,7 @@ TEST(lost_entry, PARALLEL)
 TEST(gap_in_the_ring, PARALLEL)
 {
     struct scene scene = hold_worker();
-    struct pi_ring *ring = &scene.pool->segment.ring;
+    struct pi_ring *ring = &scene.pool->segment.lanes.ring[0];
     for (int i = 0; i < WAITING; i++)
         assert_ok(posse_submit(scene.pool, square_task, &(long){9}, sizeof(long), NULL));
     posse_future future = submitted_long(scene.pool, square_task, 9);
@@ -146,10 +146,10 @@ TEST(gap_in_the_ring, PARALLEL)
  * has just put: that is no damage. */
 POOL_TEST(stopped_while_rings_go, PARALLEL, 1)
 {
-    struct pi_ring *ring = &pool->segment.ring;
+    struct pi_ring *ring = &pool->segment.lanes.ring[0];
     assert_eventually(stats_of(pool).workers_idle == 1);
     if (pi_ring_backed(ring).rings < 2)
-        assert_true(pi_grow_ring(pool));
+        assert_true(pi_grow_ring(pool, ring));
     uint64_t backed = pi_ring_backed(ring).word;
     _Atomic uint64_t *cell = &ring->cells[atomic_load(&ring->shared->head) % PI_RING_CELLS];
     uint64_t before = atomic_load(cell);

@@ -54,9 +54,20 @@ static bool queued_are_in_the_ring(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++)
-        if ((pi_slots_word(slots, i) & PI_IN_RING) && !is_in_ring(&e->segment.ring, i))
-            return false;
+        for (unsigned lane = 0; lane < PI_LANES; lane++)
+            if ((pi_slots_word(slots, i) & pi_in_ring((enum pi_lane)lane)) &&
+                (lane >= pi_lanes_count(&e->segment.lanes) ||
+                 !is_in_ring(&e->segment.lanes.ring[lane], i)))
+                return false;
     return true;
+}
+
+static uint64_t count_entries(posse_executor *e)
+{
+    uint64_t length = 0;
+    for (unsigned lane = 0; lane < pi_lanes_count(&e->segment.lanes); lane++)
+        length += pi_ring_length(&e->segment.lanes.ring[lane]);
+    return length;
 }
 
 /* Whether somebody is there who takes what is pushed. */
@@ -66,10 +77,7 @@ static bool has_workers(posse_executor *e)
            pi_load_seq(&e->segment.header->workers) > 0;
 }
 
-static bool head_meets_tail(posse_executor *e)
-{
-    return !has_workers(e) || pi_ring_length(&e->segment.ring) == 0;
-}
+static bool heads_meet_tails(posse_executor *e) { return !has_workers(e) || count_entries(e) == 0; }
 
 /* ---- blocks ---- */
 
@@ -206,7 +214,7 @@ static const struct {
     {"all slots are free, and their map says so", slots_are_free},
     {"no group of slots is about to be opened", groups_are_settled},
     {"slots that say they are in the ring are there", queued_are_in_the_ring},
-    {"the ring's head meets its tail", head_meets_tail},
+    {"the heads of the rings meet their tails", heads_meet_tails},
     {"all blocks are free, and units that are nobody's say so", blocks_are_free},
     {"the levels of the maps are right", maps_are_right},
     {"no parker is taken but those of dispatchers", parkers_are_free},

@@ -18,7 +18,7 @@ struct region {
 };
 
 struct regions {
-    struct region at[11];
+    struct region at[10 + PI_LANES];
     size_t count;
 };
 
@@ -42,8 +42,9 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
     add(regions, "groups of the slots", (const void *)slots->groups,
         slots->max / PI_GROUP_SLOTS * sizeof *slots->groups);
     add(regions, "slots", slots->at, slots->max * sizeof *slots->at);
-    add(regions, "ring", (const void *)s->ring.cells,
-        pi_ring_start(s->ring.rings) * sizeof *s->ring.cells);
+    for (unsigned lane = 0; lane < PI_LANES; lane++)
+        add(regions, "ring", (const void *)s->lanes.ring[lane].cells,
+            pi_ring_start(s->lanes.ring[lane].rings) * sizeof *s->lanes.ring[lane].cells);
     const struct pi_arena *arena = &s->arena;
     add(regions, "units", arena->units, arena->max * sizeof *arena->units);
     add(regions, "tags", (const void *)arena->tags, arena->max * PI_TAGS * sizeof *arena->tags);
@@ -127,8 +128,8 @@ TEST(tables_fit_what_names_them, ALL)
         struct pi_segment s;
         pi_segment_layout(&s, BASE, sizes[i]);
         assert_in_range(s.slots.max, 256, PI_MAX_SLOTS);
-        assert_in_range(s.ring.rings, 1, PI_RINGS);
-        assert_true(pi_ring_cells(s.ring.rings - 1) >= 2 * (uint64_t)s.slots.max);
+        assert_in_range(s.lanes.ring[0].rings, 1, PI_RINGS);
+        assert_true(pi_ring_cells(s.lanes.ring[0].rings - 1) >= 2 * (uint64_t)s.slots.max);
         assert_in_range(s.arena.max, 16, UINT32_MAX / PI_TAGS); /* hints are 32 bits */
         assert_int_equal(s.arena.end.max, s.arena.max);
     }
@@ -143,7 +144,7 @@ TEST(alignment, ALL)
     assert_int_equal((size_t)&s.slots.at[1] % 64, 0);
     assert_int_equal((size_t)&s.workers[1] % 128, 0);
     assert_int_equal((size_t)&s.parkers.at[1] % 64, 0);
-    assert_int_equal((size_t)&s.header->ring.tail - (size_t)&s.header->ring.head, 128);
+    assert_int_equal((size_t)&s.header->lane[0].tail - (size_t)&s.header->lane[0].head, 128);
     assert_true(offsetof(struct pi_header, idle) >= 128);
 }
 
@@ -153,6 +154,10 @@ TEST(counts_lie_in_the_header, ALL)
     pi_segment_layout(&s, BASE, sizes[0]);
     assert_ptr_equal(s.slots.count.word, &s.header->slots_count);
     assert_ptr_equal(s.parkers.count.word, &s.header->parkers_count);
-    assert_ptr_equal(s.ring.shared, &s.header->ring);
+    for (unsigned lane = 0; lane < PI_LANES; lane++) {
+        assert_ptr_equal(s.lanes.ring[lane].shared, &s.header->lane[lane]);
+        assert_int_equal(s.lanes.ring[lane].lane, lane);
+    }
+    assert_ptr_equal(s.lanes.more.word, &s.header->more_lanes);
     assert_ptr_equal(s.arena.end.word, &s.header->arena_end);
 }

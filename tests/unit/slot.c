@@ -133,7 +133,8 @@ TEST(ready_asks_for_a_push, ALL)
     assert_true(pi_slot_publish(slot_at(table, index), word, PI_DETACHED));
     assert_int_equal(
         word_of(table, index),
-        pi_with_state(pi_with_owner(PI_DETACHED | PI_IN_RING, PI_OWNER_NONE), PI_PENDING));
+        pi_with_state(pi_with_owner(PI_DETACHED | pi_in_ring(PI_LANE_NORMAL), PI_OWNER_NONE),
+                      PI_PENDING));
     free_table(table);
 }
 

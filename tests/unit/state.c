@@ -3,9 +3,12 @@
 
 #include "core/state.h"
 
-/* Two bits are for the rings of other priorities. */
-static const uint64_t flags[] = {PI_DETACHED, PI_CANCEL_REQUESTED, PI_BROADCAST, PI_IN_RING, 0x100,
-                                 0x200};
+static const uint64_t flags[] = {PI_DETACHED,
+                                 PI_CANCEL_REQUESTED,
+                                 PI_BROADCAST,
+                                 (uint64_t)1 << (PI_IN_RING_SHIFT + PI_LANE_NORMAL),
+                                 (uint64_t)1 << (PI_IN_RING_SHIFT + PI_LANE_HIGH),
+                                 (uint64_t)1 << (PI_IN_RING_SHIFT + PI_LANE_LOW)};
 
 #define ALL_FLAGS ((uint64_t)(PI_DETACHED | PI_CANCEL_REQUESTED | PI_IN_RING | PI_BROADCAST))
 
@@ -98,7 +101,15 @@ static uint64_t full_word(enum pi_state state, uint32_t generation)
     return with_generation(pi_with_state(word, state), generation);
 }
 
-TEST(freed_keeps_the_rings_flag_alone, ALL)
+TEST(a_flag_for_each_lane, ALL)
+{
+    uint64_t all = 0;
+    for (unsigned lane = 0; lane < PI_LANES; lane++)
+        all |= pi_in_ring((enum pi_lane)lane);
+    assert_int_equal(all, PI_IN_RING);
+}
+
+TEST(freed_keeps_the_flags_of_rings_alone, ALL)
 {
     uint64_t word = full_word(PI_LOST, 41);
     assert_int_equal(pi_freed(word), with_generation(PI_IN_RING | PI_FREE, 42));
