@@ -730,6 +730,7 @@ typedef struct posse_map_job {
      * memory of posse_alloc. */
     const void *arg;
     size_t arg_size;
+    long priority; /* posse_priority, of all its tasks */
 } posse_map_job;
 
 /* The `arg` of the map, for its function; *size, if not NULL, gets its size. A copy is aligned for
@@ -746,9 +747,9 @@ POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
  * result ended so; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
  * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was);
- * neither or both functions are set; a number is negative; a size is 0 or an array NULL where there
- * are items; results overlap; a size has no arg; a source has an array of results; job has a source
- * (see posse_map_open).
+ * neither or both functions are set; a number is negative, or the priority unknown; a size is 0 or
+ * an array NULL where there are items; results overlap; a size has no arg; a source has an array of
+ * results; job has a source (see posse_map_open).
  * POSSE_TOO_LARGE: there are too many inputs, a chunk or arg is over 4 GB, item_timeout_ms is over
  * 49 days, or there are more statuses than memory can hold (they stay as they were).
  * POSSE_NOT_LOADED, POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN,

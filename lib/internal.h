@@ -75,6 +75,11 @@ bool pi_has_ended(posse_future future);
 bool pi_loaded(posse_executor *executor, uintptr_t address);
 /* POSSE_OK: the executor accepts tasks of this thread. */
 posse_status pi_accepts(posse_executor *executor);
+/* Whether it is a posse_priority. */
+static inline bool pi_is_priority(long number)
+{
+    return number >= POSSE_PRIORITY_LOW && number <= POSSE_PRIORITY_HIGH;
+}
 /* POSSE_OK: the job is right, and its function loaded. */
 posse_status pi_check_job(posse_executor *executor, const posse_job *job);
 

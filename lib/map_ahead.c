@@ -128,7 +128,8 @@ static posse_status submit(posse_map_iter *m, size_t n, posse_future *future)
                      .arg = &m->from,
                      .size = pi_chunk_lay_out(&chunk),
                      .timeout_ms = time_limit(m, n),
-                     .flags = m->oldest ? POSSE_NO_WAIT : 0};
+                     .flags = m->oldest ? POSSE_NO_WAIT : 0,
+                     .priority = m->job.priority};
     if (m->until != PI_NEVER)
         job.queue_timeout_ms = pi_os_ms_until(m->until) + 1;
     return pi_submit(m->executor, &job, pi_chunk_write, future);

@@ -53,6 +53,7 @@ static posse_status check_job(const posse_map_job *job)
          "job.chunksize or buffersize is negative"},
         {job->timeout_ms < 0 || job->item_timeout_ms < 0, POSSE_INVALID,
          "job.timeout_ms or item_timeout_ms is negative"},
+        {!pi_is_priority(job->priority), POSSE_INVALID, "job.priority is no posse_priority"},
         {job->arg_size && !job->arg, POSSE_INVALID, "job.arg is NULL, but arg_size is not 0"},
         {job->item_timeout_ms > UINT32_MAX, POSSE_TOO_LARGE, "job.item_timeout_ms is over 49 days"},
         {job->arg_size > MAX_BYTES, POSSE_TOO_LARGE, "job.arg_size is over 4 GB"},

@@ -161,8 +161,8 @@ posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
 bool pi_submit_is_full(const struct pi_submission *s)
 {
     posse_executor *e = s->executor;
-    bool tells = !(s->word & entry_of(s)) && pi_lanes_count(&e->segment.lanes) == 1; /* the push */
-    return s->limit && !tells && pi_is_full(e);
+    return s->limit && ((s->word & entry_of(s)) || pi_lanes_count(&e->segment.lanes) > 1) &&
+           pi_is_full(e);
 }
 
 static posse_status enqueue(struct pi_submission *s)

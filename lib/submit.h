@@ -23,16 +23,16 @@ struct pi_submission {
     uint64_t word;
 };
 
-static inline enum pi_lane pi_submit_lane(const posse_job *job)
+static inline enum pi_lane pi_submit_lane(const posse_job *job) /* which was checked */
 {
-    return job->priority == POSSE_PRIORITY_NORMAL ? PI_LANE_NORMAL
-           : job->priority > 0                    ? PI_LANE_HIGH
-                                                  : PI_LANE_LOW;
+    static const enum pi_lane lanes[] = {PI_LANE_LOW, PI_LANE_NORMAL, PI_LANE_HIGH};
+    return lanes[job->priority - POSSE_PRIORITY_LOW];
 }
 
 /* Writes the task into its slot. If that fails, the slot is freed. */
 posse_status pi_submit_fill(struct pi_submission *s);
-/* Whether the queue is full, if no push would say so. */
+/* Whether the queue is full and no push would say so: an entry of the task is there, or there are
+ * other lanes, which count, too. */
 bool pi_submit_is_full(const struct pi_submission *s);
 /* After a push that has not taken the task at once: `pushed` is what it returned. POSSE_FULL: the
  * task is FILLING again. */

@@ -33,8 +33,8 @@ posse_status pi_check_job(posse_executor *e, const posse_job *job)
         return pi_refuse(POSSE_INVALID, "job.timeout_ms or job.queue_timeout_ms is negative");
     if (job->retries < -1)
         return pi_refuse(POSSE_INVALID, "job.retries is under -1");
-    if (job->priority < POSSE_PRIORITY_LOW || job->priority > POSSE_PRIORITY_HIGH)
-        return pi_refuse(POSSE_INVALID, "job.priority is not one of POSSE_PRIORITY_...");
+    if (!pi_is_priority(job->priority))
+        return pi_refuse(POSSE_INVALID, "job.priority is no posse_priority");
     if (job->size > MAX_BYTES)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
     if (job->retries > 255)

@@ -190,6 +190,7 @@ SPOIL(negative_chunksize, job->chunksize = -1)
 SPOIL(negative_buffersize, job->buffersize = LONG_MIN)
 SPOIL(negative_timeout, job->timeout_ms = -1)
 SPOIL(negative_item_timeout, job->item_timeout_ms = -1)
+SPOIL(unknown_priority, job->priority = 2)
 SPOIL(long_item_timeout, job->item_timeout_ms = (long)UINT32_MAX + 1)
 SPOIL(no_inputs, job->inputs = NULL)
 SPOIL(many_inputs, job->n_inputs = POSSE_MAX_INPUTS + 1)
@@ -215,6 +216,7 @@ POOL_TEST(bad_arguments, ALL, 1)
         {POSSE_INVALID, negative_buffersize, "buffersize"},
         {POSSE_INVALID, negative_timeout, "timeout_ms"},
         {POSSE_INVALID, negative_item_timeout, "item_timeout_ms"},
+        {POSSE_INVALID, unknown_priority, "priority"},
         {POSSE_TOO_LARGE, long_item_timeout, "item_timeout_ms"},
         {POSSE_INVALID, no_inputs, "inputs"},
         {POSSE_TOO_LARGE, many_inputs, "n_inputs"},

@@ -285,6 +285,17 @@ fails ring -DALWAYS_BARE -DQUICK=5
 fails ring -DCUT_BACK -DQUICK=11
 fails ring -DNO_USE_CHECK -DQUICK=11
 
+# ---- lanes.pml ----
+holds -O1 lanes -DA=1
+holds -O1 lanes -DKILLS=0
+fails lanes -DONE_FLAG
+fails lanes -DANY_LANE
+fails lanes -DALWAYS_PUSHED
+fails lanes -DPLAIN
+fails lanes -DLATE_MORE
+fails lanes -DEARLY_LOOK
+fails lanes -DKEEP_FLAGS
+
 # ---- scale.pml ----
 holds -O1 scale -DIDLES=0
 holds -O1 scale -DT=1 -DIDLES=0 -DRETIRES=1 -DKILLS=1
@@ -344,6 +355,8 @@ if [ "$long" ]; then
     holds -O2 pool -DSCRIPT=5 -DCH=1 -DKILLS=0
     holds -O2 pool -DSCRIPT=5 -DCH=0 -DNS=2 -DRETRIES=1
     holds -O2 pool -DSCRIPT=2 -DCH=0 -DNS=2 -DKILLS=2
+    holds -O2 lanes
+    holds -O2 lanes -DNS=2 -DA=1 -DC=1
     holds -O2 idle
     holds -O2 idle -DKILLS=2 -DCH=0
     holds -O2 idle -DNW=3 -DKILLS=0 -DCH=0 -DLONG=0
