@@ -747,8 +747,8 @@ POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
  * result ended so; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
  * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was);
- * neither or both functions are set; a number is negative, or the priority unknown; a size is 0 or
- * an array NULL where there are items; results overlap; a size has no arg; a source has an array of
+ * neither or both functions are set; a number is negative; priority is unknown; a size is 0 or an
+ * array NULL where there are items; results overlap; a size has no arg; a source has an array of
  * results; job has a source (see posse_map_open).
  * POSSE_TOO_LARGE: there are too many inputs, a chunk or arg is over 4 GB, item_timeout_ms is over
  * 49 days, or there are more statuses than memory can hold (they stay as they were).

@@ -3,7 +3,6 @@
 #include "base/tuning.h"
 #include "support/support.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 
@@ -256,24 +255,31 @@ POOL_TEST(tasks_of_tasks, ALL, 1)
     }
 }
 
-/* ---- what is refused ---- */
-
-POOL_TEST(other_numbers_are_refused, ALL, 1)
+static int note_item(posse_task *task, const void *const *items, void *result)
 {
-    const long numbers[] = {-2, 2, LONG_MIN, LONG_MAX};
-    for (size_t i = 0; i < COUNT(numbers); i++) {
-        posse_job job = {.struct_size = sizeof job, .fn = identity_task, .priority = numbers[i]};
-        assert_status(posse_submit_with(pool, &job, NULL), POSSE_INVALID);
-        assert_non_null(strstr(posse_last_error(), "priority"));
-    }
+    return note_task(task, items[0], sizeof(struct note));
 }
 
-/* A program that knows no priorities has NORMAL tasks. */
-POOL_TEST(a_job_without_the_field, ALL, 1)
+TEST(tasks_of_a_map, PARALLEL)
 {
-    posse_job job = {
-        .struct_size = offsetof(posse_job, priority), .fn = identity_task, .priority = LONG_MAX};
-    posse_future future;
-    assert_ok(posse_submit_with(pool, &job, &future));
-    (void)take_error(future, POSSE_OK);
+    struct scene scene = hold_worker(OPTIONS(1));
+    struct note notes[6];
+    posse_input input = {notes, sizeof notes[0], 0};
+    posse_map_job job = {.struct_size = sizeof job,
+                         .fn = note_item,
+                         .inputs = &input,
+                         .n_inputs = 1,
+                         .count = COUNT(notes),
+                         .chunksize = 1,
+                         .buffersize = COUNT(notes),
+                         .priority = POSSE_PRIORITY_HIGH};
+    posse_map_iter *map;
+    for (size_t i = 0; i < COUNT(notes); i++)
+        notes[i] = (struct note){scene.diary, 2};
+    submit_note(&scene, POSSE_PRIORITY_NORMAL, 1);
+    assert_ok(posse_map_open(scene.pool, &job, &map));
+    let_run(&scene, 1 + COUNT(notes));
+    assert_int_equal(place_of(&scene, 1), COUNT(notes));
+    assert_ok(posse_map_close(map));
+    end_scene(&scene);
 }

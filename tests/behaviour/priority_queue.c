@@ -5,6 +5,9 @@
 #include "pool/verify.h"
 #include "support/support.h"
 
+#include <limits.h>
+#include <string.h>
+
 #define EACH 3000
 
 static const long priorities[] = {POSSE_PRIORITY_LOW, POSSE_PRIORITY_NORMAL, POSSE_PRIORITY_HIGH};
@@ -242,4 +245,26 @@ TEST(lost_lanes, PARALLEL)
     open_gate(scene.gate);
     assert_int_equal(take_long(future), 81);
     end_scene(scene);
+}
+
+/* ---- what is refused ---- */
+
+POOL_TEST(other_numbers_are_refused, ALL, 1)
+{
+    const long numbers[] = {-2, 2, LONG_MIN, LONG_MAX};
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        posse_job job = {.struct_size = sizeof job, .fn = identity_task, .priority = numbers[i]};
+        assert_status(posse_submit_with(pool, &job, NULL), POSSE_INVALID);
+        assert_non_null(strstr(posse_last_error(), "priority"));
+    }
+}
+
+/* A program that knows no priorities has NORMAL tasks. */
+POOL_TEST(a_job_without_the_field, ALL, 1)
+{
+    posse_job job = {
+        .struct_size = offsetof(posse_job, priority), .fn = identity_task, .priority = LONG_MAX};
+    posse_future future;
+    assert_ok(posse_submit_with(pool, &job, &future));
+    (void)take_error(future, POSSE_OK);
 }
