@@ -165,7 +165,8 @@ typedef struct posse_options {
     posse_backend backend;
     /* 0: with processes the number of usable processors; with threads 4 more, but at most 32. */
     long max_workers;
-    /* The length of the queue. When it is full, submit blocks. At most 16777216; 0: no limit. */
+    /* The length of the queue. When it is full, submit blocks. At most 16777216; 0: no limit. If
+     * tasks have priorities, threads that submit at the same time may each exceed it by one. */
     long queue_limit;
     /* How often a task runs again after its worker was lost (0 to 255). */
     long retries;

@@ -1,6 +1,6 @@
 /* idle.h - which workers have no task, and which of them is woken next.
  *
- * Runs in: program, worker, supervisor. A worker without a task is SPINNING (it looks at the ring
+ * Runs in: program, worker, supervisor. A worker without a task is SPINNING (it looks at the queue
  * for a few microseconds) or SLEEPING (on its semaphore). One word has both bits of 32 workers, so
  * a change from one to the other is one step:
  *
@@ -9,16 +9,16 @@
  *                                                         task. Else it turns one SLEEPING bit into
  *                                                         SPINNING by CAS, which claims that
  *                                                         sleeper, and posts its semaphore
- *   worker      sets SPINNING (seq), looks at the ring
+ *   worker      sets SPINNING (seq), looks at the queue
  *               (seq)
- *   ... finds   clears SPINNING (seq), looks at the ring  not empty: it wakes the next one, as a
+ *   ... finds   clears SPINNING (seq), looks there        not empty: it wakes the next one, as a
  *       a task                                            submitter does
  *   ... gives   turns SPINNING into SLEEPING (seq),       finds a task: it clears its bit; if that
- *       up      looks at the ring once more               was claimed meanwhile, the post stays for
+ *       up      looks at the queue once more              was claimed meanwhile, the post stays for
  *                                                         its next sleep
  *
  * order: the submitter pushes before it reads the words; the worker writes its bits before it looks
- * at the ring; all seq. So the submitter sees the worker, or the worker sees the task.
+ * at the queue; all seq. So the submitter sees the worker, or the worker sees the task.
  *
  * A dead worker leaves its bits, or has claimed a sleeper and not posted it. When the supervisor
  * has reaped the worker, it clears its bits and posts everyone once. It does the same for a worker

@@ -36,7 +36,7 @@ typedef bool pi_event_fn(posse_executor *executor, uint32_t parker);
 posse_status pi_await_event(posse_executor *executor, pi_event_fn *event, uint64_t until);
 /* Whether as many tasks wait as queue_limit allows. */
 bool pi_is_full(posse_executor *executor);
-/* Waits until the ring has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
+/* Waits until the queue has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
 posse_status pi_await_room(posse_executor *executor, uint64_t until);
 /* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
 posse_status pi_await_closed(posse_executor *executor, uint64_t until);

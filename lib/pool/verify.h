@@ -8,7 +8,7 @@
  *
  *   what may be wrong                         how a caller sees it, and what it does
  *   the supervisor is dead                    see pi_check_supervisor
- *   a task waits and no worker was woken,     the ring is not empty: posts all workers, and
+ *   a task waits and no worker was woken,     the queue is not empty: posts all workers, and
  *   or the woken worker is stopped            notifies the supervisor
  *   an entry is never taken; head, tail and   PI_STUCK_CHECKS looks found the head there, and
  *   cells contradict one another              workers or the supervisor awake: breaks the pool
@@ -52,14 +52,14 @@ struct pi_stall {
     } lane[PI_LANES];
 };
 
-/* Checks the supervisor and the ring, and wakes workers for the tasks that wait. */
+/* Checks the supervisor and the queue, and wakes workers for the tasks that wait. */
 void pi_verify_pool(posse_executor *executor);
 /* Checks whether a task can still end. The caller keeps `verify`, zero at first, between checks. */
 void pi_verify_task(posse_executor *executor, uint32_t index, struct pi_verify *verify);
 
 /* Whether a worker has this task on its stack, or its chain is too long to tell. */
 bool pi_is_on_stack(posse_executor *executor, unsigned worker, uint32_t index);
-/* Makes a task LOST whose worker does not exist, or that has no room in the ring. */
+/* Makes a task LOST whose worker does not exist, or that has no room in its ring. */
 void pi_finish_ownerless(posse_executor *executor, uint32_t index, uint64_t word);
 
 #endif

@@ -14,22 +14,22 @@
  * so an executor without active workers starts one again, whatever its options say. A retiring
  * worker is not active, so another one is started; it may exit when no worker is missing.
  *
- * Each pending task has a worker that will look at the ring, or as many workers as there may be are
- * busy. Each step is seq, so of two that cross one sees the other:
+ * Each pending task has a worker that will look at the queue, or as many workers as there may be
+ * are busy. Each step is seq, so of two that cross one sees the other:
  *
  *   actor        does                               then
  *   submitter    pushes                             wakes an idle worker; if there is none and
  *                                                   grow_on_demand is set, notifies
- *   worker       sets `current`, after a claim or   if the ring is not empty: as a submitter
+ *   worker       sets `current`, after a claim or   if a task is queued: as a submitter
  *                after an inner task
- *   ... exits    clears its idle bits               if the ring is not empty: wakes a sleeper, even
+ *   ... exits    clears its idle bits               if a task is queued: wakes a sleeper, even
  *                                                   if another spins; if it wakes none, notifies
- *   supervisor   sets grow_on_demand, reads each    counts the pending tasks in the ring; starts a
+ *   supervisor   sets grow_on_demand, reads each    counts the pending tasks in the queue; starts a
  *                `current`                          worker for each beyond the free workers
  *
  * So a pending task was pushed before the count, or its submitter notifies. A worker that becomes
- * free after the supervisor has read its `current` looks at the ring itself. When a worker exits or
- * dies, the supervisor counts again. The model is tests/model/scale.pml.
+ * free after the supervisor has read its `current` looks at the queue itself. When a worker exits
+ * or dies, the supervisor counts again. The model is tests/model/scale.pml.
  */
 #include "supervisor/scale.h"
 #include "base/assert.h"

@@ -86,7 +86,8 @@ static posse_status submit(struct driver *driver, struct bid *bid)
                      .retries = bid->retries,
                      /* not for ever: all workers may have a slow one that we are to kill */
                      .queue_timeout_ms = 1 + (long)below(&driver->random, 50),
-                     .flags = below(&driver->random, 4) == 0 ? POSSE_NO_WAIT : 0};
+                     .flags = below(&driver->random, 4) == 0 ? POSSE_NO_WAIT : 0,
+                     .priority = (long)below(&driver->random, 3) + POSSE_PRIORITY_LOW};
     return posse_submit_with(driver->chaos->pool, &job, bid->fate == DETACH ? NULL : &bid->future);
 }
 
