@@ -294,7 +294,7 @@ fails lanes -DALWAYS_PUSHED
 fails lanes -DPLAIN
 fails lanes -DLATE_MORE
 fails lanes -DEARLY_LOOK
-fails lanes -DKEEP_FLAGS
+fails lanes -DKEEP_FLAGS -DC=1
 
 # ---- scale.pml ----
 holds -O1 scale -DIDLES=0
