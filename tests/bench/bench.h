@@ -25,6 +25,9 @@ struct bench {
     bool smoke;           /* tiny counts: only whether it works is of interest */
     const char *who;      /* "posse process", ... */
     const char *scenario; /* its name in the output */
+    /* Of `scaling`, where a run may say how many. */
+    int workers;
+    int submitters;
 };
 
 /* ---- support.c ---- */
@@ -55,6 +58,10 @@ int bench_count(const struct bench *bench, int full, int smoke);
 uint64_t bench_call(const struct bench *bench, posse_executor *pool, posse_fn *fn, const void *arg,
                     size_t size);
 
+/* Shared and private memory that this program has, in bytes; 0 where there is no /proc of Linux.
+ * footprint.c */
+double bench_used_bytes(const struct bench *bench);
+
 /* Waits for the result of 8 bytes and releases the future. */
 uint64_t bench_take(const struct bench *bench, posse_future future);
 
@@ -65,7 +72,8 @@ posse_fn bench_echo;
 /* The work of bench_echo. */
 uint64_t bench_work(uint64_t arg, uint64_t grain);
 
-/* ---- scenarios: speed.c, many.c, payload.c, upkeep.c, footprint.c, memory.c, past.c --- */
+/* ---- scenarios: speed.c, many.c, payload.c, upkeep.c, footprint.c, memory.c, past.c,
+ * scaling.c, growth.c ---- */
 
 typedef void bench_scenario(const struct bench *bench);
 
@@ -97,5 +105,11 @@ bench_scenario bench_destroy_past;
 bench_scenario bench_stats_past;
 bench_scenario bench_recover_past;
 bench_scenario bench_create_large;
+
+bench_scenario bench_scaling;
+
+bench_scenario bench_growth_tasks;
+bench_scenario bench_growth_workers;
+bench_scenario bench_growth_bytes;
 
 #endif

@@ -272,7 +272,7 @@ static double shared_bytes(const struct bench *bench)
 }
 
 /* Threads need not share memory to share it: what they use is private to the program. */
-static double used_bytes(const struct bench *bench)
+double bench_used_bytes(const struct bench *bench)
 {
     return shared_bytes(bench) + status_bytes(bench, "\nRssAnon:");
 }
@@ -284,13 +284,13 @@ void bench_memory_per_task(const struct bench *bench)
     posse_future *futures = bench_memory(bench, (size_t)n * sizeof *futures);
     posse_executor *pool = bench_create(bench, BENCH_WORKERS);
     struct roll *roll = roll_begin(bench, pool, blockers);
-    double before = used_bytes(bench);
+    double before = bench_used_bytes(bench);
     for (int i = 0; i < n; i++) {
         uint64_t value = (uint64_t)i;
         bench_must(bench, posse_submit(pool, bench_echo, &value, sizeof value, &futures[i]),
                    "posse_submit");
     }
-    double growth = used_bytes(bench) - before;
+    double growth = bench_used_bytes(bench) - before;
     roll_end(bench, roll, blockers);
     for (int i = 0; i < n; i++)
         bench_check(bench, bench_take(bench, futures[i]) == (uint64_t)i, "a wrong result");
@@ -307,6 +307,8 @@ static void skip(const struct bench *bench)
     fprintf(stderr, "posse_bench: %s, %s: needs the /proc of Linux, left out\n", bench->who,
             bench->scenario);
 }
+
+double bench_used_bytes(const struct bench *bench) { return 0; }
 
 void bench_idle(const struct bench *bench) { skip(bench); }
 

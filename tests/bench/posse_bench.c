@@ -1,8 +1,8 @@
 /* posse_bench.c - measures posse on the work that the peers are measured on.
  *
- * One line of JSON a figure: {"who","scenario","value","unit"}. Lower is better, but for sum. The
- * scenarios are listed once, below, with what they do. Each has a time limit: a pool that hangs
- * must not hang whoever measures it. */
+ * One line of JSON a figure: {"who","scenario","value","unit"}. Lower is better, but for sum and
+ * growth-bytes. The scenarios are listed once, below, with what they do. Each has a time limit: a
+ * pool that hangs must not hang whoever measures it. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "bench.h"
@@ -63,6 +63,14 @@ static const struct scenario scenarios[] = {
      "a task that kills the only worker, to the next result, in such a pool; us"},
     {"create-large", bench_create_large, ON_ALL,
      "create in a program of 4 GB, or 1 GB, and a bare fork there; ms"},
+    {"scaling", bench_scaling, ON_WORKERS,
+     "batches of tasks of 0 to 100 us with any number of workers; ns/task"},
+    {"growth-tasks", bench_growth_tasks, ON_ALL,
+     "100 to 10,000,000 tasks at once; ns/task, bytes/task, kB kept afterwards"},
+    {"growth-workers", bench_growth_workers, ON_WORKERS,
+     "1 to 1,000 workers: create, ms; ns/task; bytes/worker"},
+    {"growth-bytes", bench_growth_bytes, ON_ALL,
+     "arguments of 8 B to 64 MiB, and memcpy; GB/s: higher is better"},
     {"sum", bench_sum, ON_WORKERS, "speed-up of 20 sums of 5,000,000 squares; x"},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
@@ -70,6 +78,7 @@ enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 struct request {
     unsigned backends;
     bool smoke;
+    int workers, submitters; /* of scaling */
     bool wanted[SCENARIOS];
 };
 
@@ -93,16 +102,19 @@ static void out_of_time(int signal)
     _exit(1);
 }
 
-static void run(const struct scenario *scenario, posse_backend backend, bool smoke)
+static void run(const struct request *request, const struct scenario *scenario,
+                posse_backend backend)
 {
     const struct bench bench = {
         .backend = backend,
-        .smoke = smoke,
+        .smoke = request->smoke,
+        .workers = request->workers,
+        .submitters = request->submitters,
         .who = backend_whos[backend],
         .scenario = scenario->name,
     };
     current = &bench;
-    (void)alarm(smoke ? 60 : 600);
+    (void)alarm(request->smoke ? 60 : 600);
     scenario->run(&bench);
     (void)alarm(0);
 }
@@ -112,7 +124,7 @@ static void run(const struct scenario *scenario, posse_backend backend, bool smo
 static void help(void)
 {
     printf(
-        "Usage: posse_bench [--backend process|thread|inline] [--smoke] [--help] [SCENARIO...]\n"
+        "Usage: posse_bench [OPTION...] [SCENARIO...]\n"
         "\n"
         "Measures posse with %d workers; one JSON object a line. Without --backend all backends,\n"
         "without SCENARIO all scenarios. \"roundtrip\" stands for all that begin with it and a "
@@ -120,10 +132,12 @@ static void help(void)
         "\n"
         "  --backend NAME   only this backend\n"
         "  --smoke          tiny counts: does everything work? The figures mean nothing\n"
+        "  --workers N      of scaling; else %d\n"
+        "  --submitters N   threads that submit, of scaling; else 1\n"
         "  --help           this text\n"
         "\n"
         "Scenarios:\n",
-        BENCH_WORKERS);
+        BENCH_WORKERS, BENCH_WORKERS);
     for (int i = 0; i < SCENARIOS; i++)
         printf("  %-16s  %s\n", scenarios[i].name, scenarios[i].what);
     printf("\nExit status: 0, 1 if a call failed or a result was wrong, 2 for a wrong command "
@@ -144,6 +158,15 @@ static unsigned backend_bit(const char *name)
     misused("unknown backend", name);
 }
 
+static int count(const char *option, const char *text)
+{
+    char *end = NULL;
+    long n = text ? strtol(text, &end, 10) : 0;
+    if (!text || *end || n < 1 || n > 1000)
+        misused("a number is missing after", option);
+    return (int)n;
+}
+
 /* A name, or the part of it before a dash. */
 static void want(struct request *request, const char *name)
 {
@@ -162,7 +185,7 @@ static void want(struct request *request, const char *name)
 
 static struct request parse(int argc, char **argv)
 {
-    struct request request = {.backends = ON_ALL};
+    struct request request = {.backends = ON_ALL, .workers = BENCH_WORKERS, .submitters = 1};
     bool named = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
@@ -174,6 +197,12 @@ static struct request parse(int argc, char **argv)
             if (i + 1 == argc)
                 misused("a name is missing after", argv[i]);
             request.backends = backend_bit(argv[++i]);
+        } else if (strcmp(argv[i], "--workers") == 0) {
+            request.workers = count(argv[i], argv[i + 1]);
+            i++;
+        } else if (strcmp(argv[i], "--submitters") == 0) {
+            request.submitters = count(argv[i], argv[i + 1]);
+            i++;
         } else if (argv[i][0] == '-') {
             misused("unknown option", argv[i]);
         } else {
@@ -197,7 +226,7 @@ int main(int argc, char **argv)
         for (int i = 0; i < SCENARIOS; i++) {
             if (!request.wanted[i] || !(request.backends & scenarios[i].backends & 1u << b))
                 continue;
-            run(&scenarios[i], (posse_backend)b, request.smoke);
+            run(&request, &scenarios[i], (posse_backend)b);
             runs++;
         }
     }

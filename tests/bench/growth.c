@@ -1,0 +1,235 @@
+/* growth.c - how cost grows: with the tasks that wait, with the workers, with the bytes of an
+ * argument. Each figure has the size at the end of its name; scale/curves.c draws them.
+ *
+ * The memory of the machine bounds the sizes: what needs more than half of what is free is left
+ * out, and the program says so. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "bench.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static void report(const struct bench *bench, const char *what, double size, double value,
+                   const char *unit)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s-%.0f", what, size);
+    bench_report(bench, name, value, unit);
+}
+
+static bool has_memory(const struct bench *bench, double bytes)
+{
+    double pages = -1;
+#ifdef _SC_AVPHYS_PAGES
+    pages = (double)sysconf(_SC_AVPHYS_PAGES);
+#endif
+    bool has = pages < 0 || pages * (double)sysconf(_SC_PAGESIZE) > 2 * bytes;
+    if (!has)
+        fprintf(stderr, "posse_bench: %s: not enough memory for %.0f MB, left out\n",
+                bench->scenario, bytes / 1e6);
+    return has;
+}
+
+/* ---- tasks that wait ---- */
+
+/* Bytes that are left of the tasks once the pool has come to rest: at most 10 s later. */
+static double kept_bytes(const struct bench *bench, double before)
+{
+    double kept = bench_used_bytes(bench) - before;
+    for (int i = 0; i < bench_count(bench, 100, 2) && kept > 4 << 20; i++) {
+        bench_sleep_us(100000);
+        kept = bench_used_bytes(bench) - before;
+    }
+    return kept;
+}
+
+static void grow_tasks(const struct bench *bench, int n)
+{
+    posse_executor *pool = bench_create(bench, BENCH_WORKERS);
+    posse_future *futures = bench_memory(bench, (size_t)n * sizeof *futures);
+    uint64_t value = 0;
+    (void)bench_call(bench, pool, bench_echo, &value, sizeof value);
+    double before = bench_used_bytes(bench), start = bench_seconds();
+    for (int i = 0; i < n; i++) {
+        value = (uint64_t)i;
+        bench_must(bench, posse_submit(pool, bench_echo, &value, sizeof value, &futures[i]),
+                   "posse_submit");
+    }
+    double submitted = bench_seconds() - start, used = bench_used_bytes(bench) - before;
+    start = bench_seconds();
+    for (int i = 0; i < n; i++)
+        bench_check(bench, bench_take(bench, futures[i]) == (uint64_t)i, "a wrong result");
+    double taken = bench_seconds() - start;
+    report(bench, "growth-tasks-ns", n, (submitted + taken) * 1e9 / n, "ns/task");
+    report(bench, "growth-tasks-bytes", n, used / n, "bytes/task");
+    start = bench_seconds();
+    report(bench, "growth-tasks-kept", n, kept_bytes(bench, before) / 1e3, "kB");
+    report(bench, "growth-tasks-rest", n, (bench_seconds() - start) * 1e3, "ms");
+    bench_destroy(bench, pool);
+    free(futures);
+}
+
+void bench_growth_tasks(const struct bench *bench)
+{
+    const double bytes = 320; /* a task with its future, and some room */
+    const int most = bench_count(bench, 10000000, 1000);
+    for (int n = 100; n <= most; n *= 10)
+        if (has_memory(bench, n * bytes))
+            grow_tasks(bench, n);
+}
+
+/* ---- workers ---- */
+
+static int parent_task(posse_task *task, const void *arg, size_t size)
+{
+    uint64_t parent = (uint64_t)getppid();
+    return posse_task_return(task, &parent, sizeof parent) == POSSE_OK ? 0 : 1;
+}
+
+/* A number after a word in a file of /proc; 0: there is none. */
+static double number_in(const char *directory, const char *file, const char *word)
+{
+    char path[300], line[256];
+    double value = 0;
+    (void)snprintf(path, sizeof path, "/proc/%s/%s", directory, file);
+    FILE *opened = fopen(path, "re");
+    while (opened && value == 0 && fgets(line, sizeof line, opened))
+        if (strncmp(line, word, strlen(word)) == 0)
+            value = strtod(line + strlen(word), NULL);
+    if (opened)
+        (void)fclose(opened);
+    return value;
+}
+
+/* What the children of a process have of memory: each shared page counts for its share. */
+static double children_bytes(long parent)
+{
+    double sum = 0;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry = proc ? readdir(proc) : NULL; entry; entry = readdir(proc))
+        if ((long)number_in(entry->d_name, "status", "PPid:") == parent)
+            sum += number_in(entry->d_name, "smaps_rollup", "Pss:") * 1024;
+    if (proc)
+        (void)closedir(proc);
+    return sum;
+}
+
+static double workers_bytes(const struct bench *bench, posse_executor *pool, double before)
+{
+    if (bench->backend == POSSE_THREAD)
+        return bench_used_bytes(bench) - before;
+    return children_bytes((long)bench_call(bench, pool, parent_task, NULL, 0));
+}
+
+static double tasks_ns(const struct bench *bench, posse_executor *pool)
+{
+    const int n = bench_count(bench, 20000, 100);
+    posse_future *futures = bench_memory(bench, (size_t)n * sizeof *futures);
+    double times[5];
+    for (int round = 0; round < 5; round++) {
+        double start = bench_seconds();
+        for (int i = 0; i < n; i++) {
+            uint64_t value = (uint64_t)i;
+            bench_must(bench, posse_submit(pool, bench_echo, &value, sizeof value, &futures[i]),
+                       "posse_submit");
+        }
+        for (int i = 0; i < n; i++)
+            bench_check(bench, bench_take(bench, futures[i]) == (uint64_t)i, "a wrong result");
+        times[round] = (bench_seconds() - start) * 1e9 / n;
+    }
+    free(futures);
+    return bench_median(times, 5);
+}
+
+/* Until all workers have started and wait for work. */
+static void await_workers(const struct bench *bench, posse_executor *pool, uint64_t count)
+{
+    const long step_us = 200, limit_us = 60000000;
+    posse_stats stats = {.struct_size = sizeof stats};
+    for (long waited = 0; waited < limit_us; waited += step_us) {
+        bench_must(bench, posse_get_stats(pool, &stats), "posse_get_stats");
+        if (stats.workers_idle == count)
+            return;
+        bench_sleep_us(step_us);
+    }
+    bench_check(bench, false, "the workers do not start");
+}
+
+void bench_growth_workers(const struct bench *bench)
+{
+    static const int counts[] = {1, 3, 10, 30, 100, 300, 1000};
+    const int n = bench_count(bench, sizeof counts / sizeof *counts, 3);
+    for (int i = 0; i < n; i++) {
+        double before = bench_used_bytes(bench), start = bench_seconds();
+        posse_executor *pool = bench_create(bench, counts[i]);
+        await_workers(bench, pool, (uint64_t)counts[i]);
+        double created = bench_seconds() - start;
+        double bytes = workers_bytes(bench, pool, before), ns = tasks_ns(bench, pool);
+        report(bench, "growth-workers-create", counts[i], created * 1e3, "ms");
+        report(bench, "growth-workers-ns", counts[i], ns, "ns/task");
+        report(bench, "growth-workers-bytes", counts[i], bytes / counts[i], "bytes/worker");
+        bench_destroy(bench, pool);
+    }
+}
+
+/* ---- bytes of an argument ---- */
+
+static int ends_task(posse_task *task, const void *arg, size_t size)
+{
+    const unsigned char *bytes = arg;
+    uint64_t value = size ? (uint64_t)(bytes[0] + bytes[size - 1]) : 0;
+    return posse_task_return(task, &value, sizeof value) == POSSE_OK ? 0 : 1;
+}
+
+/* Seconds for n arguments that are under way at the same time. */
+static double send(const struct bench *bench, posse_executor *pool, const void *bytes, size_t size,
+                   posse_future *futures, int n)
+{
+    double start = bench_seconds();
+    for (int i = 0; i < n; i++)
+        bench_must(bench, posse_submit(pool, ends_task, bytes, size, &futures[i]), "posse_submit");
+    for (int i = 0; i < n; i++)
+        bench_check(bench, bench_take(bench, futures[i]) == 2, "a task saw other bytes");
+    return bench_seconds() - start;
+}
+
+static double copy(void *to, const void *from, size_t size, int n)
+{
+    double start = bench_seconds();
+    for (int i = 0; i < n; i++) {
+        memcpy(to, from, size);
+        __asm__ volatile("" : : "r"(to) : "memory"); /* each copy must be made */
+    }
+    return bench_seconds() - start;
+}
+
+void bench_growth_bytes(const struct bench *bench)
+{
+    enum { ROUNDS = 5, MAX_TASKS = 256 };
+    const size_t most = (size_t)bench_count(bench, 64 << 20, 4096);
+    posse_future futures[MAX_TASKS];
+    void *bytes = bench_memory(bench, most), *to = bench_memory(bench, most);
+    struct bench yardstick = *bench;
+    yardstick.who = "memcpy";
+    for (size_t size = 8; size <= most; size *= size == 8u << 20 || size == 32u << 20 ? 2 : 4) {
+        posse_executor *pool = bench_create(bench, BENCH_WORKERS);
+        size_t fit = most / size < MAX_TASKS ? most / size : MAX_TASKS;
+        double sent[ROUNDS], copied[ROUNDS];
+        (void)send(bench, pool, bytes, size, futures, (int)fit);
+        for (int round = 0; round < ROUNDS; round++) {
+            double gigabytes = (double)size * (double)fit / 1e9;
+            sent[round] = gigabytes / send(bench, pool, bytes, size, futures, (int)fit);
+            copied[round] = gigabytes / copy(to, bytes, size, (int)fit);
+        }
+        report(bench, "growth-bytes", (double)size, bench_median(sent, ROUNDS), "GB/s");
+        report(&yardstick, "growth-bytes", (double)size, bench_median(copied, ROUNDS), "GB/s");
+        bench_destroy(bench, pool);
+    }
+    free(bytes);
+    free(to);
+}
