@@ -164,6 +164,10 @@ struct figures protocol_run(const struct costs *costs, const struct protocol *pr
     begin_batch(&s, 0);
     for (struct actor *a; s.at_end < load->submitters && (a = next_actor(&s));)
         make_access(&s, a);
+    if (s.at_end < load->submitters) { /* all sleep: a wake-up was lost, here or in the protocol */
+        fprintf(stderr, "posse_simulate: all processors wait, and tasks are left\n");
+        exit(1);
+    }
     struct figures figures = measure(&s);
     fini(&s);
     return figures;
