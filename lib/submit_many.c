@@ -39,7 +39,7 @@
 
 struct batch {
     struct pi_submission task; /* the one at hand */
-    struct pi_ring_run run; /* in `ring`, if that is not NULL */
+    struct pi_ring_run run;    /* in `ring`, if that is not NULL */
     struct pi_ring *ring;
     /* All jobs of the call, and a copy of one that is of another version. */
     const char *jobs;

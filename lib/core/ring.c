@@ -335,9 +335,12 @@ uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
     return PI_NO_INDEX;
 }
 
+/* Reads first: of many workers at one entry all but one find the head moved, and a locked
+ * operation would take the line from the one that needs it next. */
 void pi_ring_advance(struct pi_ring *ring, uint64_t position)
 {
-    (void)pi_cas_seq(&ring->shared->head, &position, position + 1);
+    if (pi_load_seq(&ring->shared->head) == position) /* the CAS decides */
+        (void)pi_cas_seq(&ring->shared->head, &position, position + 1);
 }
 
 uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)
