@@ -173,20 +173,20 @@ static posse_status take(struct posse_completion_iter *c, const struct pi_subscr
     return status;
 }
 
-posse_status pi_iter_next(struct posse_completion_iter *c, struct pi_subscription **given)
+struct pi_subscription *pi_iter_next(struct posse_completion_iter *c, posse_status *status)
 {
     while (c->left > c->never) {
-        posse_status status;
-        *given = await_next(c, &status);
-        if (!*given)
-            return status;
-        status = take(c, *given);
-        if (status == POSSE_OK)
-            return POSSE_OK;
-        if (status != POSSE_INVALID && c->all)
+        struct pi_subscription *sub = await_next(c, status);
+        if (!sub)
+            return NULL;
+        *status = take(c, sub);
+        if (*status == POSSE_OK)
+            return sub;
+        if (*status != POSSE_INVALID && c->all)
             break;
     }
-    return c->never ? c->over : POSSE_END;
+    *status = c->never ? c->over : POSSE_END;
+    return NULL;
 }
 
 void pi_iter_enter(struct posse_completion_iter *c)
@@ -203,15 +203,15 @@ void pi_iter_leave(void *iter)
 }
 
 /* The same for a call that may sleep. */
-static posse_status next_inside(struct posse_completion_iter *c, struct pi_subscription **given)
+static struct pi_subscription *next_inside(struct posse_completion_iter *c, posse_status *status)
 {
-    posse_status status;
+    struct pi_subscription *sub;
     pi_iter_enter(c);
     PI_OS_IF_LEFT(pi_iter_leave, c); /* by a task that runs here */
-    status = pi_iter_next(c, given);
+    sub = pi_iter_next(c, status);
     PI_OS_END_IF_LEFT;
     pi_iter_leave(c);
-    return status;
+    return sub;
 }
 
 posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *future,
@@ -227,10 +227,10 @@ posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *
         if (pi_check(c->cq.memberships[i].executor) != POSSE_OK)
             return POSSE_WRONG_PROCESS;
     struct pi_subscription *sub = pi_cq_try_next(&c->cq);
-    posse_status status = sub ? take(c, sub) : POSSE_TIMEOUT;
-    if (status != POSSE_OK)
-        status = next_inside(c, &sub);
-    if (status != POSSE_OK)
+    posse_status status;
+    if (!sub || take(c, sub) != POSSE_OK)
+        sub = next_inside(c, &status);
+    if (!sub)
         return status;
     *future = sub->future;
     if (index)

@@ -27,10 +27,11 @@ struct posse_completion_iter {
 /* Opens an iterator. NULL: *status tells why. */
 struct posse_completion_iter *pi_iter_open(const posse_future *futures, size_t n, long timeout_ms,
                                            posse_status *status);
-/* Blocks up to the iterator's time for the next future that has ended. The caller has entered. */
-posse_status pi_iter_next(struct posse_completion_iter *iter, struct pi_subscription **given);
+/* Blocks up to the iterator's time for the next future that has ended. NULL: *status says why. The
+ * caller has entered. */
+struct pi_subscription *pi_iter_next(struct posse_completion_iter *c, posse_status *status);
 /* posse_destroy waits for the callers that are inside. */
-void pi_iter_enter(struct posse_completion_iter *iter);
+void pi_iter_enter(struct posse_completion_iter *c);
 void pi_iter_leave(void *iter);
 
 #endif

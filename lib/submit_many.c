@@ -309,7 +309,8 @@ posse_status posse_submit_many(posse_executor *e, const posse_job *jobs, size_t 
     struct batch b = {.task = {.executor = e, .write = memcpy, .flags = futures ? 0 : PI_DETACHED},
                       .jobs = (const char *)jobs};
     size_t unused;
-    *(accepted = accepted ? accepted : &unused) = 0;
+    accepted = accepted ? accepted : &unused;
+    *accepted = 0;
     posse_status status = check(&b, n);
     if (status == POSSE_OK && e->backend->spawn)
         status = submit_batches(&b, n, futures);

@@ -24,7 +24,7 @@ static posse_status await(struct posse_completion_iter *c, posse_when when)
     struct pi_subscription *sub;
     posse_status status;
     c->all = when != POSSE_FIRST_COMPLETED;
-    while ((status = pi_iter_next(c, &sub)) == POSSE_OK)
+    while ((sub = pi_iter_next(c, &status)) != NULL)
         if (when == POSSE_FIRST_COMPLETED ||
             (when == POSSE_FIRST_EXCEPTION && is_exception(sub->future)))
             return POSSE_OK;

@@ -14,7 +14,6 @@ struct protocol {
     unsigned direct; /* 1: a task goes into the line of a worker that spins */
     unsigned home;   /* 1: a submitter has a ring of its own; 0: it takes them by turns */
     unsigned pause;  /* ns before a worker tries again that was not the first; doubles each time */
-    unsigned look;   /* 1: a worker reads the head before it moves it */
     unsigned stash;  /* 1: the program keeps its free slots, without map and without FREE */
 };
 extern const struct protocol protocol_today, protocol_proposed;

@@ -71,8 +71,8 @@ const struct row protocol_rows[ROWS] = {
     [CLAIM]       = {"claim_head: touched",               RECORD, WRITE,  1, NULL, NULL},
                     {"claim_head: word",                  SLOT,   READ,   1, see_word, NULL},
                     {"claim_head: -> RUNNING",            SLOT,   LOCKED, 1, claim, NULL},
-    [ADVANCE]     = {"(look) head",                       HEAD,   READ,   1, look_at_head, looks},
-                    {"pi_ring_advance",                   HEAD,   LOCKED, 1, advance, NULL},
+    [ADVANCE]     = {"pi_ring_advance: head",             HEAD,   READ,   1, look_at_head, NULL},
+                    {"pi_ring_advance: head + 1",         HEAD,   LOCKED, 1, advance, NULL},
     [LOOK_AHEAD]  = {"fetch_ahead: cell",                 AHEAD_CELL, READ, 2, NULL, NULL},
                     {"fetch_ahead: slot",                 AHEAD_SLOT, FETCH, 0, claimed, NULL},
     /* not in lib/: several entries with one move of the head, which comes before the claims */

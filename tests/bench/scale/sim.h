@@ -172,7 +172,7 @@ void begin_batch(struct sim *sim, double now);
 /* worker.c */
 step is_given, see_head, see_entry, see_word, claim, look_at_head, advance, claimed, take, fetched,
     next_taken, run_task, finish, finished;
-condition is_direct, looks;
+condition is_direct;
 
 /* idle.c */
 step may_spin, spin, probe, sleep_now, asleep, stop_idling, is_more, wake_next;

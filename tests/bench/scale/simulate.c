@@ -77,7 +77,6 @@ static const struct feature features[] = {
     FEATURE(direct, "1: a task goes into the own line of a worker that spins"),
     FEATURE(home, "1: each submitter enters into one queue; 0: into all by turns"),
     FEATURE(pause, "ns before a worker tries again that was not the first; doubles"),
-    FEATURE(look, "1: a worker reads the head before it moves it"),
     FEATURE(stash, "1: the program keeps its free slots"),
 };
 enum { FEATURES = sizeof features / sizeof *features };

@@ -66,8 +66,6 @@ static int again(const struct sim *s, struct actor *a)
     return PEEK;
 }
 
-bool looks(const struct sim *s, const struct actor *a) { return s->protocol.look; }
-
 /* Another has moved it: no need to get the line. */
 int look_at_head(struct sim *s, struct actor *a)
 {
