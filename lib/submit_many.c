@@ -308,7 +308,7 @@ posse_status posse_submit_many(posse_executor *e, const posse_job *jobs, size_t 
 {
     struct batch b = {.task = {.executor = e, .write = memcpy, .flags = futures ? 0 : PI_DETACHED},
                       .jobs = (const char *)jobs};
-    size_t unused;
+    size_t unused = 0;
     accepted = accepted ? accepted : &unused;
     *accepted = 0;
     posse_status status = check(&b, n);
