@@ -649,8 +649,8 @@ typedef struct posse_completion {
 
 /* Takes at most capacity futures that have ended, in the order in which they did. Returns their
  * number, 0 if there is none or taken is NULL. Left out are futures that were released before they
- * ended, and those that had not ended when their executor was destroyed. Does not block. Any thread.
- */
+ * ended, and those that had not ended when their executor was destroyed. Does not block.
+ * Any thread. */
 POSSE_API size_t posse_completion_queue_take(posse_completion_queue *queue, posse_completion *taken,
                                              size_t capacity);
 
