@@ -47,6 +47,7 @@ static bool own_queue(posse_executor *pool)
     posse_queue queue;
     char byte = 1;
     return posse_queue_create(pool, 2, 1, &queue) == POSSE_OK &&
+           posse_queue_get(queue, &byte, 1, NULL, 1) == POSSE_TIMEOUT && /* it has waited */
            posse_queue_put(queue, &byte, 1, 0) == POSSE_OK &&
            posse_queue_put(queue, &byte, 1, 0) == POSSE_OK &&
            posse_queue_get(queue, &byte, 1, NULL, 0) == POSSE_OK &&
