@@ -42,6 +42,14 @@ set -- today proposed take:8,wakes:4 direct:1,spin:8 many:8,stash:1
 "$simulate" --tasks 2000 --workers 1,3,16 --submitters 2 "$@" >"$scratch/second"
 cmp "$scratch/first" "$scratch/second" || failed "two runs are the same"
 
+# Rows that mirror posse name its functions: "claim_head: word". Others begin with "(".
+sed -n 's/.*{"\([a-z][^"]*\)", .*/\1/p' "$here/rows.c" | sed 's/:.*//' | tr -d ' ' | tr ',' '\n' |
+    sort -u >"$scratch/names"
+while read -r name; do
+    grep -rqw "$name" "$here/../../../lib" || failed "a row names $name, which is not in lib"
+done <"$scratch/names"
+[ "$(wc -l <"$scratch/names")" -gt 20 ] || failed "the rows have names"
+
 # Columns: 3 workers, 4 length, 6 ns a task, 7 % of the ideal, 8 transfers.
 all "one cache: no line moves, but for its first use" '$8 < 1.5' --one-cache --workers 1,8 "$@"
 all "two processors: lines move" '$8 > 1' --workers 1 today

@@ -47,7 +47,7 @@ const struct row protocol_rows[ROWS] = {
     [FIND_END]    = {"find_end: cell",                    END,    READ,   1, see_end, NULL},
                     {"find_end: head",                    HEAD,   READ,   0, NULL, first_of_call},
     [PUT]         = {"put",                               END,    LOCKED, 1, put, NULL},
-                    {"help_tail, every eighth time",      TAIL,   LOCKED, 0, move_tail, tail_lags},
+                    {"help_tail: every eighth time",      TAIL,   LOCKED, 0, move_tail, tail_lags},
     /* pool/wake.c: pi_wake_or_grow; core/idle.c */
     [WAKE]        = {"pi_wake_worker: idle words",        IDLE,   READ,   2, NULL, last_of_call},
                     {"pi_idle_claim, post",               IDLE,   LOCKED, 0, wake, can_call},
@@ -84,8 +84,8 @@ const struct row protocol_rows[ROWS] = {
                     {"(take) -> RUNNING",                 SLOT,   LOCKED, 1, next_taken, NULL},
     /* worker/loop.c: stop_idling */
     [STOP_IDLING] = {"pi_idle_leave",                     IDLE,   LOCKED, 1, stop_idling, NULL},
-                    {"ring_has_task: head",               HEAD,   READ,   1, NULL, NULL},
-                    {"ring_has_task: cell",               FRONT,  READ,   1, NULL, NULL},
+                    {"queue_has_task: head",              HEAD,   READ,   1, NULL, NULL},
+                    {"queue_has_task: cell",              FRONT,  READ,   1, NULL, NULL},
     [WAKE_NEXT]   = {"pi_wake_worker: idle words",        IDLE,   READ,   1, is_more, NULL},
                     {"pi_idle_claim, post",               IDLE,   LOCKED, 0, wake_next, NULL},
     /* worker/run.c: pi_run, push_task, compute_outcome, finish; pool/finish.c: pi_finish */
@@ -93,7 +93,7 @@ const struct row protocol_rows[ROWS] = {
                     {"push_task: current",                RECORD, LOCKED, 1, NULL, NULL},
                     {"pi_run: word",                      SLOT,   READ,   1, NULL, NULL},
                     {"pi_wake_for_backlog",               HEADER, READ,   4, NULL, NULL},
-                    {"the task",                          NOWHERE, NONE,  2, run_task, NULL},
+                    {"(the task)",                        NOWHERE, NONE,  2, run_task, NULL},
                     {"compute_outcome: result",           SLOT,   WRITE,  4, NULL, NULL},
                     {"finish: count, touched",            RECORD, WRITE,  2, NULL, NULL},
     [FINISH]      = {"pi_slot_transition: -> DONE",       SLOT,   LOCKED, 2, finish, NULL},
@@ -101,11 +101,11 @@ const struct row protocol_rows[ROWS] = {
     /* worker/loop.c: idle */
     [GO_IDLE]     = {"may_spin: idle words",              IDLE,   READ,  20, may_spin, NULL},
     [SPIN]        = {"pi_idle_spin",                      IDLE,   LOCKED, 1, spin, NULL},
-    [PROBE]       = {"probe_ring: head",                  HEAD,   READ,   2, see_head, NULL},
-                    {"probe_ring: cell",                  FRONT,  READ,   2, probe, NULL},
+    [PROBE]       = {"probe_queue: head",                 HEAD,   READ,   2, see_head, NULL},
+                    {"probe_queue: cell",                 FRONT,  READ,   2, probe, NULL},
     [SLEEP]       = {"pi_idle_sleep",                     IDLE,   LOCKED, 1, sleep_now, NULL},
-                    {"ring_has_task: head",               HEAD,   READ,   1, see_head, NULL},
-                    {"ring_has_task: cell",               FRONT,  READ,   1, asleep, NULL},
+                    {"queue_has_task: head",              HEAD,   READ,   1, see_head, NULL},
+                    {"queue_has_task: cell",              FRONT,  READ,   1, asleep, NULL},
 };
 /* clang-format on */
 
