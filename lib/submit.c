@@ -96,7 +96,7 @@ static inline posse_status fill(struct pi_submission *s)
         slot->timeout_ms = (uint32_t)job->timeout_ms;
     pi_store_relaxed(&slot->arg_size, /* before the blocks, for pi_discard */
                      job->size | (job->timeout_ms ? PI_TIMED : 0) | (job->name ? PI_NAMED : 0) |
-                         (uint64_t)pi_submit_lane(job) << PI_LANE_SHIFT);
+                         (uint64_t)s->lane << PI_LANE_SHIFT);
     posse_status status = fill_arg(s);
     if (status == POSSE_OK && job->name)
         status = fill_name(s);
@@ -133,12 +133,6 @@ static bool take_back(struct pi_submission *s, uint64_t entries)
     return false;
 }
 
-/* The flag of IN_RING that is set while the task waits. */
-static uint64_t entry_of(const struct pi_submission *s)
-{
-    return pi_in_ring(pi_submit_lane(s->job));
-}
-
 /* The ring grows if it must; at the limit entries whose task was cancelled do not count. */
 posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
 {
@@ -147,11 +141,11 @@ posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
     if (pushed == PI_PUSH_LIMIT)
         limit += pi_lanes_count_entries(&e->segment.lanes, &e->segment.slots, UINT32_MAX).stale;
     if (pushed != PI_PUSH_BROKEN)
-        pushed = pi_push(e, pi_submit_lane(s->job), s->index, limit);
+        pushed = pi_push(e, s->lane, s->index, limit);
     if (pushed == PI_PUSH_BROKEN)
         pi_break_queue(e);
     /* If it cannot be taken back, the supervisor pushed it or it was cancelled: it was accepted. */
-    if (pushed == PI_PUSHED || !take_back(s, PI_IN_RING & ~entry_of(s)))
+    if (pushed == PI_PUSHED || !take_back(s, PI_IN_RING & ~pi_in_ring(s->lane)))
         return POSSE_OK;
     if (pushed == PI_PUSH_NO_CELL)
         return pi_failure(PI_NO_SHARED);
@@ -161,7 +155,7 @@ posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
 bool pi_submit_is_full(const struct pi_submission *s)
 {
     posse_executor *e = s->executor;
-    return s->limit && ((s->word & entry_of(s)) || pi_lanes_count(&e->segment.lanes) > 1) &&
+    return s->limit && ((s->word & pi_in_ring(s->lane)) || pi_lanes_count(&e->segment.lanes) > 1) &&
            pi_is_full(e);
 }
 
@@ -169,10 +163,10 @@ static posse_status enqueue(struct pi_submission *s)
 {
     if (pi_submit_is_full(s))
         return POSSE_FULL;
-    if (!pi_slot_publish(s->slot, s->word, s->flags))
+    if (!pi_slot_publish(s->slot, s->word, s->flags | pi_in_ring(s->lane)))
         return POSSE_OK; /* an entry of an earlier life serves it */
     struct pi_lanes *lanes = &s->executor->segment.lanes;
-    enum pi_push pushed = pi_lanes_push(lanes, pi_submit_lane(s->job), s->index, s->limit);
+    enum pi_push pushed = pi_lanes_push(lanes, s->lane, s->index, s->limit);
     return pushed == PI_PUSHED ? POSSE_OK : pi_submit_push_again(s, pushed);
 }
 
@@ -203,8 +197,9 @@ bool pi_submit_undo(struct pi_submission *s)
 /* The executor closed while the task was on its way: takes it back, if no worker has begun it. */
 static posse_status undo_if_closed(struct pi_submission *s)
 {
-    posse_status status = pi_accepts(s->executor); /* after the push: the last worker looks the */
-    return status == POSSE_OK || pi_submit_undo(s) ? status : POSSE_OK; /* other way */
+    /* after the push: the last worker looks the other way */
+    posse_status status = pi_accepts(s->executor);
+    return status == POSSE_OK || pi_submit_undo(s) ? status : POSSE_OK;
 }
 
 static posse_status queue(struct pi_submission *s)
@@ -237,10 +232,12 @@ static posse_status check(struct pi_submission *s, const posse_job *given, posse
 {
     posse_executor *e = s->executor;
     posse_status status = pi_check(e);
-    if (status == POSSE_OK && !(s->job = pi_sized_read(given, copy, sizeof *copy)))
+    if (status == POSSE_OK && !(given = pi_sized_read(given, copy, sizeof *copy)))
         status = POSSE_INVALID; /* pi_sized_read has said why */
     if (status == POSSE_OK)
-        status = pi_check_job(e, s->job);
+        status = pi_check_job(e, given);
+    if (status == POSSE_OK)
+        pi_submit_set_job(s, given);
     if (status == POSSE_OK)
         status = pi_poll_supervisor(e) ? pi_accepts(e) : pi_phase_status(pi_phase_of(e));
     return status;

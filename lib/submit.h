@@ -13,7 +13,8 @@ struct pi_submission {
     posse_executor *executor;
     const posse_job *job;
     pi_writer *write; /* copies the argument, or puts it together in place */
-    uint64_t flags;   /* for the word of the task */
+    uint64_t flags;   /* for the word of the task, but for its entry */
+    enum pi_lane lane;
     unsigned owner;
     uint64_t limit; /* of the queue; 0: none */
     uint64_t until; /* to wait for room; 0: it has not waited yet */
@@ -23,10 +24,12 @@ struct pi_submission {
     uint64_t word;
 };
 
-static inline enum pi_lane pi_submit_lane(const posse_job *job) /* which was checked */
+static inline void pi_submit_set_job(struct pi_submission *s, const posse_job *job)
 {
-    static const enum pi_lane lanes[] = {PI_LANE_LOW, PI_LANE_NORMAL, PI_LANE_HIGH};
-    return lanes[job->priority - POSSE_PRIORITY_LOW];
+    s->job = job;
+    s->lane = job->priority == POSSE_PRIORITY_NORMAL ? PI_LANE_NORMAL
+              : job->priority > 0                    ? PI_LANE_HIGH
+                                                     : PI_LANE_LOW;
 }
 
 /* Writes the task into its slot. If that fails, the slot is freed. */

@@ -147,7 +147,7 @@ static void take_slots(struct batch *b)
 static struct pi_submission *at(struct batch *b, unsigned i)
 {
     struct pi_submission *s = &b->task;
-    s->job = job_at(b, b->first + i);
+    pi_submit_set_job(s, job_at(b, b->first + i));
     s->index = b->slots[i].index;
     s->slot = &s->executor->segment.slots.at[s->index];
     s->word = b->slots[i].word;
@@ -189,12 +189,11 @@ static enum pi_push append(struct batch *b)
 {
     struct pi_submission *s = &b->task;
     struct pi_lanes *lanes = &s->executor->segment.lanes;
-    enum pi_lane lane = pi_submit_lane(s->job);
-    if (!pi_lanes_has(lanes, lane))
+    if (!pi_lanes_has(lanes, s->lane))
         return PI_PUSH_NO_CELL;
-    if (b->ring != &lanes->ring[lane])
+    if (b->ring != &lanes->ring[s->lane])
         end_run(b);
-    b->ring = &lanes->ring[lane];
+    b->ring = &lanes->ring[s->lane];
     return pi_ring_append(b->ring, &b->run, s->index, s->limit);
 }
 
@@ -205,7 +204,7 @@ static posse_status push_one(struct batch *b, unsigned i)
     if (pi_submit_is_full(s))
         return POSSE_FULL;
     pi_touch(e, s->owner, s->index);
-    if (!pi_slot_publish(s->slot, s->word, s->flags))
+    if (!pi_slot_publish(s->slot, s->word, s->flags | pi_in_ring(s->lane)))
         return POSSE_OK; /* an entry of an earlier life serves it */
     enum pi_push pushed = append(b);
     if (pushed == PI_PUSHED)

@@ -69,9 +69,9 @@ unsigned pi_slots_acquire_some(struct pi_slots *slots, uint32_t hint, unsigned m
 
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
 {
-    uint64_t entry = pi_in_ring(pi_slot_lane(slot));
+    uint64_t entry = flags & PI_IN_RING;
     uint64_t owner = pi_with_owner(fill & ~PI_IN_RING, PI_OWNER_NONE);
-    uint64_t ready = pi_with_state(owner, PI_PENDING) | flags | entry;
+    uint64_t ready = pi_with_state(owner, PI_PENDING) | flags;
     PI_ASSERT_ARROW(fill, ready);
     /* Entries of earlier lives may still be in rings, where somebody may pass them just now. One
      * that is in the ring of this lane serves this life. Without entries nobody but us writes the

@@ -158,8 +158,8 @@ struct pi_filling {
 unsigned pi_slots_acquire_some(struct pi_slots *slots, uint32_t hint, unsigned most,
                                struct pi_filling *acquired);
 
-/* FILLING -> PENDING, with `flags`. True: no entry of the task's lane names the slot, the caller
- * must push it. */
+/* FILLING -> PENDING, with `flags`, among them that of the task's lane. True: no entry there names
+ * the slot, the caller must push it. */
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags);
 
 /* PENDING -> RUNNING(owner), of the first such task of the ring's lane in it. Returns its slot, or

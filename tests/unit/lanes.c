@@ -49,7 +49,7 @@ static bool publish(struct scene *scene, enum pi_lane lane, uint32_t *index)
     *index = pi_slots_acquire(&scene->table->slots, SUBMITTER, 0, &word);
     assert_int_not_equal(*index, PI_NO_INDEX);
     atomic_store(&slot_at(scene->table, *index)->arg_size, (uint64_t)lane << PI_LANE_SHIFT);
-    return pi_slot_publish(slot_at(scene->table, *index), word, 0);
+    return pi_slot_publish(slot_at(scene->table, *index), word, pi_in_ring(lane));
 }
 
 static uint32_t submit_to(struct scene *scene, enum pi_lane lane)
@@ -151,7 +151,7 @@ TEST(another_lanes_entry_was_just_passed, ALL)
         pi_slots_claim_next(&scene->table->slots, &scene->lanes.ring[PI_LANE_HIGH], WORKER, &word),
         PI_NO_INDEX);
     atomic_store(&slot_at(scene->table, 0)->arg_size, (uint64_t)PI_LANE_LOW << PI_LANE_SHIFT);
-    assert_true(pi_slot_publish(slot_at(scene->table, 0), fill, 0));
+    assert_true(pi_slot_publish(slot_at(scene->table, 0), fill, pi_in_ring(PI_LANE_LOW)));
     assert_int_equal(word_of(scene->table, 0) & PI_IN_RING, pi_in_ring(PI_LANE_LOW));
     free_scene(scene);
 }

@@ -130,7 +130,8 @@ TEST(ready_asks_for_a_push, ALL)
     struct table *table = make_table(64, 64);
     uint64_t word;
     uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 0, &word);
-    assert_true(pi_slot_publish(slot_at(table, index), word, PI_DETACHED));
+    assert_true(
+        pi_slot_publish(slot_at(table, index), word, PI_DETACHED | pi_in_ring(PI_LANE_NORMAL)));
     assert_int_equal(
         word_of(table, index),
         pi_with_state(pi_with_owner(PI_DETACHED | pi_in_ring(PI_LANE_NORMAL), PI_OWNER_NONE),

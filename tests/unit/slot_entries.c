@@ -51,7 +51,8 @@ TEST(ready_with_an_entry_needs_no_push, ALL)
     uint64_t word;
     assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &word), 0);
     assert_int_equal(pi_generation(word), 1);
-    assert_false(pi_slot_publish(slot_at(table, 0), word, PI_CANCEL_REQUESTED));
+    assert_false(
+        pi_slot_publish(slot_at(table, 0), word, PI_CANCEL_REQUESTED | pi_in_ring(PI_LANE_NORMAL)));
     assert_int_equal(word_of(table, 0) & 0x3ff,
                      PI_PENDING | PI_CANCEL_REQUESTED | pi_in_ring(PI_LANE_NORMAL));
     assert_int_equal(pi_ring_length(&table->queue.ring), 2);
@@ -67,7 +68,7 @@ TEST(ready_when_the_entry_was_just_passed, ALL)
     uint64_t fill, word;
     assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &fill), 0);
     assert_int_equal(take(table, WORKER, &word), 1);
-    assert_true(pi_slot_publish(slot_at(table, 0), fill, 0));
+    assert_true(pi_slot_publish(slot_at(table, 0), fill, pi_in_ring(PI_LANE_NORMAL)));
     assert_true(is_queued(table, 0));
     assert_int_equal(push(&table->queue, 0), PI_PUSHED);
     assert_int_equal(take(table, WORKER, &word), 0);

@@ -63,7 +63,7 @@ static void submit_one(struct crowd *crowd, uint32_t number, unsigned owner, boo
     struct pi_slot *slot = slot_at(table, index);
     slot->fn = number;
     uint32_t generation = pi_generation(word);
-    if (pi_slot_publish(slot, word, 0))
+    if (pi_slot_publish(slot, word, pi_in_ring(PI_LANE_NORMAL)))
         atomic_fetch_add(&crowd->refused, push(&table->queue, index) != PI_PUSHED);
     word = word_of(table, index);
     if (claims && pi_generation(word) == generation && pi_slot_claim(slot, owner, &word))

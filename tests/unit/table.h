@@ -81,7 +81,8 @@ static inline uint32_t submit(struct table *table)
 {
     uint64_t word;
     uint32_t index = pi_slots_acquire(&table->slots, SUBMITTER, 0, &word);
-    if (index != PI_NO_INDEX && pi_slot_publish(slot_at(table, index), word, 0))
+    if (index != PI_NO_INDEX &&
+        pi_slot_publish(slot_at(table, index), word, pi_in_ring(PI_LANE_NORMAL)))
         (void)push(&table->queue, index);
     return index;
 }
