@@ -42,8 +42,8 @@ int may_spin(struct sim *s, struct actor *a)
 
 int spin(struct sim *s, struct actor *a)
 {
+    s->spinners += !a->spins; /* it may have been woken meanwhile */
     a->spins = true;
-    s->spinners++;
     return -1;
 }
 
