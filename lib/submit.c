@@ -236,11 +236,10 @@ static posse_status check(struct pi_submission *s, const posse_job *given, posse
         status = POSSE_INVALID; /* pi_sized_read has said why */
     if (status == POSSE_OK)
         status = pi_check_job(e, given);
-    if (status == POSSE_OK)
-        pi_submit_set_job(s, given);
-    if (status == POSSE_OK)
-        status = pi_poll_supervisor(e) ? pi_accepts(e) : pi_phase_status(pi_phase_of(e));
-    return status;
+    if (status != POSSE_OK)
+        return status;
+    pi_submit_set_job(s, given);
+    return pi_poll_supervisor(e) ? pi_accepts(e) : pi_phase_status(pi_phase_of(e));
 }
 
 posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write,

@@ -43,8 +43,9 @@ struct pi_ring_backing pi_ring_backed(struct pi_ring *ring)
 {
     uint64_t word = pi_load_seq(&ring->shared->backed); /* after the mark */
     uint32_t rings = pi_monotonic_is_valid(word) ? (uint32_t)word & RINGS_MASK : PI_NO_INDEX;
-    return (struct pi_ring_backing){word, rings <= ring->rings ? rings : PI_NO_INDEX,
-                                    word & GIVING};
+    if (rings > ring->rings)
+        return (struct pi_ring_backing){word, PI_NO_INDEX, false};
+    return (struct pi_ring_backing){word, rings, word & GIVING};
 }
 
 bool pi_ring_raise(struct pi_ring *ring, const struct pi_ring_backing *from)

@@ -146,15 +146,22 @@ static bool is_stuck(struct pi_stalled_lane *stall)
     return atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= PI_STUCK_CHECKS;
 }
 
+/* Whether the head stands at a mark, until the supervisor has given rings back. */
+static bool is_giving(struct pi_ring *ring, uint64_t head)
+{
+    bool mark;
+    (void)pi_ring_at(ring, head, &mark);
+    return mark && pi_ring_backed(ring).giving;
+}
+
 /* Whether a ring says that something is in it, and where its head is. It may lie: then there is no
- * entry at the head. While rings are given back the head may stand at a mark, until the
- * supervisor goes on. */
+ * entry at the head. */
 static bool has_entries(struct pi_ring *ring, uint64_t *head)
 {
     if (pi_ring_peek(ring, head) != PI_NO_INDEX)
         return true;
     *head = pi_load_seq(&ring->shared->head); /* with pi_ring_advance */
-    return pi_ring_end(ring) != *head && !pi_ring_backed(ring).giving;
+    return pi_ring_end(ring) != *head && !is_giving(ring, *head);
 }
 
 /* Whether a lane has entries. Breaks the pool if one is stuck. */
