@@ -40,16 +40,27 @@ static size_t memory_of(size_t given)
     return memory > PI_MIN_MEMORY ? (size_t)memory : PI_MIN_MEMORY;
 }
 
+/* How many rings the lane NORMAL has. See lanes.h. */
+static unsigned rings_of(const posse_executor *e)
+{
+    unsigned rings = 1;
+    while (!e->queue_limit && rings < PI_NORMAL_RINGS &&
+           2 * rings * PI_WORKERS_PER_RING <= e->workers)
+        rings *= 2;
+    return rings;
+}
+
 /* Reserves the address space; less if this process may not have so much. */
 static posse_status make_segment(posse_executor *e)
 {
     int error = ENOMEM;
     for (e->max_memory = memory_of(e->max_memory); e->max_memory >= PI_MIN_MEMORY;
          e->max_memory /= 2) {
-        size_t size = pi_segment_size(e->max_memory);
+        struct pi_segment_options options = {e->max_memory, rings_of(e)};
+        size_t size = pi_segment_size(&options);
         error = pi_os_shm_create(&e->memory, size, e->backend->shared);
         if (error == 0) {
-            pi_segment_layout(&e->segment, e->memory.base, e->max_memory);
+            pi_segment_layout(&e->segment, e->memory.base, &options);
             return pi_memory_begin(e) ? POSSE_OK : pi_failure(PI_NO_SHARED);
         }
         if (error != ENOMEM && error != EINVAL && error != EFBIG && error != EAGAIN)

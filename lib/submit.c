@@ -155,7 +155,7 @@ posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
 bool pi_submit_is_full(const struct pi_submission *s)
 {
     posse_executor *e = s->executor;
-    return s->limit && ((s->word & pi_in_ring(s->lane)) || pi_lanes_count(&e->segment.lanes) > 1) &&
+    return s->limit && ((s->word & pi_in_ring(s->lane)) || pi_lanes_more(&e->segment.lanes)) &&
            pi_is_full(e);
 }
 

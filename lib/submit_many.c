@@ -183,7 +183,7 @@ static void end_run(struct batch *b)
         pi_ring_end_run(b->ring, &b->run);
 }
 
-/* Appends the task at hand to its lane. If the task before it went into another lane, a new run
+/* Appends the task at hand to its ring. If the task before it went into another one, a new run
  * begins. */
 static enum pi_push append(struct batch *b)
 {
@@ -191,9 +191,10 @@ static enum pi_push append(struct batch *b)
     struct pi_lanes *lanes = &s->executor->segment.lanes;
     if (!pi_lanes_has(lanes, s->lane))
         return PI_PUSH_NO_CELL;
-    if (b->ring != &lanes->ring[s->lane])
+    struct pi_ring *ring = pi_lanes_ring(lanes, s->lane, s->index);
+    if (b->ring != ring)
         end_run(b);
-    b->ring = &lanes->ring[s->lane];
+    b->ring = ring;
     return pi_ring_append(b->ring, &b->run, s->index, s->limit);
 }
 

@@ -1,10 +1,31 @@
 #include "core/lanes.h"
 
-#include "base/tuning.h"
+/* From the lane NORMAL. The taker's turn is at one of its rings. */
+static uint32_t claim_normal(struct pi_lanes *lanes, struct pi_slots *slots,
+                             const struct pi_taker *taker, uint64_t *word)
+{
+    uint32_t index = PI_NO_INDEX;
+    unsigned first = taker->owner + taker->ran / PI_RING_TURN;
+    for (unsigned i = 0; i < lanes->normal && index == PI_NO_INDEX; i++) {
+        struct pi_ring *ring = &lanes->ring[(first + i) & (lanes->normal - 1)];
+        index = pi_slots_claim_next(slots, ring, taker->owner, word);
+    }
+    return index;
+}
+
+static uint32_t claim_from(struct pi_lanes *lanes, enum pi_lane lane, struct pi_slots *slots,
+                           const struct pi_taker *taker, uint64_t *word)
+{
+    if (lane == PI_LANE_NORMAL)
+        return claim_normal(lanes, slots, taker, word);
+    return pi_slots_claim_next(slots, pi_lanes_ring(lanes, lane, 0), taker->owner, word);
+}
 
 /* While there are lanes: kept out of the path of those that have one. */
-__attribute__((noinline)) static uint32_t
-claim_by_priority(struct pi_lanes *lanes, struct pi_slots *slots, unsigned owner, uint64_t *word)
+__attribute__((noinline)) static uint32_t claim_by_priority(struct pi_lanes *lanes,
+                                                            struct pi_slots *slots,
+                                                            const struct pi_taker *taker,
+                                                            uint64_t *word)
 {
     static const enum pi_lane usual[] = {PI_LANE_HIGH, PI_LANE_NORMAL, PI_LANE_LOW};
     static const enum pi_lane low_first[] = {PI_LANE_LOW, PI_LANE_HIGH, PI_LANE_NORMAL};
@@ -12,16 +33,16 @@ claim_by_priority(struct pi_lanes *lanes, struct pi_slots *slots, unsigned owner
     const enum pi_lane *order = n % PI_CLAIMS_PER_LOW == 0 ? low_first : usual;
     uint32_t index = PI_NO_INDEX;
     for (int i = 0; i < PI_LANES && index == PI_NO_INDEX; i++)
-        index = pi_slots_claim_next(slots, &lanes->ring[order[i]], owner, word);
+        index = claim_from(lanes, order[i], slots, taker, word);
     return index;
 }
 
-uint32_t pi_lanes_claim_next(struct pi_lanes *lanes, struct pi_slots *slots, unsigned owner,
-                             uint64_t *word)
+uint32_t pi_lanes_claim_next(struct pi_lanes *lanes, struct pi_slots *slots,
+                             const struct pi_taker *taker, uint64_t *word)
 {
-    if (pi_lanes_count(lanes) == 1)
-        return pi_slots_claim_next(slots, &lanes->ring[PI_LANE_NORMAL], owner, word);
-    return claim_by_priority(lanes, slots, owner, word);
+    if (pi_lanes_more(lanes))
+        return claim_by_priority(lanes, slots, taker, word);
+    return claim_normal(lanes, slots, taker, word);
 }
 
 bool pi_lanes_any(struct pi_lanes *lanes)

@@ -51,17 +51,27 @@ static void lay_slots(struct pi_segment *s, size_t memory)
     pi_monotonic_init(&s->slots.count, &s->header->slots_count, max);
 }
 
-static void lay_lanes(struct pi_segment *s)
+/* Ring i of the queue. It does not fill up if each of `slots` slots has an entry. */
+static void lay_ring(struct pi_segment *s, unsigned i, enum pi_lane lane, uint64_t slots)
 {
+    struct pi_ring *ring = &s->lanes.ring[i];
     uint32_t rings = 1;
-    while (rings < PI_RINGS && pi_ring_cells(rings - 1) < 2 * (uint64_t)s->slots.max)
+    while (rings < PI_RINGS && pi_ring_cells(rings - 1) < 2 * slots)
         rings++;
-    for (unsigned lane = 0; lane < PI_LANES; lane++) {
-        struct pi_ring *ring = &s->lanes.ring[lane];
-        void *cells = cut(s, PI_AREA_LANES + lane, pi_ring_start(rings) * sizeof(uint64_t));
-        pi_ring_init(ring, &s->header->lane[lane], cells, rings);
-        ring->lane = lane;
-    }
+    void *cells = cut(s, PI_AREA_RINGS + i, pi_ring_start(rings) * sizeof(uint64_t));
+    pi_ring_init(ring, &s->header->ring[i], cells, rings);
+    ring->lane = (uint32_t)lane;
+}
+
+static void lay_lanes(struct pi_segment *s, unsigned normal)
+{
+    for (unsigned i = 0; i < normal; i++)
+        lay_ring(s, i, PI_LANE_NORMAL, s->slots.max / normal);
+    lay_ring(s, normal, PI_LANE_HIGH, s->slots.max);
+    lay_ring(s, normal + 1, PI_LANE_LOW, s->slots.max);
+    for (unsigned i = normal + 2; i < PI_QUEUE_RINGS; i++)
+        (void)cut(s, PI_AREA_RINGS + i, 0);
+    s->lanes.normal = normal;
     s->lanes.claims = &s->header->lane_claims;
     pi_monotonic_init(&s->lanes.more, &s->header->more_lanes, 1);
 }
@@ -77,21 +87,21 @@ static void lay_arena(struct pi_segment *s, size_t memory)
     pi_monotonic_init(&arena->end, &s->header->arena_end, arena->max);
 }
 
-void pi_segment_layout(struct pi_segment *s, char *base, size_t memory)
+void pi_segment_layout(struct pi_segment *s, char *base, const struct pi_segment_options *options)
 {
     s->base = base;
     s->size = 0;
     lay_header(s);
     lay_workers(s);
-    lay_slots(s, memory);
-    lay_lanes(s);
-    lay_arena(s, memory);
+    lay_slots(s, options->memory);
+    lay_lanes(s, options->normal_rings);
+    lay_arena(s, options->memory);
 }
 
-size_t pi_segment_size(size_t memory)
+size_t pi_segment_size(const struct pi_segment_options *options)
 {
     struct pi_segment segment;
     /* There is no such memory: only the sizes count. */
-    pi_segment_layout(&segment, (char *)ALIGNMENT, memory);
+    pi_segment_layout(&segment, (char *)ALIGNMENT, options);
     return segment.size;
 }

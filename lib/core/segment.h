@@ -6,7 +6,7 @@
  * computes, and never reads from shared memory.
  *
  * The mapping is only address space. It is cut into areas, one for each table, whose places depend
- * on max_memory alone. The front part of an area is in use: it has memory, and each process opens
+ * on max_memory and the number of rings. The front part of an area is in use: it has memory, and each process opens
  * it (makes it readable and writable) before it looks there. The rest is neither, so nothing that
  * walks the memory of a process finds it. A process learns that a table has grown by its count
  * (monotonic.h), which opens the new part before it says so.
@@ -76,7 +76,7 @@ struct pi_header {
     _Atomic uint32_t trim;
 
     _Alignas(128) struct pi_idle idle;
-    struct pi_ring_shared lane[PI_LANES];
+    struct pi_ring_shared ring[PI_QUEUE_RINGS];
     /* Whose turn it is, see lanes.h. order: relaxed, because it only counts. */
     _Alignas(128) _Atomic uint32_t lane_claims;
 
@@ -123,8 +123,8 @@ enum pi_area_of {
     PI_AREA_SLOT_MAP,
     PI_AREA_GROUPS,
     PI_AREA_SLOTS,
-    PI_AREA_LANES, /* one for each */
-    PI_AREA_UNITS = PI_AREA_LANES + PI_LANES,
+    PI_AREA_RINGS, /* one for each */
+    PI_AREA_UNITS = PI_AREA_RINGS + PI_QUEUE_RINGS,
     PI_AREA_TAGS,
     PI_AREA_BYTES,
     PI_AREAS
@@ -153,9 +153,14 @@ static inline unsigned pi_workers_count(struct pi_segment *segment)
 #define PI_MIN_MEMORY ((size_t)1 << 20)
 #define PI_MAX_MEMORY ((size_t)256 << 30) /* a reference to a block has 32 bits in places */
 
-/* Lays out a segment at base, whose tables and blocks take up to `memory` bytes. */
-void pi_segment_layout(struct pi_segment *segment, char *base, size_t memory);
-/* The address space that it takes: less than twice `memory`. */
-size_t pi_segment_size(size_t memory);
+struct pi_segment_options {
+    size_t memory;         /* bytes that tables and blocks may take */
+    unsigned normal_rings; /* of the lane NORMAL: a power of two */
+};
+/* Lays out a segment at base. */
+void pi_segment_layout(struct pi_segment *segment, char *base,
+                       const struct pi_segment_options *options);
+/* The address space that it takes: less than twice the memory. */
+size_t pi_segment_size(const struct pi_segment_options *options);
 
 #endif

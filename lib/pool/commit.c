@@ -71,9 +71,9 @@ size_t pi_header_front(const posse_executor *e)
 static size_t lanes_size(struct pi_lanes *lanes)
 {
     size_t cells = 0;
-    for (unsigned lane = 0; lane < PI_LANES; lane++) {
-        uint32_t rings = pi_ring_backed(&lanes->ring[lane]).rings;
-        if (rings <= lanes->ring[lane].rings) /* else a task has overwritten it */
+    for (unsigned i = 0; i < pi_lanes_rings(lanes); i++) {
+        uint32_t rings = pi_ring_backed(&lanes->ring[i]).rings;
+        if (rings <= lanes->ring[i].rings) /* else a task has overwritten it */
             cells += pi_ring_start(rings);
     }
     return cells * sizeof(uint64_t);
@@ -137,15 +137,17 @@ bool pi_open_arena(void *context, uint32_t end)
 
 bool pi_open_rings(struct pi_ring *ring, uint32_t k)
 {
-    return open_front(ring->context, PI_AREA_LANES + ring->lane,
-                      pi_ring_start(k + 1) * sizeof(uint64_t));
+    posse_executor *e = ring->context;
+    unsigned i = (unsigned)(ring - e->segment.lanes.ring);
+    return open_front(e, PI_AREA_RINGS + i, pi_ring_start(k + 1) * sizeof(uint64_t));
 }
 
-/* All but the first of the lanes: each with its first ring. */
+/* The lanes HIGH and LOW, as far as they have memory at first. */
 static bool open_more_lanes(void *context, uint32_t more)
 {
-    struct pi_ring *ring = ((posse_executor *)context)->segment.lanes.ring;
-    return !more || (pi_open_rings(&ring[PI_LANE_HIGH], 0) && pi_open_rings(&ring[PI_LANE_LOW], 0));
+    struct pi_lanes *lanes = &((posse_executor *)context)->segment.lanes;
+    return !more || (pi_open_rings(pi_lanes_ring(lanes, PI_LANE_HIGH, 0), 0) &&
+                     pi_open_rings(pi_lanes_ring(lanes, PI_LANE_LOW, 0), 0));
 }
 
 /* A worker that cannot open what others have made would pass over their tasks, so it exits. It does
@@ -186,9 +188,9 @@ bool pi_open_first(posse_executor *e)
     s->arena.end.open = see_arena;
     s->lanes.more.open = see_more_lanes;
     s->slots.count.context = s->arena.end.context = s->lanes.more.context = e;
-    for (unsigned lane = 0; lane < PI_LANES; lane++) {
-        s->lanes.ring[lane].open = see_rings;
-        s->lanes.ring[lane].context = e;
+    for (unsigned i = 0; i < pi_lanes_rings(&s->lanes); i++) {
+        s->lanes.ring[i].open = see_rings;
+        s->lanes.ring[i].context = e;
     }
     for (int i = 0; i <= PI_AREA_PARKERS; i++) {
         atomic_init(&s->areas[i].opened, s->areas[i].size); /* no other thread uses it yet */

@@ -110,27 +110,37 @@ bool pi_grow_ring(posse_executor *e, struct pi_ring *ring)
 static bool add_lanes(posse_executor *e)
 {
     struct pi_lanes *lanes = &e->segment.lanes;
-    for (unsigned lane = PI_LANE_NORMAL + 1; lane < PI_LANES; lane++)
-        if (pi_ring_backed(&lanes->ring[lane]).rings == 0 && !pi_grow_ring(e, &lanes->ring[lane]))
+    for (unsigned i = lanes->normal; i < pi_lanes_rings(lanes); i++)
+        if (pi_ring_backed(&lanes->ring[i]).rings == 0 && !pi_grow_ring(e, &lanes->ring[i]))
             return false;
     (void)pi_monotonic_raise(&lanes->more, 1);
-    return pi_lanes_count(lanes) == PI_LANES;
+    return pi_lanes_more(lanes);
 }
 
-/* Whether the ring has twice as many cells as there are slots, so that it does not fill up. */
-static bool has_ring_for(posse_executor *e, uint64_t slots)
+/* Whether a ring has twice as many cells as there are slots whose tasks it may hold, so that it
+ * does not fill up. */
+static bool has_cells_for(struct pi_ring *ring, uint64_t slots)
 {
-    struct pi_ring *ring = &e->segment.lanes.ring[PI_LANE_NORMAL];
     uint32_t rings = pi_ring_backed(ring).rings;
     return rings > 0 && rings <= ring->rings && pi_ring_cells(rings - 1) >= 2 * slots;
 }
 
-static bool grow_lane(posse_executor *e, enum pi_lane lane)
+static bool grow_rings_for(posse_executor *e, uint64_t slots)
 {
     struct pi_lanes *lanes = &e->segment.lanes;
-    if (lane != PI_LANE_NORMAL && pi_lanes_count(lanes) == 1)
+    for (unsigned i = 0; i < lanes->normal; i++)
+        if (!has_cells_for(&lanes->ring[i], slots / lanes->normal) &&
+            !pi_grow_ring(e, &lanes->ring[i]))
+            return false;
+    return true;
+}
+
+static bool grow_lane(posse_executor *e, enum pi_lane lane, uint32_t index)
+{
+    struct pi_lanes *lanes = &e->segment.lanes;
+    if (!pi_lanes_has(lanes, lane))
         return add_lanes(e);
-    return pi_grow_ring(e, &lanes->ring[lane]);
+    return pi_grow_ring(e, pi_lanes_ring(lanes, lane, index));
 }
 
 enum pi_push pi_push(posse_executor *e, enum pi_lane lane, uint32_t index, uint64_t limit)
@@ -138,7 +148,7 @@ enum pi_push pi_push(posse_executor *e, enum pi_lane lane, uint32_t index, uint6
     enum pi_push pushed;
     do
         pushed = pi_lanes_push(&e->segment.lanes, lane, index, limit);
-    while (pushed == PI_PUSH_NO_CELL && grow_lane(e, lane));
+    while (pushed == PI_PUSH_NO_CELL && grow_lane(e, lane, index));
     return pushed;
 }
 
@@ -165,9 +175,7 @@ static bool extend_slots(posse_executor *e)
     size_t size;
     if (more == 0)
         return no_more();
-    if (!has_ring_for(e, to) && !pi_grow_ring(e, &e->segment.lanes.ring[PI_LANE_NORMAL]))
-        return false;
-    if (!pi_open_slots(e, to) || !back(e, pieces, 2, &size))
+    if (!grow_rings_for(e, to) || !pi_open_slots(e, to) || !back(e, pieces, 2, &size))
         return false;
     (void)raise_count(e, &slots->count, to, size);
     return true;

@@ -139,8 +139,8 @@ static bool trim_lanes(posse_executor *e)
 {
     struct pi_lanes *lanes = &e->segment.lanes;
     bool more = false;
-    for (unsigned lane = 0, n = pi_lanes_count(lanes); lane < n; lane++)
-        more |= trim_ring(e, &lanes->ring[lane]);
+    for (unsigned i = 0, n = pi_lanes_count(lanes); i < n; i++)
+        more |= trim_ring(e, &lanes->ring[i]);
     return more;
 }
 

@@ -26,13 +26,13 @@ static bool is_passed(struct pi_ring *ring, uint64_t position)
     return pi_load_seq(&ring->shared->head) >= position || pi_ring_end(ring) < position;
 }
 
-/* The lane of a slot's task. A lane that has no memory yet has no task either: then a task has
+/* The ring of a slot's task. A lane that has no memory yet has no task either: then a task has
  * overwritten the slot. */
 static struct pi_ring *ring_of(posse_executor *e, uint32_t index)
 {
     struct pi_lanes *lanes = &e->segment.lanes;
     enum pi_lane lane = pi_slot_lane(&e->segment.slots.at[index]);
-    return &lanes->ring[lane < pi_lanes_count(lanes) ? lane : PI_LANE_NORMAL];
+    return pi_lanes_ring(lanes, pi_lanes_has(lanes, lane) ? lane : PI_LANE_NORMAL, index);
 }
 
 static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct pi_verify *verify)
@@ -128,10 +128,10 @@ static bool is_attended(posse_executor *e)
     return false;
 }
 
-/* Whether the look before this one has found a lane's head there. order: is_our_turn lets in one
+/* Whether the look before this one has found a ring's head there. order: is_our_turn lets in one
  * thread a second. If that thread is held up here, the next one comes beside it. So `looks` is 0
  * before the position is published (release, acquire). The rest is relaxed: only counts. */
-static bool is_there_again(struct pi_stalled_lane *stall, uint64_t head)
+static bool is_there_again(struct pi_stalled_ring *stall, uint64_t head)
 {
     if (pi_load_acquire(&stall->position) == head)
         return true;
@@ -141,7 +141,7 @@ static bool is_there_again(struct pi_stalled_lane *stall, uint64_t head)
 }
 
 /* Counts such a look. Whether there were PI_STUCK_CHECKS before it. order: as said. */
-static bool is_stuck(struct pi_stalled_lane *stall)
+static bool is_stuck(struct pi_stalled_ring *stall)
 {
     return atomic_fetch_add_explicit(&stall->looks, 1, memory_order_relaxed) >= PI_STUCK_CHECKS;
 }
@@ -164,17 +164,17 @@ static bool has_entries(struct pi_ring *ring, uint64_t *head)
     return pi_ring_end(ring) != *head && !is_giving(ring, *head);
 }
 
-/* Whether a lane has entries. Breaks the pool if one is stuck. */
-static bool check_lanes(posse_executor *e)
+/* Whether a ring has entries. Breaks the pool if one is stuck. */
+static bool check_rings(posse_executor *e)
 {
     struct pi_lanes *lanes = &e->segment.lanes;
     bool entries = false, attended = is_attended(e);
-    for (unsigned lane = 0, n = pi_lanes_count(lanes); lane < n; lane++) {
+    for (unsigned i = 0, n = pi_lanes_count(lanes); i < n; i++) {
         uint64_t head;
-        if (!has_entries(&lanes->ring[lane], &head))
+        if (!has_entries(&lanes->ring[i], &head))
             continue;
         entries = true;
-        struct pi_stalled_lane *stall = &e->stall.lane[lane];
+        struct pi_stalled_ring *stall = &e->stall.ring[i];
         if (is_there_again(stall, head) && attended && is_stuck(stall))
             pi_break_queue(e);
     }
@@ -196,6 +196,6 @@ void pi_verify_pool(posse_executor *e)
         return;
     if (e->backend->spawn)
         e->backend->notify(e); /* an earlier notification may have been lost */
-    if (check_lanes(e))
+    if (check_rings(e))
         pi_wake_all_workers(e);
 }

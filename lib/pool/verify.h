@@ -29,7 +29,7 @@
 #ifndef PI_VERIFY_H
 #define PI_VERIFY_H
 
-#include "core/state.h"
+#include "core/lanes.h"
 #include "posse.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -43,13 +43,13 @@ struct pi_verify {
     uint8_t attempt;
 };
 
-/* The first entry of each lane, as blocked callers of this process have seen it. */
+/* The first entry of each ring, as blocked callers of this process have seen it. */
 struct pi_stall {
     _Atomic uint64_t checked_ns, rounds;
-    struct pi_stalled_lane {
+    struct pi_stalled_ring {
         _Atomic uint64_t position;
         _Atomic uint32_t looks;
-    } lane[PI_LANES];
+    } ring[PI_QUEUE_RINGS];
 };
 
 /* Checks the supervisor and the queue, and wakes workers for the tasks that wait. */

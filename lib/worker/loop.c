@@ -146,7 +146,8 @@ static void work(struct worker *w)
             continue;
         }
         pi_see_blocks(e); /* a worker that cannot open them ends: before it has a task */
-        uint32_t index = pi_lanes_claim_next(&segment->lanes, &segment->slots, w->worker, &word);
+        struct pi_taker taker = {w->worker, (unsigned)pi_self->ran};
+        uint32_t index = pi_lanes_claim_next(&segment->lanes, &segment->slots, &taker, &word);
         if (index == PI_NO_INDEX && phase == PI_DRAINING)
             return;
         if (index == PI_NO_INDEX) {

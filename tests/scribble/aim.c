@@ -92,7 +92,7 @@ static struct target in_header(struct pi_header *h, enum part part)
     switch (part) {
     case PART_PHASE: return between(&h->phase, &h->idle);
     case PART_IDLE: return (struct target){(char *)&h->idle, 2 * sizeof h->idle.word[0]};
-    case PART_RING: return between(h->lane, &h->room_waiter);
+    case PART_RING: return between(h->ring, &h->room_waiter);
     case PART_STATS: return between(&h->room_waiter, &h->broken);
     default: return between(&h->broken, h + 1);
     }

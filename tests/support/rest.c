@@ -53,11 +53,12 @@ static bool is_in_ring(struct pi_ring *ring, uint32_t slot)
 static bool queued_are_in_the_ring(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
+    struct pi_lanes *lanes = &e->segment.lanes;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++)
-        for (unsigned lane = 0; lane < PI_LANES; lane++)
-            if ((pi_slots_word(slots, i) & pi_in_ring((enum pi_lane)lane)) &&
-                (lane >= pi_lanes_count(&e->segment.lanes) ||
-                 !is_in_ring(&e->segment.lanes.ring[lane], i)))
+        for (int k = 0; k < PI_LANES; k++)
+            if ((pi_slots_word(slots, i) & pi_in_ring((enum pi_lane)k)) &&
+                (!pi_lanes_has(lanes, (enum pi_lane)k) ||
+                 !is_in_ring(pi_lanes_ring(lanes, (enum pi_lane)k, i), i)))
                 return false;
     return true;
 }
@@ -65,8 +66,8 @@ static bool queued_are_in_the_ring(posse_executor *e)
 static uint64_t count_entries(posse_executor *e)
 {
     uint64_t length = 0;
-    for (unsigned lane = 0; lane < pi_lanes_count(&e->segment.lanes); lane++)
-        length += pi_ring_length(&e->segment.lanes.ring[lane]);
+    for (unsigned i = 0; i < pi_lanes_count(&e->segment.lanes); i++)
+        length += pi_ring_length(&e->segment.lanes.ring[i]);
     return length;
 }
 

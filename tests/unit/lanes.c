@@ -1,4 +1,5 @@
-/* lanes.c - a ring for each priority: which entry serves a slot, and whose turn it is. */
+/* lanes.c - a lane for each priority, and the rings of one: which entry serves a slot, and whose
+ * turn it is. */
 #include "table.h"
 
 #include "base/tuning.h"
@@ -6,26 +7,30 @@
 
 struct scene {
     struct table *table;
-    struct queue queues[PI_LANES];
+    struct queue queues[PI_QUEUE_RINGS];
     struct pi_lanes lanes;
     _Atomic uint64_t more;
     _Atomic uint32_t claims;
 };
 
-static struct scene *make_scene(void)
+/* The lane NORMAL has so many rings. */
+static struct scene *make_scene_of(unsigned rings)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     assert_non_null(scene);
     scene->table = make_table(128, 128);
-    for (unsigned lane = 0; lane < PI_LANES; lane++) {
-        scene->queues[lane] = make_queue(1, 1);
-        scene->lanes.ring[lane] = scene->queues[lane].ring;
-        scene->lanes.ring[lane].lane = lane;
+    scene->lanes.normal = rings;
+    for (unsigned i = 0; i < pi_lanes_rings(&scene->lanes); i++) {
+        scene->queues[i] = make_queue(1, 1);
+        scene->lanes.ring[i] = scene->queues[i].ring;
+        scene->lanes.ring[i].lane = i < rings ? PI_LANE_NORMAL : 1 + i - rings;
     }
     pi_monotonic_init(&scene->lanes.more, &scene->more, 1);
     scene->lanes.claims = &scene->claims;
     return scene;
 }
+
+static struct scene *make_scene(void) { return make_scene_of(1); }
 
 static struct scene *make_scene_with_all(void)
 {
@@ -36,8 +41,8 @@ static struct scene *make_scene_with_all(void)
 
 static void free_scene(struct scene *scene)
 {
-    for (unsigned lane = 0; lane < PI_LANES; lane++)
-        free_queue(&scene->queues[lane]);
+    for (unsigned i = 0; i < pi_lanes_rings(&scene->lanes); i++)
+        free_queue(&scene->queues[i]);
     free_table(scene->table);
     free(scene);
 }
@@ -68,11 +73,15 @@ static void end_out_of_turn(struct scene *scene, uint32_t index)
     assert_true(end_task(scene->table, index, word));
 }
 
-static uint32_t claim(struct scene *scene)
+/* After the worker has run so many tasks. */
+static uint32_t claim_after(struct scene *scene, unsigned ran)
 {
+    struct pi_taker taker = {WORKER, ran};
     uint64_t word;
-    return pi_lanes_claim_next(&scene->lanes, &scene->table->slots, WORKER, &word);
+    return pi_lanes_claim_next(&scene->lanes, &scene->table->slots, &taker, &word);
 }
+
+static uint32_t claim(struct scene *scene) { return claim_after(scene, 0); }
 
 TEST(no_lane_but_the_first, ALL)
 {
@@ -161,5 +170,64 @@ TEST(a_lane_that_does_not_exist, ALL)
     struct scene *scene = make_scene_with_all();
     atomic_store(&slot_at(scene->table, 0)->arg_size, UINT64_MAX);
     assert_int_equal(pi_slot_lane(slot_at(scene->table, 0)), PI_LANE_NORMAL);
+    free_scene(scene);
+}
+
+/* ---- several rings ---- */
+
+/* Tasks of PI_RING_TURN slots in a row are in one ring, the next ones in the next. */
+TEST(slots_go_into_rings_by_turns, ALL)
+{
+    struct scene *scene = make_scene_of(4);
+    for (uint32_t i = 0; i < 8 * PI_RING_TURN; i++) {
+        uint32_t index = submit_to(scene, PI_LANE_NORMAL);
+        struct pi_ring *ring = &scene->lanes.ring[index / PI_RING_TURN % 4];
+        assert_ptr_equal(pi_lanes_ring(&scene->lanes, PI_LANE_NORMAL, index), ring);
+        assert_int_equal(pi_ring_length(ring),
+                         1 + index % PI_RING_TURN + index / PI_RING_TURN / 4 * PI_RING_TURN);
+    }
+    free_scene(scene);
+}
+
+/* A worker finds a task in whatever ring it is. */
+TEST(each_ring_is_looked_at, ALL)
+{
+    struct scene *scene = make_scene_of(4);
+    for (uint32_t i = 0; i < 4 * PI_RING_TURN; i++)
+        (void)submit_to(scene, PI_LANE_NORMAL);
+    for (uint32_t i = 0; i < 4 * PI_RING_TURN; i++)
+        assert_int_not_equal(claim(scene), PI_NO_INDEX); /* always the same turn */
+    assert_int_equal(claim(scene), PI_NO_INDEX);
+    assert_false(pi_lanes_any(&scene->lanes));
+    free_scene(scene);
+}
+
+/* A ring is never passed over for ever, though another one always has tasks. */
+TEST(each_ring_has_its_turn, ALL)
+{
+    struct scene *scene = make_scene_of(4);
+    unsigned in_first = 0;
+    for (uint32_t i = 0; i < 8 * PI_RING_TURN; i++)
+        (void)submit_to(scene, PI_LANE_NORMAL);
+    for (unsigned ran = 0; ran < 4 * PI_RING_TURN; ran++)
+        in_first += claim_after(scene, ran) / PI_RING_TURN % 4 == 0;
+    assert_int_equal(in_first, PI_RING_TURN);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(pi_ring_length(&scene->lanes.ring[i]), PI_RING_TURN);
+    free_scene(scene);
+}
+
+/* An urgent task comes before those of all rings. */
+TEST(high_is_before_all_rings, ALL)
+{
+    struct scene *scene = make_scene_of(2);
+    assert_true(pi_monotonic_raise(&scene->lanes.more, 1));
+    for (uint32_t i = 0; i < 2 * PI_RING_TURN; i++)
+        (void)submit_to(scene, PI_LANE_NORMAL);
+    uint32_t low = submit_to(scene, PI_LANE_LOW), high = submit_to(scene, PI_LANE_HIGH);
+    assert_int_equal(claim(scene), high);
+    for (uint32_t i = 0; i < 2 * PI_RING_TURN; i++)
+        assert_int_not_equal(claim(scene), low);
+    assert_int_equal(claim(scene), low);
     free_scene(scene);
 }

@@ -12,13 +12,29 @@
 static const size_t sizes[] = {PI_MIN_MEMORY,   (size_t)3 << 20,  (size_t)100 << 20,
                                (size_t)1 << 30, (size_t)12 << 30, PI_MAX_MEMORY};
 
+static const unsigned normal_rings[] = {1, 2, PI_NORMAL_RINGS};
+
+static const struct pi_segment_options small = {PI_MIN_MEMORY, 1}, medium = {(size_t)1 << 30, 4};
+
+/* A layout of each size with each number of rings; false: that was the last one. */
+static bool next_layout(size_t *i, struct pi_segment_options *options, struct pi_segment *segment)
+{
+    if (*i == COUNT(sizes) * COUNT(normal_rings))
+        return false;
+    *options =
+        (struct pi_segment_options){sizes[*i % COUNT(sizes)], normal_rings[*i / COUNT(sizes)]};
+    pi_segment_layout(segment, BASE, options);
+    ++*i;
+    return true;
+}
+
 struct region {
     const char *what;
     size_t begin, size;
 };
 
 struct regions {
-    struct region at[10 + PI_LANES];
+    struct region at[10 + PI_QUEUE_RINGS];
     size_t count;
 };
 
@@ -42,9 +58,9 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
     add(regions, "groups of the slots", (const void *)slots->groups,
         slots->max / PI_GROUP_SLOTS * sizeof *slots->groups);
     add(regions, "slots", slots->at, slots->max * sizeof *slots->at);
-    for (unsigned lane = 0; lane < PI_LANES; lane++)
-        add(regions, "ring", (const void *)s->lanes.ring[lane].cells,
-            pi_ring_start(s->lanes.ring[lane].rings) * sizeof *s->lanes.ring[lane].cells);
+    for (unsigned i = 0; i < pi_lanes_rings(&s->lanes); i++)
+        add(regions, "ring", (const void *)s->lanes.ring[i].cells,
+            pi_ring_start(s->lanes.ring[i].rings) * sizeof *s->lanes.ring[i].cells);
     const struct pi_arena *arena = &s->arena;
     add(regions, "units", arena->units, arena->max * sizeof *arena->units);
     add(regions, "tags", (const void *)arena->tags, arena->max * PI_TAGS * sizeof *arena->tags);
@@ -74,10 +90,10 @@ static void assert_apart(struct regions *regions, size_t size)
 
 TEST(tables_are_apart, ALL)
 {
-    for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pi_segment segment;
+    struct pi_segment_options options;
+    struct pi_segment segment;
+    for (size_t i = 0; next_layout(&i, &options, &segment);) {
         struct regions regions;
-        pi_segment_layout(&segment, BASE, sizes[i]);
         list_regions(&regions, &segment);
         assert_ptr_equal(segment.base, BASE);
         assert_apart(&regions, segment.size);
@@ -87,9 +103,9 @@ TEST(tables_are_apart, ALL)
 /* Whoever opens the front of one area opens nothing of another. */
 TEST(areas_follow_one_another, ALL)
 {
-    for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pi_segment segment;
-        pi_segment_layout(&segment, BASE, sizes[i]);
+    struct pi_segment_options options;
+    struct pi_segment segment;
+    for (size_t i = 0; next_layout(&i, &options, &segment);) {
         char *end = BASE;
         for (int area = 0; area < PI_AREAS; area++) {
             assert_ptr_equal(segment.areas[area].base, end);
@@ -102,12 +118,12 @@ TEST(areas_follow_one_another, ALL)
 
 TEST(address_space_is_in_proportion, ALL)
 {
-    for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pi_segment segment;
-        pi_segment_layout(&segment, BASE, sizes[i]);
-        assert_int_equal(pi_segment_size(sizes[i]), segment.size);
-        assert_true(segment.size > sizes[i]);
-        assert_true(segment.size < 2 * sizes[i] + ((size_t)4 << 20));
+    struct pi_segment_options options;
+    struct pi_segment segment;
+    for (size_t i = 0; next_layout(&i, &options, &segment);) {
+        assert_int_equal(pi_segment_size(&options), segment.size);
+        assert_true(segment.size > options.memory);
+        assert_true(segment.size < 2 * options.memory + ((size_t)4 << 20));
     }
 }
 
@@ -115,8 +131,8 @@ TEST(address_space_is_in_proportion, ALL)
 TEST(the_same_wherever_it_lies, ALL)
 {
     struct pi_segment here, there;
-    pi_segment_layout(&here, BASE, sizes[2]);
-    pi_segment_layout(&there, BASE + ((size_t)1 << 30), sizes[2]);
+    pi_segment_layout(&here, BASE, &medium);
+    pi_segment_layout(&there, BASE + ((size_t)1 << 30), &medium);
     assert_int_equal(here.size, there.size);
     for (int area = 0; area < PI_AREAS; area++)
         assert_int_equal(there.areas[area].base - there.base, here.areas[area].base - here.base);
@@ -124,12 +140,16 @@ TEST(the_same_wherever_it_lies, ALL)
 
 TEST(tables_fit_what_names_them, ALL)
 {
-    for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pi_segment s;
-        pi_segment_layout(&s, BASE, sizes[i]);
+    struct pi_segment_options options;
+    struct pi_segment s;
+    for (size_t i = 0; next_layout(&i, &options, &s);) {
         assert_in_range(s.slots.max, 256, PI_MAX_SLOTS);
-        assert_in_range(s.lanes.ring[0].rings, 1, PI_RINGS);
-        assert_true(pi_ring_cells(s.lanes.ring[0].rings - 1) >= 2 * (uint64_t)s.slots.max);
+        for (unsigned k = 0; k < pi_lanes_rings(&s.lanes); k++) {
+            const struct pi_ring *ring = &s.lanes.ring[k];
+            uint64_t slots = s.slots.max / (k < s.lanes.normal ? s.lanes.normal : 1);
+            assert_in_range(ring->rings, 1, PI_RINGS);
+            assert_true(pi_ring_cells(ring->rings - 1) >= 2 * slots);
+        }
         assert_in_range(s.arena.max, 16, UINT32_MAX / PI_TAGS); /* hints are 32 bits */
         assert_int_equal(s.arena.end.max, s.arena.max);
     }
@@ -139,23 +159,23 @@ TEST(tables_fit_what_names_them, ALL)
 TEST(alignment, ALL)
 {
     struct pi_segment s;
-    pi_segment_layout(&s, BASE, sizes[0]);
+    pi_segment_layout(&s, BASE, &small);
     assert_int_equal((size_t)s.slots.at % 64, 0);
     assert_int_equal((size_t)&s.slots.at[1] % 64, 0);
     assert_int_equal((size_t)&s.workers[1] % 128, 0);
     assert_int_equal((size_t)&s.parkers.at[1] % 64, 0);
-    assert_int_equal((size_t)&s.header->lane[0].tail - (size_t)&s.header->lane[0].head, 128);
+    assert_int_equal((size_t)&s.header->ring[0].tail - (size_t)&s.header->ring[0].head, 128);
     assert_true(offsetof(struct pi_header, idle) >= 128);
 }
 
 TEST(counts_lie_in_the_header, ALL)
 {
     struct pi_segment s;
-    pi_segment_layout(&s, BASE, sizes[0]);
+    pi_segment_layout(&s, BASE, &small);
     assert_ptr_equal(s.slots.count.word, &s.header->slots_count);
     assert_ptr_equal(s.parkers.count.word, &s.header->parkers_count);
     for (unsigned lane = 0; lane < PI_LANES; lane++) {
-        assert_ptr_equal(s.lanes.ring[lane].shared, &s.header->lane[lane]);
+        assert_ptr_equal(s.lanes.ring[lane].shared, &s.header->ring[lane]);
         assert_int_equal(s.lanes.ring[lane].lane, lane);
     }
     assert_ptr_equal(s.lanes.more.word, &s.header->more_lanes);
