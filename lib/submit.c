@@ -28,19 +28,39 @@
 
 /* ---- the slot -------------------------------------------------------------------------------- */
 
-/* order: relaxed: `hint` need not be right. */
-static posse_status take_slot(struct pi_submission *s)
+/* A worker takes one. order: relaxed: `hint` need not be right. */
+static unsigned acquire_one(const struct pi_submission *s, struct pi_filling *taken)
 {
     posse_executor *e = s->executor;
-    struct pi_slots *slots = &e->segment.slots;
     uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
     pi_mark_escaping(e, s->owner);
     pi_will_touch(e, s->owner);
-    while ((s->index = pi_slots_acquire(slots, s->owner, hint, &s->word)) == PI_NO_INDEX)
-        if (!pi_grow_slots(e))
-            return pi_failure(PI_NO_SHARED);
-    atomic_store_explicit(&e->hint, s->index, memory_order_relaxed);
-    s->slot = &slots->at[s->index];
+    taken->index = pi_slots_acquire(&e->segment.slots, s->owner, hint, &taken->word);
+    if (taken->index == PI_NO_INDEX)
+        return 0;
+    atomic_store_explicit(&e->hint, taken->index, memory_order_relaxed);
+    return 1;
+}
+
+unsigned pi_submit_take(const struct pi_submission *s, unsigned most, struct pi_filling *taken)
+{
+    posse_executor *e = s->executor;
+    unsigned n;
+    do
+        n = s->owner < PI_MAX_WORKERS ? acquire_one(s, taken)
+                                      : pi_stash_acquire(e->stash, &e->segment.slots, most, taken);
+    while (n == 0 && pi_grow_slots(e));
+    return n;
+}
+
+static posse_status take_slot(struct pi_submission *s)
+{
+    struct pi_filling taken;
+    if (pi_submit_take(s, 1, &taken) == 0)
+        return pi_failure(PI_NO_SHARED);
+    s->index = taken.index;
+    s->word = taken.word;
+    s->slot = &s->executor->segment.slots.at[s->index];
     pi_prefetch(s->slot + 4);
     return POSSE_OK;
 }

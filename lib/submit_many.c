@@ -5,7 +5,7 @@
  * what a failure leaves out is always the rest. At its end it moves the ring's tail, wakes as
  * many workers as it has tasks, and looks whether the executor is still open.
  *
- *   posse_submit_many > submit_batch > take_slots > pi_slots_acquire_some
+ *   posse_submit_many > submit_batch > take_slots > pi_submit_take
  *                                    > fill > pi_submit_fill
  *                                    > push > push_one > pi_slot_publish, append
  *                                           > hand_over > pi_ring_end_run, pi_wake_or_grow_for
@@ -112,34 +112,14 @@ static unsigned batch_length(struct batch *b, size_t left)
 
 /* ---- slots ---- */
 
-/* order: relaxed: `hint` need not be right. */
-static unsigned take_some(struct batch *b, unsigned most, struct pi_filling *taken)
-{
-    posse_executor *e = b->task.executor;
-    struct pi_slots *slots = &e->segment.slots;
-    unsigned owner = b->task.owner, n;
-    uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
-    if (owner >= PI_MAX_WORKERS) {
-        n = pi_slots_acquire_some(slots, hint, most, taken);
-    } else {
-        taken->index = pi_slots_acquire(slots, owner, hint, &taken->word);
-        n = taken->index != PI_NO_INDEX;
-    }
-    if (n > 0)
-        atomic_store_explicit(&e->hint, taken[n - 1].index, memory_order_relaxed);
-    return n;
-}
-
 /* Takes b->n slots; if it fails, as many as there are. */
 static void take_slots(struct batch *b)
 {
-    posse_executor *e = b->task.executor;
-    unsigned n = 0, got;
-    pi_mark_escaping(e, b->task.owner);
-    pi_will_touch(e, b->task.owner);
-    for (; n < b->n && b->status == POSSE_OK; n += got)
-        if ((got = take_some(b, b->n - n, &b->slots[n])) == 0 && !pi_grow_slots(e))
-            note(b, pi_failure(PI_NO_SHARED));
+    unsigned n = 0, got = 1;
+    for (; n < b->n && got > 0; n += got)
+        got = pi_submit_take(&b->task, b->n - n, &b->slots[n]);
+    if (got == 0)
+        note(b, pi_failure(PI_NO_SHARED));
     b->n = n;
 }
 

@@ -24,10 +24,10 @@ static inline bool begin_filling(struct pi_slot *slot, unsigned owner, uint64_t 
     return false;
 }
 
-/* The slot of the lowest bit. A word of the map is a group. */
-static uint32_t slot_of(const struct pi_bitmap_bits *found, uint64_t bits)
+/* The slot of the lowest of these bits. A word of the map is a group. */
+static uint32_t slot_of(const struct pi_bitmap_bits *of, uint64_t bits)
 {
-    return found->word * PI_GROUP_SLOTS + (uint32_t)__builtin_ctzll(bits);
+    return of->word * PI_GROUP_SLOTS + (uint32_t)__builtin_ctzll(bits);
 }
 
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word)
@@ -48,22 +48,18 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
     }
 }
 
-unsigned pi_slots_acquire_some(struct pi_slots *slots, uint32_t hint, unsigned most,
-                               struct pi_filling *acquired)
+unsigned pi_slots_fill(struct pi_slots *slots, const struct pi_bitmap_bits *bits,
+                       struct pi_filling *filling)
 {
-    struct pi_bitmap_bits found;
     unsigned n = 0;
-    do {
-        found = pi_bitmap_alloc_bits(&slots->map, pi_slots_count(slots), hint, most);
-        if (found.bits == 0 || !enter(slots, found.word, PI_OWNER_PROGRAM))
-            continue; /* as above */
-        for (uint64_t bits = found.bits; bits != 0; bits &= bits - 1)
-            pi_prefetch(&slots->at[slot_of(&found, bits)]);
-        for (uint64_t bits = found.bits; bits != 0; bits &= bits - 1) {
-            acquired[n].index = slot_of(&found, bits);
-            n += begin_filling(&slots->at[acquired[n].index], PI_OWNER_PROGRAM, &acquired[n].word);
-        }
-    } while (n == 0 && found.bits != 0);
+    if (bits->bits == 0 || !enter(slots, bits->word, PI_OWNER_PROGRAM))
+        return 0; /* as above */
+    for (uint64_t rest = bits->bits & (bits->bits - 1); rest != 0; rest &= rest - 1)
+        pi_prefetch(&slots->at[slot_of(bits, rest)]);
+    for (uint64_t rest = bits->bits; rest != 0; rest &= rest - 1) {
+        filling[n].index = slot_of(bits, rest);
+        n += begin_filling(&slots->at[filling[n].index], PI_OWNER_PROGRAM, &filling[n].word);
+    }
     return n;
 }
 

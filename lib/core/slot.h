@@ -149,14 +149,15 @@ static inline void pi_slots_touch(struct pi_slots *slots, unsigned owner, uint32
 /* FREE -> FILLING(owner). Returns the slot, or PI_NO_INDEX: all are taken, the table must grow. */
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word);
 
-/* The same for up to `most` slots of one group at once. For the program alone: a worker that dies
- * must have said which slot it was about to change. Returns how many; 0: all are taken. */
+/* FREE -> FILLING, of the slots of a group whose bits the program has taken from the map. Returns
+ * how many: a bit may be wrong. A worker that dies must have said which slot it was about to
+ * change, so it takes one by one. */
 struct pi_filling {
     uint32_t index;
     uint64_t word;
 };
-unsigned pi_slots_acquire_some(struct pi_slots *slots, uint32_t hint, unsigned most,
-                               struct pi_filling *acquired);
+unsigned pi_slots_fill(struct pi_slots *slots, const struct pi_bitmap_bits *bits,
+                       struct pi_filling *filling);
 
 /* FILLING -> PENDING, with `flags`, among them that of the task's lane. True: no entry there names
  * the slot, the caller must push it. */

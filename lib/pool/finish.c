@@ -53,7 +53,9 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
                 pi_block_release(e, owner, blocks[i], tag);
     }
     bool freed = mine && free_slot(slot, &word);
-    if (freed)
+    if (freed && owner == PI_OWNER_PROGRAM)
+        pi_stash_free(e->stash, &e->segment.slots, index);
+    else if (freed)
         pi_bitmap_free(&e->segment.slots.map, index);
     pi_touch(e, owner, PI_NO_INDEX); /* whoever takes the slot next clears its bit */
     pi_note_freed(e, sizeof *slot + arg.size + result.size);

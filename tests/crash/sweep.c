@@ -4,7 +4,7 @@
  * costs the next taker a step and nothing else (core/bitmap.h). Of slots this is so only if all of
  * them are looked at: else the dead worker has said which bit was its own.
  *
- * The linker leads pi_bitmap_alloc_noted here.
+ * The linker leads pi_bitmap_alloc_bits, for slots, and pi_bitmap_alloc_noted, for parkers, here.
  */
 #include "pool/pool.h"
 #include "support/support.h"
@@ -28,18 +28,35 @@ static void sweep(const struct stage *stage)
                       stats_of(stage->pool).workers_idle == 1);
 }
 
+static void taken(struct pi_bitmap *map, uint32_t index)
+{
+    struct stage *stage = sweeping;
+    if (!stage)
+        return;
+    sweeping = NULL;
+    sweep(stage);
+    assert_int_equal(pi_bitmap_is_allocated(map, index), stage->stays);
+}
+
+struct pi_bitmap_bits __real_pi_bitmap_alloc_bits(struct pi_bitmap *, uint32_t, uint32_t, unsigned);
+struct pi_bitmap_bits __wrap_pi_bitmap_alloc_bits(struct pi_bitmap *, uint32_t, uint32_t, unsigned);
+struct pi_bitmap_bits __wrap_pi_bitmap_alloc_bits(struct pi_bitmap *map, uint32_t count,
+                                                  uint32_t hint, unsigned most)
+{
+    struct pi_bitmap_bits found = __real_pi_bitmap_alloc_bits(map, count, hint, most);
+    if (found.bits != 0)
+        taken(map, found.word * 64 + (uint32_t)__builtin_ctzll(found.bits));
+    return found;
+}
+
 uint32_t __real_pi_bitmap_alloc_noted(struct pi_bitmap *, uint32_t, uint32_t, _Atomic uint32_t *);
 uint32_t __wrap_pi_bitmap_alloc_noted(struct pi_bitmap *, uint32_t, uint32_t, _Atomic uint32_t *);
 uint32_t __wrap_pi_bitmap_alloc_noted(struct pi_bitmap *map, uint32_t count, uint32_t hint,
                                       _Atomic uint32_t *note)
 {
     uint32_t index = __real_pi_bitmap_alloc_noted(map, count, hint, note);
-    struct stage *stage = index == PI_NO_INDEX ? NULL : sweeping;
-    if (stage) {
-        sweeping = NULL;
-        sweep(stage);
-        assert_int_equal(pi_bitmap_is_allocated(map, index), stage->stays);
-    }
+    if (index != PI_NO_INDEX)
+        taken(map, index);
     return index;
 }
 
@@ -69,13 +86,17 @@ static void end(struct stage *stage)
     end_pool(stage->pool);
 }
 
+#define MANY 200 /* more slots than a thread keeps */
+
+/* Submits until the map is asked for slots. */
 static void take_a_slot(struct stage *stage)
 {
-    sweeping = stage;
-    posse_future future = submitted_long(stage->pool, square_task, 7);
-    posse_future other = submitted_long(stage->pool, square_task, 8);
-    assert_int_equal(take_long(future), 49);
-    assert_int_equal(take_long(other), 64);
+    posse_future futures[MANY];
+    long n = 0;
+    for (sweeping = stage; sweeping && n < MANY; n++)
+        futures[n] = submitted_long(stage->pool, square_task, n);
+    for (long i = 0; i < n; i++)
+        assert_int_equal(take_long(futures[i]), i * i);
     end(stage);
 }
 

@@ -15,12 +15,24 @@
 
 /* ---- slots and the ring ---- */
 
+/* Whether a thread of the program keeps the slot. No thread is in its stash now. */
+static bool is_kept(posse_executor *e, uint32_t slot)
+{
+    for (int i = 0; i < PI_STASHES; i++) {
+        const struct pi_bitmap_bits *next = &e->stash[i].next, *released = &e->stash[i].released;
+        if ((next->word == slot / 64 && next->bits >> slot % 64 & 1) ||
+            (released->word == slot / 64 && released->bits >> slot % 64 & 1))
+            return true;
+    }
+    return false;
+}
+
 static bool slots_are_free(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++)
         if (pi_slots_has(slots, i) && (pi_state(pi_load_seq(&slots->at[i].word)) != PI_FREE ||
-                                       pi_bitmap_is_allocated(&slots->map, i)))
+                                       (pi_bitmap_is_allocated(&slots->map, i) && !is_kept(e, i))))
             return false;
     return true;
 }

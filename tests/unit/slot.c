@@ -77,51 +77,35 @@ TEST(acquire_passes_a_slot_that_looks_taken, ALL)
     free_table(table);
 }
 
-TEST(acquire_some_of_one_group, ALL)
+TEST(fill_takes_what_is_free, ALL)
 {
-    struct pi_filling taken[64];
-    struct table *table = make_table(192, 192);
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 70, 5, taken), 5);
-    for (uint32_t i = 0; i < 5; i++) {
-        assert_int_equal(taken[i].index, 64 + i);
-        assert_state(table, 64 + i, PI_FILLING, PI_OWNER_PROGRAM);
-        assert_int_equal(taken[i].word, word_of(table, 64 + i));
-        assert_true(pi_bitmap_is_allocated(&table->slots.map, 64 + i));
+    struct pi_filling filling[64];
+    struct table *table = make_table(128, 128);
+    struct pi_bitmap_bits bits = {1, 0xf0};
+    assert_int_equal(pi_slots_fill(&table->slots, &bits, filling), 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(filling[i].index, 68 + i);
+        assert_state(table, 68 + i, PI_FILLING, PI_OWNER_PROGRAM);
+        assert_int_equal(filling[i].word, word_of(table, 68 + i));
     }
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 70, 64, taken), 59);
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 70, 64, taken), 64);
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 70, 64, taken), 64);
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 70, 64, taken), 0);
+    bits.bits = 0x1f8;
+    assert_int_equal(pi_slots_fill(&table->slots, &bits, filling), 2);
+    assert_int_equal(filling[0].index, 67);
+    assert_int_equal(filling[1].index, 72);
+    bits.bits = 0;
+    assert_int_equal(pi_slots_fill(&table->slots, &bits, filling), 0);
     free_table(table);
 }
 
-/* Slots that only look free are left out; if all of a group do, it goes on to the next one. */
-TEST(acquire_some_passes_what_only_looks_free, ALL)
+/* Whoever opens the group gives its bits back. */
+TEST(fill_leaves_a_closed_group, ALL)
 {
-    struct pi_filling taken[64];
+    struct pi_filling filling[64];
     struct table *table = make_table(128, 128);
-    for (uint32_t i = 0; i < 3; i++)
-        assert_int_equal(submit(table), i);
-    for (uint32_t i = 0; i < 3; i++)
-        pi_bitmap_free(&table->slots.map, i);
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 0, 4, taken), 1);
-    assert_int_equal(taken[0].index, 3);
-    for (uint32_t i = 0; i < 3; i++)
-        pi_bitmap_free(&table->slots.map, i);
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 0, 3, taken), 3);
-    assert_int_equal(taken[0].index, 4);
-    free_table(table);
-}
-
-/* A group that is not open: whoever opens it gives its bits back. */
-TEST(acquire_some_passes_a_closed_group, ALL)
-{
-    struct pi_filling taken[64];
-    struct table *table = make_table(128, 128);
+    const struct pi_bitmap_bits bits = {0, 1};
     atomic_store(&table->slots.groups[0], pi_group_make(PI_GROUP_CLOSED, PI_OWNER_NONE, 0));
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 0, 64, taken), 64);
-    assert_int_equal(taken[0].index, 64);
-    assert_int_equal(pi_slots_acquire_some(&table->slots, 0, 64, taken), 0);
+    assert_int_equal(pi_slots_fill(&table->slots, &bits, filling), 0);
+    assert_state(table, 0, PI_FREE, 0);
     free_table(table);
 }
 
