@@ -79,13 +79,14 @@ bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner)
     return false;
 }
 
-/* The bits of the slots that are FREE: nobody finds these while the map's are clear. */
-static uint64_t free_bits(struct pi_slots *slots, uint32_t group)
+uint64_t pi_group_free_bits(struct pi_slots *slots, uint32_t group, uint64_t of)
 {
     uint64_t bits = 0;
-    for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
+    for (uint64_t rest = of; rest != 0; rest &= rest - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(rest);
         if (pi_state(pi_load_seq(word_at(slots, group, i))) == PI_FREE)
             bits |= (uint64_t)1 << i;
+    }
     return bits;
 }
 
@@ -96,7 +97,7 @@ void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
     if (pi_group_owner(seen) != worker || state == PI_GROUP_CLOSED)
         return;
     if (state == PI_GROUP_OPEN) {
-        pi_bitmap_free_word(&slots->map, group, free_bits(slots, group));
+        pi_bitmap_free_word(&slots->map, group, pi_group_free_bits(slots, group, UINT64_MAX));
         end_opening(slots, group);
     } else {
         pi_group_leave(slots, group, PI_GROUP_MEMORY);
@@ -125,7 +126,7 @@ static void undo(struct pi_slots *slots, uint32_t group, uint32_t emptied)
         uint64_t word = pi_load_relaxed(word_at(slots, group, i)); /* relaxed: nobody changes it */
         pi_store_release(word_at(slots, group, i), pi_with_state(word, PI_FREE));
     }
-    pi_bitmap_free_word(&slots->map, group, free_bits(slots, group));
+    pi_bitmap_free_word(&slots->map, group, pi_group_free_bits(slots, group, UINT64_MAX));
 }
 
 /* A worker in pi_group_enter may still put a mark there, and no more than that. */

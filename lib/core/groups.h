@@ -111,6 +111,8 @@ bool pi_group_claim(struct pi_slots *slots, uint32_t group, unsigned owner);
 uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, uint32_t *first);
 /* How many are not CLOSED. */
 uint32_t pi_groups_in_use(struct pi_slots *slots);
+/* The bits, of these, whose slots are FREE. While the map's are clear, nobody finds the slots. */
+uint64_t pi_group_free_bits(struct pi_slots *slots, uint32_t group, uint64_t of);
 /* CLAIMED -> OPEN, by the claimer, which has given the group memory. */
 void pi_group_open(struct pi_slots *slots, uint32_t group);
 /* CLAIMED -> CLOSED, by the claimer. `memory`: PI_GROUP_MEMORY or 0. */

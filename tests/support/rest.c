@@ -15,24 +15,30 @@
 
 /* ---- slots and the ring ---- */
 
-/* Whether a thread of the program keeps the slot. No thread is in its stash now. */
-static bool is_kept(posse_executor *e, uint32_t slot)
+static bool has(const struct pi_bitmap_bits *bits, uint32_t slot)
 {
+    return bits->word == slot / 64 && bits->bits >> slot % 64 & 1;
+}
+
+/* FREE, and in the map. Or in a stash, in which no thread is now: kept, or FREE and released. */
+static bool is_free(posse_executor *e, uint32_t slot)
+{
+    struct pi_slots *slots = &e->segment.slots;
+    uint64_t word = pi_load_seq(&slots->at[slot].word);
+    bool given = !pi_bitmap_is_allocated(&slots->map, slot), kept = false;
     for (int i = 0; i < PI_STASHES; i++) {
-        const struct pi_bitmap_bits *next = &e->stash[i].next, *released = &e->stash[i].released;
-        if ((next->word == slot / 64 && next->bits >> slot % 64 & 1) ||
-            (released->word == slot / 64 && released->bits >> slot % 64 & 1))
-            return true;
+        kept |= has(&e->stash[i].kept, slot);
+        given |= has(&e->stash[i].released, slot);
     }
-    return false;
+    return kept ? pi_has_state(word, PI_FILLING, PI_OWNER_PROGRAM)
+                : pi_state(word) == PI_FREE && given;
 }
 
 static bool slots_are_free(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++)
-        if (pi_slots_has(slots, i) && (pi_state(pi_load_seq(&slots->at[i].word)) != PI_FREE ||
-                                       (pi_bitmap_is_allocated(&slots->map, i) && !is_kept(e, i))))
+        if (pi_slots_has(slots, i) && !is_free(e, i))
             return false;
     return true;
 }
