@@ -61,6 +61,7 @@ static posse_status make_segment(posse_executor *e)
         error = pi_os_shm_create(&e->memory, size, e->backend->shared);
         if (error == 0) {
             pi_segment_layout(&e->segment, e->memory.base, &options);
+            pi_stashes_init(&e->stashes, &e->segment.slots, e->workers);
             return pi_memory_begin(e) ? POSSE_OK : pi_failure(PI_NO_SHARED);
         }
         if (error != ENOMEM && error != EINVAL && error != EFBIG && error != EAGAIN)

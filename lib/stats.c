@@ -39,7 +39,7 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
         uint64_t word = pi_load_relaxed(&slots->at[i].word); /* relaxed: as above */
         stats->queued += pi_state(word) == PI_PENDING;
         stats->running += pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
-        stats->futures += pi_has_task(word);
+        stats->futures += pi_in_use(word);
     }
     stats->memory_used += stats->futures * sizeof *slots->at;
 }

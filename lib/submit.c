@@ -28,39 +28,65 @@
 
 /* ---- the slot -------------------------------------------------------------------------------- */
 
-/* A worker takes one. order: relaxed: `hint` need not be right. */
-static unsigned acquire_one(const struct pi_submission *s, struct pi_filling *taken)
+/* Takes one slot from the map. order: relaxed: `hint` need not be right. */
+static unsigned take_from_map(struct pi_submission *s)
 {
     posse_executor *e = s->executor;
     uint32_t hint = atomic_load_explicit(&e->hint, memory_order_relaxed);
     pi_mark_escaping(e, s->owner);
     pi_will_touch(e, s->owner);
-    taken->index = pi_slots_acquire(&e->segment.slots, s->owner, hint, &taken->word);
-    if (taken->index == PI_NO_INDEX)
+    s->index = pi_slots_acquire(&e->segment.slots, s->owner, hint, &s->word);
+    if (s->index == PI_NO_INDEX)
         return 0;
-    atomic_store_explicit(&e->hint, taken->index, memory_order_relaxed);
+    atomic_store_explicit(&e->hint, s->index, memory_order_relaxed);
     return 1;
 }
 
-unsigned pi_submit_take(const struct pi_submission *s, unsigned most, struct pi_filling *taken)
+/* A worker takes slots one by one. order: as take_from_map */
+static unsigned take_some(struct pi_submission *s, unsigned most, struct pi_filling *taken)
 {
     posse_executor *e = s->executor;
+    unsigned n = 1;
+    if (s->owner >= PI_MAX_WORKERS) {
+        const struct pi_wish wish = {most, atomic_load_explicit(&e->hint, memory_order_relaxed)};
+        n = pi_stash_acquire(&e->stashes, &e->segment.slots, &wish, taken);
+        if (n > 0 && e->stashes.n == 0)
+            atomic_store_explicit(&e->hint, taken[n - 1].index, memory_order_relaxed);
+    } else if ((n = take_from_map(s)) > 0) {
+        *taken = (struct pi_filling){s->index, s->word};
+    }
+    return n;
+}
+
+unsigned pi_submit_take(struct pi_submission *s, unsigned most, struct pi_filling *taken)
+{
     unsigned n;
     do
-        n = s->owner < PI_MAX_WORKERS ? acquire_one(s, taken)
-                                      : pi_stash_acquire(e->stash, &e->segment.slots, most, taken);
-    while (n == 0 && pi_grow_slots(e));
+        n = take_some(s, most, taken);
+    while (n == 0 && pi_grow_slots(s->executor));
+    return n;
+}
+
+/* As pi_submit_take, kept out of the path of those that have no stash. */
+__attribute__((noinline)) static unsigned take_from_stash(struct pi_submission *s)
+{
+    struct pi_filling taken;
+    unsigned n = take_some(s, 1, &taken);
+    if (n > 0) {
+        s->index = taken.index;
+        s->word = taken.word;
+    }
     return n;
 }
 
 static posse_status take_slot(struct pi_submission *s)
 {
-    struct pi_filling taken;
-    if (pi_submit_take(s, 1, &taken) == 0)
-        return pi_failure(PI_NO_SHARED);
-    s->index = taken.index;
-    s->word = taken.word;
-    s->slot = &s->executor->segment.slots.at[s->index];
+    posse_executor *e = s->executor;
+    bool stash = e->stashes.n > 0 && s->owner >= PI_MAX_WORKERS;
+    while ((stash ? take_from_stash(s) : take_from_map(s)) == 0)
+        if (!pi_grow_slots(e))
+            return pi_failure(PI_NO_SHARED);
+    s->slot = &e->segment.slots.at[s->index];
     pi_prefetch(s->slot + 4);
     return POSSE_OK;
 }

@@ -33,7 +33,7 @@ static inline void pi_submit_set_job(struct pi_submission *s, const posse_job *j
 }
 
 /* Takes up to `most` slots for its tasks, at least 1. 0: there is no memory for any. */
-unsigned pi_submit_take(const struct pi_submission *s, unsigned most, struct pi_filling *taken);
+unsigned pi_submit_take(struct pi_submission *s, unsigned most, struct pi_filling *taken);
 /* Writes the task into its slot. If that fails, the slot is freed. */
 posse_status pi_submit_fill(struct pi_submission *s);
 /* Whether the queue is full and no push would say so: an entry of the task is there, or there are

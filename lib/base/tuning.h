@@ -46,7 +46,7 @@
 /* Each time out of that many, a worker looks for a task in the lane LOW first: so such a task
  * waits, but not for ever, and HIGH and NORMAL have nearly all of the workers' time. */
 #define PI_CLAIMS_PER_LOW 32u
-/* A lane has a ring for so many workers: more of them would take turns at one cache line. */
+/* Workers of one ring: more of them would take turns at one cache line. */
 #define PI_WORKERS_PER_RING 4u
 /* Slots in a row whose tasks go into the same ring: their cells are one cache line. A worker takes
  * as many tasks from one ring before it goes on to the next, so that it passes over none. */

@@ -68,6 +68,14 @@ struct pi_bitmap_bits {
 struct pi_bitmap_bits pi_bitmap_alloc_bits(struct pi_bitmap *map, uint32_t count, uint32_t hint,
                                            unsigned most);
 
+/* For their taker, who has the things: clears those that somebody has set meanwhile. */
+static inline void pi_bitmap_clear(struct pi_bitmap *map, const struct pi_bitmap_bits *bits)
+{
+    _Atomic uint64_t *word = &map->level[0][bits->word];
+    if (pi_load_seq(word) & bits->bits)
+        (void)pi_and_seq(word, ~bits->bits);
+}
+
 /* For the 64 things of word i of level 0 at once: takes all, if all are free; frees those in
  * `bits`.
  */

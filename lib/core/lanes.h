@@ -1,10 +1,10 @@
 /* lanes.h - the queue of tasks: a lane for each priority.
  *
  * Runs in: program, worker, supervisor. A lane is the queue of one priority: one ring (ring.h), or
- * several. The lane of a task stands in its slot, and is the same in all its attempts. An executor begins with the lane
- * NORMAL alone. The first submit with another priority gives the other lanes memory, then raises
- * `more` from 0 to 1, for good. Callers that read 0 there look at the lane NORMAL alone: that load
- * is all that priorities cost if no task has one.
+ * several. The lane of a task stands in its slot, and is the same in all its attempts. An executor
+ * begins with the lane NORMAL alone. The first submit with another priority gives the other lanes
+ * memory, then raises `more` from 0 to 1, for good. Callers that read 0 there look at the lane
+ * NORMAL alone: that load is all that priorities cost if no task has one.
  *
  * order: all seq. A submitter raises `more`, pushes, and reads the idle words. A worker sets its
  * idle bit, reads `more`, and looks at the lanes that there are, in any order. So the submitter

@@ -6,10 +6,10 @@
  * computes, and never reads from shared memory.
  *
  * The mapping is only address space. It is cut into areas, one for each table, whose places depend
- * on max_memory and the number of rings. The front part of an area is in use: it has memory, and each process opens
- * it (makes it readable and writable) before it looks there. The rest is neither, so nothing that
- * walks the memory of a process finds it. A process learns that a table has grown by its count
- * (monotonic.h), which opens the new part before it says so.
+ * on max_memory and the number of rings. The front part of an area is in use: it has memory, and
+ * each process opens it (makes it readable and writable) before it looks there. The rest is
+ * neither, so nothing that walks the memory of a process finds it. A process learns that a table
+ * has grown by its count (monotonic.h), which opens the new part before it says so.
  */
 #ifndef PI_SEGMENT_H
 #define PI_SEGMENT_H

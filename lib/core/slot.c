@@ -48,17 +48,19 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
     }
 }
 
-uint64_t pi_slots_fill(struct pi_slots *slots, const struct pi_bitmap_bits *bits)
+unsigned pi_slots_fill(struct pi_slots *slots, const struct pi_bitmap_bits *bits,
+                       struct pi_filling *filling)
 {
-    uint64_t filling = 0, word;
+    unsigned n = 0;
     if (bits->bits == 0 || !enter(slots, bits->word, PI_OWNER_PROGRAM))
         return 0; /* as above */
-    for (uint64_t rest = bits->bits; rest != 0; rest &= rest - 1)
+    for (uint64_t rest = bits->bits & (bits->bits - 1); rest != 0; rest &= rest - 1)
         pi_prefetch(&slots->at[slot_of(bits, rest)]);
-    for (uint64_t rest = bits->bits; rest != 0; rest &= rest - 1)
-        if (begin_filling(&slots->at[slot_of(bits, rest)], PI_OWNER_PROGRAM, &word))
-            filling |= rest & (~rest + 1); /* the lowest bit */
-    return filling;
+    for (uint64_t rest = bits->bits; rest != 0; rest &= rest - 1) {
+        filling[n].index = slot_of(bits, rest);
+        n += begin_filling(&slots->at[filling[n].index], PI_OWNER_PROGRAM, &filling[n].word);
+    }
+    return n;
 }
 
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
@@ -184,13 +186,6 @@ bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner)
         return false;
     *word = emptied;
     return true;
-}
-
-bool pi_slot_keep(struct pi_slot *slot, uint64_t *word)
-{
-    uint64_t kept = pi_emptied(pi_freed(*word), PI_OWNER_PROGRAM);
-    PI_ASSERT_ARROW(*word, kept);
-    return pi_cas(&slot->word, word, kept); /* nobody else takes the slot: orders nothing */
 }
 
 bool pi_slot_free(struct pi_slot *slot, uint64_t *word)

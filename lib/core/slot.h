@@ -150,9 +150,14 @@ static inline void pi_slots_touch(struct pi_slots *slots, unsigned owner, uint32
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word);
 
 /* FREE -> FILLING, of the slots of a group whose bits the program has taken from the map. Returns
- * the bits of those that it has now: a bit may be wrong. A worker that dies must have said which
- * slot it was about to change, so it takes one by one. */
-uint64_t pi_slots_fill(struct pi_slots *slots, const struct pi_bitmap_bits *bits);
+ * how many: a bit may be wrong. A worker that dies must have said which slot it was about to
+ * change, so it takes one by one. */
+struct pi_filling {
+    uint32_t index;
+    uint64_t word;
+};
+unsigned pi_slots_fill(struct pi_slots *slots, const struct pi_bitmap_bits *bits,
+                       struct pi_filling *filling);
 
 /* FILLING -> PENDING, with `flags`, among them that of the task's lane. True: no entry there names
  * the slot, the caller must push it. */
@@ -183,10 +188,6 @@ bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, 
 /* FILLING or final -> FILLING(owner), before the caller frees the task's blocks. True: *word is
  * that now. False: *word was not exact, and is now what there is. */
 bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner);
-
-/* FILLING or final -> FILLING(program) of the next generation: its handle is stale. False: *word was
- * not exact, and is now what there is. True: the slot is the caller's. */
-bool pi_slot_keep(struct pi_slot *slot, uint64_t *word);
 
 /* FILLING or final -> FREE. False: *word was not exact, and is now what there is. True: the caller
  * then gives the slot to the map. */

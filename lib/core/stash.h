@@ -1,50 +1,48 @@
-/* stash.h - slots that a thread of the program keeps for its next tasks.
+/* stash.h - free slots that a thread of the program keeps for its next tasks.
  *
- * Runs in: program. Threads that submit and release at the same time would take turns at the cache
- * lines of the slots' map, and each task costs several locked operations there and at the slot. So
- * a thread has a stash, unless another thread is in it just then:
+ * Runs in: program. Where many workers may be, threads that submit and release at the same time
+ * would take turns at the cache lines of the slots' map. So there the first PI_STASHES threads of a
+ * program that submit have a stash each, for good. Elsewhere, and for the other threads, the map
+ * costs less. A thread takes the free slots of a group from the map at once (`next`). It gives
+ * slots back at once, too: those of one group, when a slot of another one is freed (`released`).
  *
- *   kept      slots of one group. They are FILLING(program), so they are nobody else's, and a task
- *             takes one without a locked operation. A slot of this group that the thread frees is
- *             kept again, of the next generation
- *   released  slots of another group, which are FREE. Their bits are set all at once, when a slot
- *             of a third group is freed, or when nothing is kept any more
- *
- * A released slot is as if its giver was just about to set its bit. A recovery may do so meanwhile,
- * and another may take the slot. So only the bits of those that are still FREE are set then.
+ * A slot in a stash is FREE, and its bit is clear, as if its taker were about to fill it, or its
+ * giver about to set its bit. A recovery that looks at all slots may set the bit meanwhile, and
+ * another may take the slot. So a taker must win the slot's word, as ever, and clears the bit if it
+ * is set; and only the bits of slots that are still FREE are set at the end.
  *
  * The stashes are private memory of the program. If the program dies, so does the executor, and
  * there is nothing to recover. A worker may die alone, so it takes each slot from the map. While a
- * stash has slots of a group, the group's memory is not given back: that is 24 KiB at most.
+ * stash has slots of a group, the group's memory is not given back: that is 24 KiB at most. A small
+ * table has fewer stashes, so that most slots are in its map.
  */
 #ifndef PI_STASH_H
 #define PI_STASH_H
 
 #include "core/slot.h"
 
-#define PI_STASHES 16
+#define PI_STASHES 64
 
-struct pi_stash {
-    /* 1: a thread is in here; another one does without. order: acquire, with the release of the
-     * thread before it. The rest belongs to that thread. */
-    _Atomic uint32_t busy;
-    struct pi_bitmap_bits kept, released;
-    char apart[128 - 8 - 2 * sizeof(struct pi_bitmap_bits)]; /* no cache line is in two */
+struct pi_stashes {
+    unsigned n; /* that are in use */
+    struct pi_stash {
+        struct pi_bitmap_bits next, released;
+        char apart[128 - 2 * sizeof(struct pi_bitmap_bits)]; /* no cache line is in two */
+    } of_thread[PI_STASHES];
 };
 
-/* A slot that is FILLING(program), and its word. */
-struct pi_filling {
-    uint32_t index;
-    uint64_t word;
-};
+/* `workers` workers may be. */
+void pi_stashes_init(struct pi_stashes *stashes, const struct pi_slots *slots, unsigned workers);
 
-/* Takes up to `most` slots of one group, at least 1. 0: all are taken. Each thread finds its own of
- * all stashes. */
-unsigned pi_stash_acquire(struct pi_stash *stashes, struct pi_slots *slots, unsigned most,
-                          struct pi_filling *filling);
-/* FILLING or final -> FREE, or kept. *word need not have the flags that there are. False: another
- * process did it, or claimed the slot. */
-bool pi_stash_free(struct pi_stash *stashes, struct pi_slots *slots, uint32_t index,
-                   uint64_t *word);
+/* Takes up to `most` slots of one group, at least 1, and makes them FILLING; if there is no stash,
+ * near `hint`. 0: all are taken. */
+struct pi_wish {
+    unsigned most;
+    uint32_t hint;
+};
+unsigned pi_stash_acquire(struct pi_stashes *stashes, struct pi_slots *slots,
+                          const struct pi_wish *wish, struct pi_filling *filling);
+/* Keeps a slot that the caller has made FREE, or gives it to the map. */
+void pi_stash_free(struct pi_stashes *stashes, struct pi_slots *slots, uint32_t index);
 
 #endif

@@ -32,8 +32,7 @@
     STATE(FREE,          /* Nobody owns the slot. */                                               \
         TO(FILLING)      /* a submitter */                                                         \
         TO(NO_SLOT))     /* the trim, unless IN_RING */                                            \
-    STATE(FILLING,       /* Submitter s writes the task, frees the blocks of the last one, or */   \
-                         /* keeps the slot for its next one (stash.h). */                          \
+    STATE(FILLING,       /* Submitter s writes the task, or s frees the blocks of the last one. */ \
         TO(PENDING)      /* s */                                                                   \
         TO(RUNNING)      /* s, inline: s runs the task itself */                                   \
         TO(FREE)         /* s; the supervisor, when s is reaped */                                 \
@@ -153,8 +152,8 @@ static inline uint64_t pi_emptied(uint64_t word, unsigned owner)
 {
     return pi_with_owner(word & (PI_GENERATION_MASK | PI_IN_RING), owner) | PI_FILLING;
 }
-/* Whether a task that was accepted is in the slot, under way or ended. */
-static inline bool pi_has_task(uint64_t word) { return pi_state(word) >= PI_PENDING; }
+/* Whether there is a slot, and somebody has it. */
+static inline bool pi_in_use(uint64_t word) { return pi_state(word) > PI_FREE; }
 /* Whether `word` is state(owner) of some generation. */
 static inline bool pi_has_state(uint64_t word, enum pi_state state, unsigned owner)
 {

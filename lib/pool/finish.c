@@ -26,14 +26,12 @@ static bool empty_slot(struct pi_slot *slot, uint64_t *word, unsigned owner)
     return false;
 }
 
-/* To FREE, and gives it to the map. */
-static bool free_slot(posse_executor *e, uint32_t index, uint64_t *word)
+/* To FREE. */
+static bool free_slot(struct pi_slot *slot, uint64_t *word)
 {
     for (uint64_t was = *word; pi_same_state(*word, was);)
-        if (pi_slot_free(&e->segment.slots.at[index], word)) {
-            pi_bitmap_free(&e->segment.slots.map, index);
+        if (pi_slot_free(slot, word))
             return true;
-        }
     return false;
 }
 
@@ -54,9 +52,11 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
             if (blocks[i])
                 pi_block_release(e, owner, blocks[i], tag);
     }
-    bool freed = mine && (owner == PI_OWNER_PROGRAM
-                              ? pi_stash_free(e->stash, &e->segment.slots, index, &word)
-                              : free_slot(e, index, &word));
+    bool freed = mine && free_slot(slot, &word);
+    if (freed && owner == PI_OWNER_PROGRAM && e->stashes.n > 0)
+        pi_stash_free(&e->stashes, &e->segment.slots, index);
+    else if (freed)
+        pi_bitmap_free(&e->segment.slots.map, index);
     pi_touch(e, owner, PI_NO_INDEX); /* whoever takes the slot next clears its bit */
     pi_note_freed(e, sizeof *slot + arg.size + result.size);
     return freed;

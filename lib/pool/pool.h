@@ -82,7 +82,6 @@ struct posse_executor {
     struct pi_os_shm memory;
     struct pi_dispatcher dispatcher;
     struct pi_stall stall;
-    struct pi_stash stash[PI_STASHES];
     struct pi_inline without_workers;
     struct pi_functions functions;
     struct pi_link link;
@@ -91,9 +90,10 @@ struct posse_executor {
 
     /* Its callers. */
     _Atomic uint32_t calls;   /* that did not wait: see pi_poll_supervisor */
-    _Atomic uint32_t hint;    /* submit.c: where a worker may find a free slot */
+    _Atomic uint32_t hint;    /* submit.c: where a free slot may be */
     _Atomic uint32_t blocked; /* between pi_call_enter and pi_call_exit: destroy waits for them */
     _Atomic uint32_t destroying; /* posse_destroy was called: no call may sleep any more */
+    struct pi_stashes stashes;
 };
 
 /* order: seq; posse_destroy sets it (seq) and then wakes all callers. */

@@ -20,25 +20,22 @@ static bool has(const struct pi_bitmap_bits *bits, uint32_t slot)
     return bits->word == slot / 64 && bits->bits >> slot % 64 & 1;
 }
 
-/* FREE, and in the map. Or in a stash, in which no thread is now: kept, or FREE and released. */
-static bool is_free(posse_executor *e, uint32_t slot)
+/* Whether the map has the slot, or a stash has. No thread is in its stash now. */
+static bool is_to_be_had(posse_executor *e, uint32_t slot)
 {
-    struct pi_slots *slots = &e->segment.slots;
-    uint64_t word = pi_load_seq(&slots->at[slot].word);
-    bool given = !pi_bitmap_is_allocated(&slots->map, slot), kept = false;
-    for (int i = 0; i < PI_STASHES; i++) {
-        kept |= has(&e->stash[i].kept, slot);
-        given |= has(&e->stash[i].released, slot);
-    }
-    return kept ? pi_has_state(word, PI_FILLING, PI_OWNER_PROGRAM)
-                : pi_state(word) == PI_FREE && given;
+    bool given = !pi_bitmap_is_allocated(&e->segment.slots.map, slot);
+    for (unsigned i = 0; i < e->stashes.n; i++)
+        given |= has(&e->stashes.of_thread[i].next, slot) ||
+                 has(&e->stashes.of_thread[i].released, slot);
+    return given;
 }
 
 static bool slots_are_free(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;
     for (uint32_t i = 0; i < pi_slots_count(slots); i++)
-        if (pi_slots_has(slots, i) && !is_free(e, i))
+        if (pi_slots_has(slots, i) &&
+            (pi_state(pi_load_seq(&slots->at[i].word)) != PI_FREE || !is_to_be_had(e, i)))
             return false;
     return true;
 }

@@ -13,7 +13,7 @@ struct scene {
     _Atomic uint32_t claims;
 };
 
-/* The lane NORMAL has so many rings. */
+/* `rings`: of the lane NORMAL. */
 static struct scene *make_scene_of(unsigned rings)
 {
     struct scene *scene = calloc(1, sizeof *scene);
@@ -73,7 +73,7 @@ static void end_out_of_turn(struct scene *scene, uint32_t index)
     assert_true(end_task(scene->table, index, word));
 }
 
-/* After the worker has run so many tasks. */
+/* After the worker has run `ran` tasks. */
 static uint32_t claim_after(struct scene *scene, unsigned ran)
 {
     struct pi_taker taker = {WORKER, ran};

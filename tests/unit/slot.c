@@ -79,41 +79,33 @@ TEST(acquire_passes_a_slot_that_looks_taken, ALL)
 
 TEST(fill_takes_what_is_free, ALL)
 {
+    struct pi_filling filling[64];
     struct table *table = make_table(128, 128);
     struct pi_bitmap_bits bits = {1, 0xf0};
-    assert_int_equal(pi_slots_fill(&table->slots, &bits), 0xf0);
-    for (uint32_t i = 68; i < 72; i++)
-        assert_state(table, i, PI_FILLING, PI_OWNER_PROGRAM);
+    assert_int_equal(pi_slots_fill(&table->slots, &bits, filling), 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(filling[i].index, 68 + i);
+        assert_state(table, 68 + i, PI_FILLING, PI_OWNER_PROGRAM);
+        assert_int_equal(filling[i].word, word_of(table, 68 + i));
+    }
     bits.bits = 0x1f8;
-    assert_int_equal(pi_slots_fill(&table->slots, &bits), 0x108);
+    assert_int_equal(pi_slots_fill(&table->slots, &bits, filling), 2);
+    assert_int_equal(filling[0].index, 67);
+    assert_int_equal(filling[1].index, 72);
     bits.bits = 0;
-    assert_int_equal(pi_slots_fill(&table->slots, &bits), 0);
+    assert_int_equal(pi_slots_fill(&table->slots, &bits, filling), 0);
     free_table(table);
 }
 
 /* Whoever opens the group gives its bits back. */
 TEST(fill_leaves_a_closed_group, ALL)
 {
+    struct pi_filling filling[64];
     struct table *table = make_table(128, 128);
     const struct pi_bitmap_bits bits = {0, 1};
     atomic_store(&table->slots.groups[0], pi_group_make(PI_GROUP_CLOSED, PI_OWNER_NONE, 0));
-    assert_int_equal(pi_slots_fill(&table->slots, &bits), 0);
+    assert_int_equal(pi_slots_fill(&table->slots, &bits, filling), 0);
     assert_state(table, 0, PI_FREE, 0);
-    free_table(table);
-}
-
-/* A slot that is kept has another generation, and is its owner's. */
-TEST(keep, ALL)
-{
-    struct table *table = make_table(64, 64);
-    uint64_t word;
-    assert_int_equal(pi_slots_acquire(&table->slots, PI_OWNER_PROGRAM, 0, &word), 0);
-    uint64_t old = word, wrong = word ^ PI_DETACHED;
-    assert_false(pi_slot_keep(slot_at(table, 0), &wrong));
-    assert_int_equal(wrong, word);
-    assert_true(pi_slot_keep(slot_at(table, 0), &word));
-    assert_state(table, 0, PI_FILLING, PI_OWNER_PROGRAM);
-    assert_int_equal(pi_generation(word_of(table, 0)), pi_generation(old) + 1);
     free_table(table);
 }
 

@@ -1,6 +1,7 @@
 /* stash.c - which free slots a thread keeps, and when the map has them. */
 #include "table.h"
 
+#include "base/tuning.h"
 #include "core/stash.h"
 
 #include <pthread.h>
@@ -9,7 +10,7 @@
 
 struct scene {
     struct table *table;
-    struct pi_stash stashes[PI_STASHES];
+    struct pi_stashes stashes;
 };
 
 static struct scene *make_scene(uint32_t count)
@@ -17,6 +18,7 @@ static struct scene *make_scene(uint32_t count)
     struct scene *scene = calloc(1, sizeof *scene);
     assert_non_null(scene);
     scene->table = make_table(SLOTS, count);
+    pi_stashes_init(&scene->stashes, &scene->table->slots, 2 * PI_WORKERS_PER_RING);
     return scene;
 }
 
@@ -28,13 +30,15 @@ static void free_scene(struct scene *scene)
 
 static unsigned acquire(struct scene *scene, unsigned most, struct pi_filling *filling)
 {
-    return pi_stash_acquire(scene->stashes, &scene->table->slots, most, filling);
+    const struct pi_wish wish = {most, 0};
+    return pi_stash_acquire(&scene->stashes, &scene->table->slots, &wish, filling);
 }
 
 static void give(struct scene *scene, const struct pi_filling *filling)
 {
     uint64_t word = filling->word;
-    assert_true(pi_stash_free(scene->stashes, &scene->table->slots, filling->index, &word));
+    assert_true(pi_slot_free(slot_at(scene->table, filling->index), &word));
+    pi_stash_free(&scene->stashes, &scene->table->slots, filling->index);
 }
 
 static uint64_t bits_of(struct scene *scene, uint32_t group)
@@ -47,21 +51,19 @@ static bool has(const struct pi_bitmap_bits *bits, uint32_t slot)
     return bits->word == slot / 64 && bits->bits >> slot % 64 & 1;
 }
 
-/* Each slot that is FREE is in the map, or was released to one stash; one that is FILLING, and was
- * not taken, is kept by one. Returns how many were taken. */
+/* Each slot that is FREE is in the map or in one stash, and no other is. Returns how many were
+ * taken. */
 static unsigned count_taken(struct scene *scene)
 {
     unsigned taken = 0;
     for (uint32_t i = 0; i < pi_slots_count(&scene->table->slots); i++) {
-        unsigned given = !pi_bitmap_is_allocated(&scene->table->slots.map, i), kept = 0;
-        for (int k = 0; k < PI_STASHES; k++) {
-            kept += has(&scene->stashes[k].kept, i);
-            given += has(&scene->stashes[k].released, i);
-        }
+        unsigned given = !pi_bitmap_is_allocated(&scene->table->slots.map, i);
+        for (int k = 0; k < PI_STASHES; k++)
+            given += has(&scene->stashes.of_thread[k].next, i) +
+                     has(&scene->stashes.of_thread[k].released, i);
         bool is_free = pi_state(word_of(scene->table, i)) == PI_FREE;
         assert_int_equal(given, is_free);
-        assert_true(kept == 0 || (kept == 1 && !is_free));
-        taken += !is_free && !kept;
+        taken += !is_free;
     }
     return taken;
 }
@@ -150,7 +152,7 @@ TEST(released_slot_is_taken, ALL)
     unsigned n = 0;
     while (n < 192)
         n += acquire(scene, 192 - n, &all[n]);
-    give(scene, &all[0]);  /* kept */
+    give(scene, &all[0]);  /* the next one */
     give(scene, &all[64]); /* released */
     give(scene, &all[65]);
     pi_bitmap_free(&scene->table->slots.map, 64);
@@ -160,49 +162,76 @@ TEST(released_slot_is_taken, ALL)
     free_scene(scene);
 }
 
-/* Only one of two callers frees a slot, and an old handle frees nothing. */
-TEST(freed_once, ALL)
+/* A recovery has set the bits of slots that a stash has. Their taker clears them: a group whose
+ * bits are all set looks as if no slot of it was taken. */
+TEST(slot_that_is_in_the_map_too, ALL)
 {
     struct scene *scene = make_scene(64);
-    struct pi_filling filling;
-    assert_int_equal(acquire(scene, 1, &filling), 1);
-    uint64_t word = filling.word;
-    give(scene, &filling);
-    assert_false(pi_stash_free(scene->stashes, &scene->table->slots, filling.index, &word));
-    assert_int_equal(count_taken(scene), 0);
+    struct pi_filling filling[64];
+    uint64_t word;
+    assert_int_equal(acquire(scene, 1, filling), 1);
+    pi_bitmap_free_word(&scene->table->slots.map, 0, UINT64_MAX - 1);
+    assert_int_equal(pi_slots_acquire(&scene->table->slots, SUBMITTER, 0, &word), 1);
+    assert_int_equal(acquire(scene, 1, filling), 1); /* not 1, which another has */
+    assert_int_equal(filling[0].index, 2);
+    assert_int_equal(bits_of(scene, 0), UINT64_MAX - 7);
+    assert_int_equal(acquire(scene, 5, filling), 5);
+    assert_int_equal(bits_of(scene, 0), UINT64_MAX - 255);
     free_scene(scene);
 }
 
-/* A slot that is kept was overwritten: it is passed. */
-TEST(kept_slot_was_overwritten, ALL)
-{
-    struct scene *scene = make_scene(64);
-    struct pi_filling filling;
-    assert_int_equal(acquire(scene, 1, &filling), 1);
-    atomic_store(&slot_at(scene->table, 1)->word, 0x4242424242424242);
-    assert_int_equal(acquire(scene, 1, &filling), 1);
-    assert_int_equal(filling.index, 2);
-    free_scene(scene);
-}
-
-/* A thread that comes while another is in its stash takes slots from the map, and gives them
- * there. */
-TEST(does_without_a_stash, ALL)
+TEST(slot_of_a_closed_group, ALL)
 {
     struct scene *scene = make_scene(128);
     struct pi_filling filling[64];
-    for (int i = 0; i < PI_STASHES; i++)
-        atomic_store(&scene->stashes[i].busy, 1);
+    assert_int_equal(acquire(scene, 1, filling), 1);
+    atomic_store(&scene->table->slots.groups[0], pi_group_make(PI_GROUP_CLOSED, PI_OWNER_NONE, 0));
+    assert_int_equal(acquire(scene, 64, filling), 64);
+    assert_int_equal(filling[0].index, 64);
+    free_scene(scene);
+}
+
+static void *take_three(void *context)
+{
+    struct scene *scene = context;
+    struct pi_filling filling[3];
+    unsigned n = acquire(scene, 3, filling);
+    if (n == 3)
+        give(scene, &filling[1]);
+    return (void *)(uintptr_t)n;
+}
+
+/* Threads use up the stashes of a small table: the next one takes slots from the map, and gives
+ * them there. */
+TEST(does_without_a_stash, ALL)
+{
+    struct scene *scene = make_scene(192);
+    for (int i = 0; i < 10; i++) {
+        pthread_t thread;
+        void *taken;
+        assert_int_equal(pthread_create(&thread, NULL, take_three, scene), 0);
+        assert_int_equal(pthread_join(thread, &taken), 0);
+        assert_int_equal((uintptr_t)taken, 3);
+    }
+    assert_int_equal(count_taken(scene), 2 * 10);
+    assert_true(scene->stashes.of_thread[2].next.bits == 0);
+    free_scene(scene);
+}
+
+/* With few workers the map costs less. */
+TEST(few_workers, ALL)
+{
+    struct scene *scene = make_scene(SLOTS);
+    struct pi_filling filling[3];
+    pi_stashes_init(&scene->stashes, &scene->table->slots, 2 * PI_WORKERS_PER_RING - 1);
     assert_int_equal(acquire(scene, 3, filling), 3);
     assert_int_equal(bits_of(scene, 0), UINT64_MAX - 7);
     give(scene, &filling[1]);
     assert_int_equal(bits_of(scene, 0), UINT64_MAX - 5);
-    for (int i = 0; i < PI_STASHES; i++)
-        atomic_store(&scene->stashes[i].busy, 0);
     free_scene(scene);
 }
 
-#define THREADS 20 /* more than stashes */
+#define THREADS 20 /* some without a stash */
 #define ROUNDS 3000
 
 static void *take_and_give(void *context)

@@ -129,11 +129,11 @@ TEST(emptied_names_the_freer_and_keeps_the_life, ALL)
     assert_int_equal(pi_emptied(word & ~(uint64_t)PI_IN_RING, 9), emptied & ~(uint64_t)PI_IN_RING);
 }
 
-TEST(slots_that_are_not_there_or_free_or_filling_have_no_task, ALL)
+TEST(slots_that_are_free_or_not_there_are_not_in_use, ALL)
 {
     for (unsigned state = 0; state < PI_STATES; state++) {
-        bool task = state != PI_NO_SLOT && state != PI_FREE && state != PI_FILLING;
-        assert_int_equal(pi_has_task(full_word((enum pi_state)state, 3)), task);
+        bool used = state != PI_NO_SLOT && state != PI_FREE;
+        assert_int_equal(pi_in_use(full_word((enum pi_state)state, 3)), used);
     }
 }
 

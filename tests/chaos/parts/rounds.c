@@ -19,8 +19,9 @@ static posse_options draw_options(struct scene *scene, uint64_t *random)
 {
     struct chaos *chaos = &scene->chaos;
     static const long gaps[] = {50, 200, 200, 1000, 5000};
+    long many = below(random, 3) == 0 ? 6 : 0; /* so the queue has several rings */
     posse_options options =
-        OPTIONS(2 + (long)below(random, 5), .on_demand = below(random, 4) == 0,
+        OPTIONS(2 + many + (long)below(random, 5), .on_demand = below(random, 4) == 0,
                 .idle_timeout_ms = below(random, 4) == 0 ? 1 + (long)below(random, 20) : 0,
                 .max_tasks_per_worker = below(random, 3) == 0 ? 1 + (long)below(random, 50) : 0,
                 .queue_limit = below(random, 3) == 0 ? 10 + (long)below(random, 50) : 0);
