@@ -134,9 +134,9 @@ static inline posse_status fill(struct pi_submission *s)
     struct pi_slot *slot = s->slot;
     slot->fn = (uintptr_t)job->fn;
     pi_store_relaxed(&slot->submitter, (uint16_t)s->owner);
-    slot->retries = job->retries == 0  ? s->executor->retries
-                    : job->retries < 0 ? 0
-                                       : (uint8_t)job->retries;
+    pi_store_relaxed(&slot->retries, job->retries == 0  ? s->executor->retries
+                                     : job->retries < 0 ? 0
+                                                        : (uint8_t)job->retries);
     pi_store_relaxed(&slot->attempt, 0);
     if (job->timeout_ms)
         slot->timeout_ms = (uint32_t)job->timeout_ms;

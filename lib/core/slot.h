@@ -50,7 +50,8 @@ struct pi_slot {
      * caller that frees a slot reads them, and the slot may have changed hands. */
     _Atomic uint64_t arg_size;
     _Atomic uint16_t submitter; /* an owner; when it is reaped, its handles are orphans */
-    uint8_t retries;            /* left; the supervisor counts down, from RUNNING to PENDING */
+    /* Left; the supervisor counts down, RUNNING to PENDING. Atomic: blocked callers read it. */
+    _Atomic uint8_t retries;
     /* Runs so far; the claimer counts up, in RUNNING. Atomic: another may end the task. */
     _Atomic uint8_t attempt;
     /* 1 + the slot that the worker ran before this one; 0: none. The claimer writes it. */

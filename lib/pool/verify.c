@@ -12,10 +12,11 @@
 
 /* ---- a task ---- */
 
-/* Whether the word is of the same attempt in the same state. Flags and parkers come and go. */
-static bool is_same(const struct pi_verify *verify, uint64_t word, uint8_t attempt)
+/* Whether the word is of the same attempt in the same state. Flags and parkers come and go. The
+ * next attempt leaves fewer retries, unless the task has overwritten its own word. */
+static bool is_same(const struct pi_verify *verify, uint64_t word, uint8_t retries)
 {
-    return pi_same_state(verify->word, word) && verify->attempt == attempt;
+    return pi_same_state(verify->word, word) && verify->retries == retries;
 }
 
 /* Whether no entry before that position of a lane is still to come. A ring that has become shorter
@@ -100,9 +101,9 @@ void pi_verify_task(posse_executor *e, uint32_t index, struct pi_verify *verify)
     if (!pi_slots_has(&e->segment.slots, index))
         return;
     uint64_t word = pi_load_seq(&slot->word);          /* with pi_slot_transition */
-    uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: looked at again later */
-    if (!is_same(verify, word, attempt))
-        *verify = (struct pi_verify){word, pi_ring_end(ring_of(e, index)), 0, attempt};
+    uint8_t retries = pi_load_relaxed(&slot->retries); /* relaxed: looked at again later */
+    if (!is_same(verify, word, retries))
+        *verify = (struct pi_verify){word, pi_ring_end(ring_of(e, index)), 0, retries};
     else if (pi_state(word) == PI_PENDING && is_passed(ring_of(e, index), verify->since))
         push_again(e, index, word, verify);
     else if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING)

@@ -40,7 +40,7 @@ struct pi_verify {
     uint64_t word;
     uint64_t since; /* the end of its ring when the caller saw that word first */
     uint32_t looks; /* that spoke against it */
-    uint8_t attempt;
+    uint8_t retries;
 };
 
 /* The first entry of each ring, as blocked callers of this process have seen it. */

@@ -99,10 +99,12 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
     posse_executor *e = loss->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
     drop_result(e, index, word);
-    if (slot->retries > 0 && !(word & PI_CANCEL_REQUESTED) && pi_phase_of(e) < PI_STOPPING) {
+    uint8_t retries = pi_load_relaxed(&slot->retries); /* relaxed: the supervisor's own by now */
+    if (retries > 0 && !(word & PI_CANCEL_REQUESTED) && pi_phase_of(e) < PI_STOPPING) {
         enum pi_lane lane = pi_slot_lane(slot);
         uint64_t entry = pi_in_ring(lane);
-        slot->retries--;
+        /* relaxed: published with PENDING */
+        pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1));
         if (pi_slot_transition(slot, &word, PI_PENDING, entry, 0) && !(word & entry))
             push_again(e, lane, index, pi_with_state(word | entry, PI_PENDING));
         return;
@@ -183,6 +185,19 @@ static void recover_task(const struct loss *loss, uint32_t index)
         (void)pi_discard(e, index, word);
 }
 
+/* Whether the worker may have died before it pushed this task. A task that has run was in its ring.
+ * If such a task is PENDING, it has overwritten its own word, and would each time that it runs. Or
+ * the slot has become another's, which pushes that. */
+static bool may_lack_entry(const struct loss *loss, uint32_t index)
+{
+    struct pi_slot *slot = &loss->executor->segment.slots.at[index];
+    if (index + 1 == loss->touched && index + 1 != loss->current)
+        return true;
+    /* relaxed: constant after FILLING, and 0 until the first run */
+    return loss->all && pi_load_relaxed(&slot->submitter) == loss->worker &&
+           pi_load_relaxed(&slot->attempt) == 0;
+}
+
 static void recover_slot(const struct loss *loss, uint32_t index)
 {
     posse_executor *e = loss->executor;
@@ -192,9 +207,7 @@ static void recover_slot(const struct loss *loss, uint32_t index)
     pi_increment(&e->segment.header->slots_recovered);
     recover_task(loss, index);
     uint64_t word = pi_load_seq(&slot->word); /* with pi_slot_transition */
-    /* relaxed: constant after FILLING */
-    bool submitted = loss->all && pi_load_relaxed(&slot->submitter) == loss->worker;
-    if ((word & PI_IN_RING) && (touched || submitted))
+    if ((word & PI_IN_RING) && may_lack_entry(loss, index))
         recover_entry(e, index, word);
     bool may_lack_bit = loss->all || (loss->noted && touched);
     if (pi_state(word) == PI_FREE && may_lack_bit && pi_bitmap_is_allocated(map, index))

@@ -100,13 +100,12 @@ TEST(retried_task, PARALLEL)
     struct pi_slot *slot = &segment->slots.at[future.slot];
     struct pi_verify verify = {.word = 0};
     uint64_t end = pi_ring_end(&segment->lanes.ring[0]);
-    for (uint8_t attempt = 1; attempt < LOOKS; attempt++) {
+    for (uint8_t retries = LOOKS; retries > 0; retries--) {
+        atomic_store(&slot->retries, retries - 1);
         pi_verify_task(scene.pool, future.slot, &verify);
         verify.since = 0; /* the head is past that, as if the task had been taken */
-        atomic_store(&slot->attempt, attempt);
     }
     assert_int_equal(pi_ring_end(&segment->lanes.ring[0]), end); /* nothing was pushed */
-    atomic_store(&slot->attempt, 0);
     open_gate(scene.gate);
     assert_int_equal(take_long(future), 64);
     (void)take_long(scene.held);

@@ -536,7 +536,7 @@ inline recover_slot(i)
     fi;
     x = W[i];
     if
-    :: (x & IN_RING) && touched[w] == i ->
+    :: (x & IN_RING) && touched[w] == i && !(stack[w] & (1 << i)) -> /* may_lack_entry */
         atomic { /* recover_entry */
             if
             :: (W[i] & IN_RING) && STATE(W[i]) != PENDING -> W[i] = WITHOUT(W[i], IN_RING); ok = 0
