@@ -126,20 +126,41 @@ TEST(lost_entry, PARALLEL)
     end_scene(scene);
 }
 
-/* A task has overwritten the cell at the head: no worker comes past it, and the pool breaks. */
-TEST(gap_in_the_ring, PARALLEL)
+static uint64_t backed_of(struct scene scene)
 {
-    struct scene scene = hold_worker();
+    return atomic_load(&scene.pool->segment.lanes.ring[0].shared->backed);
+}
+
+/* A task has overwritten the cell at the head: no worker comes past it, and the pool breaks,
+ * whatever stands in the word `backed`. */
+static void assert_gap_found(struct scene scene, uint64_t backed)
+{
     struct pi_ring *ring = &scene.pool->segment.lanes.ring[0];
     for (int i = 0; i < WAITING; i++)
         assert_ok(posse_submit(scene.pool, square_task, &(long){9}, sizeof(long), NULL));
     posse_future future = submitted_long(scene.pool, square_task, 9);
     atomic_store(&ring->cells[atomic_load(&ring->shared->head) % PI_RING_CELLS], 0);
+    atomic_store(&ring->shared->backed, backed);
     open_gate(scene.gate);
     (void)take_long(scene.held);
     assert_eventually((look_long(scene.pool), posse_result(future, 0, NULL, NULL) == POSSE_BROKEN));
     assert_ok(posse_destroy(scene.pool)); /* it is not at rest */
 }
+
+TEST(gap_in_the_ring, PARALLEL)
+{
+    struct scene scene = hold_worker();
+    assert_gap_found(scene, backed_of(scene));
+}
+
+/* The supervisor gives rings back, as it seems, and does not come to its end with that. */
+TEST(gap_while_rings_seem_to_go, PARALLEL)
+{
+    struct scene scene = hold_worker();
+    assert_gap_found(scene, pi_monotonic_word((uint32_t)backed_of(scene) | GIVING));
+}
+
+TEST(gap_and_no_word_of_rings, PARALLEL) { assert_gap_found(hold_worker(), UINT64_MAX); }
 
 /* The supervisor is stopped as it gives rings back, and the head stands at a mark that a producer
  * has just put: that is no damage. */
