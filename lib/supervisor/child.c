@@ -132,31 +132,36 @@ static int prepare(struct pi_supervisor *s, unsigned number)
     return 0;
 }
 
-static void count_start(struct pi_header *header, int change)
+void pi_publish_alive(struct pi_supervisor *s)
 {
-    _Atomic uint64_t *const counts[] = {&header->workers, &header->workers_started};
-    for (int i = 0; i < 2; i++) /* relaxed: statistics, which the supervisor alone writes */
-        pi_store_relaxed(counts[i], pi_load_relaxed(counts[i]) + (uint64_t)change);
+    pi_store_relaxed(&s->executor->segment.header->workers, s->alive); /* relaxed: only counts */
+}
+
+static void count_start(struct pi_supervisor *s, int change)
+{
+    _Atomic uint64_t *started = &s->executor->segment.header->workers_started;
+    s->alive += (unsigned)change;
+    pi_publish_alive(s);
+    /* relaxed: statistics, which the supervisor alone writes */
+    pi_store_relaxed(started, pi_load_relaxed(started) + (uint64_t)change);
 }
 
 bool pi_start_worker(struct pi_supervisor *s)
 {
-    struct pi_header *header = s->executor->segment.header;
     unsigned worker = empty_child(s);
     if (worker >= PI_MAX_WORKERS)
-        return false; /* threads that do not return have all records; one of them ends first */
-    count_start(header, 1); /* before anyone can see it work */
+        return false;  /* threads that do not return have all records; one of them ends first */
+    count_start(s, 1); /* before anyone can see it work */
     s->error = prepare(s, worker);
     if (s->error == 0)
         s->error = s->executor->backend->spawn(s, worker);
     if (s->error) {
-        count_start(header, -1);
+        count_start(s, -1);
         s->why = pi_error_from_errno("workers could not be started", s->error);
         pi_start_failed(s);
         return false;
     }
     s->children[worker].state = PI_CHILD_ALIVE;
-    s->alive++;
     s->active++;
     return true;
 }

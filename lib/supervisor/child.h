@@ -13,6 +13,10 @@ uint64_t pi_current_task(const struct pi_supervisor *supervisor, unsigned worker
 /* Notes which workers have ended their initializer well. Then the last start was no failure. */
 void pi_note_initialized(struct pi_supervisor *supervisor);
 
+/* Says in shared memory how many workers live: a count of the supervisor's own, so it puts right
+ * what a task has written there. */
+void pi_publish_alive(struct pi_supervisor *supervisor);
+
 /* Whether there is a record for one worker more. */
 bool pi_can_start(const struct pi_supervisor *supervisor);
 /* Starts one worker. False: it cannot be started now. */

@@ -149,7 +149,7 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     child->state = PI_CHILD_EMPTY;
     bool exited = state == PI_WORKER_EXITED;
     s->alive--;
-    pi_store_relaxed(&header->workers, pi_load_relaxed(&header->workers) - 1); /* ours alone */
+    pi_publish_alive(s);
     if (state == PI_WORKER_READY || state == PI_WORKER_STARTING)
         pi_increment(&header->workers_lost);
     if (child->suspect)
@@ -263,6 +263,7 @@ void pi_supervisor_run(struct pi_supervisor *s)
         if (s->put_off == 0) /* else it sees pending tasks, and can start no worker for them */
             pi_increment(&e->segment.header->supervisor_rounds);
         check_workers(s);
+        pi_publish_alive(s); /* a task may have overwritten it */
         pi_enforce_deadlines(s);
         check_phase(s); /* before pi_scale: that must not look at the ring before DRAINING */
         pi_scale(s);

@@ -13,6 +13,7 @@
 #define LOOKS 50
 #define GIVING 32u        /* in the word `backed`, */
 #define MARK_UP 0xffffffu /* and a cell: see core/ring.c */
+#define FAR 1000          /* past the end of the ring, in the same memory */
 #define WAITING 20        /* entries: the tail of the ring lags less behind */
 
 /* As many looks at the pool as a caller takes in that many seconds. */
@@ -161,6 +162,20 @@ TEST(gap_while_rings_seem_to_go, PARALLEL)
 }
 
 TEST(gap_and_no_word_of_rings, PARALLEL) { assert_gap_found(hold_worker(), UINT64_MAX); }
+
+/* No worker would come past the gap, as none lives: the supervisor knows that, whatever a task has
+ * written. */
+TEST(damage_without_workers, PARALLEL)
+{
+    posse_executor *pool = POOL(1, .on_demand = true, .idle_timeout_ms = 1);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 6)), 36);
+    assert_eventually(stats_of(pool).workers == 0);
+    atomic_store(&pool->segment.header->workers, 7);
+    atomic_store(&pool->segment.lanes.ring[0].shared->tail, FAR);
+    posse_future future = submitted_long(pool, square_task, 6);
+    assert_eventually((look_long(pool), posse_result(future, 0, NULL, NULL) == POSSE_BROKEN));
+    assert_ok(posse_destroy(pool));
+}
 
 /* The supervisor is stopped as it gives rings back, and the head stands at a mark that a producer
  * has just put: that is no damage. */
