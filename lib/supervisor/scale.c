@@ -166,15 +166,18 @@ static void retire_idle(struct pi_supervisor *s)
     }
 }
 
-/* Those that have run all their tasks: each when another is in its place, or cannot be. */
+/* Those that have run all their tasks: each when another is in its place, or cannot be. One that
+ * still waits after that is told again: a task has overwritten what it was told. */
 static void let_retire(struct pi_supervisor *s)
 {
     unsigned keep = pi_can_start(s) ? s->missing : 0;
     for (unsigned i = 0; i < s->n_workers; i++) {
         struct pi_child *child = &s->children[i];
-        if (child->state != PI_CHILD_ALIVE || !child->retiring || child->told_to_exit)
+        bool told = child->told_to_exit;
+        if (child->state != PI_CHILD_ALIVE || !child->retiring ||
+            (told && pi_worker_state(s, i) != PI_WORKER_RETIRING))
             continue;
-        if (keep > 0)
+        if (!told && keep > 0)
             keep--;
         else
             pi_retire(s, i);

@@ -125,11 +125,17 @@ static void check_limits(struct worker *w)
     posse_executor *e = w->executor;
     bool ran_all = e->max_tasks && pi_self->ran >= e->max_tasks;
     bool has_grown = e->max_rss && pi_os_rss() - w->resident > (long)e->max_rss;
-    if (!ran_all && !has_grown)
-        return;
-    w->retiring = true;
+    w->retiring = ran_all || has_grown;
+}
+
+/* Waits for a post: for its exit, or by a blocked caller or the supervisor, as its state may have
+ * been overwritten. It has no idle bit. */
+static void await_exit(struct worker *w)
+{
+    posse_executor *e = w->executor;
     publish_state(w, PI_WORKER_RETIRING);
     e->backend->notify(e);
+    (void)pi_os_semaphore_wait(&e->segment.workers[w->worker].wake, PI_NEVER);
 }
 
 static void work(struct worker *w)
@@ -141,8 +147,8 @@ static void work(struct worker *w)
         enum pi_phase phase = pi_phase_of(e); /* before the ring: DRAINING follows the last push */
         if (phase >= PI_STOPPING)
             return;
-        if (w->retiring) { /* it has no idle bit: it is posted for its exit, or without effect */
-            (void)pi_os_semaphore_wait(&segment->workers[w->worker].wake, PI_NEVER);
+        if (w->retiring) {
+            await_exit(w);
             continue;
         }
         pi_see_blocks(e); /* a worker that cannot open them ends: before it has a task */

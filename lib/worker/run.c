@@ -118,11 +118,14 @@ static enum pi_state compute_outcome(struct posse_task *task, int code)
 
 /* ---- the end ---- */
 
-/* The supervisor is about to kill this worker, so the worker takes nothing more. */
+/* The supervisor is about to kill this worker, so the worker takes nothing more. The supervisor
+ * finds the task by `current`, which a task may have overwritten. */
 static _Noreturn void await_kill(const struct posse_task *task)
 {
     posse_executor *e = task->executor;
+    _Atomic uint32_t *current = &e->segment.workers[task->worker].current;
     while (pi_has_state(pi_load_seq(&task->slot->word), PI_KILLING, task->worker)) {
+        pi_store_seq(current, task->index + 1); /* with check_stack in deadline.c */
         pi_os_sleep(PI_KILL_WAIT_NS);
         e->backend->notify(e);
     }

@@ -50,6 +50,75 @@ TEST(nobody_is_believed_in_a_task, PROCESSES)
     }
 }
 
+/* ---- a living worker ---- */
+
+static struct pi_worker *record_of(posse_executor *pool) { return &pool->segment.workers[0]; }
+
+/* The first worker has run all its tasks, and its supervisor is stopped before it sees that. */
+struct retired {
+    posse_executor *pool;
+    pid_t worker, supervisor;
+};
+
+static struct retired retire_unseen(void)
+{
+    struct retired retired = {.pool = POOL(1, .max_tasks_per_worker = 2)};
+    retired.supervisor = (pid_t)take_long(submitted(retired.pool, parent_task, NULL, 0));
+    kill(retired.supervisor, SIGSTOP);
+    retired.worker = (pid_t)take_long(submitted(retired.pool, identity_task, NULL, 0));
+    assert_eventually(pi_load_acquire(&record_of(retired.pool)->state) == PI_WORKER_RETIRING);
+    return retired;
+}
+
+/* It takes nothing more, so there must be another one. */
+TEST(state_of_a_retiring_worker, PROCESSES)
+{
+    struct retired retired = retire_unseen();
+    pi_store_release(&record_of(retired.pool)->state, PI_WORKER_READY);
+    kill(retired.supervisor, SIGCONT);
+    assert_int_equal(take_long(submitted_long(retired.pool, square_task, 3)), 9);
+    assert_eventually(!process_lives(retired.worker));
+    end_pool(retired.pool);
+}
+
+TEST(exit_request_of_a_retiring_worker, PROCESSES)
+{
+    struct retired retired = retire_unseen();
+    kill(retired.worker, SIGSTOP);
+    kill(retired.supervisor, SIGCONT);
+    assert_eventually(pi_load_acquire(&record_of(retired.pool)->exit_requested) == 1);
+    pi_store_release(&record_of(retired.pool)->exit_requested, 0);
+    kill(retired.worker, SIGCONT);
+    assert_eventually(!process_lives(retired.worker));
+    end_pool(retired.pool);
+}
+
+static int forgetful_task(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *gate;
+    memcpy(&gate, arg, size);
+    pi_store_seq(&task->executor->segment.workers[task->worker].current, 0);
+    return pass_gate(gate) ? 0 : GAVE_UP;
+}
+
+/* The supervisor finds no task to kill, until the worker waits for that. */
+TEST(stack_of_a_worker_to_be_killed, PROCESSES)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    posse_future future = SUBMIT_VALUE(pool, forgetful_task, gate);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    await_rounds(pool);
+    open_gate(gate);
+    assert_status(posse_shutdown(pool, 0, PATIENCE_MS), POSSE_OK);
+    take_error(future, POSSE_CANCELLED);
+    free_gate(pool, gate);
+    assert_ok(posse_destroy(pool));
+}
+
+/* ---- POSSE_BREAK ---- */
+
 /* ... and a pool that is to break does. */
 TEST(breaks_all_the_same, PROCESSES)
 {
