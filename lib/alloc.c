@@ -14,7 +14,7 @@
 
 posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
 {
-    pi_block_ref ref;
+    struct pi_bytes block;
     if (!memory)
         return pi_refuse(POSSE_INVALID, "memory is NULL");
     *memory = NULL;
@@ -25,10 +25,10 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
         return status;
     unsigned owner = pi_owner_here(e);
     pi_mark_escaping(e, owner);
-    status = pi_block_acquire(e, owner, size, &ref);
+    status = pi_block_acquire(e, owner, size, &block);
     if (status != POSSE_OK)
         return status;
-    *memory = pi_block_bytes(e, ref, size);
+    *memory = block.bytes;
     if (e->wipe)
         memset(*memory, 0, size);
     return POSSE_OK;

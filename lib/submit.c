@@ -96,13 +96,13 @@ static posse_status take_slot(struct pi_submission *s)
 static void *take_block(struct pi_submission *s, size_t size, _Atomic pi_block_ref *where,
                         posse_status *status)
 {
-    pi_block_ref ref;
-    *status = pi_block_acquire(s->executor, s->owner, size, &ref);
+    struct pi_bytes block;
+    *status = pi_block_acquire(s->executor, s->owner, size, &block);
     if (*status != POSSE_OK)
         return NULL;
-    pi_store_relaxed(where, ref);
-    pi_block_attach(s->executor, ref, s->index, pi_generation(s->word));
-    return pi_block_bytes(s->executor, ref, size);
+    pi_store_relaxed(where, block.ref);
+    pi_block_attach(s->executor, block.ref, s->index, pi_generation(s->word));
+    return block.bytes;
 }
 
 static posse_status fill_arg(struct pi_submission *s)

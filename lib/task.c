@@ -16,28 +16,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Room for a result of size bytes; *block is 0 if that is in the slot. */
-static posse_status make_room(posse_task *task, size_t size, pi_block_ref *block, void **bytes)
+/* Room for a result of size bytes; its block is 0 if that is in the slot. */
+static posse_status make_room(posse_task *task, size_t size, struct pi_bytes *room)
 {
-    *block = 0;
-    *bytes = NULL;
-    if (size <= PI_INLINE_RESULT) {
-        *bytes = pi_slot_result_room(task->slot, size);
-        return POSSE_OK;
-    }
-    posse_status status = pi_block_acquire(task->executor, task->worker, size, block);
-    if (status == POSSE_OK)
-        *bytes = pi_block_bytes(task->executor, *block, size);
-    return status;
+    if (size > PI_INLINE_RESULT)
+        return pi_block_acquire(task->executor, task->worker, size, room);
+    *room = (struct pi_bytes){.size = size, .bytes = pi_slot_result_room(task->slot, size)};
+    return POSSE_OK;
 }
 
 /* Puts a new result in the place of the earlier one, which is freed. */
-static void replace(posse_task *task, size_t size, pi_block_ref block)
+static void replace(posse_task *task, const struct pi_bytes *room)
 {
     if (task->block)
         pi_block_release(task->executor, task->worker, task->block, pi_tag_held(task->worker));
-    task->block = block;
-    task->size = size;
+    task->block = room->ref;
+    task->size = room->size;
 }
 
 /* Whether the task may give a result; a child that it has forked may not. */
@@ -52,36 +46,34 @@ static posse_status check(const posse_task *task)
 
 posse_status posse_task_return(posse_task *task, const void *data, size_t size)
 {
-    pi_block_ref block;
-    void *bytes;
+    struct pi_bytes room;
     if (size && !data)
         return pi_refuse(POSSE_INVALID, "data is NULL");
     posse_status status = check(task);
     if (status == POSSE_OK && task->failed)
         return POSSE_OK; /* a failed task has a message in place of a result */
     if (status == POSSE_OK)
-        status = make_room(task, size, &block, &bytes);
+        status = make_room(task, size, &room);
     if (status != POSSE_OK)
         return status;
     if (size)
-        memmove(bytes, data, size); /* data may lie in the earlier result, which is freed after */
-    replace(task, size, block);
+        memmove(room.bytes, data, size); /* data may lie in the earlier result, freed after it */
+    replace(task, &room);
     return POSSE_OK;
 }
 
 void *posse_task_reserve(posse_task *task, size_t size)
 {
-    pi_block_ref block;
-    void *bytes;
+    struct pi_bytes room;
     posse_status status = check(task);
     if (status == POSSE_OK && task->failed)
         status = pi_refuse(POSSE_INVALID, "the task has failed");
-    if (status != POSSE_OK || make_room(task, size, &block, &bytes) != POSSE_OK)
+    if (status != POSSE_OK || make_room(task, size, &room) != POSSE_OK)
         return NULL;
-    replace(task, size, block);
+    replace(task, &room);
     if (task->executor->wipe)
-        memset(bytes, 0, size);
-    return bytes;
+        memset(room.bytes, 0, size);
+    return room.bytes;
 }
 
 int posse_task_fail(posse_task *task, int code, const char *format, ...)

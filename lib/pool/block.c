@@ -93,24 +93,42 @@ static pi_block_ref acquire_small(posse_executor *e, unsigned owner, unsigned cl
     return 0;
 }
 
-posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size, pi_block_ref *ref)
+static struct pi_bytes in_block(posse_executor *e, uint64_t size, pi_block_ref ref)
+{
+    return (struct pi_bytes){size, ref ? pi_block_bytes(e, ref, size) : NULL, ref};
+}
+
+/* A block that was just taken; 0: none was. If it has no bytes, a task has overwritten its tag
+ * meanwhile, and it stays as it is. */
+static struct pi_bytes taken(posse_executor *e, size_t size, pi_block_ref ref)
+{
+    struct pi_bytes block = in_block(e, size, ref);
+    if (ref != 0 && !block.bytes)
+        errno = ENOMEM; /* no call has failed */
+    return block;
+}
+
+posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size,
+                              struct pi_bytes *block)
 {
     struct pi_arena *arena = &e->segment.arena;
     unsigned class = pi_size_class_for(size);
-    *ref = 0;
+    *block = (struct pi_bytes){.bytes = NULL};
     if (size > arena->max * PI_UNIT)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
-    for (int attempt = 0; attempt < 3 && *ref == 0; attempt++) {
+    for (int attempt = 0; attempt < 3 && !block->bytes; attempt++) {
         enum pi_search search = attempt == 0 ? PI_SEARCH_PART : PI_SEARCH_ALL;
         if (attempt == 2)
             pi_reclaim_blocks(e, owner);
-        *ref = class < PI_CLASSES ? acquire_small(e, owner, class, search)
-                                  : acquire_large(e, owner, size, search);
+        *block = taken(e, size,
+                       class < PI_CLASSES ? acquire_small(e, owner, class, search)
+                                          : acquire_large(e, owner, size, search));
     }
-    if (*ref == 0)
-        *ref = pi_span_take_any(arena, class, owner);
-    if (*ref != 0)
+    if (!block->bytes)
+        *block = taken(e, size, pi_span_take_any(arena, class, owner));
+    if (block->bytes)
         return POSSE_OK;
+    block->ref = 0;
     pi_ask_for_trim(e);
     return pi_failure(PI_NO_SHARED);
 }
@@ -142,11 +160,6 @@ size_t pi_block_room(posse_executor *e, pi_block_ref ref)
 }
 
 /* ---- what a slot refers to: all of it is published with the state, so relaxed is enough ---- */
-
-static struct pi_bytes in_block(posse_executor *e, uint64_t size, pi_block_ref ref)
-{
-    return (struct pi_bytes){size, ref ? pi_block_bytes(e, ref, size) : NULL, ref};
-}
 
 struct pi_bytes pi_slot_arg(posse_executor *e, struct pi_slot *slot)
 {

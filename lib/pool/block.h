@@ -4,9 +4,18 @@
 
 #include "pool/pool.h"
 
-/* A block of at least size bytes, HELD(owner). POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_TOO_LARGE. */
+/* The size of something, its bytes, and the block that holds them (0: none). The bytes are NULL if
+ * that is impossible, because a task has overwritten memory. */
+struct pi_bytes {
+    uint64_t size;
+    void *bytes;
+    pi_block_ref ref;
+};
+
+/* A block of at least size bytes, HELD(owner). POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_TOO_LARGE: then
+ * the block is 0. */
 posse_status pi_block_acquire(posse_executor *executor, unsigned owner, size_t size,
-                              pi_block_ref *ref);
+                              struct pi_bytes *block);
 /* Frees a block, in the name of owner, if its tag is exactly that; else it does nothing. */
 static inline bool pi_block_release(posse_executor *executor, unsigned owner, pi_block_ref ref,
                                     uint64_t tag)
@@ -21,13 +30,8 @@ size_t pi_block_room(posse_executor *executor, pi_block_ref ref);
 /* Its bytes, at least size of them, or NULL: the reference is not valid. */
 void *pi_block_bytes(posse_executor *executor, pi_block_ref ref, uint64_t size);
 
-/* Size, bytes and block (0 if inline) of a slot's argument, result and name. The bytes are NULL if
- * what the slot says is impossible, because a task has overwritten it, or if there is no name. */
-struct pi_bytes {
-    uint64_t size;
-    void *bytes;
-    pi_block_ref ref;
-};
+/* A slot's argument, result and name. The block is 0 if they are inline. The bytes are NULL if
+ * there is no name. */
 struct pi_bytes pi_slot_arg(posse_executor *executor, struct pi_slot *slot);
 struct pi_bytes pi_slot_result(posse_executor *executor, struct pi_slot *slot);
 /* Where in the slot a result of at most PI_INLINE_RESULT bytes goes. */

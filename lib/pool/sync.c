@@ -39,10 +39,12 @@ posse_status pi_sync_acquire(posse_executor *e, enum pi_sync_type type, size_t s
     *sync = (struct pi_sync){.executor = e, .type = type, .serial = next_serial(e)};
     unsigned owner = pi_owner_here(e);
     pi_mark_escaping(e, owner);
-    posse_status status = pi_block_acquire(e, owner, size, &sync->ref);
+    struct pi_bytes block;
+    posse_status status = pi_block_acquire(e, owner, size, &block);
     if (status != POSSE_OK)
         return status;
-    sync->lock = pi_block_bytes(e, sync->ref, size);
+    sync->ref = block.ref;
+    sync->lock = block.bytes;
     sync->size = pi_block_room(e, sync->ref);
     pi_robust_lock_init(sync->lock, sync->serial);
     return POSSE_OK;

@@ -82,13 +82,13 @@ static void drop_result(struct posse_task *task)
 void pi_task_fail(struct posse_task *task, int code, const char *text)
 {
     size_t size = strlen(text);
+    struct pi_bytes block = {.ref = 0};
     drop_result(task);
     if (size > PI_INLINE_RESULT &&
-        pi_block_acquire(task->executor, task->worker, size, &task->block) != POSSE_OK)
+        pi_block_acquire(task->executor, task->worker, size, &block) != POSSE_OK)
         size = PI_INLINE_RESULT;
-    memcpy(task->block ? pi_block_bytes(task->executor, task->block, size)
-                       : pi_slot_result_room(task->slot, size),
-           text, size);
+    memcpy(block.ref ? block.bytes : pi_slot_result_room(task->slot, size), text, size);
+    task->block = block.ref;
     task->size = size;
     task->failed = true;
     task->code = code;
