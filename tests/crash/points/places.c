@@ -51,6 +51,7 @@ static const struct {
     {"core/ring.c", "is_in_first", false, "the supervisor"},
     {"core/ring.c", "pi_ring_left", false, "the supervisor"},
     {"pool/verify.c", NULL, true, "memory was scribbled on"},
+    {"worker/run.c", "await_kill", true, "the task ends between KILLING and the kill"},
     {"supervisor/child.c", NULL, false, "the supervisor"},
     {"supervisor/deadline.c", "check_suspect", false, "the supervisor"},
     {"core/units.c", "pi_units_discarded", true, "there is no memory left"},
