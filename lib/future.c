@@ -235,10 +235,10 @@ posse_status posse_kill(posse_future future)
             return POSSE_OK;
         if (pi_state(word) == PI_KILLING)
             return POSSE_OK; /* it is about to end */
-        if (pi_state(word) != PI_RUNNING)
+        if (pi_state(word) == PI_PENDING)
             continue;
-        if (pi_owner(word) == PI_OWNER_PROGRAM)
-            return POSSE_TOO_LATE; /* inline */
+        if (pi_state(word) != PI_RUNNING || pi_owner(word) == PI_OWNER_PROGRAM)
+            return POSSE_TOO_LATE; /* another thread has released it; or it runs inline */
         if (end_running(future, slot, &word))
             return POSSE_OK;
     }
