@@ -206,7 +206,8 @@ posse_status pi_finish_callbacks(posse_executor *e, uint64_t until)
 static posse_status add_locked(posse_executor *e, struct pi_subscription *sub, bool *now)
 {
     struct pi_callbacks *callbacks = e->dispatcher.callbacks;
-    *now = pi_has_ended(sub->future) && !pi_dispatch_find_locked(sub->future, &callbacks->cq);
+    *now = pi_final(pi_future_word(sub->future)) &&
+           !pi_dispatch_find_locked(sub->future, &callbacks->cq);
     if (!*now && !callbacks->started) {
         posse_status status = start(e);
         if (status != POSSE_OK)

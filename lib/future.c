@@ -144,37 +144,29 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
 
 /* ---- state ---- */
 
-bool pi_has_ended(posse_future future)
+uint64_t pi_future_word(posse_future future)
 {
     struct pi_slot *slot;
     uint64_t word;
-    return pi_future_look(future, &slot, &word) == POSSE_OK && pi_final(word);
+    return pi_future_look(future, &slot, &word) == POSSE_OK ? word : 0;
 }
 
 bool posse_done(posse_future future)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    if (pi_future_look(future, &slot, &word) != POSSE_OK)
-        return false;
+    uint64_t word = pi_future_word(future);
     deliver(future, word);
     return pi_final(word);
 }
 
 bool posse_running(posse_future future)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    if (pi_future_look(future, &slot, &word) != POSSE_OK)
-        return false;
-    return pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
+    enum pi_state state = pi_state(pi_future_word(future));
+    return state == PI_RUNNING || state == PI_KILLING;
 }
 
 bool posse_cancelled(posse_future future)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    return pi_future_look(future, &slot, &word) == POSSE_OK && pi_state(word) == PI_CANCELLED;
+    return pi_state(pi_future_word(future)) == PI_CANCELLED;
 }
 
 /* ---- cancel, kill, release ---- */

@@ -51,6 +51,9 @@ posse_executor *pi_at_exit_next(void);
 
 /* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
 posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
+/* The word alone; 0, which is no state of a task, if there is none. Unlike posse_done it delivers
+ * nothing: the caller may hold the dispatcher's lock. */
+uint64_t pi_future_word(posse_future future);
 /* How a final word says that the task ended. */
 posse_status pi_end_of(uint64_t word);
 /* Waits until the task has ended, as posse_result does. `slow`: the caller must call pi_call_exit
@@ -68,8 +71,6 @@ static inline posse_status pi_confirm(posse_future future, struct pi_slot *slot,
 }
 /* Fills an error with a call's status and its words, and nothing else. */
 void pi_error_of_call(posse_status status, posse_error *error);
-/* As posse_done, but delivers nothing: the caller may hold the dispatcher's lock. */
-bool pi_has_ended(posse_future future);
 
 /* submit_check.c: whether the workers have this function. */
 bool pi_loaded(posse_executor *executor, uintptr_t address);

@@ -13,10 +13,8 @@
 /* Whether it ended as an exception would in Python. */
 static bool is_exception(posse_future future)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    return pi_future_look(future, &slot, &word) == POSSE_OK && pi_final(word) &&
-           pi_state(word) != PI_DONE && pi_state(word) != PI_CANCELLED;
+    enum pi_state state = pi_state(pi_future_word(future));
+    return state == PI_FAILED || state == PI_TIMED_OUT || state == PI_LOST;
 }
 
 static posse_status await(struct posse_completion_iter *c, posse_when when)
@@ -38,7 +36,7 @@ static void report(const struct posse_completion_iter *c, bool *done, size_t *n_
     size_t count = 0;
     for (size_t i = 0; i < c->n; i++) {
         const struct pi_subscription *sub = &c->subs[i];
-        bool ended = sub->cq && pi_has_ended(sub->future);
+        bool ended = sub->cq && pi_final(pi_future_word(sub->future));
         count += ended;
         if (done)
             done[i] = sub->cq ? ended : done[sub->older - c->subs];
