@@ -11,21 +11,6 @@
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
 
-struct mistake {
-    bool made;
-    posse_status status;
-    const char *words;
-};
-
-static posse_status refuse_first(const struct mistake *mistakes, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (mistakes[i].made)
-            return pi_refuse(mistakes[i].status, mistakes[i].words);
-    return POSSE_OK;
-}
-#define REFUSE_FIRST(mistakes) refuse_first(mistakes, sizeof(mistakes) / sizeof *(mistakes))
-
 /* Whether the items of an array would lie over more memory than there can be. */
 static bool is_too_long(const posse_map_job *job, size_t size, size_t stride)
 {
@@ -34,19 +19,19 @@ static bool is_too_long(const posse_map_job *job, size_t size, size_t stride)
 
 static posse_status check_input(const posse_map_job *job, const posse_input *input)
 {
-    const struct mistake mistakes[] = {
+    const struct pi_mistake mistakes[] = {
         {input->size == 0, POSSE_INVALID, "the size of an input is 0"},
         {!job->source && job->count && !input->data, POSSE_INVALID, "the data of an input is NULL"},
         {is_too_long(job, input->size, input->stride ? input->stride : input->size),
          POSSE_TOO_LARGE, "an input is larger than memory can be"},
     };
-    return REFUSE_FIRST(mistakes);
+    return PI_REFUSE_FIRST(mistakes);
 }
 
 static posse_status check_job(const posse_map_job *job)
 {
     size_t stride = job->result_stride ? job->result_stride : job->result_size;
-    const struct mistake mistakes[] = {
+    const struct pi_mistake mistakes[] = {
         {!job->fn && !job->block_fn, POSSE_INVALID, "job.fn and block_fn are NULL"},
         {job->fn && job->block_fn, POSSE_INVALID, "job.fn and block_fn are both given"},
         {job->chunksize < 0 || job->buffersize < 0, POSSE_INVALID,
@@ -68,7 +53,7 @@ static posse_status check_job(const posse_map_job *job)
         {job->n_inputs > POSSE_MAX_INPUTS, POSSE_TOO_LARGE,
          "job.n_inputs is over POSSE_MAX_INPUTS"},
     };
-    posse_status status = REFUSE_FIRST(mistakes);
+    posse_status status = PI_REFUSE_FIRST(mistakes);
     if (status == POSSE_OK && job->n_inputs && !job->inputs)
         return pi_refuse(POSSE_INVALID, "job.inputs is NULL, but n_inputs is not 0");
     for (size_t k = 0; status == POSSE_OK && k < job->n_inputs; k++)

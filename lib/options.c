@@ -37,60 +37,40 @@ static posse_status copy_options(const posse_options *given, posse_options *opti
     return POSSE_OK;
 }
 
-/* What is wrong with a number of the options; NULL: it is fine. */
-static const char *find_negative(const posse_options *o)
-{
-    return o->max_workers < 0            ? "options.max_workers is negative"
-           : o->queue_limit < 0          ? "options.queue_limit is negative"
-           : o->retries < 0              ? "options.retries is negative"
-           : o->max_tasks_per_worker < 0 ? "options.max_tasks_per_worker is negative"
-           : o->idle_timeout_ms < 0      ? "options.idle_timeout_ms is negative"
-           : o->min_workers < 0          ? "options.min_workers is negative"
-                                         : NULL;
-}
-
-static const char *find_too_large(const posse_options *o)
-{
-    return o->max_workers > POSSE_MAX_WORKERS ? "options.max_workers is over POSSE_MAX_WORKERS"
-           : o->queue_limit > MAX_QUEUED      ? "options.queue_limit is over 16777216"
-           : o->retries > MAX_RETRIES         ? "options.retries is over 255"
-           : o->idle_timeout_ms > MAX_IDLE_MS ? "options.idle_timeout_ms is over 49 days"
-                                              : NULL;
-}
-
 static bool is_call(posse_fn *fn, const void *arg, size_t size)
 {
     return (fn || (!arg && !size)) && (arg || !size);
 }
 
-static const char *find_unknown(const posse_options *o)
-{
-    if (!find_backend(o->backend))
-        return "options.backend is unknown";
-    if (o->on_worker_lost != POSSE_CARRY_ON && o->on_worker_lost != POSSE_BREAK)
-        return "options.on_worker_lost is unknown";
-    if (o->max_memory && o->max_memory < PI_MIN_MEMORY)
-        return "options.max_memory is under 1 MiB";
-    if (!is_call(o->initializer, o->initializer_arg, o->initializer_size))
-        return "options.initializer_arg without a function, or initializer_size without it";
-    if (!is_call(o->finalizer, o->finalizer_arg, o->finalizer_size))
-        return "options.finalizer_arg without a function, or finalizer_size without it";
-    return NULL;
-}
-
 static posse_status check_options(const posse_options *o)
 {
-    const char *wrong;
-    if ((wrong = find_negative(o)))
-        return pi_refuse(POSSE_INVALID, wrong);
-    if ((wrong = find_too_large(o)))
-        return pi_refuse(POSSE_TOO_LARGE, wrong);
-    if ((wrong = find_unknown(o)))
-        return pi_refuse(POSSE_INVALID, wrong);
-    if (o->max_rss_per_worker && (o->backend != POSSE_PROCESS || pi_os_rss() < 0))
-        return pi_refuse(POSSE_NOT_SUPPORTED, "options.max_rss_per_worker: a worker's own memory "
-                                              "cannot be measured");
-    return POSSE_OK;
+    const struct pi_mistake mistakes[] = {
+        {o->max_workers < 0, POSSE_INVALID, "options.max_workers is negative"},
+        {o->queue_limit < 0, POSSE_INVALID, "options.queue_limit is negative"},
+        {o->retries < 0, POSSE_INVALID, "options.retries is negative"},
+        {o->max_tasks_per_worker < 0, POSSE_INVALID, "options.max_tasks_per_worker is negative"},
+        {o->idle_timeout_ms < 0, POSSE_INVALID, "options.idle_timeout_ms is negative"},
+        {o->min_workers < 0, POSSE_INVALID, "options.min_workers is negative"},
+        {o->max_workers > POSSE_MAX_WORKERS, POSSE_TOO_LARGE,
+         "options.max_workers is over POSSE_MAX_WORKERS"},
+        {o->queue_limit > MAX_QUEUED, POSSE_TOO_LARGE, "options.queue_limit is over 16777216"},
+        {o->retries > MAX_RETRIES, POSSE_TOO_LARGE, "options.retries is over 255"},
+        {o->idle_timeout_ms > MAX_IDLE_MS, POSSE_TOO_LARGE,
+         "options.idle_timeout_ms is over 49 days"},
+        {!find_backend(o->backend), POSSE_INVALID, "options.backend is unknown"},
+        {o->on_worker_lost != POSSE_CARRY_ON && o->on_worker_lost != POSSE_BREAK, POSSE_INVALID,
+         "options.on_worker_lost is unknown"},
+        {o->max_memory && o->max_memory < PI_MIN_MEMORY, POSSE_INVALID,
+         "options.max_memory is under 1 MiB"},
+        {!is_call(o->initializer, o->initializer_arg, o->initializer_size), POSSE_INVALID,
+         "options.initializer_arg without a function, or initializer_size without it"},
+        {!is_call(o->finalizer, o->finalizer_arg, o->finalizer_size), POSSE_INVALID,
+         "options.finalizer_arg without a function, or finalizer_size without it"},
+        {o->max_rss_per_worker && (o->backend != POSSE_PROCESS || pi_os_rss() < 0),
+         POSSE_NOT_SUPPORTED,
+         "options.max_rss_per_worker: a worker's own memory cannot be measured"},
+    };
+    return PI_REFUSE_FIRST(mistakes);
 }
 
 posse_status pi_options_read(const posse_options *given, posse_options *options)

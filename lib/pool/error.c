@@ -21,6 +21,14 @@ void pi_note_refusal(const char *words) { refusal = words; }
 
 const char *pi_refusal(void) { return refusal ? refusal : ""; }
 
+posse_status pi_refuse_first(const struct pi_mistake *mistakes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (mistakes[i].made)
+            return pi_refuse(mistakes[i].status, mistakes[i].words);
+    return POSSE_OK;
+}
+
 posse_status pi_refuse_errno(int error, const char *words)
 {
     if (error == 0)

@@ -13,6 +13,14 @@ static inline posse_status pi_refuse(posse_status status, const char *words)
     pi_note_refusal(words);
     return status;
 }
+/* What may be wrong with the arguments of a call. The first one that was made is refused. */
+struct pi_mistake {
+    bool made;
+    posse_status status;
+    const char *words;
+};
+posse_status pi_refuse_first(const struct pi_mistake *mistakes, size_t n);
+#define PI_REFUSE_FIRST(mistakes) pi_refuse_first(mistakes, sizeof(mistakes) / sizeof *(mistakes))
 /* The words of this thread's last refusal. */
 const char *pi_refusal(void);
 /* Words that several calls need. */
