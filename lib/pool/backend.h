@@ -15,7 +15,8 @@ struct pi_backend {
     /* In the program. */
     /* Starts the supervisor, which starts the workers. POSSE_OK, or another status and errno. */
     posse_status (*start)(posse_executor *executor);
-    /* Why there is no supervisor any more, in words; NULL: it lives. Two system calls. */
+    /* Why there is no supervisor any more, in words; NULL: it lives. Two system calls. May be NULL:
+     * it lives as long as the program. */
     const char *(*ended)(posse_executor *executor);
     /* Waits for its end; fine if it never started, or has ended. Callers may still notify it. */
     void (*join)(posse_executor *executor);

@@ -73,9 +73,10 @@ void pi_call_exit_unwound(void *executor) { pi_call_exit(executor); }
 
 bool pi_check_supervisor(posse_executor *e)
 {
-    const char *how = e->owner == PI_OWNER_PROGRAM ? e->backend->ended(e) : NULL;
+    bool may_end = e->owner == PI_OWNER_PROGRAM && e->backend->ended; /* a worker dies with it */
+    const char *how = may_end ? e->backend->ended(e) : NULL;
     if (!how)
-        return true; /* a worker dies with its supervisor */
+        return true;
     struct pi_error why = pi_error_from_words(how);
     if (pi_phase_of(e) != PI_CLOSED)
         pi_break(e, &why);

@@ -33,12 +33,6 @@ static posse_status start(posse_executor *e)
     return POSSE_OK;
 }
 
-static const char *ended(posse_executor *e)
-{
-    (void)e;
-    return NULL;
-}
-
 static void do_nothing(posse_executor *e) { (void)e; }
 
 struct finalizing {
@@ -81,7 +75,6 @@ static void notify(posse_executor *e)
 const struct pi_backend pi_inline_backend = {
     .default_workers = default_workers,
     .start = start,
-    .ended = ended,
     .join = do_nothing,
     .fini = do_nothing,
     .notify = notify,

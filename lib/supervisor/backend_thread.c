@@ -111,12 +111,6 @@ static posse_status start(posse_executor *e)
     return pi_refuse_errno(error, "the workers cannot be started");
 }
 
-static const char *ended(posse_executor *e)
-{
-    (void)e; /* it ends with the program */
-    return NULL;
-}
-
 static void join(posse_executor *e)
 {
     if (!e->supervisor || e->supervisor->joined)
@@ -134,7 +128,6 @@ static void fini(posse_executor *e)
 const struct pi_backend pi_thread_backend = {
     .default_workers = default_workers,
     .start = start,
-    .ended = ended,
     .join = join,
     .fini = fini,
     .notify = notify,
