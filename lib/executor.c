@@ -214,10 +214,16 @@ static posse_status shutdown_status(posse_executor *e)
     return pi_destroying(e) ? POSSE_SHUT_DOWN : POSSE_OK;
 }
 
+static bool is_closed(posse_executor *e, uint32_t parker)
+{
+    (void)parker;
+    return pi_phase_of(e) >= PI_CLOSED || pi_destroying(e);
+}
+
 static posse_status await_shutdown(posse_executor *e, uint64_t until)
 {
     (void)pi_check_supervisor(e);
-    posse_status status = pi_await_closed(e, until);
+    posse_status status = pi_await_event(e, is_closed, until);
     if (status == POSSE_OK)
         status = pi_finish_callbacks(e, until);
     return status == POSSE_OK ? shutdown_status(e) : status;

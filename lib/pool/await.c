@@ -158,17 +158,6 @@ posse_status pi_await_room(posse_executor *e, uint64_t until)
     return status == POSSE_OK ? pi_phase_status(pi_phase_of(e)) : status;
 }
 
-static bool is_closed(posse_executor *e, uint32_t parker)
-{
-    (void)parker;
-    return pi_phase_of(e) >= PI_CLOSED || pi_destroying(e);
-}
-
-posse_status pi_await_closed(posse_executor *e, uint64_t until)
-{
-    return pi_await_event(e, is_closed, until);
-}
-
 void pi_await_callers(posse_executor *e)
 {
     while (atomic_load(&e->blocked) != 0) { /* with pi_call_exit, a caller's last access */

@@ -38,8 +38,6 @@ posse_status pi_await_event(posse_executor *executor, pi_event_fn *event, uint64
 bool pi_is_full(posse_executor *executor);
 /* Waits until the queue has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
 posse_status pi_await_room(posse_executor *executor, uint64_t until);
-/* Waits until the phase is PI_CLOSED or PI_DEAD, or the executor is being destroyed. */
-posse_status pi_await_closed(posse_executor *executor, uint64_t until);
 /* Wakes all callers that sleep, and waits until they have left. The phase must be such that they
  * do. */
 void pi_await_callers(posse_executor *executor);
