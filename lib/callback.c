@@ -207,7 +207,7 @@ static posse_status add_locked(posse_executor *e, struct pi_subscription *sub, b
 {
     struct pi_callbacks *callbacks = e->dispatcher.callbacks;
     *now = pi_final(pi_future_word(sub->future)) &&
-           !pi_dispatch_find_locked(sub->future, &callbacks->cq);
+           !pi_subscriptions_find(&e->dispatcher.subscriptions, sub->future, &callbacks->cq);
     if (!*now && !callbacks->started) {
         posse_status status = start(e);
         if (status != POSSE_OK)

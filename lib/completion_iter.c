@@ -59,7 +59,7 @@ static void subscribe(struct posse_completion_iter *c, posse_executor *e)
         struct pi_subscription *sub = &c->subs[i];
         if (sub->future.executor != e)
             continue;
-        sub->older = pi_dispatch_find_locked(sub->future, &c->cq);
+        sub->older = pi_subscriptions_find(&e->dispatcher.subscriptions, sub->future, &c->cq);
         if (sub->older)
             continue;
         sub->cq = &c->cq;

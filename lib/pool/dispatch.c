@@ -274,8 +274,3 @@ void pi_dispatch_wake_all(posse_executor *e)
         pi_os_semaphore_post_once(&m->cq->wakeup);
     pthread_mutex_unlock(&e->dispatcher.lock);
 }
-
-struct pi_subscription *pi_dispatch_find_locked(posse_future future, const struct pi_cq *cq)
-{
-    return pi_subscriptions_find(&future.executor->dispatcher.subscriptions, future, cq);
-}

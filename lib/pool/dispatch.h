@@ -74,8 +74,6 @@ void pi_dispatch_subscribe(struct pi_subscription *sub);
  * parker, or the subscription is delivered if the future has ended. */
 void pi_dispatch_link_locked(struct pi_subscription *sub);
 void pi_dispatch_arm_locked(struct pi_subscription *sub);
-/* The newest linked subscription of this future and cq, or NULL. */
-struct pi_subscription *pi_dispatch_find_locked(posse_future future, const struct pi_cq *cq);
 /* Takes n subscriptions of a cq out of the index and of the queue, so that they may be freed. One
  * may be in neither, and its executor may be gone. No lock is held. */
 void pi_dispatch_unlink(struct pi_cq *cq, struct pi_subscription *subs, size_t n);

@@ -22,7 +22,7 @@ bool pi_subscriptions_init(struct pi_subscriptions *all);
 void pi_subscriptions_fini(struct pi_subscriptions *all);
 void pi_subscriptions_insert(struct pi_subscriptions *all, struct pi_subscription *sub);
 void pi_subscriptions_remove(struct pi_subscriptions *all, struct pi_subscription *sub);
-/* The newest of this future and cq, or NULL. */
+/* The newest of this future and cq that is linked, or NULL. */
 struct pi_subscription *pi_subscriptions_find(const struct pi_subscriptions *all,
                                               posse_future future, const struct pi_cq *cq);
 
