@@ -140,7 +140,7 @@ static posse_status help(struct posse_completion_iter *c)
 {
     posse_status status = POSSE_TIMEOUT;
     for (; c->helped < c->n; c->helped++)
-        if ((status = pi_help_with(c->subs[c->helped].future)) != POSSE_TIMEOUT)
+        if ((status = pi_help(c->subs[c->helped].future)) != POSSE_TIMEOUT)
             break;
     return status;
 }

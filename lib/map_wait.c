@@ -75,7 +75,7 @@ static posse_status help(posse_map_iter *m)
 {
     posse_status status = POSSE_TIMEOUT;
     for (; m->to_help && status == POSSE_TIMEOUT; m->to_help = m->to_help->younger)
-        status = pi_help_with(m->to_help->sub.future);
+        status = pi_help(m->to_help->sub.future);
     return status;
 }
 

@@ -34,10 +34,11 @@ static void give_back(posse_executor *e, uint32_t index, uint64_t word)
     pi_wake_or_grow(e);
 }
 
-posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
+/* The task's word was just PENDING. */
+static posse_status try_to_help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
-    if (!self || pi_state(word) != PI_PENDING || !may_help(self))
+    if (!self || !may_help(self))
         return POSSE_TIMEOUT;
     if (!pi_os_stack_has_room())
         return pi_refuse_errno(ENOMEM, "no room on the stack for the task that is waited for");
@@ -54,7 +55,7 @@ posse_status pi_help(posse_executor *e, uint32_t index, uint64_t word)
     return POSSE_OK;
 }
 
-posse_status pi_help_with(posse_future future)
+posse_status pi_help(posse_future future)
 {
     if (!pi_self || !future.executor)
         return POSSE_TIMEOUT;
@@ -63,7 +64,7 @@ posse_status pi_help_with(posse_future future)
     /* Again: a claim also fails because another caller has just put its parker into the word. */
     while (status == POSSE_TIMEOUT && word != seen && pi_handle_valid(word, future) &&
            pi_state(word) == PI_PENDING) {
-        status = pi_help(future.executor, future.slot, word);
+        status = try_to_help(future.executor, future.slot, word);
         seen = word;
         word = pi_word_of(future);
     }
@@ -75,7 +76,7 @@ static posse_status await_slowly(struct pi_await *wait, uint64_t until)
     posse_executor *e = wait->future.executor;
     posse_status status;
     while ((status = pi_await_look(wait)) == POSSE_TIMEOUT && pi_os_now() < until) {
-        status = pi_help(e, wait->future.slot, wait->word);
+        status = pi_help(wait->future);
         if (status == POSSE_TIMEOUT)
             status = pi_await_step(wait, until);
         if (status != POSSE_OK)

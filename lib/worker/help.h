@@ -15,12 +15,10 @@
  * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SYSTEM. */
 posse_status pi_await_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
 
-/* Runs a task that this thread's task waits for; `word` is its word. POSSE_OK: it did.
+/* Runs a task that this thread's task waits for, if there is such a task. POSSE_OK: it did.
  * POSSE_TIMEOUT: not this one; the caller may wait for it. POSSE_NO_MEMORY: the stack has no room
  * for that. The caller must not wait then: all workers may have come so far, and none would run
  * the task. */
-posse_status pi_help(posse_executor *executor, uint32_t index, uint64_t word);
-/* The same, with the word as it is now, and with any thread and executor. */
-posse_status pi_help_with(posse_future future);
+posse_status pi_help(posse_future future);
 
 #endif
