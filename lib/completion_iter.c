@@ -4,6 +4,7 @@
  */
 #include "completion_iter.h"
 #include "internal.h"
+#include "base/container_of.h"
 #include "os/clock.h"
 #include "os/unwind.h"
 #include "pool/await.h"
@@ -83,6 +84,16 @@ static posse_status add_futures(struct posse_completion_iter *c, const posse_fut
     return open_dispatchers(&c->cq);
 }
 
+static posse_status help(struct pi_cq *cq)
+{
+    struct posse_completion_iter *c = PI_CONTAINER_OF(cq, struct posse_completion_iter, cq);
+    posse_status status = POSSE_TIMEOUT;
+    for (; pi_self && c->helped < c->n; c->helped++)
+        if ((status = pi_help(c->subs[c->helped].future)) != POSSE_TIMEOUT)
+            break;
+    return status;
+}
+
 struct posse_completion_iter *pi_iter_open(const posse_future *futures, size_t n, long timeout_ms,
                                            posse_status *status)
 {
@@ -95,6 +106,7 @@ struct posse_completion_iter *pi_iter_open(const posse_future *futures, size_t n
         return NULL;
     }
     pi_cq_init(&c->cq);
+    c->cq.help = help;
     pi_os_fork_detect_set(&c->guard);
     c->until = pi_os_after_ms(timeout_ms);
     c->n = n;
@@ -135,30 +147,6 @@ static posse_status outcome(const struct pi_subscription *sub)
     return pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
 }
 
-/* A task that waits runs one of the tasks itself. POSSE_TIMEOUT: there is none to be run. */
-static posse_status help(struct posse_completion_iter *c)
-{
-    posse_status status = POSSE_TIMEOUT;
-    for (; c->helped < c->n; c->helped++)
-        if ((status = pi_help(c->subs[c->helped].future)) != POSSE_TIMEOUT)
-            break;
-    return status;
-}
-
-/* The next delivered subscription. NULL: *status says why. */
-static struct pi_subscription *await_next(struct posse_completion_iter *c, posse_status *status)
-{
-    while (pi_self && c->helped < c->n && pi_os_now() < c->until) {
-        struct pi_subscription *sub = pi_cq_next(&c->cq, 0, status);
-        if (sub || *status != POSSE_TIMEOUT)
-            return sub;
-        *status = help(c);
-        if (*status == POSSE_NO_MEMORY)
-            return NULL;
-    }
-    return pi_cq_next(&c->cq, c->until, status);
-}
-
 /* Counts a delivered subscription by its outcome, which it returns. */
 static posse_status take(struct posse_completion_iter *c, const struct pi_subscription *sub)
 {
@@ -176,7 +164,7 @@ static posse_status take(struct posse_completion_iter *c, const struct pi_subscr
 struct pi_subscription *pi_iter_next(struct posse_completion_iter *c, posse_status *status)
 {
     while (c->left > c->never) {
-        struct pi_subscription *sub = await_next(c, status);
+        struct pi_subscription *sub = pi_cq_next(&c->cq, c->until, status);
         if (!sub)
             return NULL;
         *status = take(c, sub);

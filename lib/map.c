@@ -93,7 +93,7 @@ posse_status posse_map_close(posse_map_iter *m)
     if (status == POSSE_OK) { /* in a forked child locks may stay held for ever */
         pi_map_cancel(m);
         pi_map_land_all(m);
-        pi_map_wait_fini(m);
+        pi_cq_fini(&m->cq);
     }
     for (struct pi_flight *flight = m->oldest, *next; flight; flight = next) {
         next = flight->younger;

@@ -82,7 +82,6 @@ posse_status pi_map_fill(posse_map_iter *map, size_t ahead);
 /* ---- map_wait.c ---- */
 
 void pi_map_wait_init(posse_map_iter *map);
-void pi_map_wait_fini(posse_map_iter *map);
 /* Makes `spare` the youngest chunk on its way. */
 void pi_map_depart(posse_map_iter *map, posse_future future, size_t count);
 /* Waits until map->ready is the chunk that is given next. There is one on its way. */

@@ -17,13 +17,21 @@
 
 #include <stdlib.h>
 
+static posse_status help(struct pi_cq *cq)
+{
+    posse_map_iter *m = PI_CONTAINER_OF(cq, posse_map_iter, cq);
+    posse_status status = POSSE_TIMEOUT;
+    for (; m->to_help && status == POSSE_TIMEOUT; m->to_help = m->to_help->younger)
+        status = pi_help(m->to_help->sub.future);
+    return status;
+}
+
 void pi_map_wait_init(posse_map_iter *m)
 {
     pi_cq_init(&m->cq);
+    m->cq.help = help;
     (void)pi_cq_join(&m->cq, m->executor); /* the first: it cannot fail */
 }
-
-void pi_map_wait_fini(posse_map_iter *m) { pi_cq_fini(&m->cq); }
 
 void pi_map_depart(posse_map_iter *m, posse_future future, size_t count)
 {
@@ -61,32 +69,11 @@ void pi_map_land(posse_map_iter *m, struct pi_flight *flight)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-/* Takes the next chunk that has ended, or can end no more. */
-static posse_status take(posse_map_iter *m, uint64_t until)
+/* Takes the next chunk that has ended, or can end no more. NULL: *status tells why. */
+static struct pi_flight *take(posse_map_iter *m, uint64_t until, posse_status *status)
 {
-    posse_status status;
-    struct pi_subscription *sub = pi_cq_next(&m->cq, until, &status);
-    m->ready = sub ? PI_CONTAINER_OF(sub, struct pi_flight, sub) : NULL;
-    return sub ? POSSE_OK : status;
-}
-
-/* A task runs one of its chunks itself: as pi_help. */
-static posse_status help(posse_map_iter *m)
-{
-    posse_status status = POSSE_TIMEOUT;
-    for (; m->to_help && status == POSSE_TIMEOUT; m->to_help = m->to_help->younger)
-        status = pi_help(m->to_help->sub.future);
-    return status;
-}
-
-static posse_status await_any(posse_map_iter *m, uint64_t until)
-{
-    posse_status status, helped = POSSE_OK;
-    while ((status = take(m, helped == POSSE_OK ? 0 : until)) == POSSE_TIMEOUT && until &&
-           helped == POSSE_OK)
-        if ((helped = help(m)) == POSSE_NO_MEMORY)
-            return helped;
-    return status;
+    struct pi_subscription *sub = pi_cq_next(&m->cq, until, status);
+    return sub ? PI_CONTAINER_OF(sub, struct pi_flight, sub) : NULL;
 }
 
 posse_status pi_map_wait(posse_map_iter *m, uint64_t until)
@@ -97,7 +84,7 @@ posse_status pi_map_wait(posse_map_iter *m, uint64_t until)
     } else if (!m->ready) {
         pi_call_enter(m->executor);
         PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor); /* by a task that runs here */
-        status = await_any(m, until);
+        m->ready = take(m, until, &status);
         PI_OS_END_IF_LEFT;
         pi_call_exit(m->executor);
         until = 0; /* it has ended, or never will */

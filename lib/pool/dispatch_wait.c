@@ -148,6 +148,13 @@ struct pi_subscription *pi_cq_next(struct pi_cq *cq, uint64_t until, posse_statu
                 break;
             continue;
         }
+        posse_status helped = cq->help ? cq->help(cq) : POSSE_TIMEOUT;
+        if (helped == POSSE_NO_MEMORY) {
+            *status = helped;
+            break;
+        }
+        if (helped == POSSE_OK)
+            continue;
         if (!lead(cq, until))
             follow(cq, until);
         slept = true;
