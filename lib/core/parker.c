@@ -19,3 +19,16 @@ void pi_parkers_release(struct pi_parkers *parkers, uint32_t index)
     pi_store_release(&parkers->at[index].owner, 0); /* with the acquire of the next owner's CAS */
     pi_bitmap_free(&parkers->map, index);
 }
+
+void pi_parkers_recover(struct pi_parkers *parkers, unsigned worker)
+{
+    uint32_t count = pi_parkers_count(parkers);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t owner = pi_load_seq(&parkers->at[i].owner); /* with pi_parkers_acquire */
+        if (owner == worker + 1)
+            pi_parkers_release(parkers, i);
+        else if (owner == 0 && pi_bitmap_is_allocated(&parkers->map, i))
+            pi_bitmap_free(&parkers->map, i);
+    }
+    pi_bitmap_repair(&parkers->map, count);
+}

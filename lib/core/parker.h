@@ -51,5 +51,7 @@ static inline uint32_t pi_parkers_count(struct pi_parkers *parkers)
 /* Takes a free parker. PI_NO_INDEX: all are taken, the table must grow. */
 uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner);
 void pi_parkers_release(struct pi_parkers *parkers, uint32_t index);
+/* Supervisor, after the worker was reaped: frees its parkers, and corrects the map. */
+void pi_parkers_recover(struct pi_parkers *parkers, unsigned worker);
 
 #endif

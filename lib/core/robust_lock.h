@@ -21,7 +21,7 @@
  *   before it took it             nothing                    none
  *   holding it                    HELD(h)                    FREE, DIED; everyone is woken
  *   after FREE, before the wake   a sleeper                  everyone is woken
- *   after GONE                    a block without an owner   freed (recover_sync.c)
+ *   after GONE                    a block without an owner   freed (recover_blocks.c)
  *
  * The model is tests/model/lock.pml.
  *

@@ -2,7 +2,7 @@
  *
  *   file             what it does
  *   sync.c           making, finding and ending them; waiting for them
- *   recover_sync.c   what a death leaves in them
+ *   recover_blocks.c   what a death leaves in them
  *   lib/lock.c       posse_lock_...
  *   sync_queue.c     what is a queue's alone
  *   lib/queue.c      posse_queue_...

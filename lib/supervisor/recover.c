@@ -35,7 +35,7 @@
  *   after it opened one, before the map        OPEN(w), bits clear      G     bits set
  *   while it had a parker                      owner w                  walk  free
  *   after the head, before it woke submitters  submitter asleep, room         all are woken
- *   with blocks, locks or queues               see core/arena.h and recover_sync.c
+ *   with blocks, locks or queues               see core/arena.h and recover_blocks.c
  *
  * If T and S do not tell all, the recovery looks at all open groups, and pushes again what the
  * worker has submitted. That is so if
@@ -59,7 +59,6 @@
 #include "pool/commit.h"
 #include "pool/finish.h"
 #include "pool/grow.h"
-#include "pool/trim.h"
 #include "pool/verify.h"
 #include "pool/wake.h"
 #include "worker/run.h"
@@ -98,19 +97,18 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
 {
     posse_executor *e = loss->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
+    enum pi_lane lane = pi_slot_lane(slot);
+    uint64_t entry = pi_in_ring(lane);
     drop_result(e, index, word);
     uint8_t retries = pi_load_relaxed(&slot->retries); /* relaxed: the supervisor's own by now */
-    if (retries > 0 && !(word & PI_CANCEL_REQUESTED) && pi_phase_of(e) < PI_STOPPING) {
-        enum pi_lane lane = pi_slot_lane(slot);
-        uint64_t entry = pi_in_ring(lane);
-        /* relaxed: published with PENDING */
-        pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1));
-        if (pi_slot_transition(slot, &word, PI_PENDING, entry, 0) && !(word & entry))
-            push_again(e, lane, index, pi_with_state(word | entry, PI_PENDING));
+    if (retries == 0 || (word & PI_CANCEL_REQUESTED) || pi_phase_of(e) >= PI_STOPPING) {
+        slot->death = *loss->death;
+        (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
         return;
     }
-    slot->death = *loss->death;
-    (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
+    pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1)); /* relaxed: PENDING publishes it */
+    if (pi_slot_transition(slot, &word, PI_PENDING, entry, 0) && !(word & entry))
+        push_again(e, lane, index, pi_with_state(word | entry, PI_PENDING));
 }
 
 static void recover_killing(posse_executor *e, uint32_t index, uint64_t word)
@@ -149,16 +147,16 @@ static void recover_handle(posse_executor *e, uint32_t index, uint64_t word)
 static void recover_entry(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    for (;;) {
-        enum pi_lane lane = pi_slot_lane(slot);
-        bool pending = pi_state(word) == PI_PENDING;
-        uint64_t left = word & ~(PI_IN_RING & ~(pending ? pi_in_ring(lane) : 0));
-        if (left != word && !pi_cas(&slot->word, &word, left)) /* with claim_head */
-            continue;
-        if (pending)
-            push_again(e, lane, index, left);
-        return;
-    }
+    enum pi_lane lane;
+    bool pending;
+    uint64_t left;
+    do {
+        lane = pi_slot_lane(slot);
+        pending = pi_state(word) == PI_PENDING;
+        left = word & ~(PI_IN_RING & ~(pending ? pi_in_ring(lane) : 0));
+    } while (left != word && !pi_cas(&slot->word, &word, left)); /* with claim_head */
+    if (pending)
+        push_again(e, lane, index, left);
 }
 
 /* ---- slots ---- */
@@ -264,31 +262,6 @@ static void recover_slots(struct loss *loss)
 
 /* ---- the rest ---- */
 
-/* What the worker held becomes `next`'s: PI_OWNER_PROGRAM, or PI_OWNER_NONE, then it is freed. See
- * core/arena.h. */
-static void recover_blocks(posse_executor *e, unsigned worker, unsigned next)
-{
-    struct pi_arena *arena = &e->segment.arena;
-    pi_recover_sync(e, worker, next);
-    for (uint32_t unit = 0, end = pi_arena_end(arena); unit < end; unit++)
-        if (pi_unit_recover(arena, unit, worker, next)) /* some of its units may have no memory */
-            pi_units_discard(e, unit, pi_units_of(arena, unit));
-}
-
-static void recover_parkers(posse_executor *e, unsigned worker)
-{
-    struct pi_parkers *parkers = &e->segment.parkers;
-    uint32_t count = pi_parkers_count(parkers);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t owner = pi_load_seq(&parkers->at[i].owner); /* with pi_parkers_acquire */
-        if (owner == worker + 1)
-            pi_parkers_release(parkers, i);
-        else if (owner == 0 && pi_bitmap_is_allocated(&parkers->map, i))
-            pi_bitmap_free(&parkers->map, i);
-    }
-    pi_bitmap_repair(&parkers->map, count);
-}
-
 /* The worker may have died between the end of a task and its count. */
 static void recover_counts(posse_executor *e, unsigned worker)
 {
@@ -314,10 +287,10 @@ void pi_recover(posse_executor *e, unsigned worker, const struct pi_death *death
     pi_store_seq(&at->deadline_ns, 0); /* see worker_record.h */
     /* Locks come before tasks: a caller that sees its task lost may take them. And before parkers,
      * whose owners tell which waiters are the worker's. */
-    recover_blocks(e, worker, PI_OWNER_NONE);
+    pi_recover_blocks(e, worker, PI_OWNER_NONE);
     recover_slots(&loss);
     pi_recount(e); /* the worker may have counted memory that it had not yet taken */
-    recover_parkers(e, worker);
+    pi_parkers_recover(&e->segment.parkers, worker);
     pi_wake_all_parkers(e);
     pi_wake_all_workers(e);
 }
@@ -335,5 +308,5 @@ void pi_reparent(posse_executor *e, unsigned worker)
         if (pi_load_relaxed(&slots->at[i].submitter) == submitter) /* relaxed: the CAS checks it */
             (void)pi_cas(&slots->at[i].submitter, &submitter, (uint16_t)PI_OWNER_PROGRAM);
     }
-    recover_blocks(e, worker, PI_OWNER_PROGRAM);
+    pi_recover_blocks(e, worker, PI_OWNER_PROGRAM);
 }

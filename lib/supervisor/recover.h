@@ -2,7 +2,6 @@
 #ifndef PI_RECOVER_H
 #define PI_RECOVER_H
 
-#include "core/segment.h"
 #include "pool/pool.h"
 
 /* Both after the worker was reaped. */
@@ -11,8 +10,8 @@ void pi_recover(posse_executor *executor, unsigned worker, const struct pi_death
 /* A worker exited cleanly: what it had handed to others becomes the program's. */
 void pi_reparent(posse_executor *executor, unsigned worker);
 
-/* recover_sync.c: the same for locks and queues. The worker's own ones become `next`'s:
- * PI_OWNER_PROGRAM, or PI_OWNER_NONE, then they end. */
-void pi_recover_sync(posse_executor *executor, unsigned worker, unsigned next);
+/* recover_blocks.c: the same for blocks, locks and queues. The worker's own ones become `next`'s:
+ * PI_OWNER_PROGRAM, or PI_OWNER_NONE, then they are freed. */
+void pi_recover_blocks(posse_executor *executor, unsigned worker, unsigned next);
 
 #endif

@@ -1,7 +1,7 @@
 /* arena.pml - blocks of shared memory: who holds them, and who frees them when somebody dies.
  *
  * Mirrors: arena.h, arena.c, units.c, span.c, acquire_small, acquire_large, pi_reclaim_blocks,
- * recover_blocks
+ * pi_recover_blocks
  *
  * Sequentially consistent; every atomic operation is one step, and a worker may be killed between
  * any two.

@@ -1,7 +1,7 @@
 /* done_list.pml - one who waits for many tasks, and those who end them and may die meanwhile.
  *
  * Mirrors: done_list.h, done_list.c, pi_wake_waiters, ask_for_rescan, pi_wake_all_parkers,
- * pi_dispatch_deliver_locked, gather, recover_parkers
+ * pi_dispatch_deliver_locked, gather, pi_parkers_recover
  *
  * Sequentially consistent; every atomic operation is one step, and the worker that dies may do so
  * between any two.

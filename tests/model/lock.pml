@@ -1,7 +1,7 @@
 /* lock.pml - a lock, those who wait for it, and a worker that may die anywhere.
  *
  * Mirrors: robust_lock.h, robust_lock.c, waiters.h, waiters.c, pi_await_condition, pi_sync_lock,
- * pi_sync_unlock, recover_sync.c
+ * pi_sync_unlock, recover_blocks.c
  *
  * Sequentially consistent; every atomic operation is one step. sem_post adds first and wakes the
  * sleeper in a second step.

@@ -70,7 +70,7 @@ static const struct {
     {"pool/commit.c", "pi_recount", false, "the supervisor"},
     {"pool/commit.c", "pi_uncommit", true, "there is no memory left, or two grow a table"},
     {"supervisor/recover.c", NULL, false, "the supervisor"},
-    {"supervisor/recover_sync.c", NULL, false, "the supervisor"},
+    {"supervisor/recover_blocks.c", NULL, false, "the supervisor"},
     {"supervisor/scale.c", NULL, false, "the supervisor"},
     {"supervisor/supervisor.c", NULL, false, "the supervisor"},
     {"pool/trim.c", "pi_trim_when_due", false, "the supervisor"},

@@ -1,10 +1,10 @@
 /* Runs in: supervisor.
  *
- * What a worker leaves in a lock or queue. Other processes go on meanwhile, so every repair is one
- * compare-and-swap.
+ * What a worker leaves in blocks of the arena (core/arena.h), and among these in locks and queues.
+ * Other processes go on meanwhile, so every repair is one compare-and-swap.
  *
  *   the worker died ...                             left behind        repair
- *   before it published the lock or queue           HELD(w)            FREE, as any block
+ *   with a block, before it published a lock        HELD(w)            FREE
  *   after it published the lock or queue            SYNC(w)            lock GONE, then FREE
  *   ... while another one is inside the queue       HELD(h) and GONE   h frees it
  *   while it held a lock                            HELD(w)            FREE, DIED
@@ -18,6 +18,7 @@
 #include "base/container_of.h"
 #include "pool/block.h"
 #include "pool/sync.h"
+#include "pool/trim.h"
 #include "supervisor/recover.h"
 
 /* Removes the bits of the worker's parkers: nobody else wakes them, and the next owner of such a
@@ -78,7 +79,7 @@ static void recover(const struct pi_sync *sync, uint64_t tag, unsigned worker, u
         set_owner(sync, tag, next);
 }
 
-void pi_recover_sync(posse_executor *e, unsigned worker, unsigned next)
+static void recover_all_sync(posse_executor *e, unsigned worker, unsigned next)
 {
     uint64_t tag;
     pi_block_ref ref = 0;
@@ -94,4 +95,13 @@ void pi_recover_sync(posse_executor *e, unsigned worker, unsigned next)
         if (pi_tag_kind(tag) == PI_TAG_SYNC && sync.lock)
             recover(&sync, tag, worker, next);
     }
+}
+
+void pi_recover_blocks(posse_executor *e, unsigned worker, unsigned next)
+{
+    struct pi_arena *arena = &e->segment.arena;
+    recover_all_sync(e, worker, next);
+    for (uint32_t unit = 0, end = pi_arena_end(arena); unit < end; unit++)
+        if (pi_unit_recover(arena, unit, worker, next)) /* some of its units may have no memory */
+            pi_units_discard(e, unit, pi_units_of(arena, unit));
 }
