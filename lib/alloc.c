@@ -5,8 +5,6 @@
  */
 #include "internal.h"
 #include "pool/block.h"
-#include "pool/error.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "pool/trim.h"
 

@@ -12,7 +12,6 @@
 #include "internal.h"
 #include "os/clock.h"
 #include "os/process.h"
-#include "pool/error.h"
 #include "pool/park.h"
 
 #include <errno.h>

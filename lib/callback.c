@@ -13,9 +13,7 @@
 #include "os/unwind.h"
 #include "pool/await.h"
 #include "pool/dispatch.h"
-#include "pool/error.h"
 #include "pool/park.h"
-#include "pool/pool.h"
 #include "pool/wake.h"
 
 #include <errno.h>

@@ -9,10 +9,8 @@
 #include "os/unwind.h"
 #include "pool/await.h"
 #include "pool/dispatch.h"
-#include "pool/error.h"
 #include "pool/park.h"
 #include "pool/phase.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "worker/help.h"
 

@@ -7,8 +7,6 @@
 #include "base/container_of.h"
 #include "os/clock.h"
 #include "pool/dispatch.h"
-#include "pool/error.h"
-#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,7 +9,6 @@
  */
 #include "internal.h"
 #include "pool/block.h"
-#include "pool/error.h"
 #include "pool/park.h"
 
 #include <stdio.h>

@@ -16,11 +16,9 @@
 #include "pool/backend.h"
 #include "pool/grow.h"
 #include "pool/dispatch.h"
-#include "pool/error.h"
 #include "pool/finish.h"
 #include "pool/park.h"
 #include "pool/phase.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "pool/wake.h"
 

@@ -10,10 +10,8 @@
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/dispatch.h"
-#include "pool/error.h"
 #include "pool/finish.h"
 #include "pool/park.h"
-#include "pool/pool.h"
 #include "pool/wake.h"
 #include "worker/help.h"
 

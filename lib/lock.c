@@ -1,6 +1,5 @@
 /* Runs in: program, worker. Locks for tasks and the program; how they work: pool/sync.c. */
 #include "internal.h"
-#include "pool/error.h"
 #include "pool/sync.h"
 
 posse_status posse_lock_create(posse_executor *e, posse_lock *lock)

@@ -5,8 +5,6 @@
 #include "internal.h"
 #include "os/rss.h"
 #include "pool/backend.h"
-#include "pool/error.h"
-#include "pool/pool.h"
 
 #include <errno.h>
 #include <stdio.h>

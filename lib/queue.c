@@ -1,6 +1,5 @@
 /* Runs in: program, worker. Queues for tasks and the program; how they work: pool/sync_queue.c. */
 #include "internal.h"
-#include "pool/error.h"
 #include "pool/sync_queue.h"
 
 posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_size,

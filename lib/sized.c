@@ -8,7 +8,6 @@
  * one has padding, and leaves no padding behind them, because padding need not be zero.
  */
 #include "internal.h"
-#include "pool/error.h"
 
 #include <string.h>
 

@@ -5,7 +5,6 @@
  */
 #include "internal.h"
 #include "pool/block.h"
-#include "pool/pool.h"
 #include "worker/run.h"
 
 /* order: relaxed, because each value counts alone. */

@@ -1,5 +1,4 @@
 /* Runs in: anywhere. Statuses in words, from the list in posse.h, and the version. */
-#include "internal.h"
 #include "pool/error.h"
 
 const char *posse_status_name(posse_status status)

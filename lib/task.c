@@ -6,8 +6,6 @@
 #include "internal.h"
 #include "os/clock.h"
 #include "pool/block.h"
-#include "pool/error.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "worker/run.h"
 

@@ -5,8 +5,6 @@
 #include "completion_iter.h"
 #include "internal.h"
 #include "os/unwind.h"
-#include "pool/error.h"
-#include "pool/pool.h"
 
 #include <string.h>
 

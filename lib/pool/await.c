@@ -6,7 +6,6 @@
 #include "pool/error.h"
 #include "pool/park.h"
 #include "pool/phase.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "pool/verify.h"
 #include "pool/wake.h"

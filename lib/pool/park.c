@@ -6,7 +6,6 @@
 #include "pool/error.h"
 #include "pool/grow.h"
 #include "pool/phase.h"
-#include "pool/pool.h"
 
 uint64_t pi_verify_interval_ns = PI_VERIFY_NS;
 

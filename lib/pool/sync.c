@@ -10,7 +10,6 @@
 #include "pool/block.h"
 #include "pool/error.h"
 #include "pool/park.h"
-#include "pool/pool.h"
 #include "pool/self.h"
 #include "pool/verify.h"
 #include "pool/wake.h"
