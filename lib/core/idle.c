@@ -39,11 +39,6 @@ void pi_idle_leave(struct pi_idle *idle, unsigned worker)
     pi_and_seq(word_of(idle, worker), ~(SPINNING(worker) | SLEEPING(worker)));
 }
 
-bool pi_idle_is_spinning(struct pi_idle *idle, unsigned worker)
-{
-    return pi_load_relaxed(word_of(idle, worker)) & SPINNING(worker); /* relaxed: advice only */
-}
-
 bool pi_idle_has(struct pi_idle *idle, unsigned worker)
 {
     /* seq: with the steps of the worker */

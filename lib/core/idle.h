@@ -42,7 +42,6 @@ void pi_idle_spin(struct pi_idle *idle, unsigned worker);
 void pi_idle_sleep(struct pi_idle *idle, unsigned worker);
 /* Clears both bits. */
 void pi_idle_leave(struct pi_idle *idle, unsigned worker);
-bool pi_idle_is_spinning(struct pi_idle *idle, unsigned worker);
 /* Whether the worker sleeps or spins. */
 bool pi_idle_has(struct pi_idle *idle, unsigned worker);
 
