@@ -118,17 +118,12 @@ static enum pi_worker_state final_state(const struct pi_supervisor *s, unsigned 
     enum pi_worker_state state = pi_worker_state(s, worker);
     /* acquire: with pop_task in run.c */
     bool in_task = pi_load_acquire(&s->executor->segment.workers[worker].current) != 0;
-    bool initialized = s->children[worker].initialized;
-    switch (state) {
-    case PI_WORKER_STARTING: return initialized ? PI_WORKER_READY : state;
-    case PI_WORKER_FAILED: return initialized || in_task ? PI_WORKER_READY : state;
-    case PI_WORKER_EXITING: return in_task ? PI_WORKER_READY : state;
-    case PI_WORKER_EXITED:
-        return in_task                         ? PI_WORKER_READY
-               : how->signal || how->exit_code ? PI_WORKER_EXITING
-                                               : state;
-    default: return PI_WORKER_READY;
-    }
+    bool started = state == PI_WORKER_STARTING || state == PI_WORKER_FAILED;
+    bool exits = state == PI_WORKER_EXITING || state == PI_WORKER_EXITED;
+    if (in_task || (started && s->children[worker].initialized) || (!started && !exits))
+        return PI_WORKER_READY;
+    bool clean = !how->signal && !how->exit_code;
+    return state == PI_WORKER_EXITED && !clean ? PI_WORKER_EXITING : state;
 }
 
 /* The worker's group is killed while its pid is still its own: so dies what its tasks started. */
