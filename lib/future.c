@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 #include "os/clock.h"
+#include "pool/await.h"
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/dispatch.h"
@@ -55,6 +56,16 @@ static void deliver(posse_future future, uint64_t word)
         (void)pi_dispatch_slot(future.executor, future.slot, pi_parker(word) - 1);
 }
 
+/* Until the task is final. */
+static posse_status await_end(posse_future future, long timeout_ms, uint64_t *word, bool *slow)
+{
+    struct pi_await wait = {.future = future, .help = pi_help};
+    posse_status status = pi_await_final(&wait, timeout_ms ? pi_os_after_ms(timeout_ms) : 0);
+    *word = wait.word;
+    *slow = wait.entered;
+    return status;
+}
+
 posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
                       bool *slow)
 {
@@ -63,7 +74,7 @@ posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slo
     if (status == POSSE_OK && timeout_ms < -1)
         status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     if (status == POSSE_OK && !pi_final(*word))
-        status = pi_await_final(future, timeout_ms ? pi_os_after_ms(timeout_ms) : 0, word, slow);
+        status = await_end(future, timeout_ms, word, slow);
     if (status == POSSE_OK) {
         deliver(future, *word);
         pi_see_blocks(future.executor); /* the result may name one */

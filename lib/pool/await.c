@@ -1,6 +1,7 @@
 #include "pool/await.h"
 #include "base/tuning.h"
 #include "os/clock.h"
+#include "os/unwind.h"
 #include "pool/backend.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
@@ -21,8 +22,10 @@ bool pi_on_this_stack(posse_executor *e, posse_future future)
     return false;
 }
 
-posse_status pi_await_look(struct pi_await *wait)
+/* What can be said now. POSSE_OK: the task is final. POSSE_TIMEOUT: not yet. */
+static posse_status look(void *context)
 {
+    struct pi_await *wait = context;
     posse_executor *e = wait->future.executor;
     enum pi_phase phase = pi_phase_of(e); /* before the word: CLOSED comes after the last end */
     wait->word = pi_word_of(wait->future);
@@ -36,8 +39,6 @@ posse_status pi_await_look(struct pi_await *wait)
         return pi_phase_status(phase);
     return pi_on_this_stack(e, wait->future) ? POSSE_DEADLOCK : POSSE_TIMEOUT;
 }
-
-static posse_status probe(void *wait) { return pi_await_look(wait); }
 
 static bool is_announced(const struct pi_await *wait)
 {
@@ -62,12 +63,14 @@ static posse_status announce(struct pi_await *wait)
     return POSSE_OK;
 }
 
-posse_status pi_await_step(struct pi_await *wait, uint64_t until)
+/* After a look that said POSSE_TIMEOUT: spins, gets ready to be woken, or sleeps. POSSE_OK: the
+ * caller must look again. */
+static posse_status rest(struct pi_await *wait, uint64_t until)
 {
     posse_executor *e = wait->future.executor;
     if (!wait->spun) {
         wait->spun = true;
-        (void)pi_spin_if_spare(e, probe, wait);
+        (void)pi_spin_if_spare(e, look, wait);
     } else if (wait->parker_ref == 0 || !is_announced(wait)) {
         return announce(wait);
     } else if (pi_park_until(e, wait->parker_ref - 1, until) == PI_PARK_VERIFY) {
@@ -88,12 +91,38 @@ static void withdraw(const struct pi_await *wait)
             return;
 }
 
-void pi_await_end(struct pi_await *wait)
+static posse_status await_slowly(struct pi_await *wait, uint64_t until)
 {
-    if (wait->parker_ref == 0)
-        return;
-    withdraw(wait);
-    pi_parkers_release(&wait->future.executor->segment.parkers, wait->parker_ref - 1);
+    posse_executor *e = wait->future.executor;
+    posse_status status;
+    while ((status = look(wait)) == POSSE_TIMEOUT && pi_os_now() < until) {
+        status = wait->help(wait->future);
+        if (status == POSSE_TIMEOUT)
+            status = rest(wait, until);
+        if (status != POSSE_OK)
+            break;
+    }
+    if (wait->parker_ref != 0) {
+        withdraw(wait);
+        pi_parkers_release(&e->segment.parkers, wait->parker_ref - 1);
+    }
+    return status == POSSE_TIMEOUT && !pi_check_supervisor(e) ? look(wait) : status;
+}
+
+posse_status pi_await_final(struct pi_await *wait, uint64_t until)
+{
+    posse_executor *e = wait->future.executor;
+    posse_status status = look(wait);
+    if (status == POSSE_TIMEOUT && until == 0 && !pi_poll_supervisor(e))
+        status = look(wait);
+    if (status == POSSE_TIMEOUT && until != 0) {
+        pi_call_enter(e);
+        wait->entered = true;
+        PI_OS_IF_LEFT(pi_call_exit_unwound, e); /* by a task that runs here */
+        status = await_slowly(wait, until);
+        PI_OS_END_IF_LEFT;
+    }
+    return status;
 }
 
 /* ---- until there is room, until all is over ---- */

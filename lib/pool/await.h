@@ -1,31 +1,26 @@
 /* await.h - waiting until a task is final, or for another event of the executor.
  *
  * Runs in: program, worker.
- *
- * Waiting for a task is in steps here, as a task that waits does more between two steps: see
- * worker/help.h, which the calls of the API use.
  */
 #ifndef PI_AWAIT_H
 #define PI_AWAIT_H
 
 #include "pool/pool.h"
 
-/* One caller's wait for one task. Set `future`, zero the rest. */
+/* One caller's wait for one task. Set the first two, zero the rest. */
 struct pi_await {
     posse_future future;
-    uint64_t word;       /* as last seen */
+    posse_status (*help)(posse_future future); /* pi_help, of worker/help.h */
+    uint64_t word;                             /* as last seen */
+    bool entered;        /* the caller must call pi_call_exit when it has read what it came for */
     uint32_t parker_ref; /* 1 + index; 0: none yet */
     bool spun;
     struct pi_verify verify;
 };
 
-/* What can be said now: POSSE_OK: the task is final. POSSE_TIMEOUT: not yet. POSSE_INVALID,
- * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_DEADLOCK. */
-posse_status pi_await_look(struct pi_await *wait);
-/* After a look that said POSSE_TIMEOUT: spins, gets ready to be woken, or sleeps. POSSE_OK: the
- * caller must look again. POSSE_NO_MEMORY, POSSE_SYSTEM. */
-posse_status pi_await_step(struct pi_await *wait, uint64_t until);
-void pi_await_end(struct pi_await *wait);
+/* Waits until the task is final. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN,
+ * POSSE_SHUT_DOWN, POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SYSTEM. */
+posse_status pi_await_final(struct pi_await *wait, uint64_t until);
 
 /* Whether this thread is inside the task, or is on its way out of it, which ends the thread. */
 bool pi_on_this_stack(posse_executor *executor, posse_future future);

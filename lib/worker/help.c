@@ -1,11 +1,7 @@
 #include "worker/help.h"
-#include "os/clock.h"
 #include "os/stack.h"
-#include "os/unwind.h"
-#include "pool/await.h"
 #include "pool/error.h"
 #include "pool/grow.h"
-#include "pool/park.h"
 #include "pool/self.h"
 #include "pool/wake.h"
 #include "worker/run.h"
@@ -68,41 +64,5 @@ posse_status pi_help(posse_future future)
         seen = word;
         word = pi_word_of(future);
     }
-    return status;
-}
-
-static posse_status await_slowly(struct pi_await *wait, uint64_t until)
-{
-    posse_executor *e = wait->future.executor;
-    posse_status status;
-    while ((status = pi_await_look(wait)) == POSSE_TIMEOUT && pi_os_now() < until) {
-        status = pi_help(wait->future);
-        if (status == POSSE_TIMEOUT)
-            status = pi_await_step(wait, until);
-        if (status != POSSE_OK)
-            break;
-    }
-    pi_await_end(wait);
-    if (status == POSSE_TIMEOUT && !pi_check_supervisor(e))
-        status = pi_await_look(wait);
-    return status;
-}
-
-posse_status pi_await_final(posse_future future, uint64_t until, uint64_t *word, bool *slow)
-{
-    posse_executor *e = future.executor;
-    struct pi_await wait = {.future = future};
-    *slow = false;
-    posse_status status = pi_await_look(&wait);
-    if (status == POSSE_TIMEOUT && until == 0 && !pi_poll_supervisor(e))
-        status = pi_await_look(&wait);
-    if (status == POSSE_TIMEOUT && until != 0) {
-        pi_call_enter(e);
-        *slow = true;
-        PI_OS_IF_LEFT(pi_call_exit_unwound, e); /* by a task that runs here */
-        status = await_slowly(&wait, until);
-        PI_OS_END_IF_LEFT;
-    }
-    *word = wait.word;
     return status;
 }

@@ -1,4 +1,4 @@
-/* help.h - waiting for a task; a task that waits for one which nobody has begun runs it itself.
+/* help.h - a task that waits for one which nobody has begun runs it itself.
  *
  * Runs in: program, worker.
  *
@@ -9,11 +9,6 @@
 #define PI_HELP_H
 
 #include "pool/pool.h"
-
-/* Waits until a task is final; *word is its word then. `slow` tells that the caller must call
- * pi_call_exit when it has read what it came for. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID,
- * POSSE_BROKEN, POSSE_SHUT_DOWN, POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SYSTEM. */
-posse_status pi_await_final(posse_future future, uint64_t until, uint64_t *word, bool *slow);
 
 /* Runs a task that this thread's task waits for, if there is such a task. POSSE_OK: it did.
  * POSSE_TIMEOUT: not this one; the caller may wait for it. POSSE_NO_MEMORY: the stack has no room

@@ -1,7 +1,7 @@
 /* wait.pml - callers who sleep until a task is final, and a worker that may die while ending it.
  *
  * Mirrors: parker.h, parker.c, pi_park_acquire, park, announce, withdraw, pi_await_final,
- * pi_finish, pi_wake_all_parkers, recover_parkers
+ * pi_finish, pi_wake_all_parkers, pi_parkers_recover
  *
  * Sequentially consistent; every atomic operation is one step, and the worker may be killed between
  * any two: sem_post, too, adds first and wakes the sleeper in a second step.
