@@ -2,27 +2,16 @@
  *
  * Runs in: program, worker, supervisor. A point stands before and after each write to shared memory
  * (atomic.h). Each has a record in one section of the object file. So the linker makes the list of
- * all points. A point's number is the place of its record there.
+ * all points.
  *
- * A test writes steps into memory that all processes share: which process dies at which point, one
- * step after another. When a process passes the point of the step that is due, and has no passes
- * left, it does what the step says. All passes are counted, so the test knows where it can aim.
+ * What happens at a point is a matter of the tests: tests/crash/death/death.h.
  */
 #ifndef PI_CRASH_POINT_H
 #define PI_CRASH_POINT_H
 
 #ifdef POSSE_CRASH_POINTS
 
-#include <stdatomic.h>
-#include <stdint.h>
-
 enum pi_role { PI_ROLE_PROGRAM, PI_ROLE_SUPERVISOR, PI_ROLE_WORKER, PI_ROLES };
-
-enum pi_fate {
-    PI_DIE,
-    PI_FREEZE,     /* stands still until it is killed, or dies by itself after 80 ms */
-    PI_KILL_FROZEN /* kills the process that stands still, and goes on */
-};
 
 struct pi_point {
     _Alignas(32) const char *file; /* as large as it is aligned, so that a section is an array */
@@ -32,32 +21,7 @@ struct pi_point {
 };
 _Static_assert(sizeof(struct pi_point) == 32, "no gaps");
 
-#define PI_ANYWHERE UINT32_MAX
-#define PI_MAX_POINTS 4096
-#define PI_MAX_STEPS 3
-
-struct pi_step {
-    enum pi_role role;
-    enum pi_fate fate;
-    uint32_t point;        /* PI_ANYWHERE: any */
-    _Atomic uint32_t left; /* passes, the one that does it included */
-    uint32_t done_at;      /* the point */
-};
-
-struct pi_crash {
-    struct pi_step steps[PI_MAX_STEPS];
-    uint32_t n_steps;
-    _Atomic uint32_t due; /* steps that are done */
-    _Atomic long frozen;  /* the process that stands still, 0: none */
-    _Atomic uint32_t passed[PI_ROLES][PI_MAX_POINTS];
-};
-
-extern struct pi_crash *pi_crash;        /* shared; NULL: nobody dies, nothing is counted */
-extern enum pi_role pi_crash_role;       /* of this process */
-extern const struct pi_point pi_points[] /* all that were linked */
-    __asm__("__start_pi_points");
-extern const struct pi_point pi_points_end[] __asm__("__stop_pi_points");
-
+extern enum pi_role pi_crash_role; /* of this process */
 void pi_crash_point(const struct pi_point *point);
 
 #define PI_POINT(after)                                                                            \

@@ -11,7 +11,7 @@
 
 #include "support/support.h"
 
-#include "base/crash_point.h"
+#include "crash/death/death.h"
 
 /* One way to use a pool, in which workers may die. */
 struct act {

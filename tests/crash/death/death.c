@@ -1,8 +1,7 @@
-/* Dying at a point. In builds with POSSE_CRASH_POINTS alone, so it makes system calls itself: what
- * lies in lib/os has points of its own. order: seq, all; nothing here is fast. */
-#include "base/crash_point.h"
+/* death.c - dying at a point. It makes system calls itself: what lies in lib/os has points of its
+ * own. */
+#include "death.h"
 
-#ifdef POSSE_CRASH_POINTS
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -60,6 +59,3 @@ void pi_crash_point(const struct pi_point *point)
     if (atomic_compare_exchange_strong(&pi_crash->due, &due, due + 1))
         meet(step->fate);
 }
-#else
-typedef int pi_no_crash_points; /* an empty file is not C */
-#endif
