@@ -4,8 +4,7 @@
  * dispatchers deliver what has ended; the iterator gives it out in that order, so N futures cost
  * O(N). posse_wait is such an iterator, too.
  */
-#ifndef PI_COMPLETION_ITER_H
-#define PI_COMPLETION_ITER_H
+#pragma once
 
 #include "os/fork_detect.h"
 #include "pool/cq.h"
@@ -33,5 +32,3 @@ struct pi_subscription *pi_iter_next(struct posse_completion_iter *c, posse_stat
 /* posse_destroy waits for the callers that are inside. */
 void pi_iter_enter(struct posse_completion_iter *c);
 void pi_iter_leave(void *iter);
-
-#endif

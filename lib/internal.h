@@ -1,6 +1,5 @@
 /* internal.h - what the calls of posse.h have in common. */
-#ifndef PI_INTERNAL_H
-#define PI_INTERNAL_H
+#pragma once
 
 #include "pool/error.h"
 #include "pool/pool.h"
@@ -102,5 +101,3 @@ bool pi_calls_back(const posse_executor *executor);
 posse_status pi_finish_callbacks(posse_executor *executor, uint64_t until);
 /* After pi_dispatch_close: waits for the thread, which calls the last callbacks. */
 void pi_close_callbacks(posse_executor *executor);
-
-#endif

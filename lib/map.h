@@ -16,8 +16,7 @@
  *   map.c         the iterator: gives what comes out
  *   map_all.c     posse_map, which goes through all of it
  */
-#ifndef PI_MAP_H
-#define PI_MAP_H
+#pragma once
 
 #include "internal.h"
 #include "map_chunk.h"
@@ -103,5 +102,3 @@ posse_status pi_map_next_item(posse_map_iter *map);
 void pi_map_begin(posse_map_iter *map, struct pi_flight *flight);
 /* Closes *map, a posse_map_iter *, and sets it to NULL. */
 void pi_map_close_left(void *map);
-
-#endif

@@ -7,8 +7,7 @@
  * argument, which lives as long as the chunk, whatever dies or stops waiting. The task's result is
  * room for the results of all items, unless they go to an array in place. Behind them lies a struct
  * pi_failure for each item that failed. */
-#ifndef PI_MAP_CHUNK_H
-#define PI_MAP_CHUNK_H
+#pragma once
 
 #include "posse.h"
 
@@ -63,5 +62,3 @@ void pi_copy_items(char *to, size_t to_stride, const char *from, size_t from_str
                    size_t n);
 /* The task. */
 int pi_chunk_run(posse_task *task, const void *arg, size_t size);
-
-#endif

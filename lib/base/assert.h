@@ -4,8 +4,7 @@
  * all others PI_ASSERT is nothing: an installed library never aborts, and in tests/scribble a task
  * overwrites what is asserted.
  */
-#ifndef PI_ASSERT_H
-#define PI_ASSERT_H
+#pragma once
 
 #ifdef POSSE_TEST_CHECKS
 #undef NDEBUG
@@ -13,6 +12,4 @@
 #define PI_ASSERT(condition) assert(condition)
 #else
 #define PI_ASSERT(condition) ((void)sizeof(condition)) /* its names count as used */
-#endif
-
 #endif

@@ -16,8 +16,7 @@
  * with POSSE_CRASH_POINTS kills a process before and after any of them; see crash_point.h and
  * tests/crash/points.c.
  */
-#ifndef PI_ATOMIC_H
-#define PI_ATOMIC_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -90,5 +89,3 @@ static inline void pi_pause(void)
 
 /* Lets the cache fetch what will be written soon. A wrong address does no harm. */
 #define pi_prefetch(p) __builtin_prefetch((const void *)(p), 1)
-
-#endif

@@ -2,8 +2,7 @@
  *
  * Runs in: program, worker, supervisor.
  */
-#ifndef PI_CONTAINER_OF_H
-#define PI_CONTAINER_OF_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -11,5 +10,3 @@
 /* `type` may be const. The caller knows that the pointer is to the member of such a struct. */
 #define PI_CONTAINER_OF(pointer, type, member)                                                     \
     ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
-
-#endif

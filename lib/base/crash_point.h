@@ -6,8 +6,7 @@
  *
  * What happens at a point is a matter of the tests: tests/crash/death/death.h.
  */
-#ifndef PI_CRASH_POINT_H
-#define PI_CRASH_POINT_H
+#pragma once
 
 #ifdef POSSE_CRASH_POINTS
 
@@ -34,5 +33,4 @@ void pi_crash_point(const struct pi_point *point);
 
 #else
 #define PI_TAKE_ROLE(role) ((void)0)
-#endif
 #endif

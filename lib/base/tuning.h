@@ -4,8 +4,7 @@
  * Whatever waits, spins, looks again or gives up does it by a number from here. What the layout of
  * shared memory fixes (bits of a word, entries of a table) stands beside that layout.
  */
-#ifndef PI_TUNING_H
-#define PI_TUNING_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -148,5 +147,3 @@
 /* A source whose last chunks came that fast is asked without looking at results in between. */
 #define PI_QUICK_NS (1 * PI_MS)
 #define PI_QUICK_CHUNKS 64
-
-#endif

@@ -71,8 +71,7 @@
  *
  * The model is tests/model/arena.pml.
  */
-#ifndef PI_ARENA_H
-#define PI_ARENA_H
+#pragma once
 
 #include "core/slot.h"
 
@@ -286,5 +285,3 @@ void pi_span_mark(struct pi_arena *arena, uint32_t unit);
 uint32_t pi_spans_close(struct pi_arena *arena, unsigned owner, uint32_t from, uint32_t to);
 /* As pi_unit_recover. The worker's spans become the program's. */
 void pi_span_recover(struct pi_arena *arena, uint32_t unit, unsigned worker, unsigned next);
-
-#endif

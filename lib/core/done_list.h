@@ -22,8 +22,7 @@
  *
  * The model is tests/model/done_list.pml.
  */
-#ifndef PI_DONE_LIST_H
-#define PI_DONE_LIST_H
+#pragma once
 
 #include "core/parker.h"
 #include "core/slot.h"
@@ -53,5 +52,3 @@ pi_done_ref pi_done_list_take(struct pi_parker *parker);
 /* Goes to the next entry: its slot, below count. False: the end, or the chain is *broken. */
 bool pi_done_list_next(struct pi_slots *slots, uint32_t count, pi_done_ref *at, uint32_t *slot,
                        bool *broken);
-
-#endif

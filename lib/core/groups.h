@@ -48,8 +48,7 @@
  *
  * The model is tests/model/groups.pml.
  */
-#ifndef PI_GROUPS_H
-#define PI_GROUPS_H
+#pragma once
 
 #include "base/atomic.h"
 #include "core/state.h"
@@ -125,5 +124,3 @@ void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker);
  * until no caller that found the group open can still look. Then it may give the memory back:
  * pi_group_claim, then pi_group_leave(..., 0). */
 bool pi_slots_close(struct pi_slots *slots, uint32_t group);
-
-#endif

@@ -25,8 +25,7 @@
  * that was stopped. A post too many only makes a worker look once more. The model is
  * tests/model/idle.pml.
  */
-#ifndef PI_IDLE_H
-#define PI_IDLE_H
+#pragma once
 
 #include "core/bitmap.h"
 #include "core/worker_record.h"
@@ -57,5 +56,3 @@ unsigned pi_idle_count(struct pi_idle *idle, unsigned workers);
 uint32_t pi_idle_claim(struct pi_idle *idle, unsigned workers);
 /* The same, but PI_NO_INDEX if one spins already. */
 uint32_t pi_idle_claim_if_none_spins(struct pi_idle *idle, unsigned workers);
-
-#endif

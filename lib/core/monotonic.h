@@ -10,8 +10,7 @@
  * A process can look at no more of a table than it has opened (segment.h). So a larger number is
  * seen only once `open` has opened what it stands for.
  */
-#ifndef PI_MONOTONIC_H
-#define PI_MONOTONIC_H
+#pragma once
 
 #include "base/atomic.h"
 
@@ -49,5 +48,3 @@ static inline uint32_t pi_monotonic_get(struct pi_monotonic *count)
         return (uint32_t)word;
     return pi_monotonic_reload(count, word);
 }
-
-#endif

@@ -13,8 +13,7 @@
  *   1 + w   a caller in process or worker w sleeps on it   that caller                0
  *                                                          the supervisor, w reaped   0
  */
-#ifndef PI_PARKER_H
-#define PI_PARKER_H
+#pragma once
 
 #include "base/atomic.h"
 #include "core/bitmap.h"
@@ -53,5 +52,3 @@ uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner);
 void pi_parkers_release(struct pi_parkers *parkers, uint32_t index);
 /* Supervisor, after the worker was reaped: frees its parkers, and corrects the map. */
 void pi_parkers_recover(struct pi_parkers *parkers, unsigned worker);
-
-#endif

@@ -31,8 +31,7 @@
  *   bit 33       GONE
  *   bits 34-63   the stamp of this life, see waiters.h
  */
-#ifndef PI_ROBUST_LOCK_H
-#define PI_ROBUST_LOCK_H
+#pragma once
 
 #include "core/waiters.h"
 
@@ -80,5 +79,3 @@ enum pi_robust_lock_result pi_robust_lock_end(struct pi_robust_lock *lock, uint3
 enum pi_robust_lock_result pi_robust_lock_end_if_free(struct pi_robust_lock *lock, uint32_t serial);
 /* Supervisor, after the owner was reaped: HELD -> FREE, DIED. True: the owner held it. */
 bool pi_robust_lock_recover(struct pi_robust_lock *lock, unsigned owner);
-
-#endif

@@ -11,8 +11,7 @@
  * neither, so nothing that walks the memory of a process finds it. A process learns that a table
  * has grown by its count (monotonic.h), which opens the new part before it says so.
  */
-#ifndef PI_SEGMENT_H
-#define PI_SEGMENT_H
+#pragma once
 
 #include "core/arena.h"
 #include "core/done_list.h"
@@ -162,5 +161,3 @@ void pi_segment_layout(struct pi_segment *segment, char *base,
                        const struct pi_segment_options *options);
 /* The address space that it takes: less than twice the memory. */
 size_t pi_segment_size(const struct pi_segment_options *options);
-
-#endif

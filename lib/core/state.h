@@ -16,8 +16,7 @@
  * The models are tests/model/pool.pml; kill.pml and pin.pml for tasks that are ended while they
  * run, by processes and by threads.
  */
-#ifndef PI_STATE_H
-#define PI_STATE_H
+#pragma once
 
 #include "base/assert.h"
 
@@ -164,5 +163,3 @@ static inline bool pi_same_state(uint64_t a, uint64_t b)
 {
     return ((a ^ b) & (15 | PI_OWNER_MASK | PI_GENERATION_MASK)) == 0;
 }
-
-#endif

@@ -26,8 +26,7 @@
  *
  * The model is tests/model/lock.pml.
  */
-#ifndef PI_WAITERS_H
-#define PI_WAITERS_H
+#pragma once
 
 #include "base/atomic.h"
 #include "core/bitmap.h"
@@ -59,5 +58,3 @@ void pi_waiters_remove(struct pi_waiters *waiters, uint32_t serial, uint32_t par
 bool pi_waiters_has(struct pi_waiters *waiters, uint32_t serial, uint32_t parker);
 /* Claims a parker, which the caller must check and post. PI_NO_INDEX: nobody waits. */
 uint32_t pi_waiters_claim(struct pi_waiters *waiters, uint32_t serial);
-
-#endif

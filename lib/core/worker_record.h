@@ -24,8 +24,7 @@
  * exited cleanly is safe, but it frees what that worker had handed to others. A living worker that
  * claims EXITING and stays gets a second one beside it, which is harmless.
  */
-#ifndef PI_WORKER_RECORD_H
-#define PI_WORKER_RECORD_H
+#pragma once
 
 #include "base/atomic.h"
 #include "os/semaphore.h"
@@ -84,5 +83,3 @@ struct pi_worker {
     _Atomic uint64_t finished[PI_ENDS];
 };
 _Static_assert(sizeof(struct pi_worker) == 128, "a worker is two cache lines");
-
-#endif

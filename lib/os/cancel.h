@@ -5,8 +5,7 @@
  * cancel waits for a cancellation point of the program. A function of the program that posse calls
  * runs with the cancel state of the caller. syscall(), of a futex, is no cancellation point.
  */
-#ifndef PI_OS_CANCEL_H
-#define PI_OS_CANCEL_H
+#pragma once
 
 #include <pthread.h>
 
@@ -25,5 +24,3 @@ static inline void pi_os_cancel_let(const int *before)
 /* Until the end of the block that it stands in. */
 #define PI_OS_NO_CANCEL                                                                            \
     int cancel_before __attribute__((cleanup(pi_os_cancel_let), unused)) = pi_os_cancel_hold()
-
-#endif

@@ -1,7 +1,6 @@
 /* cgroup.h - the limits of the control groups that this process is in, of versions 2 and 1.
  * Runs in: program. */
-#ifndef PI_OS_CGROUP_H
-#define PI_OS_CGROUP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,5 +21,3 @@ uint64_t pi_os_cgroup_allowed(const struct pi_os_cgroup *kind, const char *root)
 
 /* For the function above: reads a small file as pi_os_fd_read does. False: it has no text. */
 bool pi_os_cgroup_read(const char *directory, const char *name, char *text, size_t size);
-
-#endif

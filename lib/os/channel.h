@@ -9,8 +9,7 @@
  * No call raises SIGPIPE. One that the kernel refuses for want of memory is tried again for a tenth
  * of a second.
  */
-#ifndef PI_OS_CHANNEL_H
-#define PI_OS_CHANNEL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,5 +44,3 @@ enum pi_os_wakeup pi_os_channel_sleep(int socket, int pidfd, uint64_t until);
 
 /* Whether an errno of a call above passes: the same call may do later. */
 bool pi_os_channel_passes(int error);
-
-#endif

@@ -1,7 +1,6 @@
 /* clock.h - the monotonic clock, in nanoseconds, and moments on it.
  * Runs in: program, supervisor, worker. */
-#ifndef PI_OS_CLOCK_H
-#define PI_OS_CLOCK_H
+#pragma once
 
 #include <stdint.h>
 #include <time.h>
@@ -19,5 +18,3 @@ struct timespec pi_os_timespec(uint64_t ns);
 void pi_os_yield(void);
 /* Rests for `ns` nanoseconds, or until a signal comes. */
 void pi_os_sleep(uint64_t ns);
-
-#endif

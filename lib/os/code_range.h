@@ -1,7 +1,6 @@
 /* code_range.h - which functions a process has: the memory that it can execute at one moment.
  * Runs in: program, when it makes an executor and when it submits. */
-#ifndef PI_OS_CODE_RANGE_H
-#define PI_OS_CODE_RANGE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,5 +21,3 @@ struct pi_os_code {
 int pi_os_code_init(struct pi_os_code *code);
 void pi_os_code_fini(struct pi_os_code *code);
 bool pi_os_code_has(const struct pi_os_code *code, uintptr_t address);
-
-#endif

@@ -5,8 +5,7 @@
  * descriptors that it does not know, and open its own under the same numbers. So a descriptor that
  * is kept between calls is compared with the file that it was opened for before each use.
  */
-#ifndef PI_OS_FD_H
-#define PI_OS_FD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,5 +39,3 @@ int pi_os_fd_own(struct pi_os_fd *fd, int number);
 bool pi_os_fd_is_ours(const struct pi_os_fd *fd);
 /* Closes it if it is ours. */
 void pi_os_fd_close(struct pi_os_fd *fd);
-
-#endif

@@ -3,8 +3,7 @@
  * Runs in: program, worker.
  * The mark is a page that Linux wipes in forked children; elsewhere it is the process id.
  */
-#ifndef PI_OS_FORK_DETECT_H
-#define PI_OS_FORK_DETECT_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -20,5 +19,3 @@ void pi_os_fork_detect_fini(struct pi_os_fork_detect *guard);
 /* Makes this process the one that holds the mark. */
 void pi_os_fork_detect_set(struct pi_os_fork_detect *guard);
 bool pi_os_fork_detect_holds(const struct pi_os_fork_detect *guard);
-
-#endif

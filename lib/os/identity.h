@@ -4,8 +4,7 @@
  * The system may give a pid to another process. So the start time that /proc tells is compared too.
  * Where /proc does not tell, the pid alone counts.
  */
-#ifndef PI_OS_IDENTITY_H
-#define PI_OS_IDENTITY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,5 +30,3 @@ struct pi_os_user {
 
 struct pi_os_user pi_os_user(void);
 bool pi_os_user_is(const struct pi_os_user *user);
-
-#endif

@@ -3,8 +3,7 @@
  * Runs in: program, worker.
  * PI_OS_NO_LIMIT: the system does not limit it, or does not tell.
  */
-#ifndef PI_OS_LIMITS_H
-#define PI_OS_LIMITS_H
+#pragma once
 
 #include "os/cgroup.h"
 
@@ -17,5 +16,3 @@ uint64_t pi_os_memory_of_groups(const char *root);
 
 /* Bytes that this process may still map before it reaches RLIMIT_AS. */
 uint64_t pi_os_address_space_left(void);
-
-#endif

@@ -4,8 +4,7 @@
  * The descriptor is one end of two connected sockets. Unlike eventfds these have inodes of their
  * own, so a descriptor that the program has closed or replaced is noticed.
  */
-#ifndef PI_OS_POLLABLE_H
-#define PI_OS_POLLABLE_H
+#pragma once
 
 #include "os/fd.h"
 
@@ -23,5 +22,3 @@ void pi_os_pollable_fini(struct pi_os_pollable *flag);
  * without memory; clearing does not wait. */
 void pi_os_pollable_set(struct pi_os_pollable *flag);
 void pi_os_pollable_clear(struct pi_os_pollable *flag);
-
-#endif

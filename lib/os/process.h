@@ -3,8 +3,7 @@
  * Runs in: program, supervisor, worker.
  * The supervisor is an orphan that the program forks; the workers are its children.
  */
-#ifndef PI_OS_PROCESS_H
-#define PI_OS_PROCESS_H
+#pragma once
 
 #include "os/identity.h"
 
@@ -75,5 +74,3 @@ void pi_os_reap_adopted(const struct pi_os_identity *orphan);
 bool pi_os_notify(pid_t supervisor);
 /* Sends a signal to a child's process group and to the child, which may not lead its group yet. */
 void pi_os_signal_group(pid_t pid, int signal);
-
-#endif

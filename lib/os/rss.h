@@ -1,6 +1,5 @@
 /* rss.h - how much memory this process uses. Runs in: program, worker. */
-#ifndef PI_OS_RSS_H
-#define PI_OS_RSS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -9,5 +8,3 @@ long pi_os_rss(void);
 
 /* Bytes of address space that it has mapped. 0: the system does not tell. */
 uint64_t pi_os_address_space(void);
-
-#endif

@@ -6,8 +6,7 @@
  * sleepers, so a killed sleeper leaves nothing behind. Every post makes a system call therefore. A
  * sleeper misses a value that a task writes there, and sleeps until the next post.
  */
-#ifndef PI_OS_SEMAPHORE_H
-#define PI_OS_SEMAPHORE_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,5 +29,3 @@ bool pi_os_semaphore_wait(struct pi_os_semaphore *semaphore, uint64_t until);
 bool pi_os_semaphore_posted(struct pi_os_semaphore *semaphore);
 /* Takes all posts. */
 void pi_os_semaphore_drain(struct pi_os_semaphore *semaphore);
-
-#endif

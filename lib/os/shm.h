@@ -13,8 +13,7 @@
  * no later touch is a SIGBUS. The memory has no name once it is made. The kernel frees it with its
  * last process.
  */
-#ifndef PI_OS_SHM_H
-#define PI_OS_SHM_H
+#pragma once
 
 #include "os/fd.h"
 
@@ -69,5 +68,3 @@ bool pi_os_shm_discard(struct pi_os_shm *memory, size_t offset, size_t length);
 /* Gives all shared memory back, also where children that were forked meanwhile still map it. The
  * caller makes sure that no process uses it any more. */
 void pi_os_shm_clear(struct pi_os_shm *memory);
-
-#endif

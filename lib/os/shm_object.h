@@ -1,7 +1,6 @@
 /* shm_object.h - a file in memory without a name, which forked children share.
  * Runs in: program, supervisor, worker. */
-#ifndef PI_OS_SHM_OBJECT_H
-#define PI_OS_SHM_OBJECT_H
+#pragma once
 
 #include "os/fd.h"
 
@@ -15,5 +14,3 @@ int pi_os_shm_object_allocate(int fd, size_t offset, size_t length);
 
 /* Takes the memory of whole pages back: they are zero then. False: the system refuses. */
 bool pi_os_shm_object_punch(int fd, size_t offset, size_t length);
-
-#endif

@@ -32,8 +32,7 @@
  *   end a sleep      and do nothing else: the handler is empty. SIGCHLD is never ignored in the
  *                    supervisor, because the kernel would then reap its workers.
  */
-#ifndef PI_OS_SIGNALS_H
-#define PI_OS_SIGNALS_H
+#pragma once
 
 #include <signal.h>
 
@@ -52,5 +51,3 @@ void pi_os_signals_of_supervisor(sigset_t *ignored);
 void pi_os_signals_of_sleep(sigset_t *mask);
 /* In a worker process, just forked by the supervisor. */
 void pi_os_signals_of_worker(const sigset_t *ignored);
-
-#endif

@@ -1,6 +1,5 @@
 /* stack.h - whether a thread has stack enough for one more task on it. Runs in: program, worker. */
-#ifndef PI_OS_STACK_H
-#define PI_OS_STACK_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -8,5 +7,3 @@
  * half a megabyte. Also true where nobody knows: on a stack that the program has made itself, and
  * not on Linux. */
 bool pi_os_stack_has_room(void);
-
-#endif

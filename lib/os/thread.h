@@ -3,8 +3,7 @@
  * Runs in: program, worker.
  * They take only signals about themselves (signals.h), and have stack enough.
  */
-#ifndef PI_OS_THREAD_H
-#define PI_OS_THREAD_H
+#pragma once
 
 #include <pthread.h>
 
@@ -16,5 +15,3 @@ void pi_os_thread_name(const char *name);
 
 /* How many other threads this process has now; 0 if the system does not tell. */
 unsigned pi_os_other_threads(void);
-
-#endif

@@ -12,8 +12,7 @@
  * pushed. There are both, and the first one acts. Nothing between the two macros may jump out
  * (return, break).
  */
-#ifndef PI_OS_UNWIND_H
-#define PI_OS_UNWIND_H
+#pragma once
 
 #include <pthread.h>
 #include <stddef.h>
@@ -54,5 +53,3 @@ static inline void pi_os_undo_pushed(void *u) { pi_os_undo(u); }
         pthread_cleanup_pop(0);                                                                    \
     }
 /* clang-format on */
-
-#endif

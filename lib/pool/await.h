@@ -2,8 +2,7 @@
  *
  * Runs in: program, worker.
  */
-#ifndef PI_AWAIT_H
-#define PI_AWAIT_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -36,5 +35,3 @@ posse_status pi_await_room(posse_executor *executor, uint64_t until);
 /* Wakes all callers that sleep, and waits until they have left. The phase must be such that they
  * do. */
 void pi_await_callers(posse_executor *executor);
-
-#endif

@@ -1,6 +1,5 @@
 /* backend.h - where processes, threads and inline differ: starting, ending and watching workers. */
-#ifndef PI_BACKEND_H
-#define PI_BACKEND_H
+#pragma once
 
 #include "os/process.h"
 #include "pool/pool.h"
@@ -41,5 +40,3 @@ struct pi_backend {
 };
 
 extern const struct pi_backend pi_process_backend, pi_thread_backend, pi_inline_backend;
-
-#endif

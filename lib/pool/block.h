@@ -1,6 +1,5 @@
 /* block.h - blocks of the arena, and what a slot refers to. */
-#ifndef PI_BLOCK_H
-#define PI_BLOCK_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -37,5 +36,3 @@ struct pi_bytes pi_slot_result(posse_executor *executor, struct pi_slot *slot);
 /* Where in the slot a result of at most PI_INLINE_RESULT bytes goes. */
 void *pi_slot_result_room(struct pi_slot *slot, uint64_t size);
 struct pi_bytes pi_slot_name(posse_executor *executor, struct pi_slot *slot);
-
-#endif

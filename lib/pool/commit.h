@@ -1,6 +1,5 @@
 /* commit.h - backing the memory of the segment, counting it, and opening it for this process. */
-#ifndef PI_COMMIT_H
-#define PI_COMMIT_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -29,5 +28,3 @@ bool pi_open_rings(struct pi_ring *ring, uint32_t k);
 bool pi_open_first(posse_executor *executor);
 /* In a worker process with little address space: gives up what is not open. */
 void pi_give_up_space(posse_executor *executor);
-
-#endif

@@ -9,8 +9,7 @@
  * subscriptions are private memory of the process. This file knows the queue alone; dispatch.h
  * tells how subscriptions come into it.
  */
-#ifndef PI_CQ_H
-#define PI_CQ_H
+#pragma once
 
 #include "os/pollable.h"
 #include "os/semaphore.h"
@@ -74,5 +73,3 @@ void pi_cq_remove_locked(struct pi_cq *cq, struct pi_subscription *sub);
 /* Takes the first subscription. NULL: the queue is empty. */
 struct pi_subscription *pi_cq_try_next(struct pi_cq *cq);
 bool pi_cq_is_empty(struct pi_cq *cq);
-
-#endif

@@ -29,8 +29,7 @@
  *
  * The model is tests/model/dispatch.pml.
  */
-#ifndef PI_DISPATCH_H
-#define PI_DISPATCH_H
+#pragma once
 
 #include "pool/cq.h"
 #include "pool/subscriptions.h"
@@ -98,5 +97,3 @@ void pi_dispatch_appoint_locked(struct pi_dispatcher *dispatcher);
  * ended, is stale, or can end no more. NULL: *status is POSSE_TIMEOUT, POSSE_SHUT_DOWN or
  * POSSE_NO_MEMORY. */
 struct pi_subscription *pi_cq_next(struct pi_cq *cq, uint64_t until, posse_status *status);
-
-#endif

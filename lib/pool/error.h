@@ -1,6 +1,5 @@
 /* error.h - what failed, in words: for posse_last_error, and why an executor broke. */
-#ifndef PI_ERROR_H
-#define PI_ERROR_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -48,5 +47,3 @@ void pi_describe_death(const struct pi_death *death, char *text, size_t size);
 void pi_error_cell_write(struct pi_error_cell *cell, unsigned owner, const struct pi_error *error);
 /* False: no error was written. The message ends, whatever the memory holds. */
 bool pi_error_cell_read(struct pi_error_cell *cell, struct pi_error *error);
-
-#endif

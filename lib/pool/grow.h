@@ -1,6 +1,5 @@
 /* grow.h - making the tables of the segment longer. */
-#ifndef PI_GROW_H
-#define PI_GROW_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -17,5 +16,3 @@ bool pi_grow_workers(posse_executor *executor, unsigned from, unsigned to);
 uint32_t pi_grow_arena(posse_executor *executor, uint32_t n);
 /* As pi_lanes_push, but the lane gets memory, or grows, if it must. */
 enum pi_push pi_push(posse_executor *executor, enum pi_lane lane, uint32_t index, uint64_t limit);
-
-#endif

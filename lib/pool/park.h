@@ -6,8 +6,7 @@
  * once more, and sleeps. It relies on memory that a task may have overwritten. So a sleep ends
  * after a second at the most, and the caller then verifies what it waits for: see verify.h.
  */
-#ifndef PI_PARK_H
-#define PI_PARK_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -41,5 +40,3 @@ void pi_call_exit_unwound(void *executor);
 bool pi_check_supervisor(posse_executor *executor);
 /* The same at each 64th call: for calls that do not wait. */
 bool pi_poll_supervisor(posse_executor *executor);
-
-#endif

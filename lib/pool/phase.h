@@ -1,6 +1,5 @@
 /* phase.h - how an executor goes from open to closed, or breaks. */
-#ifndef PI_PHASE_H
-#define PI_PHASE_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -12,5 +11,3 @@ void pi_break(posse_executor *executor, const struct pi_error *why);
 void pi_break_queue(posse_executor *executor);
 /* What a phase means to a caller: POSSE_OK while open. */
 posse_status pi_phase_status(enum pi_phase phase);
-
-#endif

@@ -5,8 +5,7 @@
  * The struct is private to a process; the supervisor and the worker processes have copies of it
  * from the fork. What the processes share is in the segment (core/segment.h).
  */
-#ifndef PI_POOL_H
-#define PI_POOL_H
+#pragma once
 
 #include "core/segment.h"
 #include "core/stash.h"
@@ -135,5 +134,3 @@ static inline enum pi_phase pi_phase_of(posse_executor *executor)
 {
     return (enum pi_phase)pi_monotonic_get(&executor->segment.phase);
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* self.h - what this thread is: a worker, or a caller that runs a task inline, and its task. */
-#ifndef PI_SELF_H
-#define PI_SELF_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -80,5 +79,3 @@ static inline void pi_touch(posse_executor *executor, unsigned owner, uint32_t i
     if (pi_will_touch(executor, owner))
         pi_slots_touch(&executor->segment.slots, owner, index);
 }
-
-#endif

@@ -6,8 +6,7 @@
  * subscription comes first. The table doubles when it has more subscriptions than lists. The
  * dispatcher's lock guards it.
  */
-#ifndef PI_SUBSCRIPTIONS_H
-#define PI_SUBSCRIPTIONS_H
+#pragma once
 
 #include "pool/cq.h"
 
@@ -32,5 +31,3 @@ static inline struct pi_subscription **pi_subscriptions_of(const struct pi_subsc
 {
     return &all->newest[slot & (all->lists - 1)];
 }
-
-#endif

@@ -14,8 +14,7 @@
  * serial as its stamp (core/waiters.h), and a block whose lock is held is freed by the holder
  * (GONE, core/robust_lock.h).
  */
-#ifndef PI_SYNC_H
-#define PI_SYNC_H
+#pragma once
 
 #include "core/robust_lock.h"
 #include "pool/pool.h"
@@ -83,5 +82,3 @@ void pi_sync_wake_all(const struct pi_sync *sync, struct pi_waiters *waiters);
  * POSSE_DEADLOCK, POSSE_INVALID, ... */
 posse_status pi_sync_lock(const struct pi_sync *sync, uint64_t until);
 posse_status pi_sync_unlock(const struct pi_sync *sync);
-
-#endif

@@ -1,6 +1,5 @@
 /* sync_queue.h - queues for tasks and the program. */
-#ifndef PI_SYNC_QUEUE_H
-#define PI_SYNC_QUEUE_H
+#pragma once
 
 #include "pool/sync.h"
 
@@ -34,5 +33,3 @@ posse_status pi_queue_get(const struct pi_queue_view *view, struct pi_queue_item
 posse_status pi_queue_close(const struct pi_queue_view *view);
 posse_status pi_queue_end(const struct pi_queue_view *view);
 uint64_t pi_queue_length(const struct pi_queue_view *view);
-
-#endif

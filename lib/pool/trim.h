@@ -1,6 +1,5 @@
 /* trim.h - giving memory back to the system. */
-#ifndef PI_TRIM_H
-#define PI_TRIM_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -28,5 +27,3 @@ void pi_trim_when_due(posse_executor *executor, struct pi_trim *trim);
 void pi_units_discard(posse_executor *executor, uint32_t unit, uint32_t n);
 /* Gives back all free memory of the arena at once, because the caller has found none. */
 void pi_reclaim_blocks(posse_executor *executor, unsigned owner);
-
-#endif

@@ -1,6 +1,5 @@
 /* child.h - one worker, as the supervisor sees it: its state, its start, the request to exit. */
-#ifndef PI_CHILD_H
-#define PI_CHILD_H
+#pragma once
 
 #include "supervisor/supervisor.h"
 
@@ -30,5 +29,3 @@ void pi_start_failed(struct pi_supervisor *supervisor);
 
 /* Tells a worker to exit when its task has ended. */
 void pi_retire(struct pi_supervisor *supervisor, unsigned worker);
-
-#endif

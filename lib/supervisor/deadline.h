@@ -1,10 +1,7 @@
 /* deadline.h - ends running tasks that are late or to be killed. */
-#ifndef PI_DEADLINE_H
-#define PI_DEADLINE_H
+#pragma once
 
 #include "supervisor/supervisor.h"
 
 /* Ends such tasks, and notes each worker's next deadline. */
 void pi_enforce_deadlines(struct pi_supervisor *supervisor);
-
-#endif

@@ -1,6 +1,5 @@
 /* recover.h - repairs what a worker has left in shared memory. */
-#ifndef PI_RECOVER_H
-#define PI_RECOVER_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -13,5 +12,3 @@ void pi_reparent(posse_executor *executor, unsigned worker);
 /* recover_blocks.c: the same for blocks, locks and queues. The worker's own ones become `next`'s:
  * PI_OWNER_PROGRAM, or PI_OWNER_NONE, then they are freed. */
 void pi_recover_blocks(posse_executor *executor, unsigned worker, unsigned next);
-
-#endif

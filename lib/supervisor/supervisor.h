@@ -1,6 +1,5 @@
 /* supervisor.h - what the supervisor knows, in its private memory; its life. */
-#ifndef PI_SUPERVISOR_H
-#define PI_SUPERVISOR_H
+#pragma once
 
 #include "os/process.h"
 #include "os/semaphore.h"
@@ -81,5 +80,3 @@ int pi_supervisor_begin(struct pi_supervisor *supervisor);
 void pi_supervisor_run(struct pi_supervisor *supervisor);
 
 static inline uint64_t pi_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
-#endif

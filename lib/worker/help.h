@@ -5,8 +5,7 @@
  * A waiting task runs no other task than the one that it waits for: an unrelated one might wait for
  * something that only this worker can do. So nested tasks come to their end with one worker, too.
  */
-#ifndef PI_HELP_H
-#define PI_HELP_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -15,5 +14,3 @@
  * for that. The caller must not wait then: all workers may have come so far, and none would run
  * the task. */
 posse_status pi_help(posse_future future);
-
-#endif

@@ -1,6 +1,5 @@
 /* hooks.h - a worker's name, its initializer and finalizer. */
-#ifndef PI_HOOKS_H
-#define PI_HOOKS_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -10,5 +9,3 @@ void pi_worker_name(const posse_executor *executor, unsigned worker, char name[1
 /* False: it failed, and *why says how. */
 bool pi_initialize(posse_executor *executor, unsigned worker, struct pi_error *why);
 void pi_finalize(posse_executor *executor, unsigned worker);
-
-#endif
