@@ -240,9 +240,8 @@ static posse_status add(posse_executor *e, struct callback *callback)
 
 posse_status posse_add_done_callback(posse_future future, posse_callback *function, void *context)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    posse_status status = pi_future_look(future, &slot, &word);
+    struct pi_seen seen;
+    posse_status status = pi_future_look(future, &seen);
     if (status == POSSE_OK && !function)
         status = pi_refuse(POSSE_INVALID, "callback is NULL");
     if (status == POSSE_OK && future.executor->owner != PI_OWNER_PROGRAM)

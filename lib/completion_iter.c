@@ -27,12 +27,11 @@ static posse_status check(const posse_future *futures, size_t n, long timeout_ms
     if (timeout_ms < -1)
         return pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     for (size_t i = 0; i < n; i++) {
-        struct pi_slot *slot;
-        uint64_t word;
-        posse_status status = pi_future_look(futures[i], &slot, &word);
+        struct pi_seen seen;
+        posse_status status = pi_future_look(futures[i], &seen);
         if (status != POSSE_OK)
             return status;
-        if (!pi_final(word) && pi_on_this_stack(futures[i].executor, futures[i]))
+        if (!pi_final(seen.word) && pi_on_this_stack(futures[i].executor, futures[i]))
             return POSSE_DEADLOCK;
     }
     return POSSE_OK;
@@ -136,11 +135,10 @@ posse_status posse_as_completed(const posse_future *futures, size_t n, long time
  * Else it can end no more. */
 static posse_status outcome(const struct pi_subscription *sub)
 {
-    struct pi_slot *slot;
-    uint64_t word;
+    struct pi_seen seen;
     posse_executor *e = sub->future.executor;
-    posse_status status = pi_future_look(sub->future, &slot, &word);
-    if (status != POSSE_OK || pi_final(word))
+    posse_status status = pi_future_look(sub->future, &seen);
+    if (status != POSSE_OK || pi_final(seen.word))
         return status;
     return pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
 }

@@ -93,10 +93,9 @@ static struct entry *make_entry(posse_completion_queue *c, posse_future future, 
 posse_status posse_completion_queue_add(posse_completion_queue *c, posse_future future,
                                         void *context)
 {
-    struct pi_slot *slot;
-    uint64_t word;
+    struct pi_seen seen;
     posse_status status =
-        c ? pi_future_look(future, &slot, &word) : pi_refuse(POSSE_INVALID, "queue is NULL");
+        c ? pi_future_look(future, &seen) : pi_refuse(POSSE_INVALID, "queue is NULL");
     if (status == POSSE_OK && !pi_os_fork_detect_holds(&c->guard))
         status = POSSE_WRONG_PROCESS;
     if (status == POSSE_OK && future.executor->owner != PI_OWNER_PROGRAM)

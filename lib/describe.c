@@ -81,24 +81,22 @@ static void describe_break(posse_executor *e, posse_error *error)
 /* As posse_exception, but the name does not stand in the message. */
 static posse_status tell(posse_future future, long timeout_ms, posse_error *error)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    bool slow;
-    posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
+    struct pi_seen seen;
+    posse_status status = pi_await(future, timeout_ms, &seen);
     pi_error_of_call(status, error);
     if (status == POSSE_OK || status == POSSE_TIMEOUT || status == POSSE_DEADLOCK) {
-        const char *name = pi_slot_name(future.executor, slot).bytes;
+        const char *name = pi_slot_name(future.executor, seen.slot).bytes;
         if (name)
             memcpy(error->name, name, sizeof error->name - 1);
         if (status == POSSE_OK)
-            describe_end(future.executor, slot, word, error);
-        status = pi_confirm(future, slot, status);
+            describe_end(future.executor, seen.slot, seen.word, error);
+        status = pi_confirm(future, seen.slot, status);
         if (status == POSSE_INVALID)
             pi_error_of_call(status, error);
     } else if (status == POSSE_BROKEN) {
         describe_break(future.executor, error);
     }
-    if (slow)
+    if (seen.entered)
         pi_call_exit(future.executor);
     return status;
 }
@@ -116,11 +114,9 @@ static void put_name(posse_error *error)
 
 static posse_status await_end(posse_future future, long timeout_ms)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    bool slow;
-    posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
-    if (slow)
+    struct pi_seen seen;
+    posse_status status = pi_await(future, timeout_ms, &seen);
+    if (seen.entered)
         pi_call_exit(future.executor);
     return status;
 }

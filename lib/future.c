@@ -19,8 +19,9 @@
 #include <stdio.h>
 #include <string.h>
 
-posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word)
+posse_status pi_future_look(posse_future future, struct pi_seen *seen)
 {
+    seen->entered = false;
     if (!future.executor)
         return pi_refuse(POSSE_INVALID, "the future is empty");
     posse_status status = pi_check(future.executor);
@@ -29,9 +30,9 @@ posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t
     struct pi_slots *slots = &future.executor->segment.slots;
     if (!pi_slots_has(slots, future.slot))
         return pi_refuse(POSSE_INVALID, PI_STALE);
-    *slot = &slots->at[future.slot];
-    *word = pi_load_acquire(&(*slot)->word); /* with the release of pi_slot_transition */
-    return pi_handle_valid(*word, future) ? POSSE_OK : pi_refuse(POSSE_INVALID, PI_STALE);
+    seen->slot = &slots->at[future.slot];
+    seen->word = pi_load_acquire(&seen->slot->word); /* with the release of pi_slot_transition */
+    return pi_handle_valid(seen->word, future) ? POSSE_OK : pi_refuse(POSSE_INVALID, PI_STALE);
 }
 
 /* ---- how it ended ---- */
@@ -57,26 +58,24 @@ static void deliver(posse_future future, uint64_t word)
 }
 
 /* Until the task is final. */
-static posse_status await_end(posse_future future, long timeout_ms, uint64_t *word, bool *slow)
+static posse_status await_end(posse_future future, long timeout_ms, struct pi_seen *seen)
 {
     struct pi_await wait = {.future = future, .help = pi_help};
     posse_status status = pi_await_final(&wait, timeout_ms ? pi_os_after_ms(timeout_ms) : 0);
-    *word = wait.word;
-    *slow = wait.entered;
+    seen->word = wait.word;
+    seen->entered = wait.entered;
     return status;
 }
 
-posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
-                      bool *slow)
+posse_status pi_await(posse_future future, long timeout_ms, struct pi_seen *seen)
 {
-    *slow = false;
-    posse_status status = pi_future_look(future, slot, word);
+    posse_status status = pi_future_look(future, seen);
     if (status == POSSE_OK && timeout_ms < -1)
         status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
-    if (status == POSSE_OK && !pi_final(*word))
-        status = await_end(future, timeout_ms, word, slow);
+    if (status == POSSE_OK && !pi_final(seen->word))
+        status = await_end(future, timeout_ms, seen);
     if (status == POSSE_OK) {
-        deliver(future, *word);
+        deliver(future, seen->word);
         pi_see_blocks(future.executor); /* the result may name one */
     }
     return status;
@@ -97,19 +96,17 @@ static inline posse_status show(posse_future future, struct pi_slot *slot, const
 
 posse_status posse_result(posse_future future, long timeout_ms, const void **data, size_t *size)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    bool slow;
+    struct pi_seen seen;
     if (data)
         *data = NULL;
     if (size)
         *size = 0;
-    posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
+    posse_status status = pi_await(future, timeout_ms, &seen);
     if (status == POSSE_OK)
-        status = pi_end_of(word);
+        status = pi_end_of(seen.word);
     if (status == POSSE_OK)
-        status = show(future, slot, data, size);
-    if (slow)
+        status = show(future, seen.slot, data, size);
+    if (seen.entered)
         pi_call_exit(future.executor);
     return status;
 }
@@ -134,19 +131,17 @@ static posse_status copy(posse_future future, struct pi_slot *slot, void *buffer
 posse_status posse_result_into(posse_future future, long timeout_ms, void *buffer, size_t capacity,
                                size_t *size)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    bool slow;
+    struct pi_seen seen;
     if (size)
         *size = 0;
     if (capacity && !buffer)
         return pi_refuse(POSSE_INVALID, "buffer is NULL");
-    posse_status status = pi_await(future, timeout_ms, &slot, &word, &slow);
+    posse_status status = pi_await(future, timeout_ms, &seen);
     if (status == POSSE_OK)
-        status = pi_end_of(word);
+        status = pi_end_of(seen.word);
     if (status == POSSE_OK)
-        status = copy(future, slot, buffer, capacity, size);
-    if (slow)
+        status = copy(future, seen.slot, buffer, capacity, size);
+    if (seen.entered)
         pi_call_exit(future.executor);
     return status;
 }
@@ -155,9 +150,8 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
 
 uint64_t pi_future_word(posse_future future)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    return pi_future_look(future, &slot, &word) == POSSE_OK ? word : 0;
+    struct pi_seen seen;
+    return pi_future_look(future, &seen) == POSSE_OK ? seen.word : 0;
 }
 
 bool posse_done(posse_future future)
@@ -196,17 +190,16 @@ static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
  * as posse_task_cancelled reads only the flag. */
 posse_status posse_cancel(posse_future future)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    posse_status status = pi_future_look(future, &slot, &word);
+    struct pi_seen seen;
+    posse_status status = pi_future_look(future, &seen);
     if (status != POSSE_OK)
         return status;
-    while (pi_generation(word) == future.generation) {
-        if (pi_state(word) == PI_PENDING) {
-            if (cancel(future, &word, 0))
+    while (pi_generation(seen.word) == future.generation) {
+        if (pi_state(seen.word) == PI_PENDING) {
+            if (cancel(future, &seen.word, 0))
                 return POSSE_OK;
-        } else if (pi_state(word) != PI_RUNNING || (word & PI_CANCEL_REQUESTED) ||
-                   pi_cas(&slot->word, &word, word | PI_CANCEL_REQUESTED)) {
+        } else if (pi_state(seen.word) != PI_RUNNING || (seen.word & PI_CANCEL_REQUESTED) ||
+                   pi_cas(&seen.slot->word, &seen.word, seen.word | PI_CANCEL_REQUESTED)) {
             break;
         }
     }
@@ -226,21 +219,20 @@ static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *wor
 
 posse_status posse_kill(posse_future future)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    posse_status status = pi_future_look(future, &slot, &word);
+    struct pi_seen seen;
+    posse_status status = pi_future_look(future, &seen);
     if (status != POSSE_OK)
         return status;
-    while (pi_generation(word) == future.generation && !pi_final(word)) {
-        if (pi_state(word) == PI_PENDING && cancel(future, &word, 0))
+    while (pi_generation(seen.word) == future.generation && !pi_final(seen.word)) {
+        if (pi_state(seen.word) == PI_PENDING && cancel(future, &seen.word, 0))
             return POSSE_OK;
-        if (pi_state(word) == PI_KILLING)
+        if (pi_state(seen.word) == PI_KILLING)
             return POSSE_OK; /* it is about to end */
-        if (pi_state(word) == PI_PENDING)
+        if (pi_state(seen.word) == PI_PENDING)
             continue;
-        if (pi_state(word) != PI_RUNNING || pi_owner(word) == PI_OWNER_PROGRAM)
+        if (pi_state(seen.word) != PI_RUNNING || pi_owner(seen.word) == PI_OWNER_PROGRAM)
             return POSSE_TOO_LATE; /* another thread has released it; or it runs inline */
-        if (end_running(future, slot, &word))
+        if (end_running(future, seen.slot, &seen.word))
             return POSSE_OK;
     }
     return POSSE_TOO_LATE;
@@ -250,23 +242,22 @@ posse_status posse_kill(posse_future future)
  * CAS fails and this sees the end. */
 posse_status posse_release(posse_future future)
 {
-    struct pi_slot *slot;
-    uint64_t word;
-    posse_status status = pi_future_look(future, &slot, &word);
-    while (status == POSSE_OK && pi_generation(word) == future.generation) {
-        bool leave_it = !pi_final(word) || (word & PI_PINNED);
-        if (word & PI_DETACHED)
+    struct pi_seen seen;
+    posse_status status = pi_future_look(future, &seen);
+    while (status == POSSE_OK && pi_generation(seen.word) == future.generation) {
+        bool leave_it = !pi_final(seen.word) || (seen.word & PI_PINNED);
+        if (seen.word & PI_DETACHED)
             break;
-        if (!leave_it && pi_discard(future.executor, future.slot, word))
+        if (!leave_it && pi_discard(future.executor, future.slot, seen.word))
             return POSSE_OK;
         if (!leave_it)
             break;
-        if (pi_cas(&slot->word, &word, word | PI_DETACHED)) {
+        if (pi_cas(&seen.slot->word, &seen.word, seen.word | PI_DETACHED)) {
             /* Other threads may wait: it is stale for them too. */
-            if (pi_parker(word) &&
-                pi_dispatch_slot(future.executor, future.slot, pi_parker(word) - 1))
-                word = pi_with_parker(word, 0); /* our own dispatcher, which knows it now */
-            pi_wake_released(future.executor, word);
+            if (pi_parker(seen.word) &&
+                pi_dispatch_slot(future.executor, future.slot, pi_parker(seen.word) - 1))
+                seen.word = pi_with_parker(seen.word, 0); /* ours, which knows it now */
+            pi_wake_released(future.executor, seen.word);
             return POSSE_OK;
         }
     }

@@ -48,17 +48,21 @@ posse_executor *pi_at_exit_next(void);
 
 /* ---- future.c, describe.c: how a task ended ---- */
 
-/* The slot of a future and its word now. As pi_check; POSSE_INVALID also for a stale handle. */
-posse_status pi_future_look(posse_future future, struct pi_slot **slot, uint64_t *word);
+/* What a call sees of a future. */
+struct pi_seen {
+    struct pi_slot *slot;
+    uint64_t word; /* of the slot */
+    bool entered;  /* the caller must call pi_call_exit once it has read all */
+};
+/* Looks now. As pi_check; POSSE_INVALID also for a stale handle. */
+posse_status pi_future_look(posse_future future, struct pi_seen *seen);
 /* The word alone; 0, which is no state of a task, if there is none. Unlike posse_done it delivers
  * nothing: the caller may hold the dispatcher's lock. */
 uint64_t pi_future_word(posse_future future);
 /* How a final word says that the task ended. */
 posse_status pi_end_of(uint64_t word);
-/* Waits until the task has ended, as posse_result does. `slow`: the caller must call pi_call_exit
- * once it has read all. */
-posse_status pi_await(posse_future future, long timeout_ms, struct pi_slot **slot, uint64_t *word,
-                      bool *slow);
+/* Waits until the task has ended, as posse_result does. */
+posse_status pi_await(posse_future future, long timeout_ms, struct pi_seen *seen);
 /* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may
  * have released it meanwhile. order: pi_discard changes the word before another task can write
  * anything there. */
