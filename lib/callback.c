@@ -8,6 +8,7 @@
 #include "internal.h"
 #include "base/container_of.h"
 #include "os/clock.h"
+#include "os/process.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
 #include "os/unwind.h"
@@ -138,7 +139,7 @@ static void *call_all(void *executor)
     struct pi_callbacks *callbacks = e->dispatcher.callbacks;
     struct pi_subscription *sub;
     posse_status status;
-    pi_os_thread_name("posse-callbacks");
+    pi_os_set_name("posse-callbacks");
     PI_OS_IF_LEFT(go_on, e);
     while ((sub = pi_cq_next(&callbacks->cq, PI_NEVER, &status)) != NULL) {
         struct callback *callback = PI_CONTAINER_OF(sub, struct callback, sub);

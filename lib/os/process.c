@@ -46,7 +46,7 @@ void pi_os_raise_oom_score(void)
 #endif
 }
 
-void pi_os_process_name(const char *name)
+void pi_os_set_name(const char *name)
 {
 #ifdef __linux__
     (void)prctl(PR_SET_NAME, name);

@@ -23,8 +23,9 @@ int pi_os_die_with_parent(void);
 /* Makes the kernel kill this process first when memory runs out; its children inherit that. Does
  * nothing where the system refuses. */
 void pi_os_raise_oom_score(void);
-/* The name shown by ps and in debuggers; 15 characters count. */
-void pi_os_process_name(const char *name);
+/* Names the calling thread, for ps and debuggers; 15 characters count. A process has the name of
+ * its first thread. */
+void pi_os_set_name(const char *name);
 
 /* ---- forking ---- */
 

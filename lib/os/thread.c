@@ -2,7 +2,6 @@
 
 #include "base/tuning.h"
 #include "os/cancel.h"
-#include "os/process.h"
 #include "os/signals.h"
 
 #include <sys/stat.h>
@@ -30,15 +29,11 @@ void pi_os_thread_join(pthread_t thread)
     (void)pthread_join(thread, NULL);
 }
 
-void pi_os_thread_name(const char *name)
-{
-    pi_os_process_name(name); /* on Linux the name of a process is that of its first thread */
-}
-
 /* Linux counts a process's threads as links to this directory, beside its own two. */
 unsigned pi_os_other_threads(void)
 {
     struct stat tasks;
-    bool told = stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3;
-    return told ? (unsigned)tasks.st_nlink - 3 : 0;
+    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink <= 3)
+        return 0;
+    return (unsigned)tasks.st_nlink - 3;
 }

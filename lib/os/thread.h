@@ -10,8 +10,6 @@
 /* 0 or an errno. */
 int pi_os_thread_create(pthread_t *thread, void *(*body)(void *), void *context);
 void pi_os_thread_join(pthread_t thread);
-/* The name shown by ps and in debuggers, of the calling thread; 15 characters count. */
-void pi_os_thread_name(const char *name);
 
 /* How many other threads this process has now; 0 if the system does not tell. */
 unsigned pi_os_other_threads(void);

@@ -1,5 +1,6 @@
 /* Opening and closing a dispatcher, and its leader thread. */
 #include "os/clock.h"
+#include "os/process.h"
 #include "os/semaphore.h"
 #include "os/thread.h"
 #include "pool/dispatch.h"
@@ -48,7 +49,7 @@ posse_status pi_dispatch_open(posse_executor *e)
 static void *lead(void *cq)
 {
     posse_status status;
-    pi_os_thread_name("posse-leader");
+    pi_os_set_name("posse-leader");
     (void)pi_cq_next(cq, PI_NEVER, &status);
     return NULL;
 }

@@ -114,7 +114,7 @@ __attribute__((noinline)) static void worker_main(void *context)
     e->link.parent = start->parent;
     e->link.user = pi_os_user();
     pi_worker_name(e, e->owner, name);
-    pi_os_process_name(name);
+    pi_os_set_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
     pi_worker_loop(e, e->owner);
     pi_os_stdio_flush();

@@ -35,7 +35,7 @@ static void *worker_main(void *context)
     struct pi_child *child = context;
     char name[16];
     pi_worker_name(child->executor, child->worker, name);
-    pi_os_thread_name(name);
+    pi_os_set_name(name);
     pthread_cleanup_push(at_end, child);
     pi_worker_loop(child->executor, child->worker);
     pthread_cleanup_pop(1);
@@ -79,7 +79,7 @@ static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 static void *supervisor_main(void *context)
 {
     struct pi_supervisor *s = context;
-    pi_os_thread_name(s->executor->hooks.name);
+    pi_os_set_name(s->executor->hooks.name);
     pi_supervisor_run(s);
     return NULL;
 }

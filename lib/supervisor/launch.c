@@ -84,7 +84,7 @@ static void supervisor_main(void *context)
     struct pi_supervisor *s = launch->supervisor;
     PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
     pi_os_signals_of_supervisor(&s->ignored);
-    pi_os_process_name(s->executor->hooks.name);
+    pi_os_set_name(s->executor->hooks.name);
     pi_os_close(launch->sockets[0]);
     s->executor->owner = PI_OWNER_NONE; /* it makes the socket of the program only now */
     char byte;

@@ -99,7 +99,7 @@ TEST(signals_that_end_a_sleep, ALL)
 static int take_a_name(void *unused)
 {
     char name[17] = "";
-    pi_os_process_name("a-name-of-more-than-15");
+    pi_os_set_name("a-name-of-more-than-15");
     REQUIRE(prctl(PR_GET_NAME, name) == 0);
     REQUIRE(strcmp(name, "a-name-of-more-") == 0);
     return 0;
@@ -126,7 +126,7 @@ static void *look_around(void *context)
         pthread_attr_getstacksize(&attributes, &look->stack);
         pthread_attr_destroy(&attributes);
     }
-    pi_os_thread_name("one-of-ours");
+    pi_os_set_name("one-of-ours");
     prctl(PR_GET_NAME, look->name);
     return context;
 }
