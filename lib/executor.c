@@ -149,7 +149,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     if (!e)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     pi_dispatch_init(&e->dispatcher);
-    e->cpus = pi_os_cpus();
+    e->cpus = pi_os_cpus("");
     e->owner = PI_OWNER_PROGRAM;
     e->link.socket.number = e->memory.fd.number = -1;
     status = pi_options_apply(e, &options);

@@ -46,12 +46,10 @@ static unsigned affinity(void)
     return online > 0 ? (unsigned)online : 1;
 }
 
-unsigned pi_os_cpus_in(const char *root)
+unsigned pi_os_cpus(const char *root)
 {
     static const struct pi_os_cgroup cpu = {"cpu", of_group};
     unsigned cpus = affinity();
     uint64_t allowed = pi_os_cgroup_allowed(&cpu, root);
     return allowed < cpus ? (unsigned)allowed : cpus;
 }
-
-unsigned pi_os_cpus(void) { return pi_os_cpus_in(""); }

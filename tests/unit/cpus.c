@@ -42,15 +42,15 @@ TEST(numbers_that_are_too_large, ALL)
 TEST(one_at_least, ALL)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    assert_true(pi_os_cpus() >= 1);
-    assert_true(pi_os_cpus() <= (unsigned long)online);
+    assert_true(pi_os_cpus("") >= 1);
+    assert_true(pi_os_cpus("") <= (unsigned long)online);
 }
 
 static int on_one_processor(void *context)
 {
     cpu_set_t allowed, one;
     REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
-    unsigned before = pi_os_cpus();
+    unsigned before = pi_os_cpus("");
     REQUIRE(before <= (unsigned)CPU_COUNT(&allowed));
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (!CPU_ISSET(cpu, &allowed))
@@ -58,10 +58,10 @@ static int on_one_processor(void *context)
         CPU_ZERO(&one);
         CPU_SET(cpu, &one);
         REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
-        REQUIRE(pi_os_cpus() == 1);
+        REQUIRE(pi_os_cpus("") == 1);
     }
     REQUIRE(sched_setaffinity(0, sizeof allowed, &allowed) == 0);
-    REQUIRE(pi_os_cpus() == before);
+    REQUIRE(pi_os_cpus("") == before);
     return 0;
 }
 
@@ -72,11 +72,11 @@ TEST(groups_of_version_2, ALL)
 {
     char *root = make_tree();
     put_file(root, "/proc/self/cgroup", "0::/outer/inner\n");
-    unsigned all = pi_os_cpus_in(root);
+    unsigned all = pi_os_cpus(root);
     put_file(root, "/sys/fs/cgroup/outer/inner/cpu.max", "max 100000\n");
-    assert_int_equal(pi_os_cpus_in(root), all);
+    assert_int_equal(pi_os_cpus(root), all);
     put_file(root, "/sys/fs/cgroup/outer/cpu.max", "50000 100000\n");
-    assert_int_equal(pi_os_cpus_in(root), 1);
+    assert_int_equal(pi_os_cpus(root), 1);
     free_tree(root);
 }
 
@@ -84,12 +84,12 @@ TEST(groups_of_version_1, ALL)
 {
     char *root = make_tree();
     put_file(root, "/proc/self/cgroup", "2:cpuset:/\n3:cpuacct,cpu:/a\n");
-    unsigned all = pi_os_cpus_in(root);
+    unsigned all = pi_os_cpus(root);
     put_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "50000\n");
-    assert_int_equal(pi_os_cpus_in(root), all); /* of an unknown period */
+    assert_int_equal(pi_os_cpus(root), all); /* of an unknown period */
     put_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
-    assert_int_equal(pi_os_cpus_in(root), 1);
+    assert_int_equal(pi_os_cpus(root), 1);
     put_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "-1\n");
-    assert_int_equal(pi_os_cpus_in(root), all);
+    assert_int_equal(pi_os_cpus(root), all);
     free_tree(root);
 }
