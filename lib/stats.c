@@ -46,7 +46,7 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
 static void count_blocks(posse_executor *e, posse_stats *stats)
 {
     uint64_t tag;
-    for (pi_block_ref ref = 0; (ref = pi_arena_next(&e->segment.arena, ref, &tag)) != 0;) {
+    for (pi_block_ref ref = 0; (ref = pi_arena_next(&e->segment.arena, ref, 0, &tag)) != 0;) {
         stats->memory_blocks++;
         stats->memory_used += pi_block_room(e, ref);
     }

@@ -56,9 +56,7 @@ pi_block_ref pi_arena_ref(struct pi_arena *arena, const void *at)
     return within % size ? 0 : pi_block_ref_make(unit, (uint32_t)(within / size));
 }
 
-/* `part`: bits of a span's tag without which its blocks are left out. */
-static pi_block_ref next_block(struct pi_arena *arena, pi_block_ref after, uint64_t part,
-                               uint64_t *tag)
+pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, uint64_t part, uint64_t *tag)
 {
     uint64_t place = after, end = (uint64_t)pi_arena_end(arena) * PI_TAGS;
     for (; place < end; place++) {
@@ -73,16 +71,6 @@ static pi_block_ref next_block(struct pi_arena *arena, pi_block_ref after, uint6
             place |= PI_TAGS - 1; /* on to the next unit */
     }
     return 0;
-}
-
-pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, uint64_t *tag)
-{
-    return next_block(arena, after, 0, tag);
-}
-
-pi_block_ref pi_arena_next_sync(struct pi_arena *arena, pi_block_ref after, uint64_t *tag)
-{
-    return next_block(arena, after, PI_SPAN_HAS_SYNC, tag);
 }
 
 bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsigned owner)

@@ -218,10 +218,10 @@ unsigned pi_size_class_for(size_t size);
 bool pi_arena_find(struct pi_arena *arena, pi_block_ref ref, struct pi_block *block);
 /* The block that begins at an address; 0: none does. */
 pi_block_ref pi_arena_ref(struct pi_arena *arena, const void *at);
-/* The first block after `after` (0: of all) that somebody has, and its tag. 0: there is none. */
-pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, uint64_t *tag);
-/* The same, only where locks and queues are, or were. */
-pi_block_ref pi_arena_next_sync(struct pi_arena *arena, pi_block_ref after, uint64_t *tag);
+/* The first block after `after` (0: of all) that somebody has, and its tag. 0: there is none. Small
+ * blocks are left out where the tag of their span lacks bits of `part`. */
+pi_block_ref pi_arena_next(struct pi_arena *arena, pi_block_ref after, uint64_t part,
+                           uint64_t *tag);
 /* Frees a block if its tag is exactly that; owner claims its units meanwhile. */
 bool pi_arena_free(struct pi_arena *arena, pi_block_ref ref, uint64_t tag, unsigned owner);
 
@@ -249,10 +249,12 @@ void pi_units_mark(struct pi_arena *arena, uint32_t unit, uint32_t n, uint64_t t
 void pi_units_put_back(struct pi_arena *arena, uint32_t unit, uint32_t n);
 /* Makes a large block of n claimed units, HELD. */
 void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned owner);
-/* Claim the first units from there on that may be discarded. Return how many, 256 at most: for the
- * trim, those that are SEEN; for a caller without memory, those that are FREE and not KEPT. */
-uint32_t pi_units_claim_seen(struct pi_arena *arena, uint32_t unit, unsigned owner);
-uint32_t pi_units_claim_free(struct pi_arena *arena, uint32_t unit, unsigned owner);
+/* What may be discarded: by the trim, units that are SEEN; by a caller without memory, those that
+ * are FREE and not KEPT. */
+enum pi_idle_units { PI_UNITS_SEEN, PI_UNITS_FREE };
+/* Claims the first such units from there on. Returns how many, 256 at most. */
+uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner,
+                             enum pi_idle_units which);
 /* Calls fn for each unit between two, or up to the end. Returns for how many it said true. */
 typedef bool pi_unit_fn(struct pi_arena *arena, uint32_t unit, unsigned owner);
 uint32_t pi_units_each(struct pi_arena *arena, uint32_t from, uint32_t to, pi_unit_fn *fn,

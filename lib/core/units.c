@@ -172,36 +172,27 @@ void pi_units_free(struct pi_arena *arena, uint32_t head, enum pi_rest rest)
 
 /* ---- giving back ---- */
 
-/* What the trim may discard. */
-static bool is_seen(uint64_t tag, uint32_t value) { return is_free(tag) && value == PI_SEEN; }
+static bool is_idle(struct pi_arena *arena, uint32_t unit, uint64_t tag, enum pi_idle_units which)
+{
+    uint32_t value = pi_unit_value(arena, unit);
+    return which == PI_UNITS_SEEN ? is_free(tag) && value == PI_SEEN
+                                  : has_memory(tag) && value != PI_KEPT;
+}
 
-/* What a caller without memory may discard. */
-static bool is_spare(uint64_t tag, uint32_t value) { return has_memory(tag) && value != PI_KEPT; }
-
-static uint32_t claim_while(struct pi_arena *arena, uint32_t unit, unsigned owner,
-                            bool (*may_go)(uint64_t tag, uint32_t value))
+uint32_t pi_units_claim_idle(struct pi_arena *arena, uint32_t unit, unsigned owner,
+                             enum pi_idle_units which)
 {
     uint32_t n = 0, end = pi_arena_end(arena);
     for (; unit + n < end && n < PI_MAX_IDLE_UNITS; n++) {
         uint64_t tag = hint_of(arena, unit + n);
-        if (!may_go(tag, pi_unit_value(arena, unit + n)) || !claim_one(arena, unit + n, owner))
+        if (!is_idle(arena, unit + n, tag, which) || !claim_one(arena, unit + n, owner))
             break;
-        if (!may_go(tag, pi_unit_value(arena, unit + n))) { /* it was used meanwhile */
+        if (!is_idle(arena, unit + n, tag, which)) { /* it was used meanwhile */
             pi_units_put_back(arena, unit + n, 1);
             break;
         }
     }
     return n;
-}
-
-uint32_t pi_units_claim_seen(struct pi_arena *arena, uint32_t unit, unsigned owner)
-{
-    return claim_while(arena, unit, owner, is_seen);
-}
-
-uint32_t pi_units_claim_free(struct pi_arena *arena, uint32_t unit, unsigned owner)
-{
-    return claim_while(arena, unit, owner, is_spare);
 }
 
 void pi_units_discarded(struct pi_arena *arena, uint32_t unit, uint32_t n, enum pi_rest rest)

@@ -90,7 +90,7 @@ static void discard_seen(posse_executor *e, unsigned owner, uint32_t from, uint3
 {
     struct pi_arena *arena = &e->segment.arena;
     for (uint32_t unit = from, n; unit < pi_arena_end(arena) && unit < to; unit += n ? n : 1) {
-        n = pi_units_claim_seen(arena, unit, owner);
+        n = pi_units_claim_idle(arena, unit, owner, PI_UNITS_SEEN);
         if (n == 0)
             continue;
         give_back_units(e, unit, n);
@@ -112,7 +112,7 @@ void pi_reclaim_blocks(posse_executor *e, unsigned owner)
     struct pi_arena *arena = &e->segment.arena;
     (void)pi_spans_close(arena, owner, 0, UINT32_MAX);
     for (uint32_t unit = 0, n; unit < pi_arena_end(arena); unit += n ? n : 1) {
-        n = pi_units_claim_free(arena, unit, owner);
+        n = pi_units_claim_idle(arena, unit, owner, PI_UNITS_FREE);
         if (n > 0)
             pi_units_discard(e, unit, n);
     }

@@ -85,7 +85,7 @@ static void recover_all_sync(posse_executor *e, unsigned worker, unsigned next)
     pi_block_ref ref = 0;
     if (pi_load_relaxed(&e->segment.header->sync_serial) == 0) /* relaxed: the worker is dead */
         return;
-    while ((ref = pi_arena_next_sync(&e->segment.arena, ref, &tag)) != 0) {
+    while ((ref = pi_arena_next(&e->segment.arena, ref, PI_SPAN_HAS_SYNC, &tag)) != 0) {
         struct pi_sync sync = {.executor = e,
                                .type = (enum pi_sync_type)pi_tag_type(tag),
                                .ref = ref,

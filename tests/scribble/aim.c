@@ -69,7 +69,7 @@ static struct target in_object(struct pi_segment *s, struct dice *dice)
     pi_block_ref ref = 0;
     uint64_t tag;
     struct pi_block block;
-    while ((ref = pi_arena_next_sync(&s->arena, ref, &tag)) != 0) {
+    while ((ref = pi_arena_next(&s->arena, ref, PI_SPAN_HAS_SYNC, &tag)) != 0) {
         if (pi_tag_kind(tag) != PI_TAG_SYNC || one_in(dice, 2) ||
             !pi_arena_find(&s->arena, ref, &block))
             continue;

@@ -150,8 +150,8 @@ static uint32_t discard(struct box *box, bool trim)
 {
     uint32_t all = 0;
     for (uint32_t unit = 0, n; unit < pi_arena_end(&box->arena); unit += n ? n : 1) {
-        n = trim ? pi_units_claim_seen(&box->arena, unit, OTHER)
-                 : pi_units_claim_free(&box->arena, unit, OTHER);
+        n = trim ? pi_units_claim_idle(&box->arena, unit, OTHER, PI_UNITS_SEEN)
+                 : pi_units_claim_idle(&box->arena, unit, OTHER, PI_UNITS_FREE);
         pi_units_discarded(&box->arena, unit, n, trim ? PI_CLEAN : PI_USED);
         all += n;
     }
@@ -337,7 +337,7 @@ TEST(scribbled_units, ALL)
         uint64_t tag;
         pi_block_ref next = 0;
         atomic_store(&box->arena.units[0].tag, kind << 60 | 0x7ff);
-        while ((next = pi_arena_next(&box->arena, next, &tag)) != 0)
+        while ((next = pi_arena_next(&box->arena, next, 0, &tag)) != 0)
             assert_true(pi_tag_in_use(tag));
         (void)pi_arena_free(&box->arena, ref, kind << 60 | 0x7ff, OWNER);
     }
@@ -349,12 +349,12 @@ TEST(a_walk_finds_all_blocks, ALL)
     struct box *box = make_box(16, 16);
     uint64_t tag;
     pi_block_ref expected = 0, ref = 0;
-    assert_int_equal(pi_arena_next(&box->arena, 0, &tag), 0);
+    assert_int_equal(pi_arena_next(&box->arena, 0, 0, &tag), 0);
     for (int i = 0; i < 3; i++) {
         expected += take_block(box, 100, OWNER) + take_block(box, 5000, OWNER) +
                     take_block(box, 2 * PI_UNIT, OWNER);
     }
-    while ((ref = pi_arena_next(&box->arena, ref, &tag)) != 0) {
+    while ((ref = pi_arena_next(&box->arena, ref, 0, &tag)) != 0) {
         assert_int_equal(tag, pi_tag_held(OWNER));
         expected -= ref;
     }

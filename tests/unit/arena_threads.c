@@ -77,8 +77,8 @@ static void give_back(struct crowd *crowd, unsigned owner, bool trim)
     struct pi_arena *arena = &crowd->box->arena;
     (void)pi_spans_close(arena, owner, 0, UINT32_MAX);
     for (uint32_t unit = 0, n; unit < UNITS; unit += n ? n : 1) {
-        n = trim ? pi_units_claim_seen(arena, unit, owner)
-                 : pi_units_claim_free(arena, unit, owner);
+        n = trim ? pi_units_claim_idle(arena, unit, owner, PI_UNITS_SEEN)
+                 : pi_units_claim_idle(arena, unit, owner, PI_UNITS_FREE);
         if (n > 0)
             memset(pi_unit_bytes(arena, unit), 0xdd, n * PI_UNIT);
         pi_units_discarded(arena, unit, n, trim ? PI_CLEAN : PI_USED);
@@ -135,7 +135,7 @@ TEST(nobodys_bytes_are_anothers, ALL)
     run_threads(THREADS, use, &crowd);
     print_message("%u blocks were refused\n", crowd.refused);
     assert_int_equal(crowd.wrong, 0);
-    assert_int_equal(pi_arena_next(&crowd.box->arena, 0, &tag), 0);
+    assert_int_equal(pi_arena_next(&crowd.box->arena, 0, 0, &tag), 0);
     (void)pi_spans_close(&crowd.box->arena, 0, 0, UINT32_MAX);
     for (uint32_t unit = 0; unit < UNITS; unit++) {
         tag = unit_tag(crowd.box, unit);

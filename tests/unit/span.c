@@ -122,9 +122,9 @@ TEST(objects_are_found_and_keep_their_memory, ALL)
     pi_span_mark(&box->arena, 1);
     pi_span_mark(&box->arena, 1);
     atomic_store(tag_of(box, ref), object);
-    assert_int_equal(pi_arena_next_sync(&box->arena, 0, &tag), ref);
+    assert_int_equal(pi_arena_next(&box->arena, 0, PI_SPAN_HAS_SYNC, &tag), ref);
     assert_int_equal(tag, object);
-    assert_int_equal(pi_arena_next(&box->arena, 0, &tag), plain);
+    assert_int_equal(pi_arena_next(&box->arena, 0, 0, &tag), plain);
     assert_true(pi_arena_free(&box->arena, ref, object, OTHER));
     assert_true(release(box, plain, OWNER));
     assert_int_equal(pi_spans_close(&box->arena, OTHER, 0, UINT32_MAX), 2);
