@@ -1,11 +1,5 @@
 /* sync.h - locks and queues in the executor's memory: what both have in common.
- *
- *   file             what it does
- *   sync.c           making, finding and ending them; waiting for them
- *   recover_blocks.c   what a death leaves in them
- *   lib/lock.c       posse_lock_...
- *   sync_queue.c     what is a queue's alone
- *   lib/queue.c      posse_queue_...
+ * sync_queue.c has what is a queue's alone, recover_blocks.c what a death leaves in them.
  *
  * A lock or queue is a block of the arena with the tag SYNC. It begins with a pi_robust_lock, which
  * is all of a lock, and guards the rest of a queue. A handle is {reference, serial}; every call
