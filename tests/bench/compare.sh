@@ -4,18 +4,21 @@
 # Usage: compare.sh [-n ROUNDS] [-b POSSE_BENCH] [-o FILE] [PEERS]
 #
 #   PEERS           directory of the peers, with their run.sh; or the variable PEERS
-#   -n ROUNDS       how often everything is run; 5 without it
+#   -n ROUNDS       how often everything is run; 5 without it. A verdict needs 5 at least
 #   -b POSSE_BENCH  the program; or the variable POSSE_BENCH; without both that of build/
 #   -o FILE         keeps every figure there, one JSON object a line
 #
 # The machine is shared and noisy, and its mood lasts for seconds to minutes. So limits, peers and
-# posse run by turns, scenario by scenario, and a ratio is made of two figures of the same round;
+# posse run by turns, scenario by scenario, and a ratio is made of two figures of the same turn;
 # what is printed is the median of the rounds. Output: two tables in Markdown, and how busy others
-# kept the processors just before each round. Over a few percent no ratio can be trusted: where
-# they must be shared, whoever has more threads gets more of them, and posse has one more than
-# oneTBB. A metg50 of 1,000,000 means "not found" and counts as no figure.
-# PEERS_BUILD is where the peers' run.sh builds. Exit status: 0, 1 if a program failed, 2 for a
-# wrong command line.
+# kept the processors just before each round. The second table has the goals, and tells of each
+# whether the median meets it. Over a few percent no ratio can be trusted: where processors must be
+# shared, whoever has more threads gets more of them, and posse has one more than oneTBB. A metg50
+# of 1,000,000 means "not found" and counts as no figure.
+# A peer that is not installed has no figures, and its rows say so: without PEERS, or where its
+# run.sh fails, all limits and other pools. posse_openmp is built with posse_bench if the compiler
+# has OpenMP. PEERS_BUILD is where the peers' run.sh builds. Exit status: 0, 1 if posse failed, 2
+# for a wrong command line.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -43,8 +46,7 @@ done
 shift $((OPTIND - 1))
 [ $# -le 1 ] || wrong "one directory, not $#"
 peers=${1:-${PEERS:-}}
-[ -n "$peers" ] || wrong "where are the peers? Give their directory, or set PEERS"
-[ -f "$peers/run.sh" ] || wrong "no run.sh in '$peers'"
+[ -z "$peers" ] || [ -f "$peers/run.sh" ] || wrong "no run.sh in '$peers'"
 [ -x "$bench" ] || wrong "no program '$bench'; -b gives it"
 case $rounds in
 '' | *[!0-9]* | 0*) wrong "'$rounds' is not a number of rounds" ;;
@@ -55,14 +57,14 @@ part=$(mktemp)
 trap 'rm -f "$log" "$part"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# Runs a command and puts its lines into the log, each with the round before it.
+# Runs a command and puts its lines into the log, each with the round and the turn before it.
 run() {
-    echo "round $round of $rounds: $*" >&2
+    echo "round $round of $rounds, $turn: $*" >&2
     timeout 1800 "$@" >"$part" || {
         echo "compare.sh: failed: $*" >&2
-        exit 1
+        return 1
     }
-    sed "s/^/$round /" "$part" >>"$log"
+    sed "s/^/$round-$turn /" "$part" >>"$log"
 }
 
 # Ticks that the processors have worked, and all of their ticks.
@@ -85,29 +87,37 @@ posse() {
     done
 }
 
+# Without the peers we go on.
+peer() { [ -z "$peers" ] || run env SCENARIOS="$turn" sh "$peers/run.sh" "$1" || :; }
+
+openmp=$(dirname "$bench")/posse_openmp
 others=
 for round in $(seq "$rounds"); do
     others=$others$(busy)
-    for scenario in submit roundtrip metg50 map; do
-        run env SCENARIOS="$scenario" sh "$peers/run.sh" native
-        [ $scenario != roundtrip ] || run sh "$peers/run.sh" limits # right before what it limits
-        posse $scenario
+    for turn in submit roundtrip metg50 map; do
+        peer native
+        case $turn in
+        submit | roundtrip) peer limits ;; # right before what it limits
+        map) [ ! -x "$openmp" ] || run "$openmp" || : ;;
+        esac
+        posse $turn
     done
+    turn=others
     posse as-completed payload memcpy lifecycle idle memory sum
     run "$bench" --backend process recover
 done
 
-[ -z "$keep" ] || sed 's/^[0-9]* //' "$log" >"$keep"
+[ -z "$keep" ] || sed 's/^[^ ]* //' "$log" >"$keep"
 
 python3 - "$log" "$others" <<'PROGRAM'
 import json
 import statistics
 import sys
 
-figures = {}  # scenario -> who -> round -> value
+figures = {}  # scenario -> who -> round and turn -> value
 units = {}
 for line in open(sys.argv[1]):
-    number, text = line.split(" ", 1)
+    turn, text = line.split(" ", 1)
     figure = json.loads(text)
     scenario = figure["scenario"]
     if figure["who"] == "limit" and scenario == "payload":
@@ -115,7 +125,7 @@ for line in open(sys.argv[1]):
     if scenario == "metg50" and figure["value"] >= 1e6:
         continue  # not found
     units[scenario] = figure["unit"]
-    figures.setdefault(scenario, {}).setdefault(figure["who"], {})[int(number)] = figure["value"]
+    figures.setdefault(scenario, {}).setdefault(figure["who"], {})[turn] = figure["value"]
 
 
 def short(value):
@@ -144,31 +154,60 @@ for scenario in [s for s in order if s in figures] + [s for s in figures if s no
     medians.append([f"{scenario}, {units[scenario]}"] + cells)
 table(["median"] + whos, medians)
 
+LEAST_ROUNDS = 5  # for a verdict
 same = "the same"
-wanted = [
-    ("submit", "oneTBB task_group", "submit"),
-    ("submit-many", "limit", "submit"),
-    ("roundtrip-hot", "limit", "roundtrip-hot"),
-    ("roundtrip-parked", "limit", "roundtrip-parked"),
-    ("metg50", "oneTBB task_group", "metg50"),
-    ("map-plain", "OpenMP for guided", "map"),
-    ("map-shared", "OpenMP for guided", "map"),
-    ("map-plain-items", "OpenMP for guided", "map"),
-    ("map-shared-items", "OpenMP for guided", "map"),
-    ("payload-copy", same, "memcpy"),
+tbb, loop, calls = "oneTBB task_group", "OpenMP for guided", "OpenMP for, called"
+# Scenario; divided by: who, scenario; goals: process, thread.
+goals = [
+    ("submit", tbb, "submit", 0.35, 0.7),
+    ("submit", "limit", "submit", 3, 4),
+    ("submit-many", "limit", "submit", 2, 2.5),
+    ("metg50", tbb, "metg50", 1, 1),
+    ("roundtrip-hot", "limit", "roundtrip-hot", 2.5, 2.5),
+    ("roundtrip-parked", "limit", "roundtrip-parked", 1.25, 1.2),
+    ("map-shared-items", calls, "map", 1.2, 1.2),
+    ("map-plain", loop, "map", 2, 1.1),
+    ("memory", None, None, 200, 200),
+    ("map-plain-items", calls, "map", None, None),
+    ("map-shared", loop, "map", None, None),
+    ("payload-copy", same, "memcpy", None, None),
 ]
-rows = []
-for scenario, other, yardstick in wanted:
-    for who in ("posse process", "posse thread"):
-        ours = figures.get(scenario, {}).get(who, {})
-        theirs = figures.get(yardstick, {}).get(who if other is same else other, {})
-        ratios = [ours[r] / theirs[r] for r in ours if theirs.get(r)]
-        if ratios:
-            against = yardstick if other is same else other
-            rows.append([scenario, who, against, f"{statistics.median(ratios):.2f}",
-                         f"{min(ratios):.2f} to {max(ratios):.2f}", str(len(ratios))])
+
+
+def ratios(scenario, who, other, yardstick):
+    """Of the turns that have both figures; or what is missing."""
+    ours = figures.get(scenario, {}).get(who, {})
+    if other is None or not ours:
+        return list(ours.values()), f"no figure of {who}"
+    theirs = figures.get(yardstick, {}).get(who if other is same else other, {})
+    return [ours[t] / theirs[t] for t in ours if theirs.get(t)], f"no figure of {other}"
+
+
+def verdict(values, goal):
+    if goal is None or not values:
+        return ""
+    if len(values) < LEAST_ROUNDS:
+        return f"fewer than {LEAST_ROUNDS} rounds"
+    return "yes" if statistics.median(values) <= goal else "no"
+
+
+def row(who, goal, scenario, other, yardstick):
+    values, missing = ratios(scenario, who, other, yardstick)
+    digits = 0 if other is None else 2
+    shown = [missing, ""]
+    if values:
+        shown = [f"{statistics.median(values):.{digits}f}",
+                 f"{min(values):.{digits}f} to {max(values):.{digits}f}"]
+    divisor = f"({units.get(scenario, '')})" if other is None else \
+        yardstick if other is same else other
+    return [scenario, who, divisor, *shown, str(len(values)),
+            "" if goal is None else f"≤ {goal}", verdict(values, goal)]
+
+
 print()
-table(["scenario", "who", "divided by", "ratio", "from, to", "rounds"], rows)
+table(["scenario", "who", "divided by", "median", "from, to", "rounds", "goal", "met"],
+      [row(who, goal, *what) for *what, process, thread in goals
+       for who, goal in (("posse process", process), ("posse thread", thread))])
 if sys.argv[2]:
     print(f"\nOthers kept the processors busy, percent before each round: {sys.argv[2]}")
 PROGRAM

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "bench.h"
+#include "square.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,13 +69,6 @@ static int square_block(posse_task *task, const posse_block *block)
     return 0;
 }
 
-static int square_item(posse_task *task, const void *const *items, void *result)
-{
-    uint64_t x = *(const uint64_t *)items[0];
-    *(uint64_t *)result = x * x;
-    return 0;
-}
-
 struct arrays {
     uint64_t *in, *out;
     size_t n;
@@ -92,7 +86,7 @@ static void map(const struct bench *bench, posse_executor *pool, const struct ar
                          .results = arrays->out,
                          .result_size = sizeof *arrays->out};
     if (by_item)
-        job.fn = square_item;
+        job.fn = bench_square;
     else
         job.block_fn = square_block;
     double best = 0;

@@ -8,16 +8,19 @@
 enum { NAME = 64, FIGURES = 4096 };
 
 struct figure {
-    char who[NAME];
+    char who[2 * NAME];
     double size, value;
 };
 
 static void help(void)
 {
     printf(
-        "Usage: posse_curves SCENARIO TITLE X-TITLE Y-TITLE FILE <figures\n\n"
+        "Usage: posse_curves SCENARIO[,SCENARIO] TITLE X-TITLE Y-TITLE FILE <figures\n\n"
         "Draws, as an SVG, the figures of posse_bench whose name is SCENARIO, a dash and a\n"
-        "number: one curve for each `who`, the number to the right. Both axes are logarithmic.\n");
+        "number: one curve for each `who`, the number to the right. Of several scenarios the last\n"
+        "word of each is added to `who`. A point is the median of its figures, and is printed "
+        "too.\n"
+        "Both axes are logarithmic, so what is 0 has no point.\n");
 }
 
 /* The text after a key, up to the next quote. */
@@ -32,58 +35,70 @@ static const char *text_of(const char *line, const char *key, char text[NAME])
     return text;
 }
 
-static bool parse(const char *line, const char *scenario, struct figure *figure)
+/* Of which of the scenarios, which commas part, a figure's name tells a size; its length, or 0. */
+static size_t scenario_of(const char *name, const char *scenarios)
 {
-    char name[NAME], *end;
-    size_t length = strlen(scenario);
+    for (const char *at = scenarios; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] != '\0')) {
+        size_t length = strcspn(at, ",");
+        if (strncmp(name, at, length) == 0 && name[length] == '-')
+            return length;
+    }
+    return 0;
+}
+
+static bool parse(const char *line, const char *scenarios, struct figure *figure)
+{
+    char name[NAME], who[NAME], *end;
     const char *value = strstr(line, "\"value\":");
-    if (!value || !text_of(line, "\"who\":\"", figure->who) ||
-        !text_of(line, "\"scenario\":\"", name))
+    if (!value || !text_of(line, "\"who\":\"", who) || !text_of(line, "\"scenario\":\"", name))
         return false;
-    if (strncmp(name, scenario, length) != 0 || name[length] != '-')
-        return false;
+    size_t length = scenario_of(name, scenarios);
     figure->size = strtod(name + length + 1, &end);
     figure->value = strtod(value + strlen("\"value\":"), NULL);
-    return end != name + length + 1 && *end == '\0' && figure->value > 0;
+    if (length == 0 || end == name + length + 1 || *end != '\0' || figure->value <= 0)
+        return false;
+    name[length] = '\0';
+    const char *word = strchr(scenarios, ',') ? strrchr(name, '-') : NULL;
+    (void)snprintf(figure->who, sizeof figure->who, "%s%s%s", who, word ? ", " : "",
+                   word ? word + 1 : "");
+    return true;
 }
 
-static unsigned curve_of(struct svg_chart *chart, const char *who)
+static int order(const void *a, const void *b)
 {
-    for (unsigned i = 0; i < chart->n; i++)
-        if (strcmp(chart->series[i].name, who) == 0)
-            return i;
-    return svg_series(chart, "%s", who);
+    const struct figure *x = a, *y = b;
+    int who = strcmp(x->who, y->who);
+    if (who != 0 || x->size != y->size)
+        return who ? who : (x->size > y->size) - (x->size < y->size);
+    return (x->value > y->value) - (x->value < y->value);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The median of the figures that are of the same curve and size as figure i; 0: one before i is. */
-static double median_from(const struct figure *figures, size_t n, size_t i)
-{
-    double values[FIGURES];
-    size_t same = 0;
-    for (size_t k = 0; k < n; k++) {
-        if (figures[k].size != figures[i].size || strcmp(figures[k].who, figures[i].who) != 0)
-            continue;
-        if (k < i)
-            return 0;
-        values[same++] = figures[k].value;
-    }
-    qsort(values, same, sizeof *values, ascending);
-    return values[same / 2];
-}
-
-static size_t read_all(const char *scenario, struct figure *figures)
+/* In order. */
+static size_t read_all(const char *scenarios, struct figure *figures)
 {
     char line[512];
     size_t n = 0;
     while (n < FIGURES && fgets(line, sizeof line, stdin))
-        n += parse(line, scenario, &figures[n]);
+        n += parse(line, scenarios, &figures[n]);
+    qsort(figures, n, sizeof *figures, order);
     return n;
+}
+
+/* The figures of one size of one curve are neighbours; the one in the middle is their median. */
+static void add_points(struct svg_chart *chart, const struct figure *figures, size_t n)
+{
+    unsigned curve = 0;
+    for (size_t first = 0, end; first < n; first = end) {
+        const struct figure *f = &figures[first];
+        for (end = first + 1; end < n && figures[end].size == f->size; end++)
+            if (strcmp(figures[end].who, f->who) != 0)
+                break;
+        if (first == 0 || strcmp(f[-1].who, f->who) != 0)
+            curve = svg_series(chart, "%s", f->who);
+        double median = figures[first + (end - first) / 2].value;
+        svg_add(chart, curve, f->size, median);
+        printf("%-24s %9.0f %10.4g\n", f->who, f->size, median);
+    }
 }
 
 int main(int argc, char **argv)
@@ -100,10 +115,8 @@ int main(int argc, char **argv)
     struct svg_chart chart = {
         .title = argv[2], .x_title = argv[3], .y_title = argv[4], .x_log = true, .y_log = true};
     size_t n = read_all(argv[1], figures);
-    for (size_t i = 0; i < n; i++) {
-        double median = median_from(figures, n, i);
-        if (median > 0)
-            svg_add(&chart, curve_of(&chart, figures[i].who), figures[i].size, median);
-    }
+    printf("%s: %s, %s\n", argv[2], argv[3], argv[4]);
+    add_points(&chart, figures, n);
+    printf("\n");
     return svg_write(&chart, argv[5]) ? 0 : 1;
 }

@@ -11,8 +11,6 @@ enum { WIDTH = 760, HEIGHT = 420, LEFT = 70, RIGHT = 240, TOP = 40, BOTTOM = 50,
 static const char *const colours[] = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd",
                                       "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"};
 enum { COLOURS = sizeof colours / sizeof *colours };
-/* Curves beyond the colours are dashed. */
-static const char *const dashes[] = {"", " stroke-dasharray=\"6 3\""};
 
 /* One axis: from least to most, over `size` pixels. */
 struct axis {
@@ -119,13 +117,23 @@ static void y_tick(FILE *file, const struct axis *axis, double value)
     fprintf(file, "</text>\n");
 }
 
+/* At each power of ten; over few of them also at twice and five times that. */
+static void write_log_ticks(FILE *file, const struct axis *axis,
+                            void (*tick)(FILE *, const struct axis *, double))
+{
+    const double factors[] = {1, 2, 5};
+    int n = axis->most / axis->least < 101 ? 3 : 1;
+    for (double power = axis->least; power <= axis->most * 1.001; power *= 10)
+        for (int i = 0; i < n && power * factors[i] <= axis->most * 1.001; i++)
+            tick(file, axis, power * factors[i]);
+}
+
 static void write_ticks(FILE *file, const struct axis *axis,
                         void (*tick)(FILE *, const struct axis *, double))
 {
     double step = step_of(axis->most - axis->least);
     if (axis->log)
-        for (double at = axis->least; at <= axis->most * 1.001; at *= 10)
-            tick(file, axis, at);
+        write_log_ticks(file, axis, tick);
     else
         for (double at = axis->least; at <= axis->most * 1.001; at += step)
             tick(file, axis, at);
@@ -141,11 +149,13 @@ static void write_x_ticks(FILE *file, const struct axis *axis, const struct svg_
             x_tick(file, axis, s->x[i]);
 }
 
+/* The second half of the curves is dashed: of two that lie on each other, both show. */
 static void write_curve(FILE *file, const struct svg_chart *chart, unsigned i,
                         const struct axis axes[2])
 {
     const struct svg_series *s = &chart->series[i];
-    const char *colour = colours[i % COLOURS], *dash = dashes[i / COLOURS % 2];
+    const char *colour = colours[i % COLOURS],
+               *dash = i >= (chart->n + 1) / 2 ? " stroke-dasharray=\"6 5\"" : "";
     fprintf(file, "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"%s\"%s points=\"", colour,
             dash);
     for (unsigned p = 0; p < s->n; p++)
