@@ -8,13 +8,14 @@
 #   -b POSSE_BENCH  the program; or the variable POSSE_BENCH; without both that of build/
 #   -o FILE         keeps every figure there, one JSON object a line
 #
-# The machine is shared and noisy, and its mood lasts for seconds to minutes. So limits, peers and
+# The machine is shared, and its speed changes within seconds to minutes. So limits, peers and
 # posse run by turns, scenario by scenario, and a ratio is made of two figures of the same turn;
-# what is printed is the median of the rounds. Output: two tables in Markdown, and how busy others
-# kept the processors just before each round. The second table has the goals, and tells of each
-# whether the median meets it. Over a few percent no ratio can be trusted: where processors must be
-# shared, whoever has more threads gets more of them, and posse has one more than oneTBB. A metg50
-# of 1,000,000 means "not found" and counts as no figure.
+# what is printed is the median of the rounds. Output: two tables in Markdown. The second has the
+# goals, and tells of each whether the median meets it. Then follows how busy others kept the
+# processors just before each round: over a few percent no ratio can be trusted. Where processors
+# must be shared, whoever has more threads gets more of them, and posse has one more than oneTBB. A
+# metg50 of 1,000,000 means "not found" and counts as no figure.
+#
 # A peer that is not installed has no figures, and its rows say so: without PEERS, or where its
 # run.sh fails, all limits and other pools. posse_openmp is built with posse_bench if the compiler
 # has OpenMP. PEERS_BUILD is where the peers' run.sh builds. Exit status: 0, 1 if posse failed, 2
@@ -154,10 +155,10 @@ for scenario in [s for s in order if s in figures] + [s for s in figures if s no
     medians.append([f"{scenario}, {units[scenario]}"] + cells)
 table(["median"] + whos, medians)
 
-LEAST_ROUNDS = 5  # for a verdict
+MIN_ROUNDS = 5  # for a verdict
 same = "the same"
 tbb, loop, calls = "oneTBB task_group", "OpenMP for guided", "OpenMP for, called"
-# Scenario; divided by: who, scenario; goals: process, thread.
+# A scenario, the figure that divides it (of whom, and its scenario), the goals of both backends.
 goals = [
     ("submit", tbb, "submit", 0.35, 0.7),
     ("submit", "limit", "submit", 3, 4),
@@ -186,8 +187,8 @@ def ratios(scenario, who, other, yardstick):
 def verdict(values, goal):
     if goal is None or not values:
         return ""
-    if len(values) < LEAST_ROUNDS:
-        return f"fewer than {LEAST_ROUNDS} rounds"
+    if len(values) < MIN_ROUNDS:
+        return f"fewer than {MIN_ROUNDS} rounds"
     return "yes" if statistics.median(values) <= goal else "no"
 
 
