@@ -10,8 +10,8 @@ usage: tests/bench/growth.sh [-b PROGRAM] [-n ROUNDS] [-o DIRECTORY] [--smoke] [
 
 Measures posse with 100 to 10,000,000 tasks at once, with 1 to 1,000 workers, and with arguments of
 8 bytes to 64 MiB, with processes and with threads. Draws one SVG for each kind of cost, and prints
-the points of its curves: each is the median of the rounds. A round takes about 60 seconds, and
-3 GB of memory.
+the points of its curves: each is the best of the rounds, for other programs can only slow posse
+down. A round takes about 40 seconds, and 3 GB of memory.
 
   -b PROGRAM      posse_bench; else that of build/, or \$POSSE_BENCH; posse_curves is beside it
   -n ROUNDS       how often everything is run (5)

@@ -10,6 +10,7 @@ enum { NAME = 64, FIGURES = 4096 };
 struct figure {
     char who[2 * NAME];
     double size, value;
+    bool per_second; /* the more, the better */
 };
 
 static void help(void)
@@ -48,9 +49,10 @@ static size_t scenario_of(const char *name, const char *scenarios)
 
 static bool parse(const char *line, const char *scenarios, struct figure *figure)
 {
-    char name[NAME], who[NAME], *end;
+    char name[NAME], who[NAME], unit[NAME], *end;
     const char *value = strstr(line, "\"value\":");
-    if (!value || !text_of(line, "\"who\":\"", who) || !text_of(line, "\"scenario\":\"", name))
+    if (!value || !text_of(line, "\"who\":\"", who) || !text_of(line, "\"scenario\":\"", name) ||
+        !text_of(line, "\"unit\":\"", unit))
         return false;
     size_t length = scenario_of(name, scenarios);
     figure->size = strtod(name + length + 1, &end);
@@ -58,6 +60,7 @@ static bool parse(const char *line, const char *scenarios, struct figure *figure
     if (length == 0 || end == name + length + 1 || *end != '\0' || figure->value <= 0)
         return false;
     name[length] = '\0';
+    figure->per_second = strstr(unit, "/s") != NULL;
     const char *word = strchr(scenarios, ',') ? strrchr(name, '-') : NULL;
     (void)snprintf(figure->who, sizeof figure->who, "%s%s%s", who, word ? ", " : "",
                    word ? word + 1 : "");
@@ -84,7 +87,7 @@ static size_t read_all(const char *scenarios, struct figure *figures)
     return n;
 }
 
-/* The figures of one size of one curve are neighbours; the one in the middle is their median. */
+/* The figures of one size of one curve are neighbours, from the lowest to the highest. */
 static void add_points(struct svg_chart *chart, const struct figure *figures, size_t n)
 {
     unsigned curve = 0;
@@ -95,9 +98,9 @@ static void add_points(struct svg_chart *chart, const struct figure *figures, si
                 break;
         if (first == 0 || strcmp(f[-1].who, f->who) != 0)
             curve = svg_series(chart, "%s", f->who);
-        double median = figures[first + (end - first) / 2].value;
-        svg_add(chart, curve, f->size, median);
-        printf("%-24s %9.0f %10.4g\n", f->who, f->size, median);
+        double best = f->per_second ? figures[end - 1].value : f->value;
+        svg_add(chart, curve, f->size, best);
+        printf("%-24s %9.0f %10.4g\n", f->who, f->size, best);
     }
 }
 
