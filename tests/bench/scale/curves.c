@@ -54,13 +54,15 @@ static bool parse(const char *line, const char *scenarios, struct figure *figure
     if (!value || !text_of(line, "\"who\":\"", who) || !text_of(line, "\"scenario\":\"", name) ||
         !text_of(line, "\"unit\":\"", unit))
         return false;
-    size_t length = scenario_of(name, scenarios);
+    size_t length = scenario_of(name, scenarios), units = strlen(unit);
+    if (length == 0)
+        return false;
     figure->size = strtod(name + length + 1, &end);
     figure->value = strtod(value + strlen("\"value\":"), NULL);
-    if (length == 0 || end == name + length + 1 || *end != '\0' || figure->value <= 0)
+    if (end == name + length + 1 || *end != '\0' || figure->value <= 0)
         return false;
     name[length] = '\0';
-    figure->per_second = strstr(unit, "/s") != NULL;
+    figure->per_second = units > 2 && strcmp(unit + units - 2, "/s") == 0;
     const char *word = strchr(scenarios, ',') ? strrchr(name, '-') : NULL;
     (void)snprintf(figure->who, sizeof figure->who, "%s%s%s", who, word ? ", " : "",
                    word ? word + 1 : "");
