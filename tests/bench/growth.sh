@@ -6,7 +6,7 @@ bench=${POSSE_BENCH:-$here/../../build/tests/bench/posse_bench}
 
 usage() {
     cat <<END
-usage: tests/bench/growth.sh [-b PROGRAM] [-n ROUNDS] [-o DIRECTORY] [--smoke] [--help]
+usage: tests/bench/growth.sh [-b PROGRAM] [-n ROUNDS] [-k FILE] [-o DIRECTORY] [--smoke]
 
 Measures posse with 100 to 10,000,000 tasks at once, with 1 to 1,000 workers, and with arguments of
 8 bytes to 64 MiB, with processes and with threads. Draws one SVG for each kind of cost, and prints
@@ -15,6 +15,7 @@ down. A round takes about 40 seconds, and 3 GB of memory.
 
   -b PROGRAM      posse_bench; else that of build/, or \$POSSE_BENCH; posse_curves is beside it
   -n ROUNDS       how often everything is run (5)
+  -k FILE         keeps the figures there; those that it has count too: rounds of another hour
   -o DIRECTORY    where the SVGs go (tests/bench/growth)
   --smoke         tiny counts: the figures mean nothing
 END
@@ -27,15 +28,17 @@ wrong() {
 
 rounds=5
 out=$here/growth
+keep=
 smoke=
 while [ $# -gt 0 ]; do
     case $1 in
     --help) usage && exit ;;
     --smoke) smoke=--smoke ;;
-    -b | -n | -o)
+    -b | -k | -n | -o)
         [ $# -gt 1 ] || wrong "a value is missing after $1"
         case $1 in
         -b) bench=$2 ;;
+        -k) keep=$2 ;;
         -n) rounds=$2 ;;
         -o) out=$2 ;;
         esac
@@ -53,8 +56,9 @@ curves=$(dirname "$bench")/posse_curves
 [ -x "$curves" ] || wrong "no program '$curves'"
 mkdir -p "$out"
 
-figures=$(mktemp)
-trap 'rm -f "$figures"' EXIT
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
+figures=${keep:-$scratch}
 trap 'exit 1' HUP INT TERM
 for round in $(seq "$rounds"); do
     for backend in process thread; do
