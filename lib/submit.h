@@ -2,8 +2,7 @@
  *
  * Runs in: program, worker.
  */
-#ifndef PI_SUBMIT_H
-#define PI_SUBMIT_H
+#pragma once
 
 #include "core/lanes.h"
 #include "internal.h"
@@ -46,5 +45,3 @@ posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed);
 posse_status pi_submit_await_room(struct pi_submission *s);
 /* The executor has closed: frees the slot of a task that was pushed. False: it was accepted. */
 bool pi_submit_undo(struct pi_submission *s);
-
-#endif

@@ -20,8 +20,7 @@
  * order: all changes are seq. Whoever frees sets its bit, then the one above; whoever takes the
  * last bit clears the one above, then reads the word. So one of the two sees the other.
  */
-#ifndef PI_BITMAP_H
-#define PI_BITMAP_H
+#pragma once
 
 #include "base/atomic.h"
 
@@ -92,5 +91,3 @@ static inline bool pi_bitmap_is_allocated(const struct pi_bitmap *map, uint32_t 
 }
 /* For the recovery: makes the upper levels agree with level 0, for the first count things. */
 void pi_bitmap_repair(struct pi_bitmap *map, uint32_t count);
-
-#endif

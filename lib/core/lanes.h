@@ -31,8 +31,7 @@
  *
  * The models are tests/model/idle.pml and lanes.pml.
  */
-#ifndef PI_LANES_H
-#define PI_LANES_H
+#pragma once
 
 #include "base/tuning.h"
 #include "core/slot.h"
@@ -104,5 +103,3 @@ uint64_t pi_lanes_end(struct pi_lanes *lanes);
 /* As pi_slots_count_entries, of all lanes. */
 struct pi_entries pi_lanes_count_entries(struct pi_lanes *lanes, struct pi_slots *slots,
                                          unsigned max);
-
-#endif

@@ -64,8 +64,7 @@
  *
  * The models are tests/model/pool.pml, with a ring that does not grow, and ring.pml.
  */
-#ifndef PI_RING_H
-#define PI_RING_H
+#pragma once
 
 #include "base/atomic.h"
 #include "core/bitmap.h"
@@ -183,5 +182,3 @@ bool pi_ring_raise(struct pi_ring *ring, const struct pi_ring_backing *from);
 bool pi_ring_shrink(struct pi_ring *ring);
 uint32_t pi_ring_leave(struct pi_ring *ring);
 void pi_ring_left(struct pi_ring *ring);
-
-#endif

@@ -8,8 +8,7 @@
  * is most of what a small task costs. So a task with a small argument and a small result touches
  * one line.
  */
-#ifndef PI_SLOT_H
-#define PI_SLOT_H
+#pragma once
 
 #include "core/bitmap.h"
 #include "core/groups.h"
@@ -193,5 +192,3 @@ bool pi_slot_empty(struct pi_slot *slot, uint64_t *word, unsigned owner);
 /* FILLING or final -> FREE. False: *word was not exact, and is now what there is. True: the caller
  * then gives the slot to the map. */
 bool pi_slot_free(struct pi_slot *slot, uint64_t *word);
-
-#endif

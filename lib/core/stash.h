@@ -16,8 +16,7 @@
  * stash has slots of a group, the group's memory is not given back: that is 24 KiB at most. A small
  * table has fewer stashes, so that most slots are in its map.
  */
-#ifndef PI_STASH_H
-#define PI_STASH_H
+#pragma once
 
 #include "core/slot.h"
 
@@ -44,5 +43,3 @@ unsigned pi_stash_acquire(struct pi_stashes *stashes, struct pi_slots *slots,
                           const struct pi_wish *wish, struct pi_filling *filling);
 /* Keeps a slot that the caller has made FREE, or gives it to the map. */
 void pi_stash_free(struct pi_stashes *stashes, struct pi_slots *slots, uint32_t index);
-
-#endif

@@ -1,6 +1,5 @@
 /* finish.h - the one function that makes a task final, and the one that frees a slot. */
-#ifndef PI_FINISH_H
-#define PI_FINISH_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -15,5 +14,3 @@ bool pi_finish(posse_executor *executor, uint32_t index, uint64_t *from, uint64_
 bool pi_discard(posse_executor *executor, uint32_t index, uint64_t word);
 /* PENDING -> CANCELLED for all tasks that have not begun. */
 void pi_cancel_all(posse_executor *executor);
-
-#endif

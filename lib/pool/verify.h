@@ -26,8 +26,7 @@
  * lost entry, so it pushes. A second entry is harmless. A worker may be stopped between its claim
  * and its next store: so only its death says that the task is lost.
  */
-#ifndef PI_VERIFY_H
-#define PI_VERIFY_H
+#pragma once
 
 #include "core/lanes.h"
 #include "posse.h"
@@ -61,5 +60,3 @@ void pi_verify_task(posse_executor *executor, uint32_t index, struct pi_verify *
 bool pi_is_on_stack(posse_executor *executor, unsigned worker, uint32_t index);
 /* Makes a task LOST whose worker does not exist, or that has no room in its ring. */
 void pi_finish_ownerless(posse_executor *executor, uint32_t index, uint64_t word);
-
-#endif

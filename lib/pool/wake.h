@@ -1,6 +1,5 @@
 /* wake.h - waking workers and callers. */
-#ifndef PI_WAKE_H
-#define PI_WAKE_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -30,5 +29,3 @@ void pi_wake_waiters(posse_executor *executor, uint32_t slot, uint64_t word);
 void pi_wake_released(posse_executor *executor, uint64_t word);
 /* Wakes the submitters that wait for room. */
 void pi_wake_room(posse_executor *executor);
-
-#endif

@@ -1,6 +1,5 @@
 /* run.h - runs one task. */
-#ifndef PI_RUN_H
-#define PI_RUN_H
+#pragma once
 
 #include "pool/pool.h"
 
@@ -15,5 +14,3 @@ void pi_task_fail(struct posse_task *task, int code, const char *text);
 void pi_check_return(const struct posse_task *task);
 /* How many tasks of a worker ended like that. Exact while the worker works, and after its death. */
 uint64_t pi_count_finished(posse_executor *executor, unsigned worker, enum pi_end end);
-
-#endif
