@@ -57,7 +57,7 @@ static void read_symbols(const char *library)
  * _FORTIFY_SOURCE, and open is open64 with _FILE_OFFSET_BITS. */
 static const struct {
     const char *before, *after;
-} variants[] = {{"__isoc99_", ""}, {"__isoc23_", ""}, {"__", "_chk"}, {"", "64"}};
+} variants[] = {{"__isoc99_", ""}, {"__isoc23_", ""}, {"__", "_chk"}, {"__", "_2"}, {"", "64"}};
 
 /* The name as it stands in the source. */
 static const char *plain(char *name)

@@ -8,9 +8,10 @@
  * worker that may die between any two steps; then the supervisor recovers the slot that it touched
  * last.
  *
- * Abstracted: two lanes stand for three; a ring takes an entry in one step and never lacks memory
- * (ring.pml has the rest); which lane comes first, as any order is allowed; a worker does not spin
- * (idle.pml), and ends a task in one step (pool.pml).
+ * Abstracted: two lanes stand for three, and for the rings of one lane, as the ring of a slot never
+ * changes; a ring takes an entry in one step and never lacks memory (ring.pml has the rest); which
+ * lane comes first, as any order is allowed; a worker does not spin (idle.pml), and ends a task in
+ * one step (pool.pml).
  *
  * Checked: the program ends only when each accepted task was run or cancelled, and nothing else may
  * be the end; a task is claimed in its own lane alone; a lane has no more entries than there are

@@ -36,7 +36,7 @@ value() {
 # less <a> <b> <what>
 less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }' || failed "$3: $1 and $2"; }
 
-set -- today proposed take:8,wakes:4 rings:4 direct:1,spin:8 many:8,stash:1
+set -- today batches one-ring take:8,wakes:4 rings:4 direct:1,spin:8 many:8,stash:1
 
 "$simulate" --tasks 2000 --workers 1,3,16 --submitters 2 "$@" >"$scratch/first"
 "$simulate" --tasks 2000 --workers 1,3,16 --submitters 2 "$@" >"$scratch/second"

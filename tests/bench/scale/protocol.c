@@ -156,10 +156,23 @@ static struct figures measure(const struct sim *s)
     return f;
 }
 
+/* As in lib/executor.c and core/stash.c. */
+static struct protocol settled(const struct protocol *given, unsigned workers)
+{
+    struct protocol protocol = *given;
+    if (given->rings == 0) {
+        for (protocol.rings = 1; protocol.rings < 16 && 8 * protocol.rings <= workers;)
+            protocol.rings *= 2;
+        protocol.stash = workers >= 8;
+    }
+    return protocol;
+}
+
 struct figures protocol_run(const struct costs *costs, const struct protocol *protocol,
                             const struct load *load)
 {
-    struct sim s = {.machine.costs = *costs, .protocol = *protocol, .load = *load};
+    struct sim s = {
+        .machine.costs = *costs, .protocol = settled(protocol, load->workers), .load = *load};
     init(&s);
     begin_batch(&s, 0);
     for (struct actor *a; s.at_end < load->submitters && (a = next_actor(&s));)

@@ -28,16 +28,16 @@ static const char *const access_names[] = {"-", "read", "write", "locked", "fetc
 
 /* clang-format off */
 const struct row protocol_rows[ROWS] = {
-    /* lib/submit.c: pi_submit, check, take_slot */
+    /* lib/submit.c: pi_submit, check, take_slot; core/stash.c */
     [CHECK]       = {"check: phase, function",            HEADER, READ,   6, NULL, first_of_call},
     [CALLS]       = {"pi_poll_supervisor: calls",         CALLER, WRITE,  1, NULL, first_of_call},
                     {"take_slot: hint",                   CALLER, WRITE,  1, NULL, has_map},
-                    {"(stash) the next of its own",       NOWHERE, NONE,  2, take_slot, has_stash},
+                    {"pi_stash_acquire: the next one",    NOWHERE, NONE,  2, take_slot, has_stash},
     /* core/bitmap.c: take_in; core/slot.c: pi_slots_acquire */
     [TAKE_BIT]    = {"take_in: level 0",                  MAP,    LOCKED, 2, take_slot, has_map},
     [ACQUIRE]     = {"enter: the group",                  HEADER, READ,   1, NULL, has_map},
-                    {"pi_slots_acquire: word",            SLOT,   READ,   1, NULL, has_map},
-                    {"pi_slots_acquire: FREE -> FILLING", SLOT,   LOCKED, 1, NULL, has_map},
+                    {"begin_filling: word",               SLOT,   READ,   1, NULL, NULL},
+                    {"begin_filling: FREE -> FILLING",    SLOT,   LOCKED, 1, NULL, NULL},
     /* lib/submit.c: fill, enqueue; core/slot.c: pi_slot_publish */
                     {"fill",                              SLOT,   WRITE,  4, NULL, NULL},
     [PUBLISH]     = {"pi_slot_publish: -> PENDING",       SLOT,   WRITE,  1, publish, NULL},
@@ -57,9 +57,8 @@ const struct row protocol_rows[ROWS] = {
     [LOOK]        = {"pi_future_look: word",              SLOT,   READ,   6, look, NULL},
                     {"(the processor's prefetch)",        NEXT_SLOT, FETCH_SHARED, 0, NULL, NULL},
                     {"show, pi_confirm",                  SLOT,   READ,   8, NULL, NULL},
-                    {"pi_discard: final -> FREE",         SLOT,   LOCKED, 12, NULL, has_map},
+                    {"pi_discard: final -> FREE",         SLOT,   LOCKED, 12, NULL, NULL},
                     {"pi_bitmap_free: level 0",           MAP,    LOCKED, 2, NULL, has_map},
-                    {"(own slots) final -> stashed",      SLOT,   WRITE,  8, NULL, has_stash},
     [RELEASED]    = {"pi_note_freed",                     NOWHERE, NONE,  4, released, NULL},
 
     /* worker/loop.c: work */
@@ -109,10 +108,9 @@ const struct row protocol_rows[ROWS] = {
 };
 /* clang-format on */
 
-const struct protocol protocol_today = {.take = 1, .rings = 1, .many = 1, .spin = 1, .wakes = 1};
-
-const struct protocol protocol_proposed = {
-    .take = 16, .rings = 8, .many = 32, .spin = 1, .wakes = 4, .home = 1, .stash = 1};
+const struct protocol protocol_one_ring = {.take = 1, .rings = 1, .many = 1, .spin = 1, .wakes = 1};
+const struct protocol protocol_today = {.take = 1, .many = 1, .spin = 1, .wakes = 1};
+const struct protocol protocol_batches = {.take = 1, .many = 64, .spin = 1, .wakes = 64};
 
 void protocol_print(void)
 {

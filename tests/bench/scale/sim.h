@@ -15,6 +15,7 @@ enum {
     TAIL_LAG = 8,
     AHEAD = 3,
     STRIDE = 4,
+    TURN = 8,
     MAX_TAKE = 64,
     SPIN_NS = 20000
 };
@@ -87,6 +88,7 @@ struct actor {
     int given;    /* 1 + the task in its own line; 0: none */
     struct line record, inbox;
     uint64_t random;
+    unsigned ran;   /* tasks so far */
     double busy_ns; /* of all its rows but those of idling */
 };
 
@@ -137,7 +139,7 @@ enum row_name {
     WAKE = PUT + 2,
     SUBMITTED = WAKE + 2,
     LOOK,
-    RELEASED = LOOK + 6,
+    RELEASED = LOOK + 5,
     WORK,
     OWN_LINE,
     PEEK,

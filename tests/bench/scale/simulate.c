@@ -70,22 +70,23 @@ struct feature {
     }
 static const struct feature features[] = {
     FEATURE(take, "entries that a worker takes with one move of the head, at most"),
-    FEATURE(rings, "queues; each worker looks first at one of them"),
+    FEATURE(rings, "queues; 0: one for each four workers, and stashes from eight workers on"),
     FEATURE(many, "tasks of one posse_submit_many"),
     FEATURE(spin, "workers that may spin at the same time"),
     FEATURE(wakes, "sleepers that may be on their way at the same time"),
     FEATURE(direct, "1: a task goes into the own line of a worker that spins"),
     FEATURE(home, "1: each submitter enters into one queue; 0: into all by turns"),
     FEATURE(pause, "ns before a worker tries again that was not the first; doubles"),
-    FEATURE(stash, "1: the program keeps its free slots"),
+    FEATURE(stash, "1: each thread of the program keeps free slots"),
 };
 enum { FEATURES = sizeof features / sizeof *features };
 
 static void help(void)
 {
     printf("Usage: posse_simulate [OPTION...] [PROTOCOL...]\n\n"
-           "Predicts tasks a second and ns a task. PROTOCOL is `today`, `proposed`, or\n"
-           "changes of today's: take:8,stash:1 for example. Without any: today.\n\n"
+           "Predicts tasks a second and ns a task. PROTOCOL is `today`, `batches`\n"
+           "(by posse_submit_many), `one-ring`, or changes of today's: take:8,spin:2 for\n"
+           "example. Without any: today.\n\n"
            "  --workers LIST     numbers of workers, as 1,2,4\n"
            "  --lengths LIST     lengths of a task in us\n"
            "  --submitters N     threads of the program that submit and read results\n"
@@ -157,8 +158,10 @@ static struct protocol parse_protocol(const char *text)
     struct protocol protocol = protocol_today;
     if (strcmp(text, "today") == 0)
         return protocol;
-    if (strcmp(text, "proposed") == 0)
-        return protocol_proposed;
+    if (strcmp(text, "batches") == 0)
+        return protocol_batches;
+    if (strcmp(text, "one-ring") == 0)
+        return protocol_one_ring;
     for (const char *at = text, *colon; *at; at += *at == ',') {
         if (!(colon = strchr(at, ':')))
             misused("unknown protocol", text);
@@ -168,8 +171,7 @@ static struct protocol parse_protocol(const char *text)
         if (*at && *at != ',')
             misused("unknown protocol", text);
     }
-    if (!protocol.take || protocol.take > 64 || !protocol.rings || protocol.rings > 128 ||
-        !protocol.many)
+    if (!protocol.take || protocol.take > 64 || protocol.rings > 128 || !protocol.many)
         misused("impossible protocol", text);
     return protocol;
 }

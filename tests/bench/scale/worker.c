@@ -20,11 +20,11 @@ int see_head(struct sim *s, struct actor *a)
     return -1;
 }
 
-/* Where a worker looks at its n-th try. Workers of one ring go on to different ones. */
+/* Where a worker looks at its n-th try: by turns, as claim_normal. */
 static struct ring *ring_of(const struct sim *s, const struct actor *a, unsigned n)
 {
-    unsigned rings = s->protocol.rings, stride = 1 + 2 * (a->number / rings % ((rings + 1) / 2));
-    return &s->rings[(a->number + n * stride) % rings];
+    unsigned worker = a->number - s->load.submitters;
+    return &s->rings[(worker + a->ran / TURN + n) % s->protocol.rings];
 }
 
 /* No entry: the next ring; at the end of these it has no task. */
@@ -133,6 +133,7 @@ int run_task(struct sim *s, struct actor *a)
 {
     a->random = a->random * 6364136223846793005u + 1442695040888963407u;
     double part = (double)(a->random >> 40) / (double)(1 << 24);
+    a->ran++;
     a->at += s->load.task_ns * (0.9 + 0.2 * part);
     return -1;
 }
