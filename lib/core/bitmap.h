@@ -8,7 +8,8 @@
  *   clear, but the thing is free: its taker or its   the recovery sets it
  *   giver died between the bit and the word
  *   set, but the thing is taken, or is not there     the next taker fails at the word and goes on;
- *                                                    it leaves the bit clear, which is right
+ *                                                    it leaves the bit clear, which is right. Of
+ *                                                    slots it is put right at once: see groups.h
  *
  *   level 0: one bit for each thing
  *   level 1: one for each word of level 0 that has a bit
@@ -67,12 +68,11 @@ struct pi_bitmap_bits {
 struct pi_bitmap_bits pi_bitmap_alloc_bits(struct pi_bitmap *map, uint32_t count, uint32_t hint,
                                            unsigned most);
 
-/* For their taker, who has the things: clears those that somebody has set meanwhile. */
-static inline void pi_bitmap_clear(struct pi_bitmap *map, const struct pi_bitmap_bits *bits)
+/* Clears bits of word i that were set though their things are taken: see groups.h. */
+static inline void pi_bitmap_clear(struct pi_bitmap *map, uint32_t i, uint64_t bits)
 {
-    _Atomic uint64_t *word = &map->level[0][bits->word];
-    if (pi_load_seq(word) & bits->bits)
-        (void)pi_and_seq(word, ~bits->bits);
+    if (pi_load_seq(&map->level[0][i]) & bits)
+        (void)pi_and_seq(&map->level[0][i], ~bits);
 }
 
 /* For the 64 things of word i of level 0 at once: takes all, if all are free; frees those in

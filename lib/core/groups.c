@@ -55,7 +55,7 @@ void pi_group_open(struct pi_slots *slots, uint32_t group)
         pi_store_relaxed(word_at(slots, group, i), floor | PI_FREE);
     pi_store_release(&slots->groups[group],
                      pi_group_make(PI_GROUP_OPEN, pi_group_owner(claimed), floor));
-    pi_bitmap_free_word(&slots->map, group, UINT64_MAX);
+    pi_group_give(slots, group, UINT64_MAX);
     end_opening(slots, group);
 }
 
@@ -79,15 +79,27 @@ bool pi_group_enter(struct pi_slots *slots, uint32_t group, unsigned owner)
     return false;
 }
 
-uint64_t pi_group_free_bits(struct pi_slots *slots, uint32_t group, uint64_t of)
+/* The bits, of these, whose slots are FREE. */
+static uint64_t free_bits(struct pi_slots *slots, uint32_t group, uint64_t of)
 {
     uint64_t bits = 0;
     for (uint64_t rest = of; rest != 0; rest &= rest - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(rest);
-        if (pi_state(pi_load_seq(word_at(slots, group, i))) == PI_FREE)
+        if (pi_state(pi_load_seq(word_at(slots, group, i))) == PI_FREE) /* with pi_slots_acquire */
             bits |= (uint64_t)1 << i;
     }
     return bits;
+}
+
+void pi_group_give(struct pi_slots *slots, uint32_t group, uint64_t bits)
+{
+    while ((bits = free_bits(slots, group, bits)) != 0) {
+        pi_bitmap_free_word(&slots->map, group, bits);
+        bits &= ~free_bits(slots, group, bits);
+        if (bits == 0)
+            return;
+        pi_bitmap_clear(&slots->map, group, bits);
+    }
 }
 
 void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
@@ -97,7 +109,7 @@ void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
     if (pi_group_owner(seen) != worker || state == PI_GROUP_CLOSED)
         return;
     if (state == PI_GROUP_OPEN) {
-        pi_bitmap_free_word(&slots->map, group, pi_group_free_bits(slots, group, UINT64_MAX));
+        pi_group_give(slots, group, UINT64_MAX);
         end_opening(slots, group);
     } else {
         pi_group_leave(slots, group, PI_GROUP_MEMORY);
@@ -126,7 +138,7 @@ static void undo(struct pi_slots *slots, uint32_t group, uint32_t emptied)
         uint64_t word = pi_load_relaxed(word_at(slots, group, i)); /* relaxed: nobody changes it */
         pi_store_release(word_at(slots, group, i), pi_with_state(word, PI_FREE));
     }
-    pi_bitmap_free_word(&slots->map, group, pi_group_free_bits(slots, group, UINT64_MAX));
+    pi_group_give(slots, group, UINT64_MAX);
 }
 
 /* A worker in pi_group_enter may still put a mark there, and no more than that. */

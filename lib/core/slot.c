@@ -18,7 +18,7 @@ static inline bool begin_filling(struct pi_slot *slot, unsigned owner, uint64_t 
     while (pi_state(seen) == PI_FREE) {
         *word = pi_with_state(pi_with_owner(seen, owner), PI_FILLING);
         PI_ASSERT_ARROW(seen, *word);
-        if (pi_cas(&slot->word, &seen, *word)) /* acquire: with that of pi_slot_free */
+        if (pi_cas_seq(&slot->word, &seen, *word)) /* with pi_slot_free, and pi_group_give */
             return true;
     }
     return false;
@@ -28,6 +28,12 @@ static inline bool begin_filling(struct pi_slot *slot, unsigned owner, uint64_t 
 static uint32_t slot_of(const struct pi_bitmap_bits *of, uint64_t bits)
 {
     return of->word * PI_GROUP_SLOTS + (uint32_t)__builtin_ctzll(bits);
+}
+
+/* After its word was won. */
+static inline void clear_bit(struct pi_slots *slots, uint32_t index)
+{
+    pi_bitmap_clear(&slots->map, index / PI_GROUP_SLOTS, (uint64_t)1 << index % PI_GROUP_SLOTS);
 }
 
 uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint, uint64_t *word)
@@ -40,6 +46,7 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
         if (!enter(slots, index / PI_GROUP_SLOTS, owner))
             continue; /* whoever opens the group gives the bit back */
         if (begin_filling(&slots->at[index], owner, word)) {
+            clear_bit(slots, index);
             pi_slots_touch(slots, owner, index); /* its bit is right now */
             if (owner < PI_MAX_WORKERS)          /* again: others may have closed and opened it */
                 (void)pi_group_enter(slots, index / PI_GROUP_SLOTS, owner);
@@ -57,8 +64,12 @@ unsigned pi_slots_fill(struct pi_slots *slots, const struct pi_bitmap_bits *bits
     for (uint64_t rest = bits->bits & (bits->bits - 1); rest != 0; rest &= rest - 1)
         pi_prefetch(&slots->at[slot_of(bits, rest)]);
     for (uint64_t rest = bits->bits; rest != 0; rest &= rest - 1) {
-        filling[n].index = slot_of(bits, rest);
-        n += begin_filling(&slots->at[filling[n].index], PI_OWNER_PROGRAM, &filling[n].word);
+        uint32_t index = slot_of(bits, rest);
+        filling[n].index = index;
+        if (!begin_filling(&slots->at[index], PI_OWNER_PROGRAM, &filling[n].word))
+            continue;
+        clear_bit(slots, index);
+        n++;
     }
     return n;
 }

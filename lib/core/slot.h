@@ -163,6 +163,16 @@ unsigned pi_slots_fill(struct pi_slots *slots, const struct pi_bitmap_bits *bits
  * the slot, the caller must push it. */
 bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags);
 
+/* Gives a slot that is FREE to the map, as pi_group_give does. */
+static inline void pi_slot_give(struct pi_slots *slots, uint32_t index)
+{
+    pi_bitmap_free(&slots->map, index);
+    if (pi_state(pi_load_seq(&slots->at[index].word)) == PI_FREE) /* with pi_slots_acquire */
+        return;
+    pi_bitmap_clear(&slots->map, index / PI_GROUP_SLOTS, (uint64_t)1 << index % PI_GROUP_SLOTS);
+    pi_group_give(slots, index / PI_GROUP_SLOTS, (uint64_t)1 << index % PI_GROUP_SLOTS);
+}
+
 /* PENDING -> RUNNING(owner), of the first such task of the ring's lane in it. Returns its slot, or
  * PI_NO_INDEX: the ring is empty. */
 uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,

@@ -28,9 +28,7 @@ static struct pi_stash *stash_here(struct pi_stashes *stashes)
 /* Sets the bits of what was released. */
 static void flush(struct pi_slots *slots, struct pi_bitmap_bits *released)
 {
-    uint64_t bits = pi_group_free_bits(slots, released->word, released->bits);
-    if (bits != 0)
-        pi_bitmap_free_word(&slots->map, released->word, bits);
+    pi_group_give(slots, released->word, released->bits);
     released->bits = 0;
 }
 
@@ -69,11 +67,8 @@ unsigned pi_stash_acquire(struct pi_stashes *stashes, struct pi_slots *slots,
     struct pi_stash *stash = stash_here(stashes);
     struct pi_bitmap_bits some;
     unsigned n = 0;
-    while (n == 0 && (some = take(stash, slots, wish)).bits != 0) {
+    while (n == 0 && (some = take(stash, slots, wish)).bits != 0)
         n = pi_slots_fill(slots, &some, filling);
-        if (stash)
-            pi_bitmap_clear(&slots->map, &some);
-    }
     return n;
 }
 
@@ -93,7 +88,7 @@ void pi_stash_free(struct pi_stashes *stashes, struct pi_slots *slots, uint32_t 
 {
     struct pi_stash *stash = stash_here(stashes);
     if (!stash) {
-        pi_bitmap_free(&slots->map, index);
+        pi_slot_give(slots, index);
     } else if (!add(&stash->next, index) && !add(&stash->released, index)) {
         flush(slots, &stash->released);
         (void)add(&stash->released, index);

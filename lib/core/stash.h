@@ -8,8 +8,8 @@
  *
  * A slot in a stash is FREE, and its bit is clear, as if its taker were about to fill it, or its
  * giver about to set its bit. A recovery that looks at all slots may set the bit meanwhile, and
- * another may take the slot. So a taker must win the slot's word, as ever, and clears the bit if it
- * is set; and only the bits of slots that are still FREE are set at the end.
+ * another may take the slot. So its taker must win the slot's word, as ever, and only slots that
+ * are still FREE are given to the map (pi_group_give). The model is tests/model/stash.pml.
  *
  * The stashes are private memory of the program. If the program dies, so does the executor, and
  * there is nothing to recover. A worker may die alone, so it takes each slot from the map. While a

@@ -56,7 +56,7 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     if (freed && owner == PI_OWNER_PROGRAM && e->stashes.n > 0)
         pi_stash_free(&e->stashes, &e->segment.slots, index);
     else if (freed)
-        pi_bitmap_free(&e->segment.slots.map, index);
+        pi_slot_give(&e->segment.slots, index);
     pi_touch(e, owner, PI_NO_INDEX); /* whoever takes the slot next clears its bit */
     pi_note_freed(e, sizeof *slot + arg.size + result.size);
     return freed;

@@ -209,7 +209,7 @@ static void recover_slot(const struct loss *loss, uint32_t index)
         recover_entry(e, index, word);
     bool may_lack_bit = loss->all || (loss->noted && touched);
     if (pi_state(word) == PI_FREE && may_lack_bit && pi_bitmap_is_allocated(map, index))
-        pi_bitmap_free(map, index);
+        pi_slot_give(&e->segment.slots, index);
 }
 
 /* False: the stack leads to a slot that is not, and was not just now, the worker's. */

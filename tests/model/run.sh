@@ -172,6 +172,14 @@ fails groups -DNO_BITS
 fails groups -DNO_UNDO
 fails groups -DBLIND_CLOSE
 
+# ---- stash.pml ----
+holds -O1 stash
+holds -O1 stash -DSWEEPS=2
+fails stash -DNO_CLEAR
+fails stash -DNO_LOOK
+fails stash -DONE_LOOK
+fails stash -DNO_GROUP
+
 # ---- idle.pml ----
 holds -O1 idle -DCH=0
 holds -O1 idle -DLONG=0 -DREPLACE=0
