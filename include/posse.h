@@ -417,11 +417,12 @@ POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_
 
 /* Which of the tasks that wait is taken next: the first HIGH one, else the first NORMAL one, else
  * the first LOW one. (With max_workers of 8 or more and no queue_limit it is one of the first
- * NORMAL ones: many workers take tasks from several queues by turns.) No task is interrupted for it, so an urgent one starts when a worker ends the
- * task that it runs. Of 32 tasks that are taken, one is the first LOW one, if one waits: so LOW
- * tasks get a little time whatever else is submitted. But NORMAL tasks wait for as long as HIGH
- * ones keep all workers busy. A task keeps its priority when it runs again. A task that waits for
- * another one may run that one itself, whatever its priority. Without workers it has no effect. */
+ * NORMAL ones: many workers take tasks from several queues by turns.) No task is interrupted for
+ * it, so an urgent one starts when a worker ends the task that it runs. Of 32 tasks that are taken,
+ * one is the first LOW one, if one waits: so LOW tasks get a little time whatever else is
+ * submitted. But NORMAL tasks wait for as long as HIGH ones keep all workers busy. A task keeps its
+ * priority when it runs again. A task that waits for another one may run that one itself, whatever
+ * its priority. Without workers it has no effect. */
 typedef enum posse_priority {
     POSSE_PRIORITY_LOW = -1,
     POSSE_PRIORITY_NORMAL = 0,

@@ -111,9 +111,9 @@ uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, 
 /* How many are not CLOSED. */
 uint32_t pi_groups_in_use(struct pi_slots *slots);
 /* Gives slots of a group to the map: sets those bits whose slots are FREE. Whoever walks over all
- * tasks passes a group whose bits are all set. So no bit may be set for long while its slot is
- * taken: a taker clears it when it has won the word, and whoever sets it looks at the word again.
- * order: seq, both. The model is tests/model/stash.pml. */
+ * tasks passes a group whose bits are all set. So a bit that is set while its slot is taken is
+ * cleared at once: a taker clears it when it has won the word, and whoever sets it looks at the
+ * word again. order: seq, both. The model is tests/model/stash.pml. */
 void pi_group_give(struct pi_slots *slots, uint32_t group, uint64_t bits);
 /* CLAIMED -> OPEN, by the claimer, which has given the group memory. */
 void pi_group_open(struct pi_slots *slots, uint32_t group);

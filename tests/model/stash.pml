@@ -1,8 +1,8 @@
-/* stash.pml - slots that a thread of the program keeps, beside the map, a recovery that looks at all
- * slots, and the trim.
+/* stash.pml - slots that a thread of the program keeps, beside the map, the trim, and a recovery
+ * that looks at all slots.
  *
- * Mirrors: stash.h, stash.c, pi_slots_fill, pi_slots_acquire, pi_slots_give, pi_bitmap_clear,
- * recover_slot
+ * Mirrors: stash.h, stash.c, pi_slots_fill, pi_slots_acquire, pi_group_give, pi_slot_give,
+ * pi_bitmap_clear, recover_slot
  *
  * Sequentially consistent; every atomic operation is one step. A thread with a stash and a worker
  * take and free the two slots of one group. The recovery after another worker's death gives each
