@@ -86,8 +86,7 @@ static posse_status take_slot(struct pi_submission *s)
     while ((stash ? take_from_stash(s) : take_from_map(s)) == 0)
         if (!pi_grow_slots(e))
             return pi_failure(PI_NO_SHARED);
-    s->slot = &e->segment.slots.at[s->index];
-    pi_prefetch(s->slot + 4);
+    pi_prefetch(&e->segment.slots.at[s->index] + 4);
     return POSSE_OK;
 }
 
@@ -131,7 +130,8 @@ static posse_status fill_name(struct pi_submission *s)
 static inline posse_status fill(struct pi_submission *s)
 {
     const posse_job *job = s->job;
-    struct pi_slot *slot = s->slot;
+    struct pi_slot *slot = &s->executor->segment.slots.at[s->index];
+    s->slot = slot;
     slot->fn = (uintptr_t)job->fn;
     pi_store_relaxed(&slot->submitter, (uint16_t)s->owner);
     pi_store_relaxed(&slot->retries, job->retries == 0  ? s->executor->retries
