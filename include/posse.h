@@ -416,7 +416,7 @@ POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_
                                                 const void *arg, size_t size, posse_future *future);
 
 /* Which of the tasks that wait is taken next: the first HIGH one, else the first NORMAL one, else
- * the first LOW one. (With max_workers of 8 or more and no queue_limit it is one of the first
+ * the first LOW one. (With 8 workers or more, also by default, and no queue_limit it is one of the first
  * NORMAL ones: many workers take tasks from several queues by turns.) No task is interrupted for
  * it, so an urgent one starts when a worker ends the task that it runs. Of 32 tasks that are taken,
  * one is the first LOW one, if one waits: so LOW tasks get a little time whatever else is

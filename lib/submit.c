@@ -24,6 +24,7 @@
 #include "pool/self.h"
 #include "pool/wake.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* ---- the slot -------------------------------------------------------------------------------- */
@@ -58,16 +59,31 @@ static unsigned take_some(struct pi_submission *s, unsigned most, struct pi_fill
     return n;
 }
 
+/* Makes the table longer. If that fails, the map gets what stashes hold, once for each submit. A
+ * worker leaves them alone: it might die as it sets bits. False: there is no slot. */
+static bool find_more(const struct pi_submission *s, unsigned *failures)
+{
+    posse_executor *e = s->executor;
+    if (pi_grow_slots(e))
+        return true;
+    int error = errno;
+    bool may_give = e->stashes.n > 0 && s->owner == PI_OWNER_PROGRAM && (*failures)++ == 0;
+    if (may_give)
+        pi_stashes_give_all(&e->segment.slots);
+    errno = error;
+    return may_give;
+}
+
 unsigned pi_submit_take(struct pi_submission *s, unsigned most, struct pi_filling *taken)
 {
-    unsigned n;
+    unsigned n, failures = 0;
     do
         n = take_some(s, most, taken);
-    while (n == 0 && pi_grow_slots(s->executor));
+    while (n == 0 && find_more(s, &failures));
     return n;
 }
 
-/* As pi_submit_take, kept out of the path of those that have no stash. */
+/* One slot, kept out of the path of those that have no stash. 0: there is none now. */
 __attribute__((noinline)) static unsigned take_from_stash(struct pi_submission *s)
 {
     struct pi_filling taken;
@@ -83,8 +99,9 @@ static posse_status take_slot(struct pi_submission *s)
 {
     posse_executor *e = s->executor;
     bool stash = e->stashes.n > 0 && s->owner >= PI_MAX_WORKERS;
+    unsigned failures = 0;
     while ((stash ? take_from_stash(s) : take_from_map(s)) == 0)
-        if (!pi_grow_slots(e))
+        if (!find_more(s, &failures))
             return pi_failure(PI_NO_SHARED);
     pi_prefetch(&e->segment.slots.at[s->index] + 4);
     return POSSE_OK;

@@ -11,24 +11,37 @@ void pi_stashes_init(struct pi_stashes *stashes, const struct pi_slots *slots, u
     stashes->n = workers < 2 * PI_WORKERS_PER_RING ? 0 : n < PI_STASHES ? n : PI_STASHES;
 }
 
+static _Thread_local uint32_t number; /* of this thread, from 1 on; 0: it has not submitted yet */
+
+static void number_thread(void)
+{
+    static _Atomic uint32_t threads;
+    if (number == 0) /* relaxed: only the value counts */
+        number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
+}
+
 /* The stash of this thread, or NULL. */
 static struct pi_stash *stash_here(struct pi_stashes *stashes)
 {
-    static _Atomic uint32_t threads;
-    static _Thread_local uint32_t number; /* from 1 on */
-    if (stashes->n == 0)
-        return NULL;
-    if (number == 0) /* relaxed: only the value counts */
-        number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
-    return number <= stashes->n ? &stashes->of_thread[number - 1] : NULL;
+    return number != 0 && number <= stashes->n ? &stashes->of_thread[number - 1] : NULL;
+}
+
+void pi_stashes_give_all(struct pi_slots *slots)
+{
+    uint32_t groups = pi_slots_count(slots) / PI_GROUP_SLOTS;
+    for (uint32_t group = 0; group < groups; group++)
+        if (pi_slots_has(slots, group * PI_GROUP_SLOTS))
+            pi_group_give(slots, group, UINT64_MAX);
 }
 
 /* ---- taking ---- */
 
-/* Sets the bits of what was released. */
+/* Sets the bits of what was released. If the map had them, the group may be closed, and its memory
+ * be given back: the opener sets them. */
 static void flush(struct pi_slots *slots, struct pi_bitmap_bits *released)
 {
-    pi_group_give(slots, released->word, released->bits);
+    if (released->bits != 0 && pi_slots_has(slots, released->word * PI_GROUP_SLOTS))
+        pi_group_give(slots, released->word, released->bits);
     released->bits = 0;
 }
 
@@ -64,6 +77,8 @@ static struct pi_bitmap_bits take(struct pi_stash *stash, struct pi_slots *slots
 unsigned pi_stash_acquire(struct pi_stashes *stashes, struct pi_slots *slots,
                           const struct pi_wish *wish, struct pi_filling *filling)
 {
+    if (stashes->n > 0)
+        number_thread();
     struct pi_stash *stash = stash_here(stashes);
     struct pi_bitmap_bits some;
     unsigned n = 0;

@@ -13,8 +13,9 @@
  *
  * The stashes are private memory of the program. If the program dies, so does the executor, and
  * there is nothing to recover. A worker may die alone, so it takes each slot from the map. While a
- * stash has slots of a group, the group's memory is not given back: that is 24 KiB at most. A small
- * table has fewer stashes, so that most slots are in its map.
+ * stash has slots of a group, the group's memory is not given back: that is 24 KiB at most for each
+ * stash, also when its thread has ended. A small table has fewer stashes. When the map has nothing
+ * left, and the table cannot grow, a submit gives all that the stashes have to the map.
  */
 #pragma once
 
@@ -32,6 +33,10 @@ struct pi_stashes {
 
 /* `workers` workers may be. */
 void pi_stashes_init(struct pi_stashes *stashes, const struct pi_slots *slots, unsigned workers);
+
+/* Gives all slots that stashes hold to the map, where others find them. The stashes still name
+ * them: their threads fail to win those that are taken. */
+void pi_stashes_give_all(struct pi_slots *slots);
 
 /* Takes up to `most` slots of one group, at least 1, and makes them FILLING; if there is no stash,
  * near `hint`. 0: all are taken. */

@@ -218,6 +218,45 @@ TEST(does_without_a_stash, ALL)
     free_scene(scene);
 }
 
+static void *give_one(void *context)
+{
+    struct scene *scene = context;
+    struct pi_filling filling;
+    uint64_t word;
+    filling.index = pi_slots_acquire(&scene->table->slots, PI_OWNER_PROGRAM, 0, &word);
+    filling.word = word;
+    give(scene, &filling);
+    return NULL;
+}
+
+/* A thread that takes none keeps none. */
+TEST(thread_that_only_releases, ALL)
+{
+    struct scene *scene = make_scene(64);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, give_one, scene), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(bits_of(scene, 0), UINT64_MAX);
+    free_scene(scene);
+}
+
+/* The map had the slots that were released, so the trim has closed their group. They are not looked
+ * at any more. */
+TEST(released_group_is_closed, ALL)
+{
+    struct scene *scene = make_scene(192);
+    struct pi_filling all[192];
+    unsigned n = 0;
+    while (n < 192)
+        n += acquire(scene, 192 - n, &all[n]);
+    give(scene, &all[0]);  /* the next one */
+    give(scene, &all[64]); /* released */
+    atomic_store(&scene->table->slots.groups[1], pi_group_make(PI_GROUP_CLOSED, PI_OWNER_NONE, 0));
+    give(scene, &all[128]); /* of a third group */
+    assert_int_equal(bits_of(scene, 1), 0);
+    free_scene(scene);
+}
+
 /* With few workers the map costs less. */
 TEST(few_workers, ALL)
 {
