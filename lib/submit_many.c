@@ -2,13 +2,13 @@
  *
  * Submitting many tasks, in batches, by the steps of submit.c. A batch takes its slots and fills
  * them all. Then it publishes and pushes one task after the other, in the order of the jobs. So
- * what a failure leaves out is always the rest. At its end it moves the ring's tail, wakes as
- * many workers as it has tasks, and looks whether the executor is still open.
+ * what a failure leaves out is always the rest. At its end it wakes as many workers as it has
+ * tasks, and looks whether the executor is still open.
  *
  *   posse_submit_many > submit_batch > take_slots > pi_submit_take
  *                                    > fill > pi_submit_fill
- *                                    > push > push_one > pi_slot_publish, append
- *                                           > hand_over > pi_ring_end_run, pi_wake_or_grow_for
+ *                                    > push > push_one > pi_slot_publish, pi_lanes_push
+ *                                           > hand_over > pi_wake_or_grow_for
  *
  * A worker that submits may be killed at any step. `touched` in its record names one slot. So a
  * worker takes slots one by one, and names each before it publishes it. What it leaves, and what
@@ -39,8 +39,6 @@
 
 struct batch {
     struct pi_submission task; /* the one at hand */
-    struct pi_ring_run run;    /* in `ring`, if that is not NULL */
-    struct pi_ring *ring;
     /* All jobs of the call, and a copy of one that is of another version. */
     const char *jobs;
     size_t stride;
@@ -157,27 +155,6 @@ static void fill(struct batch *b)
 
 /* ---- the ring ---- */
 
-static void end_run(struct batch *b)
-{
-    if (b->ring)
-        pi_ring_end_run(b->ring, &b->run);
-}
-
-/* Appends the task at hand to its ring. If the task before it went into another one, a new run
- * begins. */
-static enum pi_push append(struct batch *b)
-{
-    struct pi_submission *s = &b->task;
-    struct pi_lanes *lanes = &s->executor->segment.lanes;
-    if (!pi_lanes_has(lanes, s->lane))
-        return PI_PUSH_NO_CELL;
-    struct pi_ring *ring = pi_lanes_ring(lanes, s->lane, s->index);
-    if (b->ring != ring)
-        end_run(b);
-    b->ring = ring;
-    return pi_ring_append(b->ring, &b->run, s->index, s->limit);
-}
-
 static posse_status push_one(struct batch *b, unsigned i)
 {
     struct pi_submission *s = at(b, i);
@@ -187,7 +164,8 @@ static posse_status push_one(struct batch *b, unsigned i)
     pi_touch(e, s->owner, s->index);
     if (!pi_slot_publish(s->slot, s->word, s->flags | pi_in_ring(s->lane)))
         return POSSE_OK; /* an entry of an earlier life serves it */
-    enum pi_push pushed = append(b);
+    struct pi_lanes *lanes = &e->segment.lanes;
+    enum pi_push pushed = pi_lanes_push(lanes, s->lane, s->index, s->limit);
     if (pushed == PI_PUSHED)
         return POSSE_OK;
     posse_status status = pi_submit_push_again(s, pushed);
@@ -202,7 +180,6 @@ static posse_status hand_over(struct batch *b)
 {
     posse_executor *e = b->task.executor;
     unsigned n = b->pushed;
-    end_run(b);
     if (pi_wake_or_grow_for(e, n - b->accepted)) /* all workers may sleep because they are dead */
         (void)pi_check_supervisor(e);
     posse_status status = pi_accepts(e); /* after the push: the last worker looks the other way */

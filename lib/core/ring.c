@@ -33,6 +33,8 @@ void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cel
     ring->rings = rings;
     ring->lane = 0;
     atomic_init(&ring->hint, 0);
+    atomic_init(&ring->last, 0);
+    atomic_init(&ring->earlier_head, 0);
     ring->open = NULL;
 }
 
@@ -219,7 +221,7 @@ static void help_tail(struct pi_ring *ring, uint64_t seen, uint64_t end)
 
 static void help_tail_along(struct pi_ring *ring, uint64_t seen, uint64_t end)
 {
-    if (end - seen >= TAIL_LAG)
+    if (seen + TAIL_LAG <= end)
         help_tail(ring, seen, end);
 }
 
@@ -243,18 +245,10 @@ static inline enum pi_push append(struct pi_ring *ring, struct walk *walk, uint3
     }
 }
 
-enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
-{
-    uint64_t seen = pi_load_acquire(&ring->shared->tail); /* with help_tail */
-    struct walk walk = {.steps = PI_RING_STEPS};
-    begin(ring, &walk, seen);
-    enum pi_push pushed = append(ring, &walk, slot, limit);
-    if (pushed == PI_PUSHED)
-        help_tail_along(ring, seen, walk.position + 1);
-    return pushed;
-}
+/* ---- one behind the other ---- */
 
-/* ---- runs ---- */
+/* `last`: 32 times the position of this process's last entry, and its ring. */
+#define LAST(position, k) ((position) << 5 | (k))
 
 /* Whether a cell holds what is older than this position, or nothing. What a cell holds only gets
  * younger, so there was no entry of this position yet. */
@@ -263,40 +257,50 @@ static bool is_older(uint64_t cell, uint64_t position)
     return cell == 0 || ((position << SLOT_BITS) - (cell & ~SLOT_MASK)) >> 63 == 0;
 }
 
-/* Puts the entry at walk.position, behind one of our own: if its cell is still older, that is the
- * end, in the same ring. The head is an old one, so there seems to be less room than there is.
- * False: the end must be searched for. */
-static bool put_behind(struct pi_ring *ring, struct walk *walk, uint32_t slot, uint64_t limit)
+/* Puts the entry behind the last one of this process: the next position is in the same ring. If its
+ * cell is still older, that is the end. The head is an earlier one, so there seems to be less room
+ * than there is. False: the end must be searched for. order: relaxed, both: that entry was put
+ * there, and the head was that, however late it is seen. */
+static bool put_behind_last(struct pi_ring *ring, struct walk *walk, uint32_t slot, uint64_t limit)
 {
+    uint64_t last = pi_load_relaxed(&ring->last);
+    walk->position = (last >> 5) + 1;
+    walk->k = last & 31;
+    walk->head = pi_load_relaxed(&ring->earlier_head); /* as said */
+    if (last == 0 || !is_in_use(ring, walk->k, walk->position) ||
+        (limit && walk->position - walk->head >= limit) || !has_room(ring, walk))
+        return false;
     walk->value = pi_load_seq(cell_at(ring, walk->k, walk->position)); /* with its CAS */
-    return !(limit && walk->position - walk->head >= limit) &&
-           !belongs(walk->value, walk->position) && is_older(walk->value, walk->position) &&
-           has_room(ring, walk) && put(ring, walk, slot + 1);
+    return !belongs(walk->value, walk->position) && is_older(walk->value, walk->position) &&
+           put(ring, walk, slot + 1);
 }
 
-enum pi_push pi_ring_append(struct pi_ring *ring, struct pi_ring_run *run, uint32_t slot,
-                            uint64_t limit)
+/* order: relaxed, both stores: hints of this process, see put_behind_last. */
+static enum pi_push search_and_put(struct pi_ring *ring, struct walk *walk, uint32_t slot,
+                                   uint64_t limit)
 {
-    struct walk walk = {
-        .position = run->position + 1, .head = run->head, .k = run->k, .steps = PI_RING_STEPS};
-    if (!run->begun) {
-        run->tail = pi_load_acquire(&ring->shared->tail); /* with help_tail */
-        begin(ring, &walk, run->tail);
+    uint64_t seen = pi_load_acquire(&ring->shared->tail); /* with help_tail */
+    walk->steps = PI_RING_STEPS;
+    begin(ring, walk, seen);
+    enum pi_push pushed = append(ring, walk, slot, limit);
+    if (pushed == PI_PUSHED) {
+        pi_store_relaxed(&ring->earlier_head, walk->head); /* as said */
+        help_tail_along(ring, seen, walk->position + 1);
     }
-    if (!run->begun || !put_behind(ring, &walk, slot, limit)) {
-        enum pi_push pushed = append(ring, &walk, slot, limit);
-        if (pushed != PI_PUSHED)
-            return pushed;
-    }
-    *run = (struct pi_ring_run){true, walk.k, walk.position, walk.head, run->tail};
-    return PI_PUSHED;
+    return pushed;
 }
 
-void pi_ring_end_run(struct pi_ring *ring, struct pi_ring_run *run)
+enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
 {
-    if (run->begun)
-        help_tail_along(ring, run->tail, run->position + 1);
-    run->begun = false;
+    struct walk walk;
+    enum pi_push pushed = PI_PUSHED;
+    if (!put_behind_last(ring, &walk, slot, limit))
+        pushed = search_and_put(ring, &walk, slot, limit);
+    else if ((walk.position + 1) % TAIL_LAG == 0)
+        help_tail_along(ring, pi_load_acquire(&ring->shared->tail), walk.position + 1); /* as it */
+    if (pushed == PI_PUSHED)
+        pi_store_relaxed(&ring->last, LAST(walk.position, walk.k)); /* as said */
+    return pushed;
 }
 
 /* ---- how long it is ---- */
@@ -334,14 +338,6 @@ uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position)
             return PI_NO_INDEX;
     }
     return PI_NO_INDEX;
-}
-
-/* Reads first: of many workers at one entry all but one find the head moved, and a locked
- * operation would take the line from the one that needs it next. */
-void pi_ring_advance(struct pi_ring *ring, uint64_t position)
-{
-    if (pi_load_seq(&ring->shared->head) == position) /* the CAS decides */
-        (void)pi_cas_seq(&ring->shared->head, &position, position + 1);
 }
 
 uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark)

@@ -4,7 +4,8 @@
  * Runs in: program, worker, supervisor. A cell is {position: 40 bits, slot + 1: 24 bits}; zero was
  * never used. An entry is made by one compare-and-swap of the cell at the tail, from what it held a
  * lap ago to {tail, slot}. Head and tail only say where to look first: anyone who finds one behind
- * moves it on. So nobody waits for anybody:
+ * moves it on. A process that has entered something before looks behind that first, and then
+ * touches neither (`last`). So nobody waits for anybody:
  *
  *   a producer dies before its cell's CAS   nothing was entered; the supervisor pushes again
  *   ... after it, before the tail's         the next producer walks over the entry
@@ -79,8 +80,8 @@ struct pi_ring_shared {
     /* Consumers: CAS up by one. order: seq, as it precedes the look at `room_waiter` (segment.h);
      * a failed CAS of an old position does nothing. */
     _Alignas(128) _Atomic uint64_t head;
-    /* Producers: CAS up; may lag by 8, or by a run. order: release, with the acquire of the next
-     * producer. */
+    /* Producers: CAS up, every eighth of them; it may lag. order: release, with the acquire of the
+     * next producer. */
     _Alignas(128) _Atomic uint64_t tail;
     /* Anyone: CAS up. order: release, before the head or tail that leads past it; the last one
      * stays 0. */
@@ -100,7 +101,12 @@ struct pi_ring {
     /* Opens rings 0 to k for this process, before it looks there. False: it cannot. NULL: all is
      * open. Any thread may call it at any time. */
     bool (*open)(struct pi_ring *ring, uint32_t k);
-    void *context; /* for `open` */
+    void *context;   /* for `open` */
+    char apart[128]; /* producers write what follows, consumers read what is above */
+    /* The last entry of this process: 32 * its position + its ring; 0: none. And an earlier head.
+     * Private, as `hint`. */
+    _Atomic uint64_t last, earlier_head;
+    char from_next[112]; /* of several rings */
 };
 
 enum pi_push { PI_PUSHED, PI_PUSH_LIMIT, PI_PUSH_NO_CELL, PI_PUSH_BROKEN };
@@ -118,24 +124,16 @@ void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cel
  * missing; the caller must back it, see pi_ring_backed, and try again. */
 enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit);
 
-/* Appends several, one after the other, as pi_ring_push does. The end is searched for once, and the
- * tail moves once, in pi_ring_end_run: that ends the run, and the next one may begin. If the
- * producer dies before that, the next one walks over the entries. Begin with zeros. */
-struct pi_ring_run {
-    bool begun;
-    uint32_t k;        /* the ring of the last entry, */
-    uint64_t position; /* where it is, */
-    uint64_t head;     /* and the head as it was at the last search */
-    uint64_t tail;     /* as it was before the first entry */
-};
-enum pi_push pi_ring_append(struct pi_ring *ring, struct pi_ring_run *run, uint32_t slot,
-                            uint64_t limit);
-void pi_ring_end_run(struct pi_ring *ring, struct pi_ring_run *run);
-
 /* The first entry and its position, or PI_NO_INDEX. Takes nothing. */
 uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position);
-/* Moves the head past an entry whose task the caller has claimed or found stale. */
-void pi_ring_advance(struct pi_ring *ring, uint64_t position);
+/* Moves the head past an entry whose task the caller has claimed or found stale. Reads first: of
+ * many workers at one entry all but one find the head moved, and a locked operation would take the
+ * line from the one that needs it next. */
+static inline void pi_ring_advance(struct pi_ring *ring, uint64_t position)
+{
+    if (pi_load_seq(&ring->shared->head) == position) /* the CAS decides */
+        (void)pi_cas_seq(&ring->shared->head, &position, position + 1);
+}
 /* The slot at a position from the head on. PI_NO_INDEX: no entry, or a mark (then *mark is set). */
 uint32_t pi_ring_at(struct pi_ring *ring, uint64_t position, bool *mark);
 /* The first position without an entry, from the tail on; 0: none was found. */

@@ -34,8 +34,3 @@ void pi_os_fork_detect_set(struct pi_os_fork_detect *guard)
     if (guard->mark)
         *guard->mark = 1;
 }
-
-bool pi_os_fork_detect_holds(const struct pi_os_fork_detect *guard)
-{
-    return guard->mark ? *guard->mark != 0 : guard->pid == getpid();
-}

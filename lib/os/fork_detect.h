@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 struct pi_os_fork_detect {
     volatile int *mark; /* 1 in the process that set it; NULL: the system cannot wipe pages */
@@ -18,4 +19,7 @@ int pi_os_fork_detect_init(struct pi_os_fork_detect *guard);
 void pi_os_fork_detect_fini(struct pi_os_fork_detect *guard);
 /* Makes this process the one that holds the mark. */
 void pi_os_fork_detect_set(struct pi_os_fork_detect *guard);
-bool pi_os_fork_detect_holds(const struct pi_os_fork_detect *guard);
+static inline bool pi_os_fork_detect_holds(const struct pi_os_fork_detect *guard)
+{
+    return guard->mark ? *guard->mark != 0 : guard->pid == getpid();
+}

@@ -93,16 +93,11 @@ static pi_block_ref acquire_small(posse_executor *e, unsigned owner, unsigned cl
     return 0;
 }
 
-static struct pi_bytes in_block(posse_executor *e, uint64_t size, pi_block_ref ref)
-{
-    return (struct pi_bytes){size, ref ? pi_block_bytes(e, ref, size) : NULL, ref};
-}
-
 /* A block that was just taken; 0: none was. If it has no bytes, a task has overwritten its tag
  * meanwhile, and it stays as it is. */
 static struct pi_bytes taken(posse_executor *e, size_t size, pi_block_ref ref)
 {
-    struct pi_bytes block = in_block(e, size, ref);
+    struct pi_bytes block = pi_in_block(e, size, ref);
     if (ref != 0 && !block.bytes)
         errno = ENOMEM; /* no call has failed */
     return block;
@@ -157,35 +152,4 @@ size_t pi_block_room(posse_executor *e, pi_block_ref ref)
 {
     struct pi_block block;
     return pi_arena_find(&e->segment.arena, ref, &block) ? block.size : 0;
-}
-
-/* ---- what a slot refers to: all of it is published with the state, so relaxed is enough ---- */
-
-struct pi_bytes pi_slot_arg(posse_executor *e, struct pi_slot *slot)
-{
-    uint64_t size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK; /* relaxed: see above */
-    if (size <= PI_SMALL_ARG)
-        return (struct pi_bytes){.size = size, .bytes = slot->small_arg};
-    if (size <= PI_INLINE_ARG)
-        return (struct pi_bytes){.size = size, .bytes = slot->inline_arg};
-    return in_block(e, size, pi_load_relaxed(&slot->arg)); /* relaxed: see above */
-}
-
-void *pi_slot_result_room(struct pi_slot *slot, uint64_t size)
-{
-    return size <= PI_SMALL_RESULT ? slot->small_result : slot->inline_result;
-}
-
-struct pi_bytes pi_slot_result(posse_executor *e, struct pi_slot *slot)
-{
-    uint64_t size = pi_load_relaxed(&slot->result_size); /* relaxed: see above */
-    if (size <= PI_INLINE_RESULT)
-        return (struct pi_bytes){.size = size, .bytes = pi_slot_result_room(slot, size)};
-    return in_block(e, size, pi_load_relaxed(&slot->result)); /* relaxed: see above */
-}
-
-struct pi_bytes pi_slot_name(posse_executor *e, struct pi_slot *slot)
-{
-    bool named = pi_load_relaxed(&slot->arg_size) & PI_NAMED; /* relaxed: see above */
-    return in_block(e, PI_NAME_SIZE, named ? pi_load_relaxed(&slot->name) : 0); /* relaxed: so */
 }

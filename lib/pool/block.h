@@ -29,10 +29,42 @@ size_t pi_block_room(posse_executor *executor, pi_block_ref ref);
 /* Its bytes, at least size of them, or NULL: the reference is not valid. */
 void *pi_block_bytes(posse_executor *executor, pi_block_ref ref, uint64_t size);
 
-/* A slot's argument, result and name. The block is 0 if they are inline. The bytes are NULL if
- * there is no name. */
-struct pi_bytes pi_slot_arg(posse_executor *executor, struct pi_slot *slot);
-struct pi_bytes pi_slot_result(posse_executor *executor, struct pi_slot *slot);
+/* The bytes of a block that holds size of them; 0: there is no block. */
+static inline struct pi_bytes pi_in_block(posse_executor *e, uint64_t size, pi_block_ref ref)
+{
+    return (struct pi_bytes){size, ref ? pi_block_bytes(e, ref, size) : NULL, ref};
+}
+
+/* ---- what a slot refers to: all of it is published with the state, so relaxed is enough ---- */
+
+/* Its argument, result and name. The block is 0 if they are inline. The bytes are NULL if there is
+ * no name. */
+static inline struct pi_bytes pi_slot_arg(posse_executor *e, struct pi_slot *slot)
+{
+    uint64_t size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK; /* relaxed: see above */
+    if (size <= PI_SMALL_ARG)
+        return (struct pi_bytes){.size = size, .bytes = slot->small_arg};
+    if (size <= PI_INLINE_ARG)
+        return (struct pi_bytes){.size = size, .bytes = slot->inline_arg};
+    return pi_in_block(e, size, pi_load_relaxed(&slot->arg)); /* relaxed: see above */
+}
+
 /* Where in the slot a result of at most PI_INLINE_RESULT bytes goes. */
-void *pi_slot_result_room(struct pi_slot *slot, uint64_t size);
-struct pi_bytes pi_slot_name(posse_executor *executor, struct pi_slot *slot);
+static inline void *pi_slot_result_room(struct pi_slot *slot, uint64_t size)
+{
+    return size <= PI_SMALL_RESULT ? slot->small_result : slot->inline_result;
+}
+
+static inline struct pi_bytes pi_slot_result(posse_executor *e, struct pi_slot *slot)
+{
+    uint64_t size = pi_load_relaxed(&slot->result_size); /* relaxed: see above */
+    if (size <= PI_INLINE_RESULT)
+        return (struct pi_bytes){.size = size, .bytes = pi_slot_result_room(slot, size)};
+    return pi_in_block(e, size, pi_load_relaxed(&slot->result)); /* relaxed: see above */
+}
+
+static inline struct pi_bytes pi_slot_name(posse_executor *e, struct pi_slot *slot)
+{
+    bool named = pi_load_relaxed(&slot->arg_size) & PI_NAMED; /* relaxed: see above */
+    return pi_in_block(e, PI_NAME_SIZE, named ? pi_load_relaxed(&slot->name) : 0); /* relaxed: so */
+}

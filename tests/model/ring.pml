@@ -30,11 +30,11 @@
  *   CUT_BACK        a cut is written though it is larger already
  *   NO_USE_CHECK    an end counts in a ring that was left
  */
-/* 1: processes append in runs, each of their ENTERs one (pi_ring_append). An entry for which a ring
- * was missing counts to the run, too. That no younger entry is replaced is shown by unit/ring_runs:
- * here the laps are too few for it. */
-#ifndef RUNS
-#define RUNS 0
+/* 1: a process knows its last entry, and tries the cell behind it first (put_behind_last); if that
+ * is the end, the tail stays behind. 0: it searches for each entry, as one whose last entry is too old. That no
+ * younger entry is replaced is shown by unit/ring_last: here the laps are too few for it. */
+#ifndef LAST
+#define LAST 0
 #endif
 #ifndef FIRST
 #define FIRST 2
@@ -291,19 +291,7 @@ inline append(e)
         :: lead == LED && position - c < (k == 0 -> 1 : 3) ->
             put(e);
             if
-            :: done ->
-#if RUNS
-                break
-#else
-                atomic {
-                    if
-                    :: tail == t -> tail = position + 1
-                    :: else
-                    fi;
-                    forget()
-                };
-                break
-#endif
+            :: done -> break
             :: else
             fi
         :: lead == LED && position - c >= (k == 0 -> 1 : 3) ->
@@ -328,75 +316,77 @@ inline append(e)
     od
 }
 
-#if RUNS
+/* Another may have moved the tail. */
+inline help_tail()
+{
+    atomic {
+        if
+        :: tail == t -> tail = position + 1
+        :: else
+        fi
+    }
+}
+
+#if LAST
 /* Behind the last entry, if that cell is older and there seems to be room; done: it is in. */
-inline put_behind(e)
+inline put_behind_last(e)
 {
     atomic {
         forget();
-        position = run_at + 1;
-        k = run_k;
-        w_head = run_head
-    };
-    value = CELL(k, position);
-    atomic {
+        position = last_at + 1;
+        k = last_k;
+        w_head = earlier;
         c = (w_head > cut[k] -> w_head : cut[k]);
-        goto_on = value / 16 <= position && c <= position && position - c < (k == 0 -> 1 : 3);
+#ifdef NO_USE_CHECK
+        goto_on = last_known;
+#else
+        goto_on = last_known && (k == 0 || (cut[1] <= position && cut[1] > cut[0]));
+#endif
+        goto_on = goto_on && c <= position && position - c < (k == 0 -> 1 : 3);
         c = 0
     };
     if
-    :: goto_on -> put(e)
+    :: goto_on ->
+        atomic { value = CELL(k, position); goto_on = value / 16 <= position };
+        if
+        :: goto_on -> put(e)
+        :: else
+        fi
     :: else
     fi
 }
 
 inline push(e)
 {
-    if
-    :: run_begun -> put_behind(e)
-    :: else -> begin(); run_tail = t
-    fi;
+    put_behind_last(e);
     if
     :: done
-    :: else -> append(e)
+    :: else -> begin(); append(e); earlier = w_head; help_tail()
     fi;
     atomic {
-        run_begun = 1;
-        run_at = position;
-        run_k = k;
-        run_head = w_head;
+        last_known = 1;
+        last_at = position;
+        last_k = k;
         forget()
     }
 }
 
-#define END_RUN                                                                                    \
-    atomic {                                                                                       \
-        if                                                                                         \
-        :: run_begun && tail == run_tail -> tail = run_at + 1                                      \
-        :: else                                                                                    \
-        fi;                                                                                        \
-        run_begun = 0;                                                                             \
-        run_at = 0;                                                                                \
-        run_k = 0;                                                                                 \
-        run_head = 0;                                                                              \
-        run_tail = 0;                                                                              \
-        wake = 1                                                                                   \
-    }
-#define RUN_VARIABLES                                                                              \
-    byte run_at, run_k, run_head, run_tail;                                                        \
-    bit run_begun;
+#define LAST_VARIABLES                                                                             \
+    byte last_at, last_k, earlier;                                                                 \
+    bit last_known;
 #else
 inline push(e)
 {
     begin();
-    append(e)
+    append(e);
+    help_tail();
+    forget()
 }
-#define END_RUN skip
-#define RUN_VARIABLES
+#define LAST_VARIABLES
 #endif
 
 #define VARIABLES                                                                                  \
-    RUN_VARIABLES                                                                                  \
+    LAST_VARIABLES                                                                                 \
     byte position, k, w_head, lead, next, c, b, t, i;                                              \
     short value;                                                                                   \
     bit done, goto_on
@@ -406,10 +396,9 @@ inline push(e)
     do                                                                                             \
     :: i < to ->                                                                                   \
         quick { push(i + 1) };                                                                     \
-        atomic { pushed = pushed | (1 << i); wake = !RUNS || wake; i++ }                           \
+        atomic { pushed = pushed | (1 << i); wake = 1; i++ }                                       \
     :: else -> break                                                                               \
-    od;                                                                                            \
-    END_RUN
+    od
 
 proctype producer()
 {

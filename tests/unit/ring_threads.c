@@ -18,8 +18,8 @@ struct traffic {
     _Atomic unsigned broken;
     _Atomic unsigned disordered; /* entries seen after a later one of the same producer */
     _Atomic unsigned unknown;
-    bool runs;  /* producers append in runs */
-    bool gives; /* whoever finds the ring empty gives memory back, one at a time */
+    bool processes; /* each producer remembers its own last entry; else all have one memory of it */
+    bool gives;     /* whoever finds the ring empty gives memory back, one at a time */
     _Atomic unsigned giving;
     _Atomic unsigned given;
 };
@@ -67,24 +67,14 @@ static void add_ring(struct traffic *traffic)
     (void)pi_ring_raise(&traffic->queue.ring, &backed);
 }
 
-/* Each producer ends its run after another number of entries. */
-static enum pi_push enter(struct traffic *traffic, struct pi_ring_run *run, uint32_t entry)
-{
-    struct pi_ring *ring = &traffic->queue.ring;
-    if (!traffic->runs)
-        return pi_ring_push(ring, entry, traffic->limit);
-    if (entry % EACH % (20 + 20 * (entry / EACH)) == 0)
-        pi_ring_end_run(ring, run);
-    return pi_ring_append(ring, run, entry, traffic->limit);
-}
-
 static void produce(struct traffic *traffic, uint32_t producer)
 {
     uint32_t next[PRODUCERS] = {0};
-    struct pi_ring_run run = {0};
+    struct queue own = traffic->queue;
+    struct pi_ring *ring = traffic->processes ? &own.ring : &traffic->queue.ring;
     for (uint32_t i = 0; i < EACH; i++) {
         enum pi_push pushed;
-        while ((pushed = enter(traffic, &run, producer * EACH + i)) != PI_PUSHED) {
+        while ((pushed = pi_ring_push(ring, producer * EACH + i, traffic->limit)) != PI_PUSHED) {
             atomic_fetch_add(&traffic->broken, pushed == PI_PUSH_BROKEN);
             if (pushed == PI_PUSH_NO_CELL)
                 add_ring(traffic);
@@ -117,14 +107,14 @@ static void take_part(void *context, unsigned number)
         consume(context);
 }
 
-static void assert_traffic_of(bool runs, uint32_t rings, uint64_t limit, bool gives)
+static void assert_traffic_of(bool processes, uint32_t rings, uint64_t limit, bool gives)
 {
     struct traffic *traffic = calloc(1, sizeof *traffic);
     assert_non_null(traffic);
     traffic->queue = make_queue(rings, rings);
     traffic->limit = limit;
     traffic->gives = gives;
-    traffic->runs = runs;
+    traffic->processes = processes;
     traffic->producing = PRODUCERS;
     run_threads(PRODUCERS + CONSUMERS, take_part, traffic);
     assert_int_equal(traffic->broken, 0);
