@@ -62,12 +62,23 @@ less "$(value 6 --workers 4 --lengths 10)" "$(value 6 --workers 2 --lengths 10)"
 less "$(value 6 --workers 1 --lengths 0)" "$(value 6 --workers 1 --lengths 0 --transfer 100)" \
     "dear transfers cost more"
 
+set -- --workers 4 --lengths 0 --submitters 2
+less "$(value 8 "$@" stash:1)" "$(value 8 "$@" stash:0)" "with stashes fewer lines move"
+[ "$(value 8 "$@" stash:0)" = "$(value 8 "$@" today)" ] || failed "four workers: no stash"
+set -- --workers 16 --lengths 0 --submitters 2
+[ "$(value 8 "$@" stash:1)" = "$(value 8 "$@" today)" ] || failed "16 workers: stashes"
+less "$(value 8 "$@" stash:1)" "$(value 8 "$@" stash:0)" "stashes can be left out"
+
 "$simulate" --tasks 2000 --workers 1,2,4 --lengths 2 --svg "$scratch/chart.svg" >/dev/null
 grep -q '</svg>' "$scratch/chart.svg" || failed "the simulation draws"
-for size in 10 100 1000; do
-    echo "{\"who\":\"a\",\"scenario\":\"it-$size\",\"value\":$size,\"unit\":\"ns\"}"
-done | "$bin/posse_curves" it Title x y "$scratch/curve.svg"
+for figure in 10:ns:20 10:ns:12 10:ns:40 100:ns:7 1000:GB/s:5 1000:GB/s:9; do
+    size=${figure%%:*} rest=${figure#*:}
+    echo "{\"who\":\"a\",\"scenario\":\"it-$size\",\"value\":${rest#*:},\"unit\":\"${rest%:*}\"}"
+done | "$bin/posse_curves" it Title x y "$scratch/curve.svg" >"$scratch/points"
 grep -q '<polyline' "$scratch/curve.svg" || failed "curves are drawn"
+best=$(awk 'NR > 1 && NF { printf "%s:%s ", $2, $3 }' "$scratch/points")
+[ "$best" = "10:12 100:7 1000:9 " ] ||
+    failed "the best figure of each size is drawn"
 
 "$here/../scaling.sh" -b "$bin/posse_bench" -w '1 2' --smoke >"$scratch/measured"
 [ "$(wc -l <"$scratch/measured")" = 21 ] || failed "scaling.sh prints all rows"

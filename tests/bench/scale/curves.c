@@ -19,8 +19,8 @@ static void help(void)
         "Usage: posse_curves SCENARIO[,SCENARIO] TITLE X-TITLE Y-TITLE FILE <figures\n\n"
         "Draws, as an SVG, the figures of posse_bench whose name is SCENARIO, a dash and a\n"
         "number: one curve for each `who`, the number to the right. Of several scenarios the last\n"
-        "word of each is added to `who`. A point is the median of its figures, and is printed "
-        "too.\n"
+        "word of each is added to `who`. A point is the best of its figures: the highest if\n"
+        "its unit is one a second, else the lowest. It is printed, too.\n"
         "Both axes are logarithmic, so what is 0 has no point.\n");
 }
 

@@ -160,11 +160,11 @@ static struct figures measure(const struct sim *s)
 static struct protocol settled(const struct protocol *given, unsigned workers)
 {
     struct protocol protocol = *given;
-    if (given->rings == 0) {
+    if (given->rings == 0)
         for (protocol.rings = 1; protocol.rings < 16 && 8 * protocol.rings <= workers;)
             protocol.rings *= 2;
+    if (given->stash == STASH_OF_POSSE)
         protocol.stash = workers >= 8;
-    }
     return protocol;
 }
 

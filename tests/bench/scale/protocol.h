@@ -4,20 +4,23 @@
 
 #include "line.h"
 
+enum { STASH_OF_POSSE = 2 };
+
 /* Ways in which the protocol may differ from posse's.
  *   protocol_today     posse_submit
  *   protocol_batches   posse_submit_many, 64 tasks a batch
  *   protocol_one_ring  posse_submit with one ring, as with fewer than eight workers */
 struct protocol {
     unsigned take;   /* entries that a worker takes with one move of the head, at most */
-    unsigned rings;  /* queues; 0: as posse has them, and stashes, for that many workers */
+    unsigned rings;  /* queues; 0: as many as posse has for that many workers */
     unsigned many;   /* tasks of one posse_submit_many */
     unsigned spin;   /* workers that may spin at the same time */
     unsigned wakes;  /* sleepers that a woken worker wakes, and that a submit may wake */
     unsigned direct; /* 1: a task goes into the line of a worker that spins */
     unsigned home;   /* 1: a submitter has a ring of its own; 0: it takes them by turns */
     unsigned pause;  /* ns before a worker tries again that was not the first; doubles each time */
-    unsigned stash;  /* 1: each thread of the program keeps free slots, without the map */
+    unsigned stash;  /* 1: each thread of the program keeps free slots, without the map; 0: none
+                      * does; STASH_OF_POSSE: as in posse with that many workers */
 };
 extern const struct protocol protocol_today, protocol_batches, protocol_one_ring;
 

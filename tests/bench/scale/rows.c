@@ -109,8 +109,10 @@ const struct row protocol_rows[ROWS] = {
 /* clang-format on */
 
 const struct protocol protocol_one_ring = {.take = 1, .rings = 1, .many = 1, .spin = 1, .wakes = 1};
-const struct protocol protocol_today = {.take = 1, .many = 1, .spin = 1, .wakes = 1};
-const struct protocol protocol_batches = {.take = 1, .many = 64, .spin = 1, .wakes = 64};
+const struct protocol protocol_today = {
+    .take = 1, .many = 1, .spin = 1, .wakes = 1, .stash = STASH_OF_POSSE};
+const struct protocol protocol_batches = {
+    .take = 1, .many = 64, .spin = 1, .wakes = 64, .stash = STASH_OF_POSSE};
 
 void protocol_print(void)
 {

@@ -70,14 +70,14 @@ struct feature {
     }
 static const struct feature features[] = {
     FEATURE(take, "entries that a worker takes with one move of the head, at most"),
-    FEATURE(rings, "queues; 0: one for each four workers, and stashes from eight workers on"),
+    FEATURE(rings, "queues; 0: one for each four workers"),
     FEATURE(many, "tasks of one posse_submit_many"),
     FEATURE(spin, "workers that may spin at the same time"),
     FEATURE(wakes, "sleepers that may be on their way at the same time"),
     FEATURE(direct, "1: a task goes into the own line of a worker that spins"),
     FEATURE(home, "1: each submitter enters into one queue; 0: into all by turns"),
     FEATURE(pause, "ns before a worker tries again that was not the first; doubles"),
-    FEATURE(stash, "1: each thread of the program keeps free slots"),
+    FEATURE(stash, "1: each thread of the program keeps free slots; 2: from eight workers on"),
 };
 enum { FEATURES = sizeof features / sizeof *features };
 
@@ -171,7 +171,8 @@ static struct protocol parse_protocol(const char *text)
         if (*at && *at != ',')
             misused("unknown protocol", text);
     }
-    if (!protocol.take || protocol.take > 64 || protocol.rings > 128 || !protocol.many)
+    if (!protocol.take || protocol.take > 64 || protocol.rings > 128 || !protocol.many ||
+        protocol.stash > STASH_OF_POSSE)
         misused("impossible protocol", text);
     return protocol;
 }
