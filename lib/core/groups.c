@@ -102,6 +102,12 @@ void pi_group_give(struct pi_slots *slots, uint32_t group, uint64_t bits)
     }
 }
 
+void pi_group_repair(struct pi_slots *slots, uint32_t group, uint64_t bits)
+{
+    pi_bitmap_clear(&slots->map, group, bits & ~free_bits(slots, group, bits));
+    pi_group_give(slots, group, bits);
+}
+
 void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
 {
     uint64_t seen = pi_load_acquire(&slots->groups[group]); /* with pi_group_open */
@@ -109,7 +115,7 @@ void pi_group_recover(struct pi_slots *slots, uint32_t group, unsigned worker)
     if (pi_group_owner(seen) != worker || state == PI_GROUP_CLOSED)
         return;
     if (state == PI_GROUP_OPEN) {
-        pi_group_give(slots, group, UINT64_MAX);
+        pi_group_repair(slots, group, UINT64_MAX);
         end_opening(slots, group);
     } else {
         pi_group_leave(slots, group, PI_GROUP_MEMORY);

@@ -25,7 +25,7 @@
  *   backs the memory; words := FREE, of generation  the same
  *   `floor`
  *   CLAIMED(o) -> OPEN(o)                           the supervisor sets the bits of those that are
- *                                                   FREE
+ *                                                   FREE, and clears the others
  *   sets all bits of the map; OPEN(o) -> OPEN       nothing is left to do
  *
  *   closing, by the trim (if the supervisor dies, so does the executor)
@@ -115,6 +115,9 @@ uint32_t pi_groups_in_use(struct pi_slots *slots);
  * cleared at once: a taker clears it when it has won the word, and whoever sets it looks at the
  * word again. order: seq, both. The model is tests/model/stash.pml. */
 void pi_group_give(struct pi_slots *slots, uint32_t group, uint64_t bits);
+/* After a death: the dead process may have set bits, and not looked again. So the supervisor clears
+ * those whose slots are not FREE, and then gives what is FREE: others may free slots meanwhile. */
+void pi_group_repair(struct pi_slots *slots, uint32_t group, uint64_t bits);
 /* CLAIMED -> OPEN, by the claimer, which has given the group memory. */
 void pi_group_open(struct pi_slots *slots, uint32_t group);
 /* CLAIMED -> CLOSED, by the claimer. `memory`: PI_GROUP_MEMORY or 0. */

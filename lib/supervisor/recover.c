@@ -29,10 +29,11 @@
  *   after that, before it freed the slot       final, DETACHED          T     FREE
  *   after it emptied a slot, before blocks     FILLING(w)               T     its blocks, too: FREE
  *   after FREE, before the map's bit           FREE, bit clear          T     bit set
+ *   after that bit, before its last look       taken, bit set           T     bit cleared
  *   after a bit of a map, before those above   wrong bits above         walk  corrected
  *   while it held the handle of a task         no holder                M     DETACHED; final: FREE
  *   after it claimed a group of slots          CLAIMED(w)               G     CLOSED
- *   after it opened one, before the map        OPEN(w), bits clear      G     bits set
+ *   after it opened one, before its last look  OPEN(w), bits wrong      G     bits corrected
  *   while it had a parker                      owner w                  walk  free
  *   after the head, before it woke submitters  submitter asleep, room         all are woken
  *   with blocks, locks or queues               see core/arena.h and recover_blocks.c
@@ -47,7 +48,8 @@
  *
  * A row that is done twice does no harm: a second entry is stale, a second wake makes a sleeper
  * look. The models in tests/model let a worker die after any step: pool.pml (slots and ring),
- * groups.pml (groups), idle.pml, wait.pml and done_list.pml (wakes), arena.pml (blocks).
+ * groups.pml and stash.pml (groups, bits), idle.pml, wait.pml and done_list.pml (wakes), arena.pml
+ * (blocks).
  *
  * A worker that exited cleanly has left nothing half done. What it had handed to others (handles,
  * blocks, locks, queues) becomes the program's, or it would end with the next worker of this
@@ -199,17 +201,14 @@ static bool may_lack_entry(const struct loss *loss, uint32_t index)
 static void recover_slot(const struct loss *loss, uint32_t index)
 {
     posse_executor *e = loss->executor;
-    struct pi_slot *slot = &e->segment.slots.at[index];
-    struct pi_bitmap *map = &e->segment.slots.map;
-    bool touched = index + 1 == loss->touched;
+    struct pi_slots *slots = &e->segment.slots;
     pi_increment(&e->segment.header->slots_recovered);
     recover_task(loss, index);
-    uint64_t word = pi_load_seq(&slot->word); /* with pi_slot_transition */
+    uint64_t word = pi_load_seq(&slots->at[index].word); /* with pi_slot_transition */
     if ((word & PI_IN_RING) && may_lack_entry(loss, index))
         recover_entry(e, index, word);
-    bool may_lack_bit = loss->all || (loss->noted && touched);
-    if (pi_state(word) == PI_FREE && may_lack_bit && pi_bitmap_is_allocated(map, index))
-        pi_slot_give(&e->segment.slots, index);
+    if (loss->noted && index + 1 == loss->touched)
+        pi_group_repair(slots, index / PI_GROUP_SLOTS, (uint64_t)1 << index % PI_GROUP_SLOTS);
 }
 
 /* False: the stack leads to a slot that is not, and was not just now, the worker's. */
@@ -246,6 +245,8 @@ static void recover_group(const struct loss *loss, uint32_t group)
         return;
     for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++)
         recover_slot(loss, first + i);
+    if (loss->all)
+        pi_group_repair(slots, group, UINT64_MAX);
 }
 
 static void recover_slots(struct loss *loss)

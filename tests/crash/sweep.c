@@ -115,6 +115,35 @@ TEST(slot_when_all_are_looked_at, PROCESSES)
     take_a_slot(&stage);
 }
 
+/* As if the worker that dies had freed the slot of the task that is held, and had set its bit just
+ * after another took the slot. Of such a group a walk over all tasks would pass that task. */
+static void set_bit_and_die(struct stage *stage, bool touched)
+{
+    struct pi_segment *segment = &stage->pool->segment;
+    uint32_t index = stage->held.slot;
+    for (unsigned i = 0; i < 2; i++)
+        if (touched)
+            atomic_store(&segment->workers[i].touched, PI_BITMAP_NOTED | (index + 1));
+        else
+            atomic_store(&segment->workers[i].walk, 1);
+    pi_bitmap_free(&segment->slots.map, index);
+    sweep(stage);
+    assert_true(pi_bitmap_is_allocated(&segment->slots.map, index));
+    end(stage);
+}
+
+TEST(bit_of_a_slot_that_was_taken_again, PROCESSES)
+{
+    struct stage stage = begin();
+    set_bit_and_die(&stage, true);
+}
+
+TEST(bit_of_a_taken_slot_when_all_are_looked_at, PROCESSES)
+{
+    struct stage stage = begin();
+    set_bit_and_die(&stage, false);
+}
+
 TEST(parker, PROCESSES)
 {
     struct stage stage = begin();

@@ -174,11 +174,13 @@ fails groups -DBLIND_CLOSE
 
 # ---- stash.pml ----
 holds -O1 stash
-holds -O1 stash -DSWEEPS=2
+holds -O1 stash -DSWEEPS=2 -DKILLS=0
 fails stash -DNO_CLEAR
 fails stash -DNO_LOOK
 fails stash -DONE_LOOK
 fails stash -DNO_GROUP
+fails stash -DNO_REPAIR
+fails stash -DCLEAR_ONLY
 
 # ---- idle.pml ----
 holds -O1 idle -DCH=0
@@ -364,6 +366,7 @@ if [ "$long" ]; then
     holds -O2 pool -DSCRIPT=5 -DCH=1 -DKILLS=0
     holds -O2 pool -DSCRIPT=5 -DCH=0 -DNS=2 -DRETRIES=1
     holds -O2 pool -DSCRIPT=2 -DCH=0 -DNS=2 -DKILLS=2
+    holds -O2 stash -DSWEEPS=2
     holds -O2 lanes
     holds -O2 lanes -DNS=2 -DA=1 -DC=1
     holds -O2 idle

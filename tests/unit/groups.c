@@ -367,6 +367,18 @@ TEST(death_of_one_that_has_opened, ALL)
     }
 }
 
+/* It found all FREE. Then a recovery set a bit of which another took the slot. */
+TEST(death_of_one_that_has_set_bits_of_taken_slots, ALL)
+{
+    struct table *table = make_table(SLOTS, SLOTS);
+    atomic_store(&table->slots.groups[1], pi_group_make(PI_GROUP_OPEN, WORKER, 0));
+    assert_int_equal(acquire(table, SUBMITTER, PI_GROUP_SLOTS + 5), PI_GROUP_SLOTS);
+    pi_bitmap_free_word(&table->slots.map, 1, UINT64_MAX);
+    pi_group_recover(&table->slots, 1, WORKER);
+    assert_int_equal(map_word(table, 1), UINT64_MAX - 1);
+    free_table(table);
+}
+
 TEST(recovery_leaves_others_alone, ALL)
 {
     struct table *table = make_table(SLOTS, SLOTS);

@@ -43,7 +43,7 @@ static const struct {
     {"core/bitmap.c", "pi_bitmap_alloc_word", false, "the trim: the supervisor"},
     {"core/robust_lock.c", "pi_robust_lock_recover", false, "the supervisor"},
     {"core/bitmap.c", "take_bits", false, "several slots at once: the program"},
-    {"core/bitmap.h", "pi_bitmap_clear", false, "slots that a thread keeps: the program"},
+    {"core/bitmap.h", "pi_bitmap_clear", true, "another takes the slot meanwhile: crash/sweep.c"},
     {"core/bitmap.c", "repair", false, "the supervisor"},
     {"submit.c", "pi_submit_undo", true, "the executor is stopped as a task submits"},
     {"core/monotonic.c", "pi_monotonic_reload", true, "memory was scribbled on"},
