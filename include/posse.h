@@ -416,10 +416,10 @@ POSSE_API POSSE_CHECK posse_status posse_submit(posse_executor *executor, posse_
                                                 const void *arg, size_t size, posse_future *future);
 
 /* Which of the tasks that wait is taken next: the first HIGH one, else the first NORMAL one, else
- * the first LOW one. (With 8 workers or more, also by default, and no queue_limit it is one of the first
- * NORMAL ones: many workers take tasks from several queues by turns.) No task is interrupted for
- * it, so an urgent one starts when a worker ends the task that it runs. Of 32 tasks that are taken,
- * one is the first LOW one, if one waits: so LOW tasks get a little time whatever else is
+ * the first LOW one. (With 8 workers or more, also by default, and no queue_limit it is one of the
+ * first NORMAL ones: many workers take tasks from several queues by turns.) No task is interrupted
+ * for it, so an urgent one starts when a worker ends the task that it runs. Of 32 tasks that are
+ * taken, one is the first LOW one, if one waits: so LOW tasks get a little time whatever else is
  * submitted. But NORMAL tasks wait for as long as HIGH ones keep all workers busy. A task keeps its
  * priority when it runs again. A task that waits for another one may run that one itself, whatever
  * its priority. Without workers it has no effect. */
@@ -458,11 +458,12 @@ POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, c
                                                      posse_future *future);
 
 /* Submits n jobs at once, which costs less than one by one. All have the same struct_size, which is
- * the distance from one to the next. Jobs enter the queue in their order, each as posse_submit_with
+ * the distance from one to the next. Jobs are accepted in their order, each as posse_submit_with
  * says, up to the first for which there is no room or no memory in time, or until the executor
- * closes. So the first *accepted tasks are accepted, and the others have not run and never will.
- * futures has n places, and gets a future for each accepted task, and all zero for the others. If
- * it is NULL, the tasks run unobserved. No argument may lie in it. accepted may be NULL.
+ * closes. So the first *accepted tasks are accepted, and the others have not run and never will. In
+ * which order workers take them, posse_priority says. futures has n places, and gets a future for
+ * each accepted task, and all zero for the others. If it is NULL, the tasks run unobserved. No
+ * argument may lie in it. accepted may be NULL.
  * Before the first job enters, all are checked: if one is not valid, *accepted is 0. At queue_limit
  * each job waits as its own queue_timeout_ms and flags say, counted from when it is the next.
  * POSSE_OK: all are accepted, also if n is 0.

@@ -251,7 +251,7 @@ bool pi_submit_undo(struct pi_submission *s)
     if (!cancelled && !take_back(s, PI_IN_RING))
         return false; /* it runs, has run, or was cancelled just now: it was accepted */
     if (pi_discard(e, s->index, cancelled ? seen : s->word) && cancelled)
-        /* Whoever closed the executor has counted it. It is refused, so it was no task.
+        /* The caller that closed the executor has counted it. It is refused, so it was no task.
          * relaxed: only the value counts */
         pi_add_relaxed(&e->segment.header->cancelled, (uint64_t)-1);
     return true;

@@ -16,10 +16,10 @@
  *   level 2: one for each word of level 1 that has a bit
  *
  * Zero says that nothing is free, so memory that was never touched is a map of things that are not
- * there. Whoever makes a thing frees it.
+ * there. The maker of a thing frees it.
  *
- * order: all changes are seq. Whoever frees sets its bit, then the one above; whoever takes the
- * last bit clears the one above, then reads the word. So one of the two sees the other.
+ * order: all changes are seq. A giver sets its bit, then the one above. The taker of the last bit
+ * clears the one above, then reads the word. So one of the two sees the other.
  */
 #pragma once
 

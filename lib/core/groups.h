@@ -4,19 +4,19 @@
  * Runs in: program, worker, supervisor.
  *
  *   state       meaning                               who may change it            to
- *   CLOSED      there is no slot here. MEMORY: there  whoever needs slots, or      CLAIMED(o)
- *               is memory, but nobody may look at it  gives the memory back
+ *   CLOSED      there is no slot here. MEMORY: there  a process that needs slots,  CLAIMED(o)
+ *               is memory, but nobody may look at it  or gives the memory back
  *   CLAIMED(o)  o makes the slots, or gives their     o                            OPEN(o), CLOSED
  *               memory back                           the supervisor, o reaped     CLOSED, MEMORY
  *   OPEN(o)     the slots may be used; o is about to  o                            OPEN
  *               set their bits in the map             the supervisor, o reaped,    OPEN
- *                                                     sets them
+ *                                                     corrects them
  *   OPEN        the slots may be used                 the trim, if all are free    CLOSED, MEMORY
  *               a worker that takes a slot here puts  the worker, in OPEN(o) too   its mark
  *               its mark
  *
  * order: every arrow is one compare-and-swap from the exact word (acquire and release). The
- * claimer leaves CLAIMED by a release store. Whoever loads the word (acquire) may look at
+ * claimer leaves CLAIMED by a release store. A process that has loaded OPEN (acquire) may look at
  * the slots. Words of slots are seq where a group closes: each FREE -> NO_SLOT before the next
  * look.
  *
@@ -110,10 +110,10 @@ bool pi_group_claim(struct pi_slots *slots, uint32_t group, unsigned owner);
 uint32_t pi_groups_claim(struct pi_slots *slots, unsigned owner, uint32_t most, uint32_t *first);
 /* How many are not CLOSED. */
 uint32_t pi_groups_in_use(struct pi_slots *slots);
-/* Gives slots of a group to the map: sets those bits whose slots are FREE. Whoever walks over all
- * tasks passes a group whose bits are all set. So a bit that is set while its slot is taken is
- * cleared at once: a taker clears it when it has won the word, and whoever sets it looks at the
- * word again. order: seq, both. The model is tests/model/stash.pml. */
+/* Gives slots of a group to the map: sets those bits whose slots are FREE. A walk over all tasks
+ * passes a group whose bits are all set. So a bit that is set while its slot is taken is cleared at
+ * once: the taker clears it when it has won the word, and the setter looks at the word again.
+ * order: seq, both. The model is tests/model/stash.pml. */
 void pi_group_give(struct pi_slots *slots, uint32_t group, uint64_t bits);
 /* After a death: the dead process may have set bits, and not looked again. So the supervisor clears
  * those whose slots are not FREE, and then gives what is FREE: others may free slots meanwhile. */

@@ -45,7 +45,7 @@ static bool is_announced(const struct pi_await *wait)
     return pi_parker(wait->word) == wait->parker_ref || (wait->word & PI_BROADCAST);
 }
 
-/* Puts the parker into the word, where whoever makes the task final finds it. A second caller sets
+/* Puts the parker into the word, where the finisher of the task finds it. A second caller sets
  * BROADCAST. If that fails the caller looks again. */
 static posse_status announce(struct pi_await *wait)
 {
@@ -58,14 +58,14 @@ static posse_status announce(struct pi_await *wait)
         wait->parker_ref = parker + 1;
     }
     uint64_t named = pi_parker(word) ? word | PI_BROADCAST : pi_with_parker(word, wait->parker_ref);
-    /* with pi_slot_transition: whoever ends the task finds the parker, or we find the end */
+    /* with pi_slot_transition: the finisher of the task finds the parker, or we find the end */
     (void)pi_cas(&e->segment.slots.at[wait->future.slot].word, &word, named);
     return POSSE_OK;
 }
 
 /* After a look that said POSSE_TIMEOUT: spins, gets ready to be woken, or sleeps. POSSE_OK: the
  * caller must look again. */
-static posse_status rest(struct pi_await *wait, uint64_t until)
+static posse_status spin_or_sleep(struct pi_await *wait, uint64_t until)
 {
     posse_executor *e = wait->future.executor;
     if (!wait->spun) {
@@ -98,7 +98,7 @@ static posse_status await_slowly(struct pi_await *wait, uint64_t until)
     while ((status = look(wait)) == POSSE_TIMEOUT && pi_os_now() < until) {
         status = wait->help(wait->future);
         if (status == POSSE_TIMEOUT)
-            status = rest(wait, until);
+            status = spin_or_sleep(wait, until);
         if (status != POSSE_OK)
             break;
     }

@@ -1,9 +1,9 @@
 /* Runs in: program, worker, supervisor.
  *
- * The end of a task, and of its slot. A slot is freed by whoever holds its handle, or by whoever
- * ends the task if nobody does (DETACHED). A slot with blocks is made stale first (FILLING); then
- * its blocks are freed, then the slot. So a call that has read from a block finds the handle stale
- * afterwards (pi_confirm).
+ * The end of a task, and of its slot. The holder of the handle frees the slot. If nobody holds it
+ * (DETACHED), the process that ends the task frees the slot. A slot with blocks is made stale first
+ * (FILLING); then its blocks are freed, then the slot. So a call that has read from a block finds
+ * the handle stale afterwards (pi_confirm).
  *
  * Each step is one compare-and-swap on the slot's word, so if two processes want the same step, one
  * does it. Before a worker takes a step it says which slot it is about to change (pi_touch); after
@@ -57,7 +57,7 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
         pi_stash_free(&e->stashes, &e->segment.slots, index);
     else if (freed)
         pi_slot_give(&e->segment.slots, index);
-    pi_touch(e, owner, PI_NO_INDEX); /* whoever takes the slot next clears its bit */
+    pi_touch(e, owner, PI_NO_INDEX); /* the slot's next taker clears its bit */
     pi_note_freed(e, sizeof *slot + arg.size + result.size);
     return freed;
 }
