@@ -2,7 +2,7 @@
  * is the first few of everything; what lies behind them has no memory, and would get it. */
 #include "scribble.h"
 
-#define WORKERS 4
+#define MORE_WORKERS 2
 #define CELLS 64
 #define PARKERS 8
 #define SLOTS 16
@@ -81,18 +81,33 @@ static struct target in_object(struct pi_segment *s, struct dice *dice)
     return in_block(&s->arena, dice);
 }
 
+static struct target in_workers(posse_executor *pool)
+{
+    struct pi_worker *workers = pool->segment.workers;
+    return between(workers, workers + pool->workers + MORE_WORKERS);
+}
+
+static struct target in_cells(struct pi_lanes *lanes, struct dice *dice)
+{
+    return (struct target){(char *)lanes->ring[below(dice, lanes->normal)].cells,
+                           CELLS * sizeof(uint64_t)};
+}
+
 static struct target in_slot(struct pi_segment *s, struct dice *dice, bool word)
 {
     struct pi_slot *slot = &s->slots.at[below(dice, SLOTS)];
     return (struct target){(char *)slot, word ? sizeof slot->word : sizeof *slot};
 }
 
-static struct target in_header(struct pi_header *h, enum part part)
+static struct target in_header(struct pi_segment *s, enum part part, struct dice *dice)
 {
+    struct pi_header *h = s->header;
     switch (part) {
     case PART_PHASE: return between(&h->phase, &h->idle);
     case PART_IDLE: return (struct target){(char *)&h->idle, 2 * sizeof h->idle.word[0]};
-    case PART_RING: return between(h->ring, &h->room_waiter);
+    case PART_RING:
+        return (struct target){(char *)&h->ring[below(dice, pi_lanes_rings(&s->lanes))],
+                               sizeof *h->ring};
     case PART_STATS: return between(&h->room_waiter, &h->broken);
     default: return between(&h->broken, h + 1);
     }
@@ -102,9 +117,8 @@ struct target aim(posse_executor *pool, enum part part, struct dice *dice)
 {
     struct pi_segment *s = &pool->segment;
     switch (part) {
-    case PART_CELLS:
-        return (struct target){(char *)s->lanes.ring[0].cells, CELLS * sizeof(uint64_t)};
-    case PART_WORKERS: return (struct target){(char *)s->workers, WORKERS * sizeof *s->workers};
+    case PART_CELLS: return in_cells(&s->lanes, dice);
+    case PART_WORKERS: return in_workers(pool);
     case PART_PARKERS:
         return (struct target){(char *)&s->parkers.at[below(dice, PARKERS)], sizeof *s->parkers.at};
     case PART_WORDS: return in_slot(s, dice, true);
@@ -114,6 +128,6 @@ struct target aim(posse_executor *pool, enum part part, struct dice *dice)
     case PART_BLOCKS: return in_block(&s->arena, dice);
     case PART_OBJECTS: return in_object(s, dice);
     case PART_ANY: return aim(pool, (enum part)below(dice, PART_ANY), dice);
-    default: return in_header(s->header, part);
+    default: return in_header(s, part, dice);
     }
 }

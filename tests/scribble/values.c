@@ -25,7 +25,8 @@ static uint64_t likely_word(uint64_t there, struct dice *dice)
 
 static uint64_t likely_cell(posse_executor *pool, struct dice *dice)
 {
-    uint64_t head = pi_load_relaxed(&pool->segment.header->ring[0].head);
+    uint64_t ring = below(dice, pool->segment.lanes.normal);
+    uint64_t head = pi_load_relaxed(&pool->segment.header->ring[ring].head);
     uint64_t entry = one_in(dice, 8) ? 0xffffff : below(dice, 20);
     return (head + below(dice, 8) - 2) << 24 | entry;
 }
