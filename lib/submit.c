@@ -48,10 +48,10 @@ static unsigned take_some(struct pi_submission *s, unsigned most, struct pi_fill
 {
     posse_executor *e = s->executor;
     unsigned n = 1;
-    if (s->owner >= PI_MAX_WORKERS) {
+    if (s->owner == PI_OWNER_PROGRAM) {
         const struct pi_wish wish = {most, atomic_load_explicit(&e->hint, memory_order_relaxed)};
         n = pi_stash_acquire(&e->stashes, &e->segment.slots, &wish, taken);
-        if (n > 0 && e->stashes.n == 0)
+        if (n > 0 && !pi_stash_here(&e->stashes))
             atomic_store_explicit(&e->hint, taken[n - 1].index, memory_order_relaxed);
     } else if ((n = take_from_map(s)) > 0) {
         *taken = (struct pi_filling){s->index, s->word};
@@ -67,7 +67,7 @@ static bool find_more(const struct pi_submission *s, unsigned *failures)
     if (pi_grow_slots(e))
         return true;
     int error = errno;
-    bool may_give = e->stashes.n > 0 && s->owner == PI_OWNER_PROGRAM && (*failures)++ == 0;
+    bool may_give = pi_has_stash(e, s->owner) && (*failures)++ == 0;
     if (may_give)
         pi_stashes_give_all(&e->segment.slots);
     errno = error;
@@ -98,7 +98,7 @@ __attribute__((noinline)) static unsigned take_from_stash(struct pi_submission *
 static posse_status take_slot(struct pi_submission *s)
 {
     posse_executor *e = s->executor;
-    bool stash = e->stashes.n > 0 && s->owner >= PI_MAX_WORKERS;
+    bool stash = pi_has_stash(e, s->owner);
     unsigned failures = 0;
     while ((stash ? take_from_stash(s) : take_from_map(s)) == 0)
         if (!find_more(s, &failures))

@@ -20,8 +20,7 @@ static void number_thread(void)
         number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
 }
 
-/* The stash of this thread, or NULL. */
-static struct pi_stash *stash_here(struct pi_stashes *stashes)
+struct pi_stash *pi_stash_here(struct pi_stashes *stashes)
 {
     return number != 0 && number <= stashes->n ? &stashes->of_thread[number - 1] : NULL;
 }
@@ -79,7 +78,7 @@ unsigned pi_stash_acquire(struct pi_stashes *stashes, struct pi_slots *slots,
 {
     if (stashes->n > 0)
         number_thread();
-    struct pi_stash *stash = stash_here(stashes);
+    struct pi_stash *stash = pi_stash_here(stashes);
     struct pi_bitmap_bits some;
     unsigned n = 0;
     while (n == 0 && (some = take(stash, slots, wish)).bits != 0)
@@ -101,7 +100,7 @@ static bool add(struct pi_bitmap_bits *bits, uint32_t index)
 
 void pi_stash_free(struct pi_stashes *stashes, struct pi_slots *slots, uint32_t index)
 {
-    struct pi_stash *stash = stash_here(stashes);
+    struct pi_stash *stash = pi_stash_here(stashes);
     if (!stash) {
         pi_slot_give(slots, index);
     } else if (!add(&stash->next, index) && !add(&stash->released, index)) {

@@ -24,7 +24,8 @@
 #define PI_STASHES 64
 
 struct pi_stashes {
-    unsigned n; /* that are in use */
+    unsigned n;      /* that are in use */
+    char apart[128]; /* from what the program writes before: */
     struct pi_stash {
         struct pi_bitmap_bits next, released;
         char apart[128 - 2 * sizeof(struct pi_bitmap_bits)]; /* no cache line is in two */
@@ -33,6 +34,9 @@ struct pi_stashes {
 
 /* `workers` workers may be. */
 void pi_stashes_init(struct pi_stashes *stashes, const struct pi_slots *slots, unsigned workers);
+
+/* The stash of this thread; NULL: it has none, or has not submitted yet. */
+struct pi_stash *pi_stash_here(struct pi_stashes *stashes);
 
 /* Gives all slots that stashes hold to the map, where others find them. The stashes still name
  * them: their threads fail to win those that are taken. */

@@ -53,7 +53,7 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
                 pi_block_release(e, owner, blocks[i], tag);
     }
     bool freed = mine && free_slot(slot, &word);
-    if (freed && owner == PI_OWNER_PROGRAM && e->stashes.n > 0)
+    if (freed && pi_has_stash(e, owner))
         pi_stash_free(&e->stashes, &e->segment.slots, index);
     else if (freed)
         pi_slot_give(&e->segment.slots, index);

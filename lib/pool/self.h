@@ -51,6 +51,12 @@ static inline unsigned pi_owner_here(const posse_executor *executor)
     return self ? self->worker : executor->owner;
 }
 
+/* Whether a thread that takes and frees slots as `owner` may have a stash. */
+static inline bool pi_has_stash(const posse_executor *executor, unsigned owner)
+{
+    return owner == PI_OWNER_PROGRAM && executor->stashes.n > 0;
+}
+
 /* Before `owner` takes what may outlive it, if it is a worker: see `escaped` in
  * core/worker_record.h. */
 static inline void pi_mark_escaping(const posse_executor *executor, unsigned owner)

@@ -31,8 +31,8 @@
  *   NO_USE_CHECK    an end counts in a ring that was left
  */
 /* 1: a process knows its last entry, and tries the cell behind it first (put_behind_last); if that
- * is the end, the tail stays behind. 0: it searches for each entry, as one whose last entry is too old. That no
- * younger entry is replaced is shown by unit/ring_last: here the laps are too few for it. */
+ * is the end, the tail stays behind. 0: it searches for each entry, as one whose last entry is too
+ * old. That no younger entry is replaced is shown by unit/ring_last: here the laps are too few. */
 #ifndef LAST
 #define LAST 0
 #endif

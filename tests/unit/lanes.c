@@ -73,13 +73,15 @@ static void end_out_of_turn(struct scene *scene, uint32_t index)
     assert_true(end_task(scene->table, index, word));
 }
 
-/* After the worker has run `ran` tasks. */
-static uint32_t claim_after(struct scene *scene, unsigned ran)
+/* Its worker has run `ran` tasks, and `started` workers were there before it. */
+static uint32_t claim_as(struct scene *scene, unsigned started, unsigned ran)
 {
-    struct pi_taker taker = {WORKER, ran};
+    struct pi_taker taker = {WORKER, started, ran};
     uint64_t word;
     return pi_lanes_claim_next(&scene->lanes, &scene->table->slots, &taker, &word);
 }
+
+static uint32_t claim_after(struct scene *scene, unsigned ran) { return claim_as(scene, 0, ran); }
 
 static uint32_t claim(struct scene *scene) { return claim_after(scene, 0); }
 
@@ -214,6 +216,17 @@ TEST(each_ring_has_its_turn, ALL)
     assert_int_equal(in_first, PI_RING_TURN);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(pi_ring_length(&scene->lanes.ring[i]), PI_RING_TURN);
+    free_scene(scene);
+}
+
+/* Each runs one task, and another takes its number. */
+TEST(workers_of_one_task_pass_no_ring_over, ALL)
+{
+    struct scene *scene = make_scene_of(4);
+    for (uint32_t i = 0; i < 8 * PI_RING_TURN; i++)
+        (void)submit_to(scene, PI_LANE_NORMAL);
+    for (unsigned started = 0; started < 8; started++)
+        assert_int_equal(claim_as(scene, started, 0) / PI_RING_TURN % 4, started % 4);
     free_scene(scene);
 }
 
