@@ -34,3 +34,8 @@ void pi_os_fork_detect_set(struct pi_os_fork_detect *guard)
     if (guard->mark)
         *guard->mark = 1;
 }
+
+bool pi_os_fork_detect_holds_by_pid(const struct pi_os_fork_detect *guard)
+{
+    return guard->pid == getpid();
+}

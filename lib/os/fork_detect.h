@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
-#include <unistd.h>
 
 struct pi_os_fork_detect {
     volatile int *mark; /* 1 in the process that set it; NULL: the system cannot wipe pages */
@@ -19,7 +18,9 @@ int pi_os_fork_detect_init(struct pi_os_fork_detect *guard);
 void pi_os_fork_detect_fini(struct pi_os_fork_detect *guard);
 /* Makes this process the one that holds the mark. */
 void pi_os_fork_detect_set(struct pi_os_fork_detect *guard);
+/* Without a mark. */
+bool pi_os_fork_detect_holds_by_pid(const struct pi_os_fork_detect *guard);
 static inline bool pi_os_fork_detect_holds(const struct pi_os_fork_detect *guard)
 {
-    return guard->mark ? *guard->mark != 0 : guard->pid == getpid();
+    return guard->mark ? *guard->mark != 0 : pi_os_fork_detect_holds_by_pid(guard);
 }
