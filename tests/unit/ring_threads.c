@@ -70,8 +70,9 @@ static void add_ring(struct traffic *traffic)
 static void produce(struct traffic *traffic, uint32_t producer)
 {
     uint32_t next[PRODUCERS] = {0};
-    struct queue own = traffic->queue;
-    struct pi_ring *ring = traffic->processes ? &own.ring : &traffic->queue.ring;
+    struct queue *queue = &traffic->queue;
+    struct pi_ring own, *ring = traffic->processes ? &own : &queue->ring;
+    pi_ring_init(&own, queue->shared, queue->cells, queue->ring.rings);
     for (uint32_t i = 0; i < EACH; i++) {
         enum pi_push pushed;
         while ((pushed = pi_ring_push(ring, producer * EACH + i, traffic->limit)) != PI_PUSHED) {
