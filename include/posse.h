@@ -385,7 +385,8 @@ POSSE_API long posse_task_time_left(const posse_task *task);
  * replaced, or threads that missed a deadline are still running. */
 POSSE_API int posse_task_worker(const posse_task *task);
 
-/* Which run this is: 1, or more after workers were lost; 255 for all after that. */
+/* Which run this is: 1, or more after workers were lost (see also posse_on_lost); 255 for all after
+ * that. */
 POSSE_API int posse_task_attempt(const posse_task *task);
 
 /* The executor that runs it, for tasks that submit tasks. A task may submit to it, wait for what it
@@ -702,6 +703,24 @@ typedef int posse_block_fn(posse_task *task, const posse_block *block);
  * Otherwise the map ends too: after the items before posse_map_next returns what it returned. */
 typedef posse_status posse_source(void *context, void *const *elements);
 
+/* What is lost with a chunk whose worker died (POSSE_WORKER_LOST) or was killed because the chunk
+ * was over its time (POSSE_DEADLINE). */
+typedef enum posse_on_lost {
+    POSSE_LOSE_CHUNK = 0, /* all items of the chunk */
+    /* Only the guilty item. Both halves of the chunk run again, then both halves of each one that
+     * is lost, until the guilty item runs alone. So items must tolerate being run again, as with
+     * retries: an item that shares a chunk of n with a guilty one runs again at most log2(n) times,
+     * rounded up, also if it had ended. posse_task_attempt counts these runs. Each guilty item
+     * costs at most twice that number of further tasks. block_fn gets smaller blocks then.
+     * options.retries are for an item that runs alone. With a source the map keeps a copy of items
+     * that are on their way.
+     * Other items are lost, too, if they cannot run again: because the map's time is up, there is
+     * no memory, or the executor is shut down or broken (with POSSE_BREAK a worker that dies breaks
+     * it). A thread that is over its time goes on, so its items do not run again. Inline it has no
+     * effect. */
+    POSSE_SPLIT = 1
+} posse_on_lost;
+
 /* What posse_map does. Zero is the default everywhere. */
 typedef struct posse_map_job {
     size_t struct_size;       /* sizeof(posse_map_job) */
@@ -735,6 +754,7 @@ typedef struct posse_map_job {
     const void *arg;
     size_t arg_size;
     long priority; /* posse_priority, of all its tasks */
+    long on_lost;  /* posse_on_lost: what is lost with a guilty item */
 } posse_map_job;
 
 /* The `arg` of the map, for its function; *size, if not NULL, gets its size. A copy is aligned for
@@ -742,18 +762,18 @@ typedef struct posse_map_job {
 POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
 
 /* Runs a function on all items. Blocks up to the job's timeout_ms. If a worker dies, every item of
- * its chunk is lost. statuses, if not NULL, has `count` places and gets how each item ended, as
- * posse_exception says it. The call fills it whatever it returns: an item that never began has
- * POSSE_CANCELLED, one that was still running has the status that the call returns. The bytes in
- * job.results of an item without POSSE_OK mean nothing.
+ * its chunk is lost, but see posse_on_lost. statuses, if not NULL, has `count` places and gets how
+ * each item ended, as posse_exception says it. The call fills it whatever it returns: an item that
+ * never began has POSSE_CANCELLED, one that was still running has the status that the call returns.
+ * The bytes in job.results of an item without POSSE_OK mean nothing.
  * POSSE_OK: all items have results.
  * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_DEADLINE, POSSE_CANCELLED: the first item that has no
  * result ended so; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
  * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was);
- * neither or both functions are set; a number is negative; priority is unknown; a size is 0 or an
- * array NULL where there are items; results overlap; a size has no arg; a source has an array of
- * results; job has a source (see posse_map_open).
+ * neither or both functions are set; a number is negative; priority or on_lost is unknown; a size
+ * is 0 or an array NULL where there are items; results overlap; a size has no arg; a source has an
+ * array of results; job has a source (see posse_map_open).
  * POSSE_TOO_LARGE: there are too many inputs, a chunk or arg is over 4 GB, item_timeout_ms is over
  * 49 days, or there are more statuses than memory can hold (they stay as they were).
  * POSSE_NOT_LOADED, POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN,

@@ -72,6 +72,11 @@ static inline posse_status pi_confirm(posse_future future, struct pi_slot *slot,
     return pi_handle_valid(pi_load_again(&slot->word), future) ? status
                                                                : pi_refuse(POSSE_INVALID, PI_STALE);
 }
+/* Which run of an item this is, if it has had `runs` before its task: as posse_task_attempt. */
+static inline int pi_attempt(int of_task, unsigned runs)
+{
+    return runs < UINT8_MAX - (unsigned)of_task ? of_task + (int)runs : UINT8_MAX;
+}
 /* Fills an error with a call's status and its words, and nothing else. */
 void pi_error_of_call(posse_status status, posse_error *error);
 

@@ -18,16 +18,8 @@
 
 static posse_status prepare(posse_map_iter *m)
 {
-    size_t staged = 1;
     posse_status status = pi_map_plan(m);
-    if (status != POSSE_OK)
-        return status;
-    for (size_t k = 0; k < m->job.n_inputs && m->job.source; k++)
-        staged += m->chunksize * m->chunk.inputs[k].size;
-    m->staged = malloc(staged);
-    if (!m->staged)
-        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    return m->job.unordered ? pi_dispatch_open(m->executor) : POSSE_OK;
+    return status == POSSE_OK && m->job.unordered ? pi_dispatch_open(m->executor) : status;
 }
 
 /* NULL: the program has no memory. */
@@ -97,10 +89,11 @@ posse_status posse_map_close(posse_map_iter *m)
     }
     for (struct pi_flight *flight = m->oldest, *next; flight; flight = next) {
         next = flight->younger;
+        pi_map_drop_staged(flight->staged);
         free(flight);
     }
     free(m->spare);
-    free(m->staged);
+    pi_map_drop_staged(m->staged);
     free(m);
     return status;
 }
@@ -155,19 +148,22 @@ void pi_map_begin(posse_map_iter *m, struct pi_flight *flight)
 
 posse_status pi_map_next_chunk(posse_map_iter *m)
 {
+    posse_status status;
     if (m->current)
         pi_map_land(m, m->current);
     m->current = NULL;
     m->failed = NULL;
     if (m->over)
         return POSSE_END;
-    (void)pi_map_fill(m, m->buffersize);
-    posse_status status = m->oldest ? pi_map_wait(m, m->until) : m->end;
+    do {
+        (void)pi_map_fill(m, m->buffersize);
+        status = m->oldest ? pi_map_wait(m, m->until) : m->end;
+        if (status == POSSE_OK)
+            pi_map_begin(m, m->ready);
+    } while (status == POSSE_OK && m->status != POSSE_OK && pi_map_split(m));
     m->over = status != POSSE_OK;
     if (m->over)
         pi_map_cancel(m); /* it may end before its time: what has not begun never will */
-    else
-        pi_map_begin(m, m->ready);
     return status;
 }
 
@@ -235,6 +231,8 @@ static posse_status exception(posse_map_iter *m, posse_error *error)
         return POSSE_BROKEN;
     }
     posse_status status = posse_exception(m->current->sub.future, 0, error);
+    if (status == POSSE_OK)
+        error->attempt = pi_attempt(error->attempt, m->current->runs);
     if (status == POSSE_OK && m->failed)
         describe_item(m->failed, error);
     return status;

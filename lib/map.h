@@ -13,6 +13,7 @@
  *   map_plan.c    checks a job, and chooses the sizes
  *   map_ahead.c   reads items and submits chunks
  *   map_wait.c    the chunks on their way
+ *   map_split.c   runs a lost chunk again, in halves
  *   map.c         the iterator: gives what comes out
  *   map_all.c     posse_map, which goes through all of it
  */
@@ -21,10 +22,20 @@
 #include "internal.h"
 #include "map_chunk.h"
 
+/* Items that the source gave, input after input. */
+struct pi_staged {
+    size_t first;   /* item */
+    size_t holders; /* the map while it fills this; later chunks that may run again */
+    _Alignas(max_align_t) char items[];
+};
+
 /* A chunk on its way. */
 struct pi_flight {
     struct pi_subscription sub; /* of its future; linked if the map is unordered */
     size_t first, count;        /* items */
+    size_t ran;                 /* items of the future's task: more in a rest (map_split.c) */
+    unsigned runs;              /* of its items in larger chunks, which were lost */
+    struct pi_staged *staged;   /* where its items are, if it may run again; NULL: in the arrays */
     struct pi_flight *older, *younger;
 };
 
@@ -38,12 +49,12 @@ struct posse_map_iter {
     size_t chunksize, buffersize;
     uint64_t until;
 
-    char *staged; /* what the source gave for a chunk not yet submitted, input after input */
-    size_t n_staged;
-    unsigned quick;    /* chunks in a row that the source gave at once */
-    size_t taken;      /* items that were read */
-    size_t on_the_way; /* of these, not yet given */
-    posse_status end;  /* why no more are read; POSSE_OK: there are more */
+    struct pi_staged *staged; /* for the next chunk that is submitted, or NULL */
+    size_t n_staged;          /* items that the source gave for it */
+    unsigned quick;           /* chunks in a row that the source gave at once */
+    size_t taken;             /* items that were read */
+    size_t on_the_way;        /* of these, not yet given */
+    posse_status end;         /* why no more are read; POSSE_OK: there are more */
 
     /* In the order of their items. A flight stays where it is, as `sub` is linked. */
     struct pi_flight *oldest, *youngest;
@@ -77,20 +88,32 @@ posse_status pi_map_plan(posse_map_iter *map);
  * the source would have to be called. What cannot be submitted now is tried again when there is
  * room. POSSE_OK, or why a chunk was not accepted. */
 posse_status pi_map_fill(posse_map_iter *map, size_t ahead);
+/* Finds the items from `first` on, for the next chunk that is submitted. */
+void pi_map_find_items(posse_map_iter *map, const struct pi_staged *staged, size_t first);
+/* Submits a chunk, and sets its future. flags: as of posse_job. */
+posse_status pi_map_submit(posse_map_iter *map, struct pi_flight *flight, unsigned flags);
 
 /* ---- map_wait.c ---- */
 
 void pi_map_wait_init(posse_map_iter *map);
-/* Makes `spare` the youngest chunk on its way. */
-void pi_map_depart(posse_map_iter *map, posse_future future, size_t count);
+/* Puts `spare`, which was submitted, on its way: before another chunk; NULL: as the youngest. */
+void pi_map_depart(posse_map_iter *map, struct pi_flight *before);
 /* Waits until map->ready is the chunk that is given next. There is one on its way. */
 posse_status pi_map_wait(posse_map_iter *map, uint64_t until);
+/* One holder less. NULL is fine. */
+void pi_map_drop_staged(struct pi_staged *staged);
 /* Releases a chunk, which is on its way no longer. */
 void pi_map_land(posse_map_iter *map, struct pi_flight *flight);
 /* Cancels chunks that have not begun, and asks the others to stop. */
 void pi_map_cancel(posse_map_iter *map);
 /* Releases all chunks, when none uses memory of the program in place any more. */
 void pi_map_land_all(posse_map_iter *map);
+
+/* ---- map_split.c ---- */
+
+/* If the current chunk is lost and may run again, submits it in parts. True: there is no current
+ * chunk any more; the map waits for the next one that ends. */
+bool pi_map_split(posse_map_iter *map);
 
 /* ---- map.c ---- */
 

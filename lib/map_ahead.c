@@ -38,13 +38,34 @@ static bool in_time(posse_map_iter *m)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Where input k begins in `staged`. */
-static char *staged_at(const posse_map_iter *m, size_t k)
+/* Where input k begins among the staged items. */
+static size_t staged_at(const posse_map_iter *m, size_t k)
 {
     size_t before = 0;
     for (size_t i = 0; i < k; i++)
         before += m->chunk.inputs[i].size;
-    return m->staged + m->chunksize * before;
+    return m->chunksize * before;
+}
+
+static bool has_staged(posse_map_iter *m)
+{
+    size_t size = staged_at(m, m->job.n_inputs);
+    if (!m->staged && (m->staged = malloc(sizeof *m->staged + size)))
+        m->staged->holders = 1;
+    return m->staged != NULL;
+}
+
+void pi_map_find_items(posse_map_iter *m, const struct pi_staged *staged, size_t first)
+{
+    for (size_t k = 0; k < m->job.n_inputs; k++) {
+        const char *from = m->job.inputs[k].data;
+        size_t skipped = first;
+        if (staged) {
+            from = staged->items + staged_at(m, k);
+            skipped -= staged->first;
+        }
+        m->from.from[k] = from + skipped * m->from.strides[k];
+    }
 }
 
 /* Reads an item. The source may leave by an exception of C++ or by pthread_exit: then the item has
@@ -53,7 +74,7 @@ static void read_item(posse_map_iter *m)
 {
     void *elements[POSSE_MAX_INPUTS] = {NULL};
     for (size_t k = 0; k < m->job.n_inputs; k++)
-        elements[k] = staged_at(m, k) + m->n_staged * m->chunk.inputs[k].size;
+        elements[k] = m->staged->items + staged_at(m, k) + m->n_staged * m->chunk.inputs[k].size;
     m->end = m->job.source(m->job.source_context, elements);
     if (m->end == POSSE_OK)
         m->n_staged++;
@@ -90,11 +111,14 @@ static bool has_more(const posse_map_iter *m)
 /* Finds the items of the next chunk. Returns how many it has; 0: none is submitted now. */
 static size_t prepare(posse_map_iter *m, size_t n)
 {
-    for (size_t k = 0; k < m->job.n_inputs; k++)
-        m->from.from[k] = m->job.source
-                              ? staged_at(m, k)
-                              : (const char *)m->job.inputs[k].data + m->taken * m->from.strides[k];
-    return m->job.source ? stage(m, n) : min(n, m->job.count - m->taken);
+    if (m->job.source) {
+        m->staged->first = m->taken;
+        n = stage(m, n);
+    } else {
+        n = min(n, m->job.count - m->taken);
+    }
+    pi_map_find_items(m, m->staged, m->taken);
+    return n;
 }
 
 /* ---- submitting ------------------------------------------------------------------------------ */
@@ -113,39 +137,50 @@ static long time_limit(const posse_map_iter *m, size_t n)
     return each && n > UINT32_MAX / (size_t)each ? (long)UINT32_MAX : each * (long)n;
 }
 
-/* Submits n items. Waits for room in the queue only if no chunk is on its way. */
-static posse_status submit(posse_map_iter *m, size_t n, posse_future *future)
+/* A chunk that can run again in parts has no retries. */
+static bool may_split(const posse_map_iter *m, size_t n) { return m->job.on_lost && n > 1; }
+
+posse_status pi_map_submit(posse_map_iter *m, struct pi_flight *flight, unsigned flags)
 {
     struct pi_chunk chunk = m->chunk;
-    chunk.first = m->taken;
-    chunk.count = n;
-    advance(&chunk.results, m->taken);
+    chunk.first = flight->first;
+    chunk.count = flight->count;
+    chunk.runs = flight->runs;
+    advance(&chunk.results, flight->first);
     for (size_t k = 0; k < chunk.n_inputs; k++)
-        advance(&chunk.inputs[k], m->taken);
+        advance(&chunk.inputs[k], flight->first);
     m->from.chunk = &chunk;
     posse_job job = {.struct_size = sizeof job,
                      .fn = pi_chunk_run,
                      .arg = &m->from,
                      .size = pi_chunk_lay_out(&chunk),
-                     .timeout_ms = time_limit(m, n),
-                     .flags = m->oldest ? POSSE_NO_WAIT : 0,
+                     .timeout_ms = time_limit(m, flight->count),
+                     .retries = may_split(m, flight->count) ? -1 : 0,
+                     .flags = flags,
                      .priority = m->job.priority};
     if (m->until != PI_NEVER)
         job.queue_timeout_ms = pi_os_ms_until(m->until) + 1;
-    return pi_submit(m->executor, &job, pi_chunk_write, future);
+    return pi_submit(m->executor, &job, pi_chunk_write, &flight->sub.future);
 }
 
-/* The spare flight stays where it is until the chunk is on its way, as a task that runs inside
- * submit may leave. */
+/* Submits the next n items. Waits for room in the queue only if no chunk is on its way. The spare
+ * flight stays where it is until the chunk is on its way, as a task that runs inside submit may
+ * leave. */
 static posse_status launch(posse_map_iter *m, size_t n)
 {
-    posse_future future;
     if (!m->spare && !(m->spare = malloc(sizeof *m->spare)))
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    posse_status status = submit(m, n, &future);
+    *m->spare = (struct pi_flight){.first = m->taken, .count = n, .ran = n};
+    posse_status status = pi_map_submit(m, m->spare, m->oldest ? POSSE_NO_WAIT : 0);
     if (status != POSSE_OK)
         return status;
-    pi_map_depart(m, future, n);
+    if (m->staged && may_split(m, n)) {
+        m->spare->staged = m->staged;
+        m->staged = NULL;
+    }
+    pi_map_depart(m, NULL);
+    m->taken += n;
+    m->on_the_way += n;
     m->n_staged = 0;
     return POSSE_OK;
 }
@@ -156,15 +191,27 @@ static posse_status send(posse_map_iter *m, size_t n)
     posse_status status = pi_accepts(m->executor); /* else an item that was read is lost */
     if (status != POSSE_OK)
         return status;
+    if (m->job.source && !has_staged(m))
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     n = prepare(m, n);
     return n ? launch(m, n) : POSSE_END;
+}
+
+/* How many items the next chunk may have; 0: none may go yet. The parts of a split chunk end one by
+ * one. If each made room for a chunk of its size, all later chunks would be that small. */
+static size_t room(const posse_map_iter *m, size_t ahead)
+{
+    size_t n = m->on_the_way < ahead ? min(m->chunksize, ahead - m->on_the_way) : 0;
+    bool too_small = m->job.on_lost && n < m->chunksize && m->oldest;
+    return too_small ? 0 : n;
 }
 
 posse_status pi_map_fill(posse_map_iter *m, size_t ahead)
 {
     posse_status status = POSSE_OK;
-    while (status == POSSE_OK && m->on_the_way < ahead && has_more(m) && in_time(m))
-        status = send(m, min(m->chunksize, ahead - m->on_the_way));
+    size_t n;
+    while (status == POSSE_OK && (n = room(m, ahead)) > 0 && has_more(m) && in_time(m))
+        status = send(m, n);
     if (status == POSSE_OK || status == POSSE_END) {
         if (m->end == POSSE_OK && !has_more(m))
             m->end = POSSE_END;

@@ -189,6 +189,7 @@ static void show(struct work *work, const char *arg)
         work->block.inputs[k] = place_of(&chunk->inputs[k], arg);
         work->block.strides[k] = chunk->inputs[k].stride;
     }
+    work->item.runs = chunk->runs;
     work->item.arg_size = chunk->arg.size;
     if (chunk->arg.size)
         work->item.arg = place_of(&chunk->arg, arg);

@@ -24,7 +24,8 @@ struct pi_chunk {
     size_t first, count; /* items */
     struct pi_column results;
     struct pi_column arg; /* of the map; of one item */
-    size_t n_inputs;
+    uint32_t n_inputs;
+    uint32_t runs;                             /* of its items before, in larger chunks */
     struct pi_column inputs[POSSE_MAX_INPUTS]; /* the argument of the task ends with the last one */
 };
 

@@ -39,6 +39,8 @@ static posse_status check_job(const posse_map_job *job)
         {job->timeout_ms < 0 || job->item_timeout_ms < 0, POSSE_INVALID,
          "job.timeout_ms or item_timeout_ms is negative"},
         {!pi_is_priority(job->priority), POSSE_INVALID, "job.priority is no posse_priority"},
+        {job->on_lost != POSSE_LOSE_CHUNK && job->on_lost != POSSE_SPLIT, POSSE_INVALID,
+         "job.on_lost is no posse_on_lost"},
         {job->arg_size && !job->arg, POSSE_INVALID, "job.arg is NULL, but arg_size is not 0"},
         {job->item_timeout_ms > UINT32_MAX, POSSE_TOO_LARGE, "job.item_timeout_ms is over 49 days"},
         {job->arg_size > MAX_BYTES, POSSE_TOO_LARGE, "job.arg_size is over 4 GB"},
@@ -107,7 +109,8 @@ static size_t lay_out_all(posse_map_iter *m, size_t *arg)
     struct pi_chunk *chunk = &m->chunk;
     posse_input results = {job->results, job->result_size, job->result_stride},
                 shared = {job->arg, job->arg_size, 0};
-    *chunk = (struct pi_chunk){.fn = job->fn, .block_fn = job->block_fn, .n_inputs = job->n_inputs};
+    *chunk = (struct pi_chunk){
+        .fn = job->fn, .block_fn = job->block_fn, .n_inputs = (uint32_t)job->n_inputs};
     *arg = job->arg_size ? lay_out(m, &chunk->arg, &shared, 1) : 0;
     m->from.arg = job->arg;
     size_t copied = lay_out(m, &chunk->results, &results, job->count);

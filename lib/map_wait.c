@@ -33,22 +33,27 @@ void pi_map_wait_init(posse_map_iter *m)
     (void)pi_cq_join(&m->cq, m->executor); /* the first: it cannot fail */
 }
 
-void pi_map_depart(posse_map_iter *m, posse_future future, size_t count)
+void pi_map_depart(posse_map_iter *m, struct pi_flight *before)
 {
     struct pi_flight *flight = m->spare;
     m->spare = NULL;
-    *flight = (struct pi_flight){.sub = {.future = future, .cq = &m->cq},
-                                 .first = m->taken,
-                                 .count = count,
-                                 .older = m->youngest};
-    *(m->youngest ? &m->youngest->younger : &m->oldest) = flight;
-    m->youngest = flight;
-    if (!m->to_help)
+    flight->sub.cq = &m->cq;
+    flight->younger = before;
+    flight->older = before ? before->older : m->youngest;
+    *(flight->older ? &flight->older->younger : &m->oldest) = flight;
+    *(before ? &before->older : &m->youngest) = flight;
+    if (before)
+        m->to_help = m->oldest; /* those before it may be left, too */
+    else if (!m->to_help)
         m->to_help = flight;
-    m->taken += count;
-    m->on_the_way += count;
     if (m->job.unordered)
         pi_dispatch_subscribe(&flight->sub);
+}
+
+void pi_map_drop_staged(struct pi_staged *staged)
+{
+    if (staged && --staged->holders == 0)
+        free(staged);
 }
 
 void pi_map_land(posse_map_iter *m, struct pi_flight *flight)
@@ -63,6 +68,7 @@ void pi_map_land(posse_map_iter *m, struct pi_flight *flight)
     if (m->to_help == flight)
         m->to_help = flight->younger;
     m->on_the_way -= flight->count;
+    pi_map_drop_staged(flight->staged);
     free(m->spare);
     m->spare = flight;
 }

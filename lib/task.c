@@ -129,7 +129,10 @@ int posse_task_worker(const posse_task *task)
 
 int posse_task_attempt(const posse_task *task)
 {
-    return task ? pi_load_relaxed(&task->slot->attempt) : 0; /* relaxed: its own worker's */
+    if (!task)
+        return 0;
+    /* relaxed: its own worker's */
+    return pi_attempt(pi_load_relaxed(&task->slot->attempt), task->item ? task->item->runs : 0);
 }
 
 posse_executor *posse_task_executor(const posse_task *task) { return task ? task->executor : NULL; }

@@ -147,3 +147,5 @@
 /* A source whose last chunks came that fast is asked without looking at results in between. */
 #define PI_QUICK_NS (1 * PI_MS)
 #define PI_QUICK_CHUNKS 64
+/* Chunks behind a lost one that an ordered map splits at the same time, if they are lost, too. */
+#define PI_SPLIT_AHEAD 64

@@ -3,10 +3,11 @@
 
 #include "pool/pool.h"
 
-/* What all items of a map share; and how one of them, or a block, has failed so far. */
+/* What all items of a map's chunk share; and how one of them, or a block, has failed so far. */
 struct pi_item {
     const void *arg;
     size_t arg_size;
+    unsigned runs; /* before this task, in larger chunks */
     bool failed;
     int code;
     char message[256];
