@@ -5,6 +5,7 @@
 #include "support/maps.h"
 
 #include <poll.h>
+#include <signal.h>
 
 #define TASKS 6
 
@@ -75,6 +76,40 @@ static int map_items(void)
     ALLOW(status, BEGUN | AS(POSSE_WORKER_LOST)); /* a worker that cannot open memory goes */
     for (long i = 0; i < ITEMS && status == POSSE_OK; i++)
         REQUIRE(squares[i] == i * i);
+    return leave_pool(pool);
+}
+
+/* Of the numbers to 9 one ends its worker, as a crash does. */
+static int lethal_item(posse_task *task, const void *const *items, void *result)
+{
+    if (*(const long *)items[0] == 6 && backend() == POSSE_PROCESS)
+        raise(SIGKILL);
+    if (*(const long *)items[0] == 6 && backend() == POSSE_THREAD)
+        pthread_exit(NULL);
+    return square_item(task, items, result);
+}
+
+static int split_items(void)
+{
+    struct numbers numbers = {.end = 10, .last = POSSE_END, .n_inputs = 1};
+    posse_input input = {.size = sizeof(long)};
+    posse_map_iter *map;
+    posse_item item = {.struct_size = sizeof item};
+    posse_executor *pool = open_pool(2);
+    posse_map_job job = source_job(&numbers, &input);
+    job.fn = lethal_item;
+    job.chunksize = 4;
+    job.on_lost = POSSE_SPLIT;
+    REQUIRE(pool != NULL);
+    fault_begin();
+    posse_status status = posse_map_open(pool, &job, &map);
+    ALLOW(status, BEGUN);
+    while (status == POSSE_OK && (status = posse_map_next(map, &item)) == POSSE_OK) {
+        ALLOW(item.status, BEGUN | AS(POSSE_WORKER_LOST) | AS(POSSE_TASK_FAILED));
+        REQUIRE(item.status != POSSE_OK || *(const size_t *)item.result == item.index * item.index);
+    }
+    ALLOW(status, BEGUN | AS(POSSE_END));
+    posse_map_close(map);
     return leave_pool(pool);
 }
 
@@ -156,6 +191,7 @@ static int two_pools(void)
 
 TEST(waits, FORKED) { sweep_all("wait and as_completed", wait_for_all); }
 TEST(maps, FORKED) { sweep_all("map", map_items); }
+TEST(maps_that_split, FORKED) { sweep_all("map with POSSE_SPLIT", split_items); }
 TEST(done_callbacks, FORKED) { sweep_all("callbacks", callbacks); }
 TEST(descriptors, FORKED) { sweep_all("completion descriptor", completion_descriptor); }
 TEST(several_pools, FORKED) { sweep_all("several executors", two_pools); }
