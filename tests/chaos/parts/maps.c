@@ -1,4 +1,5 @@
-/* maps.c - maps: ordered or not, in chunks, in place or copied, and given up half-way. */
+/* maps.c - maps: ordered or not, in chunks, in place or copied, with lost chunks that run again or
+ * not, and given up half-way. */
 #include "chaos.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct items {
     bool came[MAX_ITEMS];
     size_t count;
     long chunk;
+    bool split;     /* items of a lost chunk run again */
     uint64_t first; /* number of the first one's loss */
     uint64_t *results, *shared;
 };
@@ -34,6 +36,7 @@ static void draw_items(struct driver *driver, struct items *items)
 {
     items->count = 1 + below(&driver->random, MAX_ITEMS);
     items->chunk = 1 + (long)below(&driver->random, 20);
+    items->split = below(&driver->random, 2) == 0;
     items->first = driver->used;
     for (size_t i = 0; i < items->count; i++) {
         items->values[i] = mix(driver->random + i);
@@ -61,7 +64,8 @@ static posse_status open_items(struct driver *driver, struct items *items, posse
                          .buffersize =
                              items->chunk * (long)below(&driver->random, 6), /* whole chunks */
                          .unordered = below(&driver->random, 2) == 0,
-                         .timeout_ms = HANG_MS};
+                         .timeout_ms = HANG_MS,
+                         .on_lost = items->split ? POSSE_SPLIT : POSSE_LOSE_CHUNK};
     return posse_map_open(driver->chaos->pool, &job, map);
 }
 
@@ -77,14 +81,14 @@ static const char *judge_item(struct driver *driver, struct items *items, posse_
     uint32_t runs = atomic_load(&items->entries[item->index]->runs);
     if (item->status == POSSE_OK) {
         memcpy(&value, item->result, sizeof value);
-        return runs != 1                                  ? "did not run once"
+        return runs == 0 || (runs > 1 && !items->split)   ? "did not run once"
                : value != mix(items->values[item->index]) ? "is wrong"
                                                           : NULL;
     }
-    if (item->status == POSSE_CANCELLED && cancels(driver->chaos) && runs == 0)
+    if (item->status == POSSE_CANCELLED && cancels(driver->chaos) && (runs == 0 || items->split))
         return NULL;
     uint64_t chunk = items->first + item->index / (uint64_t)items->chunk * (uint64_t)items->chunk;
-    if (item->status != POSSE_WORKER_LOST || runs > 1 ||
+    if (item->status != POSSE_WORKER_LOST || (runs > 1 && !items->split) ||
         posse_map_exception(map, &error) != POSSE_OK)
         return "ended in a way that it cannot";
     return explained(driver->chaos, error.pid, loss_of(driver, chunk)) ? NULL
