@@ -36,8 +36,8 @@ static struct line *line_at(struct sim *s, struct actor *a, enum place place)
     case SLOT: return &s->tasks[a->task].slot;
     case HEAD: return &a->ring->head;
     case TAIL: return &a->ring->tail;
-    case END: return cell_at(s, a->ring, a->ring->end);
-    case FRONT: return cell_at(s, a->ring, a->position);
+    case LAST: return &a->ring->last;
+    case CELL: return cell_at(s, a->ring, a->position);
     case AHEAD_CELL: return cell_at(s, a->ring, a->position + AHEAD);
     case AHEAD_SLOT: return slot_ahead(s, a);
     case NEXT_SLOT: return slot_of_next(s, a);
@@ -122,6 +122,7 @@ static void init(struct sim *s)
     for (unsigned i = 0; i < s->protocol.rings; i++) {
         s->rings[i].cells = zeroed(ring_cells(s) / CELLS_PER_LINE, sizeof(struct line));
         s->rings[i].entry = zeroed(ring_cells(s), sizeof *s->rings[i].entry);
+        s->rings[i].room = FIRST_CELLS;
     }
     s->n_actors = s->load.submitters + s->load.workers;
     s->actors = zeroed(s->n_actors, sizeof *s->actors);

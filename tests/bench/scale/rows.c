@@ -4,7 +4,8 @@
  * row is left out.
  *
  * What is shared and never written (cuts, groups, counts, the phase) is one line, HEADER, which
- * every processor soon has. Rows in parentheses are of no function: they belong to a change. */
+ * every processor soon has. LAST is a line of the program for each ring: its threads share `last`
+ * and `earlier_head`. Rows in parentheses are of no function: they belong to a change. */
 #include "sim.h"
 
 #include <stdio.h>
@@ -16,8 +17,8 @@ static const char *const place_names[PLACES] = {"",
                                                 "slot",
                                                 "head",
                                                 "tail",
-                                                "cell at the end",
-                                                "cell at the head",
+                                                "last (of the program)",
+                                                "cell of the entry",
                                                 "cell 3 further",
                                                 "slot 3 further",
                                                 "slot 4 further",
@@ -42,12 +43,20 @@ const struct row protocol_rows[ROWS] = {
                     {"fill",                              SLOT,   WRITE,  4, NULL, NULL},
     [PUBLISH]     = {"pi_slot_publish: -> PENDING",       SLOT,   WRITE,  1, publish, NULL},
                     {"(direct) claims a spinner",         IDLE,   LOCKED, 1, give, can_give},
-    /* core/ring.c: pi_ring_push, find_end, put, help_tail */
-                    {"pi_ring_push: tail, cuts",          TAIL,   READ,   3, NULL, first_of_call},
-    [FIND_END]    = {"find_end: cell",                    END,    READ,   1, see_end, NULL},
-                    {"find_end: head",                    HEAD,   READ,   0, NULL, first_of_call},
-    [PUT]         = {"put",                               END,    LOCKED, 1, put, NULL},
-                    {"help_tail: every eighth time",      TAIL,   LOCKED, 0, move_tail, tail_lags},
+    /* core/ring.c: put_behind_last */
+    [PUSH]        = {"put_behind_last: last",             LAST,   READ,   3, see_last, NULL},
+                    {"is_in_use, has_room: cuts",         HEADER, READ,   0, NULL, NULL},
+                    {"put_behind_last: cell",             CELL,   READ,   1, see_cell, NULL},
+    /* search_and_put: if there is no last entry, or the ring seems full, or the cell was taken */
+    [SEARCH]      = {"search_and_put: tail, cuts",        TAIL,   READ,   1, see_tail, NULL},
+    [FIND_END]    = {"find_end: cell",                    CELL,   READ,   1, walk, NULL},
+                    {"find_end: head",                    HEAD,   READ,   0, see_room, NULL},
+    /* put reads the head, too, where it replaces a zero: once for each cell, so not here */
+    [PUT]         = {"put",                               CELL,   LOCKED, 1, put, NULL},
+                    {"search_and_put: earlier_head",      LAST,   WRITE,  0, note_head, searched},
+                    {"pi_ring_push: tail, each eighth",   TAIL,   READ,   0, read_tail, eighth},
+                    {"help_tail",                         TAIL,   LOCKED, 0, move_tail, tail_lags},
+                    {"pi_ring_push: last",                LAST,   WRITE,  0, pushed, NULL},
     /* pool/wake.c: pi_wake_or_grow; core/idle.c */
     [WAKE]        = {"pi_wake_worker: idle words",        IDLE,   READ,   2, NULL, last_of_call},
                     {"pi_idle_claim, post",               IDLE,   LOCKED, 0, wake, can_call},
@@ -66,7 +75,7 @@ const struct row protocol_rows[ROWS] = {
     [OWN_LINE]    = {"(direct) its own line",             INBOX,  READ,   1, is_given, is_direct},
     /* core/ring.c: pi_ring_peek; core/slot.c: pi_slots_claim_next, claim_head */
     [PEEK]        = {"pi_ring_peek: head",                HEAD,   READ,   1, see_head, NULL},
-    [PEEK_CELL]   = {"pi_ring_peek: cell",                FRONT,  READ,   2, see_entry, NULL},
+    [PEEK_CELL]   = {"pi_ring_peek: cell",                CELL,   READ,   2, see_entry, NULL},
     [CLAIM]       = {"claim_head: touched",               RECORD, WRITE,  1, NULL, NULL},
                     {"claim_head: word",                  SLOT,   READ,   1, see_word, NULL},
                     {"claim_head: -> RUNNING",            SLOT,   LOCKED, 1, claim, NULL},
@@ -84,7 +93,7 @@ const struct row protocol_rows[ROWS] = {
     /* worker/loop.c: stop_idling */
     [STOP_IDLING] = {"pi_idle_leave",                     IDLE,   LOCKED, 1, stop_idling, NULL},
                     {"queue_has_task: head",              HEAD,   READ,   1, NULL, NULL},
-                    {"queue_has_task: cell",              FRONT,  READ,   1, NULL, NULL},
+                    {"queue_has_task: cell",              CELL,   READ,   1, NULL, NULL},
     [WAKE_NEXT]   = {"pi_wake_worker: idle words",        IDLE,   READ,   1, is_more, NULL},
                     {"pi_idle_claim, post",               IDLE,   LOCKED, 0, wake_next, NULL},
     /* worker/run.c: pi_run, push_task, compute_outcome, finish; pool/finish.c: pi_finish */
@@ -101,10 +110,10 @@ const struct row protocol_rows[ROWS] = {
     [GO_IDLE]     = {"may_spin: idle words",              IDLE,   READ,  20, may_spin, NULL},
     [SPIN]        = {"pi_idle_spin",                      IDLE,   LOCKED, 1, spin, NULL},
     [PROBE]       = {"probe_queue: head",                 HEAD,   READ,   2, see_head, NULL},
-                    {"probe_queue: cell",                 FRONT,  READ,   2, probe, NULL},
+                    {"probe_queue: cell",                 CELL,   READ,   2, probe, NULL},
     [SLEEP]       = {"pi_idle_sleep",                     IDLE,   LOCKED, 1, sleep_now, NULL},
                     {"queue_has_task: head",              HEAD,   READ,   1, see_head, NULL},
-                    {"queue_has_task: cell",              FRONT,  READ,   1, asleep, NULL},
+                    {"queue_has_task: cell",              CELL,   READ,   1, asleep, NULL},
 };
 /* clang-format on */
 

@@ -11,6 +11,7 @@
 
 enum {
     CELLS_PER_LINE = 8,
+    FIRST_CELLS = 512,   /* of a ring, at first */
     BITS_PER_LINE = 512, /* of the map: 64 bytes */
     TAIL_LAG = 8,
     AHEAD = 3,
@@ -28,8 +29,8 @@ enum place {
     SLOT,
     HEAD,
     TAIL,
-    END,
-    FRONT,
+    LAST,
+    CELL,
     AHEAD_CELL,
     AHEAD_SLOT,
     NEXT_SLOT,
@@ -65,6 +66,10 @@ struct ring {
     struct line head, tail, *cells;
     uint32_t *entry;
     unsigned first, end, tail_at;
+    /* The program's, in a line of their own. behind_last: the last entry's position + 1; 0: none */
+    struct line last;
+    unsigned behind_last, earlier_head;
+    unsigned room; /* cells that it has so far */
 };
 
 struct actor {
@@ -73,8 +78,10 @@ struct actor {
     int row;
     struct ring *ring; /* that it is at */
     unsigned position, task;
-    double since;   /* it spins or waits */
-    unsigned woken; /* sleepers, by this submit or at the end of this idling */
+    unsigned seen_head, seen_tail; /* by this push */
+    bool searched;                 /* it has not entered behind `last` */
+    double since;                  /* it spins or waits */
+    unsigned woken;                /* sleepers, by this submit or at the end of this idling */
     /* A submitter: its tasks, how many it has, and which one is next. */
     uint32_t *tasks;
     unsigned share, next;
@@ -112,7 +119,7 @@ static inline struct actor *worker_at(const struct sim *s, unsigned i)
 /* A ring has at least twice as many cells as there are slots. */
 static inline unsigned ring_cells(const struct sim *s)
 {
-    unsigned cells = 512;
+    unsigned cells = FIRST_CELLS;
     while (cells < 2 * s->load.tasks)
         cells *= 2;
     return cells;
@@ -134,9 +141,11 @@ enum row_name {
     TAKE_BIT = CALLS + 3,
     ACQUIRE = TAKE_BIT + 1,
     PUBLISH = ACQUIRE + 4,
-    FIND_END = PUBLISH + 3,
+    PUSH = PUBLISH + 2,
+    SEARCH = PUSH + 3,
+    FIND_END,
     PUT = FIND_END + 2,
-    WAKE = PUT + 2,
+    WAKE = PUT + 5,
     SUBMITTED = WAKE + 2,
     LOOK,
     RELEASED = LOOK + 5,
@@ -167,8 +176,10 @@ extern const struct row protocol_rows[ROWS];
 /* ---- steps ----------------------------------------------------------------------------------- */
 
 /* submitter.c */
-step take_slot, publish, see_end, put, move_tail, give, wake, submitted, look, released;
-condition first_of_call, last_of_call, has_map, has_stash, tail_lags, can_call, can_give;
+step take_slot, publish, see_last, see_cell, see_tail, walk, see_room, put, note_head, read_tail,
+    move_tail, pushed, give, wake, submitted, look, released;
+condition first_of_call, last_of_call, has_map, has_stash, searched, eighth, tail_lags, can_call,
+    can_give;
 void begin_batch(struct sim *sim, double now);
 
 /* worker.c */

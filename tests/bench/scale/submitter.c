@@ -36,9 +36,45 @@ int publish(struct sim *s, struct actor *a)
     return -1;
 }
 
-int see_end(struct sim *s, struct actor *a)
+/* Threads share `last`. Another may have entered behind it meanwhile: then that cell is taken. */
+int see_last(struct sim *s, struct actor *a)
 {
-    a->position = a->ring->end;
+    const struct ring *ring = a->ring;
+    a->position = ring->behind_last;
+    bool is_full = a->position - ring->earlier_head >= ring->room - 1;
+    a->searched = ring->behind_last == 0 || is_full;
+    return a->searched ? SEARCH : -1;
+}
+
+int see_cell(struct sim *s, struct actor *a)
+{
+    a->searched = a->position < a->ring->end;
+    return a->searched ? SEARCH : PUT;
+}
+
+int see_tail(struct sim *s, struct actor *a)
+{
+    a->position = a->seen_tail = a->ring->tail_at;
+    return -1;
+}
+
+int walk(struct sim *s, struct actor *a)
+{
+    if (a->position == a->ring->end)
+        return -1;
+    a->position++;
+    return FIND_END;
+}
+
+/* A full ring goes on in one of twice the size: that is seldom, so it costs nothing here. */
+int see_room(struct sim *s, struct actor *a)
+{
+    struct ring *ring = a->ring;
+    a->seen_head = ring->first;
+    if (a->seen_head > a->position)
+        return SEARCH;
+    if (a->position - a->seen_head >= ring->room - 1)
+        ring->room *= 2;
     return -1;
 }
 
@@ -55,21 +91,49 @@ int put(struct sim *s, struct actor *a)
 {
     struct ring *ring = a->ring;
     if (a->position != ring->end)
-        return FIND_END; /* another submitter was first */
+        return a->searched ? FIND_END : SEARCH; /* another submitter was first */
     *entry_at(s, ring, ring->end++) = a->task;
     rouse(s, a);
     return -1;
 }
 
-bool tail_lags(const struct sim *s, const struct actor *a)
+bool searched(const struct sim *s, const struct actor *a) { return a->searched; }
+
+int note_head(struct sim *s, struct actor *a)
 {
-    return a->ring->end - a->ring->tail_at >= TAIL_LAG;
+    a->ring->earlier_head = a->seen_head;
+    return -1;
 }
 
+bool eighth(const struct sim *s, const struct actor *a)
+{
+    return !a->searched && (a->position + 1) % TAIL_LAG == 0;
+}
+
+int read_tail(struct sim *s, struct actor *a)
+{
+    a->seen_tail = a->ring->tail_at;
+    return -1;
+}
+
+bool tail_lags(const struct sim *s, const struct actor *a)
+{
+    return (a->searched || eighth(s, a)) && a->seen_tail + TAIL_LAG <= a->position + 1;
+}
+
+/* Unless another has moved it. */
 int move_tail(struct sim *s, struct actor *a)
 {
-    a->ring->tail_at = a->ring->end;
+    if (a->ring->tail_at == a->seen_tail)
+        a->ring->tail_at = a->position + 1;
     return -1;
+}
+
+/* Of several threads the last one to write decides, as in put_behind_last. */
+int pushed(struct sim *s, struct actor *a)
+{
+    a->ring->behind_last = a->position + 1;
+    return WAKE;
 }
 
 bool can_call(const struct sim *s, const struct actor *a)
@@ -95,7 +159,7 @@ int give(struct sim *s, struct actor *a)
 {
     struct actor *w = spinner(s);
     if (!w)
-        return FIND_END; /* it has found another task meanwhile */
+        return PUSH; /* it has found another task meanwhile */
     a->at = line_access(&s->machine, &w->inbox, a->cache, LOCKED, a->at);
     s->tasks[a->task].in_ring = false;
     w->given = (int)a->task + 1;
