@@ -13,7 +13,7 @@ Reads, with the tools of Debian bookworm (others find other things):
 
   the rules of this repository, by the scripts in tests/lint: calls go downward, no circles, system
   calls in lib/os alone, names, words, orderings, columns (only these with --rules)
-  the header alone, as C11, C17, C++11 and C++17, by gcc and clang, every warning an error
+  each header alone, as C11, C17, C++11 and C++17, by gcc and clang, every warning an error
   all scripts, by shellcheck
   lib/, include/ and demo/, by cppcheck and clang-tidy (see .clang-tidy)
 
@@ -82,8 +82,10 @@ sh tests/lint/sizes.sh
 
 # header <compiler> <language> <standard>
 header() {
-    check "posse.h as $3, $1" "$1" -x "$2" -std="$3" -Wall -Wextra -Wpedantic -Wconversion \
-        -Wshadow -Wundef -Werror -fsyntax-only include/posse.h
+    for file in include/*.h; do
+        check "$file as $3, $1" "$1" -x "$2" -std="$3" -Wall -Wextra -Wpedantic -Wconversion \
+            -Wshadow -Wundef -Werror -Iinclude -fsyntax-only "$file"
+    done
 }
 
 for standard in c11 c17; do

@@ -96,6 +96,7 @@ function write_returns(    i, in_list)
 function on_page(i)
 {
     at_line = item_line[i]
+    at_file = section_file[item_section[i]]
     return section_page[item_section[i]] == page
 }
 

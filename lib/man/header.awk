@@ -1,4 +1,5 @@
-# header.awk - reads posse.h into items, one for each declaration: 1 to n_items, in their order.
+# header.awk - reads posse.h and the headers beside it into items, one for each declaration: 1 to
+# n_items, in their order.
 #
 # item_kind[]     "text" (a comment of its own), "function", "type" or "define"
 # item_comment[]  the lines of the comment above, or ""
@@ -6,15 +7,26 @@
 # item_first[]    the item itself; or the one that it follows without an empty line or a comment of
 #                 its own, and shares that one's
 # item_section[]  the number of its section; item_line[] that of its first line
+# section_file[]  the header that a section stands in
 #
 # head is the comment before everything, version the line that defines POSSE_VERSION.
 #
 # It understands what stands in posse.h, and refuses everything else.
 
+function begin_file(path)
+{
+    if (in_comment || code != "")
+        fail("the file ends within a comment or a declaration")
+    at_file = path
+    sub(/.*\//, "", at_file)
+    in_section = joined = 0
+    n_files++
+}
+
 function fail(message)
 {
     if (!failed)
-        print "posse.h:" at_line ": " message >"/dev/stderr"
+        print at_file ":" at_line ": " message >"/dev/stderr"
     failed = 1
     exit 1
 }
@@ -36,9 +48,9 @@ function add_item(kind, code,    shares)
 function end_of_paragraph()
 {
     code_line = at_line
-    if (above != "" && n_sections > 0)
+    if (above != "" && in_section)
         add_item("text", "")
-    else if (above != "")
+    else if (above != "" && n_files == 1)
         head = above
     above = ""
     joined = 0
@@ -91,7 +103,7 @@ function read_code(line)
     code = code (code == "" ? "" : "\n") line
     if (!is_complete(code))
         return
-    if (n_sections > 0)
+    if (in_section)
         add_item(kind_of_code(code), code)
     else
         note_constants(code)
@@ -103,7 +115,8 @@ function read_code(line)
 function read_section(line)
 {
     end_of_paragraph()
-    n_sections++
+    in_section = 1
+    section_file[++n_sections] = at_file
     sub(/^\/\* ---- /, "", line)
     sub(/ -*[ -]*\*\/$/, "", line)
     section_name[n_sections] = line
@@ -124,7 +137,7 @@ function read_line(line)
         read_section(line)
     else if (line ~ /^\/\*/)
         read_comment(line)
-    else if (line ~ /^ *$/ || (n_sections == 0 && line !~ /^#define/) || line ~ /^#endif/)
+    else if (line ~ /^ *$/ || (!in_section && line !~ /^#define/) || line ~ /^#endif/)
         end_of_paragraph()
     else
         read_code(line)

@@ -1,6 +1,7 @@
 #!/bin/sh
-# make.sh HEADER DIRECTORY - makes the manual pages: man3 from posse.h, one for each line of the
-# file pages, and man7. A page has a link for each of its functions and types.
+# make.sh HEADER DIRECTORY - makes the manual pages: man3 from posse.h and the headers posse_*.h
+# beside it, one for each line of the file pages, and man7. A page has a link for each of its
+# functions and types.
 #
 # It goes by the form of posse.h: lines of sections, comments above declarations, statuses at the
 # beginning of sentences. What it does not understand is an error.
@@ -14,9 +15,12 @@ export LC_ALL
 rm -rf "$out/man3" "$out/man7"
 mkdir -p "$out/man3" "$out/man7"
 date=$(sed -n 's/^\.Dd //p' "$here/posse.7")
+others=$(find "$(dirname "$header")" -name 'posse_*.h' | sort)
+# shellcheck disable=SC2086 # a list of words
 awk -v out="$out" -v date="$date" -v overview="$here/posse.7" -f "$here/header.awk" \
     -f "$here/names.awk" -f "$here/comment.awk" -f "$here/text.awk" -f "$here/members.awk" \
-    -f "$here/describe.awk" -f "$here/page.awk" "$here/pages" "$header" >"$out/links"
+    -f "$here/describe.awk" -f "$here/page.awk" "$here/pages" "$header" $others \
+    >"$out/links"
 while read -r name page; do
     ln -s "$page.3" "$out/man3/$name.3"
 done <"$out/links"

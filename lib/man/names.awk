@@ -107,6 +107,7 @@ function note_define(i, text,    words)
 function note_item(i,    text)
 {
     at_line = item_line[i]
+    at_file = section_file[item_section[i]]
     text = plain(item_code[i])
     if (item_kind[i] == "function")
         note_function(i, text)
@@ -122,9 +123,11 @@ function note_names(    i, name)
 {
     for (i = 1; i <= n_items; i++)
         note_item(i)
-    for (i = 1; i <= n_sections; i++)
+    for (i = 1; i <= n_sections; i++) {
+        at_file = section_file[i]
         if (!(i in section_page))
             fail("lib/man/pages has no page for \"" section_name[i] "\"")
+    }
     for (i = 1; i <= n_items; i++)
         if (item_kind[i] == "function" || item_name[i] in is_type)
             page_of[item_name[i]] = section_page[item_section[i]]

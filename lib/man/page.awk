@@ -1,9 +1,16 @@
 # page.awk - writes the pages: usage in make.sh.
 
+function header_of_page(    i)
+{
+    for (i = 1; i < n_sections && section_page[i] != page;)
+        i++
+    return section_file[i]
+}
+
 function write_head()
 {
     file = out "/man3/" page ".3"
-    put(".\\\" Made from posse.h by lib/man/make.sh.")
+    put(".\\\" Made from " header_of_page() " by lib/man/make.sh.")
     put(".Dd " date)
     put(".Dt " toupper(page) " 3")
     put(".Os")
@@ -37,7 +44,7 @@ function put_prototype(i,    words, n, k)
 function write_synopsis(    i)
 {
     put_heading("Sh", "SYNOPSIS")
-    put(".In posse.h")
+    put(".In " header_of_page())
     for (i = 1; i <= n_items; i++) {
         if (!on_page(i))
             continue
@@ -206,6 +213,8 @@ FILENAME == "pages" || FILENAME ~ /\/pages$/ {
 }
 
 {
+    if (FNR == 1)
+        begin_file(FILENAME)
     at_line = FNR
     read_line($0)
 }

@@ -41,7 +41,7 @@ function macro_of(name)
         return "Er"
     if (name == "NULL" || name ~ /^SIG[A-Z]+$/ || name ~ /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/)
         return "Dv"
-    if (name ~ /^\/(dev|proc|sys)(\/[a-z]+)*$/ || name ~ /^[a-z]+\.h$/)
+    if (name ~ /^\/(dev|proc|sys)(\/[a-z]+)*$/ || name ~ /^[a-z_]+\.h$/)
         return "Pa"
     if (name ~ /^pthread_[a-z_]+$/)
         return "Fn"

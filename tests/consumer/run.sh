@@ -48,14 +48,14 @@ differ() {
     diff "$1" "$3" || fail "$2 (<) and $4 (>) have different functions"
 }
 
-# posse.h, the linker's script and what is exported are the same list.
+# The headers, the linker's script and what is exported are the same list.
 check_exports() {
-    sed -n 's/^POSSE_API.*[ *]\(posse_[a-z_]*\)(.*/\1/p' "$prefix/include/posse.h" |
+    sed -n 's/^POSSE_API.*[ *]\(posse_[a-z_]*\)(.*/\1/p' "$prefix"/include/*.h |
         sort >"$scratch/declared"
     sed -n 's/^ *\(posse_[a-z_]*\);$/\1/p' "$top/lib/posse.map" >"$scratch/listed"
     symbols -D "$library/libposse.so" >"$scratch/exported"
-    differ "$scratch/declared" posse.h "$scratch/exported" libposse.so
-    differ "$scratch/declared" posse.h "$scratch/listed" "lib/posse.map, which is sorted,"
+    differ "$scratch/declared" "the headers" "$scratch/exported" libposse.so
+    differ "$scratch/declared" "the headers" "$scratch/listed" "lib/posse.map, which is sorted,"
 }
 
 # A program may call its own functions what it likes, but for posse_ and pi_. The compiler names its
