@@ -236,6 +236,10 @@ typedef struct posse_options {
      * left of it. If the system does not reserve so much, posse_create halves it until the system
      * does. */
     size_t max_memory;
+
+    /* 1: a crash of a worker process tells where it was, see posse_autopsy.h. Processes on Linux
+     * only. 0: it does not. */
+    long autopsy;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -262,14 +266,15 @@ typedef struct posse_options {
  * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
  * POSSE_INVALID: a count is negative, a backend or policy unknown, a size without its argument, an
- * argument without its function, min_workers over max_workers, max_memory under 1 MiB, or executor
- * NULL.
+ * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy
+ * neither 0 nor 1, or executor NULL.
  * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries or
  * idle_timeout_ms over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
- * measured. With processes also if the system denies a call without which workers cannot be watched
- * or would outlive the program, as filters of system calls do: errno tells. Where only pidfd_open
- * is denied, the supervisor checks twice a second that the program lives.
+ * measured. autopsy is set with threads or inline, or not on Linux. With processes also if the
+ * system denies a call without which workers cannot be watched or would outlive the program, as
+ * filters of system calls do: errno tells. Where only pidfd_open is denied, the supervisor checks
+ * twice a second that the program lives.
  * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
  * POSSE_SYSTEM: a system call failed; also too many files are open. */
 POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,

@@ -3,6 +3,7 @@
  * The options of posse_create: copied, checked, and written into the executor.
  */
 #include "internal.h"
+#include "os/crash_handler.h"
 #include "os/rss.h"
 #include "pool/backend.h"
 
@@ -67,6 +68,9 @@ static posse_status check_options(const posse_options *o)
         {o->max_rss_per_worker && (o->backend != POSSE_PROCESS || pi_os_rss() < 0),
          POSSE_NOT_SUPPORTED,
          "options.max_rss_per_worker: a worker's own memory cannot be measured"},
+        {o->autopsy != 0 && o->autopsy != 1, POSSE_INVALID, "options.autopsy is neither 0 nor 1"},
+        {o->autopsy && (o->backend != POSSE_PROCESS || !pi_os_crash_is_known()),
+         POSSE_NOT_SUPPORTED, "options.autopsy: only worker processes crash alone, on Linux"},
     };
     return PI_REFUSE_FIRST(mistakes);
 }
@@ -119,6 +123,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->min_workers = (unsigned)o->min_workers;
     e->on_demand = o->on_demand;
     e->wipe = o->wipe;
+    e->autopsy = o->autopsy;
     e->break_on_loss = o->on_worker_lost == POSSE_BREAK;
     e->idle_timeout_ms = o->idle_timeout_ms;
     e->max_tasks = o->max_tasks_per_worker;
@@ -128,6 +133,8 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->retries = (uint8_t)o->retries;
     e->log = o->log;
     e->log_context = o->log_context;
+    if (e->autopsy)
+        pi_os_crash_prepare();
     set_name(e, o->worker_name_prefix);
     bool copied =
         set_call(&e->hooks.initializer, o->initializer, o->initializer_arg, o->initializer_size) &&

@@ -31,6 +31,11 @@
 #define PI_MAX_STACK ((uintptr_t)64 << 20)
 /* A stack with less left is short: a nested task and a signal handler need less than half. */
 #define PI_STACK_MARGIN ((uintptr_t)128 << 10)
+/* The stack of the handler of crashes: the kernel's frame of a signal (11 KiB on the largest
+ * processors) and the unwinder, twice. */
+#define PI_CRASH_STACK ((size_t)64 << 10)
+/* What the unwinder may take: a thousand times what it needs. */
+#define PI_CRASH_SECONDS 1
 /* The path of a control group. A longer one limits nothing. */
 #define PI_MAX_PATH 1024
 
@@ -98,6 +103,9 @@
 
 /* A worker that would have slept shorter spins before its next sleep. */
 #define PI_SHORT_SLEEP_NS (200 * PI_MS / 1000)
+/* Looks of a thread whose task's other thread writes a note: that takes less than a microsecond,
+ * unless it has no processor. */
+#define PI_MAX_NOTE_WAITS 1000
 /* Between two looks of a worker that waits to be killed. */
 #define PI_KILL_WAIT_NS (100 * PI_MS)
 

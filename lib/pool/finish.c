@@ -62,6 +62,12 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     return freed;
 }
 
+/* Whether the argument stays until the slot is freed, for posse_autopsy_save. */
+static bool keeps_arg(const posse_executor *e, uint64_t end)
+{
+    return e->autopsy && (pi_state(end) == PI_LOST || pi_state(end) == PI_TIMED_OUT);
+}
+
 /* Another process has ended the task in between. */
 static void uncount(_Atomic uint64_t *counter)
 {
@@ -86,7 +92,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
         return false;
     }
     uint64_t word = *from;
-    if (arg && !pinned)
+    if (arg && !pinned && !keeps_arg(e, end))
         pi_block_release(e, owner, arg, pi_tag_attached(index, pi_generation(word)));
     pi_wake_waiters(e, index, word);
     if ((word & PI_DETACHED) && !pinned)

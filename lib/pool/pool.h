@@ -18,6 +18,7 @@
 #include "posse.h"
 
 struct pi_backend;
+struct pi_crash_record;
 struct pi_supervisor;
 
 /* worker/hooks.c: what a worker runs at its start and end, with the executor's copy of the
@@ -66,6 +67,7 @@ struct posse_executor {
     bool on_demand;       /* workers are started when a task finds none free */
     bool break_on_loss;   /* POSSE_BREAK */
     bool wipe;            /* memory that callers get to write in is cleared first */
+    bool autopsy;         /* workers have records, see core/crash_record.h */
     uint8_t retries;      /* default of a task */
     uint64_t queue_limit; /* entries; 0: none */
     long idle_timeout_ms; /* 0: none */
@@ -93,6 +95,8 @@ struct posse_executor {
     _Atomic uint32_t blocked; /* between pi_call_enter and pi_call_exit: destroy waits for them */
     _Atomic uint32_t destroying; /* posse_destroy was called: no call may sleep any more */
     struct pi_stashes stashes;
+
+    struct pi_crash_record *crash_record; /* in a worker that has one; else NULL */
 };
 
 /* order: seq; posse_destroy sets it (seq) and then wakes all callers. */

@@ -21,6 +21,7 @@
  */
 #include "base/tuning.h"
 #include "os/channel.h"
+#include "core/crash_record.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/limits.h"
@@ -30,6 +31,7 @@
 #include "pool/backend.h"
 #include "pool/commit.h"
 #include "pool/error.h"
+#include "supervisor/crash_block.h"
 #include "supervisor/launch.h"
 #include "supervisor/supervisor.h"
 #include "worker/hooks.h"
@@ -113,6 +115,7 @@ __attribute__((noinline)) static void worker_main(void *context)
     e->owner = start->worker;
     e->link.parent = start->parent;
     e->link.user = pi_os_user();
+    e->crash_record = pi_crash_block_record(e, s->children[e->owner].crash_block);
     pi_worker_name(e, e->owner, name);
     pi_os_set_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
@@ -125,6 +128,8 @@ __attribute__((noinline)) static void worker_main(void *context)
  * worker whose initializer has given up that call, and is the same user, still ends. */
 static bool rearm(posse_executor *e, struct pi_error *why)
 {
+    if (e->crash_record)
+        pi_os_crash_watch(&e->crash_record->crash); /* for signals that the initializer has left */
     if (!e->hooks.initializer.fn)
         return true;
     if (pi_os_address_space_left() < e->segment.size) /* its limit is meant for tasks */

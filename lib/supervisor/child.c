@@ -20,6 +20,7 @@
 #include "pool/error.h"
 #include "pool/grow.h"
 #include "pool/phase.h"
+#include "supervisor/crash_block.h"
 
 #include <errno.h>
 
@@ -146,6 +147,16 @@ static void count_start(struct pi_supervisor *s, int change)
     pi_store_relaxed(started, pi_load_relaxed(started) + (uint64_t)change);
 }
 
+/* If another worker has the same block, a task has freed it. */
+static void acquire_record(struct pi_supervisor *s, unsigned worker)
+{
+    pi_block_ref ref = pi_crash_block_acquire(s->executor);
+    for (unsigned i = 0; ref && i < s->n_workers; i++)
+        if (s->children[i].crash_block == ref)
+            s->children[i].crash_block = 0;
+    s->children[worker].crash_block = ref;
+}
+
 bool pi_start_worker(struct pi_supervisor *s)
 {
     unsigned worker = empty_child(s);
@@ -153,9 +164,12 @@ bool pi_start_worker(struct pi_supervisor *s)
         return false;  /* threads that do not return have all records; one of them ends first */
     count_start(s, 1); /* before anyone can see it work */
     s->error = prepare(s, worker);
-    if (s->error == 0)
+    if (s->error == 0) {
+        acquire_record(s, worker);
         s->error = s->executor->backend->spawn(s, worker);
+    }
     if (s->error) {
+        pi_crash_block_release(s->executor, &s->children[worker].crash_block);
         count_start(s, -1);
         s->why = pi_error_from_errno("workers could not be started", s->error);
         pi_start_failed(s);

@@ -63,6 +63,7 @@
 #include "pool/grow.h"
 #include "pool/verify.h"
 #include "pool/wake.h"
+#include "supervisor/crash_block.h"
 #include "worker/run.h"
 
 /* A death, and what the worker's record says of it. */
@@ -73,6 +74,7 @@ struct loss {
     uint32_t touched, current; /* as in the record, */
     bool noted;                /* with PI_BITMAP_NOTED, or without */
     bool all;                  /* these do not tell all */
+    pi_block_ref record;       /* the block of its crash record, or 0 */
 };
 
 /* ---- what may be wrong with a slot ---- */
@@ -95,6 +97,13 @@ static void drop_result(posse_executor *e, uint32_t index, uint64_t word)
     pi_store_relaxed(&slot->deadline_ns, 0); /* this is: the next run or life begins without one */
 }
 
+/* What the worker's record says is of the innermost task. */
+static void keep_record(const struct loss *loss, uint32_t index, uint64_t word)
+{
+    if (loss->record && index + 1 == loss->current)
+        pi_crash_block_attach(loss->executor, loss->record, index, word);
+}
+
 static void recover_running(const struct loss *loss, uint32_t index, uint64_t word)
 {
     posse_executor *e = loss->executor;
@@ -105,6 +114,7 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
     uint8_t retries = pi_load_relaxed(&slot->retries); /* relaxed: the supervisor's own by now */
     if (retries == 0 || (word & PI_CANCEL_REQUESTED) || pi_phase_of(e) >= PI_STOPPING) {
         slot->death = *loss->death;
+        keep_record(loss, index, word);
         (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
         return;
     }
@@ -113,11 +123,14 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
         push_again(e, lane, index, pi_with_state(word | entry, PI_PENDING));
 }
 
-static void recover_killing(posse_executor *e, uint32_t index, uint64_t word)
+static void recover_killing(const struct loss *loss, uint32_t index, uint64_t word)
 {
+    posse_executor *e = loss->executor;
     struct pi_header *header = e->segment.header;
     bool expired = word & PI_EXPIRED;
     drop_result(e, index, word);
+    if (expired)
+        keep_record(loss, index, word);
     (void)pi_finish(e, index, &word, expired ? PI_TIMED_OUT : PI_CANCELLED,
                     expired ? &header->timed_out : &header->cancelled);
 }
@@ -174,7 +187,7 @@ static void recover_task(const struct loss *loss, uint32_t index)
         recover_running(loss, index, word);
     word = pi_load_seq(&slot->word); /* posse_kill may have come between: KILLING only now */
     if (pi_has_state(word, PI_KILLING, loss->worker))
-        recover_killing(e, index, word);
+        recover_killing(loss, index, word);
     else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == loss->worker)
         recover_pinned(e, index, word);
     word = pi_load_seq(&slot->word);
@@ -271,7 +284,8 @@ static void recover_counts(posse_executor *e, unsigned worker)
                          2 * pi_count_finished(e, worker, end));
 }
 
-void pi_recover(posse_executor *e, unsigned worker, const struct pi_death *death)
+void pi_recover(posse_executor *e, unsigned worker, const struct pi_death *death,
+                pi_block_ref record)
 {
     struct pi_worker *at = &e->segment.workers[worker];
     uint32_t touched = pi_load_relaxed(&at->touched); /* relaxed, all: it was reaped */
@@ -281,7 +295,8 @@ void pi_recover(posse_executor *e, unsigned worker, const struct pi_death *death
                         .touched = touched & ~PI_BITMAP_NOTED,
                         .noted = touched & PI_BITMAP_NOTED,
                         .current = pi_load_relaxed(&at->current),
-                        .all = pi_load_relaxed(&at->walk)};
+                        .all = pi_load_relaxed(&at->walk),
+                        .record = record};
     recover_counts(e, worker); /* before `current` is cleared */
     pi_idle_leave(&e->segment.header->idle, worker);
     pi_store_release(&at->current, 0); /* with pi_count_finished */

@@ -4,8 +4,10 @@
 #include "pool/pool.h"
 
 /* Both after the worker was reaped. */
-/* A worker died: repairs what it left half done, and ends its tasks. */
-void pi_recover(posse_executor *executor, unsigned worker, const struct pi_death *death);
+/* A worker died: repairs what it left half done, and ends its tasks. The block of its record, if it
+ * has one (core/crash_record.h), goes to the innermost one. */
+void pi_recover(posse_executor *executor, unsigned worker, const struct pi_death *death,
+                pi_block_ref record);
 /* A worker exited cleanly: what it had handed to others becomes the program's. */
 void pi_reparent(posse_executor *executor, unsigned worker);
 

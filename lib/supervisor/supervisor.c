@@ -16,6 +16,7 @@
 #include "pool/phase.h"
 #include "pool/wake.h"
 #include "supervisor/child.h"
+#include "supervisor/crash_block.h"
 #include "supervisor/deadline.h"
 #include "supervisor/recover.h"
 #include "supervisor/scale.h"
@@ -148,9 +149,10 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     if (child->suspect)
         pi_store_relaxed(&record->walk, 1); /* relaxed: the supervisor alone reads it now */
     if (!exited && s->phase_seen < PI_DEAD) /* DEAD: all callers know that no task ends */
-        pi_recover(e, worker, &death);
+        pi_recover(e, worker, &death, child->crash_block);
     else if (!exited || pi_load_acquire(&record->escaped)) /* with pi_mark_escaping */
         pi_reparent(e, worker);
+    pi_crash_block_release(e, &child->crash_block);
     apply_loss_policy(s, worker, state, &death);
 }
 

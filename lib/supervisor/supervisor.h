@@ -16,16 +16,17 @@ enum pi_child_state { PI_CHILD_EMPTY, PI_CHILD_ALIVE, PI_CHILD_ABANDONED };
 /* A worker, as the supervisor knows it without trusting shared memory. */
 struct pi_child {
     enum pi_child_state state;
-    bool initialized;       /* its initializer has ended well */
-    bool retiring;          /* it has run all its tasks, and waits until it may exit */
-    bool told_to_exit;      /* by pi_retire */
-    bool stopped;           /* by SIGSTOP: it takes no task */
-    bool killed;            /* SIGKILL is on its way */
-    bool suspect;           /* it was killed because it lacks a task that names it */
-    uint64_t current_task;  /* the task that it was last seen to run, 0: none */
-    uint64_t next_deadline; /* of the tasks on its stack, when the supervisor last looked */
-    pid_t pid;              /* process backend */
-    pthread_t thread;       /* thread backend, as the rest */
+    bool initialized;         /* its initializer has ended well */
+    bool retiring;            /* it has run all its tasks, and waits until it may exit */
+    bool told_to_exit;        /* by pi_retire */
+    bool stopped;             /* by SIGSTOP: it takes no task */
+    bool killed;              /* SIGKILL is on its way */
+    bool suspect;             /* it was killed because it lacks a task that names it */
+    uint64_t current_task;    /* the task that it was last seen to run, 0: none */
+    uint64_t next_deadline;   /* of the tasks on its stack, when the supervisor last looked */
+    pi_block_ref crash_block; /* of its record; 0: none */
+    pid_t pid;                /* process backend */
+    pthread_t thread;         /* thread backend, as the rest */
     posse_executor *executor;
     unsigned worker;
     /* 1: the thread has ended and can be joined. By that thread, release; the supervisor, acquire.

@@ -1,0 +1,60 @@
+#include "os/saved_file.h"
+
+#include "os/cancel.h"
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int write_all(int fd, const char *at, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, at, size);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            at += written;
+            size -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+int pi_os_file_write(const char *path, const void *head, size_t size,
+                     const struct pi_os_bytes *bytes)
+{
+    PI_OS_NO_CANCEL;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    int error = write_all(fd, head, size);
+    if (error == 0)
+        error = write_all(fd, bytes->at, bytes->size);
+    if (error)
+        (void)ftruncate(fd, 0);
+    pi_os_close(fd);
+    return error;
+}
+
+int pi_os_file_open(const char *path) { return pi_os_fd_open(path, O_RDONLY); }
+
+uint64_t pi_os_file_size(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_size > 0 ? (uint64_t)status.st_size : 0;
+}
+
+bool pi_os_file_read(int fd, void *bytes, size_t size)
+{
+    char *at = bytes;
+    while (size > 0) {
+        ssize_t length = pi_os_fd_read_some(fd, at, size);
+        if (length <= 0)
+            return false;
+        at += length;
+        size -= (size_t)length;
+    }
+    return true;
+}

@@ -1,0 +1,8 @@
+/* note.h - what a task notes for the case that its worker dies. */
+#pragma once
+
+#include "pool/self.h"
+
+/* Keeps a copy of the text, cut to what a record has room for. Nothing happens if the worker has no
+ * record. */
+void pi_note(const struct posse_task *task, const char *text);
