@@ -79,7 +79,7 @@ TEST(statuses_when_time_is_up, PARALLEL)
     make_stage(&stage, 2);
     stage.orders[0].deed = HEED;
     stage.orders[2].deed = FAIL;
-    stage.job.timeout_ms = 500;
+    stage.job.timeout_ms = 1500; /* the others need microseconds */
     stage.job.buffersize = 6;
     stage.job.results = results;
     assert_status(posse_map(stage.pool, &stage.job, statuses), POSSE_TIMEOUT);

@@ -38,8 +38,8 @@ static void assert_item_over_its_time(long chunksize, size_t first, size_t end)
     for (int unordered = 0; unordered < 2; unordered++) {
         struct stage stage;
         make_stage(&stage, 2);
-        stage.orders[4].deed = HEED; /* until its time is over */
-        stage.job.item_timeout_ms = 200;
+        stage.orders[4].deed = HEED;      /* until its time is over */
+        stage.job.item_timeout_ms = 1500; /* the others need microseconds */
         stage.job.chunksize = chunksize;
         stage.job.unordered = unordered;
         assert_lost(&stage, POSSE_DEADLINE, first, end);

@@ -29,7 +29,7 @@ TEST(item_over_its_time, ALL)
     posse_status statuses[N];
     make_mortals(&m, make_pool(2), N);
     m.job.chunksize = 2;
-    m.job.item_timeout_ms = 500;
+    m.job.item_timeout_ms = 1500; /* the others need microseconds */
     m.job.results = results;
     m.tally->heeds[2] = EACH_RUN;
     assert_status(posse_map(m.pool, &m.job, statuses), POSSE_DEADLINE);
