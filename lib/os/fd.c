@@ -24,6 +24,12 @@ int pi_os_fd_above_stdio(int fd)
     return moved;
 }
 
+bool pi_os_fd_is_open(int fd)
+{
+    PI_OS_NO_CANCEL;
+    return fcntl(fd, F_GETFD) != -1;
+}
+
 int pi_os_fd_open(const char *path, int flags)
 {
     PI_OS_NO_CANCEL;

@@ -17,6 +17,8 @@ void pi_os_close(int fd);
 /* Moves a descriptor above 2, close-on-exec. The new one, or -1 (the old one is closed). */
 int pi_os_fd_above_stdio(int fd);
 
+bool pi_os_fd_is_open(int fd);
+
 /* open and read, again after a signal. -1 and errno. */
 int pi_os_fd_open(const char *path, int flags);
 ssize_t pi_os_fd_read_some(int fd, char *bytes, size_t size);

@@ -202,6 +202,12 @@ static int populate(char *from, size_t length)
 #endif
 }
 
+void pi_os_shm_detach(struct pi_os_shm *memory)
+{
+    if (memory->gaps == 0 && populate(memory->base, pi_os_page_size()) == 0)
+        pi_os_fd_close(&memory->fd);
+}
+
 /* Whether the file system, an old kernel or a filter refuses the call itself. */
 static bool is_denied(int error)
 {

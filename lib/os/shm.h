@@ -57,6 +57,10 @@ int pi_os_shm_open(struct pi_os_shm *memory, size_t offset, size_t length, bool 
  * already; ENOMEM: there are PI_OS_MAX_GAPS gaps. */
 int pi_os_shm_give_up(struct pi_os_shm *memory, size_t offset, size_t length);
 
+/* Closes the object in this process, which keeps the memory but cannot change its length any more.
+ * Does nothing where the process still needs it: on old kernels, or if it has given up space. */
+void pi_os_shm_detach(struct pi_os_shm *memory);
+
 /* Backs a range that is open. May be called again for the same one, and from any thread. 0 or an
  * errno: ENOSPC, ENOMEM, EFBIG, or why the system refuses. */
 int pi_os_shm_back(struct pi_os_shm *memory, size_t offset, size_t length);

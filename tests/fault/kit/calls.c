@@ -209,8 +209,14 @@ int fault_prctl(int option, ...)
 
 void (*fault_after_wake)(void);
 
-/* pidfd_open, which may fail, futexes, whose failures do no harm, and what old kernels need in
- * place of MADV_POPULATE_WRITE. */
+/* close_range, and those of Landlock. */
+static bool seals(long number)
+{
+    return number == SYS_seccomp || number == 436 || (number >= 444 && number <= 446);
+}
+
+/* pidfd_open and those that seal a worker, which may fail; futexes, whose failures do no harm; and
+ * what old kernels need in place of MADV_POPULATE_WRITE. */
 long fault_syscall(long number, ...);
 long fault_syscall(long number, ...)
 {
@@ -220,7 +226,8 @@ long fault_syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         words[i] = va_arg(rest, long);
     va_end(rest);
-    int error = number == SYS_pidfd_open ? FAILS(syscall, ENOSYS, EMFILE, EPERM, ENOMEM) : 0;
+    bool fails = number == SYS_pidfd_open || seals(number);
+    int error = fails ? FAILS(syscall, ENOSYS, EMFILE, EPERM, ENOMEM) : 0;
     long result = error
                       ? MINUS(error, )
                       : syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);

@@ -1,0 +1,75 @@
+/* seal.h - takes rights from this process for ever, and from what it starts.
+ *
+ * Runs in: program (pi_os_seal_denied, pi_os_path_denied), worker.
+ *
+ *   what                              by                      where the kernel lacks it
+ *   system calls                      seccomp, an allow-list  no executor is made
+ *   which paths may be opened         Landlock                no executor is made, if paths count
+ *   TCP ports, abstract sockets,      Landlock, in addition   the filter of calls alone forbids
+ *   memory of other processes                                 that
+ *   rights by a new program           no_new_privs            (Linux 3.5)
+ *   descriptors                       close_range             no executor is made
+ *
+ * A forbidden call is not made: the kernel sends SIGSYS. Our handler notes the number of the call
+ * in shared memory and lets the signal end the process. If the task has another handler, or blocks
+ * SIGSYS, the call is not made either, but its number is not known.
+ */
+#pragma once
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* As in posse_seal.h. */
+enum pi_os_allow {
+    PI_OS_ALLOW_FILES = 0x1,
+    PI_OS_ALLOW_NETWORK = 0x2,
+    PI_OS_ALLOW_PROGRAMS = 0x4,
+    PI_OS_ALLOW_PROCESSES = 0x8,
+    PI_OS_ALLOW_SIGNALS = 0x10,
+    PI_OS_ALLOW_TRACING = 0x20,
+    PI_OS_ALLOW_DESCRIPTORS = 0x40,
+    PI_OS_ALLOW_ENVIRONMENT = 0x80,
+    PI_OS_ALLOW_DUMPS = 0x100
+};
+
+struct pi_os_path {
+    const char *name;
+    bool writable; /* else it may only be read */
+};
+
+struct pi_os_seal {
+    unsigned allow; /* enum pi_os_allow */
+    struct pi_os_path *paths;
+    size_t n_paths;
+    int *descriptors; /* that stay open, beside stdio */
+    size_t n_descriptors;
+};
+
+/* Where the number of a forbidden call goes, in shared memory: 1 + the number; 0: none. */
+typedef _Atomic uint32_t pi_os_forbidden;
+
+/* The errno of what this system cannot enforce; 0: it can seal a process so. */
+int pi_os_seal_denied(const struct pi_os_seal *seal);
+/* 0 or the errno with which a path cannot be opened. */
+int pi_os_path_denied(const char *name);
+
+/* Closes all descriptors but those of the seal, stdio and `own`. 0 or an errno. */
+int pi_os_seal_descriptors(const struct pi_os_seal *seal, int own);
+
+/* Seals this process, which has one thread. It may notify its parent ever after. 0, or an errno:
+ * then it must run no task. */
+int pi_os_seal_apply(const struct pi_os_seal *seal, pi_os_forbidden *forbidden);
+
+/* ---- its parts ---- */
+
+/* seal_filter.c: the filter of system calls, for all threads of this process. 0 or an errno. */
+int pi_os_filter_apply(const struct pi_os_seal *seal);
+int pi_os_filter_denied(void);
+
+/* landlock.c: the same for paths and the rest. */
+int pi_os_landlock_apply(const struct pi_os_seal *seal);
+int pi_os_landlock_denied(const struct pi_os_seal *seal);

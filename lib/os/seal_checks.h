@@ -1,0 +1,107 @@
+/* seal_checks.h - what the arguments of a call must be, for the rules of seal_rules.h.
+ *
+ * Runs in: worker. Included by seal_filter.c alone.
+ */
+#pragma once
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000
+#endif
+
+/* Against what an argument is compared. */
+enum value { CONSTANT, SELF_PID, PARENT_PID, NULL_POINTER };
+
+/* argument & mask == value. */
+struct test {
+    unsigned argument;
+    uint32_t mask, value;
+    enum value kind;
+    bool and_next; /* the next test must hold, too; else one of them is enough */
+};
+
+#define ALL_BITS 0xffffffffu
+#define EQUALS(argument, value)                                                                    \
+    {                                                                                              \
+        argument, ALL_BITS, value, CONSTANT, false                                                 \
+    }
+#define IS(argument, kind)                                                                         \
+    {                                                                                              \
+        argument, ALL_BITS, 0, kind, false                                                         \
+    }
+
+#define THREAD_FLAGS ((uint32_t)(CLONE_THREAD | CLONE_VM | CLONE_SIGHAND))
+/* Namespaces; and a child of the supervisor. */
+#define SPACE_FLAGS                                                                                \
+    ((uint32_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |      \
+                CLONE_NEWPID | CLONE_NEWNET | CLONE_PARENT))
+
+/* Of a process for its own memory: not the pages that one with CAP_SYS_ADMIN takes from all (100,
+ * 101). 102 and 103 are guard pages. */
+static const struct test advice[] = {{2, ~31u, 0, CONSTANT, false}, EQUALS(2, 102), EQUALS(2, 103)};
+static const struct test self[] = {IS(0, SELF_PID)};
+static const struct test notify[] = {{0, ALL_BITS, 0, PARENT_PID, true},
+                                     EQUALS(1, SIGCHLD),
+                                     {0, ALL_BITS, 0, PARENT_PID, true},
+                                     EQUALS(1, SIGCONT)};
+static const struct test thread[] = {
+    {0, THREAD_FLAGS | SPACE_FLAGS, THREAD_FLAGS, CONSTANT, false}};
+static const struct test no_spaces[] = {{0, SPACE_FLAGS, 0, CONSTANT, false}};
+static const struct test read_own[] = {{0, ALL_BITS, 0, CONSTANT, true},
+                                       IS(2, NULL_POINTER),
+                                       {0, ALL_BITS, 0, SELF_PID, true},
+                                       IS(2, NULL_POINTER)};
+static const struct test names[] = {EQUALS(0, PR_SET_NAME), EQUALS(0, PR_GET_NAME),
+                                    EQUALS(0, PR_GET_DUMPABLE)};
+/* On a descriptor, if the path is empty. A task can write a path there, too: see posse_seal(7). */
+static const struct test open_stat[] = {{3, AT_EMPTY_PATH, AT_EMPTY_PATH, CONSTANT, false}};
+static const struct test open_statx[] = {{2, AT_EMPTY_PATH, AT_EMPTY_PATH, CONSTANT, false}};
+/* Not those that make the kernel send signals: F_SETOWN, F_SETSIG. 0 is F_DUPFD, 7 F_SETLKW. */
+static const struct test own_flags[] = {{1, ~7u, 0, CONSTANT, false}, EQUALS(1, F_DUPFD_CLOEXEC),
+                                        EQUALS(1, F_OFD_GETLK),       EQUALS(1, F_OFD_SETLK),
+                                        EQUALS(1, F_OFD_SETLKW),      EQUALS(1, F_GETPIPE_SZ),
+                                        EQUALS(1, F_SETPIPE_SZ)};
+static const struct test harmless[] = {EQUALS(1, TCGETS), EQUALS(1, TIOCGWINSZ),
+                                       EQUALS(1, FIONREAD), EQUALS(1, FIONBIO), EQUALS(1, FIOCLEX)};
+static const struct test connected[] = {IS(4, NULL_POINTER)};
+
+enum check {
+    ANY,     /* whatever its arguments are */
+    NO_CALL, /* as if the kernel did not know it */
+    ADVICE,
+    SELF,
+    NOTIFY,
+    THREAD,
+    NO_SPACES,
+    READ_OWN,
+    NAMES,
+    OPEN_STAT,
+    OPEN_STATX,
+    OWN_FLAGS,
+    HARMLESS,
+    CONNECTED
+};
+
+#define TESTS_OF(tests)                                                                            \
+    {                                                                                              \
+        tests, sizeof(tests) / sizeof(tests)[0]                                                    \
+    }
+static const struct {
+    const struct test *tests;
+    size_t count;
+} checks[] = {
+    [ADVICE] = TESTS_OF(advice),         [SELF] = TESTS_OF(self),
+    [NOTIFY] = TESTS_OF(notify),         [THREAD] = TESTS_OF(thread),
+    [NO_SPACES] = TESTS_OF(no_spaces),   [READ_OWN] = TESTS_OF(read_own),
+    [NAMES] = TESTS_OF(names),           [OPEN_STAT] = TESTS_OF(open_stat),
+    [OPEN_STATX] = TESTS_OF(open_statx), [OWN_FLAGS] = TESTS_OF(own_flags),
+    [HARMLESS] = TESTS_OF(harmless),     [CONNECTED] = TESTS_OF(connected),
+};
