@@ -102,7 +102,8 @@ extern "C" {
     X(POSSE_DEADLOCK, 17, "the call would wait for the task that makes it")                        \
     X(POSSE_END, 18, "there is nothing more")                                                      \
     X(POSSE_CLOSED, 19, "the queue is closed")                                                     \
-    X(POSSE_OWNER_DIED, 20, "the lock is held now; the one who held it before has died")
+    X(POSSE_OWNER_DIED, 20, "the lock is held now; the one who held it before has died")           \
+    X(POSSE_FORBIDDEN, 21, "the task made a system call that its seal forbids")
 
 typedef enum posse_status {
 #define POSSE_STATUS_CONSTANT(name, value, message) name = (value),
@@ -240,6 +241,10 @@ typedef struct posse_options {
     /* 1: a crash of a worker process tells where it was, see posse_autopsy.h. Processes on Linux
      * only. 0: it does not. */
     long autopsy;
+
+    /* Takes rights from the workers: see posse_seal.h. A task that does what is forbidden ends as
+     * POSSE_FORBIDDEN. Processes only, on Linux. NULL: none. */
+    const struct posse_seal *seal;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -267,16 +272,18 @@ typedef struct posse_options {
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
  * POSSE_INVALID: a count is negative, a backend or policy unknown, a size without its argument, an
  * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy
- * neither 0 nor 1, or executor NULL.
+ * neither 0 nor 1, the seal not valid, or executor NULL.
  * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries or
  * idle_timeout_ms over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
- * measured. autopsy is set with threads or inline, or not on Linux. With processes also if the
- * system denies a call without which workers cannot be watched or would outlive the program, as
- * filters of system calls do: errno tells. Where only pidfd_open is denied, the supervisor checks
- * twice a second that the program lives.
+ * measured. autopsy is set with threads or inline, or not on Linux. A seal is set with threads or
+ * inline, or the system cannot enforce all of it. With processes also if the system denies a call
+ * without which workers cannot be watched or would outlive the program, as filters of system calls
+ * do: errno tells. Where only pidfd_open is denied, the supervisor checks twice a second that the
+ * program lives.
  * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
- * POSSE_SYSTEM: a system call failed; also too many files are open. */
+ * POSSE_SYSTEM: a system call failed; also too many files are open, or a path of the seal cannot be
+ * opened. */
 POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
                                                 posse_executor **executor);
 
@@ -334,7 +341,7 @@ typedef struct posse_stats {
     uint64_t failed;           /* tasks that ended with an error of their own */
     uint64_t cancelled;        /* tasks that were cancelled before or while running */
     uint64_t timed_out;        /* tasks that passed their deadline */
-    uint64_t lost;             /* tasks that were lost with their worker */
+    uint64_t lost;             /* tasks that were lost with their worker, POSSE_FORBIDDEN too */
     uint64_t futures;          /* slots in use: tasks under way and ended ones not yet released */
     uint64_t memory_blocks;    /* of shared memory, that hold arguments, results and posse_alloc */
     uint64_t memory_reserved;  /* bytes of address space for shared memory */
@@ -486,8 +493,8 @@ POSSE_API POSSE_CHECK posse_status posse_submit_many(posse_executor *executor,
  * *size bytes that stay valid until posse_release (NULL and 0 for an empty result). Either may be
  * NULL.
  * POSSE_OK: there is a result.
- * POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_DEADLINE: the task ended so, see
- * posse_exception.
+ * POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_FORBIDDEN, POSSE_DEADLINE: the task
+ * ended so, see posse_exception.
  * POSSE_TIMEOUT: the task has not ended yet.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: the task will never end.
  * POSSE_DEADLOCK: a task waits for itself.
@@ -506,8 +513,8 @@ POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, v
 /* How a task ended; or, after a call that returned another status, that status, in words. */
 typedef struct posse_error {
     size_t struct_size; /* sizeof(posse_error), set by the caller */
-    /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST or POSSE_DEADLINE; or what
-     * the call returned */
+    /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_FORBIDDEN or
+     * POSSE_DEADLINE; or what the call returned */
     posse_status status;
     int code;          /* of the task, with POSSE_TASK_FAILED */
     int signal;        /* that killed the worker, with POSSE_WORKER_LOST; 0 if it exited */
@@ -516,6 +523,11 @@ typedef struct posse_error {
     int attempt;       /* which run this was, from 1 to 255; 0 if it never ran */
     char name[32];     /* of the job; "" if it has none */
     char message[320]; /* in words, after "<name>: " if it has a name; "" for POSSE_OK */
+    /* With POSSE_FORBIDDEN, of which signal, exit_code and pid also tell: the number of the system
+     * call, and its name, which is constant. -1 and "unknown": the task had its own handler of
+     * SIGSYS, or that signal was blocked. Else 0 and NULL. */
+    long call;
+    const char *call_name;
 } posse_error;
 
 /* Blocks up to timeout_ms until the task has ended, and says how: "thumbnail: worker 123 was killed
@@ -708,8 +720,8 @@ typedef int posse_block_fn(posse_task *task, const posse_block *block);
  * Otherwise the map ends too: after the items before posse_map_next returns what it returned. */
 typedef posse_status posse_source(void *context, void *const *elements);
 
-/* What is lost with a chunk whose worker died (POSSE_WORKER_LOST) or was killed because the chunk
- * was over its time (POSSE_DEADLINE). */
+/* What is lost with a chunk whose worker died (POSSE_WORKER_LOST, POSSE_FORBIDDEN) or was killed
+ * because the chunk was over its time (POSSE_DEADLINE). */
 typedef enum posse_on_lost {
     POSSE_LOSE_CHUNK = 0, /* all items of the chunk */
     /* Only the guilty item. Both halves of the chunk run again, then both halves of each one that
@@ -772,8 +784,8 @@ POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
  * never began has POSSE_CANCELLED, one that was still running has the status that the call returns.
  * The bytes in job.results of an item without POSSE_OK mean nothing.
  * POSSE_OK: all items have results.
- * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_DEADLINE, POSSE_CANCELLED: the first item that has no
- * result ended so; the others have theirs.
+ * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_FORBIDDEN, POSSE_DEADLINE, POSSE_CANCELLED: the first
+ * item that has no result ended so; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
  * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was);
  * neither or both functions are set; a number is negative; priority or on_lost is unknown; a size

@@ -8,6 +8,7 @@
  * copied first, and pi_confirm then looks whether the handle is still valid.
  */
 #include "internal.h"
+#include "os/calls.h"
 #include "pool/block.h"
 #include "pool/park.h"
 
@@ -33,16 +34,21 @@ static void describe_loss(struct pi_slot *slot, posse_error *error)
     error->signal = slot->death.signal;
     error->exit_code = slot->death.exit_code;
     error->pid = (long)slot->death.pid;
+    if (error->status == POSSE_FORBIDDEN) {
+        error->call = pi_forbidden_call(&slot->death);
+        error->call_name = pi_os_call_name(error->call);
+    }
     pi_describe_death(&slot->death, error->message, sizeof error->message);
 }
 
-static void describe_end(posse_executor *e, struct pi_slot *slot, uint64_t word, posse_error *error)
+static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_error *error)
 {
-    error->status = pi_end_of(word);
+    struct pi_slot *slot = seen->slot;
+    error->status = pi_end_of(e, seen);
     error->attempt = pi_load_relaxed(&slot->attempt); /* relaxed: published with the state */
     if (error->status == POSSE_TASK_FAILED)
         describe_failure(e, slot, error);
-    else if (error->status == POSSE_WORKER_LOST)
+    else if (error->status == POSSE_WORKER_LOST || error->status == POSSE_FORBIDDEN)
         describe_loss(slot, error);
     else if (error->status == POSSE_DEADLINE)
         snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms",
@@ -89,7 +95,7 @@ static posse_status tell(posse_future future, long timeout_ms, posse_error *erro
         if (name)
             memcpy(error->name, name, sizeof error->name - 1);
         if (status == POSSE_OK)
-            describe_end(future.executor, seen.slot, seen.word, error);
+            describe_end(future.executor, &seen, error);
         status = pi_confirm(future, seen.slot, status);
         if (status == POSSE_INVALID)
             pi_error_of_call(status, error);

@@ -122,6 +122,7 @@ static void tear_down(void *context)
     pi_os_fork_detect_fini(&e->guard);
     free(e->hooks.initializer.arg);
     free(e->hooks.finalizer.arg);
+    free(e->seal);
     free(e);
     errno = error;
 }

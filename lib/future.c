@@ -37,14 +37,27 @@ posse_status pi_future_look(posse_future future, struct pi_seen *seen)
 
 /* ---- how it ended ---- */
 
-posse_status pi_end_of(uint64_t word)
+/* A sealed worker is lost also because of what its task did. Another thread may have released the
+ * future meanwhile. */
+static posse_status end_of_loss(const posse_executor *e, const struct pi_seen *seen)
 {
-    switch (pi_state(word)) {
+    if (!e->seal)
+        return POSSE_WORKER_LOST;
+    bool forbidden = seen->slot->death.forbidden != 0;
+    /* order: as pi_confirm */
+    if (pi_generation(pi_load_again(&seen->slot->word)) != pi_generation(seen->word))
+        return pi_refuse(POSSE_INVALID, PI_STALE);
+    return forbidden ? POSSE_FORBIDDEN : POSSE_WORKER_LOST;
+}
+
+posse_status pi_end_of(const posse_executor *e, const struct pi_seen *seen)
+{
+    switch (pi_state(seen->word)) {
     case PI_DONE: return POSSE_OK;
     case PI_FAILED: return POSSE_TASK_FAILED;
     case PI_CANCELLED: return POSSE_CANCELLED;
     case PI_TIMED_OUT: return POSSE_DEADLINE;
-    case PI_LOST: return POSSE_WORKER_LOST;
+    case PI_LOST: return end_of_loss(e, seen);
     default: return POSSE_INVALID;
     }
 }
@@ -103,7 +116,7 @@ posse_status posse_result(posse_future future, long timeout_ms, const void **dat
         *size = 0;
     posse_status status = pi_await(future, timeout_ms, &seen);
     if (status == POSSE_OK)
-        status = pi_end_of(seen.word);
+        status = pi_end_of(future.executor, &seen);
     if (status == POSSE_OK)
         status = show(future, seen.slot, data, size);
     if (seen.entered)
@@ -138,7 +151,7 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
         return pi_refuse(POSSE_INVALID, "buffer is NULL");
     posse_status status = pi_await(future, timeout_ms, &seen);
     if (status == POSSE_OK)
-        status = pi_end_of(seen.word);
+        status = pi_end_of(future.executor, &seen);
     if (status == POSSE_OK)
         status = copy(future, seen.slot, buffer, capacity, size);
     if (seen.entered)

@@ -36,6 +36,11 @@ posse_status pi_options_read(const posse_options *given, posse_options *options)
 /* Writes them into the executor. POSSE_INVALID, POSSE_NO_MEMORY. */
 posse_status pi_options_apply(posse_executor *executor, const posse_options *options);
 
+/* seal_options.c: checks options.seal, and copies it for free. POSSE_INVALID, POSSE_TOO_LARGE,
+ * POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY, POSSE_SYSTEM; *seal may be set then, too. */
+struct posse_seal;
+posse_status pi_seal_read(const struct posse_seal *given, struct pi_os_seal **seal);
+
 /* ---- at_exit.c: the list of executors that exit waits for ---- */
 
 /* Registers the handler of atexit, once. POSSE_NO_MEMORY. */
@@ -59,8 +64,8 @@ posse_status pi_future_look(posse_future future, struct pi_seen *seen);
 /* The word alone; 0, which is no state of a task, if there is none. Unlike posse_done it delivers
  * nothing: the caller may hold the dispatcher's lock. */
 uint64_t pi_future_word(posse_future future);
-/* How a final word says that the task ended. */
-posse_status pi_end_of(uint64_t word);
+/* How the task ended, whose word is final. POSSE_INVALID: it was released meanwhile. */
+posse_status pi_end_of(const posse_executor *executor, const struct pi_seen *seen);
 /* Waits until the task has ended, as posse_result does. */
 posse_status pi_await(posse_future future, long timeout_ms, struct pi_seen *seen);
 /* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may

@@ -45,7 +45,8 @@ static bool may_run_again(const posse_map_iter *m, posse_status status)
 {
     if (m->until != PI_NEVER && pi_os_now() >= m->until)
         return false;
-    return (status == POSSE_WORKER_LOST && !m->executor->break_on_loss) ||
+    bool lost = status == POSSE_WORKER_LOST || status == POSSE_FORBIDDEN;
+    return (lost && !m->executor->break_on_loss) ||
            (status == POSSE_DEADLINE && m->executor->backend->kills);
 }
 
@@ -108,12 +109,20 @@ static bool split(posse_map_iter *m, struct pi_flight *lost, posse_status status
     return true;
 }
 
+/* How a chunk has ended; POSSE_INVALID: it has not. */
+static posse_status end_of(const struct pi_flight *flight)
+{
+    struct pi_seen seen;
+    posse_status status = pi_future_look(flight->sub.future, &seen);
+    return status == POSSE_OK ? pi_end_of(flight->sub.future.executor, &seen) : status;
+}
+
 /* Splits those chunks that are lost by now, from one on. */
 static void split_more(posse_map_iter *m, struct pi_flight *flight)
 {
     for (int i = 0; flight && i < PI_SPLIT_AHEAD; i++) {
         struct pi_flight *younger = flight->younger;
-        (void)split(m, flight, pi_end_of(pi_future_word(flight->sub.future)));
+        (void)split(m, flight, end_of(flight));
         flight = younger;
     }
 }

@@ -71,6 +71,8 @@ static posse_status check_options(const posse_options *o)
         {o->autopsy != 0 && o->autopsy != 1, POSSE_INVALID, "options.autopsy is neither 0 nor 1"},
         {o->autopsy && (o->backend != POSSE_PROCESS || !pi_os_crash_is_known()),
          POSSE_NOT_SUPPORTED, "options.autopsy: only worker processes crash alone, on Linux"},
+        {o->seal && o->backend != POSSE_PROCESS, POSSE_NOT_SUPPORTED,
+         "options.seal: only worker processes can be sealed"},
     };
     return PI_REFUSE_FIRST(mistakes);
 }
@@ -139,5 +141,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     bool copied =
         set_call(&e->hooks.initializer, o->initializer, o->initializer_arg, o->initializer_size) &&
         set_call(&e->hooks.finalizer, o->finalizer, o->finalizer_arg, o->finalizer_size);
-    return copied ? POSSE_OK : pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    if (!copied)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    return o->seal ? pi_seal_read(o->seal, &e->seal) : POSSE_OK;
 }

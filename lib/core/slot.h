@@ -32,7 +32,9 @@ struct pi_death {
     int32_t signal;    /* 0 if it exited */
     int32_t exit_code; /* -1 if a signal killed it */
     int64_t pid;
+    uint32_t forbidden; /* 1 + the system call that the seal forbids, or UNKNOWN; 0: none */
 };
+#define PI_UNKNOWN_CALL UINT32_MAX
 
 /* A reference to a block of the arena, 0 for none: see arena.h. */
 typedef uint64_t pi_block_ref;

@@ -78,6 +78,9 @@ struct pi_worker {
     /* 1: another thread of the worker's process did such a thing. So `touched` does not tell all,
      * and after a death the supervisor looks at each slot. Set before the first time. */
     _Atomic uint32_t walk;
+    /* 1 + the system call that ended this sealed worker; 0: none, or unknown. order: its handler of
+     * SIGSYS stores it (release); the supervisor reads it (acquire) when it has seen the death. */
+    _Atomic uint32_t forbidden;
     /* Tasks that ended here, by how: twice the count, and 1 more while the worker makes `current`
      * final. So a death in between is counted exactly. The worker alone writes. */
     _Atomic uint64_t finished[PI_ENDS];

@@ -1,7 +1,8 @@
 #!/bin/sh
 # make.sh HEADER DIRECTORY - makes the manual pages: man3 from posse.h and the headers posse_*.h
-# beside it, one for each line of the file pages, and man7. A page has a link for each of its
-# functions and types.
+# beside it, one for each line of the file pages, and man7, with the calls of lib/os/seal_rules.h. A
+# page has a link for each of its functions and types; posse_seal.h has types alone, and its page in
+# man7.
 #
 # It goes by the form of posse.h: lines of sections, comments above declarations, statuses at the
 # beginning of sentences. What it does not understand is an error.
@@ -26,3 +27,5 @@ while read -r name page; do
 done <"$out/links"
 rm "$out/links"
 cp "$here/posse_fork.7" "$out/man7/"
+awk -f "$here/seal.awk" "$here/../os/seal_rules.h" "$here/posse_seal.7" >"$out/man7/posse_seal.7"
+ln -s ../man7/posse_seal.7 "$out/man3/posse_seal.3"

@@ -134,7 +134,8 @@ function write_see_also(    i, k, n, names, name)
     for (i = 1; i <= n; i++)
         put(".Xr " names[i] " 3 ,")
     put(".Xr posse 7 ,")
-    put(".Xr posse_fork 7")
+    put(".Xr posse_fork 7 ,")
+    put(".Xr posse_seal 7")
 }
 
 function write_page()

@@ -9,6 +9,7 @@
  * another thread may have held at the fork.
  */
 #include "pool/error.h"
+#include "os/calls.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -93,10 +94,18 @@ static const struct numbered signals[] = {
     {0, ""},
 };
 
+long pi_forbidden_call(const struct pi_death *death)
+{
+    return death->forbidden == PI_UNKNOWN_CALL ? -1 : (long)death->forbidden - 1;
+}
+
 void pi_describe_death(const struct pi_death *death, char *text, size_t size)
 {
-    long pid = (long)death->pid;
-    if (death->signal)
+    long pid = (long)death->pid, call = pi_forbidden_call(death);
+    if (death->forbidden)
+        snprintf(text, size, "worker %ld made a system call that its seal forbids: %s (%ld)", pid,
+                 pi_os_call_name(call), call);
+    else if (death->signal)
         snprintf(text, size, "worker %ld was killed by signal %d%s", pid, (int)death->signal,
                  find(signals, death->signal));
     else

@@ -42,6 +42,8 @@ struct pi_error pi_error_from_errno(const char *what, int error);
 struct pi_error pi_error_from_death(const struct pi_death *death);
 /* The end of a worker in words. */
 void pi_describe_death(const struct pi_death *death, char *text, size_t size);
+/* The number of the call that was forbidden; -1: unknown, or none was. */
+long pi_forbidden_call(const struct pi_death *death);
 
 /* Writes an error for `owner`, unless the cell has one already. */
 void pi_error_cell_write(struct pi_error_cell *cell, unsigned owner, const struct pi_error *error);

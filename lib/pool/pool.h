@@ -19,6 +19,7 @@
 
 struct pi_backend;
 struct pi_crash_record;
+struct pi_os_seal;
 struct pi_supervisor;
 
 /* worker/hooks.c: what a worker runs at its start and end, with the executor's copy of the
@@ -77,6 +78,7 @@ struct posse_executor {
     struct pi_hooks hooks;
     void (*log)(void *context, const char *message);
     void *log_context;
+    struct pi_os_seal *seal; /* worker/sealed.c; NULL: none */
 
     /* Its parts. */
     struct pi_segment segment;

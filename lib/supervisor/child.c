@@ -121,7 +121,8 @@ static int prepare(struct pi_supervisor *s, unsigned number)
         return errno;
     pi_os_semaphore_drain(&worker->wake); /* a post that comes late only makes the worker look */
     _Atomic uint32_t *const cleared[] = {&worker->exit_requested, &worker->escaped,
-                                         &worker->suspect, &worker->touched, &worker->walk};
+                                         &worker->suspect,        &worker->touched,
+                                         &worker->walk,           &worker->forbidden};
     for (size_t i = 0; i < sizeof cleared / sizeof cleared[0]; i++)
         pi_store_relaxed(cleared[i], 0); /* relaxed: published by the start of the worker */
     pi_store_release(&worker->state, PI_WORKER_STARTING); /* with pi_worker_state */

@@ -127,6 +127,16 @@ static enum pi_worker_state final_state(const struct pi_supervisor *s, unsigned 
     return state == PI_WORKER_EXITED && !clean ? PI_WORKER_EXITING : state;
 }
 
+/* The system call of which a sealed worker has died: see worker/sealed.c. */
+static uint32_t forbidden_call(posse_executor *e, unsigned worker, const struct pi_os_death *how)
+{
+    if (!e->seal || how->signal != SIGSYS)
+        return 0;
+    /* acquire: with on_forbidden in os/seal.c */
+    uint32_t call = pi_load_acquire(&e->segment.workers[worker].forbidden);
+    return call ? call : PI_UNKNOWN_CALL;
+}
+
 /* The worker's group is killed while its pid is still its own: so dies what its tasks started. */
 static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct pi_os_death *how)
 {
@@ -134,7 +144,10 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     struct pi_header *header = e->segment.header;
     struct pi_worker *record = &e->segment.workers[worker];
     struct pi_child *child = &s->children[worker];
-    struct pi_death death = {how->signal, how->exit_code, child->pid};
+    struct pi_death death = {.signal = how->signal,
+                             .exit_code = how->exit_code,
+                             .pid = child->pid,
+                             .forbidden = forbidden_call(e, worker, how)};
     PI_ASSERT(child->state != PI_CHILD_EMPTY && s->alive > 0);
     pi_note_initialized(s); /* it may have ended its initializer just before */
     enum pi_worker_state state = final_state(s, worker, how);

@@ -21,6 +21,7 @@
 #include "pool/wake.h"
 #include "worker/hooks.h"
 #include "worker/run.h"
+#include "worker/sealed.h"
 
 struct worker {
     posse_executor *executor;
@@ -190,6 +191,13 @@ static void leave(struct worker *w)
     publish_state(w, PI_WORKER_EXITED);
 }
 
+/* False: the worker cannot begin, and *why says so. */
+static bool begin(posse_executor *e, unsigned worker, struct pi_error *why)
+{
+    return pi_seal_begin(e, why) && pi_initialize(e, worker, why) &&
+           (!e->backend->rearm || e->backend->rearm(e, why)) && pi_seal_worker(e, worker, why);
+}
+
 void pi_worker_loop(posse_executor *e, unsigned worker)
 {
     struct pi_self self = {.executor = e, .worker = worker};
@@ -198,7 +206,7 @@ void pi_worker_loop(posse_executor *e, unsigned worker)
     w.started = (unsigned)pi_load_relaxed(&e->segment.header->workers_started);
     struct pi_error why;
     pi_self = &self;
-    if (pi_initialize(e, worker, &why) && (!e->backend->rearm || e->backend->rearm(e, &why))) {
+    if (begin(e, worker, &why)) {
         w.resident = e->max_rss ? pi_os_rss() : 0;
         publish_state(&w, PI_WORKER_READY);
         work(&w);

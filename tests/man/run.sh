@@ -132,8 +132,25 @@ check_refusals() {
     refuses "a comment about a call that there is not" 's/^ \* .*posse_release/& posse_other/'
 }
 
+# Each constant and member of posse_seal.h is in posse_seal(7), as is each call that a seal allows.
+check_seal() {
+    as_text "$man/man7/posse_seal.7" >"$scratch/page"
+    {
+        sed -n -e 's/^#define \(POSSE_ALLOW_[A-Z]*\) .*/\1/p' \
+            -e 's/^    [a-z_0-9 *]*[ *]\([a-z_]*\);.*/\1/p' "${header%.h}_seal.h"
+        grep -v '^ \*' "$top/lib/os/seal_rules.h" | grep -o 'RULE([a-z0-9_]*' | sed 's/RULE(//'
+    } >"$scratch/named"
+    for name in POSSE_ALLOW_FILES n_readable futex; do
+        grep -qx "$name" "$scratch/named" || fail "this test does not find $name"
+    done
+    while read -r name; do
+        grep -qw "$name" "$scratch/page" || fail "$name is not in posse_seal(7)"
+    done <"$scratch/named"
+}
+
 check_lint
 check_names
+check_seal
 check_types
 check_contracts
 check_statuses

@@ -86,6 +86,7 @@ static const struct {
      "a release of a task that another process awaits; destroy"},
     {"pool/dispatch.c", "must_rescan", true, "after a death, if the list was broken"},
     {"core/slot.c", "pi_slot_publish", true, "an entry of an earlier life is in the ring"},
+    {"os/seal.c", "on_forbidden", false, "sealed workers: behaviour/sealed_life.c"},
     {"core/waiters.c", "use_words", true, "the first who sleeps for an object"},
 };
 

@@ -1,0 +1,66 @@
+/* posse_seal.h - takes rights from worker processes: options.seal of posse_create.
+ *
+ * A sealed worker can compute, use memory and what is open, and make the calls of posse. All else
+ * is forbidden unless the seal allows it:
+ *
+ *     posse_seal seal = {.struct_size = sizeof seal};
+ *     posse_options options = {.struct_size = sizeof options, .seal = &seal};
+ *
+ * This seal allows nothing: no file can be opened, and no socket, program or process made.
+ *
+ * A task that makes a forbidden system call dies before the call does anything: its future ends as
+ * POSSE_FORBIDDEN, and posse_exception names the call. Other tasks go on. It counts as a lost task
+ * everywhere else: it runs again if it has retries left, and options.on_worker_lost holds.
+ *
+ * The worker is sealed when its initializer has ended well, and before its first task. So the
+ * initializer may open and load what tasks need. Each worker that replaces another one is sealed
+ * the same way. A worker that cannot be sealed runs no task; if that happens again and again, the
+ * executor breaks.
+ *
+ * posse_seal(7) has the list of all calls that are allowed, and what a seal does not protect. Linux
+ * on x86-64 and 64-bit Arm only.
+ */
+#ifndef POSSE_SEAL_H
+#define POSSE_SEAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a seal may allow. */
+#define POSSE_ALLOW_FILES 0x1u        /* to open, make, change and remove files everywhere */
+#define POSSE_ALLOW_NETWORK 0x2u      /* to make sockets, local ones too */
+#define POSSE_ALLOW_PROGRAMS 0x4u     /* to run other programs; they must be readable, too */
+#define POSSE_ALLOW_PROCESSES 0x8u    /* to fork and to wait for children; all are sealed as well */
+#define POSSE_ALLOW_SIGNALS 0x10u     /* to send signals to other processes */
+#define POSSE_ALLOW_TRACING 0x20u     /* to read and write the memory of other processes */
+#define POSSE_ALLOW_DESCRIPTORS 0x40u /* all descriptors that the program had open stay open */
+#define POSSE_ALLOW_ENVIRONMENT 0x80u /* the environment stays */
+#define POSSE_ALLOW_DUMPS 0x100u      /* core dumps, and debuggers that belong to the same user */
+
+/* Zero is the default everywhere, and allows nothing. What pointers lead to is copied. */
+typedef struct posse_seal {
+    size_t struct_size; /* sizeof(posse_seal) */
+    uint64_t allow;     /* POSSE_ALLOW_FILES and so on, together */
+    /* Paths that tasks may open without POSSE_ALLOW_FILES: files, or directories with all that is
+     * below them. Readable ones may be read (and run, with POSSE_ALLOW_PROGRAMS), writable ones
+     * also changed, made and removed. Other paths give EACCES. Each must exist, at posse_create and
+     * whenever a worker starts. At most 1000 of each. */
+    const char *const *readable;
+    size_t n_readable;
+    const char *const *writable;
+    size_t n_writable;
+    /* Descriptors that stay open in the workers, beside stdin, stdout and stderr, and what posse
+     * needs itself. All others are closed before the initializer. At most 1000. */
+    const int *descriptors;
+    size_t n_descriptors;
+} posse_seal;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

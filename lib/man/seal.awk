@@ -1,0 +1,96 @@
+# seal.awk - usage: awk -f seal.awk seal_rules.h posse_seal.7
+#
+# Prints the page with the list of system calls in the place of a comment that says so.
+
+function fail(message)
+{
+    print FILENAME ":" FNR ": " message >"/dev/stderr"
+    failed = 1
+    exit 1
+}
+
+BEGIN {
+    heads = "ALWAYS PATHS CHANGES FILES NETWORK PROGRAMS PROCESSES SIGNALS TRACING"
+    title["ALWAYS"] = "Always"
+    title["PATHS"] = "With .Dv POSSE_ALLOW_FILES or lists of paths"
+    title["CHANGES"] = "With .Dv POSSE_ALLOW_FILES or a list of writable paths"
+    title["FILES"] = "With .Dv POSSE_ALLOW_FILES"
+    title["NETWORK"] = "With .Dv POSSE_ALLOW_NETWORK"
+    title["PROGRAMS"] = "With .Dv POSSE_ALLOW_PROGRAMS"
+    title["PROCESSES"] = "With .Dv POSSE_ALLOW_PROCESSES"
+    title["SIGNALS"] = "With .Dv POSSE_ALLOW_SIGNALS"
+    title["TRACING"] = "With .Dv POSSE_ALLOW_TRACING"
+    limit["ANY"] = ""
+    limit["NO_CALL"] = "fails with ENOSYS"
+    limit["ADVICE"] = "not MADV_HWPOISON and MADV_SOFT_OFFLINE"
+    limit["SELF"] = "to itself"
+    limit["NOTIFY"] = "SIGCHLD and SIGCONT to the supervisor"
+    limit["THREAD"] = "a thread"
+    limit["NO_SPACES"] = "without new namespaces"
+    limit["READ_OWN"] = "to read its own"
+    limit["NAMES"] = "names of threads, PR_GET_DUMPABLE"
+    limit["OPEN_STAT"] = "with AT_EMPTY_PATH"
+    limit["OPEN_STATX"] = limit["OPEN_STAT"]
+    limit["OWN_FLAGS"] = "not F_SETOWN and F_SETSIG"
+    limit["HARMLESS"] = "TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX"
+    limit["CONNECTED"] = "without an address"
+}
+
+function note(rule,    part)
+{
+    split(rule, part, ", ")
+    if (!(part[2] in title) || !(part[3] in limit))
+        fail("a rule that this script does not know: " rule)
+    calls[part[2]] = calls[part[2]] ", " part[1] \
+        (limit[part[3]] == "" ? "" : " (" limit[part[3]] ")")
+    n_rules++
+}
+
+# Lines of at most 76 characters.
+function put_words(text,    words, n, i, line)
+{
+    n = split(text, words, " ")
+    for (i = 1; i <= n; i++) {
+        if (line != "" && length(line " " words[i]) > 76) {
+            print line
+            line = ""
+        }
+        line = line (line == "" ? "" : " ") words[i]
+    }
+    print line
+}
+
+function put_lists(    n, i, head, words)
+{
+    if (n_rules == 0)
+        fail("no rule was found")
+    n = split(heads, head, " ")
+    print ".Bl -tag -width Ds"
+    for (i = 1; i <= n; i++) {
+        words = title[head[i]]
+        sub(/ \.Dv/, " Dv", words)
+        gsub(/ or lists| or a list/, " No&", words)
+        print ".It " words
+        put_words(substr(calls[head[i]], 3) ".")
+    }
+    print ".El"
+}
+
+NR == FNR {
+    rest = /^#define/ ? "" : $0
+    while (match(rest, /RULE\([^)]*\)/)) {
+        if (rest !~ /^ \*/)
+            note(substr(rest, RSTART + 5, RLENGTH - 6))
+        rest = substr(rest, RSTART + RLENGTH)
+    }
+    next
+}
+
+$0 == ".\\\" CALLS" {
+    put_lists()
+    next
+}
+
+{
+    print
+}

@@ -1,0 +1,246 @@
+/* sealed_start.c - what a worker keeps when it is sealed, and how it comes to be. */
+#include "support/sealed.h"
+#include "support/support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* ---- what posse_create refuses ---- */
+
+static void assert_refused(posse_seal seal, posse_status status, const char *words)
+{
+    posse_executor *pool = NULL;
+    posse_options options = OPTIONS(1, .seal = &seal);
+    assert_status(posse_create(&options, &pool), status);
+    assert_null(pool);
+    if (words)
+        assert_string_equal(posse_last_error(), words);
+}
+
+TEST(not_with_threads_or_inline, THREADS | INLINE)
+{
+    assert_refused((posse_seal){.struct_size = sizeof(posse_seal)}, POSSE_NOT_SUPPORTED,
+                   "options.seal: only worker processes can be sealed");
+}
+
+TEST(bad_seals, SEALABLE)
+{
+    const char *const none[] = {NULL}, *const missing[] = {"/there/is/none"}, *const root[] = {"/"};
+    int closed[] = {-1};
+    posse_seal seal = {.struct_size = sizeof seal, .allow = 0x200};
+    assert_refused(seal, POSSE_INVALID, "options.seal.allow has an unknown bit");
+    seal = (posse_seal){.struct_size = 1};
+    assert_refused(seal, POSSE_INVALID, "struct_size is not the size of the struct");
+    seal = (posse_seal){.struct_size = sizeof seal, .n_readable = 1};
+    assert_refused(seal, POSSE_INVALID, "options.seal has a number without its list");
+    seal.readable = none;
+    assert_refused(seal, POSSE_INVALID, "options.seal lists a path that is NULL");
+    seal.readable = root;
+    seal.allow = POSSE_ALLOW_FILES;
+    assert_refused(seal, POSSE_INVALID, "options.seal allows all files and lists paths");
+    seal = (posse_seal){.struct_size = sizeof seal, .descriptors = closed, .n_descriptors = 1};
+    assert_refused(seal, POSSE_INVALID, "options.seal.descriptors has one that is not open");
+    seal.n_descriptors = 1001;
+    assert_refused(seal, POSSE_TOO_LARGE, "options.seal lists over 1000 paths or descriptors");
+    end_pool(sealed_pool(1, (posse_seal){.readable = root, .n_readable = 1}));
+    seal = (posse_seal){.struct_size = sizeof seal, .readable = missing, .n_readable = 1};
+    errno = 0;
+    assert_refused(seal, POSSE_SYSTEM, "options.seal: a path cannot be opened");
+    assert_int_equal(errno, ENOENT);
+}
+
+/* Of a program that was built with another version of posse_seal.h. */
+TEST(seals_of_another_size, SEALABLE)
+{
+    struct {
+        posse_seal seal;
+        uint64_t more;
+    } later = {.seal.struct_size = offsetof(posse_seal, readable)};
+    posse_options options = OPTIONS(1, .seal = &later.seal);
+    end_pool(sealed_pool(1, (posse_seal){.allow = 0})); /* or skips */
+    posse_executor *pool = make_pool_with(options);
+    take_error(submitted(pool, socket_task, NULL, 0), POSSE_FORBIDDEN);
+    end_pool(pool);
+    later.seal.struct_size = sizeof later;
+    end_pool(make_pool_with(options));
+    later.more = 1;
+    assert_status(posse_create(&options, &pool), POSSE_INVALID);
+}
+
+/* ---- descriptors ---- */
+
+static int is_open_task(posse_task *task, const void *arg, size_t size)
+{
+    int fd;
+    memcpy(&fd, arg, sizeof fd);
+    return return_long(task, fcntl(fd, F_GETFD) != -1);
+}
+
+static int read_task(posse_task *task, const void *arg, size_t size)
+{
+    int fd;
+    char byte = 0;
+    memcpy(&fd, arg, sizeof fd);
+    if (pread(fd, &byte, 1, 0) != 1)
+        return errno;
+    return return_long(task, byte);
+}
+
+static long open_descriptors; /* in the worker: above stdio, and below a hundred */
+
+static int count_task_descriptors(posse_task *task, const void *arg, size_t size)
+{
+    open_descriptors = 0;
+    for (int fd = 3; fd < 100; fd++)
+        open_descriptors += fcntl(fd, F_GETFD) != -1;
+    return return_long(task, open_descriptors);
+}
+
+TEST(descriptors, SEALABLE)
+{
+    char name[] = "/tmp/posse-seal-XXXXXX";
+    int kept = mkstemp(name), other = dup(kept);
+    assert_true(kept > 2 && other > 2);
+    assert_int_equal(write(kept, "k", 1), 1);
+    assert_int_equal(unlink(name), 0);
+    posse_executor *pool = sealed_pool(1, (posse_seal){.descriptors = &kept, .n_descriptors = 1});
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(take_long(SUBMIT_VALUE(pool, is_open_task, kept)), 1);
+        assert_int_equal(take_long(SUBMIT_VALUE(pool, is_open_task, other)), 0);
+        assert_int_equal(take_long(SUBMIT_VALUE(pool, read_task, kept)), 'k');
+        assert_int_equal(take_long(submitted(pool, count_task_descriptors, NULL, 0)), 1);
+        take_error(submitted(pool, socket_task, NULL, 0), POSSE_FORBIDDEN); /* the next worker */
+    }
+    end_pool(pool);
+    pool = sealed_pool(1, (posse_seal){.allow = POSSE_ALLOW_DESCRIPTORS});
+    assert_int_equal(take_long(SUBMIT_VALUE(pool, is_open_task, other)), 1);
+    end_pool(pool);
+    close(kept);
+    close(other);
+}
+
+/* ---- the initializer ---- */
+
+static int opened_before = -1;
+
+static int opening_initializer(posse_task *task, const void *arg, size_t size)
+{
+    opened_before = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    return opened_before < 0 ? errno : 0;
+}
+
+static int read_opened_task(posse_task *task, const void *arg, size_t size)
+{
+    return read_task(task, &opened_before, sizeof opened_before);
+}
+
+TEST(the_initializer_opens_what_tasks_need, SEALABLE)
+{
+    posse_options options = with_initializer(opening_initializer, NULL, 0);
+    posse_executor *pool = sealed_pool_with(options, (posse_seal){.allow = 0});
+    for (int i = 0; i < 5; i++) {
+        assert_true(take_long(submitted(pool, read_opened_task, NULL, 0)) > 0);
+        take_error(submitted(pool, socket_task, NULL, 0), POSSE_FORBIDDEN);
+    }
+    end_pool(pool);
+}
+
+static void *wait_for_ever(void *nothing)
+{
+    pause();
+    return nothing;
+}
+
+static int threaded_initializer(posse_task *task, const void *arg, size_t size)
+{
+    pthread_t thread;
+    return pthread_create(&thread, NULL, wait_for_ever, NULL);
+}
+
+static void *end_at_once(void *nothing) { return nothing; }
+
+static int joining_initializer(posse_task *task, const void *arg, size_t size)
+{
+    pthread_t threads[8];
+    int error = 0;
+    for (size_t i = 0; i < COUNT(threads); i++)
+        error |= pthread_create(&threads[i], NULL, end_at_once, NULL);
+    for (size_t i = 0; i < COUNT(threads); i++)
+        error |= pthread_join(threads[i], NULL);
+    return error;
+}
+
+/* The kernel may count such a thread for a moment longer. */
+TEST(an_initializer_whose_threads_have_ended, SEALABLE)
+{
+    posse_options options = with_initializer(joining_initializer, NULL, 0);
+    options.max_tasks_per_worker = 1;
+    posse_executor *pool = sealed_pool_with(options, (posse_seal){.allow = 0});
+    for (long i = 0; i < 100; i++)
+        assert_int_equal(take_long(submitted_long(pool, square_task, i)), i * i);
+    assert_int_equal(stats_of(pool).workers_lost, 0);
+    end_pool(pool);
+}
+
+/* The seal would not reach that thread. */
+TEST(an_initializer_that_leaves_threads, SEALABLE)
+{
+    posse_options options = with_initializer(threaded_initializer, NULL, 0);
+    posse_executor *pool = sealed_pool_with(options, (posse_seal){.allow = 0});
+    posse_error why = {.struct_size = sizeof why};
+    assert_eventually(posse_why_broken(pool, &why) == POSSE_OK && why.status == POSSE_BROKEN);
+    assert_non_null(strstr(why.message, "the worker cannot be sealed"));
+    assert_ok(posse_destroy(pool));
+}
+
+/* ---- environment and dumps ---- */
+
+static int environment_task(posse_task *task, const void *arg, size_t size)
+{
+    return return_long(task, getenv("PATH") != NULL || getenv("POSSE_TEST_SEALED") != NULL);
+}
+
+static int dumpable_task(posse_task *task, const void *arg, size_t size)
+{
+    return return_long(task, prctl(PR_GET_DUMPABLE));
+}
+
+static const char *path; /* the string that the runner was started with */
+
+static int overwritten_task(posse_task *task, const void *arg, size_t size)
+{
+    return return_long(task, path[0]);
+}
+
+TEST(environment, SEALABLE)
+{
+    path = getenv("PATH");
+    assert_non_null(path);
+    assert_int_equal(setenv("POSSE_TEST_SEALED", "secret", 1), 0);
+    posse_executor *pool = sealed_pool(1, (posse_seal){.allow = 0});
+    assert_int_equal(take_long(submitted(pool, environment_task, NULL, 0)), 0);
+    assert_int_equal(take_long(submitted(pool, overwritten_task, NULL, 0)), 0);
+    end_pool(pool);
+    pool = sealed_pool(1, (posse_seal){.allow = POSSE_ALLOW_ENVIRONMENT});
+    assert_int_equal(take_long(submitted(pool, environment_task, NULL, 0)), 1);
+    assert_int_equal(take_long(submitted(pool, overwritten_task, NULL, 0)), path[0]);
+    end_pool(pool);
+    assert_string_equal(getenv("POSSE_TEST_SEALED"), "secret");
+    assert_int_equal(unsetenv("POSSE_TEST_SEALED"), 0);
+}
+
+TEST(dumpable, SEALABLE)
+{
+    posse_executor *pool = sealed_pool(1, (posse_seal){.allow = 0});
+    assert_int_equal(take_long(submitted(pool, dumpable_task, NULL, 0)), 0);
+    end_pool(pool);
+    pool = sealed_pool(1, (posse_seal){.allow = POSSE_ALLOW_DUMPS});
+    assert_int_equal(take_long(submitted(pool, dumpable_task, NULL, 0)), 1);
+    end_pool(pool);
+}

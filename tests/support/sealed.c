@@ -1,0 +1,42 @@
+/* sealed.c - pools whose workers are sealed. */
+#include "sealed.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+posse_executor *sealed_pool_with(posse_options options, posse_seal seal)
+{
+    posse_executor *pool = NULL;
+    seal.struct_size = sizeof seal;
+    options.seal = &seal;
+    posse_status status = posse_create(&options, &pool);
+    if (status == POSSE_NOT_SUPPORTED) {
+        print_message("skipped: %s (errno %d)\n", posse_last_error(), errno);
+        skip();
+    }
+    assert_ok(status);
+    return pool;
+}
+
+posse_executor *sealed_pool(long workers, posse_seal seal)
+{
+    posse_options options = OPTIONS(workers);
+    return sealed_pool_with(options, seal);
+}
+
+bool has_word(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += length)
+        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+int socket_task(posse_task *task, const void *arg, size_t size)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return return_long(task, fd < 0 ? errno : close(fd));
+}
