@@ -103,7 +103,9 @@ extern "C" {
     X(POSSE_END, 18, "there is nothing more")                                                      \
     X(POSSE_CLOSED, 19, "the queue is closed")                                                     \
     X(POSSE_OWNER_DIED, 20, "the lock is held now; the one who held it before has died")           \
-    X(POSSE_FORBIDDEN, 21, "the task made a system call that its seal forbids")
+    X(POSSE_FORBIDDEN, 21, "the task made a system call that its seal forbids")                    \
+    X(POSSE_OVER_MEMORY, 22, "the task needed more memory than it may have")                       \
+    X(POSSE_OVER_CPU, 23, "the task used more processor time than it may have")
 
 typedef enum posse_status {
 #define POSSE_STATUS_CONSTANT(name, value, message) name = (value),
@@ -235,7 +237,10 @@ typedef struct posse_options {
      * 0: half of the memory of the machine, or of the program's memory cgroup if that allows less,
      * and at most 64 GiB. If the address space is limited (RLIMIT_AS), at most an eighth of what is
      * left of it. If the system does not reserve so much, posse_create halves it until the system
-     * does. */
+     * does.
+     * If the machine's memory runs out, the kernel kills a worker, not the program or the
+     * supervisor: workers make themselves its first choice. But that frees no shared memory, so
+     * this limit is what bounds results and posse_alloc. */
     size_t max_memory;
 
     /* 1: a crash of a worker process tells where it was, see posse_autopsy.h. Processes on Linux
@@ -245,6 +250,10 @@ typedef struct posse_options {
     /* Takes rights from the workers: see posse_seal.h. A task that does what is forbidden ends as
      * POSSE_FORBIDDEN. Processes only, on Linux. NULL: none. */
     const struct posse_seal *seal;
+
+    /* The result of a task in bytes at most; 0: as large as shared memory can be. A larger one is
+     * POSSE_TOO_LARGE, and the task fails unless it gives another one. Not of a map. */
+    size_t max_result;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -340,7 +349,7 @@ typedef struct posse_stats {
     uint64_t done;             /* tasks that ended since create with a result */
     uint64_t failed;           /* tasks that ended with an error of their own */
     uint64_t cancelled;        /* tasks that were cancelled before or while running */
-    uint64_t timed_out;        /* tasks that passed their deadline */
+    uint64_t timed_out;        /* tasks that passed their deadline, or another limit of their job */
     uint64_t lost;             /* tasks that were lost with their worker, POSSE_FORBIDDEN too */
     uint64_t futures;          /* slots in use: tasks under way and ended ones not yet released */
     uint64_t memory_blocks;    /* of shared memory, that hold arguments, results and posse_alloc */
@@ -371,13 +380,15 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.
  * POSSE_INVALID: also in a map, whose functions write their results in place.
- * POSSE_NO_MEMORY, POSSE_TOO_LARGE: nothing has changed, the task goes on. */
+ * POSSE_NO_MEMORY, POSSE_TOO_LARGE: nothing has changed, the task goes on. But if size is over
+ * options.max_result, the task fails unless it gives another result. */
 POSSE_API posse_status posse_task_return(posse_task *task, const void *data, size_t size);
 
 /* Gives room for a result of size bytes, to be written in place without a copy. Not cleared unless
  * options.wipe is set: it shows what was there before, also of other tasks. Aligned for any type of
  * that size. Replaces an earlier result.
- * NULL: there is no memory, or the task has failed, or it is a map's. */
+ * NULL: there is no memory, size is over options.max_result, or the task has failed, or it is a
+ * map's. */
 POSSE_API void *posse_task_reserve(posse_task *task, size_t size);
 
 /* Makes the task fail, whatever it returns later, with a code (0 is possible) and a message, which
@@ -386,8 +397,8 @@ POSSE_API void *posse_task_reserve(posse_task *task, size_t size);
 POSSE_API int posse_task_fail(posse_task *task, int code, const char *format, ...)
     POSSE_PRINTF(3, 4);
 
-/* True once posse_cancel or posse_kill was called for the task, or it has passed its deadline. A
- * long task checks this now and then and returns early. */
+/* True once posse_cancel or posse_kill was called for the task, or it has passed its deadline, or
+ * the job's grace_ms before that. A long task checks this now and then and returns early. */
 POSSE_API bool posse_task_cancelled(const posse_task *task);
 
 /* Milliseconds to the deadline, 0 after it, -1 without one. */
@@ -460,13 +471,39 @@ typedef struct posse_job {
     long queue_timeout_ms; /* at queue_limit: how long to wait for room; 0: for ever */
     unsigned flags;        /* POSSE_NO_WAIT: at queue_limit return POSSE_FULL at once */
     long priority;         /* posse_priority: which of the tasks that wait is next */
+
+    /* Bytes of memory that the task may gain over what its worker had before it, from 1 MiB; 0: any
+     * number. Past that malloc returns NULL (all private writable memory counts that it maps, also
+     * stacks of its threads), and the task may go on without. It ends as POSSE_OVER_MEMORY if it
+     * fails, crashes or calls exit when errno is still ENOMEM. Memory that malloc does not ask the
+     * system for (a stack, what it changes of the program's) is compared 20 times a second: a task
+     * that has more is killed. What its worker has already and malloc finds free there is no gain,
+     * and shared memory is none (see options.max_memory). */
+    size_t max_memory;
+    /* Processor time that the task may use, of all its threads together (at most 49 days); 0: any
+     * time. A task that has used it is killed, at most some 50 ms later, or ends as POSSE_OVER_CPU
+     * when it returns. */
+    long max_cpu_ms;
+    /* How long the task may go on once posse_task_cancelled is true: it turns true that long before
+     * the deadline (so it is at most timeout_ms, if that is set), and after a posse_cancel the task
+     * is killed that much later, as by posse_kill. 0: it turns true at the deadline, and
+     * posse_cancel kills no running task. At most 49 days. */
+    long grace_ms;
+    /* max_memory and max_cpu_ms: worker processes of Linux only. They hold back a task that goes
+     * wrong, not one that means to: it can raise its own limit and change what posse compares. A
+     * task that ends so does not run again. Processes that the task starts have the same limit of
+     * memory, each for itself; their memory and processor time are not compared. Tasks that it runs
+     * while it waits for them do not count, and have limits of their own. */
 } posse_job;
 
 /* Submits a job. Statuses as posse_submit. Also:
  * POSSE_FULL: the queue is at queue_limit, and POSSE_NO_WAIT is set.
  * POSSE_TIMEOUT: queue_timeout_ms has passed.
- * POSSE_TOO_LARGE: also timeout_ms or retries is over its maximum.
- * POSSE_INVALID: also a number is negative, or a flag or priority unknown. */
+ * POSSE_TOO_LARGE: also timeout_ms, max_cpu_ms, grace_ms or retries is over its maximum.
+ * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
+ * cannot measure memory.
+ * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, or a
+ * flag or priority unknown. */
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,
                                                      posse_future *future);
 
@@ -493,8 +530,8 @@ POSSE_API POSSE_CHECK posse_status posse_submit_many(posse_executor *executor,
  * *size bytes that stay valid until posse_release (NULL and 0 for an empty result). Either may be
  * NULL.
  * POSSE_OK: there is a result.
- * POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_FORBIDDEN, POSSE_DEADLINE: the task
- * ended so, see posse_exception.
+ * POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_FORBIDDEN, POSSE_DEADLINE,
+ * POSSE_OVER_MEMORY, POSSE_OVER_CPU: the task ended so, see posse_exception.
  * POSSE_TIMEOUT: the task has not ended yet.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: the task will never end.
  * POSSE_DEADLOCK: a task waits for itself.
@@ -513,8 +550,8 @@ POSSE_API posse_status posse_result_into(posse_future future, long timeout_ms, v
 /* How a task ended; or, after a call that returned another status, that status, in words. */
 typedef struct posse_error {
     size_t struct_size; /* sizeof(posse_error), set by the caller */
-    /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_FORBIDDEN or
-     * POSSE_DEADLINE; or what the call returned */
+    /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_FORBIDDEN,
+     * POSSE_DEADLINE, POSSE_OVER_MEMORY or POSSE_OVER_CPU; or what the call returned */
     posse_status status;
     int code;          /* of the task, with POSSE_TASK_FAILED */
     int signal;        /* that killed the worker, with POSSE_WORKER_LOST; 0 if it exited */
@@ -528,6 +565,11 @@ typedef struct posse_error {
      * SIGSYS, or that signal was blocked. Else 0 and NULL. */
     long call;
     const char *call_name;
+    /* Of a task with max_memory or max_cpu_ms that ended by itself or over one of them, else 0: the
+     * most bytes of memory that its worker had more than before it, where max_memory is set (what
+     * it touched of shared memory counts here), and the processor time that it used. */
+    uint64_t peak_memory;
+    uint64_t cpu_ns;
 } posse_error;
 
 /* Blocks up to timeout_ms until the task has ended, and says how: "thumbnail: worker 123 was killed
@@ -543,7 +585,8 @@ POSSE_API posse_status posse_exception(posse_future future, long timeout_ms, pos
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_why_broken(posse_executor *executor, posse_error *error);
 
-/* Cancels a task that has not started. A running one is only asked to stop (posse_task_cancelled).
+/* Cancels a task that has not started. A running one is only asked to stop (posse_task_cancelled);
+ * but one with job.grace_ms is killed if it has not ended that much later, as POSSE_CANCELLED.
  * POSSE_OK: the task will never run, and its future has ended.
  * POSSE_TOO_LATE: the task is running or has ended. */
 POSSE_API posse_status posse_cancel(posse_future future);

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_MESSAGE 255 /* of posse_task_fail */
+
 /* The message that the task gave, or one of ours. */
 static void describe_failure(posse_executor *e, struct pi_slot *slot, posse_error *error)
 {
@@ -41,10 +43,38 @@ static void describe_loss(struct pi_slot *slot, posse_error *error)
     pi_describe_death(&slot->death, error->message, sizeof error->message);
 }
 
+/* What the task used of its limits. */
+static void describe_usage(posse_executor *e, struct pi_slot *slot, posse_error *error)
+{
+    struct pi_details *details = pi_slot_is_limited(slot) ? pi_slot_details(e, slot) : NULL;
+    if (!details)
+        return;
+    error->peak_memory = pi_load_relaxed(&details->peak); /* relaxed, both: published with the */
+    error->cpu_ns = pi_load_relaxed(&details->cpu_ns);    /* state */
+}
+
+/* With the task's own message, if it has failed. */
+static void describe_over(posse_executor *e, struct pi_slot *slot, posse_error *error)
+{
+    const struct pi_details *details = pi_slot_details(e, slot);
+    struct pi_bytes own = pi_slot_result(e, slot);
+    bool memory = error->status == POSSE_OVER_MEMORY;
+    int length = snprintf(error->message, sizeof error->message,
+                          memory ? "the task needed over %llu bytes of memory"
+                                 : "the task used over %llu ms of processor time",
+                          !details ? 0
+                          : memory ? (unsigned long long)details->max_memory
+                                   : (unsigned long long)details->max_cpu_ms);
+    if (own.bytes && own.size && own.size <= MAX_MESSAGE) /* else it is the record of a crash */
+        snprintf(error->message + length, sizeof error->message - (size_t)length, ": %.*s",
+                 (int)own.size, (const char *)own.bytes);
+}
+
 static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_error *error)
 {
     struct pi_slot *slot = seen->slot;
     error->status = pi_end_of(e, seen);
+    describe_usage(e, slot, error);
     error->attempt = pi_load_relaxed(&slot->attempt); /* relaxed: published with the state */
     if (error->status == POSSE_TASK_FAILED)
         describe_failure(e, slot, error);
@@ -53,6 +83,8 @@ static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_er
     else if (error->status == POSSE_DEADLINE)
         snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms",
                  (unsigned long)slot->timeout_ms);
+    else if (error->status == POSSE_OVER_MEMORY || error->status == POSSE_OVER_CPU)
+        describe_over(e, slot, error);
     else if (error->status == POSSE_CANCELLED)
         snprintf(error->message, sizeof error->message, "%s",
                  posse_status_message(POSSE_CANCELLED));
@@ -91,9 +123,9 @@ static posse_status tell(posse_future future, long timeout_ms, posse_error *erro
     posse_status status = pi_await(future, timeout_ms, &seen);
     pi_error_of_call(status, error);
     if (status == POSSE_OK || status == POSSE_TIMEOUT || status == POSSE_DEADLOCK) {
-        const char *name = pi_slot_name(future.executor, seen.slot).bytes;
-        if (name)
-            memcpy(error->name, name, sizeof error->name - 1);
+        const struct pi_details *details = pi_slot_details(future.executor, seen.slot);
+        if (details)
+            memcpy(error->name, details->name, sizeof error->name - 1);
         if (status == POSSE_OK)
             describe_end(future.executor, &seen, error);
         status = pi_confirm(future, seen.slot, status);

@@ -19,7 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 
-posse_status pi_future_look(posse_future future, struct pi_seen *seen)
+/* The calls for a result inline look and await: what these fill stays in registers. */
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
+ALWAYS_INLINE posse_status look(posse_future future, struct pi_seen *seen)
 {
     seen->entered = false;
     if (!future.executor)
@@ -35,32 +38,12 @@ posse_status pi_future_look(posse_future future, struct pi_seen *seen)
     return pi_handle_valid(seen->word, future) ? POSSE_OK : pi_refuse(POSSE_INVALID, PI_STALE);
 }
 
-/* ---- how it ended ---- */
-
-/* A sealed worker is lost also because of what its task did. Another thread may have released the
- * future meanwhile. */
-static posse_status end_of_loss(const posse_executor *e, const struct pi_seen *seen)
+posse_status pi_future_look(posse_future future, struct pi_seen *seen)
 {
-    if (!e->seal)
-        return POSSE_WORKER_LOST;
-    bool forbidden = seen->slot->death.forbidden != 0;
-    /* order: as pi_confirm */
-    if (pi_generation(pi_load_again(&seen->slot->word)) != pi_generation(seen->word))
-        return pi_refuse(POSSE_INVALID, PI_STALE);
-    return forbidden ? POSSE_FORBIDDEN : POSSE_WORKER_LOST;
+    return look(future, seen);
 }
 
-posse_status pi_end_of(const posse_executor *e, const struct pi_seen *seen)
-{
-    switch (pi_state(seen->word)) {
-    case PI_DONE: return POSSE_OK;
-    case PI_FAILED: return POSSE_TASK_FAILED;
-    case PI_CANCELLED: return POSSE_CANCELLED;
-    case PI_TIMED_OUT: return POSSE_DEADLINE;
-    case PI_LOST: return end_of_loss(e, seen);
-    default: return POSSE_INVALID;
-    }
-}
+/* ---- waiting for its end ---- */
 
 /* A task ends before the dispatcher knows it (core/done_list.h). This delivers the end, so that a
  * caller that has seen it here also finds it in posse_completion_iter_next, or in a descriptor. */
@@ -80,9 +63,9 @@ static posse_status await_end(posse_future future, long timeout_ms, struct pi_se
     return status;
 }
 
-posse_status pi_await(posse_future future, long timeout_ms, struct pi_seen *seen)
+ALWAYS_INLINE posse_status await(posse_future future, long timeout_ms, struct pi_seen *seen)
 {
-    posse_status status = pi_future_look(future, seen);
+    posse_status status = look(future, seen);
     if (status == POSSE_OK && timeout_ms < -1)
         status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     if (status == POSSE_OK && !pi_final(seen->word))
@@ -92,6 +75,11 @@ posse_status pi_await(posse_future future, long timeout_ms, struct pi_seen *seen
         pi_see_blocks(future.executor); /* the result may name one */
     }
     return status;
+}
+
+posse_status pi_await(posse_future future, long timeout_ms, struct pi_seen *seen)
+{
+    return await(future, timeout_ms, seen);
 }
 
 static inline posse_status show(posse_future future, struct pi_slot *slot, const void **data,
@@ -114,9 +102,9 @@ posse_status posse_result(posse_future future, long timeout_ms, const void **dat
         *data = NULL;
     if (size)
         *size = 0;
-    posse_status status = pi_await(future, timeout_ms, &seen);
+    posse_status status = await(future, timeout_ms, &seen);
     if (status == POSSE_OK)
-        status = pi_end_of(future.executor, &seen);
+        status = pi_end_or_ok(future.executor, seen);
     if (status == POSSE_OK)
         status = show(future, seen.slot, data, size);
     if (seen.entered)
@@ -149,9 +137,9 @@ posse_status posse_result_into(posse_future future, long timeout_ms, void *buffe
         *size = 0;
     if (capacity && !buffer)
         return pi_refuse(POSSE_INVALID, "buffer is NULL");
-    posse_status status = pi_await(future, timeout_ms, &seen);
+    posse_status status = await(future, timeout_ms, &seen);
     if (status == POSSE_OK)
-        status = pi_end_of(future.executor, &seen);
+        status = pi_end_or_ok(future.executor, seen);
     if (status == POSSE_OK)
         status = copy(future, seen.slot, buffer, capacity, size);
     if (seen.entered)
@@ -199,8 +187,8 @@ static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
 }
 
 /* Ends a task that is PENDING, and asks one that runs to stop. If the worker dies just then, the
- * task may be PENDING again: the call looks once more. order: the CAS of the flag needs no partner,
- * as posse_task_cancelled reads only the flag. */
+ * task may be PENDING again: the call looks once more. order: the CAS of the flag is seq with
+ * set_grace in run.c and with pi_check_grace; posse_task_cancelled reads only the flag. */
 posse_status posse_cancel(posse_future future)
 {
     struct pi_seen seen;
@@ -211,8 +199,12 @@ posse_status posse_cancel(posse_future future)
         if (pi_state(seen.word) == PI_PENDING) {
             if (cancel(future, &seen.word, 0))
                 return POSSE_OK;
-        } else if (pi_state(seen.word) != PI_RUNNING || (seen.word & PI_CANCEL_REQUESTED) ||
-                   pi_cas(&seen.slot->word, &seen.word, seen.word | PI_CANCEL_REQUESTED)) {
+        } else if (pi_state(seen.word) != PI_RUNNING || (seen.word & PI_CANCEL_REQUESTED)) {
+            break;
+        } else if (pi_cas_seq(&seen.slot->word, &seen.word, /* as said */
+                              seen.word | PI_CANCEL_REQUESTED)) {
+            if (pi_slot_is_graced(seen.slot))
+                future.executor->backend->notify(future.executor);
             break;
         }
     }

@@ -64,8 +64,12 @@ posse_status pi_future_look(posse_future future, struct pi_seen *seen);
 /* The word alone; 0, which is no state of a task, if there is none. Unlike posse_done it delivers
  * nothing: the caller may hold the dispatcher's lock. */
 uint64_t pi_future_word(posse_future future);
-/* How the task ended, whose word is final. POSSE_INVALID: it was released meanwhile. */
-posse_status pi_end_of(const posse_executor *executor, const struct pi_seen *seen);
+/* How the task ended, whose word is final (status.c). POSSE_INVALID: it was released meanwhile. */
+posse_status pi_end_of(posse_executor *executor, const struct pi_seen *seen);
+static inline posse_status pi_end_or_ok(posse_executor *executor, struct pi_seen seen)
+{
+    return pi_state(seen.word) == PI_DONE ? POSSE_OK : pi_end_of(executor, &seen);
+}
 /* Waits until the task has ended, as posse_result does. */
 posse_status pi_await(posse_future future, long timeout_ms, struct pi_seen *seen);
 /* The status if what was read of a slot was this task's, else POSSE_INVALID. Another thread may
@@ -93,6 +97,12 @@ posse_status pi_accepts(posse_executor *executor);
 static inline bool pi_is_priority(long number)
 {
     return number >= POSSE_PRIORITY_LOW && number <= POSSE_PRIORITY_HIGH;
+}
+/* Whether it has limits: few have. */
+static inline bool pi_job_is_limited(const posse_job *job)
+{
+    return (job->max_memory | (unsigned long)job->max_cpu_ms | (unsigned long)job->grace_ms |
+            (unsigned long)job->timeout_ms) != 0;
 }
 /* POSSE_OK: the job is right, and its function loaded. */
 posse_status pi_check_job(posse_executor *executor, const posse_job *job);

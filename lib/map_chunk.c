@@ -198,6 +198,7 @@ static void show(struct work *work, const char *arg)
 int pi_chunk_run(posse_task *task, const void *arg, size_t size)
 {
     struct work work = {.task = task};
+    task->of_map = true;
     if (!read_chunk(&work.chunk, arg, size))
         return posse_task_fail(task, 0, "the argument of a map is damaged");
     work.block.results = work.chunk.results.at;

@@ -130,6 +130,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->idle_timeout_ms = o->idle_timeout_ms;
     e->max_tasks = o->max_tasks_per_worker;
     e->max_memory = o->max_memory;
+    e->max_result = o->max_result;
     e->max_rss = o->max_rss_per_worker < (size_t)INT64_MAX ? o->max_rss_per_worker : 0;
     e->queue_limit = (uint64_t)o->queue_limit;
     e->retries = (uint8_t)o->retries;

@@ -134,13 +134,31 @@ static posse_status fill_arg(struct pi_submission *s)
     return status;
 }
 
-static posse_status fill_name(struct pi_submission *s)
+static posse_status fill_details(struct pi_submission *s)
 {
+    const posse_job *job = s->job;
     posse_status status;
-    char *to = take_block(s, PI_NAME_SIZE, &s->slot->name, &status);
-    if (to)
-        strncpy(to, s->job->name, PI_NAME_SIZE - 1)[PI_NAME_SIZE - 1] = '\0';
-    return status;
+    struct pi_details *to = take_block(s, sizeof *to, &s->slot->details, &status);
+    if (!to)
+        return status;
+    memset(to, 0, sizeof *to);
+    if (job->name)
+        strncpy(to->name, job->name, sizeof to->name - 1);
+    to->max_memory = job->max_memory;
+    to->max_cpu_ms = (uint32_t)job->max_cpu_ms;
+    to->grace_ms = (uint32_t)job->grace_ms;
+    return POSSE_OK;
+}
+
+/* What few tasks have: gives it for `arg_size`. */
+static uint64_t fill_kind(const posse_job *job, struct pi_slot *slot)
+{
+    uint64_t kind = job->name ? PI_DETAILED : 0;
+    kind |= job->max_memory || job->max_cpu_ms ? PI_LIMITED | PI_DETAILED : 0;
+    kind |= job->grace_ms ? PI_GRACED | PI_DETAILED : 0;
+    if (job->timeout_ms)
+        slot->timeout_ms = (uint32_t)job->timeout_ms;
+    return kind | (job->timeout_ms ? PI_TIMED : 0);
 }
 
 /* Writes the task into its slot. order: relaxed: PENDING publishes all of it. */
@@ -155,14 +173,12 @@ static inline posse_status fill(struct pi_submission *s)
                                      : job->retries < 0 ? 0
                                                         : (uint8_t)job->retries);
     pi_store_relaxed(&slot->attempt, 0);
-    if (job->timeout_ms)
-        slot->timeout_ms = (uint32_t)job->timeout_ms;
+    uint64_t kind = job->name || pi_job_is_limited(job) ? fill_kind(job, slot) : 0;
     pi_store_relaxed(&slot->arg_size, /* before the blocks, for pi_discard */
-                     job->size | (job->timeout_ms ? PI_TIMED : 0) | (job->name ? PI_NAMED : 0) |
-                         (uint64_t)s->lane << PI_LANE_SHIFT);
+                     job->size | kind | (uint64_t)s->lane << PI_LANE_SHIFT);
     posse_status status = fill_arg(s);
-    if (status == POSSE_OK && job->name)
-        status = fill_name(s);
+    if (status == POSSE_OK && (kind & PI_DETAILED))
+        status = fill_details(s);
     if (status != POSSE_OK)
         (void)pi_discard(s->executor, s->index, s->word);
     return status;

@@ -3,7 +3,10 @@
  * Whether a task may be submitted: what submit.c, submit_inline.c and maps ask before they do so.
  */
 #include "internal.h"
+#include "base/tuning.h"
 #include "core/slot.h"
+#include "os/usage.h"
+#include "pool/backend.h"
 #include "pool/phase.h"
 #include "pool/pool.h"
 #include "pool/self.h"
@@ -21,6 +24,28 @@ bool pi_loaded(posse_executor *e, uintptr_t address)
     return true;
 }
 
+/* What few jobs have. */
+__attribute__((noinline)) static posse_status check_limits(const posse_executor *e,
+                                                           const posse_job *job)
+{
+    bool limited = job->max_memory || job->max_cpu_ms;
+    const struct pi_mistake mistakes[] = {
+        {job->timeout_ms < 0, POSSE_INVALID, "job.timeout_ms is negative"},
+        {job->timeout_ms > UINT32_MAX, POSSE_TOO_LARGE, "job.timeout_ms is over 49 days"},
+        {job->max_cpu_ms < 0 || job->grace_ms < 0, POSSE_INVALID,
+         "job.max_cpu_ms or job.grace_ms is negative"},
+        {job->max_memory && job->max_memory < PI_MIN_TASK_MEMORY, POSSE_INVALID,
+         "job.max_memory is under 1 MiB"},
+        {job->max_cpu_ms > UINT32_MAX || job->grace_ms > UINT32_MAX, POSSE_TOO_LARGE,
+         "job.max_cpu_ms or job.grace_ms is over 49 days"},
+        {job->timeout_ms && job->grace_ms > job->timeout_ms, POSSE_INVALID,
+         "job.grace_ms is over job.timeout_ms"},
+        {limited && (!e->backend->kills || !pi_os_usage_is_known()), POSSE_NOT_SUPPORTED,
+         "job.max_memory or max_cpu_ms: a task can be limited only in a process of Linux"},
+    };
+    return PI_REFUSE_FIRST(mistakes);
+}
+
 posse_status pi_check_job(posse_executor *e, const posse_job *job)
 {
     if (!job->fn)
@@ -29,8 +54,8 @@ posse_status pi_check_job(posse_executor *e, const posse_job *job)
         return pi_refuse(POSSE_INVALID, "arg is NULL, but size is not 0");
     if (job->flags & ~POSSE_NO_WAIT)
         return pi_refuse(POSSE_INVALID, "job.flags has an unknown bit");
-    if (job->timeout_ms < 0 || job->queue_timeout_ms < 0)
-        return pi_refuse(POSSE_INVALID, "job.timeout_ms or job.queue_timeout_ms is negative");
+    if (job->queue_timeout_ms < 0)
+        return pi_refuse(POSSE_INVALID, "job.queue_timeout_ms is negative");
     if (job->retries < -1)
         return pi_refuse(POSSE_INVALID, "job.retries is under -1");
     if (!pi_is_priority(job->priority))
@@ -39,8 +64,11 @@ posse_status pi_check_job(posse_executor *e, const posse_job *job)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
     if (job->retries > 255)
         return pi_refuse(POSSE_TOO_LARGE, "job.retries is over 255");
-    if (job->timeout_ms > UINT32_MAX)
-        return pi_refuse(POSSE_TOO_LARGE, "job.timeout_ms is over 49 days");
+    if (pi_job_is_limited(job)) {
+        posse_status status = check_limits(e, job);
+        if (status != POSSE_OK)
+            return status;
+    }
     return pi_loaded(e, (uintptr_t)job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
 }
 

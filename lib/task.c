@@ -4,6 +4,7 @@
  * memory.
  */
 #include "internal.h"
+#include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/block.h"
 #include "pool/self.h"
@@ -17,6 +18,11 @@
 /* Room for a result of size bytes; its block is 0 if that is in the slot. */
 static posse_status make_room(posse_task *task, size_t size, struct pi_bytes *room)
 {
+    size_t most = task->of_map ? 0 : task->executor->max_result;
+    task->refused = most && size > most; /* unless the task gives another result after it */
+    task->special |= task->refused;
+    if (task->refused)
+        return pi_refuse(POSSE_TOO_LARGE, "the result is over options.max_result");
     if (size > PI_INLINE_RESULT)
         return pi_block_acquire(task->executor, task->worker, size, room);
     *room = (struct pi_bytes){.size = size, .bytes = pi_slot_result_room(task->slot, size)};
@@ -109,7 +115,7 @@ bool posse_task_cancelled(const posse_task *task)
         return false;
     uint64_t word = pi_load_relaxed(&task->slot->word); /* relaxed: it need not be seen at once */
     return pi_state(word) != PI_RUNNING || (word & PI_CANCEL_REQUESTED) ||
-           (task->deadline != PI_NEVER && pi_os_now() >= task->deadline);
+           (task->deadline != PI_NEVER && pi_os_now() + task->grace_ms * PI_MS >= task->deadline);
 }
 
 long posse_task_time_left(const posse_task *task)

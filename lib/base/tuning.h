@@ -121,6 +121,11 @@
 #define PI_MIN_FAILING 500
 /* Initializers that failed in a row, before the executor breaks. */
 #define PI_MAX_INIT_FAILURES 3
+/* Between two looks at a task with limits of memory or processor time: a task that malloc does not
+ * hold back takes some hundred MB meanwhile; and at least that, so a busy one is not looked at all
+ * the time. */
+#define PI_LIMITS_CHECK_NS (50 * PI_MS)
+#define PI_LIMITS_LEAST_NS (1 * PI_MS)
 /* Between SIGTERM and SIGKILL: time for the handler that a task has set. */
 #define PI_GRACE_NS PI_SECOND
 /* Between two looks at a program without a pidfd. */
@@ -141,6 +146,8 @@
  * a call without a time of its own that long. */
 #define PI_QUEUE_PATIENCE_NS PI_SECOND
 #define PI_QUEUE_FINISH_NS (5 * PI_SECOND)
+/* A task's memory at least: malloc takes some hundred KB at a time. */
+#define PI_MIN_TASK_MEMORY ((size_t)1 << 20)
 /* Tasks of posse_submit_many that go in together: the more, the longer the first one waits for the
  * others to be written. That takes some microseconds, */
 #define PI_BATCH_TASKS 64u

@@ -22,10 +22,12 @@
 #define PI_INLINE_ARG 64
 #define PI_INLINE_RESULT 32
 #define PI_SIZE_MASK (((uint64_t)1 << 48) - 1)
-#define PI_NAMED ((uint64_t)1 << 63) /* in arg_size: the task has a name, */
-#define PI_TIMED ((uint64_t)1 << 62) /* or a time limit; */
-#define PI_LANE_SHIFT 60             /* and two bits are its lane (lanes.h) */
-#define PI_NAME_SIZE 32
+#define PI_DETAILED ((uint64_t)1 << 63) /* in arg_size: the task has details, */
+#define PI_TIMED ((uint64_t)1 << 62)    /* or a time limit; */
+#define PI_LANE_SHIFT 60                /* two bits are its lane (lanes.h); */
+#define PI_LIMITED ((uint64_t)1 << 59)  /* its details have limits, */
+#define PI_GRACED ((uint64_t)1 << 58)   /* or a grace */
+#define PI_SPECIAL (PI_TIMED | PI_LIMITED | PI_GRACED)
 
 /* Why a worker was lost. */
 struct pi_death {
@@ -47,7 +49,7 @@ struct pi_slot {
     /* The submitter writes these in FILLING; then they are constant, unless it says otherwise. If
      * it dies, the supervisor frees the slot. */
     uint64_t fn;
-    /* And PI_NAMED, PI_TIMED, the lane. Atomic, as are `arg`, `result_size`, `result` and `name`: a
+    /* And PI_DETAILED to PI_GRACED. Atomic, as are `arg`, `result_size`, `result` and `details`: a
      * caller that frees a slot reads them, and the slot may have changed hands. */
     _Atomic uint64_t arg_size;
     _Atomic uint16_t submitter; /* an owner; when it is reaped, its handles are orphans */
@@ -80,8 +82,8 @@ struct pi_slot {
         unsigned char inline_result[PI_INLINE_RESULT]; /* begins the line, so it is aligned */
         struct pi_death death;                         /* by the supervisor, before LOST */
     };
-    /* In FILLING, if NAMED: a block of PI_NAME_SIZE bytes that lasts as long as this life. */
-    _Atomic pi_block_ref name;
+    /* In FILLING, if DETAILED: a block that lasts as long as this life, see details.h. */
+    _Atomic pi_block_ref details;
     _Atomic uint64_t deadline_ns; /* by the worker; 0 but in RUNNING and KILLING: see deadline.c */
     _Atomic uint64_t link; /* by whoever made it final, or an earlier life of it: see done_list.h */
     uint32_t timeout_ms;   /* in FILLING, if the task is TIMED */
@@ -114,6 +116,17 @@ static inline bool pi_slots_has(struct pi_slots *slots, uint32_t index)
     /* acquire: with pi_group_open */
     uint64_t group = pi_load_acquire(&slots->groups[index / PI_GROUP_SLOTS]);
     return pi_group_state(group) == PI_GROUP_OPEN;
+}
+
+/* Whether its task has limits of memory or processor time, or a grace. relaxed, both: constant
+ * after FILLING, or the caller's CAS of the word checks it. */
+static inline bool pi_slot_is_limited(struct pi_slot *slot)
+{
+    return pi_load_relaxed(&slot->arg_size) & PI_LIMITED; /* as said */
+}
+static inline bool pi_slot_is_graced(struct pi_slot *slot)
+{
+    return pi_load_relaxed(&slot->arg_size) & PI_GRACED; /* as said */
 }
 
 /* The lane of the slot's task. relaxed: constant after FILLING; if the task may end meanwhile, the

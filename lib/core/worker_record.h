@@ -57,7 +57,8 @@ struct pi_worker {
     /* enum pi_worker_state. order: release, with the supervisor's acquire. */
     _Atomic uint32_t state;
     /* 1: the worker must exit when its task has ended. order: the supervisor stores it (release)
-     * before it posts `wake`; the worker reads it (acquire) before each task. Cleared before a
+     * before it posts `wake`; the worker reads it (acquire) before each task. The worker stores it
+     * itself if a task has left it with less than it had (worker/task_limits.c). Cleared before a
      * start. */
     _Atomic uint32_t exit_requested;
     /* 1: something of the worker may outlive it: a handle, a block of posse_alloc, a lock or a

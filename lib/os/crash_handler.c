@@ -2,6 +2,7 @@
 
 #include "base/atomic.h"
 #include "base/tuning.h"
+#include "os/usage.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -199,6 +200,8 @@ static void on_crash(int signal, siginfo_t *info, void *context)
     /* relaxed: whatever it is, it is this thread only if this thread wrote it */
     if (ours && leaves && pi_load_relaxed(&writer) == self)
         siglongjmp(out, 1);
+    if (ours)
+        pi_os_note_crash();
     if (ours && pi_cas(&writer, &none, self)) { /* orders nothing: it claims */
         mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext, before = *machine;
         write_signal(info);

@@ -1,6 +1,7 @@
 /* block.h - blocks of the arena, and what a slot refers to. */
 #pragma once
 
+#include "core/details.h"
 #include "pool/pool.h"
 
 /* The size of something, its bytes, and the block that holds them (0: none). The bytes are NULL if
@@ -37,8 +38,7 @@ static inline struct pi_bytes pi_in_block(posse_executor *e, uint64_t size, pi_b
 
 /* ---- what a slot refers to: all of it is published with the state, so relaxed is enough ---- */
 
-/* Its argument, result and name. The block is 0 if they are inline. The bytes are NULL if there is
- * no name. */
+/* Its argument and result. The block is 0 if they are inline. */
 static inline struct pi_bytes pi_slot_arg(posse_executor *e, struct pi_slot *slot)
 {
     uint64_t size = pi_load_relaxed(&slot->arg_size) & PI_SIZE_MASK; /* relaxed: see above */
@@ -63,8 +63,15 @@ static inline struct pi_bytes pi_slot_result(posse_executor *e, struct pi_slot *
     return pi_in_block(e, size, pi_load_relaxed(&slot->result)); /* relaxed: see above */
 }
 
-static inline struct pi_bytes pi_slot_name(posse_executor *e, struct pi_slot *slot)
+static inline pi_block_ref pi_slot_details_ref(struct pi_slot *slot)
 {
-    bool named = pi_load_relaxed(&slot->arg_size) & PI_NAMED; /* relaxed: see above */
-    return pi_in_block(e, PI_NAME_SIZE, named ? pi_load_relaxed(&slot->name) : 0); /* relaxed: so */
+    bool detailed = pi_load_relaxed(&slot->arg_size) & PI_DETAILED; /* relaxed: see above */
+    return detailed ? pi_load_relaxed(&slot->details) : 0;          /* relaxed: see above */
+}
+
+/* NULL: it has none. */
+static inline struct pi_details *pi_slot_details(posse_executor *e, struct pi_slot *slot)
+{
+    pi_block_ref ref = pi_slot_details_ref(slot);
+    return ref ? pi_block_bytes(e, ref, sizeof(struct pi_details)) : NULL;
 }

@@ -43,7 +43,7 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     if (!pi_final(word) && pi_state(word) != PI_FILLING && pi_state(word) != PI_PENDING)
         return false;
     struct pi_bytes arg = pi_slot_arg(e, slot), result = pi_slot_result(e, slot);
-    pi_block_ref blocks[] = {arg.ref, result.ref, pi_slot_name(e, slot).ref};
+    pi_block_ref blocks[] = {arg.ref, result.ref, pi_slot_details_ref(slot)};
     pi_touch(e, owner, index | PI_BITMAP_NOTED);
     bool mine = true;
     if (blocks[0] || blocks[1] || blocks[2]) {

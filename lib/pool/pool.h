@@ -75,6 +75,7 @@ struct posse_executor {
     long max_tasks;       /* of one worker; 0: any number */
     size_t max_rss;       /* that a worker may gain, in bytes; 0: any number */
     size_t max_memory;    /* bytes that the segment may have */
+    size_t max_result;    /* bytes of a task's result; 0: any number */
     struct pi_hooks hooks;
     void (*log)(void *context, const char *message);
     void *log_context;

@@ -3,6 +3,8 @@
 
 #include "pool/pool.h"
 
+struct pi_limits;
+
 /* What all items of a map's chunk share; and how one of them, or a block, has failed so far. */
 struct pi_item {
     const void *arg;
@@ -22,13 +24,19 @@ struct posse_task {
     uint32_t index;  /* of the slot */
     unsigned worker; /* PI_OWNER_PROGRAM inline */
     bool failed;     /* posse_task_fail was called */
+    bool special;    /* what end_special in run.c is for: */
+    bool refused;    /* its last result was over options.max_result; or it has limits */
+    bool over;       /* it has ended over one of them */
+    bool of_map;     /* the map says how large its result is */
     int code;
-    uint64_t deadline;    /* PI_NEVER: none */
-    uint32_t outer_index; /* what was on its worker's stack before, as in the worker, */
-    uint64_t earliest;    /* and the first deadline there */
-    uint64_t size;        /* of the result so far */
-    pi_block_ref block;   /* that holds it, HELD by this worker, if it is not inline */
-    struct pi_item *item; /* in a function of a map: failures go here */
+    uint64_t deadline;        /* PI_NEVER: none */
+    uint32_t grace_ms;        /* before that posse_task_cancelled asks it to stop */
+    uint32_t outer_index;     /* what was on its worker's stack before, as in the worker, */
+    uint64_t earliest;        /* and the first deadline there */
+    uint64_t size;            /* of the result so far */
+    pi_block_ref block;       /* that holds it, HELD by this worker, if it is not inline */
+    struct pi_item *item;     /* in a function of a map: failures go here */
+    struct pi_limits *limits; /* of memory and processor time; NULL: none (worker/task_limits.h) */
 };
 
 struct pi_self {

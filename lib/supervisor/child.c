@@ -126,7 +126,8 @@ static int prepare(struct pi_supervisor *s, unsigned number)
     for (size_t i = 0; i < sizeof cleared / sizeof cleared[0]; i++)
         pi_store_relaxed(cleared[i], 0); /* relaxed: published by the start of the worker */
     pi_store_release(&worker->state, PI_WORKER_STARTING); /* with pi_worker_state */
-    s->children[number] = (struct pi_child){.executor = e, .worker = number};
+    s->children[number] =
+        (struct pi_child){.executor = e, .worker = number, .next_deadline = PI_NEVER};
     if (number < s->n_workers)
         return 0;
     s->n_workers = number + 1;

@@ -1,8 +1,9 @@
 /* Runs in: supervisor.
  *
- * Ends running tasks that are over their deadline, or that posse_kill names. The supervisor walks
- * the tasks on each worker's stack. A kill hits no other task: the task's word says KILLING first,
- * and a worker that then ends the task takes nothing more.
+ * Ends running tasks that are over their deadline, or that posse_kill names. Also those that are
+ * over a limit (limit_check.c) or their grace (grace.c). The supervisor walks the tasks on each
+ * worker's stack. A kill hits no other task: the task's word says KILLING first, and a worker that
+ * then ends the task takes nothing more.
  *
  * A slot's deadline is 0 except while a task with a time limit is RUNNING or KILLING. So a deadline
  * that is read after such a word is that task's, or the compare-and-swap from the word fails. The
@@ -15,6 +16,8 @@
 #include "pool/finish.h"
 #include "pool/verify.h"
 #include "supervisor/child.h"
+#include "supervisor/grace.h"
+#include "supervisor/limit_check.h"
 
 static void kill_worker(struct pi_supervisor *s, unsigned worker)
 {
@@ -47,6 +50,8 @@ static void check_task(struct pi_supervisor *s, unsigned worker, uint32_t index)
 {
     posse_executor *e = s->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
+    pi_check_limits(s, worker, index);
+    pi_check_grace(s, worker, index);
     uint64_t word = pi_load_seq(&slot->word); /* with pi_slot_transition */
     uint64_t deadline =
         pi_load_relaxed(&slot->deadline_ns); /* relaxed: the CAS from word checks it */

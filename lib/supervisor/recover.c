@@ -91,7 +91,7 @@ static void drop_result(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     pi_block_ref ref = pi_slot_result(e, slot).ref;
-    if (ref && ref != pi_slot_arg(e, slot).ref && ref != pi_slot_name(e, slot).ref)
+    if (ref && ref != pi_slot_arg(e, slot).ref && ref != pi_slot_details_ref(slot))
         (void)pi_block_release(e, PI_OWNER_NONE, ref, pi_tag_attached(index, pi_generation(word)));
     pi_store_relaxed(&slot->result_size, 0); /* relaxed: published with the state, as */
     pi_store_relaxed(&slot->deadline_ns, 0); /* this is: the next run or life begins without one */
@@ -104,6 +104,22 @@ static void keep_record(const struct loss *loss, uint32_t index, uint64_t word)
         pi_crash_block_attach(loss->executor, loss->record, index, word);
 }
 
+/* The task of a dead worker was over a limit (core/details.h), so another attempt would be, too.
+ * True: it has ended. */
+static bool finish_if_over(const struct loss *loss, uint32_t index, uint64_t word)
+{
+    posse_executor *e = loss->executor;
+    struct pi_details *details = pi_slot_details(e, &e->segment.slots.at[index]);
+    if (!details)
+        return false;
+    pi_store_relaxed(&details->turn, 0);                 /* relaxed: PENDING publishes it */
+    if (pi_load_relaxed(&details->over) == PI_OVER_NONE) /* relaxed: its worker was reaped */
+        return false;
+    keep_record(loss, index, word);
+    (void)pi_finish(e, index, &word, PI_TIMED_OUT, &e->segment.header->timed_out);
+    return true;
+}
+
 static void recover_running(const struct loss *loss, uint32_t index, uint64_t word)
 {
     posse_executor *e = loss->executor;
@@ -111,6 +127,8 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
     enum pi_lane lane = pi_slot_lane(slot);
     uint64_t entry = pi_in_ring(lane);
     drop_result(e, index, word);
+    if (pi_slot_is_limited(slot) && finish_if_over(loss, index, word))
+        return;
     uint8_t retries = pi_load_relaxed(&slot->retries); /* relaxed: the supervisor's own by now */
     if (retries == 0 || (word & PI_CANCEL_REQUESTED) || pi_phase_of(e) >= PI_STOPPING) {
         slot->death = *loss->death;

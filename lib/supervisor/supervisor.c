@@ -256,9 +256,11 @@ static uint64_t plan(struct pi_supervisor *s)
     pi_store_seq(&segment->header->next_check_ns, 0);
     for (unsigned i = 0; i < s->n_workers; i++) {
         uint64_t deadline = pi_load_seq(&segment->workers[i].deadline_ns);
-        if (s->children[i].state == PI_CHILD_EMPTY || deadline == 0)
+        if (s->children[i].state == PI_CHILD_EMPTY)
             continue;
-        next = pi_earlier(next, deadline > s->checked_ns ? deadline : s->children[i].next_deadline);
+        next = pi_earlier(next, s->children[i].next_deadline);
+        if (deadline > s->checked_ns)
+            next = pi_earlier(next, deadline);
     }
     pi_store_seq(&segment->header->next_check_ns, next == PI_NEVER ? 0 : next);
     return next;

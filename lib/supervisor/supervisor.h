@@ -24,6 +24,8 @@ struct pi_child {
     bool suspect;             /* it was killed because it lacks a task that names it */
     uint64_t current_task;    /* the task that it was last seen to run, 0: none */
     uint64_t next_deadline;   /* of the tasks on its stack, when the supervisor last looked */
+    uint64_t asked_task;      /* as current_task: that was asked to stop (grace.c), 0: none; */
+    uint64_t kill_at;         /* when its grace is over */
     pi_block_ref crash_block; /* of its record; 0: none */
     pid_t pid;                /* process backend */
     pthread_t thread;         /* thread backend, as the rest */

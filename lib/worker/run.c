@@ -23,6 +23,7 @@
 #include "pool/finish.h"
 #include "pool/self.h"
 #include "pool/wake.h"
+#include "worker/task_limits.h"
 
 #include <string.h>
 
@@ -49,19 +50,28 @@ static void pop_task(const struct posse_task *task)
         pi_store_relaxed(&worker->deadline_ns, task->earliest);
 }
 
-/* Notifies the supervisor if it plans to look later than the deadline. */
-static void set_deadline(struct posse_task *task)
+/* When the supervisor must look at the task first: at its deadline, or for its limits. */
+static uint64_t first_look(const struct posse_task *task)
+{
+    uint64_t look = task->limits ? pi_limits_first_look(task) : PI_NEVER;
+    look = look < task->deadline ? look : task->deadline;
+    return task->earliest && task->earliest < look ? task->earliest : look;
+}
+
+/* Notifies the supervisor if it plans to look later than the deadline. kind: as in the slot. */
+static void set_deadline(struct posse_task *task, uint64_t kind)
 {
     posse_executor *e = task->executor;
     struct pi_slot *slot = task->slot;
-    /* relaxed: published with the state */
-    bool timed = pi_load_relaxed(&slot->arg_size) & PI_TIMED;
+    bool timed = kind & PI_TIMED;
     task->deadline = timed ? pi_os_after_ms((long)slot->timeout_ms) : PI_NEVER;
-    if (!timed || task->worker == PI_OWNER_PROGRAM)
+    if (kind & PI_GRACED)
+        pi_limits_grace(task);
+    if (!(kind & (PI_TIMED | PI_LIMITED)) || task->worker == PI_OWNER_PROGRAM)
         return;
-    uint64_t first =
-        task->earliest && task->earliest < task->deadline ? task->earliest : task->deadline;
-    pi_store_relaxed(&slot->deadline_ns, task->deadline); /* relaxed: published by the next store */
+    uint64_t first = first_look(task);
+    if (timed) /* relaxed: published by the next store */
+        pi_store_relaxed(&slot->deadline_ns, task->deadline);
     /* seq, both: store, then load, as plan in supervisor.c does the other way round */
     pi_store_seq(&e->segment.workers[task->worker].deadline_ns, first);
     uint64_t planned = pi_load_seq(&e->segment.header->next_check_ns);
@@ -95,8 +105,8 @@ void pi_task_fail(struct posse_task *task, int code, const char *text)
 }
 
 /* Writes the result, or the message of a failure, into the slot, and clears its deadline for its
- * next life. Returns the state in which the task ends. If it ends after its deadline, the
- * supervisor has not killed it yet. */
+ * next life. Returns the state in which the task ends. If it ends after its deadline, or over
+ * another limit, the supervisor has not killed it yet. */
 static enum pi_state compute_outcome(struct posse_task *task, int code)
 {
     struct pi_slot *slot = task->slot;
@@ -113,7 +123,7 @@ static enum pi_state compute_outcome(struct posse_task *task, int code)
         pi_store_relaxed(&slot->result, task->block); /* relaxed: the same */
         pi_block_attach(task->executor, task->block, task->index, pi_generation(task->word));
     }
-    return late ? PI_TIMED_OUT : ok ? PI_DONE : PI_FAILED;
+    return late || task->over ? PI_TIMED_OUT : ok ? PI_DONE : PI_FAILED;
 }
 
 /* ---- the end ---- */
@@ -193,11 +203,23 @@ void pi_check_return(const struct posse_task *task)
         pi_os_exit(1);
 }
 
+__attribute__((noinline)) static void end_special(struct posse_task *task, int code)
+{
+    if (pi_limits_matter(task))
+        pi_limits_end(task, code);
+    if (task->over && !task->failed) /* else a message of its own stays */
+        drop_result(task);
+    else if (task->refused && code == 0 && !task->failed)
+        pi_task_fail(task, 0, "the result is over options.max_result");
+}
+
 /* The task's function has returned, or was left. */
 static void end(struct posse_task *task, int code)
 {
     posse_executor *e = task->executor;
     pi_check_return(task);
+    if (task->special)
+        end_special(task, code);
     if (e->backend->kills)
         pi_os_stdio_flush();
     if (!finish(task, compute_outcome(task, code))) {
@@ -243,11 +265,37 @@ static int call_for_other(struct posse_task *task, struct pi_bytes arg)
     return code;
 }
 
+static inline int call_plain(struct posse_task *task, struct pi_bytes arg)
+{
+    bool alone = task->worker != PI_OWNER_PROGRAM && !task->outer;
+    return alone ? call(task, arg) : call_for_other(task, arg);
+}
+
+/* Of a task with a deadline, limits or a grace, or on top of one with limits. */
+__attribute__((noinline)) static int call_special(struct posse_task *task, struct pi_bytes arg,
+                                                  struct pi_limits *limits)
+{
+    uint64_t kind = pi_load_relaxed(&task->slot->arg_size); /* relaxed: as in pi_run */
+    if ((kind & PI_LIMITED) && task->executor->backend->kills)
+        task->limits = limits;
+    set_deadline(task, kind);
+    task->special = pi_limits_matter(task);
+    if (!task->special || pi_limits_begin(task))
+        return call_plain(task, arg);
+    pi_task_fail(task, 0, "a limit of the task cannot be enforced in this worker");
+    return 0;
+}
+
 void pi_run(posse_executor *e, unsigned worker, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
-    struct posse_task task = {
-        .executor = e, .slot = slot, .word = word, .index = index, .worker = worker};
+    struct posse_task task = {.executor = e,
+                              .slot = slot,
+                              .word = word,
+                              .index = index,
+                              .worker = worker,
+                              .deadline = PI_NEVER};
+    struct pi_limits limits;
     struct pi_bytes arg = pi_slot_arg(e, slot);
     PI_ASSERT(pi_has_state(word, PI_RUNNING, worker) && pi_self_in(e));
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: only the value counts */
@@ -261,8 +309,8 @@ void pi_run(posse_executor *e, unsigned worker, uint32_t index, uint64_t word)
     if (!pi_has_state(pi_load_seq(&slot->word), PI_RUNNING, worker))
         e->backend->notify(e);
     pi_wake_for_backlog(e);
-    pi_see_blocks(e); /* the argument may name one */
-    set_deadline(&task);
-    bool alone = worker != PI_OWNER_PROGRAM && !task.outer;
-    end(&task, alone ? call(&task, arg) : call_for_other(&task, arg));
+    pi_see_blocks(e);                                 /* the argument may name one */
+    uint64_t kind = pi_load_relaxed(&slot->arg_size); /* relaxed: published with the state */
+    bool plain = !(kind & PI_SPECIAL) && !(task.outer && task.outer->limits);
+    end(&task, plain ? call_plain(&task, arg) : call_special(&task, arg, &limits));
 }

@@ -10,7 +10,9 @@
  * top of it, as a caller that waits for a task which nobody has begun.
  *
  * Abstracted: ring (the worker sees every PENDING task), waking, everything else of the recovery
- * (pool.pml). The clock moves whenever it likes.
+ * (pool.pml). The clock moves whenever it likes. A limit of memory or processor time is a deadline
+ * by another clock (pi_check_limits); the end of a grace (pi_check_grace) is a posse_kill that may
+ * come at any time.
  *
  * Checked: R6, a kill ends only the task that it was meant for (and what runs on top of it); no
  * task times out that has no deadline; and the kill comes: nobody waits for ever, though a
@@ -266,11 +268,8 @@ endloop:
 #endif
        first = worker_deadline;
        atomic {
-           if
-           :: first == 0
-           :: first > looked -> next = first
-           :: else -> next = rest
-           fi;
+           next = rest;
+           if :: first > looked && first < next -> next = first :: else fi;
            first = 0; top = 0; looked = 0; rest = NEVER
        }
        atomic { if :: next == NEVER -> next_check = 0 :: else -> next_check = next fi }

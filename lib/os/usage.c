@@ -1,0 +1,149 @@
+#include "os/usage.h"
+
+#include "base/tuning.h"
+#include "os/cancel.h"
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- what it uses ---- */
+
+/* The number of a line "<name>:  <number> kB" in bytes. False: there is no such line. */
+static bool read_line(const char *text, const char *name, uint64_t *bytes)
+{
+    const char *at = strstr(text, name);
+    if (at)
+        *bytes = strtoull(at + strlen(name), NULL, 10) * 1024;
+    return at;
+}
+
+bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage)
+{
+    char text[8192], path[32];
+    uint64_t anonymous, swap = 0;
+    int error = errno;
+    snprintf(path, sizeof path, pid ? "/proc/%ld/status" : "/proc/self/status", (long)pid);
+    bool known =
+        pi_os_fd_read(path, text, sizeof text) > 0 && read_line(text, "\nVmData:", &usage->data) &&
+        read_line(text, "\nRssAnon:", &anonymous) &&
+        read_line(text, "\nVmRSS:", &usage->resident) && read_line(text, "\nVmHWM:", &usage->peak);
+    errno = error;
+    if (!known)
+        return false;
+    (void)read_line(text, "\nVmSwap:", &swap); /* not where the kernel has no swap */
+    usage->private = anonymous + swap;
+    return true;
+}
+
+void pi_os_reset_peak(void)
+{
+    PI_OS_NO_CANCEL;
+    int error = errno, fd = pi_os_fd_open("/proc/self/clear_refs", O_WRONLY);
+    ssize_t written = fd >= 0 ? write(fd, "5", 1) : 0;
+    (void)written;
+    pi_os_close(fd);
+    errno = error;
+}
+
+bool pi_os_cpu_time(pid_t pid, uint64_t *ns)
+{
+#ifdef __linux__
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return false;
+    *ns = (uint64_t)used.tv_sec * PI_SECOND + (uint64_t)used.tv_nsec;
+    return true;
+#else
+    (void)pid;
+    (void)ns;
+    return false;
+#endif
+}
+
+/* The system does not change, so one look is enough. order: relaxed: only the value counts */
+bool pi_os_usage_is_known(void)
+{
+    static _Atomic bool known;
+    struct pi_os_usage usage;
+    uint64_t ns;
+    if (!atomic_load_explicit(&known, memory_order_relaxed))
+        atomic_store_explicit(&known, pi_os_usage_of(0, &usage) && pi_os_cpu_time(0, &ns),
+                              memory_order_relaxed);
+    return atomic_load_explicit(&known, memory_order_relaxed);
+}
+
+/* ---- the limit ---- */
+
+bool pi_os_lower_data_limit(uint64_t bytes, uint64_t *before)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_DATA, &limit) != 0)
+        return false;
+    *before = limit.rlim_cur;
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur <= bytes)
+        return true;
+    limit.rlim_cur = bytes;
+    return setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
+bool pi_os_restore_data_limit(uint64_t before)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_DATA, &limit) != 0)
+        return false;
+    if (limit.rlim_cur == before)
+        return true;
+    limit.rlim_cur = before;
+    return setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
+/* ---- before a crash ---- */
+
+static void (*note_crash)(void);
+
+void pi_os_note_crash(void)
+{
+    if (note_crash)
+        note_crash();
+}
+
+/* SA_RESETHAND: the signal is at its default again. A fault comes again when this returns, as does
+ * the signal of abort; one that was sent would not. */
+static void crashed(int signal, siginfo_t *info, void *context)
+{
+    int error = errno;
+    (void)context;
+    note_crash();
+    if (info->si_code <= 0)
+        (void)raise(signal);
+    errno = error;
+}
+
+static void exited(void) { note_crash(); }
+
+void pi_os_before_crash(void (*note)(void))
+{
+    static const int crashes[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
+    const int flags = SA_SIGINFO | (int)SA_RESETHAND | SA_NODEFER | SA_ONSTACK;
+    if (note_crash)
+        return;
+    note_crash = note;
+    (void)atexit(exited);
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
+        struct sigaction action;
+        if (sigaction(crashes[i], NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+            continue;
+        action = (struct sigaction){.sa_sigaction = crashed, .sa_flags = flags};
+        (void)sigaction(crashes[i], &action, NULL);
+    }
+}

@@ -1,0 +1,8 @@
+/* grace.h - ends running tasks that were asked to stop, when their grace is over. */
+#pragma once
+
+#include "supervisor/supervisor.h"
+
+/* Of a task that may be on the worker's stack: makes it KILLING, or with threads CANCELLED, if its
+ * grace is over, or notes when it will be. */
+void pi_check_grace(struct pi_supervisor *supervisor, unsigned worker, uint32_t index);
