@@ -82,8 +82,36 @@ static int deadline(void)
     return leave_pool(pool);
 }
 
+/* A task whose limits cannot be enforced fails. */
+static int limits(void)
+{
+    long n = 3, square = 9;
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = square_task,
+                     .arg = &n,
+                     .size = sizeof n,
+                     .max_memory = (size_t)16 << 20,
+                     .max_cpu_ms = PATIENCE_MS};
+    posse_executor *pool = open_pool(1);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    for (int i = 0; i < 2; i++) {
+        posse_future future;
+        posse_status status = posse_submit_with(pool, &job, &future);
+        ALLOW(status, ACCEPTED | AS(POSSE_NOT_SUPPORTED));
+        if (status != POSSE_OK)
+            continue;
+        status = posse_result_into(future, -1, &square, sizeof square, NULL);
+        ALLOW(status, ENDED | AS(POSSE_TASK_FAILED) | AS(POSSE_WORKER_LOST));
+        REQUIRE(square == 9);
+        REQUIRE(posse_release(future) == POSSE_OK);
+    }
+    return leave_pool(pool);
+}
+
 TEST(dead_workers_are_replaced, PROCESSES) { sweep_all("replacement", replacement); }
 TEST(workers_on_demand, PARALLEL_FORKED) { sweep_all("on demand", on_demand); }
 TEST(workers_are_recycled, PARALLEL_FORKED) { sweep_all("recycling", recycling); }
 TEST(resize, PARALLEL_FORKED) { sweep_all("resize", resizing); }
 TEST(deadlines, PROCESSES) { sweep_all("deadline", deadline); }
+TEST(limits_of_tasks, PROCESSES) { sweep_all("limits", limits); }
