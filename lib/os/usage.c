@@ -57,9 +57,9 @@ void pi_os_reset_peak(void)
 bool pi_os_cpu_time(pid_t pid, uint64_t *ns)
 {
 #ifdef __linux__
-    clockid_t clock;
+    clockid_t clock = CLOCK_PROCESS_CPUTIME_ID;
     struct timespec used;
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+    if ((pid != 0 && clock_getcpuclockid(pid, &clock) != 0) || clock_gettime(clock, &used) != 0)
         return false;
     *ns = (uint64_t)used.tv_sec * PI_SECOND + (uint64_t)used.tv_nsec;
     return true;
