@@ -501,7 +501,7 @@ typedef struct posse_job {
  * POSSE_TIMEOUT: queue_timeout_ms has passed.
  * POSSE_TOO_LARGE: also timeout_ms, max_cpu_ms, grace_ms or retries is over its maximum.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
- * cannot measure memory; max_memory also with options.seal.
+ * cannot measure memory.
  * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, or a
  * flag or priority unknown. */
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,

@@ -42,8 +42,6 @@ __attribute__((noinline)) static posse_status check_limits(const posse_executor 
          "job.grace_ms is over job.timeout_ms"},
         {limited && (!e->backend->kills || !pi_os_usage_is_known()), POSSE_NOT_SUPPORTED,
          "job.max_memory or max_cpu_ms: a task can be limited only in a process of Linux"},
-        {job->max_memory && e->seal, POSSE_NOT_SUPPORTED,
-         "job.max_memory: a sealed worker may not measure its memory"},
     };
     return PI_REFUSE_FIRST(mistakes);
 }

@@ -164,3 +164,7 @@
 #define PI_QUICK_CHUNKS 64
 /* Chunks behind a lost one that an ordered map splits at the same time, if they are lost, too. */
 #define PI_SPLIT_AHEAD 64
+
+/* From here on a sealed worker has the descriptors by which it measures its memory. Usual limits of
+ * descriptors are 1024 and more. */
+#define PI_KEPT_FD 900

@@ -28,6 +28,7 @@ BEGIN {
     limit["THREAD"] = "a thread"
     limit["NO_SPACES"] = "without new namespaces"
     limit["READ_OWN"] = "to read its own"
+    limit["OWN_DATA"] = "its own RLIMIT_DATA"
     limit["NAMES"] = "names of threads, PR_GET_DUMPABLE"
     limit["OPEN_STAT"] = "with AT_EMPTY_PATH"
     limit["OPEN_STATX"] = limit["OPEN_STAT"]

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
@@ -59,6 +60,11 @@ static const struct test read_own[] = {{0, ALL_BITS, 0, CONSTANT, true},
                                        IS(2, NULL_POINTER),
                                        {0, ALL_BITS, 0, SELF_PID, true},
                                        IS(2, NULL_POINTER)};
+/* Its limit of memory, which posse sets around a task that has one. */
+static const struct test own_data[] = {{0, ALL_BITS, 0, CONSTANT, true},
+                                       EQUALS(1, RLIMIT_DATA),
+                                       {0, ALL_BITS, 0, SELF_PID, true},
+                                       EQUALS(1, RLIMIT_DATA)};
 static const struct test names[] = {EQUALS(0, PR_SET_NAME), EQUALS(0, PR_GET_NAME),
                                     EQUALS(0, PR_GET_DUMPABLE)};
 /* On a descriptor, if the path is empty. A task can write a path there, too: see posse_seal(7). */
@@ -82,6 +88,7 @@ enum check {
     THREAD,
     NO_SPACES,
     READ_OWN,
+    OWN_DATA,
     NAMES,
     OPEN_STAT,
     OPEN_STATX,
@@ -98,10 +105,11 @@ static const struct {
     const struct test *tests;
     size_t count;
 } checks[] = {
-    [ADVICE] = TESTS_OF(advice),         [SELF] = TESTS_OF(self),
-    [NOTIFY] = TESTS_OF(notify),         [THREAD] = TESTS_OF(thread),
-    [NO_SPACES] = TESTS_OF(no_spaces),   [READ_OWN] = TESTS_OF(read_own),
-    [NAMES] = TESTS_OF(names),           [OPEN_STAT] = TESTS_OF(open_stat),
-    [OPEN_STATX] = TESTS_OF(open_statx), [OWN_FLAGS] = TESTS_OF(own_flags),
-    [HARMLESS] = TESTS_OF(harmless),     [CONNECTED] = TESTS_OF(connected),
+    [ADVICE] = TESTS_OF(advice),       [SELF] = TESTS_OF(self),
+    [NOTIFY] = TESTS_OF(notify),       [THREAD] = TESTS_OF(thread),
+    [NO_SPACES] = TESTS_OF(no_spaces), [READ_OWN] = TESTS_OF(read_own),
+    [OWN_DATA] = TESTS_OF(own_data),   [NAMES] = TESTS_OF(names),
+    [OPEN_STAT] = TESTS_OF(open_stat), [OPEN_STATX] = TESTS_OF(open_statx),
+    [OWN_FLAGS] = TESTS_OF(own_flags), [HARMLESS] = TESTS_OF(harmless),
+    [CONNECTED] = TESTS_OF(connected),
 };

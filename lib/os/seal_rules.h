@@ -57,6 +57,7 @@
     RULE(getegid, ALWAYS, ANY) RULE(getpgrp, ALWAYS, ANY) RULE(getpgid, ALWAYS, ANY)               \
     RULE(uname, ALWAYS, ANY) RULE(sysinfo, ALWAYS, ANY) RULE(getrusage, ALWAYS, ANY)               \
     RULE(getrlimit, ALWAYS, ANY) RULE(prlimit64, ALWAYS, READ_OWN) RULE(prctl, ALWAYS, NAMES)      \
+    RULE(prlimit64, ALWAYS, OWN_DATA)                                                              \
     /* its own signals; and the one with which it notifies the supervisor */                       \
     RULE(rt_sigaction, ALWAYS, ANY) RULE(rt_sigprocmask, ALWAYS, ANY)                              \
     RULE(rt_sigreturn, ALWAYS, ANY) RULE(rt_sigpending, ALWAYS, ANY)                               \

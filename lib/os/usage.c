@@ -17,6 +17,42 @@
 
 /* ---- what it uses ---- */
 
+#define STATUS "/proc/self/status"
+#define PEAK "/proc/self/clear_refs"
+
+static struct pi_os_fd kept_status = {.number = -1}, kept_peak = {.number = -1};
+static bool keeps; /* of a sealed process */
+
+/* At a high number, if there may be one: a low one may be that of a descriptor of the program that
+ * is closed here. */
+static void keep(struct pi_os_fd *kept, const char *path, int flags)
+{
+    int low = pi_os_fd_open(path, flags), high = fcntl(low, F_DUPFD_CLOEXEC, PI_KEPT_FD);
+    if (high >= 0)
+        pi_os_close(low);
+    else if (low >= 0)
+        high = pi_os_fd_above_stdio(low);
+    if (high >= 0)
+        (void)pi_os_fd_own(kept, high);
+}
+
+void pi_os_usage_keep(void)
+{
+    keep(&kept_status, STATUS, O_RDONLY);
+    keep(&kept_peak, PEAK, O_WRONLY);
+    keeps = true;
+}
+
+static ssize_t read_own(char *text, size_t size)
+{
+    if (!keeps)
+        return pi_os_fd_read(STATUS, text, size);
+    ssize_t length =
+        pi_os_fd_is_ours(&kept_status) ? pread(kept_status.number, text, size - 1, 0) : 0;
+    text[length > 0 ? length : 0] = '\0';
+    return length;
+}
+
 /* The number of a line "<name>:  <number> kB" in bytes. False: there is no such line. */
 static bool read_line(const char *text, const char *name, uint64_t *bytes)
 {
@@ -31,11 +67,12 @@ bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage)
     char text[8192], path[32];
     uint64_t anonymous, swap = 0;
     int error = errno;
-    snprintf(path, sizeof path, pid ? "/proc/%ld/status" : "/proc/self/status", (long)pid);
-    bool known =
-        pi_os_fd_read(path, text, sizeof text) > 0 && read_line(text, "\nVmData:", &usage->data) &&
-        read_line(text, "\nRssAnon:", &anonymous) &&
-        read_line(text, "\nVmRSS:", &usage->resident) && read_line(text, "\nVmHWM:", &usage->peak);
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+    ssize_t length = pid ? pi_os_fd_read(path, text, sizeof text) : read_own(text, sizeof text);
+    bool known = length > 0 && read_line(text, "\nVmData:", &usage->data) &&
+                 read_line(text, "\nRssAnon:", &anonymous) &&
+                 read_line(text, "\nVmRSS:", &usage->resident) &&
+                 read_line(text, "\nVmHWM:", &usage->peak);
     errno = error;
     if (!known)
         return false;
@@ -47,10 +84,12 @@ bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage)
 void pi_os_reset_peak(void)
 {
     PI_OS_NO_CANCEL;
-    int error = errno, fd = pi_os_fd_open("/proc/self/clear_refs", O_WRONLY);
-    ssize_t written = fd >= 0 ? write(fd, "5", 1) : 0;
+    int error = errno, fd = keeps ? kept_peak.number : pi_os_fd_open(PEAK, O_WRONLY);
+    bool usable = fd >= 0 && (!keeps || pi_os_fd_is_ours(&kept_peak));
+    ssize_t written = usable ? write(fd, "5", 1) : 0;
     (void)written;
-    pi_os_close(fd);
+    if (!keeps)
+        pi_os_close(fd);
     errno = error;
 }
 

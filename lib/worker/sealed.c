@@ -22,6 +22,7 @@
 #include "worker/sealed.h"
 #include "os/rss.h"
 #include "os/seal.h"
+#include "os/usage.h"
 #include "pool/error.h"
 
 bool pi_seal_begin(posse_executor *e, struct pi_error *why)
@@ -37,6 +38,7 @@ bool pi_seal_worker(posse_executor *e, unsigned worker, struct pi_error *why)
     if (!e->seal)
         return true;
     pi_os_shm_detach(&e->memory); /* a task could make the program die of SIGBUS with it */
+    pi_os_usage_keep();           /* without it a job that limits memory does not run */
     int error = e->max_rss ? pi_os_rss_keep() : 0; /* it cannot be opened later */
     if (error == 0)
         error = pi_os_seal_apply(e->seal, &e->segment.workers[worker].forbidden);

@@ -3,7 +3,6 @@
 #include "support/support.h"
 
 #include <errno.h>
-#include <posse_seal.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,26 +375,6 @@ POOL_TEST(not_supported, THREADS | INLINE, 1)
     job.max_memory = 0;
     job.max_cpu_ms = 1000;
     assert_status(posse_submit_with(pool, &job, &future), POSSE_NOT_SUPPORTED);
-}
-
-/* A sealed worker may not open what tells its memory; its clock it may read. */
-TEST(sealed, UNSANITIZED(PROCESSES))
-{
-    posse_executor *pool;
-    posse_future future;
-    posse_seal seal = {.struct_size = sizeof seal};
-    posse_options options = OPTIONS(1, .seal = &seal);
-    posse_status status = posse_create(&options, &pool);
-    if (status == POSSE_NOT_SUPPORTED)
-        skip();
-    assert_ok(status);
-    posse_job job = {.struct_size = sizeof job, .fn = burn_task, .max_memory = LIMIT};
-    assert_status(posse_submit_with(pool, &job, &future), POSSE_NOT_SUPPORTED);
-    job.max_memory = 0;
-    job.max_cpu_ms = 20;
-    take_error(submitted_job(pool, job), POSSE_OVER_CPU);
-    take_long(submitted_long(pool, square_task, 3));
-    assert_ok(posse_destroy(pool));
 }
 
 POOL_TEST(wrong_numbers, ALL, 1)

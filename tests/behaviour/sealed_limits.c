@@ -1,0 +1,81 @@
+/* sealed_limits.c - limits of a task, and where it crashed, in a worker that can open nothing. */
+#include "support/autopsied.h"
+#include "support/sealed.h"
+#include "support/support.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#define MB ((size_t)1 << 20)
+
+/* Asks for as many bytes and touches them; gives how many it has. */
+static int asking_task(posse_task *task, const void *arg, size_t size)
+{
+    size_t bytes = (size_t) * (const long *)arg;
+    volatile char *memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return 1;
+    for (size_t i = 0; i < bytes; i += 1024)
+        memory[i] = 1;
+    munmap((void *)memory, bytes);
+    return return_long(task, (long)bytes);
+}
+
+static posse_future asked(posse_executor *pool, size_t bytes)
+{
+    long number = (long)bytes;
+    return submitted_job(
+        pool, (posse_job){
+                  .fn = asking_task, .arg = &number, .size = sizeof number, .max_memory = 16 * MB});
+}
+
+TEST(memory, SEALABLE)
+{
+    posse_executor *pool = sealed_pool(1, (posse_seal){.allow = 0});
+    for (int round = 0; round < 3; round++) {
+        posse_future future = asked(pool, 4 * MB);
+        posse_error error = error_of(future);
+        assert_in_range(error.peak_memory, 3 * MB, 16 * MB);
+        assert_int_equal(take_long(future), 4 * MB);
+        take_error(asked(pool, 64 * MB), POSSE_OVER_MEMORY);
+    }
+    posse_stats stats = stats_of(pool);
+    assert_int_equal(stats.workers_started, 1);
+    assert_int_equal(stats.lost, 0);
+    end_pool(pool);
+}
+
+static int spinning_task(posse_task *task, const void *arg, size_t size)
+{
+    for (volatile unsigned i = 1; i != 0; i += 2)
+        continue;
+    return 0;
+}
+
+TEST(processor_time, SEALABLE)
+{
+    posse_executor *pool = sealed_pool(1, (posse_seal){.allow = 0});
+    posse_job job = {.fn = spinning_task, .max_cpu_ms = 50};
+    take_error(submitted_job(pool, job), POSSE_OVER_CPU);
+    assert_int_equal(take_long(asked(pool, MB)), MB);
+    end_pool(pool);
+}
+
+/* The handler of the crash sends the signal again, to its own thread. */
+TEST(a_crash, SEALABLE)
+{
+    posse_options options = OPTIONS(1, .autopsy = 1);
+    posse_executor *pool = sealed_pool_with(options, (posse_seal){.allow = 0});
+    static const int signals[] = {SIGSEGV, SIGABRT};
+    for (size_t i = 0; i < COUNT(signals); i++) {
+        posse_future future = submitted_long(pool, signal_task, signals[i]);
+        posse_autopsy_report report = report_of(future, POSSE_WORKER_LOST);
+        assert_int_equal(report.signal, signals[i]);
+        assert_in_range(report.n_frames, 1, POSSE_MAX_FRAMES);
+        assert_ok(posse_release(future));
+    }
+    take_error(submitted(pool, socket_task, NULL, 0), POSSE_FORBIDDEN);
+    end_autopsied(pool);
+}
