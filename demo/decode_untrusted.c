@@ -1,0 +1,200 @@
+/* decode_untrusted.c - decodes images of strangers: a bad one costs nothing but itself.
+ *
+ * Each file is a task: the program reads it, a worker decodes it (decode_untrusted/), and the
+ * program prints a line. The decoder is careful, or with --faulty as bad as real ones have been.
+ * decode_untrusted/make_corpus.sh makes files that show all ends.
+ */
+#include "common.h"
+#include "decode_untrusted/files.h"
+#include "decode_untrusted/image.h"
+
+#include <err.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* How many files have been read whose line has not been printed: it bounds memory. */
+#define WINDOW 64
+
+struct settings {
+    struct demo demo;
+    long milliseconds; /* for one file */
+    long rounds;       /* 0: one, and a line for each file */
+    struct file_list files;
+};
+
+/* Workers are forked, so they find it set. */
+static bool faulty;
+
+/* ---- the task -------------------------------------------------------------------------------- */
+
+struct picture {
+    size_t width, height;
+    unsigned char pixels[];
+};
+
+/* The decoder writes to memory of its own, not to the result: that lies beside those of others. */
+static int decode(posse_task *task, const void *arg, size_t size)
+{
+    struct image image;
+    const char *wrong = image_decode(arg, size, faulty, &image);
+    if (wrong)
+        return posse_task_fail(task, 1, "%s", wrong);
+    size_t bytes = image.width * image.height * 3;
+    struct picture *picture = posse_task_reserve(task, sizeof *picture + bytes);
+    if (picture) {
+        picture->width = image.width;
+        picture->height = image.height;
+        memcpy(picture->pixels, image.pixels, bytes);
+    }
+    free(image.pixels);
+    return picture ? 0 : posse_task_fail(task, 2, "no memory for its pixels");
+}
+
+/* ---- one file -------------------------------------------------------------------------------- */
+
+struct work {
+    const char *unread; /* why the file could not be read; NULL: there is a future */
+    posse_future future;
+};
+
+static struct work submit(posse_executor *pool, const struct settings *set, const char *path)
+{
+    struct work work;
+    struct file file;
+    work.unread = file_read(path, &file);
+    if (work.unread)
+        return work;
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = decode,
+                     .arg = file.data,
+                     .size = file.size,
+                     .timeout_ms = set->milliseconds};
+    demo_check(posse_submit_with(pool, &job, &work.future), "cannot submit");
+    free(file.data);
+    return work;
+}
+
+/* A worker may have been taken over, so its result is not believed. */
+static void print_picture(posse_future future)
+{
+    const void *data;
+    size_t size;
+    demo_check(posse_result(future, 0, &data, &size), "no result");
+    const struct picture *picture = data;
+    size_t bytes = size - sizeof *picture;
+    if (size < sizeof *picture || picture->width == 0 || bytes % picture->width != 0 ||
+        bytes / picture->width % 3 != 0 || bytes / picture->width / 3 != picture->height) {
+        printf("failed (the result is no picture)\n");
+        return;
+    }
+    uint32_t sum = 2166136261; /* FNV-1a */
+    for (size_t k = 0; k < bytes; k++)
+        sum = (sum ^ picture->pixels[k]) * 16777619;
+    printf("ok, %zu x %zu, checksum %08x\n", picture->width, picture->height, (unsigned)sum);
+}
+
+static void print_crash(const posse_error *error)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } signals[] = {{SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGABRT, "SIGABRT"},
+                   {SIGFPE, "SIGFPE"},   {SIGILL, "SIGILL"}, {SIGKILL, "SIGKILL"}};
+    const char *name = "another signal";
+    for (size_t k = 0; k < sizeof signals / sizeof *signals; k++)
+        if (signals[k].number == error->signal)
+            name = signals[k].name;
+    if (error->signal == 0)
+        printf("crashed (exit code %d)\n", error->exit_code);
+    else
+        printf("crashed (%s)\n", name);
+}
+
+static void print_end(posse_future future)
+{
+    posse_error error = {.struct_size = sizeof error};
+    demo_check(posse_exception(future, -1, &error), "cannot wait");
+    switch (error.status) {
+    case POSSE_OK: print_picture(future); break;
+    case POSSE_TASK_FAILED: printf("failed (%s)\n", error.message); break;
+    case POSSE_WORKER_LOST: print_crash(&error); break;
+    case POSSE_DEADLINE: puts("too slow"); break;
+    default: errx(1, "%s", error.message);
+    }
+}
+
+static void finish(const struct work *work, const char *path)
+{
+    file_print_name(path);
+    if (work->unread) {
+        printf(": failed (%s)\n", work->unread);
+        return;
+    }
+    fputs(": ", stdout);
+    print_end(work->future);
+    demo_check(posse_release(work->future), "cannot release");
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+/* Prints the lines in the order of the files. */
+static void decode_all(posse_executor *pool, const struct settings *set)
+{
+    struct work works[WINDOW];
+    size_t count = set->files.count;
+    for (size_t k = 0; k < count + WINDOW; k++) {
+        if (k >= WINDOW)
+            finish(&works[k % WINDOW], set->files.paths[k - WINDOW]);
+        if (k < count)
+            works[k % WINDOW] = submit(pool, set, set->files.paths[k]);
+    }
+}
+
+static const char help[] =
+    "usage: decode_untrusted [option...] FILE...\n"
+    "Decodes images (PNM, BMP), and all in directories. Prints how each ended.\n"
+    "\n"
+    "  --backend NAME  process, thread or inline (process)\n"
+    "  --workers N     how many work at the same time (4)\n"
+    "  --time MS       how long one file may take (1000)\n"
+    "  --faulty        use a decoder with faults; only processes survive them\n"
+    "  --help          show this\n";
+
+static struct settings parse(int argc, char **argv)
+{
+    static const struct option flags[] = {
+        {"backend", required_argument, NULL, 'b'}, {"workers", required_argument, NULL, 'w'},
+        {"time", required_argument, NULL, 't'},    {"faulty", no_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    struct settings set = {.demo = DEMO_PROCESS, .milliseconds = 1000};
+    set.demo.workers = 4;
+    for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
+        switch (flag) {
+        case 'b': demo_set_backend(&set.demo, optarg, DEMO_TAKES_INLINE); break;
+        case 'w': set.demo.workers = demo_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
+        case 't': set.milliseconds = demo_number("time", optarg, 1, 3600000); break;
+        case 'f': faulty = true; break;
+        case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
+        default: exit(2);
+        }
+    }
+    if (optind == argc)
+        errx(2, "no file is given, see --help");
+    for (char **path = argv + optind; *path; path++)
+        file_list_add(&set.files, *path);
+    return set;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings set = parse(argc, argv);
+    posse_executor *pool = demo_create(&set.demo);
+    decode_all(pool, &set);
+    file_list_free(&set.files);
+    return demo_end(pool);
+}
