@@ -10,6 +10,7 @@
 
 #include <err.h>
 #include <getopt.h>
+#include <posse_autopsy.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,6 @@
 struct settings {
     struct demo demo;
     long milliseconds; /* for one file */
-    long rounds;       /* 0: one, and a line for each file */
     struct file_list files;
 };
 
@@ -63,7 +63,7 @@ struct work {
 
 static struct work submit(posse_executor *pool, const struct settings *set, const char *path)
 {
-    struct work work;
+    struct work work = {0};
     struct file file;
     work.unread = file_read(path, &file);
     if (work.unread)
@@ -97,7 +97,19 @@ static void print_picture(posse_future future)
     printf("ok, %zu x %zu, checksum %08x\n", picture->width, picture->height, (unsigned)sum);
 }
 
-static void print_crash(const posse_error *error)
+/* Prints the innermost function of the program: abort, for example, is in a library. */
+static void print_function(posse_future future)
+{
+    posse_frame frame = {.struct_size = sizeof frame};
+    for (size_t k = 0; posse_autopsy_frame(future, k, &frame) == POSSE_OK; k++)
+        if (*frame.function && !strstr(frame.module, ".so")) {
+            /* What follows a dot names the part that a compiler has made of it. */
+            printf(" in %.*s", (int)strcspn(frame.function, "."), frame.function);
+            break;
+        }
+}
+
+static void print_crash(posse_future future, const posse_error *error)
 {
     static const struct {
         int number;
@@ -108,10 +120,13 @@ static void print_crash(const posse_error *error)
     for (size_t k = 0; k < sizeof signals / sizeof *signals; k++)
         if (signals[k].number == error->signal)
             name = signals[k].name;
-    if (error->signal == 0)
+    if (error->signal == 0) {
         printf("crashed (exit code %d)\n", error->exit_code);
-    else
-        printf("crashed (%s)\n", name);
+        return;
+    }
+    printf("crashed (%s", name);
+    print_function(future);
+    puts(")");
 }
 
 static void print_end(posse_future future)
@@ -121,7 +136,7 @@ static void print_end(posse_future future)
     switch (error.status) {
     case POSSE_OK: print_picture(future); break;
     case POSSE_TASK_FAILED: printf("failed (%s)\n", error.message); break;
-    case POSSE_WORKER_LOST: print_crash(&error); break;
+    case POSSE_WORKER_LOST: print_crash(future, &error); break;
     case POSSE_DEADLINE: puts("too slow"); break;
     default: errx(1, "%s", error.message);
     }
@@ -140,6 +155,18 @@ static void finish(const struct work *work, const char *path)
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
+
+static posse_executor *create(const struct settings *set)
+{
+    bool processes = set->demo.backend == POSSE_PROCESS;
+    posse_options options = {.struct_size = sizeof options,
+                             .backend = set->demo.backend,
+                             .max_workers = set->demo.workers,
+                             .autopsy = processes};
+    posse_executor *pool = NULL;
+    demo_check(posse_create(&options, &pool), "cannot make a pool");
+    return pool;
+}
 
 /* Prints the lines in the order of the files. */
 static void decode_all(posse_executor *pool, const struct settings *set)
@@ -193,7 +220,7 @@ static struct settings parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct settings set = parse(argc, argv);
-    posse_executor *pool = demo_create(&set.demo);
+    posse_executor *pool = create(&set);
     decode_all(pool, &set);
     file_list_free(&set.files);
     return demo_end(pool);

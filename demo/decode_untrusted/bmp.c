@@ -31,9 +31,10 @@ static const char *read_palette(struct bmp *bmp, size_t at)
     bmp->colours = colours ? colours : COLOURS;
     if (bmp->colours > COLOURS)
         return "its palette is too large";
-    if (bmp->reader->size - at < bmp->colours * 4)
+    size_t size = sizeof bmp->palette[0] * bmp->colours;
+    if (bmp->reader->size - at < size)
         return "its palette is missing";
-    memcpy(bmp->palette, bmp->reader->data + at, bmp->colours * 4);
+    memcpy(bmp->palette, bmp->reader->data + at, size);
     return NULL;
 }
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_FILE (64 * 1024 * 1024)
+#define MAX_FILE 67108864
 
 /* ---- the list -------------------------------------------------------------------------------- */
 

@@ -88,12 +88,17 @@ expect "$scratch/good"
 
 rm "$corpus/enormous_pixels.ppm" "$corpus/enormous_sides.bmp"
 sed 's/^\(cut_pixels\(_text\)*\.ppm\): .*/\1: crashed (exit code 1)/
-     s/^\(hostile_abort\.bmp\): .*/\1: crashed (SIGABRT)/
+     s/^\(hostile_abort\.bmp\): .*/\1: crashed (SIGABRT in a decoder)/
      s/^\(hostile_endless\.bmp\): .*/\1: too slow/
-     s/^\(hostile_\(read\.pgm\|write\.bmp\)\): .*/\1: crashed (SIGSEGV)/
+     s/^\(hostile_\(read\.pgm\|write\.bmp\)\): .*/\1: crashed (SIGSEGV in a decoder)/
      s/^\(hostile_run\.ppm\): .*/\1: crashed (exit code 0)/
      /^enormous_[ps]/d' "$scratch/careful" >"$scratch/faulty"
+
+# Which of its functions is the innermost one depends on the compiler. Not every C library shows the
+# caller of abort.
 for workers in 1 4; do
     decode --faulty --workers $workers --time 3000
+    sed -i 's/ in \(bmp_decode\|pnm_decode\|check_kind\|put_[a-z]*\|read_[a-z]*\))$/ in a decoder)/
+            s/(SIGABRT)$/(SIGABRT in a decoder)/' "$scratch/lines"
     expect "$scratch/faulty"
 done
