@@ -23,6 +23,7 @@
 struct settings {
     struct demo demo;
     long milliseconds; /* for one file */
+    long rounds;       /* 0: one, and a line for each file */
     struct file_list files;
 };
 
@@ -168,17 +169,36 @@ static posse_executor *create(const struct settings *set)
     return pool;
 }
 
+static void drop(const struct work *work)
+{
+    posse_error error = {.struct_size = sizeof error};
+    if (work->unread)
+        return;
+    demo_check(posse_exception(work->future, -1, &error), "cannot wait");
+    demo_check(posse_release(work->future), "cannot release");
+}
+
 /* Prints the lines in the order of the files. */
 static void decode_all(posse_executor *pool, const struct settings *set)
 {
     struct work works[WINDOW];
-    size_t count = set->files.count;
+    size_t files = set->files.count, count = files * (size_t)(set->rounds ? set->rounds : 1);
     for (size_t k = 0; k < count + WINDOW; k++) {
-        if (k >= WINDOW)
-            finish(&works[k % WINDOW], set->files.paths[k - WINDOW]);
+        struct work *work = &works[k % WINDOW];
+        if (k >= WINDOW && set->rounds)
+            drop(work);
+        else if (k >= WINDOW)
+            finish(work, set->files.paths[k - WINDOW]);
         if (k < count)
-            works[k % WINDOW] = submit(pool, set, set->files.paths[k]);
+            *work = submit(pool, set, set->files.paths[k % files]);
     }
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static const char help[] =
@@ -188,15 +208,20 @@ static const char help[] =
     "  --backend NAME  process, thread or inline (process)\n"
     "  --workers N     how many work at the same time (4)\n"
     "  --time MS       how long one file may take (1000)\n"
+    "  --rounds N      decode all N times, and print only how many files a second\n"
     "  --faulty        use a decoder with faults; only processes survive them\n"
     "  --help          show this\n";
 
 static struct settings parse(int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"backend", required_argument, NULL, 'b'}, {"workers", required_argument, NULL, 'w'},
-        {"time", required_argument, NULL, 't'},    {"faulty", no_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"backend", required_argument, NULL, 'b'},
+        {"workers", required_argument, NULL, 'w'},
+        {"time", required_argument, NULL, 't'},
+        {"rounds", required_argument, NULL, 'r'},
+        {"faulty", no_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct settings set = {.demo = DEMO_PROCESS, .milliseconds = 1000};
     set.demo.workers = 4;
@@ -205,6 +230,7 @@ static struct settings parse(int argc, char **argv)
         case 'b': demo_set_backend(&set.demo, optarg, DEMO_TAKES_INLINE); break;
         case 'w': set.demo.workers = demo_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
         case 't': set.milliseconds = demo_number("time", optarg, 1, 3600000); break;
+        case 'r': set.rounds = demo_number("rounds", optarg, 1, 1000000); break;
         case 'f': faulty = true; break;
         case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
         default: exit(2);
@@ -221,7 +247,11 @@ int main(int argc, char **argv)
 {
     struct settings set = parse(argc, argv);
     posse_executor *pool = create(&set);
+    double began = seconds();
     decode_all(pool, &set);
+    if (set.rounds)
+        printf("%.0f files a second\n",
+               (double)set.rounds * (double)set.files.count / (seconds() - began));
     file_list_free(&set.files);
     return demo_end(pool);
 }

@@ -10,7 +10,8 @@ for tool in bash cat cut dirname grep mktemp rm sed sh; do
 done
 
 for command in .ci/run demo/run.sh tests/run.sh tests/lint.sh tests/fresh.sh \
-    tests/bench/compare.sh tests/bench/growth.sh tests/bench/scaling.sh; do
+    tests/bench/compare.sh tests/bench/growth.sh tests/bench/scaling.sh \
+    demo/decode_untrusted/make_corpus.sh demo/decode_untrusted/bench.sh; do
     shell='sh'
     [ "$command" != .ci/run ] || shell='bash'
     PATH=$bin $shell "$top/$command" --help >"$bin/said" 2>"$bin/errors" || {

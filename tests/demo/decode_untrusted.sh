@@ -73,10 +73,14 @@ run "$scratch/$(printf 'a\033b')" "$scratch/none" "$corpus/good_8.bmp"
 expect_lines '.*/a?b: ok, 3 x 2, checksum 8f2b8ed9' '.*/none: failed (No such file or directory)' \
     '.*/good_8.bmp: ok, 3 x 2, checksum 8f2b8ed9'
 
+expect_success --rounds 3 "$corpus"
+expect_lines '[0-9][0-9]* files a second'
+
 expect_manners "$corpus/good_p6.ppm"
 expect_misuse
 expect_misuse --time 0 "$corpus"
 expect_misuse --workers 0 "$corpus"
+expect_misuse --rounds 0 "$corpus"
 [ "$decoder" = faulty ] || exit 0
 
 # The faults do nothing to harmless files on any backend.
