@@ -79,23 +79,34 @@ static struct work submit(posse_executor *pool, const struct settings *set, cons
     return work;
 }
 
-/* A worker may have been taken over, so its result is not believed. */
+static void print_failure(const char *why)
+{
+    fputs("failed (", stdout);
+    print_plainly(why);
+    puts(")");
+}
+
+/* A worker may have been taken over, so its result is not believed, and read once: the worker may
+ * still be writing there. */
 static void print_picture(posse_future future)
 {
     const void *data;
     size_t size;
     demo_check(posse_result(future, 0, &data, &size), "no result");
-    const struct picture *picture = data;
-    size_t bytes = size - sizeof *picture;
-    if (size < sizeof *picture || picture->width == 0 || bytes % picture->width != 0 ||
-        bytes / picture->width % 3 != 0 || bytes / picture->width / 3 != picture->height) {
-        printf("failed (the result is no picture)\n");
+    struct picture head = {0};
+    if (size >= sizeof head)
+        memcpy(&head, data, sizeof head);
+    size_t bytes = size - sizeof head;
+    if (head.width == 0 || bytes % head.width != 0 || bytes / head.width % 3 != 0 ||
+        bytes / head.width / 3 != head.height) {
+        print_failure("the result is no picture");
         return;
     }
+    const unsigned char *pixels = (const unsigned char *)data + sizeof head;
     uint32_t sum = 2166136261; /* FNV-1a */
     for (size_t k = 0; k < bytes; k++)
-        sum = (sum ^ picture->pixels[k]) * 16777619;
-    printf("ok, %zu x %zu, checksum %08x\n", picture->width, picture->height, (unsigned)sum);
+        sum = (sum ^ pixels[k]) * 16777619;
+    printf("ok, %zu x %zu, checksum %08x\n", head.width, head.height, (unsigned)sum);
 }
 
 /* Prints the innermost function of the program: abort, for example, is in a library. */
@@ -136,7 +147,7 @@ static void print_end(posse_future future)
     demo_check(posse_exception(future, -1, &error), "cannot wait");
     switch (error.status) {
     case POSSE_OK: print_picture(future); break;
-    case POSSE_TASK_FAILED: printf("failed (%s)\n", error.message); break;
+    case POSSE_TASK_FAILED: print_failure(error.message); break;
     case POSSE_WORKER_LOST: print_crash(future, &error); break;
     case POSSE_DEADLINE: puts("too slow"); break;
     default: errx(1, "%s", error.message);
@@ -145,12 +156,12 @@ static void print_end(posse_future future)
 
 static void finish(const struct work *work, const char *path)
 {
-    file_print_name(path);
+    print_plainly(path);
+    fputs(": ", stdout);
     if (work->unread) {
-        printf(": failed (%s)\n", work->unread);
+        print_failure(work->unread);
         return;
     }
-    fputs(": ", stdout);
     print_end(work->future);
     demo_check(posse_release(work->future), "cannot release");
 }

@@ -103,8 +103,8 @@ const char *file_read(const char *path, struct file *file)
     return wrong;
 }
 
-void file_print_name(const char *path)
+void print_plainly(const char *text)
 {
-    for (; *path; path++)
-        putchar(*path >= ' ' && *path <= '~' ? *path : '?');
+    for (; *text; text++)
+        putchar(*text >= ' ' && *text <= '~' ? *text : '?');
 }

@@ -22,7 +22,7 @@ struct file {
 /* Returns NULL and the data, or why it cannot be read. Never waits for a pipe or a device. */
 const char *file_read(const char *path, struct file *file);
 
-/* Prints a name without what a terminal would obey. */
-void file_print_name(const char *path);
+/* Prints a name, or other words of a stranger, without what a terminal would obey. */
+void print_plainly(const char *text);
 
 #endif
