@@ -11,6 +11,7 @@
 #include <err.h>
 #include <getopt.h>
 #include <posse_autopsy.h>
+#include <posse_seal.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 
 struct settings {
     struct demo demo;
+    bool sealed;
     long milliseconds; /* for one file */
     long rounds;       /* 0: one, and a line for each file */
     struct file_list files;
@@ -149,6 +151,7 @@ static void print_end(posse_future future)
     case POSSE_OK: print_picture(future); break;
     case POSSE_TASK_FAILED: print_failure(error.message); break;
     case POSSE_WORKER_LOST: print_crash(future, &error); break;
+    case POSSE_FORBIDDEN: printf("forbidden (%s)\n", error.call_name); break;
     case POSSE_DEADLINE: puts("too slow"); break;
     default: errx(1, "%s", error.message);
     }
@@ -171,10 +174,12 @@ static void finish(const struct work *work, const char *path)
 static posse_executor *create(const struct settings *set)
 {
     bool processes = set->demo.backend == POSSE_PROCESS;
+    posse_seal seal = {.struct_size = sizeof seal}; /* allows nothing: images come as arguments */
     posse_options options = {.struct_size = sizeof options,
                              .backend = set->demo.backend,
                              .max_workers = set->demo.workers,
-                             .autopsy = processes};
+                             .autopsy = processes,
+                             .seal = set->sealed ? &seal : NULL};
     posse_executor *pool = NULL;
     demo_check(posse_create(&options, &pool), "cannot make a pool");
     return pool;
@@ -217,6 +222,7 @@ static const char help[] =
     "Decodes images (PNM, BMP), and all in directories. Prints how each ended.\n"
     "\n"
     "  --backend NAME  process, thread or inline (process)\n"
+    "  --sealed        processes that may only compute; the system must be able to do so\n"
     "  --workers N     how many work at the same time (4)\n"
     "  --time MS       how long one file may take (1000)\n"
     "  --rounds N      decode all N times, and print only how many files a second\n"
@@ -226,13 +232,10 @@ static const char help[] =
 static struct settings parse(int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"backend", required_argument, NULL, 'b'},
-        {"workers", required_argument, NULL, 'w'},
-        {"time", required_argument, NULL, 't'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"faulty", no_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"backend", required_argument, NULL, 'b'}, {"workers", required_argument, NULL, 'w'},
+        {"time", required_argument, NULL, 't'},    {"rounds", required_argument, NULL, 'r'},
+        {"faulty", no_argument, NULL, 'f'},        {"sealed", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct settings set = {.demo = DEMO_PROCESS, .milliseconds = 1000};
     set.demo.workers = 4;
@@ -243,10 +246,13 @@ static struct settings parse(int argc, char **argv)
         case 't': set.milliseconds = demo_number("time", optarg, 1, 3600000); break;
         case 'r': set.rounds = demo_number("rounds", optarg, 1, 1000000); break;
         case 'f': faulty = true; break;
+        case 's': set.sealed = true; break;
         case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
         default: exit(2);
         }
     }
+    if (set.sealed && set.demo.backend != POSSE_PROCESS)
+        errx(2, "--sealed is for processes");
     if (optind == argc)
         errx(2, "no file is given, see --help");
     for (char **path = argv + optind; *path; path++)

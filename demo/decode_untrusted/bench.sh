@@ -42,6 +42,8 @@ for backend in inline thread process; do
     printf '%-12s' $backend
     "$program" --backend $backend --rounds 2000 "$scratch"/good_*
 done
+printf '%-12s' sealed
+"$program" --sealed --rounds 2000 "$scratch"/good_*
 launch fork+exec 100 "$program" --backend inline
 ! command -v bwrap >"$scratch/lines" ||
     launch bwrap 20 bwrap --ro-bind / / --unshare-all --die-with-parent "$program" --backend inline

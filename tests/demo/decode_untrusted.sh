@@ -81,6 +81,7 @@ expect_misuse
 expect_misuse --time 0 "$corpus"
 expect_misuse --workers 0 "$corpus"
 expect_misuse --rounds 0 "$corpus"
+[ "$backend" = process ] || expect_misuse --sealed "$corpus"
 [ "$decoder" = faulty ] || exit 0
 
 # The faults do nothing to harmless files on any backend.
@@ -99,10 +100,28 @@ sed 's/^\(cut_pixels\(_text\)*\.ppm\): .*/\1: crashed (exit code 1)/
      /^enormous_[ps]/d' "$scratch/careful" >"$scratch/faulty"
 
 # Which of its functions is the innermost one depends on the compiler. Not every C library shows the
-# caller of abort.
+# caller of abort, or opens files by openat.
+decode_faulty() {
+    decode --faulty --time 3000 "$@"
+    sed -i 's/ in \([a-z_]*decode\|check_kind\|put_[a-z]*\|read_[a-z]*\))$/ in a decoder)/
+            s/(SIGABRT)$/(SIGABRT in a decoder)/
+            s/(open)$/(openat)/' "$scratch/lines"
+}
 for workers in 1 4; do
-    decode --faulty --workers $workers --time 3000
-    sed -i 's/ in \(bmp_decode\|pnm_decode\|check_kind\|put_[a-z]*\|read_[a-z]*\))$/ in a decoder)/
-            s/(SIGABRT)$/(SIGABRT in a decoder)/' "$scratch/lines"
+    decode_faulty --workers $workers
     expect "$scratch/faulty"
 done
+
+run --sealed "$corpus/good_8.bmp"
+if grep -q 'not possible' "$scratch/err"; then
+    echo "the part of sealed workers is left out: $(cat "$scratch/err")"
+    exit 0
+fi
+decode --sealed
+sed '/^enormous_[ps]/d' "$scratch/careful" >"$scratch/smaller"
+expect "$scratch/smaller"
+sed 's/^\(hostile_run\.ppm\): .*/\1: forbidden (execve)/
+     s/^\(hostile_open\.ppm\): .*/\1: forbidden (openat)/
+     s/^\(hostile_connect\.ppm\): .*/\1: forbidden (socket)/' "$scratch/faulty" >"$scratch/sealed"
+decode_faulty --sealed
+expect "$scratch/sealed"
