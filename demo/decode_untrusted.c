@@ -21,10 +21,16 @@
 /* How many files have been read whose line has not been printed: it bounds memory. */
 #define WINDOW 64
 
+#define MAX_RESULT 33554432 /* bytes */
+
+/* Time on the clock that a worker has for each second of the processor's that it may use. */
+#define WALL_TIME 20
+
 struct settings {
     struct demo demo;
     bool sealed;
-    long milliseconds; /* for one file */
+    long milliseconds; /* of the processor, for one file */
+    long megabytes;    /* for one file */
     long rounds;       /* 0: one, and a line for each file */
     struct file_list files;
 };
@@ -54,7 +60,7 @@ static int decode(posse_task *task, const void *arg, size_t size)
         memcpy(picture->pixels, image.pixels, bytes);
     }
     free(image.pixels);
-    return picture ? 0 : posse_task_fail(task, 2, "no memory for its pixels");
+    return picture ? 0 : posse_task_fail(task, 2, "no room for its pixels");
 }
 
 /* ---- one file -------------------------------------------------------------------------------- */
@@ -75,7 +81,11 @@ static struct work submit(posse_executor *pool, const struct settings *set, cons
                      .fn = decode,
                      .arg = file.data,
                      .size = file.size,
-                     .timeout_ms = set->milliseconds};
+                     .timeout_ms = set->milliseconds * WALL_TIME};
+    if (set->demo.backend == POSSE_PROCESS) {
+        job.max_cpu_ms = set->milliseconds;
+        job.max_memory = (size_t)set->megabytes << 20;
+    }
     demo_check(posse_submit_with(pool, &job, &work.future), "cannot submit");
     free(file.data);
     return work;
@@ -151,7 +161,9 @@ static void print_end(posse_future future)
     case POSSE_OK: print_picture(future); break;
     case POSSE_TASK_FAILED: print_failure(error.message); break;
     case POSSE_WORKER_LOST: print_crash(future, &error); break;
+    case POSSE_OVER_MEMORY: puts("over memory"); break;
     case POSSE_FORBIDDEN: printf("forbidden (%s)\n", error.call_name); break;
+    case POSSE_OVER_CPU:
     case POSSE_DEADLINE: puts("too slow"); break;
     default: errx(1, "%s", error.message);
     }
@@ -178,6 +190,7 @@ static posse_executor *create(const struct settings *set)
     posse_options options = {.struct_size = sizeof options,
                              .backend = set->demo.backend,
                              .max_workers = set->demo.workers,
+                             .max_result = MAX_RESULT,
                              .autopsy = processes,
                              .seal = set->sealed ? &seal : NULL};
     posse_executor *pool = NULL;
@@ -224,7 +237,8 @@ static const char help[] =
     "  --backend NAME  process, thread or inline (process)\n"
     "  --sealed        processes that may only compute; the system must be able to do so\n"
     "  --workers N     how many work at the same time (4)\n"
-    "  --time MS       how long one file may take (1000)\n"
+    "  --time MS       processor time for one file (1000)\n"
+    "  --memory MB     memory for one file, with processes (128)\n"
     "  --rounds N      decode all N times, and print only how many files a second\n"
     "  --faulty        use a decoder with faults; only processes survive them\n"
     "  --help          show this\n";
@@ -232,18 +246,24 @@ static const char help[] =
 static struct settings parse(int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"backend", required_argument, NULL, 'b'}, {"workers", required_argument, NULL, 'w'},
-        {"time", required_argument, NULL, 't'},    {"rounds", required_argument, NULL, 'r'},
-        {"faulty", no_argument, NULL, 'f'},        {"sealed", no_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"backend", required_argument, NULL, 'b'},
+        {"workers", required_argument, NULL, 'w'},
+        {"time", required_argument, NULL, 't'},
+        {"memory", required_argument, NULL, 'm'},
+        {"rounds", required_argument, NULL, 'r'},
+        {"faulty", no_argument, NULL, 'f'},
+        {"sealed", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    struct settings set = {.demo = DEMO_PROCESS, .milliseconds = 1000};
+    struct settings set = {.demo = DEMO_PROCESS, .milliseconds = 1000, .megabytes = 128};
     set.demo.workers = 4;
     for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
         switch (flag) {
         case 'b': demo_set_backend(&set.demo, optarg, DEMO_TAKES_INLINE); break;
         case 'w': set.demo.workers = demo_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
         case 't': set.milliseconds = demo_number("time", optarg, 1, 3600000); break;
+        case 'm': set.megabytes = demo_number("memory", optarg, 1, 1000000); break;
         case 'r': set.rounds = demo_number("rounds", optarg, 1, 1000000); break;
         case 'f': faulty = true; break;
         case 's': set.sealed = true; break;
