@@ -38,6 +38,9 @@
 #define PI_CRASH_SECONDS 1
 /* The path of a control group. A longer one limits nothing. */
 #define PI_MAX_PATH 1024
+/* Descriptors that are left over when passed ones are kept: for one message, and for all else that
+ * the supervisor opens. */
+#define PI_SPARE_DESCRIPTORS 32
 
 /* ---- core ---- */
 
@@ -74,6 +77,8 @@
 #define PI_VERIFY_NS PI_SECOND
 /* Looks, each after PI_VERIFY_NS, that find the same before a task counts as stuck. */
 #define PI_STUCK_CHECKS 6u
+/* Tasks for which descriptors are held at a time: far more than a usual RLIMIT_NOFILE allows. */
+#define PI_MAX_HELD 4096u
 /* Tasks on one stack. A longer chain is damage. */
 #define PI_MAX_NESTED 1000000u
 /* Tries to take a block that was found free: others may take it first. */
