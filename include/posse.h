@@ -412,6 +412,15 @@ POSSE_API int posse_task_worker(const posse_task *task);
  * that. */
 POSSE_API int posse_task_attempt(const posse_task *task);
 
+/* The task's own copy of job.descriptors[i], close-on-exec; -1: there is none, or it was taken. It
+ * is closed when the task returns. A task that closes it itself, or hands it to a stream (fdopen),
+ * must take it. */
+POSSE_API int posse_task_descriptor(const posse_task *task, size_t i);
+
+/* The same, and posse does not close it any more: the caller does. It stays open in the worker, for
+ * later tasks, until then. */
+POSSE_API int posse_task_take_descriptor(posse_task *task, size_t i);
+
 /* The executor that runs it, for tasks that submit tasks. A task may submit to it, wait for what it
  * submitted, cancel and release. A task that waits for one that has not started runs it itself, so
  * recursion works with one worker. Tasks that do so lie on one stack: a worker process has as much
@@ -452,6 +461,8 @@ typedef enum posse_priority {
     POSSE_PRIORITY_NORMAL = 0,
     POSSE_PRIORITY_HIGH = 1
 } posse_priority;
+
+#define POSSE_MAX_DESCRIPTORS 16
 
 /* A task with more to say about it. Zero is the default everywhere. */
 typedef struct posse_job {
@@ -494,12 +505,26 @@ typedef struct posse_job {
      * task that ends so does not run again. Processes that the task starts have the same limit of
      * memory, each for itself; their memory and processor time are not compared. Tasks that it runs
      * while it waits for them do not count, and have limits of their own. */
+
+    /* Open descriptors that the task gets copies of, see posse_task_descriptor; at most
+     * POSSE_MAX_DESCRIPTORS. They are copied in the call: the program may close its own after it.
+     * As after a fork, copies share one file offset, also those of another run of the task. The
+     * executor holds them until the task has begun its last run, or ends without: with processes in
+     * the supervisor. So RLIMIT_NOFILE of the program at posse_create limits how many tasks with
+     * descriptors may wait at a time; and at most 4096 may. With processes a submit and a run each
+     * cost some ten microseconds more, and submit blocks until the supervisor has answered. If the
+     * worker cannot get its copies, as it has no descriptors left, the task fails. */
+    const int *descriptors;
+    size_t n_descriptors;
 } posse_job;
 
 /* Submits a job. Statuses as posse_submit. Also:
  * POSSE_FULL: the queue is at queue_limit, and POSSE_NO_WAIT is set.
  * POSSE_TIMEOUT: queue_timeout_ms has passed.
- * POSSE_TOO_LARGE: also timeout_ms, max_cpu_ms, grace_ms or retries is over its maximum.
+ * POSSE_TOO_LARGE: also timeout_ms, max_cpu_ms, grace_ms, retries or n_descriptors is over its
+ * maximum.
+ * POSSE_SYSTEM: a descriptor cannot be copied. errno is EBADF: it is not open; EMFILE: the process
+ * that holds the copies, or the caller, has no descriptor left.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
  * cannot measure memory.
  * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, or a

@@ -116,6 +116,7 @@ static void tear_down(void *context)
     pi_dispatch_fini(e);
     if (e->backend)
         e->backend->fini(e);
+    pi_holder_fini(&e->holder);
     pi_os_shm_clear(&e->memory);
     pi_os_shm_destroy(&e->memory);
     pi_os_code_fini(&e->functions.code);
@@ -152,7 +153,8 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     pi_dispatch_init(&e->dispatcher);
     e->cpus = pi_os_cpus("");
     e->owner = PI_OWNER_PROGRAM;
-    e->link.socket.number = e->memory.fd.number = -1;
+    pi_holder_init(&e->holder);
+    e->link.socket.number = e->link.descriptors.number = e->memory.fd.number = -1;
     status = pi_options_apply(e, &options);
     if (status == POSSE_OK && options.wait_at_exit)
         status = pi_at_exit_begin(shut_down_all);

@@ -15,6 +15,7 @@
 #include "pool/await.h"
 #include "pool/backend.h"
 #include "pool/block.h"
+#include "pool/descriptors.h"
 #include "pool/error.h"
 #include "pool/finish.h"
 #include "pool/grow.h"
@@ -161,6 +162,12 @@ static uint64_t fill_kind(const posse_job *job, struct pi_slot *slot)
     return kind | (job->timeout_ms ? PI_TIMED : 0);
 }
 
+static posse_status keep_descriptors(const struct pi_submission *s)
+{
+    struct pi_life life = {s->index, pi_generation(s->word)};
+    return pi_descriptors_keep(s->executor, &life, s->job->descriptors, s->job->n_descriptors);
+}
+
 /* Writes the task into its slot. order: relaxed: PENDING publishes all of it. */
 static inline posse_status fill(struct pi_submission *s)
 {
@@ -174,11 +181,15 @@ static inline posse_status fill(struct pi_submission *s)
                                                         : (uint8_t)job->retries);
     pi_store_relaxed(&slot->attempt, 0);
     uint64_t kind = job->name || pi_job_is_limited(job) ? fill_kind(job, slot) : 0;
+    if (job->n_descriptors)
+        kind |= PI_DESCRIPTORS;
     pi_store_relaxed(&slot->arg_size, /* before the blocks, for pi_discard */
                      job->size | kind | (uint64_t)s->lane << PI_LANE_SHIFT);
     posse_status status = fill_arg(s);
     if (status == POSSE_OK && (kind & PI_DETAILED))
         status = fill_details(s);
+    if (status == POSSE_OK && job->n_descriptors)
+        status = keep_descriptors(s);
     if (status != POSSE_OK)
         (void)pi_discard(s->executor, s->index, s->word);
     return status;

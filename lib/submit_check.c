@@ -64,6 +64,10 @@ posse_status pi_check_job(posse_executor *e, const posse_job *job)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
     if (job->retries > 255)
         return pi_refuse(POSSE_TOO_LARGE, "job.retries is over 255");
+    if (job->n_descriptors > POSSE_MAX_DESCRIPTORS)
+        return pi_refuse(POSSE_TOO_LARGE, "job.n_descriptors is over POSSE_MAX_DESCRIPTORS");
+    if (job->n_descriptors && !job->descriptors)
+        return pi_refuse(POSSE_INVALID, "job.descriptors is NULL, but job.n_descriptors is not 0");
     if (pi_job_is_limited(job)) {
         posse_status status = check_limits(e, job);
         if (status != POSSE_OK)

@@ -141,4 +141,25 @@ int posse_task_attempt(const posse_task *task)
     return pi_attempt(pi_load_relaxed(&task->slot->attempt), task->item ? task->item->runs : 0);
 }
 
+/* Its place; NULL: the task has none of that number. */
+static int *descriptor_at(const posse_task *task, size_t i)
+{
+    struct pi_os_fds *own = task ? task->descriptors : NULL;
+    return own && i < (size_t)own->n ? &own->at[i] : NULL;
+}
+
+int posse_task_descriptor(const posse_task *task, size_t i)
+{
+    const int *at = descriptor_at(task, i);
+    return at ? *at : -1;
+}
+
+int posse_task_take_descriptor(posse_task *task, size_t i)
+{
+    int *at = descriptor_at(task, i), fd = at ? *at : -1;
+    if (at)
+        *at = -1;
+    return fd;
+}
+
 posse_executor *posse_task_executor(const posse_task *task) { return task ? task->executor : NULL; }

@@ -1,8 +1,8 @@
 /* crash_point.h - places to die at, in builds with POSSE_CRASH_POINTS, for the tests.
  *
  * Runs in: program, worker, supervisor. A point stands before and after each write to shared memory
- * (atomic.h). Each has a record in one section of the object file. So the linker makes the list of
- * all points.
+ * (atomic.h), and each step of a request (pool/descriptors.c). Each has a record in one section of
+ * the object file. So the linker makes the list of all points.
  *
  * What happens at a point is a matter of the tests: tests/crash/death/death.h.
  */
@@ -32,5 +32,6 @@ void pi_crash_point(const struct pi_point *point);
 #define PI_TAKE_ROLE(role) ((void)(pi_crash_role = (role)))
 
 #else
+#define PI_POINT(after) ((void)0)
 #define PI_TAKE_ROLE(role) ((void)0)
 #endif

@@ -79,6 +79,8 @@
 #define PI_STUCK_CHECKS 6u
 /* Tasks for which descriptors are held at a time: far more than a usual RLIMIT_NOFILE allows. */
 #define PI_MAX_HELD 4096u
+/* A process that dies closes its sockets one by one: the time until all are. */
+#define PI_DEATH_MS 10
 /* Tasks on one stack. A longer chain is damage. */
 #define PI_MAX_NESTED 1000000u
 /* Tries to take a block that was found free: others may take it first. */
@@ -135,6 +137,9 @@
 #define PI_GRACE_NS PI_SECOND
 /* Between two looks at a program without a pidfd. */
 #define PI_PROGRAM_CHECK_NS (500 * PI_MS)
+/* Requests of the program, and of workers, that are answered in a row; and how often, before the
+ * next round. */
+#define PI_MAX_SERVED 16
 /* The program tells the supervisor again to end, and after that time closes its socket. */
 #define PI_TELL_AGAIN_MS 500
 #define PI_MAX_JOIN_MS 10000

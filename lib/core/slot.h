@@ -22,11 +22,12 @@
 #define PI_INLINE_ARG 64
 #define PI_INLINE_RESULT 32
 #define PI_SIZE_MASK (((uint64_t)1 << 48) - 1)
-#define PI_DETAILED ((uint64_t)1 << 63) /* in arg_size: the task has details, */
-#define PI_TIMED ((uint64_t)1 << 62)    /* or a time limit; */
-#define PI_LANE_SHIFT 60                /* two bits are its lane (lanes.h); */
-#define PI_LIMITED ((uint64_t)1 << 59)  /* its details have limits, */
-#define PI_GRACED ((uint64_t)1 << 58)   /* or a grace */
+#define PI_DETAILED ((uint64_t)1 << 63)    /* in arg_size: the task has details, */
+#define PI_TIMED ((uint64_t)1 << 62)       /* or a time limit; */
+#define PI_LANE_SHIFT 60                   /* two bits are its lane (lanes.h); */
+#define PI_LIMITED ((uint64_t)1 << 59)     /* its details have limits, */
+#define PI_GRACED ((uint64_t)1 << 58)      /* or a grace; */
+#define PI_DESCRIPTORS ((uint64_t)1 << 57) /* it has descriptors (pool/descriptors.h) */
 #define PI_SPECIAL (PI_TIMED | PI_LIMITED | PI_GRACED)
 
 /* Why a worker was lost. */
@@ -49,8 +50,8 @@ struct pi_slot {
     /* The submitter writes these in FILLING; then they are constant, unless it says otherwise. If
      * it dies, the supervisor frees the slot. */
     uint64_t fn;
-    /* And PI_DETAILED to PI_GRACED. Atomic, as are `arg`, `result_size`, `result` and `details`: a
-     * caller that frees a slot reads them, and the slot may have changed hands. */
+    /* And PI_DETAILED to PI_DESCRIPTORS. Atomic, as are `arg`, `result_size`, `result` and
+     * `details`: a caller that frees a slot reads them, and the slot may have changed hands. */
     _Atomic uint64_t arg_size;
     _Atomic uint16_t submitter; /* an owner; when it is reaped, its handles are orphans */
     /* Left; the supervisor counts down, RUNNING to PENDING. Atomic: blocked callers read it. */

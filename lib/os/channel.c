@@ -124,22 +124,27 @@ static enum pi_os_wakeup drained(int socket)
     return pi_os_channel_drain(socket) ? PI_OS_NOTIFIED : PI_OS_GONE;
 }
 
-enum pi_os_wakeup pi_os_channel_sleep(int socket, int pidfd, uint64_t until)
+enum pi_os_wakeup pi_os_channel_sleep(int socket, int pidfd, const int *requests, uint64_t until)
 {
     PI_OS_NO_CANCEL;
-    struct pollfd fds[2] = {{.fd = socket, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+    struct pollfd fds[4] = {{.fd = socket, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+    for (int i = 0; requests && i < 2; i++)
+        fds[2 + i] = (struct pollfd){.fd = requests[i], .events = POLLIN};
     uint64_t now = pi_os_now();
     struct timespec rest = pi_os_timespec(until > now ? until - now : 0);
     sigset_t mask;
     pi_os_signals_of_sleep(&mask);
-    int n = ppoll(fds, 2, until == PI_NEVER ? NULL : &rest, &mask);
-    if (n < 0 && errno != EINTR) { /* no memory even for that: the socket alone tells */
+    int n = ppoll(fds, requests ? 4 : 2, until == PI_NEVER ? NULL : &rest, &mask);
+    if (n < 0 && errno != EINTR) { /* no memory even for that: the sockets alone tell */
         pi_os_sleep(PI_RETRY_NS);
-        return drained(socket);
+        enum pi_os_wakeup why = drained(socket);
+        return why == PI_OS_NOTIFIED && requests ? PI_OS_ASKED : why;
     }
     if (n <= 0)
         return PI_OS_TIME;
-    return fds[1].revents & POLLIN ? PI_OS_GONE : drained(socket);
+    if (fds[1].revents & POLLIN)
+        return PI_OS_GONE;
+    return fds[0].revents ? drained(socket) : PI_OS_ASKED;
 }
 
 /* ---- messages ---- */

@@ -38,9 +38,10 @@ int pi_os_channel_tell(int socket, const void *message, size_t size, int fd);
 int pi_os_channel_hear(int socket, void *message, size_t size, int *fd);
 
 /* Sleeps until the moment. What ends it earlier: bytes or the end of the channel, the death of the
- * process behind a pidfd (-1: none), or a signal that ends a sleep (signals.h). */
-enum pi_os_wakeup { PI_OS_TIME, PI_OS_NOTIFIED, PI_OS_GONE };
-enum pi_os_wakeup pi_os_channel_sleep(int socket, int pidfd, uint64_t until);
+ * process behind a pidfd (-1: none), or a signal that ends a sleep (signals.h). Last, something to
+ * read from one of two other sockets (-1: none), or perhaps; `requests` may be NULL. */
+enum pi_os_wakeup { PI_OS_TIME, PI_OS_NOTIFIED, PI_OS_GONE, PI_OS_ASKED };
+enum pi_os_wakeup pi_os_channel_sleep(int socket, int pidfd, const int *requests, uint64_t until);
 
 /* Whether an errno of a call above passes: the same call may do later. */
 bool pi_os_channel_passes(int error);

@@ -45,11 +45,12 @@ static int close_from_to(unsigned first, unsigned last)
 }
 
 /* The next descriptor that stays open, from `from` on. */
-static unsigned next_kept(const struct pi_os_seal *seal, int own, unsigned from)
+static unsigned next_kept(const struct pi_os_seal *seal, const int own[2], unsigned from)
 {
     unsigned next = from <= STDERR_FILENO ? from : UINT_MAX;
-    if (own >= 0 && (unsigned)own >= from && (unsigned)own < next)
-        next = (unsigned)own;
+    for (int i = 0; i < 2; i++)
+        if (own[i] >= 0 && (unsigned)own[i] >= from && (unsigned)own[i] < next)
+            next = (unsigned)own[i];
     for (size_t i = 0; i < seal->n_descriptors; i++) {
         unsigned kept = (unsigned)seal->descriptors[i];
         if (kept >= from && kept < next)
@@ -58,7 +59,7 @@ static unsigned next_kept(const struct pi_os_seal *seal, int own, unsigned from)
     return next;
 }
 
-int pi_os_seal_descriptors(const struct pi_os_seal *seal, int own)
+int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[2])
 {
     int error = 0;
     if (seal->allow & PI_OS_ALLOW_DESCRIPTORS)
@@ -151,7 +152,7 @@ int pi_os_seal_denied(const struct pi_os_seal *seal)
     return ENOSYS;
 }
 
-int pi_os_seal_descriptors(const struct pi_os_seal *seal, int own)
+int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[2])
 {
     (void)seal;
     (void)own;

@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "pool/backend.h"
 #include "pool/block.h"
+#include "pool/descriptors.h"
 #include "pool/self.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
@@ -42,6 +43,7 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     uint64_t tag = pi_tag_attached(index, pi_generation(word)); /* others are another life's */
     if (!pi_final(word) && pi_state(word) != PI_FILLING && pi_state(word) != PI_PENDING)
         return false;
+    bool left = pi_descriptors_left(slot, pi_state(word));
     struct pi_bytes arg = pi_slot_arg(e, slot), result = pi_slot_result(e, slot);
     pi_block_ref blocks[] = {arg.ref, result.ref, pi_slot_details_ref(slot)};
     pi_touch(e, owner, index | PI_BITMAP_NOTED);
@@ -59,6 +61,8 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
         pi_slot_give(&e->segment.slots, index);
     pi_touch(e, owner, PI_NO_INDEX); /* the slot's next taker clears its bit */
     pi_note_freed(e, sizeof *slot + arg.size + result.size);
+    if (left)
+        pi_descriptors_ended(e, index, word);
     return freed;
 }
 
@@ -84,6 +88,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     bool pinned = end & PI_PINNED; /* a thread that is still inside may read the argument */
     /* Before the end: after it the slot may belong to another task. */
     pi_block_ref arg = pi_slot_arg(e, slot).ref;
+    bool left = pi_descriptors_left(slot, pi_state(end));
     if (counter)
         pi_add_relaxed(counter, 1); /* relaxed: published with the state */
     pi_touch(e, owner, index);
@@ -92,6 +97,8 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
         return false;
     }
     uint64_t word = *from;
+    if (left)
+        pi_descriptors_ended(e, index, word);
     if (arg && !pinned && !keeps_arg(e, end))
         pi_block_release(e, owner, arg, pi_tag_attached(index, pi_generation(word)));
     pi_wake_waiters(e, index, word);

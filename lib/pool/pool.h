@@ -14,6 +14,7 @@
 #include "os/identity.h"
 #include "os/shm.h"
 #include "pool/dispatch.h"
+#include "pool/held.h"
 #include "pool/verify.h"
 #include "posse.h"
 
@@ -46,6 +47,16 @@ struct pi_link {
     struct pi_os_identity supervisor; /* and which process that is */
     pid_t parent;                     /* in a worker: the supervisor, */
     struct pi_os_user user;           /* and whose it is at first */
+    /* In the program and a worker: where requests for descriptors go; -1: nowhere. */
+    struct pi_os_fd descriptors;
+};
+
+/* pool/descriptors.c: in a sealed worker, which can make none later, the sockets on which answers
+ * come. One thread asks at a time. */
+struct pi_answers {
+    bool kept;
+    pthread_mutex_t lock;
+    struct pi_os_fd ends[2];
 };
 
 /* Without workers: submit_inline.c, supervisor/backend_inline.c and pool/trim.c. */
@@ -89,6 +100,8 @@ struct posse_executor {
     struct pi_inline without_workers;
     struct pi_functions functions;
     struct pi_link link;
+    struct pi_answers answers;
+    struct pi_holder holder; /* in the supervisor; with threads and inline in the program */
     struct pi_supervisor *supervisor;    /* backend_thread.c; else NULL */
     struct posse_executor *at_exit_next; /* at_exit.c */
 

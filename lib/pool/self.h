@@ -37,6 +37,7 @@ struct posse_task {
     pi_block_ref block;       /* that holds it, HELD by this worker, if it is not inline */
     struct pi_item *item;     /* in a function of a map: failures go here */
     struct pi_limits *limits; /* of memory and processor time; NULL: none (worker/task_limits.h) */
+    struct pi_os_fds *descriptors; /* its copies; NULL: it has none */
 };
 
 struct pi_self {

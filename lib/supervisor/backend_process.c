@@ -33,6 +33,7 @@
 #include "pool/error.h"
 #include "supervisor/crash_block.h"
 #include "supervisor/launch.h"
+#include "supervisor/serve.h"
 #include "supervisor/supervisor.h"
 #include "worker/hooks.h"
 #include "worker/loop.h"
@@ -90,7 +91,11 @@ static void join(posse_executor *e)
     pi_os_reap_adopted(&e->link.supervisor);
 }
 
-static void fini(posse_executor *e) { pi_os_fd_close(&e->link.socket); }
+static void fini(posse_executor *e)
+{
+    pi_os_fd_close(&e->link.socket);
+    pi_os_fd_close(&e->link.descriptors);
+}
 
 /* ---- in a worker ---- */
 
@@ -110,6 +115,7 @@ __attribute__((noinline)) static void worker_main(void *context)
     pi_os_signals_of_worker(&s->ignored);
     pi_os_close(s->socket);
     pi_os_close(s->program);
+    pi_serve_leave(s);
     pi_os_raise_oom_score(); /* without memory a task is lost, not the program or the supervisor */
     pi_os_fork_detect_set(&e->guard);
     e->owner = start->worker;
@@ -130,6 +136,8 @@ static bool rearm(posse_executor *e, struct pi_error *why)
 {
     if (e->crash_record)
         pi_os_crash_watch(&e->crash_record->crash); /* for signals that the initializer has left */
+    if (!pi_os_fd_is_ours(&e->link.descriptors))
+        e->link.descriptors.number = -1; /* so each worker would find it: see pool/descriptors.h */
     if (!e->hooks.initializer.fn)
         return true;
     if (pi_os_address_space_left() < e->segment.size) /* its limit is meant for tasks */
@@ -168,14 +176,21 @@ static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
 
 static void reap(struct pi_supervisor *s, unsigned worker) { pi_os_reap(s->children[worker].pid); }
 
+/* Requests for descriptors alone need no round, unless they are many. */
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 {
     if (s->program < 0 && s->program_identity.start != 0)
         until = pi_earlier(until, pi_os_now() + PI_PROGRAM_CHECK_NS);
-    enum pi_os_wakeup why = pi_os_channel_sleep(s->socket, s->program, until);
+    int served = 0;
+    enum pi_os_wakeup why;
+    while ((why = pi_os_channel_sleep(s->socket, s->program, s->requests, until)) == PI_OS_ASKED) {
+        pi_serve(s);
+        if (++served >= PI_MAX_SERVED)
+            break;
+    }
     if (why == PI_OS_TIME)
         return s->program >= 0 || pi_os_identity_lives(&s->program_identity);
-    return why == PI_OS_NOTIFIED;
+    return why != PI_OS_GONE;
 }
 
 const struct pi_backend pi_process_backend = {

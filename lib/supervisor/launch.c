@@ -7,7 +7,8 @@
  *   hears a report, keeps that socket,      <- sends a report and one of its sockets, closes both
  *   closes its first one                       that the program made
  *   sends a byte                            ->
- *   hears the second report                 <- starts the workers, sends a report
+ *   hears the second report                 <- starts the workers, sends a report, and a socket
+ *                                              for requests (pool/descriptors.h)
  *
  * The second pair is the supervisor's, so that no child which another thread of the program forks
  * meanwhile has a copy of the supervisor's end. If a report has an error, the supervisor lives
@@ -23,6 +24,7 @@
 #include "os/stdio.h"
 #include "pool/backend.h"
 #include "pool/error.h"
+#include "supervisor/serve.h"
 #include "supervisor/supervisor.h"
 
 #include <errno.h>
@@ -93,9 +95,13 @@ static void supervisor_main(void *context)
         await_end(s);
     if (pi_os_channel_hear(s->socket, &byte, sizeof byte, &none) != 0)
         pi_os_exit(0); /* the program could not keep the socket */
-    struct report report = {.error = pi_supervisor_begin(s), .pid = pi_os_self()};
-    if (pi_os_channel_tell(s->socket, &report, sizeof report, -1) != 0)
+    struct report report = {.error = pi_serve_begin(s), .pid = pi_os_self()};
+    if (report.error == 0)
+        report.error = pi_supervisor_begin(s);
+    if (pi_os_channel_tell(s->socket, &report, sizeof report, s->asker) != 0)
         pi_os_exit(0); /* the program finds the socket's end, and the workers die, too */
+    pi_os_close(s->asker);
+    s->asker = -1;
     if (report.error != 0)
         await_end(s);
     pi_supervisor_run(s);
@@ -147,7 +153,7 @@ static int ended_early(posse_executor *e)
 
 static struct report meet(posse_executor *e, int first)
 {
-    int none;
+    int fd;
     struct report report = take_socket(e, first);
     if (report.error != 0) {
         give_up(first, report.pid);
@@ -157,7 +163,9 @@ static struct report meet(posse_executor *e, int first)
     int refused = pi_os_channel_notify(e->link.socket.number) ? 0 : errno;
     if (refused)
         pi_os_channel_end(e->link.socket.number); /* the supervisor finds that and exits */
-    int error = pi_os_channel_hear(e->link.socket.number, &report, sizeof report, &none);
+    int error = pi_os_channel_hear(e->link.socket.number, &report, sizeof report, &fd);
+    if (error == 0 && fd >= 0)
+        error = pi_os_fd_own(&e->link.descriptors, fd);
     if (error && error != ECHILD)
         report.error = error;
     if (report.error == 0 && (error || pi_os_channel_closed(e->link.socket.number, 0)))
@@ -165,6 +173,7 @@ static struct report meet(posse_executor *e, int first)
     if (report.error != 0) {
         give_up(e->link.socket.number, e->link.supervisor.pid);
         e->link.socket.number = -1;
+        pi_os_fd_close(&e->link.descriptors);
     }
     return report;
 }

@@ -20,6 +20,7 @@
 #include "supervisor/deadline.h"
 #include "supervisor/recover.h"
 #include "supervisor/scale.h"
+#include "supervisor/serve.h"
 
 #include <stdlib.h>
 
@@ -33,7 +34,7 @@ struct pi_supervisor *pi_supervisor_create(posse_executor *e)
     s->max = e->workers;
     s->phase_seen = PI_OPEN;
     s->retry_at = s->kill_at = s->trim.at = PI_NEVER;
-    s->socket = s->program = -1;
+    s->socket = s->program = s->requests[0] = s->requests[1] = s->asker = -1;
     return s;
 }
 
@@ -285,6 +286,7 @@ void pi_supervisor_run(struct pi_supervisor *s)
             pi_trim_when_due(e, &s->trim);
         else
             s->trim.at = PI_NEVER; /* all memory goes soon */
+        pi_serve_sweep(s);         /* after all that may end tasks */
         if (!e->backend->sleep(s, plan(s))) {
             signal_all(s, SIGKILL); /* the program has died: nobody is left that reads anything */
             return;

@@ -64,6 +64,9 @@ struct pi_supervisor {
      * a pidfd, or -1 and its identity. */
     int socket, program;
     struct pi_os_identity program_identity;
+    /* Process backend: where the program and workers ask (serve.c), and the program's end of the
+     * first, until it is sent. -1: there is none. */
+    int requests[2], asker;
     sigset_t ignored; /* signals that the program ignores: see os/signals.h */
     /* Thread backend: the supervisor itself, whether it was joined (the program's), and its
      * sleep. */

@@ -17,8 +17,7 @@ static bool may_help(const struct pi_self *self)
     return true;
 }
 
-/* Gives a claimed task back: it is PENDING again, and in the ring. */
-static void give_back(posse_executor *e, uint32_t index, uint64_t word)
+void pi_unclaim(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     enum pi_lane lane = pi_slot_lane(slot);
@@ -42,7 +41,7 @@ static posse_status try_to_help(posse_executor *e, uint32_t index, uint64_t word
     if (!pi_slot_claim(&e->segment.slots.at[index], self->worker, &word))
         return POSSE_TIMEOUT;
     if (!may_help(self)) { /* posse_kill came meanwhile */
-        give_back(e, index, word);
+        pi_unclaim(e, index, word);
         return POSSE_TIMEOUT;
     }
     if (e->queue_limit)

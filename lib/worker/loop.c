@@ -13,12 +13,14 @@
 #include "os/rss.h"
 #include "os/semaphore.h"
 #include "pool/backend.h"
+#include "pool/descriptors.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
 #include "pool/park.h"
 #include "pool/self.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
+#include "worker/help.h"
 #include "worker/hooks.h"
 #include "worker/run.h"
 #include "worker/sealed.h"
@@ -140,6 +142,13 @@ static void await_exit(struct worker *w)
     (void)pi_os_semaphore_wait(&e->segment.workers[w->worker].wake, PI_NEVER);
 }
 
+/* An earlier task has closed the socket on which this worker asks for descriptors. */
+static bool is_out_of_reach(const struct worker *w, uint32_t index)
+{
+    struct pi_slot *slot = &w->executor->segment.slots.at[index];
+    return pi_slot_has_descriptors(slot) && !pi_descriptors_in_reach(w->executor);
+}
+
 static void work(struct worker *w)
 {
     posse_executor *e = w->executor;
@@ -166,6 +175,11 @@ static void work(struct worker *w)
             stop_idling(w);
         if (e->queue_limit)
             pi_wake_room(e);
+        if (is_out_of_reach(w, index)) {
+            w->retiring = true; /* first: it claims no more */
+            pi_unclaim(e, index, word);
+            continue;
+        }
         pi_run(e, w->worker, index, word);
         w->taken++;
         if (e->max_tasks || e->max_rss)

@@ -20,10 +20,13 @@
 #include "os/unwind.h"
 #include "pool/backend.h"
 #include "pool/block.h"
+#include "pool/descriptors.h"
+#include "pool/error.h"
 #include "pool/finish.h"
 #include "pool/self.h"
 #include "pool/wake.h"
 #include "worker/task_limits.h"
+#include "worker/own_descriptors.h"
 
 #include <string.h>
 
@@ -236,9 +239,19 @@ static void end(struct posse_task *task, int code)
 
 /* ---- the call ---- */
 
+static int call_with_descriptors(struct posse_task *task, posse_fn *fn, const struct pi_bytes *arg)
+{
+    int code = 0, error = pi_call_with_descriptors(task, fn, arg, &code);
+    if (error)
+        pi_task_fail(task, 0, pi_error_from_errno("no descriptors for the task", error).message);
+    return code;
+}
+
 static int call(struct posse_task *task, struct pi_bytes arg)
 {
     posse_fn *fn = (posse_fn *)(uintptr_t)task->slot->fn;
+    if (pi_slot_has_descriptors(task->slot) && (!arg.size || arg.bytes))
+        return call_with_descriptors(task, fn, &arg);
     if (!arg.size || arg.bytes)
         return fn(task, arg.size ? arg.bytes : NULL, arg.size);
     pi_task_fail(task, 0, "the argument is damaged");

@@ -23,11 +23,13 @@
 #include "os/rss.h"
 #include "os/seal.h"
 #include "os/usage.h"
+#include "pool/descriptors.h"
 #include "pool/error.h"
 
 bool pi_seal_begin(posse_executor *e, struct pi_error *why)
 {
-    int error = e->seal ? pi_os_seal_descriptors(e->seal, e->memory.fd.number) : 0;
+    const int own[] = {e->memory.fd.number, e->link.descriptors.number};
+    int error = e->seal ? pi_os_seal_descriptors(e->seal, own) : 0;
     if (error)
         *why = pi_error_from_errno("the descriptors of a sealed worker cannot be closed", error);
     return error == 0;
@@ -40,6 +42,8 @@ bool pi_seal_worker(posse_executor *e, unsigned worker, struct pi_error *why)
     pi_os_shm_detach(&e->memory); /* a task could make the program die of SIGBUS with it */
     pi_os_usage_keep();           /* without it a job that limits memory does not run */
     int error = e->max_rss ? pi_os_rss_keep() : 0; /* it cannot be opened later */
+    if (error == 0)
+        error = pi_descriptors_before_seal(e);
     if (error == 0)
         error = pi_os_seal_apply(e->seal, &e->segment.workers[worker].forbidden);
     if (error)

@@ -55,6 +55,7 @@ static int refused_of_task(posse_task *task)
     REQUIRE(!posse_task_cancelled(task) && posse_task_time_left(task) == -1);
     REQUIRE(posse_task_worker(task) >= 0 && posse_task_attempt(task) == 1);
     REQUIRE(posse_map_arg(task, NULL) == NULL);
+    REQUIRE(posse_task_descriptor(task, 0) == -1 && posse_task_take_descriptor(task, 0) == -1);
     return 0;
 }
 

@@ -38,6 +38,7 @@ ALONE(draining)
 ALONE(cancelling)
 ALONE(priorities)
 ALONE(limits)
+ALONE(descriptors)
 
 IN_PAIRS(one_worker)
 IN_PAIRS(two_workers)
@@ -56,6 +57,7 @@ IN_PAIRS(draining)
 IN_PAIRS(cancelling)
 IN_PAIRS(priorities)
 IN_PAIRS(limits)
+IN_PAIRS(descriptors)
 
 IN_RECOVERY(two_workers)
 IN_RECOVERY(listeners)
@@ -69,6 +71,7 @@ IN_RECOVERY(limits)
 IN_RECOVERY(asking)
 IN_RECOVERY(draining)
 IN_RECOVERY(cancelling)
+IN_RECOVERY(descriptors)
 
 TEST(supervisor, PROCESSES) { supervisor_dies(); }
 

@@ -50,7 +50,7 @@ static int sealed_life(void)
     posse_options options = OPTIONS(1, .seal = &seal, .initializer = initializer,
                                     .max_rss_per_worker = (size_t)1 << 30);
     posse_executor *pool = NULL;
-    inherited = dup(STDERR_FILENO);
+    inherited = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 200); /* no other gets that number */
     fault_begin();
     posse_status status = posse_create(&options, &pool);
     ALLOW(status, CREATED);

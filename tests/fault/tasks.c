@@ -2,7 +2,10 @@
  * results, tables that grow, locks and queues, shutdown. */
 #include "fault/kit/fault.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 static int one_small(void)
 {
@@ -149,9 +152,51 @@ static int shut_down(void)
     return 0;
 }
 
+static int read_task(posse_task *task, const void *arg, size_t size)
+{
+    long value = 0;
+    if (read(posse_task_descriptor(task, 0), &value, sizeof value) != sizeof value)
+        return WRONG_ARG;
+    return return_long(task, value);
+}
+
+/* A task that cannot have its descriptor fails, and nobody keeps a copy. */
+static int descriptors(void)
+{
+    int ends[2];
+    long value = 3;
+    (void)signal(SIGPIPE, SIG_IGN);
+    REQUIRE(pipe(ends) == 0);
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = read_task,
+                     .retries = 1,
+                     .descriptors = ends,
+                     .n_descriptors = 1};
+    posse_executor *pool = open_pool(1);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    for (int i = 0; i < 3; i++) {
+        posse_future future;
+        REQUIRE(write(ends[1], &value, sizeof value) == sizeof value);
+        posse_status status = posse_submit_with(pool, &job, &future);
+        ALLOW(status, ACCEPTED | AS(POSSE_NOT_SUPPORTED));
+        if (status != POSSE_OK)
+            continue;
+        status = posse_result_into(future, -1, &value, sizeof value, NULL);
+        ALLOW(status, ENDED | AS(POSSE_TASK_FAILED) | AS(POSSE_WORKER_LOST));
+        REQUIRE(value == 3);
+        REQUIRE(posse_release(future) == POSSE_OK);
+    }
+    REQUIRE(leave_pool(pool) == 0);
+    REQUIRE(close(ends[0]) == 0);
+    REQUIRE(write(ends[1], &value, sizeof value) < 0 && errno == EPIPE);
+    return close(ends[1]);
+}
+
 TEST(small_tasks, PARALLEL_FORKED) { sweep_all("small task", one_small); }
 TEST(large_arguments_and_results, FORKED) { sweep_all("large task", one_large); }
 TEST(tables_grow, FORKED) { sweep_all("many tasks", many_at_once); }
 TEST(tables_grow_in_one_call, FORKED) { sweep_all("many in one call", many_in_one_call); }
 TEST(locks_queues_memory, FORKED) { sweep_all("shared things", shared_things); }
 TEST(shutdown, PROCESSES) { sweep_all("shutdown", shut_down); }
+TEST(descriptors_are_passed, FORKED) { sweep_all("descriptors", descriptors); }

@@ -266,9 +266,9 @@ TEST(sleeps_until_the_moment, ALL)
 {
     struct pair pair = make_pair();
     uint64_t until = pi_os_after_ms(20);
-    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, until), PI_OS_TIME);
+    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, NULL, until), PI_OS_TIME);
     assert_true(pi_os_now() >= until);
-    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, 0), PI_OS_TIME); /* it is past */
+    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, NULL, 0), PI_OS_TIME); /* it is past */
     close_pair(&pair);
 }
 
@@ -276,7 +276,7 @@ TEST(notify_ends_a_sleep, ALL)
 {
     struct pair pair = make_pair();
     pi_os_channel_notify(pair.end[1]);
-    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, PI_NEVER), PI_OS_NOTIFIED);
+    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, NULL, PI_NEVER), PI_OS_NOTIFIED);
     assert_false(has_bytes(pair.end[0]));
     close_pair(&pair);
 }
@@ -285,7 +285,7 @@ TEST(the_end_of_the_channel_ends_a_sleep, ALL)
 {
     struct pair pair = make_pair();
     close(pair.end[1]);
-    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, PI_NEVER), PI_OS_GONE);
+    assert_int_equal(pi_os_channel_sleep(pair.end[0], -1, NULL, PI_NEVER), PI_OS_GONE);
     close(pair.end[0]);
 }
 
@@ -296,7 +296,7 @@ TEST(a_death_ends_a_sleep, ALL)
     int pidfd = pi_os_pidfd(child);
     kill(child, SIGKILL);
     if (pidfd >= 0)
-        assert_int_equal(pi_os_channel_sleep(pair.end[0], pidfd, PI_NEVER), PI_OS_GONE);
+        assert_int_equal(pi_os_channel_sleep(pair.end[0], pidfd, NULL, PI_NEVER), PI_OS_GONE);
     close(pidfd);
     close_pair(&pair);
     (void)wait_status(child);
@@ -311,7 +311,7 @@ static int sleep_with_a_signal(void *context)
     sigset_t ignored;
     pi_os_signals_of_supervisor(&ignored);
     REQUIRE(pi_os_notify(getpid()));
-    REQUIRE(pi_os_channel_sleep(pair->end[0], -1, PI_NEVER) == PI_OS_TIME);
+    REQUIRE(pi_os_channel_sleep(pair->end[0], -1, NULL, PI_NEVER) == PI_OS_TIME);
     return 0;
 }
 

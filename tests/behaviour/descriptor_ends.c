@@ -1,0 +1,170 @@
+/* descriptor_ends.c - nobody keeps a copy of a job's descriptors, however its task ends, or its
+ * executor. */
+#include "support/descriptors.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* ---- of the task ---- */
+
+static int crash_first_task(posse_task *task, const void *arg, size_t size)
+{
+    if (posse_task_attempt(task) == 1)
+        raise(SIGKILL);
+    return write_task(task, arg, size);
+}
+
+static int crash_task(posse_task *task, const void *arg, size_t size) { return raise(SIGKILL); }
+
+POOL_TEST(cancelled_tasks_keep_none, PARALLEL, 1)
+{
+    enum { TASKS = 20 };
+    posse_future futures[TASKS];
+    struct gate *gate = make_gate(pool);
+    struct ends ends = make_pipe();
+    posse_future held = submitted_hold(pool, gate);
+    await_entered(gate, 1);
+    for (int i = 0; i < TASKS; i++)
+        futures[i] = submitted_write(pool, ends.writer);
+    for (int i = 0; i < TASKS; i++) {
+        assert_ok(posse_cancel(futures[i]));
+        assert_ok(posse_release(futures[i]));
+    }
+    assert_none_is_left(ends);
+    open_gate(gate);
+    end_well(held);
+    free_gate(pool, gate);
+}
+
+POOL_TEST(a_lost_task_keeps_none, PROCESSES, 1)
+{
+    struct ends ends = make_pipe();
+    posse_future future = submitted_job(pool, job_with(crash_task, &written, &ends.writer, 1));
+    (void)take_error(future, POSSE_WORKER_LOST);
+    assert_none_is_left(ends);
+}
+
+POOL_TEST(a_late_task_keeps_none, PARALLEL, 1)
+{
+    struct gate *gate = make_gate(pool);
+    struct ends ends = make_pipe();
+    for (long retries = 0; retries < 2; retries++) {
+        posse_job job = job_with(heed_task, NULL, &ends.writer, 1);
+        job.arg = &gate;
+        job.size = sizeof gate;
+        job.timeout_ms = 20;
+        job.retries = retries;
+        (void)take_error(submitted_job(pool, job), POSSE_DEADLINE);
+    }
+    assert_none_is_left(ends);
+    free_gate(pool, gate);
+}
+
+POOL_TEST(a_killed_task_keeps_none, PARALLEL, 1)
+{
+    struct gate *gate = make_gate(pool);
+    struct ends ends = make_pipe();
+    posse_job job = job_with(heed_task, NULL, &ends.writer, 1);
+    job.arg = &gate;
+    job.size = sizeof gate;
+    posse_future future = submitted_job(pool, job);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    (void)take_error(future, POSSE_CANCELLED);
+    assert_none_is_left(ends);
+    free_gate(pool, gate);
+}
+
+POOL_TEST(a_retry_gets_them_again, PROCESSES, 1)
+{
+    struct ends ends = make_pipe();
+    posse_job job = job_with(crash_first_task, &written, &ends.writer, 1);
+    job.retries = 3;
+    posse_future future = submitted_job(pool, job);
+    end_well(future);
+    assert_comes(ends.reader);
+    assert_none_is_left(ends); /* though retries are left */
+}
+
+POOL_TEST(unobserved_tasks_keep_none, ALL, 1)
+{
+    struct ends ends = make_pipe();
+    posse_job job = job_with(write_task, &written, &ends.writer, 1);
+    job.retries = 2;
+    for (int i = 0; i < 10; i++)
+        assert_ok(posse_submit_with(pool, &job, NULL));
+    for (int i = 0; i < 10; i++)
+        assert_comes(ends.reader);
+    assert_none_is_left(ends);
+}
+
+static int leave_task(posse_task *task, const void *arg, size_t size) { pthread_exit(NULL); }
+
+POOL_TEST(a_thread_that_leaves_keeps_none, THREADS, 1)
+{
+    struct ends ends = make_pipe();
+    posse_future future = submitted_job(pool, job_with(leave_task, &written, &ends.writer, 1));
+    (void)take_error(future, POSSE_WORKER_LOST);
+    assert_none_is_left(ends);
+}
+
+/* ---- of the executor ---- */
+
+TEST(destroy_keeps_none, PARALLEL)
+{
+    posse_executor *pool = POOL(1);
+    struct gate *gate = make_gate(pool);
+    struct ends ends = make_pipe();
+    posse_job job = job_with(heed_task, NULL, &ends.writer, 1);
+    job.arg = &gate;
+    job.size = sizeof gate;
+    job.timeout_ms = 500;
+    (void)submitted_job(pool, job);
+    await_entered(gate, 1);
+    for (int i = 0; i < 5; i++)
+        (void)submitted_write(pool, ends.writer);
+    assert_ok(posse_destroy(pool));
+    assert_none_is_left(ends);
+}
+
+TEST(a_dead_supervisor_keeps_none, PROCESSES)
+{
+    posse_executor *pool = POOL(1);
+    struct gate *gate = make_gate(pool);
+    struct ends ends = make_pipe();
+    posse_future future;
+    long supervisor = take_long(submitted(pool, parent_task, NULL, 0));
+    (void)submitted_hold(pool, gate);
+    for (int i = 0; i < 5; i++)
+        (void)submitted_write(pool, ends.writer);
+    assert_int_equal(kill((pid_t)supervisor, SIGKILL), 0);
+    assert_eventually(!process_lives((pid_t)supervisor));
+    assert_status(submit(pool, job_with(write_task, &written, &ends.writer, 1), &future),
+                  POSSE_BROKEN);
+    assert_none_is_left(ends);
+    assert_ok(posse_destroy(pool));
+}
+
+static posse_status call_submit(void *context)
+{
+    posse_executor *pool = context;
+    int fd = STDERR_FILENO;
+    posse_job job = job_with(write_task, &written, &fd, 1);
+    return posse_submit_with(pool, &job, NULL);
+}
+
+/* A submit that waits for a supervisor which will never answer comes back. */
+TEST(a_submit_ends_with_its_supervisor, PROCESSES)
+{
+    posse_executor *pool = POOL(1);
+    struct caller caller;
+    long supervisor = take_long(submitted(pool, parent_task, NULL, 0));
+    assert_int_equal(kill((pid_t)supervisor, SIGSTOP), 0);
+    assert_eventually(process_state((pid_t)supervisor) == 'T');
+    start_call(&caller, call_submit, pool);
+    await_parked(&caller);
+    assert_int_equal(kill((pid_t)supervisor, SIGKILL), 0);
+    assert_status(end_call(&caller), POSSE_BROKEN);
+    assert_ok(posse_destroy(pool));
+}
