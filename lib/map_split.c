@@ -50,18 +50,6 @@ static bool may_run_again(const posse_map_iter *m, posse_status status)
            (status == POSSE_DEADLINE && m->executor->backend->kills);
 }
 
-/* Submits a part. If memory is short it tries twice: a worker frees the argument of a task just
- * after its end can be seen. */
-static bool submit_part(posse_map_iter *m, struct pi_flight *part)
-{
-    posse_status status = pi_map_submit(m, part, 0);
-    if (status == POSSE_NO_MEMORY || status == POSSE_SYSTEM) {
-        pi_os_sleep(PI_RETRY_NS);
-        status = pi_map_submit(m, part, 0);
-    }
-    return status == POSSE_OK;
-}
-
 /* Submits the first n items of a lost chunk as a chunk of their own, which comes before the rest.
  * False: it was not accepted, and nothing has changed. */
 static bool run_first(posse_map_iter *m, struct pi_flight *lost, size_t n)
@@ -71,7 +59,7 @@ static bool run_first(posse_map_iter *m, struct pi_flight *lost, size_t n)
     struct pi_flight *part = m->spare;
     *part = (struct pi_flight){.first = lost->first, .count = n, .ran = n, .runs = lost->runs + 1};
     pi_map_find_items(m, lost->staged, lost->first);
-    if (!submit_part(m, part))
+    if (pi_map_submit_patiently(m, part) != POSSE_OK)
         return false;
     if (n > 1 && lost->staged) {
         part->staged = lost->staged;

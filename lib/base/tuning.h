@@ -172,6 +172,8 @@
 /* A source whose last chunks came that fast is asked without looking at results in between. */
 #define PI_QUICK_NS (1 * PI_MS)
 #define PI_QUICK_CHUNKS 64
+/* Tries to submit a chunk, PI_RETRY_NS apart, while a worker may be about to free memory. */
+#define PI_MAX_FREE_WAITS 20
 /* Chunks behind a lost one that an ordered map splits at the same time, if they are lost, too. */
 #define PI_SPLIT_AHEAD 64
 

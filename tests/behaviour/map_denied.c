@@ -59,6 +59,7 @@ static void assert_map(posse_executor *pool, long items)
 POOL_TEST(the_map_goes_on_with_the_memory_that_it_has, PROCESSES, 1)
 {
     assert_map(pool, 1);
+    assert_eventually(stats_of(pool).memory_blocks == 0); /* the worker has freed it */
     denied = true;
     assert_map(pool, 4);
     denied = false;
