@@ -5,7 +5,7 @@ static uint32_t claim_normal(struct pi_lanes *lanes, struct pi_slots *slots,
                              const struct pi_taker *taker, uint64_t *word)
 {
     uint32_t index = PI_NO_INDEX;
-    unsigned first = taker->started + taker->ran / PI_RING_TURN;
+    unsigned first = taker->begun + taker->ran / PI_RING_TURN;
     for (unsigned i = 0; i < lanes->normal && index == PI_NO_INDEX; i++) {
         struct pi_ring *ring = &lanes->ring[(first + i) & (lanes->normal - 1)];
         index = pi_slots_claim_next(slots, ring, taker->owner, word);

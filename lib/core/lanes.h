@@ -25,10 +25,10 @@
  * workers may be, the lane has several rings: one for every PI_WORKERS_PER_RING of them. Which ring
  * a task is in follows from its slot: PI_RING_TURN slots in a row go into one, and so on by turns.
  * So an entry serves the next life of its slot here, too. A worker takes PI_RING_TURN tasks from a
- * ring, then goes on to the next one. Each worker that starts begins at the next ring, so those
- * that run few tasks come to all of them. If a ring is empty it looks
- * at the next. So tasks start roughly in their order, and none waits for workers of its ring. An
- * executor with a queue limit has one ring, whose length is the exact one.
+ * ring, then goes on to the next one. Each worker that begins does so at the next ring, so those
+ * that run few tasks come to all of them. If a ring is empty it looks at the next. So tasks start
+ * roughly in their order, and none waits for workers of its ring. An executor with a queue
+ * limit has one ring, whose length is the exact one.
  *
  * The models are tests/model/idle.pml and lanes.pml.
  */
@@ -47,11 +47,11 @@ struct pi_lanes {
     struct pi_monotonic more; /* 1: the lanes other than NORMAL have memory, and may have entries */
 };
 
-/* A worker that looks for a task, how many workers had started before it, and how many tasks it has
+/* A worker that looks for a task, how many workers had begun before it, and how many tasks it has
  * run: that says which ring's turn it is. */
 struct pi_taker {
     unsigned owner;
-    unsigned started;
+    unsigned begun;
     unsigned ran;
 };
 

@@ -250,32 +250,37 @@ static inline enum pi_push append(struct pi_ring *ring, struct walk *walk, uint3
 /* `last`: 32 times the position of this process's last entry, and its ring. */
 #define LAST(position, k) ((position) << 5 | (k))
 
-/* Whether a cell holds what is older than this position, or nothing. What a cell holds only gets
- * younger, so there was no entry of this position yet. */
-static bool is_older(uint64_t cell, uint64_t position)
+/* Whether a cell of ring k holds the entry of a lap before this position, or nothing. What a cell
+ * holds only gets younger, so there was no entry of this position yet. */
+static bool is_lap_before(uint64_t cell, uint64_t position, uint32_t k)
 {
-    return cell == 0 || ((position << SLOT_BITS) - (cell & ~SLOT_MASK)) >> 63 == 0;
+    return cell == 0 || belongs(cell, position - pi_ring_cells(k));
 }
 
 /* Puts the entry behind the last one of this process: the next position is in the same ring. If its
- * cell is still older, that is the end. The head is an earlier one, so there seems to be less room
- * than there is. False: the end must be searched for. order: relaxed, both: that entry was put
- * there, and the head was that, however late it is seen. */
+ * cell was not used since the lap before, that is the end. The head is an earlier one, so there
+ * seems to be less room than there is. False: the end must be searched for. The cell is read
+ * before the cuts: if the ring was left in between, its CAS fails, or it was zero (see put). */
 static bool put_behind_last(struct pi_ring *ring, struct walk *walk, uint32_t slot, uint64_t limit)
 {
-    uint64_t last = pi_load_relaxed(&ring->last);
+    uint64_t last = pi_load_acquire(&ring->last); /* with pi_ring_push: the cuts that it has seen */
     walk->position = (last >> 5) + 1;
     walk->k = last & 31;
-    walk->head = pi_load_relaxed(&ring->earlier_head); /* as said */
-    if (last == 0 || !is_in_use(ring, walk->k, walk->position) ||
-        (limit && walk->position - walk->head >= limit) || !has_room(ring, walk))
+    walk->head = pi_load_relaxed(&ring->earlier_head); /* relaxed: however late it is seen */
+    if (last == 0)
         return false;
     walk->value = pi_load_seq(cell_at(ring, walk->k, walk->position)); /* with its CAS */
-    return !belongs(walk->value, walk->position) && is_older(walk->value, walk->position) &&
+    return is_lap_before(walk->value, walk->position, walk->k) &&
+           is_in_use(ring, walk->k, walk->position) &&
+           !(limit && walk->position - walk->head >= limit) && has_room(ring, walk) &&
            put(ring, walk, slot + 1);
 }
 
-/* order: relaxed, both stores: hints of this process, see put_behind_last. */
+void pi_ring_forget(struct pi_ring *ring)
+{
+    pi_store_release(&ring->last, 0); /* with put_behind_last */
+}
+
 static enum pi_push search_and_put(struct pi_ring *ring, struct walk *walk, uint32_t slot,
                                    uint64_t limit)
 {
@@ -284,7 +289,7 @@ static enum pi_push search_and_put(struct pi_ring *ring, struct walk *walk, uint
     begin(ring, walk, seen);
     enum pi_push pushed = append(ring, walk, slot, limit);
     if (pushed == PI_PUSHED) {
-        pi_store_relaxed(&ring->earlier_head, walk->head); /* as said */
+        pi_store_relaxed(&ring->earlier_head, walk->head); /* relaxed: as put_behind_last */
         help_tail_along(ring, seen, walk->position + 1);
     }
     return pushed;
@@ -299,7 +304,7 @@ enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit)
     else if ((walk.position + 1) % TAIL_LAG == 0)
         help_tail_along(ring, pi_load_acquire(&ring->shared->tail), walk.position + 1); /* as it */
     if (pushed == PI_PUSHED)
-        pi_store_relaxed(&ring->last, LAST(walk.position, walk.k)); /* as said */
+        pi_store_release(&ring->last, LAST(walk.position, walk.k)); /* with put_behind_last */
     return pushed;
 }
 

@@ -104,7 +104,8 @@ struct pi_ring {
     void *context;   /* for `open` */
     char apart[128]; /* producers write what follows, consumers read what is above */
     /* The last entry of this process: 32 * its position + its ring; 0: none. And an earlier head.
-     * Private, as `hint`. */
+     * Private, as `hint`. order: `last` is stored with release and loaded with acquire, so a thread
+     * that goes on from another's entry has seen the cuts that the other has. */
     _Atomic uint64_t last, earlier_head;
     char from_next[112]; /* of several rings */
 };
@@ -123,6 +124,8 @@ void pi_ring_init(struct pi_ring *ring, struct pi_ring_shared *shared, void *cel
 /* Appends. PI_PUSH_LIMIT: there are `limit` entries (0: no limit). PI_PUSH_NO_CELL: a ring is
  * missing; the caller must back it, see pi_ring_backed, and try again. */
 enum pi_push pi_ring_push(struct pi_ring *ring, uint32_t slot, uint64_t limit);
+/* The next push of this process searches for the end: the ring may have been overwritten. */
+void pi_ring_forget(struct pi_ring *ring);
 
 /* The first entry and its position, or PI_NO_INDEX. Takes nothing. */
 uint32_t pi_ring_peek(struct pi_ring *ring, uint64_t *position);

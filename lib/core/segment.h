@@ -78,6 +78,7 @@ struct pi_header {
     struct pi_ring_shared ring[PI_QUEUE_RINGS];
     /* Whose turn it is, see lanes.h. order: relaxed, because it only counts. */
     _Alignas(128) _Atomic uint32_t lane_claims;
+    _Atomic uint32_t workers_begun; /* each begins at the next ring */
 
     /* 1 + the parker of a submitter that waits for room in the queue, and MANY if there are more.
      * order: a submitter sets it (seq), then looks at the head (seq). A worker moves the head

@@ -47,6 +47,7 @@ static void push_again(posse_executor *e, uint32_t index, uint64_t word, struct 
         return;
     if (++verify->looks > PI_STUCK_CHECKS)
         pi_break_queue(e);
+    pi_ring_forget(ring); /* the head may have been overwritten, which the next push sees */
     if (pi_push(e, lane, index, 0) == PI_PUSHED) /* else there is no memory now */
         verify->since = pi_ring_end(ring);
     (void)pi_wake_or_grow(e);

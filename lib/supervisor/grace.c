@@ -12,7 +12,7 @@
  *
  * If the task's worker dies before step 4, the task is LOST, as it was asked to stop. What step 3
  * notes is the supervisor's own, and names the task's generation, so no other task is hit. Of
- * several such tasks on one stack it notes the first that it sees: with that one they all end.
+ * several such tasks on one stack it notes the one whose time comes first: with that they all end.
  */
 #include "supervisor/grace.h"
 #include "base/tuning.h"
@@ -38,6 +38,25 @@ static void end_task(posse_executor *e, uint32_t index, uint64_t word)
                         &e->segment.header->cancelled);
 }
 
+/* The task may end just now, and its block become another's. Then what is read here counts for
+ * nothing, as end_task does nothing. */
+__attribute__((no_sanitize("thread"))) static uint64_t grace_of(posse_executor *e,
+                                                                struct pi_slot *slot)
+{
+    const struct pi_details *details = pi_slot_details(e, slot);
+    return details ? details->grace_ms * PI_MS : 0;
+}
+
+/* Notes a task, unless another one on this stack ends first. */
+static void note(struct pi_supervisor *s, unsigned worker, uint64_t task, uint64_t kill_at)
+{
+    struct pi_child *child = &s->children[worker];
+    if (goes_on(s, worker) && child->kill_at <= kill_at)
+        return;
+    child->asked_task = task;
+    child->kill_at = kill_at;
+}
+
 void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
 {
     posse_executor *e = s->executor;
@@ -46,13 +65,12 @@ void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
     uint64_t word = pi_load_seq(&slot->word); /* with posse_cancel */
     uint64_t task = (uint64_t)pi_generation(word) << 32 | (index + 1);
     if (!pi_has_state(word, PI_RUNNING, worker) || !(word & PI_CANCEL_REQUESTED) ||
-        !pi_slot_is_graced(slot) || (child->asked_task != task && goes_on(s, worker)))
+        !pi_slot_is_graced(slot))
         return;
-    if (child->asked_task != task) {
-        const struct pi_details *details = pi_slot_details(e, slot);
-        child->asked_task = task;
-        child->kill_at = s->checked_ns + (details ? details->grace_ms * PI_MS : 0);
-    }
+    if (child->asked_task != task)
+        note(s, worker, task, s->checked_ns + grace_of(e, slot));
+    if (child->asked_task != task)
+        return;
     if (child->kill_at > s->checked_ns)
         child->next_deadline = pi_earlier(child->next_deadline, child->kill_at);
     else

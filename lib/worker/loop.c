@@ -35,7 +35,7 @@ struct worker {
     unsigned taken;      /* tasks since the last sleep */
     uint64_t idle_since; /* while `idle` */
     long resident;       /* bytes of private memory before its first task, if that is limited */
-    unsigned started;    /* workers before it */
+    unsigned begun;      /* workers before it */
 };
 
 static void publish_state(struct worker *w, enum pi_worker_state state)
@@ -163,7 +163,7 @@ static void work(struct worker *w)
             continue;
         }
         pi_see_blocks(e); /* a worker that cannot open them ends: before it has a task */
-        struct pi_taker taker = {w->worker, w->started, (unsigned)pi_self->ran};
+        struct pi_taker taker = {w->worker, w->begun, (unsigned)pi_self->ran};
         uint32_t index = pi_lanes_claim_next(&segment->lanes, &segment->slots, &taker, &word);
         if (index == PI_NO_INDEX && phase == PI_DRAINING)
             return;
@@ -216,8 +216,7 @@ void pi_worker_loop(posse_executor *e, unsigned worker)
 {
     struct pi_self self = {.executor = e, .worker = worker};
     struct worker w = {.executor = e, .worker = worker};
-    /* relaxed: whatever it is, the next worker's is another */
-    w.started = (unsigned)pi_load_relaxed(&e->segment.header->workers_started);
+    w.begun = pi_add_relaxed(&e->segment.header->workers_begun, 1); /* relaxed: a number */
     struct pi_error why;
     pi_self = &self;
     if (begin(e, worker, &why)) {
