@@ -9,11 +9,13 @@
  * This seal allows nothing: no file can be opened, and no socket, program or process made.
  *
  * A task that makes a forbidden system call dies before the call does anything: its future ends as
- * POSSE_FORBIDDEN, and posse_exception names the call. Other tasks go on. It counts as a lost task
+ * POSSE_FORBIDDEN, and posse_exception names the call. A task with a handler of its own for SIGSYS
+ * may go on, but the call is not made either. Other tasks go on. It counts as a lost task
  * everywhere else: it runs again if it has retries left, and options.on_worker_lost holds.
  *
  * The worker is sealed when its initializer has ended well, and before its first task. So the
- * initializer may open and load what tasks need. Each worker that replaces another one is sealed
+ * initializer may open and load what tasks need. It runs no task of its executor itself: if it
+ * waits for one that no worker has begun, it gets POSSE_DEADLOCK. Each worker that replaces another one is sealed
  * the same way. A worker that cannot be sealed runs no task; if that happens again and again, the
  * executor breaks.
  *

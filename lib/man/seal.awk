@@ -32,7 +32,7 @@ BEGIN {
     limit["NAMES"] = "names of threads, PR_GET_DUMPABLE"
     limit["OPEN_STAT"] = "with AT_EMPTY_PATH"
     limit["OPEN_STATX"] = limit["OPEN_STAT"]
-    limit["OWN_FLAGS"] = "not F_SETOWN and F_SETSIG"
+    limit["OWN_FLAGS"] = "not F_SETOWN, F_SETSIG and O_ASYNC"
     limit["HARMLESS"] = "TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX"
     limit["CONNECTED"] = "without an address"
 }

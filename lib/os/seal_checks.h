@@ -70,10 +70,18 @@ static const struct test names[] = {EQUALS(0, PR_SET_NAME), EQUALS(0, PR_GET_NAM
 /* On a descriptor, if the path is empty. A task can write a path there, too: see posse_seal(7). */
 static const struct test open_stat[] = {{3, AT_EMPTY_PATH, AT_EMPTY_PATH, CONSTANT, false}};
 static const struct test open_statx[] = {{2, AT_EMPTY_PATH, AT_EMPTY_PATH, CONSTANT, false}};
-/* Not those that make the kernel send signals: F_SETOWN, F_SETSIG. 0 is F_DUPFD, 7 F_SETLKW. */
-static const struct test own_flags[] = {{1, ~7u, 0, CONSTANT, false}, EQUALS(1, F_DUPFD_CLOEXEC),
-                                        EQUALS(1, F_OFD_GETLK),       EQUALS(1, F_OFD_SETLK),
-                                        EQUALS(1, F_OFD_SETLKW),      EQUALS(1, F_GETPIPE_SZ),
+/* Not those that make the kernel send signals: F_SETOWN, F_SETSIG, O_ASYNC. 0 is F_DUPFD, 3 F_GETFL,
+ * 5 to 7 are of locks. */
+static const struct test own_flags[] = {{1, ~3u, 0, CONSTANT, false},
+                                        {1, ALL_BITS, F_SETFL, CONSTANT, true},
+                                        {2, O_ASYNC, 0, CONSTANT, false},
+                                        EQUALS(1, F_GETLK),
+                                        {1, ~1u, F_SETLK, CONSTANT, false},
+                                        EQUALS(1, F_DUPFD_CLOEXEC),
+                                        EQUALS(1, F_OFD_GETLK),
+                                        EQUALS(1, F_OFD_SETLK),
+                                        EQUALS(1, F_OFD_SETLKW),
+                                        EQUALS(1, F_GETPIPE_SZ),
                                         EQUALS(1, F_SETPIPE_SZ)};
 static const struct test harmless[] = {EQUALS(1, TCGETS), EQUALS(1, TIOCGWINSZ),
                                        EQUALS(1, FIONREAD), EQUALS(1, FIONBIO), EQUALS(1, FIOCLEX)};

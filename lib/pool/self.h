@@ -44,6 +44,7 @@ struct pi_self {
     posse_executor *executor;
     unsigned worker;         /* PI_OWNER_PROGRAM inline */
     long ran;                /* tasks so far */
+    bool begun;              /* its initializer has ended, and it is sealed if it has to be */
     struct posse_task *task; /* that runs now, or NULL */
 };
 extern _Thread_local struct pi_self *pi_self; /* NULL: neither */

@@ -35,6 +35,8 @@ static posse_status try_to_help(posse_executor *e, uint32_t index, uint64_t word
     struct pi_self *self = pi_self_in(e);
     if (!self || !may_help(self))
         return POSSE_TIMEOUT;
+    if (e->seal && !self->begun)
+        return pi_refuse(POSSE_DEADLOCK, "an initializer waits for a task, which it may not run");
     if (!pi_os_stack_has_room())
         return pi_refuse_errno(ENOMEM, "no room on the stack for the task that is waited for");
     pi_slots_touch(&e->segment.slots, self->worker, index);

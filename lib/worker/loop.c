@@ -220,6 +220,7 @@ void pi_worker_loop(posse_executor *e, unsigned worker)
     struct pi_error why;
     pi_self = &self;
     if (begin(e, worker, &why)) {
+        self.begun = true;
         w.resident = e->max_rss ? pi_os_rss() : 0;
         publish_state(&w, PI_WORKER_READY);
         work(&w);

@@ -101,6 +101,11 @@ static int signal_by_a_descriptor(void)
     return fcntl(STDERR_FILENO, F_SETOWN_EX, &owner) == 0 ? 0 : errno;
 }
 
+static int signal_by_input(void)
+{
+    return fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL) | O_ASYNC) == 0 ? 0 : errno;
+}
+
 static int read_the_parent(void)
 {
     static char there[16];
@@ -171,6 +176,7 @@ static const struct {
     {"signal the parent", signal_the_parent, POSSE_ALLOW_SIGNALS, "kill"},
     {"signal a group", signal_a_group, POSSE_ALLOW_SIGNALS, "kill"},
     {"signal by a descriptor", signal_by_a_descriptor, POSSE_ALLOW_SIGNALS, "fcntl"},
+    {"signal by input", signal_by_input, POSSE_ALLOW_SIGNALS, "fcntl"},
     {"read memory", read_the_parent, POSSE_ALLOW_TRACING, "process_vm_readv"},
 };
 

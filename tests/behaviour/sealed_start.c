@@ -153,6 +153,56 @@ TEST(the_initializer_opens_what_tasks_need, SEALABLE)
     end_pool(pool);
 }
 
+/* What a task of its executor gives there. */
+static int waiting_initializer(posse_task *task, const void *arg, size_t size)
+{
+    long value = 7;
+    posse_future future;
+    posse_executor *pool = posse_task_executor(task);
+    if (posse_submit(pool, square_task, &value, sizeof value, &future) != POSSE_OK)
+        return 1;
+    posse_status status = posse_result(future, -1, NULL, NULL);
+    if (posse_release(future) != POSSE_OK)
+        return 2;
+    return status == POSSE_DEADLOCK ? 0 : 3;
+}
+
+/* It would run the task in a worker that is not sealed yet. */
+TEST(the_initializer_runs_no_task, SEALABLE)
+{
+    posse_options options = with_initializer(waiting_initializer, NULL, 0);
+    options.max_workers = 1;
+    posse_executor *pool = sealed_pool_with(options, (posse_seal){.allow = 0});
+    assert_int_equal(take_long(submitted_long(pool, square_task, 9)), 81);
+    end_pool(pool);
+}
+
+/* ---- other executors ---- */
+
+static int reading_task(posse_task *task, const void *arg, size_t size)
+{
+    const char *there;
+    memcpy(&there, arg, sizeof there);
+    return return_long(task, *(const volatile char *)there);
+}
+
+/* It would reach workers that are not sealed. */
+TEST(memory_of_another_executor, SEALABLE)
+{
+    posse_executor *other = make_pool(1);
+    void *block;
+    assert_ok(posse_alloc(other, 100, &block));
+    *(char *)block = 3;
+    posse_executor *pool = sealed_pool(1, (posse_seal){.allow = POSSE_ALLOW_FILES});
+    posse_error error = take_error(SUBMIT_VALUE(pool, reading_task, block), POSSE_WORKER_LOST);
+    assert_int_equal(error.signal, SIGSEGV);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 9)), 81);
+    end_pool(pool);
+    assert_int_equal(*(char *)block, 3);
+    assert_ok(posse_free(other, block));
+    end_pool(other);
+}
+
 static void *wait_for_ever(void *nothing)
 {
     pause();
