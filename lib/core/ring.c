@@ -278,7 +278,7 @@ static bool put_behind_last(struct pi_ring *ring, struct walk *walk, uint32_t sl
 
 void pi_ring_forget(struct pi_ring *ring)
 {
-    pi_store_release(&ring->last, 0); /* with put_behind_last */
+    atomic_store_explicit(&ring->last, 0, memory_order_release); /* with put_behind_last */
 }
 
 static enum pi_push search_and_put(struct pi_ring *ring, struct walk *walk, uint32_t slot,

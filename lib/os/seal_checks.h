@@ -70,8 +70,8 @@ static const struct test names[] = {EQUALS(0, PR_SET_NAME), EQUALS(0, PR_GET_NAM
 /* On a descriptor, if the path is empty. A task can write a path there, too: see posse_seal(7). */
 static const struct test open_stat[] = {{3, AT_EMPTY_PATH, AT_EMPTY_PATH, CONSTANT, false}};
 static const struct test open_statx[] = {{2, AT_EMPTY_PATH, AT_EMPTY_PATH, CONSTANT, false}};
-/* Not those that make the kernel send signals: F_SETOWN, F_SETSIG, O_ASYNC. 0 is F_DUPFD, 3 F_GETFL,
- * 5 to 7 are of locks. */
+/* Not those that make the kernel send signals: F_SETOWN, F_SETSIG, O_ASYNC. 0 is F_DUPFD, 3 is
+ * F_GETFL, 5 to 7 are of locks. */
 static const struct test own_flags[] = {{1, ~3u, 0, CONSTANT, false},
                                         {1, ALL_BITS, F_SETFL, CONSTANT, true},
                                         {2, O_ASYNC, 0, CONSTANT, false},
