@@ -486,10 +486,11 @@ typedef struct posse_job {
     /* Bytes of memory that the task may gain over what its worker had before it, from 1 MiB; 0: any
      * number. Past that malloc returns NULL (all private writable memory counts that it maps, also
      * stacks of its threads), and the task may go on without. It ends as POSSE_OVER_MEMORY if it
-     * fails, crashes or calls exit when errno is still ENOMEM. Memory that malloc does not ask the
-     * system for (a stack, what it changes of the program's) is compared 20 times a second: a task
-     * that has more is killed. What its worker has already and malloc finds free there is no gain,
-     * and shared memory is none (see options.max_memory). */
+     * fails, crashes or calls exit when errno is still ENOMEM. A refusal of shared memory counts
+     * too if the task then fails: POSSE_NO_MEMORY of a call of posse sets errno to ENOMEM. Memory
+     * that malloc does not ask the system for (a stack, what it changes of the program's) is
+     * compared 20 times a second: a task that has more is killed. What its worker has already and
+     * malloc finds free there is no gain, and shared memory is none (see options.max_memory). */
     size_t max_memory;
     /* Processor time that the task may use, of all its threads together (at most 49 days); 0: any
      * time. A task that has used it is killed, at most some 50 ms later, or ends as POSSE_OVER_CPU
@@ -498,7 +499,8 @@ typedef struct posse_job {
     /* How long the task may go on once posse_task_cancelled is true: it turns true that long before
      * the deadline (so it is at most timeout_ms, if that is set), and after a posse_cancel the task
      * is killed that much later, as by posse_kill. 0: it turns true at the deadline, and
-     * posse_cancel kills no running task. At most 49 days. */
+     * posse_cancel kills no running task. At most 49 days. Inline it never kills: the task is only
+     * asked to stop before its deadline. */
     long grace_ms;
     /* max_memory and max_cpu_ms: worker processes of Linux only. They hold back a task that goes
      * wrong, not one that means to: it can raise its own limit and change what posse compares. A
@@ -578,16 +580,16 @@ typedef struct posse_error {
     /* POSSE_OK, POSSE_TASK_FAILED, POSSE_CANCELLED, POSSE_WORKER_LOST, POSSE_FORBIDDEN,
      * POSSE_DEADLINE, POSSE_OVER_MEMORY or POSSE_OVER_CPU; or what the call returned */
     posse_status status;
-    int code;          /* of the task, with POSSE_TASK_FAILED */
-    int signal;        /* that killed the worker, with POSSE_WORKER_LOST; 0 if it exited */
-    int exit_code;     /* of the worker, with POSSE_WORKER_LOST; -1 if a signal killed it */
-    long pid;          /* of the worker, with POSSE_WORKER_LOST */
-    int attempt;       /* which run this was, from 1 to 255; 0 if it never ran */
-    char name[32];     /* of the job; "" if it has none */
+    int code;      /* of the task, with POSSE_TASK_FAILED */
+    int signal;    /* that killed the worker (POSSE_WORKER_LOST, POSSE_FORBIDDEN); 0: it exited */
+    int exit_code; /* of the worker, with the same statuses; -1 if a signal killed it */
+    long pid;      /* of the worker, with the same statuses */
+    int attempt;   /* which run this was, from 1 to 255; 0 if it never ran */
+    char name[32]; /* of the job; "" if it has none */
     char message[320]; /* in words, after "<name>: " if it has a name; "" for POSSE_OK */
-    /* With POSSE_FORBIDDEN, of which signal, exit_code and pid also tell: the number of the system
-     * call, and its name, which is constant. -1 and "unknown": the task had its own handler of
-     * SIGSYS, or that signal was blocked. Else 0 and NULL. */
+    /* With POSSE_FORBIDDEN: the number of the system call, and its name, which is constant. -1 and
+     * "unknown": the task had its own handler of SIGSYS, or that signal was blocked. Else 0 and
+     * NULL. */
     long call;
     const char *call_name;
     /* Of a task with max_memory or max_cpu_ms that ended by itself or over one of them, else 0: the
@@ -806,7 +808,8 @@ typedef enum posse_on_lost {
     POSSE_SPLIT = 1
 } posse_on_lost;
 
-/* What posse_map does. Zero is the default everywhere. */
+/* What posse_map does. Zero is the default everywhere. Its items cannot be limited by max_memory,
+ * max_cpu_ms or grace_ms of posse_job. */
 typedef struct posse_map_job {
     size_t struct_size;       /* sizeof(posse_map_job) */
     posse_map_fn *fn;         /* runs on one item */

@@ -3,7 +3,7 @@
  * It needs worker processes on Linux, and options.autopsy = 1:
  *
  *     char text[8192];
- *     if (posse_result(future, -1, NULL, NULL) == POSSE_WORKER_LOST) {
+ *     if (posse_result(future, -1, NULL, NULL) != POSSE_OK) {
  *         posse_autopsy_text(future, text, sizeof text);
  *         fputs(text, stderr);
  *     }
@@ -56,8 +56,9 @@ typedef struct posse_autopsy_report {
     char note[256];
 } posse_autopsy_report;
 
-/* Tells where the worker of a lost task was, or that of a task that was killed at its deadline.
- * Does not block.
+/* Tells where the worker of a task was when it died. The task has ended as POSSE_WORKER_LOST,
+ * POSSE_FORBIDDEN, POSSE_DEADLINE, POSSE_OVER_MEMORY or POSSE_OVER_CPU. A cancelled task has no
+ * report, even if its worker was killed. Does not block.
  * POSSE_OK: report is filled.
  * POSSE_TIMEOUT: the task has not ended yet.
  * POSSE_END: there is nothing to tell. The task has ended in another way, or it waited for another
@@ -95,8 +96,8 @@ POSSE_API size_t posse_autopsy_text(posse_future future, char *buffer, size_t ca
  * the task writes at the same time may count in its place. */
 POSSE_API void posse_task_note(posse_task *task, const char *format, ...) POSSE_PRINTF(2, 3);
 
-/* Saves the argument of a lost task, or of one that passed its deadline, in a file. Replaces what
- * is there; a new file only its owner may read.
+/* Saves the argument of a task in a file, if the task ended with one of the statuses that
+ * posse_autopsy names. Replaces what is there; a new file only its owner may read.
  * POSSE_TIMEOUT: the task has not ended yet.
  * POSSE_END: the task has ended in another way, or the executor is without options.autopsy.
  * POSSE_SYSTEM, POSSE_NO_MEMORY: the file cannot be written; errno tells why.

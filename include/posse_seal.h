@@ -56,7 +56,9 @@ typedef struct posse_seal {
     const char *const *writable;
     size_t n_writable;
     /* Descriptors that stay open in the workers, beside stdin, stdout and stderr, and what posse
-     * needs itself. All others are closed before the initializer. At most 1000. */
+     * needs itself. All others are closed before the initializer. At most 1000. A socket that is
+     * not connected reaches every address by sendmsg, because seccomp cannot see the address: keep
+     * none where that matters. */
     const int *descriptors;
     size_t n_descriptors;
 } posse_seal;

@@ -188,7 +188,8 @@ static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
 
 /* Ends a task that is PENDING, and asks one that runs to stop. If the worker dies just then, the
  * task may be PENDING again: the call looks once more. order: the CAS of the flag is seq with
- * set_grace in run.c and with pi_check_grace; posse_task_cancelled reads only the flag. */
+ * pi_limits_grace (worker/task_limits.c) and with pi_check_grace; posse_task_cancelled reads only
+ * the flag. */
 posse_status posse_cancel(posse_future future)
 {
     struct pi_seen seen;

@@ -71,7 +71,7 @@ static bool add_frame(uintptr_t address)
     if (count >= PI_OS_MAX_FRAMES)
         return false;
     crash->frames[count] = address;
-    pi_store_release(&crash->found, count + 2); /* with whoever reads the record */
+    pi_store_release(&crash->found, count + 2); /* with the reader of the record */
     return true;
 }
 
@@ -181,7 +181,7 @@ static void write_signal(const siginfo_t *info)
     crash->signal = info->si_signo;
     crash->code = info->si_code;
     crash->address = info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0;
-    pi_store_release(&crash->found, 1); /* with whoever reads the record */
+    pi_store_release(&crash->found, 1); /* with the reader of the record */
 }
 
 /* The signal comes when the handler returns, as it is blocked until then. */

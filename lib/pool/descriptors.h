@@ -6,7 +6,7 @@
  * the slot's index and generation, and hands them to the worker that asks for them. With threads
  * and inline the program holds the copies in the same table (held.h), and nobody is asked.
  *
- *   who                        does                                          who has copies then
+ *   process                    does                                          has copies then
  *   1  submitter, FILLING      sends KEEP with the descriptors, and waits    submitter, message
  *   2  supervisor              holds them, or refuses; answers               submitter, supervisor
  *   3  submitter               publishes the task; the program may close     supervisor
@@ -15,8 +15,8 @@
  *                              task has no retries left
  *   6  worker                  calls the function                            worker (supervisor)
  *   7  worker                  closes its copies, ends the task              (supervisor)
- *   8  whoever ended or freed  notifies the supervisor, unless 5 has closed  (supervisor)
- *      the task                them for sure: see pi_descriptors_left
+ *   8  the process that ended  notifies the supervisor, unless 5 has closed  (supervisor)
+ *      or freed the task       them for sure: see pi_descriptors_left
  *   9  supervisor, its round   closes what is held for tasks that are over   nobody
  *
  * A request is one message on a socket to the supervisor: the program has one such socket, all

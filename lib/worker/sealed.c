@@ -3,7 +3,7 @@
  * A sealed worker, from its start to its end. The rules are in posse_seal.h, what enforces them in
  * os/seal.h.
  *
- *   step                        who                  if it fails, or the worker dies there
+ *   step                        by                   if it fails, or the worker dies there
  *   descriptors are closed      the worker           a failed start: no task has run
  *   the initializer runs        the worker           as without a seal
  *   all else is sealed          the worker           a failed start: no task has run
