@@ -56,9 +56,9 @@ typedef struct posse_autopsy_report {
     char note[256];
 } posse_autopsy_report;
 
-/* Tells where the worker of a task was when it died. The task has ended as POSSE_WORKER_LOST,
- * POSSE_FORBIDDEN, POSSE_DEADLINE, POSSE_OVER_MEMORY or POSSE_OVER_CPU. A cancelled task has no
- * report, even if its worker was killed. Does not block.
+/* Tells where the worker of a task was when it died. Tasks that end with these statuses may have a
+ * report: POSSE_WORKER_LOST, POSSE_FORBIDDEN, POSSE_DEADLINE, POSSE_OVER_MEMORY, POSSE_OVER_CPU. A
+ * cancelled task has none, even if its worker was killed. Does not block.
  * POSSE_OK: report is filled.
  * POSSE_TIMEOUT: the task has not ended yet.
  * POSSE_END: there is nothing to tell. The task has ended in another way, or it waited for another
