@@ -15,9 +15,9 @@
  *
  * The worker is sealed when its initializer has ended well, and before its first task. So the
  * initializer may open and load what tasks need. It runs no task of its executor itself: if it
- * waits for one that no worker has begun, it gets POSSE_DEADLOCK. Each worker that replaces another one is sealed
- * the same way. A worker that cannot be sealed runs no task; if that happens again and again, the
- * executor breaks.
+ * waits for one that no worker has begun, it gets POSSE_DEADLOCK. Each worker that replaces another
+ * one is sealed the same way. A worker that cannot be sealed runs no task; if that happens again
+ * and again, the executor breaks.
  *
  * posse_seal(7) has the list of all calls that are allowed, and what a seal does not protect. Linux
  * on x86-64 and 64-bit Arm only.
