@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -44,14 +43,14 @@ static bool is_of_posse(const char *line)
     return strstr(line, " /memfd:posse (deleted)") || strstr(line, " /dev/shm/posse-");
 }
 
-/* Unmaps what a line tells of, if it is not in `own`. 0 or an errno. */
+/* Unmaps what a line tells of ("begin-end rwxs ..."), if it is not in `own`. 0 or an errno. */
 static int leave(const char *line, const struct pi_os_shm *own)
 {
-    unsigned long begin, end;
-    char mode[5];
-    uintptr_t base = (uintptr_t)own->base;
-    if (sscanf(line, "%lx-%lx %4s", &begin, &end, mode) != 3 || mode[3] != 's' ||
-        !is_of_posse(line) || (begin >= base && end <= base + own->size))
+    char *at;
+    uintptr_t begin = strtoul(line, &at, 16), base = (uintptr_t)own->base;
+    uintptr_t end = *at == '-' ? strtoul(at + 1, &at, 16) : 0;
+    bool shared = strlen(at) > 5 && at[4] == 's';
+    if (!shared || !is_of_posse(line) || (begin >= base && end <= base + own->size))
         return 0;
     return munmap((void *)begin, end - begin) == 0 ? 0 : errno;
 }
