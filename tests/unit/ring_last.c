@@ -74,6 +74,21 @@ TEST(passed_by_a_lap, ALL)
     assert_passed_by(3 * PI_RING_CELLS);
 }
 
+/* The same after more than half of all positions that a cell can tell apart. */
+TEST(passed_by_half_of_all_positions, ALL)
+{
+    struct queue queue = make_queue(1, 1);
+    uint64_t far = ((uint64_t)1 << 39) + PI_RING_CELLS + 2;
+    assert_entered(&queue, 0, 2);
+    atomic_store(&queue.shared->head, far);
+    atomic_store(&queue.shared->tail, far);
+    push_and_die(&queue, far, 7);
+    assert_entered(&queue, 8, 9);
+    assert_popped(&queue, 7, 9);
+    assert_empty(&queue);
+    free_queue(&queue);
+}
+
 /* The mark is put by the process itself, or by another. */
 TEST(over_the_rings, ALL)
 {
