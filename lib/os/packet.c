@@ -95,11 +95,11 @@ int pi_os_packet_send(int socket, const void *message, size_t size, const struct
     size_t bytes = (size_t)fds->n * sizeof(int);
     if (fds->n > 0) {
         header.msg_control = control.bytes;
-        header.msg_controllen = CMSG_SPACE(bytes);
+        header.msg_controllen = (socklen_t)CMSG_SPACE(bytes); /* in musl it is one */
         struct cmsghdr *item = CMSG_FIRSTHDR(&header);
         item->cmsg_level = SOL_SOCKET;
         item->cmsg_type = SCM_RIGHTS;
-        item->cmsg_len = CMSG_LEN(bytes);
+        item->cmsg_len = (socklen_t)CMSG_LEN(bytes);
         memcpy(CMSG_DATA(item), fds->at, bytes);
     }
     if (sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
@@ -122,9 +122,9 @@ static void take_item(struct cmsghdr *item, struct pi_os_fds *fds)
 /* 0 or an errno. */
 static int take_descriptors(struct msghdr *header, struct pi_os_fds *fds)
 {
-    for (struct cmsghdr *item = CMSG_FIRSTHDR(header); item; item = CMSG_NXTHDR(header, item))
-        if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS)
-            take_item(item, fds);
+    struct cmsghdr *item = CMSG_FIRSTHDR(header); /* the kernel makes one of several */
+    if (item && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS)
+        take_item(item, fds);
     for (int i = 0; i < fds->n; i++)
         if (fds->at[i] < 0)
             return EMFILE;

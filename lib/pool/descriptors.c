@@ -48,9 +48,9 @@ static int await_answer(int socket, int peer, const struct pi_descriptors_reques
                         struct pi_os_fds *own)
 {
     struct pi_descriptors_answer answer;
-    int error, tries = 0;
+    int tries = 0;
     for (;;) {
-        error = pi_os_packet_receive(socket, &answer, sizeof answer, own);
+        int error = pi_os_packet_receive(socket, &answer, sizeof answer, own);
         if ((error == 0 || error == EMFILE) && answers(request, &answer))
             return error ? error : answer.error;
         pi_os_fds_close(own);

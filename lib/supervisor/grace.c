@@ -47,14 +47,15 @@ __attribute__((no_sanitize("thread"))) static uint64_t grace_of(posse_executor *
     return details ? details->grace_ms * PI_MS : 0;
 }
 
-/* Notes a task, unless another one on this stack ends first. */
-static void note(struct pi_supervisor *s, unsigned worker, uint64_t task, uint64_t kill_at)
+/* Notes a task. False: another one on this stack ends first. */
+static bool note(struct pi_supervisor *s, unsigned worker, uint64_t task, uint64_t kill_at)
 {
     struct pi_child *child = &s->children[worker];
     if (goes_on(s, worker) && child->kill_at <= kill_at)
-        return;
+        return false;
     child->asked_task = task;
     child->kill_at = kill_at;
+    return true;
 }
 
 void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
@@ -67,9 +68,7 @@ void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
     if (!pi_has_state(word, PI_RUNNING, worker) || !(word & PI_CANCEL_REQUESTED) ||
         !pi_slot_is_graced(slot))
         return;
-    if (child->asked_task != task)
-        note(s, worker, task, s->checked_ns + grace_of(e, slot));
-    if (child->asked_task != task)
+    if (child->asked_task != task && !note(s, worker, task, s->checked_ns + grace_of(e, slot)))
         return;
     if (child->kill_at > s->checked_ns)
         child->next_deadline = pi_earlier(child->next_deadline, child->kill_at);

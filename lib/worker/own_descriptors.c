@@ -18,7 +18,7 @@ int pi_call_with_descriptors(struct posse_task *task, posse_fn *fn, const struct
     int error = pi_descriptors_take(task, &own);
     if (error)
         return error;
-    task->descriptors = &own;
+    task->descriptors = &own; /* cppcheck-suppress autoVariables */
     PI_OS_IF_LEFT(close_own, task);
     *code = fn(task, arg->size ? arg->bytes : NULL, arg->size);
     PI_OS_END_IF_LEFT;

@@ -167,7 +167,7 @@ POOL_TEST(a_bad_one_is_refused, ALL, 1)
     errno = 0;
     assert_status(submit(pool, job_with(write_task, &written, bad, 2), futures), POSSE_SYSTEM);
     assert_int_equal(errno, EBADF);
-    assert_string_not_equal(posse_last_error(), "");
+    assert_int_not_equal(posse_last_error()[0], '\0');
     posse_job jobs[] = {job_with(write_task, &written, &ends.writer, 1),
                         job_with(write_task, &written, bad, 2),
                         job_with(write_task, &written, &ends.writer, 1)};
