@@ -30,6 +30,7 @@ POOL_TEST(shrinks_when_tasks_have_ended, PARALLEL, 4)
     struct gate *gate = make_gate(pool);
     posse_future held[2] = {submitted_hold(pool, gate), submitted_hold(pool, gate)};
     await_entered(gate, 2);
+    assert_eventually(stats_of(pool).workers == 4); /* else the supervisor still starts some */
     assert_ok(posse_resize(pool, 1));
     assert_eventually(stats_of(pool).workers == 2);
     await_rounds(pool);
