@@ -4,24 +4,14 @@
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "os/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
-
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
-#endif
-#ifndef MSG_CMSG_CLOEXEC
-#define MSG_CMSG_CLOEXEC 0 /* pi_os_fd_above_stdio sets it */
-#endif
-#ifndef SOCK_CLOEXEC
-#define SOCK_CLOEXEC 0
-#endif
 
 /* ---- descriptors ---- */
 
@@ -84,8 +74,6 @@ union control {
     struct cmsghdr header;
 };
 
-static bool is_full(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
-
 int pi_os_packet_send(int socket, const void *message, size_t size, const struct pi_os_fds *fds)
 {
     PI_OS_NO_CANCEL;
@@ -95,7 +83,7 @@ int pi_os_packet_send(int socket, const void *message, size_t size, const struct
     size_t bytes = (size_t)fds->n * sizeof(int);
     if (fds->n > 0) {
         header.msg_control = control.bytes;
-        header.msg_controllen = (socklen_t)CMSG_SPACE(bytes); /* in musl it is one */
+        header.msg_controllen = (socklen_t)CMSG_SPACE(bytes); /* musl's type */
         struct cmsghdr *item = CMSG_FIRSTHDR(&header);
         item->cmsg_level = SOL_SOCKET;
         item->cmsg_type = SCM_RIGHTS;
@@ -104,7 +92,7 @@ int pi_os_packet_send(int socket, const void *message, size_t size, const struct
     }
     if (sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
         return 0;
-    return is_full(errno) ? EAGAIN : errno == ECONNRESET ? EPIPE : errno;
+    return pi_os_socket_is_full(errno) ? EAGAIN : errno == ECONNRESET ? EPIPE : errno;
 }
 
 static void take_item(struct cmsghdr *item, struct pi_os_fds *fds)
@@ -131,6 +119,18 @@ static int take_descriptors(struct msghdr *header, struct pi_os_fds *fds)
     return header->msg_flags & MSG_CTRUNC ? EMFILE : 0;
 }
 
+/* Linux may tell the end before the last message: it looks for a message, and then whether the other
+ * side is gone. If both come in between, the message is there after that. */
+static ssize_t receive(int socket, struct msghdr *header)
+{
+    size_t room = header->msg_controllen;
+    ssize_t n = recvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n != 0)
+        return n;
+    header->msg_controllen = (socklen_t)room; /* musl's type */
+    return recvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+}
+
 int pi_os_packet_receive(int socket, void *message, size_t size, struct pi_os_fds *fds)
 {
     PI_OS_NO_CANCEL;
@@ -141,9 +141,9 @@ int pi_os_packet_receive(int socket, void *message, size_t size, struct pi_os_fd
                             .msg_control = control.bytes,
                             .msg_controllen = sizeof control.bytes};
     fds->n = 0;
-    ssize_t n = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t n = receive(socket, &header);
     if (n < 0)
-        return is_full(errno) ? EAGAIN : errno == ECONNRESET ? ECHILD : errno;
+        return pi_os_socket_is_full(errno) ? EAGAIN : errno == ECONNRESET ? ECHILD : errno;
     int error = take_descriptors(&header, fds);
     if (n == 0)
         return ECHILD;

@@ -1,12 +1,14 @@
 /* packet.c - messages with descriptors: all of them come, or the receiver is told; none is left
  * open. */
 #include "support/support.h"
+#include "threads.h"
 
 #include "os/fd.h"
 #include "os/packet.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -90,6 +92,75 @@ TEST(the_end_is_found, ALL)
     assert_false(pi_os_packet_await(other.end[0], pair.end[0]));
     pi_os_close(pair.end[0]);
     end_pair(other);
+}
+
+/* ---- the end, right after a message ---- */
+
+#ifdef POSSE_TEST_VALGRIND /* which runs one thread at a time */
+enum { ENDS = 100 };
+#else
+enum { ENDS = 20000 };
+#endif
+
+struct ending {
+    struct pair pairs[2]; /* by turns: thread 0 makes them, sends, and ends its side */
+    _Atomic int made, read;
+    _Atomic int wrong;
+};
+
+static void send_and_end(struct ending *ending)
+{
+    const struct pi_os_fds none = {.n = 0};
+    for (int i = 0; i < ENDS; i++) {
+        struct pair pair;
+        long word = i;
+        while (atomic_load(&ending->read) < i)
+            sched_yield();
+        if (pi_os_packet_pair(pair.end) != 0)
+            atomic_fetch_add(&ending->wrong, 1);
+        ending->pairs[i % 2] = pair;
+        atomic_store(&ending->made, i + 1);
+        if (pi_os_packet_send(pair.end[0], &word, sizeof word, &none) != 0)
+            atomic_fetch_add(&ending->wrong, 1);
+        pi_os_close(pair.end[0]);
+    }
+}
+
+static void read_to_the_end(struct ending *ending)
+{
+    for (int i = 0; i < ENDS; i++) {
+        struct pi_os_fds got;
+        long word = -1;
+        int error;
+        while (atomic_load(&ending->made) <= i)
+            sched_yield();
+        int end = ending->pairs[i % 2].end[1];
+        for (int n = 1; (error = pi_os_packet_receive(end, &word, sizeof word, &got)) == EAGAIN;
+             n++)
+            if (n % 100 == 0)
+                sched_yield();
+        if (error != 0 || word != i)
+            atomic_fetch_add(&ending->wrong, 1);
+        if (pi_os_packet_receive(end, &word, sizeof word, &got) == 0)
+            atomic_fetch_add(&ending->wrong, 1);
+        pi_os_close(end);
+        atomic_store(&ending->read, i + 1);
+    }
+}
+
+static void take_part(void *context, unsigned number)
+{
+    if (number == 0)
+        send_and_end(context);
+    else
+        read_to_the_end(context);
+}
+
+TEST(a_message_comes_before_the_end, ALL)
+{
+    struct ending ending = {.made = 0};
+    run_threads(2, take_part, &ending);
+    assert_int_equal(atomic_load(&ending.wrong), 0);
 }
 
 TEST(a_full_socket_has_room_again, ALL)
