@@ -6,8 +6,8 @@
  * finds the queue full, or the executor closed, must take the task back first. It can do that as
  * long as no worker has claimed the task.
  *
- *   posse_submit > pi_submit > queue > enqueue > pi_slot_publish
- *                                              > pi_lanes_push > pi_ring_push: the entry
+ *   posse_submit > pi_submit > queue > pi_submit_enqueue > pi_slot_publish
+ *                                                        > pi_lanes_push > pi_ring_push: the entry
  *                                    > pi_wake_or_grow > pi_wake_worker: its semaphore
  */
 #include "submit.h"
@@ -199,32 +199,9 @@ posse_status pi_submit_fill(struct pi_submission *s) { return fill(s); }
 
 /* ---- the queue ------------------------------------------------------------------------------- */
 
-/* Whether the task has this state, and was never claimed: a claim leaves its owner in the word,
- * also when the task is PENDING again for another run. */
-static bool is_untouched(const struct pi_submission *s, uint64_t seen, enum pi_state state)
-{
-    return pi_has_state(seen, state, PI_OWNER_NONE) &&
-           pi_generation(seen) == pi_generation(s->word);
-}
-
-/* PENDING -> FILLING. `entries` are the flags of IN_RING that still hold. False: the
- * task was claimed or cancelled meanwhile. */
-static bool take_back(struct pi_submission *s, uint64_t entries)
-{
-    uint64_t seen = pi_load_acquire(&s->slot->word); /* with pi_slot_transition */
-    while (is_untouched(s, seen, PI_PENDING)) {
-        uint64_t back = (s->word & ~PI_IN_RING) | (seen & entries);
-        PI_ASSERT_ARROW(seen, back);
-        if (pi_cas(&s->slot->word, &seen, back)) { /* as above */
-            s->word = back;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The ring grows if it must; at the limit entries whose task was cancelled do not count. */
-posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
+/* After a push that has not taken the task at once. The ring grows if it must; at the limit entries
+ * whose task was cancelled do not count. */
+static posse_status push_again(struct pi_submission *s, enum pi_push pushed)
 {
     posse_executor *e = s->executor;
     uint64_t limit = s->limit;
@@ -235,29 +212,31 @@ posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed)
     if (pushed == PI_PUSH_BROKEN)
         pi_break_queue(e);
     /* If it cannot be taken back, the supervisor pushed it or it was cancelled: it was accepted. */
-    if (pushed == PI_PUSHED || !take_back(s, PI_IN_RING & ~pi_in_ring(s->lane)))
+    if (pushed == PI_PUSHED || !pi_submit_take_back(s, PI_IN_RING & ~pi_in_ring(s->lane)))
         return POSSE_OK;
     if (pushed == PI_PUSH_NO_CELL)
         return pi_failure(PI_NO_SHARED);
     return pushed == PI_PUSH_LIMIT ? POSSE_FULL : POSSE_BROKEN;
 }
 
-bool pi_submit_is_full(const struct pi_submission *s)
+/* Whether the queue is full and no push would say so: an entry of the task is there, or there are
+ * other lanes, which count, too. */
+static bool is_full(const struct pi_submission *s)
 {
     posse_executor *e = s->executor;
     return s->limit && ((s->word & pi_in_ring(s->lane)) || pi_lanes_more(&e->segment.lanes)) &&
            pi_is_full(e);
 }
 
-static posse_status enqueue(struct pi_submission *s)
+posse_status pi_submit_enqueue(struct pi_submission *s)
 {
-    if (pi_submit_is_full(s))
+    if (is_full(s))
         return POSSE_FULL;
     if (!pi_slot_publish(s->slot, s->word, s->flags | pi_in_ring(s->lane)))
         return POSSE_OK; /* an entry of an earlier life serves it */
     struct pi_lanes *lanes = &s->executor->segment.lanes;
     enum pi_push pushed = pi_lanes_push(lanes, s->lane, s->index, s->limit);
-    return pushed == PI_PUSHED ? POSSE_OK : pi_submit_push_again(s, pushed);
+    return pushed == PI_PUSHED ? POSSE_OK : push_again(s, pushed);
 }
 
 posse_status pi_submit_await_room(struct pi_submission *s)
@@ -268,20 +247,6 @@ posse_status pi_submit_await_room(struct pi_submission *s)
     if (s->until == 0)
         s->until = timeout_ms ? pi_os_after_ms(timeout_ms) : PI_NEVER;
     return pi_os_now() < s->until ? pi_await_room(s->executor, s->until) : POSSE_TIMEOUT;
-}
-
-bool pi_submit_undo(struct pi_submission *s)
-{
-    posse_executor *e = s->executor;
-    uint64_t seen = pi_load_acquire(&s->slot->word); /* with pi_slot_transition */
-    bool cancelled = is_untouched(s, seen, PI_CANCELLED);
-    if (!cancelled && !take_back(s, PI_IN_RING))
-        return false; /* it runs, has run, or was cancelled just now: it was accepted */
-    if (pi_discard(e, s->index, cancelled ? seen : s->word) && cancelled)
-        /* The caller that closed the executor has counted it. It is refused, so it was no task.
-         * relaxed: only the value counts */
-        pi_add_relaxed(&e->segment.header->cancelled, (uint64_t)-1);
-    return true;
 }
 
 /* The executor closed while the task was on its way: takes it back, if no worker has begun it. */
@@ -296,7 +261,8 @@ static posse_status queue(struct pi_submission *s)
 {
     posse_executor *e = s->executor;
     posse_status status;
-    while ((status = enqueue(s)) == POSSE_FULL && (status = pi_submit_await_room(s)) == POSSE_OK) {
+    while ((status = pi_submit_enqueue(s)) == POSSE_FULL &&
+           (status = pi_submit_await_room(s)) == POSSE_OK) {
     }
     if (status != POSSE_OK) {
         (void)pi_discard(e, s->index, s->word);

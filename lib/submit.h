@@ -35,13 +35,14 @@ static inline void pi_submit_set_job(struct pi_submission *s, const posse_job *j
 unsigned pi_submit_take(struct pi_submission *s, unsigned most, struct pi_filling *taken);
 /* Writes the task into its slot. If that fails, the slot is freed. */
 posse_status pi_submit_fill(struct pi_submission *s);
-/* Whether the queue is full and no push would say so: an entry of the task is there, or there are
- * other lanes, which count, too. */
-bool pi_submit_is_full(const struct pi_submission *s);
-/* After a push that has not taken the task at once: `pushed` is what it returned. POSSE_FULL: the
- * task is FILLING again. */
-posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed);
+/* Publishes the task and pushes it into its ring. POSSE_FULL: the task is FILLING again. */
+posse_status pi_submit_enqueue(struct pi_submission *s);
 /* After POSSE_FULL: waits for room, as the job says. */
 posse_status pi_submit_await_room(struct pi_submission *s);
+/* ---- submit_undo.c ---- */
+
+/* PENDING -> FILLING. `entries` are the flags of IN_RING that still hold. False: the task was
+ * claimed or cancelled meanwhile. */
+bool pi_submit_take_back(struct pi_submission *s, uint64_t entries);
 /* The executor has closed: frees the slot of a task that was pushed. False: it was accepted. */
 bool pi_submit_undo(struct pi_submission *s);

@@ -7,7 +7,7 @@
  *
  *   posse_submit_many > submit_batch > take_slots > pi_submit_take
  *                                    > fill > pi_submit_fill
- *                                    > push > push_one > pi_slot_publish, pi_lanes_push
+ *                                    > push > push_one > pi_submit_enqueue
  *                                           > hand_over > pi_wake_or_grow_for
  *
  * A worker that submits may be killed at any step. `touched` in its record names one slot. So a
@@ -158,17 +158,8 @@ static void fill(struct batch *b)
 static posse_status push_one(struct batch *b, unsigned i)
 {
     struct pi_submission *s = at(b, i);
-    posse_executor *e = s->executor;
-    if (pi_submit_is_full(s))
-        return POSSE_FULL;
-    pi_touch(e, s->owner, s->index);
-    if (!pi_slot_publish(s->slot, s->word, s->flags | pi_in_ring(s->lane)))
-        return POSSE_OK; /* an entry of an earlier life serves it */
-    struct pi_lanes *lanes = &e->segment.lanes;
-    enum pi_push pushed = pi_lanes_push(lanes, s->lane, s->index, s->limit);
-    if (pushed == PI_PUSHED)
-        return POSSE_OK;
-    posse_status status = pi_submit_push_again(s, pushed);
+    pi_touch(s->executor, s->owner, s->index);
+    posse_status status = pi_submit_enqueue(s);
     b->slots[i].word = s->word; /* FILLING again, if not POSSE_OK */
     return status;
 }

@@ -5,31 +5,19 @@
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/signals.h"
+#include "os/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
-
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
-#endif
-#ifndef MSG_CMSG_CLOEXEC
-#define MSG_CMSG_CLOEXEC 0 /* pi_os_fd_above_stdio sets it */
-#endif
-#ifndef SOCK_CLOEXEC
-#define SOCK_CLOEXEC 0
-#endif
 
 bool pi_os_channel_passes(int error)
 {
     return error == EINTR || error == ENOMEM || error == ENOBUFS;
 }
-
-static bool is_full(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 /* Whether to try a call again that failed with this errno: then it has rested. */
 static bool again(int error, int *tries)
@@ -82,7 +70,7 @@ bool pi_os_channel_notify(int socket)
     PI_OS_NO_CANCEL;
     int tries = 0;
     do
-        if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || is_full(errno))
+        if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || pi_os_socket_is_full(errno))
             return true;
     while (again(errno, &tries));
     return false;
@@ -97,7 +85,7 @@ bool pi_os_channel_drain(int socket)
     do
         n = recv(socket, bytes, sizeof bytes, MSG_DONTWAIT);
     while (n > 0 || (n < 0 && again(errno, &tries)));
-    return n < 0 && (is_full(errno) || pi_os_channel_passes(errno));
+    return n < 0 && (pi_os_socket_is_full(errno) || pi_os_channel_passes(errno));
 }
 
 /* Without poll: looks at the socket alone, after a rest. */
@@ -106,7 +94,7 @@ static bool is_at_end(int socket)
     char byte;
     pi_os_sleep(PI_RETRY_NS);
     ssize_t n = recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && !is_full(errno) && !pi_os_channel_passes(errno));
+    return n == 0 || (n < 0 && !pi_os_socket_is_full(errno) && !pi_os_channel_passes(errno));
 }
 
 bool pi_os_channel_closed(int socket, int timeout_ms)
@@ -206,7 +194,7 @@ static int receive(int socket, void *message, size_t size, int *fd)
     ssize_t n = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0) {
         int error = errno;
-        if (!is_full(error) && !pi_os_channel_passes(error))
+        if (!pi_os_socket_is_full(error) && !pi_os_channel_passes(error))
             (void)recv(socket, message, size, MSG_DONTWAIT);
         return error;
     }
@@ -226,6 +214,6 @@ int pi_os_channel_hear(int socket, void *message, size_t size, int *fd)
         if (poll(&one, 1, -1) < 0 && errno != EINTR)
             pi_os_sleep(PI_RETRY_NS);
         error = receive(socket, message, size, fd);
-    } while (is_full(error) || again(error, &tries));
+    } while (pi_os_socket_is_full(error) || again(error, &tries));
     return error;
 }

@@ -188,6 +188,54 @@ POOL_TEST(waits_for_another, PARALLEL, 1)
     free_gate(pool, gate);
 }
 
+/* Where the program finds a task that a worker submits. */
+struct nest {
+    struct gate *gate;
+    posse_future inner;
+};
+
+static int nesting_task(posse_task *task, const void *arg, size_t size)
+{
+    struct nest *nest;
+    memcpy(&nest, arg, sizeof nest);
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = hold_task,
+                     .arg = &nest->gate,
+                     .size = sizeof nest->gate,
+                     .grace_ms = 30};
+    if (posse_submit_with(posse_task_executor(task), &job, &nest->inner) != POSSE_OK)
+        return INNER_FAILED;
+    return return_long(task, posse_result(nest->inner, -1, NULL, NULL));
+}
+
+/* Both are asked: the inner one is killed when its own time is over, though the outer one was asked
+ * first, and has longer. */
+POOL_TEST(the_shorter_of_two, PARALLEL, 1)
+{
+    void *memory;
+    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
+    struct nest *nest = memory;
+    *nest = (struct nest){.gate = make_gate(pool)};
+    posse_job job = {
+        .fn = nesting_task, .arg = &nest, .size = sizeof nest, .grace_ms = 10 * PATIENCE_MS};
+    posse_future outer = submitted_job(pool, job);
+    await_entered(nest->gate, 1);
+    assert_status(posse_cancel(outer), POSSE_TOO_LATE);
+    await_rounds(pool);
+    assert_status(posse_cancel(nest->inner), POSSE_TOO_LATE);
+    if (backend() == POSSE_PROCESS) {
+        take_error(outer, POSSE_WORKER_LOST); /* with the inner one's worker */
+    } else {
+        take_error(nest->inner, POSSE_CANCELLED);
+        open_gate(nest->gate);
+        take_long(outer);
+    }
+    open_gate(nest->gate);
+    assert_eventually(stats_of(pool).running == 0);
+    free_gate(pool, nest->gate);
+    assert_ok(posse_free(pool, memory));
+}
+
 /* ---- refused --------------------------------------------------------------------------------- */
 
 POOL_TEST(wrong_grace, ALL, 1)

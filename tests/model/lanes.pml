@@ -1,7 +1,7 @@
 /* lanes.pml - a ring for each priority: no task is left behind in one, none is in two.
  *
  * Mirrors: lanes.h, lanes.c, pi_slot_publish, claim_head, pi_slots_claim_next, pi_lanes_push,
- * pi_push, enqueue, queue_has_task, recover_entry
+ * pi_push, pi_submit_enqueue, queue_has_task, recover_entry
  *
  * Sequentially consistent; every atomic operation is one step. Two submitters share NS slots, each
  * submits tasks of any lane; another process ends some out of turn. One of the submitters is a

@@ -1,7 +1,7 @@
 /* pool.pml - a task's way: slot words, ring, claim, nested tasks, cancel, kill, and the recovery.
  *
- * Mirrors: state.h, slot.h, slot.c, ring.h, ring.c, enqueue, take_back, run.c, pi_finish,
- * pi_discard, pi_help, try_to_help, cancel, posse_kill, posse_release, recover.c
+ * Mirrors: state.h, slot.h, slot.c, ring.h, ring.c, pi_submit_enqueue, pi_submit_take_back, run.c,
+ * pi_finish, pi_discard, pi_help, try_to_help, cancel, posse_kill, posse_release, recover.c
  *
  * Sequentially consistent; every atomic operation is one step, and a worker may be killed between
  * any two. Operations that repeat a compare-and-swap until it succeeds or may not succeed any more
@@ -34,7 +34,7 @@
  *   NO_TOUCH_FILL  a worker does not say which slot it submits in
  *   NO_TOUCH_CLAIM ... claims from the ring
  *   NO_MARK        ... or does not mark the slots in which it submits
- *   TAKE_BACK_ALL  take_back restores a IN_RING that was seen before the entry was passed
+ *   TAKE_BACK_ALL  pi_submit_take_back restores a IN_RING that was seen before the entry was passed
  *   LOOK_ONCE      the recovery looks once whether a slot is RUNNING or KILLING, but a task may be
  *                  killed while its worker, dead already, is recovered (seen with SCRIPT=5)
  *   NO_COUNT       a task that is run again keeps all of its retries (seen with KILLS=2)
@@ -224,7 +224,7 @@ inline submit(s, who, t, flags, limit)
             push(s, limit);
             if
             :: r == 0 ->
-                atomic { /* take_back */
+                atomic { /* pi_submit_take_back */
                     if
                     :: STATE(W[s]) == PENDING && GENERATION(W[s]) == GENERATION(x) ->
 #ifdef TAKE_BACK_ALL

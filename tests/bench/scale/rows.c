@@ -39,7 +39,7 @@ const struct row protocol_rows[ROWS] = {
     [ACQUIRE]     = {"enter: the group",                  HEADER, READ,   1, NULL, has_map},
                     {"begin_filling: word",               SLOT,   READ,   1, NULL, NULL},
                     {"begin_filling: FREE -> FILLING",    SLOT,   LOCKED, 1, NULL, NULL},
-    /* lib/submit.c: fill, enqueue; core/slot.c: pi_slot_publish */
+    /* lib/submit.c: fill, pi_submit_enqueue; core/slot.c: pi_slot_publish */
                     {"fill",                              SLOT,   WRITE,  4, NULL, NULL},
     [PUBLISH]     = {"pi_slot_publish: -> PENDING",       SLOT,   WRITE,  1, publish, NULL},
                     {"(direct) claims a spinner",         IDLE,   LOCKED, 1, give, can_give},
