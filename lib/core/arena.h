@@ -6,7 +6,7 @@
  *
  * Each unit has a tag, and each block of a span has one, outside the span. Tags are the truth.
  *
- *   unit's tag        meaning                            who may change it          to
+ *   unit's tag        meaning                            changed by                 to
  *   NONE              free, has no memory                anyone, by CAS             CLAIMED
  *   FREE              free, has memory                   anyone, by CAS             CLAIMED
  *   CLAIMED(owner)    the owner makes, frees or          the owner                  any other
@@ -25,14 +25,14 @@
  *   SPAN(class, life, blocks of a class; `life` counts   see below
  *   owner, closer)    the spans that the unit has been
  *
- *   block's tag       meaning                            who may change it          to
+ *   block's tag       meaning                            changed by                 to
  *   NONE              there is no such block             the span's maker           FREE
  *   FREE(life)        free, in that life of the span     anyone, by CAS             HELD
  *                                                        the closer, by CAS         NONE
  *   HELD, ATTACHED,   as above                           as above, but by one CAS   FREE(life)
  *   SYNC                                                 from the exact tag
  *
- *   a SPAN's part     meaning                            who may change it          to
+ *   a SPAN's part     meaning                            changed by                 to
  *   owner: a worker,  it takes blocks of the span; a     anyone without memory      SHARED
  *   the program, or   dead worker held blocks of its     supervisor, owner reaped   program
  *   SHARED            own spans, or of SHARED ones       or exited

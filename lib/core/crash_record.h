@@ -6,7 +6,7 @@
  * lost, the block becomes the result of that task's slot. (A lost task has no other result.) So
  * whoever frees the slot frees the record.
  *
- *   the block's tag     meaning                       who may change it   to
+ *   the block's tag     meaning                       changed by          to
  *   HELD(none)          a worker has the record       supervisor, when    ATTACHED, (free)
  *                                                     it was reaped
  *   ATTACHED(slot,      the result of a task that is  whoever ends that   (free)

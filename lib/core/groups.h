@@ -3,7 +3,7 @@
  *
  * Runs in: program, worker, supervisor.
  *
- *   state       meaning                               who may change it            to
+ *   state       meaning                               changed by                   to
  *   CLOSED      there is no slot here. MEMORY: there  a process that needs slots,  CLAIMED(o)
  *               is memory, but nobody may look at it  or gives the memory back
  *   CLAIMED(o)  o makes the slots, or gives their     o                            OPEN(o), CLOSED

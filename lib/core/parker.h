@@ -8,7 +8,7 @@
  * A caller that waits for many tasks has a parker that collects them: see done_list.h. The model is
  * tests/model/wait.pml.
  *
- *   owner   meaning                                        who may change it          to
+ *   owner   meaning                                        changed by                 to
  *   0       free                                           anyone, by CAS             1 + owner
  *   1 + w   a caller in process or worker w sleeps on it   that caller                0
  *                                                          the supervisor, w reaped   0

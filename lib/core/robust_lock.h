@@ -3,7 +3,7 @@
  * Runs in: program, worker, supervisor. It is not a pthread mutex: if a task overwrites one, the
  * C library may end the program. Here an overwritten word is at worst a lock that nobody gets.
  *
- *   word           meaning                          who may leave it            to
+ *   word           meaning                          left by                     to
  *   FREE           nobody holds it                  anyone                      HELD
  *                                                   whoever ends it             GONE
  *   FREE, DIED     nobody; the last holder died     anyone: TOLD                HELD

@@ -40,7 +40,7 @@ struct pi_error {
 /* An error in shared memory. The first writer claims it. A claimer that dies leaves a text that
  * nobody reads.
  *
- *   state          meaning        who may change it                         to
+ *   state          meaning        changed by                                to
  *   0              no error       anyone, by CAS                            CLAIMED
  *   CLAIMED + w    w is writing   w, release, with the acquire of a reader  WRITTEN + w
  *   WRITTEN + w    may be read    the supervisor, for a new start           0

@@ -3,7 +3,7 @@
  * Runs in: worker (writes), supervisor and callers (read). The worker states what it is; the
  * supervisor answers only with `exit_requested`.
  *
- *   state      meaning                               who may change it          to
+ *   state      meaning                               changed by                 to
  *   STARTING   runs its initializer; counts as       the worker                 READY, FAILED
  *              free for the next task
  *   READY      takes tasks                           the worker                 IDLE, RETIRING,
