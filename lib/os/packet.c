@@ -119,8 +119,8 @@ static int take_descriptors(struct msghdr *header, struct pi_os_fds *fds)
     return header->msg_flags & MSG_CTRUNC ? EMFILE : 0;
 }
 
-/* Linux may tell the end before the last message: it looks for a message, and then whether the other
- * side is gone. If both come in between, the message is there after that. */
+/* Linux may tell the end before the last message: it looks for a message, and then whether the
+ * other side is gone. If both come in between, the message is there after that. */
 static ssize_t receive(int socket, struct msghdr *header)
 {
     size_t room = header->msg_controllen;
