@@ -111,7 +111,7 @@ inline subscribe(q)
 #ifdef PUT_ONLY
     :: true -> named[SLOT(q)] = 1
 #else
-    :: DUE(q) -> deliver_if(q, 1)
+    :: DUE(q) -> deliver(0); deliver_if(q, 1)
     :: else -> named[SLOT(q)] = 1
 #endif
     fi

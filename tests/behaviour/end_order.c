@@ -1,0 +1,42 @@
+/* end_order.c - what ended first is delivered first, also if the waiting thread learns of a later
+ * end first. */
+#include "support/support.h"
+
+#include "os/clock.h"
+#include "pool/dispatch.h"
+#include "pool/pool.h"
+
+static void subscribe(struct pi_cq *cq, struct pi_subscription *sub, posse_future future)
+{
+    *sub = (struct pi_subscription){.future = future, .cq = cq};
+    pi_dispatch_subscribe(sub);
+}
+
+/* The only worker ends the tasks one after the other. No thread has looked at the end of the first
+ * ones when the last one, which has ended too, gets its subscription. */
+POOL_TEST(subscribed_after_its_end, PARALLEL, 1)
+{
+    enum { N = 5 };
+    struct pi_cq cq;
+    struct pi_subscription subs[N];
+    posse_future futures[N];
+    struct gate *gate = make_gate(pool);
+    pi_cq_init(&cq);
+    assert_true(pi_cq_join(&cq, pool));
+    assert_ok(pi_dispatch_open(pool));
+    futures[0] = submitted_hold(pool, gate);
+    for (long i = 1; i < N; i++)
+        futures[i] = submitted_long(pool, square_task, i);
+    for (int i = 0; i < N - 1; i++)
+        subscribe(&cq, &subs[i], futures[i]);
+    open_gate(gate);
+    assert_eventually(posse_done(futures[N - 1]));
+    subscribe(&cq, &subs[N - 1], futures[N - 1]);
+    for (int i = 0; i < N; i++) {
+        posse_status status;
+        assert_ptr_equal(pi_cq_next(&cq, PI_NEVER, &status), &subs[i]);
+        assert_ok(posse_release(futures[i]));
+    }
+    pi_cq_fini(&cq);
+    free_gate(pool, gate);
+}
