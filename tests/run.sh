@@ -103,6 +103,8 @@ need cmake command -v cmake
 need make has_build_tool
 need pkg-config command -v pkg-config
 need libcmocka-dev pkg-config --exists cmocka
+need libjpeg-dev pkg-config --exists libjpeg
+need libpng-dev pkg-config --exists libpng
 need spin command -v spin
 need mandoc command -v mandoc
 [ -z "$valgrind" ] || need valgrind command -v valgrind

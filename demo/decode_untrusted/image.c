@@ -39,15 +39,35 @@ void obey_comment(const struct reader *reader)
         close(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
+/* By how a file begins. */
+static const struct format {
+    const char *magic;
+    size_t size;
+    const char *(*decode)(struct reader *reader, struct image *image);
+} formats[] = {
+    {"BM", 2, bmp_decode},
+    {"P1", 2, pnm_decode},
+    {"P2", 2, pnm_decode},
+    {"P3", 2, pnm_decode},
+    {"P4", 2, pnm_decode},
+    {"P5", 2, pnm_decode},
+    {"P6", 2, pnm_decode},
+#ifdef DEMO_JPEG
+    {"\xff\xd8\xff", 3, jpeg_decode},
+#endif
+#ifdef DEMO_PNG
+    {"\x89PNG", 4, png_decode},
+#endif
+};
+
 const char *image_decode(const void *data, size_t size, bool faulty, struct image *image)
 {
     struct reader reader = {.data = data, .size = size, .faulty = faulty};
-    const char *wrong = "it is no PNM or BMP file";
+    const char *wrong = "it is of no known kind";
     *image = (struct image){0};
-    if (size >= 2 && memcmp(data, "BM", 2) == 0)
-        wrong = bmp_decode(&reader, image);
-    else if (size >= 2 && reader.data[0] == 'P' && reader.data[1] >= '1' && reader.data[1] <= '6')
-        wrong = pnm_decode(&reader, image);
+    for (size_t k = 0; k < sizeof formats / sizeof *formats; k++)
+        if (size >= formats[k].size && memcmp(data, formats[k].magic, formats[k].size) == 0)
+            wrong = formats[k].decode(&reader, image);
     if (wrong) {
         free(image->pixels);
         *image = (struct image){0};

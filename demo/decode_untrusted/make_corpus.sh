@@ -72,6 +72,20 @@ printf 'P3\n# a comment\n3 2 255\n%s\n' "$picture" >good_p3.ppm
 # A move by one to the right and one up, as its rows are from the bottom.
 { bmp_header 3 2 8 1 6 && palette && bytes 0 2 1 1 1 2 0 1; } >good_move.bmp
 { printf 'P5\n2000 1500\n255\n' && head -c 3000000 /dev/zero; } >good_large.pgm
+# Grey; by libjpeg, and by libpng.
+{
+    bytes 255 216 255 219 0 67 0 3 2 2 3 2 2 3 3 3 3 4 3 3 4 5 8 5 5 4 4 5 10 7 7 6 8 12 10 12 12
+    bytes 11 10 11 11 13 14 18 16 13 14 17 14 11 11 16 22 16 17 19 20 21 21 21 12 15 23 24 22 20
+    bytes 24 18 20 21 20 255 192 0 11 8 0 2 0 3 1 1 17 0 255 196 0 20 0 1 0 0 0 0 0 0 0 0 0 0 0 0
+    bytes 0 0 0 0 255 196 0 20 16 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 255 218 0 8 1 1 0 0 63 0 63
+    bytes 255 217
+} >good_jpeg.jpg
+{
+    bytes 137 80 78 71 13 10 26 10 0 0 0 13 73 72 68 82 0 0 0 3 0 0 0 2 8 2 0 0 0 18 22 241 77 0 0
+    bytes 0 1 115 82 71 66 0 174 206 28 233 0 0 0 26 73 68 65 84 8 153 5 193 129 1 0 32 8 192 32
+    bytes 236 114 189 124 129 16 122 202 216 189 15 62 242 6 128 163 147 177 209 0 0 0 0 73 69 78
+    bytes 68 174 66 96 130
+} >good_png.png
 
 # ---- cut off and corrupt ------------------------------------------------------------------------
 
@@ -82,6 +96,8 @@ head -c 30 good_24.bmp >cut_header.bmp
 head -c 70 good_24.bmp >cut_pixels.bmp
 head -c 20 good_p6.ppm >cut_pixels.ppm
 printf 'P3\n3 2 255\n255 0 0 0 255' >cut_pixels_text.ppm
+head -c 100 good_jpeg.jpg >cut_tables.jpg
+head -c 70 good_png.png >cut_pixels.png
 printf 'These are words.\n' >corrupt_kind.ppm
 printf 'P5\n3 2\n0\n......' >corrupt_maximum.pgm
 printf 'P5\n-3 2\n255\n......' >corrupt_negative.pgm

@@ -24,19 +24,21 @@ expect() {
 
 cat >"$scratch/careful" <<'END'
 corrupt_colour.bmp: failed (a colour is not in the palette)
-corrupt_kind.ppm: failed (it is no PNM or BMP file)
+corrupt_kind.ppm: failed (it is of no known kind)
 corrupt_maximum.pgm: failed (a number of its header is wrong)
 corrupt_negative.pgm: failed (a number of its header is wrong)
 corrupt_no_pixels.pgm: failed (it has no pixels)
 corrupt_number.pgm: failed (a number of its header is wrong)
 corrupt_offset.bmp: failed (a number of its header is wrong)
-cut_empty.ppm: failed (it is no PNM or BMP file)
+cut_empty.ppm: failed (it is of no known kind)
 cut_header.bmp: failed (its header is cut off)
 cut_header.ppm: failed (a number of its header is wrong)
 cut_palette.bmp: failed (its palette is missing)
 cut_pixels.bmp: failed (a pixel is missing)
+cut_pixels.png: failed (libpng finds it damaged)
 cut_pixels.ppm: failed (a pixel is missing)
 cut_pixels_text.ppm: failed (a pixel is missing)
+cut_tables.jpg: failed (libjpeg cannot read it)
 directory.ppm: failed (it is no file)
 enormous_file.pgm: failed (it is larger than 64 MB)
 enormous_pixels.ppm: failed (it has too many pixels)
@@ -44,6 +46,7 @@ enormous_sides.bmp: failed (it has too many pixels)
 good_24.bmp: ok, 3 x 2, checksum 8f2b8ed9
 good_32_from_top.bmp: ok, 3 x 2, checksum 8f2b8ed9
 good_8.bmp: ok, 3 x 2, checksum 8f2b8ed9
+good_jpeg.jpg: ok, 3 x 2, checksum 6e20d30d
 good_large.pgm: ok, 2000 x 1500, checksum 07577ac5
 good_move.bmp: ok, 3 x 2, checksum 5443e795
 good_p1.pbm: ok, 3 x 2, checksum ba0f7fe6
@@ -53,6 +56,7 @@ good_p4.pbm: ok, 3 x 2, checksum ba0f7fe6
 good_p5.pgm: ok, 3 x 2, checksum 83ef754f
 good_p5_wide.pgm: ok, 3 x 1, checksum 2f54b351
 good_p6.ppm: ok, 3 x 2, checksum 8f2b8ed9
+good_png.png: ok, 3 x 2, checksum 8f2b8ed9
 good_runs.bmp: ok, 3 x 2, checksum 8f2b8ed9
 hostile_abort.bmp: failed (it is of an unknown kind)
 hostile_connect.ppm: ok, 1 x 1, checksum 56cf37ab
@@ -63,6 +67,11 @@ hostile_run.ppm: ok, 1 x 1, checksum 56cf37ab
 hostile_write.bmp: failed (a run leaves the image)
 pipe.ppm: failed (it is no file)
 END
+# The program may have been built without a library.
+for kind in jpg:JPEG png:PNG; do
+    "$program" --help | grep -q "[(, ]${kind#*:}[,)]" ||
+        sed -i "s/\(\.${kind%:*}\): .*/\1: failed (it is of no known kind)/" "$scratch/careful"
+done
 decode
 expect "$scratch/careful"
 
