@@ -232,7 +232,8 @@ static double seconds(void)
 
 static const char help[] =
     "usage: decode_untrusted [option...] FILE...\n"
-    "Decodes images (" IMAGE_FORMATS "), and all in directories. Prints how each ended.\n"
+    "Decodes images (PNM, BMP, and JPEG and PNG if their libraries were there when it was\n"
+    "built), and all in directories. Prints how each ended.\n"
     "\n"
     "  --backend NAME  process, thread or inline (process)\n"
     "  --sealed        processes that may only compute; the system must be able to do so\n"

@@ -7,18 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef DEMO_JPEG
-#define IMAGE_JPEG ", JPEG"
-#else
-#define IMAGE_JPEG ""
-#endif
-#ifdef DEMO_PNG
-#define IMAGE_PNG ", PNG"
-#else
-#define IMAGE_PNG ""
-#endif
-#define IMAGE_FORMATS "PNM, BMP" IMAGE_JPEG IMAGE_PNG
-
 struct image {
     size_t width, height;
     unsigned char *pixels; /* red, green and blue of each, rows from the top; to be freed */
