@@ -162,6 +162,9 @@ typedef enum posse_on_worker_lost {
     POSSE_BREAK = 1     /* the executor is broken, as in Python */
 } posse_on_worker_lost;
 
+/* What options.log is told; see posse_log.h. */
+typedef struct posse_log_record posse_log_record;
+
 /* What posse_create makes. Zero is the default everywhere. What pointers lead to is copied. */
 typedef struct posse_options {
     size_t struct_size; /* sizeof(posse_options) */
@@ -222,12 +225,9 @@ typedef struct posse_options {
      * disclosure by mistake; a task can still read all shared memory, see posse_create. */
     bool wipe;
 
-    /* Called with a message in words. First case: a done callback returns non-zero; the thread that
-     * ran the callback calls log. Second case: the program has other threads when posse_create
-     * forks processes (Linux only); posse_create calls log before. A lock that such a thread holds
-     * at that moment stays locked in every worker. The C library has such locks, too: localtime_r,
-     * mktime, setlocale, setenv, rand or syslog may then hang in tasks. NULL: nothing is called. */
-    void (*log)(void *context, const char *message);
+    /* Told what no call reports: lost workers, tasks that fail unobserved, a pool that breaks, and
+     * what may go wrong, see posse_log.h. NULL: nothing is told. */
+    void (*log)(void *context, const posse_log_record *record);
     void *log_context;
 
     /* Shared memory of the executor in bytes, for futures, arguments, results and posse_alloc

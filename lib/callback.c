@@ -6,6 +6,7 @@
  * at once, unless others of its callbacks still wait.
  */
 #include "internal.h"
+#include "log.h"
 #include "base/container_of.h"
 #include "os/clock.h"
 #include "os/process.h"
@@ -18,7 +19,6 @@
 #include "pool/wake.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct callback {
@@ -81,13 +81,6 @@ static void end_frame(void *context)
         pi_call_exit(frame->executor);
 }
 
-static void log_code(posse_executor *e, int code)
-{
-    char text[64];
-    snprintf(text, sizeof text, "a done callback returned %d", code);
-    e->log(e->log_context, text);
-}
-
 static void call(struct frame *frame)
 {
     struct callback *callback = frame->callback;
@@ -96,8 +89,8 @@ static void call(struct frame *frame)
     innermost = frame;
     PI_OS_IF_LEFT(end_frame, frame);
     int code = callback->function(callback->sub.future, callback->context);
-    if (code != 0 && e->log)
-        log_code(e, code);
+    if (code != 0)
+        pi_log_say(e, POSSE_LOG_CALLBACK, "a done callback returned %d", code);
     PI_OS_END_IF_LEFT;
     end_frame(frame);
 }

@@ -31,16 +31,16 @@ static void describe_failure(posse_executor *e, struct pi_slot *slot, posse_erro
         snprintf(error->message, sizeof error->message, "the task returned %d", error->code);
 }
 
-static void describe_loss(struct pi_slot *slot, posse_error *error)
+void pi_error_of_death(const struct pi_death *death, posse_error *error)
 {
-    error->signal = slot->death.signal;
-    error->exit_code = slot->death.exit_code;
-    error->pid = (long)slot->death.pid;
+    error->signal = death->signal;
+    error->exit_code = death->exit_code;
+    error->pid = (long)death->pid;
     if (error->status == POSSE_FORBIDDEN) {
-        error->call = pi_forbidden_call(&slot->death);
+        error->call = pi_forbidden_call(death);
         error->call_name = pi_os_call_name(error->call);
     }
-    pi_describe_death(&slot->death, error->message, sizeof error->message);
+    pi_describe_death(death, error->message, sizeof error->message);
 }
 
 /* What the task used of its limits. */
@@ -79,7 +79,7 @@ static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_er
     if (error->status == POSSE_TASK_FAILED)
         describe_failure(e, slot, error);
     else if (error->status == POSSE_WORKER_LOST || error->status == POSSE_FORBIDDEN)
-        describe_loss(slot, error);
+        pi_error_of_death(&slot->death, error);
     else if (error->status == POSSE_DEADLINE)
         snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms",
                  (unsigned long)slot->timeout_ms);
@@ -97,8 +97,7 @@ void pi_error_of_call(posse_status status, posse_error *error)
         snprintf(error->message, sizeof error->message, "%s", posse_status_message(status));
 }
 
-/* Why the executor is broken; POSSE_OK if it is not. */
-static void describe_break(posse_executor *e, posse_error *error)
+void pi_error_of_break(posse_executor *e, posse_error *error)
 {
     struct pi_error why;
     *error = (posse_error){.struct_size = sizeof *error, .status = POSSE_OK};
@@ -114,6 +113,27 @@ static void describe_break(posse_executor *e, posse_error *error)
     error->exit_code = death ? why.death.exit_code : 0;
     error->pid = death ? (long)why.death.pid : 0;
     memcpy(error->message, why.message, sizeof why.message);
+}
+
+/* Puts the name before the message, which is empty if there is a result. */
+static void put_name(posse_error *error)
+{
+    size_t length = strlen(error->name), before = length + 2;
+    if (length == 0 || error->message[0] == '\0')
+        return;
+    memmove(error->message + before, error->message, sizeof error->message - before - 1);
+    memcpy(error->message, error->name, length);
+    memcpy(error->message + length, ": ", 2);
+}
+
+void pi_error_of_task(posse_executor *e, const struct pi_seen *seen, posse_error *error)
+{
+    const struct pi_details *details = pi_slot_details(e, seen->slot);
+    *error = (posse_error){.struct_size = sizeof *error};
+    if (details)
+        memcpy(error->name, details->name, sizeof error->name - 1);
+    describe_end(e, seen, error);
+    put_name(error);
 }
 
 /* As posse_exception, but the name does not stand in the message. */
@@ -132,22 +152,11 @@ static posse_status tell(posse_future future, long timeout_ms, posse_error *erro
         if (status == POSSE_INVALID)
             pi_error_of_call(status, error);
     } else if (status == POSSE_BROKEN) {
-        describe_break(future.executor, error);
+        pi_error_of_break(future.executor, error);
     }
     if (seen.entered)
         pi_call_exit(future.executor);
     return status;
-}
-
-/* Puts the name before the message, which is empty if there is a result. */
-static void put_name(posse_error *error)
-{
-    size_t length = strlen(error->name), before = length + 2;
-    if (length == 0 || error->message[0] == '\0')
-        return;
-    memmove(error->message + before, error->message, sizeof error->message - before - 1);
-    memcpy(error->message, error->name, length);
-    memcpy(error->message + length, ": ", 2);
 }
 
 static posse_status await_end(posse_future future, long timeout_ms)
@@ -182,7 +191,7 @@ posse_status posse_why_broken(posse_executor *e, posse_error *error)
     status = pi_check(e);
     if (status == POSSE_OK) {
         (void)pi_check_supervisor(e);
-        describe_break(e, &seen);
+        pi_error_of_break(e, &seen);
     } else {
         pi_error_of_call(status, &seen);
     }

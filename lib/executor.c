@@ -6,6 +6,7 @@
  * it lets all callers go, ends what is left, and waits until no worker lives.
  */
 #include "internal.h"
+#include "log.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "os/cpus.h"
@@ -23,7 +24,6 @@
 #include "pool/wake.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* The memory that the executor may have: by default half of what the machine or the control group
@@ -68,18 +68,15 @@ static posse_status make_segment(posse_executor *e)
     return pi_refuse_errno(error, "the shared memory cannot be made");
 }
 
-/* Before a fork: see `log` in posse.h. */
+/* Before a fork: see POSSE_LOG_THREADS. */
 static void log_threads(posse_executor *e)
 {
-    char text[160];
     unsigned others = e->log ? pi_os_other_threads() : 0;
-    if (others == 0)
-        return;
-    snprintf(text, sizeof text,
-             "threads beside the caller of posse_create: %u; a lock that one of them holds now "
-             "stays locked in the workers",
-             others);
-    e->log(e->log_context, text);
+    if (others > 0)
+        pi_log_say(e, POSSE_LOG_THREADS,
+                   "threads beside the caller of posse_create: %u; a lock that one of them holds "
+                   "now stays locked in the workers",
+                   others);
 }
 
 static posse_status build(posse_executor *e)
@@ -98,7 +95,11 @@ static posse_status build(posse_executor *e)
     (void)pi_raise_phase(e, PI_OPEN);
     if (e->backend->kills)
         log_threads(e);
-    status = e->backend->start(e);
+    status = pi_log_open(e);
+    if (status == POSSE_OK)
+        status = e->backend->start(e);
+    if (status == POSSE_OK)
+        status = pi_log_start(e);
     (void)pi_workers_count(&e->segment); /* before any task runs: read once, it stays */
     return status;
 }
@@ -112,6 +113,7 @@ static void tear_down(void *context)
         e->backend->join(e);
     pi_dispatch_close(e);
     pi_close_callbacks(e); /* callbacks are called until then, and may notify the supervisor */
+    pi_log_destroy(e);
     pi_dispatch_join(e);
     pi_dispatch_fini(e);
     if (e->backend)
@@ -296,7 +298,7 @@ posse_status posse_destroy(posse_executor *e)
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
-    if (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM || pi_calls_back(e))
+    if (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM || pi_calls_back(e) || pi_log_calls(e))
         return POSSE_DEADLOCK;
     pi_at_exit_remove(e);
     pi_dispatch_flush(e); /* descriptors tell what has ended, but not what ends from now on */

@@ -88,6 +88,12 @@ static inline int pi_attempt(int of_task, unsigned runs)
 }
 /* Fills an error with a call's status and its words, and nothing else. */
 void pi_error_of_call(posse_status status, posse_error *error);
+/* As posse_exception, of a task that is final. */
+void pi_error_of_task(posse_executor *executor, const struct pi_seen *seen, posse_error *error);
+/* Adds a death to an error whose status is WORKER_LOST or FORBIDDEN. */
+void pi_error_of_death(const struct pi_death *death, posse_error *error);
+/* Why the executor is broken; POSSE_OK if it is not. */
+void pi_error_of_break(posse_executor *executor, posse_error *error);
 
 /* submit_check.c: whether the workers have this function. */
 bool pi_loaded(posse_executor *executor, uintptr_t address);

@@ -3,6 +3,7 @@
  * The options of posse_create: copied, checked, and written into the executor.
  */
 #include "internal.h"
+#include "log.h"
 #include "os/crash_handler.h"
 #include "os/rss.h"
 #include "pool/backend.h"
@@ -134,8 +135,6 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->max_rss = o->max_rss_per_worker < (size_t)INT64_MAX ? o->max_rss_per_worker : 0;
     e->queue_limit = (uint64_t)o->queue_limit;
     e->retries = (uint8_t)o->retries;
-    e->log = o->log;
-    e->log_context = o->log_context;
     if (e->autopsy)
         pi_os_crash_prepare();
     set_name(e, o->worker_name_prefix);
@@ -144,5 +143,6 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
         set_call(&e->hooks.finalizer, o->finalizer, o->finalizer_arg, o->finalizer_size);
     if (!copied)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    return o->seal ? pi_seal_read(o->seal, &e->seal) : POSSE_OK;
+    posse_status status = pi_log_create(e, o);
+    return status == POSSE_OK && o->seal ? pi_seal_read(o->seal, &e->seal) : status;
 }

@@ -9,6 +9,7 @@
  * other, and the finalizer runs after the last task.
  */
 #include "internal.h"
+#include "log.h"
 #include "os/unwind.h"
 #include "pool/backend.h"
 #include "pool/finish.h"
@@ -72,6 +73,7 @@ static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
         pi_self = &self;
     PI_OS_IF_LEFT(leave_visit, visit);
     pi_run(e, PI_OWNER_PROGRAM, index, run);
+    pi_log_deliver(e);
     PI_OS_END_IF_LEFT;
     pi_self = visit->outer; /* before self is gone */
 }

@@ -18,6 +18,7 @@
 #include "core/idle.h"
 #include "core/lanes.h"
 #include "core/parker.h"
+#include "core/worker_events.h"
 
 enum pi_phase {
     PI_OPEN = 1,
@@ -101,6 +102,8 @@ struct pi_header {
     _Atomic uint64_t inline_ended[PI_ENDS]; /* as in a worker, but plain counts */
     /* Locks and queues made so far, which gives each its serial. 0: there never was one. */
     _Atomic uint64_t sync_serial;
+
+    struct pi_worker_events events; /* only with a log */
 
     struct pi_error_cell broken;      /* why the phase is DEAD; written before it is raised */
     struct pi_error_cell initializer; /* how it failed; the worker writes, the supervisor takes */

@@ -14,6 +14,7 @@
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/descriptors.h"
+#include "pool/report.h"
 #include "pool/self.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
@@ -66,6 +67,12 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     return freed;
 }
 
+static void end_unobserved(posse_executor *e, uint32_t index, uint64_t word)
+{
+    if (!pi_leave_to_log(e, index, word))
+        (void)pi_discard(e, index, word);
+}
+
 /* Whether the argument stays until the slot is freed, for posse_autopsy_save. */
 static bool keeps_arg(const posse_executor *e, uint64_t end)
 {
@@ -103,7 +110,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
         pi_block_release(e, owner, arg, pi_tag_attached(index, pi_generation(word)));
     pi_wake_waiters(e, index, word);
     if ((word & PI_DETACHED) && !pinned)
-        pi_discard(e, index, pi_with_state(word & ~(uint64_t)PI_PINNED, pi_state(end)));
+        end_unobserved(e, index, pi_with_state(word & ~(uint64_t)PI_PINNED, pi_state(end)));
     return true;
 }
 

@@ -20,6 +20,7 @@
 
 struct pi_backend;
 struct pi_crash_record;
+struct pi_log;
 struct pi_os_seal;
 struct pi_supervisor;
 
@@ -88,8 +89,6 @@ struct posse_executor {
     size_t max_memory;    /* bytes that the segment may have */
     size_t max_result;    /* bytes of a task's result; 0: any number */
     struct pi_hooks hooks;
-    void (*log)(void *context, const char *message);
-    void *log_context;
     struct pi_os_seal *seal; /* worker/sealed.c; NULL: none */
 
     /* Its parts. */
@@ -104,6 +103,8 @@ struct posse_executor {
     struct pi_holder holder; /* in the supervisor; with threads and inline in the program */
     struct pi_supervisor *supervisor;    /* backend_thread.c; else NULL */
     struct posse_executor *at_exit_next; /* at_exit.c */
+    struct pi_log *log;                  /* log.c, in the program; NULL: none */
+    uint32_t log_parker; /* pool/report.h: 1 + the parker of the log; 0: nothing is reported */
 
     /* Its callers. */
     _Atomic uint32_t calls;   /* that did not wait: see pi_poll_supervisor */

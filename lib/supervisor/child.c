@@ -20,6 +20,7 @@
 #include "pool/error.h"
 #include "pool/grow.h"
 #include "pool/phase.h"
+#include "pool/report.h"
 #include "supervisor/crash_block.h"
 
 #include <errno.h>
@@ -159,6 +160,15 @@ static void acquire_record(struct pi_supervisor *s, unsigned worker)
     s->children[worker].crash_block = ref;
 }
 
+static void report_start(struct pi_supervisor *s, unsigned worker)
+{
+    const struct pi_worker_event event = {.kind = PI_WORKER_REPLACED, .worker = worker};
+    if (s->unreplaced == 0)
+        return;
+    s->unreplaced--;
+    pi_report_worker(s->executor, &event);
+}
+
 bool pi_start_worker(struct pi_supervisor *s)
 {
     unsigned worker = empty_child(s);
@@ -179,6 +189,7 @@ bool pi_start_worker(struct pi_supervisor *s)
     }
     s->children[worker].state = PI_CHILD_ALIVE;
     s->active++;
+    report_start(s, worker);
     return true;
 }
 

@@ -26,7 +26,7 @@
  *   while it was to be killed for its task     KILLING(w)               S, T  TIMED_OUT, CANCELLED
  *   (a thread) after its task was ended        final, PINNED            S, T  as unpin in run.c
  *   after the end, before it woke the waiter   final, waiter asleep           all are woken
- *   after that, before it freed the slot       final, DETACHED          T     FREE
+ *   after that, before it freed the slot       final, DETACHED          T     FREE, or the log's
  *   after it emptied a slot, before blocks     FILLING(w)               T     its blocks, too: FREE
  *   after FREE, before the map's bit           FREE, bit clear          T     bit set
  *   after that bit, before its last look       taken, bit set           T     bit cleared
@@ -61,6 +61,7 @@
 #include "pool/commit.h"
 #include "pool/finish.h"
 #include "pool/grow.h"
+#include "pool/report.h"
 #include "pool/verify.h"
 #include "pool/wake.h"
 #include "supervisor/crash_block.h"
@@ -158,8 +159,10 @@ static void recover_pinned(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed: published with the state */
-    if (pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED) && (word & PI_DETACHED))
-        (void)pi_discard(e, index, word & ~(uint64_t)PI_PINNED);
+    bool unpinned = pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED);
+    word &= ~(uint64_t)PI_PINNED;
+    if (unpinned && (word & PI_DETACHED) && !pi_leave_to_log(e, index, word))
+        (void)pi_discard(e, index, word);
 }
 
 /* The worker had the handle of a task. */
@@ -212,7 +215,8 @@ static void recover_task(const struct loss *loss, uint32_t index)
     /* relaxed: constant after FILLING */
     if (pi_state(word) >= PI_PENDING && pi_load_relaxed(&slot->submitter) == loss->worker)
         recover_handle(e, index, word);
-    else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED))
+    else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED) &&
+             !pi_leave_to_log_again(e, word))
         (void)pi_discard(e, index, word);
 }
 

@@ -14,6 +14,7 @@
 #include "pool/backend.h"
 #include "pool/finish.h"
 #include "pool/phase.h"
+#include "pool/report.h"
 #include "pool/wake.h"
 #include "supervisor/child.h"
 #include "supervisor/crash_block.h"
@@ -138,11 +139,21 @@ static uint32_t forbidden_call(posse_executor *e, unsigned worker, const struct 
     return call ? call : PI_UNKNOWN_CALL;
 }
 
+/* A worker that posse_destroy or its like has ended is not told. */
+static void note_loss(struct pi_supervisor *s, unsigned worker, const struct pi_death *death)
+{
+    pi_increment(&s->executor->segment.header->workers_lost);
+    if (s->phase_seen >= PI_STOPPING)
+        return;
+    const struct pi_worker_event event = {PI_WORKER_LOST, worker, *death};
+    pi_report_worker(s->executor, &event);
+    s->unreplaced++;
+}
+
 /* The worker's group is killed while its pid is still its own: so dies what its tasks started. */
 static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct pi_os_death *how)
 {
     posse_executor *e = s->executor;
-    struct pi_header *header = e->segment.header;
     struct pi_worker *record = &e->segment.workers[worker];
     struct pi_child *child = &s->children[worker];
     struct pi_death death = {.signal = how->signal,
@@ -159,7 +170,7 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     s->alive--;
     pi_publish_alive(s);
     if (state == PI_WORKER_READY || state == PI_WORKER_STARTING)
-        pi_increment(&header->workers_lost);
+        note_loss(s, worker, &death);
     if (child->suspect)
         pi_store_relaxed(&record->walk, 1); /* relaxed: the supervisor alone reads it now */
     if (!exited && s->phase_seen < PI_DEAD) /* DEAD: all callers know that no task ends */

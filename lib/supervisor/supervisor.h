@@ -40,13 +40,14 @@ struct pi_child {
 struct pi_supervisor {
     posse_executor *executor;
     struct pi_child children[PI_MAX_WORKERS];
-    unsigned n_workers; /* records that are or were used */
-    unsigned alive;     /* children that are not EMPTY */
-    unsigned active;    /* workers that will take another task: see scale.c */
-    unsigned max;       /* workers at most, as last read */
-    unsigned target;    /* workers that there should be */
-    unsigned missing;   /* how many of these are not started yet */
-    bool begun;         /* pi_supervisor_begin has returned: all that are missing are started */
+    unsigned n_workers;  /* records that are or were used */
+    unsigned alive;      /* children that are not EMPTY */
+    unsigned active;     /* workers that will take another task: see scale.c */
+    unsigned max;        /* workers at most, as last read */
+    unsigned target;     /* workers that there should be */
+    unsigned missing;    /* how many of these are not started yet */
+    unsigned unreplaced; /* workers that were lost, less those that were started since */
+    bool begun;          /* pi_supervisor_begin has returned: all that are missing are started */
     /* Failed starts: see child.c. All are 0 once a worker ends its initializer well. */
     unsigned put_off;         /* how often in a row the next start was put off */
     unsigned start_failures;  /* in a row, that failed by themselves; */

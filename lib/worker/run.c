@@ -23,6 +23,7 @@
 #include "pool/descriptors.h"
 #include "pool/error.h"
 #include "pool/finish.h"
+#include "pool/report.h"
 #include "pool/self.h"
 #include "pool/wake.h"
 #include "worker/task_limits.h"
@@ -159,8 +160,9 @@ static void unpin(const struct posse_task *task)
         if (blocks[i])
             pi_block_release(e, task->worker, blocks[i], tag);
     (void)pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED);
-    if (word & PI_DETACHED)
-        pi_discard(e, task->index, word & ~(uint64_t)PI_PINNED);
+    word &= ~(uint64_t)PI_PINNED;
+    if ((word & PI_DETACHED) && !pi_leave_to_log(e, task->index, word))
+        pi_discard(e, task->index, word);
 }
 
 /* Makes the task final, and counts it. While the count is odd, the end counts if the task is

@@ -1,6 +1,8 @@
 /* callback_leaves.c - callbacks that end the thread that they run on: it costs nobody else's. */
 #include "support/support.h"
 
+#include <posse_log.h>
+
 #include <errno.h>
 
 /* The linker leads the library's starts of threads here. */
@@ -145,7 +147,7 @@ POOL_TEST(of_an_ended_future, ALL, 1)
     take_error(adding.future, POSSE_OK);
 }
 
-static void leave_log(void *context, const char *message) { pthread_exit(NULL); }
+static void leave_log(void *context, const posse_log_record *record) { pthread_exit(NULL); }
 
 static int complain(posse_future future, void *calls)
 {

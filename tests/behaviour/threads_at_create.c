@@ -2,6 +2,8 @@
  * so: what locks these hold at that moment stays locked in the workers. */
 #include "support/support.h"
 
+#include <posse_log.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +13,12 @@ struct log {
     char last[256];
 };
 
-static void write_log(void *context, const char *message)
+static void write_log(void *context, const posse_log_record *record)
 {
     struct log *log = context;
-    snprintf(log->last, sizeof log->last, "%s", message);
+    if (record->event != POSSE_LOG_THREADS || record->executor)
+        return;
+    snprintf(log->last, sizeof log->last, "%s", record->message);
     log->messages++;
 }
 

@@ -39,6 +39,7 @@ ALONE(cancelling)
 ALONE(priorities)
 ALONE(limits)
 ALONE(descriptors)
+ALONE(unobserved)
 
 IN_PAIRS(one_worker)
 IN_PAIRS(two_workers)
@@ -58,6 +59,7 @@ IN_PAIRS(cancelling)
 IN_PAIRS(priorities)
 IN_PAIRS(limits)
 IN_PAIRS(descriptors)
+IN_PAIRS(unobserved)
 
 IN_RECOVERY(two_workers)
 IN_RECOVERY(listeners)
@@ -72,6 +74,7 @@ IN_RECOVERY(asking)
 IN_RECOVERY(draining)
 IN_RECOVERY(cancelling)
 IN_RECOVERY(descriptors)
+IN_RECOVERY(unobserved)
 
 TEST(supervisor, PROCESSES) { supervisor_dies(); }
 

@@ -145,13 +145,14 @@ static bool maps_are_right(posse_executor *e)
 
 /* ---- parkers ---- */
 
-/* Its process has started its dispatcher, and keeps the parker. */
+/* Its process has started its dispatcher, or has a log, and keeps the parker. */
 static bool is_dispatchers(posse_executor *e, uint32_t parker, uint32_t owner)
 {
     bool worker = owner - 1 < pi_workers_count(&e->segment);
     bool own = owner == PI_OWNER_PROGRAM + 1 && e->dispatcher.subscriptions.lists > 0 &&
                e->dispatcher.parker == parker;
-    return (own || worker) && pi_load_seq(&e->segment.parkers.at[parker].collects);
+    return (own || worker || parker + 1 == e->log_parker) &&
+           pi_load_seq(&e->segment.parkers.at[parker].collects);
 }
 
 /* The bit of a taken parker may be clear, if a recovery swept at that time (core/bitmap.h). */
@@ -233,7 +234,7 @@ static const struct {
     {"the heads of the rings meet their tails", heads_meet_tails},
     {"all blocks are free, and units that are nobody's say so", blocks_are_free},
     {"the levels of the maps are right", maps_are_right},
-    {"no parker is taken but those of dispatchers", parkers_are_free},
+    {"no parker is taken but those of dispatchers and of the log", parkers_are_free},
     {"nobody is inside a call", nobody_is_blocked},
     {"no worker has a task, a deadline or half a count", workers_run_nothing},
     {"the workers that sleep are those that there are", workers_sleep},

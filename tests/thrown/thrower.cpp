@@ -19,7 +19,7 @@ posse_status throw_source(void *, void *const *) { throw std::runtime_error("by 
 
 int throw_call(posse_future, void *) { throw std::runtime_error("by a callback"); }
 
-void throw_log(void *, const char *) { throw std::runtime_error("by a log"); }
+void throw_log(void *, const struct posse_log_record *) { throw std::runtime_error("by a log"); }
 
 bool throws(void (*call)(void *), void *context)
 {

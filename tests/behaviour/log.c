@@ -1,0 +1,310 @@
+/* log.c - options.log: what it is told, by which thread, and what is not told. */
+#include "support/support.h"
+
+#include <posse_log.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS (POSSE_LOG_BROKEN + 1)
+
+struct log {
+    _Atomic int told[EVENTS]; /* records of each kind */
+    _Atomic int wrong;        /* records that are not as posse_log.h says */
+    _Atomic int open;         /* 0: the log waits in its first record, but not for ever */
+    _Atomic int inside;
+    _Atomic int called_by; /* another thread than the first one */
+    pthread_t thread;
+    posse_error last; /* of TASK_FAILED */
+    posse_error lost; /* of WORKER_LOST */
+    char message[320];
+};
+
+static bool is_right(const posse_log_record *record)
+{
+    static const posse_log_level levels[EVENTS] = {
+        [POSSE_LOG_THREADS] = POSSE_LOG_WARNING,      [POSSE_LOG_CALLBACK] = POSSE_LOG_WARNING,
+        [POSSE_LOG_TASK_FAILED] = POSSE_LOG_WARNING,  [POSSE_LOG_WORKER_LOST] = POSSE_LOG_WARNING,
+        [POSSE_LOG_WORKER_REPLACED] = POSSE_LOG_INFO, [POSSE_LOG_DROPPED] = POSSE_LOG_WARNING,
+        [POSSE_LOG_BROKEN] = POSSE_LOG_ERROR,
+    };
+    bool of_worker =
+        record->event == POSSE_LOG_WORKER_LOST || record->event == POSSE_LOG_WORKER_REPLACED;
+    bool has_error = record->event == POSSE_LOG_TASK_FAILED ||
+                     record->event == POSSE_LOG_WORKER_LOST || record->event == POSSE_LOG_BROKEN;
+    return record->struct_size == sizeof *record && record->level == levels[record->event] &&
+           (record->executor != NULL) == (record->event != POSSE_LOG_THREADS) && *record->message &&
+           !strchr(record->message, '\n') && (record->worker >= 0) == of_worker &&
+           (record->error != NULL) == has_error;
+}
+
+static void write_log(void *context, const posse_log_record *record)
+{
+    struct log *log = context;
+    if (atomic_fetch_add(&log->inside, 1) == 0)
+        log->thread = pthread_self();
+    for (long end = now_ms() + PATIENCE_MS; !atomic_load(&log->open) && now_ms() < end;)
+        pause_ms(1);
+    if (record->event != POSSE_LOG_THREADS && !pthread_equal(log->thread, pthread_self()))
+        atomic_fetch_add(&log->called_by, 1);
+    if (!is_right(record))
+        atomic_fetch_add(&log->wrong, 1);
+    if (record->event == POSSE_LOG_TASK_FAILED)
+        log->last = *record->error;
+    if (record->event == POSSE_LOG_WORKER_LOST)
+        log->lost = *record->error;
+    snprintf(log->message, sizeof log->message, "%s", record->message);
+    atomic_fetch_add(&log->told[record->event], 1);
+}
+
+static int told(struct log *log, posse_log_event event) { return atomic_load(&log->told[event]); }
+
+static struct log open_log(void) { return (struct log){.open = 1}; }
+
+/* The end of the pool waits until all is told. */
+static void end_logged(posse_executor *pool, struct log *log)
+{
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_ok(posse_destroy(pool));
+    assert_int_equal(atomic_load(&log->wrong), 0);
+}
+
+static void run_unobserved(posse_executor *pool, posse_fn *fn, long value)
+{
+    assert_ok(posse_submit(pool, fn, &value, sizeof value, NULL));
+}
+
+TEST(a_failure_that_nobody_observes, ALL)
+{
+    struct log log = open_log();
+    long code = 7;
+    posse_executor *pool = POOL(2, .log = write_log, .log_context = &log);
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = message_task,
+                     .arg = &code,
+                     .size = sizeof code,
+                     .name = "page"};
+    assert_ok(posse_submit_with(pool, &job, NULL));
+    assert_eventually(told(&log, POSSE_LOG_TASK_FAILED) == 1);
+    assert_status(log.last.status, POSSE_TASK_FAILED);
+    assert_int_equal(log.last.code, 7);
+    assert_string_equal(log.last.name, "page");
+    assert_string_equal(log.last.message, "page: failed with 7");
+    assert_string_equal(log.message, log.last.message);
+    assert_int_equal(stats_of(pool).futures, 0);
+    assert_at_rest(pool);
+    end_logged(pool, &log);
+}
+
+/* Of results, cancelled tasks, and tasks whose future somebody has. */
+TEST(nothing_to_tell, ALL)
+{
+    struct log log = open_log();
+    posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
+    take_error(submitted_long(pool, message_task, 7), POSSE_TASK_FAILED);
+    run_unobserved(pool, square_task, 3);
+    if (backend() != POSSE_INLINE) {
+        struct gate *gate = make_gate(pool);
+        posse_future held = submitted_hold(pool, gate);
+        posse_future cancelled = submitted_long(pool, message_task, 7);
+        assert_ok(posse_cancel(cancelled));
+        assert_ok(posse_release(cancelled));
+        open_gate(gate);
+        take_error(held, POSSE_OK);
+        free_gate(pool, gate);
+    }
+    end_logged(pool, &log);
+    assert_int_equal(told(&log, POSSE_LOG_TASK_FAILED), 0);
+}
+
+static int fail_at_gate(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *gate;
+    memcpy(&gate, arg, sizeof gate);
+    return pass_gate(gate) ? posse_task_fail(task, 5, "behind the gate") : GAVE_UP;
+}
+
+/* Also while something waits for it: then its place in a list is taken. */
+TEST(released_before_its_end, PARALLEL)
+{
+    struct log log = open_log();
+    posse_executor *pool = POOL(2, .log = write_log, .log_context = &log);
+    for (int waited = 0; waited < 2; waited++) {
+        posse_completion_queue *queue = NULL;
+        struct gate *gate = make_gate(pool);
+        posse_future future = SUBMIT_VALUE(pool, fail_at_gate, gate);
+        if (waited) {
+            assert_ok(posse_completion_queue_create(&queue));
+            assert_ok(posse_completion_queue_add(queue, future, NULL));
+        }
+        await_entered(gate, 1);
+        assert_ok(posse_release(future));
+        open_gate(gate);
+        assert_eventually(told(&log, POSSE_LOG_TASK_FAILED) == waited + 1);
+        assert_int_equal(log.last.code, 5);
+        posse_completion_queue_destroy(queue);
+        free_gate(pool, gate);
+    }
+    assert_at_rest(pool);
+    end_logged(pool, &log);
+}
+
+/* By the program, and by tasks, which go on meanwhile. */
+static int submit_failing(posse_task *task, const void *arg, size_t size)
+{
+    for (long i = 0; i < 10; i++)
+        if (posse_submit(posse_task_executor(task), code_task, &(long){i + 1}, sizeof i, NULL))
+            return INNER_FAILED;
+    return 0;
+}
+
+TEST(many, ALL)
+{
+    enum { N = 500 };
+    struct log log = open_log();
+    posse_executor *pool = POOL(3, .log = write_log, .log_context = &log);
+    for (int i = 0; i < N; i++) {
+        run_unobserved(pool, submit_failing, 0);
+        run_unobserved(pool, square_task, i);
+    }
+    end_logged(pool, &log);
+    assert_int_equal(told(&log, POSSE_LOG_TASK_FAILED), 10 * N);
+    assert_int_equal(atomic_load(&log.called_by), 0);
+}
+
+TEST(a_late_task, PARALLEL)
+{
+    struct log log = open_log();
+    posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
+    struct gate *gate = make_gate(pool);
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = hold_task,
+                     .arg = &gate,
+                     .size = sizeof gate,
+                     .timeout_ms = 20};
+    assert_ok(posse_submit_with(pool, &job, NULL));
+    /* A thread still has it after its end, and then leaves it. */
+    assert_eventually(stats_of(pool).timed_out == 1);
+    open_gate(gate);
+    assert_eventually(told(&log, POSSE_LOG_TASK_FAILED) == 1);
+    assert_status(log.last.status, POSSE_DEADLINE);
+    assert_int_equal(told(&log, POSSE_LOG_WORKER_LOST), backend() == POSSE_PROCESS);
+    free_gate(pool, gate);
+    end_logged(pool, &log);
+}
+
+TEST(a_lost_worker, PROCESSES)
+{
+    struct log log = open_log();
+    posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
+    run_unobserved(pool, signal_task, SIGTERM);
+    assert_eventually(told(&log, POSSE_LOG_WORKER_REPLACED) == 1);
+    assert_eventually(told(&log, POSSE_LOG_TASK_FAILED) == 1);
+    assert_int_equal(told(&log, POSSE_LOG_WORKER_LOST), 1);
+    assert_status(log.last.status, POSSE_WORKER_LOST);
+    assert_status(log.lost.status, POSSE_WORKER_LOST);
+    assert_int_equal(log.lost.signal, SIGTERM);
+    assert_int_equal(log.lost.pid, log.last.pid);
+    assert_non_null(strstr(log.lost.message, "signal 15"));
+    assert_at_rest(pool);
+    end_logged(pool, &log);
+    assert_int_equal(told(&log, POSSE_LOG_WORKER_LOST), 1); /* not those that the end ends */
+}
+
+/* The log counts what it had no room for. */
+TEST(a_slow_log, PROCESSES)
+{
+    enum { DEATHS = 40 };
+    struct log log = {.open = 0};
+    posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
+    for (int i = 0; i < DEATHS; i++)
+        take_error(submitted_long(pool, signal_task, SIGKILL), POSSE_WORKER_LOST);
+    assert_eventually(stats_of(pool).workers_lost == DEATHS);
+    atomic_store(&log.open, 1);
+    assert_eventually(told(&log, POSSE_LOG_DROPPED) == 1);
+    int dropped = (int)strtol(log.message, NULL, 10);
+    end_logged(pool, &log);
+    int workers = told(&log, POSSE_LOG_WORKER_LOST) + told(&log, POSSE_LOG_WORKER_REPLACED);
+    assert_in_range(workers, 32, 2 * DEATHS - 1);
+    assert_in_range(dropped, 1, 2 * DEATHS - workers);
+}
+
+static int fail_to_start(posse_task *task, const void *arg, size_t size)
+{
+    return posse_task_fail(task, 3, "no licence");
+}
+
+TEST(a_pool_that_breaks, ALL)
+{
+    struct log log = open_log();
+    posse_executor *pool =
+        POOL(1, .initializer = fail_to_start, .log = write_log, .log_context = &log);
+    if (backend() != POSSE_INLINE)
+        assert_eventually(told(&log, POSSE_LOG_BROKEN) == 1);
+    assert_ok(posse_destroy(pool));
+    assert_int_equal(told(&log, POSSE_LOG_BROKEN), 1);
+    assert_int_equal(atomic_load(&log.wrong), 0);
+    assert_non_null(strstr(log.message, "no licence"));
+}
+
+/* ---- what the log itself does ---- */
+
+struct doer {
+    _Atomic int calls;
+    _Atomic posse_status destroyed;
+};
+
+static void leave(void *context, const posse_log_record *record)
+{
+    struct doer *doer = context;
+    if (record->event == POSSE_LOG_TASK_FAILED && atomic_fetch_add(&doer->calls, 1) < 3)
+        pthread_exit(NULL);
+}
+
+TEST(it_leaves, PARALLEL)
+{
+    struct doer doer = {.calls = 0};
+    posse_executor *pool = POOL(1, .log = leave, .log_context = &doer);
+    for (int i = 0; i < 5; i++)
+        run_unobserved(pool, code_task, 1);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_ok(posse_destroy(pool));
+    assert_int_equal(atomic_load(&doer.calls), 5);
+}
+
+static void use_pool(void *context, const posse_log_record *record)
+{
+    struct doer *doer = context;
+    if (record->event != POSSE_LOG_TASK_FAILED)
+        return;
+    if (atomic_fetch_add(&doer->calls, 1) < 10 && /* each brings about the next */
+        posse_submit(record->executor, code_task, &(long){1}, sizeof(long), NULL) != POSSE_OK)
+        atomic_store(&doer->calls, 100);
+    atomic_store(&doer->destroyed, posse_destroy(record->executor));
+}
+
+TEST(it_uses_its_pool, PARALLEL)
+{
+    struct doer doer = {.calls = 0};
+    posse_executor *pool = POOL(1, .log = use_pool, .log_context = &doer);
+    run_unobserved(pool, code_task, 1);
+    assert_eventually(atomic_load(&doer.calls) == 11);
+    assert_ok(posse_shutdown(pool, 0, -1));
+    assert_ok(posse_destroy(pool));
+    assert_status(atomic_load(&doer.destroyed), POSSE_DEADLOCK);
+}
+
+/* No other pool has a thread for it. */
+TEST(its_thread, PARALLEL)
+{
+    struct log log = open_log();
+    int before = count_threads();
+    posse_executor *pool = POOL(1);
+    int without = count_threads() - before;
+    end_pool(pool);
+    pool = POOL(1, .log = write_log, .log_context = &log);
+    assert_eventually(count_threads() - before == without + 1);
+    end_logged(pool, &log);
+    assert_eventually(count_threads() == before);
+}
