@@ -39,7 +39,7 @@ static void assert_item_over_its_time(long chunksize, size_t first, size_t end)
         struct stage stage;
         make_stage(&stage, 2);
         stage.orders[4].deed = HEED;      /* until its time is over */
-        stage.job.item_timeout_ms = 1500; /* the others need microseconds */
+        stage.job.item_timeout_ms = 1500 / chunksize; /* the other chunks need microseconds */
         stage.job.chunksize = chunksize;
         stage.job.unordered = unordered;
         assert_lost(&stage, POSSE_DEADLINE, first, end);
