@@ -369,13 +369,13 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
 /* A task is a posse_fn. arg points to its own copy of the argument, aligned for any type, or is
  * NULL if the size is 0. It returns 0 for success; anything else is the task's own error code. It
  * may run in another process: there it finds the program's memory as it was at posse_create, and
- * what it changes stays in its worker. It must not leave by longjmp, not even to a task that waits
- * for it: a worker process is lost with both then, in a thread the future never ends. With
- * pthread_exit it is lost with its worker. A C++ exception that leaves it kills its worker process
- * (by signal 6), or, in a thread, the program (std::terminate). Inline both go through
- * posse_submit, which has given no future then; the task has failed. It has also failed if a task
- * that waits for it runs it (see posse_task_executor) and catches the exception, which goes through
- * the call that waits. */
+ * what it changes stays in its worker, for later tasks there (see posse_fork(7)). It must not leave
+ * by longjmp, not even to a task that waits for it: a worker process is lost with both then, in a
+ * thread the future never ends. With pthread_exit it is lost with its worker. A C++ exception that
+ * leaves it kills its worker process (by signal 6), or, in a thread, the program (std::terminate).
+ * Inline both go through posse_submit, which has given no future then; the task has failed. It has
+ * also failed if a task that waits for it runs it (see posse_task_executor) and catches the
+ * exception, which goes through the call that waits. */
 
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.
@@ -506,7 +506,8 @@ typedef struct posse_job {
      * wrong, not one that means to: it can raise its own limit and change what posse compares. A
      * task that ends so does not run again. Processes that the task starts have the same limit of
      * memory, each for itself; their memory and processor time are not compared. Tasks that it runs
-     * while it waits for them do not count, and have limits of their own. */
+     * while it waits for them do not count, and have limits of their own. But the processor time of
+     * threads that an earlier task has left running in the worker counts. */
 
     /* Open descriptors that the task gets copies of, see posse_task_descriptor; at most
      * POSSE_MAX_DESCRIPTORS. They are copied in the call: the program may close its own after it.

@@ -146,6 +146,47 @@ bool pi_os_restore_data_limit(uint64_t before)
     return setrlimit(RLIMIT_DATA, &limit) == 0;
 }
 
+/* ---- what tasks do to it ---- */
+
+/* The limits of memory. What a task lowers, the tasks after it have. */
+#define LIMITS 3
+
+static struct rlimit noted[LIMITS]; /* 0: the system did not tell */
+static bool could_open;
+
+static bool read_limits(struct rlimit limits[LIMITS])
+{
+    return getrlimit(RLIMIT_DATA, &limits[0]) == 0 && getrlimit(RLIMIT_AS, &limits[1]) == 0 &&
+           getrlimit(RLIMIT_STACK, &limits[2]) == 0;
+}
+
+static bool can_open(void)
+{
+    if (keeps)
+        return pi_os_fd_is_ours(&kept_status);
+    int fd = pi_os_fd_open(STATUS, O_RDONLY);
+    pi_os_close(fd);
+    return fd >= 0;
+}
+
+void pi_os_fitness_note(void)
+{
+    could_open = can_open();
+    if (!read_limits(noted))
+        memset(noted, 0, sizeof noted);
+}
+
+bool pi_os_is_fit(void)
+{
+    struct rlimit now[LIMITS];
+    if (could_open && !can_open())
+        return false;
+    bool fit = read_limits(now);
+    for (size_t i = 0; fit && i < LIMITS; i++)
+        fit = now[i].rlim_cur >= noted[i].rlim_cur && now[i].rlim_max >= noted[i].rlim_max;
+    return fit;
+}
+
 /* ---- before a crash ---- */
 
 static void (*note_crash)(void);

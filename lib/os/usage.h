@@ -34,6 +34,12 @@ bool pi_os_lower_data_limit(uint64_t bytes, uint64_t *before);
 /* Sets it back. False: the process may not, as its hard limit was lowered meanwhile. */
 bool pi_os_restore_data_limit(uint64_t before);
 
+/* Notes what this process can do now for a task with a limit of memory. */
+void pi_os_fitness_note(void);
+/* Whether it can do all of that still. False: one of its limits is lower, or it cannot open what
+ * tells of memory any more. */
+bool pi_os_is_fit(void);
+
 /* From now on this process calls note() before it dies of a crash or exits by exit(). errno is that
  * of the thread. The first call counts. Signals that the process handles or ignores stay so. note()
  * must be safe in a signal handler. */

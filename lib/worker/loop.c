@@ -24,6 +24,7 @@
 #include "worker/hooks.h"
 #include "worker/run.h"
 #include "worker/sealed.h"
+#include "worker/task_limits.h"
 
 struct worker {
     posse_executor *executor;
@@ -142,11 +143,14 @@ static void await_exit(struct worker *w)
     (void)pi_os_semaphore_wait(&e->segment.workers[w->worker].wake, PI_NEVER);
 }
 
-/* An earlier task has closed the socket on which this worker asks for descriptors. */
-static bool is_out_of_reach(const struct worker *w, uint32_t index)
+/* An earlier task has closed the socket on which this worker asks for descriptors, or lowered its
+ * limits: this task would fail here, but not in another worker. */
+static bool is_unfit(const struct worker *w, uint32_t index)
 {
-    struct pi_slot *slot = &w->executor->segment.slots.at[index];
-    return pi_slot_has_descriptors(slot) && !pi_descriptors_in_reach(w->executor);
+    posse_executor *e = w->executor;
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    return (pi_slot_has_descriptors(slot) && !pi_descriptors_in_reach(e)) ||
+           (pi_slot_is_limited(slot) && !pi_limits_can_hold(e, slot));
 }
 
 static void work(struct worker *w)
@@ -175,7 +179,7 @@ static void work(struct worker *w)
             stop_idling(w);
         if (e->queue_limit)
             pi_wake_room(e);
-        if (is_out_of_reach(w, index)) {
+        if (is_unfit(w, index)) {
             w->retiring = true; /* first: it claims no more */
             pi_unclaim(e, index, word);
             continue;
@@ -222,6 +226,8 @@ void pi_worker_loop(posse_executor *e, unsigned worker)
     if (begin(e, worker, &why)) {
         self.begun = true;
         w.resident = e->max_rss ? pi_os_rss() : 0;
+        if (e->backend->kills)
+            pi_os_fitness_note();
         publish_state(&w, PI_WORKER_READY);
         work(&w);
         leave(&w);

@@ -5,6 +5,9 @@
  * NULL, and sets it back after the task. The supervisor compares what that does not count (a stack,
  * memory of the program that the task changes), and processor time (supervisor/limit_check.c).
  *
+ * A worker that an earlier task has made unfit for that gives the task back (loop.c). Only a task
+ * that runs on top of another one fails then.
+ *
  * A task was refused memory if errno is ENOMEM when it fails, crashes or calls exit.
  */
 #include "worker/task_limits.h"
@@ -116,6 +119,13 @@ static void resume(const struct posse_task *task)
 }
 
 /* ---- begin ---- */
+
+/* Limits of processor time can be enforced always. */
+bool pi_limits_can_hold(posse_executor *e, struct pi_slot *slot)
+{
+    const struct pi_details *details = e->backend->kills ? pi_slot_details(e, slot) : NULL;
+    return !details || !details->max_memory || pi_os_is_fit();
+}
 
 /* A caller may have asked the task to stop since the claim: as in pi_run. */
 void pi_limits_grace(struct posse_task *task)

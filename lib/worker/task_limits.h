@@ -24,6 +24,8 @@ static inline bool pi_limits_matter(const struct posse_task *task)
     return task->limits || (task->outer && task->outer->limits);
 }
 
+/* Whether this worker can enforce the limits of a task. False: an earlier task made it unfit. */
+bool pi_limits_can_hold(posse_executor *executor, struct pi_slot *slot);
 /* Sets when a task with a grace is asked to stop. */
 void pi_limits_grace(struct posse_task *task);
 /* When the supervisor must look at it first. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define MB ((size_t)1 << 20)
 
@@ -44,6 +45,25 @@ TEST(memory, SEALABLE)
     posse_stats stats = stats_of(pool);
     assert_int_equal(stats.workers_started, 1);
     assert_int_equal(stats.lost, 0);
+    end_pool(pool);
+}
+
+static int close_all_task(posse_task *task, const void *arg, size_t size)
+{
+    for (int fd = 3; fd < 2048; fd++)
+        close(fd);
+    return 0;
+}
+
+/* The worker cannot open again what it measures memory with, so the next task gets another one. */
+TEST(after_a_task_that_closes_all, SEALABLE)
+{
+    posse_executor *pool = sealed_pool(1, (posse_seal){.allow = 0});
+    for (int round = 0; round < 2; round++) {
+        take_error(submitted(pool, close_all_task, NULL, 0), POSSE_OK);
+        assert_int_equal(take_long(asked(pool, 4 * MB)), 4 * MB);
+    }
+    assert_int_equal(stats_of(pool).workers_lost, 0);
     end_pool(pool);
 }
 
