@@ -464,6 +464,8 @@ typedef enum posse_priority {
 
 #define POSSE_MAX_DESCRIPTORS 16
 
+#define POSSE_TERMINATE 4u /* of posse_job: posse_kill sends SIGTERM first, see grace_ms */
+
 /* A task with more to say about it. Zero is the default everywhere. */
 typedef struct posse_job {
     size_t struct_size; /* sizeof(posse_job) */
@@ -480,8 +482,8 @@ typedef struct posse_job {
      * options, -1: never. */
     long retries;
     long queue_timeout_ms; /* at queue_limit: how long to wait for room; 0: for ever */
-    unsigned flags;        /* POSSE_NO_WAIT: at queue_limit return POSSE_FULL at once */
-    long priority;         /* posse_priority: which of the tasks that wait is next */
+    unsigned flags; /* POSSE_NO_WAIT: at queue_limit return POSSE_FULL at once; POSSE_TERMINATE */
+    long priority;  /* posse_priority: which of the tasks that wait is next */
 
     /* Bytes of memory that the task may gain over what its worker had before it, from 1 MiB; 0: any
      * number. Past that malloc returns NULL (all private writable memory counts that it maps, also
@@ -498,9 +500,13 @@ typedef struct posse_job {
     long max_cpu_ms;
     /* How long the task may go on once posse_task_cancelled is true: it turns true that long before
      * the deadline (so it is at most timeout_ms, if that is set), and after a posse_cancel the task
-     * is killed that much later, as by posse_kill. 0: it turns true at the deadline, and
+     * is killed that much later, as POSSE_CANCELLED. 0: it turns true at the deadline, and
      * posse_cancel kills no running task. At most 49 days. Inline it never kills: the task is only
-     * asked to stop before its deadline. */
+     * asked to stop before its deadline.
+     * With POSSE_TERMINATE in flags, posse_kill sends a running task's worker process SIGTERM, and
+     * kills it that much later, or at the deadline. A task that handles SIGTERM may end in time, as
+     * it likes; its worker is replaced after it. One that does not handle SIGTERM dies of it at
+     * once, and ends as POSSE_CANCELLED. The signal also reaches what the task has started. */
     long grace_ms;
     /* max_memory and max_cpu_ms: worker processes of Linux only. They hold back a task that goes
      * wrong, not one that means to: it can raise its own limit and change what posse compares. A
@@ -530,8 +536,8 @@ typedef struct posse_job {
  * that holds the copies, or the caller, has no descriptor left.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
  * cannot measure memory.
- * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, or a
- * flag or priority unknown. */
+ * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, a
+ * flag or priority unknown, or POSSE_TERMINATE without grace_ms. */
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,
                                                      posse_future *future);
 
@@ -622,7 +628,8 @@ POSSE_API posse_status posse_cancel(posse_future future);
 /* As posse_cancel, and ends a running task too. Its worker process is killed and replaced. The
  * future of a thread's task ends, while the thread goes on until the task returns. Only this task
  * is hit (and tasks that wait for it on the same worker). Does not block: the future ends soon
- * after, as POSSE_CANCELLED.
+ * after, as POSSE_CANCELLED. With POSSE_TERMINATE in job.flags the task gets SIGTERM first, and may
+ * end by itself.
  * POSSE_TOO_LATE: the task has ended, or it runs inline. */
 POSSE_API posse_status posse_kill(posse_future future);
 

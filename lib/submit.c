@@ -148,6 +148,7 @@ static posse_status fill_details(struct pi_submission *s)
     to->max_memory = job->max_memory;
     to->max_cpu_ms = (uint32_t)job->max_cpu_ms;
     to->grace_ms = (uint32_t)job->grace_ms;
+    to->terminate = job->flags & POSSE_TERMINATE;
     return POSSE_OK;
 }
 

@@ -51,5 +51,7 @@ struct pi_details {
     _Atomic uint32_t over;
     _Atomic uint64_t peak;   /* bytes that it had more than its worker before it, at most */
     _Atomic uint64_t cpu_ns; /* that it has used */
+    /* The submitter writes it in FILLING. Not 0: posse_kill sends SIGTERM first (grace.c). */
+    uint32_t terminate;
 };
 _Static_assert(sizeof(struct pi_details) <= 128, "it is a block of the smallest class");

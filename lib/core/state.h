@@ -50,7 +50,9 @@
         TO(PENDING)      /* w, back from helping; the supervisor, w reaped: the next attempt */    \
         TO(LOST))        /* the supervisor, w reaped; anyone, if there is no worker w */           \
     STATE(KILLING,       /* Worker w is about to be killed. If the task ends now, w pauses. */     \
-        TO(TIMED_OUT)    /* the supervisor, w reaped: EXPIRED */                                   \
+        TO(DONE)         /* w, if it got SIGTERM first (grace.c): it takes no other task */        \
+        TO(FAILED)       /* the same */                                                            \
+        TO(TIMED_OUT)    /* the supervisor, w reaped: EXPIRED; w, as above */                      \
         TO(CANCELLED)    /* the supervisor, w reaped: by posse_kill */                             \
         TO(LOST))        /* anyone, if there is no worker w (pool/verify.c) */                     \
     STATE(DONE,          /* This and all below are final. Whoever holds the handle, or ends a */   \

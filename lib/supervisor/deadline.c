@@ -60,7 +60,7 @@ static void check_task(struct pi_supervisor *s, unsigned worker, uint32_t index)
     else if (pi_has_state(word, PI_RUNNING, worker) && deadline != 0)
         expire(e, index, word);
     word = pi_load_seq(&slot->word); /* with the change just now, or posse_kill's */
-    if (pi_has_state(word, PI_KILLING, worker))
+    if (pi_has_state(word, PI_KILLING, worker) && !pi_terminate_first(s, worker, index, word))
         kill_worker(s, worker);
     else if (pi_final(word) && (word & PI_PINNED) && pi_owner(word) == worker)
         abandon(s, worker);

@@ -1,6 +1,7 @@
 /* Runs in: supervisor.
  *
- * A task with a grace that posse_cancel has asked to stop is killed grace_ms later.
+ * A task with a grace that posse_cancel has asked to stop is killed grace_ms later. The same holds
+ * for one with POSSE_TERMINATE after posse_kill, which also sends it SIGTERM.
  *
  *   step                                                  by          a death right after it
  *   1  CANCEL_REQUESTED in the word                       a caller    a worker's: the supervisor
@@ -10,23 +11,41 @@
  *   4  the time is over: RUNNING -> KILLING, as by        supervisor  all workers end
  *      posse_kill; with threads CANCELLED
  *
+ * posse_kill of a task with POSSE_TERMINATE, beside or after that; w is its worker:
+ *
+ *   step                                                  by          a death right after it
+ *   a  RUNNING -> KILLING(w), notifies the supervisor     a caller    w's: CANCELLED
+ *   b  sees KILLING: notes the task as in step 3, and     supervisor  w's: CANCELLED
+ *      sends w SIGTERM, once
+ *   c  w dies of SIGTERM, or                              w           CANCELLED
+ *      its task ends: KILLING -> DONE, FAILED, TIMED_OUT  w           the result stands
+ *   d  w takes no other task: it exits; at once, if a     w           those are LOST
+ *      task waits on the same stack
+ *   e  the time is over, or the deadline: kills w         supervisor  CANCELLED, unless c
+ *
+ * SIGTERM is sent only when the supervisor has seen KILLING(w), and w takes nothing from then on.
+ * So it hits no other task. Step c is not for a task that is late or over a limit (EXPIRED): those
+ * end as before.
+ *
  * If the task's worker dies before step 4, the task is LOST, as it was asked to stop. What step 3
  * notes is the supervisor's own, and names the task's generation, so no other task is hit. Of
  * several such tasks on one stack it notes the one whose time comes first: with that they all end.
  */
 #include "supervisor/grace.h"
 #include "base/tuning.h"
+#include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/finish.h"
 
-/* Whether the task that was noted still runs. */
+/* Whether the task that was noted still runs, or has time to end. */
 static bool goes_on(const struct pi_supervisor *s, unsigned worker)
 {
     uint64_t task = s->children[worker].asked_task;
     uint64_t word =
         task ? pi_slots_word(&s->executor->segment.slots, (uint32_t)task - 1) : PI_NO_SLOT;
-    return pi_has_state(word, PI_RUNNING, worker) && pi_generation(word) == task >> 32;
+    bool runs = pi_has_state(word, PI_RUNNING, worker) || pi_has_state(word, PI_KILLING, worker);
+    return runs && pi_generation(word) == task >> 32;
 }
 
 static void end_task(posse_executor *e, uint32_t index, uint64_t word)
@@ -74,4 +93,32 @@ void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
         child->next_deadline = pi_earlier(child->next_deadline, child->kill_at);
     else
         end_task(e, index, word);
+}
+
+static bool is_terminated(posse_executor *e, struct pi_slot *slot, uint64_t word)
+{
+    const struct pi_details *details = pi_slot_is_graced(slot) ? pi_slot_details(e, slot) : NULL;
+    return details && details->terminate && !(word & PI_EXPIRED);
+}
+
+bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index, uint64_t word)
+{
+    posse_executor *e = s->executor;
+    struct pi_child *child = &s->children[worker];
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    uint64_t task = (uint64_t)pi_generation(word) << 32 | (index + 1);
+    uint64_t deadline =
+        pi_load_relaxed(&slot->deadline_ns); /* relaxed: the task cannot be another */
+    if (!is_terminated(e, slot, word))
+        return false;
+    if (child->asked_task != task)
+        (void)note(s, worker, task,
+                   pi_earlier(s->checked_ns + grace_of(e, slot), deadline ? deadline : PI_NEVER));
+    if (child->kill_at <= s->checked_ns)
+        return false;
+    if (!child->terminated)
+        e->backend->signal(s, worker, SIGTERM);
+    child->terminated = true;
+    child->next_deadline = pi_earlier(child->next_deadline, child->kill_at);
+    return true;
 }

@@ -90,7 +90,8 @@ static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_
 {
     posse_executor *e = s->executor;
     bool failed = state == PI_WORKER_FAILED;
-    bool by_us = s->children[worker].killed || s->phase_seen >= PI_STOPPING;
+    const struct pi_child *child = &s->children[worker];
+    bool by_us = child->killed || child->terminated || s->phase_seen >= PI_STOPPING;
     if (by_us || state == PI_WORKER_EXITED || state == PI_WORKER_EXITING)
         return;
     struct pi_error why = pi_error_from_death(death);

@@ -21,6 +21,7 @@ struct pi_child {
     bool told_to_exit;        /* by pi_retire */
     bool stopped;             /* by SIGSTOP: it takes no task */
     bool killed;              /* SIGKILL is on its way */
+    bool terminated;          /* SIGTERM is, or was, for a task that posse_kill names: grace.c */
     bool suspect;             /* it was killed because it lacks a task that names it */
     uint64_t current_task;    /* the task that it was last seen to run, 0: none */
     uint64_t next_deadline;   /* of the tasks on its stack, when the supervisor last looked */

@@ -184,6 +184,20 @@ static bool finish(struct posse_task *task, enum pi_state state)
     return done;
 }
 
+/* If the task may end by itself after posse_kill, the worker exits soon, or at once if others wait
+ * on its stack: SIGTERM may come late (supervisor/grace.c). finish has just read the word. */
+static void finish_killed(struct posse_task *task, enum pi_state state)
+{
+    struct pi_worker *worker = &task->executor->segment.workers[task->worker];
+    if (!pi_limits_may_end(task) || !finish(task, state))
+        await_kill(task);
+    if (task->outer) {
+        pop_task(task);
+        pi_os_exit(1);
+    }
+    pi_store_relaxed(&worker->exit_requested, 1); /* relaxed: this worker alone acts on it */
+}
+
 uint64_t pi_count_finished(posse_executor *e, unsigned worker, enum pi_end end)
 {
     struct pi_worker *record = &e->segment.workers[worker];
@@ -227,10 +241,12 @@ static void end(struct posse_task *task, int code)
         end_special(task, code);
     if (e->backend->kills)
         pi_os_stdio_flush();
-    if (!finish(task, compute_outcome(task, code))) {
+    enum pi_state state = compute_outcome(task, code);
+    if (!finish(task, state)) {
         if (e->backend->kills)
-            await_kill(task);
-        unpin(task);
+            finish_killed(task, state);
+        else
+            unpin(task);
     }
     pop_task(task);
     pi_self->task = task->outer;

@@ -138,6 +138,14 @@ void pi_limits_grace(struct posse_task *task)
         e->backend->notify(e);
 }
 
+bool pi_limits_may_end(const struct posse_task *task)
+{
+    const struct pi_details *details =
+        pi_slot_is_graced(task->slot) ? pi_slot_details(task->executor, task->slot) : NULL;
+    return details && details->terminate && pi_has_state(task->word, PI_KILLING, task->worker) &&
+           !(task->word & PI_EXPIRED);
+}
+
 uint64_t pi_limits_first_look(const struct posse_task *task)
 {
     const struct pi_details *details = pi_slot_details(task->executor, task->slot);

@@ -1,7 +1,8 @@
 /* kill.pml - running tasks that are ended: by posse_kill, or because of their deadline.
  *
  * Mirrors: state.h, posse_kill, end_running, push_task, set_deadline, compute_outcome, await_kill,
- * finish, expire, check_task, check_stack, plan, recover_killing, recover_running
+ * finish, finish_killed, expire, check_task, check_stack, pi_terminate_first, plan,
+ * recover_killing, recover_running
  *
  * Sequentially consistent; every atomic operation is one step. A signal takes any time to arrive.
  *
@@ -12,7 +13,8 @@
  * Abstracted: ring (the worker sees every PENDING task), waking, everything else of the recovery
  * (pool.pml). The clock moves whenever it likes. A limit of memory or processor time is a deadline
  * by another clock (pi_check_limits); the end of a grace (pi_check_grace) is a posse_kill that may
- * come at any time.
+ * come at any time. With SOFT the job has POSSE_TERMINATE: the worker may die of SIGTERM, or handle
+ * it, and the time until SIGKILL is over in any round.
  *
  * Checked: R6, a kill ends only the task that it was meant for (and what runs on top of it); no
  * task times out that has no deadline; and the kill comes: nobody waits for ever, though a
@@ -20,6 +22,8 @@
  *
  * Mutants, which must fail:
  *   KILL_STRAIGHT    on a deadline the worker is killed without KILLING
+ *   NO_EXIT          a worker whose task ended after SIGTERM was sent takes another one (seen with
+ *                    SOFT=1)
  *   NO_PAUSE         a worker whose task is KILLING goes on when it has finished
  *   NO_CHECK         the worker does not look at its task's word after it has put the task on its
  *                    stack, where the supervisor looks for it
@@ -37,6 +41,9 @@
 #endif
 #ifndef NEST
 #define NEST 0
+#endif
+#ifndef SOFT
+#define SOFT 0 /* 1: posse_kill sends SIGTERM first */
 #endif
 #ifndef ENDLESS
 #define ENDLESS 0 /* 1: task 0 does not end by itself; 2: task 2 */
@@ -66,7 +73,7 @@ byte next_check;
 bit poked;
 byte now = 1;
 
-bit signalled, dead, gone;
+bit signalled, terminated, dead, gone;
 
 /* What is checked. */
 bit aimed;  /* task 0 was KILLING */
@@ -89,9 +96,17 @@ inline finish(s)
     if
     :: ok
     :: else ->
-#ifndef NO_PAUSE
-        (false)
+        if
+        :: SOFT ->
+            atomic { state[s] == KILLING && !expired[s] -> state[s] = DONE }
+#ifndef NO_EXIT
+            leaves = 1
 #endif
+        :: else ->
+#ifndef NO_PAUSE
+            (false)
+#endif
+        fi
     fi
 }
 
@@ -126,7 +141,7 @@ inline pop_task(s, under)
 proctype worker()
 {
     byte s, until, look;
-    bit ok;
+    bit ok, leaves;
 start:
     skip;
     {
@@ -161,9 +176,10 @@ endidle:
            fi;
            finish(s);
            pop_task(s, 0);
-           s = 0
+           s = 0;
+           if :: leaves -> dead = 1; (false) :: else fi
         od
-    } unless { atomic { dead -> gone = 1; s = 0; until = 0; look = 0; ok = 0 } };
+    } unless { atomic { dead -> gone = 1; s = 0; until = 0; look = 0; ok = 0; leaves = 0 } };
     atomic { !gone -> dead = 0; goto start }
 }
 
@@ -173,6 +189,7 @@ proctype outside()
 endloop:
     do
     :: atomic { signalled -> signalled = 0; dead = 1 }
+    :: atomic { terminated -> terminated = 0; if :: dead = 1 :: skip fi }
     :: atomic { DEADLINE && (now < 3 || now < worker_deadline) -> now++ }
     od
 }
@@ -198,7 +215,15 @@ inline check_task(s)
 #endif
     :: else
     fi;
-    if :: state[s] == KILLING && !killed -> killed = 1; signalled = 1 :: else fi;
+    if
+    :: state[s] == KILLING && !killed ->
+        if
+        :: SOFT && !expired[s] && !told -> told = 1; terminated = 1; poked = 1
+        :: SOFT && !expired[s] && told -> poked = 1 /* not yet */
+        :: !(SOFT && !expired[s] && !told) -> killed = 1; signalled = 1
+        fi
+    :: else
+    fi;
     atomic { seen = 0; generation = 0; first = 0 }
 }
 
@@ -233,7 +258,7 @@ inline recover(s)
 proctype supervisor()
 {
     byte looked, rest = NEVER, next = NEVER, seen, generation, first, top, at;
-    bit killed;
+    bit killed, told;
 endloop:
     do
     :: atomic { (poked || gone || next <= now) -> poked = 0; next = NEVER }
@@ -243,7 +268,8 @@ endloop:
            worker_deadline = 0;
            recover(0);
            recover(1);
-           atomic { gone = 0; killed = 0 }
+           /* signals to a process that was reaped do not come */
+           atomic { gone = 0; killed = 0; told = 0; signalled = 0; terminated = 0 }
        :: else
        fi;
        looked = now;

@@ -228,6 +228,11 @@ holds -O0 kill -DDEADLINE=1 -DKILL=0 -DENDLESS=1
 holds -O0 kill -DDEADLINE=1 -DNEST=1
 holds -O0 kill -DDEADLINE=2 -DKILL=0 -DENDLESS=2
 holds -O0 kill -DDEADLINE=2
+holds -O0 kill -DSOFT=1
+holds -O0 kill -DSOFT=1 -DENDLESS=1
+holds -O0 kill -DSOFT=1 -DNEST=1
+holds -O0 kill -DSOFT=1 -DDEADLINE=1
+fails kill -DNO_EXIT -DSOFT=1
 fails kill -DKILL_STRAIGHT -DDEADLINE=1 -DKILL=0
 fails kill -DNO_PAUSE
 fails kill -DNO_CHECK -DENDLESS=1

@@ -54,6 +54,7 @@ static const struct {
     {"pool/verify.c", NULL, true, "memory was scribbled on"},
     {"worker/task_limits.c", "wear_out", true, "a task lowers its hard limit: behaviour/limits"},
     {"worker/run.c", "await_kill", true, "the task ends between KILLING and the kill"},
+    {"worker/run.c", "finish_killed", true, "a task ends after SIGTERM: behaviour/soft_stop"},
     {"supervisor/child.c", NULL, false, "the supervisor"},
     {"supervisor/crash_block.c", NULL, false, "the supervisor"},
     {"os/crash_handler.c", NULL, true, "a worker that crashes: behaviour/autopsy"},

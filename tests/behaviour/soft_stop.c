@@ -1,0 +1,258 @@
+/* soft_stop.c - tasks that posse_kill sends SIGTERM before it kills them. */
+#include "support/support.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static posse_future submitted_soft(posse_executor *pool, posse_fn *fn, struct gate *gate,
+                                   long grace_ms)
+{
+    posse_job job = {.fn = fn,
+                     .arg = &gate,
+                     .size = sizeof gate,
+                     .grace_ms = grace_ms,
+                     .flags = POSSE_TERMINATE};
+    return submitted_job(pool, job);
+}
+
+/* ---- what a task makes of SIGTERM ------------------------------------------------------------ */
+
+static volatile sig_atomic_t terminated;
+
+static void note_signal(int signal) { terminated = signal; }
+
+/* Waits in a call that only a signal ends. */
+static int handling_task(posse_task *task, const void *arg, size_t size)
+{
+    struct sigaction action = {.sa_handler = note_signal};
+    struct gate *gate;
+    memcpy(&gate, arg, sizeof gate);
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    sigaction(SIGTERM, &action, NULL);
+    enter_gate(gate);
+    sigsuspend(&before);
+    return return_long(task, terminated == SIGTERM && posse_task_cancelled(task));
+}
+
+static int ignoring_task(posse_task *task, const void *arg, size_t size)
+{
+    signal(SIGTERM, SIG_IGN);
+    return hold_task(task, arg, size);
+}
+
+/* Hears of it by posse_task_cancelled alone. */
+static int heeding_task(posse_task *task, const void *arg, size_t size)
+{
+    signal(SIGTERM, SIG_IGN);
+    return heed_task(task, arg, size);
+}
+
+static int failing_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)handling_task(task, arg, size);
+    return posse_task_fail(task, 9, "stopped");
+}
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+static void assert_next_ones_work(posse_executor *pool)
+{
+    for (int i = 0; i < 3; i++)
+        take_long(submitted(pool, identity_task, NULL, 0));
+}
+
+POOL_TEST(ends_in_time, PROCESSES, 1)
+{
+    static posse_fn *const fns[] = {handling_task, heeding_task};
+    struct gate *gate = make_gate(pool);
+    look_never();
+    for (size_t i = 0; i < COUNT(fns); i++) {
+        posse_future future = submitted_soft(pool, fns[i], gate, 10 * PATIENCE_MS);
+        await_entered(gate, (int)i + 1);
+        assert_ok(posse_kill(future));
+        take_long(future);
+        assert_next_ones_work(pool);
+    }
+    posse_future future = submitted_soft(pool, failing_task, gate, 10 * PATIENCE_MS);
+    await_entered(gate, COUNT(fns) + 1);
+    assert_ok(posse_kill(future));
+    assert_int_equal(take_error(future, POSSE_TASK_FAILED).code, 9);
+    assert_next_ones_work(pool);
+    assert_int_equal(stats_of(pool).cancelled, 0);
+    free_gate(pool, gate);
+}
+
+/* SIGTERM ends the worker at once, so the future does not wait for the grace. */
+POOL_TEST(no_handler, PROCESSES, 1, .on_worker_lost = POSSE_BREAK)
+{
+    struct gate *gate = make_gate(pool);
+    look_never();
+    posse_future future = submitted_soft(pool, hold_task, gate, 10 * PATIENCE_MS);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    assert_status(posse_kill(future), POSSE_OK);
+    take_error(future, POSSE_CANCELLED);
+    assert_next_ones_work(pool);
+    free_gate(pool, gate);
+}
+
+POOL_TEST(killed_after_the_grace, PROCESSES, 1)
+{
+    struct gate *gate = make_gate(pool);
+    look_never();
+    posse_future future = submitted_soft(pool, ignoring_task, gate, 20);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    take_error(future, POSSE_CANCELLED);
+    assert_next_ones_work(pool);
+    free_gate(pool, gate);
+}
+
+/* The deadline holds in the grace, too. */
+POOL_TEST(killed_at_the_deadline, PROCESSES, 1)
+{
+    struct gate *gate = make_gate(pool);
+    posse_job job = {.fn = ignoring_task,
+                     .arg = &gate,
+                     .size = sizeof gate,
+                     .timeout_ms = 300,
+                     .grace_ms = 300,
+                     .flags = POSSE_TERMINATE};
+    posse_future future = submitted_job(pool, job);
+    await_entered(gate, 1);
+    (void)posse_kill(future);
+    posse_error error = error_of(future);
+    assert_true(error.status == POSSE_CANCELLED || error.status == POSSE_DEADLINE);
+    assert_ok(posse_release(future));
+    free_gate(pool, gate);
+}
+
+/* posse_cancel has begun the grace: SIGTERM comes all the same. */
+POOL_TEST(after_a_cancel, PROCESSES, 1)
+{
+    struct gate *gate = make_gate(pool);
+    look_never();
+    posse_future future = submitted_soft(pool, handling_task, gate, 10 * PATIENCE_MS);
+    await_entered(gate, 1);
+    assert_status(posse_cancel(future), POSSE_TOO_LATE);
+    await_rounds(pool);
+    assert_true(posse_running(future));
+    assert_ok(posse_kill(future));
+    assert_int_equal(take_long(future), 1);
+    free_gate(pool, gate);
+}
+
+/* Without the flag a kill is a kill. */
+POOL_TEST(not_asked_for, PROCESSES, 1)
+{
+    struct gate *gate = make_gate(pool);
+    posse_job job = {
+        .fn = handling_task, .arg = &gate, .size = sizeof gate, .grace_ms = 10 * PATIENCE_MS};
+    posse_future future = submitted_job(pool, job);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    take_error(future, POSSE_CANCELLED);
+    free_gate(pool, gate);
+}
+
+/* ---- others ---------------------------------------------------------------------------------- */
+
+struct nest {
+    struct gate *gate;
+    posse_future inner;
+};
+
+static int nesting_task(posse_task *task, const void *arg, size_t size)
+{
+    struct nest *nest;
+    memcpy(&nest, arg, sizeof nest);
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = handling_task,
+                     .arg = &nest->gate,
+                     .size = sizeof nest->gate,
+                     .grace_ms = 10 * PATIENCE_MS,
+                     .flags = POSSE_TERMINATE};
+    if (posse_submit_with(posse_task_executor(task), &job, &nest->inner) != POSSE_OK)
+        return INNER_FAILED;
+    return return_long(task, posse_result(nest->inner, -1, NULL, NULL));
+}
+
+/* The task that waits for it on the same worker is lost, as by any posse_kill: SIGTERM may come
+ * late. */
+POOL_TEST(on_top_of_another, PROCESSES, 1)
+{
+    void *memory;
+    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
+    struct nest *nest = memory;
+    *nest = (struct nest){.gate = make_gate(pool)};
+    posse_future outer = SUBMIT_VALUE(pool, nesting_task, nest);
+    await_entered(nest->gate, 1);
+    assert_ok(posse_kill(nest->inner));
+    take_error(outer, POSSE_WORKER_LOST);
+    assert_next_ones_work(pool);
+    free_gate(pool, nest->gate);
+    assert_ok(posse_free(pool, memory));
+}
+
+static int short_task(posse_task *task, const void *arg, size_t size)
+{
+    for (volatile long i = *(const long *)arg; i > 0; i--)
+        continue;
+    return return_long(task, getpid());
+}
+
+/* SIGTERM comes as the task ends: it never hits the one that is next. */
+POOL_TEST(hits_no_other, PROCESSES, 1)
+{
+    int hit = 0;
+    for (int i = 0; i < 300; i++) {
+        long steps = rand() % 400000;
+        posse_job job = {.fn = short_task,
+                         .arg = &steps,
+                         .size = sizeof steps,
+                         .grace_ms = PATIENCE_MS,
+                         .flags = POSSE_TERMINATE};
+        posse_future target = submitted_job(pool, job);
+        posse_future next[2] = {submitted_long(pool, short_task, 50000),
+                                submitted_long(pool, short_task, 50000)};
+        while (!posse_running(target) && !posse_done(target))
+            ;
+        posse_status kill = posse_kill(target);
+        posse_status end = error_of(target).status;
+        assert_true(end == POSSE_OK || (kill == POSSE_OK && end == POSSE_CANCELLED));
+        hit += end == POSSE_CANCELLED;
+        assert_ok(posse_release(target));
+        take_long(next[0]);
+        take_long(next[1]);
+    }
+    print_message("%d of 300 were hit\n", hit);
+    assert_int_equal(stats_of(pool).lost, 0);
+}
+
+/* ---- other backends, bad input --------------------------------------------------------------- */
+
+POOL_TEST(threads, THREADS, 1)
+{
+    struct gate *gate = make_gate(pool);
+    posse_future future = submitted_soft(pool, hold_task, gate, PATIENCE_MS);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    take_error(future, POSSE_CANCELLED);
+    open_gate(gate);
+    assert_eventually(atomic_load(&gate->passed) == 1);
+    free_gate(pool, gate);
+}
+
+POOL_TEST(without_a_grace, ALL, 1)
+{
+    posse_future future;
+    posse_job job = {.struct_size = sizeof job, .fn = identity_task, .flags = POSSE_TERMINATE};
+    assert_status(posse_submit_with(pool, &job, &future), POSSE_INVALID);
+    assert_non_null(strstr(posse_last_error(), "grace_ms"));
+}
