@@ -97,7 +97,8 @@ POSSE_API size_t posse_autopsy_text(posse_future future, char *buffer, size_t ca
 POSSE_API void posse_task_note(posse_task *task, const char *format, ...) POSSE_PRINTF(2, 3);
 
 /* Saves the argument of a task in a file, if the task ended with one of the statuses that
- * posse_autopsy names. Replaces what is there; a new file only its owner may read.
+ * posse_autopsy names. Replaces what is there; a new file only its owner may read. Does not wait
+ * for the reader of a FIFO.
  * POSSE_TIMEOUT: the task has not ended yet.
  * POSSE_END: the task has ended in another way, or the executor is without options.autopsy.
  * POSSE_SYSTEM, POSSE_NO_MEMORY: the file cannot be written; errno tells why.
@@ -107,7 +108,7 @@ POSSE_API POSSE_CHECK posse_status posse_autopsy_save(posse_future future, const
 /* Runs fn with a saved argument in the calling thread, under a debugger for example. Pointers in
  * the argument, of posse_alloc too, lead nowhere.
  * POSSE_OK, POSSE_TASK_FAILED: the task ended so.
- * POSSE_INVALID: path or fn is NULL, or the file is not of posse_autopsy_save.
+ * POSSE_INVALID: path or fn is NULL, or what is there is no file of posse_autopsy_save.
  * POSSE_SYSTEM, POSSE_NO_MEMORY: the file cannot be read, or there is no memory for it. */
 POSSE_API POSSE_CHECK posse_status posse_replay(const char *path, posse_fn *fn);
 

@@ -47,6 +47,8 @@ posse_status posse_replay(const char *path, posse_fn *fn)
     if (!path || !fn)
         return pi_refuse(POSSE_INVALID, path ? "fn is NULL" : "path is NULL");
     int fd = pi_os_file_open(path);
+    if (fd < 0 && errno == EINVAL)
+        return pi_refuse(POSSE_INVALID, NOT_SAVED);
     if (fd < 0)
         return pi_failure("the file cannot be opened");
     bool ok = pi_os_file_read(fd, &head, sizeof head) && head.magic == PI_SAVED_ARG &&

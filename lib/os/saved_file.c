@@ -26,7 +26,7 @@ int pi_os_file_write(const char *path, const void *head, size_t size,
                      const struct pi_os_bytes *bytes)
 {
     PI_OS_NO_CANCEL;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
     int error = write_all(fd, head, size);
@@ -38,7 +38,16 @@ int pi_os_file_write(const char *path, const void *head, size_t size,
     return error;
 }
 
-int pi_os_file_open(const char *path) { return pi_os_fd_open(path, O_RDONLY); }
+int pi_os_file_open(const char *path)
+{
+    struct stat status;
+    int fd = pi_os_fd_open(path, O_RDONLY | O_NONBLOCK);
+    if (fd < 0 || (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)))
+        return fd;
+    pi_os_close(fd);
+    errno = EINVAL;
+    return -1;
+}
 
 uint64_t pi_os_file_size(int fd)
 {

@@ -5,9 +5,11 @@
 #include "support/autopsied.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- notes ---- */
@@ -363,6 +365,28 @@ AUTOPSY_TEST(saved_argument, 1)
     assert_int_equal(unlink(path), 0);
     assert_status(posse_replay(path, crashing_on_arg), POSSE_SYSTEM);
     assert_int_equal(errno, ENOENT);
+}
+
+/* Nobody is at its other end, and neither call waits for somebody. */
+AUTOPSY_TEST(a_fifo_blocks_nobody, 1)
+{
+    char directory[] = "/tmp/posse-autopsy-XXXXXX", path[64];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/fifo", directory);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    posse_future future = submitted(pool, dying_task, "x", 1);
+    (void)report_of(future, POSSE_WORKER_LOST);
+    assert_status(posse_autopsy_save(future, path), POSSE_SYSTEM);
+    assert_int_equal(errno, ENXIO);
+    assert_ok(posse_release(future));
+    assert_status(posse_replay(path, crashing_on_arg), POSSE_INVALID);
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    assert_status(posse_replay(path, crashing_on_arg), POSSE_INVALID);
+    close(reader);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(directory), 0);
+    assert_status(posse_replay("/dev/zero", crashing_on_arg), POSSE_INVALID);
+    assert_status(posse_replay("/tmp", crashing_on_arg), POSSE_INVALID);
 }
 
 AUTOPSY_TEST(argument_that_cannot_be_saved, 1)
