@@ -1,7 +1,8 @@
 /* Runs in: program, worker.
  *
- * Memory that tasks and the program share. A block belongs to whoever allocated it: when a worker
- * dies its blocks are freed, when it exits cleanly they become the program's. Anyone may free one.
+ * Memory that tasks and the program share. A block belongs to the process that allocated it: when a
+ * worker dies its blocks are freed, when it exits cleanly they become the program's. Anyone may
+ * free one.
  */
 #include "internal.h"
 #include "pool/block.h"

@@ -15,13 +15,13 @@
  *                     or has it from posse_alloc                                    SYNC, CLAIMED
  *                                                        supervisor, owner reaped   CLAIMED
  *                                                        ... or exited cleanly      HELD(program)
- *   ATTACHED(slot,    a large block: argument or result  whoever ends that life     CLAIMED
+ *   ATTACHED(slot,    a large block: argument or result  the process that frees it  CLAIMED
  *   generation)       of that life of the slot
- *   SYNC(type,        a large block: a queue, named by   whoever ends it            CLAIMED
+ *   SYNC(type,        a large block: a queue, named by   the process that frees it  CLAIMED
  *   owner, serial)    handles with that serial           supervisor, owner reaped   CLAIMED
  *                                                        ... or exited cleanly      owner: program
- *   INSIDE(head)      a part of the large block that     whoever has CLAIMED the    FREE, NONE
- *                     begins at unit `head`              head
+ *   INSIDE(head)      a part of the large block that     the process that CLAIMED   FREE, NONE
+ *                     begins at unit `head`              the head
  *   SPAN(class, life, blocks of a class; `life` counts   see below
  *   owner, closer)    the spans that the unit has been
  *
@@ -52,7 +52,7 @@
  * publishes it. The value is
  *   of a large block    its units
  *   of a SPAN           1: a block may be free; 0: a look at all found none. A taker that finds
- *                       none stores 0 (seq), then looks again (seq); whoever frees a block stores
+ *                       none stores 0 (seq), then looks again (seq); one that frees a block stores
  *                       the tag (seq), then reads the value (seq), and changes 0 to 1. So one of
  *                       the two sees the other.
  *   of a free unit      what there is to give back: CLEAN, nothing; USED, something; KEPT, the

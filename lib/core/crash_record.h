@@ -4,13 +4,13 @@
  * block of the arena. The supervisor takes the block before it starts the worker, in its own name
  * (PI_OWNER_NONE), so no death of a worker frees it. When the worker dies and its innermost task is
  * lost, the block becomes the result of that task's slot. (A lost task has no other result.) So
- * whoever frees the slot frees the record.
+ * the process that frees the slot frees the record.
  *
  *   the block's tag     meaning                       changed by          to
  *   HELD(none)          a worker has the record       supervisor, when    ATTACHED, (free)
  *                                                     it was reaped
- *   ATTACHED(slot,      the result of a task that is  whoever ends that   (free)
- *   generation)         LOST or TIMED_OUT             life of the slot
+ *   ATTACHED(slot,      the result of a task that is  the process that    (free)
+ *   generation)         LOST or TIMED_OUT             frees the slot
  *
  *   died ...                                       left behind    repair
  *   a worker, in no task, or in one that is tried  HELD(none)     freed

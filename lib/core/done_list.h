@@ -1,7 +1,7 @@
 /* done_list.h - the tasks that have ended, for one caller that waits for many of them.
  *
  * Runs in: program, worker, supervisor. The owner of the list is a process. Its parker `collects`,
- * and stands in the words of the tasks that it waits for. Whoever makes such a task final pushes
+ * and stands in the words of the tasks that it waits for. The finisher of such a task pushes
  * the slot on that parker's list, and posts the parker if the list was empty. The owner takes the
  * whole list at once.
  *

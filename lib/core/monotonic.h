@@ -1,11 +1,11 @@
 /* monotonic.h - a number in shared memory that only grows: how many things of a table have memory,
  * or how far an executor is on its way to its end.
  *
- * Runs in: program, worker, supervisor. A task may overwrite it. Whoever believed a number that is
- * far too large would touch memory that is not there, or take the executor for closed. So the word
- * holds the number and, above it, a product of it; any other word is not believed. Each process
- * keeps the largest number that it has seen, believes none below it, and puts it back if it finds
- * something else.
+ * Runs in: program, worker, supervisor. A task may overwrite it. A process that believed a number
+ * that is far too large would touch memory that is not there, or take the executor for closed. So
+ * the word holds the number and, above it, a product of it; any other word is not believed. Each
+ * process keeps the largest number that it has seen, believes none below it, and puts it back if it
+ * finds something else.
  *
  * A process can look at no more of a table than it has opened (segment.h). So a larger number is
  * seen only once `open` has opened what it stands for.
@@ -43,7 +43,7 @@ bool pi_monotonic_raise(struct pi_monotonic *count, uint32_t to);
 static inline uint32_t pi_monotonic_get(struct pi_monotonic *count)
 {
     uint64_t word = pi_load_seq(count->word); /* with pi_monotonic_raise */
-    /* acquire: with whoever has seen it first in this process */
+    /* acquire: with the thread that saw it first in this process */
     if (word == pi_load_acquire(&count->seen))
         return (uint32_t)word;
     return pi_monotonic_reload(count, word);

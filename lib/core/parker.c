@@ -9,7 +9,7 @@ uint32_t pi_parkers_acquire(struct pi_parkers *parkers, unsigned owner)
         uint32_t nobody = 0;
         if (pi_cas_seq(&parkers->at[index].owner, &nobody, owner + 1)) /* with the release below */
             return index;
-        /* The bit was wrong: whoever releases that parker sets it. */
+        /* The bit was wrong: the caller that releases that parker sets it. */
     }
 }
 

@@ -1,9 +1,10 @@
 /* parker.h - where callers sleep: one semaphore for each caller that is blocked.
  *
- * Runs in: program, worker, supervisor. A caller takes a parker, and puts its number into the
- * word of what it waits for: a slot, or `room_waiter` of the header. Then it looks once more, and
- * sleeps. Whoever makes that happen finds the number and posts. All sleepers look again after every
- * wake. So a late post, when the parker has found another user, only makes that one look once more.
+ * Runs in: program, worker, supervisor. A caller takes a parker, and puts its number into the word
+ * of what it waits for: a slot, or `room_waiter` of the header. Then it looks once more, and
+ * sleeps. The process that makes that happen finds the number and posts. All sleepers look again
+ * after every wake. So a late post, when the parker has found another user, only makes that one
+ * look once more.
  *
  * A caller that waits for many tasks has a parker that collects them: see done_list.h. The model is
  * tests/model/wait.pml.
@@ -28,11 +29,11 @@ struct pi_parker {
     _Atomic uint32_t owner;
     /* The newest of the tasks that have ended: see done_list.h. Unused unless it collects. */
     _Atomic uint64_t done;
-    /* 1: whoever ends a task that names this parker pushes it on `done`. order: the owner sets it
-     * (seq) before it puts the name anywhere, and clears it when it leaves. */
+    /* 1: the finisher of a task that names this parker pushes it on `done`. order: the owner sets
+     * it (seq) before it puts the name anywhere, and clears it when it leaves. */
     _Atomic uint32_t collects;
-    /* 1: the owner must look at all that it waits for. order: whoever wakes all owners, or releases
-     * a future that names this one, sets it (seq) before it posts. */
+    /* 1: the owner must look at all that it waits for. order: a process that wakes all owners, or
+     * releases a future that names this one, sets it (seq) before it posts. */
     _Atomic uint32_t rescan;
 };
 

@@ -15,8 +15,8 @@
  * Entries are hints too: one whose slot is not PENDING is passed over. A slot has one entry at most
  * (IN_RING in its word), but for duplicates after races and deaths. So a ring of twice as many
  * cells as slots does not fill up. A cell belongs to a position if it has its tag; any other cell
- * is no entry there. Whoever finds no entry reads the head after that. If the head is past the
- * position, the position was old, and the walk begins again.
+ * is no entry there. A process that finds no entry reads the head after that. If the head is past
+ * the position, the position was old, and the walk begins again.
  *
  * Rings. Ring k has 512 << k cells. A MARK is an entry that ends the use of a ring:
  *
@@ -49,7 +49,7 @@
  *   have followed                             `backed` says, as pi_ring_leave sees that mark.
  *   producer in a ring that was left          Its CAS fails. Or the cell was given back and is zero
  *                                             again: then its entry, or mark, is dead, and the head
- *                                             is past it. So whoever replaced a zero reads the
+ *                                             is past it. So the producer reads the
  *                                             head, and enters again. (This may make a duplicate.)
  *   walk that meets a dead entry or mark      An end in ring k counts only if cut[k] is above
  *                                             cut[0], and not above the end.
@@ -96,7 +96,7 @@ struct pi_ring {
      * for sleeping workers and at `backed`; with the acquire of consumers. */
     _Atomic uint64_t *cells;
     uint32_t rings;        /* that there is address space for */
-    uint32_t lane;         /* enum pi_lane: which tasks it holds. For slot.c and whoever opens it */
+    uint32_t lane;         /* enum pi_lane: which tasks it holds. For slot.c and its opener */
     _Atomic uint32_t hint; /* the ring last found: private, checked against the cuts */
     /* Opens rings 0 to k for this process, before it looks there. False: it cannot. NULL: all is
      * open. Any thread may call it at any time. */

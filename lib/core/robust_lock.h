@@ -5,12 +5,12 @@
  *
  *   word           meaning                          left by                     to
  *   FREE           nobody holds it                  anyone                      HELD
- *                                                   whoever ends it             GONE
+ *                                                   the caller that ends it     GONE
  *   FREE, DIED     nobody; the last holder died     anyone: TOLD                HELD
- *                                                   whoever ends it             GONE
+ *                                                   the caller that ends it     GONE
  *   HELD(h)        h holds it                       h                           FREE
  *                                                   supervisor, h was reaped    FREE, DIED
- *                                                   whoever ends it             HELD(h), GONE
+ *                                                   the caller that ends it     HELD(h), GONE
  *   HELD(h), GONE  the last holder is inside        h; supervisor, h reaped     GONE
  *   GONE           the block may be freed           nobody
  *

@@ -10,7 +10,8 @@ static inline bool enter(struct pi_slots *slots, uint32_t group, unsigned owner)
     return (open && owner >= PI_MAX_WORKERS) || pi_group_enter(slots, group, owner);
 }
 
-/* False: the bit of the map was wrong. The slot is taken, and whoever frees it gives the bit back.
+/* False: the bit of the map was wrong. The slot is taken, and the process that frees it gives the
+ * bit back.
  */
 static inline bool begin_filling(struct pi_slot *slot, unsigned owner, uint64_t *word)
 {
@@ -44,7 +45,7 @@ uint32_t pi_slots_acquire(struct pi_slots *slots, unsigned owner, uint32_t hint,
         if (index == PI_NO_INDEX)
             return PI_NO_INDEX;
         if (!enter(slots, index / PI_GROUP_SLOTS, owner))
-            continue; /* whoever opens the group gives the bit back */
+            continue; /* the process that opens the group gives it back */
         if (begin_filling(&slots->at[index], owner, word)) {
             clear_bit(slots, index);
             pi_slots_touch(slots, owner, index); /* its bit is right now */
@@ -86,7 +87,7 @@ bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
     while (fill & PI_IN_RING)
         if (pi_cas_seq(&slot->word, &fill, ready | (fill & PI_IN_RING)))
             return !(fill & entry);
-    pi_store_release(&slot->word, ready); /* with the acquire of whoever claims */
+    pi_store_release(&slot->word, ready); /* with the acquire of the claimer */
     return true;
 }
 
@@ -181,7 +182,7 @@ bool pi_slot_transition(struct pi_slot *slot, uint64_t *from, enum pi_state to, 
     while (pi_same_state(*from, first)) {
         uint64_t next = pi_with_state((*from | set) & ~clear, to);
         PI_ASSERT_ARROW(*from, next);
-        /* release: publishes the result, with the acquire of whoever sees the state;
+        /* release: publishes the result, with the acquire of each process that sees the state;
          * acquire: the parker's sleep */
         if (pi_cas_seq(&slot->word, from, next))
             return true;

@@ -2,7 +2,7 @@
  *
  * Runs in: program, worker, supervisor. The state word (state.h) orders everything in a slot. The
  * owner of the slot in a state writes its fields; the compare-and-swap that leaves the state
- * publishes them (release); whoever loads that word (acquire) may read them.
+ * publishes them (release); a process that loads that word (acquire) may read them.
  *
  * Each cache line of a slot that a task touches travels to the worker's processor and back. That
  * is most of what a small task costs. So a task with a small argument and a small result touches
@@ -86,9 +86,9 @@ struct pi_slot {
     /* In FILLING, if DETAILED: a block that lasts as long as this life, see details.h. */
     _Atomic pi_block_ref details;
     _Atomic uint64_t deadline_ns; /* by the worker; 0 but in RUNNING and KILLING: see deadline.c */
-    _Atomic uint64_t link; /* by whoever made it final, or an earlier life of it: see done_list.h */
-    uint32_t timeout_ms;   /* in FILLING, if the task is TIMED */
-    int32_t code;          /* in RUNNING, if the task fails */
+    _Atomic uint64_t link;        /* by its finisher, or an earlier life of it: see done_list.h */
+    uint32_t timeout_ms;          /* in FILLING, if the task is TIMED */
+    int32_t code;                 /* in RUNNING, if the task fails */
 };
 _Static_assert(sizeof(struct pi_slot) == 192, "a slot is three cache lines");
 #define PI_GROUP_SIZE (PI_GROUP_SLOTS * sizeof(struct pi_slot))

@@ -27,7 +27,7 @@
 /* clang-format off */
 #define PI_STATE_LIST(STATE, TO)                                                                   \
     STATE(NO_SLOT,       /* There is no slot: the memory was never used, or was given back. */     \
-        TO(FREE))        /* whoever opens the group (groups.h) */                                  \
+        TO(FREE))        /* the process that opens the group (groups.h) */                         \
     STATE(FREE,          /* Nobody owns the slot. */                                               \
         TO(FILLING)      /* a submitter */                                                         \
         TO(NO_SLOT))     /* the trim, unless IN_RING */                                            \
@@ -55,8 +55,8 @@
         TO(TIMED_OUT)    /* the supervisor, w reaped: EXPIRED; w, as above */                      \
         TO(CANCELLED)    /* the supervisor, w reaped: by posse_kill */                             \
         TO(LOST))        /* anyone, if there is no worker w (pool/verify.c) */                     \
-    STATE(DONE,          /* This and all below are final. Whoever holds the handle, or ends a */   \
-        TO(FREE)         /* DETACHED task, frees the slot: generation + 1, */                      \
+    STATE(DONE,          /* This and all below are final. The handle's holder, or the finisher */  \
+        TO(FREE)         /* of a DETACHED task, frees the slot: generation + 1, */                 \
         TO(FILLING))     /* or, if the task has blocks, frees them first. */                       \
     STATE(FAILED,    TO(FREE) TO(FILLING))                                                         \
     STATE(CANCELLED, TO(FREE) TO(FILLING))                                                         \
@@ -78,20 +78,20 @@ static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
     return from == to || (from < PI_STATES && (may[from] >> to & 1));
 }
 
-/* For test builds: whoever writes a state word asserts that its state was left by an arrow. */
+/* For test builds: each writer of a state word asserts that its state was left by an arrow. */
 #define PI_ASSERT_ARROW(from, to) PI_ASSERT(pi_is_arrow(pi_state(from), pi_state(to)))
 
-#define PI_DETACHED 0x10u /* nobody holds a handle: whoever makes it final frees it */
-/* One bit, of which the state says what it means. Whoever enters KILLING or a final state sets it
- * or clears it. */
+#define PI_DETACHED 0x10u /* nobody holds a handle: its finisher frees it */
+/* One bit, of which the state says what it means. The process that enters KILLING or a final state
+ * sets it or clears it. */
 #define PI_CANCEL_REQUESTED 0x20u /* PENDING, RUNNING: the task has been asked to stop */
 #define PI_EXPIRED 0x20u          /* KILLING: because of the deadline, not of posse_kill */
 /* Final, but a thread is still inside the task: that thread frees it if it is DETACHED. */
 #define PI_PINNED 0x20u
-/* Several callers sleep until the task ends: whoever makes it final wakes all parkers. */
+/* Several callers sleep until the task ends: its finisher wakes all parkers. */
 #define PI_BROADCAST 0x40u
-/* Entries name this slot, in the ring of each lane whose flag is set. Whoever passes such an entry
- * clears the flag. */
+/* Entries name this slot, in the ring of each lane whose flag is set. A process that passes such an
+ * entry clears the flag. */
 #define PI_IN_RING_SHIFT 7
 #define PI_IN_RING ((uint64_t)7 << PI_IN_RING_SHIFT)
 

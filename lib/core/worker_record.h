@@ -44,8 +44,8 @@ enum pi_worker_state {
 };
 
 struct pi_worker {
-    /* The worker sleeps here. Whoever claims its SLEEPING bit (idle.h) posts, as do callers that
-     * were blocked for a second (pool/verify.c), and the supervisor after `exit_requested`.
+    /* The worker sleeps here. A process that claims its SLEEPING bit (idle.h) posts, as do callers
+     * that were blocked for a second (pool/verify.c), and the supervisor after `exit_requested`.
      * The supervisor empties it before each start. */
     _Alignas(128) struct pi_os_semaphore wake;
     /* The earliest deadline of the tasks on the worker's stack; 0: none. order: the worker stores

@@ -25,7 +25,8 @@ bool pi_os_channel_drain(int socket);
 /* Whether the other side is gone. Waits for that up to timeout_ms, -1: for ever. A signal, or a
  * kernel without memory, ends the wait early. Reads nothing. */
 bool pi_os_channel_closed(int socket, int timeout_ms);
-/* The other side, and whoever has a copy, finds the end of file. The socket can still be read. */
+/* The other side, and each process with a copy, finds the end of file. The socket can still be
+ * read. */
 void pi_os_channel_end(int socket);
 /* The same in both directions; closes the socket. */
 void pi_os_channel_cut(int socket);

@@ -14,7 +14,7 @@
 
 /* Zero: no post. Nothing needs to be freed. */
 struct pi_os_semaphore {
-    /* order: all seq. Whoever takes a post sees what its maker wrote before. */
+    /* order: all seq. The process that takes a post sees what its maker wrote before. */
     _Atomic uint32_t posts;
 };
 

@@ -40,7 +40,7 @@ void pi_cq_append_locked(struct pi_cq *cq, struct pi_subscription *sub)
     cq->last = sub;
     if (only && cq->pollable)
         pi_os_pollable_set(cq->pollable);
-    else if (only && !pi_os_semaphore_posted(&cq->wakeup)) /* whoever takes a post sees this too */
+    else if (only && !pi_os_semaphore_posted(&cq->wakeup)) /* its taker sees this too */
         pi_os_semaphore_post(&cq->wakeup);
 }
 

@@ -228,7 +228,7 @@ void pi_dispatch_arm_locked(struct pi_subscription *sub)
     bool armed = false;
     while (!armed && !is_due(e, sub)) {
         uint64_t next = with_our_parker(sub, word);
-        /* seq: with pi_slot_transition. Whoever ends the task finds the parker, or we the end. */
+        /* seq: with pi_slot_transition. The finisher finds the parker, or we the end. */
         armed = next == word || pi_cas_seq(at, &word, next);
     }
     if (armed) {

@@ -18,8 +18,9 @@
  *   one holds the dispatcher's lock until the subscription is in the queue, so none is freed
  *   meanwhile.
  *
- * The leader sleeps on the parker, not on its own wakeup. Whoever delivers to it must post the
- * parker as well: a task that ends does so (core/done_list.h), and so do a release and the close.
+ * The leader sleeps on the parker, not on its own wakeup. A thread that delivers to it must post
+ * the parker as well: a task that ends does so (core/done_list.h), and so do a release and the
+ * close.
  *
  * Locks: a dispatcher's, then a cq's. Neither is held while a thread sleeps or runs the program's
  * code. While a cq's lock is held, no executor with a linked subscription of it can go.

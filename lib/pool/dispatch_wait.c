@@ -9,7 +9,7 @@
 #include "pool/pool.h"
 #include "pool/verify.h"
 
-/* Delivers what has ended, whoever leads. True: some of it is ours. */
+/* Delivers what has ended, as the leader or for it. True: some of it is ours. */
 static bool deliver_ours(struct pi_cq *cq)
 {
     for (size_t i = 0; i < cq->n_memberships; i++) {

@@ -40,7 +40,7 @@ posse_status pi_spin(pi_probe_fn *probe, void *context)
         for (int i = 0; i < PI_SPIN_PROBES && (status = probe(context)) == POSSE_TIMEOUT; i++)
             pi_pause();
         if (status == POSSE_TIMEOUT)
-            pi_os_yield(); /* whoever brings it may need this processor */
+            pi_os_yield(); /* its bringer may need this processor */
     }
     return status;
 }

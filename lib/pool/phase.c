@@ -1,7 +1,7 @@
 /* Runs in: program, worker, supervisor.
  *
- * The phase of an executor only rises (core/segment.h). Whoever breaks the executor writes why
- * before it raises the phase, so a caller that sees PI_DEAD finds the reason. Then it wakes all
+ * The phase of an executor only rises (core/segment.h). The process that breaks the executor writes
+ * why before it raises the phase, so a caller that sees PI_DEAD finds the reason. Then it wakes all
  * callers that sleep; each sees the phase.
  */
 #include "pool/phase.h"

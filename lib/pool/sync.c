@@ -1,9 +1,9 @@
 /* Runs in: program, worker, supervisor.
  *
  * Making, finding and ending locks and queues, and waiting for them; see sync.h. A caller that must
- * wait adds its bit to the waiters, looks once more, and sleeps on a parker. Whoever makes the
- * condition true looks at the bits afterwards, and wakes one waiter (core/waiters.h). A waiter that
- * leaves with nothing wakes another one if it could go on, because its own wake may be spent.
+ * wait adds its bit to the waiters, looks once more, and sleeps on a parker. The thread that makes
+ * the condition true looks at the bits afterwards, and wakes one waiter (core/waiters.h). A waiter
+ * that leaves with nothing wakes another one if it could go on, because its own wake may be spent.
  */
 #include "pool/sync.h"
 #include "os/clock.h"

@@ -1,9 +1,10 @@
 /* Runs in: program, worker, supervisor.
  *
- * Waking workers and callers. A post is a hint: whoever wakes up looks at the ring or the slots,
- * and sleeps again if there is nothing for it. So a post too many costs little; a missing post
- * would hang a caller. Each function here is called after the store that the sleeper looks for, and
- * the sleeper says that it sleeps before it looks: both seq, so one of them sees the other.
+ * Waking workers and callers. A post is a hint: the process that wakes up looks at the ring or the
+ * slots, and sleeps again if there is nothing for it. So a post too many costs little; a missing
+ * post would hang a caller. Each function here is called after the store that the sleeper looks
+ * for, and the sleeper says that it sleeps before it looks: both seq, so one of them sees the
+ * other.
  *
  * Workers sleep on semaphores of their own (core/worker_record.h), callers on parkers
  * (core/parker.h). Which parker waits for a task stands in the slot's word; the submitter that
