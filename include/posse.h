@@ -230,10 +230,11 @@ typedef struct posse_options {
     void (*log)(void *context, const posse_log_record *record);
     void *log_context;
 
-    /* Shared memory of the executor in bytes, for futures, arguments, results and posse_alloc
-     * together: from 1 MiB to 256 GiB (more counts as 256 GiB). Beyond that calls return
-     * POSSE_NO_MEMORY. posse_create reserves address space for it, less than twice as much. Memory
-     * is taken when it is first used, and given back when the executor is idle.
+    /* Bytes of shared memory for all tasks together: futures, arguments, results and posse_alloc.
+     * (What one task may gain in its worker is posse_job.max_memory.) From 1 MiB to 256 GiB (more
+     * counts as 256 GiB). Beyond that calls return POSSE_NO_MEMORY. posse_create reserves address
+     * space for it, less than twice as much. Memory is taken when it is first used, and given back
+     * when the executor is idle.
      * 0: half of the memory of the machine, or of the program's memory cgroup if that allows less,
      * and at most 64 GiB. If the address space is limited (RLIMIT_AS), at most an eighth of what is
      * left of it. If the system does not reserve so much, posse_create halves it until the system
@@ -243,8 +244,8 @@ typedef struct posse_options {
      * this limit is what bounds results and posse_alloc. */
     size_t max_memory;
 
-    /* 1: a crash of a worker process tells where it was, see posse_autopsy.h. Processes on Linux
-     * only. 0: it does not. */
+    /* 0 or 1. 1: a crash of a worker process tells where it was, see posse_autopsy.h. Processes on
+     * Linux only. 0: it does not. */
     long autopsy;
 
     /* Takes rights from the workers: see posse_seal.h. A task that does what is forbidden ends as
@@ -485,14 +486,15 @@ typedef struct posse_job {
     unsigned flags; /* POSSE_NO_WAIT: at queue_limit return POSSE_FULL at once; POSSE_TERMINATE */
     long priority;  /* posse_priority: which of the tasks that wait is next */
 
-    /* Bytes of memory that the task may gain over what its worker had before it, from 1 MiB; 0: any
-     * number. Past that malloc returns NULL (all private writable memory counts that it maps, also
-     * stacks of its threads), and the task may go on without. It ends as POSSE_OVER_MEMORY if it
-     * fails, crashes or calls exit when errno is still ENOMEM. A refusal of shared memory counts
-     * too if the task then fails: POSSE_NO_MEMORY of a call of posse sets errno to ENOMEM. Memory
-     * that malloc does not ask the system for (a stack, what it changes of the program's) is
-     * compared 20 times a second: a task that has more is killed. What its worker has already and
-     * malloc finds free there is no gain, and shared memory is none (see options.max_memory). */
+    /* Bytes of memory that this one task may gain over what its worker had before it, from 1 MiB;
+     * 0: any number. (What all tasks share is options.max_memory.) Past that malloc returns NULL
+     * (all private writable memory counts that it maps, also stacks of its threads), and the task
+     * may go on without. It ends as POSSE_OVER_MEMORY if it fails, crashes or calls exit when errno
+     * is still ENOMEM. A refusal of shared memory counts too if the task then fails: a call of
+     * posse that returns POSSE_NO_MEMORY sets errno to ENOMEM. Memory that malloc does not ask the
+     * system for (a stack, what it changes of the program's) is compared 20 times a second: a task
+     * that has more is killed. What its worker has already and malloc finds free there is no gain,
+     * and shared memory is none. */
     size_t max_memory;
     /* Processor time that the task may use, of all its threads together (at most 49 days); 0: any
      * time. A task that has used it is killed, at most some 50 ms later, or ends as POSSE_OVER_CPU
