@@ -61,6 +61,14 @@ typedef struct posse_seal {
      * none where that matters. */
     const int *descriptors;
     size_t n_descriptors;
+    /* TCP ports, of all addresses, that tasks may connect to or bind without POSSE_ALLOW_NETWORK.
+     * So they may make TCP sockets, and no others. Other ports give EACCES. Port 0 to bind: any
+     * free one, which a socket also gets that listens without bind. Names cannot be resolved. At
+     * most 1000 of each. They need Landlock of Linux 6.7. */
+    const uint16_t *connectable;
+    size_t n_connectable;
+    const uint16_t *bindable;
+    size_t n_bindable;
 } posse_seal;
 
 #ifdef __cplusplus

@@ -45,17 +45,23 @@ static bool has_closed(const posse_seal *seal)
 
 static posse_status check_seal(const posse_seal *s)
 {
-    bool too_many =
-        s->n_readable > MAX_LISTED || s->n_writable > MAX_LISTED || s->n_descriptors > MAX_LISTED;
+    bool ports = s->n_connectable > 0 || s->n_bindable > 0;
+    bool too_many = s->n_readable > MAX_LISTED || s->n_writable > MAX_LISTED ||
+                    s->n_descriptors > MAX_LISTED || s->n_connectable > MAX_LISTED ||
+                    s->n_bindable > MAX_LISTED;
     bool lacks_list = (s->n_readable && !s->readable) || (s->n_writable && !s->writable) ||
-                      (s->n_descriptors && !s->descriptors);
+                      (s->n_descriptors && !s->descriptors) ||
+                      (s->n_connectable && !s->connectable) || (s->n_bindable && !s->bindable);
     if (too_many)
-        return pi_refuse(POSSE_TOO_LARGE, "options.seal lists over 1000 paths or descriptors");
+        return pi_refuse(POSSE_TOO_LARGE,
+                         "options.seal lists over 1000 paths, descriptors or ports");
     const struct pi_mistake mistakes[] = {
         {s->allow & ~ALL_FLAGS, POSSE_INVALID, "options.seal.allow has an unknown bit"},
         {lacks_list, POSSE_INVALID, "options.seal has a number without its list"},
         {(s->allow & POSSE_ALLOW_FILES) && s->n_readable + s->n_writable > 0, POSSE_INVALID,
          "options.seal allows all files and lists paths"},
+        {(s->allow & POSSE_ALLOW_NETWORK) && ports, POSSE_INVALID,
+         "options.seal allows all of the network and lists ports"},
         {has_null(s->readable, s->n_readable) || has_null(s->writable, s->n_writable),
          POSSE_INVALID, "options.seal lists a path that is NULL"},
         {has_closed(s), POSSE_INVALID, "options.seal.descriptors has one that is not open"},
@@ -69,7 +75,10 @@ static posse_status check_system(const struct pi_os_seal *seal)
     int error = pi_os_seal_denied(seal);
     if (error) {
         errno = error;
-        return pi_refuse(POSSE_NOT_SUPPORTED, "options.seal: this system cannot seal workers so");
+        return pi_refuse(POSSE_NOT_SUPPORTED,
+                         pi_os_seal_lacks_ports(seal)
+                             ? "options.seal lists ports, which Linux can limit from 6.7 on"
+                             : "options.seal: this system cannot seal workers so");
     }
     for (size_t i = 0; i < seal->n_paths && error == 0; i++)
         error = pi_os_path_denied(seal->paths[i].name);
@@ -97,14 +106,25 @@ static char *copy_names(struct pi_os_seal *seal, const char *const *names, size_
     return letters;
 }
 
-/* One block: the seal, its paths, its descriptors, and the letters of the paths. */
+/* Returns where the next ports go. */
+static uint16_t *copy_ports(struct pi_os_ports *ports, const uint16_t *from, size_t n, uint16_t *to)
+{
+    *ports = (struct pi_os_ports){to, n};
+    if (n)
+        memcpy(to, from, n * sizeof *to);
+    return to + n;
+}
+
+/* One block: the seal, its paths, descriptors and ports, and the letters of the paths. */
 static struct pi_os_seal *copy_seal(const posse_seal *given)
 {
     size_t paths = given->n_readable + given->n_writable;
+    size_t ports = given->n_connectable + given->n_bindable;
     size_t letters = letters_of(given->readable, given->n_readable) +
                      letters_of(given->writable, given->n_writable);
-    struct pi_os_seal *seal = malloc(sizeof *seal + paths * sizeof *seal->paths +
-                                     given->n_descriptors * sizeof(int) + letters);
+    struct pi_os_seal *seal =
+        malloc(sizeof *seal + paths * sizeof *seal->paths + given->n_descriptors * sizeof(int) +
+               ports * sizeof(uint16_t) + letters);
     if (!seal)
         return NULL;
     *seal = (struct pi_os_seal){.allow = (unsigned)given->allow,
@@ -113,7 +133,9 @@ static struct pi_os_seal *copy_seal(const posse_seal *given)
     seal->descriptors = (int *)(seal->paths + paths);
     if (given->n_descriptors)
         memcpy(seal->descriptors, given->descriptors, given->n_descriptors * sizeof(int));
-    char *at = (char *)(seal->descriptors + given->n_descriptors);
+    uint16_t *port = (uint16_t *)(seal->descriptors + given->n_descriptors);
+    port = copy_ports(&seal->connectable, given->connectable, given->n_connectable, port);
+    char *at = (char *)copy_ports(&seal->bindable, given->bindable, given->n_bindable, port);
     at = copy_names(seal, given->readable, given->n_readable, at);
     (void)copy_names(seal, given->writable, given->n_writable, at);
     for (size_t i = given->n_readable; i < seal->n_paths; i++)

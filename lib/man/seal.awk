@@ -10,12 +10,16 @@ function fail(message)
 }
 
 BEGIN {
-    heads = "ALWAYS PATHS CHANGES FILES NETWORK PROGRAMS PROCESSES SIGNALS TRACING"
+    heads = "ALWAYS PATHS CHANGES FILES NETWORK PORTS CONNECTS BINDS PROGRAMS PROCESSES SIGNALS " \
+        "TRACING"
     title["ALWAYS"] = "Always"
     title["PATHS"] = "With .Dv POSSE_ALLOW_FILES or lists of paths"
     title["CHANGES"] = "With .Dv POSSE_ALLOW_FILES or a list of writable paths"
     title["FILES"] = "With .Dv POSSE_ALLOW_FILES"
     title["NETWORK"] = "With .Dv POSSE_ALLOW_NETWORK"
+    title["PORTS"] = "With lists of ports"
+    title["CONNECTS"] = "With a list of ports to connect to"
+    title["BINDS"] = "With a list of ports to bind"
     title["PROGRAMS"] = "With .Dv POSSE_ALLOW_PROGRAMS"
     title["PROCESSES"] = "With .Dv POSSE_ALLOW_PROCESSES"
     title["SIGNALS"] = "With .Dv POSSE_ALLOW_SIGNALS"
@@ -35,6 +39,9 @@ BEGIN {
     limit["OWN_FLAGS"] = "not F_SETOWN, F_SETSIG and O_ASYNC"
     limit["HARMLESS"] = "TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX"
     limit["CONNECTED"] = "without an address"
+    limit["NO_FASTOPEN"] = "without MSG_FASTOPEN"
+    limit["TCP"] = "of TCP, IPv4 or IPv6"
+    limit["OPTIONS"] = "SOL_SOCKET, IPV6_V6ONLY, and of TCP those up to 15 and TCP_USER_TIMEOUT"
 }
 
 function note(rule,    part)

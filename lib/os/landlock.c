@@ -2,8 +2,9 @@
  *
  * What a filter of system calls cannot tell apart: which path is opened, and whose memory is read
  * through /proc. A process that Landlock limits cannot trace a process that is not limited so, nor
- * read its memory. So Landlock is needed if the seal lists paths, or if it allows files but not
- * tracing. Else it only adds to what the filter of calls forbids, as far as the kernel has it.
+ * read its memory. So Landlock is needed if the seal lists paths or ports, or if it allows files
+ * but not tracing. Else it only adds to what the filter of calls forbids, as far as the kernel has
+ * it.
  */
 #include "os/seal.h"
 
@@ -23,6 +24,7 @@
 #define RESTRICT_SELF 446
 #define GET_VERSION 1u
 #define PATH_BENEATH 1
+#define NET_PORT 2
 
 enum access {
     EXECUTE = 1 << 0,
@@ -44,7 +46,8 @@ enum access {
     (WRITE_FILE | REMOVE_DIRECTORY | REMOVE_FILE | MAKE_DIRECTORY | MAKE_REGULAR | MAKE_SOCKET |   \
      MAKE_FIFO | MAKE_SYMLINK | MOVE | TRUNCATE)
 #define OF_FILES (EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE)
-#define TCP_PORTS 3u        /* bind and connect */
+#define BIND_TCP 1u
+#define CONNECT_TCP 2u
 #define ABSTRACT_SOCKETS 1u /* of processes outside */
 
 /* Version 3 is the first that limits truncate: with an older one, files could be emptied that the
@@ -62,6 +65,10 @@ struct __attribute__((packed)) path_rule {
     int32_t parent;
 };
 
+struct port_rule {
+    uint64_t access, port;
+};
+
 /* 0: the kernel has none. */
 static int version(void)
 {
@@ -75,15 +82,29 @@ static uint64_t rights_of(int version)
     return ((uint64_t)1 << (version < 3 ? 12 + version : version < 5 ? 15 : 16)) - 1;
 }
 
+static bool lists_ports(const struct pi_os_seal *seal)
+{
+    return seal->connectable.n > 0 || seal->bindable.n > 0;
+}
+
 static bool is_needed(const struct pi_os_seal *seal)
 {
-    return seal->n_paths > 0 ||
+    return seal->n_paths > 0 || lists_ports(seal) ||
            ((seal->allow & PI_OS_ALLOW_FILES) && !(seal->allow & PI_OS_ALLOW_TRACING));
 }
 
 static bool lacks(const struct pi_os_seal *seal, int has)
 {
-    return is_needed(seal) && has < (seal->n_paths > 0 ? VERSION_OF_PATHS : 1);
+    int needed = !is_needed(seal)    ? 0
+                 : lists_ports(seal) ? VERSION_OF_PORTS
+                 : seal->n_paths > 0 ? VERSION_OF_PATHS
+                                     : 1;
+    return has < needed;
+}
+
+bool pi_os_seal_lacks_ports(const struct pi_os_seal *seal)
+{
+    return lists_ports(seal) && version() < VERSION_OF_PORTS;
 }
 
 int pi_os_landlock_denied(const struct pi_os_seal *seal)
@@ -121,6 +142,16 @@ static int add_rules(int ruleset, const struct pi_os_seal *seal, uint64_t rights
     return error;
 }
 
+static int add_ports(int ruleset, const struct pi_os_ports *ports, uint64_t access)
+{
+    int error = 0;
+    for (size_t i = 0; i < ports->n && error == 0; i++) {
+        struct port_rule rule = {access, ports->at[i]};
+        error = syscall(ADD_RULE, ruleset, NET_PORT, &rule, 0) == 0 ? 0 : errno;
+    }
+    return error;
+}
+
 int pi_os_landlock_apply(const struct pi_os_seal *seal)
 {
     int has = version();
@@ -129,14 +160,18 @@ int pi_os_landlock_apply(const struct pi_os_seal *seal)
     if (has == 0 || ((seal->allow & PI_OS_ALLOW_TRACING) && !is_needed(seal)))
         return 0;
     bool network = seal->allow & PI_OS_ALLOW_NETWORK;
-    struct ruleset wanted = {.paths = rights_of(has),
-                             .ports = has >= VERSION_OF_PORTS && !network ? TCP_PORTS : 0,
-                             .scopes =
-                                 has >= VERSION_OF_SOCKETS && !network ? ABSTRACT_SOCKETS : 0};
+    struct ruleset wanted = {
+        .paths = rights_of(has),
+        .ports = has >= VERSION_OF_PORTS && !network ? BIND_TCP | CONNECT_TCP : 0,
+        .scopes = has >= VERSION_OF_SOCKETS && !network ? ABSTRACT_SOCKETS : 0};
     long ruleset = syscall(CREATE_RULESET, &wanted, sizeof wanted, 0);
     if (ruleset < 0)
         return errno;
     int error = add_rules((int)ruleset, seal, wanted.paths);
+    if (error == 0)
+        error = add_ports((int)ruleset, &seal->connectable, CONNECT_TCP);
+    if (error == 0)
+        error = add_ports((int)ruleset, &seal->bindable, BIND_TCP);
     if (error == 0 && syscall(RESTRICT_SELF, (int)ruleset, 0) != 0)
         error = errno;
     pi_os_close((int)ruleset);
@@ -149,6 +184,11 @@ int pi_os_landlock_apply(const struct pi_os_seal *seal)
 {
     (void)seal;
     return ENOSYS;
+}
+
+bool pi_os_seal_lacks_ports(const struct pi_os_seal *seal)
+{
+    return seal->connectable.n > 0 || seal->bindable.n > 0;
 }
 
 int pi_os_landlock_denied(const struct pi_os_seal *seal)

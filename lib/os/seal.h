@@ -1,11 +1,12 @@
 /* seal.h - takes rights from this process for ever, and from what it starts.
  *
- * Runs in: program (pi_os_seal_denied, pi_os_path_denied), worker.
+ * Runs in: program (what is denied or lacks), worker.
  *
  *   what                              by                      where the kernel lacks it
  *   system calls                      seccomp, an allow-list  no executor is made
  *   which paths may be opened         Landlock                no executor is made, if paths count
- *   TCP ports, abstract sockets,      Landlock, in addition   the filter of calls alone forbids
+ *   TCP ports that are listed         Landlock                no executor is made
+ *   all TCP ports, abstract sockets,  Landlock, in addition   the filter of calls alone forbids
  *   memory of other processes                                 that
  *   rights by a new program           no_new_privs            (Linux 3.5)
  *   descriptors                       close_range             no executor is made
@@ -41,17 +42,26 @@ struct pi_os_path {
     bool writable; /* else it may only be read */
 };
 
+/* TCP ports. */
+struct pi_os_ports {
+    uint16_t *at;
+    size_t n;
+};
+
 struct pi_os_seal {
     unsigned allow; /* enum pi_os_allow */
     struct pi_os_path *paths;
     size_t n_paths;
     int *descriptors; /* that stay open, beside stdio */
     size_t n_descriptors;
+    struct pi_os_ports connectable, bindable; /* to connect to, to bind */
 };
 
 /* Where the number of a forbidden call goes, in shared memory: 1 + the number; 0: none. */
 typedef _Atomic uint32_t pi_os_forbidden;
 
+/* Whether the seal lists ports, and this system cannot limit them. */
+bool pi_os_seal_lacks_ports(const struct pi_os_seal *seal);
 /* The errno of what this system cannot enforce; 0: it can seal a process so. */
 int pi_os_seal_denied(const struct pi_os_seal *seal);
 /* 0 or the errno with which a path cannot be opened. */

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
@@ -39,6 +42,8 @@ struct test {
         argument, ALL_BITS, 0, kind, false                                                         \
     }
 
+#define FASTOPEN 0x20000000u /* MSG_FASTOPEN */
+#define SOCKET_FLAGS ((uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
 #define THREAD_FLAGS ((uint32_t)(CLONE_THREAD | CLONE_VM | CLONE_SIGHAND))
 /* Namespaces; and a child of the supervisor. */
 #define SPACE_FLAGS                                                                                \
@@ -86,6 +91,23 @@ static const struct test own_flags[] = {{1, ~3u, 0, CONSTANT, false},
 static const struct test harmless[] = {EQUALS(1, TCGETS), EQUALS(1, TIOCGWINSZ),
                                        EQUALS(1, FIONREAD), EQUALS(1, FIONBIO), EQUALS(1, FIOCLEX)};
 static const struct test connected[] = {IS(4, NULL_POINTER)};
+/* With that flag a call connects, and Landlock does not see it. */
+static const struct test no_fastopen[] = {{2, FASTOPEN, 0, CONSTANT, false}};
+/* IPv4 (2) or IPv6 (10); a stream; the protocol 0 or 6. No stream has 2 or 4, which the mask lets
+ * through. Landlock does not limit other streams. */
+static const struct test tcp[] = {{0, ~8u, AF_INET, CONSTANT, true},
+                                  {1, ~SOCKET_FLAGS, SOCK_STREAM, CONSTANT, true},
+                                  {2, ~6u, 0, CONSTANT, false}};
+/* All of a socket; the first 15 and TCP_USER_TIMEOUT of TCP; IPV6_V6ONLY. Not TCP_ULP: with it a
+ * socket turns into one that Landlock does not limit. */
+#define LEVEL(level)                                                                               \
+    {                                                                                              \
+        1, ALL_BITS, level, CONSTANT, true                                                         \
+    }
+static const struct test options[] = {EQUALS(1, SOL_SOCKET),         LEVEL(IPPROTO_TCP),
+                                      {2, ~15u, 0, CONSTANT, false}, LEVEL(IPPROTO_TCP),
+                                      EQUALS(2, TCP_USER_TIMEOUT),   LEVEL(IPPROTO_IPV6),
+                                      EQUALS(2, IPV6_V6ONLY)};
 
 enum check {
     ANY,     /* whatever its arguments are */
@@ -102,7 +124,10 @@ enum check {
     OPEN_STATX,
     OWN_FLAGS,
     HARMLESS,
-    CONNECTED
+    CONNECTED,
+    NO_FASTOPEN,
+    TCP,
+    OPTIONS
 };
 
 #define TESTS_OF(tests)                                                                            \
@@ -113,11 +138,20 @@ static const struct {
     const struct test *tests;
     size_t count;
 } checks[] = {
-    [ADVICE] = TESTS_OF(advice),       [SELF] = TESTS_OF(self),
-    [NOTIFY] = TESTS_OF(notify),       [THREAD] = TESTS_OF(thread),
-    [NO_SPACES] = TESTS_OF(no_spaces), [READ_OWN] = TESTS_OF(read_own),
-    [OWN_DATA] = TESTS_OF(own_data),   [NAMES] = TESTS_OF(names),
-    [OPEN_STAT] = TESTS_OF(open_stat), [OPEN_STATX] = TESTS_OF(open_statx),
-    [OWN_FLAGS] = TESTS_OF(own_flags), [HARMLESS] = TESTS_OF(harmless),
+    [ADVICE] = TESTS_OF(advice),
+    [SELF] = TESTS_OF(self),
+    [NOTIFY] = TESTS_OF(notify),
+    [THREAD] = TESTS_OF(thread),
+    [NO_SPACES] = TESTS_OF(no_spaces),
+    [READ_OWN] = TESTS_OF(read_own),
+    [OWN_DATA] = TESTS_OF(own_data),
+    [NAMES] = TESTS_OF(names),
+    [OPEN_STAT] = TESTS_OF(open_stat),
+    [OPEN_STATX] = TESTS_OF(open_statx),
+    [OWN_FLAGS] = TESTS_OF(own_flags),
+    [HARMLESS] = TESTS_OF(harmless),
     [CONNECTED] = TESTS_OF(connected),
+    [NO_FASTOPEN] = TESTS_OF(no_fastopen),
+    [TCP] = TESTS_OF(tcp),
+    [OPTIONS] = TESTS_OF(options),
 };

@@ -69,7 +69,10 @@ enum when {
     PROGRAMS = 0x20,
     PROCESSES = 0x40,
     SIGNALS = 0x80,
-    TRACING = 0x100
+    TRACING = 0x100,
+    PORTS = 0x200,
+    CONNECTS = 0x400,
+    BINDS = 0x800
 };
 
 static const struct rule {
@@ -94,6 +97,8 @@ static unsigned allowed_by(const struct pi_os_seal *seal)
     allowed |= seal->allow & PI_OS_ALLOW_PROCESSES ? PROCESSES : 0u;
     allowed |= seal->allow & PI_OS_ALLOW_SIGNALS ? SIGNALS : 0u;
     allowed |= seal->allow & PI_OS_ALLOW_TRACING ? TRACING : 0u;
+    allowed |= seal->connectable.n > 0 ? PORTS | CONNECTS : 0u;
+    allowed |= seal->bindable.n > 0 ? PORTS | BINDS : 0u;
     return allowed;
 }
 
@@ -158,14 +163,24 @@ static void add_test(struct program *p, const struct test *test, unsigned others
     require(p, value_of(test), others);
 }
 
-/* Tests that must hold together: one, or two. Returns how many. */
+/* The steps of the tests that must hold together with this one, and follow it. */
+static unsigned steps_behind(const struct test *test)
+{
+    unsigned steps = 0;
+    for (; test->and_next; test++)
+        steps += steps_of(test + 1);
+    return steps;
+}
+
+/* Tests that must hold together: one, or more. Returns how many. */
 static size_t add_alternative(struct program *p, const struct test *tests)
 {
-    if (tests->and_next)
-        add_test(p, tests, steps_of(tests + 1) + 1);
-    add_test(p, tests + tests->and_next, 1);
+    size_t n = 0;
+    do
+        add_test(p, tests + n, steps_behind(tests + n) + 1);
+    while (tests[n++].and_next);
     add(p, ANSWER, ALLOW);
-    return tests->and_next ? 2 : 1;
+    return n;
 }
 
 static void add_tests(struct program *p, const struct rule *rule)

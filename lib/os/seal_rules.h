@@ -13,6 +13,9 @@
  *   CHANGES     POSSE_ALLOW_FILES, or it lists writable paths
  *   FILES       POSSE_ALLOW_FILES
  *   NETWORK     POSSE_ALLOW_NETWORK
+ *   PORTS       it lists ports
+ *   CONNECTS    it lists ports to connect to
+ *   BINDS       it lists ports to bind
  *   PROGRAMS    POSSE_ALLOW_PROGRAMS
  *   PROCESSES   POSSE_ALLOW_PROCESSES
  *   SIGNALS     POSSE_ALLOW_SIGNALS
@@ -83,7 +86,7 @@
     RULE(epoll_pwait, ALWAYS, ANY) RULE(epoll_pwait2, ALWAYS, ANY) RULE(eventfd, ALWAYS, ANY)      \
     RULE(eventfd2, ALWAYS, ANY) RULE(pipe, ALWAYS, ANY) RULE(pipe2, ALWAYS, ANY)                   \
     RULE(recvfrom, ALWAYS, ANY) RULE(recvmsg, ALWAYS, ANY) RULE(recvmmsg, ALWAYS, ANY)             \
-    RULE(sendto, ALWAYS, CONNECTED) RULE(sendmsg, ALWAYS, ANY) RULE(shutdown, ALWAYS, ANY)         \
+    RULE(sendto, ALWAYS, CONNECTED) RULE(sendmsg, ALWAYS, NO_FASTOPEN) RULE(shutdown, ALWAYS, ANY) \
     RULE(getsockopt, ALWAYS, ANY) RULE(getsockname, ALWAYS, ANY) RULE(getpeername, ALWAYS, ANY)    \
     /* opening and looking at files, which Landlock limits to the paths of the seal */             \
     RULE(open, PATHS, ANY) RULE(openat, PATHS, ANY) RULE(openat2, PATHS, ANY)                      \
@@ -113,7 +116,11 @@
     RULE(socket, NETWORK, ANY) RULE(socketpair, NETWORK, ANY) RULE(connect, NETWORK, ANY)          \
     RULE(bind, NETWORK, ANY) RULE(listen, NETWORK, ANY) RULE(accept, NETWORK, ANY)                 \
     RULE(accept4, NETWORK, ANY) RULE(setsockopt, NETWORK, ANY) RULE(sendto, NETWORK, ANY)          \
-    RULE(sendmmsg, NETWORK, ANY)                                                                   \
+    RULE(sendmsg, NETWORK, ANY) RULE(sendmmsg, NETWORK, ANY)                                       \
+    /* sockets of TCP, whose ports Landlock limits */                                              \
+    RULE(socket, PORTS, TCP) RULE(setsockopt, PORTS, OPTIONS) RULE(connect, CONNECTS, ANY)         \
+    RULE(bind, BINDS, ANY) RULE(listen, BINDS, ANY) RULE(accept, BINDS, ANY)                       \
+    RULE(accept4, BINDS, ANY)                                                                      \
     /* programs, and how one begins */                                                             \
     RULE(execve, PROGRAMS, ANY) RULE(execveat, PROGRAMS, ANY) RULE(arch_prctl, PROGRAMS, ANY)      \
     RULE(set_tid_address, PROGRAMS, ANY)                                                           \

@@ -70,6 +70,23 @@ TEST(at_create, SEALABLE)
     assert_statuses((posse_status[]){POSSE_OK, POSSE_OK, POSSE_OK, POSSE_OK, POSSE_OK});
 }
 
+TEST(ports_at_create, SEALABLE)
+{
+    static const uint16_t port = 80;
+    const posse_seal lists[] = {{.connectable = &port, .n_connectable = 1},
+                                {.bindable = &port, .n_bindable = 1}};
+    end_pool(sealed_pool(1, lists[0])); /* or skips */
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        landlock_version = 3;
+        assert_status(create(lists[i]), POSSE_NOT_SUPPORTED);
+        assert_string_equal(posse_last_error(),
+                            "options.seal lists ports, which Linux can limit from 6.7 on");
+        landlock_version = 4;
+        assert_ok(create(lists[i]));
+        landlock_version = -1;
+    }
+}
+
 /* Only when the worker makes the call. */
 TEST(in_the_worker, SEALABLE)
 {

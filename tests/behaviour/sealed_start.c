@@ -32,6 +32,7 @@ TEST(not_with_threads_or_inline, THREADS | INLINE)
 TEST(bad_seals, SEALABLE)
 {
     const char *const none[] = {NULL}, *const missing[] = {"/there/is/none"}, *const root[] = {"/"};
+    const uint16_t port[] = {80};
     int closed[] = {-1};
     posse_seal seal = {.struct_size = sizeof seal, .allow = 0x200};
     assert_refused(seal, POSSE_INVALID, "options.seal.allow has an unknown bit");
@@ -44,10 +45,19 @@ TEST(bad_seals, SEALABLE)
     seal.readable = root;
     seal.allow = POSSE_ALLOW_FILES;
     assert_refused(seal, POSSE_INVALID, "options.seal allows all files and lists paths");
+    seal = (posse_seal){.struct_size = sizeof seal, .n_connectable = 1};
+    assert_refused(seal, POSSE_INVALID, "options.seal has a number without its list");
+    seal.connectable = port;
+    seal.allow = POSSE_ALLOW_NETWORK;
+    assert_refused(seal, POSSE_INVALID, "options.seal allows all of the network and lists ports");
+    seal = (posse_seal){.struct_size = sizeof seal, .bindable = port, .n_bindable = 1001};
+    assert_refused(seal, POSSE_TOO_LARGE,
+                   "options.seal lists over 1000 paths, descriptors or ports");
     seal = (posse_seal){.struct_size = sizeof seal, .descriptors = closed, .n_descriptors = 1};
     assert_refused(seal, POSSE_INVALID, "options.seal.descriptors has one that is not open");
     seal.n_descriptors = 1001;
-    assert_refused(seal, POSSE_TOO_LARGE, "options.seal lists over 1000 paths or descriptors");
+    assert_refused(seal, POSSE_TOO_LARGE,
+                   "options.seal lists over 1000 paths, descriptors or ports");
     end_pool(sealed_pool(1, (posse_seal){.readable = root, .n_readable = 1}));
     seal = (posse_seal){.struct_size = sizeof seal, .readable = missing, .n_readable = 1};
     errno = 0;
