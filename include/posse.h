@@ -255,6 +255,10 @@ typedef struct posse_options {
     /* The result of a task in bytes at most; 0: as large as shared memory can be. A larger one is
      * POSSE_TOO_LARGE, and the task fails unless it gives another one. Not of a map. */
     size_t max_result;
+
+    /* 0 or 1. 1: the last 4 KiB that a task wrote to stderr are known, see posse_autopsy.h, which
+     * also says what that changes in workers. Needs autopsy. 0: they are not. */
+    long keep_stderr;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -281,16 +285,16 @@ typedef struct posse_options {
  * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
  * POSSE_INVALID: a count is negative, a backend or policy unknown, a size without its argument, an
- * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy
- * neither 0 nor 1, the seal not valid, or executor NULL.
+ * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy or
+ * keep_stderr neither 0 nor 1, keep_stderr without autopsy, the seal not valid, or executor NULL.
  * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries or
  * idle_timeout_ms over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
- * measured. autopsy is set with threads or inline, or not on Linux. A seal is set with threads or
- * inline, or the system cannot enforce all of it. With processes also if the system denies a call
- * without which workers cannot be watched or would outlive the program, as filters of system calls
- * do: errno tells. Where only pidfd_open is denied, the supervisor checks twice a second that the
- * program lives.
+ * measured. autopsy is set with threads or inline, or not on Linux. keep_stderr is set where
+ * RLIMIT_FSIZE is at most 1 MiB. A seal is set with threads or inline, or the system cannot enforce
+ * all of it. With processes also if the system denies a call without which workers cannot be
+ * watched or would outlive the program, as filters of system calls do: errno tells. Where only
+ * pidfd_open is denied, the supervisor checks twice a second that the program lives.
  * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
  * POSSE_SYSTEM: a system call failed; also too many files are open, or a path of the seal cannot be
  * opened. */

@@ -91,6 +91,25 @@ POSSE_API POSSE_CHECK posse_status posse_autopsy_frame(posse_future future, size
  * it writes nothing. Does not block. */
 POSSE_API size_t posse_autopsy_text(posse_future future, char *buffer, size_t capacity);
 
+/* What a task wrote to stderr last, at most 4 KiB of it, as text: control characters other than
+ * tabs and ends of lines are question marks. Of tasks as in posse_autopsy. As snprintf: writes at
+ * most capacity bytes, the end included, and returns the length that the text has without that
+ * limit; 0 also if it is not known. If buffer is NULL it writes nothing. Does not block.
+ *
+ * It needs options.keep_stderr = 1. That changes stderr, which is descriptor 2, in each worker
+ * process:
+ * - It is a file in memory, so isatty is false, and writing never waits. What is written shows
+ *   where stderr of the program led at posse_create, but only when the task ends, or the
+ *   initializer or finalizer.
+ * - There is room for 1 MiB. What a task writes beyond that is lost: write fails with EPERM.
+ * - If the worker dies, the supervisor shows the rest, as far as a pipe or a terminal takes it at
+ *   once. Some of it may show twice.
+ * - What another thread or process writes just when a task ends may be lost.
+ * - A descriptor of the worker's own leads to the program's stderr.
+ * It is not known either if a worker had no descriptor or memory for it: stderr is as without the
+ * option then. */
+POSSE_API size_t posse_autopsy_stderr(posse_future future, char *buffer, size_t capacity);
+
 /* Notes what the task does now, as printf; the last note counts, and is cut after 255 bytes. Costs
  * about as much as snprintf. Does nothing without options.autopsy. A note that another thread of
  * the task writes at the same time may count in its place. */

@@ -12,6 +12,7 @@
 #include "pool/self.h"
 #include "posse_autopsy.h"
 #include "saved_arg.h"
+#include "supervisor/crash_block.h"
 #include "worker/note.h"
 
 #include <errno.h>
@@ -50,31 +51,40 @@ static posse_status look(posse_future future, struct pi_seen *seen)
     return died && future.executor->autopsy ? POSSE_OK : POSSE_END;
 }
 
-static posse_status read_record(posse_future future, struct pi_crash_record *copy)
+/* Copies the record, and, unless it is NULL, the output behind it. */
+static posse_status read_record(posse_future future, struct pi_crash_record *copy,
+                                struct pi_crash_output *output)
 {
     struct pi_seen seen;
     posse_status status = look(future, &seen);
     if (status != POSSE_OK)
         return status;
     struct pi_bytes record = pi_slot_result(future.executor, seen.slot);
-    bool is_record = record.ref && record.bytes && record.size == sizeof *copy;
+    bool is_record =
+        record.ref && record.bytes && record.size == pi_crash_block_size(future.executor);
     if (is_record)
         memcpy(copy, record.bytes, sizeof *copy);
+    if (is_record && output && future.executor->keep_stderr)
+        memcpy(output, (const char *)record.bytes + sizeof *copy, sizeof *output);
     status = pi_confirm(future, seen.slot, POSSE_OK);
     return status != POSSE_OK || (is_record && copy->magic == PI_CRASH_MAGIC) ? status : POSSE_END;
 }
 
 /* Words from outside do no harm to a terminal: control characters become question marks, also the
- * ones that UTF-8 writes as two bytes. */
-static void clean(char *text)
+ * ones that UTF-8 writes as two bytes. `lines`: but not tabs and ends of lines. */
+static void clean_bytes(char *text, size_t length, bool lines)
 {
-    for (unsigned char *at = (unsigned char *)text; *at; at++) {
-        if (*at < ' ' || *at == 0x7f)
+    unsigned char *at = (unsigned char *)text, *end = at + length;
+    for (; at < end; at++) {
+        bool kept = lines && (*at == '\n' || *at == '\t');
+        if ((*at < ' ' && !kept) || *at == 0x7f)
             *at = '?';
-        else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
+        else if (*at == 0xc2 && at + 1 < end && at[1] >= 0x80 && at[1] < 0xa0)
             at[0] = at[1] = '?';
     }
 }
+
+static void clean(char *text) { clean_bytes(text, strlen(text), false); }
 
 static void copy_note(posse_future future, const struct pi_crash_record *record, char *text)
 {
@@ -104,7 +114,7 @@ static posse_status read_report(posse_future future, posse_autopsy_report *repor
 {
     struct pi_crash_record record;
     *report = (posse_autopsy_report){.struct_size = sizeof *report};
-    posse_status status = read_record(future, &record);
+    posse_status status = read_record(future, &record, NULL);
     if (status != POSSE_OK)
         return status;
     copy_crash(&record.crash, report);
@@ -190,6 +200,41 @@ static void add_frame(struct text *text, size_t index, const posse_frame *frame)
     add(text, "\n");
 }
 
+/* ---- stderr ---- */
+
+/* The end of what the task wrote, in words; ends with 0. Its length. */
+static size_t read_output(posse_future future, char text[PI_OUTPUT_SIZE + 1])
+{
+    struct pi_crash_record record;
+    struct pi_crash_output output = {.size = 0};
+    if (read_record(future, &record, &output) != POSSE_OK)
+        output.size = 0;
+    size_t length = output.size < PI_OUTPUT_SIZE ? output.size : PI_OUTPUT_SIZE;
+    memcpy(text, output.text, length);
+    text[length] = '\0';
+    clean_bytes(text, length, true);
+    return length;
+}
+
+size_t posse_autopsy_stderr(posse_future future, char *buffer, size_t capacity)
+{
+    char text[PI_OUTPUT_SIZE + 1];
+    size_t length = read_output(future, text);
+    if (buffer && capacity > 0)
+        snprintf(buffer, capacity, "%s", text);
+    return length;
+}
+
+/* ---- all in words ---- */
+
+static void add_output(struct text *text, posse_future future)
+{
+    char output[PI_OUTPUT_SIZE + 1];
+    size_t length = read_output(future, output);
+    if (length > 0)
+        add(text, "  stderr:\n%s%s", output, output[length - 1] == '\n' ? "" : "\n");
+}
+
 static void add_report(struct text *text, posse_executor *e, const posse_autopsy_report *report)
 {
     posse_frame frame;
@@ -214,6 +259,7 @@ size_t posse_autopsy_text(posse_future future, char *buffer, size_t capacity)
     add(&text, "\n");
     if (read_report(future, &report) == POSSE_OK)
         add_report(&text, future.executor, &report);
+    add_output(&text, future);
     return text.length;
 }
 

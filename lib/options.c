@@ -5,6 +5,7 @@
 #include "internal.h"
 #include "log.h"
 #include "os/crash_handler.h"
+#include "os/kept_output.h"
 #include "os/rss.h"
 #include "pool/backend.h"
 
@@ -72,6 +73,12 @@ static posse_status check_options(const posse_options *o)
         {o->autopsy != 0 && o->autopsy != 1, POSSE_INVALID, "options.autopsy is neither 0 nor 1"},
         {o->autopsy && (o->backend != POSSE_PROCESS || !pi_os_crash_is_known()),
          POSSE_NOT_SUPPORTED, "options.autopsy: only worker processes crash alone, on Linux"},
+        {o->keep_stderr != 0 && o->keep_stderr != 1, POSSE_INVALID,
+         "options.keep_stderr is neither 0 nor 1"},
+        {o->keep_stderr && !o->autopsy, POSSE_INVALID,
+         "options.keep_stderr without options.autopsy"},
+        {o->keep_stderr && pi_os_output_denied() != 0, POSSE_NOT_SUPPORTED,
+         "options.keep_stderr: this system, or RLIMIT_FSIZE, allows no file for it"},
         {o->seal && o->backend != POSSE_PROCESS, POSSE_NOT_SUPPORTED,
          "options.seal: only worker processes can be sealed"},
     };
@@ -127,6 +134,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->on_demand = o->on_demand;
     e->wipe = o->wipe;
     e->autopsy = o->autopsy;
+    e->keep_stderr = o->keep_stderr;
     e->break_on_loss = o->on_worker_lost == POSSE_BREAK;
     e->idle_timeout_ms = o->idle_timeout_ms;
     e->max_tasks = o->max_tasks_per_worker;

@@ -177,6 +177,12 @@
 /* Chunks behind a lost one that an ordered map splits at the same time, if they are lost, too. */
 #define PI_SPLIT_AHEAD 64
 
+/* What a task may write to a stderr that is kept: as much as the log of one task may be. More than
+ * that is lost. */
+#define PI_MAX_OUTPUT (1 << 20)
+/* The file has so much memory between tasks at most. */
+#define PI_KEPT_OUTPUT (1 << 16)
+
 /* From here on a sealed worker has the descriptors by which it measures its memory. Usual limits of
  * descriptors are 1024 and more. */
 #define PI_KEPT_FD 900

@@ -29,7 +29,9 @@
  * A note is written by the task's threads, one at a time: into the place that `note` does not name,
  * then `note` names it (release). So a death leaves the note before, or the new one. The crash is
  * written as os/crash_handler.h says. The supervisor writes all of a record while no worker has it.
- * The program reads a copy. A task may have overwritten anything, so the program checks all.
+ * With options.keep_stderr the end of what the worker wrote to stderr stands behind the record
+ * (os/kept_output.h). The program reads a copy. A task may have overwritten anything, so the
+ * program checks all.
  */
 #pragma once
 
@@ -52,3 +54,12 @@ struct pi_crash_record {
     struct pi_os_crash crash;
 };
 _Static_assert(sizeof(struct pi_crash_record) <= 1024, "a record takes a block of 1 KiB");
+
+/* Behind the record in its block, with options.keep_stderr. The supervisor writes it when it has
+ * reaped the worker. */
+#define PI_OUTPUT_SIZE 4096
+
+struct pi_crash_output {
+    uint32_t size;
+    char text[PI_OUTPUT_SIZE];
+};

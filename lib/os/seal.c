@@ -45,10 +45,10 @@ static int close_from_to(unsigned first, unsigned last)
 }
 
 /* The next descriptor that stays open, from `from` on. */
-static unsigned next_kept(const struct pi_os_seal *seal, const int own[2], unsigned from)
+static unsigned next_kept(const struct pi_os_seal *seal, const int own[3], unsigned from)
 {
     unsigned next = from <= STDERR_FILENO ? from : UINT_MAX;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         if (own[i] >= 0 && (unsigned)own[i] >= from && (unsigned)own[i] < next)
             next = (unsigned)own[i];
     for (size_t i = 0; i < seal->n_descriptors; i++) {
@@ -59,7 +59,7 @@ static unsigned next_kept(const struct pi_os_seal *seal, const int own[2], unsig
     return next;
 }
 
-int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[2])
+int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[3])
 {
     int error = 0;
     if (seal->allow & PI_OS_ALLOW_DESCRIPTORS)
@@ -152,7 +152,7 @@ int pi_os_seal_denied(const struct pi_os_seal *seal)
     return ENOSYS;
 }
 
-int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[2])
+int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[3])
 {
     (void)seal;
     (void)own;

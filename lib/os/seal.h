@@ -69,7 +69,7 @@ int pi_os_path_denied(const char *name);
 
 /* Closes all descriptors but those of the seal, stdio and `own` (-1: none). 0 or an
  * errno. */
-int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[2]);
+int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[3]);
 
 /* Seals this process, which has one thread. It may notify its parent ever after. 0, or an errno:
  * then it must run no task. */

@@ -12,6 +12,7 @@
 #include "os/code_range.h"
 #include "os/fork_detect.h"
 #include "os/identity.h"
+#include "os/kept_output.h"
 #include "os/shm.h"
 #include "pool/dispatch.h"
 #include "pool/held.h"
@@ -81,6 +82,7 @@ struct posse_executor {
     bool break_on_loss;   /* POSSE_BREAK */
     bool wipe;            /* memory that callers get to write in is cleared first */
     bool autopsy;         /* workers have records, see core/crash_record.h */
+    bool keep_stderr;     /* what workers write to stderr is kept, see os/kept_output.h */
     uint8_t retries;      /* default of a task */
     uint64_t queue_limit; /* entries; 0: none */
     long idle_timeout_ms; /* 0: none */
@@ -114,6 +116,7 @@ struct posse_executor {
     struct pi_stashes stashes;
 
     struct pi_crash_record *crash_record; /* in a worker that has one; else NULL */
+    struct pi_os_output output;           /* in a worker, if stderr is kept */
 };
 
 /* order: seq; posse_destroy sets it (seq) and then wakes all callers. */

@@ -24,9 +24,9 @@
 #include "core/crash_record.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "os/kept_output.h"
 #include "os/limits.h"
 #include "os/signals.h"
-#include "os/stdio.h"
 #include "os/unwind.h"
 #include "pool/backend.h"
 #include "pool/commit.h"
@@ -37,6 +37,7 @@
 #include "supervisor/supervisor.h"
 #include "worker/hooks.h"
 #include "worker/loop.h"
+#include "worker/run.h"
 
 static unsigned default_workers(unsigned cpus) { return cpus; }
 
@@ -105,6 +106,15 @@ struct start {
     pid_t parent;
 };
 
+/* The supervisor has the files of all workers open. */
+static void take_output(posse_executor *e, struct pi_supervisor *s)
+{
+    for (unsigned i = 0; i < s->n_workers; i++)
+        if (i != e->owner && s->children[i].state != PI_CHILD_EMPTY)
+            pi_os_close(s->children[i].output);
+    pi_os_output_begin(&e->output, s->children[e->owner].output);
+}
+
 __attribute__((noinline)) static void worker_main(void *context)
 {
     PI_OS_STACK_BEGINS();
@@ -122,11 +132,13 @@ __attribute__((noinline)) static void worker_main(void *context)
     e->link.parent = start->parent;
     e->link.user = pi_os_user();
     e->crash_record = pi_crash_block_record(e, s->children[e->owner].crash_block);
+    if (e->keep_stderr)
+        take_output(e, s);
     pi_worker_name(e, e->owner, name);
     pi_os_set_name(name);
     PI_TAKE_ROLE(PI_ROLE_WORKER);
     pi_worker_loop(e, e->owner);
-    pi_os_stdio_flush();
+    pi_flush_streams(e);
     pi_os_exit(0);
 }
 

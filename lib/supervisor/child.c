@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "base/tuning.h"
 #include "os/clock.h"
+#include "os/kept_output.h"
 #include "os/semaphore.h"
 #include "pool/backend.h"
 #include "pool/error.h"
@@ -128,7 +129,7 @@ static int prepare(struct pi_supervisor *s, unsigned number)
         pi_store_relaxed(cleared[i], 0); /* relaxed: published by the start of the worker */
     pi_store_release(&worker->state, PI_WORKER_STARTING); /* with pi_worker_state */
     s->children[number] =
-        (struct pi_child){.executor = e, .worker = number, .next_deadline = PI_NEVER};
+        (struct pi_child){.executor = e, .worker = number, .next_deadline = PI_NEVER, .output = -1};
     if (number < s->n_workers)
         return 0;
     s->n_workers = number + 1;
@@ -178,10 +179,13 @@ bool pi_start_worker(struct pi_supervisor *s)
     s->error = prepare(s, worker);
     if (s->error == 0) {
         acquire_record(s, worker);
+        if (s->executor->keep_stderr)
+            s->children[worker].output = pi_os_output_create();
         s->error = s->executor->backend->spawn(s, worker);
     }
     if (s->error) {
         pi_crash_block_release(s->executor, &s->children[worker].crash_block);
+        pi_os_close(s->children[worker].output);
         count_start(s, -1);
         s->why = pi_error_from_errno("workers could not be started", s->error);
         pi_start_failed(s);

@@ -167,6 +167,7 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     e->backend->signal(s, worker, SIGKILL);
     e->backend->reap(s, worker);
     child->state = PI_CHILD_EMPTY;
+    pi_crash_block_keep(e, child->crash_block, &child->output); /* before its task is seen to end */
     bool exited = state == PI_WORKER_EXITED;
     s->alive--;
     pi_publish_alive(s);

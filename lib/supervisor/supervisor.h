@@ -28,6 +28,7 @@ struct pi_child {
     uint64_t asked_task;      /* as current_task: that was asked to stop (grace.c), 0: none; */
     uint64_t kill_at;         /* when its grace is over */
     pi_block_ref crash_block; /* of its record; 0: none */
+    int output;               /* its stderr, if that is kept; -1: none */
     pid_t pid;                /* process backend */
     pthread_t thread;         /* thread backend, as the rest */
     posse_executor *executor;

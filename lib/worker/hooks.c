@@ -56,7 +56,7 @@ static bool call(posse_executor *e, unsigned worker, const struct pi_hook *hook,
     if (task.block)
         (void)pi_block_release(e, worker, task.block, pi_tag_held(worker));
     if (e->backend->kills)
-        pi_os_stdio_flush();
+        pi_flush_streams(e);
     return good;
 }
 

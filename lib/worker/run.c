@@ -222,6 +222,13 @@ void pi_check_return(const struct posse_task *task)
         pi_os_exit(1);
 }
 
+void pi_flush_streams(posse_executor *e)
+{
+    pi_os_stdio_flush();
+    if (e->keep_stderr)
+        pi_os_output_show(&e->output);
+}
+
 __attribute__((noinline)) static void end_special(struct posse_task *task, int code)
 {
     if (pi_limits_matter(task))
@@ -240,7 +247,7 @@ static void end(struct posse_task *task, int code)
     if (task->special)
         end_special(task, code);
     if (e->backend->kills)
-        pi_os_stdio_flush();
+        pi_flush_streams(e);
     enum pi_state state = compute_outcome(task, code);
     if (!finish(task, state)) {
         if (e->backend->kills)

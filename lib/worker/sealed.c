@@ -28,7 +28,8 @@
 
 bool pi_seal_begin(posse_executor *e, struct pi_error *why)
 {
-    const int own[] = {e->memory.fd.number, e->link.descriptors.number};
+    const int own[] = {e->memory.fd.number, e->link.descriptors.number,
+                       e->keep_stderr ? e->output.before.number : -1};
     int error = e->seal ? pi_os_seal_descriptors(e->seal, own) : 0;
     if (error)
         *why = pi_error_from_errno("the descriptors of a sealed worker cannot be closed", error);
