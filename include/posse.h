@@ -259,6 +259,9 @@ typedef struct posse_options {
     /* 0 or 1. 1: the last 4 KiB that a task wrote to stderr are known, see posse_autopsy.h, which
      * also says what that changes in workers. Needs autopsy. 0: they are not. */
     long keep_stderr;
+    /* 1: tasks keep times, which posse_trace.h tells. Costs some 30 ns a task, and 64 bytes of
+     * shared memory. 0: they do not. */
+    long stamps;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -285,8 +288,9 @@ typedef struct posse_options {
  * Threads of the library block all signals except SIGPROF, SIGABRT and those of their own faults
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
  * POSSE_INVALID: a count is negative, a backend or policy unknown, a size without its argument, an
- * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy or
- * keep_stderr neither 0 nor 1, keep_stderr without autopsy, the seal not valid, or executor NULL.
+ * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy,
+ * keep_stderr or stamps neither 0 nor 1, keep_stderr without autopsy, the seal not valid, or
+ * executor NULL.
  * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries or
  * idle_timeout_ms over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
@@ -361,6 +365,9 @@ typedef struct posse_stats {
     uint64_t memory_reserved;  /* bytes of address space for shared memory */
     uint64_t memory_committed; /* of these, bytes that have memory now, used or kept for later */
     uint64_t memory_used;      /* of these, bytes that futures and blocks use */
+    /* Processor time of the workers since create, in nanoseconds, also of those that have ended; 0:
+     * inline, or not on Linux. Costs a system call for each worker that is alive. */
+    uint64_t cpu_ns;
 } posse_stats;
 
 /* Fills stats with the counts of this moment. Under load each is exact, but they need not add up.

@@ -54,7 +54,7 @@ static posse_status make_segment(posse_executor *e)
     int error = ENOMEM;
     for (e->max_memory = memory_of(e->max_memory); e->max_memory >= PI_MIN_MEMORY;
          e->max_memory /= 2) {
-        struct pi_segment_options options = {e->max_memory, rings_of(e)};
+        struct pi_segment_options options = {e->max_memory, rings_of(e), e->stamps};
         size_t size = pi_segment_size(&options);
         error = pi_os_shm_create(&e->memory, size, e->backend->shared);
         if (error == 0) {

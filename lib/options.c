@@ -79,6 +79,7 @@ static posse_status check_options(const posse_options *o)
          "options.keep_stderr without options.autopsy"},
         {o->keep_stderr && pi_os_output_denied() != 0, POSSE_NOT_SUPPORTED,
          "options.keep_stderr: this system, or RLIMIT_FSIZE, allows no file for it"},
+        {o->stamps != 0 && o->stamps != 1, POSSE_INVALID, "options.stamps is neither 0 nor 1"},
         {o->seal && o->backend != POSSE_PROCESS, POSSE_NOT_SUPPORTED,
          "options.seal: only worker processes can be sealed"},
     };
@@ -135,6 +136,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->wipe = o->wipe;
     e->autopsy = o->autopsy;
     e->keep_stderr = o->keep_stderr;
+    e->stamps = o->stamps;
     e->break_on_loss = o->on_worker_lost == POSSE_BREAK;
     e->idle_timeout_ms = o->idle_timeout_ms;
     e->max_tasks = o->max_tasks_per_worker;

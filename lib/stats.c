@@ -5,6 +5,8 @@
  */
 #include "internal.h"
 #include "pool/block.h"
+#include "pool/commit.h"
+#include "pool/worker_clock.h"
 #include "worker/run.h"
 
 /* order: relaxed, because each value counts alone. */
@@ -25,6 +27,7 @@ static void count_workers(posse_executor *e, posse_stats *stats)
         stats->done += pi_count_finished(e, i, PI_END_DONE);
         stats->failed += pi_count_finished(e, i, PI_END_FAILED);
         stats->timed_out += pi_count_finished(e, i, PI_END_TIMED_OUT);
+        stats->cpu_ns += pi_worker_cpu_ns(e, i);
     }
     unsigned idle = pi_idle_count(&s->header->idle, workers);
     stats->workers_idle = idle < stats->workers ? idle : stats->workers;
@@ -40,7 +43,7 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
         stats->running += pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
         stats->futures += pi_in_use(word);
     }
-    stats->memory_used += stats->futures * sizeof *slots->at;
+    stats->memory_used += stats->futures * (pi_group_size(e) / PI_GROUP_SLOTS);
 }
 
 static void count_blocks(posse_executor *e, posse_stats *stats)

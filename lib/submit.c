@@ -23,6 +23,7 @@
 #include "pool/phase.h"
 #include "pool/pool.h"
 #include "pool/self.h"
+#include "pool/stamp.h"
 #include "pool/wake.h"
 
 #include <errno.h>
@@ -169,6 +170,14 @@ static posse_status keep_descriptors(const struct pi_submission *s)
     return pi_descriptors_keep(s->executor, &life, s->job->descriptors, s->job->n_descriptors);
 }
 
+/* Tasks of a batch share one. */
+__attribute__((noinline)) static void stamp(struct pi_submission *s)
+{
+    if (s->now == 0)
+        s->now = pi_os_now();
+    pi_stamp_submit(s->slot, s->now);
+}
+
 /* Writes the task into its slot. order: relaxed: PENDING publishes all of it. */
 static inline posse_status fill(struct pi_submission *s)
 {
@@ -181,6 +190,8 @@ static inline posse_status fill(struct pi_submission *s)
                                      : job->retries < 0 ? 0
                                                         : (uint8_t)job->retries);
     pi_store_relaxed(&slot->attempt, 0);
+    if (s->executor->stamps)
+        stamp(s);
     uint64_t kind = job->name || pi_job_is_limited(job) ? fill_kind(job, slot) : 0;
     if (job->n_descriptors)
         kind |= PI_DESCRIPTORS;

@@ -17,6 +17,7 @@ struct pi_submission {
     unsigned owner;
     uint64_t limit; /* of the queue; 0: none */
     uint64_t until; /* to wait for room; 0: it has not waited yet */
+    uint64_t now;   /* the stamp of its tasks, 0: not taken yet */
     /* Its slot, and the slot's word: FILLING, exact. */
     uint32_t index;
     struct pi_slot *slot;

@@ -213,6 +213,7 @@ static void push(struct batch *b)
 static void submit_batch(struct batch *b, size_t left)
 {
     b->n = batch_length(b, left);
+    b->task.now = 0;
     take_slots(b);
     fill(b);
     push(b);

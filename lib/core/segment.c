@@ -25,9 +25,11 @@ static void lay_header(struct pi_segment *s)
     pi_monotonic_init(&s->stop, &s->header->stop, PI_STOP_KILL);
 }
 
-static void lay_workers(struct pi_segment *s)
+static void lay_workers(struct pi_segment *s, size_t timed)
 {
     s->workers = cut(s, PI_AREA_WORKERS, PI_MAX_WORKERS * sizeof *s->workers);
+    void *times = cut(s, PI_AREA_TIMES, timed * PI_MAX_WORKERS * sizeof *s->times);
+    s->times = timed ? times : NULL;
     pi_monotonic_init(&s->workers_count, &s->header->workers_count, PI_MAX_WORKERS);
     s->parkers.at = cut(s, PI_AREA_PARKERS, PI_MAX_PARKERS * sizeof *s->parkers.at);
     pi_monotonic_init(&s->parkers.count, &s->header->parkers_count, PI_MAX_PARKERS);
@@ -40,7 +42,7 @@ static uint32_t slots_in(size_t memory)
     return slots < PI_MAX_SLOTS ? (uint32_t)slots : PI_MAX_SLOTS & ~(uint32_t)255;
 }
 
-static void lay_slots(struct pi_segment *s, size_t memory)
+static void lay_slots(struct pi_segment *s, size_t memory, size_t stamped)
 {
     uint32_t max = slots_in(memory);
     s->slots.max = max;
@@ -48,6 +50,8 @@ static void lay_slots(struct pi_segment *s, size_t memory)
     pi_bitmap_init(&s->slots.map, cut(s, PI_AREA_SLOT_MAP, pi_bitmap_size(max)), max);
     s->slots.groups = cut(s, PI_AREA_GROUPS, max / PI_GROUP_SLOTS * sizeof(uint64_t));
     s->slots.at = cut(s, PI_AREA_SLOTS, max * sizeof(struct pi_slot));
+    void *stamps = cut(s, PI_AREA_STAMPS, stamped * max * sizeof *s->stamps);
+    s->stamps = stamped ? stamps : NULL;
     pi_monotonic_init(&s->slots.count, &s->header->slots_count, max);
 }
 
@@ -92,8 +96,8 @@ void pi_segment_layout(struct pi_segment *s, char *base, const struct pi_segment
     s->base = base;
     s->size = 0;
     lay_header(s);
-    lay_workers(s);
-    lay_slots(s, options->memory);
+    lay_workers(s, options->stamps);
+    lay_slots(s, options->memory, options->stamps);
     lay_lanes(s, options->normal_rings);
     lay_arena(s, options->memory);
 }

@@ -18,6 +18,7 @@
 #include "core/idle.h"
 #include "core/lanes.h"
 #include "core/parker.h"
+#include "core/stamps.h"
 #include "core/worker_events.h"
 
 enum pi_phase {
@@ -112,7 +113,7 @@ struct pi_header {
 #define PI_ROOM_MANY 0x80000000u
 
 /* A table's place, and how much of its front this process has opened: private, it only grows. The
- * first three are open as a whole. */
+ * first four are open as a whole. */
 struct pi_area {
     char *base;
     size_t size;
@@ -122,10 +123,12 @@ struct pi_area {
 enum pi_area_of {
     PI_AREA_HEADER, /* and the parkers' map */
     PI_AREA_WORKERS,
+    PI_AREA_TIMES,
     PI_AREA_PARKERS,
     PI_AREA_SLOT_MAP,
     PI_AREA_GROUPS,
     PI_AREA_SLOTS,
+    PI_AREA_STAMPS,
     PI_AREA_RINGS, /* one for each */
     PI_AREA_UNITS = PI_AREA_RINGS + PI_QUEUE_RINGS,
     PI_AREA_TAGS,
@@ -144,6 +147,9 @@ struct pi_segment {
     struct pi_lanes lanes;
     struct pi_parkers parkers;
     struct pi_arena arena;
+    /* With stamps (core/stamps.h), else NULL: beside each slot, and each worker. */
+    struct pi_stamps *stamps;
+    struct pi_worker_times *times;
 };
 
 /* Workers in use or once used. A submitter reads it after its push: so it counts a new worker, or
@@ -159,6 +165,7 @@ static inline unsigned pi_workers_count(struct pi_segment *segment)
 struct pi_segment_options {
     size_t memory;         /* bytes that tables and blocks may take */
     unsigned normal_rings; /* of the lane NORMAL: a power of two */
+    bool stamps;           /* with the tables of core/stamps.h */
 };
 /* Lays out a segment at base. */
 void pi_segment_layout(struct pi_segment *segment, char *base,

@@ -85,5 +85,8 @@ struct pi_worker {
     /* Tasks that ended here, by how: twice the count, and 1 more while the worker makes `current`
      * final. So a death in between is counted exactly. The worker alone writes. */
     _Atomic uint64_t finished[PI_ENDS];
+    /* Its clock of processor time, and that time of the workers before it: see worker_clock.c. */
+    _Atomic uint64_t cpu_ns;
+    _Atomic int32_t cpu_clock; /* 0: there is none */
 };
 _Static_assert(sizeof(struct pi_worker) == 128, "a worker is two cache lines");

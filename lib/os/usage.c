@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -91,6 +92,35 @@ void pi_os_reset_peak(void)
     if (!keeps)
         pi_os_close(fd);
     errno = error;
+}
+
+#ifdef __linux__
+/* A clock that says the same to all has a number below 0. */
+static int common(clockid_t clock) { return clock < 0 ? (int)clock : 0; }
+
+int pi_os_process_clock(void)
+{
+    clockid_t clock = 0;
+    return clock_getcpuclockid(getpid(), &clock) == 0 ? common(clock) : 0;
+}
+
+int pi_os_thread_clock(void)
+{
+    clockid_t clock = 0;
+    return pthread_getcpuclockid(pthread_self(), &clock) == 0 ? common(clock) : 0;
+}
+#else
+int pi_os_process_clock(void) { return 0; }
+int pi_os_thread_clock(void) { return 0; }
+#endif
+
+bool pi_os_cpu_clock(int clock, uint64_t *ns)
+{
+    struct timespec used;
+    if (clock >= 0 || clock_gettime((clockid_t)clock, &used) != 0)
+        return false;
+    *ns = (uint64_t)used.tv_sec * PI_SECOND + (uint64_t)used.tv_nsec;
+    return true;
 }
 
 bool pi_os_cpu_time(pid_t pid, uint64_t *ns)

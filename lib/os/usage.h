@@ -27,6 +27,12 @@ void pi_os_usage_keep(void);
 void pi_os_reset_peak(void);
 /* Processor time of all its threads so far. False: there is no such process, or no such clock. */
 bool pi_os_cpu_time(pid_t pid, uint64_t *ns);
+/* The clock of the processor time of this process, or of this thread. Other processes can read the
+ * first, too, until it was reaped; the process's threads the other. 0: there is none. */
+int pi_os_process_clock(void);
+int pi_os_thread_clock(void);
+/* What such a clock shows. False: there is no process or thread of that clock. */
+bool pi_os_cpu_clock(int clock, uint64_t *ns);
 
 /* Lowers the soft limit of this process's data, unless it is that low already; *before is what it
  * was. False: it cannot be. */

@@ -63,6 +63,11 @@ size_t pi_whole_pages(size_t size)
     return (size + page - 1) & ~(page - 1);
 }
 
+size_t pi_group_size(const posse_executor *e)
+{
+    return PI_GROUP_SIZE + (e->stamps ? PI_GROUP_STAMPS_SIZE : 0);
+}
+
 size_t pi_header_front(const posse_executor *e)
 {
     return offset_of(e, e->segment.parkers.map.level[2]) + pi_bitmap_size(PI_MAX_PARKERS);
@@ -85,6 +90,7 @@ static size_t tables_size(posse_executor *e)
     uint32_t slots = pi_slots_count(&s->slots), workers = pi_workers_count(s);
     workers = workers > e->workers ? workers : e->workers;
     return pi_whole_pages(pi_header_front(e)) + pi_whole_pages(workers * sizeof *s->workers) +
+           pi_whole_pages(s->times ? workers * sizeof *s->times : 0) +
            pi_whole_pages(pi_parkers_count(&s->parkers) * sizeof *s->parkers.at) +
            pi_whole_pages(pi_bitmap_front(&s->slots.map, slots)) +
            pi_whole_pages(pi_groups_size(slots)) +
@@ -95,7 +101,7 @@ void pi_recount(posse_executor *e)
 {
     struct pi_segment *s = &e->segment;
     uint64_t before = pi_load_relaxed(&s->header->committed); /* relaxed: it only counts */
-    uint64_t now = tables_size(e) + pi_groups_in_use(&s->slots) * PI_GROUP_SIZE +
+    uint64_t now = tables_size(e) + pi_groups_in_use(&s->slots) * pi_group_size(e) +
                    pi_units_with_memory(&s->arena, 0, pi_arena_end(&s->arena)) * PI_UNIT_COST;
     /* Orders nothing. If the count has changed meanwhile, the next trim counts again. */
     (void)pi_cas(&s->header->committed, &before, now);
@@ -124,7 +130,8 @@ bool pi_open_slots(void *context, uint32_t number)
     posse_executor *e = context;
     return open_front(e, PI_AREA_SLOT_MAP, pi_bitmap_front(&e->segment.slots.map, number)) &&
            open_front(e, PI_AREA_GROUPS, pi_groups_size(number)) &&
-           open_front(e, PI_AREA_SLOTS, number * sizeof *e->segment.slots.at);
+           open_front(e, PI_AREA_SLOTS, number * sizeof *e->segment.slots.at) &&
+           open_front(e, PI_AREA_STAMPS, e->stamps ? number * sizeof *e->segment.stamps : 0);
 }
 
 bool pi_open_arena(void *context, uint32_t end)

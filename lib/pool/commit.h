@@ -16,6 +16,8 @@ void pi_give_back(posse_executor *executor, const void *from, size_t length);
 
 /* `size` rounded up to whole pages. */
 size_t pi_whole_pages(size_t size);
+/* What a group of slots takes. */
+size_t pi_group_size(const posse_executor *executor);
 /* From the start of the segment to the end of the parkers' map: bytes that are always backed. */
 size_t pi_header_front(const posse_executor *executor);
 

@@ -16,6 +16,7 @@
 #include "pool/descriptors.h"
 #include "pool/report.h"
 #include "pool/self.h"
+#include "pool/stamp.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
 
@@ -98,6 +99,8 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     bool left = pi_descriptors_left(slot, pi_state(end));
     if (counter)
         pi_add_relaxed(counter, 1); /* relaxed: published with the state */
+    if (e->stamps)
+        pi_stamp_end(e, index, *from);
     pi_touch(e, owner, index);
     if (!pi_slot_transition(slot, from, pi_state(end), end, PI_PINNED & ~end)) {
         uncount(counter);

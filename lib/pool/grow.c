@@ -185,7 +185,11 @@ static bool extend_slots(posse_executor *e)
 static bool open_groups(posse_executor *e, uint32_t first, uint32_t n)
 {
     struct pi_slots *slots = &e->segment.slots;
-    bool backed = back_whole(e, &slots->at[(size_t)first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
+    size_t at = (size_t)first * PI_GROUP_SLOTS, size;
+    struct piece pieces[] = {
+        {&slots->at[at], 0, n * PI_GROUP_SIZE},
+        {e->stamps ? &e->segment.stamps[at] : NULL, 0, n * PI_GROUP_STAMPS_SIZE}};
+    bool backed = back(e, pieces, e->stamps ? 2 : 1, &size);
     for (uint32_t i = 0; i < n; i++)
         if (backed)
             pi_group_open(slots, first + i);
@@ -227,9 +231,11 @@ bool pi_grow_parkers(posse_executor *e)
 bool pi_grow_workers(posse_executor *e, unsigned from, unsigned to)
 {
     struct pi_worker *workers = e->segment.workers;
-    struct piece piece = {workers, from * sizeof *workers, to * sizeof *workers};
+    struct pi_worker_times *times = e->segment.times;
+    struct piece pieces[] = {{workers, from * sizeof *workers, to * sizeof *workers},
+                             {times, from * sizeof *times, to * sizeof *times}};
     size_t size;
-    return back(e, &piece, 1, &size);
+    return back(e, pieces, times ? 2 : 1, &size);
 }
 
 uint32_t pi_grow_arena(posse_executor *e, uint32_t n)

@@ -83,6 +83,7 @@ struct posse_executor {
     bool wipe;            /* memory that callers get to write in is cleared first */
     bool autopsy;         /* workers have records, see core/crash_record.h */
     bool keep_stderr;     /* what workers write to stderr is kept, see os/kept_output.h */
+    bool stamps;          /* tasks have times, see core/stamps.h */
     uint8_t retries;      /* default of a task */
     uint64_t queue_limit; /* entries; 0: none */
     long idle_timeout_ms; /* 0: none */

@@ -47,6 +47,9 @@ static uint32_t punch_groups(posse_executor *e, uint32_t first, uint32_t end, un
         n++;
     if (n > 0)
         pi_give_back(e, &slots->at[(size_t)first * PI_GROUP_SLOTS], n * PI_GROUP_SIZE);
+    if (n > 0 && e->stamps)
+        pi_give_back(e, &e->segment.stamps[(size_t)first * PI_GROUP_SLOTS],
+                     n * PI_GROUP_STAMPS_SIZE);
     for (uint32_t i = 0; i < n; i++)
         pi_group_leave(slots, first + i, 0);
     return n;
@@ -61,7 +64,7 @@ static bool trim_slots(posse_executor *e, unsigned owner, uint32_t from, uint32_
         uint32_t n = punch_groups(e, i, to, owner);
         if (n == 0 && i >= PI_KEPT_GROUPS && pi_bitmap_all_free(&slots->map, i) &&
             pi_slots_close(slots, i)) {
-            pi_uncommit(e, PI_GROUP_SIZE);
+            pi_uncommit(e, pi_group_size(e));
             closed = true;
         }
         i += n ? n : 1;

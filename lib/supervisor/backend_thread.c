@@ -9,6 +9,7 @@
 #include "pool/error.h"
 #include "pool/phase.h"
 #include "pool/self.h"
+#include "pool/worker_clock.h"
 #include "supervisor/supervisor.h"
 #include "worker/hooks.h"
 #include "worker/loop.h"
@@ -26,6 +27,7 @@ static void at_end(void *context)
 {
     struct pi_child *child = context;
     pi_self = NULL;
+    pi_worker_clock_end(child->executor, child->worker);
     pi_store_release(&child->gone, 1); /* with event */
     notify(child->executor);
 }

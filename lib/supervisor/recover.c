@@ -94,7 +94,8 @@ static void drop_result(posse_executor *e, uint32_t index, uint64_t word)
     pi_block_ref ref = pi_slot_result(e, slot).ref;
     if (ref && ref != pi_slot_arg(e, slot).ref && ref != pi_slot_details_ref(slot))
         (void)pi_block_release(e, PI_OWNER_NONE, ref, pi_tag_attached(index, pi_generation(word)));
-    pi_store_relaxed(&slot->result_size, 0); /* relaxed: published with the state, as */
+    if (!e->stamps || !pi_stamps_in_slot(slot))  /* else it is the submit stamp */
+        pi_store_relaxed(&slot->result_size, 0); /* relaxed: published with the state, as */
     pi_store_relaxed(&slot->deadline_ns, 0); /* this is: the next run or life begins without one */
 }
 

@@ -16,6 +16,7 @@
 #include "pool/phase.h"
 #include "pool/report.h"
 #include "pool/wake.h"
+#include "pool/worker_clock.h"
 #include "supervisor/child.h"
 #include "supervisor/crash_block.h"
 #include "supervisor/deadline.h"
@@ -165,6 +166,7 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     pi_note_initialized(s); /* it may have ended its initializer just before */
     enum pi_worker_state state = final_state(s, worker, how);
     e->backend->signal(s, worker, SIGKILL);
+    pi_worker_clock_end(e, worker);
     e->backend->reap(s, worker);
     child->state = PI_CHILD_EMPTY;
     pi_crash_block_keep(e, child->crash_block, &child->output); /* before its task is seen to end */

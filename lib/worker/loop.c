@@ -20,6 +20,7 @@
 #include "pool/self.h"
 #include "pool/trim.h"
 #include "pool/wake.h"
+#include "pool/worker_clock.h"
 #include "worker/help.h"
 #include "worker/hooks.h"
 #include "worker/run.h"
@@ -89,6 +90,7 @@ static void idle(struct worker *w, enum pi_phase phase)
     if (!w->idle)
         w->idle_since = pi_os_now();
     w->idle = true;
+    pi_self->ended_ns = 0;
     if ((w->busy_times || w->taken > 1) && may_spin(w)) {
         pi_idle_spin(idle_mask, w->worker);
         if (pi_spin(probe_queue, w) == POSSE_OK)
@@ -223,6 +225,7 @@ void pi_worker_loop(posse_executor *e, unsigned worker)
     w.begun = pi_add_relaxed(&e->segment.header->workers_begun, 1); /* relaxed: a number */
     struct pi_error why;
     pi_self = &self;
+    pi_worker_clock_begin(e, worker);
     if (begin(e, worker, &why)) {
         self.begun = true;
         w.resident = e->max_rss ? pi_os_rss() : 0;

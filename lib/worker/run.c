@@ -25,6 +25,7 @@
 #include "pool/finish.h"
 #include "pool/report.h"
 #include "pool/self.h"
+#include "pool/stamp.h"
 #include "pool/wake.h"
 #include "worker/task_limits.h"
 #include "worker/own_descriptors.h"
@@ -337,9 +338,11 @@ void pi_run(posse_executor *e, unsigned worker, uint32_t index, uint64_t word)
     struct pi_bytes arg = pi_slot_arg(e, slot);
     PI_ASSERT(pi_has_state(word, PI_RUNNING, worker) && pi_self_in(e));
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: only the value counts */
-    if (attempt < UINT8_MAX)
-        pi_store_relaxed(&slot->attempt, (uint8_t)(attempt + 1)); /* relaxed: the same */
     task.outer = pi_self->task;
+    if (e->stamps)
+        pi_stamp_start(&task);
+    if (attempt < UINT8_MAX) /* release: after the stamps, for drop_result in recover.c */
+        pi_store_release(&slot->attempt, (uint8_t)(attempt + 1));
     pi_self->task = &task;
     push_task(&task);
     /* A caller that has ended the task since the claim has notified the supervisor, which may not

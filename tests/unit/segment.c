@@ -14,15 +14,20 @@ static const size_t sizes[] = {PI_MIN_MEMORY,   (size_t)3 << 20,  (size_t)100 <<
 
 static const unsigned normal_rings[] = {1, 2, PI_NORMAL_RINGS};
 
-static const struct pi_segment_options small = {PI_MIN_MEMORY, 1}, medium = {(size_t)1 << 30, 4};
+static const struct pi_segment_options small = {.memory = PI_MIN_MEMORY, .normal_rings = 1},
+                                       medium = {.memory = (size_t)1 << 30,
+                                                 .normal_rings = 4,
+                                                 .stamps = true};
 
-/* A layout of each size with each number of rings; false: that was the last one. */
+/* A layout of each size with each number of rings, without stamps and with them; false: that was
+ * the last one. */
 static bool next_layout(size_t *i, struct pi_segment_options *options, struct pi_segment *segment)
 {
-    if (*i == COUNT(sizes) * COUNT(normal_rings))
+    size_t half = COUNT(sizes) * COUNT(normal_rings), at = *i % half;
+    if (*i == 2 * half)
         return false;
-    *options =
-        (struct pi_segment_options){sizes[*i % COUNT(sizes)], normal_rings[*i / COUNT(sizes)]};
+    *options = (struct pi_segment_options){sizes[at % COUNT(sizes)],
+                                           normal_rings[at / COUNT(sizes)], *i >= half};
     pi_segment_layout(segment, BASE, options);
     ++*i;
     return true;
@@ -34,7 +39,7 @@ struct region {
 };
 
 struct regions {
-    struct region at[10 + PI_QUEUE_RINGS];
+    struct region at[12 + PI_QUEUE_RINGS];
     size_t count;
 };
 
@@ -53,11 +58,15 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
     add(regions, "map of the parkers", (const void *)s->parkers.map.level[2],
         pi_bitmap_size(PI_MAX_PARKERS));
     add(regions, "workers", s->workers, PI_MAX_WORKERS * sizeof *s->workers);
+    if (s->times)
+        add(regions, "times of the workers", s->times, PI_MAX_WORKERS * sizeof *s->times);
     add(regions, "parkers", s->parkers.at, PI_MAX_PARKERS * sizeof *s->parkers.at);
     add(regions, "map of the slots", (const void *)slots->map.level[2], pi_bitmap_size(slots->max));
     add(regions, "groups of the slots", (const void *)slots->groups,
         slots->max / PI_GROUP_SLOTS * sizeof *slots->groups);
     add(regions, "slots", slots->at, slots->max * sizeof *slots->at);
+    if (s->stamps)
+        add(regions, "stamps", s->stamps, slots->max * sizeof *s->stamps);
     for (unsigned i = 0; i < pi_lanes_rings(&s->lanes); i++)
         add(regions, "ring", (const void *)s->lanes.ring[i].cells,
             pi_ring_start(s->lanes.ring[i].rings) * sizeof *s->lanes.ring[i].cells);

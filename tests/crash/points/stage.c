@@ -103,7 +103,7 @@ static void end_scene(const struct act *act, posse_executor *pool, int deaths)
 
 static void play_once(const struct act *act, int expected)
 {
-    posse_options options = OPTIONS(2);
+    posse_options options = OPTIONS(2, .stamps = 1);
     if (act->set)
         act->set(&options);
     posse_executor *pool = make_pool_with(options);

@@ -1,0 +1,88 @@
+/* Runs in: program, worker, supervisor.
+ *
+ * The stamps of a task: core/stamps.h has who writes which. A worker that goes on at once takes the
+ * end of one task for the start of the next. So a task costs two looks at the clock, by the
+ * submitter and by the worker.
+ */
+#include "pool/stamp.h"
+#include "os/clock.h"
+#include "pool/backend.h"
+
+static uint64_t since(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }
+
+static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* ---- counts ---- */
+
+/* relaxed: each count is written by one, or by locked additions; readers take it alone */
+static void count(const posse_executor *e, _Atomic uint64_t *classes, uint64_t ns)
+{
+    _Atomic uint64_t *at = &classes[pi_time_class(ns)];
+    if (e->backend->spawn)
+        pi_increment(at);
+    else
+        pi_add_relaxed(at, 1); /* as said */
+}
+
+static struct pi_worker_times *times_of(posse_executor *e, unsigned worker)
+{
+    return &e->segment.times[worker < PI_MAX_WORKERS ? worker : 0];
+}
+
+/* ---- start ---- */
+
+void pi_stamp_start(const struct posse_task *task)
+{
+    posse_executor *e = task->executor;
+    struct pi_slot *slot = task->slot;
+    struct pi_stamps *stamps = &e->segment.stamps[task->index];
+    uint64_t now = task->outer || !pi_self->ended_ns ? pi_os_now() : pi_self->ended_ns;
+    if (pi_stamps_in_slot(slot)) { /* relaxed, all: published by `life` */
+        uint64_t submitted = pi_load_relaxed(&slot->result_size);
+        now = later(now, submitted); /* it came in after the end of the last task */
+        pi_store_relaxed(&stamps->submitted, submitted);
+        count(e, times_of(e, task->worker)->waited, since(submitted, now));
+    }
+    pi_store_relaxed(&stamps->started, now); /* as said */
+    /* with read_stamps in info.c */
+    pi_store_release(&stamps->life,
+                     pi_stamps_life(pi_generation(task->word), (uint32_t)e->guard.pid));
+}
+
+/* ---- end ---- */
+
+/* Others may write it at the same time, for this life or late for an earlier one. */
+static void raise_end(struct pi_stamps *stamps, uint64_t now)
+{
+    uint64_t seen = pi_load_relaxed(&stamps->ended);          /* relaxed: the CAS checks it */
+    while (seen < now && !pi_cas(&stamps->ended, &seen, now)) /* orders nothing */
+        ;
+}
+
+/* Whether this thread ends the task that it runs. */
+static bool is_own(const posse_executor *e, uint64_t from)
+{
+    const struct pi_self *self = pi_self_in(e);
+    return self && pi_has_state(from, PI_RUNNING, self->worker);
+}
+
+void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from)
+{
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    struct pi_stamps *stamps = &e->segment.stamps[index];
+    unsigned worker = pi_owner(from);
+    uint64_t now = pi_os_now();
+    bool own = is_own(e, from), ran = pi_state(from) != PI_PENDING;
+    if (!pi_same_state(pi_load_relaxed(&slot->word), from)) /* relaxed: the last arrow checks it */
+        return;
+    if (own) {
+        pi_self->ended_ns = now;
+        pi_store_relaxed(&stamps->ended, now); /* relaxed: published with the state */
+    } else {
+        raise_end(stamps, now);
+    }
+    bool reaped = ran && e->backend->kills && e->owner == PI_OWNER_NONE;
+    if (own || (reaped && worker < pi_workers_count(&e->segment)))
+        count(e, times_of(e, worker)->ran,
+              since(pi_load_relaxed(&stamps->started), now)); /* relaxed: this process wrote it, */
+} /* or the worker was reaped */

@@ -1,0 +1,14 @@
+/* stamp.h - stamps a task, with options.stamps: see core/stamps.h. */
+#pragma once
+
+#include "pool/self.h"
+
+/* The submitter, in FILLING. */
+static inline void pi_stamp_submit(struct pi_slot *slot, uint64_t now)
+{
+    pi_store_relaxed(&slot->result_size, now); /* relaxed: PENDING publishes it */
+}
+/* Its worker, before its run counts in `attempt`. */
+void pi_stamp_start(const struct posse_task *task);
+/* Whoever is about to make the task final, `from` that word. */
+void pi_stamp_end(posse_executor *executor, uint32_t index, uint64_t from);

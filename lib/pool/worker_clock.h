@@ -1,0 +1,11 @@
+/* worker_clock.h - the processor time of the workers. */
+#pragma once
+
+#include "pool/pool.h"
+
+/* The worker, at its start. */
+void pi_worker_clock_begin(posse_executor *executor, unsigned worker);
+/* A thread at its end; the supervisor, about to reap a process. */
+void pi_worker_clock_end(posse_executor *executor, unsigned worker);
+/* What all workers of this number have used so far. */
+uint64_t pi_worker_cpu_ns(posse_executor *executor, unsigned worker);
