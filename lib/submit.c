@@ -11,6 +11,7 @@
  *                                    > pi_wake_or_grow > pi_wake_worker: its semaphore
  */
 #include "submit.h"
+#include "base/probe.h"
 #include "os/clock.h"
 #include "pool/await.h"
 #include "pool/backend.h"
@@ -244,6 +245,7 @@ posse_status pi_submit_enqueue(struct pi_submission *s)
 {
     if (is_full(s))
         return POSSE_FULL;
+    PI_PROBE(submit, s->executor, s->index, pi_generation(s->word), s->job->fn);
     if (!pi_slot_publish(s->slot, s->word, s->flags | pi_in_ring(s->lane)))
         return POSSE_OK; /* an entry of an earlier life serves it */
     struct pi_lanes *lanes = &s->executor->segment.lanes;

@@ -8,6 +8,7 @@
  * that closes the executor raises the phase, then reads the count. So one of the two sees the
  * other, and the finalizer runs after the last task.
  */
+#include "base/probe.h"
 #include "internal.h"
 #include "log.h"
 #include "os/unwind.h"
@@ -68,6 +69,7 @@ static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
     struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM};
     uint64_t run = pi_with_state(word, PI_RUNNING) | flags;
     PI_ASSERT_ARROW(word, run);
+    PI_PROBE(submit, e, index, pi_generation(word), e->segment.slots.at[index].fn);
     pi_store_release(&e->segment.slots.at[index].word, run); /* with pi_word_of */
     if (!pi_self_in(e))
         pi_self = &self;

@@ -77,6 +77,11 @@ has_emulator() {
     command -v qemu-aarch64 || command -v qemu-aarch64-static
 }
 
+# shellcheck disable=SC2317 # it is called by need
+has_probes() {
+    echo '#include <sys/sdt.h>' | "$cc" -E -
+}
+
 cc=${compiler:-${CC:-cc}}
 own_cmocka=OFF
 toolchain=
@@ -107,6 +112,7 @@ need libjpeg-dev pkg-config --exists libjpeg
 need libpng-dev pkg-config --exists libpng
 need spin command -v spin
 need mandoc command -v mandoc
+[ $own_cmocka = ON ] || need systemtap-sdt-dev has_probes
 [ -z "$valgrind" ] || need valgrind command -v valgrind
 [ -z "$coverage" ] || need gcovr command -v gcovr
 install_missing

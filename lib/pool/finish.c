@@ -11,6 +11,7 @@
  */
 #include "pool/finish.h"
 #include "base/assert.h"
+#include "base/probe.h"
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/descriptors.h"
@@ -107,6 +108,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
         return false;
     }
     uint64_t word = *from;
+    PI_PROBE(finish, e, index, pi_generation(word), (int)pi_state(end));
     if (left)
         pi_descriptors_ended(e, index, word);
     if (arg && !pinned && !keeps_arg(e, end))

@@ -9,6 +9,7 @@
  */
 #include "supervisor/supervisor.h"
 #include "base/assert.h"
+#include "base/probe.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
@@ -166,6 +167,7 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     pi_note_initialized(s); /* it may have ended its initializer just before */
     enum pi_worker_state state = final_state(s, worker, how);
     e->backend->signal(s, worker, SIGKILL);
+    PI_PROBE(loss, e, worker, death.pid, death.signal);
     pi_worker_clock_end(e, worker);
     e->backend->reap(s, worker);
     child->state = PI_CHILD_EMPTY;

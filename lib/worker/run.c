@@ -13,6 +13,7 @@
  */
 #include "worker/run.h"
 #include "base/assert.h"
+#include "base/probe.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "os/process.h"
@@ -337,6 +338,7 @@ void pi_run(posse_executor *e, unsigned worker, uint32_t index, uint64_t word)
     struct pi_limits limits;
     struct pi_bytes arg = pi_slot_arg(e, slot);
     PI_ASSERT(pi_has_state(word, PI_RUNNING, worker) && pi_self_in(e));
+    PI_PROBE(claim, e, index, pi_generation(word), worker);
     uint8_t attempt = pi_load_relaxed(&slot->attempt); /* relaxed: only the value counts */
     task.outer = pi_self->task;
     if (e->stamps)
