@@ -1,4 +1,4 @@
-/* posse_trace.h - when tasks waited and ran: of one task, and of all together.
+/* posse_trace.h - when tasks waited and ran: of one task, of all together, and as a picture.
  *
  * Most of it needs options.stamps = 1:
  *
@@ -82,6 +82,38 @@ POSSE_API POSSE_CHECK posse_status posse_get_times(posse_executor *executor, pos
  * median. It lies in the right power of two, and is estimated within that. 0: nothing was counted,
  * or histogram is NULL. q below 0 counts as 0, above 1 as 1. */
 POSSE_API uint64_t posse_quantile(const posse_histogram *histogram, double q);
+
+/* ---- timeline -------------------------------------------------------------------------------- */
+
+/* A picture of what the workers did: each run of a task with its name (or its function's), how long
+ * it waited and how it ended; starts, deaths and kills of workers, deadlines, when workers slept,
+ * how many tasks waited, and how much memory there was. */
+typedef enum posse_trace_format {
+    /* For ui.perfetto.dev and chrome://tracing: the trace event format, a JSON object. */
+    POSSE_TRACE_JSON = 0,
+    /* A picture for a browser: a row for each worker, a colour for each outcome; the pointer on a
+     * run tells of its task. */
+    POSSE_TRACE_SVG = 1
+} posse_trace_format;
+
+/* Begins a trace. Each worker keeps its last 4096 events in shared memory, so that those of a
+ * worker that dies are there; fewer, if all would take more than an eighth of options.max_memory.
+ * That memory stays until posse_destroy. A run costs some 60 ns more. Workers have no events whose
+ * number is twice max_workers of posse_create, and 8, or more. The program calls it, by one thread
+ * at a time.
+ * POSSE_NOT_SUPPORTED: the executor is without options.stamps, or a worker process called it.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: there is no memory.
+ * POSSE_INVALID: path is NULL, format unknown, or a trace is on already.
+ * POSSE_WRONG_PROCESS. */
+POSSE_API POSSE_CHECK posse_status posse_trace_start(posse_executor *executor, const char *path,
+                                                     posse_trace_format format);
+
+/* Ends the trace, and writes the file. What is there is replaced; a new file only its owner may
+ * read. Runs that have not ended last until now in it. posse_destroy writes no file, so a program
+ * that wants one calls this before, also after posse_shutdown or when the executor is broken.
+ * POSSE_SYSTEM, POSSE_NO_MEMORY: the file cannot be written; errno tells why. The trace is over.
+ * POSSE_INVALID: no trace is on. POSSE_WRONG_PROCESS. */
+POSSE_API POSSE_CHECK posse_status posse_trace_stop(posse_executor *executor);
 
 #ifdef __cplusplus
 }

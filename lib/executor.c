@@ -54,7 +54,9 @@ static posse_status make_segment(posse_executor *e)
     int error = ENOMEM;
     for (e->max_memory = memory_of(e->max_memory); e->max_memory >= PI_MIN_MEMORY;
          e->max_memory /= 2) {
-        struct pi_segment_options options = {e->max_memory, rings_of(e), e->stamps};
+        struct pi_segment_options options = {
+            .memory = e->max_memory, .normal_rings = rings_of(e), .stamps = e->stamps};
+        pi_trace_size(e, &options);
         size_t size = pi_segment_size(&options);
         error = pi_os_shm_create(&e->memory, size, e->backend->shared);
         if (error == 0) {
@@ -116,6 +118,7 @@ static void tear_down(void *context)
     pi_log_destroy(e);
     pi_dispatch_join(e);
     pi_dispatch_fini(e);
+    pi_trace_drop(e);
     if (e->backend)
         e->backend->fini(e);
     pi_holder_fini(&e->holder);

@@ -36,6 +36,11 @@ posse_status pi_options_read(const posse_options *given, posse_options *options)
 /* Writes them into the executor. POSSE_INVALID, POSSE_NO_MEMORY. */
 posse_status pi_options_apply(posse_executor *executor, const posse_options *options);
 
+/* trace.c: how many events there is room for. */
+void pi_trace_size(const posse_executor *executor, struct pi_segment_options *options);
+/* Of an executor that ends: a trace that was not stopped is lost. */
+void pi_trace_drop(posse_executor *executor);
+
 /* seal_options.c: checks options.seal, and copies it for free. POSSE_INVALID, POSSE_TOO_LARGE,
  * POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY, POSSE_SYSTEM; *seal may be set then, too. */
 struct posse_seal;

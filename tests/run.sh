@@ -112,6 +112,7 @@ need libjpeg-dev pkg-config --exists libjpeg
 need libpng-dev pkg-config --exists libpng
 need spin command -v spin
 need mandoc command -v mandoc
+[ -z "$long" ] || need chromium command -v chromium # a test of pictures; 400 MB
 [ $own_cmocka = ON ] || need systemtap-sdt-dev has_probes
 [ -z "$valgrind" ] || need valgrind command -v valgrind
 [ -z "$coverage" ] || need gcovr command -v gcovr

@@ -183,6 +183,14 @@
 /* The file has so much memory between tasks at most. */
 #define PI_KEPT_OUTPUT (1 << 16)
 
+/* Events that a trace keeps of each worker, if options.max_memory allows it; and at least. */
+#define PI_MAX_TRACE_EVENTS 4096u
+#define PI_MIN_TRACE_EVENTS 64u
+/* Workers of which a trace has events: twice max_workers, and at least these. */
+#define PI_MIN_TRACE_WORKERS 8u
+/* Each worker counts for a trace at most so often what waits and what memory there is. */
+#define PI_TRACE_COUNT_NS (PI_MS / 10)
+
 /* From here on a sealed worker has the descriptors by which it measures its memory. Usual limits of
  * descriptors are 1024 and more. */
 #define PI_KEPT_FD 900

@@ -55,6 +55,15 @@ static void lay_slots(struct pi_segment *s, size_t memory, size_t stamped)
     pi_monotonic_init(&s->slots.count, &s->header->slots_count, max);
 }
 
+static void lay_events(struct pi_segment *s, const struct pi_segment_options *options)
+{
+    struct pi_events *events = &s->events;
+    *events =
+        (struct pi_events){.rings = options->event_rings, .capacity = options->event_capacity};
+    events->base = cut(s, PI_AREA_EVENTS, events->rings * pi_event_ring_size(events->capacity));
+    pi_monotonic_init(&events->begun, &s->header->events_begun, 1);
+}
+
 /* Ring i of the queue. It does not fill up if each of `slots` slots has an entry. */
 static void lay_ring(struct pi_segment *s, unsigned i, enum pi_lane lane, uint64_t slots)
 {
@@ -98,6 +107,7 @@ void pi_segment_layout(struct pi_segment *s, char *base, const struct pi_segment
     lay_header(s);
     lay_workers(s, options->stamps);
     lay_slots(s, options->memory, options->stamps);
+    lay_events(s, options);
     lay_lanes(s, options->normal_rings);
     lay_arena(s, options->memory);
 }

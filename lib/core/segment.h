@@ -15,6 +15,7 @@
 
 #include "core/arena.h"
 #include "core/done_list.h"
+#include "core/events.h"
 #include "core/idle.h"
 #include "core/lanes.h"
 #include "core/parker.h"
@@ -56,7 +57,7 @@ struct pi_error_cell {
 
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
-    /* phase to more_lanes are numbers of monotonic.h: all read, few write, by CAS upwards. order:
+    /* phase to events_begun are numbers of monotonic.h: all read, few write, by CAS upwards. order:
      * seq, as a submitter looks at the phase after its push. */
     _Alignas(128) _Atomic uint64_t phase;
     _Atomic uint64_t stop;          /* enum pi_stop, with STOPPING; the program raises it */
@@ -64,7 +65,8 @@ struct pi_header {
     _Atomic uint64_t slots_count;
     _Atomic uint64_t parkers_count;
     _Atomic uint64_t arena_end;
-    _Atomic uint64_t more_lanes; /* 1: see lanes.h */
+    _Atomic uint64_t more_lanes;   /* 1: see lanes.h */
+    _Atomic uint64_t events_begun; /* 1: see events.h */
     /* How many workers there may be, in the form of monotonic.h. order: posse_resize stores it
      * (seq) before it notifies the supervisor, which reads it each time. */
     _Atomic uint64_t max_workers;
@@ -75,6 +77,8 @@ struct pi_header {
     _Atomic uint32_t grow_on_demand;
     /* 1: the supervisor must give memory back. See pool/trim.c. */
     _Atomic uint32_t trim;
+    /* 1: a trace is on. order: relaxed, as its edges are not sharp. */
+    _Atomic uint32_t tracing;
 
     _Alignas(128) struct pi_idle idle;
     struct pi_ring_shared ring[PI_QUEUE_RINGS];
@@ -129,6 +133,7 @@ enum pi_area_of {
     PI_AREA_GROUPS,
     PI_AREA_SLOTS,
     PI_AREA_STAMPS,
+    PI_AREA_EVENTS,
     PI_AREA_RINGS, /* one for each */
     PI_AREA_UNITS = PI_AREA_RINGS + PI_QUEUE_RINGS,
     PI_AREA_TAGS,
@@ -150,6 +155,7 @@ struct pi_segment {
     /* With stamps (core/stamps.h), else NULL: beside each slot, and each worker. */
     struct pi_stamps *stamps;
     struct pi_worker_times *times;
+    struct pi_events events;
 };
 
 /* Workers in use or once used. A submitter reads it after its push: so it counts a new worker, or
@@ -165,7 +171,9 @@ static inline unsigned pi_workers_count(struct pi_segment *segment)
 struct pi_segment_options {
     size_t memory;         /* bytes that tables and blocks may take */
     unsigned normal_rings; /* of the lane NORMAL: a power of two */
-    bool stamps;           /* with the tables of core/stamps.h */
+    bool stamps;           /* with the tables of core/stamps.h, and rings of events */
+    unsigned event_rings;  /* how many; 0: none */
+    uint32_t event_capacity;
 };
 /* Lays out a segment at base. */
 void pi_segment_layout(struct pi_segment *segment, char *base,

@@ -101,7 +101,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     if (counter)
         pi_add_relaxed(counter, 1); /* relaxed: published with the state */
     if (e->stamps)
-        pi_stamp_end(e, index, *from);
+        pi_stamp_end(e, index, *from, pi_state(end));
     pi_touch(e, owner, index);
     if (!pi_slot_transition(slot, from, pi_state(end), end, PI_PINNED & ~end)) {
         uncount(counter);

@@ -238,6 +238,18 @@ bool pi_grow_workers(posse_executor *e, unsigned from, unsigned to)
     return back(e, pieces, times ? 2 : 1, &size);
 }
 
+bool pi_grow_events(posse_executor *e)
+{
+    struct pi_events *events = &e->segment.events;
+    size_t size = e->segment.areas[PI_AREA_EVENTS].size;
+    if (pi_monotonic_get(&events->begun))
+        return true;
+    if (!pi_open_events(e, 1) || !back_whole(e, events->base, size))
+        return false;
+    (void)raise_count(e, &events->begun, 1, size);
+    return true;
+}
+
 uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
 {
     struct pi_arena *arena = &e->segment.arena;

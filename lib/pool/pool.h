@@ -24,6 +24,7 @@ struct pi_crash_record;
 struct pi_log;
 struct pi_os_seal;
 struct pi_supervisor;
+struct pi_trace;
 
 /* worker/hooks.c: what a worker runs at its start and end, with the executor's copy of the
  * argument, and how workers are named. */
@@ -118,6 +119,7 @@ struct posse_executor {
 
     struct pi_crash_record *crash_record; /* in a worker that has one; else NULL */
     struct pi_os_output output;           /* in a worker, if stderr is kept */
+    struct pi_trace *trace;               /* in the program, while one is on; else NULL */
 };
 
 /* order: seq; posse_destroy sets it (seq) and then wakes all callers. */

@@ -7,6 +7,7 @@
 #include "pool/stamp.h"
 #include "os/clock.h"
 #include "pool/backend.h"
+#include "pool/event.h"
 
 static uint64_t since(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }
 
@@ -68,23 +69,30 @@ static bool is_own(const posse_executor *e, uint64_t from)
     return self && pi_has_state(from, PI_RUNNING, self->worker);
 }
 
-void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from)
+/* The run is over: counts it, and tells a trace. */
+static void note_run(posse_executor *e, const struct pi_event_run *run)
+{
+    /* relaxed: this thread wrote it, or the worker was reaped */
+    uint64_t started = pi_load_relaxed(&e->segment.stamps[run->index].started);
+    count(e, times_of(e, pi_owner(run->word))->ran, since(started, run->at));
+    pi_event_run(e, run);
+}
+
+void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_state to)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     struct pi_stamps *stamps = &e->segment.stamps[index];
-    unsigned worker = pi_owner(from);
-    uint64_t now = pi_os_now();
+    struct pi_event_run run = {index, from, to, pi_os_now()};
     bool own = is_own(e, from), ran = pi_state(from) != PI_PENDING;
     if (!pi_same_state(pi_load_relaxed(&slot->word), from)) /* relaxed: the last arrow checks it */
         return;
     if (own) {
-        pi_self->ended_ns = now;
-        pi_store_relaxed(&stamps->ended, now); /* relaxed: published with the state */
+        pi_self->ended_ns = run.at;
+        pi_store_relaxed(&stamps->ended, run.at); /* relaxed: published with the state */
     } else {
-        raise_end(stamps, now);
+        raise_end(stamps, run.at);
     }
     bool reaped = ran && e->backend->kills && e->owner == PI_OWNER_NONE;
-    if (own || (reaped && worker < pi_workers_count(&e->segment)))
-        count(e, times_of(e, worker)->ran,
-              since(pi_load_relaxed(&stamps->started), now)); /* relaxed: this process wrote it, */
-} /* or the worker was reaped */
+    if (own || (reaped && pi_owner(from) < pi_workers_count(&e->segment)))
+        note_run(e, &run);
+}

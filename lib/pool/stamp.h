@@ -10,5 +10,5 @@ static inline void pi_stamp_submit(struct pi_slot *slot, uint64_t now)
 }
 /* Its worker, before its run counts in `attempt`. */
 void pi_stamp_start(const struct posse_task *task);
-/* Whoever is about to make the task final, `from` that word. */
-void pi_stamp_end(posse_executor *executor, uint32_t index, uint64_t from);
+/* Whoever is about to make the task final, from that word to a final state. */
+void pi_stamp_end(posse_executor *executor, uint32_t index, uint64_t from, enum pi_state to);

@@ -13,6 +13,7 @@
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
+#include "pool/event.h"
 #include "pool/finish.h"
 #include "pool/verify.h"
 #include "supervisor/child.h"
@@ -21,8 +22,11 @@
 
 static void kill_worker(struct pi_supervisor *s, unsigned worker)
 {
-    if (!s->children[worker].killed)
+    struct pi_event_worker killed = {PI_EVENT_KILL, worker, {(uint64_t)s->children[worker].pid}};
+    if (!s->children[worker].killed) {
+        pi_event_worker(s->executor, &killed);
         s->executor->backend->signal(s, worker, SIGKILL);
+    }
     s->children[worker].killed = true;
 }
 
@@ -38,6 +42,7 @@ static void abandon(struct pi_supervisor *s, unsigned worker)
 
 static void expire(posse_executor *e, uint32_t index, uint64_t word)
 {
+    pi_event_worker(e, &(struct pi_event_worker){PI_EVENT_DEADLINE, pi_owner(word), {0}});
     if (e->backend->kills)
         (void)pi_slot_transition(&e->segment.slots.at[index], &word, PI_KILLING, PI_EXPIRED, 0);
     else

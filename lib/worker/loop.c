@@ -16,6 +16,7 @@
 #include "pool/descriptors.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
+#include "pool/event.h"
 #include "pool/park.h"
 #include "pool/self.h"
 #include "pool/trim.h"
@@ -102,7 +103,9 @@ static void idle(struct worker *w, enum pi_phase phase)
     uint64_t since = pi_os_now();
     pi_note_freed(w->executor, 0);
     sleep_idle(w);
-    w->busy_times = pi_os_now() - since < PI_SHORT_SLEEP_NS;
+    uint64_t now = pi_os_now();
+    w->busy_times = now - since < PI_SHORT_SLEEP_NS;
+    pi_event_slept(w->executor, since, now);
     w->taken = 0;
 }
 

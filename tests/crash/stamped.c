@@ -1,11 +1,13 @@
 /* stamped.c - a worker dies at each of its writes to shared memory while it runs a task: the task
- * still has all of its stamps. */
+ * still has all of its stamps, and a trace shows each of its runs once. */
 #include "support/support.h"
 
 #include "crash/death/death.h"
 
 #include <posse_trace.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_PASSES 300 /* more than the writes that a worker makes for one task */
 
@@ -40,6 +42,45 @@ static void check(const posse_info *info, uint64_t after)
         assert_in_range(info->started_ns, info->submitted_ns, info->ended_ns);
 }
 
+/* ---- the trace ---- */
+
+static char trace_path[64];
+
+static void begin_trace(posse_executor *pool)
+{
+    snprintf(trace_path, sizeof trace_path, "/tmp/posse-stamped-%ld.json", (long)getpid());
+    assert_ok(posse_trace_start(pool, trace_path, POSSE_TRACE_JSON));
+}
+
+static int count_of(const char *text, const char *words)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, words)); at++)
+        n++;
+    return n;
+}
+
+/* Asserts that it has one run that ended so, and at most one that was lost before. */
+static void end_trace(posse_executor *pool, const char *outcome, const posse_info *info)
+{
+    static char text[1 << 16];
+    char words[64];
+    assert_ok(posse_trace_stop(pool));
+    FILE *file = fopen(trace_path, "r");
+    assert_non_null(file);
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    assert_int_equal(unlink(trace_path), 0);
+    text[size] = '\0';
+    snprintf(words, sizeof words, "\"outcome\":\"%s\"", outcome);
+    assert_int_equal(count_of(text, words), 1);
+    int again = count_of(text, "\"outcome\":\"lost, runs again\"");
+    assert_in_range(again, info->attempt == 2, 1);
+    assert_int_equal(count_of(text, "\"cat\":\"task\""), 1 + again);
+}
+
+/* ---- deaths ---- */
+
 /* False: the worker has ended its task and sleeps, and did not die. */
 static bool dies(posse_executor *pool, uint32_t pass, posse_status how)
 {
@@ -48,6 +89,7 @@ static bool dies(posse_executor *pool, uint32_t pass, posse_status how)
     uint64_t before = info_of(first).ended_ns;
     assert_ok(posse_release(first));
     assert_eventually(stats_of(pool).workers_idle == 1);
+    begin_trace(pool);
     arm(pass);
     posse_future future = submitted_long(pool, square_task, 4);
     posse_status status = error_of(future).status;
@@ -57,6 +99,7 @@ static bool dies(posse_executor *pool, uint32_t pass, posse_status how)
     assert_true(status == POSSE_OK || status == how);
     assert_status(info.status, status);
     check(&info, before);
+    end_trace(pool, status == POSSE_OK ? "done" : "lost", &info);
     assert_ok(posse_release(future));
     return died;
 }

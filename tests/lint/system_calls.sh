@@ -10,7 +10,8 @@ with_graph "$@"
 awk '
     BEGIN {
         count = split("malloc calloc realloc free memcpy memmove memset memcmp strlen strcmp " \
-                      "strncpy snprintf vsnprintf atexit pthread_self pthread_setcancelstate " \
+                      "strncpy snprintf vsnprintf qsort atexit " \
+                      "pthread_self pthread_setcancelstate " \
                       "pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock " \
                       "pthread_mutex_trylock pthread_mutex_unlock", names, " ")
         for (i = 1; i <= count; i++)

@@ -1,6 +1,7 @@
 /* stage.c - one scene and its deaths: see points.h. */
 #include "points.h"
 
+#include <posse_trace.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,7 @@ static void play_once(const struct act *act, int expected)
     if (act->set)
         act->set(&options);
     posse_executor *pool = make_pool_with(options);
+    assert_ok(posse_trace_start(pool, "/dev/null", POSSE_TRACE_JSON));
     int lost = act->play(pool, expected);
     disarm();
     int deaths = count_deaths();

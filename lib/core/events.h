@@ -1,0 +1,83 @@
+/* events.h - what a trace shows: rings of events in shared memory.
+ *
+ * Runs in: worker and supervisor (write), program (reads). Only with options.stamps: else there is
+ * no area for them. They have memory from the first posse_trace_start on, until posse_destroy. Each
+ * writer has a ring of its own, which keeps the newest events: ring 0 is the supervisor's, ring
+ * 1 + w that of worker w. (Inline all callers share ring 1: each claims a position by a locked
+ * addition.)
+ *
+ *   step of a writer                          if it dies right after    what a reader finds
+ *   1  `mark` of the oldest event := 0        an event less             the others
+ *   2  its fields, release each               the same                  the same
+ *   3  `mark` := 1 + the position, release    `head` is behind          the next worker of this
+ *                                                                       record writes it anew
+ *   4  `head` := 1 + the position, release    nothing is left to do     all
+ *
+ * A reader takes `head` (acquire) and looks at the positions before it, as many as a ring holds. An
+ * event counts if `mark` is right before its fields were read (acquire each) and after. A run that
+ * a worker has not ended has no event; if the worker dies, the supervisor writes that of the run. A
+ * worker that dies after its event and before the last arrow leaves two of one run: the reader
+ * shows the supervisor's.
+ *
+ * A task may overwrite all this. So a reader checks each number, and shows at worst what is not so.
+ */
+#pragma once
+
+#include "core/details.h"
+#include "core/monotonic.h"
+
+#include <stdbool.h>
+
+enum pi_event_kind {
+    PI_EVENT_NONE,
+    PI_EVENT_RUN,      /* a task ran: all fields; value: its function, whether it runs again */
+    PI_EVENT_SLEEP,    /* a worker slept */
+    PI_EVENT_COUNTERS, /* value: tasks that wait, bytes that have memory */
+    PI_EVENT_START,    /* a worker was started; value: its pid */
+    PI_EVENT_END,      /* it was reaped; value: its pid, and signal and exit code */
+    PI_EVENT_KILL,     /* the supervisor kills it; value: its pid */
+    PI_EVENT_DEADLINE, /* a task is over its time */
+    PI_EVENT_KINDS
+};
+
+struct pi_event_cell {
+    _Atomic uint64_t mark;
+    _Atomic uint64_t what; /* kind, state of the task, attempt: 8 bits each; worker: 32 bits */
+    _Atomic uint64_t task; /* generation, slot */
+    _Atomic uint64_t at;   /* its moment, or its end */
+    _Atomic uint64_t began;
+    _Atomic uint64_t submitted;
+    _Atomic uint64_t value[2];
+    _Atomic uint64_t name[PI_NAME_SIZE / sizeof(uint64_t)]; /* of the job */
+};
+
+struct pi_event_ring {
+    _Alignas(128) _Atomic uint64_t head;
+    char unused[120];
+    struct pi_event_cell at[];
+};
+
+/* All rings, as a process sees them. */
+struct pi_events {
+    char *base;
+    unsigned rings;    /* 0: there are none */
+    uint32_t capacity; /* events of a ring */
+    /* 1: they have memory. */
+    struct pi_monotonic begun;
+};
+
+static inline size_t pi_event_ring_size(uint32_t capacity)
+{
+    size_t size = sizeof(struct pi_event_ring) + capacity * sizeof(struct pi_event_cell);
+    return (size + 127) & ~(size_t)127;
+}
+
+static inline struct pi_event_ring *pi_event_ring(const struct pi_events *events, unsigned ring)
+{
+    return (void *)(events->base + ring * pi_event_ring_size(events->capacity));
+}
+
+static inline uint64_t pi_event_what(enum pi_event_kind kind, unsigned state, unsigned attempt)
+{
+    return (uint64_t)kind | (uint64_t)state << 8 | (uint64_t)attempt << 16;
+}

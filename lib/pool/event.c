@@ -1,0 +1,150 @@
+/* Runs in: worker, supervisor; inline the program.
+ *
+ * Writing events: core/events.h has the steps.
+ */
+#include "pool/event.h"
+#include "base/tuning.h"
+#include "os/clock.h"
+#include "pool/backend.h"
+#include "pool/block.h"
+#include "pool/self.h"
+
+#include <string.h>
+
+#define SUPERVISOR 0u
+
+/* The ring of a worker. NULL: it has none, or no memory. */
+static struct pi_event_ring *ring_of(posse_executor *e, unsigned ring)
+{
+    struct pi_events *events = &e->segment.events;
+    if (!pi_tracing(e) || ring >= events->rings || !pi_monotonic_get(&events->begun))
+        return NULL;
+    return pi_event_ring(events, ring);
+}
+
+/* Which ring is this thread's, for the run of a worker's task. */
+static unsigned ring_here(const posse_executor *e)
+{
+    const struct pi_self *self = pi_self_in(e);
+    return !self ? SUPERVISOR : self->worker < PI_MAX_WORKERS ? 1 + self->worker : 1;
+}
+
+/* relaxed: this writer alone writes it, or a locked addition gives each a position */
+static uint64_t position_inline(struct pi_event_ring *ring)
+{
+    return pi_add_relaxed(&ring->head, 1); /* as said */
+}
+
+static uint64_t position_of(const posse_executor *e, struct pi_event_ring *ring)
+{
+    return e->backend->spawn ? pi_load_relaxed(&ring->head) : position_inline(ring); /* as said */
+}
+
+/* What a writer fills in. */
+struct draft {
+    uint64_t what, task, at, began, submitted, value[2];
+    const struct pi_details *details; /* for the name; NULL: none */
+};
+
+/* release, all: with read_event in trace_read.c */
+static void write_fields(struct pi_event_cell *event, const struct draft *draft)
+{
+    static const uint64_t none[PI_NAME_SIZE / sizeof(uint64_t)];
+    uint64_t name[PI_NAME_SIZE / sizeof(uint64_t)];
+    pi_store_release(&event->what, draft->what);           /* as said */
+    pi_store_release(&event->task, draft->task);           /* as said */
+    pi_store_release(&event->at, draft->at);               /* as said */
+    pi_store_release(&event->began, draft->began);         /* as said */
+    pi_store_release(&event->submitted, draft->submitted); /* as said */
+    pi_store_release(&event->value[0], draft->value[0]);   /* as said */
+    pi_store_release(&event->value[1], draft->value[1]);   /* as said */
+    memcpy(name, draft->details ? (const void *)draft->details->name : none, sizeof name);
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++)
+        pi_store_release(&event->name[i], name[i]); /* as said */
+}
+
+static void append(posse_executor *e, unsigned number, const struct draft *draft)
+{
+    struct pi_event_ring *ring = ring_of(e, number);
+    if (!ring)
+        return;
+    uint64_t position = position_of(e, ring);
+    struct pi_event_cell *event = &ring->at[position % e->segment.events.capacity];
+    pi_store_relaxed(&event->mark, 0); /* relaxed: the next store publishes it */
+    write_fields(event, draft);
+    pi_store_release(&event->mark, position + 1); /* with read_event in trace_read.c */
+    if (e->backend->spawn)
+        pi_store_release(&ring->head, position + 1); /* with read_ring there */
+}
+
+/* ---- of a worker ---- */
+
+/* Not for each task: many workers read what this reads. */
+static void count(posse_executor *e, unsigned ring, uint64_t now)
+{
+    if (!pi_self || now - pi_self->counted_ns < PI_TRACE_COUNT_NS)
+        return;
+    pi_self->counted_ns = now;
+    struct draft draft = {.what = pi_event_what(PI_EVENT_COUNTERS, 0, 0), .at = now, .began = now};
+    draft.value[0] = pi_lanes_length(&e->segment.lanes);
+    draft.value[1] = pi_load_relaxed(&e->segment.header->committed); /* relaxed: it only counts */
+    append(e, ring, &draft);
+}
+
+void pi_event_run(posse_executor *e, const struct pi_event_run *run)
+{
+    if (!pi_tracing(e))
+        return;
+    struct pi_slot *slot = &e->segment.slots.at[run->index];
+    struct pi_stamps *stamps = &e->segment.stamps[run->index];
+    unsigned worker = pi_owner(run->word), ring = ring_here(e);
+    struct draft draft = {
+        .task = (uint64_t)pi_generation(run->word) << 32 | run->index,
+        .at = run->at,
+        .value = {slot->fn, run->state == PI_PENDING},
+        .details = pi_slot_details(e, slot),
+    };
+    /* relaxed, all: this thread wrote them, or their writer was reaped */
+    unsigned attempt = pi_load_relaxed(&slot->attempt);
+    uint64_t life = pi_load_relaxed(&stamps->life); /* as said */
+    bool begun = life >> 32 == pi_generation(run->word);
+    draft.began = begun ? pi_load_relaxed(&stamps->started) : run->at;       /* as said */
+    draft.submitted = begun ? pi_load_relaxed(&stamps->submitted) : run->at; /* as said */
+    draft.what = pi_event_what(PI_EVENT_RUN, run->state, attempt) |
+                 (uint64_t)(worker < PI_MAX_WORKERS ? worker : 0) << 32;
+    append(e, ring, &draft);
+    count(e, ring, run->at);
+}
+
+void pi_event_slept(posse_executor *e, uint64_t since, uint64_t now)
+{
+    if (!pi_tracing(e) || !pi_self)
+        return;
+    struct draft draft = {.what = pi_event_what(PI_EVENT_SLEEP, 0, 0) | (uint64_t)pi_self->worker
+                                                                            << 32,
+                          .at = now,
+                          .began = since};
+    append(e, ring_here(e), &draft);
+    count(e, ring_here(e), now);
+}
+
+/* ---- of the supervisor ---- */
+
+void pi_event_worker(posse_executor *e, const struct pi_event_worker *what)
+{
+    if (!pi_tracing(e))
+        return;
+    uint64_t now = pi_os_now();
+    struct draft draft = {.what = pi_event_what(what->kind, 0, 0) | (uint64_t)what->worker << 32,
+                          .at = now,
+                          .began = now,
+                          .value = {what->value[0], what->value[1]}};
+    append(e, SUPERVISOR, &draft);
+}
+
+void pi_event_death(posse_executor *e, unsigned worker, const struct pi_death *death)
+{
+    uint64_t how = (uint64_t)(uint32_t)death->signal << 32 | (uint32_t)death->exit_code;
+    struct pi_event_worker ended = {PI_EVENT_END, worker, {(uint64_t)death->pid, how}};
+    pi_event_worker(e, &ended);
+}

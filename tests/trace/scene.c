@@ -1,0 +1,119 @@
+/* scene.c - a program whose trace has something of everything: tasks with names and without, on
+ * each other, that fail, crash, are late, are killed, run again. The tests look at the file.
+ *
+ * scene BACKEND FILE: prints how many runs of each outcome the trace has.
+ */
+#include <poll.h>
+#include <posse.h>
+#include <posse_trace.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DONE 20 /* plain tasks */
+
+static void must(posse_status status)
+{
+    if (status == POSSE_OK)
+        return;
+    fprintf(stderr, "%s: %s\n", posse_status_name(status), posse_last_error());
+    exit(1);
+}
+
+static int plain(posse_task *task, const void *arg, size_t size)
+{
+    (void)task, (void)arg, (void)size;
+    poll(NULL, 0, 2);
+    return 0;
+}
+
+static int failing(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    return posse_task_fail(task, 3, "on purpose");
+}
+
+static int crashing(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    return posse_task_attempt(task) == 1 ? raise(SIGKILL) : 0;
+}
+
+static int endless(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    while (!posse_task_cancelled(task))
+        poll(NULL, 0, 1);
+    poll(NULL, 0, 1);
+    return 0;
+}
+
+static int outer(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    posse_future inner;
+    if (posse_submit(posse_task_executor(task), plain, NULL, 0, &inner) != POSSE_OK)
+        return 1;
+    poll(NULL, 0, 1);
+    posse_status status = posse_result(inner, -1, NULL, NULL);
+    return status == POSSE_OK ? (int)posse_release(inner) : 2;
+}
+
+static posse_future submit(posse_executor *pool, posse_job job)
+{
+    posse_future future;
+    job.struct_size = sizeof job;
+    must(posse_submit_with(pool, &job, &future));
+    return future;
+}
+
+static void await(posse_executor *pool, posse_job job)
+{
+    posse_future future = submit(pool, job);
+    (void)posse_exception(future, -1, NULL);
+    must(posse_release(future));
+}
+
+/* Only what a process can bear. */
+static void be_hard(posse_executor *pool)
+{
+    await(pool, (posse_job){.fn = crashing, .name = "crashes"});
+    await(pool, (posse_job){.fn = crashing, .name = "runs again", .retries = 1});
+    await(pool, (posse_job){.fn = endless, .name = "is late", .timeout_ms = 5});
+    posse_future future = submit(pool, (posse_job){.fn = endless, .name = "is killed"});
+    while (!posse_running(future))
+        poll(NULL, 0, 1);
+    must(posse_kill(future));
+    (void)posse_exception(future, -1, NULL);
+    must(posse_release(future));
+    /* the last one starts another worker, which is in the trace when a task ends on it */
+    await(pool, (posse_job){.fn = plain, .name = "after all"});
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3)
+        return 2;
+    bool process = strcmp(argv[1], "process") == 0, svg = strstr(argv[2], ".svg");
+    posse_options options = {.struct_size = sizeof options, .max_workers = 2, .stamps = 1};
+    options.backend = process                          ? POSSE_PROCESS
+                      : strcmp(argv[1], "thread") == 0 ? POSSE_THREAD
+                                                       : POSSE_INLINE;
+    posse_executor *pool;
+    must(posse_create(&options, &pool));
+    must(posse_trace_start(pool, argv[2], svg ? POSSE_TRACE_SVG : POSSE_TRACE_JSON));
+    for (int i = 0; i < DONE; i++)
+        await(pool,
+              (posse_job){.fn = plain, .name = i % 2 ? NULL : "<a> & \"b\" \\ \xc3\xa9 \x1b"});
+    await(pool, (posse_job){.fn = outer, .name = "outer"});
+    await(pool, (posse_job){.fn = failing});
+    if (process)
+        be_hard(pool);
+    must(posse_trace_stop(pool));
+    must(posse_destroy(pool));
+    printf("done %d\nfailed 1\n", DONE + 2 + 2 * process);
+    if (process)
+        printf("lost 1\nlost, runs again 1\ntimed out 1\ncancelled 1\n");
+    return 0;
+}
