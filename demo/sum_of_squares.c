@@ -11,8 +11,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <posse_trace.h>
 
 #include "common.h"
 
@@ -27,6 +30,7 @@ struct settings {
     struct demo demo;
     long count, from, seconds;
     bool progress;
+    const char *trace; /* a file, or NULL */
 };
 
 /* The seconds that each round took, and how much faster the pool was. */
@@ -78,14 +82,23 @@ static void run_serially(const struct settings *set, wide *sums)
     }
 }
 
+static posse_trace_format format_of(const char *path)
+{
+    const char *suffix = strrchr(path, '.');
+    return suffix && strcmp(suffix, ".svg") == 0 ? POSSE_TRACE_SVG : POSSE_TRACE_JSON;
+}
+
 /* The futures need not be released one by one: posse_destroy takes them all. */
 static posse_status run_in_pool(const struct settings *set, posse_future *futures, wide *sums)
 {
     posse_options options = {.struct_size = sizeof options,
                              .backend = set->demo.backend,
-                             .max_workers = set->demo.workers};
+                             .max_workers = set->demo.workers,
+                             .stamps = set->trace != NULL};
     posse_executor *pool = NULL;
     posse_status status = posse_create(&options, &pool);
+    if (set->trace && status == POSSE_OK)
+        status = posse_trace_start(pool, set->trace, format_of(set->trace));
     for (long k = 0; k < set->count && status == POSSE_OK; k++) {
         uint64_t n = (uint64_t)(set->from + k);
         status = posse_submit(pool, sum_task, &n, sizeof n, &futures[k]);
@@ -94,6 +107,8 @@ static posse_status run_in_pool(const struct settings *set, posse_future *future
         status = posse_result_into(futures[k], -1, &sums[k], sizeof sums[k], NULL);
         show_progress(set, set->demo.backend_name, k + 1);
     }
+    if (set->trace && status == POSSE_OK && (status = posse_trace_stop(pool)) == POSSE_SYSTEM)
+        err(1, "%s", set->trace);
     posse_status end = posse_destroy(pool);
     return status != POSSE_OK ? status : end;
 }
@@ -163,7 +178,7 @@ static double run_round(const struct settings *set, posse_future *futures, wide 
     return end - start;
 }
 
-/* Only the first round shows its progress. */
+/* Only the first round shows its progress, and is traced. */
 static void compare(struct settings set, posse_future *futures, wide *sums)
 {
     static struct times times;
@@ -171,6 +186,7 @@ static void compare(struct settings set, posse_future *futures, wide *sums)
     do {
         left -= run_round(&set, futures, sums, &times);
         set.progress = false;
+        set.trace = NULL;
     } while (left > 0 && times.rounds < MAX_ROUNDS);
     for (long k = 0; k < set.count; k++)
         print_sum(set.from + k, sums[k]);
@@ -189,16 +205,23 @@ static const char help[] =
     "  --from N        the first n (5000000)\n"
     "  --seconds N     how long each way works, again and again; 0: both work once (1)\n"
     "  --progress      tell on stderr how far the first round is\n"
+    "  --trace FILE    what the workers of the first round did: a picture (.svg), or the trace\n"
+    "                  event format for ui.perfetto.dev\n"
     "  --help          show this\n";
 
 /* Ends the program after --help, or after one line on stderr (by getopt_long or from here). */
 static struct settings parse(int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"backend", required_argument, NULL, 'b'}, {"workers", required_argument, NULL, 'w'},
-        {"count", required_argument, NULL, 'c'},   {"from", required_argument, NULL, 'f'},
-        {"seconds", required_argument, NULL, 's'}, {"progress", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"backend", required_argument, NULL, 'b'},
+        {"workers", required_argument, NULL, 'w'},
+        {"count", required_argument, NULL, 'c'},
+        {"from", required_argument, NULL, 'f'},
+        {"seconds", required_argument, NULL, 's'},
+        {"progress", no_argument, NULL, 'p'},
+        {"trace", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct settings set = {.demo = DEMO_PROCESS, .count = 20, .from = 5000000, .seconds = 1};
     for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
@@ -209,6 +232,7 @@ static struct settings parse(int argc, char **argv)
         case 'f': set.from = demo_number("from", optarg, 0, MAX_FROM); break;
         case 's': set.seconds = demo_number("seconds", optarg, 0, MAX_SECONDS); break;
         case 'p': set.progress = true; break;
+        case 't': set.trace = optarg; break;
         case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
         default: exit(2);
         }

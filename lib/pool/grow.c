@@ -242,11 +242,12 @@ bool pi_grow_events(posse_executor *e)
 {
     struct pi_events *events = &e->segment.events;
     size_t size = e->segment.areas[PI_AREA_EVENTS].size;
-    if (pi_monotonic_get(&events->begun))
+    if (e->has_events) /* only the program calls it, and a task may have overwritten the count */
         return true;
     if (!pi_open_events(e, 1) || !back_whole(e, events->base, size))
         return false;
     (void)raise_count(e, &events->begun, 1, size);
+    e->has_events = true;
     return true;
 }
 

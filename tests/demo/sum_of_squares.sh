@@ -37,6 +37,17 @@ END
 expect_success --from 100 --count 1
 tail -n 1 "$scratch/out" | grep -q ', the median of [1-9][0-9]*$' || fail "no rounds"
 
+# A trace has a run for each sum, and a picture shows each.
+for format in json svg; do
+    run --from 10 --count 7 --seconds 0 --trace "$scratch/trace.$format"
+    [ "$status" -eq 0 ] || fail "--trace"
+done
+[ "$(grep -c '"cat":"task".*"outcome":"done"' "$scratch/trace.json")" -eq 7 ] || fail "the trace"
+[ "$(grep -c '<rect class="run done"' "$scratch/trace.svg")" -eq 7 ] || fail "the picture"
+run --from 10 --count 7 --seconds 0 --trace "$scratch/nowhere/trace.svg"
+[ "$status" -eq 1 ] || fail "--trace to a file that cannot be"
+grep -q 'nowhere/trace.svg: ' "$scratch/err" || fail "--trace does not name the file"
+
 expect_manners --from 1 --seconds 0
 expect_misuse --seconds -1
 expect_misuse --seconds 0.5

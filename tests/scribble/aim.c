@@ -87,6 +87,16 @@ static struct target in_workers(posse_executor *pool)
     return between(workers, workers + pool->workers + MORE_WORKERS);
 }
 
+static struct target in_stamps(posse_executor *pool, struct dice *dice)
+{
+    struct pi_segment *s = &pool->segment;
+    if (!s->stamps)
+        return in_workers(pool);
+    if (one_in(dice, 2))
+        return (struct target){(char *)&s->stamps[below(dice, SLOTS)], sizeof *s->stamps};
+    return between(s->times, s->times + pool->workers);
+}
+
 static struct target in_cells(struct pi_lanes *lanes, struct dice *dice)
 {
     return (struct target){(char *)lanes->ring[below(dice, lanes->normal)].cells,
@@ -126,6 +136,7 @@ struct target aim(posse_executor *pool, enum part part, struct dice *dice)
     case PART_MAPS: return in_map(s, dice);
     case PART_TAGS: return in_tags(&s->arena, dice);
     case PART_BLOCKS: return in_block(&s->arena, dice);
+    case PART_STAMPS: return in_stamps(pool, dice);
     case PART_OBJECTS: return in_object(s, dice);
     case PART_ANY: return aim(pool, (enum part)below(dice, PART_ANY), dice);
     default: return in_header(s, part, dice);

@@ -4,6 +4,7 @@
  * reads every byte that a call shows. */
 #include "scribble.h"
 
+#include <posse_trace.h>
 #include <string.h>
 
 void begin_call(struct program *p, const char *name)
@@ -147,10 +148,26 @@ static void queue(struct program *p)
     }
 }
 
+static void look_at_times(struct program *p)
+{
+    static posse_times times;
+    posse_info info = {.struct_size = sizeof info};
+    times.struct_size = sizeof times;
+    if (CALL(p, 0, posse_get_info(*a_future(p), &info)) == POSSE_OK)
+        read_all(info.name, strlen(info.name));
+    if (CALL(p, 0, posse_get_times(p->pool, &times)) == POSSE_OK)
+        (void)posse_quantile(&times.running, 0.5);
+    if (CALL(p, 0, posse_trace_stop(p->pool)) == POSSE_INVALID)
+        (void)CALL(p, 0,
+                   posse_trace_start(p->pool, "/dev/null",
+                                     one_in(&p->dice, 2) ? POSSE_TRACE_SVG : POSSE_TRACE_JSON));
+}
+
 static void look_around(struct program *p)
 {
     posse_stats stats = {.struct_size = sizeof stats};
     (void)CALL(p, 0, posse_get_stats(p->pool, &stats));
+    look_at_times(p);
     if (one_in(&p->dice, 4))
         (void)CALL(p, 0, posse_resize(p->pool, 1 + (long)below(&p->dice, 3)));
 }

@@ -15,10 +15,10 @@
 static posse_status open_program(struct program *p)
 {
     long workers = (one_in(&p->dice, 4) ? MANY : 1) + (long)below(&p->dice, 2);
-    posse_options options =
-        OPTIONS(workers, .queue_limit = one_in(&p->dice, 3) ? 3 : 0, .retries = one_in(&p->dice, 4),
-                .max_tasks_per_worker = one_in(&p->dice, 6) ? 5 : 0,
-                .on_demand = one_in(&p->dice, 5), .idle_timeout_ms = one_in(&p->dice, 6) ? 5 : 0);
+    posse_options options = OPTIONS(
+        workers, .queue_limit = one_in(&p->dice, 3) ? 3 : 0, .retries = one_in(&p->dice, 4),
+        .max_tasks_per_worker = one_in(&p->dice, 6) ? 5 : 0, .on_demand = one_in(&p->dice, 5),
+        .idle_timeout_ms = one_in(&p->dice, 6) ? 5 : 0, .stamps = one_in(&p->dice, 2));
     posse_status status = CALL(p, 0, posse_create(&options, &p->pool));
     if (status == POSSE_OK)
         status = posse_completion_queue_create(&p->completions);

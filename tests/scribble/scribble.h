@@ -32,6 +32,7 @@
     X(MAPS, "maps")   /* of free slots, parkers and blocks */                                      \
     X(TAGS, "tags")   /* of blocks */                                                              \
     X(BLOCKS, "blocks")                                                                            \
+    X(STAMPS, "stamps")   /* and how long tasks took; else of workers */                           \
     X(OBJECTS, "objects") /* locks and queues */                                                   \
     X(ANY, "any")         /* all of these, each time another one */
 
