@@ -259,8 +259,8 @@ typedef struct posse_options {
     /* 0 or 1. 1: the last 4 KiB that a task wrote to stderr are known, see posse_autopsy.h, which
      * also says what that changes in workers. Needs autopsy. 0: they are not. */
     long keep_stderr;
-    /* 1: tasks keep times, which posse_trace.h tells. Costs some 30 ns a task, and 64 bytes of
-     * shared memory. 0: they do not. */
+    /* 1: tasks keep times, which posse_trace.h tells. Costs each submit and each run a look at the
+     * clock (some 30 ns), and a future 64 bytes of shared memory. 0: they do not. */
     long stamps;
 } posse_options;
 

@@ -98,7 +98,7 @@ typedef enum posse_trace_format {
 
 /* Begins a trace. Each worker keeps its last 4096 events in shared memory, so that those of a
  * worker that dies are there; fewer, if all would take more than an eighth of options.max_memory.
- * That memory stays until posse_destroy. A run costs some 60 ns more. Workers leave no events if
+ * That memory stays until posse_destroy. A run costs some 40 ns more. Workers leave no events if
  * their number is at least twice max_workers of posse_create, and at least 8. Only one thread of
  * the program at a time may call this, or posse_trace_stop.
  * POSSE_NOT_SUPPORTED: the executor is without options.stamps, or a worker process called it.

@@ -26,8 +26,13 @@ static bool next_layout(size_t *i, struct pi_segment_options *options, struct pi
     size_t half = COUNT(sizes) * COUNT(normal_rings), at = *i % half;
     if (*i == 2 * half)
         return false;
-    *options = (struct pi_segment_options){sizes[at % COUNT(sizes)],
-                                           normal_rings[at / COUNT(sizes)], *i >= half};
+    *options = (struct pi_segment_options){.memory = sizes[at % COUNT(sizes)],
+                                           .normal_rings = normal_rings[at / COUNT(sizes)]};
+    if (*i >= half) {
+        options->stamps = true;
+        options->event_rings = 9;
+        options->event_capacity = 64;
+    }
     pi_segment_layout(segment, BASE, options);
     ++*i;
     return true;
@@ -39,7 +44,7 @@ struct region {
 };
 
 struct regions {
-    struct region at[12 + PI_QUEUE_RINGS];
+    struct region at[13 + PI_QUEUE_RINGS];
     size_t count;
 };
 
@@ -67,6 +72,8 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
     add(regions, "slots", slots->at, slots->max * sizeof *slots->at);
     if (s->stamps)
         add(regions, "stamps", s->stamps, slots->max * sizeof *s->stamps);
+    add(regions, "events", s->events.base,
+        s->events.rings * pi_event_ring_size(s->events.capacity));
     for (unsigned i = 0; i < pi_lanes_rings(&s->lanes); i++)
         add(regions, "ring", (const void *)s->lanes.ring[i].cells,
             pi_ring_start(s->lanes.ring[i].rings) * sizeof *s->lanes.ring[i].cells);
