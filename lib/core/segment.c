@@ -1,4 +1,5 @@
 #include "core/segment.h"
+#include "base/tuning.h"
 
 #define ALIGNMENT ((size_t)64 << 10) /* areas begin on a page, whatever its size */
 
@@ -118,4 +119,38 @@ size_t pi_segment_size(const struct pi_segment_options *options)
     /* There is no such memory: only the sizes count. */
     pi_segment_layout(&segment, (char *)ALIGNMENT, options);
     return segment.size;
+}
+
+uint64_t pi_segment_format(void)
+{
+    const size_t parts[] = {sizeof(struct pi_header),
+                            offsetof(struct pi_header, broken),
+                            sizeof(struct pi_worker),
+                            offsetof(struct pi_worker, finished),
+                            sizeof(struct pi_parker),
+                            sizeof(struct pi_slot),
+                            sizeof(struct pi_stamps),
+                            sizeof(struct pi_event_cell),
+                            sizeof(struct pi_unit),
+                            sizeof(struct pi_details),
+                            PI_AREAS,
+                            PI_STATES};
+    uint64_t format = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        format = format * 1000003 + parts[i];
+    return format;
+}
+
+bool pi_segment_options_of(const struct pi_identity *identity, struct pi_segment_options *options)
+{
+    uint32_t rings = identity->normal_rings;
+    *options = (struct pi_segment_options){.memory = identity->memory,
+                                           .normal_rings = rings,
+                                           .stamps = identity->stamps != 0,
+                                           .event_rings = identity->event_rings,
+                                           .event_capacity = identity->event_capacity};
+    return identity->memory >= PI_MIN_MEMORY && identity->memory <= PI_MAX_MEMORY && rings >= 1 &&
+           rings <= PI_NORMAL_RINGS && (rings & (rings - 1)) == 0 &&
+           identity->event_rings <= PI_MAX_WORKERS + 1 &&
+           identity->event_capacity <= PI_MAX_TRACE_EVENTS;
 }

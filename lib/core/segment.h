@@ -14,6 +14,7 @@
 #pragma once
 
 #include "core/arena.h"
+#include "core/details.h"
 #include "core/done_list.h"
 #include "core/events.h"
 #include "core/idle.h"
@@ -55,8 +56,28 @@ struct pi_error_cell {
 #define PI_ERROR_CLAIMED 0x10000u
 #define PI_ERROR_WRITTEN 0x20000u
 
+/* What posse-top (lib/top), which has only the file, must know to read it. The program writes it
+ * before the first fork, and `supervisor` after that; the executor itself reads none of it. */
+struct pi_identity {
+    char magic[8];    /* PI_MAGIC */
+    char version[16]; /* POSSE_VERSION */
+    uint64_t layout;  /* pi_segment_format() */
+    /* As in pi_segment_options. */
+    uint64_t memory;
+    uint32_t normal_rings;
+    uint32_t stamps;
+    uint32_t event_rings, event_capacity;
+    int32_t program; /* its pid */
+    /* The same; 0: there is none yet. relaxed: only the value counts. */
+    _Atomic int32_t supervisor;
+};
+#define PI_MAGIC "posse\n\0\1"
+
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
+    /* First, whatever the version. */
+    struct pi_identity identity;
+
     /* phase to events_begun are numbers of monotonic.h: all read, few write, by CAS upwards. order:
      * seq, as a submitter looks at the phase after its push. */
     _Alignas(128) _Atomic uint64_t phase;
@@ -175,6 +196,10 @@ struct pi_segment_options {
     unsigned event_rings;  /* how many; 0: none */
     uint32_t event_capacity;
 };
+/* Another number for most changes of what lies where. (pi_identity.version tells releases apart.) */
+uint64_t pi_segment_format(void);
+/* What a segment was made with, which a task may have overwritten. False: there is no such one. */
+bool pi_segment_options_of(const struct pi_identity *identity, struct pi_segment_options *options);
 /* Lays out a segment at base. */
 void pi_segment_layout(struct pi_segment *segment, char *base,
                        const struct pi_segment_options *options);

@@ -7,11 +7,13 @@
 #include "pool/grow.h"
 #include "base/tuning.h"
 #include "os/clock.h"
+#include "os/process.h"
 #include "pool/commit.h"
 #include "pool/self.h"
 #include "pool/trim.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* A table is as long as it may be. */
 static bool no_more(void)
@@ -270,6 +272,21 @@ uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
 
 /* ---- the beginning ---- */
 
+/* For posse-top. */
+static void write_identity(posse_executor *e)
+{
+    struct pi_identity *own = &e->segment.header->identity;
+    memcpy(own->magic, PI_MAGIC, sizeof own->magic);
+    memcpy(own->version, POSSE_VERSION, sizeof POSSE_VERSION);
+    own->layout = pi_segment_format();
+    own->memory = e->max_memory;
+    own->normal_rings = e->segment.lanes.normal;
+    own->stamps = e->segment.stamps != NULL;
+    own->event_rings = e->segment.events.rings;
+    own->event_capacity = e->segment.events.capacity;
+    own->program = pi_os_self();
+}
+
 bool pi_memory_begin(posse_executor *e)
 {
     size_t front = pi_header_front(e);
@@ -277,5 +294,6 @@ bool pi_memory_begin(posse_executor *e)
         return false;
     /* relaxed: no other process is there yet */
     pi_store_relaxed(&e->segment.header->committed, pi_whole_pages(front));
+    write_identity(e);
     return pi_grow_workers(e, 0, e->workers) && pi_grow_parkers(e) && pi_grow_slots(e);
 }

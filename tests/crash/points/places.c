@@ -74,6 +74,7 @@ static const struct {
     {"core/span.c", "change_hint", true, "all blocks of a span are taken"},
     {"pool/self.h", "pi_will_touch", true, "another thread of a worker submits: crash/cost.c"},
     {"pool/grow.c", "pi_memory_begin", false, "the program"},
+    {"supervisor/launch.c", "take_socket", false, "the program"},
     {"pool/commit.c", "pi_recount", false, "the supervisor"},
     {"pool/commit.c", "pi_uncommit", true, "there is no memory left, or two grow a table"},
     {"supervisor/recover.c", NULL, false, "the supervisor"},
