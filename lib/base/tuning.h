@@ -194,3 +194,16 @@
 /* From here on a sealed worker has the descriptors by which it measures its memory. Usual limits of
  * descriptors are 1024 and more. */
 #define PI_KEPT_FD 900
+
+/* ---- posse-top ---- */
+
+/* Between two looks, unless --interval says it; and at least that: a look reads all of /proc. */
+#define PI_TOP_INTERVAL_NS PI_SECOND
+#define PI_TOP_LEAST_NS (50 * PI_MS)
+#define PI_TOP_MAX_SECONDS 86400
+/* Of a file of /proc, in bytes: 600,000 mappings, ten times what the kernel allows by default. */
+#define PI_TOP_MAX_FILE ((size_t)64 << 20)
+/* Executors of a program that are shown. */
+#define PI_TOP_MAX_EXECUTORS 1000u
+/* Symbols of a file in which the name of a function is searched. */
+#define PI_TOP_MAX_SYMBOLS 4000000u

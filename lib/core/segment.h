@@ -70,6 +70,7 @@ struct pi_identity {
     int32_t program; /* its pid */
     /* The same; 0: there is none yet. relaxed: only the value counts. */
     _Atomic int32_t supervisor;
+    char name[16]; /* of the executor, as ps shows its supervisor */
 };
 #define PI_MAGIC "posse\n\0\1"
 

@@ -285,6 +285,7 @@ static void write_identity(posse_executor *e)
     own->event_rings = e->segment.events.rings;
     own->event_capacity = e->segment.events.capacity;
     own->program = pi_os_self();
+    memcpy(own->name, e->hooks.name, sizeof own->name);
 }
 
 bool pi_memory_begin(posse_executor *e)

@@ -1,0 +1,71 @@
+/* Runs in: posse-top. */
+#include "top/reader.h"
+#include "os/fd.h"
+#include "posse.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOWHERE ((char *)((size_t)1 << 20)) /* no memory is there */
+
+/* How many bytes could be read. */
+static size_t read_at(int fd, char *to, size_t size, uint64_t offset)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = pread(fd, to + done, size - done, (off_t)(offset + done));
+        if (n == 0 || (n < 0 && errno != EINTR))
+            break;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return done;
+}
+
+void pi_top_read(struct pi_top_reader *reader, const volatile void *place, void *to, size_t size)
+{
+    uint64_t offset = (uintptr_t)place - (uintptr_t)NOWHERE;
+    size_t done = 0;
+    if (offset <= reader->length && size <= reader->length - offset)
+        done = read_at(reader->fd, to, size, offset);
+    memset((char *)to + done, 0, size - done);
+    reader->cut |= done < size;
+}
+
+uint32_t pi_top_count(uint64_t word, uint32_t max)
+{
+    return pi_monotonic_is_valid(word) && (uint32_t)word <= max ? (uint32_t)word : 0;
+}
+
+static enum pi_top_problem check(struct pi_top_reader *reader)
+{
+    const struct pi_identity *identity = &reader->identity;
+    struct pi_segment_options options;
+    if (memcmp(identity->magic, PI_MAGIC, sizeof identity->magic) != 0)
+        return PI_TOP_NO_IDENTITY;
+    if (strncmp(identity->version, POSSE_VERSION, sizeof identity->version) != 0 ||
+        identity->layout != pi_segment_format())
+        return PI_TOP_OTHER_VERSION;
+    if (!pi_segment_options_of(identity, &options) || pi_segment_size(&options) != reader->length)
+        return PI_TOP_DAMAGED;
+    pi_segment_layout(&reader->segment, NOWHERE, &options);
+    return PI_TOP_READABLE;
+}
+
+enum pi_top_problem pi_top_reader_open(struct pi_top_reader *reader, int fd)
+{
+    struct stat status;
+    *reader = (struct pi_top_reader){.fd = fd};
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return PI_TOP_NO_DESCRIPTOR;
+    reader->length = (uint64_t)status.st_size;
+    pi_top_read(reader, NOWHERE, &reader->identity, sizeof reader->identity);
+    return check(reader);
+}
+
+void pi_top_reader_close(struct pi_top_reader *reader)
+{
+    pi_os_close(reader->fd);
+    reader->fd = -1;
+}

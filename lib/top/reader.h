@@ -1,0 +1,39 @@
+/* reader.h - reads the shared memory of one executor.
+ *
+ * Runs in: posse-top. By pread, never by a mapping: pread of memory that was never used, or given
+ * back, allocates none, and beyond the end of the file it is no SIGBUS. Whatever is read may have
+ * been overwritten by a task, and may change meanwhile. So every place is checked against the
+ * length of the file, and all that is read is a copy.
+ */
+#pragma once
+
+#include "core/segment.h"
+
+enum pi_top_problem {
+    PI_TOP_READABLE,
+    PI_TOP_NO_DESCRIPTOR, /* the program has closed it */
+    PI_TOP_NO_IDENTITY,   /* overwritten, or of a version before there was one */
+    PI_TOP_OTHER_VERSION,
+    PI_TOP_DAMAGED /* the identity contradicts itself, or the file */
+};
+
+struct pi_top_reader {
+    int fd;
+    uint64_t length; /* of the file */
+    struct pi_identity identity;
+    struct pi_segment segment; /* its pointers are places for pi_top_read, no memory */
+    bool cut;                  /* something could not be read, and counts as zero */
+};
+
+/* A value in a copy of shared memory. relaxed: the copy is private. */
+#define PI_TOP_VALUE(field) pi_load_relaxed(&(field)) /* as said */
+
+/* Takes the descriptor, which pi_top_reader_close closes. */
+enum pi_top_problem pi_top_reader_open(struct pi_top_reader *reader, int fd);
+void pi_top_reader_close(struct pi_top_reader *reader);
+
+/* Copies `size` bytes from a place of the segment. Zeros where there is nothing. */
+void pi_top_read(struct pi_top_reader *reader, const volatile void *place, void *to, size_t size);
+
+/* What a word of monotonic.h says; 0 if it is none, or over max. */
+uint32_t pi_top_count(uint64_t word, uint32_t max);
