@@ -140,7 +140,22 @@ static posse_stats stats_of(posse_executor *pool)
 
 static void await_running(posse_executor *pool, uint64_t tasks)
 {
-    for (int i = 0; stats_of(pool).running < tasks && i < 20000; i++)
+    while (stats_of(pool).running < tasks)
+        usleep(1000);
+}
+
+/* All tasks have ended, and the workers are there again. */
+static void await_rest(posse_executor *pool, uint64_t workers)
+{
+    for (posse_stats s = stats_of(pool); s.queued || s.running || s.workers_idle < workers;
+         s = stats_of(pool))
+        usleep(1000);
+}
+
+static void await_break(posse_executor *pool)
+{
+    posse_error error = {.struct_size = sizeof error};
+    while (posse_why_broken(pool, &error) == POSSE_OK && error.status == POSSE_OK)
         usleep(1000);
 }
 
@@ -167,6 +182,7 @@ static void make_lossy(void)
         submit(pool, (posse_job){.fn = die_task});
     for (int i = 0; i < 20; i++)
         submit(pool, (posse_job){.fn = i % 4 ? done_task : fail_task, .arg = "x", .size = 1});
+    await_rest(pool, 2);
 }
 
 static void make_large(void)
@@ -175,18 +191,21 @@ static void make_large(void)
     posse_executor *pool = make("large", (posse_options){.max_workers = 1});
     for (size_t size = 100; size < sizeof argument; size *= 2)
         submit(pool, (posse_job){.fn = done_task, .arg = argument, .size = size});
+    await_rest(pool, 1);
 }
 
 static int states(void)
 {
     posse_executor *pool = make("idle", (posse_options){.max_workers = 2});
     submit(pool, (posse_job){.fn = done_task, .arg = "x", .size = 1});
+    await_rest(pool, 2);
     make_busy();
     make_lossy();
     make_large();
     pool = make("ended", (posse_options){.max_workers = 1});
     CHECK(posse_shutdown(pool, 0, -1));
-    (void)make("broken", (posse_options){.max_workers = 1, .initializer = refuse_to_start});
+    pool = make("broken", (posse_options){.max_workers = 1, .initializer = refuse_to_start});
+    await_break(pool);
     (void)make("threads", (posse_options){.max_workers = 1, .backend = POSSE_THREAD});
     return 0;
 }
