@@ -197,7 +197,7 @@ struct pi_segment_options {
     unsigned event_rings;  /* how many; 0: none */
     uint32_t event_capacity;
 };
-/* Another number for most changes of what lies where. (pi_identity.version tells releases apart.) */
+/* Another number for most changes of what lies where; the version tells releases apart. */
 uint64_t pi_segment_format(void);
 /* What a segment was made with, which a task may have overwritten. False: there is no such one. */
 bool pi_segment_options_of(const struct pi_identity *identity, struct pi_segment_options *options);

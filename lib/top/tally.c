@@ -1,7 +1,7 @@
 /* Runs in: posse-top.
  *
- * The counts of posse_get_stats, from copies of shared memory: see stats.c. Groups of slots that are
- * closed or all free are left out, as there.
+ * The counts of posse_get_stats, from copies of shared memory: see stats.c. Groups of slots that
+ * are closed or all free are left out, as there.
  */
 #include "top/sample.h"
 

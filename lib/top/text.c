@@ -64,7 +64,7 @@ bool pi_top_text_write(const struct pi_top_text *text, int fd)
 
 /* ---- strings from strangers ---- */
 
-/* The smallest number that a sequence of so many bytes may stand for. */
+/* The smallest number that a sequence of n bytes may stand for. */
 static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
 
 static size_t length_of(unsigned char first)

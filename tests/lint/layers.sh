@@ -5,13 +5,14 @@
 #
 #   public functions (lib/*.c) -> supervisor -> worker -> pool -> core -> os -> base
 #
+# top/ is a program of its own, above all of them.
 # The supervisor starts workers, so it stands above them. The way up is a pointer to a function.
 set -eu
 # shellcheck source=tests/lint/kit.sh
 . "$(dirname "$0")/kit.sh"
 with_graph "$@"
 awk '
-    BEGIN { split("base os core pool worker supervisor .", rooms, " ")
+    BEGIN { split("base os core pool worker supervisor . top", rooms, " ")
             for (i in rooms) level[rooms[i]] = i }
     function room(file) { sub(/\/[^\/]*$/, "", file); return file }
     $1 != "system" && $3 != "./posse.h" {

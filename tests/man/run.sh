@@ -148,7 +148,17 @@ check_seal() {
     done <"$scratch/named"
 }
 
+# Each option of posse-top is on its page, and the other way round.
+check_top() {
+    top_page=$man/man1/posse-top.1
+    [ -e "$top_page" ] || return 0 # not built
+    sed -n 's/^\.It Fl -\([a-z]*\).*/--\1/p' "$top_page" | sort >"$scratch/named"
+    "$scratch/prefix/bin/posse-top" --help | grep -o -e '--[a-z][a-z]*' | sort -u |
+        diff - "$scratch/named" || fail "the options of posse-top"
+}
+
 check_lint
+check_top
 check_names
 check_seal
 check_types

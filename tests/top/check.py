@@ -327,7 +327,8 @@ def forged():
         real, size = os.pread(fd, 1 << 20, 0), os.fstat(fd).st_size
         os.close(fd)
     own = bytearray(real)
-    struct.pack_into("i", own, 52, os.getpid())
+    assert struct.unpack_from("i", own, 44) == (subject.pid,)  # in pi_identity
+    struct.pack_into("i", own, 44, os.getpid())
     for content, length, words in (
             (b"", 0, "does not begin as"), (b"", 4096, "does not begin as"),
             (b"", 1 << 40, "does not begin as"), (real[:20], 20, "does not begin as"),
@@ -446,7 +447,8 @@ def window():
 
 def colors():
     with Subject("states") as subject:
-        for environment, colored in (({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)):
+        for environment, colored in (({}, True), ({"NO_COLOR": ""}, True),
+                                     ({"NO_COLOR": "1"}, False)):
             terminal = Terminal(subject.pid, **environment)
             terminal.await_frame(lambda frame: "executor busy" in frame)
             assert all(("\033[32m" in frame) == colored for frame in terminal.frames())

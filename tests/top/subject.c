@@ -4,9 +4,9 @@
  *
  * Prints "ready", then for each line that it reads the counts of its executors, as JSON by their
  * names. Ends at the end of its input.
- *   states   idle, busy (a named task, one with a time limit, one of a map, and a queue), lossy (has
- *            lost workers and tasks), large (holds blocks), ended (shut down), broken, and one with
- *            threads
+ *   states   idle, busy (a named task, one with a time limit, one of a map, and a queue), lossy
+ *            (has lost workers and tasks), large (holds blocks), ended (shut down), broken, and one
+ *            with threads
  *   threads  one with threads alone
  *   idle     one at rest
  *   wild     its tasks write random bytes over its shared memory, again and again
