@@ -141,16 +141,16 @@ uint64_t pi_segment_format(void)
     return format;
 }
 
-bool pi_segment_options_of(const struct pi_identity *identity, struct pi_segment_options *options)
+bool pi_segment_options_of(const struct pi_origin *origin, struct pi_segment_options *options)
 {
-    uint32_t rings = identity->normal_rings;
-    *options = (struct pi_segment_options){.memory = identity->memory,
+    uint32_t rings = origin->normal_rings;
+    *options = (struct pi_segment_options){.memory = origin->memory,
                                            .normal_rings = rings,
-                                           .stamps = identity->stamps != 0,
-                                           .event_rings = identity->event_rings,
-                                           .event_capacity = identity->event_capacity};
-    return identity->memory >= PI_MIN_MEMORY && identity->memory <= PI_MAX_MEMORY && rings >= 1 &&
+                                           .stamps = origin->stamps != 0,
+                                           .event_rings = origin->event_rings,
+                                           .event_capacity = origin->event_capacity};
+    return origin->memory >= PI_MIN_MEMORY && origin->memory <= PI_MAX_MEMORY && rings >= 1 &&
            rings <= PI_NORMAL_RINGS && (rings & (rings - 1)) == 0 &&
-           identity->event_rings <= PI_MAX_WORKERS + 1 &&
-           identity->event_capacity <= PI_MAX_TRACE_EVENTS;
+           origin->event_rings <= PI_MAX_WORKERS + 1 &&
+           origin->event_capacity <= PI_MAX_TRACE_EVENTS;
 }

@@ -58,7 +58,7 @@ struct pi_error_cell {
 
 /* What posse-top (lib/top), which has only the file, must know to read it. The program writes it
  * before the first fork, and `supervisor` after that; the executor itself reads none of it. */
-struct pi_identity {
+struct pi_origin {
     char magic[8];    /* PI_MAGIC */
     char version[16]; /* POSSE_VERSION */
     uint64_t layout;  /* pi_segment_format() */
@@ -77,7 +77,7 @@ struct pi_identity {
 /* The head of the segment. Each group of fields has cache lines of its own. */
 struct pi_header {
     /* First, whatever the version. */
-    struct pi_identity identity;
+    struct pi_origin origin;
 
     /* phase to events_begun are numbers of monotonic.h: all read, few write, by CAS upwards. order:
      * seq, as a submitter looks at the phase after its push. */
@@ -200,7 +200,7 @@ struct pi_segment_options {
 /* Another number for most changes of what lies where; the version tells releases apart. */
 uint64_t pi_segment_format(void);
 /* What a segment was made with, which a task may have overwritten. False: there is no such one. */
-bool pi_segment_options_of(const struct pi_identity *identity, struct pi_segment_options *options);
+bool pi_segment_options_of(const struct pi_origin *origin, struct pi_segment_options *options);
 /* Lays out a segment at base. */
 void pi_segment_layout(struct pi_segment *segment, char *base,
                        const struct pi_segment_options *options);

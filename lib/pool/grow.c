@@ -273,9 +273,9 @@ uint32_t pi_grow_arena(posse_executor *e, uint32_t n)
 /* ---- the beginning ---- */
 
 /* For posse-top. */
-static void write_identity(posse_executor *e)
+static void write_origin(posse_executor *e)
 {
-    struct pi_identity *own = &e->segment.header->identity;
+    struct pi_origin *own = &e->segment.header->origin;
     memcpy(own->magic, PI_MAGIC, sizeof own->magic);
     memcpy(own->version, POSSE_VERSION, sizeof POSSE_VERSION);
     own->layout = pi_segment_format();
@@ -295,6 +295,6 @@ bool pi_memory_begin(posse_executor *e)
         return false;
     /* relaxed: no other process is there yet */
     pi_store_relaxed(&e->segment.header->committed, pi_whole_pages(front));
-    write_identity(e);
+    write_origin(e);
     return pi_grow_workers(e, 0, e->workers) && pi_grow_parkers(e) && pi_grow_slots(e);
 }

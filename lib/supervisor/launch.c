@@ -140,7 +140,7 @@ static struct report take_socket(posse_executor *e, int first)
         pi_os_close(fd);
     e->link.supervisor = pi_os_identify(report.pid);
     /* relaxed: only the value counts */
-    pi_store_relaxed(&e->segment.header->identity.supervisor, (int32_t)report.pid);
+    pi_store_relaxed(&e->segment.header->origin.supervisor, (int32_t)report.pid);
     return report;
 }
 

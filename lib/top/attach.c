@@ -10,14 +10,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* An object of os/shm_object.c has such a name. */
+/* An object of os/shm_object.c has such a name. The directory is another one for a process of
+ * another container. */
 static bool is_of_posse(const struct pi_top_mapping *mapping)
 {
-    const char *names[] = {"/memfd:posse (deleted)", "/dev/shm/posse-", "/run/shm/posse-"};
-    bool named = false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        named |= strncmp(mapping->path, names[i], strlen(names[i])) == 0;
-    return mapping->shared && named;
+    const char *base = strrchr(mapping->path, '/');
+    bool named =
+        base && (strncmp(base, "/posse-", 7) == 0 || strncmp(base, "/memfd:posse ", 13) == 0);
+    return mapping->shared && named && strstr(base, " (deleted)");
 }
 
 static struct pi_top_file *find(struct pi_top_files *files, uint64_t inode)

@@ -10,7 +10,7 @@ static pid_t owner_of(const struct pi_top_files *files, const struct pi_top_file
     struct pi_top_reader reader;
     bool readable = pi_top_reader_open(&reader, pi_top_open(files, file)) == PI_TOP_READABLE;
     pi_top_reader_close(&reader);
-    return readable ? (pid_t)reader.identity.program : 0;
+    return readable ? (pid_t)reader.origin.program : 0;
 }
 
 /* How many executors a process has made. */

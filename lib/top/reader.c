@@ -40,14 +40,14 @@ uint32_t pi_top_count(uint64_t word, uint32_t max)
 
 static enum pi_top_problem check(struct pi_top_reader *reader)
 {
-    const struct pi_identity *identity = &reader->identity;
+    const struct pi_origin *origin = &reader->origin;
     struct pi_segment_options options;
-    if (memcmp(identity->magic, PI_MAGIC, sizeof identity->magic) != 0)
-        return PI_TOP_NO_IDENTITY;
-    if (strncmp(identity->version, POSSE_VERSION, sizeof identity->version) != 0 ||
-        identity->layout != pi_segment_format())
+    if (memcmp(origin->magic, PI_MAGIC, sizeof origin->magic) != 0)
+        return PI_TOP_NO_ORIGIN;
+    if (strncmp(origin->version, POSSE_VERSION, sizeof origin->version) != 0 ||
+        origin->layout != pi_segment_format())
         return PI_TOP_OTHER_VERSION;
-    if (!pi_segment_options_of(identity, &options) || pi_segment_size(&options) != reader->length)
+    if (!pi_segment_options_of(origin, &options) || pi_segment_size(&options) != reader->length)
         return PI_TOP_DAMAGED;
     pi_segment_layout(&reader->segment, NOWHERE, &options);
     return PI_TOP_READABLE;
@@ -60,7 +60,7 @@ enum pi_top_problem pi_top_reader_open(struct pi_top_reader *reader, int fd)
     if (fd < 0 || fstat(fd, &status) != 0)
         return PI_TOP_NO_DESCRIPTOR;
     reader->length = (uint64_t)status.st_size;
-    pi_top_read(reader, NOWHERE, &reader->identity, sizeof reader->identity);
+    pi_top_read(reader, NOWHERE, &reader->origin, sizeof reader->origin);
     return check(reader);
 }
 

@@ -12,15 +12,15 @@
 enum pi_top_problem {
     PI_TOP_READABLE,
     PI_TOP_NO_DESCRIPTOR, /* the program has closed it */
-    PI_TOP_NO_IDENTITY,   /* overwritten, or of a version before there was one */
+    PI_TOP_NO_ORIGIN,     /* overwritten, or of a version before there was one */
     PI_TOP_OTHER_VERSION,
-    PI_TOP_DAMAGED /* the identity contradicts itself, or the file */
+    PI_TOP_DAMAGED /* the origin contradicts itself, or the file */
 };
 
 struct pi_top_reader {
     int fd;
     uint64_t length; /* of the file */
-    struct pi_identity identity;
+    struct pi_origin origin;
     struct pi_segment segment; /* its pointers are places for pi_top_read, no memory */
     bool cut;                  /* something could not be read, and counts as zero */
 };

@@ -32,7 +32,7 @@ const char *pi_top_phase_name(enum pi_phase phase)
 /* The pid stands where a task may have overwritten it, so the process must have the memory. */
 static void find_supervisor(const struct pi_top_view *view, struct pi_top_sample *sample)
 {
-    pid_t pid = (pid_t)PI_TOP_VALUE(view->header->identity.supervisor);
+    pid_t pid = (pid_t)PI_TOP_VALUE(view->header->origin.supervisor);
     const struct pi_top_process *process =
         pid > 0 && pid != view->program ? pi_top_process_find(view->processes, pid) : NULL;
     if (process && process->state != 'Z' && pi_top_has_mapped(pid, sample->inode))
@@ -58,8 +58,7 @@ static bool take(const struct pi_top_view *view, struct pi_top_sample *sample)
     sample->phase = (enum pi_phase)pi_top_count(PI_TOP_VALUE(header.phase), PI_DEAD);
     sample->max_workers = pi_top_count(PI_TOP_VALUE(header.max_workers), PI_MAX_WORKERS);
     sample->stats.struct_size = sizeof sample->stats;
-    pi_top_clean(sample->name, sizeof sample->name, header.identity.name,
-                 sizeof header.identity.name);
+    pi_top_clean(sample->name, sizeof sample->name, header.origin.name, sizeof header.origin.name);
     take_reason(&header, sample);
     find_supervisor(&with, sample);
     pi_top_tally(&with, &sample->stats);
@@ -72,7 +71,7 @@ static bool take(const struct pi_top_view *view, struct pi_top_sample *sample)
 static bool is_of_another(const struct pi_top_reader *reader, const struct pi_top_sample *sample,
                           pid_t program)
 {
-    pid_t other = reader->identity.program;
+    pid_t other = reader->origin.program;
     return sample->problem == PI_TOP_READABLE && other > 0 && other != program &&
            pi_top_has_mapped(other, sample->inode);
 }
@@ -86,8 +85,8 @@ static bool look_at(const struct pi_top_files *files, const struct pi_top_file *
     sample->problem = pi_top_reader_open(&reader, pi_top_open(files, file));
     sample->foreign = is_of_another(&reader, sample, files->program);
     if (sample->problem == PI_TOP_OTHER_VERSION)
-        pi_top_clean(sample->version, sizeof sample->version, reader.identity.version,
-                     sizeof reader.identity.version);
+        pi_top_clean(sample->version, sizeof sample->version, reader.origin.version,
+                     sizeof reader.origin.version);
     bool good = sample->foreign || sample->problem != PI_TOP_READABLE || take(view, sample);
     pi_top_reader_close(&reader);
     return good;

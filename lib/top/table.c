@@ -173,7 +173,7 @@ static void say_head(struct table *table, const struct pi_top_sample *sample)
 {
     const posse_stats *stats = &sample->stats;
     bool broken = sample->phase == PI_DEAD;
-    line(table, broken ? RED : BOLD, "executor %s: %s%s%s", sample->name,
+    line(table, broken ? RED : BOLD, "executor %s (processes): %s%s%s", sample->name,
          pi_top_phase_name(sample->phase), *sample->reason ? ": " : "", sample->reason);
     if (sample->cut)
         line(table, RED, "  some of its shared memory cannot be read");

@@ -156,9 +156,10 @@ def table():
         assert once.returncode == plain.returncode == 0
         for text in once.stdout.decode("utf-8"), plain.stdout.decode("utf-8"):
             assert "\033" not in text
-            for words in ("executor busy: open", "500 queued, 3 running", "map_function",
+            for words in ("executor busy (processes): open", "500 queued, 3 running",
+                          "map_function",
                           'gr\u00fcn "a\\b"?[2J? (function_to_find)', "5 started, 3 lost",
-                          "executor broken: broken: no"):
+                          "executor broken (processes): broken: no"):
                 assert words in text, (words, text)
 
 
@@ -327,7 +328,7 @@ def forged():
         real, size = os.pread(fd, 1 << 20, 0), os.fstat(fd).st_size
         os.close(fd)
     own = bytearray(real)
-    assert struct.unpack_from("i", own, 44) == (subject.pid,)  # in pi_identity
+    assert struct.unpack_from("i", own, 44) == (subject.pid,)  # in pi_origin
     struct.pack_into("i", own, 44, os.getpid())
     for content, length, words in (
             (b"", 0, "does not begin as"), (b"", 4096, "does not begin as"),
