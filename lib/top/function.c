@@ -88,6 +88,8 @@ static bool find_value(int fd, const Elf64_Ehdr *elf, uint64_t offset, uint64_t 
     return false;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 static bool holds(const Elf64_Sym *symbol, uint64_t value)
 {
     return ELF64_ST_TYPE(symbol->st_info) == STT_FUNC && symbol->st_shndx != SHN_UNDEF &&
@@ -99,10 +101,9 @@ static bool holds(const Elf64_Sym *symbol, uint64_t value)
 static bool find_symbol(int fd, const Elf64_Shdr *table, uint64_t value, uint32_t *name)
 {
     static Elf64_Sym symbols[SYMBOLS_AT_ONCE];
-    uint64_t count = table->sh_size / sizeof *symbols;
-    count = count < PI_TOP_MAX_SYMBOLS ? count : PI_TOP_MAX_SYMBOLS;
+    uint64_t count = smaller(table->sh_size / sizeof *symbols, PI_TOP_MAX_SYMBOLS);
     for (uint64_t first = 0; first < count; first += SYMBOLS_AT_ONCE) {
-        uint64_t n = count - first < SYMBOLS_AT_ONCE ? count - first : SYMBOLS_AT_ONCE;
+        uint64_t n = smaller(count - first, SYMBOLS_AT_ONCE);
         if (!read_exact(fd, symbols, n * sizeof *symbols,
                         table->sh_offset + first * sizeof *symbols))
             return false;

@@ -19,7 +19,8 @@ static enum pi_top_found look(struct live *live)
 {
     struct pi_top_round round;
     enum pi_top_found found = pi_top_look(live->files, &round);
-    if (found != PI_TOP_FOUND)
+    bool between = found == PI_TOP_NONE && live->start; /* it may make another one */
+    if (found != PI_TOP_FOUND && !between)
         return found;
     if (live->start && round.program.start != live->start) {
         pi_top_round_free(&round);

@@ -201,9 +201,14 @@ static int show_once(struct pi_top_files *files, const struct order *order)
 static int show_live(struct pi_top_files *files, const struct order *order)
 {
     uint64_t interval = order->interval_ns ? order->interval_ns : PI_TOP_INTERVAL_NS;
-    enum pi_top_found found = pi_top_live(files, interval);
+    struct pi_top_round first;
+    enum pi_top_found found = pi_top_look(files, &first);
+    if (found != PI_TOP_FOUND)
+        return failed(found, files->program);
+    pi_top_round_free(&first);
+    found = pi_top_live(files, interval);
     if (found == PI_TOP_NO_ONE) {
-        printf("posse-top: process %d has ended, or never was\n", (int)files->program);
+        printf("posse-top: process %d has ended\n", (int)files->program);
         return 0;
     }
     return found == PI_TOP_FOUND ? 0 : failed(found, files->program);

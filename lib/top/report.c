@@ -10,8 +10,7 @@ void pi_top_say_problem(const struct pi_top_sample *sample, char *words, size_t 
     static const char *const texts[] = {
         [PI_TOP_READABLE] = "",
         [PI_TOP_NO_DESCRIPTOR] = "the program has closed the descriptor of its shared memory",
-        [PI_TOP_NO_ORIGIN] = "its shared memory does not begin as posse " POSSE_VERSION
-                             " makes it: an older version made it, or it was overwritten",
+        [PI_TOP_NO_ORIGIN] = "its shared memory is of an older version of posse, or overwritten",
         [PI_TOP_OTHER_VERSION] = "",
         [PI_TOP_DAMAGED] = "the beginning of its shared memory was overwritten"};
     if (sample->problem == PI_TOP_OTHER_VERSION)

@@ -78,16 +78,17 @@ static bool is_of_another(const struct pi_top_reader *reader, const struct pi_to
 
 /* False: there is no memory. */
 static bool look_at(const struct pi_top_files *files, const struct pi_top_file *file,
-                    struct pi_top_view *view, struct pi_top_sample *sample)
+                    const struct pi_top_view *view, struct pi_top_sample *sample)
 {
     struct pi_top_reader reader;
-    view->reader = &reader;
+    struct pi_top_view with = *view;
+    with.reader = &reader;
     sample->problem = pi_top_reader_open(&reader, pi_top_open(files, file));
     sample->foreign = is_of_another(&reader, sample, files->program);
     if (sample->problem == PI_TOP_OTHER_VERSION)
         pi_top_clean(sample->version, sizeof sample->version, reader.origin.version,
                      sizeof reader.origin.version);
-    bool good = sample->foreign || sample->problem != PI_TOP_READABLE || take(view, sample);
+    bool good = sample->foreign || sample->problem != PI_TOP_READABLE || take(&with, sample);
     pi_top_reader_close(&reader);
     return good;
 }
@@ -101,7 +102,7 @@ static int by_inode(const void *a, const void *b)
     return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
-static bool look_at_all(const struct pi_top_files *files, struct pi_top_view *view,
+static bool look_at_all(const struct pi_top_files *files, const struct pi_top_view *view,
                         struct pi_top_round *round)
 {
     for (unsigned i = 0; i < files->count; i++) {
@@ -123,13 +124,13 @@ enum pi_top_found pi_top_look(struct pi_top_files *files, struct pi_top_round *r
     struct pi_top_view view = {.processes = &processes, .program = files->program};
     *round = (struct pi_top_round){.now_ns = view.now_ns = pi_os_now()};
     enum pi_top_found found = pi_top_attach(files);
-    if (found != PI_TOP_FOUND)
+    if (found != PI_TOP_FOUND && found != PI_TOP_NONE)
         return found;
     round->more = files->more;
-    round->samples = calloc(files->count, sizeof *round->samples);
+    round->samples = calloc(files->count + 1, sizeof *round->samples);
     if (!round->samples || !pi_top_processes_read(&processes) || !look_at_all(files, &view, round))
         found = PI_TOP_ERROR;
-    else if (!pi_top_process_read(files->program, &round->program))
+    else if (!pi_top_process_read(files->program, &round->program) || round->program.state == 'Z')
         found = PI_TOP_NO_ONE;
     else if (round->count == 0)
         found = PI_TOP_NONE;
@@ -141,8 +142,9 @@ enum pi_top_found pi_top_look(struct pi_top_files *files, struct pi_top_round *r
 
 void pi_top_round_free(struct pi_top_round *round)
 {
-    for (unsigned i = 0; i < round->count; i++)
+    for (unsigned i = 0; round->samples && i < round->count; i++)
         free(round->samples[i].workers);
     free(round->samples);
-    *round = (struct pi_top_round){.samples = NULL};
+    round->samples = NULL;
+    round->count = 0;
 }

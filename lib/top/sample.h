@@ -29,8 +29,6 @@ enum pi_top_state {
 const char *pi_top_state_name(enum pi_top_state state);
 const char *pi_top_phase_name(enum pi_phase phase);
 
-/* Text of as many bytes may be four times as long in no encoding of ours: each byte stays, or is
- * replaced by one. */
 struct pi_top_task {
     bool there;
     uint32_t slot, generation;
@@ -78,8 +76,8 @@ struct pi_top_round {
     struct pi_top_sample *samples;
 };
 
-/* Looks at all executors of files->program. Anything but PI_TOP_FOUND: there is nothing in *round.
- * The caller frees it. */
+/* Looks at all executors of files->program. Anything but PI_TOP_FOUND: *round is empty, but for the
+ * time and, with PI_TOP_NONE, the program. The caller frees it. */
 enum pi_top_found pi_top_look(struct pi_top_files *files, struct pi_top_round *round);
 void pi_top_round_free(struct pi_top_round *round);
 

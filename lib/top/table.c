@@ -197,9 +197,9 @@ static void say_head(struct table *table, const struct pi_top_sample *sample)
 
 static void say_executor(struct table *table, struct pi_top_sample *sample)
 {
-    char problem[160];
     line(table, PLAIN, "%s", "");
     if (sample->problem != PI_TOP_READABLE) {
+        char problem[160];
         pi_top_say_problem(sample, problem, sizeof problem);
         line(table, RED, "executor: %s", problem);
         return;

@@ -10,6 +10,8 @@
 #define GROUPS_AT_ONCE 512u
 #define UNITS_AT_ONCE 1024u
 
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
 /* ---- slots ---- */
 
 static void tally_group(struct pi_top_reader *reader, uint32_t group, posse_stats *stats)
@@ -31,8 +33,7 @@ static void tally_slots(const struct pi_top_view *view, posse_stats *stats)
     const struct pi_slots *slots = &view->reader->segment.slots;
     uint32_t count = pi_top_count(PI_TOP_VALUE(view->header->slots_count), slots->max);
     for (uint32_t first = 0; first < count / PI_GROUP_SLOTS; first += GROUPS_AT_ONCE) {
-        uint32_t n = count / PI_GROUP_SLOTS - first;
-        n = n < GROUPS_AT_ONCE ? n : GROUPS_AT_ONCE;
+        uint32_t n = smaller(count / PI_GROUP_SLOTS - first, GROUPS_AT_ONCE);
         pi_top_read(view->reader, &slots->groups[first], groups, n * sizeof *groups);
         pi_top_read(view->reader, &slots->map.level[0][first], map, n * sizeof *map);
         for (uint32_t i = 0; i < n; i++)
@@ -64,7 +65,7 @@ static void tally_units(const struct pi_top_view *view, posse_stats *stats)
     const struct pi_arena *arena = &view->reader->segment.arena;
     uint32_t end = pi_top_count(PI_TOP_VALUE(view->header->arena_end), arena->max);
     for (uint32_t first = 0; first < end; first += UNITS_AT_ONCE) {
-        uint32_t n = end - first < UNITS_AT_ONCE ? end - first : UNITS_AT_ONCE;
+        uint32_t n = smaller(end - first, UNITS_AT_ONCE);
         pi_top_read(view->reader, &arena->units[first], units, n * sizeof *units);
         for (uint32_t i = 0; i < n; i++) {
             uint64_t tag = PI_TOP_VALUE(units[i].tag);
@@ -72,7 +73,7 @@ static void tally_units(const struct pi_top_view *view, posse_stats *stats)
             if (pi_span_blocks(tag) > 0)
                 tally_span(view->reader, first + i, tag, stats);
             else if (pi_tag_in_use(tag))
-                stats->memory_used += (length < left ? length : left) * (uint64_t)PI_UNIT;
+                stats->memory_used += smaller(length, left) * (uint64_t)PI_UNIT;
             stats->memory_blocks += pi_tag_in_use(tag);
         }
     }

@@ -70,7 +70,7 @@ static void end_as(int number)
     (void)signal(number, SIG_DFL);
     sigemptyset(&one);
     sigaddset(&one, number);
-    (void)raise(number);
+    (void)kill(getpid(), number);
     (void)sigprocmask(SIG_UNBLOCK, &one, NULL); /* now it comes */
 }
 

@@ -331,8 +331,8 @@ def forged():
     assert struct.unpack_from("i", own, 44) == (subject.pid,)  # in pi_origin
     struct.pack_into("i", own, 44, os.getpid())
     for content, length, words in (
-            (b"", 0, "does not begin as"), (b"", 4096, "does not begin as"),
-            (b"", 1 << 40, "does not begin as"), (real[:20], 20, "does not begin as"),
+            (b"", 0, "of an older version"), (b"", 4096, "of an older version"),
+            (b"", 1 << 40, "of an older version"), (real[:20], 20, "of an older version"),
             (own[:8] + b"9.9.9" + bytes(11) + own[24:], size, "made by posse 9.9.9"),
             (own[:8] + b"\033[2J" + b"\xff" * 12 + own[24:], size, "made by posse ?[2J????"),
             (own[:24] + b"12345678" + own[32:], size, "made by posse"),
@@ -488,6 +488,21 @@ def program_ends():
         subject.process.wait()
         assert terminal.finish() == 0
         assert b"has ended" in terminal.output
+    with Subject("idle") as subject: # not reaped
+        terminal = Terminal(subject.pid)
+        terminal.await_frame(lambda frame: "executor idle" in frame)
+        subject.process.kill()
+        assert terminal.finish() == 0
+        assert b"has ended" in terminal.output
+    with Subject("destroyed") as subject:
+        terminal = Terminal(subject.pid)
+        terminal.await_frame(lambda frame: "executor first" in frame)
+        subject.counts()
+        terminal.await_frame(lambda frame: "0 executors" in frame)
+        subject.counts()
+        terminal.await_frame(lambda frame: "executor second" in frame)
+        terminal.key(b"q")
+        assert terminal.finish() == 0
     for seed in range(5):
         with Subject("wild", str(seed)) as subject:
             terminal = Terminal(subject.pid)

@@ -1,6 +1,6 @@
 /* subject.c - a program that posse-top is shown, with executors in several states.
  *
- * usage: subject states | threads | idle | wild SEED
+ * usage: subject states | threads | idle | destroyed | wild SEED
  *
  * Prints "ready", then for each line that it reads the counts of its executors, as JSON by their
  * names. Ends at the end of its input.
@@ -9,6 +9,7 @@
  *            with threads
  *   threads  one with threads alone
  *   idle     one at rest
+ *   destroyed  one, which is destroyed before the first counts, and another before the second
  *   wild     its tasks write random bytes over its shared memory, again and again
  */
 #include "pool/pool.h"
@@ -70,7 +71,7 @@ static int fail_task(posse_task *task, const void *arg, size_t size)
 
 static int done_task(posse_task *task, const void *arg, size_t size)
 {
-    return posse_task_return(task, arg, size);
+    return (int)posse_task_return(task, arg, size);
 }
 
 static int die_task(posse_task *task, const void *arg, size_t size)
@@ -223,9 +224,10 @@ static int go_wild(const char *seed)
 
 static void print_counts(void)
 {
+    printf("{");
     for (unsigned i = 0; i < n_pools; i++) {
         posse_stats s = stats_of(pools[i].pool);
-        printf("%s\"%s\":{", i ? "," : "{", pools[i].name);
+        printf("%s\"%s\":{", i ? "," : "", pools[i].name);
 #define PRINT(name) printf("\"" #name "\":%" PRIu64 ",", s.name)
         PRINT(workers);
         PRINT(workers_idle);
@@ -259,13 +261,20 @@ int main(int argc, char **argv)
         (void)make("threads", (posse_options){.max_workers = 1, .backend = POSSE_THREAD});
     else if (strcmp(what, "idle") == 0)
         (void)make("idle", (posse_options){.max_workers = 2});
+    else if (strcmp(what, "destroyed") == 0)
+        (void)make("first", (posse_options){.max_workers = 1});
     else if (strcmp(what, "wild") == 0 && argc == 3)
         go_wild(argv[2]);
     else
         return 2;
     printf("ready\n");
     fflush(stdout);
-    while (fgets(line, sizeof line, stdin))
+    for (unsigned lines = 1; fgets(line, sizeof line, stdin); lines++) {
+        if (strcmp(what, "destroyed") == 0 && lines == 1)
+            CHECK(posse_destroy(pools[--n_pools].pool));
+        if (strcmp(what, "destroyed") == 0 && lines == 2)
+            (void)make("second", (posse_options){.max_workers = 1});
         print_counts();
+    }
     _exit(0);
 }
