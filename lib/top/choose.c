@@ -18,9 +18,11 @@ static unsigned count_own(struct pi_top_files *files, pid_t pid)
 {
     unsigned count = 0;
     files->program = pid;
-    if (pi_top_attach(files) == PI_TOP_FOUND)
-        for (unsigned i = 0; i < files->count; i++)
-            count += owner_of(files, &files->at[i]) == pid;
+    if (pi_top_attach(files) != PI_TOP_FOUND)
+        return 0;
+    pid_t inner = pi_top_process_inner(pid);
+    for (unsigned i = 0; i < files->count; i++)
+        count += owner_of(files, &files->at[i]) == inner;
     return count;
 }
 
@@ -53,7 +55,7 @@ static pid_t other_owner(struct pi_top_files *files)
         return 0;
     for (unsigned i = 0; i < files->count; i++) {
         pid_t owner = owner_of(files, &files->at[i]);
-        if (owner == files->program)
+        if (owner == pi_top_process_inner(files->program))
             return 0;
         if (owner > 0 && pi_top_has_mapped(owner, files->at[i].inode))
             other = owner;

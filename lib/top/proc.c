@@ -125,17 +125,35 @@ const struct pi_top_process *pi_top_process_find(const struct pi_top_processes *
     return NULL;
 }
 
-bool pi_top_process_owner(pid_t pid, uid_t *owner)
+/* What follows a name at the start of a line of /proc/PID/status; "": there is no such line. */
+static void read_status(pid_t pid, const char *name, char value[64])
 {
     char path[32];
-    unsigned user;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    char *text = pi_top_read_file(path), *line = text ? strstr(text, "\nUid:") : NULL;
-    bool found = line && sscanf(line + 1, "Uid: %u", &user) == 1;
+    char *text = pi_top_read_file(path), *line = text ? strstr(text, name) : NULL;
+    snprintf(value, 64, "%.*s", line ? (int)strcspn(line + strlen(name), "\n") : 0,
+             line ? line + strlen(name) : "");
     free(text);
+}
+
+bool pi_top_process_owner(pid_t pid, uid_t *owner)
+{
+    char value[64];
+    unsigned user;
+    read_status(pid, "\nUid:", value);
+    bool found = sscanf(value, "%u", &user) == 1;
     if (found)
         *owner = (uid_t)user;
     return found;
+}
+
+pid_t pi_top_process_inner(pid_t pid)
+{
+    char value[64];
+    read_status(pid, "\nNSpid:", value);
+    const char *last = strrchr(value, '\t');
+    long inner = last ? strtol(last, NULL, 10) : 0;
+    return inner > 0 ? (pid_t)inner : pid;
 }
 
 /* ---- mappings ---- */

@@ -37,6 +37,8 @@ const struct pi_top_process *pi_top_process_find(const struct pi_top_processes *
                                                  pid_t pid);
 /* Whose it is. False: there is no such process. */
 bool pi_top_process_owner(pid_t pid, uid_t *owner);
+/* The pid that the process itself knows: another one if it is in a container. */
+pid_t pi_top_process_inner(pid_t pid);
 
 /* A line of /proc/PID/maps. */
 struct pi_top_mapping {

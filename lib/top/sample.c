@@ -29,14 +29,25 @@ const char *pi_top_phase_name(enum pi_phase phase)
 
 /* ---- the supervisor ---- */
 
+/* Whether a process is the one that the executor knows by this pid. */
+static bool is_known_as(const struct pi_top_view *view, const struct pi_top_process *process,
+                        pid_t pid)
+{
+    if (view->inner == view->program)
+        return process->pid == pid;
+    return pi_top_process_inner(process->pid) == pid;
+}
+
 /* The pid stands where a task may have overwritten it, so the process must have the memory. */
 static void find_supervisor(const struct pi_top_view *view, struct pi_top_sample *sample)
 {
     pid_t pid = (pid_t)PI_TOP_VALUE(view->header->origin.supervisor);
-    const struct pi_top_process *process =
-        pid > 0 && pid != view->program ? pi_top_process_find(view->processes, pid) : NULL;
-    if (process && process->state != 'Z' && pi_top_has_mapped(pid, sample->inode))
-        sample->supervisor = pid;
+    for (size_t i = 0; i < view->processes->count && pid > 0; i++) {
+        const struct pi_top_process *process = &view->processes->at[i];
+        if (process->pid != view->program && process->state != 'Z' &&
+            is_known_as(view, process, pid) && pi_top_has_mapped(process->pid, sample->inode))
+            sample->supervisor = process->pid;
+    }
 }
 
 /* ---- one executor ---- */
@@ -68,12 +79,11 @@ static bool take(const struct pi_top_view *view, struct pi_top_sample *sample)
 }
 
 /* A fork of a program has the executors of that program, too. */
-static bool is_of_another(const struct pi_top_reader *reader, const struct pi_top_sample *sample,
-                          pid_t program)
+static bool is_of_another(const struct pi_top_view *view, const struct pi_top_sample *sample)
 {
-    pid_t other = reader->origin.program;
-    return sample->problem == PI_TOP_READABLE && other > 0 && other != program &&
-           pi_top_has_mapped(other, sample->inode);
+    pid_t other = view->reader->origin.program;
+    return sample->problem == PI_TOP_READABLE && other > 0 && other != view->program &&
+           other != view->inner && pi_top_has_mapped(other, sample->inode);
 }
 
 /* False: there is no memory. */
@@ -84,7 +94,7 @@ static bool look_at(const struct pi_top_files *files, const struct pi_top_file *
     struct pi_top_view with = *view;
     with.reader = &reader;
     sample->problem = pi_top_reader_open(&reader, pi_top_open(files, file));
-    sample->foreign = is_of_another(&reader, sample, files->program);
+    sample->foreign = is_of_another(&with, sample);
     if (sample->problem == PI_TOP_OTHER_VERSION)
         pi_top_clean(sample->version, sizeof sample->version, reader.origin.version,
                      sizeof reader.origin.version);
@@ -121,7 +131,9 @@ static bool look_at_all(const struct pi_top_files *files, const struct pi_top_vi
 enum pi_top_found pi_top_look(struct pi_top_files *files, struct pi_top_round *round)
 {
     struct pi_top_processes processes = {.at = NULL};
-    struct pi_top_view view = {.processes = &processes, .program = files->program};
+    struct pi_top_view view = {.processes = &processes,
+                               .program = files->program,
+                               .inner = pi_top_process_inner(files->program)};
     *round = (struct pi_top_round){.now_ns = view.now_ns = pi_os_now()};
     enum pi_top_found found = pi_top_attach(files);
     if (found != PI_TOP_FOUND && found != PI_TOP_NONE)

@@ -89,6 +89,7 @@ struct pi_top_view {
     const struct pi_header *header; /* a copy */
     const struct pi_top_processes *processes;
     pid_t program;
+    pid_t inner; /* its pid in its container, or the same */
     uint64_t now_ns;
 };
 bool pi_top_look_at_workers(const struct pi_top_view *view, struct pi_top_sample *sample);

@@ -176,6 +176,25 @@ def found_by_itself():
             assert shown(pid)["program"]["pid"] == subject.pid
 
 
+def container():
+    """A program in a PID namespace of its own, seen from outside."""
+    command = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if not shutil.which("unshare") or subprocess.run(
+            [*command, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+        print("  left out: no PID namespace can be made")
+        return
+    with subprocess.Popen([*command, SUBJECT, "idle"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="utf-8") as file:
+            pid = int(file.read())
+        executor = shown(pid)["executors"][0]
+        assert [worker["state"] for worker in executor["workers"]] == ["idle", "idle"]
+        assert all(worker["pid"] for worker in executor["workers"]), executor
+        assert str(pid).encode() in top("--once").stdout
+        process.stdin.close()
+
+
 def not_found():
     refused(top(os.getpid()), "has no executor", "threads or inline")
     with Subject("threads") as subject:
@@ -220,6 +239,17 @@ def other_user():
         run = subprocess.run([copy, "--once"], capture_output=True, preexec_fn=nobody,
                              timeout=LIMIT)
         assert str(subject.pid).encode() not in run.stdout, run
+        # A program that its own user may not read is not for that user.
+        secret = shutil.copy(SUBJECT, directory)
+        os.chmod(secret, 0o711)
+        with subprocess.Popen([secret, "idle"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              preexec_fn=nobody) as process:
+            assert process.stdout.readline() == b"ready\n"
+            run = subprocess.run([copy, "--once", str(process.pid)], capture_output=True,
+                                 preexec_fn=nobody, timeout=LIMIT)
+            refused(run, "lets nobody but root look")
+            assert len(shown(process.pid)["executors"][0]["workers"]) == 2  # by root
+            process.stdin.close()
 
 
 # ---- nothing is changed ----
@@ -512,8 +542,8 @@ def program_ends():
             assert terminal.finish() in (0, 1)
 
 
-PARTS = (counts, states, stopped, rates, table, found_by_itself, not_found, misuse, other_user,
-         unchanged, killed, wild, forged, keys, window, colors, signals, program_ends)
+PARTS = (counts, states, stopped, rates, table, found_by_itself, container, not_found, misuse,
+         other_user, unchanged, killed, wild, forged, keys, window, colors, signals, program_ends)
 
 
 def main():
