@@ -114,6 +114,7 @@ need spin command -v spin
 need mandoc command -v mandoc
 [ -z "$long" ] || need chromium command -v chromium # a test of pictures; 400 MB
 [ $own_cmocka = ON ] || need systemtap-sdt-dev has_probes
+need python3 command -v python3
 [ -z "$valgrind" ] || need valgrind command -v valgrind
 [ -z "$coverage" ] || need gcovr command -v gcovr
 install_missing

@@ -429,10 +429,15 @@ class Terminal:
         self.output = b""
         wait_for(lambda: any(holds(frame) for frame in self.frames()))
 
-    def finish(self):
-        """How it ended; the terminal is as before."""
-        status = self.process.wait(LIMIT)
+    def wait(self):
+        """How it ended. It may wait until its output is read."""
+        wait_for(lambda: self.read() or self.process.poll() is not None)
         self.read()
+        return self.process.returncode
+
+    def finish(self):
+        """The same; the terminal is as before."""
+        status = self.wait()
         assert self.output.rstrip().find(b"\033[?25h\033[?1049l") >= 0, self.output[-200:]
         assert b"\033[?1049h" not in self.output[self.output.rfind(b"\033[?1049l"):]
         assert termios.tcgetattr(self.slave) == self.before
@@ -486,8 +491,7 @@ def colors():
             terminal.key(b"q")
             assert terminal.finish() == 0
         terminal = Terminal(subject.pid, TERM="dumb")
-        assert terminal.process.wait(LIMIT) == 0
-        terminal.read()
+        assert terminal.wait() == 0
         assert b"\033" not in terminal.output
 
 
