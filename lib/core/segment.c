@@ -105,6 +105,7 @@ void pi_segment_layout(struct pi_segment *s, char *base, const struct pi_segment
 {
     s->base = base;
     s->size = 0;
+    s->options = *options;
     lay_header(s);
     lay_workers(s, options->stamps);
     lay_slots(s, options->memory, options->stamps);
@@ -143,14 +144,8 @@ uint64_t pi_segment_format(void)
 
 bool pi_segment_options_of(const struct pi_origin *origin, struct pi_segment_options *options)
 {
-    uint32_t rings = origin->normal_rings;
-    *options = (struct pi_segment_options){.memory = origin->memory,
-                                           .normal_rings = rings,
-                                           .stamps = origin->stamps != 0,
-                                           .event_rings = origin->event_rings,
-                                           .event_capacity = origin->event_capacity};
-    return origin->memory >= PI_MIN_MEMORY && origin->memory <= PI_MAX_MEMORY && rings >= 1 &&
-           rings <= PI_NORMAL_RINGS && (rings & (rings - 1)) == 0 &&
-           origin->event_rings <= PI_MAX_WORKERS + 1 &&
-           origin->event_capacity <= PI_MAX_TRACE_EVENTS;
+    *options = origin->options;
+    return options->memory >= PI_MIN_MEMORY && options->memory <= PI_MAX_MEMORY &&
+           options->normal_rings >= 1 && options->normal_rings <= PI_NORMAL_RINGS &&
+           (options->normal_rings & (options->normal_rings - 1)) == 0;
 }

@@ -56,17 +56,22 @@ struct pi_error_cell {
 #define PI_ERROR_CLAIMED 0x10000u
 #define PI_ERROR_WRITTEN 0x20000u
 
+/* What decides where everything is. */
+struct pi_segment_options {
+    size_t memory;         /* bytes that tables and blocks may take */
+    unsigned normal_rings; /* of the lane NORMAL: a power of two */
+    unsigned stamps;       /* 1: with the tables of core/stamps.h, and rings of events */
+    unsigned event_rings;  /* how many; 0: none */
+    unsigned event_capacity;
+};
+
 /* What posse-top (lib/top), which has only the file, must know to read it. The program writes it
  * before the first fork, and `supervisor` after that; the executor itself reads none of it. */
 struct pi_origin {
     char magic[8];    /* PI_MAGIC */
     char version[16]; /* POSSE_VERSION */
     uint64_t layout;  /* pi_segment_format() */
-    /* As in pi_segment_options. */
-    uint64_t memory;
-    uint32_t normal_rings;
-    uint32_t stamps;
-    uint32_t event_rings, event_capacity;
+    struct pi_segment_options options;
     int32_t program; /* its pid */
     /* The same; 0: there is none yet. relaxed: only the value counts. */
     _Atomic int32_t supervisor;
@@ -166,6 +171,7 @@ enum pi_area_of {
 struct pi_segment {
     char *base;
     size_t size;
+    struct pi_segment_options options; /* that it was laid out with */
     struct pi_area areas[PI_AREAS];
     struct pi_header *header;
     struct pi_monotonic phase, stop, workers_count;
@@ -190,13 +196,6 @@ static inline unsigned pi_workers_count(struct pi_segment *segment)
 #define PI_MIN_MEMORY ((size_t)1 << 20)
 #define PI_MAX_MEMORY ((size_t)256 << 30) /* a reference to a block has 32 bits in places */
 
-struct pi_segment_options {
-    size_t memory;         /* bytes that tables and blocks may take */
-    unsigned normal_rings; /* of the lane NORMAL: a power of two */
-    bool stamps;           /* with the tables of core/stamps.h, and rings of events */
-    unsigned event_rings;  /* how many; 0: none */
-    uint32_t event_capacity;
-};
 /* Another number for most changes of what lies where; the version tells releases apart. */
 uint64_t pi_segment_format(void);
 /* What a segment was made with, which a task may have overwritten. False: there is no such one. */

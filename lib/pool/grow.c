@@ -279,11 +279,7 @@ static void write_origin(posse_executor *e)
     memcpy(own->magic, PI_MAGIC, sizeof own->magic);
     memcpy(own->version, POSSE_VERSION, sizeof POSSE_VERSION);
     own->layout = pi_segment_format();
-    own->memory = e->max_memory;
-    own->normal_rings = e->segment.lanes.normal;
-    own->stamps = e->segment.stamps != NULL;
-    own->event_rings = e->segment.events.rings;
-    own->event_capacity = e->segment.events.capacity;
+    own->options = e->segment.options;
     own->program = pi_os_self();
     memcpy(own->name, e->hooks.name, sizeof own->name);
 }

@@ -172,6 +172,11 @@ def found_by_itself():
         run = top("--once")
         assert str(subject.pid).encode() in run.stdout, run
         view = shown(subject.pid)
+        with Subject("idle") as other:
+            run = top("--once")
+            assert run.returncode == 1 and b"several programs" in run.stderr, run
+            for pid in subject.pid, other.pid:
+                assert re.search(rb"(?m)^ *%d +1  subject$" % pid, run.stdout), run.stdout
         for pid in view["executors"][0]["supervisor"], view["executors"][0]["workers"][0]["pid"]:
             assert shown(pid)["program"]["pid"] == subject.pid
 
@@ -277,6 +282,11 @@ def digest(fd):
     return total.hexdigest(), os.fstat(fd).st_blocks
 
 
+def times(fd):
+    status = os.fstat(fd)
+    return status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns
+
+
 def unchanged():
     with Subject("idle") as subject:
         fd = memory_of(subject.pid)
@@ -287,9 +297,11 @@ def unchanged():
             if digest(fd) == before:
                 break
             assert time.monotonic() < end, "it never comes to rest"
+        before_times = times(fd)
         for _ in range(20):
             shown(subject.pid)
             top("--once", subject.pid)
+        assert times(fd) == before_times
         assert digest(fd) == before
         os.close(fd)
 
@@ -358,8 +370,8 @@ def forged():
         real, size = os.pread(fd, 1 << 20, 0), os.fstat(fd).st_size
         os.close(fd)
     own = bytearray(real)
-    assert struct.unpack_from("i", own, 44) == (subject.pid,)  # in pi_origin
-    struct.pack_into("i", own, 44, os.getpid())
+    assert struct.unpack_from("i", own, 48) == (subject.pid,)  # in pi_origin
+    struct.pack_into("i", own, 48, os.getpid())
     for content, length, words in (
             (b"", 0, "of an older version"), (b"", 4096, "of an older version"),
             (b"", 1 << 40, "of an older version"), (real[:20], 20, "of an older version"),
