@@ -66,3 +66,15 @@ void pi_top_compare(const struct pi_top_round *before, struct pi_top_round *now)
             if (before->samples[k].inode == now->samples[i].inode)
                 compare_sample(&before->samples[k], &now->samples[i], now->now_ns - before->now_ns);
 }
+
+const struct pi_top_worker *pi_top_oldest(const struct pi_top_sample *sample)
+{
+    const struct pi_top_worker *oldest = NULL;
+    for (unsigned i = 0; i < sample->n_workers; i++) {
+        const struct pi_top_worker *worker = &sample->workers[i];
+        if (worker->task.running_ns &&
+            (!oldest || worker->task.running_ns > oldest->task.running_ns))
+            oldest = worker;
+    }
+    return oldest;
+}

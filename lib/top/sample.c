@@ -7,6 +7,7 @@
 #include "os/clock.h"
 #include "top/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,22 @@ const char *pi_top_phase_name(enum pi_phase phase)
     static const char *const names[] = {"starting", "open",   "draining",
                                         "stopping", "closed", "broken"};
     return names[phase];
+}
+
+void pi_top_say_problem(const struct pi_top_sample *sample, char *words, size_t size)
+{
+    static const char *const texts[] = {
+        [PI_TOP_READABLE] = "",
+        [PI_TOP_NO_DESCRIPTOR] = "the program has closed the descriptor of its shared memory",
+        [PI_TOP_NO_ORIGIN] = "its shared memory is of an older version of posse, or overwritten",
+        [PI_TOP_OTHER_VERSION] = "",
+        [PI_TOP_DAMAGED] = "the beginning of its shared memory was overwritten"};
+    if (sample->problem == PI_TOP_OTHER_VERSION)
+        snprintf(words, size,
+                 "made by posse %s; this posse-top knows the memory of one build of posse %s alone",
+                 sample->version, POSSE_VERSION);
+    else
+        snprintf(words, size, "%s", texts[sample->problem]);
 }
 
 /* ---- the supervisor ---- */

@@ -81,6 +81,9 @@ struct pi_top_round {
 enum pi_top_found pi_top_look(struct pi_top_files *files, struct pi_top_round *round);
 void pi_top_round_free(struct pi_top_round *round);
 
+/* Why an executor cannot be shown. */
+void pi_top_say_problem(const struct pi_top_sample *sample, char *words, size_t size);
+
 /* ---- parts of a look ---- */
 
 /* sample_workers.c: the workers, and their processes among all. False: there is no memory. */

@@ -1,5 +1,6 @@
 /* Runs in: posse-top. */
 #include "top/table.h"
+#include "top/rates.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

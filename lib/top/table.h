@@ -37,8 +37,3 @@ void pi_top_table(struct pi_top_text *text, struct pi_top_round *round,
 
 /* One line: an object, see posse-top(1). */
 void pi_top_json(struct pi_top_text *text, const struct pi_top_round *round);
-
-/* Why an executor cannot be shown. */
-void pi_top_say_problem(const struct pi_top_sample *sample, char *words, size_t size);
-/* Of the tasks whose time is known, the worker that runs the oldest; NULL: there is none. */
-const struct pi_top_worker *pi_top_oldest(const struct pi_top_sample *sample);

@@ -5,36 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void pi_top_say_problem(const struct pi_top_sample *sample, char *words, size_t size)
-{
-    static const char *const texts[] = {
-        [PI_TOP_READABLE] = "",
-        [PI_TOP_NO_DESCRIPTOR] = "the program has closed the descriptor of its shared memory",
-        [PI_TOP_NO_ORIGIN] = "its shared memory is of an older version of posse, or overwritten",
-        [PI_TOP_OTHER_VERSION] = "",
-        [PI_TOP_DAMAGED] = "the beginning of its shared memory was overwritten"};
-    if (sample->problem == PI_TOP_OTHER_VERSION)
-        snprintf(words, size,
-                 "made by posse %s; this posse-top knows the memory of one build of posse %s alone",
-                 sample->version, POSSE_VERSION);
-    else
-        snprintf(words, size, "%s", texts[sample->problem]);
-}
-
-const struct pi_top_worker *pi_top_oldest(const struct pi_top_sample *sample)
-{
-    const struct pi_top_worker *oldest = NULL;
-    for (unsigned i = 0; i < sample->n_workers; i++) {
-        const struct pi_top_worker *worker = &sample->workers[i];
-        if (worker->task.running_ns &&
-            (!oldest || worker->task.running_ns > oldest->task.running_ns))
-            oldest = worker;
-    }
-    return oldest;
-}
-
-/* ---- JSON ---- */
-
 /* The string is clean: no control characters, and UTF-8. */
 static void say_string(struct pi_top_text *text, const char *name, const char *string)
 {
