@@ -2,8 +2,6 @@
 #include "top/table.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 /* The string is clean: no control characters, and UTF-8. */
 static void say_string(struct pi_top_text *text, const char *name, const char *string)
