@@ -147,5 +147,7 @@ bool pi_segment_options_of(const struct pi_origin *origin, struct pi_segment_opt
     *options = origin->options;
     return options->memory >= PI_MIN_MEMORY && options->memory <= PI_MAX_MEMORY &&
            options->normal_rings >= 1 && options->normal_rings <= PI_NORMAL_RINGS &&
-           (options->normal_rings & (options->normal_rings - 1)) == 0;
+           (options->normal_rings & (options->normal_rings - 1)) == 0 && options->stamps <= 1 &&
+           options->event_rings <= PI_MAX_WORKERS + 1 &&
+           options->event_capacity <= PI_MAX_TRACE_EVENTS;
 }
