@@ -92,7 +92,8 @@ static void say_stats(struct pi_top_text *text, const posse_stats *stats)
                   COUNT(memory_blocks),
                   COUNT(memory_reserved),
                   COUNT(memory_committed),
-                  COUNT(memory_used)};
+                  COUNT(memory_used),
+                  COUNT(cpu_ns)};
 #undef COUNT
     pi_top_say(text, "\"stats\":{");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)

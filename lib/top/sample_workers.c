@@ -58,9 +58,24 @@ static void take_function(const struct pi_top_view *view, const struct pi_slot *
     pi_top_function(view->program, fn, task->function);
 }
 
-/* Its start follows from its time limit; else it is not known. */
-static uint64_t time_of(const struct pi_top_view *view, const struct pi_slot *slot)
+/* When its run began, if the executor has stamps; else 0. */
+static uint64_t stamp_of(const struct pi_top_view *view, uint32_t index, uint64_t word)
 {
+    const struct pi_stamps *table = view->reader->segment.stamps;
+    struct pi_stamps stamps;
+    if (!table)
+        return 0;
+    pi_top_read(view->reader, &table[index], &stamps, sizeof stamps);
+    bool of_this = PI_TOP_VALUE(stamps.life) >> 32 == pi_generation(word);
+    return of_this ? PI_TOP_VALUE(stamps.started) : 0;
+}
+
+/* By its stamp, or its time limit; else it is not known. */
+static uint64_t time_of(const struct pi_top_view *view, uint32_t index, const struct pi_slot *slot)
+{
+    uint64_t started = stamp_of(view, index, PI_TOP_VALUE(slot->word));
+    if (started)
+        return started < view->now_ns ? view->now_ns - started : 1;
     uint64_t deadline = PI_TOP_VALUE(slot->deadline_ns), limit = slot->timeout_ms * PI_MS;
     bool timed = (PI_TOP_VALUE(slot->arg_size) & PI_TIMED) && deadline >= limit;
     return timed && deadline - limit < view->now_ns ? view->now_ns - (deadline - limit) : 0;
@@ -81,7 +96,7 @@ static enum pi_state look_at_task(const struct pi_top_view *view, unsigned worke
                                  .slot = current - 1,
                                  .generation = pi_generation(word),
                                  .attempt = PI_TOP_VALUE(slot.attempt),
-                                 .running_ns = time_of(view, &slot)};
+                                 .running_ns = time_of(view, current - 1, &slot)};
     if (PI_TOP_VALUE(slot.arg_size) & PI_DETAILED)
         take_name(view, &slot, task);
     take_function(view, &slot, task);
@@ -150,6 +165,8 @@ static void tally_ended(const struct pi_worker *record, struct pi_top_worker *wo
     stats->done += ended[PI_END_DONE];
     stats->failed += ended[PI_END_FAILED];
     stats->timed_out += ended[PI_END_TIMED_OUT];
+    /* of those that had its number before; bit 0 is a flag */
+    stats->cpu_ns += PI_TOP_VALUE(record->cpu_ns) & ~(uint64_t)1;
 }
 
 /* False: it is not there. */
@@ -174,6 +191,7 @@ static void look_at_records(const struct pi_top_view *view, const struct pi_work
             .number = i, .ended_per_s = PI_TOP_UNKNOWN, .cpu_percent = PI_TOP_UNKNOWN};
         tally_ended(&records[i], worker, &sample->stats);
         bool there = look_at_worker(view, &records[i], found[i], worker);
+        sample->stats.cpu_ns += worker->process.cpu;
         if (!there || (!found[i] && unknown == 0))
             continue;
         unknown -= !found[i];

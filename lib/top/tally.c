@@ -40,7 +40,8 @@ static void tally_slots(const struct pi_top_view *view, posse_stats *stats)
             if (pi_group_state(groups[i]) == PI_GROUP_OPEN && map[i] != UINT64_MAX)
                 tally_group(view->reader, first + i, stats);
     }
-    stats->memory_used += stats->futures * sizeof *slots->at;
+    size_t stamps = view->reader->segment.stamps ? sizeof(struct pi_stamps) : 0;
+    stats->memory_used += stats->futures * (sizeof *slots->at + stamps);
 }
 
 /* ---- blocks ---- */

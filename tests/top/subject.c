@@ -5,8 +5,8 @@
  * Prints "ready", then for each line that it reads the counts of its executors, as JSON by their
  * names. Ends at the end of its input.
  *   states   idle, busy (a named task, one with a time limit, one of a map, and a queue), lossy
- *            (has lost workers and tasks), large (holds blocks), ended (shut down), broken, and one
- *            with threads
+ *            (has lost workers and tasks), large (holds blocks), stamped, ended (shut down),
+ *            broken, and one with threads
  *   threads  one with threads alone
  *   idle     one at rest
  *   destroyed  one, which is destroyed before the first counts, and another before the second
@@ -203,6 +203,9 @@ static int states(void)
     make_busy();
     make_lossy();
     make_large();
+    pool = make("stamped", (posse_options){.max_workers = 1, .stamps = 1});
+    submit(pool, (posse_job){.fn = wait_task});
+    await_running(pool, 1);
     pool = make("ended", (posse_options){.max_workers = 1});
     CHECK(posse_shutdown(pool, 0, -1));
     pool = make("broken", (posse_options){.max_workers = 1, .initializer = refuse_to_start});
