@@ -96,7 +96,8 @@ POOL_TEST(no_handler, PROCESSES, 1, .on_worker_lost = POSSE_BREAK)
     posse_future future = submitted_soft(pool, hold_task, gate, 10 * PATIENCE_MS);
     await_entered(gate, 1);
     assert_ok(posse_kill(future));
-    assert_status(posse_kill(future), POSSE_OK);
+    posse_status again = posse_kill(future); /* it may have ended by now */
+    assert_true(again == POSSE_OK || again == POSSE_TOO_LATE);
     take_error(future, POSSE_CANCELLED);
     assert_next_ones_work(pool);
     free_gate(pool, gate);
