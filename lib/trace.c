@@ -1,6 +1,6 @@
 /* Runs in: program.
  *
- * Begins a trace, ends it, and writes the file: core/events.h has how events come about.
+ * Begins a trace, ends it, and writes the file: core/trace_ring.h has how events come about.
  */
 #include "trace.h"
 #include "base/tuning.h"
@@ -20,11 +20,11 @@ void pi_trace_size(const posse_executor *e, struct pi_segment_options *options)
     unsigned workers = 2 * e->workers < PI_MAX_WORKERS ? 2 * e->workers : PI_MAX_WORKERS;
     if (!e->stamps)
         return;
-    options->event_rings = 1 + (workers > PI_MIN_TRACE_WORKERS ? workers : PI_MIN_TRACE_WORKERS);
+    options->trace_rings = 1 + (workers > PI_MIN_TRACE_WORKERS ? workers : PI_MIN_TRACE_WORKERS);
     while (capacity > PI_MIN_TRACE_EVENTS &&
-           options->event_rings * pi_event_ring_size(capacity) > e->max_memory / 8)
+           options->trace_rings * pi_trace_ring_size(capacity) > e->max_memory / 8)
         capacity /= 2;
-    options->event_capacity = capacity;
+    options->trace_capacity = capacity;
 }
 
 static void destroy(struct pi_trace *trace)
@@ -47,7 +47,7 @@ static struct pi_trace *create(const posse_executor *e, const char *path)
     trace->path = malloc(size);
     if (trace->path)
         memcpy(trace->path, path, size);
-    trace->heads = calloc(e->segment.events.rings, sizeof *trace->heads);
+    trace->heads = calloc(e->segment.trace.rings, sizeof *trace->heads);
     if (trace->path && trace->heads)
         return trace;
     destroy(trace);
@@ -75,7 +75,7 @@ posse_status posse_trace_start(posse_executor *e, const char *path, posse_trace_
     posse_status status = check_start(e, path, format);
     if (status != POSSE_OK)
         return status;
-    if (!pi_grow_events(e))
+    if (!pi_grow_trace(e))
         return pi_failure(PI_NO_SHARED);
     struct pi_trace *trace = create(e, path);
     if (!trace)

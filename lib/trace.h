@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "core/events.h"
+#include "core/trace_ring.h"
 #include "internal.h"
 #include "posse_trace.h"
 
@@ -18,13 +18,13 @@
 
 /* An event that was checked. */
 struct pi_trace_event {
-    enum pi_event_kind kind;
+    enum pi_trace_kind kind;
     enum pi_state state; /* of a run: final; RUNNING: it goes on; PENDING: it runs again */
     unsigned attempt;
     unsigned worker;
     uint32_t slot, generation;
     uint64_t began, at, submitted; /* within the trace, but for `submitted`, which is not later */
-    uint64_t value[2];             /* as in core/events.h */
+    uint64_t value[2];             /* as in core/trace_ring.h */
     unsigned depth;                /* of a run: how many others it lies on */
     bool by_supervisor;
     char name[PI_NAME_SIZE]; /* ends with 0 */

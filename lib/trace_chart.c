@@ -8,7 +8,7 @@ static uint64_t most_of(const struct pi_trace *trace, int value)
 {
     uint64_t most = 0;
     for (size_t i = 0; i < trace->n; i++)
-        if (trace->events[i].kind == PI_EVENT_COUNTERS && trace->events[i].value[value] > most)
+        if (trace->events[i].kind == PI_TRACE_COUNTERS && trace->events[i].value[value] > most)
             most = trace->events[i].value[value];
     return most;
 }
@@ -20,7 +20,7 @@ static void draw_chart(const struct pi_picture *p, int value, int top, const cha
     pi_text_add(p->text, "<path class=\"%s\" d=\"M%d %d", class, LEFT, top + CHART);
     for (size_t i = 0; i < p->trace->n; i++) {
         const struct pi_trace_event *event = &p->trace->events[i];
-        if (event->kind != PI_EVENT_COUNTERS)
+        if (event->kind != PI_TRACE_COUNTERS)
             continue;
         double part = most > 0 ? (double)event->value[value] / (double)most : 0;
         uint64_t y = 100 * (uint64_t)top + (uint64_t)(100 * CHART * (1 - part));

@@ -56,7 +56,7 @@ static void add_instant(struct pi_text *text, const struct pi_trace_event *event
     begin(text, "i", event->worker + 1, ns);
     pi_text_add(text, ",\"s\":\"t\",\"cat\":\"worker\",\"name\":\"%s\",\"args\":{\"pid\":%lld",
                 name, (long long)event->value[0]);
-    if (event->kind == PI_EVENT_END)
+    if (event->kind == PI_TRACE_END)
         pi_text_add(text, ",\"signal\":%d,\"exit_code\":%d", (int)(event->value[1] >> 32),
                     (int)(uint32_t)event->value[1]);
     pi_text_add(text, "}}");
@@ -67,19 +67,19 @@ static void add_event(const struct pi_trace *trace, const struct pi_trace_event 
 {
     uint64_t ns = event->began - trace->began;
     switch (event->kind) {
-    case PI_EVENT_RUN: add_run(trace, event, text); break;
-    case PI_EVENT_SLEEP:
+    case PI_TRACE_RUN: add_run(trace, event, text); break;
+    case PI_TRACE_SLEEP:
         begin(text, "X", event->worker + 1, ns);
         pi_text_add(text,
                     ",\"dur\":%llu.%03u,\"cat\":\"sleep\",\"cname\":\"white\","
                     "\"name\":\"sleeps\",\"args\":{}}",
                     US(event->at - event->began));
         break;
-    case PI_EVENT_COUNTERS: add_counters(text, ns, event->value); break;
-    case PI_EVENT_START: add_instant(text, event, ns, "worker starts"); break;
-    case PI_EVENT_END: add_instant(text, event, ns, "worker ends"); break;
-    case PI_EVENT_KILL: add_instant(text, event, ns, "worker is killed"); break;
-    case PI_EVENT_DEADLINE: add_instant(text, event, ns, "deadline"); break;
+    case PI_TRACE_COUNTERS: add_counters(text, ns, event->value); break;
+    case PI_TRACE_START: add_instant(text, event, ns, "worker starts"); break;
+    case PI_TRACE_END: add_instant(text, event, ns, "worker ends"); break;
+    case PI_TRACE_KILL: add_instant(text, event, ns, "worker is killed"); break;
+    case PI_TRACE_DEADLINE: add_instant(text, event, ns, "deadline"); break;
     default: break;
     }
 }

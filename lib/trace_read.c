@@ -18,9 +18,9 @@
 
 void pi_trace_heads(posse_executor *e, uint64_t *heads)
 {
-    const struct pi_events *events = &e->segment.events;
-    for (unsigned i = 0; i < events->rings; i++) /* with append in event.c */
-        heads[i] = pi_load_acquire(&pi_event_ring(events, i)->head);
+    const struct pi_trace_rings *rings = &e->segment.trace;
+    for (unsigned i = 0; i < rings->rings; i++) /* with append in tracer.c */
+        heads[i] = pi_load_acquire(&pi_trace_ring(rings, i)->head);
 }
 
 /* ---- the array ---- */
@@ -46,7 +46,7 @@ bool pi_trace_count(posse_executor *e, struct pi_trace *trace, uint64_t at)
     struct pi_trace_event *event = add(trace);
     if (!event)
         return false;
-    event->kind = PI_EVENT_COUNTERS;
+    event->kind = PI_TRACE_COUNTERS;
     event->began = event->at = event->submitted = at;
     event->value[0] = pi_lanes_length(&e->segment.lanes);
     event->value[1] = pi_load_relaxed(&e->segment.header->committed); /* relaxed: it only counts */
@@ -55,12 +55,12 @@ bool pi_trace_count(posse_executor *e, struct pi_trace *trace, uint64_t at)
 
 /* ---- events ---- */
 
-/* acquire, all: with write_fields in event.c. False: it is not whole. */
-static bool copy_event(const struct pi_event_cell *from, uint64_t position,
+/* acquire, all: with write_fields in tracer.c. False: it is not whole. */
+static bool copy_event(const struct pi_trace_cell *from, uint64_t position,
                        struct pi_trace_event *to)
 {
     uint64_t words[PI_NAME_SIZE / sizeof(uint64_t)];
-    if (pi_load_acquire(&from->mark) != position + 1) /* with append in event.c */
+    if (pi_load_acquire(&from->mark) != position + 1) /* with append in tracer.c */
         return false;
     uint64_t what = pi_load_acquire(&from->what), task = pi_load_acquire(&from->task); /* as said */
     to->at = pi_load_acquire(&from->at);                                               /* as said */
@@ -71,7 +71,7 @@ static bool copy_event(const struct pi_event_cell *from, uint64_t position,
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         words[i] = pi_load_acquire(&from->name[i]); /* as said */
     memcpy(to->name, words, sizeof words - 1);
-    to->kind = (enum pi_event_kind)(what & 0xff);
+    to->kind = (enum pi_trace_kind)(what & 0xff);
     to->state = (enum pi_state)(what >> 8 & 0xff);
     to->attempt = what >> 16 & 0xff;
     to->worker = (unsigned)(what >> 32);
@@ -82,9 +82,9 @@ static bool copy_event(const struct pi_event_cell *from, uint64_t position,
 
 static bool is_sound(const struct pi_trace *trace, const struct pi_trace_event *event)
 {
-    bool run = event->kind == PI_EVENT_RUN;
+    bool run = event->kind == PI_TRACE_RUN;
     bool ended = event->state >= PI_DONE && event->state < PI_STATES;
-    return event->kind > PI_EVENT_NONE && event->kind < PI_EVENT_KINDS &&
+    return event->kind > PI_TRACE_NONE && event->kind < PI_TRACE_KINDS &&
            event->worker < PI_MAX_WORKERS && event->began <= event->at &&
            event->at >= trace->began && event->at <= trace->ended &&
            (!run || ended || event->state == PI_PENDING);
@@ -93,7 +93,7 @@ static bool is_sound(const struct pi_trace *trace, const struct pi_trace_event *
 /* What began earlier is cut. */
 static void fit(const struct pi_trace *trace, struct pi_trace_event *event)
 {
-    if (event->kind != PI_EVENT_RUN || event->submitted > event->began)
+    if (event->kind != PI_TRACE_RUN || event->submitted > event->began)
         event->submitted = event->began;
     if (event->began < trace->began)
         event->began = trace->began;
@@ -102,7 +102,7 @@ static void fit(const struct pi_trace *trace, struct pi_trace_event *event)
 /* An event of before the trace is none that is lacking. */
 static bool keep(struct pi_trace *trace, struct pi_trace_event *event, bool whole)
 {
-    if (whole && event->kind != PI_EVENT_NONE && event->at < trace->began)
+    if (whole && event->kind != PI_TRACE_NONE && event->at < trace->began)
         return false;
     if (!whole || !is_sound(trace, event)) {
         trace->dropped++;
@@ -114,20 +114,20 @@ static bool keep(struct pi_trace *trace, struct pi_trace_event *event, bool whol
 
 static bool read_ring(posse_executor *e, struct pi_trace *trace, unsigned number)
 {
-    const struct pi_events *events = &e->segment.events;
-    struct pi_event_ring *ring = pi_event_ring(events, number);
-    uint64_t head = pi_load_acquire(&ring->head); /* with append in event.c */
+    const struct pi_trace_rings *rings = &e->segment.trace;
+    struct pi_trace_ring *ring = pi_trace_ring(rings, number);
+    uint64_t head = pi_load_acquire(&ring->head); /* with append in tracer.c */
     uint64_t n = head - trace->heads[number];
-    if (n > events->capacity) {
-        trace->dropped += n - events->capacity < UINT32_MAX ? n - events->capacity : 1;
-        n = events->capacity;
+    if (n > rings->capacity) {
+        trace->dropped += n - rings->capacity < UINT32_MAX ? n - rings->capacity : 1;
+        n = rings->capacity;
     }
     for (; n > 0; n--) {
         uint64_t position = head - n;
         struct pi_trace_event *event = add(trace);
         if (!event)
             return false;
-        bool whole = copy_event(&ring->at[position % events->capacity], position, event);
+        bool whole = copy_event(&ring->at[position % rings->capacity], position, event);
         event->by_supervisor = number == 0;
         if (!keep(trace, event, whole))
             trace->n--;
@@ -141,7 +141,7 @@ static void read_running(posse_executor *e, struct pi_trace *trace, uint32_t ind
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     struct pi_stamps *stamps = &e->segment.stamps[index];
-    struct pi_trace_event event = {.kind = PI_EVENT_RUN, .state = PI_RUNNING, .slot = index};
+    struct pi_trace_event event = {.kind = PI_TRACE_RUN, .state = PI_RUNNING, .slot = index};
     event.generation = pi_generation(word);
     event.worker = pi_owner(word) < PI_MAX_WORKERS ? pi_owner(word) : 0;
     event.attempt = pi_load_relaxed(&slot->attempt); /* relaxed, all: the word is looked at again */
@@ -189,7 +189,7 @@ static int compare(const void *left, const void *right)
 
 static bool is_same_run(const struct pi_trace_event *a, const struct pi_trace_event *b)
 {
-    return b->kind == PI_EVENT_RUN && a->worker == b->worker && a->slot == b->slot &&
+    return b->kind == PI_TRACE_RUN && a->worker == b->worker && a->slot == b->slot &&
            a->generation == b->generation && a->attempt == b->attempt;
 }
 
@@ -198,7 +198,7 @@ static bool is_same_run(const struct pi_trace_event *a, const struct pi_trace_ev
 static bool is_told_again(const struct pi_trace *trace, size_t i)
 {
     const struct pi_trace_event *event = &trace->events[i];
-    if (event->kind != PI_EVENT_RUN || event->by_supervisor)
+    if (event->kind != PI_TRACE_RUN || event->by_supervisor)
         return false;
     size_t first = i > MAX_TWINS ? i - MAX_TWINS : 0;
     for (size_t k = first; k < trace->n && k < i + MAX_TWINS; k++)
@@ -214,9 +214,9 @@ static void drop_twins(struct pi_trace *trace)
     size_t kept = 0;
     for (size_t i = 0; i < trace->n; i++)
         if (is_told_again(trace, i))
-            trace->events[i].kind = PI_EVENT_NONE;
+            trace->events[i].kind = PI_TRACE_NONE;
     for (size_t i = 0; i < trace->n; i++)
-        if (trace->events[i].kind != PI_EVENT_NONE)
+        if (trace->events[i].kind != PI_TRACE_NONE)
             trace->events[kept++] = trace->events[i];
     trace->n = kept;
 }
@@ -243,14 +243,14 @@ static bool arrange(struct pi_trace *trace)
     if (!trace->rows)
         return false;
     for (size_t i = 0; i < trace->n; i++)
-        if (trace->events[i].kind == PI_EVENT_RUN)
+        if (trace->events[i].kind == PI_TRACE_RUN)
             find_depth(&trace->rows[trace->events[i].worker], &trace->events[i]);
     return true;
 }
 
 bool pi_trace_read(posse_executor *e, struct pi_trace *trace)
 {
-    for (unsigned i = 0; i < e->segment.events.rings; i++)
+    for (unsigned i = 0; i < e->segment.trace.rings; i++)
         if (!read_ring(e, trace, i))
             return false;
     read_slots(e, trace);

@@ -58,7 +58,7 @@ static void draw_head(const struct pi_picture *p, const posse_executor *e)
     size_t runs = 0;
     char time[32];
     for (size_t i = 0; i < p->trace->n; i++)
-        runs += p->trace->events[i].kind == PI_EVENT_RUN;
+        runs += p->trace->events[i].kind == PI_TRACE_RUN;
     pi_text_add(p->text, "<text class=\"head\" x=\"%d\" y=\"26\">", LEFT);
     pi_text_add_xml(p->text, e->hooks.name);
     pi_text_add(p->text, ": runs %zu, workers %u, %s</text>", runs, p->trace->workers,
@@ -109,10 +109,10 @@ static void draw_lives(const struct pi_picture *p)
     for (size_t i = 0; i < trace->n; i++) {
         const struct pi_trace_event *event = &trace->events[i];
         uint64_t *from = &trace->rows[event->worker].from;
-        if (event->kind == PI_EVENT_END && *from)
+        if (event->kind == PI_TRACE_END && *from)
             draw_life(p, event->worker, *from, event->at);
-        if (event->kind == PI_EVENT_END || event->kind == PI_EVENT_START)
-            *from = event->kind == PI_EVENT_START ? event->at : 0;
+        if (event->kind == PI_TRACE_END || event->kind == PI_TRACE_START)
+            *from = event->kind == PI_TRACE_START ? event->at : 0;
     }
     for (unsigned worker = 0; worker < trace->workers; worker++)
         if (trace->rows[worker].from)
@@ -193,21 +193,21 @@ static void draw_mark(const struct pi_picture *p, const struct pi_trace_event *e
     int y = pi_y_of(event->worker), signal = (int)(event->value[1] >> 32);
     int code = (int)(uint32_t)event->value[1];
     long pid = (long)event->value[0];
-    if (event->kind == PI_EVENT_START)
+    if (event->kind == PI_TRACE_START)
         pi_text_add(p->text,
                     "<path class=\"start\" d=\"M" FIXED " %dv%d\"><title>worker starts, pid "
                     "%ld</title></path>\n",
                     OF_FIXED(x), y - 2, BAR + 4, pid);
-    else if (event->kind == PI_EVENT_END && (signal || code > 0))
+    else if (event->kind == PI_TRACE_END && (signal || code > 0))
         pi_text_add(p->text,
                     "<path class=\"mark\" d=\"M" FIXED " %dl8 8m0 -8l-8 8\"><title>worker dies, "
                     "pid %ld, signal %d, exit code %d</title></path>\n",
                     OF_FIXED(x - 400), y + 7, pid, signal, code);
-    else if (event->kind != PI_EVENT_END)
+    else if (event->kind != PI_TRACE_END)
         pi_text_add(p->text,
                     "<path class=\"mark\" d=\"M" FIXED " %dl4 6l4 -6z\"><title>%s</title></path>\n",
                     OF_FIXED(x - 400), y - 7,
-                    event->kind == PI_EVENT_KILL ? "worker is killed" : "deadline");
+                    event->kind == PI_TRACE_KILL ? "worker is killed" : "deadline");
 }
 
 /* Marks lie over all bars. */
@@ -215,13 +215,13 @@ static void draw_events(const struct pi_picture *p)
 {
     for (size_t i = 0; i < p->trace->n; i++) {
         const struct pi_trace_event *event = &p->trace->events[i];
-        if (event->kind == PI_EVENT_RUN)
+        if (event->kind == PI_TRACE_RUN)
             draw_run(p, event);
-        else if (event->kind == PI_EVENT_SLEEP)
+        else if (event->kind == PI_TRACE_SLEEP)
             draw_sleep(p, event);
     }
     for (size_t i = 0; i < p->trace->n; i++)
-        if (p->trace->events[i].kind >= PI_EVENT_START)
+        if (p->trace->events[i].kind >= PI_TRACE_START)
             draw_mark(p, &p->trace->events[i]);
 }
 

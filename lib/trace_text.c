@@ -157,7 +157,7 @@ void pi_trace_names(posse_executor *e, struct pi_trace *trace)
     for (size_t i = 0; i < trace->n; i++) {
         struct pi_trace_event *event = &trace->events[i];
         unsigned at = 0;
-        if (event->kind != PI_EVENT_RUN || event->name[0])
+        if (event->kind != PI_TRACE_RUN || event->name[0])
             continue;
         while (at < n && known[at].address != event->value[0])
             at++;

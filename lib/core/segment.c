@@ -56,13 +56,13 @@ static void lay_slots(struct pi_segment *s, size_t memory, size_t stamped)
     pi_monotonic_init(&s->slots.count, &s->header->slots_count, max);
 }
 
-static void lay_events(struct pi_segment *s, const struct pi_segment_options *options)
+static void lay_trace(struct pi_segment *s, const struct pi_segment_options *options)
 {
-    struct pi_events *events = &s->events;
-    *events =
-        (struct pi_events){.rings = options->event_rings, .capacity = options->event_capacity};
-    events->base = cut(s, PI_AREA_EVENTS, events->rings * pi_event_ring_size(events->capacity));
-    pi_monotonic_init(&events->begun, &s->header->events_begun, 1);
+    struct pi_trace_rings *rings = &s->trace;
+    *rings =
+        (struct pi_trace_rings){.rings = options->trace_rings, .capacity = options->trace_capacity};
+    rings->base = cut(s, PI_AREA_TRACE, rings->rings * pi_trace_ring_size(rings->capacity));
+    pi_monotonic_init(&rings->begun, &s->header->trace_begun, 1);
 }
 
 /* Ring i of the queue. It does not fill up if each of `slots` slots has an entry. */
@@ -109,7 +109,7 @@ void pi_segment_layout(struct pi_segment *s, char *base, const struct pi_segment
     lay_header(s);
     lay_workers(s, options->stamps);
     lay_slots(s, options->memory, options->stamps);
-    lay_events(s, options);
+    lay_trace(s, options);
     lay_lanes(s, options->normal_rings);
     lay_arena(s, options->memory);
 }
@@ -131,7 +131,7 @@ uint64_t pi_segment_format(void)
                             sizeof(struct pi_parker),
                             sizeof(struct pi_slot),
                             sizeof(struct pi_stamps),
-                            sizeof(struct pi_event_cell),
+                            sizeof(struct pi_trace_cell),
                             sizeof(struct pi_unit),
                             sizeof(struct pi_details),
                             PI_AREAS,
@@ -148,6 +148,6 @@ bool pi_segment_options_of(const struct pi_origin *origin, struct pi_segment_opt
     return options->memory >= PI_MIN_MEMORY && options->memory <= PI_MAX_MEMORY &&
            options->normal_rings >= 1 && options->normal_rings <= PI_NORMAL_RINGS &&
            (options->normal_rings & (options->normal_rings - 1)) == 0 && options->stamps <= 1 &&
-           options->event_rings <= PI_MAX_WORKERS + 1 &&
-           options->event_capacity <= PI_MAX_TRACE_EVENTS;
+           options->trace_rings <= PI_MAX_WORKERS + 1 &&
+           options->trace_capacity <= PI_MAX_TRACE_EVENTS;
 }

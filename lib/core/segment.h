@@ -16,7 +16,7 @@
 #include "core/arena.h"
 #include "core/details.h"
 #include "core/done_list.h"
-#include "core/events.h"
+#include "core/trace_ring.h"
 #include "core/idle.h"
 #include "core/lanes.h"
 #include "core/parker.h"
@@ -61,8 +61,8 @@ struct pi_segment_options {
     size_t memory;         /* bytes that tables and blocks may take */
     unsigned normal_rings; /* of the lane NORMAL: a power of two */
     unsigned stamps;       /* 1: with the tables of core/stamps.h, and rings of events */
-    unsigned event_rings;  /* how many; 0: none */
-    unsigned event_capacity;
+    unsigned trace_rings;  /* how many; 0: none */
+    unsigned trace_capacity;
 };
 
 /* What posse-top (lib/top), which has only the file, must know to read it. The program writes it
@@ -84,7 +84,7 @@ struct pi_header {
     /* First, whatever the version. */
     struct pi_origin origin;
 
-    /* phase to events_begun are numbers of monotonic.h: all read, few write, by CAS upwards. order:
+    /* phase to trace_begun are numbers of monotonic.h: all read, few write, by CAS upwards. order:
      * seq, as a submitter looks at the phase after its push. */
     _Alignas(128) _Atomic uint64_t phase;
     _Atomic uint64_t stop;          /* enum pi_stop, with STOPPING; the program raises it */
@@ -92,8 +92,8 @@ struct pi_header {
     _Atomic uint64_t slots_count;
     _Atomic uint64_t parkers_count;
     _Atomic uint64_t arena_end;
-    _Atomic uint64_t more_lanes;   /* 1: see lanes.h */
-    _Atomic uint64_t events_begun; /* 1: see events.h */
+    _Atomic uint64_t more_lanes;  /* 1: see lanes.h */
+    _Atomic uint64_t trace_begun; /* 1: see trace_ring.h */
     /* How many workers there may be, in the form of monotonic.h. order: posse_resize stores it
      * (seq) before it notifies the supervisor, which reads it each time. */
     _Atomic uint64_t max_workers;
@@ -160,7 +160,7 @@ enum pi_area_of {
     PI_AREA_GROUPS,
     PI_AREA_SLOTS,
     PI_AREA_STAMPS,
-    PI_AREA_EVENTS,
+    PI_AREA_TRACE,
     PI_AREA_RINGS, /* one for each */
     PI_AREA_UNITS = PI_AREA_RINGS + PI_QUEUE_RINGS,
     PI_AREA_TAGS,
@@ -183,7 +183,7 @@ struct pi_segment {
     /* With stamps (core/stamps.h), else NULL: beside each slot, and each worker. */
     struct pi_stamps *stamps;
     struct pi_worker_times *times;
-    struct pi_events events;
+    struct pi_trace_rings trace;
 };
 
 /* Workers in use or once used. A submitter reads it after its push: so it counts a new worker, or

@@ -91,7 +91,7 @@ static size_t tables_size(posse_executor *e)
     workers = workers > e->workers ? workers : e->workers;
     return pi_whole_pages(pi_header_front(e)) + pi_whole_pages(workers * sizeof *s->workers) +
            pi_whole_pages(s->times ? workers * sizeof *s->times : 0) +
-           (pi_monotonic_get(&s->events.begun) ? s->areas[PI_AREA_EVENTS].size : 0) +
+           (pi_monotonic_get(&s->trace.begun) ? s->areas[PI_AREA_TRACE].size : 0) +
            pi_whole_pages(pi_parkers_count(&s->parkers) * sizeof *s->parkers.at) +
            pi_whole_pages(pi_bitmap_front(&s->slots.map, slots)) +
            pi_whole_pages(pi_groups_size(slots)) +
@@ -144,10 +144,10 @@ bool pi_open_arena(void *context, uint32_t end)
 }
 
 /* A process that cannot open them leaves no events. */
-bool pi_open_events(void *context, uint32_t number)
+bool pi_open_trace(void *context, uint32_t number)
 {
     posse_executor *e = context;
-    return open_front(e, PI_AREA_EVENTS, number ? e->segment.areas[PI_AREA_EVENTS].size : 0);
+    return open_front(e, PI_AREA_TRACE, number ? e->segment.areas[PI_AREA_TRACE].size : 0);
 }
 
 bool pi_open_rings(struct pi_ring *ring, uint32_t k)
@@ -202,9 +202,9 @@ bool pi_open_first(posse_executor *e)
     s->slots.count.open = see_slots;
     s->arena.end.open = see_arena;
     s->lanes.more.open = see_more_lanes;
-    s->events.begun.open = pi_open_events;
+    s->trace.begun.open = pi_open_trace;
     s->slots.count.context = s->arena.end.context = s->lanes.more.context = e;
-    s->events.begun.context = e;
+    s->trace.begun.context = e;
     for (unsigned i = 0; i < pi_lanes_rings(&s->lanes); i++) {
         s->lanes.ring[i].open = see_rings;
         s->lanes.ring[i].context = e;

@@ -25,7 +25,7 @@ size_t pi_header_front(const posse_executor *executor);
  * k. The context is the executor. False: errno tells why not. */
 bool pi_open_slots(void *context, uint32_t number);
 bool pi_open_arena(void *context, uint32_t number);
-bool pi_open_events(void *context, uint32_t number);
+bool pi_open_trace(void *context, uint32_t number);
 bool pi_open_rings(struct pi_ring *ring, uint32_t k);
 /* Opens what a new segment begins with, and sets what opens the rest as the tables grow. */
 bool pi_open_first(posse_executor *executor);

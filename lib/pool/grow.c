@@ -240,16 +240,17 @@ bool pi_grow_workers(posse_executor *e, unsigned from, unsigned to)
     return back(e, pieces, times ? 2 : 1, &size);
 }
 
-bool pi_grow_events(posse_executor *e)
+bool pi_grow_trace(posse_executor *e)
 {
-    struct pi_events *events = &e->segment.events;
-    size_t size = e->segment.areas[PI_AREA_EVENTS].size;
-    if (e->has_events) /* only the program calls it, and a task may have overwritten the count */
+    struct pi_trace_rings *rings = &e->segment.trace;
+    size_t size = e->segment.areas[PI_AREA_TRACE].size;
+    /* Only the program calls it. A task may have overwritten the count. */
+    if (e->has_trace_rings)
         return true;
-    if (!pi_open_events(e, 1) || !back_whole(e, events->base, size))
+    if (!pi_open_trace(e, 1) || !back_whole(e, rings->base, size))
         return false;
-    (void)raise_count(e, &events->begun, 1, size);
-    e->has_events = true;
+    (void)raise_count(e, &rings->begun, 1, size);
+    e->has_trace_rings = true;
     return true;
 }
 

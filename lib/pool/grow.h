@@ -11,7 +11,7 @@ bool pi_grow_slots(posse_executor *executor);
 bool pi_grow_ring(posse_executor *executor, struct pi_ring *ring);
 bool pi_grow_parkers(posse_executor *executor);
 /* For the first trace: gives the rings of events memory. */
-bool pi_grow_events(posse_executor *executor);
+bool pi_grow_trace(posse_executor *executor);
 bool pi_grow_workers(posse_executor *executor, unsigned from, unsigned to);
 /* Raises the arena's end until n units before it are nobody's. Returns the first of these, which
  * the caller still has to claim, or PI_NO_INDEX. */

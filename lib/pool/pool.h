@@ -120,7 +120,7 @@ struct posse_executor {
     struct pi_crash_record *crash_record; /* in a worker that has one; else NULL */
     struct pi_os_output output;           /* in a worker, if stderr is kept */
     struct pi_trace *trace;               /* in the program, while one is on; else NULL */
-    bool has_events;                      /* in the program: its rings of events have memory */
+    bool has_trace_rings;                 /* in the program: its rings of events have memory */
 };
 
 /* order: seq; posse_destroy sets it (seq) and then wakes all callers. */

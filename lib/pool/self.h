@@ -44,7 +44,7 @@ struct pi_self {
     posse_executor *executor;
     unsigned worker;         /* PI_OWNER_PROGRAM inline */
     long ran;                /* tasks so far */
-    uint64_t counted_ns;     /* when it last counted for a trace: see event.c */
+    uint64_t counted_ns;     /* when it last counted for a trace: see tracer.c */
     uint64_t ended_ns;       /* when its last task ended, if it goes on at once; 0: see stamp.c */
     bool begun;              /* its initializer has ended, and it is sealed if it has to be */
     struct posse_task *task; /* that runs now, or NULL */

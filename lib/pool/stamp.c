@@ -7,7 +7,7 @@
 #include "pool/stamp.h"
 #include "os/clock.h"
 #include "pool/backend.h"
-#include "pool/event.h"
+#include "pool/tracer.h"
 
 static uint64_t since(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }
 
@@ -70,19 +70,19 @@ static bool is_own(const posse_executor *e, uint64_t from)
 }
 
 /* The run is over: counts it, and tells a trace. */
-static void note_run(posse_executor *e, const struct pi_event_run *run)
+static void note_run(posse_executor *e, const struct pi_trace_run *run)
 {
     /* relaxed: this thread wrote it, or the worker was reaped */
     uint64_t started = pi_load_relaxed(&e->segment.stamps[run->index].started);
     count(e, times_of(e, pi_owner(run->word))->ran, since(started, run->at));
-    pi_event_run(e, run);
+    pi_tracer_run(e, run);
 }
 
 void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_state to)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     struct pi_stamps *stamps = &e->segment.stamps[index];
-    struct pi_event_run run = {index, from, to, pi_os_now()};
+    struct pi_trace_run run = {index, from, to, pi_os_now()};
     bool own = is_own(e, from), ran = pi_state(from) != PI_PENDING;
     if (!pi_same_state(pi_load_relaxed(&slot->word), from)) /* relaxed: the last arrow checks it */
         return;

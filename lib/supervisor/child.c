@@ -19,7 +19,7 @@
 #include "os/semaphore.h"
 #include "pool/backend.h"
 #include "pool/error.h"
-#include "pool/event.h"
+#include "pool/tracer.h"
 #include "pool/grow.h"
 #include "pool/phase.h"
 #include "pool/report.h"
@@ -192,8 +192,8 @@ bool pi_start_worker(struct pi_supervisor *s)
         pi_start_failed(s);
         return false;
     }
-    struct pi_event_worker started = {PI_EVENT_START, worker, {(uint64_t)s->children[worker].pid}};
-    pi_event_worker(s->executor, &started);
+    struct pi_trace_mark started = {PI_TRACE_START, worker, {(uint64_t)s->children[worker].pid}};
+    pi_tracer_mark(s->executor, &started);
     s->children[worker].state = PI_CHILD_ALIVE;
     s->active++;
     report_start(s, worker);

@@ -13,7 +13,7 @@
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
-#include "pool/event.h"
+#include "pool/tracer.h"
 #include "pool/finish.h"
 #include "pool/verify.h"
 #include "supervisor/child.h"
@@ -22,9 +22,9 @@
 
 static void kill_worker(struct pi_supervisor *s, unsigned worker)
 {
-    struct pi_event_worker killed = {PI_EVENT_KILL, worker, {(uint64_t)s->children[worker].pid}};
+    struct pi_trace_mark killed = {PI_TRACE_KILL, worker, {(uint64_t)s->children[worker].pid}};
     if (!s->children[worker].killed) {
-        pi_event_worker(s->executor, &killed);
+        pi_tracer_mark(s->executor, &killed);
         s->executor->backend->signal(s, worker, SIGKILL);
     }
     s->children[worker].killed = true;
@@ -42,7 +42,7 @@ static void abandon(struct pi_supervisor *s, unsigned worker)
 
 static void expire(posse_executor *e, uint32_t index, uint64_t word)
 {
-    pi_event_worker(e, &(struct pi_event_worker){PI_EVENT_DEADLINE, pi_owner(word), {0}});
+    pi_tracer_mark(e, &(struct pi_trace_mark){PI_TRACE_DEADLINE, pi_owner(word), {0}});
     if (e->backend->kills)
         (void)pi_slot_transition(&e->segment.slots.at[index], &word, PI_KILLING, PI_EXPIRED, 0);
     else

@@ -60,7 +60,7 @@
 #include "os/clock.h"
 #include "pool/block.h"
 #include "pool/commit.h"
-#include "pool/event.h"
+#include "pool/tracer.h"
 #include "pool/finish.h"
 #include "pool/grow.h"
 #include "pool/report.h"
@@ -142,7 +142,7 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
     }
     pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1)); /* relaxed: PENDING publishes it */
     if (e->stamps)
-        pi_event_run(e, &(struct pi_event_run){index, word, PI_PENDING, pi_os_now()});
+        pi_tracer_run(e, &(struct pi_trace_run){index, word, PI_PENDING, pi_os_now()});
     if (pi_slot_transition(slot, &word, PI_PENDING, entry, 0) && !(word & entry))
         push_again(e, lane, index, pi_with_state(word | entry, PI_PENDING));
 }

@@ -13,7 +13,7 @@
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
-#include "pool/event.h"
+#include "pool/tracer.h"
 #include "pool/finish.h"
 #include "pool/phase.h"
 #include "pool/report.h"
@@ -168,7 +168,7 @@ static void reap_worker(struct pi_supervisor *s, unsigned worker, const struct p
     pi_note_initialized(s); /* it may have ended its initializer just before */
     enum pi_worker_state state = final_state(s, worker, how);
     e->backend->signal(s, worker, SIGKILL);
-    pi_event_death(e, worker, &death);
+    pi_tracer_death(e, worker, &death);
     PI_PROBE(loss, e, worker, death.pid, death.signal);
     pi_worker_clock_end(e, worker);
     e->backend->reap(s, worker);

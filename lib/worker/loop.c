@@ -16,7 +16,7 @@
 #include "pool/descriptors.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
-#include "pool/event.h"
+#include "pool/tracer.h"
 #include "pool/park.h"
 #include "pool/self.h"
 #include "pool/trim.h"
@@ -105,7 +105,7 @@ static void idle(struct worker *w, enum pi_phase phase)
     sleep_idle(w);
     uint64_t now = pi_os_now();
     w->busy_times = now - since < PI_SHORT_SLEEP_NS;
-    pi_event_slept(w->executor, since, now);
+    pi_tracer_slept(w->executor, since, now);
     w->taken = 0;
 }
 

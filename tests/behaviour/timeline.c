@@ -173,7 +173,7 @@ POOL_TEST(running, PARALLEL, 2, .stamps = 1)
 POOL_TEST(full, ALL, 1, .stamps = 1, .max_memory = (size_t)4 << 20)
 {
     char path[PATH_SIZE];
-    uint32_t capacity = pool->segment.events.capacity;
+    uint32_t capacity = pool->segment.trace.capacity;
     begin(pool, path);
     for (uint32_t i = 0; i < 2 * capacity; i++)
         assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
@@ -194,8 +194,8 @@ static int scribble_task(posse_task *task, const void *arg, size_t size)
 {
     struct pi_segment *segment = &posse_task_executor(task)->segment;
     unsigned seed = (unsigned)*(const long *)arg;
-    uint64_t *at = (void *)segment->events.base;
-    size_t words = segment->areas[PI_AREA_EVENTS].size / sizeof *at;
+    uint64_t *at = (void *)segment->trace.base;
+    size_t words = segment->areas[PI_AREA_TRACE].size / sizeof *at;
     for (size_t i = 0; i < words; i++) {
         uint64_t random = (uint64_t)rand_r(&seed) << 32 ^ (uint64_t)rand_r(&seed);
         switch (rand_r(&seed) % 4) {

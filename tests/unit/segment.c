@@ -30,8 +30,8 @@ static bool next_layout(size_t *i, struct pi_segment_options *options, struct pi
                                            .normal_rings = normal_rings[at / COUNT(sizes)]};
     if (*i >= half) {
         options->stamps = true;
-        options->event_rings = 9;
-        options->event_capacity = 64;
+        options->trace_rings = 9;
+        options->trace_capacity = 64;
     }
     pi_segment_layout(segment, BASE, options);
     ++*i;
@@ -72,8 +72,8 @@ static void list_regions(struct regions *regions, const struct pi_segment *s)
     add(regions, "slots", slots->at, slots->max * sizeof *slots->at);
     if (s->stamps)
         add(regions, "stamps", s->stamps, slots->max * sizeof *s->stamps);
-    add(regions, "events", s->events.base,
-        s->events.rings * pi_event_ring_size(s->events.capacity));
+    add(regions, "rings of a trace", s->trace.base,
+        s->trace.rings * pi_trace_ring_size(s->trace.capacity));
     for (unsigned i = 0; i < pi_lanes_rings(&s->lanes); i++)
         add(regions, "ring", (const void *)s->lanes.ring[i].cells,
             pi_ring_start(s->lanes.ring[i].rings) * sizeof *s->lanes.ring[i].cells);

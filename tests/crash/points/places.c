@@ -90,7 +90,7 @@ static const struct {
     {"pool/await.c", "announce_room", false, "a queue limit holds back the program alone"},
     {"pool/stamp.c", "count_inline", false, "inline backend"},
     {"trace.c", NULL, false, "the program"},
-    {"pool/event.c", "position_inline", false, "inline backend"},
+    {"pool/tracer.c", "position_inline", false, "inline backend"},
     {"pool/worker_clock.c", "pi_worker_clock_end", false, "the supervisor"},
     {"pool/finish.c", "uncount", true, "somebody else ends the task in between"},
     {"pool/wake.c", "ask_for_rescan", true,

@@ -1,8 +1,8 @@
-/* event.h - writes the events of a trace: see core/events.h. Each call does nothing unless a trace
- * is on. */
+/* tracer.h - writes the events of a trace: see core/trace_ring.h. Each call does nothing unless a
+ * trace is on. */
 #pragma once
 
-#include "core/events.h"
+#include "core/trace_ring.h"
 #include "pool/pool.h"
 
 /* Whether a trace is on, in an executor with stamps. relaxed: an event more or less at its edges */
@@ -12,22 +12,22 @@ static inline bool pi_tracing(const posse_executor *executor)
 }
 
 /* A run that is over, or about to be. */
-struct pi_event_run {
+struct pi_trace_run {
     uint32_t index;
     uint64_t word;       /* RUNNING or KILLING, with the worker */
     enum pi_state state; /* it ends in; PENDING: it runs again */
     uint64_t at;
 };
 /* By the worker of the run; or by the supervisor, which has reaped that worker. */
-void pi_event_run(posse_executor *executor, const struct pi_event_run *run);
+void pi_tracer_run(posse_executor *executor, const struct pi_trace_run *run);
 /* By the worker: it slept from then until now. */
-void pi_event_slept(posse_executor *executor, uint64_t since, uint64_t now);
+void pi_tracer_slept(posse_executor *executor, uint64_t since, uint64_t now);
 
 /* By the supervisor: what happens to a worker, and two numbers about it. */
-struct pi_event_worker {
-    enum pi_event_kind kind;
+struct pi_trace_mark {
+    enum pi_trace_kind kind;
     unsigned worker;
     uint64_t value[2];
 };
-void pi_event_worker(posse_executor *executor, const struct pi_event_worker *what);
-void pi_event_death(posse_executor *executor, unsigned worker, const struct pi_death *death);
+void pi_tracer_mark(posse_executor *executor, const struct pi_trace_mark *what);
+void pi_tracer_death(posse_executor *executor, unsigned worker, const struct pi_death *death);

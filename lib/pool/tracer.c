@@ -1,8 +1,8 @@
 /* Runs in: worker, supervisor; inline the program.
  *
- * Writing events: core/events.h has the steps.
+ * Writing events: core/trace_ring.h has the steps.
  */
-#include "pool/event.h"
+#include "pool/tracer.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
@@ -14,12 +14,12 @@
 #define SUPERVISOR 0u
 
 /* The ring of a worker. NULL: it has none, or no memory. */
-static struct pi_event_ring *ring_of(posse_executor *e, unsigned ring)
+static struct pi_trace_ring *ring_of(posse_executor *e, unsigned ring)
 {
-    struct pi_events *events = &e->segment.events;
-    if (!pi_tracing(e) || ring >= events->rings || !pi_monotonic_get(&events->begun))
+    struct pi_trace_rings *rings = &e->segment.trace;
+    if (!pi_tracing(e) || ring >= rings->rings || !pi_monotonic_get(&rings->begun))
         return NULL;
-    return pi_event_ring(events, ring);
+    return pi_trace_ring(rings, ring);
 }
 
 /* Which ring is this thread's, for the run of a worker's task. */
@@ -30,12 +30,12 @@ static unsigned ring_here(const posse_executor *e)
 }
 
 /* relaxed: this writer alone writes it, or a locked addition gives each a position */
-static uint64_t position_inline(struct pi_event_ring *ring)
+static uint64_t position_inline(struct pi_trace_ring *ring)
 {
     return pi_add_relaxed(&ring->head, 1); /* as said */
 }
 
-static uint64_t position_of(const posse_executor *e, struct pi_event_ring *ring)
+static uint64_t position_of(const posse_executor *e, struct pi_trace_ring *ring)
 {
     return e->backend->spawn ? pi_load_relaxed(&ring->head) : position_inline(ring); /* as said */
 }
@@ -47,7 +47,7 @@ struct draft {
 };
 
 /* release, all: with read_event in trace_read.c */
-static void write_fields(struct pi_event_cell *event, const struct draft *draft)
+static void write_fields(struct pi_trace_cell *event, const struct draft *draft)
 {
     static const uint64_t none[PI_NAME_SIZE / sizeof(uint64_t)];
     uint64_t name[PI_NAME_SIZE / sizeof(uint64_t)];
@@ -65,11 +65,11 @@ static void write_fields(struct pi_event_cell *event, const struct draft *draft)
 
 static void append(posse_executor *e, unsigned number, const struct draft *draft)
 {
-    struct pi_event_ring *ring = ring_of(e, number);
+    struct pi_trace_ring *ring = ring_of(e, number);
     if (!ring)
         return;
     uint64_t position = position_of(e, ring);
-    struct pi_event_cell *event = &ring->at[position % e->segment.events.capacity];
+    struct pi_trace_cell *event = &ring->at[position % e->segment.trace.capacity];
     pi_store_relaxed(&event->mark, 0); /* relaxed: the next store publishes it */
     write_fields(event, draft);
     pi_store_release(&event->mark, position + 1); /* with read_event in trace_read.c */
@@ -85,13 +85,13 @@ static void count(posse_executor *e, unsigned ring, uint64_t now)
     if (!pi_self || now - pi_self->counted_ns < PI_TRACE_COUNT_NS)
         return;
     pi_self->counted_ns = now;
-    struct draft draft = {.what = pi_event_what(PI_EVENT_COUNTERS, 0, 0), .at = now, .began = now};
+    struct draft draft = {.what = pi_trace_what(PI_TRACE_COUNTERS, 0, 0), .at = now, .began = now};
     draft.value[0] = pi_lanes_length(&e->segment.lanes);
     draft.value[1] = pi_load_relaxed(&e->segment.header->committed); /* relaxed: it only counts */
     append(e, ring, &draft);
 }
 
-void pi_event_run(posse_executor *e, const struct pi_event_run *run)
+void pi_tracer_run(posse_executor *e, const struct pi_trace_run *run)
 {
     if (!pi_tracing(e))
         return;
@@ -110,17 +110,17 @@ void pi_event_run(posse_executor *e, const struct pi_event_run *run)
     bool begun = life >> 32 == pi_generation(run->word);
     draft.began = begun ? pi_load_relaxed(&stamps->started) : run->at;       /* as said */
     draft.submitted = begun ? pi_load_relaxed(&stamps->submitted) : run->at; /* as said */
-    draft.what = pi_event_what(PI_EVENT_RUN, run->state, attempt) |
+    draft.what = pi_trace_what(PI_TRACE_RUN, run->state, attempt) |
                  (uint64_t)(worker < PI_MAX_WORKERS ? worker : 0) << 32;
     append(e, ring, &draft);
     count(e, ring, run->at);
 }
 
-void pi_event_slept(posse_executor *e, uint64_t since, uint64_t now)
+void pi_tracer_slept(posse_executor *e, uint64_t since, uint64_t now)
 {
     if (!pi_tracing(e) || !pi_self)
         return;
-    struct draft draft = {.what = pi_event_what(PI_EVENT_SLEEP, 0, 0) | (uint64_t)pi_self->worker
+    struct draft draft = {.what = pi_trace_what(PI_TRACE_SLEEP, 0, 0) | (uint64_t)pi_self->worker
                                                                             << 32,
                           .at = now,
                           .began = since};
@@ -130,21 +130,21 @@ void pi_event_slept(posse_executor *e, uint64_t since, uint64_t now)
 
 /* ---- of the supervisor ---- */
 
-void pi_event_worker(posse_executor *e, const struct pi_event_worker *what)
+void pi_tracer_mark(posse_executor *e, const struct pi_trace_mark *what)
 {
     if (!pi_tracing(e))
         return;
     uint64_t now = pi_os_now();
-    struct draft draft = {.what = pi_event_what(what->kind, 0, 0) | (uint64_t)what->worker << 32,
+    struct draft draft = {.what = pi_trace_what(what->kind, 0, 0) | (uint64_t)what->worker << 32,
                           .at = now,
                           .began = now,
                           .value = {what->value[0], what->value[1]}};
     append(e, SUPERVISOR, &draft);
 }
 
-void pi_event_death(posse_executor *e, unsigned worker, const struct pi_death *death)
+void pi_tracer_death(posse_executor *e, unsigned worker, const struct pi_death *death)
 {
     uint64_t how = (uint64_t)(uint32_t)death->signal << 32 | (uint32_t)death->exit_code;
-    struct pi_event_worker ended = {PI_EVENT_END, worker, {(uint64_t)death->pid, how}};
-    pi_event_worker(e, &ended);
+    struct pi_trace_mark ended = {PI_TRACE_END, worker, {(uint64_t)death->pid, how}};
+    pi_tracer_mark(e, &ended);
 }

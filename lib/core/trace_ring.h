@@ -1,4 +1,4 @@
-/* events.h - what a trace shows: rings of events in shared memory.
+/* trace_ring.h - what a trace shows: rings of events in shared memory.
  *
  * Runs in: worker and supervisor (write), program (reads). Only with options.stamps: else there is
  * no area for them. They have memory from the first posse_trace_start on, until posse_destroy. Each
@@ -28,19 +28,19 @@
 
 #include <stdbool.h>
 
-enum pi_event_kind {
-    PI_EVENT_NONE,
-    PI_EVENT_RUN,      /* a task ran: all fields; value: its function, whether it runs again */
-    PI_EVENT_SLEEP,    /* a worker slept */
-    PI_EVENT_COUNTERS, /* value: tasks that wait, bytes that have memory */
-    PI_EVENT_START,    /* a worker was started; value: its pid */
-    PI_EVENT_END,      /* it was reaped; value: its pid, and signal and exit code */
-    PI_EVENT_KILL,     /* the supervisor kills it; value: its pid */
-    PI_EVENT_DEADLINE, /* a task is over its time */
-    PI_EVENT_KINDS
+enum pi_trace_kind {
+    PI_TRACE_NONE,
+    PI_TRACE_RUN,      /* a task ran: all fields; value: its function, whether it runs again */
+    PI_TRACE_SLEEP,    /* a worker slept */
+    PI_TRACE_COUNTERS, /* value: tasks that wait, bytes that have memory */
+    PI_TRACE_START,    /* a worker was started; value: its pid */
+    PI_TRACE_END,      /* it was reaped; value: its pid, and signal and exit code */
+    PI_TRACE_KILL,     /* the supervisor kills it; value: its pid */
+    PI_TRACE_DEADLINE, /* a task is over its time */
+    PI_TRACE_KINDS
 };
 
-struct pi_event_cell {
+struct pi_trace_cell {
     _Atomic uint64_t mark;
     _Atomic uint64_t what; /* kind, state of the task, attempt: 8 bits each; worker: 32 bits */
     _Atomic uint64_t task; /* generation, slot */
@@ -51,14 +51,14 @@ struct pi_event_cell {
     _Atomic uint64_t name[PI_NAME_SIZE / sizeof(uint64_t)]; /* of the job */
 };
 
-struct pi_event_ring {
+struct pi_trace_ring {
     _Alignas(128) _Atomic uint64_t head;
     char unused[120];
-    struct pi_event_cell at[];
+    struct pi_trace_cell at[];
 };
 
 /* All rings, as a process sees them. */
-struct pi_events {
+struct pi_trace_rings {
     char *base;
     unsigned rings;    /* 0: there are none */
     uint32_t capacity; /* events of a ring */
@@ -66,18 +66,18 @@ struct pi_events {
     struct pi_monotonic begun;
 };
 
-static inline size_t pi_event_ring_size(uint32_t capacity)
+static inline size_t pi_trace_ring_size(uint32_t capacity)
 {
-    size_t size = sizeof(struct pi_event_ring) + capacity * sizeof(struct pi_event_cell);
+    size_t size = sizeof(struct pi_trace_ring) + capacity * sizeof(struct pi_trace_cell);
     return (size + 127) & ~(size_t)127;
 }
 
-static inline struct pi_event_ring *pi_event_ring(const struct pi_events *events, unsigned ring)
+static inline struct pi_trace_ring *pi_trace_ring(const struct pi_trace_rings *rings, unsigned ring)
 {
-    return (void *)(events->base + ring * pi_event_ring_size(events->capacity));
+    return (void *)(rings->base + ring * pi_trace_ring_size(rings->capacity));
 }
 
-static inline uint64_t pi_event_what(enum pi_event_kind kind, unsigned state, unsigned attempt)
+static inline uint64_t pi_trace_what(enum pi_trace_kind kind, unsigned state, unsigned attempt)
 {
     return (uint64_t)kind | (uint64_t)state << 8 | (uint64_t)attempt << 16;
 }
