@@ -187,6 +187,39 @@ POOL_TEST(full, ALL, 1, .stamps = 1, .max_memory = (size_t)4 << 20)
     free(text);
 }
 
+/* ---- a forked child ---- */
+
+struct forked {
+    posse_executor *pool;
+    posse_future future;
+};
+
+static int calls_in_child(void *context)
+{
+    const struct forked *forked = context;
+    posse_info info = {.struct_size = sizeof info};
+    posse_times times = {.struct_size = sizeof times};
+    REQUIRE(posse_get_info(forked->future, &info) == POSSE_WRONG_PROCESS);
+    REQUIRE(posse_get_times(forked->pool, &times) == POSSE_WRONG_PROCESS);
+    REQUIRE(posse_trace_start(forked->pool, "x", POSSE_TRACE_SVG) == POSSE_WRONG_PROCESS);
+    REQUIRE(posse_trace_stop(forked->pool) == POSSE_WRONG_PROCESS);
+    return 0;
+}
+
+/* The trace of the program goes on. */
+POOL_TEST(forked, FORKED, 1, .stamps = 1)
+{
+    char path[PATH_SIZE];
+    struct forked forked = {pool, submitted_long(pool, square_task, 3)};
+    begin(pool, path);
+    assert_child(calls_in_child, &forked);
+    assert_int_equal(take_long(forked.future), 9);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
+    char *text = end(pool, path);
+    assert_non_null(strstr(text, "\"outcome\":\"done\""));
+    free(text);
+}
+
 /* ---- a task gone wild ---- */
 
 /* Arg: a seed. Writes over the rings: words of any kind, and such as might pass for events. */
