@@ -149,13 +149,14 @@ static void await_exit(struct worker *w)
 }
 
 /* An earlier task has closed the socket on which this worker asks for descriptors, or lowered its
- * limits: this task would fail here, but not in another worker. */
+ * limits: this task would fail here, but not in another worker. If no task has run here, it would
+ * fail in another worker, too. */
 static bool is_unfit(const struct worker *w, uint32_t index)
 {
     posse_executor *e = w->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
-    return (pi_slot_has_descriptors(slot) && !pi_descriptors_in_reach(e)) ||
-           (pi_slot_is_limited(slot) && !pi_limits_can_hold(e, slot));
+    return pi_self->ran > 0 && ((pi_slot_has_descriptors(slot) && !pi_descriptors_in_reach(e)) ||
+                                (pi_slot_is_limited(slot) && !pi_limits_can_hold(e, slot)));
 }
 
 static void work(struct worker *w)
