@@ -152,6 +152,12 @@ typedef enum posse_backend {
     POSSE_INLINE = 2   /* no workers: the task runs inside submit, for debugging */
 } posse_backend;
 
+/* What a task can reach of other tasks. */
+typedef enum posse_isolation {
+    POSSE_SHARED = 0, /* all shared memory of the executor */
+    POSSE_FRESH = 1   /* nothing: each task has a process of its own, see posse_seal.h */
+} posse_isolation;
+
 #define POSSE_MAX_WORKERS 1000
 
 /* A task, or what a worker runs at its start or end; see posse_task_return. */
@@ -252,8 +258,9 @@ typedef struct posse_options {
      * POSSE_FORBIDDEN. Processes only, on Linux. NULL: none. */
     const struct posse_seal *seal;
 
-    /* The result of a task in bytes at most; 0: as large as shared memory can be. A larger one is
-     * POSSE_TOO_LARGE, and the task fails unless it gives another one. Not of a map. */
+    /* The result of a task in bytes at most; 0: as large as shared memory can be, with POSSE_FRESH
+     * 1 MiB. A larger one is POSSE_TOO_LARGE, and the task fails unless it gives another one. Not
+     * of a map, unless it is POSSE_FRESH. */
     size_t max_result;
 
     /* 0 or 1. 1: the last 4 KiB that a task wrote to stderr are known, see posse_autopsy.h, which
@@ -262,6 +269,10 @@ typedef struct posse_options {
     /* 1: tasks keep times, which posse_trace.h tells. Costs each submit and each run a look at the
      * clock (some 30 ns), and a future 64 bytes of shared memory. 0: they do not. */
     long stamps;
+    /* posse_isolation. POSSE_FRESH: each task runs in a process that has run no other one, and sees
+     * only its own argument and result. It is sealed as `seal` says; NULL: as a seal that allows
+     * nothing. See posse_seal.h. Processes only, on Linux. */
+    long isolation;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -269,8 +280,8 @@ typedef struct posse_options {
  * loaded libraries, rights). stdout and stderr are flushed. Blocks for about a millisecond. In that
  * time the supervisor and the first worker are forked, so the program's page tables are copied
  * twice; the supervisor forks the other workers after that.
- * The pool is no security boundary between tasks: each can read and write all shared memory of the
- * executor. Create it after dropping privileges.
+ * The pool is no security boundary between tasks, unless it is POSSE_FRESH: each can read and write
+ * all shared memory of the executor. Create it after dropping privileges.
  * Worker processes are not children of the program. A process that adopts orphans (process 1 of a
  * container, or one with PR_SET_CHILD_SUBREAPER) becomes the parent of one process of each
  * executor, the supervisor: wait(-1) finds it, posse_destroy ends and reaps it, and SIGCHLD reports
@@ -289,14 +300,14 @@ typedef struct posse_options {
  * (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), which the program's handlers see.
  * POSSE_INVALID: a count is negative, a backend or policy unknown, a size without its argument, an
  * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy,
- * keep_stderr or stamps neither 0 nor 1, keep_stderr without autopsy, the seal not valid, or
- * executor NULL.
+ * keep_stderr or stamps neither 0 nor 1, keep_stderr without autopsy, isolation unknown, the seal
+ * not valid, or executor NULL.
  * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries or
  * idle_timeout_ms over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
  * measured. autopsy is set with threads or inline, or not on Linux. keep_stderr is set where
- * RLIMIT_FSIZE is at most 1 MiB. A seal is set with threads or inline, or the system cannot enforce
- * all of it. With processes also if the system denies a call without which workers cannot be
+ * RLIMIT_FSIZE is at most 1 MiB. A seal or POSSE_FRESH is set with threads or inline, or
+ * the system cannot enforce all of it. With processes also if the system denies a call without which workers cannot be
  * watched or would outlive the program, as filters of system calls do: errno tells. Where only
  * pidfd_open is denied, the supervisor checks twice a second that the program lives.
  * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
@@ -440,7 +451,7 @@ POSSE_API int posse_task_take_descriptor(posse_task *task, size_t i);
  * level costs about 1 KiB and what the task itself uses, so 8 MiB hold some thousands. When less
  * than 128 KiB are left (or a quarter, of a small stack), a wait that would run one more returns
  * POSSE_NO_MEMORY instead; the future stays as it is. Not inline, where a submit is an ordinary
- * call. */
+ * call; with POSSE_FRESH calls on it return POSSE_NOT_SUPPORTED. */
 POSSE_API posse_executor *posse_task_executor(const posse_task *task);
 
 /* ---- submit ---------------------------------------------------------------------------------- */
@@ -521,9 +532,9 @@ typedef struct posse_job {
      * it likes; its worker is replaced after it. One that does not handle SIGTERM dies of it at
      * once, and ends as POSSE_CANCELLED. The signal also reaches what the task has started. */
     long grace_ms;
-    /* max_memory and max_cpu_ms: worker processes of Linux only. They hold back a task that goes
-     * wrong, not one that means to: it can raise its own limit and change what posse compares. A
-     * task that ends so does not run again. Processes that the task starts have the same limit of
+    /* max_memory and max_cpu_ms: worker processes of Linux only. Unless the executor is POSSE_FRESH
+     * they hold back a task that goes wrong, not one that means to: it can raise its own limit and
+     * change what posse compares. A task that ends so does not run again. Processes that the task starts have the same limit of
      * memory, each for itself; their memory and processor time are not compared. Tasks that it runs
      * while it waits for them do not count, and have limits of their own. But the processor time of
      * threads that an earlier task has left running in the worker counts. */
@@ -838,8 +849,8 @@ typedef struct posse_map_job {
     posse_block_fn *block_fn; /* runs on a block; set one of the two */
     /* What the function gets: arrays of `count` items each, whose data must stay until the end.
      * With a source only the sizes of its elements count, and data is not used. Worker processes
-     * use memory of posse_alloc in place, other memory is copied. Threads use all in place, unless
-     * there is an item_timeout_ms, after which they may still run. */
+     * use memory of posse_alloc in place, other memory is copied, and all with POSSE_FRESH. Threads
+     * use all in place, unless there is an item_timeout_ms, after which they may still run. */
     const posse_input *inputs;
     size_t n_inputs; /* at most POSSE_MAX_INPUTS */
     size_t count;
@@ -885,7 +896,8 @@ POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
  * is 0 or an array NULL where there are items; results overlap; a size has no arg; a source has an
  * array of results; job has a source (see posse_map_open).
  * POSSE_TOO_LARGE: there are too many inputs, a chunk or arg is over 4 GB, item_timeout_ms is over
- * 49 days, or there are more statuses than memory can hold (they stay as they were).
+ * 49 days, or there are more statuses than memory can hold (they stay as they were). In an executor
+ * that is POSSE_FRESH also result_size over options.max_result.
  * POSSE_NOT_LOADED, POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN,
  * POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_map(posse_executor *executor, const posse_map_job *job,

@@ -27,7 +27,7 @@ _Static_assert(sizeof(((posse_autopsy_report *)0)->note) == PI_NOTE_SIZE, "as is
 void posse_task_note(posse_task *task, const char *format, ...)
 {
     char text[PI_NOTE_SIZE];
-    if (!task || !format || !task->executor->crash_record || pi_check(task->executor) != POSSE_OK)
+    if (!task || !format || !task->executor->crash_record || pi_check_task(task) != POSSE_OK)
         return;
     va_list arguments;
     va_start(arguments, format);

@@ -209,7 +209,7 @@ posse_status posse_completion_iter_next(posse_completion_iter *c, posse_future *
         return pi_refuse(POSSE_INVALID, c ? "future is NULL" : "iter is NULL");
     for (size_t i = 0; i < c->cq.n_memberships; i++)
         if (pi_check(c->cq.memberships[i].executor) != POSSE_OK)
-            return POSSE_WRONG_PROCESS;
+            return pi_elsewhere();
     struct pi_subscription *sub = pi_cq_try_next(&c->cq);
     posse_status status;
     if (!sub || take(c, sub) != POSSE_OK)

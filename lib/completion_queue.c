@@ -97,7 +97,7 @@ posse_status posse_completion_queue_add(posse_completion_queue *c, posse_future 
     posse_status status =
         c ? pi_future_look(future, &seen) : pi_refuse(POSSE_INVALID, "queue is NULL");
     if (status == POSSE_OK && !pi_os_fork_detect_holds(&c->guard))
-        status = POSSE_WRONG_PROCESS;
+        status = pi_elsewhere();
     if (status == POSSE_OK && future.executor->owner != PI_OWNER_PROGRAM)
         status = pi_refuse(POSSE_NOT_SUPPORTED, "a worker process has no descriptor of its own");
     if (status == POSSE_OK && is_lost(c))

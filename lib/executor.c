@@ -123,7 +123,7 @@ static void tear_down(void *context)
         e->backend->fini(e);
     pi_holder_fini(&e->holder);
     pi_os_shm_clear(&e->memory);
-    pi_os_shm_destroy(&e->memory);
+    (void)pi_os_shm_destroy(&e->memory);
     pi_os_code_fini(&e->functions.code);
     pi_os_fork_detect_fini(&e->guard);
     free(e->hooks.initializer.arg);
@@ -149,6 +149,8 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     if (!executor)
         return pi_refuse(POSSE_INVALID, "executor is NULL");
     *executor = NULL;
+    if (pi_own_memory)
+        return pi_elsewhere();
     posse_status status = pi_options_read(given, &options);
     if (status != POSSE_OK)
         return status;

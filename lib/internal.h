@@ -4,13 +4,19 @@
 #include "pool/error.h"
 #include "pool/pool.h"
 
-/* POSSE_OK if the executor may be used here; POSSE_INVALID (NULL), POSSE_WRONG_PROCESS. */
+/* Of a process that has forked away from an executor's: POSSE_NOT_SUPPORTED in that of a task
+ * (POSSE_FRESH), else POSSE_WRONG_PROCESS. */
+posse_status pi_elsewhere(void);
+/* POSSE_OK if the executor may be used here; POSSE_INVALID (NULL), or as pi_elsewhere. */
 static inline posse_status pi_check(const posse_executor *executor)
 {
     if (!executor)
         return pi_refuse(POSSE_INVALID, "executor is NULL");
-    return pi_os_fork_detect_holds(&executor->guard) ? POSSE_OK : POSSE_WRONG_PROCESS;
+    return pi_os_fork_detect_holds(&executor->guard) ? POSSE_OK : pi_elsewhere();
 }
+
+/* task.c: the same for what a task says of itself. */
+posse_status pi_check_task(const posse_task *task);
 
 /* ---- sized.c: structs that begin with their size ---- */
 
@@ -41,10 +47,11 @@ void pi_trace_size(const posse_executor *executor, struct pi_segment_options *op
 /* Of an executor that ends: a trace that was not stopped is lost. */
 void pi_trace_drop(posse_executor *executor);
 
-/* seal_options.c: checks options.seal, and copies it for free. POSSE_INVALID, POSSE_TOO_LARGE,
- * POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY, POSSE_SYSTEM; *seal may be set then, too. */
+/* seal_options.c: checks options.seal, and copies it into the executor, for free; NULL: the seal
+ * that allows nothing. POSSE_INVALID, POSSE_TOO_LARGE, POSSE_NOT_SUPPORTED, POSSE_NO_MEMORY,
+ * POSSE_SYSTEM; the copy may be made then, too. */
 struct posse_seal;
-posse_status pi_seal_read(const struct posse_seal *given, struct pi_os_seal **seal);
+posse_status pi_seal_read(posse_executor *executor, const struct posse_seal *given);
 
 /* ---- at_exit.c: the list of executors that exit waits for ---- */
 

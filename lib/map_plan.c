@@ -80,6 +80,8 @@ static bool is_shared(const posse_map_iter *m, const char *from, size_t length)
 {
     const posse_executor *e = m->executor;
     const char *base = e->segment.base;
+    if (e->fresh)
+        return false;
     if (!e->backend->shared)
         return !e->backend->spawn || !m->job.item_timeout_ms;
     return from >= base && from < base + e->segment.size &&
@@ -124,6 +126,14 @@ static size_t lay_out_all(posse_map_iter *m, size_t *arg)
     return copied;
 }
 
+/* How many results a chunk may have, with what may be said of items that fail. There is room for
+ * both of one item (PI_SPARE_RESULT). */
+static size_t most_results(const posse_map_iter *m)
+{
+    size_t most = m->executor->max_result / (m->job.result_size + sizeof(struct pi_failure));
+    return !m->executor->fresh ? SIZE_MAX : most ? most : 1;
+}
+
 /* A chunk copies the argument of the map, and `copied` bytes of each item: at least as many of
  * these. */
 static size_t choose_chunksize(const posse_map_iter *m, size_t workers, size_t arg, size_t copied)
@@ -159,6 +169,10 @@ posse_status pi_map_plan(posse_map_iter *m)
     m->buffersize = choose_buffersize(m, workers);
     if (m->chunksize > m->buffersize)
         m->chunksize = m->buffersize;
+    if (m->chunksize > most_results(m))
+        m->chunksize = most_results(m);
+    if (m->executor->fresh && m->job.result_size > m->executor->max_result)
+        return pi_refuse(POSSE_TOO_LARGE, "job.result_size is over options.max_result");
     if (copied && m->chunksize > (MAX_BYTES - arg) / copied)
         return pi_refuse(POSSE_TOO_LARGE, "a chunk is over 4 GB");
     return POSSE_OK;

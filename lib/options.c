@@ -4,6 +4,7 @@
  */
 #include "internal.h"
 #include "log.h"
+#include "base/tuning.h"
 #include "os/crash_handler.h"
 #include "os/kept_output.h"
 #include "os/rss.h"
@@ -82,6 +83,10 @@ static posse_status check_options(const posse_options *o)
         {o->stamps != 0 && o->stamps != 1, POSSE_INVALID, "options.stamps is neither 0 nor 1"},
         {o->seal && o->backend != POSSE_PROCESS, POSSE_NOT_SUPPORTED,
          "options.seal: only worker processes can be sealed"},
+        {o->isolation != POSSE_SHARED && o->isolation != POSSE_FRESH, POSSE_INVALID,
+         "options.isolation is unknown"},
+        {o->isolation == POSSE_FRESH && o->backend != POSSE_PROCESS, POSSE_NOT_SUPPORTED,
+         "options.isolation: only a process can have no other task"},
     };
     return PI_REFUSE_FIRST(mistakes);
 }
@@ -153,6 +158,10 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
         set_call(&e->hooks.finalizer, o->finalizer, o->finalizer_arg, o->finalizer_size);
     if (!copied)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    e->fresh = o->isolation == POSSE_FRESH;
+    if (e->fresh && !e->max_result)
+        e->max_result = PI_FRESH_RESULT;
     posse_status status = pi_log_create(e, o);
-    return status == POSSE_OK && o->seal ? pi_seal_read(o->seal, &e->seal) : status;
+    bool seals = o->seal || e->fresh;
+    return status == POSSE_OK && seals ? pi_seal_read(e, o->seal) : status;
 }

@@ -143,15 +143,28 @@ static struct pi_os_seal *copy_seal(const posse_seal *given)
     return seal;
 }
 
-posse_status pi_seal_read(const posse_seal *given, struct pi_os_seal **seal)
+/* Each of these lets a task reach others: it could end them, read them, or write into the memory of
+ * another executor, which the program has open. */
+static posse_status check_fresh(const posse_seal *s)
 {
+    const uint64_t others = POSSE_ALLOW_SIGNALS | POSSE_ALLOW_TRACING | POSSE_ALLOW_DESCRIPTORS;
+    if (s->allow & others)
+        return pi_refuse(POSSE_INVALID, "options.seal allows what POSSE_FRESH rules out");
+    return POSSE_OK;
+}
+
+posse_status pi_seal_read(posse_executor *e, const posse_seal *given)
+{
+    const posse_seal nothing = {.struct_size = sizeof nothing};
     posse_seal copy;
-    const posse_seal *known = pi_sized_read(given, &copy, sizeof copy);
+    const posse_seal *known = given ? pi_sized_read(given, &copy, sizeof copy) : &nothing;
     if (!known)
         return POSSE_INVALID;
     posse_status status = check_seal(known);
+    if (status == POSSE_OK && e->fresh)
+        status = check_fresh(known);
     if (status != POSSE_OK)
         return status;
-    *seal = copy_seal(known);
-    return *seal ? check_system(*seal) : pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    e->seal = copy_seal(known);
+    return e->seal ? check_system(e->seal) : pi_refuse_errno(ENOMEM, PI_NO_HEAP);
 }

@@ -28,6 +28,7 @@ static void count_workers(posse_executor *e, posse_stats *stats)
         stats->failed += pi_count_finished(e, i, PI_END_FAILED);
         stats->timed_out += pi_count_finished(e, i, PI_END_TIMED_OUT);
         stats->cpu_ns += pi_worker_cpu_ns(e, i);
+        stats->lost += pi_count_finished(e, i, PI_END_LOST);
     }
     unsigned idle = pi_idle_count(&s->header->idle, workers);
     stats->workers_idle = idle < stats->workers ? idle : stats->workers;

@@ -8,7 +8,8 @@
 #include "os/clock.h"
 #include "pool/block.h"
 #include "pool/self.h"
-#include "worker/run.h"
+#include "worker/fresh_task.h"
+#include "worker/result.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -23,10 +24,7 @@ static posse_status make_room(posse_task *task, size_t size, struct pi_bytes *ro
     task->special |= task->refused;
     if (task->refused)
         return pi_refuse(POSSE_TOO_LARGE, "the result is over options.max_result");
-    if (size > PI_INLINE_RESULT)
-        return pi_block_acquire(task->executor, task->worker, size, room);
-    *room = (struct pi_bytes){.size = size, .bytes = pi_slot_result_room(task->slot, size)};
-    return POSSE_OK;
+    return pi_result_room(task, size, room);
 }
 
 /* Puts a new result in the place of the earlier one, which is freed. */
@@ -38,14 +36,29 @@ static void replace(posse_task *task, const struct pi_bytes *room)
     task->size = room->size;
 }
 
-/* Whether the task may give a result; a child that it has forked may not. */
+posse_status pi_elsewhere(void)
+{
+    return pi_own_memory
+               ? pi_refuse(POSSE_NOT_SUPPORTED, "a task in a process of its own has no executor")
+               : POSSE_WRONG_PROCESS;
+}
+
+/* A child that the task has forked may say nothing for it. */
+posse_status pi_check_task(const posse_task *task)
+{
+    if (!task->memory)
+        return pi_check(task->executor);
+    return pi_fresh_is_here() ? POSSE_OK : POSSE_WRONG_PROCESS;
+}
+
+/* Whether the task may give a result. */
 static posse_status check(const posse_task *task)
 {
     if (!task)
         return pi_refuse(POSSE_INVALID, "task is NULL");
     if (task->item)
         return pi_refuse(POSSE_INVALID, "the function of a map has its results' places already");
-    return pi_check(task->executor);
+    return pi_check_task(task);
 }
 
 posse_status posse_task_return(posse_task *task, const void *data, size_t size)
@@ -83,7 +96,7 @@ void *posse_task_reserve(posse_task *task, size_t size)
 int posse_task_fail(posse_task *task, int code, const char *format, ...)
 {
     char text[sizeof task->item->message] = "";
-    if (!task || pi_check(task->executor) != POSSE_OK)
+    if (!task || pi_check_task(task) != POSSE_OK)
         return code;
     if (format) {
         va_list arguments;

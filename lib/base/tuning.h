@@ -116,6 +116,19 @@
 /* Between two looks of a worker that waits to be killed. */
 #define PI_KILL_WAIT_NS (100 * PI_MS)
 
+/* Room for an argument in a process that was forked ahead. It takes no memory until it is used. */
+#define PI_SPARE_ARG ((size_t)64 << 10)
+/* Room there beyond options.max_result: a message, or how one item of a map has failed. */
+#define PI_SPARE_RESULT ((size_t)512)
+/* The largest result of a task in a process of its own, unless the program says it. */
+#define PI_FRESH_RESULT ((size_t)1 << 20)
+/* Looks of a worker, while such a process runs, whether the task is asked to stop: often enough for
+ * a person; and more often where the task has a grace, after which it is killed. */
+#define PI_FRESH_LOOK_NS (100 * PI_MS)
+#define PI_GRACED_LOOK_NS (5 * PI_MS)
+/* Processes that end before they have begun the task. Only a kill from outside does that. */
+#define PI_MAX_SPARES 5
+
 /* ---- supervisor ---- */
 
 /* The rest before the next start after one that failed; doubled each time, but not more often than

@@ -48,7 +48,7 @@
         TO(CANCELLED)    /* posse_kill with threads, and sets PINNED */                            \
         TO(KILLING)      /* posse_kill, or the supervisor at the deadline; with processes */       \
         TO(PENDING)      /* w, back from helping; the supervisor, w reaped: the next attempt */    \
-        TO(LOST))        /* the supervisor, w reaped; anyone, if there is no worker w */           \
+        TO(LOST))        /* the supervisor, w reaped; anyone, without w; w: fresh.c */             \
     STATE(KILLING,       /* Worker w is about to be killed. If the task ends now, w pauses. */     \
         TO(DONE)         /* w, if it got SIGTERM first (grace.c): it takes no other task */        \
         TO(FAILED)       /* the same */                                                            \

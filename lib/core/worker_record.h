@@ -31,7 +31,7 @@
 
 #define PI_MAX_WORKERS 1000
 
-enum pi_end { PI_END_DONE, PI_END_FAILED, PI_END_TIMED_OUT, PI_ENDS };
+enum pi_end { PI_END_DONE, PI_END_FAILED, PI_END_TIMED_OUT, PI_END_LOST, PI_ENDS };
 
 enum pi_worker_state {
     PI_WORKER_STARTING,

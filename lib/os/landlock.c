@@ -152,9 +152,10 @@ static int add_ports(int ruleset, const struct pi_os_ports *ports, uint64_t acce
     return error;
 }
 
-int pi_os_landlock_apply(const struct pi_os_seal *seal)
+int pi_os_landlock_open(const struct pi_os_seal *seal, int *ruleset)
 {
     int has = version();
+    *ruleset = -1;
     if (lacks(seal, has))
         return ENOSYS;
     if (has == 0 || ((seal->allow & PI_OS_ALLOW_TRACING) && !is_needed(seal)))
@@ -164,25 +165,38 @@ int pi_os_landlock_apply(const struct pi_os_seal *seal)
         .paths = rights_of(has),
         .ports = has >= VERSION_OF_PORTS && !network ? BIND_TCP | CONNECT_TCP : 0,
         .scopes = has >= VERSION_OF_SOCKETS && !network ? ABSTRACT_SOCKETS : 0};
-    long ruleset = syscall(CREATE_RULESET, &wanted, sizeof wanted, 0);
-    if (ruleset < 0)
+    long made = syscall(CREATE_RULESET, &wanted, sizeof wanted, 0);
+    if (made < 0)
         return errno;
-    int error = add_rules((int)ruleset, seal, wanted.paths);
+    int error = add_rules((int)made, seal, wanted.paths);
     if (error == 0)
-        error = add_ports((int)ruleset, &seal->connectable, CONNECT_TCP);
+        error = add_ports((int)made, &seal->connectable, CONNECT_TCP);
     if (error == 0)
-        error = add_ports((int)ruleset, &seal->bindable, BIND_TCP);
-    if (error == 0 && syscall(RESTRICT_SELF, (int)ruleset, 0) != 0)
-        error = errno;
-    pi_os_close((int)ruleset);
+        error = add_ports((int)made, &seal->bindable, BIND_TCP);
+    if (error)
+        pi_os_close((int)made);
+    else
+        *ruleset = (int)made;
     return error;
+}
+
+int pi_os_landlock_apply(int ruleset)
+{
+    return ruleset < 0 || syscall(RESTRICT_SELF, ruleset, 0) == 0 ? 0 : errno;
 }
 
 #else
 
-int pi_os_landlock_apply(const struct pi_os_seal *seal)
+int pi_os_landlock_open(const struct pi_os_seal *seal, int *ruleset)
 {
     (void)seal;
+    *ruleset = -1;
+    return ENOSYS;
+}
+
+int pi_os_landlock_apply(int ruleset)
+{
+    (void)ruleset;
     return ENOSYS;
 }
 

@@ -127,8 +127,8 @@ static bool is_alone(void)
     return pi_os_other_threads() == 0;
 }
 
-/* Landlock limits one thread, and those that it makes later. */
-int pi_os_seal_apply(const struct pi_os_seal *seal, pi_os_forbidden *forbidden)
+/* What children inherit, but for the filter. */
+static int begin(const struct pi_os_seal *seal, pi_os_forbidden *forbidden)
 {
     if (!is_alone())
         return EBUSY;
@@ -138,10 +138,36 @@ int pi_os_seal_apply(const struct pi_os_seal *seal, pi_os_forbidden *forbidden)
         return errno;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
-    int error = handle_forbidden(forbidden);
+    return handle_forbidden(forbidden);
+}
+
+/* Landlock limits one thread, and those that it makes later. */
+int pi_os_seal_apply(const struct pi_os_seal *seal, pi_os_forbidden *forbidden)
+{
+    int ruleset = -1, error = begin(seal, forbidden);
     if (error == 0)
-        error = pi_os_landlock_apply(seal);
-    return error ? error : pi_os_filter_apply(seal);
+        error = pi_os_landlock_open(seal, &ruleset);
+    if (error == 0)
+        error = pi_os_landlock_apply(ruleset);
+    pi_os_close(ruleset);
+    return error ? error : pi_os_filter_apply(seal, PI_OS_SEALED);
+}
+
+int pi_os_seal_worker(const struct pi_os_seal *seal, pi_os_forbidden *forbidden, int *ruleset)
+{
+    int error = begin(seal, forbidden);
+    *ruleset = -1;
+    if (error == 0)
+        error = pi_os_landlock_open(seal, ruleset);
+    return error ? error : pi_os_filter_apply(seal, PI_OS_SEALED_WORKER);
+}
+
+int pi_os_seal_task(const struct pi_os_seal *seal, pi_os_forbidden *forbidden, int ruleset)
+{
+    noted = forbidden;
+    sealed = getpid();
+    int error = pi_os_landlock_apply(ruleset);
+    return error ? error : pi_os_filter_apply(seal, PI_OS_SEALED_TASK);
 }
 
 #else
@@ -164,6 +190,18 @@ int pi_os_seal_apply(const struct pi_os_seal *seal, pi_os_forbidden *forbidden)
     (void)seal;
     (void)forbidden;
     return ENOSYS;
+}
+
+int pi_os_seal_worker(const struct pi_os_seal *seal, pi_os_forbidden *forbidden, int *ruleset)
+{
+    *ruleset = -1;
+    return pi_os_seal_apply(seal, forbidden);
+}
+
+int pi_os_seal_task(const struct pi_os_seal *seal, pi_os_forbidden *forbidden, int ruleset)
+{
+    (void)ruleset;
+    return pi_os_seal_apply(seal, forbidden);
 }
 
 #endif

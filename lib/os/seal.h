@@ -75,12 +75,23 @@ int pi_os_seal_descriptors(const struct pi_os_seal *seal, const int own[3]);
  * then it must run no task. */
 int pi_os_seal_apply(const struct pi_os_seal *seal, pi_os_forbidden *forbidden);
 
+/* The same in two parts, for a worker that forks a process for each task. The worker has one thread
+ * and may fork, wait for its children, limit and end them, and open files. *ruleset is for the
+ * second part; -1: none is needed. */
+int pi_os_seal_worker(const struct pi_os_seal *seal, pi_os_forbidden *forbidden, int *ruleset);
+/* In such a child: the rest. It has what `seal` allows then, but may not change its limit of data.
+ * It keeps the ruleset open. */
+int pi_os_seal_task(const struct pi_os_seal *seal, pi_os_forbidden *forbidden, int ruleset);
+
 /* ---- its parts ---- */
 
 /* seal_filter.c: the filter of system calls, for all threads of this process. 0 or an errno. */
-int pi_os_filter_apply(const struct pi_os_seal *seal);
+enum pi_os_sealed { PI_OS_SEALED, PI_OS_SEALED_WORKER, PI_OS_SEALED_TASK };
+int pi_os_filter_apply(const struct pi_os_seal *seal, enum pi_os_sealed sealed);
 int pi_os_filter_denied(void);
 
-/* landlock.c: the same for paths and the rest. */
-int pi_os_landlock_apply(const struct pi_os_seal *seal);
+/* landlock.c: the same for paths and the rest. A set of rules limits nothing until it is applied;
+ * -1: none is needed. */
+int pi_os_landlock_open(const struct pi_os_seal *seal, int *ruleset);
+int pi_os_landlock_apply(int ruleset);
 int pi_os_landlock_denied(const struct pi_os_seal *seal);

@@ -54,10 +54,8 @@ struct test {
  * 101). 102 and 103 are guard pages. */
 static const struct test advice[] = {{2, ~31u, 0, CONSTANT, false}, EQUALS(2, 102), EQUALS(2, 103)};
 static const struct test self[] = {IS(0, SELF_PID)};
-static const struct test notify[] = {{0, ALL_BITS, 0, PARENT_PID, true},
-                                     EQUALS(1, SIGCHLD),
-                                     {0, ALL_BITS, 0, PARENT_PID, true},
-                                     EQUALS(1, SIGCONT)};
+static const struct test notify[] = {{0, ALL_BITS, 0, PARENT_PID, true}, EQUALS(1, SIGCHLD)};
+static const struct test notify_other[] = {{0, ALL_BITS, 0, PARENT_PID, true}, EQUALS(1, SIGCONT)};
 static const struct test thread[] = {
     {0, THREAD_FLAGS | SPACE_FLAGS, THREAD_FLAGS, CONSTANT, false}};
 static const struct test no_spaces[] = {{0, SPACE_FLAGS, 0, CONSTANT, false}};
@@ -115,6 +113,7 @@ enum check {
     ADVICE,
     SELF,
     NOTIFY,
+    NOTIFY_OTHER, /* user, as which a task may act by now */
     THREAD,
     NO_SPACES,
     READ_OWN,
@@ -141,6 +140,7 @@ static const struct {
     [ADVICE] = TESTS_OF(advice),
     [SELF] = TESTS_OF(self),
     [NOTIFY] = TESTS_OF(notify),
+    [NOTIFY_OTHER] = TESTS_OF(notify_other),
     [THREAD] = TESTS_OF(thread),
     [NO_SPACES] = TESTS_OF(no_spaces),
     [READ_OWN] = TESTS_OF(read_own),

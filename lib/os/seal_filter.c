@@ -75,15 +75,19 @@ enum when {
     BINDS = 0x800
 };
 
-static const struct rule {
+struct rule {
     int call;
     enum when when;
     enum check check;
-} rules[] = {
-#define RULE(call, when, check) {PI_OS_CALL_##call, when, check},
-    PI_OS_SEAL_RULES(RULE)
-#undef RULE
 };
+#define RULE(call, when, check) {PI_OS_CALL_##call, when, check},
+static const struct rule rules[] = {PI_OS_SEAL_RULES(RULE)};
+#undef RULE
+#define CALL(call, check) {PI_OS_CALL_##call, ALWAYS, check},
+static const struct rule worker_rules[] = {PI_OS_WORKER_CALLS(CALL)};
+#undef CALL
+#define RULES (sizeof rules / sizeof rules[0])
+#define WORKER_RULES (sizeof worker_rules / sizeof worker_rules[0])
 
 /* All that a seal allows. */
 static unsigned allowed_by(const struct pi_os_seal *seal)
@@ -110,6 +114,7 @@ struct program {
     struct step step[MAX_STEPS];
     uint16_t count;
     bool full;
+    bool of_worker; /* that forks a process for each task */
 };
 
 static void add(struct program *p, uint16_t operation, uint32_t operand)
@@ -183,25 +188,52 @@ static size_t add_alternative(struct program *p, const struct test *tests)
     return n;
 }
 
-static void add_tests(struct program *p, const struct rule *rule)
+/* All that a rule accepts, once its call is known. */
+static void add_alternatives(struct program *p, enum check check)
 {
-    unsigned start = p->count;
-    require(p, (uint32_t)rule->call, 0); /* how many it leaves out is known below */
-    for (size_t i = 0; i < checks[rule->check].count;)
-        i += add_alternative(p, checks[rule->check].tests + i);
+    if (check == ANY || check == NO_CALL)
+        add(p, ANSWER, check == ANY ? ALLOW : FAIL | ENOSYS);
+    else
+        for (size_t i = 0; i < checks[check].count;)
+            i += add_alternative(p, checks[check].tests + i);
+}
+
+/* Begins what is left out unless it is that call, which end_call ends. */
+static unsigned begin_call(struct program *p, int call)
+{
+    require(p, (uint32_t)call, 0);
+    return p->count;
+}
+
+static void end_call(struct program *p, unsigned begin)
+{
     if (!p->full)
-        p->step[start].skip_unless_equal = (uint8_t)(p->count - start - 1);
-    load(p, offsetof(struct data, number)); /* for the next rule */
+        p->step[begin - 1].skip_unless_equal = (uint8_t)(p->count - begin);
 }
 
 static void add_rule(struct program *p, const struct rule *rule)
 {
-    if (rule->check != ANY && rule->check != NO_CALL) {
-        add_tests(p, rule);
-        return;
-    }
-    require(p, (uint32_t)rule->call, 1);
-    add(p, ANSWER, rule->check == ANY ? ALLOW : FAIL | ENOSYS);
+    unsigned begin = begin_call(p, rule->call);
+    add_alternatives(p, rule->check);
+    end_call(p, begin);
+    if (rule->check != ANY && rule->check != NO_CALL)
+        load(p, offsetof(struct data, number)); /* for the next rule */
+}
+
+static bool is_of_worker(int call)
+{
+    size_t i = 0;
+    while (i < WORKER_RULES && worker_rules[i].call != call)
+        i++;
+    return i < WORKER_RULES;
+}
+
+static void add_rules(struct program *p, const struct rule *list, size_t n, unsigned allowed)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i].call >= 0 && (list[i].when & allowed) &&
+            (list == worker_rules || !p->of_worker || !is_of_worker(list[i].call)))
+            add_rule(p, &list[i]);
 }
 
 /* Calls of another instruction set (32-bit) have other numbers: they end the process. */
@@ -212,22 +244,56 @@ static void make_program(struct program *p, unsigned allowed)
     add(p, SKIP, 1);
     add(p, ANSWER, KILL);
     load(p, offsetof(struct data, number));
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
-        if (rules[i].call >= 0 && (rules[i].when & allowed))
-            add_rule(p, &rules[i]);
+    if (p->of_worker)
+        add_rules(p, worker_rules, WORKER_RULES, allowed);
+    add_rules(p, rules, RULES, allowed);
     add(p, ANSWER, TRAP);
 }
 
-int pi_os_filter_apply(const struct pi_os_seal *seal)
+/* A worker needs the others for itself: it limits its memory, and may be another user. */
+static bool is_of_task(enum check check) { return check != OWN_DATA && check != NOTIFY_OTHER; }
+
+/* What the seal allows of a call, and nothing else. */
+static void add_call(struct program *p, int call, unsigned allowed)
+{
+    unsigned begin = begin_call(p, call);
+    for (size_t i = 0; i < RULES; i++)
+        if (rules[i].call == call && (rules[i].when & allowed) && is_of_task(rules[i].check))
+            add_alternatives(p, rules[i].check);
+    add(p, ANSWER, TRAP);
+    end_call(p, begin);
+}
+
+/* On top of the worker's filter: the strictest answer counts. */
+static void make_program_of_task(struct program *p, unsigned allowed)
+{
+    load(p, offsetof(struct data, number));
+    for (size_t i = 0; i < WORKER_RULES; i++)
+        if (worker_rules[i].call >= 0)
+            add_call(p, worker_rules[i].call, allowed);
+    add(p, ANSWER, ALLOW);
+}
+
+static int apply(const struct program *p)
+{
+    struct filter filter = {p->count, (struct step *)p->step};
+    if (p->full)
+        return E2BIG;
+    long result = syscall(PI_OS_CALL_seccomp, SET_FILTER, ALL_THREADS, &filter);
+    return result < 0 ? errno : result > 0 ? EBUSY : 0; /* a thread that has other filters */
+}
+
+int pi_os_filter_apply(const struct pi_os_seal *seal, enum pi_os_sealed sealed)
 {
     static struct program program; /* large */
     program.count = 0;
-    make_program(&program, allowed_by(seal));
-    if (program.full)
-        return E2BIG;
-    struct filter filter = {program.count, program.step};
-    long result = syscall(PI_OS_CALL_seccomp, SET_FILTER, ALL_THREADS, &filter);
-    return result < 0 ? errno : result > 0 ? EBUSY : 0; /* a thread that has other filters */
+    program.full = false;
+    program.of_worker = sealed == PI_OS_SEALED_WORKER;
+    if (sealed == PI_OS_SEALED_TASK)
+        make_program_of_task(&program, allowed_by(seal));
+    else
+        make_program(&program, allowed_by(seal));
+    return apply(&program);
 }
 
 int pi_os_filter_denied(void)
@@ -238,9 +304,10 @@ int pi_os_filter_denied(void)
 
 #else
 
-int pi_os_filter_apply(const struct pi_os_seal *seal)
+int pi_os_filter_apply(const struct pi_os_seal *seal, enum pi_os_sealed sealed)
 {
     (void)seal;
+    (void)sealed;
     return ENOSYS;
 }
 

@@ -67,7 +67,7 @@
     RULE(rt_sigsuspend, ALWAYS, ANY) RULE(rt_sigtimedwait, ALWAYS, ANY)                            \
     RULE(sigaltstack, ALWAYS, ANY) RULE(pause, ALWAYS, ANY) RULE(tgkill, ALWAYS, SELF)             \
     RULE(tkill, ALWAYS, SELF) RULE(rt_tgsigqueueinfo, ALWAYS, SELF) RULE(kill, ALWAYS, SELF)       \
-    RULE(kill, ALWAYS, NOTIFY)                                                                     \
+    RULE(kill, ALWAYS, NOTIFY) RULE(kill, ALWAYS, NOTIFY_OTHER)                                    \
     /* descriptors that are open */                                                                \
     RULE(read, ALWAYS, ANY) RULE(readv, ALWAYS, ANY) RULE(pread64, ALWAYS, ANY)                    \
     RULE(preadv, ALWAYS, ANY) RULE(preadv2, ALWAYS, ANY) RULE(write, ALWAYS, ANY)                  \
@@ -136,4 +136,12 @@
     RULE(ptrace, TRACING, ANY) RULE(process_vm_readv, TRACING, ANY)                                \
     RULE(process_vm_writev, TRACING, ANY) RULE(pidfd_open, TRACING, ANY)                           \
     RULE(pidfd_getfd, TRACING, ANY) RULE(kcmp, TRACING, ANY)
+/* Of a worker that forks a process for each task (worker/fresh.c): what it may do beyond the seal,
+ * and its children until they are sealed. The filter of such a child forbids again what the seal
+ * does not allow of these calls. It knows the child's pid, so each call that has a rule above about
+ * a pid must be here. */
+#define PI_OS_WORKER_CALLS(CALL)                                                                   \
+    CALL(clone, NO_SPACES) CALL(fork, ANY) CALL(wait4, ANY) CALL(kill, ANY) CALL(tkill, ANY)       \
+    CALL(tgkill, ANY) CALL(rt_tgsigqueueinfo, ANY) CALL(prctl, ANY) CALL(prlimit64, ANY)           \
+    CALL(open, ANY) CALL(openat, ANY) CALL(seccomp, ANY) CALL(landlock_restrict_self, ANY)
 /* clang-format on */

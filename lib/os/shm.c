@@ -49,17 +49,19 @@ static struct pi_os_pages next_gap(const struct pi_os_shm *memory, size_t offset
     return next;
 }
 
-void pi_os_shm_destroy(struct pi_os_shm *memory)
+int pi_os_shm_destroy(struct pi_os_shm *memory)
 {
     PI_OS_NO_CANCEL;
+    int error = 0;
     for (size_t at = 0; memory->base && at < memory->size;) {
         struct pi_os_pages gap = next_gap(memory, at);
-        if (gap.first > at)
-            munmap(memory->base + at, gap.first - at);
+        if (gap.first > at && munmap(memory->base + at, gap.first - at) != 0)
+            error = errno;
         at = gap.end;
     }
     pi_os_fd_close(&memory->fd);
     memory->base = NULL;
+    return error;
 }
 
 int pi_os_shm_create(struct pi_os_shm *memory, size_t size, bool shared)
@@ -76,7 +78,7 @@ int pi_os_shm_create(struct pi_os_shm *memory, size_t size, bool shared)
     void *base = mmap(NULL, size, PROT_NONE, flags, memory->fd.number, 0);
     if (base == MAP_FAILED) {
         error = errno;
-        pi_os_shm_destroy(memory);
+        (void)pi_os_shm_destroy(memory);
         return error;
     }
     memory->base = base;

@@ -44,7 +44,8 @@ struct pi_os_shm {
 /* Reserves size bytes. 0 or an errno; ENOMEM, EAGAIN: a smaller size may do. With `shared` forked
  * children share them, in an object (shm_object.h), or anonymously where there are none. */
 int pi_os_shm_create(struct pi_os_shm *memory, size_t size, bool shared);
-void pi_os_shm_destroy(struct pi_os_shm *memory);
+/* Gives up all of it in this process. 0, or the errno with which a part could not be unmapped. */
+int pi_os_shm_destroy(struct pi_os_shm *memory);
 
 /* Opens the pages of a range for this process, and for children that it forks later. `dump`: core
  * dumps hold them. May be called again for the same range, and from any thread. 0 or an errno. */

@@ -4,6 +4,7 @@
 #include "pool/pool.h"
 
 struct pi_limits;
+struct pi_task_memory;
 
 /* What all items of a map's chunk share; and how one of them, or a block, has failed so far. */
 struct pi_item {
@@ -28,6 +29,7 @@ struct posse_task {
     bool refused;    /* its last result was over options.max_result; or it has limits */
     bool over;       /* it has ended over one of them */
     bool of_map;     /* the map says how large its result is */
+    bool lost;       /* its process has died, as slot->death says (worker/fresh.c) */
     int code;
     uint64_t deadline;        /* PI_NEVER: none */
     uint32_t grace_ms;        /* before that posse_task_cancelled asks it to stop */
@@ -38,6 +40,7 @@ struct posse_task {
     struct pi_item *item;     /* in a function of a map: failures go here */
     struct pi_limits *limits; /* of memory and processor time; NULL: none (worker/task_limits.h) */
     struct pi_os_fds *descriptors; /* its copies; NULL: it has none */
+    struct pi_task_memory *memory; /* in a process of its own: where its result goes; else NULL */
 };
 
 struct pi_self {
@@ -50,6 +53,9 @@ struct pi_self {
     struct posse_task *task; /* that runs now, or NULL */
 };
 extern _Thread_local struct pi_self *pi_self; /* NULL: neither */
+
+/* In the process of one task (task_memory.h): its memory. NULL: this is no such process. */
+extern struct pi_task_memory *pi_own_memory;
 
 /* This thread as a worker of the executor, or NULL. */
 static inline struct pi_self *pi_self_in(const posse_executor *executor)

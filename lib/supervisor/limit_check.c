@@ -67,7 +67,8 @@ void pi_check_limits(struct pi_supervisor *s, unsigned worker, uint32_t index)
     struct pi_child *child = &s->children[worker];
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t word = pi_load_seq(&slot->word); /* with pi_slot_transition */
-    if (!e->backend->kills || !pi_has_state(word, PI_RUNNING, worker) || !pi_slot_is_limited(slot))
+    bool compares = e->backend->kills && !e->fresh; /* else the worker does */
+    if (!compares || !pi_has_state(word, PI_RUNNING, worker) || !pi_slot_is_limited(slot))
         return;
     struct look look = {.rest_ns = PI_LIMITS_CHECK_NS};
     struct pi_details *details = pi_slot_details(e, slot);

@@ -5,6 +5,7 @@
 #include "pool/self.h"
 #include "pool/wake.h"
 #include "worker/run.h"
+#include "worker/unclaim.h"
 
 #include <errno.h>
 
@@ -15,18 +16,6 @@ static bool may_help(const struct pi_self *self)
         if (!pi_has_state(pi_load_seq(&task->slot->word), PI_RUNNING, self->worker))
             return false; /* seq: with pi_slot_transition, in posse_kill */
     return true;
-}
-
-void pi_unclaim(posse_executor *e, uint32_t index, uint64_t word)
-{
-    struct pi_slot *slot = &e->segment.slots.at[index];
-    enum pi_lane lane = pi_slot_lane(slot);
-    uint64_t entry = pi_in_ring(lane);
-    if (!pi_slot_transition(slot, &word, PI_PENDING, entry, 0))
-        return;
-    if (!(word & entry))
-        (void)pi_push(e, lane, index, 0);
-    pi_wake_or_grow(e);
 }
 
 /* The task's word was just PENDING. */
@@ -43,7 +32,7 @@ static posse_status try_to_help(posse_executor *e, uint32_t index, uint64_t word
     if (!pi_slot_claim(&e->segment.slots.at[index], self->worker, &word))
         return POSSE_TIMEOUT;
     if (!may_help(self)) { /* posse_kill came meanwhile */
-        pi_unclaim(e, index, word);
+        (void)pi_unclaim(e, index, word);
         return POSSE_TIMEOUT;
     }
     if (e->queue_limit)

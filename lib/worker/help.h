@@ -14,6 +14,3 @@
  * for that. The caller must not wait then: all workers may have come so far, and none would run
  * the task. */
 posse_status pi_help(posse_future future);
-
-/* Gives a claimed task back that has not begun: it is PENDING again, and in the ring. */
-void pi_unclaim(posse_executor *executor, uint32_t index, uint64_t word);

@@ -22,11 +22,13 @@
 #include "pool/trim.h"
 #include "pool/wake.h"
 #include "pool/worker_clock.h"
+#include "worker/fresh.h"
 #include "worker/help.h"
 #include "worker/hooks.h"
 #include "worker/run.h"
 #include "worker/sealed.h"
 #include "worker/task_limits.h"
+#include "worker/unclaim.h"
 
 struct worker {
     posse_executor *executor;
@@ -187,11 +189,13 @@ static void work(struct worker *w)
             pi_wake_room(e);
         if (is_unfit(w, index)) {
             w->retiring = true; /* first: it claims no more */
-            pi_unclaim(e, index, word);
+            (void)pi_unclaim(e, index, word);
             continue;
         }
         pi_run(e, w->worker, index, word);
         w->taken++;
+        if (e->fresh)
+            pi_fresh_prepare(e);
         if (e->max_tasks || e->max_rss)
             check_limits(w);
     }

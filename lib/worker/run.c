@@ -24,12 +24,16 @@
 #include "pool/descriptors.h"
 #include "pool/error.h"
 #include "pool/finish.h"
+#include "pool/phase.h"
 #include "pool/report.h"
 #include "pool/self.h"
 #include "pool/stamp.h"
 #include "pool/wake.h"
-#include "worker/task_limits.h"
+#include "worker/fresh.h"
 #include "worker/own_descriptors.h"
+#include "worker/result.h"
+#include "worker/task_limits.h"
+#include "worker/unclaim.h"
 
 #include <string.h>
 
@@ -87,29 +91,6 @@ static void set_deadline(struct posse_task *task, uint64_t kind)
 
 /* ---- the result ---- */
 
-static void drop_result(struct posse_task *task)
-{
-    if (task->block)
-        pi_block_release(task->executor, task->worker, task->block, pi_tag_held(task->worker));
-    task->block = 0;
-    task->size = 0;
-}
-
-void pi_task_fail(struct posse_task *task, int code, const char *text)
-{
-    size_t size = strlen(text);
-    struct pi_bytes block = {.ref = 0};
-    drop_result(task);
-    if (size > PI_INLINE_RESULT &&
-        pi_block_acquire(task->executor, task->worker, size, &block) != POSSE_OK)
-        size = PI_INLINE_RESULT;
-    memcpy(block.ref ? block.bytes : pi_slot_result_room(task->slot, size), text, size);
-    task->block = block.ref;
-    task->size = size;
-    task->failed = true;
-    task->code = code;
-}
-
 /* Writes the result, or the message of a failure, into the slot, and clears its deadline for its
  * next life. Returns the state in which the task ends. If it ends after its deadline, or over
  * another limit, the supervisor has not killed it yet. */
@@ -117,9 +98,9 @@ static enum pi_state compute_outcome(struct posse_task *task, int code)
 {
     struct pi_slot *slot = task->slot;
     bool ok = code == 0 && !task->failed;
-    bool late = task->deadline != PI_NEVER && pi_os_now() >= task->deadline;
+    bool late = task->deadline != PI_NEVER && pi_os_now() >= task->deadline && !task->lost;
     if (late || (!ok && !task->failed))
-        drop_result(task);
+        pi_drop_result(task);
     if (!ok)
         slot->code = task->failed ? task->code : code;
     if (task->deadline != PI_NEVER)
@@ -129,6 +110,8 @@ static enum pi_state compute_outcome(struct posse_task *task, int code)
         pi_store_relaxed(&slot->result, task->block); /* relaxed: the same */
         pi_block_attach(task->executor, task->block, task->index, pi_generation(task->word));
     }
+    if (task->lost)
+        return PI_LOST;
     return late || task->over ? PI_TIMED_OUT : ok ? PI_DONE : PI_FAILED;
 }
 
@@ -175,6 +158,7 @@ static bool finish(struct posse_task *task, enum pi_state state)
     struct pi_segment *s = &e->segment;
     enum pi_end end = state == PI_DONE     ? PI_END_DONE
                       : state == PI_FAILED ? PI_END_FAILED
+                      : state == PI_LOST   ? PI_END_LOST
                                            : PI_END_TIMED_OUT;
     if (task->worker == PI_OWNER_PROGRAM)
         return pi_finish(e, task->index, &task->word, state, &s->header->inline_ended[end]);
@@ -236,9 +220,60 @@ __attribute__((noinline)) static void end_special(struct posse_task *task, int c
     if (pi_limits_matter(task))
         pi_limits_end(task, code);
     if (task->over && !task->failed) /* else a message of its own stays */
-        drop_result(task);
+        pi_drop_result(task);
     else if (task->refused && code == 0 && !task->failed)
         pi_task_fail(task, 0, "the result is over options.max_result");
+}
+
+/* The task was lost with its process. Before it is PENDING again it is off the worker's stack, so
+ * after a death in between the supervisor finds it by `touched`. False: it does not run again. */
+__attribute__((noinline)) static bool try_again(struct posse_task *task)
+{
+    posse_executor *e = task->executor;
+    struct pi_slot *slot = task->slot;
+    uint8_t retries = pi_load_relaxed(&slot->retries); /* relaxed: this worker's, in RUNNING */
+    uint64_t word = pi_load_seq(&slot->word);          /* with posse_cancel */
+    if (retries == 0 || (word & PI_CANCEL_REQUESTED) || pi_phase_of(e) >= PI_STOPPING)
+        return false;
+    pi_drop_result(task);
+    pi_slots_touch(&e->segment.slots, task->worker, task->index);
+    pop_task(task);
+    pi_store_relaxed(&slot->deadline_ns, 0);                  /* relaxed: PENDING publishes */
+    pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1)); /* both */
+    if (!pi_unclaim(e, task->index, task->word))
+        await_kill(task);
+    return true;
+}
+
+/* With POSSE_BREAK a process that dies breaks the executor, as a worker does. */
+__attribute__((noinline)) static void apply_loss_policy(posse_executor *e,
+                                                        const struct pi_death *death)
+{
+    struct pi_error why = pi_error_from_death(death);
+    if (!e->break_on_loss || pi_phase_of(e) >= PI_STOPPING)
+        return;
+    pi_break(e, &why);
+    e->backend->notify(e);
+}
+
+static void finish_or_wait(struct posse_task *task, int code)
+{
+    enum pi_state state = compute_outcome(task, code);
+    if (!finish(task, state)) {
+        if (task->executor->backend->kills)
+            finish_killed(task, state);
+        else
+            unpin(task);
+    }
+    pop_task(task);
+}
+
+__attribute__((noinline)) static void end_lost(struct posse_task *task)
+{
+    struct pi_death death = task->slot->death; /* the slot may be another task's soon */
+    if (!try_again(task))
+        finish_or_wait(task, 0);
+    apply_loss_policy(task->executor, &death);
 }
 
 /* The task's function has returned, or was left. */
@@ -250,14 +285,10 @@ static void end(struct posse_task *task, int code)
         end_special(task, code);
     if (e->backend->kills)
         pi_flush_streams(e);
-    enum pi_state state = compute_outcome(task, code);
-    if (!finish(task, state)) {
-        if (e->backend->kills)
-            finish_killed(task, state);
-        else
-            unpin(task);
-    }
-    pop_task(task);
+    if (task->lost)
+        end_lost(task);
+    else
+        finish_or_wait(task, code);
     pi_self->task = task->outer;
     pi_self->ran++;
     if (task->outer)
@@ -277,6 +308,8 @@ static int call_with_descriptors(struct posse_task *task, posse_fn *fn, const st
 static int call(struct posse_task *task, struct pi_bytes arg)
 {
     posse_fn *fn = (posse_fn *)(uintptr_t)task->slot->fn;
+    if (task->executor->fresh && (!arg.size || arg.bytes))
+        return pi_fresh_call(task, &arg);
     if (pi_slot_has_descriptors(task->slot) && (!arg.size || arg.bytes))
         return call_with_descriptors(task, fn, &arg);
     if (!arg.size || arg.bytes)
@@ -316,6 +349,8 @@ __attribute__((noinline)) static int call_special(struct posse_task *task, struc
                                                   struct pi_limits *limits)
 {
     uint64_t kind = pi_load_relaxed(&task->slot->arg_size); /* relaxed: as in pi_run */
+    if (task->executor->fresh)
+        kind &= ~PI_LIMITED; /* they are those of the task's own process */
     if ((kind & PI_LIMITED) && task->executor->backend->kills)
         task->limits = limits;
     set_deadline(task, kind);

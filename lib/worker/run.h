@@ -5,9 +5,6 @@
 
 /* Runs a claimed task to its end; `word` is RUNNING, exact. */
 void pi_run(posse_executor *executor, unsigned worker, uint32_t index, uint64_t word);
-/* Makes a running task fail: the text takes the place of its result. If memory is short, the text
- * is cut to what the slot holds. */
-void pi_task_fail(struct posse_task *task, int code, const char *text);
 /* After a function of the program has returned. Ends the process if it is a child that the task has
  * forked: that has nothing to return to. Ends the worker if a task has jumped out (longjmp) to
  * `task`, which waited for it: such a task can never end. */

@@ -25,6 +25,7 @@
 #include "os/usage.h"
 #include "pool/descriptors.h"
 #include "pool/error.h"
+#include "worker/fresh.h"
 
 bool pi_seal_begin(posse_executor *e, struct pi_error *why)
 {
@@ -40,6 +41,8 @@ bool pi_seal_worker(posse_executor *e, unsigned worker, struct pi_error *why)
 {
     if (!e->seal)
         return true;
+    if (e->fresh)
+        return pi_fresh_begin(e, worker, why);
     pi_os_shm_detach(&e->memory); /* a task could make the program die of SIGBUS with it */
     pi_os_usage_keep();           /* without it a job that limits memory does not run */
     int error = e->max_rss ? pi_os_rss_keep() : 0; /* it cannot be opened later */

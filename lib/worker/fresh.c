@@ -1,0 +1,294 @@
+/* Runs in: worker.
+ *
+ * A process of its own for each task, if options.isolation is POSSE_FRESH. The worker claims tasks
+ * and ends them as ever, but runs none. It forks a process ahead (the spare), which shares no
+ * memory with anyone but the task memory (pool/task_memory.h) with its worker. The process gives up
+ * all else, is sealed, and waits. The worker waits until it has ended, or says that all is done.
+ *
+ *   step                                                  by        a death right after it
+ *   1  makes task memory, forks the spare; children that  w         the kernel kills the spare with
+ *      are forked later do not get the memory                       w, here and below
+ *   2  unmaps the segment, closes what is the worker's,   process   w takes another process when it
+ *      is sealed, waits for `go`                                    has a task
+ *   3  claims a task: RUNNING(w)                          w         LOST, or another attempt, here
+ *                                                                   and below, when w dies
+ *   4  copies the argument into the task memory           w
+ *   5  posts `go`                                         w         the process dies with w
+ *   6  `begun`                                            process   before: as 2; from here on: 10
+ *   7  runs the task; writes the result, then `done`,     process   10; after `done` as 9
+ *      and signals w
+ *   8  reaps the process of the task before; forks the    w
+ *      next spare, if a task is queued
+ *   9  kills the process; copies the result, checked, to  w         a block that w holds is freed
+ *      the slot or a block; frees the task memory
+ *   10 the process died without `done`: LOST, or PENDING  w         between the two the supervisor
+ *      with one retry less                                          finds the task by `touched`
+ *   11 reaps the process; forks the next spare, unless    w
+ *      there is one
+ *
+ * Step 10 is the only one that the supervisor does for other executors. In PENDING w may have
+ * counted a retry that the supervisor counts again if w dies just before.
+ *
+ * The process may kill itself, write anything into the task memory at any time, also after `done`,
+ * signal w at any time, and leave children behind that go on to write (if the seal allows them). So
+ * w reads sizes once, and compares them with what w knows. Nothing that the process writes is
+ * followed. A worker whose task has left a child exits, and its process group dies.
+ *
+ * The next task sees nothing of this one: its process was forked by a worker that copies arguments
+ * and results only between the segment and task memory, never into memory of its own, and leaves
+ * none of the bytes in registers (base/copy.h).
+ *
+ * Deadlines and kills hit the worker's process group, with the worker. What a task may use (memory,
+ * processor time) the worker compares itself, and kills the process alone: this ends one task.
+ */
+#include "worker/fresh.h"
+#include "base/copy.h"
+#include "base/tuning.h"
+#include "os/clock.h"
+#include "os/spare.h"
+#include "pool/descriptors.h"
+#include "pool/error.h"
+#include "pool/task_memory.h"
+#include "worker/fresh_end.h"
+#include "worker/fresh_task.h"
+#include "worker/result.h"
+
+#include <errno.h>
+
+/* A task under way. */
+struct run {
+    struct posse_task *task;
+    const struct pi_bytes *arg;
+    struct pi_spare spare;
+    struct pi_os_end end;
+    struct pi_fresh_use use;
+};
+
+/* Of this process, which is the worker of one executor. */
+static struct pi_spare ahead; /* the spare; without memory: there is none */
+static int ruleset = -1;      /* as pi_os_seal_worker made it */
+static bool adopts;           /* tasks may leave children: no process is forked ahead then */
+static pid_t leaving;         /* a process that has said all and was killed; 0: there is none */
+
+/* ---- processes ---- */
+
+static size_t rounded(size_t size) { return (size + 63) & ~(size_t)63; }
+
+static void drop(struct pi_spare *s)
+{
+    pi_os_task_memory_free(s->memory, s->size);
+    s->memory = NULL;
+}
+
+/* 0 or an errno. */
+static int fork_spare(posse_executor *e, size_t arg_size, struct pi_spare *s)
+{
+    *s = (struct pi_spare){.executor = e,
+                           .arg_room = rounded(arg_size > PI_SPARE_ARG ? arg_size : PI_SPARE_ARG),
+                           .result_room = rounded(e->max_result) + PI_SPARE_RESULT,
+                           .ruleset = ruleset};
+    s->size = PI_TASK_HEAD + s->arg_room + s->result_room;
+    s->memory = pi_os_task_memory_make(s->size);
+    if (!s->memory)
+        return errno;
+    s->memory->arg_room = s->arg_room;
+    s->memory->result_room = s->result_room;
+    int error = pi_os_spare_fork(pi_fresh_main, s, &s->pid);
+    if (error == 0 && pi_os_task_memory_keep(s->memory, s->size))
+        return 0;
+    if (error == 0) {
+        error = errno;
+        pi_os_spare_kill(s->pid);
+        pi_os_spare_reap(s->pid);
+    }
+    drop(s);
+    return error;
+}
+
+/* The same for a task that waits: the system may be short of processes for a moment. */
+static int fork_now(posse_executor *e, size_t arg_size, struct pi_spare *s)
+{
+    int error, tries = 0;
+    while ((error = fork_spare(e, arg_size, s)) != 0 && ++tries < PI_MAX_RETRIES)
+        pi_os_sleep(PI_RETRY_NS);
+    return error;
+}
+
+static void reap_leaving(void)
+{
+    if (leaving)
+        pi_os_spare_reap(leaving);
+    leaving = 0;
+}
+
+/* While a task waits that could begin at once, the end of the last process can wait. */
+void pi_fresh_prepare(posse_executor *e)
+{
+    if (ahead.memory && pi_lanes_any(&e->segment.lanes))
+        return;
+    reap_leaving();
+    if (!ahead.memory && !adopts)
+        (void)fork_spare(e, 0, &ahead);
+}
+
+bool pi_fresh_begin(posse_executor *e, unsigned worker, struct pi_error *why)
+{
+    pi_os_shm_detach(&e->memory);
+    adopts = e->seal->allow & PI_OS_ALLOW_PROCESSES;
+    int error = pi_os_shm_leave_others(&e->memory);
+    if (error == 0)
+        error = pi_descriptors_before_seal(e);
+    if (error == 0)
+        error = pi_os_spare_begin(adopts);
+    if (error == 0)
+        error = pi_os_seal_worker(e->seal, &e->segment.workers[worker].forbidden, &ruleset);
+    if (error)
+        *why = pi_error_from_errno("the processes of tasks cannot be sealed", error);
+    else
+        pi_fresh_prepare(e);
+    return error == 0;
+}
+
+/* ---- the task ---- */
+
+/* Its descriptors are in the process that is forked now, and nowhere else. */
+static int fork_with_descriptors(struct run *r)
+{
+    struct pi_os_fds own;
+    int error = pi_descriptors_take(r->task, &own);
+    if (error)
+        return error;
+    error = fork_now(r->task->executor, r->arg->size, &r->spare);
+    if (r->spare.memory)
+        r->spare.memory->descriptors = own;
+    pi_os_fds_close(&own);
+    return error;
+}
+
+/* 0 or an errno: there is no process for the task. */
+static int take(struct run *r)
+{
+    if (pi_slot_has_descriptors(r->task->slot))
+        return fork_with_descriptors(r);
+    if (!ahead.memory || r->arg->size > ahead.arg_room)
+        return fork_now(r->task->executor, r->arg->size, &r->spare);
+    r->spare = ahead;
+    ahead.memory = NULL;
+    return 0;
+}
+
+/* All that the process knows of its task. order: relaxed: before `go`. */
+static void fill(const struct run *r)
+{
+    const struct posse_task *task = r->task;
+    struct pi_task_memory *m = r->spare.memory;
+    m->index = task->index;
+    m->word = task->word;
+    m->deadline = task->deadline;
+    m->grace_ms = task->grace_ms;
+    m->arg_size = r->arg->size;
+    m->limited = r->use.max_memory != 0;
+    m->has_descriptors = pi_slot_has_descriptors(task->slot);
+    m->slot.fn = task->slot->fn;
+    atomic_init(&m->slot.attempt, pi_load_relaxed(&task->slot->attempt));
+    atomic_init(&m->slot.word, pi_load_relaxed(&task->slot->word));
+    if (r->arg->size)
+        pi_copy_only(pi_task_arg_room(m), r->arg->bytes, r->arg->size);
+}
+
+/* When the worker looks at the task next. */
+static uint64_t next_look(const struct run *r)
+{
+    uint64_t pause = r->task->grace_ms ? PI_GRACED_LOOK_NS : PI_FRESH_LOOK_NS;
+    return pi_os_now() + pi_fresh_pause(&r->use, pause);
+}
+
+/* Passes on what callers ask of the task. order: relaxed: it need not be seen at once */
+static void pass_on(const struct run *r)
+{
+    uint64_t word = pi_load_relaxed(&r->task->slot->word);
+    atomic_store_explicit(&r->spare.memory->slot.word, word, memory_order_relaxed);
+}
+
+/* The process need not be dead: what it does after `done` counts for nothing. But its use of memory
+ * and its children are known when it is. */
+static void await_end(struct run *r)
+{
+    enum pi_os_spare_event event;
+    _Atomic uint32_t *done = r->use.details || adopts ? NULL : &r->spare.memory->done;
+    while ((event = pi_os_spare_await(r->spare.pid, next_look(r), done, &r->end)) ==
+           PI_OS_SPARE_LIVES) {
+        pass_on(r);
+        if (pi_fresh_is_over(&r->use))
+            pi_os_spare_kill(r->spare.pid);
+    }
+    if (event == PI_OS_SPARE_SAYS) {
+        pi_os_spare_kill(r->spare.pid);
+        leaving = r->spare.pid;
+        r->end = (struct pi_os_end){.death = {.signal = 0}};
+    }
+}
+
+/* False: the process died before it had begun the task. */
+static bool run_once(struct run *r)
+{
+    posse_executor *e = r->task->executor;
+    fill(r);
+    pi_os_semaphore_post(&r->spare.memory->go);
+    reap_leaving();
+    if (pi_lanes_any(&e->segment.lanes))
+        pi_fresh_prepare(e);
+    await_end(r);
+    return pi_load_relaxed(&r->spare.memory->begun); /* relaxed: it has ended, or said all */
+}
+
+static int fail(struct posse_task *task, const char *what, int error)
+{
+    pi_task_fail(task, 0, pi_error_from_errno(what, error).message);
+    return 0;
+}
+
+/* The process has not begun, and must not. */
+static int refuse_limit(struct run *r)
+{
+    pi_os_spare_kill(r->spare.pid);
+    pi_os_spare_reap(r->spare.pid);
+    drop(&r->spare);
+    return fail(r->task, "a limit of the task cannot be enforced", ENOSYS);
+}
+
+/* What a task has left goes on until the worker's group dies. */
+static void leave_if_followed(const struct posse_task *task)
+{
+    if (adopts && pi_os_has_children()) /* relaxed: this worker alone acts on it */
+        pi_store_relaxed(&task->executor->segment.workers[task->worker].exit_requested, 1);
+}
+
+static int end(struct run *r)
+{
+    struct posse_task *task = r->task;
+    struct pi_task_memory *m = r->spare.memory;
+    struct pi_fresh_end how = {&r->spare, &r->end, &r->use};
+    int error = pi_load_relaxed(&m->begun) ? 0 : pi_load_relaxed(&m->error); /* relaxed: the same */
+    int code = error ? fail(task, "the process of the task cannot be sealed", error)
+                     : pi_fresh_end(task, &how);
+    drop(&r->spare);
+    leave_if_followed(task);
+    return code;
+}
+
+int pi_fresh_call(struct posse_task *task, const struct pi_bytes *arg)
+{
+    struct run r = {.task = task, .arg = arg};
+    for (int tries = 1;; tries++) {
+        int error = take(&r);
+        if (error)
+            return fail(task, "no process for the task", error);
+        if (!pi_fresh_limit(&r.use, task, r.spare.pid))
+            return refuse_limit(&r);
+        bool again = !run_once(&r) && !pi_slot_has_descriptors(task->slot);
+        if (!again || tries == PI_MAX_SPARES)
+            return end(&r);
+        drop(&r.spare);
+    }
+}

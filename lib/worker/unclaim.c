@@ -1,0 +1,17 @@
+/* Runs in: program, worker. */
+#include "worker/unclaim.h"
+#include "pool/grow.h"
+#include "pool/wake.h"
+
+bool pi_unclaim(posse_executor *e, uint32_t index, uint64_t word)
+{
+    struct pi_slot *slot = &e->segment.slots.at[index];
+    enum pi_lane lane = pi_slot_lane(slot);
+    uint64_t entry = pi_in_ring(lane);
+    if (!pi_slot_transition(slot, &word, PI_PENDING, entry, 0))
+        return false;
+    if (!(word & entry))
+        (void)pi_push(e, lane, index, 0);
+    (void)pi_wake_or_grow(e);
+    return true;
+}
