@@ -73,7 +73,7 @@ posse_fn bench_echo;
 uint64_t bench_work(uint64_t arg, uint64_t grain);
 
 /* ---- scenarios: speed.c, many.c, payload.c, upkeep.c, footprint.c, memory.c, past.c,
- * scaling.c, growth.c ---- */
+ * scaling.c, growth.c, fresh.c ---- */
 
 typedef void bench_scenario(const struct bench *bench);
 
@@ -105,6 +105,8 @@ bench_scenario bench_destroy_past;
 bench_scenario bench_stats_past;
 bench_scenario bench_recover_past;
 bench_scenario bench_create_large;
+
+bench_scenario bench_fresh;
 
 bench_scenario bench_scaling;
 

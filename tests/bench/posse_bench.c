@@ -63,6 +63,8 @@ static const struct scenario scenarios[] = {
      "a task that kills the only worker, to the next result, in such a pool; us"},
     {"create-large", bench_create_large, ON_ALL,
      "create in a program of 4 GB, or 1 GB, and a bare fork there; ms"},
+    {"fresh", bench_fresh, ON_PROCESS,
+     "a process for each task, one worker: many tasks, one at a time, crashes; fork and wait; us"},
     {"scaling", bench_scaling, ON_WORKERS,
      "batches of tasks of 0 to 100 us with any number of workers; ns/task"},
     {"growth-tasks", bench_growth_tasks, ON_ALL,

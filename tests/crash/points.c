@@ -11,6 +11,7 @@
  * which no worker died and which is not excused with a reason (points/places.c), it fails.
  */
 #include "points/points.h"
+#include "support/sealed.h"
 
 #define ALONE(act)                                                                                 \
     TEST(act, PROCESSES) { die_alone(&act_##act); }
@@ -75,6 +76,27 @@ IN_RECOVERY(draining)
 IN_RECOVERY(cancelling)
 IN_RECOVERY(descriptors)
 IN_RECOVERY(unobserved)
+
+/* Where the system has it. */
+static void require_fresh(void) { end_pool(fresh_pool(1, (posse_seal){.allow = 0})); }
+
+TEST(fresh, SEALABLE)
+{
+    require_fresh();
+    die_alone(&act_fresh);
+}
+
+TEST(pairs_fresh, SEALABLE)
+{
+    require_fresh();
+    die_in_pairs(&act_fresh);
+}
+
+TEST(recovery_fresh, SEALABLE)
+{
+    require_fresh();
+    die_in_recovery(&act_fresh);
+}
 
 TEST(supervisor, PROCESSES) { supervisor_dies(); }
 

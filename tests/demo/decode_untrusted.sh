@@ -95,6 +95,7 @@ expect_misuse --memory 0 "$corpus"
 expect_misuse --workers 0 "$corpus"
 expect_misuse --rounds 0 "$corpus"
 [ "$backend" = process ] || expect_misuse --sealed "$corpus"
+[ "$backend" = process ] || expect_misuse --fresh "$corpus"
 [ "$decoder" = faulty ] || exit 0
 
 # The faults do nothing to harmless files on any backend.
@@ -132,8 +133,12 @@ if grep -q 'not possible' "$scratch/err"; then
 fi
 decode --sealed
 expect "$scratch/careful"
+decode --fresh
+expect "$scratch/careful"
 sed 's/^\(hostile_run\.ppm\): .*/\1: forbidden (execve)/
      s/^\(hostile_open\.ppm\): .*/\1: forbidden (openat)/
      s/^\(hostile_connect\.ppm\): .*/\1: forbidden (socket)/' "$scratch/faulty" >"$scratch/sealed"
-decode_faulty --sealed
-expect "$scratch/sealed"
+for notch in sealed fresh; do
+    decode_faulty --$notch
+    expect "$scratch/sealed"
+done

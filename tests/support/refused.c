@@ -19,7 +19,9 @@ const char *const free_calls[] = {"posse_status_name",
 
 /* ---- in the child ---- */
 
-#define REFUSED(call) REQUIRE((call) == POSSE_WRONG_PROCESS)
+static posse_status refusal = POSSE_WRONG_PROCESS;
+
+#define REFUSED(call) REQUIRE((call) == refusal)
 
 static int hear(posse_future future, void *context) { abort(); /* nobody may call it in a child */ }
 
@@ -41,7 +43,7 @@ static int refused_futures(struct owned *o, posse_future future)
     REFUSED(posse_completion_queue_add(o->completions, future, NULL));
     REQUIRE(!posse_done(future) && !posse_running(future) && !posse_cancelled(future));
     REQUIRE(posse_describe(future, text, sizeof text) == strlen(text));
-    REQUIRE(strcmp(text, posse_status_message(POSSE_WRONG_PROCESS)) == 0);
+    REQUIRE(strcmp(text, posse_status_message(refusal)) == 0);
     return 0;
 }
 
@@ -169,6 +171,12 @@ int all_refused(void *owned)
     struct owned *o = owned;
     return refused_futures(o, o->ended) || refused_futures(o, o->waiting) ||
            refused_submits(o->pool) || refused_pool(o) || refused_tools(o) || refused_iterations(o);
+}
+
+int all_refused_as(posse_status status, struct owned *owned)
+{
+    refusal = status;
+    return all_refused(owned);
 }
 
 /* ---- in the parent ---- */

@@ -23,8 +23,10 @@ struct owned {
 struct owned *make_owned(void);      /* asserts */
 void end_owned(struct owned *owned); /* asserts that nobody has changed anything */
 
-/* In a child, which owns nothing: 0 if all is refused at once. */
+/* In a child, which owns nothing: 0 if all is refused at once, with POSSE_WRONG_PROCESS. */
 int all_refused(void *owned);
+/* In a child. The same with another status. */
+int all_refused_as(posse_status status, struct owned *owned);
 
 /* The names of all calls that all_refused makes, or that take nothing which could be another's;
  * ended by NULL. */

@@ -26,6 +26,18 @@ posse_executor *sealed_pool(long workers, posse_seal seal)
     return sealed_pool_with(options, seal);
 }
 
+posse_executor *fresh_pool_with(posse_options options, posse_seal seal)
+{
+    options.isolation = POSSE_FRESH;
+    return sealed_pool_with(options, seal);
+}
+
+posse_executor *fresh_pool(long workers, posse_seal seal)
+{
+    posse_options options = OPTIONS(workers);
+    return fresh_pool_with(options, seal);
+}
+
 bool has_word(const char *words, const char *word)
 {
     size_t length = strlen(word);

@@ -19,6 +19,10 @@
 posse_executor *sealed_pool(long workers, posse_seal seal);
 posse_executor *sealed_pool_with(posse_options options, posse_seal seal);
 
+/* The same, and each task has a process of its own. */
+posse_executor *fresh_pool(long workers, posse_seal seal);
+posse_executor *fresh_pool_with(posse_options options, posse_seal seal);
+
 /* Whether a list of words, with blanks between them, has that one. */
 bool has_word(const char *words, const char *word);
 

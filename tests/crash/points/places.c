@@ -98,6 +98,7 @@ static const struct {
     {"pool/dispatch.c", "must_rescan", true, "after a death, if the list was broken"},
     {"core/slot.c", "pi_slot_publish", true, "an entry of an earlier life is in the ring"},
     {"os/seal.c", "on_forbidden", false, "sealed workers: behaviour/sealed_life.c"},
+    {"worker/fresh.c", "leave_if_followed", true, "a task leaves a child: behaviour/fresh_life"},
     {"core/waiters.c", "use_words", true, "the first who sleeps for an object"},
 };
 

@@ -1,0 +1,52 @@
+/* act_fresh.c - each task has a process of its own: small and large ones, one that crashes and runs
+ * again, one that crashes for good, one that fails, one that uses too much processor time.
+ *
+ * A death may also hit such a process. Then no worker is lost.
+ */
+#include "points.h"
+
+#include <stdlib.h>
+
+static char large[100000];
+
+static int second_time_task(posse_task *task, const void *arg, size_t size)
+{
+    if (posse_task_attempt(task) < 2)
+        abort();
+    return 0;
+}
+
+static int burning_task(posse_task *task, const void *arg, size_t size)
+{
+    for (long end = now_ms() + PATIENCE_MS; now_ms() < end;)
+        ;
+    return GAVE_UP;
+}
+
+/* Whether it was lost; otherwise it ended so. */
+static int lost_or(posse_future future, posse_status how)
+{
+    posse_error error = error_of(future);
+    assert_true(error.status == how || error.status == POSSE_WORKER_LOST);
+    assert_ok(posse_release(future));
+    return error.status != how;
+}
+
+static int play(posse_executor *pool, int deaths)
+{
+    posse_future small = submitted_long(pool, square_task, 5);
+    posse_future big = submitted(pool, echo_task, large, sizeof large);
+    posse_future again =
+        submitted_job(pool, (posse_job){.fn = second_time_task, .retries = 1, .name = "again"});
+    posse_future crashes = submitted_long(pool, signal_task, 11);
+    posse_future fails = submitted_long(pool, message_task, 7);
+    posse_job burns = {.fn = burning_task, .max_cpu_ms = 5, .max_memory = (size_t)64 << 20};
+    posse_future burning = submitted_job(pool, burns);
+    return lost_or(small, POSSE_OK) + lost_or(big, POSSE_OK) + lost_or(again, POSSE_OK) +
+           lost_or(crashes, POSSE_WORKER_LOST) + lost_or(fails, POSSE_TASK_FAILED) +
+           lost_or(burning, POSSE_OVER_CPU);
+}
+
+static void set(posse_options *options) { options->isolation = POSSE_FRESH; }
+
+const struct act act_fresh = {.name = "fresh", .set = set, .play = play, .leaves = true};
