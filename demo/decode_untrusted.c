@@ -28,7 +28,7 @@
 
 struct settings {
     struct demo demo;
-    bool sealed;
+    bool sealed, fresh;
     long milliseconds; /* of the processor, for one file */
     long megabytes;    /* for one file */
     long rounds;       /* 0: one, and a line for each file */
@@ -192,7 +192,8 @@ static posse_executor *create(const struct settings *set)
                              .max_workers = set->demo.workers,
                              .max_result = MAX_RESULT,
                              .autopsy = processes,
-                             .seal = set->sealed ? &seal : NULL};
+                             .seal = set->sealed ? &seal : NULL,
+                             .isolation = set->fresh ? POSSE_FRESH : POSSE_SHARED};
     posse_executor *pool = NULL;
     demo_check(posse_create(&options, &pool), "cannot make a pool");
     return pool;
@@ -237,6 +238,7 @@ static const char help[] =
     "\n"
     "  --backend NAME  process, thread or inline (process)\n"
     "  --sealed        processes that may only compute; the system must be able to do so\n"
+    "  --fresh         the same, and each file has a process of its own\n"
     "  --workers N     how many work at the same time (4)\n"
     "  --time MS       processor time for one file (1000)\n"
     "  --memory MB     memory for one file, with processes (128)\n"
@@ -247,15 +249,11 @@ static const char help[] =
 static struct settings parse(int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"backend", required_argument, NULL, 'b'},
-        {"workers", required_argument, NULL, 'w'},
-        {"time", required_argument, NULL, 't'},
-        {"memory", required_argument, NULL, 'm'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"faulty", no_argument, NULL, 'f'},
-        {"sealed", no_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"backend", required_argument, NULL, 'b'}, {"workers", required_argument, NULL, 'w'},
+        {"time", required_argument, NULL, 't'},    {"memory", required_argument, NULL, 'm'},
+        {"rounds", required_argument, NULL, 'r'},  {"faulty", no_argument, NULL, 'f'},
+        {"sealed", no_argument, NULL, 's'},        {"fresh", no_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct settings set = {.demo = DEMO_PROCESS, .milliseconds = 1000, .megabytes = 128};
     set.demo.workers = 4;
@@ -268,12 +266,13 @@ static struct settings parse(int argc, char **argv)
         case 'r': set.rounds = demo_number("rounds", optarg, 1, 1000000); break;
         case 'f': faulty = true; break;
         case 's': set.sealed = true; break;
+        case 'n': set.sealed = set.fresh = true; break;
         case 'h': exit(fputs(help, stdout) < 0 || fflush(stdout) != 0);
         default: exit(2);
         }
     }
     if (set.sealed && set.demo.backend != POSSE_PROCESS)
-        errx(2, "--sealed is for processes");
+        errx(2, "--sealed and --fresh are for processes");
     if (optind == argc)
         errx(2, "no file is given, see --help");
     for (char **path = argv + optind; *path; path++)

@@ -44,6 +44,8 @@ for backend in inline thread process; do
 done
 printf '%-12s' sealed
 "$program" --sealed --rounds 2000 "$scratch"/good_*
+printf '%-12s' fresh
+"$program" --fresh --rounds 200 "$scratch"/good_*
 launch fork+exec 100 "$program" --backend inline
 ! command -v bwrap >"$scratch/lines" ||
     launch bwrap 20 bwrap --ro-bind / / --unshare-all --die-with-parent "$program" --backend inline
