@@ -76,6 +76,8 @@ static posse_status check_options(const posse_options *o)
          POSSE_NOT_SUPPORTED, "options.autopsy: only worker processes crash alone, on Linux"},
         {o->keep_stderr != 0 && o->keep_stderr != 1, POSSE_INVALID,
          "options.keep_stderr is neither 0 nor 1"},
+        {o->keep_stderr && o->isolation == POSSE_FRESH, POSSE_NOT_SUPPORTED,
+         "options.keep_stderr: with POSSE_FRESH tasks would share what is kept"},
         {o->keep_stderr && !o->autopsy, POSSE_INVALID,
          "options.keep_stderr without options.autopsy"},
         {o->keep_stderr && pi_os_output_denied() != 0, POSSE_NOT_SUPPORTED,

@@ -54,6 +54,9 @@ posse_status pi_check_job(posse_executor *e, const posse_job *job)
         return pi_refuse(POSSE_INVALID, "arg is NULL, but size is not 0");
     if (job->flags & ~(POSSE_NO_WAIT | POSSE_TERMINATE))
         return pi_refuse(POSSE_INVALID, "job.flags has an unknown bit");
+    if ((job->flags & POSSE_TERMINATE) && e->fresh)
+        return pi_refuse(POSSE_NOT_SUPPORTED,
+                         "POSSE_TERMINATE: with POSSE_FRESH a worker dies of it");
     if ((job->flags & POSSE_TERMINATE) && job->grace_ms == 0)
         return pi_refuse(POSSE_INVALID, "job.flags has POSSE_TERMINATE, but job.grace_ms is 0");
     if (job->queue_timeout_ms < 0)

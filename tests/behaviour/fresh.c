@@ -339,6 +339,10 @@ TEST(processes_alone, ALL)
     posse_options options = OPTIONS(1, .isolation = POSSE_FRESH);
     if (backend() != POSSE_PROCESS)
         assert_status(creates(options), POSSE_NOT_SUPPORTED);
+    options.autopsy = options.keep_stderr = 1;
+    if (backend() == POSSE_PROCESS)
+        assert_status(creates(options), POSSE_NOT_SUPPORTED);
+    options.autopsy = options.keep_stderr = 0;
     options.isolation = 2;
     assert_status(creates(options), POSSE_INVALID);
     options.isolation = -1;
