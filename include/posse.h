@@ -306,10 +306,10 @@ typedef struct posse_options {
  * idle_timeout_ms over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
  * measured. autopsy is set with threads or inline, or not on Linux. keep_stderr is set where
- * RLIMIT_FSIZE is at most 1 MiB. A seal or POSSE_FRESH is set with threads or inline, or
- * the system cannot enforce all of it. With processes also if the system denies a call without which workers cannot be
- * watched or would outlive the program, as filters of system calls do: errno tells. Where only
- * pidfd_open is denied, the supervisor checks twice a second that the program lives.
+ * RLIMIT_FSIZE is at most 1 MiB. A seal or POSSE_FRESH is set with threads or inline, or the system
+ * cannot enforce all of it. With processes also if the system denies a call without which workers
+ * cannot be watched or would outlive the program, as filters of system calls do: errno tells. Where
+ * only pidfd_open is denied, the supervisor checks twice a second that the program lives.
  * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
  * POSSE_SYSTEM: a system call failed; also too many files are open, or a path of the seal cannot be
  * opened. */
@@ -534,10 +534,11 @@ typedef struct posse_job {
     long grace_ms;
     /* max_memory and max_cpu_ms: worker processes of Linux only. Unless the executor is POSSE_FRESH
      * they hold back a task that goes wrong, not one that means to: it can raise its own limit and
-     * change what posse compares. A task that ends so does not run again. Processes that the task starts have the same limit of
-     * memory, each for itself; their memory and processor time are not compared. Tasks that it runs
-     * while it waits for them do not count, and have limits of their own. But the processor time of
-     * threads that an earlier task has left running in the worker counts. */
+     * change what posse compares. A task that ends so does not run again. Processes that the task
+     * starts have the same limit of memory, each for itself; their memory and processor time are
+     * not compared. Tasks that it runs while it waits for them do not count, and have limits of
+     * their own. But the processor time of threads that an earlier task has left running in the
+     * worker counts. */
 
     /* Open descriptors that the task gets copies of, see posse_task_descriptor; at most
      * POSSE_MAX_DESCRIPTORS. They are copied in the call: the program may close its own after it.
