@@ -273,6 +273,9 @@ typedef struct posse_options {
      * only its own argument and result. It is sealed as `seal` says; NULL: as a seal that allows
      * nothing. See posse_seal.h. Processes only, on Linux. */
     long isolation;
+    /* Bytes for the messages of one task that nobody has read, see posse_task_emit in
+     * posse_progress.h; rounded up to a power of two, at most 1 GiB. 0: 16 KiB. */
+    size_t message_memory;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -302,8 +305,8 @@ typedef struct posse_options {
  * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy,
  * keep_stderr or stamps neither 0 nor 1, keep_stderr without autopsy, isolation unknown, the seal
  * not valid, or executor NULL.
- * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries or
- * idle_timeout_ms over its maximum.
+ * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries, idle_timeout_ms
+ * or message_memory over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
  * measured. autopsy is set with threads or inline, or not on Linux. keep_stderr is set where
  * RLIMIT_FSIZE is at most 1 MiB. A seal or POSSE_FRESH is set with threads or inline, or the system

@@ -4,6 +4,7 @@
  * stay in the task's own memory until the next chunk begins, unless the program gave an array.
  */
 #include "map.h"
+#include "bar.h"
 #include "os/clock.h"
 #include "os/unwind.h"
 #include "pool/dispatch.h"
@@ -146,6 +147,17 @@ void pi_map_begin(posse_map_iter *m, struct pi_flight *flight)
     m->status = read_results(m);
 }
 
+/* Waits, and draws the bar meanwhile. */
+static posse_status await_chunk(posse_map_iter *m)
+{
+    posse_status status;
+    while ((status = pi_map_wait(m, m->bar ? pi_bar_until(m->bar, m->until) : m->until)) ==
+               POSSE_TIMEOUT &&
+           m->bar && pi_os_now() < m->until)
+        pi_bar_tick(m->bar);
+    return status;
+}
+
 posse_status pi_map_next_chunk(posse_map_iter *m)
 {
     posse_status status;
@@ -157,7 +169,7 @@ posse_status pi_map_next_chunk(posse_map_iter *m)
         return POSSE_END;
     do {
         (void)pi_map_fill(m, m->buffersize);
-        status = m->oldest ? pi_map_wait(m, m->until) : m->end;
+        status = m->oldest ? await_chunk(m) : m->end;
         if (status == POSSE_OK)
             pi_map_begin(m, m->ready);
     } while (status == POSSE_OK && m->status != POSSE_OK && pi_map_split(m));
@@ -189,6 +201,7 @@ static posse_status next(posse_map_iter *m, posse_item *item)
     if (status != POSSE_OK)
         return status;
     size_t i = m->next;
+    m->given++;
     item->index = m->current->first + i;
     item->status = pi_map_next_item(m);
     if (item->status == POSSE_OK && m->results)

@@ -73,6 +73,9 @@ struct posse_map_iter {
     size_t n_failures;
     const struct pi_failure *failed; /* of the item given last; NULL: it did not fail by itself */
     bool over;                       /* no more chunks are given */
+
+    size_t given;                   /* items */
+    struct posse_progress_bar *bar; /* drawn while this waits; NULL: none */
 };
 
 /* ---- map_plan.c ---- */

@@ -3,8 +3,8 @@
  * The options of posse_create: copied, checked, and written into the executor.
  */
 #include "internal.h"
-#include "log.h"
 #include "base/tuning.h"
+#include "log.h"
 #include "os/crash_handler.h"
 #include "os/kept_output.h"
 #include "os/rss.h"
@@ -89,6 +89,8 @@ static posse_status check_options(const posse_options *o)
          "options.isolation is unknown"},
         {o->isolation == POSSE_FRESH && o->backend != POSSE_PROCESS, POSSE_NOT_SUPPORTED,
          "options.isolation: only a process can have no other task"},
+        {o->message_memory > PI_MAX_MESSAGE_MEMORY, POSSE_TOO_LARGE,
+         "options.message_memory is over 1 GiB"},
     };
     return PI_REFUSE_FIRST(mistakes);
 }
@@ -132,6 +134,15 @@ static bool set_call(struct pi_hook *call, posse_fn *fn, const void *arg, size_t
     return call->arg;
 }
 
+/* A power of two, which holds an empty message at least. */
+static size_t message_ring(size_t asked)
+{
+    size_t size = 64;
+    while (size < (asked ? asked : PI_MESSAGE_MEMORY))
+        size *= 2;
+    return size;
+}
+
 posse_status pi_options_apply(posse_executor *e, const posse_options *o)
 {
     e->backend = find_backend(o->backend);
@@ -149,6 +160,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->max_tasks = o->max_tasks_per_worker;
     e->max_memory = o->max_memory;
     e->max_result = o->max_result;
+    e->ring_bytes = message_ring(o->message_memory);
     e->max_rss = o->max_rss_per_worker < (size_t)INT64_MAX ? o->max_rss_per_worker : 0;
     e->queue_limit = (uint64_t)o->queue_limit;
     e->retries = (uint8_t)o->retries;

@@ -113,6 +113,16 @@
 /* Looks of a thread whose task's other thread writes a note: that takes less than a microsecond,
  * unless it has no processor. */
 #define PI_MAX_NOTE_WAITS 1000
+/* Reads of what a task tells, until one is whole: the task must write in each. More is damage. */
+#define PI_MAX_FEED_READS 100000
+/* A progress bar is drawn ten times a second, as wide as the terminal, or a line of a log. */
+#define PI_BAR_INTERVAL_NS (100 * PI_MS)
+#define PI_BAR_WIDTH 80
+/* Futures whose own progress the bar adds up: each costs some 50 ns each time. */
+#define PI_MAX_BAR_PARTS 256
+/* Bytes of a task's messages that nobody has read: by default, and at most. */
+#define PI_MESSAGE_MEMORY ((size_t)16 << 10)
+#define PI_MAX_MESSAGE_MEMORY ((size_t)1 << 30)
 /* Between two looks of a worker that waits to be killed. */
 #define PI_KILL_WAIT_NS (100 * PI_MS)
 

@@ -1,4 +1,4 @@
-/* details.h - what few tasks have beside their slot: a name, limits, and what they used.
+/* details.h - what few tasks have beside their slot: a name, limits, what they used, and a feed.
  *
  * Runs in: program, worker, supervisor. A block that lasts as long as this life of its slot. So
  * other tasks pay nothing for it.
@@ -53,5 +53,6 @@ struct pi_details {
     _Atomic uint64_t cpu_ns; /* that it has used */
     /* The submitter writes it in FILLING. Not 0: posse_kill sends SIGTERM first (grace.c). */
     uint32_t terminate;
+    _Atomic uint64_t feed; /* the block of what it tells (feed.h); 0: none */
 };
 _Static_assert(sizeof(struct pi_details) <= 128, "it is a block of the smallest class");

@@ -31,7 +31,7 @@ static posse_status look(void *context)
     wait->word = pi_word_of(wait->future);
     if (!pi_handle_valid(wait->word, wait->future))
         return pi_refuse(POSSE_INVALID, PI_STALE);
-    if (pi_final(wait->word))
+    if (pi_final(wait->word) || (wait->ready && wait->ready(wait)))
         return POSSE_OK;
     if (pi_destroying(e))
         return POSSE_SHUT_DOWN;

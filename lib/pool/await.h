@@ -15,9 +15,11 @@ struct pi_await {
     uint32_t parker_ref; /* 1 + index; 0: none yet */
     bool spun;
     struct pi_verify verify;
+    /* NULL, or whether something else has happened that ends the wait, and wakes as the end does */
+    bool (*ready)(const struct pi_await *wait);
 };
 
-/* Waits until the task is final. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN,
+/* Waits until the task is final, or `ready`. POSSE_OK, POSSE_TIMEOUT, POSSE_INVALID, POSSE_BROKEN,
  * POSSE_SHUT_DOWN, POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SYSTEM. */
 posse_status pi_await_final(struct pi_await *wait, uint64_t until);
 

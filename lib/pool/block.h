@@ -65,7 +65,7 @@ static inline struct pi_bytes pi_slot_result(posse_executor *e, struct pi_slot *
 
 static inline pi_block_ref pi_slot_details_ref(struct pi_slot *slot)
 {
-    bool detailed = pi_load_relaxed(&slot->arg_size) & PI_DETAILED; /* relaxed: see above */
+    bool detailed = pi_load_acquire(&slot->arg_size) & PI_DETAILED; /* with take_details */
     return detailed ? pi_load_relaxed(&slot->details) : 0;          /* relaxed: see above */
 }
 

@@ -15,6 +15,7 @@
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/descriptors.h"
+#include "pool/feed_block.h"
 #include "pool/report.h"
 #include "pool/self.h"
 #include "pool/stamp.h"
@@ -48,12 +49,15 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
         return false;
     bool left = pi_descriptors_left(slot, pi_state(word));
     struct pi_bytes arg = pi_slot_arg(e, slot), result = pi_slot_result(e, slot);
-    pi_block_ref blocks[] = {arg.ref, result.ref, pi_slot_details_ref(slot)};
+    pi_block_ref blocks[5] = {arg.ref, result.ref, pi_slot_details_ref(slot)};
+    bool any = blocks[0] || blocks[1] || blocks[2];
+    if (blocks[2])
+        pi_feed_blocks(e, slot, &blocks[2]);
     pi_touch(e, owner, index | PI_BITMAP_NOTED);
     bool mine = true;
-    if (blocks[0] || blocks[1] || blocks[2]) {
+    if (any) {
         mine = empty_slot(slot, &word, owner);
-        for (int i = 0; mine && i < 3; i++)
+        for (int i = 0; mine && i < 5; i++)
             if (blocks[i])
                 pi_block_release(e, owner, blocks[i], tag);
     }

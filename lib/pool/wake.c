@@ -126,6 +126,14 @@ void pi_wake_waiters(posse_executor *e, uint32_t slot, uint64_t word)
         post_all_parkers(e);
 }
 
+void pi_wake_readers(posse_executor *e, uint64_t word)
+{
+    if (pi_parker(word))
+        (void)pi_post_parker(e, pi_parker(word) - 1);
+    if (word & PI_BROADCAST)
+        post_all_parkers(e);
+}
+
 void pi_wake_released(posse_executor *e, uint64_t word)
 {
     struct pi_parkers *parkers = &e->segment.parkers;

@@ -25,6 +25,8 @@ bool pi_post_parker(posse_executor *executor, uint32_t index);
 void pi_wake_all_parkers(posse_executor *executor);
 /* Wakes the callers that a slot's word names, because its task has ended. */
 void pi_wake_waiters(posse_executor *executor, uint32_t slot, uint64_t word);
+/* Wakes the callers that a slot's word names, because its task has put a message. */
+void pi_wake_readers(posse_executor *executor, uint64_t word);
 /* The same because its handle was released. A caller that waits for many tasks looks at all. */
 void pi_wake_released(posse_executor *executor, uint64_t word);
 /* Wakes the submitters that wait for room. */

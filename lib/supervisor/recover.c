@@ -63,6 +63,7 @@
 #include "pool/tracer.h"
 #include "pool/finish.h"
 #include "pool/grow.h"
+#include "pool/feed_block.h"
 #include "pool/report.h"
 #include "pool/verify.h"
 #include "pool/wake.h"
@@ -89,7 +90,8 @@ static void push_again(posse_executor *e, enum pi_lane lane, uint32_t index, uin
         pi_finish_ownerless(e, index, word);
 }
 
-/* A result block that the worker had attached belongs to no result. */
+/* A result block that the worker had attached belongs to no result; nor do blocks of what it was
+ * about to tell. */
 static void drop_result(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
@@ -99,6 +101,7 @@ static void drop_result(posse_executor *e, uint32_t index, uint64_t word)
     if (!e->stamps || !pi_stamps_in_slot(slot))  /* else it is the submit stamp */
         pi_store_relaxed(&slot->result_size, 0); /* relaxed: published with the state, as */
     pi_store_relaxed(&slot->deadline_ns, 0); /* this is: the next run or life begins without one */
+    pi_feed_recover(e, index, word);
 }
 
 /* What the worker's record says is of the innermost task. */

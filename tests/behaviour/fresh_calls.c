@@ -6,6 +6,7 @@
 #include "support/sealed.h"
 
 #include <posse_autopsy.h>
+#include <posse_progress.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -30,6 +31,8 @@ static int refused_here(posse_task *task)
     void *memory;
     REQUIRE(posse_submit(pool, square_task, NULL, 0, &future) == POSSE_NOT_SUPPORTED);
     REQUIRE(strcmp(posse_last_error(), "a task in a process of its own has no executor") == 0);
+    posse_task_progress(task, 1, 2); /* does nothing */
+    REQUIRE(posse_task_emit(task, "x", 1) == POSSE_NOT_SUPPORTED);
     REQUIRE(posse_alloc(pool, 8, &memory) == POSSE_NOT_SUPPORTED);
     REQUIRE(posse_free(pool, &future) == POSSE_NOT_SUPPORTED);
     REQUIRE(posse_lock_create(pool, &lock) == POSSE_NOT_SUPPORTED);

@@ -41,6 +41,7 @@ ALONE(priorities)
 ALONE(limits)
 ALONE(descriptors)
 ALONE(unobserved)
+ALONE(feed)
 
 IN_PAIRS(one_worker)
 IN_PAIRS(two_workers)
@@ -61,6 +62,7 @@ IN_PAIRS(priorities)
 IN_PAIRS(limits)
 IN_PAIRS(descriptors)
 IN_PAIRS(unobserved)
+IN_PAIRS(feed)
 
 IN_RECOVERY(two_workers)
 IN_RECOVERY(listeners)
@@ -76,6 +78,7 @@ IN_RECOVERY(draining)
 IN_RECOVERY(cancelling)
 IN_RECOVERY(descriptors)
 IN_RECOVERY(unobserved)
+IN_RECOVERY(feed)
 
 /* Where the system has it. */
 static void require_fresh(void) { end_pool(fresh_pool(1, (posse_seal){.allow = 0})); }

@@ -3,6 +3,7 @@
 #include "fault/kit/fault.h"
 
 #include <errno.h>
+#include <posse_progress.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -193,6 +194,70 @@ static int descriptors(void)
     return close(ends[1]);
 }
 
+#define MESSAGES 3
+
+/* Without memory it goes on. */
+static int telling_task(posse_task *task, const void *arg, size_t size)
+{
+    for (uint64_t i = 0; i < MESSAGES; i++) {
+        posse_task_progress(task, i, MESSAGES);
+        posse_status status = posse_task_emit(task, &i, sizeof i);
+        if (status != POSSE_OK && status != POSSE_NO_MEMORY && status != POSSE_SYSTEM)
+            return WRONG_ARG;
+    }
+    return 0;
+}
+
+/* Whatever of it could be told comes in order. */
+static int telling(void)
+{
+    posse_future future;
+    uint64_t number, next = 0, done, total;
+    posse_executor *pool = open_pool(1);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    posse_status status = posse_submit(pool, telling_task, NULL, 0, &future);
+    ALLOW(status, ACCEPTED);
+    if (status != POSSE_OK)
+        return leave_pool(pool);
+    while ((status = posse_next_message(future, -1, &number, sizeof number, NULL)) == POSSE_OK) {
+        REQUIRE(number >= next && number < MESSAGES);
+        next = number + 1;
+    }
+    ALLOW(status, ENDED | AS(POSSE_END) | AS(POSSE_SYSTEM));
+    REQUIRE(posse_progress(future, &done, &total) == POSSE_OK);
+    REQUIRE(total == 0 || total == MESSAGES);
+    status = posse_result(future, -1, NULL, NULL);
+    ALLOW(status, ENDED | AS(POSSE_WORKER_LOST));
+    REQUIRE(posse_release(future) == POSSE_OK);
+    return leave_pool(pool);
+}
+
+/* The bar is a matter of the program alone. */
+static int bar(void)
+{
+    int ends[2];
+    posse_future future;
+    posse_progress_bar *shown;
+    REQUIRE(pipe(ends) == 0);
+    posse_bar_options options = {.struct_size = sizeof options, .fd = ends[1]};
+    posse_executor *pool = open_pool(1);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    posse_status status = posse_submit(pool, square_task, &(long){3}, sizeof(long), &future);
+    ALLOW(status, ACCEPTED);
+    if (status == POSSE_OK) {
+        status = posse_progress_bar_open(&options, &shown);
+        ALLOW(status, AS(POSSE_OK) | AS(POSSE_NO_MEMORY));
+        if (status == POSSE_OK)
+            ALLOW(posse_progress_wait(shown, &future, 1, -1), ENDED | AS(POSSE_SYSTEM));
+        posse_progress_bar_close(shown);
+        REQUIRE(posse_release(future) == POSSE_OK);
+    }
+    REQUIRE(close(ends[0]) == 0 && close(ends[1]) == 0);
+    return leave_pool(pool);
+}
+
 TEST(small_tasks, PARALLEL_FORKED) { sweep_all("small task", one_small); }
 TEST(large_arguments_and_results, FORKED) { sweep_all("large task", one_large); }
 TEST(tables_grow, FORKED) { sweep_all("many tasks", many_at_once); }
@@ -200,3 +265,5 @@ TEST(tables_grow_in_one_call, FORKED) { sweep_all("many in one call", many_in_on
 TEST(locks_queues_memory, FORKED) { sweep_all("shared things", shared_things); }
 TEST(shutdown, PROCESSES) { sweep_all("shutdown", shut_down); }
 TEST(descriptors_are_passed, FORKED) { sweep_all("descriptors", descriptors); }
+TEST(progress_and_messages, FORKED) { sweep_all("telling", telling); }
+TEST(progress_bar, FORKED) { sweep_all("bar", bar); }

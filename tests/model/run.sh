@@ -211,6 +211,18 @@ fails lock -DNO_WAKE_ALL
 fails lock -DKEEP_BITS
 fails lock -DNO_RECOVERY
 
+# ---- feed.pml ----
+holds -O1 feed -DKILLS=0
+holds -O1 feed -DREADERS=1 -DN=3
+fails feed -DFIRST_ASLEEP -DKILLS=0 -DREADERS=1 -DN=3
+fails feed -DLOOK_FIRST -DKILLS=0 -DREADERS=1 -DN=3
+fails feed -DWAKE_FIRST -DKILLS=0 -DREADERS=1 -DN=3
+fails feed -DCLEAR_LAST -DKILLS=0 -DREADERS=1 -DN=3
+fails feed -DFULL_FIRST -DKILLS=0 -DREADERS=1 -DN=3
+fails feed -DROOM_FIRST -DKILLS=0 -DREADERS=1 -DN=3
+fails feed -DEND_LAST -DKILLS=0 -DREADERS=1 -DN=3
+fails feed -DNO_WAKE_ALL
+
 # ---- done_list.pml ----
 holds -O1 done_list
 holds -O1 done_list -DSECOND=3 -DKILLS=0
@@ -372,6 +384,7 @@ if [ "$long" ]; then
     holds -O2 pool -DSCRIPT=5 -DCH=0 -DNS=2 -DRETRIES=1
     holds -O2 pool -DSCRIPT=2 -DCH=0 -DNS=2 -DKILLS=2
     holds -O2 stash -DSWEEPS=2
+    holds -O2 feed
     holds -O2 lanes
     holds -O2 lanes -DNS=2 -DA=1 -DC=1
     holds -O2 idle

@@ -5,6 +5,7 @@
 #include "scribble.h"
 
 #include <posse_trace.h>
+#include <posse_progress.h>
 #include <string.h>
 
 void begin_call(struct program *p, const char *name)
@@ -81,6 +82,18 @@ static void end_one(struct program *p)
     case 2: (void)CALL(p, 0, posse_release(*future)); break;
     default: (void)(posse_done(*future) + posse_running(*future) + posse_cancelled(*future)); break;
     }
+}
+
+static void hear(struct program *p)
+{
+    static char buffer[BIG_BYTES];
+    uint64_t done, total;
+    size_t size;
+    long limit = a_limit(p);
+    posse_future future = *a_future(p);
+    (void)CALL(p, 0, posse_progress(future, &done, &total));
+    for (int i = 0; i < 4; i++)
+        (void)CALL(p, limit, posse_next_message(future, limit, buffer, sizeof buffer, &size));
 }
 
 static int callback(posse_future future, void *context)
@@ -175,8 +188,9 @@ static void look_around(struct program *p)
 void make_call(struct program *p)
 {
     static void (*const calls[])(struct program *) = {
-        submit_any, submit_any, submit_any,    submit_any,   result, result, exception, end_one,
-        tell,       map_items,  wait_for_many, as_completed, memory, lock,   queue,     look_around,
+        submit_any, submit_any, submit_any, submit_any,  result,        result,
+        exception,  end_one,    tell,       map_items,   wait_for_many, as_completed,
+        memory,     lock,       queue,      look_around, hear,
     };
     calls[below(&p->dice, COUNT(calls))](p);
     if (one_in(&p->dice, 3))

@@ -2,6 +2,7 @@
  * argument, as that may have been scribbled on. */
 #include "scribble.h"
 
+#include <posse_progress.h>
 #include <string.h>
 
 static int nap_task(posse_task *task, const void *arg, size_t size)
@@ -53,6 +54,16 @@ static int tools_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
+static int telling_task(posse_task *task, const void *arg, size_t size)
+{
+    for (uint64_t i = 0; i < 8; i++) {
+        posse_task_progress(task, i, 8 + i / 4);
+        (void)posse_task_emit(task, arg, size);
+        (void)posse_task_emit_wait(task, &i, sizeof i, 2);
+    }
+    return 0;
+}
+
 static int wild_task(posse_task *task, const void *arg, size_t size)
 {
     struct run run = {.steps = 0};
@@ -85,6 +96,7 @@ void submit_any(struct program *p)
         {.fn = message_task, .arg = &(long){5}, .size = sizeof(long), .name = "failing"},
         {.fn = nest_task, .arg = &(char){3}, .size = 1},
         {.fn = tools_task, .arg = &tools, .size = sizeof tools},
+        {.fn = telling_task, .arg = bytes, .size = sizes[below(dice, COUNT(sizes))]},
     };
     posse_job job = jobs[below(dice, COUNT(jobs))];
     posse_future *future = a_future(p);

@@ -92,6 +92,7 @@ static const struct {
     {"trace.c", NULL, false, "the program"},
     {"pool/tracer.c", "position_inline", false, "inline backend"},
     {"pool/worker_clock.c", "pi_worker_clock_end", false, "the supervisor"},
+    {"pool/feed_block.c", "drop_hidden", false, "the supervisor"},
     {"pool/finish.c", "uncount", true, "somebody else ends the task in between"},
     {"pool/wake.c", "ask_for_rescan", true,
      "a release of a task that another process awaits; destroy"},

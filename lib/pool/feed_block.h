@@ -1,0 +1,25 @@
+/* feed_block.h - the blocks of what a task tells: see core/feed.h. */
+#pragma once
+
+#include "core/feed.h"
+#include "pool/pool.h"
+
+struct posse_task;
+
+/* Of a running task, in its worker; made if there is none. NULL: there is no memory, *status tells
+ * why. */
+struct pi_feed *pi_feed_open(struct posse_task *task, posse_status *status);
+/* The same of its ring of messages. */
+posse_status pi_messages_open(struct posse_task *task, struct pi_messages *ring);
+
+/* Of any task, as far as it has told something. The caller has opened the blocks (pi_see_blocks),
+ * and confirms the handle after it. NULL, false: nothing. */
+struct pi_feed *pi_feed_find(posse_executor *executor, struct pi_slot *slot);
+bool pi_messages_find(posse_executor *executor, struct pi_slot *slot, struct pi_messages *ring);
+
+/* The blocks of a slot with details, for whoever frees it: messages, feed, details; 0 for those
+ * that are not. */
+void pi_feed_blocks(posse_executor *executor, struct pi_slot *slot, pi_block_ref blocks[3]);
+/* Supervisor, when the task's worker was reaped, after its blocks were freed: drops those that it
+ * has named and not yet shown. */
+void pi_feed_recover(posse_executor *executor, uint32_t index, uint64_t word);

@@ -1,0 +1,165 @@
+/* Runs in: program, worker.
+ *
+ * Waiting with a progress bar. No thread is started: each call that waits wakes when the bar is
+ * due, draws it, and waits on.
+ */
+#include "bar.h"
+#include "base/tuning.h"
+#include "completion_iter.h"
+#include "internal.h"
+#include "map.h"
+#include "os/clock.h"
+#include "os/unwind.h"
+#include "pool/park.h"
+#include "pool/phase.h"
+#include "pool/self.h"
+
+/* ---- futures ---- */
+
+/* What running tasks say of themselves, in tasks. A single one is shown in its own units. */
+static void add_parts(struct posse_progress_bar *bar, const struct posse_completion_iter *c)
+{
+    for (size_t i = 0; i < c->n && c->n <= PI_MAX_BAR_PARTS; i++) {
+        uint64_t done, total;
+        posse_future future = c->subs[i].future;
+        bool says = c->subs[i].cq && posse_progress(future, &done, &total) == POSSE_OK && total > 0;
+        if (says && c->n == 1)
+            pi_bar_show(bar, done, total);
+        else if (says && !pi_final(pi_future_word(future)))
+            bar->part += done < total ? (double)done / (double)total : 1;
+    }
+}
+
+/* How many of them have ended. */
+static void show_futures(struct posse_progress_bar *bar, const struct posse_completion_iter *c,
+                         size_t of)
+{
+    pi_bar_show(bar, of - c->left, of);
+    add_parts(bar, c);
+    pi_bar_tick(bar);
+}
+
+static posse_status await_all(struct posse_progress_bar *bar, struct posse_completion_iter *c)
+{
+    posse_status status;
+    uint64_t until = c->until;
+    size_t of = c->left;
+    c->all = true;
+    do {
+        if (pi_bar_is_due(bar))
+            show_futures(bar, c, of);
+        c->until = pi_bar_until(bar, until);
+    } while (pi_iter_next(c, &status) || (status == POSSE_TIMEOUT && pi_os_now() < until));
+    show_futures(bar, c, of);
+    if (status != POSSE_END)
+        return status;
+    return c->stale ? pi_refuse(POSSE_INVALID, PI_STALE) : POSSE_OK;
+}
+
+static void end_wait(void *iter)
+{
+    struct posse_completion_iter *c = iter;
+    pi_iter_leave(c);
+    posse_completion_iter_close(c);
+}
+
+posse_status posse_progress_wait(posse_progress_bar *bar, const posse_future *futures, size_t n,
+                                 long timeout_ms)
+{
+    posse_status status;
+    if (!bar)
+        return pi_refuse(POSSE_INVALID, "bar is NULL");
+    struct posse_completion_iter *c = pi_iter_open(futures, n, timeout_ms, &status);
+    if (!c)
+        return status;
+    pi_iter_enter(c);
+    PI_OS_IF_LEFT(end_wait, c); /* by a task that runs here */
+    status = await_all(bar, c);
+    PI_OS_END_IF_LEFT;
+    end_wait(c);
+    return status;
+}
+
+/* ---- a map ---- */
+
+static void forget(void *map)
+{
+    posse_map_iter *m = map;
+    m->bar = NULL;
+}
+
+posse_status posse_progress_map_next(posse_progress_bar *bar, posse_map_iter *m, posse_item *item)
+{
+    if (!bar)
+        return pi_refuse(POSSE_INVALID, "bar is NULL");
+    if (!m)
+        return posse_map_next(NULL, item);
+    posse_status status;
+    uint64_t total = m->job.source ? 0 : m->job.count;
+    posse_progress_draw(bar, m->given, total);
+    m->bar = bar;
+    PI_OS_IF_LEFT(forget, m); /* by the source, or a task that runs here */
+    status = posse_map_next(m, item);
+    PI_OS_END_IF_LEFT;
+    m->bar = NULL;
+    posse_progress_draw(bar, m->given, total);
+    return status;
+}
+
+/* ---- an executor ---- */
+
+/* Tasks of an executor that have ended, and those that have not. */
+static uint64_t count_tasks(posse_executor *e, uint64_t *left)
+{
+    posse_stats stats = {.struct_size = sizeof stats};
+    (void)posse_get_stats(e, &stats);
+    *left = stats.queued + stats.running;
+    return stats.done + stats.failed + stats.cancelled + stats.timed_out + stats.lost;
+}
+
+/* POSSE_OK: no task is left. */
+static posse_status look_idle(posse_progress_bar *bar)
+{
+    posse_executor *e = bar->executor;
+    enum pi_phase phase = pi_phase_of(e); /* before the tasks: CLOSED comes after the last end */
+    uint64_t left, ended = count_tasks(e, &left) - bar->before;
+    posse_progress_draw(bar, ended, ended + left);
+    if (left == 0)
+        return POSSE_OK;
+    if (pi_destroying(e))
+        return POSSE_SHUT_DOWN;
+    return phase >= PI_CLOSED || !pi_check_supervisor(e) ? pi_phase_status(pi_phase_of(e))
+                                                         : POSSE_TIMEOUT;
+}
+
+static posse_status await_idle(posse_progress_bar *bar, uint64_t until)
+{
+    posse_status status;
+    uint64_t rest = PI_MS;
+    while ((status = look_idle(bar)) == POSSE_TIMEOUT && pi_os_now() < until) {
+        pi_os_sleep(rest);
+        rest = rest < PI_BAR_INTERVAL_NS / 2 ? 2 * rest : rest;
+    }
+    return status;
+}
+
+posse_status posse_progress_wait_idle(posse_progress_bar *bar, posse_executor *e, long timeout_ms)
+{
+    if (!bar)
+        return pi_refuse(POSSE_INVALID, "bar is NULL");
+    posse_status status = pi_check(e);
+    if (status == POSSE_OK && timeout_ms < -1)
+        status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
+    if (status == POSSE_OK && pi_self_in(e))
+        status = pi_refuse(POSSE_DEADLOCK, "a task waits until no task is left");
+    if (status != POSSE_OK)
+        return status;
+    uint64_t left;
+    if (bar->executor != e)
+        bar->before = count_tasks(e, &left);
+    bar->executor = e;
+    pi_call_enter(e);
+    status = await_idle(bar, timeout_ms ? pi_os_after_ms(timeout_ms) : 0);
+    pi_call_exit(e);
+    return status;
+}
