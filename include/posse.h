@@ -334,6 +334,19 @@ POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
  * POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_shutdown(posse_executor *executor, unsigned flags, long timeout_ms);
 
+/* Blocks up to timeout_ms until no accepted task is queued or running, and the callbacks that are
+ * due have returned. A callback may call it, too, and does not wait for callbacks. The executor goes
+ * on: tasks that are submitted meanwhile count as well. A task that has ended in a thread which
+ * still runs it (posse_kill, timeout_ms) does not count. The call looks at each outstanding future.
+ * POSSE_OK: there was such a moment during the call; also if the executor is shut down.
+ * POSSE_TIMEOUT: tasks are left, or callbacks.
+ * POSSE_DEADLOCK: a task of this executor called it.
+ * POSSE_BROKEN: tasks that are left never end.
+ * POSSE_SHUT_DOWN: posse_destroy was called meanwhile.
+ * POSSE_NO_MEMORY: over 4000 threads and tasks wait already, or there is no memory for another.
+ * POSSE_INVALID, POSSE_WRONG_PROCESS. */
+POSSE_API posse_status posse_wait_idle(posse_executor *executor, long timeout_ms);
+
 /* Ends an executor at once and frees it with all its futures, results and memory from posse_alloc.
  * Queued tasks are cancelled. Running tasks are killed (processes) or waited for (threads; blocks
  * as long as they run). Threads that are blocked in a call on the executor return first, with

@@ -37,9 +37,10 @@ struct pi_callbacks {
     bool has_ended;
     pthread_t ended_thread;
     struct pi_os_semaphore all_called; /* posted when the thread has nothing more to do */
-    /* Added, and not yet returned. seq: the thread that makes it 0 looks at the phase afterwards,
-     * which posse_shutdown has raised before it waits for that. */
+    /* Added, and not yet returned. seq: the thread that makes it 0 then looks at `awaited`, which a
+     * caller that waits for that raises before it looks here. */
     _Atomic size_t left;
+    _Atomic size_t awaited; /* callers that wait until all have returned */
 };
 
 /* A callback that this thread is in. */
@@ -66,8 +67,9 @@ static void drop(posse_executor *e, struct callback *callback)
 {
     pi_dispatch_unlink(callback->sub.cq, &callback->sub, 1);
     free(callback);
-    /* seq: before the phase; with all_called */
-    if (atomic_fetch_sub(&e->dispatcher.callbacks->left, 1) == 1 && pi_phase_of(e) != PI_OPEN)
+    struct pi_callbacks *callbacks = e->dispatcher.callbacks;
+    /* seq, both: with all_called */
+    if (atomic_fetch_sub(&callbacks->left, 1) == 1 && atomic_load(&callbacks->awaited) > 0)
         pi_wake_all_parkers(e);
 }
 
@@ -176,19 +178,32 @@ void pi_close_callbacks(posse_executor *e)
     free(callbacks);
 }
 
-static bool all_called(posse_executor *e, uint32_t parker)
+static struct pi_callbacks *callbacks_of(posse_executor *e)
 {
-    (void)parker;
     pthread_mutex_lock(&e->dispatcher.lock);
     struct pi_callbacks *callbacks = e->dispatcher.callbacks;
     pthread_mutex_unlock(&e->dispatcher.lock);
-    /* seq: after the phase was raised; with drop */
+    return callbacks;
+}
+
+static bool all_called(posse_executor *e, uint32_t parker)
+{
+    (void)parker;
+    struct pi_callbacks *callbacks = callbacks_of(e);
+    /* seq: with drop */
     return !callbacks || atomic_load(&callbacks->left) == 0 || pi_destroying(e);
 }
 
-posse_status pi_finish_callbacks(posse_executor *e, uint64_t until)
+posse_status pi_finish_callbacks(posse_executor *e, uint64_t until, bool *called)
 {
-    return pi_calls_back(e) || all_called(e, 0) ? POSSE_OK : pi_await_event(e, all_called, until);
+    *called = !pi_calls_back(e) && !all_called(e, 0);
+    if (!*called)
+        return POSSE_OK;
+    struct pi_callbacks *callbacks = callbacks_of(e); /* which stay until the executor goes */
+    (void)atomic_fetch_add(&callbacks->awaited, 1);   /* seq: with drop */
+    posse_status status = pi_await_event(e, all_called, until);
+    (void)atomic_fetch_sub(&callbacks->awaited, 1); /* seq: as above */
+    return status;
 }
 
 /* ---- posse_add_done_callback ---- */

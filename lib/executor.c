@@ -214,8 +214,7 @@ static void raise_phase(posse_executor *e, enum pi_phase phase)
     pi_wake_room(e);
 }
 
-/* How a shutdown ends that need not wait any longer. */
-static posse_status shutdown_status(posse_executor *e)
+posse_status pi_shutdown_status(posse_executor *e)
 {
     if (pi_phase_of(e) == PI_DEAD)
         return POSSE_BROKEN;
@@ -231,10 +230,11 @@ static bool is_closed(posse_executor *e, uint32_t parker)
 static posse_status await_shutdown(posse_executor *e, uint64_t until)
 {
     (void)pi_check_supervisor(e);
+    bool called;
     posse_status status = pi_await_event(e, is_closed, until);
     if (status == POSSE_OK)
-        status = pi_finish_callbacks(e, until);
-    return status == POSSE_OK ? shutdown_status(e) : status;
+        status = pi_finish_callbacks(e, until, &called);
+    return status == POSSE_OK ? pi_shutdown_status(e) : status;
 }
 
 posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
@@ -253,7 +253,7 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
     if (flags & POSSE_CANCEL_FUTURES)
         pi_cancel_all(e);
     if (!wait)
-        return shutdown_status(e);
+        return pi_shutdown_status(e);
     pi_call_enter(e);
     PI_OS_IF_LEFT(pi_call_exit_unwound, e); /* by a finalizer that runs here */
     status = await_shutdown(e, pi_os_after_ms(timeout_ms));

@@ -139,7 +139,9 @@ posse_status pi_submit_inline(posse_executor *executor, uint32_t index, uint64_t
 /* Whether this thread is in a callback of the executor's. */
 bool pi_calls_back(const posse_executor *executor);
 /* Waits until all callbacks have returned, or the executor is being destroyed: posse_destroy calls
- * the others. Does not wait in a callback. The phase is not PI_OPEN. POSSE_OK, POSSE_TIMEOUT. */
-posse_status pi_finish_callbacks(posse_executor *executor, uint64_t until);
+ * the others. Does not wait in a callback. *called: there were some. POSSE_OK, POSSE_TIMEOUT. */
+posse_status pi_finish_callbacks(posse_executor *executor, uint64_t until, bool *called);
+/* How a wait for all tasks ends that need not wait any longer (executor.c). */
+posse_status pi_shutdown_status(posse_executor *executor);
 /* After pi_dispatch_close: waits for the thread, which calls the last callbacks. */
 void pi_close_callbacks(posse_executor *executor);

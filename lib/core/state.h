@@ -116,6 +116,11 @@ static inline uint64_t pi_in_ring(enum pi_lane lane)
 }
 
 static inline enum pi_state pi_state(uint64_t word) { return (enum pi_state)(word & 15); }
+/* PENDING, RUNNING or KILLING: accepted, and not ended. */
+static inline bool pi_open(uint64_t word)
+{
+    return pi_state(word) >= PI_PENDING && pi_state(word) < PI_DONE;
+}
 static inline bool pi_final(uint64_t word) { return pi_state(word) >= PI_DONE; }
 static inline unsigned pi_owner(uint64_t word)
 {

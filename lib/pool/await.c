@@ -22,6 +22,12 @@ bool pi_on_this_stack(posse_executor *e, posse_future future)
     return false;
 }
 
+/* Whether the task is still pending or running, whoever holds its future. */
+static bool is_open(const struct pi_await *wait)
+{
+    return pi_generation(wait->word) == wait->future.generation && pi_open(wait->word);
+}
+
 /* What can be said now. POSSE_OK: the task is final. POSSE_TIMEOUT: not yet. */
 static posse_status look(void *context)
 {
@@ -29,7 +35,9 @@ static posse_status look(void *context)
     posse_executor *e = wait->future.executor;
     enum pi_phase phase = pi_phase_of(e); /* before the word: CLOSED comes after the last end */
     wait->word = pi_word_of(wait->future);
-    if (!pi_handle_valid(wait->word, wait->future))
+    if (wait->unobserved && !is_open(wait))
+        return POSSE_OK;
+    if (!wait->unobserved && !pi_handle_valid(wait->word, wait->future))
         return pi_refuse(POSSE_INVALID, PI_STALE);
     if (pi_final(wait->word) || (wait->ready && wait->ready(wait)))
         return POSSE_OK;

@@ -6,11 +6,13 @@
 
 #include "pool/pool.h"
 
-/* One caller's wait for one task. Set the first two, zero the rest. */
+/* One caller's wait for one task. Set the first two, `unobserved` too
+ * if need be, zero the rest. */
 struct pi_await {
     posse_future future;
     posse_status (*help)(posse_future future); /* pi_help, of worker/help.h */
     uint64_t word;                             /* as last seen */
+    bool unobserved;     /* nobody need hold the future: it is enough that the task is not open */
     bool entered;        /* the caller must call pi_call_exit when it has read what it came for */
     uint32_t parker_ref; /* 1 + index; 0: none yet */
     bool spun;

@@ -310,6 +310,7 @@ static posse_status look_at_pool(struct scene *scene)
     posse_error error = {.struct_size = sizeof error};
     posse_status status = posse_get_stats(scene->pool, &stats);
     (void)posse_resize(scene->pool, 3);
+    (void)posse_wait_idle(scene->pool, 1);
     return status == POSSE_OK ? posse_why_broken(scene->pool, &error) : status;
 }
 

@@ -300,6 +300,7 @@ const char *const calls_without_outputs[] = {
     "posse_terminate_workers",
     "posse_kill_workers",
     "posse_resize",
+    "posse_wait_idle",
     "posse_task_*",
     "posse_cancel",
     "posse_kill",

@@ -72,6 +72,7 @@ static int refused_pool(struct owned *o)
     REFUSED(posse_get_stats(o->pool, &stats));
     REFUSED(posse_why_broken(o->pool, &error));
     REFUSED(posse_resize(o->pool, 3));
+    REFUSED(posse_wait_idle(o->pool, -1));
     REFUSED(posse_alloc(o->pool, 8, &memory));
     REFUSED(posse_free(o->pool, o->memory));
     REFUSED(posse_terminate_workers(o->pool));
@@ -140,6 +141,7 @@ const char *const refused_calls[] = {"posse_result",
                                      "posse_get_stats",
                                      "posse_why_broken",
                                      "posse_resize",
+                                     "posse_wait_idle",
                                      "posse_alloc",
                                      "posse_free",
                                      "posse_terminate_workers",
