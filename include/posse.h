@@ -335,9 +335,10 @@ POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
 POSSE_API posse_status posse_shutdown(posse_executor *executor, unsigned flags, long timeout_ms);
 
 /* Blocks up to timeout_ms until no accepted task is queued or running, and the callbacks that are
- * due have returned. A callback may call it, too, and does not wait for callbacks. The executor goes
- * on: tasks that are submitted meanwhile count as well. A task that has ended in a thread which
- * still runs it (posse_kill, timeout_ms) does not count. The call looks at each outstanding future.
+ * due have returned. A callback may call it, too, and does not wait for callbacks. The executor
+ * goes on: tasks that are submitted meanwhile count as well. A task that has ended in a thread
+ * which still runs it (posse_kill, timeout_ms) does not count. The call looks at each outstanding
+ * future.
  * POSSE_OK: there was such a moment during the call; also if the executor is shut down.
  * POSSE_TIMEOUT: tasks are left, or callbacks.
  * POSSE_DEADLOCK: a task of this executor called it.
@@ -599,6 +600,44 @@ POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, c
 POSSE_API POSSE_CHECK posse_status posse_submit_many(posse_executor *executor,
                                                      const posse_job *jobs, size_t n,
                                                      posse_future *futures, size_t *accepted);
+
+/* What posse_broadcast runs. Zero is the default everywhere. */
+typedef struct posse_broadcast_job {
+    size_t struct_size; /* sizeof(posse_broadcast_job) */
+    posse_fn *fn;
+    const void *arg; /* copied */
+    size_t size;
+    long timeout_ms; /* for all of it; 0: for ever */
+    /* 1: each worker that starts later runs fn, too, before its first task, as it runs the
+     * initializer (see posse_options; after it). That holds until the next call with 1: only the
+     * last one counts, and with fn NULL they run nothing any more. */
+    long also_later;
+    /* How it ended in each worker, in the order of their numbers, as posse_exception says it: the
+     * first `capacity` of them. */
+    posse_status *statuses;
+    size_t capacity;
+} posse_broadcast_job;
+
+/* Runs a function once in every worker that is there, to load a table anew for example. Idle
+ * workers run it at once, the others when their task has ended, before their next one. Blocks until it has
+ * ended in all. *n, if not NULL, gets their number. A worker that retires or is sent away before it
+ * comes to it does not count. Workers that posse_create has not started yet are later ones: it
+ * returns when the first is there. If a worker dies in it, fn does not run again there, and without
+ * also_later the replacement does not run it. Calls by several threads come one after the other, in
+ * all workers in the same order. posse_get_stats counts each run as a task, max_tasks_per_worker
+ * does not. Inline it runs once, in the caller.
+ * POSSE_OK: it returned 0 in each of them.
+ * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_FORBIDDEN: the first that did not end well ended so.
+ * POSSE_TIMEOUT: time was up. Workers that had not begun it never will: their status is
+ * POSSE_CANCELLED. It goes on where it runs: there the status is POSSE_TIMEOUT.
+ * POSSE_DEADLOCK: a task of this executor called it.
+ * POSSE_NO_MEMORY, POSSE_TOO_LARGE: there was no memory for the argument in some worker; statuses
+ * are as with POSSE_TIMEOUT.
+ * POSSE_INVALID: job is NULL or its struct_size is not valid, fn is NULL without also_later, a size
+ * has no arg, a number is negative, also_later neither 0 nor 1, or capacity has no statuses.
+ * POSSE_NOT_LOADED, POSSE_SYSTEM, POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
+POSSE_API POSSE_CHECK posse_status posse_broadcast(posse_executor *executor,
+                                                   const posse_broadcast_job *job, size_t *n);
 
 /* ---- futures --------------------------------------------------------------------------------- */
 

@@ -136,6 +136,10 @@ struct pi_header {
     _Atomic uint64_t sync_serial;
 
     struct pi_worker_events events; /* only with a log */
+    /* 1: tasks are assigned to workers. The program writes it, see supervisor/drop_assigned.c. */
+    _Atomic uint32_t assigned;
+    /* What workers run that start from now on; 0: nothing. See pool/assign.h. */
+    _Atomic uint64_t for_later;
 
     struct pi_error_cell broken;      /* why the phase is DEAD; written before it is raised */
     struct pi_error_cell initializer; /* how it failed; the worker writes, the supervisor takes */

@@ -91,10 +91,21 @@ bool pi_slot_publish(struct pi_slot *slot, uint64_t fill, uint64_t flags)
     return true;
 }
 
+void pi_slot_withhold(struct pi_slot *slot, uint64_t fill, uint64_t flags)
+{
+    uint64_t withheld = pi_with_owner(fill & ~PI_IN_RING, PI_OWNER_WITHHELD);
+    uint64_t ready = pi_with_state(withheld, PI_PENDING) | flags;
+    PI_ASSERT_ARROW(fill, ready);
+    /* seq, with the CAS of claim_head, which may pass an entry of an earlier life just now */
+    while (!pi_cas_seq(&slot->word, &fill, ready | (fill & PI_IN_RING)))
+        ;
+}
+
 /* Whether the task of a word that was just read waits in this lane. */
 static bool is_pending(struct pi_slot *slot, uint64_t word, enum pi_lane lane)
 {
-    return pi_state(word) == PI_PENDING && pi_slot_lane(slot) == lane;
+    return pi_state(word) == PI_PENDING && pi_owner(word) != PI_OWNER_WITHHELD &&
+           pi_slot_lane(slot) == lane;
 }
 
 /* The entry at the head of a lane is about to be passed: clears its IN_RING, and claims the task if

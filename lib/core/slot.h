@@ -189,6 +189,10 @@ static inline void pi_slot_give(struct pi_slots *slots, uint32_t index)
     pi_group_give(slots, index / PI_GROUP_SLOTS, (uint64_t)1 << index % PI_GROUP_SLOTS);
 }
 
+/* FILLING -> PENDING, with `flags`, but withheld: the task is in no ring. One worker alone runs it
+ * (lib/broadcast.c). Entries of earlier lives of the slot count as stale. */
+void pi_slot_withhold(struct pi_slot *slot, uint64_t fill, uint64_t flags);
+
 /* PENDING -> RUNNING(owner), of the first such task of the ring's lane in it. Returns its slot, or
  * PI_NO_INDEX: the ring is empty. */
 uint32_t pi_slots_claim_next(struct pi_slots *slots, struct pi_ring *ring, unsigned owner,

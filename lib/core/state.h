@@ -9,7 +9,8 @@
  *   bits 0-3    state
  *   bits 4-9    flags, below
  *   bits 10-19  owner: the submitter of FILLING, the worker of RUNNING and KILLING. It stays in a
- *               final state; PI_OWNER_NONE there, or in PENDING, says: the task was never claimed
+ *               final state; PI_OWNER_NONE there, or in PENDING, says: the task was never claimed;
+ *               PI_OWNER_WITHHELD in PENDING: it is in no ring, see core/slot.h
  *   bits 20-31  parker: 1 + the index of the caller that sleeps until the task ends; 0: none
  *   bits 32-63  generation: grows when the slot is freed, so that old handles are stale
  *
@@ -38,6 +39,7 @@
         TO(FILLING))     /* s; the supervisor, when s is reaped: before it frees blocks */         \
     STATE(PENDING,       /* Any worker may claim the task. It is in its ring (IN_RING). */        \
         TO(RUNNING)      /* worker w; the caller that waits for the task, if it is in a task */    \
+        TO(PENDING)      /* whoever has withheld it: it goes into its ring */                      \
         TO(FILLING)      /* the submitter: no room, or closed, and nobody has claimed the task */  \
         TO(CANCELLED)    /* a canceller */                                                         \
         TO(LOST))        /* the supervisor: no memory to push a dead worker's task again */        \
@@ -99,6 +101,7 @@ static inline bool pi_is_arrow(enum pi_state from, enum pi_state to)
 #define PI_OWNER_MASK ((uint64_t)0x3ff << PI_OWNER_SHIFT)
 #define PI_OWNER_PROGRAM 1023u /* the owner that is the program */
 #define PI_OWNER_NONE 1022u
+#define PI_OWNER_WITHHELD 1020u /* PENDING: no worker may take the task from a ring yet */
 
 #define PI_PARKER_SHIFT 20
 #define PI_PARKER_MASK ((uint64_t)0xfff << PI_PARKER_SHIFT)
@@ -164,6 +167,11 @@ static inline bool pi_in_use(uint64_t word) { return pi_state(word) > PI_FREE; }
 static inline bool pi_has_state(uint64_t word, enum pi_state state, unsigned owner)
 {
     return pi_state(word) == state && pi_owner(word) == owner;
+}
+/* Whether its task is PENDING and withheld. */
+static inline bool pi_is_withheld(uint64_t word)
+{
+    return pi_has_state(word, PI_PENDING, PI_OWNER_WITHHELD);
 }
 /* Whether two words are of one life in one state and of one owner, whatever their flags are. */
 static inline bool pi_same_state(uint64_t a, uint64_t b)

@@ -82,6 +82,10 @@ struct pi_worker {
     /* 1 + the system call that ended this sealed worker; 0: none, or unknown. order: its handler of
      * SIGSYS stores it (release); the supervisor reads it (acquire) when it has seen the death. */
     _Atomic uint32_t forbidden;
+    /* A task that this worker alone runs: 1 + its slot, and above it the generation. 0: none; what
+     * names no withheld task counts as none. order: posse_broadcast stores it (seq), then posts
+     * `wake` and notifies. The worker reads it (acquire) before each task, and clears it by CAS. */
+    _Atomic uint64_t assigned;
     /* Tasks that ended here, by how: twice the count, and 1 more while the worker makes `current`
      * final. So a death in between is counted exactly. The worker alone writes. */
     _Atomic uint64_t finished[PI_ENDS];

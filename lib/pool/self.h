@@ -52,6 +52,7 @@ struct pi_self {
     uint64_t ended_ns;       /* when its last task ended, if it goes on at once; 0: see stamp.c */
     bool begun;              /* its initializer has ended, and it is sealed if it has to be */
     struct posse_task *task; /* that runs now, or NULL */
+    uint32_t broadcast;      /* the serial of the one that it ran at its start; 0: none */
 };
 extern _Thread_local struct pi_self *pi_self; /* NULL: neither */
 

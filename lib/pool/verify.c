@@ -103,6 +103,8 @@ void pi_verify_task(posse_executor *e, uint32_t index, struct pi_verify *verify)
         return;
     uint64_t word = pi_load_seq(&slot->word);          /* with pi_slot_transition */
     uint8_t retries = pi_load_relaxed(&slot->retries); /* relaxed: looked at again later */
+    if (pi_is_withheld(word))                          /* whoever withholds it looks itself */
+        return;
     if (!is_same(verify, word, retries))
         *verify = (struct pi_verify){word, pi_ring_end(ring_of(e, index)), 0, retries};
     else if (pi_state(word) == PI_PENDING && is_passed(ring_of(e, index), verify->since))

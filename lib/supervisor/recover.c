@@ -196,7 +196,7 @@ static void recover_entry(posse_executor *e, uint32_t index, uint64_t word)
     uint64_t left;
     do {
         lane = pi_slot_lane(slot);
-        pending = pi_state(word) == PI_PENDING;
+        pending = pi_state(word) == PI_PENDING && !pi_is_withheld(word);
         left = word & ~(PI_IN_RING & ~(pending ? pi_in_ring(lane) : 0));
     } while (left != word && !pi_cas(&slot->word, &word, left)); /* with claim_head */
     if (pending)

@@ -19,6 +19,7 @@
 #include "pool/report.h"
 #include "pool/wake.h"
 #include "pool/worker_clock.h"
+#include "supervisor/drop_assigned.h"
 #include "supervisor/child.h"
 #include "supervisor/crash_block.h"
 #include "supervisor/deadline.h"
@@ -297,6 +298,7 @@ void pi_supervisor_run(struct pi_supervisor *s)
         pi_enforce_deadlines(s);
         check_phase(s); /* before pi_scale: that must not look at the ring before DRAINING */
         pi_scale(s);
+        pi_drop_assigned(s); /* after it: workers may be inactive now */
         if (pi_phase_of(e) != s->phase_seen)
             continue;
         if (s->alive == 0 && s->missing == 0 && s->phase_seen >= PI_DRAINING)

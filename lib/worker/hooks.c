@@ -35,9 +35,8 @@ static struct pi_error failure(posse_executor *e, struct posse_task *task, int c
     return why;
 }
 
-/* False: it failed, and *why says how. */
-static bool call(posse_executor *e, unsigned worker, const struct pi_hook *hook,
-                 struct pi_error *why)
+bool pi_call_hook(posse_executor *e, unsigned worker, const struct pi_hook *hook,
+                  struct pi_error *why)
 {
     struct pi_slot slot = {.fn = 0};
     struct posse_task task = {
@@ -62,12 +61,12 @@ static bool call(posse_executor *e, unsigned worker, const struct pi_hook *hook,
 
 bool pi_initialize(posse_executor *e, unsigned worker, struct pi_error *why)
 {
-    return !e->hooks.initializer.fn || call(e, worker, &e->hooks.initializer, why);
+    return !e->hooks.initializer.fn || pi_call_hook(e, worker, &e->hooks.initializer, why);
 }
 
 void pi_finalize(posse_executor *e, unsigned worker)
 {
     struct pi_error ignored;
     if (e->hooks.finalizer.fn)
-        (void)call(e, worker, &e->hooks.finalizer, &ignored);
+        (void)pi_call_hook(e, worker, &e->hooks.finalizer, &ignored);
 }

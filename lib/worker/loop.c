@@ -23,6 +23,7 @@
 #include "pool/wake.h"
 #include "pool/worker_clock.h"
 #include "worker/fresh.h"
+#include "worker/run_assigned.h"
 #include "worker/help.h"
 #include "worker/hooks.h"
 #include "worker/run.h"
@@ -161,6 +162,14 @@ static bool is_unfit(const struct worker *w, uint32_t index)
                                 (pi_slot_is_limited(slot) && !pi_limits_can_hold(e, slot)));
 }
 
+/* Runs what posse_broadcast has assigned to this worker. */
+__attribute__((noinline)) static void run_assigned(struct worker *w, uint64_t assigned)
+{
+    if (w->idle)
+        stop_idling(w);
+    pi_run_assigned(w->executor, w->worker, assigned);
+}
+
 static void work(struct worker *w)
 {
     posse_executor *e = w->executor;
@@ -175,6 +184,12 @@ static void work(struct worker *w)
             continue;
         }
         pi_see_blocks(e); /* a worker that cannot open them ends: before it has a task */
+        /* acquire: with posse_broadcast */
+        uint64_t assigned = pi_load_acquire(&segment->workers[w->worker].assigned);
+        if (assigned != 0) {
+            run_assigned(w, assigned);
+            continue;
+        }
         struct pi_taker taker = {w->worker, w->begun, (unsigned)pi_self->ran};
         uint32_t index = pi_lanes_claim_next(&segment->lanes, &segment->slots, &taker, &word);
         if (index == PI_NO_INDEX && phase == PI_DRAINING)
@@ -223,7 +238,8 @@ static void leave(struct worker *w)
 static bool begin(posse_executor *e, unsigned worker, struct pi_error *why)
 {
     return pi_seal_begin(e, why) && pi_initialize(e, worker, why) &&
-           (!e->backend->rearm || e->backend->rearm(e, why)) && pi_seal_worker(e, worker, why);
+           (!e->backend->rearm || e->backend->rearm(e, why)) && pi_seal_worker(e, worker, why) &&
+           pi_run_for_later(e, worker, why);
 }
 
 void pi_worker_loop(posse_executor *e, unsigned worker)

@@ -42,6 +42,7 @@ ALONE(limits)
 ALONE(descriptors)
 ALONE(unobserved)
 ALONE(feed)
+ALONE(broadcast)
 
 IN_PAIRS(one_worker)
 IN_PAIRS(two_workers)
@@ -63,6 +64,7 @@ IN_PAIRS(limits)
 IN_PAIRS(descriptors)
 IN_PAIRS(unobserved)
 IN_PAIRS(feed)
+IN_PAIRS(broadcast)
 
 IN_RECOVERY(two_workers)
 IN_RECOVERY(listeners)
@@ -79,6 +81,7 @@ IN_RECOVERY(cancelling)
 IN_RECOVERY(descriptors)
 IN_RECOVERY(unobserved)
 IN_RECOVERY(feed)
+IN_RECOVERY(broadcast)
 
 /* Where the system has it. */
 static void require_fresh(void) { end_pool(fresh_pool(1, (posse_seal){.allow = 0})); }

@@ -258,11 +258,37 @@ static int bar(void)
     return leave_pool(pool);
 }
 
+/* With and without later workers. A worker that has no memory for it at its start fails there. */
+static int broadcasts(void)
+{
+    posse_status statuses[4];
+    posse_broadcast_job job = {.struct_size = sizeof job,
+                               .fn = echo_task,
+                               .arg = large,
+                               .size = sizeof large,
+                               .statuses = statuses,
+                               .capacity = COUNT(statuses)};
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    for (int i = 0; i < 3; i++) {
+        size_t n;
+        job.also_later = i % 2;
+        posse_status status = posse_broadcast(pool, &job, &n);
+        ALLOW(status, ACCEPTED | AS(POSSE_TASK_FAILED) | AS(POSSE_WORKER_LOST));
+        REQUIRE(n <= COUNT(statuses));
+    }
+    job = (posse_broadcast_job){.struct_size = sizeof job, .also_later = 1};
+    ALLOW(posse_broadcast(pool, &job, NULL), ACCEPTED);
+    return leave_pool(pool);
+}
+
 TEST(small_tasks, PARALLEL_FORKED) { sweep_all("small task", one_small); }
 TEST(large_arguments_and_results, FORKED) { sweep_all("large task", one_large); }
 TEST(tables_grow, FORKED) { sweep_all("many tasks", many_at_once); }
 TEST(tables_grow_in_one_call, FORKED) { sweep_all("many in one call", many_in_one_call); }
 TEST(locks_queues_memory, FORKED) { sweep_all("shared things", shared_things); }
+TEST(broadcasts_end, FORKED) { sweep_all("broadcasts", broadcasts); }
 TEST(shutdown, PROCESSES) { sweep_all("shutdown", shut_down); }
 TEST(descriptors_are_passed, FORKED) { sweep_all("descriptors", descriptors); }
 TEST(progress_and_messages, FORKED) { sweep_all("telling", telling); }

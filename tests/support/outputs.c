@@ -79,6 +79,16 @@ static posse_status submit_many(const struct given *given)
     return if_defined(status, IS_ZERO(futures) && accepted == 0);
 }
 
+static posse_status broadcast(const struct given *given)
+{
+    size_t n;
+    POISONED(n);
+    posse_broadcast_job job = {.struct_size = sizeof job, .fn = identity_task, .arg = ""};
+    job.size = given->scene == LARGE ? SIZE_MAX : 1;
+    posse_status status = posse_broadcast(given->pool, &job, &n);
+    return if_defined(status, n == 0);
+}
+
 static posse_status result(const struct given *given)
 {
     const void *data;
@@ -225,6 +235,13 @@ const struct output output_calls[] = {
       [SHUT] = POSSE_SHUT_DOWN,
       [BROKEN] = POSSE_BROKEN,
       [LATE] = POSSE_TIMEOUT,
+      [LARGE] = POSSE_TOO_LARGE}},
+    {"posse_broadcast",
+     broadcast,
+     {[EMPTY] = POSSE_INVALID,
+      [CHILD] = POSSE_WRONG_PROCESS,
+      [SHUT] = POSSE_SHUT_DOWN,
+      [BROKEN] = POSSE_BROKEN,
       [LARGE] = POSSE_TOO_LARGE}},
     {"posse_result",
      result,

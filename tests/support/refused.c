@@ -59,6 +59,8 @@ static int refused_submits(posse_executor *pool)
     REFUSED(posse_submit(pool, identity_task, NULL, 0, NULL));
     REFUSED(posse_submit_with(pool, &job, &future));
     REFUSED(posse_submit_many(pool, &job, 1, &future, NULL));
+    posse_broadcast_job all = {.struct_size = sizeof all, .fn = identity_task};
+    REFUSED(posse_broadcast(pool, &all, NULL));
     REFUSED(posse_map(pool, &items, NULL));
     REFUSED(posse_map_open(pool, &items, &mapping));
     return 0;
@@ -142,6 +144,7 @@ const char *const refused_calls[] = {"posse_result",
                                      "posse_why_broken",
                                      "posse_resize",
                                      "posse_wait_idle",
+                                     "posse_broadcast",
                                      "posse_alloc",
                                      "posse_free",
                                      "posse_terminate_workers",

@@ -36,6 +36,8 @@ static const struct {
     {"log.c", NULL, false, "the log: the program"},
     {"core/worker_events.c", "pi_worker_events_put", false, "the supervisor"},
     {"core/worker_events.c", "pi_worker_events_take", false, "the log: the program"},
+    {"broadcast.c", NULL, false, "the program"},
+    {"core/slot.c", "pi_slot_withhold", false, "tasks of posse_broadcast: the program"},
     {"submit_inline.c", "run_inline", false, "inline backend"},
     {"submit_undo.c", "pi_submit_take_back", true, "the executor is stopped as a task submits"},
     {"core/groups.c", "pi_group_leave", true, "there is no memory left"},

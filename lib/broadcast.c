@@ -1,0 +1,356 @@
+/* Runs in: program.
+ *
+ * posse_broadcast: a function runs once in every worker. pool/assign.h has the protocol.
+ */
+#include "base/tuning.h"
+#include "internal.h"
+#include "os/clock.h"
+#include "os/semaphore.h"
+#include "os/unwind.h"
+#include "pool/await.h"
+#include "pool/backend.h"
+#include "pool/block.h"
+#include "pool/assign.h"
+#include "pool/park.h"
+#include "pool/phase.h"
+#include "pool/self.h"
+#include "pool/wake.h"
+#include "submit.h"
+#include "worker/run_assigned.h"
+#include "worker/help.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One worker that was active. */
+struct run {
+    posse_future future;
+    unsigned worker;
+    posse_status status;
+    bool counts; /* it was still active when it came to it */
+};
+
+struct call {
+    posse_executor *executor;
+    const posse_broadcast_job *job;
+    struct pi_broadcast head;
+    uint64_t until;
+    posse_status status; /* why it waits no longer; POSSE_OK: it has waited for all */
+    int error;           /* errno of that */
+    struct run *runs;
+    size_t n;
+};
+
+/* ---- one caller at a time ---- */
+
+static posse_status may_begin(posse_executor *e)
+{
+    return pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
+}
+
+static bool is_free(posse_executor *e, uint32_t parker)
+{
+    (void)parker;
+    return atomic_load(&e->broadcasting) == 0 || may_begin(e) != POSSE_OK; /* seq: with end_turn */
+}
+
+static posse_status await_turn(posse_executor *e, uint64_t until)
+{
+    posse_status status;
+    uint32_t nobody = 0;
+    while ((status = may_begin(e)) == POSSE_OK &&
+           !atomic_compare_exchange_strong(&e->broadcasting, &nobody, 1)) { /* as above */
+        status = pi_await_event(e, is_free, until);
+        if (status != POSSE_OK)
+            break;
+        nobody = 0;
+    }
+    return status;
+}
+
+static void end_turn(posse_executor *e)
+{
+    atomic_store(&e->broadcasting, 0); /* seq: with is_free */
+    pi_wake_all_parkers(e);
+}
+
+/* ---- for workers that start later ---- */
+
+/* Steps 1 and 2. Without a function: what was left for them is forgotten. */
+static posse_status leave_for_later(struct call *c)
+{
+    posse_executor *e = c->executor;
+    struct pi_bytes block = {.ref = 0};
+    uint64_t word = 0;
+    if (c->job->fn) {
+        posse_status status =
+            pi_block_acquire(e, PI_OWNER_PROGRAM, sizeof c->head + c->job->size, &block);
+        if (status != POSSE_OK)
+            return status;
+        e->broadcasts = e->broadcasts % PI_BROADCAST_SERIAL_MASK + 1; /* never 0 */
+        c->head.serial = e->broadcasts;
+        memcpy(block.bytes, &c->head, sizeof c->head);
+        if (c->job->size)
+            memcpy((struct pi_broadcast *)block.bytes + 1, c->job->arg, c->job->size);
+        word = block.ref << PI_BROADCAST_SERIAL_BITS | c->head.serial;
+    }
+    /* seq: before the states of the workers; release: the block */
+    uint64_t old = pi_exchange_seq(&e->segment.header->for_later, word);
+    pi_block_ref ref = old >> PI_BROADCAST_SERIAL_BITS;
+    if (ref)
+        (void)pi_block_release(e, PI_OWNER_PROGRAM, ref, pi_tag_held(PI_OWNER_PROGRAM));
+    return POSSE_OK;
+}
+
+/* ---- the tasks ---- */
+
+/* As a pi_writer: head and argument together. */
+static void *write_arg(void *to, const void *from, size_t size)
+{
+    const struct call *c = from;
+    memcpy(to, &c->head, sizeof c->head);
+    if (size > sizeof c->head)
+        memcpy((char *)to + sizeof c->head, c->job->arg, size - sizeof c->head);
+    return to;
+}
+
+/* A task that is withheld. */
+static posse_status make_task(struct call *c, posse_future *future)
+{
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = pi_broadcast_task,
+                     .arg = c,
+                     .size = sizeof c->head + c->job->size,
+                     .retries = -1};
+    struct pi_submission s = {
+        .executor = c->executor, .write = write_arg, .owner = PI_OWNER_PROGRAM};
+    struct pi_filling taken;
+    pi_submit_set_job(&s, &job);
+    if (pi_submit_take(&s, 1, &taken) == 0)
+        return pi_failure(PI_NO_SHARED);
+    s.index = taken.index;
+    s.word = taken.word;
+    *future = (posse_future){c->executor, s.index, pi_generation(s.word)};
+    posse_status status = pi_submit_fill(&s);
+    if (status == POSSE_OK)
+        pi_slot_withhold(s.slot, s.word, 0);
+    return status;
+}
+
+/* Step 5; done again if a task may have overwritten it. */
+static void assign(const struct run *run)
+{
+    posse_executor *e = run->future.executor;
+    struct pi_worker *worker = &e->segment.workers[run->worker];
+    pi_store_seq(&worker->assigned, pi_assigned(run->future)); /* with run_assigned */
+    pi_os_semaphore_post(&worker->wake);
+}
+
+static bool is_active(posse_executor *e, unsigned worker)
+{
+    switch (pi_load_seq(&e->segment.workers[worker].state)) { /* after `for_later` */
+    case PI_WORKER_STARTING:
+    case PI_WORKER_READY:
+    case PI_WORKER_IDLE: return true;
+    default: return false;
+    }
+}
+
+static posse_status assign_all(struct call *c)
+{
+    posse_executor *e = c->executor;
+    posse_status status = POSSE_OK;
+    pi_store_seq(&e->segment.header->assigned, 1); /* with pi_drop_assigned */
+    unsigned workers = pi_workers_count(&e->segment);
+    for (unsigned i = 0; i < workers && status == POSSE_OK; i++) {
+        struct run *run = &c->runs[c->n];
+        if (!is_active(e, i))
+            continue;
+        *run = (struct run){.worker = i};
+        status = make_task(c, &run->future);
+        if (status == POSSE_OK) {
+            assign(run);
+            c->n++;
+        }
+    }
+    e->backend->notify(e);
+    return status;
+}
+
+/* ---- the ends ---- */
+
+/* Waits until the task has ended, or until the moment. What it sees of it is in *wait. */
+static posse_status await_run(const struct run *run, struct pi_await *wait, uint64_t until)
+{
+    *wait = (struct pi_await){.future = run->future, .help = pi_help};
+    posse_status status = pi_await_final(wait, until);
+    if (wait->entered)
+        pi_call_exit(run->future.executor);
+    return status;
+}
+
+/* How a task ended. */
+static void note_end(struct run *run, uint64_t word)
+{
+    posse_executor *e = run->future.executor;
+    struct pi_seen seen = {.slot = &e->segment.slots.at[run->future.slot], .word = word};
+    run->status = pi_end_or_ok(e, seen);
+    run->counts = run->status != POSSE_CANCELLED;
+}
+
+/* The call waits no longer. */
+static void give_up(const struct call *c, struct run *run)
+{
+    struct pi_await wait;
+    run->counts = true;
+    run->status = c->status;
+    if (posse_cancel(run->future) == POSSE_OK)
+        run->status = POSSE_CANCELLED;
+    else if (await_run(run, &wait, 0) == POSSE_OK)
+        note_end(run, wait.word);
+}
+
+static void await_end(struct call *c, struct run *run)
+{
+    struct pi_await wait;
+    posse_status status = c->status ? c->status : POSSE_TIMEOUT;
+    while (c->status == POSSE_OK && status == POSSE_TIMEOUT) {
+        uint64_t now = pi_os_now(), verify = now + pi_verify_interval_ns;
+        status = await_run(run, &wait, c->until < verify ? c->until : verify);
+        if (status == POSSE_TIMEOUT && pi_os_now() >= c->until)
+            c->status = status;
+        else if (status == POSSE_TIMEOUT && pi_is_withheld(wait.word))
+            assign(run);
+    }
+    if (status == POSSE_OK) {
+        note_end(run, wait.word);
+    } else {
+        c->error = c->status ? c->error : errno;
+        c->status = c->status ? c->status : status == POSSE_INVALID ? POSSE_BROKEN : status;
+        give_up(c, run);
+    }
+    (void)posse_release(run->future);
+}
+
+/* Writes what the caller gets. Returns the first status that is not POSSE_OK. */
+static posse_status report(const struct call *c, size_t *n)
+{
+    posse_status first = POSSE_OK;
+    bool all = true;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct run *run = &c->runs[i];
+        all &= run->counts;
+        if (!run->counts)
+            continue;
+        if (*n < c->job->capacity)
+            c->job->statuses[*n] = run->status;
+        ++*n;
+        first = first ? first : run->status;
+    }
+    errno = c->error;
+    if (c->status != POSSE_OK)
+        return c->status;
+    return first || all ? first : pi_phase_status(pi_phase_of(c->executor));
+}
+
+/* ---- the call ---- */
+
+static posse_status broadcast(struct call *c)
+{
+    posse_status status = POSSE_OK;
+    if (c->job->also_later)
+        status = leave_for_later(c);
+    if (status != POSSE_OK || !c->job->fn)
+        return status;
+    c->status = assign_all(c);
+    c->error = errno;
+    for (size_t i = 0; i < c->n; i++)
+        await_end(c, &c->runs[i]);
+    pi_store_seq(&c->executor->segment.header->assigned, 0); /* with pi_drop_assigned */
+    return POSSE_OK;
+}
+
+static posse_status broadcast_in_turn(struct call *c, size_t *n)
+{
+    posse_executor *e = c->executor;
+    c->runs = calloc(PI_MAX_WORKERS, sizeof *c->runs);
+    if (!c->runs)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    pi_call_enter(e);
+    (void)pi_check_supervisor(e);
+    posse_status status = await_turn(e, c->until);
+    if (status == POSSE_OK) {
+        status = broadcast(c);
+        end_turn(e);
+    }
+    if (status == POSSE_OK)
+        status = report(c, n);
+    int error = errno;
+    pi_call_exit(e);
+    free(c->runs);
+    errno = error;
+    return status;
+}
+
+/* The caller is the only worker. */
+static posse_status broadcast_inline(posse_executor *e, const posse_broadcast_job *job, size_t *n)
+{
+    posse_future future;
+    if (!job->fn)
+        return POSSE_OK;
+    posse_status status = posse_submit(e, job->fn, job->arg, job->size, &future);
+    if (status != POSSE_OK)
+        return status;
+    status = posse_result(future, -1, NULL, NULL);
+    (void)posse_release(future);
+    if (job->capacity > 0)
+        job->statuses[0] = status;
+    *n = 1;
+    return status;
+}
+
+static posse_status check_job(posse_executor *e, const posse_broadcast_job *job)
+{
+    const struct pi_mistake mistakes[] = {
+        {job->also_later != 0 && job->also_later != 1, POSSE_INVALID,
+         "job.also_later is neither 0 nor 1"},
+        {!job->fn && !job->also_later, POSSE_INVALID, "fn is NULL"},
+        {job->size && !job->arg, POSSE_INVALID, "arg is NULL, but size is not 0"},
+        {job->timeout_ms < 0, POSSE_INVALID, "job.timeout_ms is negative"},
+        {job->capacity && !job->statuses, POSSE_INVALID,
+         "job.statuses is NULL, but job.capacity is not 0"},
+        {job->size > PI_SIZE_MASK / 2, POSSE_TOO_LARGE,
+         "size is over the largest block of shared memory"},
+    };
+    posse_status status = PI_REFUSE_FIRST(mistakes);
+    if (status == POSSE_OK && job->fn && !pi_loaded(e, (uintptr_t)job->fn))
+        status = POSSE_NOT_LOADED;
+    if (status == POSSE_OK && (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM))
+        status = POSSE_DEADLOCK;
+    return status;
+}
+
+posse_status posse_broadcast(posse_executor *e, const posse_broadcast_job *given, size_t *n)
+{
+    posse_broadcast_job copy;
+    size_t own_n;
+    n = n ? n : &own_n;
+    *n = 0;
+    posse_status status = pi_check(e);
+    if (status != POSSE_OK)
+        return status;
+    const posse_broadcast_job *job = pi_sized_read(given, &copy, sizeof copy);
+    if (!job)
+        return given ? POSSE_INVALID : pi_refuse(POSSE_INVALID, "job is NULL");
+    status = check_job(e, job);
+    if (status != POSSE_OK)
+        return status;
+    if (!e->backend->spawn)
+        return broadcast_inline(e, job, n);
+    struct call call = {.executor = e,
+                        .job = job,
+                        .head = {.fn = (uintptr_t)job->fn, .size = job->size},
+                        .until = job->timeout_ms ? pi_os_after_ms(job->timeout_ms) : PI_NEVER};
+    return broadcast_in_turn(&call, n);
+}
