@@ -619,13 +619,13 @@ typedef struct posse_broadcast_job {
 } posse_broadcast_job;
 
 /* Runs a function once in every worker that is there, to load a table anew for example. Idle
- * workers run it at once, the others when their task has ended, before their next one. Blocks until it has
- * ended in all. *n, if not NULL, gets their number. A worker that retires or is sent away before it
- * comes to it does not count. Workers that posse_create has not started yet are later ones: it
- * returns when the first is there. If a worker dies in it, fn does not run again there, and without
- * also_later the replacement does not run it. Calls by several threads come one after the other, in
- * all workers in the same order. posse_get_stats counts each run as a task, max_tasks_per_worker
- * does not. Inline it runs once, in the caller.
+ * workers run it at once, the others when their task has ended, before their next one. Blocks until
+ * it has ended in all. *n, if not NULL, gets their number. A worker that retires or is sent away
+ * before it comes to it does not count. Workers that posse_create has not started yet are later
+ * ones: it returns when the first is there. If a worker dies in it, fn does not run again there,
+ * and without also_later the replacement does not run it. Calls by several threads come one after
+ * the other, in all workers in the same order. posse_get_stats counts each run as a task,
+ * max_tasks_per_worker does not. Inline it runs once, in the caller.
  * POSSE_OK: it returned 0 in each of them.
  * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_FORBIDDEN: the first that did not end well ended so.
  * POSSE_TIMEOUT: time was up. Workers that had not begun it never will: their status is

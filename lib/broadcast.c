@@ -174,6 +174,7 @@ static posse_status assign_all(struct call *c)
             c->n++;
         }
     }
+    c->error = errno;
     e->backend->notify(e);
     return status;
 }
@@ -264,7 +265,6 @@ static posse_status broadcast(struct call *c)
     if (status != POSSE_OK || !c->job->fn)
         return status;
     c->status = assign_all(c);
-    c->error = errno;
     for (size_t i = 0; i < c->n; i++)
         await_end(c, &c->runs[i]);
     pi_store_seq(&c->executor->segment.header->assigned, 0); /* with pi_drop_assigned */
