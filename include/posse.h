@@ -568,6 +568,8 @@ typedef struct posse_job {
      * left, the task fails. */
     const int *descriptors;
     size_t n_descriptors;
+    /* The group that the task belongs to, see posse_group.h; NULL: none. */
+    struct posse_group *group;
 } posse_job;
 
 /* Submits a job. Statuses as posse_submit. Also:
@@ -578,9 +580,11 @@ typedef struct posse_job {
  * POSSE_SYSTEM: a descriptor cannot be copied. errno is EBADF: it is not open; EMFILE: the process
  * that holds the copies, or the caller, has no descriptor left.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
- * cannot measure memory.
+ * cannot measure memory; or a task in a worker process has set a group.
+ * POSSE_CANCELLED: the job's group was cancelled.
  * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, a
- * flag or priority unknown, or POSSE_TERMINATE without grace_ms. */
+ * flag or priority unknown, POSSE_TERMINATE without grace_ms, or the group one of another executor.
+ */
 POSSE_API POSSE_CHECK posse_status posse_submit_with(posse_executor *executor, const posse_job *job,
                                                      posse_future *future);
 

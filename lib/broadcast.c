@@ -49,8 +49,9 @@ static posse_status may_begin(posse_executor *e)
     return pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
 }
 
-static bool is_free(posse_executor *e, uint32_t parker)
+static bool is_free(void *executor, uint32_t parker)
 {
+    posse_executor *e = executor;
     (void)parker;
     return atomic_load(&e->broadcasting) == 0 || may_begin(e) != POSSE_OK; /* seq: with end_turn */
 }
@@ -61,7 +62,7 @@ static posse_status await_turn(posse_executor *e, uint64_t until)
     uint32_t nobody = 0;
     while ((status = may_begin(e)) == POSSE_OK &&
            !atomic_compare_exchange_strong(&e->broadcasting, &nobody, 1)) { /* as above */
-        status = pi_await_event(e, is_free, until);
+        status = pi_await_event(e, is_free, e, until);
         if (status != POSSE_OK)
             break;
         nobody = 0;

@@ -186,8 +186,9 @@ static struct pi_callbacks *callbacks_of(posse_executor *e)
     return callbacks;
 }
 
-static bool all_called(posse_executor *e, uint32_t parker)
+static bool all_called(void *executor, uint32_t parker)
 {
+    posse_executor *e = executor;
     (void)parker;
     struct pi_callbacks *callbacks = callbacks_of(e);
     /* seq: with drop */
@@ -201,7 +202,7 @@ posse_status pi_finish_callbacks(posse_executor *e, uint64_t until, bool *called
         return POSSE_OK;
     struct pi_callbacks *callbacks = callbacks_of(e); /* which stay until the executor goes */
     (void)atomic_fetch_add(&callbacks->awaited, 1);   /* seq: with drop */
-    posse_status status = pi_await_event(e, all_called, until);
+    posse_status status = pi_await_event(e, all_called, e, until);
     (void)atomic_fetch_sub(&callbacks->awaited, 1); /* seq: as above */
     return status;
 }

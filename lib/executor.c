@@ -221,8 +221,9 @@ posse_status pi_shutdown_status(posse_executor *e)
     return pi_destroying(e) ? POSSE_SHUT_DOWN : POSSE_OK;
 }
 
-static bool is_closed(posse_executor *e, uint32_t parker)
+static bool is_closed(void *executor, uint32_t parker)
 {
+    posse_executor *e = executor;
     (void)parker;
     return pi_phase_of(e) >= PI_CLOSED || pi_destroying(e);
 }
@@ -231,7 +232,7 @@ static posse_status await_shutdown(posse_executor *e, uint64_t until)
 {
     (void)pi_check_supervisor(e);
     bool called;
-    posse_status status = pi_await_event(e, is_closed, until);
+    posse_status status = pi_await_event(e, is_closed, e, until);
     if (status == POSSE_OK)
         status = pi_finish_callbacks(e, until, &called);
     return status == POSSE_OK ? pi_shutdown_status(e) : status;

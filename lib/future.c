@@ -190,12 +190,8 @@ static bool cancel(posse_future future, uint64_t *word, uint64_t flags)
  * task may be PENDING again: the call looks once more. order: the CAS of the flag is seq with
  * pi_limits_grace (worker/task_limits.c) and with pi_check_grace; posse_task_cancelled reads only
  * the flag. */
-posse_status posse_cancel(posse_future future)
+posse_status pi_cancel(posse_future future, struct pi_seen seen)
 {
-    struct pi_seen seen;
-    posse_status status = pi_future_look(future, &seen);
-    if (status != POSSE_OK)
-        return status;
     while (pi_generation(seen.word) == future.generation) {
         if (pi_state(seen.word) == PI_PENDING) {
             if (cancel(future, &seen.word, 0))
@@ -212,6 +208,13 @@ posse_status posse_cancel(posse_future future)
     return POSSE_TOO_LATE;
 }
 
+posse_status posse_cancel(posse_future future)
+{
+    struct pi_seen seen;
+    posse_status status = pi_future_look(future, &seen);
+    return status == POSSE_OK ? pi_cancel(future, seen) : status;
+}
+
 /* Ends a running task: a process by the supervisor, a thread's task here. */
 static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *word)
 {
@@ -223,12 +226,8 @@ static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *wor
     return ok;
 }
 
-posse_status posse_kill(posse_future future)
+posse_status pi_kill(posse_future future, struct pi_seen seen)
 {
-    struct pi_seen seen;
-    posse_status status = pi_future_look(future, &seen);
-    if (status != POSSE_OK)
-        return status;
     while (pi_generation(seen.word) == future.generation && !pi_final(seen.word)) {
         if (pi_state(seen.word) == PI_PENDING && cancel(future, &seen.word, 0))
             return POSSE_OK;
@@ -244,6 +243,13 @@ posse_status posse_kill(posse_future future)
     return POSSE_TOO_LATE;
 }
 
+posse_status posse_kill(posse_future future)
+{
+    struct pi_seen seen;
+    posse_status status = pi_future_look(future, &seen);
+    return status == POSSE_OK ? pi_kill(future, seen) : status;
+}
+
 /* order: the CAS of DETACHED, with pi_finish: either that sees the flag and frees the slot, or the
  * CAS fails and this sees the end. */
 posse_status posse_release(posse_future future)
@@ -251,7 +257,8 @@ posse_status posse_release(posse_future future)
     struct pi_seen seen;
     posse_status status = pi_future_look(future, &seen);
     while (status == POSSE_OK && pi_generation(seen.word) == future.generation) {
-        bool leave_it = !pi_final(seen.word) || (seen.word & PI_PINNED);
+        bool leave_it =
+            !pi_final(seen.word) || (seen.word & PI_PINNED) || pi_slot_is_grouped(seen.slot);
         if (seen.word & PI_DETACHED)
             break;
         if (!leave_it && pi_discard(future.executor, future.slot, seen.word))
@@ -264,6 +271,7 @@ posse_status posse_release(posse_future future)
                 pi_dispatch_slot(future.executor, future.slot, pi_parker(seen.word) - 1))
                 seen.word = pi_with_parker(seen.word, 0); /* ours, which knows it now */
             pi_wake_released(future.executor, seen.word);
+            pi_discard_if_left(future.executor, future.slot, seen.word | PI_DETACHED);
             return POSSE_OK;
         }
     }

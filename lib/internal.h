@@ -98,6 +98,9 @@ static inline int pi_attempt(int of_task, unsigned runs)
 {
     return runs < UINT8_MAX - (unsigned)of_task ? of_task + (int)runs : UINT8_MAX;
 }
+/* As posse_cancel and posse_kill, of a task whose future may be released. */
+posse_status pi_cancel(posse_future future, struct pi_seen seen);
+posse_status pi_kill(posse_future future, struct pi_seen seen);
 /* Fills an error with a call's status and its words, and nothing else. */
 void pi_error_of_call(posse_status status, posse_error *error);
 /* As posse_exception, of a task that is final. */
@@ -130,6 +133,18 @@ posse_status pi_check_job(posse_executor *executor, const posse_job *job);
 typedef void *pi_writer(void *to, const void *from, size_t size);
 posse_status pi_submit(posse_executor *executor, const posse_job *job, pi_writer *write,
                        posse_future *future);
+
+/* ---- task_group.c: the task of a job with a group ---- */
+
+struct pi_submission;
+struct pi_member;
+/* Whether a job for the executor may have this group. */
+posse_status pi_check_job_group(const posse_executor *executor, const struct posse_group *group);
+/* Before the task enters the queue. POSSE_OK: *member must be given to pi_member_joined; NULL: the
+ * task waits in its group. Otherwise its slot is freed. */
+posse_status pi_member_enter(struct pi_submission *s, struct pi_member **member);
+/* The task has entered the queue, or was refused with that status, which it returns. */
+posse_status pi_member_joined(struct pi_member *member, posse_status status);
 
 /* submit_inline.c: runs a task that is FILLING, exactly `word`, to its end; `flags` are added to
  * its word. POSSE_OK, or why it was not accepted: it is freed then. */

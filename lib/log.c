@@ -92,7 +92,7 @@ static void tell_task(posse_executor *e, uint32_t index)
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t word = pi_load_seq(&slot->word); /* with pi_slot_transition */
     posse_error error;
-    if (!pi_is_for_log(e, word))
+    if (!pi_is_for_log(e, word) || pi_slot_is_grouped(slot)) /* its group looks first */
         return;
     pi_see_blocks(e); /* its message may be in one */
     pi_error_of_task(e, &(struct pi_seen){.slot = slot, .word = word}, &error);

@@ -13,6 +13,7 @@
 #include "submit.h"
 #include "base/probe.h"
 #include "os/clock.h"
+#include "os/unwind.h"
 #include "pool/await.h"
 #include "pool/backend.h"
 #include "pool/block.h"
@@ -196,6 +197,8 @@ static inline posse_status fill(struct pi_submission *s)
     uint64_t kind = job->name || pi_job_is_limited(job) ? fill_kind(job, slot) : 0;
     if (job->n_descriptors)
         kind |= PI_DESCRIPTORS;
+    if (job->group)
+        kind |= PI_GROUPED;
     pi_store_relaxed(&slot->arg_size, /* before the blocks, for pi_discard */
                      job->size | kind | (uint64_t)s->lane << PI_LANE_SHIFT);
     posse_status status = fill_arg(s);
@@ -296,6 +299,30 @@ static posse_status queue_limited(struct pi_submission *s)
     return status;
 }
 
+/* POSSE_OK: the task runs, or will. Otherwise its slot is free. */
+static posse_status enter(struct pi_submission *s)
+{
+    posse_executor *e = s->executor;
+    if (!e->backend->spawn)
+        return pi_submit_inline(e, s->index, s->word, s->flags);
+    return e->queue_limit ? queue_limited(s) : queue(s);
+}
+
+static void refuse_member(void *member) { (void)pi_member_joined(member, POSSE_CANCELLED); }
+
+/* The task of a job with a group. Inline its function may leave the call. */
+__attribute__((noinline)) static posse_status enter_group(struct pi_submission *s)
+{
+    struct pi_member *member;
+    posse_status status = pi_member_enter(s, &member);
+    if (!member)
+        return status;
+    PI_OS_IF_LEFT(refuse_member, member);
+    status = enter(s);
+    PI_OS_END_IF_LEFT;
+    return pi_member_joined(member, status);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static posse_status check(struct pi_submission *s, const posse_job *given, posse_job *copy)
@@ -328,10 +355,8 @@ posse_status pi_submit(posse_executor *e, const posse_job *job, pi_writer *write
         status = fill(&s);
     if (future) /* not before: arg may be read from there */
         *future = (posse_future){.executor = NULL};
-    if (status == POSSE_OK && !e->backend->spawn)
-        status = pi_submit_inline(e, s.index, s.word, s.flags);
-    else if (status == POSSE_OK)
-        status = e->queue_limit ? queue_limited(&s) : queue(&s);
+    if (status == POSSE_OK)
+        status = s.job->group ? enter_group(&s) : enter(&s);
     if (future && status == POSSE_OK)
         *future = (posse_future){e, s.index, generation};
     return status;

@@ -43,6 +43,7 @@ struct batch {
     const char *jobs;
     size_t stride;
     posse_job copy;
+    bool grouped; /* some are of a group: these enter one by one */
     /* The tasks of this batch: job `first` and those behind it. */
     size_t first;
     unsigned n, pushed, accepted;
@@ -83,6 +84,7 @@ static posse_status check_jobs(struct batch *b, size_t n)
         if (pi_size_of(b->jobs + i * b->stride) != b->stride)
             return pi_refuse(POSSE_INVALID, "struct_size of the jobs is not the same");
         status = pi_check_job(b->task.executor, job);
+        b->grouped |= job->group != NULL;
     }
     return status;
 }
@@ -239,7 +241,8 @@ static posse_status submit_batches(struct batch *b, size_t n, posse_future *futu
     return b->status;
 }
 
-/* Without workers each task ends before the next begins. One may leave the call. */
+/* Without workers, where each task ends before the next begins, and one may leave the call; and
+ * tasks of groups. */
 static posse_status submit_each(struct batch *b, size_t n, posse_future *futures, size_t *accepted)
 {
     posse_status status = POSSE_OK;
@@ -261,7 +264,7 @@ posse_status posse_submit_many(posse_executor *e, const posse_job *jobs, size_t 
     accepted = accepted ? accepted : &unused;
     *accepted = 0;
     posse_status status = check(&b, n);
-    if (status == POSSE_OK && e->backend->spawn)
+    if (status == POSSE_OK && e->backend->spawn && !b.grouped)
         status = submit_batches(&b, n, futures);
     else if (status == POSSE_OK)
         status = submit_each(&b, n, futures, accepted);

@@ -11,7 +11,8 @@
  * also when the task is PENDING again for another run. */
 static bool is_untouched(const struct pi_submission *s, uint64_t seen, enum pi_state state)
 {
-    return pi_has_state(seen, state, PI_OWNER_NONE) &&
+    return (pi_has_state(seen, state, PI_OWNER_NONE) ||
+            pi_has_state(seen, state, PI_OWNER_WITHHELD)) &&
            pi_generation(seen) == pi_generation(s->word);
 }
 

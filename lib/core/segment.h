@@ -136,6 +136,9 @@ struct pi_header {
     _Atomic uint64_t sync_serial;
 
     struct pi_worker_events events; /* only with a log */
+    /* Tasks that wait in their groups; DRAINING does not end before they do. The program writes it,
+     * see task_group.c. */
+    _Atomic uint32_t withheld;
     /* 1: tasks are assigned to workers. The program writes it, see supervisor/drop_assigned.c. */
     _Atomic uint32_t assigned;
     /* What workers run that start from now on; 0: nothing. See pool/assign.h. */

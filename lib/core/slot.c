@@ -101,6 +101,19 @@ void pi_slot_withhold(struct pi_slot *slot, uint64_t fill, uint64_t flags)
         ;
 }
 
+bool pi_slot_offer(struct pi_slot *slot, uint32_t generation, bool *push)
+{
+    uint64_t entry = pi_in_ring(pi_slot_lane(slot));
+    uint64_t seen = pi_load_seq(&slot->word); /* with pi_slot_transition */
+    while (pi_generation(seen) == generation && pi_is_withheld(seen)) {
+        *push = !(seen & entry);
+        /* seq, with the CAS of claim_head */
+        if (pi_cas_seq(&slot->word, &seen, pi_with_owner(seen, PI_OWNER_NONE) | entry))
+            return true;
+    }
+    return false;
+}
+
 /* Whether the task of a word that was just read waits in this lane. */
 static bool is_pending(struct pi_slot *slot, uint64_t word, enum pi_lane lane)
 {

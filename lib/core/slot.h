@@ -28,6 +28,7 @@
 #define PI_LIMITED ((uint64_t)1 << 59)     /* its details have limits, */
 #define PI_GRACED ((uint64_t)1 << 58)      /* or a grace; */
 #define PI_DESCRIPTORS ((uint64_t)1 << 57) /* it has descriptors (pool/descriptors.h) */
+#define PI_GROUPED ((uint64_t)1 << 49)     /* its task group holds it, too (task_group.c) */
 #define PI_SPECIAL (PI_TIMED | PI_LIMITED | PI_GRACED)
 
 /* Why a worker was lost. */
@@ -130,6 +131,18 @@ static inline bool pi_slot_is_graced(struct pi_slot *slot)
     return pi_load_relaxed(&slot->arg_size) & PI_GRACED; /* as said */
 }
 
+/* Whether its task group holds the task. seq: as below. */
+static inline bool pi_slot_is_grouped(struct pi_slot *slot)
+{
+    return pi_load_seq(&slot->arg_size) & PI_GROUPED; /* as said */
+}
+/* Whether nobody holds the task of this final word: neither its future, nor its group. seq: a
+ * holder gives up first, then looks whether the other one has (task_group.c). */
+static inline bool pi_slot_is_left(struct pi_slot *slot, uint64_t word)
+{
+    return (word & PI_DETACHED) && !pi_slot_is_grouped(slot);
+}
+
 /* The lane of the slot's task. relaxed: constant after FILLING; if the task may end meanwhile, the
  * caller's CAS of the word checks it. */
 static inline enum pi_lane pi_slot_lane(struct pi_slot *slot)
@@ -190,8 +203,12 @@ static inline void pi_slot_give(struct pi_slots *slots, uint32_t index)
 }
 
 /* FILLING -> PENDING, with `flags`, but withheld: the task is in no ring. One worker alone runs it
- * (lib/broadcast.c). Entries of earlier lives of the slot count as stale. */
+ * (pool/assign.h), or it waits in its group. Entries of earlier lives of the slot count as stale.
+ */
 void pi_slot_withhold(struct pi_slot *slot, uint64_t fill, uint64_t flags);
+/* Withheld -> PENDING as any other. False: it was claimed or ended meanwhile. *push: no entry of
+ * its lane names the slot, so the caller must push it. */
+bool pi_slot_offer(struct pi_slot *slot, uint32_t generation, bool *push);
 
 /* PENDING -> RUNNING(owner), of the first such task of the ring's lane in it. Returns its slot, or
  * PI_NO_INDEX: the ring is empty. */

@@ -138,19 +138,21 @@ posse_status pi_await_final(struct pi_await *wait, uint64_t until)
 /* A task may have overwritten the phase just when the supervisor or a worker read it. */
 static void notify_again(posse_executor *e)
 {
-    (void)pi_phase_of(e); /* puts right what others see */
+    (void)pi_phase_of(e);             /* puts right what others see */
+    if (e->owner == PI_OWNER_PROGRAM) /* seq: with pi_supervisor_run */
+        pi_store_seq(&e->segment.header->withheld, atomic_load(&e->withheld));
     e->backend->notify(e);
     if (pi_phase_of(e) != PI_OPEN)
         pi_wake_all_workers(e);
 }
 
-posse_status pi_await_event(posse_executor *e, pi_event_fn *event, uint64_t until)
+posse_status pi_await_event(posse_executor *e, pi_event_fn *event, void *context, uint64_t until)
 {
     uint32_t parker = pi_park_acquire(e, pi_owner_here(e));
     if (parker == PI_NO_INDEX)
         return pi_failure(PI_NO_PARKER);
     bool happened;
-    while (!(happened = event(e, parker)) && pi_os_now() < until) {
+    while (!(happened = event(context, parker)) && pi_os_now() < until) {
         enum pi_park_end end = pi_park_until(e, parker, until);
         if (end == PI_PARK_VERIFY)
             pi_verify_pool(e);
@@ -180,15 +182,16 @@ bool pi_is_full(posse_executor *e)
                e->queue_limit;
 }
 
-static bool has_room(posse_executor *e, uint32_t parker)
+static bool has_room(void *executor, uint32_t parker)
 {
+    posse_executor *e = executor;
     announce_room(e, parker); /* before the look */
     return pi_phase_of(e) != PI_OPEN || pi_destroying(e) || !pi_is_full(e);
 }
 
 posse_status pi_await_room(posse_executor *e, uint64_t until)
 {
-    posse_status status = pi_await_event(e, has_room, until);
+    posse_status status = pi_await_event(e, has_room, e, until);
     if (status == POSSE_OK && pi_destroying(e))
         return POSSE_SHUT_DOWN;
     return status == POSSE_OK ? pi_phase_status(pi_phase_of(e)) : status;

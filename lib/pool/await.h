@@ -29,9 +29,10 @@ posse_status pi_await_final(struct pi_await *wait, uint64_t until);
 bool pi_on_this_stack(posse_executor *executor, posse_future future);
 
 /* Whether an event has happened; `parker` is the caller's, which sleeps on it if not. */
-typedef bool pi_event_fn(posse_executor *executor, uint32_t parker);
+typedef bool pi_event_fn(void *context, uint32_t parker);
 /* Waits for an event that wakes all parkers. POSSE_OK, POSSE_TIMEOUT, POSSE_NO_MEMORY. */
-posse_status pi_await_event(posse_executor *executor, pi_event_fn *event, uint64_t until);
+posse_status pi_await_event(posse_executor *executor, pi_event_fn *event, void *context,
+                            uint64_t until);
 /* Whether as many tasks wait as queue_limit allows. */
 bool pi_is_full(posse_executor *executor);
 /* Waits until the queue has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */

@@ -55,6 +55,9 @@ struct pi_cq {
     posse_status (*help)(struct pi_cq *cq);
     bool outlives_destroy; /* goes on until the dispatcher closes, not until posse_destroy */
     bool keep_linked;      /* its subscriptions stay in the index until the user unlinks them */
+    /* Of a task group, instead of a delivery: the task has ended, or can end no more. Also if its
+     * future was released before. The dispatcher's lock is held. May be NULL. */
+    void (*ended)(struct pi_subscription *sub);
     /* With a pollable: frees a subscription that is of no use any more, instead of its delivery.
      * Both locks are held. */
     void (*drop)(struct pi_subscription *sub);

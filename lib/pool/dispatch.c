@@ -16,6 +16,12 @@ static void deliver_list(struct pi_subscription *list)
 {
     while (list) {
         struct pi_cq *cq = list->cq;
+        if (cq->ended) {
+            struct pi_subscription *sub = list;
+            list = sub->next;
+            cq->ended(sub);
+            continue;
+        }
         pthread_mutex_lock(&cq->lock);
         while (list && list->cq == cq) {
             struct pi_subscription *sub = list;
@@ -41,7 +47,9 @@ static bool is_due(posse_executor *e, const struct pi_subscription *sub)
     bool over = pi_phase_of(e) >= PI_CLOSED || e->dispatcher.closing ||
                 (pi_destroying(e) && !sub->cq->outlives_destroy);
     uint64_t word = pi_word_of(sub->future);
-    return over || pi_final(word) || !pi_handle_valid(word, sub->future);
+    bool is_stale = sub->cq->ended ? pi_generation(word) != sub->future.generation
+                                   : !pi_handle_valid(word, sub->future);
+    return over || pi_final(word) || is_stale;
 }
 
 /* A descriptor does not tell of futures that were released, or whose executor is being destroyed:
@@ -246,6 +254,13 @@ void pi_dispatch_subscribe(struct pi_subscription *sub)
     pi_dispatch_link_locked(sub);
     pi_dispatch_arm_locked(sub);
     pthread_mutex_unlock(lock);
+}
+
+void pi_dispatch_drop_locked(struct pi_subscription *sub)
+{
+    struct pi_dispatcher *dispatcher = &sub->future.executor->dispatcher;
+    mark_delivered(dispatcher, sub);
+    pi_subscriptions_remove(&dispatcher->subscriptions, sub);
 }
 
 bool pi_dispatch_try_unlink_locked(struct pi_subscription *sub)

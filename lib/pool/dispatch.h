@@ -80,6 +80,9 @@ void pi_dispatch_unlink(struct pi_cq *cq, struct pi_subscription *subs, size_t n
 /* The same of one, with the cq's lock held. False: another thread holds the dispatcher's. */
 bool pi_dispatch_try_unlink_locked(struct pi_subscription *sub);
 
+/* Takes a pending subscription of a task group out of the index. */
+void pi_dispatch_drop_locked(struct pi_subscription *sub);
+
 /* Delivers what has ended. */
 void pi_dispatch_deliver_locked(posse_executor *executor);
 /* The same, and looks at every pending subscription: the list of ended tasks may lack some. */

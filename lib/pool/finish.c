@@ -79,6 +79,14 @@ static void end_unobserved(posse_executor *e, uint32_t index, uint64_t word)
         (void)pi_discard(e, index, word);
 }
 
+void pi_discard_if_left(posse_executor *e, uint32_t index, uint64_t word)
+{
+    bool left =
+        pi_final(word) && !(word & PI_PINNED) && pi_slot_is_left(&e->segment.slots.at[index], word);
+    if (left && !pi_leave_to_log_again(e, word)) /* the finisher may have left it, too */
+        (void)pi_discard(e, index, word);
+}
+
 /* Whether the argument stays until the slot is freed, for posse_autopsy_save. */
 static bool keeps_arg(const posse_executor *e, uint64_t end)
 {
@@ -118,7 +126,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     if (arg && !pinned && !keeps_arg(e, end))
         pi_block_release(e, owner, arg, pi_tag_attached(index, pi_generation(word)));
     pi_wake_waiters(e, index, word);
-    if ((word & PI_DETACHED) && !pinned)
+    if (!pinned && pi_slot_is_left(slot, word))
         end_unobserved(e, index, pi_with_state(word & ~(uint64_t)PI_PINNED, pi_state(end)));
     return true;
 }

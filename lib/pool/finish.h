@@ -12,5 +12,8 @@ bool pi_finish(posse_executor *executor, uint32_t index, uint64_t *from, uint64_
 /* Frees a slot that is final, or FILLING or PENDING and given up by its submitter, with its blocks.
  * False: somebody else has freed or claimed it. */
 bool pi_discard(posse_executor *executor, uint32_t index, uint64_t word);
+/* The same of this word, if it is final and nobody holds its task any more; or leaves it to the
+ * log. */
+void pi_discard_if_left(posse_executor *executor, uint32_t index, uint64_t word);
 /* PENDING -> CANCELLED for all tasks that have not begun. */
 void pi_cancel_all(posse_executor *executor);

@@ -169,7 +169,7 @@ static void recover_pinned(posse_executor *e, uint32_t index, uint64_t word)
     pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed: published with the state */
     bool unpinned = pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED);
     word &= ~(uint64_t)PI_PINNED;
-    if (unpinned && (word & PI_DETACHED) && !pi_leave_to_log(e, index, word))
+    if (unpinned && pi_slot_is_left(slot, word) && !pi_leave_to_log(e, index, word))
         (void)pi_discard(e, index, word);
 }
 
@@ -179,9 +179,12 @@ static void recover_handle(posse_executor *e, uint32_t index, uint64_t word)
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint32_t generation = pi_generation(word);
     /* with the CAS of the finisher, which then frees the slot */
-    while (pi_generation(word) == generation && (!pi_final(word) || (word & PI_PINNED)))
-        if ((word & PI_DETACHED) || pi_cas(&slot->word, &word, word | PI_DETACHED)) /* the same */
+    while (pi_generation(word) == generation &&
+           (!pi_final(word) || (word & PI_PINNED) || pi_slot_is_grouped(slot)))
+        if ((word & PI_DETACHED) || pi_cas(&slot->word, &word, word | PI_DETACHED)) { /* the same */
+            pi_discard_if_left(e, index, word | PI_DETACHED);
             return;
+        }
     if (pi_generation(word) == generation)
         (void)pi_discard(e, index, word);
 }
@@ -223,7 +226,7 @@ static void recover_task(const struct loss *loss, uint32_t index)
     /* relaxed: constant after FILLING */
     if (pi_state(word) >= PI_PENDING && pi_load_relaxed(&slot->submitter) == loss->worker)
         recover_handle(e, index, word);
-    else if (pi_final(word) && (word & PI_DETACHED) && !(word & PI_PINNED) &&
+    else if (pi_final(word) && !(word & PI_PINNED) && pi_slot_is_left(slot, word) &&
              !pi_leave_to_log_again(e, word))
         (void)pi_discard(e, index, word);
 }

@@ -287,6 +287,13 @@ static uint64_t plan(struct pi_supervisor *s)
     return next;
 }
 
+/* Tasks that wait in their groups come into the queue later. seq: the program counts such a task,
+ * then looks at the phase, as task_group.c says. */
+static bool is_awaited(const struct pi_supervisor *s)
+{
+    return s->phase_seen == PI_DRAINING && pi_load_seq(&s->executor->segment.header->withheld) > 0;
+}
+
 void pi_supervisor_run(struct pi_supervisor *s)
 {
     posse_executor *e = s->executor;
@@ -301,7 +308,7 @@ void pi_supervisor_run(struct pi_supervisor *s)
         pi_drop_assigned(s); /* after it: workers may be inactive now */
         if (pi_phase_of(e) != s->phase_seen)
             continue;
-        if (s->alive == 0 && s->missing == 0 && s->phase_seen >= PI_DRAINING)
+        if (s->alive == 0 && s->missing == 0 && s->phase_seen >= PI_DRAINING && !is_awaited(s))
             break;
         if (s->phase_seen == PI_OPEN)
             pi_trim_when_due(e, &s->trim);

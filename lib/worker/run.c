@@ -146,7 +146,7 @@ static void unpin(const struct posse_task *task)
             pi_block_release(e, task->worker, blocks[i], tag);
     (void)pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED);
     word &= ~(uint64_t)PI_PINNED;
-    if ((word & PI_DETACHED) && !pi_leave_to_log(e, task->index, word))
+    if (pi_slot_is_left(slot, word) && !pi_leave_to_log(e, task->index, word))
         pi_discard(e, task->index, word);
 }
 
