@@ -333,6 +333,8 @@ static posse_status check(struct pi_submission *s, const posse_job *given, posse
         status = POSSE_INVALID; /* pi_sized_read has said why */
     if (status == POSSE_OK)
         status = pi_check_job(e, given);
+    if (status == POSSE_OK && given->group)
+        status = pi_check_job_group(e, given->group);
     if (status != POSSE_OK)
         return status;
     pi_submit_set_job(s, given);

@@ -85,6 +85,8 @@ static posse_status check_jobs(struct batch *b, size_t n)
             return pi_refuse(POSSE_INVALID, "struct_size of the jobs is not the same");
         status = pi_check_job(b->task.executor, job);
         b->grouped |= job->group != NULL;
+        if (status == POSSE_OK && job->group)
+            status = pi_check_job_group(b->task.executor, job->group);
     }
     return status;
 }

@@ -113,6 +113,7 @@ static void leave_locked(struct pi_member *m)
 
 static void count_withheld(posse_executor *e, uint32_t change)
 {
+    /* seq: with notify_again, in pool/await.c */
     uint32_t withheld = atomic_fetch_add(&e->withheld, change) + change;
     /* seq: before the phase; with is_awaited, in supervisor.c */
     pi_store_seq(&e->segment.header->withheld, withheld);

@@ -287,11 +287,12 @@ static uint64_t plan(struct pi_supervisor *s)
     return next;
 }
 
-/* Tasks that wait in their groups come into the queue later. seq: the program counts such a task,
- * then looks at the phase, as task_group.c says. */
+/* Tasks that wait in their groups come into the queue later. */
 static bool is_awaited(const struct pi_supervisor *s)
 {
-    return s->phase_seen == PI_DRAINING && pi_load_seq(&s->executor->segment.header->withheld) > 0;
+    /* seq: after the phase; with count_withheld, in task_group.c */
+    uint32_t withheld = pi_load_seq(&s->executor->segment.header->withheld);
+    return s->phase_seen == PI_DRAINING && withheld > 0;
 }
 
 void pi_supervisor_run(struct pi_supervisor *s)

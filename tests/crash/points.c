@@ -43,6 +43,7 @@ ALONE(descriptors)
 ALONE(unobserved)
 ALONE(feed)
 ALONE(broadcast)
+ALONE(groups)
 
 IN_PAIRS(one_worker)
 IN_PAIRS(two_workers)
@@ -65,6 +66,7 @@ IN_PAIRS(descriptors)
 IN_PAIRS(unobserved)
 IN_PAIRS(feed)
 IN_PAIRS(broadcast)
+IN_PAIRS(groups)
 
 IN_RECOVERY(two_workers)
 IN_RECOVERY(listeners)
@@ -82,6 +84,7 @@ IN_RECOVERY(descriptors)
 IN_RECOVERY(unobserved)
 IN_RECOVERY(feed)
 IN_RECOVERY(broadcast)
+IN_RECOVERY(groups)
 
 /* Where the system has it. */
 static void require_fresh(void) { end_pool(fresh_pool(1, (posse_seal){.allow = 0})); }

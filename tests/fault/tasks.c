@@ -2,6 +2,8 @@
  * results, tables that grow, locks and queues, shutdown. */
 #include "fault/kit/fault.h"
 
+#include <posse_group.h>
+
 #include <errno.h>
 #include <posse_progress.h>
 #include <signal.h>
@@ -283,12 +285,37 @@ static int broadcasts(void)
     return leave_pool(pool);
 }
 
+/* Tasks of a group, of which two run at a time. */
+static int groups(void)
+{
+    posse_group *group;
+    posse_group_options options = {.struct_size = sizeof options, .max_running = 2};
+    posse_executor *pool = open_pool(2);
+    REQUIRE(pool != NULL);
+    fault_begin();
+    posse_status status = posse_group_create(pool, &options, &group);
+    ALLOW(status, ACCEPTED);
+    if (status == POSSE_OK) {
+        posse_job job = {.struct_size = sizeof job,
+                         .fn = echo_task,
+                         .arg = large,
+                         .size = sizeof large / 100,
+                         .group = group};
+        for (int i = 0; i < 12; i++)
+            ALLOW(posse_submit_with(pool, &job, NULL), ACCEPTED);
+        ALLOW(posse_group_wait(group, -1), ENDED | AS(POSSE_TASK_FAILED) | AS(POSSE_WORKER_LOST));
+        REQUIRE(posse_group_destroy(group) == POSSE_OK);
+    }
+    return leave_pool(pool);
+}
+
 TEST(small_tasks, PARALLEL_FORKED) { sweep_all("small task", one_small); }
 TEST(large_arguments_and_results, FORKED) { sweep_all("large task", one_large); }
 TEST(tables_grow, FORKED) { sweep_all("many tasks", many_at_once); }
 TEST(tables_grow_in_one_call, FORKED) { sweep_all("many in one call", many_in_one_call); }
 TEST(locks_queues_memory, FORKED) { sweep_all("shared things", shared_things); }
 TEST(broadcasts_end, FORKED) { sweep_all("broadcasts", broadcasts); }
+TEST(groups_end, FORKED) { sweep_all("groups", groups); }
 TEST(shutdown, PROCESSES) { sweep_all("shutdown", shut_down); }
 TEST(descriptors_are_passed, FORKED) { sweep_all("descriptors", descriptors); }
 TEST(progress_and_messages, FORKED) { sweep_all("telling", telling); }

@@ -33,7 +33,7 @@ struct act {
 extern const struct act act_one_worker, act_two_workers, act_listeners, act_objects, act_recycling,
     act_idle_timeout, act_resize, act_failing_start, act_map, act_calls, act_retries, act_growth,
     act_draining, act_cancelling, act_killing, act_asking, act_batches, act_priorities, act_limits,
-    act_descriptors, act_unobserved, act_fresh, act_feed, act_broadcast;
+    act_descriptors, act_unobserved, act_fresh, act_feed, act_broadcast, act_groups;
 
 /* Waits, asserts that the task ended well or was lost, and releases it. (act_ends.c) */
 posse_error take_either(posse_future future);
