@@ -522,13 +522,13 @@ TEST(destroyed_meanwhile, PARALLEL)
 {
     posse_executor *pool = make_pool(1);
     struct gate *gate = make_gate(pool);
-    struct broadcast b;
+    struct broadcast b[2];
     struct caller waits[2], destroys;
     (void)submitted_hold(pool, gate);
     await_entered(gate, 1);
-    set_up(&b, pool, bytes_task);
     for (int i = 0; i < 2; i++) {
-        start_call(&waits[i], call_broadcast, &b);
+        set_up(&b[i], pool, bytes_task);
+        start_call(&waits[i], call_broadcast, &b[i]);
         await_parked(&waits[i]);
     }
     start_call(&destroys, call_destroy, pool);
