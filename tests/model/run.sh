@@ -294,6 +294,22 @@ fails dispatch -DNO_TELL -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
 fails dispatch -DNO_LEADER -DRELEASE=1 -DTIMEOUTS=0 -DNT=1
 fails dispatch -DPUT_ONLY -DTIMEOUTS=0 -DNT=1
 
+# ---- group.pml ----
+holds -O1 group
+holds -O1 group -DOBSERVED=2
+holds -O1 group -DKILL=1 -DOBSERVED=0
+holds -O1 group -DDROP=1 -DOBSERVED=0
+holds -O1 group -DHELP=1 -DOBSERVED=0
+holds -O1 group -DCANCEL=1 -DOBSERVED=2
+fails group -DFREE_GROUPED -DOBSERVED=0
+fails group -DLOOK_FIRST -DDROP=1 -DOBSERVED=0
+fails group -DNO_LOOK
+fails group -DGROUP_LEAVES -DOBSERVED=0
+fails group -DFREE_PINNED -DKILL=1 -DOBSERVED=0
+fails group -DCLOSE_EARLY
+fails group -DPHASE_FIRST
+fails group -DNO_NOTIFY -DCANCEL=1 -DOBSERVED=2
+
 # ---- ring.pml ----
 holds -O1 ring -DQUICK=11 -DAGAIN=0 -DKILLS=1
 holds -O1 ring -DQUICK=5
