@@ -1,5 +1,5 @@
-/* group.pml - tasks of a group: at most MAX run at a time, the last of their holders frees each, and
- * a shutdown waits for those that wait.
+/* group.pml - tasks of a group: at most MAX run at a time, the last of their holders frees each,
+ * and a shutdown waits for those that wait.
  *
  * Mirrors: task_group.c, pi_slot_offer, pi_slot_withhold, pi_slot_is_left, pi_discard_if_left,
  * pi_finish, posse_release, unpin, is_awaited
@@ -298,7 +298,8 @@ active proctype dispatcher()
     bit ok;
     do
     :: atomic {
-            !lock && ((linked[0] && state[0] == FINAL) || (linked[1] && state[1] == FINAL)) -> lock = 1;
+            !lock && ((linked[0] && state[0] == FINAL) || (linked[1] && state[1] == FINAL)) ->
+            lock = 1;
             if
             :: linked[0] && state[0] == FINAL -> t = 0
             :: linked[1] && state[1] == FINAL -> t = 1
