@@ -75,6 +75,59 @@ TEST(ready_when_the_entry_was_just_passed, ALL)
     free_table(table);
 }
 
+/* No entry of an earlier life serves a task that is withheld, until it is offered. */
+TEST(withheld_with_a_stale_entry, ALL)
+{
+    struct table *table = table_with_a_stale_entry(PI_FREE);
+    uint64_t fill, word;
+    bool must_push;
+    assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &fill), 0);
+    pi_slot_withhold(slot_at(table, 0), fill, PI_DETACHED);
+    assert_true(is_queued(table, 0));
+    assert_state(table, 0, PI_PENDING, PI_OWNER_WITHHELD);
+    assert_int_equal(take(table, WORKER, &word), 1); /* past it */
+    assert_false(is_queued(table, 0));
+    assert_int_equal(take(table, WORKER, &word), PI_NO_INDEX);
+    assert_false(pi_slot_offer(slot_at(table, 0), pi_generation(fill) + 1, &must_push));
+    assert_true(pi_slot_offer(slot_at(table, 0), pi_generation(fill), &must_push));
+    assert_true(must_push);
+    assert_state(table, 0, PI_PENDING, PI_OWNER_NONE);
+    assert_int_equal(push(&table->queue, 0), PI_PUSHED);
+    assert_int_equal(take(table, WORKER, &word), 0);
+    assert_true(word & PI_DETACHED);
+    free_table(table);
+}
+
+/* One that still has such an entry when it is offered needs no other. */
+TEST(offered_with_an_entry_needs_no_push, ALL)
+{
+    struct table *table = table_with_a_stale_entry(PI_FREE);
+    uint64_t fill, word;
+    bool must_push;
+    assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &fill), 0);
+    pi_slot_withhold(slot_at(table, 0), fill, 0);
+    assert_true(pi_slot_offer(slot_at(table, 0), pi_generation(fill), &must_push));
+    assert_false(must_push);
+    assert_int_equal(take(table, WORKER, &word), 0);
+    free_table(table);
+}
+
+/* Claimed by the one worker that may, or by a task that waits for it: then it is offered no more. */
+TEST(withheld_and_claimed, ALL)
+{
+    struct table *table = make_table(64, 64);
+    uint64_t fill, word;
+    bool must_push;
+    assert_int_equal(pi_slots_acquire(&table->slots, SUBMITTER, 0, &fill), 0);
+    pi_slot_withhold(slot_at(table, 0), fill, 0);
+    word = word_of(table, 0);
+    assert_true(pi_is_withheld(word));
+    assert_true(pi_slot_claim(slot_at(table, 0), WORKER, &word));
+    assert_state(table, 0, PI_RUNNING, WORKER);
+    assert_false(pi_slot_offer(slot_at(table, 0), pi_generation(fill), &must_push));
+    free_table(table);
+}
+
 TEST(entries_that_name_nothing, ALL)
 {
     struct table *table = make_table(64, 10);
