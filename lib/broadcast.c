@@ -2,45 +2,19 @@
  *
  * posse_broadcast: a function runs once in every worker. pool/assign.h has the protocol.
  */
+#include "broadcast.h"
 #include "base/tuning.h"
-#include "internal.h"
 #include "os/clock.h"
-#include "os/semaphore.h"
-#include "os/unwind.h"
 #include "pool/await.h"
 #include "pool/backend.h"
-#include "pool/block.h"
-#include "pool/assign.h"
 #include "pool/park.h"
 #include "pool/phase.h"
 #include "pool/self.h"
 #include "pool/wake.h"
-#include "submit.h"
-#include "worker/run_assigned.h"
 #include "worker/help.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-/* One worker that was active. */
-struct run {
-    posse_future future;
-    unsigned worker;
-    posse_status status;
-    bool counts; /* it was still active when it came to it */
-};
-
-struct call {
-    posse_executor *executor;
-    const posse_broadcast_job *job;
-    struct pi_broadcast head;
-    uint64_t until;
-    posse_status status; /* why it waits no longer; POSSE_OK: it has waited for all */
-    int error;           /* errno of that */
-    struct run *runs;
-    size_t n;
-};
 
 /* ---- one caller at a time ---- */
 
@@ -76,114 +50,10 @@ static void end_turn(posse_executor *e)
     pi_wake_all_parkers(e);
 }
 
-/* ---- for workers that start later ---- */
-
-/* Steps 1 and 2. Without a function: what was left for them is forgotten. */
-static posse_status leave_for_later(struct call *c)
-{
-    posse_executor *e = c->executor;
-    struct pi_bytes block = {.ref = 0};
-    uint64_t word = 0;
-    if (c->job->fn) {
-        posse_status status =
-            pi_block_acquire(e, PI_OWNER_PROGRAM, sizeof c->head + c->job->size, &block);
-        if (status != POSSE_OK)
-            return status;
-        e->broadcasts = e->broadcasts % PI_BROADCAST_SERIAL_MASK + 1; /* never 0 */
-        c->head.serial = e->broadcasts;
-        memcpy(block.bytes, &c->head, sizeof c->head);
-        if (c->job->size)
-            memcpy((struct pi_broadcast *)block.bytes + 1, c->job->arg, c->job->size);
-        word = block.ref << PI_BROADCAST_SERIAL_BITS | c->head.serial;
-    }
-    /* seq: before the states of the workers; release: the block */
-    uint64_t old = pi_exchange_seq(&e->segment.header->for_later, word);
-    pi_block_ref ref = old >> PI_BROADCAST_SERIAL_BITS;
-    if (ref)
-        (void)pi_block_release(e, PI_OWNER_PROGRAM, ref, pi_tag_held(PI_OWNER_PROGRAM));
-    return POSSE_OK;
-}
-
-/* ---- the tasks ---- */
-
-/* As a pi_writer: head and argument together. */
-static void *write_arg(void *to, const void *from, size_t size)
-{
-    const struct call *c = from;
-    memcpy(to, &c->head, sizeof c->head);
-    if (size > sizeof c->head)
-        memcpy((char *)to + sizeof c->head, c->job->arg, size - sizeof c->head);
-    return to;
-}
-
-/* A task that is withheld. */
-static posse_status make_task(struct call *c, posse_future *future)
-{
-    posse_job job = {.struct_size = sizeof job,
-                     .fn = pi_broadcast_task,
-                     .arg = c,
-                     .size = sizeof c->head + c->job->size,
-                     .retries = -1};
-    struct pi_submission s = {
-        .executor = c->executor, .write = write_arg, .owner = PI_OWNER_PROGRAM};
-    struct pi_filling taken;
-    pi_submit_set_job(&s, &job);
-    if (pi_submit_take(&s, 1, &taken) == 0)
-        return pi_failure(PI_NO_SHARED);
-    s.index = taken.index;
-    s.word = taken.word;
-    *future = (posse_future){c->executor, s.index, pi_generation(s.word)};
-    posse_status status = pi_submit_fill(&s);
-    if (status == POSSE_OK)
-        pi_slot_withhold(s.slot, s.word, 0);
-    return status;
-}
-
-/* Step 5; done again if a task may have overwritten it. */
-static void assign(const struct run *run)
-{
-    posse_executor *e = run->future.executor;
-    struct pi_worker *worker = &e->segment.workers[run->worker];
-    pi_store_seq(&worker->assigned, pi_assigned(run->future)); /* with run_assigned */
-    pi_os_semaphore_post(&worker->wake);
-}
-
-static bool is_active(posse_executor *e, unsigned worker)
-{
-    switch (pi_load_seq(&e->segment.workers[worker].state)) { /* after `for_later` */
-    case PI_WORKER_STARTING:
-    case PI_WORKER_READY:
-    case PI_WORKER_IDLE: return true;
-    default: return false;
-    }
-}
-
-static posse_status assign_all(struct call *c)
-{
-    posse_executor *e = c->executor;
-    posse_status status = POSSE_OK;
-    pi_store_seq(&e->segment.header->assigned, 1); /* with pi_drop_assigned */
-    unsigned workers = pi_workers_count(&e->segment);
-    for (unsigned i = 0; i < workers && status == POSSE_OK; i++) {
-        struct run *run = &c->runs[c->n];
-        if (!is_active(e, i))
-            continue;
-        *run = (struct run){.worker = i};
-        status = make_task(c, &run->future);
-        if (status == POSSE_OK) {
-            assign(run);
-            c->n++;
-        }
-    }
-    c->error = errno;
-    e->backend->notify(e);
-    return status;
-}
-
 /* ---- the ends ---- */
 
 /* Waits until the task has ended, or until the moment. What it sees of it is in *wait. */
-static posse_status await_run(const struct run *run, struct pi_await *wait, uint64_t until)
+static posse_status await_run(const struct pi_run *run, struct pi_await *wait, uint64_t until)
 {
     *wait = (struct pi_await){.future = run->future, .help = pi_help};
     posse_status status = pi_await_final(wait, until);
@@ -193,7 +63,7 @@ static posse_status await_run(const struct run *run, struct pi_await *wait, uint
 }
 
 /* How a task ended. */
-static void note_end(struct run *run, uint64_t word)
+static void note_end(struct pi_run *run, uint64_t word)
 {
     posse_executor *e = run->future.executor;
     struct pi_seen seen = {.slot = &e->segment.slots.at[run->future.slot], .word = word};
@@ -202,7 +72,7 @@ static void note_end(struct run *run, uint64_t word)
 }
 
 /* The call waits no longer. */
-static void give_up(const struct call *c, struct run *run)
+static void give_up(const struct pi_broadcast_call *c, struct pi_run *run)
 {
     struct pi_await wait;
     run->counts = true;
@@ -213,7 +83,7 @@ static void give_up(const struct call *c, struct run *run)
         note_end(run, wait.word);
 }
 
-static void await_end(struct call *c, struct run *run)
+static void await_end(struct pi_broadcast_call *c, struct pi_run *run)
 {
     struct pi_await wait;
     posse_status status = c->status ? c->status : POSSE_TIMEOUT;
@@ -223,7 +93,7 @@ static void await_end(struct call *c, struct run *run)
         if (status == POSSE_TIMEOUT && pi_os_now() >= c->until)
             c->status = status;
         else if (status == POSSE_TIMEOUT && pi_is_withheld(wait.word))
-            assign(run);
+            pi_broadcast_assign(run);
     }
     if (status == POSSE_OK) {
         note_end(run, wait.word);
@@ -236,12 +106,12 @@ static void await_end(struct call *c, struct run *run)
 }
 
 /* Writes what the caller gets. Returns the first status that is not POSSE_OK. */
-static posse_status report(const struct call *c, size_t *n)
+static posse_status report(const struct pi_broadcast_call *c, size_t *n)
 {
     posse_status first = POSSE_OK;
     bool all = true;
     for (size_t i = 0; i < c->n; i++) {
-        const struct run *run = &c->runs[i];
+        const struct pi_run *run = &c->runs[i];
         all &= run->counts;
         if (!run->counts)
             continue;
@@ -258,21 +128,21 @@ static posse_status report(const struct call *c, size_t *n)
 
 /* ---- the call ---- */
 
-static posse_status broadcast(struct call *c)
+static posse_status broadcast(struct pi_broadcast_call *c)
 {
     posse_status status = POSSE_OK;
     if (c->job->also_later)
-        status = leave_for_later(c);
+        status = pi_broadcast_later(c);
     if (status != POSSE_OK || !c->job->fn)
         return status;
-    c->status = assign_all(c);
+    c->status = pi_broadcast_assign_all(c);
     for (size_t i = 0; i < c->n; i++)
         await_end(c, &c->runs[i]);
     pi_store_seq(&c->executor->segment.header->assigned, 0); /* with pi_drop_assigned */
     return POSSE_OK;
 }
 
-static posse_status broadcast_in_turn(struct call *c, size_t *n)
+static posse_status broadcast_in_turn(struct pi_broadcast_call *c, size_t *n)
 {
     posse_executor *e = c->executor;
     c->runs = calloc(PI_MAX_WORKERS, sizeof *c->runs);
@@ -349,9 +219,10 @@ posse_status posse_broadcast(posse_executor *e, const posse_broadcast_job *given
         return status;
     if (!e->backend->spawn)
         return broadcast_inline(e, job, n);
-    struct call call = {.executor = e,
-                        .job = job,
-                        .head = {.fn = (uintptr_t)job->fn, .size = job->size},
-                        .until = job->timeout_ms ? pi_os_after_ms(job->timeout_ms) : PI_NEVER};
+    struct pi_broadcast_call call = {.executor = e,
+                                     .job = job,
+                                     .head = {.fn = (uintptr_t)job->fn, .size = job->size},
+                                     .until = job->timeout_ms ? pi_os_after_ms(job->timeout_ms)
+                                                              : PI_NEVER};
     return broadcast_in_turn(&call, n);
 }

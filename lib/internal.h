@@ -134,7 +134,7 @@ typedef void *pi_writer(void *to, const void *from, size_t size);
 posse_status pi_submit(posse_executor *executor, const posse_job *job, pi_writer *write,
                        posse_future *future);
 
-/* ---- task_group.c: the task of a job with a group ---- */
+/* ---- task_group.c, task_member.c: the task of a job with a group ---- */
 
 struct pi_submission;
 struct pi_member;

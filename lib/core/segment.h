@@ -137,7 +137,7 @@ struct pi_header {
 
     struct pi_worker_events events; /* only with a log */
     /* Tasks that wait in their groups; DRAINING does not end before they do. The program writes it,
-     * see task_group.c. */
+     * see task_group.h. */
     _Atomic uint32_t withheld;
     /* 1: tasks are assigned to workers. The program writes it, see supervisor/drop_assigned.c. */
     _Atomic uint32_t assigned;

@@ -28,7 +28,7 @@
 #define PI_LIMITED ((uint64_t)1 << 59)     /* its details have limits, */
 #define PI_GRACED ((uint64_t)1 << 58)      /* or a grace; */
 #define PI_DESCRIPTORS ((uint64_t)1 << 57) /* it has descriptors (pool/descriptors.h) */
-#define PI_GROUPED ((uint64_t)1 << 49)     /* its task group holds it, too (task_group.c) */
+#define PI_GROUPED ((uint64_t)1 << 49)     /* its task group holds it, too (task_group.h) */
 #define PI_SPECIAL (PI_TIMED | PI_LIMITED | PI_GRACED)
 
 /* Why a worker was lost. */
@@ -137,7 +137,7 @@ static inline bool pi_slot_is_grouped(struct pi_slot *slot)
     return pi_load_seq(&slot->arg_size) & PI_GROUPED; /* as said */
 }
 /* Whether nobody holds the task of this final word: neither its future, nor its group. seq: a
- * holder gives up first, then looks whether the other one has (task_group.c). */
+ * holder gives up first, then looks whether the other one has (task_group.h). */
 static inline bool pi_slot_is_left(struct pi_slot *slot, uint64_t word)
 {
     return (word & PI_DETACHED) && !pi_slot_is_grouped(slot);

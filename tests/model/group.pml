@@ -1,8 +1,8 @@
 /* group.pml - tasks of a group: at most MAX run at a time, the last of their holders frees each,
  * and a shutdown waits for those that wait.
  *
- * Mirrors: task_group.c, pi_slot_offer, pi_slot_withhold, pi_slot_is_left, pi_discard_if_left,
- * pi_finish, posse_release, unpin, is_awaited
+ * Mirrors: task_group.c, task_member.c, pi_slot_offer, pi_slot_withhold, pi_slot_is_left,
+ * pi_discard_if_left, pi_finish, posse_release, unpin, is_awaited
  *
  * Sequentially consistent; every atomic operation is one step. The dispatcher's lock is one, too,
  * but what others do without it comes in between.

@@ -112,7 +112,7 @@ TEST(offered_with_an_entry_needs_no_push, ALL)
     free_table(table);
 }
 
-/* Claimed by the one worker that may, or by a task that waits for it: then it is offered no more. */
+/* Claimed by its one worker, or by a task that waits for it: then it is offered no more. */
 TEST(withheld_and_claimed, ALL)
 {
     struct table *table = make_table(64, 64);
