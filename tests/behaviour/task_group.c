@@ -79,6 +79,19 @@ POOL_TEST(waits_for_all, ALL, 3)
     assert_ok(posse_free(pool, load));
 }
 
+POOL_TEST(an_idle_pool_has_none_that_wait, ALL, 2)
+{
+    enum { TASKS = 50 };
+    struct load *load = make_load(pool);
+    posse_group *group = make_group(pool, 1, 0);
+    submit_loads(pool, group, &load, TASKS);
+    assert_ok(posse_wait_idle(pool, -1));
+    assert_int_equal(atomic_load(&load->ended), TASKS);
+    assert_ok(posse_group_wait(group, 0));
+    end_group(group);
+    assert_ok(posse_free(pool, load));
+}
+
 /* Nobody looks by itself: the end of one lets the next go, and the last end wakes the caller. */
 static void assert_at_most(long workers, long max_running)
 {
