@@ -635,6 +635,7 @@ typedef struct posse_broadcast_job {
  * POSSE_TIMEOUT: time was up. Workers that had not begun it never will: their status is
  * POSSE_CANCELLED. It goes on where it runs: there the status is POSSE_TIMEOUT.
  * POSSE_DEADLOCK: a task of this executor called it.
+ * POSSE_NOT_SUPPORTED: the isolation is POSSE_FRESH, where no task finds what another one has left.
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE: there was no memory for the argument in some worker; statuses
  * are as with POSSE_TIMEOUT.
  * POSSE_INVALID: job is NULL or its struct_size is not valid, fn is NULL without also_later, a size

@@ -539,6 +539,16 @@ TEST(destroyed_meanwhile, PARALLEL)
     assert_ok(end_call(&destroys));
 }
 
+TEST(not_with_fresh_processes, PROCESSES)
+{
+    posse_executor *pool = POOL(1, .isolation = POSSE_FRESH);
+    struct broadcast b;
+    set_up(&b, pool, bytes_task);
+    assert_status(call_broadcast(&b), POSSE_NOT_SUPPORTED);
+    assert_int_equal(b.n, 0);
+    end_pool(pool);
+}
+
 TEST(broken, PROCESSES)
 {
     posse_executor *pool = POOL(1, .on_worker_lost = POSSE_BREAK);
