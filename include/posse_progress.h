@@ -97,19 +97,19 @@ POSSE_API posse_status posse_next_message(posse_future future, long timeout_ms, 
 typedef struct posse_progress_bar posse_progress_bar;
 
 /* How a bar looks. Zero is the default everywhere. */
-typedef struct posse_bar_options {
-    size_t struct_size; /* sizeof(posse_bar_options) */
+typedef struct posse_progress_bar_options {
+    size_t struct_size; /* sizeof(posse_progress_bar_options) */
     /* Stands before the bar; copied, cut after 127 bytes. UTF-8; control characters are question
      * marks. NULL: nothing does. */
     const char *label;
     const char *unit; /* of the rate, cut after 15 bytes; NULL: "it" */
     int fd;           /* where it is written; 0: stderr */
-} posse_bar_options;
+} posse_progress_bar_options;
 
-/* Makes a bar, and starts its clock. options may be NULL: all defaults. Writes nothing yet.
+/* Makes a bar, and starts its clock. look may be NULL: all defaults. Writes nothing yet.
  * POSSE_INVALID: bar is NULL, fd is negative, or struct_size is not valid.
  * POSSE_NO_MEMORY. */
-POSSE_API POSSE_CHECK posse_status posse_progress_bar_open(const posse_bar_options *options,
+POSSE_API POSSE_CHECK posse_status posse_progress_bar_open(const posse_progress_bar_options *look,
                                                            posse_progress_bar **bar);
 
 /* As posse_wait with POSSE_ALL_COMPLETED, and draws how many of the futures have ended. What

@@ -73,13 +73,15 @@ void posse_progress_draw(posse_progress_bar *bar, uint64_t done, uint64_t total)
 
 /* ---- opening and closing ---- */
 
-posse_status posse_progress_bar_open(const posse_bar_options *given, posse_progress_bar **bar)
+posse_status posse_progress_bar_open(const posse_progress_bar_options *given,
+                                     posse_progress_bar **bar)
 {
-    posse_bar_options copy = {.struct_size = sizeof copy};
+    posse_progress_bar_options copy = {.struct_size = sizeof copy};
     if (!bar)
         return pi_refuse(POSSE_INVALID, "bar is NULL");
     *bar = NULL;
-    const posse_bar_options *options = given ? pi_sized_read(given, &copy, sizeof copy) : &copy;
+    const posse_progress_bar_options *options =
+        given ? pi_sized_read(given, &copy, sizeof copy) : &copy;
     if (!options)
         return POSSE_INVALID;
     if (options->fd < 0)

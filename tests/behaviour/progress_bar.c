@@ -24,7 +24,7 @@ uint64_t __wrap_pi_os_now(void) { return stopped_at ? stopped_at : __real_pi_os_
 static posse_progress_bar *opened(int fd, const char *label)
 {
     posse_progress_bar *bar;
-    posse_bar_options options = {.struct_size = sizeof options, .label = label, .fd = fd};
+    posse_progress_bar_options options = {.struct_size = sizeof options, .label = label, .fd = fd};
     assert_ok(posse_progress_bar_open(&options, &bar));
     return bar;
 }
@@ -84,7 +84,8 @@ TEST(total_unknown, INLINE)
     char text[1000];
     assert_int_equal(pipe(pipes), 0);
     stopped_at = 1000 * MS;
-    posse_bar_options options = {.struct_size = sizeof options, .unit = "page", .fd = pipes[1]};
+    posse_progress_bar_options options = {
+        .struct_size = sizeof options, .unit = "page", .fd = pipes[1]};
     posse_progress_bar *bar;
     assert_ok(posse_progress_bar_open(&options, &bar));
     posse_progress_draw(bar, 30, 0);
@@ -452,11 +453,11 @@ POOL_TEST(bad_input, ALL, 1)
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
     posse_progress_bar *bar;
-    posse_bar_options options = {.struct_size = sizeof options, .fd = -1};
+    posse_progress_bar_options options = {.struct_size = sizeof options, .fd = -1};
     posse_item item = {.struct_size = sizeof item};
     assert_status(posse_progress_bar_open(&options, &bar), POSSE_INVALID);
     assert_null(bar);
-    options = (posse_bar_options){.struct_size = 3};
+    options = (posse_progress_bar_options){.struct_size = 3};
     assert_status(posse_progress_bar_open(&options, &bar), POSSE_INVALID);
     assert_status(posse_progress_bar_open(NULL, NULL), POSSE_INVALID);
     assert_status(posse_progress_wait(NULL, NULL, 0, -1), POSSE_INVALID);

@@ -242,7 +242,7 @@ static int bar(void)
     posse_future future;
     posse_progress_bar *shown;
     REQUIRE(pipe(ends) == 0);
-    posse_bar_options options = {.struct_size = sizeof options, .fd = ends[1]};
+    posse_progress_bar_options options = {.struct_size = sizeof options, .fd = ends[1]};
     posse_executor *pool = open_pool(1);
     REQUIRE(pool != NULL);
     fault_begin();
