@@ -13,6 +13,10 @@
  *         posse_destroy(pool);
  *     }
  *
+ * Beside it stand posse_group.h (tasks together), posse_progress.h (progress, messages, a bar),
+ * posse_log.h (what no call reports), posse_trace.h (times, a picture), posse_autopsy.h (where a
+ * lost task was) and posse_seal.h (what workers may do).
+ *
  * Rules for all calls, unless a declaration says otherwise:
  *   threads   any thread may call anything at any time, but no thread may use an executor that
  *             posse_destroy has freed
@@ -231,8 +235,8 @@ typedef struct posse_options {
      * disclosure by mistake; a task can still read all shared memory, see posse_create. */
     bool wipe;
 
-    /* Told what no call reports: lost workers, tasks that fail unobserved, a pool that breaks, and
-     * what may go wrong, see posse_log.h. NULL: nothing is told. */
+    /* Called with what no call reports: lost workers, tasks that fail unobserved, an executor that
+     * breaks, and what may go wrong, see posse_log.h. NULL: there is no log. */
     void (*log)(void *context, const posse_log_record *record);
     void *log_context;
 
@@ -308,11 +312,12 @@ typedef struct posse_options {
  * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries, idle_timeout_ms
  * or message_memory over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
- * measured. autopsy is set with threads or inline, or not on Linux. keep_stderr is set where
- * RLIMIT_FSIZE is at most 1 MiB. A seal or POSSE_FRESH is set with threads or inline, or the system
- * cannot enforce all of it. With processes also if the system denies a call without which workers
- * cannot be watched or would outlive the program, as filters of system calls do: errno tells. Where
- * only pidfd_open is denied, the supervisor checks twice a second that the program lives.
+ * measured. autopsy is set with threads or inline, or not on Linux. keep_stderr is set with
+ * POSSE_FRESH, or where RLIMIT_FSIZE is at most 1 MiB. A seal or POSSE_FRESH is set with threads or
+ * inline, or the system cannot enforce all of it. With processes also if the system denies a call
+ * without which workers cannot be watched or would outlive the program, as filters of system calls
+ * do: errno tells. Where only pidfd_open is denied, the supervisor checks twice a second that the
+ * program lives.
  * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
  * POSSE_SYSTEM: a system call failed; also too many files are open, or a path of the seal cannot be
  * opened. */
@@ -381,7 +386,7 @@ typedef struct posse_stats {
     uint64_t workers_idle;     /* of these, waiting for work */
     uint64_t workers_started;  /* since create */
     uint64_t workers_lost;     /* died, or were killed with their task, since create */
-    uint64_t queued;           /* tasks that wait for a worker */
+    uint64_t queued;           /* tasks that wait for a worker, or for their turn in a group */
     uint64_t running;          /* tasks that are running */
     uint64_t done;             /* tasks that ended since create with a result */
     uint64_t failed;           /* tasks that ended with an error of their own */
@@ -580,7 +585,8 @@ typedef struct posse_job {
  * POSSE_SYSTEM: a descriptor cannot be copied. errno is EBADF: it is not open; EMFILE: the process
  * that holds the copies, or the caller, has no descriptor left.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
- * cannot measure memory; or a task in a worker process has set a group.
+ * cannot measure memory; POSSE_TERMINATE in an executor that is POSSE_FRESH; or a task in a worker
+ * process has set a group.
  * POSSE_CANCELLED: the job's group was cancelled.
  * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, a
  * flag or priority unknown, POSSE_TERMINATE without grace_ms, or the group one of another executor.

@@ -32,7 +32,7 @@ extern "C" {
 typedef struct posse_group_options {
     size_t struct_size; /* sizeof(posse_group_options) */
     /* How many of its tasks run at a time; 0: any number. The others wait in the group, in their
-     * order, and not in the queue: they do not count for queue_limit, nor against tasks of others.
+     * order, and not in the queue: they do not count for queue_limit, and hold up no other tasks.
      * A task of any group that another task waits for may run at once, see posse_task_executor.
      * Inline each runs in its submit. */
     long max_running;
@@ -72,7 +72,7 @@ POSSE_API size_t posse_group_left(posse_group *group);
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_group_cancel(posse_group *group);
 
-/* The same, each as posse_kill does. */
+/* The same, each as posse_kill does. Statuses as posse_group_cancel. */
 POSSE_API posse_status posse_group_kill(posse_group *group);
 
 /* Ends a group. Tasks that have not begun are cancelled; others go on without it. Does not block.

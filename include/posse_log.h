@@ -15,7 +15,7 @@
  * at a time. Without workers (POSSE_INLINE) there is no thread: the thread that submits calls it.
  * In two cases another thread calls it, as said at POSSE_LOG_THREADS and POSSE_LOG_CALLBACK.
  * options.log may call anything but posse_destroy of that executor, which returns POSSE_DEADLOCK.
- * While it runs, later records wait. posse_destroy returns when all have been told.
+ * While it runs, later records wait. posse_destroy returns when it has had all of them.
  */
 #ifndef POSSE_LOG_H
 #define POSSE_LOG_H
@@ -61,7 +61,7 @@ struct posse_log_record {
     posse_log_level level;
     posse_log_event event;
     posse_executor *executor; /* NULL with POSSE_LOG_THREADS: posse_create has not returned */
-    const char *message;      /* in words, one line without its end */
+    const char *message;      /* in words, one line without a newline */
     long worker;              /* of WORKER_LOST and WORKER_REPLACED: its number; else -1 */
     /* Of TASK_FAILED what posse_exception would have said, of BROKEN what posse_why_broken says.
      * Of WORKER_LOST status, signal, exit code and pid, and the call if it was forbidden. Else

@@ -1,4 +1,4 @@
-/* posse_progress.h - what a task tells while it runs, how far it is and messages; and a bar.
+/* posse_progress.h - how far a task is and its messages, while it runs; and a progress bar.
  *
  *     static int resize(posse_task *task, const void *arg, size_t size)
  *     {
@@ -44,8 +44,8 @@ POSSE_API posse_status posse_progress(posse_future future, uint64_t *done, uint6
  * takes that memory. If the worker dies, messages sent before stay, and one half sent is not there.
  * Threads of a task must not make this call at the same time.
  * POSSE_FULL: there is no room until a message is read; nothing was sent.
- * POSSE_TOO_LARGE: there never is.
- * POSSE_TOO_LATE: the future has ended already, as a thread cannot be killed.
+ * POSSE_TOO_LARGE: the message is over options.message_memory.
+ * POSSE_TOO_LATE: the future has ended already, while the thread of the task goes on.
  * POSSE_INVALID: data is NULL, but size is not 0; also in the function of a map.
  * POSSE_NOT_SUPPORTED: with POSSE_FRESH the task shares no memory.
  * POSSE_NO_MEMORY, POSSE_SYSTEM, POSSE_WRONG_PROCESS. */
@@ -53,9 +53,9 @@ POSSE_API posse_status posse_task_emit(posse_task *task, const void *data, size_
 
 /* The same, and blocks up to timeout_ms for room.
  * POSSE_TIMEOUT: there was no room in time.
- * POSSE_FULL: there will be none, as nobody holds the future any more.
- * POSSE_DEADLOCK: there is no room, and who could make some waits on the same stack: inline, and if
- * a task that waits for this one runs it (see posse_task_executor).
+ * POSSE_FULL: there will be none: the future has been released.
+ * POSSE_DEADLOCK: there is no room, and the caller that could read waits on the same stack: inline,
+ * and if a task that waits for this one runs it (see posse_task_executor).
  * POSSE_SHUT_DOWN, POSSE_BROKEN: the executor is destroyed or broken.
  * Others as posse_task_emit. */
 POSSE_API posse_status posse_task_emit_wait(posse_task *task, const void *data, size_t size,
@@ -115,22 +115,22 @@ POSSE_API POSSE_CHECK posse_status posse_progress_bar_open(const posse_progress_
 /* As posse_wait with POSSE_ALL_COMPLETED, and draws how many of the futures have ended. What
  * running tasks say of themselves (posse_task_progress) counts as a part of a task, of up to 256
  * futures. A single task that says its total is shown in its own units.
- * Statuses as posse_wait. */
+ * POSSE_INVALID: also bar is NULL. Others as posse_wait. */
 POSSE_API posse_status posse_progress_wait(posse_progress_bar *bar, const posse_future *futures,
                                            size_t n, long timeout_ms);
 
 /* As posse_map_next, and draws how many items were given. The total is unknown with a source.
- * Statuses as posse_map_next. */
+ * POSSE_INVALID: also bar is NULL. Others as posse_map_next. */
 POSSE_API POSSE_CHECK posse_status posse_progress_map_next(posse_progress_bar *bar,
                                                            posse_map_iter *iter, posse_item *item);
 
-/* Blocks up to timeout_ms until no task of the executor waits or runs, whoever submitted it. Draws
- * how many have ended since the first such call with this bar, of those and the ones that are left.
- * Looks again after up to 100 ms.
+/* Blocks up to timeout_ms until no task of the executor is queued or running, and draws how many
+ * have ended since the first such call with this bar, of those and the ones that are left. Looks
+ * again after up to 100 ms. Unlike posse_wait_idle it does not wait for callbacks.
  * POSSE_OK: no task was left.
  * POSSE_TIMEOUT: some are left.
  * POSSE_DEADLOCK: a task of the executor called it.
- * POSSE_BROKEN, POSSE_SHUT_DOWN: those that are left will never end.
+ * POSSE_BROKEN, POSSE_SHUT_DOWN: those that are left never end.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_progress_wait_idle(posse_progress_bar *bar, posse_executor *executor,
                                                 long timeout_ms);

@@ -40,7 +40,8 @@
  *   - options.max_result is 1 MiB if it is 0. In a map it bounds the results of a chunk, which is
  *     made smaller if it must: 280 bytes more for each item that may fail
  *   - job.max_memory cannot be lifted by the task
- *   - options.keep_stderr and POSSE_TERMINATE in job.flags are POSSE_NOT_SUPPORTED
+ *   - options.keep_stderr, POSSE_TERMINATE in job.flags, posse_broadcast and posse_task_emit are
+ *     POSSE_NOT_SUPPORTED, and posse_task_progress does nothing
  *   - a task that is killed (deadline, posse_kill) leaves no note for posse_autopsy
  *   - if the seal allows processes, none is forked ahead, and a worker whose task has left a child
  *     is replaced: that child dies

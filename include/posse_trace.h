@@ -109,8 +109,9 @@ POSSE_API POSSE_CHECK posse_status posse_trace_start(posse_executor *executor, c
                                                      posse_trace_format format);
 
 /* Ends the trace, and writes the file. What is there is replaced; a new file only its owner may
- * read. Runs that have not ended last until now in it. posse_destroy writes no file, so a program
- * that wants one calls this before, also after posse_shutdown or when the executor is broken.
+ * read. A run that has not ended lasts until this moment in it. posse_destroy writes no file, so a
+ * program that wants one calls this before, also after posse_shutdown or when the executor is
+ * broken.
  * POSSE_SYSTEM, POSSE_NO_MEMORY: the file cannot be written; errno tells why. The trace is over.
  * POSSE_INVALID: no trace is on. POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_trace_stop(posse_executor *executor);

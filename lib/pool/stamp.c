@@ -1,8 +1,8 @@
 /* Runs in: program, worker, supervisor.
  *
- * The stamps of a task: core/stamps.h has who writes which. A worker that goes on at once takes the
- * end of one task for the start of the next. So a task costs two looks at the clock, by the
- * submitter and by the worker.
+ * The stamps of a task: core/stamps.h says which process writes which. A worker that goes on at
+ * once takes the end of one task for the start of the next. So a task costs two looks at the clock,
+ * by the submitter and by the worker.
  */
 #include "pool/stamp.h"
 #include "os/clock.h"
