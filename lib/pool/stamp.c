@@ -96,3 +96,10 @@ void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_stat
     if (own || (reaped && pi_owner(from) < pi_workers_count(&e->segment)))
         note_run(e, &run);
 }
+
+void pi_stamp_again(posse_executor *e, uint32_t index, uint64_t word)
+{
+    struct pi_trace_run run = {index, word, PI_PENDING, pi_os_now()};
+    pi_self->ended_ns = run.at; /* the next run begins then */
+    pi_tracer_run(e, &run);
+}

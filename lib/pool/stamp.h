@@ -12,3 +12,6 @@ static inline void pi_stamp_submit(struct pi_slot *slot, uint64_t now)
 void pi_stamp_start(const struct posse_task *task);
 /* Whoever is about to make the task final, from that word to a final state. */
 void pi_stamp_end(posse_executor *executor, uint32_t index, uint64_t from, enum pi_state to);
+/* A worker that lives, when the run of its task is over and the task runs again: before it is
+ * PENDING. */
+void pi_stamp_again(posse_executor *executor, uint32_t index, uint64_t word);

@@ -235,6 +235,8 @@ __attribute__((noinline)) static bool try_again(struct posse_task *task)
     uint64_t word = pi_load_seq(&slot->word);          /* with posse_cancel */
     if (retries == 0 || (word & PI_CANCEL_REQUESTED) || pi_phase_of(e) >= PI_STOPPING)
         return false;
+    if (e->stamps)
+        pi_stamp_again(e, task->index, task->word);
     pi_drop_result(task);
     pi_slots_touch(&e->segment.slots, task->worker, task->index);
     pop_task(task);

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <posse_trace.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,38 @@ TEST(retries, SEALABLE)
     job.retries = 2;
     job.priority = POSSE_PRIORITY_LOW;
     assert_int_equal(take_long(submitted_job(pool, job)), 3);
+    end_pool(pool);
+}
+
+static int late_death_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    if (posse_task_attempt(task) == 1) {
+        pause_ms(100);
+        abort();
+    }
+    return 0;
+}
+
+static posse_info info_of(posse_future future)
+{
+    posse_info info = {.struct_size = sizeof info};
+    assert_status(posse_result(future, -1, NULL, NULL), POSSE_OK);
+    assert_ok(posse_get_info(future, &info));
+    assert_ok(posse_release(future));
+    return info;
+}
+
+/* Its worker goes on at once, and takes the end of one run for the start of the next. */
+TEST(stamps_of_the_next_attempt, SEALABLE)
+{
+    posse_options options = OPTIONS(1, .stamps = 1);
+    posse_executor *pool = fresh_pool_with(options, nothing);
+    posse_future first = submitted_long(pool, sleep_task, 50);
+    posse_future second = submitted_job(pool, (posse_job){.fn = late_death_task, .retries = 1});
+    posse_info before = info_of(first), info = info_of(second);
+    assert_int_equal(info.attempt, 2);
+    assert_true(info.started_ns >= before.ended_ns + 100000000);
     end_pool(pool);
 }
 
