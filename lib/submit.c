@@ -11,6 +11,7 @@
  *                                    > pi_wake_or_grow > pi_wake_worker: its semaphore
  */
 #include "submit.h"
+#include "log.h"
 #include "base/probe.h"
 #include "os/clock.h"
 #include "os/unwind.h"
@@ -310,9 +311,22 @@ static posse_status enter(struct pi_submission *s)
 
 static void refuse_member(void *member) { (void)pi_member_joined(member, POSSE_CANCELLED); }
 
+/* Inline a task whose future nobody has is the log's when its group lets it go. */
+static void tell_log(posse_executor *e)
+{
+    if (!e->log_parker)
+        return;
+    pi_call_enter(e);
+    PI_OS_IF_LEFT(pi_call_exit_unwound, e); /* by options.log */
+    pi_log_deliver(e);
+    PI_OS_END_IF_LEFT;
+    pi_call_exit(e);
+}
+
 /* The task of a job with a group. Inline its function may leave the call. */
 __attribute__((noinline)) static posse_status enter_group(struct pi_submission *s)
 {
+    posse_executor *e = s->executor;
     struct pi_member *member;
     posse_status status = pi_member_enter(s, &member);
     if (!member)
@@ -320,7 +334,10 @@ __attribute__((noinline)) static posse_status enter_group(struct pi_submission *
     PI_OS_IF_LEFT(refuse_member, member);
     status = enter(s);
     PI_OS_END_IF_LEFT;
-    return pi_member_joined(member, status);
+    status = pi_member_joined(member, status);
+    if (status == POSSE_OK && !e->backend->spawn && (s->flags & PI_DETACHED))
+        tell_log(e);
+    return status;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* log.c - options.log: what it is told, by which thread, and what is not told. */
 #include "support/support.h"
 
+#include <posse_group.h>
 #include <posse_log.h>
 #include <signal.h>
 #include <stdio.h>
@@ -95,6 +96,30 @@ TEST(a_failure_that_nobody_observes, ALL)
     assert_int_equal(stats_of(pool).futures, 0);
     assert_at_rest(pool);
     end_logged(pool, &log);
+}
+
+/* When its group has let it go: inline that is in the submit, too. */
+TEST(a_failure_in_a_group, ALL)
+{
+    struct log log = open_log();
+    long code = 7;
+    posse_group *group;
+    posse_executor *pool = POOL(2, .log = write_log, .log_context = &log);
+    assert_ok(posse_group_create(pool, NULL, &group));
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = message_task,
+                     .arg = &code,
+                     .size = sizeof code,
+                     .group = group};
+    assert_ok(posse_submit_with(pool, &job, NULL));
+    if (backend() == POSSE_INLINE)
+        assert_int_equal(told(&log, POSSE_LOG_TASK_FAILED), 1);
+    assert_eventually(told(&log, POSSE_LOG_TASK_FAILED) == 1);
+    assert_status(posse_group_wait(group, -1), POSSE_TASK_FAILED);
+    assert_ok(posse_group_destroy(group));
+    assert_at_rest(pool);
+    end_logged(pool, &log);
+    assert_int_equal(told(&log, POSSE_LOG_TASK_FAILED), 1);
 }
 
 /* Of results, cancelled tasks, and tasks whose future somebody has. */
