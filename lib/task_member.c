@@ -46,12 +46,11 @@ static void leave_locked(struct pi_member *m)
     *(m->next ? &m->next->prev : &g->last) = m->prev;
 }
 
-static void count_withheld(posse_executor *e, uint32_t change)
+static void count_withheld_locked(posse_executor *e, uint32_t change)
 {
-    /* seq: with notify_again, in pool/await.c */
-    uint32_t withheld = atomic_fetch_add(&e->withheld, change) + change;
+    e->withheld += change;
     /* seq: before the phase; with is_awaited, in supervisor.c */
-    pi_store_seq(&e->segment.header->withheld, withheld);
+    pi_store_seq(&e->segment.header->withheld, e->withheld);
 }
 
 static void wait_locked(struct pi_member *m)
@@ -70,7 +69,7 @@ static void wait_no_more_locked(struct pi_member *m)
     m->waits = false;
     *(m->before ? &m->before->behind : &g->first_waiting) = m->behind;
     *(m->behind ? &m->behind->before : &g->last_waiting) = m->before;
-    count_withheld(g->executor, (uint32_t)-1);
+    count_withheld_locked(g->executor, (uint32_t)-1);
     if (pi_phase_of(g->executor) != PI_OPEN) /* seq: after the count */
         g->executor->backend->notify(g->executor);
 }
@@ -180,11 +179,11 @@ void pi_group_drop_locked(struct pi_member *m)
 static posse_status withhold_locked(struct pi_submission *s, struct pi_member *m)
 {
     posse_executor *e = s->executor;
-    count_withheld(e, 1);
+    count_withheld_locked(e, 1);
     pi_slot_withhold(s->slot, s->word, s->flags);
     posse_status status = pi_accepts(e); /* seq: after the count */
     if (status != POSSE_OK && pi_submit_undo(s)) {
-        count_withheld(e, (uint32_t)-1);
+        count_withheld_locked(e, (uint32_t)-1);
         e->backend->notify(e);
         return status;
     }

@@ -135,12 +135,20 @@ posse_status pi_await_final(struct pi_await *wait, uint64_t until)
 
 /* ---- until there is room, until all is over ---- */
 
+/* Puts right how many tasks are withheld, if a task has overwritten it. */
+static void publish_withheld(posse_executor *e)
+{
+    pthread_mutex_lock(&e->dispatcher.lock); /* else it may undo a change of task_member.c */
+    pi_store_seq(&e->segment.header->withheld, e->withheld); /* with pi_supervisor_run */
+    pthread_mutex_unlock(&e->dispatcher.lock);
+}
+
 /* A task may have overwritten the phase just when the supervisor or a worker read it. */
 static void notify_again(posse_executor *e)
 {
-    (void)pi_phase_of(e);             /* puts right what others see */
-    if (e->owner == PI_OWNER_PROGRAM) /* seq: with pi_supervisor_run */
-        pi_store_seq(&e->segment.header->withheld, atomic_load(&e->withheld));
+    (void)pi_phase_of(e); /* puts right what others see */
+    if (e->owner == PI_OWNER_PROGRAM)
+        publish_withheld(e);
     e->backend->notify(e);
     if (pi_phase_of(e) != PI_OPEN)
         pi_wake_all_workers(e);

@@ -113,10 +113,10 @@ struct posse_executor {
     uint32_t log_parker; /* pool/report.h: 1 + the parker of the log; 0: nothing is reported */
 
     /* Its callers. */
-    _Atomic uint32_t calls;    /* that did not wait: see pi_poll_supervisor */
-    _Atomic uint32_t hint;     /* submit.c: where a free slot may be */
-    _Atomic uint32_t blocked;  /* between pi_call_enter and pi_call_exit: destroy waits for them */
-    _Atomic uint32_t withheld; /* task_member.c: tasks that wait; the dispatcher's lock */
+    _Atomic uint32_t calls;   /* that did not wait: see pi_poll_supervisor */
+    _Atomic uint32_t hint;    /* submit.c: where a free slot may be */
+    _Atomic uint32_t blocked; /* between pi_call_enter and pi_call_exit: destroy waits for them */
+    uint32_t withheld;        /* task_member.c: tasks that wait; the dispatcher's lock */
     _Atomic uint32_t broadcasting; /* broadcast.c: 1: a caller has its turn */
     uint32_t broadcasts;           /* so far; by that caller */
     _Atomic uint32_t destroying;   /* posse_destroy was called: no call may sleep any more */

@@ -290,7 +290,7 @@ static uint64_t plan(struct pi_supervisor *s)
 /* Tasks that wait in their groups come into the queue later. */
 static bool is_awaited(const struct pi_supervisor *s)
 {
-    /* seq: after the phase; with count_withheld, in task_member.c */
+    /* seq: after the phase; with count_withheld_locked, in task_member.c */
     uint32_t withheld = pi_load_seq(&s->executor->segment.header->withheld);
     return s->phase_seen == PI_DRAINING && withheld > 0;
 }
