@@ -40,6 +40,13 @@ static void mark_delivered(struct pi_dispatcher *dispatcher, struct pi_subscript
     dispatcher->foreign -= sub->foreign;
 }
 
+/* A group's task may have no future. */
+static bool is_stale(const struct pi_subscription *sub, uint64_t word)
+{
+    return sub->cq->ended ? pi_generation(word) != sub->future.generation
+                          : !pi_handle_valid(word, sub->future);
+}
+
 /* Whether the task has ended, or can end no more. */
 static bool is_due(posse_executor *e, const struct pi_subscription *sub)
 {
@@ -47,9 +54,7 @@ static bool is_due(posse_executor *e, const struct pi_subscription *sub)
     bool over = pi_phase_of(e) >= PI_CLOSED || e->dispatcher.closing ||
                 (pi_destroying(e) && !sub->cq->outlives_destroy);
     uint64_t word = pi_word_of(sub->future);
-    bool is_stale = sub->cq->ended ? pi_generation(word) != sub->future.generation
-                                   : !pi_handle_valid(word, sub->future);
-    return over || pi_final(word) || is_stale;
+    return over || pi_final(word) || is_stale(sub, word);
 }
 
 /* A descriptor does not tell of futures that were released, or whose executor is being destroyed:
@@ -167,7 +172,7 @@ void pi_dispatch_verify_locked(posse_executor *e)
     const struct pi_subscriptions *all = &e->dispatcher.subscriptions;
     for (uint32_t i = all->lists; i > 0 && e->dispatcher.pending > 0; i--)
         for (struct pi_subscription *sub = all->newest[i - 1]; sub; sub = sub->older)
-            if (!sub->delivered && pi_handle_valid(pi_word_of(sub->future), sub->future))
+            if (!sub->delivered && !is_stale(sub, pi_word_of(sub->future)))
                 pi_verify_task(e, sub->future.slot, &sub->verify);
 }
 

@@ -1,4 +1,5 @@
 /* task_group.c - posse_group: tasks that are waited for, cancelled and held back together. */
+#include "pool/pool.h"
 #include "support/support.h"
 
 #include <posse_group.h>
@@ -108,6 +109,29 @@ static void assert_at_most(long workers, long max_running)
     end_group(group);
     assert_ok(posse_free(pool, load));
     end_pool(pool);
+}
+
+/* Neither the task's future nor its entry in the queue is there: those that wait for the group
+ * find that out. */
+POOL_TEST(an_entry_is_overwritten, PARALLEL, 1)
+{
+    struct gate *gate = make_gate(pool);
+    struct pi_ring *ring = &pool->segment.lanes.ring[0];
+    posse_group *group = make_group(pool, 0, 0);
+    posse_future held = submitted_hold(pool, gate);
+    uint64_t head;
+    look_every(10);
+    await_entered(gate, 1);
+    assert_ok(submit_to(
+        pool, group, (posse_job){.fn = square_task, .arg = (const long[]){3}, .size = sizeof(long)},
+        NULL));
+    assert_true(pi_ring_peek(ring, &head) != PI_NO_INDEX);
+    pi_ring_advance(ring, head);
+    open_gate(gate);
+    take_error(held, POSSE_OK);
+    assert_ok(posse_group_wait(group, PATIENCE_MS));
+    end_group(group);
+    free_gate(pool, gate);
 }
 
 TEST(at_most_so_many_run, ALL)
