@@ -55,7 +55,8 @@ struct pi_slot {
      * `details`: a caller that frees a slot reads them, and the slot may have changed hands. */
     _Atomic uint64_t arg_size;
     _Atomic uint16_t submitter; /* an owner; when it is reaped, its handles are orphans */
-    /* Left; the supervisor counts down, RUNNING to PENDING. Atomic: blocked callers read it. */
+    /* Left; the supervisor counts down, RUNNING to PENDING, or the worker (worker/fresh.c). Atomic:
+     * blocked callers read it. */
     _Atomic uint8_t retries;
     /* Runs so far; the claimer counts up, in RUNNING. Atomic: another may end the task. */
     _Atomic uint8_t attempt;
@@ -82,7 +83,7 @@ struct pi_slot {
 
     union {
         unsigned char inline_result[PI_INLINE_RESULT]; /* begins the line, so it is aligned */
-        struct pi_death death;                         /* by the supervisor, before LOST */
+        struct pi_death death;                         /* as `retries`, before LOST */
     };
     /* In FILLING, if DETAILED: a block that lasts as long as this life, see details.h. */
     _Atomic pi_block_ref details;
