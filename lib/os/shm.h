@@ -62,8 +62,9 @@ int pi_os_shm_give_up(struct pi_os_shm *memory, size_t offset, size_t length);
  * Does nothing where the process still needs it: on old kernels, or if it has given up space. */
 void pi_os_shm_detach(struct pi_os_shm *memory);
 
-/* Unmaps what this process has inherited of the memory of other executors. 0 or an errno. */
-int pi_os_shm_leave_others(const struct pi_os_shm *own);
+/* Unmaps what this process has inherited of the memory of other executors. `magic`: how the memory
+ * of each begins. 0 or an errno. */
+int pi_os_shm_leave_others(const struct pi_os_shm *own, const char *magic);
 
 /* Backs a range that is open. May be called again for the same one, and from any thread. 0 or an
  * errno: ENOSPC, ENOMEM, EFBIG, or why the system refuses. */

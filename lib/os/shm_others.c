@@ -36,31 +36,64 @@ static char *read_mappings(void)
     return text;
 }
 
-/* Whether a line is of shared memory that posse has made; an object of shm_object.c has such a
- * name. */
-static bool is_of_posse(const char *line)
-{
-    return strstr(line, " /memfd:posse (deleted)") || strstr(line, " /dev/shm/posse-");
-}
+/* One line of the list: "begin-end rwxs offset device inode name". */
+struct line {
+    uintptr_t begin, end;
+    bool shared, readable;
+    const char *name;
+    unsigned long inode;
+};
 
-/* Unmaps what a line tells of ("begin-end rwxs ..."), if it is not in `own`. 0 or an errno. */
-static int leave(const char *line, const struct pi_os_shm *own)
+static struct line parse(const char *text)
 {
     char *at;
-    uintptr_t begin = strtoul(line, &at, 16), base = (uintptr_t)own->base;
-    uintptr_t end = *at == '-' ? strtoul(at + 1, &at, 16) : 0;
-    bool shared = strlen(at) > 5 && at[4] == 's';
-    if (!shared || !is_of_posse(line) || (begin >= base && end <= base + own->size))
-        return 0;
-    return munmap((void *)begin, end - begin) == 0 ? 0 : errno;
+    struct line line = {.begin = strtoul(text, &at, 16)};
+    line.end = *at == '-' ? strtoul(at + 1, &at, 16) : 0;
+    if (strlen(at) < 6)
+        return line;
+    line.readable = at[1] == 'r';
+    line.shared = at[4] == 's';
+    const char *device = strchr(at + 6, ' ');
+    const char *inode = device ? strchr(device + 1, ' ') : NULL;
+    line.inode = inode ? strtoul(inode, &at, 10) : 0;
+    line.name = at;
+    return line;
 }
 
-int pi_os_shm_leave_others(const struct pi_os_shm *own)
+/* Whether it is of shared memory that posse has made. An object of shm_object.c has such a name.
+ * Memory without an object has none: its front begins with `magic`, and what follows has the inode
+ * of the front. */
+static bool is_of_posse(const struct line *line, const char *magic, unsigned long *inode)
+{
+    if (strstr(line->name, "/memfd:posse (deleted)") || strstr(line->name, "/dev/shm/posse-"))
+        return true;
+    if (!strstr(line->name, "/dev/zero (deleted)"))
+        return false;
+    if (line->readable && memcmp((const void *)line->begin, magic, strlen(magic)) == 0)
+        *inode = line->inode;
+    return line->inode == *inode;
+}
+
+/* Unmaps what a line tells of, if it is not in `own`. 0 or an errno. */
+static int leave(const struct line *line, const struct pi_os_shm *own, const char *magic,
+                 unsigned long *inode)
+{
+    uintptr_t base = (uintptr_t)own->base;
+    bool ours = line->begin >= base && line->end <= base + own->size;
+    if (!line->shared || ours || !is_of_posse(line, magic, inode))
+        return 0;
+    return munmap((void *)line->begin, line->end - line->begin) == 0 ? 0 : errno;
+}
+
+int pi_os_shm_leave_others(const struct pi_os_shm *own, const char *magic)
 {
     char *text = read_mappings(), *rest = text;
     int error = text ? 0 : errno;
-    for (char *line; !error && rest && (line = strtok_r(NULL, "\n", &rest));)
-        error = leave(line, own);
+    unsigned long inode = 0;
+    for (char *next; !error && rest && (next = strtok_r(NULL, "\n", &rest));) {
+        struct line line = parse(next);
+        error = leave(&line, own, magic, &inode);
+    }
     free(text);
     return error;
 }

@@ -135,7 +135,7 @@ bool pi_fresh_begin(posse_executor *e, unsigned worker, struct pi_error *why)
 {
     pi_os_shm_detach(&e->memory);
     adopts = e->seal->allow & PI_OS_ALLOW_PROCESSES;
-    int error = pi_os_shm_leave_others(&e->memory);
+    int error = pi_os_shm_leave_others(&e->memory, PI_MAGIC);
     if (error == 0)
         error = pi_descriptors_before_seal(e);
     if (error == 0)

@@ -47,7 +47,7 @@ bool pi_seal_worker(posse_executor *e, unsigned worker, struct pi_error *why)
     pi_os_usage_keep();           /* without it a job that limits memory does not run */
     int error = e->max_rss ? pi_os_rss_keep() : 0; /* it cannot be opened later */
     if (error == 0) /* through it a task could reach workers that are not sealed */
-        error = pi_os_shm_leave_others(&e->memory);
+        error = pi_os_shm_leave_others(&e->memory, PI_MAGIC);
     if (error == 0)
         error = pi_descriptors_before_seal(e);
     if (error == 0)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -197,9 +198,8 @@ static int reading_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* It would reach workers that are not sealed. */
-TEST(memory_of_another_executor, SEALABLE)
+static void assert_unreachable(posse_executor *other)
 {
-    posse_executor *other = make_pool(1);
     void *block;
     assert_ok(posse_alloc(other, 100, &block));
     *(char *)block = 3;
@@ -211,6 +211,21 @@ TEST(memory_of_another_executor, SEALABLE)
     assert_int_equal(*(char *)block, 3);
     assert_ok(posse_free(other, block));
     end_pool(other);
+}
+
+TEST(memory_of_another_executor, SEALABLE) { assert_unreachable(make_pool(1)); }
+
+/* No file may be as long as its memory, so that has no object and no name. */
+TEST(memory_without_a_name, SEALABLE)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit low = {.rlim_cur = 64 << 20, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    posse_executor *other = open_pool(1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_non_null(other);
+    assert_unreachable(other);
 }
 
 static void *wait_for_ever(void *nothing)
