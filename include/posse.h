@@ -732,9 +732,10 @@ POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCE
 
 /* The state in words, for logs: "pending", "running", "cancelled", "finished: returned 8 bytes",
  * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9
- * (Killed)", ...; after "<name>: " if the job has a name: "thumbnail: pending"; and "stale". As
- * snprintf: writes at most capacity bytes, the end included, and returns the length that the text
- * has without that limit. If buffer is NULL it writes nothing. Does not block. */
+ * (Killed)", ...; after "<name>: " if the job has a name: "thumbnail: pending"; and "stale". It is
+ * one line: control characters are question marks. As snprintf: writes at most capacity bytes, the
+ * end included, and returns the length that the text has without that limit. If buffer is NULL it
+ * writes nothing. Does not block. */
 POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
 
 /* Called when a future has ended. Returns 0; anything else goes to options.log. */

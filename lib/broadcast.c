@@ -93,7 +93,7 @@ static void await_end(struct pi_broadcast_call *c, struct pi_run *run)
         if (status == POSSE_TIMEOUT && pi_os_now() >= c->until)
             c->status = status;
         else if (status == POSSE_TIMEOUT && pi_is_withheld(wait.word))
-            pi_broadcast_assign(run);
+            pi_broadcast_assign_again(run);
     }
     if (status == POSSE_OK) {
         note_end(run, wait.word);

@@ -32,5 +32,5 @@ struct pi_broadcast_call {
 posse_status pi_broadcast_later(struct pi_broadcast_call *call);
 /* Steps 3 to 5, for all workers that are active. */
 posse_status pi_broadcast_assign_all(struct pi_broadcast_call *call);
-/* Step 5 of one; done again if a task may have overwritten it. */
-void pi_broadcast_assign(const struct pi_run *run);
+/* Step 5 of one again, as a task may have overwritten it. */
+void pi_broadcast_assign_again(const struct pi_run *run);

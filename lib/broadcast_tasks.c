@@ -75,12 +75,20 @@ static posse_status make_task(struct pi_broadcast_call *c, posse_future *future)
     return status;
 }
 
-void pi_broadcast_assign(const struct pi_run *run)
+static void assign(const struct pi_run *run)
 {
     posse_executor *e = run->future.executor;
     struct pi_worker *worker = &e->segment.workers[run->worker];
     pi_store_seq(&worker->assigned, pi_assigned(run->future)); /* with run_assigned */
     pi_os_semaphore_post(&worker->wake);
+}
+
+void pi_broadcast_assign_again(const struct pi_run *run)
+{
+    posse_executor *e = run->future.executor;
+    pi_store_seq(&e->segment.header->assigned, 1); /* with pi_drop_assigned */
+    assign(run);
+    e->backend->notify(e);
 }
 
 static bool is_active(posse_executor *e, unsigned worker)
@@ -106,7 +114,7 @@ posse_status pi_broadcast_assign_all(struct pi_broadcast_call *c)
         *run = (struct pi_run){.worker = i};
         status = make_task(c, &run->future);
         if (status == POSSE_OK) {
-            pi_broadcast_assign(run);
+            assign(run);
             c->n++;
         }
     }

@@ -23,6 +23,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct pi_log {
     void (*hook)(void *context, const posse_log_record *record);
@@ -75,14 +76,16 @@ void pi_log_say(posse_executor *e, posse_log_event event, const char *format, ..
                      .event = event, .executor = made ? e : NULL, .message = text, .worker = -1});
 }
 
+/* The words of a task may be a stranger's: neither lines nor what a terminal would obey. */
 static void tell_error(posse_executor *e, posse_log_event event, long worker,
                        const posse_error *error)
 {
-    tell(e->log, (posse_log_record){.event = event,
-                                    .executor = e,
-                                    .message = error->message,
-                                    .worker = worker,
-                                    .error = error});
+    char line[sizeof error->message];
+    memcpy(line, error->message, sizeof line);
+    pi_make_one_line(line);
+    tell(e->log,
+         (posse_log_record){
+             .event = event, .executor = e, .message = line, .worker = worker, .error = error});
 }
 
 /* ---- tasks ---- */

@@ -187,7 +187,7 @@ static inline posse_status fill(struct pi_submission *s)
     const posse_job *job = s->job;
     struct pi_slot *slot = &s->executor->segment.slots.at[s->index];
     s->slot = slot;
-    slot->fn = (uintptr_t)job->fn;
+    pi_store_relaxed(&slot->fn, (uintptr_t)job->fn);
     pi_store_relaxed(&slot->submitter, (uint16_t)s->owner);
     pi_store_relaxed(&slot->retries, job->retries == 0  ? s->executor->retries
                                      : job->retries < 0 ? 0

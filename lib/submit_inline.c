@@ -69,8 +69,9 @@ static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
     struct pi_self self = {.executor = e, .worker = PI_OWNER_PROGRAM};
     uint64_t run = pi_with_state(word, PI_RUNNING) | flags;
     PI_ASSERT_ARROW(word, run);
-    PI_PROBE(submit, e, index, pi_generation(word), e->segment.slots.at[index].fn);
-    pi_store_release(&e->segment.slots.at[index].word, run); /* with pi_word_of */
+    PI_PROBE(submit, e, index, pi_generation(word),
+             pi_load_relaxed(&e->segment.slots.at[index].fn)); /* its own */
+    pi_store_release(&e->segment.slots.at[index].word, run);   /* with pi_word_of */
     if (!pi_self_in(e))
         pi_self = &self;
     PI_OS_IF_LEFT(leave_visit, visit);

@@ -150,7 +150,7 @@ static void read_running(posse_executor *e, struct pi_trace *trace, uint32_t ind
     event.began = pi_load_relaxed(&stamps->started);       /* as said */
     event.submitted = pi_load_relaxed(&stamps->submitted); /* as said */
     event.at = trace->ended;
-    event.value[0] = slot->fn;
+    event.value[0] = pi_load_relaxed(&slot->fn); /* as said */
     const struct pi_details *details = pi_slot_details(e, slot);
     if (details)
         memcpy(event.name, details->name, sizeof event.name - 1);

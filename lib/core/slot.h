@@ -50,9 +50,10 @@ struct pi_slot {
 
     /* The submitter writes these in FILLING; then they are constant, unless it says otherwise. If
      * it dies, the supervisor frees the slot. */
-    uint64_t fn;
-    /* And PI_DETAILED to PI_DESCRIPTORS. Atomic, as are `arg`, `result_size`, `result` and
-     * `details`: a caller that frees a slot reads them, and the slot may have changed hands. */
+    _Atomic uint64_t fn;
+    /* And PI_DETAILED to PI_DESCRIPTORS. Atomic, as are `fn`, `arg`, `result_size`, `result` and
+     * `details`: a caller that frees a slot, or a trace, reads them, and the slot may have changed
+     * hands. */
     _Atomic uint64_t arg_size;
     _Atomic uint16_t submitter; /* an owner; when it is reaped, its handles are orphans */
     /* Left; the supervisor counts down, RUNNING to PENDING, or the worker (worker/fresh.c). Atomic:

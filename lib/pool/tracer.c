@@ -101,7 +101,8 @@ void pi_tracer_run(posse_executor *e, const struct pi_trace_run *run)
     struct draft draft = {
         .task = (uint64_t)pi_generation(run->word) << 32 | run->index,
         .at = run->at,
-        .value = {slot->fn, run->state == PI_PENDING},
+        /* relaxed: the run is over, or this worker's */
+        .value = {pi_load_relaxed(&slot->fn), run->state == PI_PENDING},
         .details = pi_slot_details(e, slot),
     };
     /* relaxed, all: this thread wrote them, or their writer was reaped */

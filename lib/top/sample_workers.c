@@ -47,7 +47,8 @@ static void take_function(const struct pi_top_view *view, const struct pi_slot *
                           struct pi_top_task *task)
 {
     struct pi_chunk chunk;
-    pi_top_function(view->program, slot->fn, task->function);
+    /* relaxed: a copy */
+    pi_top_function(view->program, pi_load_relaxed(&slot->fn), task->function);
     if (strcmp(task->function, "pi_chunk_run") != 0)
         return;
     const char *at = find_block(view, PI_TOP_VALUE(slot->arg));

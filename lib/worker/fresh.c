@@ -189,7 +189,7 @@ static void fill(const struct run *r)
     m->arg_size = r->arg->size;
     m->limited = r->use.max_memory != 0;
     m->has_descriptors = pi_slot_has_descriptors(task->slot);
-    m->slot.fn = task->slot->fn;
+    atomic_init(&m->slot.fn, pi_load_relaxed(&task->slot->fn));
     atomic_init(&m->slot.attempt, pi_load_relaxed(&task->slot->attempt));
     atomic_init(&m->slot.word, pi_load_relaxed(&task->slot->word));
     if (r->arg->size)

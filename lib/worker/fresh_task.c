@@ -77,7 +77,7 @@ static void say_end(struct posse_task *task, int code)
 static int call(struct posse_task *task)
 {
     struct pi_task_memory *m = task->memory;
-    posse_fn *fn = (posse_fn *)(uintptr_t)m->slot.fn;
+    posse_fn *fn = (posse_fn *)(uintptr_t)pi_load_relaxed(&m->slot.fn); /* before `go` */
     if (m->limited)
         pi_os_before_crash(note_refusal);
     errno = 0;

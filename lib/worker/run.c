@@ -309,7 +309,7 @@ static int call_with_descriptors(struct posse_task *task, posse_fn *fn, const st
 
 static int call(struct posse_task *task, struct pi_bytes arg)
 {
-    posse_fn *fn = (posse_fn *)(uintptr_t)task->slot->fn;
+    posse_fn *fn = (posse_fn *)(uintptr_t)pi_load_relaxed(&task->slot->fn); /* as arg_size */
     if (task->executor->fresh && (!arg.size || arg.bytes))
         return pi_fresh_call(task, &arg);
     if (pi_slot_has_descriptors(task->slot) && (!arg.size || arg.bytes))

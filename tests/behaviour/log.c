@@ -122,6 +122,29 @@ TEST(a_failure_in_a_group, ALL)
     assert_int_equal(told(&log, POSSE_LOG_TASK_FAILED), 1);
 }
 
+static int forging_task(posse_task *task, const void *arg, size_t size)
+{
+    return posse_task_fail(task, 1, "x\nposse: all is well\033[2J");
+}
+
+/* The error has what the task has said. */
+TEST(a_task_forges_no_lines, ALL)
+{
+    char text[80];
+    struct log log = open_log();
+    posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
+    assert_ok(posse_submit(pool, forging_task, NULL, 0, NULL));
+    assert_eventually(told(&log, POSSE_LOG_TASK_FAILED) == 1);
+    assert_string_equal(log.message, "x?posse: all is well?[2J");
+    assert_string_equal(log.last.message, "x\nposse: all is well\033[2J");
+    posse_future future = submitted(pool, forging_task, NULL, 0);
+    assert_ok(posse_exception(future, -1, NULL));
+    (void)posse_describe(future, text, sizeof text);
+    assert_string_equal(text, "finished: failed with code 1: x?posse: all is well?[2J");
+    assert_ok(posse_release(future));
+    end_logged(pool, &log);
+}
+
 /* Of results, cancelled tasks, and tasks whose future somebody has. */
 TEST(nothing_to_tell, ALL)
 {

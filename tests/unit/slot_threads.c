@@ -61,7 +61,7 @@ static void submit_one(struct crowd *crowd, uint32_t number, unsigned owner, boo
         if (!work_once(crowd, owner))
             sched_yield(); /* another thread is about to queue, or to end, what is in the slots */
     struct pi_slot *slot = slot_at(table, index);
-    slot->fn = number;
+    pi_store_relaxed(&slot->fn, number); /* published with the state */
     uint32_t generation = pi_generation(word);
     if (pi_slot_publish(slot, word, pi_in_ring(PI_LANE_NORMAL)))
         atomic_fetch_add(&crowd->refused, push(&table->queue, index) != PI_PUSHED);
