@@ -280,6 +280,10 @@ typedef struct posse_options {
     /* Bytes for the messages of one task that nobody has read, see posse_task_emit in
      * posse_progress.h; rounded up to a power of two, at most 1 GiB. 0: 16 KiB. */
     size_t message_memory;
+
+    /* Runs the tasks elsewhere, in place of the workers: see posse_runner.h. Processes only, and
+     * without a seal, isolation or autopsy. NULL: none. */
+    const struct posse_runner *runner;
 } posse_options;
 
 /* Makes an executor and starts its workers. options may be NULL: all defaults. Processes are forked
@@ -308,16 +312,17 @@ typedef struct posse_options {
  * POSSE_INVALID: a count is negative, a backend or policy unknown, a size without its argument, an
  * argument without its function, min_workers over max_workers, max_memory under 1 MiB, autopsy,
  * keep_stderr or stamps neither 0 nor 1, keep_stderr without autopsy, isolation unknown, the seal
- * not valid, or executor NULL.
+ * or the runner not valid, or executor NULL.
  * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries, idle_timeout_ms
  * or message_memory over its maximum.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
  * measured. autopsy is set with threads or inline, or not on Linux. keep_stderr is set with
  * POSSE_FRESH, or where RLIMIT_FSIZE is at most 1 MiB. A seal or POSSE_FRESH is set with threads or
- * inline, or the system cannot enforce all of it. With processes also if the system denies a call
- * without which workers cannot be watched or would outlive the program, as filters of system calls
- * do: errno tells. Where only pidfd_open is denied, the supervisor checks twice a second that the
- * program lives.
+ * inline, or the system cannot enforce all of it. A runner is set with threads or inline, or beside
+ * a seal, autopsy or POSSE_FRESH. With processes also if the system denies a call without which
+ * workers cannot be watched or would outlive the program, as filters of system calls do: errno
+ * tells. Where only pidfd_open is denied, the supervisor checks twice a second that the program
+ * lives.
  * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
  * POSSE_SYSTEM: a system call failed; also too many files are open, or a path of the seal cannot be
  * opened. */

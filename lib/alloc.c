@@ -20,6 +20,8 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
     posse_status status = pi_check(e);
     if (status == POSSE_OK && size == 0)
         status = pi_refuse(POSSE_INVALID, "size is 0");
+    if (status == POSSE_OK)
+        status = pi_check_shared(e);
     if (status != POSSE_OK)
         return status;
     unsigned owner = pi_owner_here(e);

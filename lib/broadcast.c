@@ -197,6 +197,8 @@ static posse_status check_job(posse_executor *e, const posse_broadcast_job *job)
     posse_status status = PI_REFUSE_FIRST(mistakes);
     if (status == POSSE_OK && e->fresh)
         status = pi_refuse(POSSE_NOT_SUPPORTED, "each task has a process of its own");
+    if (status == POSSE_OK)
+        status = pi_check_shared(e);
     if (status == POSSE_OK && job->fn && !pi_loaded(e, (uintptr_t)job->fn))
         status = POSSE_NOT_LOADED;
     if (status == POSSE_OK && (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM))

@@ -11,6 +11,7 @@
 #include "os/calls.h"
 #include "pool/block.h"
 #include "pool/park.h"
+#include "worker/place.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,17 @@ static void describe_over(posse_executor *e, struct pi_slot *slot, posse_error *
                  (int)own.size, (const char *)own.bytes);
 }
 
+/* Where it was lost, if it ran elsewhere (worker/place.c). */
+static void describe_loss(posse_executor *e, struct pi_slot *slot, posse_error *error)
+{
+    struct pi_bytes node = pi_slot_result(e, slot);
+    pi_error_of_death(&slot->death, error);
+    size_t length = strlen(error->message);
+    if (e->runner && node.size == PI_NODE_NAME && node.bytes)
+        snprintf(error->message + length, sizeof error->message - length, " on %.*s",
+                 PI_NODE_NAME - 1, (const char *)node.bytes);
+}
+
 static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_error *error)
 {
     struct pi_slot *slot = seen->slot;
@@ -79,7 +91,7 @@ static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_er
     if (error->status == POSSE_TASK_FAILED)
         describe_failure(e, slot, error);
     else if (error->status == POSSE_WORKER_LOST || error->status == POSSE_FORBIDDEN)
-        pi_error_of_death(&slot->death, error);
+        describe_loss(e, slot, error);
     else if (error->status == POSSE_DEADLINE)
         snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms",
                  (unsigned long)slot->timeout_ms);

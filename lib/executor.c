@@ -129,6 +129,7 @@ static void tear_down(void *context)
     free(e->hooks.initializer.arg);
     free(e->hooks.finalizer.arg);
     free(e->seal);
+    free(e->runner);
     free(e);
     errno = error;
 }

@@ -15,6 +15,15 @@ static inline posse_status pi_check(const posse_executor *executor)
     return pi_os_fork_detect_holds(&executor->guard) ? POSSE_OK : pi_elsewhere();
 }
 
+/* POSSE_NOT_SUPPORTED: its tasks run elsewhere, so it shares no memory with them. */
+static inline posse_status pi_check_shared(const posse_executor *executor)
+{
+    return !executor->runner
+               ? POSSE_OK
+               : pi_refuse(POSSE_NOT_SUPPORTED, "options.runner: tasks run elsewhere and share "
+                                                "nothing with the workers");
+}
+
 /* task.c: the same for what a task says of itself. */
 posse_status pi_check_task(const posse_task *task);
 

@@ -10,6 +10,8 @@ posse_status posse_lock_create(posse_executor *e, posse_lock *lock)
     *lock = (posse_lock){.executor = NULL};
     posse_status status = pi_check(e);
     if (status == POSSE_OK)
+        status = pi_check_shared(e);
+    if (status == POSSE_OK)
         status = pi_sync_acquire(e, PI_SYNC_LOCK, sizeof(struct pi_robust_lock), &sync);
     if (status == POSSE_OK)
         *lock = (posse_lock){e, pi_sync_publish(&sync)};

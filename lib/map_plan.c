@@ -80,7 +80,7 @@ static bool is_shared(const posse_map_iter *m, const char *from, size_t length)
 {
     const posse_executor *e = m->executor;
     const char *base = e->segment.base;
-    if (e->fresh)
+    if (e->fresh || e->runner)
         return false;
     if (!e->backend->shared)
         return !e->backend->spawn || !m->job.item_timeout_ms;

@@ -8,7 +8,9 @@
 #include "os/crash_handler.h"
 #include "os/kept_output.h"
 #include "os/rss.h"
+#include "map_chunk.h"
 #include "pool/backend.h"
+#include "worker/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,6 +93,9 @@ static posse_status check_options(const posse_options *o)
          "options.isolation: only a process can have no other task"},
         {o->message_memory > PI_MAX_MESSAGE_MEMORY, POSSE_TOO_LARGE,
          "options.message_memory is over 1 GiB"},
+        {o->runner && (o->backend != POSSE_PROCESS || o->seal || o->isolation || o->autopsy),
+         POSSE_NOT_SUPPORTED,
+         "options.runner: only plain worker processes can run tasks elsewhere"},
     };
     return PI_REFUSE_FIRST(mistakes);
 }
@@ -143,6 +148,23 @@ static size_t message_ring(size_t asked)
     return size;
 }
 
+/* For free. POSSE_INVALID, POSSE_NO_MEMORY. */
+static posse_status set_runner(posse_executor *e, const posse_runner *given)
+{
+    posse_runner copy;
+    const posse_runner *known = pi_sized_read(given, &copy, sizeof copy);
+    if (!known || !known->run || !known->ready)
+        return pi_refuse(POSSE_INVALID, "options.runner has no size, or lacks a function");
+    e->runner = calloc(1, sizeof *e->runner);
+    if (!e->runner)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    e->runner->calls = *known;
+    e->runner->chunk = pi_chunk_run;
+    e->runner->pointers[0] = offsetof(struct pi_chunk, fn);
+    e->runner->pointers[1] = offsetof(struct pi_chunk, block_fn);
+    return POSSE_OK;
+}
+
 posse_status pi_options_apply(posse_executor *e, const posse_options *o)
 {
     e->backend = find_backend(o->backend);
@@ -176,6 +198,8 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     if (e->fresh && !e->max_result)
         e->max_result = PI_FRESH_RESULT;
     posse_status status = pi_log_create(e, o);
+    if (status == POSSE_OK && o->runner)
+        status = set_runner(e, o->runner);
     bool seals = o->seal || e->fresh;
     return status == POSSE_OK && seals ? pi_seal_read(e, o->seal) : status;
 }

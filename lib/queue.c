@@ -13,6 +13,8 @@ posse_status posse_queue_create(posse_executor *e, size_t capacity, size_t item_
     if (status == POSSE_OK && (capacity == 0 || item_size == 0))
         status = pi_refuse(POSSE_INVALID, "capacity or item_size is 0");
     if (status == POSSE_OK)
+        status = pi_check_shared(e);
+    if (status == POSSE_OK)
         status = pi_queue_create(e, capacity, item_size, &id);
     if (status == POSSE_OK)
         *queue = (posse_queue){e, id};

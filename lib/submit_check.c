@@ -73,6 +73,8 @@ posse_status pi_check_job(posse_executor *e, const posse_job *job)
         return pi_refuse(POSSE_TOO_LARGE, "job.n_descriptors is over POSSE_MAX_DESCRIPTORS");
     if (job->n_descriptors && !job->descriptors)
         return pi_refuse(POSSE_INVALID, "job.descriptors is NULL, but job.n_descriptors is not 0");
+    if (job->n_descriptors && pi_check_shared(e) != POSSE_OK)
+        return POSSE_NOT_SUPPORTED;
     if (pi_job_is_limited(job)) {
         posse_status status = check_limits(e, job);
         if (status != POSSE_OK)

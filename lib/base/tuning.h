@@ -136,6 +136,8 @@
  * a person; and more often where the task has a grace, after which it is killed. */
 #define PI_FRESH_LOOK_NS (100 * PI_MS)
 #define PI_GRACED_LOOK_NS (5 * PI_MS)
+/* Looks of a worker without a place, while the executor drains, whether a task is pending. */
+#define PI_PLACE_LOOK_NS (100 * PI_MS)
 /* Processes that end before they have begun the task. Only a kill from outside does that. */
 #define PI_MAX_SPARES 5
 

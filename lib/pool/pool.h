@@ -23,6 +23,7 @@ struct pi_backend;
 struct pi_crash_record;
 struct pi_log;
 struct pi_os_seal;
+struct pi_runner;
 struct pi_supervisor;
 struct pi_trace;
 
@@ -122,6 +123,7 @@ struct posse_executor {
     _Atomic uint32_t destroying;   /* posse_destroy was called: no call may sleep any more */
     struct pi_stashes stashes;
 
+    struct pi_runner *runner; /* worker/place.c; NULL: workers call the functions of tasks */
     struct pi_crash_record *crash_record; /* in a worker that has one; else NULL */
     struct pi_os_output output;           /* in a worker, if stderr is kept */
     struct pi_trace *trace;               /* in the program, while one is on; else NULL */

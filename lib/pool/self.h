@@ -40,6 +40,7 @@ struct posse_task {
     struct pi_item *item;     /* in a function of a map: failures go here */
     struct pi_limits *limits; /* of memory and processor time; NULL: none (worker/task_limits.h) */
     struct pi_os_fds *descriptors; /* its copies; NULL: it has none */
+    bool elsewhere; /* it has not begun in the place of its worker (worker/place.c) */
     struct pi_task_memory *memory; /* in a process of its own: where its result goes; else NULL */
     struct pi_feed *feed;          /* what it tells; NULL: nothing yet in this run */
 };

@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "base/tuning.h"
 #include "os/clock.h"
+#include "os/fd_wait.h"
 #include "os/kept_output.h"
 #include "os/semaphore.h"
 #include "pool/backend.h"
@@ -200,6 +201,12 @@ bool pi_start_worker(struct pi_supervisor *s)
     return true;
 }
 
+void pi_end_place_wait(struct pi_supervisor *s, unsigned worker)
+{
+    if (s->executor->runner && s->children[worker].state != PI_CHILD_EMPTY)
+        s->executor->backend->signal(s, worker, PI_OS_LOOK_AGAIN);
+}
+
 void pi_retire(struct pi_supervisor *s, unsigned worker)
 {
     struct pi_worker *at = &s->executor->segment.workers[worker];
@@ -208,4 +215,5 @@ void pi_retire(struct pi_supervisor *s, unsigned worker)
     s->children[worker].told_to_exit = true;
     pi_store_release(&at->exit_requested, 1); /* with must_exit in loop.c */
     pi_os_semaphore_post(&at->wake);
+    pi_end_place_wait(s, worker);
 }

@@ -27,5 +27,7 @@ void pi_delay_starts(struct pi_supervisor *supervisor);
 /* The same for a start that failed by itself, as supervisor->why says. May break the executor. */
 void pi_start_failed(struct pi_supervisor *supervisor);
 
+/* If the worker waits for a place (worker/place.c), it looks at its orders again. */
+void pi_end_place_wait(struct pi_supervisor *supervisor, unsigned worker);
 /* Tells a worker to exit when its task has ended. */
 void pi_retire(struct pi_supervisor *supervisor, unsigned worker);

@@ -250,6 +250,8 @@ static void check_phase(struct pi_supervisor *s)
         end_workers(s, signals[pi_monotonic_get(&e->segment.stop)]);
     else if (phase >= PI_CLOSED) /* CLOSED only if it is damaged: the supervisor alone sets it */
         end_workers(s, SIGKILL);
+    for (unsigned i = 0; s->phase_seen != phase && i < s->n_workers; i++)
+        pi_end_place_wait(s, i);
     if (s->phase_seen != phase)
         pi_wake_all_workers(e);
     s->phase_seen = phase;

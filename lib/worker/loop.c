@@ -26,6 +26,7 @@
 #include "worker/run_assigned.h"
 #include "worker/help.h"
 #include "worker/hooks.h"
+#include "worker/place.h"
 #include "worker/run.h"
 #include "worker/sealed.h"
 #include "worker/task_limits.h"
@@ -170,6 +171,18 @@ __attribute__((noinline)) static void run_assigned(struct worker *w, uint64_t as
     pi_run_assigned(w->executor, w->worker, assigned);
 }
 
+static bool has_pending(struct worker *w)
+{
+    struct pi_segment *segment = &w->executor->segment;
+    return pi_lanes_count_entries(&segment->lanes, &segment->slots, 1).pending > 0;
+}
+
+/* Of a worker that needs a place (place.c): whether it may take a task. */
+static bool has_place(struct worker *w, enum pi_phase phase)
+{
+    return (phase != PI_DRAINING || has_pending(w)) && pi_place_ready(w->executor, w->worker);
+}
+
 static void work(struct worker *w)
 {
     posse_executor *e = w->executor;
@@ -181,6 +194,11 @@ static void work(struct worker *w)
             return;
         if (w->retiring) {
             await_exit(w);
+            continue;
+        }
+        if (e->runner && !has_place(w, phase)) {
+            if (phase == PI_DRAINING && !has_pending(w))
+                return;
             continue;
         }
         pi_see_blocks(e); /* a worker that cannot open them ends: before it has a task */
@@ -255,6 +273,7 @@ void pi_worker_loop(posse_executor *e, unsigned worker)
         w.resident = e->max_rss ? pi_os_rss() : 0;
         if (e->backend->kills)
             pi_os_fitness_note();
+        pi_place_begin(e);
         publish_state(&w, PI_WORKER_READY);
         work(&w);
         leave(&w);

@@ -31,6 +31,7 @@
 #include "pool/wake.h"
 #include "worker/fresh.h"
 #include "worker/own_descriptors.h"
+#include "worker/place.h"
 #include "worker/result.h"
 #include "worker/task_limits.h"
 #include "worker/unclaim.h"
@@ -233,15 +234,19 @@ __attribute__((noinline)) static bool try_again(struct posse_task *task)
     struct pi_slot *slot = task->slot;
     uint8_t retries = pi_load_relaxed(&slot->retries); /* relaxed: this worker's, in RUNNING */
     uint64_t word = pi_load_seq(&slot->word);          /* with posse_cancel */
-    if (retries == 0 || (word & PI_CANCEL_REQUESTED) || pi_phase_of(e) >= PI_STOPPING)
+    bool again = retries > 0 && !(word & PI_CANCEL_REQUESTED) && pi_phase_of(e) < PI_STOPPING;
+    if (!again && !task->elsewhere)
         return false;
     if (e->stamps)
         pi_stamp_again(e, task->index, task->word);
     pi_drop_result(task);
     pi_slots_touch(&e->segment.slots, task->worker, task->index);
     pop_task(task);
-    pi_store_relaxed(&slot->deadline_ns, 0);                  /* relaxed: PENDING publishes */
-    pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1)); /* both */
+    pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed, all: PENDING publishes them */
+    if (task->elsewhere)
+        pi_store_relaxed(&slot->attempt, pi_load_relaxed(&slot->attempt) - 1); /* as said */
+    else
+        pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1)); /* as said */
     if (!pi_unclaim(e, task->index, task->word))
         await_kill(task);
     return true;
@@ -275,7 +280,8 @@ __attribute__((noinline)) static void end_lost(struct posse_task *task)
     struct pi_death death = task->slot->death; /* the slot may be another task's soon */
     if (!try_again(task))
         finish_or_wait(task, 0);
-    apply_loss_policy(task->executor, &death);
+    if (!task->elsewhere)
+        apply_loss_policy(task->executor, &death);
 }
 
 /* The task's function has returned, or was left. */
@@ -312,6 +318,8 @@ static int call(struct posse_task *task, struct pi_bytes arg)
     posse_fn *fn = (posse_fn *)(uintptr_t)pi_load_relaxed(&task->slot->fn); /* as arg_size */
     if (task->executor->fresh && (!arg.size || arg.bytes))
         return pi_fresh_call(task, &arg);
+    if (task->executor->runner && (!arg.size || arg.bytes))
+        return pi_place_call(task, &arg);
     if (pi_slot_has_descriptors(task->slot) && (!arg.size || arg.bytes))
         return call_with_descriptors(task, fn, &arg);
     if (!arg.size || arg.bytes)
@@ -351,7 +359,7 @@ __attribute__((noinline)) static int call_special(struct posse_task *task, struc
                                                   struct pi_limits *limits)
 {
     uint64_t kind = pi_load_relaxed(&task->slot->arg_size); /* relaxed: as in pi_run */
-    if (task->executor->fresh)
+    if (task->executor->fresh || task->executor->runner)
         kind &= ~PI_LIMITED; /* they are those of the task's own process */
     if ((kind & PI_LIMITED) && task->executor->backend->kills)
         task->limits = limits;

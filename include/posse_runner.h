@@ -1,0 +1,93 @@
+/* posse_runner.h - runs the tasks of a pool of worker processes elsewhere: on another machine, in a
+ * container, in a process of another program.
+ *
+ * Each worker of such a pool stands for one place where tasks run. It takes tasks from the queue as
+ * ever, but hands each to the runner in place of a call of its function. Deadlines, cancels, kills,
+ * retries, waits, maps and statistics are those of any pool. A deadline or a kill kills the worker
+ * in the middle of `run`: the place must see its end (of a connection, for example) and end the
+ * task.
+ *
+ * With options.runner posse_alloc, locks and queues return POSSE_NOT_SUPPORTED, and so do jobs with
+ * descriptors: a place shares no memory and no descriptors with the program. Maps copy all of their
+ * items. A task that the runner runs has no posse_task; what it gives comes back by the runner.
+ */
+#ifndef POSSE_RUNNER_H
+#define POSSE_RUNNER_H
+
+#include "posse.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How a task ended, as its runner says. */
+typedef enum posse_run_end {
+    /* It has returned `code`. The runner has given its result or its message by posse_task_return,
+     * posse_task_reserve or posse_task_fail. */
+    POSSE_RUN_RETURNED = 0,
+    /* It died, as `signal`, `exit_code` and `pid` say, on `node`: POSSE_WORKER_LOST, or it runs
+     * again. */
+    POSSE_RUN_LOST = 1,
+    /* It was over max_memory, or max_cpu_ms. */
+    POSSE_RUN_OVER_MEMORY = 2,
+    POSSE_RUN_OVER_CPU = 3,
+    /* It has not begun: it goes back to the queue, and this run does not count. */
+    POSSE_RUN_NOT_BEGUN = 4
+} posse_run_end;
+
+/* One run of a task. */
+typedef struct posse_run {
+    size_t struct_size;
+    posse_task *task; /* for posse_task_return, posse_task_cancelled, posse_task_time_left, ... */
+    posse_fn *fn;
+    const void *arg; /* in shared memory, until the runner returns */
+    size_t size;
+    /* Where in `arg` pointers to functions stand, in bytes from its beginning; a pointer may be
+     * NULL. A map has them. */
+    size_t pointers[2];
+    size_t n_pointers;
+    size_t max_memory; /* as in its posse_job; 0: none */
+    long max_cpu_ms;
+
+    /* The runner sets these; they are zero before. */
+    posse_run_end end;
+    int code;
+    int signal;
+    int exit_code; /* -1 if a signal killed it */
+    long pid;
+    const char *node;     /* in words: where it died; NULL: unknown. It is copied */
+    uint64_t peak_memory; /* of a task with limits: see posse_error */
+    uint64_t cpu_ns;
+} posse_run;
+
+/* Asks whether a task can run in the place of this worker. */
+typedef struct posse_place {
+    size_t struct_size;
+    int worker; /* as posse_task_worker */
+    /* If none can run yet, the runner sets these: the worker asks again when `fd` is readable or
+     * `timeout_ms` has passed (-1: never), or earlier. */
+    int fd;
+    long timeout_ms;
+    /* If none can ever run: why, for posse_why_broken. */
+    char message[256];
+} posse_place;
+
+/* Both functions run in the worker processes, in one thread, with the memory that the program had
+ * at posse_create. They must not call the executor. */
+typedef struct posse_runner {
+    size_t struct_size; /* sizeof(posse_runner) */
+    /* Runs a task, and blocks until it has ended. */
+    void (*run)(void *context, posse_run *run);
+    /* Called before each task is taken. It must not block.
+     * POSSE_OK: a task can run.
+     * POSSE_TIMEOUT: not yet.
+     * Otherwise the executor breaks. */
+    posse_status (*ready)(void *context, posse_place *place);
+    void *context;
+} posse_runner;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
