@@ -64,9 +64,9 @@ typedef struct posse_run {
 typedef struct posse_place {
     size_t struct_size;
     int worker; /* as posse_task_worker */
-    /* If none can run yet, the runner sets these: the worker asks again when `fd` is readable or
-     * `timeout_ms` has passed (-1: never), or earlier. */
-    int fd;
+    /* If none can run yet, the runner sets these. The worker asks again when one of `fds` is
+     * readable (-1: none) or `timeout_ms` has passed (-1: never), or earlier. */
+    int fds[2];
     long timeout_ms;
     /* If none can ever run: why, for posse_why_broken. */
     char message[256];

@@ -232,3 +232,23 @@
 #define PI_TOP_MAX_EXECUTORS 1000u
 /* Symbols of a file in which the name of a function is searched. */
 #define PI_TOP_MAX_SYMBOLS 4000000u
+
+/* ---- remote ---- */
+
+/* The largest argument or result that travels, and the largest list of modules. */
+#define PI_REMOTE_BYTES ((uint64_t)64 << 30)
+#define PI_REMOTE_MODULES ((uint64_t)1 << 20)
+/* The first memory for what arrives; it doubles as more arrives. */
+#define PI_REMOTE_FIRST_BYTES ((size_t)64 << 10)
+/* From the first byte of a connection until it is a place: else a stranger could hold a proxy. */
+#define PI_GREETING_MS 5000
+/* A proxy whose task runs elsewhere looks that often whether the task is asked to stop. */
+#define PI_CANCEL_LOOK_MS 50
+/* A node that answers nothing for that long is lost, unless the program says it. */
+#define PI_SILENCE_MS 10000
+/* An agent tries again to connect after that time, and ends when nobody has accepted it for so
+ * long. */
+#define PI_CONNECT_AGAIN_MS 50
+#define PI_CONNECT_MS 700
+/* From SIGTERM to SIGKILL, for launchers. */
+#define PI_LAUNCHER_GRACE_MS 1000

@@ -19,13 +19,13 @@ void pi_os_fd_wait_begin(void)
     (void)sigaction(PI_OS_LOOK_AGAIN, &action, NULL);
 }
 
-void pi_os_fd_wait(int fd, uint64_t until)
+void pi_os_fd_wait(const int fds[2], uint64_t until)
 {
     PI_OS_NO_CANCEL;
-    struct pollfd at = {.fd = fd, .events = POLLIN};
+    struct pollfd at[2] = {{.fd = fds[0], .events = POLLIN}, {.fd = fds[1], .events = POLLIN}};
     uint64_t now = pi_os_now();
     struct timespec rest = pi_os_timespec(until > now ? until - now : 0);
     sigset_t none;
     sigemptyset(&none);
-    (void)ppoll(&at, 1, until == PI_NEVER ? NULL : &rest, &none);
+    (void)ppoll(at, 2, until == PI_NEVER ? NULL : &rest, &none);
 }

@@ -1,4 +1,4 @@
-/* fd_wait.h - a worker sleeps until a descriptor is readable, or it is told to look again.
+/* fd_wait.h - a worker sleeps until descriptors are readable, or it is told to look again.
  *
  * Runs in: worker. The supervisor sends the signal, which is blocked but for the sleep, so it is
  * not missed between a look and the sleep.
@@ -13,5 +13,5 @@
 
 /* Once, before the first look. */
 void pi_os_fd_wait_begin(void);
-/* Until the moment at the latest. fd -1: none. */
-void pi_os_fd_wait(int fd, uint64_t until);
+/* Until one of two is readable (-1: none), or the moment. */
+void pi_os_fd_wait(const int fds[2], uint64_t until);

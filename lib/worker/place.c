@@ -32,6 +32,7 @@
 #include "pool/backend.h"
 #include "pool/error.h"
 #include "pool/phase.h"
+#include "worker/result.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,10 +63,10 @@ static uint64_t until_of(posse_executor *e, const posse_place *place)
 bool pi_place_ready(posse_executor *e, unsigned worker)
 {
     posse_place place = {
-        .struct_size = sizeof place, .worker = (int)worker, .fd = -1, .timeout_ms = -1};
+        .struct_size = sizeof place, .worker = (int)worker, .fds = {-1, -1}, .timeout_ms = -1};
     posse_status status = e->runner->calls.ready(e->runner->calls.context, &place);
     if (status == POSSE_TIMEOUT)
-        pi_os_fd_wait(place.fd, until_of(e, &place));
+        pi_os_fd_wait(place.fds, until_of(e, &place));
     else if (status != POSSE_OK)
         give_up(e, &place);
     return status == POSSE_OK;
@@ -92,6 +93,7 @@ static void note_use(struct posse_task *task, const posse_run *run)
 static void lose(struct posse_task *task, const posse_run *run)
 {
     struct pi_bytes block;
+    pi_drop_result(task);
     task->lost = true;
     task->slot->death =
         (struct pi_death){.signal = run->signal, .exit_code = run->exit_code, .pid = run->pid};

@@ -113,7 +113,7 @@ static posse_status is_ready(void *context, posse_place *at)
         snprintf(at->message, sizeof at->message, "no node answers");
         return POSSE_BROKEN;
     }
-    at->fd = scene->wakeup;
+    at->fds[0] = scene->wakeup;
     if (scene->closed)
         return POSSE_TIMEOUT;
     if (line < 0)

@@ -1,0 +1,98 @@
+/* posse_remote.h - a pool whose tasks run on many machines: libposse-remote.
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         posse_remote_main(argc, argv);
+ *         posse_remote_options remote = {.struct_size = sizeof remote,
+ *                                        .launcher = POSSE_LAUNCH_SSH, .nodes = "a:8,b:8"};
+ *         posse_executor *pool;
+ *         if (posse_remote_create(NULL, &remote, &pool) == POSSE_OK) {
+ *             ... all of posse.h, as with any pool
+ *
+ * Tasks run in agents: processes of the same program on the nodes, each with a local pool. A place
+ * of an agent is a worker of this pool. What a node does to a task, the task's future tells:
+ *
+ *   a task crashes        POSSE_WORKER_LOST, or another attempt, with the real signal and pid, and
+ *                         the node in the message
+ *   an agent or a node    its running tasks are lost with SIGHUP, or run again; if it is idle,
+ *   dies, or is silent    nothing is lost. An agent that comes back, or a spare one, replaces it
+ *   the program dies      all agents end within a second
+ *   no node is there      tasks wait. If the launcher has ended and no agent ever came, the
+ *                         executor is broken, with the launcher's last words
+ *
+ * A program and its libraries must be the same build on all nodes, at the same paths; an agent of
+ * another build is refused. Tasks find the memory of the agent as it was when it called
+ * posse_remote_main, not the program's. They have no shared memory, locks, queues or descriptors of
+ * the program (see posse_runner.h). posse_task_executor is the agent's own pool.
+ *
+ * Only who knows the token of 128 bits may join. It never stands on a command line. Traffic is not
+ * encrypted. So agents connect through a unix socket on this machine, and POSSE_LAUNCH_SSH carries
+ * all through ssh; listen on a network only if all that are in it may read and change the traffic.
+ */
+#ifndef POSSE_REMOTE_H
+#define POSSE_REMOTE_H
+
+#include "posse.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How agents are started. */
+typedef enum posse_launcher {
+    POSSE_LAUNCH_LOCAL = 0, /* as processes of this machine, one for each entry of nodes */
+    POSSE_LAUNCH_SSH = 1,   /* one ssh for each entry of nodes, which carries the connection, too */
+    POSSE_LAUNCH_MPIRUN = 2,  /* one mpirun for all nodes */
+    POSSE_LAUNCH_SRUN = 3,    /* one srun, in an allocation of Slurm; nodes may be NULL */
+    POSSE_LAUNCH_COMMAND = 4, /* `command`, for each entry of nodes */
+    POSSE_LAUNCH_NONE = 5     /* not at all: by hand, with posse_remote_line */
+} posse_launcher;
+
+/* Zero is the default everywhere. What pointers lead to is copied. */
+typedef struct posse_remote_options {
+    size_t struct_size; /* sizeof(posse_remote_options) */
+    long launcher;      /* posse_launcher */
+    /* Hosts, and how many places each has: "a:8,b:8,c". NULL: "localhost". */
+    const char *nodes;
+    long places; /* of an entry without a number; 0: the number of usable processors here */
+    /* Where agents connect to: "unix:PATH", "unix:@NAME" or "HOST:PORT" (port 0: any). NULL: a unix
+     * socket without a name in the file system for LOCAL, 127.0.0.1:0 for the others. */
+    const char *listen;
+    /* The address that agents are told, if it is another one; NULL: as `listen`. */
+    const char *connect;
+    /* COMMAND: run by sh -c. $POSSE_NODE is the host, $POSSE_AGENT the agent's command line, quoted
+     * for a shell; POSSE_REMOTE_TOKEN is in the environment and is the first line of stdin. */
+    const char *command;
+    /* POSSE_LAUNCH_NONE: the token is written there, for this user alone. */
+    const char *token_file;
+    /* A node that answers nothing for so long is lost (at least 1000, over TCP); 0: 10000. */
+    long silence_ms;
+    /* posse_remote_create writes the address here. */
+    char address[160];
+} posse_remote_options;
+
+/* The first call in main. Returns at once, unless this process was started as an agent. Then it
+ * runs tasks until the program ends, and exits. */
+POSSE_API void posse_remote_main(int argc, char **argv);
+
+/* As posse_create, with agents. options.max_workers is the number of places, by default those of
+ * `nodes` together; agents beyond that are spare. It does not wait for agents.
+ * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation,
+ * autopsy, initializer or finalizer; or this program has no build-id (ld --build-id).
+ * POSSE_INVALID: an address, a launcher, nodes or struct_size is not valid.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had. */
+POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,
+                                                       posse_remote_options *remote,
+                                                       posse_executor **executor);
+
+/* The command line that starts an agent by hand, after posse_remote_create: "program --posse-agent
+ * 127.0.0.1:4000 8". The agent finds the token in $POSSE_REMOTE_TOKEN, or in the file that
+ * $POSSE_REMOTE_TOKEN_FILE names. As snprintf. */
+POSSE_API size_t posse_remote_line(const posse_remote_options *remote, long places, char *buffer,
+                                   size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,118 @@
+#include "remote/agent.h"
+#include "base/tuning.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TAKEN 64
+
+/* ---- tasks that have ended ---- */
+
+static void take_ended(struct pi_agent *a)
+{
+    posse_completion ended[MAX_TAKEN];
+    size_t n;
+    while ((n = posse_completion_queue_take(a->ended, ended, MAX_TAKEN)) > 0)
+        for (size_t i = 0; i < n; i++) {
+            struct pi_spot *spot = ended[i].context;
+            if (spot->state != PI_BUSY ||
+                memcmp(&spot->future, &ended[i].future, sizeof spot->future) != 0)
+                continue;
+            pi_work_end(spot);
+            pi_spot_write(spot);
+        }
+}
+
+/* ---- connections ---- */
+
+/* Connects closed places. Returns whether one is still closed. */
+static bool connect_all(struct pi_agent *a)
+{
+    bool closed = false;
+    for (size_t i = 0; i < a->n; i++) {
+        if (a->spots[i].state == PI_CLOSED)
+            pi_spot_connect(&a->spots[i]);
+        closed |= a->spots[i].state == PI_CLOSED;
+    }
+    return closed;
+}
+
+/* A connection that lasts is of somebody; one that is accepted and ends at once may be a tunnel
+ * that leads nowhere. */
+static bool is_alone(struct pi_agent *a)
+{
+    int64_t now = pi_net_now();
+    for (size_t i = 0; i < a->n; i++) {
+        const struct pi_spot *s = &a->spots[i];
+        if (s->state >= PI_IDLE || (s->state == PI_JOINING && now - s->since > PI_CONNECT_MS / 2))
+            a->alive = now;
+    }
+    return now - a->alive >= PI_CONNECT_MS;
+}
+
+static void serve(struct pi_agent *a, const struct pollfd *fds)
+{
+    if (fds[a->n].revents)
+        take_ended(a);
+    for (size_t i = 0; i < a->n; i++) {
+        struct pi_spot *s = &a->spots[i];
+        if (fds[i].fd < 0 || s->state == PI_CLOSED || s->fd != fds[i].fd)
+            continue;
+        if (fds[i].revents & POLLOUT)
+            pi_spot_write(s);
+        if (s->state != PI_CLOSED && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+            pi_spot_read(s);
+    }
+}
+
+static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
+{
+    bool joining = false;
+    for (size_t i = 0; i < a->n; i++) {
+        const struct pi_spot *s = &a->spots[i];
+        fds[i] = (struct pollfd){.fd = s->state == PI_CLOSED ? -1 : s->fd, .events = POLLIN};
+        if (pi_spot_writes(s))
+            fds[i].events |= POLLOUT;
+        joining |= s->state == PI_JOINING && pi_net_now() - s->since <= PI_CONNECT_MS;
+    }
+    fds[a->n] = (struct pollfd){.fd = a->ended ? posse_completion_queue_fd(a->ended) : -1,
+                                .events = POLLIN};
+    int timeout = closed || joining ? PI_CONNECT_AGAIN_MS : -1;
+    if (poll(fds, (nfds_t)a->n + 1, timeout) > 0)
+        serve(a, fds);
+}
+
+static void end(struct pi_agent *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        pi_spot_close(&a->spots[i]);
+    posse_completion_queue_destroy(a->ended);
+    (void)posse_destroy(a->pool);
+    pi_modules_free(&a->modules);
+}
+
+int pi_agent_run(struct pi_agent *a)
+{
+    struct pollfd *fds = calloc(a->n + 1, sizeof *fds);
+    a->spots = calloc(a->n, sizeof *a->spots);
+    a->code = fds && a->spots ? -1 : 1;
+    a->alive = pi_net_now();
+    for (size_t i = 0; a->code < 0 && i < a->n; i++)
+        a->spots[i].agent = a;
+    while (a->code < 0) {
+        bool closed = connect_all(a);
+        if (is_alone(a)) {
+            snprintf(a->why, sizeof a->why, "nobody is at %.150s", a->address);
+            a->code = a->welcomed ? 0 : 1;
+            break;
+        }
+        sleep_and_serve(a, fds, closed);
+    }
+    if (a->spots)
+        end(a);
+    free(a->spots);
+    free(fds);
+    return a->code;
+}

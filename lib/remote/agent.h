@@ -1,0 +1,89 @@
+/* agent.h - a process on a node that runs tasks of a program elsewhere, in a local pool.
+ *
+ * Runs in: agent. One thread, which blocks only in poll: no slow connection holds another up.
+ *
+ *   agent.c   connects, sleeps, and ends when nobody is there to connect to
+ *   spot.c    one place: its connection, and what comes and goes there
+ *   work.c    the task of a place, in the local pool
+ *   main.c    posse_remote_main: from the command line to the agent
+ */
+#pragma once
+
+#include "posse.h"
+#include "remote/modules.h"
+#include "remote/net.h"
+
+enum pi_spot_state {
+    PI_CLOSED,  /* not connected */
+    PI_JOINING, /* has sent JOIN */
+    PI_IDLE,
+    PI_BUSY,     /* its task runs */
+    PI_ANSWERING /* RESULT is on its way */
+};
+
+/* One place. */
+struct pi_spot {
+    struct pi_agent *agent;
+    enum pi_spot_state state;
+    int fd;
+    int64_t since; /* connected, in ms */
+    struct pi_inbox inbox;
+
+    /* The tail that comes: memory grows with what has come. */
+    bool has_tail;
+    char *tail;
+    size_t tail_got, tail_room;
+
+    struct pi_submit submit;
+    posse_future future; /* of a BUSY or ANSWERING place */
+
+    /* What goes. */
+    struct pi_envelope out;
+    char text[PI_TEXT_SIZE]; /* that out_tail may be */
+    const char *out_tail;
+    size_t out_tail_size, out_sent;
+};
+
+struct pi_agent {
+    const char *address;
+    struct pi_join join;
+    size_t n;
+    struct pi_spot *spots;
+    struct pi_modules modules; /* as the program numbers them */
+    posse_executor *pool;      /* made at the first HELLO, when all libraries are loaded */
+    posse_completion_queue *ended;
+    int64_t alive; /* when somebody was last seen there, in ms */
+    bool welcomed;
+    int code; /* its exit code; -1: it goes on */
+    char why[PI_TEXT_SIZE];
+};
+
+/* ---- agent.c ---- */
+
+/* Runs until nobody is there to connect to. Returns the exit code. */
+int pi_agent_run(struct pi_agent *agent);
+
+/* ---- spot.c ---- */
+
+void pi_spot_connect(struct pi_spot *spot);
+/* Something can be read, or written. */
+void pi_spot_read(struct pi_spot *spot);
+void pi_spot_write(struct pi_spot *spot);
+static inline bool pi_spot_writes(const struct pi_spot *spot)
+{
+    return spot->out_sent < spot->out.size + spot->out_tail_size;
+}
+/* Ends the connection, and its task. */
+void pi_spot_close(struct pi_spot *spot);
+
+/* ---- work.c ---- */
+
+/* The first HELLO: makes the pool. False: this program is another build, or has no pool. */
+bool pi_work_prepare(struct pi_agent *agent, struct pi_pack *hello);
+/* All of SUBMIT is there. Sets what goes if the task cannot run. */
+void pi_work_begin(struct pi_spot *spot);
+void pi_work_cancel(struct pi_spot *spot, uint64_t number);
+/* The task has ended: sets what goes. */
+void pi_work_end(struct pi_spot *spot);
+/* Kills the task of a place whose connection has ended. */
+void pi_work_drop(struct pi_spot *spot);

@@ -1,0 +1,239 @@
+/* Runs in: program.
+ *
+ * posse_remote_create: the listening socket, the launcher and the executor.
+ *
+ *   step                                          what stays in the program
+ *   1  the token, the modules, the listener
+ *   2  a pair of sockets; forks the launcher      its end of the pair
+ *   3  posse_create: the supervisor and the
+ *      workers inherit the listener and that end
+ *   4  closes both                                nothing
+ *
+ * So the listener and the pair live exactly as long as the supervisor and the workers do. A failure
+ * closes both, and the launcher ends.
+ */
+#include "posse_remote.h"
+#include "base/tuning.h"
+#include "remote/launcher.h"
+#include "remote/net.h"
+#include "remote/nodes.h"
+#include "remote/token.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct making {
+    posse_options options;
+    posse_remote_options remote;
+    struct pi_launch launch;
+    struct pi_remote shared;
+    int launcher; /* the launcher's end */
+};
+
+/* ---- options ---- */
+
+/* A smaller struct of an older program counts as zeros. */
+static bool read_sized(void *to, const void *from, size_t known)
+{
+    size_t size = *(const size_t *)from;
+    if (size < 2 * sizeof size || size > 4096)
+        return false;
+    for (size_t i = known; i < size; i++)
+        if (((const char *)from)[i])
+            return false;
+    memcpy(to, from, size < known ? size : known);
+    memcpy(to, &known, sizeof known);
+    return true;
+}
+
+static bool excludes(const posse_options *o)
+{
+    return o->backend != POSSE_PROCESS || o->runner || o->seal || o->isolation || o->autopsy ||
+           o->initializer || o->finalizer;
+}
+
+static posse_status read_options(struct making *m, const posse_options *options,
+                                 const posse_remote_options *remote)
+{
+    m->options.struct_size = sizeof m->options;
+    if (!remote || !read_sized(&m->remote, remote, sizeof m->remote) ||
+        (options && !read_sized(&m->options, options, sizeof m->options)))
+        return POSSE_INVALID;
+    if (excludes(&m->options))
+        return POSSE_NOT_SUPPORTED;
+    posse_remote_options *r = &m->remote;
+    bool command = r->launcher == POSSE_LAUNCH_COMMAND;
+    if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_NONE || r->places < 0 ||
+        r->silence_ms < 0 || (r->silence_ms && r->silence_ms < 1000) || command != !!r->command)
+        return POSSE_INVALID;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    m->launch.places = r->places ? r->places : cpus > 0 ? cpus : 1;
+    m->launch.nodes = r->nodes ? r->nodes : "localhost";
+    long places = pi_nodes_places(m->launch.nodes, m->launch.places);
+    if (places == 0)
+        return POSSE_INVALID;
+    if (m->options.max_workers == 0)
+        m->options.max_workers = places;
+    return POSSE_OK;
+}
+
+/* ---- what proxies and the launcher need ---- */
+
+static bool listens_on_host(const struct making *m)
+{
+    return strncmp(m->remote.address, "unix:", 5);
+}
+
+static posse_status listen_there(struct making *m)
+{
+    static _Atomic unsigned number;
+    char own[64];
+    bool local = m->remote.launcher == POSSE_LAUNCH_LOCAL;
+    snprintf(own, sizeof own, "unix:@posse-%ld-%u", (long)getpid(), ++number);
+    const char *where = m->remote.listen ? m->remote.listen : local ? own : "127.0.0.1:0";
+    m->shared.listener = pi_net_listen(where, m->remote.address);
+    if (m->shared.listener < 0)
+        return errno == EINVAL ? POSSE_INVALID : POSSE_SYSTEM;
+    m->launch.target = listens_on_host(m) ? m->remote.address : NULL;
+    m->launch.address = m->remote.connect ? m->remote.connect : m->remote.address;
+    return m->remote.launcher == POSSE_LAUNCH_SSH && !m->launch.target ? POSSE_INVALID : POSSE_OK;
+}
+
+static posse_status make_hello(struct pi_remote *r)
+{
+    if (!pi_modules_read(&r->modules))
+        return POSSE_NOT_SUPPORTED;
+    r->hello_size = pi_modules_write(&r->modules, NULL, 0);
+    r->hello = malloc(r->hello_size);
+    if (!r->hello || r->hello_size > PI_REMOTE_MODULES)
+        return POSSE_NO_MEMORY;
+    (void)pi_modules_write(&r->modules, r->hello, r->hello_size);
+    return POSSE_OK;
+}
+
+static posse_status write_token(const struct making *m)
+{
+    if (!m->remote.token_file)
+        return POSSE_OK;
+    int fd = open(m->remote.token_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return POSSE_SYSTEM;
+    ssize_t size = 2 * PI_TOKEN_SIZE;
+    bool written = write(fd, m->launch.token, (size_t)size) == size && write(fd, "\n", 1) == 1;
+    return close(fd) == 0 && written ? POSSE_OK : POSSE_SYSTEM;
+}
+
+static posse_status make_shared(struct pi_remote *r)
+{
+    void *at =
+        mmap(NULL, sizeof *r->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return POSSE_NO_MEMORY;
+    r->shared = at;
+    return POSSE_OK;
+}
+
+static posse_status make_parts(struct making *m)
+{
+    posse_status status = make_hello(&m->shared);
+    if (status == POSSE_OK)
+        status = make_shared(&m->shared);
+    if (status == POSSE_OK && !pi_token_make(m->shared.token))
+        status = POSSE_SYSTEM;
+    if (status == POSSE_OK)
+        status = listen_there(m);
+    if (status != POSSE_OK)
+        return status;
+    pi_token_write(m->shared.token, m->launch.token);
+    m->shared.silence_ms = m->remote.silence_ms ? (int)m->remote.silence_ms : PI_SILENCE_MS;
+    return write_token(m);
+}
+
+/* ---- the launcher and the executor ---- */
+
+static posse_status launch(struct making *m)
+{
+    int pair[2];
+    if (m->remote.launcher == POSSE_LAUNCH_NONE)
+        return POSSE_OK;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return POSSE_SYSTEM;
+    m->shared.launcher = pair[0];
+    m->launcher = m->launch.socket = pair[1];
+    m->launch.options = &m->remote;
+    m->launch.shared = m->shared.shared;
+    m->launch.listener = m->shared.listener;
+    m->launch.other = pair[0];
+    int error = pi_launch_agents(&m->launch);
+    errno = error;
+    return error == 0                           ? POSSE_OK
+           : error == ENOMEM || error == EAGAIN ? POSSE_NO_MEMORY
+                                                : POSSE_SYSTEM;
+}
+
+static posse_status create(struct making *m, posse_executor **executor)
+{
+    posse_runner runner = {.struct_size = sizeof runner,
+                           .run = pi_proxy_run,
+                           .ready = pi_proxy_ready,
+                           .context = &m->shared};
+    m->options.runner = &runner;
+    return posse_create(&m->options, executor);
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+/* The supervisor and the workers have their own copies of all. */
+static void free_parts(struct making *m)
+{
+    int error = errno;
+    close_fd(m->shared.listener);
+    close_fd(m->shared.launcher);
+    close_fd(m->launcher);
+    if (m->shared.shared)
+        (void)munmap(m->shared.shared, sizeof *m->shared.shared);
+    pi_modules_free(&m->shared.modules);
+    free(m->shared.hello);
+    free(m);
+    errno = error;
+}
+
+posse_status posse_remote_create(const posse_options *options, posse_remote_options *remote,
+                                 posse_executor **executor)
+{
+    if (!executor)
+        return POSSE_INVALID;
+    *executor = NULL;
+    struct making *m = calloc(1, sizeof *m);
+    if (!m)
+        return POSSE_NO_MEMORY;
+    m->shared.listener = m->shared.launcher = m->launcher = -1;
+    posse_status status = read_options(m, options, remote);
+    if (status == POSSE_OK)
+        status = make_parts(m);
+    if (status == POSSE_OK)
+        status = launch(m);
+    if (status == POSSE_OK)
+        status = create(m, executor);
+    if (status == POSSE_OK)
+        memcpy(remote->address, m->remote.address, sizeof remote->address);
+    free_parts(m);
+    return status;
+}
+
+size_t posse_remote_line(const posse_remote_options *remote, long places, char *buffer,
+                         size_t capacity)
+{
+    return pi_launch_line(remote->connect ? remote->connect : remote->address, places, buffer,
+                          buffer ? capacity : 0);
+}

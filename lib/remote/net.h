@@ -1,0 +1,37 @@
+/* net.h - sockets of proxies and agents.
+ *
+ * Runs in: program, worker (the proxy), agent.
+ *
+ * An address is "unix:PATH", "unix:@NAME" (a name that is no file, on Linux) or "HOST:PORT".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PI_ADDRESS_SIZE ((size_t)160)
+
+/* Milliseconds of a clock that only rises. */
+int64_t pi_net_now(void);
+
+/* Listens there, non-blocking, close-on-exec. `at` gets the address with the port that the system
+ * has chosen for port 0. -1 and errno. */
+int pi_net_listen(const char *address, char at[PI_ADDRESS_SIZE]);
+/* The next connection, non-blocking; -1: there is none. */
+int pi_net_accept(int listener, int silence_ms);
+/* Connects, non-blocking once it is connected. -1 and errno. */
+int pi_net_connect(const char *address);
+/* A peer that does not answer for that time is gone: reads and writes fail. */
+void pi_net_watch(int fd, int silence_ms);
+/* Reads and writes block again; a read returns after that time with EAGAIN. */
+bool pi_net_block(int fd, int read_ms);
+/* Whether the other side has closed it, or broken the rules by speaking unasked. */
+bool pi_net_has_ended(int fd);
+
+struct pi_net_part {
+    const void *bytes;
+    size_t size;
+};
+/* Sends two parts, blocking. False: the connection ended before all was sent. */
+bool pi_net_send(int fd, const struct pi_net_part parts[2]);

@@ -1,0 +1,18 @@
+/* nodes.h - the list of hosts and places: "a:8,b:8,c". Runs in: program. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PI_HOST_SIZE ((size_t)128)
+
+struct pi_node {
+    char host[PI_HOST_SIZE];
+    long places;
+};
+
+/* The entry at *at, and goes on to the next; false: there is none. An entry that is not valid has 0
+ * places. */
+bool pi_nodes_next(const char **at, long places, struct pi_node *node);
+/* The places of all; 0: an entry is not valid. */
+long pi_nodes_places(const char *nodes, long places);

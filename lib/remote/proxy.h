@@ -1,0 +1,34 @@
+/* proxy.h - a worker of the program's pool that stands for one place of an agent.
+ *
+ * Runs in: worker; made in the program.
+ */
+#pragma once
+
+#include "posse_runner.h"
+#include "remote/modules.h"
+
+#include <stdatomic.h>
+
+/* What all proxies and the launcher share. Each word is written by one step, so a death leaves it
+ * whole; the text may be cut. */
+struct pi_shared {
+    _Atomic unsigned joined;  /* places that were ever there */
+    _Atomic unsigned ended;   /* 1: all that was launched has ended */
+    char words[PI_TEXT_SIZE]; /* why, written before `ended`, or by a proxy that was refused */
+};
+
+/* What a proxy knows from the program. */
+struct pi_remote {
+    int listener;
+    int launcher; /* its other end is the launcher's; -1: nothing was launched */
+    int silence_ms;
+    unsigned char token[PI_TOKEN_SIZE];
+    struct pi_modules modules;
+    unsigned char *hello; /* the tail of HELLO */
+    size_t hello_size;
+    struct pi_shared *shared;
+};
+
+/* The two functions of a posse_runner, with a struct pi_remote. */
+posse_status pi_proxy_ready(void *remote, posse_place *place);
+void pi_proxy_run(void *remote, posse_run *run);

@@ -1,0 +1,218 @@
+#include "base/tuning.h"
+#include "remote/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define MAX_TURN ((size_t)4 << 20) /* bytes that are read before others have their turn */
+
+void pi_spot_close(struct pi_spot *s)
+{
+    if (s->state == PI_CLOSED)
+        return;
+    pi_work_drop(s);
+    (void)shutdown(s->fd, SHUT_RDWR); /* processes of the pool may have copies */
+    close(s->fd);
+    free(s->tail);
+    s->state = PI_CLOSED;
+    s->tail = NULL;
+    s->has_tail = false;
+    s->tail_got = s->tail_room = 0;
+    s->out.size = s->out_tail_size = s->out_sent = 0;
+    s->inbox.begin = s->inbox.end = 0;
+    s->inbox.tail_left = 0;
+}
+
+/* ---- what goes ---- */
+
+void pi_spot_write(struct pi_spot *s)
+{
+    while (pi_spot_writes(s)) {
+        size_t head = s->out_sent < s->out.size ? s->out.size - s->out_sent : 0;
+        size_t tail = s->out_sent - (s->out.size - head);
+        struct iovec left[2] = {{.iov_base = s->out.bytes + s->out_sent, .iov_len = head},
+                                {.iov_base = (char *)(uintptr_t)s->out_tail + tail,
+                                 .iov_len = s->out_tail_size - tail}};
+        struct msghdr message = {.msg_iov = left + !head, .msg_iovlen = 2u - !head};
+        ssize_t n = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+        if (n < 0) {
+            pi_spot_close(s);
+            return;
+        }
+        s->out_sent += (size_t)n;
+    }
+    if (s->state == PI_ANSWERING) {
+        (void)posse_release(s->future);
+        s->state = PI_IDLE;
+    }
+    s->out.size = s->out_tail_size = s->out_sent = 0;
+}
+
+void pi_spot_connect(struct pi_spot *s)
+{
+    s->fd = pi_net_connect(s->agent->address);
+    if (s->fd < 0)
+        return;
+    pi_net_watch(s->fd, PI_SILENCE_MS);
+    s->state = PI_JOINING;
+    s->since = pi_net_now();
+    pi_join_write(&s->out, &s->agent->join);
+    pi_spot_write(s);
+}
+
+/* ---- what comes ---- */
+
+/* The agent has refused; it ends when REFUSE is sent. */
+static void refuse(struct pi_spot *s)
+{
+    struct pi_agent *a = s->agent;
+    pi_plain_write(&s->out, PI_REFUSE, strlen(a->why));
+    s->out_tail = a->why;
+    s->out_tail_size = strlen(a->why);
+    a->code = 1;
+}
+
+static void welcome(struct pi_spot *s)
+{
+    struct pi_pack hello = {.at = (unsigned char *)s->tail, .size = s->tail_got};
+    if (!pi_work_prepare(s->agent, &hello)) {
+        refuse(s);
+        return;
+    }
+    s->agent->welcomed = true;
+    s->state = PI_IDLE;
+    pi_plain_write(&s->out, PI_WELCOME, 0);
+}
+
+/* False: no memory. */
+static bool make_room(struct pi_spot *s)
+{
+    uint64_t whole = s->inbox.frame.tail;
+    if (s->tail_got < s->tail_room)
+        return true;
+    size_t room = s->tail_room ? 2 * s->tail_room : PI_REMOTE_FIRST_BYTES;
+    room = room < whole || s->tail_room == 0 ? room : (size_t)whole;
+    char *more = realloc(s->tail, room);
+    if (!more)
+        return false;
+    s->tail = more;
+    s->tail_room = room;
+    return true;
+}
+
+/* The tail is whole. */
+static void end_tail(struct pi_spot *s)
+{
+    s->has_tail = false;
+    if (s->inbox.frame.kind == PI_HELLO)
+        welcome(s);
+    else
+        pi_work_begin(s);
+    if (s->tail_room > PI_REMOTE_FIRST_BYTES) {
+        free(s->tail);
+        s->tail = NULL;
+        s->tail_room = 0;
+    }
+    s->tail_got = 0;
+    pi_spot_write(s);
+}
+
+/* False: wrong. */
+static bool hear_head(struct pi_spot *s)
+{
+    uint64_t number;
+    switch (s->inbox.frame.kind) {
+    case PI_CANCEL_TASK:
+        if (!pi_number_read(&s->inbox.head, &number))
+            return false;
+        pi_work_cancel(s, number);
+        return true;
+    case PI_HELLO:
+        if (!pi_number_read(&s->inbox.head, &number) || number != PI_REMOTE_VERSION)
+            return false;
+        break;
+    default:
+        if (!pi_submit_read(&s->inbox.head, &s->submit))
+            return false;
+    }
+    s->has_tail = true;
+    return true;
+}
+
+static unsigned accepted(const struct pi_spot *s)
+{
+    switch (s->state) {
+    case PI_JOINING: return PI_ACCEPT(PI_HELLO);
+    case PI_IDLE: return PI_ACCEPT(PI_SUBMIT) | PI_ACCEPT(PI_CANCEL_TASK);
+    default: return PI_ACCEPT(PI_CANCEL_TASK);
+    }
+}
+
+/* Goes through what has been read. False: wrong, or no memory. */
+static bool go_on(struct pi_spot *s)
+{
+    while (s->state != PI_CLOSED) {
+        if (s->has_tail && s->inbox.tail_left) {
+            if (!make_room(s))
+                return false;
+            size_t got =
+                pi_inbox_take(&s->inbox, s->tail + s->tail_got, s->tail_room - s->tail_got);
+            s->tail_got += got;
+            if (got == 0)
+                return true;
+        } else if (s->has_tail) {
+            end_tail(s);
+        } else {
+            enum pi_arrival arrival = pi_inbox_next(&s->inbox, accepted(s));
+            if (arrival != PI_HEAD)
+                return arrival == PI_MORE;
+            if (!hear_head(s))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Large tails go straight to their memory. */
+static ssize_t receive(struct pi_spot *s)
+{
+    bool straight = s->has_tail && s->inbox.begin == s->inbox.end;
+    size_t room;
+    void *at = pi_inbox_room(&s->inbox, &room);
+    if (straight) {
+        at = s->tail + s->tail_got;
+        room = s->tail_room - s->tail_got;
+        room = room < s->inbox.tail_left ? room : (size_t)s->inbox.tail_left;
+    }
+    ssize_t n = recv(s->fd, at, room, MSG_DONTWAIT);
+    if (n > 0 && straight) {
+        s->tail_got += (size_t)n;
+        s->inbox.tail_left -= (size_t)n;
+    } else if (n > 0) {
+        pi_inbox_add(&s->inbox, (size_t)n);
+    }
+    return n;
+}
+
+void pi_spot_read(struct pi_spot *s)
+{
+    size_t turn = 0;
+    do {
+        ssize_t n = receive(s);
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+            return;
+        if (n <= 0 || !go_on(s)) {
+            pi_spot_close(s);
+            return;
+        }
+        turn += (size_t)n;
+    } while (s->has_tail && turn < MAX_TURN);
+}
