@@ -4,7 +4,8 @@
  *
  *   step                                          what stays in the program
  *   1  the token, the modules, the listener
- *   2  a pair of sockets; forks the launcher      its end of the pair
+ *   2  a pair of sockets; forks the launcher,     its end of the pair
+ *      which has the other end alone
  *   3  posse_create: the supervisor and the
  *      workers inherit the listener and that end
  *   4  closes both                                nothing
@@ -33,7 +34,6 @@ struct making {
     posse_remote_options remote;
     struct pi_launch launch;
     struct pi_remote shared;
-    int launcher; /* the launcher's end */
 };
 
 /* ---- options ---- */
@@ -165,12 +165,13 @@ static posse_status launch(struct making *m)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return POSSE_SYSTEM;
     m->shared.launcher = pair[0];
-    m->launcher = m->launch.socket = pair[1];
+    m->launch.socket = pair[1];
     m->launch.options = &m->remote;
     m->launch.shared = m->shared.shared;
     m->launch.listener = m->shared.listener;
     m->launch.other = pair[0];
     int error = pi_launch_agents(&m->launch);
+    close(pair[1]); /* before the workers are forked: they must see its end */
     errno = error;
     return error == 0                           ? POSSE_OK
            : error == ENOMEM || error == EAGAIN ? POSSE_NO_MEMORY
@@ -199,7 +200,6 @@ static void free_parts(struct making *m)
     int error = errno;
     close_fd(m->shared.listener);
     close_fd(m->shared.launcher);
-    close_fd(m->launcher);
     if (m->shared.shared)
         (void)munmap(m->shared.shared, sizeof *m->shared.shared);
     pi_modules_free(&m->shared.modules);
@@ -217,7 +217,7 @@ posse_status posse_remote_create(const posse_options *options, posse_remote_opti
     struct making *m = calloc(1, sizeof *m);
     if (!m)
         return POSSE_NO_MEMORY;
-    m->shared.listener = m->shared.launcher = m->launcher = -1;
+    m->shared.listener = m->shared.launcher = -1;
     posse_status status = read_options(m, options, remote);
     if (status == POSSE_OK)
         status = make_parts(m);

@@ -19,6 +19,8 @@
  *
  * A kill has no message: the end of the connection is the kill.
  *
+ * An agent makes its pool when it hears the first HELLO, and connects anew after that.
+ *
  *   a place    proxy                                     agent                    ends by
  *   WAITING    accepts, checks JOIN, sends HELLO         connects, sends JOIN     WELCOME: IDLE
  *   IDLE       takes tasks                               waits                    SUBMIT: BUSY

@@ -80,11 +80,25 @@ static void refuse(struct pi_spot *s)
     a->code = 1;
 }
 
+/* The processes of the pool have copies of the sockets that were open when it was made. With these
+ * a connection would outlive the agent. So all are made again. */
+static void begin_again(struct pi_agent *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        pi_spot_close(&a->spots[i]);
+    a->alive = pi_net_now();
+}
+
 static void welcome(struct pi_spot *s)
 {
     struct pi_pack hello = {.at = (unsigned char *)s->tail, .size = s->tail_got};
+    bool first = !s->agent->pool;
     if (!pi_work_prepare(s->agent, &hello)) {
         refuse(s);
+        return;
+    }
+    if (first) {
+        begin_again(s->agent);
         return;
     }
     s->agent->welcomed = true;

@@ -1,0 +1,385 @@
+/* life.c - agents, launchers and the program come and go: every task is accounted for. */
+#include "remote/kit/remote.h"
+
+#include "remote/message.h"
+#include "remote/net.h"
+#include "remote/token.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- agents by hand ---- */
+
+struct hand {
+    posse_executor *pool;
+    posse_remote_options options;
+    char directory[32];
+    char token[64];
+};
+
+static struct hand make_by_hand(long places, posse_options options)
+{
+    struct hand hand = {.directory = "/tmp/posse-test-XXXXXX"};
+    assert_non_null(mkdtemp(hand.directory));
+    snprintf(hand.token, sizeof hand.token, "%s/token", hand.directory);
+    hand.options = (posse_remote_options){.struct_size = sizeof hand.options,
+                                          .launcher = POSSE_LAUNCH_NONE,
+                                          .listen = "127.0.0.1:0",
+                                          .token_file = hand.token};
+    options.max_workers = places;
+    assert_ok(posse_remote_create(&options, &hand.options, &hand.pool));
+    return hand;
+}
+
+static void end_hand(struct hand *hand)
+{
+    assert_ok(posse_destroy(hand->pool));
+    assert_int_equal(unlink(hand->token), 0);
+    assert_int_equal(rmdir(hand->directory), 0);
+}
+
+static posse_options plain(void) { return (posse_options){.struct_size = sizeof(posse_options)}; }
+
+static pid_t start_agent_of(const struct hand *hand, long places, const char *program)
+{
+    char line[8192], words[8300];
+    assert_true(posse_remote_line(&hand->options, places, line, sizeof line) < sizeof line);
+    snprintf(words, sizeof words, "exec %s%s", program,
+             program[0] ? strchr(line + 1, '\'') + 1 : line);
+    pid_t agent = fork();
+    assert_true(agent >= 0);
+    if (agent == 0) {
+        (void)setenv("POSSE_REMOTE_TOKEN_FILE", hand->token, 1);
+        (void)execl("/bin/sh", "sh", "-c", words, (char *)NULL);
+        _exit(127);
+    }
+    return agent;
+}
+
+static pid_t start_agent(const struct hand *hand, long places)
+{
+    return start_agent_of(hand, places, "");
+}
+
+static int end_of(pid_t agent)
+{
+    int how;
+    assert_int_equal(waitpid(agent, &how, 0), agent);
+    return how;
+}
+
+static void kill_agent(pid_t agent)
+{
+    assert_int_equal(kill(agent, SIGKILL), 0);
+    (void)end_of(agent);
+}
+
+/* ---- tests ---- */
+
+TEST(the_token_is_for_its_user, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    struct stat file;
+    assert_int_equal(stat(hand.token, &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0600);
+    assert_true(strncmp(hand.options.address, "127.0.0.1:", 10) == 0);
+    end_hand(&hand);
+}
+
+TEST(tasks_wait_for_an_agent, PROCESSES)
+{
+    struct hand hand = make_by_hand(2, plain());
+    posse_future future = submitted_long(hand.pool, square_task, 4);
+    assert_status(posse_result(future, 50, NULL, NULL), POSSE_TIMEOUT);
+    pid_t agent = start_agent(&hand, 1);
+    assert_int_equal(take_long(future), 16);
+    end_hand(&hand);
+    assert_int_equal(end_of(agent), 0); /* it ends by itself */
+}
+
+TEST(an_agent_that_dies_idle_costs_nothing, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t first = start_agent(&hand, 1);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
+    kill_agent(first);
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    assert_status(posse_result(future, 50, NULL, NULL), POSSE_TIMEOUT);
+    pid_t second = start_agent(&hand, 1);
+    assert_int_equal(error_of(future).attempt, 1);
+    assert_int_equal(take_long(future), 25);
+    assert_int_equal(stats_of(hand.pool).lost, 0);
+    end_hand(&hand);
+    (void)end_of(second);
+}
+
+TEST(a_spare_agent_takes_over, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t first = start_agent(&hand, 1);
+    long there = take_long(submitted(hand.pool, parent_task, NULL, 0));
+    pid_t spare = start_agent(&hand, 1);
+    posse_future future = submitted_long(hand.pool, sleep_task, PATIENCE_MS);
+    assert_eventually(posse_running(future));
+    kill_agent(first);
+    posse_error error = take_error(future, POSSE_WORKER_LOST);
+    assert_int_equal(error.signal, SIGHUP);
+    assert_int_equal(error.pid, first);
+    assert_true(take_long(submitted(hand.pool, parent_task, NULL, 0)) != there);
+    end_hand(&hand);
+    (void)end_of(spare);
+}
+
+TEST(lost_with_its_agent_a_task_runs_again, PROCESSES)
+{
+    posse_options options = plain();
+    options.retries = 1;
+    struct hand hand = make_by_hand(1, options);
+    pid_t first = start_agent(&hand, 1);
+    posse_future future = submitted_long(hand.pool, sleep_task, 300);
+    assert_eventually(posse_running(future));
+    kill_agent(first);
+    pid_t second = start_agent(&hand, 1);
+    assert_int_equal(error_of(future).attempt, 2);
+    assert_int_equal(take_long(future), 300);
+    end_hand(&hand);
+    (void)end_of(second);
+}
+
+TEST(agents_die_under_load_and_every_task_is_accounted_for, PROCESSES)
+{
+    enum { AGENTS = 4, TASKS = 3000 };
+    struct hand hand = make_by_hand(AGENTS, plain());
+    pid_t agents[AGENTS];
+    static posse_future futures[TASKS];
+    long done = 0, lost = 0;
+    for (int i = 0; i < AGENTS; i++)
+        agents[i] = start_agent(&hand, 1);
+    for (long i = 0; i < TASKS; i++)
+        futures[i] = submitted_long(hand.pool, square_task, i);
+    for (int i = 0; i < 2 * AGENTS; i++) {
+        (void)posse_result(futures[100 * i], -1, NULL, NULL);
+        kill_agent(agents[i % AGENTS]);
+        agents[i % AGENTS] = start_agent(&hand, 1);
+    }
+    for (long i = 0; i < TASKS; i++) {
+        long value = 0;
+        posse_status status = posse_result_into(futures[i], -1, &value, sizeof value, NULL);
+        assert_true(status == POSSE_OK || status == POSSE_WORKER_LOST);
+        assert_true(status != POSSE_OK || value == i * i);
+        done += status == POSSE_OK;
+        lost += status != POSSE_OK;
+        assert_ok(posse_release(futures[i]));
+    }
+    assert_int_equal(done + lost, TASKS);
+    assert_true(lost <= 2 * AGENTS);
+    assert_int_equal(stats_of(hand.pool).lost, lost);
+    end_hand(&hand);
+    for (int i = 0; i < AGENTS; i++)
+        (void)end_of(agents[i]);
+}
+
+static int program_with_agents(void *agents)
+{
+    long *pids = agents;
+    posse_executor *pool;
+    posse_remote_options remote = {.struct_size = sizeof remote, .nodes = "a:1,b:1"};
+    REQUIRE(posse_remote_create(NULL, &remote, &pool) == POSSE_OK);
+    posse_future future;
+    long ms = PATIENCE_MS;
+    REQUIRE(posse_submit(pool, process_task, NULL, 0, &future) == POSSE_OK);
+    REQUIRE(posse_result_into(future, -1, &pids[0], sizeof pids[0], NULL) == POSSE_OK);
+    REQUIRE(posse_submit(pool, sleep_task, &ms, sizeof ms, &future) == POSSE_OK);
+    REQUIRE(posse_submit(pool, sleep_task, &ms, sizeof ms, &future) == POSSE_OK);
+    pids[1] = 1;
+    pause_ms(PATIENCE_MS);
+    return 0;
+}
+
+TEST(when_the_program_dies_all_agents_end, PROCESSES)
+{
+    long *pids = make_shared(2 * sizeof *pids);
+    int before = count_processes();
+    pid_t program = start_child(program_with_agents, pids);
+    assert_eventually(((volatile long *)pids)[1] == 1);
+    assert_int_equal(kill(program, SIGKILL), 0);
+    assert_true(WIFSIGNALED(wait_status(program)));
+    assert_eventually(!process_lives((pid_t)pids[0]));
+    assert_eventually(count_processes() <= before);
+    free_shared(pids, 2 * sizeof *pids);
+}
+
+TEST(no_agent_at_all_breaks_the_pool_with_the_words_of_the_launcher, PROCESSES)
+{
+    posse_executor *pool;
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = POSSE_LAUNCH_COMMAND,
+                                   .command = "echo no such cluster >&2; exit 3"};
+    posse_error error = {.struct_size = sizeof error};
+    assert_ok(posse_remote_create(NULL, &remote, &pool));
+    posse_future future;
+    long value = 3;
+    posse_status status = posse_submit(pool, square_task, &value, sizeof value, &future);
+    if (status == POSSE_OK)
+        status = posse_result(future, -1, NULL, NULL);
+    assert_status(status, POSSE_BROKEN);
+    assert_ok(posse_why_broken(pool, &error));
+    assert_string_equal(error.message, "no agent has joined: no such cluster");
+    assert_ok(posse_destroy(pool));
+}
+
+TEST(a_command_starts_agents, PROCESSES)
+{
+    posse_executor *pool;
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = POSSE_LAUNCH_COMMAND,
+                                   .nodes = "n1:1,n2:1",
+                                   .command = "eval exec $POSSE_AGENT --node $POSSE_NODE"};
+    assert_ok(posse_remote_create(NULL, &remote, &pool));
+    posse_error error = take_error(submitted_long(pool, exit_task, 1), POSSE_WORKER_LOST);
+    assert_true(strstr(error.message, "on n1") || strstr(error.message, "on n2"));
+    end_remote(pool);
+}
+
+/* Another build: the same file, with one bit of its build-id changed. */
+static void copy_changed(const char *to)
+{
+    char program[4096], *bytes;
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    assert_true(length > 0);
+    program[length] = '\0';
+    FILE *in = fopen(program, "re"), *out = fopen(to, "we");
+    assert_non_null(in);
+    assert_non_null(out);
+    struct stat file;
+    assert_int_equal(fstat(fileno(in), &file), 0);
+    size_t size = (size_t)file.st_size;
+    bytes = malloc(size);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, size, in), size);
+    for (size_t i = 12; i + 8 < size; i++)
+        if (memcmp(bytes + i, "GNU", 4) == 0 && memcmp(bytes + i - 4, "\3\0\0\0", 4) == 0)
+            bytes[i + 4] ^= 1;
+    assert_int_equal(fwrite(bytes, 1, size, out), size);
+    free(bytes);
+    assert_int_equal(fchmod(fileno(out), 0700), 0);
+    (void)fclose(in);
+    (void)fclose(out);
+}
+
+TEST(another_build_is_refused, PROCESSES)
+{
+    char copy[64];
+    struct hand hand = make_by_hand(1, plain());
+    snprintf(copy, sizeof copy, "%s/other", hand.directory);
+    copy_changed(copy);
+    pid_t other = start_agent_of(&hand, 1, copy);
+    int how = end_of(other);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    pid_t agent = start_agent(&hand, 1);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
+    assert_int_equal(unlink(copy), 0);
+    end_hand(&hand);
+    (void)end_of(agent);
+}
+
+static void send_join(int fd, const unsigned char *token)
+{
+    struct pi_envelope envelope;
+    struct pi_join join = {.version = PI_REMOTE_VERSION, .node = "stranger"};
+    memcpy(join.token, token, sizeof join.token);
+    pi_join_write(&envelope, &join);
+    assert_int_equal(send(fd, envelope.bytes, envelope.size, MSG_NOSIGNAL), envelope.size);
+}
+
+TEST(strangers_are_sent_away, PROCESSES)
+{
+    static const unsigned char wrong[PI_TOKEN_SIZE];
+    struct hand hand = make_by_hand(1, plain());
+    for (int i = 0; i < 50; i++) {
+        int fd = pi_net_connect(hand.options.address);
+        assert_true(fd >= 0);
+        if (i % 3 == 0)
+            send_join(fd, wrong);
+        else
+            assert_int_equal(send(fd, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+        assert_eventually(pi_net_has_ended(fd)); /* it heard nothing of the program */
+        char byte;
+        assert_true(recv(fd, &byte, 1, 0) <= 0);
+        close(fd);
+    }
+    pid_t agent = start_agent(&hand, 1);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
+    end_hand(&hand);
+    (void)end_of(agent);
+}
+
+TEST(an_agent_without_the_token_is_no_agent, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    assert_int_equal(truncate(hand.token, 0), 0);
+    int how = end_of(start_agent(&hand, 1));
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    end_hand(&hand);
+}
+
+static int large_task(posse_task *task, const void *arg, size_t size)
+{
+    void *room = posse_task_reserve(task, (size_t)64 << 20);
+    if (room)
+        memset(room, 7, (size_t)64 << 20);
+    return room == NULL;
+}
+
+/* A proxy that is stopped reads nothing: the agent's other place goes on. */
+TEST(a_slow_place_holds_up_no_other, PROCESSES)
+{
+    struct hand hand = make_by_hand(2, plain());
+    pid_t agent = start_agent(&hand, 2);
+    posse_future slow = submitted(hand.pool, large_task, NULL, 0);
+    posse_future more[50];
+    for (long i = 0; i < 50; i++)
+        more[i] = submitted_long(hand.pool, square_task, i);
+    for (long i = 0; i < 50; i++)
+        assert_int_equal(take_long(more[i]), i * i);
+    assert_ok(posse_result(slow, -1, NULL, NULL));
+    assert_ok(posse_release(slow));
+    end_hand(&hand);
+    (void)end_of(agent);
+}
+
+TEST(what_options_must_be, PROCESSES)
+{
+    posse_executor *pool;
+    posse_options options = plain();
+    posse_remote_options remote = {.struct_size = sizeof remote};
+    options.backend = POSSE_THREAD;
+    assert_status(posse_remote_create(&options, &remote, &pool), POSSE_NOT_SUPPORTED);
+    options.backend = POSSE_PROCESS;
+    options.initializer = square_task;
+    assert_status(posse_remote_create(&options, &remote, &pool), POSSE_NOT_SUPPORTED);
+    const char *const nodes[] = {"",    "a:0", "a:x", "a:1001", ":3", "a;b", "-oProxyCommand=x",
+                                 "a,,b"};
+    for (size_t i = 0; i < COUNT(nodes); i++) {
+        remote.nodes = nodes[i];
+        assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
+    }
+    remote = (posse_remote_options){.struct_size = sizeof remote, .launcher = 6};
+    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
+    remote = (posse_remote_options){.struct_size = sizeof remote, .command = "x"};
+    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
+    remote = (posse_remote_options){.struct_size = sizeof remote, .listen = "nowhere"};
+    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
+    remote = (posse_remote_options){.struct_size = 0};
+    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
+    assert_status(posse_remote_create(NULL, NULL, &pool), POSSE_INVALID);
+    assert_null(pool);
+}
