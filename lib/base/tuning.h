@@ -250,5 +250,6 @@
  * long. */
 #define PI_CONNECT_AGAIN_MS 50
 #define PI_CONNECT_MS 700
-/* From SIGTERM to SIGKILL, for launchers. */
+/* Until SIGTERM, and from there to SIGKILL, for launchers; and between two looks. */
 #define PI_LAUNCHER_GRACE_MS 1000
+#define PI_LAUNCHER_LOOK_MS 20

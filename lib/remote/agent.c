@@ -49,7 +49,8 @@ static bool is_alone(struct pi_agent *a)
         if (s->state >= PI_IDLE || (s->state == PI_JOINING && now - s->since > PI_CONNECT_MS / 2))
             a->alive = now;
     }
-    return now - a->alive >= PI_CONNECT_MS;
+    bool gone = a->welcomed && a->refused && now - a->alive >= PI_CONNECT_AGAIN_MS;
+    return gone || now - a->alive >= PI_CONNECT_MS;
 }
 
 static void serve(struct pi_agent *a, const struct pollfd *fds)

@@ -289,13 +289,33 @@ static void signal_all(const struct launcher *all, int signal)
             (void)kill(-all->commands[i].pid, signal);
 }
 
-/* Agents end by themselves: they see that nobody is there. */
-static _Noreturn void end(const struct launcher *all)
+/* Whether all commands have ended within that time. */
+static bool await_all(struct launcher *all, int ms)
 {
-    const struct timespec rest = {.tv_sec = PI_LAUNCHER_GRACE_MS / 1000};
-    (void)nanosleep(&rest, NULL);
+    const struct timespec rest = {.tv_nsec = PI_LAUNCHER_LOOK_MS * 1000000};
+    for (int waited = 0; waited < ms; waited += PI_LAUNCHER_LOOK_MS) {
+        size_t left = 0;
+        for (size_t i = 0; i < all->n; i++) {
+            struct command *c = &all->commands[i];
+            if (c->pid && waitpid(c->pid, NULL, WNOHANG) == c->pid)
+                c->pid = 0;
+            left += c->pid != 0;
+        }
+        if (left == 0)
+            return true;
+        (void)nanosleep(&rest, NULL);
+    }
+    return false;
+}
+
+/* Agents end by themselves: they see that nobody is there. */
+static _Noreturn void end(struct launcher *all)
+{
+    if (await_all(all, PI_LAUNCHER_GRACE_MS))
+        _exit(0);
     signal_all(all, SIGTERM);
-    (void)nanosleep(&rest, NULL);
+    if (await_all(all, PI_LAUNCHER_GRACE_MS))
+        _exit(0);
     signal_all(all, SIGKILL);
     _exit(0);
 }

@@ -59,8 +59,10 @@ void pi_spot_write(struct pi_spot *s)
 void pi_spot_connect(struct pi_spot *s)
 {
     s->fd = pi_net_connect(s->agent->address);
-    if (s->fd < 0)
+    if (s->fd < 0) {
+        s->agent->refused = errno == ECONNREFUSED || errno == ENOENT;
         return;
+    }
     pi_net_watch(s->fd, PI_SILENCE_MS);
     s->state = PI_JOINING;
     s->since = pi_net_now();
