@@ -55,7 +55,7 @@ struct pi_agent {
     int64_t alive; /* when somebody was last seen there, in ms */
     bool welcomed;
     bool refused; /* nobody listened there at the last try */
-    int code; /* its exit code; -1: it goes on */
+    int code;     /* its exit code; -1: it goes on */
     char why[PI_TEXT_SIZE];
 };
 

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "remote/message.h"
+#include "remote/protocol.h"
 
 #define PI_BUILD_ID_SIZE 32
 

@@ -1,6 +1,6 @@
 /* Runs in: worker.
  *
- * The states of a place are in message.h. Until a connection is a place, the proxy never blocks in
+ * The states of a place are in protocol.h. Until a connection is a place, the proxy never blocks in
  * it; with a task it blocks, as a worker does that runs one.
  */
 #include "remote/proxy.h"

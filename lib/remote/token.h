@@ -1,7 +1,7 @@
 /* token.h - what only the program and its agents know: 128 bits, in text 32 hexadecimal digits. */
 #pragma once
 
-#include "remote/message.h"
+#include "remote/protocol.h"
 
 #define PI_TOKEN_TEXT (2 * PI_TOKEN_SIZE + 1)
 

@@ -1,6 +1,6 @@
 #include "remote/wire.h"
 #include "base/tuning.h"
-#include "remote/message.h"
+#include "remote/protocol.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * A frame is 16 bytes, a head and a tail:
  *
  *   bytes 0-3    the magic number, so that a stranger is noticed at once
- *   bytes 4-5    which message (message.h)
+ *   bytes 4-5    which message (protocol.h)
  *   bytes 6-7    bytes of the head
  *   bytes 8-15   bytes of the tail
  *   head         the numbers and short texts of the message

@@ -3,7 +3,7 @@
  * more memory than what has come. */
 #include "remote/kit/remote.h"
 
-#include "remote/message.h"
+#include "remote/protocol.h"
 #include "remote/modules.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* life.c - agents, launchers and the program come and go: every task is accounted for. */
 #include "remote/kit/remote.h"
 
-#include "remote/message.h"
+#include "remote/protocol.h"
 #include "remote/net.h"
 #include "remote/token.h"
 

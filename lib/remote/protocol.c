@@ -1,4 +1,4 @@
-#include "remote/message.h"
+#include "remote/protocol.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* message.h - what proxies and agents say to each other.
+/* protocol.h - what proxies and agents say to each other.
  *
  * Runs in: worker (the proxy), agent.
  *
