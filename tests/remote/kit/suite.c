@@ -1,7 +1,7 @@
 /* suite.c - the tests of behaviour with agents, in a program that is linked with
  * --wrap=posse_create,--wrap=posse_alloc,--wrap=posse_free: each pool of processes has agents on
- * this machine. Gates and counters, which lie in memory of posse_alloc, are in a file that the agents
- * map at the same address. */
+ * this machine. Gates and counters, which lie in memory of posse_alloc, are in a file that the
+ * agents map at the same address. */
 #include <fcntl.h>
 #include <posse_remote.h>
 #include <stdio.h>
