@@ -16,6 +16,9 @@
 #include <unistd.h>
 
 #include <posse_trace.h>
+#ifdef DEMO_REMOTE
+#include <posse_remote.h>
+#endif
 
 #include "common.h"
 
@@ -31,6 +34,8 @@ struct settings {
     long count, from, seconds;
     bool progress;
     const char *trace; /* a file, or NULL */
+    bool remote;
+    const char *nodes; /* of --backend remote; NULL: this machine */
 };
 
 /* The seconds that each round took, and how much faster the pool was. */
@@ -88,15 +93,32 @@ static posse_trace_format format_of(const char *path)
     return suffix && strcmp(suffix, ".svg") == 0 ? POSSE_TRACE_SVG : POSSE_TRACE_JSON;
 }
 
+/* Agents on the nodes, each started by ssh, or on this machine. */
+static posse_status create(const struct settings *set, const posse_options *options,
+                           posse_executor **pool)
+{
+#ifdef DEMO_REMOTE
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = set->nodes ? POSSE_LAUNCH_SSH : POSSE_LAUNCH_LOCAL,
+                                   .nodes = set->nodes,
+                                   .places = set->demo.workers};
+    if (set->remote)
+        return posse_remote_create(options, &remote, pool);
+#else
+    (void)set;
+#endif
+    return posse_create(options, pool);
+}
+
 /* The futures need not be released one by one: posse_destroy takes them all. */
 static posse_status run_in_pool(const struct settings *set, posse_future *futures, wide *sums)
 {
     posse_options options = {.struct_size = sizeof options,
                              .backend = set->demo.backend,
-                             .max_workers = set->demo.workers,
+                             .max_workers = set->remote ? 0 : set->demo.workers,
                              .stamps = set->trace != NULL};
     posse_executor *pool = NULL;
-    posse_status status = posse_create(&options, &pool);
+    posse_status status = create(set, &options, &pool);
     if (set->trace && status == POSSE_OK)
         status = posse_trace_start(pool, set->trace, format_of(set->trace));
     for (long k = 0; k < set->count && status == POSSE_OK; k++) {
@@ -199,7 +221,8 @@ static const char help[] =
     "usage: sum_of_squares [option...]\n"
     "Adds up the squares of all numbers below n, for some large n: serially, then in a pool.\n"
     "\n"
-    "  --backend NAME  process, thread or inline (process)\n"
+    "  --backend NAME  process, thread or inline (process); remote, if built with POSSE_REMOTE\n"
+    "  --nodes LIST    of --backend remote: hosts for ssh, and how many work there (a:8,b:8)\n"
     "  --workers N     how many work at the same time (the default of the pool)\n"
     "  --count N       how many sums (20)\n"
     "  --from N        the first n (5000000)\n"
@@ -209,24 +232,32 @@ static const char help[] =
     "                  event format for ui.perfetto.dev\n"
     "  --help          show this\n";
 
+static void set_backend(struct settings *set, const char *name)
+{
+#ifdef DEMO_REMOTE
+    set->remote = strcmp(name, "remote") == 0;
+#endif
+    if (set->remote)
+        set->demo = (struct demo){.backend_name = "remote", .workers = set->demo.workers};
+    else
+        demo_set_backend(&set->demo, name, DEMO_TAKES_INLINE);
+}
+
 /* Ends the program after --help, or after one line on stderr (by getopt_long or from here). */
 static struct settings parse(int argc, char **argv)
 {
     static const struct option flags[] = {
-        {"backend", required_argument, NULL, 'b'},
-        {"workers", required_argument, NULL, 'w'},
-        {"count", required_argument, NULL, 'c'},
-        {"from", required_argument, NULL, 'f'},
-        {"seconds", required_argument, NULL, 's'},
-        {"progress", no_argument, NULL, 'p'},
-        {"trace", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"backend", required_argument, NULL, 'b'}, {"nodes", required_argument, NULL, 'n'},
+        {"workers", required_argument, NULL, 'w'}, {"count", required_argument, NULL, 'c'},
+        {"from", required_argument, NULL, 'f'},    {"seconds", required_argument, NULL, 's'},
+        {"progress", no_argument, NULL, 'p'},      {"trace", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct settings set = {.demo = DEMO_PROCESS, .count = 20, .from = 5000000, .seconds = 1};
     for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
         switch (flag) {
-        case 'b': demo_set_backend(&set.demo, optarg, DEMO_TAKES_INLINE); break;
+        case 'b': set_backend(&set, optarg); break;
+        case 'n': set.nodes = optarg; break;
         case 'w': set.demo.workers = demo_number("workers", optarg, 1, POSSE_MAX_WORKERS); break;
         case 'c': set.count = demo_number("count", optarg, 1, MAX_COUNT); break;
         case 'f': set.from = demo_number("from", optarg, 0, MAX_FROM); break;
@@ -239,11 +270,16 @@ static struct settings parse(int argc, char **argv)
     }
     if (optind < argc)
         errx(2, "'%s' is not an option", argv[optind]);
+    if (set.nodes && !set.remote)
+        errx(2, "--nodes needs --backend remote");
     return set;
 }
 
 int main(int argc, char **argv)
 {
+#ifdef DEMO_REMOTE
+    posse_remote_main(argc, argv); /* does not return in an agent */
+#endif
     struct settings set = parse(argc, argv);
     posse_future *futures = calloc((size_t)set.count, sizeof *futures);
     wide *sums = calloc((size_t)set.count, 2 * sizeof *sums);

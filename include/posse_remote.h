@@ -18,7 +18,7 @@
  *   dies, or is silent    nothing is lost. An agent that comes back, or a spare one, replaces it
  *   the program dies      all agents end within a second
  *   no node is there      tasks wait. If the launcher has ended and no agent ever came, the
- *                         executor is broken, with the launcher's last words
+ *                         executor is broken, with the launcher's words
  *
  * A program and its libraries must be the same build on all nodes, at the same paths; an agent of
  * another build is refused. Tasks find the memory of the agent as it was when it called

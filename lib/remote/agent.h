@@ -46,6 +46,7 @@ struct pi_spot {
 
 struct pi_agent {
     const char *address;
+    bool unlinks; /* the socket there, at the end */
     struct pi_join join;
     size_t n;
     struct pi_spot *spots;

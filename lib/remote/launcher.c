@@ -1,7 +1,7 @@
 /* Runs in: program, the launcher.
  *
  * The launcher runs one command of a shell for each node, or one for all, and hands its stdin the
- * token. It passes on what the commands write to stderr, and keeps the last line of it. When the
+ * token. It passes on what the commands write to stderr, and keeps a line of it. When the
  * pool has ended it sends SIGTERM to their process groups, and later SIGKILL.
  *
  *   the launcher dies     its end of the socket closes; agents go on, and end with the program
@@ -85,9 +85,9 @@ struct command {
     int errors;
     char *environment[8]; /* NAME=VALUE; freed with the launcher */
     const char *text;
-    char line[PI_TEXT_SIZE]; /* the last one of stderr that was not empty */
+    char line[PI_TEXT_SIZE]; /* of stderr */
     size_t length;
-    bool whole; /* the line has ended: the next byte begins another */
+    bool has_letter, whole;
 };
 
 struct launcher {
@@ -140,6 +140,8 @@ static bool prepare(struct command *c, const struct pi_launch *l, const struct p
         used = append(line, used, sizeof line, " --node ");
         used = append_quoted(line, used, sizeof line, node->host);
     }
+    if (ssh)
+        used = append(line, used, sizeof line, " --unlink");
     if (used >= sizeof line)
         return false;
     line[used] = '\0';
@@ -246,18 +248,19 @@ static void start(struct command *c, const char *token)
     (void)setpgid(pid, pid);
 }
 
+/* The first line that has a letter: what comes later is most often advice. */
 static void keep(struct command *c, const char *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] == '\n') {
-            c->whole = true;
+    for (size_t i = 0; i < size && !c->whole; i++) {
+        char byte = bytes[i];
+        if (byte == '\n') {
+            c->whole = c->has_letter;
+            c->length = c->whole ? c->length : 0;
             continue;
         }
-        if (c->whole)
-            c->length = 0;
-        c->whole = false;
+        c->has_letter |= (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
         if (c->length < sizeof c->line - 1)
-            c->line[c->length++] = bytes[i] >= ' ' ? bytes[i] : '?';
+            c->line[c->length++] = byte >= ' ' ? byte : '?';
     }
 }
 
@@ -308,10 +311,12 @@ static bool await_all(struct launcher *all, int ms)
     return false;
 }
 
-/* Agents end by themselves: they see that nobody is there. */
+/* Agents end by themselves: they see that nobody is there. An ssh must end first, as it stands
+ * between. What the commands say now is not passed on. */
 static _Noreturn void end(struct launcher *all)
 {
-    if (await_all(all, PI_LAUNCHER_GRACE_MS))
+    bool ssh = all->launch->options->launcher == POSSE_LAUNCH_SSH;
+    if (!ssh && await_all(all, PI_LAUNCHER_GRACE_MS))
         _exit(0);
     signal_all(all, SIGTERM);
     if (await_all(all, PI_LAUNCHER_GRACE_MS))

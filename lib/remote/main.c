@@ -2,10 +2,11 @@
  *
  * posse_remote_main: from the command line to the agent.
  *
- *   program --posse-agent ADDRESS PLACES [--token-stdin] [--node NAME]
+ *   program --posse-agent ADDRESS PLACES [--token-stdin] [--node NAME] [--unlink]
  *
  * The token comes by stdin, or by POSSE_REMOTE_TOKEN or POSSE_REMOTE_TOKEN_FILE. They are taken out
- * of the environment before the first task runs.
+ * of the environment before the first task runs. --unlink: the agent removes the socket of ADDRESS,
+ * which ssh has made on this node and leaves behind.
  */
 #include "posse_remote.h"
 #include "remote/agent.h"
@@ -61,6 +62,8 @@ static void read_line(struct pi_agent *a, int argc, char **argv)
             in_stdin = true;
         else if (strcmp(argv[i], "--node") == 0 && i + 1 < argc)
             snprintf(a->join.node, sizeof a->join.node, "%s", argv[++i]);
+        else if (strcmp(argv[i], "--unlink") == 0)
+            a->unlinks = true;
         else
             fail("an unknown word on the command line");
     }
@@ -78,6 +81,8 @@ void posse_remote_main(int argc, char **argv)
     read_line(&agent, argc, argv);
     (void)signal(SIGINT, SIG_IGN); /* of the terminal: it is the program's to end */
     int code = pi_agent_run(&agent);
+    if (agent.unlinks && strncmp(agent.address, "unix:/", 6) == 0)
+        (void)unlink(agent.address + 5);
     if (code)
         fprintf(stderr, "posse agent on %s: %s\n", agent.join.node, agent.why);
     exit(code);

@@ -48,6 +48,20 @@ run --from 10 --count 7 --seconds 0 --trace "$scratch/nowhere/trace.svg"
 [ "$status" -eq 1 ] || fail "--trace to a file that cannot be"
 grep -q 'nowhere/trace.svg: ' "$scratch/err" || fail "--trace does not name the file"
 
+# Agents on this machine, where the demo is built with them.
+if "$program" --backend remote --from 1 --count 1 --seconds 0 >"$scratch/out" 2>"$scratch/err"; then
+    run_backend=$backend
+    backend=remote
+    expect_sums --from 1000 --count 3 --workers 2 <<'END'
+1000 332833500
+1001 333833500
+1002 334835501
+END
+    backend=$run_backend
+fi
+run --nodes a --seconds 0
+[ "$status" -eq 2 ] || fail "--nodes without --backend remote"
+
 expect_manners --from 1 --seconds 0
 expect_misuse --seconds -1
 expect_misuse --seconds 0.5

@@ -1,0 +1,48 @@
+/* mpirun.c - agents that mpirun of Open MPI starts, where there is one. */
+#include "remote/kit/remote.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static posse_executor *make_by_mpirun(const char *nodes)
+{
+    posse_executor *pool;
+    posse_remote_options remote = {
+        .struct_size = sizeof remote, .launcher = POSSE_LAUNCH_MPIRUN, .nodes = nodes};
+    if (system("mpirun --version 2>&1 | grep -q 'Open MPI'") != 0)
+        skip();
+    (void)setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    (void)setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    assert_ok(posse_remote_create(NULL, &remote, &pool));
+    return pool;
+}
+
+TEST(agents_of_mpirun, PROCESSES)
+{
+    posse_executor *pool = make_by_mpirun("localhost:2");
+    posse_future futures[100];
+    for (long i = 0; i < 100; i++)
+        futures[i] = submitted_long(pool, square_task, i);
+    for (long i = 0; i < 100; i++)
+        assert_int_equal(take_long(futures[i]), i * i);
+    posse_error error = take_error(submitted_long(pool, signal_task, SIGSEGV), POSSE_WORKER_LOST);
+    assert_int_equal(error.signal, SIGSEGV);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
+    end_remote(pool);
+}
+
+TEST(what_mpirun_says, PROCESSES)
+{
+    posse_executor *pool = make_by_mpirun("no-such-host.invalid:2");
+    posse_error error = {.struct_size = sizeof error};
+    posse_future future = {0};
+    long value = 3;
+    posse_status status = posse_submit(pool, square_task, &value, sizeof value, &future);
+    if (status == POSSE_OK)
+        status = posse_result(future, -1, NULL, NULL);
+    assert_status(status, POSSE_BROKEN);
+    assert_ok(posse_why_broken(pool, &error));
+    assert_non_null(strstr(error.message, "no-such-host"));
+    assert_ok(posse_destroy(pool));
+}
