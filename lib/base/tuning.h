@@ -250,6 +250,8 @@
  * long. */
 #define PI_CONNECT_AGAIN_MS 50
 #define PI_CONNECT_MS 700
+/* The same while the network does not lead there: it may come back. */
+#define PI_UNREACHABLE_MS 60000
 /* Until SIGTERM, and from there to SIGKILL, for launchers; and between two looks. */
 #define PI_LAUNCHER_GRACE_MS 1000
 #define PI_LAUNCHER_LOOK_MS 20

@@ -1,6 +1,7 @@
 #include "remote/agent.h"
 #include "base/tuning.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,15 @@ static bool connect_all(struct pi_agent *a)
     return closed;
 }
 
+/* How long to try: a moment if nobody listens there any more, long if the network is away. */
+static int64_t patience(const struct pi_agent *a)
+{
+    if (!a->welcomed || a->error == 0)
+        return PI_CONNECT_MS;
+    bool refused = a->error == ECONNREFUSED || a->error == ENOENT;
+    return refused ? PI_CONNECT_AGAIN_MS : PI_UNREACHABLE_MS;
+}
+
 /* A connection that lasts is of somebody; one that is accepted and ends at once may be a tunnel
  * that leads nowhere. */
 static bool is_alone(struct pi_agent *a)
@@ -49,8 +59,7 @@ static bool is_alone(struct pi_agent *a)
         if (s->state >= PI_IDLE || (s->state == PI_JOINING && now - s->since > PI_CONNECT_MS / 2))
             a->alive = now;
     }
-    bool gone = a->welcomed && a->refused && now - a->alive >= PI_CONNECT_AGAIN_MS;
-    return gone || now - a->alive >= PI_CONNECT_MS;
+    return now - a->alive >= patience(a);
 }
 
 static void serve(struct pi_agent *a, const struct pollfd *fds)

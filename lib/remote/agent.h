@@ -55,7 +55,7 @@ struct pi_agent {
     posse_completion_queue *ended;
     int64_t alive; /* when somebody was last seen there, in ms */
     bool welcomed;
-    bool refused; /* nobody listened there at the last try */
+    int error; /* of the last try to connect */
     int code;     /* its exit code; -1: it goes on */
     char why[PI_TEXT_SIZE];
 };

@@ -14,6 +14,8 @@ void pi_spot_close(struct pi_spot *s)
 {
     if (s->state == PI_CLOSED)
         return;
+    if (s->state >= PI_IDLE)
+        s->agent->alive = pi_net_now(); /* until now somebody was there */
     pi_work_drop(s);
     (void)shutdown(s->fd, SHUT_RDWR); /* processes of the pool may have copies */
     close(s->fd);
@@ -60,9 +62,10 @@ void pi_spot_connect(struct pi_spot *s)
 {
     s->fd = pi_net_connect(s->agent->address);
     if (s->fd < 0) {
-        s->agent->refused = errno == ECONNREFUSED || errno == ENOENT;
+        s->agent->error = errno;
         return;
     }
+    s->agent->error = 0;
     pi_net_watch(s->fd, PI_SILENCE_MS);
     s->state = PI_JOINING;
     s->since = pi_net_now();

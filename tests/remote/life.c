@@ -383,3 +383,19 @@ TEST(what_options_must_be, PROCESSES)
     assert_status(posse_remote_create(NULL, NULL, &pool), POSSE_INVALID);
     assert_null(pool);
 }
+
+/* For longer than the agent tries to connect, nothing happens; then its only connection ends. */
+TEST(after_a_rest_an_agent_connects_again, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t agent = start_agent(&hand, 1);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
+    posse_future future = submitted_long(hand.pool, sleep_task, PATIENCE_MS);
+    assert_eventually(posse_running(future));
+    pause_ms(1500);
+    assert_ok(posse_kill(future));
+    take_error(future, POSSE_CANCELLED);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 5)), 25);
+    end_hand(&hand);
+    (void)end_of(agent);
+}
