@@ -18,6 +18,7 @@ Installs what is missing, builds everything, and runs the tests with ctest.
   --sanitize LIST        address,undefined or thread
   --valgrind             the tests of units, behaviour and crashes run under valgrind's memcheck
   --coverage             prints what of lib/ the tests have not come to
+  --remote               libposse-remote, too, with ssh and Open MPI
   --long                 everything at length: sets POSSE_TEST_LONG=1 for the tests, and gives each
                          two hours
   --install-only         installs what is missing for this, and no more
@@ -35,6 +36,7 @@ compiler=
 sanitize=
 valgrind=
 coverage=
+remote=
 long=
 install_only=
 directory=
@@ -59,6 +61,7 @@ while [ "$left" -gt 0 ]; do
     --build) directory=$value ;;
     --valgrind) valgrind=valgrind ;;
     --coverage) coverage=coverage ;;
+    --remote) remote=remote ;;
     --long) long=1 ;;
     --install-only) install_only=1 ;;
     --help) usage && exit ;;
@@ -117,12 +120,18 @@ need mandoc command -v mandoc
 need python3 command -v python3
 [ -z "$valgrind" ] || need valgrind command -v valgrind
 [ -z "$coverage" ] || need gcovr command -v gcovr
+if [ -n "$remote" ]; then
+    need openssh-client command -v ssh
+    need openssh-server env "PATH=$PATH:/usr/sbin" sh -c 'command -v sshd'
+    need openmpi-bin command -v mpirun
+    need iproute2 env "PATH=$PATH:/usr/sbin" sh -c 'command -v ip'
+fi
 install_missing
 [ -z "$install_only" ] || exit 0
 
 if [ -z "$directory" ]; then
     directory=$top/build${compiler:+-$compiler}${sanitize:+-$(echo "$sanitize" | tr , -)}
-    directory=$directory${valgrind:+-$valgrind}${coverage:+-$coverage}
+    directory=$directory${valgrind:+-$valgrind}${coverage:+-$coverage}${remote:+-$remote}
 fi
 timeout=300
 [ -z "$sanitize$valgrind$coverage$toolchain" ] || timeout=600
@@ -140,7 +149,7 @@ build "$directory" all -DCMAKE_TOOLCHAIN_FILE="$toolchain" -DCMAKE_C_COMPILER="$
     -DCMAKE_C_FLAGS="$flags" -DPOSSE_TESTS=ON -DPOSSE_DEMOS=ON -DPOSSE_BENCH=ON \
     -DPOSSE_WERROR=ON -DPOSSE_SANITIZE="$sanitize" -DPOSSE_TEST_TIMEOUT="$timeout" \
     -DPOSSE_TEST_OWN_CMOCKA=$own_cmocka -DPOSSE_TEST_VALGRIND=${valgrind:+ON} \
-    -DPOSSE_COVERAGE=${coverage:+ON}
+    -DPOSSE_COVERAGE=${coverage:+ON} -DPOSSE_REMOTE=${remote:+ON}
 
 # The thread sanitizer of gcc cannot live with as much address randomisation as some kernels do.
 fixed=

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,17 @@ static bool excludes(const posse_options *o)
            o->initializer || o->finalizer;
 }
 
+static long usable_processors(void)
+{
+    long all = sysconf(_SC_NPROCESSORS_ONLN);
+#ifdef __linux__
+    cpu_set_t usable;
+    if (sched_getaffinity(0, sizeof usable, &usable) == 0)
+        all = CPU_COUNT(&usable);
+#endif
+    return all < 1 ? 1 : all < POSSE_MAX_WORKERS ? all : POSSE_MAX_WORKERS;
+}
+
 static posse_status read_options(struct making *m, const posse_options *options,
                                  const posse_remote_options *remote)
 {
@@ -72,8 +84,7 @@ static posse_status read_options(struct making *m, const posse_options *options,
     if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_NONE || r->places < 0 ||
         r->silence_ms < 0 || (r->silence_ms && r->silence_ms < 1000) || command != !!r->command)
         return POSSE_INVALID;
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    m->launch.places = r->places ? r->places : cpus > 0 ? cpus : 1;
+    m->launch.places = r->places ? r->places : usable_processors();
     m->launch.nodes = r->nodes ? r->nodes : "localhost";
     long places = pi_nodes_places(m->launch.nodes, m->launch.places);
     if (places == 0)

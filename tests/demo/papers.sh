@@ -7,6 +7,7 @@
 #   c             a whole program
 #   c preamble    what stands before every recipe of this paper
 #   c recipe      a program without the preamble
+#   c remote      a recipe for posse_remote.h; left out unless REMOTE is libposse-remote
 #   c openmp      a whole program for -fopenmp; left out where the compiler has no OpenMP
 #   c thpool      a whole program for C-Thread-Pool; left out unless THPOOL is a directory with
 #                 thpool.h and thpool.c
@@ -17,7 +18,7 @@
 # A heading that ends with "NN lines" tells how many lines the program below it has that are not
 # empty. Other blocks are not looked at.
 #
-# Environment: CC, CFLAGS, THPOOL. Exit: 0 if all is so, 1 if not.
+# Environment: CC, CFLAGS, THPOOL, REMOTE. Exit: 0 if all is so, 1 if not.
 set -eu
 library=$1
 shift
@@ -67,6 +68,12 @@ make_program() {
     c-recipe)
         cat "$scratch/preamble" "$1" >"$scratch/program.c"
         compile || fail "does not compile: $(cat "$scratch/log")"
+        ;;
+    c-remote)
+        [ -n "${REMOTE:-}" ] || { leave_out "no libposse-remote" && return; }
+        cat "$scratch/preamble" "$1" >"$scratch/program.c"
+        compile -Wl,--no-as-needed "$REMOTE" -Wl,-rpath,"$(dirname "$REMOTE")" ||
+            fail "does not compile: $(cat "$scratch/log")"
         ;;
     c-openmp)
         has_openmp || { leave_out "no OpenMP" && return; }

@@ -1,4 +1,4 @@
-/* network.c - network namespaces as nodes: a cable that is pulled, a slow line. Needs root and ip. */
+/* network.c - network namespaces as nodes: a cable that is pulled, a slow line. Needs root. */
 #include "remote/kit/remote.h"
 
 #include <signal.h>

@@ -1,6 +1,6 @@
 #!/bin/sh
-# ssh.sh PROGRAM - runs the demo sum_of_squares on agents that ssh starts on this machine. The sshd is
-# its own, on a port of loopback; keys and settings lie in a directory of its own.
+# ssh.sh PROGRAM - runs the demo sum_of_squares on agents that ssh starts on this machine. The sshd
+# is its own, on a port of loopback; keys and settings lie in a directory of its own.
 set -eu
 program=$1
 sshd=$(PATH=$PATH:/usr/sbin command -v sshd) || {

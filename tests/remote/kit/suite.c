@@ -68,19 +68,13 @@ __attribute__((constructor(101))) static void begin(int argc, char **argv)
     share_memory();
 }
 
-static long places_of(const posse_options *options)
-{
-    long places = options ? options->max_workers : 0;
-    return places > 0 && places <= POSSE_MAX_WORKERS ? places : sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 /* posse_remote_create calls it, too, with a runner. */
 posse_status __wrap_posse_create(const posse_options *options, posse_executor **executor)
 {
-    char nodes[32];
-    posse_remote_options remote = {.struct_size = sizeof remote, .nodes = nodes};
+    long places = options ? options->max_workers : 0;
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .places = places < POSSE_MAX_WORKERS ? places : 1};
     if (is_agent || (options && (options->backend != POSSE_PROCESS || options->runner)))
         return __real_posse_create(options, executor);
-    snprintf(nodes, sizeof nodes, "agent:%ld", places_of(options));
     return posse_remote_create(options, &remote, executor);
 }
