@@ -39,6 +39,15 @@
 extern "C" {
 #endif
 
+/* ---- many machines --------------------------------------------------------------------------- */
+
+/* In the environment of an agent: the token, or a file with it. In that of a command that starts
+ * agents: the agent's command line, and its host. */
+#define POSSE_REMOTE_TOKEN "POSSE_REMOTE_TOKEN"
+#define POSSE_REMOTE_TOKEN_FILE "POSSE_REMOTE_TOKEN_FILE"
+#define POSSE_AGENT "POSSE_AGENT"
+#define POSSE_NODE "POSSE_NODE"
+
 /* How agents are started. */
 typedef enum posse_launcher {
     POSSE_LAUNCH_LOCAL = 0, /* as processes of this machine, one for each entry of nodes */
@@ -77,7 +86,8 @@ typedef struct posse_remote_options {
 POSSE_API void posse_remote_main(int argc, char **argv);
 
 /* As posse_create, with agents. options.max_workers is the number of places, by default those of
- * `nodes` together; agents beyond that are spare. It does not wait for agents.
+ * `nodes` together; agents beyond that are spare. It does not wait for agents. posse_last_error has
+ * words only where posse_create refuses.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation,
  * autopsy, initializer or finalizer; or this program has no build-id (ld --build-id).
  * POSSE_INVALID: an address, a launcher, nodes or struct_size is not valid.
