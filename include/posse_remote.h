@@ -23,8 +23,8 @@
  * A program and its libraries must be the same build on all nodes, at the same paths; an agent of
  * another build is refused. Tasks find the memory of the agent as it was when it called
  * posse_remote_main, not the program's. They have no shared memory, locks, queues or descriptors of
- * the program (see posse_runner.h). posse_task_executor is the agent's own pool; what a task says by
- * posse_task_progress and posse_task_emit stays there.
+ * the program (see posse_runner.h). posse_task_executor is the agent's own pool; what a task says
+ * by posse_task_progress and posse_task_emit stays there.
  *
  * Only who knows the token of 128 bits may join. It never stands on a command line. Traffic is not
  * encrypted. So agents connect through a unix socket on this machine, and POSSE_LAUNCH_SSH carries
