@@ -17,15 +17,18 @@ rm -rf "$out/man3" "$out/man7"
 mkdir -p "$out/man3" "$out/man7"
 date=$(sed -n 's/^\.Dd //p' "$here/posse.7")
 others=$(find "$(dirname "$header")" -name 'posse_*.h' | sort)
+# posse_remote.h may not be installed.
+[ -e "$(dirname "$header")/posse_remote.h" ] && left_out='^$' || left_out='^posse_remote_'
+grep -v "$left_out" "$here/pages" >"$out/pages"
 # shellcheck disable=SC2086 # a list of words
 awk -v out="$out" -v date="$date" -v overview="$here/posse.7" -f "$here/header.awk" \
     -f "$here/names.awk" -f "$here/comment.awk" -f "$here/text.awk" -f "$here/members.awk" \
-    -f "$here/describe.awk" -f "$here/page.awk" "$here/pages" "$header" $others \
+    -f "$here/describe.awk" -f "$here/page.awk" "$out/pages" "$header" $others \
     >"$out/links"
 while read -r name page; do
     ln -s "$page.3" "$out/man3/$name.3"
 done <"$out/links"
-rm "$out/links"
+rm "$out/links" "$out/pages"
 cp "$here/posse_fork.7" "$here/posse_log.7" "$here/posse_runner.7" "$out/man7/"
 for name in run run_end place runner; do
     ln -sf ../man7/posse_runner.7 "$out/man3/posse_$name.3"
