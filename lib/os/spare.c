@@ -36,6 +36,35 @@ bool pi_os_task_memory_keep(void *memory, size_t size)
 
 void pi_os_task_memory_free(void *memory, size_t size) { (void)munmap(memory, size); }
 
+/* ---- children that others have left ---- */
+
+int pi_os_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? 0 : errno; }
+
+pid_t pi_os_ended_child(void)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
+}
+
+bool pi_os_has_children(void)
+{
+    pid_t ended;
+    while ((ended = wait4(-1, NULL, WNOHANG, NULL)) > 0 || (ended < 0 && errno == EINTR))
+        ;
+    return ended == 0;
+}
+
+void pi_os_reap_all(uint64_t until)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    for (uint64_t now; pi_os_has_children() && (now = pi_os_now()) < until;) {
+        struct timespec rest = pi_os_timespec(until - now);
+        (void)sigtimedwait(&set, NULL, &rest);
+    }
+}
+
 /* ---- forking ---- */
 
 static void mask_children(int how)
@@ -53,7 +82,7 @@ int pi_os_spare_begin(bool adopts)
     if (sigaction(SIGCHLD, &standard, &of_program) != 0)
         return errno;
     mask_children(SIG_BLOCK);
-    return adopts && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 ? errno : 0;
+    return adopts ? pi_os_adopt_orphans() : 0;
 }
 
 int pi_os_spare_fork(void (*body)(void *context), void *context, pid_t *child)
@@ -143,14 +172,6 @@ bool pi_os_spare_limit_data(pid_t child, uint64_t bytes)
     limit = (struct rlimit){bytes, bytes};
     return prlimit(child, RLIMIT_DATA, &limit, NULL) == 0;
 }
-
-bool pi_os_has_children(void)
-{
-    pid_t ended;
-    while ((ended = wait4(-1, NULL, WNOHANG, NULL)) > 0 || (ended < 0 && errno == EINTR))
-        ;
-    return ended == 0;
-}
 #else
 void *pi_os_task_memory_make(size_t size)
 {
@@ -209,5 +230,11 @@ bool pi_os_spare_limit_data(pid_t child, uint64_t bytes)
     return false;
 }
 
+int pi_os_adopt_orphans(void) { return ENOSYS; }
+
+pid_t pi_os_ended_child(void) { return 0; }
+
 bool pi_os_has_children(void) { return false; }
+
+void pi_os_reap_all(uint64_t until) { (void)until; }
 #endif

@@ -1,7 +1,7 @@
 /* spare.h - processes that a worker forks, one for each task, and memory that it shares with one of
  * them alone.
  *
- * Runs in: worker, and in the processes that it forks.
+ * Runs in: worker, and in the processes that it forks; supervisor, for what a worker has left.
  * SIGCHLD is blocked in such a worker: a wait takes it. The kernel sends it when a child ends. A
  * child that has said all sends it, too. Whatever it is for, the worker looks.
  */
@@ -43,5 +43,13 @@ void pi_os_spare_kill(pid_t child);
 /* Sets the limit of a child's data, which it cannot raise. False: the system refuses. */
 bool pi_os_spare_limit_data(pid_t child, uint64_t bytes);
 
+/* ---- children that others have left ---- */
+
+/* This process becomes the parent of its descendants whose own parent ends. 0 or an errno. */
+int pi_os_adopt_orphans(void);
+/* A child that has ended, and stays a zombie; 0: there is none. */
+pid_t pi_os_ended_child(void);
 /* Reaps children that have ended. True: one lives. */
 bool pi_os_has_children(void);
+/* Waits until the moment for the end of all children, and reaps them. SIGCHLD is blocked. */
+void pi_os_reap_all(uint64_t until);

@@ -12,7 +12,8 @@
  *
  * A worker leads a process group of its own, so what a task starts dies with its worker. The
  * supervisor is an orphan. If the program adopts orphans, it is the program's child after all, and
- * posse_destroy reaps it.
+ * posse_destroy reaps it. With POSSE_FRESH the supervisor adopts the processes of tasks whose worker
+ * has died, so that they are no children of the program.
  *
  * The program notifies the supervisor by a byte. A task may have closed a worker's descriptors, so
  * a worker sends a signal. The program may close the socket, as one of the descriptors that it does
@@ -27,6 +28,7 @@
 #include "os/kept_output.h"
 #include "os/limits.h"
 #include "os/signals.h"
+#include "os/spare.h"
 #include "os/unwind.h"
 #include "pool/backend.h"
 #include "pool/commit.h"
@@ -188,9 +190,27 @@ static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
 
 static void reap(struct pi_supervisor *s, unsigned worker) { pi_os_reap(s->children[worker].pid); }
 
+static bool is_worker(const struct pi_supervisor *s, pid_t pid)
+{
+    for (unsigned i = 0; i < s->n_workers; i++)
+        if (s->children[i].state != PI_CHILD_EMPTY && s->children[i].pid == pid)
+            return true;
+    return false;
+}
+
+/* What dead workers have left. The next round reaps a worker, and what ends behind it. */
+static void reap_orphans(const struct pi_supervisor *s)
+{
+    pid_t ended;
+    while ((ended = pi_os_ended_child()) != 0 && !is_worker(s, ended))
+        pi_os_reap(ended);
+}
+
 /* Requests for descriptors alone need no round, unless they are many. */
 static bool sleep_until(struct pi_supervisor *s, uint64_t until)
 {
+    if (s->executor->fresh)
+        reap_orphans(s);
     if (s->program < 0 && s->program_identity.start != 0)
         until = pi_earlier(until, pi_os_now() + PI_PROGRAM_CHECK_NS);
     int served = 0;

@@ -15,12 +15,14 @@
  * until the program has closed the socket: so long its pid stays its own.
  */
 #include "supervisor/launch.h"
+#include "base/tuning.h"
 #include "os/cancel.h"
 #include "os/channel.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/process.h"
 #include "os/signals.h"
+#include "os/spare.h"
 #include "os/stdio.h"
 #include "pool/backend.h"
 #include "pool/error.h"
@@ -95,7 +97,10 @@ static void supervisor_main(void *context)
         await_end(s);
     if (pi_os_channel_hear(s->socket, &byte, sizeof byte, &none) != 0)
         pi_os_exit(0); /* the program could not keep the socket */
+    bool fresh = s->executor->fresh;
     struct report report = {.error = pi_serve_begin(s), .pid = pi_os_self()};
+    if (report.error == 0 && fresh)
+        report.error = pi_os_adopt_orphans();
     if (report.error == 0)
         report.error = pi_supervisor_begin(s);
     if (pi_os_channel_tell(s->socket, &report, sizeof report, s->asker) != 0)
@@ -105,6 +110,8 @@ static void supervisor_main(void *context)
     if (report.error != 0)
         await_end(s);
     pi_supervisor_run(s);
+    if (fresh) /* else they would become the program's */
+        pi_os_reap_all(pi_os_now() + PI_GRACE_NS);
     pi_os_exit(0);
 }
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const posse_seal nothing = {.allow = 0};
@@ -264,6 +266,45 @@ TEST(the_program_dies, SEALABLE)
     assert_int_equal(wait_status(program), SIGKILL);
     assert_eventually(!process_lives((pid_t)gate->who[0]) && count_processes() == 0);
     free_shared_gate(gate);
+}
+
+/* The worker and its two processes die at each deadline. */
+static int passes_a_deadline(posse_executor *pool)
+{
+    posse_future future;
+    long duration = 1000000;
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = sleep_task,
+                     .arg = &duration,
+                     .size = sizeof duration,
+                     .timeout_ms = 1};
+    REQUIRE(posse_submit_with(pool, &job, &future) == POSSE_OK);
+    REQUIRE(posse_result(future, -1, NULL, NULL) == POSSE_DEADLINE);
+    REQUIRE(posse_release(future) == POSSE_OK);
+    return 0;
+}
+
+/* The supervisor is its only child, which posse_destroy reaps. */
+static int program_that_adopts(void *context)
+{
+    posse_options options = OPTIONS(2, .isolation = POSSE_FRESH);
+    posse_executor *pool;
+    REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    REQUIRE(posse_create(&options, &pool) == POSSE_OK);
+    for (int i = 0; i < 20; i++) {
+        REQUIRE(passes_a_deadline(pool) == 0);
+        REQUIRE(waitpid(-1, NULL, WNOHANG) == 0);
+    }
+    REQUIRE(posse_destroy(pool) == POSSE_OK);
+    REQUIRE(waitpid(-1, NULL, 0) == -1 && errno == ECHILD);
+    return 0;
+}
+
+TEST(a_program_that_adopts, SEALABLE)
+{
+    end_pool(fresh_pool(1, nothing)); /* or it is skipped */
+    for (int i = 0; i < 3; i++)
+        assert_child(program_that_adopts, NULL);
 }
 
 /* ---- what a task leaves ---- */
