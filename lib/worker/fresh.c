@@ -229,6 +229,13 @@ static void await_end(struct run *r)
     }
 }
 
+/* As the process says. One that has reached a limit of its task has begun it, whatever it says.
+ * order: relaxed: it has ended, or said all */
+static bool has_begun(const struct run *r)
+{
+    return r->use.over != PI_OVER_NONE || pi_load_relaxed(&r->spare.memory->begun);
+}
+
 /* False: the process died before it had begun the task. */
 static bool run_once(struct run *r)
 {
@@ -239,7 +246,8 @@ static bool run_once(struct run *r)
     if (pi_lanes_any(&e->segment.lanes))
         pi_fresh_prepare(e);
     await_end(r);
-    return pi_load_relaxed(&r->spare.memory->begun); /* relaxed: it has ended, or said all */
+    pi_fresh_note_end(&r->use, &r->end);
+    return has_begun(r);
 }
 
 static int fail(struct posse_task *task, const char *what, int error)
@@ -269,7 +277,7 @@ static int end(struct run *r)
     struct posse_task *task = r->task;
     struct pi_task_memory *m = r->spare.memory;
     struct pi_fresh_end how = {&r->spare, &r->end, &r->use};
-    int error = pi_load_relaxed(&m->begun) ? 0 : pi_load_relaxed(&m->error); /* relaxed: the same */
+    int error = has_begun(r) ? 0 : pi_load_relaxed(&m->error); /* relaxed: as there */
     int code = error ? fail(task, "the process of the task cannot be sealed", error)
                      : pi_fresh_end(task, &how);
     drop(&r->spare);

@@ -78,14 +78,18 @@ bool pi_fresh_is_over(struct pi_fresh_use *u)
     return u->over != PI_OVER_NONE;
 }
 
+void pi_fresh_note_end(struct pi_fresh_use *u, const struct pi_os_end *how)
+{
+    if (u->max_cpu_ns && gained(how->cpu_ns, u->cpu_had) >= u->max_cpu_ns)
+        u->over = PI_OVER_CPU;
+}
+
 /* relaxed, all: published with the state */
 static void note_use(struct posse_task *task, const struct pi_fresh_end *end, bool refused)
 {
     struct pi_fresh_use *u = end->use;
     uint64_t peak = gained(end->how->peak, u->had.resident);
     uint64_t used = gained(end->how->cpu_ns, u->cpu_had);
-    if (u->max_cpu_ns && used >= u->max_cpu_ns)
-        u->over = PI_OVER_CPU;
     if (refused && u->max_memory && u->over == PI_OVER_NONE)
         u->over = PI_OVER_MEMORY;
     if (u->max_memory)

@@ -27,6 +27,9 @@ uint64_t pi_fresh_pause(const struct pi_fresh_use *use, uint64_t pause);
 /* Looks. True: the task is over a limit. */
 bool pi_fresh_is_over(struct pi_fresh_use *use);
 
+/* The process has ended so. It may be over a limit that no look has found. */
+void pi_fresh_note_end(struct pi_fresh_use *use, const struct pi_os_end *how);
+
 struct pi_fresh_end {
     const struct pi_spare *spare;
     const struct pi_os_end *how;

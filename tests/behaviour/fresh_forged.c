@@ -320,6 +320,33 @@ TEST(forbidden_calls, SEALABLE)
     end_pool(pool);
 }
 
+/* It has not begun, it says. */
+static int unbegun_task(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *gate;
+    memcpy(&gate, arg, sizeof gate);
+    gate->entered++;
+    atomic_store(&task->memory->begun, 0);
+    atomic_store(&task->memory->error, EACCES);
+    while (gate->entered)
+        ;
+    return 0;
+}
+
+TEST(a_run_that_reaches_a_limit, SEALABLE)
+{
+    struct gate *gate = make_shared(sizeof *gate);
+    posse_executor *pool = pool_of(0);
+    posse_job job = {
+        .fn = unbegun_task, .arg = &gate, .size = sizeof gate, .max_cpu_ms = 20, .retries = 3};
+    for (int i = 1; i <= 3; i++) {
+        take_error(submitted_job(pool, job), POSSE_OVER_CPU);
+        assert_int_equal(gate->entered, i);
+    }
+    end_pool(pool);
+    free_shared(gate, sizeof *gate);
+}
+
 /* ---- what is left of others ---- */
 
 /* Arguments and results that nothing else looks like. */
