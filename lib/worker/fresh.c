@@ -80,6 +80,13 @@ static void drop(struct pi_spare *s)
     s->memory = NULL;
 }
 
+/* It has not begun, and must not. */
+static void end_spare(pid_t pid)
+{
+    pi_os_spare_kill(pid);
+    pi_os_spare_reap(pid);
+}
+
 /* 0 or an errno. */
 static int fork_spare(posse_executor *e, size_t arg_size, struct pi_spare *s)
 {
@@ -98,8 +105,7 @@ static int fork_spare(posse_executor *e, size_t arg_size, struct pi_spare *s)
         return 0;
     if (error == 0) {
         error = errno;
-        pi_os_spare_kill(s->pid);
-        pi_os_spare_reap(s->pid);
+        end_spare(s->pid);
     }
     drop(s);
     return error;
@@ -229,8 +235,7 @@ static void await_end(struct run *r)
     }
 }
 
-/* As the process says. One that has reached a limit of its task has begun it, whatever it says.
- * order: relaxed: it has ended, or said all */
+/* If it has reached a limit, whatever it says. relaxed: it has ended, or said all */
 static bool has_begun(const struct run *r)
 {
     return r->use.over != PI_OVER_NONE || pi_load_relaxed(&r->spare.memory->begun);
@@ -256,15 +261,6 @@ static int fail(struct posse_task *task, const char *what, int error)
     return 0;
 }
 
-/* The process has not begun, and must not. */
-static int refuse_limit(struct run *r)
-{
-    pi_os_spare_kill(r->spare.pid);
-    pi_os_spare_reap(r->spare.pid);
-    drop(&r->spare);
-    return fail(r->task, "a limit of the task cannot be enforced", ENOSYS);
-}
-
 /* What a task has left goes on until the worker's group dies. */
 static void leave_if_followed(const struct posse_task *task)
 {
@@ -275,9 +271,8 @@ static void leave_if_followed(const struct posse_task *task)
 static int end(struct run *r)
 {
     struct posse_task *task = r->task;
-    struct pi_task_memory *m = r->spare.memory;
     struct pi_fresh_end how = {&r->spare, &r->end, &r->use};
-    int error = has_begun(r) ? 0 : pi_load_relaxed(&m->error); /* relaxed: as there */
+    int error = has_begun(r) ? 0 : pi_load_relaxed(&r->spare.memory->error); /* as there */
     int code = error ? fail(task, "the process of the task cannot be sealed", error)
                      : pi_fresh_end(task, &how);
     drop(&r->spare);
@@ -292,11 +287,14 @@ int pi_fresh_call(struct posse_task *task, const struct pi_bytes *arg)
         int error = take(&r);
         if (error)
             return fail(task, "no process for the task", error);
-        if (!pi_fresh_limit(&r.use, task, r.spare.pid))
-            return refuse_limit(&r);
-        bool again = !run_once(&r) && !pi_slot_has_descriptors(task->slot);
-        if (!again || tries == PI_MAX_SPARES)
+        bool last = tries == PI_MAX_SPARES || pi_slot_has_descriptors(task->slot);
+        bool limited = pi_fresh_limit(&r.use, task, r.spare.pid); /* or it has died */
+        if (limited && (run_once(&r) || last))
             return end(&r);
+        if (!limited)
+            end_spare(r.spare.pid);
         drop(&r.spare);
+        if (last)
+            return fail(task, "a limit of the task cannot be enforced", ENOSYS);
     }
 }

@@ -236,7 +236,12 @@ TEST(killed_ahead, SEALABLE)
             (void)fclose(file);
         if (child > 0)
             assert_int_equal(kill((pid_t)child, SIGKILL), 0);
-        assert_int_equal(take_long(submitted_long(pool, square_task, i)), i * i);
+        long value = i;
+        posse_job job = {.fn = square_task,
+                         .arg = &value,
+                         .size = sizeof value,
+                         .max_memory = i % 2 ? (size_t)1 << 26 : 0};
+        assert_int_equal(take_long(submitted_job(pool, job)), i * i);
     }
     end_pool(pool);
 }
