@@ -12,8 +12,8 @@
  *
  * A worker leads a process group of its own, so what a task starts dies with its worker. The
  * supervisor is an orphan. If the program adopts orphans, it is the program's child after all, and
- * posse_destroy reaps it. With POSSE_FRESH the supervisor adopts the processes of tasks whose worker
- * has died, so that they are no children of the program.
+ * posse_destroy reaps it. With POSSE_FRESH the supervisor adopts what dead workers leave, so that
+ * the processes of tasks are no children of the program.
  *
  * The program notifies the supervisor by a byte. A task may have closed a worker's descriptors, so
  * a worker sends a signal. The program may close the socket, as one of the descriptors that it does

@@ -235,9 +235,9 @@ static void await_end(struct run *r)
     }
 }
 
-/* If it has reached a limit, whatever it says. relaxed: it has ended, or said all */
 static bool has_begun(const struct run *r)
 {
+    /* over a limit it has, whatever it says; relaxed: it has ended, or said all */
     return r->use.over != PI_OVER_NONE || pi_load_relaxed(&r->spare.memory->begun);
 }
 

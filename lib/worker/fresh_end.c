@@ -144,12 +144,11 @@ static void take_result(struct posse_task *task, const struct pi_bytes *result)
 }
 
 /* relaxed, all: the worker has seen `done`, or the end of the process */
-static int take_end(struct posse_task *task, const struct pi_spare *spare)
+static int take_end(struct posse_task *task, const struct pi_spare *spare, bool failed)
 {
     struct pi_task_memory *m = spare->memory;
     struct pi_bytes result = {.size = pi_load_relaxed(&m->size)}; /* as said */
     int code = pi_load_relaxed(&m->code);                         /* as said */
-    bool failed = pi_load_relaxed(&m->failed) != 0;               /* as said */
     result.bytes = result.size <= PI_INLINE_RESULT ? pi_slot_result_room(&m->slot, result.size)
                                                    : pi_task_result_room(m, spare->arg_room);
     if (result.size > PI_INLINE_RESULT && result.size > (failed ? MAX_MESSAGE : spare->result_room))
@@ -167,10 +166,11 @@ int pi_fresh_end(struct posse_task *task, const struct pi_fresh_end *end)
     struct pi_task_memory *m = end->spare->memory;
     const struct pi_os_death *how = &end->how->death;
     bool done = !how->signal && !how->exit_code && pi_load_relaxed(&m->done); /* as said */
+    bool failed = pi_load_relaxed(&m->failed);                                /* as said */
     if (end->use->details)
-        note_use(task, end, pi_load_relaxed(&m->refused));     /* as said */
-    if (done && !(task->over && !pi_load_relaxed(&m->failed))) /* as said */
-        return take_end(task, end->spare);
+        note_use(task, end, pi_load_relaxed(&m->refused)); /* as said */
+    if (done && (failed || !task->over))
+        return take_end(task, end->spare, failed);
     if (!done) {
         if (!task->over)
             lose(task, end);
