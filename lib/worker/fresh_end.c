@@ -46,11 +46,17 @@ uint64_t pi_fresh_pause(const struct pi_fresh_use *u, uint64_t pause)
     return u->details && rest < pause ? rest : pause;
 }
 
+/* The system does not tell it of a process whose first thread has ended. */
 static void look_at_memory(struct pi_fresh_use *u)
 {
     struct pi_os_usage now;
-    if (!u->max_memory || !pi_os_usage_of(u->pid, &now))
+    if (!u->max_memory)
         return;
+    if (!pi_os_usage_of(u->pid, &now)) {
+        u->unread++;
+        return;
+    }
+    u->unread = 0;
     u->peak = gained(now.peak, u->had.resident);
     if (gained(now.private, u->had.private) > u->max_memory)
         u->over = PI_OVER_MEMORY;
@@ -69,17 +75,23 @@ static void look_at_time(struct pi_fresh_use *u)
         u->rest_ns = u->max_cpu_ns - used;
 }
 
+/* It lived after the first look that failed. */
+static bool is_hidden(const struct pi_fresh_use *u) { return u->unread >= 2; }
+
 bool pi_fresh_is_over(struct pi_fresh_use *u)
 {
     if (u->details && u->over == PI_OVER_NONE) {
         look_at_memory(u);
         look_at_time(u);
     }
-    return u->over != PI_OVER_NONE;
+    return u->over != PI_OVER_NONE || is_hidden(u);
 }
 
+/* A process that ends is hidden, too, for a moment. The signal comes too late for it. */
 void pi_fresh_note_end(struct pi_fresh_use *u, const struct pi_os_end *how)
 {
+    if (is_hidden(u) && how->death.signal == SIGKILL && u->over == PI_OVER_NONE)
+        u->over = PI_OVER_MEMORY;
     if (u->max_cpu_ns && gained(how->cpu_ns, u->cpu_had) >= u->max_cpu_ns)
         u->over = PI_OVER_CPU;
 }

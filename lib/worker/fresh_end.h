@@ -16,6 +16,7 @@ struct pi_fresh_use {
     uint64_t cpu_had;       /* and had used */
     uint64_t peak;          /* the most that it gained, as far as the worker has looked */
     uint64_t rest_ns;       /* of processor time; until the next look */
+    unsigned unread;        /* looks in a row that could not tell its memory */
     enum pi_over over;
 };
 
@@ -24,7 +25,7 @@ struct pi_fresh_use {
 bool pi_fresh_limit(struct pi_fresh_use *use, struct posse_task *task, pid_t pid);
 /* How long the worker may sleep until it looks: at most `pause`. */
 uint64_t pi_fresh_pause(const struct pi_fresh_use *use, uint64_t pause);
-/* Looks. True: the task is over a limit. */
+/* Looks. True: the process must be killed, as the task is over a limit, or hides its use. */
 bool pi_fresh_is_over(struct pi_fresh_use *use);
 
 /* The process has ended so. It may be over a limit that no look has found. */

@@ -6,12 +6,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <posse_trace.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -343,6 +345,32 @@ TEST(a_limit_that_cannot_be_lifted, SEALABLE)
     posse_executor *pool = fresh_pool(1, nothing);
     posse_job job = {.fn = lifting_task, .max_memory = 16 * MIB};
     take_error(submitted_job(pool, job), POSSE_FORBIDDEN);
+    end_pool(pool);
+}
+
+static void *wait_for_ever(void *context)
+{
+    for (;;)
+        pause();
+    return context;
+}
+
+/* Nobody can tell how much memory the process uses without its first thread. */
+static int hiding_task(posse_task *task, const void *arg, size_t size)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, wait_for_ever, NULL) != 0)
+        return GAVE_UP;
+    (void)syscall(SYS_exit, 0);
+    return WRONG_ARG;
+}
+
+TEST(a_use_that_cannot_be_seen, SEALABLE)
+{
+    posse_executor *pool = fresh_pool(1, nothing);
+    posse_job job = {.fn = hiding_task, .max_memory = 64 * MIB, .retries = 2};
+    assert_int_equal(take_error(submitted_job(pool, job), POSSE_OVER_MEMORY).attempt, 1);
+    assert_int_equal(stats_of(pool).workers_started, 1);
     end_pool(pool);
 }
 
