@@ -5,6 +5,7 @@
 #include "internal.h"
 #include "base/tuning.h"
 #include "log.h"
+#include "map_chunk.h"
 #include "os/crash_handler.h"
 #include "os/kept_output.h"
 #include "os/rss.h"
@@ -182,6 +183,7 @@ posse_status pi_options_apply(posse_executor *e, const posse_options *o)
     e->max_tasks = o->max_tasks_per_worker;
     e->max_memory = o->max_memory;
     e->max_result = o->max_result;
+    e->map_fn = pi_chunk_run;
     e->ring_bytes = message_ring(o->message_memory);
     e->max_rss = o->max_rss_per_worker < (size_t)INT64_MAX ? o->max_rss_per_worker : 0;
     e->queue_limit = (uint64_t)o->queue_limit;

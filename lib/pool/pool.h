@@ -94,6 +94,7 @@ struct posse_executor {
     size_t max_rss;       /* that a worker may gain, in bytes; 0: any number */
     size_t max_memory;    /* bytes that the segment may have */
     size_t max_result;    /* bytes of a task's result; 0: any number */
+    posse_fn *map_fn;     /* of tasks of maps, whose results may be larger */
     size_t ring_bytes;    /* of the messages of a task: a power of two */
     struct pi_hooks hooks;
     struct pi_os_seal *seal; /* worker/sealed.c; NULL: none */

@@ -155,6 +155,12 @@ static void take_result(struct posse_task *task, const struct pi_bytes *result)
     task->size = room.size;
 }
 
+static size_t most_bytes(const struct posse_task *task, const struct pi_spare *spare, bool failed)
+{
+    bool of_map = task->slot->fn == (uintptr_t)task->executor->map_fn;
+    return failed ? MAX_MESSAGE : of_map ? spare->result_room : task->executor->max_result;
+}
+
 /* relaxed, all: the worker has seen `done`, or the end of the process */
 static int take_end(struct posse_task *task, const struct pi_spare *spare, bool failed)
 {
@@ -163,7 +169,7 @@ static int take_end(struct posse_task *task, const struct pi_spare *spare, bool 
     int code = pi_load_relaxed(&m->code);                         /* as said */
     result.bytes = result.size <= PI_INLINE_RESULT ? pi_slot_result_room(&m->slot, result.size)
                                                    : pi_task_result_room(m, spare->arg_room);
-    if (result.size > PI_INLINE_RESULT && result.size > (failed ? MAX_MESSAGE : spare->result_room))
+    if (result.size > most_bytes(task, spare, failed))
         pi_task_fail(task, 0, "the task has overwritten the size of its result");
     else if (failed)
         pi_task_fail_with(task, code, &result);

@@ -347,6 +347,24 @@ TEST(a_run_that_reaches_a_limit, SEALABLE)
     free_shared(gate, sizeof *gate);
 }
 
+static int sized_task(posse_task *task, const void *arg, size_t size)
+{
+    struct pi_task_memory *m = task->memory;
+    atomic_store(&m->size, (uint64_t) * (const long *)arg);
+    atomic_store(&m->done, 1);
+    _exit(0);
+}
+
+/* Not even by what its memory has room for. */
+TEST(a_result_over_max_result, SEALABLE)
+{
+    posse_executor *pool = fresh_pool_with(OPTIONS(1, .max_result = 20), (posse_seal){.allow = 0});
+    take_error(submitted_long(pool, sized_task, 20), POSSE_OK);
+    for (long size = 21; size < 600; size += 50)
+        take_error(submitted_long(pool, sized_task, size), POSSE_TASK_FAILED);
+    assert_ok(posse_destroy(pool));
+}
+
 /* ---- what is left of others ---- */
 
 /* Arguments and results that nothing else looks like. */
