@@ -127,7 +127,7 @@ static bool take(pid_t child, int flags, struct pi_os_end *end)
     while ((ended = wait4(child, &status, flags, &usage)) < 0 && errno == EINTR)
         ;
     if (ended < 0)
-        pi_os_spare_kill(child);
+        (void)pi_os_spare_kill(child);
     if (ended != 0)
         describe(status, &usage, end);
     return ended != 0;
@@ -160,7 +160,7 @@ void pi_os_spare_reap(pid_t child)
     (void)take(child, 0, &ignored);
 }
 
-void pi_os_spare_kill(pid_t child) { (void)kill(child, SIGKILL); }
+bool pi_os_spare_kill(pid_t child) { return kill(child, SIGKILL) == 0; }
 
 bool pi_os_spare_limit_data(pid_t child, uint64_t bytes)
 {
@@ -221,7 +221,11 @@ void pi_os_spare_say(void) {}
 
 void pi_os_spare_reap(pid_t child) { (void)child; }
 
-void pi_os_spare_kill(pid_t child) { (void)child; }
+bool pi_os_spare_kill(pid_t child)
+{
+    (void)child;
+    return false;
+}
 
 bool pi_os_spare_limit_data(pid_t child, uint64_t bytes)
 {

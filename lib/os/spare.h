@@ -39,7 +39,8 @@ enum pi_os_spare_event pi_os_spare_await(pid_t child, uint64_t until, _Atomic ui
 void pi_os_spare_say(void);
 /* Waits for a child that was killed. */
 void pi_os_spare_reap(pid_t child);
-void pi_os_spare_kill(pid_t child);
+/* False: the system refuses. */
+bool pi_os_spare_kill(pid_t child);
 /* Sets the limit of a child's data, which it cannot raise. False: the system refuses. */
 bool pi_os_spare_limit_data(pid_t child, uint64_t bytes);
 

@@ -83,8 +83,8 @@ static void drop(struct pi_spare *s)
 /* It has not begun, and must not. */
 static void end_spare(pid_t pid)
 {
-    pi_os_spare_kill(pid);
-    pi_os_spare_reap(pid);
+    if (pi_os_spare_kill(pid)) /* else it ends with the worker */
+        pi_os_spare_reap(pid);
 }
 
 /* 0 or an errno. */
@@ -226,10 +226,10 @@ static void await_end(struct run *r)
            PI_OS_SPARE_LIVES) {
         pass_on(r);
         if (pi_fresh_is_over(&r->use))
-            pi_os_spare_kill(r->spare.pid);
+            (void)pi_os_spare_kill(r->spare.pid);
     }
     if (event == PI_OS_SPARE_SAYS) {
-        pi_os_spare_kill(r->spare.pid);
+        (void)pi_os_spare_kill(r->spare.pid);
         leaving = r->spare.pid;
         r->end = (struct pi_os_end){.death = {.signal = 0}};
     }
