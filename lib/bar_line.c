@@ -46,10 +46,12 @@ static void cut(char *text, unsigned columns)
 void pi_bar_clean(char *to, size_t capacity, const char *from)
 {
     size_t n = 0;
-    for (; from[n] && n < capacity - 1; n++) {
+    for (; n < capacity - 1 && from[n]; n++) {
         unsigned char byte = (unsigned char)from[n];
         bool control = byte < ' ' || byte == 0x7f || (byte == 0xc2 && (from[n + 1] & 0x60) == 0);
-        to[n] = control ? '?' : from[n];
+        to[n] = from[n];
+        if (control)
+            to[n] = '?';
     }
     while (n > 0 && from[n] && !begins(from[n])) /* a character that is cut */
         n--;
@@ -124,7 +126,9 @@ static void add_bar(char *text, double fraction, unsigned room)
 {
     if (room < 3)
         return;
-    unsigned all = room - 2 < TEXT / 2 ? room - 2 : TEXT / 2;
+    unsigned all = room - 2;
+    if (all > TEXT / 2)
+        all = TEXT / 2;
     unsigned full = (unsigned)((double)all * fraction);
     add(text, "|");
     for (unsigned i = 0; i < all; i++)

@@ -209,7 +209,7 @@ static posse_status check_job(posse_executor *e, const posse_broadcast_job *job)
 posse_status posse_broadcast(posse_executor *e, const posse_broadcast_job *given, size_t *n)
 {
     posse_broadcast_job copy;
-    size_t own_n;
+    size_t own_n = 0;
     n = n ? n : &own_n;
     *n = 0;
     posse_status status = pi_check(e);

@@ -111,7 +111,7 @@ posse_status pi_broadcast_assign_all(struct pi_broadcast_call *c)
         struct pi_run *run = &c->runs[c->n];
         if (!is_active(e, i))
             continue;
-        *run = (struct pi_run){.worker = i};
+        *run = (struct pi_run){.worker = i, .future.executor = e};
         status = make_task(c, &run->future);
         if (status == POSSE_OK) {
             assign(run);

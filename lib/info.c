@@ -74,12 +74,11 @@ static void read_task(posse_future future, const struct pi_seen *seen, posse_inf
 static posse_status read_info(posse_future future, posse_info *info)
 {
     struct pi_seen seen;
-    posse_status status;
     int looks = 0;
     bool same;
     *info = (posse_info){.struct_size = sizeof *info};
     do {
-        status = pi_future_look(future, &seen);
+        posse_status status = pi_future_look(future, &seen);
         if (status != POSSE_OK)
             return status;
         pi_see_blocks(future.executor); /* the details may lie there */
@@ -142,7 +141,7 @@ uint64_t posse_quantile(const posse_histogram *histogram, double q)
     for (unsigned i = 0; histogram && i < PI_TIME_CLASSES; i++)
         all += (double)histogram->counts[i];
     double rank = all * (q > 1 ? 1 : q > 0 ? q : 0); /* a NaN counts as 0 */
-    for (unsigned i = 0; all > 0 && i < PI_TIME_CLASSES; i++) {
+    for (unsigned i = 0; histogram && all > 0 && i < PI_TIME_CLASSES; i++) {
         double here = (double)histogram->counts[i], width = i ? (double)begin_of(i) : 2;
         if (here > 0 && below + here >= rank)
             return begin_of(i) + (uint64_t)((width - 1) * (rank - below) / here);

@@ -28,7 +28,7 @@ struct pi_picture {
 static inline uint64_t pi_x_of(const struct pi_picture *p, uint64_t at)
 {
     double part = (double)(at - p->trace->began) / (double)p->span;
-    return 100 * LEFT + (uint64_t)(100 * WIDTH * part);
+    return (uint64_t)100 * LEFT + (uint64_t)(100.0 * WIDTH * part);
 }
 #define FIXED "%llu.%02u"
 #define OF_FIXED(hundredths) (unsigned long long)(hundredths) / 100, (unsigned)((hundredths) % 100)

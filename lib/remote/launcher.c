@@ -29,8 +29,6 @@
 #define MAX_COMMANDS 1000
 #define LINE_SIZE ((size_t)8192)
 
-extern char **environ;
-
 /* ---- what is run ---- */
 
 static const char *const commands[] = {
@@ -260,7 +258,7 @@ static void keep(struct command *c, const char *bytes, size_t size)
         }
         c->has_letter |= (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
         if (c->length < sizeof c->line - 1)
-            c->line[c->length++] = byte >= ' ' ? byte : '?';
+            c->line[c->length++] = (char)(byte >= ' ' ? byte : '?');
     }
 }
 
@@ -295,7 +293,7 @@ static void signal_all(const struct launcher *all, int signal)
 /* Whether all commands have ended within that time. */
 static bool await_all(struct launcher *all, int ms)
 {
-    const struct timespec rest = {.tv_nsec = PI_LAUNCHER_LOOK_MS * 1000000};
+    const struct timespec rest = {.tv_nsec = (long)PI_LAUNCHER_LOOK_MS * 1000000};
     for (int waited = 0; waited < ms; waited += PI_LAUNCHER_LOOK_MS) {
         size_t left = 0;
         for (size_t i = 0; i < all->n; i++) {
@@ -386,7 +384,7 @@ static int fork_launcher(struct launcher *all)
             close(all->launch->other);
             launcher_main(all);
         }
-        _exit(launcher < 0);
+        _exit(launcher < 0 ? 1 : 0);
     }
     int how = 0;
     while (between > 0 && waitpid(between, &how, 0) < 0 && errno == EINTR)

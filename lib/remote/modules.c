@@ -199,6 +199,7 @@ static bool has_path(const struct pi_modules *own, const char *path)
 /* Loads a library that this process does not have. It stays loaded. */
 static bool load(struct pi_modules *own, const char *path)
 {
+    /* cppcheck-suppress leakReturnValNotUsed */
     if (has_path(own, path) || !dlopen(path, RTLD_NOW | RTLD_LOCAL))
         return false;
     pi_modules_free(own);

@@ -117,10 +117,11 @@ int pi_net_listen(const char *address, char at[PI_ADDRESS_SIZE])
 /* On a unix socket these fail, and are not needed. */
 void pi_net_watch(int fd, int silence_ms)
 {
-    int on = 1, idle = silence_ms < 2000 ? 1 : silence_ms / 2000, probes = 3;
+    int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 #ifdef TCP_KEEPIDLE
+    int idle = silence_ms < 2000 ? 1 : silence_ms / 2000, probes = 3;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
@@ -155,7 +156,7 @@ int pi_net_connect(const char *address)
 
 bool pi_net_block(int fd, int read_ms)
 {
-    struct timeval time = {.tv_sec = read_ms / 1000, .tv_usec = read_ms % 1000 * 1000};
+    struct timeval time = {.tv_sec = read_ms / 1000, .tv_usec = (long)(read_ms % 1000) * 1000};
     return fcntl(fd, F_SETFL, 0) == 0 &&
            setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == 0;
 }
