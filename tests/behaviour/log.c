@@ -17,9 +17,9 @@ struct log {
     _Atomic int inside;
     _Atomic int called_by; /* another thread than the first one */
     pthread_t thread;
-    posse_error last; /* of TASK_FAILED */
-    posse_error lost; /* of WORKER_LOST */
-    char message[320];
+    posse_error last;          /* of TASK_FAILED */
+    posse_error lost;          /* of WORKER_LOST */
+    char message[EVENTS][320]; /* the last one of each kind */
 };
 
 static bool is_right(const posse_log_record *record)
@@ -55,7 +55,7 @@ static void write_log(void *context, const posse_log_record *record)
         log->last = *record->error;
     if (record->event == POSSE_LOG_WORKER_LOST)
         log->lost = *record->error;
-    snprintf(log->message, sizeof log->message, "%s", record->message);
+    snprintf(log->message[record->event], sizeof log->message[0], "%s", record->message);
     atomic_fetch_add(&log->told[record->event], 1);
 }
 
@@ -92,7 +92,7 @@ TEST(a_failure_that_nobody_observes, ALL)
     assert_int_equal(log.last.code, 7);
     assert_string_equal(log.last.name, "page");
     assert_string_equal(log.last.message, "page: failed with 7");
-    assert_string_equal(log.message, log.last.message);
+    assert_string_equal(log.message[POSSE_LOG_TASK_FAILED], log.last.message);
     assert_int_equal(stats_of(pool).futures, 0);
     assert_at_rest(pool);
     end_logged(pool, &log);
@@ -135,7 +135,7 @@ TEST(a_task_forges_no_lines, ALL)
     posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
     assert_ok(posse_submit(pool, forging_task, NULL, 0, NULL));
     assert_eventually(told(&log, POSSE_LOG_TASK_FAILED) == 1);
-    assert_string_equal(log.message, "x?posse: all is well?[2J");
+    assert_string_equal(log.message[POSSE_LOG_TASK_FAILED], "x?posse: all is well?[2J");
     assert_string_equal(log.last.message, "x\nposse: all is well\033[2J");
     posse_future future = submitted(pool, forging_task, NULL, 0);
     assert_ok(posse_exception(future, -1, NULL));
@@ -271,7 +271,7 @@ TEST(a_slow_log, PROCESSES)
     assert_eventually(stats_of(pool).workers_lost == DEATHS);
     atomic_store(&log.open, 1);
     assert_eventually(told(&log, POSSE_LOG_DROPPED) == 1);
-    int dropped = (int)strtol(log.message, NULL, 10);
+    int dropped = (int)strtol(log.message[POSSE_LOG_DROPPED], NULL, 10);
     end_logged(pool, &log);
     int workers = told(&log, POSSE_LOG_WORKER_LOST) + told(&log, POSSE_LOG_WORKER_REPLACED);
     assert_in_range(workers, 32, 2 * DEATHS - 1);
@@ -293,7 +293,7 @@ TEST(a_pool_that_breaks, ALL)
     assert_ok(posse_destroy(pool));
     assert_int_equal(told(&log, POSSE_LOG_BROKEN), 1);
     assert_int_equal(atomic_load(&log.wrong), 0);
-    assert_non_null(strstr(log.message, "no licence"));
+    assert_non_null(strstr(log.message[POSSE_LOG_BROKEN], "no licence"));
 }
 
 /* ---- what the log itself does ---- */

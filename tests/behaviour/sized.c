@@ -91,7 +91,17 @@ TEST(map_job_of_another_version, ALL)
 static posse_future the_future;
 static posse_map_iter *the_map;
 
-static posse_status get_stats(void *stats) { return posse_get_stats(the_pool, stats); }
+/* Processor time grows from call to call. */
+static posse_status get_stats(void *stats)
+{
+    posse_stats *all = stats;
+    posse_status status = posse_get_stats(the_pool, all);
+    if (all && status == POSSE_OK && all->struct_size >= sizeof *all)
+        all->cpu_ns = 0;
+    else if (all && status == POSSE_OK && all->struct_size > offsetof(posse_stats, cpu_ns))
+        memset(&all->cpu_ns, 0, all->struct_size - offsetof(posse_stats, cpu_ns));
+    return status;
+}
 static posse_status exception(void *error) { return posse_exception(the_future, -1, error); }
 static posse_status why_broken(void *error) { return posse_why_broken(the_pool, error); }
 static posse_status map_next(void *item) { return posse_map_next(the_map, item); }
