@@ -117,12 +117,11 @@ static struct pi_subscription *gather_all(posse_executor *e, struct pi_subscript
     return list;
 }
 
-/* Takes the parker's list of ended tasks, and puts them in front of the list. *broken: the chain
- * leads astray. */
-static struct pi_subscription *gather_done(posse_executor *e, struct pi_subscription *list,
-                                           bool *broken)
+/* Takes the parker's list of ended tasks. *broken: the chain leads astray. */
+static struct pi_subscription *gather_done(posse_executor *e, bool *broken)
 {
     struct pi_slots *slots = &e->segment.slots;
+    struct pi_subscription *list = NULL;
     pi_done_ref at = pi_done_list_take(parker_of(e));
     uint32_t slot, step = 0;
     while (pi_done_list_next(slots, e->dispatcher.slots, &at, &slot, broken)) {
@@ -149,22 +148,23 @@ void pi_dispatch_deliver_locked(posse_executor *e)
 {
     bool broken;
     bool rescan = must_rescan(e);
-    struct pi_subscription *list = gather_done(e, NULL, &broken);
+    struct pi_subscription *list = gather_done(e, &broken);
     deliver_list(rescan || broken ? gather_all(e, list) : list);
 }
 
 void pi_dispatch_rescan_locked(posse_executor *e)
 {
     bool broken;
-    deliver_list(gather_all(e, gather_done(e, NULL, &broken)));
+    deliver_list(gather_all(e, gather_done(e, &broken)));
 }
 
 /* Delivers those of a slot that has ended, behind all that ended before it. */
 static void deliver_ended(posse_executor *e, uint32_t slot)
 {
     bool broken;
-    struct pi_subscription *list = gather_done(e, gather_slot(e, slot, NULL), &broken);
+    struct pi_subscription *list = gather_done(e, &broken);
     deliver_list(broken ? gather_all(e, list) : list);
+    deliver_list(gather_slot(e, slot, NULL)); /* if it was not among them */
 }
 
 void pi_dispatch_verify_locked(posse_executor *e)

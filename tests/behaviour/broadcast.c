@@ -385,7 +385,7 @@ struct sender {
 static int next_task(posse_task *task, const void *arg, size_t size)
 {
     (void)task, (void)size;
-    version = version * 31 + *(const long *)arg;
+    version = (version * 31 + *(const long *)arg) % 1000003;
     return 0;
 }
 

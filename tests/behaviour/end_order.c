@@ -40,3 +40,34 @@ POOL_TEST(subscribed_after_its_end, PARALLEL, 1)
     pi_cq_fini(&cq);
     free_gate(pool, gate);
 }
+
+/* The same, and the late subscription is of another queue, to one of the first tasks. */
+POOL_TEST(another_queue_asks_for_one, PARALLEL, 1)
+{
+    enum { N = 5 };
+    struct pi_cq cq, other;
+    struct pi_subscription subs[N], late;
+    posse_future futures[N];
+    posse_status status;
+    struct gate *gate = make_gate(pool);
+    pi_cq_init(&cq);
+    pi_cq_init(&other);
+    assert_true(pi_cq_join(&cq, pool) && pi_cq_join(&other, pool));
+    assert_ok(pi_dispatch_open(pool));
+    futures[0] = submitted_hold(pool, gate);
+    for (long i = 1; i < N; i++)
+        futures[i] = submitted_long(pool, square_task, i);
+    for (int i = 0; i < N; i++)
+        subscribe(&cq, &subs[i], futures[i]);
+    open_gate(gate);
+    assert_eventually(stats_of(pool).done == N);
+    subscribe(&other, &late, futures[1]);
+    assert_ptr_equal(pi_cq_next(&other, PI_NEVER, &status), &late);
+    for (int i = 0; i < N; i++)
+        assert_ptr_equal(pi_cq_next(&cq, PI_NEVER, &status), &subs[i]);
+    for (int i = 0; i < N; i++)
+        assert_ok(posse_release(futures[i]));
+    pi_cq_fini(&cq);
+    pi_cq_fini(&other);
+    free_gate(pool, gate);
+}
