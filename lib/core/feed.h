@@ -49,7 +49,7 @@
  * another message, or of another block: then its CAS fails, as `head` has moved on or carries the
  * stamp of another life.
  *
- * The model of who sleeps and who is woken is tests/model/feed.pml.
+ * The model of sleeping and waking is tests/model/feed.pml.
  */
 #pragma once
 

@@ -158,13 +158,16 @@ void pi_dispatch_rescan_locked(posse_executor *e)
     deliver_list(gather_all(e, gather_done(e, &broken)));
 }
 
-/* Delivers those of a slot that has ended, behind all that ended before it. */
-static void deliver_ended(posse_executor *e, uint32_t slot)
+/* Delivers those of a slot that is due, behind all that ended before it. True: it was not in the
+ * list of ended tasks. */
+static bool deliver_due(posse_executor *e, uint32_t slot)
 {
     bool broken;
     struct pi_subscription *list = gather_done(e, &broken);
     deliver_list(broken ? gather_all(e, list) : list);
-    deliver_list(gather_slot(e, slot, NULL)); /* if it was not among them */
+    list = gather_slot(e, slot, NULL);
+    deliver_list(list);
+    return list;
 }
 
 void pi_dispatch_verify_locked(posse_executor *e)
@@ -180,9 +183,8 @@ bool pi_dispatch_slot(posse_executor *e, uint32_t slot, uint32_t parker)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
     bool ours = e->dispatcher.subscriptions.lists > 0 && e->dispatcher.parker == parker;
-    struct pi_subscription *list = ours ? gather_slot(e, slot, NULL) : NULL;
-    deliver_list(list);
-    if (list && e->dispatcher.led) /* the leader may have got some: it sleeps on the parker */
+    /* The leader may have got some, and sleeps on the parker. Those in the list have a post. */
+    if (ours && deliver_due(e, slot) && e->dispatcher.led)
         pi_os_semaphore_post(&parker_of(e)->wake);
     pthread_mutex_unlock(&e->dispatcher.lock);
     return ours;
@@ -248,7 +250,7 @@ void pi_dispatch_arm_locked(struct pi_subscription *sub)
         e->dispatcher.foreign += sub->foreign;
     } else {
         sub->foreign = false;
-        deliver_ended(e, sub->future.slot);
+        (void)deliver_due(e, sub->future.slot);
     }
 }
 

@@ -89,8 +89,8 @@ void pi_dispatch_deliver_locked(posse_executor *executor);
 void pi_dispatch_rescan_locked(posse_executor *executor);
 /* Verifies the tasks of all pending subscriptions, after a second without a wake. */
 void pi_dispatch_verify_locked(posse_executor *executor);
-/* Delivers what has ended of one slot, whose word names that parker. False: the parker is not this
- * dispatcher's. */
+/* Delivers what is due of one slot, whose word names that parker, and all that ended before it.
+ * False: the parker is not this dispatcher's. */
 bool pi_dispatch_slot(posse_executor *executor, uint32_t slot, uint32_t parker);
 /* Wakes all followers: the executor is about to go. */
 void pi_dispatch_wake_all(posse_executor *executor);

@@ -16,7 +16,7 @@ struct pi_launch {
     int socket;          /* the launcher's end: at its end the program and its pool are gone */
 };
 
-/* Forks the launcher, a process that is nobody's child, which starts the agents and ends them when
+/* Forks the launcher, which is no child of the program. It starts the agents, and ends them when
  * the pool is gone. 0 or an errno. */
 int pi_launch_agents(struct pi_launch *launch);
 /* The agent's command line, each word quoted for a shell. As snprintf. */

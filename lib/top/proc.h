@@ -1,8 +1,7 @@
 /* proc.h - what /proc tells of other processes.
  *
- * Runs in: posse-top. Only reads. The kernel decides who may: the maps and descriptors of a process
- * are for its owner and root.
- */
+ * Runs in: posse-top. Only reads. The kernel decides which users may: the maps and descriptors of
+ * a process are for its owner and root. */
 #pragma once
 
 #include <stdbool.h>

@@ -228,13 +228,14 @@ proctype finisher(byte s)
 /* posse_release of the first task, and pi_dispatch_slot */
 proctype releaser()
 {
-    byte i;
+    byte i, found;
     bit tell;
     atomic { tell = named[0] && !final[0]; stale[0] = 1 }
 #ifndef NO_TELL
     if
     :: atomic {
            tell ->
+           deliver(0);
            for (i : 0 .. NT) { deliver_if(i, SLOT(i) == 0) }
 #ifndef NO_LEADER
            if :: led -> post() :: else fi
