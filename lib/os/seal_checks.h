@@ -1,6 +1,6 @@
 /* seal_checks.h - what the arguments of a call must be, for the rules of seal_rules.h.
  *
- * Runs in: worker. Included by seal_filter.c alone.
+ * Runs in: worker. Included by seal_program.h alone.
  */
 #pragma once
 

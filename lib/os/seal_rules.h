@@ -1,10 +1,10 @@
 /* seal_rules.h - the system calls that a sealed worker may make: the one list of them.
  *
- * Runs in: worker. seal_filter.c makes the kernel's filter of this list, and lib/man/seal.awk the
+ * Runs in: worker. seal_filter.c makes a filter of this list, and lib/man/seal.awk the
  * list in posse_seal(7). A call that is not here costs the task that makes it.
  *
  * RULE(call, when, check): the call is allowed if the seal allows `when` and the arguments pass the
- * check (seal_filter.c). A call may have several rules.
+ * check (seal_checks.h). A call may have several rules.
  *
  *   when        the seal allows
  *   ALWAYS      anything: what posse and the C library need to compute, and what can be done with
