@@ -1,7 +1,7 @@
 /* fresh_forged.c - POSSE_FRESH: a task that knows how posse works, and tries to reach others,
  * changes nothing but its own future.
  *
- * Each deed runs several times, in a pool whose workers have hundreds of other tasks. All of these
+ * Each deed runs several times, in a pool whose workers have a hundred other tasks. All of these
  * keep their results, no worker is lost, and the executor comes to rest.
  */
 #include "pool/descriptors.h"
@@ -200,7 +200,9 @@ static int call_task(posse_task *task, const void *arg, size_t size)
 
 /* ---- innocent tasks beside them ---- */
 
-enum { INNOCENT = 400, TIMES = 12 };
+enum { MANY_INNOCENT = 400, INNOCENT = 100, TIMES = 4 };
+
+static long innocents(void) { return in_long_run(INNOCENT, MANY_INNOCENT); }
 
 static int stamped_task(posse_task *task, const void *arg, size_t size)
 {
@@ -235,12 +237,12 @@ static void assert_stamp(posse_future future, long number)
     assert_ok(posse_release(future));
 }
 
-static posse_future innocent[INNOCENT], hostile[TIMES];
+static posse_future innocent[MANY_INNOCENT], hostile[TIMES];
 
 /* Both kinds by turns; gives the hostile ones. */
 static void submit_both(posse_executor *pool, posse_fn *fn, long arg)
 {
-    for (long i = 0, k = 0; i < INNOCENT; i++) {
+    for (long i = 0, k = 0; i < innocents(); i++) {
         innocent[i] = submitted_stamp(pool, i);
         if (i % (INNOCENT / TIMES) == 5 && k < TIMES)
             hostile[k++] = submitted_long(pool, fn, arg);
@@ -249,7 +251,7 @@ static void submit_both(posse_executor *pool, posse_fn *fn, long arg)
 
 static void assert_innocent(posse_executor *pool)
 {
-    for (long i = 0; i < INNOCENT; i++)
+    for (long i = 0; i < innocents(); i++)
         assert_stamp(innocent[i], i);
     assert_int_equal(stats_of(pool).workers_lost, 0);
 }
