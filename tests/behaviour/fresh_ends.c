@@ -383,12 +383,6 @@ static int noted_crash_task(posse_task *task, const void *arg, size_t size)
     return *nowhere; /* NOLINT */
 }
 
-static int noted_socket_task(posse_task *task, const void *arg, size_t size)
-{
-    posse_task_note(task, "about to ask");
-    return socket_task(task, arg, size);
-}
-
 TEST(autopsy, SEALABLE)
 {
     posse_options options = OPTIONS(1, .autopsy = 1);

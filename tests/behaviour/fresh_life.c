@@ -51,21 +51,8 @@ TEST(an_initializer_that_leaves_threads, SEALABLE)
 TEST(forty_of_two_thousand, SEALABLE)
 {
     posse_executor *pool = fresh_pool(4, nothing);
-    posse_future *futures = calloc(2000, sizeof *futures);
-    assert_non_null(futures);
-    for (long i = 0; i < 2000; i++)
-        futures[i] = submitted_long(pool, i % 50 == 7 ? socket_task : square_task, i);
-    for (long i = 0; i < 2000; i++) {
-        scene_is("task %ld", i);
-        if (i % 50 == 7)
-            assert_string_equal(take_error(futures[i], POSSE_FORBIDDEN).call_name, "socket");
-        else
-            assert_int_equal(take_long(futures[i]), i * i);
-    }
-    assert_int_equal(stats_of(pool).lost, 40);
-    assert_int_equal(stats_of(pool).done, 1960);
+    assert_forty_of_two_thousand(pool);
     assert_int_equal(stats_of(pool).workers_lost, 0);
-    free(futures);
     end_pool(pool);
 }
 

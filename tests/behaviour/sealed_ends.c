@@ -156,12 +156,6 @@ static int noted_crash_task(posse_task *task, const void *arg, size_t size)
     return *nowhere; /* NOLINT */
 }
 
-static int noted_socket_task(posse_task *task, const void *arg, size_t size)
-{
-    posse_task_note(task, "about to ask");
-    return socket_task(task, arg, size);
-}
-
 /* The handler of crashes makes no forbidden call. A forbidden call is no crash, but has a note. */
 TEST(autopsy, SEALABLE)
 {

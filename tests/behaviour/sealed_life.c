@@ -23,20 +23,7 @@ static const posse_seal nothing = {.allow = 0};
 TEST(forty_of_two_thousand, SEALABLE)
 {
     posse_executor *pool = sealed_pool(4, nothing);
-    posse_future *futures = calloc(2000, sizeof *futures);
-    assert_non_null(futures);
-    for (long i = 0; i < 2000; i++)
-        futures[i] = submitted_long(pool, i % 50 == 7 ? socket_task : square_task, i);
-    for (long i = 0; i < 2000; i++) {
-        scene_is("task %ld", i);
-        if (i % 50 == 7)
-            assert_string_equal(take_error(futures[i], POSSE_FORBIDDEN).call_name, "socket");
-        else
-            assert_int_equal(take_long(futures[i]), i * i);
-    }
-    assert_int_equal(stats_of(pool).lost, 40);
-    assert_int_equal(stats_of(pool).done, 1960);
-    free(futures);
+    assert_forty_of_two_thousand(pool);
     end_pool(pool);
 }
 

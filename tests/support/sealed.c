@@ -1,7 +1,10 @@
 /* sealed.c - pools whose workers are sealed. */
 #include "sealed.h"
 
+#include <posse_autopsy.h>
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -51,4 +54,28 @@ int socket_task(posse_task *task, const void *arg, size_t size)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return return_long(task, fd < 0 ? errno : close(fd));
+}
+
+int noted_socket_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_task_note(task, "about to ask");
+    return socket_task(task, arg, size);
+}
+
+void assert_forty_of_two_thousand(posse_executor *pool)
+{
+    posse_future *futures = calloc(2000, sizeof *futures);
+    assert_non_null(futures);
+    for (long i = 0; i < 2000; i++)
+        futures[i] = submitted_long(pool, i % 50 == 7 ? socket_task : square_task, i);
+    for (long i = 0; i < 2000; i++) {
+        scene_is("task %ld", i);
+        if (i % 50 == 7)
+            assert_string_equal(take_error(futures[i], POSSE_FORBIDDEN).call_name, "socket");
+        else
+            assert_int_equal(take_long(futures[i]), i * i);
+    }
+    assert_int_equal(stats_of(pool).lost, 40);
+    assert_int_equal(stats_of(pool).done, 1960);
+    free(futures);
 }
