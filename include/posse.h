@@ -592,7 +592,7 @@ typedef struct posse_job {
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
  * cannot measure memory; POSSE_TERMINATE in an executor that is POSSE_FRESH; or a task in a worker
  * process has set a group.
- * POSSE_CANCELLED: the job's group was cancelled.
+ * POSSE_CANCELLED, POSSE_DEADLINE: the job's group was cancelled, or its time is up.
  * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, a
  * flag or priority unknown, POSSE_TERMINATE without grace_ms, or the group one of another executor.
  */

@@ -39,12 +39,19 @@ typedef struct posse_group_options {
     /* 1: the first task that ends neither with a result nor as POSSE_CANCELLED cancels the group,
      * as posse_group_cancel does. */
     long cancel_on_failure;
+    /* The time of the whole group, counted from posse_group_create; 0: for ever. When it is up, all
+     * its tasks that have not ended end as POSSE_DEADLINE, and a submit to the group returns that.
+     * Tasks that run are ended as by job.timeout_ms, of which the earlier end counts:
+     * posse_task_time_left and job.grace_ms go by it. The others never start. Inline a task that
+     * runs ends so when it returns. What the group has after posse_group_destroy keeps its time. */
+    long timeout_ms;
 } posse_group_options;
 
 typedef struct posse_group posse_group;
 
 /* Makes a group. options may be NULL: all defaults.
- * POSSE_INVALID: max_running is negative, cancel_on_failure neither 0 nor 1, or group NULL.
+ * POSSE_INVALID: max_running or timeout_ms is negative, cancel_on_failure neither 0 nor 1, or group
+ * NULL.
  * POSSE_NOT_SUPPORTED: a task in a worker process called it.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: there is no memory or no thread.
  * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */

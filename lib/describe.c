@@ -82,6 +82,21 @@ static void describe_loss(posse_executor *e, struct pi_slot *slot, posse_error *
                  PI_NODE_NAME - 1, (const char *)node.bytes);
 }
 
+/* Of two limits it is not known which one was the first, unless the task never began. order:
+ * relaxed: constant after FILLING */
+static void describe_deadline(struct pi_slot *slot, posse_error *error)
+{
+    static const char group[] = "the time of its group was up";
+    uint64_t kind = pi_load_relaxed(&slot->arg_size);
+    int length = 0;
+    if ((kind & PI_TIMED) && (error->attempt > 0 || !(kind & PI_BOUNDED)))
+        length =
+            snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms%s",
+                     (unsigned long)slot->timeout_ms, kind & PI_BOUNDED ? ", or " : "");
+    if (kind & PI_BOUNDED)
+        snprintf(error->message + length, sizeof error->message - (size_t)length, "%s", group);
+}
+
 static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_error *error)
 {
     struct pi_slot *slot = seen->slot;
@@ -93,8 +108,7 @@ static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_er
     else if (error->status == POSSE_WORKER_LOST || error->status == POSSE_FORBIDDEN)
         describe_loss(e, slot, error);
     else if (error->status == POSSE_DEADLINE)
-        snprintf(error->message, sizeof error->message, "the task ran longer than %lu ms",
-                 (unsigned long)slot->timeout_ms);
+        describe_deadline(slot, error);
     else if (error->status == POSSE_OVER_MEMORY || error->status == POSSE_OVER_CPU)
         describe_over(e, slot, error);
     else if (error->status == POSSE_CANCELLED)

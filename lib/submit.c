@@ -153,6 +153,7 @@ static posse_status fill_details(struct pi_submission *s)
     to->max_cpu_ms = (uint32_t)job->max_cpu_ms;
     to->grace_ms = (uint32_t)job->grace_ms;
     to->terminate = job->flags & POSSE_TERMINATE;
+    to->group_end_ns = job->group ? pi_group_end_ns(job->group) : 0;
     return POSSE_OK;
 }
 
@@ -162,6 +163,7 @@ static uint64_t fill_kind(const posse_job *job, struct pi_slot *slot)
     uint64_t kind = job->name ? PI_DETAILED : 0;
     kind |= job->max_memory || job->max_cpu_ms ? PI_LIMITED | PI_DETAILED : 0;
     kind |= job->grace_ms ? PI_GRACED | PI_DETAILED : 0;
+    kind |= job->group ? pi_group_kind(job->group) : 0;
     if (job->timeout_ms)
         slot->timeout_ms = (uint32_t)job->timeout_ms;
     return kind | (job->timeout_ms ? PI_TIMED : 0);
@@ -195,11 +197,9 @@ static inline posse_status fill(struct pi_submission *s)
     pi_store_relaxed(&slot->attempt, 0);
     if (s->executor->stamps)
         stamp(s);
-    uint64_t kind = job->name || pi_job_is_limited(job) ? fill_kind(job, slot) : 0;
+    uint64_t kind = job->name || job->group || pi_job_is_limited(job) ? fill_kind(job, slot) : 0;
     if (job->n_descriptors)
         kind |= PI_DESCRIPTORS;
-    if (job->group)
-        kind |= PI_GROUPED;
     pi_store_relaxed(&slot->arg_size, /* before the blocks, for pi_discard */
                      job->size | kind | (uint64_t)s->lane << PI_LANE_SHIFT);
     posse_status status = fill_arg(s);

@@ -3,6 +3,7 @@
  * The calls of posse_group.h. task_group.h has the protocol, task_member.c its steps.
  */
 #include "task_group.h"
+#include "base/container_of.h"
 #include "os/clock.h"
 #include "pool/await.h"
 #include "pool/dispatch.h"
@@ -35,6 +36,23 @@ posse_status pi_check_job_group(const posse_executor *e, const posse_group *g)
     return status;
 }
 
+static void time_is_up_locked(struct pi_timer *timer)
+{
+    pi_group_check_time_locked(PI_CONTAINER_OF(timer, struct posse_group, timer));
+}
+
+/* Its time begins. */
+static void start_time(posse_group *g, long timeout_ms)
+{
+    g->end_ns = timeout_ms ? pi_os_after_ms(timeout_ms) : PI_NEVER;
+    g->timer = (struct pi_timer){.at = g->end_ns, .due_locked = time_is_up_locked};
+    if (g->end_ns == PI_NEVER)
+        return;
+    pthread_mutex_lock(&g->executor->dispatcher.lock);
+    pi_dispatch_set_timer_locked(g->executor, &g->timer);
+    pthread_mutex_unlock(&g->executor->dispatcher.lock);
+}
+
 static posse_status make(posse_executor *e, const posse_group_options *options, posse_group **group)
 {
     posse_status status = pi_phase_status(pi_phase_of(e));
@@ -53,6 +71,7 @@ static posse_status make(posse_executor *e, const posse_group_options *options, 
     pi_cq_init(&g->cq);
     g->cq.ended = pi_group_ended_locked;
     g->cq.outlives_destroy = true;
+    start_time(g, options->timeout_ms);
     *group = g;
     return POSSE_OK;
 }
@@ -72,6 +91,8 @@ posse_status posse_group_create(posse_executor *e, const posse_group_options *gi
         given ? pi_sized_read(given, &copy, sizeof copy) : &defaults;
     if (!options)
         return POSSE_INVALID;
+    if (options->timeout_ms < 0)
+        return pi_refuse(POSSE_INVALID, "options.timeout_ms is negative");
     if (options->max_running < 0)
         return pi_refuse(POSSE_INVALID, "options.max_running is negative");
     if (options->cancel_on_failure != 0 && options->cancel_on_failure != 1)
@@ -160,14 +181,9 @@ posse_status posse_group_cancel(posse_group *g) { return end_all(g, pi_cancel); 
 
 posse_status posse_group_kill(posse_group *g) { return end_all(g, pi_kill); }
 
-/* PENDING -> CANCELLED; a task that runs is left alone. */
 static posse_status cancel_pending(posse_future future, struct pi_seen seen)
 {
-    while (pi_generation(seen.word) == future.generation && pi_state(seen.word) == PI_PENDING)
-        if (pi_finish(future.executor, future.slot, &seen.word, PI_CANCELLED,
-                      &future.executor->segment.header->cancelled))
-            return POSSE_OK;
-    return POSSE_TOO_LATE;
+    return pi_end_pending(future, seen, PI_CANCELLED);
 }
 
 posse_status posse_group_destroy(posse_group *g)
@@ -179,6 +195,7 @@ posse_status posse_group_destroy(posse_group *g)
         return status;
     pthread_mutex_t *lock = &g->executor->dispatcher.lock;
     pthread_mutex_lock(lock);
+    pi_dispatch_drop_timer_locked(g->executor, &g->timer);
     g->max_running = 0; /* none is let go */
     pi_group_end_all_locked(g, cancel_pending);
     while (g->first)

@@ -40,7 +40,20 @@
  * looks at the phase, then at the count: all seq. So the supervisor sees the task, or the submitter
  * takes it back. Whoever takes a task off the list notifies the supervisor.
  *
- * The model is tests/model/group.pml.
+ * A limit of time: the end is a moment that is known when the group is made, so each task carries
+ * it (BOUNDED, details.h). At the end
+ *
+ *   a task that      ends TIMED_OUT               by
+ *   runs             as at its own deadline: the  the supervisor (deadline.c), or its worker
+ *                    earlier of the two counts
+ *   is PENDING, also in one walk of the list,     the leader thread, which sleeps until then (a
+ *   withheld         by one compare-and-swap      timer of dispatch.h), or a caller that sees first
+ *                                                 that the time is up
+ *   enters just now  behind the walk              its submitter, as with a cancel
+ *   is claimed       its function is not called   its worker, which compares the clock first: also
+ *   after the end                                 a task that was given back behind the walk
+ *
+ * The model is tests/model/group.pml, where the leader is one that cancels.
  */
 #pragma once
 
@@ -61,6 +74,9 @@ struct posse_group {
     size_t max_running;
     bool cancel_on_failure;
     bool cancelled;
+    bool late;                                      /* its time is up, and its tasks were told */
+    uint64_t end_ns;                                /* when it is; PI_NEVER: it has no limit */
+    struct pi_timer timer;                          /* for that */
     struct pi_member *first, *last;                 /* that have not ended */
     struct pi_member *first_waiting, *last_waiting; /* of these */
     size_t left;                                    /* members, also entering ones */
@@ -74,9 +90,13 @@ struct posse_group {
 
 /* As pi_cancel or pi_kill. */
 typedef posse_status pi_end_fn(posse_future future, struct pi_seen seen);
+/* PENDING -> `to`, CANCELLED or TIMED_OUT; a task that runs is left alone. */
+posse_status pi_end_pending(posse_future future, struct pi_seen seen, enum pi_state to);
 /* Calls it for each task that has not ended. Each of them ends later, by the dispatcher. */
 void pi_group_end_all_locked(const struct posse_group *group, pi_end_fn *end);
 /* The task of a subscription has ended, or can end no more. */
 void pi_group_ended_locked(struct pi_subscription *sub);
+/* If the time of the group is up: ends its tasks that have not begun. */
+void pi_group_check_time_locked(struct posse_group *group);
 /* Forgets a task that has not ended. */
 void pi_group_drop_locked(struct pi_member *member);

@@ -4,6 +4,7 @@
  * protocol.
  */
 #include "base/container_of.h"
+#include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/dispatch.h"
 #include "pool/error.h"
@@ -103,11 +104,34 @@ static void let_go_locked(struct posse_group *g)
     }
 }
 
+posse_status pi_end_pending(posse_future future, struct pi_seen seen, enum pi_state to)
+{
+    struct pi_header *header = future.executor->segment.header;
+    _Atomic uint64_t *counter = to == PI_CANCELLED ? &header->cancelled : &header->timed_out;
+    while (pi_generation(seen.word) == future.generation && pi_state(seen.word) == PI_PENDING)
+        if (pi_finish(future.executor, future.slot, &seen.word, to, counter))
+            return POSSE_OK;
+    return POSSE_TOO_LATE;
+}
+
+static posse_status end_late(posse_future future, struct pi_seen seen)
+{
+    return pi_end_pending(future, seen, PI_TIMED_OUT);
+}
+
 void pi_group_end_all_locked(const struct posse_group *g, pi_end_fn *end)
 {
     for (struct pi_member *m = g->first; m; m = m->next)
         (void)end(m->sub.future,
                   (struct pi_seen){.slot = slot_of(m), .word = pi_word_of(m->sub.future)});
+}
+
+void pi_group_check_time_locked(struct posse_group *g)
+{
+    if (g->late || g->end_ns == PI_NEVER || pi_os_now() < g->end_ns)
+        return;
+    g->late = true;
+    pi_group_end_all_locked(g, end_late);
 }
 
 static void note_end_locked(struct posse_group *g, posse_status how)
@@ -150,13 +174,14 @@ void pi_group_ended_locked(struct pi_subscription *sub)
     struct posse_group *g = m->group;
     posse_status how = end_of(m);
     bool fails = how != POSSE_OK && how != POSSE_CANCELLED;
+    pi_group_check_time_locked(g); /* before its end cancels or lets go */
     leave_locked(m);
     if (m->waits)
         wait_no_more_locked(m);
     note_end_locked(g, how);
     if (is_there(m))
         release_locked(m);
-    if (fails && g->cancel_on_failure && !g->cancelled) {
+    if (fails && g->cancel_on_failure && !g->cancelled && !g->late) {
         g->cancelled = true;
         pi_group_end_all_locked(g, pi_cancel);
     }
@@ -174,6 +199,13 @@ void pi_group_drop_locked(struct pi_member *m)
 }
 
 /* ---- submits ---- */
+
+uint64_t pi_group_end_ns(const struct posse_group *g) { return g->end_ns; }
+
+uint64_t pi_group_kind(const struct posse_group *g)
+{
+    return PI_GROUPED | (g->end_ns != PI_NEVER ? PI_BOUNDED | PI_DETAILED : 0);
+}
 
 /* POSSE_OK: the task waits. Else it was taken back, and its slot is free. */
 static posse_status withhold_locked(struct pi_submission *s, struct pi_member *m)
@@ -199,9 +231,10 @@ static posse_status enter_locked(struct pi_submission *s, struct pi_member *m, b
 {
     struct posse_group *g = m->group;
     *waits = false;
-    if (g->cancelled) {
+    pi_group_check_time_locked(g);
+    if (g->late || g->cancelled) {
         (void)pi_discard(s->executor, s->index, s->word);
-        return POSSE_CANCELLED;
+        return g->late ? POSSE_DEADLINE : POSSE_CANCELLED;
     }
     *waits = g->max_running > 0 && g->running >= g->max_running && s->executor->backend->spawn;
     m->runs = !*waits;
@@ -246,9 +279,11 @@ posse_status pi_member_joined(struct pi_member *m, posse_status status)
             release_locked(m);
         forget_locked(m);
     } else {
-        if (g->cancelled) /* meanwhile */
-            (void)pi_cancel(m->sub.future, (struct pi_seen){.slot = slot_of(m),
-                                                            .word = pi_word_of(m->sub.future)});
+        struct pi_seen seen = {.slot = slot_of(m), .word = pi_word_of(m->sub.future)};
+        if (g->cancelled) /* meanwhile, and below */
+            (void)pi_cancel(m->sub.future, seen);
+        if (g->late)
+            (void)end_late(m->sub.future, seen);
         join_locked(m);
         pi_dispatch_link_locked(&m->sub);
         pi_dispatch_arm_locked(&m->sub); /* as above */

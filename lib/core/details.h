@@ -54,5 +54,8 @@ struct pi_details {
     /* The submitter writes it in FILLING. Not 0: posse_kill sends SIGTERM first (grace.c). */
     uint32_t terminate;
     _Atomic uint64_t feed; /* the block of what it tells (feed.h); 0: none */
+    /* The submitter writes it in FILLING, if the task is BOUNDED (slot.h): when the time of its
+     * group is up (task_group.h). */
+    uint64_t group_end_ns;
 };
 _Static_assert(sizeof(struct pi_details) <= 128, "it is a block of the smallest class");

@@ -28,8 +28,9 @@
 #define PI_LIMITED ((uint64_t)1 << 59)     /* its details have limits, */
 #define PI_GRACED ((uint64_t)1 << 58)      /* or a grace; */
 #define PI_DESCRIPTORS ((uint64_t)1 << 57) /* it has descriptors (pool/descriptors.h) */
+#define PI_BOUNDED ((uint64_t)1 << 50)     /* the time of its group ends, as its details say */
 #define PI_GROUPED ((uint64_t)1 << 49)     /* its task group holds it, too (task_group.h) */
-#define PI_SPECIAL (PI_TIMED | PI_LIMITED | PI_GRACED)
+#define PI_SPECIAL (PI_TIMED | PI_LIMITED | PI_GRACED | PI_BOUNDED)
 
 /* Why a worker was lost. */
 struct pi_death {

@@ -42,6 +42,7 @@
         TO(PENDING)      /* whoever has withheld it: it goes into its ring */                      \
         TO(FILLING)      /* the submitter: no room, or closed, and nobody has claimed the task */  \
         TO(CANCELLED)    /* a canceller */                                                         \
+        TO(TIMED_OUT)    /* the program: the time of its task group is up */                       \
         TO(LOST))        /* the supervisor: no memory to push a dead worker's task again */        \
     STATE(RUNNING,       /* Worker w runs the task; inline, its submitter does. */                 \
         TO(DONE)         /* w */                                                                   \

@@ -38,6 +38,14 @@
 
 struct pi_callbacks;
 
+/* A moment at which the leader thread makes a call. In memory of its user; the dispatcher's lock
+ * guards it. `at` is PI_NEVER unless it is set. */
+struct pi_timer {
+    uint64_t at;
+    void (*due_locked)(struct pi_timer *timer); /* the timer is not set any more */
+    struct pi_timer *sooner, *later;
+};
+
 struct pi_dispatcher {
     pthread_mutex_t lock;
     struct pi_subscriptions subscriptions; /* no lists: nobody has used the dispatcher yet */
@@ -48,7 +56,9 @@ struct pi_dispatcher {
     bool led;
     _Atomic bool closing;
     struct pi_membership *followers; /* cqs that sleep on their wakeups */
-    struct pi_cq leader;             /* of the leader thread: nothing is delivered to it */
+    struct pi_cq leader;             /* of the leader thread: nothing but `alarm` comes to it */
+    struct pi_subscription alarm;    /* of no task: another timer is the first now */
+    struct pi_timer *first_timer, *last_timer;
     bool has_leader;
     pthread_t leader_thread;
     struct pi_callbacks *callbacks; /* of callback.c; NULL: there were none */
@@ -79,6 +89,11 @@ void pi_dispatch_arm_locked(struct pi_subscription *sub);
 void pi_dispatch_unlink(struct pi_cq *cq, struct pi_subscription *subs, size_t n);
 /* The same of one, with the cq's lock held. False: another thread holds the dispatcher's. */
 bool pi_dispatch_try_unlink_locked(struct pi_subscription *sub);
+
+/* Sets a timer, of a dispatcher with a leader thread; and the other way round, if it is set. O(1),
+ * but for timers that are set and come later. */
+void pi_dispatch_set_timer_locked(posse_executor *executor, struct pi_timer *timer);
+void pi_dispatch_drop_timer_locked(posse_executor *executor, struct pi_timer *timer);
 
 /* Takes a pending subscription of a task group out of the index. */
 void pi_dispatch_drop_locked(struct pi_subscription *sub);

@@ -1,4 +1,4 @@
-/* Opening and closing a dispatcher, and its leader thread. */
+/* Opening and closing a dispatcher, its leader thread, and the timers of that. */
 #include "os/clock.h"
 #include "os/process.h"
 #include "os/semaphore.h"
@@ -45,12 +45,69 @@ posse_status pi_dispatch_open(posse_executor *e)
     return status;
 }
 
-/* Nothing is ever delivered to its cq, so it leads, or follows, until the close. */
-static void *lead(void *cq)
+/* ---- timers ---- */
+
+/* The leader thread has another moment to wake at. It follows, or sleeps on the parker. */
+static void ring_locked(posse_executor *e)
 {
+    struct pi_dispatcher *dispatcher = &e->dispatcher;
+    pthread_mutex_lock(&dispatcher->leader.lock);
+    if (!dispatcher->alarm.queued)
+        pi_cq_append_locked(&dispatcher->leader, &dispatcher->alarm);
+    pthread_mutex_unlock(&dispatcher->leader.lock);
+    if (dispatcher->led)
+        pi_os_semaphore_post(&e->segment.parkers.at[dispatcher->parker].wake);
+}
+
+void pi_dispatch_set_timer_locked(posse_executor *e, struct pi_timer *timer)
+{
+    struct pi_dispatcher *dispatcher = &e->dispatcher;
+    struct pi_timer *sooner = dispatcher->last_timer;
+    while (sooner && sooner->at > timer->at)
+        sooner = sooner->sooner;
+    timer->sooner = sooner;
+    timer->later = sooner ? sooner->later : dispatcher->first_timer;
+    *(timer->later ? &timer->later->sooner : &dispatcher->last_timer) = timer;
+    *(sooner ? &sooner->later : &dispatcher->first_timer) = timer;
+    if (!sooner)
+        ring_locked(e);
+}
+
+void pi_dispatch_drop_timer_locked(posse_executor *e, struct pi_timer *timer)
+{
+    struct pi_dispatcher *dispatcher = &e->dispatcher;
+    if (timer->at == PI_NEVER)
+        return;
+    *(timer->sooner ? &timer->sooner->later : &dispatcher->first_timer) = timer->later;
+    *(timer->later ? &timer->later->sooner : &dispatcher->last_timer) = timer->sooner;
+    timer->at = PI_NEVER;
+}
+
+/* Returns when the next one is due. */
+static uint64_t run_timers(posse_executor *e)
+{
+    struct pi_timer *timer;
+    pthread_mutex_lock(&e->dispatcher.lock);
+    while ((timer = e->dispatcher.first_timer) != NULL && timer->at <= pi_os_now()) {
+        pi_dispatch_drop_timer_locked(e, timer);
+        timer->due_locked(timer);
+    }
+    uint64_t next = timer ? timer->at : PI_NEVER;
+    pthread_mutex_unlock(&e->dispatcher.lock);
+    return next;
+}
+
+/* ---- the thread ---- */
+
+/* No task's end is ever delivered to its cq, so it leads, or follows, until the close. */
+static void *lead(void *executor)
+{
+    posse_executor *e = executor;
     posse_status status;
     pi_os_set_name("posse-leader");
-    (void)pi_cq_next(cq, PI_NEVER, &status);
+    do
+        (void)pi_cq_next(&e->dispatcher.leader, run_timers(e), &status);
+    while (status != POSSE_SHUT_DOWN);
     return NULL;
 }
 
@@ -58,7 +115,8 @@ static posse_status start_leader_locked(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
     (void)pi_cq_join(&dispatcher->leader, e); /* the first: it cannot fail */
-    int error = pi_os_thread_create(&dispatcher->leader_thread, lead, &dispatcher->leader);
+    dispatcher->alarm.cq = &dispatcher->leader;
+    int error = pi_os_thread_create(&dispatcher->leader_thread, lead, e);
     dispatcher->has_leader = error == 0;
     return pi_refuse_errno(error, "a thread cannot be started");
 }

@@ -78,7 +78,8 @@ static uint64_t time_of(const struct pi_top_view *view, uint32_t index, const st
     if (started)
         return started < view->now_ns ? view->now_ns - started : 1;
     uint64_t deadline = PI_TOP_VALUE(slot->deadline_ns), limit = slot->timeout_ms * PI_MS;
-    bool timed = (PI_TOP_VALUE(slot->arg_size) & PI_TIMED) && deadline >= limit;
+    uint64_t kind = PI_TOP_VALUE(slot->arg_size) & (PI_TIMED | PI_BOUNDED);
+    bool timed = kind == PI_TIMED && deadline >= limit;
     return timed && deadline - limit < view->now_ns ? view->now_ns - (deadline - limit) : 0;
 }
 

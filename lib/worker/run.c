@@ -69,16 +69,24 @@ static uint64_t first_look(const struct posse_task *task)
     return task->earliest && task->earliest < look ? task->earliest : look;
 }
 
-/* Notifies the supervisor if it plans to look later than the deadline. kind: as in the slot. */
+/* Its own, or the end of its group's time. kind: as in the slot. */
+static uint64_t deadline_of(const struct posse_task *task, uint64_t kind)
+{
+    const struct pi_details *details =
+        kind & PI_BOUNDED ? pi_slot_details(task->executor, task->slot) : NULL;
+    uint64_t own = kind & PI_TIMED ? pi_os_after_ms((long)task->slot->timeout_ms) : PI_NEVER;
+    return details && details->group_end_ns < own ? details->group_end_ns : own;
+}
+
+/* Notifies the supervisor if it plans to look later than the deadline. */
 static void set_deadline(struct posse_task *task, uint64_t kind)
 {
     posse_executor *e = task->executor;
     struct pi_slot *slot = task->slot;
-    bool timed = kind & PI_TIMED;
-    task->deadline = timed ? pi_os_after_ms((long)slot->timeout_ms) : PI_NEVER;
+    bool timed = task->deadline != PI_NEVER;
     if (kind & PI_GRACED)
         pi_limits_grace(task);
-    if (!(kind & (PI_TIMED | PI_LIMITED)) || task->worker == PI_OWNER_PROGRAM)
+    if ((!timed && !(kind & PI_LIMITED)) || task->worker == PI_OWNER_PROGRAM)
         return;
     uint64_t first = first_look(task);
     if (timed) /* relaxed: published by the next store */
@@ -363,6 +371,9 @@ __attribute__((noinline)) static int call_special(struct posse_task *task, struc
         kind &= ~PI_LIMITED; /* they are those of the task's own process */
     if ((kind & PI_LIMITED) && task->executor->backend->kills)
         task->limits = limits;
+    task->deadline = deadline_of(task, kind);
+    if ((kind & PI_BOUNDED) && task->deadline <= pi_os_now())
+        return 0; /* its group's time was up before it began: it ends late */
     set_deadline(task, kind);
     task->special = pi_limits_matter(task);
     if (!task->special || pi_limits_begin(task))
