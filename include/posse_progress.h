@@ -124,14 +124,9 @@ POSSE_API posse_status posse_progress_wait(posse_progress_bar *bar, const posse_
 POSSE_API POSSE_CHECK posse_status posse_progress_map_next(posse_progress_bar *bar,
                                                            posse_map_iter *iter, posse_item *item);
 
-/* Blocks up to timeout_ms until no task of the executor is queued or running, and draws how many
- * have ended since the first such call with this bar, of those and the ones that are left. Looks
- * again after up to 100 ms. Unlike posse_wait_idle it does not wait for callbacks.
- * POSSE_OK: no task was left.
- * POSSE_TIMEOUT: some are left.
- * POSSE_DEADLOCK: a task of the executor called it.
- * POSSE_BROKEN, POSSE_SHUT_DOWN: those that are left never end.
- * POSSE_INVALID, POSSE_WRONG_PROCESS. */
+/* As posse_wait_idle, and draws how many tasks of the executor have ended since the first such call
+ * with this bar, of those and the ones that are left.
+ * POSSE_INVALID: also bar is NULL. Others as posse_wait_idle. */
 POSSE_API posse_status posse_progress_wait_idle(posse_progress_bar *bar, posse_executor *executor,
                                                 long timeout_ms);
 

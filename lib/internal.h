@@ -170,6 +170,16 @@ bool pi_calls_back(const posse_executor *executor);
 /* Waits until all callbacks have returned, or the executor is being destroyed: posse_destroy calls
  * the others. Does not wait in a callback. *called: there were some. POSSE_OK, POSSE_TIMEOUT. */
 posse_status pi_finish_callbacks(posse_executor *executor, uint64_t until, bool *called);
+/* wait_idle.c: as posse_wait_idle. */
+struct pi_idle_wait {
+    posse_executor *executor;
+    /* NULL, or called before each sleep: what its caller does meanwhile. Returns when it is due
+     * again, but not after `until`. */
+    uint64_t (*look)(void *context, uint64_t until);
+    void *context;
+    uint64_t until; /* pi_wait_idle sets it */
+};
+posse_status pi_wait_idle(struct pi_idle_wait *wait, long timeout_ms);
 /* How a wait for all tasks ends that need not wait any longer (executor.c). */
 posse_status pi_shutdown_status(posse_executor *executor);
 /* After pi_dispatch_close: waits for the thread, which calls the last callbacks. */

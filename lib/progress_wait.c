@@ -11,8 +11,6 @@
 #include "os/clock.h"
 #include "os/unwind.h"
 #include "pool/park.h"
-#include "pool/phase.h"
-#include "pool/self.h"
 
 /* ---- futures ---- */
 
@@ -117,49 +115,36 @@ static uint64_t count_tasks(posse_executor *e, uint64_t *left)
     return stats.done + stats.failed + stats.cancelled + stats.timed_out + stats.lost;
 }
 
-/* POSSE_OK: no task is left. */
-static posse_status look_idle(posse_progress_bar *bar)
+static void show_tasks(posse_progress_bar *bar)
 {
-    posse_executor *e = bar->executor;
-    enum pi_phase phase = pi_phase_of(e); /* before the tasks: CLOSED comes after the last end */
-    uint64_t left, ended = count_tasks(e, &left) - bar->before;
+    uint64_t left, ended = count_tasks(bar->executor, &left) - bar->before;
     posse_progress_draw(bar, ended, ended + left);
-    if (left == 0)
-        return POSSE_OK;
-    if (pi_destroying(e))
-        return POSSE_SHUT_DOWN;
-    return phase >= PI_CLOSED || !pi_check_supervisor(e) ? pi_phase_status(pi_phase_of(e))
-                                                         : POSSE_TIMEOUT;
 }
 
-static posse_status await_idle(posse_progress_bar *bar, uint64_t until)
+/* Before the wait for an idle executor sleeps. */
+static uint64_t draw_if_due(void *context, uint64_t until)
 {
-    posse_status status;
-    uint64_t rest = PI_MS;
-    while ((status = look_idle(bar)) == POSSE_TIMEOUT && pi_os_now() < until) {
-        pi_os_sleep(rest);
-        rest = rest < PI_BAR_INTERVAL_NS / 2 ? 2 * rest : rest;
-    }
-    return status;
+    posse_progress_bar *bar = context;
+    if (pi_bar_is_due(bar))
+        show_tasks(bar);
+    return pi_bar_until(bar, until);
 }
 
 posse_status posse_progress_wait_idle(posse_progress_bar *bar, posse_executor *e, long timeout_ms)
 {
+    struct pi_idle_wait wait = {.executor = e, .look = draw_if_due, .context = bar};
     if (!bar)
         return pi_refuse(POSSE_INVALID, "bar is NULL");
     posse_status status = pi_check(e);
-    if (status == POSSE_OK && timeout_ms < -1)
-        status = pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
-    if (status == POSSE_OK && pi_self_in(e))
-        status = pi_refuse(POSSE_DEADLOCK, "a task waits until no task is left");
     if (status != POSSE_OK)
         return status;
     uint64_t left;
     if (bar->executor != e)
         bar->before = count_tasks(e, &left);
     bar->executor = e;
-    pi_call_enter(e);
-    status = await_idle(bar, timeout_ms ? pi_os_after_ms(timeout_ms) : 0);
+    pi_call_enter(e); /* posse_destroy waits for what is drawn, too */
+    status = pi_wait_idle(&wait, timeout_ms);
+    show_tasks(bar);
     pi_call_exit(e);
     return status;
 }

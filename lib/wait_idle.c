@@ -45,6 +45,7 @@ static posse_status help_nobody(posse_future future)
     return POSSE_TIMEOUT;
 }
 
+/* Once, up to a moment. */
 static posse_status await_task(posse_executor *e, uint32_t index, uint64_t word, uint64_t until)
 {
     struct pi_await wait = {
@@ -55,10 +56,43 @@ static posse_status await_task(posse_executor *e, uint32_t index, uint64_t word,
     return status;
 }
 
-/* *quiet: the pass has found no open task. */
-static posse_status pass(posse_executor *e, uint64_t until, bool *quiet)
+/* When a wait should end at the latest, to look again. */
+static uint64_t next_look(const struct pi_idle_wait *wait)
 {
-    struct pi_slots *slots = &e->segment.slots;
+    return wait->look ? wait->look(wait->context, wait->until) : wait->until;
+}
+
+static bool goes_on(const struct pi_idle_wait *wait, posse_status status)
+{
+    return status == POSSE_TIMEOUT && wait->look && pi_os_now() < wait->until;
+}
+
+static posse_status await_open(const struct pi_idle_wait *wait, uint32_t index, uint64_t word)
+{
+    posse_status status;
+    do
+        status = await_task(wait->executor, index, word, next_look(wait));
+    while (goes_on(wait, status));
+    return status;
+}
+
+/* *called: there were some, which may have submitted tasks. */
+static posse_status await_callbacks(const struct pi_idle_wait *wait, bool *called)
+{
+    posse_status status;
+    bool now;
+    *called = false;
+    do {
+        status = pi_finish_callbacks(wait->executor, next_look(wait), &now);
+        *called |= now;
+    } while (goes_on(wait, status));
+    return status;
+}
+
+/* *quiet: the pass has found no open task. */
+static posse_status pass(const struct pi_idle_wait *wait, bool *quiet)
+{
+    struct pi_slots *slots = &wait->executor->segment.slots;
     uint32_t count = pi_slots_count(slots);
     *quiet = true;
     for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
@@ -66,33 +100,35 @@ static posse_status pass(posse_executor *e, uint64_t until, bool *quiet)
         if (!pi_open(word))
             continue;
         *quiet = false;
-        posse_status status = await_task(e, i, word, until);
+        posse_status status = await_open(wait, i, word);
         if (status != POSSE_OK)
             return status;
     }
     return POSSE_OK;
 }
 
-static posse_status await_idle(posse_executor *e, uint64_t until)
+static posse_status await_idle(const struct pi_idle_wait *wait)
 {
+    posse_executor *e = wait->executor;
     posse_status status;
     bool idle = false;
     (void)pi_check_supervisor(e);
     do {
         bool quiet, called = false;
         uint64_t ends = count_ends(e);
-        status = pass(e, until, &quiet);
+        status = pass(wait, &quiet);
         if (status == POSSE_OK && quiet)
-            status = pi_finish_callbacks(e, until, &called); /* which may have submitted tasks */
+            status = await_callbacks(wait, &called);
         idle = quiet && !called && count_ends(e) == ends;
-        if (status == POSSE_OK && !idle && pi_os_now() >= until)
+        if (status == POSSE_OK && !idle && pi_os_now() >= wait->until)
             status = POSSE_TIMEOUT;
     } while (status == POSSE_OK && !idle);
     return status == POSSE_OK ? pi_shutdown_status(e) : status;
 }
 
-posse_status posse_wait_idle(posse_executor *e, long timeout_ms)
+posse_status pi_wait_idle(struct pi_idle_wait *wait, long timeout_ms)
 {
+    posse_executor *e = wait->executor;
     posse_status status = pi_check(e);
     if (status != POSSE_OK)
         return status;
@@ -100,8 +136,14 @@ posse_status posse_wait_idle(posse_executor *e, long timeout_ms)
         return pi_refuse(POSSE_INVALID, PI_WRONG_TIMEOUT);
     if (pi_self_in(e) || e->owner != PI_OWNER_PROGRAM)
         return POSSE_DEADLOCK;
+    wait->until = timeout_ms ? pi_os_after_ms(timeout_ms) : 0;
     pi_call_enter(e);
-    status = await_idle(e, timeout_ms ? pi_os_after_ms(timeout_ms) : 0);
+    status = await_idle(wait);
     pi_call_exit(e);
     return status;
+}
+
+posse_status posse_wait_idle(posse_executor *e, long timeout_ms)
+{
+    return pi_wait_idle(&(struct pi_idle_wait){.executor = e}, timeout_ms);
 }

@@ -21,6 +21,16 @@ uint64_t __real_pi_os_now(void);
 uint64_t __wrap_pi_os_now(void);
 uint64_t __wrap_pi_os_now(void) { return stopped_at ? stopped_at : __real_pi_os_now(); }
 
+static _Atomic int rests; /* in which a thread of this process sleeps to look again */
+
+void __real_pi_os_sleep(uint64_t ns);
+void __wrap_pi_os_sleep(uint64_t ns);
+void __wrap_pi_os_sleep(uint64_t ns)
+{
+    atomic_fetch_add(&rests, 1);
+    __real_pi_os_sleep(ns);
+}
+
 static posse_progress_bar *opened(int fd, const char *label)
 {
     posse_progress_bar *bar;
@@ -428,6 +438,63 @@ POOL_TEST(executor_that_is_busy, PARALLEL, 1)
     assert_shown(bar, pipes, " 0/1 [");
     open_gate(gate);
     take_error(future, POSSE_OK);
+    free_gate(pool, gate);
+}
+
+struct idle_wait {
+    posse_progress_bar *bar;
+    posse_executor *pool;
+};
+
+static posse_status call_wait_idle(void *context)
+{
+    struct idle_wait *wait = context;
+    return posse_progress_wait_idle(wait->bar, wait->pool, -1);
+}
+
+/* Nothing is drawn, so the wait sleeps until the last end wakes it. */
+TEST(the_last_end_wakes, PARALLEL)
+{
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    look_never();
+    posse_executor *pool = make_pool(2);
+    struct gate *gate = make_gate(pool);
+    struct idle_wait wait = {opened(pipes[1], "pool"), pool};
+    struct caller caller;
+    posse_future futures[4];
+    assert_ok(posse_progress_wait_idle(wait.bar, pool, -1));
+    for (int i = 0; i < 4; i++)
+        futures[i] = submitted_hold(pool, gate);
+    await_entered(gate, 2);
+    atomic_store(&rests, 0);
+    start_call(&caller, call_wait_idle, &wait);
+    await_parked(&caller);
+    open_gate(gate);
+    assert_ok(end_call(&caller));
+    assert_int_equal(atomic_load(&rests), 0);
+    for (int i = 0; i < 4; i++)
+        take_error(futures[i], POSSE_OK);
+    assert_shown(wait.bar, pipes, " 4/4 [");
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
+/* A terminal is drawn again while the wait lasts. */
+POOL_TEST(redrawn_while_tasks_run, PARALLEL, 1)
+{
+    struct screen *screen = terminal(70);
+    struct gate *gate = make_gate(pool);
+    posse_progress_bar *bar = opened(screen->fd, "pool");
+    assert_ok(posse_progress_wait_idle(bar, pool, -1));
+    posse_future future = submitted_hold(pool, gate);
+    assert_status(posse_progress_wait_idle(bar, pool, 250), POSSE_TIMEOUT);
+    open_gate(gate);
+    take_error(future, POSSE_OK);
+    posse_progress_bar_close(bar);
+    screen_read(screen, 70);
+    assert_true(count_in(screen, " 0/1 [") >= 2);
+    screen_close(screen);
     free_gate(pool, gate);
 }
 
