@@ -4,6 +4,7 @@
  * pool/assign.h.
  */
 #include "broadcast.h"
+#include "base/probe.h"
 #include "os/semaphore.h"
 #include "pool/backend.h"
 #include "pool/block.h"
@@ -70,9 +71,11 @@ static posse_status make_task(struct pi_broadcast_call *c, posse_future *future)
     s.word = taken.word;
     *future = (posse_future){c->executor, s.index, pi_generation(s.word)};
     posse_status status = pi_submit_fill(&s);
-    if (status == POSSE_OK)
-        pi_slot_withhold(s.slot, s.word, 0);
-    return status;
+    if (status != POSSE_OK)
+        return status;
+    PI_PROBE(submit, c->executor, s.index, pi_generation(s.word), c->job->fn);
+    pi_slot_withhold(s.slot, s.word, 0);
+    return POSSE_OK;
 }
 
 static void assign(const struct pi_run *run)

@@ -4,6 +4,7 @@
  * protocol.
  */
 #include "base/container_of.h"
+#include "base/probe.h"
 #include "os/clock.h"
 #include "pool/backend.h"
 #include "pool/dispatch.h"
@@ -212,6 +213,7 @@ static posse_status withhold_locked(struct pi_submission *s, struct pi_member *m
 {
     posse_executor *e = s->executor;
     count_withheld_locked(e, 1);
+    PI_PROBE(submit, e, s->index, pi_generation(s->word), s->job->fn);
     pi_slot_withhold(s->slot, s->word, s->flags);
     posse_status status = pi_accepts(e); /* seq: after the count */
     if (status != POSSE_OK && pi_submit_undo(s)) {

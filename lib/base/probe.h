@@ -5,7 +5,9 @@
  * when the library was built; elsewhere probes are nothing. Each has four arguments:
  *
  *   probe    where                                     arguments
- *   submit   a task is about to enter the queue        executor, slot, generation, function
+ *   submit   a task is about to enter the queue, or    executor, slot, generation, function
+ *            its group, or to be one worker's alone
+ *            (posse_broadcast)
  *   claim    a worker begins a run of it               executor, slot, generation, worker
  *   finish   it has ended                              executor, slot, generation, state (state.h)
  *   loss     the supervisor reaps a worker that died   executor, worker, pid, signal

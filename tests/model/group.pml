@@ -7,10 +7,10 @@
  * Sequentially consistent; every atomic operation is one step. The dispatcher's lock is one, too,
  * but what others do without it comes in between.
  *
- * Abstracted: the time of a group: its end is a cancel of what is PENDING; the ring: a task that is PENDING is in it (pool.pml); the list of ended tasks: the
- * group hears of an end at any time after it (done_list.pml, dispatch.pml); deaths: the recovery
- * does the next step of the dead worker, only later. One worker; the supervisor starts it again
- * if a task is PENDING.
+ * Abstracted: the time of a group: its end is a cancel of what is PENDING; the ring: a task that is
+ * PENDING is in it (pool.pml); the list of ended tasks: the group hears of an end at any time after
+ * it (done_list.pml, dispatch.pml); deaths: the recovery does the next step of the dead worker,
+ * only later. One worker; the supervisor starts it again if a task is PENDING.
  *
  * Checked: no more than MAX tasks run in turn; nobody frees a slot that the group still reads, or
  * twice; the executor closes with no task left that was accepted; in the end each slot is FREE, and

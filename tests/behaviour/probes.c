@@ -1,0 +1,162 @@
+/* probes.c - the static probe `submit` fires once for each task, also for one that is withheld.
+ *
+ * A probe is a nop. A note of the program says where; there the test puts a breakpoint, as a tracer
+ * does, and counts the traps.
+ */
+#include "support/support.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <posse_group.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_PLACES 16
+#define NOP 0x90
+#define BREAKPOINT 0xcc
+#if defined(__x86_64__)
+#define IS_X86 1
+#else
+#define IS_X86 0
+#endif
+
+static unsigned char *places[MAX_PLACES];
+static int n_places;
+static _Atomic int hits;
+static struct sigaction before;
+
+/* Behind the breakpoint, which was a nop, it goes on. */
+static void on_trap(int number)
+{
+    (void)number;
+    atomic_fetch_add(&hits, 1);
+}
+
+static int take_bias(struct dl_phdr_info *info, size_t size, void *bias)
+{
+    (void)size;
+    *(uintptr_t *)bias = info->dlpi_addr;
+    return 1; /* the program is the first */
+}
+
+/* One note: place, base and semaphore, then provider and name. */
+static void look_at_note(const char *text, size_t size)
+{
+    uintptr_t bias = 0;
+    Elf64_Addr place;
+    static const char submit[] = "posse\0submit";
+    if (size < 3 * sizeof place + sizeof submit ||
+        memcmp(text + 3 * sizeof place, submit, sizeof submit) != 0)
+        return;
+    assert_true(n_places < MAX_PLACES);
+    memcpy(&place, text, sizeof place);
+    (void)dl_iterate_phdr(take_bias, &bias);
+    places[n_places++] = (unsigned char *)(bias + place); /* NOLINT(performance-no-int-to-ptr) */
+}
+
+static size_t padded(size_t size) { return (size + 3) & ~(size_t)3; }
+
+static void look_at_notes(const char *at, size_t size)
+{
+    Elf64_Nhdr note;
+    for (; size > sizeof note; at += sizeof note + padded(note.n_namesz) + padded(note.n_descsz)) {
+        memcpy(&note, at, sizeof note);
+        size_t whole = sizeof note + padded(note.n_namesz) + padded(note.n_descsz);
+        if (whole > size)
+            return;
+        if (strncmp(at + sizeof note, "stapsdt", 8) == 0)
+            look_at_note(at + sizeof note + padded(note.n_namesz), note.n_descsz);
+        size -= whole;
+    }
+}
+
+static void find_places(void)
+{
+    struct stat file;
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && fstat(fd, &file) == 0);
+    const char *image = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_true(image != MAP_FAILED);
+    const Elf64_Ehdr *head = (const void *)image;
+    const Elf64_Shdr *sections = (const void *)(image + head->e_shoff);
+    n_places = 0;
+    for (int i = 0; i < head->e_shnum; i++)
+        if (sections[i].sh_type == SHT_NOTE)
+            look_at_notes(image + sections[i].sh_offset, sections[i].sh_size);
+    munmap((void *)image, (size_t)file.st_size);
+    close(fd);
+}
+
+static void put_all(unsigned char byte)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < n_places; i++) {
+        unsigned char *begin = places[i] - (uintptr_t)places[i] % page;
+        if (mprotect(begin, page, PROT_READ | PROT_WRITE | PROT_EXEC) != 0)
+            skip();
+        assert_int_equal(*places[i], byte == NOP ? BREAKPOINT : NOP);
+        *places[i] = byte;
+        assert_int_equal(mprotect(begin, page, PROT_READ | PROT_EXEC), 0);
+    }
+}
+
+/* From here on it counts. The workers of the pool go on without. */
+static void attach(void)
+{
+    struct sigaction trap = {.sa_handler = on_trap};
+    find_places();
+    if (!IS_X86 || n_places == 0) /* built without sys/sdt.h */
+        skip();
+    assert_int_equal(sigaction(SIGTRAP, &trap, &before), 0);
+    put_all(BREAKPOINT);
+    atomic_store(&hits, 0);
+}
+
+static void detach(void)
+{
+    put_all(NOP);
+    assert_int_equal(sigaction(SIGTRAP, &before, NULL), 0);
+}
+
+static void submit_to(posse_executor *pool, posse_group *group)
+{
+    posse_job job = {.struct_size = sizeof job, .fn = identity_task, .group = group};
+    assert_ok(posse_submit_with(pool, &job, NULL));
+}
+
+POOL_TEST(submit_fires_once, ALL, 2)
+{
+    posse_group *group;
+    posse_group_options options = {.struct_size = sizeof options, .max_running = 1};
+    attach();
+    assert_ok(posse_group_create(pool, &options, &group));
+    assert_ok(posse_submit(pool, identity_task, NULL, 0, NULL));
+    assert_int_equal(atomic_load(&hits), 1);
+    for (int i = 0; i < 20; i++)
+        submit_to(pool, group);
+    assert_int_equal(atomic_load(&hits), 21);
+    assert_ok(posse_group_wait(group, -1));
+    assert_int_equal(atomic_load(&hits), 21);
+    detach();
+    assert_ok(posse_group_destroy(group));
+}
+
+static int nothing_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)task, (void)arg, (void)size;
+    return 0;
+}
+
+POOL_TEST(submit_fires_for_each_worker, PARALLEL, 3)
+{
+    posse_broadcast_job job = {.struct_size = sizeof job, .fn = nothing_task};
+    assert_eventually(stats_of(pool).workers == 3);
+    attach();
+    assert_ok(posse_broadcast(pool, &job, NULL));
+    assert_int_equal(atomic_load(&hits), 3);
+    detach();
+}
