@@ -38,8 +38,9 @@ typedef struct posse_info {
     posse_state state;
     posse_status status; /* how it ended, as posse_exception says it; POSSE_TIMEOUT: it has not */
     long worker;         /* that runs it, or ran it last, as posse_task_worker; -1: none yet */
-    /* The process of that worker; with threads and inline the program's. 0: not known, as it never
-     * ran or the executor is without stamps. A lost task has it also without. */
+    /* The process that runs it, or ran it last: the worker's; with POSSE_FRESH the task's own; with
+     * threads and inline the program's. 0: not known, as it never ran or the executor is without
+     * stamps. A lost task has it also without. */
     long pid;
     long attempt;          /* runs so far, from 0 to 255 */
     uint64_t submitted_ns; /* a stamp; 0: not known, as the executor is without stamps */
@@ -85,8 +86,8 @@ POSSE_API uint64_t posse_quantile(const posse_histogram *histogram, double q);
 
 /* ---- timeline -------------------------------------------------------------------------------- */
 
-/* A picture of what the workers did: each run of a task with its name (or its function's), how long
- * it waited and how it ended; starts, deaths and kills of workers, deadlines, when workers slept,
+/* A picture of what the workers did: each run of a task with its name (or its function's), its
+ * process, how long it waited and how it ended; starts, deaths and kills of workers, deadlines, when workers slept,
  * how many tasks waited, and how much memory there was. */
 typedef enum posse_trace_format {
     /* For ui.perfetto.dev and chrome://tracing: the trace event format, a JSON object. */

@@ -35,9 +35,13 @@ static void add_run(const struct pi_trace *trace, const struct pi_trace_event *e
     pi_text_add_json(text, event->name);
     pi_text_add(text,
                 "\",\"args\":{\"outcome\":\"%s\",\"waited_us\":%llu.%03u,\"attempt\":%u,"
-                "\"slot\":%u,\"generation\":%u}}",
+                "\"slot\":%u,\"generation\":%u,\"pid\":%u",
                 pi_trace_outcome(event), US(event->began - event->submitted), event->attempt,
-                event->slot, event->generation);
+                event->slot, event->generation, pi_trace_pid(event->value[1]));
+    if (event->state == PI_LOST)
+        pi_text_add(text, ",\"signal\":%d,\"exit_code\":%d", pi_trace_signal(event->value[1]),
+                    pi_trace_exit_code(event->value[1]));
+    pi_text_add(text, "}}");
 }
 
 static void add_counters(struct pi_text *text, uint64_t ns, const uint64_t value[2])

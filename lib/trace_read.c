@@ -145,8 +145,10 @@ static void read_running(posse_executor *e, struct pi_trace *trace, uint32_t ind
     event.generation = pi_generation(word);
     event.worker = pi_owner(word) < PI_MAX_WORKERS ? pi_owner(word) : 0;
     event.attempt = pi_load_relaxed(&slot->attempt); /* relaxed, all: the word is looked at again */
-    if (pi_load_acquire(&stamps->life) >> 32 != event.generation) /* with pi_stamp_start */
+    uint64_t life = pi_load_acquire(&stamps->life);  /* with pi_stamp_start */
+    if (life >> 32 != event.generation)
         return;
+    event.value[1] = pi_trace_process((uint32_t)life, 0, 0);
     event.began = pi_load_relaxed(&stamps->started);       /* as said */
     event.submitted = pi_load_relaxed(&stamps->submitted); /* as said */
     event.at = trace->ended;

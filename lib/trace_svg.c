@@ -171,9 +171,14 @@ static void draw_run(const struct pi_picture *p, const struct pi_trace_event *ru
     begin_bar(p, run, class);
     pi_text_add(p->text, "<title>");
     pi_text_add_xml(p->text, run->name);
-    pi_text_add(p->text, ": %s\nwaited %s, ran %s\nattempt %u, worker %u, slot %u</title></rect>",
+    pi_text_add(p->text, ": %s\nwaited %s, ran %s\nattempt %u, worker %u, slot %u, pid %u",
                 pi_trace_outcome(run), pi_trace_time(run->began - run->submitted, waited),
-                pi_trace_time(run->at - run->began, ran), run->attempt, run->worker, run->slot);
+                pi_trace_time(run->at - run->began, ran), run->attempt, run->worker, run->slot,
+                pi_trace_pid(run->value[1]));
+    if (run->state == PI_LOST)
+        pi_text_add(p->text, ", signal %d, exit code %d", pi_trace_signal(run->value[1]),
+                    pi_trace_exit_code(run->value[1]));
+    pi_text_add(p->text, "</title></rect>");
     label(p, run);
     pi_text_add(p->text, "\n");
 }

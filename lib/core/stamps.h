@@ -11,7 +11,8 @@
  *   submitted    worker w, copied from there; only in the   RUNNING(w), `attempt` 0
  *                first run
  *   started      w, in each run                             RUNNING(w)
- *   life         w, release, after both                     RUNNING(w)
+ *   life         w, release, after both; again, when the    RUNNING(w)
+ *                task gets a process of its own
  *   ended        w, before the last arrow                   RUNNING(w)
  *                whoever else ends the task, before the     PENDING, RUNNING, KILLING
  *                last arrow, if that makes it larger

@@ -30,7 +30,7 @@
 
 enum pi_trace_kind {
     PI_TRACE_NONE,
-    PI_TRACE_RUN,      /* a task ran: all fields; value: its function, whether it runs again */
+    PI_TRACE_RUN,      /* a task ran: all fields; value: its function, and pi_trace_process */
     PI_TRACE_SLEEP,    /* a worker slept */
     PI_TRACE_COUNTERS, /* value: tasks that wait, bytes that have memory */
     PI_TRACE_START,    /* a worker was started; value: its pid */
@@ -75,6 +75,18 @@ static inline size_t pi_trace_ring_size(uint32_t capacity)
 static inline struct pi_trace_ring *pi_trace_ring(const struct pi_trace_rings *rings, unsigned ring)
 {
     return (void *)(rings->base + ring * pi_trace_ring_size(rings->capacity));
+}
+
+/* The process of a run, and how it died if the task is LOST: as wait gives it, in two bytes. */
+static inline uint64_t pi_trace_process(uint32_t pid, int signal, int exit_code)
+{
+    return (uint64_t)(uint16_t)(signal ? signal : exit_code << 8) << 32 | pid;
+}
+static inline unsigned pi_trace_pid(uint64_t process) { return (unsigned)process; }
+static inline int pi_trace_signal(uint64_t process) { return (int)(process >> 32 & 0xff); }
+static inline int pi_trace_exit_code(uint64_t process)
+{
+    return pi_trace_signal(process) ? -1 : (int)(process >> 40 & 0xff);
 }
 
 static inline uint64_t pi_trace_what(enum pi_trace_kind kind, unsigned state, unsigned attempt)

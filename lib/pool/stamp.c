@@ -52,6 +52,14 @@ void pi_stamp_start(const struct posse_task *task)
                      pi_stamps_life(pi_generation(task->word), (uint32_t)e->guard.pid));
 }
 
+void pi_stamp_process(const struct posse_task *task, long pid)
+{
+    posse_executor *e = task->executor;
+    if (e->stamps) /* release: as above */
+        pi_store_release(&e->segment.stamps[task->index].life,
+                         pi_stamps_life(pi_generation(task->word), (uint32_t)pid));
+}
+
 /* ---- end ---- */
 
 /* Others may write it at the same time, for this life or late for an earlier one. */

@@ -10,6 +10,8 @@ static inline void pi_stamp_submit(struct pi_slot *slot, uint64_t now)
 }
 /* Its worker, before its run counts in `attempt`. */
 void pi_stamp_start(const struct posse_task *task);
+/* The task runs in a process of its own: worker/fresh.c. Nothing without options.stamps. */
+void pi_stamp_process(const struct posse_task *task, long pid);
 /* Whoever is about to make the task final, from that word to a final state. */
 void pi_stamp_end(posse_executor *executor, uint32_t index, uint64_t from, enum pi_state to);
 /* A worker that lives, when the run of its task is over and the task runs again: before it is

@@ -102,7 +102,7 @@ void pi_tracer_run(posse_executor *e, const struct pi_trace_run *run)
         .task = (uint64_t)pi_generation(run->word) << 32 | run->index,
         .at = run->at,
         /* relaxed: the run is over, or this worker's */
-        .value = {pi_load_relaxed(&slot->fn), run->state == PI_PENDING},
+        .value = {pi_load_relaxed(&slot->fn)},
         .details = pi_slot_details(e, slot),
     };
     /* relaxed, all: this thread wrote them, or their writer was reaped */
@@ -111,6 +111,10 @@ void pi_tracer_run(posse_executor *e, const struct pi_trace_run *run)
     bool begun = life >> 32 == pi_generation(run->word);
     draft.began = begun ? pi_load_relaxed(&stamps->started) : run->at;       /* as said */
     draft.submitted = begun ? pi_load_relaxed(&stamps->submitted) : run->at; /* as said */
+    bool lost = run->state == PI_LOST; /* then the slot tells of a death */
+    draft.value[1] =
+        pi_trace_process(begun ? (uint32_t)life : 0, lost ? (int)slot->death.signal : 0,
+                         lost ? (int)slot->death.exit_code : 0);
     draft.what = pi_trace_what(PI_TRACE_RUN, run->state, attempt) |
                  (uint64_t)(worker < PI_MAX_WORKERS ? worker : 0) << 32;
     append(e, ring, &draft);

@@ -48,6 +48,7 @@
 #include "os/spare.h"
 #include "pool/descriptors.h"
 #include "pool/error.h"
+#include "pool/stamp.h"
 #include "pool/task_memory.h"
 #include "worker/fresh_end.h"
 #include "worker/fresh_task.h"
@@ -246,6 +247,7 @@ static bool run_once(struct run *r)
 {
     posse_executor *e = r->task->executor;
     fill(r);
+    pi_stamp_process(r->task, r->spare.pid);
     pi_os_semaphore_post(&r->spare.memory->go);
     reap_leaving();
     if (pi_lanes_any(&e->segment.lanes))
