@@ -25,8 +25,8 @@ extern "C" {
 
 /* A task is of a group if its job.group names it. The group neither owns nor keeps the task's
  * future: the caller releases it whenever it likes, or gives none. A group is the program's: worker
- * processes cannot use it, nor can tasks wait for it. The first one of an executor starts a thread
- * in it, which ends with posse_destroy. */
+ * processes cannot use it (POSSE_WRONG_PROCESS), nor can tasks wait for it. The first one of an
+ * executor starts a thread in it, which ends with posse_destroy. */
 
 /* What posse_group_create makes. Zero is the default everywhere. */
 typedef struct posse_group_options {
@@ -71,7 +71,7 @@ POSSE_API POSSE_CHECK posse_status posse_group_create(posse_executor *executor,
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_group_wait(posse_group *group, long timeout_ms);
 
-/* How many of its tasks have not ended; 0 if group is NULL. */
+/* How many of its tasks have not ended; 0 if group is NULL, or of another process. */
 POSSE_API size_t posse_group_left(posse_group *group);
 
 /* Cancels all its tasks, each as posse_cancel does: those that run are asked to stop. From now on a

@@ -87,8 +87,8 @@ POSSE_API uint64_t posse_quantile(const posse_histogram *histogram, double q);
 /* ---- timeline -------------------------------------------------------------------------------- */
 
 /* A picture of what the workers did: each run of a task with its name (or its function's), its
- * process, how long it waited and how it ended; starts, deaths and kills of workers, deadlines, when workers slept,
- * how many tasks waited, and how much memory there was. */
+ * process, how long it waited and how it ended; starts, deaths and kills of workers, deadlines,
+ * when workers slept, how many tasks waited, and how much memory there was. */
 typedef enum posse_trace_format {
     /* For ui.perfetto.dev and chrome://tracing: the trace event format, a JSON object. */
     POSSE_TRACE_JSON = 0,

@@ -72,10 +72,11 @@ static void describe_over(posse_executor *e, struct pi_slot *slot, posse_error *
 }
 
 /* Where it was lost, if it ran elsewhere (worker/place.c). */
-static void describe_loss(posse_executor *e, struct pi_slot *slot, posse_error *error)
+static void describe_loss(posse_executor *e, const struct pi_seen *seen, posse_error *error)
 {
-    struct pi_bytes node = pi_slot_result(e, slot);
-    pi_error_of_death(&slot->death, error);
+    struct pi_bytes node = pi_slot_result(e, seen->slot);
+    struct pi_death death = pi_slot_death(seen->slot, seen->word);
+    pi_error_of_death(&death, error);
     size_t length = strlen(error->message);
     if (e->runner && node.size == PI_NODE_NAME && node.bytes)
         snprintf(error->message + length, sizeof error->message - length, " on %.*s",
@@ -106,7 +107,7 @@ static void describe_end(posse_executor *e, const struct pi_seen *seen, posse_er
     if (error->status == POSSE_TASK_FAILED)
         describe_failure(e, slot, error);
     else if (error->status == POSSE_WORKER_LOST || error->status == POSSE_FORBIDDEN)
-        describe_loss(e, slot, error);
+        describe_loss(e, seen, error);
     else if (error->status == POSSE_DEADLINE)
         describe_deadline(slot, error);
     else if (error->status == POSSE_OVER_MEMORY || error->status == POSSE_OVER_CPU)

@@ -66,8 +66,9 @@ static void read_task(posse_future future, const struct pi_seen *seen, posse_inf
     if (future.executor->stamps)
         read_stamps(future, slot, info);
     read_details(future.executor, slot, info);
-    if (pi_state(seen->word) == PI_LOST && slot->death.pid > 0)
-        info->pid = (long)slot->death.pid;
+    int64_t died = pi_state(seen->word) == PI_LOST ? pi_slot_death(slot, seen->word).pid : 0;
+    if (died > 0)
+        info->pid = (long)died;
 }
 
 /* Again if the task has gone on meanwhile, but not for ever: a task may overwrite the word. */

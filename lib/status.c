@@ -52,7 +52,7 @@ static posse_status end_of_loss(const posse_executor *e, const struct pi_seen *s
 {
     if (!e->seal)
         return POSSE_WORKER_LOST;
-    bool forbidden = seen->slot->death.forbidden != 0;
+    bool forbidden = pi_slot_death(seen->slot, seen->word).forbidden != 0;
     return confirm(seen, forbidden ? POSSE_FORBIDDEN : POSSE_WORKER_LOST);
 }
 

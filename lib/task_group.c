@@ -23,14 +23,29 @@ static posse_status check(const posse_executor *e)
     return status;
 }
 
+/* The process that has made groups; 0: none has. A handle may be foreign: in another process its
+ * memory is not there, so it is not followed. */
+static _Atomic pid_t maker;
+
+static bool has_groups(void)
+{
+    const struct pi_os_fork_detect here = {.pid = atomic_load(&maker)}; /* seq, all: a number */
+    return pi_os_fork_detect_holds(&here);
+}
+
 static posse_status check_group(const posse_group *g)
 {
-    return g ? check(g->executor) : pi_refuse(POSSE_INVALID, "group is NULL");
+    if (!g)
+        return pi_refuse(POSSE_INVALID, "group is NULL");
+    return has_groups() ? check(g->executor) : POSSE_WRONG_PROCESS;
 }
 
 posse_status pi_check_job_group(const posse_executor *e, const posse_group *g)
 {
     posse_status status = check(e); /* first: a worker process has not the group's memory */
+    if (status == POSSE_OK &&
+        e->guard.pid != atomic_load(&maker)) /* nor has one without any; seq: as said */
+        status = POSSE_WRONG_PROCESS;
     if (status == POSSE_OK && g->executor != e)
         status = pi_refuse(POSSE_INVALID, "job.group is of another executor");
     return status;
@@ -72,6 +87,7 @@ static posse_status make(posse_executor *e, const posse_group_options *options, 
     g->cq.ended = pi_group_ended_locked;
     g->cq.outlives_destroy = true;
     start_time(g, options->timeout_ms);
+    atomic_store(&maker, e->guard.pid); /* seq: as said */
     *group = g;
     return POSSE_OK;
 }
@@ -157,7 +173,7 @@ posse_status posse_group_wait(posse_group *g, long timeout_ms)
 
 size_t posse_group_left(posse_group *g)
 {
-    if (!g || pi_check(g->executor) != POSSE_OK)
+    if (check_group(g) != POSSE_OK)
         return 0;
     pthread_mutex_lock(&g->executor->dispatcher.lock);
     size_t left = g->left;

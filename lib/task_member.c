@@ -89,8 +89,10 @@ static void offer_locked(struct pi_member *m)
     m->group->running += m->runs;
     if (!m->runs)
         return;
-    if (push && pi_push(e, pi_slot_lane(slot), index, 0) != PI_PUSHED)
-        pi_finish_ownerless(e, index, pi_word_of(m->sub.future));
+    uint64_t word = pi_word_of(m->sub.future);
+    if (push && pi_push(e, pi_slot_lane(slot), index, 0) != PI_PUSHED && is_there(m) &&
+        pi_state(word) == PI_PENDING) /* else a task that waits for it has claimed it */
+        pi_finish_ownerless(e, index, word);
     (void)pi_wake_or_grow(e);
     if (pi_phase_of(e) != PI_OPEN) /* the last worker may have left */
         e->backend->notify(e);

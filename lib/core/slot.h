@@ -85,7 +85,7 @@ struct pi_slot {
 
     union {
         unsigned char inline_result[PI_INLINE_RESULT]; /* begins the line, so it is aligned */
-        struct pi_death death;                         /* as `retries`, before LOST */
+        struct pi_death death; /* as `retries`, before LOST; but see pi_slot_death */
     };
     /* In FILLING, if DETAILED: a block that lasts as long as this life, see details.h. */
     _Atomic pi_block_ref details;
@@ -144,6 +144,12 @@ static inline bool pi_slot_is_grouped(struct pi_slot *slot)
 static inline bool pi_slot_is_left(struct pi_slot *slot, uint64_t word)
 {
     return (word & PI_DETACHED) && !pi_slot_is_grouped(slot);
+}
+
+/* How the worker of a LOST task died. Nobody knows if the task had none (pool/verify.c). */
+static inline struct pi_death pi_slot_death(const struct pi_slot *slot, uint64_t word)
+{
+    return pi_owner(word) == PI_OWNER_NONE ? (struct pi_death){.exit_code = -1} : slot->death;
 }
 
 /* The lane of the slot's task. relaxed: constant after FILLING; if the task may end meanwhile, the

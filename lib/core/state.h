@@ -9,7 +9,8 @@
  *   bits 0-3    state
  *   bits 4-9    flags, below
  *   bits 10-19  owner: the submitter of FILLING, the worker of RUNNING and KILLING. It stays in a
- *               final state; PI_OWNER_NONE there, or in PENDING, says: the task was never claimed;
+ *               final state; PI_OWNER_NONE there, or in PENDING, says: the task was never claimed,
+ *               or is LOST and had no worker;
  *               PI_OWNER_WITHHELD in PENDING: it is in no ring, see core/slot.h
  *   bits 20-31  parker: 1 + the index of the caller that sleeps until the task ends; 0: none
  *   bits 32-63  generation: grows when the slot is freed, so that old handles are stale
@@ -41,17 +42,22 @@
         TO(RUNNING)      /* worker w; the caller that waits for the task, if it is in a task */    \
         TO(PENDING)      /* whoever has withheld it: it goes into its ring */                      \
         TO(FILLING)      /* the submitter: no room, or closed, and nobody has claimed the task */  \
-        TO(CANCELLED)    /* a canceller */                                                         \
+        TO(CANCELLED)    /* a canceller; the supervisor: nobody will run it (the executor closes,  \
+                            or its worker alone was to, see assign.h) */                           \
         TO(TIMED_OUT)    /* the program: the time of its task group is up */                       \
-        TO(LOST))        /* the supervisor: no memory to push a dead worker's task again */        \
+        TO(LOST))        /* the supervisor, a worker that gives it back, or the program that lets  \
+                            it go from its group: no memory for its ring */                        \
     STATE(RUNNING,       /* Worker w runs the task; inline, its submitter does. */                 \
         TO(DONE)         /* w */                                                                   \
         TO(FAILED)       /* w */                                                                   \
-        TO(TIMED_OUT)    /* w, late itself; threads: the supervisor, and sets PINNED */            \
-        TO(CANCELLED)    /* posse_kill with threads, and sets PINNED */                            \
-        TO(KILLING)      /* posse_kill, or the supervisor at the deadline; with processes */       \
-        TO(PENDING)      /* w, back from helping; the supervisor, w reaped: the next attempt */    \
-        TO(LOST))        /* the supervisor, w reaped; anyone, without w; w: fresh.c */             \
+        TO(TIMED_OUT)    /* w: late, or over a limit; the supervisor, w reaped: over a limit;      \
+                            threads: the supervisor at the deadline, and sets PINNED */            \
+        TO(CANCELLED)    /* threads: posse_kill, or the supervisor after the grace; sets PINNED */ \
+        TO(KILLING)      /* processes: posse_kill; the supervisor: late, over a limit, after the   \
+                            grace */                                                               \
+        TO(PENDING)      /* w: gives it back, or its process was lost and w lives (fresh.c);       \
+                            the supervisor, w reaped: the next attempt */                          \
+        TO(LOST))        /* the supervisor, w reaped; anyone, without w; w: fresh.c, place.c */    \
     STATE(KILLING,       /* Worker w is about to be killed. If the task ends now, w pauses. */     \
         TO(DONE)         /* w, if it got SIGTERM first (grace.c): it takes no other task */        \
         TO(FAILED)       /* the same */                                                            \

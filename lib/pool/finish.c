@@ -115,7 +115,8 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     if (e->stamps)
         pi_stamp_end(e, index, *from, pi_state(end));
     pi_touch(e, owner, index);
-    if (!pi_slot_transition(slot, from, pi_state(end), end, PI_PINNED & ~end)) {
+    uint64_t other = end & PI_OWNER_MASK ? PI_OWNER_MASK : 0; /* else the owner stays */
+    if (!pi_slot_transition(slot, from, pi_state(end), end, (PI_PINNED | other) & ~end)) {
         uncount(counter);
         return false;
     }

@@ -48,7 +48,8 @@ struct posse_task {
 struct pi_self {
     posse_executor *executor;
     unsigned worker;         /* PI_OWNER_PROGRAM inline */
-    long ran;                /* tasks so far */
+    long ran;                /* tasks so far, */
+    long ran_assigned;       /* and of these, of posse_broadcast: none of max_tasks_per_worker */
     uint64_t counted_ns;     /* when it last counted for a trace: see tracer.c */
     uint64_t ended_ns;       /* when its last task ended, if it goes on at once; 0: see stamp.c */
     bool begun;              /* its initializer has ended, and it is sealed if it has to be */

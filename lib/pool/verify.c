@@ -67,12 +67,24 @@ bool pi_is_on_stack(posse_executor *e, unsigned worker, uint32_t index)
     return true;
 }
 
+/* Before the end, as the next life begins without one. If the task has ended meanwhile, and another
+ * one has the slot, that one has another deadline. */
+static void clear_deadline(struct pi_slot *slot, uint64_t word)
+{
+    uint64_t deadline =
+        pi_load_acquire(&slot->deadline_ns); /* before the word is looked at again */
+    if (deadline != 0 && pi_same_state(pi_load_seq(&slot->word), word))
+        (void)pi_cas(&slot->deadline_ns, &deadline, 0); /* orders nothing */
+}
+
+/* The slot is not this process's: another may end the task just now. So nothing is written but the
+ * word, which says that no death is known (pi_slot_death). */
 void pi_finish_ownerless(posse_executor *e, uint32_t index, uint64_t word)
 {
-    struct pi_slot *slot = &e->segment.slots.at[index];
-    slot->death = (struct pi_death){.exit_code = -1};
-    pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed: published with the end */
-    (void)pi_finish(e, index, &word, PI_LOST, &e->segment.header->lost);
+    if (pi_state(word) != PI_PENDING) /* there it is 0 */
+        clear_deadline(&e->segment.slots.at[index], word);
+    (void)pi_finish(e, index, &word, pi_with_owner(PI_LOST, PI_OWNER_NONE),
+                    &e->segment.header->lost);
 }
 
 static void verify_running(posse_executor *e, uint32_t index, uint64_t word,

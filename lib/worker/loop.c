@@ -137,7 +137,7 @@ static bool must_exit(const struct worker *w)
 static void check_limits(struct worker *w)
 {
     posse_executor *e = w->executor;
-    bool ran_all = e->max_tasks && pi_self->ran >= e->max_tasks;
+    bool ran_all = e->max_tasks && pi_self->ran - pi_self->ran_assigned >= e->max_tasks;
     bool has_grown = e->max_rss && pi_os_rss() - w->resident > (long)e->max_rss;
     w->retiring = ran_all || has_grown;
 }

@@ -39,7 +39,7 @@ void pi_run_assigned(posse_executor *e, unsigned worker, uint64_t assigned)
     if (!claimed)
         return;
     pi_run(e, worker, index, word);
-    pi_self->ran--; /* it is none of max_tasks_per_worker */
+    pi_self->ran_assigned++;
 }
 
 /* A copy of the block, to be freed; NULL: there is none, or no memory (ENOMEM). */

@@ -552,6 +552,30 @@ POOL_TEST(wrong_process, FORKED, 1)
     end_group(group);
 }
 
+/* The program made the group after the workers were forked: its memory is not there, or another's.
+ */
+static int foreign_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_group *group;
+    (void)task, (void)size;
+    memcpy(&group, arg, sizeof group);
+    return posse_group_wait(group, 0) == POSSE_WRONG_PROCESS &&
+                   posse_group_cancel(group) == POSSE_WRONG_PROCESS &&
+                   posse_group_kill(group) == POSSE_WRONG_PROCESS && posse_group_left(group) == 0 &&
+                   posse_group_destroy(group) == POSSE_WRONG_PROCESS
+               ? 0
+               : GAVE_UP;
+}
+
+POOL_TEST(in_a_worker_process, PROCESSES, 1)
+{
+    void *nowhere = (void *)16;
+    posse_group *group = make_group(pool, 0, 0);
+    take_error(SUBMIT_VALUE(pool, foreign_task, group), POSSE_OK);
+    take_error(SUBMIT_VALUE(pool, foreign_task, nowhere), POSSE_OK);
+    end_group(group);
+}
+
 TEST(broken, PROCESSES)
 {
     posse_executor *pool = POOL(1, .on_worker_lost = POSSE_BREAK);

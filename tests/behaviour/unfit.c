@@ -116,3 +116,14 @@ TEST(what_the_initializer_sets_stays, UNSANITIZED(PROCESSES))
         assert_ok(posse_destroy(pool));
     }
 }
+
+/* A task of a broadcast is an earlier task, too. */
+POOL_TEST(after_a_broadcast, PROCESSES, 1)
+{
+    posse_broadcast_job job = {.struct_size = sizeof job, .fn = hard_data_task};
+    size_t n = 0;
+    assert_eventually(stats_of(pool).workers == 1);
+    assert_ok(posse_broadcast(pool, &job, &n));
+    assert_int_equal(n, 1);
+    assert_true(taken(pool) > 0);
+}

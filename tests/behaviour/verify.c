@@ -54,6 +54,50 @@ static void end_scene(struct scene scene)
     end_pool(scene.pool);
 }
 
+/* The caller that finds a task without a worker is late: the task has ended meanwhile. */
+POOL_TEST(late_for_a_loss, PROCESSES, 1)
+{
+    long signal = SIGKILL;
+    posse_future future = SUBMIT_VALUE(pool, signal_task, signal);
+    posse_error error = error_of(future);
+    assert_int_equal(error.signal, SIGKILL);
+    uint64_t was = pi_with_state(pi_word_of(future), PI_RUNNING);
+    pi_finish_ownerless(pool, future.slot, was);
+    assert_int_equal(error_of(future).signal, SIGKILL);
+    assert_int_equal(error_of(future).pid, error.pid);
+    assert_ok(posse_release(future));
+    assert_eventually(stats_of(pool).workers == 1);
+}
+
+/* The same with a result, which lies in the same place. */
+POOL_TEST(late_for_a_result, PARALLEL, 1)
+{
+    static const char bytes[24] = "as long as a death is";
+    const void *result;
+    posse_future future = submitted(pool, echo_task, bytes, sizeof bytes);
+    assert_ok(posse_result(future, -1, &result, NULL));
+    pi_finish_ownerless(pool, future.slot, pi_with_state(pi_word_of(future), PI_RUNNING));
+    assert_memory_equal(result, bytes, sizeof bytes);
+    assert_ok(posse_release(future));
+}
+
+/* It ends without a death that anyone knows of. */
+POOL_TEST(no_worker_of_its_name, PARALLEL, 1)
+{
+    struct gate *gate = make_gate(pool);
+    posse_future held = submitted_hold(pool, gate), future;
+    await_entered(gate, 1);
+    future = submitted_long(pool, square_task, 3);
+    pi_finish_ownerless(pool, future.slot, pi_word_of(future));
+    posse_error error = take_error(future, POSSE_WORKER_LOST);
+    assert_int_equal(error.signal, 0);
+    assert_int_equal(error.exit_code, -1);
+    assert_int_equal(error.pid, 0);
+    open_gate(gate);
+    take_error(held, POSSE_OK);
+    free_gate(pool, gate);
+}
+
 POOL_TEST(stopped_worker, PROCESSES, 1)
 {
     pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));

@@ -1,4 +1,4 @@
-/* feed.pml - messages of a task to those who hold its future: who sleeps, and who is woken.
+/* feed.pml - messages of a task to the holders of its future: which sleep, and which are woken.
  *
  * Mirrors: feed.h, message.c, pi_messages_put, pi_messages_peek, pi_messages_take,
  * pi_messages_await_room, pi_messages_claim_writer, pi_wake_readers, look, announce, withdraw
@@ -8,8 +8,8 @@
  *
  * Abstracted: the words of a message, which its place in the ring stands for; the stamp; the feed
  * is there or not; a parker in the word, or BROADCAST, is a bit for each reader. The look that a
- * sleeper takes every second is left out on purpose: here a wake that is lost shows as one who
- * sleeps for ever.
+ * sleeper takes every second is left out on purpose: here a wake that is lost shows as a process
+ * that sleeps for ever.
  *
  * Checked: each message comes out once, in order; a reader that is told the end has left none; the
  * task and the readers come to their ends.
@@ -18,7 +18,7 @@
  *   FIRST_ASLEEP   the first message wakes nobody, though a reader may have come before
  *   LOOK_FIRST     a reader looks for a message, then sets `awaited`
  *   WAKE_FIRST     the task looks at `awaited` before the message is in
- *   CLEAR_LAST     the task clears `awaited` after it has looked who waits
+ *   CLEAR_LAST     the task clears `awaited` after it has looked which readers wait
  *   FULL_FIRST     the task does not try again once it is named as one that waits for room
  *   ROOM_FIRST     a reader looks at `writer` before the message is out
  *   END_LAST       a reader looks for the end after it has found no message

@@ -1,4 +1,4 @@
-/* idle.pml - who sleeps, who looks out, and who is woken.
+/* idle.pml - which workers sleep, which look out, and which are woken.
  *
  * Mirrors: idle.h, idle.c, loop.c, pi_wake_worker, pi_wake_all_workers, pi_recover
  *
@@ -15,8 +15,8 @@
  *
  * Mutants, which must fail:
  *   NO_WAKE_ALL     nobody is woken after a recovery
- *   WAKE_SLEEPING   after a recovery only those are woken who are SLEEPING, and not one whom the
- *                   dead one had claimed but not posted, and who sleeps with SPINNING set
+ *   WAKE_SLEEPING   after a recovery only workers that are SLEEPING are woken, and not one that the
+ *                   dead worker had claimed but not posted, which sleeps with SPINNING set
  *   NO_CLEAR        the bits of a dead worker stay (seen with REPLACE=0)
  *   NO_SECOND_LOOK  a worker does not look at the ring once more before it sleeps
  *   NO_PASS_ON      a spinner that finds work does not pass the look-out on (seen with LONG=1)
@@ -209,7 +209,7 @@ endloop:
            if :: who != NONE -> post(who) :: else -> break fi;
            i++
 #else
-           post(i); /* whatever its bits are: the one who was to post it may be dead */
+           post(i); /* whatever its bits are: the process that was to post it may be dead */
            i++
 #endif
        :: else -> break
