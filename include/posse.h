@@ -580,6 +580,10 @@ typedef struct posse_job {
     size_t n_descriptors;
     /* The group that the task belongs to, see posse_group.h; NULL: none. */
     struct posse_group *group;
+    /* Blocks of posse_alloc that the task gets if the executor is POSSE_FRESH, see posse_seal.h; at
+     * most POSSE_MAX_JOB_MEMORY. Elsewhere they are checked alone, as tasks reach them anyway. */
+    const struct posse_memory *memory;
+    size_t n_memory;
 } posse_job;
 
 /* Submits a job. Statuses as posse_submit. Also:
@@ -1018,6 +1022,7 @@ POSSE_API posse_status posse_map_close(posse_map_iter *iter);
 
 /* Gives size bytes that have the same address in the program and in all workers: pass the pointer
  * in an argument, and no copy is made. Not cleared unless options.wipe is set; aligned to 64 bytes.
+ * With POSSE_FRESH cleared, and whole blocks of 64 KiB: a task has those that job.memory lists.
  * What the program allocates lives until posse_free or posse_destroy; what a task allocates is also
  * freed when its worker dies.
  * A process can use memory that another process has allocated once it has made a call of posse

@@ -30,10 +30,11 @@
  *   - what a task changes in its process is gone after it; what the initializer makes is there
  *   - a task may call posse_task_return, _reserve, _fail, _cancelled, _time_left, _worker,
  *     _attempt, _executor, _descriptor, _take_descriptor, posse_task_note and posse_map_arg. Calls
- *     on an executor return POSSE_NOT_SUPPORTED: tasks submit none, and share no memory. They get
- *     bytes of posse_alloc as copies, in arguments, also in a map. Large data goes in and out
- *     without a copy by job.descriptors: of a file, or of memfd_create(2), which the task maps. A
- *     descriptor that was opened for reading lets no task write that may open no files
+ *     on an executor return POSSE_NOT_SUPPORTED: tasks submit none
+ *   - of memory of posse_alloc a task has the blocks in job.memory, at their addresses, to read or
+ *     to write: see posse_memory. Otherwise it gets copies, in arguments, also in a map. Files are
+ *     passed by job.descriptors. A descriptor that was opened for reading lets no task write that
+ *     may open no files
  *   - posse_task_cancelled turns true at most a tenth of a second after posse_cancel
  *   - a task is lost with its process, whose pid posse_error then has. Its worker goes on, and
  *     options.on_worker_lost holds
@@ -54,6 +55,7 @@
 #ifndef POSSE_SEAL_H
 #define POSSE_SEAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -99,6 +101,39 @@ typedef struct posse_seal {
     const uint16_t *bindable;
     size_t n_bindable;
 } posse_seal;
+
+#define POSSE_MAX_JOB_MEMORY 16
+
+/* A block that one task gets, without a copy: job.memory lists them. An argument may hold pointers
+ * into it.
+ *
+ *     posse_memory blocks[] = {{image, false}, {result, true}};
+ *     posse_job job = {.struct_size = sizeof job, .fn = scale, .arg = &sizes, .size = sizeof sizes,
+ *                      .memory = blocks, .n_memory = 2};
+ *
+ * With POSSE_FRESH posse_alloc gives whole blocks of 64 KiB, all cleared, so nothing else is beside
+ * what the program writes there. A task has no other memory of the executor. To write to a block
+ * that is not writable ends it (SIGSEGV), and it cannot change that. All tasks that have a block,
+ * and the program, see at once what another one writes there.
+ *
+ * The program must not call posse_free for a block before the task has ended, as its future says,
+ * so it must keep the future. If the block is gone when the task begins, the task fails. If it is
+ * freed later, the task sees what follows there, of other tasks. Once the future has ended the
+ * process of the task is dead, and does not write any more. After POSSE_BROKEN that may take a
+ * moment longer. If the task runs again, it finds what the run before has written.
+ *
+ * Other executors check the list and go on as without: there tasks reach all memory anyway. So one
+ * program works in each. A map has no such list. posse_submit_with returns
+ * POSSE_INVALID: a block is not one of posse_alloc of this executor (the address that it gave; with
+ * POSSE_FRESH, gave to the program), or is in the list twice; or the list is NULL.
+ * POSSE_TOO_LARGE: there are more than POSSE_MAX_JOB_MEMORY.
+ * POSSE_NOT_SUPPORTED: options.runner is set; or with POSSE_FRESH the seal has
+ * POSSE_ALLOW_PROCESSES, as a child could outlive the task; or the system shares memory without a
+ * descriptor. */
+typedef struct posse_memory {
+    void *block;
+    bool writable;
+} posse_memory;
 
 #ifdef __cplusplus
 }

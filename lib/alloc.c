@@ -3,7 +3,11 @@
  * Memory that tasks and the program share. A block belongs to the process that allocated it: when a
  * worker dies its blocks are freed, when it exits cleanly they become the program's. Anyone may
  * free one.
+ *
+ * With POSSE_FRESH a block is whole units, all of them cleared: the process of a task may get all
+ * of its pages (job_memory.c), and nothing of others is there.
  */
+#include "core/arena.h"
 #include "internal.h"
 #include "pool/block.h"
 #include "pool/self.h"
@@ -26,12 +30,12 @@ posse_status posse_alloc(posse_executor *e, size_t size, void **memory)
         return status;
     unsigned owner = pi_owner_here(e);
     pi_mark_escaping(e, owner);
-    status = pi_block_acquire(e, owner, size, &block);
+    status = pi_block_acquire(e, owner, e->fresh && size < PI_UNIT ? PI_UNIT : size, &block);
     if (status != POSSE_OK)
         return status;
     *memory = block.bytes;
-    if (e->wipe)
-        memset(*memory, 0, size);
+    if (e->wipe || e->fresh)
+        memset(*memory, 0, e->fresh ? pi_block_room(e, block.ref) : size);
     return POSSE_OK;
 }
 

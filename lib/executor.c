@@ -163,6 +163,7 @@ posse_status posse_create(const posse_options *given, posse_executor **executor)
     e->owner = PI_OWNER_PROGRAM;
     pi_holder_init(&e->holder);
     e->link.socket.number = e->link.descriptors.number = e->memory.fd.number = -1;
+    e->memory.readable.number = -1;
     status = pi_options_apply(e, &options);
     if (status == POSSE_OK && options.wait_at_exit)
         status = pi_at_exit_begin(shut_down_all);

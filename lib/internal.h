@@ -139,6 +139,12 @@ static inline bool pi_job_is_limited(const posse_job *job)
 /* POSSE_OK: the job is right, and its function loaded. */
 posse_status pi_check_job(posse_executor *executor, const posse_job *job);
 
+struct pi_details;
+/* job_memory.c: POSSE_OK: the task may get job.memory. */
+posse_status pi_check_memory(posse_executor *executor, const posse_job *job);
+/* Writes it into the details of the task, which have room for it. */
+void pi_fill_memory(posse_executor *executor, const posse_job *job, struct pi_details *details);
+
 /* submit.c: as posse_submit_with; but `write`, a function like memcpy, writes the argument to its
  * place. It gets job->arg to read. */
 typedef void *pi_writer(void *to, const void *from, size_t size);

@@ -143,7 +143,8 @@ static posse_status fill_details(struct pi_submission *s)
 {
     const posse_job *job = s->job;
     posse_status status;
-    struct pi_details *to = take_block(s, sizeof *to, &s->slot->details, &status);
+    size_t size = pi_details_size(job->n_memory);
+    struct pi_details *to = take_block(s, size, &s->slot->details, &status);
     if (!to)
         return status;
     memset(to, 0, sizeof *to);
@@ -154,13 +155,14 @@ static posse_status fill_details(struct pi_submission *s)
     to->grace_ms = (uint32_t)job->grace_ms;
     to->terminate = job->flags & POSSE_TERMINATE;
     to->group_end_ns = job->group ? pi_group_end_ns(job->group) : 0;
+    pi_fill_memory(s->executor, job, to);
     return POSSE_OK;
 }
 
 /* What few tasks have: gives it for `arg_size`. */
 static uint64_t fill_kind(const posse_job *job, struct pi_slot *slot)
 {
-    uint64_t kind = job->name ? PI_DETAILED : 0;
+    uint64_t kind = job->name || job->n_memory ? PI_DETAILED : 0;
     kind |= job->max_memory || job->max_cpu_ms ? PI_LIMITED | PI_DETAILED : 0;
     kind |= job->grace_ms ? PI_GRACED | PI_DETAILED : 0;
     kind |= job->group ? pi_group_kind(job->group) : 0;
@@ -197,7 +199,8 @@ static inline posse_status fill(struct pi_submission *s)
     pi_store_relaxed(&slot->attempt, 0);
     if (s->executor->stamps)
         stamp(s);
-    uint64_t kind = job->name || job->group || pi_job_is_limited(job) ? fill_kind(job, slot) : 0;
+    bool special = job->name || job->group || job->n_memory || pi_job_is_limited(job);
+    uint64_t kind = special ? fill_kind(job, slot) : 0;
     if (job->n_descriptors)
         kind |= PI_DESCRIPTORS;
     pi_store_relaxed(&slot->arg_size, /* before the blocks, for pi_discard */

@@ -75,11 +75,11 @@ posse_status pi_check_job(posse_executor *e, const posse_job *job)
         return pi_refuse(POSSE_INVALID, "job.descriptors is NULL, but job.n_descriptors is not 0");
     if (job->n_descriptors && pi_check_shared(e) != POSSE_OK)
         return POSSE_NOT_SUPPORTED;
-    if (pi_job_is_limited(job)) {
-        posse_status status = check_limits(e, job);
-        if (status != POSSE_OK)
-            return status;
-    }
+    posse_status status = pi_job_is_limited(job) ? check_limits(e, job) : POSSE_OK;
+    if (status == POSSE_OK && job->n_memory)
+        status = pi_check_memory(e, job);
+    if (status != POSSE_OK)
+        return status;
     return pi_loaded(e, (uintptr_t)job->fn) ? POSSE_OK : POSSE_NOT_LOADED;
 }
 

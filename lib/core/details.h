@@ -1,4 +1,4 @@
-/* details.h - what few tasks have beside their slot: a name, limits, what they used, and a feed.
+/* details.h - what few tasks have beside their slot: name, limits, what they used, memory, feed.
  *
  * Runs in: program, worker, supervisor. A block that lasts as long as this life of its slot. So
  * other tasks pay nothing for it.
@@ -27,12 +27,19 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define PI_NAME_SIZE 32
 
 /* Over which limit a task that is TIMED_OUT was; NONE: its deadline. */
 enum pi_over { PI_OVER_NONE, PI_OVER_MEMORY, PI_OVER_CPU };
+
+/* A block of posse_alloc that the task gets if it has a process of its own (posse_seal.h). */
+struct pi_details_memory {
+    uint64_t ref;
+    uint64_t writable; /* 0, 1 */
+};
 
 struct pi_details {
     /* The submitter writes these in FILLING. 0: none. */
@@ -53,9 +60,16 @@ struct pi_details {
     _Atomic uint64_t cpu_ns; /* that it has used */
     /* The submitter writes it in FILLING. Not 0: posse_kill sends SIGTERM first (grace.c). */
     uint32_t terminate;
+    uint32_t n_memory;     /* in FILLING, as `memory` */
     _Atomic uint64_t feed; /* the block of what it tells (feed.h); 0: none */
     /* The submitter writes it in FILLING, if the task is BOUNDED (slot.h): when the time of its
      * group is up (task_group.h). */
     uint64_t group_end_ns;
+    struct pi_details_memory memory[];
 };
 _Static_assert(sizeof(struct pi_details) <= 128, "it is a block of the smallest class");
+
+static inline size_t pi_details_size(size_t n_memory)
+{
+    return sizeof(struct pi_details) + n_memory * sizeof(struct pi_details_memory);
+}

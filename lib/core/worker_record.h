@@ -93,5 +93,8 @@ struct pi_worker {
     /* Its clock of processor time, and that time of the workers before it: see worker_clock.c. */
     _Atomic uint64_t cpu_ns;
     _Atomic int32_t cpu_clock; /* 0: there is none */
+    /* The process of its task (worker/fresh.c); 0: none. order: the worker stores it (release); the
+     * supervisor reads it (acquire) when the worker has died. */
+    _Atomic int32_t task_process;
 };
 _Static_assert(sizeof(struct pi_worker) == 128, "a worker is two cache lines");

@@ -38,3 +38,4 @@ for name in level event record; do
 done
 awk -f "$here/seal.awk" "$here/../os/seal_rules.h" "$here/posse_seal.7" >"$out/man7/posse_seal.7"
 ln -s ../man7/posse_seal.7 "$out/man3/posse_seal.3"
+ln -s ../man7/posse_seal.7 "$out/man3/posse_memory.3"

@@ -53,6 +53,14 @@ struct test {
 /* Of a process for its own memory: not the pages that one with CAP_SYS_ADMIN takes from all (100,
  * 101). 102 and 103 are guard pages. */
 static const struct test advice[] = {{2, ~31u, 0, CONSTANT, false}, EQUALS(2, 102), EQUALS(2, 103)};
+/* The same without MADV_REMOVE (9), which takes memory away from all who map it. */
+static const struct test task_advice[] = {{2, ~7u, 0, CONSTANT, false},
+                                          EQUALS(2, 8),
+                                          {2, ~1u, 10, CONSTANT, false},
+                                          {2, ~3u, 12, CONSTANT, false},
+                                          {2, ~15u, 16, CONSTANT, false},
+                                          EQUALS(2, 102),
+                                          EQUALS(2, 103)};
 static const struct test self[] = {IS(0, SELF_PID)};
 static const struct test notify[] = {{0, ALL_BITS, 0, PARENT_PID, true}, EQUALS(1, SIGCHLD)};
 static const struct test notify_other[] = {{0, ALL_BITS, 0, PARENT_PID, true}, EQUALS(1, SIGCONT)};
@@ -111,6 +119,7 @@ enum check {
     ANY,     /* whatever its arguments are */
     NO_CALL, /* as if the kernel did not know it */
     ADVICE,
+    TASK_ADVICE,
     SELF,
     NOTIFY,
     NOTIFY_OTHER, /* user, as which a task may act by now */
@@ -138,6 +147,7 @@ static const struct {
     size_t count;
 } checks[] = {
     [ADVICE] = TESTS_OF(advice),
+    [TASK_ADVICE] = TESTS_OF(task_advice),
     [SELF] = TESTS_OF(self),
     [NOTIFY] = TESTS_OF(notify),
     [NOTIFY_OTHER] = TESTS_OF(notify_other),

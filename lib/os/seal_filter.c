@@ -38,9 +38,11 @@ static const struct rule rules[] = {PI_OS_SEAL_RULES(RULE)};
 #undef RULE
 #define CALL(call, check) {PI_OS_CALL_##call, ALWAYS, check},
 static const struct rule worker_rules[] = {PI_OS_WORKER_CALLS(CALL)};
+static const struct rule task_rules[] = {PI_OS_TASK_CALLS(CALL)};
 #undef CALL
 #define RULES (sizeof rules / sizeof rules[0])
 #define WORKER_RULES (sizeof worker_rules / sizeof worker_rules[0])
+#define TASK_RULES (sizeof task_rules / sizeof task_rules[0])
 
 /* All that a seal allows. */
 static unsigned allowed_by(const struct pi_os_seal *seal)
@@ -137,6 +139,10 @@ static void add_rules_of_task(struct verdicts *v, unsigned allowed)
     for (size_t i = 0; i < RULES; i++)
         if ((rules[i].when & allowed) && is_of_worker(rules[i].call) && is_of_task(rules[i].check))
             allow(v, rules[i].call, rules[i].check);
+    for (size_t i = 0; i < TASK_RULES; i++) {
+        set(v, task_rules[i].call, PI_OS_FORBID);
+        allow(v, task_rules[i].call, task_rules[i].check);
+    }
 }
 
 int pi_os_filter_apply(const struct pi_os_seal *seal, enum pi_os_sealed sealed)

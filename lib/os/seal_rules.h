@@ -144,4 +144,8 @@
     CALL(clone, NO_SPACES) CALL(fork, ANY) CALL(wait4, ANY) CALL(kill, ANY) CALL(tkill, ANY)       \
     CALL(tgkill, ANY) CALL(rt_tgsigqueueinfo, ANY) CALL(prctl, ANY) CALL(prlimit64, ANY)           \
     CALL(open, ANY) CALL(openat, ANY) CALL(seccomp, ANY) CALL(landlock_restrict_self, ANY)
+/* Of its children: what of the calls above would reach beyond memory that a task was given
+ * (worker/fresh_memory.c). */
+#define PI_OS_TASK_CALLS(CALL)                                                                     \
+    CALL(mremap, NO_CALL) CALL(vmsplice, NO_CALL) CALL(madvise, TASK_ADVICE)
 /* clang-format on */

@@ -16,9 +16,6 @@
 #if defined(__linux__) && !defined(MADV_DONTNEED_LOCKED)
 #define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
 #endif
-#if defined(__linux__) && !defined(MAP_FIXED_NOREPLACE)
-#define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17 */
-#endif
 
 size_t pi_os_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
@@ -49,7 +46,7 @@ static struct pi_os_pages next_gap(const struct pi_os_shm *memory, size_t offset
     return next;
 }
 
-int pi_os_shm_destroy(struct pi_os_shm *memory)
+int pi_os_shm_unmap(struct pi_os_shm *memory)
 {
     PI_OS_NO_CANCEL;
     int error = 0;
@@ -59,7 +56,13 @@ int pi_os_shm_destroy(struct pi_os_shm *memory)
             error = errno;
         at = gap.end;
     }
-    pi_os_fd_close(&memory->fd);
+    return error;
+}
+
+int pi_os_shm_destroy(struct pi_os_shm *memory)
+{
+    int error = pi_os_shm_unmap(memory);
+    pi_os_shm_close(memory);
     memory->base = NULL;
     return error;
 }
@@ -67,8 +70,11 @@ int pi_os_shm_destroy(struct pi_os_shm *memory)
 int pi_os_shm_create(struct pi_os_shm *memory, size_t size, bool shared)
 {
     PI_OS_NO_CANCEL;
-    *memory = (struct pi_os_shm){
-        .size = size, .fd.number = -1, .shared = shared, .lock = PTHREAD_MUTEX_INITIALIZER};
+    *memory = (struct pi_os_shm){.size = size,
+                                 .fd.number = -1,
+                                 .readable.number = -1,
+                                 .shared = shared,
+                                 .lock = PTHREAD_MUTEX_INITIALIZER};
     int flags = MAP_NORESERVE | (shared ? MAP_SHARED : MAP_PRIVATE);
     int error = shared ? pi_os_shm_object_make(&memory->fd, size) : 0;
     if (error)
@@ -99,26 +105,15 @@ static bool has_gap_locked(const struct pi_os_shm *memory, const struct pi_os_pa
 /* Reserves again what was given up, unless something else is there now. */
 static int map_again(struct pi_os_shm *memory, const struct pi_os_pages *pages)
 {
-#ifdef MAP_FIXED_NOREPLACE
-    char *wanted = memory->base + pages->first;
-    size_t length = pages->end - pages->first;
     if (!pi_os_fd_is_ours(&memory->fd))
         return EBADF;
-    void *at = mmap(wanted, length, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-                    memory->fd.number, (off_t)pages->first);
-    if (at == MAP_FAILED)
-        return errno;
-    if (at != wanted) { /* an old kernel ignores the flag */
-        munmap(at, length);
-        return EEXIST;
-    }
-    (void)madvise(at, length, MADV_DONTDUMP);
-    return 0;
-#else
-    (void)memory;
-    (void)pages;
-    return ENOTSUP;
+    char *wanted = memory->base + pages->first;
+    int error = pi_os_shm_map_at(wanted, pages, PROT_NONE, memory->fd.number);
+#ifdef MADV_DONTDUMP
+    if (error == 0)
+        (void)madvise(wanted, pages->end - pages->first, MADV_DONTDUMP);
 #endif
+    return error;
 }
 
 /* Closes the gaps that reach into these pages, up to the end of the pages. */

@@ -33,7 +33,8 @@ struct pi_os_pages {
 struct pi_os_shm {
     char *base;
     size_t size;
-    struct pi_os_fd fd; /* of the shared memory object; -1: anonymous */
+    struct pi_os_fd fd;       /* of the shared memory object; -1: anonymous */
+    struct pi_os_fd readable; /* the same, opened for reading; -1: it was not */
     bool shared;
     /* Where this process has given up the address space. */
     pthread_mutex_t lock;
@@ -46,6 +47,8 @@ struct pi_os_shm {
 int pi_os_shm_create(struct pi_os_shm *memory, size_t size, bool shared);
 /* Gives up all of it in this process. 0, or the errno with which a part could not be unmapped. */
 int pi_os_shm_destroy(struct pi_os_shm *memory);
+/* The same, but the descriptors stay open, and pi_os_shm_map can map parts again. */
+int pi_os_shm_unmap(struct pi_os_shm *memory);
 
 /* Opens the pages of a range for this process, and for children that it forks later. `dump`: core
  * dumps hold them. May be called again for the same range, and from any thread. 0 or an errno. */
@@ -57,6 +60,21 @@ int pi_os_shm_open(struct pi_os_shm *memory, size_t offset, size_t length, bool 
  * 0 or an errno; ENOTSUP: there is no file that could be mapped again; EEXIST: a part is given up
  * already; ENOMEM: there are PI_OS_MAX_GAPS gaps. */
 int pi_os_shm_give_up(struct pi_os_shm *memory, size_t offset, size_t length);
+
+/* ---- shm_part.c: for a process that gets parts alone ---- */
+
+/* Opens the object once more, so that it can be mapped for reading, and no mprotect allows more. 0
+ * or an errno; 0 also if there is no object. */
+int pi_os_shm_open_readable(struct pi_os_shm *memory);
+/* Maps whole pages where they were before pi_os_shm_unmap. 0 or an errno; EBADF: there is no
+ * object. */
+int pi_os_shm_map(const struct pi_os_shm *memory, const struct pi_os_pages *pages, bool writable);
+/* Closes the object: nothing more can be mapped. */
+void pi_os_shm_close(struct pi_os_shm *memory);
+/* Maps pages of a descriptor at an address where nothing else is. 0 or an errno. */
+int pi_os_shm_map_at(char *wanted, const struct pi_os_pages *pages, int access, int fd);
+
+/* ---- closing, backing ---- */
 
 /* Closes the object in this process, which keeps the memory but cannot change its length any more.
  * Does nothing where the process still needs it: on old kernels, or if it has given up space. */

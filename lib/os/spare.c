@@ -40,6 +40,14 @@ void pi_os_task_memory_free(void *memory, size_t size) { (void)munmap(memory, si
 
 int pi_os_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? 0 : errno; }
 
+/* Another process may have got its number meanwhile, but no other one is in that group. */
+bool pi_os_orphan_lives(pid_t orphan, pid_t group)
+{
+    siginfo_t info = {.si_pid = 0};
+    bool is_child = waitid(P_PID, (id_t)orphan, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    return is_child && info.si_pid == 0 && getpgid(orphan) == group;
+}
+
 pid_t pi_os_ended_child(void)
 {
     siginfo_t info = {.si_pid = 0};
@@ -235,6 +243,13 @@ bool pi_os_spare_limit_data(pid_t child, uint64_t bytes)
 }
 
 int pi_os_adopt_orphans(void) { return ENOSYS; }
+
+bool pi_os_orphan_lives(pid_t orphan, pid_t group)
+{
+    (void)orphan;
+    (void)group;
+    return false;
+}
 
 pid_t pi_os_ended_child(void) { return 0; }
 

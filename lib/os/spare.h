@@ -48,6 +48,8 @@ bool pi_os_spare_limit_data(pid_t child, uint64_t bytes);
 
 /* This process becomes the parent of its descendants whose own parent ends. 0 or an errno. */
 int pi_os_adopt_orphans(void);
+/* Whether a process lives that this one has adopted, of a group whose leader is not reaped yet. */
+bool pi_os_orphan_lives(pid_t orphan, pid_t group);
 /* A child that has ended, and stays a zombie; 0: there is none. */
 pid_t pi_os_ended_child(void);
 /* Reaps children that have ended. True: one lives. */

@@ -13,7 +13,19 @@
 #include "os/packet.h"
 #include "os/seal.h"
 #include "os/semaphore.h"
+#include "os/shm.h"
 #include "pool/block.h"
+
+/* Blocks of the program that the task gets (worker/fresh_memory.c): pages of the segment. */
+#define PI_MAX_TASK_BLOCKS 16
+struct pi_task_block {
+    struct pi_os_pages pages;
+    bool writable;
+};
+struct pi_task_blocks {
+    uint32_t n;
+    struct pi_task_block at[PI_MAX_TASK_BLOCKS];
+};
 
 struct pi_task_memory {
     /* The worker writes these before `go`. */
@@ -25,6 +37,7 @@ struct pi_task_memory {
     bool limited;         /* its memory is */
     bool has_descriptors; /* of the job: these */
     struct pi_os_fds descriptors;
+    struct pi_task_blocks blocks;
     /* As the task's own: what it is, and its result if that is small. The worker writes the word
      * again when the task is asked to stop. */
     struct pi_slot slot;

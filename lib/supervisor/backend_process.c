@@ -178,9 +178,23 @@ static int spawn(struct pi_supervisor *s, unsigned worker)
     return error;
 }
 
+/* Of a worker that is dead: whether the process of its task lives. It may write to memory of the
+ * program (worker/fresh.c), so the worker counts as alive until then. */
+static bool task_lives(const struct pi_supervisor *s, unsigned worker)
+{
+    pid_t pid = s->children[worker].pid;
+    /* acquire: with name_process in worker/fresh.c */
+    pid_t process = pi_load_acquire(&s->executor->segment.workers[worker].task_process);
+    if (!s->executor->fresh || process == 0 || !pi_os_orphan_lives(process, pid))
+        return false;
+    pi_os_signal_group(pid, SIGKILL);
+    return true;
+}
+
 static enum pi_os_event event(struct pi_supervisor *s, unsigned worker, struct pi_os_death *death)
 {
-    return pi_os_child_event(s->children[worker].pid, death);
+    enum pi_os_event event = pi_os_child_event(s->children[worker].pid, death);
+    return event == PI_OS_DEAD && task_lives(s, worker) ? PI_OS_NOTHING : event;
 }
 
 static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)

@@ -8,13 +8,15 @@
  *   step                                                  by        a death right after it
  *   1  makes task memory, forks the spare; children that  w         the kernel kills the spare with
  *      are forked later do not get the memory                       w, here and below
- *   2  unmaps the segment, closes what is the worker's,   process   w takes another process when it
- *      is sealed, waits for `go`                                    has a task
+ *   2  unmaps the segment, closes what is the worker's    process   w takes another process when it
+ *      but its file, is sealed, waits for `go`                      has a task
  *   3  claims a task: RUNNING(w)                          w         LOST, or another attempt, here
  *                                                                   and below, when w dies
- *   4  copies the argument into the task memory           w
+ *   4  copies the argument into the task memory, and      w
+ *      says which blocks the task gets
  *   5  posts `go`                                         w         the process dies with w
- *   6  `begun`                                            process   before: as 2; from here on: 10
+ *   6  maps these blocks, closes the segment's file;      process   before: as 2; from here on: 10
+ *      `begun`
  *   7  runs the task; writes the result, then `done`,     process   10; after `done` as 9
  *      and signals w
  *   8  reaps the process of the task before; forks the    w
@@ -38,6 +40,10 @@
  * and results only between the segment and task memory, never into memory of its own, and leaves
  * none of the bytes in registers (base/copy.h).
  *
+ * A task with blocks of the program (job.memory) ends when its process is reaped: so after `done` w
+ * waits for step 11 before step 9. If w dies, the supervisor waits for the end of `task_process`
+ * before it recovers w. So once the task has ended, the program alone can write to the blocks.
+ *
  * Deadlines and kills hit the worker's process group, with the worker. What a task may use (memory,
  * processor time) the worker compares itself, and kills the process alone: this ends one task.
  */
@@ -45,13 +51,13 @@
 #include "base/copy.h"
 #include "base/tuning.h"
 #include "os/clock.h"
-#include "os/spare.h"
 #include "pool/descriptors.h"
 #include "pool/error.h"
 #include "pool/stamp.h"
 #include "pool/task_memory.h"
 #include "worker/fresh_end.h"
-#include "worker/fresh_task.h"
+#include "worker/fresh_memory.h"
+#include "worker/fresh_spare.h"
 #include "worker/result.h"
 
 #include <errno.h>
@@ -60,103 +66,11 @@
 struct run {
     struct posse_task *task;
     const struct pi_bytes *arg;
+    struct pi_task_blocks blocks; /* that it gets */
     struct pi_spare spare;
     struct pi_os_end end;
     struct pi_fresh_use use;
 };
-
-/* Of this process, which is the worker of one executor. */
-static struct pi_spare ahead; /* the spare; without memory: there is none */
-static int ruleset = -1;      /* as pi_os_seal_worker made it */
-static bool adopts;           /* tasks may leave children: no process is forked ahead then */
-static pid_t leaving;         /* a process that has said all and was killed; 0: there is none */
-
-/* ---- processes ---- */
-
-static size_t rounded(size_t size) { return (size + 63) & ~(size_t)63; }
-
-static void drop(struct pi_spare *s)
-{
-    pi_os_task_memory_free(s->memory, s->size);
-    s->memory = NULL;
-}
-
-/* It has not begun, and must not. */
-static void end_spare(pid_t pid)
-{
-    if (pi_os_spare_kill(pid)) /* else it ends with the worker */
-        pi_os_spare_reap(pid);
-}
-
-/* 0 or an errno. */
-static int fork_spare(posse_executor *e, size_t arg_size, struct pi_spare *s)
-{
-    *s = (struct pi_spare){.executor = e,
-                           .arg_room = rounded(arg_size > PI_SPARE_ARG ? arg_size : PI_SPARE_ARG),
-                           .result_room = rounded(e->max_result) + PI_SPARE_RESULT,
-                           .ruleset = ruleset};
-    s->size = PI_TASK_HEAD + s->arg_room + s->result_room;
-    s->memory = pi_os_task_memory_make(s->size);
-    if (!s->memory)
-        return errno;
-    s->memory->arg_room = s->arg_room;
-    s->memory->result_room = s->result_room;
-    int error = pi_os_spare_fork(pi_fresh_main, s, &s->pid);
-    if (error == 0 && pi_os_task_memory_keep(s->memory, s->size))
-        return 0;
-    if (error == 0) {
-        error = errno;
-        end_spare(s->pid);
-    }
-    drop(s);
-    return error;
-}
-
-/* The same for a task that waits: the system may be short of processes for a moment. */
-static int fork_now(posse_executor *e, size_t arg_size, struct pi_spare *s)
-{
-    int error, tries = 0;
-    while ((error = fork_spare(e, arg_size, s)) != 0 && ++tries < PI_MAX_RETRIES)
-        pi_os_sleep(PI_RETRY_NS);
-    return error;
-}
-
-static void reap_leaving(void)
-{
-    if (leaving)
-        pi_os_spare_reap(leaving);
-    leaving = 0;
-}
-
-/* While a task waits that could begin at once, the end of the last process can wait. */
-void pi_fresh_prepare(posse_executor *e)
-{
-    if (ahead.memory && pi_lanes_any(&e->segment.lanes))
-        return;
-    reap_leaving();
-    if (!ahead.memory && !adopts)
-        (void)fork_spare(e, 0, &ahead);
-}
-
-bool pi_fresh_begin(posse_executor *e, unsigned worker, struct pi_error *why)
-{
-    pi_os_shm_detach(&e->memory);
-    adopts = e->seal->allow & PI_OS_ALLOW_PROCESSES;
-    int error = pi_os_shm_leave_others(&e->memory, PI_MAGIC);
-    if (error == 0)
-        error = pi_descriptors_before_seal(e);
-    if (error == 0)
-        error = pi_os_spare_begin(adopts);
-    if (error == 0)
-        error = pi_os_seal_worker(e->seal, &e->segment.workers[worker].forbidden, &ruleset);
-    if (error)
-        *why = pi_error_from_errno("the processes of tasks cannot be sealed", error);
-    else
-        pi_fresh_prepare(e);
-    return error == 0;
-}
-
-/* ---- the task ---- */
 
 /* Its descriptors are in the process that is forked now, and nowhere else. */
 static int fork_with_descriptors(struct run *r)
@@ -165,7 +79,7 @@ static int fork_with_descriptors(struct run *r)
     int error = pi_descriptors_take(r->task, &own);
     if (error)
         return error;
-    error = fork_now(r->task->executor, r->arg->size, &r->spare);
+    error = pi_spare_fork(r->task->executor, r->arg->size, &r->spare);
     if (r->spare.memory)
         r->spare.memory->descriptors = own;
     pi_os_fds_close(&own);
@@ -177,11 +91,7 @@ static int take(struct run *r)
 {
     if (pi_slot_has_descriptors(r->task->slot))
         return fork_with_descriptors(r);
-    if (!ahead.memory || r->arg->size > ahead.arg_room)
-        return fork_now(r->task->executor, r->arg->size, &r->spare);
-    r->spare = ahead;
-    ahead.memory = NULL;
-    return 0;
+    return pi_spare_take(r->task->executor, r->arg->size, &r->spare);
 }
 
 /* All that the process knows of its task. order: relaxed: before `go`. */
@@ -196,6 +106,7 @@ static void fill(const struct run *r)
     m->arg_size = r->arg->size;
     m->limited = r->use.max_memory != 0;
     m->has_descriptors = pi_slot_has_descriptors(task->slot);
+    m->blocks = r->blocks;
     atomic_init(&m->slot.fn, pi_load_relaxed(&task->slot->fn));
     atomic_init(&m->slot.attempt, pi_load_relaxed(&task->slot->attempt));
     atomic_init(&m->slot.word, pi_load_relaxed(&task->slot->word));
@@ -217,12 +128,17 @@ static void pass_on(const struct run *r)
     atomic_store_explicit(&r->spare.memory->slot.word, word, memory_order_relaxed);
 }
 
-/* The process need not be dead: what it does after `done` counts for nothing. But its use of memory
- * and its children are known when it is. */
+/* The process need not be dead: what it does after `done` counts for nothing. But then are known
+ * its use of memory and its children, and nothing writes to the task's blocks. */
+static bool must_be_dead(const struct run *r)
+{
+    return r->use.details || r->blocks.n || pi_spare_adopts();
+}
+
 static void await_end(struct run *r)
 {
     enum pi_os_spare_event event;
-    _Atomic uint32_t *done = r->use.details || adopts ? NULL : &r->spare.memory->done;
+    _Atomic uint32_t *done = must_be_dead(r) ? NULL : &r->spare.memory->done;
     while ((event = pi_os_spare_await(r->spare.pid, next_look(r), done, &r->end)) ==
            PI_OS_SPARE_LIVES) {
         pass_on(r);
@@ -230,10 +146,17 @@ static void await_end(struct run *r)
             (void)pi_os_spare_kill(r->spare.pid);
     }
     if (event == PI_OS_SPARE_SAYS) {
-        (void)pi_os_spare_kill(r->spare.pid);
-        leaving = r->spare.pid;
+        pi_spare_leave(r->spare.pid);
         r->end = (struct pi_os_end){.death = {.signal = 0}};
     }
+}
+
+/* Says which process the supervisor waits for if this worker dies. */
+static void name_process(const struct run *r, pid_t pid)
+{
+    posse_executor *e = r->task->executor;
+    /* release: with event() in supervisor/backend_process.c */
+    pi_store_release(&e->segment.workers[r->task->worker].task_process, (int32_t)pid);
 }
 
 static bool has_begun(const struct run *r)
@@ -248,11 +171,13 @@ static bool run_once(struct run *r)
     posse_executor *e = r->task->executor;
     fill(r);
     pi_stamp_process(r->task, r->spare.pid);
+    name_process(r, r->spare.pid);
     pi_os_semaphore_post(&r->spare.memory->go);
-    reap_leaving();
+    pi_spare_reap_leaving();
     if (pi_lanes_any(&e->segment.lanes))
         pi_fresh_prepare(e);
     await_end(r);
+    name_process(r, 0);
     pi_fresh_note_end(&r->use, &r->end);
     return has_begun(r);
 }
@@ -266,7 +191,7 @@ static int fail(struct posse_task *task, const char *what, int error)
 /* What a task has left goes on until the worker's group dies. */
 static void leave_if_followed(const struct posse_task *task)
 {
-    if (adopts && pi_os_has_children()) /* relaxed: this worker alone acts on it */
+    if (pi_spare_adopts() && pi_os_has_children()) /* relaxed: this worker alone acts on it */
         pi_store_relaxed(&task->executor->segment.workers[task->worker].exit_requested, 1);
 }
 
@@ -275,9 +200,9 @@ static int end(struct run *r)
     struct posse_task *task = r->task;
     struct pi_fresh_end how = {&r->spare, &r->end, &r->use};
     int error = has_begun(r) ? 0 : pi_load_relaxed(&r->spare.memory->error); /* as there */
-    int code = error ? fail(task, "the process of the task cannot be sealed", error)
+    int code = error ? fail(task, "the process of the task cannot begin", error)
                      : pi_fresh_end(task, &how);
-    drop(&r->spare);
+    pi_spare_drop(&r->spare);
     leave_if_followed(task);
     return code;
 }
@@ -285,6 +210,8 @@ static int end(struct run *r)
 int pi_fresh_call(struct posse_task *task, const struct pi_bytes *arg)
 {
     struct run r = {.task = task, .arg = arg};
+    if (!pi_fresh_find_blocks(task, &r.blocks))
+        return fail(task, "a block of job.memory was freed before the task began", EINVAL);
     for (int tries = 1;; tries++) {
         int error = take(&r);
         if (error)
@@ -294,8 +221,8 @@ int pi_fresh_call(struct posse_task *task, const struct pi_bytes *arg)
         if (limited && (run_once(&r) || last))
             return end(&r);
         if (!limited)
-            end_spare(r.spare.pid);
-        drop(&r.spare);
+            pi_spare_end(r.spare.pid);
+        pi_spare_drop(&r.spare);
         if (last)
             return fail(task, "a limit of the task cannot be enforced", ENOSYS);
     }

@@ -13,6 +13,7 @@
 #include "os/usage.h"
 #include "pool/self.h"
 #include "pool/task_memory.h"
+#include "worker/fresh_memory.h"
 #include "worker/result.h"
 
 #include <errno.h>
@@ -37,7 +38,7 @@ static void close_own(posse_executor *e)
 static int give_up(const struct pi_spare *spare)
 {
     posse_executor *e = spare->executor;
-    int error = pi_os_shm_destroy(&e->memory);
+    int error = pi_os_shm_unmap(&e->memory);
     close_own(e);
     e->crash_record = e->autopsy ? &spare->memory->record : NULL;
     if (e->crash_record)
@@ -115,8 +116,10 @@ __attribute__((noinline)) void pi_fresh_main(void *context)
     int error = give_up(spare);
     if (error == 0) {
         (void)pi_os_semaphore_wait(&m->go, PI_NEVER);
-        run(spare->executor, m);
+        error = pi_fresh_map_blocks(&spare->executor->memory, &m->blocks);
     }
+    if (error == 0)
+        run(spare->executor, m);
     SAY(m->error, error);
     pi_os_exit(0);
 }

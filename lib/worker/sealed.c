@@ -34,6 +34,8 @@ bool pi_seal_begin(posse_executor *e, struct pi_error *why)
     int error = e->seal ? pi_os_seal_descriptors(e->seal, own) : 0;
     if (error)
         *why = pi_error_from_errno("the descriptors of a sealed worker cannot be closed", error);
+    else if (e->fresh && (error = pi_os_shm_open_readable(&e->memory)) != 0)
+        *why = pi_error_from_errno("shared memory cannot be opened for reading", error);
     return error == 0;
 }
 

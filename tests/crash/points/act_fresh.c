@@ -1,11 +1,14 @@
 /* act_fresh.c - each task has a process of its own: small and large ones, one that crashes and runs
- * again, one that crashes for good, one that fails, one that uses too much processor time.
+ * again, one that crashes for good, one that fails, one that uses too much processor time, one that
+ * gets memory of the program.
  *
  * A death may also hit such a process. Then no worker is lost.
  */
 #include "points.h"
 
+#include <posse_seal.h>
 #include <stdlib.h>
+#include <string.h>
 
 static char large[100000];
 
@@ -32,8 +35,35 @@ static int lost_or(posse_future future, posse_status how)
     return error.status != how;
 }
 
+static int adding_task(posse_task *task, const void *arg, size_t size)
+{
+    _Atomic long *value;
+    memcpy(&value, arg, sizeof value);
+    return return_long(task, ++*value);
+}
+
+/* A task that gets a block of the program: each attempt adds to it. */
+static int shares(posse_executor *pool)
+{
+    posse_memory block = {.writable = true};
+    assert_ok(posse_alloc(pool, sizeof(_Atomic long), &block.block));
+    posse_job job = {.fn = adding_task,
+                     .arg = &block.block,
+                     .size = sizeof block.block,
+                     .retries = -1,
+                     .memory = &block,
+                     .n_memory = 1};
+    posse_future future = submitted_job(pool, job);
+    int lost = lost_or(future, POSSE_OK);
+    long value = *(_Atomic long *)block.block;
+    assert_true(value == 1 || (lost && value == 0));
+    assert_ok(posse_free(pool, block.block));
+    return lost;
+}
+
 static int play(posse_executor *pool, int deaths)
 {
+    int lost = shares(pool);
     posse_future small = submitted_long(pool, square_task, 5);
     posse_future big = submitted(pool, echo_task, large, sizeof large);
     posse_future again =
@@ -42,7 +72,7 @@ static int play(posse_executor *pool, int deaths)
     posse_future fails = submitted_long(pool, message_task, 7);
     posse_job burns = {.fn = burning_task, .max_cpu_ms = 5, .max_memory = (size_t)64 << 20};
     posse_future burning = submitted_job(pool, burns);
-    return lost_or(small, POSSE_OK) + lost_or(big, POSSE_OK) + lost_or(again, POSSE_OK) +
+    return lost + lost_or(small, POSSE_OK) + lost_or(big, POSSE_OK) + lost_or(again, POSSE_OK) +
            lost_or(crashes, POSSE_WORKER_LOST) + lost_or(fails, POSSE_TASK_FAILED) +
            lost_or(burning, POSSE_OVER_CPU);
 }
