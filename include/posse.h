@@ -403,8 +403,9 @@ typedef struct posse_stats {
     uint64_t memory_reserved;  /* bytes of address space for shared memory */
     uint64_t memory_committed; /* of these, bytes that have memory now, used or kept for later */
     uint64_t memory_used;      /* of these, bytes that futures and blocks use */
-    /* Processor time of the workers since create, in nanoseconds, also of those that have ended; 0:
-     * inline, or not on Linux. Costs a system call for each worker that is alive. */
+    /* Processor time of the workers since create, in nanoseconds, also of those that have ended,
+     * and with POSSE_FRESH of the processes of tasks that have ended; 0: inline, or not on Linux.
+     * Costs a system call for each worker that is alive. */
     uint64_t cpu_ns;
 } posse_stats;
 

@@ -41,11 +41,13 @@ void pi_os_task_memory_free(void *memory, size_t size) { (void)munmap(memory, si
 int pi_os_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? 0 : errno; }
 
 /* Another process may have got its number meanwhile, but no other one is in that group. */
-bool pi_os_orphan_lives(pid_t orphan, pid_t group)
+enum pi_os_adopted pi_os_adopted(pid_t orphan, pid_t group)
 {
     siginfo_t info = {.si_pid = 0};
-    bool is_child = waitid(P_PID, (id_t)orphan, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-    return is_child && info.si_pid == 0 && getpgid(orphan) == group;
+    if (waitid(P_PID, (id_t)orphan, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        getpgid(orphan) != group)
+        return PI_OS_ADOPTED_GONE;
+    return info.si_pid == 0 ? PI_OS_ADOPTED_LIVES : PI_OS_ADOPTED_ENDED;
 }
 
 pid_t pi_os_ended_child(void)
@@ -162,10 +164,11 @@ enum pi_os_spare_event pi_os_spare_await(pid_t child, uint64_t until, _Atomic ui
 
 void pi_os_spare_say(void) { (void)kill(getppid(), SIGCHLD); }
 
-void pi_os_spare_reap(pid_t child)
+uint64_t pi_os_spare_reap(pid_t child)
 {
-    struct pi_os_end ignored;
-    (void)take(child, 0, &ignored);
+    struct pi_os_end end;
+    (void)take(child, 0, &end);
+    return end.cpu_ns;
 }
 
 bool pi_os_spare_kill(pid_t child) { return kill(child, SIGKILL) == 0; }
@@ -227,7 +230,11 @@ enum pi_os_spare_event pi_os_spare_await(pid_t child, uint64_t until, _Atomic ui
 
 void pi_os_spare_say(void) {}
 
-void pi_os_spare_reap(pid_t child) { (void)child; }
+uint64_t pi_os_spare_reap(pid_t child)
+{
+    (void)child;
+    return 0;
+}
 
 bool pi_os_spare_kill(pid_t child)
 {
@@ -244,11 +251,11 @@ bool pi_os_spare_limit_data(pid_t child, uint64_t bytes)
 
 int pi_os_adopt_orphans(void) { return ENOSYS; }
 
-bool pi_os_orphan_lives(pid_t orphan, pid_t group)
+enum pi_os_adopted pi_os_adopted(pid_t orphan, pid_t group)
 {
     (void)orphan;
     (void)group;
-    return false;
+    return PI_OS_ADOPTED_GONE;
 }
 
 pid_t pi_os_ended_child(void) { return 0; }

@@ -37,8 +37,8 @@ enum pi_os_spare_event pi_os_spare_await(pid_t child, uint64_t until, _Atomic ui
                                          struct pi_os_end *end);
 /* In a child, after it has written *done: wakes its parent. */
 void pi_os_spare_say(void);
-/* Waits for a child that was killed. */
-void pi_os_spare_reap(pid_t child);
+/* Waits for a child that was killed. The processor time that it has used. */
+uint64_t pi_os_spare_reap(pid_t child);
 /* False: the system refuses. */
 bool pi_os_spare_kill(pid_t child);
 /* Sets the limit of a child's data, which it cannot raise. False: the system refuses. */
@@ -48,8 +48,10 @@ bool pi_os_spare_limit_data(pid_t child, uint64_t bytes);
 
 /* This process becomes the parent of its descendants whose own parent ends. 0 or an errno. */
 int pi_os_adopt_orphans(void);
-/* Whether a process lives that this one has adopted, of a group whose leader is not reaped yet. */
-bool pi_os_orphan_lives(pid_t orphan, pid_t group);
+/* A process that this one has adopted, of a group whose leader is not reaped yet. GONE: there is
+ * none of that number. */
+enum pi_os_adopted { PI_OS_ADOPTED_GONE, PI_OS_ADOPTED_LIVES, PI_OS_ADOPTED_ENDED };
+enum pi_os_adopted pi_os_adopted(pid_t orphan, pid_t group);
 /* A child that has ended, and stays a zombie; 0: there is none. */
 pid_t pi_os_ended_child(void);
 /* Reaps children that have ended. True: one lives. */

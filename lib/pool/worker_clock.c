@@ -5,6 +5,8 @@
  *
  *   step                                     by                       `cpu_ns`
  *   cpu_clock := its clock                   the worker               even: of those before it
+ *   cpu_ns := the sum, even                  the worker, when it has  even: of this process, too
+ *                                            reaped one of a task
  *   cpu_ns := the same, but odd              a thread, at its end;    odd: a change is on its way
  *   cpu_clock := 0                           the supervisor, before
  *   cpu_ns := the sum, even                  it reaps a process       even: of this one, too
@@ -37,6 +39,14 @@ void pi_worker_clock_end(posse_executor *e, unsigned worker)
     pi_store_relaxed(&record->cpu_ns, before | 1); /* relaxed: the next store publishes it */
     pi_store_release(&record->cpu_clock, 0);       /* with pi_worker_cpu_ns, as the next */
     pi_store_release(&record->cpu_ns, (before & ~(uint64_t)1) + (used & ~(uint64_t)1));
+}
+
+void pi_worker_clock_add(posse_executor *e, unsigned worker, uint64_t used)
+{
+    struct pi_worker *record = &e->segment.workers[worker];
+    uint64_t before =
+        pi_load_relaxed(&record->cpu_ns); /* relaxed: no other process writes it now */
+    pi_store_release(&record->cpu_ns, before + (used & ~(uint64_t)1)); /* with pi_worker_cpu_ns */
 }
 
 uint64_t pi_worker_cpu_ns(posse_executor *e, unsigned worker)

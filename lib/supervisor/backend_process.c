@@ -33,6 +33,7 @@
 #include "pool/backend.h"
 #include "pool/commit.h"
 #include "pool/error.h"
+#include "pool/worker_clock.h"
 #include "supervisor/crash_block.h"
 #include "supervisor/launch.h"
 #include "supervisor/serve.h"
@@ -178,14 +179,20 @@ static int spawn(struct pi_supervisor *s, unsigned worker)
     return error;
 }
 
-/* Of a worker that is dead: whether the process of its task lives. It may write to memory of the
- * program (worker/fresh.c), so the worker counts as alive until then. */
+/* Of a worker that is dead, and not reaped: the process of its task; 0: there is none. */
+static pid_t process_of_task(const struct pi_supervisor *s, unsigned worker)
+{
+    posse_executor *e = s->executor;
+    /* acquire: with name_process in worker/fresh.c */
+    return e->fresh ? pi_load_acquire(&e->segment.workers[worker].task_process) : 0;
+}
+
+/* Whether it lives. It may write to memory of the program (worker/fresh.c), so the worker counts as
+ * alive until then. */
 static bool task_lives(const struct pi_supervisor *s, unsigned worker)
 {
-    pid_t pid = s->children[worker].pid;
-    /* acquire: with name_process in worker/fresh.c */
-    pid_t process = pi_load_acquire(&s->executor->segment.workers[worker].task_process);
-    if (!s->executor->fresh || process == 0 || !pi_os_orphan_lives(process, pid))
+    pid_t pid = s->children[worker].pid, process = process_of_task(s, worker);
+    if (process == 0 || pi_os_adopted(process, pid) != PI_OS_ADOPTED_LIVES)
         return false;
     pi_os_signal_group(pid, SIGKILL);
     return true;
@@ -202,7 +209,13 @@ static void send_signal(struct pi_supervisor *s, unsigned worker, int signal)
     pi_os_signal_group(s->children[worker].pid, signal);
 }
 
-static void reap(struct pi_supervisor *s, unsigned worker) { pi_os_reap(s->children[worker].pid); }
+static void reap(struct pi_supervisor *s, unsigned worker)
+{
+    pid_t pid = s->children[worker].pid, process = process_of_task(s, worker);
+    if (process != 0 && pi_os_adopted(process, pid) == PI_OS_ADOPTED_ENDED)
+        pi_worker_clock_add(s->executor, worker, pi_os_spare_reap(process));
+    pi_os_reap(pid);
+}
 
 static bool is_worker(const struct pi_supervisor *s, pid_t pid)
 {

@@ -149,6 +149,7 @@ static void await_end(struct run *r)
         pi_spare_leave(r->spare.pid);
         r->end = (struct pi_os_end){.death = {.signal = 0}};
     }
+    pi_spare_count(r->end.cpu_ns);
 }
 
 /* Says which process the supervisor waits for if this worker dies. */

@@ -9,11 +9,13 @@
 #include "pool/descriptors.h"
 #include "pool/error.h"
 #include "pool/task_memory.h"
+#include "pool/worker_clock.h"
 #include "worker/fresh.h"
 
 #include <errno.h>
 
 /* Of this process, which is the worker of one executor. */
+static posse_executor *own;
 static struct pi_spare ahead; /* the spare; without memory: there is none */
 static int ruleset = -1;      /* as pi_os_seal_worker made it */
 static bool adopts;           /* tasks may leave children: no process is forked ahead then */
@@ -27,10 +29,12 @@ void pi_spare_drop(struct pi_spare *s)
     s->memory = NULL;
 }
 
+void pi_spare_count(uint64_t used) { pi_worker_clock_add(own, own->owner, used); }
+
 void pi_spare_end(pid_t pid)
 {
     if (pi_os_spare_kill(pid)) /* else it ends with the worker */
-        pi_os_spare_reap(pid);
+        pi_spare_count(pi_os_spare_reap(pid));
 }
 
 /* 0 or an errno. */
@@ -69,7 +73,7 @@ int pi_spare_fork(posse_executor *e, size_t arg_size, struct pi_spare *s)
 void pi_spare_reap_leaving(void)
 {
     if (leaving)
-        pi_os_spare_reap(leaving);
+        pi_spare_count(pi_os_spare_reap(leaving));
     leaving = 0;
 }
 
@@ -102,6 +106,7 @@ void pi_fresh_prepare(posse_executor *e)
 
 bool pi_fresh_begin(posse_executor *e, unsigned worker, struct pi_error *why)
 {
+    own = e;
     adopts = e->seal->allow & PI_OS_ALLOW_PROCESSES;
     int error = pi_os_shm_leave_others(&e->memory, PI_MAGIC);
     if (error == 0)

@@ -15,5 +15,7 @@ void pi_spare_end(pid_t pid);
 void pi_spare_leave(pid_t pid);
 /* which is now. */
 void pi_spare_reap_leaving(void);
+/* One was reaped, which has used so much processor time. */
+void pi_spare_count(uint64_t used);
 /* Whether tasks may leave children: no process is forked ahead then. */
 bool pi_spare_adopts(void);

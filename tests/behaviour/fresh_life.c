@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const posse_seal nothing = {.allow = 0};
@@ -322,4 +323,58 @@ TEST(children_die, SEALABLE)
     assert_int_equal(stats_of(pool).workers_started, 6);
     assert_int_equal(stats_of(pool).workers_lost, 0);
     end_pool(pool);
+}
+
+/* ---- processor time ---- */
+
+#define BURNT_NS 30000000ull
+
+static uint64_t burnt(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static int burning_task(posse_task *task, const void *arg, size_t size)
+{
+    while (burnt() < BURNT_NS)
+        ;
+    return 0;
+}
+
+static int burning_and_crashing_task(posse_task *task, const void *arg, size_t size)
+{
+    burning_task(task, arg, size);
+    abort();
+}
+
+/* It says when it has burnt enough, and goes on. */
+static int burning_on_task(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *gate;
+    memcpy(&gate, arg, sizeof gate);
+    burning_task(task, arg, size);
+    gate->entered++;
+    while (!gate->open)
+        ;
+    return 0;
+}
+
+/* That of a process counts when it has ended, however it does. */
+TEST(processor_time_of_processes, SEALABLE)
+{
+    struct gate *gate = shared_gate();
+    posse_executor *pool = fresh_pool(1, nothing);
+    take_error(submitted(pool, burning_task, NULL, 0), POSSE_OK);
+    assert_eventually(stats_of(pool).cpu_ns >= BURNT_NS);
+    take_error(submitted(pool, burning_and_crashing_task, NULL, 0), POSSE_WORKER_LOST);
+    assert_eventually(stats_of(pool).cpu_ns >= 2 * BURNT_NS);
+    posse_future killed = SUBMIT_VALUE(pool, burning_on_task, gate);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(killed));
+    take_error(killed, POSSE_CANCELLED);
+    assert_true(stats_of(pool).cpu_ns >= 3 * BURNT_NS);
+    end_pool(pool);
+    free_shared_gate(gate);
 }
