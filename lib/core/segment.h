@@ -65,7 +65,7 @@ struct pi_segment_options {
     unsigned trace_capacity;
 };
 
-/* What posse-top (lib/top), which has only the file, must know to read it. The program writes it
+/* What posse-top (lib/top), which has only the memory, must know to read it. The program writes it
  * before the first fork, and `supervisor` after that; the executor itself reads none of it. */
 struct pi_origin {
     char magic[8];    /* PI_MAGIC */
@@ -76,6 +76,8 @@ struct pi_origin {
     /* The same; 0: there is none yet. relaxed: only the value counts. */
     _Atomic int32_t supervisor;
     char name[16]; /* of the executor, as ps shows its supervisor */
+    /* A posse_backend. Others than processes have no file: their memory is the program's own. */
+    uint32_t backend;
 };
 #define PI_MAGIC "posse\n\0\1"
 

@@ -5,6 +5,7 @@
  * them raises the count. If memory is short, a caller gives back that of free blocks first.
  */
 #include "pool/grow.h"
+#include "pool/backend.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "os/process.h"
@@ -282,6 +283,9 @@ static void write_origin(posse_executor *e)
     own->layout = pi_segment_format();
     own->options = e->segment.options;
     own->program = pi_os_self();
+    own->backend = e->backend->kills   ? POSSE_PROCESS
+                   : e->backend->spawn ? POSSE_THREAD
+                                       : POSSE_INLINE;
     memcpy(own->name, e->hooks.name, sizeof own->name);
 }
 

@@ -1,6 +1,7 @@
 /* Runs in: posse-top. */
 #include "top/attach.h"
 #include "os/fd.h"
+#include "top/reader.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,14 +29,25 @@ static struct pi_top_file *find(struct pi_top_files *files, uint64_t inode)
     return NULL;
 }
 
+/* Whether an executor without a file begins there. */
+static bool begins_segment(const struct pi_top_files *files, const struct pi_top_mapping *mapping)
+{
+    return !mapping->shared && mapping->readable && mapping->inode == 0 && !*mapping->path &&
+           files->pagemap >= 0 &&
+           pi_top_has_segment(files->pagemap, files->program, mapping->begin);
+}
+
 static bool add(void *context, const struct pi_top_mapping *mapping)
 {
     struct pi_top_files *files = context;
-    if (!is_of_posse(mapping) || find(files, mapping->inode))
+    struct pi_top_file file = {mapping->inode, -1, 0};
+    if (begins_segment(files, mapping))
+        file.inode = file.base = mapping->begin;
+    else if (!is_of_posse(mapping) || find(files, mapping->inode))
         return true;
     files->more = files->count == PI_TOP_MAX_EXECUTORS;
     if (!files->more)
-        files->at[files->count++] = (struct pi_top_file){mapping->inode, -1};
+        files->at[files->count++] = file;
     return !files->more;
 }
 
@@ -84,9 +96,17 @@ static bool remember(struct pi_top_files *files, struct pi_top_files *before)
         struct pi_top_file *file = &files->at[i], *old = find(before, file->inode);
         if (old && has_descriptor(before, old))
             file->descriptor = old->descriptor;
-        all &= file->descriptor >= 0;
+        all &= file->base || file->descriptor >= 0;
     }
     return all;
+}
+
+/* -1: the kernel does not let this user look. */
+static int open_pagemap(pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/pagemap", (int)pid);
+    return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* ---- what the rest sees ---- */
@@ -97,7 +117,12 @@ enum pi_top_found pi_top_attach(struct pi_top_files *files)
     before = *files;
     files->count = 0;
     files->more = false;
-    if (!pi_top_each_mapping(files->program, add, files)) {
+    files->pagemap = open_pagemap(files->program);
+    bool read = pi_top_each_mapping(files->program, add, files);
+    int error = errno;
+    pi_os_close(files->pagemap);
+    errno = error;
+    if (!read) {
         bool none = errno == ENOENT || errno == ESRCH;
         bool refused = errno == EACCES || errno == EPERM;
         return none ? PI_TOP_NO_ONE : refused ? PI_TOP_REFUSED : PI_TOP_ERROR;
@@ -113,6 +138,8 @@ int pi_top_open(const struct pi_top_files *files, const struct pi_top_file *file
 {
     char path[48];
     struct stat status;
+    if (file->base)
+        return open_pagemap(files->program);
     if (!has_descriptor(files, file))
         return -1;
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)files->program, file->descriptor);

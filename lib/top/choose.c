@@ -8,7 +8,8 @@
 static pid_t owner_of(const struct pi_top_files *files, const struct pi_top_file *file)
 {
     struct pi_top_reader reader;
-    bool readable = pi_top_reader_open(&reader, pi_top_open(files, file)) == PI_TOP_READABLE;
+    bool readable = pi_top_reader_open(&reader, pi_top_open(files, file), files->program,
+                                       file->base) == PI_TOP_READABLE;
     pi_top_reader_close(&reader);
     return readable ? (pid_t)reader.origin.program : 0;
 }

@@ -110,8 +110,8 @@ static void say_executor(struct pi_top_text *text, const struct pi_top_sample *s
     if (sample->problem == PI_TOP_READABLE) {
         pi_top_say(text, ",");
         say_string_or_null(text, "name", sample->name);
-        pi_top_say(text, ",\"backend\":\"process\",\"complete\":%s,",
-                   sample->cut ? "false" : "true");
+        pi_top_say(text, ",\"backend\":\"%s\",\"complete\":%s,",
+                   pi_top_backend_name(sample->backend), sample->cut ? "false" : "true");
         say_pid(text, "supervisor", sample->supervisor);
         say_string(text, "phase", pi_top_phase_name(sample->phase));
         pi_top_say(text, ",");

@@ -166,6 +166,7 @@ static bool parse_mapping(char *line, struct pi_top_mapping *mapping)
                &mapping->end, rights, &mapping->offset, &mapping->inode, &path) != 5)
         return false;
     mapping->shared = rights[3] == 's';
+    mapping->readable = rights[0] == 'r';
     mapping->path = path > 0 ? line + path : "";
     return true;
 }

@@ -43,7 +43,7 @@ pid_t pi_top_process_inner(pid_t pid);
 struct pi_top_mapping {
     uint64_t begin, end, offset;
     uint64_t inode;
-    bool shared;
+    bool shared, readable;
     const char *path; /* "" if it has none; ends with the line */
 };
 /* Calls `each` for all mappings of a process, until it returns false. False: errno tells why the

@@ -21,6 +21,11 @@ const char *pi_top_state_name(enum pi_top_state state)
     return names[state];
 }
 
+const char *pi_top_backend_name(posse_backend backend)
+{
+    return backend == POSSE_THREAD ? "thread" : backend == POSSE_INLINE ? "inline" : "process";
+}
+
 const char *pi_top_phase_name(enum pi_phase phase)
 {
     static const char *const names[] = {"starting", "open",   "draining",
@@ -84,6 +89,7 @@ static bool take(const struct pi_top_view *view, struct pi_top_sample *sample)
     with.header = &header;
     pi_top_read(view->reader, view->reader->segment.header, &header, sizeof header);
     sample->phase = (enum pi_phase)pi_top_count(PI_TOP_VALUE(header.phase), PI_DEAD);
+    sample->backend = (posse_backend)header.origin.backend;
     sample->max_workers = pi_top_count(PI_TOP_VALUE(header.max_workers), PI_MAX_WORKERS);
     sample->stats.struct_size = sizeof sample->stats;
     pi_top_clean(sample->name, sizeof sample->name, header.origin.name, sizeof header.origin.name);
@@ -100,7 +106,7 @@ static bool is_of_another(const struct pi_top_view *view, const struct pi_top_sa
 {
     pid_t other = view->reader->origin.program;
     return sample->problem == PI_TOP_READABLE && other > 0 && other != view->program &&
-           other != view->inner && pi_top_has_mapped(other, sample->inode);
+           other != view->inner && (view->reader->base || pi_top_has_mapped(other, sample->inode));
 }
 
 /* False: there is no memory. */
@@ -110,7 +116,8 @@ static bool look_at(const struct pi_top_files *files, const struct pi_top_file *
     struct pi_top_reader reader;
     struct pi_top_view with = *view;
     with.reader = &reader;
-    sample->problem = pi_top_reader_open(&reader, pi_top_open(files, file));
+    sample->problem =
+        pi_top_reader_open(&reader, pi_top_open(files, file), files->program, file->base);
     sample->foreign = is_of_another(&with, sample);
     if (sample->problem == PI_TOP_OTHER_VERSION)
         pi_top_clean(sample->version, sizeof sample->version, reader.origin.version,

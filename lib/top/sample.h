@@ -28,6 +28,7 @@ enum pi_top_state {
 };
 const char *pi_top_state_name(enum pi_top_state state);
 const char *pi_top_phase_name(enum pi_phase phase);
+const char *pi_top_backend_name(posse_backend backend);
 
 struct pi_top_task {
     bool there;
@@ -51,13 +52,14 @@ struct pi_top_worker {
 };
 
 struct pi_top_sample {
-    uint64_t inode; /* of its shared memory: what it is known by */
+    uint64_t inode; /* of its shared memory, or the address of its own: what it is known by */
     enum pi_top_problem problem;
     bool foreign;     /* it is of a program from which this one was forked: left out */
     char version[17]; /* of OTHER_VERSION */
     /* What follows is set only if there is no problem. */
-    bool cut;         /* something was not there: the memory was cut, or overwritten */
-    char name[16];    /* what its supervisor is called */
+    bool cut;      /* something was not there: the memory was cut, or overwritten */
+    char name[16]; /* what its supervisor is called */
+    posse_backend backend;
     pid_t supervisor; /* 0: not known */
     enum pi_phase phase;
     char reason[257]; /* why it is broken, or "" */

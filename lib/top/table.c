@@ -174,7 +174,10 @@ static void say_head(struct table *table, const struct pi_top_sample *sample)
 {
     const posse_stats *stats = &sample->stats;
     bool broken = sample->phase == PI_DEAD;
-    line(table, broken ? RED : BOLD, "executor %s (processes): %s%s%s", sample->name,
+    const char *backend = sample->backend == POSSE_THREAD   ? "threads"
+                          : sample->backend == POSSE_INLINE ? "inline"
+                                                            : "processes";
+    line(table, broken ? RED : BOLD, "executor %s (%s): %s%s%s", sample->name, backend,
          pi_top_phase_name(sample->phase), *sample->reason ? ": " : "", sample->reason);
     if (sample->cut)
         line(table, RED, "  some of its shared memory cannot be read");

@@ -92,7 +92,10 @@ static void take_counts(const struct pi_header *header, posse_stats *stats)
     stats->workers_started = PI_TOP_VALUE(header->workers_started);
     stats->workers_lost = PI_TOP_VALUE(header->workers_lost);
     stats->cancelled = PI_TOP_VALUE(header->cancelled);
-    stats->timed_out = PI_TOP_VALUE(header->timed_out);
+    stats->done = PI_TOP_VALUE(header->inline_ended[PI_END_DONE]);
+    stats->failed = PI_TOP_VALUE(header->inline_ended[PI_END_FAILED]);
+    stats->timed_out =
+        PI_TOP_VALUE(header->timed_out) + PI_TOP_VALUE(header->inline_ended[PI_END_TIMED_OUT]);
     stats->lost = PI_TOP_VALUE(header->lost);
 }
 

@@ -6,7 +6,7 @@
  * names. Ends at the end of its input.
  *   states   idle, busy (a named task, one with a time limit, one of a map, and a queue), lossy
  *            (has lost workers and tasks), large (holds blocks), stamped, ended (shut down),
- *            broken, and one with threads
+ *            broken, one with threads, which is busy, and one inline
  *   threads  one with threads alone
  *   idle     one at rest
  *   destroyed  one, which is destroyed before the first counts, and another before the second
@@ -210,7 +210,11 @@ static int states(void)
     CHECK(posse_shutdown(pool, 0, -1));
     pool = make("broken", (posse_options){.max_workers = 1, .initializer = refuse_to_start});
     await_break(pool);
-    (void)make("threads", (posse_options){.max_workers = 1, .backend = POSSE_THREAD});
+    pool = make("threads", (posse_options){.max_workers = 1, .backend = POSSE_THREAD});
+    submit(pool, (posse_job){.fn = wait_task});
+    await_running(pool, 1);
+    pool = make("inline", (posse_options){.backend = POSSE_INLINE});
+    submit(pool, (posse_job){.fn = done_task, .arg = "x", .size = 1});
     return 0;
 }
 
