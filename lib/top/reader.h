@@ -37,8 +37,8 @@ struct pi_top_reader {
 /* A value in a copy of shared memory. relaxed: the copy is private. */
 #define PI_TOP_VALUE(field) pi_load_relaxed(&(field)) /* as said */
 
-/* Takes the descriptor, which pi_top_reader_close closes: of the file, with base 0; else of the page
- * map of the program. */
+/* Takes the descriptor, which pi_top_reader_close closes: of the file, with base 0; else of the
+ * program's page map. */
 enum pi_top_problem pi_top_reader_open(struct pi_top_reader *reader, int fd, pid_t program,
                                        uint64_t base);
 void pi_top_reader_close(struct pi_top_reader *reader);
