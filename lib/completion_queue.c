@@ -7,6 +7,7 @@
 #include "base/container_of.h"
 #include "os/clock.h"
 #include "pool/dispatch.h"
+#include "posse_progress.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -90,8 +91,7 @@ static struct entry *make_entry(posse_completion_queue *c, posse_future future, 
     return entry;
 }
 
-posse_status posse_completion_queue_add(posse_completion_queue *c, posse_future future,
-                                        void *context)
+static posse_status add(posse_completion_queue *c, posse_future future, void *context, bool hears)
 {
     struct pi_seen seen;
     posse_status status =
@@ -111,8 +111,21 @@ posse_status posse_completion_queue_add(posse_completion_queue *c, posse_future 
     struct entry *entry = make_entry(c, future, context);
     if (!entry)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    entry->sub.hears = hears;
     pi_dispatch_subscribe(&entry->sub);
     return POSSE_OK;
+}
+
+posse_status posse_completion_queue_add(posse_completion_queue *c, posse_future future,
+                                        void *context)
+{
+    return add(c, future, context, false);
+}
+
+posse_status posse_completion_queue_listen(posse_completion_queue *c, posse_future future,
+                                           void *context)
+{
+    return add(c, future, context, true);
 }
 
 size_t posse_completion_queue_take(posse_completion_queue *c, posse_completion *taken,

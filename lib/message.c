@@ -170,20 +170,11 @@ static posse_status try_next(struct reader *reader)
     return status == POSSE_TIMEOUT && pi_final(seen.word) ? POSSE_END : status;
 }
 
-/* Whether there is a message. order: seq: `awaited` precedes the look, see core/feed.h. Where
- * there is no feed yet, its first message wakes. */
 static bool is_ready(const struct pi_await *wait)
 {
-    struct pi_messages ring;
-    struct pi_message message;
     posse_executor *e = wait->future.executor;
     pi_see_blocks(e);
-    struct pi_slot *slot = &e->segment.slots.at[wait->future.slot];
-    struct pi_feed *feed = pi_feed_find(e, slot);
-    if (feed && !pi_load_seq(&feed->awaited)) /* as said */
-        pi_store_seq(&feed->awaited, 1);      /* as said */
-    return feed && pi_messages_find(e, slot, &ring) &&
-           pi_messages_peek(&ring, &message) != PI_PEEK_EMPTY;
+    return pi_feed_has_message(e, &e->segment.slots.at[wait->future.slot]);
 }
 
 static posse_status await_next(struct reader *reader, uint64_t until)

@@ -7,6 +7,7 @@
 #include "internal.h"
 #include "pool/feed_block.h"
 #include "pool/self.h"
+#include "pool/wake.h"
 #include "posse_progress.h"
 
 #include <errno.h>
@@ -21,13 +22,26 @@ __attribute__((noinline)) static struct pi_feed *open_feed(posse_task *task)
     return feed;
 }
 
+/* A reader may wait for the task to tell anything at all: see posse_completion_queue_listen. */
+static void tell_first(const posse_task *task, struct pi_feed *feed)
+{
+    if (!pi_load_seq(&feed->awaited)) /* seq, all: with pi_feed_has_message, as with a message */
+        return;
+    pi_store_seq(&feed->awaited, 0);
+    pi_wake_readers(task->executor, pi_load_seq(&task->slot->word));
+}
+
 void posse_task_progress(posse_task *task, uint64_t done, uint64_t total)
 {
     if (!task || !pi_os_fork_detect_holds(&task->executor->guard))
         return;
-    struct pi_feed *feed = task->feed && !task->item ? task->feed : open_feed(task);
-    if (feed)
-        pi_feed_set(feed, done, total);
+    bool first = !task->feed || task->item;
+    struct pi_feed *feed = first ? open_feed(task) : task->feed;
+    if (!feed)
+        return;
+    pi_feed_set(feed, done, total);
+    if (first)
+        tell_first(task, feed);
 }
 
 posse_status posse_progress(posse_future future, uint64_t *done, uint64_t *total)

@@ -29,11 +29,12 @@ struct pi_parker {
     _Atomic uint32_t owner;
     /* The newest of the tasks that have ended: see done_list.h. Unused unless it collects. */
     _Atomic uint64_t done;
-    /* 1: the finisher of a task that names this parker pushes it on `done`. order: the owner sets
-     * it (seq) before it puts the name anywhere, and clears it when it leaves. */
+    /* 1: the finisher of a task that names this parker pushes it on `done`. 2: a task that tells
+     * something sets `rescan`, too. order: the owner sets it (seq) before it puts the name
+     * anywhere, and clears it when it leaves. */
     _Atomic uint32_t collects;
-    /* 1: the owner must look at all that it waits for. order: a process that wakes all owners, or
-     * releases a future that names this one, sets it (seq) before it posts. */
+    /* 1: the owner must look at all that it waits for. order: a process that wakes all owners,
+     * releases a future that names this one, or tells something, sets it (seq) before it posts. */
     _Atomic uint32_t rescan;
 };
 

@@ -31,7 +31,9 @@ struct pi_subscription {
     bool linked;                             /* Q: it is in the index, so its executor exists */
     bool delivered;                          /* D */
     bool foreign;                            /* D: the word names another process's dispatcher */
-    struct pi_verify verify;                 /* D */
+    bool hears;              /* it is due as soon as the task tells something, too (core/feed.h) */
+    bool silent;             /* D: the task had told nothing when it was linked */
+    struct pi_verify verify; /* D */
 };
 
 /* One executor of a cq. */

@@ -1,6 +1,7 @@
 #include "pool/dispatch.h"
 #include "os/clock.h"
 #include "os/semaphore.h"
+#include "pool/feed_block.h"
 #include "pool/pool.h"
 #include "pool/verify.h"
 
@@ -47,14 +48,21 @@ static bool is_stale(const struct pi_subscription *sub, uint64_t word)
                           : !pi_handle_valid(word, sub->future);
 }
 
-/* Whether the task has ended, or can end no more. */
+static bool has_news(posse_executor *e, const struct pi_subscription *sub)
+{
+    struct pi_slot *slot = &e->segment.slots.at[sub->future.slot];
+    pi_see_blocks(e);
+    return pi_feed_has_message(e, slot) || (sub->silent && pi_feed_find(e, slot));
+}
+
+/* Whether the task has ended, or can end no more; or has told something that is waited for. */
 static bool is_due(posse_executor *e, const struct pi_subscription *sub)
 {
     /* Before the word: CLOSED comes after the last end. */
     bool over = pi_phase_of(e) >= PI_CLOSED || e->dispatcher.closing ||
                 (pi_destroying(e) && !sub->cq->outlives_destroy);
     uint64_t word = pi_word_of(sub->future);
-    return over || pi_final(word) || is_stale(sub, word);
+    return over || pi_final(word) || is_stale(sub, word) || (sub->hears && has_news(e, sub));
 }
 
 /* A descriptor does not tell of futures that were released, or whose executor is being destroyed:
@@ -202,6 +210,14 @@ void pi_dispatch_appoint_locked(struct pi_dispatcher *dispatcher)
         pi_os_semaphore_post_once(&follower->cq->wakeup);
 }
 
+static void begin_hearing(struct pi_subscription *sub)
+{
+    posse_executor *e = sub->future.executor;
+    pi_see_blocks(e);
+    sub->silent = !pi_feed_find(e, &e->segment.slots.at[sub->future.slot]);
+    pi_store_seq(&parker_of(e)->collects, 2); /* before a word names it for this: pi_wake_readers */
+}
+
 void pi_dispatch_link_locked(struct pi_subscription *sub)
 {
     struct pi_dispatcher *dispatcher = &sub->future.executor->dispatcher;
@@ -211,6 +227,8 @@ void pi_dispatch_link_locked(struct pi_subscription *sub)
     if (dispatcher->slots <= sub->future.slot)
         dispatcher->slots = sub->future.slot + 1;
     sub->linked = true;
+    if (sub->hears)
+        begin_hearing(sub);
     if (++dispatcher->pending == 1)
         pi_dispatch_appoint_locked(dispatcher);
 }
@@ -248,6 +266,8 @@ void pi_dispatch_arm_locked(struct pi_subscription *sub)
     }
     if (armed) {
         e->dispatcher.foreign += sub->foreign;
+        if (sub->hears && is_due(e, sub)) /* the word tells of an end alone */
+            (void)deliver_due(e, sub->future.slot);
     } else {
         sub->foreign = false;
         (void)deliver_due(e, sub->future.slot);

@@ -28,6 +28,10 @@
  * A word has room for one parker. If a word names another process's dispatcher, the subscription is
  * foreign: the word gets BROADCAST, and this dispatcher scans its index after every wake.
  *
+ * A subscription that hears is due as soon as its task tells something (core/feed.h), too. The task
+ * then sets `rescan` of the parker that its word names, and the dispatcher looks at all that is
+ * pending. After the word has got the parker the dispatcher looks once more.
+ *
  * The model is tests/model/dispatch.pml.
  */
 #pragma once

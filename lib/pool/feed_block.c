@@ -113,6 +113,17 @@ bool pi_messages_find(posse_executor *e, struct pi_slot *slot, struct pi_message
     return ring->words != NULL;
 }
 
+bool pi_feed_has_message(posse_executor *e, struct pi_slot *slot)
+{
+    struct pi_messages ring;
+    struct pi_message message;
+    struct pi_feed *feed = pi_feed_find(e, slot);
+    if (feed && !pi_load_seq(&feed->awaited)) /* as said in feed.h */
+        pi_store_seq(&feed->awaited, 1);      /* as said */
+    return feed && pi_messages_find(e, slot, &ring) &&
+           pi_messages_peek(&ring, &message) != PI_PEEK_EMPTY;
+}
+
 /* ---- their end ---- */
 
 /* order: relaxed, all: published with the state. */

@@ -16,6 +16,9 @@ posse_status pi_messages_open(struct posse_task *task, struct pi_messages *ring)
  * and confirms the handle after it. NULL, false: nothing. */
 struct pi_feed *pi_feed_find(posse_executor *executor, struct pi_slot *slot);
 bool pi_messages_find(posse_executor *executor, struct pi_slot *slot, struct pi_messages *ring);
+/* For a reader that is about to sleep: the next message will wake it. Where there is no feed yet,
+ * its first one does. order: seq: `awaited` precedes the look, see core/feed.h. */
+bool pi_feed_has_message(posse_executor *executor, struct pi_slot *slot);
 
 /* The blocks of a slot with details, for whoever frees it: messages, feed, details; 0 for those
  * that are not. */

@@ -128,8 +128,14 @@ void pi_wake_waiters(posse_executor *e, uint32_t slot, uint64_t word)
 
 void pi_wake_readers(posse_executor *e, uint64_t word)
 {
-    if (pi_parker(word))
-        (void)pi_post_parker(e, pi_parker(word) - 1);
+    struct pi_parkers *parkers = &e->segment.parkers;
+    uint32_t index = pi_parker(word) - 1;
+    if (pi_parker(word) && index < pi_parkers_count(parkers)) {
+        /* seq, both: with the owner's store before it names the parker, and its load as it wakes */
+        if (pi_load_seq(&parkers->at[index].collects) == 2)
+            pi_store_seq(&parkers->at[index].rescan, 1);
+        (void)pi_post_parker(e, index);
+    }
     if (word & PI_BROADCAST)
         post_all_parkers(e);
 }
