@@ -585,18 +585,22 @@ typedef struct posse_job {
      * most POSSE_MAX_JOB_MEMORY. Elsewhere they are checked alone, as tasks reach them anyway. */
     const struct posse_memory *memory;
     size_t n_memory;
+    /* How often the task has run elsewhere already (0 to 254): posse_task_attempt counts on from
+     * there. For a place of a runner, see posse_runner.h. Only the program may set it, and not with
+     * options.stamps. */
+    long runs_before;
 } posse_job;
 
 /* Submits a job. Statuses as posse_submit. Also:
  * POSSE_FULL: the queue is at queue_limit, and POSSE_NO_WAIT is set.
  * POSSE_TIMEOUT: queue_timeout_ms has passed.
- * POSSE_TOO_LARGE: also timeout_ms, max_cpu_ms, grace_ms, retries or n_descriptors is over its
- * maximum.
+ * POSSE_TOO_LARGE: also timeout_ms, max_cpu_ms, grace_ms, retries, runs_before or n_descriptors is
+ * over its maximum.
  * POSSE_SYSTEM: a descriptor cannot be copied. errno is EBADF: it is not open; EMFILE: the process
  * that holds the copies, or the caller, has no descriptor left.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
- * cannot measure memory; POSSE_TERMINATE in an executor that is POSSE_FRESH; or a task in a worker
- * process has set a group.
+ * cannot measure memory; POSSE_TERMINATE in an executor that is POSSE_FRESH or has a runner; or a
+ * task in a worker process has set a group or runs_before.
  * POSSE_CANCELLED, POSSE_DEADLINE: the job's group was cancelled, or its time is up.
  * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, a
  * flag or priority unknown, POSSE_TERMINATE without grace_ms, or the group one of another executor.

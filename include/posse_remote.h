@@ -23,8 +23,20 @@
  * A program and its libraries must be the same build on all nodes, at the same paths; an agent of
  * another build is refused. Tasks find the memory of the agent as it was when it called
  * posse_remote_main, not the program's. They have no shared memory, locks, queues or descriptors of
- * the program (see posse_runner.h). posse_task_executor is the agent's own pool; what a task says
- * by posse_task_progress and posse_task_emit stays there.
+ * the program (see posse_runner.h). posse_task_executor and posse_task_worker are those of the
+ * agent's own pool, with options of its own but for those that are named below.
+ *
+ * What a task says by posse_task_progress and posse_task_emit reaches its future: messages in order,
+ * whole, and before its end; of its progress the last value, some 20 times a second and at the end.
+ * Of a task that crashes all messages arrive. If its agent dies, or the program kills the task,
+ * those that were on the way are lost. A task finds its feed full when between one and two times
+ * options.message_memory (at most 512 MiB) wait to be read. If a task runs again, and more than that
+ * is there of the runs before and is not read until its end, it fails, and says so.
+ *
+ * posse_create says that a process which adopts orphans becomes the parent of the supervisor. It
+ * becomes the parent of the launcher, too, unless it is POSSE_LAUNCH_NONE. SIGCHLD reports its end,
+ * which may come after posse_destroy; only wait(-1) of the program reaps it. If something kills the
+ * launcher, that process also becomes the parent of what the launcher has started on this machine.
  *
  * Only who knows the token of 128 bits may join. It never stands on a command line. Traffic is not
  * encrypted. So agents connect through a unix socket on this machine, and POSSE_LAUNCH_SSH carries
@@ -85,11 +97,18 @@ typedef struct posse_remote_options {
  * runs tasks until the program ends, and exits. */
 POSSE_API void posse_remote_main(int argc, char **argv);
 
-/* As posse_create, with agents. options.max_workers is the number of places, by default those of
+/* As posse_create, with agents. These options hold in the agents' pools, as tasks run there:
+ * initializer and finalizer (with a copy of their argument; both together at most 32 MiB),
+ * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix. A
+ * place takes tasks when a worker of its agent has run the initializer. If three workers of an agent
+ * fail in it in a row, the executor is broken, as any would be. All others hold for this pool, whose
+ * workers are places: a worker that runs no task of its own. options.max_workers is the number of places, by default those of
  * `nodes` together; agents beyond that are spare. It does not wait for agents. posse_last_error has
  * words only where posse_create refuses.
- * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation,
- * autopsy, initializer or finalizer; or this program has no build-id (ld --build-id).
+ * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
+ * autopsy; this program has no build-id (ld --build-id); or the initializer or the finalizer is in
+ * none of its libraries that have one.
+ * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, or arguments over 32 MiB.
  * POSSE_INVALID: an address, a launcher, nodes or struct_size is not valid.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,

@@ -7,8 +7,8 @@
  * in the middle of `run`: the place must see its end (of a connection, for example) and end the
  * task.
  *
- * With options.runner posse_alloc, locks and queues return POSSE_NOT_SUPPORTED, and so do jobs with
- * descriptors: a place shares no memory and no descriptors with the program. Maps copy all of their
+ * With options.runner posse_alloc, locks, queues and posse_broadcast return POSSE_NOT_SUPPORTED, and
+ * so do jobs with descriptors: a place shares no memory and no descriptors with the program. Maps copy all of their
  * items. A task that the runner runs has no posse_task; what it gives comes back by the runner.
  */
 #ifndef POSSE_RUNNER_H
@@ -38,7 +38,9 @@ typedef enum posse_run_end {
 /* One run of a task. */
 typedef struct posse_run {
     size_t struct_size;
-    posse_task *task; /* for posse_task_return, posse_task_cancelled, posse_task_time_left, ... */
+    /* For posse_task_return, posse_task_cancelled, posse_task_time_left and others; and for
+     * posse_task_progress and posse_task_emit, with what the task tells where it runs. */
+    posse_task *task;
     posse_fn *fn;
     const void *arg; /* in shared memory, until the runner returns */
     size_t size;
@@ -85,6 +87,11 @@ typedef struct posse_runner {
     posse_status (*ready)(void *context, posse_place *place);
     void *context;
 } posse_runner;
+
+/* Bytes of options.message_memory that hold messages of the task which nobody has read, those of
+ * earlier runs too: a message takes its size + 8, rounded up to a multiple of 8. For `run`, in its
+ * thread. */
+POSSE_API uint64_t posse_run_unread(const posse_run *run);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,7 @@
 #include "pool/verify.h"
 #include "pool/wake.h"
 #include "posse_progress.h"
+#include "posse_runner.h"
 #include "worker/help.h"
 
 /* ---- sending ---- */
@@ -118,6 +119,15 @@ posse_status posse_task_emit_wait(posse_task *task, const void *data, size_t siz
     status = await_room(&s, until);
     pi_call_exit(task->executor);
     return status;
+}
+
+uint64_t posse_run_unread(const posse_run *run)
+{
+    struct pi_messages ring;
+    if (!run || !run->task || !pi_os_fork_detect_holds(&run->task->executor->guard))
+        return 0;
+    bool found = pi_messages_find(run->task->executor, run->task->slot, &ring);
+    return found ? pi_messages_used(&ring) : 0;
 }
 
 /* ---- reading ---- */

@@ -196,7 +196,7 @@ static inline posse_status fill(struct pi_submission *s)
     pi_store_relaxed(&slot->retries, job->retries == 0  ? s->executor->retries
                                      : job->retries < 0 ? 0
                                                         : (uint8_t)job->retries);
-    pi_store_relaxed(&slot->attempt, 0);
+    pi_store_relaxed(&slot->attempt, (uint8_t)job->runs_before);
     if (s->executor->stamps)
         stamp(s);
     bool special = job->name || job->group || job->n_memory || pi_job_is_limited(job);

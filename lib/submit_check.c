@@ -46,6 +46,20 @@ __attribute__((noinline)) static posse_status check_limits(const posse_executor 
     return PI_REFUSE_FIRST(mistakes);
 }
 
+/* Recovery counts on it that a task which a worker has submitted begins with 0, and stamps that any
+ * task does. */
+__attribute__((noinline)) static posse_status check_runs(const posse_executor *e,
+                                                         const posse_job *job)
+{
+    const struct pi_mistake mistakes[] = {
+        {job->runs_before < 0, POSSE_INVALID, "job.runs_before is negative"},
+        {job->runs_before > 254, POSSE_TOO_LARGE, "job.runs_before is over 254"},
+        {e->owner != PI_OWNER_PROGRAM || e->stamps, POSSE_NOT_SUPPORTED,
+         "job.runs_before: only the program may set it, without options.stamps"},
+    };
+    return PI_REFUSE_FIRST(mistakes);
+}
+
 posse_status pi_check_job(posse_executor *e, const posse_job *job)
 {
     if (!job->fn)
@@ -54,13 +68,18 @@ posse_status pi_check_job(posse_executor *e, const posse_job *job)
         return pi_refuse(POSSE_INVALID, "arg is NULL, but size is not 0");
     if (job->flags & ~(POSSE_NO_WAIT | POSSE_TERMINATE))
         return pi_refuse(POSSE_INVALID, "job.flags has an unknown bit");
-    if ((job->flags & POSSE_TERMINATE) && e->fresh)
+    if ((job->flags & POSSE_TERMINATE) && (e->fresh || e->runner))
         return pi_refuse(POSSE_NOT_SUPPORTED,
-                         "POSSE_TERMINATE: with POSSE_FRESH a worker dies of it");
+                         "POSSE_TERMINATE: with POSSE_FRESH or a runner a worker dies of it");
     if ((job->flags & POSSE_TERMINATE) && job->grace_ms == 0)
         return pi_refuse(POSSE_INVALID, "job.flags has POSSE_TERMINATE, but job.grace_ms is 0");
     if (job->queue_timeout_ms < 0)
         return pi_refuse(POSSE_INVALID, "job.queue_timeout_ms is negative");
+    if (job->runs_before) {
+        posse_status status = check_runs(e, job);
+        if (status != POSSE_OK)
+            return status;
+    }
     if (job->retries < -1)
         return pi_refuse(POSSE_INVALID, "job.retries is under -1");
     if (!pi_is_priority(job->priority))

@@ -238,6 +238,12 @@
 /* The largest argument or result that travels, and the largest list of modules. */
 #define PI_REMOTE_BYTES ((uint64_t)64 << 30)
 #define PI_REMOTE_MODULES ((uint64_t)1 << 20)
+/* The arguments of the initializer and the finalizer together, and what else is told of a pool. */
+#define PI_REMOTE_SETUP ((uint64_t)64 << 20)
+/* Messages of one task that nobody has read: the program's feed is twice as large. */
+#define PI_REMOTE_MESSAGES (PI_MAX_MESSAGE_MEMORY / 2)
+/* An agent looks that often how far a task is that has told something. */
+#define PI_PROGRESS_LOOK_MS 50
 /* The first memory for what arrives; it doubles as more arrives. */
 #define PI_REMOTE_FIRST_BYTES ((size_t)64 << 10)
 /* From the first byte of a connection until it is a place: else a stranger could hold a proxy. */

@@ -77,6 +77,13 @@ bool pi_messages_put(const struct pi_messages *ring, const void *data, size_t si
     return true;
 }
 
+uint64_t pi_messages_used(const struct pi_messages *ring)
+{
+    uint64_t tail = pi_load_relaxed(&ring->feed->tail); /* relaxed: the task alone writes it */
+    uint64_t used = in_use(pi_load_acquire(&ring->feed->head), tail); /* with pi_messages_take */
+    return (used < ring->capacity ? used : ring->capacity) * sizeof(uint64_t);
+}
+
 /* Whether what was read of the ring is of no use, as another reader has taken the message. */
 static bool is_taken(const struct pi_messages *ring, uint64_t head)
 {

@@ -102,6 +102,8 @@ static inline uint64_t pi_message_room(uint64_t size)
 }
 /* False: there is no room now. */
 bool pi_messages_put(const struct pi_messages *ring, const void *data, size_t size);
+/* Bytes that hold messages which nobody has taken. For the task's thread. */
+uint64_t pi_messages_used(const struct pi_messages *ring);
 /* Looks at the first message. Another reader may take it meanwhile. */
 enum pi_peek pi_messages_peek(const struct pi_messages *ring, struct pi_message *message);
 void pi_messages_copy(const struct pi_messages *ring, const struct pi_message *message, void *to);

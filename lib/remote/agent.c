@@ -17,22 +17,38 @@ static void take_ended(struct pi_agent *a)
     size_t n;
     while ((n = posse_completion_queue_take(a->ended, ended, MAX_TAKEN)) > 0)
         for (size_t i = 0; i < n; i++) {
-            struct pi_spot *spot = ended[i].context;
+            const struct pi_mark *mark = ended[i].context;
+            struct pi_spot *spot = mark->spot;
             if (spot->state != PI_BUSY ||
                 memcmp(&spot->future, &ended[i].future, sizeof spot->future) != 0)
                 continue;
-            pi_work_end(spot);
+            spot->hears &= mark->of_end;
+            spot->ended |= mark->of_end || posse_done(spot->future);
+            pi_work_next(spot);
             pi_spot_write(spot);
         }
 }
 
+/* Tasks that have told something, or do not know yet that they are to stop. */
+static void look_at_tasks(struct pi_agent *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        struct pi_spot *s = &a->spots[i];
+        pi_work_ask(s);
+        if (s->state != PI_BUSY || !s->tells)
+            continue;
+        pi_work_next(s);
+        pi_spot_write(s);
+    }
+}
+
 /* ---- connections ---- */
 
-/* Connects closed places. Returns whether one is still closed. */
+/* Connects closed places: one alone, until there is a pool. Returns whether one is still closed. */
 static bool connect_all(struct pi_agent *a)
 {
     bool closed = false;
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = 0; i < (a->pool ? a->n : 1); i++) {
         if (a->spots[i].state == PI_CLOSED)
             pi_spot_connect(&a->spots[i]);
         closed |= a->spots[i].state == PI_CLOSED;
@@ -56,7 +72,8 @@ static bool is_alone(struct pi_agent *a)
     int64_t now = pi_net_now();
     for (size_t i = 0; i < a->n; i++) {
         const struct pi_spot *s = &a->spots[i];
-        if (s->state >= PI_IDLE || (s->state == PI_JOINING && now - s->since > PI_CONNECT_MS / 2))
+        if (s->state >= PI_GREETED ||
+            (s->state == PI_JOINING && now - s->since > PI_CONNECT_MS / 2))
             a->alive = now;
     }
     return now - a->alive >= patience(a);
@@ -77,21 +94,31 @@ static void serve(struct pi_agent *a, const struct pollfd *fds)
     }
 }
 
+/* Whether the place waits for something that no descriptor tells. */
+static bool waits(const struct pi_spot *s)
+{
+    return (s->state == PI_JOINING && pi_net_now() - s->since <= PI_CONNECT_MS) ||
+           s->state == PI_GREETED || (s->state == PI_BUSY && (s->tells || s->asked));
+}
+
 static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
 {
-    bool joining = false;
+    bool looks = closed;
     for (size_t i = 0; i < a->n; i++) {
         const struct pi_spot *s = &a->spots[i];
         fds[i] = (struct pollfd){.fd = s->state == PI_CLOSED ? -1 : s->fd, .events = POLLIN};
         if (pi_spot_writes(s))
             fds[i].events |= POLLOUT;
-        joining |= s->state == PI_JOINING && pi_net_now() - s->since <= PI_CONNECT_MS;
+        looks |= waits(s);
     }
     fds[a->n] = (struct pollfd){.fd = a->ended ? posse_completion_queue_fd(a->ended) : -1,
                                 .events = POLLIN};
-    int timeout = closed || joining ? PI_CONNECT_AGAIN_MS : -1;
-    if (poll(fds, (nfds_t)a->n + 1, timeout) > 0)
+    if (poll(fds, (nfds_t)a->n + 1, looks ? PI_CONNECT_AGAIN_MS : -1) > 0)
         serve(a, fds);
+    if (looks && a->pool) {
+        pi_work_look(a);
+        look_at_tasks(a);
+    }
 }
 
 static void end(struct pi_agent *a)
@@ -110,7 +137,9 @@ int pi_agent_run(struct pi_agent *a)
     a->code = fds && a->spots ? -1 : 1;
     a->alive = pi_net_now();
     for (size_t i = 0; a->code < 0 && i < a->n; i++)
-        a->spots[i].agent = a;
+        a->spots[i] = (struct pi_spot){.agent = a,
+                                       .end = {.spot = &a->spots[i], .of_end = true},
+                                       .news = {.spot = &a->spots[i]}};
     while (a->code < 0) {
         bool closed = connect_all(a);
         if (is_alone(a)) {

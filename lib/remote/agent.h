@@ -4,7 +4,8 @@
  *
  *   agent.c   connects, sleeps, and ends when nobody is there to connect to
  *   spot.c    one place: its connection, and what comes and goes there
- *   work.c    the task of a place, in the local pool
+ *   work.c    the local pool, and the task of a place
+ *   told.c    what that task tells: messages and progress
  *   main.c    posse_remote_main: from the command line to the agent
  */
 #pragma once
@@ -12,13 +13,21 @@
 #include "posse.h"
 #include "remote/modules.h"
 #include "remote/net.h"
+#include "remote/setup.h"
 
 enum pi_spot_state {
     PI_CLOSED,  /* not connected */
     PI_JOINING, /* has sent JOIN */
+    PI_GREETED, /* HELLO was right; the workers start */
     PI_IDLE,
     PI_BUSY,     /* its task runs */
     PI_ANSWERING /* RESULT is on its way */
+};
+
+/* What the completion queue delivers. */
+struct pi_mark {
+    struct pi_spot *spot;
+    bool of_end; /* else the task has told something, or ended */
 };
 
 /* One place. */
@@ -36,6 +45,18 @@ struct pi_spot {
 
     struct pi_submit submit;
     posse_future future; /* of a BUSY or ANSWERING place */
+    struct pi_mark end, news;
+    bool asked; /* to stop, and the task does not know it yet */
+
+    /* Of a BUSY place: what its task tells (told.c). */
+    bool ended;        /* the task; what it has told goes first, then RESULT */
+    bool hears;        /* `news` will come */
+    bool tells;        /* has told something: its progress is looked at */
+    int64_t looked_at; /* in ms */
+    uint64_t done, total;
+    uint64_t sent, taken; /* bytes of messages since SUBMIT; `taken` also of those before it */
+    char *message;
+    size_t message_room;
 
     /* What goes. */
     struct pi_envelope out;
@@ -52,11 +73,13 @@ struct pi_agent {
     struct pi_spot *spots;
     struct pi_modules modules; /* as the program numbers them */
     posse_executor *pool;      /* made at the first HELLO, when all libraries are loaded */
+    bool initializes;          /* with an initializer of the program */
+    uint64_t message_memory;   /* of its tasks */
     posse_completion_queue *ended;
     int64_t alive; /* when somebody was last seen there, in ms */
     bool welcomed;
     int error; /* of the last try to connect */
-    int code;     /* its exit code; -1: it goes on */
+    int code;  /* its exit code; -1: it goes on */
     char why[PI_TEXT_SIZE];
 };
 
@@ -82,10 +105,26 @@ void pi_spot_close(struct pi_spot *spot);
 
 /* The first HELLO: makes the pool. False: this program is another build, or has no pool. */
 bool pi_work_prepare(struct pi_agent *agent, struct pi_pack *hello);
+/* Sets WELCOME or PREPARING for a place that was greeted. */
+void pi_work_welcome(struct pi_spot *spot);
+/* Looks whether workers have started for places that wait for them, or never will. */
+void pi_work_look(struct pi_agent *agent);
 /* All of SUBMIT is there. Sets what goes if the task cannot run. */
 void pi_work_begin(struct pi_spot *spot);
 void pi_work_cancel(struct pi_spot *spot, uint64_t number);
-/* The task has ended: sets what goes. */
-void pi_work_end(struct pi_spot *spot);
+/* Asks the task to stop, if it must and has begun. */
+void pi_work_ask(struct pi_spot *spot);
+/* If nothing is on its way from a BUSY place: sets what goes next, if there is something. */
+void pi_work_next(struct pi_spot *spot);
 /* Kills the task of a place whose connection has ended. */
 void pi_work_drop(struct pi_spot *spot);
+
+/* ---- told.c, of a BUSY place ---- */
+
+void pi_told_begin(struct pi_spot *spot);
+/* Sets MESSAGE or PROGRESS. False: there is nothing that may go. */
+bool pi_told_next(struct pi_spot *spot);
+/* For RESULT. */
+void pi_told_end(struct pi_spot *spot, struct pi_result *result);
+/* False: it is wrong. */
+bool pi_told_taken(struct pi_spot *spot, const struct pi_told *told);

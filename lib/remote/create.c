@@ -18,6 +18,7 @@
 #include "remote/launcher.h"
 #include "remote/net.h"
 #include "remote/nodes.h"
+#include "remote/setup.h"
 #include "remote/token.h"
 
 #include <errno.h>
@@ -55,8 +56,7 @@ static bool read_sized(void *to, const void *from, size_t known)
 
 static bool excludes(const posse_options *o)
 {
-    return o->backend != POSSE_PROCESS || o->runner || o->seal || o->isolation || o->autopsy ||
-           o->initializer || o->finalizer;
+    return o->backend != POSSE_PROCESS || o->runner || o->seal || o->isolation || o->autopsy;
 }
 
 static long usable_processors(void)
@@ -116,15 +116,22 @@ static posse_status listen_there(struct making *m)
     return m->remote.launcher == POSSE_LAUNCH_SSH && !m->launch.target ? POSSE_INVALID : POSSE_OK;
 }
 
-static posse_status make_hello(struct pi_remote *r)
+static posse_status make_hello(struct pi_remote *r, posse_options *options)
 {
+    struct pi_setup setup;
     if (!pi_modules_read(&r->modules))
         return POSSE_NOT_SUPPORTED;
-    r->hello_size = pi_modules_write(&r->modules, NULL, 0);
+    posse_status status = pi_setup_take(&setup, options, &r->modules);
+    if (status != POSSE_OK)
+        return status;
+    size_t modules = pi_modules_write(&r->modules, NULL, 0);
+    r->hello_size = modules + pi_setup_write(&setup, NULL, 0);
+    r->message_memory = setup.message_memory;
     r->hello = malloc(r->hello_size);
-    if (!r->hello || r->hello_size > PI_REMOTE_MODULES)
+    if (!r->hello || modules > PI_REMOTE_MODULES)
         return POSSE_NO_MEMORY;
-    (void)pi_modules_write(&r->modules, r->hello, r->hello_size);
+    (void)pi_modules_write(&r->modules, r->hello, modules);
+    (void)pi_setup_write(&setup, r->hello + modules, r->hello_size - modules);
     return POSSE_OK;
 }
 
@@ -152,7 +159,7 @@ static posse_status make_shared(struct pi_remote *r)
 
 static posse_status make_parts(struct making *m)
 {
-    posse_status status = make_hello(&m->shared);
+    posse_status status = make_hello(&m->shared, &m->options);
     if (status == POSSE_OK)
         status = make_shared(&m->shared);
     if (status == POSSE_OK && !pi_token_make(m->shared.token))

@@ -237,7 +237,7 @@ static bool match_all(struct pi_pack *tail, struct pi_modules *own, struct pi_mo
         }
         theirs->n++;
     }
-    return theirs->at && tail->used == tail->size;
+    return theirs->at;
 }
 
 bool pi_modules_match(struct pi_pack *tail, struct pi_modules *theirs, char why[PI_TEXT_SIZE])

@@ -36,8 +36,8 @@ bool pi_modules_find(const struct pi_modules *modules, uintptr_t function,
 
 /* The list as the tail of HELLO. Returns its size; writes it if there is room. */
 size_t pi_modules_write(const struct pi_modules *modules, unsigned char *tail, size_t room);
-/* In an agent: finds the modules of a HELLO among its own, *theirs: in the program's order. False:
- * it refuses, and `why` says so. */
+/* In an agent: finds the modules of a HELLO among its own, *theirs: in the program's order. What
+ * follows them is left. False: it refuses, and `why` says so. */
 bool pi_modules_match(struct pi_pack *tail, struct pi_modules *theirs, char why[PI_TEXT_SIZE]);
 /* The function at a place; false: it lies in no code of these modules. */
 bool pi_modules_resolve(const struct pi_modules *modules, const struct pi_place_in *place,

@@ -1,10 +1,12 @@
 #include "remote/net.h"
+#include "base/tuning.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -170,6 +172,13 @@ bool pi_net_has_ended(int fd)
     return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
+/* Of a non-blocking socket. */
+static bool await_room(int fd)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    return poll(&room, 1, PI_GREETING_MS) != 0;
+}
+
 bool pi_net_send(int fd, const struct pi_net_part parts[2])
 {
     size_t size = parts[0].size + parts[1].size;
@@ -185,7 +194,8 @@ bool pi_net_send(int fd, const struct pi_net_part parts[2])
         }
         struct msghdr message = {.msg_iov = left, .msg_iovlen = n};
         ssize_t done = sendmsg(fd, &message, MSG_NOSIGNAL);
-        if (done < 0 && errno != EINTR)
+        bool full = done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        if (done < 0 && errno != EINTR && !(full && await_room(fd)))
             return false;
         sent += done > 0 ? (size_t)done : 0;
     }

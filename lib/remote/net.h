@@ -33,5 +33,6 @@ struct pi_net_part {
     const void *bytes;
     size_t size;
 };
-/* Sends two parts, blocking. False: the connection ended before all was sent. */
+/* Sends two parts, and blocks; on a non-blocking socket as long as something goes each few seconds.
+ * False: the connection ended before all was sent. */
 bool pi_net_send(int fd, const struct pi_net_part parts[2]);

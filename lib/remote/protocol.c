@@ -30,6 +30,7 @@ void pi_join_write(struct pi_envelope *envelope, const struct pi_join *join)
     pi_put_bytes(&head, join->token, sizeof join->token);
     pi_put(&head, (uint64_t)join->pid, 8);
     pi_put_text(&head, join->node, PI_NODE_SIZE - 1);
+    pi_put(&head, join->has_pool, 1);
     pi_envelope_end(envelope, &head, &(struct pi_frame){.kind = PI_JOIN});
 }
 
@@ -44,7 +45,9 @@ bool pi_join_read(struct pi_pack *head, struct pi_join *join)
     for (char *c = join->node; *c; c++) /* it stands in messages */
         if (*c < ' ' || *c > '~')
             *c = '?';
-    return is_whole(head);
+    uint64_t has_pool = pi_get(head, 1);
+    join->has_pool = has_pool;
+    return is_whole(head) && has_pool <= 1;
 }
 
 /* ---- SUBMIT ---- */
@@ -75,6 +78,8 @@ void pi_submit_write(struct pi_envelope *envelope, const struct pi_submit *submi
     pi_put(&head, (uint64_t)submit->time_left_ms, 8);
     pi_put(&head, submit->max_memory, 8);
     pi_put(&head, (uint64_t)submit->max_cpu_ms, 8);
+    pi_put(&head, submit->runs, 4);
+    pi_put(&head, submit->unread, 8);
     pi_envelope_end(envelope, &head, &(struct pi_frame){.kind = PI_SUBMIT, .tail = size});
 }
 
@@ -94,7 +99,10 @@ bool pi_submit_read(struct pi_pack *head, struct pi_submit *submit)
     submit->time_left_ms = (int64_t)pi_get(head, 8);
     submit->max_memory = pi_get(head, 8);
     submit->max_cpu_ms = (int64_t)pi_get(head, 8);
-    return is_whole(head) && submit->time_left_ms >= -1 && submit->max_cpu_ms >= 0;
+    submit->runs = (uint32_t)pi_get(head, 4);
+    submit->unread = pi_get(head, 8);
+    return is_whole(head) && submit->time_left_ms >= -1 && submit->max_cpu_ms >= 0 &&
+           submit->runs < 255;
 }
 
 /* ---- RESULT ---- */
@@ -110,6 +118,8 @@ void pi_result_write(struct pi_envelope *envelope, const struct pi_result *resul
     pi_put(&head, (uint64_t)result->pid, 8);
     pi_put(&head, result->peak_memory, 8);
     pi_put(&head, result->cpu_ns, 8);
+    pi_put(&head, result->done, 8);
+    pi_put(&head, result->total, 8);
     pi_envelope_end(envelope, &head, &(struct pi_frame){.kind = PI_RESULT, .tail = size});
 }
 
@@ -123,7 +133,30 @@ bool pi_result_read(struct pi_pack *head, struct pi_result *result)
     result->pid = (int64_t)pi_get(head, 8);
     result->peak_memory = pi_get(head, 8);
     result->cpu_ns = pi_get(head, 8);
+    result->done = pi_get(head, 8);
+    result->total = pi_get(head, 8);
     return is_whole(head) && result->outcome < PI_OUTCOMES;
+}
+
+/* ---- what a task tells ---- */
+
+static unsigned numbers_of(unsigned kind) { return kind == PI_PROGRESS ? 2 : 1; }
+
+void pi_told_write(struct pi_envelope *envelope, unsigned kind, const struct pi_told *told)
+{
+    struct pi_pack head = pi_envelope_begin(envelope);
+    pi_put(&head, told->number, 8);
+    for (unsigned i = 0; i < numbers_of(kind); i++)
+        pi_put(&head, told->numbers[i], 8);
+    pi_envelope_end(envelope, &head, &(struct pi_frame){.kind = kind});
+}
+
+bool pi_told_read(struct pi_pack *head, unsigned kind, struct pi_told *told)
+{
+    *told = (struct pi_told){.number = pi_get(head, 8)};
+    for (unsigned i = 0; i < numbers_of(kind); i++)
+        told->numbers[i] = pi_get(head, 8);
+    return is_whole(head);
 }
 
 /* ---- the others ---- */
@@ -135,11 +168,11 @@ void pi_plain_write(struct pi_envelope *envelope, unsigned kind, uint64_t tail)
     pi_envelope_end(envelope, &head, &(struct pi_frame){.kind = kind, .tail = tail});
 }
 
-void pi_cancel_write(struct pi_envelope *envelope, uint64_t number)
+void pi_number_write(struct pi_envelope *envelope, unsigned kind, uint64_t number, uint64_t tail)
 {
     struct pi_pack head = pi_envelope_begin(envelope);
     pi_put(&head, number, 8);
-    pi_envelope_end(envelope, &head, &(struct pi_frame){.kind = PI_CANCEL_TASK});
+    pi_envelope_end(envelope, &head, &(struct pi_frame){.kind = kind, .tail = tail});
 }
 
 bool pi_number_read(struct pi_pack *head, uint64_t *number)

@@ -5,33 +5,55 @@
  * A proxy is a worker of the program's pool that stands for one place (posse_runner.h). An agent is
  * a process on a node, with a local pool; it has a connection for each of its places.
  *
- *   message   from    head                                     tail           when
- *   JOIN      agent   version, token, pid, name of the node    none           first
- *   HELLO     proxy   version                                  modules        after a right token
- *   WELCOME   agent   nothing                                  none           the modules are the
+ *   message    from   head                                     tail           when
+ *   JOIN       agent  version, token, pid, name of the node,   none           first
+ *                     whether it has a pool
+ *   HELLO      proxy  version                                  modules, then  after a right token
+ *                                                              what the pool
+ *                                                              is (setup.h)
+ *   PREPARING  agent  nothing                                  none           the initializer runs
+ *   WELCOME    agent  nothing                                  none           the modules are the
  *                                                                             same here
- *   REFUSE    agent   nothing                                  why, in words  they are not
- *   SUBMIT    proxy   number, function, time left, limits,     the argument   the place is idle
- *                     where pointers to functions stand
- *   CANCEL    proxy   number                                   none           the task is asked to
+ *   REFUSE     agent  nothing                                  why, in words  they are not
+ *   FAILED     agent  nothing                                  why, in words  the initializer has
+ *                                                                             broken the pool
+ *   SUBMIT     proxy  number, function, time left, limits,     the argument   the place is idle
+ *                     where pointers to functions stand,
+ *                     runs before, and what they have
+ *                     left of messages
+ *   CANCEL     proxy  number                                   none           the task is asked to
  *                                                                             stop
- *   RESULT    agent   number, how it ended                     result, text   the task has ended
+ *   MESSAGE    agent  number                                   the message    the task has sent it
+ *   PROGRESS   agent  number, done, total                      none           at most each 50 ms
+ *   TAKEN      proxy  number, bytes                            none           messages were read
+ *   RESULT     agent  number, how it ended, progress           result, text   the task has ended
  *
  * A kill has no message: the end of the connection is the kill.
  *
- * An agent makes its pool when it hears the first HELLO, and connects anew after that.
+ * An agent makes its pool when it hears the first HELLO, and connects anew after that. Until then it
+ * has one connection. HELLO has no tail for an agent that has a pool.
  *
  *   a place    proxy                                     agent                    ends by
  *   WAITING    accepts, checks JOIN, sends HELLO         connects, sends JOIN     WELCOME: IDLE
+ *   (PREPARING waits as long as it takes                 its workers start        WELCOME: IDLE)
  *   IDLE       takes tasks                               waits                    SUBMIT: BUSY
  *   BUSY       waits for RESULT                          runs the task            RESULT: IDLE
  *   any        the connection has ended: WAITING         kills the task, connects again
+ *
+ * Messages. The feed of the agent's task holds M bytes, as much as the program asked for; that of
+ * the program's task 2 M. The agent takes messages out of its feed, in order, while at most M bytes
+ * are with the program: sent to it, or there at SUBMIT, and not TAKEN. When the task has ended, it
+ * sends the rest, which is M at most, and then RESULT. So all that the task has sent has room in the
+ * program, a full feed is full for the task, and neither side keeps more than one message in its own
+ * memory. Only a run before may have left more: then the task fails, with words. A message is whole
+ * in the program's feed, or not at all, as an agent sends it whole and a proxy puts it whole.
  *
  *   what dies                     the program finds
  *   a task                        RESULT: LOST with pid, signal and node, or another attempt
  *   an agent, idle                the end of the connection before SUBMIT: nothing is lost, the
  *                                 task goes back to the queue
- *   an agent or node, busy        the end of the connection: LOST, or another attempt
+ *   an agent or node, busy        the end of the connection: LOST, or another attempt; messages
+ *                                 that have arrived are there
  *   a node, silently              the same, after the time of silence (TCP_USER_TIMEOUT)
  *   a proxy                       as with any worker; the agent kills the task
  *   the program or its supervisor all proxies end; each agent finds no one to connect to, and ends
@@ -53,11 +75,16 @@ enum pi_message {
     PI_SUBMIT,
     PI_CANCEL_TASK,
     PI_RESULT,
+    PI_PREPARING,
+    PI_POOL_FAILED,
+    PI_MESSAGE,
+    PI_PROGRESS,
+    PI_TAKEN,
     PI_MESSAGES
 };
 #define PI_ACCEPT(message) (1u << (message))
 
-#define PI_REMOTE_VERSION 1u
+#define PI_REMOTE_VERSION 2u
 #define PI_TOKEN_SIZE ((size_t)16)
 #define PI_NODE_SIZE ((size_t)64)
 #define PI_TEXT_SIZE ((size_t)256)
@@ -79,6 +106,7 @@ struct pi_join {
     unsigned char token[PI_TOKEN_SIZE];
     int64_t pid;
     char node[PI_NODE_SIZE];
+    bool has_pool;
 };
 void pi_join_write(struct pi_envelope *envelope, const struct pi_join *join);
 bool pi_join_read(struct pi_pack *head, struct pi_join *join);
@@ -100,6 +128,8 @@ struct pi_submit {
     int64_t time_left_ms; /* -1: no limit */
     uint64_t max_memory;
     int64_t max_cpu_ms;
+    uint32_t runs;   /* before this one */
+    uint64_t unread; /* bytes of messages of these that nobody has read */
 };
 void pi_submit_write(struct pi_envelope *envelope, const struct pi_submit *submit, uint64_t size);
 bool pi_submit_read(struct pi_pack *head, struct pi_submit *submit);
@@ -120,12 +150,25 @@ struct pi_result {
     int32_t code, signal, exit_code;
     int64_t pid;
     uint64_t peak_memory, cpu_ns;
+    uint64_t done, total; /* its progress; both 0: it has said nothing */
 };
 void pi_result_write(struct pi_envelope *envelope, const struct pi_result *result, uint64_t size);
 bool pi_result_read(struct pi_pack *head, struct pi_result *result);
 
-/* HELLO, WELCOME, REFUSE: an empty head but for the version, which all have. */
+/* What a task tells; `numbers` are the progress or, the first of them, the bytes of TAKEN. */
+struct pi_told {
+    uint64_t number;
+    uint64_t numbers[2];
+};
+/* PROGRESS, and TAKEN. */
+void pi_told_write(struct pi_envelope *envelope, unsigned kind, const struct pi_told *told);
+bool pi_told_read(struct pi_pack *head, unsigned kind, struct pi_told *told);
+/* What a message takes of a feed: see posse_task_emit. */
+static inline uint64_t pi_message_room(uint64_t size) { return (size + 15) / 8 * 8; }
+
+/* HELLO, PREPARING, WELCOME, REFUSE, FAILED: an empty head but for the version, which all have. */
 void pi_plain_write(struct pi_envelope *envelope, unsigned kind, uint64_t tail);
-void pi_cancel_write(struct pi_envelope *envelope, uint64_t number);
-/* The number that CANCEL has, or the version of the others. False: the head has another size. */
+/* CANCEL and MESSAGE, with the number of the task. */
+void pi_number_write(struct pi_envelope *envelope, unsigned kind, uint64_t number, uint64_t tail);
+/* The number of these, or the version of the others. False: the head has another size. */
 bool pi_number_read(struct pi_pack *head, uint64_t *number);

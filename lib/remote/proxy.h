@@ -15,6 +15,8 @@ struct pi_shared {
     _Atomic unsigned joined;  /* places that were ever there */
     _Atomic unsigned ended;   /* 1: all that was launched has ended */
     char words[PI_TEXT_SIZE]; /* why, written before `ended`, or by a proxy that was refused */
+    _Atomic unsigned failed;  /* 1: the initializer has broken the pool of an agent */
+    char why[PI_TEXT_SIZE];   /* in words, written before `failed` */
 };
 
 /* What a proxy knows from the program. */
@@ -24,10 +26,33 @@ struct pi_remote {
     int silence_ms;
     unsigned char token[PI_TOKEN_SIZE];
     struct pi_modules modules;
-    unsigned char *hello; /* the tail of HELLO */
+    uint64_t message_memory; /* of a task in an agent */
+    unsigned char *hello;    /* the tail of HELLO */
     size_t hello_size;
     struct pi_shared *shared;
 };
+
+enum pi_proxy_state {
+    PI_PROXY_NONE,    /* no connection */
+    PI_PROXY_JOINING, /* accepted */
+    PI_PROXY_GREETED, /* HELLO was sent */
+    PI_PROXY_PLACE
+};
+
+/* The one of this process. */
+extern struct pi_proxy {
+    enum pi_proxy_state state;
+    int fd;
+    int64_t until; /* of the greeting, in ms */
+    uint64_t number;
+    int64_t pid;
+    char node[PI_NODE_SIZE];
+    struct pi_inbox inbox;
+} pi_proxy;
+
+void pi_proxy_hang_up(void);
+/* The head of FAILED is there: the executor breaks when it is asked next whether it is ready. */
+void pi_proxy_note_failure(const struct pi_remote *remote);
 
 /* The two functions of a posse_runner, with a struct pi_remote. */
 posse_status pi_proxy_ready(void *remote, posse_place *place);

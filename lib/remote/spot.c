@@ -14,12 +14,15 @@ void pi_spot_close(struct pi_spot *s)
 {
     if (s->state == PI_CLOSED)
         return;
-    if (s->state >= PI_IDLE)
+    if (s->state >= PI_GREETED)
         s->agent->alive = pi_net_now(); /* until now somebody was there */
     pi_work_drop(s);
     (void)shutdown(s->fd, SHUT_RDWR); /* processes of the pool may have copies */
     close(s->fd);
     free(s->tail);
+    free(s->message);
+    s->message = NULL;
+    s->message_room = 0;
     s->state = PI_CLOSED;
     s->tail = NULL;
     s->has_tail = false;
@@ -31,7 +34,8 @@ void pi_spot_close(struct pi_spot *s)
 
 /* ---- what goes ---- */
 
-void pi_spot_write(struct pi_spot *s)
+/* False: the connection takes no more now, or has ended. */
+static bool write_out(struct pi_spot *s)
 {
     while (pi_spot_writes(s)) {
         size_t head = s->out_sent < s->out.size ? s->out.size - s->out_sent : 0;
@@ -43,19 +47,29 @@ void pi_spot_write(struct pi_spot *s)
         ssize_t n = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
-        if (n < 0) {
+        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
             pi_spot_close(s);
-            return;
-        }
+        if (n < 0)
+            return false;
         s->out_sent += (size_t)n;
     }
-    if (s->state == PI_ANSWERING) {
-        (void)posse_release(s->future);
-        s->state = PI_IDLE;
-    }
     s->out.size = s->out_tail_size = s->out_sent = 0;
+    return true;
+}
+
+/* What is left after a turn is on its way, so poll says when it may go on. */
+void pi_spot_write(struct pi_spot *s)
+{
+    for (size_t turn = 0; turn < MAX_TURN && pi_spot_writes(s);) {
+        turn += s->out.size + s->out_tail_size;
+        if (!write_out(s))
+            return;
+        if (s->state == PI_ANSWERING) {
+            (void)posse_release(s->future);
+            s->state = PI_IDLE;
+        }
+        pi_work_next(s);
+    }
 }
 
 void pi_spot_connect(struct pi_spot *s)
@@ -69,6 +83,7 @@ void pi_spot_connect(struct pi_spot *s)
     pi_net_watch(s->fd, PI_SILENCE_MS);
     s->state = PI_JOINING;
     s->since = pi_net_now();
+    s->agent->join.has_pool = s->agent->pool;
     pi_join_write(&s->out, &s->agent->join);
     pi_spot_write(s);
 }
@@ -107,8 +122,7 @@ static void welcome(struct pi_spot *s)
         return;
     }
     s->agent->welcomed = true;
-    s->state = PI_IDLE;
-    pi_plain_write(&s->out, PI_WELCOME, 0);
+    pi_work_welcome(s);
 }
 
 /* False: no memory. */
@@ -148,7 +162,14 @@ static void end_tail(struct pi_spot *s)
 static bool hear_head(struct pi_spot *s)
 {
     uint64_t number;
+    struct pi_told told;
     switch (s->inbox.frame.kind) {
+    case PI_TAKEN:
+        if (!pi_told_read(&s->inbox.head, PI_TAKEN, &told) || !pi_told_taken(s, &told))
+            return false;
+        pi_work_next(s);
+        pi_spot_write(s);
+        return true;
     case PI_CANCEL_TASK:
         if (!pi_number_read(&s->inbox.head, &number))
             return false;
@@ -168,10 +189,12 @@ static bool hear_head(struct pi_spot *s)
 
 static unsigned accepted(const struct pi_spot *s)
 {
+    unsigned late = PI_ACCEPT(PI_CANCEL_TASK) | PI_ACCEPT(PI_TAKEN); /* they cross RESULT */
     switch (s->state) {
     case PI_JOINING: return PI_ACCEPT(PI_HELLO);
-    case PI_IDLE: return PI_ACCEPT(PI_SUBMIT) | PI_ACCEPT(PI_CANCEL_TASK);
-    default: return PI_ACCEPT(PI_CANCEL_TASK);
+    case PI_GREETED: return 0;
+    case PI_IDLE: return PI_ACCEPT(PI_SUBMIT) | late;
+    default: return late;
     }
 }
 

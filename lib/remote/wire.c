@@ -80,8 +80,10 @@ void pi_frame_write(unsigned char *at, const struct pi_frame *frame)
 static uint64_t max_tail(unsigned message)
 {
     switch (message) {
-    case PI_HELLO: return PI_REMOTE_MODULES;
+    case PI_HELLO: return PI_REMOTE_MODULES + PI_REMOTE_SETUP;
+    case PI_POOL_FAILED:
     case PI_REFUSE: return PI_TEXT_SIZE - 1;
+    case PI_MESSAGE: return PI_REMOTE_MESSAGES;
     case PI_SUBMIT:
     case PI_RESULT: return PI_REMOTE_BYTES;
     default: return 0;

@@ -6,20 +6,103 @@
 
 /* ---- the pool ---- */
 
-bool pi_work_prepare(struct pi_agent *a, struct pi_pack *hello)
+static posse_status make_pool(struct pi_agent *a, const struct pi_setup *setup)
 {
     posse_options options = {
         .struct_size = sizeof options, .max_workers = (long)a->n, .worker_name_prefix = "agent"};
+    if (!pi_setup_apply(setup, &a->modules, &options))
+        return POSSE_NOT_LOADED;
+    a->initializes = options.initializer;
+    a->message_memory = setup->message_memory;
+    posse_status status = posse_create(&options, &a->pool);
+    return status == POSSE_OK ? posse_completion_queue_create(&a->ended) : status;
+}
+
+bool pi_work_prepare(struct pi_agent *a, struct pi_pack *hello)
+{
+    struct pi_setup setup;
     if (a->pool)
         return true; /* of the same program, as it had the token */
     if (!pi_modules_match(hello, &a->modules, a->why))
         return false;
-    posse_status status = posse_create(&options, &a->pool);
-    if (status == POSSE_OK)
-        status = posse_completion_queue_create(&a->ended);
-    if (status != POSSE_OK)
-        snprintf(a->why, sizeof a->why, "no pool here: %.200s", posse_status_message(status));
+    bool whole = pi_setup_read(hello, &setup) && hello->used == hello->size;
+    posse_status status = whole ? make_pool(a, &setup) : POSSE_INVALID;
+    if (!whole)
+        snprintf(a->why, sizeof a->why, "the options of the pool are damaged");
+    else if (status != POSSE_OK)
+        snprintf(a->why, sizeof a->why, "no pool here: %.200s",
+                 posse_last_error()[0] ? posse_last_error() : posse_status_message(status));
     return status == POSSE_OK;
+}
+
+/* ---- its workers ---- */
+
+/* How many places the workers that have started can serve. */
+static uint64_t count_started(const struct pi_agent *a)
+{
+    posse_stats stats = {.struct_size = sizeof stats};
+    if (!a->initializes || posse_get_stats(a->pool, &stats) != POSSE_OK)
+        return a->n;
+    return stats.workers_idle + stats.running;
+}
+
+static uint64_t count_welcomed(const struct pi_agent *a)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < a->n; i++)
+        n += a->spots[i].state >= PI_IDLE;
+    return n;
+}
+
+void pi_work_welcome(struct pi_spot *s)
+{
+    bool started = count_welcomed(s->agent) < count_started(s->agent);
+    pi_plain_write(&s->out, started ? PI_WELCOME : PI_PREPARING, 0);
+    s->state = started ? PI_IDLE : PI_GREETED;
+}
+
+/* The initializer has failed again and again: the program's executor breaks as this pool does. */
+static void tell_failure(struct pi_agent *a, const char *why)
+{
+    if (a->code >= 0)
+        return;
+    snprintf(a->why, sizeof a->why, "%.250s", why);
+    a->code = 1;
+    for (size_t i = 0; i < a->n; i++) {
+        struct pi_spot *s = &a->spots[i];
+        if (!a->initializes || s->state < PI_GREETED || pi_spot_writes(s))
+            continue;
+        pi_plain_write(&s->out, PI_POOL_FAILED, strlen(a->why));
+        s->out_tail = a->why;
+        s->out_tail_size = strlen(a->why);
+        pi_spot_write(s);
+    }
+}
+
+/* True: the pool is broken. */
+static bool give_up(struct pi_agent *a)
+{
+    posse_error error = {.struct_size = sizeof error};
+    bool broken = posse_why_broken(a->pool, &error) == POSSE_OK && error.status == POSSE_BROKEN;
+    if (broken)
+        tell_failure(a, error.message);
+    return broken;
+}
+
+void pi_work_look(struct pi_agent *a)
+{
+    if (!a->initializes || count_welcomed(a) == a->n || give_up(a))
+        return;
+    uint64_t left = count_started(a), welcomed = count_welcomed(a);
+    for (size_t i = 0; i < a->n && welcomed < left; i++) {
+        struct pi_spot *s = &a->spots[i];
+        if (s->state != PI_GREETED || pi_spot_writes(s))
+            continue;
+        welcomed++;
+        s->state = PI_IDLE;
+        pi_plain_write(&s->out, PI_WELCOME, 0);
+        pi_spot_write(s);
+    }
 }
 
 /* ---- what goes ---- */
@@ -72,24 +155,40 @@ void pi_work_begin(struct pi_spot *s)
                      .retries = -1,
                      .timeout_ms = s->submit.time_left_ms > 0 ? (long)s->submit.time_left_ms : 0,
                      .max_memory = (size_t)s->submit.max_memory,
-                     .max_cpu_ms = (long)s->submit.max_cpu_ms};
+                     .max_cpu_ms = (long)s->submit.max_cpu_ms,
+                     .runs_before = (long)s->submit.runs};
     posse_status status = posse_submit_with(a->pool, &job, &s->future);
-    if (status == POSSE_OK && posse_completion_queue_add(a->ended, s->future, s) != POSSE_OK) {
+    if (status == POSSE_OK &&
+        posse_completion_queue_add(a->ended, s->future, &s->end) != POSSE_OK) {
         (void)posse_kill(s->future);
         (void)posse_release(s->future);
         status = POSSE_NO_MEMORY;
     }
-    if (status == POSSE_OK)
+    if (status == POSSE_OK) {
         s->state = PI_BUSY;
+        s->asked = false;
+        pi_told_begin(s);
+        return;
+    }
+    if (status == POSSE_BROKEN)
+        (void)give_up(a);
     else
         fail(s, posse_last_error()[0] ? posse_last_error() : posse_status_message(status));
 }
 
-/* A task that has not begun is not asked: a cancel would end it, which the program has not. */
+/* A task that has not begun is asked later: a cancel would end it, which the program has not. */
+void pi_work_ask(struct pi_spot *s)
+{
+    if (s->state != PI_BUSY || !s->asked || !posse_running(s->future))
+        return;
+    (void)posse_cancel(s->future);
+    s->asked = false;
+}
+
 void pi_work_cancel(struct pi_spot *s, uint64_t number)
 {
-    if (s->state == PI_BUSY && s->submit.number == number && posse_running(s->future))
-        (void)posse_cancel(s->future);
+    s->asked = s->state == PI_BUSY && s->submit.number == number;
+    pi_work_ask(s);
 }
 
 void pi_work_drop(struct pi_spot *s)
@@ -102,7 +201,7 @@ void pi_work_drop(struct pi_spot *s)
 
 /* ---- its end ---- */
 
-static enum pi_outcome outcome_of(const posse_error *error)
+static enum pi_outcome outcome_of(const posse_error *error, uint32_t runs)
 {
     char nothing[sizeof error->message];
     switch (error->status) {
@@ -113,34 +212,40 @@ static enum pi_outcome outcome_of(const posse_error *error)
     case POSSE_DEADLINE: return PI_LATE;
     case POSSE_OVER_MEMORY: return PI_OVER_MEMORY;
     case POSSE_OVER_CPU: return PI_OVER_CPU;
-    case POSSE_CANCELLED: return error->attempt == 0 ? PI_NOT_BEGUN : PI_LOST;
+    case POSSE_CANCELLED: return error->attempt == (int)runs ? PI_NOT_BEGUN : PI_LOST;
     default: return PI_LOST;
     }
 }
 
-void pi_work_end(struct pi_spot *s)
+static void end(struct pi_spot *s)
 {
     posse_error error = {.struct_size = sizeof error};
     const void *data = NULL;
     size_t size = 0;
     if (posse_exception(s->future, 0, &error) != POSSE_OK) {
-        snprintf(s->agent->why, sizeof s->agent->why, "%.250s", error.message);
-        s->agent->code = 1; /* the pool is broken */
+        tell_failure(s->agent, error.message);
         return;
     }
-    const struct pi_result result = {.number = s->submit.number,
-                                     .outcome = outcome_of(&error),
-                                     .code = error.code,
-                                     .signal = error.signal,
-                                     .exit_code = error.exit_code,
-                                     .pid = error.pid,
-                                     .peak_memory = error.peak_memory,
-                                     .cpu_ns = error.cpu_ns};
+    struct pi_result result = {.number = s->submit.number,
+                               .outcome = outcome_of(&error, s->submit.runs),
+                               .code = error.code,
+                               .signal = error.signal,
+                               .exit_code = error.exit_code,
+                               .pid = error.pid,
+                               .peak_memory = error.peak_memory,
+                               .cpu_ns = error.cpu_ns};
     if (error.status == POSSE_OK) {
         (void)posse_result(s->future, 0, &data, &size);
     } else if (result.outcome == PI_FAILED) {
         size = strnlen(error.message, PI_TEXT_SIZE - 1);
         data = memcpy(s->text, error.message, size);
     }
+    pi_told_end(s, &result);
     answer(s, &result, data, size);
+}
+
+void pi_work_next(struct pi_spot *s)
+{
+    if (s->state == PI_BUSY && !pi_spot_writes(s) && !pi_told_next(s) && s->ended)
+        end(s);
 }

@@ -184,6 +184,19 @@ static int hungry_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
+static int third_time_task(posse_task *task, const void *arg, size_t size)
+{
+    long attempt = posse_task_attempt(task);
+    return attempt < 3 ? raise(SIGKILL) : return_long(task, attempt);
+}
+
+TEST(a_task_knows_its_attempt, PROCESSES)
+{
+    posse_executor *pool = REMOTE_WITH("a:1", .retries = 5);
+    assert_int_equal(take_long(submitted(pool, third_time_task, NULL, 0)), 3);
+    end_remote(pool);
+}
+
 TEST(limits_hold_on_the_node, PROCESSES)
 {
     posse_executor *pool = REMOTE("a:1");

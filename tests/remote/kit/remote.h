@@ -4,6 +4,7 @@
 #include "support/support.h"
 
 #include <posse_remote.h>
+#include <sys/types.h>
 
 /* "a:2,b:1": as posse_remote_options.nodes. Asserts. */
 #define REMOTE(nodes) make_remote(nodes, (posse_options){.struct_size = sizeof(posse_options)})
@@ -15,3 +16,23 @@ posse_executor *make_remote_tcp(const char *nodes);
 
 /* Asserts that all tasks have ended, and destroys it. */
 void end_remote(posse_executor *pool);
+
+/* ---- agents by hand (hand.c) ---- */
+
+/* A pool whose agents the test starts: the token is in a file. */
+struct hand {
+    posse_executor *pool;
+    posse_remote_options options;
+    char directory[32];
+    char token[64];
+};
+
+struct hand make_by_hand(long places, posse_options options); /* asserts */
+void end_hand(struct hand *hand);                             /* asserts */
+posse_options plain(void);
+/* Starts an agent; of that program, if it is not "". */
+pid_t start_agent(const struct hand *hand, long places);
+pid_t start_agent_of(const struct hand *hand, long places, const char *program);
+/* Waits for its end. Returns it as waitpid does. Asserts. */
+int end_of(pid_t agent);
+void kill_agent(pid_t agent);

@@ -1,0 +1,126 @@
+#include "remote/agent.h"
+#include "base/tuning.h"
+#include "posse_progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- messages ---- */
+
+/* Bytes of messages that may go to the program now: see protocol.h. */
+static uint64_t window_of(const struct pi_spot *s)
+{
+    uint64_t most = s->agent->message_memory;
+    uint64_t there = s->submit.unread + s->sent - s->taken;
+    return s->ended ? UINT64_MAX : there < most ? most - there : 0;
+}
+
+static bool make_room(struct pi_spot *s, size_t size)
+{
+    char *more = realloc(s->message, size);
+    if (!more) {
+        snprintf(s->agent->why, sizeof s->agent->why, "no memory for a message");
+        s->agent->code = 1;
+        return false;
+    }
+    s->message = more;
+    s->message_room = size;
+    return true;
+}
+
+/* Takes the next message, if it may go now. */
+static posse_status take_message(struct pi_spot *s, uint64_t window, size_t *size)
+{
+    posse_status status;
+    do {
+        size_t capacity = s->message_room;
+        capacity = window - 8 < capacity ? (size_t)(window - 8) : capacity;
+        status = posse_next_message(s->future, 0, s->message, capacity, size);
+    } while (status == POSSE_TOO_LARGE && *size > s->message_room &&
+             pi_message_room(*size) <= window && make_room(s, *size));
+    return status;
+}
+
+/* The queue tells when there is one more, or the end. */
+static void listen(struct pi_spot *s)
+{
+    if (s->hears || s->ended)
+        return;
+    s->hears = posse_completion_queue_listen(s->agent->ended, s->future, &s->news) == POSSE_OK;
+    s->tells |= !s->hears; /* else by looks */
+}
+
+static bool send_message(struct pi_spot *s)
+{
+    size_t size;
+    uint64_t window = window_of(s);
+    if (window < 8)
+        return false; /* until TAKEN */
+    posse_status status = take_message(s, window, &size);
+    if (status == POSSE_TIMEOUT)
+        listen(s);
+    if (status != POSSE_OK)
+        return false;
+    s->sent += pi_message_room(size);
+    pi_number_write(&s->out, PI_MESSAGE, s->submit.number, size);
+    s->out_tail = s->message;
+    s->out_tail_size = size;
+    return true;
+}
+
+/* ---- progress ---- */
+
+/* False: it is as it was. */
+static bool look_at_progress(struct pi_spot *s)
+{
+    uint64_t done, total;
+    if (posse_progress(s->future, &done, &total) != POSSE_OK)
+        return false;
+    bool same = done == s->done && total == s->total;
+    s->done = done;
+    s->total = total;
+    return !same;
+}
+
+static bool send_progress(struct pi_spot *s)
+{
+    int64_t now = pi_net_now();
+    if (s->ended || now - s->looked_at < PI_PROGRESS_LOOK_MS)
+        return false;
+    s->looked_at = now;
+    if (!look_at_progress(s))
+        return false;
+    s->tells = true;
+    const struct pi_told told = {s->submit.number, {s->done, s->total}};
+    pi_told_write(&s->out, PI_PROGRESS, &told);
+    return true;
+}
+
+/* ---- for a BUSY place ---- */
+
+void pi_told_begin(struct pi_spot *s)
+{
+    s->ended = s->hears = s->tells = false;
+    s->sent = s->taken = s->done = s->total = 0;
+    s->looked_at = 0;
+    listen(s);
+}
+
+bool pi_told_next(struct pi_spot *s) { return send_message(s) || send_progress(s); }
+
+void pi_told_end(struct pi_spot *s, struct pi_result *result)
+{
+    (void)look_at_progress(s);
+    result->done = s->done;
+    result->total = s->total;
+}
+
+bool pi_told_taken(struct pi_spot *s, const struct pi_told *told)
+{
+    if (s->state != PI_BUSY || told->number != s->submit.number)
+        return true; /* it crosses RESULT */
+    if (told->numbers[0] < s->taken || told->numbers[0] > s->submit.unread + s->sent)
+        return false;
+    s->taken = told->numbers[0];
+    return true;
+}
