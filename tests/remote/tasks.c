@@ -1,6 +1,7 @@
 /* tasks.c - tasks and maps in agents of this machine: results, failures, deaths, limits. */
 #include "remote/kit/remote.h"
 
+#include <posse_trace.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +204,68 @@ TEST(limits_hold_on_the_node, PROCESSES)
     posse_job job = {.fn = hungry_task, .max_memory = (size_t)8 << 20};
     take_error(submitted_job(pool, job), POSSE_OVER_MEMORY);
     assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
+    end_remote(pool);
+}
+
+static int busy_task(posse_task *task, const void *arg, size_t size)
+{
+    static volatile char *memory; /* it is measured as the task ends */
+    memory = malloc((size_t)4 << 20);
+    for (size_t i = 0; memory && i < (size_t)4 << 20; i += 4096)
+        memory[i] = 1;
+    for (volatile long i = 0; i < 20000000; i++)
+        ;
+    return 0;
+}
+
+TEST(what_a_task_used_is_known, PROCESSES)
+{
+    posse_executor *pool = REMOTE_WITH("a:1", .stamps = 1);
+    posse_job job = {
+        .fn = busy_task, .name = "busy", .max_memory = (size_t)64 << 20, .max_cpu_ms = 100000};
+    posse_future future = submitted_job(pool, job);
+    posse_error error = error_of(future);
+    assert_true(error.peak_memory >= (size_t)4 << 20 && error.peak_memory <= (size_t)64 << 20);
+    assert_true(error.cpu_ns > 0);
+    assert_int_equal(error.attempt, 1);
+    assert_string_equal(error.name, "busy");
+    posse_info info = {.struct_size = sizeof info};
+    assert_ok(posse_get_info(future, &info));
+    assert_int_equal(info.worker, 0);
+    assert_true(info.pid > 0 && info.started_ns >= info.submitted_ns);
+    assert_true(info.ended_ns > info.started_ns);
+    assert_int_equal(info.cpu_ns, error.cpu_ns);
+    assert_int_equal(info.peak_memory, error.peak_memory);
+    assert_ok(posse_release(future));
+    end_remote(pool);
+}
+
+static int spinning_task(posse_task *task, const void *arg, size_t size)
+{
+    for (volatile long i = 0;; i++)
+        ;
+    return 0;
+}
+
+TEST(so_is_what_was_over_a_limit_or_was_lost, PROCESSES)
+{
+    posse_executor *pool = REMOTE_WITH("here:1", .retries = 1);
+    posse_job job = {.fn = hungry_task, .max_memory = (size_t)8 << 20};
+    posse_error error = take_error(submitted_job(pool, job), POSSE_OVER_MEMORY);
+    assert_string_equal(error.message, "the task needed over 8388608 bytes of memory");
+    assert_int_equal(error.attempt, 1);
+    job = (posse_job){.fn = spinning_task, .max_cpu_ms = 50};
+    error = take_error(submitted_job(pool, job), POSSE_OVER_CPU);
+    assert_true(error.cpu_ns >= 50000000u);
+    posse_future future = submitted_long(pool, signal_task, SIGSEGV);
+    error = error_of(future);
+    posse_info info = {.struct_size = sizeof info};
+    assert_ok(posse_get_info(future, &info));
+    assert_int_equal(error.attempt, 2);
+    assert_int_equal(error.exit_code, -1);
+    assert_int_equal(info.pid, error.pid); /* of the process that died, on its node */
+    assert_int_equal(info.status, POSSE_WORKER_LOST);
+    assert_ok(posse_release(future));
     end_remote(pool);
 }
 
