@@ -181,32 +181,6 @@ TEST(a_command_starts_agents, PROCESSES)
     end_remote(pool);
 }
 
-/* Another build: the same file, with one bit of its build-id changed. */
-static void copy_changed(const char *to)
-{
-    char program[4096], *bytes;
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    assert_true(length > 0);
-    program[length] = '\0';
-    FILE *in = fopen(program, "re"), *out = fopen(to, "we");
-    assert_non_null(in);
-    assert_non_null(out);
-    struct stat file;
-    assert_int_equal(fstat(fileno(in), &file), 0);
-    size_t size = (size_t)file.st_size;
-    bytes = malloc(size);
-    assert_non_null(bytes);
-    assert_int_equal(fread(bytes, 1, size, in), size);
-    for (size_t i = 12; i + 8 < size; i++)
-        if (memcmp(bytes + i, "GNU", 4) == 0 && memcmp(bytes + i - 4, "\3\0\0\0", 4) == 0)
-            bytes[i + 4] ^= 1;
-    assert_int_equal(fwrite(bytes, 1, size, out), size);
-    free(bytes);
-    assert_int_equal(fchmod(fileno(out), 0700), 0);
-    (void)fclose(in);
-    (void)fclose(out);
-}
-
 TEST(another_build_is_refused, PROCESSES)
 {
     char copy[64];

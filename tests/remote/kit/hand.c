@@ -4,17 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 struct hand make_by_hand(long places, posse_options options)
+{
+    return make_by_hand_at("127.0.0.1:0", places, options);
+}
+
+struct hand make_by_hand_at(const char *listen, long places, posse_options options)
 {
     struct hand hand = {.directory = "/tmp/posse-test-XXXXXX"};
     assert_non_null(mkdtemp(hand.directory));
     snprintf(hand.token, sizeof hand.token, "%s/token", hand.directory);
     hand.options = (posse_remote_options){.struct_size = sizeof hand.options,
                                           .launcher = POSSE_LAUNCH_NONE,
-                                          .listen = "127.0.0.1:0",
+                                          .listen = listen,
                                           .token_file = hand.token};
     options.max_workers = places;
     assert_ok(posse_remote_create(&options, &hand.options, &hand.pool));
@@ -30,12 +36,9 @@ void end_hand(struct hand *hand)
 
 posse_options plain(void) { return (posse_options){.struct_size = sizeof(posse_options)}; }
 
-pid_t start_agent_of(const struct hand *hand, long places, const char *program)
+/* The words, as a command of a shell. */
+static pid_t start(const struct hand *hand, const char *words)
 {
-    char line[8192], words[8300];
-    assert_true(posse_remote_line(&hand->options, places, line, sizeof line) < sizeof line);
-    snprintf(words, sizeof words, "exec %s%s", program,
-             program[0] ? strchr(line + 1, '\'') + 1 : line);
     pid_t agent = fork();
     assert_true(agent >= 0);
     if (agent == 0) {
@@ -46,7 +49,28 @@ pid_t start_agent_of(const struct hand *hand, long places, const char *program)
     return agent;
 }
 
-pid_t start_agent(const struct hand *hand, long places) { return start_agent_of(hand, places, ""); }
+static void write_line(const struct hand *hand, long places, char line[8192])
+{
+    assert_true(posse_remote_line(&hand->options, places, line, 8192) < 8192);
+}
+
+pid_t start_agent_by(const struct hand *hand, long places, const char *command)
+{
+    char line[8192], words[8400];
+    write_line(hand, places, line);
+    snprintf(words, sizeof words, "exec %s %s", command, line);
+    return start(hand, words);
+}
+
+pid_t start_agent_of(const struct hand *hand, long places, const char *program)
+{
+    char line[8192], words[8400];
+    write_line(hand, places, line);
+    snprintf(words, sizeof words, "exec %s%s", program, strchr(line + 1, '\'') + 1);
+    return start(hand, words);
+}
+
+pid_t start_agent(const struct hand *hand, long places) { return start_agent_by(hand, places, ""); }
 
 int end_of(pid_t agent)
 {
@@ -59,4 +83,29 @@ void kill_agent(pid_t agent)
 {
     assert_int_equal(kill(agent, SIGKILL), 0);
     (void)end_of(agent);
+}
+
+void copy_changed(const char *to)
+{
+    char program[4096], *bytes;
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    assert_true(length > 0);
+    program[length] = '\0';
+    FILE *in = fopen(program, "re"), *out = fopen(to, "we");
+    assert_non_null(in);
+    assert_non_null(out);
+    struct stat file;
+    assert_int_equal(fstat(fileno(in), &file), 0);
+    size_t size = (size_t)file.st_size;
+    bytes = malloc(size);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, size, in), size);
+    for (size_t i = 12; i + 8 < size; i++)
+        if (memcmp(bytes + i, "GNU", 4) == 0 && memcmp(bytes + i - 4, "\3\0\0\0", 4) == 0)
+            bytes[i + 4] ^= 1;
+    assert_int_equal(fwrite(bytes, 1, size, out), size);
+    free(bytes);
+    assert_int_equal(fchmod(fileno(out), 0700), 0);
+    (void)fclose(in);
+    (void)fclose(out);
 }

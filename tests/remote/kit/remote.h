@@ -27,12 +27,16 @@ struct hand {
     char token[64];
 };
 
-struct hand make_by_hand(long places, posse_options options); /* asserts */
-void end_hand(struct hand *hand);                             /* asserts */
+struct hand make_by_hand(long places, posse_options options);                        /* asserts */
+struct hand make_by_hand_at(const char *listen, long places, posse_options options); /* the same */
+void end_hand(struct hand *hand);                                                    /* asserts */
 posse_options plain(void);
-/* Starts an agent; of that program, if it is not "". */
+/* Starts an agent; by a command that runs it in its place; of another program. */
 pid_t start_agent(const struct hand *hand, long places);
+pid_t start_agent_by(const struct hand *hand, long places, const char *command);
 pid_t start_agent_of(const struct hand *hand, long places, const char *program);
+/* Another build: the same file as this one, with one bit of its build-id changed. */
+void copy_changed(const char *to);
 /* Waits for its end. Returns it as waitpid does. Asserts. */
 int end_of(pid_t agent);
 void kill_agent(pid_t agent);
