@@ -99,7 +99,8 @@ POSSE_API void posse_remote_main(int argc, char **argv);
 
 /* As posse_create, with agents. These options hold in the agents' pools, as tasks run there:
  * initializer and finalizer (with a copy of their argument; both together at most 32 MiB),
- * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix. A
+ * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix,
+ * and max_memory, which also holds for this pool. A
  * place takes tasks when a worker of its agent has run the initializer. If three workers of an agent
  * fail in it in a row, the executor is broken, as any would be. All others hold for this pool, whose
  * workers are places: a worker that runs no task of its own. options.max_workers is the number of places, by default those of

@@ -247,13 +247,15 @@ static bool take_returned(posse_run *run)
     return take_tail(room, room ? size : 0);
 }
 
-static bool take_failed(posse_run *run)
+/* Of a task that has failed, or said something before it was over a limit. */
+static bool take_words(posse_run *run)
 {
     char text[PI_TEXT_SIZE] = "";
     if (!take_tail(text, sizeof text - 1))
         return false;
     text[sizeof text - 1] = '\0';
-    (void)posse_task_fail(run->task, run->code, "%s", text);
+    if (text[0] || run->end == POSSE_RUN_RETURNED)
+        (void)posse_task_fail(run->task, run->code, "%s", text);
     return true;
 }
 
@@ -274,7 +276,7 @@ static bool take_result(posse_run *run, const struct pi_result *result)
     run->cpu_ns = result->cpu_ns;
     switch ((enum pi_outcome)result->outcome) {
     case PI_RETURNED: return take_returned(run);
-    case PI_FAILED: return take_failed(run);
+    case PI_FAILED: return take_words(run);
     case PI_LOST:
         run->end = POSSE_RUN_LOST;
         run->pid = (long)result->pid;
@@ -283,8 +285,8 @@ static bool take_result(posse_run *run, const struct pi_result *result)
         run->node = proxy.node;
         break;
     case PI_LATE: await_deadline(run); break;
-    case PI_OVER_MEMORY: run->end = POSSE_RUN_OVER_MEMORY; break;
-    case PI_OVER_CPU: run->end = POSSE_RUN_OVER_CPU; break;
+    case PI_OVER_MEMORY: run->end = POSSE_RUN_OVER_MEMORY; return take_words(run);
+    case PI_OVER_CPU: run->end = POSSE_RUN_OVER_CPU; return take_words(run);
     default: run->end = POSSE_RUN_NOT_BEGUN; break;
     }
     return take_tail(NULL, 0);

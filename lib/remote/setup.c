@@ -35,9 +35,11 @@ posse_status pi_setup_take(struct pi_setup *setup, posse_options *o,
     *setup =
         (struct pi_setup){.initializer = {.arg = o->initializer_arg, .size = o->initializer_size},
                           .finalizer = {.arg = o->finalizer_arg, .size = o->finalizer_size},
+                          .max_memory = o->max_memory,
                           .max_rss = o->max_rss_per_worker,
                           .max_result = o->max_result,
-                          .wipe = o->wipe};
+                          .wipe = o->wipe,
+                          .named = o->worker_name_prefix};
     posse_status status = take_hook(&setup->initializer, o->initializer, modules);
     if (status == POSSE_OK)
         status = take_hook(&setup->finalizer, o->finalizer, modules);
@@ -71,17 +73,19 @@ static void put_hook(struct pi_pack *pack, const struct pi_setup_hook *hook)
 size_t pi_setup_write(const struct pi_setup *setup, unsigned char *at, size_t room)
 {
     struct pi_pack pack = {.at = at, .size = room};
-    size_t size = 2 * 20 + (size_t)(setup->initializer.size + setup->finalizer.size) + 4 * 8 + 1 +
+    size_t size = 2 * 20 + (size_t)(setup->initializer.size + setup->finalizer.size) + 5 * 8 + 2 +
                   2 + strlen(setup->prefix);
     if (size > room)
         return size;
     put_hook(&pack, &setup->initializer);
     put_hook(&pack, &setup->finalizer);
+    pi_put(&pack, setup->max_memory, 8);
     pi_put(&pack, setup->max_tasks, 8);
     pi_put(&pack, setup->max_rss, 8);
     pi_put(&pack, setup->max_result, 8);
     pi_put(&pack, setup->message_memory, 8);
     pi_put(&pack, setup->wipe, 1);
+    pi_put(&pack, setup->named, 1);
     pi_put_text(&pack, setup->prefix, sizeof setup->prefix - 1);
     return size;
 }
@@ -100,11 +104,13 @@ bool pi_setup_read(struct pi_pack *pack, struct pi_setup *setup)
     *setup = (struct pi_setup){.wipe = false};
     get_hook(pack, &setup->initializer);
     get_hook(pack, &setup->finalizer);
+    setup->max_memory = pi_get(pack, 8);
     setup->max_tasks = pi_get(pack, 8);
     setup->max_rss = pi_get(pack, 8);
     setup->max_result = pi_get(pack, 8);
     setup->message_memory = pi_get(pack, 8);
     setup->wipe = pi_get(pack, 1);
+    setup->named = pi_get(pack, 1);
     pi_get_text(pack, setup->prefix, sizeof setup->prefix);
     bool power = setup->message_memory >= 64 && setup->message_memory <= PI_REMOTE_MESSAGES &&
                  (setup->message_memory & (setup->message_memory - 1)) == 0;
@@ -129,12 +135,13 @@ bool pi_setup_apply(const struct pi_setup *setup, const struct pi_modules *modul
     o->initializer_arg = o->initializer_size ? setup->initializer.arg : NULL;
     o->finalizer_size = (size_t)setup->finalizer.size;
     o->finalizer_arg = o->finalizer_size ? setup->finalizer.arg : NULL;
+    o->max_memory = (size_t)setup->max_memory;
     o->max_tasks_per_worker = (long)setup->max_tasks;
     o->max_rss_per_worker = (size_t)setup->max_rss;
     o->max_result = (size_t)setup->max_result;
     o->message_memory = (size_t)setup->message_memory;
     o->wipe = setup->wipe;
-    if (setup->prefix[0])
+    if (setup->named)
         o->worker_name_prefix = setup->prefix;
     return find(modules, &setup->initializer, &o->initializer) &&
            find(modules, &setup->finalizer, &o->finalizer);

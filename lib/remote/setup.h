@@ -16,10 +16,10 @@ struct pi_setup {
         const void *arg;
         uint64_t size;
     } initializer, finalizer;
-    uint64_t max_tasks, max_rss, max_result;
+    uint64_t max_memory, max_tasks, max_rss, max_result;
     uint64_t message_memory;
-    bool wipe;
-    char prefix[16]; /* of the names of workers; "": none */
+    bool wipe, named;
+    char prefix[16]; /* of the names of workers, if they are named */
 };
 
 /* Takes out of the options what agents do, so that proxies do not.

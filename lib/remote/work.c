@@ -8,8 +8,7 @@
 
 static posse_status make_pool(struct pi_agent *a, const struct pi_setup *setup)
 {
-    posse_options options = {
-        .struct_size = sizeof options, .max_workers = (long)a->n, .worker_name_prefix = "agent"};
+    posse_options options = {.struct_size = sizeof options, .max_workers = (long)a->n};
     if (!pi_setup_apply(setup, &a->modules, &options))
         return POSSE_NOT_LOADED;
     a->initializes = options.initializer;
@@ -208,13 +207,23 @@ static enum pi_outcome outcome_of(const posse_error *error, uint32_t runs)
     case POSSE_OK: return PI_RETURNED;
     case POSSE_TASK_FAILED: /* with a message of its own? */
         snprintf(nothing, sizeof nothing, "the task returned %d", error->code);
-        return strcmp(nothing, error->message) == 0 ? PI_RETURNED : PI_FAILED;
+        return error->code && strcmp(nothing, error->message) == 0 ? PI_RETURNED : PI_FAILED;
     case POSSE_DEADLINE: return PI_LATE;
     case POSSE_OVER_MEMORY: return PI_OVER_MEMORY;
     case POSSE_OVER_CPU: return PI_OVER_CPU;
     case POSSE_CANCELLED: return error->attempt == (int)runs ? PI_NOT_BEGUN : PI_LOST;
     default: return PI_LOST;
     }
+}
+
+/* What the task itself has said: all of the message, or what follows the words about a limit. */
+static const char *own_words(const posse_error *error, enum pi_outcome outcome)
+{
+    if (outcome == PI_FAILED)
+        return error->message;
+    bool over = outcome == PI_OVER_MEMORY || outcome == PI_OVER_CPU;
+    const char *own = over ? strstr(error->message, ": ") : NULL;
+    return own ? own + 2 : "";
 }
 
 static void end(struct pi_spot *s)
@@ -236,9 +245,10 @@ static void end(struct pi_spot *s)
                                .cpu_ns = error.cpu_ns};
     if (error.status == POSSE_OK) {
         (void)posse_result(s->future, 0, &data, &size);
-    } else if (result.outcome == PI_FAILED) {
-        size = strnlen(error.message, PI_TEXT_SIZE - 1);
-        data = memcpy(s->text, error.message, size);
+    } else {
+        const char *words = own_words(&error, (enum pi_outcome)result.outcome);
+        size = strnlen(words, PI_TEXT_SIZE - 1);
+        data = memcpy(s->text, words, size);
     }
     pi_told_end(s, &result);
     answer(s, &result, data, size);

@@ -61,6 +61,11 @@ TEST(sizes, PROCESSES)
     end_remote(tcp);
 }
 
+static int silent_task(posse_task *task, const void *arg, size_t size)
+{
+    return posse_task_fail(task, 0, NULL);
+}
+
 TEST(failures, PROCESSES)
 {
     posse_executor *pool = REMOTE("a:1");
@@ -70,6 +75,8 @@ TEST(failures, PROCESSES)
     error = take_error(submitted_long(pool, message_task, 9), POSSE_TASK_FAILED);
     assert_int_equal(error.code, 9);
     assert_string_equal(error.message, "failed with 9");
+    error = take_error(submitted(pool, silent_task, NULL, 0), POSSE_TASK_FAILED);
+    assert_int_equal(error.code, 0);
     end_remote(pool);
 }
 
@@ -179,7 +186,7 @@ static int hungry_task(posse_task *task, const void *arg, size_t size)
 {
     volatile char *memory = malloc((size_t)64 << 20);
     if (!memory)
-        return 1;
+        return posse_task_fail(task, 1, "it does not fit");
     for (size_t i = 0; i < (size_t)64 << 20; i += 4096)
         memory[i] = 1;
     return 0;
@@ -252,7 +259,8 @@ TEST(so_is_what_was_over_a_limit_or_was_lost, PROCESSES)
     posse_executor *pool = REMOTE_WITH("here:1", .retries = 1);
     posse_job job = {.fn = hungry_task, .max_memory = (size_t)8 << 20};
     posse_error error = take_error(submitted_job(pool, job), POSSE_OVER_MEMORY);
-    assert_string_equal(error.message, "the task needed over 8388608 bytes of memory");
+    assert_string_equal(error.message,
+                        "the task needed over 8388608 bytes of memory: it does not fit");
     assert_int_equal(error.attempt, 1);
     job = (posse_job){.fn = spinning_task, .max_cpu_ms = 50};
     error = take_error(submitted_job(pool, job), POSSE_OVER_CPU);
