@@ -139,6 +139,19 @@ static bool translate(struct pi_spot *s)
     return true;
 }
 
+/* The pool is no more, as it is broken or a task has shut it down: the agent ends, and the task goes
+ * back to the queue. */
+static void decline(struct pi_spot *s, posse_status status)
+{
+    const struct pi_result result = {.number = s->submit.number, .outcome = PI_NOT_BEGUN};
+    s->future = (posse_future){.executor = NULL};
+    if (give_up(s->agent))
+        return;
+    snprintf(s->agent->why, sizeof s->agent->why, "%s", posse_status_message(status));
+    s->agent->code = 1;
+    answer(s, &result, NULL, 0);
+}
+
 void pi_work_begin(struct pi_spot *s)
 {
     struct pi_agent *a = s->agent;
@@ -169,8 +182,8 @@ void pi_work_begin(struct pi_spot *s)
         pi_told_begin(s);
         return;
     }
-    if (status == POSSE_BROKEN)
-        (void)give_up(a);
+    if (status == POSSE_BROKEN || status == POSSE_SHUT_DOWN)
+        decline(s, status);
     else
         fail(s, posse_last_error()[0] ? posse_last_error() : posse_status_message(status));
 }

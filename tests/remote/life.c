@@ -305,3 +305,24 @@ TEST(after_a_rest_an_agent_connects_again, PROCESSES)
     end_hand(&hand);
     (void)end_of(agent);
 }
+
+static int closing_task(posse_task *task, const void *arg, size_t size)
+{
+    return return_long(task, posse_shutdown(posse_task_executor(task), POSSE_NO_WAIT, 0));
+}
+
+/* It is the pool of the agent that it shuts down: the agent ends, and another one goes on. */
+TEST(a_task_that_shuts_its_executor_down_ends_its_agent, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t agent = start_agent(&hand, 1);
+    assert_int_equal(take_long(submitted(hand.pool, closing_task, NULL, 0)), POSSE_OK);
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    int how = end_of(agent);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    agent = start_agent(&hand, 1);
+    assert_int_equal(error_of(future).attempt, 1);
+    assert_int_equal(take_long(future), 25);
+    end_hand(&hand);
+    (void)end_of(agent);
+}
