@@ -48,11 +48,16 @@ static bool is_stale(const struct pi_subscription *sub, uint64_t word)
                           : !pi_handle_valid(word, sub->future);
 }
 
+/* A feed that is new may be there before the task has said how far it is. */
 static bool has_news(posse_executor *e, const struct pi_subscription *sub)
 {
     struct pi_slot *slot = &e->segment.slots.at[sub->future.slot];
+    uint64_t done = 0, total = 0;
     pi_see_blocks(e);
-    return pi_feed_has_message(e, slot) || (sub->silent && pi_feed_find(e, slot));
+    if (pi_feed_has_message(e, slot))
+        return true;
+    struct pi_feed *feed = sub->silent ? pi_feed_find(e, slot) : NULL;
+    return feed && (!pi_feed_get(feed, &done, &total) || done || total);
 }
 
 /* Whether the task has ended, or can end no more; or has told something that is waited for. */

@@ -23,6 +23,7 @@ static void take_ended(struct pi_agent *a)
                 memcmp(&spot->future, &ended[i].future, sizeof spot->future) != 0)
                 continue;
             spot->hears &= mark->of_end;
+            spot->tells |= !mark->of_end;
             spot->ended |= mark->of_end || posse_done(spot->future);
             pi_work_next(spot);
             pi_spot_write(spot);
