@@ -26,12 +26,12 @@
  * the program (see posse_runner.h). posse_task_executor and posse_task_worker are those of the
  * agent's own pool, with options of its own but for those that are named below.
  *
- * What a task says by posse_task_progress and posse_task_emit reaches its future: messages in order,
- * whole, and before its end; of its progress the last value, some 20 times a second and at the end.
- * Of a task that crashes all messages arrive. If its agent dies, or the program kills the task,
- * those that were on the way are lost. A task finds its feed full when between one and two times
- * options.message_memory (at most 512 MiB) wait to be read. If a task runs again, and more than that
- * is there of the runs before and is not read until its end, it fails, and says so.
+ * What a task says by posse_task_progress and posse_task_emit reaches its future: messages in
+ * order, whole, and before its end; of its progress the last value, some 20 times a second and at
+ * the end. Of a task that crashes all messages arrive. If its agent dies, or the program kills the
+ * task, those that were on the way are lost. A task finds its feed full when between one and two
+ * times options.message_memory (at most 512 MiB) wait to be read. If a task runs again, and more
+ * than that is there of the runs before and is not read until its end, it fails, and says so.
  *
  * posse_create says that a process which adopts orphans becomes the parent of the supervisor. It
  * becomes the parent of the launcher, too, unless it is POSSE_LAUNCH_NONE. SIGCHLD reports its end,
@@ -101,11 +101,11 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * initializer and finalizer (with a copy of their argument; both together at most 32 MiB),
  * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix,
  * and max_memory, which also holds for this pool. A
- * place takes tasks when a worker of its agent has run the initializer. If three workers of an agent
- * fail in it in a row, the executor is broken, as any would be. All others hold for this pool, whose
- * workers are places: a worker that runs no task of its own. options.max_workers is the number of places, by default those of
- * `nodes` together; agents beyond that are spare. It does not wait for agents. posse_last_error has
- * words only where posse_create refuses.
+ * place takes tasks when a worker of its agent has run the initializer. If three workers of an
+ * agent fail in it in a row, the executor is broken, as any would be. All others hold for this
+ * pool, whose workers are places: a worker that runs no task of its own. options.max_workers is the
+ * number of places, by default those of `nodes` together; agents beyond that are spare. It does not
+ * wait for agents. posse_last_error has words only where posse_create refuses.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
  * autopsy; this program has no build-id (ld --build-id); or the initializer or the finalizer is in
  * none of its libraries that have one.

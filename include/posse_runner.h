@@ -7,9 +7,10 @@
  * in the middle of `run`: the place must see its end (of a connection, for example) and end the
  * task.
  *
- * With options.runner posse_alloc, locks, queues and posse_broadcast return POSSE_NOT_SUPPORTED, and
- * so do jobs with descriptors: a place shares no memory and no descriptors with the program. Maps copy all of their
- * items. A task that the runner runs has no posse_task; what it gives comes back by the runner.
+ * With options.runner posse_alloc, locks, queues and posse_broadcast return POSSE_NOT_SUPPORTED,
+ * and so do jobs with descriptors: a place shares no memory and no descriptors with the program.
+ * Maps copy all of their items. A task that the runner runs has no posse_task; what it gives comes
+ * back by the runner.
  */
 #ifndef POSSE_RUNNER_H
 #define POSSE_RUNNER_H

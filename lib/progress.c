@@ -27,7 +27,7 @@ static void tell_first(const posse_task *task, struct pi_feed *feed)
 {
     if (!pi_load_seq(&feed->awaited)) /* seq, all: with pi_feed_has_message, as with a message */
         return;
-    pi_store_seq(&feed->awaited, 0);
+    pi_store_seq(&feed->awaited, 0); /* as said */
     pi_wake_readers(task->executor, pi_load_seq(&task->slot->word));
 }
 

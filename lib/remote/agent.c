@@ -30,6 +30,13 @@ static void take_ended(struct pi_agent *a)
         }
 }
 
+static void write_all(struct pi_agent *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->spots[i].state != PI_CLOSED)
+            pi_spot_write(&a->spots[i]);
+}
+
 /* Tasks that have told something, or do not know yet that they are to stop. */
 static void look_at_tasks(struct pi_agent *a)
 {
@@ -39,7 +46,6 @@ static void look_at_tasks(struct pi_agent *a)
         if (s->state != PI_BUSY || !s->tells)
             continue;
         pi_work_next(s);
-        pi_spot_write(s);
     }
 }
 
@@ -119,6 +125,7 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
     if (looks && a->pool) {
         pi_work_look(a);
         look_at_tasks(a);
+        write_all(a);
     }
 }
 
@@ -150,8 +157,10 @@ int pi_agent_run(struct pi_agent *a)
         }
         sleep_and_serve(a, fds, closed);
     }
-    if (a->spots)
+    if (a->spots) {
+        write_all(a); /* why it ends */
         end(a);
+    }
     free(a->spots);
     free(fds);
     return a->code;

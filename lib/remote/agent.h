@@ -107,7 +107,8 @@ void pi_spot_close(struct pi_spot *spot);
 bool pi_work_prepare(struct pi_agent *agent, struct pi_pack *hello);
 /* Sets WELCOME or PREPARING for a place that was greeted. */
 void pi_work_welcome(struct pi_spot *spot);
-/* Looks whether workers have started for places that wait for them, or never will. */
+/* Looks whether workers have started for places that wait for them, or never will. Sets what goes
+ * from each. */
 void pi_work_look(struct pi_agent *agent);
 /* All of SUBMIT is there. Sets what goes if the task cannot run. */
 void pi_work_begin(struct pi_spot *spot);

@@ -30,8 +30,8 @@
  *
  * A kill has no message: the end of the connection is the kill.
  *
- * An agent makes its pool when it hears the first HELLO, and connects anew after that. Until then it
- * has one connection. HELLO has no tail for an agent that has a pool.
+ * An agent makes its pool when it hears the first HELLO, and connects anew after that. Until then
+ * it has one connection. HELLO has no tail for an agent that has a pool.
  *
  *   a place    proxy                                     agent                    ends by
  *   WAITING    accepts, checks JOIN, sends HELLO         connects, sends JOIN     WELCOME: IDLE
@@ -43,10 +43,11 @@
  * Messages. The feed of the agent's task holds M bytes, as much as the program asked for; that of
  * the program's task 2 M. The agent takes messages out of its feed, in order, while at most M bytes
  * are with the program: sent to it, or there at SUBMIT, and not TAKEN. When the task has ended, it
- * sends the rest, which is M at most, and then RESULT. So all that the task has sent has room in the
- * program, a full feed is full for the task, and neither side keeps more than one message in its own
- * memory. Only a run before may have left more: then the task fails, with words. A message is whole
- * in the program's feed, or not at all, as an agent sends it whole and a proxy puts it whole.
+ * sends the rest, which is M at most, and then RESULT. So all that the task has sent has room in
+ * the program, a full feed is full for the task, and neither side keeps more than one message in
+ * its own memory. Only a run before may have left more: then the task fails, with words. A message
+ * is whole in the program's feed, or not at all, as an agent sends it whole and a proxy puts it
+ * whole.
  *
  *   what dies                     the program finds
  *   a task                        RESULT: LOST with pid, signal and node, or another attempt

@@ -110,8 +110,8 @@ static bool take_tail(char *to, size_t size)
 
 /* ---- what the task tells ---- */
 
-/* Tells the agent that messages were read: when all were, or half of what it may send. So a full
- * feed of the task is never full for long. False: the connection has ended. */
+/* Tells the agent that messages were read: when all were, or half of what it may send. So a task
+ * whose feed is full goes on when its messages are read. False: the connection has ended. */
 static bool tell_taken(const struct pi_remote *r)
 {
     uint64_t unread = posse_run_unread(told.run);

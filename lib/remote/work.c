@@ -74,7 +74,6 @@ static void tell_failure(struct pi_agent *a, const char *why)
         pi_plain_write(&s->out, PI_POOL_FAILED, strlen(a->why));
         s->out_tail = a->why;
         s->out_tail_size = strlen(a->why);
-        pi_spot_write(s);
     }
 }
 
@@ -100,7 +99,6 @@ void pi_work_look(struct pi_agent *a)
         welcomed++;
         s->state = PI_IDLE;
         pi_plain_write(&s->out, PI_WELCOME, 0);
-        pi_spot_write(s);
     }
 }
 
@@ -139,8 +137,8 @@ static bool translate(struct pi_spot *s)
     return true;
 }
 
-/* The pool is no more, as it is broken or a task has shut it down: the agent ends, and the task goes
- * back to the queue. */
+/* The pool is no more, as it is broken or a task has shut it down: the agent ends, and the task
+ * goes back to the queue. */
 static void decline(struct pi_spot *s, posse_status status)
 {
     const struct pi_result result = {.number = s->submit.number, .outcome = PI_NOT_BEGUN};

@@ -1,5 +1,5 @@
-/* liar.c - an agent that has the token, and sends what no agent may send: its task is lost, or fails
- * with words; the program goes on with the next agent. */
+/* liar.c - an agent that has the token, and sends what no agent may send: its task is lost, or
+ * fails with words; the program goes on with the next agent. */
 #include "remote/kit/remote.h"
 
 #include "remote/net.h"
