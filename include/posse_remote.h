@@ -67,7 +67,11 @@ typedef enum posse_launcher {
     POSSE_LAUNCH_MPIRUN = 2,  /* one mpirun for all nodes */
     POSSE_LAUNCH_SRUN = 3,    /* one srun, in an allocation of Slurm; nodes may be NULL */
     POSSE_LAUNCH_COMMAND = 4, /* `command`, for each entry of nodes */
-    POSSE_LAUNCH_NONE = 5     /* not at all: by hand, with posse_remote_line */
+    POSSE_LAUNCH_NONE = 5,    /* not at all: by hand, with posse_remote_line */
+
+    /* One mpirun of posse-relay, which starts the agents and carries their connections by MPI: for
+     * nodes that cannot reach the program. It has a process here and one on each node. */
+    POSSE_LAUNCH_MPI_RELAY = 6
 } posse_launcher;
 
 /* Zero is the default everywhere. What pointers lead to is copied. */
@@ -78,7 +82,8 @@ typedef struct posse_remote_options {
     const char *nodes;
     long places; /* of an entry without a number; 0: the number of usable processors here */
     /* Where agents connect to: "unix:PATH", "unix:@NAME" or "HOST:PORT" (port 0: any). NULL: a unix
-     * socket without a name in the file system for LOCAL, 127.0.0.1:0 for the others. */
+     * socket without a name in the file system for LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
+     */
     const char *listen;
     /* The address that agents are told, if it is another one; NULL: as `listen`. */
     const char *connect;
@@ -91,6 +96,8 @@ typedef struct posse_remote_options {
     long silence_ms;
     /* posse_remote_create writes the address here. */
     char address[160];
+    /* POSSE_LAUNCH_MPI_RELAY: the path of posse-relay on all nodes; NULL: where it is installed. */
+    const char *relay;
 } posse_remote_options;
 
 /* The first call in main. Returns at once, unless this process was started as an agent. Then it

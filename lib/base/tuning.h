@@ -261,3 +261,15 @@
 /* Until SIGTERM, and from there to SIGKILL, for launchers; and between two looks. */
 #define PI_LAUNCHER_GRACE_MS 1000
 #define PI_LAUNCHER_LOOK_MS 20
+
+/* ---- posse-relay ---- */
+
+/* The bytes of one message, and what a connection has at most on its way in each direction. */
+#define PI_RELAY_CHUNK ((uint32_t)64 << 10)
+#define PI_RELAY_WINDOW (4 * PI_RELAY_CHUNK)
+/* A rank that waits for messages naps a quarter of the time since something last moved, and at most
+ * so long; less than the least is no nap. */
+#define PI_RELAY_NAP_NS (1 * PI_MS)
+#define PI_RELAY_LEAST_NAP_NS (PI_MS / 50)
+/* Told to stop, an agent has that long to end before it is killed. */
+#define PI_RELAY_GRACE_MS 500

@@ -81,7 +81,7 @@ static posse_status read_options(struct making *m, const posse_options *options,
         return POSSE_NOT_SUPPORTED;
     posse_remote_options *r = &m->remote;
     bool command = r->launcher == POSSE_LAUNCH_COMMAND;
-    if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_NONE || r->places < 0 ||
+    if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_MPI_RELAY || r->places < 0 ||
         r->silence_ms < 0 || (r->silence_ms && r->silence_ms < 1000) || command != !!r->command)
         return POSSE_INVALID;
     m->launch.places = r->places ? r->places : usable_processors();
@@ -105,7 +105,8 @@ static posse_status listen_there(struct making *m)
 {
     static _Atomic unsigned number;
     char own[64];
-    bool local = m->remote.launcher == POSSE_LAUNCH_LOCAL;
+    long launcher = m->remote.launcher;
+    bool local = launcher == POSSE_LAUNCH_LOCAL || launcher == POSSE_LAUNCH_MPI_RELAY;
     snprintf(own, sizeof own, "unix:@posse-%ld-%u", (long)getpid(), ++number);
     const char *where = m->remote.listen ? m->remote.listen : local ? own : "127.0.0.1:0";
     m->shared.listener = pi_net_listen(where, m->remote.address);

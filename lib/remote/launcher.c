@@ -41,6 +41,8 @@ static const char *const commands[] = {
     [POSSE_LAUNCH_SRUN] = "eval \"exec srun ${POSSE_NODES:+--nodelist=$POSSE_NODES} "
                           "--ntasks-per-node=1 --kill-on-bad-exit=0 $POSSE_AGENT\"",
     [POSSE_LAUNCH_COMMAND] = NULL,
+    [POSSE_LAUNCH_MPI_RELAY] = "eval \"exec mpirun -n $((POSSE_NODES_COUNT + 1)) --bind-to none "
+                               "--host localhost,$POSSE_NODES $POSSE_RELAY $POSSE_AGENT\"",
 };
 
 static size_t append(char *line, size_t used, size_t capacity, const char *text)
@@ -108,7 +110,15 @@ static bool set(struct command *c, const char *name, const char *value)
 
 static bool is_one_for_all(long launcher)
 {
-    return launcher == POSSE_LAUNCH_MPIRUN || launcher == POSSE_LAUNCH_SRUN;
+    return launcher == POSSE_LAUNCH_MPIRUN || launcher == POSSE_LAUNCH_SRUN ||
+           launcher == POSSE_LAUNCH_MPI_RELAY;
+}
+
+/* In the environment. All get it by stdin. */
+static bool gets_token(long launcher)
+{
+    return launcher == POSSE_LAUNCH_MPIRUN || launcher == POSSE_LAUNCH_SRUN ||
+           launcher == POSSE_LAUNCH_COMMAND;
 }
 
 /* For ssh: the agent connects to a socket on its node, which ssh carries to our listener. */
@@ -146,9 +156,20 @@ static bool prepare(struct command *c, const struct pi_launch *l, const struct p
     c->text = l->options->launcher == POSSE_LAUNCH_COMMAND ? l->options->command
                                                            : commands[l->options->launcher];
     return set(c, "POSSE_AGENT", line) && set(c, "POSSE_NODE", node->host) &&
-           (is_one_for_all(l->options->launcher) || l->options->launcher == POSSE_LAUNCH_COMMAND
-                ? set(c, "POSSE_REMOTE_TOKEN", l->token)
-                : true);
+           (gets_token(l->options->launcher) ? set(c, "POSSE_REMOTE_TOKEN", l->token) : true);
+}
+
+/* posse-relay starts the agents: it knows the places of each node. */
+static bool set_relay(struct command *c, struct pi_node *node, const struct pi_launch *l)
+{
+    char line[LINE_SIZE];
+    size_t used = append_quoted(line, 0, sizeof line,
+                                l->options->relay ? l->options->relay : POSSE_RELAY_PATH);
+    used = append(line, used, sizeof line, " ");
+    used = append_quoted(line, used, sizeof line, l->nodes);
+    line[used < sizeof line ? used : 0] = '\0';
+    node->places = l->places;
+    return used < sizeof line && set(c, "POSSE_RELAY", line);
 }
 
 /* mpirun and srun start one agent on each host; all have the same number of places. */
@@ -168,8 +189,10 @@ static bool prepare_one(struct launcher *all, struct pi_node *node)
     hosts[used] = '\0';
     snprintf(count, sizeof count, "%zu", n);
     all->n = 1;
-    return prepare(all->commands, l, node) && set(all->commands, "POSSE_NODES_COUNT", count) &&
-           set(all->commands, "POSSE_NODES", l->options->nodes ? hosts : "");
+    bool relay = l->options->launcher == POSSE_LAUNCH_MPI_RELAY;
+    return (!relay || set_relay(all->commands, node, l)) && prepare(all->commands, l, node) &&
+           set(all->commands, "POSSE_NODES_COUNT", count) &&
+           set(all->commands, "POSSE_NODES", l->options->nodes || relay ? hosts : "");
 }
 
 /* In the program, before the fork: all memory that the launcher needs. */

@@ -1,4 +1,5 @@
-/* bench.c - what a task in an agent of this machine costs: posse_remote_bench [unix | tcp].
+/* bench.c - what a task in an agent of this machine costs: posse_remote_bench [unix | tcp | RELAY].
+ * RELAY, with a slash in it, is the path of posse-relay.
  *
  *   tasks/s      empty tasks, all submitted at once, with 2 places
  *   map items/s  a map of empty items
@@ -47,10 +48,16 @@ static int giving_task(posse_task *task, const void *arg, size_t size)
     return posse_task_reserve(task, (size_t)16 << 20) == NULL;
 }
 
+static const char *relay;
+
 static posse_executor *make(const char *nodes, const char *listen)
 {
     posse_executor *pool;
-    posse_remote_options remote = {.struct_size = sizeof remote, .nodes = nodes, .listen = listen};
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = relay ? POSSE_LAUNCH_MPI_RELAY : POSSE_LAUNCH_LOCAL,
+                                   .nodes = relay ? "localhost:2" : nodes,
+                                   .listen = listen,
+                                   .relay = relay};
     must(posse_remote_create(NULL, &remote, &pool), "posse_remote_create");
     return pool;
 }
@@ -161,6 +168,7 @@ static void measure_places(const char *listen, const char *nodes, int places)
 int main(int argc, char **argv)
 {
     posse_remote_main(argc, argv);
+    relay = argc > 1 && strchr(argv[1], '/') ? argv[1] : NULL;
     const char *listen = argc > 1 && strcmp(argv[1], "tcp") == 0 ? "127.0.0.1:0" : NULL;
     posse_executor *pool = make("a:2", listen);
     run(pool, empty_task, NULL, 0);
@@ -169,6 +177,8 @@ int main(int argc, char **argv)
     measure_round_trip(pool);
     measure_bytes(pool);
     must(posse_destroy(pool), "posse_destroy");
+    if (relay)
+        return 0;
     measure_places(listen, "a:64,b:64", 128);
     if (argc > 2)
         measure_places(listen, "a:250,b:250,c:250,d:250", 1000);

@@ -1,0 +1,83 @@
+#include "remote/mpi/relay_loop.h"
+#include "base/tuning.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * (int64_t)PI_SECOND + t.tv_nsec;
+}
+
+bool pi_relay_init(struct pi_relay *r, size_t links, const uint32_t *connections)
+{
+    size_t all = 1;
+    *r = (struct pi_relay){.n = links, .moved_ns = now()};
+    r->carriers = calloc(links, sizeof *r->carriers);
+    for (size_t i = 0; r->carriers && i < links; i++) {
+        if (!pi_carry_init(&r->carriers[i], i, connections[i]))
+            return false;
+        all += connections[i];
+    }
+    r->fds = calloc(all, sizeof *r->fds);
+    return r->carriers && r->fds;
+}
+
+void pi_relay_drop(struct pi_relay *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        pi_carry_fini(&r->carriers[i]);
+}
+
+void pi_relay_fini(struct pi_relay *r)
+{
+    pi_relay_drop(r);
+    free(r->carriers);
+    free(r->fds);
+}
+
+static struct timespec nap(const struct pi_relay *r, int64_t at)
+{
+    int64_t ns = (at - r->moved_ns) / 4;
+    ns = ns < (int64_t)PI_RELAY_LEAST_NAP_NS ? 0 : ns;
+    return (struct timespec){.tv_nsec = ns < (int64_t)PI_RELAY_NAP_NS ? ns : (long)PI_RELAY_NAP_NS};
+}
+
+/* A rank whose mpirun has been killed gets no word of it from every MPI. What it carries ends with
+ * it. */
+static void end_alone(void)
+{
+    static pid_t parent;
+    if (parent == 0)
+        parent = getppid();
+    if (getppid() != parent)
+        _exit(1);
+}
+
+bool pi_relay_serve(struct pi_relay *r, bool moved, int also)
+{
+    struct pollfd *fds = r->fds;
+    int64_t at = now();
+    r->moved_ns = moved ? at : r->moved_ns;
+    for (size_t i = 0; i < r->n; i++) {
+        pi_carry_tell(&r->carriers[i]);
+        pi_carry_watch(&r->carriers[i], fds);
+        fds += r->carriers[i].n;
+    }
+    *fds = (struct pollfd){.fd = also, .events = POLLIN};
+    const struct timespec sleep = nap(r, at);
+    if (sleep.tv_nsec)
+        end_alone();
+    if (ppoll(r->fds, (nfds_t)(fds - r->fds) + 1, &sleep, NULL) <= 0)
+        return false;
+    r->moved_ns = now();
+    fds = r->fds;
+    for (size_t i = 0; i < r->n; i++) {
+        (void)pi_carry_serve(&r->carriers[i], fds);
+        fds += r->carriers[i].n;
+    }
+    return fds->revents & POLLIN;
+}

@@ -1,0 +1,30 @@
+/* relay_loop.h - what each rank does over and over: messages, sleep, sockets.
+ *
+ * Runs in: posse-relay.
+ *
+ * MPI has nothing to sleep on, so a rank sleeps on its sockets alone, and naps: after each nap it
+ * asks MPI for messages. A nap is a quarter of the time since something last moved, at most
+ * PI_RELAY_NAP_NS. While data flows there is none.
+ */
+#pragma once
+
+#include "remote/mpi/carry.h"
+
+#include <stdint.h>
+
+struct pi_relay {
+    size_t n; /* links, each with a carrier */
+    struct pi_carrier *carriers;
+    struct pollfd *fds; /* one more than all connections */
+    int64_t moved_ns;   /* when something last moved */
+};
+
+/* connections: of each link. False: no memory. */
+bool pi_relay_init(struct pi_relay *relay, size_t links, const uint32_t *connections);
+/* Ends all connections; the other ends are not told. */
+void pi_relay_drop(struct pi_relay *relay);
+void pi_relay_fini(struct pi_relay *relay);
+
+/* After pi_ranks_move, which has moved something or nothing: tells, sleeps, reads and writes. also:
+ * one more descriptor, or -1; true: it can be read. Ends this process if its mpirun has gone. */
+bool pi_relay_serve(struct pi_relay *relay, bool moved, int also);
