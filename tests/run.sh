@@ -18,7 +18,7 @@ Installs what is missing, builds everything, and runs the tests with ctest.
   --sanitize LIST        address,undefined or thread
   --valgrind             the tests of units, behaviour and crashes run under valgrind's memcheck
   --coverage             prints what of lib/ the tests have not come to
-  --remote               libposse-remote, too, with ssh and Open MPI
+  --remote               libposse-remote, too, with ssh, Open MPI and MPICH
   --long                 everything at length: sets POSSE_TEST_LONG=1 for the tests, and gives each
                          two hours
   --install-only         installs what is missing for this, and no more
@@ -123,7 +123,8 @@ need python3 command -v python3
 if [ -n "$remote" ]; then
     need openssh-client command -v ssh
     need openssh-server env "PATH=$PATH:/usr/sbin" sh -c 'command -v sshd'
-    need openmpi-bin command -v mpirun
+    need "openmpi-bin libopenmpi-dev" command -v mpicc.openmpi
+    need "mpich libmpich-dev" command -v mpicc.mpich
     need iproute2 env "PATH=$PATH:/usr/sbin" sh -c 'command -v ip'
 fi
 install_missing
@@ -149,7 +150,7 @@ build "$directory" all -DCMAKE_TOOLCHAIN_FILE="$toolchain" -DCMAKE_C_COMPILER="$
     -DCMAKE_C_FLAGS="$flags" -DPOSSE_TESTS=ON -DPOSSE_DEMOS=ON -DPOSSE_BENCH=ON \
     -DPOSSE_WERROR=ON -DPOSSE_SANITIZE="$sanitize" -DPOSSE_TEST_TIMEOUT="$timeout" \
     -DPOSSE_TEST_OWN_CMOCKA=$own_cmocka -DPOSSE_TEST_VALGRIND=${valgrind:+ON} \
-    -DPOSSE_COVERAGE=${coverage:+ON} -DPOSSE_REMOTE=${remote:+ON}
+    -DPOSSE_COVERAGE=${coverage:+ON} -DPOSSE_REMOTE=${remote:+ON} -DPOSSE_MPI=${remote:+ON}
 
 # The thread sanitizer of gcc cannot live with as much address randomisation as some kernels do.
 fixed=

@@ -266,7 +266,7 @@
 
 /* The bytes of one message, and what a connection has at most on its way in each direction. */
 #define PI_RELAY_CHUNK ((uint32_t)64 << 10)
-#define PI_RELAY_WINDOW (4 * PI_RELAY_CHUNK)
+#define PI_RELAY_WINDOW ((uint32_t)256 << 10)
 /* A rank that waits for messages naps a quarter of the time since something last moved, and at most
  * so long; less than the least is no nap. */
 #define PI_RELAY_NAP_NS (1 * PI_MS)

@@ -28,6 +28,9 @@
 
 #define MAX_COMMANDS 1000
 #define LINE_SIZE ((size_t)8192)
+#ifndef POSSE_RELAY_PATH /* where it is installed */
+#define POSSE_RELAY_PATH "posse-relay"
+#endif
 
 /* ---- what is run ---- */
 

@@ -278,7 +278,7 @@ TEST(what_options_must_be, PROCESSES)
         remote.nodes = nodes[i];
         assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
     }
-    remote = (posse_remote_options){.struct_size = sizeof remote, .launcher = 6};
+    remote = (posse_remote_options){.struct_size = sizeof remote, .launcher = 7};
     assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
     remote = (posse_remote_options){.struct_size = sizeof remote, .command = "x"};
     assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);

@@ -10,8 +10,8 @@
  *
  * Runs in: posse-relay, one thread in each rank. No call blocks but poll (relay_loop.h).
  *
- * Messages between rank 0 and a node. All but the last three name a connection, by a number that the
- * node chooses among the unused ones:
+ * Messages between rank 0 and a node. All but the last three name a connection, by a number that
+ * the node chooses among the unused ones:
  *
  *   message   from     what                               when
  *   OPEN      node     a new connection                   the agent has connected
@@ -26,8 +26,9 @@
  * sent END and heard END.
  *
  *   state     means                          leaves by
- *   UNUSED    no connection                  node: accept, OPEN sent; rank 0: OPEN heard, and
- *                                            connected: OPEN. Rank 0 cannot connect: ENDED, END sent
+ *   UNUSED    no connection                  node: accept, OPEN sent: OPEN
+ *                                            rank 0: OPEN heard, and connected: OPEN; it cannot
+ *                                            connect: END sent: ENDED
  *   OPEN      the socket is open             the socket ends: closed, END sent: ENDED
  *                                            END heard: closed, END sent: UNUSED
  *                                            END heard by rank 0 while bytes wait for the socket:
@@ -48,9 +49,9 @@
  *   a connection, at either side   it ends at the other side
  *   an agent                       its connections end, the program's tasks there are lost or run
  *                                  again; the rank stays. All agents: STOP
- *   the program                    nobody listens at ADDRESS any more when an agent connects again:
- *                                  STOP. A rank that stops closes its socket, so its agent ends; after
- *                                  PI_RELAY_GRACE_MS it is killed
+ *   the program                    nobody listens at ADDRESS any more when an agent connects
+ *                                  again: STOP. A rank that stops closes its socket, so its agent
+ *                                  ends; after PI_RELAY_GRACE_MS it is killed
  *   a rank, a node, a message      MPI ends all ranks. So all connections end, all agents end, as
  *   that may not come              nobody listens there, and the launcher has ended
  *   mpirun                         the same: a rank that has another parent ends

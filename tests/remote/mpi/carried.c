@@ -1,5 +1,5 @@
-/* carried.c - messages of the relay's ranks, and the connections that they carry, without MPI: links
- * are queues of this file. */
+/* carried.c - messages of the relay's ranks, and the connections that they carry, without MPI: the
+ * links are queues of this file. */
 #include "support/support.h"
 
 #include "base/tuning.h"
@@ -322,7 +322,7 @@ struct stream {
 
 static void send_some(int fd, struct stream *s)
 {
-    unsigned char bytes[3000];
+    static unsigned char bytes[60000];
     size_t size = 1 + random_below(sizeof bytes);
     for (size_t i = 0; i < size; i++)
         bytes[i] = (unsigned char)(s->out + i);
@@ -332,7 +332,7 @@ static void send_some(int fd, struct stream *s)
 
 static void take_some(int fd, struct stream *s)
 {
-    unsigned char bytes[200000];
+    static unsigned char bytes[30000]; /* less than is sent, so that it waits */
     ssize_t n = recv(fd, bytes, 1 + random_below(sizeof bytes), 0);
     for (ssize_t i = 0; i < n; i++)
         assert_int_equal(bytes[i], s->in++);

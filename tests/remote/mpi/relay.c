@@ -1,6 +1,6 @@
-/* relay.c - agents whose connections posse-relay carries by MPI, on this machine. A program for each
- * MPI: TEST_RELAY is the relay that was built with it (empty: it is not here), the first mpirun in
- * TEST_PATH its own, in TEST_OTHER_PATH that of the other one. */
+/* relay.c - agents whose connections posse-relay carries by MPI, on this machine. One program for
+ * each MPI. TEST_RELAY is the relay that was built with it (empty: it is not here), the mpirun in
+ * TEST_PATH its own, that in TEST_OTHER_PATH of the other MPI. */
 #include "remote/kit/remote.h"
 
 #include <dirent.h>
