@@ -267,9 +267,10 @@
 /* The bytes of one message, and what a connection has at most on its way in each direction. */
 #define PI_RELAY_CHUNK ((uint32_t)64 << 10)
 #define PI_RELAY_WINDOW ((uint32_t)256 << 10)
-/* A rank that waits for messages naps a quarter of the time since something last moved, and at most
- * so long; less than the least is no nap. */
+/* A rank naps a quarter of the time since something last moved, at most the first; then a
+ * thousandth of it, at most the second; less than the least is no nap. */
 #define PI_RELAY_NAP_NS (1 * PI_MS)
+#define PI_RELAY_IDLE_NAP_NS (8 * PI_MS)
 #define PI_RELAY_LEAST_NAP_NS (PI_MS / 50)
 /* Told to stop, an agent has that long to end before it is killed. */
 #define PI_RELAY_GRACE_MS 500

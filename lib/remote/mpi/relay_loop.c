@@ -39,11 +39,15 @@ void pi_relay_fini(struct pi_relay *r)
     free(r->fds);
 }
 
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static struct timespec nap(const struct pi_relay *r, int64_t at)
 {
-    int64_t ns = (at - r->moved_ns) / 4;
-    ns = ns < (int64_t)PI_RELAY_LEAST_NAP_NS ? 0 : ns;
-    return (struct timespec){.tv_nsec = ns < (int64_t)PI_RELAY_NAP_NS ? ns : (long)PI_RELAY_NAP_NS};
+    int64_t rest = at - r->moved_ns;
+    int64_t soon = least(rest / 4, (int64_t)PI_RELAY_NAP_NS);
+    int64_t late = least(rest / 1000, (int64_t)PI_RELAY_IDLE_NAP_NS);
+    int64_t ns = soon > late ? soon : late;
+    return (struct timespec){.tv_nsec = ns < (int64_t)PI_RELAY_LEAST_NAP_NS ? 0 : ns};
 }
 
 /* A rank whose mpirun has been killed gets no word of it from every MPI. What it carries ends with

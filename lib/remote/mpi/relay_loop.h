@@ -3,8 +3,9 @@
  * Runs in: posse-relay.
  *
  * MPI has nothing to sleep on, so a rank sleeps on its sockets alone, and naps: after each nap it
- * asks MPI for messages. A nap is a quarter of the time since something last moved, at most
- * PI_RELAY_NAP_NS. While data flows there is none.
+ * asks MPI for messages. A nap is a quarter of the time since something last moved, up to 1 ms;
+ * after a second of rest it grows to 8 ms. While data flows there is none. So a message finds its
+ * rank asleep for at most a quarter of the time for which there was none.
  */
 #pragma once
 
