@@ -64,8 +64,8 @@ extern "C" {
 typedef enum posse_launcher {
     POSSE_LAUNCH_LOCAL = 0, /* as processes of this machine, one for each entry of nodes */
     POSSE_LAUNCH_SSH = 1,   /* one ssh for each entry of nodes, which carries the connection, too */
-    POSSE_LAUNCH_MPIRUN = 2,  /* one mpirun for all nodes */
-    POSSE_LAUNCH_SRUN = 3,    /* one srun, in an allocation of Slurm; nodes may be NULL */
+    POSSE_LAUNCH_MPIRUN = 2, /* one mpirun for all nodes with as many places; Open MPI or MPICH */
+    POSSE_LAUNCH_SRUN = 3,   /* one srun likewise, in an allocation of Slurm or in one of its own */
     POSSE_LAUNCH_COMMAND = 4, /* `command`, for each entry of nodes */
     POSSE_LAUNCH_NONE = 5,    /* not at all: by hand, with posse_remote_line */
 
@@ -76,11 +76,22 @@ typedef enum posse_launcher {
     POSSE_LAUNCH_MPI_RELAY = 6
 } posse_launcher;
 
+/* As nodes: the nodes of the batch job that this program runs in, with as many places as its tasks
+ * or slots, as the environment says: SLURM_JOB_NODELIST, with SLURM_TASKS_PER_NODE or
+ * SLURM_JOB_CPUS_PER_NODE; PBS_NODEFILE; LSB_MCPU_HOSTS or LSB_HOSTS; PE_HOSTFILE. Nothing else in
+ * this library reads the environment of the program.
+ *
+ * The lines of a file of nodes are "a", "a:8", "a slots=8" or "a 8", and # begins a comment. A
+ * host on several lines has what they say together. In a file with such a host, a line without a
+ * number counts one, in another as `places` says. */
+#define POSSE_NODES_BATCH "@batch"
+
 /* Zero is the default everywhere. What pointers lead to is copied. */
 typedef struct posse_remote_options {
     size_t struct_size; /* sizeof(posse_remote_options) */
     long launcher;      /* posse_launcher */
-    /* Hosts, and how many places each has: "a:8,b:8,c". NULL: "localhost". */
+    /* Hosts, and how many places each has: "a:8,b:8,c"; "@PATH": as a file has them;
+     * POSSE_NODES_BATCH. NULL: POSSE_NODES_BATCH for SRUN, "localhost" for the others. */
     const char *nodes;
     long places; /* of an entry without a number; 0: the number of usable processors here */
     /* Where agents connect to: "unix:PATH", "unix:@NAME" or "HOST:PORT" (port 0: any). NULL: a unix
@@ -90,7 +101,9 @@ typedef struct posse_remote_options {
     /* The address that agents are told, if it is another one; NULL: as `listen`. */
     const char *connect;
     /* COMMAND: run by sh -c. $POSSE_NODE is the host, $POSSE_AGENT the agent's command line, quoted
-     * for a shell; POSSE_REMOTE_TOKEN is in the environment and is the first line of stdin. */
+     * for a shell; POSSE_REMOTE_TOKEN is in the environment and is the first line of stdin.
+     * SSH, MPIRUN, SRUN: what is run for it, with options of yours, as in a shell: "ssh -p 2222",
+     * "mpiexec.hydra", "srun --mem=4G"; NULL: "ssh", "mpirun", "srun". */
     const char *command;
     /* POSSE_LAUNCH_NONE: the token is written there, for this user alone. */
     const char *token_file;
@@ -109,18 +122,21 @@ POSSE_API void posse_remote_main(int argc, char **argv);
 /* As posse_create, with agents. These options hold in the agents' pools, as tasks run there:
  * initializer and finalizer (with a copy of their argument; both together at most 32 MiB),
  * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix,
- * and max_memory, which also holds for this pool. A
- * place takes tasks when a worker of its agent has run the initializer. If three workers of an
- * agent fail in it in a row, the executor is broken, as any would be. All others hold for this
- * pool, whose workers are places: a worker that runs no task of its own. options.max_workers is the
- * number of places, by default those of `nodes` together; agents beyond that are spare. It does not
- * wait for agents. posse_last_error has words only where posse_create refuses.
+ * and max_memory, which also holds for this pool. A place takes tasks when a worker of its agent
+ * has run the initializer. If three workers of an agent fail in it in a row, the executor is
+ * broken, as any would be. All others hold for this pool, whose workers are places: a worker that
+ * runs no task of its own. options.max_workers is the number of places, by default those of `nodes`
+ * together, at most POSSE_MAX_WORKERS; agents beyond that are spare. It does not wait for agents.
+ * posse_last_error has words only where posse_create refuses.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
  * autopsy; this program has no build-id (ld --build-id); or the initializer or the finalizer is in
  * none of its libraries that have one.
- * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, or arguments over 32 MiB.
- * POSSE_INVALID: an address, a launcher, nodes or struct_size is not valid.
- * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had. */
+ * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, arguments over 32 MiB,
+ * more than 1000 nodes, or more than POSSE_MAX_WORKERS places on one.
+ * POSSE_INVALID: an address, a launcher, nodes, command or struct_size is not valid; or there is no
+ * batch job.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, or the file
+ * of nodes cannot be read. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,
                                                        posse_remote_options *remote,
                                                        posse_executor **executor);

@@ -18,7 +18,7 @@ Installs what is missing, builds everything, and runs the tests with ctest.
   --sanitize LIST        address,undefined or thread
   --valgrind             the tests of units, behaviour and crashes run under valgrind's memcheck
   --coverage             prints what of lib/ the tests have not come to
-  --remote               libposse-remote, too, with ssh, Open MPI and MPICH
+  --remote               libposse-remote, too, with ssh, Open MPI, MPICH and Slurm
   --long                 everything at length: sets POSSE_TEST_LONG=1 for the tests, and gives each
                          two hours
   --install-only         installs what is missing for this, and no more
@@ -125,6 +125,8 @@ if [ -n "$remote" ]; then
     need openssh-server env "PATH=$PATH:/usr/sbin" sh -c 'command -v sshd'
     need "openmpi-bin libopenmpi-dev" command -v mpicc.openmpi
     need "mpich libmpich-dev" command -v mpicc.mpich
+    need slurm-wlm env "PATH=$PATH:/usr/sbin" sh -c 'command -v slurmctld && command -v slurmd'
+    need munge env "PATH=$PATH:/usr/sbin" sh -c 'command -v munged'
     need iproute2 env "PATH=$PATH:/usr/sbin" sh -c 'command -v ip'
 fi
 install_missing

@@ -258,8 +258,13 @@
 #define PI_CONNECT_MS 700
 /* The same while the network does not lead there: it may come back. */
 #define PI_UNREACHABLE_MS 60000
+/* Entries in a list of nodes. */
+#define PI_MAX_NODES ((size_t)1000)
+/* Of a file of hosts: the bytes of a line, and lines. */
+#define PI_HOST_LINE 1024
+#define PI_HOST_LINES 1000000
 /* Until SIGTERM, and from there to SIGKILL, for launchers; and between two looks. */
-#define PI_LAUNCHER_GRACE_MS 1000
+#define PI_LAUNCHER_GRACE_MS 3000
 #define PI_LAUNCHER_LOOK_MS 20
 
 /* ---- posse-relay ---- */

@@ -15,6 +15,7 @@
  */
 #include "posse_remote.h"
 #include "base/tuning.h"
+#include "remote/hosts.h"
 #include "remote/launcher.h"
 #include "remote/net.h"
 #include "remote/nodes.h"
@@ -34,6 +35,7 @@
 struct making {
     posse_options options;
     posse_remote_options remote;
+    char *nodes;
     struct pi_launch launch;
     struct pi_remote shared;
 };
@@ -70,6 +72,39 @@ static long usable_processors(void)
     return all < 1 ? 1 : all < POSSE_MAX_WORKERS ? all : POSSE_MAX_WORKERS;
 }
 
+/* What is run is given for POSSE_LAUNCH_COMMAND, and may be given where there is a default. */
+static bool is_command(const posse_remote_options *r)
+{
+    return r->command ? r->launcher != POSSE_LAUNCH_LOCAL && r->launcher != POSSE_LAUNCH_NONE
+                      : r->launcher != POSSE_LAUNCH_COMMAND;
+}
+
+static posse_status status_of(int error)
+{
+    errno = error;
+    return error == 0        ? POSSE_OK
+           : error == EINVAL ? POSSE_INVALID
+           : error == E2BIG  ? POSSE_TOO_LARGE
+           : error == ENOMEM ? POSSE_NO_MEMORY
+                             : POSSE_SYSTEM;
+}
+
+static posse_status read_nodes(struct making *m)
+{
+    const char *nodes = m->remote.launcher == POSSE_LAUNCH_SRUN ? POSSE_NODES_BATCH : "localhost";
+    nodes = m->remote.nodes ? m->remote.nodes : nodes;
+    posse_status status = status_of(pi_hosts_list(nodes, m->launch.places, &m->nodes));
+    if (status != POSSE_OK)
+        return status;
+    m->launch.nodes = m->nodes;
+    long places = pi_nodes_places(m->nodes, m->launch.places);
+    if (places == 0)
+        return POSSE_INVALID;
+    if (m->options.max_workers == 0)
+        m->options.max_workers = places < POSSE_MAX_WORKERS ? places : POSSE_MAX_WORKERS;
+    return POSSE_OK;
+}
+
 static posse_status read_options(struct making *m, const posse_options *options,
                                  const posse_remote_options *remote)
 {
@@ -80,18 +115,11 @@ static posse_status read_options(struct making *m, const posse_options *options,
     if (excludes(&m->options))
         return POSSE_NOT_SUPPORTED;
     posse_remote_options *r = &m->remote;
-    bool command = r->launcher == POSSE_LAUNCH_COMMAND;
     if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_MPI_RELAY || r->places < 0 ||
-        r->silence_ms < 0 || (r->silence_ms && r->silence_ms < 1000) || command != !!r->command)
+        r->silence_ms < 0 || (r->silence_ms && r->silence_ms < 1000) || !is_command(r))
         return POSSE_INVALID;
     m->launch.places = r->places ? r->places : usable_processors();
-    m->launch.nodes = r->nodes ? r->nodes : "localhost";
-    long places = pi_nodes_places(m->launch.nodes, m->launch.places);
-    if (places == 0)
-        return POSSE_INVALID;
-    if (m->options.max_workers == 0)
-        m->options.max_workers = places;
-    return POSSE_OK;
+    return read_nodes(m);
 }
 
 /* ---- what proxies and the launcher need ---- */
@@ -223,6 +251,7 @@ static void free_parts(struct making *m)
         (void)munmap(m->shared.shared, sizeof *m->shared.shared);
     pi_modules_free(&m->shared.modules);
     free(m->shared.hello);
+    free(m->nodes);
     free(m);
     errno = error;
 }

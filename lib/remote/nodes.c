@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* It stands in commands, and must not be taken for an option. */
-static bool is_host(const char *host)
+bool pi_node_is_host(const char *host)
 {
     if (host[0] == '\0' || host[0] == '-')
         return false;
     for (; *host; host++)
-        if (!isalnum((unsigned char)*host) && !strchr("._-@[]", *host))
+        if (!isalnum((unsigned char)*host) && !strchr("._-@", *host))
             return false;
     return true;
 }
@@ -38,7 +37,7 @@ bool pi_nodes_next(const char **at, long places, struct pi_node *node)
         node->places = read_places(colon + 1, length - host - 1);
     if (host < sizeof node->host)
         memcpy(node->host, entry, host);
-    if (!is_host(node->host))
+    if (!pi_node_is_host(node->host))
         node->places = 0;
     return true;
 }

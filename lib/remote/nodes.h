@@ -11,6 +11,8 @@ struct pi_node {
     long places;
 };
 
+/* Whether it may stand in commands: letters, digits and "._-@", and it is no option. */
+bool pi_node_is_host(const char *host);
 /* The entry at *at, and goes on to the next; false: there is none. An entry that is not valid has 0
  * places. */
 bool pi_nodes_next(const char **at, long places, struct pi_node *node);

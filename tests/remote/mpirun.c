@@ -1,16 +1,22 @@
-/* mpirun.c - agents that mpirun of Open MPI starts, where there is one. */
+/* mpirun.c - agents that mpirun starts, of Open MPI and of MPICH, where there is one. */
 #include "remote/kit/remote.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static posse_executor *make_by_mpirun(const char *nodes)
+/* `mpirun` is a command, or NULL. */
+static posse_executor *make_by_mpirun(const char *nodes, const char *mpirun)
 {
     posse_executor *pool;
-    posse_remote_options remote = {
-        .struct_size = sizeof remote, .launcher = POSSE_LAUNCH_MPIRUN, .nodes = nodes};
-    if (system("mpirun --version 2>&1 | grep -q 'Open MPI'") != 0)
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = POSSE_LAUNCH_MPIRUN,
+                                   .nodes = nodes,
+                                   .command = mpirun};
+    char look[100];
+    snprintf(look, sizeof look, "command -v %s >/dev/null", mpirun ? mpirun : "mpirun");
+    if (system(look) != 0)
         skip();
     (void)setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     (void)setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
@@ -18,9 +24,9 @@ static posse_executor *make_by_mpirun(const char *nodes)
     return pool;
 }
 
-TEST(agents_of_mpirun, PROCESSES)
+static void run_tasks(const char *mpirun)
 {
-    posse_executor *pool = make_by_mpirun("localhost:2");
+    posse_executor *pool = make_by_mpirun("localhost:2", mpirun);
     posse_future futures[100];
     for (long i = 0; i < 100; i++)
         futures[i] = submitted_long(pool, square_task, i);
@@ -32,9 +38,15 @@ TEST(agents_of_mpirun, PROCESSES)
     end_remote(pool);
 }
 
-TEST(what_mpirun_says, PROCESSES)
+TEST(agents_of_mpirun, PROCESSES) { run_tasks(NULL); }
+
+TEST(agents_of_open_mpi, PROCESSES) { run_tasks("mpirun.openmpi"); }
+
+TEST(agents_of_mpich, PROCESSES) { run_tasks("mpirun.mpich"); }
+
+/* No agent comes, and the reason has these words. */
+static void break_it(posse_executor *pool, const char *words)
 {
-    posse_executor *pool = make_by_mpirun("no-such-host.invalid:2");
     posse_error error = {.struct_size = sizeof error};
     posse_future future = {0};
     long value = 3;
@@ -43,6 +55,20 @@ TEST(what_mpirun_says, PROCESSES)
         status = posse_result(future, -1, NULL, NULL);
     assert_status(status, POSSE_BROKEN);
     assert_ok(posse_why_broken(pool, &error));
-    assert_non_null(strstr(error.message, "no-such-host"));
+    assert_non_null(strstr(error.message, words));
     assert_ok(posse_destroy(pool));
+}
+
+TEST(what_mpirun_says, PROCESSES)
+{
+    break_it(make_by_mpirun("no-such-host.invalid:2", "mpirun.openmpi"), "no-such-host");
+}
+
+TEST(no_mpirun, PROCESSES)
+{
+    posse_executor *pool;
+    posse_remote_options remote = {
+        .struct_size = sizeof remote, .launcher = POSSE_LAUNCH_MPIRUN, .command = "no-such-mpirun"};
+    assert_ok(posse_remote_create(NULL, &remote, &pool));
+    break_it(pool, "no-such-mpirun");
 }

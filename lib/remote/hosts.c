@@ -1,0 +1,107 @@
+#include "remote/hosts.h"
+#include "posse_remote.h"
+#include "base/tuning.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int pi_hosts_add(struct pi_hosts *hosts, const char *name, size_t length)
+{
+    if (length >= PI_HOST_SIZE)
+        return EINVAL;
+    if (hosts->n == PI_MAX_NODES)
+        return E2BIG;
+    if ((hosts->n & (hosts->n - 1)) == 0) { /* full: its room is a power of two */
+        struct pi_host *more = realloc(hosts->at, 2 * (hosts->n + 1) * sizeof *more);
+        if (!more)
+            return ENOMEM;
+        hosts->at = more;
+    }
+    struct pi_host *host = &hosts->at[hosts->n];
+    *host = (struct pi_host){.places = 0};
+    memcpy(host->name, name, length);
+    if (!pi_node_is_host(host->name))
+        return EINVAL;
+    hosts->n++;
+    return 0;
+}
+
+static bool has_name(const struct pi_host *host, const char *name, size_t length)
+{
+    return strncmp(host->name, name, length) == 0 && host->name[length] == '\0';
+}
+
+/* Lines of one host most often follow each other: it looks at the last first. */
+int pi_hosts_find(struct pi_hosts *hosts, const char *name, size_t length, struct pi_host **host)
+{
+    if (length >= PI_HOST_SIZE)
+        return EINVAL;
+    for (size_t i = hosts->n; i-- > 0;)
+        if (has_name(&hosts->at[i], name, length)) {
+            *host = &hosts->at[i];
+            return 0;
+        }
+    int error = pi_hosts_add(hosts, name, length);
+    *host = error ? NULL : &hosts->at[hosts->n - 1];
+    return error;
+}
+
+long pi_hosts_number(const char **at, long most)
+{
+    long number = 0;
+    for (; **at >= '0' && **at <= '9'; ++*at) {
+        number = 10 * number + (**at - '0');
+        if (number > most)
+            return 0;
+    }
+    return number;
+}
+
+/* As options.nodes has it. */
+static int write_list(const struct pi_hosts *hosts, char **list)
+{
+    size_t size = hosts->n * (PI_HOST_SIZE + 8) + 1, used = 0;
+    *list = hosts->n ? malloc(size) : NULL;
+    if (!*list)
+        return hosts->n ? ENOMEM : EINVAL;
+    for (size_t i = 0; i < hosts->n; i++) {
+        const struct pi_host *host = &hosts->at[i];
+        if (host->places > POSSE_MAX_WORKERS)
+            return E2BIG;
+        used += (size_t)snprintf(*list + used, size - used, "%s%s:%ld", i ? "," : "", host->name,
+                                 host->places);
+    }
+    return 0;
+}
+
+static int copy_list(const char *nodes, char **list)
+{
+    struct pi_node node;
+    const char *at = nodes;
+    size_t n = 0;
+    while (n <= PI_MAX_NODES && pi_nodes_next(&at, 1, &node))
+        n++;
+    *list = n > PI_MAX_NODES ? NULL : strdup(nodes);
+    return *list ? 0 : n > PI_MAX_NODES ? E2BIG : ENOMEM;
+}
+
+int pi_hosts_list(const char *nodes, long places, char **list)
+{
+    struct pi_hosts hosts = {.n = 0};
+    *list = NULL;
+    if (nodes[0] != '@')
+        return copy_list(nodes, list);
+    int error = strcmp(nodes, POSSE_NODES_BATCH) == 0
+                    ? pi_hosts_read_batch(&hosts)
+                    : pi_hosts_read_file(&hosts, nodes + 1, places);
+    if (!error)
+        error = write_list(&hosts, list);
+    free(hosts.at);
+    if (error) {
+        free(*list);
+        *list = NULL;
+    }
+    return error;
+}
