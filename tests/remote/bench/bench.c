@@ -1,11 +1,17 @@
-/* bench.c - what a task in an agent of this machine costs: posse_remote_bench [unix | tcp | RELAY].
- * RELAY, with a slash in it, is the path of posse-relay.
+/* bench.c - what a task in an agent of this machine costs: posse_remote_bench [word...].
  *
- *   tasks/s      empty tasks, all submitted at once, with 2 places
- *   map items/s  a map of empty items
- *   round trip   one empty task after another: submit, result, release
- *   MB/s         a task with 16 MB of argument, and one with 16 MB of result
+ *   unix, tcp    how agents connect: the first, or TCP of loopback
+ *   RELAY        a path of posse-relay, with a slash in it: by MPI
+ *   one, two     two places in one agent (without a word), or in two
+ *   tasks        tasks/s: empty tasks, all submitted at once, with 2 places
+ *   map          map items/s: a map of empty items
+ *   trip         round trip: one empty task after another: submit, result, release
+ *   bytes        MB/s: a task with 16 MB of argument, and one with 16 MB of result
+ *   idle         says so, and does nothing for 3 seconds
  *   places       how long 128 places take until each has run a task
+ *   1000         the same of 1,000
+ *
+ * Without a word of the last seven: all of them but the last, and not idle.
  */
 #include <posse_remote.h>
 
@@ -165,22 +171,50 @@ static void measure_places(const char *listen, const char *nodes, int places)
     printf("%d places   %.2f s\n", places, there - begin);
 }
 
+static bool has(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    return false;
+}
+
+static void idle(void)
+{
+    struct timespec rest = {.tv_sec = 3};
+    puts("idle");
+    (void)fflush(stdout);
+    (void)nanosleep(&rest, NULL);
+}
+
 int main(int argc, char **argv)
 {
     posse_remote_main(argc, argv);
-    relay = argc > 1 && strchr(argv[1], '/') ? argv[1] : NULL;
-    const char *listen = argc > 1 && strcmp(argv[1], "tcp") == 0 ? "127.0.0.1:0" : NULL;
-    posse_executor *pool = make("a:2", listen);
-    run(pool, empty_task, NULL, 0);
-    measure_tasks(pool);
-    measure_map(pool);
-    measure_round_trip(pool);
-    measure_bytes(pool);
+    static const char *const measures[] = {"tasks", "map",    "trip", "bytes",
+                                           "idle",  "places", "1000"};
+    const char *listen = has(argc, argv, "tcp") ? "127.0.0.1:0" : NULL;
+    bool all = true;
+    for (int i = 1; i < argc; i++)
+        relay = strchr(argv[i], '/') ? argv[i] : relay;
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
+        all &= !has(argc, argv, measures[i]);
+    posse_executor *pool = make(has(argc, argv, "two") ? "a:1,b:1" : "a:2", listen);
+    for (int i = 0; i < 10; i++)
+        run(pool, empty_task, NULL, 0);
+    if (all || has(argc, argv, "tasks"))
+        measure_tasks(pool);
+    if (all || has(argc, argv, "map"))
+        measure_map(pool);
+    if (all || has(argc, argv, "trip"))
+        measure_round_trip(pool);
+    if (all || has(argc, argv, "bytes"))
+        measure_bytes(pool);
+    if (has(argc, argv, "idle"))
+        idle();
     must(posse_destroy(pool), "posse_destroy");
-    if (relay)
-        return 0;
-    measure_places(listen, "a:64,b:64", 128);
-    if (argc > 2)
+    if (!relay && (all || has(argc, argv, "places")))
+        measure_places(listen, "a:64,b:64", 128);
+    if (has(argc, argv, "1000"))
         measure_places(listen, "a:250,b:250,c:250,d:250", 1000);
     return 0;
 }
