@@ -24,8 +24,9 @@ extern "C" {
 
 /* Says how far the task is: `done` of `total` units, whatever they are; total 0: unknown. Costs a
  * few nanoseconds. The first call takes up to 256 bytes of options.max_memory, which stay until
- * posse_release; without memory it does nothing. It does nothing in the function of a map and with
- * POSSE_FRESH, too. Threads of a task must not make this call at the same time. */
+ * posse_release; without memory it does nothing. It does nothing in the function of a map, too.
+ * With POSSE_FRESH others see it at most some tenth of a second later. Threads of a task must not
+ * make this call at the same time. */
 POSSE_API void posse_task_progress(posse_task *task, uint64_t done, uint64_t total);
 
 /* Shows what the task has said last, while it runs and after its end: the two numbers of one call,

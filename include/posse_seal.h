@@ -29,7 +29,7 @@
  *     initializer and the finalizer, and no task
  *   - what a task changes in its process is gone after it; what the initializer makes is there
  *   - a task may call posse_task_return, _reserve, _fail, _cancelled, _time_left, _worker,
- *     _attempt, _executor, _descriptor, _take_descriptor, posse_task_note and posse_map_arg. Calls
+ *     _attempt, _executor, _descriptor, _take_descriptor, _note, _progress and posse_map_arg. Calls
  *     on an executor return POSSE_NOT_SUPPORTED: tasks submit none
  *   - of memory of posse_alloc a task has the blocks in job.memory, at their addresses, to read or
  *     to write: see posse_memory. Otherwise it gets copies, in arguments, also in a map. Files are
@@ -42,8 +42,9 @@
  *     made smaller if it must: 280 bytes more for each item that may fail
  *   - job.max_memory cannot be lifted by the task
  *   - options.keep_stderr, POSSE_TERMINATE in job.flags, posse_broadcast and posse_task_emit are
- *     POSSE_NOT_SUPPORTED, and posse_task_progress does nothing
- *   - a task that is killed (deadline, posse_kill) leaves no note for posse_autopsy
+ *     POSSE_NOT_SUPPORTED
+ *   - posse_task_progress is seen at most some tenth of a second later. Of a task that is killed at
+ *     its deadline what it has noted for posse_autopsy since then may be missing, too
  *   - if the seal allows processes, none is forked ahead, and a worker whose task has left a child
  *     is replaced: that child dies
  * A task costs a fork and the end of a process, 100 to 400 microseconds for a small program. Each

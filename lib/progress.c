@@ -8,7 +8,9 @@
 #include "pool/feed_block.h"
 #include "pool/self.h"
 #include "pool/wake.h"
+#include "pool/task_memory.h"
 #include "posse_progress.h"
+#include "worker/fresh_task.h"
 
 #include <errno.h>
 
@@ -33,6 +35,8 @@ static void tell_first(const posse_task *task, struct pi_feed *feed)
 
 void posse_task_progress(posse_task *task, uint64_t done, uint64_t total)
 {
+    if (task && task->memory && !task->item && pi_fresh_is_here())
+        pi_feed_set(&task->memory->feed, done, total); /* see worker/fresh_look.c */
     if (!task || !pi_os_fork_detect_holds(&task->executor->guard))
         return;
     bool first = !task->feed || task->item;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "core/crash_record.h"
+#include "core/feed.h"
 #include "os/packet.h"
 #include "os/seal.h"
 #include "os/semaphore.h"
@@ -52,6 +53,7 @@ struct pi_task_memory {
     _Atomic uint64_t size; /* of the result */
     pi_os_forbidden forbidden;
     struct pi_crash_record record; /* with options.autopsy */
+    struct pi_feed feed;           /* its progress */
 };
 
 #define PI_TASK_HEAD ((sizeof(struct pi_task_memory) + 63) & ~(size_t)63)

@@ -44,8 +44,10 @@
  * waits for step 11 before step 9. If w dies, the supervisor waits for the end of `task_process`
  * before it recovers w. So once the task has ended, the program alone can write to the blocks.
  *
- * Deadlines and kills hit the worker's process group, with the worker. What a task may use (memory,
- * processor time) the worker compares itself, and kills the process alone: this ends one task.
+ * While the process runs, w looks now and then, and passes on what callers and the task say
+ * (fresh_look.c). Deadlines and kills hit the worker's process group, with the worker. What a task
+ * may use (memory, processor time) the worker compares itself, and kills the process alone: this
+ * ends one task.
  */
 #include "worker/fresh.h"
 #include "base/copy.h"
@@ -56,6 +58,7 @@
 #include "pool/stamp.h"
 #include "pool/task_memory.h"
 #include "worker/fresh_end.h"
+#include "worker/fresh_look.h"
 #include "worker/fresh_memory.h"
 #include "worker/fresh_spare.h"
 #include "worker/result.h"
@@ -121,13 +124,6 @@ static uint64_t next_look(const struct run *r)
     return pi_os_now() + pi_fresh_pause(&r->use, pause);
 }
 
-/* Passes on what callers ask of the task. order: relaxed: it need not be seen at once */
-static void pass_on(const struct run *r)
-{
-    uint64_t word = pi_load_relaxed(&r->task->slot->word);
-    atomic_store_explicit(&r->spare.memory->slot.word, word, memory_order_relaxed);
-}
-
 /* The process need not be dead: what it does after `done` counts for nothing. But then are known
  * its use of memory and its children, and nothing writes to the task's blocks. */
 static bool must_be_dead(const struct run *r)
@@ -141,7 +137,7 @@ static void await_end(struct run *r)
     _Atomic uint32_t *done = must_be_dead(r) ? NULL : &r->spare.memory->done;
     while ((event = pi_os_spare_await(r->spare.pid, next_look(r), done, &r->end)) ==
            PI_OS_SPARE_LIVES) {
-        pass_on(r);
+        pi_fresh_look(r->task, r->spare.memory);
         if (pi_fresh_is_over(&r->use))
             (void)pi_os_spare_kill(r->spare.pid);
     }
@@ -172,12 +168,14 @@ static bool run_once(struct run *r)
     posse_executor *e = r->task->executor;
     fill(r);
     pi_stamp_process(r->task, r->spare.pid);
+    pi_fresh_look_begin(r->task);
     name_process(r, r->spare.pid);
     pi_os_semaphore_post(&r->spare.memory->go);
     pi_spare_reap_leaving();
     if (pi_lanes_any(&e->segment.lanes))
         pi_fresh_prepare(e);
     await_end(r);
+    pi_fresh_look(r->task, r->spare.memory);
     name_process(r, 0);
     pi_fresh_note_end(&r->use, &r->end);
     return has_begun(r);

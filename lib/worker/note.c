@@ -5,6 +5,7 @@
  * fork, and be missing in this process, so after that they drop their notes.
  */
 #include "worker/note.h"
+#include "base/copy.h"
 #include "base/tuning.h"
 #include "core/crash_record.h"
 #include "os/clock.h"
@@ -25,19 +26,23 @@ static bool enter(void)
     return false;
 }
 
-void pi_note(const struct posse_task *task, const char *text)
+void pi_note_bytes(const struct posse_task *task, const char *text, size_t size)
 {
     struct pi_crash_record *record = task->executor->crash_record;
     if (!record || !enter())
         return;
     uint32_t place = pi_load_relaxed(&record->note) == 1; /* relaxed: `busy` orders the writers */
     struct pi_note *note = &record->notes[place];
-    size_t size = strlen(text);
-    size = size < sizeof note->text ? size : sizeof note->text - 1;
     note->slot = task->index;
     note->generation = pi_generation(task->word);
-    memcpy(note->text, text, size);
+    pi_copy_only(note->text, text, size);
     note->text[size] = '\0';
     pi_store_release(&record->note, place + 1); /* with the supervisor's wait for the death */
     atomic_store(&busy, 0);                     /* release: with enter */
+}
+
+void pi_note(const struct posse_task *task, const char *text)
+{
+    size_t size = strlen(text);
+    pi_note_bytes(task, text, size < PI_NOTE_SIZE ? size : PI_NOTE_SIZE - 1);
 }

@@ -31,7 +31,6 @@ static int refused_here(posse_task *task)
     void *memory;
     REQUIRE(posse_submit(pool, square_task, NULL, 0, &future) == POSSE_NOT_SUPPORTED);
     REQUIRE(strcmp(posse_last_error(), "a task in a process of its own has no executor") == 0);
-    posse_task_progress(task, 1, 2); /* does nothing */
     REQUIRE(posse_task_emit(task, "x", 1) == POSSE_NOT_SUPPORTED);
     REQUIRE(posse_alloc(pool, 8, &memory) == POSSE_NOT_SUPPORTED);
     REQUIRE(posse_free(pool, &future) == POSSE_NOT_SUPPORTED);
@@ -196,4 +195,47 @@ TEST(split, SEALABLE)
     for (long i = 0; i < NUMBERS; i++)
         assert_status(statuses[i], i == 37 ? POSSE_WORKER_LOST : POSSE_OK);
     end_pool(pool);
+}
+
+/* ---- progress ---- */
+
+static int progress_task(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *gate;
+    memcpy(&gate, arg, sizeof gate);
+    posse_task_progress(task, 3, 10);
+    gate->entered++;
+    while (!gate->open)
+        if (gate->coming)
+            abort();
+    posse_task_progress(task, 9, 10);
+    return 0;
+}
+
+static bool progress_is(posse_future future, uint64_t done, uint64_t total)
+{
+    uint64_t numbers[2];
+    return posse_progress(future, &numbers[0], &numbers[1]) == POSSE_OK && numbers[0] == done &&
+           numbers[1] == total;
+}
+
+/* While it runs, when it has ended, and when it was lost. */
+TEST(progress, SEALABLE)
+{
+    struct gate *gate = make_shared(sizeof *gate);
+    posse_executor *pool = fresh_pool(1, nothing);
+    posse_future future = SUBMIT_VALUE(pool, progress_task, gate);
+    assert_eventually(progress_is(future, 3, 10));
+    open_gate(gate);
+    assert_ok(posse_exception(future, -1, NULL));
+    assert_true(progress_is(future, 9, 10));
+    assert_ok(posse_release(future));
+    gate->open = 0;
+    gate->coming = 1;
+    future = SUBMIT_VALUE(pool, progress_task, gate);
+    assert_status(posse_result(future, -1, NULL, NULL), POSSE_WORKER_LOST);
+    assert_true(progress_is(future, 3, 10));
+    assert_ok(posse_release(future));
+    end_pool(pool);
+    free_shared(gate, sizeof *gate);
 }

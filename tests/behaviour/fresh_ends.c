@@ -404,6 +404,34 @@ TEST(autopsy, SEALABLE)
     end_autopsied(pool);
 }
 
+static int noted_task(posse_task *task, const void *arg, size_t size)
+{
+    if (size)
+        posse_task_note(task, "late");
+    while (pause() != 0)
+        ;
+    return 0;
+}
+
+/* The worker is killed, too, but has looked before that, if it had the time. */
+TEST(autopsy_of_a_late_task, SEALABLE)
+{
+    posse_options options = OPTIONS(1, .autopsy = 1);
+    posse_executor *pool = fresh_pool_with(options, nothing);
+    posse_job job = {.fn = noted_task, .arg = "x", .size = 1, .timeout_ms = 200};
+    for (bool found = false; !found; job.timeout_ms *= 2) {
+        posse_future future = submitted_job(pool, job);
+        found = strcmp(report_of(future, POSSE_DEADLINE).note, "late") == 0;
+        assert_ok(posse_release(future));
+        assert_true(found || job.timeout_ms < 20000);
+    }
+    job.size = 0;
+    posse_future future = submitted_job(pool, job);
+    assert_string_equal(report_of(future, POSSE_DEADLINE).note, "");
+    assert_ok(posse_release(future));
+    end_autopsied(pool);
+}
+
 /* ---- the worker dies ---- */
 
 static int kill_worker_of(pid_t process)
