@@ -21,7 +21,7 @@
  *   7  w sees `assigned`: claims the task           w           LOST, by `touched`
  *   8  w clears `assigned`, by CAS                  w           LOST, by `touched`
  *   9  w runs the function, unless step 6 did       w           LOST, by `current`
- *  10  a worker is not active, and its task is      supervisor  all workers end
+ *  10  a worker will not run its task, which is     supervisor  all workers end
  *      withheld: CANCELLED. It does not count
  *
  *   w died before step 7: its replacement finds `assigned` if it has the same record, and runs the
@@ -31,7 +31,9 @@
  * Each worker that starts has STARTING in its record before it reads `for_later` (step 6), and step
  * 2 comes before step 4. So one of the two sees the other; if both do, the worker knows the serial
  * of what it has run at its start, and runs nothing in step 9. A worker becomes inactive in a round
- * of the supervisor, or has a round after it, and step 5 asks for one. So step 10 leaves no task.
+ * of the supervisor, or has a round after it, and step 5 asks for one. So step 10 leaves no task. A
+ * worker that was told to exit may have looked at that just before. So step 10 waits until it leaves
+ * or is in a task: it would take a task from the queue else, without step 9.
  *
  * Whoever reads the block copies it, then looks at `for_later` again: the block is freed after that
  * has changed.
