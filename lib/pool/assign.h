@@ -32,7 +32,7 @@
  * 2 comes before step 4. So one of the two sees the other; if both do, the worker knows the serial
  * of what it has run at its start, and runs nothing in step 9. A worker becomes inactive in a round
  * of the supervisor, or has a round after it, and step 5 asks for one. So step 10 leaves no task. A
- * worker that was told to exit may have looked at that just before. So step 10 waits until it leaves
+ * worker that was told to exit may have looked just before. So step 10 waits until it leaves
  * or is in a task: it would take a task from the queue else, without step 9.
  *
  * Whoever reads the block copies it, then looks at `for_later` again: the block is freed after that

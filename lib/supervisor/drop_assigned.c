@@ -8,8 +8,8 @@
 #include "supervisor/child.h"
 
 /* Whether the worker may run it, or take a task from the queue before it does. A worker that was
- * told to exit may have looked just before: it runs what is assigned to it then, or leaves. If it is
- * in a task, it looks again after that. */
+ * told to exit may have looked just before: it runs what is assigned to it then, or leaves. If it
+ * is in a task, it looks again after that. */
 static bool may_run(const struct pi_supervisor *s, unsigned worker)
 {
     const struct pi_child *child = &s->children[worker];
