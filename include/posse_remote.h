@@ -71,8 +71,8 @@ typedef enum posse_launcher {
 
     /* One mpirun of posse-relay, which starts the agents and carries their connections by MPI: for
      * nodes that cannot reach the program. The first mpirun must be of the MPI that posse-relay was
-     * built with (POSSE_MPI). It has a process here and one on each node, which take about 1 % of a
-     * processor while nothing moves; a message that comes after a rest waits for up to 8 ms. */
+     * built with. There is a process here and one on each node. Each takes about 1 % of a processor
+     * while nothing moves; a message that comes after a rest waits for up to 8 ms. */
     POSSE_LAUNCH_MPI_RELAY = 6
 } posse_launcher;
 
