@@ -7,45 +7,20 @@
 #include "internal.h"
 #include "pool/feed_block.h"
 #include "pool/self.h"
-#include "pool/wake.h"
 #include "pool/task_memory.h"
 #include "posse_progress.h"
 #include "worker/fresh_task.h"
 
 #include <errno.h>
 
-/* errno stays as it is: ENOMEM would count as the task's (posse_job.max_memory). */
-__attribute__((noinline)) static struct pi_feed *open_feed(posse_task *task)
-{
-    posse_status status;
-    int error = errno;
-    struct pi_feed *feed = task->item ? NULL : pi_feed_open(task, &status);
-    errno = error;
-    return feed;
-}
-
-/* A reader may wait for the task to tell anything at all: see posse_completion_queue_listen. */
-static void tell_first(const posse_task *task, struct pi_feed *feed)
-{
-    if (!pi_load_seq(&feed->awaited)) /* seq, all: with pi_feed_has_message, as with a message */
-        return;
-    pi_store_seq(&feed->awaited, 0); /* as said */
-    pi_wake_readers(task->executor, pi_load_seq(&task->slot->word));
-}
-
 void posse_task_progress(posse_task *task, uint64_t done, uint64_t total)
 {
-    if (task && task->memory && !task->item && pi_fresh_is_here())
+    if (!task || task->item)
+        return;
+    if (task->memory && pi_fresh_is_here())
         pi_feed_set(&task->memory->feed, done, total); /* see worker/fresh_look.c */
-    if (!task || !pi_os_fork_detect_holds(&task->executor->guard))
-        return;
-    bool first = !task->feed || task->item;
-    struct pi_feed *feed = first ? open_feed(task) : task->feed;
-    if (!feed)
-        return;
-    pi_feed_set(feed, done, total);
-    if (first)
-        tell_first(task, feed);
+    if (pi_os_fork_detect_holds(&task->executor->guard))
+        pi_feed_say(task, done, total);
 }
 
 posse_status posse_progress(posse_future future, uint64_t *done, uint64_t *total)

@@ -6,7 +6,9 @@
 #include "pool/feed_block.h"
 #include "pool/block.h"
 #include "pool/self.h"
+#include "pool/wake.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* ---- in the worker ---- */
@@ -71,6 +73,28 @@ struct pi_feed *pi_feed_open(struct posse_task *task, posse_status *status)
     if (!task->feed)
         task->feed = take_feed(task, status);
     return task->feed;
+}
+
+static void tell_first(const struct posse_task *task, struct pi_feed *feed)
+{
+    if (!pi_load_seq(&feed->awaited)) /* seq, all: with pi_feed_has_message, as with a message */
+        return;
+    pi_store_seq(&feed->awaited, 0); /* as said */
+    pi_wake_readers(task->executor, pi_load_seq(&task->slot->word));
+}
+
+void pi_feed_say(struct posse_task *task, uint64_t done, uint64_t total)
+{
+    posse_status status;
+    int error = errno;
+    bool first = !task->feed;
+    struct pi_feed *feed = pi_feed_open(task, &status);
+    errno = error;
+    if (!feed)
+        return;
+    pi_feed_set(feed, done, total);
+    if (first)
+        tell_first(task, feed);
 }
 
 posse_status pi_messages_open(struct posse_task *task, struct pi_messages *ring)

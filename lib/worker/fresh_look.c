@@ -30,11 +30,8 @@ static void pass_progress(struct posse_task *task, struct pi_task_memory *m)
 {
     volatile uint64_t *said;
     uint64_t numbers[2];
-    posse_status status;
-    bool whole = pi_feed_get(&m->feed, &numbers[0], &numbers[1]);
-    struct pi_feed *feed = whole && (numbers[0] || numbers[1]) ? pi_feed_open(task, &status) : NULL;
-    if (feed)
-        pi_feed_set(feed, numbers[0], numbers[1]);
+    if (pi_feed_get(&m->feed, &numbers[0], &numbers[1]) && (numbers[0] || numbers[1]))
+        pi_feed_say(task, numbers[0], numbers[1]);
     said = numbers;
     said[0] = said[1] = 0;
 }
