@@ -193,7 +193,7 @@ static bool are_together(const struct pi_launch *l, const struct pi_node *a,
     return l->options->launcher == POSSE_LAUNCH_MPI_RELAY || a->places == b->places;
 }
 
-/* All hosts that are together with `node`: "a,b". The command that runs first has them first. */
+/* All hosts that are together with `node`: "a,b". */
 static bool set_hosts(struct pi_command *c, const struct pi_launch *l, const struct pi_node *node)
 {
     char *hosts = calloc(1, strlen(l->nodes) + 1);

@@ -1,7 +1,8 @@
 /* Runs in: program, the launcher.
  *
- * The launcher runs the commands of commands.h, and hands the stdin of each the token. It passes on what the commands write to stderr, and keeps a line of it. When the
- * pool has ended it sends SIGTERM to their process groups, and later SIGKILL.
+ * The launcher runs the commands of commands.h, and hands the stdin of each the token. It passes on
+ * what the commands write to stderr, and keeps a line of it. When the pool has ended it sends
+ * SIGTERM to their process groups, and later SIGKILL.
  *
  *   the launcher dies     its end of the socket closes; agents go on, and end with the program
  *   the program dies      the supervisor and the workers end, and with them the other end

@@ -1,6 +1,6 @@
 #!/bin/sh
-# mpirun.sh PROGRAM - runs kit/launched.c on agents that mpirun of Open MPI and that of MPICH start on
-# this machine. An agent may use all processors, and its death ends no other.
+# mpirun.sh PROGRAM - runs kit/launched.c on agents that mpirun of Open MPI and that of MPICH start
+# on this machine. An agent may use all processors, and its death ends no other.
 set -eu
 program=$1
 scratch=$(mktemp -d /tmp/posse-mpirun-XXXXXX)

@@ -18,7 +18,7 @@ unset SLURM_JOB_ID SLURM_JOBID SLURM_JOB_NODELIST || true
 export SLURM_CONF="$scratch/slurm.conf"
 daemons=
 
-# Within so many tenths of a second the command succeeds.
+# eventually N COMMAND...: within N tenths of a second the command succeeds.
 eventually() {
     left=$1
     shift

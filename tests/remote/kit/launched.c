@@ -1,6 +1,6 @@
 /* launched.c - what a launcher has started: launched LAUNCHER NODES AGENTS [COMMAND].
  *
- * Waits until tasks have run in so many agents. Then it prints the places of the pool, and a line
+ * Waits until tasks have run in AGENTS agents. Then it prints the places of the pool, and a line
  * for each agent: what the launcher calls its node, its places, and how many processors it may use.
  * If there are several, it kills one: the others go on. NODES "-": NULL.
  */
