@@ -51,7 +51,7 @@ posse_status pi_check_memory(posse_executor *e, const posse_job *job)
     posse_status status = pi_check_shared(e);
     if (status == POSSE_OK)
         status = PI_REFUSE_FIRST(mistakes);
-    return status == POSSE_OK ? check_blocks(e, job) : status;
+    return status == POSSE_OK && job->memory ? check_blocks(e, job) : status;
 }
 
 void pi_fill_memory(posse_executor *e, const posse_job *job, struct pi_details *details)

@@ -149,7 +149,8 @@ static inline bool pi_slot_is_left(struct pi_slot *slot, uint64_t word)
 /* How the worker of a LOST task died. Nobody knows if the task had none (pool/verify.c). */
 static inline struct pi_death pi_slot_death(const struct pi_slot *slot, uint64_t word)
 {
-    return pi_owner(word) == PI_OWNER_NONE ? (struct pi_death){.exit_code = -1} : slot->death;
+    const struct pi_death unknown = {.exit_code = -1};
+    return pi_owner(word) == PI_OWNER_NONE ? unknown : slot->death;
 }
 
 /* The lane of the slot's task. relaxed: constant after FILLING; if the task may end meanwhile, the

@@ -166,7 +166,7 @@ void pi_os_spare_say(void) { (void)kill(getppid(), SIGCHLD); }
 
 uint64_t pi_os_spare_reap(pid_t child)
 {
-    struct pi_os_end end;
+    struct pi_os_end end = {.cpu_ns = 0};
     (void)take(child, 0, &end);
     return end.cpu_ns;
 }

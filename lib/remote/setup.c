@@ -70,11 +70,14 @@ static void put_hook(struct pi_pack *pack, const struct pi_setup_hook *hook)
     pi_put_bytes(pack, hook->arg, (size_t)hook->size);
 }
 
+/* Two hooks without their arguments, five numbers, two flags, and the length of the prefix. */
+#define PI_SETUP_FIXED ((size_t)2 * 20 + (size_t)5 * 8 + 2 + 2)
+
 size_t pi_setup_write(const struct pi_setup *setup, unsigned char *at, size_t room)
 {
     struct pi_pack pack = {.at = at, .size = room};
-    size_t size = 2 * 20 + (size_t)(setup->initializer.size + setup->finalizer.size) + 5 * 8 + 2 +
-                  2 + strlen(setup->prefix);
+    size_t size = (size_t)(setup->initializer.size + setup->finalizer.size) +
+                  strlen(setup->prefix) + PI_SETUP_FIXED;
     if (size > room)
         return size;
     put_hook(&pack, &setup->initializer);

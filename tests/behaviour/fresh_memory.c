@@ -65,7 +65,8 @@ static posse_future submitted_with(posse_executor *pool, posse_fn *fn, struct bl
 static int add_task(posse_task *task, const void *arg, size_t size)
 {
     struct block *block = block_of(arg);
-    return return_long(task, block->value += 2);
+    block->value += 2;
+    return return_long(task, atomic_load(&block->value));
 }
 
 static int read_task(posse_task *task, const void *arg, size_t size)

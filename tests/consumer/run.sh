@@ -50,9 +50,8 @@ differ() {
 
 # The headers, the linker's script and what is exported are the same list.
 check_exports() {
-    sed -n 's/^POSSE_API.*[ *]\(posse_[a-z_]*\)(.*/\1/p' "$prefix"/include/posse.h \
-        "$prefix"/include/posse_[!r]*.h |
-        sort >"$scratch/declared"
+    find "$prefix/include" -name 'posse*.h' ! -name posse_remote.h -exec \
+        sed -n 's/^POSSE_API.*[ *]\(posse_[a-z_]*\)(.*/\1/p' {} + | sort >"$scratch/declared"
     sed -n 's/^ *\(posse_[a-z_]*\);$/\1/p' "$top/lib/posse.map" >"$scratch/listed"
     symbols -D "$library/libposse.so" >"$scratch/exported"
     differ "$scratch/declared" "the headers" "$scratch/exported" libposse.so
