@@ -23,7 +23,8 @@
  *   INSIDE(head)      a part of the large block that     the process that CLAIMED   FREE, NONE
  *                     begins at unit `head`              the head
  *   SPAN(class, life, blocks of a class; `life` counts   see below
- *   owner, closer)    the spans that the unit has been
+ *   owner, closer)    the spans and large blocks that
+ *                     the unit has been
  *
  *   block's tag       meaning                            changed by                 to
  *   NONE              there is no such block             the span's maker           FREE

@@ -13,6 +13,14 @@ static void set_value(struct pi_arena *arena, uint32_t unit, uint32_t value)
     pi_store_relaxed(&arena->units[unit].info, (info & ~VALUE_MASK) | value);
 }
 
+/* A large block begins a life of its unit. The unit may have been a span, and a late taker there or
+ * a late free may still want to change its value from 0 to 1 or back: in another life it cannot. */
+static void begin_large(struct pi_arena *arena, uint32_t unit, uint32_t n)
+{
+    uint64_t life = (pi_load_relaxed(&arena->units[unit].info) >> 32) + 1;
+    pi_store_relaxed(&arena->units[unit].info, life << 32 | n);
+}
+
 /* The tag of a unit, which a later CAS checks. */
 static uint64_t hint_of(struct pi_arena *arena, uint32_t unit)
 {
@@ -149,7 +157,7 @@ void pi_units_join(struct pi_arena *arena, uint32_t unit, uint32_t n, unsigned o
         set_value(arena, unit + i, PI_USED);
         pi_store_relaxed(&arena->units[unit + i].tag, pi_tag_inside(unit)); /* with the head */
     }
-    set_value(arena, unit, n);
+    begin_large(arena, unit, n);
     pi_store_release(&arena->units[unit].tag, pi_tag_held(owner)); /* with pi_arena_find */
 }
 

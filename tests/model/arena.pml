@@ -22,6 +22,7 @@
  *
  * Mutants, which must fail:
  *   NO_LIFE        a FREE tag does not say of which life of the span it is
+ *   SAME_LIFE      a large block does not begin a life of its unit
  *   PLAIN_INFO     who frees a block stores its unit's value, whatever it is by now
  *   NO_SECOND_LOOK a taker that found nothing says so and does not look again
  *   NO_TELL        the recovery does not say that a block may be free
@@ -48,6 +49,10 @@
 #endif
 #ifndef LARGES
 #define LARGES 1 /* whether there are large blocks */
+#endif
+
+#ifndef LENGTH
+#define LENGTH 1 /* a large block's value: 1, as a span may have, or 2, as it has units */
 #endif
 
 /* owners */
@@ -321,7 +326,10 @@ inline acquire_large(me)
             back(0);
             back(1);
             atomic { u[1].kind = INSIDE; u[1].owner = 0 }
-            u[0].value = 2;
+#ifndef SAME_LIFE
+            u[0].era++;
+#endif
+            u[0].value = LENGTH;
             atomic { u[0].kind = HELD; b = LARGE }
         :: else -> put_back(0)
         fi
@@ -368,7 +376,7 @@ inline read(who)
     if
     :: b == LARGE ->
         atomic {
-            assert(u[0].value == 2 && u[0].memory && u[1].memory);
+            assert(u[0].value == LENGTH && u[0].memory && u[1].memory);
             assert(content[0] == who && content[1] == who && content[2] == who &&
                    content[3] == who)
         }

@@ -259,7 +259,8 @@ holds -O1 arena -DKILLS=0
 holds -O1 arena -DLARGES=0
 holds -O1 arena -DROUNDS=1 -DCROWD=1
 fails arena -DNO_LIFE
-fails arena -DPLAIN_INFO
+fails arena -DSAME_LIFE
+fails arena -DPLAIN_INFO -DLENGTH=2
 fails arena -DNO_SECOND_LOOK
 fails arena -DNO_TELL -DROUNDS=1 -DCROWD=1
 fails arena -DNO_HELD

@@ -31,7 +31,7 @@
         }                                                                                          \
     } while (0)
 
-#define MAX_POOLS 8
+#define MAX_POOLS 16
 
 static struct {
     const char *name;
