@@ -43,7 +43,7 @@ static int do_it(posse_task *task, enum deed deed)
     case SAYS: return posse_task_fail(task, 8, "no room for the picture");
     case CRASHES: return raise(SIGSEGV), 0;
     case ABORTS: abort();
-    case EXITS: exit(3);
+    case EXITS: _exit(3); /* exit would look for leaks with a sanitizer, which takes memory */
     default: return return_long(task, getpid());
     }
 }

@@ -144,11 +144,12 @@ TEST(bit_of_a_taken_slot_when_all_are_looked_at, PROCESSES)
     set_bit_and_die(&stage, false);
 }
 
+/* On a busy machine the time can be over before a caller has come to park itself. */
 TEST(parker, PROCESSES)
 {
     struct stage stage = begin();
-    sweeping = &stage;
-    assert_status(posse_result(stage.held, 10, NULL, NULL), POSSE_TIMEOUT);
+    for (sweeping = &stage; sweeping;)
+        assert_status(posse_result(stage.held, 10, NULL, NULL), POSSE_TIMEOUT);
     end(&stage);
 }
 
@@ -156,7 +157,8 @@ TEST(parker, PROCESSES)
 TEST(parker_of_a_dispatcher, PROCESSES)
 {
     struct stage stage = begin();
-    sweeping = &stage;
-    assert_status(posse_wait(&stage.held, 1, POSSE_ALL_COMPLETED, 10, NULL, NULL), POSSE_TIMEOUT);
+    for (sweeping = &stage; sweeping;)
+        assert_status(posse_wait(&stage.held, 1, POSSE_ALL_COMPLETED, 10, NULL, NULL),
+                      POSSE_TIMEOUT);
     end(&stage);
 }
