@@ -78,9 +78,9 @@ POSSE_API posse_status posse_next_message(posse_future future, long timeout_ms, 
 
 /* For an event loop: adds a future to a completion queue (see posse.h), once, for what its task
  * tells. The queue delivers it with the context when there is a message that nobody has taken, when
- * the task has told anything at all for the first time since this call (posse_progress), or when
- * the task has ended. Then the program reads with a timeout of 0, and may add it again. Each
- * delivery costs a pass over all futures that wait in queues of this process.
+ * posse_progress gives other numbers than 0 and 0, if it gave these at this call, or when the task
+ * has ended. Then the program reads with a timeout of 0, and may add it again. Each delivery costs
+ * a pass over all futures that wait in queues of this process.
  * POSSE_OK and others as posse_completion_queue_add. */
 POSSE_API posse_status posse_completion_queue_listen(posse_completion_queue *queue,
                                                      posse_future future, void *context);

@@ -43,6 +43,12 @@ bool pi_feed_get(struct pi_feed *feed, uint64_t *done, uint64_t *total)
     return false;
 }
 
+bool pi_feed_is_silent(struct pi_feed *feed)
+{
+    uint64_t done, total;
+    return pi_feed_get(feed, &done, &total) && !done && !total;
+}
+
 /* ---- messages ---- */
 
 /* Words in the ring, if `head` is exact. */

@@ -26,6 +26,8 @@
  *   new total: both words of the other pair          the pair before counts
  *   ... then the next `turn` (release)               the new pair counts
  *
+ * The first pair that is not 0 of 0 wakes readers, as a message does in step 3 below.
+ *
  * order: each word of a pair is a release, after the `turn` before it. So a reader that finds the
  * same `turn` before and after it has read a pair has words that belong together.
  *
@@ -44,10 +46,9 @@
  *   8  sets `writer` (seq), tries 1 again, sleeps    task    one wake too many
  *
  * order: seq: 2 precedes the look at `awaited`, 4 precedes the look at `tail`; 6 precedes the look
- * at `writer`, 8 precedes the look at `head`. The words are
- * relaxed: `tail` publishes them, and `head` gives them back. A late reader may copy words of
- * another message, or of another block: then its CAS fails, as `head` has moved on or carries the
- * stamp of another life.
+ * at `writer`, 8 precedes the look at `head`. The words are relaxed: `tail` publishes them, and
+ * `head` gives them back. A late reader may copy words of another message, or of another block:
+ * then its CAS fails, as `head` has moved on or carries the stamp of another life.
  *
  * The model of sleeping and waking is tests/model/feed.pml.
  */
@@ -94,6 +95,8 @@ void pi_feed_init(struct pi_feed *feed, uint32_t stamp);
 void pi_feed_set(struct pi_feed *feed, uint64_t done, uint64_t total);
 /* False: a task has overwritten it, or changes its total without a pause. */
 bool pi_feed_get(struct pi_feed *feed, uint64_t *done, uint64_t *total);
+/* Whether the task has told nothing but 0 of 0 yet. */
+bool pi_feed_is_silent(struct pi_feed *feed);
 
 /* Bytes of a ring that holds one message of `size` bytes. */
 static inline uint64_t pi_message_room(uint64_t size)

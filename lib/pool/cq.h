@@ -32,7 +32,7 @@ struct pi_subscription {
     bool delivered;                          /* D */
     bool foreign;                            /* D: the word names another process's dispatcher */
     bool hears;              /* it is due as soon as the task tells something, too (core/feed.h) */
-    bool silent;             /* D: the task had told nothing when it was linked */
+    bool silent;             /* D: it had told no progress when it was linked */
     struct pi_verify verify; /* D */
 };
 

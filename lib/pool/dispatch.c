@@ -48,16 +48,19 @@ static bool is_stale(const struct pi_subscription *sub, uint64_t word)
                           : !pi_handle_valid(word, sub->future);
 }
 
-/* A feed that is new may be there before the task has said how far it is. */
+/* Whether the task of a subscription has not told how far it is. A feed that is new may be there
+ * before it has. */
+static bool is_silent(posse_executor *e, const struct pi_subscription *sub)
+{
+    struct pi_feed *feed = pi_feed_find(e, &e->segment.slots.at[sub->future.slot]);
+    return !feed || pi_feed_is_silent(feed);
+}
+
 static bool has_news(posse_executor *e, const struct pi_subscription *sub)
 {
-    struct pi_slot *slot = &e->segment.slots.at[sub->future.slot];
-    uint64_t done = 0, total = 0;
     pi_see_blocks(e);
-    if (pi_feed_has_message(e, slot))
-        return true;
-    struct pi_feed *feed = sub->silent ? pi_feed_find(e, slot) : NULL;
-    return feed && (!pi_feed_get(feed, &done, &total) || done || total);
+    return pi_feed_has_message(e, &e->segment.slots.at[sub->future.slot]) ||
+           (sub->silent && !is_silent(e, sub));
 }
 
 /* Whether the task has ended, or can end no more; or has told something that is waited for. */
@@ -219,7 +222,7 @@ static void begin_hearing(struct pi_subscription *sub)
 {
     posse_executor *e = sub->future.executor;
     pi_see_blocks(e);
-    sub->silent = !pi_feed_find(e, &e->segment.slots.at[sub->future.slot]);
+    sub->silent = is_silent(e, sub);
     pi_store_seq(&parker_of(e)->collects, 2); /* before a word names it for this: pi_wake_readers */
 }
 

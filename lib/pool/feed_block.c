@@ -75,25 +75,25 @@ struct pi_feed *pi_feed_open(struct posse_task *task, posse_status *status)
     return task->feed;
 }
 
+/* seq, both: with pi_feed_has_message. The exchange comes after the numbers, whose stores are less
+ * than seq; a message's `tail` needs none. */
 static void tell_first(const struct posse_task *task, struct pi_feed *feed)
 {
-    if (!pi_load_seq(&feed->awaited)) /* seq, all: with pi_feed_has_message, as with a message */
-        return;
-    pi_store_seq(&feed->awaited, 0); /* as said */
-    pi_wake_readers(task->executor, pi_load_seq(&task->slot->word));
+    if (pi_exchange_seq(&feed->awaited, 0))
+        pi_wake_readers(task->executor, pi_load_seq(&task->slot->word));
 }
 
 void pi_feed_say(struct posse_task *task, uint64_t done, uint64_t total)
 {
     posse_status status;
     int error = errno;
-    bool first = !task->feed;
     struct pi_feed *feed = pi_feed_open(task, &status);
     errno = error;
     if (!feed)
         return;
+    bool first = pi_feed_is_silent(feed);
     pi_feed_set(feed, done, total);
-    if (first)
+    if (first && (done || total))
         tell_first(task, feed);
 }
 

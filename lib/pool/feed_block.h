@@ -9,8 +9,8 @@ struct posse_task;
 /* Of a running task, in its worker; made if there is none. NULL: there is no memory, *status tells
  * why. */
 struct pi_feed *pi_feed_open(struct posse_task *task, posse_status *status);
-/* Says how far the task is. The first time it wakes a reader that waits for the task to tell
- * anything at all (posse_completion_queue_listen). errno stays: ENOMEM would count as the task's
+/* Says how far the task is. What comes first after 0 of 0 wakes a reader that waits for it
+ * (posse_completion_queue_listen). errno stays: ENOMEM would count as the task's
  * (posse_job.max_memory). */
 void pi_feed_say(struct posse_task *task, uint64_t done, uint64_t total);
 /* As pi_feed_open, of its ring of messages. */

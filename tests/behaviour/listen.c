@@ -36,7 +36,7 @@ static void assert_end(posse_future future)
 
 enum { STEPS = 4 };
 
-/* At each gate but the last it sends a message, or tells its progress. */
+/* At each gate but the last it sends a message, or tells its progress, or one of 0 and 0. */
 struct told {
     struct gate *gates[STEPS];
     char what[STEPS];
@@ -66,6 +66,8 @@ static int telling_task(posse_task *task, const void *arg, size_t size)
             return GAVE_UP;
         if (told.what[i] == 'p')
             posse_task_progress(task, i, 10);
+        else if (told.what[i] == '0')
+            posse_task_progress(task, 0, 0);
         else if (told.what[i] == 'm' && posse_task_emit(task, &i, sizeof i) != POSSE_OK)
             return WRONG_ARG;
     }
@@ -135,6 +137,40 @@ TEST(the_first_progress, PARALLEL)
     posse_completion_queue_destroy(queue);
     free_told(pool, &told);
     end_pool(pool);
+}
+
+/* A task that has its feed already has told no progress. */
+static void assert_first_is_heard(char before)
+{
+    char what[] = {before, '.', 'p', 0};
+    posse_executor *pool = POOL(1);
+    posse_completion_queue *queue = make_queue();
+    struct told told = make_told(pool, what);
+    uint64_t done = 0;
+    open_gate(told.gates[0]);
+    open_gate(told.gates[1]);
+    posse_future future = SUBMIT_VALUE(pool, telling_task, told);
+    await_entered(told.gates[2], 1);
+    if (before == 'm')
+        assert_ok(posse_next_message(future, PATIENCE_MS, &done, sizeof done, NULL));
+    assert_ok(posse_completion_queue_listen(queue, future, queue));
+    assert_false(readable(queue, 0));
+    open_gate(told.gates[2]);
+    assert_hears(queue, future, queue);
+    assert_ok(posse_progress(future, &done, NULL));
+    assert_int_equal(done, 2);
+    open_gate(told.gates[3]);
+    assert_end(future);
+    posse_completion_queue_destroy(queue);
+    free_told(pool, &told);
+    end_pool(pool);
+}
+
+TEST(the_first_progress_after_others, PARALLEL)
+{
+    look_never();
+    assert_first_is_heard('0');
+    assert_first_is_heard('m');
 }
 
 /* What was told before is heard at once, also inline. */
