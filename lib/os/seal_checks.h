@@ -43,6 +43,7 @@ struct test {
     }
 
 #define FASTOPEN 0x20000000u /* MSG_FASTOPEN */
+#define ZEROCOPY 0x4000000u  /* MSG_ZEROCOPY */
 #define SOCKET_FLAGS ((uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
 #define THREAD_FLAGS ((uint32_t)(CLONE_THREAD | CLONE_VM | CLONE_SIGHAND))
 /* Namespaces; and a child of the supervisor. */
@@ -99,6 +100,9 @@ static const struct test harmless[] = {EQUALS(1, TCGETS), EQUALS(1, TIOCGWINSZ),
 static const struct test connected[] = {IS(4, NULL_POINTER)};
 /* With that flag a call connects, and Landlock does not see it. */
 static const struct test no_fastopen[] = {{2, FASTOPEN, 0, CONSTANT, false}};
+/* Without that flag the kernel copies what it sends. Else it keeps pages until they are sent. */
+static const struct test copies[] = {{3, ZEROCOPY, 0, CONSTANT, false}};
+static const struct test message_copies[] = {{2, ZEROCOPY, 0, CONSTANT, false}};
 /* IPv4 (2) or IPv6 (10); a stream; the protocol 0 or 6. No stream has 2 or 4, which the mask lets
  * through. Landlock does not limit other streams. */
 static const struct test tcp[] = {{0, ~8u, AF_INET, CONSTANT, true},
@@ -134,6 +138,8 @@ enum check {
     HARMLESS,
     CONNECTED,
     NO_FASTOPEN,
+    COPIES,
+    MESSAGE_COPIES,
     TCP,
     OPTIONS
 };
@@ -162,6 +168,8 @@ static const struct {
     [HARMLESS] = TESTS_OF(harmless),
     [CONNECTED] = TESTS_OF(connected),
     [NO_FASTOPEN] = TESTS_OF(no_fastopen),
+    [COPIES] = TESTS_OF(copies),
+    [MESSAGE_COPIES] = TESTS_OF(message_copies),
     [TCP] = TESTS_OF(tcp),
     [OPTIONS] = TESTS_OF(options),
 };

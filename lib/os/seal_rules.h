@@ -147,5 +147,6 @@
 /* Of its children: what of the calls above would reach beyond memory that a task was given
  * (worker/fresh_memory.c). */
 #define PI_OS_TASK_CALLS(CALL)                                                                     \
-    CALL(mremap, NO_CALL) CALL(vmsplice, NO_CALL) CALL(madvise, TASK_ADVICE)
+    CALL(mremap, NO_CALL) CALL(vmsplice, NO_CALL) CALL(madvise, TASK_ADVICE)                       \
+    CALL(sendto, COPIES) CALL(sendmmsg, COPIES) CALL(sendmsg, MESSAGE_COPIES)
 /* clang-format on */

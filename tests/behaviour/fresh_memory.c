@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -373,6 +374,47 @@ TEST(nothing_beside_a_block, SEALABLE)
     assert_int_equal(blocks[1]->value, 40);
     for (size_t i = 0; i < COUNT(blocks); i++)
         assert_ok(posse_free(pool, blocks[i]));
+    end_pool(pool);
+}
+
+enum call { SENDTO, SENDMSG, SENDMMSG };
+
+struct sending {
+    enum call call;
+    int flags;
+};
+
+/* To a socket of its own. */
+static int sending_task(posse_task *task, const void *arg, size_t size)
+{
+    struct sending sending;
+    int ends[2];
+    char byte = 1;
+    struct iovec bytes = {&byte, 1};
+    struct mmsghdr messages = {.msg_hdr = {.msg_iov = &bytes, .msg_iovlen = 1}};
+    memcpy(&sending, arg, sizeof sending);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        return GAVE_UP;
+    switch (sending.call) {
+    case SENDTO: return sendto(ends[0], &byte, 1, sending.flags, NULL, 0) == 1 ? 0 : GAVE_UP;
+    case SENDMSG: return sendmsg(ends[0], &messages.msg_hdr, sending.flags) == 1 ? 0 : GAVE_UP;
+    default: return sendmmsg(ends[0], &messages, 1, sending.flags) == 1 ? 0 : GAVE_UP;
+    }
+}
+
+/* Pages that are sent without a copy could be another's when they go. */
+TEST(nothing_is_sent_later, SEALABLE)
+{
+    static const char *const names[] = {"sendto", "sendmsg", "sendmmsg"};
+    static const posse_seal network = {.allow = POSSE_ALLOW_NETWORK};
+    posse_executor *pool = fresh_pool(1, network);
+    for (enum call call = SENDTO; call <= SENDMMSG; call++) {
+        struct sending sending = {call, 0};
+        take_error(SUBMIT_VALUE(pool, sending_task, sending), POSSE_OK);
+        sending.flags = 0x4000000; /* MSG_ZEROCOPY */
+        posse_future future = SUBMIT_VALUE(pool, sending_task, sending);
+        assert_string_equal(take_error(future, POSSE_FORBIDDEN).call_name, names[call]);
+    }
     end_pool(pool);
 }
 
