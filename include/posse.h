@@ -422,11 +422,12 @@ POSSE_API posse_status posse_get_stats(posse_executor *executor, posse_stats *st
  * may run in another process: there it finds the program's memory as it was at posse_create, and
  * what it changes stays in its worker, for later tasks there (see posse_fork(7)). It must not leave
  * by longjmp, not even to a task that waits for it: a worker process is lost with both then, in a
- * thread the future never ends. With pthread_exit it is lost with its worker. A C++ exception that
- * leaves it kills its worker process (by signal 6), or, in a thread, the program (std::terminate).
- * Inline both go through posse_submit, which has given no future then; the task has failed. It has
- * also failed if a task that waits for it runs it (see posse_task_executor) and catches the
- * exception, which goes through the call that waits. */
+ * thread the future never ends. With pthread_exit it is lost with its worker, as soon as threads
+ * that it has started have ended. A C++ exception that leaves it kills its worker process (by
+ * signal 6), or, in a thread, the program (std::terminate). Inline both go through posse_submit,
+ * which has given no future then; the task has failed. It has also failed if a task that waits for
+ * it runs it (see posse_task_executor) and catches the exception, which goes through the call that
+ * waits. */
 
 /* Gives the program's result: copies size bytes. The last call counts; without one the result is
  * empty.

@@ -54,7 +54,8 @@ typedef struct posse_group posse_group;
  * NULL.
  * POSSE_NOT_SUPPORTED: a task in a worker process called it.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: there is no memory or no thread.
- * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_WRONG_PROCESS. */
+ * POSSE_SHUT_DOWN: also from a task, which may still submit then.
+ * POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_group_create(posse_executor *executor,
                                                       const posse_group_options *options,
                                                       posse_group **group);

@@ -160,6 +160,8 @@ posse_status pi_check_job_group(const posse_executor *executor, const struct pos
 /* What of `arg_size` says that the group has the task; and until when, if its time is limited. */
 uint64_t pi_group_kind(const struct posse_group *group);
 uint64_t pi_group_end_ns(const struct posse_group *group);
+/* POSSE_OK: it takes tasks. POSSE_CANCELLED, POSSE_DEADLINE. pi_wake_room wakes when it changes. */
+posse_status pi_group_status(struct posse_group *group);
 /* Before the task enters the queue. POSSE_OK: *member must be given to pi_member_joined; NULL: the
  * task waits in its group. Otherwise its slot is freed. */
 posse_status pi_member_enter(struct pi_submission *s, struct pi_member **member);

@@ -260,14 +260,32 @@ posse_status pi_submit_enqueue(struct pi_submission *s)
     return pushed == PI_PUSHED ? POSSE_OK : push_again(s, pushed);
 }
 
+static posse_status status_of_group(const struct pi_submission *s)
+{
+    return s->job->group ? pi_group_status(s->job->group) : POSSE_OK;
+}
+
+/* Whether there is room, or the task is not accepted any more. */
+static bool need_not_wait(void *submission, uint32_t parker)
+{
+    const struct pi_submission *s = submission;
+    return pi_has_room(s->executor, parker) || status_of_group(s) != POSSE_OK;
+}
+
 posse_status pi_submit_await_room(struct pi_submission *s)
 {
+    posse_executor *e = s->executor;
     long timeout_ms = s->job->queue_timeout_ms;
     if (s->job->flags & POSSE_NO_WAIT)
         return POSSE_FULL;
     if (s->until == 0)
         s->until = timeout_ms ? pi_os_after_ms(timeout_ms) : PI_NEVER;
-    return pi_os_now() < s->until ? pi_await_room(s->executor, s->until) : POSSE_TIMEOUT;
+    if (pi_os_now() >= s->until)
+        return POSSE_TIMEOUT;
+    posse_status status = pi_await_event(e, need_not_wait, s, s->until);
+    if (status == POSSE_OK)
+        status = pi_destroying(e) ? POSSE_SHUT_DOWN : pi_phase_status(pi_phase_of(e));
+    return status == POSSE_OK ? status_of_group(s) : status;
 }
 
 /* The executor closed while the task was on its way: takes it back, if no worker has begun it. */

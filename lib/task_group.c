@@ -187,8 +187,7 @@ static posse_status end_all(posse_group *g, pi_end_fn *end)
     if (status != POSSE_OK)
         return status;
     pthread_mutex_lock(&g->executor->dispatcher.lock);
-    g->cancelled = true;
-    pi_group_end_all_locked(g, end);
+    pi_group_cancel_locked(g, end);
     pthread_mutex_unlock(&g->executor->dispatcher.lock);
     return POSSE_OK;
 }
@@ -196,11 +195,6 @@ static posse_status end_all(posse_group *g, pi_end_fn *end)
 posse_status posse_group_cancel(posse_group *g) { return end_all(g, pi_cancel); }
 
 posse_status posse_group_kill(posse_group *g) { return end_all(g, pi_kill); }
-
-static posse_status cancel_pending(posse_future future, struct pi_seen seen)
-{
-    return pi_end_pending(future, seen, PI_CANCELLED);
-}
 
 posse_status posse_group_destroy(posse_group *g)
 {
@@ -213,7 +207,7 @@ posse_status posse_group_destroy(posse_group *g)
     pthread_mutex_lock(lock);
     pi_dispatch_drop_timer_locked(g->executor, &g->timer);
     g->max_running = 0; /* none is let go */
-    pi_group_end_all_locked(g, cancel_pending);
+    pi_group_end_all_locked(g, pi_cancel_pending);
     while (g->first)
         pi_group_drop_locked(g->first);
     pthread_mutex_unlock(lock);

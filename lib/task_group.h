@@ -50,8 +50,10 @@
  *   withheld         by one compare-and-swap      timer of dispatch.h), or a caller that sees first
  *                                                 that the time is up
  *   enters just now  behind the walk              its submitter, as with a cancel
- *   is claimed       its function is not called   its worker, which compares the clock first: also
- *   after the end                                 a task that was given back behind the walk
+ *   is PENDING again when it was lost, or given   whoever put it back, and read the clock then
+ *                    back, behind the walk
+ *   is claimed       its function is not called   its worker, which compares the clock first
+ *   after the end
  *
  * The model is tests/model/group.pml, where the leader is one that cancels.
  */
@@ -90,13 +92,15 @@ struct posse_group {
 
 /* As pi_cancel or pi_kill. */
 typedef posse_status pi_end_fn(posse_future future, struct pi_seen seen);
-/* PENDING -> `to`, CANCELLED or TIMED_OUT; a task that runs is left alone. */
-posse_status pi_end_pending(posse_future future, struct pi_seen seen, enum pi_state to);
+/* A task that runs is left alone. */
+posse_status pi_cancel_pending(posse_future future, struct pi_seen seen);
 /* Calls it for each task that has not ended. Each of them ends later, by the dispatcher. */
 void pi_group_end_all_locked(const struct posse_group *group, pi_end_fn *end);
 /* The task of a subscription has ended, or can end no more. */
 void pi_group_ended_locked(struct pi_subscription *sub);
 /* If the time of the group is up: ends its tasks that have not begun. */
 void pi_group_check_time_locked(struct posse_group *group);
+/* From now on it takes no tasks: of those that wait for room, too. Calls `end` for all it has. */
+void pi_group_cancel_locked(struct posse_group *group, pi_end_fn *end);
 /* Forgets a task that has not ended. */
 void pi_group_drop_locked(struct pi_member *member);

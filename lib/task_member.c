@@ -107,19 +107,22 @@ static void let_go_locked(struct posse_group *g)
     }
 }
 
-posse_status pi_end_pending(posse_future future, struct pi_seen seen, enum pi_state to)
+static posse_status end_pending(posse_future future, enum pi_state to)
 {
-    struct pi_header *header = future.executor->segment.header;
-    _Atomic uint64_t *counter = to == PI_CANCELLED ? &header->cancelled : &header->timed_out;
-    while (pi_generation(seen.word) == future.generation && pi_state(seen.word) == PI_PENDING)
-        if (pi_finish(future.executor, future.slot, &seen.word, to, counter))
-            return POSSE_OK;
-    return POSSE_TOO_LATE;
+    bool ended = pi_finish_pending(future.executor, future.slot, future.generation, to);
+    return ended ? POSSE_OK : POSSE_TOO_LATE;
 }
 
 static posse_status end_late(posse_future future, struct pi_seen seen)
 {
-    return pi_end_pending(future, seen, PI_TIMED_OUT);
+    (void)seen;
+    return end_pending(future, PI_TIMED_OUT);
+}
+
+posse_status pi_cancel_pending(posse_future future, struct pi_seen seen)
+{
+    (void)seen;
+    return end_pending(future, PI_CANCELLED);
 }
 
 void pi_group_end_all_locked(const struct posse_group *g, pi_end_fn *end)
@@ -135,6 +138,14 @@ void pi_group_check_time_locked(struct posse_group *g)
         return;
     g->late = true;
     pi_group_end_all_locked(g, end_late);
+    pi_wake_room(g->executor);
+}
+
+void pi_group_cancel_locked(struct posse_group *g, pi_end_fn *end)
+{
+    g->cancelled = true;
+    pi_group_end_all_locked(g, end);
+    pi_wake_room(g->executor);
 }
 
 static void note_end_locked(struct posse_group *g, posse_status how)
@@ -184,10 +195,8 @@ void pi_group_ended_locked(struct pi_subscription *sub)
     note_end_locked(g, how);
     if (is_there(m))
         release_locked(m);
-    if (fails && g->cancel_on_failure && !g->cancelled && !g->late) {
-        g->cancelled = true;
-        pi_group_end_all_locked(g, pi_cancel);
-    }
+    if (fails && g->cancel_on_failure && !g->cancelled && !g->late)
+        pi_group_cancel_locked(g, pi_cancel);
     forget_locked(m);
 }
 
@@ -230,21 +239,35 @@ static posse_status withhold_locked(struct pi_submission *s, struct pi_member *m
     return POSSE_OK;
 }
 
+static posse_status status_locked(struct posse_group *g)
+{
+    pi_group_check_time_locked(g);
+    return g->late ? POSSE_DEADLINE : g->cancelled ? POSSE_CANCELLED : POSSE_OK;
+}
+
+posse_status pi_group_status(struct posse_group *g)
+{
+    pthread_mutex_lock(&g->executor->dispatcher.lock);
+    posse_status status = status_locked(g);
+    pthread_mutex_unlock(&g->executor->dispatcher.lock);
+    return status;
+}
+
 /* *waits: it need not enter the queue. */
 static posse_status enter_locked(struct pi_submission *s, struct pi_member *m, bool *waits)
 {
     struct posse_group *g = m->group;
+    posse_status status = status_locked(g);
     *waits = false;
-    pi_group_check_time_locked(g);
-    if (g->late || g->cancelled) {
+    if (status != POSSE_OK) {
         (void)pi_discard(s->executor, s->index, s->word);
-        return g->late ? POSSE_DEADLINE : POSSE_CANCELLED;
+        return status;
     }
     *waits = g->max_running > 0 && g->running >= g->max_running && s->executor->backend->spawn;
     m->runs = !*waits;
     g->left++;
     g->running += m->runs;
-    posse_status status = *waits ? withhold_locked(s, m) : POSSE_OK;
+    status = *waits ? withhold_locked(s, m) : POSSE_OK;
     g->left -= status != POSSE_OK;
     return status;
 }

@@ -190,19 +190,10 @@ bool pi_is_full(posse_executor *e)
                e->queue_limit;
 }
 
-static bool has_room(void *executor, uint32_t parker)
+bool pi_has_room(posse_executor *e, uint32_t parker)
 {
-    posse_executor *e = executor;
     announce_room(e, parker); /* before the look */
     return pi_phase_of(e) != PI_OPEN || pi_destroying(e) || !pi_is_full(e);
-}
-
-posse_status pi_await_room(posse_executor *e, uint64_t until)
-{
-    posse_status status = pi_await_event(e, has_room, e, until);
-    if (status == POSSE_OK && pi_destroying(e))
-        return POSSE_SHUT_DOWN;
-    return status == POSSE_OK ? pi_phase_status(pi_phase_of(e)) : status;
 }
 
 void pi_await_callers(posse_executor *e)

@@ -35,8 +35,8 @@ posse_status pi_await_event(posse_executor *executor, pi_event_fn *event, void *
                             uint64_t until);
 /* Whether as many tasks wait as queue_limit allows. */
 bool pi_is_full(posse_executor *executor);
-/* Waits until the queue has fewer than queue_limit entries. POSSE_OK, POSSE_TIMEOUT, ... */
-posse_status pi_await_room(posse_executor *executor, uint64_t until);
+/* As a pi_event_fn: whether they do not, or none will be accepted any more. pi_wake_room wakes. */
+bool pi_has_room(posse_executor *executor, uint32_t parker);
 /* Wakes all callers that sleep, and waits until they have left. The phase must be such that they
  * do. */
 void pi_await_callers(posse_executor *executor);

@@ -132,6 +132,17 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     return true;
 }
 
+bool pi_finish_pending(posse_executor *e, uint32_t index, uint32_t generation, enum pi_state end)
+{
+    struct pi_header *header = e->segment.header;
+    _Atomic uint64_t *counter = end == PI_CANCELLED ? &header->cancelled : &header->timed_out;
+    uint64_t word = pi_load_seq(&e->segment.slots.at[index].word); /* with pi_slot_transition */
+    while (pi_generation(word) == generation && pi_state(word) == PI_PENDING)
+        if (pi_finish(e, index, &word, end, counter))
+            return true;
+    return false;
+}
+
 void pi_cancel_all(posse_executor *e)
 {
     struct pi_slots *slots = &e->segment.slots;

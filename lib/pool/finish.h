@@ -9,6 +9,9 @@
  * nobody holds its handle. */
 bool pi_finish(posse_executor *executor, uint32_t index, uint64_t *from, uint64_t end,
                _Atomic uint64_t *counter);
+/* The same of a task that has not begun, in this life of the slot. False: it has. */
+bool pi_finish_pending(posse_executor *executor, uint32_t index, uint32_t generation,
+                       enum pi_state end);
 /* Frees a slot that is final, or FILLING or PENDING and given up by its submitter, with its blocks.
  * False: somebody else has freed or claimed it. */
 bool pi_discard(posse_executor *executor, uint32_t index, uint64_t word);

@@ -69,6 +69,7 @@
 #include "pool/wake.h"
 #include "supervisor/crash_block.h"
 #include "worker/run.h"
+#include "worker/unclaim.h"
 
 /* A death, and what the worker's record says of it. */
 struct loss {
@@ -131,8 +132,6 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
 {
     posse_executor *e = loss->executor;
     struct pi_slot *slot = &e->segment.slots.at[index];
-    enum pi_lane lane = pi_slot_lane(slot);
-    uint64_t entry = pi_in_ring(lane);
     drop_result(e, index, word);
     if (pi_slot_is_limited(slot) && finish_if_over(loss, index, word))
         return;
@@ -146,8 +145,7 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
     pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1)); /* relaxed: PENDING publishes it */
     if (e->stamps)
         pi_tracer_run(e, &(struct pi_trace_run){index, word, PI_PENDING, pi_os_now()});
-    if (pi_slot_transition(slot, &word, PI_PENDING, entry, 0) && !(word & entry))
-        push_again(e, lane, index, pi_with_state(word | entry, PI_PENDING));
+    (void)pi_unclaim(e, index, word);
 }
 
 static void recover_killing(const struct loss *loss, uint32_t index, uint64_t word)

@@ -89,8 +89,10 @@ static void set_deadline(struct posse_task *task, uint64_t kind)
     if ((!timed && !(kind & PI_LIMITED)) || task->worker == PI_OWNER_PROGRAM)
         return;
     uint64_t first = first_look(task);
-    if (timed) /* relaxed: published by the next store */
-        pi_store_relaxed(&slot->deadline_ns, task->deadline);
+    /* Tasks of a group may have the same; but no two lives of a slot that follow each other have,
+     * for clear_deadline in verify.c. relaxed: published by the next store */
+    if (timed)
+        pi_store_relaxed(&slot->deadline_ns, task->deadline + pi_generation(task->word) % 1024);
     /* seq, both: store, then load, as plan in supervisor.c does the other way round */
     pi_store_seq(&e->segment.workers[task->worker].deadline_ns, first);
     uint64_t planned = pi_load_seq(&e->segment.header->next_check_ns);

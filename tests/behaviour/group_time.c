@@ -4,6 +4,7 @@
 #include "support/support.h"
 #include "task_group.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define LONG_MS 30000
@@ -241,6 +242,55 @@ POOL_TEST(claimed_after_the_end, PARALLEL, 1)
     assert_int_equal(take_long(submitted(pool, identity_task, NULL, 0)), worker);
     free_gate(pool, gate);
     assert_ok(posse_free(pool, (void *)counter));
+}
+
+static bool is_late(posse_group *group)
+{
+    pthread_mutex_t *lock = &group->executor->dispatcher.lock;
+    pthread_mutex_lock(lock);
+    bool late = group->late;
+    pthread_mutex_unlock(lock);
+    return late;
+}
+
+/* Its worker dies before the end, which the supervisor sees after the end: the task would run again
+ * behind one that runs long. True: it was so. */
+static bool lost_before(long ms)
+{
+    posse_executor *pool = make_pool(1);
+    struct gate *gate = make_gate(pool);
+    pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
+    posse_group *group = timed_group(pool, (posse_group_options){0}, ms);
+    posse_job job = hold(&gate);
+    posse_future future;
+    job.retries = 1;
+    bool in = submit_to(group, job, &future);
+    while (in && atomic_load(&gate->entered) == 0 && !posse_done(future))
+        pause_ms(1);
+    posse_future held = submitted_hold(pool, gate);
+    assert_int_equal(kill(supervisor, SIGSTOP), 0);
+    if (in && !posse_done(future))
+        assert_int_equal(kill(worker, SIGKILL), 0);
+    assert_eventually(is_late(group));
+    bool shown = in && !posse_done(future);
+    assert_int_equal(kill(supervisor, SIGCONT), 0);
+    if (in)
+        take_error(future, POSSE_DEADLINE);
+    assert_false(posse_done(held));
+    open_gate(gate);
+    (void)take_long(held);
+    end_group(group);
+    free_gate(pool, gate);
+    end_pool(pool);
+    return shown;
+}
+
+TEST(runs_not_again_behind_the_end, PROCESSES)
+{
+    long ms = 40;
+    while (!lost_before(ms))
+        assert_true((ms *= 4) < PATIENCE_MS);
 }
 
 /* Each task in a process of its own. */
