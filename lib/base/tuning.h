@@ -279,3 +279,5 @@
 #define PI_RELAY_LEAST_NAP_NS (PI_MS / 50)
 /* Told to stop, an agent has that long to end before it is killed. */
 #define PI_RELAY_GRACE_MS 500
+/* Descriptors that posse-relay and MPI need beside those of connections. */
+#define PI_RELAY_OTHER_FDS 256

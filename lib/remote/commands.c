@@ -18,6 +18,7 @@
 #include "remote/commands.h"
 #include "base/tuning.h"
 #include "remote/nodes.h"
+#include "remote/token.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,12 +122,16 @@ static bool set_number(struct pi_command *c, const char *name, long value)
     return set(c, name, number);
 }
 
-/* For ssh: the agent connects to a socket on its node, which ssh carries to our listener. */
+/* For ssh: the agent connects to a socket on its node, which ssh carries to our listener. The name
+ * of the socket, which command lines show, tells nothing of the token. */
 static bool set_tunnel(struct pi_command *c, const struct pi_launch *l, char address[128])
 {
-    char tunnel[512];
-    static unsigned number;
-    snprintf(address, 128, "unix:/tmp/posse-%.8s-%ld-%u", l->token + 24, (long)getpid(), number++);
+    char tunnel[512], name[PI_TOKEN_TEXT];
+    unsigned char any[PI_TOKEN_SIZE];
+    if (!pi_token_make(any))
+        return false;
+    pi_token_write(any, name);
+    snprintf(address, 128, "unix:/tmp/posse-%s", name);
     snprintf(tunnel, sizeof tunnel, "%s:%s", address + 5, l->target);
     return set(c, "POSSE_TUNNEL", tunnel);
 }

@@ -98,8 +98,8 @@ static posse_status read_nodes(struct making *m)
         return status;
     m->launch.nodes = m->nodes;
     long places = pi_nodes_places(m->nodes, m->launch.places);
-    if (places == 0)
-        return POSSE_INVALID;
+    if (places <= 0)
+        return places == 0 ? POSSE_INVALID : POSSE_TOO_LARGE;
     if (m->options.max_workers == 0)
         m->options.max_workers = places < POSSE_MAX_WORKERS ? places : POSSE_MAX_WORKERS;
     return POSSE_OK;

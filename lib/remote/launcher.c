@@ -4,7 +4,8 @@
  * what the commands write to stderr, and keeps a line of it. When the pool has ended it sends
  * SIGTERM to their process groups, and later SIGKILL.
  *
- *   the launcher dies     its end of the socket closes; agents go on, and end with the program
+ *   the launcher dies     its end of the socket closes, which counts as `ended`; agents go on, and
+ *                         end with the program
  *   the program dies      the supervisor and the workers end, and with them the other end
  *   all commands end      `ended`; if no agent ever came, a proxy breaks the executor
  *
@@ -61,29 +62,6 @@ static _Noreturn void run(const struct pi_command *c, int input, int errors)
     _exit(127);
 }
 
-/* A pipe holds the token until the agent reads it. */
-static void start(struct pi_command *c, const char *token)
-{
-    int input[2], errors[2];
-    if (pipe2(input, O_CLOEXEC) != 0)
-        return;
-    if (pipe2(errors, O_CLOEXEC) != 0) {
-        close(input[0]);
-        close(input[1]);
-        return;
-    }
-    (void)(write(input[1], token, 2 * PI_TOKEN_SIZE) == 0 || write(input[1], "\n", 1) == 0);
-    pid_t pid = fork();
-    if (pid == 0)
-        run(c, input[0], errors[1]);
-    close(input[0]);
-    close(input[1]);
-    close(errors[1]);
-    c->pid = pid > 0 ? pid : 0;
-    c->errors = errors[0];
-    (void)setpgid(pid, pid);
-}
-
 /* The first line that has a letter: what comes later is most often advice. */
 static void keep(struct pi_command *c, const char *bytes, size_t size)
 {
@@ -97,7 +75,32 @@ static void keep(struct pi_command *c, const char *bytes, size_t size)
         c->has_letter |= (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
         if (c->length < sizeof c->line - 1)
             c->line[c->length++] = (char)(byte >= ' ' ? byte : '?');
+        c->line[c->length] = '\0'; /* a line without a letter may have been longer */
     }
+}
+
+static const char no_process[] = "the launcher has no process or descriptor for a command\n";
+
+/* A pipe holds the token until the agent reads it. */
+static void start(struct pi_command *c, const char *token)
+{
+    int input[2] = {-1, -1}, errors[2] = {-1, -1};
+    pid_t pid = -1;
+    if (pipe2(input, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0) {
+        (void)(write(input[1], token, 2 * PI_TOKEN_SIZE) == 0 || write(input[1], "\n", 1) == 0);
+        pid = fork();
+    }
+    if (pid == 0)
+        run(c, input[0], errors[1]);
+    (void)close(input[0]); /* EBADF does no harm, here and below */
+    (void)close(input[1]);
+    (void)close(errors[1]);
+    c->pid = pid > 0 ? pid : 0;
+    c->errors = errors[0];
+    if (pid > 0)
+        (void)setpgid(pid, pid);
+    else
+        keep(c, no_process, sizeof no_process - 1);
 }
 
 static void pass_on(struct pi_command *c)
@@ -113,10 +116,10 @@ static void pass_on(struct pi_command *c)
     }
 }
 
-/* Whether the command has ended. */
+/* It may have closed its stderr long before its end. */
 static bool has_ended(struct pi_command *c)
 {
-    if (c->pid && c->errors < 0 && waitpid(c->pid, NULL, 0) == c->pid)
+    if (c->pid && c->errors < 0 && waitpid(c->pid, NULL, WNOHANG) == c->pid)
         c->pid = 0;
     return c->pid == 0;
 }
@@ -172,35 +175,45 @@ static void say_why(const struct pi_commands *all)
     shared->ended = 1;
 }
 
-/* Sleeps until the pool is gone, a command writes or ends. False: the pool is gone. */
+/* Sleeps until the pool is gone, a command writes or ends. Nothing tells the end of a command that
+ * has closed its stderr: then it looks from time to time. False: the pool is gone. */
 static bool look(struct pi_commands *all)
 {
     static struct pollfd fds[PI_MAX_NODES + 1];
-    for (size_t i = 0; i < all->n; i++)
-        fds[i] = (struct pollfd){.fd = all->at[i].errors, .events = POLLIN};
-    fds[all->n] = (struct pollfd){.fd = all->launch->socket, .events = POLLIN};
-    if (poll(fds, (nfds_t)all->n + 1, -1) < 0)
-        return true;
-    for (size_t i = 0; i < all->n; i++)
+    static struct pi_command *of[PI_MAX_NODES + 1];
+    nfds_t n = 1; /* only what is open: poll takes no more than RLIMIT_NOFILE */
+    bool silent = false;
+    fds[0] = (struct pollfd){.fd = all->launch->socket, .events = POLLIN};
+    for (size_t i = 0; i < all->n; i++) {
+        struct pi_command *c = &all->at[i];
+        silent |= c->pid && c->errors < 0;
+        if (c->errors < 0)
+            continue;
+        fds[n] = (struct pollfd){.fd = c->errors, .events = POLLIN};
+        of[n++] = c;
+    }
+    if (poll(fds, n, silent ? PI_LAUNCHER_LOOK_MS : -1) < 0)
+        return errno == EINTR;
+    for (nfds_t i = 1; i < n; i++)
         if (fds[i].revents)
-            pass_on(&all->at[i]);
-    return !fds[all->n].revents;
+            pass_on(of[i]);
+    return !fds[0].revents;
 }
 
 static _Noreturn void launcher_main(struct pi_commands *all)
 {
     for (size_t i = 0; i < all->n; i++)
         start(&all->at[i], all->launch->token);
-    while (look(all)) {
-        size_t left = all->n;
+    size_t left;
+    do {
+        left = all->n;
         for (size_t i = 0; i < all->n; i++)
             left -= has_ended(&all->at[i]);
-        if (left == 0) {
-            say_why(all);
-            _exit(0); /* the end of the socket wakes the proxies */
-        }
-    }
-    end(all);
+    } while (left > 0 && look(all));
+    if (left > 0)
+        end(all);
+    say_why(all);
+    _exit(0); /* the end of the socket wakes the proxies */
 }
 
 /* ---- in the program ---- */

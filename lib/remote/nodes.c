@@ -15,12 +15,14 @@ bool pi_node_is_host(const char *host)
     return true;
 }
 
+/* One more than POSSE_MAX_WORKERS stands for all that are too many. */
 static long read_places(const char *text, size_t length)
 {
     char *end;
     long places = strtol(text, &end, 10);
-    return end == text + length && length > 0 && places >= 1 && places <= POSSE_MAX_WORKERS ? places
-                                                                                            : 0;
+    if (end != text + length || length == 0 || places < 1)
+        return 0;
+    return places > POSSE_MAX_WORKERS ? POSSE_MAX_WORKERS + 1 : places;
 }
 
 bool pi_nodes_next(const char **at, long places, struct pi_node *node)
@@ -47,8 +49,8 @@ long pi_nodes_places(const char *nodes, long places)
     struct pi_node node;
     long all = 0;
     while (pi_nodes_next(&nodes, places, &node)) {
-        if (node.places < 1)
-            return 0;
+        if (node.places < 1 || node.places > POSSE_MAX_WORKERS)
+            return node.places < 1 ? 0 : -1;
         all += node.places;
     }
     return all;

@@ -16,5 +16,5 @@ bool pi_node_is_host(const char *host);
 /* The entry at *at, and goes on to the next; false: there is none. An entry that is not valid has 0
  * places. */
 bool pi_nodes_next(const char **at, long places, struct pi_node *node);
-/* The places of all; 0: an entry is not valid. */
+/* The places of all; 0: an entry is not valid; -1: one has more than POSSE_MAX_WORKERS. */
 long pi_nodes_places(const char *nodes, long places);

@@ -151,6 +151,16 @@ static bool hear(const struct pi_remote *r)
 
 /* ---- ready ---- */
 
+/* The launcher says that it has ended. Of one that was killed, the socket says so. */
+static bool is_launched(const struct pi_remote *r)
+{
+    char none;
+    if (r->launcher >= 0 && !r->shared->ended &&
+        recv(r->launcher, &none, sizeof none, MSG_PEEK | MSG_DONTWAIT) == 0)
+        r->shared->ended = 1;
+    return r->launcher >= 0 && !r->shared->ended;
+}
+
 /* Whether there will be no place: what was launched has ended, and nobody has joined. */
 static bool is_hopeless(const struct pi_remote *r, posse_place *place)
 {
@@ -192,11 +202,12 @@ posse_status pi_proxy_ready(void *remote, posse_place *place)
         return POSSE_BROKEN;
     if (proxy.state == PI_PROXY_PLACE)
         return POSSE_OK;
+    bool launched = is_launched(r);
     if (is_hopeless(r, place))
         return POSSE_BROKEN;
     bool greets = proxy.state != PI_PROXY_NONE;
     place->fds[0] = greets ? proxy.fd : r->listener;
-    if (!r->shared->ended) /* its end would be readable for ever */
+    if (launched) /* else its end would be readable for ever */
         place->fds[1] = r->launcher;
     if (greets && proxy.until < INT64_MAX)
         place->timeout_ms = (long)(proxy.until > pi_net_now() ? proxy.until - pi_net_now() : 0);

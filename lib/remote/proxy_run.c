@@ -289,7 +289,10 @@ static bool take_result(posse_run *run, const struct pi_result *result)
     case PI_OVER_CPU: run->end = POSSE_RUN_OVER_CPU; return take_words(run);
     default: run->end = POSSE_RUN_NOT_BEGUN; break;
     }
-    return take_tail(NULL, 0);
+    bool whole = take_tail(NULL, 0);
+    if (run->end == POSSE_RUN_NOT_BEGUN)
+        pi_proxy_hang_up(); /* the agent ends: what is sent now could be lost there */
+    return whole || run->end == POSSE_RUN_NOT_BEGUN;
 }
 
 /* A message that the task has sent is not there: the task has not gone well. */

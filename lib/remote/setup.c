@@ -47,7 +47,9 @@ posse_status pi_setup_take(struct pi_setup *setup, posse_options *o,
         status = POSSE_INVALID;
     if (status == POSSE_OK)
         status = take_messages(setup, o);
-    if (status == POSSE_OK && o->initializer_size + o->finalizer_size > PI_REMOTE_SETUP / 2)
+    size_t most = PI_REMOTE_SETUP / 2;
+    if (status == POSSE_OK && (o->initializer_size > most || o->finalizer_size > most ||
+                               o->initializer_size + o->finalizer_size > most))
         status = POSSE_TOO_LARGE;
     setup->max_tasks = (uint64_t)o->max_tasks_per_worker;
     if (o->worker_name_prefix)

@@ -142,10 +142,12 @@ static bool translate(struct pi_spot *s)
 static void decline(struct pi_spot *s, posse_status status)
 {
     const struct pi_result result = {.number = s->submit.number, .outcome = PI_NOT_BEGUN};
+    bool broken = give_up(s->agent);
     s->future = (posse_future){.executor = NULL};
-    if (give_up(s->agent))
-        return;
-    snprintf(s->agent->why, sizeof s->agent->why, "%s", posse_status_message(status));
+    if (broken && s->agent->initializes)
+        return; /* the program hears that instead */
+    if (!broken)
+        snprintf(s->agent->why, sizeof s->agent->why, "%s", posse_status_message(status));
     s->agent->code = 1;
     answer(s, &result, NULL, 0);
 }

@@ -53,6 +53,25 @@ TEST(an_agent_that_dies_idle_costs_nothing, PROCESSES)
     (void)end_of(second);
 }
 
+TEST(an_agent_whose_pool_breaks_idle_costs_nothing, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t first = start_agent(&hand, 1);
+    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    assert_int_equal(kill(supervisor, SIGKILL), 0);
+    assert_eventually(!process_lives(worker));
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    int how = end_of(first);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    pid_t second = start_agent(&hand, 1);
+    assert_int_equal(error_of(future).attempt, 1);
+    assert_int_equal(take_long(future), 25);
+    assert_int_equal(stats_of(hand.pool).lost, 0);
+    end_hand(&hand);
+    (void)end_of(second);
+}
+
 TEST(a_spare_agent_takes_over, PROCESSES)
 {
     struct hand hand = make_by_hand(1, plain());
@@ -272,8 +291,7 @@ TEST(what_options_must_be, PROCESSES)
     options.backend = POSSE_PROCESS;
     options.autopsy = 1;
     assert_status(posse_remote_create(&options, &remote, &pool), POSSE_NOT_SUPPORTED);
-    const char *const nodes[] = {"",    "a:0", "a:x", "a:1001", ":3", "a;b", "-oProxyCommand=x",
-                                 "a,,b"};
+    const char *const nodes[] = {"", "a:0", "a:x", ":3", "a;b", "-oProxyCommand=x", "a,,b"};
     for (size_t i = 0; i < COUNT(nodes); i++) {
         remote.nodes = nodes[i];
         assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);

@@ -1,7 +1,10 @@
 #include "remote/mpi/relay_loop.h"
 #include "base/tuning.h"
+#include "remote/mpi/ranks.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,6 +13,16 @@ static int64_t now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * (int64_t)PI_SECOND + t.tv_nsec;
+}
+
+/* Each connection takes one. */
+static void have_descriptors(size_t n)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= n + PI_RELAY_OTHER_FDS)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 bool pi_relay_init(struct pi_relay *r, size_t links, const uint32_t *connections)
@@ -22,8 +35,10 @@ bool pi_relay_init(struct pi_relay *r, size_t links, const uint32_t *connections
             return false;
         all += connections[i];
     }
+    have_descriptors(all);
     r->fds = calloc(all, sizeof *r->fds);
-    return r->carriers && r->fds;
+    r->polled = calloc(all, sizeof *r->polled);
+    return r->carriers && r->fds && r->polled;
 }
 
 void pi_relay_drop(struct pi_relay *r)
@@ -37,6 +52,7 @@ void pi_relay_fini(struct pi_relay *r)
     pi_relay_drop(r);
     free(r->carriers);
     free(r->fds);
+    free(r->polled);
 }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -61,6 +77,24 @@ static void end_alone(void)
         _exit(1);
 }
 
+/* As poll of the first n of r->fds. */
+static bool poll_open(struct pi_relay *r, size_t n, const struct timespec *most)
+{
+    nfds_t open = 0;
+    for (size_t i = 0; i < n; i++)
+        if (r->fds[i].fd >= 0)
+            r->polled[open++] = r->fds[i];
+    int found = ppoll(r->polled, open, most, NULL);
+    if (found < 0 && errno != EINTR)
+        pi_ranks_abort("poll fails");
+    if (found <= 0)
+        return false;
+    for (size_t i = n; i-- > 0;)
+        if (r->fds[i].fd >= 0)
+            r->fds[i].revents = r->polled[--open].revents;
+    return true;
+}
+
 bool pi_relay_serve(struct pi_relay *r, bool moved, int also)
 {
     struct pollfd *fds = r->fds;
@@ -75,7 +109,7 @@ bool pi_relay_serve(struct pi_relay *r, bool moved, int also)
     const struct timespec sleep = nap(r, at);
     if (sleep.tv_nsec)
         end_alone();
-    if (ppoll(r->fds, (nfds_t)(fds - r->fds) + 1, &sleep, NULL) <= 0)
+    if (!poll_open(r, (size_t)(fds - r->fds) + 1, &sleep))
         return false;
     r->moved_ns = now();
     fds = r->fds;

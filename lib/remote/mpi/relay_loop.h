@@ -16,8 +16,9 @@
 struct pi_relay {
     size_t n; /* links, each with a carrier */
     struct pi_carrier *carriers;
-    struct pollfd *fds; /* one more than all connections */
-    int64_t moved_ns;   /* when something last moved */
+    struct pollfd *fds;    /* one more than all connections; */
+    struct pollfd *polled; /* those of them that are open: poll takes no more than RLIMIT_NOFILE */
+    int64_t moved_ns;      /* when something last moved */
 };
 
 /* connections: of each link. False: no memory. */

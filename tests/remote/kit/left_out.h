@@ -12,6 +12,7 @@
 #define LATE "what a task tells, or is asked, is on its way for some milliseconds"
 #define LARGER "the feed of a task holds up to twice as much"
 #define REFUSED "posse_remote_create refuses the option"
+#define BROADCAST "posse_broadcast is not supported"
 #define SLOW "thousands of pools and maps take minutes"
 
 static const struct {
@@ -33,6 +34,7 @@ static const struct {
     {"encoding", "D08_crash_during_result_encode", COUNTS},
     {"encoding", "D09_exit_during_result_encode", COUNTS},
     {"force", "P24_ignored_sigterm", LOCAL},
+    {"force", "P24_kill_after_terminate", LOCAL},
     {"grace", "asked_before_the_deadline", LATE},
     {"grace", "the_shorter_of_two", OWN},
     {"handed_over", "memory_outlives_the_workers", SHARED},
@@ -71,6 +73,7 @@ static const struct {
     {"map_split_ends", "in_a_task", OWN},
     {"messages", "ends_as_it_waits", LARGER},
     {"messages", "no_room_in_time", LARGER},
+    {"messages", "of_any_size", LARGER},
     {"named", "lost", WORDS},
     {"names", "IP24_prefix_of_each_pool", RESIZE},
     {"nested", "executor", OWN},
@@ -96,4 +99,5 @@ static const struct {
     {"woken", "death_seen_without_waiting", LOCAL},
     {"woken", "room_made_by_a_task_that_waits", OWN},
     {"workers", "IP04_global", SHARED},
+    {"unfit", "after_a_broadcast", BROADCAST},
 };
