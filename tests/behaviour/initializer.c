@@ -196,6 +196,7 @@ TEST(finalizer_dies, PROCESSES)
     long signal = SIGKILL;
     posse_executor *pool = POOL(2, .finalizer = signal_task, .finalizer_arg = &signal,
                                 .finalizer_size = sizeof signal, .on_worker_lost = POSSE_BREAK);
+    assert_eventually(stats_of(pool).workers_started == 2);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_int_equal(stats_of(pool).workers_lost, 0);

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #define MAX_RUNS 2 /* its entry is still in the ring if the task first ran out of turn */
-#define FEW_RUNS 20 /* more than the looks of a blocked caller; then a task does as it should */
+/* Then a task does as it should. A blocked caller needs a few looks in a row that find it PENDING,
+ * and may find it running in between. */
+#define FEW_RUNS 1000
 
 /* What the tasks of one test are told: the innermost, at depth 0, overwrites the word of the one
  * that is so far out. */
