@@ -123,6 +123,8 @@ void pi_work_drop(struct pi_spot *spot);
 /* ---- told.c, of a BUSY place ---- */
 
 void pi_told_begin(struct pi_spot *spot);
+/* From now on the queue tells when there is something. */
+void pi_told_listen(struct pi_spot *spot);
 /* Sets MESSAGE or PROGRESS. False: there is nothing that may go. */
 bool pi_told_next(struct pi_spot *spot);
 /* For RESULT. */

@@ -41,8 +41,7 @@ static posse_status take_message(struct pi_spot *s, uint64_t window, size_t *siz
     return status;
 }
 
-/* The queue tells when there is one more, or the end. */
-static void listen(struct pi_spot *s)
+void pi_told_listen(struct pi_spot *s)
 {
     if (s->hears || s->ended)
         return;
@@ -58,7 +57,7 @@ static bool send_message(struct pi_spot *s)
         return false; /* until TAKEN */
     posse_status status = take_message(s, window, &size);
     if (status == POSSE_TIMEOUT)
-        listen(s);
+        pi_told_listen(s);
     if (status != POSSE_OK)
         return false;
     s->sent += pi_message_room(size);
@@ -103,7 +102,6 @@ void pi_told_begin(struct pi_spot *s)
     s->ended = s->hears = s->tells = false;
     s->sent = s->taken = s->done = s->total = 0;
     s->looked_at = 0;
-    listen(s);
 }
 
 bool pi_told_next(struct pi_spot *s) { return send_message(s) || send_progress(s); }

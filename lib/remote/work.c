@@ -1,8 +1,11 @@
+#include "base/tuning.h"
 #include "remote/agent.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- the pool ---- */
 
@@ -152,6 +155,38 @@ static void decline(struct pi_spot *s, posse_status status)
     answer(s, &result, NULL, 0);
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * (int64_t)PI_SECOND + now.tv_nsec;
+}
+
+/* Waits a moment for the end of a small task. The completion queue tells an end by two threads,
+ * which have to wake first. */
+static bool ends_soon(const struct pi_spot *s)
+{
+    for (int64_t until = now_ns() + PI_AGENT_SPIN_NS; !posse_done(s->future); (void)sched_yield())
+        if (now_ns() >= until)
+            return false;
+    return true;
+}
+
+static void await_end(struct pi_spot *s)
+{
+    if (ends_soon(s)) {
+        s->ended = true;
+        pi_work_next(s);
+    } else if (posse_completion_queue_add(s->agent->ended, s->future, &s->end) == POSSE_OK) {
+        pi_told_listen(s);
+        pi_work_next(s); /* what it has told before that */
+    } else {
+        (void)posse_kill(s->future);
+        (void)posse_release(s->future);
+        fail(s, posse_status_message(POSSE_NO_MEMORY));
+    }
+}
+
 void pi_work_begin(struct pi_spot *s)
 {
     struct pi_agent *a = s->agent;
@@ -170,16 +205,11 @@ void pi_work_begin(struct pi_spot *s)
                      .max_cpu_ms = (long)s->submit.max_cpu_ms,
                      .runs_before = (long)s->submit.runs};
     posse_status status = posse_submit_with(a->pool, &job, &s->future);
-    if (status == POSSE_OK &&
-        posse_completion_queue_add(a->ended, s->future, &s->end) != POSSE_OK) {
-        (void)posse_kill(s->future);
-        (void)posse_release(s->future);
-        status = POSSE_NO_MEMORY;
-    }
     if (status == POSSE_OK) {
         s->state = PI_BUSY;
         s->asked = false;
         pi_told_begin(s);
+        await_end(s);
         return;
     }
     if (status == POSSE_BROKEN || status == POSSE_SHUT_DOWN)
