@@ -222,7 +222,6 @@ TEST(eight_agents_die_under_load_and_every_task_is_accounted_for, PROCESSES)
     static posse_future futures[TASKS];
     pid_t agents[MAX_NODES];
     char address[64];
-    long done = 0, lost = 0;
     for (int i = 0; i < MAX_NODES; i++)
         nodes[i] = make_node();
     address_of(&nodes[0], address);
@@ -236,16 +235,7 @@ TEST(eight_agents_die_under_load_and_every_task_is_accounted_for, PROCESSES)
         kill_agent(agents[i]);
         agents[i] = start_on(&nodes[i], &hand, 2);
     }
-    for (long i = 0; i < TASKS; i++) {
-        long value = 0;
-        posse_status status = posse_result_into(futures[i], -1, &value, sizeof value, NULL);
-        assert_true(status == POSSE_OK || status == POSSE_WORKER_LOST);
-        assert_true(status != POSSE_OK || value == i * i);
-        done += status == POSSE_OK;
-        lost += status != POSSE_OK;
-        assert_ok(posse_release(futures[i]));
-    }
-    assert_int_equal(done + lost, TASKS);
+    long lost = count_lost_squares(futures, TASKS);
     assert_true(lost <= 2 * MAX_NODES); /* a task of each place of each agent that was killed */
     assert_int_equal(stats_of(hand.pool).lost, lost);
     end_hand(&hand);

@@ -258,11 +258,7 @@ TEST(a_pool_of_a_file, PROCESSES)
 {
     struct host_file file = make_file("a slots=2\nb\n", 12);
     posse_executor *pool = REMOTE(file.nodes);
-    posse_future futures[30];
-    for (long i = 0; i < 30; i++)
-        futures[i] = submitted_long(pool, square_task, i);
-    for (long i = 0; i < 30; i++)
-        assert_int_equal(take_long(futures[i]), i * i);
+    assert_square_tasks(pool, 30);
     end_remote(pool);
     assert_int_equal(unlink(file.path), 0);
 }

@@ -11,11 +11,7 @@
 TEST(sums, PROCESSES)
 {
     posse_executor *pool = REMOTE("a:2,b:1");
-    posse_future futures[100];
-    for (long i = 0; i < 100; i++)
-        futures[i] = submitted_long(pool, square_task, i);
-    for (long i = 0; i < 100; i++)
-        assert_int_equal(take_long(futures[i]), i * i);
+    assert_square_tasks(pool, 100);
     end_remote(pool);
 }
 

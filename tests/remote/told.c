@@ -10,15 +10,6 @@
 
 #define ROOM 1024 /* message_memory in these tests */
 
-static long next_long(posse_future future)
-{
-    long value = 0;
-    size_t size = 0;
-    assert_ok(posse_next_message(future, -1, &value, sizeof value, &size));
-    assert_int_equal(size, sizeof value);
-    return value;
-}
-
 static void assert_over(posse_future future)
 {
     assert_status(posse_next_message(future, -1, NULL, 0, NULL), POSSE_END);

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <posse_progress.h>
 #include <string.h>
 
 void require_status(posse_status actual, posse_status expected, const char *call, const char *file,
@@ -95,6 +96,15 @@ long take_long(posse_future future)
     assert_ok(posse_result_into(future, -1, &value, sizeof value, &size));
     assert_int_equal(size, sizeof value);
     assert_ok(posse_release(future));
+    return value;
+}
+
+long next_long(posse_future future)
+{
+    long value = 0;
+    size_t size = 0;
+    assert_ok(posse_next_message(future, -1, &value, sizeof value, &size));
+    assert_int_equal(size, sizeof value);
     return value;
 }
 

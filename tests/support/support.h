@@ -226,6 +226,7 @@ posse_future submitted_job(posse_executor *pool, posse_job job); /* sets struct_
 long take_long(posse_future future);
 posse_error take_error(posse_future future, posse_status how);
 posse_error error_of(posse_future future); /* waits and asserts; does not release */
+long next_long(posse_future future);       /* waits for a message that is one long; asserts */
 
 /* Runs a task that takes its worker with it, beside another one that must not notice, in a pool of
  * its own, and gives how it was lost. Asserts that this is all that is lost. */

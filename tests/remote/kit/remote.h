@@ -17,6 +17,11 @@ posse_executor *make_remote_tcp(const char *nodes);
 /* Asserts that all tasks have ended, and destroys it. */
 void end_remote(posse_executor *pool);
 
+/* Submits square_task of 0 to n - 1, and asserts their results. */
+void assert_square_tasks(posse_executor *pool, long n);
+/* Takes tasks square_task of 0 to n - 1, of which some may be lost with their workers. How many. */
+long count_lost_squares(const posse_future *futures, long n);
+
 /* ---- agents by hand (hand.c) ---- */
 
 /* A pool whose agents the test starts: the token is in a file. */

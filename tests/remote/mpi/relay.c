@@ -253,22 +253,12 @@ TEST(agents_die_under_load_and_every_task_is_accounted_for, PROCESSES)
     struct relayed r = relayed_pool("localhost:1,localhost:1");
     static posse_future futures[TASKS];
     pid_t agents[8];
-    long done = 0, lost = 0;
     assert_eventually(find(&r, AGENT, agents) == 2);
     for (long i = 0; i < TASKS; i++)
         futures[i] = submitted_long(r.pool, square_task, i);
     (void)posse_result(futures[100], -1, NULL, NULL);
     assert_int_equal(kill(agents[0], SIGKILL), 0);
-    for (long i = 0; i < TASKS; i++) {
-        long value = 0;
-        posse_status status = posse_result_into(futures[i], -1, &value, sizeof value, NULL);
-        assert_true(status == POSSE_OK || status == POSSE_WORKER_LOST);
-        assert_true(status != POSSE_OK || value == i * i);
-        done += status == POSSE_OK;
-        lost += status != POSSE_OK;
-        assert_ok(posse_release(futures[i]));
-    }
-    assert_int_equal(done + lost, TASKS);
+    long lost = count_lost_squares(futures, TASKS);
     assert_true(lost <= 1);
     assert_int_equal(stats_of(r.pool).lost, lost);
     assert_int_equal(find(&r, RANK, agents), 3); /* its rank stays */
