@@ -7,7 +7,7 @@
 #include "pool/block.h"
 #include "pool/commit.h"
 #include "pool/worker_clock.h"
-#include "worker/run.h"
+#include "worker/end.h"
 
 /* order: relaxed, because each value counts alone. */
 static void count_workers(posse_executor *e, posse_stats *stats)

@@ -38,8 +38,16 @@ unsigned pi_submit_take(struct pi_submission *s, unsigned most, struct pi_fillin
 posse_status pi_submit_fill(struct pi_submission *s);
 /* Publishes the task and pushes it into its ring. POSSE_FULL: the task is FILLING again. */
 posse_status pi_submit_enqueue(struct pi_submission *s);
+
+/* ---- submit_room.c ---- */
+
+/* At a limit of the queue: whether it is full though no push would say so. */
+bool pi_submit_is_full(const struct pi_submission *s);
+/* After a push that has not taken the task at once. As pi_submit_enqueue. */
+posse_status pi_submit_push_again(struct pi_submission *s, enum pi_push pushed);
 /* After POSSE_FULL: waits for room, as the job says. */
 posse_status pi_submit_await_room(struct pi_submission *s);
+
 /* ---- submit_undo.c ---- */
 
 /* PENDING -> FILLING. `entries` are the flags of IN_RING that still hold. False: the task was

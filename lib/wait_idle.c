@@ -15,7 +15,7 @@
 #include "pool/await.h"
 #include "pool/park.h"
 #include "pool/self.h"
-#include "worker/run.h"
+#include "worker/end.h"
 
 #define FACTOR 0x100000001b3u /* a prime: see count_ends */
 

@@ -44,7 +44,8 @@
         TO(FILLING)      /* the submitter: no room, or closed, and nobody has claimed the task */  \
         TO(CANCELLED)    /* a canceller; the supervisor: nobody will run it (the executor closes,  \
                             or its worker alone was to, see assign.h) */                           \
-        TO(TIMED_OUT)    /* the program: the time of its task group is up */                       \
+        TO(TIMED_OUT)    /* the time of its task group is up: the program, or whoever puts it      \
+                            back then */                                                           \
         TO(LOST))        /* the supervisor, a worker that gives it back, or the program that lets  \
                             it go from its group: no memory for its ring */                        \
     STATE(RUNNING,       /* Worker w runs the task; inline, its submitter does. */                 \

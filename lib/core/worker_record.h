@@ -59,7 +59,7 @@ struct pi_worker {
     /* 1: the worker must exit when its task has ended. order: the supervisor stores it (release)
      * before it posts `wake`; the worker reads it (acquire) before each task. The worker stores it
      * itself (relaxed) if a task has left it with less than it had (worker/task_limits.c), may get
-     * a late SIGTERM (finish_killed in worker/run.c), or has left a process behind
+     * a late SIGTERM (finish_killed in worker/end.c), or has left a process behind
      * (worker/fresh.c). Cleared before a start. */
     _Atomic uint32_t exit_requested;
     /* 1: something of the worker may outlive it: a handle, a block of posse_alloc, a lock or a

@@ -25,7 +25,7 @@ struct posse_task {
     uint32_t index;  /* of the slot */
     unsigned worker; /* PI_OWNER_PROGRAM inline */
     bool failed;     /* posse_task_fail was called */
-    bool special;    /* what end_special in run.c is for: */
+    bool special;    /* what end_special in end.c is for: */
     bool refused;    /* its last result was over options.max_result; or it has limits */
     bool over;       /* it has ended over one of them */
     bool of_map;     /* the map says how large its result is */

@@ -40,7 +40,7 @@
 #include "supervisor/supervisor.h"
 #include "worker/hooks.h"
 #include "worker/loop.h"
-#include "worker/run.h"
+#include "worker/end.h"
 
 static unsigned default_workers(unsigned cpus) { return cpus; }
 

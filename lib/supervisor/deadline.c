@@ -89,7 +89,7 @@ static void check_stack(struct pi_supervisor *s, unsigned worker)
             /* relaxed: checked as said */
             next = pi_load_relaxed(&segment->slots.at[next - 1].outer);
         }
-        /* acquire: with pop_task in run.c */
+        /* acquire: with pop_task in end.c */
     } while (pi_load_acquire(&segment->workers[worker].current) != current &&
              ++tries < PI_MAX_STACK_WALKS);
 }

@@ -24,7 +24,7 @@
  *   after it cleared a stale entry's IN_RING   head behind                    anyone helps
  *   while it ran a task or wrote its result    RUNNING(w), or a block   S     LOST, or PENDING
  *   while it was to be killed for its task     KILLING(w)               S, T  TIMED_OUT, CANCELLED
- *   (a thread) after its task was ended        final, PINNED            S, T  as unpin in run.c
+ *   (a thread) after its task was ended        final, PINNED            S, T  as unpin in end.c
  *   after the end, before it woke the waiter   final, waiter asleep           all are woken
  *   after that, before it freed the slot       final, DETACHED          T     FREE, or the log's
  *   after it emptied a slot, before blocks     FILLING(w)               T     its blocks, too: FREE
@@ -68,7 +68,7 @@
 #include "pool/verify.h"
 #include "pool/wake.h"
 #include "supervisor/crash_block.h"
-#include "worker/run.h"
+#include "worker/end.h"
 #include "worker/unclaim.h"
 
 /* A death, and what the worker's record says of it. */

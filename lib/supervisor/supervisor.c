@@ -124,7 +124,7 @@ static enum pi_worker_state final_state(const struct pi_supervisor *s, unsigned 
                                         const struct pi_os_death *how)
 {
     enum pi_worker_state state = pi_worker_state(s, worker);
-    /* acquire: with pop_task in run.c */
+    /* acquire: with pop_task in end.c */
     bool in_task = pi_load_acquire(&s->executor->segment.workers[worker].current) != 0;
     bool started = state == PI_WORKER_STARTING || state == PI_WORKER_FAILED;
     bool exits = state == PI_WORKER_EXITING || state == PI_WORKER_EXITED;

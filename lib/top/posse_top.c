@@ -128,8 +128,8 @@ static int failed(enum pi_top_found found, pid_t pid)
     case PI_TOP_REFUSED: return refused(pid);
     case PI_TOP_NONE:
         fprintf(stderr,
-                "posse-top: process %d has no executor that can be seen; one with threads or "
-                "inline can be seen only by those who may trace the process\n",
+                "posse-top: process %d has no executor that can be seen; to see one with threads "
+                "or inline, the user must be allowed to trace the process\n",
                 (int)pid);
         break;
     default: fprintf(stderr, "posse-top: %s\n", strerror(errno));

@@ -7,8 +7,8 @@
  *
  * An executor with threads or inline has no file: its memory is the program's own. There the reader
  * copies from the program, page by page, those that have memory (/proc/PID/pagemap): to read
- * another page would give the program one. The kernel lets root do so, and those who may trace the
- * program.
+ * another page would give the program one. The kernel lets root do so, and a user that may trace
+ * the program.
  */
 #pragma once
 

@@ -9,7 +9,7 @@
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/self.h"
-#include "worker/run.h"
+#include "worker/end.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -96,7 +96,7 @@ const struct row protocol_rows[ROWS] = {
                     {"queue_has_task: cell",              CELL,   READ,   1, NULL, NULL},
     [WAKE_NEXT]   = {"pi_wake_worker: idle words",        IDLE,   READ,   1, is_more, NULL},
                     {"pi_idle_claim, post",               IDLE,   LOCKED, 0, wake_next, NULL},
-    /* worker/run.c: pi_run, push_task, compute_outcome, finish; pool/finish.c: pi_finish */
+    /* worker/run.c: pi_run, push_task; end.c: compute_outcome, finish; pool/finish.c: pi_finish */
     [RUN]         = {"pi_run: attempt; push_task: outer", SLOT,   WRITE,  6, NULL, NULL},
                     {"push_task: current",                RECORD, LOCKED, 1, NULL, NULL},
                     {"pi_run: word",                      SLOT,   READ,   1, NULL, NULL},
