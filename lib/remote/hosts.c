@@ -49,10 +49,8 @@ int pi_hosts_find(struct pi_hosts *hosts, const char *name, size_t length, struc
 long pi_hosts_number(const char **at, long most)
 {
     long number = 0;
-    for (; **at >= '0' && **at <= '9'; ++*at) {
-        number = 10 * number + (**at - '0');
-        if (number > most)
-            return 0;
-    }
-    return number;
+    for (; **at >= '0' && **at <= '9'; ++*at)
+        if (number <= most)
+            number = 10 * number + (**at - '0');
+    return number > most ? most + 1 : number;
 }

@@ -33,7 +33,8 @@ int pi_hosts_read_batch(struct pi_hosts *hosts);
 int pi_hosts_add(struct pi_hosts *hosts, const char *name, size_t length);
 /* The one of that name, which it adds if there is none. */
 int pi_hosts_find(struct pi_hosts *hosts, const char *name, size_t length, struct pi_host **host);
-/* A whole number from 1 to `most`. Goes on behind its digits; 0: there is none. */
+/* A whole number from 1 to `most`; one more: it is larger; 0: there is none. Goes on behind its
+ * digits. */
 long pi_hosts_number(const char **at, long most);
 
 /* ---- node_list.c ---- */

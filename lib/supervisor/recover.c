@@ -145,7 +145,7 @@ static void recover_running(const struct loss *loss, uint32_t index, uint64_t wo
     pi_store_relaxed(&slot->retries, (uint8_t)(retries - 1)); /* relaxed: PENDING publishes it */
     if (e->stamps)
         pi_tracer_run(e, &(struct pi_trace_run){index, word, PI_PENDING, pi_os_now()});
-    (void)pi_unclaim(e, index, word);
+    (void)pi_put_back(e, index, word);
 }
 
 static void recover_killing(const struct loss *loss, uint32_t index, uint64_t word)

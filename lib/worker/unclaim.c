@@ -15,7 +15,7 @@ static uint64_t group_end(posse_executor *e, struct pi_slot *slot)
     return details ? details->group_end_ns : PI_NEVER;
 }
 
-bool pi_unclaim(posse_executor *e, uint32_t index, uint64_t word)
+bool pi_put_back(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t until = group_end(e, slot); /* before another claims it */
@@ -25,8 +25,15 @@ bool pi_unclaim(posse_executor *e, uint32_t index, uint64_t word)
         return false;
     if (!(word & entry) && pi_push(e, lane, index, 0) != PI_PUSHED)
         pi_finish_ownerless(e, index, pi_with_state(word | entry, PI_PENDING)); /* no memory */
-    (void)pi_wake_or_grow(e);
     if (until <= pi_os_now()) /* after PENDING: the walk of task_group.h may have passed it */
         (void)pi_finish_pending(e, index, pi_generation(word), PI_TIMED_OUT);
     return true;
+}
+
+bool pi_unclaim(posse_executor *e, uint32_t index, uint64_t word)
+{
+    bool back = pi_put_back(e, index, word);
+    if (back)
+        (void)pi_wake_or_grow(e);
+    return back;
 }

@@ -82,14 +82,16 @@ TEST(a_file_that_is_none, PROCESSES)
     assert_no_list("@/dev/zero", EINVAL);
     assert_file("", NULL, EINVAL);
     assert_file("# nothing\n", NULL, EINVAL);
-    const char *const wrong[] = {"a:\n",     "a:0\n",         "a:x\n",          "a:1x\n",
-                                 "a:1001\n", "a:-1\n",        "a slots=\n",     "a slots=0",
-                                 "a b\n",    "a:2 slots=3\n", "-oProxyCommand", "a;b\n",
-                                 "$(a)\n",   "a,b\n",         ":4\n",           "a slots=2 3\n",
-                                 "a\\b\n",   "a[1-2]\n",      "a 8x q\n"};
+    const char *const wrong[] = {
+        "a:\n",      "a:0\n", "a:x\n",         "a:1x\n",         "a:-1\n",   "a slots=\n",
+        "a slots=0", "a b\n", "a:2 slots=3\n", "-oProxyCommand", "a;b\n",    "$(a)\n",
+        "a,b\n",     ":4\n",  "a slots=2 3\n", "a\\b\n",         "a[1-2]\n", "a 8x q\n"};
     for (size_t i = 0; i < COUNT(wrong); i++)
         assert_file(wrong[i], NULL, EINVAL);
-    assert_file("a:600\na:600\n", NULL, E2BIG);
+    static const char *const large[] = {"a:600\na:600\n", "a:1001\n", "a slots=1001\n",
+                                        "a:1000000000000000000000\n"};
+    for (size_t i = 0; i < COUNT(large); i++)
+        assert_file(large[i], NULL, E2BIG);
 }
 
 TEST(a_file_with_too_much, PROCESSES)
@@ -148,25 +150,17 @@ TEST(lists_of_slurm_that_are_none, PROCESSES)
         set_slurm(wrong[i], "1", NULL);
         assert_no_list(POSSE_NODES_BATCH, EINVAL);
     }
-    static const char *const counts[] = {"",
-                                         "0",
-                                         "1,",
-                                         "x",
-                                         "1(x2",
-                                         "1(x0)",
-                                         "1(x3)",
-                                         "1,1,1",
-                                         "1001,1",
-                                         "1(x-2)",
-                                         "(x2)",
-                                         "1(x2)1",
-                                         "1(x18446744073709551617)"};
+    static const char *const counts[] = {"",       "0",     "1,",     "x",
+                                         "1(x2",   "1(x0)", "1(x3)",  "1,1,1",
+                                         "1(x-2)", "(x2)",  "1(x2)1", "1(x18446744073709551617)"};
     for (size_t i = 0; i < COUNT(counts); i++) {
         set_slurm("a[1-2]", counts[i], NULL);
         assert_no_list(POSSE_NODES_BATCH, EINVAL);
     }
     set_slurm("a", NULL, NULL);
     assert_no_list(POSSE_NODES_BATCH, EINVAL);
+    set_slurm("a[1-2]", "1001,1", NULL);
+    assert_no_list(POSSE_NODES_BATCH, E2BIG);
     forget_batch();
 }
 
