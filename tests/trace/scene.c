@@ -40,13 +40,11 @@ static int crashing(posse_task *task, const void *arg, size_t size)
     return posse_task_attempt(task) == 1 ? raise(SIGKILL) : 0;
 }
 
+/* It does not look whether it is to stop: then it could end before it is ended. */
 static int endless(posse_task *task, const void *arg, size_t size)
 {
-    (void)arg, (void)size;
-    while (!posse_task_cancelled(task))
-        poll(NULL, 0, 1);
-    poll(NULL, 0, 1);
-    return 0;
+    (void)task, (void)arg, (void)size;
+    return poll(NULL, 0, 60000);
 }
 
 static int outer(posse_task *task, const void *arg, size_t size)
