@@ -105,7 +105,7 @@ static struct pi_step second_death(const struct targets *targets)
 void die_in_pairs(const struct act *act)
 {
     static struct targets targets;
-    long least = in_long_run(10, 1500), pairs = 0;
+    long least = in_long_run(4, 1500), pairs = 0;
     int both = 0;
     begin_points();
     seed_points();
@@ -126,7 +126,7 @@ void die_in_pairs(const struct act *act)
 void die_in_recovery(const struct act *act)
 {
     static struct targets workers, supervisor;
-    long least = in_long_run(12, 1500), plays = 0;
+    long least = in_long_run(5, 1500), plays = 0;
     int all = 0;
     begin_points();
     seed_points();

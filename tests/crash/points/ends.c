@@ -108,7 +108,7 @@ static const struct act act_any_end = {.name = "any end", .whole = one_run};
 /* Of those that it passes at its starts and ends, and when a worker has died. */
 void supervisor_dies(void)
 {
-    uint32_t stride = (uint32_t)in_long_run(3, 1);
+    uint32_t stride = (uint32_t)in_long_run(5, 1);
     int died = 0, tried;
     begin_points();
     seed_points();
@@ -169,7 +169,7 @@ static long kill_program(uint32_t point, uint32_t pass)
 
 void program_dies(void)
 {
-    uint32_t stride = (uint32_t)in_long_run(3, 1);
+    uint32_t stride = (uint32_t)in_long_run(5, 1);
     uint32_t few = (uint32_t)in_long_run(1, 4);
     int died = 0, tried;
     long longest = 0;
