@@ -33,7 +33,7 @@ void pi_feed_set(struct pi_feed *feed, uint64_t done, uint64_t total)
 bool pi_feed_get(struct pi_feed *feed, uint64_t *done, uint64_t *total)
 {
     for (int i = 0; i < PI_MAX_FEED_READS; i++) {
-        uint64_t turn = pi_load_acquire(&feed->turn); /* with pi_feed_set */
+        uint64_t turn = pi_load_seq(&feed->turn); /* with pi_feed_set, and tell_first */
         struct pi_pair *pair = &feed->pair[turn % 2];
         *done = pi_load_relaxed(&pair->done);   /* relaxed, both: the second look at the turn */
         *total = pi_load_relaxed(&pair->total); /* comes after them */

@@ -75,11 +75,11 @@ struct pi_feed *pi_feed_open(struct posse_task *task, posse_status *status)
     return task->feed;
 }
 
-/* seq, both: with pi_feed_has_message. The exchange comes after the numbers, whose stores are less
- * than seq; a message's `tail` needs none. */
+/* seq, both: with pi_feed_has_message, and the look at the numbers after it. The exchange comes
+ * after the numbers, whose stores are less than seq; a message's `tail` needs none. */
 static void tell_first(const struct posse_task *task, struct pi_feed *feed)
 {
-    if (pi_exchange_seq(&feed->awaited, 0))
+    if (pi_exchange_seq(&feed->awaited, 0)) /* as said */
         pi_wake_readers(task->executor, pi_load_seq(&task->slot->word));
 }
 

@@ -1,9 +1,9 @@
 /* Runs in: worker; inline and with threads in the program.
  *
- * Ends the task that a worker has run: writes its result into the slot, makes it final, and takes it
- * off the worker's stack. The supervisor may end it meanwhile: then with processes the worker waits
- * for its own end, and with threads it frees what the task has left. A task that was lost with a
- * process of its own may go back into the queue.
+ * Ends the task that a worker has run: writes its result into the slot, makes it final, and takes
+ * it off the worker's stack. The supervisor may end it meanwhile: then with processes the worker
+ * waits for its own end, and with threads it frees what the task has left. A task that was lost
+ * with a process of its own may go back into the queue.
  *
  *   pi_end_task   looks at what the task has left
  *   finish        counts the end

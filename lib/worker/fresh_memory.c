@@ -12,8 +12,8 @@
  *
  * From then on the filter of system calls keeps the process to these pages. mremap could make a
  * mapping longer, beyond the block; MADV_REMOVE could take the memory of pages away from the
- * program; vmsplice could leave pages in a pipe, and MSG_ZEROCOPY in a socket, and so show what they
- * hold later.
+ * program; vmsplice could leave pages in a pipe, and MSG_ZEROCOPY in a socket, and so show what
+ * they hold later.
  *
  * The program must not free a block before the task has ended: what follows there would be seen. So
  * a block that is not there any more fails the task.

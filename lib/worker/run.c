@@ -71,8 +71,8 @@ static void set_deadline(struct posse_task *task, uint64_t kind)
         return;
     uint64_t first = first_look(task);
     /* Tasks of a group may have the same; but no two lives of a slot that follow each other have,
-     * for clear_deadline in verify.c. relaxed: published by the next store */
-    if (timed)
+     * for clear_deadline in verify.c. */
+    if (timed) /* relaxed: published by the next store */
         pi_store_relaxed(&slot->deadline_ns, task->deadline + pi_generation(task->word) % 1024);
     /* seq, both: store, then load, as plan in supervisor.c does the other way round */
     pi_store_seq(&e->segment.workers[task->worker].deadline_ns, first);

@@ -1,7 +1,7 @@
 /* pool.pml - a task's way: slot words, ring, claim, nested tasks, cancel, kill, and the recovery.
  *
- * Mirrors: state.h, slot.h, slot.c, ring.h, ring.c, pi_submit_enqueue, pi_submit_take_back, run.c, end.c,
- * pi_finish, pi_discard, pi_help, try_to_help, cancel, posse_kill, posse_release, recover.c
+ * Mirrors: state.h, slot.h, slot.c, ring.h, ring.c, pi_submit_enqueue, pi_submit_take_back, run.c,
+ * end.c, pi_finish, pi_discard, pi_help, try_to_help, cancel, posse_kill, posse_release, recover.c
  *
  * Sequentially consistent; every atomic operation is one step, and a worker may be killed between
  * any two. Operations that repeat a compare-and-swap until it succeeds or may not succeed any more
