@@ -138,8 +138,11 @@ bool pi_finish_pending(posse_executor *e, uint32_t index, uint32_t generation, e
     _Atomic uint64_t *counter = end == PI_CANCELLED ? &header->cancelled : &header->timed_out;
     uint64_t word = pi_load_seq(&e->segment.slots.at[index].word); /* with pi_slot_transition */
     while (pi_generation(word) == generation && pi_state(word) == PI_PENDING)
-        if (pi_finish(e, index, &word, end, counter))
+        if (pi_finish(e, index, &word, end, counter)) {
+            if (e->queue_limit)
+                pi_wake_room(e); /* an entry without its task does not count */
             return true;
+        }
     return false;
 }
 

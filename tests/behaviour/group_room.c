@@ -88,6 +88,37 @@ TEST(its_time_is_up, PARALLEL)
     end(begin((posse_group_options){.timeout_ms = 50}, false), POSSE_DEADLINE);
 }
 
+static posse_status submit_alone(void *context)
+{
+    struct scene *scene = context;
+    return posse_submit(scene->pool, identity_task, NULL, 0, &scene->future);
+}
+
+/* Its task leaves the queue, and another submit, which is of no group, goes on at once. */
+TEST(destroyed, PARALLEL)
+{
+    look_never();
+    posse_executor *pool = POOL(1, .queue_limit = 1);
+    struct gate *gate = make_gate(pool);
+    posse_group_options options = {.struct_size = sizeof options};
+    struct scene scene = {.pool = pool, .held = submitted_hold(pool, gate)};
+    posse_job job = {.struct_size = sizeof job, .fn = identity_task};
+    assert_ok(posse_group_create(pool, &options, &scene.group));
+    job.group = scene.group;
+    await_entered(gate, 1);
+    assert_ok(posse_submit_with(pool, &job, &scene.queued));
+    start_call(&scene.caller, submit_alone, &scene);
+    await_waiter(pool);
+    assert_ok(posse_group_destroy(scene.group));
+    assert_ok(end_call(&scene.caller));
+    take_error(scene.queued, POSSE_CANCELLED);
+    open_gate(gate);
+    (void)take_long(scene.held);
+    (void)take_long(scene.future);
+    free_gate(pool, gate);
+    end_pool(pool);
+}
+
 /* What is queued is of the group, so there is room then; the submit is of the group, too. */
 TEST(its_own_tasks_fill_the_queue, PARALLEL)
 {
