@@ -116,11 +116,18 @@ static void pass_on(struct pi_command *c)
     }
 }
 
+static void reap(struct pi_command *c)
+{
+    pid_t ended = c->pid ? waitpid(c->pid, NULL, WNOHANG) : 0;
+    if (ended == c->pid || (ended < 0 && errno == ECHILD))
+        c->pid = 0;
+}
+
 /* It may have closed its stderr long before its end. */
 static bool has_ended(struct pi_command *c)
 {
-    if (c->pid && c->errors < 0 && waitpid(c->pid, NULL, WNOHANG) == c->pid)
-        c->pid = 0;
+    if (c->errors < 0)
+        reap(c);
     return c->pid == 0;
 }
 
@@ -138,10 +145,8 @@ static bool await_all(struct pi_commands *all, int ms)
     for (int waited = 0; waited < ms; waited += PI_LAUNCHER_LOOK_MS) {
         size_t left = 0;
         for (size_t i = 0; i < all->n; i++) {
-            struct pi_command *c = &all->at[i];
-            if (c->pid && waitpid(c->pid, NULL, WNOHANG) == c->pid)
-                c->pid = 0;
-            left += c->pid != 0;
+            reap(&all->at[i]);
+            left += all->at[i].pid != 0;
         }
         if (left == 0)
             return true;
@@ -175,33 +180,41 @@ static void say_why(const struct pi_commands *all)
     shared->ended = 1;
 }
 
-/* Sleeps until the pool is gone, a command writes or ends. Nothing tells the end of a command that
- * has closed its stderr: then it looks from time to time. False: the pool is gone. */
+/* Sleeps until the pool is gone, a command writes or ends: SIGCHLD tells the end of one that has
+ * closed its stderr. False: the pool is gone. */
 static bool look(struct pi_commands *all)
 {
     static struct pollfd fds[PI_MAX_NODES + 1];
     static struct pi_command *of[PI_MAX_NODES + 1];
+    const struct timespec rest = {.tv_nsec = (long)PI_LAUNCHER_LOOK_MS * 1000000};
+    sigset_t but_child;
     nfds_t n = 1; /* only what is open: poll takes no more than RLIMIT_NOFILE */
-    bool silent = false;
     fds[0] = (struct pollfd){.fd = all->launch->socket, .events = POLLIN};
     for (size_t i = 0; i < all->n; i++) {
-        struct pi_command *c = &all->at[i];
-        silent |= c->pid && c->errors < 0;
-        if (c->errors < 0)
+        if (all->at[i].errors < 0)
             continue;
-        fds[n] = (struct pollfd){.fd = c->errors, .events = POLLIN};
-        of[n++] = c;
+        fds[n] = (struct pollfd){.fd = all->at[i].errors, .events = POLLIN};
+        of[n++] = &all->at[i];
     }
-    if (poll(fds, n, silent ? PI_LAUNCHER_LOOK_MS : -1) < 0)
-        return errno == EINTR;
+    sigfillset(&but_child);
+    sigdelset(&but_child, SIGCHLD);
+    if (ppoll(fds, n, NULL, &but_child) < 0) {
+        if (errno != EINTR)
+            (void)nanosleep(&rest, NULL); /* the system has no memory now */
+        return true;
+    }
     for (nfds_t i = 1; i < n; i++)
         if (fds[i].revents)
             pass_on(of[i]);
     return !fds[0].revents;
 }
 
+static void wake(int signal) { (void)signal; }
+
 static _Noreturn void launcher_main(struct pi_commands *all)
 {
+    const struct sigaction action = {.sa_handler = wake}; /* the program may ignore it */
+    (void)sigaction(SIGCHLD, &action, NULL);              /* it is blocked, but in look */
     for (size_t i = 0; i < all->n; i++)
         start(&all->at[i], all->launch->token);
     size_t left;

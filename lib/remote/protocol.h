@@ -53,8 +53,8 @@
  *   a task                        RESULT: LOST with pid, signal and node, or another attempt
  *   an agent, idle                the end of the connection before SUBMIT: nothing is lost, the
  *                                 task goes back to the queue
- *   an agent's pool, idle         RESULT: NOT_BEGUN. The proxy ends the connection, as what it sends
- *                                 from now on may be lost, and the task goes back to the queue
+ *   an agent's pool, idle         RESULT: NOT_BEGUN. The proxy ends the connection, as what it
+ *                                 sends from now on may be lost; the task goes back to the queue
  *   an agent or node, busy        the end of the connection: LOST, or another attempt; messages
  *                                 that have arrived are there
  *   a node, silently              the same, after the time of silence (TCP_USER_TIMEOUT)
@@ -144,7 +144,7 @@ enum pi_outcome {
     PI_LATE,
     PI_OVER_MEMORY,
     PI_OVER_CPU,
-    PI_NOT_BEGUN, /* the agent ends */
+    PI_NOT_BEGUN, /* most often the agent ends then */
     PI_OUTCOMES
 };
 struct pi_result {

@@ -79,6 +79,15 @@ TEST(a_launcher_that_is_killed, PROCESSES)
     assert_breaks(pool, "no agent has joined: the launcher has ended and said nothing");
 }
 
+TEST(a_program_that_ignores_its_children, PROCESSES)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    assert_int_equal(sigaction(SIGCHLD, &ignore, &before), 0);
+    posse_executor *pool = launched("echo no way >&2; exit 3");
+    assert_breaks(pool, "no agent has joined: no way");
+    assert_int_equal(sigaction(SIGCHLD, &before, NULL), 0);
+}
+
 /* The pool ends, and with it a command whose end nothing tells. */
 TEST(a_command_without_stderr, PROCESSES)
 {
