@@ -35,7 +35,8 @@ posse_status pi_await_event(posse_executor *executor, pi_event_fn *event, void *
                             uint64_t until);
 /* Whether as many tasks wait as queue_limit allows. */
 bool pi_is_full(posse_executor *executor);
-/* As a pi_event_fn: whether they do not, or none will be accepted any more. pi_wake_room wakes. */
+/* For a pi_event_fn: whether they do not, or no task is accepted any more. Announces the parker,
+ * which pi_wake_room posts. */
 bool pi_has_room(posse_executor *executor, uint32_t parker);
 /* Wakes all callers that sleep, and waits until they have left. The phase must be such that they
  * do. */

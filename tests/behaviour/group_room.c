@@ -94,52 +94,52 @@ static posse_status submit_alone(void *context)
     return posse_submit(scene->pool, identity_task, NULL, 0, &scene->future);
 }
 
-/* Its task leaves the queue, and another submit, which is of no group, goes on at once. */
+/* What is queued is of the group. */
+static struct scene *begin_own(posse_status (*call)(void *context))
+{
+    static struct scene scene;
+    posse_group_options options = {.struct_size = sizeof options};
+    posse_job job = {.struct_size = sizeof job, .fn = identity_task};
+    scene = (struct scene){.pool = POOL(1, .queue_limit = 1)};
+    assert_ok(posse_group_create(scene.pool, &options, &scene.group));
+    scene.gate = make_gate(scene.pool);
+    scene.held = submitted_hold(scene.pool, scene.gate);
+    await_entered(scene.gate, 1);
+    job.group = scene.group;
+    assert_ok(posse_submit_with(scene.pool, &job, &scene.queued));
+    start_call(&scene.caller, call, &scene);
+    await_waiter(scene.pool);
+    return &scene;
+}
+
+static void end_own(struct scene *scene)
+{
+    take_error(scene->queued, POSSE_CANCELLED);
+    open_gate(scene->gate);
+    (void)take_long(scene->held);
+    if (scene->future.executor)
+        (void)take_long(scene->future);
+    free_gate(scene->pool, scene->gate);
+    end_pool(scene->pool);
+}
+
+/* Another submit, which is of no group, goes on at once. */
 TEST(destroyed, PARALLEL)
 {
     look_never();
-    posse_executor *pool = POOL(1, .queue_limit = 1);
-    struct gate *gate = make_gate(pool);
-    posse_group_options options = {.struct_size = sizeof options};
-    struct scene scene = {.pool = pool, .held = submitted_hold(pool, gate)};
-    posse_job job = {.struct_size = sizeof job, .fn = identity_task};
-    assert_ok(posse_group_create(pool, &options, &scene.group));
-    job.group = scene.group;
-    await_entered(gate, 1);
-    assert_ok(posse_submit_with(pool, &job, &scene.queued));
-    start_call(&scene.caller, submit_alone, &scene);
-    await_waiter(pool);
-    assert_ok(posse_group_destroy(scene.group));
-    assert_ok(end_call(&scene.caller));
-    take_error(scene.queued, POSSE_CANCELLED);
-    open_gate(gate);
-    (void)take_long(scene.held);
-    (void)take_long(scene.future);
-    free_gate(pool, gate);
-    end_pool(pool);
+    struct scene *scene = begin_own(submit_alone);
+    assert_ok(posse_group_destroy(scene->group));
+    assert_ok(end_call(&scene->caller));
+    end_own(scene);
 }
 
-/* What is queued is of the group, so there is room then; the submit is of the group, too. */
+/* There is room then, but the submit is of the group, too. */
 TEST(its_own_tasks_fill_the_queue, PARALLEL)
 {
     look_never();
-    posse_executor *pool = POOL(1, .queue_limit = 1);
-    struct gate *gate = make_gate(pool);
-    posse_group_options options = {.struct_size = sizeof options};
-    struct scene scene = {.pool = pool, .held = submitted_hold(pool, gate)};
-    posse_job job = {.struct_size = sizeof job, .fn = identity_task};
-    assert_ok(posse_group_create(pool, &options, &scene.group));
-    job.group = scene.group;
-    await_entered(gate, 1);
-    assert_ok(posse_submit_with(pool, &job, &scene.queued));
-    start_call(&scene.caller, submit, &scene);
-    await_waiter(pool);
-    assert_ok(posse_group_cancel(scene.group));
-    assert_status(end_call(&scene.caller), POSSE_CANCELLED);
-    take_error(scene.queued, POSSE_CANCELLED);
-    open_gate(gate);
-    (void)take_long(scene.held);
-    assert_ok(posse_group_destroy(scene.group));
-    free_gate(pool, gate);
-    end_pool(pool);
+    struct scene *scene = begin_own(submit);
+    assert_ok(posse_group_cancel(scene->group));
+    assert_status(end_call(&scene->caller), POSSE_CANCELLED);
+    assert_ok(posse_group_destroy(scene->group));
+    end_own(scene);
 }

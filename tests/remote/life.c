@@ -37,6 +37,17 @@ TEST(tasks_wait_for_an_agent, PROCESSES)
     assert_int_equal(end_of(agent), 0); /* it ends by itself */
 }
 
+/* A task that has not begun runs in the next agent, and nothing was lost. */
+static void assert_another_runs(struct hand *hand, posse_future future)
+{
+    pid_t agent = start_agent(hand, 1);
+    assert_int_equal(error_of(future).attempt, 1);
+    assert_int_equal(take_long(future), 25);
+    assert_int_equal(stats_of(hand->pool).lost, 0);
+    end_hand(hand);
+    (void)end_of(agent);
+}
+
 TEST(an_agent_that_dies_idle_costs_nothing, PROCESSES)
 {
     struct hand hand = make_by_hand(1, plain());
@@ -45,12 +56,7 @@ TEST(an_agent_that_dies_idle_costs_nothing, PROCESSES)
     kill_agent(first);
     posse_future future = submitted_long(hand.pool, square_task, 5);
     assert_status(posse_result(future, 50, NULL, NULL), POSSE_TIMEOUT);
-    pid_t second = start_agent(&hand, 1);
-    assert_int_equal(error_of(future).attempt, 1);
-    assert_int_equal(take_long(future), 25);
-    assert_int_equal(stats_of(hand.pool).lost, 0);
-    end_hand(&hand);
-    (void)end_of(second);
+    assert_another_runs(&hand, future);
 }
 
 TEST(an_agent_whose_pool_breaks_idle_costs_nothing, PROCESSES)
@@ -64,12 +70,7 @@ TEST(an_agent_whose_pool_breaks_idle_costs_nothing, PROCESSES)
     posse_future future = submitted_long(hand.pool, square_task, 5);
     int how = end_of(first);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
-    pid_t second = start_agent(&hand, 1);
-    assert_int_equal(error_of(future).attempt, 1);
-    assert_int_equal(take_long(future), 25);
-    assert_int_equal(stats_of(hand.pool).lost, 0);
-    end_hand(&hand);
-    (void)end_of(second);
+    assert_another_runs(&hand, future);
 }
 
 TEST(a_spare_agent_takes_over, PROCESSES)
