@@ -104,15 +104,13 @@ POOL_TEST(without_another_thread, PARALLEL, 1)
 TEST(destroyed_meanwhile, PARALLEL)
 {
     posse_executor *pool = make_pool(2);
+    posse_future futures[N];
     _Atomic int calls = 0;
-    for (int i = 0; i < N; i++) {
-        posse_future future = submitted_long(pool, sleep_task, 2);
-        assert_ok(posse_add_done_callback(future, exit_thread, &calls));
-        assert_ok(posse_add_done_callback(future, count_call, &calls));
-    }
-    int added = N;
+    struct gate *gate = make_gate(pool);
+    add_all(pool, gate, futures, &calls);
+    open_gate(gate);
     assert_ok(posse_destroy(pool));
-    assert_int_equal(atomic_load(&calls), 2 * added);
+    assert_int_equal(atomic_load(&calls), 4 * N);
 }
 
 struct adding {
