@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -398,7 +399,8 @@ static int sending_task(posse_task *task, const void *arg, size_t size)
     switch (sending.call) {
     case SENDTO: return sendto(ends[0], &byte, 1, sending.flags, NULL, 0) == 1 ? 0 : GAVE_UP;
     case SENDMSG: return sendmsg(ends[0], &messages.msg_hdr, sending.flags) == 1 ? 0 : GAVE_UP;
-    default: return sendmmsg(ends[0], &messages, 1, sending.flags) == 1 ? 0 : GAVE_UP;
+    default: /* by its number: musl makes single calls of sendmsg */
+        return syscall(SYS_sendmmsg, ends[0], &messages, 1, sending.flags) == 1 ? 0 : GAVE_UP;
     }
 }
 
