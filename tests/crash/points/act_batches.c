@@ -117,4 +117,4 @@ static int play_batches(posse_executor *pool, int deaths)
     return (int)lost + (status != POSSE_OK);
 }
 
-const struct act act_batches = {.name = "batches", .play = play_batches, .costs = 2, .few = 1};
+const struct act act_batches = {.name = "batches", .play = play_batches, .costs = 2};

@@ -181,4 +181,4 @@ static int play_growth(posse_executor *pool, int deaths)
 
 const struct act act_map = {.name = "maps", .play = play_map, .costs = 2};
 const struct act act_calls = {.name = "callbacks", .play = play_calls, .costs = 2};
-const struct act act_growth = {.name = "growth", .play = play_growth, .few = 1};
+const struct act act_growth = {.name = "growth", .play = play_growth};

@@ -3,11 +3,6 @@
 
 #include <stdlib.h>
 
-#ifdef SANITIZED
-#define FEW 1 /* a sanitizer makes forking slow, and sees no more at one pass than at the next */
-#else
-#define FEW 2
-#endif
 #define MANY 20  /* passes of one point in one scene that a long run dies at */
 #define ROUNDS 3 /* points that are seen only as others die */
 
@@ -54,13 +49,13 @@ static bool die_at(const struct act *act, uint32_t point, uint32_t pass)
     return stage(act, &plan);
 }
 
-/* The first pass, and some others by lot. How many deaths came of it. */
+/* The first pass, and in a long run others by lot. How many deaths came of it. */
 static int die_at_passes(const struct act *act, uint32_t point, uint32_t passes)
 {
-    uint32_t few = (uint32_t)in_long_run(act->few && FEW > 1 ? act->few : FEW, MANY);
+    uint32_t most = (uint32_t)in_long_run(1, MANY);
     int deaths = 0;
-    for (uint32_t i = 0; i < few && i < passes; i++) {
-        uint32_t pass = passes <= few ? i + 1 : i == 0 ? 1 : 2 + (uint32_t)below(passes - 1);
+    for (uint32_t i = 0; i < most && i < passes; i++) {
+        uint32_t pass = passes <= most ? i + 1 : i == 0 ? 1 : 2 + (uint32_t)below(passes - 1);
         deaths += die_at(act, point, pass);
     }
     return deaths;
@@ -105,7 +100,7 @@ static struct pi_step second_death(const struct targets *targets)
 void die_in_pairs(const struct act *act)
 {
     static struct targets targets;
-    long least = in_long_run(4, 1500), pairs = 0;
+    long least = in_long_run(2, 1500), pairs = 0;
     int both = 0;
     begin_points();
     seed_points();
@@ -126,7 +121,7 @@ void die_in_pairs(const struct act *act)
 void die_in_recovery(const struct act *act)
 {
     static struct targets workers, supervisor;
-    long least = in_long_run(5, 1500), plays = 0;
+    long least = in_long_run(3, 1500), plays = 0;
     int all = 0;
     begin_points();
     seed_points();

@@ -27,7 +27,6 @@ struct act {
     int kills;   /* workers that the pool itself kills */
     /* In its stead, if the scene is of another kind: makes the pool, uses it, ends it. */
     void (*whole)(void);
-    int few; /* passes of a point that a short run dies at; 0: two */
 };
 
 extern const struct act act_one_worker, act_two_workers, act_listeners, act_objects, act_recycling,
