@@ -17,6 +17,7 @@ Installs what is missing, builds everything, and runs the tests with ctest.
                          behaviour under qemu, but what qemu cannot (see tests/CMakeLists.txt)
   --sanitize LIST        address,undefined or thread
   --valgrind             the tests of units, behaviour and crashes run under valgrind's memcheck
+  --groups GROUP,...     builds and runs the tests of these groups alone, without demos
   --coverage             prints what of lib/ the tests have not come to
   --remote               libposse-remote, too, with ssh, Open MPI, MPICH and Slurm
   --long                 everything at length: sets POSSE_TEST_LONG=1 for the tests, and gives each
@@ -37,6 +38,7 @@ sanitize=
 valgrind=
 coverage=
 remote=
+groups=
 long=
 install_only=
 directory=
@@ -48,7 +50,7 @@ while [ "$left" -gt 0 ]; do
     shift
     left=$((left - 1))
     case $option in
-    --compiler | --sanitize | --build | -L | -LE | -R | -E | -I | --repeat)
+    --compiler | --sanitize | --groups | --build | -L | -LE | -R | -E | -I | --repeat)
         [ "$left" -gt 0 ] || fail "$option needs a value"
         value=$1
         shift
@@ -58,6 +60,7 @@ while [ "$left" -gt 0 ]; do
     case $option in
     --compiler) compiler=$value ;;
     --sanitize) sanitize=$value ;;
+    --groups) groups=$(echo "$value" | tr , ';') ;;
     --build) directory=$value ;;
     --valgrind) valgrind=valgrind ;;
     --coverage) coverage=coverage ;;
@@ -143,13 +146,16 @@ timeout=300
 # What looks on is slow enough without an optimizer that takes minutes to build.
 build_type=Release
 flags=
+rest=ON
+[ -z "$groups" ] || rest=OFF
 if [ -n "$sanitize$valgrind$coverage" ]; then
     build_type=None
     flags=-O1
 fi
 build "$directory" all -DCMAKE_TOOLCHAIN_FILE="$toolchain" -DCMAKE_C_COMPILER="$cc" \
     -DCMAKE_BUILD_TYPE=$build_type \
-    -DCMAKE_C_FLAGS="$flags" -DPOSSE_TESTS=ON -DPOSSE_DEMOS=ON -DPOSSE_BENCH=ON \
+    -DCMAKE_C_FLAGS="$flags" -DPOSSE_TESTS=ON -DPOSSE_TEST_GROUPS="$groups" \
+    -DPOSSE_DEMOS=$rest -DPOSSE_BENCH=$rest \
     -DPOSSE_WERROR=ON -DPOSSE_SANITIZE="$sanitize" -DPOSSE_TEST_TIMEOUT="$timeout" \
     -DPOSSE_TEST_OWN_CMOCKA=$own_cmocka -DPOSSE_TEST_VALGRIND=${valgrind:+ON} \
     -DPOSSE_COVERAGE=${coverage:+ON} -DPOSSE_REMOTE=${remote:+ON} -DPOSSE_MPI=${remote:+ON}
