@@ -253,7 +253,7 @@ static void die_after_instructions(enum mark mark)
 {
     struct scene scene = open_scene();
     struct tally tally = {0};
-    long stride = in_long_run(72, 1) * SPARSER;
+    long stride = in_long_run(120, 1) * SPARSER;
     struct way way = {.mark = mark, .rest_us = -1};
     way.steps = (long)test_seed((unsigned long)stride);
     while (die_on(&scene, &way, &tally)) {

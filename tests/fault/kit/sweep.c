@@ -137,7 +137,7 @@ static bool step(bool past_end)
 {
     struct fault_plan *next = &now->next;
     bool turn = past_end || next->at >= MAX_CALLS;
-    static const long sparse[FAULT_MODES] = {[ITS_KIND] = 3, [EVERYTHING] = 2};
+    static const long sparse[FAULT_MODES] = {[ITS_KIND] = 2, [EVERYTHING] = 1};
     bool skips = sparse[next->mode] > 0 && choices() == 1;
     next->at = turn ? 1 : next->at + 1 + (skips ? next->at / sparse[next->mode] : 0);
     if (!turn) {
