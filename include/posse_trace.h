@@ -68,8 +68,8 @@ typedef struct posse_times {
     size_t struct_size; /* sizeof(posse_times), set by the caller */
     /* From submit to the start of the first run. */
     posse_histogram waiting;
-    /* From the start of the last run to the end, whatever end that was. But if a thread's task was
-     * ended while the thread goes on, it does not count. */
+    /* From the start of the last run to its end, whatever end that was. If a thread's task is ended
+     * while the thread goes on, the run ends when the thread leaves it. */
     posse_histogram running;
 } posse_times;
 
@@ -99,7 +99,7 @@ typedef enum posse_trace_format {
 
 /* Begins a trace. Each worker keeps its last 4096 events in shared memory, so that those of a
  * worker that dies are there; fewer, if all would take more than an eighth of options.max_memory.
- * That memory stays until posse_destroy. A run costs some 40 ns more. Workers leave no events if
+ * That memory stays until posse_destroy. A run costs some 20 ns more. Workers leave no events if
  * their number is at least twice max_workers of posse_create, and at least 8. Only one thread of
  * the program at a time may call this, or posse_trace_stop.
  * POSSE_NOT_SUPPORTED: the executor is without options.stamps, or a worker process called it.

@@ -173,7 +173,8 @@ static void read_slots(posse_executor *e, struct pi_trace *trace)
     pi_see_blocks(e); /* the details may lie there */
     for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
         uint64_t word = pi_load_acquire(&slots->at[i].word); /* with pi_slot_transition */
-        if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING)
+        bool left = pi_final(word) && (word & PI_PINNED);    /* a thread still runs it */
+        if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING || left)
             read_running(e, trace, i, word);
     }
 }

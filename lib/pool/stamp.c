@@ -74,7 +74,8 @@ static void raise_end(struct pi_stamps *stamps, uint64_t now)
 static bool is_own(const posse_executor *e, uint64_t from)
 {
     const struct pi_self *self = pi_self_in(e);
-    return self && pi_has_state(from, PI_RUNNING, self->worker);
+    return self && (pi_has_state(from, PI_RUNNING, self->worker) ||
+                    pi_has_state(from, PI_KILLING, self->worker));
 }
 
 /* The run is over: counts it, and tells a trace. */
@@ -103,6 +104,13 @@ void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_stat
     bool reaped = ran && e->backend->kills && e->owner == PI_OWNER_NONE;
     if (own || (reaped && pi_owner(from) < pi_workers_count(&e->segment)))
         note_run(e, &run);
+}
+
+void pi_stamp_left(const struct posse_task *task, enum pi_state state)
+{
+    struct pi_trace_run run = {task->index, task->word, state, pi_os_now()};
+    pi_self->ended_ns = run.at;
+    note_run(task->executor, &run);
 }
 
 void pi_stamp_again(posse_executor *e, uint32_t index, uint64_t word)

@@ -14,6 +14,9 @@ void pi_stamp_start(const struct posse_task *task);
 void pi_stamp_process(const struct posse_task *task, long pid);
 /* Whoever is about to make the task final, from that word to a final state. */
 void pi_stamp_end(posse_executor *executor, uint32_t index, uint64_t from, enum pi_state to);
+/* A thread, when it leaves a task that was ended in that state while the thread ran it: before the
+ * task is unpinned. */
+void pi_stamp_left(const struct posse_task *task, enum pi_state state);
 /* A worker that lives, when the run of its task is over and the task runs again: before it is
  * PENDING. */
 void pi_stamp_again(posse_executor *executor, uint32_t index, uint64_t word);

@@ -89,6 +89,8 @@ static void unpin(const struct posse_task *task)
     uint64_t word = pi_load_acquire(&slot->word); /* with the pi_finish that ended it */
     if (pi_generation(word) != pi_generation(task->word))
         return;
+    if (e->stamps)
+        pi_stamp_left(task, pi_state(word));
     pi_block_ref blocks[] = {task->block, pi_slot_arg(e, slot).ref};
     for (int i = 0; i < 2; i++)
         if (blocks[i])

@@ -63,6 +63,12 @@ static char *end(posse_executor *pool, const char *path)
     return take_file(path);
 }
 
+static int soft_task(posse_task *task, const void *arg, size_t size)
+{
+    signal(SIGTERM, SIG_IGN);
+    return heed_task(task, arg, size);
+}
+
 /* One trace after another; what was before one is not in it. */
 POOL_TEST(again, ALL, 2, .stamps = 1)
 {
@@ -166,6 +172,52 @@ POOL_TEST(running, PARALLEL, 2, .stamps = 1)
     free(text);
     assert_ok(posse_release(before));
     assert_ok(posse_release(during));
+    free_gate(pool, gate);
+}
+
+/* A thread goes on with a task that was killed: that run lasts until it leaves it. */
+POOL_TEST(left_late, THREADS, 1, .stamps = 1)
+{
+    char path[PATH_SIZE];
+    struct gate *gate = make_gate(pool);
+    int threads = count_threads();
+    begin(pool, path);
+    posse_future future = submitted_hold(pool, gate);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    (void)take_error(future, POSSE_CANCELLED);
+    assert_eventually(count_threads() > threads); /* another one has taken its place */
+    char *text = end(pool, path);
+    assert_runs(text, "running", 1);
+    free(text);
+    begin(pool, path);
+    open_gate(gate);
+    assert_eventually(count_threads() == threads);
+    text = end(pool, path);
+    assert_runs(text, "cancelled", 1);
+    assert_runs(text, "running", 0);
+    free(text);
+    free_gate(pool, gate);
+}
+
+/* A task that heeds SIGTERM ends by itself, though it was killed. */
+POOL_TEST(ends_in_its_grace, PROCESSES, 1, .stamps = 1)
+{
+    char path[PATH_SIZE];
+    struct gate *gate = make_gate(pool);
+    posse_job job = {.fn = soft_task,
+                     .arg = &gate,
+                     .size = sizeof gate,
+                     .grace_ms = 10 * PATIENCE_MS,
+                     .flags = POSSE_TERMINATE};
+    begin(pool, path);
+    posse_future future = submitted_job(pool, job);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    take_long(future);
+    char *text = end(pool, path);
+    assert_runs(text, "done", 1);
+    free(text);
     free_gate(pool, gate);
 }
 

@@ -13,6 +13,7 @@
 #define LARGER "the feed of a task holds up to twice as much"
 #define REFUSED "posse_remote_create refuses the option"
 #define BROADCAST "posse_broadcast is not supported"
+#define TERMINATE "a job with POSSE_TERMINATE is not supported"
 #define SLOW "thousands of pools and maps take minutes"
 
 static const struct {
@@ -94,6 +95,7 @@ static const struct {
     {"signals", "a_write_to_a_closed_socket_fails", SHARED},
     {"signals", "ignored_signals_stay_ignored", LOCAL},
     {"task_group", "claimed_out_of_turn", OWN},
+    {"timeline", "ends_in_its_grace", TERMINATE},
     {"timeline", "lost", LOCAL},
     {"woken", "death_seen_by_short_waits", LOCAL},
     {"woken", "death_seen_without_waiting", LOCAL},
