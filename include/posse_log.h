@@ -61,7 +61,7 @@ struct posse_log_record {
     posse_log_level level;
     posse_log_event event;
     posse_executor *executor; /* NULL with POSSE_LOG_THREADS: posse_create has not returned */
-    const char *message;      /* in words, one line without control characters */
+    const char *message;      /* in words, one line of UTF-8 without control characters */
     long worker;              /* of WORKER_LOST and WORKER_REPLACED: its number; else -1 */
     /* Of TASK_FAILED what posse_exception would have said, of BROKEN what posse_why_broken says.
      * Of WORKER_LOST status, signal, exit code and pid, and the call if it was forbidden. Else

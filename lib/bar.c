@@ -8,6 +8,7 @@
  * the bar is drawn again below it.
  */
 #include "bar.h"
+#include "base/utf8.h"
 #include "base/tuning.h"
 #include "internal.h"
 #include "os/clock.h"
@@ -91,8 +92,10 @@ posse_status posse_progress_bar_open(const posse_progress_bar_options *given,
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     b->fd = options->fd ? options->fd : 2;
     b->terminal = pi_os_tty_is(b->fd);
-    pi_bar_clean(b->label, sizeof b->label, options->label ? options->label : "");
-    pi_bar_clean(b->unit, sizeof b->unit, options->unit ? options->unit : "it");
+    const char *label = options->label ? options->label : "";
+    const char *unit = options->unit ? options->unit : "it";
+    pi_utf8_clean(b->label, sizeof b->label, label, strlen(label));
+    pi_utf8_clean(b->unit, sizeof b->unit, unit, strlen(unit));
     b->begun = pi_os_now();
     b->next = b->terminal ? b->begun : PI_NEVER;
     *bar = b;

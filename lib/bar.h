@@ -19,6 +19,7 @@ struct posse_progress_bar {
     uint64_t done, total;
     double part;              /* of units that are not done yet */
     posse_executor *executor; /* whose tasks it counts, from `before` on; NULL: none */
+    unsigned number;          /* of that executor: the next one may have its address */
     uint64_t before;
 };
 
@@ -28,8 +29,6 @@ struct posse_progress_bar {
  * Returns its bytes; *columns is how wide it is. */
 size_t pi_bar_line(const struct posse_progress_bar *bar, uint64_t elapsed, unsigned width,
                    char text[1024], unsigned *columns);
-/* Copies text that does no harm to a terminal, cut at a whole character. */
-void pi_bar_clean(char *to, size_t capacity, const char *from);
 
 /* ---- bar.c ---- */
 

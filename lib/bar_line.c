@@ -43,21 +43,6 @@ static void cut(char *text, unsigned columns)
     }
 }
 
-void pi_bar_clean(char *to, size_t capacity, const char *from)
-{
-    size_t n = 0;
-    for (; n < capacity - 1 && from[n]; n++) {
-        unsigned char byte = (unsigned char)from[n];
-        bool control = byte < ' ' || byte == 0x7f || (byte == 0xc2 && (from[n + 1] & 0x60) == 0);
-        to[n] = from[n];
-        if (control)
-            to[n] = '?';
-    }
-    while (n > 0 && from[n] && !begins(from[n])) /* a character that is cut */
-        n--;
-    to[n] = '\0';
-}
-
 /* ---- numbers ---- */
 
 static void add(char *text, const char *format, ...) POSSE_PRINTF(2, 3);

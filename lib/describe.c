@@ -8,6 +8,7 @@
  * copied first, and pi_confirm then looks whether the handle is still valid.
  */
 #include "internal.h"
+#include "base/utf8.h"
 #include "os/calls.h"
 #include "pool/block.h"
 #include "pool/park.h"
@@ -228,13 +229,6 @@ posse_status posse_why_broken(posse_executor *e, posse_error *error)
 
 /* ---- posse_describe ---- */
 
-void pi_make_one_line(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 127)
-            *text = '?';
-}
-
 static int describe_ended(posse_future future, const posse_error *error, char text[512])
 {
     size_t size = 0;
@@ -261,8 +255,8 @@ size_t posse_describe(posse_future future, char *buffer, size_t capacity)
         snprintf(text, sizeof text, "%s", posse_running(future) ? "running" : "pending");
     else /* or it will never end */
         snprintf(text, sizeof text, "%s", status == POSSE_INVALID ? "stale" : error.message);
-    pi_make_one_line(error.name);
-    pi_make_one_line(text);
+    pi_utf8_clean(error.name, sizeof error.name, error.name, sizeof error.name);
+    pi_utf8_clean(text, sizeof text, text, sizeof text);
     int length = snprintf(buffer, buffer ? capacity : 0, "%s%s%s", error.name,
                           error.name[0] ? ": " : "", text);
     return length < 0 ? 0 : (size_t)length;

@@ -116,8 +116,6 @@ void pi_error_of_call(posse_status status, posse_error *error);
 void pi_error_of_task(posse_executor *executor, const struct pi_seen *seen, posse_error *error);
 /* Adds a death to an error whose status is WORKER_LOST or FORBIDDEN. */
 void pi_error_of_death(const struct pi_death *death, posse_error *error);
-/* Puts a question mark in the place of each control character. */
-void pi_make_one_line(char *text);
 /* Why the executor is broken; POSSE_OK if it is not. */
 void pi_error_of_break(posse_executor *executor, posse_error *error);
 

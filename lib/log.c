@@ -8,6 +8,7 @@
  * supervisor posts all parkers. Nobody waits for this thread but posse_destroy.
  */
 #include "log.h"
+#include "base/utf8.h"
 #include "internal.h"
 #include "os/clock.h"
 #include "os/process.h"
@@ -81,8 +82,7 @@ static void tell_error(posse_executor *e, posse_log_event event, long worker,
                        const posse_error *error)
 {
     char line[sizeof error->message];
-    memcpy(line, error->message, sizeof line);
-    pi_make_one_line(line);
+    pi_utf8_clean(line, sizeof line, error->message, sizeof line);
     tell(e->log,
          (posse_log_record){
              .event = event, .executor = e, .message = line, .worker = worker, .error = error});

@@ -117,16 +117,16 @@ static unsigned workers_of(const posse_options *options, const struct pi_backend
     return workers < POSSE_MAX_WORKERS ? workers : POSSE_MAX_WORKERS;
 }
 
-/* How its workers are named; by default each executor has a number. */
+/* Its number, and how its workers are named: by default with that. */
 static void set_name(posse_executor *e, const char *prefix)
 {
-    static _Atomic unsigned executors; /* of this process and those that it was forked from */
+    static _Atomic unsigned executors;
     /* relaxed: only the value counts */
-    unsigned number = atomic_fetch_add_explicit(&executors, 1, memory_order_relaxed) + 1;
+    e->number = atomic_fetch_add_explicit(&executors, 1, memory_order_relaxed) + 1;
     if (prefix)
         snprintf(e->hooks.name, sizeof e->hooks.name, "%s", prefix);
     else
-        snprintf(e->hooks.name, sizeof e->hooks.name, "posse-%u", number);
+        snprintf(e->hooks.name, sizeof e->hooks.name, "posse-%u", e->number);
 }
 
 static bool set_call(struct pi_hook *call, posse_fn *fn, const void *arg, size_t size)

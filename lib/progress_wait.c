@@ -139,9 +139,10 @@ posse_status posse_progress_wait_idle(posse_progress_bar *bar, posse_executor *e
     if (status != POSSE_OK)
         return status;
     uint64_t left;
-    if (bar->executor != e)
+    if (bar->number != e->number)
         bar->before = count_tasks(e, &left);
     bar->executor = e;
+    bar->number = e->number;
     pi_call_enter(e); /* posse_destroy waits for what is drawn, too */
     status = pi_wait_idle(&wait, timeout_ms);
     show_tasks(bar);

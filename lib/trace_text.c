@@ -3,6 +3,7 @@
  * The text of a trace as it grows, and the words in it. What comes from shared memory may be any
  * bytes: neither a reader of JSON nor a browser may take them for more than words.
  */
+#include "base/utf8.h"
 #include "os/symbol.h"
 #include "pool/backend.h"
 #include "trace.h"
@@ -52,35 +53,18 @@ void pi_text_add(struct pi_text *text, const char *format, ...)
 
 /* ---- words from outside ---- */
 
-/* The length of a character of UTF-8, or 0: it is none, or does not show. */
-static size_t length_of(const char *at)
-{
-    const unsigned char *byte = (const unsigned char *)at;
-    if (*byte < 0x80)
-        return *byte >= ' ' && *byte != 0x7f;
-    size_t length = *byte >= 0xf0 ? 4 : *byte >= 0xe0 ? 3 : 2;
-    if (*byte < 0xc2 || *byte > 0xf4 || (*byte == 0xc2 && byte[1] < 0xa0))
-        return 0;
-    if ((*byte == 0xe0 && byte[1] < 0xa0) || (*byte == 0xed && byte[1] >= 0xa0) ||
-        (*byte == 0xf0 && byte[1] < 0x90) || (*byte == 0xf4 && byte[1] >= 0x90) ||
-        (*byte == 0xef && byte[1] == 0xbf && byte[2] >= 0xbe))
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((byte[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
-}
-
 static void add_words(struct pi_text *text, const char *words,
                       void (*escape)(struct pi_text *, const char *, size_t))
 {
-    while (*words) {
-        size_t length = length_of(words);
+    size_t left = strlen(words);
+    while (left > 0) {
+        size_t length = pi_utf8_printable(words, left);
         if (length == 0)
             pi_text_add(text, "?");
         else
             escape(text, words, length);
         words += length ? length : 1;
+        left -= length ? length : 1;
     }
 }
 

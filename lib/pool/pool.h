@@ -73,9 +73,10 @@ struct pi_inline {
 struct posse_executor {
     /* What it is. Constant after posse_create, but for the owner. */
     const struct pi_backend *backend;
-    bool fresh;     /* each task has a process of its own: worker/fresh.c */
-    unsigned owner; /* in whose name this process acts: PI_OWNER_PROGRAM, or a worker's index */
-    unsigned cpus;  /* usable: no more threads than these spin */
+    bool fresh;      /* each task has a process of its own: worker/fresh.c */
+    unsigned number; /* of the executors of this process, and those that it was forked from */
+    unsigned owner;  /* in whose name this process acts: PI_OWNER_PROGRAM, or a worker's index */
+    unsigned cpus;   /* usable: no more threads than these spin */
     struct pi_os_fork_detect guard;
 
     /* What posse_create was told. */

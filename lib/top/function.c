@@ -1,5 +1,6 @@
 /* Runs in: posse-top. */
 #include "top/function.h"
+#include "base/utf8.h"
 #include "base/tuning.h"
 #include "os/fd.h"
 #include "top/proc.h"
@@ -126,7 +127,7 @@ static bool read_name(int fd, const Elf64_Ehdr *elf, const Elf64_Shdr *table, ui
         name >= strings.sh_size || strings.sh_offset > (uint64_t)INT64_MAX - name)
         return false;
     ssize_t n = pread(fd, text, sizeof text, (off_t)(strings.sh_offset + name));
-    pi_top_clean(to, PI_TOP_FUNCTION, text, n > 0 ? (size_t)n : 0);
+    pi_utf8_clean(to, PI_TOP_FUNCTION, text, n > 0 ? (size_t)n : 0);
     return to[0] != '\0';
 }
 
@@ -162,7 +163,7 @@ static void resolve(pid_t pid, uint64_t address, char to[PI_TOP_FUNCTION])
     if (!known || !search(fd, &elf, value, to)) {
         char file[64];
         const char *base = strrchr(module.path, '/') + 1;
-        pi_top_clean(file, sizeof file, base, strlen(base));
+        pi_utf8_clean(file, sizeof file, base, strlen(base));
         snprintf(to, PI_TOP_FUNCTION, "%s+0x%" PRIx64, file, known ? value : module.offset);
     }
     pi_os_close(fd);

@@ -1,5 +1,6 @@
 /* Runs in: posse-top. */
 #include "top/table.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 
@@ -135,7 +136,7 @@ static void say_executor(struct pi_top_text *text, const struct pi_top_sample *s
 void pi_top_json(struct pi_top_text *text, const struct pi_top_round *round)
 {
     char program[sizeof round->program.name];
-    pi_top_clean(program, sizeof program, round->program.name, sizeof program);
+    pi_utf8_clean(program, sizeof program, round->program.name, sizeof program);
     pi_top_say(text, "{\"version\":\"%s\",\"monotonic_ns\":%" PRIu64 ",\"program\":{",
                POSSE_VERSION, round->now_ns);
     say_pid(text, "pid", round->program.pid);

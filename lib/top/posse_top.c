@@ -5,6 +5,7 @@
  * nobody and writes nowhere, so the program does not notice it.
  */
 #include "os/clock.h"
+#include "base/utf8.h"
 #include "top/choose.h"
 #include "top/live.h"
 #include "top/rates.h"
@@ -157,7 +158,7 @@ static int choose(struct pi_top_files *files)
     printf("%8s %9s  %s\n", "PID", "EXECUTORS", "PROGRAM");
     for (unsigned i = 0; i < count && i < MAX_CHOICES; i++) {
         char name[sizeof choices[i].program.name];
-        pi_top_clean(name, sizeof name, choices[i].program.name, sizeof name);
+        pi_utf8_clean(name, sizeof name, choices[i].program.name, sizeof name);
         printf("%8d %9u  %s\n", (int)choices[i].program.pid, choices[i].executors, name);
     }
     return NOTHING;

@@ -4,6 +4,7 @@
  * processes. All goes on meanwhile, so the figures are those of no one moment.
  */
 #include "top/sample.h"
+#include "base/utf8.h"
 #include "os/clock.h"
 #include "top/text.h"
 
@@ -78,8 +79,8 @@ static void take_reason(const struct pi_header *header, struct pi_top_sample *sa
 {
     const struct pi_error_cell *cell = &header->broken;
     if (sample->phase == PI_DEAD && PI_TOP_VALUE(cell->state) >= PI_ERROR_WRITTEN)
-        pi_top_clean(sample->reason, sizeof sample->reason, cell->reason.message,
-                     sizeof cell->reason.message);
+        pi_utf8_clean(sample->reason, sizeof sample->reason, cell->reason.message,
+                      sizeof cell->reason.message);
 }
 
 static bool take(const struct pi_top_view *view, struct pi_top_sample *sample)
@@ -92,7 +93,7 @@ static bool take(const struct pi_top_view *view, struct pi_top_sample *sample)
     sample->backend = (posse_backend)header.origin.backend;
     sample->max_workers = pi_top_count(PI_TOP_VALUE(header.max_workers), PI_MAX_WORKERS);
     sample->stats.struct_size = sizeof sample->stats;
-    pi_top_clean(sample->name, sizeof sample->name, header.origin.name, sizeof header.origin.name);
+    pi_utf8_clean(sample->name, sizeof sample->name, header.origin.name, sizeof header.origin.name);
     take_reason(&header, sample);
     find_supervisor(&with, sample);
     pi_top_tally(&with, &sample->stats);
@@ -120,8 +121,8 @@ static bool look_at(const struct pi_top_files *files, const struct pi_top_file *
         pi_top_reader_open(&reader, pi_top_open(files, file), files->program, file->base);
     sample->foreign = is_of_another(&with, sample);
     if (sample->problem == PI_TOP_OTHER_VERSION)
-        pi_top_clean(sample->version, sizeof sample->version, reader.origin.version,
-                     sizeof reader.origin.version);
+        pi_utf8_clean(sample->version, sizeof sample->version, reader.origin.version,
+                      sizeof reader.origin.version);
     bool good = sample->foreign || sample->problem != PI_TOP_READABLE || take(&with, sample);
     pi_top_reader_close(&reader);
     return good;

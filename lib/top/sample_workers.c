@@ -4,6 +4,7 @@
  * which are the supervisor's children of the name <its name>_<number>.
  */
 #include "map_chunk.h"
+#include "base/utf8.h"
 #include "os/clock.h"
 #include "top/sample.h"
 #include "top/text.h"
@@ -39,7 +40,7 @@ static void take_name(const struct pi_top_view *view, const struct pi_slot *slot
     if (!at)
         return;
     pi_top_read(view->reader, at, &details, sizeof details);
-    pi_top_clean(task->name, sizeof task->name, details.name, sizeof details.name);
+    pi_utf8_clean(task->name, sizeof task->name, details.name, sizeof details.name);
 }
 
 /* The task of a map is posse's own function, and its argument says which one it calls. */

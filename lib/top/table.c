@@ -1,5 +1,6 @@
 /* Runs in: posse-top. */
 #include "top/table.h"
+#include "base/utf8.h"
 #include "top/rates.h"
 
 #include <inttypes.h>
@@ -233,7 +234,7 @@ void pi_top_table(struct pi_top_text *text, struct pi_top_round *round,
     };
     struct table table = {.text = text, .style = style};
     char program[sizeof round->program.name];
-    pi_top_clean(program, sizeof program, round->program.name, sizeof program);
+    pi_utf8_clean(program, sizeof program, round->program.name, sizeof program);
     line(&table, BOLD, "program %d (%s), %u executor%s%s%s", (int)round->program.pid, program,
          round->count, round->count == 1 ? "" : "s", round->more ? " and more" : "",
          style->paused ? ", paused" : "");

@@ -18,7 +18,3 @@ __attribute__((format(printf, 2, 3))) void pi_top_say(struct pi_top_text *text, 
 void pi_top_text_free(struct pi_top_text *text);
 /* Writes all of it to a descriptor. False: errno tells why not. */
 bool pi_top_text_write(const struct pi_top_text *text, int fd);
-
-/* Copies a string that may hold anything, and need not end within `length`: what is not printable
- * UTF-8 becomes '?'. So it is safe on a terminal, and in JSON but for quotes and backslashes. */
-void pi_top_clean(char *to, size_t size, const char *from, size_t length);

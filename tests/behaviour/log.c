@@ -124,7 +124,7 @@ TEST(a_failure_in_a_group, ALL)
 
 static int forging_task(posse_task *task, const void *arg, size_t size)
 {
-    return posse_task_fail(task, 1, "x\nposse: all is well\033[2J");
+    return posse_task_fail(task, 1, "x\nposse: all is well\033[2J\xc2\x9b\xff\xc3\xa9");
 }
 
 /* The error has what the task has said. */
@@ -135,12 +135,12 @@ TEST(a_task_forges_no_lines, ALL)
     posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
     assert_ok(posse_submit(pool, forging_task, NULL, 0, NULL));
     assert_eventually(told(&log, POSSE_LOG_TASK_FAILED) == 1);
-    assert_string_equal(log.message[POSSE_LOG_TASK_FAILED], "x?posse: all is well?[2J");
-    assert_string_equal(log.last.message, "x\nposse: all is well\033[2J");
+    assert_string_equal(log.message[POSSE_LOG_TASK_FAILED], "x?posse: all is well?[2J???\xc3\xa9");
+    assert_string_equal(log.last.message, "x\nposse: all is well\033[2J\xc2\x9b\xff\xc3\xa9");
     posse_future future = submitted(pool, forging_task, NULL, 0);
     assert_ok(posse_exception(future, -1, NULL));
     (void)posse_describe(future, text, sizeof text);
-    assert_string_equal(text, "finished: failed with code 1: x?posse: all is well?[2J");
+    assert_string_equal(text, "finished: failed with code 1: x?posse: all is well?[2J???\xc3\xa9");
     assert_ok(posse_release(future));
     end_logged(pool, &log);
 }

@@ -178,12 +178,12 @@ TEST(no_colours, INLINE)
 {
     struct screen *screen = terminal(60);
     assert_int_equal(setenv("NO_COLOR", "1", 1), 0);
-    posse_progress_bar *bar = opened(screen->fd, "\033[31mred\n");
+    posse_progress_bar *bar = opened(screen->fd, "\033[31mred\xc2\x9b\n");
     posse_progress_draw(bar, 1, 2);
     posse_progress_bar_close(bar);
     assert_int_equal(unsetenv("NO_COLOR"), 0);
     screen_read(screen, 60); /* asserts it */
-    assert_memory_equal(screen->lines[0], "?[31mred?:  50%|", 16);
+    assert_memory_equal(screen->lines[0], "?[31mred???:  50%|", 18);
     screen_close(screen);
 }
 
@@ -424,6 +424,24 @@ POOL_TEST(tasks_of_an_executor, ALL, 2)
     for (long i = 0; i < 5; i++)
         assert_ok(posse_release(futures[i]));
     assert_shown(bar, pipes, " 5/5 [");
+}
+
+/* The memory of one that was destroyed may be that of the next one. */
+TEST(executor_after_another, ALL)
+{
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    posse_progress_bar *bar = opened(pipes[1], "pool");
+    for (int round = 0; round < 2; round++) {
+        posse_executor *pool = make_pool(1);
+        for (long i = 2 * round; i < 3; i++)
+            take_long(submitted_long(pool, square_task, i));
+        assert_ok(posse_progress_wait_idle(bar, pool, -1));
+        take_long(submitted_long(pool, square_task, 3));
+        assert_ok(posse_progress_wait_idle(bar, pool, -1));
+        end_pool(pool);
+    }
+    assert_shown(bar, pipes, " 1/1 [");
 }
 
 POOL_TEST(executor_that_is_busy, PARALLEL, 1)
