@@ -40,7 +40,8 @@
  *     options.on_worker_lost holds
  *   - options.max_result is 1 MiB if it is 0. In a map it bounds the results of a chunk, which is
  *     made smaller if it must: 280 bytes more for each item that may fail
- *   - job.max_memory cannot be lifted by the task
+ *   - job.max_memory cannot be lifted by the task. What it does not count: shared memory and pipes
+ *     that the task makes
  *   - options.keep_stderr, POSSE_TERMINATE in job.flags, posse_broadcast and posse_task_emit are
  *     POSSE_NOT_SUPPORTED
  *   - posse_task_progress is seen at most some tenth of a second later. Of a task that is killed at

@@ -1,4 +1,4 @@
-/* copy.h - a copy that leaves nothing behind.
+/* copy.h - a copy that leaves nothing behind, and how what is left behind is cleared.
  *
  * Runs in: worker. The C library copies by registers that keep the bytes, and a fork gives these to
  * the child. This goes through one register that is used for all else, too, or through none.
@@ -21,4 +21,12 @@ static inline void pi_copy_only(void *to, const void *from, size_t size)
     for (; size > 0; size--)
         *at++ = *source++;
 #endif
+}
+
+/* What the next process, which is a copy of this one, must not find. */
+static inline void pi_copy_clear(void *bytes, size_t size)
+{
+    volatile unsigned char *at = bytes; /* volatile: nobody reads it, and still it is done */
+    for (; size > 0; size--)
+        *at++ = 0;
 }

@@ -30,6 +30,7 @@ int pi_os_path_denied(const char *name)
 #if PI_OS_HAS_CALLS
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1 /* the reason of a SIGSYS */
@@ -127,6 +128,15 @@ static bool is_alone(void)
     return pi_os_other_threads() == 0;
 }
 
+/* No core, and no other process of the user reads its memory. A program that a task starts can be
+ * read again, but leaves no core either. */
+static int hide(void)
+{
+    const struct rlimit none = {.rlim_cur = 0};
+    bool hidden = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0;
+    return hidden ? 0 : errno;
+}
+
 /* What children inherit, but for the filter. */
 static int begin(const struct pi_os_seal *seal, pi_os_forbidden *forbidden)
 {
@@ -134,8 +144,9 @@ static int begin(const struct pi_os_seal *seal, pi_os_forbidden *forbidden)
         return EBUSY;
     if (!(seal->allow & PI_OS_ALLOW_ENVIRONMENT))
         clear_environment();
-    if (!(seal->allow & PI_OS_ALLOW_DUMPS) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        return errno;
+    int error = seal->allow & PI_OS_ALLOW_DUMPS ? 0 : hide();
+    if (error)
+        return error;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
     return handle_forbidden(forbidden);

@@ -1,6 +1,7 @@
 #include "os/spare.h"
 
 #include "base/atomic.h"
+#include "base/copy.h"
 #include "base/tuning.h"
 #include "os/clock.h"
 
@@ -140,6 +141,7 @@ static bool take(pid_t child, int flags, struct pi_os_end *end)
         (void)pi_os_spare_kill(child);
     if (ended != 0)
         describe(status, &usage, end);
+    pi_copy_clear(&usage, sizeof usage);
     return ended != 0;
 }
 

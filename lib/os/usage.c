@@ -1,5 +1,6 @@
 #include "os/usage.h"
 
+#include "base/copy.h"
 #include "base/tuning.h"
 #include "os/cancel.h"
 #include "os/fd.h"
@@ -54,13 +55,32 @@ static ssize_t read_own(char *text, size_t size)
     return length;
 }
 
+/* What follows the name; NULL: it is not there. volatile: what the C library looks through stays in
+ * registers, which a process that is forked has, too. */
+static const volatile char *find(const volatile char *text, const char *name)
+{
+    for (; *text; text++) {
+        size_t n = 0;
+        while (name[n] && text[n] == name[n])
+            n++;
+        if (!name[n])
+            return text + n;
+    }
+    return NULL;
+}
+
 /* The number of a line "<name>:  <number> kB" in bytes. False: there is no such line. */
 static bool read_line(const char *text, const char *name, uint64_t *bytes)
 {
-    const char *at = strstr(text, name);
-    if (at)
-        *bytes = strtoull(at + strlen(name), NULL, 10) * 1024;
-    return at;
+    const volatile char *at = find(text, name);
+    if (!at)
+        return false;
+    while (*at == ' ' || *at == '\t')
+        at++;
+    for (*bytes = 0; *at >= '0' && *at <= '9'; at++)
+        *bytes = 10 * *bytes + (uint64_t)(*at - '0');
+    *bytes *= 1024;
+    return true;
 }
 
 bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage)
@@ -74,12 +94,14 @@ bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage)
                  read_line(text, "\nRssAnon:", &anonymous) &&
                  read_line(text, "\nVmRSS:", &usage->resident) &&
                  read_line(text, "\nVmHWM:", &usage->peak);
+    if (known) {
+        (void)read_line(text, "\nVmSwap:", &swap); /* not where the kernel has no swap */
+        usage->private = anonymous + swap;
+    }
+    if (length > 0)
+        pi_copy_clear(text, (size_t)length); /* it names a task's process */
     errno = error;
-    if (!known)
-        return false;
-    (void)read_line(text, "\nVmSwap:", &swap); /* not where the kernel has no swap */
-    usage->private = anonymous + swap;
-    return true;
+    return known;
 }
 
 void pi_os_reset_peak(void)

@@ -8,6 +8,7 @@
  * memory of the worker, of which the next process is a copy.
  */
 #include "worker/fresh_look.h"
+#include "base/copy.h"
 #include "core/crash_record.h"
 #include "pool/feed_block.h"
 #include "worker/note.h"
@@ -28,12 +29,10 @@ static void pass_note(const struct posse_task *task, struct pi_task_memory *m)
 
 static void pass_progress(struct posse_task *task, struct pi_task_memory *m)
 {
-    volatile uint64_t *said;
     uint64_t numbers[2];
     if (pi_feed_get(&m->feed, &numbers[0], &numbers[1]) && (numbers[0] || numbers[1]))
         pi_feed_say(task, numbers[0], numbers[1]);
-    said = numbers;
-    said[0] = said[1] = 0;
+    pi_copy_clear(numbers, sizeof numbers);
 }
 
 /* order: relaxed: it need not be seen at once */

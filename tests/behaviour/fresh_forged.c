@@ -415,6 +415,46 @@ static int neighbours_task(posse_task *task, const void *arg, size_t size)
 
 TEST(nothing_in_memory, SEALABLE) { assert_nothing_left(neighbours_task); }
 
+#ifndef SANITIZED
+/* The worker reads this name when it looks at the memory of the process. */
+static int named_task(posse_task *task, const void *arg, size_t size)
+{
+    char name[16];
+    memset(name, 0245, sizeof name);
+    name[15] = '\0';
+    prctl(PR_SET_NAME, name);
+    pause_ms(2 * PI_LIMITS_CHECK_NS / PI_MS);
+    return 0;
+}
+
+/* How often eight bytes of such a name lie on the stack below the task, where its worker's calls
+ * have been. */
+static int stack_task(posse_task *task, const void *arg, size_t size)
+{
+    volatile unsigned char here;
+    long found = 0, row = 0;
+    for (volatile unsigned char *at = &here - (1 << 17); at < &here; at++) {
+        row = *at == 0245 ? row + 1 : 0;
+        found += row == 8;
+    }
+    return return_long(task, found);
+}
+
+TEST(nothing_on_the_stack, SEALABLE)
+{
+    posse_executor *pool = fresh_pool(1, (posse_seal){.allow = 0});
+    posse_future looks[4];
+    posse_job job = {.fn = named_task, .max_memory = (size_t)64 << 20};
+    posse_future named = submitted_job(pool, job);
+    for (size_t i = 0; i < COUNT(looks); i++)
+        looks[i] = submitted(pool, stack_task, NULL, 0);
+    take_error(named, POSSE_OK);
+    for (size_t i = 0; i < COUNT(looks); i++)
+        assert_int_equal(take_long(looks[i]), 0);
+    end_pool(pool);
+}
+#endif
+
 #ifdef __x86_64__
 #include <cpuid.h>
 
