@@ -15,7 +15,8 @@
  *   a task crashes        POSSE_WORKER_LOST, or another attempt, with the real signal and pid, and
  *                         the node in the message
  *   an agent or a node    its running tasks are lost with SIGHUP, or run again; if it is idle,
- *   dies, or is silent    nothing is lost. An agent that comes back, or a spare one, replaces it
+ *   dies, or is silent    nothing is lost, but what is sent to a silent node before it counts as
+ *                         lost. An agent that comes back, or a spare one, replaces it
  *   the program dies      all agents end within a second
  *   no node is there      tasks wait. If the launcher has ended and no agent ever came, the
  *                         executor is broken, with the launcher's words
@@ -105,9 +106,12 @@ typedef struct posse_remote_options {
      * SSH, MPIRUN, SRUN: what is run for it, with options of yours, as in a shell: "ssh -p 2222",
      * "mpiexec.hydra", "srun --mem=4G"; NULL: "ssh", "mpirun", "srun". */
     const char *command;
-    /* POSSE_LAUNCH_NONE: the token is written there, for this user alone. */
+    /* POSSE_LAUNCH_NONE: the token is written there, for this user alone. Without it no agent can
+     * come. No such file may be there; it stays, also after posse_destroy. */
     const char *token_file;
-    /* A node that answers nothing for so long is lost (at least 1000, over TCP); 0: 10000. */
+    /* A node that answers nothing for so long is lost (at least 1000, over TCP); 0: 10000. An agent
+     * gives the program up after 10 seconds, and behind ssh both do after 20, whatever stands
+     * here. */
     long silence_ms;
     /* posse_remote_create writes the address here. */
     char address[160];

@@ -72,18 +72,12 @@ static int64_t patience(const struct pi_agent *a)
     return refused ? PI_CONNECT_AGAIN_MS : PI_UNREACHABLE_MS;
 }
 
-/* A connection that lasts is of somebody; one that is accepted and ends at once may be a tunnel
- * that leads nowhere. */
 static bool is_alone(struct pi_agent *a)
 {
-    int64_t now = pi_net_now();
-    for (size_t i = 0; i < a->n; i++) {
-        const struct pi_spot *s = &a->spots[i];
-        if (s->state >= PI_GREETED ||
-            (s->state == PI_JOINING && now - s->since > PI_CONNECT_MS / 2))
-            a->alive = now;
-    }
-    return now - a->alive >= patience(a);
+    for (size_t i = 0; i < a->n; i++)
+        if (pi_spot_lasts(&a->spots[i]))
+            a->alive = pi_net_now();
+    return pi_net_now() - a->alive >= patience(a);
 }
 
 static void serve(struct pi_agent *a, const struct pollfd *fds)

@@ -98,6 +98,8 @@ static inline bool pi_spot_writes(const struct pi_spot *spot)
 {
     return spot->out_sent < spot->out.size + spot->out_tail_size;
 }
+/* Whether its connection is of somebody. */
+bool pi_spot_lasts(const struct pi_spot *spot);
 /* Ends the connection, and its task. */
 void pi_spot_close(struct pi_spot *spot);
 

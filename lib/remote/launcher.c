@@ -229,6 +229,24 @@ static _Noreturn void launcher_main(struct pi_commands *all)
     _exit(0); /* the end of the socket wakes the proxies */
 }
 
+/* Takes the signal of the process between, unless a child of the program has died, too, and shares
+ * it. */
+static void take_sigchld(pid_t between)
+{
+    const struct timespec now = {.tv_sec = 0};
+    sigset_t child;
+    siginfo_t info;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    if (sigtimedwait(&child, &info, &now) != SIGCHLD)
+        return;
+    info.si_pid = info.si_pid == between ? 0 : info.si_pid;
+    if (info.si_pid == 0)
+        (void)waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    if (info.si_pid != 0)
+        kill(getpid(), SIGCHLD);
+}
+
 /* ---- in the program ---- */
 
 /* The process between is this program's child for a moment. No SIGCHLD of it stays. */
@@ -253,13 +271,8 @@ static int fork_launcher(struct pi_commands *all)
     int how = 0;
     while (between > 0 && waitpid(between, &how, 0) < 0 && errno == EINTR)
         ;
-    if (between > 0 && !sigismember(&pending, SIGCHLD)) {
-        const struct timespec now = {.tv_sec = 0};
-        sigset_t child;
-        sigemptyset(&child);
-        sigaddset(&child, SIGCHLD);
-        (void)sigtimedwait(&child, NULL, &now);
-    }
+    if (between > 0 && !sigismember(&pending, SIGCHLD))
+        take_sigchld(between);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error ? error : WIFEXITED(how) && WEXITSTATUS(how) ? EAGAIN : 0;
 }

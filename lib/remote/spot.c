@@ -10,11 +10,18 @@
 
 #define MAX_TURN ((size_t)4 << 20) /* bytes that are read before others have their turn */
 
+/* One that is accepted and ends at once may be a tunnel that leads nowhere. */
+bool pi_spot_lasts(const struct pi_spot *s)
+{
+    return s->state >= PI_GREETED ||
+           (s->state == PI_JOINING && pi_net_now() - s->since > PI_CONNECT_MS / 2);
+}
+
 void pi_spot_close(struct pi_spot *s)
 {
     if (s->state == PI_CLOSED)
         return;
-    if (s->state >= PI_GREETED)
+    if (pi_spot_lasts(s))
         s->agent->alive = pi_net_now(); /* until now somebody was there */
     pi_work_drop(s);
     (void)shutdown(s->fd, SHUT_RDWR); /* processes of the pool may have copies */
@@ -74,6 +81,7 @@ void pi_spot_write(struct pi_spot *s)
 
 void pi_spot_connect(struct pi_spot *s)
 {
+    int64_t begin = pi_net_now();
     s->fd = pi_net_connect(s->agent->address);
     if (s->fd < 0) {
         s->agent->error = errno;
@@ -83,6 +91,7 @@ void pi_spot_connect(struct pi_spot *s)
     pi_net_watch(s->fd, PI_SILENCE_MS);
     s->state = PI_JOINING;
     s->since = pi_net_now();
+    s->agent->alive += s->since - begin; /* that it took long is no sign that nobody is there */
     s->agent->join.has_pool = s->agent->pool;
     pi_join_write(&s->out, &s->agent->join);
     pi_spot_write(s);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,7 +256,7 @@ static int large_task(posse_task *task, const void *arg, size_t size)
     return room == NULL;
 }
 
-/* A proxy that is stopped reads nothing: the agent's other place goes on. */
+/* While one place sends a large result, the other goes on. */
 TEST(a_slow_place_holds_up_no_other, PROCESSES)
 {
     struct hand hand = make_by_hand(2, plain());
@@ -313,6 +314,34 @@ TEST(after_a_rest_an_agent_connects_again, PROCESSES)
     assert_int_equal(take_long(submitted_long(hand.pool, square_task, 5)), 25);
     end_hand(&hand);
     (void)end_of(agent);
+}
+
+static int accepted(int listener)
+{
+    struct pollfd there = {.fd = listener, .events = POLLIN};
+    assert_int_equal(poll(&there, 1, PATIENCE_MS), 1);
+    int fd = accept(listener, NULL, NULL);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* Its connection is in the queue of a program that has places enough, and ends there. */
+TEST(a_spare_agent_connects_again, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    int listener = pi_net_listen("127.0.0.1:0", hand.options.address);
+    assert_true(listener >= 0);
+    pid_t agent = start_agent(&hand, 1);
+    int first = accepted(listener);
+    pause_ms(1500); /* longer than it tries to connect */
+    close(first);
+    int second = accepted(listener);
+    pause_ms(200);
+    assert_int_equal(waitpid(agent, NULL, WNOHANG), 0); /* it waits there */
+    close(second);
+    close(listener);
+    (void)end_of(agent);
+    end_hand(&hand);
 }
 
 static int closing_task(posse_task *task, const void *arg, size_t size)
