@@ -271,7 +271,7 @@ typedef struct posse_options {
      * also says what that changes in workers. Needs autopsy. 0: they are not. */
     long keep_stderr;
     /* 1: tasks keep times, which posse_trace.h tells. Costs each submit and each run a look at the
-     * clock (some 30 ns), and a future 64 bytes of shared memory. 0: they do not. */
+     * clock (some 50 ns a task), and a future 64 bytes of shared memory. 0: they do not. */
     long stamps;
     /* posse_isolation. POSSE_FRESH: each task runs in a process that has run no other one, and sees
      * only its own argument and result. It is sealed as `seal` says; NULL: as a seal that allows
@@ -748,9 +748,9 @@ POSSE_API bool posse_cancelled(posse_future future); /* has ended as POSSE_CANCE
 /* The state in words, for logs: "pending", "running", "cancelled", "finished: returned 8 bytes",
  * "finished: failed with code 7: no such page", "finished: worker 123 was killed by signal 9
  * (Killed)", ...; after "<name>: " if the job has a name: "thumbnail: pending"; and "stale". It is
- * one line: control characters are question marks. As snprintf: writes at most capacity bytes, the
- * end included, and returns the length that the text has without that limit. If buffer is NULL it
- * writes nothing. Does not block. */
+ * one line: bytes of control characters, and those that are no UTF-8, are question marks. As
+ * snprintf: writes at most capacity bytes, the end included, and returns the length that the text
+ * has without that limit. If buffer is NULL it writes nothing. Does not block. */
 POSSE_API size_t posse_describe(posse_future future, char *buffer, size_t capacity);
 
 /* Called when a future has ended. Returns 0; anything else goes to options.log. */

@@ -23,6 +23,7 @@ enum { BENCH_WORKERS = 2 }; /* as the peers */
 struct bench {
     posse_backend backend;
     bool smoke;           /* tiny counts: only whether it works is of interest */
+    bool stamps, trace;   /* of the pools; a trace that is never written */
     const char *who;      /* "posse process", ... */
     const char *scenario; /* its name in the output */
     /* Of `scaling`, where a run may say how many. */

@@ -79,7 +79,7 @@ enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
 struct request {
     unsigned backends;
-    bool smoke;
+    bool smoke, stamps, trace;
     int workers, submitters; /* of scaling */
     bool wanted[SCENARIOS];
 };
@@ -110,6 +110,8 @@ static void run(const struct request *request, const struct scenario *scenario,
     const struct bench bench = {
         .backend = backend,
         .smoke = request->smoke,
+        .stamps = request->stamps,
+        .trace = request->trace,
         .workers = request->workers,
         .submitters = request->submitters,
         .who = backend_whos[backend],
@@ -134,6 +136,8 @@ static void help(void)
         "\n"
         "  --backend NAME   only this backend\n"
         "  --smoke          tiny counts: does everything work? The figures mean nothing\n"
+        "  --stamps         with options.stamps\n"
+        "  --trace          while a trace is on, too; not of fresh\n"
         "  --workers N      of scaling; else %d\n"
         "  --submitters N   threads that submit, of scaling; else 1\n"
         "  --help           this text\n"
@@ -195,6 +199,10 @@ static struct request parse(int argc, char **argv)
             exit(fflush(stdout) == 0 ? 0 : 1);
         } else if (strcmp(argv[i], "--smoke") == 0) {
             request.smoke = true;
+        } else if (strcmp(argv[i], "--stamps") == 0) {
+            request.stamps = true;
+        } else if (strcmp(argv[i], "--trace") == 0) {
+            request.trace = true;
         } else if (strcmp(argv[i], "--backend") == 0) {
             if (i + 1 == argc)
                 misused("a name is missing after", argv[i]);

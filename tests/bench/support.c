@@ -4,6 +4,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <posse_trace.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,9 +64,13 @@ posse_executor *bench_create(const struct bench *bench, long workers)
         .struct_size = sizeof options,
         .backend = bench->backend,
         .max_workers = workers,
+        .stamps = bench->stamps || bench->trace,
     };
     posse_executor *pool = NULL;
     bench_must(bench, posse_create(&options, &pool), "posse_create");
+    if (bench->trace)
+        bench_must(bench, posse_trace_start(pool, "/dev/null", POSSE_TRACE_JSON),
+                   "posse_trace_start");
     return pool;
 }
 
