@@ -109,9 +109,9 @@ typedef struct posse_remote_options {
     /* POSSE_LAUNCH_NONE: the token is written there, for this user alone. Without it no agent can
      * come. No such file may be there; it stays, also after posse_destroy. */
     const char *token_file;
-    /* A node that answers nothing for so long is lost (at least 1000, over TCP); 0: 10000. An agent
-     * gives the program up after 10 seconds, and behind ssh both do after 20, whatever stands
-     * here. */
+    /* A node that answers nothing for so long is lost (at least 1000, over TCP; by ssh whole
+     * seconds); 0: 10000. An agent gives the program up after the same time; one behind ssh when
+     * the sshd of its node does. */
     long silence_ms;
     /* posse_remote_create writes the address here. */
     char address[160];

@@ -138,6 +138,7 @@ int pi_agent_run(struct pi_agent *a)
     a->spots = calloc(a->n, sizeof *a->spots);
     a->code = fds && a->spots ? -1 : 1;
     a->alive = pi_net_now();
+    a->silence_ms = PI_SILENCE_MS; /* until the program says it */
     for (size_t i = 0; a->code < 0 && i < a->n; i++)
         a->spots[i] = (struct pi_spot){.agent = a,
                                        .end = {.spot = &a->spots[i], .of_end = true},

@@ -75,6 +75,7 @@ struct pi_agent {
     posse_executor *pool;      /* made at the first HELLO, when all libraries are loaded */
     bool initializes;          /* with an initializer of the program */
     uint64_t message_memory;   /* of its tasks */
+    int silence_ms;            /* after which the program is given up */
     posse_completion_queue *ended;
     int64_t alive; /* when somebody was last seen there, in ms */
     bool welcomed;

@@ -7,7 +7,7 @@
  *   POSSE_AGENT           the agent's command line, quoted for a shell
  *   POSSE_NODE            the host; for mpirun and srun POSSE_NODES, all hosts,
  *                         POSSE_NODES_COUNT and POSSE_PLACES, of each
- *   POSSE_TUNNEL          of ssh
+ *   POSSE_TUNNEL          of ssh; POSSE_ALIVE, seconds, of which it gives up after three
  *   POSSE_RELAY           posse-relay and the list of nodes, quoted: it knows the places of each
  *   POSSE_REMOTE_TOKEN    of mpirun, srun and POSSE_LAUNCH_COMMAND; the others read it from stdin
  *
@@ -41,7 +41,7 @@ static const char *const texts[] = {
     [POSSE_LAUNCH_LOCAL] = "eval \"exec $POSSE_AGENT\"",
     [POSSE_LAUNCH_SSH] = "eval \"exec $POSSE_COMMAND\" '-o BatchMode=yes "
                          "-o ExitOnForwardFailure=yes -o StreamLocalBindMask=0177 "
-                         "-o ServerAliveInterval=5 "
+                         "-o ServerAliveInterval=\"$POSSE_ALIVE\" "
                          "-R \"$POSSE_TUNNEL\" \"$POSSE_NODE\" \"$POSSE_AGENT\"'",
     [POSSE_LAUNCH_MPIRUN] =
         "case $(eval \"$POSSE_COMMAND --version\" </dev/null 2>&1) in\n"
@@ -133,7 +133,8 @@ static bool set_tunnel(struct pi_command *c, const struct pi_launch *l, char add
     pi_token_write(any, name);
     snprintf(address, 128, "unix:/tmp/posse-%s", name);
     snprintf(tunnel, sizeof tunnel, "%s:%s", address + 5, l->target);
-    return set(c, "POSSE_TUNNEL", tunnel);
+    long silence = l->options->silence_ms ? l->options->silence_ms : PI_SILENCE_MS;
+    return set(c, "POSSE_TUNNEL", tunnel) && set_number(c, "POSSE_ALIVE", (silence + 2999) / 3000);
 }
 
 /* What follows the address and the places on the agent's command line. */

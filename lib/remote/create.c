@@ -23,6 +23,7 @@
 #include "remote/token.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -115,8 +116,9 @@ static posse_status read_options(struct making *m, const posse_options *options,
     if (excludes(&m->options))
         return POSSE_NOT_SUPPORTED;
     posse_remote_options *r = &m->remote;
+    bool silence = r->silence_ms == 0 || (r->silence_ms >= 1000 && r->silence_ms <= INT_MAX);
     if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_MPI_RELAY || r->places < 0 ||
-        r->silence_ms < 0 || (r->silence_ms && r->silence_ms < 1000) || !is_command(r))
+        !silence || !is_command(r))
         return POSSE_INVALID;
     m->launch.places = r->places ? r->places : usable_processors();
     return read_nodes(m);
@@ -153,6 +155,7 @@ static posse_status make_hello(struct pi_remote *r, posse_options *options)
     posse_status status = pi_setup_take(&setup, options, &r->modules);
     if (status != POSSE_OK)
         return status;
+    setup.silence_ms = (uint64_t)r->silence_ms;
     size_t modules = pi_modules_write(&r->modules, NULL, 0);
     r->hello_size = modules + pi_setup_write(&setup, NULL, 0);
     r->message_memory = setup.message_memory;
@@ -188,6 +191,7 @@ static posse_status make_shared(struct pi_remote *r)
 
 static posse_status make_parts(struct making *m)
 {
+    m->shared.silence_ms = m->remote.silence_ms ? (int)m->remote.silence_ms : PI_SILENCE_MS;
     posse_status status = make_hello(&m->shared, &m->options);
     if (status == POSSE_OK)
         status = make_shared(&m->shared);
@@ -198,7 +202,6 @@ static posse_status make_parts(struct making *m)
     if (status != POSSE_OK)
         return status;
     pi_token_write(m->shared.token, m->launch.token);
-    m->shared.silence_ms = m->remote.silence_ms ? (int)m->remote.silence_ms : PI_SILENCE_MS;
     return write_token(m);
 }
 

@@ -72,8 +72,8 @@ static void put_hook(struct pi_pack *pack, const struct pi_setup_hook *hook)
     pi_put_bytes(pack, hook->arg, (size_t)hook->size);
 }
 
-/* Two hooks without their arguments, five numbers, two flags, and the length of the prefix. */
-#define PI_SETUP_FIXED ((size_t)2 * 20 + (size_t)5 * 8 + 2 + 2)
+/* Two hooks without their arguments, six numbers, two flags, and the length of the prefix. */
+#define PI_SETUP_FIXED ((size_t)2 * 20 + (size_t)6 * 8 + 2 + 2)
 
 size_t pi_setup_write(const struct pi_setup *setup, unsigned char *at, size_t room)
 {
@@ -89,6 +89,7 @@ size_t pi_setup_write(const struct pi_setup *setup, unsigned char *at, size_t ro
     pi_put(&pack, setup->max_rss, 8);
     pi_put(&pack, setup->max_result, 8);
     pi_put(&pack, setup->message_memory, 8);
+    pi_put(&pack, setup->silence_ms, 8);
     pi_put(&pack, setup->wipe, 1);
     pi_put(&pack, setup->named, 1);
     pi_put_text(&pack, setup->prefix, sizeof setup->prefix - 1);
@@ -114,12 +115,13 @@ bool pi_setup_read(struct pi_pack *pack, struct pi_setup *setup)
     setup->max_rss = pi_get(pack, 8);
     setup->max_result = pi_get(pack, 8);
     setup->message_memory = pi_get(pack, 8);
+    setup->silence_ms = pi_get(pack, 8);
     setup->wipe = pi_get(pack, 1);
     setup->named = pi_get(pack, 1);
     pi_get_text(pack, setup->prefix, sizeof setup->prefix);
     bool power = setup->message_memory >= 64 && setup->message_memory <= PI_REMOTE_MESSAGES &&
                  (setup->message_memory & (setup->message_memory - 1)) == 0;
-    return !pack->wrong && power && setup->max_tasks <= LONG_MAX;
+    return !pack->wrong && power && setup->max_tasks <= LONG_MAX && setup->silence_ms <= INT_MAX;
 }
 
 /* ---- in the agent ---- */

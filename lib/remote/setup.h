@@ -18,6 +18,7 @@ struct pi_setup {
     } initializer, finalizer;
     uint64_t max_memory, max_tasks, max_rss, max_result;
     uint64_t message_memory;
+    uint64_t silence_ms; /* of the program, after which an agent gives it up */
     bool wipe, named;
     char prefix[16]; /* of the names of workers, if they are named */
 };

@@ -88,7 +88,7 @@ void pi_spot_connect(struct pi_spot *s)
         return;
     }
     s->agent->error = 0;
-    pi_net_watch(s->fd, PI_SILENCE_MS);
+    pi_net_watch(s->fd, s->agent->silence_ms);
     s->state = PI_JOINING;
     s->since = pi_net_now();
     s->agent->alive += s->since - begin; /* that it took long is no sign that nobody is there */

@@ -16,6 +16,7 @@ static posse_status make_pool(struct pi_agent *a, const struct pi_setup *setup)
         return POSSE_NOT_LOADED;
     a->initializes = options.initializer;
     a->message_memory = setup->message_memory;
+    a->silence_ms = (int)setup->silence_ms;
     posse_status status = posse_create(&options, &a->pool);
     return status == POSSE_OK ? posse_completion_queue_create(&a->ended) : status;
 }

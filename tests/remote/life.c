@@ -294,6 +294,8 @@ TEST(what_options_must_be, PROCESSES)
     assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
     remote = (posse_remote_options){.struct_size = sizeof remote, .listen = "nowhere"};
     assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
+    remote = (posse_remote_options){.struct_size = sizeof remote, .silence_ms = (long)1 << 32};
+    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
     remote = (posse_remote_options){.struct_size = 0};
     assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
     assert_status(posse_remote_create(NULL, NULL, &pool), POSSE_INVALID);

@@ -213,6 +213,7 @@ TEST(a_damaged_setup_is_refused, PROCESSES)
     unsigned char bytes[300];
     struct pi_setup setup = {.initializer = {.fn = {1, 4096}, .arg = "abc", .size = 3},
                              .message_memory = 1024,
+                             .silence_ms = 1000,
                              .prefix = "w"};
     size_t size = pi_setup_write(&setup, bytes, sizeof bytes);
     assert_true(size > 0 && size <= sizeof bytes);

@@ -2,8 +2,8 @@
 # usage: tests/trace/run.sh SCENE BACKEND json|svg
 #
 # Makes a trace with SCENE and checks it: JSON by a reader that knows the format (check_json.py),
-# SVG in a browser without a window (check_svg.html). Exit: 77 if there is no python3, or no
-# Chromium (tests/run.sh --long installs it).
+# SVG by a reader of XML, and in a browser without a window (check_svg.html). Exit: 77 if there is
+# no python3, or no Chromium (tests/run.sh --long installs it).
 set -eu
 scene=$1
 backend=$2
@@ -23,6 +23,10 @@ if [ "$format" = json ]; then
     python3 "$here/check_json.py" "$scratch/trace.json" "$scratch/expected"
     exit
 fi
+
+# A browser takes what is no XML for HTML.
+! command -v python3 >"$scratch/log" ||
+    python3 -c 'import sys, xml.dom.minidom as dom; dom.parse(sys.argv[1])' "$scratch/trace.svg"
 
 browser=
 for name in chromium chromium-browser google-chrome; do
