@@ -31,8 +31,12 @@ static void read_stamps(posse_future future, struct pi_slot *slot, posse_info *i
     } else if (pi_stamps_in_slot(slot)) {
         info->submitted_ns = in_slot;
     }
-    if (info->state == POSSE_STATE_ENDED)
-        info->ended_ns = pi_load_relaxed(&stamps->ended); /* as said */
+    if (info->state != POSSE_STATE_ENDED)
+        return;
+    info->ended_ns = pi_load_relaxed(&stamps->ended); /* as said */
+    /* A thread begins a task that was killed when it had just claimed it. */
+    if (info->started_ns > info->ended_ns)
+        info->started_ns = info->ended_ns;
 }
 
 static void read_details(posse_executor *e, struct pi_slot *slot, posse_info *info)
