@@ -87,11 +87,13 @@ void pi_spot_connect(struct pi_spot *s)
         s->agent->error = errno;
         return;
     }
-    s->agent->error = 0;
     pi_net_watch(s->fd, s->agent->silence_ms);
     s->state = PI_JOINING;
     s->since = pi_net_now();
-    s->agent->alive += s->since - begin; /* that it took long is no sign that nobody is there */
+    /* That it took long is no sign that nobody is there; that it went again is one that somebody
+     * is. */
+    s->agent->alive = s->agent->error ? s->since : s->agent->alive + s->since - begin;
+    s->agent->error = 0;
     s->agent->join.has_pool = s->agent->pool;
     pi_join_write(&s->out, &s->agent->join);
     pi_spot_write(s);
