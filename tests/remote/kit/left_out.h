@@ -83,6 +83,7 @@ static const struct {
     {"priority_queue", "memory_comes_and_goes", SHARED},
     {"progress", "while_it_runs_and_after", LATE},
     {"recycle", "P12_max_tasks_per_worker", COUNTS},
+    {"recycle", "killed_while_recycling", COUNTS},
     {"recycle", "nested_tasks", COUNTS},
     {"recycle", "what_was_forgotten_is_free", SHARED},
     {"recycle", "what_was_given_stays", SHARED},
