@@ -48,7 +48,7 @@
  *     its deadline what it has noted for posse_autopsy since then may be missing, too
  *   - if the seal allows processes, none is forked ahead, and a worker whose task has left a child
  *     is replaced: that child dies
- * A task costs a fork and the end of a process, 100 to 400 microseconds for a small program. Each
+ * A task costs a fork and the end of a process, 0.1 to 2 milliseconds for a small program. Each
  * worker has one process more.
  *
  * posse_seal(7) has the list of all calls that are allowed, and what a seal does not protect. Linux

@@ -8,8 +8,8 @@
  * the bar is drawn again below it.
  */
 #include "bar.h"
-#include "base/utf8.h"
 #include "base/tuning.h"
+#include "base/utf8.h"
 #include "internal.h"
 #include "os/clock.h"
 #include "os/tty.h"

@@ -1,7 +1,8 @@
 /* copy.h - a copy that leaves nothing behind, and how what is left behind is cleared.
  *
- * Runs in: worker. The C library copies by registers that keep the bytes, and a fork gives these to
- * the child. This goes through one register that is used for all else, too, or through none.
+ * Runs in: worker; the clearing also in the program and the supervisor. The C library copies by
+ * registers that keep the bytes, and a fork gives these to the child. This copy goes through one
+ * register that is used for all else, too, or through none.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* agent.h - a process on a node that runs tasks of a program elsewhere, in a local pool.
  *
- * Runs in: agent. One thread, which blocks only in poll: no slow connection holds another up.
+ * Runs in: agent. One thread, which blocks in poll, and while it connects. No connection that is
+ * slow holds another up, but one that is being made does.
  *
  *   agent.c   connects, sleeps, and ends when nobody is there to connect to
  *   spot.c    one place: its connection, and what comes and goes there

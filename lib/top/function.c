@@ -1,7 +1,7 @@
 /* Runs in: posse-top. */
 #include "top/function.h"
-#include "base/utf8.h"
 #include "base/tuning.h"
+#include "base/utf8.h"
 #include "os/fd.h"
 #include "top/proc.h"
 #include "top/text.h"

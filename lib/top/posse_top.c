@@ -4,8 +4,8 @@
  * It only reads: /proc, and the executors' shared memory by way of it. It sends no signal, traces
  * nobody and writes nowhere, so the program does not notice it.
  */
-#include "os/clock.h"
 #include "base/utf8.h"
+#include "os/clock.h"
 #include "top/choose.h"
 #include "top/live.h"
 #include "top/rates.h"

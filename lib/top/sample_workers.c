@@ -3,8 +3,8 @@
  * The workers of one executor: what their records say, the task that runs, and their processes,
  * which are the supervisor's children of the name <its name>_<number>.
  */
-#include "map_chunk.h"
 #include "base/utf8.h"
+#include "map_chunk.h"
 #include "os/clock.h"
 #include "top/sample.h"
 #include "top/text.h"
