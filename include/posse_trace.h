@@ -100,8 +100,9 @@ typedef enum posse_trace_format {
 /* Begins a trace. Each worker keeps its last 4096 events in shared memory, so that those of a
  * worker that dies are there; fewer, if all would take more than an eighth of options.max_memory.
  * That memory stays until posse_destroy. A run costs some 20 ns more. Workers leave no events if
- * their number is at least twice max_workers of posse_create, and at least 8. Only one thread of
- * the program at a time may call this, or posse_trace_stop.
+ * their number is at least twice max_workers of posse_create, and at least 8. The file says how
+ * many events are lacking. Only one thread of the program at a time may call this, or
+ * posse_trace_stop.
  * POSSE_NOT_SUPPORTED: the executor is without options.stamps, or a worker process called it.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: there is no memory.
  * POSSE_INVALID: path is NULL, format unknown, or a trace is on already.
@@ -113,7 +114,8 @@ POSSE_API POSSE_CHECK posse_status posse_trace_start(posse_executor *executor, c
  * read. A run that has not ended lasts until this moment in it. posse_destroy writes no file, so a
  * program that wants one calls this before, also after posse_shutdown or when the executor is
  * broken.
- * POSSE_SYSTEM, POSSE_NO_MEMORY: the file cannot be written; errno tells why. The trace is over.
+ * POSSE_SYSTEM, POSSE_NO_MEMORY: the file cannot be written; errno tells why. It is empty then, if
+ * the system lets it be cut, or not whole. The trace is over.
  * POSSE_INVALID: no trace is on. POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_trace_stop(posse_executor *executor);
 

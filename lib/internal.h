@@ -176,6 +176,8 @@ bool pi_calls_back(const posse_executor *executor);
 /* Waits until all callbacks have returned, or the executor is being destroyed: posse_destroy calls
  * the others. Does not wait in a callback. *called: there were some. POSSE_OK, POSSE_TIMEOUT. */
 posse_status pi_finish_callbacks(posse_executor *executor, uint64_t until, bool *called);
+/* stats.c: the part of posse_get_stats that counts tasks and workers. One pass over the slots. */
+void pi_count_tasks(posse_executor *executor, posse_stats *stats);
 /* wait_idle.c: as posse_wait_idle. */
 struct pi_idle_wait {
     posse_executor *executor;

@@ -78,14 +78,12 @@ void pi_log_say(posse_executor *e, posse_log_event event, const char *format, ..
 }
 
 /* The words of a task may be a stranger's: neither lines nor what a terminal would obey. */
-static void tell_error(posse_executor *e, posse_log_event event, long worker,
-                       const posse_error *error)
+static void tell_error(posse_executor *e, posse_log_event event, const posse_error *error)
 {
     char line[sizeof error->message];
     pi_utf8_clean(line, sizeof line, error->message, sizeof line);
-    tell(e->log,
-         (posse_log_record){
-             .event = event, .executor = e, .message = line, .worker = worker, .error = error});
+    tell(e->log, (posse_log_record){
+                     .event = event, .executor = e, .message = line, .worker = -1, .error = error});
 }
 
 /* ---- tasks ---- */
@@ -100,7 +98,7 @@ static void tell_task(posse_executor *e, uint32_t index)
     pi_see_blocks(e); /* its message may be in one */
     pi_error_of_task(e, &(struct pi_seen){.slot = slot, .word = word}, &error);
     if (pi_discard(e, index, word)) /* else another thread tells it */
-        tell_error(e, POSSE_LOG_TASK_FAILED, -1, &error);
+        tell_error(e, POSSE_LOG_TASK_FAILED, &error);
 }
 
 static void tell_all_tasks(posse_executor *e)
@@ -130,14 +128,34 @@ static void tell_tasks(posse_executor *e)
 
 /* ---- workers ---- */
 
-static void tell_worker(posse_executor *e, const struct pi_worker_event *event)
+/* With its task, whose name may be a stranger's words. */
+static void tell_loss(posse_executor *e, const struct pi_worker_event *event)
 {
     const struct pi_death *death = &event->death;
+    char line[sizeof(posse_error) + sizeof event->name], name[sizeof event->name];
     posse_error error = {.struct_size = sizeof error,
                          .status = death->forbidden ? POSSE_FORBIDDEN : POSSE_WORKER_LOST};
+    posse_log_record record = {.event = POSSE_LOG_WORKER_LOST,
+                               .executor = e,
+                               .message = line,
+                               .worker = event->worker,
+                               .error = &error};
+    pi_error_of_death(death, &error);
+    pi_utf8_clean(name, sizeof name, event->name, sizeof name);
+    snprintf(line, sizeof line, "%s", error.message);
+    if (event->task) {
+        record.task = (posse_future){e, event->task - 1, event->generation};
+        memcpy(record.task_name, event->name, sizeof record.task_name - 1);
+        snprintf(line, sizeof line, "%s; it ran task%s%s (slot %u, generation %u)", error.message,
+                 *name ? " " : "", name, event->task - 1, event->generation);
+    }
+    tell(e->log, record);
+}
+
+static void tell_worker(posse_executor *e, const struct pi_worker_event *event)
+{
     if (event->kind == PI_WORKER_LOST) {
-        pi_error_of_death(death, &error);
-        tell_error(e, POSSE_LOG_WORKER_LOST, event->worker, &error);
+        tell_loss(e, event);
         return;
     }
     tell(e->log, (posse_log_record){.event = POSSE_LOG_WORKER_REPLACED,
@@ -168,7 +186,7 @@ static void tell_break(posse_executor *e)
     if (pi_phase_of(e) < PI_DEAD || atomic_exchange(&e->log->told_broken, true))
         return;
     pi_error_of_break(e, &error);
-    tell_error(e, POSSE_LOG_BROKEN, -1, &error);
+    tell_error(e, POSSE_LOG_BROKEN, &error);
 }
 
 /* options.log does not return: the rest of the list is found by a rescan. */

@@ -110,7 +110,7 @@ posse_status posse_progress_map_next(posse_progress_bar *bar, posse_map_iter *m,
 static uint64_t count_tasks(posse_executor *e, uint64_t *left)
 {
     posse_stats stats = {.struct_size = sizeof stats};
-    (void)posse_get_stats(e, &stats);
+    pi_count_tasks(e, &stats);
     *left = stats.queued + stats.running;
     return stats.done + stats.failed + stats.cancelled + stats.timed_out + stats.lost;
 }
@@ -121,12 +121,17 @@ static void show_tasks(posse_progress_bar *bar)
     posse_progress_draw(bar, ended, ended + left);
 }
 
-/* Before the wait for an idle executor sleeps. */
+/* Before the wait for an idle executor sleeps. To count takes the longer the more tasks there are:
+ * then the bar is drawn the more seldom. */
 static uint64_t draw_if_due(void *context, uint64_t until)
 {
     posse_progress_bar *bar = context;
-    if (pi_bar_is_due(bar))
+    if (pi_bar_is_due(bar)) {
+        uint64_t begin = pi_os_now();
         show_tasks(bar);
+        uint64_t now = pi_os_now(), next = now + PI_BAR_COUNT_SHARE * (now - begin);
+        bar->next = next > bar->next ? next : bar->next;
+    }
     return pi_bar_until(bar, until);
 }
 

@@ -27,14 +27,20 @@ static void count_workers(posse_executor *e, posse_stats *stats)
         stats->done += pi_count_finished(e, i, PI_END_DONE);
         stats->failed += pi_count_finished(e, i, PI_END_FAILED);
         stats->timed_out += pi_count_finished(e, i, PI_END_TIMED_OUT);
-        stats->cpu_ns += pi_worker_cpu_ns(e, i);
         stats->lost += pi_count_finished(e, i, PI_END_LOST);
     }
     unsigned idle = pi_idle_count(&s->header->idle, workers);
     stats->workers_idle = idle < stats->workers ? idle : stats->workers;
 }
 
-static void count_tasks(posse_executor *e, posse_stats *stats)
+/* A system call for each worker. */
+static void count_cpu(posse_executor *e, posse_stats *stats)
+{
+    for (unsigned i = 0, n = pi_workers_count(&e->segment); i < n; i++)
+        stats->cpu_ns += pi_worker_cpu_ns(e, i);
+}
+
+static void count_slots(posse_executor *e, posse_stats *stats)
 {
     struct pi_slots *slots = &e->segment.slots;
     uint32_t count = pi_slots_count(slots);
@@ -45,6 +51,12 @@ static void count_tasks(posse_executor *e, posse_stats *stats)
         stats->futures += pi_in_use(word);
     }
     stats->memory_used += stats->futures * (pi_group_size(e) / PI_GROUP_SLOTS);
+}
+
+void pi_count_tasks(posse_executor *e, posse_stats *stats)
+{
+    count_workers(e, stats);
+    count_slots(e, stats);
 }
 
 static void count_blocks(posse_executor *e, posse_stats *stats)
@@ -72,8 +84,8 @@ posse_status posse_get_stats(posse_executor *e, posse_stats *stats)
         return status;
     status = pi_check(e);
     if (status == POSSE_OK) {
-        count_workers(e, &seen);
-        count_tasks(e, &seen);
+        pi_count_tasks(e, &seen);
+        count_cpu(e, &seen);
         count_blocks(e, &seen);
         count_memory(e, &seen);
     }

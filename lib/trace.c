@@ -38,18 +38,23 @@ static void destroy(struct pi_trace *trace)
     free(trace);
 }
 
-static struct pi_trace *create(const posse_executor *e, const char *path)
+/* It begins now. */
+static struct pi_trace *create(posse_executor *e, const char *path, posse_trace_format format)
 {
     struct pi_trace *trace = calloc(1, sizeof *trace);
     if (!trace)
         return NULL;
     size_t size = strlen(path) + 1;
+    trace->format = format;
+    trace->began = pi_os_now();
+    trace->missed = pi_load_relaxed(&e->segment.header->trace_missed); /* relaxed: it only counts */
     trace->path = malloc(size);
-    if (trace->path)
-        memcpy(trace->path, path, size);
     trace->heads = calloc(e->segment.trace.rings, sizeof *trace->heads);
-    if (trace->path && trace->heads)
+    if (trace->path && trace->heads && pi_trace_count(e, trace, trace->began)) {
+        memcpy(trace->path, path, size);
+        pi_trace_heads(e, trace->heads);
         return trace;
+    }
     destroy(trace);
     return NULL;
 }
@@ -77,13 +82,9 @@ posse_status posse_trace_start(posse_executor *e, const char *path, posse_trace_
         return status;
     if (!pi_grow_trace(e))
         return pi_failure(PI_NO_SHARED);
-    struct pi_trace *trace = create(e, path);
+    struct pi_trace *trace = create(e, path, format);
     if (!trace)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    trace->format = format;
-    trace->began = pi_os_now();
-    pi_trace_heads(e, trace->heads);
-    (void)pi_trace_count(e, trace, trace->began);
     e->trace = trace;
     pi_store_relaxed(&e->segment.header->tracing, 1); /* relaxed: see segment.h */
     return POSSE_OK;

@@ -42,10 +42,11 @@ struct pi_trace {
     char *path;
     uint64_t began, ended;
     uint64_t *heads; /* of each ring, when it began */
+    uint64_t missed; /* pi_header.trace_missed, when it began */
     /* By pi_trace_read: in the order of their begin. */
     struct pi_trace_event *events;
     size_t n, room;
-    uint64_t dropped; /* events that were overwritten or are not whole */
+    uint64_t dropped; /* events that were overwritten, are not whole, or had no place */
     unsigned workers; /* 1 + the last that has an event */
     struct pi_trace_row *rows;
 };

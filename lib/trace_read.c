@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TWINS                                                                                  \
-    64 /* events that begin at the same time: all workers end a sleep, or the trace
-                        begins */
+/* Events that begin at the same time: all workers end a sleep, or the trace begins. */
+#define MAX_TWINS 64
 
 void pi_trace_heads(posse_executor *e, uint64_t *heads)
 {
@@ -137,7 +136,8 @@ static bool read_ring(posse_executor *e, struct pi_trace *trace, unsigned number
 
 /* ---- runs that go on ---- */
 
-static void read_running(posse_executor *e, struct pi_trace *trace, uint32_t index, uint64_t word)
+/* False: there is no memory. */
+static bool read_running(posse_executor *e, struct pi_trace *trace, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     struct pi_stamps *stamps = &e->segment.stamps[index];
@@ -147,7 +147,7 @@ static void read_running(posse_executor *e, struct pi_trace *trace, uint32_t ind
     event.attempt = pi_load_relaxed(&slot->attempt); /* relaxed, all: the word is looked at again */
     uint64_t life = pi_load_acquire(&stamps->life);  /* with pi_stamp_start */
     if (life >> 32 != event.generation)
-        return;
+        return true;
     event.value[1] = pi_trace_process((uint32_t)life, 0, 0);
     event.began = pi_load_relaxed(&stamps->started);       /* as said */
     event.submitted = pi_load_relaxed(&stamps->submitted); /* as said */
@@ -158,15 +158,16 @@ static void read_running(posse_executor *e, struct pi_trace *trace, uint32_t ind
         memcpy(event.name, details->name, sizeof event.name - 1);
     /* before it is used */
     if (!pi_same_state(pi_load_again(&slot->word), word) || event.began > event.at)
-        return;
+        return true;
     struct pi_trace_event *to = add(trace);
     if (!to)
-        return;
+        return false;
     *to = event;
     fit(trace, to);
+    return true;
 }
 
-static void read_slots(posse_executor *e, struct pi_trace *trace)
+static bool read_slots(posse_executor *e, struct pi_trace *trace)
 {
     struct pi_slots *slots = &e->segment.slots;
     uint32_t count = pi_slots_count(slots);
@@ -174,9 +175,11 @@ static void read_slots(posse_executor *e, struct pi_trace *trace)
     for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
         uint64_t word = pi_load_acquire(&slots->at[i].word); /* with pi_slot_transition */
         bool left = pi_final(word) && (word & PI_PINNED);    /* a thread still runs it */
-        if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING || left)
-            read_running(e, trace, i, word);
+        bool runs = pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING || left;
+        if (runs && !read_running(e, trace, i, word))
+            return false;
     }
+    return true;
 }
 
 /* ---- order ---- */
@@ -256,8 +259,7 @@ bool pi_trace_read(posse_executor *e, struct pi_trace *trace)
     for (unsigned i = 0; i < e->segment.trace.rings; i++)
         if (!read_ring(e, trace, i))
             return false;
-    read_slots(e, trace);
-    if (!pi_trace_count(e, trace, trace->ended))
-        return false;
-    return arrange(trace);
+    /* relaxed: it only counts. A task may have overwritten it. */
+    trace->dropped += (uint32_t)(pi_load_relaxed(&e->segment.header->trace_missed) - trace->missed);
+    return read_slots(e, trace) && pi_trace_count(e, trace, trace->ended) && arrange(trace);
 }

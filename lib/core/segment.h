@@ -108,6 +108,8 @@ struct pi_header {
     _Atomic uint32_t trim;
     /* 1: a trace is on. order: relaxed, as its edges are not sharp. */
     _Atomic uint32_t tracing;
+    /* Events that had no place: see core/trace_ring.h. order: relaxed, because it only counts. */
+    _Atomic uint64_t trace_missed;
 
     _Alignas(128) struct pi_idle idle;
     struct pi_ring_shared ring[PI_QUEUE_RINGS];

@@ -19,6 +19,8 @@
  * worker that dies after its event and before the last arrow leaves two of one run: the reader
  * shows the supervisor's.
  *
+ * A writer that has no ring, or cannot open it, counts in `trace_missed` of the header.
+ *
  * A task may overwrite all this. So a reader checks each number, and shows at worst what is not so.
  */
 #pragma once

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "core/details.h"
 #include "core/slot.h"
 
 #define PI_WORKER_EVENTS 32u
@@ -23,7 +24,10 @@ enum pi_worker_event_kind { PI_WORKER_LOST = 1, PI_WORKER_REPLACED };
 struct pi_worker_event {
     uint32_t kind; /* enum pi_worker_event_kind */
     uint32_t worker;
-    struct pi_death death; /* of LOST */
+    /* Of LOST: */
+    struct pi_death death;
+    uint32_t task, generation; /* 1 + the slot of the task that it ran, 0: none */
+    char name[PI_NAME_SIZE];   /* of its job */
 };
 
 struct pi_worker_events {

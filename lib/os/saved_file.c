@@ -22,11 +22,24 @@ static int write_all(int fd, const char *at, size_t size)
     return 0;
 }
 
+static int open_new(const char *path)
+{
+    int fd;
+    while ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600)) < 0 &&
+           errno == EINTR) {
+    }
+    return fd;
+}
+
+/* Some file systems tell here of what they could not write. After EINTR the descriptor is gone, and
+ * what was written is there. */
+static int close_written(int fd) { return close(fd) == 0 || errno == EINTR ? 0 : errno; }
+
 int pi_os_file_write(const char *path, const void *head, size_t size,
                      const struct pi_os_bytes *bytes)
 {
     PI_OS_NO_CANCEL;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600);
+    int fd = open_new(path);
     if (fd < 0)
         return errno;
     int error = write_all(fd, head, size);
@@ -34,8 +47,10 @@ int pi_os_file_write(const char *path, const void *head, size_t size,
         error = write_all(fd, bytes->at, bytes->size);
     if (error)
         (void)ftruncate(fd, 0);
-    pi_os_close(fd);
-    return error;
+    int lost = close_written(fd);
+    if (lost)
+        (void)truncate(path, 0);
+    return error ? error : lost;
 }
 
 int pi_os_file_open(const char *path)

@@ -11,7 +11,8 @@ struct pi_os_bytes {
 };
 
 /* Writes a file: a head, and then bytes. What is there is replaced; if nothing is, only its owner
- * may read it. Does not wait for a reader. 0 or an errno: the file is empty then. */
+ * may read it. Does not wait for a reader. 0 or an errno: the file is empty then, unless it cannot
+ * be cut. */
 int pi_os_file_write(const char *path, const void *head, size_t size,
                      const struct pi_os_bytes *bytes);
 

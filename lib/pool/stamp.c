@@ -101,7 +101,8 @@ void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_stat
     } else {
         raise_end(stamps, run.at);
     }
-    bool reaped = ran && e->backend->kills && e->owner == PI_OWNER_NONE;
+    /* A thread whose task is ended otherwise goes on with it: see pi_stamp_left. */
+    bool reaped = ran && (e->backend->kills ? e->owner == PI_OWNER_NONE : to == PI_LOST);
     if (own || (reaped && pi_owner(from) < pi_workers_count(&e->segment)))
         note_run(e, &run);
 }

@@ -13,11 +13,11 @@
 
 #define SUPERVISOR 0u
 
-/* The ring of a worker. NULL: it has none, or no memory. */
+/* NULL: the writer has none, or cannot open it. */
 static struct pi_trace_ring *ring_of(posse_executor *e, unsigned ring)
 {
     struct pi_trace_rings *rings = &e->segment.trace;
-    if (!pi_tracing(e) || ring >= rings->rings || !pi_monotonic_get(&rings->begun))
+    if (ring >= rings->rings || !pi_monotonic_get(&rings->begun))
         return NULL;
     return pi_trace_ring(rings, ring);
 }
@@ -63,11 +63,18 @@ static void write_fields(struct pi_trace_cell *event, const struct draft *draft)
         pi_store_release(&event->name[i], name[i]); /* as said */
 }
 
+static void miss(posse_executor *e)
+{
+    pi_add_relaxed(&e->segment.header->trace_missed, 1); /* relaxed: it only counts */
+}
+
 static void append(posse_executor *e, unsigned number, const struct draft *draft)
 {
     struct pi_trace_ring *ring = ring_of(e, number);
-    if (!ring)
+    if (!ring) {
+        miss(e);
         return;
+    }
     uint64_t position = position_of(e, ring);
     struct pi_trace_cell *event = &ring->at[position % e->segment.trace.capacity];
     pi_store_relaxed(&event->mark, 0); /* relaxed: the next store publishes it */

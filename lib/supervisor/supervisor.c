@@ -13,6 +13,7 @@
 #include "base/tuning.h"
 #include "os/clock.h"
 #include "pool/backend.h"
+#include "pool/block.h"
 #include "pool/tracer.h"
 #include "pool/finish.h"
 #include "pool/phase.h"
@@ -28,6 +29,7 @@
 #include "supervisor/serve.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct pi_supervisor *pi_supervisor_create(posse_executor *e)
 {
@@ -144,13 +146,29 @@ static uint32_t forbidden_call(posse_executor *e, unsigned worker, const struct 
     return call ? call : PI_UNKNOWN_CALL;
 }
 
+/* The task that it ran, which is not recovered yet. */
+static void note_task(const struct pi_supervisor *s, unsigned worker, struct pi_worker_event *event)
+{
+    posse_executor *e = s->executor;
+    uint64_t task = pi_current_task(s, worker);
+    event->task = (uint32_t)task;
+    event->generation = (uint32_t)(task >> 32);
+    if (!task)
+        return;
+    pi_see_blocks(e); /* the details may lie there */
+    const struct pi_details *details = pi_slot_details(e, &e->segment.slots.at[event->task - 1]);
+    if (details)
+        memcpy(event->name, details->name, sizeof event->name - 1);
+}
+
 /* A worker that posse_destroy or its like has ended is not told. */
 static void note_loss(struct pi_supervisor *s, unsigned worker, const struct pi_death *death)
 {
     pi_increment(&s->executor->segment.header->workers_lost);
     if (s->phase_seen >= PI_STOPPING)
         return;
-    const struct pi_worker_event event = {PI_WORKER_LOST, worker, *death};
+    struct pi_worker_event event = {PI_WORKER_LOST, worker, .death = *death};
+    note_task(s, worker, &event);
     pi_report_worker(s->executor, &event);
     s->unreplaced++;
 }

@@ -19,6 +19,8 @@ struct log {
     pthread_t thread;
     posse_error last;          /* of TASK_FAILED */
     posse_error lost;          /* of WORKER_LOST */
+    posse_future lost_task;    /* the same */
+    char lost_name[32];        /* the same */
     char message[EVENTS][320]; /* the last one of each kind */
 };
 
@@ -37,7 +39,8 @@ static bool is_right(const posse_log_record *record)
     return record->struct_size == sizeof *record && record->level == levels[record->event] &&
            (record->executor != NULL) == (record->event != POSSE_LOG_THREADS) && *record->message &&
            !strchr(record->message, '\n') && (record->worker >= 0) == of_worker &&
-           (record->error != NULL) == has_error;
+           (record->error != NULL) == has_error &&
+           (record->event == POSSE_LOG_WORKER_LOST || !record->task.executor);
 }
 
 static void write_log(void *context, const posse_log_record *record)
@@ -53,8 +56,11 @@ static void write_log(void *context, const posse_log_record *record)
         atomic_fetch_add(&log->wrong, 1);
     if (record->event == POSSE_LOG_TASK_FAILED)
         log->last = *record->error;
-    if (record->event == POSSE_LOG_WORKER_LOST)
+    if (record->event == POSSE_LOG_WORKER_LOST) {
         log->lost = *record->error;
+        log->lost_task = record->task;
+        memcpy(log->lost_name, record->task_name, sizeof log->lost_name);
+    }
     snprintf(log->message[record->event], sizeof log->message[0], "%s", record->message);
     atomic_fetch_add(&log->told[record->event], 1);
 }
@@ -239,6 +245,48 @@ TEST(a_late_task, PARALLEL)
     assert_status(log.last.status, POSSE_DEADLINE);
     assert_int_equal(told(&log, POSSE_LOG_WORKER_LOST), backend() == POSSE_PROCESS);
     free_gate(pool, gate);
+    end_logged(pool, &log);
+}
+
+/* Its record names the task, also one that is run again. */
+TEST(the_task_of_a_lost_worker, PROCESSES)
+{
+    char words[64];
+    long signal = SIGKILL;
+    struct log log = open_log();
+    posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
+    posse_future named = submitted_job(pool, (posse_job){.fn = signal_task,
+                                                         .arg = &signal,
+                                                         .size = sizeof signal,
+                                                         .name = "a\nname",
+                                                         .retries = 1});
+    take_error(named, POSSE_WORKER_LOST);
+    assert_eventually(told(&log, POSSE_LOG_WORKER_LOST) == 2);
+    assert_memory_equal(&log.lost_task, &named, sizeof named);
+    assert_string_equal(log.lost_name, "a\nname");
+    snprintf(words, sizeof words, "; it ran task a?name (slot %u, generation %u)", named.slot,
+             named.generation);
+    assert_non_null(strstr(log.message[POSSE_LOG_WORKER_LOST], words));
+    posse_future other = submitted_long(pool, signal_task, SIGTERM);
+    take_error(other, POSSE_WORKER_LOST);
+    assert_eventually(told(&log, POSSE_LOG_WORKER_LOST) == 3);
+    assert_memory_equal(&log.lost_task, &other, sizeof other);
+    assert_string_equal(log.lost_name, "");
+    assert_non_null(strstr(log.message[POSSE_LOG_WORKER_LOST], "; it ran task (slot "));
+    end_logged(pool, &log);
+}
+
+/* A worker that dies as it sleeps has none. */
+TEST(a_lost_worker_without_a_task, PROCESSES)
+{
+    struct log log = open_log();
+    posse_executor *pool = POOL(1, .log = write_log, .log_context = &log);
+    pid_t worker = (pid_t)take_long(submitted(pool, identity_task, NULL, 0));
+    assert_eventually(stats_of(pool).workers_idle == 1);
+    assert_int_equal(kill(worker, SIGKILL), 0);
+    assert_eventually(told(&log, POSSE_LOG_WORKER_LOST) == 1);
+    assert_null(log.lost_task.executor);
+    assert_null(strstr(log.message[POSSE_LOG_WORKER_LOST], "it ran"));
     end_logged(pool, &log);
 }
 

@@ -7,6 +7,12 @@ import collections
 import json
 import sys
 
+# The members that the format knows, and what each holds.
+MEMBERS = {
+    "ph": str, "name": str, "cat": str, "cname": str, "s": str, "args": dict,
+    "pid": int, "tid": int, "ts": (int, float), "dur": (int, float),
+}
+COLOURS = {"thread_state_running", "grey", "good", "bad", "terrible", "white"}
 NEEDED = {
     "X": {"name", "cat", "ts", "dur", "pid", "tid", "args"},
     "i": {"name", "cat", "ts", "s", "pid", "tid", "args"},
@@ -25,11 +31,42 @@ def check_event(event):
         fail("a phase that is unknown:", event)
     if not NEEDED[phase] <= event.keys():
         fail("it lacks", NEEDED[phase] - event.keys(), event)
-    for key in ("ts", "dur", "pid", "tid"):
-        if key in event and (not isinstance(event[key], (int, float)) or event[key] < 0):
-            fail(key, "is no number from 0 on:", event)
+    for key, value in event.items():
+        if key not in MEMBERS or not isinstance(value, MEMBERS[key]) or isinstance(value, bool):
+            fail(key, "is no member of the format, or of another type:", event)
+        if isinstance(value, (int, float)) and value < 0:
+            fail(key, "is below 0:", event)
+    if not event["name"]:
+        fail("an event without a name:", event)
+    if event.get("s", "t") not in ("g", "p", "t"):
+        fail("a scope that is unknown:", event)
+    if event.get("cname", "grey") not in COLOURS:
+        fail("a colour that is unknown:", event)
     if phase == "C" and not all(isinstance(value, int) for value in event["args"].values()):
         fail("a counter that is no number:", event)
+    if phase == "M" and event["name"] not in ("process_name", "thread_name"):
+        fail("metadata that are unknown:", event)
+    if phase == "M" and not isinstance(event["args"].get("name"), str):
+        fail("a name that is none:", event)
+
+
+def unique(pairs):
+    """An object whose members have different names: readers differ on others."""
+    if len({key for key, _ in pairs}) != len(pairs):
+        fail("a member twice:", pairs)
+    return dict(pairs)
+
+
+def check_counters(events):
+    """Each counter has values at the begin and at the end, in the order of time."""
+    times = collections.defaultdict(list)
+    for event in events:
+        if event["ph"] == "C":
+            times[event["name"]].append(event["ts"])
+    last = max(event.get("ts", 0) + event.get("dur", 0) for event in events)
+    for name, at in times.items():
+        if at != sorted(at) or at[0] != 0 or at[-1] < last - 0.0015:
+            fail("counter", name, "from", at[0], "to", at[-1], "of", last)
 
 
 def check_track(slices):
@@ -44,7 +81,12 @@ def check_track(slices):
 
 
 def main():
-    trace = json.load(open(sys.argv[1], encoding="utf-8"))
+    with open(sys.argv[1], encoding="utf-8") as file:
+        trace = json.load(file, object_pairs_hook=unique, parse_constant=fail)
+    if trace.keys() != {"displayTimeUnit", "otherData", "traceEvents"}:
+        fail("members:", trace.keys())
+    if trace["displayTimeUnit"] not in ("ms", "ns") or not isinstance(trace["otherData"], dict):
+        fail("unit:", trace["displayTimeUnit"])
     expected = {}
     for line in open(sys.argv[2], encoding="utf-8"):
         outcome, number = line.rsplit(None, 1)
@@ -52,6 +94,10 @@ def main():
     events = trace["traceEvents"]
     for event in events:
         check_event(event)
+    check_counters(events)
+    named = [(event["name"], event["tid"]) for event in events if event["ph"] == "M"]
+    if len(set(named)) != len(named):
+        fail("named twice:", named)
     tasks = [event for event in events if event.get("cat") == "task"]
     found = collections.Counter(event["args"]["outcome"] for event in tasks)
     if found != expected:
@@ -70,7 +116,9 @@ def main():
         fail("names:", names)
     happened = {event["name"] for event in events if event["ph"] == "i"}
     if "lost" in expected:
-        needed = {"worker starts", "worker ends", "worker is killed", "deadline"}
+        needed = {"worker starts", "worker ends", "deadline"}
+        if any(event["args"].get("signal") for event in events):
+            needed.add("worker is killed")  # a thread is not
         if not needed <= happened:
             fail("lacking:", needed - happened)
     counters = {event["name"] for event in events if event["ph"] == "C"}

@@ -3,9 +3,11 @@
  *
  * scene BACKEND FILE: prints how many runs of each outcome the trace has.
  */
+#include <dirent.h>
 #include <poll.h>
 #include <posse.h>
 #include <posse_trace.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,15 +91,67 @@ static void be_hard(posse_executor *pool)
     await(pool, (posse_job){.fn = plain, .name = "after all"});
 }
 
+static int count_threads(void)
+{
+    int n = 0;
+    DIR *threads = opendir("/proc/self/task");
+    if (!threads)
+        exit(1);
+    while (readdir(threads))
+        n++;
+    closedir(threads);
+    return n;
+}
+
+static int heeding(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    while (!posse_task_cancelled(task))
+        poll(NULL, 0, 1);
+    return 0;
+}
+
+static int leaving(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    if (posse_task_attempt(task) == 1)
+        pthread_exit(NULL);
+    return 0;
+}
+
+/* The same for threads, as far as they can: a run whose task was ended goes on until its thread
+ * leaves it, and another thread takes the place. */
+static void be_soft(posse_executor *pool)
+{
+    int threads = count_threads();
+    await(pool, (posse_job){.fn = leaving, .name = "leaves"});
+    await(pool, (posse_job){.fn = leaving, .name = "runs again", .retries = 1});
+    await(pool, (posse_job){.fn = heeding, .name = "is late", .timeout_ms = 5});
+    posse_future future = submit(pool, (posse_job){.fn = heeding, .name = "is killed"});
+    while (!posse_running(future))
+        poll(NULL, 0, 1);
+    must(posse_kill(future));
+    (void)posse_exception(future, -1, NULL);
+    must(posse_release(future));
+    /* asked to stop, and given the time for that: it ends by itself */
+    future = submit(pool, (posse_job){.fn = heeding, .name = "stops", .grace_ms = 60000});
+    while (!posse_running(future))
+        poll(NULL, 0, 1);
+    (void)posse_cancel(future);
+    (void)posse_exception(future, -1, NULL);
+    must(posse_release(future));
+    for (int ms = 0; ms < 60000 && count_threads() != threads; ms++)
+        poll(NULL, 0, 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3)
         return 2;
-    bool process = strcmp(argv[1], "process") == 0, svg = strstr(argv[2], ".svg");
+    bool process = strcmp(argv[1], "process") == 0, thread = strcmp(argv[1], "thread") == 0;
+    bool svg = strstr(argv[2], ".svg");
     posse_options options = {.struct_size = sizeof options, .max_workers = 2, .stamps = 1};
-    options.backend = process                          ? POSSE_PROCESS
-                      : strcmp(argv[1], "thread") == 0 ? POSSE_THREAD
-                                                       : POSSE_INLINE;
+    options.backend = process ? POSSE_PROCESS : thread ? POSSE_THREAD : POSSE_INLINE;
     posse_executor *pool;
     must(posse_create(&options, &pool));
     must(posse_trace_start(pool, argv[2], svg ? POSSE_TRACE_SVG : POSSE_TRACE_JSON));
@@ -108,10 +162,12 @@ int main(int argc, char **argv)
     await(pool, (posse_job){.fn = failing});
     if (process)
         be_hard(pool);
+    if (thread)
+        be_soft(pool);
     must(posse_trace_stop(pool));
     must(posse_destroy(pool));
-    printf("done %d\nfailed 1\n", DONE + 2 + 2 * process);
-    if (process)
+    printf("done %d\nfailed 1\n", DONE + 2 + 2 * (process || thread));
+    if (process || thread)
         printf("lost 1\nlost, runs again 1\ntimed out 1\ncancelled 1\n");
     return 0;
 }

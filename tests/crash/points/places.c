@@ -97,6 +97,7 @@ static const struct {
     {"pool/stamp.c", "count_inline", false, "inline backend"},
     {"trace.c", NULL, false, "the program"},
     {"pool/tracer.c", "position_inline", false, "inline backend"},
+    {"pool/tracer.c", "miss", true, "a ring that cannot be opened"},
     {"pool/worker_clock.c", "pi_worker_clock_end", false, "the supervisor"},
     {"pool/feed_block.c", "drop_hidden", false, "the supervisor"},
     {"pool/finish.c", "uncount", true, "somebody else ends the task in between"},

@@ -124,8 +124,12 @@ int fault_munmap(void *at, size_t size)
 int fault_open(const char *path, int flags, ...);
 int fault_open(const char *path, int flags, ...)
 {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
     int error = FAILS(open, ENOENT, EMFILE, EACCES, EINTR, ENFILE);
-    return error ? MINUS(error, ) : open(path, flags);
+    return error ? MINUS(error, ) : open(path, flags, mode);
 }
 
 int fault_fcntl(int fd, int command, ...);
@@ -139,25 +143,36 @@ int fault_fcntl(int fd, int command, ...)
     return error ? MINUS(error, ) : fcntl(fd, command, argument);
 }
 
-static bool is_socket(int fd)
+static bool is_a(int fd, mode_t kind)
 {
     struct stat status;
-    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+    return fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == kind;
 }
 
 /* A call on the counter of an eventfd can be interrupted, at most. */
 ssize_t fault_read(int fd, void *to, size_t size);
 ssize_t fault_read(int fd, void *to, size_t size)
 {
-    bool counter = size == sizeof(uint64_t) && !is_socket(fd);
+    bool counter = size == sizeof(uint64_t) && !is_a(fd, S_IFSOCK);
     int error = counter ? FAILS(read, EINTR) : FAILS(read, EINTR, EIO);
     return error ? MINUS(error, ) : read(fd, to, size);
+}
+
+/* A file has half of it then. */
+static ssize_t write_file(int fd, const void *from, size_t size)
+{
+    int error = FAILS(write, EINTR, EIO, ENOSPC, EDQUOT);
+    if (!error)
+        return write(fd, from, size);
+    return DONE(error, error == EINTR ? 0 : write(fd, from, size / 2));
 }
 
 ssize_t fault_write(int fd, const void *from, size_t size);
 ssize_t fault_write(int fd, const void *from, size_t size)
 {
-    bool counter = size == sizeof(uint64_t) && !is_socket(fd);
+    if (is_a(fd, S_IFREG))
+        return write_file(fd, from, size);
+    bool counter = size == sizeof(uint64_t) && !is_a(fd, S_IFSOCK);
     int error = counter ? FAILS(write, EINTR) : FAILS(write, EINTR, ENOBUFS, ENOMEM);
     return error ? MINUS(error, ) : write(fd, from, size);
 }
