@@ -6,7 +6,7 @@
 static void put(struct pi_worker_events *events, uint32_t first, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        struct pi_worker_event event = {PI_WORKER_LOST, first + i, {.signal = 9}};
+        struct pi_worker_event event = {PI_WORKER_LOST, first + i, .death = {.signal = 9}};
         pi_worker_events_put(events, &event);
     }
 }
