@@ -135,8 +135,8 @@ POSSE_API POSSE_CHECK posse_status posse_progress_map_next(posse_progress_bar *b
                                                            posse_map_iter *iter, posse_item *item);
 
 /* As posse_wait_idle, and draws how many tasks of the executor have ended since the first such call
- * with this bar, of those and the ones that are left. With many tasks it draws more seldom, so that
- * counting them takes at most a hundredth of the time.
+ * with this bar, of those and the ones that are left. With very many tasks it draws more seldom,
+ * down to once a second, as it counts them all each time.
  * POSSE_INVALID: also bar is NULL. Others as posse_wait_idle. */
 POSSE_API posse_status posse_progress_wait_idle(posse_progress_bar *bar, posse_executor *executor,
                                                 long timeout_ms);

@@ -129,7 +129,8 @@ static uint64_t draw_if_due(void *context, uint64_t until)
     if (pi_bar_is_due(bar)) {
         uint64_t begin = pi_os_now();
         show_tasks(bar);
-        uint64_t now = pi_os_now(), next = now + PI_BAR_COUNT_SHARE * (now - begin);
+        uint64_t now = pi_os_now(), rest = PI_BAR_COUNT_SHARE * (now - begin);
+        uint64_t next = now + (rest < PI_MAX_BAR_REST_NS ? rest : PI_MAX_BAR_REST_NS);
         bar->next = next > bar->next ? next : bar->next;
     }
     return pi_bar_until(bar, until);

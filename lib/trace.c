@@ -20,7 +20,7 @@ void pi_trace_size(const posse_executor *e, struct pi_segment_options *options)
     unsigned workers = 2 * e->workers < PI_MAX_WORKERS ? 2 * e->workers : PI_MAX_WORKERS;
     if (!e->stamps)
         return;
-    options->trace_rings = 1 + (workers > PI_MIN_TRACE_WORKERS ? workers : PI_MIN_TRACE_WORKERS);
+    options->trace_rings = 2 + (workers > PI_MIN_TRACE_WORKERS ? workers : PI_MIN_TRACE_WORKERS);
     while (capacity > PI_MIN_TRACE_EVENTS &&
            options->trace_rings * pi_trace_ring_size(capacity) > e->max_memory / 8)
         capacity /= 2;

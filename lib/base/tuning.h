@@ -117,8 +117,10 @@
 #define PI_MAX_FEED_READS 100000
 /* A progress bar is drawn ten times a second, as wide as the terminal, or a line of a log. */
 #define PI_BAR_INTERVAL_NS (100 * PI_MS)
-/* The time between two counts of all tasks of an executor, as a multiple of what one took. */
+/* The time between two counts of all tasks of an executor, as a multiple of what one took; and at
+ * most. */
 #define PI_BAR_COUNT_SHARE 100
+#define PI_MAX_BAR_REST_NS PI_SECOND
 #define PI_BAR_WIDTH 80
 /* Futures whose own progress the bar adds up: each costs some 50 ns each time. */
 #define PI_MAX_BAR_PARTS 256

@@ -1,10 +1,10 @@
 /* trace_ring.h - what a trace shows: rings of events in shared memory.
  *
- * Runs in: worker and supervisor (write), program (reads). Only with options.stamps: else there is
- * no area for them. They have memory from the first posse_trace_start on, until posse_destroy. Each
- * writer has a ring of its own, which keeps the newest events: ring 0 is the supervisor's, ring
- * 1 + w that of worker w. (Inline all callers share ring 1: each claims a position by a locked
- * addition.)
+ * Runs in: worker, supervisor and program (write), program (reads). Only with options.stamps: else
+ * there is no area for them. They have memory from the first posse_trace_start on, until
+ * posse_destroy. Each writer has a ring of its own, which keeps the newest events: ring 0 is the
+ * supervisor's, ring 1 + w that of worker w. The last is the program's, whose threads share it, and
+ * inline all callers share ring 1: there each claims a position by a locked addition.
  *
  *   step of a writer                          if it dies right after    what a reader finds
  *   1  `mark` of the oldest event := 0        an event less             the others

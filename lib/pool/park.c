@@ -6,6 +6,7 @@
 #include "pool/error.h"
 #include "pool/grow.h"
 #include "pool/phase.h"
+#include "pool/tracer.h"
 
 uint64_t pi_verify_interval_ns = PI_VERIFY_NS;
 
@@ -25,6 +26,7 @@ uint32_t pi_park_acquire(posse_executor *e, unsigned owner)
 enum pi_park_end pi_park_until(posse_executor *e, uint32_t parker, uint64_t until)
 {
     uint64_t verify = pi_os_now() + pi_verify_interval_ns, first = until < verify ? until : verify;
+    pi_tracer_count(e);
     if (pi_os_semaphore_wait(&e->segment.parkers.at[parker].wake, first))
         return PI_PARK_WOKEN;
     return first == verify ? PI_PARK_VERIFY : PI_PARK_TIMEOUT;

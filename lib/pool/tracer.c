@@ -22,22 +22,27 @@ static struct pi_trace_ring *ring_of(posse_executor *e, unsigned ring)
     return pi_trace_ring(rings, ring);
 }
 
+/* The last ring. */
+static unsigned program(const posse_executor *e) { return e->segment.trace.rings - 1; }
+
+/* A worker that came too late for a ring has none. */
+static unsigned ring_of_worker(const posse_executor *e, unsigned worker)
+{
+    unsigned ring = worker < PI_MAX_WORKERS ? 1 + worker : 1;
+    return ring < program(e) ? ring : PI_NO_INDEX;
+}
+
 /* Which ring is this thread's, for the run of a worker's task. */
 static unsigned ring_here(const posse_executor *e)
 {
     const struct pi_self *self = pi_self_in(e);
-    return !self ? SUPERVISOR : self->worker < PI_MAX_WORKERS ? 1 + self->worker : 1;
+    return self ? ring_of_worker(e, self->worker) : SUPERVISOR;
 }
 
-/* relaxed: this writer alone writes it, or a locked addition gives each a position */
-static uint64_t position_inline(struct pi_trace_ring *ring)
+/* Whether several threads write there. */
+static bool is_shared(const posse_executor *e, unsigned ring)
 {
-    return pi_add_relaxed(&ring->head, 1); /* as said */
-}
-
-static uint64_t position_of(const posse_executor *e, struct pi_trace_ring *ring)
-{
-    return e->backend->spawn ? pi_load_relaxed(&ring->head) : position_inline(ring); /* as said */
+    return !e->backend->spawn || ring == program(e);
 }
 
 /* What a writer fills in. */
@@ -75,28 +80,44 @@ static void append(posse_executor *e, unsigned number, const struct draft *draft
         miss(e);
         return;
     }
-    uint64_t position = position_of(e, ring);
+    /* relaxed: this thread alone writes it, or a locked addition gives each a position */
+    bool shared = is_shared(e, number);
+    uint64_t position = shared ? pi_add_relaxed(&ring->head, 1) /* as said */
+                               : pi_load_relaxed(&ring->head);  /* as said */
     struct pi_trace_cell *event = &ring->at[position % e->segment.trace.capacity];
     pi_store_relaxed(&event->mark, 0); /* relaxed: the next store publishes it */
     write_fields(event, draft);
     pi_store_release(&event->mark, position + 1); /* with read_event in trace_read.c */
-    if (e->backend->spawn)
+    if (!shared)
         pi_store_release(&ring->head, position + 1); /* with read_ring there */
 }
 
-/* ---- of a worker ---- */
+/* ---- counters ---- */
 
-/* Not for each task: many workers read what this reads. */
 static void count(posse_executor *e, unsigned ring, uint64_t now)
 {
-    if (!pi_self || now - pi_self->counted_ns < PI_TRACE_COUNT_NS)
-        return;
-    pi_self->counted_ns = now;
     struct draft draft = {.what = pi_trace_what(PI_TRACE_COUNTERS, 0, 0), .at = now, .began = now};
     draft.value[0] = pi_lanes_length(&e->segment.lanes);
     draft.value[1] = pi_load_relaxed(&e->segment.header->committed); /* relaxed: it only counts */
     append(e, ring, &draft);
 }
+
+void pi_tracer_count(posse_executor *e)
+{
+    if (pi_tracing(e))
+        count(e, pi_self_in(e) ? ring_here(e) : program(e), pi_os_now());
+}
+
+/* Not for each task: many workers read what this reads. */
+static void count_now_and_then(posse_executor *e, unsigned ring, uint64_t now)
+{
+    if (!pi_self || now - pi_self->counted_ns < PI_TRACE_COUNT_NS)
+        return;
+    pi_self->counted_ns = now;
+    count(e, ring, now);
+}
+
+/* ---- of a worker ---- */
 
 void pi_tracer_run(posse_executor *e, const struct pi_trace_run *run)
 {
@@ -125,7 +146,7 @@ void pi_tracer_run(posse_executor *e, const struct pi_trace_run *run)
     draft.what = pi_trace_what(PI_TRACE_RUN, run->state, attempt) |
                  (uint64_t)(worker < PI_MAX_WORKERS ? worker : 0) << 32;
     append(e, ring, &draft);
-    count(e, ring, run->at);
+    count_now_and_then(e, ring, run->at);
 }
 
 void pi_tracer_slept(posse_executor *e, uint64_t since, uint64_t now)
@@ -137,7 +158,6 @@ void pi_tracer_slept(posse_executor *e, uint64_t since, uint64_t now)
                           .at = now,
                           .began = since};
     append(e, ring_here(e), &draft);
-    count(e, ring_here(e), now);
 }
 
 /* ---- of the supervisor ---- */

@@ -106,6 +106,7 @@ static void idle(struct worker *w, enum pi_phase phase)
         return; /* it came in between: see core/idle.h */
     uint64_t since = pi_os_now();
     pi_note_freed(w->executor, 0);
+    pi_tracer_count(w->executor);
     sleep_idle(w);
     uint64_t now = pi_os_now();
     w->busy_times = now - since < PI_SHORT_SLEEP_NS;
@@ -123,6 +124,7 @@ static void stop_idling(struct worker *w)
     if (w->asked)
         publish_state(w, PI_WORKER_READY);
     w->asked = false;
+    pi_tracer_count(w->executor);
 }
 
 /* ---- with tasks ---- */

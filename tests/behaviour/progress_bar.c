@@ -506,12 +506,15 @@ POOL_TEST(redrawn_while_tasks_run, PARALLEL, 1)
     posse_progress_bar *bar = opened(screen->fd, "pool");
     assert_ok(posse_progress_wait_idle(bar, pool, -1));
     posse_future future = submitted_hold(pool, gate);
-    assert_status(posse_progress_wait_idle(bar, pool, 250), POSSE_TIMEOUT);
+    struct idle_wait wait = {bar, pool};
+    struct caller caller;
+    start_call(&caller, call_wait_idle, &wait);
+    assert_eventually(count_in(screen, " 0/1 [") >= 2);
     open_gate(gate);
+    assert_ok(end_call(&caller));
     take_error(future, POSSE_OK);
     posse_progress_bar_close(bar);
     screen_read(screen, 70);
-    assert_true(count_in(screen, " 0/1 [") >= 2);
     screen_close(screen);
     free_gate(pool, gate);
 }

@@ -84,6 +84,33 @@ POOL_TEST(again, ALL, 2, .stamps = 1)
     }
 }
 
+/* What waits is also counted when a caller goes to sleep. The end of the first task is the only
+ * other count with that many. */
+POOL_TEST(counts_while_all_wait, PARALLEL, 1, .stamps = 1)
+{
+    enum { WAIT = 10 };
+    char path[PATH_SIZE];
+    struct gate *gate = make_gate(pool);
+    posse_future held, waiting[WAIT];
+    begin(pool, path);
+    held = submitted_hold(pool, gate);
+    await_entered(gate, 1);
+    for (int i = 0; i < WAIT; i++)
+        waiting[i] = submitted_long(pool, square_task, 3);
+    struct caller caller;
+    start_call(&caller, call_result, &waiting[WAIT - 1]);
+    await_parked(&caller);
+    open_gate(gate);
+    assert_ok(end_call(&caller));
+    for (int i = 0; i < WAIT; i++)
+        assert_int_equal(take_long(waiting[i]), 9);
+    assert_ok(posse_release(held));
+    char *text = end(pool, path);
+    assert_in_range(count_of(text, "\"args\":{\"tasks\":10}"), 2, 1000);
+    free(text);
+    free_gate(pool, gate);
+}
+
 POOL_TEST(bad_input, ALL, 1, .stamps = 1)
 {
     char path[PATH_SIZE];
