@@ -42,6 +42,8 @@
  *
  * A worker that is forked while some are held closes its copies first thing.
  *
+ * The model is tests/model/custody.pml.
+ *
  * Limits: a caller has one request under way, so at most PI_OS_MAX_FDS descriptors of each caller
  * are in messages. The supervisor refuses (EMFILE) when it would have fewer than
  * PI_SPARE_DESCRIPTORS left, or holds some for PI_MAX_HELD tasks.

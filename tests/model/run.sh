@@ -382,6 +382,21 @@ fails fresh -DNO_ARM -DNT=1
 fails fresh -DNO_PARENT -DNT=1
 fails fresh -DNO_ORPHANS -DNT=1
 
+# ---- custody.pml ----
+holds -O0 custody
+holds -O0 custody -DRETRIES=0
+holds -O0 custody -DFRESH=1 -DKILLS=1
+holds -O0 custody -DBREAK=1 -DKILLS=1
+fails custody -DNO_ATTEMPT
+fails custody -DBY_SLOT
+fails custody -DKEEP_ANY
+fails custody -DTAKE_ALWAYS
+fails custody -DCOPY_ALWAYS
+fails custody -DNO_NOTIFY
+fails custody -DNO_SWEEP
+fails custody -DPUBLISH_FIRST
+fails custody -DNO_END -DBREAK=1
+
 # ---- which of them are searched ----
 
 # The names in a model's head.
@@ -433,6 +448,7 @@ if [ "$long" ]; then
     holds -O2 idle -DNW=3 -DKILLS=0 -DCH=0 -DLONG=0
     holds -O2 wait -DTIMEOUTS=2
     holds -O2 wait -DNP=3 -DNF=1 -DTIMEOUTS=0
+    holds -O2 custody -DRETRIES=2 -DLIVES=3 -DKILLS=3 -DENDS=2
     holds -O2 fresh
     holds -O2 fresh -DRETRIES=1 -DDEATHS=0
     holds -O2 fresh -DHOSTILE=1 -DDEATHS=0
