@@ -397,6 +397,18 @@ fails custody -DNO_SWEEP
 fails custody -DPUBLISH_FIRST
 fails custody -DNO_END -DBREAK=1
 
+# ---- split.pml ----
+holds -O0 split -DDEATHS=1
+holds -O0 split -DUNORDERED=1 -DREFUSALS=1
+holds -O0 split -DREFUSALS=1 -DRETRIES=1
+holds -O0 split -DN=5 -DSIZE=3
+fails split -DNO_SPLIT
+fails split -DDROP_REST -DREFUSALS=1
+fails split -DREST_IS_CHUNK -DREFUSALS=1
+fails split -DCOUNT_TELLS -DREFUSALS=1
+fails split -DENDLESS
+fails split -DRETRIED -DRETRIES=1
+
 # ---- which of them are searched ----
 
 # The names in a model's head.
@@ -449,6 +461,9 @@ if [ "$long" ]; then
     holds -O2 wait -DTIMEOUTS=2
     holds -O2 wait -DNP=3 -DNF=1 -DTIMEOUTS=0
     holds -O2 custody -DRETRIES=2 -DLIVES=3 -DKILLS=3 -DENDS=2
+    holds -O2 split -DN=5 -DSIZE=3 -DREFUSALS=1
+    holds -O2 split -DDEATHS=1 -DREFUSALS=1
+    holds -O2 split -DREFUSALS=2 -DUNORDERED=1
     holds -O2 fresh
     holds -O2 fresh -DRETRIES=1 -DDEATHS=0
     holds -O2 fresh -DHOSTILE=1 -DDEATHS=0
