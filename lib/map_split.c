@@ -32,6 +32,8 @@
  *
  * An ordered map finds a loss when the chunk is its oldest. Other chunks behind it may be lost by
  * then. They are split at the same time, so that all halves run side by side.
+ *
+ * The model is tests/model/split.pml.
  */
 #include "base/tuning.h"
 #include "map.h"

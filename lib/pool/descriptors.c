@@ -154,7 +154,7 @@ static int keep_here(posse_executor *e, const struct pi_life *life, const int *f
 
 static int keep_there(posse_executor *e, const struct pi_life *life, const int *from, size_t n)
 {
-    struct pi_descriptors_request request = {PI_DESCRIPTORS_KEEP, 0, *life};
+    struct pi_descriptors_request request = {.op = PI_DESCRIPTORS_KEEP, .life = *life};
     struct pi_os_fds fds = {.n = 1 + (int)n}, none;
     memcpy(fds.at + 1, from, n * sizeof *from);
     pi_call_enter(e); /* it may sleep */
@@ -190,7 +190,8 @@ int pi_descriptors_take(const struct posse_task *task, struct pi_os_fds *own)
     struct pi_life life = {task->index, pi_generation(task->word)};
     if (!task->executor->backend->shared)
         return take_here(task, &life, own);
-    struct pi_descriptors_request request = {PI_DESCRIPTORS_TAKE, task->worker, life};
+    uint32_t retries = pi_load_relaxed(&task->slot->retries); /* relaxed: constant in RUNNING */
+    struct pi_descriptors_request request = {PI_DESCRIPTORS_TAKE, task->worker, life, retries};
     struct pi_os_fds fds = {.n = 1};
     return ask(task->executor, &request, &fds, own);
 }

@@ -30,7 +30,9 @@
  *   the submitter,  1       a message: FILLING, or FREE by then  2 holds, or refuses; 9 after the
  *   a worker                                                     slot is recovered and FREE
  *                   2 to 3  held for FILLING                     9, as above
- *   the worker      4       a message: RUNNING, or not any more  5 to nobody, or refuses
+ *   the worker      4       a message: RUNNING, or not any more  5 to nobody, or refuses. It refuses
+ *                                                                also if the next attempt runs, in
+ *                                                                a worker of the same number
  *                   4 to 7  its copies                           the kernel closes them. The next
  *                                                                attempt asks again, or 9
  *                   7 to 8  held for a task that has ended       9, in the round that reaps it
@@ -39,6 +41,8 @@
  *                                                                caller; workers die with it
  *
  * A worker that is forked while some are held closes its copies first thing.
+ *
+ * The model is tests/model/custody.pml.
  *
  * Limits: a caller has one request under way, so at most PI_OS_MAX_FDS descriptors of each caller
  * are in messages. The supervisor refuses (EMFILE) when it would have fewer than
@@ -62,6 +66,7 @@ struct pi_descriptors_request {
     uint32_t op;
     uint32_t worker; /* that takes them */
     struct pi_life life;
+    uint32_t retries; /* of the slot, when the worker takes them: they tell an attempt */
 };
 struct pi_descriptors_answer {
     uint32_t op;   /* of the request */

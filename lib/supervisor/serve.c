@@ -42,9 +42,11 @@ static int take(struct pi_supervisor *s, const struct pi_descriptors_request *re
     if (!pi_has_state(word_of(s, &request->life), PI_RUNNING, request->worker))
         return EINVAL;
     struct pi_slot *slot = &s->executor->segment.slots.at[request->life.slot];
-    bool last = pi_load_relaxed(&slot->retries) == 0; /* relaxed: the supervisor's own to write */
-    return last ? pi_held_take(holder, &request->life, fds)
-                : pi_held_copy(holder, &request->life, fds);
+    uint32_t retries = pi_load_relaxed(&slot->retries); /* relaxed: the supervisor's to write */
+    if (retries != request->retries)
+        return EINVAL; /* a dead worker has sent it */
+    return retries == 0 ? pi_held_take(holder, &request->life, fds)
+                        : pi_held_copy(holder, &request->life, fds);
 }
 
 /* To the socket in `fds`. If the descriptors cannot be sent, an answer without any says so. */

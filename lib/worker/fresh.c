@@ -48,6 +48,9 @@
  * (fresh_look.c). Deadlines and kills hit the worker's process group, with the worker. What a task
  * may use (memory, processor time) the worker compares itself, and kills the process alone: this
  * ends one task.
+ *
+ * A hostile task can hide `begun`, and end. Then the worker takes another process for it, so that
+ * it runs up to PI_MAX_SPARES times in one attempt. The model is tests/model/fresh.pml.
  */
 #include "worker/fresh.h"
 #include "base/copy.h"

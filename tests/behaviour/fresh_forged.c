@@ -136,7 +136,7 @@ static int go_on(posse_task *task)
 /* Whatever is open: the supervisor's socket, or a file of shared memory. */
 static int use_descriptors(posse_task *task)
 {
-    struct pi_descriptors_request request = {PI_DESCRIPTORS_TAKE, 0, {0, 0}};
+    struct pi_descriptors_request request = {.op = PI_DESCRIPTORS_TAKE};
     long reached = 0;
     for (int fd = 3; fd < 3000; fd++) {
         reached += sendto(fd, &request, sizeof request, MSG_NOSIGNAL, NULL, 0) >= 0;

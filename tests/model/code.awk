@@ -46,8 +46,8 @@ inside {
     next
 }
 # A head begins in the first column, with the type of the result, and may go on.
-/^[a-z]/ { head = "" }
-/^[a-z].*\(/ || head { head = head $0 "\n" }
+/^[a-z_]/ { head = "" }
+/^[a-z_].*\(/ || head { head = head $0 "\n" }
 /^(struct|enum|union|typedef)[^(]*$/ || /;$/ { head = "" }
 head && /\{/ {
     body = head

@@ -358,6 +358,57 @@ fails scale -DGROW_LAST -DIDLES=0
 fails scale -DNO_REPLACEMENT -DIDLES=0 -DRETIRES=1
 fails scale -DNO_RECOUNT -DT=1 -DIDLES=0 -DKILLS=1
 
+# ---- fresh.pml ----
+holds -O1 fresh -DDEATHS=0
+holds -O0 fresh -DKILLS=0 -DDEATHS=2
+holds -O0 fresh -DHOSTILE=1 -DKILLS=0 -DDEATHS=0
+holds -O0 fresh -DHOSTILE=1 -DBLOCKS=1 -DNT=1
+holds -O0 fresh -DHOSTILE=1 -DLIMITED=1 -DKILLS=0 -DNT=1
+holds -O0 fresh -DRETRIES=1 -DNT=1
+holds -O0 fresh -DKILL=1 -DKILLS=0 -DNT=1
+fails fresh -DBEGUN_LATE -DNT=1
+fails fresh -DSPARE_COUNTS -DNT=1
+fails fresh -DTWICE -DHOSTILE=1 -DNT=1
+fails fresh -DNO_CHECK -DHOSTILE=1 -DNT=1
+fails fresh -DNO_DEATH -DNT=1
+fails fresh -DNO_KILL -DHOSTILE=1 -DKILLS=0 -DDEATHS=0
+fails fresh -DNO_REAP -DKILLS=0 -DDEATHS=0
+fails fresh -DSAME_PROCESS -DKILLS=0 -DDEATHS=0
+fails fresh -DNOT_DEAD -DBLOCKS=1 -DNT=1
+fails fresh -DNO_NAME -DRETRIES=1 -DNT=1
+fails fresh -DNAME_LATE -DRETRIES=1 -DNT=1
+fails fresh -DNO_KEEP -DKILLS=0 -DDEATHS=0
+fails fresh -DNO_ARM -DNT=1
+fails fresh -DNO_PARENT -DNT=1
+fails fresh -DNO_ORPHANS -DNT=1
+
+# ---- custody.pml ----
+holds -O0 custody
+holds -O0 custody -DRETRIES=0
+holds -O0 custody -DFRESH=1 -DKILLS=1
+holds -O0 custody -DBREAK=1 -DKILLS=1
+fails custody -DNO_ATTEMPT
+fails custody -DBY_SLOT
+fails custody -DKEEP_ANY
+fails custody -DTAKE_ALWAYS
+fails custody -DCOPY_ALWAYS
+fails custody -DNO_NOTIFY
+fails custody -DNO_SWEEP
+fails custody -DPUBLISH_FIRST
+fails custody -DNO_END -DBREAK=1
+
+# ---- split.pml ----
+holds -O0 split -DDEATHS=1
+holds -O0 split -DUNORDERED=1 -DREFUSALS=1
+holds -O0 split -DREFUSALS=1 -DRETRIES=1
+holds -O0 split -DN=5 -DSIZE=3
+fails split -DNO_SPLIT
+fails split -DDROP_REST -DREFUSALS=1
+fails split -DREST_IS_CHUNK -DREFUSALS=1
+fails split -DCOUNT_TELLS -DREFUSALS=1
+fails split -DENDLESS
+fails split -DRETRIED -DRETRIES=1
+
 # ---- which of them are searched ----
 
 # The names in a model's head.
@@ -409,6 +460,15 @@ if [ "$long" ]; then
     holds -O2 idle -DNW=3 -DKILLS=0 -DCH=0 -DLONG=0
     holds -O2 wait -DTIMEOUTS=2
     holds -O2 wait -DNP=3 -DNF=1 -DTIMEOUTS=0
+    holds -O2 custody -DRETRIES=2 -DLIVES=3 -DKILLS=3 -DENDS=2
+    holds -O2 split -DN=5 -DSIZE=3 -DREFUSALS=1
+    holds -O2 split -DDEATHS=1 -DREFUSALS=1
+    holds -O2 split -DREFUSALS=2 -DUNORDERED=1
+    holds -O2 fresh
+    holds -O2 fresh -DRETRIES=1 -DDEATHS=0
+    holds -O2 fresh -DHOSTILE=1 -DDEATHS=0
+    holds -O2 fresh -DHOSTILE=1 -DKILL=1 -DKILLS=0 -DNT=1
+    holds -O2 fresh -DHOSTILE=1 -DLIMITED=1 -DRETRIES=1 -DNT=1
 else
     # Those that are not recorded with the hash that they have now.
     changed=$(grep -vxFf "$here/checked" "$POSSE_MODEL_WORK/hashes" | sed 's/.* //')
