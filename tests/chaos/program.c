@@ -23,6 +23,7 @@ static const char *const stages[] = {"its begin", "create", "load", "wait", "shu
 struct word {
     uint64_t random;
     struct roster *roster;
+    bool seals; /* some of its pools give each task a process of its own */
     _Atomic int stage;
 };
 
@@ -82,6 +83,8 @@ static bool play_pool(struct word *word, uint64_t *random)
     posse_executor *pool = NULL;
     options.max_workers = 1 + (long)below(random, 6);
     options.max_tasks_per_worker = (long)below(random, 3);
+    if (word->seals && below(random, 3) == 0)
+        options.isolation = POSSE_FRESH;
     atomic_store(&word->stage, CREATES);
     if (posse_create(&options, &pool) != POSSE_OK)
         return false;
@@ -168,11 +171,12 @@ static int kill_at_some_moment(pid_t child, struct word *word, uint64_t *random)
     return wait_status(child);
 }
 
-static struct victim_program kill_once(uint64_t random)
+static struct victim_program kill_once(uint64_t random, bool seals)
 {
     struct word *word = make_shared(sizeof *word);
     word->roster = open_roster();
     word->random = mix(random);
+    word->seals = seals;
     pid_t child = start_child(program, word);
     int status = kill_at_some_moment(child, word, &random);
     long start = now_ms();
@@ -206,12 +210,13 @@ static bool goes_on(const long *deaths, long start, long ms)
 TEST(killed_at_any_moment, PROCESSES)
 {
     unsigned long seed = test_seed(LONG_MAX);
+    bool seals = can_seal();
     long deaths[STAGES] = {0}, worst = 0, round = 0;
     long start = now_ms(), ms = chosen_seconds(3, 300) * 1000;
     for (; goes_on(deaths, start, ms); round++, seed++) {
         again_with("POSSE_TEST_SEED=%lu POSSE_CHAOS_SECONDS=1", seed);
         time_limit(TIME_LIMIT);
-        struct victim_program dead = kill_once(mix(seed));
+        struct victim_program dead = kill_once(mix(seed), seals);
         if (dead.wrong != NULL)
             fail_msg("killed in %s: %s, %ld ms later", stages[dead.stage], dead.wrong, dead.ms);
         deaths[dead.stage]++;

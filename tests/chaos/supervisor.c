@@ -1,6 +1,6 @@
 /* supervisor.c - the supervisor is killed at a random moment under the load of parts/chaos.h, while
- * its workers are killed too: every call says POSSE_BROKEN or gives its right result, none hangs,
- * and no worker lives on.
+ * its workers are killed too, and the processes of tasks where each has its own: every call says POSSE_BROKEN or gives its right result, none hangs,
+ * and no worker and no such process lives on.
  *
  * POSSE_TEST_SEED and POSSE_CHAOS_SECONDS set the first seed and the time.
  */
@@ -29,10 +29,12 @@ TEST(killed_at_any_moment, PROCESSES)
     static struct figures figures;
     unsigned long seed = test_seed(LONG_MAX);
     long start = now_ms(), ms = chosen_seconds(3, 300) * 1000, round = 0;
+    bool seals = can_seal();
     look_every(LOOK_MS);
     for (; now_ms() < start + ms || !has_seen_both(&figures); round++, seed += 16) {
         time_limit(3 * TIME_LIMIT);
         struct plan plan = {.seed = seed, .pools = POOLS, .mortal = true, .ms = draw_ms(seed)};
+        plan.guard = seals ? (enum guard)(mix(seed + 1) % GUARDS) : UNGUARDED;
         play_round(&plan, &figures);
         assert_eventually(count_processes() == 0);
     }

@@ -40,3 +40,16 @@ TEST(storm, PROCESSES)
 {
     play("storm", (struct plan){.pools = 3, .storm = true}, chosen_seconds(3, 300));
 }
+
+TEST(sealed, SEALABLE)
+{
+    end_pool(sealed_pool(1, (posse_seal){.allow = 0})); /* or it cannot be sealed here */
+    play("sealed", (struct plan){.pools = 2, .guard = SEALED}, chosen_seconds(2, 300));
+}
+
+/* Spares, processes of running tasks and their workers are killed. */
+TEST(a_process_for_each_task, SEALABLE)
+{
+    end_pool(fresh_pool(1, (posse_seal){.allow = 0}));
+    play("fresh", (struct plan){.pools = 2, .guard = FRESH}, chosen_seconds(3, 300));
+}

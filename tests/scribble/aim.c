@@ -1,6 +1,10 @@
 /* aim.c - the parts of the segment. Most of each is never used by a small pool, so what is aimed at
  * is the first few of everything; what lies behind them has no memory, and would get it. */
+#include "pool/self.h"
+#include "pool/task_memory.h"
 #include "scribble.h"
+
+#include <stdio.h>
 
 #define MORE_WORKERS 2
 #define CELLS 64
@@ -123,6 +127,36 @@ static struct target in_header(struct pi_segment *s, enum part part, struct dice
     }
 }
 
+/* Memory of this process alone: its heap, its stacks, what modules have. */
+static struct target in_private(struct dice *dice)
+{
+    struct target target = {(char *)pi_own_memory, PI_TASK_HEAD};
+    unsigned long from, to, seen = 0;
+    char line[512], rights[5];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, rights) == 3 && rights[1] == 'w' &&
+            rights[3] == 'p' && one_in(dice, ++seen))
+            target = (struct target){(char *)from, to - from};
+    if (maps != NULL)
+        fclose(maps);
+    return target;
+}
+
+/* Where shared memory of the executor would be, the process has none. */
+static struct target in_own(posse_executor *pool, struct dice *dice)
+{
+    struct pi_task_memory *m = pi_own_memory;
+    switch (below(dice, 8)) {
+    case 0: return (struct target){(char *)pool->segment.base + below(dice, 1 << 20) * 8, 64};
+    case 1:
+    case 2: return in_private(dice);
+    case 3: return (struct target){(char *)m, PI_TASK_HEAD + m->arg_room + m->result_room};
+    case 4: return (struct target){(char *)m, sizeof *m};
+    default: return between(&m->error, &m->record); /* what it says of its end */
+    }
+}
+
 struct target aim(posse_executor *pool, enum part part, struct dice *dice)
 {
     struct pi_segment *s = &pool->segment;
@@ -138,6 +172,7 @@ struct target aim(posse_executor *pool, enum part part, struct dice *dice)
     case PART_BLOCKS: return in_block(&s->arena, dice);
     case PART_STAMPS: return in_stamps(pool, dice);
     case PART_OBJECTS: return in_object(s, dice);
+    case PART_OWN: return in_own(pool, dice);
     case PART_ANY: return aim(pool, (enum part)below(dice, PART_ANY), dice);
     default: return in_header(s, part, dice);
     }

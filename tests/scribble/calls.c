@@ -170,6 +170,8 @@ static void look_at_times(struct program *p)
         read_all(info.name, strlen(info.name));
     if (CALL(p, 0, posse_get_times(p->pool, &times)) == POSSE_OK)
         (void)posse_quantile(&times.running, 0.5);
+    if (p->run->part == PART_OWN)
+        return; /* a trace holds memory until the end */
     if (CALL(p, 0, posse_trace_stop(p->pool)) == POSSE_INVALID)
         (void)CALL(p, 0,
                    posse_trace_start(p->pool, "/dev/null",

@@ -3,6 +3,7 @@
 #include "scribble.h"
 
 #include <errno.h>
+#include <posse_log.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -12,6 +13,19 @@
 #define STEPS 25
 #define MANY 8 /* workers: from here on there are several rings, and stashes */
 
+static const posse_seal nothing = {.struct_size = sizeof nothing};
+static const posse_seal files = {.struct_size = sizeof files, .allow = POSSE_ALLOW_FILES};
+
+/* A worker that dies otherwise than by the pool's hand. */
+static void note_crash(void *context, const posse_log_record *record)
+{
+    struct notes *notes = context;
+    if (record->event == POSSE_LOG_WORKER_LOST && record->error->signal != SIGKILL) {
+        print_error("%s\n", record->message);
+        atomic_fetch_add(&notes->crashes, 1);
+    }
+}
+
 static posse_status open_program(struct program *p)
 {
     long workers = (one_in(&p->dice, 4) ? MANY : 1) + (long)below(&p->dice, 2);
@@ -19,6 +33,14 @@ static posse_status open_program(struct program *p)
         workers, .queue_limit = one_in(&p->dice, 3) ? 3 : 0, .retries = one_in(&p->dice, 4),
         .max_tasks_per_worker = one_in(&p->dice, 6) ? 5 : 0, .on_demand = one_in(&p->dice, 5),
         .idle_timeout_ms = one_in(&p->dice, 6) ? 5 : 0, .stamps = one_in(&p->dice, 2));
+    if (p->run->seals && one_in(&p->dice, 4))
+        options.seal = &nothing;
+    if (p->run->part == PART_OWN) {
+        options.isolation = POSSE_FRESH;
+        options.log = note_crash;
+        options.log_context = p->notes;
+        options.seal = &files; /* so that a task finds what it can write to */
+    }
     posse_status status = CALL(p, 0, posse_create(&options, &p->pool));
     if (status == POSSE_OK)
         status = posse_completion_queue_create(&p->completions);
@@ -27,7 +49,20 @@ static posse_status open_program(struct program *p)
     return status == POSSE_OK ? posse_queue_create(p->pool, 3, 16, &p->queue) : status;
 }
 
-/* The supervisor is the parent of a worker. */
+static pid_t parent_of(pid_t pid)
+{
+    char path[40];
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *stat = fopen(path, "re");
+    if (stat != NULL && fscanf(stat, "%*d (%*[^)]) %*c %d", &parent) != 1)
+        parent = 0;
+    if (stat != NULL)
+        fclose(stat);
+    return parent;
+}
+
+/* The supervisor is the parent of a worker, which may be the parent of the process of a task. */
 static pid_t supervisor_of(struct program *p)
 {
     long pid = 0;
@@ -36,7 +71,7 @@ static pid_t supervisor_of(struct program *p)
         (void)posse_result_into(future, PATIENCE_MS, &pid, sizeof pid, NULL);
         (void)posse_release(future);
     }
-    return (pid_t)pid;
+    return p->run->part == PART_OWN ? parent_of((pid_t)pid) : (pid_t)pid;
 }
 
 static void shut_down(struct program *p)
@@ -64,14 +99,42 @@ static bool alone(void)
     return count_threads() == 1;
 }
 
+static void give_all_back(struct program *p)
+{
+    for (size_t i = 0; i < MAX_FUTURES; i++) {
+        (void)posse_kill(p->futures[i]);
+        (void)posse_release(p->futures[i]);
+    }
+    for (size_t i = 0; i < COUNT(p->memory); i++)
+        (void)posse_free(p->pool, p->memory[i]);
+    (void)posse_lock_destroy(p->lock);
+    (void)posse_queue_destroy(p->queue);
+}
+
+static bool stays_whole(struct program *p)
+{
+    posse_error error = {.struct_size = sizeof error};
+    give_all_back(p);
+    const char *left = unrest(p->pool);
+    for (long end = now_ms() + PATIENCE_MS; left != NULL && now_ms() < end; pause_ms(1))
+        left = unrest(p->pool);
+    if (left != NULL)
+        print_error("%s\n", left);
+    return left == NULL && atomic_load(&p->notes->crashes) == 0 &&
+           posse_why_broken(p->pool, &error) == POSSE_OK && error.status == POSSE_OK;
+}
+
 static int play(struct program *p)
 {
     int descriptors = count_descriptors();
     REQUIRE(open_program(p) == POSSE_OK);
     atomic_store(&p->notes->supervisor_pid, supervisor_of(p));
     REQUIRE(atomic_load(&p->notes->supervisor_pid) > 1);
-    for (long step = 0; step < STEPS && step < p->run->steps; step++)
+    for (long step = 0; step < STEPS && step < p->run->steps; step++) {
         make_call(p);
+        REQUIRE(p->run->part != PART_OWN || step % 4 != 0 || innocents_are_right(p));
+    }
+    REQUIRE(p->run->part != PART_OWN || stays_whole(p));
     shut_down(p);
     (void)CALL(p, 0, posse_destroy(p->pool));
     posse_completion_queue_destroy(p->completions);

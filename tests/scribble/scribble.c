@@ -163,7 +163,9 @@ static uint64_t first_seed(void)
 
 static void play(struct series *series, enum part part)
 {
-    struct run run;
+    struct run run = {.seals = can_seal()};
+    if (part == PART_OWN && !run.seals)
+        skip();
     if (chosen(&run)) {
         if (run.part == part)
             take_off(series, run);
@@ -172,7 +174,8 @@ static void play(struct series *series, enum part part)
     long runs = said("POSSE_SCRIBBLE_RUNS", in_long_run(FEW, MANY));
     uint64_t seed = first_seed();
     for (long i = 0; i < runs && series->failures < MAX_START_FAILURES; i++, seed++)
-        take_off(series, (struct run){part, (enum kind)(seed % N_KINDS), seed, LONG_MAX});
+        take_off(series,
+                 (struct run){part, (enum kind)(seed % N_KINDS), seed, LONG_MAX, run.seals});
 }
 
 static void scribble_on(enum part part)

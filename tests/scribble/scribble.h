@@ -10,11 +10,17 @@
  * Which calls are made and what is written where follows from the seed alone; when a task writes it
  * does not. In every second run the program itself writes, between two calls, so that such a run is
  * nearly the same each time.
+ *
+ * PART_OWN is a program with POSSE_FRESH. Its wild tasks write over all that their process can
+ * reach, the memory that it shares with its worker first of all. They harm nothing but their own
+ * future: other tasks keep their results, no worker crashes, and in the end the pool is whole and
+ * at rest.
  */
 #ifndef SCRIBBLE_H
 #define SCRIBBLE_H
 
 #include "pool/sync.h" /* the insides: where to write */
+#include "support/sealed.h"
 #include "support/support.h"
 
 /* Parts of the segment. */
@@ -34,7 +40,8 @@
     X(BLOCKS, "blocks")                                                                            \
     X(STAMPS, "stamps")   /* and how long tasks took; else of workers */                           \
     X(OBJECTS, "objects") /* locks and queues */                                                   \
-    X(ANY, "any")         /* all of these, each time another one */
+    X(ANY, "any")         /* all of these, each time another one */                                \
+    X(OWN, "own")         /* what a task can reach that has a process of its own */
 
 enum part {
 #define PART_CONSTANT(name, text) PART_##name,
@@ -70,6 +77,7 @@ struct run {
     enum kind kind;
     uint64_t seed;
     long steps; /* calls, at most: for those who look for the one that matters */
+    bool seals; /* workers can be sealed here, and some are */
 };
 
 /* Random numbers. */
@@ -87,6 +95,7 @@ struct target {
     char *at;
     size_t size;
 };
+/* PART_OWN: in such a process. */
 struct target aim(posse_executor *pool, enum part part, struct dice *dice);
 
 /* ---- values.c ---- */
@@ -112,6 +121,7 @@ struct notes {
     _Atomic long supervisor_pid;
     _Atomic long supervisor; /* how it ended, as waitpid tells; -1: it did not */
     _Atomic long broken;
+    _Atomic long crashes; /* of workers (PART_OWN) */
 };
 
 struct program {
@@ -151,6 +161,8 @@ void read_all(const void *data, size_t size);
 void submit_any(struct program *program);
 /* Writes somewhere; every second program does it itself, the others have tasks that do. */
 void go_wild(struct program *program);
+/* Other tasks, beside those that go wild (PART_OWN). */
+bool innocents_are_right(struct program *program);
 void wait_for_many(struct program *program);
 void as_completed(struct program *program);
 void map_items(struct program *program);

@@ -98,6 +98,8 @@ void scribble(posse_executor *pool, const struct run *run, struct dice *dice)
 {
     struct target target = aim(pool, run->part, dice);
     enum kind kind = run->kind == KIND_MIXED ? (enum kind)below(dice, KIND_MIXED) : run->kind;
+    if (run->part == PART_OWN && kind == KIND_LIKELY)
+        kind = KIND_WORDS; /* what is likely it cannot read */
     if (kind == KIND_BYTES)
         write_bytes(target, dice);
     else if (kind == KIND_WIPE)

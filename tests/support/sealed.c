@@ -41,6 +41,14 @@ posse_executor *fresh_pool(long workers, posse_seal seal)
     return fresh_pool_with(options, seal);
 }
 
+bool can_seal(void)
+{
+    posse_executor *pool = NULL;
+    posse_options options = OPTIONS(1, .isolation = POSSE_FRESH);
+    bool can = SEALABLE != 0 && posse_create(&options, &pool) == POSSE_OK;
+    return can && posse_destroy(pool) == POSSE_OK;
+}
+
 bool has_word(const char *words, const char *word)
 {
     size_t length = strlen(word);

@@ -14,6 +14,9 @@
 #define SEALABLE UNSANITIZED(PROCESSES)
 #endif
 
+/* Whether this is such a place, and the system can do it; to be asked in the program. */
+bool can_seal(void);
+
 /* A pool whose workers are sealed so; the seal's size is set. Asserts, and skips the test where the
  * system cannot do that. */
 posse_executor *sealed_pool(long workers, posse_seal seal);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BYTES (4u << 20)
+#define MAX_BYTES MAX_REPLY
 
 struct entry *next_entry(struct driver *driver, bool unseen)
 {
@@ -26,6 +26,8 @@ static enum kind draw_kind(struct driver *driver)
     if (driver->chaos->storm)
         return PLAIN;
     enum kind kind = kinds[below(&driver->random, COUNT(kinds))];
+    if (driver->chaos->guard == FRESH && (kind == NESTED || kind == LOCKED || kind == GIFT))
+        return PLAIN;
     if (kind == GIFT && driver->chaos->roster != NULL)
         return LOCKED; /* what a worker gave dies with it */
     return kind == NESTED && driver->chaos->flat ? PLAIN : kind;
@@ -58,6 +60,7 @@ static void draw(struct driver *driver, struct bid *bid)
     bid->fate = draw_fate(driver, order->kind);
     bid->retries = bid->fate == AGAIN ? 1 + (long)below(&driver->random, 5) : -1;
     order->entry = next_entry(driver, bid->fate == DETACH || bid->fate == FORGET);
+    order->fresh = chaos->guard == FRESH;
     order->roster = chaos->roster;
     order->locked = chaos->locked;
     order->value = order->kind == NESTED ? 1 + below(&driver->random, 6) : mix(driver->random);
@@ -150,13 +153,22 @@ void play_batch(struct driver *driver)
 
 /* ---- a thread ---- */
 
-bool driver_begin(struct driver *driver)
+/* Tasks see them. */
+static void *make_entries(struct driver *driver)
 {
     void *entries = NULL;
+    size_t size = ENTRIES * sizeof *driver->entries;
+    if (driver->chaos->guard == FRESH)
+        return driver->chaos->entries + driver->number * ENTRIES;
+    return posse_alloc(driver->chaos->pool, size, &entries) == POSSE_OK ? entries : NULL;
+}
+
+bool driver_begin(struct driver *driver)
+{
+    void *entries = make_entries(driver);
     driver->bytes = malloc(sizeof(struct order) + MAX_BYTES);
     driver->unseen = calloc(ENTRIES, sizeof *driver->unseen);
-    if (driver->bytes == NULL || driver->unseen == NULL ||
-        posse_alloc(driver->chaos->pool, ENTRIES * sizeof *driver->entries, &entries) != POSSE_OK ||
+    if (driver->bytes == NULL || driver->unseen == NULL || entries == NULL ||
         posse_completion_queue_create(&driver->completions) != POSSE_OK)
         return false;
     driver->entries = memset(entries, 0, ENTRIES * sizeof *driver->entries);
@@ -166,7 +178,8 @@ bool driver_begin(struct driver *driver)
 void driver_end(struct driver *driver)
 {
     posse_completion_queue_destroy(driver->completions);
-    if (driver->chaos->end != DESTROYED) /* else there may be tasks that use them */
+    bool of_pool = driver->chaos->guard != FRESH;
+    if (of_pool && driver->chaos->end != DESTROYED) /* else there may be tasks that use them */
         (void)went_well(driver->chaos, "free", posse_free(driver->chaos->pool, driver->entries));
     free(driver->unseen);
     free(driver->bytes);
@@ -181,7 +194,7 @@ void *drive(void *argument)
         uint32_t what = chaos->storm ? 11 : below(&driver->random, 12);
         if (what == 0 && !chaos->flat)
             play_map(driver);
-        else if (what == 1)
+        else if (what == 1 && chaos->guard != FRESH)
             play_belt(driver);
         else if (what == 2)
             play_memory(driver);

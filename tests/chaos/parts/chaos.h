@@ -20,6 +20,7 @@
 #ifndef CHAOS_H
 #define CHAOS_H
 
+#include "support/sealed.h"
 #include "support/support.h"
 
 enum {
@@ -34,12 +35,14 @@ enum {
     HANG_MS = PATIENCE_MS
 };
 
+#define MAX_REPLY (4u << 20) /* bytes of a result */
+
 /* Codes of tasks. */
 enum { NO_ROOM = 905, WRONG_BYTES, LOST_INSIDE, WRONG_LOCK, WRONG_END, FAILS_SO };
 
 /* ---- the roster (roster.c) ------------------------------------------------------------------- */
 
-/* What is known of the workers that have, or had, a pid. */
+/* What is known of the workers that have, or had, a pid; and of the processes of tasks. */
 struct life {
     _Atomic uint32_t born;   /* workers that got this pid */
     _Atomic uint32_t met;    /* `born` of the last one that ran a task */
@@ -53,7 +56,8 @@ struct roster {
     _Atomic int supervisor;
     _Atomic uint32_t births;
     _Atomic int recent[RECENT];
-    _Atomic int fresh; /* how many may be killed before another one has run a task */
+    _Atomic int fresh;   /* how many may be killed before another one has run a task */
+    _Atomic long doomed; /* the sum of theirs */
     struct life lives[MAX_PIDS];
 };
 
@@ -63,7 +67,7 @@ void close_roster(struct roster *roster);
 /* For use in a task: the worker is there, and kills itself after about this time; 0: never. */
 void meet(struct roster *roster, uint32_t die_after_us);
 
-/* A worker, and a descriptor that names nobody else. */
+/* A worker or a process of a task, and a descriptor that names nobody else. */
 struct victim {
     pid_t pid;
     int fd;
@@ -107,6 +111,17 @@ struct figures {
  * cancels what waits, or kills its workers; or it is destroyed in the midst of its work. */
 enum end { RESTS, DRAINS, CANCELS, FORCED, DESTROYED };
 
+/* What the workers may do: all, nothing but compute; or each task has a process of its own, which
+ * dies too, before it begins and while it runs. */
+enum guard { UNGUARDED, SEALED, FRESH, GUARDS };
+
+struct entry {
+    _Atomic uint32_t runs;  /* how often it was begun */
+    _Atomic uint32_t nodes; /* tasks of its tree that were begun */
+};
+
+#define ALL_ENTRIES (DRIVERS * ENTRIES * sizeof(struct entry)) /* of a pool */
+
 /* What the tasks that take the lock share. */
 struct locked {
     posse_lock lock;
@@ -119,9 +134,11 @@ struct chaos {
     posse_executor *pool;
     struct roster *roster; /* NULL: threads, nobody dies */
     struct locked *locked;
+    struct entry *entries; /* FRESH: of all drivers, from before the pool */
     long gap_us, end_ms;
-    bool storm;      /* short tasks only */
-    bool flat;       /* no task submits tasks */
+    bool storm; /* short tasks only */
+    bool flat;  /* no task submits tasks */
+    enum guard guard;
     uint32_t arm_us; /* workers kill themselves after about this time; 0: never */
     long most_workers;
     bool mortal;      /* somebody kills the supervisor: calls may say POSSE_BROKEN */
@@ -160,11 +177,6 @@ enum kind { PLAIN, FAILING, NESTED, BIG, SLOW, LOCKED, GIFT };
 
 #define GIFT_SIZE 5000 /* bytes that a task gives to the program */
 
-struct entry {
-    _Atomic uint32_t runs;  /* how often it was begun */
-    _Atomic uint32_t nodes; /* tasks of its tree that were begun */
-};
-
 struct order {
     struct entry *entry;
     struct roster *roster;
@@ -173,6 +185,7 @@ struct order {
     enum kind kind;
     uint32_t work_us, die_after_us;
     bool heeds;              /* SLOW: returns when it is to stop */
+    bool fresh;              /* it has no memory of the pool */
     uint32_t payload, reply; /* BIG: bytes after the order, bytes of the result */
 };
 
@@ -203,7 +216,7 @@ struct driver {
     struct chaos *chaos;
     int number;
     uint64_t random;
-    struct entry *entries; /* of posse_alloc: never used twice in a round */
+    struct entry *entries; /* never used twice in a round */
     bool *unseen;          /* those whose end nobody sees */
     uint32_t used;
     posse_completion_queue *completions;
@@ -267,6 +280,7 @@ struct plan {
     long ms;            /* for how long; mortal: the supervisor dies by then */
     bool mortal;
     bool storm; /* nothing but short tasks and kills, as many as there can be */
+    enum guard guard;
 };
 
 /* Plays a round and asserts that all came out right. */

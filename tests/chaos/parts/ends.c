@@ -104,8 +104,9 @@ static void add_up(struct chaos *chaos, const posse_stats *now)
     count(chaos, DEATHS, (long)now->workers_lost);
     count(chaos, LOSSES, (long)now->lost);
     count(chaos, STARTS, (long)now->workers_started);
-    if (losses > (long)now->workers_lost && !cancels(chaos))
-        blame(chaos, "%ld losses, and %ld deaths", losses, (long)now->workers_lost);
+    long deaths = chaos->guard == FRESH ? chaos->roster->doomed : (long)now->workers_lost;
+    if (losses > deaths && !cancels(chaos))
+        blame(chaos, "%ld losses, and %ld deaths", losses, deaths);
     if (chaos->flat && ended != figures->of[ACCEPTED])
         blame(chaos, "%ld tasks were accepted, and %ld ended", figures->of[ACCEPTED], ended);
 }
@@ -156,6 +157,8 @@ int end_scene(struct scene *scene)
         leave_nothing(chaos);
         (void)went_well(chaos, "destroy", posse_destroy(chaos->pool));
     }
+    if (chaos->entries != NULL)
+        free_shared(chaos->entries, ALL_ENTRIES);
     if (chaos->roster != NULL) {
         close_roster(chaos->roster);
         close(chaos->supervisor);

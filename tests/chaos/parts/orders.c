@@ -129,16 +129,25 @@ static int obey_node(posse_task *task, const void *arg, size_t size)
 
 /* ---- the others ---- */
 
-static int big(posse_task *task, const struct order *order)
+/* Whether the bytes are right, also of a copy in memory of the pool. */
+static int look_at_bytes(posse_task *task, const struct order *order)
 {
     void *scratch = NULL;
     posse_executor *pool = posse_task_executor(task);
+    if (order->fresh)
+        return is_filled(order + 1, order->payload, order->value) ? 0 : WRONG_BYTES;
     if (posse_alloc(pool, order->payload, &scratch) != POSSE_OK)
         return NO_ROOM;
     memcpy(scratch, order + 1, order->payload);
     bool right = is_filled(scratch, order->payload, order->value);
-    if (posse_free(pool, scratch) != POSSE_OK || !right)
-        return WRONG_BYTES;
+    return posse_free(pool, scratch) == POSSE_OK && right ? 0 : WRONG_BYTES;
+}
+
+static int big(posse_task *task, const struct order *order)
+{
+    int wrong = look_at_bytes(task, order);
+    if (wrong)
+        return wrong;
     void *reply = posse_task_reserve(task, order->reply);
     if (reply == NULL)
         return NO_ROOM;

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 static struct roster *roster; /* for those that are born */
-/* From the runner: 1 the supervisor, 2 a worker. The process between the program and the supervisor
- * is made by vfork, which calls no handler. */
+/* From the runner: 1 the supervisor, 2 a worker, 3 the process of a task. The process between the
+ * program and the supervisor is made by vfork, which calls no handler. */
 static int forks;
 
 static void enter(void)
@@ -68,17 +68,23 @@ static void kill_self_later(uint32_t us)
         timer_settime(timer, 0, &after, NULL);
 }
 
+static void doom(struct roster *mine, pid_t pid)
+{
+    atomic_fetch_add(&mine->lives[pid].doomed, 1);
+    atomic_fetch_add(&mine->doomed, 1);
+}
+
 void meet(struct roster *mine, uint32_t die_after_us)
 {
     static pid_t met;
     if (mine == NULL || met == getpid())
         return;
     met = getpid();
-    struct life *life = &mine->lives[met];
-    atomic_store(&life->met, atomic_load(&life->born));
+    struct life *life = &mine->lives[met], *worker = forks > 2 ? &mine->lives[getppid()] : life;
+    atomic_store(&worker->met, atomic_load(&worker->born));
     atomic_store(&mine->fresh, MAX_STILLBORN);
     if (die_after_us != 0) {
-        atomic_fetch_add(&life->doomed, 1);
+        doom(mine, met);
         kill_self_later(die_after_us);
     }
 }
@@ -107,20 +113,33 @@ static bool may_be_killed(struct roster *from, pid_t pid)
            (fresh > 0 && atomic_compare_exchange_strong(&from->fresh, &fresh, fresh - 1));
 }
 
-/* What the descriptor names is a worker of this pool, or dead: its pid was that of a worker after
- * the descriptor was made. */
-bool pick_victim(struct roster *from, uint64_t random, struct victim *victim)
+/* One of the last that were born, or its parent if that is a worker too. */
+static pid_t draw_pid(struct roster *from, uint64_t random)
 {
     uint32_t births = atomic_load(&from->births);
     uint32_t last = births < 8 ? births : 8;
-    if (last == 0)
-        return false;
-    victim->pid = atomic_load(&from->recent[(births - 1 - random % last) % RECENT]);
+    pid_t pid = last == 0 ? 0 : atomic_load(&from->recent[(births - 1 - random % last) % RECENT]);
+    pid_t parent = random >> 32 & 1 && pid > 0 ? parent_of(pid) : 0;
+    return parent > 0 && parent_of(parent) == atomic_load(&from->supervisor) ? parent : pid;
+}
+
+/* A worker, or a process of a task, also one that waits for its task. */
+static bool is_victim(struct roster *from, pid_t pid)
+{
+    pid_t parent = parent_of(pid), supervisor = atomic_load(&from->supervisor);
+    return parent > 0 &&
+           (parent == supervisor ? may_be_killed(from, pid) : parent_of(parent) == supervisor);
+}
+
+/* What the descriptor names is such a process of this pool, or dead: its pid was that of one after
+ * the descriptor was made. */
+bool pick_victim(struct roster *from, uint64_t random, struct victim *victim)
+{
+    victim->pid = draw_pid(from, random);
     victim->fd = victim->pid > 0 ? pi_os_pidfd(victim->pid) : -1;
     if (victim->fd < 0)
         return false;
-    if (parent_of(victim->pid) == atomic_load(&from->supervisor) &&
-        may_be_killed(from, victim->pid))
+    if (is_victim(from, victim->pid))
         return true;
     close(victim->fd);
     return false;
@@ -129,7 +148,7 @@ bool pick_victim(struct roster *from, uint64_t random, struct victim *victim)
 bool signal_victim(struct roster *from, struct victim victim, int signal)
 {
     if (signal == SIGKILL)
-        atomic_fetch_add(&from->lives[victim.pid].doomed, 1);
+        doom(from, victim.pid);
     return syscall(SYS_pidfd_send_signal, victim.fd, signal, NULL, 0) == 0;
 }
 

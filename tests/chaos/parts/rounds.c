@@ -14,6 +14,8 @@ static enum end draw_end(const struct chaos *chaos, uint64_t *random)
     return possible ? end : RESTS;
 }
 
+static const posse_seal nothing = {.struct_size = sizeof nothing};
+
 /* Drawn in the same order each time, so the seed decides. */
 static posse_options draw_options(struct scene *scene, uint64_t *random)
 {
@@ -25,11 +27,19 @@ static posse_options draw_options(struct scene *scene, uint64_t *random)
                 .idle_timeout_ms = below(random, 4) == 0 ? 1 + (long)below(random, 20) : 0,
                 .max_tasks_per_worker = below(random, 3) == 0 ? 1 + (long)below(random, 50) : 0,
                 .queue_limit = below(random, 3) == 0 ? 10 + (long)below(random, 50) : 0);
+    if (chaos->guard != UNGUARDED)
+        options.seal = &nothing;
+    if (chaos->guard == FRESH) {
+        options.isolation = POSSE_FRESH;
+        options.max_result = MAX_REPLY;
+    }
     chaos->flat = below(random, 3) == 0;
     chaos->gap_us = gaps[below(random, COUNT(gaps))];
     chaos->arm_us = chaos->roster != NULL && below(random, 3) == 0 ? 3000 : 0;
     scene->governed = below(random, 2) == 0;
     chaos->end = draw_end(chaos, random);
+    if (chaos->guard == FRESH)
+        chaos->gap_us *= 4; /* a process takes its time to begin */
     if (chaos->storm) {
         options.max_tasks_per_worker = 0;
         chaos->gap_us = 20;
@@ -70,7 +80,9 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
     chaos->storm = plan->storm;
     pthread_mutex_init(&chaos->lock, NULL);
     chaos->roster = backend() == POSSE_PROCESS ? open_roster() : NULL;
+    chaos->guard = plan->guard;
     posse_options options = draw_options(scene, &random);
+    chaos->entries = chaos->guard == FRESH ? make_shared(ALL_ENTRIES) : NULL;
     start_killers(scene, random);
     chaos->pool = make_pool_with(options);
     make_locked(chaos);
