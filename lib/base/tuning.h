@@ -248,6 +248,8 @@
 #define PI_PROGRESS_LOOK_MS 50
 /* The first memory for what arrives; it doubles as more arrives. */
 #define PI_REMOTE_FIRST_BYTES ((size_t)64 << 10)
+/* The memory for a result of that size is taken before it arrives. */
+#define PI_REMOTE_AT_ONCE ((size_t)16 << 20)
 /* From the first byte of a connection until it is a place: else a stranger could hold a proxy. */
 #define PI_GREETING_MS 5000
 /* A proxy whose task runs elsewhere looks that often whether the task is asked to stop. */

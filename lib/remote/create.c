@@ -159,6 +159,7 @@ static posse_status make_hello(struct pi_remote *r, posse_options *options)
     size_t modules = pi_modules_write(&r->modules, NULL, 0);
     r->hello_size = modules + pi_setup_write(&setup, NULL, 0);
     r->message_memory = setup.message_memory;
+    r->max_result = setup.max_result;
     r->hello = malloc(r->hello_size);
     if (!r->hello || modules > PI_REMOTE_MODULES)
         return POSSE_NO_MEMORY;
