@@ -118,7 +118,7 @@ static posse_status read_options(struct making *m, const posse_options *options,
     posse_remote_options *r = &m->remote;
     bool silence = r->silence_ms == 0 || (r->silence_ms >= 1000 && r->silence_ms <= INT_MAX);
     if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_MPI_RELAY || r->places < 0 ||
-        !silence || !is_command(r))
+        !silence || !is_command(r) || (r->connect && !pi_net_is_address(r->connect)))
         return POSSE_INVALID;
     m->launch.places = r->places ? r->places : usable_processors();
     return read_nodes(m);
