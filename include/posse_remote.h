@@ -35,7 +35,7 @@
  * than that is there of the runs before and is not read until its end, it fails, and says so.
  *
  * posse_create says that a process which adopts orphans becomes the parent of the supervisor. It
- * becomes the parent of the launcher, too, unless it is POSSE_LAUNCH_NONE. SIGCHLD reports its end,
+ * becomes the parent of the launcher, and of what keeps token_file, too. SIGCHLD reports its end,
  * which may come after posse_destroy; only wait(-1) of the program reaps it. If something kills the
  * launcher, that process also becomes the parent of what the launcher has started on this machine.
  *
@@ -108,8 +108,9 @@ typedef struct posse_remote_options {
      * SSH, MPIRUN, SRUN: what is run for it, with options of yours, as in a shell: "ssh -p 2222",
      * "mpiexec.hydra", "srun --mem=4G"; NULL: "ssh", "mpirun", "srun". */
     const char *command;
-    /* POSSE_LAUNCH_NONE: the token is written there, for this user alone. Without it no agent can
-     * come. No such file may be there; it stays, also after posse_destroy. */
+    /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
+     * needs it. It replaces a file of that name, at once. When the pool has ended, in any way, a
+     * process of its own removes it a moment later, unless another file has replaced it. */
     const char *token_file;
     /* A node that answers nothing for so long is lost (at least 1000, over TCP; by ssh whole
      * seconds); 0: 10000. An agent gives the program up after the same time; one behind ssh when
@@ -139,8 +140,8 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * none of its libraries that have one.
  * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, arguments over 32 MiB,
  * more than 1000 nodes, or more than POSSE_MAX_WORKERS places on one.
- * POSSE_INVALID: an address, a launcher, nodes, command or struct_size is not valid; or there is no
- * batch job.
+ * POSSE_INVALID: an address, a launcher, nodes, command or struct_size is not valid; there is no
+ * batch job; or POSSE_LAUNCH_NONE has no token_file.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, or the file
  * of nodes cannot be read. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,

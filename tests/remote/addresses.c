@@ -1,4 +1,4 @@
-/* addresses.c - where agents connect to: IPv6, hosts with many addresses, and what is no address. */
+/* addresses.c - where agents connect to: IPv6, hosts with many addresses, what is none. */
 #include "remote/kit/peer.h"
 
 #include "remote/net.h"

@@ -1,6 +1,7 @@
-/* hostile.c - an agent, and a program, that have the token and send anything: in each state messages
- * that are cut, split, enormous, changed or out of turn. The other end, a real pool or a real agent,
- * hangs up or goes on; it neither crashes nor grows, and serves the next honest peer. */
+/* hostile.c - an agent, and a program, that have the token and send anything: in each state
+ * messages that are cut, split, enormous, changed or out of turn. The other end, a real pool or a
+ * real agent, hangs up or goes on; it neither crashes nor grows, and serves the next honest
+ * peer. */
 #include "remote/kit/peer.h"
 
 #include "base/tuning.h"
@@ -324,7 +325,7 @@ static void hostile_program(struct agent *a)
     if (where == 4)
         submit_sleep(fd, below(sizeof(long)));
     if (where == 5) {
-        peer_submit(fd, 1, square_task, 0); /* no argument: it fails or is lost */
+        peer_submit(fd, 1, identity_task, 0);
         (void)peer_try(fd, PI_RESULT);
     }
     struct bytes all = any_bytes(1, false);
