@@ -35,7 +35,7 @@
  * than that is there of the runs before and is not read until its end, it fails, and says so.
  *
  * posse_create says that a process which adopts orphans becomes the parent of the supervisor. It
- * becomes the parent of the launcher, too, unless it is POSSE_LAUNCH_NONE. SIGCHLD reports its end,
+ * becomes the parent of the launcher, and of what keeps token_file, too. SIGCHLD reports its end,
  * which may come after posse_destroy; only wait(-1) of the program reaps it. If something kills the
  * launcher, that process also becomes the parent of what the launcher has started on this machine.
  *
@@ -95,19 +95,22 @@ typedef struct posse_remote_options {
      * POSSE_NODES_BATCH. NULL: POSSE_NODES_BATCH for SRUN, "localhost" for the others. */
     const char *nodes;
     long places; /* of an entry without a number; 0: the number of usable processors here */
-    /* Where agents connect to: "unix:PATH", "unix:@NAME" or "HOST:PORT" (port 0: any). NULL: a unix
+    /* Where agents connect to: "unix:PATH", "unix:@NAME", "HOST:PORT" or, of IPv6, "[ADDRESS]:PORT"
+     * (port 0: any). Of a host with many addresses the first that can be had counts. NULL: a unix
      * socket without a name in the file system for LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
      */
     const char *listen;
-    /* The address that agents are told, if it is another one; NULL: as `listen`. */
+    /* The address that agents are told, if it is another one; NULL: as `listen`. An agent tries
+     * each address of a host, for two seconds. */
     const char *connect;
     /* COMMAND: run by sh -c. $POSSE_NODE is the host, $POSSE_AGENT the agent's command line, quoted
      * for a shell; POSSE_REMOTE_TOKEN is in the environment and is the first line of stdin.
      * SSH, MPIRUN, SRUN: what is run for it, with options of yours, as in a shell: "ssh -p 2222",
      * "mpiexec.hydra", "srun --mem=4G"; NULL: "ssh", "mpirun", "srun". */
     const char *command;
-    /* POSSE_LAUNCH_NONE: the token is written there, for this user alone. Without it no agent can
-     * come. No such file may be there; it stays, also after posse_destroy. */
+    /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
+     * needs it. It replaces a file of that name, at once. When the pool has ended, in any way, a
+     * process of its own removes it a moment later, unless another file has replaced it. */
     const char *token_file;
     /* A node that answers nothing for so long is lost (at least 1000, over TCP; by ssh whole
      * seconds); 0: 10000. An agent gives the program up after the same time; one behind ssh when
@@ -137,8 +140,8 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * none of its libraries that have one.
  * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, arguments over 32 MiB,
  * more than 1000 nodes, or more than POSSE_MAX_WORKERS places on one.
- * POSSE_INVALID: an address, a launcher, nodes, command or struct_size is not valid; or there is no
- * batch job.
+ * POSSE_INVALID: an address, a launcher, nodes, command or struct_size is not valid; there is no
+ * batch job; or POSSE_LAUNCH_NONE has no token_file.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, or the file
  * of nodes cannot be read. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,

@@ -252,6 +252,8 @@
 #define PI_PROGRESS_LOOK_MS 50
 /* The first memory for what arrives; it doubles as more arrives. */
 #define PI_REMOTE_FIRST_BYTES ((size_t)64 << 10)
+/* The memory for a result of that size is taken before it arrives. */
+#define PI_REMOTE_AT_ONCE ((size_t)16 << 20)
 /* From the first byte of a connection until it is a place: else a stranger could hold a proxy. */
 #define PI_GREETING_MS 5000
 /* A proxy whose task runs elsewhere looks that often whether the task is asked to stop. */
@@ -264,6 +266,8 @@
 #define PI_CONNECT_MS 700
 /* The same while the network does not lead there: it may come back. */
 #define PI_UNREACHABLE_MS 60000
+/* An address that has not answered for that long is not there: the host may have another one. */
+#define PI_CONNECTING_MS 2000
 /* Entries in a list of nodes. */
 #define PI_MAX_NODES ((size_t)1000)
 /* Of a file of hosts: the bytes of a line, and lines. */

@@ -58,7 +58,9 @@ static bool connect_all(struct pi_agent *a)
     for (size_t i = 0; i < (a->pool ? a->n : 1); i++) {
         if (a->spots[i].state == PI_CLOSED)
             pi_spot_connect(&a->spots[i]);
-        closed |= a->spots[i].state == PI_CLOSED;
+        else if (a->spots[i].state == PI_CONNECTING)
+            pi_spot_go_on(&a->spots[i], false);
+        closed |= a->spots[i].state <= PI_CONNECTING;
     }
     return closed;
 }
@@ -74,9 +76,14 @@ static int64_t patience(const struct pi_agent *a)
 
 static bool is_alone(struct pi_agent *a)
 {
-    for (size_t i = 0; i < a->n; i++)
+    bool first = false; /* it tries all targets once */
+    for (size_t i = 0; i < a->n; i++) {
+        first |= a->spots[i].state == PI_CONNECTING && a->error == 0;
         if (pi_spot_lasts(&a->spots[i]))
             a->alive = pi_net_now();
+    }
+    if (first)
+        return false;
     return pi_net_now() - a->alive >= patience(a);
 }
 
@@ -88,6 +95,10 @@ static void serve(struct pi_agent *a, const struct pollfd *fds)
         struct pi_spot *s = &a->spots[i];
         if (fds[i].fd < 0 || s->state == PI_CLOSED || s->fd != fds[i].fd)
             continue;
+        if (s->state == PI_CONNECTING) {
+            pi_spot_go_on(s, fds[i].revents != 0);
+            continue;
+        }
         if (fds[i].revents & POLLOUT)
             pi_spot_write(s);
         if (s->state != PI_CLOSED && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
@@ -108,7 +119,7 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
     for (size_t i = 0; i < a->n; i++) {
         const struct pi_spot *s = &a->spots[i];
         fds[i] = (struct pollfd){.fd = s->state == PI_CLOSED ? -1 : s->fd, .events = POLLIN};
-        if (pi_spot_writes(s))
+        if (pi_spot_writes(s) || s->state == PI_CONNECTING)
             fds[i].events |= POLLOUT;
         looks |= waits(s);
     }

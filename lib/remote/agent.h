@@ -1,9 +1,10 @@
 /* agent.h - a process on a node that runs tasks of a program elsewhere, in a local pool.
  *
- * Runs in: agent. One thread, which blocks in poll, and while it connects. No connection that is
- * slow holds another up, but one that is being made does.
+ * Runs in: agent. One thread, which blocks in poll, and while the system finds the addresses of the
+ * program's host. No connection that is slow, or being made, holds another up.
  *
  *   agent.c   connects, sleeps, and ends when nobody is there to connect to
+ *   connect.c one place connects
  *   spot.c    one place: its connection, and what comes and goes there
  *   work.c    the local pool, and the task of a place
  *   told.c    what that task tells: messages and progress
@@ -17,9 +18,10 @@
 #include "remote/setup.h"
 
 enum pi_spot_state {
-    PI_CLOSED,  /* not connected */
-    PI_JOINING, /* has sent JOIN */
-    PI_GREETED, /* HELLO was right; the workers start */
+    PI_CLOSED,     /* not connected */
+    PI_CONNECTING, /* to one of the targets */
+    PI_JOINING,    /* has sent JOIN */
+    PI_GREETED,    /* HELLO was right; the workers start */
     PI_IDLE,
     PI_BUSY,     /* its task runs */
     PI_ANSWERING /* RESULT is on its way */
@@ -36,7 +38,10 @@ struct pi_spot {
     struct pi_agent *agent;
     enum pi_spot_state state;
     int fd;
-    int64_t since; /* connected, in ms */
+    int64_t since; /* connected, or connects, in ms */
+    int64_t begun; /* to connect: to the first target */
+    size_t target; /* of a place that is CONNECTING */
+    int failed;    /* why the last one did not answer */
     struct pi_inbox inbox;
 
     /* The tail that comes: memory grows with what has come. */
@@ -68,7 +73,8 @@ struct pi_spot {
 
 struct pi_agent {
     const char *address;
-    bool unlinks; /* the socket there, at the end */
+    struct pi_net_targets targets; /* none: to be found again */
+    bool unlinks;                  /* the socket there, at the end */
     struct pi_join join;
     size_t n;
     struct pi_spot *spots;
@@ -90,9 +96,15 @@ struct pi_agent {
 /* Runs until nobody is there to connect to. Returns the exit code. */
 int pi_agent_run(struct pi_agent *agent);
 
+/* ---- connect.c ---- */
+
+/* Begins to connect a CLOSED place; goes on with a CONNECTING one, which poll says can be written,
+ * or whose time may be up. */
+void pi_spot_connect(struct pi_spot *spot);
+void pi_spot_go_on(struct pi_spot *spot, bool writable);
+
 /* ---- spot.c ---- */
 
-void pi_spot_connect(struct pi_spot *spot);
 /* Something can be read, or written. */
 void pi_spot_read(struct pi_spot *spot);
 void pi_spot_write(struct pi_spot *spot);

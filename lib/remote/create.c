@@ -20,7 +20,7 @@
 #include "remote/net.h"
 #include "remote/nodes.h"
 #include "remote/setup.h"
-#include "remote/token.h"
+#include "remote/token_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -118,7 +118,8 @@ static posse_status read_options(struct making *m, const posse_options *options,
     posse_remote_options *r = &m->remote;
     bool silence = r->silence_ms == 0 || (r->silence_ms >= 1000 && r->silence_ms <= INT_MAX);
     if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_MPI_RELAY || r->places < 0 ||
-        !silence || !is_command(r))
+        !silence || !is_command(r) || (r->launcher == POSSE_LAUNCH_NONE && !r->token_file) ||
+        (r->connect && !pi_net_is_address(r->connect)))
         return POSSE_INVALID;
     m->launch.places = r->places ? r->places : usable_processors();
     return read_nodes(m);
@@ -159,6 +160,7 @@ static posse_status make_hello(struct pi_remote *r, posse_options *options)
     size_t modules = pi_modules_write(&r->modules, NULL, 0);
     r->hello_size = modules + pi_setup_write(&setup, NULL, 0);
     r->message_memory = setup.message_memory;
+    r->max_result = setup.max_result;
     r->hello = malloc(r->hello_size);
     if (!r->hello || modules > PI_REMOTE_MODULES)
         return POSSE_NO_MEMORY;
@@ -167,16 +169,16 @@ static posse_status make_hello(struct pi_remote *r, posse_options *options)
     return POSSE_OK;
 }
 
-static posse_status write_token(const struct making *m)
+static posse_status write_token(struct making *m)
 {
     if (!m->remote.token_file)
         return POSSE_OK;
-    int fd = open(m->remote.token_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return POSSE_SYSTEM;
-    ssize_t size = 2 * PI_TOKEN_SIZE;
-    bool written = write(fd, m->launch.token, (size_t)size) == size && write(fd, "\n", 1) == 1;
-    return close(fd) == 0 && written ? POSSE_OK : POSSE_SYSTEM;
+    int error = pi_token_file_make(m->remote.token_file, m->launch.token, m->shared.listener,
+                                   &m->launch.keeper);
+    errno = error;
+    return error == 0                           ? POSSE_OK
+           : error == ENOMEM || error == EAGAIN ? POSSE_NO_MEMORY
+                                                : POSSE_SYSTEM;
 }
 
 static posse_status make_shared(struct pi_remote *r)
@@ -250,6 +252,7 @@ static void free_parts(struct making *m)
     int error = errno;
     close_fd(m->shared.listener);
     close_fd(m->shared.launcher);
+    close_fd(m->launch.keeper);
     if (m->shared.shared)
         (void)munmap(m->shared.shared, sizeof *m->shared.shared);
     pi_modules_free(&m->shared.modules);
@@ -268,7 +271,7 @@ posse_status posse_remote_create(const posse_options *options, posse_remote_opti
     struct making *m = calloc(1, sizeof *m);
     if (!m)
         return POSSE_NO_MEMORY;
-    m->shared.listener = m->shared.launcher = -1;
+    m->shared.listener = m->shared.launcher = m->launch.keeper = -1;
     posse_status status = read_options(m, options, remote);
     if (status == POSSE_OK)
         status = make_parts(m);

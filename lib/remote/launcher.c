@@ -13,6 +13,7 @@
  */
 #include "remote/launcher.h"
 #include "base/tuning.h"
+#include "remote/apart.h"
 #include "remote/commands.h"
 
 #include <errno.h>
@@ -211,10 +212,15 @@ static bool look(struct pi_commands *all)
 
 static void wake(int signal) { (void)signal; }
 
-static _Noreturn void launcher_main(struct pi_commands *all)
+static _Noreturn void launcher_main(void *commands)
 {
+    struct pi_commands *all = commands;
     const struct sigaction action = {.sa_handler = wake}; /* the program may ignore it */
-    (void)sigaction(SIGCHLD, &action, NULL);              /* it is blocked, but in look */
+    close(all->launch->listener);
+    close(all->launch->other);
+    if (all->launch->keeper >= 0)
+        close(all->launch->keeper);
+    (void)sigaction(SIGCHLD, &action, NULL); /* it is blocked, but in look */
     for (size_t i = 0; i < all->n; i++)
         start(&all->at[i], all->launch->token);
     size_t left;
@@ -229,58 +235,12 @@ static _Noreturn void launcher_main(struct pi_commands *all)
     _exit(0); /* the end of the socket wakes the proxies */
 }
 
-/* Takes the signal of the process between, unless a child of the program has died, too, and shares
- * it. */
-static void take_sigchld(pid_t between)
-{
-    const struct timespec now = {.tv_sec = 0};
-    sigset_t child;
-    siginfo_t info;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    if (sigtimedwait(&child, &info, &now) != SIGCHLD)
-        return;
-    info.si_pid = info.si_pid == between ? 0 : info.si_pid;
-    if (info.si_pid == 0)
-        (void)waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
-    if (info.si_pid != 0)
-        kill(getpid(), SIGCHLD);
-}
-
 /* ---- in the program ---- */
-
-/* The process between is this program's child for a moment. No SIGCHLD of it stays. */
-static int fork_launcher(struct pi_commands *all)
-{
-    sigset_t blocked, before, pending;
-    sigfillset(&blocked);
-    pthread_sigmask(SIG_BLOCK, &blocked, &before);
-    sigpending(&pending);
-    pid_t between = fork();
-    int error = between < 0 ? errno : 0;
-    if (between == 0) {
-        pid_t launcher = fork();
-        if (launcher == 0) {
-            (void)setsid();
-            close(all->launch->listener);
-            close(all->launch->other);
-            launcher_main(all);
-        }
-        _exit(launcher < 0 ? 1 : 0);
-    }
-    int how = 0;
-    while (between > 0 && waitpid(between, &how, 0) < 0 && errno == EINTR)
-        ;
-    if (between > 0 && !sigismember(&pending, SIGCHLD))
-        take_sigchld(between);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error ? error : WIFEXITED(how) && WEXITSTATUS(how) ? EAGAIN : 0;
-}
 
 int pi_launch_agents(struct pi_launch *launch)
 {
     struct pi_commands all;
-    int error = pi_commands_prepare(&all, launch) ? fork_launcher(&all) : ENOMEM;
+    int error = pi_commands_prepare(&all, launch) ? pi_fork_apart(launcher_main, &all) : ENOMEM;
     pi_commands_free(&all);
     return error;
 }

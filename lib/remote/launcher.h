@@ -13,6 +13,7 @@ struct pi_launch {
     char token[2 * PI_TOKEN_SIZE + 1];
     struct pi_shared *shared;
     int listener, other; /* that the launcher closes: they are of the program and its pool */
+    int keeper;          /* likewise; -1: there is none */
     int socket;          /* the launcher's end: at its end the program and its pool are gone */
 };
 

@@ -55,6 +55,8 @@ static void read_line(struct pi_agent *a, int argc, char **argv)
     a->n = strtoul(argv[3], &end, 10);
     if (*end || a->n < 1 || a->n > POSSE_MAX_WORKERS)
         fail("PLACES is no number from 1 to 1000");
+    if (!pi_net_is_address(a->address))
+        fail("ADDRESS is none: unix:PATH, HOST:PORT or [ADDRESS]:PORT");
     if (gethostname(a->join.node, sizeof a->join.node) != 0)
         a->join.node[0] = '\0';
     for (int i = 4; i < argc; i++) {

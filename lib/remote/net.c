@@ -27,48 +27,81 @@ int64_t pi_net_now(void)
 
 /* ---- addresses ---- */
 
-struct address {
-    struct sockaddr_storage at;
-    socklen_t size;
-};
-
-static bool read_unix(const char *path, struct address *a)
+static bool read_unix(const char *path, struct pi_net_targets *t)
 {
-    struct sockaddr_un *un = (void *)&a->at;
+    struct sockaddr_un *un = (void *)&t->at[0].at;
     size_t length = strlen(path);
     if (length == 0 || length >= sizeof un->sun_path)
         return false;
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, length);
-    a->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (path[0] != '@'));
+    t->at[0].size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (path[0] != '@'));
     if (path[0] == '@')
         un->sun_path[0] = '\0';
+    t->n = 1;
     return true;
 }
 
-static bool read_host(const char *text, struct address *a)
+/* A number to 65535, without a sign. */
+static bool is_port(const char *text, bool zero)
+{
+    unsigned long port = 0;
+    size_t n = strspn(text, "0123456789");
+    for (size_t i = 0; i < n && port <= 65535; i++)
+        port = 10 * port + (unsigned long)(text[i] - '0');
+    return n > 0 && text[n] == '\0' && port <= 65535 && (port > 0 || zero);
+}
+
+/* Splits "HOST:PORT" and "[ADDRESS]:PORT". NULL: it has neither form; else the port. */
+static const char *split(const char *text, char host[PI_ADDRESS_SIZE])
+{
+    const char *colon = strrchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : 0;
+    bool brackets = length > 2 && text[0] == '[' && colon[-1] == ']';
+    if (length == 0 || strlen(text) >= PI_ADDRESS_SIZE)
+        return NULL;
+    snprintf(host, PI_ADDRESS_SIZE, "%.*s", (int)(length - 2 * brackets), text + brackets);
+    return strpbrk(host, brackets ? "[]" : "[]:") ? NULL : colon + 1;
+}
+
+static bool read_host(const char *text, struct pi_net_targets *t)
 {
     char host[PI_ADDRESS_SIZE];
-    const char *colon = strrchr(text, ':');
+    const char *port = split(text, host);
     struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM};
-    if (!colon || (size_t)(colon - text) >= sizeof host)
+    hints.ai_family = text[0] == '[' ? AF_INET6 : AF_UNSPEC;
+    hints.ai_flags = text[0] == '[' ? AI_NUMERICHOST : 0;
+    if (!port || !is_port(port, true))
         return false;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
-    if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+    int error = getaddrinfo(host, port, &hints, &found);
+    if (error == EAI_AGAIN)
+        errno = EHOSTUNREACH;
+    if (error != 0)
         return false;
-    memcpy(&a->at, found->ai_addr, found->ai_addrlen);
-    a->size = found->ai_addrlen;
+    for (const struct addrinfo *one = found; one && t->n < PI_MAX_TARGETS; one = one->ai_next) {
+        struct pi_net_target *target = &t->at[t->n++];
+        memcpy(&target->at, one->ai_addr, one->ai_addrlen);
+        target->size = one->ai_addrlen;
+    }
     freeaddrinfo(found);
     return true;
 }
 
-static bool read_address(const char *text, struct address *a)
+bool pi_net_resolve(const char *text, struct pi_net_targets *t)
 {
-    memset(a, 0, sizeof *a);
-    bool read = strncmp(text, "unix:", 5) == 0 ? read_unix(text + 5, a) : read_host(text, a);
-    if (!read)
-        errno = EINVAL;
-    return read;
+    memset(t, 0, sizeof *t);
+    errno = EINVAL;
+    return strncmp(text, "unix:", 5) == 0 ? read_unix(text + 5, t) : read_host(text, t);
+}
+
+bool pi_net_is_address(const char *text)
+{
+    char host[PI_ADDRESS_SIZE];
+    struct pi_net_targets t = {.n = 0};
+    if (strncmp(text, "unix:", 5) == 0)
+        return read_unix(text + 5, &t);
+    const char *port = split(text, host);
+    return port && is_port(port, false);
 }
 
 static int fail(int fd)
@@ -83,7 +116,7 @@ static int fail(int fd)
 
 static void write_port(int fd, const char *address, char at[PI_ADDRESS_SIZE])
 {
-    struct address own = {.size = sizeof own.at};
+    struct pi_net_target own = {.size = sizeof own.at};
     const char *colon = strrchr(address, ':');
     snprintf(at, PI_ADDRESS_SIZE, "%s", address);
     if (getsockname(fd, (void *)&own.at, &own.size) != 0 || own.at.ss_family == AF_UNIX)
@@ -93,24 +126,32 @@ static void write_port(int fd, const char *address, char at[PI_ADDRESS_SIZE])
     snprintf(at, PI_ADDRESS_SIZE, "%.*s:%u", (int)(colon - address), address, ntohs(port));
 }
 
-int pi_net_listen(const char *address, char at[PI_ADDRESS_SIZE])
+static int listen_to(const struct pi_net_target *t)
 {
-    struct address a;
-    int on = 1;
-    if (!read_address(address, &a))
-        return -1;
-    int fd = socket(a.at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int on = 1, fd = socket(t->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (void *)&a.at, a.size) != 0 || listen(fd, SOMAXCONN) != 0)
+    if (bind(fd, (const void *)&t->at, t->size) != 0 || listen(fd, SOMAXCONN) != 0)
         return fail(fd);
 #ifdef TCP_DEFER_ACCEPT
     int seconds = 5; /* who connects and says nothing wakes no proxy */
-    if (a.at.ss_family != AF_UNIX)
+    if (t->at.ss_family != AF_UNIX)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
 #endif
-    write_port(fd, address, at);
+    return fd;
+}
+
+int pi_net_listen(const char *address, char at[PI_ADDRESS_SIZE])
+{
+    struct pi_net_targets t;
+    int fd = -1;
+    if (!pi_net_resolve(address, &t))
+        return -1;
+    for (size_t i = 0; fd < 0 && i < t.n; i++)
+        fd = listen_to(&t.at[i]);
+    if (fd >= 0)
+        write_port(fd, address, at);
     return fd;
 }
 
@@ -141,19 +182,39 @@ int pi_net_accept(int listener, int silence_ms)
     return fd;
 }
 
-int pi_net_connect(const char *address)
+int pi_net_begin(const struct pi_net_target *t)
 {
-    struct address a;
-    if (!read_address(address, &a))
-        return -1;
-    int fd = socket(a.at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {.tv_sec = 2}; /* of connect */
+    int fd = socket(t->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (connect(fd, (void *)&a.at, a.size) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+    if (connect(fd, (const void *)&t->at, t->size) != 0 && errno != EINPROGRESS && errno != EINTR)
         return fail(fd);
     return fd;
+}
+
+int pi_net_error(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+int pi_net_connect(const char *address)
+{
+    struct pi_net_targets t;
+    if (!pi_net_resolve(address, &t))
+        return -1;
+    for (size_t i = 0; i < t.n; i++) {
+        int fd = pi_net_begin(&t.at[i]);
+        struct pollfd there = {.fd = fd, .events = POLLOUT};
+        if (fd < 0)
+            continue;
+        errno = poll(&there, 1, PI_CONNECTING_MS) == 1 ? pi_net_error(fd) : ETIMEDOUT;
+        if (errno == 0)
+            return fd;
+        (void)fail(fd);
+    }
+    return -1;
 }
 
 bool pi_net_block(int fd, int read_ms)

@@ -27,6 +27,7 @@ struct pi_remote {
     unsigned char token[PI_TOKEN_SIZE];
     struct pi_modules modules;
     uint64_t message_memory; /* of a task in an agent */
+    uint64_t max_result;     /* of a task that is none of a map; 0: any */
     unsigned char *hello;    /* the tail of HELLO */
     size_t hello_size;
     struct pi_shared *shared;

@@ -13,11 +13,10 @@
 /* What the task that runs has heard. */
 static struct {
     posse_run *run;
-    char *message; /* the next one, of the proxy's life */
-    size_t room;
-    uint64_t got;   /* bytes of messages, also those that were there before */
-    uint64_t taken; /* of these, as the agent was told */
-    int look_ms;    /* until the next look whether more are */
+    struct pi_growing message; /* the next one, of the proxy's life */
+    uint64_t got;              /* bytes of messages, also those that were there before */
+    uint64_t taken;            /* of these, as the agent was told */
+    int look_ms;               /* until the next look whether more are */
     const char *trouble;
 } heard;
 
@@ -46,23 +45,66 @@ bool pi_proxy_read_some(void *to, size_t size, size_t *got)
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
 }
 
-bool pi_proxy_take_tail(char *to, size_t size)
+/* Takes `size` bytes of the tail, which has as many. */
+static bool take_part(char *to, size_t size)
 {
-    char nowhere[4096];
-    size_t done = 0;
-    while (proxy.inbox.tail_left) {
-        bool keep = done < size;
-        /* cppcheck-suppress [nullPointerArithmetic, legacyUninitvar] */
-        char *at = keep ? to + done : nowhere;
-        size_t room = keep ? size - done : sizeof nowhere;
-        size_t got = pi_inbox_take(&proxy.inbox, at, room);
+    while (size > 0) {
+        size_t got = pi_inbox_take(&proxy.inbox, to, size);
         if (got == 0) {
-            room = room < proxy.inbox.tail_left ? room : (size_t)proxy.inbox.tail_left;
-            if (!pi_proxy_read_some(at, room, &got))
+            if (!pi_proxy_read_some(to, size, &got))
                 return false;
             proxy.inbox.tail_left -= got;
         }
-        done += keep ? got : 0;
+        to += got;
+        size -= got;
+    }
+    return true;
+}
+
+bool pi_proxy_take_tail(char *to, size_t size)
+{
+    char nowhere[4096];
+    uint64_t left = proxy.inbox.tail_left;
+    if (!take_part(to, size < left ? size : (size_t)left))
+        return false;
+    while ((left = proxy.inbox.tail_left) > 0)
+        if (!take_part(nowhere, left < sizeof nowhere ? (size_t)left : sizeof nowhere))
+            return false;
+    return true;
+}
+
+void pi_growing_fini(struct pi_growing *g)
+{
+    free(g->bytes);
+    *g = (struct pi_growing){.bytes = NULL};
+}
+
+/* What is full doubles, up to `size`. */
+static bool grow(struct pi_growing *g, size_t size)
+{
+    size_t room = g->room ? 2 * g->room : PI_REMOTE_FIRST_BYTES;
+    if (g->size < g->room)
+        return true;
+    char *more = realloc(g->bytes, room < size ? room : size);
+    if (!more) {
+        pi_growing_fini(g);
+        return false;
+    }
+    g->bytes = more;
+    g->room = room < size ? room : size;
+    return true;
+}
+
+bool pi_proxy_take_growing(struct pi_growing *g, size_t size)
+{
+    g->size = 0;
+    while (g->size < size) {
+        if (!grow(g, size))
+            return pi_proxy_take_tail(NULL, 0);
+        size_t part = size < g->room ? size - g->size : g->room - g->size;
+        if (!take_part(g->bytes + g->size, part))
+            return false;
+        g->size += part;
     }
     return true;
 }
@@ -95,16 +137,6 @@ bool pi_heard_await(void)
     return false;
 }
 
-static bool make_room(size_t size)
-{
-    char *more = size > heard.room ? realloc(heard.message, size) : heard.message;
-    if (size > heard.room && !more)
-        return false;
-    heard.message = more;
-    heard.room = size > heard.room ? size : heard.room;
-    return true;
-}
-
 /* False: the connection has ended, or brings what it may not. */
 static bool take_message(const struct pi_remote *r)
 {
@@ -112,11 +144,12 @@ static bool take_message(const struct pi_remote *r)
     if (!pi_number_read(&proxy.inbox.head, &number) || number != proxy.number ||
         pi_message_room(size) > r->message_memory)
         return false;
-    bool room = make_room((size_t)size);
-    if (!pi_proxy_take_tail(heard.message, room ? (size_t)size : 0))
+    if (!pi_proxy_take_growing(&heard.message, (size_t)size))
         return false;
-    posse_status status =
-        room ? posse_task_emit(heard.run->task, heard.message, (size_t)size) : POSSE_NO_MEMORY;
+    bool whole = heard.message.size == size;
+    posse_status status = whole
+                              ? posse_task_emit(heard.run->task, heard.message.bytes, (size_t)size)
+                              : POSSE_NO_MEMORY;
     if (status == POSSE_FULL)
         heard.trouble = "its messages have no room beside those of a run before";
     else if (status != POSSE_OK)

@@ -23,5 +23,15 @@ void pi_heard_end(posse_run *run);
 bool pi_proxy_send_small(const struct pi_envelope *envelope);
 /* Reads what has come, or waits a little. False: the connection has ended. */
 bool pi_proxy_read_some(void *to, size_t size, size_t *got);
-/* Takes the tail: `size` bytes to `to`, the rest nowhere. */
+/* Takes the rest of the tail: `size` bytes to `to`, what follows nowhere. */
 bool pi_proxy_take_tail(char *to, size_t size);
+
+/* Memory for what comes. It grows with what has come, never with what was claimed. */
+struct pi_growing {
+    char *bytes;
+    size_t room, size; /* `size`: that have come */
+};
+/* Takes `size` bytes of the tail; if there is no memory, nothing more is kept, and `bytes` is NULL.
+ * False: the connection has ended. */
+bool pi_proxy_take_growing(struct pi_growing *to, size_t size);
+void pi_growing_fini(struct pi_growing *growing);

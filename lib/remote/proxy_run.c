@@ -108,13 +108,27 @@ static bool await_result(const struct pi_remote *r, const posse_run *run, struct
     }
 }
 
-static bool take_returned(posse_run *run)
+/* Shared memory for a large result is taken when half of it has come: an agent that only claims a
+ * size takes no memory. */
+static bool take_returned(const struct pi_remote *r, posse_run *run)
 {
-    size_t size = (size_t)proxy.inbox.tail_left;
-    char *room = size ? posse_task_reserve(run->task, size) : NULL;
+    struct pi_growing first = {.bytes = NULL};
+    size_t size = (size_t)proxy.inbox.tail_left, half = size > PI_REMOTE_AT_ONCE ? size / 2 : 0;
+    bool is_map = run->n_pointers > 0; /* its results are those of its items, and have no limit */
+    if (r->max_result && !is_map && size > r->max_result)
+        return false; /* the agent's pool would have refused it */
+    if (half && !pi_proxy_take_growing(&first, half)) {
+        pi_growing_fini(&first);
+        return false;
+    }
+    bool kept = first.size == half;
+    char *room = size && kept ? posse_task_reserve(run->task, size) : NULL;
     if (size && !room && run->code == 0)
         (void)posse_task_fail(run->task, 0, "no memory for the result of the task");
-    return pi_proxy_take_tail(room, room ? size : 0);
+    if (room && half)
+        memcpy(room, first.bytes, half);
+    pi_growing_fini(&first);
+    return pi_proxy_take_tail(room ? room + half : NULL, room ? size - half : 0);
 }
 
 /* Of a task that has failed, or said something before it was over a limit. */
@@ -129,15 +143,18 @@ static bool take_words(posse_run *run)
     return true;
 }
 
-/* The agent has seen the deadline first. */
-static void await_deadline(const posse_run *run)
+/* The agent has seen the deadline first, as its clock runs faster. False: there is none. */
+static bool await_deadline(const posse_run *run)
 {
     const struct timespec rest = {.tv_nsec = 1000000};
+    if (posse_task_time_left(run->task) < 0)
+        return false;
     while (posse_task_time_left(run->task) > 0)
         (void)nanosleep(&rest, NULL);
+    return true;
 }
 
-static bool take_result(posse_run *run, const struct pi_result *result)
+static bool take_result(const struct pi_remote *r, posse_run *run, const struct pi_result *result)
 {
     if (result->done || result->total)
         posse_task_progress(run->task, result->done, result->total);
@@ -145,7 +162,7 @@ static bool take_result(posse_run *run, const struct pi_result *result)
     run->peak_memory = result->peak_memory;
     run->cpu_ns = result->cpu_ns;
     switch ((enum pi_outcome)result->outcome) {
-    case PI_RETURNED: return take_returned(run);
+    case PI_RETURNED: return take_returned(r, run);
     case PI_FAILED: return take_words(run);
     case PI_LOST:
         run->end = POSSE_RUN_LOST;
@@ -154,7 +171,10 @@ static bool take_result(posse_run *run, const struct pi_result *result)
         run->exit_code = result->exit_code;
         run->node = proxy.node;
         break;
-    case PI_LATE: await_deadline(run); break;
+    case PI_LATE:
+        if (!await_deadline(run))
+            return false;
+        break;
     case PI_OVER_MEMORY: run->end = POSSE_RUN_OVER_MEMORY; return take_words(run);
     case PI_OVER_CPU: run->end = POSSE_RUN_OVER_CPU; return take_words(run);
     default: run->end = POSSE_RUN_NOT_BEGUN; break;
@@ -210,7 +230,7 @@ void pi_proxy_run(void *remote, posse_run *run)
         hear_failure(r);
         pi_proxy_hang_up();
         run->end = POSSE_RUN_NOT_BEGUN;
-    } else if (!await_result(r, run, &result) || !take_result(run, &result)) {
+    } else if (!await_result(r, run, &result) || !take_result(r, run, &result)) {
         lose(run);
     }
     pi_heard_end(run);

@@ -79,26 +79,6 @@ void pi_spot_write(struct pi_spot *s)
     }
 }
 
-void pi_spot_connect(struct pi_spot *s)
-{
-    int64_t begin = pi_net_now();
-    s->fd = pi_net_connect(s->agent->address);
-    if (s->fd < 0) {
-        s->agent->error = errno;
-        return;
-    }
-    pi_net_watch(s->fd, s->agent->silence_ms);
-    s->state = PI_JOINING;
-    s->since = pi_net_now();
-    /* That it took long is no sign that nobody is there; that it went again is one that somebody
-     * is. */
-    s->agent->alive = s->agent->error ? s->since : s->agent->alive + s->since - begin;
-    s->agent->error = 0;
-    s->agent->join.has_pool = s->agent->pool;
-    pi_join_write(&s->out, &s->agent->join);
-    pi_spot_write(s);
-}
-
 /* ---- what comes ---- */
 
 /* The agent has refused; it ends when REFUSE is sent. */

@@ -27,6 +27,60 @@ TEST(the_token_is_for_its_user, PROCESSES)
     end_hand(&hand);
 }
 
+/* An old file is replaced at once, so one that reads it has the old token or the new one. */
+TEST(a_token_file_of_another_pool_is_replaced_and_stays, PROCESSES)
+{
+    struct hand first = make_by_hand(1, plain()), second = first;
+    struct stat before, after;
+    assert_int_equal(stat(first.token, &before), 0);
+    assert_int_equal(chmod(first.token, 0644), 0);
+    posse_options options = plain();
+    options.max_workers = 1;
+    second.options.token_file = first.token;
+    assert_ok(posse_remote_create(&options, &second.options, &second.pool));
+    assert_int_equal(stat(first.token, &after), 0);
+    assert_true(before.st_ino != after.st_ino);
+    assert_int_equal(after.st_mode & 0777, 0600);
+    assert_ok(posse_destroy(first.pool));
+    pid_t agent = start_agent(&second, 1); /* by the file of the second pool */
+    assert_int_equal(take_long(submitted_long(second.pool, square_task, 4)), 16);
+    end_hand(&second);
+    (void)end_of(agent);
+}
+
+static int program_by_hand(void *context)
+{
+    posse_executor *pool;
+    posse_remote_options remote = {
+        .struct_size = sizeof remote, .launcher = POSSE_LAUNCH_NONE, .token_file = context};
+    REQUIRE(posse_remote_create(NULL, &remote, &pool) == POSSE_OK);
+    pause_ms(PATIENCE_MS);
+    return 0;
+}
+
+TEST(the_token_goes_when_the_program_is_killed, PROCESSES)
+{
+    char directory[] = "/tmp/posse-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/token", directory);
+    pid_t program = start_child(program_by_hand, path);
+    assert_eventually(access(path, F_OK) == 0);
+    assert_int_equal(kill(program, SIGKILL), 0);
+    assert_true(WIFSIGNALED(wait_status(program)));
+    assert_eventually(access(path, F_OK) != 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+TEST(a_token_file_that_cannot_be_made, PROCESSES)
+{
+    posse_executor *pool;
+    posse_remote_options remote = {.struct_size = sizeof remote, .launcher = POSSE_LAUNCH_NONE};
+    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID); /* no agent can come */
+    remote.token_file = "/nowhere/token";
+    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_SYSTEM);
+    assert_null(pool);
+}
+
 TEST(tasks_wait_for_an_agent, PROCESSES)
 {
     struct hand hand = make_by_hand(2, plain());

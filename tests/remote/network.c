@@ -270,6 +270,64 @@ TEST(a_hundred_and_twenty_eight_places, PROCESSES)
     }
 }
 
+/* ---- addresses that do not answer ---- */
+
+/* A command of a shell that runs an agent on the node, where the name far.host stands for two
+ * addresses that nobody has and then for 10.233.X.1, of this host. */
+static void write_hosts(const struct node *node, char path[64], char command[320])
+{
+    snprintf(path, 64, "/tmp/posse-test-hosts-%s", node->name);
+    FILE *hosts = fopen(path, "we");
+    assert_non_null(hosts);
+    (void)fprintf(hosts, "10.232.0.1 far.host\n10.232.0.2 far.host\n10.233.%d.1 far.host\n",
+                  node->number);
+    assert_int_equal(fclose(hosts), 0);
+    assert_int_equal(shell("ip addr add 10.233.%d.1/32 dev %sa && "
+                           "ip -n %s route add 10.232.0.0/24 dev %sb",
+                           node->number, node->name, node->name, node->name),
+                     0);
+    snprintf(command, 320,
+             "ip netns exec %s unshare -m sh -c 'mount --bind %s /etc/hosts && exec \"$@\"' sh",
+             node->name, path);
+}
+
+/* How many tasks came back, one by one, until the other place, whose task was killed, was there
+ * again. */
+static long count_meanwhile(posse_executor *pool)
+{
+    long n = 0;
+    posse_future killed = submitted_long(pool, sleep_task, PATIENCE_MS);
+    assert_eventually(posse_running(killed));
+    assert_ok(posse_kill(killed));
+    take_error(killed, POSSE_CANCELLED);
+    for (; stats_of(pool).workers_idle < 2; n++)
+        assert_int_equal(take_long(submitted_long(pool, square_task, n)), n * n);
+    return n;
+}
+
+/* It connects for four seconds each time. An agent that waits meanwhile answers a few tasks, each
+ * time it goes on; one that does not, hundreds. The machine may be busy, but not always. */
+TEST(addresses_that_do_not_answer_hold_up_no_other_place, PROCESSES)
+{
+    struct node node = make_node();
+    char path[64], command[320], listen[64], connect[64];
+    int many = 0;
+    write_hosts(&node, path, command);
+    snprintf(listen, sizeof listen, "10.233.%d.1:0", node.number);
+    struct hand hand = make_by_hand_at(listen, 2, plain());
+    snprintf(connect, sizeof connect, "far.host:%s", strrchr(hand.options.address, ':') + 1);
+    hand.options.connect = connect;
+    pid_t agent = start_agent_by(&hand, 2, command);
+    assert_eventually(stats_of(hand.pool).workers_idle == 2);
+    for (int tries = 0; tries < 5 && many < 3; tries++)
+        many += count_meanwhile(hand.pool) >= 20;
+    assert_true(many >= 3);
+    end_hand(&hand);
+    (void)end_of(agent);
+    assert_int_equal(unlink(path), 0);
+    free_node(&node);
+}
+
 /* ---- the end of the program ---- */
 
 struct far_program {

@@ -1,0 +1,106 @@
+/* addresses.c - where agents connect to: IPv6, hosts with many addresses, what is none. */
+#include "remote/kit/peer.h"
+
+#include "remote/net.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static posse_status status_of(const char *listen, const char *connect)
+{
+    posse_executor *pool = NULL;
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = POSSE_LAUNCH_COMMAND,
+                                   .command = "exit 0",
+                                   .listen = listen,
+                                   .connect = connect};
+    posse_status status = posse_remote_create(NULL, &remote, &pool);
+    if (status == POSSE_OK)
+        assert_ok(posse_destroy(pool));
+    return status;
+}
+
+TEST(what_is_no_address, PROCESSES)
+{
+    static char long_host[300], long_path[300] = "unix:/";
+    memset(long_host, 'a', 290);
+    memcpy(long_host + 290, ":1", 3);
+    memset(long_path + 6, 'a', 290);
+    const char *const wrong[] = {"",
+                                 "host",
+                                 ":1",
+                                 "127.0.0.1:",
+                                 "127.0.0.1:x",
+                                 "127.0.0.1:-1",
+                                 "127.0.0.1:65536",
+                                 "127.0.0.1:99999999999999999999",
+                                 "127.0.0.1: 1",
+                                 "::1:5",
+                                 "[::1]",
+                                 "[::1:5",
+                                 "[]:5",
+                                 "[[::1]]:5",
+                                 "unix:",
+                                 long_host,
+                                 long_path};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        assert_status(status_of(wrong[i], NULL), POSSE_INVALID);
+        assert_status(status_of(NULL, wrong[i]), POSSE_INVALID);
+        assert_false(pi_net_is_address(wrong[i]));
+    }
+    assert_status(status_of("[127.0.0.1]:0", NULL), POSSE_INVALID);
+    assert_status(status_of(NULL, "127.0.0.1:0"), POSSE_INVALID); /* to any port? */
+    assert_status(status_of("127.0.0.1:0", "some.host:5"), POSSE_OK);
+}
+
+static void assert_serves(const char *listen)
+{
+    struct hand hand = make_by_hand_at(listen, 2, plain());
+    pid_t agent = start_agent(&hand, 2);
+    for (long i = 0; i < 10; i++)
+        assert_int_equal(take_long(submitted_long(hand.pool, square_task, i)), i * i);
+    end_hand(&hand);
+    assert_int_equal(end_of(agent), 0);
+}
+
+TEST(a_name, PROCESSES) { assert_serves("localhost:0"); }
+
+TEST(an_address_of_ipv6, PROCESSES)
+{
+    char at[PI_ADDRESS_SIZE];
+    int fd = pi_net_listen("[::1]:0", at);
+    if (fd < 0 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT)) {
+        print_message("no IPv6 here\n");
+        skip();
+    }
+    assert_true(fd >= 0);
+    close(fd);
+    assert_true(strncmp(at, "[::1]:", 6) == 0);
+    assert_serves("[::1]:0");
+}
+
+/* The name stands for ::1 and 127.0.0.1, most often; only the latter listens. */
+TEST(an_agent_tries_each_address_of_a_name, PROCESSES)
+{
+    char address[64];
+    struct hand hand = make_by_hand(1, plain());
+    snprintf(address, sizeof address, "localhost:%s", strrchr(hand.options.address, ':') + 1);
+    hand.options.connect = address;
+    pid_t agent = start_agent(&hand, 1);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
+    end_hand(&hand);
+    assert_int_equal(end_of(agent), 0);
+}
+
+TEST(an_agent_says_that_an_address_is_none, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    hand.options.connect = "127.0.0.1:0";
+    int how = end_of(start_agent(&hand, 1));
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    end_hand(&hand);
+}
