@@ -17,7 +17,9 @@
  *   an agent or a node    its running tasks are lost with SIGHUP, or run again; if it is idle,
  *   dies, or is silent    nothing is lost, but what is sent to a silent node before it counts as
  *                         lost. An agent that comes back, or a spare one, replaces it
- *   the program dies      all agents end within a second
+ *   the program dies      tasks are killed at once, and all agents end, most often within a second
+ *   the network is        after silence_ms the tasks are killed; an agent that hears nothing more
+ *   silent for good       tries for another minute, as the network may come back, and ends
  *   no node is there      tasks wait. If the launcher has ended and no agent ever came, the
  *                         executor is broken, with the launcher's words
  *
@@ -42,6 +44,10 @@
  * Only who knows the token of 128 bits may join. It never stands on a command line. Traffic is not
  * encrypted. So agents connect through a unix socket on this machine, and POSSE_LAUNCH_SSH carries
  * all through ssh; listen on a network only if all that are in it may read and change the traffic.
+ * An agent sends the token to whoever listens at the address, and runs what comes from there:
+ * nothing proves that it is the program. A stranger that can read the traffic, or takes a port that
+ * the program has left while agents still connect, has the token and the rights of the agent's
+ * user. By ssh nobody between the machines can.
  */
 #ifndef POSSE_REMOTE_H
 #define POSSE_REMOTE_H

@@ -157,8 +157,20 @@ check_top() {
         diff - "$scratch/named" || fail "the options of posse-top"
 }
 
+# The words that posse-relay asks for are those of its page. Without them it needs no mpirun.
+check_relay() {
+    relay=$(find "$scratch/prefix" -name posse-relay -type f)
+    [ -n "$relay" ] || return 0 # not built
+    [ -e "$man/man1/posse-relay.1" ] || fail "no page posse-relay(1)"
+    as_text "$man/man1/posse-relay.1" | tr -s ' \n' ' ' >"$scratch/page"
+    "$relay" 2>&1 | sed 's/.*posse-relay //' | tr '[:upper:]' '[:lower:]' >"$scratch/usage"
+    grep -qF "posse-relay $(cat "$scratch/usage")" "$scratch/page" ||
+        fail "the arguments of posse-relay"
+}
+
 check_lint
 check_top
+check_relay
 check_names
 check_seal
 check_types

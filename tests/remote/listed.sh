@@ -1,12 +1,12 @@
 #!/bin/sh
-# listed.sh NAME... - each test of behaviour is one of these, which are run with agents, or stands in
-# the table of README.md that says why not; none does both, and no line there is of no test.
+# listed.sh NAME... - each test of behaviour is one of these, which are run with agents, or stands
+# in the table of README.md that says why not; none does both, and no line there is of no test.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 run=" $* "
 # The patterns of that table: in its first column, each between backquotes.
-patterns=$(sed -n '/^| files | because |/,/^$/p' "$here/README.md" | sed -e 1,2d -e 's/^| \(.*\) | .*/\1/' |
-    tr -d '`,' | tr '\n' ' ')
+patterns=$(sed -n '/^| files | because |/,/^$/p' "$here/README.md" |
+    sed -e 1,2d -e 's/^| \(.*\) | .*/\1/' | tr -d '`,' | tr '\n' ' ')
 [ -n "$patterns" ] || { echo "no table of tests that are left out" && exit 1; }
 wrong=0
 set -f # patterns are no files
