@@ -1,6 +1,8 @@
 # seal.awk - usage: awk -f seal.awk seal_rules.h posse_seal.7
 #
-# Prints the page with the list of system calls in the place of a comment that says so.
+# Prints the page with the list of system calls in the place of a comment that says so. The last two
+# items are of tasks with a process of their own: PI_OS_TASK_CALLS, and rules with one of
+# PI_OS_CHECKS_OF_WORKER.
 
 function fail(message)
 {
@@ -11,7 +13,7 @@ function fail(message)
 
 BEGIN {
     heads = "ALWAYS PATHS CHANGES FILES NETWORK PORTS CONNECTS BINDS PROGRAMS PROCESSES SIGNALS " \
-        "TRACING"
+        "TRACING TASK WORKER"
     title["ALWAYS"] = "Always"
     title["PATHS"] = "With .Dv POSSE_ALLOW_FILES or lists of paths"
     title["CHANGES"] = "With .Dv POSSE_ALLOW_FILES or a list of writable paths"
@@ -24,9 +26,14 @@ BEGIN {
     title["PROCESSES"] = "With .Dv POSSE_ALLOW_PROCESSES"
     title["SIGNALS"] = "With .Dv POSSE_ALLOW_SIGNALS"
     title["TRACING"] = "With .Dv POSSE_ALLOW_TRACING"
+    title["TASK"] = "Of these, with .Dv POSSE_FRESH , only so"
+    title["WORKER"] = "Of these, not with .Dv POSSE_FRESH"
     limit["ANY"] = ""
     limit["NO_CALL"] = "fails with ENOSYS"
     limit["ADVICE"] = "not MADV_HWPOISON and MADV_SOFT_OFFLINE"
+    limit["TASK_ADVICE"] = "not MADV_REMOVE, MADV_HWPOISON and MADV_SOFT_OFFLINE"
+    limit["COPIES"] = "without MSG_ZEROCOPY"
+    limit["MESSAGE_COPIES"] = limit["COPIES"]
     limit["SELF"] = "to itself"
     limit["NOTIFY"] = "SIGCHLD to its parent"
     limit["NOTIFY_OTHER"] = "SIGCONT to its parent"
@@ -45,14 +52,26 @@ BEGIN {
     limit["OPTIONS"] = "SOL_SOCKET, IPV6_V6ONLY, and of TCP those up to 15 and TCP_USER_TIMEOUT"
 }
 
-function note(rule,    part)
+function add(when, call, check)
 {
-    split(rule, part, ", ")
-    if (!(part[2] in title) || !(part[3] in limit))
-        fail("a rule that this script does not know: " rule)
-    calls[part[2]] = calls[part[2]] ", " part[1] \
-        (limit[part[3]] == "" ? "" : " (" limit[part[3]] ")")
-    n_rules++
+    if (!(when in title) || !(check in limit))
+        fail("a rule that this script does not know: " call ", " when ", " check)
+    calls[when] = calls[when] ", " call (limit[check] == "" ? "" : " (" limit[check] ")")
+}
+
+# text: what stands in the parentheses of an item of a list.
+function note(list, text,    part)
+{
+    split(text, part, ", ")
+    if (list == "PI_OS_SEAL_RULES") {
+        add(part[2], part[1], part[3])
+        call_of[part[3]] = part[1]
+        n_rules++
+    } else if (list == "PI_OS_TASK_CALLS") {
+        add("TASK", part[1], part[2])
+    } else if (list == "PI_OS_CHECKS_OF_WORKER") {
+        add("WORKER", call_of[part[1]], part[1])
+    }
 }
 
 # Lines of at most 76 characters.
@@ -71,25 +90,33 @@ function put_words(text,    words, n, i, line)
 
 function put_lists(    n, i, head, words)
 {
-    if (n_rules == 0)
-        fail("no rule was found")
+    if (n_rules == 0 || calls["TASK"] == "" || calls["WORKER"] == "")
+        fail("a list has no rule")
     n = split(heads, head, " ")
     print ".Bl -tag -width Ds"
     for (i = 1; i <= n; i++) {
         words = title[head[i]]
         sub(/ \.Dv/, " Dv", words)
         gsub(/ or lists| or a list/, " No&", words)
+        sub(/ , only/, " , No only", words)
         print ".It " words
         put_words(substr(calls[head[i]], 3) ".")
     }
     print ".El"
 }
 
+NR == FNR && /^#define/ {
+    list = $2
+    sub(/\(.*/, "", list)
+    next
+}
+
 NR == FNR {
-    rest = /^#define/ ? "" : $0
-    while (match(rest, /RULE\([^)]*\)/)) {
-        if (rest !~ /^ \*/)
-            note(substr(rest, RSTART + 5, RLENGTH - 6))
+    rest = $0 ~ /^( \*|\/\*)/ ? "" : $0
+    while (match(rest, /[A-Z]+\([^)]*\)/)) {
+        item = substr(rest, RSTART, RLENGTH - 1)
+        sub(/^[A-Z]+\(/, "", item)
+        note(list, item)
         rest = substr(rest, RSTART + RLENGTH)
     }
     next

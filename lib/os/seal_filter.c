@@ -40,9 +40,13 @@ static const struct rule rules[] = {PI_OS_SEAL_RULES(RULE)};
 static const struct rule worker_rules[] = {PI_OS_WORKER_CALLS(CALL)};
 static const struct rule task_rules[] = {PI_OS_TASK_CALLS(CALL)};
 #undef CALL
+#define CHECK(check) check,
+static const enum check checks_of_worker[] = {PI_OS_CHECKS_OF_WORKER(CHECK)};
+#undef CHECK
 #define RULES (sizeof rules / sizeof rules[0])
 #define WORKER_RULES (sizeof worker_rules / sizeof worker_rules[0])
 #define TASK_RULES (sizeof task_rules / sizeof task_rules[0])
+#define WORKER_CHECKS (sizeof checks_of_worker / sizeof checks_of_worker[0])
 
 /* All that a seal allows. */
 static unsigned allowed_by(const struct pi_os_seal *seal)
@@ -128,8 +132,13 @@ static bool is_of_worker(int call)
     return i < WORKER_RULES;
 }
 
-/* A worker needs the others for itself: it limits its memory, and may be another user. */
-static bool is_of_task(enum check check) { return check != OWN_DATA && check != NOTIFY_OTHER; }
+static bool is_of_task(enum check check)
+{
+    size_t i = 0;
+    while (i < WORKER_CHECKS && checks_of_worker[i] != check)
+        i++;
+    return i == WORKER_CHECKS;
+}
 
 /* The rest, on top of the worker's filter: what the seal does not allow of the worker's calls. */
 static void add_rules_of_task(struct verdicts *v, unsigned allowed)

@@ -132,7 +132,8 @@ check_refusals() {
     refuses "a comment about a call that there is not" 's/^ \* .*posse_release/& posse_other/'
 }
 
-# Each constant and member of posse_seal.h is in posse_seal(7), as is each call that a seal allows.
+# Each constant and member of posse_seal.h is in posse_seal(7), as is each call that a seal allows,
+# and what is otherwise for the process of a task.
 check_seal() {
     as_text "$man/man7/posse_seal.7" >"$scratch/page"
     {
@@ -145,6 +146,13 @@ check_seal() {
     done
     while read -r name; do
         grep -qw "$name" "$scratch/page" || fail "$name is not in posse_seal(7)"
+    done <"$scratch/named"
+    sed -n '/with POSSE_FRESH, only so/,/not with POSSE_FRESH/p' "$scratch/page" >"$scratch/tasks"
+    sed -n '/^#define PI_OS_TASK_CALLS/,/[^\\]$/p' "$top/lib/os/seal_rules.h" |
+        grep -o 'CALL([a-z][a-z0-9_]*' | sed 's/CALL(//' >"$scratch/named"
+    grep -qx mremap "$scratch/named" || fail "this test does not find the calls of tasks"
+    while read -r name; do
+        grep -qw "$name" "$scratch/tasks" || fail "$name of tasks is not in posse_seal(7)"
     done <"$scratch/named"
 }
 
