@@ -262,6 +262,30 @@ TEST(another_build_is_refused, PROCESSES)
     (void)end_of(agent);
 }
 
+/* The program hears why. */
+TEST(another_build_alone_breaks_the_pool_in_words, PROCESSES)
+{
+    char directory[] = "/tmp/posse-test-XXXXXX", copy[64], command[160];
+    posse_executor *pool;
+    posse_error error = {.struct_size = sizeof error};
+    assert_non_null(mkdtemp(directory));
+    snprintf(copy, sizeof copy, "%s/other", directory);
+    copy_changed(copy);
+    snprintf(command, sizeof command,
+             "eval \"set -- $POSSE_AGENT\"; shift; exec %s \"$@\" --node n1", copy);
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = POSSE_LAUNCH_COMMAND,
+                                   .nodes = "n1:1",
+                                   .command = command};
+    assert_ok(posse_remote_create(NULL, &remote, &pool));
+    assert_eventually(posse_why_broken(pool, &error) == POSSE_OK && error.status == POSSE_BROKEN);
+    assert_non_null(strstr(error.message, "another build of the program, or none"));
+    assert_non_null(strstr(error.message, "n1"));
+    assert_ok(posse_destroy(pool));
+    assert_int_equal(unlink(copy), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 static void send_join(int fd, const unsigned char *token)
 {
     struct pi_envelope envelope;

@@ -2,6 +2,7 @@
  * come back, another build, many places, the end of the program. Needs root. */
 #include "remote/kit/remote.h"
 
+#include <posse_progress.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,33 @@ TEST(a_pulled_cable_costs_the_tasks_that_run, PROCESSES)
     assert_ok(posse_release(waiting));
     assert_int_equal(take_long(submitted_long(pool, square_task, 6)), 36);
     end_remote(pool);
+    free_node(&node);
+}
+
+static int tell_pid(posse_task *task, const void *arg, size_t size)
+{
+    long pid = getpid();
+    (void)arg, (void)size;
+    (void)posse_task_emit(task, &pid, sizeof pid);
+    pause_ms(PATIENCE_MS);
+    return 0;
+}
+
+/* The agent is told nothing either: it ends the task after silence_ms, and itself a minute later,
+ * which the long form waits for. */
+TEST(a_task_ends_when_the_program_is_silent, PROCESSES)
+{
+    struct node node = make_node();
+    posse_executor *pool = pool_on(&node, 0);
+    posse_future future = submitted(pool, tell_pid, NULL, 0);
+    pid_t worker = (pid_t)next_long(future);
+    assert_true(process_lives(worker));
+    pull_cable(&node);
+    assert_eventually(!process_lives(worker));
+    if (in_long_run(0, 1))
+        assert_eventually(shell("test -z \"$(ip netns pids %s)\"", node.name) == 0);
+    take_error(future, POSSE_WORKER_LOST);
+    assert_ok(posse_destroy(pool)); /* no place is there */
     free_node(&node);
 }
 
