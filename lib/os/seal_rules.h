@@ -149,8 +149,8 @@
 #define PI_OS_TASK_CALLS(CALL)                                                                     \
     CALL(mremap, NO_CALL) CALL(vmsplice, NO_CALL) CALL(madvise, TASK_ADVICE)                       \
     CALL(sendto, COPIES) CALL(sendmmsg, COPIES) CALL(sendmsg, MESSAGE_COPIES)
-/* Nor do its children get a rule above with one of these checks. A worker needs these for itself: it
- * limits its memory, and may be another user. */
+/* Nor do its children get a rule above with one of these checks. A worker needs these for
+ * itself: it limits its memory, and may be another user. */
 #define PI_OS_CHECKS_OF_WORKER(CHECK)                                                              \
     CHECK(OWN_DATA) CHECK(NOTIFY_OTHER)
 /* clang-format on */

@@ -30,9 +30,9 @@
  *   the submitter,  1       a message: FILLING, or FREE by then  2 holds, or refuses; 9 after the
  *   a worker                                                     slot is recovered and FREE
  *                   2 to 3  held for FILLING                     9, as above
- *   the worker      4       a message: RUNNING, or not any more  5 to nobody, or refuses. It refuses
- *                                                                also if the next attempt runs, in
- *                                                                a worker of the same number
+ *   the worker      4       a message: RUNNING, or not any more  5 to nobody, or refuses, also if
+ *                                                                the next attempt runs, in a worker
+ *                                                                of the same number
  *                   4 to 7  its copies                           the kernel closes them. The next
  *                                                                attempt asks again, or 9
  *                   7 to 8  held for a task that has ended       9, in the round that reaps it

@@ -1,6 +1,6 @@
-/* late_request.c - a worker asks for the descriptors of its task and dies. The supervisor reads that
- * when the next attempt runs, in a worker of the same number. The linker leads the calls of both to
- * the test.
+/* late_request.c - a worker asks for the descriptors of its task and dies. The supervisor reads
+ * that when the next attempt runs, in a worker of the same number. The linker leads the calls of
+ * both to the test.
  */
 #include "support/descriptors.h"
 

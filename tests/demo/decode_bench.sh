@@ -1,5 +1,5 @@
 #!/bin/sh
-# decode_bench.sh BENCH PROGRAM - checks the lines of the benchmark of PROGRAM; no time is looked at.
+# decode_bench.sh BENCH PROGRAM - checks the lines of the benchmark of PROGRAM. It looks at no time.
 set -eu
 bench=$1
 program=$2
