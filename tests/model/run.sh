@@ -465,8 +465,6 @@ if [ "$long" ]; then
     holds -O2 split -DDEATHS=1 -DREFUSALS=1
     holds -O2 split -DREFUSALS=2 -DUNORDERED=1
     holds -O2 fresh
-    holds -O2 fresh -DRETRIES=1 -DDEATHS=0
-    holds -O2 fresh -DHOSTILE=1 -DDEATHS=0
     holds -O2 fresh -DHOSTILE=1 -DKILL=1 -DKILLS=0 -DNT=1
     holds -O2 fresh -DHOSTILE=1 -DLIMITED=1 -DRETRIES=1 -DNT=1
 else
