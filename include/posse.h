@@ -600,8 +600,9 @@ typedef struct posse_job {
  * POSSE_SYSTEM: a descriptor cannot be copied. errno is EBADF: it is not open; EMFILE: the process
  * that holds the copies, or the caller, has no descriptor left.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
- * cannot measure memory; POSSE_TERMINATE in an executor that is POSSE_FRESH or has a runner; or a
- * task in a worker process has set a group or runs_before.
+ * cannot measure memory; max_memory where /proc does not show the workers, as with hidepid (not to
+ * root) those of a seal without POSSE_ALLOW_DUMPS; POSSE_TERMINATE in an executor that is
+ * POSSE_FRESH or has a runner; or a task in a worker process has set a group or runs_before.
  * POSSE_CANCELLED, POSSE_DEADLINE: the job's group was cancelled, or its time is up.
  * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, a
  * flag or priority unknown, POSSE_TERMINATE without grace_ms, or the group one of another executor.

@@ -24,6 +24,12 @@ bool pi_loaded(posse_executor *e, uintptr_t address)
     return true;
 }
 
+/* order: relaxed: it does not change once there are workers */
+static bool hides_memory(const posse_executor *e)
+{
+    return pi_load_relaxed(&e->segment.header->hides_memory);
+}
+
 /* What few jobs have. */
 __attribute__((noinline)) static posse_status check_limits(const posse_executor *e,
                                                            const posse_job *job)
@@ -42,6 +48,8 @@ __attribute__((noinline)) static posse_status check_limits(const posse_executor 
          "job.grace_ms is over job.timeout_ms"},
         {limited && (!e->backend->kills || !pi_os_usage_is_known()), POSSE_NOT_SUPPORTED,
          "job.max_memory or max_cpu_ms: a task can be limited only in a process of Linux"},
+        {job->max_memory && hides_memory(e), POSSE_NOT_SUPPORTED,
+         "job.max_memory: /proc does not show the memory of these workers, as with hidepid"},
     };
     return PI_REFUSE_FIRST(mistakes);
 }

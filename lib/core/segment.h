@@ -106,6 +106,9 @@ struct pi_header {
     _Atomic uint32_t grow_on_demand;
     /* 1: the supervisor must give memory back. See pool/trim.c. */
     _Atomic uint32_t trim;
+    /* 1: the system does not show what memory workers use, so job.max_memory is refused. order:
+     * relaxed: the program stores it before there are workers. */
+    _Atomic uint32_t hides_memory;
     /* 1: a trace is on. order: relaxed, as its edges are not sharp. */
     _Atomic uint32_t tracing;
     /* Events that had no place: see core/trace_ring.h. order: relaxed, because it only counts. */

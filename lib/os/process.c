@@ -104,6 +104,18 @@ static pid_t fork_middle(const struct pi_os_orphan *orphan)
     /* NOLINTEND(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
 }
 
+#ifdef __linux__
+bool pi_os_hide(void)
+{
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
+void pi_os_show(void) { (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); }
+#else
+bool pi_os_hide(void) { return false; }
+void pi_os_show(void) {}
+#endif
+
 int pi_os_fork_orphan(const struct pi_os_orphan *orphan)
 {
     PI_OS_NO_CANCEL;

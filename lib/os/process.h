@@ -23,6 +23,10 @@ int pi_os_die_with_parent(void);
 /* Makes the kernel kill this process first when memory runs out; its children inherit that. Does
  * nothing where the system refuses. */
 void pi_os_raise_oom_score(void);
+/* Hides this process as one that may not be dumped: its memory from others of the user, and all of
+ * it where /proc is mounted with hidepid. True: it was not so, and pi_os_show undoes it. */
+bool pi_os_hide(void);
+void pi_os_show(void);
 /* Names the calling thread, for ps and debuggers; 15 characters count. A process has the name of
  * its first thread. */
 void pi_os_set_name(const char *name);

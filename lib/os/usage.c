@@ -83,12 +83,27 @@ static bool read_line(const char *text, const char *name, uint64_t *bytes)
     return true;
 }
 
+static void name_status(pid_t pid, char path[32])
+{
+    snprintf(path, 32, "/proc/%ld/status", (long)pid);
+}
+
+/* Another error, as for want of descriptors, passes. */
+bool pi_os_usage_is_hidden(pid_t pid)
+{
+    char path[32];
+    name_status(pid, path);
+    int fd = pi_os_fd_open(path, O_RDONLY);
+    pi_os_close(fd);
+    return fd < 0 && (errno == ENOENT || errno == EACCES || errno == EPERM);
+}
+
 bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage)
 {
     char text[8192], path[32];
     uint64_t anonymous, swap = 0;
     int error = errno;
-    snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+    name_status(pid, path);
     ssize_t length = pid ? pi_os_fd_read(path, text, sizeof text) : read_own(text, sizeof text);
     bool known = length > 0 && read_line(text, "\nVmData:", &usage->data) &&
                  read_line(text, "\nRssAnon:", &anonymous) &&

@@ -21,6 +21,8 @@ struct pi_os_usage {
 bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage);
 /* Whether it tells at all: both this and processor time. */
 bool pi_os_usage_is_known(void);
+/* Whether it does not show this one, which lives, to this process. */
+bool pi_os_usage_is_hidden(pid_t pid);
 /* Opens what tells of this process, for one that is about to lose the right to open it. */
 void pi_os_usage_keep(void);
 /* Does nothing where the system cannot. */

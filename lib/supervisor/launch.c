@@ -4,11 +4,13 @@
  *
  *   the program                                the supervisor
  *   makes two sockets, forks                   tries what it needs of the system, makes two others
- *   hears a report, keeps that socket,      <- sends a report and one of its sockets, closes both
- *   closes its first one                       that the program made
+ *   hears a report, keeps that socket,      <- is hidden as workers will be; sends a report and
+ *   closes its first one; looks whether        one of its sockets, closes both that the program
+ *   it can see the supervisor                  made
  *   sends a byte                            ->
- *   hears the second report                 <- starts the workers, sends a report, and a socket
- *                                              for requests (pool/descriptors.h)
+ *   hears the second report                 <- is shown again; starts the workers, sends a
+ *                                              report, and a socket for requests
+ *                                              (pool/descriptors.h)
  *
  * The second pair is the supervisor's, so that no child which another thread of the program forks
  * meanwhile has a copy of the supervisor's end. If a report has an error, the supervisor lives
@@ -21,9 +23,11 @@
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/process.h"
+#include "os/seal.h"
 #include "os/signals.h"
 #include "os/spare.h"
 #include "os/stdio.h"
+#include "os/usage.h"
 #include "pool/backend.h"
 #include "pool/error.h"
 #include "supervisor/serve.h"
@@ -82,10 +86,17 @@ static _Noreturn void await_end(struct pi_supervisor *s)
     pi_os_exit(0);
 }
 
+/* As a sealed worker (os/seal.c). True: pi_os_show undoes it. */
+static bool hide_as_workers(const posse_executor *e)
+{
+    return e->seal && !(e->seal->allow & PI_OS_ALLOW_DUMPS) && pi_os_hide();
+}
+
 static void supervisor_main(void *context)
 {
     struct launch *launch = context;
     struct pi_supervisor *s = launch->supervisor;
+    bool hidden = hide_as_workers(s->executor);
     PI_TAKE_ROLE(PI_ROLE_SUPERVISOR);
     pi_os_signals_of_supervisor(&s->ignored);
     pi_os_set_name(s->executor->hooks.name);
@@ -97,6 +108,8 @@ static void supervisor_main(void *context)
         await_end(s);
     if (pi_os_channel_hear(s->socket, &byte, sizeof byte, &none) != 0)
         pi_os_exit(0); /* the program could not keep the socket */
+    if (hidden)
+        pi_os_show();
     bool fresh = s->executor->fresh;
     struct report report = {.error = pi_serve_begin(s), .pid = pi_os_self()};
     if (report.error == 0 && fresh)
@@ -146,8 +159,10 @@ static struct report take_socket(posse_executor *e, int first)
     else
         pi_os_close(fd);
     e->link.supervisor = pi_os_identify(report.pid);
-    /* relaxed: only the value counts */
+    bool unseen = report.error == 0 && pi_os_usage_is_hidden(report.pid);
+    /* relaxed, both: only the value counts; there are no workers yet */
     pi_store_relaxed(&e->segment.header->origin.supervisor, (int32_t)report.pid);
+    pi_store_relaxed(&e->segment.header->hides_memory, unseen); /* as said */
     return report;
 }
 
@@ -173,6 +188,8 @@ static struct report meet(posse_executor *e, int first)
     if (refused)
         pi_os_channel_end(e->link.socket.number); /* the supervisor finds that and exits */
     int error = pi_os_channel_hear(e->link.socket.number, &report, sizeof report, &fd);
+    if (e->link.supervisor.start == 0) /* it was hidden */
+        e->link.supervisor = pi_os_identify(e->link.supervisor.pid);
     if (error == 0 && fd >= 0)
         error = pi_os_fd_own(&e->link.descriptors, fd);
     if (error && error != ECHILD)

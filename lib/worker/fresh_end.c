@@ -27,11 +27,13 @@ bool pi_fresh_limit(struct pi_fresh_use *u, struct posse_task *task, pid_t pid)
     *u = (struct pi_fresh_use){.pid = pid, .rest_ns = PI_LIMITS_CHECK_NS};
     if (!pi_slot_is_limited(task->slot))
         return true;
-    if (!details || !pi_os_usage_of(pid, &u->had) || !pi_os_cpu_time(pid, &u->cpu_had))
+    if (!details || !pi_os_cpu_time(pid, &u->cpu_had))
         return false;
     u->details = details;
     u->max_memory = details->max_memory;
     u->max_cpu_ns = details->max_cpu_ms * PI_MS;
+    if (u->max_memory && !pi_os_usage_of(pid, &u->had))
+        return false;
     pi_store_relaxed(&details->over, PI_OVER_NONE); /* relaxed, all: published with the state */
     pi_store_relaxed(&details->peak, 0);            /* as said */
     pi_store_relaxed(&details->cpu_ns, 0);          /* as said */

@@ -4,8 +4,13 @@
 #include "support/support.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MB ((size_t)1 << 20)
@@ -99,3 +104,79 @@ TEST(a_crash, SEALABLE)
     take_error(submitted(pool, socket_task, NULL, 0), POSSE_FORBIDDEN);
     end_autopsied(pool);
 }
+
+/* ---- /proc hides processes ---- */
+
+#define NOT_PERMITTED 77
+#define NOBODY 65534
+
+/* As with hidepid, to a user who is not root: a process that may not be dumped cannot be seen. */
+static bool hide_processes(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("proc", "/proc", "proc", 0, "hidepid=2") == 0 && setgid(NOBODY) == 0 &&
+           setuid(NOBODY) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0;
+}
+
+static posse_status end_of(posse_executor *pool, posse_job job)
+{
+    posse_future future;
+    posse_error error = {.struct_size = sizeof error};
+    job.struct_size = sizeof job;
+    posse_status status = posse_submit_with(pool, &job, &future);
+    if (status != POSSE_OK)
+        return status;
+    status = posse_exception(future, -1, &error);
+    (void)posse_release(future);
+    return status == POSSE_OK ? error.status : status;
+}
+
+static int nesting_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_job job = {.fn = asking_task, .max_memory = 16 * MB};
+    return end_of(posse_task_executor(task), job) == POSSE_NOT_SUPPORTED ? 0 : GAVE_UP;
+}
+
+/* A limit that could not be compared is refused; others hold. */
+static int play_hidden(void *context)
+{
+    const posse_options *options = context;
+    posse_executor *pool = NULL;
+    long bytes = 4 * MB;
+    bool dumps = options->seal->allow & POSSE_ALLOW_DUMPS;
+    posse_job asks = {.fn = asking_task, .arg = &bytes, .size = sizeof bytes};
+    if (!hide_processes())
+        return NOT_PERMITTED;
+    REQUIRE(posse_create(options, &pool) == POSSE_OK);
+    REQUIRE(end_of(pool, asks) == POSSE_OK);
+    asks.max_memory = 16 * MB;
+    REQUIRE(end_of(pool, asks) == (dumps ? POSSE_OK : POSSE_NOT_SUPPORTED));
+    REQUIRE(dumps || strstr(posse_last_error(), "job.max_memory") != NULL);
+    bytes = 64 * MB;
+    REQUIRE(end_of(pool, asks) == (dumps ? POSSE_OVER_MEMORY : POSSE_NOT_SUPPORTED));
+    REQUIRE(end_of(pool, (posse_job){.fn = spinning_task, .max_cpu_ms = 20}) == POSSE_OVER_CPU);
+    REQUIRE(dumps || end_of(pool, (posse_job){.fn = nesting_task}) == POSSE_OK);
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+static void assert_hidden(posse_isolation isolation)
+{
+    static const posse_seal seals[] = {
+        {.struct_size = sizeof(posse_seal)},
+        {.struct_size = sizeof(posse_seal), .allow = POSSE_ALLOW_DUMPS}};
+    end_pool(fresh_pool(1, seals[0])); /* or skips */
+    for (size_t i = 0; i < COUNT(seals); i++) {
+        posse_options options = OPTIONS(1, .seal = &seals[i], .isolation = isolation);
+        int status = wait_status(start_child(play_hidden, &options));
+        if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED) {
+            print_message("/proc cannot be mounted here so that it hides processes\n");
+            skip();
+        }
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
+TEST(hidden_workers, SEALABLE) { assert_hidden(POSSE_SHARED); }
+
+TEST(hidden_processes, SEALABLE) { assert_hidden(POSSE_FRESH); }

@@ -32,8 +32,8 @@ static int run(posse_executor *pool, posse_job job)
     posse_future future;
     job.struct_size = sizeof job;
     posse_status status = posse_submit_with(pool, &job, &future);
-    /* without an object of shared memory no block can be passed */
-    ALLOW(status, ACCEPTED | (job.n_memory ? AS(POSSE_NOT_SUPPORTED) : 0));
+    /* without an object of shared memory no block can be passed; /proc may hide the workers */
+    ALLOW(status, ACCEPTED | (job.n_memory || job.max_memory ? AS(POSSE_NOT_SUPPORTED) : 0));
     if (status != POSSE_OK)
         return 0;
     status = posse_result_into(future, -1, &result, sizeof result, NULL);

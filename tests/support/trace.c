@@ -75,6 +75,31 @@ void trace_sleeper(pid_t pid)
     assert_eventually(process_state(pid) == 'S');
 }
 
+bool trace_steps(pid_t pid)
+{
+    bool steps = ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0;
+    if (!steps)
+        assert_int_equal(errno, ESRCH);
+    return steps;
+}
+
+bool trace_stops(pid_t pid)
+{
+    int status = 0;
+    require(waitpid(pid, &status, __WALL), "wait for a stop or the end");
+    if (WIFSTOPPED(status))
+        assert_stopped(status);
+    return WIFSTOPPED(status);
+}
+
+void end_traced(pid_t pid)
+{
+    int status = 0;
+    (void)kill(pid, SIGKILL);
+    while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status))
+        ;
+}
+
 void kill_traced(pid_t pid)
 {
     int status = 0;

@@ -25,4 +25,9 @@ bool comes_to_stop(pid_t pid);
 
 void kill_traced(pid_t pid);
 
+/* For one that may end meanwhile. False: it has ended. */
+bool trace_steps(pid_t pid); /* as trace_step */
+bool trace_stops(pid_t pid); /* as await_stop; takes note of its end */
+void end_traced(pid_t pid);  /* kills it, if trace_stops has not taken note of its end */
+
 #endif
