@@ -1,5 +1,6 @@
 /* batches.c - program threads that submit orders, and wait for them in all ways. */
 #include "chaos.h"
+#include "tales.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,9 @@ static void draw(struct driver *driver, struct bid *bid)
     bid->retries = bid->fate == AGAIN ? 1 + (long)below(&driver->random, 5) : -1;
     order->entry = next_entry(driver, bid->fate == DETACH || bid->fate == FORGET);
     order->fresh = chaos->guard == FRESH;
+    bool heard = order->kind == PLAIN && chaos->guard != FRESH && bid->fate != DETACH &&
+                 bid->fate != FORGET && below(&driver->random, 3) == 0;
+    order->messages = heard ? 1 + below(&driver->random, 5) : 0;
     order->roster = chaos->roster;
     order->locked = chaos->locked;
     order->value = order->kind == NESTED ? 1 + below(&driver->random, 6) : mix(driver->random);
@@ -85,6 +89,7 @@ static posse_status submit(struct driver *driver, struct bid *bid)
                      .arg = arg,
                      .size = sizeof bid->order + bid->order.payload,
                      .name = "order",
+                     .group = driver->group,
                      .timeout_ms = bid->fate == LIMIT ? 1 + (long)below(&driver->random, 8) : 0,
                      .retries = bid->retries,
                      /* not for ever: all workers may have a slow one that we are to kill */
@@ -142,10 +147,12 @@ void play_batch(struct driver *driver)
 {
     size_t n = 1 + below(&driver->random, MAX_ORDERS);
     driver->given = 0;
+    open_group(driver);
     for (size_t i = 0; i < n; i++)
         give_order(driver, &driver->bids[i]);
     interfere(driver);
     wait_somehow(driver);
+    close_group(driver);
     for (size_t i = 0; i < driver->given; i++)
         apply_loss_policy(driver, driver->owners[i]);
     count(driver->chaos, BATCHES, 1);
@@ -198,6 +205,8 @@ void *drive(void *argument)
             play_belt(driver);
         else if (what == 2)
             play_memory(driver);
+        else if (what == 3 && !chaos->flat && chaos->guard != FRESH)
+            play_broadcast(driver);
         else
             play_batch(driver);
     }

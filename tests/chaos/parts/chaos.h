@@ -9,6 +9,7 @@
  *   fates.c     whether each order ended as it may
  *   maps.c      maps
  *   belts.c     queues and memory
+ *   tales.c     messages, groups, a function in each worker, traces
  *   rounds.c    a round: pools and their threads
  *   ends.c      how a pool ends, and the sum
  *   tell.c      figures and faults
@@ -21,7 +22,7 @@
 #define CHAOS_H
 
 #include "support/sealed.h"
-#include "support/support.h"
+#include <posse_group.h>
 
 enum {
     MAX_PIDS = 1 << 22, /* the most that Linux has */
@@ -89,6 +90,8 @@ enum figure {
     BATCHES,
     MAPS,
     BELTS,
+    GROUPS,
+    BROADCASTS,
     LOCKED_WELL, /* orders that took the lock, and have a result */
     DEATHS,      /* these as the pool counts them */
     LOSSES,
@@ -136,8 +139,9 @@ struct chaos {
     struct locked *locked;
     struct entry *entries; /* FRESH: of all drivers, from before the pool */
     long gap_us, end_ms;
-    bool storm; /* short tasks only */
-    bool flat;  /* no task submits tasks */
+    bool storm;  /* short tasks only */
+    bool flat;   /* no task submits tasks */
+    bool traced; /* a trace is on, with stamps */
     enum guard guard;
     uint32_t arm_us; /* workers kill themselves after about this time; 0: never */
     long most_workers;
@@ -186,6 +190,7 @@ struct order {
     uint32_t work_us, die_after_us;
     bool heeds;              /* SLOW: returns when it is to stop */
     bool fresh;              /* it has no memory of the pool */
+    uint32_t messages;       /* PLAIN: that it sends */
     uint32_t payload, reply; /* BIG: bytes after the order, bytes of the result */
 };
 
@@ -220,6 +225,7 @@ struct driver {
     bool *unseen;          /* those whose end nobody sees */
     uint32_t used;
     posse_completion_queue *completions;
+    posse_group *group; /* of this batch; NULL: none */
     struct bid bids[MAX_ORDERS];
     posse_future futures[MAX_ORDERS]; /* of those that have one */
     struct bid *owners[MAX_ORDERS];

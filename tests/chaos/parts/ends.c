@@ -1,5 +1,6 @@
 /* ends.c - how a pool ends, and the sum of all that was done to it. */
 #include "chaos.h"
+#include "tales.h"
 
 #include <unistd.h>
 
@@ -45,6 +46,7 @@ static void destroy_at_work(struct scene *scene)
         if (status != POSSE_FULL)
             (void)went_well(chaos, "submit", status);
     }
+    end_trace(chaos);
     (void)went_well(chaos, "destroy", posse_destroy(chaos->pool));
 }
 
@@ -151,6 +153,8 @@ int end_scene(struct scene *scene)
 {
     struct chaos *chaos = &scene->chaos;
     look_at_the_end(scene);
+    if (chaos->end != DESTROYED)
+        end_trace(chaos);
     for (int i = 0; i < DRIVERS; i++)
         driver_end(&scene->drivers[i]);
     if (chaos->end != DESTROYED) {

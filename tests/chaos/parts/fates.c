@@ -1,5 +1,6 @@
 /* fates.c - whether each order ended as it may. */
 #include "chaos.h"
+#include "tales.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,7 @@ void apply_loss_policy(struct driver *driver, struct bid *bid)
     bool ended = went_well(driver->chaos, "its end", status);
     const char *what = ended ? judge_end(driver, bid, &error, loss) : NULL;
     what = what == NULL && ended ? judge_runs(driver, bid, &error) : what;
+    what = what == NULL && ended ? judge_messages(bid, &error) : what;
     if (what != NULL)
         wrong(driver, bid, &error, what);
     count(driver->chaos, ended_with(ended ? error.status : status), 1);

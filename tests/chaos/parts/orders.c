@@ -1,5 +1,6 @@
 /* orders.c - what the tasks do, and the bytes that they pass. */
 #include "chaos.h"
+#include "tales.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,8 @@ static int give(posse_task *task, uint64_t value)
 
 static int plain(posse_task *task, const struct order *order)
 {
+    if (!tell_messages(task, order))
+        return WRONG_END;
     return give(task, mix(order->value));
 }
 

@@ -1,5 +1,6 @@
 /* rounds.c - a round: pools, the threads that use them and those that kill. */
 #include "chaos.h"
+#include "tales.h"
 
 #include "os/process.h"
 
@@ -36,6 +37,8 @@ static posse_options draw_options(struct scene *scene, uint64_t *random)
     chaos->flat = below(random, 3) == 0;
     chaos->gap_us = gaps[below(random, COUNT(gaps))];
     chaos->arm_us = chaos->roster != NULL && below(random, 3) == 0 ? 3000 : 0;
+    chaos->traced = below(random, 3) == 0;
+    options.stamps = chaos->traced;
     scene->governed = below(random, 2) == 0;
     chaos->end = draw_end(chaos, random);
     if (chaos->guard == FRESH)
@@ -86,6 +89,7 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
     start_killers(scene, random);
     chaos->pool = make_pool_with(options);
     make_locked(chaos);
+    begin_trace(chaos);
     if (chaos->roster != NULL) {
         chaos->supervisor = pi_os_pidfd(chaos->roster->supervisor);
         assert_true(chaos->supervisor >= 0);
