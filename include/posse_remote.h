@@ -102,12 +102,12 @@ typedef struct posse_remote_options {
     const char *nodes;
     long places; /* of an entry without a number; 0: the number of usable processors here */
     /* Where agents connect to: "unix:PATH", "unix:@NAME", "HOST:PORT" or, of IPv6, "[ADDRESS]:PORT"
-     * (port 0: any). Of a host with many addresses the first that can be had counts. NULL: a unix
+     * (port 0: any). Of a host with many addresses it is the first that can be bound. NULL: a unix
      * socket without a name in the file system for LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
      */
     const char *listen;
     /* The address that agents are told, if it is another one; NULL: as `listen`. An agent tries
-     * each address of a host, for two seconds. */
+     * up to eight addresses of a host, each for two seconds. */
     const char *connect;
     /* COMMAND: run by sh -c. $POSSE_NODE is the host, $POSSE_AGENT the agent's command line, quoted
      * for a shell; POSSE_REMOTE_TOKEN is in the environment and is the first line of stdin.

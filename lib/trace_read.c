@@ -98,10 +98,11 @@ static void fit(const struct pi_trace *trace, struct pi_trace_event *event)
         event->began = trace->began;
 }
 
-/* An event of before the trace is none that is lacking. */
+/* An event of before the trace, or after, is none that is lacking. */
 static bool keep(struct pi_trace *trace, struct pi_trace_event *event, bool whole)
 {
-    if (whole && event->kind != PI_TRACE_NONE && event->at < trace->began)
+    bool outside = event->at < trace->began || event->at > trace->ended;
+    if (whole && event->kind != PI_TRACE_NONE && outside)
         return false;
     if (!whole || !is_sound(trace, event)) {
         trace->dropped++;

@@ -157,7 +157,7 @@ static void label(const struct pi_picture *p, const struct pi_trace_event *run)
     int fits = (int)(width / 650) - 1; /* of letters */
     if (fits < 3 || run->depth > 1)
         return;
-    while (fits < PI_NAME_SIZE && (run->name[fits] & 0xc0) == 0x80)
+    while (fits > 0 && fits < PI_NAME_SIZE && (run->name[fits] & 0xc0) == 0x80)
         fits--; /* a letter is whole, or not there */
     snprintf(name, sizeof name, "%.*s", fits, run->name);
     pi_text_add(p->text, "<text class=\"in\" x=\"" FIXED "\" y=\"%d\">", OF_FIXED(x + 400),

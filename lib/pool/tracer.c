@@ -1,4 +1,4 @@
-/* Runs in: worker, supervisor; inline the program.
+/* Runs in: worker, supervisor, program.
  *
  * Writing events: core/trace_ring.h has the steps.
  */

@@ -76,14 +76,16 @@ static int64_t patience(const struct pi_agent *a)
 
 static bool is_alone(struct pi_agent *a)
 {
-    bool first = false; /* it tries all targets once */
+    bool connecting = false;
     for (size_t i = 0; i < a->n; i++) {
-        first |= a->spots[i].state == PI_CONNECTING && a->error == 0;
-        if (pi_spot_lasts(&a->spots[i]))
+        connecting |= a->spots[i].state == PI_CONNECTING;
+        if (pi_spot_lasts(&a->spots[i])) {
             a->alive = pi_net_now();
+            a->tried = false;
+        }
     }
-    if (first)
-        return false;
+    if (connecting && !a->tried)
+        return false; /* each target may take its time, once */
     return pi_net_now() - a->alive >= patience(a);
 }
 

@@ -84,7 +84,9 @@ struct pi_agent {
     uint64_t message_memory;   /* of its tasks */
     int silence_ms;            /* after which the program is given up */
     posse_completion_queue *ended;
-    int64_t alive; /* when somebody was last seen there, in ms */
+    int64_t alive;    /* when somebody was last seen there, in ms */
+    int64_t credited; /* the end of the time that connecting took, which `alive` has */
+    bool tried;       /* since then a place has come through, or has tried all targets */
     bool welcomed;
     int error; /* of the last try to connect */
     int code;  /* its exit code; -1: it goes on */

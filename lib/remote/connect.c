@@ -15,9 +15,12 @@ static void join(struct pi_spot *s)
     s->state = PI_JOINING;
     s->since = pi_net_now();
     /* That it took long is no sign that nobody is there; that it went again is one that somebody
-     * is. */
-    a->alive = a->error ? s->since : a->alive + s->since - s->begun;
+     * is. Time in which many places connect counts once. */
+    int64_t from = s->begun > a->credited ? s->begun : a->credited;
+    a->alive = a->error ? s->since : a->alive + s->since - from;
+    a->credited = s->since;
     a->error = 0;
+    a->tried = true;
     a->join.has_pool = a->pool;
     pi_join_write(&s->out, &a->join);
     pi_spot_write(s);
@@ -39,6 +42,7 @@ static void try_targets(struct pi_spot *s)
             a->alive = pi_net_now();
     }
     a->error = s->failed;
+    a->tried = true;
     a->targets.n = 0; /* the host may have others by now */
 }
 

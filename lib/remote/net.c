@@ -74,10 +74,11 @@ static bool read_host(const char *text, struct pi_net_targets *t)
     if (!port || !is_port(port, true))
         return false;
     int error = getaddrinfo(host, port, &hints, &found);
-    if (error == EAI_AGAIN)
-        errno = EHOSTUNREACH;
-    if (error != 0)
+    if (error != 0) {
+        if (error != EAI_SYSTEM)
+            errno = error == EAI_AGAIN ? EHOSTUNREACH : error == EAI_MEMORY ? ENOMEM : EINVAL;
         return false;
+    }
     for (const struct addrinfo *one = found; one && t->n < PI_MAX_TARGETS; one = one->ai_next) {
         struct pi_net_target *target = &t->at[t->n++];
         memcpy(&target->at, one->ai_addr, one->ai_addrlen);
@@ -209,7 +210,10 @@ int pi_net_connect(const char *address)
         struct pollfd there = {.fd = fd, .events = POLLOUT};
         if (fd < 0)
             continue;
-        errno = poll(&there, 1, PI_CONNECTING_MS) == 1 ? pi_net_error(fd) : ETIMEDOUT;
+        int ready;
+        while ((ready = poll(&there, 1, PI_CONNECTING_MS)) < 0 && errno == EINTR)
+            ;
+        errno = ready == 1 ? pi_net_error(fd) : ETIMEDOUT;
         if (errno == 0)
             return fd;
         (void)fail(fd);

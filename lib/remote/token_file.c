@@ -23,6 +23,7 @@
 struct kept {
     const char *path, *first; /* first: its name until it is whole */
     struct stat file;         /* as it was made */
+    int fd;                   /* of the file: while it is open no other file is the same inode */
     int listener, socket, other;
 };
 
@@ -69,8 +70,7 @@ static int write_all(int fd, const char token[PI_TOKEN_TEXT], struct stat *file)
     const ssize_t size = (ssize_t)PI_TOKEN_TEXT - 1;
     bool written =
         write(fd, token, (size_t)size) == size && write(fd, "\n", 1) == 1 && fstat(fd, file) == 0;
-    int error = written ? 0 : errno ? errno : ENOSPC;
-    return close(fd) == 0 ? error : errno;
+    return written ? 0 : errno ? errno : ENOSPC;
 }
 
 int pi_token_file_make(const char *path, const char token[PI_TOKEN_TEXT], int listener, int *keeper)
@@ -85,8 +85,11 @@ int pi_token_file_make(const char *path, const char token[PI_TOKEN_TEXT], int li
     errno = 0;
     int fd = mkostemp(own, O_CLOEXEC); /* 0600 */
     int error = fd < 0 ? errno : write_all(fd, token, &kept.file);
+    kept.fd = fd;
     if (!error)
         error = start_keeper(&kept, listener, keeper);
+    if (fd >= 0 && close(fd) != 0 && !error)
+        error = errno;
     if (!error && rename(own, path) != 0)
         error = errno;
     if (error && fd >= 0)

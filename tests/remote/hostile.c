@@ -357,3 +357,22 @@ TEST(hostile_programs, PROCESSES)
         assert_true(WIFEXITED(end_of(agent.pid)));
     end_hand(&hand);
 }
+
+/* As a tunnel does whose other end is gone: it accepts, and hangs up. */
+TEST(a_listener_that_hangs_up_is_nobody, PROCESSES)
+{
+    struct hand hand = make_by_hand(8, plain());
+    int listener = peer_listen(&hand), how = 0;
+    pid_t pid = start_agent(&hand, 8), ended = 0;
+    close(peer_welcomed(listener));
+    for (long end = now_ms() + PATIENCE_MS; ended == 0 && now_ms() < end;) {
+        int fd = pi_net_accept(listener, PATIENCE_MS);
+        if (fd >= 0)
+            close(fd);
+        ended = waitpid(pid, &how, WNOHANG);
+    }
+    close(listener);
+    assert_int_equal(ended, pid);
+    assert_true(WIFEXITED(how));
+    end_hand(&hand);
+}
