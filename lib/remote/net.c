@@ -60,7 +60,7 @@ static const char *split(const char *text, char host[PI_ADDRESS_SIZE])
     bool brackets = length > 2 && text[0] == '[' && colon[-1] == ']';
     if (length == 0 || strlen(text) >= PI_ADDRESS_SIZE)
         return NULL;
-    snprintf(host, PI_ADDRESS_SIZE, "%.*s", (int)(length - 2 * brackets), text + brackets);
+    snprintf(host, PI_ADDRESS_SIZE, "%.*s", (int)(brackets ? length - 2 : length), text + brackets);
     return strpbrk(host, brackets ? "[]" : "[]:") ? NULL : colon + 1;
 }
 
