@@ -1,6 +1,6 @@
 /* supervisor.c - the supervisor is killed at a random moment under the load of parts/chaos.h, while
- * its workers are killed too, and the processes of tasks where each has its own: every call says POSSE_BROKEN or gives its right result, none hangs,
- * and no worker and no such process lives on.
+ * its workers are killed too, and the processes of tasks where each has its own: every call says
+ * POSSE_BROKEN or gives its right result, none hangs, and no worker and no such process lives on.
  *
  * POSSE_TEST_SEED and POSSE_CHAOS_SECONDS set the first seed and the time.
  */
