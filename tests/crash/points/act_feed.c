@@ -3,6 +3,7 @@
  */
 #include "points.h"
 
+#include <poll.h>
 #include <posse_progress.h>
 
 #define MESSAGES 12
@@ -39,6 +40,29 @@ static long hear(posse_future future)
     return status == POSSE_END ? n : -1;
 }
 
+/* The same, as an event loop does. */
+static long listen_to(posse_future future)
+{
+    struct told told;
+    size_t size;
+    long n = 0;
+    posse_completion taken;
+    posse_completion_queue *queue = NULL;
+    posse_status status = posse_completion_queue_create(&queue);
+    while (status == POSSE_OK &&
+           (status = posse_completion_queue_listen(queue, future, NULL)) == POSSE_OK) {
+        struct pollfd fd = {.fd = posse_completion_queue_fd(queue), .events = POLLIN};
+        while (posse_completion_queue_take(queue, &taken, 1) == 0)
+            (void)poll(&fd, 1, 1000);
+        while ((status = posse_next_message(future, 0, &told, sizeof told, &size)) == POSSE_OK)
+            if (told.number != n++)
+                status = POSSE_BROKEN;
+        status = status == POSSE_TIMEOUT ? POSSE_OK : status;
+    }
+    posse_completion_queue_destroy(queue);
+    return status == POSSE_END ? n : -1;
+}
+
 /* It sleeps between the messages of a task that another worker runs. */
 static int hearing_task(posse_task *task, const void *arg, size_t size)
 {
@@ -57,10 +81,10 @@ static int hearing_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* Whether it was lost. */
-static int heard_out(posse_future future)
+static int heard_out(posse_future future, long (*listen)(posse_future))
 {
     uint64_t done, total;
-    long heard = hear(future);
+    long heard = listen(future);
     assert_in_range(heard, 0, MESSAGES);
     assert_ok(posse_progress(future, &done, &total));
     assert_int_equal(total, 2 * done);
@@ -87,7 +111,7 @@ static int play(posse_executor *pool, int deaths)
     posse_future again = submitted_job(
         pool,
         (posse_job){.fn = square_task, .arg = &(long){3}, .size = sizeof(long), .retries = 2});
-    int lost = heard_out(plain) + heard_out(named) + ended(hearing);
+    int lost = heard_out(plain, hear) + heard_out(named, listen_to) + ended(hearing);
     assert_int_equal(take_long(again), 9);
     return lost;
 }
