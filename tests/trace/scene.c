@@ -9,6 +9,7 @@
 #include <posse_trace.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,11 +43,16 @@ static int crashing(posse_task *task, const void *arg, size_t size)
     return posse_task_attempt(task) == 1 ? raise(SIGKILL) : 0;
 }
 
-/* It does not look whether it is to stop: then it could end before it is ended. */
-static int endless(posse_task *task, const void *arg, size_t size)
+static atomic_bool let_go;
+
+/* It does not look whether it is to stop: then it could end before the supervisor ends it. A thread
+ * leaves it when the program lets go. */
+static int staying(posse_task *task, const void *arg, size_t size)
 {
     (void)task, (void)arg, (void)size;
-    return poll(NULL, 0, 60000);
+    for (int ms = 0; ms < 60000 && !atomic_load(&let_go); ms++)
+        poll(NULL, 0, 1);
+    return 0;
 }
 
 static int outer(posse_task *task, const void *arg, size_t size)
@@ -68,25 +74,38 @@ static posse_future submit(posse_executor *pool, posse_job job)
     return future;
 }
 
-static void await(posse_executor *pool, posse_job job)
+static void await_end(posse_future future)
 {
-    posse_future future = submit(pool, job);
     (void)posse_exception(future, -1, NULL);
     must(posse_release(future));
+}
+
+static void await(posse_executor *pool, posse_job job) { await_end(submit(pool, job)); }
+
+static posse_future running(posse_executor *pool, posse_job job)
+{
+    posse_future future = submit(pool, job);
+    while (!posse_running(future))
+        poll(NULL, 0, 1);
+    return future;
+}
+
+/* `dying` takes its worker with it in its first run. */
+static void end_badly(posse_executor *pool, posse_fn *dying)
+{
+    await(pool, (posse_job){.fn = dying, .name = "dies"});
+    await(pool, (posse_job){.fn = dying, .name = "runs again", .retries = 1});
+    await(pool, (posse_job){.fn = staying, .name = "is late", .timeout_ms = 5});
+    posse_future future = running(pool, (posse_job){.fn = staying, .name = "is killed"});
+    must(posse_kill(future));
+    await_end(future);
+    atomic_store(&let_go, true);
 }
 
 /* Only what a process can bear. */
 static void be_hard(posse_executor *pool)
 {
-    await(pool, (posse_job){.fn = crashing, .name = "crashes"});
-    await(pool, (posse_job){.fn = crashing, .name = "runs again", .retries = 1});
-    await(pool, (posse_job){.fn = endless, .name = "is late", .timeout_ms = 5});
-    posse_future future = submit(pool, (posse_job){.fn = endless, .name = "is killed"});
-    while (!posse_running(future))
-        poll(NULL, 0, 1);
-    must(posse_kill(future));
-    (void)posse_exception(future, -1, NULL);
-    must(posse_release(future));
+    end_badly(pool, crashing);
     /* the last one starts another worker, which is in the trace when a task ends on it */
     await(pool, (posse_job){.fn = plain, .name = "after all"});
 }
@@ -124,22 +143,12 @@ static int leaving(posse_task *task, const void *arg, size_t size)
 static void be_soft(posse_executor *pool)
 {
     int threads = count_threads();
-    await(pool, (posse_job){.fn = leaving, .name = "leaves"});
-    await(pool, (posse_job){.fn = leaving, .name = "runs again", .retries = 1});
-    await(pool, (posse_job){.fn = heeding, .name = "is late", .timeout_ms = 5});
-    posse_future future = submit(pool, (posse_job){.fn = heeding, .name = "is killed"});
-    while (!posse_running(future))
-        poll(NULL, 0, 1);
-    must(posse_kill(future));
-    (void)posse_exception(future, -1, NULL);
-    must(posse_release(future));
+    end_badly(pool, leaving);
     /* asked to stop, and given the time for that: it ends by itself */
-    future = submit(pool, (posse_job){.fn = heeding, .name = "stops", .grace_ms = 60000});
-    while (!posse_running(future))
-        poll(NULL, 0, 1);
+    const posse_job stops = {.fn = heeding, .name = "stops", .grace_ms = 60000};
+    posse_future future = running(pool, stops);
     (void)posse_cancel(future);
-    (void)posse_exception(future, -1, NULL);
-    must(posse_release(future));
+    await_end(future);
     for (int ms = 0; ms < 60000 && count_threads() != threads; ms++)
         poll(NULL, 0, 1);
 }
