@@ -69,7 +69,8 @@ struct posse_log_record {
     const posse_error *error;
     /* Of WORKER_LOST the task that the worker ran, or waited in, as its submit gave the future, for
      * a look whether it is one of the program's own. It may have been released already, and is not
-     * the log's to release. task.executor is NULL if the worker ran none, as in other events. */
+     * the log's to release. task.executor is NULL if the worker ran none, or one that had ended, as
+     * in other events. */
     posse_future task;
     char task_name[32]; /* of its job; "" if it has none */
 };

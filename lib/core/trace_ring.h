@@ -4,7 +4,8 @@
  * there is no area for them. They have memory from the first posse_trace_start on, until
  * posse_destroy. Each writer has a ring of its own, which keeps the newest events: ring 0 is the
  * supervisor's, ring 1 + w that of worker w. The last is the program's, whose threads share it, and
- * inline all callers share ring 1: there each claims a position by a locked addition.
+ * inline all callers share ring 1: there each claims a position by a locked addition, which is its
+ * step 4. So one that has not come to step 3 leaves an event that is not whole.
  *
  *   step of a writer                          if it dies right after    what a reader finds
  *   1  `mark` of the oldest event := 0        an event less             the others

@@ -114,6 +114,12 @@ void pi_stamp_left(const struct posse_task *task, enum pi_state state)
     note_run(task->executor, &run);
 }
 
+void pi_stamp_reaped(posse_executor *e, uint32_t index, uint64_t word)
+{
+    const struct pi_trace_run run = {index, word, pi_state(word), pi_os_now()};
+    note_run(e, &run);
+}
+
 void pi_stamp_again(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_trace_run run = {index, word, PI_PENDING, pi_os_now()};

@@ -17,6 +17,8 @@ void pi_stamp_end(posse_executor *executor, uint32_t index, uint64_t from, enum 
 /* A thread, when it leaves a task that was ended in that state while the thread ran it: before the
  * task is unpinned. */
 void pi_stamp_left(const struct posse_task *task, enum pi_state state);
+/* The supervisor, of a thread that ended in such a task: before the task is unpinned. */
+void pi_stamp_reaped(posse_executor *executor, uint32_t index, uint64_t word);
 /* A worker that lives, when the run of its task is over and the task runs again: before it is
  * PENDING. */
 void pi_stamp_again(posse_executor *executor, uint32_t index, uint64_t word);

@@ -102,19 +102,25 @@ static void count(posse_executor *e, unsigned ring, uint64_t now)
     append(e, ring, &draft);
 }
 
+/* Not for each task: many workers read what this reads. */
+static void count_now_and_then(posse_executor *e, uint64_t now)
+{
+    if (!pi_self || now - pi_self->counted_ns < PI_TRACE_COUNT_NS)
+        return;
+    pi_self->counted_ns = now;
+    count(e, ring_here(e), now);
+}
+
 void pi_tracer_count(posse_executor *e)
 {
     if (pi_tracing(e))
         count(e, pi_self_in(e) ? ring_here(e) : program(e), pi_os_now());
 }
 
-/* Not for each task: many workers read what this reads. */
-static void count_now_and_then(posse_executor *e, unsigned ring, uint64_t now)
+void pi_tracer_claimed(posse_executor *e)
 {
-    if (!pi_self || now - pi_self->counted_ns < PI_TRACE_COUNT_NS)
-        return;
-    pi_self->counted_ns = now;
-    count(e, ring, now);
+    if (pi_tracing(e))
+        count_now_and_then(e, pi_os_now());
 }
 
 /* ---- of a worker ---- */
@@ -146,7 +152,7 @@ void pi_tracer_run(posse_executor *e, const struct pi_trace_run *run)
     draft.what = pi_trace_what(PI_TRACE_RUN, run->state, attempt) |
                  (uint64_t)(worker < PI_MAX_WORKERS ? worker : 0) << 32;
     append(e, ring, &draft);
-    count_now_and_then(e, ring, run->at);
+    count_now_and_then(e, run->at);
 }
 
 void pi_tracer_slept(posse_executor *e, uint64_t since, uint64_t now)

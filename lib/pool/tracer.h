@@ -23,9 +23,11 @@ void pi_tracer_run(posse_executor *executor, const struct pi_trace_run *run);
 /* By the worker: it slept from then until now. */
 void pi_tracer_slept(posse_executor *executor, uint64_t since, uint64_t now);
 
-/* What waits, and how much has memory, now. By a worker that goes to sleep or has claimed a task
- * after it, or a caller that goes to sleep: what changes is seen where it stays so. */
+/* What waits, and how much has memory, now. By a worker or a caller that goes to sleep: what is so
+ * then may stay. */
 void pi_tracer_count(posse_executor *executor);
+/* The same by a worker that has claimed a task after a sleep, unless it has just counted. */
+void pi_tracer_claimed(posse_executor *executor);
 
 /* By the supervisor: what happens to a worker, and two numbers about it. */
 struct pi_trace_mark {

@@ -60,11 +60,12 @@
 #include "os/clock.h"
 #include "pool/block.h"
 #include "pool/commit.h"
-#include "pool/tracer.h"
+#include "pool/feed_block.h"
 #include "pool/finish.h"
 #include "pool/grow.h"
-#include "pool/feed_block.h"
 #include "pool/report.h"
+#include "pool/stamp.h"
+#include "pool/tracer.h"
 #include "pool/verify.h"
 #include "pool/wake.h"
 #include "supervisor/crash_block.h"
@@ -164,6 +165,8 @@ static void recover_killing(const struct loss *loss, uint32_t index, uint64_t wo
 static void recover_pinned(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
+    if (e->stamps)
+        pi_stamp_reaped(e, index, word);
     pi_store_relaxed(&slot->deadline_ns, 0); /* relaxed: published with the state */
     bool unpinned = pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED);
     word &= ~(uint64_t)PI_PINNED;

@@ -124,7 +124,7 @@ static void stop_idling(struct worker *w)
     if (w->asked)
         publish_state(w, PI_WORKER_READY);
     w->asked = false;
-    pi_tracer_count(w->executor);
+    pi_tracer_claimed(w->executor);
 }
 
 /* ---- with tasks ---- */

@@ -63,6 +63,34 @@ static char *end(posse_executor *pool, const char *path)
     return take_file(path);
 }
 
+static int late_leaver(posse_task *task, const void *arg, size_t size)
+{
+    struct gate *gate;
+    memcpy(&gate, arg, sizeof gate);
+    (void)pass_gate(gate);
+    pthread_exit(NULL);
+}
+
+/* The thread ends inside a task that has ended already. */
+POOL_TEST(left_by_a_thread_after_its_end, THREADS, 1, .stamps = 1)
+{
+    char path[PATH_SIZE];
+    struct gate *gate = make_gate(pool);
+    begin(pool, path);
+    posse_future future = SUBMIT_VALUE(pool, late_leaver, gate);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    take_error(future, POSSE_CANCELLED);
+    uint64_t lost = stats_of(pool).workers_lost;
+    open_gate(gate);
+    assert_eventually(stats_of(pool).workers_lost > lost);
+    await_rounds(pool);
+    char *text = end(pool, path);
+    assert_runs(text, "cancelled", 1);
+    free(text);
+    free_gate(pool, gate);
+}
+
 static int soft_task(posse_task *task, const void *arg, size_t size)
 {
     signal(SIGTERM, SIG_IGN);
