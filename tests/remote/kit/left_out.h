@@ -27,7 +27,6 @@ static const struct {
     {"completions", "supervisor_killed", LOCAL},
     {"create", "most_workers", RESIZE},
     {"deadline", "inner_deadline", OWN},
-    {"deadline", "is_not_retried", LATE}, /* its task may not have begun there after 20 ms */
     {"destroy", "S16_processes_are_joined", LOCAL},
     {"destroy", "S17_destroy_kills_processes", LOCAL},
     {"draining", "submitted_while_the_last_one_leaves", SHARED},
