@@ -1,15 +1,10 @@
 #!/bin/sh
-# decode_bench.sh BENCH PROGRAM - checks the lines of the benchmark of PROGRAM, and no time.
+# decode_bench.sh PROGRAM BACKEND BENCH - checks the lines of the benchmark of PROGRAM, and no time.
+# It runs PROGRAM on each backend.
 set -eu
-bench=$1
-program=$2
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-
-fail() {
-    printf 'FAILED: %s\n' "$1" >&2
-    exit 1
-}
+# shellcheck source=tests/demo/lib.sh
+. "$(dirname "$0")/lib.sh"
+bench=$3
 
 case $(date +%N) in
 *[!0-9]* | '') echo "skipped: date knows no nanoseconds" && exit 77 ;;
