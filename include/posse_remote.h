@@ -116,7 +116,8 @@ typedef struct posse_remote_options {
     const char *command;
     /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
      * needs it. It replaces a file of that name, at once. When the pool has ended, in any way, a
-     * process of its own removes it a moment later, unless another file has replaced it. */
+     * process of its own removes it a moment later, unless another file has replaced it; only
+     * after the end, too, of what other threads forked during posse_remote_create. */
     const char *token_file;
     /* A node that answers nothing for so long is lost (at least 1000, over TCP; by ssh whole
      * seconds); 0: 10000. An agent gives the program up after the same time; one behind ssh when

@@ -59,7 +59,7 @@ static bool connect_all(struct pi_agent *a)
         if (a->spots[i].state == PI_CLOSED)
             pi_spot_connect(&a->spots[i]);
         else if (a->spots[i].state == PI_CONNECTING)
-            pi_spot_go_on(&a->spots[i], false);
+            pi_spot_check_time(&a->spots[i]);
         closed |= a->spots[i].state <= PI_CONNECTING;
     }
     return closed;
@@ -79,10 +79,8 @@ static bool is_alone(struct pi_agent *a)
     bool connecting = false;
     for (size_t i = 0; i < a->n; i++) {
         connecting |= a->spots[i].state == PI_CONNECTING;
-        if (pi_spot_lasts(&a->spots[i])) {
-            a->alive = pi_net_now();
-            a->tried = false;
-        }
+        if (pi_spot_lasts(&a->spots[i]))
+            pi_agent_seen(a);
     }
     if (connecting && !a->tried)
         return false; /* each target may take its time, once */
@@ -98,7 +96,8 @@ static void serve(struct pi_agent *a, const struct pollfd *fds)
         if (fds[i].fd < 0 || s->state == PI_CLOSED || s->fd != fds[i].fd)
             continue;
         if (s->state == PI_CONNECTING) {
-            pi_spot_go_on(s, fds[i].revents != 0);
+            if (fds[i].revents)
+                pi_spot_answered(s);
             continue;
         }
         if (fds[i].revents & POLLOUT)

@@ -100,10 +100,11 @@ int pi_agent_run(struct pi_agent *agent);
 
 /* ---- connect.c ---- */
 
-/* Begins to connect a CLOSED place; goes on with a CONNECTING one, which poll says can be written,
- * or whose time may be up. */
+/* Begins to connect a CLOSED place. */
 void pi_spot_connect(struct pi_spot *spot);
-void pi_spot_go_on(struct pi_spot *spot, bool writable);
+/* Of a CONNECTING one: poll says that it can be written; or whether its time is up. */
+void pi_spot_answered(struct pi_spot *spot);
+void pi_spot_check_time(struct pi_spot *spot);
 
 /* ---- spot.c ---- */
 
@@ -116,6 +117,8 @@ static inline bool pi_spot_writes(const struct pi_spot *spot)
 }
 /* Whether its connection is of somebody. */
 bool pi_spot_lasts(const struct pi_spot *spot);
+/* Somebody is there now. */
+void pi_agent_seen(struct pi_agent *agent);
 /* Ends the connection, and its task. */
 void pi_spot_close(struct pi_spot *spot);
 

@@ -39,7 +39,7 @@ static void try_targets(struct pi_spot *s)
         }
         s->failed = errno;
         if (errno == EAGAIN) /* its queue is full: somebody is there */
-            a->alive = pi_net_now();
+            pi_agent_seen(a);
     }
     a->error = s->failed;
     a->tried = true;
@@ -56,18 +56,25 @@ void pi_spot_connect(struct pi_spot *s)
     try_targets(s);
 }
 
-void pi_spot_go_on(struct pi_spot *s, bool writable)
+static void try_next(struct pi_spot *s, int error)
 {
-    bool late = pi_net_now() - s->since > PI_CONNECTING_MS;
-    if (!writable && !late)
-        return;
-    int error = writable ? pi_net_error(s->fd) : ETIMEDOUT;
-    if (error == 0) {
-        join(s);
-        return;
-    }
     pi_spot_close(s);
     s->failed = error;
     s->target++;
     try_targets(s);
+}
+
+void pi_spot_answered(struct pi_spot *s)
+{
+    int error = pi_net_error(s->fd);
+    if (error == 0)
+        join(s);
+    else
+        try_next(s, error);
+}
+
+void pi_spot_check_time(struct pi_spot *s)
+{
+    if (pi_net_now() - s->since > PI_CONNECTING_MS)
+        try_next(s, ETIMEDOUT);
 }

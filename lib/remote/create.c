@@ -3,15 +3,18 @@
  * posse_remote_create: the listening socket, the launcher and the executor.
  *
  *   step                                          what stays in the program
- *   1  the token, the modules, the listener
+ *   1  the token, the modules, the listener;      a socket of the keeper
+ *      forks the keeper of the token's file
+ *      (token_file.c)
  *   2  a pair of sockets; forks the launcher,     its end of the pair
  *      which has the other end alone
  *   3  posse_create: the supervisor and the
- *      workers inherit the listener and that end
- *   4  closes both                                nothing
+ *      workers inherit the listener and these
+ *   4  closes all                                 nothing
  *
- * So the listener and the pair live exactly as long as the supervisor and the workers do. A failure
- * closes both, and the launcher ends.
+ * So the listener and the sockets live exactly as long as the supervisor and the workers do, and any
+ * process that the program forks meanwhile. A failure closes all, and the launcher and the keeper
+ * end.
  */
 #include "posse_remote.h"
 #include "base/tuning.h"

@@ -42,14 +42,14 @@ static bool read_unix(const char *path, struct pi_net_targets *t)
     return true;
 }
 
-/* A number to 65535, without a sign. */
-static bool is_port(const char *text, bool zero)
+/* A number to 65535, without a sign. -1: it is none. */
+static long port_of(const char *text)
 {
-    unsigned long port = 0;
+    long port = 0;
     size_t n = strspn(text, "0123456789");
     for (size_t i = 0; i < n && port <= 65535; i++)
-        port = 10 * port + (unsigned long)(text[i] - '0');
-    return n > 0 && text[n] == '\0' && port <= 65535 && (port > 0 || zero);
+        port = 10 * port + (text[i] - '0');
+    return n > 0 && text[n] == '\0' && port <= 65535 ? port : -1;
 }
 
 /* Splits "HOST:PORT" and "[ADDRESS]:PORT". NULL: it has neither form; else the port. */
@@ -71,7 +71,7 @@ static bool read_host(const char *text, struct pi_net_targets *t)
     struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM};
     hints.ai_family = text[0] == '[' ? AF_INET6 : AF_UNSPEC;
     hints.ai_flags = text[0] == '[' ? AI_NUMERICHOST : 0;
-    if (!port || !is_port(port, true))
+    if (!port || port_of(port) < 0)
         return false;
     int error = getaddrinfo(host, port, &hints, &found);
     if (error != 0) {
@@ -102,7 +102,7 @@ bool pi_net_is_address(const char *text)
     if (strncmp(text, "unix:", 5) == 0)
         return read_unix(text + 5, &t);
     const char *port = split(text, host);
-    return port && is_port(port, false);
+    return port && port_of(port) > 0;
 }
 
 static int fail(int fd)

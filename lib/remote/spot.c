@@ -17,12 +17,18 @@ bool pi_spot_lasts(const struct pi_spot *s)
            (s->state == PI_JOINING && pi_net_now() - s->since > PI_CONNECT_MS / 2);
 }
 
+void pi_agent_seen(struct pi_agent *a)
+{
+    a->alive = pi_net_now();
+    a->tried = false;
+}
+
 void pi_spot_close(struct pi_spot *s)
 {
     if (s->state == PI_CLOSED)
         return;
     if (pi_spot_lasts(s))
-        s->agent->alive = pi_net_now(); /* until now somebody was there */
+        pi_agent_seen(s->agent); /* until now somebody was there */
     pi_work_drop(s);
     (void)shutdown(s->fd, SHUT_RDWR); /* processes of the pool may have copies */
     close(s->fd);
@@ -97,7 +103,7 @@ static void begin_again(struct pi_agent *a)
 {
     for (size_t i = 0; i < a->n; i++)
         pi_spot_close(&a->spots[i]);
-    a->alive = pi_net_now();
+    pi_agent_seen(a);
 }
 
 static void welcome(struct pi_spot *s)

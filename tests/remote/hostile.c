@@ -117,20 +117,23 @@ static void add_any(struct bytes *all, uint64_t number)
     add_message(all, &envelope);
 }
 
-/* A few messages, most often of the task; cut, or with changed bytes. */
-static struct bytes any_bytes(uint64_t number, bool changes)
+/* A few messages, most often of the task; the last may be cut. */
+static struct bytes any_bytes(uint64_t number)
 {
     struct bytes all = {.size = 0};
     for (unsigned n = 1 + below(4); n > 0; n--)
         add_any(&all, below(4) ? number : any_number());
-    for (unsigned n = changes ? below(3) : 0; n > 0 && all.size > 0; n--) {
-        all.at[below((unsigned)all.size)] = (unsigned char)random_number();
-    }
-    for (size_t i = 0; i + 6 <= all.size; i++)
-        if (memcmp(all.at + i, "psse", 4) == 0 && all.at[i + 4] == PI_POOL_FAILED)
-            all.at[i + 4] = PI_MESSAGES; /* a changed byte has made it */
     all.size = below(3) ? all.size : below((unsigned)all.size + 1);
     return all;
+}
+
+static void change_some(struct bytes *all)
+{
+    for (unsigned n = below(3); n > 0 && all->size > 0; n--)
+        all->at[below((unsigned)all->size)] = (unsigned char)random_number();
+    for (size_t i = 0; i + 6 <= all->size; i++)
+        if (memcmp(all->at + i, "psse", 4) == 0 && all->at[i + 4] == PI_POOL_FAILED)
+            all->at[i + 4] = PI_MESSAGES; /* a changed byte has made it */
 }
 
 /* In pieces: the other end sees some of them alone. */
@@ -196,7 +199,8 @@ static void hostile_agent(const struct hand *hand)
     unsigned where = below(5);
     uint64_t number;
     int fd = agent_in(hand, where, &number);
-    struct bytes all = any_bytes(number, true);
+    struct bytes all = any_bytes(number);
+    change_some(&all);
     send_split(fd, &all);
     if (below(2))
         (void)shutdown(fd, SHUT_WR);
@@ -321,7 +325,7 @@ static void hostile_program(struct agent *a)
         peer_submit(fd, 1, identity_task, 0);
         (void)peer_try(fd, PI_RESULT);
     }
-    struct bytes all = any_bytes(1, false);
+    struct bytes all = any_bytes(1);
     send_split(fd, &all);
     if (below(2))
         (void)shutdown(fd, SHUT_WR);
