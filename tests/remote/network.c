@@ -333,13 +333,12 @@ static long count_meanwhile(posse_executor *pool)
     return n;
 }
 
-/* It connects for four seconds each time. An agent that waits meanwhile answers a few tasks, each
- * time it goes on; one that does not, hundreds. The machine may be busy, but not always. */
+/* It connects for four seconds. An agent that waits meanwhile answers a few tasks, each time it
+ * goes on; one that does not, thousands. */
 TEST(addresses_that_do_not_answer_hold_up_no_other_place, PROCESSES)
 {
     struct node node = make_node();
     char path[64], command[320], listen[64], connect[64];
-    int many = 0;
     write_hosts(&node, path, command);
     snprintf(listen, sizeof listen, "10.233.%d.1:0", node.number);
     struct hand hand = make_by_hand_at(listen, 2, plain());
@@ -347,9 +346,7 @@ TEST(addresses_that_do_not_answer_hold_up_no_other_place, PROCESSES)
     hand.options.connect = connect;
     pid_t agent = start_agent_by(&hand, 2, command);
     assert_eventually(stats_of(hand.pool).workers_idle == 2);
-    for (int tries = 0; tries < 5 && many < 3; tries++)
-        many += count_meanwhile(hand.pool) >= 20;
-    assert_true(many >= 3);
+    assert_true(count_meanwhile(hand.pool) >= 20);
     end_hand(&hand);
     (void)end_of(agent);
     assert_int_equal(unlink(path), 0);

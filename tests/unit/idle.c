@@ -61,6 +61,21 @@ TEST(one_worker_changes, ALL)
     assert_worker_changes(PI_MAX_WORKERS - 1, PI_MAX_WORKERS - 2, 31);
 }
 
+/* As one does that a post has woken, which was for all. */
+TEST(who_spins_after_a_sleep_counts_once, ALL)
+{
+    struct pi_idle *idle = make_idle();
+    pi_idle_sleep(idle, 3);
+    pi_idle_spin(idle, 3);
+    pi_idle_sleep(idle, 35);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 2);
+    pi_idle_sleep(idle, 3);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 2);
+    pi_idle_leave(idle, 3);
+    assert_int_equal(pi_idle_count(idle, PI_MAX_WORKERS), 1);
+    free(idle);
+}
+
 TEST(how_many_spin, ALL)
 {
     static const unsigned workers[] = {0, 5, 31, 32, 63, 64, 999};
