@@ -42,8 +42,12 @@ struct pi_log {
     uint64_t told_events, told_dropped; /* by the thread alone */
 };
 
-/* Whose log this thread tells. */
-static _Thread_local const posse_executor *logging;
+/* A log that this thread tells. */
+struct frame {
+    posse_executor *executor;
+    const struct frame *outer;
+};
+static _Thread_local const struct frame *innermost;
 
 /* ---- telling ---- */
 
@@ -190,20 +194,25 @@ static void tell_break(posse_executor *e)
 }
 
 /* options.log does not return: the rest of the list is found by a rescan. */
-static void ask_for_rescan(void *executor)
+static void leave(void *context)
 {
-    posse_executor *e = executor;
+    const struct frame *frame = context;
+    posse_executor *e = frame->executor;
     pi_store_seq(&e->segment.parkers.at[e->log->parker].rescan, 1); /* with tell_tasks */
+    innermost = frame->outer;
 }
 
 void pi_log_deliver(posse_executor *e)
 {
     if (!e->log_parker)
         return;
-    PI_OS_IF_LEFT(ask_for_rescan, e);
+    struct frame frame = {e, innermost};
+    innermost = &frame;
+    PI_OS_IF_LEFT(leave, &frame);
     tell_tasks(e);
     tell_break(e);
     PI_OS_END_IF_LEFT;
+    innermost = frame.outer;
 }
 
 /* ---- the thread ---- */
@@ -242,9 +251,10 @@ static void *tell_until_end(void *executor)
     posse_executor *e = executor;
     struct pi_log *log = e->log;
     struct pi_parker *parker = &e->segment.parkers.at[log->parker];
+    const struct frame frame = {.executor = e};
     bool ending;
     pi_os_set_name("posse-log");
-    logging = e;
+    innermost = &frame;
     PI_OS_IF_LEFT(go_on, e);
     while (ending = atomic_load(&log->ending), deliver_all(e), !ending) /* with pi_log_destroy */
         (void)pi_os_semaphore_wait(&parker->wake, PI_NEVER);
@@ -254,7 +264,13 @@ static void *tell_until_end(void *executor)
     return NULL;
 }
 
-bool pi_log_calls(const posse_executor *e) { return logging == e; }
+bool pi_log_calls(const posse_executor *e)
+{
+    const struct frame *frame = innermost;
+    while (frame && frame->executor != e)
+        frame = frame->outer;
+    return frame != NULL;
+}
 
 /* ---- opening and closing ---- */
 

@@ -380,7 +380,7 @@ static void use_pool(void *context, const posse_log_record *record)
     atomic_store(&doer->destroyed, posse_destroy(record->executor));
 }
 
-TEST(it_uses_its_pool, PARALLEL)
+TEST(it_uses_its_pool, ALL)
 {
     struct doer doer = {.calls = 0};
     posse_executor *pool = POOL(1, .log = use_pool, .log_context = &doer);
@@ -388,6 +388,45 @@ TEST(it_uses_its_pool, PARALLEL)
     assert_eventually(atomic_load(&doer.calls) == 11);
     assert_ok(posse_shutdown(pool, 0, -1));
     assert_ok(posse_destroy(pool));
+    assert_status(atomic_load(&doer.destroyed), POSSE_DEADLOCK);
+}
+
+static void destroy_pool(void *context, const posse_log_record *record)
+{
+    struct doer *doer = context;
+    atomic_store(&doer->destroyed, posse_destroy(record->executor));
+    atomic_fetch_add(&doer->calls, 1);
+}
+
+/* Inline it is told in posse_submit_with, when its group has let it go. */
+TEST(it_cannot_end_its_pool_for_a_task_of_a_group, ALL)
+{
+    struct doer doer = {.calls = 0};
+    posse_group *group;
+    posse_executor *pool = POOL(1, .log = destroy_pool, .log_context = &doer);
+    assert_ok(posse_group_create(pool, NULL, &group));
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = code_task,
+                     .arg = &(long){1},
+                     .size = sizeof(long),
+                     .group = group};
+    assert_ok(posse_submit_with(pool, &job, NULL));
+    assert_eventually(atomic_load(&doer.calls) == 1);
+    assert_status(atomic_load(&doer.destroyed), POSSE_DEADLOCK);
+    assert_ok(posse_group_destroy(group));
+    assert_ok(posse_destroy(pool));
+}
+
+/* Inline it is told in posse_destroy. */
+TEST(it_cannot_end_its_pool_that_breaks, ALL)
+{
+    struct doer doer = {.calls = 0};
+    posse_executor *pool =
+        POOL(1, .initializer = fail_to_start, .log = destroy_pool, .log_context = &doer);
+    if (backend() != POSSE_INLINE)
+        assert_eventually(atomic_load(&doer.calls) > 0);
+    assert_ok(posse_destroy(pool));
+    assert_in_range(atomic_load(&doer.calls), 1, 1000);
     assert_status(atomic_load(&doer.destroyed), POSSE_DEADLOCK);
 }
 
