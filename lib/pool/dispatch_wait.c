@@ -149,12 +149,12 @@ struct pi_subscription *pi_cq_next(struct pi_cq *cq, uint64_t until, posse_statu
             continue;
         }
         posse_status helped = cq->help ? cq->help(cq) : POSSE_TIMEOUT;
-        if (helped == POSSE_NO_MEMORY) {
+        if (helped == POSSE_OK)
+            continue;
+        if (helped != POSSE_TIMEOUT) {
             *status = helped;
             break;
         }
-        if (helped == POSSE_OK)
-            continue;
         if (!lead(cq, until))
             follow(cq, until);
         slept = true;

@@ -1,4 +1,5 @@
 /* sealed_start.c - what a worker keeps when it is sealed, and how it comes to be. */
+#include "support/maps.h"
 #include "support/sealed.h"
 #include "support/support.h"
 
@@ -164,18 +165,69 @@ TEST(the_initializer_opens_what_tasks_need, SEALABLE)
     end_pool(pool);
 }
 
+/* ---- what waits in an initializer ---- */
+
+typedef posse_status wait_in(posse_executor *pool, posse_future future);
+
+static posse_status by_result(posse_executor *pool, posse_future future)
+{
+    return posse_result(future, -1, NULL, NULL);
+}
+
+static posse_status by_wait(posse_executor *pool, posse_future future)
+{
+    return posse_wait(&future, 1, POSSE_ALL_COMPLETED, -1, NULL, NULL);
+}
+
+static posse_status by_iter(posse_executor *pool, posse_future future)
+{
+    posse_completion_iter *iter;
+    posse_future next;
+    posse_status status = posse_as_completed(&future, 1, -1, &iter);
+    if (status == POSSE_OK)
+        status = posse_completion_iter_next(iter, &next, NULL);
+    posse_completion_iter_close(iter);
+    return status;
+}
+
+static posse_status by_map(posse_executor *pool, bool unordered)
+{
+    long numbers[2] = {1, 2}, squares[2];
+    const posse_input input = {.data = numbers, .size = sizeof numbers[0]};
+    posse_map_job job = map_job(square_item, &input, 1, 2);
+    job.results = squares;
+    job.unordered = unordered;
+    return posse_map(pool, &job, NULL);
+}
+
+static posse_status by_ordered_map(posse_executor *pool, posse_future future)
+{
+    return by_map(pool, false);
+}
+
+static posse_status by_unordered_map(posse_executor *pool, posse_future future)
+{
+    return by_map(pool, true);
+}
+
+static wait_in *const waits[] = {by_result, by_wait, by_iter, by_ordered_map, by_unordered_map};
+
 /* What a task of its executor gives there. */
 static int waiting_initializer(posse_task *task, const void *arg, size_t size)
 {
     long value = 7;
-    posse_future future;
     posse_executor *pool = posse_task_executor(task);
-    if (posse_submit(pool, square_task, &value, sizeof value, &future) != POSSE_OK)
-        return 1;
-    posse_status status = posse_result(future, -1, NULL, NULL);
-    if (posse_release(future) != POSSE_OK)
-        return 2;
-    return status == POSSE_DEADLOCK ? 0 : 3;
+    for (size_t i = 0; i < COUNT(waits); i++) {
+        posse_future future;
+        if (posse_submit(pool, square_task, &value, sizeof value, &future) != POSSE_OK)
+            return 1;
+        posse_status status = waits[i](pool, future);
+        if (posse_release(future) != POSSE_OK)
+            return 2;
+        if (status != POSSE_DEADLOCK)
+            return posse_task_fail(task, 3, "way %zu: %s", i, posse_status_name(status));
+    }
+    return 0;
 }
 
 /* It would run the task in a worker that is not sealed yet. */
