@@ -29,7 +29,8 @@ typedef enum posse_run_end {
     /* It died, as `signal`, `exit_code` and `pid` say, on `node`: POSSE_WORKER_LOST, or it runs
      * again. */
     POSSE_RUN_LOST = 1,
-    /* It was over max_memory, or max_cpu_ms. */
+    /* It was over max_memory, or max_cpu_ms. One that has no such limit is lost, as with any number
+     * that is not here. */
     POSSE_RUN_OVER_MEMORY = 2,
     POSSE_RUN_OVER_CPU = 3,
     /* It has not begun: it goes back to the queue, and this run does not count. */

@@ -119,6 +119,18 @@ static void read_task(const struct posse_task *task, posse_run *run)
     }
 }
 
+static bool can_end_so(const posse_run *run)
+{
+    switch (run->end) {
+    case POSSE_RUN_RETURNED:
+    case POSSE_RUN_LOST:
+    case POSSE_RUN_NOT_BEGUN: return true;
+    case POSSE_RUN_OVER_MEMORY: return run->max_memory > 0;
+    case POSSE_RUN_OVER_CPU: return run->max_cpu_ms > 0;
+    default: return false;
+    }
+}
+
 int pi_place_call(struct posse_task *task, const struct pi_bytes *arg)
 {
     const posse_runner *runner = &task->executor->runner->calls;
@@ -130,6 +142,8 @@ int pi_place_call(struct posse_task *task, const struct pi_bytes *arg)
     read_task(task, &run);
     task->of_map = run.n_pointers > 0;
     runner->run(runner->context, &run);
+    if (!can_end_so(&run))
+        run.end = POSSE_RUN_LOST;
     task->elsewhere = run.end == POSSE_RUN_NOT_BEGUN;
     task->lost = task->elsewhere;
     if (run.end == POSSE_RUN_LOST)

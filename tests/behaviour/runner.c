@@ -378,6 +378,42 @@ TEST(deadlines_and_kills_end_what_runs_elsewhere, PROCESSES)
     free_scene(scene);
 }
 
+/* The argument says how each ends. */
+static posse_status is_always_ready(void *context, posse_place *at) { return POSSE_OK; }
+
+static void end_as_told(void *context, posse_run *run)
+{
+    long end;
+    memcpy(&end, run->arg, sizeof end);
+    run->end = (posse_run_end)end;
+}
+
+static void assert_ends(posse_executor *pool, posse_job job, long end, posse_status status)
+{
+    job.fn = square_task;
+    job.arg = &end;
+    job.size = sizeof end;
+    take_error(submitted_job(pool, job), status);
+}
+
+TEST(only_a_limit_can_be_passed, PROCESSES)
+{
+    posse_runner runner = {.struct_size = sizeof runner};
+    runner.run = end_as_told;
+    runner.ready = is_always_ready;
+    posse_executor *pool = POOL(1, .runner = &runner);
+    const posse_job plain = {.name = NULL}, named = {.name = "named"};
+    const posse_job memory = {.max_memory = (size_t)64 << 20}, cpu = {.max_cpu_ms = 1000};
+    assert_ends(pool, plain, POSSE_RUN_RETURNED, POSSE_OK);
+    assert_ends(pool, memory, POSSE_RUN_OVER_MEMORY, POSSE_OVER_MEMORY);
+    assert_ends(pool, cpu, POSSE_RUN_OVER_CPU, POSSE_OVER_CPU);
+    assert_ends(pool, plain, POSSE_RUN_OVER_MEMORY, POSSE_WORKER_LOST);
+    assert_ends(pool, named, POSSE_RUN_OVER_CPU, POSSE_WORKER_LOST);
+    assert_ends(pool, cpu, POSSE_RUN_OVER_MEMORY, POSSE_WORKER_LOST);
+    assert_ends(pool, plain, 77, POSSE_WORKER_LOST);
+    end_pool(pool);
+}
+
 TEST(nothing_is_shared, PROCESSES)
 {
     struct scene *scene = make_scene();
