@@ -19,7 +19,8 @@
  *
  * Rules for all calls, unless a declaration says otherwise:
  *   threads   any thread may call anything at any time, but no thread may use an executor that
- *             posse_destroy has freed
+ *             posse_destroy has freed, and threads of one task must not call posse_task_return,
+ *             _reserve, _fail or _take_descriptor at the same time
  *   fork      in a child that the program forks each call returns POSSE_WRONG_PROCESS and harms
  *             nothing; tasks may use their executor, see posse_task_executor
  *   signals   no call is safe in a signal handler; a handler that interrupts a blocking call
@@ -314,15 +315,15 @@ typedef struct posse_options {
  * keep_stderr or stamps neither 0 nor 1, keep_stderr without autopsy, isolation unknown, the seal
  * or the runner not valid, or executor NULL.
  * POSSE_TOO_LARGE: max_workers is over POSSE_MAX_WORKERS, or queue_limit, retries, idle_timeout_ms
- * or message_memory over its maximum.
+ * or message_memory over its maximum, or a list of the seal.
  * POSSE_NOT_SUPPORTED: max_rss_per_worker is set with threads or inline, or where memory cannot be
  * measured. autopsy is set with threads or inline, or not on Linux. keep_stderr is set with
- * POSSE_FRESH, or where RLIMIT_FSIZE is at most 1 MiB. A seal or POSSE_FRESH is set with threads or
- * inline, or the system cannot enforce all of it. A runner is set with threads or inline, or beside
- * a seal, autopsy or POSSE_FRESH. With processes also if the system denies a call without which
- * workers cannot be watched or would outlive the program, as filters of system calls do: errno
- * tells. Where only pidfd_open is denied, the supervisor checks twice a second that the program
- * lives.
+ * POSSE_FRESH, or where RLIMIT_FSIZE is at most 1 MiB or memfd_create gives no file that can be
+ * sealed. A seal or POSSE_FRESH is set with threads or inline, or the system cannot enforce all of
+ * it. A runner is set with threads or inline, or beside a seal, autopsy or POSSE_FRESH. With
+ * processes also if the system denies a call without which workers cannot be watched or would
+ * outlive the program, as filters of system calls do: errno tells. Where only pidfd_open is denied,
+ * the supervisor checks twice a second that the program lives.
  * POSSE_NO_MEMORY: /dev/shm or memory is exhausted, or no more processes or threads are allowed.
  * POSSE_SYSTEM: a system call failed; also too many files are open, or a path of the seal cannot be
  * opened. */
@@ -341,6 +342,7 @@ POSSE_API POSSE_CHECK posse_status posse_create(const posse_options *options,
  * POSSE_DEADLOCK: a task of this executor called it without POSSE_NO_WAIT.
  * POSSE_NO_MEMORY: it is shut down, but too many threads wait already, so this one did not.
  * POSSE_INVALID: a flag is unknown.
+ * POSSE_SHUT_DOWN: posse_destroy was called meanwhile.
  * POSSE_BROKEN, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_shutdown(posse_executor *executor, unsigned flags, long timeout_ms);
 
@@ -363,7 +365,7 @@ POSSE_API posse_status posse_wait_idle(posse_executor *executor, long timeout_ms
  * as long as they run). Threads that are blocked in a call on the executor return first, with
  * POSSE_SHUT_DOWN. Callbacks of all futures have returned when it does. For an orderly end call
  * posse_shutdown before. NULL is fine.
- * POSSE_DEADLOCK: a task or a callback of this executor called it.
+ * POSSE_DEADLOCK: a task, a callback or options.log of this executor called it.
  * POSSE_WRONG_PROCESS.
  * POSSE_OK otherwise, also if it is broken. */
 POSSE_API posse_status posse_destroy(posse_executor *executor);
@@ -372,7 +374,7 @@ POSSE_API posse_status posse_destroy(posse_executor *executor);
  * POSSE_CANCELLED, and no worker is replaced. terminate sends SIGTERM, and a second later SIGKILL
  * to workers that are still there (to all of them, if the program ignored SIGTERM at posse_create).
  * kill sends SIGKILL. Neither blocks. Both are fine on an executor that is shut down or broken.
- * POSSE_NOT_SUPPORTED: threads cannot be killed.
+ * POSSE_NOT_SUPPORTED: the executor has threads, which cannot be killed, or is inline.
  * POSSE_WRONG_PROCESS: also when called by a task. */
 POSSE_API posse_status posse_terminate_workers(posse_executor *executor);
 POSSE_API posse_status posse_kill_workers(posse_executor *executor);
@@ -526,9 +528,10 @@ typedef struct posse_job {
     size_t size;      /* of the argument in bytes */
     const char *name; /* stands in errors and descriptions, cut after 31 bytes; copied */
     /* How long the task may run, counted from its start (at most 49 days); 0: for ever. A worker
-     * process that overruns it is killed and replaced. A thread cannot be killed: its future ends
-     * on time, and the thread leaves when its task returns. Another thread takes its place, unless
-     * there are POSSE_MAX_WORKERS already. Inline it is noticed when the task returns. */
+     * process that overruns it is killed and replaced, as by posse_kill. A thread cannot be killed:
+     * its future ends on time, and the thread leaves when its task returns. Another thread takes
+     * its place, unless there are POSSE_MAX_WORKERS already. Inline it is noticed when the task
+     * returns. */
     long timeout_ms;
     /* How often the task runs again if its worker is lost (0 to 255); 0: as in the executor's
      * options, -1: never. */
@@ -600,9 +603,10 @@ typedef struct posse_job {
  * POSSE_SYSTEM: a descriptor cannot be copied. errno is EBADF: it is not open; EMFILE: the process
  * that holds the copies, or the caller, has no descriptor left.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
- * cannot measure memory; max_memory where /proc does not show the workers, as with hidepid (not to
- * root) those of a seal without POSSE_ALLOW_DUMPS; POSSE_TERMINATE in an executor that is
- * POSSE_FRESH or has a runner; or a task in a worker process has set a group or runs_before.
+ * cannot measure memory. max_memory is set, and /proc hides the workers: see posse_seal.h.
+ * POSSE_TERMINATE is set in an executor that is POSSE_FRESH or has a runner; descriptors or memory
+ * in one that has a runner; runs_before in one with options.stamps. A task in a worker process has
+ * set a group or runs_before.
  * POSSE_CANCELLED, POSSE_DEADLINE: the job's group was cancelled, or its time is up.
  * POSSE_INVALID: also a number is negative, grace_ms over timeout_ms, max_memory under 1 MiB, a
  * flag or priority unknown, POSSE_TERMINATE without grace_ms, or the group one of another executor.
@@ -646,18 +650,19 @@ typedef struct posse_broadcast_job {
 
 /* Runs a function once in every worker that is there, to load a table anew for example. Idle
  * workers run it at once, the others when their task has ended, before their next one. Blocks until
- * it has ended in all. *n, if not NULL, gets their number. A worker that retires or is sent away
- * before it comes to it does not count. Workers that posse_create has not started yet are later
- * ones: it returns when the first is there. If a worker dies in it, fn does not run again there,
- * and without also_later the replacement does not run it. Calls by several threads come one after
- * the other, in all workers in the same order. posse_get_stats counts each run as a task,
- * max_tasks_per_worker does not. Inline it runs once, in the caller.
+ * it has ended in all. *n, if not NULL, gets their number. A worker that leaves before it has begun
+ * fn does not count. Workers that posse_create has not started yet are later ones: it returns when
+ * the first is there. If a worker dies in it, fn does not run again there, and without also_later
+ * the replacement does not run it. Calls by several threads come one after the other, in all
+ * workers in the same order. posse_get_stats counts each run as a task, max_tasks_per_worker does
+ * not. Inline it runs once, in the caller.
  * POSSE_OK: it returned 0 in each of them.
  * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_FORBIDDEN: the first that did not end well ended so.
  * POSSE_TIMEOUT: time was up. Workers that had not begun it never will: their status is
  * POSSE_CANCELLED. It goes on where it runs: there the status is POSSE_TIMEOUT.
  * POSSE_DEADLOCK: a task of this executor called it.
- * POSSE_NOT_SUPPORTED: the isolation is POSSE_FRESH, where no task finds what another one has left.
+ * POSSE_NOT_SUPPORTED: the isolation is POSSE_FRESH, where no task finds what another one has left;
+ * or options.runner is set.
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE: there was no memory for the argument in some worker; statuses
  * are as with POSSE_TIMEOUT.
  * POSSE_INVALID: job is NULL or its struct_size is not valid, fn is NULL without also_later, a size
@@ -676,7 +681,8 @@ POSSE_API POSSE_CHECK posse_status posse_broadcast(posse_executor *executor,
  * POSSE_OVER_MEMORY, POSSE_OVER_CPU: the task ended so, see posse_exception.
  * POSSE_TIMEOUT: the task has not ended yet.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: the task will never end.
- * POSSE_DEADLOCK: a task waits for itself.
+ * POSSE_DEADLOCK: a task waits for itself, or the initializer of a sealed worker for a task that no
+ * worker has begun.
  * POSSE_NO_MEMORY: over 4000 threads and tasks wait already, or there is no memory for another; or
  * the stack of a task that waits has no room to run the other one, see posse_task_executor. */
 POSSE_API posse_status posse_result(posse_future future, long timeout_ms, const void **data,
@@ -734,10 +740,11 @@ POSSE_API posse_status posse_why_broken(posse_executor *executor, posse_error *e
 POSSE_API posse_status posse_cancel(posse_future future);
 
 /* As posse_cancel, and ends a running task too. Its worker process is killed and replaced. The
- * future of a thread's task ends, while the thread goes on until the task returns. Only this task
- * is hit (and tasks that wait for it on the same worker). Does not block: the future ends soon
- * after, as POSSE_CANCELLED. With POSSE_TERMINATE in job.flags the task gets SIGTERM first, and may
- * end by itself.
+ * future of a thread's task ends, while the thread goes on until the task returns. Tasks of other
+ * workers are not hit. With the process are lost the tasks that wait for this one on its worker,
+ * and one that it runs itself as it waits for it (see posse_task_executor). Does not block: the
+ * future ends soon after, as POSSE_CANCELLED. With POSSE_TERMINATE in job.flags the task gets
+ * SIGTERM first, and may end by itself.
  * POSSE_TOO_LATE: the task has ended, or it runs inline. */
 POSSE_API posse_status posse_kill(posse_future future);
 
@@ -794,8 +801,8 @@ typedef enum posse_when {
  * POSSE_OK: the condition holds.
  * POSSE_TIMEOUT: it did not hold in time.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: it can never hold.
- * POSSE_DEADLOCK: a task waits for itself.
- * POSSE_NO_MEMORY, POSSE_SYSTEM.
+ * POSSE_NO_MEMORY, POSSE_DEADLOCK: as posse_result.
+ * POSSE_SYSTEM.
  * POSSE_INVALID: a future is not valid, or `when` is unknown. POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_wait(const posse_future *futures, size_t n, posse_when when,
                                   long timeout_ms, bool *done, size_t *n_done);
@@ -815,7 +822,7 @@ POSSE_API POSSE_CHECK posse_status posse_as_completed(const posse_future *future
  * the array. Blocks. A future that was released meanwhile is left out.
  * POSSE_END: all were given.
  * POSSE_TIMEOUT: time is up; asking again gives what ends later.
- * POSSE_NO_MEMORY: as with posse_result; asking again is possible, too.
+ * POSSE_NO_MEMORY, POSSE_DEADLOCK: as with posse_result; asking again is possible, too.
  * POSSE_BROKEN, POSSE_SHUT_DOWN: the rest will never end.
  * Once posse_destroy of one of the executors has returned, only the close may be called. */
 POSSE_API POSSE_CHECK posse_status posse_completion_iter_next(posse_completion_iter *iter,
@@ -966,11 +973,12 @@ typedef struct posse_map_job {
  * any type. NULL and 0: the map has none, or the task is not a map's. */
 POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
 
-/* Runs a function on all items. Blocks up to the job's timeout_ms. If a worker dies, every item of
- * its chunk is lost, but see posse_on_lost. statuses, if not NULL, has `count` places and gets how
- * each item ended, as posse_exception says it. The call fills it whatever it returns: an item that
- * never began has POSSE_CANCELLED, one that was still running has the status that the call returns.
- * The bytes in job.results of an item without POSSE_OK mean nothing.
+/* Runs a function on all items. Blocks up to the job's timeout_ms, and then until items that run
+ * have ended if they use memory of the program in place, as posse_map_close. If a worker dies,
+ * every item of its chunk is lost, but see posse_on_lost. statuses, if not NULL, has `count` places
+ * and gets how each item ended, as posse_exception says it. The call fills it whatever it returns:
+ * an item that never began has POSSE_CANCELLED, one that was still running has the status that the
+ * call returns. The bytes in job.results of an item without POSSE_OK mean nothing.
  * POSSE_OK: all items have results.
  * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_FORBIDDEN, POSSE_DEADLINE, POSSE_CANCELLED: the first
  * item that has no result ended so; the others have theirs.
@@ -1001,7 +1009,8 @@ typedef struct posse_item {
     size_t struct_size; /* sizeof(posse_item), set by the caller */
     size_t index;
     posse_status status; /* POSSE_OK, or how it failed */
-    const void *result;  /* valid until the next call; in job.results, if given; NULL: failed */
+    const void *result;  /* valid until the next call; in job.results, if given; NULL: it failed,
+                          * or result_size is 0 */
 } posse_item;
 
 /* Gives the next item that has ended, in their order, unless the job is unordered. If there is
@@ -1010,8 +1019,8 @@ typedef struct posse_item {
  * Otherwise item->status is what the call returns, the rest of the item is zero:
  * POSSE_END: all were given, or an earlier call has said that no more items come.
  * POSSE_TIMEOUT: the time for all is up.
- * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_NO_MEMORY: no more items come. If the source ended the map
- * with a status of its own, the call returns that. */
+ * POSSE_SHUT_DOWN, POSSE_BROKEN, POSSE_NO_MEMORY, POSSE_DEADLOCK: as posse_result, and no more
+ * items come. If the source ended the map with a status of its own, the call returns that. */
 POSSE_API POSSE_CHECK posse_status posse_map_next(posse_map_iter *iter, posse_item *item);
 
 /* Says how the item that was given last ended, as posse_exception. Unless the call returns
@@ -1036,6 +1045,7 @@ POSSE_API posse_status posse_map_close(posse_map_iter *iter);
  * after that: to start a task, to show a result, to take a lock, to get an item from a queue. If
  * the pointer comes another way, the process must make such a call first, posse_get_stats for
  * example. A child that the program forks can use what was allocated before the fork.
+ * POSSE_NOT_SUPPORTED: options.runner is set.
  * POSSE_NO_MEMORY, POSSE_TOO_LARGE, POSSE_INVALID (size 0), POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_alloc(posse_executor *executor, size_t size,
                                                void **memory);
@@ -1060,6 +1070,7 @@ typedef struct posse_lock {
 } posse_lock;
 
 /* Makes a lock, which no thread holds yet.
+ * POSSE_NOT_SUPPORTED: options.runner is set.
  * POSSE_NO_MEMORY, POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_lock_create(posse_executor *executor, posse_lock *lock);
 
@@ -1094,6 +1105,7 @@ typedef struct posse_queue {
  * POSSE_INVALID: one of them is 0.
  * POSSE_TOO_LARGE: capacity times (item_size + 16) bytes is over max_memory, see limits in
  * posse(7).
+ * POSSE_NOT_SUPPORTED: options.runner is set.
  * POSSE_NO_MEMORY, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_queue_create(posse_executor *executor, size_t capacity,
                                                       size_t item_size, posse_queue *queue);

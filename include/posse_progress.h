@@ -72,7 +72,8 @@ POSSE_API posse_status posse_task_emit_wait(posse_task *task, const void *data, 
  * POSSE_TIMEOUT: there was none in time.
  * POSSE_TOO_LARGE: the message is larger than capacity; it stays, *size says how large it is.
  * POSSE_BROKEN: also if a task has overwritten them.
- * Others as posse_result. */
+ * POSSE_DEADLOCK, POSSE_NO_MEMORY, POSSE_SHUT_DOWN, POSSE_INVALID, POSSE_WRONG_PROCESS: as
+ * posse_result. How the task has ended, posse_exception says. */
 POSSE_API posse_status posse_next_message(posse_future future, long timeout_ms, void *buffer,
                                           size_t capacity, size_t *size);
 

@@ -33,21 +33,22 @@
  * order, whole, and before its end; of its progress the last value, some 20 times a second and at
  * the end. Of a task that crashes all messages arrive. If its agent dies, or the program kills the
  * task, those that were on the way are lost. A task finds its feed full when between one and two
- * times options.message_memory (at most 512 MiB) wait to be read. If a task runs again, and more
- * than that is there of the runs before and is not read until its end, it fails, and says so.
+ * times options.message_memory (at most 512 MiB) wait to be read. When a task runs again, messages
+ * of earlier runs may still wait. If they are more than that when the task ends, the task fails,
+ * and its message says why.
  *
  * posse_create says that a process which adopts orphans becomes the parent of the supervisor. It
  * becomes the parent of the launcher, and of what keeps token_file, too. SIGCHLD reports its end,
  * which may come after posse_destroy; only wait(-1) of the program reaps it. If something kills the
  * launcher, that process also becomes the parent of what the launcher has started on this machine.
  *
- * Only who knows the token of 128 bits may join. It never stands on a command line. Traffic is not
- * encrypted. So agents connect through a unix socket on this machine, and POSSE_LAUNCH_SSH carries
- * all through ssh; listen on a network only if all that are in it may read and change the traffic.
- * An agent sends the token to whoever listens at the address, and runs what comes from there:
- * nothing proves that it is the program. A stranger that can read the traffic, or takes a port that
- * the program has left while agents still connect, has the token and the rights of the agent's
- * user. By ssh nobody between the machines can.
+ * Only a process that knows the token of 128 bits may join. It never stands on a command line.
+ * Traffic is not encrypted. So agents connect through a unix socket on this machine, and
+ * POSSE_LAUNCH_SSH carries all through ssh; listen on a network only if all that are in it may read
+ * and change the traffic. An agent sends the token to whoever listens at the address, and runs what
+ * comes from there: nothing proves that it is the program. A stranger that can read the traffic, or
+ * takes a port that the program has left while agents still connect, has the token and the rights
+ * of the agent's user. By ssh nobody between the machines can.
  */
 #ifndef POSSE_REMOTE_H
 #define POSSE_REMOTE_H
@@ -111,17 +112,19 @@ typedef struct posse_remote_options {
     const char *connect;
     /* COMMAND: run by sh -c. $POSSE_NODE is the host, $POSSE_AGENT the agent's command line, quoted
      * for a shell; POSSE_REMOTE_TOKEN is in the environment and is the first line of stdin.
-     * SSH, MPIRUN, SRUN: what is run for it, with options of yours, as in a shell: "ssh -p 2222",
-     * "mpiexec.hydra", "srun --mem=4G"; NULL: "ssh", "mpirun", "srun". */
+     * SSH, MPIRUN, SRUN, MPI_RELAY: what is run for it, with options of yours, as in a shell: "ssh
+     * -p 2222", "mpiexec.hydra", "srun --mem=4G"; NULL: "ssh", "mpirun", "srun", "mpirun".
+     * LOCAL, NONE: NULL. */
     const char *command;
     /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
      * needs it. It replaces a file of that name, at once. When the pool has ended, in any way, a
-     * process of its own removes it a moment later, unless another file has replaced it; only
-     * after the end, too, of what other threads forked during posse_remote_create. */
+     * process of its own removes it a moment later, unless another file has replaced it. If
+     * another thread forks during posse_remote_create, the file stays until that child has ended,
+     * too. */
     const char *token_file;
-    /* A node that answers nothing for so long is lost (at least 1000, over TCP; by ssh whole
-     * seconds); 0: 10000. An agent gives the program up after the same time; one behind ssh when
-     * the sshd of its node does. */
+    /* A node that answers nothing for so long is lost, over TCP and by ssh (there in whole
+     * seconds); 0: 10000; else at least 1000. An agent gives the program up after the same time;
+     * one behind ssh when the sshd of its node does. */
     long silence_ms;
     /* posse_remote_create writes the address here. */
     char address[160];
@@ -147,8 +150,9 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * none of its libraries that have one.
  * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, arguments over 32 MiB,
  * more than 1000 nodes, or more than POSSE_MAX_WORKERS places on one.
- * POSSE_INVALID: an address, a launcher, nodes, command or struct_size is not valid; there is no
- * batch job; or POSSE_LAUNCH_NONE has no token_file.
+ * POSSE_INVALID: an address, a launcher, nodes, places, silence_ms, command or struct_size is not
+ * valid; POSSE_LAUNCH_SSH has a unix socket; there is no batch job; or POSSE_LAUNCH_NONE has no
+ * token_file.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, or the file
  * of nodes cannot be read. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,

@@ -8,9 +8,9 @@
  * task.
  *
  * With options.runner posse_alloc, locks, queues and posse_broadcast return POSSE_NOT_SUPPORTED,
- * and so do jobs with descriptors: a place shares no memory and no descriptors with the program.
- * Maps copy all of their items. A task that the runner runs has no posse_task; what it gives comes
- * back by the runner.
+ * and so do jobs with descriptors, memory or POSSE_TERMINATE: a place shares no memory and no
+ * descriptors with the program, and gets no signals. Maps copy all of their items. A task that the
+ * runner runs has no posse_task; what it gives comes back by the runner.
  */
 #ifndef POSSE_RUNNER_H
 #define POSSE_RUNNER_H
@@ -33,7 +33,9 @@ typedef enum posse_run_end {
      * that is not here. */
     POSSE_RUN_OVER_MEMORY = 2,
     POSSE_RUN_OVER_CPU = 3,
-    /* It has not begun: it goes back to the queue, and this run does not count. */
+    /* It has not begun: it goes back to the queue, and this run does not count. A posse_cancel that
+     * came meanwhile has returned POSSE_TOO_LATE; the task runs all the same, unless posse_cancel
+     * is called once more, and posse_task_cancelled is true in it. */
     POSSE_RUN_NOT_BEGUN = 4
 } posse_run_end;
 

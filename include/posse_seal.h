@@ -41,7 +41,8 @@
  *   - options.max_result is 1 MiB if it is 0. In a map it bounds the results of a chunk, which is
  *     made smaller if it must: 280 bytes more for each item that may fail
  *   - job.max_memory cannot be lifted by the task. What it does not count: shared memory and pipes
- *     that the task makes
+ *     that the task makes. As with any seal without POSSE_ALLOW_DUMPS, it is POSSE_NOT_SUPPORTED
+ *     where /proc hides processes (hidepid), unless the program is root
  *   - options.keep_stderr, POSSE_TERMINATE in job.flags, posse_broadcast and posse_task_emit are
  *     POSSE_NOT_SUPPORTED
  *   - posse_task_progress is seen at most some tenth of a second later. Of a task that is killed at
@@ -76,7 +77,10 @@ extern "C" {
 #define POSSE_ALLOW_ENVIRONMENT 0x80u /* the environment stays */
 #define POSSE_ALLOW_DUMPS 0x100u      /* core dumps, and debuggers that belong to the same user */
 
-/* Zero is the default everywhere, and allows nothing. What pointers lead to is copied. */
+/* Zero is the default everywhere, and allows nothing. What pointers lead to is copied.
+ * posse_create returns POSSE_INVALID: paths stand beside POSSE_ALLOW_FILES, or ports beside
+ * POSSE_ALLOW_NETWORK; a path is NULL; a descriptor is not open; a number has no list; or a bit of
+ * allow is unknown. POSSE_TOO_LARGE: a list has over 1000. */
 typedef struct posse_seal {
     size_t struct_size; /* sizeof(posse_seal) */
     uint64_t allow;     /* POSSE_ALLOW_FILES and so on, together */
