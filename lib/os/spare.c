@@ -98,12 +98,13 @@ int pi_os_spare_begin(bool adopts)
 
 int pi_os_spare_fork(void (*body)(void *context), void *context, pid_t *child)
 {
-    pid_t parent = getpid();
-    *child = fork();
-    if (*child < 0)
+    pid_t parent = getpid(), pid = fork();
+    if (pid < 0)
         return errno;
-    if (*child != 0)
+    if (pid != 0) {
+        *child = pid;
         return 0;
+    }
     if (pi_os_die_with_parent() != 0 || getppid() != parent)
         _exit(1);
     if (of_program.sa_handler != SIG_DFL)
