@@ -124,7 +124,7 @@ static posse_status read_results(posse_map_iter *m)
         return status;
     if (!find_failures(m, data, size, results))
         return POSSE_BROKEN;
-    m->results = data;
+    m->results = m->job.result_size ? data : NULL; /* else it begins with failures */
     m->stride = m->job.result_size;
     if (!m->job.results)
         return POSSE_OK;

@@ -86,6 +86,29 @@ POOL_TEST(too_many_statuses, ALL, 1)
     assert_status(status, POSSE_FULL);
 }
 
+static int fail_the_odd(posse_task *task, const void *const *items, void *result)
+{
+    return *(const long *)items[0] % 2 ? 3 : 0;
+}
+
+/* Items without results have none, also beside one that fails. */
+POOL_TEST(no_results, ALL, 1)
+{
+    long numbers[4] = {2, 4, 5, 6};
+    const posse_input input = {.data = numbers, .size = sizeof numbers[0]};
+    posse_map_job job = map_job(fail_the_odd, &input, 1, COUNT(numbers));
+    job.result_size = 0;
+    job.chunksize = 4;
+    posse_map_iter *map = open_map(pool, job);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        posse_item item = next_item(map);
+        assert_int_equal(item.index, i);
+        assert_status(item.status, i == 2 ? POSSE_TASK_FAILED : POSSE_OK);
+        assert_null(item.result);
+    }
+    assert_map_ends(map);
+}
+
 TEST(shut_down, ALL)
 {
     struct stage stage;
