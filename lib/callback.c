@@ -190,9 +190,10 @@ static bool all_called(void *executor, uint32_t parker)
 {
     posse_executor *e = executor;
     (void)parker;
+    if (pi_destroying(e))
+        return true; /* they may be gone */
     struct pi_callbacks *callbacks = callbacks_of(e);
-    /* seq: with drop */
-    return !callbacks || atomic_load(&callbacks->left) == 0 || pi_destroying(e);
+    return !callbacks || atomic_load(&callbacks->left) == 0; /* seq: with drop */
 }
 
 posse_status pi_finish_callbacks(posse_executor *e, uint64_t until, bool *called)
@@ -235,7 +236,8 @@ static posse_status add(posse_executor *e, struct callback *callback)
     bool now = false;
     pi_call_enter(e); /* posse_destroy waits for a callback that is called here */
     pthread_mutex_lock(&e->dispatcher.lock);
-    posse_status status = open_callbacks_locked(e);
+    bool over = e->dispatcher.closing && !pi_calls_back(e); /* by options.log */
+    posse_status status = over ? POSSE_SHUT_DOWN : open_callbacks_locked(e);
     if (status == POSSE_OK) {
         callback->sub.cq = &e->dispatcher.callbacks->cq;
         status = add_locked(e, &callback->sub, &now);

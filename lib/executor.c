@@ -312,8 +312,10 @@ posse_status posse_destroy(posse_executor *e)
     pi_dispatch_flush(e); /* descriptors tell what has ended, but not what ends from now on */
     atomic_store(&e->destroying, 1); /* with pi_destroying */
     pi_await_callers(e);             /* those that sleep return before their tasks are ended */
-    PI_OS_IF_LEFT(end, e);           /* by a finalizer that runs here */
+    PI_OS_IF_LEFT(end, e);           /* by a finalizer or options.log that runs here */
     stop(e, e->backend->kills ? PI_STOP_KILL : PI_STOP_TASKS_END);
+    if (!e->backend->spawn)
+        pi_log_deliver(e); /* what is left; else its thread does that */
     PI_OS_END_IF_LEFT;
     end(e);
     return POSSE_OK;

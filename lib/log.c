@@ -26,6 +26,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A log that a thread tells. */
+struct frame {
+    posse_executor *executor;
+    const struct frame *outer;
+};
+
 struct pi_log {
     void (*hook)(void *context, const posse_log_record *record);
     void *context;
@@ -40,13 +46,9 @@ struct pi_log {
     _Atomic bool ending;                /* seq: before the post that wakes the thread */
     _Atomic bool told_broken;           /* seq: it is told once */
     uint64_t told_events, told_dropped; /* by the thread alone */
+    struct frame frame;                 /* of the thread, until it is joined */
 };
 
-/* A log that this thread tells. */
-struct frame {
-    posse_executor *executor;
-    const struct frame *outer;
-};
 static _Thread_local const struct frame *innermost;
 
 /* ---- telling ---- */
@@ -251,10 +253,9 @@ static void *tell_until_end(void *executor)
     posse_executor *e = executor;
     struct pi_log *log = e->log;
     struct pi_parker *parker = &e->segment.parkers.at[log->parker];
-    const struct frame frame = {.executor = e};
     bool ending;
     pi_os_set_name("posse-log");
-    innermost = &frame;
+    innermost = &log->frame;
     PI_OS_IF_LEFT(go_on, e);
     while (ending = atomic_load(&log->ending), deliver_all(e), !ending) /* with pi_log_destroy */
         (void)pi_os_semaphore_wait(&parker->wake, PI_NEVER);
@@ -283,6 +284,7 @@ posse_status pi_log_create(posse_executor *e, const posse_options *options)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     *e->log = (struct pi_log){
         .hook = options->log, .context = options->log_context, .parker = PI_NO_INDEX};
+    e->log->frame.executor = e;
     return POSSE_OK;
 }
 
@@ -319,8 +321,6 @@ void pi_log_destroy(posse_executor *e)
         pi_os_semaphore_post(&e->segment.parkers.at[log->parker].wake);
         (void)pi_os_semaphore_wait(&log->all_told, PI_NEVER);
         pi_os_thread_join(log->thread);
-    } else {
-        pi_log_deliver(e);
     }
     free(log);
     e->log = NULL;

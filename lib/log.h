@@ -9,7 +9,7 @@ posse_status pi_log_create(posse_executor *executor, const posse_options *option
 posse_status pi_log_open(posse_executor *executor);
 /* After the last fork of this process. POSSE_NO_MEMORY, POSSE_SYSTEM. */
 posse_status pi_log_start(posse_executor *executor);
-/* All workers have ended: tells what is left. The executor may be half built. */
+/* All workers have ended: the thread tells what is left. The executor may be half built. */
 void pi_log_destroy(posse_executor *executor);
 
 /* Tells one thing here and now; nothing without a log. */
@@ -17,5 +17,5 @@ void pi_log_say(posse_executor *executor, posse_log_event event, const char *for
     POSSE_PRINTF(3, 4);
 /* Tells what has been reported; nothing without a log. */
 void pi_log_deliver(posse_executor *executor);
-/* Whether this is the log's own thread. */
+/* Whether this thread is in options.log of that executor, or is its log's. */
 bool pi_log_calls(const posse_executor *executor);

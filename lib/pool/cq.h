@@ -53,7 +53,7 @@ struct pi_cq {
     struct pi_membership *memberships, only;
     size_t n_memberships;
     /* May be NULL. What a task does before it sleeps: it runs one of the tasks that it waits for.
-     * POSSE_OK: it did. POSSE_TIMEOUT: there is none. POSSE_NO_MEMORY: it must not sleep. */
+     * POSSE_OK: it did. POSSE_TIMEOUT: there is none. Else it must not sleep. */
     posse_status (*help)(struct pi_cq *cq);
     bool outlives_destroy; /* goes on until the dispatcher closes, not until posse_destroy */
     bool keep_linked;      /* its subscriptions stay in the index until the user unlinks them */

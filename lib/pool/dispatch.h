@@ -117,6 +117,6 @@ void pi_dispatch_wake_all(posse_executor *executor);
 void pi_dispatch_appoint_locked(struct pi_dispatcher *dispatcher);
 
 /* dispatch_wait.c: takes the next delivered subscription; blocks until the moment. Its future has
- * ended, is stale, or can end no more. NULL: *status is POSSE_TIMEOUT, POSSE_SHUT_DOWN or
- * POSSE_NO_MEMORY. */
+ * ended, is stale, or can end no more. NULL: *status is POSSE_TIMEOUT, POSSE_SHUT_DOWN, or what the
+ * help of the queue has said. */
 struct pi_subscription *pi_cq_next(struct pi_cq *cq, uint64_t until, posse_status *status);

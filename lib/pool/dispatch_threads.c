@@ -40,7 +40,9 @@ static posse_status open_locked(posse_executor *e)
 posse_status pi_dispatch_open(posse_executor *e)
 {
     pthread_mutex_lock(&e->dispatcher.lock);
-    posse_status status = e->dispatcher.subscriptions.lists ? POSSE_OK : open_locked(e);
+    posse_status status = e->dispatcher.subscriptions.lists ? POSSE_OK
+                          : e->dispatcher.closing           ? POSSE_SHUT_DOWN /* to options.log */
+                                                            : open_locked(e);
     pthread_mutex_unlock(&e->dispatcher.lock);
     return status;
 }
@@ -140,14 +142,16 @@ void pi_dispatch_flush(posse_executor *e)
 void pi_dispatch_close(posse_executor *e)
 {
     struct pi_dispatcher *dispatcher = &e->dispatcher;
-    if (!dispatcher->subscriptions.lists)
-        return;
     pthread_mutex_lock(&dispatcher->lock);
     atomic_store(&dispatcher->closing, true); /* seq: with is_over, in dispatch_wait.c */
-    pi_dispatch_rescan_locked(e);
-    pi_os_semaphore_post(&e->segment.parkers.at[dispatcher->parker].wake);
+    bool opened = dispatcher->subscriptions.lists;
+    if (opened) {
+        pi_dispatch_rescan_locked(e);
+        pi_os_semaphore_post(&e->segment.parkers.at[dispatcher->parker].wake);
+    }
     pthread_mutex_unlock(&dispatcher->lock);
-    pi_dispatch_wake_all(e);
+    if (opened)
+        pi_dispatch_wake_all(e);
 }
 
 void pi_dispatch_join(posse_executor *e)

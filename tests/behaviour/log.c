@@ -1,12 +1,14 @@
 /* log.c - options.log: what it is told, by which thread, and what is not told. */
 #include "support/support.h"
 
+#include <poll.h>
 #include <posse_group.h>
 #include <posse_log.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EVENTS (POSSE_LOG_BROKEN + 1)
 
@@ -428,6 +430,86 @@ TEST(it_cannot_end_its_pool_that_breaks, ALL)
     assert_ok(posse_destroy(pool));
     assert_in_range(atomic_load(&doer.calls), 1, 1000);
     assert_status(atomic_load(&doer.destroyed), POSSE_DEADLOCK);
+}
+
+static void leave_destroy(void *context, const posse_log_record *record)
+{
+    struct doer *doer = context;
+    atomic_fetch_add(&doer->calls, 1);
+    pthread_exit(NULL);
+}
+
+static void *destroy(void *pool)
+{
+    (void)!posse_destroy(pool);
+    return pool; /* not reached inline */
+}
+
+/* How many bytes of address space this process has. */
+static size_t mapped(void)
+{
+    unsigned long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    assert_non_null(statm);
+    assert_int_equal(fscanf(statm, "%lu", &pages), 1);
+    assert_int_equal(fclose(statm), 0);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* It ends the thread that destroys the executor: nothing is left of that. */
+TEST(it_leaves_destroy, ALL)
+{
+    struct doer doer = {.calls = 0};
+    void *result;
+    posse_executor *pool =
+        POOL(1, .initializer = fail_to_start, .log = leave_destroy, .log_context = &doer);
+    if (backend() != POSSE_INLINE)
+        assert_eventually(atomic_load(&doer.calls) > 0);
+    pthread_t thread;
+    size_t before = mapped();
+    assert_int_equal(pthread_create(&thread, NULL, destroy, pool), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_true(result == (backend() == POSSE_INLINE ? NULL : pool));
+    assert_true(mapped() < before); /* the executor's is gone */
+    assert_in_range(atomic_load(&doer.calls), 1, 1000);
+}
+
+/* ---- what it may call while its pool ends ---- */
+
+struct late {
+    posse_future future; /* of a task that has ended */
+    _Atomic int told, ends;
+    _Atomic posse_status idle, added;
+};
+
+static int nothing(posse_future future, void *context) { return 0; }
+
+static void call_late(void *context, const posse_log_record *record)
+{
+    struct late *late = context;
+    if (record->event != POSSE_LOG_TASK_FAILED)
+        return;
+    atomic_store(&late->told, 1);
+    while (!atomic_load(&late->ends))
+        sched_yield();
+    poll(NULL, 0, 50); /* its callbacks are gone then */
+    atomic_store(&late->idle, posse_wait_idle(record->executor, 0));
+    atomic_store(&late->added, posse_add_done_callback(late->future, nothing, NULL));
+}
+
+TEST(it_adds_no_callback_to_a_pool_that_ends, PARALLEL)
+{
+    struct late late = {.told = 0};
+    posse_executor *pool = POOL(1, .log = call_late, .log_context = &late);
+    late.future = submitted_long(pool, square_task, 3);
+    assert_ok(posse_add_done_callback(late.future, nothing, NULL));
+    assert_ok(posse_wait_idle(pool, -1));
+    run_unobserved(pool, code_task, 1);
+    assert_eventually(atomic_load(&late.told) == 1);
+    atomic_store(&late.ends, 1);
+    assert_ok(posse_destroy(pool));
+    assert_true(atomic_load(&late.idle) == POSSE_OK || atomic_load(&late.idle) == POSSE_SHUT_DOWN);
+    assert_status(atomic_load(&late.added), POSSE_SHUT_DOWN);
 }
 
 /* No other pool has a thread for it. */
