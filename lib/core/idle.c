@@ -73,10 +73,8 @@ bool pi_idle_any(struct pi_idle *idle, unsigned workers)
 unsigned pi_idle_count(struct pi_idle *idle, unsigned workers)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < words_for(workers); i++) {
-        uint64_t word = pi_load_relaxed(&idle->word[i]); /* relaxed: advice only */
-        count += (unsigned)__builtin_popcountll((word | word >> 32) & UINT32_MAX);
-    }
+    for (unsigned i = 0; i < words_for(workers); i++) /* relaxed: advice only */
+        count += pi_idle_count_in(pi_load_relaxed(&idle->word[i]));
     return count;
 }
 

@@ -36,6 +36,12 @@ struct pi_idle {
     _Atomic uint64_t word[PI_IDLE_WORDS]; /* bits 0-31: SLEEPING, bits 32-63: SPINNING */
 };
 
+/* How many workers have a bit in that word. */
+static inline unsigned pi_idle_count_in(uint64_t word)
+{
+    return (unsigned)__builtin_popcountll((word | word >> 32) & UINT32_MAX);
+}
+
 void pi_idle_spin(struct pi_idle *idle, unsigned worker);
 /* SPINNING -> SLEEPING */
 void pi_idle_sleep(struct pi_idle *idle, unsigned worker);

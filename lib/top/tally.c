@@ -86,7 +86,7 @@ static void take_counts(const struct pi_header *header, posse_stats *stats)
 {
     unsigned idle = 0;
     for (unsigned i = 0; i < PI_IDLE_WORDS; i++)
-        idle += (unsigned)__builtin_popcountll(PI_TOP_VALUE(header->idle.word[i]));
+        idle += pi_idle_count_in(PI_TOP_VALUE(header->idle.word[i]));
     stats->workers = PI_TOP_VALUE(header->workers);
     stats->workers_idle = idle < stats->workers ? idle : stats->workers;
     stats->workers_started = PI_TOP_VALUE(header->workers_started);
