@@ -13,8 +13,8 @@
  *   4  closes all                                 nothing
  *
  * So the listener and the sockets live exactly as long as the supervisor and the workers do, and
- * any process that the program forks meanwhile. A failure closes all, and the launcher and the
- * keeper end.
+ * any process that the program forks meanwhile, until it runs another program. A failure closes
+ * all, and the launcher and the keeper end.
  */
 #include "posse_remote.h"
 #include "base/tuning.h"

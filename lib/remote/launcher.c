@@ -204,10 +204,10 @@ static bool look(struct pi_commands *all)
             (void)nanosleep(&rest, NULL); /* the system has no memory now */
         return true;
     }
-    for (nfds_t i = 1; i < n; i++)
+    for (nfds_t i = 1; i < n && !fds[0].revents; i++)
         if (fds[i].revents)
             pass_on(of[i]);
-    return !fds[0].revents;
+    return !fds[0].revents; /* what is said at the end, as by an ssh, is of no interest */
 }
 
 static void wake(int signal) { (void)signal; }

@@ -51,6 +51,8 @@ static const struct {
     {"limits", "inner_task_is_not_limited", OWN},
     {"limits", "refused_with_autopsy", REFUSED},
     {"log", "a_lost_worker", LOCAL},
+    {"log", "the_task_of_a_lost_worker", COUNTS},
+    {"log", "a_lost_worker_without_a_task", LOCAL},
     {"log", "a_slow_log", LOCAL},
     {"log", "many", OWN},
     {"many_broken", "polls_see_a_broken_pool", LOCAL},
