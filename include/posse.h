@@ -983,6 +983,7 @@ POSSE_API const void *posse_map_arg(const posse_task *task, size_t *size);
  * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_FORBIDDEN, POSSE_DEADLINE, POSSE_CANCELLED: the first
  * item that has no result ended so; the others have theirs.
  * POSSE_TIMEOUT: time was up; items that had not begun were cancelled.
+ * POSSE_DEADLOCK: as posse_result.
  * POSSE_INVALID: job is NULL or its struct_size is not valid (then statuses stays as it was);
  * neither or both functions are set; a number is negative; priority or on_lost is unknown; a size
  * is 0 or an array NULL where there are items; results overlap; a size has no arg; a source has an

@@ -119,12 +119,12 @@ typedef struct posse_remote_options {
     /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
      * needs it. It replaces a file of that name, at once. When the pool has ended, in any way, a
      * process of its own removes it a moment later, unless another file has replaced it. If
-     * another thread forks during posse_remote_create, the file stays until that child has ended,
-     * too. */
+     * another thread forks during posse_remote_create, the file stays until that child has ended or
+     * runs another program. */
     const char *token_file;
-    /* A node that answers nothing for so long is lost, over TCP and by ssh (there in whole
-     * seconds); 0: 10000; else at least 1000. An agent gives the program up after the same time;
-     * one behind ssh when the sshd of its node does. */
+    /* A node that answers nothing for so long is lost, over TCP and by ssh (there rounded up to a
+     * multiple of three seconds); 0: 10000; else at least 1000. An agent gives the program up after
+     * the same time; one behind ssh when the sshd of its node does. */
     long silence_ms;
     /* posse_remote_create writes the address here. */
     char address[160];

@@ -217,7 +217,8 @@
 #define PI_MIN_TRACE_EVENTS 64u
 /* Workers of which a trace has events: twice max_workers, and at least these. */
 #define PI_MIN_TRACE_WORKERS 8u
-/* Each worker counts for a trace at most so often what waits and what memory there is. */
+/* Each worker that runs tasks counts for a trace at most so often what waits and what memory there
+ * is; and whenever it goes to sleep. */
 #define PI_TRACE_COUNT_NS (PI_MS / 10)
 
 /* From here on a sealed worker has the descriptors by which it measures its memory. Usual limits of

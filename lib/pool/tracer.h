@@ -14,7 +14,7 @@ static inline bool pi_tracing(const posse_executor *executor)
 /* A run that is over, or about to be. */
 struct pi_trace_run {
     uint32_t index;
-    uint64_t word;       /* RUNNING or KILLING, with the worker */
+    uint64_t word;       /* RUNNING or KILLING, or final and PINNED, with the worker */
     enum pi_state state; /* it ends in; PENDING: it runs again */
     uint64_t at;
 };
@@ -26,7 +26,7 @@ void pi_tracer_slept(posse_executor *executor, uint64_t since, uint64_t now);
 /* What waits, and how much has memory, now. By a worker or a caller that goes to sleep: what is so
  * then may stay. */
 void pi_tracer_count(posse_executor *executor);
-/* The same by a worker that has claimed a task after a sleep, unless it has just counted. */
+/* The same by a worker that has claimed a task after a sleep, but not for each. */
 void pi_tracer_claimed(posse_executor *executor);
 
 /* By the supervisor: what happens to a worker, and two numbers about it. */

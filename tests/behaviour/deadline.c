@@ -134,8 +134,10 @@ POOL_TEST(is_not_retried, PARALLEL, 1)
         .fn = hold_task, .arg = &gate, .size = sizeof gate, .timeout_ms = 20, .retries = 3};
     assert_int_equal(take_error(submitted_job(pool, job), POSSE_DEADLINE).attempt, 1);
     assert_in_range(atomic_load(&gate->entered), 0, 1); /* 0: it was late before it came there */
-    open_gate(gate);
-    assert_eventually(atomic_load(&gate->passed) == (backend() == POSSE_THREAD));
+    if (backend() == POSSE_THREAD) {
+        open_gate(gate);
+        assert_eventually(atomic_load(&gate->passed) == 1);
+    }
     free_gate(pool, gate);
 }
 

@@ -378,9 +378,9 @@ TEST(deadlines_and_kills_end_what_runs_elsewhere, PROCESSES)
     free_scene(scene);
 }
 
-/* The argument says how each ends. */
 static posse_status is_always_ready(void *context, posse_place *at) { return POSSE_OK; }
 
+/* The argument says how each ends. */
 static void end_as_told(void *context, posse_run *run)
 {
     long end;

@@ -99,7 +99,6 @@ static void end_badly(posse_executor *pool, posse_fn *dying)
     posse_future future = running(pool, (posse_job){.fn = staying, .name = "is killed"});
     must(posse_kill(future));
     await_end(future);
-    atomic_store(&let_go, true);
 }
 
 /* Only what a process can bear. */
@@ -138,19 +137,26 @@ static int leaving(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
+static void await_threads(int n)
+{
+    for (int ms = 0; ms < 60000 && count_threads() != n; ms++)
+        poll(NULL, 0, 1);
+}
+
 /* The same for threads, as far as they can: a run whose task was ended goes on until its thread
  * leaves it, and another thread takes the place. */
 static void be_soft(posse_executor *pool)
 {
     int threads = count_threads();
     end_badly(pool, leaving);
+    await_threads(threads + 2); /* so that the number below tells that both have left */
+    atomic_store(&let_go, true);
     /* asked to stop, and given the time for that: it ends by itself */
     const posse_job stops = {.fn = heeding, .name = "stops", .grace_ms = 60000};
     posse_future future = running(pool, stops);
     (void)posse_cancel(future);
     await_end(future);
-    for (int ms = 0; ms < 60000 && count_threads() != threads; ms++)
-        poll(NULL, 0, 1);
+    await_threads(threads);
 }
 
 int main(int argc, char **argv)
