@@ -204,10 +204,11 @@ static bool look(struct pi_commands *all)
             (void)nanosleep(&rest, NULL); /* the system has no memory now */
         return true;
     }
-    for (nfds_t i = 1; i < n && !fds[0].revents; i++)
+    bool gone = fds[0].revents != 0; /* an ssh then tells of each agent that tries to connect */
+    for (nfds_t i = 1; i < n && !gone; i++)
         if (fds[i].revents)
             pass_on(of[i]);
-    return !fds[0].revents; /* what is said at the end, as by an ssh, is of no interest */
+    return !gone;
 }
 
 static void wake(int signal) { (void)signal; }

@@ -62,7 +62,7 @@ TEST(one_worker_changes, ALL)
 }
 
 /* As one does that a post has woken, which was for all. */
-TEST(who_spins_after_a_sleep_counts_once, ALL)
+TEST(a_worker_that_spins_after_a_sleep_counts_once, ALL)
 {
     struct pi_idle *idle = make_idle();
     pi_idle_sleep(idle, 3);
