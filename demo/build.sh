@@ -7,6 +7,8 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 missing=
+as_root=
+[ "$(id -u)" -eq 0 ] || as_root=sudo
 
 fail() {
     printf '%s: %s\n' "$0" "$1" >&2
@@ -41,11 +43,8 @@ install_missing() {
     [ -n "$missing" ] || return 0
     command -v apt-get >"$scratch/log" ||
         fail "please install what these packages of Debian have:$missing"
-    as_root=
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >"$scratch/log" || fail "please install, as root:$missing"
-        as_root=sudo
-    fi
+    [ -z "$as_root" ] || command -v sudo >"$scratch/log" ||
+        fail "please install, as root:$missing"
     printf '%s: installing%s\n' "$0" "$missing" >&2
     # Without package lists, or with old ones, the first try fails.
     install_packages >"$scratch/log" 2>&1 ||

@@ -118,7 +118,9 @@ need libjpeg-dev pkg-config --exists libjpeg
 need libpng-dev pkg-config --exists libpng
 need spin command -v spin
 need mandoc command -v mandoc
-[ -z "$long" ] || need chromium command -v chromium # a test of pictures; 400 MB
+# Tests of pictures, 400 MB, and of traces.
+[ -z "$long" ] || need chromium command -v chromium
+[ -z "$long" ] || need npm command -v npm
 [ $own_cmocka = ON ] || need systemtap-sdt-dev has_probes
 need python3 command -v python3
 [ -z "$valgrind" ] || need valgrind command -v valgrind
@@ -133,6 +135,11 @@ if [ -n "$remote" ]; then
     need iproute2 env "PATH=$PATH:/usr/sbin" sh -c 'command -v ip'
 fi
 install_missing
+# A viewer of traces, which Debian does not have. Without it a test is skipped.
+if [ -n "$long" ] && [ ! -d "$(npm root --global)/speedscope" ]; then
+    quietly $as_root npm install --global speedscope@1.25.0 ||
+        echo "$0: cannot install speedscope" >&2
+fi
 [ -z "$install_only" ] || exit 0
 
 if [ -z "$directory" ]; then
