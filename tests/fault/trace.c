@@ -119,12 +119,12 @@ static void stop_without(enum fault_call call, unsigned choice, posse_status sta
     char path[PATH_SIZE];
     struct fault_plan plan = {
         .classes = PROGRAM, .mode = ITS_KIND, .choice = choice, .at = 1, .only = 1 + (int)call};
+    fault_state = make_shared(sizeof *fault_state); /* before any thread looks there */
     posse_executor *pool = stamped_pool();
     make_path(path);
     assert_non_null(pool);
     assert_ok(posse_trace_start(pool, path, POSSE_TRACE_JSON));
     assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
-    fault_state = make_shared(sizeof *fault_state);
     fault_arm(&plan);
     posse_status stopped = posse_trace_stop(pool);
     int said = errno;
@@ -133,9 +133,9 @@ static void stop_without(enum fault_call call, unsigned choice, posse_status sta
     if (status != POSSE_OK)
         assert_int_equal(said, error);
     assert_int_equal(look_at_file(path, POSSE_TRACE_JSON, status, 1), 0);
+    assert_ok(posse_destroy(pool));
     free_shared(fault_state, sizeof *fault_state);
     fault_state = NULL;
-    assert_ok(posse_destroy(pool));
 }
 
 /* What the system could not write is told at the end by some file systems. */
