@@ -10,7 +10,8 @@
  *                      notifies the supervisor
  *   supervisor         sees `trim` (seq): notes where the queue ends, and sleeps for 100 ms
  *   ... then           if the queue has grown, the same again; else clears `trim` (seq) and makes
- *                      a round. If that has found something, the next follows after 100 ms
+ *                      a round. If that has found something, the next follows after 100 ms, up to
+ *                      PI_MAX_TRIM_ROUNDS after the last request
  *
  * The supervisor clears `trim` before it looks, so a caller that frees something after the look
  * asks anew. If a worker dies between its two steps, its death wakes the supervisor as well.
@@ -21,7 +22,8 @@
  * request.
  *
  * Inline the caller makes all rounds itself: when it was refused memory, or when 1 MB and a quarter
- * of what is committed were freed since the last rounds.
+ * of what is committed were freed since the last rounds began. What other threads free meanwhile
+ * counts for the next rounds.
  */
 #include "pool/trim.h"
 #include "base/tuning.h"
@@ -191,7 +193,10 @@ void pi_trim_when_due(posse_executor *e, struct pi_trim *t)
     if ((t->at == PI_NEVER && pi_load_seq(asked) != 0) || (due && t->end != end)) {
         *t = (struct pi_trim){.at = now + PI_QUIET_NS, .end = end};
     } else if (due) {
-        pi_store_seq(asked, 0); /* before the look */
+        if (pi_exchange_seq(asked, 0) != 0) { /* before the look */
+            t->rounds = 0;
+            t->found |= t->group > 0; /* maybe where this round has looked already */
+        }
         if (trim_part(e, PI_OWNER_NONE, t))
             t->at = begin_next(e, t) ? now + PI_QUIET_NS : PI_NEVER;
     }
@@ -203,6 +208,8 @@ void pi_trim_when_due(posse_executor *e, struct pi_trim *t)
 static void trim_here(posse_executor *e)
 {
     struct pi_trim trim = {.rounds = 0};
+    /* relaxed, as in freed_enough: it only counts */
+    atomic_store_explicit(&e->without_workers.freed, 0, memory_order_relaxed);
     do
         while (!trim_part(e, e->owner, &trim))
             ;
@@ -213,8 +220,7 @@ static void trim_here(posse_executor *e)
 void pi_ask_for_trim(posse_executor *e)
 {
     _Atomic uint32_t *asked = &e->segment.header->trim;
-    /* relaxed: a call that sees an old value leaves the request to the next call */
-    if (pi_load_relaxed(asked))
+    if (pi_load_seq(asked)) /* after the free: with pi_trim_when_due, which then looks */
         return;
     /* If it is not open there is no supervisor yet, or all memory goes soon. */
     if (pi_phase_of(e) != PI_OPEN)
@@ -234,10 +240,7 @@ static bool freed_enough(posse_executor *e, size_t bytes, uint64_t committed)
 {
     _Atomic uint64_t *at = &e->without_workers.freed;
     uint64_t freed = atomic_fetch_add_explicit(at, bytes, memory_order_relaxed) + bytes;
-    if (freed < PI_KEPT_BYTES / 2 || freed < committed / 4)
-        return false;
-    atomic_store_explicit(at, 0, memory_order_relaxed);
-    return true;
+    return freed >= PI_KEPT_BYTES / 2 && freed >= committed / 4;
 }
 
 void pi_note_freed(posse_executor *e, size_t bytes)

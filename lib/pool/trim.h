@@ -14,7 +14,7 @@ void pi_ask_for_trim(posse_executor *executor);
 struct pi_trim {
     uint64_t at;          /* when the next part is due; PI_NEVER: no caller has asked */
     uint64_t end;         /* where the queue ended at the last look */
-    unsigned rounds;      /* that are over, since a caller has asked */
+    unsigned rounds;      /* that are over, since a caller has asked last */
     uint32_t group, unit; /* where this round goes on */
     bool found;           /* something that the next round may give back */
 };
