@@ -7,6 +7,7 @@
 #include "trace_svg.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- the frame ---- */
 
@@ -154,10 +155,10 @@ static void label(const struct pi_picture *p, const struct pi_trace_event *run)
 {
     uint64_t x = pi_x_of(p, run->began), width = pi_x_of(p, run->at) - x;
     char name[PI_NAME_SIZE];
-    int fits = (int)(width / 650) - 1; /* of letters */
+    int fits = (int)(width / 650) - 1, length = (int)strlen(run->name); /* letters */
     if (fits < 3 || run->depth > 1)
         return;
-    while (fits > 0 && fits < PI_NAME_SIZE && (run->name[fits] & 0xc0) == 0x80)
+    while (fits > 0 && fits < length && (run->name[fits] & 0xc0) == 0x80)
         fits--; /* a letter is whole, or not there */
     snprintf(name, sizeof name, "%.*s", fits, run->name);
     pi_text_add(p->text, "<text class=\"in\" x=\"" FIXED "\" y=\"%d\">", OF_FIXED(x + 400),
