@@ -81,6 +81,39 @@ static void log_threads(posse_executor *e)
                    others);
 }
 
+static void raise_phase(posse_executor *e, enum pi_phase phase)
+{
+    (void)pi_raise_phase(e, phase);
+    e->backend->notify(e);
+    pi_wake_room(e);
+}
+
+/* Ends all workers. */
+static void stop(posse_executor *e, enum pi_stop how)
+{
+    (void)pi_monotonic_raise(&e->segment.stop, how);
+    raise_phase(e, PI_STOPPING);
+}
+
+static void stop_now(posse_executor *e)
+{
+    stop(e, e->backend->kills ? PI_STOP_KILL : PI_STOP_TASKS_END);
+}
+
+/* The workers first, as a process is forked without threads of ours. */
+static posse_status start(posse_executor *e)
+{
+    posse_status status = e->backend->start(e);
+    if (status != POSSE_OK)
+        return status;
+    status = pi_log_start(e);
+    int error = errno;
+    if (status != POSSE_OK)
+        stop_now(e); /* tear_down waits for them */
+    errno = error;
+    return status;
+}
+
 static posse_status build(posse_executor *e)
 {
     posse_status status =
@@ -99,9 +132,7 @@ static posse_status build(posse_executor *e)
         log_threads(e);
     status = pi_log_open(e);
     if (status == POSSE_OK)
-        status = e->backend->start(e);
-    if (status == POSSE_OK)
-        status = pi_log_start(e);
+        status = start(e);
     (void)pi_workers_count(&e->segment); /* before any task runs: read once, it stays */
     return status;
 }
@@ -209,13 +240,6 @@ posse_status posse_resize(posse_executor *e, long max_workers)
 
 /* ---- the end ---- */
 
-static void raise_phase(posse_executor *e, enum pi_phase phase)
-{
-    (void)pi_raise_phase(e, phase);
-    e->backend->notify(e);
-    pi_wake_room(e);
-}
-
 posse_status pi_shutdown_status(posse_executor *e)
 {
     if (pi_phase_of(e) == PI_DEAD)
@@ -265,13 +289,6 @@ posse_status posse_shutdown(posse_executor *e, unsigned flags, long timeout_ms)
     return status;
 }
 
-/* Ends all workers. */
-static void stop(posse_executor *e, enum pi_stop how)
-{
-    (void)pi_monotonic_raise(&e->segment.stop, how);
-    raise_phase(e, PI_STOPPING);
-}
-
 static posse_status force(posse_executor *e, enum pi_stop how)
 {
     posse_status status = pi_check(e);
@@ -313,7 +330,7 @@ posse_status posse_destroy(posse_executor *e)
     atomic_store(&e->destroying, 1); /* with pi_destroying */
     pi_await_callers(e);             /* those that sleep return before their tasks are ended */
     PI_OS_IF_LEFT(end, e);           /* by a finalizer or options.log that runs here */
-    stop(e, e->backend->kills ? PI_STOP_KILL : PI_STOP_TASKS_END);
+    stop_now(e);
     if (!e->backend->spawn)
         pi_log_deliver(e); /* what is left; else its thread does that */
     PI_OS_END_IF_LEFT;

@@ -2,12 +2,17 @@
 #include "fault/kit/fault.h"
 
 #include <errno.h>
+#include <posse_log.h>
 
+static void hear(void *context, const posse_log_record *record) { (void)context, (void)record; }
+
+/* With a log, whose thread is started when the workers have been. */
 static int create_and_destroy(void)
 {
     posse_options options = default_options();
     posse_executor *pool = NULL;
     options.max_workers = 2;
+    options.log = hear;
     fault_begin();
     errno = 0;
     posse_status status = posse_create(&options, &pool);
