@@ -13,10 +13,11 @@
  *
  * An executor with a log has a thread of its own in the program, which calls options.log, one call
  * at a time. Without workers (POSSE_INLINE) there is no thread: the thread that submits calls it,
- * and for what is left the one that calls posse_destroy. In two cases another thread calls it, as
- * said at POSSE_LOG_THREADS and POSSE_LOG_CALLBACK. options.log may call anything but posse_destroy
- * of that executor, which returns POSSE_DEADLOCK. While it runs, later records wait. posse_destroy
- * returns when it has had all of them.
+ * and for what is left the one that calls posse_destroy. Then calls may come at the same time, and,
+ * if options.log submits, within each other. In two cases another thread calls it, as said at
+ * POSSE_LOG_THREADS and POSSE_LOG_CALLBACK. options.log may call anything but posse_destroy of that
+ * executor, which returns POSSE_DEADLOCK. While it runs, later records wait. posse_destroy returns
+ * when it has had all of them.
  */
 #ifndef POSSE_LOG_H
 #define POSSE_LOG_H

@@ -40,7 +40,7 @@ static void leave_end(void *context)
     pi_call_exit(visit->future.executor);
 }
 
-/* The last task of an executor that was shut down closes it. */
+/* The last task of an executor that was shut down closes it. The caller is still inside. */
 static void end_visit(struct visit *visit)
 {
     posse_executor *e = visit->future.executor;
@@ -50,7 +50,6 @@ static void end_visit(struct visit *visit)
         e->backend->notify(e);
         PI_OS_END_IF_LEFT;
     }
-    pi_call_exit(e);
 }
 
 /* The task was left, and so is its submit. */
@@ -59,6 +58,7 @@ static void leave_visit(void *context)
     struct visit *visit = context;
     forget(visit);
     end_visit(visit);
+    pi_call_exit(visit->future.executor);
 }
 
 /* FILLING -> RUNNING, here and now. */
@@ -76,7 +76,6 @@ static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
         pi_self = &self;
     PI_OS_IF_LEFT(leave_visit, visit);
     pi_run(e, PI_OWNER_PROGRAM, index, run);
-    pi_log_deliver(e);
     PI_OS_END_IF_LEFT;
     pi_self = visit->outer; /* before self is gone */
 }
@@ -92,5 +91,9 @@ posse_status pi_submit_inline(posse_executor *e, uint32_t index, uint64_t word, 
     else
         (void)pi_discard(e, index, word);
     end_visit(&visit);
+    PI_OS_IF_LEFT(leave_end, &visit); /* by options.log, which may wait for what ends here */
+    pi_log_deliver(e);
+    PI_OS_END_IF_LEFT;
+    pi_call_exit(e);
     return status;
 }

@@ -474,6 +474,34 @@ TEST(it_leaves_destroy, ALL)
     assert_in_range(atomic_load(&doer.calls), 1, 1000);
 }
 
+/* ---- what it may call ---- */
+
+struct waiter {
+    _Atomic posse_status idle, shut;
+    _Atomic int told;
+};
+
+static void wait_there(void *context, const posse_log_record *record)
+{
+    struct waiter *waiter = context;
+    if (record->event != POSSE_LOG_TASK_FAILED)
+        return;
+    atomic_store(&waiter->idle, posse_wait_idle(record->executor, PATIENCE_MS));
+    atomic_store(&waiter->shut, posse_shutdown(record->executor, 0, PATIENCE_MS));
+    atomic_store(&waiter->told, 1);
+}
+
+TEST(it_waits_for_its_pool, ALL)
+{
+    struct waiter waiter = {.told = 0};
+    posse_executor *pool = POOL(1, .log = wait_there, .log_context = &waiter);
+    run_unobserved(pool, code_task, 1);
+    assert_eventually(atomic_load(&waiter.told));
+    assert_ok(atomic_load(&waiter.idle));
+    assert_ok(atomic_load(&waiter.shut));
+    assert_ok(posse_destroy(pool));
+}
+
 /* ---- what it may call while its pool ends ---- */
 
 struct late {
