@@ -651,11 +651,11 @@ typedef struct posse_broadcast_job {
 /* Runs a function once in every worker that is there, to load a table anew for example. Idle
  * workers run it at once, the others when their task has ended, before their next one. Blocks until
  * it has ended in all. *n, if not NULL, gets their number. A worker that leaves before it has begun
- * fn does not count. Workers that posse_create has not started yet are later ones: it returns when
- * the first is there. If a worker dies in it, fn does not run again there, and without also_later
- * the replacement does not run it. Calls by several threads come one after the other, in all
- * workers in the same order. posse_get_stats counts each run as a task, max_tasks_per_worker does
- * not. Inline it runs once, in the caller.
+ * fn does not count, so the number may be 0. Workers that posse_create has not started yet are
+ * later ones: it returns when the first is there. If a worker dies in it, fn does not run again
+ * there, and without also_later the replacement does not run it. Calls by several threads come one
+ * after the other, in all workers in the same order. posse_get_stats counts each run as a task,
+ * max_tasks_per_worker does not. Inline it runs once, in the caller.
  * POSSE_OK: it returned 0 in each of them.
  * POSSE_TASK_FAILED, POSSE_WORKER_LOST, POSSE_FORBIDDEN: the first that did not end well ended so.
  * POSSE_TIMEOUT: time was up. Workers that had not begun it never will: their status is
@@ -774,6 +774,7 @@ typedef int posse_callback(posse_future future, void *context);
  * POSSE_NOT_SUPPORTED: a task in a worker process called it.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: there is no memory or no thread, as with posse_create; nothing was
  * added.
+ * POSSE_SHUT_DOWN: options.log called it while posse_destroy runs.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_add_done_callback(posse_future future, posse_callback *callback,
                                                void *context);
@@ -853,6 +854,7 @@ POSSE_API int posse_completion_queue_fd(const posse_completion_queue *queue);
  * POSSE_NOT_SUPPORTED: a task in a worker process called it.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: there is no memory or no thread; with errno EBADF the program has
  * closed the descriptor. What was added before can still be taken.
+ * POSSE_SHUT_DOWN: options.log called it while posse_destroy runs.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_completion_queue_add(posse_completion_queue *queue,
                                                   posse_future future, void *context);

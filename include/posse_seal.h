@@ -1,7 +1,7 @@
 /* posse_seal.h - takes rights from worker processes: options.seal of posse_create.
  *
- * A sealed worker can compute, use memory and what is open, and make the calls of posse. All else
- * is forbidden unless the seal allows it:
+ * A sealed worker can compute, use memory and what is open, and make the calls of posse but
+ * posse_create and posse_completion_queue_create. All else is forbidden unless the seal allows it:
  *
  *     posse_seal seal = {.struct_size = sizeof seal};
  *     posse_options options = {.struct_size = sizeof options, .seal = &seal};
