@@ -160,8 +160,8 @@ POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *opti
                                                        posse_executor **executor);
 
 /* The command line that starts an agent by hand, after posse_remote_create: "program --posse-agent
- * 127.0.0.1:4000 8". The agent finds the token in $POSSE_REMOTE_TOKEN, or in the file that
- * $POSSE_REMOTE_TOKEN_FILE names. As snprintf. */
+ * 127.0.0.1:4000 8". It has what `connect` leads to, or `address`. The agent finds the token in
+ * $POSSE_REMOTE_TOKEN, or in the file that $POSSE_REMOTE_TOKEN_FILE names. As snprintf. */
 POSSE_API size_t posse_remote_line(const posse_remote_options *remote, long places, char *buffer,
                                    size_t capacity);
 

@@ -128,6 +128,14 @@ static posse_status read_options(struct making *m, const posse_options *options,
     return read_nodes(m);
 }
 
+/* As much as the caller's struct holds. */
+static void write_address(const struct making *m, posse_remote_options *to)
+{
+    size_t at = offsetof(posse_remote_options, address), size = sizeof to->address;
+    size_t room = to->struct_size > at ? to->struct_size - at : 0;
+    memcpy(to->address, m->remote.address, room < size ? room : size);
+}
+
 /* ---- what proxies and the launcher need ---- */
 
 static bool listens_on_host(const struct making *m)
@@ -283,7 +291,7 @@ posse_status posse_remote_create(const posse_options *options, posse_remote_opti
     if (status == POSSE_OK)
         status = create(m, executor);
     if (status == POSSE_OK)
-        memcpy(remote->address, m->remote.address, sizeof remote->address);
+        write_address(m, remote);
     free_parts(m);
     return status;
 }

@@ -39,6 +39,17 @@ static bool is_replaced(const struct pi_command *c, const char *variable)
     return found;
 }
 
+/* What the command has as stdin, stdout and stderr, also if the program has closed its own: then
+ * other descriptors of ours may have their numbers. */
+static bool set_streams(int input, int errors)
+{
+    int from = fcntl(input, F_DUPFD_CLOEXEC, 3), to = fcntl(errors, F_DUPFD_CLOEXEC, 3);
+    int output = fcntl(1, F_GETFD);
+    if (dup2(from, 0) != 0 || dup2(to, 2) != 2)
+        return false;
+    return (output >= 0 && !(output & FD_CLOEXEC)) || dup2(open("/dev/null", O_WRONLY), 1) == 1;
+}
+
 static _Noreturn void run(const struct pi_command *c, int input, int errors)
 {
     static char *environment[4096];
@@ -58,7 +69,7 @@ static _Noreturn void run(const struct pi_command *c, int input, int errors)
     }
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (dup2(input, 0) == 0 && dup2(errors, 2) == 2)
+    if (set_streams(input, errors))
         (void)execve("/bin/sh", words, environment);
     _exit(127);
 }

@@ -233,6 +233,47 @@ TEST(no_agent_at_all_breaks_the_pool_with_the_words_of_the_launcher, PROCESSES)
     assert_ok(posse_destroy(pool));
 }
 
+static int print_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)task, (void)arg, (void)size;
+    return puts("a line") < 0;
+}
+
+/* Each stream is closed that has a bit. */
+static int program_without(void *context)
+{
+    const int *closed = context;
+    posse_executor *pool;
+    posse_remote_options remote = {.struct_size = sizeof remote, .places = 1};
+    for (int fd = 0; fd < 3; fd++)
+        REQUIRE(!(*closed & 1 << fd) || close(fd) == 0);
+    REQUIRE(posse_remote_create(NULL, &remote, &pool) == POSSE_OK);
+    for (int i = 0; i < 3; i++) {
+        posse_future future;
+        REQUIRE(posse_submit(pool, print_task, NULL, 0, &future) == POSSE_OK);
+        REQUIRE(posse_result(future, PATIENCE_MS, NULL, NULL) == POSSE_OK);
+        REQUIRE(posse_release(future) == POSSE_OK);
+    }
+    return posse_destroy(pool) == POSSE_OK ? 0 : 1;
+}
+
+TEST(the_program_has_closed_its_streams, PROCESSES)
+{
+    for (int closed = 1; closed < 8; closed++)
+        assert_int_equal(wait_status(start_child(program_without, &closed)), 0);
+}
+
+/* A program that was built when the struct had fewer members. */
+TEST(a_smaller_struct_is_not_written_behind, PROCESSES)
+{
+    posse_remote_options remote = {.struct_size = offsetof(posse_remote_options, address) + 8};
+    posse_executor *pool;
+    memset(remote.address, 'x', sizeof remote.address);
+    assert_ok(posse_remote_create(NULL, &remote, &pool));
+    assert_true(remote.address[7] != 'x' && remote.address[8] == 'x');
+    end_remote(pool);
+}
+
 TEST(a_command_starts_agents, PROCESSES)
 {
     posse_executor *pool;
