@@ -103,8 +103,9 @@ typedef struct posse_remote_options {
     const char *nodes;
     long places; /* of an entry without a number; 0: the number of usable processors here */
     /* Where agents connect to: "unix:PATH", "unix:@NAME", "HOST:PORT" or, of IPv6, "[ADDRESS]:PORT"
-     * (port 0: any). Of a host with many addresses it is the first that can be bound. NULL: a unix
-     * socket without a name in the file system for LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
+     * (port 0: any). The file of a unix socket is yours to remove. Of a host with many addresses it
+     * is the first that can be bound. NULL: a unix socket without a name in the file system for
+     * LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
      */
     const char *listen;
     /* The address that agents are told, if it is another one; NULL: as `listen`. An agent tries
@@ -118,9 +119,7 @@ typedef struct posse_remote_options {
     const char *command;
     /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
      * needs it. It replaces a file of that name, at once. When the pool has ended, in any way, a
-     * process of its own removes it a moment later, unless another file has replaced it. If
-     * another thread forks during posse_remote_create, the file stays until that child has ended or
-     * runs another program. */
+     * process of its own removes it a moment later, unless another file has replaced it. */
     const char *token_file;
     /* A node that answers nothing for so long is lost, over TCP and by ssh (there rounded up to a
      * multiple of three seconds); 0: 10000; else at least 1000. An agent gives the program up after
@@ -139,12 +138,15 @@ POSSE_API void posse_remote_main(int argc, char **argv);
 /* As posse_create, with agents. These options hold in the agents' pools, as tasks run there:
  * initializer and finalizer (with a copy of their argument; both together at most 32 MiB),
  * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix,
- * and max_memory, which also holds for this pool. A place takes tasks when a worker of its agent
- * has run the initializer. If three workers of an agent fail in it in a row, the executor is
+ * and max_memory, which also holds for this pool. When the pool ends its agents do so at once, so
+ * finalizers run only in workers that an agent replaces. A place takes tasks when a worker of its
+ * agent has run the initializer. If three workers of an agent fail in it in a row, the executor is
  * broken, as any would be. All others hold for this pool, whose workers are places: a worker that
  * runs no task of its own. options.max_workers is the number of places, by default those of `nodes`
  * together, at most POSSE_MAX_WORKERS; agents beyond that are spare. It does not wait for agents.
- * posse_last_error has words only where posse_create refuses.
+ * If another thread forks meanwhile, as posse_create and this call do, agents and token_file stay
+ * after the end of the pool until that child has ended or runs another program: so call them one
+ * after the other. posse_last_error has words only where posse_create refuses.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
  * autopsy; this program has no build-id (ld --build-id); or the initializer or the finalizer is in
  * none of its libraries that have one.
