@@ -299,6 +299,7 @@ posse_status posse_remote_create(const posse_options *options, posse_remote_opti
 size_t posse_remote_line(const posse_remote_options *remote, long places, char *buffer,
                          size_t capacity)
 {
-    return pi_launch_line(remote->connect ? remote->connect : remote->address, places, buffer,
-                          buffer ? capacity : 0);
+    posse_remote_options r = {.struct_size = 0};
+    (void)read_sized(&r, remote, sizeof r);
+    return pi_launch_line(r.connect ? r.connect : r.address, places, buffer, buffer ? capacity : 0);
 }

@@ -39,15 +39,23 @@ static bool is_replaced(const struct pi_command *c, const char *variable)
     return found;
 }
 
+/* Whether the program has such a stream, as ours are close-on-exec. */
+static bool is_given(int stream)
+{
+    int flags = fcntl(stream, F_GETFD);
+    return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
 /* What the command has as stdin, stdout and stderr, also if the program has closed its own: then
  * other descriptors of ours may have their numbers. */
 static bool set_streams(int input, int errors)
 {
     int from = fcntl(input, F_DUPFD_CLOEXEC, 3), to = fcntl(errors, F_DUPFD_CLOEXEC, 3);
-    int output = fcntl(1, F_GETFD);
+    bool has_output = is_given(1);
     if (dup2(from, 0) != 0 || dup2(to, 2) != 2)
         return false;
-    return (output >= 0 && !(output & FD_CLOEXEC)) || dup2(open("/dev/null", O_WRONLY), 1) == 1;
+    int null = fcntl(open("/dev/null", O_WRONLY | O_CLOEXEC), F_DUPFD_CLOEXEC, 3);
+    return has_output || dup2(null, 1) == 1;
 }
 
 static _Noreturn void run(const struct pi_command *c, int input, int errors)
@@ -121,7 +129,7 @@ static void pass_on(struct pi_command *c)
     ssize_t n = read(c->errors, bytes, sizeof bytes);
     if (n > 0) {
         keep(c, bytes, (size_t)n);
-        (void)(write(2, bytes, (size_t)n) == n); /* to the program's stderr, if it has one */
+        (void)(is_given(2) && write(2, bytes, (size_t)n) == n); /* to the program's stderr */
     } else if (n == 0 || errno != EINTR) {
         close(c->errors);
         c->errors = -1;

@@ -236,7 +236,7 @@ TEST(no_agent_at_all_breaks_the_pool_with_the_words_of_the_launcher, PROCESSES)
 static int print_task(posse_task *task, const void *arg, size_t size)
 {
     (void)task, (void)arg, (void)size;
-    return puts("a line") < 0;
+    return puts("a line") < 0 || fflush(stdout) != 0;
 }
 
 /* Each stream is closed that has a bit. */

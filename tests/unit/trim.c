@@ -66,7 +66,7 @@ static bool free_within(posse_executor *pool, int part)
     return is_over;
 }
 
-/* Inline, where no supervisor does the same. A block is too small for its caller to trim. */
+/* Inline, where no supervisor does the same. A block is so small that its caller seldom trims. */
 static posse_executor *make_trimmed(void **large)
 {
     posse_options options = {.struct_size = sizeof options, .backend = POSSE_INLINE};
