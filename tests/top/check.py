@@ -216,8 +216,9 @@ def container():
         assert process.stdout.readline() == b"ready\n"
         with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="utf-8") as file:
             pid = int(file.read())
+        wait_for(lambda: [worker["state"] for worker in shown(pid)["executors"][0]["workers"]]
+                 == ["idle", "idle"])
         executor = shown(pid)["executors"][0]
-        assert [worker["state"] for worker in executor["workers"]] == ["idle", "idle"]
         assert all(worker["pid"] for worker in executor["workers"]), executor
         assert str(pid).encode() in top("--once").stdout
         process.stdin.close()
