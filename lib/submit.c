@@ -299,7 +299,7 @@ __attribute__((noinline)) static posse_status enter_group(struct pi_submission *
     status = enter(s);
     PI_OS_END_IF_LEFT;
     status = pi_member_joined(member, status);
-    if (status == POSSE_OK && !e->backend->spawn && (s->flags & PI_DETACHED))
+    if (status == POSSE_OK && !e->backend->spawn)
         tell_log(e);
     return status;
 }

@@ -83,6 +83,7 @@ static void run_inline(struct visit *visit, uint64_t word, uint64_t flags)
 posse_status pi_submit_inline(posse_executor *e, uint32_t index, uint64_t word, uint64_t flags)
 {
     struct visit visit = {{e, index, pi_generation(word)}, pi_self};
+    bool grouped = pi_slot_is_grouped(&e->segment.slots.at[index]);
     pi_call_enter(e);
     atomic_fetch_add(&e->without_workers.running, 1);
     posse_status status = pi_accepts(e);
@@ -92,7 +93,8 @@ posse_status pi_submit_inline(posse_executor *e, uint32_t index, uint64_t word, 
         (void)pi_discard(e, index, word);
     end_visit(&visit);
     PI_OS_IF_LEFT(leave_end, &visit); /* by options.log, which may wait for what ends here */
-    pi_log_deliver(e);
+    if (!grouped)                     /* else tell_log does it, when the group has let it go */
+        pi_log_deliver(e);
     PI_OS_END_IF_LEFT;
     pi_call_exit(e);
     return status;

@@ -54,8 +54,10 @@ static bool set_streams(int input, int errors)
     bool has_output = is_given(1);
     if (dup2(from, 0) != 0 || dup2(to, 2) != 2)
         return false;
+    if (has_output)
+        return true;
     int null = fcntl(open("/dev/null", O_WRONLY | O_CLOEXEC), F_DUPFD_CLOEXEC, 3);
-    return has_output || dup2(null, 1) == 1;
+    return dup2(null, 1) == 1;
 }
 
 static _Noreturn void run(const struct pi_command *c, int input, int errors)
