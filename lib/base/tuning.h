@@ -91,9 +91,10 @@
 #define PI_FIRST_SLOTS 256u
 #define PI_MAX_NEW_SLOTS 4096u
 #define PI_NEW_PARKERS 64u
-/* A ring's memory that is just being given back is waited for: a second, in steps of
- * PI_RETRY_NS. */
+/* A ring's memory that is just being given back is waited for, and units that are just being freed:
+ * a second, in steps of PI_RETRY_NS. */
 #define PI_MAX_RING_WAITS 1000
+#define PI_MAX_UNIT_WAITS 1000
 /* Bytes of blocks, and groups of slots, that an idle executor keeps: the next tasks need some. */
 #define PI_KEPT_BYTES ((uint64_t)2 << 20)
 #define PI_KEPT_GROUPS 16u
@@ -201,8 +202,6 @@
 /* A source whose last chunks came that fast is asked without looking at results in between. */
 #define PI_QUICK_NS (1 * PI_MS)
 #define PI_QUICK_CHUNKS 64
-/* Tries to submit a chunk, PI_RETRY_NS apart, while a worker may be about to free memory. */
-#define PI_MAX_FREE_WAITS 20
 /* Chunks behind a lost one that an ordered map splits at the same time, if they are lost, too. */
 #define PI_SPLIT_AHEAD 64
 

@@ -1,18 +1,24 @@
 /* map_denied.c - the system denies memory for a chunk of a map while others are on their way.
  *
  * The linker leads the calls that back memory here. After a map of one chunk they are denied, as by
- * a filter of system calls.
+ * a filter of system calls. It leads the freeing of large blocks here, too: a worker that is just
+ * freeing one waits, as it may on a busy machine.
  */
+#include "base/tuning.h"
+#include "core/arena.h"
+#include "os/clock.h"
 #include "support/maps.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define ITEM ((size_t)100 << 10) /* a chunk has a block of its own */
 
 static bool denied;
+static pid_t program;
 
 static int deny(void)
 {
@@ -32,6 +38,15 @@ int __wrap_madvise(void *, size_t, int);
 int __wrap_madvise(void *at, size_t length, int advice)
 {
     return denied ? deny() : __real_madvise(at, length, advice);
+}
+
+void __real_pi_units_free(struct pi_arena *, uint32_t, enum pi_rest);
+void __wrap_pi_units_free(struct pi_arena *, uint32_t, enum pi_rest);
+void __wrap_pi_units_free(struct pi_arena *arena, uint32_t head, enum pi_rest rest)
+{
+    if (getpid() != program)
+        pi_os_sleep(100 * PI_MS);
+    __real_pi_units_free(arena, head, rest);
 }
 
 static posse_input make_input(size_t items)
@@ -55,12 +70,33 @@ static void assert_map(posse_executor *pool, long items)
     free((void *)(uintptr_t)input.data);
 }
 
+static void deny_new_memory(posse_executor *pool)
+{
+    program = getpid();
+    assert_map(pool, 1);
+    assert_eventually(stats_of(pool).memory_blocks == 0);
+    denied = true;
+}
+
 /* The memory of one chunk serves those after it, one by one. */
 POOL_TEST(the_map_goes_on_with_the_memory_that_it_has, PROCESSES, 1)
 {
-    assert_map(pool, 1);
-    assert_eventually(stats_of(pool).memory_blocks == 0); /* the worker has freed it */
-    denied = true;
+    deny_new_memory(pool);
     assert_map(pool, 4);
     denied = false;
+}
+
+POOL_TEST(a_task_gets_the_memory_of_the_one_before_it, PROCESSES, 1)
+{
+    deny_new_memory(pool);
+    void *arg = calloc(1, ITEM);
+    assert_non_null(arg);
+    for (int i = 0; i < 4; i++) {
+        posse_future future;
+        assert_ok(posse_submit(pool, code_task, arg, ITEM, &future));
+        assert_ok(posse_exception(future, -1, NULL));
+        assert_ok(posse_release(future));
+    }
+    denied = false;
+    free(arg);
 }
