@@ -119,7 +119,7 @@ typedef struct posse_remote_options {
     const char *command;
     /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
      * needs it. It replaces a file of that name, at once. When the pool has ended, in any way, a
-     * process of its own removes it a moment later, unless another file has replaced it. */
+     * process of its own removes it a moment later, unless something else stands there by then. */
     const char *token_file;
     /* A node that answers nothing for so long is lost, over TCP and by ssh (there rounded up to a
      * multiple of three seconds); 0: 10000; else at least 1000. An agent gives the program up after
@@ -144,17 +144,16 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * broken, as any would be. All others hold for this pool, whose workers are places: a worker that
  * runs no task of its own. options.max_workers is the number of places, by default those of `nodes`
  * together, at most POSSE_MAX_WORKERS; agents beyond that are spare. It does not wait for agents.
- * If another thread forks meanwhile, as posse_create and this call do, agents and token_file stay
- * after the end of the pool until that child has ended or runs another program: so call them one
- * after the other. posse_last_error has words only where posse_create refuses.
+ * Nothing is launched, and token_file is not there, before all else has gone well. posse_last_error
+ * has words only where posse_create refuses.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
  * autopsy; this program has no build-id (ld --build-id); or the initializer or the finalizer is in
  * none of its libraries that have one.
  * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, arguments over 32 MiB,
  * more than 1000 nodes, or more than POSSE_MAX_WORKERS places on one.
  * POSSE_INVALID: an address, a launcher, nodes, places, silence_ms, command or struct_size is not
- * valid; POSSE_LAUNCH_SSH has a unix socket; there is no batch job; or POSSE_LAUNCH_NONE has no
- * token_file.
+ * valid; POSSE_LAUNCH_SSH has a unix socket; there is no batch job; POSSE_LAUNCH_NONE has no
+ * token_file; or this process was started as an agent, and main has not called posse_remote_main.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, or the file
  * of nodes cannot be read. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,

@@ -78,8 +78,8 @@ typedef struct posse_place {
     char message[256];
 } posse_place;
 
-/* Both functions run in the worker processes, in one thread, with the memory that the program had
- * at posse_create. They must not call the executor. */
+/* These functions run in processes of the pool, in one thread, with the memory that the program had
+ * at posse_create. They must not call the executor. `run` and `ready` run in the workers. */
 typedef struct posse_runner {
     size_t struct_size; /* sizeof(posse_runner) */
     /* Runs a task, and blocks until it has ended. */
@@ -90,6 +90,11 @@ typedef struct posse_runner {
      * Otherwise the executor breaks. */
     posse_status (*ready)(void *context, posse_place *place);
     void *context;
+    /* Called once when all workers have ended or were killed, also if the program has died, but not
+     * if the supervisor was killed; NULL: nothing is called. It runs in the supervisor, and
+     * posse_destroy waits for it. Processes that the program has forked since may have copies of
+     * its descriptors: here a runner can shut sockets down, which ends all copies. */
+    void (*ended)(void *context);
 } posse_runner;
 
 /* Bytes of options.message_memory that hold messages of the task which nobody has read, those of

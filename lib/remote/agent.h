@@ -93,6 +93,12 @@ struct pi_agent {
     char why[PI_TEXT_SIZE];
 };
 
+/* ---- main.c ---- */
+
+/* In the program: whether this process was started as an agent, and posse_remote_main was not
+ * called; false where the system does not tell. It would start agents in turn. */
+bool pi_main_is_missing(void);
+
 /* ---- agent.c ---- */
 
 /* Runs until nobody is there to connect to. Returns the exit code. */

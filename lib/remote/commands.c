@@ -127,10 +127,8 @@ static bool set_number(struct pi_command *c, const char *name, long value)
 static bool set_tunnel(struct pi_command *c, const struct pi_launch *l, char address[128])
 {
     char tunnel[512], name[PI_TOKEN_TEXT];
-    unsigned char any[PI_TOKEN_SIZE];
-    if (!pi_token_make(any))
+    if (!pi_token_name(name))
         return false;
-    pi_token_write(any, name);
     snprintf(address, 128, "unix:/tmp/posse-%s", name);
     snprintf(tunnel, sizeof tunnel, "%s:%s", address + 5, l->target);
     long silence = l->options->silence_ms ? l->options->silence_ms : PI_SILENCE_MS;
@@ -234,8 +232,11 @@ bool pi_commands_prepare(struct pi_commands *all, const struct pi_launch *launch
     bool groups = launcher == POSSE_LAUNCH_MPIRUN || launcher == POSSE_LAUNCH_SRUN ||
                   launcher == POSSE_LAUNCH_MPI_RELAY;
     *all = (struct pi_commands){.launch = launch};
+    for (char **variable = environ; variable && *variable; variable++)
+        all->room++;
+    all->environment = calloc(all->room + PI_COMMAND_VARIABLES + 1, sizeof *all->environment);
     all->at = calloc(PI_MAX_NODES, sizeof *all->at);
-    if (!all->at)
+    if (!all->at || !all->environment)
         return false;
     for (struct pi_node node; pi_nodes_next(&at, launch->places, &node);) {
         if (groups && is_with_others(launch, at, &node))
@@ -254,4 +255,5 @@ void pi_commands_free(struct pi_commands *all)
         for (size_t k = 0; all->at[i].environment[k]; k++)
             free(all->at[i].environment[k]);
     free(all->at);
+    free(all->environment);
 }

@@ -24,6 +24,8 @@ struct pi_commands {
     const struct pi_launch *launch;
     struct pi_command *at;
     size_t n;
+    char **environment; /* room for that of one command: what the program has, and its own */
+    size_t room;
 };
 
 /* All memory that the launcher needs. False: there is too little. */

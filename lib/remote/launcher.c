@@ -60,16 +60,23 @@ static bool set_streams(int input, int errors)
     return dup2(null, 1) == 1;
 }
 
-static _Noreturn void run(const struct pi_command *c, int input, int errors)
+/* Another thread may have added to it since the program made room: that is left out. */
+static char **environment_of(const struct pi_commands *all, const struct pi_command *c)
 {
-    static char *environment[4096];
     size_t n = 0;
-    sigset_t none;
-    for (char **e = environ; e && *e && n < 4000; e++)
+    for (char **e = environ; e && *e && n < all->room; e++)
         if (!is_replaced(c, *e))
-            environment[n++] = *e;
+            all->environment[n++] = *e;
     for (size_t i = 0; c->environment[i]; i++)
-        environment[n++] = c->environment[i];
+        all->environment[n++] = c->environment[i];
+    all->environment[n] = NULL;
+    return all->environment;
+}
+
+static _Noreturn void run(const struct pi_commands *all, const struct pi_command *c, int input,
+                          int errors)
+{
+    sigset_t none;
     char shell[] = "sh", option[] = "-c";
     char *const words[] = {shell, option, (char *)(uintptr_t)c->text, NULL};
     (void)setpgid(0, 0);
@@ -80,7 +87,7 @@ static _Noreturn void run(const struct pi_command *c, int input, int errors)
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (set_streams(input, errors))
-        (void)execve("/bin/sh", words, environment);
+        (void)execve("/bin/sh", words, environment_of(all, c));
     _exit(127);
 }
 
@@ -104,8 +111,9 @@ static void keep(struct pi_command *c, const char *bytes, size_t size)
 static const char no_process[] = "the launcher has no process or descriptor for a command\n";
 
 /* A pipe holds the token until the agent reads it. */
-static void start(struct pi_command *c, const char *token)
+static void start(const struct pi_commands *all, struct pi_command *c)
 {
+    const char *token = all->launch->token;
     int input[2] = {-1, -1}, errors[2] = {-1, -1};
     pid_t pid = -1;
     if (pipe2(input, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0) {
@@ -113,7 +121,7 @@ static void start(struct pi_command *c, const char *token)
         pid = fork();
     }
     if (pid == 0)
-        run(c, input[0], errors[1]);
+        run(all, c, input[0], errors[1]);
     (void)close(input[0]); /* EBADF does no harm, here and below */
     (void)close(input[1]);
     (void)close(errors[1]);
@@ -125,13 +133,24 @@ static void start(struct pi_command *c, const char *token)
         keep(c, no_process, sizeof no_process - 1);
 }
 
-static void pass_on(struct pi_command *c)
+/* Whether the program's stderr takes what fits into a pipe at once. It may be full: then the end of
+ * the pool comes first. */
+static bool takes_words(int pool)
+{
+    struct pollfd fds[2] = {{.fd = pool, .events = POLLIN}, {.fd = 2, .events = POLLOUT}};
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return false;
+    return fds[0].revents == 0;
+}
+
+static void pass_on(struct pi_command *c, int pool)
 {
     char bytes[1024];
     ssize_t n = read(c->errors, bytes, sizeof bytes);
     if (n > 0) {
         keep(c, bytes, (size_t)n);
-        (void)(is_given(2) && write(2, bytes, (size_t)n) == n); /* to the program's stderr */
+        (void)(is_given(2) && takes_words(pool) && write(2, bytes, (size_t)n) == n);
     } else if (n == 0 || errno != EINTR) {
         close(c->errors);
         c->errors = -1;
@@ -228,23 +247,33 @@ static bool look(struct pi_commands *all)
     bool gone = fds[0].revents != 0; /* an ssh then tells of each agent that tries to connect */
     for (nfds_t i = 1; i < n && !gone; i++)
         if (fds[i].revents)
-            pass_on(of[i]);
+            pass_on(of[i], all->launch->socket);
     return !gone;
 }
 
 static void wake(int signal) { (void)signal; }
 
+/* False: there is no pool. */
+static bool is_to_begin(int socket)
+{
+    char byte;
+    ssize_t n;
+    while ((n = read(socket, &byte, 1)) < 0 && errno == EINTR)
+        ;
+    return n == 1;
+}
+
 static _Noreturn void launcher_main(void *commands)
 {
     struct pi_commands *all = commands;
     const struct sigaction action = {.sa_handler = wake}; /* the program may ignore it */
-    close(all->launch->listener);
-    close(all->launch->other);
-    if (all->launch->keeper >= 0)
-        close(all->launch->keeper);
+    for (size_t i = 0; i < sizeof all->launch->others / sizeof *all->launch->others; i++)
+        (void)close(all->launch->others[i]); /* EBADF does no harm */
+    if (!is_to_begin(all->launch->socket))
+        _exit(0);
     (void)sigaction(SIGCHLD, &action, NULL); /* it is blocked, but in look */
     for (size_t i = 0; i < all->n; i++)
-        start(&all->at[i], all->launch->token);
+        start(all, &all->at[i]);
     size_t left;
     do {
         left = all->n;
@@ -254,7 +283,8 @@ static _Noreturn void launcher_main(void *commands)
     if (left > 0)
         end(all);
     say_why(all);
-    _exit(0); /* the end of the socket wakes the proxies */
+    (void)shutdown(all->launch->socket, SHUT_RDWR); /* all copies: it wakes the proxies */
+    _exit(0);
 }
 
 /* ---- in the program ---- */

@@ -12,13 +12,12 @@ struct pi_launch {
     const char *target;  /* HOST:PORT of the listener, for ssh; NULL: it is a unix socket */
     char token[2 * PI_TOKEN_SIZE + 1];
     struct pi_shared *shared;
-    int listener, other; /* that the launcher closes: they are of the program and its pool */
-    int keeper;          /* likewise; -1: there is none */
-    int socket;          /* the launcher's end: at its end the program and its pool are gone */
+    int others[3]; /* that the launcher closes: they are of the program and its pool; -1: none */
+    int socket;    /* the launcher's end: at its end the program and its pool are gone */
 };
 
-/* Forks the launcher, which is no child of the program. It starts the agents, and ends them when
- * the pool is gone. 0 or an errno. */
+/* Forks the launcher, which is no child of the program. When a byte comes it starts the agents, and
+ * ends them when the pool is gone. 0 or an errno. */
 int pi_launch_agents(struct pi_launch *launch);
 /* The agent's command line, each word quoted for a shell. As snprintf. */
 size_t pi_launch_line(const char *address, long places, char *buffer, size_t capacity);

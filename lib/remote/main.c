@@ -12,12 +12,15 @@
 #include "remote/agent.h"
 #include "remote/token.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define OPTION "--posse-agent"
 
 static _Noreturn void fail(const char *why)
 {
@@ -73,10 +76,25 @@ static void read_line(struct pi_agent *a, int argc, char **argv)
     find_token(a, in_stdin);
 }
 
+static bool called; /* posse_remote_main */
+
+bool pi_main_is_missing(void)
+{
+    char line[8192], *second;
+    int fd = called ? -1 : open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
+    if (fd >= 0)
+        close(fd);
+    line[n > 0 ? n : 0] = '\0';
+    second = line + strlen(line) + 1;
+    return second < line + n && strcmp(second, OPTION) == 0;
+}
+
 void posse_remote_main(int argc, char **argv)
 {
     struct pi_agent agent = {.join = {.version = PI_REMOTE_VERSION, .pid = getpid()}};
-    if (argc < 2 || strcmp(argv[1], "--posse-agent") != 0)
+    called = true;
+    if (argc < 2 || strcmp(argv[1], OPTION) != 0)
         return;
     if (argc < 4)
         fail("usage: PROGRAM --posse-agent ADDRESS PLACES");

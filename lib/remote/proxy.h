@@ -23,6 +23,7 @@ struct pi_shared {
 struct pi_remote {
     int listener;
     int launcher; /* its other end is the launcher's; -1: nothing was launched */
+    int keeper;   /* its other end is that of the file with the token; -1: there is none */
     int silence_ms;
     unsigned char token[PI_TOKEN_SIZE];
     struct pi_modules modules;

@@ -19,6 +19,15 @@ void pi_token_write(const unsigned char token[PI_TOKEN_SIZE], char text[PI_TOKEN
         snprintf(text + 2 * i, 3, "%02x", token[i]);
 }
 
+bool pi_token_name(char text[PI_TOKEN_TEXT])
+{
+    unsigned char any[PI_TOKEN_SIZE];
+    if (!pi_token_make(any))
+        return false;
+    pi_token_write(any, text);
+    return true;
+}
+
 static int digit(char c)
 {
     if (c >= '0' && c <= '9')

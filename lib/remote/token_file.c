@@ -1,11 +1,13 @@
 /* Runs in: program, the keeper.
  *
- * The file is whole when it gets its name, and has a keeper already.
+ *   step                              if the program dies then
+ *   1  forks the keeper               there is no file
+ *   2  makes the file, under its      the keeper removes that
+ *      first name, and writes it
+ *   3  the pool is made               the supervisor ends, and the keeper removes the file
+ *   4  the file gets its name         the same; it is ours if the token is in it
  *
- *   what dies     what follows
- *   the program   the supervisor and the workers end, and with them all copies of the socket; the
- *                 keeper removes the file, whatever its name is
- *   the keeper    the file stays; after the end of the pool nobody can join with it
+ * If the keeper dies the file stays; after the end of the pool nobody can join with it.
  */
 #include "remote/token_file.h"
 #include "remote/apart.h"
@@ -17,83 +19,98 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-struct kept {
-    const char *path, *first; /* first: its name until it is whole */
-    struct stat file;         /* as it was made */
-    int fd;                   /* of the file: while it is open no other file is the same inode */
-    int listener, socket, other;
+#define TOKEN_LENGTH (PI_TOKEN_TEXT - 1)
+
+/* ---- the keeper ---- */
+
+struct keeper {
+    const struct pi_token_file *file;
+    int socket;
 };
 
-/* Between stat and unlink nobody replaces it but on purpose. */
-static void remove_ours(const struct kept *k, const char *path)
+/* Between this and unlink nobody replaces it but on purpose. */
+static bool is_ours(const struct pi_token_file *file)
 {
-    struct stat now;
-    if (lstat(path, &now) == 0 && now.st_dev == k->file.st_dev && now.st_ino == k->file.st_ino)
-        (void)unlink(path);
+    char there[TOKEN_LENGTH] = "";
+    int fd = open(file->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool ours = fd >= 0 && read(fd, there, sizeof there) == (ssize_t)sizeof there &&
+                memcmp(there, file->token, sizeof there) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ours;
 }
 
 static void keep(void *context)
 {
-    const struct kept *k = context;
+    const struct keeper *k = context;
     struct pollfd end = {.fd = k->socket, .events = POLLIN};
-    close(k->listener);
-    close(k->other);
+    close(k->file->listener);
+    close(k->file->keeper);
     while (poll(&end, 1, -1) != 1)
         ;
-    remove_ours(k, k->first);
-    remove_ours(k, k->path);
+    (void)unlink(k->file->first);
+    if (is_ours(k->file))
+        (void)unlink(k->file->path);
     _exit(0);
 }
 
-static int start_keeper(struct kept *k, int listener, int *keeper)
+/* ---- in the program ---- */
+
+static int start_keeper(struct pi_token_file *file)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return errno;
-    k->listener = listener;
-    k->other = pair[0];
-    k->socket = pair[1];
-    int error = pi_fork_apart(keep, k);
+    file->keeper = pair[0];
+    struct keeper keeper = {file, pair[1]};
+    int error = pi_fork_apart(keep, &keeper);
     close(pair[1]);
-    if (error)
-        close(pair[0]);
-    else
-        *keeper = pair[0];
     return error;
 }
 
-static int write_all(int fd, const char token[PI_TOKEN_TEXT], struct stat *file)
+static int write_all(int fd, const char *token)
 {
-    const ssize_t size = (ssize_t)PI_TOKEN_TEXT - 1;
+    errno = 0;
     bool written =
-        write(fd, token, (size_t)size) == size && write(fd, "\n", 1) == 1 && fstat(fd, file) == 0;
+        write(fd, token, TOKEN_LENGTH) == (ssize_t)TOKEN_LENGTH && write(fd, "\n", 1) == 1;
     return written ? 0 : errno ? errno : ENOSPC;
 }
 
-int pi_token_file_make(const char *path, const char token[PI_TOKEN_TEXT], int listener, int *keeper)
+int pi_token_file_make(struct pi_token_file *file)
 {
-    struct kept kept = {.path = path};
-    size_t size = strlen(path) + 8;
-    char *own = malloc(size);
-    if (!own)
+    char any[PI_TOKEN_TEXT];
+    size_t size = strlen(file->path) + 18;
+    file->first = malloc(size);
+    if (!file->first)
         return ENOMEM;
-    snprintf(own, size, "%s.XXXXXX", path);
-    kept.first = own;
-    errno = 0;
-    int fd = mkostemp(own, O_CLOEXEC); /* 0600 */
-    int error = fd < 0 ? errno : write_all(fd, token, &kept.file);
-    kept.fd = fd;
-    if (!error)
-        error = start_keeper(&kept, listener, keeper);
-    if (fd >= 0 && close(fd) != 0 && !error)
+    if (!pi_token_name(any))
+        return errno;
+    snprintf(file->first, size, "%s.%.16s", file->path, any);
+    int error = start_keeper(file);
+    if (error)
+        return error;
+    int fd = open(file->first, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    error = write_all(fd, file->token);
+    if (close(fd) != 0 && !error)
         error = errno;
-    if (!error && rename(own, path) != 0)
-        error = errno;
-    if (error && fd >= 0)
-        (void)unlink(own);
-    free(own);
     return error;
+}
+
+int pi_token_file_name(const struct pi_token_file *file)
+{
+    return rename(file->first, file->path) == 0 ? 0 : errno;
+}
+
+/* The keeper would remove it a moment later. */
+void pi_token_file_free(struct pi_token_file *file)
+{
+    if (file->first)
+        (void)unlink(file->first);
+    if (file->keeper >= 0)
+        close(file->keeper);
+    free(file->first);
 }

@@ -3,8 +3,18 @@
 
 #include "remote/token.h"
 
-/* Writes it, for this user alone: another file of that name is replaced at once. When all copies of
- * *keeper, a socket, are closed, the keeper removes it, unless another file has replaced it. The
- * keeper closes its copy of the listener. 0 or an errno. */
-int pi_token_file_make(const char *path, const char token[PI_TOKEN_TEXT], int listener,
-                       int *keeper);
+struct pi_token_file {
+    const char *path;
+    char *first; /* its name until it is given */
+    char token[PI_TOKEN_TEXT];
+    int listener; /* the keeper closes its copy */
+    int keeper;   /* a socket: its end is the end of the file */
+};
+
+/* Starts the keeper, and writes the file under its first name, for this user alone. When the socket
+ * of the keeper is shut down, or all copies of it are closed, the keeper removes the file, unless
+ * something else stands there. 0 or an errno; also then to be freed. */
+int pi_token_file_make(struct pi_token_file *file);
+/* Gives it its name: another file of that name is replaced at once. 0 or an errno. */
+int pi_token_file_name(const struct pi_token_file *file);
+void pi_token_file_free(struct pi_token_file *file);

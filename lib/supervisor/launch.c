@@ -32,6 +32,7 @@
 #include "pool/error.h"
 #include "supervisor/serve.h"
 #include "supervisor/supervisor.h"
+#include "worker/place.h"
 
 #include <errno.h>
 
@@ -123,6 +124,7 @@ static void supervisor_main(void *context)
     if (report.error != 0)
         await_end(s);
     pi_supervisor_run(s);
+    pi_place_ended(s->executor);
     if (fresh) /* else they would become the program's */
         pi_os_reap_all(pi_os_now() + PI_GRACE_NS);
     pi_os_exit(0);

@@ -1,4 +1,4 @@
-/* Runs in: worker.
+/* Runs in: worker, and its last call in the supervisor.
  *
  * A worker that stands for a place elsewhere (posse_runner.h). It runs no function of the program.
  *
@@ -43,6 +43,12 @@ void pi_place_begin(posse_executor *e)
 {
     if (e->runner)
         pi_os_fd_wait_begin();
+}
+
+void pi_place_ended(posse_executor *e)
+{
+    if (e->runner && e->runner->calls.ended)
+        e->runner->calls.ended(e->runner->calls.context);
 }
 
 static void give_up(posse_executor *e, const posse_place *place)

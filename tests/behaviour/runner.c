@@ -20,6 +20,8 @@ struct scene {
     _Atomic int refusals; /* that many runs do not begin */
     _Atomic int asked;    /* calls of ready */
     _Atomic int refused;
+    _Atomic int ended; /* calls of ended */
+    _Atomic pid_t supervisor, ended_in;
     int wakeup; /* an eventfd: the worker asks again */
 };
 
@@ -109,6 +111,7 @@ static posse_status is_ready(void *context, posse_place *at)
 {
     struct scene *scene = context;
     scene->asked++;
+    scene->supervisor = getppid();
     if (scene->never) {
         snprintf(at->message, sizeof at->message, "no node answers");
         return POSSE_BROKEN;
@@ -165,6 +168,13 @@ static void run_there(void *context, posse_run *run)
     }
 }
 
+static void note_end(void *context)
+{
+    struct scene *scene = context;
+    scene->ended_in = getpid();
+    scene->ended++;
+}
+
 /* ---- pools ---- */
 
 static struct scene *make_scene(void)
@@ -181,10 +191,18 @@ static void free_scene(struct scene *scene)
     free_shared(scene, sizeof *scene);
 }
 
+static posse_runner runner_of(struct scene *scene)
+{
+    return (posse_runner){.struct_size = sizeof(posse_runner),
+                          .run = run_there,
+                          .ready = is_ready,
+                          .context = scene,
+                          .ended = note_end};
+}
+
 static posse_executor *pool_of(struct scene *scene, long workers, long retries)
 {
-    posse_runner runner = {
-        .struct_size = sizeof runner, .run = run_there, .ready = is_ready, .context = scene};
+    posse_runner runner = runner_of(scene);
     return POOL(workers, .runner = &runner, .retries = retries);
 }
 
@@ -207,6 +225,37 @@ TEST(tasks_run_elsewhere, PROCESSES)
     assert_int_equal(error.code, 9);
     assert_string_equal(error.message, "failed with 9");
     end_pool(pool);
+    free_scene(scene);
+}
+
+TEST(its_runner_is_told_that_a_pool_has_ended, PROCESSES)
+{
+    struct scene *scene = make_scene();
+    posse_executor *pool = pool_of(scene, 2, 0);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
+    assert_int_equal(scene->ended, 0);
+    end_pool(pool);
+    assert_int_equal(scene->ended, 1);
+    assert_int_equal(scene->ended_in, scene->supervisor);
+    free_scene(scene);
+}
+
+TEST(its_runner_is_told_that_the_program_has_died, PROCESSES)
+{
+    struct scene *scene = make_scene();
+    pid_t program = fork();
+    assert_true(program >= 0);
+    if (program == 0) {
+        posse_runner runner = runner_of(scene);
+        posse_options options = {.struct_size = sizeof options, .runner = &runner};
+        posse_executor *pool;
+        _exit(posse_create(&options, &pool) == POSSE_OK ? 0 : 1);
+    }
+    int how = 1;
+    assert_int_equal(waitpid(program, &how, 0), program);
+    assert_int_equal(how, 0);
+    assert_eventually(scene->ended == 1);
+    assert_eventually(!process_lives(scene->ended_in));
     free_scene(scene);
 }
 

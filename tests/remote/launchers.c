@@ -3,6 +3,7 @@
  */
 #include "remote/kit/remote.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,62 @@ TEST(a_command_without_stderr_ends, PROCESSES)
 {
     assert_breaks(launched("exec 2>&-; exit 3"),
                   "no agent has joined: the launcher has ended and said nothing");
+}
+
+/* Nobody reads what commands say. */
+static int program_with_full_stderr(void *context)
+{
+    const struct file *file = context;
+    struct pollfd room = {.fd = 2, .events = POLLOUT};
+    int ends[2];
+    REQUIRE(pipe(ends) == 0 && dup2(ends[1], 2) == 2);
+    posse_executor *pool;
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = POSSE_LAUNCH_COMMAND,
+                                   .nodes = "n1:1",
+                                   .command = file->command};
+    REQUIRE(posse_remote_create(NULL, &remote, &pool) == POSSE_OK);
+    long end = now_ms() + PATIENCE_MS;
+    while (read_pid(file) == 0 || poll(&room, 1, 0) != 0) {
+        REQUIRE(now_ms() < end);
+        pause_ms(1);
+    }
+    pause_ms(100); /* most often the launcher wants to write by then */
+    REQUIRE(posse_destroy(pool) == POSSE_OK);
+    while (process_lives(read_pid(file))) {
+        REQUIRE(now_ms() < end);
+        pause_ms(1);
+    }
+    return 0;
+}
+
+TEST(a_full_stderr_keeps_no_command, PROCESSES)
+{
+    struct file file = make_file("echo $$", "while :; do echo words >&2; done");
+    assert_int_equal(wait_status(start_child(program_with_full_stderr, &file)), 0);
+    assert_int_equal(unlink(file.path), 0);
+}
+
+static int has_variable_task(posse_task *task, const void *arg, size_t size)
+{
+    return getenv("POSSE_TEST_5999") ? 1 : 2;
+}
+
+TEST(commands_have_all_of_a_large_environment, PROCESSES)
+{
+    char name[32];
+    for (int i = 0; i < 6000; i++) {
+        snprintf(name, sizeof name, "POSSE_TEST_%d", i);
+        assert_int_equal(setenv(name, "1", 1), 0);
+    }
+    posse_executor *pool = REMOTE("n1:1");
+    posse_future future = submitted(pool, has_variable_task, NULL, 0);
+    assert_int_equal(take_error(future, POSSE_TASK_FAILED).code, 1);
+    end_remote(pool);
+    for (int i = 0; i < 6000; i++) {
+        snprintf(name, sizeof name, "POSSE_TEST_%d", i);
+        assert_int_equal(unsetenv(name), 0);
+    }
 }
 
 TEST(too_many_places, PROCESSES)

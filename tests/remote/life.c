@@ -367,6 +367,7 @@ TEST(an_agent_without_the_token_is_no_agent, PROCESSES)
     assert_int_equal(truncate(hand.token, 0), 0);
     int how = end_of(start_agent(&hand, 1));
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    assert_int_equal(unlink(hand.token), 0); /* the token is no longer in it: it would stay */
     end_hand(&hand);
 }
 
