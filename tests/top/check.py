@@ -333,11 +333,35 @@ def page_tables(pid):
         return re.search(r"VmPTE:.*", status.read()).group()
 
 
+def switches(pid):
+    """How often its threads have come to sleep, all together; None: one of them runs."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as status:
+            text = status.read()
+        if not re.search(r"^State:\tS", text, re.MULTILINE):
+            return None
+        total += int(re.search(r"^voluntary_ctxt_switches:\t(.*)", text, re.MULTILINE).group(1))
+    return total
+
+
+def await_rest(pid):
+    """A thread that still starts may use pages of its own."""
+    end = time.monotonic() + LIMIT
+    while True:
+        before = switches(pid)
+        time.sleep(0.3)
+        if before is not None and switches(pid) == before:
+            return
+        assert time.monotonic() < end, "it never comes to rest"
+
+
 def unchanged_threads():
     """A page that was never used stays so."""
     with Subject("threads") as subject:
         if not may_trace(subject.pid):
             return
+        await_rest(subject.pid)
         before = page_tables(subject.pid)
         for _ in range(20):
             assert shown(subject.pid)["executors"][0]["problem"] is None
