@@ -46,6 +46,7 @@ struct pi_spot {
 
     /* The tail that comes: memory grows with what has come. */
     bool has_tail;
+    bool tail_is_lost; /* no memory for the argument: the rest of it is read, and not kept */
     char *tail;
     size_t tail_got, tail_room;
 
@@ -58,6 +59,7 @@ struct pi_spot {
     bool ended;        /* the task; what it has told goes first, then RESULT */
     bool hears;        /* `news` will come */
     bool tells;        /* has told something: its progress is looked at */
+    bool unheard;      /* no memory for a message of it */
     int64_t looked_at; /* in ms */
     uint64_t done, total;
     uint64_t sent, taken; /* bytes of messages since SUBMIT; `taken` also of those before it */

@@ -63,7 +63,8 @@
  *   all launchers, none joined    BROKEN, with the last words of the launcher
  *
  * An agent runs a task only when the whole SUBMIT is there. So while one byte of SUBMIT is unsent,
- * the task has not begun.
+ * the task has not begun. An agent without memory for the argument reads the rest of it all the
+ * same, and answers that the task has failed. Else the task would go to one agent after the other.
  */
 #pragma once
 

@@ -222,6 +222,10 @@ void pi_proxy_run(void *remote, posse_run *run)
                                .runs = runs_before(run),
                                .unread = unread};
     struct pi_result result;
+    if (run->size > PI_REMOTE_BYTES) {
+        run->code = posse_task_fail(run->task, 0, "its argument is too large to travel");
+        return;
+    }
     if (!translate(r, run, &submit)) {
         run->code = posse_task_fail(run->task, 0, "its function is in no library that travels");
         return;

@@ -2,7 +2,6 @@
 #include "base/tuning.h"
 #include "posse_progress.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- messages ---- */
@@ -18,11 +17,8 @@ static uint64_t window_of(const struct pi_spot *s)
 static bool make_room(struct pi_spot *s, size_t size)
 {
     char *more = realloc(s->message, size);
-    if (!more) {
-        snprintf(s->agent->why, sizeof s->agent->why, "no memory for a message");
-        s->agent->code = 1;
+    if (!more)
         return false;
-    }
     s->message = more;
     s->message_room = size;
     return true;
@@ -31,14 +27,16 @@ static bool make_room(struct pi_spot *s, size_t size)
 /* Takes the next message, if it may go now. */
 static posse_status take_message(struct pi_spot *s, uint64_t window, size_t *size)
 {
-    posse_status status;
-    do {
+    for (;;) {
         size_t capacity = s->message_room;
         capacity = window - 8 < capacity ? (size_t)(window - 8) : capacity;
-        status = posse_next_message(s->future, 0, s->message, capacity, size);
-    } while (status == POSSE_TOO_LARGE && *size > s->message_room &&
-             pi_message_room(*size) <= window && make_room(s, *size));
-    return status;
+        posse_status status = posse_next_message(s->future, 0, s->message, capacity, size);
+        if (status != POSSE_TOO_LARGE || *size <= s->message_room ||
+            pi_message_room(*size) > window)
+            return status;
+        if (!make_room(s, *size))
+            return POSSE_NO_MEMORY;
+    }
 }
 
 void pi_told_listen(struct pi_spot *s)
@@ -58,6 +56,7 @@ static bool send_message(struct pi_spot *s)
     posse_status status = take_message(s, window, &size);
     if (status == POSSE_TIMEOUT)
         pi_told_listen(s);
+    s->unheard = status == POSSE_NO_MEMORY;
     if (status != POSSE_OK)
         return false;
     s->sent += pi_message_room(size);
@@ -99,7 +98,7 @@ static bool send_progress(struct pi_spot *s)
 
 void pi_told_begin(struct pi_spot *s)
 {
-    s->ended = s->hears = s->tells = false;
+    s->ended = s->hears = s->tells = s->unheard = false;
     s->sent = s->taken = s->done = s->total = 0;
     s->looked_at = 0;
 }

@@ -125,6 +125,14 @@ static void fail(struct pi_spot *s, const char *text)
     answer(s, &result, s->text, strlen(s->text));
 }
 
+/* Kills the task, which cannot be heard. */
+static void end_unheard(struct pi_spot *s, const char *text)
+{
+    (void)posse_kill(s->future);
+    (void)posse_release(s->future);
+    fail(s, text);
+}
+
 /* ---- the task ---- */
 
 /* Puts the functions of this process where the argument has those of the program. */
@@ -182,9 +190,7 @@ static void await_end(struct pi_spot *s)
         pi_told_listen(s);
         pi_work_next(s); /* what it has told before that */
     } else {
-        (void)posse_kill(s->future);
-        (void)posse_release(s->future);
-        fail(s, posse_status_message(POSSE_NO_MEMORY));
+        end_unheard(s, posse_status_message(POSSE_NO_MEMORY));
     }
 }
 
@@ -192,6 +198,10 @@ void pi_work_begin(struct pi_spot *s)
 {
     struct pi_agent *a = s->agent;
     uintptr_t fn;
+    if (s->tail_is_lost) {
+        fail(s, "no memory for the argument of the task");
+        return;
+    }
     if (!pi_modules_resolve(&a->modules, &s->submit.fn, &fn) || !fn || !translate(s)) {
         fail(s, "the function of the task is not here");
         return;
@@ -300,6 +310,10 @@ static void end(struct pi_spot *s)
 
 void pi_work_next(struct pi_spot *s)
 {
-    if (s->state == PI_BUSY && !pi_spot_writes(s) && !pi_told_next(s) && s->ended)
+    if (s->state != PI_BUSY || pi_spot_writes(s) || pi_told_next(s))
+        return;
+    if (s->unheard)
+        end_unheard(s, "no memory for a message of the task");
+    else if (s->ended)
         end(s);
 }
