@@ -268,6 +268,8 @@
 #define PI_UNREACHABLE_MS 60000
 /* An address that has not answered for that long is not there: the host may have another one. */
 #define PI_CONNECTING_MS 2000
+/* So long an agent waits at its end for finalizers. */
+#define PI_FINALIZERS_MS 60000
 /* Entries in a list of nodes. */
 #define PI_MAX_NODES ((size_t)1000)
 /* Of a file of hosts: the bytes of a line, and lines. */

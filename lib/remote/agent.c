@@ -135,11 +135,14 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
     }
 }
 
+/* Its tasks are killed; then its workers run the finalizer, if they have one. */
 static void end(struct pi_agent *a)
 {
     for (size_t i = 0; i < a->n; i++)
         pi_spot_close(&a->spots[i]);
     posse_completion_queue_destroy(a->ended);
+    if (a->finalizes)
+        (void)posse_shutdown(a->pool, POSSE_CANCEL_FUTURES, PI_FINALIZERS_MS);
     (void)posse_destroy(a->pool);
     pi_modules_free(&a->modules);
 }

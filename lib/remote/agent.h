@@ -83,6 +83,7 @@ struct pi_agent {
     struct pi_modules modules; /* as the program numbers them */
     posse_executor *pool;      /* made at the first HELLO, when all libraries are loaded */
     bool initializes;          /* with an initializer of the program */
+    bool finalizes;            /* with a finalizer of the program */
     uint64_t message_memory;   /* of its tasks */
     int silence_ms;            /* after which the program is given up */
     posse_completion_queue *ended;

@@ -18,6 +18,7 @@ static posse_status make_pool(struct pi_agent *a, const struct pi_setup *setup)
     a->message_memory = setup->message_memory;
     a->silence_ms = (int)setup->silence_ms;
     posse_status status = posse_create(&options, &a->pool);
+    a->finalizes = options.finalizer && status == POSSE_OK;
     return status == POSSE_OK ? posse_completion_queue_create(&a->ended) : status;
 }
 

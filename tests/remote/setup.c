@@ -173,6 +173,71 @@ TEST(workers_are_replaced_on_their_node_and_finalized, PROCESSES)
     assert_int_equal(unlink(path), 0);
 }
 
+/* Of a pool of two places, whose finalizers note that they have run. */
+struct noted {
+    char path[32];
+    int fd;
+};
+
+static struct noted make_noted(void)
+{
+    struct noted noted = {.path = "/tmp/posse-test-XXXXXX"};
+    noted.fd = mkstemp(noted.path);
+    assert_true(noted.fd >= 0);
+    return noted;
+}
+
+static posse_options finalized(const struct noted *noted)
+{
+    return (posse_options){.struct_size = sizeof(posse_options),
+                           .finalizer = note_task,
+                           .finalizer_arg = noted->path,
+                           .finalizer_size = sizeof noted->path};
+}
+
+static void assert_noted(const struct noted *noted, long n)
+{
+    assert_int_equal(lseek(noted->fd, 0, SEEK_END), n);
+    close(noted->fd);
+    assert_int_equal(unlink(noted->path), 0);
+}
+
+TEST(at_the_end_of_the_pool_each_worker_is_finalized, PROCESSES)
+{
+    struct noted noted = make_noted();
+    struct hand hand = make_by_hand(2, finalized(&noted));
+    pid_t agent = start_agent(&hand, 2);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
+    end_hand(&hand);
+    assert_int_equal(end_of(agent), 0);
+    assert_noted(&noted, 2);
+}
+
+/* Its agent is in a session of its own: on a busy machine the launcher might kill it before. */
+static int program_that_is_killed(void *context)
+{
+    posse_options options = finalized(context);
+    posse_remote_options remote = {.struct_size = sizeof remote,
+                                   .launcher = POSSE_LAUNCH_COMMAND,
+                                   .nodes = "a:2",
+                                   .command = "exec setsid -w sh -c \"exec $POSSE_AGENT\""};
+    posse_executor *pool;
+    posse_future future;
+    long value = 4;
+    REQUIRE(posse_remote_create(&options, &remote, &pool) == POSSE_OK);
+    REQUIRE(posse_submit(pool, square_task, &value, sizeof value, &future) == POSSE_OK);
+    REQUIRE(posse_result(future, PATIENCE_MS, NULL, NULL) == POSSE_OK);
+    return kill(getpid(), SIGKILL);
+}
+
+TEST(or_when_the_program_is_killed, PROCESSES)
+{
+    struct noted noted = make_noted();
+    assert_true(WIFSIGNALED(wait_status(start_child(program_that_is_killed, &noted))));
+    assert_eventually(count_processes() == 0);
+    assert_noted(&noted, 2);
+}
+
 /* ---- sizes ---- */
 
 static int large_task(posse_task *task, const void *arg, size_t size)
