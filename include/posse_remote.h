@@ -29,7 +29,8 @@
  * the program (see posse_runner.h). posse_task_executor and posse_task_worker are those of the
  * agent's own pool, with options of its own but for those that are named below.
  *
- * A task fails, with words, if its agent has no memory for its argument, or if that is over 64 GiB.
+ * A task fails, with words, if there is no memory for its argument in its agent, or for a message or
+ * the result on the way, or if the argument or the result is over 64 GiB.
  *
  * What a task says by posse_task_progress and posse_task_emit reaches its future: messages in
  * order, whole, and before its end; of its progress the last value, some 20 times a second and at

@@ -241,6 +241,7 @@
 
 /* The largest argument or result that travels, and the largest list of modules. */
 #define PI_REMOTE_BYTES ((uint64_t)64 << 30)
+#define PI_REMOTE_BYTES_TEXT "64 GiB"
 #define PI_REMOTE_MODULES ((uint64_t)1 << 20)
 /* The arguments of the initializer and the finalizer together, and what else is told of a pool. */
 #define PI_REMOTE_SETUP ((uint64_t)64 << 20)

@@ -46,7 +46,7 @@ struct pi_spot {
 
     /* The tail that comes: memory grows with what has come. */
     bool has_tail;
-    bool tail_is_lost; /* no memory for the argument: the rest of it is read, and not kept */
+    bool drops; /* the tail, as there is no memory for it */
     char *tail;
     size_t tail_got, tail_room;
 
@@ -59,7 +59,6 @@ struct pi_spot {
     bool ended;        /* the task; what it has told goes first, then RESULT */
     bool hears;        /* `news` will come */
     bool tells;        /* has told something: its progress is looked at */
-    bool unheard;      /* no memory for a message of it */
     int64_t looked_at; /* in ms */
     uint64_t done, total;
     uint64_t sent, taken; /* bytes of messages since SUBMIT; `taken` also of those before it */
@@ -143,6 +142,8 @@ void pi_work_look(struct pi_agent *agent);
 /* All of SUBMIT is there. Sets what goes if the task cannot run. */
 void pi_work_begin(struct pi_spot *spot);
 void pi_work_cancel(struct pi_spot *spot, uint64_t number);
+/* Sets RESULT: the task has failed, with these words. Kills it if it has begun. */
+void pi_work_fail(struct pi_spot *spot, const char *words);
 /* Asks the task to stop, if it must and has begun. */
 void pi_work_ask(struct pi_spot *spot);
 /* If nothing is on its way from a BUSY place: sets what goes next, if there is something. */
@@ -155,8 +156,9 @@ void pi_work_drop(struct pi_spot *spot);
 void pi_told_begin(struct pi_spot *spot);
 /* From now on the queue tells when there is something. */
 void pi_told_listen(struct pi_spot *spot);
-/* Sets MESSAGE or PROGRESS. False: there is nothing that may go. */
-bool pi_told_next(struct pi_spot *spot);
+/* Sets MESSAGE or PROGRESS. POSSE_NO_MEMORY: for the next message. Else there is nothing that may
+ * go. */
+posse_status pi_told_next(struct pi_spot *spot);
 /* For RESULT. */
 void pi_told_end(struct pi_spot *spot, struct pi_result *result);
 /* False: it is wrong. */

@@ -49,6 +49,13 @@
  * is whole in the program's feed, or not at all, as an agent sends it whole and a proxy puts it
  * whole.
  *
+ * Memory. If an agent has no memory for an argument, it reads the rest of SUBMIT, keeps nothing of
+ * it, and answers RESULT with words: the task has failed. So does an agent without memory for a
+ * message of its task; it kills the task first. A proxy without memory for a message or a result
+ * reads it all the same, and then fails the task. The connection goes on each time. For HELLO, the
+ * agent ends the connection. An argument or a result over PI_REMOTE_BYTES is never sent: its task
+ * fails, with words.
+ *
  *   what dies                     the program finds
  *   a task                        RESULT: LOST with pid, signal and node, or another attempt
  *   an agent, idle                the end of the connection before SUBMIT: nothing is lost, the
@@ -63,8 +70,7 @@
  *   all launchers, none joined    BROKEN, with the last words of the launcher
  *
  * An agent runs a task only when the whole SUBMIT is there. So while one byte of SUBMIT is unsent,
- * the task has not begun. An agent without memory for the argument reads the rest of it all the
- * same, and answers that the task has failed. Else the task would go to one agent after the other.
+ * the task has not begun.
  */
 #pragma once
 

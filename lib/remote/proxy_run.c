@@ -47,6 +47,19 @@ static bool translate(const struct pi_remote *r, const posse_run *run, struct pi
     return true;
 }
 
+/* False: the task cannot go to a node. It fails, with words. */
+static bool travels(const struct pi_remote *r, posse_run *run, struct pi_submit *submit)
+{
+    const char *why = NULL;
+    if (run->size > PI_REMOTE_BYTES)
+        why = "its argument is over " PI_REMOTE_BYTES_TEXT;
+    else if (!translate(r, run, submit))
+        why = "its function is in no library that travels";
+    if (why)
+        run->code = posse_task_fail(run->task, 0, "%s", why);
+    return !why;
+}
+
 /* False: the connection has ended before the agent has it all. */
 static bool send_task(const posse_run *run, const struct pi_submit *submit)
 {
@@ -222,14 +235,8 @@ void pi_proxy_run(void *remote, posse_run *run)
                                .runs = runs_before(run),
                                .unread = unread};
     struct pi_result result;
-    if (run->size > PI_REMOTE_BYTES) {
-        run->code = posse_task_fail(run->task, 0, "its argument is too large to travel");
+    if (!travels(r, run, &submit))
         return;
-    }
-    if (!translate(r, run, &submit)) {
-        run->code = posse_task_fail(run->task, 0, "its function is in no library that travels");
-        return;
-    }
     if (!send_task(run, &submit)) {
         hear_failure(r);
         pi_proxy_hang_up();

@@ -38,7 +38,7 @@ void pi_spot_close(struct pi_spot *s)
     s->message_room = 0;
     s->state = PI_CLOSED;
     s->tail = NULL;
-    s->has_tail = s->tail_is_lost = false;
+    s->has_tail = false;
     s->tail_got = s->tail_room = 0;
     s->out.size = s->out_tail_size = s->out_sent = 0;
     s->inbox.begin = s->inbox.end = 0;
@@ -122,38 +122,40 @@ static void welcome(struct pi_spot *s)
     pi_work_welcome(s);
 }
 
-static void free_tail(struct pi_spot *s)
+/* False: there is no memory, and the tail is no argument. Of an argument nothing is kept then. */
+static bool drop_tail(struct pi_spot *s)
 {
     free(s->tail);
     s->tail = NULL;
     s->tail_got = s->tail_room = 0;
+    s->drops = s->inbox.frame.kind == PI_SUBMIT;
+    return s->drops;
 }
 
-/* False: no memory for what this agent needs. An argument without memory costs its task alone. */
+/* False: there is no memory. */
 static bool make_room(struct pi_spot *s)
 {
     uint64_t whole = s->inbox.frame.tail;
-    if (s->tail_is_lost || s->tail_got < s->tail_room)
+    if (s->drops || s->tail_got < s->tail_room)
         return true;
     size_t room = s->tail_room ? 2 * s->tail_room : PI_REMOTE_FIRST_BYTES;
     room = room < whole || s->tail_room == 0 ? room : (size_t)whole;
     char *more = realloc(s->tail, room);
-    if (!more) {
-        free_tail(s);
-        s->tail_is_lost = true;
-        return s->inbox.frame.kind == PI_SUBMIT;
-    }
+    if (!more)
+        return drop_tail(s);
     s->tail = more;
     s->tail_room = room;
     return true;
 }
 
-/* Where the next bytes of the tail go, after make_room. */
-static char *tail_room(struct pi_spot *s, size_t *room)
+/* Takes what is there of the tail. */
+static size_t take_some(struct pi_spot *s)
 {
-    static char nowhere[PI_REMOTE_FIRST_BYTES];
-    *room = s->tail_is_lost ? sizeof nowhere : s->tail_room - s->tail_got;
-    return s->tail_is_lost ? nowhere : s->tail + s->tail_got;
+    if (s->drops)
+        return pi_inbox_take(&s->inbox, NULL, PI_INBOX_SIZE);
+    size_t got = pi_inbox_take(&s->inbox, s->tail + s->tail_got, s->tail_room - s->tail_got);
+    s->tail_got += got;
+    return got;
 }
 
 /* The tail is whole. */
@@ -162,12 +164,16 @@ static void end_tail(struct pi_spot *s)
     s->has_tail = false;
     if (s->inbox.frame.kind == PI_HELLO)
         welcome(s);
+    else if (s->drops)
+        pi_work_fail(s, "no memory for the argument of the task");
     else
         pi_work_begin(s);
-    if (s->tail_room > PI_REMOTE_FIRST_BYTES)
-        free_tail(s);
+    if (s->tail_room > PI_REMOTE_FIRST_BYTES) {
+        free(s->tail);
+        s->tail = NULL;
+        s->tail_room = 0;
+    }
     s->tail_got = 0;
-    s->tail_is_lost = false;
     pi_spot_write(s);
 }
 
@@ -197,6 +203,7 @@ static bool hear_head(struct pi_spot *s)
             return false;
     }
     s->has_tail = true;
+    s->drops = false;
     return true;
 }
 
@@ -211,18 +218,14 @@ static unsigned accepted(const struct pi_spot *s)
     }
 }
 
-/* Goes through what has been read. False: wrong, or no memory. */
+/* Goes through what has been read. False: wrong, or no memory for HELLO. */
 static bool go_on(struct pi_spot *s)
 {
     while (s->state != PI_CLOSED) {
         if (s->has_tail && s->inbox.tail_left) {
             if (!make_room(s))
                 return false;
-            size_t room;
-            char *at = tail_room(s, &room);
-            size_t got = pi_inbox_take(&s->inbox, at, room);
-            s->tail_got += s->tail_is_lost ? 0 : got;
-            if (got == 0)
+            if (take_some(s) == 0)
                 return true;
         } else if (s->has_tail) {
             end_tail(s);
@@ -240,16 +243,17 @@ static bool go_on(struct pi_spot *s)
 /* Large tails go straight to their memory. */
 static ssize_t receive(struct pi_spot *s)
 {
-    bool straight = s->has_tail && s->inbox.begin == s->inbox.end;
+    bool straight = s->has_tail && !s->drops && s->inbox.begin == s->inbox.end;
     size_t room;
     void *at = pi_inbox_room(&s->inbox, &room);
     if (straight) {
-        at = tail_room(s, &room);
+        at = s->tail + s->tail_got;
+        room = s->tail_room - s->tail_got;
         room = room < s->inbox.tail_left ? room : (size_t)s->inbox.tail_left;
     }
     ssize_t n = recv(s->fd, at, room, MSG_DONTWAIT);
     if (n > 0 && straight) {
-        s->tail_got += s->tail_is_lost ? 0 : (size_t)n;
+        s->tail_got += (size_t)n;
         s->inbox.tail_left -= (size_t)n;
     } else if (n > 0) {
         pi_inbox_add(&s->inbox, (size_t)n);

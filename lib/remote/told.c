@@ -2,6 +2,7 @@
 #include "base/tuning.h"
 #include "posse_progress.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- messages ---- */
@@ -14,6 +15,7 @@ static uint64_t window_of(const struct pi_spot *s)
     return s->ended ? UINT64_MAX : there < most ? most - there : 0;
 }
 
+/* False: there is no memory. */
 static bool make_room(struct pi_spot *s, size_t size)
 {
     char *more = realloc(s->message, size);
@@ -47,23 +49,22 @@ void pi_told_listen(struct pi_spot *s)
     s->tells |= !s->hears; /* else by looks */
 }
 
-static bool send_message(struct pi_spot *s)
+static posse_status send_message(struct pi_spot *s)
 {
     size_t size;
     uint64_t window = window_of(s);
     if (window < 8)
-        return false; /* until TAKEN */
+        return POSSE_TIMEOUT; /* until TAKEN */
     posse_status status = take_message(s, window, &size);
     if (status == POSSE_TIMEOUT)
         pi_told_listen(s);
-    s->unheard = status == POSSE_NO_MEMORY;
     if (status != POSSE_OK)
-        return false;
+        return status;
     s->sent += pi_message_room(size);
     pi_number_write(&s->out, PI_MESSAGE, s->submit.number, size);
     s->out_tail = s->message;
     s->out_tail_size = size;
-    return true;
+    return POSSE_OK;
 }
 
 /* ---- progress ---- */
@@ -98,12 +99,17 @@ static bool send_progress(struct pi_spot *s)
 
 void pi_told_begin(struct pi_spot *s)
 {
-    s->ended = s->hears = s->tells = s->unheard = false;
+    s->ended = s->hears = s->tells = false;
     s->sent = s->taken = s->done = s->total = 0;
     s->looked_at = 0;
 }
 
-bool pi_told_next(struct pi_spot *s) { return send_message(s) || send_progress(s); }
+posse_status pi_told_next(struct pi_spot *s)
+{
+    posse_status status = send_message(s);
+    bool goes = status == POSSE_OK || (status != POSSE_NO_MEMORY && send_progress(s));
+    return goes ? POSSE_OK : status;
+}
 
 void pi_told_end(struct pi_spot *s, struct pi_result *result)
 {

@@ -140,7 +140,7 @@ size_t pi_inbox_take(struct pi_inbox *in, void *to, size_t size)
     size_t there = in->end - in->begin;
     size = size < there ? size : there;
     size = size < in->tail_left ? size : (size_t)in->tail_left;
-    if (size)
+    if (size && to)
         memcpy(to, in->bytes + in->begin, size);
     in->begin += size;
     in->tail_left -= size;

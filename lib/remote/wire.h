@@ -78,5 +78,5 @@ void *pi_inbox_room(struct pi_inbox *inbox, size_t *size);
 void pi_inbox_add(struct pi_inbox *inbox, size_t size);
 /* The next frame, when the tail of the last one is taken. accepts: a bit for each message. */
 enum pi_arrival pi_inbox_next(struct pi_inbox *inbox, unsigned accepts);
-/* Takes bytes of the tail that are in the inbox: at most size. Returns how many. */
+/* Takes bytes of the tail that are in the inbox: at most size. Returns how many. NULL: nowhere. */
 size_t pi_inbox_take(struct pi_inbox *inbox, void *to, size_t size);

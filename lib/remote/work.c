@@ -118,20 +118,13 @@ static void answer(struct pi_spot *s, const struct pi_result *result, const void
     s->state = PI_ANSWERING;
 }
 
-static void fail(struct pi_spot *s, const char *text)
+void pi_work_fail(struct pi_spot *s, const char *words)
 {
     const struct pi_result result = {.number = s->submit.number, .outcome = PI_FAILED};
-    snprintf(s->text, sizeof s->text, "%s: %s", s->agent->join.node, text);
+    pi_work_drop(s);
+    snprintf(s->text, sizeof s->text, "%s: %s", s->agent->join.node, words);
     s->future = (posse_future){.executor = NULL};
     answer(s, &result, s->text, strlen(s->text));
-}
-
-/* Kills the task, which cannot be heard. */
-static void end_unheard(struct pi_spot *s, const char *text)
-{
-    (void)posse_kill(s->future);
-    (void)posse_release(s->future);
-    fail(s, text);
 }
 
 /* ---- the task ---- */
@@ -191,7 +184,7 @@ static void await_end(struct pi_spot *s)
         pi_told_listen(s);
         pi_work_next(s); /* what it has told before that */
     } else {
-        end_unheard(s, posse_status_message(POSSE_NO_MEMORY));
+        pi_work_fail(s, posse_status_message(POSSE_NO_MEMORY));
     }
 }
 
@@ -199,12 +192,8 @@ void pi_work_begin(struct pi_spot *s)
 {
     struct pi_agent *a = s->agent;
     uintptr_t fn;
-    if (s->tail_is_lost) {
-        fail(s, "no memory for the argument of the task");
-        return;
-    }
     if (!pi_modules_resolve(&a->modules, &s->submit.fn, &fn) || !fn || !translate(s)) {
-        fail(s, "the function of the task is not here");
+        pi_work_fail(s, "the function of the task is not here");
         return;
     }
     posse_job job = {.struct_size = sizeof job,
@@ -227,7 +216,7 @@ void pi_work_begin(struct pi_spot *s)
     if (status == POSSE_BROKEN || status == POSSE_SHUT_DOWN)
         decline(s, status);
     else
-        fail(s, posse_last_error()[0] ? posse_last_error() : posse_status_message(status));
+        pi_work_fail(s, posse_last_error()[0] ? posse_last_error() : posse_status_message(status));
 }
 
 /* A task that has not begun is asked later: a cancel would end it, which the program has not. */
@@ -286,8 +275,16 @@ static void end(struct pi_spot *s)
     posse_error error = {.struct_size = sizeof error};
     const void *data = NULL;
     size_t size = 0;
-    if (posse_exception(s->future, 0, &error) != POSSE_OK) {
-        tell_failure(s->agent, error.message);
+    posse_status status = posse_exception(s->future, 0, &error);
+    if (status == POSSE_OK && error.status == POSSE_OK)
+        status = posse_result(s->future, 0, &data, &size);
+    if (status != POSSE_OK) {
+        if (!give_up(s->agent))
+            tell_failure(s->agent, posse_status_message(status));
+        return;
+    }
+    if (size > PI_REMOTE_BYTES) {
+        pi_work_fail(s, "the result of the task is over " PI_REMOTE_BYTES_TEXT);
         return;
     }
     struct pi_result result = {.number = s->submit.number,
@@ -298,9 +295,7 @@ static void end(struct pi_spot *s)
                                .pid = error.pid,
                                .peak_memory = error.peak_memory,
                                .cpu_ns = error.cpu_ns};
-    if (error.status == POSSE_OK) {
-        (void)posse_result(s->future, 0, &data, &size);
-    } else {
+    if (error.status != POSSE_OK) {
         const char *words = own_words(&error, (enum pi_outcome)result.outcome);
         size = strnlen(words, PI_TEXT_SIZE - 1);
         data = memcpy(s->text, words, size);
@@ -311,10 +306,11 @@ static void end(struct pi_spot *s)
 
 void pi_work_next(struct pi_spot *s)
 {
-    if (s->state != PI_BUSY || pi_spot_writes(s) || pi_told_next(s))
+    if (s->state != PI_BUSY || pi_spot_writes(s))
         return;
-    if (s->unheard)
-        end_unheard(s, "no memory for a message of the task");
-    else if (s->ended)
+    posse_status status = pi_told_next(s);
+    if (status == POSSE_NO_MEMORY)
+        pi_work_fail(s, "no memory for a message of the task");
+    else if (status != POSSE_OK && s->ended)
         end(s);
 }

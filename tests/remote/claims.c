@@ -5,12 +5,7 @@
 #include "base/tuning.h"
 #include "remote/net.h"
 
-#include <posse_progress.h>
-
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define MB ((size_t)1 << 20)
@@ -184,72 +179,4 @@ TEST(a_claimed_greeting_takes_no_memory, UNSANITIZED(PROCESSES))
     close(listener);
     (void)end_of(agent);
     end_hand(&hand);
-}
-
-/* ---- an agent without memory ---- */
-
-/* Of address space, as rlimits count. */
-static rlim_t memory_of(pid_t pid)
-{
-    char path[40];
-    unsigned long pages = 0;
-    snprintf(path, sizeof path, "/proc/%ld/statm", (long)pid);
-    FILE *statm = fopen(path, "re");
-    assert_non_null(statm);
-    assert_int_equal(fscanf(statm, "%lu", &pages), 1);
-    (void)fclose(statm);
-    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
-}
-
-/* From now on the agent gets 4 MB more at most. The processes of its pool have their own limit. */
-static struct hand limited_hand(pid_t *agent)
-{
-    posse_options options = plain();
-    options.message_memory = 8 * MB;
-    struct hand hand = make_by_hand(1, options);
-    *agent = start_agent(&hand, 1);
-    (void)take_long(submitted_long(hand.pool, sleep_task, 100)); /* its threads have stacks now */
-    const rlim_t most = memory_of(*agent) + 4 * MB;
-    const struct rlimit limit = {most, most};
-    assert_int_equal(prlimit(*agent, RLIMIT_AS, &limit, NULL), 0);
-    return hand;
-}
-
-/* The task fails, and the agent goes on. */
-static void assert_fails(struct hand *hand, posse_future future, const char *words)
-{
-    posse_error error = take_error(future, POSSE_TASK_FAILED);
-    scene_is("%s", error.message);
-    assert_non_null(strstr(error.message, words));
-    assert_int_equal(error.attempt, 1);
-    assert_int_equal(take_long(submitted_long(hand->pool, square_task, 4)), 16);
-}
-
-TEST(an_agent_without_memory_for_an_argument_goes_on, UNSANITIZED(PROCESSES))
-{
-    static const char arg[16 * MB];
-    pid_t agent;
-    struct hand hand = limited_hand(&agent);
-    for (size_t size = sizeof arg; size >= 8 * MB; size /= 2)
-        assert_fails(&hand, submitted(hand.pool, code_task, arg, size),
-                     "no memory for the argument of the task");
-    end_hand(&hand);
-    assert_int_equal(end_of(agent), 0);
-}
-
-static int tell_large_task(posse_task *task, const void *arg, size_t size)
-{
-    static const char message[6 * MB];
-    return posse_task_emit(task, message, sizeof message) == POSSE_OK ? 0 : 1;
-}
-
-TEST(an_agent_without_memory_for_a_message_goes_on, UNSANITIZED(PROCESSES))
-{
-    pid_t agent;
-    struct hand hand = limited_hand(&agent);
-    for (int i = 0; i < 3; i++)
-        assert_fails(&hand, submitted(hand.pool, tell_large_task, NULL, 0),
-                     "no memory for a message of the task");
-    end_hand(&hand);
-    assert_int_equal(end_of(agent), 0);
 }

@@ -41,7 +41,10 @@ void peer_say_plain(int fd, unsigned kind)
 static int64_t read_head(struct pi_inbox *in)
 {
     struct pi_submit submit;
+    struct pi_result result;
     struct pi_join join;
+    if (in->frame.kind == PI_RESULT)
+        return pi_result_read(&in->head, &result) ? (int64_t)result.outcome : -1;
     if (in->frame.kind == PI_SUBMIT)
         return pi_submit_read(&in->head, &submit) ? (int64_t)submit.number : -1;
     if (in->frame.kind == PI_JOIN)

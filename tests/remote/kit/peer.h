@@ -12,7 +12,7 @@ void peer_token(const struct hand *hand, unsigned char token[PI_TOKEN_SIZE]);
 void peer_say(int fd, const struct pi_envelope *envelope, const void *tail, size_t size);
 void peer_say_plain(int fd, unsigned kind);
 /* Reads until a whole message of that kind has come, and nothing else; of SUBMIT the number, of
- * JOIN whether the agent has a pool. Asserts. */
+ * JOIN whether the agent has a pool, of RESULT the outcome. Asserts. */
 uint64_t peer_await(int fd, unsigned kind);
 /* The same; -1: the connection has ended, or brought something else. */
 int64_t peer_try(int fd, unsigned kind);
