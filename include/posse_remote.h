@@ -142,15 +142,15 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * initializer and finalizer (with a copy of their argument; both together at most 32 MiB),
  * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix,
  * and max_memory, which also holds for this pool. When the pool has ended, or the program is dead,
- * an agent runs the finalizers before it ends, for a minute at most. A launcher other than ssh ends
- * the agents that it has started after three seconds. posse_shutdown and posse_destroy wait for
- * none of that. A place takes tasks when a worker of its agent has run the initializer. If three
- * workers of an agent fail in it in a row, the executor is broken, as any would be. All others hold
- * for this pool, whose workers are places: a worker that runs no task of its own.
- * options.max_workers is the number of places, by default those of `nodes` together, at most
- * POSSE_MAX_WORKERS; agents beyond that are spare. It does not wait for agents. Nothing is
- * launched, and token_file is not there, before all else has gone well. posse_last_error has words
- * only where posse_create refuses.
+ * an agent runs the finalizers before it ends, for a minute at most. Launchers other than ssh end
+ * the agents that they have started after 2.5 to 3 seconds. posse_shutdown and posse_destroy wait
+ * for none of that. What finalizers write to stderr then is lost, and by ssh may raise SIGPIPE. A
+ * place takes tasks when a worker of its agent has run the initializer. If three workers of an agent
+ * fail in it in a row, the executor is broken, as any would be. All others hold for this pool, whose
+ * workers are places: a worker that runs no task of its own. options.max_workers is the number of
+ * places, by default those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond that are
+ * spare. It does not wait for agents. Nothing is launched, and token_file is not there, before all
+ * else has gone well. posse_last_error has words only where posse_create refuses.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
  * autopsy; this program has no build-id (ld --build-id); or the initializer or the finalizer is in
  * none of its libraries that have one.

@@ -290,7 +290,7 @@
 #define PI_RELAY_NAP_NS (1 * PI_MS)
 #define PI_RELAY_IDLE_NAP_NS (8 * PI_MS)
 #define PI_RELAY_LEAST_NAP_NS (PI_MS / 50)
-/* Told to stop, an agent has that long to end before it is killed. */
-#define PI_RELAY_GRACE_MS 500
+/* Told to stop, an agent has that long to end before it is killed: for its finalizers. */
+#define PI_RELAY_GRACE_MS 2500
 /* Descriptors that posse-relay and MPI need beside those of connections. */
 #define PI_RELAY_OTHER_FDS 256
