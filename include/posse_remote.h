@@ -29,8 +29,8 @@
  * the program (see posse_runner.h). posse_task_executor and posse_task_worker are those of the
  * agent's own pool, with options of its own but for those that are named below.
  *
- * A task fails, with words, if there is no memory for its argument in its agent, or for a message or
- * the result on the way, or if the argument or the result is over 64 GiB.
+ * A task fails, with words, if there is no memory for its argument in its agent, or for a message
+ * or the result on the way, or if the argument or the result is over 64 GiB.
  *
  * What a task says by posse_task_progress and posse_task_emit reaches its future: messages in
  * order, whole, and before its end; of its progress the last value, some 20 times a second and at
@@ -121,8 +121,8 @@ typedef struct posse_remote_options {
      * LOCAL, NONE: NULL. */
     const char *command;
     /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
-     * needs it. It replaces a file of that name, at once. When the pool has ended, in any way, a
-     * process of its own removes it a moment later, unless something else stands there by then. */
+     * needs it. It replaces a file of that name, at once. At the end of the pool a process of its
+     * own removes it, unless something else stands there by then; posse_destroy waits for that. */
     const char *token_file;
     /* A node that answers nothing for so long is lost, over TCP and by ssh (there rounded up to a
      * multiple of three seconds); 0: 10000; else at least 1000. An agent gives the program up after
@@ -144,13 +144,13 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * and max_memory, which also holds for this pool. When the pool has ended, or the program is dead,
  * an agent runs the finalizers before it ends, for a minute at most. Launchers other than ssh end
  * the agents that they have started after 2.5 to 3 seconds. posse_shutdown and posse_destroy wait
- * for none of that. What finalizers write to stderr then is lost, and by ssh may raise SIGPIPE. A
- * place takes tasks when a worker of its agent has run the initializer. If three workers of an agent
- * fail in it in a row, the executor is broken, as any would be. All others hold for this pool, whose
- * workers are places: a worker that runs no task of its own. options.max_workers is the number of
- * places, by default those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond that are
- * spare. It does not wait for agents. Nothing is launched, and token_file is not there, before all
- * else has gone well. posse_last_error has words only where posse_create refuses.
+ * for none of that. What finalizers write to stderr then is lost, and by ssh may raise SIGPIPE.
+ * A place takes tasks when a worker of its agent has run the initializer. If three workers of an
+ * agent fail in it in a row, the executor is broken, as any would be. All others hold for this
+ * pool, whose workers are places: a worker that runs no task of its own. options.max_workers is the
+ * number of places, by default those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond
+ * that are spare. It does not wait for agents. Nothing is launched, and token_file is not made,
+ * before all else has gone well. posse_last_error has words only where posse_create refuses.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
  * autopsy; this program has no build-id (ld --build-id); or the initializer or the finalizer is in
  * none of its libraries that have one.
@@ -159,8 +159,8 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * POSSE_INVALID: an address, a launcher, nodes, places, silence_ms, command or struct_size is not
  * valid; POSSE_LAUNCH_SSH has a unix socket; there is no batch job; POSSE_LAUNCH_NONE has no
  * token_file; or this process was started as an agent, and main has not called posse_remote_main.
- * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, or the file
- * of nodes cannot be read. */
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, token_file
+ * cannot be written, or the file of nodes cannot be read. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,
                                                        posse_remote_options *remote,
                                                        posse_executor **executor);

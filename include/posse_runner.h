@@ -90,8 +90,9 @@ typedef struct posse_runner {
      * Otherwise the executor breaks. */
     posse_status (*ready)(void *context, posse_place *place);
     void *context;
-    /* Called once when all workers have ended or were killed, also if the program has died, but not
-     * if the supervisor was killed; NULL: nothing is called. It runs in the supervisor, and
+    /* Called once when all workers have ended or were killed (these may still run for a moment),
+     * also if the program has died, but not if the supervisor was killed; if posse_create fails, it
+     * may or may not be called. NULL: nothing is called. It runs in the supervisor, and
      * posse_destroy waits for it. Processes that the program has forked since may have copies of
      * its descriptors: here a runner can shut sockets down, which ends all copies. */
     void (*ended)(void *context);

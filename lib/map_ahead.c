@@ -140,6 +140,12 @@ static long time_limit(const posse_map_iter *m, size_t n)
 /* A chunk that can run again in parts has no retries. */
 static bool may_split(const posse_map_iter *m, size_t n) { return m->job.on_lost && n > 1; }
 
+/* Of memory. */
+static bool is_short(posse_status status)
+{
+    return status == POSSE_NO_MEMORY || status == POSSE_SYSTEM;
+}
+
 posse_status pi_map_submit(posse_map_iter *m, struct pi_flight *flight, unsigned flags)
 {
     struct pi_chunk chunk = m->chunk;
@@ -163,6 +169,17 @@ posse_status pi_map_submit(posse_map_iter *m, struct pi_flight *flight, unsigned
     return pi_submit(m->executor, &job, pi_chunk_write, &flight->sub.future);
 }
 
+posse_status pi_map_submit_patiently(posse_map_iter *m, struct pi_flight *flight, uint64_t ns)
+{
+    uint64_t until = pi_os_now() + ns;
+    posse_status status = pi_map_submit(m, flight, 0);
+    while (is_short(status) && pi_os_now() < until && !pi_destroying(m->executor)) {
+        pi_os_sleep(PI_RETRY_NS);
+        status = pi_map_submit(m, flight, 0);
+    }
+    return status;
+}
+
 /* Submits the next n items. Waits for room in the queue only if no chunk is on its way. The spare
  * flight stays where it is until the chunk is on its way, as a task that runs inside submit may
  * leave. */
@@ -171,7 +188,8 @@ static posse_status launch(posse_map_iter *m, size_t n)
     if (!m->spare && !(m->spare = malloc(sizeof *m->spare)))
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
     *m->spare = (struct pi_flight){.first = m->taken, .count = n, .ran = n};
-    posse_status status = pi_map_submit(m, m->spare, m->oldest ? POSSE_NO_WAIT : 0);
+    posse_status status = m->oldest ? pi_map_submit(m, m->spare, POSSE_NO_WAIT)
+                                    : pi_map_submit_patiently(m, m->spare, PI_MAP_PATIENCE_NS);
     if (status != POSSE_OK)
         return status;
     if (m->staged && may_split(m, n)) {
@@ -217,8 +235,7 @@ posse_status pi_map_fill(posse_map_iter *m, size_t ahead)
             m->end = POSSE_END;
         return POSSE_OK;
     }
-    bool later = status == POSSE_FULL || status == POSSE_TIMEOUT || status == POSSE_NO_MEMORY ||
-                 status == POSSE_SYSTEM;
+    bool later = status == POSSE_FULL || status == POSSE_TIMEOUT || is_short(status);
     if (!later || !m->oldest)
         end(m, status);
     return status;

@@ -61,7 +61,7 @@ static bool run_first(posse_map_iter *m, struct pi_flight *lost, size_t n)
     struct pi_flight *part = m->spare;
     *part = (struct pi_flight){.first = lost->first, .count = n, .ran = n, .runs = lost->runs + 1};
     pi_map_find_items(m, lost->staged, lost->first);
-    if (pi_map_submit(m, part, 0) != POSSE_OK)
+    if (pi_map_submit_patiently(m, part, PI_SPLIT_PATIENCE_NS) != POSSE_OK)
         return false;
     if (n > 1 && lost->staged) {
         part->staged = lost->staged;

@@ -91,10 +91,9 @@
 #define PI_FIRST_SLOTS 256u
 #define PI_MAX_NEW_SLOTS 4096u
 #define PI_NEW_PARKERS 64u
-/* A ring's memory that is just being given back is waited for, and units that are just being freed:
- * a second, in steps of PI_RETRY_NS. */
+/* A ring's memory that is just being given back is waited for: a second, in steps of
+ * PI_RETRY_NS. */
 #define PI_MAX_RING_WAITS 1000
-#define PI_MAX_UNIT_WAITS 1000
 /* Bytes of blocks, and groups of slots, that an idle executor keeps: the next tasks need some. */
 #define PI_KEPT_BYTES ((uint64_t)2 << 20)
 #define PI_KEPT_GROUPS 16u
@@ -202,6 +201,10 @@
 /* A source whose last chunks came that fast is asked without looking at results in between. */
 #define PI_QUICK_NS (1 * PI_MS)
 #define PI_QUICK_CHUNKS 64
+/* So long a map tries to submit a chunk while a worker may be about to free memory: when no chunk
+ * is on its way, and a part of a lost one. */
+#define PI_MAP_PATIENCE_NS (1 * PI_SECOND)
+#define PI_SPLIT_PATIENCE_NS (20 * PI_MS)
 /* Chunks behind a lost one that an ordered map splits at the same time, if they are lost, too. */
 #define PI_SPLIT_AHEAD 64
 
@@ -276,6 +279,8 @@
 /* Of a file of hosts: the bytes of a line, and lines. */
 #define PI_HOST_LINE 1024
 #define PI_HOST_LINES 1000000
+/* So long the end of a pool waits at most until the file with the token is removed. */
+#define PI_KEEPER_MS 10000
 /* Until SIGTERM, and from there to SIGKILL, for launchers; and between two looks. */
 #define PI_LAUNCHER_GRACE_MS 3000
 #define PI_LAUNCHER_LOOK_MS 20

@@ -3,10 +3,9 @@
  * Blocks of the arena: finding memory for a new one, and the bytes of one that a reference names.
  * What blocks are, and what is shared, is in core/arena.h. A caller that finds no block looks
  * longer, then gives back all free memory of the arena and looks again, then takes a larger block
- * than it needs, then waits for what others are just freeing, and only then is refused.
+ * than it needs, and only then is refused.
  */
 #include "base/tuning.h"
-#include "os/clock.h"
 #include "pool/block.h"
 #include "pool/commit.h"
 #include "pool/error.h"
@@ -104,63 +103,24 @@ static struct pi_bytes taken(posse_executor *e, size_t size, pi_block_ref ref)
     return block;
 }
 
-static bool is_being_freed(struct pi_arena *arena, uint32_t unit, unsigned owner)
-{
-    uint64_t tag = pi_load_acquire(&arena->units[unit].tag); /* with the end of it, in units.c */
-    bool claimed = pi_tag_kind(tag) == PI_TAG_CLAIMED && !(tag & PI_BARE);
-    (void)owner;
-    return claimed || (pi_tag_kind(tag) == PI_TAG_SPAN && pi_tag_closer(tag) != 0);
-}
-
-/* Whether somebody may be freeing units just now. What a process claimed before it died is freed by
- * the supervisor. */
-static bool any_is_being_freed(posse_executor *e)
-{
-    return pi_units_each(&e->segment.arena, 0, UINT32_MAX, is_being_freed, 0) > 0;
-}
-
-/* No bytes: none was found. */
-static struct pi_bytes find_block(posse_executor *e, unsigned owner, size_t size)
-{
-    unsigned class = pi_size_class_for(size);
-    struct pi_bytes block = {.bytes = NULL};
-    for (int attempt = 0; attempt < 3 && !block.bytes; attempt++) {
-        enum pi_search search = attempt == 0 ? PI_SEARCH_PART : PI_SEARCH_ALL;
-        if (attempt == 2)
-            pi_reclaim_blocks(e, owner);
-        block = taken(e, size,
-                      class < PI_CLASSES ? acquire_small(e, owner, class, search)
-                                         : acquire_large(e, owner, size, search));
-    }
-    if (!block.bytes)
-        block = taken(e, size, pi_span_take_any(&e->segment.arena, class, owner));
-    return block;
-}
-
-/* The same, after a search that found none. Waits for units that somebody is just freeing: so a
- * caller that has seen the end of a task finds the memory of its argument. */
-static struct pi_bytes await_block(posse_executor *e, unsigned owner, size_t size)
-{
-    struct pi_bytes block = {.bytes = NULL};
-    bool more = owner != PI_OWNER_NONE; /* the supervisor waits for nobody */
-    for (int i = 0; i < PI_MAX_UNIT_WAITS && more && !block.bytes; i++) {
-        more = any_is_being_freed(e); /* before the search, which finds what is free by then */
-        if (more)
-            pi_os_sleep(PI_RETRY_NS);
-        block = find_block(e, owner, size);
-    }
-    return block;
-}
-
 posse_status pi_block_acquire(posse_executor *e, unsigned owner, size_t size,
                               struct pi_bytes *block)
 {
+    struct pi_arena *arena = &e->segment.arena;
+    unsigned class = pi_size_class_for(size);
     *block = (struct pi_bytes){.bytes = NULL};
-    if (size > e->segment.arena.max * PI_UNIT)
+    if (size > arena->max * PI_UNIT)
         return pi_refuse(POSSE_TOO_LARGE, "size is over the largest block of shared memory");
-    *block = find_block(e, owner, size);
+    for (int attempt = 0; attempt < 3 && !block->bytes; attempt++) {
+        enum pi_search search = attempt == 0 ? PI_SEARCH_PART : PI_SEARCH_ALL;
+        if (attempt == 2)
+            pi_reclaim_blocks(e, owner);
+        *block = taken(e, size,
+                       class < PI_CLASSES ? acquire_small(e, owner, class, search)
+                                          : acquire_large(e, owner, size, search));
+    }
     if (!block->bytes)
-        *block = await_block(e, owner, size);
+        *block = taken(e, size, pi_span_take_any(arena, class, owner));
     if (block->bytes)
         return POSSE_OK;
     block->ref = 0;

@@ -98,7 +98,7 @@ struct pi_agent {
 /* ---- main.c ---- */
 
 /* In the program: whether this process was started as an agent, and posse_remote_main was not
- * called; false where the system does not tell. It would start agents in turn. */
+ * called; false where the system does not tell. Such a process would start agents in turn. */
 bool pi_main_is_missing(void);
 
 /* ---- agent.c ---- */

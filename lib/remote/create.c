@@ -14,9 +14,10 @@
  *   4  the file gets its name, the launcher       nothing
  *      begins; closes all
  *
- * A failure ends the sockets, and so the launcher and the keeper. So does the supervisor when its
- * pool has ended. It shuts them down, as any process that the program has forked meanwhile has
- * copies. Only a supervisor that is killed leaves them to such processes.
+ * If a step fails, the program shuts the sockets down. When the pool has ended the supervisor does.
+ * To close them is not enough, because processes that the program has forked meanwhile have copies.
+ * If the program dies before step 4 or the supervisor is killed, such a process keeps the launcher,
+ * the keeper and the agents until its end.
  */
 #include "posse_remote.h"
 #include "base/tuning.h"
@@ -25,6 +26,7 @@
 #include "remote/setup.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +152,15 @@ static posse_status fork_launcher(struct pi_making *m)
     return status_of_step(error);
 }
 
+/* The next pool may write a file of that name as soon as this one has ended. */
+static void end_keeper(int keeper)
+{
+    struct pollfd removed = {.fd = keeper, .events = POLLIN};
+    (void)shutdown(keeper, SHUT_WR);
+    (void)poll(&removed, 1, PI_KEEPER_MS); /* the keeper ends, or it is dead */
+    (void)shutdown(keeper, SHUT_RDWR);
+}
+
 /* In the supervisor, as `ended` of a runner. Agents that are not accepted yet would wait. */
 static void end_sockets(void *shared)
 {
@@ -158,7 +169,7 @@ static void end_sockets(void *shared)
     if (r->launcher >= 0)
         (void)shutdown(r->launcher, SHUT_RDWR);
     if (r->keeper >= 0)
-        (void)shutdown(r->keeper, SHUT_RDWR);
+        end_keeper(r->keeper);
     if (r->listener < 0)
         return;
     (void)shutdown(r->listener, SHUT_RDWR);
@@ -180,7 +191,7 @@ static posse_status create(struct pi_making *m, posse_executor **executor)
 static posse_status begin(struct pi_making *m, posse_executor **executor)
 {
     int error = m->file.path ? pi_token_file_name(&m->file) : 0;
-    if (error) {
+    if (error) { /* errno is set last */
         (void)posse_destroy(*executor);
         *executor = NULL;
     } else if (m->shared.launcher >= 0) {
@@ -195,10 +206,12 @@ static void close_fd(int fd)
         close(fd);
 }
 
-/* The supervisor and the workers have their own copies of all. */
-static void free_parts(struct pi_making *m)
+/* The supervisor and the workers have their own copies of all, unless there is no pool. */
+static void free_parts(struct pi_making *m, posse_status status)
 {
     int error = errno;
+    if (status != POSSE_OK)
+        end_sockets(&m->shared);
     close_fd(m->shared.listener);
     close_fd(m->shared.launcher);
     pi_token_file_free(&m->file);
@@ -232,9 +245,7 @@ posse_status posse_remote_create(const posse_options *options, posse_remote_opti
         status = begin(m, executor);
     if (status == POSSE_OK)
         write_address(m, remote);
-    else
-        end_sockets(&m->shared);
-    free_parts(m);
+    free_parts(m, status);
     return status;
 }
 

@@ -6,7 +6,8 @@
  *
  *   the launcher dies     its end of the socket closes, which counts as `ended`; agents go on, and
  *                         end with the program
- *   the program dies      the supervisor and the workers end, and with them the other end
+ *   the pool ends         the supervisor shuts the socket down; the launcher ends the commands
+ *   the program dies      the same, as the pool ends
  *   all commands end      `ended`; if no agent ever came, a proxy breaks the executor
  *
  * Between fork and exec, and in the launcher, only calls that are safe after a fork from threads.
@@ -254,7 +255,7 @@ static bool look(struct pi_commands *all)
 static void wake(int signal) { (void)signal; }
 
 /* False: there is no pool. */
-static bool is_to_begin(int socket)
+static bool await_begin(int socket)
 {
     char byte;
     ssize_t n;
@@ -269,7 +270,7 @@ static _Noreturn void launcher_main(void *commands)
     const struct sigaction action = {.sa_handler = wake}; /* the program may ignore it */
     for (size_t i = 0; i < sizeof all->launch->others / sizeof *all->launch->others; i++)
         (void)close(all->launch->others[i]); /* EBADF does no harm */
-    if (!is_to_begin(all->launch->socket))
+    if (!await_begin(all->launch->socket))
         _exit(0);
     (void)sigaction(SIGCHLD, &action, NULL); /* it is blocked, but in look */
     for (size_t i = 0; i < all->n; i++)

@@ -13,7 +13,7 @@ struct pi_launch {
     char token[2 * PI_TOKEN_SIZE + 1];
     struct pi_shared *shared;
     int others[3]; /* that the launcher closes: they are of the program and its pool; -1: none */
-    int socket;    /* the launcher's end: at its end the program and its pool are gone */
+    int socket;    /* the launcher's end: the pool is gone when the other end is */
 };
 
 /* Forks the launcher, which is no child of the program. When a byte comes it starts the agents, and

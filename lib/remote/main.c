@@ -85,7 +85,8 @@ bool pi_main_is_missing(void)
     ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
     if (fd >= 0)
         close(fd);
-    line[n > 0 ? n : 0] = '\0';
+    n = n > 0 ? n : 0;
+    line[n] = '\0';
     second = line + strlen(line) + 1;
     return second < line + n && strcmp(second, OPTION) == 0;
 }

@@ -19,11 +19,11 @@ struct pi_shared {
     char why[PI_TEXT_SIZE];   /* in words, written before `failed` */
 };
 
-/* What a proxy knows from the program. */
+/* What the workers and the supervisor know from the program. */
 struct pi_remote {
     int listener;
     int launcher; /* its other end is the launcher's; -1: nothing was launched */
-    int keeper;   /* its other end is that of the file with the token; -1: there is none */
+    int keeper;   /* its other end is the keeper's; -1: there is no token_file */
     int silence_ms;
     unsigned char token[PI_TOKEN_SIZE];
     struct pi_modules modules;
@@ -56,6 +56,6 @@ void pi_proxy_hang_up(void);
 /* The head of FAILED is there: the executor breaks when it is asked next whether it is ready. */
 void pi_proxy_note_failure(const struct pi_remote *remote);
 
-/* The two functions of a posse_runner, with a struct pi_remote. */
+/* `ready` and `run` of a posse_runner, with a struct pi_remote. */
 posse_status pi_proxy_ready(void *remote, posse_place *place);
 void pi_proxy_run(void *remote, posse_run *run);

@@ -30,7 +30,6 @@ struct keeper {
     int socket;
 };
 
-/* Between this and unlink nobody replaces it but on purpose. */
 static bool is_ours(const struct pi_token_file *file)
 {
     char there[TOKEN_LENGTH] = "";
@@ -53,6 +52,7 @@ static void keep(void *context)
     (void)unlink(k->file->first);
     if (is_ours(k->file))
         (void)unlink(k->file->path);
+    (void)shutdown(k->socket, SHUT_RDWR); /* all copies: with end_keeper */
     _exit(0);
 }
 
@@ -85,8 +85,12 @@ int pi_token_file_make(struct pi_token_file *file)
     file->first = malloc(size);
     if (!file->first)
         return ENOMEM;
-    if (!pi_token_name(any))
-        return errno;
+    errno = 0;
+    if (!pi_token_name(any)) {
+        free(file->first);
+        file->first = NULL;
+        return errno ? errno : EIO;
+    }
     snprintf(file->first, size, "%s.%.16s", file->path, any);
     int error = start_keeper(file);
     if (error)
@@ -105,7 +109,7 @@ int pi_token_file_name(const struct pi_token_file *file)
     return rename(file->first, file->path) == 0 ? 0 : errno;
 }
 
-/* The keeper would remove it a moment later. */
+/* After a failure the keeper would remove the file, too. */
 void pi_token_file_free(struct pi_token_file *file)
 {
     if (file->first)

@@ -1,4 +1,4 @@
-/* Runs in: worker, and its last call in the supervisor.
+/* Runs in: worker; pi_place_ended in the supervisor.
  *
  * A worker that stands for a place elsewhere (posse_runner.h). It runs no function of the program.
  *

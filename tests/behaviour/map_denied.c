@@ -70,33 +70,13 @@ static void assert_map(posse_executor *pool, long items)
     free((void *)(uintptr_t)input.data);
 }
 
-static void deny_new_memory(posse_executor *pool)
-{
-    program = getpid();
-    assert_map(pool, 1);
-    assert_eventually(stats_of(pool).memory_blocks == 0);
-    denied = true;
-}
-
 /* The memory of one chunk serves those after it, one by one. */
 POOL_TEST(the_map_goes_on_with_the_memory_that_it_has, PROCESSES, 1)
 {
-    deny_new_memory(pool);
+    program = getpid();
+    assert_map(pool, 1);
+    assert_eventually(stats_of(pool).memory_blocks == 0); /* the worker is just freeing it */
+    denied = true;
     assert_map(pool, 4);
     denied = false;
-}
-
-POOL_TEST(a_task_gets_the_memory_of_the_one_before_it, PROCESSES, 1)
-{
-    deny_new_memory(pool);
-    void *arg = calloc(1, ITEM);
-    assert_non_null(arg);
-    for (int i = 0; i < 4; i++) {
-        posse_future future;
-        assert_ok(posse_submit(pool, code_task, arg, ITEM, &future));
-        assert_ok(posse_exception(future, -1, NULL));
-        assert_ok(posse_release(future));
-    }
-    denied = false;
-    free(arg);
 }

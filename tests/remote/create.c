@@ -4,6 +4,7 @@
  */
 #include "remote/kit/remote.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -124,6 +125,7 @@ TEST(a_child_that_was_forked_meanwhile_keeps_nothing, PROCESSES)
     pid_t agent = agent_of(pool);
     assert_int_equal(access(place.token, F_OK), 0);
     assert_ok(posse_destroy(pool));
+    assert_int_not_equal(access(place.token, F_OK), 0);
     assert_eventually(!process_lives(agent) && count_processes() == 1); /* the child */
     assert_place_empties(&place);
     end_forked();
@@ -239,6 +241,7 @@ TEST(a_file_that_cannot_get_its_name, PROCESSES)
     posse_remote_options remote = local(place.directory);
     posse_executor *pool;
     assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_SYSTEM);
+    assert_int_equal(errno, EISDIR);
     assert_null(pool);
     assert_eventually(count_processes() == 0);
     assert_place_empties(&place);
