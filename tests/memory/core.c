@@ -261,8 +261,8 @@ static void assert_small_core(int (*body)(void *), bool piped)
         print_message("the kernel has another root, where it finds no program for the pipe\n");
         skip();
     }
-    int status = run_guarded(
-        (struct guard){.limit = LIMIT, .shm = SHM, .seconds = 35, .body = body, .context = &place});
+    int status =
+        run_guarded((struct guard){.limit = LIMIT, .shm = SHM, .body = body, .context = &place});
     end_place(&place);
     assert_ended_well(status);
 }

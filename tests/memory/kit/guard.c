@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH = 1024, NOT_PERMITTED = 77, SECONDS = 40, NO_GUARD = -1 };
+enum { PATH = 1024, NOT_PERMITTED = 77, SECONDS = 200, NO_GUARD = -1 };
 
 /* ---- the cgroup ---- */
 

@@ -31,7 +31,7 @@ bool comes_down_to(size_t most);
 struct guard {
     size_t limit;    /* of a memory cgroup of its own; 0: none */
     const char *shm; /* options of a /dev/shm of its own; NULL: none */
-    long seconds;    /* until it is killed; 0: 40 */
+    long seconds;    /* until it is killed; 0: 200 */
     int (*body)(void *);
     void *context;
 };
