@@ -121,8 +121,9 @@ typedef struct posse_remote_options {
      * LOCAL, NONE: NULL. */
     const char *command;
     /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
-     * needs it. It replaces a file of that name, at once. At the end of the pool a process of its
-     * own removes it, unless something else stands there by then; posse_destroy waits for that. */
+     * needs it. It replaces a file of that name, at once; a device or a link stays. At the end of
+     * the pool a process of its own removes it, unless something else stands there by then;
+     * posse_destroy waits for that. */
     const char *token_file;
     /* A node that answers nothing for so long is lost, over TCP and by ssh (there rounded up to a
      * multiple of three seconds); 0: 10000; else at least 1000. An agent gives the program up after
@@ -160,7 +161,8 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * valid; POSSE_LAUNCH_SSH has a unix socket; there is no batch job; POSSE_LAUNCH_NONE has no
  * token_file; or this process was started as an agent, and main has not called posse_remote_main.
  * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, token_file
- * cannot be written, or the file of nodes cannot be read. */
+ * cannot be written or something other than a file has that name (EEXIST), or the file of nodes
+ * cannot be read. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,
                                                        posse_remote_options *remote,
                                                        posse_executor **executor);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TOKEN_LENGTH (PI_TOKEN_TEXT - 1)
@@ -78,9 +79,18 @@ static int write_all(int fd, const char *token)
     return written ? 0 : errno ? errno : ENOSPC;
 }
 
+/* rename would replace a device, or what a link leads to for others. */
+static bool may_replace(const char *path)
+{
+    struct stat there;
+    return lstat(path, &there) != 0 || S_ISREG(there.st_mode);
+}
+
 int pi_token_file_make(struct pi_token_file *file)
 {
     char any[PI_TOKEN_TEXT];
+    if (!may_replace(file->path))
+        return EEXIST;
     size_t size = strlen(file->path) + 18;
     file->first = malloc(size);
     if (!file->first)

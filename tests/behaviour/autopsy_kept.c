@@ -393,8 +393,11 @@ AUTOPSY_TEST(argument_that_cannot_be_saved, 1)
 {
     posse_future future = submitted(pool, dying_task, "x", 1);
     (void)report_of(future, POSSE_WORKER_LOST);
-    assert_status(posse_autopsy_save(future, "/dev/full"), POSSE_NO_MEMORY);
-    assert_int_equal(errno, ENOSPC);
+    struct stat full; /* some containers have no such device */
+    if (stat("/dev/full", &full) == 0 && S_ISCHR(full.st_mode)) {
+        assert_status(posse_autopsy_save(future, "/dev/full"), POSSE_NO_MEMORY);
+        assert_int_equal(errno, ENOSPC);
+    }
     assert_status(posse_autopsy_save(future, "/nowhere/at/all"), POSSE_SYSTEM);
     assert_status(posse_autopsy_save(future, NULL), POSSE_INVALID);
     assert_ok(posse_release(future));

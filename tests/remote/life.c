@@ -81,6 +81,42 @@ TEST(a_token_file_that_cannot_be_made, PROCESSES)
     assert_null(pool);
 }
 
+/* Neither at once nor when the pool ends. */
+static void assert_stays(char *path, mode_t type)
+{
+    posse_executor *pool;
+    struct stat before, after;
+    posse_remote_options remote = {
+        .struct_size = sizeof remote, .launcher = POSSE_LAUNCH_NONE, .token_file = path};
+    assert_int_equal(lstat(path, &before), 0);
+    assert_int_equal(before.st_mode & S_IFMT, type);
+    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_SYSTEM);
+    assert_int_equal(errno, EEXIST);
+    assert_null(pool);
+    assert_int_equal(lstat(path, &after), 0);
+    assert_true(before.st_ino == after.st_ino);
+}
+
+TEST(only_a_file_is_replaced, PROCESSES)
+{
+    char directory[] = "/tmp/posse-test-XXXXXX", path[64], target[64];
+    assert_non_null(mkdtemp(directory));
+    assert_stays(directory, S_IFDIR);
+    snprintf(path, sizeof path, "%s/fifo", directory);
+    assert_int_equal(mkfifo(path, 0600), 0); /* a device is not made without root */
+    assert_stays(path, S_IFIFO);
+    assert_int_equal(unlink(path), 0);
+    snprintf(target, sizeof target, "%s/target", directory);
+    int fd = open(target, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(symlink(target, path), 0);
+    assert_stays(path, S_IFLNK);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(target), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 TEST(tasks_wait_for_an_agent, PROCESSES)
 {
     struct hand hand = make_by_hand(2, plain());
