@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ static pid_t forked; /* has a copy of all that the program has */
 static int dies_at;  /* that many steps of it are made; 0: all */
 static int steps_made;
 static pid_t dying;
+static bool meets_a_directory; /* another process makes one just before the file gets its name */
 
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
@@ -71,6 +73,8 @@ posse_status __wrap_posse_create(const posse_options *options, posse_executor **
 int __wrap_rename(const char *from, const char *to)
 {
     step();
+    if (meets_a_directory)
+        (void)mkdir(to, 0700);
     return __real_rename(from, to);
 }
 
@@ -234,16 +238,18 @@ TEST(what_posse_create_refuses_has_begun_nothing, PROCESSES)
     assert_place_empties(&place);
 }
 
-/* The name of the file is one of a directory. */
 TEST(a_file_that_cannot_get_its_name, PROCESSES)
 {
     struct place place = make_place();
-    posse_remote_options remote = local(place.directory);
+    posse_remote_options remote = local(place.token);
     posse_executor *pool;
+    meets_a_directory = true;
     assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_SYSTEM);
     assert_int_equal(errno, EISDIR);
+    meets_a_directory = false;
     assert_null(pool);
     assert_eventually(count_processes() == 0);
+    assert_int_equal(rmdir(place.token), 0);
     assert_place_empties(&place);
 }
 
