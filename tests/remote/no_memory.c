@@ -127,7 +127,7 @@ static int telling_task(posse_task *task, const void *arg, size_t size)
     free(bytes);
     for (long i = 0; *(const bool *)arg && i < PATIENCE_MS; i++)
         pause_ms(1);
-    return status;
+    return (int)status;
 }
 
 static void assert_message_fails(const struct hand *hand, bool waits)
