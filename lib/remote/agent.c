@@ -129,15 +129,18 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
     if (poll(fds, (nfds_t)a->n + 1, looks ? PI_CONNECT_AGAIN_MS : -1) > 0)
         serve(a, fds);
     if (looks && a->pool) {
-        pi_work_look(a);
+        pi_agent_pool_look(a);
         look_at_tasks(a);
         write_all(a);
     }
 }
 
-/* Its tasks are killed; then its workers run the finalizer, if they have one. */
+/* Its tasks that run are killed; then its workers run the finalizer, if they have one. */
 static void end(struct pi_agent *a)
 {
+    for (size_t i = 0; i < a->n; i++)
+        pi_work_give_back(&a->spots[i]);
+    write_all(a); /* why it ends */
     for (size_t i = 0; i < a->n; i++)
         pi_spot_close(&a->spots[i]);
     posse_completion_queue_destroy(a->ended);
@@ -167,10 +170,8 @@ int pi_agent_run(struct pi_agent *a)
         }
         sleep_and_serve(a, fds, closed);
     }
-    if (a->spots) {
-        write_all(a); /* why it ends */
+    if (a->spots)
         end(a);
-    }
     free(a->spots);
     free(fds);
     return a->code;

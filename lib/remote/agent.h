@@ -3,12 +3,13 @@
  * Runs in: agent. One thread, which blocks in poll, and while the system finds the addresses of the
  * program's host. No connection that is slow, or being made, holds another up.
  *
- *   agent.c   connects, sleeps, and ends when nobody is there to connect to
- *   connect.c one place connects
- *   spot.c    one place: its connection, and what comes and goes there
- *   work.c    the local pool, and the task of a place
- *   told.c    what that task tells: messages and progress
- *   main.c    posse_remote_main: from the command line to the agent
+ *   agent.c      connects, sleeps, and ends when nobody is there to connect to
+ *   agent_pool.c its pool, and what becomes of its places when workers start or cannot
+ *   connect.c    one place connects
+ *   spot.c       one place: its connection, and what comes and goes there
+ *   work.c       the task of a place
+ *   told.c       what that task tells: messages and progress
+ *   main.c       posse_remote_main: from the command line to the agent
  */
 #pragma once
 
@@ -130,15 +131,22 @@ void pi_agent_seen(struct pi_agent *agent);
 /* Ends the connection, and its task. */
 void pi_spot_close(struct pi_spot *spot);
 
-/* ---- work.c ---- */
+/* ---- agent_pool.c ---- */
 
 /* The first HELLO: makes the pool. False: this program is another build, or has no pool. */
-bool pi_work_prepare(struct pi_agent *agent, struct pi_pack *hello);
+bool pi_agent_pool_prepare(struct pi_agent *agent, struct pi_pack *hello);
 /* Sets WELCOME or PREPARING for a place that was greeted. */
-void pi_work_welcome(struct pi_spot *spot);
+void pi_agent_pool_welcome(struct pi_spot *spot);
 /* Looks whether workers have started for places that wait for them, or never will. Sets what goes
  * from each. */
-void pi_work_look(struct pi_agent *agent);
+void pi_agent_pool_look(struct pi_agent *agent);
+/* The agent ends, as nothing more can run. Sets what goes from each place. */
+void pi_agent_pool_failed(struct pi_agent *agent, const char *why);
+/* The same with the words of the pool, if that is broken. False: it is not. */
+bool pi_agent_pool_gives_up(struct pi_agent *agent);
+
+/* ---- work.c ---- */
+
 /* All of SUBMIT is there. Sets what goes if the task cannot run. */
 void pi_work_begin(struct pi_spot *spot);
 void pi_work_cancel(struct pi_spot *spot, uint64_t number);
@@ -148,6 +156,8 @@ void pi_work_fail(struct pi_spot *spot, const char *words);
 void pi_work_ask(struct pi_spot *spot);
 /* If nothing is on its way from a BUSY place: sets what goes next, if there is something. */
 void pi_work_next(struct pi_spot *spot);
+/* The agent ends: a task that has not begun goes back to the queue. */
+void pi_work_give_back(struct pi_spot *spot);
 /* Kills the task of a place whose connection has ended. */
 void pi_work_drop(struct pi_spot *spot);
 

@@ -110,7 +110,7 @@ static void welcome(struct pi_spot *s)
 {
     struct pi_pack hello = {.at = (unsigned char *)s->tail, .size = s->tail_got};
     bool first = !s->agent->pool;
-    if (!pi_work_prepare(s->agent, &hello)) {
+    if (!pi_agent_pool_prepare(s->agent, &hello)) {
         refuse(s);
         return;
     }
@@ -119,7 +119,7 @@ static void welcome(struct pi_spot *s)
         return;
     }
     s->agent->welcomed = true;
-    pi_work_welcome(s);
+    pi_agent_pool_welcome(s);
 }
 
 /* False: there is no memory, and the tail is no argument. Of an argument nothing is kept then. */

@@ -7,106 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- the pool ---- */
-
-static posse_status make_pool(struct pi_agent *a, const struct pi_setup *setup)
-{
-    posse_options options = {.struct_size = sizeof options, .max_workers = (long)a->n};
-    if (!pi_setup_apply(setup, &a->modules, &options))
-        return POSSE_NOT_LOADED;
-    a->initializes = options.initializer;
-    a->message_memory = setup->message_memory;
-    a->silence_ms = (int)setup->silence_ms;
-    posse_status status = posse_create(&options, &a->pool);
-    a->finalizes = options.finalizer && status == POSSE_OK;
-    return status == POSSE_OK ? posse_completion_queue_create(&a->ended) : status;
-}
-
-bool pi_work_prepare(struct pi_agent *a, struct pi_pack *hello)
-{
-    struct pi_setup setup;
-    if (a->pool)
-        return true; /* of the same program, as it had the token */
-    if (!pi_modules_match(hello, &a->modules, a->why))
-        return false;
-    bool whole = pi_setup_read(hello, &setup) && hello->used == hello->size;
-    posse_status status = whole ? make_pool(a, &setup) : POSSE_INVALID;
-    if (!whole)
-        snprintf(a->why, sizeof a->why, "the options of the pool are damaged");
-    else if (status != POSSE_OK)
-        snprintf(a->why, sizeof a->why, "no pool here: %.200s",
-                 posse_last_error()[0] ? posse_last_error() : posse_status_message(status));
-    return status == POSSE_OK;
-}
-
-/* ---- its workers ---- */
-
-/* How many places the workers that have started can serve. */
-static uint64_t count_started(const struct pi_agent *a)
-{
-    posse_stats stats = {.struct_size = sizeof stats};
-    if (!a->initializes || posse_get_stats(a->pool, &stats) != POSSE_OK)
-        return a->n;
-    return stats.workers_idle + stats.running;
-}
-
-static uint64_t count_welcomed(const struct pi_agent *a)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < a->n; i++)
-        n += a->spots[i].state >= PI_IDLE;
-    return n;
-}
-
-void pi_work_welcome(struct pi_spot *s)
-{
-    bool started = count_welcomed(s->agent) < count_started(s->agent);
-    pi_plain_write(&s->out, started ? PI_WELCOME : PI_PREPARING, 0);
-    s->state = started ? PI_IDLE : PI_GREETED;
-}
-
-/* The initializer has failed again and again: the program's executor breaks as this pool does. */
-static void tell_failure(struct pi_agent *a, const char *why)
-{
-    if (a->code >= 0)
-        return;
-    snprintf(a->why, sizeof a->why, "%.250s", why);
-    a->code = 1;
-    for (size_t i = 0; i < a->n; i++) {
-        struct pi_spot *s = &a->spots[i];
-        if (!a->initializes || s->state < PI_GREETED || pi_spot_writes(s))
-            continue;
-        pi_plain_write(&s->out, PI_POOL_FAILED, strlen(a->why));
-        s->out_tail = a->why;
-        s->out_tail_size = strlen(a->why);
-    }
-}
-
-/* True: the pool is broken. */
-static bool give_up(struct pi_agent *a)
-{
-    posse_error error = {.struct_size = sizeof error};
-    bool broken = posse_why_broken(a->pool, &error) == POSSE_OK && error.status == POSSE_BROKEN;
-    if (broken)
-        tell_failure(a, error.message);
-    return broken;
-}
-
-void pi_work_look(struct pi_agent *a)
-{
-    if (!a->initializes || count_welcomed(a) == a->n || give_up(a))
-        return;
-    uint64_t left = count_started(a), welcomed = count_welcomed(a);
-    for (size_t i = 0; i < a->n && welcomed < left; i++) {
-        struct pi_spot *s = &a->spots[i];
-        if (s->state != PI_GREETED || pi_spot_writes(s))
-            continue;
-        welcomed++;
-        s->state = PI_IDLE;
-        pi_plain_write(&s->out, PI_WELCOME, 0);
-    }
-}
-
 /* ---- what goes ---- */
 
 static void answer(struct pi_spot *s, const struct pi_result *result, const void *bytes,
@@ -148,13 +48,23 @@ static bool translate(struct pi_spot *s)
 static void decline(struct pi_spot *s, posse_status status)
 {
     const struct pi_result result = {.number = s->submit.number, .outcome = PI_NOT_BEGUN};
-    bool broken = give_up(s->agent);
+    bool broken = pi_agent_pool_gives_up(s->agent);
     s->future = (posse_future){.executor = NULL};
     if (broken && s->agent->initializes)
         return; /* the program hears that instead */
     if (!broken)
         snprintf(s->agent->why, sizeof s->agent->why, "%s", posse_status_message(status));
     s->agent->code = 1;
+    answer(s, &result, NULL, 0);
+}
+
+void pi_work_give_back(struct pi_spot *s)
+{
+    const struct pi_result result = {.number = s->submit.number, .outcome = PI_NOT_BEGUN};
+    if (s->state != PI_BUSY || pi_spot_writes(s) || posse_cancel(s->future) != POSSE_OK)
+        return;
+    (void)posse_release(s->future);
+    s->future = (posse_future){.executor = NULL};
     answer(s, &result, NULL, 0);
 }
 
@@ -279,8 +189,8 @@ static void end(struct pi_spot *s)
     if (status == POSSE_OK && error.status == POSSE_OK)
         status = posse_result(s->future, 0, &data, &size);
     if (status != POSSE_OK) {
-        if (!give_up(s->agent))
-            tell_failure(s->agent, posse_status_message(status));
+        if (!pi_agent_pool_gives_up(s->agent))
+            pi_agent_pool_failed(s->agent, posse_status_message(status));
         return;
     }
     if (size > PI_REMOTE_BYTES) {

@@ -164,6 +164,23 @@ TEST(an_agent_whose_pool_breaks_idle_costs_nothing, PROCESSES)
     assert_another_runs(&hand, future);
 }
 
+/* Its worker is stopped, so the agent's pool breaks with a task that nothing has claimed. */
+TEST(a_task_that_waits_in_a_pool_that_breaks_has_not_begun, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t first = start_agent(&hand, 1);
+    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    assert_int_equal(kill(worker, SIGSTOP), 0);
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    assert_eventually(posse_running(future)); /* its proxy has it */
+    pause_ms(100);                            /* and so, most often, has the agent */
+    assert_int_equal(kill(supervisor, SIGKILL), 0);
+    int how = end_of(first);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    assert_another_runs(&hand, future);
+}
+
 TEST(a_spare_agent_takes_over, PROCESSES)
 {
     struct hand hand = make_by_hand(1, plain());

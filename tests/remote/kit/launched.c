@@ -48,7 +48,7 @@ static int look_task(posse_task *task, const void *arg, size_t size)
         return 1;
     seen.processors = CPU_COUNT(&usable);
     (void)nanosleep(&rest, NULL);
-    return posse_task_return(task, &seen, sizeof seen);
+    return (int)posse_task_return(task, &seen, sizeof seen);
 }
 
 static void take(posse_executor *pool, posse_future future, struct seen *seen)
