@@ -6,6 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An mpirun of Open MPI that ends removes a directory which another one that starts wants to use, so
+ * each has its own. */
+static char scratch[32];
+
+static void make_scratch(void)
+{
+    snprintf(scratch, sizeof scratch, "/tmp/posse-mpi-XXXXXX");
+    assert_non_null(mkdtemp(scratch));
+    assert_int_equal(setenv("TMPDIR", scratch, 1), 0);
+}
+
+static void remove_scratch(void)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", scratch);
+    assert_int_equal(system(command), 0);
+}
+
 /* `mpirun` is a command, or NULL. */
 static posse_executor *make_by_mpirun(const char *nodes, const char *mpirun)
 {
@@ -18,6 +36,7 @@ static posse_executor *make_by_mpirun(const char *nodes, const char *mpirun)
     snprintf(look, sizeof look, "command -v %s >/dev/null", mpirun ? mpirun : "mpirun");
     if (system(look) != 0)
         skip();
+    make_scratch();
     (void)setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     (void)setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
     assert_ok(posse_remote_create(NULL, &remote, &pool));
@@ -36,6 +55,7 @@ static void run_tasks(const char *mpirun)
     assert_int_equal(error.signal, SIGSEGV);
     assert_int_equal(take_long(submitted_long(pool, square_task, 5)), 25);
     end_remote(pool);
+    remove_scratch();
 }
 
 TEST(agents_of_mpirun, PROCESSES) { run_tasks(NULL); }
@@ -62,6 +82,7 @@ static void break_it(posse_executor *pool, const char *words)
 TEST(what_mpirun_says, PROCESSES)
 {
     break_it(make_by_mpirun("no-such-host.invalid:2", "mpirun.openmpi"), "no-such-host");
+    remove_scratch();
 }
 
 TEST(no_mpirun, PROCESSES)

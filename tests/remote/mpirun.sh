@@ -15,8 +15,11 @@ fail() {
     exit 1
 }
 
-# check NAME COMMAND: what the mpirun that COMMAND runs starts.
+# check NAME COMMAND: what the mpirun that COMMAND runs starts. An mpirun of Open MPI that ends
+# removes a directory which another one that starts wants to use, so each has its own.
 check() {
+    TMPDIR=$(mktemp -d "$scratch/XXXXXX")
+    export TMPDIR
     timeout 120 "$program" mpirun localhost:2,127.0.0.1:1,localhost:2 3 "$2" >"$scratch/out" \
         2>"$scratch/err" || fail "$2"
     sort "$scratch/out" | diff - /dev/fd/3 3<<END >&2 || fail "$2: what runs where"
