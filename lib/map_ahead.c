@@ -10,6 +10,9 @@
 #include "base/tuning.h"
 #include "map.h"
 #include "os/clock.h"
+#include "os/unwind.h"
+#include "pool/backend.h"
+#include "pool/park.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -169,14 +172,25 @@ posse_status pi_map_submit(posse_map_iter *m, struct pi_flight *flight, unsigned
     return pi_submit(m->executor, &job, pi_chunk_write, &flight->sub.future);
 }
 
-posse_status pi_map_submit_patiently(posse_map_iter *m, struct pi_flight *flight, uint64_t ns)
+/* Why nothing more may begin goes before what memory said. */
+static posse_status submit_until(posse_map_iter *m, struct pi_flight *flight, uint64_t until)
 {
-    uint64_t until = pi_os_now() + ns;
     posse_status status = pi_map_submit(m, flight, 0);
-    while (is_short(status) && pi_os_now() < until && !pi_destroying(m->executor)) {
+    while (is_short(status) && pi_os_now() < until && in_time(m)) {
         pi_os_sleep(PI_RETRY_NS);
         status = pi_map_submit(m, flight, 0);
     }
+    return is_short(status) && !in_time(m) ? m->end : status;
+}
+
+posse_status pi_map_submit_patiently(posse_map_iter *m, struct pi_flight *flight, uint64_t ns)
+{
+    posse_status status;
+    pi_call_enter(m->executor);
+    PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor); /* by a task that runs here */
+    status = submit_until(m, flight, pi_os_now() + ns);
+    PI_OS_END_IF_LEFT;
+    pi_call_exit(m->executor);
     return status;
 }
 

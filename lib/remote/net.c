@@ -249,15 +249,14 @@ bool pi_net_send(int fd, const struct pi_net_part parts[2])
     size_t size = parts[0].size + parts[1].size;
     for (size_t sent = 0; sent < size;) {
         struct iovec left[2];
-        size_t skip = sent, n = 0;
+        size_t skip = sent;
         for (int i = 0; i < 2; i++) {
             size_t gone = skip < parts[i].size ? skip : parts[i].size;
             skip -= gone;
-            if (gone < parts[i].size)
-                left[n++] = (struct iovec){.iov_base = (char *)(uintptr_t)parts[i].bytes + gone,
-                                           .iov_len = parts[i].size - gone};
+            left[i] = (struct iovec){.iov_base = (void *)((uintptr_t)parts[i].bytes + gone),
+                                     .iov_len = parts[i].size - gone};
         }
-        struct msghdr message = {.msg_iov = left, .msg_iovlen = n};
+        struct msghdr message = {.msg_iov = left, .msg_iovlen = 2};
         ssize_t done = sendmsg(fd, &message, MSG_NOSIGNAL);
         bool full = done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
         if (done < 0 && errno != EINTR && !(full && await_room(fd)))

@@ -7,6 +7,7 @@
 #include "base/tuning.h"
 #include "core/arena.h"
 #include "os/clock.h"
+#include "pool/pool.h"
 #include "support/maps.h"
 
 #include <errno.h>
@@ -49,6 +50,23 @@ void __wrap_pi_units_free(struct pi_arena *arena, uint32_t head, enum pi_rest re
     __real_pi_units_free(arena, head, rest);
 }
 
+/* Of the thread that opens a map: it sleeps, and may go on. */
+static _Thread_local bool opens;
+static _Atomic bool sleeps, goes_on;
+
+void __real_pi_os_sleep(uint64_t);
+void __wrap_pi_os_sleep(uint64_t);
+void __wrap_pi_os_sleep(uint64_t ns)
+{
+    __real_pi_os_sleep(ns);
+    if (!opens)
+        return;
+    sleeps = true;
+    for (long i = 0; !goes_on && i < PATIENCE_MS; i++)
+        pause_ms(1);
+    __real_pi_os_sleep(200 * PI_MS); /* longer than the rest of posse_destroy, most often */
+}
+
 static posse_input make_input(size_t items)
 {
     char *data = calloc(items, ITEM);
@@ -79,4 +97,57 @@ POOL_TEST(the_map_goes_on_with_the_memory_that_it_has, PROCESSES, 1)
     denied = true;
     assert_map(pool, 4);
     denied = false;
+}
+
+/* ---- what ends the wait for memory ---- */
+
+struct opening {
+    posse_executor *pool;
+    posse_input input;
+    posse_map_iter *map;
+};
+
+static posse_status open_one(void *context)
+{
+    struct opening *o = context;
+    posse_map_job job = map_job(square_item, &o->input, 1, 1);
+    opens = true;
+    return posse_map_open(o->pool, &job, &o->map);
+}
+
+static posse_status let_go(void *pool)
+{
+    const posse_executor *e = pool;
+    for (long i = 0; !pi_destroying(e) && i < PATIENCE_MS; i++)
+        pause_ms(1);
+    goes_on = true;
+    return POSSE_OK;
+}
+
+TEST(posse_destroy_waits_for_a_map_that_waits_for_memory, PROCESSES)
+{
+    struct opening opening = {.pool = make_pool(1), .input = make_input(1)};
+    struct caller opener, helper;
+    denied = true;
+    start_call(&opener, open_one, &opening);
+    assert_eventually(sleeps);
+    start_call(&helper, let_go, opening.pool);
+    assert_ok(posse_destroy(opening.pool));
+    assert_true(opener.returned);
+    assert_status(end_call(&opener), POSSE_SHUT_DOWN);
+    assert_null(opening.map);
+    assert_ok(end_call(&helper));
+    denied = false;
+    free((void *)(uintptr_t)opening.input.data);
+}
+
+POOL_TEST(the_time_of_a_map_ends_its_wait_for_memory, PROCESSES, 1)
+{
+    posse_input input = make_input(1);
+    posse_map_job job = map_job(square_item, &input, 1, 1);
+    job.timeout_ms = 50; /* less than PI_MAP_PATIENCE_NS */
+    denied = true;
+    assert_status(posse_map(pool, &job, NULL), POSSE_TIMEOUT);
+    denied = false;
+    free((void *)(uintptr_t)input.data);
 }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An mpirun of Open MPI that ends removes a directory which another one that starts wants to use, so
- * each has its own. */
+/* An mpirun of Open MPI that ends removes a directory which another one that starts wants to use.
+ * So each has its own. */
 static char scratch[32];
 
 static void make_scratch(void)
