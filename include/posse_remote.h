@@ -21,7 +21,8 @@
  *   the network is        after silence_ms the tasks are killed; an agent that hears nothing more
  *   silent for good       tries for another minute, as the network may come back, and ends
  *   no node is there      tasks wait. If the launcher has ended and no agent ever came, the
- *                         executor is broken, with the launcher's words
+ *                         executor is broken, with the launcher's words. A command that leaves a
+ *                         process with its stderr has not ended while that lives
  *
  * A program and its libraries must be the same build on all nodes, at the same paths; an agent of
  * another build is refused. Tasks find the memory of the agent as it was when it called
@@ -42,7 +43,8 @@
  *
  * posse_create says that a process which adopts orphans becomes the parent of the supervisor. It
  * becomes the parent of the launcher, and of what keeps token_file, too. SIGCHLD reports its end,
- * which may come after posse_destroy; only wait(-1) of the program reaps it. If something kills the
+ * which may come after posse_destroy; only wait(-1) of the program reaps it. Until then the
+ * launcher holds copies of the descriptors that the program had at the call. If something kills the
  * launcher, that process also becomes the parent of what the launcher has started on this machine.
  *
  * Only a process that knows the token of 128 bits may join. It never stands on a command line.
@@ -106,8 +108,9 @@ typedef struct posse_remote_options {
     const char *nodes;
     long places; /* of an entry without a number; 0: the number of usable processors here */
     /* Where agents connect to: "unix:PATH", "unix:@NAME", "HOST:PORT" or, of IPv6, "[ADDRESS]:PORT"
-     * (port 0: any). The file of a unix socket is yours to remove. Of a host with many addresses it
-     * is the first that can be bound. NULL: a unix socket without a name in the file system for
+     * (port 0: any). The file of a unix socket is yours to remove; a NAME is taken until the end of
+     * all processes that the program forked during the call. Of a host with many addresses it is
+     * the first that can be bound. NULL: a unix socket without a name in the file system for
      * LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
      */
     const char *listen;
@@ -121,9 +124,10 @@ typedef struct posse_remote_options {
      * LOCAL, NONE: NULL. */
     const char *command;
     /* The token is written there, for this user alone: for agents by hand, so POSSE_LAUNCH_NONE
-     * needs it. It replaces a file of that name, at once; a device or a link stays. At the end of
-     * the pool a process of its own removes it, unless something else stands there by then;
-     * posse_destroy waits for that. */
+     * needs it. It replaces a file of that name, at once; a device or a link stays, and the call
+     * fails. At the end of the pool a process of its own removes it, unless something else stands
+     * there by then; posse_destroy waits for that, at most 10 s, unless something has killed the
+     * supervisor. */
     const char *token_file;
     /* A node that answers nothing for so long is lost, over TCP and by ssh (there rounded up to a
      * multiple of three seconds); 0: 10000; else at least 1000. An agent gives the program up after
@@ -147,14 +151,15 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * the agents that they have started after 2.5 to 3 seconds. posse_shutdown and posse_destroy wait
  * for none of that. What finalizers write to stderr then is lost, and by ssh may raise SIGPIPE.
  * A place takes tasks when a worker of its agent has run the initializer. If three workers of an
- * agent fail in it in a row, the executor is broken, as any would be. All others hold for this
- * pool, whose workers are places: a worker that runs no task of its own. options.max_workers is the
- * number of places, by default those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond
- * that are spare. It does not wait for agents. Nothing is launched, and token_file is not made,
- * before all else has gone well. posse_last_error has words only where posse_create refuses.
+ * agent fail in it in a row, the executor is broken, as any would be. If an agent's pool breaks for
+ * another reason, that agent ends. All others hold for this pool, whose workers are places: a
+ * worker that runs no task of its own. options.max_workers is the number of places, by default
+ * those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond that are spare. It does not
+ * wait for agents. Nothing is launched, and token_file is not made, before all else has gone well.
+ * posse_last_error has words of this call only where posse_create refuses.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
- * autopsy; this program has no build-id (ld --build-id); or the initializer or the finalizer is in
- * none of its libraries that have one.
+ * autopsy; this program has no build-id (ld --build-id), or there is no /proc; or the initializer
+ * or the finalizer is in none of its libraries that have one.
  * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, arguments over 32 MiB,
  * more than 1000 nodes, or more than POSSE_MAX_WORKERS places on one.
  * POSSE_INVALID: an address, a launcher, nodes, places, silence_ms, command or struct_size is not

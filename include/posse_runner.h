@@ -87,14 +87,16 @@ typedef struct posse_runner {
     /* Called before each task is taken. It must not block.
      * POSSE_OK: a task can run.
      * POSSE_TIMEOUT: not yet.
-     * Otherwise the executor breaks. */
+     * Otherwise the executor breaks.
+     * A worker that dies here is replaced, as often as it happens. */
     posse_status (*ready)(void *context, posse_place *place);
     void *context;
-    /* Called once when all workers have ended or were killed (these may still run for a moment),
-     * also if the program has died, but not if the supervisor was killed; if posse_create fails, it
-     * may or may not be called. NULL: nothing is called. It runs in the supervisor, and
-     * posse_destroy waits for it. Processes that the program has forked since may have copies of
-     * its descriptors: here a runner can shut sockets down, which ends all copies. */
+    /* Called once when all workers have ended or were killed (one that was killed may still run for
+     * a moment), also if the program has died, but not if the supervisor was killed; if
+     * posse_create fails, it may or may not be called. NULL: nothing is called. It runs in the
+     * supervisor, and posse_destroy waits for it. Processes that the program has forked since may
+     * have copies of its descriptors: here a runner can shut sockets down, which ends all copies.
+     * */
     void (*ended)(void *context);
 } posse_runner;
 

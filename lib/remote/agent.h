@@ -47,7 +47,7 @@ struct pi_spot {
 
     /* The tail that comes: memory grows with what has come. */
     bool has_tail;
-    bool drops; /* the tail, as there is no memory for it */
+    bool drops; /* the tail: there is no memory for it */
     char *tail;
     size_t tail_got, tail_room;
 
@@ -140,10 +140,10 @@ void pi_agent_pool_welcome(struct pi_spot *spot);
 /* Looks whether workers have started for places that wait for them, or never will. Sets what goes
  * from each. */
 void pi_agent_pool_look(struct pi_agent *agent);
-/* The agent ends, as nothing more can run. Sets what goes from each place. */
-void pi_agent_pool_failed(struct pi_agent *agent, const char *why);
-/* The same with the words of the pool, if that is broken. False: it is not. */
-bool pi_agent_pool_gives_up(struct pi_agent *agent);
+bool pi_agent_pool_is_broken(const struct pi_agent *agent);
+/* The pool runs nothing more, so the agent ends: with the words of the pool if it is broken, else
+ * of the status. If the initializer is the reason, sets FAILED for the program from each place. */
+void pi_agent_pool_ended(struct pi_agent *agent, posse_status status);
 
 /* ---- work.c ---- */
 

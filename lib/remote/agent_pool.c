@@ -61,16 +61,12 @@ void pi_agent_pool_welcome(struct pi_spot *s)
     s->state = started ? PI_IDLE : PI_GREETED;
 }
 
-/* The initializer has failed again and again: the program's executor breaks as this pool does. */
-void pi_agent_pool_failed(struct pi_agent *a, const char *why)
+/* The program's executor breaks, as one of this machine would. */
+static void tell_failure(struct pi_agent *a)
 {
-    if (a->code >= 0)
-        return;
-    snprintf(a->why, sizeof a->why, "%.250s", why);
-    a->code = 1;
     for (size_t i = 0; i < a->n; i++) {
         struct pi_spot *s = &a->spots[i];
-        if (!a->initializes || s->state < PI_GREETED || pi_spot_writes(s))
+        if (s->state < PI_GREETED || pi_spot_writes(s))
             continue;
         pi_plain_write(&s->out, PI_POOL_FAILED, strlen(a->why));
         s->out_tail = a->why;
@@ -78,19 +74,39 @@ void pi_agent_pool_failed(struct pi_agent *a, const char *why)
     }
 }
 
-bool pi_agent_pool_gives_up(struct pi_agent *a)
+static bool read_why(const struct pi_agent *a, posse_error *error)
 {
-    posse_error error = {.struct_size = sizeof error};
-    bool broken = posse_why_broken(a->pool, &error) == POSSE_OK && error.status == POSSE_BROKEN;
-    if (broken)
-        pi_agent_pool_failed(a, error.message);
-    return broken;
+    *error = (posse_error){.struct_size = sizeof *error};
+    return posse_why_broken(a->pool, error) == POSSE_OK && error->status == POSSE_BROKEN;
+}
+
+bool pi_agent_pool_is_broken(const struct pi_agent *a)
+{
+    posse_error error;
+    return read_why(a, &error);
+}
+
+void pi_agent_pool_ended(struct pi_agent *a, posse_status status)
+{
+    posse_error error;
+    bool broken = read_why(a, &error);
+    if (a->code >= 0)
+        return;
+    a->code = 1;
+    snprintf(a->why, sizeof a->why, "%.250s",
+             broken ? error.message : posse_status_message(status));
+    if (a->initializes && broken && (error.code != 0 || error.pid > 0))
+        tell_failure(a);
 }
 
 void pi_agent_pool_look(struct pi_agent *a)
 {
-    if (!a->initializes || count_welcomed(a) == a->n || pi_agent_pool_gives_up(a))
+    if (!a->initializes || count_welcomed(a) == a->n)
         return;
+    if (pi_agent_pool_is_broken(a)) {
+        pi_agent_pool_ended(a, POSSE_BROKEN);
+        return;
+    }
     uint64_t left = count_started(a), welcomed = count_welcomed(a);
     for (size_t i = 0; i < a->n && welcomed < left; i++) {
         struct pi_spot *s = &a->spots[i];

@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,11 +154,11 @@ static posse_status fork_launcher(struct pi_making *m)
 }
 
 /* The next pool may write a file of that name as soon as this one has ended. */
-static void end_keeper(int keeper)
+static void await_keeper(int keeper)
 {
     struct pollfd removed = {.fd = keeper, .events = POLLIN};
-    (void)shutdown(keeper, SHUT_WR);
-    (void)poll(&removed, 1, PI_KEEPER_MS); /* the keeper ends, or it is dead */
+    while (poll(&removed, 1, PI_KEEPER_MS) < 0 && errno == EINTR)
+        ;
     (void)shutdown(keeper, SHUT_RDWR);
 }
 
@@ -169,12 +170,14 @@ static void end_sockets(void *shared)
     if (r->launcher >= 0)
         (void)shutdown(r->launcher, SHUT_RDWR);
     if (r->keeper >= 0)
-        end_keeper(r->keeper);
-    if (r->listener < 0)
-        return;
-    (void)shutdown(r->listener, SHUT_RDWR);
-    while ((waiting = pi_net_accept(r->listener, r->silence_ms)) >= 0)
-        close(waiting);
+        (void)shutdown(r->keeper, SHUT_WR);
+    if (r->listener >= 0) {
+        (void)shutdown(r->listener, SHUT_RDWR);
+        while ((waiting = pi_net_accept(r->listener, r->silence_ms)) >= 0)
+            close(waiting);
+    }
+    if (r->keeper >= 0)
+        await_keeper(r->keeper);
 }
 
 static posse_status create(struct pi_making *m, posse_executor **executor)
@@ -224,16 +227,9 @@ static void free_parts(struct pi_making *m, posse_status status)
     errno = error;
 }
 
-posse_status posse_remote_create(const posse_options *options, posse_remote_options *remote,
-                                 posse_executor **executor)
+static posse_status create_all(struct pi_making *m, const posse_options *options,
+                               posse_remote_options *remote, posse_executor **executor)
 {
-    if (!executor)
-        return POSSE_INVALID;
-    *executor = NULL;
-    struct pi_making *m = calloc(1, sizeof *m);
-    if (!m)
-        return POSSE_NO_MEMORY;
-    m->shared.listener = m->shared.launcher = m->shared.keeper = m->file.keeper = -1;
     posse_status status = pi_making_read(m, options, remote);
     if (status == POSSE_OK)
         status = make_parts(m);
@@ -246,6 +242,23 @@ posse_status posse_remote_create(const posse_options *options, posse_remote_opti
     if (status == POSSE_OK)
         write_address(m, remote);
     free_parts(m, status);
+    return status;
+}
+
+posse_status posse_remote_create(const posse_options *options, posse_remote_options *remote,
+                                 posse_executor **executor)
+{
+    int before;
+    if (!executor)
+        return POSSE_INVALID;
+    *executor = NULL;
+    struct pi_making *m = calloc(1, sizeof *m);
+    if (!m)
+        return POSSE_NO_MEMORY;
+    m->shared.listener = m->shared.launcher = m->shared.keeper = m->file.keeper = -1;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before); /* no call is such a point */
+    posse_status status = create_all(m, options, remote, executor);
+    (void)pthread_setcancelstate(before, NULL);
     return status;
 }
 

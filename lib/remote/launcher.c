@@ -7,7 +7,7 @@
  *   the launcher dies     its end of the socket closes, which counts as `ended`; agents go on, and
  *                         end with the program
  *   the pool ends         the supervisor shuts the socket down; the launcher ends the commands
- *   the program dies      the same, as the pool ends
+ *   the program dies      the same, because the pool ends
  *   all commands end      `ended`; if no agent ever came, a proxy breaks the executor
  *
  * Between fork and exec, and in the launcher, only calls that are safe after a fork from threads.
@@ -74,6 +74,9 @@ static char **environment_of(const struct pi_commands *all, const struct pi_comm
     return all->environment;
 }
 
+static const char no_process[] = "the launcher has no process or descriptor for a command\n";
+static const char no_shell[] = "the launcher cannot run sh: its command may be too long\n";
+
 static _Noreturn void run(const struct pi_commands *all, const struct pi_command *c, int input,
                           int errors)
 {
@@ -87,8 +90,10 @@ static _Noreturn void run(const struct pi_commands *all, const struct pi_command
     }
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (set_streams(input, errors))
+    if (set_streams(input, errors)) {
         (void)execve("/bin/sh", words, environment_of(all, c));
+        (void)(write(2, no_shell, sizeof no_shell - 1) == 0);
+    }
     _exit(127);
 }
 
@@ -108,8 +113,6 @@ static void keep(struct pi_command *c, const char *bytes, size_t size)
         c->line[c->length] = '\0'; /* a line without a letter may have been longer */
     }
 }
-
-static const char no_process[] = "the launcher has no process or descriptor for a command\n";
 
 /* A pipe holds the token until the agent reads it. */
 static void start(const struct pi_commands *all, struct pi_command *c)

@@ -60,8 +60,9 @@
  *   a task                        RESULT: LOST with pid, signal and node, or another attempt
  *   an agent, idle                the end of the connection before SUBMIT: nothing is lost, the
  *                                 task goes back to the queue
- *   an agent's pool, before it    RESULT: NOT_BEGUN. The proxy ends the connection, as what it
- *   begins the task               sends from now on may be lost; the task goes back to the queue
+ *   an agent's pool, before it    RESULT: NOT_BEGUN, for each task of which a part has come. The
+ *   begins the task               proxy ends the connection; the task goes back to the queue. What
+ *                                 is sent in the moment of the agent's end is lost
  *   an agent or node, busy        the end of the connection: LOST, or another attempt; messages
  *                                 that have arrived are there
  *   a node, silently              the same, after the time of silence (TCP_USER_TIMEOUT)

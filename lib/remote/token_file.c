@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,15 +32,26 @@ struct keeper {
     int socket;
 };
 
-static bool is_ours(const struct pi_token_file *file)
+static bool is_ours(const char *path, const char *token)
 {
     char there[TOKEN_LENGTH] = "";
-    int fd = open(file->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     bool ours = fd >= 0 && read(fd, there, sizeof there) == (ssize_t)sizeof there &&
-                memcmp(there, file->token, sizeof there) == 0;
+                memcmp(there, token, sizeof there) == 0;
     if (fd >= 0)
         close(fd);
     return ours;
+}
+
+/* The next pool may name its file between the look and the removal. So the file gets its first name
+ * again, and what is another one goes back. */
+static void remove_ours(const struct pi_token_file *file)
+{
+    if (!is_ours(file->path, file->token) || rename(file->path, file->first) != 0)
+        return;
+    if (!is_ours(file->first, file->token))
+        (void)link(file->first, file->path);
+    (void)unlink(file->first);
 }
 
 static void keep(void *context)
@@ -51,8 +63,7 @@ static void keep(void *context)
     while (poll(&end, 1, -1) != 1)
         ;
     (void)unlink(k->file->first);
-    if (is_ours(k->file))
-        (void)unlink(k->file->path);
+    remove_ours(k->file);
     (void)shutdown(k->socket, SHUT_RDWR); /* all copies: with end_keeper */
     _exit(0);
 }
@@ -71,8 +82,14 @@ static int start_keeper(struct pi_token_file *file)
     return error;
 }
 
+/* A write over the limit of the size of files would end the program by SIGXFSZ. */
 static int write_all(int fd, const char *token)
 {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < TOKEN_LENGTH + 1)
+        return EFBIG;
+    if (fchmod(fd, 0600) != 0) /* whatever the umask is */
+        return errno;
     errno = 0;
     bool written =
         write(fd, token, TOKEN_LENGTH) == (ssize_t)TOKEN_LENGTH && write(fd, "\n", 1) == 1;
@@ -86,22 +103,33 @@ static bool may_replace(const char *path)
     return lstat(path, &there) != 0 || S_ISREG(there.st_mode);
 }
 
-int pi_token_file_make(struct pi_token_file *file)
+/* In the same directory, and short: the name of the file may be as long as one can be. NULL: errno
+ * says why. */
+static char *first_name(const char *path)
 {
     char any[PI_TOKEN_TEXT];
+    const char *name = strrchr(path, '/');
+    int directory = name ? (int)(name + 1 - path) : 0;
+    size_t size = (size_t)directory + sizeof ".posse-" + 16;
+    char *first = malloc(size);
+    errno = first ? 0 : ENOMEM;
+    if (first && !pi_token_name(any)) {
+        free(first);
+        errno = errno ? errno : EIO;
+        return NULL;
+    }
+    if (first)
+        snprintf(first, size, "%.*s.posse-%.16s", directory, path, any);
+    return first;
+}
+
+int pi_token_file_make(struct pi_token_file *file)
+{
     if (!may_replace(file->path))
         return EEXIST;
-    size_t size = strlen(file->path) + 18;
-    file->first = malloc(size);
+    file->first = first_name(file->path);
     if (!file->first)
-        return ENOMEM;
-    errno = 0;
-    if (!pi_token_name(any)) {
-        free(file->first);
-        file->first = NULL;
-        return errno ? errno : EIO;
-    }
-    snprintf(file->first, size, "%s.%.16s", file->path, any);
+        return errno;
     int error = start_keeper(file);
     if (error)
         return error;
@@ -116,6 +144,8 @@ int pi_token_file_make(struct pi_token_file *file)
 
 int pi_token_file_name(const struct pi_token_file *file)
 {
+    if (!may_replace(file->path)) /* it may have come meanwhile */
+        return EEXIST;
     return rename(file->first, file->path) == 0 ? 0 : errno;
 }
 

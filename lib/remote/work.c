@@ -43,29 +43,21 @@ static bool translate(struct pi_spot *s)
     return true;
 }
 
-/* The pool is no more, as it is broken or a task has shut it down: the agent ends, and the task
- * goes back to the queue. */
-static void decline(struct pi_spot *s, posse_status status)
+/* The task goes back to the queue. */
+static void answer_not_begun(struct pi_spot *s)
 {
     const struct pi_result result = {.number = s->submit.number, .outcome = PI_NOT_BEGUN};
-    bool broken = pi_agent_pool_gives_up(s->agent);
     s->future = (posse_future){.executor = NULL};
-    if (broken && s->agent->initializes)
-        return; /* the program hears that instead */
-    if (!broken)
-        snprintf(s->agent->why, sizeof s->agent->why, "%s", posse_status_message(status));
-    s->agent->code = 1;
-    answer(s, &result, NULL, 0);
+    if (!pi_spot_writes(s)) /* else the program hears why the pool is broken */
+        answer(s, &result, NULL, 0);
 }
 
 void pi_work_give_back(struct pi_spot *s)
 {
-    const struct pi_result result = {.number = s->submit.number, .outcome = PI_NOT_BEGUN};
     if (s->state != PI_BUSY || pi_spot_writes(s) || posse_cancel(s->future) != POSSE_OK)
         return;
     (void)posse_release(s->future);
-    s->future = (posse_future){.executor = NULL};
-    answer(s, &result, NULL, 0);
+    answer_not_begun(s);
 }
 
 static int64_t now_ns(void)
@@ -115,7 +107,8 @@ void pi_work_begin(struct pi_spot *s)
                      .max_memory = (size_t)s->submit.max_memory,
                      .max_cpu_ms = (long)s->submit.max_cpu_ms,
                      .runs_before = (long)s->submit.runs};
-    posse_status status = posse_submit_with(a->pool, &job, &s->future);
+    posse_status status =
+        a->code < 0 ? posse_submit_with(a->pool, &job, &s->future) : POSSE_SHUT_DOWN;
     if (status == POSSE_OK) {
         s->state = PI_BUSY;
         s->asked = false;
@@ -123,10 +116,12 @@ void pi_work_begin(struct pi_spot *s)
         await_end(s);
         return;
     }
-    if (status == POSSE_BROKEN || status == POSSE_SHUT_DOWN)
-        decline(s, status);
-    else
+    if (status == POSSE_BROKEN || status == POSSE_SHUT_DOWN) {
+        pi_agent_pool_ended(a, status);
+        answer_not_begun(s);
+    } else {
         pi_work_fail(s, posse_last_error()[0] ? posse_last_error() : posse_status_message(status));
+    }
 }
 
 /* A task that has not begun is asked later: a cancel would end it, which the program has not. */
@@ -189,8 +184,10 @@ static void end(struct pi_spot *s)
     if (status == POSSE_OK && error.status == POSSE_OK)
         status = posse_result(s->future, 0, &data, &size);
     if (status != POSSE_OK) {
-        if (!pi_agent_pool_gives_up(s->agent))
-            pi_agent_pool_failed(s->agent, posse_status_message(status));
+        if (status == POSSE_BROKEN && !pi_agent_pool_is_broken(s->agent))
+            pi_work_fail(s, "a task has overwritten the result");
+        else
+            pi_agent_pool_ended(s->agent, status);
         return;
     }
     if (size > PI_REMOTE_BYTES) {

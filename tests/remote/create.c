@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -250,6 +251,36 @@ TEST(a_file_that_cannot_get_its_name, PROCESSES)
     assert_null(pool);
     assert_eventually(count_processes() == 0);
     assert_int_equal(rmdir(place.token), 0);
+    assert_place_empties(&place);
+}
+
+/* ---- a cancelled thread ---- */
+
+struct making {
+    posse_executor *pool;
+    posse_remote_options remote;
+    posse_status status;
+};
+
+static void *cancelled(void *making)
+{
+    struct making *m = making;
+    pthread_cancel(pthread_self()); /* it ends at the first cancellation point */
+    m->status = posse_remote_create(NULL, &m->remote, &m->pool);
+    pthread_testcancel();
+    return NULL;
+}
+
+TEST(the_call_is_no_cancellation_point, PROCESSES)
+{
+    struct place place = make_place();
+    struct making making = {.remote = local(place.token), .status = POSSE_TIMEOUT};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, cancelled, &making), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ok(making.status);
+    (void)agent_of(making.pool);
+    assert_ok(posse_destroy(making.pool));
     assert_place_empties(&place);
 }
 

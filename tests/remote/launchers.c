@@ -71,6 +71,14 @@ TEST(words_behind_a_longer_line, PROCESSES)
                   "no agent has joined: no way");
 }
 
+TEST(a_command_that_is_too_long, PROCESSES)
+{
+    static char command[200000];
+    memset(command, ' ', sizeof command - 1);
+    assert_breaks(launched(command),
+                  "no agent has joined: the launcher cannot run sh: its command may be too long");
+}
+
 TEST(a_launcher_that_is_killed, PROCESSES)
 {
     struct file file = make_file("echo $PPID", "while kill -0 $PPID 2>&-; do sleep 0.05; done");

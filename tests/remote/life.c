@@ -5,117 +5,14 @@
 #include "remote/net.h"
 #include "remote/token.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-TEST(the_token_is_for_its_user, PROCESSES)
-{
-    struct hand hand = make_by_hand(1, plain());
-    struct stat file;
-    assert_int_equal(stat(hand.token, &file), 0);
-    assert_int_equal(file.st_mode & 0777, 0600);
-    assert_true(strncmp(hand.options.address, "127.0.0.1:", 10) == 0);
-    end_hand(&hand);
-}
-
-/* An old file is replaced at once, so one that reads it has the old token or the new one. */
-TEST(a_token_file_of_another_pool_is_replaced_and_stays, PROCESSES)
-{
-    struct hand first = make_by_hand(1, plain()), second = first;
-    struct stat before, after;
-    assert_int_equal(stat(first.token, &before), 0);
-    assert_int_equal(chmod(first.token, 0644), 0);
-    posse_options options = plain();
-    options.max_workers = 1;
-    second.options.token_file = first.token;
-    assert_ok(posse_remote_create(&options, &second.options, &second.pool));
-    assert_int_equal(stat(first.token, &after), 0);
-    assert_true(before.st_ino != after.st_ino);
-    assert_int_equal(after.st_mode & 0777, 0600);
-    assert_ok(posse_destroy(first.pool));
-    pid_t agent = start_agent(&second, 1); /* by the file of the second pool */
-    assert_int_equal(take_long(submitted_long(second.pool, square_task, 4)), 16);
-    end_hand(&second);
-    (void)end_of(agent);
-}
-
-static int program_by_hand(void *context)
-{
-    posse_executor *pool;
-    posse_remote_options remote = {
-        .struct_size = sizeof remote, .launcher = POSSE_LAUNCH_NONE, .token_file = context};
-    REQUIRE(posse_remote_create(NULL, &remote, &pool) == POSSE_OK);
-    pause_ms(PATIENCE_MS);
-    return 0;
-}
-
-TEST(the_token_goes_when_the_program_is_killed, PROCESSES)
-{
-    char directory[] = "/tmp/posse-test-XXXXXX", path[64];
-    assert_non_null(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/token", directory);
-    pid_t program = start_child(program_by_hand, path);
-    assert_eventually(access(path, F_OK) == 0);
-    assert_int_equal(kill(program, SIGKILL), 0);
-    assert_true(WIFSIGNALED(wait_status(program)));
-    assert_eventually(access(path, F_OK) != 0);
-    assert_int_equal(rmdir(directory), 0);
-}
-
-TEST(a_token_file_that_cannot_be_made, PROCESSES)
-{
-    posse_executor *pool;
-    posse_remote_options remote = {.struct_size = sizeof remote, .launcher = POSSE_LAUNCH_NONE};
-    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID); /* no agent can come */
-    remote.token_file = "/nowhere/token";
-    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_SYSTEM);
-    assert_null(pool);
-}
-
-/* Neither at once nor when the pool ends. */
-static void assert_stays(char *path, mode_t type)
-{
-    posse_executor *pool;
-    struct stat before, after;
-    posse_remote_options remote = {
-        .struct_size = sizeof remote, .launcher = POSSE_LAUNCH_NONE, .token_file = path};
-    assert_int_equal(lstat(path, &before), 0);
-    assert_int_equal(before.st_mode & S_IFMT, type);
-    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_SYSTEM);
-    assert_int_equal(errno, EEXIST);
-    assert_null(pool);
-    assert_int_equal(lstat(path, &after), 0);
-    assert_true(before.st_ino == after.st_ino);
-}
-
-TEST(only_a_file_is_replaced, PROCESSES)
-{
-    char directory[] = "/tmp/posse-test-XXXXXX", path[64], target[64];
-    assert_non_null(mkdtemp(directory));
-    assert_stays(directory, S_IFDIR);
-    snprintf(path, sizeof path, "%s/fifo", directory);
-    assert_int_equal(mkfifo(path, 0600), 0); /* a device is not made without root */
-    assert_stays(path, S_IFIFO);
-    assert_int_equal(unlink(path), 0);
-    snprintf(target, sizeof target, "%s/target", directory);
-    int fd = open(target, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    assert_true(fd >= 0);
-    close(fd);
-    assert_int_equal(symlink(target, path), 0);
-    assert_stays(path, S_IFLNK);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(unlink(target), 0);
-    assert_int_equal(rmdir(directory), 0);
-}
 
 TEST(tasks_wait_for_an_agent, PROCESSES)
 {
@@ -126,59 +23,6 @@ TEST(tasks_wait_for_an_agent, PROCESSES)
     assert_int_equal(take_long(future), 16);
     end_hand(&hand);
     assert_int_equal(end_of(agent), 0); /* it ends by itself */
-}
-
-/* A task that has not begun runs in the next agent, and nothing was lost. */
-static void assert_another_runs(struct hand *hand, posse_future future)
-{
-    pid_t agent = start_agent(hand, 1);
-    assert_int_equal(error_of(future).attempt, 1);
-    assert_int_equal(take_long(future), 25);
-    assert_int_equal(stats_of(hand->pool).lost, 0);
-    end_hand(hand);
-    (void)end_of(agent);
-}
-
-TEST(an_agent_that_dies_idle_costs_nothing, PROCESSES)
-{
-    struct hand hand = make_by_hand(1, plain());
-    pid_t first = start_agent(&hand, 1);
-    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
-    kill_agent(first);
-    posse_future future = submitted_long(hand.pool, square_task, 5);
-    assert_status(posse_result(future, 50, NULL, NULL), POSSE_TIMEOUT);
-    assert_another_runs(&hand, future);
-}
-
-TEST(an_agent_whose_pool_breaks_idle_costs_nothing, PROCESSES)
-{
-    struct hand hand = make_by_hand(1, plain());
-    pid_t first = start_agent(&hand, 1);
-    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
-    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
-    assert_int_equal(kill(supervisor, SIGKILL), 0);
-    assert_eventually(!process_lives(worker));
-    posse_future future = submitted_long(hand.pool, square_task, 5);
-    int how = end_of(first);
-    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
-    assert_another_runs(&hand, future);
-}
-
-/* Its worker is stopped, so the agent's pool breaks with a task that nothing has claimed. */
-TEST(a_task_that_waits_in_a_pool_that_breaks_has_not_begun, PROCESSES)
-{
-    struct hand hand = make_by_hand(1, plain());
-    pid_t first = start_agent(&hand, 1);
-    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
-    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
-    assert_int_equal(kill(worker, SIGSTOP), 0);
-    posse_future future = submitted_long(hand.pool, square_task, 5);
-    assert_eventually(posse_running(future)); /* its proxy has it */
-    pause_ms(100);                            /* and so, most often, has the agent */
-    assert_int_equal(kill(supervisor, SIGKILL), 0);
-    int how = end_of(first);
-    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
-    assert_another_runs(&hand, future);
 }
 
 TEST(a_spare_agent_takes_over, PROCESSES)

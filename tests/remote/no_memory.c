@@ -183,7 +183,7 @@ TEST(an_enormous_argument_fails_its_task, PROCESSES)
 }
 
 /* The program is linked with --wrap=posse_result, also as an agent: a result of that size counts as
- * enormous, as no test has memory for one. */
+ * enormous. No test has memory for one. */
 #define AS_ENORMOUS ((size_t)4321)
 
 posse_status __real_posse_result(posse_future future, long ms, const void **data, size_t *size);

@@ -1,0 +1,163 @@
+/* agent_pool.c - an agent whose pool breaks ends: what has begun there is lost, nothing else. */
+#include "remote/kit/remote.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- tasks that have not begun ---- */
+
+/* A task that has not begun runs in the next agent, and nothing was lost. */
+static void assert_another_runs(struct hand *hand, posse_future future)
+{
+    pid_t agent = start_agent(hand, 1);
+    assert_int_equal(error_of(future).attempt, 1);
+    assert_int_equal(take_long(future), 25);
+    assert_int_equal(stats_of(hand->pool).lost, 0);
+    end_hand(hand);
+    (void)end_of(agent);
+}
+
+TEST(an_agent_that_dies_idle_costs_nothing, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t first = start_agent(&hand, 1);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
+    kill_agent(first);
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    assert_status(posse_result(future, 50, NULL, NULL), POSSE_TIMEOUT);
+    assert_another_runs(&hand, future);
+}
+
+TEST(an_agent_whose_pool_breaks_idle_costs_nothing, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t first = start_agent(&hand, 1);
+    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    assert_int_equal(kill(supervisor, SIGKILL), 0);
+    assert_eventually(!process_lives(worker));
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    int how = end_of(first);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    assert_another_runs(&hand, future);
+}
+
+/* Its worker is stopped, so the agent's pool breaks with a task that nothing has claimed. */
+TEST(a_task_that_waits_in_a_pool_that_breaks_has_not_begun, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t first = start_agent(&hand, 1);
+    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    assert_int_equal(kill(worker, SIGSTOP), 0);
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    assert_eventually(posse_running(future)); /* its proxy has it */
+    pause_ms(100);                            /* and so, most often, has the agent */
+    assert_int_equal(kill(supervisor, SIGKILL), 0);
+    int how = end_of(first);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    assert_another_runs(&hand, future);
+}
+
+/* How many connections of this machine to that port have bytes that nobody has read. */
+static size_t count_unread(const char *address)
+{
+    unsigned long port = strtoul(strrchr(address, ':') + 1, NULL, 10), remote, unread;
+    char line[512];
+    size_t n = 0;
+    FILE *table = fopen("/proc/net/tcp", "re");
+    assert_non_null(table);
+    while (fgets(line, sizeof line, table))
+        n += sscanf(line, "%*s %*s %*[^:]:%lx %*x %*[^:]:%lx", &remote, &unread) == 2 &&
+             remote == port && unread > 0;
+    (void)fclose(table);
+    return n;
+}
+
+static int size_task(posse_task *task, const void *arg, size_t size)
+{
+    return return_long(task, (long)size);
+}
+
+/* The agent finds that its pool is broken by a task. The others are on their way then, and large,
+ * so the agent has not read them to their end. */
+TEST(all_tasks_of_an_agent_whose_pool_is_broken_go_back, PROCESSES)
+{
+    enum { PLACES = 3 };
+    static char bytes[8 << 20];
+    struct hand hand = make_by_hand(PLACES, plain());
+    posse_future futures[PLACES];
+    pid_t first = start_agent(&hand, PLACES);
+    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    assert_eventually(stats_of(hand.pool).workers_idle == PLACES);
+    assert_int_equal(kill(first, SIGSTOP), 0);
+    assert_int_equal(kill(supervisor, SIGKILL), 0);
+    assert_eventually(!process_lives(worker));
+    for (size_t i = 0; i < PLACES; i++)
+        futures[i] = submitted(hand.pool, size_task, bytes, i ? sizeof bytes : 1);
+    assert_eventually(count_unread(hand.options.address) == PLACES);
+    assert_int_equal(kill(first, SIGCONT), 0);
+    int how = end_of(first);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    pid_t agent = start_agent(&hand, PLACES);
+    for (long i = 0; i < PLACES; i++) {
+        assert_int_equal(error_of(futures[i]).attempt, 1);
+        assert_int_equal(take_long(futures[i]), i ? (long)sizeof bytes : 1);
+    }
+    assert_int_equal(stats_of(hand.pool).lost, 0);
+    end_hand(&hand);
+    (void)end_of(agent);
+}
+
+/* ---- what breaks the executor, too ---- */
+
+static int initialize(posse_task *task, const void *arg, size_t size) { return 0; }
+
+/* Only the initializer does, or its crash. */
+TEST(an_initializer_that_goes_well_breaks_nothing, PROCESSES)
+{
+    posse_options options = plain();
+    options.initializer = initialize;
+    struct hand hand = make_by_hand(1, options);
+    pid_t first = start_agent(&hand, 1);
+    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    assert_int_equal(kill(supervisor, SIGKILL), 0);
+    assert_eventually(!process_lives(worker));
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    (void)end_of(first);
+    assert_another_runs(&hand, future);
+}
+
+/* ---- what breaks nothing ---- */
+
+posse_status __real_posse_result(posse_future future, long ms, const void **data, size_t *size);
+posse_status __wrap_posse_result(posse_future future, long ms, const void **data, size_t *size);
+
+/* In an agent with this variable the first result is one that a task has overwritten. */
+#define DAMAGES "POSSE_TEST_DAMAGES"
+
+posse_status __wrap_posse_result(posse_future future, long ms, const void **data, size_t *size)
+{
+    if (getenv(DAMAGES) && unsetenv(DAMAGES) == 0)
+        return POSSE_BROKEN;
+    return __real_posse_result(future, ms, data, size);
+}
+
+TEST(a_result_that_a_task_has_overwritten_fails_its_task_alone, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    assert_int_equal(setenv(DAMAGES, "1", 1), 0);
+    pid_t agent = start_agent(&hand, 1);
+    assert_int_equal(unsetenv(DAMAGES), 0);
+    posse_error error = take_error(submitted_long(hand.pool, square_task, 4), POSSE_TASK_FAILED);
+    assert_non_null(strstr(error.message, "a task has overwritten the result"));
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 5)), 25);
+    end_hand(&hand);
+    assert_int_equal(end_of(agent), 0);
+}
