@@ -728,8 +728,9 @@ typedef struct posse_error {
 POSSE_API posse_status posse_exception(posse_future future, long timeout_ms, posse_error *error);
 
 /* Says why an executor is broken: error->status is POSSE_BROKEN, with the code and message of the
- * initializer, or the end of the worker, or the other reason in words. It is POSSE_OK if the
- * executor is not broken.
+ * initializer, or the end of the worker, or the other reason in words. error->attempt is how many
+ * workers in a row failed in the initializer; 0: that is not the reason. The status is POSSE_OK if
+ * the executor is not broken.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API posse_status posse_why_broken(posse_executor *executor, posse_error *error);
 

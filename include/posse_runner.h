@@ -88,7 +88,8 @@ typedef struct posse_runner {
      * POSSE_OK: a task can run.
      * POSSE_TIMEOUT: not yet.
      * Otherwise the executor breaks.
-     * A worker that dies here is replaced, as often as it happens. */
+     * A worker that dies here is replaced, as often as it happens, unless on_worker_lost says
+     * otherwise. */
     posse_status (*ready)(void *context, posse_place *place);
     void *context;
     /* Called once when all workers have ended or were killed (one that was killed may still run for

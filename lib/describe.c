@@ -137,6 +137,7 @@ void pi_error_of_break(posse_executor *e, posse_error *error)
     bool death = why.death.pid >= 0;
     error->status = POSSE_BROKEN;
     error->code = why.code;
+    error->attempt = (int)why.failures;
     error->signal = death ? why.death.signal : 0;
     error->exit_code = death ? why.death.exit_code : 0;
     error->pid = death ? (long)why.death.pid : 0;

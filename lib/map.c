@@ -7,7 +7,9 @@
 #include "bar.h"
 #include "os/clock.h"
 #include "os/unwind.h"
+#include "pool/backend.h"
 #include "pool/dispatch.h"
+#include "pool/park.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -48,15 +50,12 @@ void pi_map_close_left(void *map)
     *m = NULL;
 }
 
-static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_map_iter **map)
+static posse_status begin(posse_executor *e, const posse_map_job *job, posse_map_iter **map)
 {
-    posse_status status = pi_map_check(e, job);
-    if (status != POSSE_OK)
-        return status;
     *map = make(e, job);
     if (!*map)
         return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    status = prepare(*map);
+    posse_status status = prepare(*map);
     if (status == POSSE_OK) {
         PI_OS_IF_LEFT(pi_map_close_left, map); /* by the source, or a task that runs here */
         status = pi_map_fill(*map, job->source ? (*map)->chunksize : (*map)->buffersize);
@@ -65,6 +64,19 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
     if (status == POSSE_OK || (*map && (*map)->oldest))
         return POSSE_OK;
     pi_map_close_left(map);
+    return status;
+}
+
+static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_map_iter **map)
+{
+    posse_status status = pi_map_check(e, job);
+    if (status != POSSE_OK)
+        return status;
+    pi_call_enter(e); /* destroy waits until all of it is over */
+    PI_OS_IF_LEFT(pi_call_exit_unwound, e);
+    status = begin(e, job, map);
+    PI_OS_END_IF_LEFT;
+    pi_call_exit(e);
     return status;
 }
 
@@ -158,7 +170,7 @@ static posse_status await_chunk(posse_map_iter *m)
     return status;
 }
 
-posse_status pi_map_next_chunk(posse_map_iter *m)
+static posse_status next_chunk(posse_map_iter *m)
 {
     posse_status status;
     if (m->current)
@@ -176,6 +188,17 @@ posse_status pi_map_next_chunk(posse_map_iter *m)
     m->over = status != POSSE_OK;
     if (m->over)
         pi_map_cancel(m); /* it may end before its time: what has not begun never will */
+    return status;
+}
+
+posse_status pi_map_next_chunk(posse_map_iter *m)
+{
+    posse_status status;
+    pi_call_enter(m->executor); /* destroy waits until all of it is over */
+    PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor);
+    status = next_chunk(m);
+    PI_OS_END_IF_LEFT;
+    pi_call_exit(m->executor);
     return status;
 }
 

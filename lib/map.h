@@ -95,7 +95,7 @@ posse_status pi_map_fill(posse_map_iter *map, size_t ahead);
 void pi_map_find_items(posse_map_iter *map, const struct pi_staged *staged, size_t first);
 /* Submits a chunk, and sets its future. flags: as of posse_job. */
 posse_status pi_map_submit(posse_map_iter *map, struct pi_flight *flight, unsigned flags);
-/* The same without flags. If memory is short, it tries again for ns, while anything may begin: a
+/* The same without flags. If memory is short, it tries again for `ns`, while anything may begin: a
  * worker frees the argument of a task just after the end of the task can be seen. Also
  * POSSE_TIMEOUT and POSSE_SHUT_DOWN. */
 posse_status pi_map_submit_patiently(posse_map_iter *map, struct pi_flight *flight, uint64_t ns);

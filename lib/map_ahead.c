@@ -10,9 +10,6 @@
 #include "base/tuning.h"
 #include "map.h"
 #include "os/clock.h"
-#include "os/unwind.h"
-#include "pool/backend.h"
-#include "pool/park.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -27,16 +24,20 @@ static void end(posse_map_iter *m, posse_status why)
     m->n_staged = 0;
 }
 
+/* Why nothing more may begin; POSSE_OK: it may. */
+static posse_status why_over(const posse_map_iter *m)
+{
+    bool late = m->until != PI_NEVER && pi_os_now() >= m->until;
+    return pi_destroying(m->executor) ? POSSE_SHUT_DOWN : late ? POSSE_TIMEOUT : POSSE_OK;
+}
+
 /* Whether anything more may begin. If not, nothing ever does. */
 static bool in_time(posse_map_iter *m)
 {
-    if (pi_destroying(m->executor))
-        end(m, POSSE_SHUT_DOWN);
-    else if (m->until != PI_NEVER && pi_os_now() >= m->until)
-        end(m, POSSE_TIMEOUT);
-    else
-        return true;
-    return false;
+    posse_status why = why_over(m);
+    if (why != POSSE_OK)
+        end(m, why);
+    return why == POSSE_OK;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -172,26 +173,15 @@ posse_status pi_map_submit(posse_map_iter *m, struct pi_flight *flight, unsigned
     return pi_submit(m->executor, &job, pi_chunk_write, &flight->sub.future);
 }
 
-/* Why nothing more may begin goes before what memory said. */
-static posse_status submit_until(posse_map_iter *m, struct pi_flight *flight, uint64_t until)
+posse_status pi_map_submit_patiently(posse_map_iter *m, struct pi_flight *flight, uint64_t ns)
 {
-    posse_status status = pi_map_submit(m, flight, 0);
-    while (is_short(status) && pi_os_now() < until && in_time(m)) {
+    uint64_t until = pi_os_now() + ns;
+    posse_status over = POSSE_OK, status = pi_map_submit(m, flight, 0);
+    while (is_short(status) && (over = why_over(m)) == POSSE_OK && pi_os_now() < until) {
         pi_os_sleep(PI_RETRY_NS);
         status = pi_map_submit(m, flight, 0);
     }
-    return is_short(status) && !in_time(m) ? m->end : status;
-}
-
-posse_status pi_map_submit_patiently(posse_map_iter *m, struct pi_flight *flight, uint64_t ns)
-{
-    posse_status status;
-    pi_call_enter(m->executor);
-    PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor); /* by a task that runs here */
-    status = submit_until(m, flight, pi_os_now() + ns);
-    PI_OS_END_IF_LEFT;
-    pi_call_exit(m->executor);
-    return status;
+    return is_short(status) && over != POSSE_OK ? over : status;
 }
 
 /* Submits the next n items. Waits for room in the queue only if no chunk is on its way. The spare

@@ -38,6 +38,7 @@ enum pi_stop { PI_STOP_TASKS_END, PI_STOP_TERMINATE, PI_STOP_KILL };
 struct pi_error {
     struct pi_death death; /* of a worker; else zero, and -1 for the pid */
     int32_t code;          /* of an initializer */
+    int32_t failures;      /* of initializers, in a row; 0: they are not the reason */
     char message[256];     /* ends with 0: the reader checks it */
 };
 

@@ -135,34 +135,14 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
     }
 }
 
-/* Answers what has come already: a task that has not begun here goes back to the queue. Waits only
- * for the rest of what has come in part. */
-static void settle(struct pi_agent *a, struct pollfd *fds)
-{
-    for (int64_t end = pi_net_now() + PI_SETTLE_MS; pi_net_now() < end;) {
-        bool waits_for_more = false;
-        for (size_t i = 0; i < a->n; i++) {
-            struct pi_spot *s = &a->spots[i];
-            pi_work_give_back(s);
-            if (s->state != PI_CLOSED)
-                pi_spot_write(s);
-            fds[i] = (struct pollfd){.fd = s->state < PI_GREETED ? -1 : s->fd, .events = POLLIN};
-            fds[i].events |= pi_spot_writes(s) ? POLLOUT : 0;
-            waits_for_more |= fds[i].fd >= 0 && (s->has_tail || pi_spot_writes(s));
-        }
-        fds[a->n] = (struct pollfd){.fd = -1};
-        if (poll(fds, (nfds_t)a->n, waits_for_more ? PI_CONNECT_AGAIN_MS : 0) <= 0 &&
-            !waits_for_more)
-            return;
-        serve(a, fds);
-    }
-}
-
 /* Its tasks that run are killed; then its workers run the finalizer, if they have one. */
-static void end(struct pi_agent *a, struct pollfd *fds)
+static void end(struct pi_agent *a)
 {
-    if (fds)
-        settle(a, fds);
+    if (a->ended)
+        take_ended(a);
+    for (size_t i = 0; i < a->n; i++)
+        pi_work_give_back(&a->spots[i]);
+    write_all(a); /* and why it ends */
     for (size_t i = 0; i < a->n; i++)
         pi_spot_close(&a->spots[i]);
     posse_completion_queue_destroy(a->ended);
@@ -193,7 +173,7 @@ int pi_agent_run(struct pi_agent *a)
         sleep_and_serve(a, fds, closed);
     }
     if (a->spots)
-        end(a, fds);
+        end(a);
     free(a->spots);
     free(fds);
     return a->code;

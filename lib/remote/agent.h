@@ -156,7 +156,8 @@ void pi_work_fail(struct pi_spot *spot, const char *words);
 void pi_work_ask(struct pi_spot *spot);
 /* If nothing is on its way from a BUSY place: sets what goes next, if there is something. */
 void pi_work_next(struct pi_spot *spot);
-/* The agent ends: a task that has not begun goes back to the queue. */
+/* The agent ends: a task that has not begun goes back to the queue. So does any that comes to an
+ * IDLE place. */
 void pi_work_give_back(struct pi_spot *spot);
 /* Kills the task of a place whose connection has ended. */
 void pi_work_drop(struct pi_spot *spot);

@@ -95,7 +95,7 @@ void pi_agent_pool_ended(struct pi_agent *a, posse_status status)
     a->code = 1;
     snprintf(a->why, sizeof a->why, "%.250s",
              broken ? error.message : posse_status_message(status));
-    if (a->initializes && broken && (error.code != 0 || error.pid > 0))
+    if (broken && error.attempt > 0)
         tell_failure(a);
 }
 

@@ -157,8 +157,9 @@ static posse_status fork_launcher(struct pi_making *m)
 static void await_keeper(int keeper)
 {
     struct pollfd removed = {.fd = keeper, .events = POLLIN};
-    while (poll(&removed, 1, PI_KEEPER_MS) < 0 && errno == EINTR)
-        ;
+    int64_t end = pi_net_now() + PI_KEEPER_MS, left = PI_KEEPER_MS;
+    while (left > 0 && poll(&removed, 1, (int)left) < 0 && errno == EINTR)
+        left = end - pi_net_now();
     (void)shutdown(keeper, SHUT_RDWR);
 }
 
@@ -166,14 +167,13 @@ static void await_keeper(int keeper)
 static void end_sockets(void *shared)
 {
     const struct pi_remote *r = shared;
-    int waiting;
     if (r->launcher >= 0)
         (void)shutdown(r->launcher, SHUT_RDWR);
     if (r->keeper >= 0)
         (void)shutdown(r->keeper, SHUT_WR);
     if (r->listener >= 0) {
         (void)shutdown(r->listener, SHUT_RDWR);
-        while ((waiting = pi_net_accept(r->listener, r->silence_ms)) >= 0)
+        for (int waiting; (waiting = pi_net_accept(r->listener, r->silence_ms)) >= 0;)
             close(waiting);
     }
     if (r->keeper >= 0)

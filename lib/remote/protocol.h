@@ -26,7 +26,8 @@
  *   MESSAGE    agent  number                                   the message    the task has sent it
  *   PROGRESS   agent  number, done, total                      none           at most each 50 ms
  *   TAKEN      proxy  number, bytes                            none           messages were read
- *   RESULT     agent  number, how it ended, progress           result, text   the task has ended
+ *   RESULT     agent  number, how it ended, progress           result, text   the task has ended,
+ *                                                                             or the agent ends
  *
  * A kill has no message: the end of the connection is the kill.
  *
@@ -60,9 +61,9 @@
  *   a task                        RESULT: LOST with pid, signal and node, or another attempt
  *   an agent, idle                the end of the connection before SUBMIT: nothing is lost, the
  *                                 task goes back to the queue
- *   an agent's pool, before it    RESULT: NOT_BEGUN, for each task of which a part has come. The
- *   begins the task               proxy ends the connection; the task goes back to the queue. What
- *                                 is sent in the moment of the agent's end is lost
+ *   an agent's pool, before it    RESULT: NOT_BEGUN, with the number of the task; or 0 from a place
+ *   begins the task               that is idle, because SUBMIT may be on its way. The proxy ends the
+ *                                 connection; the task goes back to the queue
  *   an agent or node, busy        the end of the connection: LOST, or another attempt; messages
  *                                 that have arrived are there
  *   a node, silently              the same, after the time of silence (TCP_USER_TIMEOUT)

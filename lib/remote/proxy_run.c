@@ -95,6 +95,13 @@ static bool send_cancel(void)
     return pi_proxy_send_small(&envelope);
 }
 
+/* An agent that ends says 0 of a task that it has not heard of. */
+static bool is_ours(const struct pi_result *result)
+{
+    return result->number == proxy.number ||
+           (result->number == 0 && result->outcome == PI_NOT_BEGUN);
+}
+
 /* Waits for the head of RESULT. False: the connection has ended, or brings something else. */
 static bool await_result(const struct pi_remote *r, const posse_run *run, struct pi_result *result)
 {
@@ -106,8 +113,7 @@ static bool await_result(const struct pi_remote *r, const posse_run *run, struct
             return false;
         pi_inbox_add(&proxy.inbox, got);
         switch (go_through(r)) {
-        case PI_HEAD:
-            return pi_result_read(&proxy.inbox.head, result) && result->number == proxy.number;
+        case PI_HEAD: return pi_result_read(&proxy.inbox.head, result) && is_ours(result);
         case PI_WRONG: return false;
         case PI_MORE: break;
         }

@@ -49,9 +49,10 @@ static void remove_ours(const struct pi_token_file *file)
 {
     if (!is_ours(file->path, file->token) || rename(file->path, file->first) != 0)
         return;
-    if (!is_ours(file->first, file->token))
-        (void)link(file->first, file->path);
-    (void)unlink(file->first);
+    if (is_ours(file->first, file->token) || link(file->first, file->path) == 0 || errno == EEXIST)
+        (void)unlink(file->first);
+    else /* what has no hard links */
+        (void)rename(file->first, file->path);
 }
 
 static void keep(void *context)

@@ -54,10 +54,15 @@ static void answer_not_begun(struct pi_spot *s)
 
 void pi_work_give_back(struct pi_spot *s)
 {
-    if (s->state != PI_BUSY || pi_spot_writes(s) || posse_cancel(s->future) != POSSE_OK)
+    if (pi_spot_writes(s))
         return;
-    (void)posse_release(s->future);
-    answer_not_begun(s);
+    if (s->state == PI_IDLE) {
+        s->submit.number = 0;
+        answer_not_begun(s);
+    } else if (s->state == PI_BUSY && posse_cancel(s->future) == POSSE_OK) {
+        (void)posse_release(s->future);
+        answer_not_begun(s);
+    }
 }
 
 static int64_t now_ns(void)
@@ -107,8 +112,7 @@ void pi_work_begin(struct pi_spot *s)
                      .max_memory = (size_t)s->submit.max_memory,
                      .max_cpu_ms = (long)s->submit.max_cpu_ms,
                      .runs_before = (long)s->submit.runs};
-    posse_status status =
-        a->code < 0 ? posse_submit_with(a->pool, &job, &s->future) : POSSE_SHUT_DOWN;
+    posse_status status = posse_submit_with(a->pool, &job, &s->future);
     if (status == POSSE_OK) {
         s->state = PI_BUSY;
         s->asked = false;

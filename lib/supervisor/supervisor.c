@@ -114,7 +114,7 @@ static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_
         why = s->init_failures ? s->why : pi_error_from_words("the initializer failed");
     s->why = why;
     if (e->hooks.initializer.fn)
-        s->init_failures++;
+        s->why.failures = (int32_t)++s->init_failures;
     pi_start_failed(s);
 }
 

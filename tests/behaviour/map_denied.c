@@ -52,7 +52,7 @@ void __wrap_pi_units_free(struct pi_arena *arena, uint32_t head, enum pi_rest re
 
 /* Of the thread that opens a map: it sleeps, and may go on. */
 static _Thread_local bool opens;
-static _Atomic bool sleeps, goes_on;
+static _Atomic bool sleeps, goes_on, wakes;
 
 void __real_pi_os_sleep(uint64_t);
 void __wrap_pi_os_sleep(uint64_t);
@@ -65,6 +65,7 @@ void __wrap_pi_os_sleep(uint64_t ns)
     for (long i = 0; !goes_on && i < PATIENCE_MS; i++)
         pause_ms(1);
     __real_pi_os_sleep(200 * PI_MS); /* longer than the rest of posse_destroy, most often */
+    wakes = true;
 }
 
 static posse_input make_input(size_t items)
@@ -133,7 +134,7 @@ TEST(posse_destroy_waits_for_a_map_that_waits_for_memory, PROCESSES)
     assert_eventually(sleeps);
     start_call(&helper, let_go, opening.pool);
     assert_ok(posse_destroy(opening.pool));
-    assert_true(opener.returned);
+    assert_true(wakes);
     assert_status(end_call(&opener), POSSE_SHUT_DOWN);
     assert_null(opening.map);
     assert_ok(end_call(&helper));

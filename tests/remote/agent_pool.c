@@ -114,6 +114,22 @@ TEST(all_tasks_of_an_agent_whose_pool_is_broken_go_back, PROCESSES)
     (void)end_of(agent);
 }
 
+/* It goes back, and the program gives it to the next place of that agent. */
+TEST(a_task_that_goes_from_place_to_place_is_not_lost, PROCESSES)
+{
+    enum { PLACES = 8 };
+    struct hand hand = make_by_hand(PLACES, plain());
+    pid_t first = start_agent(&hand, PLACES);
+    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    assert_eventually(stats_of(hand.pool).workers_idle == PLACES);
+    assert_int_equal(kill(supervisor, SIGKILL), 0);
+    assert_eventually(!process_lives(worker));
+    posse_future future = submitted_long(hand.pool, square_task, 5);
+    (void)end_of(first);
+    assert_another_runs(&hand, future);
+}
+
 /* ---- what breaks the executor, too ---- */
 
 static int initialize(posse_task *task, const void *arg, size_t size) { return 0; }

@@ -23,6 +23,7 @@ static pid_t forked; /* has a copy of all that the program has */
 static int dies_at;  /* that many steps of it are made; 0: all */
 static int steps_made;
 static pid_t dying;
+static bool next_pool_comes;   /* its file comes between the look and the removal of the keeper */
 static bool meets_a_directory; /* another process makes one just before the file gets its name */
 
 pid_t __real_fork(void);
@@ -73,7 +74,10 @@ posse_status __wrap_posse_create(const posse_options *options, posse_executor **
 
 int __wrap_rename(const char *from, const char *to)
 {
+    const char *name = strrchr(from, '/');
     step();
+    if (next_pool_comes && name && strcmp(name, "/token") == 0)
+        (void)__real_rename("other", from);
     if (meets_a_directory)
         (void)mkdir(to, 0700);
     return __real_rename(from, to);
@@ -251,6 +255,32 @@ TEST(a_file_that_cannot_get_its_name, PROCESSES)
     assert_null(pool);
     assert_eventually(count_processes() == 0);
     assert_int_equal(rmdir(place.token), 0);
+    assert_place_empties(&place);
+}
+
+/* ---- the next pool ---- */
+
+TEST(the_keeper_gives_the_file_of_the_next_pool_back, PROCESSES)
+{
+    struct place place = make_place();
+    posse_remote_options remote = local(place.token);
+    posse_executor *pool;
+    char there[6] = "";
+    assert_int_equal(chdir(place.directory), 0);
+    next_pool_comes = true;
+    assert_ok(posse_remote_create(NULL, &remote, &pool));
+    next_pool_comes = false;
+    int fd = open("other", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "other", 5), 5);
+    close(fd);
+    assert_ok(posse_destroy(pool));
+    assert_int_not_equal(access("other", F_OK), 0); /* it came */
+    fd = open(place.token, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(fd, there, 5), 5);
+    close(fd);
+    assert_string_equal(there, "other");
+    assert_int_equal(unlink(place.token), 0);
+    assert_int_equal(chdir("/"), 0);
     assert_place_empties(&place);
 }
 

@@ -73,10 +73,14 @@ TEST(words_behind_a_longer_line, PROCESSES)
 
 TEST(a_command_that_is_too_long, PROCESSES)
 {
-    static char command[200000];
-    memset(command, ' ', sizeof command - 1);
+    size_t most = 32 * (size_t)sysconf(_SC_PAGESIZE); /* of one word of a command line */
+    char *command = malloc(most + 1);
+    assert_non_null(command);
+    memset(command, ' ', most);
+    command[most] = '\0';
     assert_breaks(launched(command),
                   "no agent has joined: the launcher cannot run sh: its command may be too long");
+    free(command);
 }
 
 TEST(a_launcher_that_is_killed, PROCESSES)

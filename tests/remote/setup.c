@@ -84,6 +84,11 @@ static int failing_task(posse_task *task, const void *arg, size_t size)
     return posse_task_fail(task, 3, "no model here");
 }
 
+static int failing_by_zero_task(posse_task *task, const void *arg, size_t size)
+{
+    return posse_task_fail(task, 0, "no licence");
+}
+
 static void assert_breaks(posse_fn *initializer, const char *words)
 {
     posse_error why = {.struct_size = sizeof why};
@@ -105,6 +110,7 @@ static int dying_task(posse_task *task, const void *arg, size_t size) { return r
 TEST(if_it_fails_again_and_again_the_executor_breaks, PROCESSES)
 {
     assert_breaks(failing_task, "no model here");
+    assert_breaks(failing_by_zero_task, "no licence");
     assert_breaks(dying_task, "signal 11");
 }
 

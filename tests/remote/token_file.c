@@ -15,9 +15,14 @@
 TEST(the_token_is_for_its_user, PROCESSES)
 {
     struct stat file;
+    struct hand hand = make_by_hand(1, plain()), second = hand;
+    second.options.token_file = hand.token;
     mode_t before = umask(0777);
-    struct hand hand = make_by_hand(1, plain());
+    posse_status status = posse_remote_create(NULL, &second.options, &second.pool);
     (void)umask(before);
+    assert_ok(status);
+    assert_ok(posse_destroy(hand.pool));
+    hand = second;
     assert_int_equal(stat(hand.token, &file), 0);
     assert_int_equal(file.st_mode & 0777, 0600);
     assert_true(strncmp(hand.options.address, "127.0.0.1:", 10) == 0);

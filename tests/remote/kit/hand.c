@@ -24,6 +24,7 @@ struct hand make_by_hand_at(const char *listen, long places, posse_options optio
                                           .token_file = hand.token};
     options.max_workers = places;
     assert_ok(posse_remote_create(&options, &hand.options, &hand.pool));
+    hand.options.token_file = NULL; /* hand.token is another one in each copy */
     return hand;
 }
 
