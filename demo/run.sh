@@ -65,8 +65,13 @@ set_tests=
 if [ ! -f "$top/build/build.ninja" ] && [ ! -f "$top/build/Makefile" ]; then
     set_tests="-DPOSSE_TESTS=OFF -DPOSSE_BENCH=OFF"
 fi
-# shellcheck disable=SC2086 # two words or none
-build "$top/build" "$name" -DPOSSE_DEMOS=ON $set_tests
+# --backend remote needs libposse-remote.
+case " $* " in
+*' remote '*) set_remote=-DPOSSE_REMOTE=ON ;;
+*) set_remote= ;;
+esac
+# shellcheck disable=SC2086 # some words or none
+build "$top/build" "$name" -DPOSSE_DEMOS=ON $set_tests $set_remote
 
 rm -rf "$scratch"
 exec "$top/build/demo/$name" "$@"

@@ -62,8 +62,8 @@
  *   an agent, idle                the end of the connection before SUBMIT: nothing is lost, the
  *                                 task goes back to the queue
  *   an agent's pool, before it    RESULT: NOT_BEGUN, with the number of the task; or 0 from a place
- *   begins the task               that is idle, because SUBMIT may be on its way. The proxy ends the
- *                                 connection; the task goes back to the queue
+ *   begins the task               that is idle, because SUBMIT may be on its way. The proxy ends
+ *                                 the connection; the task goes back to the queue
  *   an agent or node, busy        the end of the connection: LOST, or another attempt; messages
  *                                 that have arrived are there
  *   a node, silently              the same, after the time of silence (TCP_USER_TIMEOUT)

@@ -172,6 +172,17 @@ static void tally_ended(const struct pi_worker *record, struct pi_top_worker *wo
     stats->cpu_ns += PI_TOP_VALUE(record->cpu_ns) & ~(uint64_t)1;
 }
 
+/* With POSSE_FRESH a task runs in a child of its worker, the only one. */
+static const struct pi_top_process *process_of_task(const struct pi_top_view *view,
+                                                    const struct pi_worker *record,
+                                                    const struct pi_top_process *worker)
+{
+    for (size_t i = 0; PI_TOP_VALUE(record->task_process) && i < view->processes->count; i++)
+        if (view->processes->at[i].parent == worker->pid)
+            return &view->processes->at[i];
+    return worker;
+}
+
 /* False: it is not there. */
 static bool look_at_worker(const struct pi_top_view *view, const struct pi_worker *record,
                            const struct pi_top_process *process, struct pi_top_worker *worker)
@@ -181,6 +192,8 @@ static bool look_at_worker(const struct pi_top_view *view, const struct pi_worke
         worker->process = *process;
     worker->state =
         state_of(worker, state, look_at_task(view, worker->number, current, &worker->task));
+    if (process && worker->task.there)
+        worker->process = *process_of_task(view, record, process);
     return process || (state != PI_WORKER_EXITED && state != PI_WORKER_FAILED);
 }
 
@@ -194,7 +207,7 @@ static void look_at_records(const struct pi_top_view *view, const struct pi_work
             .number = i, .ended_per_s = PI_TOP_UNKNOWN, .cpu_percent = PI_TOP_UNKNOWN};
         tally_ended(&records[i], worker, &sample->stats);
         bool there = look_at_worker(view, &records[i], found[i], worker);
-        sample->stats.cpu_ns += worker->process.cpu;
+        sample->stats.cpu_ns += found[i] ? found[i]->cpu : 0;
         if (!there || (!found[i] && unknown == 0))
             continue;
         unknown -= !found[i];

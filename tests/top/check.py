@@ -119,6 +119,11 @@ def counts():
             assert executor["stats"] == after[name], (name, executor["stats"], after[name])
 
 
+def parent(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        return int(re.search(r"PPid:\t(\d+)", status.read()).group(1))
+
+
 def states():
     """Workers, their processes and tasks."""
     with Subject("states") as subject:
@@ -132,7 +137,7 @@ def states():
             assert worker["task"]["function"] == "wait_task", threads
         assert all(e["backend"] == "process" for e in executors.values())
         assert [e["phase"] for e in executors.values()] == [
-            "open", "open", "open", "open", "open", "closed", "broken"], executors
+            "open", "open", "open", "open", "open", "open", "closed", "broken"], executors
         assert executors["broken"]["reason"].startswith('no "start"??[31m\\ here'), executors
         busy = executors["busy"]
         assert busy["max_workers"] == 3 and len(busy["workers"]) == 3
@@ -142,6 +147,8 @@ def states():
         assert tasks["wait_task"]["running_ns"] > 0 and tasks["map_function"]["running_ns"] is None
         stamped = executors["stamped"]["workers"][0]["task"]
         assert stamped["running_ns"] > 0 and not stamped["running_longer"], stamped
+        fresh = executors["fresh"]
+        assert parent(parent(fresh["workers"][0]["pid"])) == fresh["supervisor"], fresh
         for executor in executors.values():
             for worker in executor["workers"]:
                 with open(f"/proc/{worker['pid']}/comm", encoding="utf-8") as comm:

@@ -206,6 +206,9 @@ static int states(void)
     pool = make("stamped", (posse_options){.max_workers = 1, .stamps = 1});
     submit(pool, (posse_job){.fn = wait_task});
     await_running(pool, 1);
+    pool = make("fresh", (posse_options){.max_workers = 1, .isolation = POSSE_FRESH});
+    submit(pool, (posse_job){.fn = wait_task});
+    await_running(pool, 1);
     pool = make("ended", (posse_options){.max_workers = 1});
     CHECK(posse_shutdown(pool, 0, -1));
     pool = make("broken", (posse_options){.max_workers = 1, .initializer = refuse_to_start});
