@@ -7,9 +7,7 @@
 #include "bar.h"
 #include "os/clock.h"
 #include "os/unwind.h"
-#include "pool/backend.h"
 #include "pool/dispatch.h"
-#include "pool/park.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -41,6 +39,18 @@ static posse_map_iter *make(posse_executor *e, const posse_map_job *job)
     return m;
 }
 
+static void free_map(posse_map_iter *m)
+{
+    for (struct pi_flight *flight = m->oldest, *next; flight; flight = next) {
+        next = flight->younger;
+        pi_map_drop_staged(flight->staged);
+        free(flight);
+    }
+    free(m->spare);
+    pi_map_drop_staged(m->staged);
+    free(m);
+}
+
 void pi_map_close_left(void *map)
 {
     posse_map_iter **m = map;
@@ -50,21 +60,15 @@ void pi_map_close_left(void *map)
     *m = NULL;
 }
 
-static posse_status begin(posse_executor *e, const posse_map_job *job, posse_map_iter **map)
+/* Frees what stays if nothing is on its way. It does not look at the executor: posse_destroy, which
+ * has ended the wait for memory, may be over. */
+static void discard(posse_map_iter **map)
 {
-    *map = make(e, job);
-    if (!*map)
-        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    posse_status status = prepare(*map);
-    if (status == POSSE_OK) {
-        PI_OS_IF_LEFT(pi_map_close_left, map); /* by the source, or a task that runs here */
-        status = pi_map_fill(*map, job->source ? (*map)->chunksize : (*map)->buffersize);
-        PI_OS_END_IF_LEFT;
-    }
-    if (status == POSSE_OK || (*map && (*map)->oldest))
-        return POSSE_OK;
-    pi_map_close_left(map);
-    return status;
+    int error = errno;
+    pi_cq_fini(&(*map)->cq);
+    free_map(*map);
+    errno = error;
+    *map = NULL;
 }
 
 static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_map_iter **map)
@@ -72,11 +76,18 @@ static posse_status open_map(posse_executor *e, const posse_map_job *job, posse_
     posse_status status = pi_map_check(e, job);
     if (status != POSSE_OK)
         return status;
-    pi_call_enter(e); /* destroy waits until all of it is over */
-    PI_OS_IF_LEFT(pi_call_exit_unwound, e);
-    status = begin(e, job, map);
-    PI_OS_END_IF_LEFT;
-    pi_call_exit(e);
+    *map = make(e, job);
+    if (!*map)
+        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
+    status = prepare(*map);
+    if (status == POSSE_OK) {
+        PI_OS_IF_LEFT(pi_map_close_left, map); /* by the source, or a task that runs here */
+        status = pi_map_fill(*map, job->source ? (*map)->chunksize : (*map)->buffersize);
+        PI_OS_END_IF_LEFT;
+    }
+    if (status == POSSE_OK || (*map && (*map)->oldest))
+        return POSSE_OK;
+    discard(map);
     return status;
 }
 
@@ -100,14 +111,7 @@ posse_status posse_map_close(posse_map_iter *m)
         pi_map_land_all(m);
         pi_cq_fini(&m->cq);
     }
-    for (struct pi_flight *flight = m->oldest, *next; flight; flight = next) {
-        next = flight->younger;
-        pi_map_drop_staged(flight->staged);
-        free(flight);
-    }
-    free(m->spare);
-    pi_map_drop_staged(m->staged);
-    free(m);
+    free_map(m);
     return status;
 }
 
@@ -170,7 +174,7 @@ static posse_status await_chunk(posse_map_iter *m)
     return status;
 }
 
-static posse_status next_chunk(posse_map_iter *m)
+posse_status pi_map_next_chunk(posse_map_iter *m)
 {
     posse_status status;
     if (m->current)
@@ -188,17 +192,6 @@ static posse_status next_chunk(posse_map_iter *m)
     m->over = status != POSSE_OK;
     if (m->over)
         pi_map_cancel(m); /* it may end before its time: what has not begun never will */
-    return status;
-}
-
-posse_status pi_map_next_chunk(posse_map_iter *m)
-{
-    posse_status status;
-    pi_call_enter(m->executor); /* destroy waits until all of it is over */
-    PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor);
-    status = next_chunk(m);
-    PI_OS_END_IF_LEFT;
-    pi_call_exit(m->executor);
     return status;
 }
 

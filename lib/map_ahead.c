@@ -10,6 +10,9 @@
 #include "base/tuning.h"
 #include "map.h"
 #include "os/clock.h"
+#include "os/unwind.h"
+#include "pool/backend.h"
+#include "pool/park.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -173,15 +176,27 @@ posse_status pi_map_submit(posse_map_iter *m, struct pi_flight *flight, unsigned
     return pi_submit(m->executor, &job, pi_chunk_write, &flight->sub.future);
 }
 
-posse_status pi_map_submit_patiently(posse_map_iter *m, struct pi_flight *flight, uint64_t ns)
+static posse_status submit_until(posse_map_iter *m, struct pi_flight *flight, uint64_t until)
 {
-    uint64_t until = pi_os_now() + ns;
     posse_status over = POSSE_OK, status = pi_map_submit(m, flight, 0);
     while (is_short(status) && (over = why_over(m)) == POSSE_OK && pi_os_now() < until) {
         pi_os_sleep(PI_RETRY_NS);
         status = pi_map_submit(m, flight, 0);
     }
     return is_short(status) && over != POSSE_OK ? over : status;
+}
+
+/* posse_destroy waits until this is over. If it fails in posse_map_open, that touches the executor
+ * no more. */
+posse_status pi_map_submit_patiently(posse_map_iter *m, struct pi_flight *flight, uint64_t ns)
+{
+    posse_status status;
+    pi_call_enter(m->executor);
+    PI_OS_IF_LEFT(pi_call_exit_unwound, m->executor); /* by a task that runs here */
+    status = submit_until(m, flight, pi_os_now() + ns);
+    PI_OS_END_IF_LEFT;
+    pi_call_exit(m->executor);
+    return status;
 }
 
 /* Submits the next n items. Waits for room in the queue only if no chunk is on its way. The spare

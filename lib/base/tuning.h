@@ -272,6 +272,8 @@
 #define PI_UNREACHABLE_MS 60000
 /* An address that has not answered for that long is not there: the host may have another one. */
 #define PI_CONNECTING_MS 2000
+/* So long an agent that ends waits until all is written. */
+#define PI_SETTLE_MS 5000
 /* So long an agent waits at its end for finalizers. */
 #define PI_FINALIZERS_MS 60000
 /* Entries in a list of nodes. */

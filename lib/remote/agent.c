@@ -135,14 +135,31 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
     }
 }
 
+/* Waits for what is being written, such as a large result. */
+static void write_rest(struct pi_agent *a, struct pollfd *fds)
+{
+    bool writes = true;
+    for (int64_t end = pi_net_now() + PI_SETTLE_MS; writes && pi_net_now() < end;) {
+        writes = false;
+        write_all(a);
+        for (size_t i = 0; i < a->n; i++) {
+            bool waits_for_room = a->spots[i].state >= PI_GREETED && pi_spot_writes(&a->spots[i]);
+            fds[i] = (struct pollfd){.fd = waits_for_room ? a->spots[i].fd : -1, .events = POLLOUT};
+            writes |= waits_for_room;
+        }
+        if (writes)
+            (void)poll(fds, (nfds_t)a->n, PI_CONNECT_AGAIN_MS);
+    }
+}
+
 /* Its tasks that run are killed; then its workers run the finalizer, if they have one. */
-static void end(struct pi_agent *a)
+static void end(struct pi_agent *a, struct pollfd *fds)
 {
     if (a->ended)
         take_ended(a);
     for (size_t i = 0; i < a->n; i++)
         pi_work_give_back(&a->spots[i]);
-    write_all(a); /* and why it ends */
+    write_rest(a, fds); /* and why it ends */
     for (size_t i = 0; i < a->n; i++)
         pi_spot_close(&a->spots[i]);
     posse_completion_queue_destroy(a->ended);
@@ -172,8 +189,8 @@ int pi_agent_run(struct pi_agent *a)
         }
         sleep_and_serve(a, fds, closed);
     }
-    if (a->spots)
-        end(a);
+    if (a->spots && fds)
+        end(a, fds);
     free(a->spots);
     free(fds);
     return a->code;

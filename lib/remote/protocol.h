@@ -63,7 +63,8 @@
  *                                 task goes back to the queue
  *   an agent's pool, before it    RESULT: NOT_BEGUN, with the number of the task; or 0 from a place
  *   begins the task               that is idle, because SUBMIT may be on its way. The proxy ends
- *                                 the connection; the task goes back to the queue
+ *                                 the connection; the task goes back to the queue. (If the network
+ *                                 loses that 0, the task is lost: the agent is not there any more)
  *   an agent or node, busy        the end of the connection: LOST, or another attempt; messages
  *                                 that have arrived are there
  *   a node, silently              the same, after the time of silence (TCP_USER_TIMEOUT)

@@ -66,7 +66,8 @@ static bool send_task(const posse_run *run, const struct pi_submit *submit)
     struct pi_envelope envelope;
     pi_submit_write(&envelope, submit, run->size);
     const struct pi_net_part parts[2] = {{envelope.bytes, envelope.size}, {run->arg, run->size}};
-    return !pi_net_has_ended(proxy.fd) && pi_net_send(proxy.fd, parts);
+    bool says_something = proxy.inbox.begin < proxy.inbox.end; /* unasked: it ends */
+    return !says_something && !pi_net_has_ended(proxy.fd) && pi_net_send(proxy.fd, parts);
 }
 
 /* ---- RESULT ---- */
@@ -223,9 +224,7 @@ static void hear_failure(const struct pi_remote *r)
     size_t room;
     void *at = pi_inbox_room(&proxy.inbox, &room);
     ssize_t n = recv(proxy.fd, at, room, MSG_DONTWAIT);
-    if (n <= 0)
-        return;
-    pi_inbox_add(&proxy.inbox, (size_t)n);
+    pi_inbox_add(&proxy.inbox, n > 0 ? (size_t)n : 0);
     if (pi_inbox_next(&proxy.inbox, PI_ACCEPT(PI_POOL_FAILED)) == PI_HEAD)
         pi_proxy_note_failure(r);
 }

@@ -51,7 +51,7 @@ static void remove_ours(const struct pi_token_file *file)
         return;
     if (is_ours(file->first, file->token) || link(file->first, file->path) == 0 || errno == EEXIST)
         (void)unlink(file->first);
-    else /* what has no hard links */
+    else if (access(file->path, F_OK) != 0) /* where no hard links are */
         (void)rename(file->first, file->path);
 }
 

@@ -26,10 +26,8 @@ static posse_status start(posse_executor *e)
     struct pi_error why;
     pi_self = &self;
     PI_OS_IF_LEFT(restore_self, outer);
-    if (!pi_initialize(e, PI_OWNER_PROGRAM, &why)) {
-        why.failures = 1;
+    if (!pi_initialize(e, PI_OWNER_PROGRAM, &why))
         pi_break(e, &why);
-    }
     PI_OS_END_IF_LEFT;
     pi_self = outer;
     return POSSE_OK;

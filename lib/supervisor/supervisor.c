@@ -101,6 +101,7 @@ static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_
     if (by_us || state == PI_WORKER_EXITED || state == PI_WORKER_EXITING)
         return;
     struct pi_error why = pi_error_from_death(death);
+    why.failures = state == PI_WORKER_STARTING && e->hooks.initializer.fn; /* it died in it */
     if (!failed && e->break_on_loss)
         pi_break(e, &why);
     if (!failed && state != PI_WORKER_STARTING)
@@ -114,7 +115,9 @@ static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_
         why = s->init_failures ? s->why : pi_error_from_words("the initializer failed");
     s->why = why;
     if (e->hooks.initializer.fn)
-        s->why.failures = (int32_t)++s->init_failures;
+        s->init_failures++;
+    if (why.failures > 0)
+        s->why.failures = (int32_t)s->init_failures;
     pi_start_failed(s);
 }
 

@@ -172,15 +172,15 @@ static void tally_ended(const struct pi_worker *record, struct pi_top_worker *wo
     stats->cpu_ns += PI_TOP_VALUE(record->cpu_ns) & ~(uint64_t)1;
 }
 
-/* With POSSE_FRESH a task runs in a child of its worker, the only one. */
+/* With POSSE_FRESH a task runs in a child of its worker. In another PID namespace that has another
+ * pid, and the worker stands for it. */
 static const struct pi_top_process *process_of_task(const struct pi_top_view *view,
                                                     const struct pi_worker *record,
                                                     const struct pi_top_process *worker)
 {
-    for (size_t i = 0; PI_TOP_VALUE(record->task_process) && i < view->processes->count; i++)
-        if (view->processes->at[i].parent == worker->pid)
-            return &view->processes->at[i];
-    return worker;
+    pid_t pid = PI_TOP_VALUE(record->task_process);
+    const struct pi_top_process *task = pid > 0 ? pi_top_process_find(view->processes, pid) : NULL;
+    return task && task->parent == worker->pid ? task : worker;
 }
 
 /* False: it is not there. */

@@ -61,7 +61,10 @@ bool pi_call_hook(posse_executor *e, unsigned worker, const struct pi_hook *hook
 
 bool pi_initialize(posse_executor *e, unsigned worker, struct pi_error *why)
 {
-    return !e->hooks.initializer.fn || pi_call_hook(e, worker, &e->hooks.initializer, why);
+    if (!e->hooks.initializer.fn || pi_call_hook(e, worker, &e->hooks.initializer, why))
+        return true;
+    why->failures = 1;
+    return false;
 }
 
 void pi_finalize(posse_executor *e, unsigned worker)

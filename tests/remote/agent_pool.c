@@ -1,5 +1,5 @@
 /* agent_pool.c - an agent whose pool breaks ends: what has begun there is lost, nothing else. */
-#include "remote/kit/remote.h"
+#include "remote/kit/peer.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -128,6 +128,25 @@ TEST(a_task_that_goes_from_place_to_place_is_not_lost, PROCESSES)
     posse_future future = submitted_long(hand.pool, square_task, 5);
     (void)end_of(first);
     assert_another_runs(&hand, future);
+}
+
+/* It says so in the same write as the result before, and is there for a while longer. */
+TEST(a_place_that_ends_with_a_result_is_given_no_task, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    posse_future first = submitted_long(hand.pool, square_task, 4);
+    posse_future second = submitted_long(hand.pool, square_task, 5);
+    struct pi_envelope result, leaves;
+    uint64_t number;
+    int fd = peer_busy(&hand, &number);
+    pi_result_write(&result, &(struct pi_result){.number = number}, 0);
+    pi_result_write(&leaves, &(struct pi_result){.number = 0, .outcome = PI_NOT_BEGUN}, 0);
+    peer_say(fd, &result, leaves.bytes, leaves.size);
+    assert_ok(posse_result(first, -1, NULL, NULL));
+    assert_ok(posse_release(first));
+    pause_ms(100); /* a proxy that gives the next task to this place has done so, most often */
+    close(fd);
+    assert_another_runs(&hand, second);
 }
 
 /* ---- what breaks the executor, too ---- */

@@ -24,6 +24,7 @@ static int dies_at;  /* that many steps of it are made; 0: all */
 static int steps_made;
 static pid_t dying;
 static bool next_pool_comes;   /* its file comes between the look and the removal of the keeper */
+static bool has_links = true;  /* the file system */
 static bool meets_a_directory; /* another process makes one just before the file gets its name */
 
 pid_t __real_fork(void);
@@ -81,6 +82,14 @@ int __wrap_rename(const char *from, const char *to)
     if (meets_a_directory)
         (void)mkdir(to, 0700);
     return __real_rename(from, to);
+}
+
+int __real_link(const char *, const char *);
+int __wrap_link(const char *, const char *);
+int __wrap_link(const char *from, const char *to)
+{
+    errno = EPERM;
+    return has_links ? __real_link(from, to) : -1;
 }
 
 static void end_forked(void)
@@ -260,7 +269,7 @@ TEST(a_file_that_cannot_get_its_name, PROCESSES)
 
 /* ---- the next pool ---- */
 
-TEST(the_keeper_gives_the_file_of_the_next_pool_back, PROCESSES)
+static void assert_given_back(void)
 {
     struct place place = make_place();
     posse_remote_options remote = local(place.token);
@@ -282,6 +291,14 @@ TEST(the_keeper_gives_the_file_of_the_next_pool_back, PROCESSES)
     assert_int_equal(unlink(place.token), 0);
     assert_int_equal(chdir("/"), 0);
     assert_place_empties(&place);
+}
+
+TEST(the_keeper_gives_the_file_of_the_next_pool_back, PROCESSES)
+{
+    assert_given_back();
+    has_links = false;
+    assert_given_back();
+    has_links = true;
 }
 
 /* ---- a cancelled thread ---- */

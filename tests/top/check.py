@@ -119,6 +119,11 @@ def counts():
             assert executor["stats"] == after[name], (name, executor["stats"], after[name])
 
 
+def name(pid):
+    with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+        return comm.read().rstrip("\n")
+
+
 def parent(pid):
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
         return int(re.search(r"PPid:\t(\d+)", status.read()).group(1))
@@ -147,12 +152,13 @@ def states():
         assert tasks["wait_task"]["running_ns"] > 0 and tasks["map_function"]["running_ns"] is None
         stamped = executors["stamped"]["workers"][0]["task"]
         assert stamped["running_ns"] > 0 and not stamped["running_longer"], stamped
-        fresh = executors["fresh"]
-        assert parent(parent(fresh["workers"][0]["pid"])) == fresh["supervisor"], fresh
+        fresh = executors.pop("fresh")
+        task = fresh["workers"][0]["pid"]
+        assert parent(parent(task)) == fresh["supervisor"], fresh
+        wait_for(lambda: name(task) == "fresh task")
         for executor in executors.values():
             for worker in executor["workers"]:
-                with open(f"/proc/{worker['pid']}/comm", encoding="utf-8") as comm:
-                    assert comm.read() == f"{executor['name']}_{worker['number']}\n"
+                assert name(worker["pid"]) == f"{executor['name']}_{worker['number']}"
                 assert worker["memory"] > 0
                 assert worker["state"] == ("busy" if worker["task"] else "idle"), worker
         assert executors["lossy"]["stats"]["workers_lost"] == 3

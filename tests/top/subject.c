@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -195,8 +196,15 @@ static void make_large(void)
     await_rest(pool, 1);
 }
 
+static int rename_task(posse_task *task, const void *arg, size_t size)
+{
+    prctl(PR_SET_NAME, "fresh task");
+    return wait_task(task, arg, size);
+}
+
 static int states(void)
 {
+    static char large[100000]; /* the process that a fresh worker keeps has no room for it */
     posse_executor *pool = make("idle", (posse_options){.max_workers = 2});
     submit(pool, (posse_job){.fn = done_task, .arg = "x", .size = 1});
     await_rest(pool, 2);
@@ -207,7 +215,7 @@ static int states(void)
     submit(pool, (posse_job){.fn = wait_task});
     await_running(pool, 1);
     pool = make("fresh", (posse_options){.max_workers = 1, .isolation = POSSE_FRESH});
-    submit(pool, (posse_job){.fn = wait_task});
+    submit(pool, (posse_job){.fn = rename_task, .arg = large, .size = sizeof large});
     await_running(pool, 1);
     pool = make("ended", (posse_options){.max_workers = 1});
     CHECK(posse_shutdown(pool, 0, -1));
