@@ -178,12 +178,14 @@ posse_status pi_map_submit(posse_map_iter *m, struct pi_flight *flight, unsigned
 
 static posse_status submit_until(posse_map_iter *m, struct pi_flight *flight, uint64_t until)
 {
-    posse_status over = POSSE_OK, status = pi_map_submit(m, flight, 0);
-    while (is_short(status) && (over = why_over(m)) == POSSE_OK && pi_os_now() < until) {
+    posse_status over, status = pi_map_submit(m, flight, 0);
+    while (is_short(status) && pi_os_now() < until) {
         pi_os_sleep(PI_RETRY_NS);
+        if ((over = why_over(m)) != POSSE_OK)
+            return over;
         status = pi_map_submit(m, flight, 0);
     }
-    return is_short(status) && over != POSSE_OK ? over : status;
+    return status;
 }
 
 /* posse_destroy waits until this is over. If it fails in posse_map_open, that touches the executor

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define MAX_TAKEN 64
 
@@ -135,15 +136,31 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
     }
 }
 
+/* A place that has nothing more to write says so: its proxy gives it no task. */
+static bool still_writes(struct pi_spot *s, bool wrote)
+{
+    if (s->state < PI_GREETED)
+        return false;
+    if (wrote && !pi_spot_writes(s)) { /* a result, and a task may be on its way already */
+        pi_work_give_back(s);
+        pi_spot_write(s);
+    }
+    if (s->state >= PI_GREETED && !pi_spot_writes(s))
+        (void)shutdown(s->fd, SHUT_WR);
+    return s->state >= PI_GREETED && pi_spot_writes(s);
+}
+
 /* Waits for what is being written, such as a large result. */
 static void write_rest(struct pi_agent *a, struct pollfd *fds)
 {
     bool writes = true;
+    for (size_t i = 0; i < a->n; i++)
+        fds[i].fd = -1;
     for (int64_t end = pi_net_now() + PI_SETTLE_MS; writes && pi_net_now() < end;) {
         writes = false;
         write_all(a);
         for (size_t i = 0; i < a->n; i++) {
-            bool waits_for_room = a->spots[i].state >= PI_GREETED && pi_spot_writes(&a->spots[i]);
+            bool waits_for_room = still_writes(&a->spots[i], fds[i].fd >= 0);
             fds[i] = (struct pollfd){.fd = waits_for_room ? a->spots[i].fd : -1, .events = POLLOUT};
             writes |= waits_for_room;
         }

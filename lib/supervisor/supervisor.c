@@ -111,8 +111,12 @@ static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_
         pi_delay_starts(s);
         return;
     }
-    if (failed && !said)
-        why = s->init_failures ? s->why : pi_error_from_words("the initializer failed");
+    if (failed && !said && s->init_failures > 0) {
+        why = s->why;
+    } else if (failed && !said) {
+        why = pi_error_from_words("the initializer failed");
+        why.failures = e->hooks.initializer.fn != NULL;
+    }
     s->why = why;
     if (e->hooks.initializer.fn)
         s->init_failures++;

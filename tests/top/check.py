@@ -152,10 +152,12 @@ def states():
         assert tasks["wait_task"]["running_ns"] > 0 and tasks["map_function"]["running_ns"] is None
         stamped = executors["stamped"]["workers"][0]["task"]
         assert stamped["running_ns"] > 0 and not stamped["running_longer"], stamped
-        fresh = executors.pop("fresh")
-        task = fresh["workers"][0]["pid"]
-        assert parent(parent(task)) == fresh["supervisor"], fresh
-        wait_for(lambda: name(task) == "fresh task")
+        def fresh():
+            return by_name(shown(subject.pid))["fresh"]
+
+        wait_for(lambda: name(fresh()["workers"][0]["pid"]) == "fresh task")
+        task = fresh()["workers"][0]["pid"]
+        assert parent(parent(task)) == executors.pop("fresh")["supervisor"], fresh()
         for executor in executors.values():
             for worker in executor["workers"]:
                 assert name(worker["pid"]) == f"{executor['name']}_{worker['number']}"
