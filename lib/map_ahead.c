@@ -178,10 +178,11 @@ posse_status pi_map_submit(posse_map_iter *m, struct pi_flight *flight, unsigned
 
 static posse_status submit_until(posse_map_iter *m, struct pi_flight *flight, uint64_t until)
 {
-    posse_status over, status = pi_map_submit(m, flight, 0);
+    posse_status status = pi_map_submit(m, flight, 0);
     while (is_short(status) && pi_os_now() < until) {
         pi_os_sleep(PI_RETRY_NS);
-        if ((over = why_over(m)) != POSSE_OK)
+        posse_status over = why_over(m);
+        if (over != POSSE_OK)
             return over;
         status = pi_map_submit(m, flight, 0);
     }
