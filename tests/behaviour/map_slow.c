@@ -59,7 +59,8 @@ TEST(ended_in_the_middle_of_a_chunk, PARALLEL)
         posse_map_iter *map = open_feed(&stage, &feed, stage.job);
         for (long i = 0; i < 4; i++)
             assert_int_equal(next_value(map), i);
-        assert_int_equal(atomic_load(&feed.calls), 5);
+        /* An unordered map hears of an end from another thread, which may come late. */
+        assert_true(unordered ? atomic_load(&feed.calls) >= 5 : atomic_load(&feed.calls) == 5);
         for (long i = 4; i < 8; i++)
             assert_int_equal(next_value(map), i);
         assert_map_ends(map);
