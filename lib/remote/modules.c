@@ -206,9 +206,10 @@ static bool load(struct pi_modules *own, const char *path)
     return pi_modules_read(own);
 }
 
-static bool match_one(struct pi_modules *own, const struct wanted *wanted, struct pi_module *found)
+static bool match_one(struct pi_modules *own, const struct wanted *wanted, bool is_library,
+                      struct pi_module *found)
 {
-    if (!same_build(own, wanted) && !load(own, wanted->path))
+    if (!same_build(own, wanted) && !(is_library && load(own, wanted->path)))
         return false;
     const struct pi_module *m = same_build(own, wanted);
     if (!m)
@@ -230,7 +231,8 @@ static bool match_all(struct pi_pack *tail, struct pi_modules *own, struct pi_mo
     for (size_t i = 0; theirs->at && i < n; i++) {
         if (!get_wanted(tail, &wanted))
             return false;
-        if (!match_one(own, &wanted, &theirs->at[i])) {
+        bool is_library = i > 0; /* not every C library refuses to load a program */
+        if (!match_one(own, &wanted, is_library, &theirs->at[i])) {
             snprintf(why, PI_TEXT_SIZE, "another build of %.180s, or none",
                      i == 0 ? "the program" : wanted.path);
             return false;
