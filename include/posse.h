@@ -705,7 +705,7 @@ typedef struct posse_error {
     int signal;    /* that killed the worker (POSSE_WORKER_LOST, POSSE_FORBIDDEN); 0: it exited */
     int exit_code; /* of the worker, with the same statuses; -1 if a signal killed it */
     long pid;      /* of the worker, with the same statuses */
-    int attempt;   /* which run this was, from 1 to 255; 0 if it never ran (or posse_why_broken) */
+    int attempt;   /* which run this was, from 1 to 255; 0 if it never ran */
     char name[32]; /* of the job; "" if it has none */
     char message[320]; /* in words, after "<name>: " if it has a name; "" for POSSE_OK */
     /* With POSSE_FORBIDDEN: the number of the system call, and its name, which is constant. -1 and

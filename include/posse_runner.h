@@ -96,8 +96,8 @@ typedef struct posse_runner {
      * a moment), also if the program has died, but not if the supervisor was killed; if
      * posse_create fails, it may or may not be called. NULL: nothing is called. It runs in the
      * supervisor, and posse_destroy waits for it. Processes that the program has forked since may
-     * have copies of its descriptors: here a runner can shut sockets down, which ends all copies.
-     * */
+     * have copies of its descriptors: a runner can shut sockets down here, which ends all of
+     * them. */
     void (*ended)(void *context);
 } posse_runner;
 

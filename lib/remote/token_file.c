@@ -65,7 +65,7 @@ static void keep(void *context)
         ;
     (void)unlink(k->file->first);
     remove_ours(k->file);
-    (void)shutdown(k->socket, SHUT_RDWR); /* all copies: with end_keeper */
+    (void)shutdown(k->socket, SHUT_RDWR); /* all copies: with await_keeper */
     _exit(0);
 }
 

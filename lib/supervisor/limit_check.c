@@ -66,7 +66,7 @@ void pi_check_limits(struct pi_supervisor *s, unsigned worker, uint32_t index)
     posse_executor *e = s->executor;
     struct pi_child *child = &s->children[worker];
     struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t word = pi_load_seq(&slot->word);       /* with pi_slot_transition */
+    uint64_t word = pi_load_seq(&slot->word); /* with pi_slot_transition */
     bool compares = e->backend->kills && !e->fresh; /* else the worker does */
     if (!compares || !pi_has_state(word, PI_RUNNING, worker) || !pi_slot_is_limited(slot))
         return;

@@ -1,6 +1,7 @@
 /* agent_pool.c - an agent whose pool breaks ends: what has begun there is lost, nothing else. */
 #include "remote/kit/peer.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,31 @@
 #include <unistd.h>
 
 /* ---- tasks that have not begun ---- */
+
+/* The pool of the only agent. */
+struct agent_pool {
+    pid_t supervisor, worker;
+};
+
+static struct agent_pool pool_of_agent(const struct hand *hand)
+{
+    return (struct agent_pool){
+        .supervisor = (pid_t)take_long(submitted(hand->pool, parent_task, NULL, 0)),
+        .worker = (pid_t)take_long(submitted(hand->pool, identity_task, NULL, 0))};
+}
+
+/* Its workers die with the supervisor. */
+static void break_pool(const struct agent_pool *pool)
+{
+    assert_int_equal(kill(pool->supervisor, SIGKILL), 0);
+    assert_eventually(!process_lives(pool->worker));
+}
+
+static void assert_ends_broken(pid_t agent)
+{
+    int how = end_of(agent);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+}
 
 /* A task that has not begun runs in the next agent, and nothing was lost. */
 static void assert_another_runs(struct hand *hand, posse_future future)
@@ -36,13 +62,10 @@ TEST(an_agent_whose_pool_breaks_idle_costs_nothing, PROCESSES)
 {
     struct hand hand = make_by_hand(1, plain());
     pid_t first = start_agent(&hand, 1);
-    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
-    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
-    assert_int_equal(kill(supervisor, SIGKILL), 0);
-    assert_eventually(!process_lives(worker));
+    struct agent_pool pool = pool_of_agent(&hand);
+    break_pool(&pool);
     posse_future future = submitted_long(hand.pool, square_task, 5);
-    int how = end_of(first);
-    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    assert_ends_broken(first);
     assert_another_runs(&hand, future);
 }
 
@@ -51,15 +74,13 @@ TEST(a_task_that_waits_in_a_pool_that_breaks_has_not_begun, PROCESSES)
 {
     struct hand hand = make_by_hand(1, plain());
     pid_t first = start_agent(&hand, 1);
-    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
-    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
-    assert_int_equal(kill(worker, SIGSTOP), 0);
+    struct agent_pool pool = pool_of_agent(&hand);
+    assert_int_equal(kill(pool.worker, SIGSTOP), 0);
     posse_future future = submitted_long(hand.pool, square_task, 5);
     assert_eventually(posse_running(future)); /* its proxy has it */
     pause_ms(100);                            /* and so, most often, has the agent */
-    assert_int_equal(kill(supervisor, SIGKILL), 0);
-    int how = end_of(first);
-    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    break_pool(&pool);
+    assert_ends_broken(first);
     assert_another_runs(&hand, future);
 }
 
@@ -92,18 +113,15 @@ TEST(all_tasks_of_an_agent_whose_pool_is_broken_go_back, PROCESSES)
     struct hand hand = make_by_hand(PLACES, plain());
     posse_future futures[PLACES];
     pid_t first = start_agent(&hand, PLACES);
-    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
-    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    struct agent_pool pool = pool_of_agent(&hand);
     assert_eventually(stats_of(hand.pool).workers_idle == PLACES);
     assert_int_equal(kill(first, SIGSTOP), 0);
-    assert_int_equal(kill(supervisor, SIGKILL), 0);
-    assert_eventually(!process_lives(worker));
+    break_pool(&pool);
     for (size_t i = 0; i < PLACES; i++)
         futures[i] = submitted(hand.pool, size_task, bytes, i ? sizeof bytes : 1);
     assert_eventually(count_unread(hand.options.address) == PLACES);
     assert_int_equal(kill(first, SIGCONT), 0);
-    int how = end_of(first);
-    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
+    assert_ends_broken(first);
     pid_t agent = start_agent(&hand, PLACES);
     for (long i = 0; i < PLACES; i++) {
         assert_int_equal(error_of(futures[i]).attempt, 1);
@@ -120,17 +138,15 @@ TEST(a_task_that_goes_from_place_to_place_is_not_lost, PROCESSES)
     enum { PLACES = 8 };
     struct hand hand = make_by_hand(PLACES, plain());
     pid_t first = start_agent(&hand, PLACES);
-    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
-    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
+    struct agent_pool pool = pool_of_agent(&hand);
     assert_eventually(stats_of(hand.pool).workers_idle == PLACES);
-    assert_int_equal(kill(supervisor, SIGKILL), 0);
-    assert_eventually(!process_lives(worker));
+    break_pool(&pool);
     posse_future future = submitted_long(hand.pool, square_task, 5);
-    (void)end_of(first);
+    assert_ends_broken(first);
     assert_another_runs(&hand, future);
 }
 
-/* It says so in the same write as the result before, and is there for a while longer. */
+/* It says so in the same write as the result before, and closes the connection later. */
 TEST(a_place_that_ends_with_a_result_is_given_no_task, PROCESSES)
 {
     struct hand hand = make_by_hand(1, plain());
@@ -144,7 +160,8 @@ TEST(a_place_that_ends_with_a_result_is_given_no_task, PROCESSES)
     peer_say(fd, &result, leaves.bytes, leaves.size);
     assert_ok(posse_result(first, -1, NULL, NULL));
     assert_ok(posse_release(first));
-    pause_ms(100); /* a proxy that gives the next task to this place has done so, most often */
+    struct pollfd next = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&next, 1, PATIENCE_MS), 1); /* the proxy hangs up, or gives it a task */
     close(fd);
     assert_another_runs(&hand, second);
 }
@@ -160,12 +177,10 @@ TEST(an_initializer_that_goes_well_breaks_nothing, PROCESSES)
     options.initializer = initialize;
     struct hand hand = make_by_hand(1, options);
     pid_t first = start_agent(&hand, 1);
-    pid_t supervisor = (pid_t)take_long(submitted(hand.pool, parent_task, NULL, 0));
-    pid_t worker = (pid_t)take_long(submitted(hand.pool, identity_task, NULL, 0));
-    assert_int_equal(kill(supervisor, SIGKILL), 0);
-    assert_eventually(!process_lives(worker));
+    struct agent_pool pool = pool_of_agent(&hand);
+    break_pool(&pool);
     posse_future future = submitted_long(hand.pool, square_task, 5);
-    (void)end_of(first);
+    assert_ends_broken(first);
     assert_another_runs(&hand, future);
 }
 
