@@ -61,9 +61,9 @@ typedef struct posse_autopsy_report {
  * cancelled task has none, even if its worker was killed. Does not block.
  * POSSE_OK: report is filled.
  * POSSE_TIMEOUT: the task has not ended yet.
- * POSSE_END: there is nothing to tell. The task has ended in another way, or it waited for another
- * task, which ran on the same worker and has the report. Or the executor is without
- * options.autopsy, or there was no memory.
+ * POSSE_END: there is nothing to tell. The task has ended in another way, or the worker died before
+ * it began the task. Or the task waited for another one, which ran on the same worker and has the
+ * report. Or the executor is without options.autopsy, or there was no memory.
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_autopsy(posse_future future, posse_autopsy_report *report);
 

@@ -44,6 +44,7 @@ ALONE(unobserved)
 ALONE(feed)
 ALONE(broadcast)
 ALONE(groups)
+ALONE(autopsy)
 
 IN_PAIRS(one_worker)
 IN_PAIRS(two_workers)
@@ -67,6 +68,7 @@ IN_PAIRS(unobserved)
 IN_PAIRS(feed)
 IN_PAIRS(broadcast)
 IN_PAIRS(groups)
+IN_PAIRS(autopsy)
 
 IN_RECOVERY(two_workers)
 IN_RECOVERY(listeners)
@@ -85,6 +87,7 @@ IN_RECOVERY(unobserved)
 IN_RECOVERY(feed)
 IN_RECOVERY(broadcast)
 IN_RECOVERY(groups)
+IN_RECOVERY(autopsy)
 
 /* Where the system has it. */
 static void require_fresh(void) { end_pool(fresh_pool(1, (posse_seal){.allow = 0})); }

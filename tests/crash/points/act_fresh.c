@@ -9,6 +9,7 @@
 #include <posse_seal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char large[100000];
 
@@ -26,13 +27,10 @@ static int burning_task(posse_task *task, const void *arg, size_t size)
     return GAVE_UP;
 }
 
-/* Whether it was lost; otherwise it ended so. */
-static int lost_or(posse_future future, posse_status how)
+/* It has a descriptor, and a limit. */
+static int held_task(posse_task *task, const void *arg, size_t size)
 {
-    posse_error error = error_of(future);
-    assert_true(error.status == how || error.status == POSSE_WORKER_LOST);
-    assert_ok(posse_release(future));
-    return error.status != how;
+    return posse_task_descriptor(task, 0) >= 0 ? 0 : WRONG_ARG;
 }
 
 static int adding_task(posse_task *task, const void *arg, size_t size)
@@ -72,11 +70,20 @@ static int play(posse_executor *pool, int deaths)
     posse_future fails = submitted_long(pool, message_task, 7);
     posse_job burns = {.fn = burning_task, .max_cpu_ms = 5, .max_memory = (size_t)64 << 20};
     posse_future burning = submitted_job(pool, burns);
+    posse_future both = submitted_job(pool, (posse_job){.fn = held_task,
+                                                        .max_memory = (size_t)64 << 20,
+                                                        .descriptors = &(int){STDERR_FILENO},
+                                                        .n_descriptors = 1});
     return lost + lost_or(small, POSSE_OK) + lost_or(big, POSSE_OK) + lost_or(again, POSSE_OK) +
            lost_or(crashes, POSSE_WORKER_LOST) + lost_or(fails, POSSE_TASK_FAILED) +
-           lost_or(burning, POSSE_OVER_CPU);
+           lost_or(burning, POSSE_OVER_CPU) + lost_or(both, POSSE_OK);
 }
 
-static void set(posse_options *options) { options->isolation = POSSE_FRESH; }
+static void set(posse_options *options)
+{
+    options->isolation = POSSE_FRESH;
+    options->autopsy = 1;
+}
 
-const struct act act_fresh = {.name = "fresh", .set = set, .play = play, .leaves = true};
+const struct act act_fresh = {
+    .name = "fresh", .set = set, .play = play, .leaves = true, .keeps = true};

@@ -24,7 +24,8 @@ struct act {
     int costs;   /* tasks that one death may take with it; 0: one */
     bool leaves; /* workers also leave by themselves: one that dies then is not always lost */
     bool ends;   /* the pool is over after it */
-    int kills;   /* workers that the pool itself kills */
+    int kills;   /* workers that the pool itself kills, or its tasks */
+    bool keeps;  /* each worker that lives has a block of memory */
     /* In its stead, if the scene is of another kind: makes the pool, uses it, ends it. */
     void (*whole)(void);
 };
@@ -32,10 +33,14 @@ struct act {
 extern const struct act act_one_worker, act_two_workers, act_listeners, act_objects, act_recycling,
     act_idle_timeout, act_resize, act_failing_start, act_map, act_calls, act_retries, act_growth,
     act_draining, act_cancelling, act_killing, act_asking, act_batches, act_priorities, act_limits,
-    act_descriptors, act_unobserved, act_fresh, act_feed, act_broadcast, act_groups;
+    act_descriptors, act_unobserved, act_fresh, act_feed, act_broadcast, act_groups, act_autopsy;
 
 /* Waits, asserts that the task ended well or was lost, and releases it. (act_ends.c) */
 posse_error take_either(posse_future future);
+
+/* Waits, asserts that the task ended so or was lost, and releases it. Gives 1 if it was lost
+ * otherwise than so. (stage.c) */
+int lost_or(posse_future future, posse_status how);
 
 /* ---- stage.c ---- */
 

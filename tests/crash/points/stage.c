@@ -30,6 +30,14 @@ void end_points(void)
     free_shared(crash, sizeof *crash);
 }
 
+int lost_or(posse_future future, posse_status how)
+{
+    posse_error error = error_of(future);
+    assert_true(error.status == how || error.status == POSSE_WORKER_LOST);
+    assert_ok(posse_release(future));
+    return error.status != how;
+}
+
 void seed_points(void) { srand((unsigned)test_seed(UINT32_MAX)); }
 
 void arm(const struct plan *plan)
@@ -91,11 +99,18 @@ static void check_after(const struct act *act, posse_executor *pool, long worker
         assert_eventually(stats_of(pool).workers == (uint64_t)workers);
 }
 
-static void end_scene(const struct act *act, posse_executor *pool, int deaths)
+static void check_rest(posse_executor *pool)
 {
     assert_eventually(stats_of(pool).memory_blocks == 0);
     assert_at_rest(pool);
+}
+
+static void end_scene(const struct act *act, posse_executor *pool, int deaths)
+{
+    if (!act->keeps)
+        check_rest(pool);
     assert_ok(posse_shutdown(pool, 0, -1));
+    check_rest(pool);
     assert_in_range(stats_of(pool).workers_lost, 0,
                     deaths + 2 * act->kills); /* it is played twice */
     assert_true(act->leaves || stats_of(pool).workers_lost == (uint64_t)deaths);
