@@ -67,10 +67,12 @@ bool pi_discard(posse_executor *e, uint32_t index, uint64_t word)
     else if (freed)
         pi_slot_give(&e->segment.slots, index);
     pi_touch(e, owner, PI_NO_INDEX); /* the slot's next taker clears its bit */
+    if (!freed)
+        return false; /* `word` may be of another task by now */
     pi_note_freed(e, sizeof *slot + arg.size + result.size);
     if (left)
         pi_descriptors_ended(e, index, word);
-    return freed;
+    return true;
 }
 
 static void end_unobserved(posse_executor *e, uint32_t index, uint64_t word)

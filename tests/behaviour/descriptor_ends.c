@@ -1,5 +1,6 @@
 /* descriptor_ends.c - nobody keeps a copy of a job's descriptors, however its task ends, or its
  * executor. */
+#include "pool/finish.h"
 #include "support/descriptors.h"
 
 #include <pthread.h>
@@ -34,6 +35,28 @@ POOL_TEST(cancelled_tasks_keep_none, PARALLEL, 1)
     assert_none_is_left(ends);
     open_gate(gate);
     end_well(held);
+    free_gate(pool, gate);
+}
+
+/* Two find the same task ended and released, and one comes late: the slot is another task's. */
+POOL_TEST(a_task_in_the_same_slot_keeps_its_own, PARALLEL, 1)
+{
+    struct gate *gate = make_gate(pool);
+    struct ends ends = make_pipe();
+    posse_future held = submitted_hold(pool, gate), next;
+    await_entered(gate, 1);
+    posse_future first = submitted_write(pool, ends.writer);
+    assert_ok(posse_cancel(first));
+    uint64_t word = pi_load_seq(&pool->segment.slots.at[first.slot].word);
+    assert_ok(posse_release(first));
+    for (int i = 0; (next = submitted_write(pool, ends.writer)).slot != first.slot; i++)
+        assert_in_range(i, 0, 1000);
+    assert_false(pi_discard(pool, first.slot, word));
+    open_gate(gate);
+    end_well(held);
+    end_well(next);
+    assert_comes(ends.reader);
+    assert_none_is_left(ends);
     free_gate(pool, gate);
 }
 
