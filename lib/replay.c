@@ -28,16 +28,28 @@ static posse_status run(posse_fn *fn, const void *arg, size_t size)
     return status;
 }
 
-/* The whole rest of the file. */
-static posse_status read_arg(int fd, size_t size, void **arg)
+/* The file has the head and the argument, and nothing else. 0 or an errno; EINVAL: it does not. */
+static int read_saved(int fd, uint64_t size, struct pi_saved_arg *head, void **arg)
 {
-    char more;
-    *arg = malloc(size ? size : 1);
-    if (!*arg)
-        return pi_refuse_errno(ENOMEM, PI_NO_HEAP);
-    if (pi_os_file_read(fd, *arg, size) && pi_os_fd_read_some(fd, &more, 1) == 0)
-        return POSSE_OK;
-    return pi_refuse(POSSE_INVALID, NOT_SAVED);
+    int error = pi_os_file_read(fd, head, sizeof *head);
+    if (error)
+        return error;
+    if (head->magic != PI_SAVED_ARG || size < sizeof *head || head->size != size - sizeof *head)
+        return EINVAL;
+    *arg = malloc(head->size ? (size_t)head->size : 1);
+    return *arg ? pi_os_file_read(fd, *arg, (size_t)head->size) : ENOMEM;
+}
+
+static int load(const char *path, struct pi_saved_arg *head, void **arg)
+{
+    int fd;
+    uint64_t size;
+    int error = pi_os_file_open(path, &fd, &size);
+    if (error)
+        return error;
+    error = read_saved(fd, size, head, arg);
+    pi_os_close(fd);
+    return error;
 }
 
 posse_status posse_replay(const char *path, posse_fn *fn)
@@ -46,18 +58,10 @@ posse_status posse_replay(const char *path, posse_fn *fn)
     void *arg = NULL;
     if (!path || !fn)
         return pi_refuse(POSSE_INVALID, path ? "fn is NULL" : "path is NULL");
-    int fd = pi_os_file_open(path);
-    if (fd < 0 && errno == EINVAL)
-        return pi_refuse(POSSE_INVALID, NOT_SAVED);
-    if (fd < 0)
-        return pi_failure("the file cannot be opened");
-    bool ok = pi_os_file_read(fd, &head, sizeof head) && head.magic == PI_SAVED_ARG &&
-              head.size <= pi_os_file_size(fd);
-    posse_status status =
-        ok ? read_arg(fd, (size_t)head.size, &arg) : pi_refuse(POSSE_INVALID, NOT_SAVED);
-    pi_os_close(fd);
-    if (status == POSSE_OK)
-        status = run(fn, head.size ? arg : NULL, (size_t)head.size);
+    int error = load(path, &head, &arg);
+    posse_status status = error == EINVAL ? pi_refuse(POSSE_INVALID, NOT_SAVED)
+                          : error         ? pi_refuse_errno(error, "the file cannot be read")
+                                          : run(fn, head.size ? arg : NULL, (size_t)head.size);
     free(arg);
     return status;
 }

@@ -71,8 +71,9 @@ void pi_os_output_begin(struct pi_os_output *output, int file)
         before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     output->file.number = output->before.number = -1;
     if (before >= 0 && pi_os_fd_own(&output->before, before) == 0 &&
-        dup2(file, STDERR_FILENO) == STDERR_FILENO)
-        (void)pi_os_fd_own(&output->file, STDERR_FILENO);
+        dup2(file, STDERR_FILENO) == STDERR_FILENO &&
+        pi_os_fd_own(&output->file, STDERR_FILENO) != 0) /* which has closed it */
+        (void)dup2(output->before.number, STDERR_FILENO);
     pi_os_close(file);
 }
 

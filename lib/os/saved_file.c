@@ -53,32 +53,28 @@ int pi_os_file_write(const char *path, const void *head, size_t size,
     return error ? error : lost;
 }
 
-int pi_os_file_open(const char *path)
+int pi_os_file_open(const char *path, int *fd, uint64_t *size)
 {
-    struct stat status;
-    int fd = pi_os_fd_open(path, O_RDONLY | O_NONBLOCK);
-    if (fd < 0 || (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)))
-        return fd;
-    pi_os_close(fd);
-    errno = EINVAL;
-    return -1;
+    struct stat status = {.st_size = 0};
+    *fd = pi_os_fd_open(path, O_RDONLY | O_NONBLOCK);
+    if (*fd < 0)
+        return errno;
+    int error = fstat(*fd, &status) != 0 ? errno : S_ISREG(status.st_mode) ? 0 : EINVAL;
+    *size = (uint64_t)status.st_size;
+    if (error)
+        pi_os_close(*fd);
+    return error;
 }
 
-uint64_t pi_os_file_size(int fd)
-{
-    struct stat status;
-    return fstat(fd, &status) == 0 && status.st_size > 0 ? (uint64_t)status.st_size : 0;
-}
-
-bool pi_os_file_read(int fd, void *bytes, size_t size)
+int pi_os_file_read(int fd, void *bytes, size_t size)
 {
     char *at = bytes;
     while (size > 0) {
         ssize_t length = pi_os_fd_read_some(fd, at, size);
         if (length <= 0)
-            return false;
+            return length < 0 ? errno : EINVAL;
         at += length;
         size -= (size_t)length;
     }
-    return true;
+    return 0;
 }

@@ -1,7 +1,6 @@
 /* saved_file.h - a whole file, written and read at once. Runs in: program. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,9 +15,8 @@ struct pi_os_bytes {
 int pi_os_file_write(const char *path, const void *head, size_t size,
                      const struct pi_os_bytes *bytes);
 
-/* Opens it for reading. Does not wait for a writer. -1 and errno; EINVAL: it is no regular file. */
-int pi_os_file_open(const char *path);
-/* Its size in bytes; 0: it has none. */
-uint64_t pi_os_file_size(int fd);
-/* The next bytes. False: there are fewer. */
-bool pi_os_file_read(int fd, void *bytes, size_t size);
+/* Opens it for reading, and gives its size in bytes. Does not wait for a writer. 0 or an errno, and
+ * no descriptor; EINVAL: it is no regular file. */
+int pi_os_file_open(const char *path, int *fd, uint64_t *size);
+/* The next bytes. 0 or an errno; EINVAL: there are fewer. */
+int pi_os_file_read(int fd, void *bytes, size_t size);
