@@ -112,14 +112,27 @@ static int ask_sealed(posse_executor *e, const struct pi_descriptors_request *re
     return error;
 }
 
+/* The supervisor has ended this socket, and dies: then its other sockets end, and so does a worker.
+ * If a task has ended the socket, the supervisor lives. */
+static void await_death(const posse_executor *e)
+{
+    if (e->owner != PI_OWNER_PROGRAM)
+        pi_os_sleep(PI_GONE_MS * PI_MS);
+    else if (pi_os_fd_is_ours(&e->link.socket))
+        (void)pi_os_channel_closed(e->link.socket.number, PI_GONE_MS);
+}
+
 static int ask(posse_executor *e, const struct pi_descriptors_request *request,
                struct pi_os_fds *fds, struct pi_os_fds *own)
 {
     own->n = 0;
     if (!pi_os_fd_is_ours(&e->link.descriptors))
         return e->link.descriptors.number < 0 ? ENOTSUP : EPIPE;
-    return e->answers.kept ? ask_sealed(e, request, fds, own)
-                           : ask_once(e->link.descriptors.number, request, fds, own);
+    int error = e->answers.kept ? ask_sealed(e, request, fds, own)
+                                : ask_once(e->link.descriptors.number, request, fds, own);
+    if (error == EPIPE)
+        await_death(e);
+    return error;
 }
 
 int pi_descriptors_before_seal(posse_executor *e)

@@ -209,6 +209,16 @@ static int end(struct run *r)
     return code;
 }
 
+/* The limits of its process cannot be set. True: it has died, or does; else it is killed. */
+static bool has_died(struct run *r)
+{
+    uint64_t until = pi_os_now() + PI_GONE_MS * PI_MS;
+    if (pi_os_spare_await(r->spare.pid, until, NULL, &r->end) == PI_OS_SPARE_ENDED)
+        return true;
+    pi_spare_end(r->spare.pid);
+    return false;
+}
+
 int pi_fresh_call(struct posse_task *task, const struct pi_bytes *arg)
 {
     struct run r = {.task = task, .arg = arg};
@@ -219,11 +229,10 @@ int pi_fresh_call(struct posse_task *task, const struct pi_bytes *arg)
         if (error)
             return fail(task, "no process for the task", error);
         bool last = tries == PI_MAX_SPARES || pi_slot_has_descriptors(task->slot);
-        bool limited = pi_fresh_limit(&r.use, task, r.spare.pid); /* or it has died */
-        if (limited && (run_once(&r) || last))
+        bool limited = pi_fresh_limit(&r.use, task, r.spare.pid);
+        bool begun = limited && run_once(&r), died = limited || has_died(&r);
+        if (begun || (last && died))
             return end(&r);
-        if (!limited)
-            pi_spare_end(r.spare.pid);
         pi_spare_drop(&r.spare);
         if (last)
             return fail(task, "a limit of the task cannot be enforced", ENOSYS);

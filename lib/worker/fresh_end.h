@@ -21,7 +21,7 @@ struct pi_fresh_use {
 };
 
 /* Reads the limits of a task, and sets those of its process, which has not begun. False: they
- * cannot be enforced. */
+ * cannot be set: it may have died. */
 bool pi_fresh_limit(struct pi_fresh_use *use, struct posse_task *task, pid_t pid);
 /* How long the worker may sleep until it looks: at most `pause`. */
 uint64_t pi_fresh_pause(const struct pi_fresh_use *use, uint64_t pause);

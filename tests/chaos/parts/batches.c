@@ -1,4 +1,5 @@
 /* batches.c - program threads that submit orders, and wait for them in all ways. */
+#include "burdens.h"
 #include "chaos.h"
 #include "tales.h"
 
@@ -74,6 +75,7 @@ static void draw(struct driver *driver, struct bid *bid)
     order->heeds = chaos->roster == NULL || below(&driver->random, 2) == 0;
     order->payload = order->kind == BIG ? draw_bytes(driver) : 0;
     order->reply = order->kind == BIG ? draw_bytes(driver) : 0;
+    draw_burden(driver, bid);
 }
 
 static posse_status submit(struct driver *driver, struct bid *bid)
@@ -96,6 +98,7 @@ static posse_status submit(struct driver *driver, struct bid *bid)
                      .queue_timeout_ms = 1 + (long)below(&driver->random, 50),
                      .flags = below(&driver->random, 4) == 0 ? POSSE_NO_WAIT : 0,
                      .priority = (long)below(&driver->random, 3) + POSSE_PRIORITY_LOW};
+    load_job(driver->chaos, bid, &job);
     return posse_submit_with(driver->chaos->pool, &job, bid->fate == DETACH ? NULL : &bid->future);
 }
 

@@ -10,6 +10,7 @@
  *   maps.c      maps
  *   belts.c     queues and memory
  *   tales.c     messages, groups, a function in each worker, traces
+ *   burdens.c   descriptors, limits, grace, reports of lost tasks
  *   rounds.c    a round: pools and their threads
  *   ends.c      how a pool ends, and the sum
  *   tell.c      figures and faults
@@ -33,13 +34,14 @@ enum {
     MAX_ORDERS = 24,   /* in a batch */
     DRIVERS = 3,
     KILLERS = 2,
+    FILES = 5,
     HANG_MS = PATIENCE_MS
 };
 
 #define MAX_REPLY (4u << 20) /* bytes of a result */
 
 /* Codes of tasks. */
-enum { NO_ROOM = 905, WRONG_BYTES, LOST_INSIDE, WRONG_LOCK, WRONG_END, FAILS_SO };
+enum { NO_ROOM = 905, WRONG_BYTES, LOST_INSIDE, WRONG_LOCK, WRONG_END, FAILS_SO, WRONG_FILE };
 
 /* ---- the roster (roster.c) ------------------------------------------------------------------- */
 
@@ -92,6 +94,7 @@ enum figure {
     BELTS,
     GROUPS,
     BROADCASTS,
+    NOTED,       /* lost orders whose note was kept */
     LOCKED_WELL, /* orders that took the lock, and have a result */
     DEATHS,      /* these as the pool counts them */
     LOSSES,
@@ -139,9 +142,11 @@ struct chaos {
     struct locked *locked;
     struct entry *entries; /* FRESH: of all drivers, from before the pool */
     long gap_us, end_ms;
-    bool storm;  /* short tasks only */
-    bool flat;   /* no task submits tasks */
-    bool traced; /* a trace is on, with stamps */
+    bool storm;       /* short tasks only */
+    bool flat;        /* no task submits tasks */
+    bool traced;      /* a trace is on, with stamps */
+    bool autopsied;   /* lost tasks have reports */
+    int files[FILES]; /* for tasks */
     enum guard guard;
     uint32_t arm_us; /* workers kill themselves after about this time; 0: never */
     long most_workers;
@@ -190,6 +195,8 @@ struct order {
     uint32_t work_us, die_after_us;
     bool heeds;              /* SLOW: returns when it is to stop */
     bool fresh;              /* it has no memory of the pool */
+    bool notes;              /* what it does */
+    int file;                /* that it gets, from 1; 0: none */
     uint32_t messages;       /* PLAIN: that it sends */
     uint32_t payload, reply; /* BIG: bytes after the order, bytes of the result */
 };
@@ -211,7 +218,9 @@ struct bid {
     struct order order;
     enum fate fate;
     long retries;
-    bool mortal; /* as the pool */
+    bool mortal;  /* as the pool */
+    bool limited; /* it may use so much memory and time */
+    bool graced;  /* it is asked to stop before it is killed */
     posse_future future;
     posse_status told;     /* by posse_cancel or posse_kill */
     _Atomic int announced; /* callbacks, completions, as_completed */

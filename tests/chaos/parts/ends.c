@@ -1,4 +1,5 @@
 /* ends.c - how a pool ends, and the sum of all that was done to it. */
+#include "burdens.h"
 #include "chaos.h"
 #include "tales.h"
 
@@ -128,6 +129,8 @@ static void leave_nothing(struct chaos *chaos)
     (void)went_well(chaos, "free", memory);
     if (chaos->mortal)
         return;
+    if (chaos->autopsied) /* each worker has a block */
+        (void)went_well(chaos, "shutdown", posse_shutdown(chaos->pool, 0, HANG_MS));
     const char *left = unrest(chaos->pool);
     for (long end = now_ms() + PATIENCE_MS; left != NULL && now_ms() < end;) {
         pause_ms(1);
@@ -161,6 +164,7 @@ int end_scene(struct scene *scene)
         leave_nothing(chaos);
         (void)went_well(chaos, "destroy", posse_destroy(chaos->pool));
     }
+    close_files(chaos);
     if (chaos->entries != NULL)
         free_shared(chaos->entries, ALL_ENTRIES);
     if (chaos->roster != NULL) {

@@ -1,4 +1,5 @@
 /* fates.c - whether each order ended as it may. */
+#include "burdens.h"
 #include "chaos.h"
 #include "tales.h"
 
@@ -51,13 +52,13 @@ static const char *judge_result(const struct bid *bid, const posse_error *error)
     const struct order *order = &bid->order;
     uint32_t runs = atomic_load(&order->entry->runs), nodes = atomic_load(&order->entry->nodes);
     uint32_t tree = order->kind == NESTED ? nodes_of(order->value) : 0;
-    if (order->kind == SLOW || order->kind == FAILING)
+    if ((order->kind == SLOW && !bid->graced) || order->kind == FAILING)
         return "it has a result";
     if (runs == 0 || error->attempt < 1 || (error->attempt == 1 && runs != 1))
         return "it did not run once";
     if (error->attempt == 1 ? nodes != tree : nodes < tree)
         return "its tree did not run once";
-    return result_is_right(bid) ? NULL : "its result is wrong";
+    return order->kind == SLOW || result_is_right(bid) ? NULL : "its result is wrong";
 }
 
 static const char *judge_failure(struct driver *driver, const struct bid *bid,
@@ -97,7 +98,7 @@ static const char *judge_cancelled(struct driver *driver, const struct bid *bid,
 static const char *judge_end(struct driver *driver, const struct bid *bid, const posse_error *error,
                              uint64_t loss)
 {
-    if (bid->told == POSSE_OK && error->status != POSSE_CANCELLED)
+    if (bid->told == POSSE_OK && error->status != POSSE_CANCELLED && !bid->graced)
         return "it was cancelled, and ended otherwise";
     switch (error->status) {
     case POSSE_OK: return judge_result(bid, error);
@@ -132,6 +133,7 @@ void apply_loss_policy(struct driver *driver, struct bid *bid)
     const char *what = ended ? judge_end(driver, bid, &error, loss) : NULL;
     what = what == NULL && ended ? judge_runs(driver, bid, &error) : what;
     what = what == NULL && ended ? judge_messages(bid, &error) : what;
+    what = what == NULL && ended ? judge_report(driver, bid, &error) : what;
     if (what != NULL)
         wrong(driver, bid, &error, what);
     count(driver->chaos, ended_with(ended ? error.status : status), 1);

@@ -1,4 +1,5 @@
 /* orders.c - what the tasks do, and the bytes that they pass. */
+#include "burdens.h"
 #include "chaos.h"
 #include "tales.h"
 
@@ -210,6 +211,9 @@ int obey_order(posse_task *task, const void *arg, size_t size)
         return WRONG_BYTES;
     atomic_fetch_add(&order->entry->runs, 1);
     meet(order->roster, order->die_after_us);
+    note_order(task, order);
     work_for(order->work_us);
+    if (!has_its_file(task, order))
+        return WRONG_FILE;
     return deeds[order->kind](task, order);
 }

@@ -1,4 +1,5 @@
 /* rounds.c - a round: pools, the threads that use them and those that kill. */
+#include "burdens.h"
 #include "chaos.h"
 #include "tales.h"
 
@@ -39,6 +40,9 @@ static posse_options draw_options(struct scene *scene, uint64_t *random)
     chaos->arm_us = chaos->roster != NULL && below(random, 3) == 0 ? 3000 : 0;
     chaos->traced = below(random, 3) == 0;
     options.stamps = chaos->traced;
+    chaos->autopsied = chaos->roster != NULL && below(random, 2) == 0;
+    options.autopsy = chaos->autopsied;
+    options.keep_stderr = chaos->autopsied && chaos->guard != FRESH && below(random, 2) == 0;
     scene->governed = below(random, 2) == 0;
     chaos->end = draw_end(chaos, random);
     if (chaos->guard == FRESH)
@@ -85,6 +89,7 @@ static void begin_scene(struct scene *scene, const struct plan *plan, uint64_t r
     chaos->roster = backend() == POSSE_PROCESS ? open_roster() : NULL;
     chaos->guard = plan->guard;
     posse_options options = draw_options(scene, &random);
+    open_files(chaos);
     chaos->entries = chaos->guard == FRESH ? make_shared(ALL_ENTRIES) : NULL;
     start_killers(scene, random);
     chaos->pool = make_pool_with(options);

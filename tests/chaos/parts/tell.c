@@ -68,11 +68,11 @@ void print_figures(const char *what, const struct figures *figures, long ms)
                   "%ld orders, %ld maps, %ld queues, %ld broadcasts, %ld batches, %ld with a "
                   "group: %ld done, %ld failed, "
                   "%ld cancelled, %ld late, %ld lost; %ld losses seen and explained, "
-                  "%ld not seen, %ld attempts again, %ld refused\n",
+                  "%ld not seen, %ld attempts again, %ld refused, %ld notes kept\n",
                   what, of[KILLS], of[STOPS], of[STARTS], of[DEATHS],
                   of[DEATHS] * 1000 / (ms > 0 ? ms : 1), of[ACCEPTED], of[MAPS], of[BELTS],
                   of[BROADCASTS], of[BATCHES], of[GROUPS], of[ended_with(POSSE_OK)],
                   of[ended_with(POSSE_TASK_FAILED)], of[ended_with(POSSE_CANCELLED)],
                   of[ended_with(POSSE_DEADLINE)], of[ended_with(POSSE_WORKER_LOST)], of[HARMED],
-                  of[SILENT], of[TRIED_AGAIN], of[STARVED]);
+                  of[SILENT], of[TRIED_AGAIN], of[STARVED], of[NOTED]);
 }
