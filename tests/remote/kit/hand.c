@@ -21,6 +21,7 @@ struct hand make_by_hand_at(const char *listen, long places, posse_options optio
     hand.options = (posse_remote_options){.struct_size = sizeof hand.options,
                                           .launcher = POSSE_LAUNCH_NONE,
                                           .listen = listen,
+                                          .silence_ms = PATIENCE_MS, /* the machine may be busy */
                                           .token_file = hand.token};
     options.max_workers = places;
     assert_ok(posse_remote_create(&options, &hand.options, &hand.pool));

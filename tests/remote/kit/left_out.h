@@ -50,6 +50,7 @@ static const struct {
     {"limits", "inner_task_has_its_own", OWN},
     {"limits", "inner_task_is_not_limited", OWN},
     {"limits", "refused_with_autopsy", REFUSED},
+    {"log", "a_late_task", COUNTS},
     {"log", "a_lost_worker", LOCAL},
     {"log", "the_task_of_a_lost_worker", COUNTS},
     {"log", "a_lost_worker_without_a_task", LOCAL},

@@ -376,11 +376,17 @@ static void take_step(void)
     }
 }
 
+#ifdef SANITIZED
+#define STEPS in_long_run(20000, 500000)
+#else
+#define STEPS in_long_run(200000, 10000000)
+#endif
+
 TEST(in_any_order_of_steps_bytes_come_in_theirs, PROCESSES)
 {
     state = test_seed(1000000);
     set_up();
-    for (long i = 0; i < in_long_run(200000, 10000000); i++)
+    for (long i = 0, steps = STEPS; i < steps; i++)
         take_step();
     for (size_t k = 0; k < CONNECTIONS; k++) {
         close_one(&at_node[k]);
