@@ -1,7 +1,8 @@
 /* agent.h - a process on a node that runs tasks of a program elsewhere, in a local pool.
  *
- * Runs in: agent. One thread, which blocks in poll, and while the system finds the addresses of the
- * program's host. No connection that is slow, or being made, holds another up.
+ * Runs in: agent. One thread, which blocks in poll, and while no place is connected, as the system
+ * finds the addresses of the program's host. No connection that is slow, or being made, holds
+ * another up.
  *
  *   agent.c      connects, sleeps, and ends when nobody is there to connect to
  *   agent_pool.c its pool, and what becomes of its places when workers start or cannot

@@ -26,6 +26,14 @@ static void join(struct pi_spot *s)
     pi_spot_write(s);
 }
 
+static bool is_connected(const struct pi_agent *a)
+{
+    size_t i = 0;
+    while (i < a->n && !pi_spot_lasts(&a->spots[i]))
+        i++;
+    return i < a->n;
+}
+
 /* Begins with the next target that is not refused at once. */
 static void try_targets(struct pi_spot *s)
 {
@@ -43,7 +51,8 @@ static void try_targets(struct pi_spot *s)
     }
     a->error = s->failed;
     a->tried = true;
-    a->targets.n = 0; /* the host may have others by now */
+    if (!is_connected(a)) /* else they lead there, and to ask the system may take seconds */
+        a->targets.n = 0; /* the host may have others by now */
 }
 
 void pi_spot_connect(struct pi_spot *s)
