@@ -229,12 +229,13 @@ static bool end_running(posse_future future, struct pi_slot *slot, uint64_t *wor
 posse_status pi_kill(posse_future future, struct pi_seen seen)
 {
     while (pi_generation(seen.word) == future.generation && !pi_final(seen.word)) {
-        if (pi_state(seen.word) == PI_PENDING && cancel(future, &seen.word, 0))
-            return POSSE_OK;
+        if (pi_state(seen.word) == PI_PENDING) {
+            if (cancel(future, &seen.word, 0))
+                return POSSE_OK;
+            continue; /* the word may be of another task */
+        }
         if (pi_state(seen.word) == PI_KILLING)
             return POSSE_OK; /* it is about to end */
-        if (pi_state(seen.word) == PI_PENDING)
-            continue;
         if (pi_state(seen.word) != PI_RUNNING || pi_owner(seen.word) == PI_OWNER_PROGRAM)
             return POSSE_TOO_LATE; /* another thread has released it; or it runs inline */
         if (end_running(future, seen.slot, &seen.word))

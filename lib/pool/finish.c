@@ -118,7 +118,8 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
         pi_stamp_end(e, index, *from, pi_state(end));
     pi_touch(e, owner, index);
     uint64_t other = end & PI_OWNER_MASK ? PI_OWNER_MASK : 0; /* else the owner stays */
-    if (!pi_slot_transition(slot, from, pi_state(end), end, (PI_PINNED | other) & ~end)) {
+    uint64_t clear = (PI_PINNED | other) & ~end;
+    if (!pi_slot_transition(slot, from, pi_state(end), end, clear)) {
         uncount(counter);
         return false;
     }
@@ -130,7 +131,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
         pi_block_release(e, owner, arg, pi_tag_attached(index, pi_generation(word)));
     pi_wake_waiters(e, index, word);
     if (!pinned && pi_slot_is_left(slot, word))
-        end_unobserved(e, index, pi_with_state(word & ~(uint64_t)PI_PINNED, pi_state(end)));
+        end_unobserved(e, index, pi_with_state((word | end) & ~clear, pi_state(end)));
     return true;
 }
 

@@ -95,7 +95,8 @@ static void unpin(const struct posse_task *task)
     for (int i = 0; i < 2; i++)
         if (blocks[i])
             pi_block_release(e, task->worker, blocks[i], tag);
-    (void)pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED);
+    if (!pi_slot_transition(slot, &word, pi_state(word), 0, PI_PINNED))
+        return;
     word &= ~(uint64_t)PI_PINNED;
     if (pi_slot_is_left(slot, word) && !pi_leave_to_log(e, task->index, word))
         pi_discard(e, task->index, word);
