@@ -601,7 +601,8 @@ typedef struct posse_job {
  * POSSE_TOO_LARGE: also timeout_ms, max_cpu_ms, grace_ms, retries, runs_before or n_descriptors is
  * over its maximum.
  * POSSE_SYSTEM: a descriptor cannot be copied. errno is EBADF: it is not open; EMFILE: the process
- * that holds the copies, or the caller, has no descriptor left.
+ * that holds the copies, or the caller, has no descriptor left; EPIPE: that process takes none any
+ * more.
  * POSSE_NOT_SUPPORTED: max_memory or max_cpu_ms is set with threads or inline, or where the system
  * cannot measure memory. max_memory is set, and /proc hides the workers: see posse_seal.h.
  * POSSE_TERMINATE is set in an executor that is POSSE_FRESH or has a runner; descriptors or memory

@@ -79,11 +79,9 @@
 #define PI_STUCK_CHECKS 6u
 /* Tasks for which descriptors are held at a time: far more than a usual RLIMIT_NOFILE allows. */
 #define PI_MAX_HELD 4096u
-/* A process that dies closes its sockets one by one: the time until all are. */
-#define PI_DEATH_MS 10
-/* Where a process seems to die, as a socket of it has ended or the system tells nothing more of it:
- * the time that it may take. */
-#define PI_GONE_MS 1000
+/* A socket of a process has ended, or the system tells nothing more of the process: the time within
+ * which it is dead, if it dies. It closes its sockets one by one. */
+#define PI_DEATH_MS 500
 /* Tasks on one stack. A longer chain is damage. */
 #define PI_MAX_NESTED 1000000u
 /* Tries to take a block that was found free: others may take it first. */

@@ -42,6 +42,16 @@ static bool answers(const struct pi_descriptors_request *request,
            answer->life.generation == request->life.generation;
 }
 
+/* Whether the other side of the socket is gone, or will be soon. Signals do not end the wait. */
+static bool is_ending(int socket)
+{
+    uint64_t until = pi_os_now() + PI_DEATH_MS * PI_MS, now;
+    bool closed = false;
+    while (!closed && (now = pi_os_now()) < until)
+        closed = pi_os_channel_closed(socket, (int)((until - now) / PI_MS) + 1);
+    return closed;
+}
+
 /* 0 or an errno; EPIPE: the supervisor is gone; EMFILE also if it had no descriptor left for the
  * other end of this socket. */
 static int await_answer(int socket, int peer, const struct pi_descriptors_request *request,
@@ -57,7 +67,7 @@ static int await_answer(int socket, int peer, const struct pi_descriptors_reques
         if (error == 0 || error == EMFILE || (error == EAGAIN && pi_os_packet_await(socket, peer)))
             continue;
         if (error == EAGAIN || error == ECHILD)
-            return pi_os_channel_closed(peer, PI_DEATH_MS) ? EPIPE : EMFILE;
+            return is_ending(peer) ? EPIPE : EMFILE;
         if (!passes(error) || ++tries >= PI_MAX_RETRIES)
             return error;
         pi_os_sleep(PI_RETRY_NS);
@@ -112,14 +122,14 @@ static int ask_sealed(posse_executor *e, const struct pi_descriptors_request *re
     return error;
 }
 
-/* The supervisor has ended this socket, and dies: then its other sockets end, and so does a worker.
- * If a task has ended the socket, the supervisor lives. */
+/* The socket has ended. If the supervisor dies, its other sockets end too, and a worker dies with
+ * it. It lives if a task has ended the socket, or if it could not read from there. */
 static void await_death(const posse_executor *e)
 {
     if (e->owner != PI_OWNER_PROGRAM)
-        pi_os_sleep(PI_GONE_MS * PI_MS);
+        pi_os_sleep(PI_DEATH_MS * PI_MS);
     else if (pi_os_fd_is_ours(&e->link.socket))
-        (void)pi_os_channel_closed(e->link.socket.number, PI_GONE_MS);
+        (void)is_ending(e->link.socket.number);
 }
 
 static int ask(posse_executor *e, const struct pi_descriptors_request *request,

@@ -121,10 +121,13 @@ static int open_for_workers(struct pi_supervisor *s)
 {
     int pair[2];
     int error = pi_os_packet_pair(pair);
-    if (error == 0)
+    bool paired = error == 0;
+    if (paired)
         error = pi_os_fd_own(&s->executor->link.descriptors, pair[1]);
     if (error == 0)
         s->requests[1] = pair[0];
+    else if (paired)
+        pi_os_close(pair[0]);
     return error;
 }
 
@@ -154,10 +157,10 @@ void pi_serve(struct pi_supervisor *s)
         for (int n = 0; n < PI_MAX_SERVED && s->requests[i] >= 0; n++)
             if (!serve_next(s, &s->requests[i]))
                 break;
-    if (s->requests[1] < 0 && s->executor->link.descriptors.number >= 0) {
+    if (s->requests[1] < 0 && s->requests[0] >= 0) {
         pi_os_close(s->executor->link.descriptors.number);
         s->executor->link.descriptors.number = -1;
-        (void)open_for_workers(s);
+        (void)open_for_workers(s); /* or in the next round */
     }
 }
 

@@ -9,7 +9,8 @@
  *   1  makes task memory, forks the spare; children that  w         the kernel kills the spare with
  *      are forked later do not get the memory                       w, here and below
  *   2  unmaps the segment, closes what is the worker's    process   w takes another process when it
- *      but its file, is sealed, waits for `go`                      has a task
+ *      but its file, is sealed, waits for `go`                      has a task; for one that has
+ *                                                                   descriptors it counts as 10
  *   3  claims a task: RUNNING(w)                          w         LOST, or another attempt, here
  *                                                                   and below, when w dies
  *   4  copies the argument into the task memory, and      w
@@ -209,14 +210,16 @@ static int end(struct run *r)
     return code;
 }
 
-/* The limits of its process cannot be set. True: it has died, or does; else it is killed. */
-static bool has_died(struct run *r)
+/* The limits of its process cannot be set. False: it lives, for so long, and is killed. */
+static bool has_died(struct run *r, uint64_t ns)
 {
-    uint64_t until = pi_os_now() + PI_GONE_MS * PI_MS;
-    if (pi_os_spare_await(r->spare.pid, until, NULL, &r->end) == PI_OS_SPARE_ENDED)
-        return true;
-    pi_spare_end(r->spare.pid);
-    return false;
+    if (pi_os_spare_await(r->spare.pid, pi_os_now() + ns, NULL, &r->end) != PI_OS_SPARE_ENDED) {
+        pi_spare_end(r->spare.pid);
+        return false;
+    }
+    pi_spare_count(r->end.cpu_ns);
+    r->use = (struct pi_fresh_use){.pid = r->spare.pid}; /* it used nothing for the task */
+    return true;
 }
 
 int pi_fresh_call(struct posse_task *task, const struct pi_bytes *arg)
@@ -230,8 +233,9 @@ int pi_fresh_call(struct posse_task *task, const struct pi_bytes *arg)
             return fail(task, "no process for the task", error);
         bool last = tries == PI_MAX_SPARES || pi_slot_has_descriptors(task->slot);
         bool limited = pi_fresh_limit(&r.use, task, r.spare.pid);
-        bool begun = limited && run_once(&r), died = limited || has_died(&r);
-        if (begun || (last && died))
+        bool begun = limited && run_once(&r);
+        bool ended = limited || has_died(&r, last ? PI_DEATH_MS * PI_MS : 0);
+        if (begun || (last && ended))
             return end(&r);
         pi_spare_drop(&r.spare);
         if (last)
