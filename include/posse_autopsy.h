@@ -100,7 +100,8 @@ POSSE_API size_t posse_autopsy_text(posse_future future, char *buffer, size_t ca
  * process:
  * - It is a file in memory, so isatty is false, and writing never waits. What is written shows
  *   where stderr of the program led at posse_create, but only when the task ends, or the
- *   initializer or finalizer.
+ *   initializer or finalizer. The future ends after that: a full pipe holds it up, and a pipe
+ *   without a reader sends the worker SIGPIPE, as they do to a task without the option.
  * - There is room for 1 MiB. What a task writes beyond that is lost: write fails with EPERM.
  * - If the worker dies, the supervisor shows the rest, as far as a pipe or a terminal takes it at
  *   once. Some of it may show twice.

@@ -2,6 +2,7 @@
 
 #include "os/cancel.h"
 #include "os/fd.h"
+#include "os/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,10 +36,9 @@ static int open_new(const char *path)
  * what was written is there. */
 static int close_written(int fd) { return close(fd) == 0 || errno == EINTR ? 0 : errno; }
 
-int pi_os_file_write(const char *path, const void *head, size_t size,
-                     const struct pi_os_bytes *bytes)
+static int write_file(const char *path, const void *head, size_t size,
+                      const struct pi_os_bytes *bytes)
 {
-    PI_OS_NO_CANCEL;
     int fd = open_new(path);
     if (fd < 0)
         return errno;
@@ -51,6 +51,17 @@ int pi_os_file_write(const char *path, const void *head, size_t size,
     if (lost)
         (void)truncate(path, 0);
     return error ? error : lost;
+}
+
+int pi_os_file_write(const char *path, const void *head, size_t size,
+                     const struct pi_os_bytes *bytes)
+{
+    PI_OS_NO_CANCEL;
+    struct pi_os_write_signals signals;
+    pi_os_signals_begin_write(&signals);
+    int error = write_file(path, head, size, bytes);
+    pi_os_signals_end_write(&signals);
+    return error;
 }
 
 int pi_os_file_open(const char *path, int *fd, uint64_t *size)

@@ -1,12 +1,15 @@
 #include "os/signals.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 /* Each list ends with 0. */
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, 0};
 static const int of_terminal[] = {SIGINT, SIGQUIT, SIGTTIN, SIGTTOU, 0};
 static const int wakeups[] = {SIGCHLD, SIGCONT, 0};
+static const int of_writes[] = {SIGPIPE, SIGXFSZ, 0};
 
 static bool is_one_of(const int *list, int signal)
 {
@@ -40,6 +43,31 @@ void pi_os_signals_block_for_thread(sigset_t *before)
 }
 
 void pi_os_signals_restore(const sigset_t *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
+
+void pi_os_signals_begin_write(struct pi_os_write_signals *signals)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int *signal = of_writes; *signal; signal++)
+        sigaddset(&set, *signal);
+    sigpending(&signals->pending);
+    pthread_sigmask(SIG_BLOCK, &set, &signals->mask);
+}
+
+/* Takes those that came meanwhile. */
+void pi_os_signals_end_write(const struct pi_os_write_signals *signals)
+{
+    int error = errno;
+    for (const int *signal = of_writes; *signal; signal++) {
+        sigset_t only;
+        sigemptyset(&only);
+        sigaddset(&only, *signal);
+        if (!sigismember(&signals->pending, *signal))
+            (void)sigtimedwait(&only, NULL, &(struct timespec){0, 0});
+    }
+    pthread_sigmask(SIG_SETMASK, &signals->mask, NULL);
+    errno = error;
+}
 
 /* ---- in processes of ours ---- */
 

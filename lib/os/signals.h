@@ -43,6 +43,14 @@ void pi_os_signals_block(sigset_t *before);
 void pi_os_signals_block_for_thread(sigset_t *before);
 void pi_os_signals_restore(const sigset_t *before);
 
+/* Around writes to a file that the program names: in this thread no SIGPIPE and no SIGXFSZ comes of
+ * them. The write fails with EPIPE or EFBIG. errno stays. */
+struct pi_os_write_signals {
+    sigset_t mask, pending; /* before */
+};
+void pi_os_signals_begin_write(struct pi_os_write_signals *signals);
+void pi_os_signals_end_write(const struct pi_os_write_signals *signals);
+
 /* In the supervisor, just forked by the program with signals blocked; *ignored is what the program
  * ignores. */
 void pi_os_signals_of_supervisor(sigset_t *ignored);

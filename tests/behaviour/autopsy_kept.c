@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -387,6 +389,71 @@ AUTOPSY_TEST(a_fifo_blocks_nobody, 1)
     assert_int_equal(rmdir(directory), 0);
     assert_status(posse_replay("/dev/zero", crashing_on_arg), POSSE_INVALID);
     assert_status(posse_replay("/tmp", crashing_on_arg), POSSE_INVALID);
+}
+
+/* A write that would send a signal to the program gives a status. */
+struct saving {
+    posse_executor *pool;
+    posse_future future;
+};
+
+static int begin_saving(struct saving *saving)
+{
+    static const char arg[50000];
+    posse_options options = OPTIONS(1, .autopsy = 1);
+    REQUIRE(posse_create(&options, &saving->pool) == POSSE_OK);
+    REQUIRE(posse_submit(saving->pool, dying_task, arg, sizeof arg, &saving->future) == POSSE_OK);
+    REQUIRE(posse_result(saving->future, -1, NULL, NULL) == POSSE_WORKER_LOST);
+    return 0;
+}
+
+static int save_over_a_limit(void *path)
+{
+    struct saving saving;
+    REQUIRE(begin_saving(&saving) == 0);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &(struct rlimit){4096, RLIM_INFINITY}) == 0);
+    REQUIRE(posse_autopsy_save(saving.future, path) == POSSE_NO_MEMORY && errno == EFBIG);
+    return posse_destroy(saving.pool) != POSSE_OK;
+}
+
+static _Atomic bool reads;
+
+static void *read_now_and_then(void *path)
+{
+    while (atomic_load(&reads)) {
+        int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        sched_yield();
+        close(fd);
+    }
+    return NULL;
+}
+
+/* Now and then the reader leaves between the open and the write. */
+static int save_where_readers_leave(void *path)
+{
+    pthread_t reader;
+    struct saving saving;
+    REQUIRE(begin_saving(&saving) == 0 && mkfifo(path, 0600) == 0);
+    atomic_store(&reads, true);
+    REQUIRE(pthread_create(&reader, NULL, read_now_and_then, path) == 0);
+    for (int i = 0; i < 20000; i++)
+        (void)!posse_autopsy_save(saving.future, path);
+    atomic_store(&reads, false);
+    REQUIRE(pthread_join(reader, NULL) == 0);
+    return posse_destroy(saving.pool) != POSSE_OK;
+}
+
+TEST(saving_sends_the_program_no_signal, PROCESSES &FORKED)
+{
+    char directory[] = "/tmp/posse-autopsy-XXXXXX", path[64];
+    int (*const children[])(void *) = {save_over_a_limit, save_where_readers_leave};
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/file", directory);
+    for (size_t i = 0; i < COUNT(children); i++) {
+        assert_int_equal(wait_status(start_child(children[i], path)), 0);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(directory), 0);
 }
 
 AUTOPSY_TEST(argument_that_cannot_be_saved, 1)
