@@ -162,11 +162,7 @@ bool posse_done(posse_future future)
     return pi_final(word);
 }
 
-bool posse_running(posse_future future)
-{
-    enum pi_state state = pi_state(pi_future_word(future));
-    return state == PI_RUNNING || state == PI_KILLING;
-}
+bool posse_running(posse_future future) { return pi_is_running(pi_future_word(future)); }
 
 bool posse_cancelled(posse_future future)
 {

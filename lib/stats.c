@@ -47,7 +47,7 @@ static void count_slots(posse_executor *e, posse_stats *stats)
     for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
         uint64_t word = pi_load_relaxed(&slots->at[i].word); /* relaxed: as above */
         stats->queued += pi_state(word) == PI_PENDING;
-        stats->running += pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
+        stats->running += pi_is_running(word);
         stats->futures += pi_in_use(word);
     }
     stats->memory_used += stats->futures * (pi_group_size(e) / PI_GROUP_SLOTS);

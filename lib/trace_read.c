@@ -176,8 +176,7 @@ static bool read_slots(posse_executor *e, struct pi_trace *trace)
     for (uint32_t i = 0; pi_slots_next(slots, count, &i); i++) {
         uint64_t word = pi_load_acquire(&slots->at[i].word); /* with pi_slot_transition */
         bool left = pi_final(word) && (word & PI_PINNED);    /* a thread still runs it */
-        bool runs = pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING || left;
-        if (runs && !read_running(e, trace, i, word))
+        if ((left || pi_is_running(word)) && !read_running(e, trace, i, word))
             return false;
     }
     return true;

@@ -176,6 +176,15 @@ static inline bool pi_has_state(uint64_t word, enum pi_state state, unsigned own
 {
     return pi_state(word) == state && pi_owner(word) == owner;
 }
+/* Whether its task is RUNNING or KILLING; and by this worker. */
+static inline bool pi_is_running(uint64_t word)
+{
+    return pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
+}
+static inline bool pi_is_run_by(uint64_t word, unsigned worker)
+{
+    return pi_is_running(word) && pi_owner(word) == worker;
+}
 /* Whether its task is PENDING and withheld. */
 static inline bool pi_is_withheld(uint64_t word)
 {

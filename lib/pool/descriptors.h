@@ -40,6 +40,8 @@
  *   the supervisor  any     a caller waits for an answer         the end of its sockets wakes the
  *                                                                caller; workers die with it
  *
+ * Steps 4 to 6 are the same in KILLING: the task may still end by itself (supervisor/grace.c).
+ *
  * A worker that is forked while some are held closes its copies first thing.
  *
  * The model is tests/model/custody.pml.

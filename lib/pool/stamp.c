@@ -74,8 +74,7 @@ static void raise_end(struct pi_stamps *stamps, uint64_t now)
 static bool is_own(const posse_executor *e, uint64_t from)
 {
     const struct pi_self *self = pi_self_in(e);
-    return self && (pi_has_state(from, PI_RUNNING, self->worker) ||
-                    pi_has_state(from, PI_KILLING, self->worker));
+    return self && pi_is_run_by(from, self->worker);
 }
 
 /* The run is over: counts it, and tells a trace. */

@@ -121,7 +121,7 @@ void pi_verify_task(posse_executor *e, uint32_t index, struct pi_verify *verify)
         *verify = (struct pi_verify){word, pi_ring_end(ring_of(e, index)), 0, retries};
     else if (pi_state(word) == PI_PENDING && is_passed(ring_of(e, index), verify->since))
         push_again(e, index, word, verify);
-    else if (pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING)
+    else if (pi_is_running(word))
         verify_running(e, index, word, verify);
 }
 

@@ -52,7 +52,7 @@ uint64_t pi_current_task(const struct pi_supervisor *s, unsigned worker)
     struct pi_slots *slots = &s->executor->segment.slots;
     uint32_t current = pi_load_seq(&s->executor->segment.workers[worker].current); /* see scale.c */
     uint64_t word = current ? pi_slots_word(slots, current - 1) : 0;
-    if (!pi_has_state(word, PI_RUNNING, worker) && !pi_has_state(word, PI_KILLING, worker))
+    if (!pi_is_run_by(word, worker))
         return 0; /* the task has ended: the worker is about to look at the ring */
     return (uint64_t)pi_generation(word) << 32 | current;
 }

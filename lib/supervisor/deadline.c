@@ -105,9 +105,7 @@ static void check_suspect(struct pi_supervisor *s, unsigned worker)
     if (index == 0 || !e->backend->kills)
         return;
     uint64_t word = pi_slots_word(&e->segment.slots, index - 1);
-    bool names_it =
-        pi_has_state(word, PI_RUNNING, worker) || pi_has_state(word, PI_KILLING, worker);
-    if (!names_it || pi_is_on_stack(e, worker, index - 1))
+    if (!pi_is_run_by(word, worker) || pi_is_on_stack(e, worker, index - 1))
         return;
     if (child->state == PI_CHILD_EMPTY) {
         pi_finish_ownerless(e, index - 1, word);

@@ -34,12 +34,12 @@ static int keep(struct pi_supervisor *s, const struct pi_life *life, struct pi_o
     return error;
 }
 
-/* A retry needs them again. */
+/* A retry needs them again. A task that is KILLING may still end by itself (grace.c). */
 static int take(struct pi_supervisor *s, const struct pi_descriptors_request *request,
                 struct pi_os_fds *fds)
 {
     struct pi_holder *holder = &s->executor->holder;
-    if (!pi_has_state(word_of(s, &request->life), PI_RUNNING, request->worker))
+    if (!pi_is_run_by(word_of(s, &request->life), request->worker))
         return EINVAL;
     struct pi_slot *slot = &s->executor->segment.slots.at[request->life.slot];
     uint32_t retries = pi_load_relaxed(&slot->retries); /* relaxed: constant in RUNNING */

@@ -93,7 +93,7 @@ static enum pi_state look_at_task(const struct pi_top_view *view, unsigned worke
         return PI_FREE;
     pi_top_read(view->reader, &slots->at[current - 1], &slot, sizeof slot);
     uint64_t word = PI_TOP_VALUE(slot.word);
-    if (!pi_has_state(word, PI_RUNNING, worker) && !pi_has_state(word, PI_KILLING, worker))
+    if (!pi_is_run_by(word, worker))
         return PI_FREE;
     *task = (struct pi_top_task){.there = true,
                                  .slot = current - 1,

@@ -22,7 +22,7 @@ static void tally_group(struct pi_top_reader *reader, uint32_t group, posse_stat
     for (uint32_t i = 0; i < PI_GROUP_SLOTS; i++) {
         uint64_t word = PI_TOP_VALUE(slots[i].word);
         stats->queued += pi_state(word) == PI_PENDING;
-        stats->running += pi_state(word) == PI_RUNNING || pi_state(word) == PI_KILLING;
+        stats->running += pi_is_running(word);
         stats->futures += pi_in_use(word);
     }
 }

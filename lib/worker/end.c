@@ -147,8 +147,7 @@ uint64_t pi_count_finished(posse_executor *e, unsigned worker, enum pi_end end)
         word = current ? pi_slots_word(&e->segment.slots, current - 1) : 0;
         /* acquire: with finish */
     } while (seen % 2 && pi_load_acquire(&record->finished[end]) != seen && ++tries < 100);
-    bool open = pi_has_state(word, PI_RUNNING, worker) || pi_has_state(word, PI_KILLING, worker);
-    return seen / 2 + (seen % 2 && !open);
+    return seen / 2 + (seen % 2 && !pi_is_run_by(word, worker));
 }
 
 void pi_check_return(const struct posse_task *task)

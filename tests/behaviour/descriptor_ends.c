@@ -191,3 +191,32 @@ TEST(a_submit_ends_with_its_supervisor, PROCESSES)
     assert_status(end_call(&caller), POSSE_BROKEN);
     assert_ok(posse_destroy(pool));
 }
+
+static int ignore_task(posse_task *task, const void *arg, size_t size)
+{
+    return signal(SIGTERM, SIG_IGN) == SIG_ERR;
+}
+
+/* posse_kill asks a task to stop that has not got its descriptors yet. It gets them. */
+POOL_TEST(a_task_asked_to_stop_gets_them, PROCESSES, 1, .initializer = ignore_task)
+{
+    struct ends ends = make_pipe();
+    long supervisor = take_long(submitted(pool, parent_task, NULL, 0));
+    struct gate *gate = make_gate(pool);
+    posse_future held = submitted_hold(pool, gate);
+    posse_job job = job_with(write_task, &written, &ends.writer, 1);
+    job.grace_ms = PATIENCE_MS;
+    job.flags = POSSE_TERMINATE;
+    posse_future future = submitted_job(pool, job);
+    assert_int_equal(kill((pid_t)supervisor, SIGSTOP), 0);
+    assert_eventually(process_state((pid_t)supervisor) == 'T');
+    open_gate(gate);
+    assert_eventually(posse_running(future));
+    assert_ok(posse_kill(future));
+    assert_int_equal(kill((pid_t)supervisor, SIGCONT), 0);
+    end_well(future);
+    assert_comes(ends.reader);
+    assert_none_is_left(ends);
+    (void)take_long(held);
+    free_gate(pool, gate);
+}

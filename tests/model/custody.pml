@@ -1,17 +1,19 @@
 /* custody.pml - the descriptors of a job, from the program through the supervisor to a worker.
  *
  * Mirrors: descriptors.c, serve.c, pi_descriptors_left, pi_call_with_descriptors,
- * fork_with_descriptors, pi_held_sweep, recover_running, reap_worker, sleep_until, keep_descriptors
+ * fork_with_descriptors, pi_held_sweep, recover_running, recover_killing, reap_worker, sleep_until,
+ * keep_descriptors
  *
  * Sequentially consistent; every system call, read of shared memory and change of a word is one
  * step.
  *
  * One slot, in which LIVES tasks follow each other, each with one descriptor and RETRIES retries.
  * The submitter may die before it has published a task; then another one goes on. It may cancel a
- * task. There is one worker record. A worker may die between any two steps, and another one takes
- * its place. It asks on a socket that only it reads. The kernel closes what is in that when the
- * worker is dead. With FRESH a worker may find that the process of the task has died, and tries
- * again itself. With BREAK the supervisor may die; then all others end.
+ * task. A task that runs may be asked to stop, and still end by itself. There is one worker record.
+ * A worker may die between any two steps, and another one takes its place. It asks on a socket that
+ * only it reads. The kernel closes what is in that when the worker is dead. With FRESH a worker may
+ * find that the process of the task has died, and tries again itself. With BREAK the supervisor may
+ * die; then all others end.
  *
  * Abstracted: a full table, a lack of descriptors or memory, a wild task, the ring, and how a dead
  * worker or submitter is recognized.
@@ -23,6 +25,7 @@
  *   NO_ATTEMPT     the supervisor gives away its own to a request of an attempt that is over
  *   BY_SLOT        it holds one for each slot, whatever its life
  *   KEEP_ANY       it holds descriptors for a slot that is not FILLING
+ *   RUNNING_ONLY   it gives none to a task that has been asked to stop
  *   TAKE_ALWAYS    it gives its own away though retries are left
  *   COPY_ALWAYS    it gives copies alone, though no retries are left
  *   NO_NOTIFY      the end of a task does not notify the supervisor
@@ -45,6 +48,9 @@
 #ifndef ENDS
 #define ENDS 1 /* of submitters, */
 #endif
+#ifndef ASKS
+#define ASKS 1 /* tasks that are asked to stop */
+#endif
 #ifndef BREAK
 #define BREAK 0 /* and of the supervisor */
 #endif
@@ -54,10 +60,12 @@
 #define FILLING 1
 #define PENDING 2
 #define RUNNING 3
-#define DONE 4
-#define CANCELLED 5
-#define LOST 6
+#define KILLING 4
+#define DONE 5
+#define CANCELLED 6
+#define LOST 7
 
+#define RUNS (state == RUNNING || state == KILLING)
 #define OVER (state == FREE || state >= DONE)
 
 /* the word, changed as one, and the retries of the slot */
@@ -168,7 +176,7 @@ endidle:
                retries--;
                atomic { assert(state == RUNNING); state = PENDING }
            :: true ->
-               atomic { assert(state == RUNNING); state = DONE }
+               atomic { assert(RUNS); state = DONE }
 #ifndef NO_NOTIFY
                if :: at > 0 -> poked = 1 :: else fi
 #endif
@@ -241,7 +249,11 @@ endloop:
                 g = 0; who = 0; ok = 0
             }
         :: takes?g, at, who ->
+#ifdef RUNNING_ONLY
             ok = g == life && state == RUNNING;
+#else
+            ok = g == life && RUNS;
+#endif
 #ifndef NO_ATTEMPT
             ok = ok && at == retries;
 #endif
@@ -264,12 +276,15 @@ endloop:
             reply(who);
             atomic { g = 0; at = 0; who = 0; ok = 0 }
         :: atomic { poked -> poked = 0 } sweep()
-        :: worker_gone -> /* recover_running */
+        :: worker_gone -> /* recover_running, recover_killing */
             if
-            :: state == RUNNING && retries > 0 -> retries--; state = PENDING
-            :: state == RUNNING && retries == 0 -> state = LOST
+            :: state == RUNNING && retries > 0 ->
+                retries--;
+                if :: atomic { state == RUNNING -> state = PENDING } :: else fi
+            :: atomic { state == RUNNING && retries == 0 -> state = LOST }
             :: else
             fi;
+            if :: atomic { state == KILLING -> state = CANCELLED } :: else fi;
             worker_gone = 0;
             sweep()
         :: submitter_gone ->
@@ -289,7 +304,7 @@ endloop:
 /* Deaths. A worker dies with the supervisor. */
 proctype outside()
 {
-    byte kills = KILLS, ends = ENDS;
+    byte kills = KILLS, ends = ENDS, asks = ASKS;
 endloop:
     do
     :: atomic { kills > 0 && !worker_gone && !broken -> kills--; worker_dead = 1 }
@@ -297,6 +312,7 @@ endloop:
            ends > 0 && state == FILLING && submitter != 0 && !submitter_gone && !broken ->
            ends--; submitter_dead = 1
        }
+    :: atomic { asks > 0 && !FRESH && state == RUNNING -> asks--; state = KILLING } /* posse_kill */
     :: atomic { BREAK && !broken -> broken = 1 }
     od
 }

@@ -390,6 +390,7 @@ holds -O0 custody -DBREAK=1 -DKILLS=1
 fails custody -DNO_ATTEMPT
 fails custody -DBY_SLOT
 fails custody -DKEEP_ANY
+fails custody -DRUNNING_ONLY
 fails custody -DTAKE_ALWAYS
 fails custody -DCOPY_ALWAYS
 fails custody -DNO_NOTIFY
