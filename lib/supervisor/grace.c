@@ -21,7 +21,8 @@
  *      its task ends: KILLING -> DONE, FAILED, TIMED_OUT  w           the result stands
  *   d  w takes no other task: it exits; at once, if a     w           those are LOST
  *      task waits on the same stack
- *   e  the time is over, or the deadline: kills w         supervisor  CANCELLED, unless c
+ *   e  the time is over, or the deadline, or the task     supervisor  CANCELLED, unless c
+ *      is over a limit: kills w
  *
  * SIGTERM is sent only when the supervisor has seen KILLING(w), and w takes nothing from then on.
  * So it hits no other task. Step c is not for a task that is late or over a limit (EXPIRED): those
@@ -38,14 +39,19 @@
 #include "pool/block.h"
 #include "pool/finish.h"
 
+/* As asked_task has it. */
+static uint64_t name_of(uint32_t index, uint64_t word)
+{
+    return (uint64_t)pi_generation(word) << 32 | (index + 1);
+}
+
 /* Whether the task that was noted still runs, or has time to end. */
 static bool goes_on(const struct pi_supervisor *s, unsigned worker)
 {
     uint64_t task = s->children[worker].asked_task;
     uint64_t word =
         task ? pi_slots_word(&s->executor->segment.slots, (uint32_t)task - 1) : PI_NO_SLOT;
-    bool runs = pi_has_state(word, PI_RUNNING, worker) || pi_has_state(word, PI_KILLING, worker);
-    return runs && pi_generation(word) == task >> 32;
+    return pi_is_run_by(word, worker) && pi_generation(word) == task >> 32;
 }
 
 static void end_task(posse_executor *e, uint32_t index, uint64_t word)
@@ -83,7 +89,7 @@ void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
     struct pi_child *child = &s->children[worker];
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t word = pi_load_seq(&slot->word); /* with posse_cancel */
-    uint64_t task = (uint64_t)pi_generation(word) << 32 | (index + 1);
+    uint64_t task = name_of(index, word);
     if (!pi_has_state(word, PI_RUNNING, worker) || !(word & PI_CANCEL_REQUESTED) ||
         !pi_slot_is_graced(slot))
         return;
@@ -106,7 +112,7 @@ bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index
     posse_executor *e = s->executor;
     struct pi_child *child = &s->children[worker];
     struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t task = (uint64_t)pi_generation(word) << 32 | (index + 1);
+    uint64_t task = name_of(index, word);
     uint64_t deadline =
         pi_load_relaxed(&slot->deadline_ns); /* relaxed: the task cannot be another */
     if (!is_terminated(e, slot, word))
@@ -121,4 +127,10 @@ bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index
     child->terminated = true;
     child->next_deadline = pi_earlier(child->next_deadline, child->kill_at);
     return true;
+}
+
+void pi_end_grace(struct pi_supervisor *s, unsigned worker, uint32_t index, uint64_t word)
+{
+    s->children[worker].asked_task = name_of(index, word);
+    s->children[worker].kill_at = s->checked_ns;
 }

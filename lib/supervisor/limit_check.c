@@ -10,6 +10,7 @@
 #include "os/usage.h"
 #include "pool/backend.h"
 #include "pool/block.h"
+#include "supervisor/grace.h"
 
 /* What a task has used, and over which limit it is. */
 struct look {
@@ -66,9 +67,9 @@ void pi_check_limits(struct pi_supervisor *s, unsigned worker, uint32_t index)
     posse_executor *e = s->executor;
     struct pi_child *child = &s->children[worker];
     struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t word = pi_load_seq(&slot->word); /* with pi_slot_transition */
+    uint64_t word = pi_load_seq(&slot->word);       /* with pi_slot_transition */
     bool compares = e->backend->kills && !e->fresh; /* else the worker does */
-    if (!compares || !pi_has_state(word, PI_RUNNING, worker) || !pi_slot_is_limited(slot))
+    if (!compares || !pi_is_run_by(word, worker) || !pi_slot_is_limited(slot))
         return;
     struct look look = {.rest_ns = PI_LIMITS_CHECK_NS};
     struct pi_details *details = pi_slot_details(e, slot);
@@ -78,8 +79,11 @@ void pi_check_limits(struct pi_supervisor *s, unsigned worker, uint32_t index)
         if (details->max_memory && look.over == PI_OVER_NONE)
             look_at_memory(&look, details, child->pid);
     }
-    if (look.over != PI_OVER_NONE && pi_load_seq(&details->turn) == turn) /* the same */
+    bool over = look.over != PI_OVER_NONE && pi_load_seq(&details->turn) == turn; /* the same */
+    if (over && pi_state(word) == PI_RUNNING)
         end_task(e, index, word, &look);
+    else if (over)
+        pi_end_grace(s, worker, index, word);
     else
         child->next_deadline =
             pi_earlier(child->next_deadline, s->checked_ns + look.rest_ns + PI_LIMITS_LEAST_NS);

@@ -3,6 +3,6 @@
 
 #include "supervisor/supervisor.h"
 
-/* Of a task that may be on the worker's stack: makes it KILLING if it is over a limit, or notes
- * when to look again. */
+/* Of a task that may be on the worker's stack: makes it KILLING if it is over a limit, or ends its
+ * grace, or notes when to look again. */
 void pi_check_limits(struct pi_supervisor *supervisor, unsigned worker, uint32_t index);

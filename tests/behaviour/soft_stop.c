@@ -134,6 +134,34 @@ POOL_TEST(killed_at_the_deadline, PROCESSES, 1)
     free_gate(pool, gate);
 }
 
+static int burning_task(posse_task *task, const void *arg, size_t size)
+{
+    signal(SIGTERM, SIG_IGN);
+    enter_gate(*(struct gate *const *)arg);
+    for (long end = now_ms() + PATIENCE_MS; now_ms() < end;)
+        ;
+    return GAVE_UP;
+}
+
+/* It has time to end, but not more processor time than its limit. */
+POOL_TEST(killed_over_its_limit, PROCESSES, 1)
+{
+    struct gate *gate = make_gate(pool);
+    posse_job job = {.fn = burning_task,
+                     .arg = &gate,
+                     .size = sizeof gate,
+                     .max_cpu_ms = 300,
+                     .grace_ms = PATIENCE_MS,
+                     .flags = POSSE_TERMINATE};
+    posse_future future = submitted_job(pool, job);
+    await_entered(gate, 1);
+    (void)posse_kill(future);
+    posse_error error = error_of(future);
+    assert_true(error.status == POSSE_CANCELLED || error.status == POSSE_OVER_CPU);
+    assert_ok(posse_release(future));
+    free_gate(pool, gate);
+}
+
 /* posse_cancel has begun the grace: SIGTERM comes all the same. */
 POOL_TEST(after_a_cancel, PROCESSES, 1)
 {
