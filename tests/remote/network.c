@@ -3,6 +3,7 @@
 #include "remote/kit/remote.h"
 
 #include <posse_progress.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,14 +29,25 @@ __attribute__((format(printf, 1, 2))) static int shell(const char *format, ...)
     return system(command);
 }
 
+/* Only this process and its children have this network, so nobody else has the same addresses: a
+ * second route to one would lead answers astray. It ends with them. */
+static bool has_own_network(void)
+{
+    static bool own;
+    if (!own)
+        own = unshare(CLONE_NEWNET) == 0 && shell("ip link set lo up") == 0;
+    return own;
+}
+
 /* The host is 10.231.X.1 to it, where X is no other's. The kernel takes its time to remove a node,
- * so none has a name again. */
+ * so none has a name again; one that was left behind may have it. */
 static struct node make_node(void)
 {
     static int made;
-    struct node node = {.number = ((int)getpid() * 50 + made) % 250};
+    struct node node = {.number = made};
     snprintf(node.name, sizeof node.name, "p%d-%d", (int)getpid(), made++);
-    if (geteuid() != 0 || shell("ip netns add %s 2>/dev/null", node.name) != 0) {
+    if (!has_own_network() ||
+        shell("exec 2>/dev/null; ip netns del %s; ip netns add %s", node.name, node.name) != 0) {
         print_message("no root, or no network namespaces here\n");
         skip();
     }
