@@ -136,35 +136,39 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
     }
 }
 
-/* A place that has nothing more to write says so: its proxy gives it no task. */
-static bool still_writes(struct pi_spot *s, bool wrote)
+/* What a place that ends waits for, as events of its connection. 0: nothing. One that has nothing
+ * more to write says so: its proxy gives it no task. */
+static short awaited(struct pi_spot *s, bool wrote)
 {
     if (s->state < PI_GREETED)
-        return false;
+        return 0;
     if (wrote && !pi_spot_writes(s)) { /* a result, and a task may be on its way already */
         pi_work_give_back(s);
         pi_spot_write(s);
     }
-    if (s->state >= PI_GREETED && !pi_spot_writes(s))
-        (void)shutdown(s->fd, SHUT_WR);
-    return s->state >= PI_GREETED && pi_spot_writes(s);
+    if (s->state < PI_GREETED)
+        return 0; /* the write has found the end */
+    if (pi_spot_writes(s))
+        return POLLOUT;
+    (void)shutdown(s->fd, SHUT_WR);
+    return pi_net_settles(s->fd) ? POLLIN : 0;
 }
 
-/* Waits for what is being written, such as a large result. */
+/* Waits for what is being written, such as a large result, and is on its way. */
 static void write_rest(struct pi_agent *a, struct pollfd *fds)
 {
-    bool writes = true;
+    bool any = true;
     for (size_t i = 0; i < a->n; i++)
-        fds[i].fd = -1;
-    for (int64_t end = pi_net_now() + PI_SETTLE_MS; writes && pi_net_now() < end;) {
-        writes = false;
+        fds[i].events = 0;
+    for (int64_t end = pi_net_now() + PI_SETTLE_MS; any && pi_net_now() < end;) {
+        any = false;
         write_all(a);
         for (size_t i = 0; i < a->n; i++) {
-            bool waits_for_room = still_writes(&a->spots[i], fds[i].fd >= 0);
-            fds[i] = (struct pollfd){.fd = waits_for_room ? a->spots[i].fd : -1, .events = POLLOUT};
-            writes |= waits_for_room;
+            short events = awaited(&a->spots[i], fds[i].events == POLLOUT);
+            fds[i] = (struct pollfd){.fd = events ? a->spots[i].fd : -1, .events = events};
+            any |= events != 0;
         }
-        if (writes)
+        if (any)
             (void)poll(fds, (nfds_t)a->n, PI_CONNECT_AGAIN_MS);
     }
 }

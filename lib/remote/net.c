@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -235,6 +236,24 @@ bool pi_net_has_ended(int fd)
     while ((n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT)) < 0 && errno == EINTR)
         ;
     return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static bool has_unsent(int fd)
+{
+    int on, bytes = 0;
+    socklen_t size = sizeof on;
+    bool tcp = getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0;
+    return tcp && ioctl(fd, TIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
+bool pi_net_settles(int fd)
+{
+    char dropped[4096];
+    ssize_t n = 1;
+    for (int i = 0; i < 1000 && n > 0; i++)
+        n = recv(fd, dropped, sizeof dropped, MSG_DONTWAIT);
+    bool is_open = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    return is_open && has_unsent(fd);
 }
 
 /* Of a non-blocking socket. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -164,6 +165,68 @@ TEST(a_place_that_ends_with_a_result_is_given_no_task, PROCESSES)
     assert_int_equal(poll(&next, 1, PATIENCE_MS), 1); /* the proxy hangs up, or gives it a task */
     close(fd);
     assert_another_runs(&hand, second);
+}
+
+/* ---- a result that is on its way ---- */
+
+enum { LARGE = 4 << 20 };
+
+static int large_task(posse_task *task, const void *arg, size_t size)
+{
+    void *result = posse_task_reserve(task, LARGE);
+    if (result)
+        memset(result, 1, LARGE);
+    return result ? 0 : WRONG_ARG;
+}
+
+/* Its worker dies with the supervisor. */
+static int kill_supervisor_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)kill(getppid(), SIGKILL);
+    pause_ms(PATIENCE_MS);
+    return GAVE_UP;
+}
+
+/* Reads to the end, and takes its time for the last part, which the agent has written by then. */
+static size_t count_all(int fd)
+{
+    static char bytes[1 << 14];
+    struct pollfd more = {.fd = fd, .events = POLLIN};
+    size_t all = 0;
+    for (ssize_t n = 1; n > 0; all += n > 0 ? (size_t)n : 0) {
+        if (all > LARGE - LARGE / 16)
+            pause_ms(1);
+        assert_int_equal(poll(&more, 1, PATIENCE_MS), 1);
+        n = recv(fd, bytes, sizeof bytes, 0);
+    }
+    return all;
+}
+
+/* The agent ends while it sends a result. What the program says meanwhile cuts nothing off. */
+TEST(an_agent_that_ends_sends_the_whole_result, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    struct pi_envelope envelope;
+    bool has_pool;
+    int listener = peer_listen(&hand), room = 1 << 16;
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+    pid_t agent = start_agent(&hand, 2);
+    int sending = peer_welcomed(listener), other = peer_accept(listener, &has_pool);
+    assert_true(has_pool);
+    peer_say_plain(other, PI_HELLO);
+    (void)peer_await(other, PI_WELCOME);
+    peer_submit(sending, 1, large_task, 0);
+    struct pollfd begins = {.fd = sending, .events = POLLIN};
+    assert_int_equal(poll(&begins, 1, PATIENCE_MS), 1);
+    peer_submit(other, 1, kill_supervisor_task, 0);
+    while (peer_try(other, PI_RESULT) >= 0)
+        ;
+    pi_number_write(&envelope, PI_CANCEL_TASK, 1, 0);
+    peer_say(sending, &envelope, NULL, 0);
+    assert_true(count_all(sending) > LARGE);
+    assert_ends_broken(agent);
+    (void)close(sending), (void)close(other), (void)close(listener);
+    end_hand(&hand);
 }
 
 /* ---- what breaks the executor, too ---- */
