@@ -200,7 +200,8 @@ static bool is_same_run(const struct pi_trace_event *a, const struct pi_trace_ev
 }
 
 /* Whether the supervisor tells of that run, too: a worker died between its event and its arrow, or
- * has ended the run since the slots were read. Both began at the same time. */
+ * has ended the run since the slots were read. Or the worker tells of it again, as the task ended
+ * otherwise in between. All began at the same time. */
 static bool is_told_again(const struct pi_trace *trace, size_t i)
 {
     const struct pi_trace_event *event = &trace->events[i];
@@ -210,7 +211,8 @@ static bool is_told_again(const struct pi_trace *trace, size_t i)
     for (size_t k = first; k < trace->n && k < i + MAX_TWINS; k++)
         if (k != i && trace->events[k].began == event->began &&
             is_same_run(event, &trace->events[k]) &&
-            (trace->events[k].by_supervisor || event->state == PI_RUNNING))
+            (trace->events[k].by_supervisor || event->state == PI_RUNNING ||
+             (k < i && trace->events[k].state != PI_RUNNING)))
             return true;
     return false;
 }

@@ -13,7 +13,7 @@
  *   started      w, in each run                             RUNNING(w)
  *   life         w, release, after both; again, when the    RUNNING(w)
  *                task gets a process of its own
- *   ended        w, before the last arrow                   RUNNING(w)
+ *   ended        w, before the last arrow                   RUNNING(w), KILLING(w)
  *                whoever else ends the task, before the     PENDING, RUNNING, KILLING
  *                last arrow, if that makes it larger
  *

@@ -94,6 +94,12 @@ void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_stat
     bool own = is_own(e, from), ran = pi_state(from) != PI_PENDING;
     if (!pi_same_state(pi_load_relaxed(&slot->word), from)) /* relaxed: the last arrow checks it */
         return;
+    struct posse_task *task = own ? pi_self->task : NULL;
+    if (task && task->index == index) {
+        if (task->stamped)
+            return; /* and posse_kill came before the arrow */
+        task->stamped = true;
+    }
     if (own) {
         pi_self->ended_ns = run.at;
         pi_store_relaxed(&stamps->ended, run.at); /* relaxed: published with the state */
@@ -110,7 +116,10 @@ void pi_stamp_left(const struct posse_task *task, enum pi_state state)
 {
     struct pi_trace_run run = {task->index, task->word, state, pi_os_now()};
     pi_self->ended_ns = run.at;
-    note_run(task->executor, &run);
+    if (task->stamped) /* and counted, but then it ended otherwise */
+        pi_tracer_run(task->executor, &run);
+    else
+        note_run(task->executor, &run);
 }
 
 void pi_stamp_reaped(posse_executor *e, uint32_t index, uint64_t word)
