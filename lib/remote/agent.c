@@ -151,7 +151,7 @@ static short awaited(struct pi_spot *s, bool wrote)
     if (pi_spot_writes(s))
         return POLLOUT;
     (void)shutdown(s->fd, SHUT_WR);
-    return pi_net_settles(s->fd) ? POLLIN : 0;
+    return pi_net_is_sending(s->fd) ? POLLIN : 0;
 }
 
 /* Waits for what is being written, such as a large result, and is on its way. */

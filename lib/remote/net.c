@@ -246,14 +246,14 @@ static bool has_unsent(int fd)
     return tcp && ioctl(fd, TIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
-bool pi_net_settles(int fd)
+bool pi_net_is_sending(int fd)
 {
     char dropped[4096];
     ssize_t n = 1;
     for (int i = 0; i < 1000 && n > 0; i++)
         n = recv(fd, dropped, sizeof dropped, MSG_DONTWAIT);
-    bool is_open = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
-    return is_open && has_unsent(fd);
+    bool is_empty = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    return n > 0 || (is_empty && has_unsent(fd));
 }
 
 /* Of a non-blocking socket. */

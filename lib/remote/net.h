@@ -49,9 +49,9 @@ void pi_net_watch(int fd, int silence_ms);
 bool pi_net_block(int fd, int read_ms);
 /* Whether the other side has closed it, or broken the rules by speaking unasked. */
 bool pi_net_has_ended(int fd);
-/* Drops what has come. Whether what was sent is still on its way to the other side's system: if the
- * connection is closed before, or with bytes that nobody has read, TCP may drop the rest of it. */
-bool pi_net_settles(int fd);
+/* Drops what has come. Whether to close it now would cut off what was sent: some is on its way to
+ * the system of the other side, or more has come. */
+bool pi_net_is_sending(int fd);
 
 struct pi_net_part {
     const void *bytes;
