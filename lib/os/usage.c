@@ -69,18 +69,26 @@ static const volatile char *find(const volatile char *text, const char *name)
     return NULL;
 }
 
-/* The number of a line "<name>:  <number> kB" in bytes. False: there is no such line. */
-static bool read_line(const char *text, const char *name, uint64_t *bytes)
+/* The number of a line "<name>:  <number>". False: there is no such line. */
+static bool read_number(const char *text, const char *name, uint64_t *number)
 {
     const volatile char *at = find(text, name);
     if (!at)
         return false;
     while (*at == ' ' || *at == '\t')
         at++;
-    for (*bytes = 0; *at >= '0' && *at <= '9'; at++)
-        *bytes = 10 * *bytes + (uint64_t)(*at - '0');
-    *bytes *= 1024;
+    for (*number = 0; *at >= '0' && *at <= '9'; at++)
+        *number = 10 * *number + (uint64_t)(*at - '0');
     return true;
+}
+
+/* Of a line "<name>:  <number> kB". */
+static bool read_bytes(const char *text, const char *name, uint64_t *bytes)
+{
+    bool known = read_number(text, name, bytes);
+    if (known)
+        *bytes *= 1024;
+    return known;
 }
 
 static void name_status(pid_t pid, char path[32])
@@ -105,18 +113,33 @@ bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage)
     int error = errno;
     name_status(pid, path);
     ssize_t length = pid ? pi_os_fd_read(path, text, sizeof text) : read_own(text, sizeof text);
-    bool known = length > 0 && read_line(text, "\nVmData:", &usage->data) &&
-                 read_line(text, "\nRssAnon:", &anonymous) &&
-                 read_line(text, "\nVmRSS:", &usage->resident) &&
-                 read_line(text, "\nVmHWM:", &usage->peak);
+    bool known = length > 0 && read_bytes(text, "\nVmData:", &usage->data) &&
+                 read_bytes(text, "\nRssAnon:", &anonymous) &&
+                 read_bytes(text, "\nVmRSS:", &usage->resident) &&
+                 read_bytes(text, "\nVmHWM:", &usage->peak);
     if (known) {
-        (void)read_line(text, "\nVmSwap:", &swap); /* not where the kernel has no swap */
+        (void)read_bytes(text, "\nVmSwap:", &swap); /* not where the kernel has no swap */
         usage->private = anonymous + swap;
     }
     if (length > 0)
         pi_copy_clear(text, (size_t)length); /* it names a task's process */
     errno = error;
     return known;
+}
+
+/* One whose first thread has ended has others, as long as it lives. */
+bool pi_os_usage_ends(pid_t pid)
+{
+    char text[8192], path[32];
+    uint64_t threads;
+    int error = errno;
+    name_status(pid, path);
+    ssize_t length = pi_os_fd_read(path, text, sizeof text);
+    bool ends = length > 0 && read_number(text, "\nThreads:", &threads) && threads < 2;
+    if (length > 0)
+        pi_copy_clear(text, (size_t)length); /* as above */
+    errno = error;
+    return ends;
 }
 
 void pi_os_reset_peak(void)

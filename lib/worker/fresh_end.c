@@ -55,7 +55,7 @@ static void look_at_memory(struct pi_fresh_use *u)
     if (!u->max_memory)
         return;
     if (!pi_os_usage_of(u->pid, &now)) {
-        u->unread++;
+        u->unread += !pi_os_usage_ends(u->pid);
         return;
     }
     u->unread = 0;
@@ -77,7 +77,7 @@ static void look_at_time(struct pi_fresh_use *u)
         u->rest_ns = u->max_cpu_ns - used;
 }
 
-/* It lived after the first look that failed. */
+/* It lived after the first look that failed; or several threads of it were still ending. */
 static bool is_hidden(const struct pi_fresh_use *u) { return u->unread >= 2; }
 
 bool pi_fresh_is_over(struct pi_fresh_use *u)
