@@ -82,6 +82,9 @@
 /* A socket of a process has ended, or the system tells nothing more of the process: the time within
  * which it is dead, if it dies. It closes its sockets one by one. */
 #define PI_DEATH_MS 500
+/* Tasks on one stack that were asked to stop, of which the supervisor knows when their grace is
+ * over. Of more it knows those that end first. */
+#define PI_MAX_ASKED 4
 /* Tasks on one stack. A longer chain is damage. */
 #define PI_MAX_NESTED 1000000u
 /* Tries to take a block that was found free: others may take it first. */

@@ -12,18 +12,20 @@
  *   3  `turn` is 1: they hold                           w           the same; before PENDING the
  *                                                                   supervisor clears `turn`
  *   4  compares w with step 2, in its rounds            supervisor  all workers end
- *   5  it is over: RUNNING -> KILLING(EXPIRED)          supervisor  the same
+ *   5  it is over: RUNNING -> KILLING(EXPIRED), or      supervisor  the same
+ *      KILLING after posse_kill: 9 without 6
  *   6  `over`, and what it has used; kills w            supervisor  the same
  *   7  was refused memory, crashes or exits: `over`     w           TIMED_OUT
  *   8  has ended: the limit of data as before; `over`,  w           TIMED_OUT if it is over, else
  *      what it has used; then its last arrow                        as step 3
  *   9  w reaped: TIMED_OUT if step 6, 7 or 8 has set    supervisor  all workers end
- *      `over`, also where there are attempts left
+ *      `over`, also where there are attempts left;
+ *      CANCELLED if posse_kill came before
  *
- * The supervisor writes only in KILLING and when w is reaped: before that w may end the task, and
- * the block may become another's. While w runs another task on top (nested), the limits are lifted:
- * `turn` is 0, and after that w repeats steps 2 and 3 with what the other one has left. So the
- * supervisor reads `turn` before and after it compares.
+ * The supervisor writes only in KILLING(EXPIRED) and when w is reaped: before that w may end the
+ * task, and the block may become another's. While w runs another task on top (nested), the limits
+ * are lifted: `turn` is 0, and after that w repeats steps 2 and 3 with what the other one has left.
+ * So the supervisor reads `turn` before and after it compares.
  */
 #pragma once
 

@@ -43,6 +43,9 @@ enum pi_worker_state {
     PI_WORKER_EXITED
 };
 
+/* AT_ONCE: the worker ends itself, and tasks that wait on its stack are lost (worker/end.c). */
+enum pi_exit { PI_EXIT_AFTER_TASK = 1, PI_EXIT_AT_ONCE };
+
 struct pi_worker {
     /* The worker sleeps here. A process that claims its SLEEPING bit (idle.h) posts, as do callers
      * that were blocked for a second (pool/verify.c), and the supervisor after `exit_requested`.
@@ -56,11 +59,11 @@ struct pi_worker {
     _Atomic uint32_t current;
     /* enum pi_worker_state. order: release, with the supervisor's acquire. */
     _Atomic uint32_t state;
-    /* 1: the worker must exit when its task has ended. order: the supervisor stores it (release)
-     * before it posts `wake`; the worker reads it (acquire) before each task. The worker stores it
-     * itself (relaxed) if a task has left it with less than it had (worker/task_limits.c), may get
-     * a late SIGTERM (finish_killed in worker/end.c), or has left a process behind
-     * (worker/fresh.c). Cleared before a start. */
+    /* An enum pi_exit: the worker must exit when its task has ended; 0: it goes on. order: the
+     * supervisor stores it (release) before it posts `wake`; the worker reads it (acquire) before
+     * each task. The worker stores it itself (relaxed) if a task has left it with less than it had
+     * (worker/task_limits.c), if it may get a late SIGTERM (finish_killed in worker/end.c), or if a
+     * task has left a process behind (worker/fresh.c). Cleared before a start. */
     _Atomic uint32_t exit_requested;
     /* 1: something of the worker may outlive it: a handle, a block of posse_alloc, a lock or a
      * queue. order: its threads set it (release) before they take the first; the supervisor reads

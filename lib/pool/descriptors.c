@@ -213,7 +213,7 @@ int pi_descriptors_take(const struct posse_task *task, struct pi_os_fds *own)
     struct pi_life life = {task->index, pi_generation(task->word)};
     if (!task->executor->backend->shared)
         return take_here(task, &life, own);
-    uint32_t retries = pi_load_relaxed(&task->slot->retries); /* relaxed: constant in RUNNING */
+    uint32_t retries = pi_load_relaxed(&task->slot->retries); /* relaxed: constant in a run */
     struct pi_descriptors_request request = {PI_DESCRIPTORS_TAKE, task->worker, life, retries};
     struct pi_os_fds fds = {.n = 1};
     return ask(task->executor, &request, &fds, own);

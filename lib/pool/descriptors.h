@@ -94,7 +94,7 @@ static inline bool pi_descriptors_left(struct pi_slot *slot, enum pi_state state
  * POSSE_NOT_SUPPORTED, POSSE_BROKEN, POSSE_SHUT_DOWN. */
 posse_status pi_descriptors_keep(posse_executor *executor, const struct pi_life *life,
                                  const int *from, size_t n);
-/* For the worker of a RUNNING task: `own` gets its copies. 0 or an errno. */
+/* For the worker of a task: `own` gets its copies. 0 or an errno. */
 int pi_descriptors_take(const struct posse_task *task, struct pi_os_fds *own);
 /* In a worker, before it is sealed: makes the sockets for answers. 0 or an errno. */
 int pi_descriptors_before_seal(posse_executor *executor);

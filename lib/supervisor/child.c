@@ -213,7 +213,8 @@ void pi_retire(struct pi_supervisor *s, unsigned worker)
     PI_ASSERT(s->children[worker].state != PI_CHILD_EMPTY);
     s->active -= pi_is_active(s, worker);
     s->children[worker].told_to_exit = true;
-    pi_store_release(&at->exit_requested, 1); /* with must_exit in loop.c */
+    uint32_t none = 0;
+    (void)pi_cas(&at->exit_requested, &none, PI_EXIT_AFTER_TASK); /* with must_exit in loop.c */
     pi_os_semaphore_post(&at->wake);
     pi_end_place_wait(s, worker);
 }

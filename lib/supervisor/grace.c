@@ -24,13 +24,13 @@
  *   e  the time is over, or the deadline, or the task     supervisor  CANCELLED, unless c
  *      is over a limit: kills w
  *
- * SIGTERM is sent only when the supervisor has seen KILLING(w), and w takes nothing from then on.
- * So it hits no other task. Step c is not for a task that is late or over a limit (EXPIRED): those
- * end as before.
+ * SIGTERM is sent only when the supervisor has seen KILLING(w). From then on w takes nothing but
+ * tasks that this one waits for, on the same stack. So it hits no other task. Step c is not for a
+ * task that is late or over a limit (EXPIRED): those end as before.
  *
  * If the task's worker dies before step 4, the task is LOST, as it was asked to stop. What step 3
- * notes is the supervisor's own, and names the task's generation, so no other task is hit. Of
- * several such tasks on one stack it notes the one whose time comes first: with that they all end.
+ * notes is the supervisor's own, and names the task's generation, so no other task is hit. It notes
+ * several such tasks on one stack (PI_MAX_ASKED), as an inner one may end before its time.
  */
 #include "supervisor/grace.h"
 #include "base/tuning.h"
@@ -39,16 +39,16 @@
 #include "pool/block.h"
 #include "pool/finish.h"
 
-/* As asked_task has it. */
+/* As current_task has it. */
 static uint64_t name_of(uint32_t index, uint64_t word)
 {
     return (uint64_t)pi_generation(word) << 32 | (index + 1);
 }
 
-/* Whether the task that was noted still runs, or has time to end. */
-static bool goes_on(const struct pi_supervisor *s, unsigned worker)
+/* Whether a task that was noted still runs, or has time to end. */
+static bool goes_on(const struct pi_supervisor *s, unsigned worker, const struct pi_asked *asked)
 {
-    uint64_t task = s->children[worker].asked_task;
+    uint64_t task = asked->task;
     uint64_t word =
         task ? pi_slots_word(&s->executor->segment.slots, (uint32_t)task - 1) : PI_NO_SLOT;
     return pi_is_run_by(word, worker) && pi_generation(word) == task >> 32;
@@ -72,15 +72,26 @@ __attribute__((no_sanitize("thread"))) static uint64_t grace_of(posse_executor *
     return details ? details->grace_ms * PI_MS : 0;
 }
 
-/* Notes a task. False: another one on this stack ends first. */
-static bool note(struct pi_supervisor *s, unsigned worker, uint64_t task, uint64_t kill_at)
+/* The note of a task; if it has none, a new one. NULL: as many others on this stack end first. */
+static struct pi_asked *note_of(struct pi_supervisor *s, unsigned worker, uint64_t task,
+                                uint64_t kill_at)
 {
-    struct pi_child *child = &s->children[worker];
-    if (goes_on(s, worker) && child->kill_at <= kill_at)
-        return false;
-    child->asked_task = task;
-    child->kill_at = kill_at;
-    return true;
+    struct pi_asked *last = NULL;
+    uint64_t latest = 0;
+    for (size_t i = 0; i < PI_MAX_ASKED; i++) {
+        struct pi_asked *asked = &s->children[worker].asked[i];
+        if (asked->task == task)
+            return asked;
+        uint64_t end = goes_on(s, worker, asked) ? asked->kill_at : PI_NEVER;
+        if (end > latest) {
+            latest = end;
+            last = asked;
+        }
+    }
+    if (latest <= kill_at)
+        return NULL;
+    *last = (struct pi_asked){task, kill_at};
+    return last;
 }
 
 void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
@@ -89,15 +100,14 @@ void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
     struct pi_child *child = &s->children[worker];
     struct pi_slot *slot = &e->segment.slots.at[index];
     uint64_t word = pi_load_seq(&slot->word); /* with posse_cancel */
-    uint64_t task = name_of(index, word);
     if (!pi_has_state(word, PI_RUNNING, worker) || !(word & PI_CANCEL_REQUESTED) ||
         !pi_slot_is_graced(slot))
         return;
-    if (child->asked_task != task && !note(s, worker, task, s->checked_ns + grace_of(e, slot)))
-        return;
-    if (child->kill_at > s->checked_ns)
-        child->next_deadline = pi_earlier(child->next_deadline, child->kill_at);
-    else
+    const struct pi_asked *asked =
+        note_of(s, worker, name_of(index, word), s->checked_ns + grace_of(e, slot));
+    if (asked && asked->kill_at > s->checked_ns)
+        child->next_deadline = pi_earlier(child->next_deadline, asked->kill_at);
+    else if (asked)
         end_task(e, index, word);
 }
 
@@ -107,30 +117,32 @@ static bool is_terminated(posse_executor *e, struct pi_slot *slot, uint64_t word
     return details && details->terminate && !(word & PI_EXPIRED);
 }
 
+/* Its deadline holds, also one that the worker has set since the task was noted. */
 bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index, uint64_t word)
 {
     posse_executor *e = s->executor;
     struct pi_child *child = &s->children[worker];
     struct pi_slot *slot = &e->segment.slots.at[index];
-    uint64_t task = name_of(index, word);
-    uint64_t deadline =
-        pi_load_relaxed(&slot->deadline_ns); /* relaxed: the task cannot be another */
     if (!is_terminated(e, slot, word))
         return false;
-    if (child->asked_task != task)
-        (void)note(s, worker, task,
-                   pi_earlier(s->checked_ns + grace_of(e, slot), deadline ? deadline : PI_NEVER));
-    if (child->kill_at <= s->checked_ns)
+    const struct pi_asked *asked =
+        note_of(s, worker, name_of(index, word), s->checked_ns + grace_of(e, slot));
+    uint64_t deadline =
+        pi_load_relaxed(&slot->deadline_ns); /* relaxed: the task cannot be another */
+    uint64_t kill_at =
+        pi_earlier(asked ? asked->kill_at : PI_NEVER, deadline ? deadline : PI_NEVER);
+    if (kill_at <= s->checked_ns)
         return false;
     if (!child->terminated)
         e->backend->signal(s, worker, SIGTERM);
     child->terminated = true;
-    child->next_deadline = pi_earlier(child->next_deadline, child->kill_at);
+    child->next_deadline = pi_earlier(child->next_deadline, kill_at);
     return true;
 }
 
 void pi_end_grace(struct pi_supervisor *s, unsigned worker, uint32_t index, uint64_t word)
 {
-    s->children[worker].asked_task = name_of(index, word);
-    s->children[worker].kill_at = s->checked_ns;
+    struct pi_asked *asked = note_of(s, worker, name_of(index, word), s->checked_ns);
+    if (asked) /* else others end it just now */
+        asked->kill_at = s->checked_ns;
 }

@@ -10,5 +10,5 @@ void pi_check_grace(struct pi_supervisor *supervisor, unsigned worker, uint32_t 
  * and has time left. */
 bool pi_terminate_first(struct pi_supervisor *supervisor, unsigned worker, uint32_t index,
                         uint64_t word);
-/* Ends the time of such a task, which is over a limit. */
+/* Of a task that is KILLING, and over a limit: ends its time. */
 void pi_end_grace(struct pi_supervisor *supervisor, unsigned worker, uint32_t index, uint64_t word);

@@ -42,7 +42,7 @@ static int take(struct pi_supervisor *s, const struct pi_descriptors_request *re
     if (!pi_is_run_by(word_of(s, &request->life), request->worker))
         return EINVAL;
     struct pi_slot *slot = &s->executor->segment.slots.at[request->life.slot];
-    uint32_t retries = pi_load_relaxed(&slot->retries); /* relaxed: constant in RUNNING */
+    uint32_t retries = pi_load_relaxed(&slot->retries); /* relaxed: constant in a run */
     if (retries != request->retries)
         return EINVAL; /* a dead worker has sent it */
     return retries == 0 ? pi_held_take(holder, &request->life, fds)

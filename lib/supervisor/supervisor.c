@@ -97,7 +97,10 @@ static void apply_loss_policy(struct pi_supervisor *s, unsigned worker, enum pi_
     posse_executor *e = s->executor;
     bool failed = state == PI_WORKER_FAILED;
     const struct pi_child *child = &s->children[worker];
-    bool by_us = child->killed || child->terminated || s->phase_seen >= PI_STOPPING;
+    /* relaxed: it has died. What a task may have written there only keeps the executor whole. */
+    uint32_t exit = pi_load_relaxed(&e->segment.workers[worker].exit_requested); /* as said */
+    bool by_us = child->killed || child->terminated || exit == PI_EXIT_AT_ONCE ||
+                 s->phase_seen >= PI_STOPPING;
     if (by_us || state == PI_WORKER_EXITED || state == PI_WORKER_EXITING)
         return;
     struct pi_error why = pi_error_from_death(death);

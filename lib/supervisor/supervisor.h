@@ -13,20 +13,25 @@
 /* EMPTY: no worker. ABANDONED: a thread that still runs a task which was ended. */
 enum pi_child_state { PI_CHILD_EMPTY, PI_CHILD_ALIVE, PI_CHILD_ABANDONED };
 
+/* A task that was asked to stop, and when its grace is over (grace.c). */
+struct pi_asked {
+    uint64_t task; /* as current_task */
+    uint64_t kill_at;
+};
+
 /* A worker, as the supervisor knows it without trusting shared memory. */
 struct pi_child {
     enum pi_child_state state;
-    bool initialized;         /* its initializer has ended well */
-    bool retiring;            /* it has run all its tasks, and waits until it may exit */
-    bool told_to_exit;        /* by pi_retire */
-    bool stopped;             /* by SIGSTOP: it takes no task */
-    bool killed;              /* SIGKILL is on its way */
-    bool terminated;          /* SIGTERM is, or was, for a task that posse_kill names: grace.c */
-    bool suspect;             /* it was killed because it lacks a task that names it */
-    uint64_t current_task;    /* the task that it was last seen to run, 0: none */
-    uint64_t next_deadline;   /* of the tasks on its stack, when the supervisor last looked */
-    uint64_t asked_task;      /* as current_task: that was asked to stop (grace.c), 0: none; */
-    uint64_t kill_at;         /* when its grace is over */
+    bool initialized;       /* its initializer has ended well */
+    bool retiring;          /* it has run all its tasks, and waits until it may exit */
+    bool told_to_exit;      /* by pi_retire */
+    bool stopped;           /* by SIGSTOP: it takes no task */
+    bool killed;            /* SIGKILL is on its way */
+    bool terminated;        /* SIGTERM is, or was, for a task that posse_kill names: grace.c */
+    bool suspect;           /* it was killed because it lacks a task that names it */
+    uint64_t current_task;  /* the task that it was last seen to run, 0: none */
+    uint64_t next_deadline; /* of the tasks on its stack, when the supervisor last looked */
+    struct pi_asked asked[PI_MAX_ASKED];
     pi_block_ref crash_block; /* of its record; 0: none */
     int output;               /* its stderr, if that is kept; -1: none */
     pid_t pid;                /* process backend */

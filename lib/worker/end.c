@@ -127,13 +127,14 @@ static bool finish(struct posse_task *task, enum pi_state state)
 static void finish_killed(struct posse_task *task, enum pi_state state)
 {
     struct pi_worker *worker = &task->executor->segment.workers[task->worker];
-    if (!pi_limits_may_end(task) || !finish(task, state))
+    if (!pi_limits_may_end(task, task->word) || !finish(task, state))
         await_kill(task);
+    /* relaxed: this worker alone acts on it, or it has died */
+    pi_store_relaxed(&worker->exit_requested, task->outer ? PI_EXIT_AT_ONCE : PI_EXIT_AFTER_TASK);
     if (task->outer) {
         pop_task(task);
         pi_os_exit(1);
     }
-    pi_store_relaxed(&worker->exit_requested, 1); /* relaxed: this worker alone acts on it */
 }
 
 uint64_t pi_count_finished(posse_executor *e, unsigned worker, enum pi_end end)

@@ -195,7 +195,8 @@ static int fail(struct posse_task *task, const char *what, int error)
 static void leave_if_followed(const struct posse_task *task)
 {
     if (pi_spare_adopts() && pi_os_has_children()) /* relaxed: this worker alone acts on it */
-        pi_store_relaxed(&task->executor->segment.workers[task->worker].exit_requested, 1);
+        pi_store_relaxed(&task->executor->segment.workers[task->worker].exit_requested,
+                         PI_EXIT_AFTER_TASK);
 }
 
 static int end(struct run *r)

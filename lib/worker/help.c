@@ -5,16 +5,20 @@
 #include "pool/self.h"
 #include "pool/wake.h"
 #include "worker/run.h"
+#include "worker/task_limits.h"
 #include "worker/unclaim.h"
 
 #include <errno.h>
 
-/* Whether no task on this stack is about to be killed, which would hit what else runs on it. */
+/* Whether no task on this stack is about to be killed, which would hit what else runs on it. One
+ * that may end by itself still needs what it waits for. */
 static bool may_help(const struct pi_self *self)
 {
-    for (struct posse_task *task = self->task; task; task = task->outer)
-        if (!pi_has_state(pi_load_seq(&task->slot->word), PI_RUNNING, self->worker))
-            return false; /* seq: with pi_slot_transition, in posse_kill */
+    for (struct posse_task *task = self->task; task; task = task->outer) {
+        uint64_t word = pi_load_seq(&task->slot->word); /* with pi_slot_transition, in posse_kill */
+        if (!pi_has_state(word, PI_RUNNING, self->worker) && !pi_limits_may_end(task, word))
+            return false;
+    }
     return true;
 }
 

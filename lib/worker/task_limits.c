@@ -138,12 +138,12 @@ void pi_limits_grace(struct posse_task *task)
         e->backend->notify(e);
 }
 
-bool pi_limits_may_end(const struct posse_task *task)
+bool pi_limits_may_end(const struct posse_task *task, uint64_t word)
 {
     const struct pi_details *details =
         pi_slot_is_graced(task->slot) ? pi_slot_details(task->executor, task->slot) : NULL;
-    return details && details->terminate && pi_has_state(task->word, PI_KILLING, task->worker) &&
-           !(task->word & PI_EXPIRED);
+    return details && details->terminate && pi_has_state(word, PI_KILLING, task->worker) &&
+           !(word & PI_EXPIRED);
 }
 
 uint64_t pi_limits_first_look(const struct posse_task *task)
@@ -197,7 +197,8 @@ bool pi_limits_begin(struct posse_task *task)
 /* A task has lowered the hard limit, too, so the next one would have less. */
 static void wear_out(struct pi_worker *worker)
 {
-    pi_store_relaxed(&worker->exit_requested, 1); /* relaxed: this worker alone acts on it */
+    pi_store_relaxed(&worker->exit_requested,
+                     PI_EXIT_AFTER_TASK); /* relaxed: this worker alone acts on it */
 }
 
 /* Relaxed, all: published with the state. */

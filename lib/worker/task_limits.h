@@ -28,8 +28,8 @@ static inline bool pi_limits_matter(const struct posse_task *task)
 bool pi_limits_can_hold(posse_executor *executor, struct pi_slot *slot);
 /* Sets when a task with a grace is asked to stop. */
 void pi_limits_grace(struct posse_task *task);
-/* Of a task that is KILLING: whether it may end by itself (supervisor/grace.c). */
-bool pi_limits_may_end(const struct posse_task *task);
+/* Whether the task of this word is KILLING, and may end by itself (supervisor/grace.c). */
+bool pi_limits_may_end(const struct posse_task *task, uint64_t word);
 /* When the supervisor must look at it first. */
 uint64_t pi_limits_first_look(const struct posse_task *task);
 /* Before and after the function of such a task. False: its limits cannot be enforced here. code:

@@ -236,6 +236,55 @@ POOL_TEST(the_shorter_of_two, PARALLEL, 1)
     assert_ok(posse_free(pool, memory));
 }
 
+static int asks_itself_task(posse_task *task, const void *arg, size_t size)
+{
+    struct nest *nest;
+    memcpy(&nest, arg, sizeof nest);
+    while (!nest->inner.executor)
+        pause_ms(1);
+    (void)posse_cancel(nest->inner);
+    pause_ms(50); /* most often the supervisor sees it */
+    return 0;
+}
+
+/* Waits for one after another that is asked to stop, and stops. */
+static int delaying_task(posse_task *task, const void *arg, size_t size)
+{
+    struct nest *nest;
+    memcpy(&nest, arg, sizeof nest);
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = asks_itself_task,
+                     .arg = arg,
+                     .size = size,
+                     .grace_ms = 1000};
+    enter_gate(nest->gate);
+    for (long end = now_ms() + PATIENCE_MS; now_ms() < end;) {
+        if (posse_submit_with(posse_task_executor(task), &job, &nest->inner) != POSSE_OK)
+            return INNER_FAILED;
+        (void)posse_result(nest->inner, -1, NULL, NULL);
+        (void)posse_release(nest->inner);
+    }
+    return GAVE_UP;
+}
+
+/* It may be lost with an inner one that was too slow. */
+POOL_TEST(inner_ones_give_it_no_time, PROCESSES, 1)
+{
+    void *memory;
+    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
+    struct nest *nest = memory;
+    *nest = (struct nest){.gate = make_gate(pool)};
+    posse_job job = {.fn = delaying_task, .arg = &nest, .size = sizeof nest, .grace_ms = 2000};
+    posse_future outer = submitted_job(pool, job);
+    await_entered(nest->gate, 1);
+    assert_status(posse_cancel(outer), POSSE_TOO_LATE);
+    posse_error error = error_of(outer);
+    assert_true(error.status == POSSE_CANCELLED || error.status == POSSE_WORKER_LOST);
+    assert_ok(posse_release(outer));
+    free_gate(pool, nest->gate);
+    assert_ok(posse_free(pool, memory));
+}
+
 /* ---- refused --------------------------------------------------------------------------------- */
 
 POOL_TEST(wrong_grace, ALL, 1)

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include <errno.h>
+#include <posse_group.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,13 +135,12 @@ POOL_TEST(killed_at_the_deadline, PROCESSES, 1)
     free_gate(pool, gate);
 }
 
-static int burning_task(posse_task *task, const void *arg, size_t size)
+static _Noreturn int burning_task(posse_task *task, const void *arg, size_t size)
 {
     signal(SIGTERM, SIG_IGN);
     enter_gate(*(struct gate *const *)arg);
-    for (long end = now_ms() + PATIENCE_MS; now_ms() < end;)
-        ;
-    return GAVE_UP;
+    for (;;)
+        (void)now_ms();
 }
 
 /* It has time to end, but not more processor time than its limit. */
@@ -151,7 +151,7 @@ POOL_TEST(killed_over_its_limit, PROCESSES, 1)
                      .arg = &gate,
                      .size = sizeof gate,
                      .max_cpu_ms = 300,
-                     .grace_ms = PATIENCE_MS,
+                     .grace_ms = 10 * PATIENCE_MS,
                      .flags = POSSE_TERMINATE};
     posse_future future = submitted_job(pool, job);
     await_entered(gate, 1);
@@ -159,6 +159,31 @@ POOL_TEST(killed_over_its_limit, PROCESSES, 1)
     posse_error error = error_of(future);
     assert_true(error.status == POSSE_CANCELLED || error.status == POSSE_OVER_CPU);
     assert_ok(posse_release(future));
+    free_gate(pool, gate);
+}
+
+/* A grace that posse_cancel has begun ends with the time of the group, too. */
+POOL_TEST(killed_with_its_group, PROCESSES, 1)
+{
+    struct gate *gate = make_gate(pool);
+    posse_group *group;
+    posse_group_options options = {.struct_size = sizeof options, .timeout_ms = 500};
+    assert_ok(posse_group_create(pool, &options, &group));
+    posse_job job = {.fn = ignoring_task,
+                     .arg = &gate,
+                     .size = sizeof gate,
+                     .grace_ms = 10 * PATIENCE_MS,
+                     .group = group,
+                     .flags = POSSE_TERMINATE};
+    posse_future future = submitted_job(pool, job);
+    assert_eventually(atomic_load(&gate->entered) == 1 || posse_done(future));
+    (void)posse_cancel(future);
+    await_rounds(pool);
+    (void)posse_kill(future);
+    posse_error error = error_of(future);
+    assert_true(error.status == POSSE_CANCELLED || error.status == POSSE_DEADLINE);
+    assert_ok(posse_release(future));
+    assert_ok(posse_group_destroy(group));
     free_gate(pool, gate);
 }
 
@@ -213,8 +238,8 @@ static int nesting_task(posse_task *task, const void *arg, size_t size)
 }
 
 /* The task that waits for it on the same worker is lost, as by any posse_kill: SIGTERM may come
- * late. */
-POOL_TEST(on_top_of_another, PROCESSES, 1)
+ * late. That is no loss that breaks the executor. */
+POOL_TEST(on_top_of_another, PROCESSES, 1, .on_worker_lost = POSSE_BREAK)
 {
     void *memory;
     assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
@@ -227,6 +252,69 @@ POOL_TEST(on_top_of_another, PROCESSES, 1)
     assert_next_ones_work(pool);
     free_gate(pool, nest->gate);
     assert_ok(posse_free(pool, memory));
+}
+
+static int heeding_nest(posse_task *task, const void *arg, size_t size)
+{
+    struct nest *nest;
+    memcpy(&nest, arg, sizeof nest);
+    posse_job job = {.struct_size = sizeof job,
+                     .fn = heeding_task,
+                     .arg = &nest->gate,
+                     .size = sizeof nest->gate,
+                     .grace_ms = 10 * PATIENCE_MS,
+                     .flags = POSSE_TERMINATE};
+    if (posse_submit_with(posse_task_executor(task), &job, &nest->inner) != POSSE_OK)
+        return INNER_FAILED;
+    return return_long(task, posse_result(nest->inner, -1, NULL, NULL));
+}
+
+/* The inner one ends before the supervisor knows. */
+POOL_TEST(on_top_of_another_and_first, PROCESSES, 1, .on_worker_lost = POSSE_BREAK)
+{
+    void *memory;
+    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
+    struct nest *nest = memory;
+    *nest = (struct nest){.gate = make_gate(pool)};
+    pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
+    pid_t worker = (pid_t)take_long(submitted(pool, process_task, NULL, 0));
+    posse_future outer = SUBMIT_VALUE(pool, heeding_nest, nest);
+    await_entered(nest->gate, 1);
+    assert_int_equal(kill(supervisor, SIGSTOP), 0);
+    assert_eventually(process_state(supervisor) == 'T');
+    assert_ok(posse_kill(nest->inner));
+    assert_eventually(process_state(worker) == 'Z');
+    assert_int_equal(kill(supervisor, SIGCONT), 0);
+    take_error(outer, POSSE_WORKER_LOST);
+    assert_next_ones_work(pool);
+    free_gate(pool, nest->gate);
+    assert_ok(posse_free(pool, memory));
+}
+
+/* It waits for a task that nobody else can run. */
+static int recursive_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_future inner;
+    signal(SIGTERM, SIG_IGN);
+    enter_gate(*(struct gate *const *)arg);
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task) && now_ms() < end;)
+        pause_ms(1);
+    if (posse_submit(posse_task_executor(task), identity_task, NULL, 0, &inner) != POSSE_OK)
+        return INNER_FAILED;
+    posse_status status = posse_result(inner, PATIENCE_MS / 10, NULL, NULL);
+    (void)posse_release(inner);
+    return return_long(task, status);
+}
+
+POOL_TEST(goes_on_with_others, PROCESSES, 1)
+{
+    struct gate *gate = make_gate(pool);
+    posse_future future = submitted_soft(pool, recursive_task, gate, 10 * PATIENCE_MS);
+    await_entered(gate, 1);
+    assert_ok(posse_kill(future));
+    assert_int_equal(take_long(future), POSSE_OK);
+    assert_next_ones_work(pool);
+    free_gate(pool, gate);
 }
 
 static int short_task(posse_task *task, const void *arg, size_t size)
