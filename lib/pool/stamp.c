@@ -39,7 +39,8 @@ void pi_stamp_start(const struct posse_task *task)
     posse_executor *e = task->executor;
     struct pi_slot *slot = task->slot;
     struct pi_stamps *stamps = &e->segment.stamps[task->index];
-    uint64_t now = task->outer || !pi_self->ended_ns ? pi_os_now() : pi_self->ended_ns;
+    bool at_once = !task->outer && !e->fresh && pi_self->ended_ns; /* FRESH makes a process first */
+    uint64_t now = at_once ? pi_self->ended_ns : pi_os_now();
     if (pi_stamps_in_slot(slot)) { /* relaxed, all: published by `life` */
         uint64_t submitted = pi_load_relaxed(&slot->result_size);
         now = later(now, submitted); /* it came in after the end of the last task */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <posse_trace.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -368,5 +369,20 @@ TEST(without_a_seal, SEALABLE)
     posse_executor *pool = POOL(1, .isolation = POSSE_FRESH);
     take_error(submitted(pool, socket_task, NULL, 0), POSSE_FORBIDDEN);
     assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
+    end_pool(pool);
+}
+
+/* Each starts after its submit, though its process was made before. */
+TEST(starts_when_it_starts, SEALABLE)
+{
+    posse_executor *pool = POOL(1, .isolation = POSSE_FRESH, .stamps = true);
+    for (int i = 0; i < 20; i++) {
+        posse_info info = {.struct_size = sizeof info};
+        posse_future future = submitted(pool, identity_task, NULL, 0);
+        assert_ok(posse_result(future, -1, NULL, NULL));
+        assert_ok(posse_get_info(future, &info));
+        assert_true(info.started_ns > info.submitted_ns);
+        assert_ok(posse_release(future));
+    }
     end_pool(pool);
 }
