@@ -7,6 +7,7 @@
  */
 #include "bar.h"
 #include "base/tuning.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -17,19 +18,11 @@
 
 /* ---- characters ---- */
 
-static bool begins(char byte) { return ((unsigned char)byte & 0xc0) != 0x80; }
-
-/* Columns of a character, by its first byte: from U+3000 on most of them have two. */
-static unsigned columns_of(char byte)
-{
-    return !begins(byte) ? 0 : (unsigned char)byte >= 0xe3 ? 2 : 1;
-}
-
 static unsigned width_of(const char *text)
 {
     unsigned columns = 0;
     for (; *text; text++)
-        columns += columns_of(*text);
+        columns += pi_utf8_columns(*text);
     return columns;
 }
 
@@ -37,7 +30,7 @@ static unsigned width_of(const char *text)
 static void cut(char *text, unsigned columns)
 {
     for (unsigned used = 0; *text; text++) {
-        used += columns_of(*text);
+        used += pi_utf8_columns(*text);
         if (used > columns)
             *text = '\0';
     }

@@ -51,6 +51,15 @@ static void help(void)
            "Exit: 0; 1 if there was nothing to show; 2 if the arguments are wrong.\n");
 }
 
+/* The exit status after words to stdout. */
+static int said(void)
+{
+    if (fflush(stdout) == 0)
+        return 0;
+    fprintf(stderr, "posse-top: cannot write: %s\n", strerror(errno));
+    return NOTHING;
+}
+
 static int misuse(const char *what, const char *word)
 {
     fprintf(stderr, "posse-top: %s%s%s\n", what, *word ? ": " : "", word);
@@ -93,8 +102,8 @@ static int parse(int argc, char **argv, struct order *order)
             if (!parse_interval(optarg, &order->interval_ns))
                 return misuse("an interval is 0.05 to 86400 seconds, not", optarg);
             break;
-        case 'h': help(); return 0;
-        case 'v': printf("posse-top %s\n", POSSE_VERSION); return 0;
+        case 'h': help(); return said();
+        case 'v': printf("posse-top %s\n", POSSE_VERSION); return said();
         case ':': return misuse("an argument is missing after", argv[optind - 1]);
         default: return misuse("unknown option", argv[optind - 1]);
         }

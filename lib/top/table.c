@@ -25,12 +25,12 @@ struct table {
 
 /* ---- lines ---- */
 
-/* The bytes of the first n characters. */
-static size_t cut(const char *text, int n)
+/* The bytes of the characters that fit into a width of `columns`. */
+static size_t cut(const char *text, int columns)
 {
     size_t i = 0;
     for (; text[i]; i++)
-        if (((unsigned char)text[i] & 0xc0) != 0x80 && n-- == 0)
+        if ((columns -= (int)pi_utf8_columns(text[i])) < 0)
             break;
     return i;
 }

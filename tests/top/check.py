@@ -262,6 +262,9 @@ def misuse():
     with Subject("idle") as subject, open("/dev/full", "wb") as full:
         run = subprocess.run([TOP, "--json", str(subject.pid)], stdout=full, stderr=subprocess.PIPE)
         assert run.returncode == 1 and b"cannot write" in run.stderr, run
+        for word in ("--help", "--version"):
+            run = subprocess.run([TOP, word], stdout=full, stderr=subprocess.PIPE)
+            assert run.returncode == 1 and b"cannot write" in run.stderr, run
 
 
 def other_user():
