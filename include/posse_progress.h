@@ -146,7 +146,8 @@ POSSE_API posse_status posse_progress_wait_idle(posse_progress_bar *bar, posse_e
  * unknown. Does not block. NULL is fine. */
 POSSE_API void posse_progress_draw(posse_progress_bar *bar, uint64_t done, uint64_t total);
 
-/* Draws the last numbers, ends the line, and frees the bar. NULL is fine. */
+/* Draws the last numbers, ends the line, and frees the bar. Blocks while what it draws on has no
+ * room, as a terminal that the user has stopped. NULL is fine. */
 POSSE_API void posse_progress_bar_close(posse_progress_bar *bar);
 
 #ifdef __cplusplus

@@ -69,7 +69,8 @@ typedef struct posse_times {
     /* From submit to the start of the first run. */
     posse_histogram waiting;
     /* From the start of the last run to its end, whatever end that was. If a thread's task is ended
-     * while the thread goes on, the run ends when the thread leaves it. */
+     * while the thread goes on, the run ends when the thread leaves it. A task that was cancelled
+     * between two runs is not here. */
     posse_histogram running;
 } posse_times;
 

@@ -147,9 +147,11 @@ uint64_t posse_quantile(const posse_histogram *histogram, double q)
         all += (double)histogram->counts[i];
     double rank = all * (q > 1 ? 1 : q > 0 ? q : 0); /* a NaN counts as 0 */
     for (unsigned i = 0; histogram && all > 0 && i < PI_TIME_CLASSES; i++) {
-        double here = (double)histogram->counts[i], width = i ? (double)begin_of(i) : 2;
+        double here = (double)histogram->counts[i];
+        uint64_t most = i ? begin_of(i) - 1 : 1; /* that a time there is over its begin */
+        double over = (double)most * (rank - below) / here;
         if (here > 0 && below + here >= rank)
-            return begin_of(i) + (uint64_t)((width - 1) * (rank - below) / here);
+            return begin_of(i) + (over < (double)most ? (uint64_t)over : most);
         below += here;
     }
     return 0;

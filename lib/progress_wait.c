@@ -88,10 +88,10 @@ static void forget(void *map)
 
 posse_status posse_progress_map_next(posse_progress_bar *bar, posse_map_iter *m, posse_item *item)
 {
-    if (!bar)
-        return pi_refuse(POSSE_INVALID, "bar is NULL");
-    if (!m)
-        return posse_map_next(NULL, item);
+    if (!bar || !m) {
+        posse_status refused = posse_map_next(NULL, item);
+        return bar ? refused : pi_refuse(POSSE_INVALID, "bar is NULL");
+    }
     posse_status status;
     uint64_t total = m->job.source ? 0 : m->job.count;
     posse_progress_draw(bar, m->given, total);

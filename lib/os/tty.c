@@ -1,6 +1,7 @@
 #include "os/tty.h"
 
 #include "os/cancel.h"
+#include "os/signals.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -41,6 +42,8 @@ void pi_os_tty_write(int fd, const char *text, size_t size)
 {
     PI_OS_NO_CANCEL;
     int error = errno;
+    struct pi_os_write_signals signals;
+    pi_os_signals_begin_write(&signals);
     while (size > 0) {
         ssize_t n = write(fd, text, size);
         if (n < 0 && errno != EINTR)
@@ -48,5 +51,6 @@ void pi_os_tty_write(int fd, const char *text, size_t size)
         text += n > 0 ? n : 0;
         size -= n > 0 ? (size_t)n : 0;
     }
+    pi_os_signals_end_write(&signals);
     errno = error;
 }

@@ -19,8 +19,8 @@ struct pi_os_usage {
 
 /* False: the system does not tell. Takes no memory. */
 bool pi_os_usage_of(pid_t pid, struct pi_os_usage *usage);
-/* Of a process of which it does not tell: whether that ends, as all of its threads do. False also if
- * its first thread alone has ended, or if nothing is known. */
+/* Of a process of which it does not tell: whether that ends, as all of its threads do. False also
+ * if its first thread alone has ended, or if nothing is known. */
 bool pi_os_usage_ends(pid_t pid);
 /* Whether it tells at all: both this and processor time. */
 bool pi_os_usage_is_known(void);

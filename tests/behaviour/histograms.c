@@ -44,12 +44,12 @@ POOL_TEST(ends, PROCESSES, 1, .stamps = 1)
 {
     long signal = SIGKILL;
     (void)take_error(SUBMIT_VALUE(pool, signal_task, signal), POSSE_WORKER_LOST);
-    struct gate *gate = make_gate(pool);
-    posse_job job = {.fn = hold_task, .arg = &gate, .size = sizeof gate, .timeout_ms = 40};
+    struct gate *closed = make_gate(pool), *gate = make_gate(pool);
+    posse_job job = {.fn = hold_task, .arg = &closed, .size = sizeof closed, .timeout_ms = 40};
     (void)take_error(submitted_job(pool, job), POSSE_DEADLINE);
     posse_future running = submitted_hold(pool, gate);
     posse_future cancelled = submitted_hold(pool, gate);
-    await_entered(gate, 2);
+    await_entered(gate, 1);
     assert_ok(posse_cancel(cancelled));
     assert_ok(posse_release(cancelled));
     open_gate(gate);
@@ -60,6 +60,7 @@ POOL_TEST(ends, PROCESSES, 1, .stamps = 1)
     assert_int_equal(sum_of(&times.running), 3);
     assert_true(posse_quantile(&times.running, 1) >= (uint64_t)1 << 25);
     free_gate(pool, gate);
+    free_gate(pool, closed);
 }
 
 POOL_TEST(without_stamps, ALL, 1)
@@ -80,6 +81,7 @@ TEST(quantiles, ALL)
     assert_int_equal(posse_quantile(&first, 0), 0);
     assert_int_equal(posse_quantile(&first, 1), 1);
     assert_int_equal(posse_quantile(&last, 0), (uint64_t)1 << 63);
+    assert_int_equal(posse_quantile(&last, 1), UINT64_MAX);
     two.counts[10] = 99;
     two.counts[20] = 1;
     assert_in_range(posse_quantile(&two, 0.5), 1024 + 500, 1024 + 530);

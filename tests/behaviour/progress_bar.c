@@ -536,13 +536,27 @@ POOL_TEST(task_that_waits_for_all, ALL, 1)
 
 /* ---- wrong calls ---- */
 
+static int close_on_broken_pipe(void *unused_argument)
+{
+    int pipes[2];
+    posse_progress_bar *bar;
+    REQUIRE(pipe(pipes) == 0);
+    posse_progress_bar_options options = {.struct_size = sizeof options, .fd = pipes[1]};
+    REQUIRE(posse_progress_bar_open(&options, &bar) == POSSE_OK && close(pipes[0]) == 0);
+    posse_progress_bar_close(bar);
+    return 0;
+}
+
+/* No signal comes of it. */
+TEST(nobody_reads, INLINE) { assert_child(close_on_broken_pipe, NULL); }
+
 POOL_TEST(bad_input, ALL, 1)
 {
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
     posse_progress_bar *bar;
     posse_progress_bar_options options = {.struct_size = sizeof options, .fd = -1};
-    posse_item item = {.struct_size = sizeof item};
+    posse_item item = {.struct_size = sizeof item, .index = 7};
     assert_status(posse_progress_bar_open(&options, &bar), POSSE_INVALID);
     assert_null(bar);
     options = (posse_progress_bar_options){.struct_size = 3};
@@ -551,6 +565,8 @@ POOL_TEST(bad_input, ALL, 1)
     assert_status(posse_progress_wait(NULL, NULL, 0, -1), POSSE_INVALID);
     assert_status(posse_progress_wait_idle(NULL, pool, -1), POSSE_INVALID);
     assert_status(posse_progress_map_next(NULL, NULL, &item), POSSE_INVALID);
+    assert_int_equal(item.index, 0);
+    assert_int_equal(item.status, POSSE_INVALID);
     posse_progress_draw(NULL, 1, 2);
     posse_progress_bar_close(NULL);
     bar = opened(pipes[1], NULL);
