@@ -149,9 +149,10 @@ uint64_t posse_quantile(const posse_histogram *histogram, double q)
     for (unsigned i = 0; histogram && all > 0 && i < PI_TIME_CLASSES; i++) {
         double here = (double)histogram->counts[i];
         uint64_t most = i ? begin_of(i) - 1 : 1; /* that a time there is over its begin */
-        double over = (double)most * (rank - below) / here;
-        if (here > 0 && below + here >= rank)
+        if (here > 0 && below + here >= rank) {
+            double over = (double)most * (rank - below) / here;
             return begin_of(i) + (over < (double)most ? (uint64_t)over : most);
+        }
         below += here;
     }
     return 0;

@@ -2,7 +2,7 @@
  *
  * The stamps of a task: core/stamps.h says which process writes which. A worker that goes on at
  * once takes the end of one task for the start of the next. So a task costs two looks at the clock,
- * by the submitter and by the worker.
+ * by the submitter and by the worker; with FRESH the worker needs two.
  */
 #include "pool/stamp.h"
 #include "os/clock.h"
@@ -101,6 +101,9 @@ void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_stat
             return; /* and posse_kill came before the arrow */
         task->stamped = true;
     }
+    /* relaxed: as in note_run. Its worker has, and then came too late for the last arrow. */
+    bool counted =
+        pi_load_relaxed(&stamps->ended) > pi_load_relaxed(&stamps->started); /* as said */
     if (own) {
         pi_self->ended_ns = run.at;
         pi_store_relaxed(&stamps->ended, run.at); /* relaxed: published with the state */
@@ -109,7 +112,11 @@ void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_stat
     }
     /* A thread whose task is ended otherwise goes on with it: see pi_stamp_left. */
     bool reaped = ran && (e->backend->kills ? e->owner == PI_OWNER_NONE : to == PI_LOST);
-    if (own || (reaped && pi_owner(from) < pi_workers_count(&e->segment)))
+    if (!own && (!reaped || pi_owner(from) >= pi_workers_count(&e->segment)))
+        return;
+    if (counted && !own)
+        pi_tracer_run(e, &run);
+    else
         note_run(e, &run);
 }
 
@@ -132,6 +139,6 @@ void pi_stamp_reaped(posse_executor *e, uint32_t index, uint64_t word)
 void pi_stamp_again(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_trace_run run = {index, word, PI_PENDING, pi_os_now()};
-    pi_self->ended_ns = run.at; /* the next run begins then */
+    pi_self->ended_ns = run.at; /* the next run begins then, but with FRESH */
     pi_tracer_run(e, &run);
 }
