@@ -560,7 +560,7 @@ typedef struct posse_job {
      * posse_cancel kills no running task. At most 49 days. Inline it never kills: the task is only
      * asked to stop before its deadline.
      * With POSSE_TERMINATE in flags, posse_kill sends a running task's worker process SIGTERM, and
-     * kills it that much later (after posse_cancel, later than that), or at the deadline, or when
+     * kills it that much later (counted from a posse_cancel before), or at the deadline, or when
      * the task is over a limit: as POSSE_CANCELLED. A task that handles SIGTERM may end in time, as
      * it likes; its worker is replaced after it, perhaps without its finalizer. One that does not
      * handle SIGTERM dies of it at once, also as POSSE_CANCELLED. The signal also reaches what the

@@ -83,7 +83,7 @@
  * which it is dead, if it dies. It closes its sockets one by one. */
 #define PI_DEATH_MS 500
 /* Tasks on one stack that were asked to stop, of which the supervisor knows when their grace is
- * over. Of more it knows those that end first. */
+ * over. Of more it knows those that end first, and gives the others their grace later. */
 #define PI_MAX_ASKED 4
 /* Tasks on one stack. A longer chain is damage. */
 #define PI_MAX_NESTED 1000000u

@@ -60,7 +60,7 @@
                             the supervisor, w reaped: the next attempt */                          \
         TO(LOST))        /* the supervisor, w reaped; anyone, without w; w: fresh.c, place.c */    \
     STATE(KILLING,       /* Worker w is about to be killed. If the task ends now, w pauses. */     \
-        TO(DONE)         /* w, if it got SIGTERM first (grace.c): it takes no other task */        \
+        TO(DONE)         /* w, if it got SIGTERM first (grace.c): it takes no task after it */     \
         TO(FAILED)       /* the same */                                                            \
         TO(TIMED_OUT)    /* the supervisor, w reaped: EXPIRED; w, as above */                      \
         TO(CANCELLED)    /* the supervisor, w reaped: by posse_kill */                             \

@@ -35,6 +35,7 @@
 #pragma once
 
 #include <signal.h>
+#include <stdbool.h>
 
 /* Blocks, in this thread, what is not about the thread itself, and SIGPROF, which would interrupt
  * the calls that this is for. *before is the mask before. */
@@ -50,6 +51,9 @@ struct pi_os_write_signals {
 };
 void pi_os_signals_begin_write(struct pi_os_write_signals *signals);
 void pi_os_signals_end_write(const struct pi_os_write_signals *signals);
+
+/* Whether this process neither handles nor ignores it. errno stays. */
+bool pi_os_signals_is_default(int signal);
 
 /* In the supervisor, just forked by the program with signals blocked; *ignored is what the program
  * ignores. */

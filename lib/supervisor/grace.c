@@ -16,11 +16,11 @@
  *   step                                                  by          a death right after it
  *   a  RUNNING -> KILLING(w), notifies the supervisor     a caller    w's: CANCELLED
  *   b  sees KILLING: notes the task as in step 3, and     supervisor  w's: CANCELLED
- *      sends w SIGTERM, once
+ *      sends w SIGTERM, once for each such task
  *   c  w dies of SIGTERM, or                              w           CANCELLED
  *      its task ends: KILLING -> DONE, FAILED, TIMED_OUT  w           the result stands
- *   d  w takes no other task: it exits; at once, if a     w           those are LOST
- *      task waits on the same stack
+ *   d  w takes no task after it, and exits; at once, if   w           those are LOST
+ *      a task waits on the same stack
  *   e  the time is over, or the deadline, or the task     supervisor  CANCELLED, unless c
  *      is over a limit: kills w
  *
@@ -30,7 +30,8 @@
  *
  * If the task's worker dies before step 4, the task is LOST, as it was asked to stop. What step 3
  * notes is the supervisor's own, and names the task's generation, so no other task is hit. It notes
- * several such tasks on one stack (PI_MAX_ASKED), as an inner one may end before its time.
+ * several such tasks on one stack (PI_MAX_ASKED), as an inner one may end before its time. One for
+ * which there is no note any more gets its whole grace once more.
  */
 #include "supervisor/grace.h"
 #include "base/tuning.h"
@@ -90,7 +91,7 @@ static struct pi_asked *note_of(struct pi_supervisor *s, unsigned worker, uint64
     }
     if (latest <= kill_at)
         return NULL;
-    *last = (struct pi_asked){task, kill_at};
+    *last = (struct pi_asked){.task = task, .kill_at = kill_at};
     return last;
 }
 
@@ -125,17 +126,18 @@ bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index
     struct pi_slot *slot = &e->segment.slots.at[index];
     if (!is_terminated(e, slot, word))
         return false;
-    const struct pi_asked *asked =
+    struct pi_asked *asked =
         note_of(s, worker, name_of(index, word), s->checked_ns + grace_of(e, slot));
-    uint64_t deadline =
-        pi_load_relaxed(&slot->deadline_ns); /* relaxed: the task cannot be another */
+    uint64_t deadline = pi_load_relaxed(
+        &slot->deadline_ns); /* relaxed: if the task has just ended, w only exits sooner */
     uint64_t kill_at =
         pi_earlier(asked ? asked->kill_at : PI_NEVER, deadline ? deadline : PI_NEVER);
     if (kill_at <= s->checked_ns)
         return false;
-    if (!child->terminated)
+    bool *told = asked ? &asked->told : &child->terminated;
+    if (!*told)
         e->backend->signal(s, worker, SIGTERM);
-    child->terminated = true;
+    *told = child->terminated = true;
     child->next_deadline = pi_earlier(child->next_deadline, kill_at);
     return true;
 }

@@ -17,6 +17,7 @@ enum pi_child_state { PI_CHILD_EMPTY, PI_CHILD_ALIVE, PI_CHILD_ABANDONED };
 struct pi_asked {
     uint64_t task; /* as current_task */
     uint64_t kill_at;
+    bool told; /* it was sent SIGTERM */
 };
 
 /* A worker, as the supervisor knows it without trusting shared memory. */

@@ -1,4 +1,5 @@
 #include "worker/help.h"
+#include "os/signals.h"
 #include "os/stack.h"
 #include "pool/error.h"
 #include "pool/grow.h"
@@ -11,12 +12,13 @@
 #include <errno.h>
 
 /* Whether no task on this stack is about to be killed, which would hit what else runs on it. One
- * that may end by itself still needs what it waits for. */
+ * that may end by itself, and does not die of SIGTERM, still needs what it waits for. */
 static bool may_help(const struct pi_self *self)
 {
     for (struct posse_task *task = self->task; task; task = task->outer) {
         uint64_t word = pi_load_seq(&task->slot->word); /* with pi_slot_transition, in posse_kill */
-        if (!pi_has_state(word, PI_RUNNING, self->worker) && !pi_limits_may_end(task, word))
+        if (!pi_has_state(word, PI_RUNNING, self->worker) &&
+            (!pi_limits_may_end(task, word) || pi_os_signals_is_default(SIGTERM)))
             return false;
     }
     return true;
