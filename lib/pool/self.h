@@ -30,7 +30,6 @@ struct posse_task {
     bool over;       /* it has ended over one of them */
     bool of_map;     /* the map says how large its result is */
     bool lost;       /* its process has died, as slot->death says (worker/fresh.c) */
-    bool stamped;    /* its end: once, though its last arrow may need two tries (stamp.c) */
     int code;
     uint64_t deadline;        /* PI_NEVER: none */
     uint32_t grace_ms;        /* before that posse_task_cancelled asks it to stop */

@@ -18,13 +18,14 @@ static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 /* relaxed, both: readers take each count alone. Inline many threads write it. */
 static void count_inline(_Atomic uint64_t *at) { pi_add_relaxed(at, 1); /* as said */ }
 
-static void count(const posse_executor *e, _Atomic uint64_t *classes, uint64_t ns)
+static _Atomic uint64_t *count(const posse_executor *e, _Atomic uint64_t *classes, uint64_t ns)
 {
     _Atomic uint64_t *at = &classes[pi_time_class(ns)];
     if (e->backend->spawn)
         pi_increment(at);
     else
         count_inline(at);
+    return at;
 }
 
 static struct pi_worker_times *times_of(posse_executor *e, unsigned worker)
@@ -45,7 +46,7 @@ void pi_stamp_start(const struct posse_task *task)
         uint64_t submitted = pi_load_relaxed(&slot->result_size);
         now = later(now, submitted); /* it came in after the end of the last task */
         pi_store_relaxed(&stamps->submitted, submitted);
-        count(e, times_of(e, task->worker)->waited, since(submitted, now));
+        (void)count(e, times_of(e, task->worker)->waited, since(submitted, now));
     }
     pi_store_relaxed(&stamps->started, now); /* as said */
     /* with read_stamps in info.c */
@@ -79,31 +80,22 @@ static bool is_own(const posse_executor *e, uint64_t from)
 }
 
 /* The run is over: counts it, and tells a trace. */
-static void note_run(posse_executor *e, const struct pi_trace_run *run)
+static _Atomic uint64_t *note_run(posse_executor *e, const struct pi_trace_run *run)
 {
     /* relaxed: this thread wrote it, or the worker was reaped */
     uint64_t started = pi_load_relaxed(&e->segment.stamps[run->index].started);
-    count(e, times_of(e, pi_owner(run->word))->ran, since(started, run->at));
     pi_tracer_run(e, run);
+    return count(e, times_of(e, pi_owner(run->word))->ran, since(started, run->at));
 }
 
-void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_state to)
+_Atomic uint64_t *pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_state to)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     struct pi_stamps *stamps = &e->segment.stamps[index];
     struct pi_trace_run run = {index, from, to, pi_os_now()};
     bool own = is_own(e, from), ran = pi_state(from) != PI_PENDING;
     if (!pi_same_state(pi_load_relaxed(&slot->word), from)) /* relaxed: the last arrow checks it */
-        return;
-    struct posse_task *task = own ? pi_self->task : NULL;
-    if (task && task->index == index) {
-        if (task->stamped)
-            return; /* and posse_kill came before the arrow */
-        task->stamped = true;
-    }
-    /* relaxed: as in note_run. Its worker has, and then came too late for the last arrow. */
-    bool counted =
-        pi_load_relaxed(&stamps->ended) > pi_load_relaxed(&stamps->started); /* as said */
+        return NULL;
     if (own) {
         pi_self->ended_ns = run.at;
         pi_store_relaxed(&stamps->ended, run.at); /* relaxed: published with the state */
@@ -112,28 +104,21 @@ void pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_stat
     }
     /* A thread whose task is ended otherwise goes on with it: see pi_stamp_left. */
     bool reaped = ran && (e->backend->kills ? e->owner == PI_OWNER_NONE : to == PI_LOST);
-    if (!own && (!reaped || pi_owner(from) >= pi_workers_count(&e->segment)))
-        return;
-    if (counted && !own)
-        pi_tracer_run(e, &run);
-    else
-        note_run(e, &run);
+    bool notes = own || (reaped && pi_owner(from) < pi_workers_count(&e->segment));
+    return notes ? note_run(e, &run) : NULL;
 }
 
 void pi_stamp_left(const struct posse_task *task, enum pi_state state)
 {
     struct pi_trace_run run = {task->index, task->word, state, pi_os_now()};
     pi_self->ended_ns = run.at;
-    if (task->stamped) /* and counted, but then it ended otherwise */
-        pi_tracer_run(task->executor, &run);
-    else
-        note_run(task->executor, &run);
+    (void)note_run(task->executor, &run);
 }
 
 void pi_stamp_reaped(posse_executor *e, uint32_t index, uint64_t word)
 {
     const struct pi_trace_run run = {index, word, pi_state(word), pi_os_now()};
-    note_run(e, &run);
+    (void)note_run(e, &run);
 }
 
 void pi_stamp_again(posse_executor *e, uint32_t index, uint64_t word)

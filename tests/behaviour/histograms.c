@@ -63,6 +63,26 @@ POOL_TEST(ends, PROCESSES, 1, .stamps = 1)
     free_gate(pool, closed);
 }
 
+static bool all_counted(posse_executor *pool)
+{
+    posse_times times = times_of(pool);
+    return sum_of(&times.waiting) == sum_of(&times.running);
+}
+
+/* Each run counts once, whoever ends the task first. */
+POOL_TEST(killed_as_they_end, THREADS, 2, .stamps = 1)
+{
+    for (int i = 0; i < 300000; i++) {
+        posse_future future = submitted(pool, identity_task, NULL, 0);
+        for (volatile int wait = i % 2 ? i % 1024 : 0; wait > 0; wait--)
+            ;
+        (void)posse_kill(future);
+        (void)error_of(future);
+        assert_ok(posse_release(future));
+    }
+    assert_eventually(all_counted(pool)); /* threads may be about to leave their tasks */
+}
+
 POOL_TEST(without_stamps, ALL, 1)
 {
     posse_times times = {.struct_size = sizeof times, .waiting.counts = {1}};
