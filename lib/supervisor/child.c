@@ -54,7 +54,7 @@ uint64_t pi_current_task(const struct pi_supervisor *s, unsigned worker)
     uint64_t word = current ? pi_slots_word(slots, current - 1) : 0;
     if (!pi_is_run_by(word, worker))
         return 0; /* the task has ended: the worker is about to look at the ring */
-    return (uint64_t)pi_generation(word) << 32 | current;
+    return pi_task_name(current - 1, word);
 }
 
 void pi_note_initialized(struct pi_supervisor *s)

@@ -7,7 +7,12 @@
 enum pi_worker_state pi_worker_state(const struct pi_supervisor *supervisor, unsigned worker);
 /* Whether a worker lives, or starts, and will take another task. */
 bool pi_is_active(const struct pi_supervisor *supervisor, unsigned worker);
-/* The task that a worker runs: its generation, and 1 + its slot; 0: none. */
+/* A task, by its slot and its word: its generation, and 1 + the slot. 0 stands for none. */
+static inline uint64_t pi_task_name(uint32_t index, uint64_t word)
+{
+    return (uint64_t)pi_generation(word) << 32 | (index + 1);
+}
+/* The task that a worker runs. */
 uint64_t pi_current_task(const struct pi_supervisor *supervisor, unsigned worker);
 /* Notes which workers have ended their initializer well. Then the last start was no failure. */
 void pi_note_initialized(struct pi_supervisor *supervisor);

@@ -39,12 +39,7 @@
 #include "pool/backend.h"
 #include "pool/block.h"
 #include "pool/finish.h"
-
-/* As current_task has it. */
-static uint64_t name_of(uint32_t index, uint64_t word)
-{
-    return (uint64_t)pi_generation(word) << 32 | (index + 1);
-}
+#include "supervisor/child.h"
 
 /* Whether a task that was noted still runs, or has time to end. */
 static bool goes_on(const struct pi_supervisor *s, unsigned worker, const struct pi_asked *asked)
@@ -105,7 +100,7 @@ void pi_check_grace(struct pi_supervisor *s, unsigned worker, uint32_t index)
         !pi_slot_is_graced(slot))
         return;
     const struct pi_asked *asked =
-        note_of(s, worker, name_of(index, word), s->checked_ns + grace_of(e, slot));
+        note_of(s, worker, pi_task_name(index, word), s->checked_ns + grace_of(e, slot));
     if (asked && asked->kill_at > s->checked_ns)
         child->next_deadline = pi_earlier(child->next_deadline, asked->kill_at);
     else if (asked)
@@ -127,7 +122,7 @@ bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index
     if (!is_terminated(e, slot, word))
         return false;
     struct pi_asked *asked =
-        note_of(s, worker, name_of(index, word), s->checked_ns + grace_of(e, slot));
+        note_of(s, worker, pi_task_name(index, word), s->checked_ns + grace_of(e, slot));
     uint64_t deadline = pi_load_relaxed(
         &slot->deadline_ns); /* relaxed: if the task has just ended, w only exits sooner */
     uint64_t kill_at =
@@ -144,7 +139,7 @@ bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index
 
 void pi_end_grace(struct pi_supervisor *s, unsigned worker, uint32_t index, uint64_t word)
 {
-    struct pi_asked *asked = note_of(s, worker, name_of(index, word), s->checked_ns);
+    struct pi_asked *asked = note_of(s, worker, pi_task_name(index, word), s->checked_ns);
     if (asked) /* else others end it just now */
         asked->kill_at = s->checked_ns;
 }

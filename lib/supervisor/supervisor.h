@@ -15,7 +15,7 @@ enum pi_child_state { PI_CHILD_EMPTY, PI_CHILD_ALIVE, PI_CHILD_ABANDONED };
 
 /* A task that was asked to stop, and when its grace is over (grace.c). */
 struct pi_asked {
-    uint64_t task; /* as current_task */
+    uint64_t task; /* pi_task_name */
     uint64_t kill_at;
     bool told; /* it was sent SIGTERM */
 };
