@@ -188,34 +188,16 @@ POOL_TEST(waits_for_another, PARALLEL, 1)
     free_gate(pool, gate);
 }
 
-/* Where the program finds a task that a worker submits. */
-struct nest {
-    struct gate *gate;
-    posse_future inner;
-};
-
 static int nesting_task(posse_task *task, const void *arg, size_t size)
 {
-    struct nest *nest;
-    memcpy(&nest, arg, sizeof nest);
-    posse_job job = {.struct_size = sizeof job,
-                     .fn = hold_task,
-                     .arg = &nest->gate,
-                     .size = sizeof nest->gate,
-                     .grace_ms = 30};
-    if (posse_submit_with(posse_task_executor(task), &job, &nest->inner) != POSSE_OK)
-        return INNER_FAILED;
-    return return_long(task, posse_result(nest->inner, -1, NULL, NULL));
+    return wait_in_nest(task, nest_of(arg), (posse_job){.fn = hold_task, .grace_ms = 30});
 }
 
 /* Both are asked: the inner one is killed when its own time is over, though the outer one was asked
  * first, and has longer. */
 POOL_TEST(the_shorter_of_two, PARALLEL, 1)
 {
-    void *memory;
-    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
-    struct nest *nest = memory;
-    *nest = (struct nest){.gate = make_gate(pool)};
+    struct nest *nest = make_nest(pool);
     posse_job job = {
         .fn = nesting_task, .arg = &nest, .size = sizeof nest, .grace_ms = 10 * PATIENCE_MS};
     posse_future outer = submitted_job(pool, job);
@@ -232,14 +214,12 @@ POOL_TEST(the_shorter_of_two, PARALLEL, 1)
     }
     open_gate(nest->gate);
     assert_eventually(stats_of(pool).running == 0);
-    free_gate(pool, nest->gate);
-    assert_ok(posse_free(pool, memory));
+    free_nest(pool, nest);
 }
 
 static int asks_itself_task(posse_task *task, const void *arg, size_t size)
 {
-    struct nest *nest;
-    memcpy(&nest, arg, sizeof nest);
+    struct nest *nest = nest_of(arg);
     while (!nest->inner.executor)
         pause_ms(1);
     (void)posse_cancel(nest->inner);
@@ -250,8 +230,7 @@ static int asks_itself_task(posse_task *task, const void *arg, size_t size)
 /* Waits for one after another that is asked to stop, and stops. */
 static int delaying_task(posse_task *task, const void *arg, size_t size)
 {
-    struct nest *nest;
-    memcpy(&nest, arg, sizeof nest);
+    struct nest *nest = nest_of(arg);
     posse_job job = {.struct_size = sizeof job,
                      .fn = asks_itself_task,
                      .arg = arg,
@@ -270,10 +249,7 @@ static int delaying_task(posse_task *task, const void *arg, size_t size)
 /* It may be lost with an inner one that was too slow. */
 POOL_TEST(inner_ones_give_it_no_time, PROCESSES, 1)
 {
-    void *memory;
-    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
-    struct nest *nest = memory;
-    *nest = (struct nest){.gate = make_gate(pool)};
+    struct nest *nest = make_nest(pool);
     posse_job job = {.fn = delaying_task, .arg = &nest, .size = sizeof nest, .grace_ms = 2000};
     posse_future outer = submitted_job(pool, job);
     await_entered(nest->gate, 1);
@@ -281,8 +257,7 @@ POOL_TEST(inner_ones_give_it_no_time, PROCESSES, 1)
     posse_error error = error_of(outer);
     assert_true(error.status == POSSE_CANCELLED || error.status == POSSE_WORKER_LOST);
     assert_ok(posse_release(outer));
-    free_gate(pool, nest->gate);
-    assert_ok(posse_free(pool, memory));
+    free_nest(pool, nest);
 }
 
 /* ---- refused --------------------------------------------------------------------------------- */

@@ -319,7 +319,7 @@ POOL_TEST(sleep_is_no_use, PROCESSES, 1)
 
 /* ---- a task on top of another ---------------------------------------------------------------- */
 
-struct nest {
+struct nested {
     posse_fn *fn;
     long arg;
     posse_job inner; /* its limits */
@@ -327,7 +327,7 @@ struct nest {
 
 static int nesting_task(posse_task *task, const void *arg, size_t size)
 {
-    struct nest nest;
+    struct nested nest;
     memcpy(&nest, arg, sizeof nest);
     posse_future inner;
     nest.inner.struct_size = sizeof nest.inner;
@@ -344,7 +344,7 @@ static int nesting_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
-static long nested_end(posse_executor *pool, const struct nest *nest)
+static long nested_end(posse_executor *pool, const struct nested *nest)
 {
     posse_job job = limited(nesting_task, nest, sizeof *nest);
     job.max_cpu_ms = 100;
@@ -353,16 +353,16 @@ static long nested_end(posse_executor *pool, const struct nest *nest)
 
 POOL_TEST(inner_task_is_not_limited, PROCESSES, 1)
 {
-    struct nest takes = {.fn = keep_task, .arg = 3 * LIMIT / MB};
+    struct nested takes = {.fn = keep_task, .arg = 3 * LIMIT / MB};
     assert_int_equal(nested_end(pool, &takes), POSSE_OK);
-    struct nest burns = {.fn = burn_task, .arg = 300};
+    struct nested burns = {.fn = burn_task, .arg = 300};
     assert_int_equal(nested_end(pool, &burns), POSSE_OK);
     assert_int_equal(stats_of(pool).workers_started, 1);
 }
 
 POOL_TEST(inner_task_has_its_own, PROCESSES, 1)
 {
-    struct nest takes = {
+    struct nested takes = {
         .fn = keep_task, .arg = 3 * LIMIT / MB, .inner = {.max_memory = 4 * LIMIT}};
     assert_int_equal(nested_end(pool, &takes), POSSE_OK);
     takes.inner.max_memory = LIMIT / 2;

@@ -217,65 +217,40 @@ POOL_TEST(not_asked_for, PROCESSES, 1)
 
 /* ---- others ---------------------------------------------------------------------------------- */
 
-struct nest {
-    struct gate *gate;
-    posse_future inner;
-};
+/* It waits for a task that posse_kill asks to stop. */
+static int wait_for(posse_task *task, const void *arg, posse_fn *inner)
+{
+    posse_job job = {.fn = inner, .grace_ms = 10 * PATIENCE_MS, .flags = POSSE_TERMINATE};
+    return wait_in_nest(task, nest_of(arg), job);
+}
 
 static int nesting_task(posse_task *task, const void *arg, size_t size)
 {
-    struct nest *nest;
-    memcpy(&nest, arg, sizeof nest);
-    posse_job job = {.struct_size = sizeof job,
-                     .fn = handling_task,
-                     .arg = &nest->gate,
-                     .size = sizeof nest->gate,
-                     .grace_ms = 10 * PATIENCE_MS,
-                     .flags = POSSE_TERMINATE};
-    if (posse_submit_with(posse_task_executor(task), &job, &nest->inner) != POSSE_OK)
-        return INNER_FAILED;
-    return return_long(task, posse_result(nest->inner, -1, NULL, NULL));
+    return wait_for(task, arg, handling_task);
+}
+
+static int heeding_nest(posse_task *task, const void *arg, size_t size)
+{
+    return wait_for(task, arg, heeding_task);
 }
 
 /* The task that waits for it on the same worker is lost, as by any posse_kill: SIGTERM may come
  * late. That is no loss that breaks the executor. */
 POOL_TEST(on_top_of_another, PROCESSES, 1, .on_worker_lost = POSSE_BREAK)
 {
-    void *memory;
-    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
-    struct nest *nest = memory;
-    *nest = (struct nest){.gate = make_gate(pool)};
+    struct nest *nest = make_nest(pool);
     posse_future outer = SUBMIT_VALUE(pool, nesting_task, nest);
     await_entered(nest->gate, 1);
     assert_ok(posse_kill(nest->inner));
     take_error(outer, POSSE_WORKER_LOST);
     assert_next_ones_work(pool);
-    free_gate(pool, nest->gate);
-    assert_ok(posse_free(pool, memory));
-}
-
-static int heeding_nest(posse_task *task, const void *arg, size_t size)
-{
-    struct nest *nest;
-    memcpy(&nest, arg, sizeof nest);
-    posse_job job = {.struct_size = sizeof job,
-                     .fn = heeding_task,
-                     .arg = &nest->gate,
-                     .size = sizeof nest->gate,
-                     .grace_ms = 10 * PATIENCE_MS,
-                     .flags = POSSE_TERMINATE};
-    if (posse_submit_with(posse_task_executor(task), &job, &nest->inner) != POSSE_OK)
-        return INNER_FAILED;
-    return return_long(task, posse_result(nest->inner, -1, NULL, NULL));
+    free_nest(pool, nest);
 }
 
 /* The inner one ends before the supervisor knows. */
 POOL_TEST(on_top_of_another_and_first, PROCESSES, 1, .on_worker_lost = POSSE_BREAK)
 {
-    void *memory;
-    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
-    struct nest *nest = memory;
-    *nest = (struct nest){.gate = make_gate(pool)};
+    struct nest *nest = make_nest(pool);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     pid_t worker = (pid_t)take_long(submitted(pool, process_task, NULL, 0));
     posse_future outer = SUBMIT_VALUE(pool, heeding_nest, nest);
@@ -289,8 +264,7 @@ POOL_TEST(on_top_of_another_and_first, PROCESSES, 1, .on_worker_lost = POSSE_BRE
     assert_ok(killed);
     take_error(outer, POSSE_WORKER_LOST);
     assert_next_ones_work(pool);
-    free_gate(pool, nest->gate);
-    assert_ok(posse_free(pool, memory));
+    free_nest(pool, nest);
 }
 
 /* It waits for a task that nobody else can run. */
@@ -321,8 +295,7 @@ POOL_TEST(goes_on_with_others, PROCESSES, 1)
 
 static int stubborn_nest(posse_task *task, const void *arg, size_t size)
 {
-    struct nest *nest;
-    memcpy(&nest, arg, sizeof nest);
+    struct nest *nest = nest_of(arg);
     signal(SIGTERM, SIG_IGN);
     enter_gate(nest->gate);
     while (!posse_task_cancelled(task))
@@ -333,10 +306,7 @@ static int stubborn_nest(posse_task *task, const void *arg, size_t size)
 /* Each task that is killed gets SIGTERM, also on top of one that got it before. */
 POOL_TEST(one_after_the_other, PROCESSES, 1)
 {
-    void *memory;
-    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
-    struct nest *nest = memory;
-    *nest = (struct nest){.gate = make_gate(pool)};
+    struct nest *nest = make_nest(pool);
     posse_job job = {.fn = stubborn_nest,
                      .arg = &nest,
                      .size = sizeof nest,
@@ -349,8 +319,7 @@ POOL_TEST(one_after_the_other, PROCESSES, 1)
     assert_ok(posse_kill(nest->inner));
     take_error(outer, POSSE_CANCELLED); /* it was on the same stack */
     assert_next_ones_work(pool);
-    free_gate(pool, nest->gate);
-    assert_ok(posse_free(pool, memory));
+    free_nest(pool, nest);
 }
 
 static int short_task(posse_task *task, const void *arg, size_t size)

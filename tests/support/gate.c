@@ -40,3 +40,37 @@ bool pass_gate(struct gate *gate)
     atomic_fetch_add(&gate->passed, 1);
     return true;
 }
+
+/* ---- nests ---- */
+
+struct nest *make_nest(posse_executor *pool)
+{
+    void *memory;
+    assert_ok(posse_alloc(pool, sizeof(struct nest), &memory));
+    struct nest *nest = memory;
+    *nest = (struct nest){.gate = make_gate(pool)};
+    return nest;
+}
+
+void free_nest(posse_executor *pool, struct nest *nest)
+{
+    free_gate(pool, nest->gate);
+    assert_ok(posse_free(pool, nest));
+}
+
+struct nest *nest_of(const void *arg)
+{
+    struct nest *nest;
+    memcpy(&nest, arg, sizeof nest);
+    return nest;
+}
+
+int wait_in_nest(posse_task *task, struct nest *nest, posse_job job)
+{
+    job.struct_size = sizeof job;
+    job.arg = &nest->gate;
+    job.size = sizeof nest->gate;
+    if (posse_submit_with(posse_task_executor(task), &job, &nest->inner) != POSSE_OK)
+        return INNER_FAILED;
+    return return_long(task, posse_result(nest->inner, -1, NULL, NULL));
+}

@@ -249,6 +249,20 @@ void open_gate(struct gate *gate);
 void await_entered(struct gate *gate, int tasks); /* asserts that `tasks` come */
 posse_future submitted_hold(posse_executor *pool, struct gate *gate);
 
+/* A task that waits for another one of its own. It lies in memory from posse_alloc, so the program
+ * knows the inner one, whose argument is the gate. */
+struct nest {
+    struct gate *gate;
+    posse_future inner;
+};
+
+struct nest *make_nest(posse_executor *pool);            /* asserts */
+void free_nest(posse_executor *pool, struct nest *nest); /* asserts */
+/* For use in the task: the nest that is its argument; submits the job there, waits for its end, and
+ * returns its status. */
+struct nest *nest_of(const void *arg);
+int wait_in_nest(posse_task *task, struct nest *nest, posse_job job);
+
 /* For use in a task: comes to the gate; comes to it and waits. False if it does not open. */
 void enter_gate(struct gate *gate);
 bool pass_gate(struct gate *gate);
