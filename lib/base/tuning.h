@@ -254,8 +254,10 @@
 #define PI_REMOTE_SETUP ((uint64_t)64 << 20)
 /* Messages of one task that nobody has read: the program's feed is twice as large. */
 #define PI_REMOTE_MESSAGES (PI_MAX_MESSAGE_MEMORY / 2)
-/* So long an agent waits for the end of a task that has just begun, and serves no other place. */
+/* So long an agent waits for the end of a task that has just begun, and serves no other place. If
+ * the task took longer, the agent does not wait for so many next tasks of that place. */
 #define PI_AGENT_SPIN_NS ((int64_t)50000)
+#define PI_AGENT_NO_SPINS 15u
 /* An agent looks that often how far a task is that has told something. */
 #define PI_PROGRESS_LOOK_MS 50
 /* The first memory for what arrives; it doubles as more arrives. */

@@ -55,7 +55,8 @@ struct pi_spot {
     struct pi_submit submit;
     posse_future future; /* of a BUSY or ANSWERING place */
     struct pi_mark end, news;
-    bool asked; /* to stop, and the task does not know it yet */
+    bool asked;        /* to stop, and the task does not know it yet */
+    unsigned no_spins; /* so many next tasks are not small, most likely */
 
     /* Of a BUSY place: what its task tells (told.c). */
     bool ended;        /* the task; what it has told goes first, then RESULT */

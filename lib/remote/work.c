@@ -73,12 +73,19 @@ static int64_t now_ns(void)
 }
 
 /* Waits a moment for the end of a small task. The completion queue tells an end by two threads,
- * which have to wake first. */
-static bool ends_soon(const struct pi_spot *s)
+ * which have to wake first. Meanwhile no other place is served, so after a task that took longer
+ * the agent does not wait for the next ones of that place. */
+static bool ends_soon(struct pi_spot *s)
 {
+    if (s->no_spins > 0) {
+        s->no_spins--;
+        return false;
+    }
     for (int64_t until = now_ns() + PI_AGENT_SPIN_NS; !posse_done(s->future); (void)sched_yield())
-        if (now_ns() >= until)
+        if (now_ns() >= until) {
+            s->no_spins = PI_AGENT_NO_SPINS;
             return false;
+        }
     return true;
 }
 

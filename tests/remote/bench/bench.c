@@ -7,11 +7,12 @@
  *   map          map items/s: a map of empty items
  *   trip         round trip: one empty task after another: submit, result, release
  *   bytes        MB/s: a task with 16 MB of argument, and one with 16 MB of result
+ *   naps         tasks/s: tasks of 1 ms, with 64 places in one agent
  *   idle         says so, and does nothing for 3 seconds
  *   places       how long 128 places take until each has run a task
  *   1000         the same of 1,000
  *
- * Without a word of the last seven: all of them but the last, and not idle.
+ * Without a word of the last eight: all of them but the last, and not idle.
  */
 #include <posse_remote.h>
 
@@ -76,18 +77,25 @@ static void run(posse_executor *pool, posse_fn *fn, const void *arg, size_t size
     must(posse_release(future), "posse_release");
 }
 
-static void measure_tasks(posse_executor *pool)
+enum { TASKS = 50000 };
+
+/* All submitted at once. Returns seconds. */
+static double run_all(posse_executor *pool, posse_fn *fn)
 {
-    enum { TASKS = 50000 };
     static posse_future futures[TASKS];
     double begin = now();
     for (int i = 0; i < TASKS; i++)
-        must(posse_submit(pool, empty_task, NULL, 0, &futures[i]), "posse_submit");
+        must(posse_submit(pool, fn, NULL, 0, &futures[i]), "posse_submit");
     for (int i = 0; i < TASKS; i++) {
         must(posse_result(futures[i], -1, NULL, NULL), "posse_result");
         must(posse_release(futures[i]), "posse_release");
     }
-    printf("tasks/s      %.0f\n", TASKS / (now() - begin));
+    return now() - begin;
+}
+
+static void measure_tasks(posse_executor *pool)
+{
+    printf("tasks/s      %.0f\n", TASKS / run_all(pool, empty_task));
 }
 
 static void measure_map(posse_executor *pool)
@@ -155,6 +163,14 @@ static int slow_task(posse_task *task, const void *arg, size_t size)
     return 0;
 }
 
+static int napping_task(posse_task *task, const void *arg, size_t size)
+{
+    struct timespec rest = {.tv_nsec = 1000000};
+    (void)task, (void)arg, (void)size;
+    (void)nanosleep(&rest, NULL);
+    return 0;
+}
+
 static void measure_places(const char *listen, const char *nodes, int places)
 {
     static posse_future futures[POSSE_MAX_WORKERS];
@@ -169,6 +185,13 @@ static void measure_places(const char *listen, const char *nodes, int places)
         must(posse_release(futures[i]), "posse_release");
     must(posse_destroy(pool), "posse_destroy");
     printf("%d places   %.2f s\n", places, there - begin);
+}
+
+static void measure_naps(const char *listen)
+{
+    posse_executor *pool = make("a:64", listen);
+    printf("naps/s       %.0f\n", TASKS / run_all(pool, napping_task));
+    must(posse_destroy(pool), "posse_destroy");
 }
 
 static bool has(int argc, char **argv, const char *word)
@@ -190,8 +213,8 @@ static void idle(void)
 int main(int argc, char **argv)
 {
     posse_remote_main(argc, argv);
-    static const char *const measures[] = {"tasks", "map",    "trip", "bytes",
-                                           "idle",  "places", "1000"};
+    static const char *const measures[] = {"tasks", "map",  "trip",   "bytes",
+                                           "idle",  "naps", "places", "1000"};
     const char *listen = has(argc, argv, "tcp") ? "127.0.0.1:0" : NULL;
     bool all = true;
     for (int i = 1; i < argc; i++)
@@ -212,6 +235,8 @@ int main(int argc, char **argv)
     if (has(argc, argv, "idle"))
         idle();
     must(posse_destroy(pool), "posse_destroy");
+    if (!relay && (all || has(argc, argv, "naps")))
+        measure_naps(listen);
     if (!relay && (all || has(argc, argv, "places")))
         measure_places(listen, "a:64,b:64", 128);
     if (has(argc, argv, "1000"))
