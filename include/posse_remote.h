@@ -28,7 +28,9 @@
  * another build is refused. Tasks find the memory of the agent as it was when it called
  * posse_remote_main, not the program's. They have no shared memory, locks, queues or descriptors of
  * the program (see posse_runner.h). posse_task_executor and posse_task_worker are those of the
- * agent's own pool, with options of its own but for those that are named below.
+ * agent's own pool, with options of its own but for those that are named below. So what a task
+ * submits runs in its agent. The program neither counts it nor waits for it: a task that needs it
+ * waits for it itself, as it ends with the agent.
  *
  * A task fails, with words, if there is no memory for its argument in its agent, or for a message
  * or the result on the way, or if the argument or the result is over 64 GiB.

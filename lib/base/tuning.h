@@ -254,8 +254,8 @@
 #define PI_REMOTE_SETUP ((uint64_t)64 << 20)
 /* Messages of one task that nobody has read: the program's feed is twice as large. */
 #define PI_REMOTE_MESSAGES (PI_MAX_MESSAGE_MEMORY / 2)
-/* So long an agent waits for the end of a task that has just begun, and serves no other place. If
- * the task took longer, the agent does not wait for so many next tasks of that place. */
+/* An agent waits 50 us for the end of a task that has just begun, and serves no other place. If the
+ * task takes longer, the agent does not wait for the next 15 tasks of that place. */
 #define PI_AGENT_SPIN_NS ((int64_t)50000)
 #define PI_AGENT_NO_SPINS 15u
 /* An agent looks that often how far a task is that has told something. */

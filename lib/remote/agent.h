@@ -56,7 +56,7 @@ struct pi_spot {
     posse_future future; /* of a BUSY or ANSWERING place */
     struct pi_mark end, news;
     bool asked;        /* to stop, and the task does not know it yet */
-    unsigned no_spins; /* so many next tasks are not small, most likely */
+    unsigned no_spins; /* next tasks for whose end the agent does not wait */
 
     /* Of a BUSY place: what its task tells (told.c). */
     bool ended;        /* the task; what it has told goes first, then RESULT */

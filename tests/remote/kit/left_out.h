@@ -5,6 +5,7 @@
 #define LOCAL "it kills or counts processes of its own machine: a task's are its agent's"
 #define SHARED "a task uses memory or a descriptor of the program, which an agent does not have"
 #define OWN "a task uses a function, a future or the executor of the program by its address"
+#define NESTED "what a task submits runs in its agent: the program does not wait for it"
 #define RESIZE "it needs more places than there are agents for"
 #define COUNTS "the agent replaces the worker: the program's own has not died, and is not counted"
 #define WORDS "the message names the node, too"
@@ -104,6 +105,7 @@ static const struct {
     {"woken", "death_seen_by_short_waits", LOCAL},
     {"woken", "death_seen_without_waiting", LOCAL},
     {"woken", "room_made_by_a_task_that_waits", OWN},
+    {"wait_idle", "what_tasks_submit_counts", NESTED},
     {"workers", "IP04_global", SHARED},
     {"unfit", "after_a_broadcast", BROADCAST},
 };
