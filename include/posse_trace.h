@@ -63,7 +63,8 @@ typedef struct posse_histogram {
     uint64_t counts[64];
 } posse_histogram;
 
-/* The times of all tasks since posse_create. Chunks of a map are tasks. */
+/* The times of all tasks since posse_create. Chunks of a map are tasks. A worker that dies just as
+ * it counts may leave that task out, or count it twice. */
 typedef struct posse_times {
     size_t struct_size; /* sizeof(posse_times), set by the caller */
     /* From submit to the start of the first run. */

@@ -114,7 +114,7 @@ bool pi_finish(posse_executor *e, uint32_t index, uint64_t *from, uint64_t end,
     bool left = pi_descriptors_left(slot, pi_state(end));
     if (counter)
         pi_add_relaxed(counter, 1); /* relaxed: published with the state */
-    _Atomic uint64_t *ran = e->stamps ? pi_stamp_end(e, index, *from, pi_state(end)) : NULL;
+    _Atomic uint64_t *ran = e->stamps ? pi_stamp_end(e, index, *from, end) : NULL;
     pi_touch(e, owner, index);
     uint64_t other = end & PI_OWNER_MASK ? PI_OWNER_MASK : 0; /* else the owner stays */
     uint64_t clear = (PI_PINNED | other) & ~end;

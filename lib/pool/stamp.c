@@ -2,7 +2,7 @@
  *
  * The stamps of a task: core/stamps.h says which process writes which. A worker that goes on at
  * once takes the end of one task for the start of the next. So a task costs two looks at the clock,
- * by the submitter and by the worker; with FRESH the worker needs two.
+ * by the submitter and by the worker. With FRESH, or after a sleep, the worker looks twice.
  */
 #include "pool/stamp.h"
 #include "os/clock.h"
@@ -79,20 +79,23 @@ static bool is_own(const posse_executor *e, uint64_t from)
     return self && pi_is_run_by(from, self->worker);
 }
 
-/* The run is over: counts it, and tells a trace. */
+/* The run is over: tells a trace, and counts the run unless its worker died before it was stamped.
+ * relaxed, both: this thread wrote them, or the worker was reaped. */
 static _Atomic uint64_t *note_run(posse_executor *e, const struct pi_trace_run *run)
 {
-    /* relaxed: this thread wrote it, or the worker was reaped */
-    uint64_t started = pi_load_relaxed(&e->segment.stamps[run->index].started);
+    const struct pi_stamps *stamps = &e->segment.stamps[run->index];
+    uint64_t started = pi_load_relaxed(&stamps->started), life = pi_load_relaxed(&stamps->life);
     pi_tracer_run(e, run);
+    if (life >> 32 != pi_generation(run->word)) /* they are of an earlier life of the slot */
+        return NULL;
     return count(e, times_of(e, pi_owner(run->word))->ran, since(started, run->at));
 }
 
-_Atomic uint64_t *pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, enum pi_state to)
+_Atomic uint64_t *pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from, uint64_t end)
 {
     struct pi_slot *slot = &e->segment.slots.at[index];
     struct pi_stamps *stamps = &e->segment.stamps[index];
-    struct pi_trace_run run = {index, from, to, pi_os_now()};
+    struct pi_trace_run run = {index, from, pi_state(end), pi_os_now()};
     bool own = is_own(e, from), ran = pi_state(from) != PI_PENDING;
     if (!pi_same_state(pi_load_relaxed(&slot->word), from)) /* relaxed: the last arrow checks it */
         return NULL;
@@ -102,10 +105,10 @@ _Atomic uint64_t *pi_stamp_end(posse_executor *e, uint32_t index, uint64_t from,
     } else {
         raise_end(stamps, run.at);
     }
-    /* A thread whose task is ended otherwise goes on with it: see pi_stamp_left. */
-    bool reaped = ran && (e->backend->kills ? e->owner == PI_OWNER_NONE : to == PI_LOST);
+    bool reaped = ran && (e->backend->kills ? e->owner == PI_OWNER_NONE : run.state == PI_LOST);
     bool notes = own || (reaped && pi_owner(from) < pi_workers_count(&e->segment));
-    return notes ? note_run(e, &run) : NULL;
+    bool goes_on = end & PI_PINNED; /* then pi_stamp_left or pi_stamp_reaped notes the run */
+    return notes && !goes_on ? note_run(e, &run) : NULL;
 }
 
 void pi_stamp_left(const struct posse_task *task, enum pi_state state)
@@ -124,6 +127,6 @@ void pi_stamp_reaped(posse_executor *e, uint32_t index, uint64_t word)
 void pi_stamp_again(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_trace_run run = {index, word, PI_PENDING, pi_os_now()};
-    pi_self->ended_ns = run.at; /* the next run begins then, but with FRESH */
+    pi_self->ended_ns = run.at; /* when the next run begins, unless FRESH */
     pi_tracer_run(e, &run);
 }

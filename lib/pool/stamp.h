@@ -12,10 +12,11 @@ static inline void pi_stamp_submit(struct pi_slot *slot, uint64_t now)
 void pi_stamp_start(const struct posse_task *task);
 /* The task runs in a process of its own: worker/fresh.c. Nothing without options.stamps. */
 void pi_stamp_process(const struct posse_task *task, long pid);
-/* Whoever is about to make the task final, from that word to a final state. Returns the counter in
- * which the run counts now, so it must be taken out again if another process was first; or NULL. */
+/* Whoever is about to make the task final, from that word; `end` is a final state, perhaps PINNED.
+ * Returns the counter that now includes the run, or NULL. The caller must subtract 1 from it if its
+ * last arrow fails. */
 _Atomic uint64_t *pi_stamp_end(posse_executor *executor, uint32_t index, uint64_t from,
-                               enum pi_state to);
+                               uint64_t end);
 /* A thread, when it leaves a task that was ended in that state while the thread ran it: before the
  * task is unpinned. */
 void pi_stamp_left(const struct posse_task *task, enum pi_state state);

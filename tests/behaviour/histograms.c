@@ -83,6 +83,32 @@ POOL_TEST(killed_as_they_end, THREADS, 2, .stamps = 1)
     assert_eventually(all_counted(pool)); /* threads may be about to leave their tasks */
 }
 
+struct self_kill {
+    posse_future self;
+    _Atomic int known;
+};
+
+static int self_killing_task(posse_task *task, const void *arg, size_t size)
+{
+    struct self_kill *kill = *(struct self_kill *const *)arg;
+    (void)task, (void)size;
+    while (!atomic_load(&kill->known))
+        pause_ms(1);
+    return posse_kill(kill->self) == POSSE_OK ? 0 : GAVE_UP;
+}
+
+POOL_TEST(killed_by_itself, THREADS, 1, .stamps = 1)
+{
+    struct self_kill kill = {.known = 0}, *arg = &kill;
+    kill.self = SUBMIT_VALUE(pool, self_killing_task, arg);
+    atomic_store(&kill.known, 1);
+    take_error(kill.self, POSSE_CANCELLED);
+    assert_ok(posse_shutdown(pool, 0, -1)); /* its thread has left it */
+    posse_times times = times_of(pool);
+    assert_int_equal(sum_of(&times.waiting), 1);
+    assert_int_equal(sum_of(&times.running), 1);
+}
+
 POOL_TEST(without_stamps, ALL, 1)
 {
     posse_times times = {.struct_size = sizeof times, .waiting.counts = {1}};
