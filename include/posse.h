@@ -560,11 +560,11 @@ typedef struct posse_job {
      * posse_cancel kills no running task. At most 49 days. Inline it never kills: the task is only
      * asked to stop before its deadline.
      * With POSSE_TERMINATE in flags, posse_kill sends a running task's worker process SIGTERM, and
-     * kills it that much later (counted from a posse_cancel before), or at the deadline, or when
-     * the task is over a limit: as POSSE_CANCELLED. A task that handles SIGTERM may end in time, as
-     * it likes; its worker is replaced after it, perhaps without its finalizer. One that does not
-     * handle SIGTERM dies of it at once, also as POSSE_CANCELLED. The signal also reaches what the
-     * task has started. */
+     * kills it that much later (after a posse_cancel, grace_ms counts from that call), or at the
+     * deadline, or when the task is over a limit: as POSSE_CANCELLED. A task that handles SIGTERM
+     * may end in time, as it likes; its worker is replaced after it, perhaps without its finalizer.
+     * One that does not handle SIGTERM dies of it at once, also as POSSE_CANCELLED. The signal also
+     * reaches what the task has started. */
     long grace_ms;
     /* max_memory and max_cpu_ms: worker processes of Linux only. Unless the executor is POSSE_FRESH
      * they hold back a task that goes wrong, not one that means to: it can raise its own limit and

@@ -83,8 +83,13 @@
  * which it is dead, if it dies. It closes its sockets one by one. */
 #define PI_DEATH_MS 500
 /* Tasks on one stack that were asked to stop, of which the supervisor knows when their grace is
- * over. Of more it knows those that end first, and gives the others their grace later. */
+ * over, or that it has sent SIGTERM. Of more it knows those that end first. The grace of the others
+ * begins when it can note them. */
 #define PI_MAX_ASKED 4
+/* A task that waits for another one, and is about to get SIGTERM, looks that often whether it was
+ * sent, and at most so often in a row. */
+#define PI_SIGTERM_LOOK_NS (PI_MS / 10)
+#define PI_SIGTERM_LOOKS 1000u
 /* Tasks on one stack. A longer chain is damage. */
 #define PI_MAX_NESTED 1000000u
 /* Tries to take a block that was found free: others may take it first. */

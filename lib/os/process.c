@@ -233,5 +233,6 @@ bool pi_os_notify(pid_t supervisor)
 void pi_os_signal_group(pid_t pid, int signal)
 {
     (void)kill(-pid, signal);
-    (void)kill(pid, signal);
+    if (signal == SIGKILL || getpgid(pid) != pid) /* it may have left its group */
+        (void)kill(pid, signal);
 }

@@ -73,15 +73,6 @@ void pi_os_signals_end_write(const struct pi_os_write_signals *signals)
 
 static void do_nothing(int signal) { (void)signal; }
 
-bool pi_os_signals_is_default(int signal)
-{
-    int error = errno;
-    struct sigaction action;
-    bool is_default = sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_DFL;
-    errno = error;
-    return is_default;
-}
-
 /* sigaction fails for signals of the kernel and of the C library, which cannot change. */
 void pi_os_signals_of_supervisor(sigset_t *ignored)
 {

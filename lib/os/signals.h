@@ -52,8 +52,6 @@ struct pi_os_write_signals {
 void pi_os_signals_begin_write(struct pi_os_write_signals *signals);
 void pi_os_signals_end_write(const struct pi_os_write_signals *signals);
 
-/* Whether this process neither handles nor ignores it. errno stays. */
-bool pi_os_signals_is_default(int signal);
 
 /* In the supervisor, just forked by the program with signals blocked; *ignored is what the program
  * ignores. */

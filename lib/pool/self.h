@@ -28,6 +28,7 @@ struct posse_task {
     bool special;    /* what end_special in end.c is for: */
     bool refused;    /* its last result was over options.max_result; or it has limits */
     bool over;       /* it has ended over one of them */
+    bool signalled;  /* by posse_kill, with SIGTERM (worker/help.c) */
     bool of_map;     /* the map says how large its result is */
     bool lost;       /* its process has died, as slot->death says (worker/fresh.c) */
     int code;

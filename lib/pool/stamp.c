@@ -80,11 +80,13 @@ static bool is_own(const posse_executor *e, uint64_t from)
 }
 
 /* The run is over: tells a trace, and counts the run unless its worker died before it was stamped.
- * relaxed, both: this thread wrote them, or the worker was reaped. */
+ */
 static _Atomic uint64_t *note_run(posse_executor *e, const struct pi_trace_run *run)
 {
     const struct pi_stamps *stamps = &e->segment.stamps[run->index];
-    uint64_t started = pi_load_relaxed(&stamps->started), life = pi_load_relaxed(&stamps->life);
+    /* relaxed, both: this thread wrote them, or the worker was reaped */
+    uint64_t started = pi_load_relaxed(&stamps->started);
+    uint64_t life = pi_load_relaxed(&stamps->life); /* as said */
     pi_tracer_run(e, run);
     if (life >> 32 != pi_generation(run->word)) /* they are of an earlier life of the slot */
         return NULL;

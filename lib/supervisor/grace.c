@@ -25,13 +25,15 @@
  *      is over a limit: kills w
  *
  * SIGTERM is sent only when the supervisor has seen KILLING(w). From then on w takes nothing but
- * tasks that this one waits for, on the same stack. So it hits no other task. Step c is not for a
- * task that is late or over a limit (EXPIRED): those end as before.
+ * tasks that this one waits for, on the same stack, and these only after step b (worker/help.c). So
+ * SIGTERM hits no other task. Step c is not for a task that is late or over a limit (EXPIRED):
+ * those end as before.
  *
  * If the task's worker dies before step 4, the task is LOST, as it was asked to stop. What step 3
  * notes is the supervisor's own, and names the task's generation, so no other task is hit. It notes
- * several such tasks on one stack (PI_MAX_ASKED), as an inner one may end before its time. One for
- * which there is no note any more gets its whole grace once more.
+ * several such tasks on one stack (PI_MAX_ASKED), as an inner one may end before its time. If a
+ * task's note was replaced, the supervisor notes the task again later, and its grace begins anew.
+ * At most PI_MAX_ASKED tasks on one stack get SIGTERM. Others are killed when their time is over.
  */
 #include "supervisor/grace.h"
 #include "base/tuning.h"
@@ -42,9 +44,8 @@
 #include "supervisor/child.h"
 
 /* Whether a task that was noted still runs, or has time to end. */
-static bool goes_on(const struct pi_supervisor *s, unsigned worker, const struct pi_asked *asked)
+static bool goes_on(const struct pi_supervisor *s, unsigned worker, uint64_t task)
 {
-    uint64_t task = asked->task;
     uint64_t word =
         task ? pi_slots_word(&s->executor->segment.slots, (uint32_t)task - 1) : PI_NO_SLOT;
     return pi_is_run_by(word, worker) && pi_generation(word) == task >> 32;
@@ -78,7 +79,7 @@ static struct pi_asked *note_of(struct pi_supervisor *s, unsigned worker, uint64
         struct pi_asked *asked = &s->children[worker].asked[i];
         if (asked->task == task)
             return asked;
-        uint64_t end = goes_on(s, worker, asked) ? asked->kill_at : PI_NEVER;
+        uint64_t end = goes_on(s, worker, asked->task) ? asked->kill_at : PI_NEVER;
         if (end > latest) {
             latest = end;
             last = asked;
@@ -113,6 +114,23 @@ static bool is_terminated(posse_executor *e, struct pi_slot *slot, uint64_t word
     return details && details->terminate && !(word & PI_EXPIRED);
 }
 
+static void send_once(struct pi_supervisor *s, unsigned worker, uint64_t task)
+{
+    struct pi_child *child = &s->children[worker];
+    uint64_t *unused = NULL;
+    for (size_t i = 0; i < PI_MAX_ASKED; i++) {
+        if (child->signalled[i] == task)
+            return;
+        if (!goes_on(s, worker, child->signalled[i]))
+            unused = &child->signalled[i];
+    }
+    if (!unused)
+        return;
+    *unused = task;
+    child->terminated = true;
+    s->executor->backend->signal(s, worker, SIGTERM);
+}
+
 /* Its deadline holds, also one that the worker has set since the task was noted. */
 bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index, uint64_t word)
 {
@@ -121,18 +139,16 @@ bool pi_terminate_first(struct pi_supervisor *s, unsigned worker, uint32_t index
     struct pi_slot *slot = &e->segment.slots.at[index];
     if (!is_terminated(e, slot, word))
         return false;
-    struct pi_asked *asked =
-        note_of(s, worker, pi_task_name(index, word), s->checked_ns + grace_of(e, slot));
-    uint64_t deadline = pi_load_relaxed(
-        &slot->deadline_ns); /* relaxed: if the task has just ended, w only exits sooner */
+    uint64_t task = pi_task_name(index, word);
+    const struct pi_asked *asked = note_of(s, worker, task, s->checked_ns + grace_of(e, slot));
+    /* relaxed: if the task has just ended, this may be the deadline of the next task in the slot.
+     * Then w is killed, which takes no task any more. */
+    uint64_t deadline = pi_load_relaxed(&slot->deadline_ns);
     uint64_t kill_at =
         pi_earlier(asked ? asked->kill_at : PI_NEVER, deadline ? deadline : PI_NEVER);
     if (kill_at <= s->checked_ns)
         return false;
-    bool *told = asked ? &asked->told : &child->terminated;
-    if (!*told)
-        e->backend->signal(s, worker, SIGTERM);
-    *told = child->terminated = true;
+    send_once(s, worker, task);
     child->next_deadline = pi_earlier(child->next_deadline, kill_at);
     return true;
 }

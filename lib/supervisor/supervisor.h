@@ -17,7 +17,6 @@ enum pi_child_state { PI_CHILD_EMPTY, PI_CHILD_ALIVE, PI_CHILD_ABANDONED };
 struct pi_asked {
     uint64_t task; /* pi_task_name */
     uint64_t kill_at;
-    bool told; /* it was sent SIGTERM */
 };
 
 /* A worker, as the supervisor knows it without trusting shared memory. */
@@ -33,6 +32,7 @@ struct pi_child {
     uint64_t current_task;  /* the task that it was last seen to run, 0: none */
     uint64_t next_deadline; /* of the tasks on its stack, when the supervisor last looked */
     struct pi_asked asked[PI_MAX_ASKED];
+    uint64_t signalled[PI_MAX_ASKED]; /* tasks on its stack for which SIGTERM was sent */
     pi_block_ref crash_block; /* of its record; 0: none */
     int output;               /* its stderr, if that is kept; -1: none */
     pid_t pid;                /* process backend */

@@ -260,21 +260,18 @@ POOL_TEST(on_top_of_another_and_first, PROCESSES, 1, .on_worker_lost = POSSE_BRE
     posse_status killed = posse_kill(nest->inner);
     for (long end = now_ms() + PATIENCE_MS / 2; process_state(worker) != 'Z' && now_ms() < end;)
         pause_ms(1);
+    char state = process_state(worker);
     assert_int_equal(kill(supervisor, SIGCONT), 0);
     assert_ok(killed);
+    assert_int_equal(state, 'Z');
     take_error(outer, POSSE_WORKER_LOST);
     assert_next_ones_work(pool);
     free_nest(pool, nest);
 }
 
-/* It waits for a task that nobody else can run. */
-static int recursive_task(posse_task *task, const void *arg, size_t size)
+static int run_another(posse_task *task)
 {
     posse_future inner;
-    signal(SIGTERM, SIG_IGN);
-    enter_gate(*(struct gate *const *)arg);
-    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task) && now_ms() < end;)
-        pause_ms(1);
     if (posse_submit(posse_task_executor(task), identity_task, NULL, 0, &inner) != POSSE_OK)
         return INNER_FAILED;
     posse_status status = posse_result(inner, PATIENCE_MS / 10, NULL, NULL);
@@ -282,13 +279,53 @@ static int recursive_task(posse_task *task, const void *arg, size_t size)
     return return_long(task, status);
 }
 
+/* Three tasks that do not die of SIGTERM, and wait for a task that nobody else can run. */
+static int recursive_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)size;
+    signal(SIGTERM, SIG_IGN);
+    enter_gate(*(struct gate *const *)arg);
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task) && now_ms() < end;)
+        pause_ms(1);
+    return run_another(task);
+}
+
+static int blocking_task(posse_task *task, const void *arg, size_t size)
+{
+    sigset_t blocked;
+    int signal;
+    (void)size;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    enter_gate(*(struct gate *const *)arg);
+    return sigwait(&blocked, &signal) == 0 ? run_another(task) : INNER_FAILED;
+}
+
+/* A second SIGTERM would end it. */
+static int handling_once_task(posse_task *task, const void *arg, size_t size)
+{
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)size;
+    terminated = 0;
+    sigaction(SIGTERM, &action, NULL);
+    enter_gate(*(struct gate *const *)arg);
+    for (long end = now_ms() + PATIENCE_MS; !terminated && now_ms() < end;)
+        continue; /* any call could hide the second signal */
+    return run_another(task);
+}
+
 POOL_TEST(goes_on_with_others, PROCESSES, 1)
 {
+    static posse_fn *const fns[] = {recursive_task, blocking_task, handling_once_task};
     struct gate *gate = make_gate(pool);
-    posse_future future = submitted_soft(pool, recursive_task, gate, 10 * PATIENCE_MS);
-    await_entered(gate, 1);
-    assert_ok(posse_kill(future));
-    assert_int_equal(take_long(future), POSSE_OK);
+    int entered = 0;
+    for (size_t i = 0; i < 30; i++) {
+        posse_future future = submitted_soft(pool, fns[i % COUNT(fns)], gate, 10 * PATIENCE_MS);
+        await_entered(gate, ++entered);
+        assert_ok(posse_kill(future));
+        assert_int_equal(take_long(future), POSSE_OK);
+    }
     assert_next_ones_work(pool);
     free_gate(pool, gate);
 }
@@ -303,10 +340,12 @@ static int stubborn_nest(posse_task *task, const void *arg, size_t size)
     return nesting_task(task, arg, size);
 }
 
-/* Each task that is killed gets SIGTERM, also on top of one that got it before. */
+/* Each task that is killed gets SIGTERM, also on top of one that got it before; and none that is
+ * for another one, though the supervisor is late. */
 POOL_TEST(one_after_the_other, PROCESSES, 1)
 {
     struct nest *nest = make_nest(pool);
+    pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     posse_job job = {.fn = stubborn_nest,
                      .arg = &nest,
                      .size = sizeof nest,
@@ -314,8 +353,13 @@ POOL_TEST(one_after_the_other, PROCESSES, 1)
                      .flags = POSSE_TERMINATE};
     posse_future outer = submitted_job(pool, job);
     await_entered(nest->gate, 1);
-    assert_ok(posse_kill(outer));
+    assert_int_equal(kill(supervisor, SIGSTOP), 0);
+    posse_status killed = posse_kill(outer);
+    pause_ms(20);
+    assert_int_equal(kill(supervisor, SIGCONT), 0);
+    assert_ok(killed);
     await_entered(nest->gate, 2);
+    pause_ms(20); /* in which a late SIGTERM would end it */
     assert_ok(posse_kill(nest->inner));
     take_error(outer, POSSE_CANCELLED); /* it was on the same stack */
     assert_next_ones_work(pool);

@@ -10,7 +10,7 @@
  * deadline; when it has ended, its slot is used again for task 2. With NEST task 0 runs task 1 on
  * top of it, as a caller that waits for a task which nobody has begun.
  *
- * The worker takes task 1 on top whatever task 0 is; the code (may_help) takes it less often.
+ * The worker takes task 1 on top whatever task 0 is; may_help in the code refuses some of these.
  *
  * Abstracted: ring (the worker sees every PENDING task), waking, everything else of the recovery
  * (pool.pml). The clock moves whenever it likes. A limit of memory or processor time is a deadline
