@@ -126,7 +126,8 @@ uint64_t posse_run_unread(const posse_run *run)
     struct pi_messages ring;
     if (!run || !run->task || !pi_os_fork_detect_holds(&run->task->executor->guard))
         return 0;
-    bool found = pi_messages_find(run->task->executor, run->task->slot, &ring);
+    bool released = pi_load_seq(&run->task->slot->word) & PI_DETACHED; /* with posse_release */
+    bool found = !released && pi_messages_find(run->task->executor, run->task->slot, &ring);
     return found ? pi_messages_used(&ring) : 0;
 }
 

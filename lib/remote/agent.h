@@ -73,6 +73,7 @@ struct pi_spot {
     char text[PI_TEXT_SIZE]; /* that out_tail may be */
     const char *out_tail;
     size_t out_tail_size, out_sent;
+    bool longer; /* see pi_net_allow */
 };
 
 struct pi_agent {

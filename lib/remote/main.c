@@ -41,9 +41,9 @@ static bool read_token(const char *path, unsigned char token[PI_TOKEN_SIZE])
 static void find_token(struct pi_agent *a, bool in_stdin)
 {
     const char *text = getenv("POSSE_REMOTE_TOKEN"), *path = getenv("POSSE_REMOTE_TOKEN_FILE");
-    bool found = in_stdin ? read_token("-", a->join.token)
-                 : text   ? pi_token_read(text, a->join.token)
-                          : path && read_token(path, a->join.token);
+    bool found = in_stdin && read_token("-", a->join.token);
+    if (!found) /* an agent before may have read stdin */
+        found = text ? pi_token_read(text, a->join.token) : path && read_token(path, a->join.token);
     if (!found)
         fail("no token: neither POSSE_REMOTE_TOKEN nor POSSE_REMOTE_TOKEN_FILE has one");
     (void)unsetenv("POSSE_REMOTE_TOKEN");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -160,6 +161,15 @@ int pi_net_listen(const char *address, char at[PI_ADDRESS_SIZE])
 /* ---- connections ---- */
 
 /* On a unix socket these fail, and are not needed. */
+static void set_user_timeout(int fd, int ms)
+{
+#ifdef TCP_USER_TIMEOUT
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+#else
+    (void)fd, (void)ms;
+#endif
+}
+
 void pi_net_watch(int fd, int silence_ms)
 {
     int on = 1;
@@ -171,9 +181,19 @@ void pi_net_watch(int fd, int silence_ms)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 #endif
-#ifdef TCP_USER_TIMEOUT
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms, sizeof silence_ms);
-#endif
+    set_user_timeout(fd, silence_ms);
+}
+
+/* Linux counts the time in which the peer has no room for more as silence, though its system
+ * answers. */
+void pi_net_allow(int fd, int silence_ms, uint64_t size, bool *longer)
+{
+    bool large = size > PI_REMOTE_AT_ONCE;
+    uint64_t more = large ? size / PI_REMOTE_BYTES_PER_MS : 0;
+    if (large || *longer)
+        set_user_timeout(fd, more < (uint64_t)(INT_MAX - silence_ms) ? silence_ms + (int)more
+                                                                     : INT_MAX);
+    *longer = large;
 }
 
 int pi_net_accept(int listener, int silence_ms)

@@ -184,6 +184,7 @@ static void go_on(const struct pi_remote *r)
 {
     if (proxy.state == PI_PROXY_NONE) {
         proxy.fd = pi_net_accept(r->listener, r->silence_ms);
+        proxy.longer = false;
         if (proxy.fd < 0)
             return;
         proxy.state = PI_PROXY_JOINING;

@@ -45,6 +45,7 @@ enum pi_proxy_state {
 extern struct pi_proxy {
     enum pi_proxy_state state;
     int fd;
+    bool longer;   /* see pi_net_allow */
     int64_t until; /* of the greeting, in ms */
     uint64_t number;
     int64_t pid;

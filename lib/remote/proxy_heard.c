@@ -17,6 +17,7 @@ static struct {
     uint64_t got;              /* bytes of messages, also those that were there before */
     uint64_t taken;            /* of these, as the agent was told */
     int look_ms;               /* until the next look whether more are */
+    bool has_progress; /* of this run */
     const char *trouble;
 } heard;
 
@@ -26,6 +27,7 @@ uint64_t pi_heard_begin(posse_run *run)
     heard.got = posse_run_unread(run);
     heard.taken = 0;
     heard.look_ms = 1;
+    heard.has_progress = false;
     heard.trouble = NULL;
     return heard.got;
 }
@@ -150,6 +152,8 @@ static bool take_message(const struct pi_remote *r)
     posse_status status = whole
                               ? posse_task_emit(heard.run->task, heard.message.bytes, (size_t)size)
                               : POSSE_NO_MEMORY;
+    if (status == POSSE_FULL && posse_run_unread(heard.run) == 0)
+        status = POSSE_OK; /* nobody can read it: the future was released */
     if (status == POSSE_FULL)
         heard.trouble = "its messages have no room beside those of a run before";
     else if (status != POSSE_OK)
@@ -165,8 +169,11 @@ static bool take_progress(void)
     if (!pi_told_read(&proxy.inbox.head, PI_PROGRESS, &now) || now.number != proxy.number)
         return false;
     posse_task_progress(heard.run->task, now.numbers[0], now.numbers[1]);
+    heard.has_progress = true;
     return true;
 }
+
+bool pi_heard_has_progress(void) { return heard.has_progress; }
 
 /* False: the connection has ended, or brings what it may not; or the head of RESULT is there. */
 bool pi_heard_take(const struct pi_remote *r)

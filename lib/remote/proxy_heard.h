@@ -13,6 +13,8 @@ uint64_t pi_heard_begin(posse_run *run);
 bool pi_heard_take(const struct pi_remote *remote);
 /* Tells the agent that messages were read, if it is time. False: the connection has ended. */
 bool pi_heard_tell_taken(const struct pi_remote *remote);
+/* Whether the agent has told any progress of this run. */
+bool pi_heard_has_progress(void);
 /* Waits until bytes have come. False: it is time to look whether messages were read. */
 bool pi_heard_await(void);
 /* The task has ended. A message that it has sent and that is not there fails it. */

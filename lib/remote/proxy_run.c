@@ -61,11 +61,13 @@ static bool travels(const struct pi_remote *r, posse_run *run, struct pi_submit 
 }
 
 /* False: the connection has ended before the agent has it all. */
-static bool send_task(const posse_run *run, const struct pi_submit *submit)
+static bool send_task(const struct pi_remote *r, const posse_run *run,
+                      const struct pi_submit *submit)
 {
     struct pi_envelope envelope;
     pi_submit_write(&envelope, submit, run->size);
     const struct pi_net_part parts[2] = {{envelope.bytes, envelope.size}, {run->arg, run->size}};
+    pi_net_allow(proxy.fd, r->silence_ms, run->size, &proxy.longer);
     bool says_something = proxy.inbox.begin < proxy.inbox.end; /* unasked: it ends */
     return !says_something && !pi_net_has_ended(proxy.fd) && pi_net_send(proxy.fd, parts);
 }
@@ -176,7 +178,7 @@ static bool await_deadline(const posse_run *run)
 
 static bool take_result(const struct pi_remote *r, posse_run *run, const struct pi_result *result)
 {
-    if (result->done || result->total)
+    if (result->done || result->total || pi_heard_has_progress())
         posse_task_progress(run->task, result->done, result->total);
     run->code = result->code;
     run->peak_memory = result->peak_memory;
@@ -242,7 +244,7 @@ void pi_proxy_run(void *remote, posse_run *run)
     struct pi_result result;
     if (!travels(r, run, &submit))
         return;
-    if (!send_task(run, &submit)) {
+    if (!send_task(r, run, &submit)) {
         hear_failure(r);
         pi_proxy_hang_up();
         run->end = POSSE_RUN_NOT_BEGUN;

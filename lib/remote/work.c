@@ -15,6 +15,7 @@ static void answer(struct pi_spot *s, const struct pi_result *result, const void
     pi_result_write(&s->out, result, size);
     s->out_tail = bytes;
     s->out_tail_size = size;
+    pi_net_allow(s->fd, s->agent->silence_ms, size, &s->longer);
     s->state = PI_ANSWERING;
 }
 

@@ -4,6 +4,9 @@
 #include "remote/net.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,4 +106,32 @@ TEST(an_agent_says_that_an_address_is_none, PROCESSES)
     int how = end_of(start_agent(&hand, 1));
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
     end_hand(&hand);
+}
+
+/* ---- silence ---- */
+
+static int user_timeout(int fd)
+{
+    int ms = 0;
+    socklen_t size = sizeof ms;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &size), 0);
+    return ms;
+}
+
+/* Linux counts it as silence if the peer has no room for long. */
+TEST(the_peer_of_a_large_message_may_be_silent_for_longer, PROCESSES)
+{
+    bool longer = false;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    pi_net_watch(fd, 3000);
+    pi_net_allow(fd, 3000, 1000, &longer);
+    assert_int_equal(user_timeout(fd), 3000);
+    pi_net_allow(fd, 3000, (uint64_t)4 << 30, &longer);
+    assert_in_range(user_timeout(fd), 60000, 120000);
+    pi_net_allow(fd, 3000, UINT64_MAX, &longer);
+    assert_int_equal(user_timeout(fd), INT_MAX);
+    pi_net_allow(fd, 3000, 1000, &longer);
+    assert_int_equal(user_timeout(fd), 3000);
+    close(fd);
 }

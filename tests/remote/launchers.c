@@ -209,3 +209,22 @@ TEST(arguments_that_are_too_large_together, PROCESSES)
     assert_status(posse_remote_create(&options, &remote, &pool), POSSE_TOO_LARGE);
     assert_null(pool);
 }
+
+static int parents_death(posse_task *task, const void *arg, size_t size)
+{
+    long agent;
+    (void)task, (void)size;
+    memcpy(&agent, arg, sizeof agent);
+    return kill((pid_t)agent, SIGKILL);
+}
+
+/* The first one has read the token from stdin. */
+TEST(a_command_starts_an_agent_again, PROCESSES)
+{
+    struct file file = make_file("sh -c 'echo $$", "eval exec $POSSE_AGENT'; eval exec $POSSE_AGENT");
+    posse_executor *pool = launched(file.command);
+    long agent = await_pid(&file);
+    take_error(SUBMIT_VALUE(pool, parents_death, agent), POSSE_WORKER_LOST);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 3)), 9);
+    assert_ok(posse_destroy(pool));
+}

@@ -233,3 +233,54 @@ TEST(the_last_progress_counts, PROCESSES)
     assert_ok(posse_release(future));
     end_remote(pool);
 }
+
+/* ---- nobody reads ---- */
+
+/* It waits for room. */
+static int waiting_task(posse_task *task, const void *arg, size_t size)
+{
+    posse_status status = POSSE_OK;
+    (void)arg, (void)size;
+    for (long i = 0; i < ROOM && status == POSSE_OK; i++)
+        status = posse_task_emit_wait(task, &i, sizeof i, -1);
+    return status == POSSE_OK || status == POSSE_FULL ? 0 : WRONG_ARG;
+}
+
+TEST(messages_of_a_released_task_hold_it_up_no_longer, PROCESSES)
+{
+    posse_executor *pool = REMOTE_WITH("a:1", .message_memory = ROOM);
+    assert_ok(posse_submit(pool, waiting_task, NULL, 0, NULL));
+    assert_ok(posse_wait_idle(pool, PATIENCE_MS));
+    posse_future future = submitted(pool, waiting_task, NULL, 0);
+    for (long i = 0; i < 10; i++)
+        assert_int_equal(next_long(future), i);
+    assert_ok(posse_release(future));
+    assert_ok(posse_wait_idle(pool, PATIENCE_MS));
+    assert_int_equal(stats_of(pool).failed, 0);
+    end_remote(pool);
+}
+
+/* 0 of 0 may be the last progress, too. */
+static int resetting_task(posse_task *task, const void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    posse_task_progress(task, 5, 10);
+    while (!posse_task_cancelled(task))
+        pause_ms(1);
+    posse_task_progress(task, 0, 0);
+    return 0;
+}
+
+TEST(the_last_progress_may_be_0, PROCESSES)
+{
+    uint64_t done = 0, total = 0;
+    posse_executor *pool = REMOTE("a:1");
+    posse_future future = submitted(pool, resetting_task, NULL, 0);
+    assert_eventually(posse_progress(future, &done, &total) == POSSE_OK && done == 5);
+    assert_status(posse_cancel(future), POSSE_TOO_LATE);
+    assert_ok(posse_result(future, -1, NULL, NULL));
+    assert_ok(posse_progress(future, &done, &total));
+    assert_int_equal(done + total, 0);
+    take_error(future, POSSE_OK);
+    end_remote(pool);
+}
