@@ -271,6 +271,8 @@
 #define PI_REMOTE_AT_ONCE ((size_t)16 << 20)
 /* From the first byte of a connection until it is a place: else a stranger could hold a proxy. */
 #define PI_GREETING_MS 5000
+/* From then on until JOIN is whole, if another connection waits: it arrives in one piece. */
+#define PI_JOIN_MS 250
 /* A proxy whose task runs elsewhere looks that often whether the task is asked to stop. */
 #define PI_CANCEL_LOOK_MS 50
 /* A node that answers nothing for that long is lost, unless the program says it. */

@@ -1,7 +1,9 @@
 /* Runs in: worker.
  *
- * The greeting. The states of a place are in protocol.h. The proxy never blocks for a stranger: it
- * waits for a peer that has the token, as long as something of HELLO goes.
+ * The greeting. The states of a place are in protocol.h. A proxy has one connection at a time. It
+ * never blocks for a stranger. A stranger that says a part of JOIN keeps the proxy from others for
+ * PI_JOIN_MS, if others wait, and for PI_GREETING_MS if none do. The proxy waits for a peer that has
+ * the token, as long as something of HELLO goes.
  */
 #include "remote/proxy.h"
 #include "base/tuning.h"
@@ -180,18 +182,47 @@ static bool has_failed(const struct pi_remote *r, posse_place *place)
     return true;
 }
 
+/* False: no connection waits. */
+static bool take_next(const struct pi_remote *r)
+{
+    int fd = pi_net_accept(r->listener, r->silence_ms);
+    if (fd < 0)
+        return false;
+    pi_proxy_hang_up();
+    proxy.fd = fd;
+    proxy.longer = false;
+    proxy.state = PI_PROXY_JOINING;
+    proxy.until = pi_net_now() + PI_GREETING_MS;
+    return true;
+}
+
+/* Milliseconds until another connection may take the place of this one; 0: now. */
+static int64_t time_alone(void)
+{
+    int64_t left = proxy.until - PI_GREETING_MS + PI_JOIN_MS - pi_net_now();
+    return left > 0 ? left : 0;
+}
+
 static void go_on(const struct pi_remote *r)
 {
-    if (proxy.state == PI_PROXY_NONE) {
-        proxy.fd = pi_net_accept(r->listener, r->silence_ms);
-        proxy.longer = false;
-        if (proxy.fd < 0)
-            return;
-        proxy.state = PI_PROXY_JOINING;
-        proxy.until = pi_net_now() + PI_GREETING_MS;
-    }
-    if (pi_net_now() >= proxy.until || !hear(r))
+    if (proxy.state == PI_PROXY_NONE && !take_next(r))
+        return;
+    bool is_there = pi_net_now() < proxy.until && hear(r);
+    if (is_there && proxy.state == PI_PROXY_JOINING && time_alone() == 0 && take_next(r))
+        is_there = hear(r);
+    if (!is_there)
         pi_proxy_hang_up();
+}
+
+/* The listener is none of the descriptors while a connection joins, so the proxy looks at it. */
+static long time_to_look(void)
+{
+    int64_t left = proxy.until - pi_net_now(), alone = time_alone();
+    if (proxy.state == PI_PROXY_JOINING) {
+        alone = alone ? alone : PI_JOIN_MS;
+        left = alone < left ? alone : left;
+    }
+    return left > 0 ? (long)left : 0;
 }
 
 posse_status pi_proxy_ready(void *remote, posse_place *place)
@@ -211,6 +242,6 @@ posse_status pi_proxy_ready(void *remote, posse_place *place)
     if (launched) /* else its end would be readable for ever */
         place->fds[1] = r->launcher;
     if (greets && proxy.until < INT64_MAX)
-        place->timeout_ms = (long)(proxy.until > pi_net_now() ? proxy.until - pi_net_now() : 0);
+        place->timeout_ms = time_to_look();
     return POSSE_TIMEOUT;
 }

@@ -1,9 +1,8 @@
 /* life.c - agents, launchers and the program come and go: every task is accounted for. */
-#include "remote/kit/remote.h"
+#include "remote/kit/peer.h"
 
-#include "remote/protocol.h"
+#include "base/tuning.h"
 #include "remote/net.h"
-#include "remote/token.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -256,6 +255,46 @@ TEST(strangers_are_sent_away, PROCESSES)
     assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
     end_hand(&hand);
     (void)end_of(agent);
+}
+
+/* They say a byte, and wait. An agent that comes after them does not wait for 5 s for each. */
+TEST(strangers_that_are_slow_do_not_hold_up_an_agent, PROCESSES)
+{
+    enum { STRANGERS = 12 };
+    int fds[STRANGERS];
+    struct hand hand = make_by_hand(1, plain());
+    for (int i = 0; i < STRANGERS; i++) {
+        fds[i] = pi_net_connect(hand.options.address);
+        assert_true(fds[i] >= 0);
+        assert_int_equal(send(fds[i], "p", 1, MSG_NOSIGNAL), 1);
+    }
+    pid_t agent = start_agent(&hand, 1);
+    posse_future future = submitted_long(hand.pool, square_task, 4);
+    assert_ok(posse_result(future, STRANGERS * PI_GREETING_MS / 2, NULL, NULL));
+    assert_int_equal(take_long(future), 16);
+    for (int i = 0; i < STRANGERS; i++)
+        close(fds[i]);
+    end_hand(&hand);
+    (void)end_of(agent);
+}
+
+/* The only one that is there has its time. */
+TEST(an_agent_may_be_slow_while_nobody_else_waits, PROCESSES)
+{
+    struct pi_envelope envelope;
+    struct pi_join join = {.version = PI_REMOTE_VERSION, .node = "slow"};
+    struct hand hand = make_by_hand(1, plain());
+    peer_token(&hand, join.token);
+    int fd = pi_net_connect(hand.options.address);
+    assert_true(fd >= 0);
+    pi_join_write(&envelope, &join);
+    assert_int_equal(send(fd, envelope.bytes, 1, MSG_NOSIGNAL), 1);
+    pause_ms(2 * PI_JOIN_MS);
+    const struct pi_net_part rest[2] = {{envelope.bytes + 1, envelope.size - 1}, {NULL, 0}};
+    assert_true(pi_net_send(fd, rest));
+    (void)peer_await(fd, PI_HELLO);
+    close(fd);
+    end_hand(&hand);
 }
 
 TEST(an_agent_without_the_token_is_no_agent, PROCESSES)
