@@ -2,7 +2,8 @@
  *
  * Runs in: agent. One thread, which blocks in poll, and while no place is connected, as the system
  * finds the addresses of the program's host. No connection that is slow, or being made, holds
- * another up.
+ * another up. But the agent copies the argument of a task into its pool in one step. Until the copy
+ * is whole the other places wait.
  *
  *   agent.c      connects, sleeps, and ends when nobody is there to connect to
  *   agent_pool.c its pool, and what becomes of its places when workers start or cannot

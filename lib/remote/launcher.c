@@ -1,8 +1,9 @@
 /* Runs in: program, the launcher.
  *
  * The launcher runs the commands of commands.h, and hands the stdin of each the token. It passes on
- * what the commands write to stderr, and keeps a line of it. When the pool has ended it sends
- * SIGTERM to their process groups, and later SIGKILL.
+ * what the commands write to stderr, and keeps the first line of each that has a letter. When the
+ * pool has ended, agents end by themselves. After 3 s the launcher sends SIGTERM to the process
+ * groups of the commands that are left, and 3 s later SIGKILL. To an ssh it sends SIGTERM at once.
  *
  *   the launcher dies     its end of the socket closes, which counts as `ended`; agents go on, and
  *                         end with the program

@@ -11,11 +11,12 @@
  *   HELLO      proxy  version                                  modules, then  after a right token
  *                                                              what the pool
  *                                                              is (setup.h)
- *   PREPARING  agent  nothing                                  none           the initializer runs
- *   WELCOME    agent  nothing                                  none           the modules are the
+ *   PREPARING  agent  version                                  none           the initializer runs
+ *   WELCOME    agent  version                                  none           the modules are the
  *                                                                             same here
- *   REFUSE     agent  nothing                                  why, in words  they are not
- *   FAILED     agent  nothing                                  why, in words  the initializer has
+ *   REFUSE     agent  version                                  why, in words  they are not, or the
+ *                                                                             agent has no pool
+ *   FAILED     agent  version                                  why, in words  the initializer has
  *                                                                             broken the pool
  *   SUBMIT     proxy  number, function, time left, limits,     the argument   the place is idle
  *                     where pointers to functions stand,
@@ -34,12 +35,40 @@
  * An agent makes its pool when it hears the first HELLO, and connects anew after that. Until then
  * it has one connection. HELLO has no tail for an agent that has a pool.
  *
- *   a place    proxy                                     agent                    ends by
- *   WAITING    accepts, checks JOIN, sends HELLO         connects, sends JOIN     WELCOME: IDLE
- *   (PREPARING waits as long as it takes                 its workers start        WELCOME: IDLE)
- *   IDLE       takes tasks                               waits                    SUBMIT: BUSY
- *   BUSY       waits for RESULT                          runs the task            RESULT: IDLE
- *   any        the connection has ended: WAITING         kills the task, connects again
+ *   a proxy     (proxy.h, proxy.c)               leaves by
+ *   NONE        waits for a connection           accept: JOINING
+ *   JOINING     waits for JOIN                   JOIN with the token: HELLO sent: GREETED
+ *                                                another version, a wrong token, 5 s are over, or
+ *                                                0.25 s while another connection waits: NONE
+ *   GREETED     waits for WELCOME, for 5 s;      WELCOME: IDLE
+ *               after PREPARING for any time     REFUSE, FAILED, or the time is over: NONE
+ *   IDLE        takes tasks                      SUBMIT sent: BUSY
+ *               (PLACE in the code, as is BUSY)  something has come, or the connection has ended,
+ *                                                when there is a task: the task goes back to the
+ *                                                queue: NONE
+ *   BUSY        waits for RESULT                 RESULT: IDLE
+ *                                                RESULT: NOT_BEGUN: the task goes back to the
+ *                                                queue: NONE
+ *   any         has a connection                 it ends, or brings what it may not: NONE
+ *
+ * A proxy that leaves for NONE hangs up. After FAILED the executor breaks.
+ *
+ *   a place     (agent.h, spot.c)                leaves by
+ *   CLOSED      has no connection                begins to connect: CONNECTING
+ *   CONNECTING  to one address of the program    connected: JOIN sent: JOINING
+ *                                                an error, or 2 s are over: the next address; after
+ *                                                the last one: CLOSED
+ *   JOINING     waits for HELLO                  the first HELLO: makes the pool: CLOSED
+ *                                                another build, or no pool: REFUSE; the agent ends
+ *                                                HELLO: WELCOME: IDLE, or PREPARING: GREETED
+ *   GREETED     its worker starts                a worker has started: WELCOME: IDLE
+ *                                                the initializer has broken the pool: FAILED; the
+ *                                                agent ends
+ *   IDLE        waits                            SUBMIT: BUSY; the task cannot run: ANSWERING
+ *   BUSY        runs the task                    the task has ended: ANSWERING
+ *   ANSWERING   RESULT is on its way             it is sent: IDLE
+ *   any         has a connection                 it ends, or brings what it may not: kills the
+ *                                                task: CLOSED
  *
  * Messages. The feed of the agent's task holds M bytes, as much as the program asked for; that of
  * the program's task 2 M. The agent takes messages out of its feed, in order, while at most M bytes
@@ -57,7 +86,7 @@
  * agent ends the connection. An argument or a result over PI_REMOTE_BYTES is never sent: its task
  * fails, with words.
  *
- *   what dies                     the program finds
+ *   what fails                    the program finds
  *   a task                        RESULT: LOST with pid, signal and node, or another attempt
  *   an agent, idle                the end of the connection before SUBMIT: nothing is lost, the
  *                                 task goes back to the queue
@@ -65,12 +94,21 @@
  *   begins the task               that is idle, because SUBMIT may be on its way. The proxy ends
  *                                 the connection; the task goes back to the queue. (If the network
  *                                 loses that 0, the task is lost: the agent is not there any more)
+ *   an initializer, three times   FAILED: BROKEN, with the words of the agent's pool, and the node
+ *   in a row in one agent
+ *   an agent of another build     REFUSE; the agent ends. Its words break the executor if no other
+ *                                 agent joins, and all launchers have ended
  *   an agent or node, busy        the end of the connection: LOST, or another attempt; messages
  *                                 that have arrived are there
  *   a node, silently              the same, after the time of silence (TCP_USER_TIMEOUT)
+ *   an agent breaks the rules     its proxy hangs up. A task that runs there is LOST, or has
+ *                                 another attempt
+ *   a program breaks the rules    the agent hangs up, and kills the task of that place
  *   a proxy                       as with any worker; the agent kills the task
  *   the program or its supervisor all proxies end; each agent finds no one to connect to, and ends
- *   all launchers, none joined    BROKEN, with the last words of the launcher
+ *   all launchers, none joined    BROKEN, with a line of stderr: of the last command that has said
+ *                                 a line with a letter, the first such line. If none has, the words
+ *                                 of the last REFUSE
  *
  * An agent runs a task only when the whole SUBMIT is there. So while one byte of SUBMIT is unsent,
  * the task has not begun.

@@ -8,7 +8,10 @@
  * token. The rank r > 0 runs on a node, starts an agent there with the places of entry r of NODES,
  * and listens on a unix socket. For each connection that it accepts, rank 0 makes one to ADDRESS.
  *
- * Runs in: posse-relay, one thread in each rank. No call blocks but poll (relay_loop.h).
+ * Runs in: posse-relay, one thread in each rank. No call blocks but poll (relay_loop.h) and, at
+ * rank 0, pi_net_connect. If ADDRESS is HOST:PORT, pi_net_connect asks the system for the addresses
+ * of the host, and tries up to eight of them for 2 s each. Meanwhile rank 0 carries nothing. A unix
+ * socket, the default, answers at once.
  *
  * Messages between rank 0 and a node. All but the last three name a connection, by a number that
  * the node chooses among the unused ones:
@@ -47,6 +50,7 @@
  *
  *   what ends                      what follows
  *   a connection, at either side   it ends at the other side
+ *   memory for what waits          that connection ends, at both sides
  *   an agent                       its connections end, the program's tasks there are lost or run
  *                                  again; the rank stays. All agents: STOP
  *   the program                    nobody listens at ADDRESS any more when an agent connects
@@ -54,7 +58,10 @@
  *                                  ends; after PI_RELAY_GRACE_MS it is killed
  *   a rank, a node, a message      MPI ends all ranks. So all connections end, all agents end, as
  *   that may not come              nobody listens there, and the launcher has ended
- *   mpirun                         the same: a rank that has another parent ends
+ *   a node, silently               nothing, until MPI notices: silence_ms holds for connections by
+ *                                  TCP or ssh, and these are unix sockets. Tasks of that node have
+ *                                  no end until then
+ *   mpirun                         as with a rank: a rank that has another parent ends
  *   too few ranks                  words, and the launcher has ended: mpirun is of another MPI
  */
 #include "remote/mpi/relay.h"
