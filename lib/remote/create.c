@@ -45,6 +45,14 @@ static void write_address(const struct pi_making *m, posse_remote_options *to)
 
 /* ---- what proxies and the launcher need ---- */
 
+static posse_status status_of_step(int error)
+{
+    errno = error;
+    return error == 0                           ? POSSE_OK
+           : error == ENOMEM || error == EAGAIN ? POSSE_NO_MEMORY
+                                                : POSSE_SYSTEM;
+}
+
 static bool listens_on_host(const struct pi_making *m)
 {
     return strncmp(m->remote.address, "unix:", 5);
@@ -61,7 +69,7 @@ static posse_status listen_there(struct pi_making *m)
     const char *where = m->remote.listen ? m->remote.listen : local ? own : "127.0.0.1:0";
     m->shared.listener = pi_net_listen(where, m->remote.address);
     if (m->shared.listener < 0)
-        return errno == EINVAL ? POSSE_INVALID : POSSE_SYSTEM;
+        return errno == EINVAL ? POSSE_INVALID : status_of_step(errno);
     m->launch.target = listens_on_host(m) ? m->remote.address : NULL;
     m->launch.address = m->remote.connect ? m->remote.connect : m->remote.address;
     return m->remote.launcher == POSSE_LAUNCH_SSH && !m->launch.target ? POSSE_INVALID : POSSE_OK;
@@ -70,30 +78,24 @@ static posse_status listen_there(struct pi_making *m)
 static posse_status make_hello(struct pi_remote *r, posse_options *options)
 {
     struct pi_setup setup;
-    if (!pi_modules_read(&r->modules))
-        return POSSE_NOT_SUPPORTED;
-    posse_status status = pi_setup_take(&setup, options, &r->modules);
+    posse_status status = pi_modules_read(&r->modules);
+    if (status == POSSE_OK)
+        status = pi_setup_take(&setup, options, &r->modules);
     if (status != POSSE_OK)
         return status;
     setup.silence_ms = (uint64_t)r->silence_ms;
     size_t modules = pi_modules_write(&r->modules, NULL, 0);
+    if (modules > PI_REMOTE_MODULES)
+        return POSSE_TOO_LARGE;
     r->hello_size = modules + pi_setup_write(&setup, NULL, 0);
     r->message_memory = setup.message_memory;
     r->max_result = setup.max_result;
     r->hello = malloc(r->hello_size);
-    if (!r->hello || modules > PI_REMOTE_MODULES)
+    if (!r->hello)
         return POSSE_NO_MEMORY;
     (void)pi_modules_write(&r->modules, r->hello, modules);
     (void)pi_setup_write(&setup, r->hello + modules, r->hello_size - modules);
     return POSSE_OK;
-}
-
-static posse_status status_of_step(int error)
-{
-    errno = error;
-    return error == 0                           ? POSSE_OK
-           : error == ENOMEM || error == EAGAIN ? POSSE_NO_MEMORY
-                                                : POSSE_SYSTEM;
 }
 
 static posse_status make_file(struct pi_making *m)

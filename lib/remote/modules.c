@@ -15,7 +15,7 @@
 
 struct reading {
     struct pi_modules *modules;
-    bool failed;
+    posse_status status;
 };
 
 static bool read_notes(struct pi_module *m, const unsigned char *at, size_t size)
@@ -54,54 +54,57 @@ static void read_headers(struct pi_module *m, const struct dl_phdr_info *info)
     }
 }
 
-static char *path_of(const struct dl_phdr_info *info, bool first)
+/* NULL: it has none. Of the program it is read to `own`. */
+static const char *path_of(const struct dl_phdr_info *info, bool first, char own[MAX_PATH])
 {
-    char path[MAX_PATH];
     if (!first)
-        return strchr(info->dlpi_name, '/') ? strdup(info->dlpi_name) : NULL;
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+        return strchr(info->dlpi_name, '/') ? info->dlpi_name : NULL;
+    ssize_t length = readlink("/proc/self/exe", own, MAX_PATH - 1);
     if (length <= 0)
         return NULL;
-    path[length] = '\0';
-    return strdup(path);
+    own[length] = '\0';
+    return own;
+}
+
+/* False: no memory. */
+static bool add(struct pi_modules *all, struct pi_module *m, const char *path)
+{
+    struct pi_module *more = realloc(all->at, (all->n + 1) * sizeof *more);
+    if (!more)
+        return false;
+    all->at = more;
+    m->path = strdup(path);
+    if (!m->path)
+        return false;
+    all->at[all->n++] = *m;
+    return true;
 }
 
 /* What the kernel puts into each process has no path, and is left out. */
 static int add_module(struct dl_phdr_info *info, size_t size, void *context)
 {
     struct reading *reading = context;
-    struct pi_modules *all = reading->modules;
     struct pi_module m = {.id_size = 0};
+    char own[MAX_PATH];
+    size_t n = reading->modules->n;
     (void)size;
     read_headers(&m, info);
-    if (m.id_size == 0 || all->n >= PI_MAX_MODULES) {
-        reading->failed |= all->n == 0;
-        return reading->failed;
-    }
-    m.path = path_of(info, all->n == 0);
-    if (!m.path) {
-        reading->failed |= all->n == 0;
-        return reading->failed;
-    }
-    struct pi_module *more = realloc(all->at, (all->n + 1) * sizeof *more);
-    if (!more) {
-        free(m.path);
-        reading->failed = true;
-        return 1;
-    }
-    all->at = more;
-    all->at[all->n++] = m;
-    return 0;
+    const char *path = m.id_size > 0 && n < PI_MAX_MODULES ? path_of(info, n == 0, own) : NULL;
+    if (path && !add(reading->modules, &m, path))
+        reading->status = POSSE_NO_MEMORY;
+    else if (!path && n == 0)
+        reading->status = POSSE_NOT_SUPPORTED;
+    return reading->status != POSSE_OK;
 }
 
-bool pi_modules_read(struct pi_modules *modules)
+posse_status pi_modules_read(struct pi_modules *modules)
 {
-    struct reading reading = {.modules = modules};
+    struct reading reading = {.modules = modules, .status = POSSE_OK};
     *modules = (struct pi_modules){.n = 0};
     (void)dl_iterate_phdr(add_module, &reading);
-    if (reading.failed)
+    if (reading.status != POSSE_OK)
         pi_modules_free(modules);
-    return modules->n > 0;
+    return reading.status == POSSE_OK && modules->n == 0 ? POSSE_NOT_SUPPORTED : reading.status;
 }
 
 void pi_modules_free(struct pi_modules *modules)
@@ -203,7 +206,7 @@ static bool load(struct pi_modules *own, const char *path)
     if (has_path(own, path) || !dlopen(path, RTLD_NOW | RTLD_LOCAL))
         return false;
     pi_modules_free(own);
-    return pi_modules_read(own);
+    return pi_modules_read(own) == POSSE_OK;
 }
 
 static bool match_one(struct pi_modules *own, const struct wanted *wanted, bool is_library,
@@ -246,8 +249,11 @@ bool pi_modules_match(struct pi_pack *tail, struct pi_modules *theirs, char why[
 {
     struct pi_modules own;
     *theirs = (struct pi_modules){.n = 0};
-    if (!pi_modules_read(&own)) {
-        snprintf(why, PI_TEXT_SIZE, "this program has no build-id, or there is no memory");
+    posse_status status = pi_modules_read(&own);
+    if (status != POSSE_OK) {
+        snprintf(why, PI_TEXT_SIZE, "%s",
+                 status == POSSE_NO_MEMORY ? "no memory for the list of modules"
+                                           : "this program has no build-id");
         return false;
     }
     bool same = match_all(tail, &own, theirs, why);

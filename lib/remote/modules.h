@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "posse.h"
 #include "remote/protocol.h"
 
 #define PI_BUILD_ID_SIZE 32
@@ -26,8 +27,9 @@ struct pi_modules {
     struct pi_module *at; /* the program itself is the first */
 };
 
-/* All that are loaded now and have a build-id. False: no memory, or the program has none. */
-bool pi_modules_read(struct pi_modules *modules);
+/* All that are loaded now and have a build-id, at most PI_MAX_MODULES. POSSE_NOT_SUPPORTED: the
+ * program has none, or there is no /proc. POSSE_NO_MEMORY. */
+posse_status pi_modules_read(struct pi_modules *modules);
 void pi_modules_free(struct pi_modules *modules);
 
 /* NULL is module 0. False: no module has it. */

@@ -240,7 +240,7 @@ TEST(hostile_lists_of_modules_are_refused, PROCESSES)
     struct pi_modules own, theirs;
     char why[PI_TEXT_SIZE];
     static unsigned char list[1 << 16];
-    assert_true(pi_modules_read(&own));
+    assert_ok(pi_modules_read(&own));
     size_t size = pi_modules_write(&own, list, sizeof list);
     assert_true(size > 0 && size <= sizeof list);
     struct pi_pack whole = {.at = list, .size = size};
@@ -263,7 +263,7 @@ TEST(functions_travel_only_in_code, PROCESSES)
     struct pi_place_in place;
     uintptr_t function;
     int local = 0;
-    assert_true(pi_modules_read(&own));
+    assert_ok(pi_modules_read(&own));
     assert_true(pi_modules_find(&own, (uintptr_t)square_task, &place));
     assert_true(pi_modules_resolve(&own, &place, &function));
     assert_true(function == (uintptr_t)square_task);

@@ -146,7 +146,7 @@ unsigned char *peer_hello(size_t *size)
     struct pi_modules modules;
     struct pi_setup setup;
     posse_options options = plain();
-    assert_true(pi_modules_read(&modules));
+    assert_ok(pi_modules_read(&modules));
     assert_ok(pi_setup_take(&setup, &options, &modules));
     setup.silence_ms = PATIENCE_MS;
     size_t first = pi_modules_write(&modules, NULL, 0);
@@ -184,7 +184,7 @@ void peer_submit(int fd, uint64_t number, posse_fn *fn, uint64_t size)
     struct pi_envelope envelope;
     struct pi_modules modules;
     struct pi_submit submit = {.number = number, .time_left_ms = -1};
-    assert_true(pi_modules_read(&modules));
+    assert_ok(pi_modules_read(&modules));
     assert_true(pi_modules_find(&modules, (uintptr_t)fn, &submit.fn));
     pi_modules_free(&modules);
     pi_submit_write(&envelope, &submit, size);
