@@ -106,6 +106,11 @@ typedef struct posse_runner {
  * released, as nobody can read them. For `run`, in its thread. */
 POSSE_API uint64_t posse_run_unread(const posse_run *run);
 
+/* For a library that makes executors with a runner, when it refuses a call: sets what
+ * posse_last_error says in this thread. The words must be constant; NULL: none. Returns the
+ * status. */
+POSSE_API posse_status posse_refuse(posse_status status, const char *words);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
  */
 #include "internal.h"
 #include "pool/block.h"
+#include "posse_runner.h"
 
 const char *posse_status_name(posse_status status)
 {
@@ -69,5 +70,10 @@ posse_status pi_end_of(posse_executor *e, const struct pi_seen *seen)
 }
 
 const char *posse_last_error(void) { return pi_refusal(); }
+
+posse_status posse_refuse(posse_status status, const char *words)
+{
+    return pi_refuse(status, words);
+}
 
 const char *posse_version(void) { return POSSE_VERSION; }

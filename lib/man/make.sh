@@ -2,7 +2,7 @@
 # make.sh HEADER DIRECTORY - makes the manual pages: man3 from posse.h and the headers posse_*.h
 # beside it, one for each line of the file pages, and man7, with the calls of lib/os/seal_rules.h. A
 # page has a link for each of its functions and types. posse_seal.h, posse_log.h and posse_runner.h
-# have types alone, and their pages in man7.
+# have their pages in man7.
 #
 # It goes by the form of posse.h: lines of sections, comments above declarations, statuses at the
 # beginning of sentences. What it does not understand is an error.
@@ -30,7 +30,7 @@ while read -r name page; do
 done <"$out/links"
 rm "$out/links" "$out/pages"
 cp "$here/posse_fork.7" "$here/posse_log.7" "$here/posse_runner.7" "$out/man7/"
-for name in run run_end run_unread place runner; do
+for name in run run_end run_unread refuse place runner; do
     ln -sf ../man7/posse_runner.7 "$out/man3/posse_$name.3"
 done
 for name in level event record; do

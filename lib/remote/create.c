@@ -35,6 +35,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define NO_RANDOM "there are no random bytes: /dev/urandom"
+#define NO_FILE "remote.token_file cannot be written, or is something other than a file"
+#define NO_LAUNCHER "the launcher of agents cannot be started"
+
 /* As much as the caller's struct holds. */
 static void write_address(const struct pi_making *m, posse_remote_options *to)
 {
@@ -45,12 +49,17 @@ static void write_address(const struct pi_making *m, posse_remote_options *to)
 
 /* ---- what proxies and the launcher need ---- */
 
-static posse_status status_of_step(int error)
+/* The words name what failed. */
+static posse_status status_of_step(int error, const char *words)
 {
+    bool exhausted = error == ENOMEM || error == EAGAIN;
     errno = error;
-    return error == 0                           ? POSSE_OK
-           : error == ENOMEM || error == EAGAIN ? POSSE_NO_MEMORY
-                                                : POSSE_SYSTEM;
+    return error ? posse_refuse(exhausted ? POSSE_NO_MEMORY : POSSE_SYSTEM, words) : POSSE_OK;
+}
+
+static posse_status no_memory(void)
+{
+    return status_of_step(ENOMEM, "the program has no memory left");
 }
 
 static bool listens_on_host(const struct pi_making *m)
@@ -64,35 +73,49 @@ static posse_status listen_there(struct pi_making *m)
     long launcher = m->remote.launcher;
     bool local = launcher == POSSE_LAUNCH_LOCAL || launcher == POSSE_LAUNCH_MPI_RELAY;
     if (!pi_token_name(name))
-        return POSSE_SYSTEM;
+        return posse_refuse(POSSE_SYSTEM, NO_RANDOM);
     snprintf(own, sizeof own, "unix:@posse-%s", name);
     const char *where = m->remote.listen ? m->remote.listen : local ? own : "127.0.0.1:0";
     m->shared.listener = pi_net_listen(where, m->remote.address);
+    if (m->shared.listener < 0 && errno == EINVAL)
+        return posse_refuse(POSSE_INVALID, "remote.listen is no address, or an unknown host");
     if (m->shared.listener < 0)
-        return errno == EINVAL ? POSSE_INVALID : status_of_step(errno);
+        return status_of_step(errno, "nobody can listen at remote.listen");
     m->launch.target = listens_on_host(m) ? m->remote.address : NULL;
     m->launch.address = m->remote.connect ? m->remote.connect : m->remote.address;
-    return m->remote.launcher == POSSE_LAUNCH_SSH && !m->launch.target ? POSSE_INVALID : POSSE_OK;
+    if (m->remote.launcher == POSSE_LAUNCH_SSH && !m->launch.target)
+        return posse_refuse(POSSE_INVALID, "remote.listen is a unix socket, with POSSE_LAUNCH_SSH");
+    return POSSE_OK;
+}
+
+static posse_status read_modules(struct pi_modules *modules)
+{
+    posse_status status = pi_modules_read(modules);
+    if (status == POSSE_NO_MEMORY)
+        return no_memory();
+    if (status != POSSE_OK)
+        return posse_refuse(status, "this program has no build-id, or there is no /proc");
+    if (pi_modules_write(modules, NULL, 0) > PI_REMOTE_MODULES)
+        return posse_refuse(POSSE_TOO_LARGE, "the list of the program's libraries is over 1 MiB");
+    return POSSE_OK;
 }
 
 static posse_status make_hello(struct pi_remote *r, posse_options *options)
 {
     struct pi_setup setup;
-    posse_status status = pi_modules_read(&r->modules);
+    posse_status status = read_modules(&r->modules);
     if (status == POSSE_OK)
         status = pi_setup_take(&setup, options, &r->modules);
     if (status != POSSE_OK)
         return status;
     setup.silence_ms = (uint64_t)r->silence_ms;
     size_t modules = pi_modules_write(&r->modules, NULL, 0);
-    if (modules > PI_REMOTE_MODULES)
-        return POSSE_TOO_LARGE;
     r->hello_size = modules + pi_setup_write(&setup, NULL, 0);
     r->message_memory = setup.message_memory;
     r->max_result = setup.max_result;
     r->hello = malloc(r->hello_size);
     if (!r->hello)
-        return POSSE_NO_MEMORY;
+        return no_memory();
     (void)pi_modules_write(&r->modules, r->hello, modules);
     (void)pi_setup_write(&setup, r->hello + modules, r->hello_size - modules);
     return POSSE_OK;
@@ -103,9 +126,9 @@ static posse_status make_file(struct pi_making *m)
     m->file.path = m->remote.token_file;
     m->file.listener = m->shared.listener;
     memcpy(m->file.token, m->launch.token, sizeof m->file.token);
-    posse_status status = status_of_step(m->file.path ? pi_token_file_make(&m->file) : 0);
+    int error = m->file.path ? pi_token_file_make(&m->file) : 0;
     m->shared.keeper = m->file.keeper;
-    return status;
+    return status_of_step(error, NO_FILE);
 }
 
 static posse_status make_shared(struct pi_remote *r)
@@ -113,7 +136,7 @@ static posse_status make_shared(struct pi_remote *r)
     void *at =
         mmap(NULL, sizeof *r->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
-        return POSSE_NO_MEMORY;
+        return no_memory();
     r->shared = at;
     return POSSE_OK;
 }
@@ -125,7 +148,7 @@ static posse_status make_parts(struct pi_making *m)
     if (status == POSSE_OK)
         status = make_shared(&m->shared);
     if (status == POSSE_OK && !pi_token_make(m->shared.token))
-        status = POSSE_SYSTEM;
+        status = posse_refuse(POSSE_SYSTEM, NO_RANDOM);
     if (status == POSSE_OK)
         status = listen_there(m);
     if (status != POSSE_OK)
@@ -142,7 +165,7 @@ static posse_status fork_launcher(struct pi_making *m)
     if (m->remote.launcher == POSSE_LAUNCH_NONE)
         return POSSE_OK;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return POSSE_SYSTEM;
+        return status_of_step(errno, NO_LAUNCHER);
     m->shared.launcher = pair[0];
     m->launch.socket = pair[1];
     m->launch.options = &m->remote;
@@ -152,7 +175,7 @@ static posse_status fork_launcher(struct pi_making *m)
     m->launch.others[2] = m->shared.keeper;
     int error = pi_launch_agents(&m->launch);
     close(pair[1]); /* before the workers are forked: they must see its end */
-    return status_of_step(error);
+    return status_of_step(error, NO_LAUNCHER);
 }
 
 /* The next pool may write a file of that name as soon as this one has ended. */
@@ -202,7 +225,7 @@ static posse_status begin(struct pi_making *m, posse_executor **executor)
     } else if (m->shared.launcher >= 0) {
         (void)send(m->shared.launcher, "", 1, MSG_NOSIGNAL); /* proxies see if it has died */
     }
-    return status_of_step(error);
+    return status_of_step(error, NO_FILE);
 }
 
 static void close_fd(int fd)
@@ -252,11 +275,11 @@ posse_status posse_remote_create(const posse_options *options, posse_remote_opti
 {
     int before;
     if (!executor)
-        return POSSE_INVALID;
+        return posse_refuse(POSSE_INVALID, "executor is NULL");
     *executor = NULL;
     struct pi_making *m = calloc(1, sizeof *m);
     if (!m)
-        return POSSE_NO_MEMORY;
+        return no_memory();
     m->shared.listener = m->shared.launcher = m->shared.keeper = m->file.keeper = -1;
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before); /* no call is such a point */
     posse_status status = create_all(m, options, remote, executor);
@@ -268,6 +291,10 @@ size_t posse_remote_line(const posse_remote_options *remote, long places, char *
                          size_t capacity)
 {
     posse_remote_options r = {.struct_size = 0};
-    (void)pi_making_read_sized(&r, remote, sizeof r);
+    if (!remote || !pi_making_read_sized(&r, remote, sizeof r)) {
+        if (buffer && capacity)
+            buffer[0] = '\0';
+        return 0;
+    }
     return pi_launch_line(r.connect ? r.connect : r.address, places, buffer, buffer ? capacity : 0);
 }

@@ -1,4 +1,5 @@
 #include "base/tuning.h"
+#include "posse_runner.h"
 #include "remote/agent.h"
 #include "remote/hosts.h"
 #include "remote/making.h"
@@ -30,6 +31,8 @@ static bool excludes(const posse_options *o)
     return o->backend != POSSE_PROCESS || o->runner || o->seal || o->isolation || o->autopsy;
 }
 
+static bool is_silence(long ms) { return ms == 0 || (ms >= 1000 && ms <= INT_MAX); }
+
 static long usable_processors(void)
 {
     long all = sysconf(_SC_NPROCESSORS_ONLN);
@@ -41,21 +44,49 @@ static long usable_processors(void)
     return all < 1 ? 1 : all < POSSE_MAX_WORKERS ? all : POSSE_MAX_WORKERS;
 }
 
+/* What may be wrong; the first one that was made is refused. */
+struct mistake {
+    bool made;
+    const char *words;
+};
+
 /* What is run is given for POSSE_LAUNCH_COMMAND, and may be given where there is a default. */
-static bool is_command(const posse_remote_options *r)
+static posse_status check(const posse_remote_options *r)
 {
-    return r->command ? r->launcher != POSSE_LAUNCH_LOCAL && r->launcher != POSSE_LAUNCH_NONE
-                      : r->launcher != POSSE_LAUNCH_COMMAND;
+    long l = r->launcher;
+    const struct mistake mistakes[] = {
+        {l < POSSE_LAUNCH_LOCAL || l > POSSE_LAUNCH_MPI_RELAY,
+         "remote.launcher is none of posse_launcher"},
+        {r->places < 0, "remote.places is under 0"},
+        {!is_silence(r->silence_ms), "remote.silence_ms is neither 0 nor from 1000 to INT_MAX"},
+        {!r->command && l == POSSE_LAUNCH_COMMAND,
+         "remote.command is NULL, with POSSE_LAUNCH_COMMAND"},
+        {r->command && (l == POSSE_LAUNCH_LOCAL || l == POSSE_LAUNCH_NONE),
+         "remote.command is not NULL, with POSSE_LAUNCH_LOCAL or POSSE_LAUNCH_NONE"},
+        {!r->token_file && l == POSSE_LAUNCH_NONE,
+         "remote.token_file is NULL, with POSSE_LAUNCH_NONE"},
+        {r->connect && !pi_net_is_address(r->connect),
+         "remote.connect is no address, or has no port"},
+    };
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
+        if (mistakes[i].made)
+            return posse_refuse(POSSE_INVALID, mistakes[i].words);
+    return POSSE_OK;
 }
 
 static posse_status status_of(int error)
 {
     errno = error;
-    return error == 0        ? POSSE_OK
-           : error == EINVAL ? POSSE_INVALID
-           : error == E2BIG  ? POSSE_TOO_LARGE
-           : error == ENOMEM ? POSSE_NO_MEMORY
-                             : POSSE_SYSTEM;
+    switch (error) {
+    case 0: return POSSE_OK;
+    case EINVAL:
+        return posse_refuse(POSSE_INVALID, "remote.nodes is not valid, or there is no batch job");
+    case E2BIG:
+        return posse_refuse(POSSE_TOO_LARGE,
+                            "remote.nodes has over 1000 nodes, or too many places on one");
+    case ENOMEM: return posse_refuse(POSSE_NO_MEMORY, "no memory for the list of remote.nodes");
+    default: return posse_refuse(POSSE_SYSTEM, "the file of remote.nodes cannot be read");
+    }
 }
 
 static posse_status read_nodes(struct pi_making *m)
@@ -68,28 +99,44 @@ static posse_status read_nodes(struct pi_making *m)
     m->launch.nodes = m->nodes;
     long places = pi_nodes_places(m->nodes, m->launch.places);
     if (places <= 0)
-        return places == 0 ? POSSE_INVALID : POSSE_TOO_LARGE;
+        return status_of(places == 0 ? EINVAL : E2BIG);
     if (m->options.max_workers == 0)
         m->options.max_workers = places < POSSE_MAX_WORKERS ? places : POSSE_MAX_WORKERS;
+    return POSSE_OK;
+}
+
+/* The structs, each of the size that its program knows. */
+static posse_status read_structs(struct pi_making *m, const posse_options *options,
+                                 const posse_remote_options *remote)
+{
+    m->options.struct_size = sizeof m->options;
+    if (pi_main_is_missing())
+        return posse_refuse(POSSE_INVALID, "this process was started as an agent, and main has not "
+                                           "called posse_remote_main");
+    if (!remote)
+        return posse_refuse(POSSE_INVALID, "remote is NULL");
+    if (!pi_making_read_sized(&m->remote, remote, sizeof m->remote))
+        return posse_refuse(
+            POSSE_INVALID,
+            "remote.struct_size is not valid, or a member is set that is unknown here");
+    if (options && !pi_making_read_sized(&m->options, options, sizeof m->options))
+        return posse_refuse(
+            POSSE_INVALID,
+            "options.struct_size is not valid, or a member is set that is unknown here");
+    if (excludes(&m->options))
+        return posse_refuse(POSSE_NOT_SUPPORTED, "options.backend is not POSSE_PROCESS, or options "
+                                                 "has a runner, seal, isolation or autopsy");
     return POSSE_OK;
 }
 
 posse_status pi_making_read(struct pi_making *m, const posse_options *options,
                             const posse_remote_options *remote)
 {
-    m->options.struct_size = sizeof m->options;
-    if (pi_main_is_missing() || !remote ||
-        !pi_making_read_sized(&m->remote, remote, sizeof m->remote) ||
-        (options && !pi_making_read_sized(&m->options, options, sizeof m->options)))
-        return POSSE_INVALID;
-    if (excludes(&m->options))
-        return POSSE_NOT_SUPPORTED;
-    posse_remote_options *r = &m->remote;
-    bool silence = r->silence_ms == 0 || (r->silence_ms >= 1000 && r->silence_ms <= INT_MAX);
-    if (r->launcher < POSSE_LAUNCH_LOCAL || r->launcher > POSSE_LAUNCH_MPI_RELAY || r->places < 0 ||
-        !silence || !is_command(r) || (r->launcher == POSSE_LAUNCH_NONE && !r->token_file) ||
-        (r->connect && !pi_net_is_address(r->connect)))
-        return POSSE_INVALID;
-    m->launch.places = r->places ? r->places : usable_processors();
+    posse_status status = read_structs(m, options, remote);
+    if (status == POSSE_OK)
+        status = check(&m->remote);
+    if (status != POSSE_OK)
+        return status;
+    m->launch.places = m->remote.places ? m->remote.places : usable_processors();
     return read_nodes(m);
 }

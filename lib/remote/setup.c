@@ -1,5 +1,6 @@
 #include "remote/setup.h"
 #include "base/tuning.h"
+#include "posse_runner.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -10,10 +11,13 @@
 static posse_status take_hook(struct pi_setup_hook *hook, posse_fn *fn,
                               const struct pi_modules *modules)
 {
-    bool wrong = (!fn && (hook->arg || hook->size)) || (hook->size && !hook->arg);
-    if (wrong)
-        return POSSE_INVALID;
-    return pi_modules_find(modules, (uintptr_t)fn, &hook->fn) ? POSSE_OK : POSSE_NOT_SUPPORTED;
+    if ((!fn && (hook->arg || hook->size)) || (hook->size && !hook->arg))
+        return posse_refuse(POSSE_INVALID, "the argument of options.initializer or "
+                                           "options.finalizer is without a function, or NULL");
+    if (!pi_modules_find(modules, (uintptr_t)fn, &hook->fn))
+        return posse_refuse(POSSE_NOT_SUPPORTED, "options.initializer or options.finalizer is in "
+                                                 "no library that has a build-id");
+    return POSSE_OK;
 }
 
 /* A power of two, as posse_create rounds it: both sides count with the same. */
@@ -21,7 +25,7 @@ static posse_status take_messages(struct pi_setup *setup, posse_options *o)
 {
     uint64_t size = 64, asked = o->message_memory ? o->message_memory : PI_MESSAGE_MEMORY;
     if (asked > PI_REMOTE_MESSAGES)
-        return POSSE_TOO_LARGE;
+        return posse_refuse(POSSE_TOO_LARGE, "options.message_memory is over 512 MiB");
     while (size < asked)
         size *= 2;
     setup->message_memory = size;
@@ -44,13 +48,14 @@ posse_status pi_setup_take(struct pi_setup *setup, posse_options *o,
     if (status == POSSE_OK)
         status = take_hook(&setup->finalizer, o->finalizer, modules);
     if (status == POSSE_OK && o->max_tasks_per_worker < 0)
-        status = POSSE_INVALID;
+        status = posse_refuse(POSSE_INVALID, "options.max_tasks_per_worker is under 0");
     if (status == POSSE_OK)
         status = take_messages(setup, o);
     size_t most = PI_REMOTE_SETUP / 2;
     if (status == POSSE_OK && (o->initializer_size > most || o->finalizer_size > most ||
                                o->initializer_size + o->finalizer_size > most))
-        status = POSSE_TOO_LARGE;
+        status = posse_refuse(POSSE_TOO_LARGE, "the arguments of options.initializer and "
+                                               "options.finalizer are over 32 MiB");
     setup->max_tasks = (uint64_t)o->max_tasks_per_worker;
     if (o->worker_name_prefix)
         snprintf(setup->prefix, sizeof setup->prefix, "%s", o->worker_name_prefix);

@@ -332,35 +332,6 @@ TEST(a_slow_place_holds_up_no_other, PROCESSES)
     (void)end_of(agent);
 }
 
-TEST(what_options_must_be, PROCESSES)
-{
-    posse_executor *pool;
-    posse_options options = plain();
-    posse_remote_options remote = {.struct_size = sizeof remote};
-    options.backend = POSSE_THREAD;
-    assert_status(posse_remote_create(&options, &remote, &pool), POSSE_NOT_SUPPORTED);
-    options.backend = POSSE_PROCESS;
-    options.autopsy = 1;
-    assert_status(posse_remote_create(&options, &remote, &pool), POSSE_NOT_SUPPORTED);
-    const char *const nodes[] = {"", "a:0", "a:x", ":3", "a;b", "-oProxyCommand=x", "a,,b"};
-    for (size_t i = 0; i < COUNT(nodes); i++) {
-        remote.nodes = nodes[i];
-        assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
-    }
-    remote = (posse_remote_options){.struct_size = sizeof remote, .launcher = 7};
-    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
-    remote = (posse_remote_options){.struct_size = sizeof remote, .command = "x"};
-    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
-    remote = (posse_remote_options){.struct_size = sizeof remote, .listen = "nowhere"};
-    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
-    remote = (posse_remote_options){.struct_size = sizeof remote, .silence_ms = (long)1 << 32};
-    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
-    remote = (posse_remote_options){.struct_size = 0};
-    assert_status(posse_remote_create(NULL, &remote, &pool), POSSE_INVALID);
-    assert_status(posse_remote_create(NULL, NULL, &pool), POSSE_INVALID);
-    assert_null(pool);
-}
-
 /* For longer than the agent tries to connect, nothing happens; then its only connection ends. */
 TEST(after_a_rest_an_agent_connects_again, PROCESSES)
 {
