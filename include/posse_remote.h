@@ -112,12 +112,14 @@ typedef struct posse_remote_options {
     /* Where agents connect to: "unix:PATH", "unix:@NAME", "HOST:PORT" or, of IPv6, "[ADDRESS]:PORT"
      * (port 0: any). The file of a unix socket is yours to remove; a NAME is taken until the end of
      * all processes that the program forked during the call. Of a host with many addresses it is
-     * the first that can be bound. NULL: a unix socket without a name in the file system for
-     * LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
+     * the first that can be bound. Nodes cannot connect to "0.0.0.0:PORT", so it needs `connect`
+     * too; and as `connect` has no port 0, PORT must be a number that the program chooses. A host
+     * name that leads to 127.0.0.1 or 127.0.1.1 here is for this machine alone. NULL: a unix socket
+     * without a name in the file system for LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
      */
     const char *listen;
-    /* The address that agents are told, if it is another one; NULL: as `listen`. An agent tries
-     * up to eight addresses of a host, each for two seconds. */
+    /* The address that agents are told, with a port, if it is another one; NULL: as `listen`. An
+     * agent tries up to eight addresses of a host, each for two seconds. */
     const char *connect;
     /* COMMAND: run by sh -c. $POSSE_NODE is the host, $POSSE_AGENT the agent's command line, quoted
      * for a shell; POSSE_REMOTE_TOKEN is in the environment and is the first line of stdin.
@@ -133,7 +135,8 @@ typedef struct posse_remote_options {
     const char *token_file;
     /* A node that answers nothing for so long is lost, over TCP and by ssh (there rounded up to a
      * multiple of three seconds); 0: 10000; else at least 1000. An agent gives the program up after
-     * the same time; one behind ssh when the sshd of its node does. */
+     * the same time; one behind ssh when the sshd of its node does. With MPI_RELAY nothing detects
+     * a silent node but MPI. */
     long silence_ms;
     /* posse_remote_create writes the address here. */
     char address[160];
@@ -147,36 +150,40 @@ POSSE_API void posse_remote_main(int argc, char **argv);
 
 /* As posse_create, with agents. These options hold in the agents' pools, as tasks run there:
  * initializer and finalizer (with a copy of their argument; both together at most 32 MiB),
- * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix,
- * and max_memory, which also holds for this pool. When the pool has ended, or the program is dead,
- * an agent runs the finalizers before it ends, for a minute at most. Launchers other than ssh end
- * the agents that they have started after 2.5 to 3 seconds. posse_shutdown and posse_destroy wait
- * for none of that. What finalizers write to stderr then is lost, and by ssh may raise SIGPIPE.
+ * max_tasks_per_worker, max_rss_per_worker, max_result, message_memory, wipe, worker_name_prefix
+ * and max_memory. The last five also hold for this pool, in which message_memory is twice as large.
+ * When the pool has ended, or the program is dead, an agent runs the finalizers before it ends, for
+ * a minute at most. Launchers other than ssh end the agents that they have started after 2.5 to 3
+ * seconds. posse_shutdown and posse_destroy wait for none of that. What finalizers write to stderr
+ * then is lost, and by ssh may raise SIGPIPE.
  * A place takes tasks when a worker of its agent has run the initializer. If three workers of an
  * agent fail in it in a row, the executor is broken, as any would be. If an agent's pool breaks for
- * another reason, that agent ends. All others hold for this pool, whose workers are places: a
- * worker that runs no task of its own. options.max_workers is the number of places, by default
- * those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond that are spare. It does not
- * wait for agents. Nothing is launched, and token_file is not made, before all else has gone well.
- * posse_last_error has words of this call only where posse_create refuses.
+ * another reason, that agent ends. All other options hold for this pool alone, whose workers are
+ * places: a worker that runs no task of its own. options.max_workers is the number of places, by
+ * default those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond that are spare. It
+ * does not wait for agents. Nothing is launched, and token_file is not made, before all else has
+ * gone well.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
  * autopsy; this program has no build-id (ld --build-id), or there is no /proc; or the initializer
  * or the finalizer is in none of its libraries that have one.
  * POSSE_TOO_LARGE: as posse_create; also message_memory is over 512 MiB, arguments over 32 MiB,
- * more than 1000 nodes, or more than POSSE_MAX_WORKERS places on one.
- * POSSE_INVALID: an address, a launcher, nodes, places, silence_ms, command or struct_size is not
- * valid; POSSE_LAUNCH_SSH has a unix socket; there is no batch job; POSSE_LAUNCH_NONE has no
- * token_file; or this process was started as an agent, and main has not called posse_remote_main.
- * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if the address cannot be had, token_file
- * cannot be written or something other than a file has that name (EEXIST), or the file of nodes
- * cannot be read. */
+ * more than 1000 nodes, more than POSSE_MAX_WORKERS places on one, or the list of the program's
+ * libraries is over 1 MiB.
+ * POSSE_INVALID: executor or remote is NULL; an address, a launcher, nodes, places, silence_ms,
+ * command or struct_size is not valid; the host of `listen` is unknown; POSSE_LAUNCH_SSH has a unix
+ * socket; there is no batch job; POSSE_LAUNCH_NONE has no token_file; or this process was started
+ * as an agent, and main has not called posse_remote_main.
+ * POSSE_NO_MEMORY, POSSE_SYSTEM: as posse_create; also if `listen` is no address of this machine or
+ * is taken, token_file cannot be written or something other than a file has that name (EEXIST), the
+ * file of nodes cannot be read, or the launcher cannot be started. */
 POSSE_API POSSE_CHECK posse_status posse_remote_create(const posse_options *options,
                                                        posse_remote_options *remote,
                                                        posse_executor **executor);
 
 /* The command line that starts an agent by hand, after posse_remote_create: "program --posse-agent
  * 127.0.0.1:4000 8". It has what `connect` leads to, or `address`. The agent finds the token in
- * $POSSE_REMOTE_TOKEN, or in the file that $POSSE_REMOTE_TOKEN_FILE names. As snprintf. */
+ * $POSSE_REMOTE_TOKEN, or in the file that $POSSE_REMOTE_TOKEN_FILE names. As snprintf; the line is
+ * empty if remote is NULL, or its struct_size is not valid. */
 POSSE_API size_t posse_remote_line(const posse_remote_options *remote, long places, char *buffer,
                                    size_t capacity);
 

@@ -2,8 +2,8 @@
  *
  * The greeting. The states of a place are in protocol.h. A proxy has one connection at a time. It
  * never blocks for a stranger. A stranger that says a part of JOIN keeps the proxy from others for
- * PI_JOIN_MS, if others wait, and for PI_GREETING_MS if none do. The proxy waits for a peer that has
- * the token, as long as something of HELLO goes.
+ * PI_JOIN_MS, if others wait, and for PI_GREETING_MS if none do. The proxy waits for a peer that
+ * has the token, as long as something of HELLO goes.
  */
 #include "remote/proxy.h"
 #include "base/tuning.h"

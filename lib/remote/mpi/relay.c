@@ -58,9 +58,9 @@
  *                                  ends; after PI_RELAY_GRACE_MS it is killed
  *   a rank, a node, a message      MPI ends all ranks. So all connections end, all agents end, as
  *   that may not come              nobody listens there, and the launcher has ended
- *   a node, silently               nothing, until MPI notices: silence_ms holds for connections by
- *                                  TCP or ssh, and these are unix sockets. Tasks of that node have
- *                                  no end until then
+ *   a node, silently               nothing, until MPI notices: the sockets of both ends are of one
+ *                                  machine each, so silence_ms finds nothing there. Tasks of that
+ *                                  node do not end until then
  *   mpirun                         as with a rank: a rank that has another parent ends
  *   too few ranks                  words, and the launcher has ended: mpirun is of another MPI
  */
