@@ -1,6 +1,7 @@
 /* refused.c - posse_remote_create refuses what options must not be, and says which one it is. */
 #include "remote/kit/remote.h"
 
+#include <posse_runner.h>
 #include <string.h>
 
 static void assert_refused(const posse_options *options, posse_remote_options *remote,
@@ -33,6 +34,8 @@ TEST(what_options_must_be, PROCESSES)
     assert_refused(NULL, NULL, POSSE_INVALID, "remote is NULL");
     assert_status(posse_remote_create(NULL, &remote, NULL), POSSE_INVALID);
     assert_non_null(strstr(posse_last_error(), "executor is NULL"));
+    assert_status(posse_refuse(POSSE_TOO_LARGE, NULL), POSSE_TOO_LARGE);
+    assert_string_equal(posse_last_error(), "");
 }
 
 TEST(what_nodes_must_be, PROCESSES)
