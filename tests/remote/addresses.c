@@ -1,4 +1,5 @@
-/* addresses.c - where agents connect to: IPv6, hosts with many addresses, what is none. */
+/* addresses.c - where agents connect to: the default, IPv6, hosts with many addresses, what is
+ * none. */
 #include "remote/kit/peer.h"
 
 #include "remote/net.h"
@@ -9,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -134,4 +136,71 @@ TEST(the_peer_of_a_large_message_may_be_silent_for_longer, PROCESSES)
     pi_net_allow(fd, 3000, 1000, &longer);
     assert_int_equal(user_timeout(fd), 3000);
     close(fd);
+}
+
+/* ---- the default ---- */
+
+static posse_executor *listening(posse_remote_options *remote)
+{
+    posse_executor *pool = NULL;
+    posse_options options = plain();
+    options.max_workers = 1;
+    remote->struct_size = sizeof *remote;
+    remote->nodes = "n1:1";
+    assert_ok(posse_remote_create(&options, remote, &pool));
+    return pool;
+}
+
+static void assert_is_loopback(const char *address)
+{
+    assert_true(strncmp(address, "127.0.0.1:", 10) == 0);
+    assert_true(strtol(address + 10, NULL, 10) > 0);
+}
+
+/* All addresses that begin with 127 are of this machine. A program that listens on every address
+ * answers at each of them. */
+static void assert_on_loopback_alone(const char *address)
+{
+    char other[64];
+    assert_is_loopback(address);
+    snprintf(other, sizeof other, "127.0.0.2:%s", address + 10);
+    int fd = pi_net_connect(address);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(pi_net_connect(other), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+}
+
+TEST(by_default_only_this_machine_reaches_the_program, PROCESSES)
+{
+    static const long launchers[] = {POSSE_LAUNCH_SSH, POSSE_LAUNCH_MPIRUN, POSSE_LAUNCH_SRUN};
+    struct hand hand = make_by_hand_at(NULL, 1, plain());
+    assert_on_loopback_alone(hand.options.address);
+    end_hand(&hand);
+    posse_remote_options remote = {.launcher = POSSE_LAUNCH_COMMAND,
+                                   .command = "eval exec $POSSE_AGENT"};
+    posse_executor *pool = listening(&remote);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
+    assert_on_loopback_alone(remote.address);
+    end_remote(pool);
+    for (size_t i = 0; i < COUNT(launchers); i++) {
+        remote = (posse_remote_options){.launcher = launchers[i], .command = "true"};
+        pool = listening(&remote);
+        assert_is_loopback(remote.address); /* it may be broken by now */
+        assert_ok(posse_destroy(pool));
+    }
+}
+
+/* A socket without a name in the file system. */
+TEST(by_default_agents_of_this_machine_use_no_network, PROCESSES)
+{
+    posse_remote_options local = {.launcher = POSSE_LAUNCH_LOCAL};
+    posse_remote_options relay = {.launcher = POSSE_LAUNCH_MPI_RELAY, .command = "true"};
+    posse_executor *pool = listening(&local);
+    assert_true(strncmp(local.address, "unix:@", 6) == 0);
+    assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
+    end_remote(pool);
+    pool = listening(&relay);
+    assert_true(strncmp(relay.address, "unix:@", 6) == 0);
+    assert_ok(posse_destroy(pool));
 }
