@@ -235,6 +235,15 @@ static void send_join(int fd, const unsigned char *token)
     assert_int_equal(send(fd, envelope.bytes, envelope.size, MSG_NOSIGNAL), envelope.size);
 }
 
+/* The program has hung up and said nothing. */
+static void assert_sent_away(int fd)
+{
+    char byte;
+    assert_eventually(pi_net_has_ended(fd));
+    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    close(fd);
+}
+
 TEST(strangers_are_sent_away, PROCESSES)
 {
     static const unsigned char wrong[PI_TOKEN_SIZE];
@@ -246,10 +255,7 @@ TEST(strangers_are_sent_away, PROCESSES)
             send_join(fd, wrong);
         else
             assert_int_equal(send(fd, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL), 18);
-        assert_eventually(pi_net_has_ended(fd)); /* it heard nothing of the program */
-        char byte;
-        assert_true(recv(fd, &byte, 1, 0) <= 0);
-        close(fd);
+        assert_sent_away(fd);
     }
     pid_t agent = start_agent(&hand, 1);
     assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
@@ -292,6 +298,32 @@ TEST(an_agent_may_be_slow_while_nobody_else_waits, PROCESSES)
     pause_ms(2 * PI_JOIN_MS);
     const struct pi_net_part rest[2] = {{envelope.bytes + 1, envelope.size - 1}, {NULL, 0}};
     assert_true(pi_net_send(fd, rest));
+    (void)peer_await(fd, PI_HELLO);
+    close(fd);
+    end_hand(&hand);
+}
+
+static int joined_with(const struct hand *hand, const unsigned char *token)
+{
+    int fd = pi_net_connect(hand->options.address);
+    assert_true(fd >= 0);
+    send_join(fd, token);
+    return fd;
+}
+
+/* In each byte of the token in turn one bit is wrong; then none is. */
+TEST(a_token_that_is_almost_right_is_wrong, PROCESSES)
+{
+    unsigned char token[PI_TOKEN_SIZE];
+    struct hand hand = make_by_hand(1, plain());
+    peer_token(&hand, token);
+    for (size_t i = 0; i < PI_TOKEN_SIZE; i++) {
+        const unsigned char bit = (unsigned char)(1u << i % 8);
+        token[i] ^= bit;
+        assert_sent_away(joined_with(&hand, token));
+        token[i] ^= bit;
+    }
+    int fd = joined_with(&hand, token);
     (void)peer_await(fd, PI_HELLO);
     close(fd);
     end_hand(&hand);
