@@ -1,6 +1,8 @@
-/* token_file.c - the file with the token: whose it is, what it replaces, and who removes it. */
+/* token_file.c - the file with the token: whose it is, what it replaces, and who removes it. The
+ * token stands on no command line. */
 #include "remote/kit/remote.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -168,4 +170,80 @@ TEST(no_file_may_have_a_byte, PROCESSES)
     snprintf(path, sizeof path, "%s/token", directory);
     assert_child(program_without_file_size, path);
     assert_eventually(rmdir(directory) == 0);
+}
+
+/* ---- command lines ---- */
+
+static bool has_on_its_line(const char *pid, const char *words)
+{
+    static char line[65536];
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof line);
+    if (fd >= 0)
+        close(fd);
+    return n > 0 && memmem(line, (size_t)n, words, strlen(words));
+}
+
+/* Of all processes of this machine. */
+static int count_lines_with(const char *words)
+{
+    int n = 0;
+    DIR *processes = opendir("/proc");
+    assert_non_null(processes);
+    for (const struct dirent *one; (one = readdir(processes));)
+        n += has_on_its_line(one->d_name, words);
+    (void)closedir(processes);
+    return n;
+}
+
+/* An agent is there. */
+static void assert_on_no_line(const char *path, const posse_remote_options *remote)
+{
+    char token[33] = "", line[8192];
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(token, sizeof token, file));
+    (void)fclose(file);
+    assert_int_equal(strlen(token), 32);
+    assert_true(count_lines_with(remote->address) > 0);
+    assert_int_equal(count_lines_with(token), 0);
+    assert_true(posse_remote_line(remote, 1, line, sizeof line) < sizeof line);
+    assert_null(strstr(line, token));
+}
+
+TEST(the_token_is_on_no_command_line, PROCESSES)
+{
+    char directory[] = "/tmp/posse-test-XXXXXX", path[64], command[80];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/token", directory);
+    /* The shell stays: its text names the directory. */
+    snprintf(command, sizeof command, "eval \"$POSSE_AGENT\"; : %s", directory);
+    static const long launchers[] = {POSSE_LAUNCH_LOCAL, POSSE_LAUNCH_COMMAND};
+    for (size_t i = 0; i < COUNT(launchers); i++) {
+        bool by_command = launchers[i] == POSSE_LAUNCH_COMMAND;
+        posse_executor *pool;
+        posse_remote_options remote = {.struct_size = sizeof remote,
+                                       .launcher = launchers[i],
+                                       .nodes = "n1:1",
+                                       .command = by_command ? command : NULL,
+                                       .token_file = path};
+        assert_ok(posse_remote_create(NULL, &remote, &pool));
+        assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
+        assert_on_no_line(path, &remote);
+        assert_int_equal(count_lines_with(directory) > 0, by_command);
+        end_remote(pool);
+    }
+    assert_eventually(rmdir(directory) == 0);
+}
+
+TEST(nor_is_it_on_that_of_an_agent_by_hand, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    pid_t agent = start_agent(&hand, 1);
+    assert_int_equal(take_long(submitted_long(hand.pool, square_task, 4)), 16);
+    assert_on_no_line(hand.token, &hand.options);
+    end_hand(&hand);
+    (void)end_of(agent);
 }
