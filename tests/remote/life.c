@@ -191,7 +191,7 @@ TEST(another_build_is_refused, PROCESSES)
     char copy[64];
     struct hand hand = make_by_hand(1, plain());
     snprintf(copy, sizeof copy, "%s/other", hand.directory);
-    copy_changed(copy);
+    copy_changed("/proc/self/exe", copy);
     pid_t other = start_agent_of(&hand, 1, copy);
     int how = end_of(other);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);
@@ -210,7 +210,7 @@ TEST(another_build_alone_breaks_the_pool_in_words, PROCESSES)
     posse_error error = {.struct_size = sizeof error};
     assert_non_null(mkdtemp(directory));
     snprintf(copy, sizeof copy, "%s/other", directory);
-    copy_changed(copy);
+    copy_changed("/proc/self/exe", copy);
     snprintf(command, sizeof command,
              "eval \"set -- $POSSE_AGENT\"; shift; exec %s \"$@\" --node n1", copy);
     posse_remote_options remote = {.struct_size = sizeof remote,

@@ -240,7 +240,7 @@ TEST(a_node_with_another_build_is_refused_and_the_others_go_on, PROCESSES)
     address_of(&nodes[0], address);
     struct hand hand = make_by_hand_at(address, 2, plain());
     snprintf(copy, sizeof copy, "%s/other", hand.directory);
-    copy_changed(copy);
+    copy_changed("/proc/self/exe", copy);
     snprintf(program, sizeof program, "ip netns exec %s %s", nodes[1].name, copy);
     int how = end_of(start_agent_of(&hand, 1, program));
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 1);

@@ -87,27 +87,46 @@ void kill_agent(pid_t agent)
     (void)end_of(agent);
 }
 
-void copy_changed(const char *to)
+/* ---- files ---- */
+
+static unsigned char *read_file(const char *path, size_t *size)
 {
-    char program[4096], *bytes;
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    assert_true(length > 0);
-    program[length] = '\0';
-    FILE *in = fopen(program, "re"), *out = fopen(to, "we");
-    assert_non_null(in);
-    assert_non_null(out);
     struct stat file;
+    FILE *in = fopen(path, "re");
+    assert_non_null(in);
     assert_int_equal(fstat(fileno(in), &file), 0);
-    size_t size = (size_t)file.st_size;
-    bytes = malloc(size);
+    *size = (size_t)file.st_size;
+    unsigned char *bytes = malloc(*size);
     assert_non_null(bytes);
-    assert_int_equal(fread(bytes, 1, size, in), size);
+    assert_int_equal(fread(bytes, 1, *size, in), *size);
+    (void)fclose(in);
+    return bytes;
+}
+
+static void write_program(const char *path, const unsigned char *bytes, size_t size)
+{
+    FILE *out = fopen(path, "we");
+    assert_non_null(out);
+    assert_int_equal(fwrite(bytes, 1, size, out), size);
+    assert_int_equal(fchmod(fileno(out), 0700), 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+void copy_file(const char *from, const char *to)
+{
+    size_t size;
+    unsigned char *bytes = read_file(from, &size);
+    write_program(to, bytes, size);
+    free(bytes);
+}
+
+void copy_changed(const char *from, const char *to)
+{
+    size_t size;
+    unsigned char *bytes = read_file(from, &size);
     for (size_t i = 12; i + 8 < size; i++)
         if (memcmp(bytes + i, "GNU", 4) == 0 && memcmp(bytes + i - 4, "\3\0\0\0", 4) == 0)
             bytes[i + 4] ^= 1;
-    assert_int_equal(fwrite(bytes, 1, size, out), size);
+    write_program(to, bytes, size);
     free(bytes);
-    assert_int_equal(fchmod(fileno(out), 0700), 0);
-    (void)fclose(in);
-    (void)fclose(out);
 }

@@ -40,8 +40,9 @@ posse_options plain(void);
 pid_t start_agent(const struct hand *hand, long places);
 pid_t start_agent_by(const struct hand *hand, long places, const char *command);
 pid_t start_agent_of(const struct hand *hand, long places, const char *program);
-/* Another build: the same file as this one, with one bit of its build-id changed. */
-void copy_changed(const char *to);
+/* Copies a program or a library; as another build: with one bit of its build-id changed. Assert. */
+void copy_file(const char *from, const char *to);
+void copy_changed(const char *from, const char *to);
 /* Waits for its end. Returns it as waitpid does. Asserts. */
 int end_of(pid_t agent);
 void kill_agent(pid_t agent);
