@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <posse_runner.h>
+#include <posse_seal.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -463,21 +464,47 @@ TEST(only_a_limit_can_be_passed, PROCESSES)
     end_pool(pool);
 }
 
+static void assert_job_refused(posse_executor *pool, posse_job job)
+{
+    posse_future future;
+    job.struct_size = sizeof job;
+    job.fn = square_task;
+    assert_status(posse_submit_with(pool, &job, &future), POSSE_NOT_SUPPORTED);
+    assert_null(future.executor);
+}
+
 TEST(nothing_is_shared, PROCESSES)
 {
+    static char here[8];
     struct scene *scene = make_scene();
     posse_executor *pool = pool_of(scene, 1, 0);
     void *memory;
     posse_lock lock;
     posse_queue queue;
-    posse_future future;
-    int fd = 0;
-    posse_job job = {.struct_size = sizeof job, .fn = square_task, .n_descriptors = 1};
-    job.descriptors = &fd;
+    const posse_memory block = {.block = here};
+    const int fd = 0;
     assert_status(posse_alloc(pool, 8, &memory), POSSE_NOT_SUPPORTED);
     assert_status(posse_lock_create(pool, &lock), POSSE_NOT_SUPPORTED);
     assert_status(posse_queue_create(pool, 1, 8, &queue), POSSE_NOT_SUPPORTED);
-    assert_status(posse_submit_with(pool, &job, &future), POSSE_NOT_SUPPORTED);
+    assert_job_refused(pool, (posse_job){.descriptors = &fd, .n_descriptors = 1});
+    assert_job_refused(pool, (posse_job){.memory = &block, .n_memory = 1});
+    end_pool(pool);
+    free_scene(scene);
+}
+
+/* The worker stands for a place: it runs no function of the program, and lives on. */
+TEST(what_its_workers_would_do_is_refused, PROCESSES)
+{
+    struct scene *scene = make_scene();
+    posse_executor *pool = pool_of(scene, 1, 0);
+    posse_broadcast_job all = {.struct_size = sizeof all, .fn = process_task};
+    size_t n = 7;
+    assert_status(posse_broadcast(pool, &all, &n), POSSE_NOT_SUPPORTED);
+    assert_int_equal(n, 0);
+    all.also_later = 1;
+    assert_status(posse_broadcast(pool, &all, NULL), POSSE_NOT_SUPPORTED);
+    assert_job_refused(pool, (posse_job){.flags = POSSE_TERMINATE, .grace_ms = 10});
+    assert_int_equal(take_long(submitted_long(pool, square_task, 4)), 16);
     end_pool(pool);
     free_scene(scene);
 }
