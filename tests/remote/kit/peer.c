@@ -191,9 +191,9 @@ void peer_submit(int fd, uint64_t number, posse_fn *fn, uint64_t size)
     peer_say(fd, &envelope, NULL, 0);
 }
 
-/* ---- memory ---- */
+/* ---- processes ---- */
 
-static bool is_this_program(const char *pid)
+bool peer_is_this_program(const char *pid)
 {
     char path[64], other[4096], own[4096];
     snprintf(path, sizeof path, "/proc/%.20s/exe", pid);
@@ -222,7 +222,7 @@ size_t peer_most_memory(void)
     DIR *processes = opendir("/proc");
     assert_non_null(processes);
     for (const struct dirent *one; (one = readdir(processes));) {
-        size_t memory = is_this_program(one->d_name) ? memory_of(one->d_name) : 0;
+        size_t memory = peer_is_this_program(one->d_name) ? memory_of(one->d_name) : 0;
         most = memory > most ? memory : most;
     }
     (void)closedir(processes);

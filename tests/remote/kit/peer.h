@@ -34,6 +34,8 @@ int peer_welcomed(int listener);
 /* SUBMIT of `fn`, without its argument of that size. */
 void peer_submit(int fd, uint64_t number, posse_fn *fn, uint64_t size);
 
-/* The most bytes of private writable memory, touched or not, that a process of this program has:
- * the test, the pool, agents and theirs. Asserts. */
+/* Whether a process, by its name in /proc, runs this program: the test, the pool, agents and theirs
+ * do. */
+bool peer_is_this_program(const char *pid);
+/* The most bytes of private writable memory, touched or not, that such a process has. Asserts. */
 size_t peer_most_memory(void);
