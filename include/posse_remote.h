@@ -25,12 +25,14 @@
  *                         process with its stderr has not ended while that lives
  *
  * A program and its libraries must be the same build on all nodes, at the same paths; an agent of
- * another build is refused. Tasks find the memory of the agent as it was when it called
+ * another build is refused. A relative path is taken from the working directory that the program
+ * has in posse_remote_create. Tasks find the memory of the agent as it was when it called
  * posse_remote_main, not the program's. They have no shared memory, locks, queues or descriptors of
  * the program (see posse_runner.h). posse_task_executor and posse_task_worker are those of the
  * agent's own pool, with options of its own but for those that are named below. So what a task
  * submits runs in its agent. The program neither counts it nor waits for it: a task that needs it
- * waits for it itself, as it ends with the agent.
+ * waits for it itself, as it ends with the agent. While such tasks keep the workers of an agent
+ * busy, the next task of a place waits there, and counts as running.
  *
  * A task fails, with words, if there is no memory for its argument in its agent, or for a message
  * or the result on the way, or if the argument or the result is over 64 GiB.
@@ -41,7 +43,8 @@
  * task, those that were on the way are lost. A task finds its feed full when between one and two
  * times options.message_memory (at most 512 MiB) wait to be read. When a task runs again, messages
  * of earlier runs may still wait. If they are more than that when the task ends, the task fails,
- * and its message says why.
+ * and its message says why. Once the future is released, its messages are dropped, and the task has
+ * POSSE_OK for each.
  *
  * posse_create says that a process which adopts orphans becomes the parent of the supervisor. It
  * becomes the parent of the launcher, and of what keeps token_file, too. SIGCHLD reports its end,
@@ -134,7 +137,9 @@ typedef struct posse_remote_options {
      * supervisor. */
     const char *token_file;
     /* A node that answers nothing for so long is lost, over TCP and by ssh (there rounded up to a
-     * multiple of three seconds); 0: 10000; else at least 1000. An agent gives the program up after
+     * multiple of three seconds); 0: 10000; else at least 1000. By TCP also one that takes no bytes
+     * for so long, such as a stopped process; for a message over 16 MiB, 20 ms more for each MB, as
+     * the other side needs time for the memory. An agent gives the program up after
      * the same time; one behind ssh when the sshd of its node does. With MPI_RELAY nothing detects
      * a silent node but MPI. */
     long silence_ms;
@@ -157,8 +162,9 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * seconds. posse_shutdown and posse_destroy wait for none of that. What finalizers write to stderr
  * then is lost, and by ssh may raise SIGPIPE.
  * A place takes tasks when a worker of its agent has run the initializer. If three workers of an
- * agent fail in it in a row, the executor is broken, as any would be. If an agent's pool breaks for
- * another reason, that agent ends. All other options hold for this pool alone, whose workers are
+ * agent fail in it in a row, the executor is broken, as any would be. posse_why_broken then knows
+ * the words alone: code and attempt are 0. If an agent's pool breaks for another reason, that agent
+ * ends. All other options hold for this pool alone, whose workers are
  * places: a worker that runs no task of its own. options.max_workers is the number of places, by
  * default those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond that are spare. It
  * does not wait for agents. Nothing is launched, and token_file is not made, before all else has

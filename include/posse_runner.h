@@ -102,8 +102,8 @@ typedef struct posse_runner {
 } posse_runner;
 
 /* Bytes of options.message_memory that hold messages of the task which nobody has read, those of
- * earlier runs too: a message takes its size + 8, rounded up to a multiple of 8. 0 if the future was
- * released, as nobody can read them. For `run`, in its thread. */
+ * earlier runs too: a message takes its size + 8, rounded up to a multiple of 8. If the future was
+ * released it is 0, as nobody can read them. For `run`, in its thread. */
 POSSE_API uint64_t posse_run_unread(const posse_run *run);
 
 /* For a library that makes executors with a runner, when it refuses a call: sets what

@@ -277,8 +277,8 @@
 #define PI_CANCEL_LOOK_MS 50
 /* A node that answers nothing for that long is lost, unless the program says it. */
 #define PI_SILENCE_MS 10000
-/* The peer of a large message may read nothing while the system gives it memory: in a millisecond it
- * has taken so many bytes. */
+/* The peer of a large message may read nothing while the system gives it memory. It is given a
+ * millisecond for each 50,000 bytes. */
 #define PI_REMOTE_BYTES_PER_MS ((uint64_t)50000)
 /* An agent tries again to connect after that time, and ends when nobody has accepted it for so
  * long. */

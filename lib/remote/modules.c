@@ -54,11 +54,15 @@ static void read_headers(struct pi_module *m, const struct dl_phdr_info *info)
     }
 }
 
-/* NULL: it has none. Of the program it is read to `own`. */
+/* NULL: it has none. Of the program it is read to `own`. The program may have loaded a library by a
+ * relative path, but agents have other directories. */
 static const char *path_of(const struct dl_phdr_info *info, bool first, char own[MAX_PATH])
 {
+    const char *path = info->dlpi_name;
+    if (!first && strchr(path, '/'))
+        return path[0] != '/' && realpath(path, own) ? own : path;
     if (!first)
-        return strchr(info->dlpi_name, '/') ? info->dlpi_name : NULL;
+        return NULL;
     ssize_t length = readlink("/proc/self/exe", own, MAX_PATH - 1);
     if (length <= 0)
         return NULL;

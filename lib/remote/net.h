@@ -45,8 +45,8 @@ int pi_net_error(int fd);
 int pi_net_connect(const char *address);
 /* A peer that does not answer for that time is gone: reads and writes fail. */
 void pi_net_watch(int fd, int silence_ms);
-/* Before a message of that size: while the peer takes it, it may be silent for longer. `longer` says
- * whether the connection, which pi_net_watch watches, waits longer already. */
+/* Before a message of that size: while the peer takes it, it may be silent for longer. `longer`:
+ * whether this connection, of pi_net_watch, waits longer already. */
 void pi_net_allow(int fd, int silence_ms, uint64_t size, bool *longer);
 /* Reads and writes block again; a read returns after that time with EAGAIN. */
 bool pi_net_block(int fd, int read_ms);

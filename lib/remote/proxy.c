@@ -196,7 +196,13 @@ static bool take_next(const struct pi_remote *r)
     return true;
 }
 
-/* Milliseconds until another connection may take the place of this one; 0: now. */
+/* Whether a part of JOIN is there. An agent sends JOIN in one piece, but may be slow to begin. */
+static bool is_in_pieces(void)
+{
+    return proxy.state == PI_PROXY_JOINING && proxy.inbox.end > proxy.inbox.begin;
+}
+
+/* Milliseconds until another connection may take the place of one in pieces; 0: now. */
 static int64_t time_alone(void)
 {
     int64_t left = proxy.until - PI_GREETING_MS + PI_JOIN_MS - pi_net_now();
@@ -208,7 +214,7 @@ static void go_on(const struct pi_remote *r)
     if (proxy.state == PI_PROXY_NONE && !take_next(r))
         return;
     bool is_there = pi_net_now() < proxy.until && hear(r);
-    if (is_there && proxy.state == PI_PROXY_JOINING && time_alone() == 0 && take_next(r))
+    if (is_there && is_in_pieces() && time_alone() == 0 && take_next(r))
         is_there = hear(r);
     if (!is_there)
         pi_proxy_hang_up();
@@ -218,7 +224,7 @@ static void go_on(const struct pi_remote *r)
 static long time_to_look(void)
 {
     int64_t left = proxy.until - pi_net_now(), alone = time_alone();
-    if (proxy.state == PI_PROXY_JOINING) {
+    if (is_in_pieces()) {
         alone = alone ? alone : PI_JOIN_MS;
         left = alone < left ? alone : left;
     }

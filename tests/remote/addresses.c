@@ -120,7 +120,7 @@ static int user_timeout(int fd)
     return ms;
 }
 
-/* Linux counts it as silence if the peer has no room for long. */
+/* Linux counts the time in which the peer has no room as silence. */
 TEST(the_peer_of_a_large_message_may_be_silent_for_longer, PROCESSES)
 {
     bool longer = false;

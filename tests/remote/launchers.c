@@ -221,7 +221,8 @@ static int parents_death(posse_task *task, const void *arg, size_t size)
 /* The first one has read the token from stdin. */
 TEST(a_command_starts_an_agent_again, PROCESSES)
 {
-    struct file file = make_file("sh -c 'echo $$", "eval exec $POSSE_AGENT'; eval exec $POSSE_AGENT");
+    struct file file =
+        make_file("sh -c 'echo $$", "eval exec $POSSE_AGENT'; eval exec $POSSE_AGENT");
     posse_executor *pool = launched(file.command);
     long agent = await_pid(&file);
     take_error(SUBMIT_VALUE(pool, parents_death, agent), POSSE_WORKER_LOST);

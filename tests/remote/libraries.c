@@ -20,19 +20,30 @@ struct library {
     posse_fn *fn; /* returns 7 */
 };
 
-static struct library load(void)
+static struct library copied(void)
 {
     struct library library = {.directory = "/tmp/posse-test-XXXXXX"};
     assert_non_null(mkdtemp(library.directory));
     snprintf(library.path, sizeof library.path, "%s/library.so", library.directory);
     copy_file(POSSE_TEST_MODULE, library.path);
-    library.handle = dlopen(library.path, RTLD_NOW | RTLD_LOCAL);
-    if (!library.handle)
+    return library;
+}
+
+static void load_by(struct library *library, const char *path)
+{
+    library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library->handle)
         fail_msg("%s", dlerror());
-    void *symbol = dlsym(library.handle, "seven_task");
+    void *symbol = dlsym(library->handle, "seven_task");
     assert_non_null(symbol);
     /* ISO C has no cast from an object to a function. */
-    memcpy(&library.fn, &symbol, sizeof symbol);
+    memcpy(&library->fn, &symbol, sizeof symbol);
+}
+
+static struct library load(void)
+{
+    struct library library = copied();
+    load_by(&library, library.path);
     return library;
 }
 
@@ -52,6 +63,23 @@ TEST(an_agent_loads_a_library_of_the_program, PROCESSES)
         assert_int_equal(error.code, 7);
     }
     end_remote(pool);
+    unload(&library);
+}
+
+/* Agents may have another working directory. */
+TEST(a_relative_path_is_that_of_the_program, PROCESSES)
+{
+    char before[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    struct library library = copied();
+    assert_int_equal(chdir(library.directory), 0);
+    load_by(&library, "./library.so");
+    struct hand hand = make_by_hand(1, plain());
+    assert_int_equal(chdir(before), 0);
+    pid_t agent = start_agent(&hand, 1);
+    take_error(submitted(hand.pool, library.fn, NULL, 0), POSSE_TASK_FAILED);
+    end_hand(&hand);
+    (void)end_of(agent);
     unload(&library);
 }
 
