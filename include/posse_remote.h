@@ -43,8 +43,7 @@
  * task, those that were on the way are lost. A task finds its feed full when between one and two
  * times options.message_memory (at most 512 MiB) wait to be read. When a task runs again, messages
  * of earlier runs may still wait. If they are more than that when the task ends, the task fails,
- * and its message says why. Once the future is released, its messages are dropped, and the task has
- * POSSE_OK for each.
+ * and its message says why.
  *
  * posse_create says that a process which adopts orphans becomes the parent of the supervisor. It
  * becomes the parent of the launcher, and of what keeps token_file, too. SIGCHLD reports its end,

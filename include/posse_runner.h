@@ -102,9 +102,16 @@ typedef struct posse_runner {
 } posse_runner;
 
 /* Bytes of options.message_memory that hold messages of the task which nobody has read, those of
- * earlier runs too: a message takes its size + 8, rounded up to a multiple of 8. If the future was
- * released it is 0, as nobody can read them. For `run`, in its thread. */
+ * earlier runs too: a message takes its size + 8, rounded up to a multiple of 8. UINT64_MAX:
+ * the future was released, so nobody can read them. For `run`, in its thread. */
 POSSE_API uint64_t posse_run_unread(const posse_run *run);
+
+/* Nobody will read the messages of a task that has sent some: posse_task_emit_wait returns
+ * POSSE_FULL when there is no room, as if the future was released. The caller holds the future, and
+ * nobody releases it meanwhile. Does not block.
+ * POSSE_OK.
+ * POSSE_INVALID, POSSE_WRONG_PROCESS. */
+POSSE_API POSSE_CHECK posse_status posse_close_messages(posse_future future);
 
 /* For a library that makes executors with a runner, when it refuses a call: sets what
  * posse_last_error says in this thread. The words must be constant; NULL: none. Returns the

@@ -62,7 +62,7 @@ posse_status posse_task_emit(posse_task *task, const void *data, size_t size)
 }
 
 /* Whether a message may still be read. POSSE_TIMEOUT: it may. */
-static posse_status may_wait(const posse_task *task)
+static posse_status may_wait(const posse_task *task, const struct pi_messages *ring)
 {
     posse_executor *e = task->executor;
     if (task->worker == PI_OWNER_PROGRAM || task->outer)
@@ -70,7 +70,7 @@ static posse_status may_wait(const posse_task *task)
     if (pi_destroying(e) || pi_phase_of(e) == PI_DEAD)
         return pi_destroying(e) ? POSSE_SHUT_DOWN : POSSE_BROKEN;
     bool released = pi_load_seq(&task->slot->word) & PI_DETACHED; /* with posse_release */
-    return released ? POSSE_FULL : POSSE_TIMEOUT;
+    return released || pi_messages_are_closed(ring) ? POSSE_FULL : POSSE_TIMEOUT;
 }
 
 struct sending {
@@ -92,7 +92,7 @@ static posse_status await_room(const struct sending *s, uint64_t until)
         pi_messages_await_room(&s->ring, parker);
         status = send(s->task, &s->ring, s->data, s->size);
         if (status == POSSE_FULL)
-            status = may_wait(s->task);
+            status = may_wait(s->task, &s->ring);
         if (status != POSSE_TIMEOUT || pi_os_now() >= until)
             break;
         if (pi_park_until(e, parker, until) == PI_PARK_VERIFY)
@@ -126,8 +126,9 @@ uint64_t posse_run_unread(const posse_run *run)
     struct pi_messages ring;
     if (!run || !run->task || !pi_os_fork_detect_holds(&run->task->executor->guard))
         return 0;
-    bool released = pi_load_seq(&run->task->slot->word) & PI_DETACHED; /* with posse_release */
-    bool found = !released && pi_messages_find(run->task->executor, run->task->slot, &ring);
+    if (pi_load_seq(&run->task->slot->word) & PI_DETACHED) /* with posse_release */
+        return UINT64_MAX;
+    bool found = pi_messages_find(run->task->executor, run->task->slot, &ring);
     return found ? pi_messages_used(&ring) : 0;
 }
 
@@ -218,4 +219,19 @@ posse_status posse_next_message(posse_future future, long timeout_ms, void *buff
     if (status == POSSE_END)
         (void)posse_done(future); /* delivers the end, as posse_result does */
     return status;
+}
+
+posse_status posse_close_messages(posse_future future)
+{
+    struct pi_seen seen;
+    struct pi_messages ring;
+    posse_status status = pi_future_look(future, &seen);
+    if (status != POSSE_OK)
+        return status;
+    pi_see_blocks(future.executor); /* the slot may name one */
+    uint32_t writer = pi_messages_find(future.executor, seen.slot, &ring) ? pi_messages_close(&ring)
+                                                                          : PI_NO_INDEX;
+    if (writer != PI_NO_INDEX)
+        (void)pi_post_parker(future.executor, writer);
+    return POSSE_OK;
 }

@@ -139,13 +139,31 @@ void pi_messages_await_room(const struct pi_messages *ring, uint32_t parker)
     pi_store_seq(&feed->writer, stamp | (parker + 1)); /* with pi_messages_claim_writer */
 }
 
-/* The block may be another's by now: then the stamp is, too. */
-uint32_t pi_messages_claim_writer(const struct pi_messages *ring, const struct pi_message *message)
+/* The parker that `writer` names, with that stamp. */
+static uint32_t claim_writer(const struct pi_messages *ring, uint64_t stamp)
 {
-    uint64_t stamp = message->head & PI_STAMP_MASK;
     uint64_t writer = pi_load_seq(&ring->feed->writer); /* with pi_messages_await_room */
     bool waits = (writer & PI_STAMP_MASK) == stamp && writer != stamp;
     if (!waits || !pi_cas_seq(&ring->feed->writer, &writer, stamp)) /* the same */
         return PI_NO_INDEX;
     return (uint32_t)(writer & ~PI_STAMP_MASK) - 1;
+}
+
+/* The block may be another's by now: then the stamp is, too. */
+uint32_t pi_messages_claim_writer(const struct pi_messages *ring, const struct pi_message *message)
+{
+    return claim_writer(ring, message->head & PI_STAMP_MASK);
+}
+
+/* The caller holds the handle, so the block is this task's. */
+uint32_t pi_messages_close(const struct pi_messages *ring)
+{
+    pi_store_seq(&ring->feed->closed, 1); /* with pi_messages_are_closed */
+    /* relaxed: the stamp is constant */
+    return claim_writer(ring, pi_load_relaxed(&ring->feed->head) & PI_STAMP_MASK);
+}
+
+bool pi_messages_are_closed(const struct pi_messages *ring)
+{
+    return pi_load_seq(&ring->feed->closed); /* with pi_messages_close */
 }

@@ -44,11 +44,14 @@
  *   6  `head` goes on, by CAS (seq): it is out       reader  the message is lost with the reader
  *   7  if `writer` names a parker: clears it, posts  reader  recovery wakes all
  *   8  sets `writer` (seq), tries 1 again, sleeps    task    one wake too many
+ *   9  sets `closed` (seq), then 7; the task looks   reader  the task waits for its reader
+ *      at it in 8
  *
- * order: seq: 2 precedes the look at `awaited`, 4 precedes the look at `tail`; 6 precedes the look
- * at `writer`, 8 precedes the look at `head`. The words are relaxed: `tail` publishes them, and
- * `head` gives them back. A late reader may copy words of another message, or of another block:
- * then its CAS fails, as `head` has moved on or carries the stamp of another life.
+ * order: seq: 2 precedes the look at `awaited`, 4 precedes the look at `tail`; 6 and 9 precede the
+ * look at `writer`, 8 precedes the looks at `head` and `closed`. The words are relaxed: `tail`
+ * publishes them, and `head` gives them back. A late reader may copy words of another message, or
+ * of another block: then its CAS fails, as `head` has moved on or carries the stamp of another
+ * life.
  *
  * The model of sleeping and waking is tests/model/feed.pml.
  */
@@ -71,6 +74,7 @@ struct pi_feed {
     _Atomic uint64_t tail;     /* words ever put */
     _Atomic uint64_t writer;   /* 1 + the parker on which the task waits for room, and the stamp */
     _Atomic uint32_t awaited;  /* 1: a reader may sleep */
+    _Atomic uint32_t closed;   /* 1: nobody reads messages any more */
 };
 _Static_assert(sizeof(struct pi_feed) <= 128, "it is a block of the smallest class");
 
@@ -114,5 +118,8 @@ void pi_messages_copy(const struct pi_messages *ring, const struct pi_message *m
 bool pi_messages_take(const struct pi_messages *ring, const struct pi_message *message);
 /* The task waits for room, on that parker. */
 void pi_messages_await_room(const struct pi_messages *ring, uint32_t parker);
+/* Nobody takes messages any more: the parker to post; PI_NO_INDEX: none. */
+uint32_t pi_messages_close(const struct pi_messages *ring);
+bool pi_messages_are_closed(const struct pi_messages *ring);
 /* After a message was taken: the parker to post; PI_NO_INDEX: none. */
 uint32_t pi_messages_claim_writer(const struct pi_messages *ring, const struct pi_message *message);

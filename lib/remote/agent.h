@@ -62,6 +62,7 @@ struct pi_spot {
     /* Of a BUSY place: what its task tells (told.c). */
     bool ended;        /* the task; what it has told goes first, then RESULT */
     bool hears;        /* `news` will come */
+    bool closed;       /* nobody reads its messages */
     bool tells;        /* has told something: its progress is looked at */
     int64_t looked_at; /* in ms */
     uint64_t done, total;

@@ -27,6 +27,7 @@
  *   MESSAGE    agent  number                                   the message    the task has sent it
  *   PROGRESS   agent  number, done, total                      none           at most each 50 ms
  *   TAKEN      proxy  number, bytes                            none           messages were read
+ *                     number, UINT64_MAX                       none           nobody will read any
  *   RESULT     agent  number, how it ended, progress           result, text   the task has ended,
  *                                                                             or the agent ends
  *
@@ -77,7 +78,8 @@
  * the program, a full feed is full for the task, and neither side keeps more than one message in
  * its own memory. Only a run before may have left more: then the task fails, with words. A message
  * is whole in the program's feed, or not at all, as an agent sends it whole and a proxy puts it
- * whole.
+ * whole. If the future is released the proxy says so by TAKEN: the task goes on as one whose future
+ * was released, and the proxy drops what still comes.
  *
  * Memory. If an agent has no memory for an argument, it reads the rest of SUBMIT, keeps nothing of
  * it, and answers RESULT with words: the task has failed. So does an agent without memory for a

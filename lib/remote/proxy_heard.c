@@ -17,14 +17,17 @@ static struct {
     uint64_t got;              /* bytes of messages, also those that were there before */
     uint64_t taken;            /* of these, as the agent was told */
     int look_ms;               /* until the next look whether more are */
-    bool has_progress; /* of this run */
+    bool has_progress;         /* of this run */
+    bool closed;               /* the agent was told that nobody reads messages */
     const char *trouble;
 } heard;
 
 uint64_t pi_heard_begin(posse_run *run)
 {
+    uint64_t unread = posse_run_unread(run);
     heard.run = run;
-    heard.got = posse_run_unread(run);
+    heard.got = unread == UINT64_MAX ? 0 : unread;
+    heard.closed = false;
     heard.taken = 0;
     heard.look_ms = 1;
     heard.has_progress = false;
@@ -113,11 +116,24 @@ bool pi_proxy_take_growing(struct pi_growing *g, size_t size)
 
 /* ---- what the task tells ---- */
 
+/* The future was released. False: the connection has ended. */
+static bool tell_closed(void)
+{
+    struct pi_envelope envelope;
+    const struct pi_told now = {proxy.number, {UINT64_MAX, 0}};
+    pi_told_write(&envelope, PI_TAKEN, &now);
+    heard.closed = true;
+    heard.taken = heard.got; /* no look is needed any more */
+    return pi_proxy_send_small(&envelope);
+}
+
 /* Tells the agent that messages were read: when all were, or half of what it may send. So a task
  * whose feed is full goes on when its messages are read. False: the connection has ended. */
 bool pi_heard_tell_taken(const struct pi_remote *r)
 {
     uint64_t unread = posse_run_unread(heard.run);
+    if (unread == UINT64_MAX)
+        return heard.closed || heard.got == 0 || tell_closed();
     uint64_t taken = heard.got > unread ? heard.got - unread : 0;
     if (taken <= heard.taken || (unread > 0 && taken - heard.taken < r->message_memory / 2))
         return true;
@@ -152,8 +168,8 @@ static bool take_message(const struct pi_remote *r)
     posse_status status = whole
                               ? posse_task_emit(heard.run->task, heard.message.bytes, (size_t)size)
                               : POSSE_NO_MEMORY;
-    if (status == POSSE_FULL && posse_run_unread(heard.run) == 0)
-        status = POSSE_OK; /* nobody can read it: the future was released */
+    if (status == POSSE_FULL && posse_run_unread(heard.run) == UINT64_MAX)
+        status = POSSE_OK; /* nobody can read it */
     if (status == POSSE_FULL)
         heard.trouble = "its messages have no room beside those of a run before";
     else if (status != POSSE_OK)

@@ -1,6 +1,7 @@
 #include "remote/agent.h"
 #include "base/tuning.h"
 #include "posse_progress.h"
+#include "posse_runner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ static uint64_t window_of(const struct pi_spot *s)
 {
     uint64_t most = s->agent->message_memory;
     uint64_t there = s->submit.unread + s->sent - s->taken;
-    return s->ended ? UINT64_MAX : there < most ? most - there : 0;
+    return s->ended ? UINT64_MAX : there < most && !s->closed ? most - there : 0;
 }
 
 /* False: there is no memory. */
@@ -99,7 +100,7 @@ static bool send_progress(struct pi_spot *s)
 
 void pi_told_begin(struct pi_spot *s)
 {
-    s->ended = s->hears = s->tells = false;
+    s->ended = s->hears = s->tells = s->closed = false;
     s->sent = s->taken = s->done = s->total = 0;
     s->looked_at = 0;
 }
@@ -118,10 +119,19 @@ void pi_told_end(struct pi_spot *s, struct pi_result *result)
     result->total = s->total;
 }
 
+/* The task goes on as if its future was released. Nothing more is sent before its end. */
+static bool close_messages(struct pi_spot *s)
+{
+    s->closed = true;
+    return posse_close_messages(s->future) == POSSE_OK;
+}
+
 bool pi_told_taken(struct pi_spot *s, const struct pi_told *told)
 {
     if (s->state != PI_BUSY || told->number != s->submit.number)
         return true; /* it crosses RESULT */
+    if (told->numbers[0] == UINT64_MAX)
+        return close_messages(s);
     if (told->numbers[0] < s->taken || told->numbers[0] > s->submit.unread + s->sent)
         return false;
     s->taken = told->numbers[0];

@@ -7,7 +7,8 @@
  * between any two; then the recovery ends the task, or only wakes all.
  *
  * Abstracted: the words of a message, which its place in the ring stands for; the stamp; the feed
- * is there or not; a parker in the word, or BROADCAST, is a bit for each reader. The look that a
+ * is there or not; the end of all reading (pi_messages_close), which wakes the task as the taking
+ * of a message does; a parker in the word, or BROADCAST, is a bit for each reader. The look that a
  * sleeper takes every second is left out on purpose: here a wake that is lost shows as a process
  * that sleeps for ever.
  *
