@@ -30,7 +30,7 @@ while read -r name page; do
 done <"$out/links"
 rm "$out/links" "$out/pages"
 cp "$here/posse_fork.7" "$here/posse_log.7" "$here/posse_runner.7" "$out/man7/"
-for name in run run_end run_unread refuse place runner; do
+for name in run run_end run_unread close_messages refuse place runner; do
     ln -sf ../man7/posse_runner.7 "$out/man3/posse_$name.3"
 done
 for name in level event record; do

@@ -44,6 +44,7 @@ static const struct {
     {"core/slot.c", "pi_slot_withhold", false, "tasks of posse_broadcast: the program"},
     {"submit_inline.c", "run_inline", false, "inline backend"},
     {"submit_undo.c", "pi_submit_take_back", true, "the executor is stopped as a task submits"},
+    {"core/feed.c", "pi_messages_close", false, "posse_close_messages: an agent of libposse-remote"},
     {"core/groups.c", "pi_group_leave", true, "there is no memory left"},
     {"core/groups.c", "pi_group_recover", false, "the supervisor"},
     {"core/groups.c", "empty_slot", false, "the trim: the supervisor"},
