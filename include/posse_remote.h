@@ -28,11 +28,13 @@
  * another build is refused. A relative path is taken from the working directory that the program
  * has in posse_remote_create. Tasks find the memory of the agent as it was when it called
  * posse_remote_main, not the program's. They have no shared memory, locks, queues or descriptors of
- * the program (see posse_runner.h). posse_task_executor and posse_task_worker are those of the
- * agent's own pool, with options of its own but for those that are named below. So what a task
- * submits runs in its agent. The program neither counts it nor waits for it: a task that needs it
- * waits for it itself, as it ends with the agent. While such tasks keep the workers of an agent
- * busy, the next task of a place waits there, and counts as running.
+ * the program (see posse_runner.h).
+ *
+ * posse_task_executor and posse_task_worker are those of the agent's own pool, with options of its
+ * own but for those that are named below. So what a task submits runs in its agent. The program
+ * neither counts it nor waits for it. A task that needs the result must wait for it: when the agent
+ * ends, such tasks end too. While they keep the workers of an agent busy, the next task of a place
+ * waits there, and counts as running.
  *
  * A task fails, with words, if there is no memory for its argument in its agent, or for a message
  * or the result on the way, or if the argument or the result is over 64 GiB.
@@ -115,7 +117,7 @@ typedef struct posse_remote_options {
      * (port 0: any). The file of a unix socket is yours to remove; a NAME is taken until the end of
      * all processes that the program forked during the call. Of a host with many addresses it is
      * the first that can be bound. Nodes cannot connect to "0.0.0.0:PORT", so it needs `connect`
-     * too; and as `connect` has no port 0, PORT must be a number that the program chooses. A host
+     * too. `connect` cannot have port 0, so the program must choose PORT. A host
      * name that leads to 127.0.0.1 or 127.0.1.1 here is for this machine alone. NULL: a unix socket
      * without a name in the file system for LOCAL and MPI_RELAY, 127.0.0.1:0 for the others.
      */
@@ -139,8 +141,8 @@ typedef struct posse_remote_options {
      * multiple of three seconds); 0: 10000; else at least 1000. By TCP also one that takes no bytes
      * for so long, such as a stopped process; for a message over 16 MiB, 20 ms more for each MB, as
      * the other side needs time for the memory. An agent gives the program up after
-     * the same time; one behind ssh when the sshd of its node does. With MPI_RELAY nothing detects
-     * a silent node but MPI. */
+     * the same time; one behind ssh when the sshd of its node does. With MPI_RELAY only MPI
+     * detects a silent node. */
     long silence_ms;
     /* posse_remote_create writes the address here. */
     char address[160];
@@ -161,13 +163,13 @@ POSSE_API void posse_remote_main(int argc, char **argv);
  * seconds. posse_shutdown and posse_destroy wait for none of that. What finalizers write to stderr
  * then is lost, and by ssh may raise SIGPIPE.
  * A place takes tasks when a worker of its agent has run the initializer. If three workers of an
- * agent fail in it in a row, the executor is broken, as any would be. posse_why_broken then knows
- * the words alone: code and attempt are 0. If an agent's pool breaks for another reason, that agent
- * ends. All other options hold for this pool alone, whose workers are
- * places: a worker that runs no task of its own. options.max_workers is the number of places, by
- * default those of `nodes` together, at most POSSE_MAX_WORKERS; agents beyond that are spare. It
- * does not wait for agents. Nothing is launched, and token_file is not made, before all else has
- * gone well.
+ * agent fail in it in a row, the executor is broken, as any would be. posse_why_broken then gives
+ * only the message: code and attempt are 0. If an agent's pool breaks for another reason, that
+ * agent ends.
+ * All other options hold for this pool alone, whose workers are places: a worker that runs no task
+ * of its own. options.max_workers is the number of places, by default those of `nodes` together, at
+ * most POSSE_MAX_WORKERS; agents beyond that are spare. The call does not wait for agents. Nothing
+ * is launched, and token_file is not made, before all else has gone well.
  * POSSE_NOT_SUPPORTED: options has a backend other than POSSE_PROCESS, a runner, seal, isolation or
  * autopsy; this program has no build-id (ld --build-id), or there is no /proc; or the initializer
  * or the finalizer is in none of its libraries that have one.

@@ -113,9 +113,8 @@ POSSE_API uint64_t posse_run_unread(const posse_run *run);
  * POSSE_INVALID, POSSE_WRONG_PROCESS. */
 POSSE_API POSSE_CHECK posse_status posse_close_messages(posse_future future);
 
-/* For a library that makes executors with a runner, when it refuses a call: sets what
- * posse_last_error says in this thread. The words must be constant; NULL: none. Returns the
- * status. */
+/* Sets what posse_last_error returns in this thread, and returns `status`. For a library that makes
+ * executors with a runner and refuses a call. `words` must stay valid; NULL: no words. */
 POSSE_API posse_status posse_refuse(posse_status status, const char *words);
 
 #ifdef __cplusplus

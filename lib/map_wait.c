@@ -21,8 +21,9 @@ static posse_status help(struct pi_cq *cq)
 {
     posse_map_iter *m = PI_CONTAINER_OF(cq, posse_map_iter, cq);
     posse_status status = POSSE_TIMEOUT;
-    for (; m->to_help && status == POSSE_TIMEOUT; m->to_help = m->to_help->younger)
-        status = pi_help(m->to_help->sub.future);
+    for (; m->to_help; m->to_help = m->to_help->younger)
+        if ((status = pi_help(m->to_help->sub.future)) != POSSE_TIMEOUT)
+            break;
     return status;
 }
 

@@ -82,14 +82,13 @@
 /* A socket of a process has ended, or the system tells nothing more of the process: the time within
  * which it is dead, if it dies. It closes its sockets one by one. */
 #define PI_DEATH_MS 500
-/* Tasks on one stack that were asked to stop, of which the supervisor knows when their grace is
- * over, or that it has sent SIGTERM. Of more it knows those that end first. The grace of the others
+/* The supervisor notes for four tasks on one stack when their grace is over, and that it has sent
+ * SIGTERM. If more were asked to stop, it notes those that end first. The grace of the others
  * begins when it can note them. */
 #define PI_MAX_ASKED 4
-/* A task that waits for another one, and is about to get SIGTERM, looks that often whether it was
- * sent, and at most so often in a row. */
+/* A task that waits for another one and is about to get SIGTERM looks every 0.1 ms whether the
+ * supervisor has sent it. */
 #define PI_SIGTERM_LOOK_NS (PI_MS / 10)
-#define PI_SIGTERM_LOOKS 1000u
 /* Tasks on one stack. A longer chain is damage. */
 #define PI_MAX_NESTED 1000000u
 /* Tries to take a block that was found free: others may take it first. */
@@ -269,16 +268,16 @@
 #define PI_REMOTE_FIRST_BYTES ((size_t)64 << 10)
 /* The memory for a result of that size is taken before it arrives. */
 #define PI_REMOTE_AT_ONCE ((size_t)16 << 20)
-/* From the first byte of a connection until it is a place: else a stranger could hold a proxy. */
+/* From accept until a connection is a place: else a stranger could hold a proxy. */
 #define PI_GREETING_MS 5000
-/* From then on until JOIN is whole, if another connection waits: it arrives in one piece. */
+/* From accept until JOIN is whole, if a part of it has come and another connection waits. */
 #define PI_JOIN_MS 250
 /* A proxy whose task runs elsewhere looks that often whether the task is asked to stop. */
 #define PI_CANCEL_LOOK_MS 50
 /* A node that answers nothing for that long is lost, unless the program says it. */
 #define PI_SILENCE_MS 10000
-/* The peer of a large message may read nothing while the system gives it memory. It is given a
- * millisecond for each 50,000 bytes. */
+/* The peer of a large message may read nothing while the system gives it memory. It gets one
+ * millisecond more for each 50,000 bytes. */
 #define PI_REMOTE_BYTES_PER_MS ((uint64_t)50000)
 /* An agent tries again to connect after that time, and ends when nobody has accepted it for so
  * long. */

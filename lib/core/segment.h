@@ -134,7 +134,8 @@ struct pi_header {
     _Atomic uint64_t workers_lost;
     /* While it could start workers. relaxed: callers only see whether it is awake. */
     _Atomic uint64_t supervisor_rounds;
-    _Atomic uint64_t slots_recovered; /* slots that recoveries looked at: what a death costs */
+    _Atomic uint64_t supervisor_walks; /* of the stacks of all workers, that have begun */
+    _Atomic uint64_t slots_recovered;  /* slots that recoveries looked at: what a death costs */
     /* By all processes; added up. */
     _Atomic uint64_t lost;
     _Atomic uint64_t timed_out;

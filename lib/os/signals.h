@@ -52,7 +52,6 @@ struct pi_os_write_signals {
 void pi_os_signals_begin_write(struct pi_os_write_signals *signals);
 void pi_os_signals_end_write(const struct pi_os_write_signals *signals);
 
-
 /* In the supervisor, just forked by the program with signals blocked; *ignored is what the program
  * ignores. */
 void pi_os_signals_of_supervisor(sigset_t *ignored);

@@ -21,16 +21,18 @@ struct posse_task {
     posse_executor *executor;
     struct posse_task *outer; /* that waits for it on the same stack, or NULL */
     struct pi_slot *slot;
-    uint64_t word;   /* RUNNING, exact when it began */
-    uint32_t index;  /* of the slot */
-    unsigned worker; /* PI_OWNER_PROGRAM inline */
-    bool failed;     /* posse_task_fail was called */
-    bool special;    /* what end_special in end.c is for: */
-    bool refused;    /* its last result was over options.max_result; or it has limits */
-    bool over;       /* it has ended over one of them */
-    bool signalled;  /* by posse_kill, with SIGTERM (worker/help.c) */
-    bool of_map;     /* the map says how large its result is */
-    bool lost;       /* its process has died, as slot->death says (worker/fresh.c) */
+    uint64_t word;         /* RUNNING, exact when it began */
+    uint32_t index;        /* of the slot */
+    unsigned worker;       /* PI_OWNER_PROGRAM inline */
+    bool failed;           /* posse_task_fail was called */
+    bool special;          /* what end_special in end.c is for: */
+    bool refused;          /* its last result was over options.max_result; or it has limits */
+    bool over;             /* it has ended over one of them */
+    bool signalled;        /* by posse_kill, with SIGTERM (worker/help.c); or */
+    bool waits_for_signal; /* it waits for that, and has seen these: */
+    uint64_t walks_before, walks_seen;
+    bool of_map; /* the map says how large its result is */
+    bool lost;   /* its process has died, as slot->death says (worker/fresh.c) */
     int code;
     uint64_t deadline;        /* PI_NEVER: none */
     uint32_t grace_ms;        /* before that posse_task_cancelled asks it to stop */

@@ -79,8 +79,8 @@ static bool is_own(const posse_executor *e, uint64_t from)
     return self && pi_is_run_by(from, self->worker);
 }
 
-/* The run is over: tells a trace, and counts the run unless its worker died before it was stamped.
- */
+/* The run is over: tells a trace, and counts the run unless its worker died before the first
+ * stamps of the task. */
 static _Atomic uint64_t *note_run(posse_executor *e, const struct pi_trace_run *run)
 {
     const struct pi_stamps *stamps = &e->segment.stamps[run->index];

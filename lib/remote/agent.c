@@ -38,11 +38,14 @@ static void write_all(struct pi_agent *a)
             pi_spot_write(&a->spots[i]);
 }
 
-/* Tasks that have told something, or do not know yet that they are to stop. */
-static void look_at_tasks(struct pi_agent *a)
+/* Tasks that have told something, or do not know yet that they are to stop; connections whose peer
+ * may have all of a large message. */
+static void look_at_places(struct pi_agent *a)
 {
     for (size_t i = 0; i < a->n; i++) {
         struct pi_spot *s = &a->spots[i];
+        if (s->state > PI_CONNECTING && !pi_spot_writes(s))
+            pi_net_settle(s->fd, a->silence_ms, &s->longer);
         pi_work_ask(s);
         if (s->state != PI_BUSY || !s->tells)
             continue;
@@ -112,7 +115,7 @@ static void serve(struct pi_agent *a, const struct pollfd *fds)
 static bool waits(const struct pi_spot *s)
 {
     return (s->state == PI_JOINING && pi_net_now() - s->since <= PI_CONNECT_MS) ||
-           s->state == PI_GREETED || (s->state == PI_BUSY && (s->tells || s->asked));
+           s->state == PI_GREETED || (s->state == PI_BUSY && (s->tells || s->asked)) || s->longer;
 }
 
 static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
@@ -131,7 +134,7 @@ static void sleep_and_serve(struct pi_agent *a, struct pollfd *fds, bool closed)
         serve(a, fds);
     if (looks && a->pool) {
         pi_agent_pool_look(a);
-        look_at_tasks(a);
+        look_at_places(a);
         write_all(a);
     }
 }

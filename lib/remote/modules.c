@@ -54,8 +54,8 @@ static void read_headers(struct pi_module *m, const struct dl_phdr_info *info)
     }
 }
 
-/* NULL: it has none. Of the program it is read to `own`. The program may have loaded a library by a
- * relative path, but agents have other directories. */
+/* NULL: it has none. The program's own path is read from /proc into `own`. The program may have
+ * loaded a library by a relative path, but agents have other directories. */
 static const char *path_of(const struct dl_phdr_info *info, bool first, char own[MAX_PATH])
 {
     const char *path = info->dlpi_name;

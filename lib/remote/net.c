@@ -266,6 +266,12 @@ static bool has_unsent(int fd)
     return tcp && ioctl(fd, TIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
+void pi_net_settle(int fd, int silence_ms, bool *longer)
+{
+    if (*longer && !has_unsent(fd))
+        pi_net_allow(fd, silence_ms, 0, longer);
+}
+
 bool pi_net_is_sending(int fd)
 {
     char dropped[4096];

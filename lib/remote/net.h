@@ -48,6 +48,8 @@ void pi_net_watch(int fd, int silence_ms);
 /* Before a message of that size: while the peer takes it, it may be silent for longer. `longer`:
  * whether this connection, of pi_net_watch, waits longer already. */
 void pi_net_allow(int fd, int silence_ms, uint64_t size, bool *longer);
+/* If the peer has all of that message, it may be silent as long as before. */
+void pi_net_settle(int fd, int silence_ms, bool *longer);
 /* Reads and writes block again; a read returns after that time with EAGAIN. */
 bool pi_net_block(int fd, int read_ms);
 /* Whether the other side has closed it, or broken the rules by speaking unasked. */

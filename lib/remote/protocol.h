@@ -40,7 +40,8 @@
  *   NONE        waits for a connection           accept: JOINING
  *   JOINING     waits for JOIN                   JOIN with the token: HELLO sent: GREETED
  *                                                another version, a wrong token, 5 s are over, or
- *                                                0.25 s while another connection waits: NONE
+ *                                                a part of JOIN has come, 0.25 s are over and
+ *                                                another connection waits: NONE
  *   GREETED     waits for WELCOME, for 5 s;      WELCOME: IDLE
  *               after PREPARING for any time     REFUSE, FAILED, or the time is over: NONE
  *   IDLE        takes tasks                      SUBMIT sent: BUSY

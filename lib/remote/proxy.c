@@ -35,6 +35,7 @@ static bool greet(const struct pi_remote *r, bool has_pool)
     size_t size = has_pool ? 0 : r->hello_size;
     pi_plain_write(&envelope, PI_HELLO, size);
     const struct pi_net_part parts[2] = {{envelope.bytes, envelope.size}, {r->hello, size}};
+    pi_net_allow(proxy.fd, r->silence_ms, size, &proxy.longer);
     proxy.state = PI_PROXY_GREETED;
     bool sent = pi_net_send(proxy.fd, parts);
     proxy.until = pi_net_now() + PI_GREETING_MS;

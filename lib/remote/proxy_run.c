@@ -115,6 +115,7 @@ static bool await_result(const struct pi_remote *r, const posse_run *run, struct
         if (pi_heard_await() && !pi_proxy_read_some(at, room, &got))
             return false;
         pi_inbox_add(&proxy.inbox, got);
+        pi_net_settle(proxy.fd, r->silence_ms, &proxy.longer);
         switch (go_through(r)) {
         case PI_HEAD: return pi_result_read(&proxy.inbox.head, result) && is_ours(result);
         case PI_WRONG: return false;

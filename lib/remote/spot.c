@@ -37,6 +37,7 @@ void pi_spot_close(struct pi_spot *s)
     s->message = NULL;
     s->message_room = 0;
     s->state = PI_CLOSED;
+    s->longer = false;
     s->tail = NULL;
     s->has_tail = false;
     s->tail_got = s->tail_room = 0;

@@ -65,6 +65,7 @@ static posse_status send_message(struct pi_spot *s)
     pi_number_write(&s->out, PI_MESSAGE, s->submit.number, size);
     s->out_tail = s->message;
     s->out_tail_size = size;
+    pi_net_allow(s->fd, s->agent->silence_ms, size, &s->longer);
     return POSSE_OK;
 }
 

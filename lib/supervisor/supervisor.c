@@ -333,6 +333,7 @@ void pi_supervisor_run(struct pi_supervisor *s)
             pi_increment(&e->segment.header->supervisor_rounds);
         check_workers(s);
         pi_publish_alive(s); /* a task may have overwritten it */
+        pi_increment(&e->segment.header->supervisor_walks);
         pi_enforce_deadlines(s);
         check_phase(s); /* before pi_scale: that must not look at the ring before DRAINING */
         pi_scale(s);

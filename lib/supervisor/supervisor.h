@@ -33,10 +33,10 @@ struct pi_child {
     uint64_t next_deadline; /* of the tasks on its stack, when the supervisor last looked */
     struct pi_asked asked[PI_MAX_ASKED];
     uint64_t signalled[PI_MAX_ASKED]; /* tasks on its stack for which SIGTERM was sent */
-    pi_block_ref crash_block; /* of its record; 0: none */
-    int output;               /* its stderr, if that is kept; -1: none */
-    pid_t pid;                /* process backend */
-    pthread_t thread;         /* thread backend, as the rest */
+    pi_block_ref crash_block;         /* of its record; 0: none */
+    int output;                       /* its stderr, if that is kept; -1: none */
+    pid_t pid;                        /* process backend */
+    pthread_t thread;                 /* thread backend, as the rest */
     posse_executor *executor;
     unsigned worker;
     /* 1: the thread has ended and can be joined. By that thread, release; the supervisor, acquire.

@@ -13,46 +13,50 @@
 
 #include <errno.h>
 
+enum may { MAY_HELP, MAY_NOT_YET, MAY_NOT };
+
 /* A task with POSSE_TERMINATE that posse_kill names still needs what it waits for, if SIGTERM does
- * not end it. But that signal must not hit what it waits for. So it waits until SIGTERM was sent:
- * until a round of the supervisor that began after the kill is over. The sleep after the last look
- * is a system call, in which a signal that was sent arrives. False: the task that it waits for has
- * another worker, or the supervisor does not answer. */
-static bool await_sigterm(posse_executor *e, struct posse_task *task, uint32_t index)
+ * not end it. But SIGTERM must not hit what it waits for. So the task first waits until the
+ * supervisor has sent it: until a walk of the supervisor that began after the kill has ended. The
+ * sleep after the last look is a system call, in which a signal that was sent arrives. */
+static enum may may_after_sigterm(posse_executor *e, struct posse_task *task)
 {
-    /* relaxed, both: the supervisor's rounds are ordered by the notifications */
-    _Atomic uint64_t *rounds = &e->segment.header->supervisor_rounds;
-    uint64_t first = pi_load_relaxed(rounds); /* as said */
-    for (unsigned i = 0; !task->signalled && i < PI_SIGTERM_LOOKS; i++) {
-        if (pi_state(pi_slots_word(&e->segment.slots, index)) != PI_PENDING)
-            break;
+    struct pi_header *header = e->segment.header;
+    if (task->signalled)
+        return MAY_HELP;
+    /* relaxed: the notifications order the walks */
+    uint64_t walks = pi_load_relaxed(&header->supervisor_walks);
+    if (!task->waits_for_signal)
+        task->walks_before = walks;
+    if (!task->waits_for_signal || walks != task->walks_seen)
         e->backend->notify(e);
-        bool over = pi_load_relaxed(rounds) - first >= 2; /* as said */
-        pi_os_sleep(PI_SIGTERM_LOOK_NS);
-        task->signalled = over;
-    }
-    return task->signalled;
+    task->waits_for_signal = true;
+    task->walks_seen = walks;
+    pi_os_sleep(PI_SIGTERM_LOOK_NS);
+    task->signalled = walks - task->walks_before >= 2;
+    return task->signalled ? MAY_HELP : MAY_NOT_YET;
 }
 
 /* Whether no task on this stack is about to be killed, which would hit the one that it waits for.
  */
-static bool may_help(const struct pi_self *self, uint32_t index)
+static enum may may_help(const struct pi_self *self)
 {
-    for (struct posse_task *task = self->task; task; task = task->outer) {
+    enum may may = MAY_HELP;
+    for (struct posse_task *task = self->task; task && may == MAY_HELP; task = task->outer) {
         uint64_t word = pi_load_seq(&task->slot->word); /* with pi_slot_transition, in posse_kill */
-        if (!pi_has_state(word, PI_RUNNING, self->worker) &&
-            (!pi_limits_may_end(task, word) || !await_sigterm(self->executor, task, index)))
-            return false;
+        if (!pi_has_state(word, PI_RUNNING, self->worker))
+            may = pi_limits_may_end(task, word) ? may_after_sigterm(self->executor, task) : MAY_NOT;
     }
-    return true;
+    return may;
 }
 
 /* The task's word was just PENDING. */
 static posse_status try_to_help(posse_executor *e, uint32_t index, uint64_t word)
 {
     struct pi_self *self = pi_self_in(e);
-    if (!self || !may_help(self, index))
-        return POSSE_TIMEOUT;
+    enum may may = self ? may_help(self) : MAY_NOT;
+    if (may != MAY_HELP)
+        return may == MAY_NOT ? POSSE_TIMEOUT : POSSE_OK;
     if (e->seal && !self->begun)
         return pi_refuse(POSSE_DEADLOCK, "an initializer waits for a task, which it may not run");
     if (!pi_os_stack_has_room())
@@ -60,9 +64,9 @@ static posse_status try_to_help(posse_executor *e, uint32_t index, uint64_t word
     pi_slots_touch(&e->segment.slots, self->worker, index);
     if (!pi_slot_claim(&e->segment.slots.at[index], self->worker, &word))
         return POSSE_TIMEOUT;
-    if (!may_help(self, index)) { /* posse_kill came meanwhile */
+    if ((may = may_help(self)) != MAY_HELP) { /* posse_kill came meanwhile */
         (void)pi_unclaim(e, index, word);
-        return POSSE_TIMEOUT;
+        return may == MAY_NOT ? POSSE_TIMEOUT : POSSE_OK;
     }
     if (e->queue_limit)
         pi_wake_room(e);

@@ -9,8 +9,8 @@
 
 #include "pool/pool.h"
 
-/* Runs a task that this thread's task waits for, if there is such a task. POSSE_OK: it did.
- * POSSE_TIMEOUT: not this one; the caller may wait for it. POSSE_NO_MEMORY: the stack has no room
- * for that. The caller must not wait then: all workers may have come so far, and none would run
- * the task. */
+/* Runs a task that this thread's task waits for, if there is such a task. POSSE_OK: it did, or may
+ * do so soon; the caller looks again, and calls again if the task is PENDING. POSSE_TIMEOUT: not
+ * this one; the caller may wait for it. POSSE_NO_MEMORY: the stack has no room for that. The caller
+ * must not wait then: all workers may have come so far, and none would run the task. */
 posse_status pi_help(posse_future future);

@@ -330,6 +330,83 @@ POOL_TEST(goes_on_with_others, PROCESSES, 1)
     free_gate(pool, gate);
 }
 
+/* It bears SIGTERM, and runs two others by posse_wait, or by a map. */
+struct late {
+    struct gate *gate;
+    bool maps;
+};
+
+static int one_item(posse_task *task, const void *const *items, void *result)
+{
+    (void)task, (void)items;
+    memset(result, 1, 1);
+    return 0;
+}
+
+static posse_status map_two(posse_executor *pool)
+{
+    char items[2] = {0}, results[2];
+    posse_input input = {.data = items, .size = 1};
+    posse_map_job job = {.struct_size = sizeof job,
+                         .fn = one_item,
+                         .inputs = &input,
+                         .n_inputs = 1,
+                         .count = 2,
+                         .chunksize = 1,
+                         .unordered = true,
+                         .results = results,
+                         .result_size = 1};
+    return posse_map(pool, &job, NULL);
+}
+
+static posse_status wait_for_two(posse_executor *pool)
+{
+    posse_future futures[2];
+    for (int i = 0; i < 2; i++)
+        if (posse_submit(pool, identity_task, NULL, 0, &futures[i]) != POSSE_OK)
+            return POSSE_BROKEN;
+    posse_status status = posse_wait(futures, 2, POSSE_ALL_COMPLETED, PATIENCE_MS / 10, NULL, NULL);
+    for (int i = 0; i < 2; i++)
+        (void)posse_release(futures[i]);
+    return status;
+}
+
+static int late_task(posse_task *task, const void *arg, size_t size)
+{
+    struct late late;
+    memcpy(&late, arg, sizeof late);
+    (void)size;
+    signal(SIGTERM, SIG_IGN);
+    enter_gate(late.gate);
+    for (long end = now_ms() + PATIENCE_MS; !posse_task_cancelled(task) && now_ms() < end;)
+        pause_ms(1);
+    posse_executor *pool = posse_task_executor(task);
+    return return_long(task, late.maps ? map_two(pool) : wait_for_two(pool));
+}
+
+POOL_TEST(goes_on_with_others_though_the_supervisor_is_late, PROCESSES, 1)
+{
+    struct gate *gate = make_gate(pool);
+    pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
+    for (int i = 0; i < 2; i++) {
+        struct late late = {.gate = gate, .maps = i == 1};
+        posse_job job = {.fn = late_task,
+                         .arg = &late,
+                         .size = sizeof late,
+                         .grace_ms = 10 * PATIENCE_MS,
+                         .flags = POSSE_TERMINATE};
+        posse_future future = submitted_job(pool, job);
+        await_entered(gate, i + 1);
+        assert_int_equal(kill(supervisor, SIGSTOP), 0);
+        posse_status killed = posse_kill(future);
+        pause_ms(300);
+        assert_int_equal(kill(supervisor, SIGCONT), 0);
+        assert_ok(killed);
+        assert_int_equal(take_long(future), POSSE_OK);
+    }
+    free_gate(pool, gate);
+}
+
 static int stubborn_nest(posse_task *task, const void *arg, size_t size)
 {
     struct nest *nest = nest_of(arg);

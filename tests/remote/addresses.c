@@ -135,6 +135,10 @@ TEST(the_peer_of_a_large_message_may_be_silent_for_longer, PROCESSES)
     assert_int_equal(user_timeout(fd), INT_MAX);
     pi_net_allow(fd, 3000, 1000, &longer);
     assert_int_equal(user_timeout(fd), 3000);
+    pi_net_allow(fd, 3000, (uint64_t)4 << 30, &longer);
+    pi_net_settle(fd, 3000, &longer); /* nothing is unsent */
+    assert_int_equal(user_timeout(fd), 3000);
+    assert_false(longer);
     close(fd);
 }
 
