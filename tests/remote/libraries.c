@@ -29,9 +29,8 @@ static struct library copied(void)
     return library;
 }
 
-static void load_by(struct library *library, const char *path)
+static void find_task(struct library *library)
 {
-    library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library->handle)
         fail_msg("%s", dlerror());
     void *symbol = dlsym(library->handle, "seven_task");
@@ -43,7 +42,8 @@ static void load_by(struct library *library, const char *path)
 static struct library load(void)
 {
     struct library library = copied();
-    load_by(&library, library.path);
+    library.handle = dlopen(library.path, RTLD_NOW | RTLD_LOCAL);
+    find_task(&library);
     return library;
 }
 
@@ -73,9 +73,10 @@ TEST(a_relative_path_is_that_of_the_program, PROCESSES)
     assert_non_null(getcwd(before, sizeof before));
     struct library library = copied();
     assert_int_equal(chdir(library.directory), 0);
-    load_by(&library, "./library.so");
+    library.handle = dlopen("./library.so", RTLD_NOW | RTLD_LOCAL);
     struct hand hand = make_by_hand(1, plain());
     assert_int_equal(chdir(before), 0);
+    find_task(&library);
     pid_t agent = start_agent(&hand, 1);
     take_error(submitted(hand.pool, library.fn, NULL, 0), POSSE_TASK_FAILED);
     end_hand(&hand);

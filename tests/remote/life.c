@@ -284,22 +284,36 @@ TEST(strangers_that_are_slow_do_not_hold_up_an_agent, PROCESSES)
     (void)end_of(agent);
 }
 
-/* The only one that is there has its time. */
-TEST(an_agent_may_be_slow_while_nobody_else_waits, PROCESSES)
+/* Sends JOIN in two pieces, and asserts that HELLO comes. False: the machine was so slow that the
+ * time of the greeting may be over. */
+static bool joins_slowly(const struct hand *hand)
 {
     struct pi_envelope envelope;
     struct pi_join join = {.version = PI_REMOTE_VERSION, .node = "slow"};
-    struct hand hand = make_by_hand(1, plain());
-    peer_token(&hand, join.token);
-    int fd = pi_net_connect(hand.options.address);
-    assert_true(fd >= 0);
+    peer_token(hand, join.token);
     pi_join_write(&envelope, &join);
+    long begin = now_ms();
+    int fd = pi_net_connect(hand->options.address);
+    assert_true(fd >= 0);
     assert_int_equal(send(fd, envelope.bytes, 1, MSG_NOSIGNAL), 1);
     pause_ms(2 * PI_JOIN_MS);
     const struct pi_net_part rest[2] = {{envelope.bytes + 1, envelope.size - 1}, {NULL, 0}};
-    assert_true(pi_net_send(fd, rest));
-    (void)peer_await(fd, PI_HELLO);
+    bool sent = pi_net_send(fd, rest);
+    bool in_time = now_ms() - begin < PI_GREETING_MS;
+    if (in_time) {
+        assert_true(sent);
+        (void)peer_await(fd, PI_HELLO);
+    }
     close(fd);
+    return in_time;
+}
+
+/* The only one that is there has its time. */
+TEST(an_agent_may_be_slow_while_nobody_else_waits, PROCESSES)
+{
+    struct hand hand = make_by_hand(1, plain());
+    for (int i = 0; i < 10 && !joins_slowly(&hand); i++)
+        continue;
     end_hand(&hand);
 }
 

@@ -7,13 +7,15 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LONG_PATHS 300
 #define PATH_LENGTH 4000
 
 typedef int found_fn(struct dl_phdr_info *, size_t, void *);
 
-static int fails_at; /* that many calls of strdup from now on; 0: none fails */
+static int fails_at; /* that many calls of strdup of this process from now on; 0: none fails */
+static pid_t of_test;
 static bool has_long_paths;
 
 char *__real_strdup(const char *);
@@ -23,7 +25,7 @@ int __wrap_dl_iterate_phdr(found_fn *, void *);
 
 char *__wrap_strdup(const char *text)
 {
-    if (fails_at > 0 && --fails_at == 0)
+    if (getpid() == of_test && fails_at > 0 && --fails_at == 0)
         return NULL;
     return __real_strdup(text);
 }
@@ -55,6 +57,7 @@ TEST(no_memory_for_a_path, PROCESSES)
     posse_executor *pool;
     posse_status status;
     int failures = 0;
+    of_test = getpid();
     for (;; failures++) {
         fails_at = failures + 1;
         status = posse_remote_create(NULL, &remote, &pool);
