@@ -299,7 +299,7 @@ static bool joins_slowly(const struct hand *hand)
     pause_ms(2 * PI_JOIN_MS);
     const struct pi_net_part rest[2] = {{envelope.bytes + 1, envelope.size - 1}, {NULL, 0}};
     bool sent = pi_net_send(fd, rest);
-    bool in_time = now_ms() - begin < PI_GREETING_MS;
+    bool in_time = now_ms() - begin < PI_GREETING_MS / 2;
     if (in_time) {
         assert_true(sent);
         (void)peer_await(fd, PI_HELLO);
