@@ -62,8 +62,7 @@ static pid_t parent_of(pid_t pid)
     return parent;
 }
 
-/* The supervisor is the parent of a worker, which may be the parent of the process of a task. */
-static pid_t supervisor_of(struct program *p)
+static pid_t parent_of_task(struct program *p)
 {
     long pid = 0;
     posse_future future;
@@ -71,7 +70,23 @@ static pid_t supervisor_of(struct program *p)
         (void)posse_result_into(future, PATIENCE_MS, &pid, sizeof pid, NULL);
         (void)posse_release(future);
     }
-    return p->run->part == PART_OWN ? parent_of((pid_t)pid) : (pid_t)pid;
+    return (pid_t)pid;
+}
+
+/* The supervisor is the parent of a worker, which with FRESH is the parent of a task. That worker
+ * may have ended by now, as it was idle. */
+static pid_t supervisor_of(struct program *p)
+{
+    pid_t pid = parent_of_task(p);
+    if (p->run->part != PART_OWN)
+        return pid;
+    for (int i = 0; i < 1000; i++) {
+        pid_t supervisor = parent_of(pid);
+        if (supervisor > 1)
+            return supervisor;
+        pid = parent_of_task(p);
+    }
+    return -1;
 }
 
 static void shut_down(struct program *p)
