@@ -8,15 +8,28 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A job with an argument of any type. */
+#define SOFT(fn_, value, grace)                                                                    \
+    ((posse_job){.fn = (fn_),                                                                      \
+                 .arg = &(value),                                                                  \
+                 .size = sizeof(value),                                                            \
+                 .grace_ms = (grace),                                                              \
+                 .flags = POSSE_TERMINATE})
+
 static posse_future submitted_soft(posse_executor *pool, posse_fn *fn, struct gate *gate,
                                    long grace_ms)
 {
-    posse_job job = {.fn = fn,
-                     .arg = &gate,
-                     .size = sizeof gate,
-                     .grace_ms = grace_ms,
-                     .flags = POSSE_TERMINATE};
-    return submitted_job(pool, job);
+    return submitted_job(pool, SOFT(fn, gate, grace_ms));
+}
+
+/* Kills the task while the supervisor is stopped, for that long. Asserts. */
+static void kill_unseen(pid_t supervisor, posse_future future, long ms)
+{
+    assert_int_equal(kill(supervisor, SIGSTOP), 0);
+    posse_status killed = posse_kill(future);
+    pause_ms(ms);
+    assert_int_equal(kill(supervisor, SIGCONT), 0);
+    assert_ok(killed);
 }
 
 /* ---- what a task makes of SIGTERM ------------------------------------------------------------ */
@@ -390,18 +403,9 @@ POOL_TEST(goes_on_with_others_though_the_supervisor_is_late, PROCESSES, 1)
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
     for (int i = 0; i < 2; i++) {
         struct late late = {.gate = gate, .maps = i == 1};
-        posse_job job = {.fn = late_task,
-                         .arg = &late,
-                         .size = sizeof late,
-                         .grace_ms = 10 * PATIENCE_MS,
-                         .flags = POSSE_TERMINATE};
-        posse_future future = submitted_job(pool, job);
+        posse_future future = submitted_job(pool, SOFT(late_task, late, 10 * PATIENCE_MS));
         await_entered(gate, i + 1);
-        assert_int_equal(kill(supervisor, SIGSTOP), 0);
-        posse_status killed = posse_kill(future);
-        pause_ms(300);
-        assert_int_equal(kill(supervisor, SIGCONT), 0);
-        assert_ok(killed);
+        kill_unseen(supervisor, future, 300);
         assert_int_equal(take_long(future), POSSE_OK);
     }
     free_gate(pool, gate);
@@ -423,18 +427,9 @@ POOL_TEST(one_after_the_other, PROCESSES, 1)
 {
     struct nest *nest = make_nest(pool);
     pid_t supervisor = (pid_t)take_long(submitted(pool, parent_task, NULL, 0));
-    posse_job job = {.fn = stubborn_nest,
-                     .arg = &nest,
-                     .size = sizeof nest,
-                     .grace_ms = 10 * PATIENCE_MS,
-                     .flags = POSSE_TERMINATE};
-    posse_future outer = submitted_job(pool, job);
+    posse_future outer = submitted_job(pool, SOFT(stubborn_nest, nest, 10 * PATIENCE_MS));
     await_entered(nest->gate, 1);
-    assert_int_equal(kill(supervisor, SIGSTOP), 0);
-    posse_status killed = posse_kill(outer);
-    pause_ms(20);
-    assert_int_equal(kill(supervisor, SIGCONT), 0);
-    assert_ok(killed);
+    kill_unseen(supervisor, outer, 20);
     await_entered(nest->gate, 2);
     pause_ms(20); /* in which a late SIGTERM would end it */
     assert_ok(posse_kill(nest->inner));
@@ -456,12 +451,7 @@ POOL_TEST(hits_no_other, PROCESSES, 1)
     int hit = 0;
     for (int i = 0; i < 300; i++) {
         long steps = rand() % 400000;
-        posse_job job = {.fn = short_task,
-                         .arg = &steps,
-                         .size = sizeof steps,
-                         .grace_ms = PATIENCE_MS,
-                         .flags = POSSE_TERMINATE};
-        posse_future target = submitted_job(pool, job);
+        posse_future target = submitted_job(pool, SOFT(short_task, steps, PATIENCE_MS));
         posse_future next[2] = {submitted_long(pool, short_task, 50000),
                                 submitted_long(pool, short_task, 50000)};
         while (!posse_running(target) && !posse_done(target))
