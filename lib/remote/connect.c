@@ -12,7 +12,6 @@ static void join(struct pi_spot *s)
 {
     struct pi_agent *a = s->agent;
     pi_net_watch(s->fd, a->silence_ms);
-    s->longer = false;
     s->state = PI_JOINING;
     s->since = pi_net_now();
     /* That it took long is no sign that nobody is there; that it went again is one that somebody
